@@ -1,0 +1,292 @@
+//! Files on disk: bounded reads of regular files, and the one way in which whole files are written.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::format::refusal::{Refusal, Result};
+
+/// Whether a write must survive a power cut before it counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced, file and directory.
+    Durable,
+    /// A cache: its loss costs time only, and a damaged one is noticed.
+    Disposable,
+}
+
+/// Names what a file is that is not a regular one.
+pub fn kind_name(kind: std::fs::FileType) -> &'static str {
+    if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+/// A regular file that is being read, with what it was when it was opened.
+pub struct Opened {
+    /// The open file.
+    pub file: File,
+    /// Its size when it was opened.
+    pub size: u64,
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+#[derive(PartialEq, Eq)]
+struct Stamp(u64, u64, i64, i64, i64, i64);
+
+impl Stamp {
+    fn of(meta: &std::fs::Metadata) -> Self {
+        Self(
+            meta.ino(),
+            meta.len(),
+            meta.mtime(),
+            meta.mtime_nsec(),
+            meta.ctime(),
+            meta.ctime_nsec(),
+        )
+    }
+}
+
+/// Opens a regular file. Links are not followed, and a FIFO or device in its place is refused without waiting for it.
+pub fn open_regular(path: &Path) -> Result<Opened> {
+    let not_regular = |kind| Refusal::NotRegular {
+        path: path.to_owned(),
+        kind,
+    };
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits() as i32)
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(e) => {
+            // A link gives ELOOP and a socket ENXIO: say what it is rather than what the call said.
+            return Err(match std::fs::symlink_metadata(path) {
+                Ok(meta) if !meta.is_file() => not_regular(kind_name(meta.file_type())),
+                _ => Refusal::io("opening", path)(e),
+            });
+        }
+    };
+    let meta = file.metadata().map_err(Refusal::io("reading", path))?;
+    if !meta.is_file() {
+        return Err(not_regular(kind_name(meta.file_type())));
+    }
+    Ok(Opened {
+        size: meta.len(),
+        stamp: Stamp::of(&meta),
+        path: path.to_owned(),
+        file,
+    })
+}
+
+impl Opened {
+    /// Refuses if the file is not what it was when it was opened: what was read of it is then no version of it.
+    pub fn ensure_unchanged(&self) -> Result<()> {
+        let meta = self
+            .file
+            .metadata()
+            .map_err(Refusal::io("reading", &self.path))?;
+        if Stamp::of(&meta) == self.stamp {
+            Ok(())
+        } else {
+            Err(Refusal::ChangedWhileRead {
+                path: self.path.clone(),
+            })
+        }
+    }
+}
+
+/// Reads a regular file of at most `max` bytes; none if there is nothing at `path`.
+pub fn read_optional(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
+    match std::fs::symlink_metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Refusal::io("reading", path)(e)),
+        Ok(_) => read(path, max).map(Some),
+    }
+}
+
+/// Reads a regular file of at most `max` bytes.
+pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
+    let opened = open_regular(path)?;
+    let mut bytes = Vec::with_capacity(opened.size.min(max) as usize);
+    (&opened.file)
+        .take(max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Refusal::io("reading", path))?;
+    if bytes.len() as u64 > max {
+        let source = io::Error::other(format!("it has more than {max} bytes"));
+        return Err(Refusal::io("reading", path)(source));
+    }
+    Ok(bytes)
+}
+
+/// Writes a whole file in one step: a reader sees the old bytes or the new, never a part.
+///
+/// A new file gets `mode` less the umask; one that stands keeps its own. A link is written through.
+pub fn write_whole(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> Result<()> {
+    write_whole_from(path, &mut &bytes[..], mode, durability)
+}
+
+/// Like [`write_whole`], from a reader.
+pub fn write_whole_from(
+    path: &Path,
+    bytes: &mut dyn Read,
+    mode: u32,
+    durability: Durability,
+) -> Result<()> {
+    let writing = |e| Refusal::io("writing", path)(e);
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = parent(&target);
+    let standing = std::fs::metadata(&target)
+        .ok()
+        .map(|meta| meta.permissions());
+    let mut file = tempfile::Builder::new()
+        .prefix(".git-pack-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(directory)
+        .map_err(writing)?;
+    io::copy(bytes, &mut file).map_err(writing)?;
+    if let Some(permissions) = standing {
+        file.as_file()
+            .set_permissions(permissions)
+            .map_err(writing)?;
+    }
+    if durability == Durability::Durable {
+        file.as_file().sync_all().map_err(writing)?;
+    }
+    file.persist(&target).map_err(|e| writing(e.error))?;
+    if durability == Durability::Durable {
+        sync_directory(directory)?;
+    }
+    Ok(())
+}
+
+/// Returns the directory that holds `path`.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Syncs a directory, so that the names in it last.
+pub fn sync_directory(path: &Path) -> Result<()> {
+    File::open(path)
+        .and_then(|directory| directory.sync_all())
+        .map_err(Refusal::io("syncing", path))
+}
+
+/// Creates a directory and its parents, for their owner's eyes only.
+pub fn create_private_dir(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(Refusal::io("creating", path))
+}
+
+/// Removes a file; it is no error if there is none.
+pub fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Refusal::io("removing", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether anything, even a dangling link, stands at `path`.
+pub fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Returns whether `path` is a directory, not a link to one.
+pub fn is_directory(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+/// Returns whether `path` is a directory with nothing in it.
+pub fn is_empty_directory(path: &Path) -> bool {
+    is_directory(path) && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Returns the permission bits of a file.
+pub fn permission_bits(path: &Path) -> Result<u32> {
+    std::fs::metadata(path)
+        .map(|meta| meta.permissions().mode() & 0o777)
+        .map_err(Refusal::io("reading", path))
+}
+
+/// Returns the absolute path without links or dots.
+pub fn canonical(path: &Path) -> Result<PathBuf> {
+    std::fs::canonicalize(path).map_err(Refusal::io("reading", path))
+}
+
+/// Lists the regular files and everything else below `root`, as relative paths in bytewise order; never follows links.
+///
+/// A directory is represented by what is in it, unless that is nothing; one for whose path `enter` does not hold is passed
+/// over.
+pub fn walk(root: &Path, enter: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Walked)> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut found = Vec::new();
+    let mut pending = vec![(root.to_owned(), Vec::new())];
+    while let Some((directory, prefix)) = pending.pop() {
+        let entries = std::fs::read_dir(&directory)
+            .and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(e) => {
+                found.push((prefix, Walked::UnreadableDirectory(e)));
+                continue;
+            }
+        };
+        if entries.is_empty() && !prefix.is_empty() {
+            found.push((prefix.clone(), Walked::EmptyDirectory));
+        }
+        for entry in entries {
+            let mut path = prefix.clone();
+            if !path.is_empty() {
+                path.push(b'/');
+            }
+            path.extend_from_slice(entry.file_name().as_bytes());
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => {
+                    if enter(&path) {
+                        pending.push((entry.path(), path));
+                    }
+                }
+                Ok(kind) if kind.is_file() => found.push((path, Walked::File)),
+                Ok(kind) => found.push((path, Walked::NotRegular(kind_name(kind)))),
+                Err(e) => found.push((path, Walked::Unreadable(e))),
+            }
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+/// What [`walk`] met.
+pub enum Walked {
+    /// A regular file.
+    File,
+    /// Something else, not followed.
+    NotRegular(&'static str),
+    /// A directory with nothing in it.
+    EmptyDirectory,
+    /// A directory that could not be listed.
+    UnreadableDirectory(io::Error),
+    /// An entry of unknown kind.
+    Unreadable(io::Error),
+}

@@ -1,0 +1,187 @@
+//! The contents of blobs, read in parallel and in the order in which they lie in the packs.
+
+use std::io::Read;
+use std::process::Stdio;
+use std::sync::Mutex;
+
+use gix::objs::Find as _;
+use gix::odb::pack::Find as _;
+
+use crate::adapters::git::{Repository, corrupt_object, object_error, to_gix};
+use crate::adapters::workers;
+use crate::format::digest::{Digest, Hashing};
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+
+/// A blob larger than this is streamed through `git cat-file`: the library holds a blob whole.
+const MAX_IN_MEMORY: u64 = 16 << 20;
+
+/// A packed object below this size cannot inflate to more than [`MAX_IN_MEMORY`] by itself: deflate gains at most 1032:1.
+const SMALL_ENTRY: usize = 15 << 10;
+
+impl Repository {
+    /// Gives each blob to `each`, with its index in `ids`; results stand in that order.
+    ///
+    /// `each` reads its blob to the end. Blobs that are not in this clone are counted, and refused together.
+    pub fn with_blobs<R: Send>(
+        &self,
+        ids: &[ObjectId],
+        each: impl Fn(usize, &mut dyn Read) -> Result<R> + Sync,
+    ) -> Result<Vec<R>> {
+        let order = self.pack_order(ids)?;
+        let missing = Mutex::new(Vec::new());
+        let done = workers::map(
+            &order,
+            || {
+                let mut repo = self.local();
+                repo.objects.refresh_never();
+                Ok((repo, Vec::new()))
+            },
+            |(repo, buffer), job| {
+                let id = to_gix(&ids[job.index]);
+                match self.read_blob(repo, buffer, id, job.small, |blob| each(job.index, blob))? {
+                    Some(result) => Ok(Some((job.index, result))),
+                    None => {
+                        lock(&missing).push(id);
+                        Ok(None)
+                    }
+                }
+            },
+        )?;
+        let missing = lock(&missing);
+        if let Some(first) = missing.iter().min() {
+            return Err(Refusal::MissingObject {
+                count: missing.len() as u64,
+                example: first.to_string(),
+            });
+        }
+        let mut results: Vec<_> = done.into_iter().flatten().collect();
+        results.sort_unstable_by_key(|(index, _)| *index);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// Returns the bytes of one small blob.
+    pub fn blob(&self, id: &ObjectId) -> Result<Vec<u8>> {
+        let mut contents = self.with_blobs(std::slice::from_ref(id), |_, blob| {
+            let mut bytes = Vec::new();
+            blob.read_to_end(&mut bytes).map_err(|e| reading(id, &e))?;
+            Ok(bytes)
+        })?;
+        Ok(contents
+            .pop()
+            .expect("one id gives one content or a refusal"))
+    }
+
+    /// Returns SHA-256 and size of each blob, in the order of `ids`.
+    pub fn hash_blobs(&self, ids: &[ObjectId]) -> Result<Vec<(Digest, u64)>> {
+        self.with_blobs(ids, |index, blob| {
+            let mut hashing = Hashing::new(std::io::sink());
+            std::io::copy(blob, &mut hashing).map_err(|e| reading(&ids[index], &e))?;
+            let (_, hash, size) = hashing.finish();
+            Ok((hash, size))
+        })
+    }
+
+    fn read_blob<R>(
+        &self,
+        repo: &gix::Repository,
+        buffer: &mut Vec<u8>,
+        id: gix::ObjectId,
+        small: bool,
+        each: impl FnOnce(&mut dyn Read) -> Result<R>,
+    ) -> Result<Option<R>> {
+        if !small {
+            match repo.try_find_header(id) {
+                Ok(None) => return Ok(None),
+                Ok(Some(header)) if header.size() > MAX_IN_MEMORY => {
+                    return self.stream_blob(id, header.size(), each).map(Some);
+                }
+                Ok(Some(_)) => {}
+                Err(e) => return Err(object_error(id, &e)),
+            }
+        }
+        let data = match repo.objects.try_find(&id, buffer) {
+            Ok(Some(data)) => data,
+            Ok(None) => return Ok(None),
+            Err(e) => return Err(object_error(id, &e)),
+        };
+        if data.kind != gix::object::Kind::Blob {
+            return Err(corrupt_object(id, "it is not a blob"));
+        }
+        each(&mut &data.data[..]).map(Some)
+    }
+
+    fn stream_blob<R>(
+        &self,
+        id: gix::ObjectId,
+        size: u64,
+        each: impl FnOnce(&mut dyn Read) -> Result<R>,
+    ) -> Result<R> {
+        let failed = |why: &str| corrupt_object(id, &format!("git cat-file: {why}"));
+        let mut child = self
+            .git()
+            .args(["cat-file", "blob", &id.to_string()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|e| failed(&e.to_string()))?;
+        let stdout = child.stdout.take().expect("stdout was asked to be a pipe");
+        let mut counted = Hashing::new(stdout);
+        let result = each(&mut counted);
+        let (stdout, _, read) = counted.finish();
+        // A reader that gave up half-way must not leave git waiting for it.
+        drop(stdout);
+        let status = child.wait().map_err(|e| failed(&e.to_string()))?;
+        let result = result?;
+        if !status.success() || read != size {
+            return Err(failed(&format!("{status}, {read} of {size} bytes")));
+        }
+        Ok(result)
+    }
+
+    /// Orders `ids` as they lie in the packs, loose ones last.
+    fn pack_order(&self, ids: &[ObjectId]) -> Result<Vec<Job>> {
+        let mut repo = self.local();
+        repo.objects.prevent_pack_unload();
+        let mut buffer = Vec::new();
+        let mut order = Vec::with_capacity(ids.len());
+        for (index, id) in ids.iter().enumerate() {
+            let id = to_gix(id);
+            let location = repo
+                .objects
+                .location_by_oid(&id, &mut buffer)
+                .map_err(|e| object_error(id, &e))?;
+            order.push(match location {
+                Some(at) => Job {
+                    place: (at.pack_id, at.pack_offset),
+                    index,
+                    small: at.entry_size < SMALL_ENTRY,
+                },
+                None => Job {
+                    place: (u32::MAX, 0),
+                    index,
+                    small: false,
+                },
+            });
+        }
+        order.sort_unstable_by_key(|job| (job.place, job.index));
+        Ok(order)
+    }
+}
+
+struct Job {
+    place: (u32, u64),
+    index: usize,
+    small: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Refuses for a blob whose stream broke off.
+pub fn reading(id: &ObjectId, error: &std::io::Error) -> Refusal {
+    corrupt_object(to_gix(id), &error.to_string())
+}

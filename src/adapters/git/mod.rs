@@ -1,0 +1,204 @@
+//! A git repository: found as git finds it, and asked for commits, configuration and places.
+
+pub mod blobs;
+pub mod digest_cache;
+pub mod history;
+pub mod hooks_dir;
+pub mod index;
+pub mod tree;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use gix::bstr::ByteSlice;
+
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+
+/// A delta-base cache of this size for each thread lets packs be read in one sweep; without one it takes twice as long.
+const DELTA_CACHE: &str = "core.deltaBaseCacheLimit=25165824";
+
+/// A repository; cheap to share among threads.
+pub struct Repository {
+    shared: gix::ThreadSafeRepository,
+}
+
+/// A commit, as much of it as is needed here.
+#[derive(Clone, Copy, Debug)]
+pub struct Commit {
+    /// Its id.
+    pub id: ObjectId,
+    /// The id of its tree.
+    pub tree: ObjectId,
+    /// The committer's time, in seconds since the epoch.
+    pub committed: i64,
+}
+
+impl Repository {
+    /// Opens the repository that git would use in `directory`, heeding `GIT_DIR` and its kin.
+    pub fn discover(directory: &Path) -> Result<Self> {
+        let mut trust = gix::sec::trust::Mapping::<gix::open::Options>::default();
+        for options in [&mut trust.full, &mut trust.reduced] {
+            // A repository of another owner is read as any other: nothing in it is executed, and every object must count.
+            options.modify(|o| {
+                o.cli_overrides([DELTA_CACHE, "gitoxide.objects.allocLimitIfReducedTrust=0"])
+            });
+        }
+        let upwards = gix::discover::upwards::Options {
+            match_ceiling_dir_or_error: false,
+            ..Default::default()
+        };
+        gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
+            directory, upwards, trust,
+        )
+        .map(|shared| Self { shared })
+        .map_err(|e| {
+            let absent = e
+                .downcast_any_ref::<gix::discover::upwards::Error>()
+                .is_some();
+            let from_environment = e.is_not_found();
+            if absent || from_environment {
+                return Refusal::NotARepository {
+                    path: directory.to_owned(),
+                };
+            }
+            Refusal::Unsupported {
+                what: format!("the repository cannot be opened: {}", explain(&e)),
+                remedy: "git status    (git itself may say more)".into(),
+            }
+        })
+    }
+
+    /// Returns a handle for one thread. Replacement objects are local to a clone and never looked at.
+    fn local(&self) -> gix::Repository {
+        let mut repo = self.shared.to_thread_local();
+        repo.objects.ignore_replacements = true;
+        repo
+    }
+
+    /// Returns the top of the work tree, absolute and without links; a bare repository has none.
+    pub fn work_tree(&self) -> Option<PathBuf> {
+        let work_tree = self.shared.work_tree.as_deref()?;
+        Some(std::fs::canonicalize(work_tree).unwrap_or_else(|_| work_tree.to_owned()))
+    }
+
+    /// Returns the directory that all worktrees of the clone share.
+    pub fn common_dir(&self) -> PathBuf {
+        self.local().common_dir().to_owned()
+    }
+
+    /// Returns a value of the git configuration that names a path, `~` expanded.
+    pub fn config_path(&self, key: &str) -> Result<Option<PathBuf>> {
+        self.local()
+            .config_snapshot()
+            .trusted_path(key)
+            .map_err(|e| Refusal::BadConfig {
+                origin: "git config".into(),
+                line: None,
+                problem: format!("{key}: {}", explain(&e)),
+            })
+    }
+
+    /// Returns the short name of the branch that HEAD is on.
+    pub fn branch(&self) -> Option<String> {
+        let name = self.local().head_name().ok()??;
+        Some(name.shorten().to_str_lossy().into_owned())
+    }
+
+    /// Returns whether HEAD has a commit.
+    pub fn has_commit(&self) -> bool {
+        self.local().head_id().is_ok()
+    }
+
+    /// Resolves a revision to the commit it names, peeling tags.
+    pub fn commit(&self, rev: &str) -> Result<Commit> {
+        let repo = self.local();
+        let bad = |reason: String| Refusal::BadRevision {
+            rev: rev.to_owned(),
+            reason,
+        };
+        let id = match repo.rev_parse_single(rev) {
+            Ok(id) => id,
+            Err(e) => {
+                if rev == "HEAD" && repo.head().is_ok_and(|head| head.is_unborn()) {
+                    return Err(Refusal::NoCommit);
+                }
+                return Err(bad(explain(&e)));
+            }
+        };
+        let object = id.object().map_err(|e| object_error(id.detach(), &e))?;
+        let object = object
+            .peel_tags_to_end()
+            .map_err(|e| object_error(id.detach(), &e))?;
+        if object.kind != gix::object::Kind::Commit {
+            return Err(bad(format!("it names a {}, not a commit", object.kind)));
+        }
+        let id = object.id;
+        let commit = object.into_commit();
+        let decoded = || -> std::result::Result<_, gix::Error> {
+            Ok((commit.tree_id()?.detach(), commit.time()?.seconds))
+        };
+        let (tree, committed) = decoded().map_err(|e| object_error(id, &e))?;
+        Ok(Commit {
+            id: from_gix(&id),
+            tree: from_gix(&tree),
+            committed,
+        })
+    }
+
+    /// Returns the git directory and the variables that make a child `git` use this repository and nothing else.
+    fn git(&self) -> Command {
+        let mut command = Command::new("git");
+        command
+            .arg("--git-dir")
+            .arg(self.shared.refs.git_dir())
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .stdin(std::process::Stdio::null());
+        command
+    }
+}
+
+/// Takes over an id of the library's.
+fn from_gix(id: &gix::oid) -> ObjectId {
+    ObjectId::from_bytes(id.as_bytes()).expect("git object ids have 20 or 32 bytes")
+}
+
+/// Gives an id back to the library.
+fn to_gix(id: &ObjectId) -> gix::ObjectId {
+    gix::ObjectId::from_bytes_or_panic(id.as_bytes())
+}
+
+/// Joins an error and its causes into one line.
+fn explain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !next.is_empty() && !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text.replace('\n', " ")
+}
+
+/// Tells an object that is not there from one that cannot be read.
+fn object_error(id: gix::ObjectId, error: &gix::Error) -> Refusal {
+    if error.is_not_found() {
+        Refusal::MissingObject {
+            count: 1,
+            example: id.to_string(),
+        }
+    } else {
+        corrupt_object(id, &explain(error))
+    }
+}
+
+fn corrupt_object(id: gix::ObjectId, why: &str) -> Refusal {
+    Refusal::Corrupt {
+        what: format!("object {id} cannot be read: {why}"),
+        remedy: "git fsck".into(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The entries of a commit's tree, from the object database alone.
+
+use gix::objs::TreeRefIter;
+use gix::objs::tree::EntryKind as GitKind;
+use gix::prelude::ObjectIdExt;
+
+use crate::adapters::git::{Repository, corrupt_object, from_gix, object_error, to_gix};
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::{EntryKind, TreeEntry};
+
+/// Trees nest at most this deep; git itself refuses to go further.
+const MAX_DEPTH: usize = 2048;
+
+impl Repository {
+    /// Returns every entry of a tree that is not itself a tree, sorted bytewise by path.
+    pub fn tree_entries(&self, tree: &ObjectId) -> Result<Vec<TreeEntry>> {
+        let repo = self.local();
+        let mut walk = Walk {
+            repo: &repo,
+            path: Vec::new(),
+            entries: Vec::new(),
+            missing: Vec::new(),
+        };
+        walk.tree(to_gix(tree), 0)?;
+        match walk.missing.first() {
+            None => Ok(walk.entries),
+            Some(first) => Err(Refusal::MissingObject {
+                count: walk.missing.len() as u64,
+                example: first.to_string(),
+            }),
+        }
+    }
+
+    /// Returns the bytes of the regular file at `path` in a tree; none if there is nothing.
+    pub fn file_in_tree(&self, tree: &ObjectId, path: &str) -> Result<Option<Vec<u8>>> {
+        let repo = self.local();
+        let id = to_gix(tree);
+        let root = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
+        let entry = root
+            .lookup_entry(path.split('/'))
+            .map_err(|e| object_error(id, &e))?;
+        let Some(entry) = entry else { return Ok(None) };
+        let kind = match entry.mode().kind() {
+            GitKind::Blob | GitKind::BlobExecutable => {
+                let id = entry.object_id();
+                let blob = id
+                    .attach(&repo)
+                    .object()
+                    .map_err(|e| object_error(id, &e))?;
+                return Ok(Some(blob.detach().data));
+            }
+            GitKind::Link => "a symbolic link",
+            GitKind::Tree => "a directory",
+            GitKind::Commit => "a submodule",
+        };
+        Err(Refusal::NotRegular {
+            path: path.into(),
+            kind,
+        })
+    }
+}
+
+struct Walk<'a> {
+    repo: &'a gix::Repository,
+    path: Vec<u8>,
+    entries: Vec<TreeEntry>,
+    missing: Vec<gix::ObjectId>,
+}
+
+impl Walk<'_> {
+    fn tree(&mut self, id: gix::ObjectId, depth: usize) -> Result<()> {
+        use gix::objs::Find;
+        if depth > MAX_DEPTH {
+            return Err(corrupt_object(id, "trees nest too deep"));
+        }
+        let mut buffer = Vec::new();
+        let data = match self.repo.objects.try_find(&id, &mut buffer) {
+            Ok(Some(data)) => data,
+            Ok(None) => {
+                self.missing.push(id);
+                return Ok(());
+            }
+            Err(e) => return Err(object_error(id, &e)),
+        };
+        if data.kind != gix::object::Kind::Tree {
+            return Err(corrupt_object(id, "it is not a tree"));
+        }
+        for entry in TreeRefIter::from_bytes(data.data, id.kind()) {
+            let entry = entry.map_err(|e| corrupt_object(id, &e.to_string()))?;
+            let length = self.path.len();
+            if length > 0 {
+                self.path.push(b'/');
+            }
+            self.path.extend_from_slice(entry.filename);
+            match entry_kind(entry.mode.kind()) {
+                Some(kind) => self.entries.push(TreeEntry {
+                    path: RepoPath::new(&self.path),
+                    kind,
+                    id: from_gix(entry.oid),
+                }),
+                None => self.tree(entry.oid.to_owned(), depth + 1)?,
+            }
+            self.path.truncate(length);
+        }
+        Ok(())
+    }
+}
+
+/// Returns what an entry is; none if it is a tree.
+pub(super) fn entry_kind(kind: GitKind) -> Option<EntryKind> {
+    Some(match kind {
+        GitKind::Tree => return None,
+        GitKind::Blob => EntryKind::Regular,
+        GitKind::BlobExecutable => EntryKind::Executable,
+        GitKind::Link => EntryKind::Symlink,
+        GitKind::Commit => EntryKind::Submodule,
+    })
+}

@@ -1,0 +1,9 @@
+//! Git, the cipher and the disk: all the I/O, and no judgement.
+
+pub mod cipher;
+pub mod files;
+pub mod git;
+pub mod pack_dir;
+pub mod seal_store;
+pub mod staging;
+pub mod workers;

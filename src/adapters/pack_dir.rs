@@ -1,0 +1,164 @@
+//! A pack on disk: its manifest read, its files hashed, links never followed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::adapters::cipher;
+use crate::adapters::files::{self, Walked, open_regular};
+use crate::adapters::workers;
+use crate::format::digest::{Digest, Hasher};
+use crate::format::manifest::{MAX_BYTES, ManifestDocument};
+use crate::format::member_path::MANIFEST;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::sealed::SealHeader;
+
+/// The largest document of ours that is read whole; a longer one is left unread, and so is a finding.
+const MAX_DOCUMENT: usize = 256 << 20;
+
+/// What stands under a path below a pack's root.
+pub enum Found {
+    /// A declared regular file, read to its end.
+    Read(MemberRead),
+    /// A regular file that the manifest does not declare.
+    Undeclared,
+    /// A link, FIFO, socket or device.
+    NotRegular(&'static str),
+    /// A directory with nothing in it.
+    EmptyDirectory,
+    /// A file that could not be read, and why.
+    Unreadable(String),
+    /// A directory that could not be listed, and why.
+    UnreadableDirectory(String),
+}
+
+/// What was read of a member.
+pub struct MemberRead {
+    /// SHA-256 of its bytes.
+    pub hash: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// The bytes themselves, where they were asked for.
+    pub content: Option<Vec<u8>>,
+    /// Its age header, where that was asked for.
+    pub seal: Option<Result<SealHeader, String>>,
+}
+
+/// Reads and parses the manifest of the pack at `root`.
+pub fn manifest(root: &Path) -> Result<ManifestDocument> {
+    let bad = |reason: String| Refusal::BadPack {
+        path: root.to_owned(),
+        reason,
+    };
+    match std::fs::metadata(root) {
+        Ok(meta) if !meta.is_dir() => return Err(bad("it is not a directory".into())),
+        Ok(_) => {}
+        Err(e) => return Err(Refusal::io("reading", root)(e)),
+    }
+    let path = root.join(MANIFEST);
+    let opened = open_regular(&path).map_err(|refusal| match refusal {
+        Refusal::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            bad("it has no manifest.json".into())
+        }
+        Refusal::NotRegular { kind, .. } => bad(format!("its manifest.json is {kind}")),
+        other => other,
+    })?;
+    if opened.size > MAX_BYTES {
+        return Err(bad(format!(
+            "its manifest.json has {} bytes, more than {MAX_BYTES}",
+            opened.size
+        )));
+    }
+    let mut bytes = Vec::with_capacity(opened.size as usize);
+    (&opened.file)
+        .take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(Refusal::io("reading", &path))?;
+    opened.ensure_unchanged()?;
+    ManifestDocument::parse(&bytes).map_err(|why| bad(format!("manifest.json: {why}")))
+}
+
+/// Reads everything below `root` except the manifest: declared files are hashed, in parallel and constant memory.
+///
+/// `documents` are read whole as well, and of members for which `is_seal` holds the age header is parsed.
+pub fn observe(
+    root: &Path,
+    declared: &BTreeSet<&[u8]>,
+    documents: &[&str],
+    is_seal: impl Fn(&str) -> bool + Sync,
+) -> Result<BTreeMap<Vec<u8>, Found>> {
+    let walked = files::walk(root, |_| true);
+    let found = workers::map(
+        &walked,
+        || Ok(vec![0; 128 << 10]),
+        |buffer, (path, walked)| -> Result<Option<Found>> {
+            Ok(Some(match walked {
+                Walked::File if path == MANIFEST.as_bytes() => return Ok(None),
+                Walked::File if declared.contains(path.as_slice()) => {
+                    let name = std::str::from_utf8(path).unwrap_or_default();
+                    let whole = documents.contains(&name);
+                    let file = root.join(OsStr::from_bytes(path));
+                    match read_member(&file, whole, is_seal(name), buffer) {
+                        Ok(read) => Found::Read(read),
+                        Err(Refusal::NotRegular { kind, .. }) => Found::NotRegular(kind),
+                        Err(Refusal::Io { source, .. }) => Found::Unreadable(source.to_string()),
+                        Err(Refusal::ChangedWhileRead { .. }) => {
+                            Found::Unreadable("it changed while it was read".into())
+                        }
+                        Err(other) => return Err(other),
+                    }
+                }
+                Walked::File => Found::Undeclared,
+                Walked::NotRegular(kind) => Found::NotRegular(kind),
+                Walked::EmptyDirectory => Found::EmptyDirectory,
+                Walked::Unreadable(e) => Found::Unreadable(e.to_string()),
+                Walked::UnreadableDirectory(e) if path.is_empty() => {
+                    let source = std::io::Error::new(e.kind(), e.to_string());
+                    return Err(Refusal::io("listing", root)(source));
+                }
+                Walked::UnreadableDirectory(e) => Found::UnreadableDirectory(e.to_string()),
+            }))
+        },
+    )?;
+    Ok(walked
+        .into_iter()
+        .map(|(path, _)| path)
+        .zip(found)
+        .filter_map(|(path, found)| Some((path, found?)))
+        .collect())
+}
+
+fn read_member(path: &Path, whole: bool, seal: bool, buffer: &mut [u8]) -> Result<MemberRead> {
+    let opened = open_regular(path)?;
+    let mut hasher = Hasher::default();
+    let mut size = 0;
+    let mut content = (whole && opened.size <= MAX_DOCUMENT as u64).then(Vec::new);
+    loop {
+        let n = match (&opened.file).read(buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(Refusal::io("reading", path)(e)),
+        };
+        hasher.update(&buffer[..n]);
+        size += n as u64;
+        if let Some(content) = &mut content {
+            content.extend_from_slice(&buffer[..n]);
+        }
+    }
+    let seal = if seal {
+        let again = open_regular(path)?;
+        Some(cipher::header(&again.file))
+    } else {
+        None
+    };
+    opened.ensure_unchanged()?;
+    Ok(MemberRead {
+        hash: hasher.finish(),
+        size,
+        content,
+        seal,
+    })
+}

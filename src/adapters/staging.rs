@@ -1,0 +1,309 @@
+//! Staging: what is written stands beside its output under another name until one rename makes it whole.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use crate::adapters::files::{self, parent, sync_directory};
+use crate::format::member_path::MemberPath;
+use crate::format::refusal::{Refusal, Result};
+
+const PREFIX: &str = ".git-pack-staging-";
+
+/// A private directory beside an output, held by a lock that ends with the process.
+#[must_use = "a staging directory that is dropped is removed"]
+pub struct Staging {
+    directory: PathBuf,
+    root: PathBuf,
+    /// Parents of the output that did not exist before, outermost first.
+    made: Vec<PathBuf>,
+    /// Open and locked for as long as this process lives.
+    _lock: File,
+}
+
+/// What may stand at the output when it is published.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Publish {
+    /// Nothing, or an empty directory.
+    New,
+    /// An older pack, which is swapped out in the same rename and then removed.
+    Replace,
+}
+
+impl Staging {
+    /// Makes a staging directory on the file system of `output`, creating that path's parents, and clears what dead
+    /// processes left there.
+    pub fn beside(output: &Path) -> Result<Self> {
+        let beside = parent(output);
+        let mut made: Vec<PathBuf> = beside
+            .ancestors()
+            .take_while(|dir| !dir.as_os_str().is_empty() && !files::exists(dir))
+            .map(Path::to_owned)
+            .collect();
+        made.reverse();
+        let undo = |made: &[PathBuf]| {
+            made.iter()
+                .rev()
+                .for_each(|dir| drop(std::fs::remove_dir(dir)))
+        };
+        if let Err(e) = std::fs::create_dir_all(beside) {
+            undo(&made);
+            return Err(Refusal::io("creating", beside)(e));
+        }
+        clear_abandoned(beside);
+        match claim(beside) {
+            Ok((directory, lock)) => {
+                let root = directory.join("pack");
+                let staging = Self {
+                    directory,
+                    root,
+                    made,
+                    _lock: lock,
+                };
+                std::fs::create_dir(&staging.root)
+                    .map_err(Refusal::io("creating", &staging.root))?;
+                Ok(staging)
+            }
+            Err(e) => {
+                undo(&made);
+                Err(Refusal::io("creating a staging directory in", beside)(e))
+            }
+        }
+    }
+
+    /// Returns where the member `path` is being staged.
+    pub fn member(&self, path: &MemberPath) -> PathBuf {
+        self.root.join(path.as_str())
+    }
+
+    /// Creates the file of a member, and its directories.
+    pub fn create(&self, path: &MemberPath) -> Result<File> {
+        let target = self.member(path);
+        let create = || {
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&target)
+        };
+        create()
+            .or_else(|e| {
+                if e.kind() != io::ErrorKind::NotFound {
+                    return Err(e);
+                }
+                std::fs::create_dir_all(parent(&target))?;
+                create()
+            })
+            .map_err(Refusal::io("writing", &target))
+    }
+
+    /// Opens the file of a member once more, emptied.
+    pub fn overwrite(&self, path: &MemberPath) -> Result<File> {
+        let target = self.member(path);
+        OpenOptions::new()
+            .write(true)
+            .truncate(true)
+            .open(&target)
+            .map_err(Refusal::io("writing", &target))
+    }
+
+    /// Writes a small member whole.
+    pub fn write(&self, path: &MemberPath, bytes: &[u8]) -> Result<()> {
+        self.write_root(path.as_str(), bytes)
+    }
+
+    /// Writes a file at the pack's root whole, member or manifest.
+    pub fn write_root(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let target = self.root.join(name);
+        std::fs::create_dir_all(parent(&target))
+            .and_then(|()| {
+                OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .open(&target)
+            })
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(Refusal::io("writing", &target))
+    }
+
+    /// Syncs everything staged and renames it to `output`; from then on it stands there whole.
+    pub fn publish(mut self, output: &Path, how: Publish) -> Result<()> {
+        sync_tree(&self.root)?;
+        let renaming = Refusal::io("renaming the finished pack to", output);
+        match how {
+            // rename(2) puts a directory in place of nothing or of an empty directory, and of nothing else.
+            Publish::New => match std::fs::rename(&self.root, output) {
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::DirectoryNotEmpty
+                            | io::ErrorKind::NotADirectory
+                            | io::ErrorKind::AlreadyExists
+                    ) =>
+                {
+                    return Err(Refusal::OutputExists {
+                        path: output.to_owned(),
+                        replaceable: false,
+                    });
+                }
+                other => other.map_err(renaming)?,
+            },
+            Publish::Replace => {
+                renameat_with(CWD, &self.root, CWD, output, RenameFlags::EXCHANGE)
+                    .map_err(|e| renaming(e.into()))?;
+            }
+        }
+        self.made.clear();
+        sync_directory(parent(output))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What cannot be removed now is cleared by the next run; there is nobody to tell.
+        drop(std::fs::remove_dir_all(&self.directory));
+        for directory in self.made.iter().rev() {
+            drop(std::fs::remove_dir(directory));
+        }
+    }
+}
+
+/// Makes a directory that no other process can take for abandoned.
+///
+/// Between its making and its locking another process may clear it; then the name has gone, and another is tried.
+fn claim(beside: &Path) -> io::Result<(PathBuf, File)> {
+    for _ in 0..64 {
+        let mut builder = tempfile::Builder::new();
+        let made = builder
+            .prefix(PREFIX)
+            .rand_bytes(8)
+            .make_in(beside, |path| DirBuilder::new().mode(0o700).create(path))?;
+        let (_, path) = made.into_parts();
+        let path = path.keep().map_err(|e| e.error)?;
+        let Ok(lock) = File::open(&path) else {
+            continue;
+        };
+        if lock.try_lock().is_err() {
+            continue;
+        }
+        let same = std::fs::symlink_metadata(&path).is_ok_and(|named| {
+            lock.metadata()
+                .is_ok_and(|held| (held.dev(), held.ino()) == (named.dev(), named.ino()))
+        });
+        if same {
+            return Ok((path, lock));
+        }
+    }
+    Err(io::Error::other("another process keeps clearing it"))
+}
+
+/// Removes the staging directories in `directory` whose process has ended: nobody holds their lock.
+fn clear_abandoned(directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let named = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.starts_with(PREFIX));
+        if !named || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let Ok(lock) = File::open(entry.path()) else {
+            continue;
+        };
+        match lock.try_lock() {
+            Ok(()) => drop(std::fs::remove_dir_all(entry.path())),
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {}
+        }
+    }
+}
+
+/// Syncs every file and directory below `root`.
+fn sync_tree(root: &Path) -> Result<()> {
+    // One call for many files: the kernel writes them in the order that suits the disk.
+    #[cfg(target_os = "linux")]
+    {
+        let directory = File::open(root).map_err(Refusal::io("syncing", root))?;
+        rustix::fs::syncfs(&directory).map_err(|e| Refusal::io("syncing", root)(e.into()))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let mut directories = vec![root.to_owned()];
+        while let Some(directory) = directories.pop() {
+            let reading = |e| Refusal::io("syncing", &directory)(e);
+            for entry in std::fs::read_dir(&directory).map_err(reading)? {
+                let entry = entry.map_err(reading)?;
+                if entry.file_type().map_err(reading)?.is_dir() {
+                    directories.push(entry.path());
+                } else {
+                    sync_directory(&entry.path())?;
+                }
+            }
+            sync_directory(&directory)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(directory: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn dropping_leaves_nothing_and_publishing_leaves_the_pack_alone() {
+        let temp = tempfile::tempdir().unwrap();
+        let output = temp.path().join("a/b/pack");
+        drop(Staging::beside(&output).unwrap());
+        assert_eq!(names(temp.path()), [] as [&str; 0]);
+
+        let staging = Staging::beside(&output).unwrap();
+        staging.write_root("d/f", b"x").unwrap();
+        staging.publish(&output, Publish::New).unwrap();
+        assert_eq!(names(&temp.path().join("a/b")), ["pack"]);
+        assert_eq!(std::fs::read(output.join("d/f")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_directory_with_something_in_it_is_never_replaced_unasked() {
+        let temp = tempfile::tempdir().unwrap();
+        let output = temp.path().join("pack");
+        std::fs::create_dir(&output).unwrap();
+        std::fs::write(output.join("mine"), "").unwrap();
+        let staging = Staging::beside(&output).unwrap();
+        assert!(matches!(
+            staging.publish(&output, Publish::New),
+            Err(Refusal::OutputExists { .. })
+        ));
+        assert_eq!(names(temp.path()), ["pack"]);
+        assert_eq!(names(&output), ["mine"]);
+
+        let staging = Staging::beside(&output).unwrap();
+        staging.write_root("new", b"").unwrap();
+        staging.publish(&output, Publish::Replace).unwrap();
+        assert_eq!(names(temp.path()), ["pack"]);
+        assert_eq!(names(&output), ["new"]);
+    }
+
+    #[test]
+    fn what_the_dead_left_is_cleared_and_what_the_living_hold_is_not() {
+        let temp = tempfile::tempdir().unwrap();
+        let living = Staging::beside(&temp.path().join("one")).unwrap();
+        std::fs::create_dir_all(temp.path().join(".git-pack-staging-dead/pack/x")).unwrap();
+        drop(Staging::beside(&temp.path().join("two")).unwrap());
+        let living_name = living.directory.file_name().unwrap().to_str().unwrap();
+        assert_eq!(names(temp.path()), [living_name]);
+    }
+}

@@ -1,0 +1,187 @@
+//! The command tree.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::cli::Style;
+use crate::format::repo_state::Mode;
+
+/// Publish a repository, or a pack of it, without giving away what it must not.
+#[derive(Parser)]
+#[command(
+    name = "git-pack",
+    display_name = "pack",
+    bin_name = "git pack",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Exit status: 0 yes (created, OK, clean, same), 1 a sound no (INVALID, a leak, another state), 2 refused (it could not be judged or done)."
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Set up this repository: configuration, ignored outputs, identity, hooks
+    Init,
+    /// Print the digest of a commit's tree
+    State(State),
+    /// Seal artifacts into an evidence pack or, with none, a commit into a tree pack
+    Seal(Seal),
+    /// Verify a pack: integrity, closed set, seals, leaks
+    Verify(Verify),
+    /// List, add or remove those who can open what is sealed here
+    Recipients(Recipients),
+    /// Install the hooks that guard commit and push
+    Install,
+    /// Remove them
+    Uninstall,
+    /// What the installed hooks call
+    #[command(hide = true)]
+    Hook(Hook),
+}
+
+#[derive(Args)]
+pub(super) struct State {
+    /// The commit [default: HEAD]
+    pub(super) rev: Option<String>,
+    /// Print one JSON document (pack.state.v0)
+    #[arg(long, conflicts_with = "files")]
+    pub(super) json: bool,
+    /// Print the lines under the digest: <hash> <size> <path>
+    #[arg(long)]
+    pub(super) files: bool,
+    /// End each line with NUL instead of a newline
+    #[arg(short = 'z', requires = "files")]
+    pub(super) nul: bool,
+    /// Exit with 0 if the state has this digest, with 1 if it has another
+    #[arg(long, value_name = "DIGEST")]
+    pub(super) check: Option<String>,
+    /// A scope of .gitpack.toml [default: its default scope, else everything]
+    #[arg(long, value_name = "KEY")]
+    pub(super) scope: Option<String>,
+    /// Leave out what a pack of this mode seals
+    #[arg(long)]
+    pub(super) mode: Option<ModeArgument>,
+    /// Hash every blob anew; neither read nor write the digest cache
+    #[arg(long)]
+    pub(super) no_cache: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum ModeArgument {
+    /// For everybody
+    Public,
+    /// For insiders
+    Internal,
+}
+
+impl From<ModeArgument> for Mode {
+    fn from(mode: ModeArgument) -> Self {
+        match mode {
+            ModeArgument::Public => Self::Public,
+            ModeArgument::Internal => Self::Internal,
+        }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct Seal {
+    /// Files and directories to seal as evidence
+    #[arg(value_name = "ARTIFACT")]
+    pub(super) artifacts: Vec<PathBuf>,
+    /// The commit of a tree pack [default: HEAD]
+    #[arg(long)]
+    pub(super) rev: Option<String>,
+    /// A scope of .gitpack.toml [default: its default scope, else everything]
+    #[arg(long, value_name = "KEY")]
+    pub(super) scope: Option<String>,
+    /// Seal this untracked file or directory into the tree pack as well
+    #[arg(long, value_name = "PATH")]
+    pub(super) attach: Vec<PathBuf>,
+    /// Seal to this recipient (age1…) instead of the configured ones
+    #[arg(long, short = 'r')]
+    pub(super) recipient: Vec<String>,
+    /// The pack's directory [default: pack/<id> or _PACK_RUN/llm-pack-<scope>-<digest>]
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(super) output: Option<PathBuf>,
+    /// Swap out another pack that stands at the output
+    #[arg(long)]
+    pub(super) replace: bool,
+    /// A note for the manifest
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Option<String>,
+    /// The time for the manifest [default: SOURCE_DATE_EPOCH, else the commit's date or now]
+    #[arg(long, value_name = "RFC3339")]
+    pub(super) created: Option<String>,
+}
+
+#[derive(Args)]
+pub(super) struct Verify {
+    /// The pack's directory
+    pub(super) pack: PathBuf,
+    /// Compare also with this commit of the repository here
+    #[arg(long)]
+    pub(super) rev: Option<String>,
+    /// Print one JSON document (pack.verify.v0)
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Recipients {
+    #[command(subcommand)]
+    pub(super) command: RecipientsCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum RecipientsCommand {
+    /// Print the recipients in .gitpack.toml
+    List,
+    /// Add one
+    Add {
+        /// An age recipient (age1…)
+        recipient: String,
+    },
+    /// Remove one; what was sealed for it before it can still open
+    Remove {
+        /// The recipient as it stands in .gitpack.toml
+        recipient: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Hook {
+    pub(super) name: HookName,
+    /// The arguments that git gives the hook
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(super) arguments: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum HookName {
+    #[value(name = "pre-commit", alias = "pre-merge-commit")]
+    Commit,
+    #[value(name = "pre-push")]
+    Push,
+}
+
+/// The commands whose results are for machines only with `--json`; all others print a refusal's envelope.
+pub(super) const WITH_JSON: [&str; 2] = ["state", "verify"];
+
+impl Command {
+    /// Returns how this command tells of a refusal.
+    pub(super) fn style(&self) -> Style {
+        match self {
+            Self::Hook(_) => Style::Human,
+            Self::Verify(args) if args.json => Style::VerifyJson,
+            Self::Verify(_) => Style::Verify,
+            Self::State(args) if !args.json => Style::Human,
+            _ => Style::Envelope,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The environment, the clock and the process: read here and nowhere else.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::cli::args::WITH_JSON;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::timestamp::Timestamp;
+use crate::ops::Context;
+
+/// Reads everything that a command may want to know of the world.
+pub(super) fn context() -> Result<Context> {
+    let path = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    Ok(Context {
+        cwd: env::current_dir()
+            .map_err(Refusal::io("finding", Path::new("the current directory")))?,
+        now: now(),
+        source_date_epoch: source_date_epoch()?,
+        identity: path("GIT_PACK_IDENTITY"),
+        config_home: path("XDG_CONFIG_HOME").or_else(|| home().map(|home| home.join(".config"))),
+        binary: env::current_exe()
+            .map_err(Refusal::io("finding", Path::new("this program's own file")))?,
+    })
+}
+
+/// Returns the user's home directory.
+pub(super) fn home() -> Option<PathBuf> {
+    env::var_os("HOME")
+        .filter(|home| !home.is_empty())
+        .map(PathBuf::from)
+}
+
+fn now() -> Timestamp {
+    let seconds = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs() as i64);
+    Timestamp::from_seconds(seconds).expect("the clock is before the year 10000")
+}
+
+fn source_date_epoch() -> Result<Option<Timestamp>> {
+    let Some(value) = env::var_os("SOURCE_DATE_EPOCH").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .and_then(Timestamp::from_seconds)
+        .map(Some)
+        .ok_or_else(|| {
+            Refusal::usage(format!(
+                "SOURCE_DATE_EPOCH: expected seconds since 1970, found {value:?}"
+            ))
+        })
+}
+
+/// Returns whether arguments that could not be parsed ask for a refusal's envelope on stdout.
+pub(super) fn wants_envelope() -> bool {
+    let arguments: Vec<_> = env::args_os().skip(1).collect();
+    let command = arguments
+        .iter()
+        .filter_map(|a| a.to_str())
+        .find(|a| !a.starts_with('-'));
+    match command {
+        None | Some("hook") => false,
+        Some(command) if WITH_JSON.contains(&command) => arguments.iter().any(|a| a == "--json"),
+        Some(_) => true,
+    }
+}
+
+/// Measures how long something took.
+pub(super) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}

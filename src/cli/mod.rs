@@ -1,0 +1,221 @@
+//! Arguments, environment, terminal and exit codes: the only place that talks to a person.
+
+mod args;
+mod env;
+mod output;
+
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::format::digest::Digest;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::timestamp::Timestamp;
+use crate::ops::seal::SealRequest;
+use crate::ops::state::StateRequest;
+use crate::ops::{Context, hook, init, install, recipients, seal, state, verify};
+use args::{Arguments, Command, HookName, RecipientsCommand};
+use output::{Output, human, json, refusal};
+
+/// The answer is yes: created, OK, clean, same.
+const YES: u8 = 0;
+/// The answer is a sound no: INVALID, LEAK, another state.
+const NO: u8 = 1;
+/// No answer: something could not be judged or done.
+const REFUSED: u8 = 2;
+
+/// Runs the program on the process's own arguments.
+///
+/// Nothing that goes wrong inside may look like a yes: a panic is a refusal too.
+pub fn run() -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let mut stderr = anstream::stderr();
+        // There is nobody left to tell if this cannot be written.
+        drop(writeln!(
+            stderr,
+            "git-pack: internal error, so nothing was judged: {panic}"
+        ));
+    }));
+    let mut output = Output::new();
+    let code = catch_unwind(AssertUnwindSafe(|| dispatch(&mut output)));
+    ExitCode::from(code.unwrap_or(REFUSED))
+}
+
+fn dispatch(output: &mut Output) -> u8 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(e) => return usage(output, &e),
+    };
+    let command = arguments.command;
+    let style = command.style();
+    let outcome = env::context().and_then(|ctx| answer(&ctx, command, output));
+    match outcome {
+        Ok(code) => match output.flush() {
+            Ok(()) => code,
+            Err(refused) => refusal::print(output, &refused, Style::Human),
+        },
+        Err(refused) => refusal::print(output, &refused, style),
+    }
+}
+
+/// How a command tells of a refusal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Style {
+    /// On stderr alone.
+    Human,
+    /// The envelope on stdout as well.
+    Envelope,
+    /// The human form of `verify`.
+    Verify,
+    /// The document of `verify --json`.
+    VerifyJson,
+}
+
+/// Help and version are answers; every other word of clap's is a usage error, exit 2.
+fn usage(output: &mut Output, error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        drop(error.print());
+        return YES;
+    }
+    output.err(&error.render().to_string());
+    if env::wants_envelope() {
+        let refused = Refusal::usage(error.kind().to_string());
+        output.out(&refusal::envelope(&refused));
+    }
+    REFUSED
+}
+
+fn answer(ctx: &Context, command: Command, output: &mut Output) -> Result<u8> {
+    match command {
+        Command::Init => human::init(output, ctx, &init::init(ctx)?),
+        Command::Install => {
+            let plan = install::plan_install(ctx)?;
+            human::installed(output, ctx, &install::apply(plan)?);
+        }
+        Command::Uninstall => {
+            let plan = install::plan_uninstall(ctx)?;
+            human::uninstalled(output, ctx, &install::apply(plan)?);
+        }
+        Command::State(args) => return answer_state(ctx, args, output),
+        Command::Seal(args) => {
+            let started = env::Stopwatch::start();
+            let request = SealRequest {
+                artifacts: args.artifacts,
+                rev: args.rev,
+                scope: args.scope,
+                attach: args.attach,
+                recipients: args.recipient,
+                output: args.output,
+                replace: args.replace,
+                note: args.note,
+                created: args.created.as_deref().map(parse_created).transpose()?,
+            };
+            let report = seal::seal(ctx, &request)?;
+            human::sealed(output, ctx, &report, started.elapsed());
+        }
+        Command::Verify(args) => {
+            let report = verify::verify(ctx, &args.pack, args.rev.as_deref())?;
+            match args.json {
+                true => output.out(&json::verify(&report)),
+                false => human::verified(output, &report),
+            }
+            return Ok(if report.findings.is_empty() { YES } else { NO });
+        }
+        Command::Recipients(command) => match command.command {
+            RecipientsCommand::List => {
+                for recipient in recipients::list(ctx)? {
+                    output.line(&recipient);
+                }
+            }
+            RecipientsCommand::Add { recipient } => {
+                let added = recipients::add(ctx, &recipient)?;
+                human::recipient_added(output, &recipient, added);
+            }
+            RecipientsCommand::Remove { recipient } => {
+                recipients::remove(ctx, &recipient)?;
+                human::recipient_removed(output, &recipient);
+            }
+        },
+        Command::Hook(args) => return answer_hook(ctx, args.name, &args.arguments, output),
+    }
+    Ok(YES)
+}
+
+fn answer_state(ctx: &Context, args: args::State, output: &mut Output) -> Result<u8> {
+    let expected = args.check.as_deref().map(parse_digest).transpose()?;
+    let request = StateRequest {
+        rev: args.rev,
+        scope: args.scope,
+        mode: args.mode.map(Into::into),
+        no_cache: args.no_cache,
+    };
+    let state = state::state(ctx, &request)?;
+    let digest = state.digest();
+    if args.files {
+        let end = if args.nul { 0 } else { b'\n' };
+        let mut lines = Vec::new();
+        for entry in &state.entries {
+            entry.push_line(&mut lines, end);
+        }
+        output.out(&lines);
+    } else if args.json {
+        output.out(&json::state(&state));
+    } else {
+        output.line(&digest.to_string());
+    }
+    match expected {
+        Some(expected) if expected != digest => {
+            human::other_state(output, &state, &expected);
+            Ok(NO)
+        }
+        _ => Ok(YES),
+    }
+}
+
+fn answer_hook(
+    ctx: &Context,
+    name: HookName,
+    arguments: &[String],
+    output: &mut Output,
+) -> Result<u8> {
+    match name {
+        HookName::Commit => {
+            let verdict = hook::pre_commit(ctx)?;
+            human::commit_verdict(output, &verdict);
+            Ok(if verdict.leaks.is_empty() { YES } else { NO })
+        }
+        HookName::Push => {
+            let started = env::Stopwatch::start();
+            let remote = arguments.first().map_or("", String::as_str);
+            let mut stdin = Vec::new();
+            std::io::stdin()
+                .read_to_end(&mut stdin)
+                .map_err(Refusal::io(
+                    "reading",
+                    std::path::Path::new("standard input"),
+                ))?;
+            let verdict = hook::pre_push(ctx, remote, &stdin)?;
+            human::push_verdict(output, remote, &verdict, started.elapsed());
+            Ok(if verdict.leaks.is_empty() { YES } else { NO })
+        }
+    }
+}
+
+fn parse_created(text: &str) -> Result<Timestamp> {
+    Timestamp::parse(text).ok_or_else(|| Refusal::Usage {
+        problem: format!("--created {text}: expected RFC 3339"),
+        next: Some("git pack seal --created 2026-01-15T10:30:00Z".into()),
+    })
+}
+
+fn parse_digest(text: &str) -> Result<Digest> {
+    Digest::parse_ref(text)
+        .or_else(|| Digest::parse_hex(text))
+        .ok_or_else(|| {
+            Refusal::usage(format!(
+                "--check {text}: expected sha256: and 64 lowercase hex digits"
+            ))
+        })
+}

@@ -1,0 +1,473 @@
+//! Reports as people read them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::cli::env;
+use crate::cli::output::Output;
+use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, quoted, size};
+use crate::format::digest::Digest;
+use crate::format::protected::{Origin, Policy};
+use crate::format::repo_path::shown;
+use crate::ops::Context;
+use crate::ops::hook::{CommitVerdict, PushVerdict};
+use crate::ops::init::InitReport;
+use crate::ops::install::HooksReport;
+use crate::ops::seal::{Notice, SealReport};
+use crate::ops::state::State;
+use crate::ops::verify::VerifyReport;
+use crate::rules::scan::{Leak, LeakCode};
+
+pub(crate) fn init(output: &mut Output, ctx: &Context, report: &InitReport) {
+    let mut row = |label: &str, what: &str, about: &str| {
+        output.line(format!("{label:<10} {what:<24} {about}").trim_end());
+    };
+    match report.config_written {
+        true => row(
+            "wrote",
+            ".gitpack.toml",
+            "what is protected here, and who can open it",
+        ),
+        false => row("kept", ".gitpack.toml", "it was there"),
+    }
+    match report.ignore_written {
+        true => row("ignored", "_PACK_RUN/", "in .gitignore"),
+        false => row("kept", ".gitignore", "it ignores _PACK_RUN/ already"),
+    }
+    let identity = tilde(&report.identity);
+    match report.identity_made {
+        true => row(
+            "identity",
+            &identity,
+            "(new, keep it safe: without it sealed artifacts cannot be opened)",
+        ),
+        false => row("identity", &identity, "(it was there)"),
+    }
+    match (report.recipient_listed, report.config_written) {
+        (true, true) => row(
+            "recipient",
+            &short_key(&report.recipient),
+            "added to .gitpack.toml",
+        ),
+        (true, false) => row(
+            "recipient",
+            &short_key(&report.recipient),
+            "in .gitpack.toml already",
+        ),
+        (false, _) => row(
+            "recipient",
+            &short_key(&report.recipient),
+            "not in .gitpack.toml",
+        ),
+    }
+    hooks(output, ctx, &report.hooks);
+    let mut next = Vec::new();
+    if !report.recipient_listed {
+        next.push(format!("git pack recipients add {}", report.recipient));
+    }
+    if report.config_written || report.ignore_written {
+        next.push("git add .gitpack.toml .gitignore && git commit".into());
+    }
+    for command in next {
+        output.line(&format!("{:<10} {}", "next", paint(TYPE, &command)));
+    }
+}
+
+fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
+    let mut names: Vec<_> = report
+        .changed
+        .iter()
+        .chain(&report.unchanged)
+        .copied()
+        .collect();
+    names.sort_by_key(|name| {
+        crate::ops::install::HOOKS
+            .iter()
+            .position(|hook| hook == name)
+    });
+    let about = if report.changed.is_empty() {
+        " (they were there)"
+    } else {
+        ""
+    };
+    let directory = path_from(&ctx.cwd, &report.directory);
+    output.line(&format!(
+        "{:<10} {} in {directory}{about}",
+        "hooks",
+        names.join(", ")
+    ));
+}
+
+pub(crate) fn installed(output: &mut Output, ctx: &Context, report: &HooksReport) {
+    hooks(output, ctx, report);
+}
+
+pub(crate) fn uninstalled(output: &mut Output, ctx: &Context, report: &HooksReport) {
+    let directory = path_from(&ctx.cwd, &report.directory);
+    match report.changed.is_empty() {
+        true => output.line(&format!(
+            "removed    nothing: no hook of git-pack is in {directory}"
+        )),
+        false => output.line(&format!(
+            "removed    {} from {directory}",
+            report.changed.join(", ")
+        )),
+    }
+}
+
+pub(crate) fn recipient_added(output: &mut Output, recipient: &str, added: bool) {
+    let about = if added {
+        "added to .gitpack.toml"
+    } else {
+        "in .gitpack.toml already"
+    };
+    output.line(&format!(
+        "{:<10} {} {about}",
+        "recipient",
+        short_key(recipient)
+    ));
+}
+
+pub(crate) fn recipient_removed(output: &mut Output, recipient: &str) {
+    output.line(&format!(
+        "{:<10} {} removed from .gitpack.toml",
+        "recipient",
+        short_key(recipient)
+    ));
+    output.err("  whoever has its identity can still open what was sealed before\n");
+}
+
+pub(crate) fn other_state(output: &mut Output, state: &State, expected: &Digest) {
+    output.err(&format!(
+        "git-pack: the state of {} is another one\n  expected   {expected}\n  found      {}\n",
+        state.commit.id.short(),
+        state.digest(),
+    ));
+}
+
+pub(crate) fn sealed(output: &mut Output, ctx: &Context, report: &SealReport, time: Duration) {
+    output.line(&format!("PACK_CREATED {}", report.pack_id));
+    output.line(&format!("{}/", path_from(&ctx.cwd, &report.output)));
+    let mut parts = Vec::new();
+    if let Some((commit, branch)) = &report.commit {
+        let branch = branch
+            .as_ref()
+            .map(|name| format!(" {}", shown(name.as_bytes())))
+            .unwrap_or_default();
+        parts.push(format!("commit {}{branch}", commit.id.short()));
+    }
+    parts.push(format!(
+        "{}, {}",
+        count(report.plain_files, "file"),
+        size(report.plain_bytes)
+    ));
+    if report.sealed > 0 {
+        let reused = match report.reused {
+            0 => String::new(),
+            n => format!(" ({n} reused)"),
+        };
+        let recipients = count(report.recipients as u64, "recipient");
+        parts.push(format!("{} sealed for {recipients}{reused}", report.sealed));
+    }
+    if report.existed {
+        parts.push("it stood there already, whole".into());
+    }
+    parts.push(duration(time));
+    output.err(&format!("  {}\n", parts.join(" · ")));
+    for notice in &report.notices {
+        output.err(&format!(
+            "  {} {}\n",
+            paint(LOOK, "note"),
+            self::notice(notice)
+        ));
+    }
+}
+
+fn notice(notice: &Notice) -> String {
+    match notice {
+        Notice::ConfigDiffers { commit } => {
+            format!("the .gitpack.toml of {commit} was used; the one in the work tree differs")
+        }
+        Notice::Unprotected { path, class } => format!(
+            "{} stands in the clear: no .gitpack.toml applies here, else it would be protected as {class}",
+            shown(path.as_bytes())
+        ),
+        Notice::NothingToAttach { glob } => {
+            format!("attach = {glob:?} matches nothing in the work tree")
+        }
+        Notice::SameButForCase {
+            paths: [one, other],
+        } => format!(
+            "{} and {} are one file where case does not count",
+            shown(one.as_bytes()),
+            shown(other.as_bytes())
+        ),
+    }
+}
+
+pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
+    let outcome = match report.findings.is_empty() {
+        true => paint(PROVEN, "OK"),
+        false => paint(BLOCKS, "INVALID"),
+    };
+    output.line(&format!("pack verify: {outcome}"));
+    output.line(&format!("  pack_id: {}", shown(report.pack_id.as_bytes())));
+    let rows: Vec<[String; 3]> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            let what = match (finding.kind.mismatch(), finding.kind.detail()) {
+                (Some(mismatch), _) => {
+                    format!(
+                        "expected {}, found {}",
+                        short(&mismatch.expected),
+                        short(&mismatch.actual)
+                    )
+                }
+                (None, detail) => detail
+                    .map(|text| shown(text.as_bytes()))
+                    .unwrap_or_default(),
+            };
+            let path = match finding.path.as_str() {
+                "" => "manifest.json".into(),
+                path => shown(path.as_bytes()),
+            };
+            [path, finding.kind.code().to_owned(), what]
+        })
+        .collect();
+    columns(output, &rows);
+    let members = count(report.members as u64, "member");
+    if report.findings.is_empty() {
+        let mut facts = vec![format!("{members} intact")];
+        if let Some(sealed) = report.sealed {
+            facts.push(format!("{sealed} sealed"));
+        }
+        if let Some(state) = &report.repo_state {
+            let commit = match (&state.compared_with, &state.commit) {
+                (Some(id), _) => format!("state equals that of {}", id.short()),
+                (None, Some(id)) => format!(
+                    "state {} of commit {}",
+                    short(&state.digest.to_string()),
+                    id.get(..7).unwrap_or(id)
+                ),
+                (None, None) => format!("state {}", short(&state.digest.to_string())),
+            };
+            facts.push(commit);
+        }
+        output.line(&format!("  {}", facts.join(" · ")));
+    } else {
+        output.line(&format!(
+            "  {} in a pack of {members}",
+            count(report.findings.len() as u64, "finding")
+        ));
+    }
+}
+
+pub(crate) fn commit_verdict(output: &mut Output, verdict: &CommitVerdict) {
+    let leaks = &verdict.leaks;
+    if leaks.is_empty() {
+        return;
+    }
+    let what = match leaks.len() {
+        1 => "1 protected file is staged in plaintext".to_owned(),
+        n => format!("{n} protected files are staged in plaintext"),
+    };
+    let mut text = format!("git-pack: {}, {what}\n\n", paint(BLOCKS, "commit blocked"));
+    let rows: Vec<_> = leaks.iter().map(|leak| leak_row(&leak.leak)).collect();
+    text.push_str(&aligned(&rows, "  "));
+    text.push('\n');
+    let names = |new: bool| -> String {
+        let matching = leaks.iter().filter(|leak| leak.is_new == new);
+        matching
+            .map(|leak| format!(" {}", quoted(leak.leak.entry.path.as_bytes())))
+            .collect()
+    };
+    let sealable: String = leaks
+        .iter()
+        .filter(|leak| leak.leak.code == LeakCode::PlaintextProtected)
+        .map(|leak| format!(" --attach {}", quoted(leak.leak.entry.path.as_bytes())))
+        .collect();
+    let mut advice = Vec::new();
+    if leaks.iter().any(|leak| leak.is_new) {
+        advice.push((
+            "leave out of the commit",
+            format!("git restore --staged --{}", names(true)),
+        ));
+    }
+    if leaks.iter().any(|leak| !leak.is_new) {
+        advice.push((
+            "stop tracking, keep on disk",
+            format!("git rm --cached --{}", names(false)),
+        ));
+    }
+    if !sealable.is_empty() {
+        advice.push(("then publish sealed", format!("git pack seal{sealable}")));
+        advice.push(("or decide otherwise", "[[protect]] in .gitpack.toml".into()));
+    }
+    text.push_str(&advise(&advice));
+    output.err(&text);
+}
+
+pub(crate) fn push_verdict(
+    output: &mut Output,
+    remote: &str,
+    verdict: &PushVerdict,
+    time: Duration,
+) {
+    if verdict.leaks.is_empty() {
+        return;
+    }
+    let mut text = format!(
+        "git-pack: {}, {} in {}\n\n",
+        paint(BLOCKS, &format!("push to {} blocked", remote_name(remote))),
+        count(verdict.leaks.len() as u64, "leak"),
+        count(verdict.commits, "new commit"),
+    );
+    let rows: Vec<_> = verdict
+        .leaks
+        .iter()
+        .map(|found| {
+            let commit = found
+                .leak
+                .entry
+                .commit
+                .map(|id| id.short())
+                .unwrap_or_default();
+            let [path, class, rule] = leak_row(&found.leak);
+            [commit, path, class, rule]
+        })
+        .collect();
+    let lines = aligned(&rows, "  ");
+    for (line, found) in lines.lines().zip(&verdict.leaks) {
+        text.push_str(line);
+        text.push('\n');
+        if let Some(deleted) = found.deleted_in {
+            text.push_str(&format!(
+                "           deleted again in {}, but the push would still publish it\n",
+                deleted.short()
+            ));
+        }
+    }
+    text.push('\n');
+    if let Some(first) = verdict
+        .leaks
+        .iter()
+        .find(|found| found.leak.entry.commit.is_some())
+    {
+        let commit = first
+            .leak
+            .entry
+            .commit
+            .map(|id| id.short())
+            .unwrap_or_default();
+        let command = match first.is_root {
+            true => "git rebase -i --root".to_owned(),
+            false => format!("git rebase -i {commit}^"),
+        };
+        text.push_str("  these commits are not pushed yet; take the files out of them:\n");
+        text.push_str(&format!("    {}\n", paint(TYPE, &command)));
+    }
+    text.push_str(&format!(
+        "  examined {}, {} in {}\n",
+        count(verdict.commits, "commit"),
+        count(verdict.entries, "blob"),
+        duration(time)
+    ));
+    output.err(&text);
+}
+
+fn leak_row(leak: &Leak) -> [String; 3] {
+    let policy = match leak.policy {
+        Policy::Internal => "not on a public remote",
+        Policy::Never | Policy::Allowed => "never in plaintext",
+    };
+    let origin = match leak.origin {
+        Origin::BuiltIn => "(built in)",
+        Origin::Config => "(.gitpack.toml)",
+    };
+    let path = match leak.entry.path.as_bytes() {
+        b"" => format!("blob {}", leak.entry.id.short()),
+        path => shown(path),
+    };
+    [
+        path,
+        format!("{}, {policy}", leak.class),
+        format!("rule {}   {origin}", leak.rule),
+    ]
+}
+
+/// Returns rows in aligned columns, a line each.
+fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = indent.to_owned();
+        for (cell, width) in row.iter().zip(&widths) {
+            line.push_str(&format!("{cell:<width$}   "));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn columns<const N: usize>(output: &mut Output, rows: &[[String; N]]) {
+    for line in aligned(rows, "  ").lines() {
+        output.line(line);
+    }
+}
+
+fn advise(advice: &[(&str, String)]) -> String {
+    let width = advice.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
+    advice
+        .iter()
+        .map(|(what, command)| format!("  {what:<width$}   {}\n", paint(TYPE, command)))
+        .collect()
+}
+
+/// Shortens a content ref to what is needed to recognise it.
+fn short(text: &str) -> String {
+    match Digest::parse_ref(text) {
+        Some(_) => format!("{}…", &text[.."sha256:".len() + 12]),
+        None => shown(text.as_bytes()),
+    }
+}
+
+/// Shortens a recipient to its two ends.
+fn short_key(recipient: &str) -> String {
+    match recipient.is_ascii() && recipient.len() > 20 {
+        true => format!("{}…{}", &recipient[..7], &recipient[recipient.len() - 4..]),
+        false => shown(recipient.as_bytes()),
+    }
+}
+
+/// Returns a remote's name; of a URL, without a password that may be in it.
+fn remote_name(remote: &str) -> String {
+    let text = match (remote.split_once("://"), remote.rfind('@')) {
+        (Some((scheme, _)), Some(at)) => format!("{scheme}://{}", &remote[at + 1..]),
+        _ => remote.to_owned(),
+    };
+    shown(text.as_bytes())
+}
+
+/// Returns `path` as it is written from `from`, where it lies below that, else whole.
+fn path_from(from: &Path, path: &Path) -> String {
+    let path = match path.strip_prefix(from) {
+        Ok(below) if !below.as_os_str().is_empty() => below,
+        _ => path,
+    };
+    shown(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
+}
+
+fn tilde(path: &Path) -> String {
+    match env::home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
+        Some(below) => format!("~/{}", below.display()),
+        None => path.display().to_string(),
+    }
+}

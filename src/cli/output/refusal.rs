@@ -1,0 +1,277 @@
+//! Refusals as machines and people read them: the one place that maps a reason to message, detail, hint and exit status.
+
+use serde_json::{Value, json};
+
+use crate::cli::output::words::{BLOCKS, TYPE, paint, quoted};
+use crate::cli::output::{Output, json};
+use crate::cli::{REFUSED, Style};
+use crate::format::canonical_json::to_document;
+use crate::format::refusal::Refusal;
+use crate::format::repo_path::shown;
+
+/// Tells of a refusal and returns the exit status.
+pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> u8 {
+    if let Refusal::Io { source, .. } = refusal
+        && source.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        // Whoever read our output has gone; git says nothing then, and neither do we.
+        return REFUSED;
+    }
+    match style {
+        Style::Human => {}
+        Style::Envelope => output.out(&envelope(refusal)),
+        Style::Verify => output.line(&format!("pack verify: {}", paint(BLOCKS, "REFUSAL"))),
+        Style::VerifyJson => output.out(&json::verify_refused(body(refusal))),
+    }
+    let text = explain(refusal);
+    let mut human = format!("git-pack: {}\n", text.message);
+    for line in &text.more {
+        human.push_str(&format!("  {line}\n"));
+    }
+    if let Some(hint) = text.next.as_ref().or(text.hint.as_ref()) {
+        human.push_str(&format!("  try        {}\n", paint(TYPE, hint)));
+    }
+    output.err(&human);
+    REFUSED
+}
+
+/// Returns the refusal envelope as one document.
+pub(crate) fn envelope(refusal: &Refusal) -> Vec<u8> {
+    to_document(&json!({
+        "version": "pack.v0",
+        "outcome": "REFUSAL",
+        "refusal": body(refusal),
+    }))
+}
+
+fn body(refusal: &Refusal) -> Value {
+    let text = explain(refusal);
+    json!({
+        "code": refusal.code().as_str(),
+        "message": text.message,
+        "detail": text.detail,
+        "next_command": text.next,
+    })
+}
+
+/// What there is to say about a refusal.
+struct Text {
+    /// What, where and why, on one line.
+    message: String,
+    /// The parts of it, for machines.
+    detail: Value,
+    /// Further lines for people.
+    more: Vec<String>,
+    /// The command that would fix it.
+    next: Option<String>,
+    /// What to do where no single command would.
+    hint: Option<String>,
+}
+
+fn explain(refusal: &Refusal) -> Text {
+    let (message, detail) = message(refusal);
+    let (next, hint) = remedy(refusal);
+    let more = match refusal {
+        Refusal::Duplicate { sources, .. } => {
+            sources.iter().map(|s| format!("from       {s}")).collect()
+        }
+        Refusal::NoRecipients { artifacts, .. } => {
+            let mut lines: Vec<_> = artifacts.iter().take(10).cloned().collect();
+            if artifacts.len() > lines.len() {
+                lines.push(format!("and {} more", artifacts.len() - lines.len()));
+            }
+            lines
+        }
+        _ => Vec::new(),
+    };
+    Text {
+        message,
+        detail,
+        more,
+        next,
+        hint,
+    }
+}
+
+fn message(refusal: &Refusal) -> (String, Value) {
+    use std::os::unix::ffi::OsStrExt;
+    let show = |path: &std::path::Path| shown(path.as_os_str().as_bytes());
+    match refusal {
+        Refusal::Io { deed, path, source } => (
+            format!("{deed} {}: {}", show(path), reason(source)),
+            json!({ "deed": deed, "path": show(path), "reason": reason(source) }),
+        ),
+        Refusal::NotRegular { path, kind } => (
+            format!(
+                "{} is {kind}, and only regular files can be read here",
+                show(path)
+            ),
+            json!({ "path": show(path), "kind": kind }),
+        ),
+        Refusal::ChangedWhileRead { path } => (
+            format!("{} changed while it was read", show(path)),
+            json!({ "path": show(path) }),
+        ),
+        Refusal::OutputExists { path, .. } => (
+            format!("{} exists and is not empty", show(path)),
+            json!({ "path": show(path) }),
+        ),
+        Refusal::UnsafePath { path, reason } => (
+            format!("{path} cannot be a member of a pack: {reason}"),
+            json!({ "path": path, "reason": reason }),
+        ),
+        Refusal::Duplicate { path, sources } => (
+            format!("two sources for the member {}", shown(path.as_bytes())),
+            json!({ "path": path, "sources": sources }),
+        ),
+        Refusal::ReservedPath { path, source } => (
+            format!("{source} cannot be sealed as {path}: the pack itself uses that name"),
+            json!({ "path": path, "sources": [source] }),
+        ),
+        Refusal::Empty => ("there is nothing to seal".into(), json!({})),
+        Refusal::BadPack { path, reason } => (
+            format!("{} is not a pack that can be judged: {reason}", show(path)),
+            json!({ "path": show(path), "reason": reason }),
+        ),
+        Refusal::Usage { problem, .. } => (problem.clone(), json!({ "problem": problem })),
+        Refusal::NotARepository { path } => (
+            format!("there is no git repository at {} or above", show(path)),
+            json!({ "path": show(path) }),
+        ),
+        Refusal::NoWorkTree { what } => (
+            format!("{what} needs a work tree, and this repository is bare"),
+            json!({ "what": what }),
+        ),
+        Refusal::NoCommit => ("there is no commit yet".into(), json!({ "rev": "HEAD" })),
+        Refusal::BadRevision { rev, reason } => (
+            format!("{} does not name a commit: {reason}", shown(rev.as_bytes())),
+            json!({ "rev": rev, "reason": reason }),
+        ),
+        Refusal::BadConfig {
+            origin,
+            line,
+            problem,
+        } => {
+            let place = match line {
+                Some(line) => format!("{origin}, line {line}"),
+                None => origin.clone(),
+            };
+            (
+                format!("{place}: {problem}"),
+                json!({ "file": origin, "line": line, "problem": problem }),
+            )
+        }
+        Refusal::MissingObject { count, example } => (
+            match count {
+                1 => format!("an object is not in this clone: {example}"),
+                _ => format!("{count} objects are not in this clone, {example} among them"),
+            },
+            json!({ "count": count, "example": example }),
+        ),
+        Refusal::NoRecipients {
+            artifacts,
+            uncommitted,
+        } => {
+            let noun = if artifacts.len() == 1 {
+                "artifact is"
+            } else {
+                "artifacts are"
+            };
+            let why = match uncommitted {
+                true => "the .gitpack.toml that names recipients is not in that commit",
+                false => "there is nobody to seal to",
+            };
+            (
+                format!("{} {noun} protected, and {why}", artifacts.len()),
+                json!({ "artifacts": artifacts }),
+            )
+        }
+        Refusal::NoIdentity { path, reason } => (
+            format!("the identity {} cannot be used: {reason}", show(path)),
+            json!({ "path": show(path), "reason": reason }),
+        ),
+        Refusal::Crypto {
+            deed,
+            subject,
+            reason,
+        } => (
+            format!("{deed} {subject}: {reason}"),
+            json!({ "deed": deed, "subject": subject, "reason": reason }),
+        ),
+        Refusal::PlaintextLeak { plain, protected } => (
+            format!(
+                "{} would stand in the clear, and it is {protected}",
+                shown(plain.as_bytes())
+            ),
+            json!({ "path": plain, "protected": protected }),
+        ),
+        Refusal::Corrupt { what, .. } => (what.clone(), json!({ "what": what })),
+        Refusal::Unsupported { what, .. } => (what.clone(), json!({ "what": what })),
+    }
+}
+
+/// Returns the command that would fix it, or else what to do.
+fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
+    use std::os::unix::ffi::OsStrExt;
+    let next = |command: &str| (Some(command.to_owned()), None);
+    let hint = |text: &str| (None, Some(text.to_owned()));
+    match refusal {
+        Refusal::OutputExists { path, replaceable } => {
+            let path = quoted(path.as_os_str().as_bytes());
+            match replaceable {
+                true => (
+                    Some(format!("git pack seal --output {path} --replace")),
+                    None,
+                ),
+                false => hint("git pack seal --output <another directory>"),
+            }
+        }
+        Refusal::Empty => {
+            hint("git pack seal <file or directory>…, or run it in a repository to seal its commit")
+        }
+        Refusal::Usage { next, .. } => (next.clone(), None),
+        Refusal::NotARepository { .. } => {
+            hint("run it inside a repository, or make one with git init")
+        }
+        Refusal::NoCommit => hint("git commit"),
+        Refusal::BadRevision { .. } => hint("git log --oneline --all"),
+        Refusal::MissingObject { .. } => {
+            hint("git fetch --refetch --no-filter, or git fetch --unshallow")
+        }
+        Refusal::NoRecipients {
+            uncommitted: true, ..
+        } => next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'"),
+        Refusal::NoRecipients { .. } => {
+            hint("git pack init, or git pack recipients add age1…, or --recipient age1…")
+        }
+        Refusal::PlaintextLeak { .. } => {
+            hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml")
+        }
+        Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
+        Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
+        Refusal::BadPack { .. } => hint("seal it again, or fetch it again from where it came"),
+        Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => {
+            hint("rename one of them, or seal them in two packs")
+        }
+        Refusal::NoWorkTree { .. }
+        | Refusal::Io { .. }
+        | Refusal::NotRegular { .. }
+        | Refusal::UnsafePath { .. }
+        | Refusal::BadConfig { .. }
+        | Refusal::NoIdentity { .. }
+        | Refusal::Crypto { .. } => (None, None),
+    }
+}
+
+/// Returns what the operating system said, in lower case and without its error number.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if chars.clone().next().is_some_and(char::is_lowercase) => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}

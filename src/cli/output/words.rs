@@ -1,0 +1,111 @@
+//! Small words: counts, sizes, durations, colours, and names as a shell takes them.
+
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+/// Red: what blocks.
+pub(super) const BLOCKS: Style = AnsiColor::Red.on_default().bold();
+/// Yellow: what needs a look.
+pub(super) const LOOK: Style = AnsiColor::Yellow.on_default();
+/// Green: what was proven.
+pub(super) const PROVEN: Style = AnsiColor::Green.on_default();
+/// Bold: what to type.
+pub(super) const TYPE: Style = Style::new().bold();
+
+/// Paints `text`.
+pub(super) fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// Returns `1 file`, `2 files`.
+pub(super) fn count(n: u64, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        _ => format!("{n} {one}s"),
+    }
+}
+
+/// Returns a size with a binary unit: `3.4 MiB`.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return count(bytes, "byte");
+    }
+    let mut value = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while value >= 1023.95 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
+/// Returns `9 ms` or `0.31 s`.
+pub(super) fn duration(time: Duration) -> String {
+    match time.as_millis() {
+        ms @ 0..100 => format!("{ms} ms"),
+        _ => format!("{:.2} s", time.as_secs_f64()),
+    }
+}
+
+/// Returns `name` as a POSIX shell takes it for one word, without letting it break the line it stands on.
+pub(super) fn quoted(name: &[u8]) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./+@%:,".contains(b) || *b >= 0x80;
+    let text = std::str::from_utf8(name);
+    if let Ok(text) = text
+        && !text.chars().any(char::is_control)
+    {
+        if !name.is_empty() && name.iter().all(plain) {
+            return text.to_owned();
+        }
+        return format!("'{}'", text.replace('\'', r"'\''"));
+    }
+    let mut octal = String::new();
+    for byte in name {
+        match byte {
+            b if plain(b) && *b < 0x80 && *b != b'%' => octal.push(char::from(*b)),
+            b => octal.push_str(&format!("\\{b:03o}")),
+        }
+    }
+    format!("\"$(printf '{octal}')\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_have_few_digits() {
+        assert_eq!(size(0), "0 bytes");
+        assert_eq!(size(1), "1 byte");
+        assert_eq!(size(1024), "1.0 KiB");
+        assert_eq!(size(1024 * 1024 - 1), "1.0 MiB");
+        assert_eq!(size(3_565_158), "3.4 MiB");
+        assert_eq!(duration(Duration::from_micros(9_400)), "9 ms");
+        assert_eq!(duration(Duration::from_millis(312)), "0.31 s");
+    }
+
+    #[test]
+    fn a_shell_reads_quoted_names_back() {
+        for name in [
+            &b"a/b.vec"[..],
+            b"a b",
+            b"it's",
+            b"$x`y`",
+            b"line\nbreak",
+            b"\xff\x01%",
+            b"-n",
+            b"*",
+        ] {
+            let script = format!("printf %s {}", quoted(name));
+            let output = std::process::Command::new("sh")
+                .arg("-c")
+                .arg(&script)
+                .output()
+                .unwrap();
+            assert_eq!(output.stdout, name, "{script}");
+            assert!(!script.contains('\n'));
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! SHA-256 digests and content refs (`sha256:` and 64 lowercase hex digits).
+
+use std::fmt;
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::Digest as _;
+
+/// A SHA-256 digest; displays and serialises as a content ref.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Returns the digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
+    /// Wraps 32 raw bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the 32 raw bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Returns 64 lowercase hex digits.
+    pub fn hex(&self) -> String {
+        let mut hex = String::with_capacity(64);
+        push_hex(&mut hex, &self.0);
+        hex
+    }
+
+    /// Parses 64 lowercase hex digits.
+    pub fn parse_hex(text: &str) -> Option<Self> {
+        parse_hex::<32>(text.as_bytes()).map(Self)
+    }
+
+    /// Parses `sha256:` and 64 lowercase hex digits; no other shape is a content ref.
+    pub fn parse_ref(text: &str) -> Option<Self> {
+        Self::parse_hex(text.strip_prefix("sha256:")?)
+    }
+}
+
+/// Appends two lowercase hex digits a byte.
+pub fn push_hex(out: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+/// Parses exactly `2 * N` lowercase hex digits.
+pub fn parse_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    fn digit(byte: u8) -> Option<u8> {
+        match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        }
+    }
+    if text.len() != 2 * N {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse_ref(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "expected sha256: and 64 lowercase hex digits, found {text:?}"
+            ))
+        })
+    }
+}
+
+/// Serialises a digest as 64 bare hex digits, the form of the state lines.
+pub mod bare {
+    use super::Digest;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the 64 hex digits.
+    pub fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&digest.hex())
+    }
+
+    /// Reads the 64 hex digits.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Digest::parse_hex(&text).ok_or_else(|| {
+            serde::de::Error::custom(format!("expected 64 lowercase hex digits, found {text:?}"))
+        })
+    }
+}
+
+/// A running SHA-256.
+#[derive(Clone, Default)]
+pub struct Hasher(sha2::Sha256);
+
+impl Hasher {
+    /// Adds `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Returns the digest of everything added.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
+/// Hashes and counts what passes through to `inner`, in either direction.
+pub struct Hashing<T> {
+    inner: T,
+    hasher: Hasher,
+    count: u64,
+}
+
+impl<T> Hashing<T> {
+    /// Starts with nothing hashed.
+    pub fn new(inner: T) -> Self {
+        Self {
+            inner,
+            hasher: Hasher::default(),
+            count: 0,
+        }
+    }
+
+    /// Returns the inner value, the digest and the number of bytes that passed.
+    pub fn finish(self) -> (T, Digest, u64) {
+        (self.inner, self.hasher.finish(), self.count)
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.hasher.update(&buf[..n]);
+        self.count += n as u64;
+        Ok(n)
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(buf)?;
+        self.hasher.update(&buf[..n]);
+        self.count += n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_refs_have_one_spelling() {
+        let digest = Digest::of(b"");
+        let text = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(digest.to_string(), text);
+        assert_eq!(Digest::parse_ref(text), Some(digest));
+        for wrong in [
+            text.to_uppercase(),
+            text.replace("sha256:", ""),
+            format!("{text}0"),
+            text.replace("sha256:", "sha512:"),
+        ] {
+            assert_eq!(Digest::parse_ref(&wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What is on disk and on the wire: bytes to values and back, without any I/O.
+
+pub mod canonical_json;
+pub mod config;
+pub mod digest;
+pub mod digest_table;
+pub mod manifest;
+pub mod member_path;
+pub mod object_id;
+pub mod protected;
+pub mod push_line;
+pub mod receipt;
+pub mod refusal;
+pub mod repo_path;
+pub mod repo_state;
+pub mod sealed;
+pub mod timestamp;
+pub mod tree_meta;

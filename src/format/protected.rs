@@ -1,0 +1,69 @@
+//! The protected registry as data: rules, policies, and `meta/PROTECTED.json`.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of `meta/PROTECTED.json`.
+pub const VERSION: &str = "pack.protected.v0";
+
+/// Where plaintext under a rule may stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Policy {
+    /// Everywhere.
+    Allowed,
+    /// In the repository and on private remotes.
+    Internal,
+    /// Nowhere: sealed only.
+    Never,
+}
+
+impl Policy {
+    /// Returns the word that configuration and reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Internal => "internal",
+            Self::Never => "never",
+        }
+    }
+}
+
+/// Who wrote a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// git-pack itself.
+    BuiltIn,
+    /// `[[protect]]` in `.gitpack.toml`.
+    Config,
+}
+
+/// One rule: whatever lies under its paths belongs to its class and follows its policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// A free word, for messages and reports.
+    pub class: String,
+    /// Globs over repository paths, matched without regard to case.
+    pub paths: Vec<String>,
+    /// Where plaintext may stand.
+    pub policy: Policy,
+    /// Globs of paths where plaintext is fine after all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow_in: Vec<String>,
+    /// Who wrote it.
+    pub origin: Origin,
+}
+
+/// `meta/PROTECTED.json`: the registry in force when a pack was sealed.
+///
+/// A path is judged by each set on its own, where the last matching rule decides, and the strictest of these verdicts
+/// holds.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProtectedDocument {
+    /// [`VERSION`].
+    pub version: String,
+    /// The sets of rules: one a configuration that had a say.
+    pub rule_sets: Vec<Vec<Rule>>,
+}

@@ -1,0 +1,254 @@
+//! Refusals: the closed set of reasons for which something could not be judged or done, and their codes.
+//!
+//! How a reason reads to a person is the command line's business; see `cli/output/refusal.rs`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of anything that may be refused.
+pub type Result<T, E = Refusal> = std::result::Result<T, E>;
+
+/// A reason for a refusal. Nothing was changed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// An operating-system error: the deed (`reading`), the path, the cause.
+    Io {
+        /// What was being done, as a participle.
+        deed: &'static str,
+        /// To which file or directory.
+        path: PathBuf,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// A link, directory, socket, device or FIFO where a regular file is needed.
+    NotRegular {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        kind: &'static str,
+    },
+    /// A file that changed between its first and last byte.
+    ChangedWhileRead {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The output is in the way.
+    OutputExists {
+        /// The output.
+        path: PathBuf,
+        /// Whether `--replace` may swap it.
+        replaceable: bool,
+    },
+    /// A path that cannot be a member of a pack.
+    UnsafePath {
+        /// The path, fit to be shown.
+        path: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Two sources for one member path.
+    Duplicate {
+        /// The member path.
+        path: String,
+        /// Both sources.
+        sources: [String; 2],
+    },
+    /// An artifact under a name that the pack itself uses.
+    ReservedPath {
+        /// The member path.
+        path: String,
+        /// The artifact.
+        source: String,
+    },
+    /// Nothing to seal.
+    Empty,
+    /// Not a pack, or not one that can be judged.
+    BadPack {
+        /// The pack.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A flag or argument that makes no sense here.
+    Usage {
+        /// What is wrong.
+        problem: String,
+        /// The command that does what was probably meant.
+        next: Option<String>,
+    },
+    /// No repository at or above this directory.
+    NotARepository {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A bare repository where a work tree is needed.
+    NoWorkTree {
+        /// What needs it.
+        what: &'static str,
+    },
+    /// The branch has no commit yet.
+    NoCommit,
+    /// The revision does not name a commit.
+    BadRevision {
+        /// The revision as given.
+        rev: String,
+        /// What it is instead, or why it was not found.
+        reason: String,
+    },
+    /// A configuration file or value is wrong.
+    BadConfig {
+        /// The file, with the revision it comes from if it is not the one on disk.
+        origin: String,
+        /// The line, where it is known.
+        line: Option<usize>,
+        /// What was expected.
+        problem: String,
+    },
+    /// Objects that this clone does not have.
+    MissingObject {
+        /// How many.
+        count: u64,
+        /// One of them.
+        example: String,
+    },
+    /// Protected artifacts, and nobody to seal them to.
+    NoRecipients {
+        /// The artifacts.
+        artifacts: Vec<String>,
+        /// Whether the work tree has a configuration that names some, which is not committed.
+        uncommitted: bool,
+    },
+    /// The identity file cannot serve.
+    NoIdentity {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// Any other failure of the cipher.
+    Crypto {
+        /// What was being done, as a participle.
+        deed: &'static str,
+        /// To what.
+        subject: String,
+        /// Why it failed.
+        reason: String,
+    },
+    /// A plain member with the content, or under the name, of something protected.
+    PlaintextLeak {
+        /// The plain member.
+        plain: String,
+        /// What it gives away.
+        protected: String,
+    },
+    /// Stored content that does not hash to its name, or cannot be decoded.
+    Corrupt {
+        /// What is corrupt.
+        what: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// Something in the repository that cannot be read or changed by us.
+    Unsupported {
+        /// What.
+        what: String,
+        /// What to do about it.
+        remedy: String,
+    },
+}
+
+/// The code of a refusal, as machines see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// `E_EMPTY`
+    Empty,
+    /// `E_IO`
+    Io,
+    /// `E_DUPLICATE`
+    Duplicate,
+    /// `E_BAD_PACK`
+    BadPack,
+    /// `E_USAGE`
+    Usage,
+    /// `E_NOT_A_REPOSITORY`
+    NotARepository,
+    /// `E_BAD_REVISION`
+    BadRevision,
+    /// `E_BAD_CONFIG`
+    BadConfig,
+    /// `E_MISSING_OBJECT`
+    MissingObject,
+    /// `E_NO_RECIPIENTS`
+    NoRecipients,
+    /// `E_NO_IDENTITY`
+    NoIdentity,
+    /// `E_CRYPTO`
+    Crypto,
+    /// `E_PLAINTEXT_LEAK`
+    PlaintextLeak,
+    /// `E_CORRUPT`
+    Corrupt,
+    /// `E_UNSUPPORTED`
+    Unsupported,
+}
+
+impl Code {
+    /// Returns the code as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "E_EMPTY",
+            Self::Io => "E_IO",
+            Self::Duplicate => "E_DUPLICATE",
+            Self::BadPack => "E_BAD_PACK",
+            Self::Usage => "E_USAGE",
+            Self::NotARepository => "E_NOT_A_REPOSITORY",
+            Self::BadRevision => "E_BAD_REVISION",
+            Self::BadConfig => "E_BAD_CONFIG",
+            Self::MissingObject => "E_MISSING_OBJECT",
+            Self::NoRecipients => "E_NO_RECIPIENTS",
+            Self::NoIdentity => "E_NO_IDENTITY",
+            Self::Crypto => "E_CRYPTO",
+            Self::PlaintextLeak => "E_PLAINTEXT_LEAK",
+            Self::Corrupt => "E_CORRUPT",
+            Self::Unsupported => "E_UNSUPPORTED",
+        }
+    }
+}
+
+impl Refusal {
+    /// Returns the code of this reason.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Io { .. } | Self::NotRegular { .. } | Self::ChangedWhileRead { .. } => Code::Io,
+            Self::OutputExists { .. } | Self::UnsafePath { .. } => Code::Io,
+            Self::Duplicate { .. } | Self::ReservedPath { .. } => Code::Duplicate,
+            Self::Empty => Code::Empty,
+            Self::BadPack { .. } => Code::BadPack,
+            Self::Usage { .. } | Self::NoWorkTree { .. } => Code::Usage,
+            Self::NotARepository { .. } => Code::NotARepository,
+            Self::NoCommit | Self::BadRevision { .. } => Code::BadRevision,
+            Self::BadConfig { .. } => Code::BadConfig,
+            Self::MissingObject { .. } => Code::MissingObject,
+            Self::NoRecipients { .. } => Code::NoRecipients,
+            Self::NoIdentity { .. } => Code::NoIdentity,
+            Self::Crypto { .. } => Code::Crypto,
+            Self::PlaintextLeak { .. } => Code::PlaintextLeak,
+            Self::Corrupt { .. } => Code::Corrupt,
+            Self::Unsupported { .. } => Code::Unsupported,
+        }
+    }
+
+    /// Returns a closure for `map_err` that adds the deed and the path to an I/O error.
+    pub fn io(deed: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { deed, path, source }
+    }
+
+    /// Refuses with `E_USAGE` and no better command to offer.
+    pub fn usage(problem: impl Into<String>) -> Self {
+        Self::Usage {
+            problem: problem.into(),
+            next: None,
+        }
+    }
+}

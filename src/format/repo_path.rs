@@ -1,0 +1,92 @@
+//! Paths of tracked entries: bytes as git holds them, and how they are shown.
+
+use std::fmt;
+
+/// A repository path, `/`-separated bytes without a leading slash; ordered bytewise.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RepoPath(Box<[u8]>);
+
+impl RepoPath {
+    /// Takes the bytes as git gives them.
+    pub fn new(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// Returns the bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Returns the path as text, if it is UTF-8.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl fmt::Display for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.0))
+    }
+}
+
+impl fmt::Debug for RepoPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.0))
+    }
+}
+
+/// Returns `path` for a person's eye: itself where it is harmless, else quoted as git does it (`"a\nb\377"`), so that
+/// no name can break a line or speak to the terminal.
+pub fn shown(path: &[u8]) -> String {
+    let text = std::str::from_utf8(path);
+    if let Ok(text) = text
+        && !text.chars().any(is_unsafe_to_print)
+    {
+        return text.to_owned();
+    }
+    let mut out = String::from("\"");
+    for chunk in path.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' => out.push_str("\\n"),
+                '\t' => out.push_str("\\t"),
+                '\r' => out.push_str("\\r"),
+                '"' | '\\' => out.extend(['\\', c]),
+                c if is_unsafe_to_print(c) => {
+                    push_octal(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes())
+                }
+                c => out.push(c),
+            }
+        }
+        push_octal(&mut out, chunk.invalid());
+    }
+    out.push('"');
+    out
+}
+
+fn push_octal(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        out.push_str(&format!("\\{byte:03o}"));
+    }
+}
+
+/// Control characters, the quote that marks a quoted name, and what reorders or hides text on a terminal.
+fn is_unsafe_to_print(c: char) -> bool {
+    c.is_control()
+        || c == '"'
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn names_cannot_break_lines_or_speak_to_the_terminal() {
+        assert_eq!(shown("ä b/c".as_bytes()), "ä b/c");
+        assert_eq!(shown(b"a\nb"), "\"a\\nb\"");
+        assert_eq!(shown(b"a\x1b[31m"), "\"a\\033[31m\"");
+        assert_eq!(shown(b"\xff\"\\"), "\"\\377\\\"\\\\\"");
+        assert_eq!(shown("a\u{202e}b".as_bytes()), "\"a\\342\\200\\256b\"");
+    }
+}

@@ -1,0 +1,273 @@
+//! Repository state: the entries of a commit's tree, the digest over them, and the documents that tell of it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::format::digest::{Digest, Hasher, bare};
+use crate::format::object_id::ObjectId;
+use crate::format::repo_path::RepoPath;
+
+/// The version of the packing grammar: what is included, and how it is hashed.
+pub const GRAMMAR_VERSION: &str = "1.0";
+
+/// What a tree holds under a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A blob.
+    Regular,
+    /// A blob with the executable bit.
+    Executable,
+    /// A symbolic link; its content is its target.
+    Symlink,
+    /// A submodule; its content is its commit id in hex.
+    Submodule,
+}
+
+impl EntryKind {
+    /// Returns the mode as git writes it, except for plain files, which need none.
+    pub fn mode(self) -> Option<&'static str> {
+        match self {
+            Self::Regular => None,
+            Self::Executable => Some("100755"),
+            Self::Symlink => Some("120000"),
+            Self::Submodule => Some("160000"),
+        }
+    }
+}
+
+/// One entry of a tree.
+#[derive(Clone, Debug)]
+pub struct TreeEntry {
+    /// Its path.
+    pub path: RepoPath,
+    /// What it is.
+    pub kind: EntryKind,
+    /// The blob, or a submodule's commit.
+    pub id: ObjectId,
+}
+
+/// One entry with the digest and size of its content.
+#[derive(Clone, Debug)]
+pub struct StateEntry {
+    /// The tree entry.
+    pub entry: TreeEntry,
+    /// SHA-256 of the content.
+    pub hash: Digest,
+    /// Bytes of the content.
+    pub size: u64,
+}
+
+impl StateEntry {
+    /// Appends `<64 hex hash> <size> <path>` and `end` to `out`.
+    pub fn push_line(&self, out: &mut Vec<u8>, end: u8) {
+        push_line(out, &self.hash, self.size, self.entry.path.as_bytes(), end);
+    }
+}
+
+fn push_line(out: &mut Vec<u8>, hash: &Digest, size: u64, path: &[u8], end: u8) {
+    out.extend_from_slice(hash.hex().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(size.to_string().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(path);
+    out.push(end);
+}
+
+/// Returns the manifest digest of `entries`, which are sorted bytewise by path.
+pub fn manifest_digest(entries: &[StateEntry]) -> Digest {
+    digest_lines(
+        entries
+            .iter()
+            .map(|e| (&e.hash, e.size, e.entry.path.as_bytes())),
+    )
+}
+
+fn digest_lines<'a>(entries: impl Iterator<Item = (&'a Digest, u64, &'a [u8])>) -> Digest {
+    let mut hasher = Hasher::default();
+    let mut line = Vec::with_capacity(256);
+    for (hash, size, path) in entries {
+        line.clear();
+        push_line(&mut line, hash, size, path, b'\n');
+        hasher.update(&line);
+    }
+    hasher.finish()
+}
+
+/// What a pack leaves in the clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// For everybody: whatever the registry protects is sealed.
+    Public,
+    /// For insiders: only what must never stand in plaintext is sealed.
+    Internal,
+}
+
+/// `git pack state --json`.
+#[derive(Debug, Serialize)]
+pub struct StateReport {
+    /// `pack.state.v0`.
+    pub version: &'static str,
+    /// The manifest digest.
+    pub digest: Digest,
+    /// The scope's key.
+    pub scope: String,
+    /// Which entries were left out, if any were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// The commit.
+    pub commit: ObjectId,
+    /// Its tree.
+    pub tree: ObjectId,
+    /// The canon version in that commit.
+    pub canon_version: String,
+    /// [`GRAMMAR_VERSION`].
+    pub grammar_version: &'static str,
+    /// Number of entries covered.
+    pub entries: u64,
+    /// Number of entries by what they are.
+    pub counts: Counts,
+    /// Sum of their sizes.
+    pub bytes: u64,
+}
+
+/// How many entries of each kind.
+#[derive(Debug, Default, Serialize)]
+pub struct Counts {
+    /// Plain files.
+    pub regular: u64,
+    /// Executable files.
+    pub executable: u64,
+    /// Symbolic links.
+    pub symlink: u64,
+    /// Submodules.
+    pub submodule: u64,
+}
+
+impl Counts {
+    /// Counts `entries`.
+    pub fn of(entries: &[StateEntry]) -> Self {
+        let mut counts = Self::default();
+        for entry in entries {
+            *match entry.entry.kind {
+                EntryKind::Regular => &mut counts.regular,
+                EntryKind::Executable => &mut counts.executable,
+                EntryKind::Symlink => &mut counts.symlink,
+                EntryKind::Submodule => &mut counts.submodule,
+            } += 1;
+        }
+        counts
+    }
+}
+
+/// `meta/REPO_STATE.json`: what a pack's digest covers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RepoState {
+    /// The canon version in the commit, or `unknown`.
+    pub canon_version: String,
+    /// [`GRAMMAR_VERSION`] of the packer.
+    pub grammar_version: String,
+    /// The scope's key.
+    pub scope: String,
+    /// The entries, sorted bytewise by path.
+    pub files: Vec<StateFile>,
+}
+
+/// One entry of [`RepoState`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StateFile {
+    /// Its path.
+    pub path: String,
+    /// SHA-256 of its content, 64 hex digits.
+    #[serde(with = "bare")]
+    pub hash: Digest,
+    /// Bytes of its content.
+    pub size: u64,
+    /// Its git mode where it is not a plain file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+}
+
+impl StateFile {
+    /// Takes a state entry; its path if that is not UTF-8.
+    pub fn of(entry: &StateEntry) -> Result<Self, RepoPath> {
+        let path = entry
+            .entry
+            .path
+            .as_str()
+            .ok_or_else(|| entry.entry.path.clone())?;
+        Ok(Self {
+            path: path.to_owned(),
+            hash: entry.hash,
+            size: entry.size,
+            mode: entry.entry.kind.mode().map(str::to_owned),
+        })
+    }
+}
+
+impl RepoState {
+    /// Returns the manifest digest of the files.
+    pub fn digest(&self) -> Digest {
+        digest_lines(
+            self.files
+                .iter()
+                .map(|f| (&f.hash, f.size, f.path.as_bytes())),
+        )
+    }
+}
+
+/// Returns the value of the first `canon_version: N.N.N` in `text`, or `unknown`.
+pub fn canon_version(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    text.match_indices("canon_version:")
+        .find_map(|(at, key)| {
+            let rest = text[at + key.len()..].trim_start_matches([' ', '\t']);
+            let end = rest
+                .find(|c: char| !c.is_ascii_digit() && c != '.')
+                .unwrap_or(rest.len());
+            let version = rest[..end].trim_end_matches('.');
+            let mut parts = version.split('.');
+            let three = parts.clone().count() == 3 && parts.all(|p| !p.is_empty());
+            three.then(|| version.to_owned())
+        })
+        .unwrap_or_else(|| "unknown".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canon_version_is_the_first_whole_one() {
+        for (text, expected) in [
+            ("canon_version: 3.0.1\ncanon_version: 4.0.0", "3.0.1"),
+            (
+                "---\ncanon_version: 1.2\ncanon_version:\t10.20.30 # x",
+                "10.20.30",
+            ),
+            ("canon_version: 1.2.3.", "1.2.3"),
+            ("version: 1.2.3", "unknown"),
+            ("", "unknown"),
+        ] {
+            assert_eq!(canon_version(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_over_the_lines() {
+        let state = RepoState {
+            canon_version: "unknown".into(),
+            grammar_version: GRAMMAR_VERSION.into(),
+            scope: "repo".into(),
+            files: vec![StateFile {
+                path: "a b".into(),
+                hash: Digest::of(b"x"),
+                size: 1,
+                mode: None,
+            }],
+        };
+        let line = format!("{} 1 a b\n", Digest::of(b"x").hex());
+        assert_eq!(state.digest(), Digest::of(line.as_bytes()));
+    }
+}

@@ -1,0 +1,136 @@
+//! `SEALED_ARTIFACTS.json` (`pack.sealed.v0`), and the sizes that an age v1 payload can have.
+
+use serde::{Deserialize, Serialize};
+
+use crate::format::canonical_json::{to_canonical, to_document};
+use crate::format::digest::Digest;
+use crate::format::member_path::MemberPath;
+use crate::format::protected::Policy;
+use crate::format::repo_state::Mode;
+
+/// The version of the document.
+pub const VERSION: &str = "pack.sealed.v0";
+
+/// The document's member path.
+pub const MEMBER: &str = "SEALED_ARTIFACTS.json";
+
+/// The directory of sealed members.
+pub const DIRECTORY: &str = "sealed";
+
+/// Returns the member path under which the artifact at `path` is sealed.
+pub fn sealed_path(path: &MemberPath) -> String {
+    format!("{DIRECTORY}/{path}.age")
+}
+
+/// The document that declares every sealed member of a pack.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedArtifacts {
+    /// [`VERSION`].
+    pub version: String,
+    /// What the pack leaves in the clear.
+    pub mode: Mode,
+    /// SHA-256 of the member `meta/PROTECTED.json`.
+    pub registry_hash: Digest,
+    /// Number of artifacts.
+    pub artifact_count: u64,
+    /// SHA-256 of the canonical document with this field empty.
+    pub sealed_digest: String,
+    /// The artifacts, sorted bytewise by path.
+    pub artifacts: Vec<SealedArtifact>,
+}
+
+/// One sealed artifact. No hash of its plaintext is published: that would let anyone confirm a guess.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedArtifact {
+    /// Where it would lie in plaintext.
+    pub path: String,
+    /// The class of the rule that protects it.
+    pub class: String,
+    /// The policy of that rule.
+    pub policy: Policy,
+    /// The glob that matched, or what else sealed it.
+    pub rule: String,
+    /// The member that holds the ciphertext.
+    pub sealed_path: String,
+    /// SHA-256 of the ciphertext.
+    pub sealed_hash: Digest,
+    /// Bytes of the ciphertext.
+    pub sealed_bytes: u64,
+    /// Bytes of the plaintext.
+    pub plain_bytes: u64,
+    /// The stanza types in the age header, in order.
+    pub stanzas: Vec<String>,
+    /// The payload nonce, base64 without padding, as age itself writes its values.
+    pub nonce: String,
+}
+
+impl SealedArtifacts {
+    /// Makes the document of `artifacts`.
+    pub fn new(mode: Mode, registry_hash: Digest, mut artifacts: Vec<SealedArtifact>) -> Self {
+        artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut document = Self {
+            version: VERSION.into(),
+            mode,
+            registry_hash,
+            artifact_count: artifacts.len() as u64,
+            sealed_digest: String::new(),
+            artifacts,
+        };
+        document.sealed_digest = document.computed_digest().to_string();
+        document
+    }
+
+    /// Returns the digest that the document should name.
+    pub fn computed_digest(&self) -> Digest {
+        let mut blank = self.clone();
+        blank.sealed_digest.clear();
+        Digest::of(&to_canonical(&blank))
+    }
+
+    /// Returns the bytes of the member.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        to_document(self)
+    }
+}
+
+/// What can be seen of an age file without a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealHeader {
+    /// The stanza types, in order.
+    pub stanzas: Vec<String>,
+    /// The payload nonce, base64 without padding.
+    pub nonce: String,
+    /// Bytes of header and nonce together.
+    pub bytes: u64,
+}
+
+/// Returns the bytes that the encrypted chunks of `plain` bytes take: 64 KiB a chunk, 16 bytes of tag for each, one empty
+/// chunk for no bytes at all (age-encryption.org/v1, "Payload").
+pub fn chunk_bytes(plain: u64) -> u64 {
+    const CHUNK: u64 = 64 << 10;
+    const TAG: u64 = 16;
+    let chunks = plain.div_ceil(CHUNK).max(1);
+    plain.saturating_add(chunks.saturating_mul(TAG))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chunk_bytes;
+
+    #[test]
+    fn payload_sizes_follow_the_chunks() {
+        for (plain, chunks) in [
+            (0, 1),
+            (1, 1),
+            (65_535, 1),
+            (65_536, 1),
+            (65_537, 2),
+            (131_072, 2),
+        ] {
+            assert_eq!(chunk_bytes(plain), plain + 16 * chunks);
+        }
+        assert_eq!(chunk_bytes(u64::MAX), u64::MAX);
+    }
+}

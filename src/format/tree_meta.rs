@@ -1,0 +1,129 @@
+//! The `meta/` members of a tree pack, other than the repository state and the registry.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::format::digest::{Digest, bare};
+use crate::format::member_path::MemberPath;
+use crate::format::repo_path::shown;
+use crate::format::repo_state::Mode;
+
+/// Member path of the repository state.
+pub const REPO_STATE: &str = "meta/REPO_STATE.json";
+/// Member path of the list of members.
+pub const FILE_INDEX: &str = "meta/FILE_INDEX.json";
+/// Member path of that list drawn as a tree.
+pub const FILE_TREE: &str = "meta/FILE_TREE.txt";
+/// Member path of the summary.
+pub const PACK_INFO: &str = "meta/PACK_INFO.json";
+/// Member path of the generator's name.
+pub const PROVENANCE: &str = "meta/PROVENANCE.json";
+/// Member path of the protected registry.
+pub const PROTECTED: &str = "meta/PROTECTED.json";
+/// Directory of the plain copies of the tree's entries.
+pub const REPO: &str = "repo";
+
+/// `meta/PACK_INFO.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackInfo {
+    /// The scope's key.
+    pub scope: String,
+    /// The scope's title.
+    pub title: String,
+    /// First 12 digits of the state digest.
+    pub stamp: String,
+    /// `pack.info.v0`.
+    pub version: String,
+    /// The commit, in hex.
+    pub commit: String,
+    /// Its tree, in hex.
+    pub tree: String,
+    /// What the pack leaves in the clear.
+    pub mode: Mode,
+}
+
+/// The version that [`PackInfo`] names.
+pub const PACK_INFO_VERSION: &str = "pack.info.v0";
+
+/// `meta/FILE_INDEX.json`: every member but itself, sorted bytewise by path.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileIndex {
+    /// The members.
+    pub files: Vec<IndexedFile>,
+}
+
+/// One member in [`FileIndex`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexedFile {
+    /// Member path.
+    pub path: String,
+    /// SHA-256 of its bytes, 64 hex digits.
+    #[serde(with = "bare")]
+    pub hash: Digest,
+    /// Its bytes.
+    pub size: u64,
+}
+
+/// `meta/PROVENANCE.json`: what made the pack. It names no host.
+#[derive(Debug, Serialize)]
+pub struct Provenance<'a> {
+    /// `git-pack`.
+    pub generator: &'a str,
+    /// Its release.
+    pub generator_version: &'a str,
+    /// `pack.provenance.v0`.
+    pub version: &'a str,
+}
+
+/// Draws member paths as a tree: entries of a directory in bytewise order, names quoted where they could break a line.
+pub fn file_tree<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> String {
+    #[derive(Default)]
+    struct Node<'a>(BTreeMap<&'a str, Node<'a>>);
+
+    fn draw(node: &Node<'_>, indent: &mut String, out: &mut String) {
+        let mut children = node.0.iter().peekable();
+        while let Some((name, child)) = children.next() {
+            let last = children.peek().is_none();
+            out.push_str(indent);
+            out.push_str(if last { "└── " } else { "├── " });
+            out.push_str(&shown(name.as_bytes()));
+            out.push_str(if child.0.is_empty() { "\n" } else { "/\n" });
+            let depth = indent.len();
+            indent.push_str(if last { "    " } else { "│   " });
+            draw(child, indent, out);
+            indent.truncate(depth);
+        }
+    }
+
+    let mut root = Node::default();
+    for path in paths {
+        let mut node = &mut root;
+        for segment in path.as_str().split('/') {
+            node = node.0.entry(segment).or_default();
+        }
+    }
+    let mut out = String::from("./\n");
+    draw(&root, &mut String::new(), &mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_is_drawn_in_bytewise_order() {
+        let paths: Vec<_> = ["meta/A", "repo/b/c\nd", "repo/B", "repo/b/a"]
+            .iter()
+            .map(|p| MemberPath::parse(p).unwrap())
+            .collect();
+        assert_eq!(
+            file_tree(paths.iter()),
+            "./\n├── meta/\n│   └── A\n└── repo/\n    ├── B\n    └── b/\n        ├── a\n        └── \"c\\nd\"\n"
+        );
+    }
+}

@@ -1,0 +1,17 @@
+//! git-pack: deterministic states of commits, sealed packs whose id proves their content, and a guard against leaks.
+//!
+//! Five layers, one direction; `tests/architecture.rs` holds the table.
+//!
+//! | layer | owns | may import |
+//! |---|---|---|
+//! | [`format`] | what is on disk and on the wire | nothing |
+//! | [`rules`] | what is judged | `format` |
+//! | [`adapters`] | git, the cipher, the disk | `format` |
+//! | [`ops`] | one use case a file | `format`, `rules`, `adapters` |
+//! | [`cli`] | arguments, environment, clock, terminal | `format`, `rules`, `ops` |
+
+pub mod adapters;
+pub mod cli;
+pub mod format;
+pub mod ops;
+pub mod rules;

@@ -1,0 +1,125 @@
+//! Configurations: the one on disk, those in commits and in the index, and the registry that some of them make.
+
+use std::path::Path;
+
+use crate::adapters::files;
+use crate::adapters::git::{Commit, Repository};
+use crate::format::config::{Config, ConfigError, FILE_NAME};
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::rules::protect::Registry;
+use crate::rules::scope::{BadScope, Selection};
+
+/// The largest configuration that is read.
+pub const MAX_BYTES: u64 = 1 << 20;
+
+/// A configuration and where it comes from, for messages.
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The file, with the revision it stands in.
+    pub origin: String,
+    /// The bytes it was parsed from; none if there is no file.
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl Loaded {
+    fn parse(bytes: Option<Vec<u8>>, origin: String) -> Result<Self> {
+        let config = match &bytes {
+            Some(bytes) => Config::parse(bytes).map_err(|e| bad(&origin, e))?,
+            None => Config::default(),
+        };
+        let loaded = Self {
+            config,
+            origin,
+            bytes,
+        };
+        // A rule that cannot be compiled is reported here, where its file is known.
+        loaded.registry()?;
+        Ok(loaded)
+    }
+
+    /// Returns whether the file is there.
+    pub fn is_present(&self) -> bool {
+        self.bytes.is_some()
+    }
+
+    /// Returns the registry of this configuration alone.
+    pub fn registry(&self) -> Result<Registry> {
+        Registry::of(&[&self.config]).map_err(|e| bad(&self.origin, e))
+    }
+
+    /// Returns the scope `key`, or the default scope.
+    pub fn scope(&self, key: Option<&str>) -> Result<Selection> {
+        Selection::of(&self.config, key).map_err(|e| match e {
+            BadScope::Config(e) => bad(&self.origin, e),
+            BadScope::Unknown(names) => Refusal::usage(format!(
+                "there is no scope {:?} in {}; there is {}",
+                key.unwrap_or_default(),
+                self.origin,
+                names.join(", ")
+            )),
+        })
+    }
+}
+
+/// Blames a configuration's origin for an error in it.
+pub fn bad(origin: &str, error: ConfigError) -> Refusal {
+    Refusal::BadConfig {
+        origin: origin.to_owned(),
+        line: error.line,
+        problem: error.problem,
+    }
+}
+
+/// Returns the configuration in the work tree whose top is `root`.
+pub fn on_disk(root: &Path) -> Result<Loaded> {
+    let path = root.join(FILE_NAME);
+    // A link is followed: it is the user's own work tree.
+    let bytes = match files::exists(&path) {
+        true => Some(files::read(&files::canonical(&path)?, MAX_BYTES)?),
+        false => None,
+    };
+    Loaded::parse(bytes, FILE_NAME.into())
+}
+
+/// Returns the configuration in a commit.
+pub fn in_commit(repo: &Repository, commit: &Commit) -> Result<Loaded> {
+    let origin = format!("{FILE_NAME} in {}", commit.id.short());
+    let bytes = match repo.file_in_tree(&commit.tree, FILE_NAME) {
+        Err(Refusal::NotRegular { kind, .. }) => return Err(not_a_file(&origin, kind)),
+        other => other?,
+    };
+    Loaded::parse(bytes, origin)
+}
+
+/// Returns the configuration among the entries of the index.
+pub fn in_index(repo: &Repository, staged: &[TreeEntry]) -> Result<Loaded> {
+    let origin = format!("{FILE_NAME} in the index");
+    let entry = staged
+        .iter()
+        .find(|entry| entry.path.as_bytes() == FILE_NAME.as_bytes());
+    let bytes = match entry {
+        None => None,
+        Some(entry) => match entry.kind {
+            EntryKind::Regular | EntryKind::Executable => Some(repo.blob(&entry.id)?),
+            EntryKind::Symlink => return Err(not_a_file(&origin, "a symbolic link")),
+            EntryKind::Submodule => return Err(not_a_file(&origin, "a submodule")),
+        },
+    };
+    Loaded::parse(bytes, origin)
+}
+
+fn not_a_file(origin: &str, kind: &str) -> Refusal {
+    Refusal::BadConfig {
+        origin: origin.to_owned(),
+        line: None,
+        problem: format!("expected a regular file, found {kind}"),
+    }
+}
+
+/// Returns the registry in which every one of `loaded` has its say.
+pub fn registry(loaded: &[&Loaded]) -> Result<Registry> {
+    let configs: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
+    Registry::of(&configs).map_err(|e| bad(FILE_NAME, e))
+}

@@ -1,0 +1,32 @@
+//! One use case a file: observe, judge, act.
+
+pub mod configuration;
+pub mod hook;
+pub mod identity;
+pub mod init;
+pub mod install;
+pub mod recipients;
+pub mod seal;
+pub mod state;
+pub mod verify;
+
+use std::path::PathBuf;
+
+use crate::format::timestamp::Timestamp;
+
+/// What a command is told of the world it runs in.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The directory it was started in, absolute.
+    pub cwd: PathBuf,
+    /// The present time.
+    pub now: Timestamp,
+    /// `SOURCE_DATE_EPOCH`.
+    pub source_date_epoch: Option<Timestamp>,
+    /// `GIT_PACK_IDENTITY`.
+    pub identity: Option<PathBuf>,
+    /// Where a user's configuration lives: `XDG_CONFIG_HOME` or `~/.config`.
+    pub config_home: Option<PathBuf>,
+    /// This program's own file, for hooks to remember.
+    pub binary: PathBuf,
+}

@@ -1,0 +1,284 @@
+//! Finalizing: the last checks, the documents of the pack, the manifest.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::adapters::staging::Staging;
+use crate::format::canonical_json::to_document;
+use crate::format::digest::Digest;
+use crate::format::manifest::{MAX_BYTES, Manifest, Member, MemberType};
+use crate::format::member_path::{MANIFEST, MemberPath};
+use crate::format::receipt::Receipt;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, StateFile};
+use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
+use crate::format::timestamp::Timestamp;
+use crate::format::tree_meta::{
+    FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED,
+    PROVENANCE, PackInfo, Provenance, REPO, REPO_STATE, file_tree,
+};
+use crate::ops::Context;
+use crate::ops::seal::collect::{Plan, TreePlan};
+use crate::ops::seal::stage::Staged;
+use crate::ops::seal::{SealReport, SealRequest};
+
+/// The release that stands in manifests.
+const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A pack that is whole but for its place.
+pub struct Finished {
+    /// What there is to say about it; the output is still to be filled in.
+    pub report: SealReport,
+    /// The name of its directory at the default output.
+    pub directory_name: String,
+    /// Receipts of new ciphertexts, and where these are staged.
+    pub receipts: Vec<(Receipt, PathBuf)>,
+}
+
+/// Checks for leaks, then writes the documents and the manifest.
+pub fn finalize(
+    ctx: &Context,
+    request: &SealRequest,
+    staging: &Staging,
+    plan: &Plan,
+    staged: Staged,
+) -> Result<Finished> {
+    ensure_no_leak(plan, &staged)?;
+    let mut report = SealReport {
+        pack_id: Digest::of(b""),
+        output: PathBuf::new(),
+        existed: false,
+        commit: plan
+            .tree
+            .as_ref()
+            .map(|tree| (tree.commit, tree.branch.clone())),
+        plain_files: staged.plain.len() as u64,
+        plain_bytes: staged.plain.iter().map(|member| member.size).sum(),
+        sealed: staged.sealed.len() as u64,
+        reused: staged
+            .sealed
+            .iter()
+            .filter(|seal| seal.receipt.is_none())
+            .count() as u64,
+        recipients: plan
+            .recipients
+            .as_ref()
+            .map_or(0, |recipients| recipients.names().len()),
+        notices: plan.notices.clone(),
+    };
+    let mut documents = Documents {
+        staging,
+        members: Vec::new(),
+    };
+    let state = match &plan.tree {
+        Some(tree) => Some(documents.tree(plan, tree, &staged)?),
+        None => None,
+    };
+    if let Some(registry) = plan
+        .registry
+        .as_ref()
+        .filter(|_| plan.tree.is_some() || !staged.sealed.is_empty())
+    {
+        let registry = registry.to_document();
+        documents.add(PROTECTED, &registry)?;
+        if !staged.sealed.is_empty() {
+            let artifacts = staged
+                .sealed
+                .iter()
+                .map(|seal| seal.artifact.clone())
+                .collect();
+            let sealed = SealedArtifacts::new(Mode::Public, Digest::of(&registry), artifacts);
+            documents.add(SEALED_ARTIFACTS, &sealed.to_bytes())?;
+        }
+    }
+    for member in &staged.plain {
+        documents.members.push((member.member.clone(), member.size));
+    }
+    for seal in &staged.sealed {
+        documents
+            .members
+            .push((seal.member.clone(), seal.artifact.sealed_bytes));
+    }
+    if plan.tree.is_some() {
+        documents.listing()?;
+    }
+    let manifest = Manifest {
+        created: created(ctx, request, plan.tree.as_ref())?,
+        note: request.note.clone(),
+        tool_version: TOOL_VERSION.into(),
+        members: documents
+            .members
+            .into_iter()
+            .map(|(member, _)| member)
+            .collect(),
+    };
+    let (pack_id, bytes) = manifest.into_document();
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(Refusal::Unsupported {
+            what: format!(
+                "the manifest would have {} bytes, more than {MAX_BYTES}",
+                bytes.len()
+            ),
+            remedy: "seal a smaller scope".into(),
+        });
+    }
+    staging.write_root(MANIFEST, &bytes)?;
+    report.pack_id = pack_id;
+    Ok(Finished {
+        directory_name: match (&plan.tree, state) {
+            (Some(tree), Some(digest)) => {
+                format!("llm-pack-{}-{}", tree.scope, &digest.hex()[..12])
+            }
+            _ => pack_id.to_string(),
+        },
+        receipts: staged
+            .sealed
+            .into_iter()
+            .filter_map(|seal| seal.receipt)
+            .collect(),
+        report,
+    })
+}
+
+/// Nothing in the clear may have the content of a protected artifact, or a name that the registry protects.
+fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
+    let secrets: BTreeMap<Digest, &str> = staged
+        .sealed
+        .iter()
+        // Every empty file has the same content; it gives nothing away.
+        .filter(|seal| seal.artifact.plain_bytes > 0)
+        .map(|seal| (seal.plain_hash, seal.artifact.path.as_str()))
+        .collect();
+    let prefix = format!("{REPO}/");
+    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
+        let plain = copy.member.path.as_str();
+        if let Some(protected) = secrets.get(&copy.member.bytes_hash) {
+            return Err(Refusal::PlaintextLeak {
+                plain: plain.into(),
+                protected: (*protected).into(),
+            });
+        }
+        // A submodule's member holds a commit id only.
+        let submodule = item
+            .entry
+            .as_ref()
+            .is_some_and(|e| e.kind == crate::format::repo_state::EntryKind::Submodule);
+        let path = plain.strip_prefix(&prefix).unwrap_or(plain);
+        if let Some(registry) = plan.registry.as_ref().filter(|_| !submodule)
+            && let Some(verdict) = registry.judge(path.as_bytes())
+        {
+            return Err(Refusal::PlaintextLeak {
+                plain: plain.into(),
+                protected: format!("rule {} of class {}", verdict.glob, verdict.class),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Result<Timestamp> {
+    if let Some(created) = request.created.or(ctx.source_date_epoch) {
+        return Ok(created);
+    }
+    match tree {
+        None => Ok(ctx.now),
+        Some(tree) => {
+            Timestamp::from_seconds(tree.commit.committed).ok_or_else(|| Refusal::Usage {
+                problem: format!(
+                    "the commit's date ({} s) cannot be written as RFC 3339",
+                    tree.commit.committed
+                ),
+                next: Some("git pack seal --created 2026-01-01T00:00:00Z".into()),
+            })
+        }
+    }
+}
+
+/// Writes documents of the pack's own and keeps count of all members.
+struct Documents<'a> {
+    staging: &'a Staging,
+    members: Vec<(Member, u64)>,
+}
+
+impl Documents<'_> {
+    fn add(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
+        let path = MemberPath::parse(path).expect("the names of our documents are safe");
+        self.staging.write(&path, bytes)?;
+        let member = Member {
+            path,
+            bytes_hash: Digest::of(bytes),
+            kind: MemberType::Other,
+            artifact_version: None,
+        };
+        self.members.push((member, bytes.len() as u64));
+        Ok(())
+    }
+
+    /// Writes what tells of the commit; returns the state digest.
+    fn tree(&mut self, plan: &Plan, tree: &TreePlan, staged: &Staged) -> Result<Digest> {
+        let mut files = Vec::with_capacity(plan.plain.len());
+        for (item, copy) in plan.plain.iter().zip(&staged.plain) {
+            let Some(entry) = &item.entry else { continue };
+            let entry = StateEntry {
+                entry: entry.clone(),
+                hash: copy.member.bytes_hash,
+                size: copy.size,
+            };
+            files.push(StateFile::of(&entry).expect("a path that became a member path is UTF-8"));
+        }
+        files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        let state = RepoState {
+            canon_version: tree.canon_version.clone(),
+            grammar_version: GRAMMAR_VERSION.into(),
+            scope: tree.scope.clone(),
+            files,
+        };
+        let digest = state.digest();
+        self.add(REPO_STATE, &to_document(&state))?;
+        self.add(
+            PACK_INFO,
+            &to_document(&PackInfo {
+                scope: tree.scope.clone(),
+                title: tree.title.clone(),
+                stamp: digest.hex()[..12].to_owned(),
+                version: PACK_INFO_VERSION.into(),
+                commit: tree.commit.id.hex(),
+                tree: tree.commit.tree.hex(),
+                mode: Mode::Public,
+            }),
+        )?;
+        self.add(
+            PROVENANCE,
+            &to_document(&Provenance {
+                generator: "git-pack",
+                generator_version: TOOL_VERSION,
+                version: "pack.provenance.v0",
+            }),
+        )?;
+        Ok(digest)
+    }
+
+    /// Writes the list of members and the same list drawn as a tree; the list holds everything but itself.
+    fn listing(&mut self) -> Result<()> {
+        let drawn = MemberPath::parse(FILE_TREE).expect("the names of our documents are safe");
+        let mut paths: Vec<&MemberPath> = self
+            .members
+            .iter()
+            .map(|(member, _)| &member.path)
+            .collect();
+        paths.push(&drawn);
+        let text = file_tree(paths.into_iter());
+        self.add(FILE_TREE, text.as_bytes())?;
+        let mut files: Vec<IndexedFile> = self
+            .members
+            .iter()
+            .map(|(member, size)| IndexedFile {
+                path: member.path.to_string(),
+                hash: member.bytes_hash,
+                size: *size,
+            })
+            .collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        self.add(FILE_INDEX, &to_document(&FileIndex { files }))
+    }
+}

@@ -1,0 +1,180 @@
+//! `git pack seal`: artifacts, or a commit's tree, become a pack whose id proves its content.
+
+mod collect;
+mod finalize;
+mod stage;
+
+use std::path::PathBuf;
+
+use crate::adapters::files;
+use crate::adapters::git::Commit;
+use crate::adapters::staging::{Publish, Staging};
+use crate::adapters::{pack_dir, seal_store::SealStore};
+use crate::format::digest::Digest;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::timestamp::Timestamp;
+use crate::ops::{Context, verify};
+
+/// What to seal, and how.
+#[derive(Clone, Debug, Default)]
+pub struct SealRequest {
+    /// Files and directories; none means the tree of a commit.
+    pub artifacts: Vec<PathBuf>,
+    /// The commit of a tree pack; none means `HEAD`.
+    pub rev: Option<String>,
+    /// The scope of a tree pack; none means the default one.
+    pub scope: Option<String>,
+    /// Untracked artifacts to seal into a tree pack.
+    pub attach: Vec<PathBuf>,
+    /// Recipients instead of the configured ones.
+    pub recipients: Vec<String>,
+    /// The output directory instead of the default one.
+    pub output: Option<PathBuf>,
+    /// Whether another pack at the output is swapped for this one.
+    pub replace: bool,
+    /// A note for the manifest.
+    pub note: Option<String>,
+    /// The time for the manifest.
+    pub created: Option<Timestamp>,
+}
+
+/// What was sealed.
+#[derive(Debug)]
+pub struct SealReport {
+    /// The pack's id.
+    pub pack_id: Digest,
+    /// Where it stands, absolute.
+    pub output: PathBuf,
+    /// Whether it stood there already, whole.
+    pub existed: bool,
+    /// The commit of a tree pack, and the branch if it is that of `HEAD`.
+    pub commit: Option<(Commit, Option<String>)>,
+    /// Number of files in the clear that are not the pack's own documents.
+    pub plain_files: u64,
+    /// Their bytes.
+    pub plain_bytes: u64,
+    /// Number of sealed artifacts.
+    pub sealed: u64,
+    /// How many of them kept an earlier ciphertext.
+    pub reused: u64,
+    /// Number of recipients they were sealed for.
+    pub recipients: usize,
+    /// What somebody should know.
+    pub notices: Vec<Notice>,
+}
+
+/// Something worth a line on stderr, which changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The work tree's configuration is not the one of the sealed commit, which was used.
+    ConfigDiffers {
+        /// The commit, shortened.
+        commit: String,
+    },
+    /// There is no registry here; the built-in one would have protected this artifact.
+    Unprotected {
+        /// The artifact.
+        path: String,
+        /// The class that it would have.
+        class: String,
+    },
+    /// An `attach` glob of the configuration matches nothing in the work tree.
+    NothingToAttach {
+        /// The glob.
+        glob: String,
+    },
+    /// Two members whose names are one on a file system that folds case.
+    SameButForCase {
+        /// Both names.
+        paths: [String; 2],
+    },
+}
+
+/// Seals; either the whole pack stands at its output afterwards, or nothing was left behind.
+pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
+    if let Some(output) = &request.output {
+        check_output(ctx, output, request.replace)?;
+    }
+    let plan = match request.artifacts.is_empty() {
+        true => collect::tree_pack(ctx, request)?,
+        false => collect::evidence_pack(ctx, request)?,
+    };
+    let base = match (&request.output, &plan.default_directory) {
+        (Some(output), _) => ctx.cwd.join(output),
+        (None, Some(directory)) => directory.join("x"),
+        (None, None) => {
+            return Err(Refusal::Usage {
+                problem: "a bare repository has no default output".into(),
+                next: Some("git pack seal --output DIR".into()),
+            });
+        }
+    };
+    let staging = Staging::beside(&base)?;
+    let staged = stage::stage(&staging, &plan)?;
+    let finished = finalize::finalize(ctx, request, &staging, &plan, staged)?;
+
+    let output = match &request.output {
+        Some(output) => ctx.cwd.join(output),
+        None => base.with_file_name(&finished.directory_name),
+    };
+    let mut report = finished.report;
+    report.output = output.clone();
+    if request.output.is_none() && stands_whole(&output, &report.pack_id) {
+        report.existed = true;
+        return Ok(report);
+    }
+    if let Some(repo) = &plan.repo {
+        let store = SealStore::of(&repo.common_dir());
+        for (receipt, path) in &finished.receipts {
+            store.put(receipt, path)?;
+        }
+    }
+    let occupied = files::exists(&output) && !files::is_empty_directory(&output);
+    match (occupied, request.replace) {
+        (true, true) => {
+            ensure_pack(&output)?;
+            staging.publish(&output, Publish::Replace)?;
+        }
+        (true, false) => {
+            let replaceable = pack_dir::manifest(&output).is_ok();
+            return Err(Refusal::OutputExists {
+                path: output,
+                replaceable,
+            });
+        }
+        (false, _) => staging.publish(&output, Publish::New)?,
+    }
+    Ok(report)
+}
+
+/// Refuses early what would be refused late.
+fn check_output(ctx: &Context, output: &std::path::Path, replace: bool) -> Result<()> {
+    let output = ctx.cwd.join(output);
+    if !files::exists(&output) || files::is_empty_directory(&output) {
+        return Ok(());
+    }
+    match replace {
+        true => ensure_pack(&output),
+        false => Err(Refusal::OutputExists {
+            replaceable: pack_dir::manifest(&output).is_ok(),
+            path: output,
+        }),
+    }
+}
+
+/// Only a pack may be swapped out: anything else at the output is somebody's work.
+fn ensure_pack(output: &std::path::Path) -> Result<()> {
+    match files::is_directory(output) && pack_dir::manifest(output).is_ok() {
+        true => Ok(()),
+        false => Err(Refusal::OutputExists {
+            path: output.to_owned(),
+            replaceable: false,
+        }),
+    }
+}
+
+fn stands_whole(output: &std::path::Path, pack_id: &Digest) -> bool {
+    files::is_directory(output)
+        && verify::verify_directory(output)
+            .is_ok_and(|report| report.findings.is_empty() && report.pack_id == pack_id.to_string())
+}

@@ -1,0 +1,172 @@
+//! `git pack state`: the digest of what a commit's tree holds.
+
+use crate::adapters::git::digest_cache::DigestCache;
+use crate::adapters::git::{Commit, Repository};
+use crate::format::digest::Digest;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_state::{
+    Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version,
+    manifest_digest,
+};
+use crate::ops::Context;
+use crate::ops::configuration::{self, Loaded};
+use crate::rules::protect::Registry;
+use crate::rules::scan::{self, Candidate, Destination};
+use crate::rules::scope::Selection;
+
+/// What to compute the state of.
+#[derive(Clone, Debug, Default)]
+pub struct StateRequest {
+    /// The revision; none means `HEAD`.
+    pub rev: Option<String>,
+    /// The scope; none means the default one.
+    pub scope: Option<String>,
+    /// What to leave out, as a pack of that mode does.
+    pub mode: Option<Mode>,
+    /// Whether to neither read nor write the digest cache.
+    pub no_cache: bool,
+}
+
+/// A commit's state.
+pub struct State {
+    /// The commit.
+    pub commit: Commit,
+    /// The scope's key.
+    pub scope: String,
+    /// What was left out.
+    pub mode: Option<Mode>,
+    /// The canon version in the commit.
+    pub canon_version: String,
+    /// The entries covered, sorted bytewise by path.
+    pub entries: Vec<StateEntry>,
+}
+
+impl State {
+    /// Returns the manifest digest.
+    pub fn digest(&self) -> Digest {
+        manifest_digest(&self.entries)
+    }
+
+    /// Returns the report that `--json` prints.
+    pub fn report(&self) -> StateReport {
+        StateReport {
+            version: "pack.state.v0",
+            digest: self.digest(),
+            scope: self.scope.clone(),
+            mode: self.mode,
+            commit: self.commit.id,
+            tree: self.commit.tree,
+            canon_version: self.canon_version.clone(),
+            grammar_version: GRAMMAR_VERSION,
+            entries: self.entries.len() as u64,
+            counts: Counts::of(&self.entries),
+            bytes: self.entries.iter().map(|entry| entry.size).sum(),
+        }
+    }
+}
+
+/// Computes the state of a commit of the repository at the context's directory.
+pub fn state(ctx: &Context, request: &StateRequest) -> Result<State> {
+    let repo = Repository::discover(&ctx.cwd)?;
+    let commit = repo.commit(request.rev.as_deref().unwrap_or("HEAD"))?;
+    let loaded = configuration::in_commit(&repo, &commit)?;
+    let selection = loaded.scope(request.scope.as_deref())?;
+    let mut entries = select(&repo, &commit, &selection)?;
+    if let Some(mode) = request.mode {
+        let registry = loaded.registry()?;
+        entries.retain(|entry| is_plain(&registry, entry, mode));
+    }
+    let cache = match request.no_cache {
+        true => DigestCache::off(),
+        false => DigestCache::load(&repo.common_dir()),
+    };
+    Ok(State {
+        canon_version: canon(&repo, &commit, &loaded)?,
+        entries: hash(&repo, entries, &cache)?,
+        scope: selection.key,
+        mode: request.mode,
+        commit,
+    })
+}
+
+/// Returns the entries of a commit that belong to a scope.
+pub fn select(repo: &Repository, commit: &Commit, selection: &Selection) -> Result<Vec<TreeEntry>> {
+    let mut entries = repo.tree_entries(&commit.tree)?;
+    entries.retain(|entry| selection.contains(entry.path.as_bytes()));
+    Ok(entries)
+}
+
+/// Returns whether a pack of that mode holds the entry in the clear.
+pub fn is_plain(registry: &Registry, entry: &TreeEntry, mode: Mode) -> bool {
+    let destination = match mode {
+        Mode::Public => Destination::PublicRemote,
+        Mode::Internal => Destination::PrivateRemote,
+    };
+    let candidate = Candidate {
+        path: entry.path.clone(),
+        kind: entry.kind,
+        id: entry.id,
+        commit: None,
+    };
+    scan::judge(registry, candidate, destination).is_none()
+}
+
+/// Returns the canon version in a commit, from the file that its configuration names.
+pub fn canon(repo: &Repository, commit: &Commit, loaded: &Loaded) -> Result<String> {
+    let Some(path) = &loaded.config.canon_version_file else {
+        return Ok(canon_version(b""));
+    };
+    match repo.file_in_tree(&commit.tree, path) {
+        Ok(text) => Ok(canon_version(&text.unwrap_or_default())),
+        Err(Refusal::NotRegular { kind, .. }) => Err(Refusal::BadConfig {
+            origin: loaded.origin.clone(),
+            line: None,
+            problem: format!("canon_version_file: expected a regular file at {path}, found {kind}"),
+        }),
+        Err(other) => Err(other),
+    }
+}
+
+/// Adds digest and size to each entry: from the cache where it knows them, else from the object database.
+pub fn hash(
+    repo: &Repository,
+    entries: Vec<TreeEntry>,
+    cache: &DigestCache,
+) -> Result<Vec<StateEntry>> {
+    let mut unknown: Vec<ObjectId> = entries
+        .iter()
+        .filter(|entry| entry.kind != EntryKind::Submodule && cache.get(&entry.id).is_none())
+        .map(|entry| entry.id)
+        .collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    let hashed: Vec<(ObjectId, Digest, u64)> = repo
+        .hash_blobs(&unknown)?
+        .into_iter()
+        .zip(&unknown)
+        .map(|((hash, size), id)| (*id, hash, size))
+        .collect();
+    cache.keep(&hashed);
+    let look_up = |id: &ObjectId| {
+        cache.get(id).unwrap_or_else(|| {
+            let at = hashed
+                .binary_search_by_key(id, |record| record.0)
+                .expect("every blob that the cache does not know was hashed");
+            (hashed[at].1, hashed[at].2)
+        })
+    };
+    Ok(entries
+        .into_iter()
+        .map(|entry| {
+            let (hash, size) = match entry.kind {
+                EntryKind::Submodule => {
+                    let content = entry.id.hex();
+                    (Digest::of(content.as_bytes()), content.len() as u64)
+                }
+                _ => look_up(&entry.id),
+            };
+            StateEntry { entry, hash, size }
+        })
+        .collect())
+}

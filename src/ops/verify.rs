@@ -1,0 +1,156 @@
+//! `git pack verify`: is a pack what its manifest says, and what a commit holds?
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::adapters::pack_dir::{self, Found};
+use crate::format::digest::Digest;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_state::{Mode, StateFile};
+use crate::format::tree_meta::{FILE_INDEX, PACK_INFO, PROTECTED, REPO_STATE};
+use crate::format::{sealed, tree_meta};
+use crate::ops::Context;
+use crate::ops::state::{StateRequest, state};
+use crate::rules::seals::{self, Seals};
+use crate::rules::state::{self as state_rules, PackState};
+use crate::rules::verify::{Fact, Facts, Findings, envelope};
+
+/// What was found out about a pack.
+pub struct VerifyReport {
+    /// The id that its manifest declares.
+    pub pack_id: String,
+    /// What is wrong with it; nothing if it is OK.
+    pub findings: Findings,
+    /// Number of declared members.
+    pub members: usize,
+    /// Its repository state, if it carries one.
+    pub repo_state: Option<RepoStateReport>,
+    /// Number of sealed artifacts, if it declares any.
+    pub sealed: Option<u64>,
+}
+
+/// The repository state that a pack carries.
+pub struct RepoStateReport {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its scope.
+    pub scope: String,
+    /// The commit that the pack names.
+    pub commit: Option<String>,
+    /// The commit that it was compared with.
+    pub compared_with: Option<ObjectId>,
+}
+
+/// Verifies the pack at `path`; with `rev`, also against that commit of the repository at the context's directory.
+pub fn verify(ctx: &Context, path: &Path, rev: Option<&str>) -> Result<VerifyReport> {
+    let root: PathBuf = ctx.cwd.join(path);
+    let (mut report, pack_state) = examine(&root)?;
+    if let Some(rev) = rev {
+        let Some(pack) = pack_state else {
+            return Err(Refusal::usage(format!(
+                "--rev: {} carries no readable {}, so there is nothing to compare with a commit",
+                path.display(),
+                tree_meta::REPO_STATE,
+            )));
+        };
+        let commit = compare(ctx, rev, &pack, &mut report.findings)?;
+        if let Some(repo_state) = &mut report.repo_state {
+            repo_state.compared_with = Some(commit);
+        }
+    }
+    Ok(report)
+}
+
+/// Verifies the pack in a directory, by itself.
+pub fn verify_directory(root: &Path) -> Result<VerifyReport> {
+    examine(root).map(|(report, _)| report)
+}
+
+fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
+    let manifest = pack_dir::manifest(root)?;
+    let declared: BTreeSet<&[u8]> = manifest
+        .members
+        .iter()
+        .map(|member| member.path.as_bytes())
+        .collect();
+    let documents = [REPO_STATE, FILE_INDEX, PACK_INFO, PROTECTED, sealed::MEMBER];
+    let found = pack_dir::observe(root, &declared, &documents, seals::in_sealed)?;
+
+    let mut facts = Facts::new();
+    let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut headers = BTreeMap::new();
+    for (path, found) in found {
+        let fact = match found {
+            Found::Read(read) => {
+                let name = String::from_utf8_lossy(&path).into_owned();
+                if let Some(content) = read.content {
+                    contents.insert(name.clone(), content);
+                }
+                if let Some(header) = read.seal {
+                    headers.insert(name, header);
+                }
+                Fact::Hashed {
+                    hash: read.hash,
+                    size: read.size,
+                }
+            }
+            Found::Undeclared => Fact::Undeclared,
+            Found::NotRegular(kind) => Fact::NotRegular(kind),
+            Found::EmptyDirectory => Fact::EmptyDirectory,
+            Found::Unreadable(why) => Fact::Unreadable(why),
+            Found::UnreadableDirectory(why) => Fact::UnreadableDirectory(why),
+        };
+        facts.insert(path, fact);
+    }
+    let mut findings = Findings::default();
+    envelope(&manifest, &facts, &mut findings);
+    let read = Seals {
+        document: contents.get(sealed::MEMBER).map(Vec::as_slice),
+        registry: contents.get(PROTECTED).map(Vec::as_slice),
+        headers: &headers,
+    };
+    let sealed = seals::judge(&manifest, &facts, &read, &mut findings);
+    let pack_state = state_rules::judge(&manifest, &facts, &contents, &mut findings);
+    let report = VerifyReport {
+        members: manifest.members.len(),
+        pack_id: manifest.pack_id,
+        repo_state: pack_state.as_ref().map(|pack| RepoStateReport {
+            digest: pack.state.digest(),
+            scope: pack.state.scope.clone(),
+            commit: pack.info.as_ref().map(|info| info.commit.clone()),
+            compared_with: None,
+        }),
+        findings,
+        sealed,
+    };
+    Ok((report, pack_state))
+}
+
+/// Compares with a commit, in the pack's own scope and mode.
+fn compare(
+    ctx: &Context,
+    rev: &str,
+    pack: &PackState,
+    findings: &mut Findings,
+) -> Result<ObjectId> {
+    let request = StateRequest {
+        rev: Some(rev.to_owned()),
+        scope: Some(pack.state.scope.clone()),
+        mode: Some(pack.info.as_ref().map_or(Mode::Public, |info| info.mode)),
+        no_cache: false,
+    };
+    let committed = state(ctx, &request)?;
+    let files: Vec<StateFile> = committed
+        .entries
+        .iter()
+        .map(|entry| {
+            StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
+                path: path.to_string(),
+                reason: "it is not UTF-8".into(),
+            })
+        })
+        .collect::<Result<_>>()?;
+    state_rules::compare(&pack.state, &committed.canon_version, &files, findings);
+    Ok(committed.commit.id)
+}

@@ -1,0 +1,162 @@
+//! Sets of globs over repository paths, with the rules that git's users know from `.gitignore`.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+/// Compiled globs. A pattern without a slash matches at any depth, a leading slash ties it to the top, a trailing one
+/// means everything below; one whose last segment has no wildcard also matches everything below a directory of that
+/// name; `*` and `?` do not cross slashes, `**` does.
+pub struct Globs {
+    set: GlobSet,
+    /// For each glob of `set`, the index of the pattern it was made from.
+    pattern_of: Vec<usize>,
+}
+
+/// Whether letters that differ only in case are the same.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Case {
+    /// They are not.
+    Sensitive,
+    /// They are: a renamed `X.VEC` is still a vector.
+    Insensitive,
+}
+
+/// A pattern that is not a glob: its index, and why.
+#[derive(Debug)]
+pub struct BadGlob {
+    /// Its index among the patterns given.
+    pub index: usize,
+    /// Why it cannot be compiled.
+    pub reason: String,
+}
+
+impl Globs {
+    /// Compiles `patterns`.
+    pub fn new<'a>(
+        patterns: impl IntoIterator<Item = &'a str>,
+        case: Case,
+    ) -> Result<Self, BadGlob> {
+        let mut builder = GlobSetBuilder::new();
+        let mut pattern_of = Vec::new();
+        for (index, pattern) in patterns.into_iter().enumerate() {
+            for glob in spellings(pattern) {
+                let glob = GlobBuilder::new(&glob)
+                    .case_insensitive(case == Case::Insensitive)
+                    .literal_separator(true)
+                    .backslash_escape(true)
+                    .build()
+                    .map_err(|e| BadGlob {
+                        index,
+                        reason: format!("{pattern:?} is not a glob: {}", e.kind()),
+                    })?;
+                builder.add(glob);
+                pattern_of.push(index);
+            }
+        }
+        let set = builder.build().map_err(|e| BadGlob {
+            index: 0,
+            reason: e.to_string(),
+        })?;
+        Ok(Self { set, pattern_of })
+    }
+
+    /// Returns whether any pattern matches.
+    pub fn matches(&self, path: &[u8]) -> bool {
+        self.set.is_match(as_path(path))
+    }
+
+    /// Returns the indices of the patterns that match, ascending.
+    pub fn matching(&self, path: &[u8]) -> impl DoubleEndedIterator<Item = usize> {
+        self.set
+            .matches(as_path(path))
+            .into_iter()
+            .map(|glob| self.pattern_of[glob])
+    }
+}
+
+fn as_path(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
+}
+
+fn spellings(pattern: &str) -> Vec<String> {
+    let tied = pattern.strip_prefix('/');
+    let body = tied.unwrap_or(pattern);
+    let inner = body.strip_suffix('/').unwrap_or(body);
+    let base = if tied.is_some() || inner.contains('/') || inner == "**" {
+        inner.to_owned()
+    } else {
+        format!("**/{inner}")
+    };
+    if body.ends_with('/') {
+        return vec![format!("{base}/**")];
+    }
+    let last = base.rsplit('/').next().unwrap_or(&base);
+    if last.contains(['*', '?', '[', '{', '\\']) {
+        vec![base]
+    } else {
+        let below = format!("{base}/**");
+        vec![base, below]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_git_users_expect() {
+        for (pattern, yes, no) in [
+            (
+                "*.vec",
+                &["a.vec", "d/e/a.vec", "A.VEC", "d/.vec"][..],
+                &["a.vec.age", "a.vecs"][..],
+            ),
+            ("/top.bin", &["top.bin"], &["d/top.bin"]),
+            ("data/", &["data/x", "d/data/x/y"], &["data", "data.bin"]),
+            (
+                "private/keys",
+                &["private/keys", "private/keys/a"],
+                &["d/private/keys", "private/keys2"],
+            ),
+            ("**", &["a", "a/b/c", ".hidden"], &[]),
+            (
+                "third_party/**",
+                &["third_party/a", "third_party/a/b"],
+                &["third_party", "x/third_party/a"],
+            ),
+            ("a/*.bin", &["a/x.bin"], &["a/b/x.bin"]),
+            ("**/*.index", &["x.index", "a/b/x.Index"], &["x.index/file"]),
+        ] {
+            let globs = Globs::new([pattern], Case::Insensitive).unwrap();
+            for path in yes {
+                assert!(
+                    globs.matches(path.as_bytes()),
+                    "{pattern} should match {path}"
+                );
+            }
+            for path in no {
+                assert!(
+                    !globs.matches(path.as_bytes()),
+                    "{pattern} should not match {path}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_utf8_and_names_with_newlines_are_matched_too() {
+        let globs = Globs::new(["*.vec"], Case::Insensitive).unwrap();
+        assert!(globs.matches(b"a/\xff\xfe.vec"));
+        assert!(globs.matches(b"a/line\nbreak.vec"));
+    }
+
+    #[test]
+    fn a_bad_pattern_is_named() {
+        let error = Globs::new(["*.a", "a[b"], Case::Sensitive).err().unwrap();
+        assert_eq!(error.index, 1);
+        assert!(error.reason.contains("a[b"), "{}", error.reason);
+    }
+}

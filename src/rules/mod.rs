@@ -1,0 +1,10 @@
+//! What is judged: protected? leak? valid? Values to verdicts, without any I/O.
+
+pub mod globs;
+pub mod member_type;
+pub mod protect;
+pub mod scan;
+pub mod scope;
+pub mod seals;
+pub mod state;
+pub mod verify;

@@ -1,0 +1,100 @@
+//! Scopes: which part of a tree is meant.
+
+use crate::format::config::{Config, ConfigError, Located};
+use crate::rules::globs::{Case, Globs};
+
+/// The scope that every repository has: everything.
+pub const WHOLE: &str = "repo";
+
+/// A scope, ready to select paths.
+pub struct Selection {
+    /// The scope's key.
+    pub key: String,
+    /// Its title, or its key.
+    pub title: String,
+    /// None selects everything.
+    globs: Option<(Globs, Globs)>,
+}
+
+/// Why a scope cannot be used.
+#[derive(Debug)]
+pub enum BadScope {
+    /// The configuration has none of that name; these are the names it has.
+    Unknown(Vec<String>),
+    /// One of its globs is wrong.
+    Config(ConfigError),
+}
+
+impl Selection {
+    /// Returns the scope `key` of `config`, or its default scope.
+    pub fn of(config: &Config, key: Option<&str>) -> Result<Self, BadScope> {
+        let key = key.or(config.default_scope.as_deref()).unwrap_or(WHOLE);
+        let globs = match config.scopes.get(key) {
+            Some(scope) => Some((
+                compile("include", &scope.include)?,
+                compile("exclude", &scope.exclude)?,
+            )),
+            None if key == WHOLE => None,
+            None => {
+                let mut names: Vec<_> = config.scopes.keys().cloned().collect();
+                if !config.scopes.contains_key(WHOLE) {
+                    names.push(WHOLE.into());
+                }
+                return Err(BadScope::Unknown(names));
+            }
+        };
+        let title = config.scopes.get(key).and_then(|scope| scope.title.clone());
+        Ok(Self {
+            key: key.to_owned(),
+            title: title.unwrap_or_else(|| key.to_owned()),
+            globs,
+        })
+    }
+
+    /// Returns whether `path` belongs to the scope.
+    pub fn contains(&self, path: &[u8]) -> bool {
+        self.globs
+            .as_ref()
+            .is_none_or(|(include, exclude)| include.matches(path) && !exclude.matches(path))
+    }
+}
+
+fn compile(what: &str, globs: &[Located<String>]) -> Result<Globs, BadScope> {
+    Globs::new(
+        globs.iter().map(|glob| glob.value.as_str()),
+        Case::Sensitive,
+    )
+    .map_err(|bad| {
+        BadScope::Config(ConfigError {
+            line: globs.get(bad.index).map(|glob| glob.line),
+            problem: format!("{what}: {}", bad.reason),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_include_and_exclude() {
+        let config = Config::parse(
+            b"version = 1\n[pack]\nscope = \"docs\"\n[scope.docs]\ntitle = \"Docs\"\ninclude = [\"docs/**\"]\nexclude = [\"*.tmp\"]\n",
+        )
+        .unwrap();
+        let docs = Selection::of(&config, None).unwrap();
+        assert_eq!((docs.key.as_str(), docs.title.as_str()), ("docs", "Docs"));
+        assert!(docs.contains(b"docs/a.md"));
+        assert!(!docs.contains(b"docs/a.tmp"));
+        assert!(!docs.contains(b"src/a.rs"));
+        assert!(
+            Selection::of(&config, Some("repo"))
+                .unwrap()
+                .contains(b"src/a.rs")
+        );
+        match Selection::of(&config, Some("nope")) {
+            Err(BadScope::Unknown(names)) => assert_eq!(names, ["docs", "repo"]),
+            _ => panic!("an unknown scope must not select anything"),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Are a pack's seals whole, declared and undisturbed, and is nothing protected in the clear? Judged without a key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::format::canonical_json::parse_strict_into;
+use crate::format::digest::Digest;
+use crate::format::manifest::ManifestDocument;
+use crate::format::member_path::MemberPath;
+use crate::format::sealed::{
+    DIRECTORY, MEMBER, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes,
+    sealed_path,
+};
+use crate::format::tree_meta::{PROTECTED, REPO};
+use crate::rules::protect::Registry;
+use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
+
+/// What was read of a pack's seals.
+pub struct Seals<'a> {
+    /// The bytes of `SEALED_ARTIFACTS.json`, if it is a member that could be read.
+    pub document: Option<&'a [u8]>,
+    /// The bytes of `meta/PROTECTED.json`, likewise.
+    pub registry: Option<&'a [u8]>,
+    /// For each member under `sealed/`: its header, or why it has none.
+    pub headers: &'a BTreeMap<String, Result<SealHeader, String>>,
+}
+
+/// Judges the seals of a pack; returns the number of artifacts that its document declares, if it has one.
+pub fn judge(
+    manifest: &ManifestDocument,
+    facts: &Facts,
+    seals: &Seals<'_>,
+    findings: &mut Findings,
+) -> Option<u64> {
+    let members: BTreeSet<&str> = manifest.members.iter().map(|m| m.path.as_str()).collect();
+    let document = seals.document.and_then(|bytes| parse(bytes, findings));
+    let mut declared = BTreeSet::new();
+    if let Some(document) = &document {
+        check_document(document, seals.registry, findings);
+        for artifact in &document.artifacts {
+            if !declared.insert(artifact.sealed_path.as_str()) {
+                findings.violation(
+                    MEMBER,
+                    format!("{} is declared twice", artifact.sealed_path),
+                );
+            }
+            check_artifact(artifact, &members, facts, seals, findings);
+        }
+    }
+    for path in &members {
+        if in_sealed(path) && !declared.contains(path) {
+            findings.add(*path, FindingKind::SealUndeclared);
+        }
+    }
+    if let Some(bytes) = seals.registry {
+        match parse_strict_into(bytes)
+            .map_err(|e| e.to_string())
+            .and_then(Registry::of_document)
+        {
+            Ok(registry) => check_plain(&registry, &members, &declared, findings),
+            Err(why) => findings.violation(PROTECTED, why),
+        }
+    }
+    document.map(|document| document.artifacts.len() as u64)
+}
+
+/// Returns whether a member path lies under `sealed/`.
+pub fn in_sealed(path: &str) -> bool {
+    path.strip_prefix(DIRECTORY)
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn parse(bytes: &[u8], findings: &mut Findings) -> Option<SealedArtifacts> {
+    match parse_strict_into::<SealedArtifacts>(bytes) {
+        Ok(document) if document.version == VERSION => {
+            if document.to_bytes() != bytes {
+                findings.violation(MEMBER, "not in canonical form");
+            }
+            Some(document)
+        }
+        Ok(document) => {
+            findings.violation(
+                MEMBER,
+                format!("version: expected {VERSION}, found {:?}", document.version),
+            );
+            None
+        }
+        Err(why) => {
+            findings.violation(MEMBER, why.to_string());
+            None
+        }
+    }
+}
+
+fn check_document(document: &SealedArtifacts, registry: Option<&[u8]>, findings: &mut Findings) {
+    if document.artifact_count != document.artifacts.len() as u64 {
+        findings.violation(
+            MEMBER,
+            format!(
+                "artifact_count is {}, of {} artifacts",
+                document.artifact_count,
+                document.artifacts.len()
+            ),
+        );
+    }
+    let computed = document.computed_digest().to_string();
+    if document.sealed_digest != computed {
+        findings.violation(
+            MEMBER,
+            format!(
+                "sealed_digest is {}, should be {computed}",
+                document.sealed_digest
+            ),
+        );
+    }
+    if !document.artifacts.is_sorted_by(|a, b| a.path < b.path) {
+        findings.violation(
+            MEMBER,
+            "artifacts are not sorted by path, or one is there twice",
+        );
+    }
+    match registry {
+        None => findings.violation(MEMBER, format!("{PROTECTED} is not in the pack")),
+        Some(bytes) if Digest::of(bytes) != document.registry_hash => {
+            findings.violation(
+                MEMBER,
+                format!("registry_hash is not the hash of {PROTECTED}"),
+            );
+        }
+        Some(_) => {}
+    }
+}
+
+fn check_artifact(
+    artifact: &SealedArtifact,
+    members: &BTreeSet<&str>,
+    facts: &Facts,
+    seals: &Seals<'_>,
+    findings: &mut Findings,
+) {
+    let path = artifact.sealed_path.as_str();
+    match MemberPath::parse(&artifact.path) {
+        Ok(plain) if sealed_path(&plain) == path => {}
+        Ok(_) => findings.violation(
+            MEMBER,
+            format!("{path} is not where {} is sealed", artifact.path),
+        ),
+        Err(why) => findings.violation(
+            MEMBER,
+            format!("{:?} is not a member path: {why}", artifact.path),
+        ),
+    }
+    let (hash, size) = match facts.get(path.as_bytes()) {
+        Some(Fact::Hashed { hash, size }) if members.contains(path) => (hash, *size),
+        // Present but unread: the envelope has said so, and it cannot count as intact here either.
+        Some(_) if members.contains(path) => {
+            return findings.add(
+                path,
+                FindingKind::SealTampered("it could not be read".into()),
+            );
+        }
+        _ => {
+            return findings.add(
+                path,
+                FindingKind::SealMissing(format!("{} is declared as sealed", artifact.path)),
+            );
+        }
+    };
+    let mut tampered = |what: String| findings.add(path, FindingKind::SealTampered(what));
+    if *hash != artifact.sealed_hash {
+        tampered(format!("expected {}, found {hash}", artifact.sealed_hash));
+    }
+    if size != artifact.sealed_bytes {
+        tampered(format!(
+            "expected {} bytes, found {size}",
+            artifact.sealed_bytes
+        ));
+    }
+    match seals.headers.get(path) {
+        Some(Ok(header)) => {
+            if header.stanzas != artifact.stanzas {
+                tampered(format!(
+                    "its stanzas are {:?}, declared are {:?}",
+                    header.stanzas, artifact.stanzas
+                ));
+            }
+            if header.nonce != artifact.nonce {
+                tampered("its payload nonce is not the one declared".into());
+            }
+            if size.checked_sub(header.bytes) != Some(chunk_bytes(artifact.plain_bytes)) {
+                tampered(format!(
+                    "its payload cannot hold {} bytes",
+                    artifact.plain_bytes
+                ));
+            }
+        }
+        Some(Err(why)) => tampered(why.clone()),
+        None => tampered("its header was not read".into()),
+    }
+}
+
+/// No member outside `sealed/` may be one that the registry protects, under its own path or that of the entry it copies.
+fn check_plain(
+    registry: &Registry,
+    members: &BTreeSet<&str>,
+    declared: &BTreeSet<&str>,
+    findings: &mut Findings,
+) {
+    let prefix = format!("{REPO}/");
+    for path in members {
+        if declared.contains(path) {
+            continue;
+        }
+        let inner = path.strip_prefix(&prefix).unwrap_or(path);
+        let verdict = registry
+            .judge(inner.as_bytes())
+            .or_else(|| registry.judge(path.as_bytes()));
+        if let Some(verdict) = verdict {
+            let what = format!("class {}, rule {}", verdict.class, verdict.glob);
+            findings.add(*path, FindingKind::PlaintextLeak(what));
+        }
+    }
+}

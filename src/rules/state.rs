@@ -1,0 +1,288 @@
+//! Does a pack's repository state agree with its members, and with a commit?
+
+use std::collections::BTreeMap;
+
+use crate::format::canonical_json::{parse_strict_into, to_document};
+use crate::format::digest::Digest;
+use crate::format::manifest::ManifestDocument;
+use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
+use crate::format::tree_meta::{
+    FILE_INDEX, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PackInfo, REPO, REPO_STATE,
+};
+use crate::rules::verify::{Fact, Facts, FindingKind, Findings, Mismatch};
+
+/// The repository state that a pack carries.
+pub struct PackState {
+    /// What the digest covers.
+    pub state: RepoState,
+    /// What it was packed from, in a tree pack.
+    pub info: Option<PackInfo>,
+}
+
+/// Judges the state documents of a pack against its members; returns the state, if the pack has a readable one.
+pub fn judge(
+    manifest: &ManifestDocument,
+    facts: &Facts,
+    documents: &BTreeMap<String, Vec<u8>>,
+    findings: &mut Findings,
+) -> Option<PackState> {
+    let index: Option<FileIndex> = read(documents, FILE_INDEX, findings);
+    if let Some(index) = index {
+        check_index(&index, manifest, facts, findings);
+    }
+    let info: Option<PackInfo> = read(documents, PACK_INFO, findings);
+    let state: RepoState = read(documents, REPO_STATE, findings)?;
+    if !state
+        .files
+        .is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes())
+    {
+        findings.violation(
+            REPO_STATE,
+            "files are not sorted bytewise by path, or one is there twice",
+        );
+    }
+    if let Some(info) = &info {
+        if info.version != PACK_INFO_VERSION {
+            findings.violation(
+                PACK_INFO,
+                format!(
+                    "version: expected {PACK_INFO_VERSION}, found {:?}",
+                    info.version
+                ),
+            );
+        }
+        if info.scope != state.scope {
+            findings.violation(
+                PACK_INFO,
+                format!(
+                    "scope is {:?}, that of {REPO_STATE} is {:?}",
+                    info.scope, state.scope
+                ),
+            );
+        }
+        if info.stamp != state.digest().hex()[..12] {
+            findings.violation(
+                PACK_INFO,
+                format!("stamp {:?} is not that of {REPO_STATE}", info.stamp),
+            );
+        }
+        check_copies(&state, facts, findings);
+    }
+    Some(PackState { state, info })
+}
+
+fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
+    documents: &BTreeMap<String, Vec<u8>>,
+    path: &str,
+    findings: &mut Findings,
+) -> Option<T> {
+    let bytes = documents.get(path)?;
+    match parse_strict_into::<T>(bytes) {
+        Ok(document) => {
+            if &to_document(&document) != bytes {
+                findings.violation(path, "not in canonical form");
+            }
+            Some(document)
+        }
+        Err(why) => {
+            findings.violation(path, why.to_string());
+            None
+        }
+    }
+}
+
+fn check_index(
+    index: &FileIndex,
+    manifest: &ManifestDocument,
+    facts: &Facts,
+    findings: &mut Findings,
+) {
+    let expected: Vec<IndexedFile> = manifest
+        .members
+        .iter()
+        .filter(|member| member.path != FILE_INDEX)
+        .filter_map(|member| {
+            let size = match facts.get(member.path.as_bytes()) {
+                Some(Fact::Hashed { size, .. }) => *size,
+                _ => return None,
+            };
+            let hash = Digest::parse_ref(&member.bytes_hash)?;
+            Some(IndexedFile {
+                path: member.path.clone(),
+                hash,
+                size,
+            })
+        })
+        .collect();
+    let listed: BTreeMap<&str, &IndexedFile> = index
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file))
+        .collect();
+    let agrees = expected.len() == index.files.len()
+        && listed.len() == index.files.len()
+        && expected
+            .iter()
+            .all(|file| listed.get(file.path.as_str()) == Some(&file));
+    if !agrees {
+        findings.violation(FILE_INDEX, "it is not the list of the other members");
+    }
+}
+
+/// The plain copies under `repo/` are exactly the entries of the state.
+fn check_copies(state: &RepoState, facts: &Facts, findings: &mut Findings) {
+    let prefix = format!("{REPO}/");
+    let below: BTreeMap<&[u8], &Fact> = facts
+        .iter()
+        .filter_map(|(path, fact)| Some((path.strip_prefix(prefix.as_bytes())?, fact)))
+        .collect();
+    for file in &state.files {
+        match below.get(file.path.as_bytes()) {
+            Some(Fact::Hashed { hash, size }) if *hash == file.hash && *size == file.size => {}
+            Some(_) => differs(
+                findings,
+                &file.path,
+                "its copy under repo/ is another than the state says",
+            ),
+            None => differs(findings, &file.path, "it has no copy under repo/"),
+        }
+    }
+    let known: std::collections::BTreeSet<&[u8]> = state
+        .files
+        .iter()
+        .map(|file| file.path.as_bytes())
+        .collect();
+    for path in below.keys().filter(|path| !known.contains(*path)) {
+        let path = String::from_utf8_lossy(path);
+        differs(
+            findings,
+            &path,
+            "it has a copy under repo/ and is not in the state",
+        );
+    }
+}
+
+fn differs(findings: &mut Findings, path: &str, what: &str) {
+    findings.add(path, FindingKind::RepoStateMismatch(what.to_owned()));
+}
+
+/// Compares the state of a pack with that of a commit, path by path.
+pub fn compare(
+    pack: &RepoState,
+    canon_version: &str,
+    files: &[StateFile],
+    findings: &mut Findings,
+) {
+    if let Some(mismatch) = Mismatch::of(GRAMMAR_VERSION, &pack.grammar_version) {
+        findings.add(REPO_STATE, FindingKind::GrammarVersionMismatch(mismatch));
+    }
+    if let Some(mismatch) = Mismatch::of(canon_version, &pack.canon_version) {
+        findings.add(REPO_STATE, FindingKind::CanonVersionMismatch(mismatch));
+    }
+    let packed: BTreeMap<&str, &StateFile> = pack
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file))
+        .collect();
+    let committed: BTreeMap<&str, &StateFile> = files
+        .iter()
+        .map(|file| (file.path.as_str(), file))
+        .collect();
+    for (path, file) in &committed {
+        match packed.get(path) {
+            None => differs(
+                findings,
+                path,
+                "missing: the commit has it, the pack does not",
+            ),
+            Some(other) if (other.hash, other.size) != (file.hash, file.size) => {
+                differs(findings, path, "changed: the commit has other content");
+            }
+            Some(other) if other.mode != file.mode => {
+                differs(findings, path, "changed: the commit has another mode");
+            }
+            Some(_) => {}
+        }
+    }
+    for path in packed.keys().filter(|path| !committed.contains_key(*path)) {
+        differs(
+            findings,
+            path,
+            "extra: the pack has it, the commit does not",
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, content: &str) -> StateFile {
+        StateFile {
+            path: path.into(),
+            hash: Digest::of(content.as_bytes()),
+            size: content.len() as u64,
+            mode: None,
+        }
+    }
+
+    #[test]
+    fn every_difference_from_a_commit_is_named_by_path() {
+        let pack = RepoState {
+            canon_version: "1.0.0".into(),
+            grammar_version: "2.0".into(),
+            scope: "repo".into(),
+            files: vec![
+                file("a", "1"),
+                file("b", "1"),
+                file("c", "1"),
+                file("m", "1"),
+            ],
+        };
+        let mut committed = vec![
+            file("a", "1"),
+            file("b", "2"),
+            file("d", "1"),
+            file("m", "1"),
+        ];
+        committed[3].mode = Some("100755".into());
+        let mut findings = Findings::default();
+        compare(&pack, "1.0.1", &committed, &mut findings);
+        let found: Vec<_> = findings
+            .iter()
+            .map(|f| {
+                (
+                    f.path.as_str(),
+                    f.kind.code(),
+                    f.kind.detail().unwrap_or(""),
+                )
+            })
+            .map(|(path, code, detail)| {
+                format!("{path} {code} {}", detail.split(':').next().unwrap())
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "b REPO_STATE_MISMATCH changed",
+                "c REPO_STATE_MISMATCH extra",
+                "d REPO_STATE_MISMATCH missing",
+                "m REPO_STATE_MISMATCH changed",
+                "meta/REPO_STATE.json CANON_VERSION_MISMATCH ",
+                "meta/REPO_STATE.json GRAMMAR_VERSION_MISMATCH ",
+            ]
+        );
+        let mut findings = Findings::default();
+        compare(
+            &RepoState {
+                grammar_version: "1.0".into(),
+                files: committed.clone(),
+                ..pack
+            },
+            "1.0.0",
+            &committed,
+            &mut findings,
+        );
+        assert!(findings.is_empty());
+    }
+}
