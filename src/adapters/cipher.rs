@@ -48,8 +48,7 @@ fn parse_recipient(text: &str) -> Result<age::x25519::Recipient, String> {
     if text.starts_with("AGE-SECRET-KEY-") {
         return Err("this is a secret key, not a recipient".into());
     }
-    age::x25519::Recipient::from_str(text)
-        .map_err(|why| format!("expected an age recipient (age1…): {why}"))
+    age::x25519::Recipient::from_str(text).map_err(|why| format!("expected an age recipient (age1…): {why}"))
 }
 
 /// What came of encrypting a plaintext.
@@ -75,14 +74,9 @@ pub enum EncryptError {
 }
 
 /// Encrypts `plain` to `recipients` into `output`, reading it once.
-pub fn encrypt(
-    recipients: &Recipients,
-    plain: &mut dyn Read,
-    output: impl Write,
-) -> Result<Encrypted, EncryptError> {
+pub fn encrypt(recipients: &Recipients, plain: &mut dyn Read, output: impl Write) -> Result<Encrypted, EncryptError> {
     let keys = recipients.keys.iter().map(|key| key as &dyn age::Recipient);
-    let encryptor =
-        age::Encryptor::with_recipients(keys).map_err(|e| EncryptError::Cipher(e.to_string()))?;
+    let encryptor = age::Encryptor::with_recipients(keys).map_err(|e| EncryptError::Cipher(e.to_string()))?;
     let mut writer = encryptor
         .wrap_output(Hashing::new(output))
         .map_err(EncryptError::Writing)?;
@@ -95,9 +89,7 @@ pub fn encrypt(
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(EncryptError::Reading(e)),
         };
-        writer
-            .write_all(&buffer[..n])
-            .map_err(EncryptError::Writing)?;
+        writer.write_all(&buffer[..n]).map_err(EncryptError::Writing)?;
     }
     let mut sealed = writer.finish().map_err(EncryptError::Writing)?;
     sealed.flush().map_err(EncryptError::Writing)?;
@@ -120,8 +112,7 @@ pub fn header(input: impl Read) -> Result<SealHeader, String> {
         count: 0,
         last: [0; 16],
     };
-    let decryptor = age::Decryptor::new_buffered(&mut counted)
-        .map_err(|e| format!("it is not an age file: {e}"))?;
+    let decryptor = age::Decryptor::new_buffered(&mut counted).map_err(|e| format!("it is not an age file: {e}"))?;
     let recorder = Recorder::default();
     // No identity unwraps anything, so this always fails, after every stanza was shown to the recorder.
     drop(decryptor.decrypt(std::iter::once(&recorder as &dyn age::Identity)));
@@ -232,9 +223,7 @@ mod tests {
         let identity = generate_identity("2026-01-15T10:30:00Z");
         let recipients = Recipients::parse([identity.recipient.as_str()]).unwrap();
         let mut out = Vec::new();
-        let encrypted = encrypt(&recipients, &mut &plain[..], &mut out)
-            .ok()
-            .unwrap();
+        let encrypted = encrypt(&recipients, &mut &plain[..], &mut out).ok().unwrap();
         (identity.file.to_string(), out, encrypted)
     }
 
@@ -275,12 +264,7 @@ mod tests {
     #[test]
     fn what_is_not_an_age_file_has_no_header() {
         let (_, bytes, _) = sealed(b"x");
-        for wrong in [
-            &b""[..],
-            b"age-encryption.org/v1\n",
-            b"plaintext",
-            &bytes[..60],
-        ] {
+        for wrong in [&b""[..], b"age-encryption.org/v1\n", b"plaintext", &bytes[..60]] {
             assert!(header(wrong).is_err());
         }
         let endless = io::repeat(b'a');
@@ -289,10 +273,7 @@ mod tests {
 
     #[test]
     fn recipients_are_a_set_and_secrets_are_no_recipients() {
-        let (a, b) = (
-            generate_identity("").recipient,
-            generate_identity("").recipient,
-        );
+        let (a, b) = (generate_identity("").recipient, generate_identity("").recipient);
         let one = Recipients::parse([a.as_str(), b.as_str(), a.as_str()]).unwrap();
         let two = Recipients::parse([b.as_str(), a.as_str()]).unwrap();
         assert_eq!(one.names(), two.names());

@@ -95,10 +95,7 @@ pub fn open_regular(path: &Path) -> Result<Opened> {
 impl Opened {
     /// Refuses if the file is not what it was when it was opened: what was read of it is then no version of it.
     pub fn ensure_unchanged(&self) -> Result<()> {
-        let meta = self
-            .file
-            .metadata()
-            .map_err(Refusal::io("reading", &self.path))?;
+        let meta = self.file.metadata().map_err(Refusal::io("reading", &self.path))?;
         if Stamp::of(&meta) == self.stamp {
             Ok(())
         } else {
@@ -141,18 +138,11 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32, durability: Durability)
 }
 
 /// Like [`write_whole`], from a reader.
-pub fn write_whole_from(
-    path: &Path,
-    bytes: &mut dyn Read,
-    mode: u32,
-    durability: Durability,
-) -> Result<()> {
+pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Durability) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let directory = parent(&target);
-    let standing = std::fs::metadata(&target)
-        .ok()
-        .map(|meta| meta.permissions());
+    let standing = std::fs::metadata(&target).ok().map(|meta| meta.permissions());
     let mut file = tempfile::Builder::new()
         .prefix(".git-pack-")
         .permissions(Permissions::from_mode(mode))
@@ -160,9 +150,7 @@ pub fn write_whole_from(
         .map_err(writing)?;
     io::copy(bytes, &mut file).map_err(writing)?;
     if let Some(permissions) = standing {
-        file.as_file()
-            .set_permissions(permissions)
-            .map_err(writing)?;
+        file.as_file().set_permissions(permissions).map_err(writing)?;
     }
     if durability == Durability::Durable {
         file.as_file().sync_all().map_err(writing)?;
@@ -243,8 +231,7 @@ pub fn walk(root: &Path, enter: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Walked)
     let mut found = Vec::new();
     let mut pending = vec![(root.to_owned(), Vec::new())];
     while let Some((directory, prefix)) = pending.pop() {
-        let entries = std::fs::read_dir(&directory)
-            .and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+        let entries = std::fs::read_dir(&directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
         let entries = match entries {
             Ok(entries) => entries,
             Err(e) => {

@@ -1,12 +1,10 @@
 //! Receipts and ciphertexts of earlier sealings, private to the clone: what keeps a sealed artifact's bytes stable.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files::{
-    self, Durability, create_private_dir, open_regular, write_whole, write_whole_from,
-};
+use crate::adapters::files::{self, Durability, create_private_dir, open_regular, write_whole, write_whole_from};
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::receipt::{Receipt, VERSION, key};
@@ -37,20 +35,17 @@ impl SealStore {
         parse_strict_into::<Receipt>(&bytes)
             .ok()
             .filter(|receipt| {
-                receipt.version == VERSION
-                    && receipt.plain_hash == *plain_hash
-                    && receipt.recipients == recipients
+                receipt.version == VERSION && receipt.plain_hash == *plain_hash && receipt.recipients == recipients
             })
             .map(Some)
             .ok_or_else(|| corrupt(&path))
     }
 
     /// Copies the ciphertext of `receipt` into `output`, checking that it is the one of the receipt.
-    pub fn copy_into(&self, receipt: &Receipt, output: File, target: &Path) -> Result<()> {
+    pub fn copy_into(&self, receipt: &Receipt, mut output: impl Write, target: &Path) -> Result<()> {
         let path = self.path(&key(&receipt.plain_hash, &receipt.recipients), "age");
         let opened = open_regular(&path)?;
         let mut reader = Hashing::new(&opened.file);
-        let mut output = output;
         io::copy(&mut reader, &mut output).map_err(Refusal::io("writing", target))?;
         let (_, hash, bytes) = reader.finish();
         if (hash, bytes) != (receipt.sealed_hash, receipt.sealed_bytes) {
@@ -85,10 +80,7 @@ impl SealStore {
 fn corrupt(path: &Path) -> Refusal {
     let stem = path.with_extension("");
     Refusal::Corrupt {
-        what: format!(
-            "{}: it is not the sealing that its receipt names",
-            path.display()
-        ),
+        what: format!("{}: it is not the sealing that its receipt names", path.display()),
         remedy: format!(
             "rm {0}.json {0}.age    (the artifact is then encrypted anew)",
             stem.display()

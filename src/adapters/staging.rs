@@ -44,11 +44,7 @@ impl Staging {
             .map(Path::to_owned)
             .collect();
         made.reverse();
-        let undo = |made: &[PathBuf]| {
-            made.iter()
-                .rev()
-                .for_each(|dir| drop(std::fs::remove_dir(dir)))
-        };
+        let undo = |made: &[PathBuf]| made.iter().rev().for_each(|dir| drop(std::fs::remove_dir(dir)));
         if let Err(e) = std::fs::create_dir_all(beside) {
             undo(&made);
             return Err(Refusal::io("creating", beside)(e));
@@ -63,8 +59,7 @@ impl Staging {
                     made,
                     _lock: lock,
                 };
-                std::fs::create_dir(&staging.root)
-                    .map_err(Refusal::io("creating", &staging.root))?;
+                std::fs::create_dir(&staging.root).map_err(Refusal::io("creating", &staging.root))?;
                 Ok(staging)
             }
             Err(e) => {
@@ -82,12 +77,7 @@ impl Staging {
     /// Creates the file of a member, and its directories.
     pub fn create(&self, path: &MemberPath) -> Result<File> {
         let target = self.member(path);
-        let create = || {
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&target)
-        };
+        let create = || OpenOptions::new().write(true).create_new(true).open(&target);
         create()
             .or_else(|e| {
                 if e.kind() != io::ErrorKind::NotFound {
@@ -118,12 +108,7 @@ impl Staging {
     pub fn write_root(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let target = self.root.join(name);
         std::fs::create_dir_all(parent(&target))
-            .and_then(|()| {
-                OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .open(&target)
-            })
+            .and_then(|()| OpenOptions::new().write(true).create_new(true).open(&target))
             .and_then(|mut file| file.write_all(bytes))
             .map_err(Refusal::io("writing", &target))
     }
@@ -138,9 +123,7 @@ impl Staging {
                 Err(e)
                     if matches!(
                         e.kind(),
-                        io::ErrorKind::DirectoryNotEmpty
-                            | io::ErrorKind::NotADirectory
-                            | io::ErrorKind::AlreadyExists
+                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists
                     ) =>
                 {
                     return Err(Refusal::OutputExists {
@@ -151,8 +134,7 @@ impl Staging {
                 other => other.map_err(renaming)?,
             },
             Publish::Replace => {
-                renameat_with(CWD, &self.root, CWD, output, RenameFlags::EXCHANGE)
-                    .map_err(|e| renaming(e.into()))?;
+                renameat_with(CWD, &self.root, CWD, output, RenameFlags::EXCHANGE).map_err(|e| renaming(e.into()))?;
             }
         }
         self.made.clear();
@@ -205,10 +187,7 @@ fn clear_abandoned(directory: &Path) {
         return;
     };
     for entry in entries.flatten() {
-        let named = entry
-            .file_name()
-            .to_str()
-            .is_some_and(|name| name.starts_with(PREFIX));
+        let named = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
         if !named || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }

@@ -61,11 +61,7 @@ where
             let handles: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
             handles
                 .into_iter()
-                .map(|handle| {
-                    handle
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                })
+                .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
                 .collect()
         })
     };
@@ -97,19 +93,12 @@ mod tests {
         let items: Vec<u32> = (0..10_000).collect();
         let doubled = map(&items, || Ok::<_, ()>(()), |(), n| Ok(n * 2)).unwrap();
         assert!(doubled.iter().zip(&items).all(|(d, n)| *d == n * 2));
-        let error = map(
-            &items,
-            || Ok(()),
-            |(), n| if *n == 7777 { Err(*n) } else { Ok(()) },
-        );
+        let error = map(&items, || Ok(()), |(), n| if *n == 7777 { Err(*n) } else { Ok(()) });
         assert_eq!(error.unwrap_err(), 7777);
         assert_eq!(
             map(&items, || Err::<(), _>("no state"), |(), _| Ok(())),
             Err::<Vec<()>, _>("no state")
         );
-        assert_eq!(
-            map(&[] as &[u8], || Ok::<_, ()>(()), |(), _| Ok(())),
-            Ok(vec![])
-        );
+        assert_eq!(map(&[] as &[u8], || Ok::<_, ()>(()), |(), _| Ok(())), Ok(vec![]));
     }
 }

@@ -11,28 +11,20 @@ use crate::ops::Context;
 
 /// Reads everything that a command may want to know of the world.
 pub(super) fn context() -> Result<Context> {
-    let path = |name: &str| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     Ok(Context {
-        cwd: env::current_dir()
-            .map_err(Refusal::io("finding", Path::new("the current directory")))?,
+        cwd: env::current_dir().map_err(Refusal::io("finding", Path::new("the current directory")))?,
         now: now(),
         source_date_epoch: source_date_epoch()?,
         identity: path("GIT_PACK_IDENTITY"),
         config_home: path("XDG_CONFIG_HOME").or_else(|| home().map(|home| home.join(".config"))),
-        binary: env::current_exe()
-            .map_err(Refusal::io("finding", Path::new("this program's own file")))?,
+        binary: env::current_exe().map_err(Refusal::io("finding", Path::new("this program's own file")))?,
     })
 }
 
 /// Returns the user's home directory.
 pub(super) fn home() -> Option<PathBuf> {
-    env::var_os("HOME")
-        .filter(|home| !home.is_empty())
-        .map(PathBuf::from)
+    env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
 }
 
 fn now() -> Timestamp {

@@ -174,12 +174,7 @@ fn answer_state(ctx: &Context, args: args::State, output: &mut Output) -> Result
     }
 }
 
-fn answer_hook(
-    ctx: &Context,
-    name: HookName,
-    arguments: &[String],
-    output: &mut Output,
-) -> Result<u8> {
+fn answer_hook(ctx: &Context, name: HookName, arguments: &[String], output: &mut Output) -> Result<u8> {
     match name {
         HookName::Commit => {
             let verdict = hook::pre_commit(ctx)?;
@@ -192,10 +187,7 @@ fn answer_hook(
             let mut stdin = Vec::new();
             std::io::stdin()
                 .read_to_end(&mut stdin)
-                .map_err(Refusal::io(
-                    "reading",
-                    std::path::Path::new("standard input"),
-                ))?;
+                .map_err(Refusal::io("reading", std::path::Path::new("standard input")))?;
             let verdict = hook::pre_push(ctx, remote, &stdin)?;
             human::push_verdict(output, remote, &verdict, started.elapsed());
             Ok(if verdict.leaks.is_empty() { YES } else { NO })
@@ -213,9 +205,5 @@ fn parse_created(text: &str) -> Result<Timestamp> {
 fn parse_digest(text: &str) -> Result<Digest> {
     Digest::parse_ref(text)
         .or_else(|| Digest::parse_hex(text))
-        .ok_or_else(|| {
-            Refusal::usage(format!(
-                "--check {text}: expected sha256: and 64 lowercase hex digits"
-            ))
-        })
+        .ok_or_else(|| Refusal::usage(format!("--check {text}: expected sha256: and 64 lowercase hex digits")))
 }

@@ -40,8 +40,7 @@ pub fn parse_strict_into<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T
 
 /// Returns the canonical form, without a newline.
 pub fn to_canonical<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json_canonicalizer::to_vec(value)
-        .expect("documents of ours have string keys and finite numbers")
+    serde_json_canonicalizer::to_vec(value).expect("documents of ours have string keys and finite numbers")
 }
 
 /// Returns the canonical form followed by one newline: a document as it stands in a file.

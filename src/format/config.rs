@@ -188,22 +188,14 @@ impl Config {
             })
             .collect();
         if let Some(key) = scopes.keys().find(|key| !is_plain_word(key)) {
-            let problem = format!(
-                "scope: expected a name of letters, digits, '.', '_' and '-', found {key:?}"
-            );
-            return Err(ConfigError {
-                line: None,
-                problem,
-            });
+            let problem = format!("scope: expected a name of letters, digits, '.', '_' and '-', found {key:?}");
+            return Err(ConfigError { line: None, problem });
         }
         if let Some(scope) = &raw.pack.scope
             && scope.get_ref() != "repo"
             && !scopes.contains_key(scope.get_ref())
         {
-            let problem = format!(
-                "pack.scope: expected a scope of this file, found {:?}",
-                scope.get_ref()
-            );
+            let problem = format!("pack.scope: expected a scope of this file, found {:?}", scope.get_ref());
             return Err(fail(scope.span().start, problem));
         }
         let mut protect = Vec::new();
@@ -248,11 +240,7 @@ impl Config {
 
 /// Scope keys become part of directory names.
 fn is_plain_word(key: &str) -> bool {
-    !key.is_empty()
-        && !key.starts_with('.')
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+    !key.is_empty() && !key.starts_with('.') && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
 fn line_of(text: &[u8], offset: usize) -> usize {
@@ -283,21 +271,13 @@ pub fn remove_recipient(text: &str, recipient: &str) -> Result<Option<String>, C
 }
 
 fn position(list: &Array, recipient: &str) -> Option<usize> {
-    list.iter()
-        .position(|item| item.as_str() == Some(recipient))
+    list.iter().position(|item| item.as_str() == Some(recipient))
 }
 
-fn edit_recipients(
-    text: &str,
-    edit: impl FnOnce(&mut Array) -> bool,
-) -> Result<Option<String>, ConfigError> {
+fn edit_recipients(text: &str, edit: impl FnOnce(&mut Array) -> bool) -> Result<Option<String>, ConfigError> {
     Config::parse(text.as_bytes())?;
-    let mut document: DocumentMut = text
-        .parse()
-        .expect("a text that parsed as TOML once does so again");
-    let seal = document
-        .entry("seal")
-        .or_insert_with(|| Item::Table(Table::new()));
+    let mut document: DocumentMut = text.parse().expect("a text that parsed as TOML once does so again");
+    let seal = document.entry("seal").or_insert_with(|| Item::Table(Table::new()));
     let recipients = seal
         .as_table_like_mut()
         .expect("Config::parse accepts seal as a table only")
@@ -316,11 +296,7 @@ fn edit_recipients(
 /// Puts each recipient on a line of its own, keeping the comments that stand before them.
 fn lay_out(list: &mut Array) {
     for item in list.iter_mut() {
-        let prefix = item
-            .decor()
-            .prefix()
-            .and_then(|raw| raw.as_str())
-            .unwrap_or("");
+        let prefix = item.decor().prefix().and_then(|raw| raw.as_str()).unwrap_or("");
         if !prefix.contains('\n') {
             item.decor_mut().set_prefix("\n  ");
         }
@@ -342,11 +318,7 @@ mod tests {
         for (text, line, expected) in [
             ("", 1, "missing field `version`"),
             ("version = 2\n", 1, "expected 1, found 2"),
-            (
-                "version = 1\n\n[pack]\nscopee = \"x\"\n",
-                4,
-                "unknown field `scopee`",
-            ),
+            ("version = 1\n\n[pack]\nscopee = \"x\"\n", 4, "unknown field `scopee`"),
             (
                 "version = 1\n[pack]\nscope = \"docs\"\n",
                 3,
@@ -367,12 +339,8 @@ mod tests {
                 2,
                 "at least one glob",
             ),
-            (
-                "version = 1\n[seal]\nrecipients = \"age1\"\n",
-                3,
-                "expected a sequence",
-            ),
-            ("version = 1\nx = [\n", 3, ""),
+            ("version = 1\n[seal]\nrecipients = \"age1\"\n", 3, "expected a sequence"),
+            ("version = 1\nx = [\n", 2, "unclosed array"),
         ] {
             let error = Config::parse(text.as_bytes()).unwrap_err();
             assert_eq!(error.line, Some(line), "{text}: {error}");
@@ -382,8 +350,7 @@ mod tests {
 
     #[test]
     fn recipients_are_edited_without_touching_anything_else() {
-        let text =
-            "# mine\nversion = 1 # v\n\n[seal]\nrecipients = [\n  # Ann\n  \"a\",\n]\n\n# tail\n";
+        let text = "# mine\nversion = 1 # v\n\n[seal]\nrecipients = [\n  # Ann\n  \"a\",\n]\n\n# tail\n";
         let added = add_recipient(text, "b").unwrap().unwrap();
         assert_eq!(added, text.replace("\"a\",\n", "\"a\",\n  \"b\",\n"));
         assert_eq!(add_recipient(&added, "b").unwrap(), None);
@@ -392,10 +359,7 @@ mod tests {
 
         let bare = "version = 1\n";
         let added = add_recipient(bare, "a").unwrap().unwrap();
-        assert_eq!(
-            added,
-            "version = 1\n\n[seal]\nrecipients = [\n  \"a\",\n]\n"
-        );
+        assert_eq!(added, "version = 1\n\n[seal]\nrecipients = [\n  \"a\",\n]\n");
         assert_eq!(
             remove_recipient(&added, "a").unwrap().unwrap(),
             "version = 1\n\n[seal]\nrecipients = []\n"

@@ -96,9 +96,7 @@ impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse_ref(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "expected sha256: and 64 lowercase hex digits, found {text:?}"
-            ))
+            serde::de::Error::custom(format!("expected sha256: and 64 lowercase hex digits, found {text:?}"))
         })
     }
 }
@@ -116,9 +114,8 @@ pub mod bare {
     /// Reads the 64 hex digits.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Digest::parse_hex(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("expected 64 lowercase hex digits, found {text:?}"))
-        })
+        Digest::parse_hex(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("expected 64 lowercase hex digits, found {text:?}")))
     }
 }
 

@@ -38,9 +38,7 @@ impl DigestTable {
             return None;
         }
         let count = usize::try_from(u64::from_le_bytes(bytes[16..24].try_into().ok()?)).ok()?;
-        let length = count
-            .checked_mul(id_len + 40)?
-            .checked_add(HEADER + CHECKSUM)?;
+        let length = count.checked_mul(id_len + 40)?.checked_add(HEADER + CHECKSUM)?;
         if length != bytes.len() {
             return None;
         }
@@ -48,11 +46,7 @@ impl DigestTable {
         if Digest::of(content).as_bytes() != checksum {
             return None;
         }
-        Some(Self {
-            bytes,
-            id_len,
-            count,
-        })
+        Some(Self { bytes, id_len, count })
     }
 
     /// Returns the number of records.
@@ -104,9 +98,7 @@ impl DigestTable {
         let mut added: Vec<_> = added.iter().collect();
         added.sort_unstable_by_key(|record| record.0);
         added.dedup_by_key(|record| record.0);
-        let id_len = added
-            .first()
-            .map_or(self.id_len, |record| record.0.as_bytes().len());
+        let id_len = added.first().map_or(self.id_len, |record| record.0.as_bytes().len());
         let kept = if id_len == self.id_len { self.count } else { 0 };
         let mut out = Vec::with_capacity(HEADER + CHECKSUM + (kept + added.len()) * (id_len + 40));
         out.extend_from_slice(MAGIC);
@@ -151,12 +143,8 @@ impl DigestTable {
 
     fn value(&self, at: usize) -> (Digest, u64) {
         let record = &self.record(at)[self.id_len..];
-        let hash: [u8; 32] = record[..32]
-            .try_into()
-            .expect("a record has 40 bytes behind its id");
-        let size: [u8; 8] = record[32..]
-            .try_into()
-            .expect("a record has 40 bytes behind its id");
+        let hash: [u8; 32] = record[..32].try_into().expect("a record has 40 bytes behind its id");
+        let size: [u8; 8] = record[32..].try_into().expect("a record has 40 bytes behind its id");
         (Digest::from_bytes(hash), u64::from_le_bytes(size))
     }
 }
@@ -180,10 +168,7 @@ mod tests {
             let mut flipped = bytes.clone();
             flipped[at] ^= 0x10;
             assert!(DigestTable::parse(flipped).is_none(), "byte {at}");
-            assert!(
-                DigestTable::parse(bytes[..at].to_vec()).is_none(),
-                "cut at {at}"
-            );
+            assert!(DigestTable::parse(bytes[..at].to_vec()).is_none(), "cut at {at}");
         }
     }
 

@@ -182,10 +182,7 @@ impl ManifestDocument {
         let mut violations = Vec::new();
         let mut violate = |place: &str, what: String| violations.push((place.to_owned(), what));
         if !canonical {
-            violate(
-                "",
-                "not in canonical form (RFC 8785 and one newline)".into(),
-            );
+            violate("", "not in canonical form (RFC 8785 and one newline)".into());
         }
         let pack_id = text(fields, "pack_id")?;
         let created = text(fields, "created")?;
@@ -247,10 +244,7 @@ impl ManifestDocument {
                 violate(&member.path, format!("unknown type {:?}", member.kind));
             }
             if members.last().is_some_and(|last| last.path > member.path) {
-                violate(
-                    &member.path,
-                    "members are not sorted bytewise by path".into(),
-                );
+                violate(&member.path, "members are not sorted bytewise by path".into());
             }
             members.push(member);
         }
@@ -339,8 +333,7 @@ mod tests {
                 let mut flipped = bytes.clone();
                 flipped[at] ^= mask;
                 if let Ok(read) = ManifestDocument::parse(&flipped) {
-                    let shows =
-                        read.pack_id != read.computed_id.to_string() || !read.violations.is_empty();
+                    let shows = read.pack_id != read.computed_id.to_string() || !read.violations.is_empty();
                     assert!(shows, "byte {at} of {id} flipped by {mask:#x}");
                 }
             }

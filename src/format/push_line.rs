@@ -51,9 +51,7 @@ mod tests {
     #[test]
     fn lines_are_read_whole_or_not_at_all() {
         let (one, zero) = ("1".repeat(40), "0".repeat(40));
-        let text = format!(
-            "HEAD@{{1 day ago}} {one} refs/heads/a {zero}\n(delete) {zero} refs/heads/b {one}\n"
-        );
+        let text = format!("HEAD@{{1 day ago}} {one} refs/heads/a {zero}\n(delete) {zero} refs/heads/b {one}\n");
         let id = ObjectId::from_bytes(&[0x11; 20]);
         assert_eq!(
             PushLine::parse_all(text.as_bytes()).unwrap(),
@@ -74,12 +72,7 @@ mod tests {
             ObjectId::from_bytes(&[0x22; 32])
         );
         assert_eq!(PushLine::parse_all(b""), Ok(vec![]));
-        for wrong in [
-            "x",
-            "a b c d",
-            &format!("a {one} b"),
-            &format!("a {one} b {one}0"),
-        ] {
+        for wrong in ["x", "a b c d", &format!("a {one} b"), &format!("a {one} b {one}0")] {
             assert!(PushLine::parse_all(wrong.as_bytes()).is_err(), "{wrong}");
         }
     }

@@ -52,9 +52,7 @@ pub fn shown(path: &[u8]) -> String {
                 '\t' => out.push_str("\\t"),
                 '\r' => out.push_str("\\r"),
                 '"' | '\\' => out.extend(['\\', c]),
-                c if is_unsafe_to_print(c) => {
-                    push_octal(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes())
-                }
+                c if is_unsafe_to_print(c) => push_octal(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes()),
                 c => out.push(c),
             }
         }

@@ -74,11 +74,7 @@ fn push_line(out: &mut Vec<u8>, hash: &Digest, size: u64, path: &[u8], end: u8) 
 
 /// Returns the manifest digest of `entries`, which are sorted bytewise by path.
 pub fn manifest_digest(entries: &[StateEntry]) -> Digest {
-    digest_lines(
-        entries
-            .iter()
-            .map(|e| (&e.hash, e.size, e.entry.path.as_bytes())),
-    )
+    digest_lines(entries.iter().map(|e| (&e.hash, e.size, e.entry.path.as_bytes())))
 }
 
 fn digest_lines<'a>(entries: impl Iterator<Item = (&'a Digest, u64, &'a [u8])>) -> Digest {
@@ -192,11 +188,7 @@ pub struct StateFile {
 impl StateFile {
     /// Takes a state entry; its path if that is not UTF-8.
     pub fn of(entry: &StateEntry) -> Result<Self, RepoPath> {
-        let path = entry
-            .entry
-            .path
-            .as_str()
-            .ok_or_else(|| entry.entry.path.clone())?;
+        let path = entry.entry.path.as_str().ok_or_else(|| entry.entry.path.clone())?;
         Ok(Self {
             path: path.to_owned(),
             hash: entry.hash,
@@ -209,11 +201,7 @@ impl StateFile {
 impl RepoState {
     /// Returns the manifest digest of the files.
     pub fn digest(&self) -> Digest {
-        digest_lines(
-            self.files
-                .iter()
-                .map(|f| (&f.hash, f.size, f.path.as_bytes())),
-        )
+        digest_lines(self.files.iter().map(|f| (&f.hash, f.size, f.path.as_bytes())))
     }
 }
 
@@ -242,10 +230,7 @@ mod tests {
     fn canon_version_is_the_first_whole_one() {
         for (text, expected) in [
             ("canon_version: 3.0.1\ncanon_version: 4.0.0", "3.0.1"),
-            (
-                "---\ncanon_version: 1.2\ncanon_version:\t10.20.30 # x",
-                "10.20.30",
-            ),
+            ("---\ncanon_version: 1.2\ncanon_version:\t10.20.30 # x", "10.20.30"),
             ("canon_version: 1.2.3.", "1.2.3"),
             ("version: 1.2.3", "unknown"),
             ("", "unknown"),

@@ -121,14 +121,7 @@ mod tests {
 
     #[test]
     fn payload_sizes_follow_the_chunks() {
-        for (plain, chunks) in [
-            (0, 1),
-            (1, 1),
-            (65_535, 1),
-            (65_536, 1),
-            (65_537, 2),
-            (131_072, 2),
-        ] {
+        for (plain, chunks) in [(0, 1), (1, 1), (65_535, 1), (65_536, 1), (65_537, 2), (131_072, 2)] {
             assert_eq!(chunk_bytes(plain), plain + 16 * chunks);
         }
         assert_eq!(chunk_bytes(u64::MAX), u64::MAX);

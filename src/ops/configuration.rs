@@ -29,11 +29,7 @@ impl Loaded {
             Some(bytes) => Config::parse(bytes).map_err(|e| bad(&origin, e))?,
             None => Config::default(),
         };
-        let loaded = Self {
-            config,
-            origin,
-            bytes,
-        };
+        let loaded = Self { config, origin, bytes };
         // A rule that cannot be compiled is reported here, where its file is known.
         loaded.registry()?;
         Ok(loaded)

@@ -140,9 +140,7 @@ pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict
             }
             verdict.leaks.push(PushLeak {
                 deleted_in: range.deleted.get(&leak.entry.path).copied(),
-                is_root: introduced
-                    .commit
-                    .is_some_and(|id| range.roots.contains(&id)),
+                is_root: introduced.commit.is_some_and(|id| range.roots.contains(&id)),
                 leak,
             });
         }

@@ -18,8 +18,7 @@ pub fn path(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
         return Ok(ctx.cwd.join(path));
     }
     let home = ctx.config_home.as_ref().ok_or_else(|| Refusal::Usage {
-        problem: "there is no HOME and no XDG_CONFIG_HOME, so there is no place for an identity"
-            .into(),
+        problem: "there is no HOME and no XDG_CONFIG_HOME, so there is no place for an identity".into(),
         next: Some("GIT_PACK_IDENTITY=/path/to/identity.txt git pack init".into()),
     })?;
     Ok(home.join("git-pack").join("identity.txt"))

@@ -35,9 +35,7 @@ pub struct InitReport {
 /// Sets up the repository at the context's directory. What is there already is kept, so it can be run again.
 pub fn init(ctx: &Context) -> Result<InitReport> {
     let repo = Repository::discover(&ctx.cwd)?;
-    let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
-        what: "git pack init",
-    })?;
+    let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what: "git pack init" })?;
 
     // Everything that may refuse comes before the first write.
     let present = configuration::on_disk(&root)?;
@@ -56,42 +54,23 @@ pub fn init(ctx: &Context) -> Result<InitReport> {
         None => {
             let new = cipher::generate_identity(&ctx.now.to_string());
             create_private_dir(files::parent(&identity_path))?;
-            write_whole(
-                &identity_path,
-                new.file.as_bytes(),
-                0o600,
-                Durability::Durable,
-            )?;
+            write_whole(&identity_path, new.file.as_bytes(), 0o600, Durability::Durable)?;
             new.recipient
         }
     };
     let recipient_listed = match present.is_present() {
-        true => present
-            .config
-            .recipients
-            .iter()
-            .any(|r| r.value == recipient),
+        true => present.config.recipients.iter().any(|r| r.value == recipient),
         false => {
             let text = add_recipient(TEMPLATE, &recipient)
                 .map_err(|e| configuration::bad("the template", e))?
                 .expect("the template names no recipient");
-            write_whole(
-                &root.join(FILE_NAME),
-                text.as_bytes(),
-                0o666,
-                Durability::Durable,
-            )?;
+            write_whole(&root.join(FILE_NAME), text.as_bytes(), 0o666, Durability::Durable)?;
             true
         }
     };
     let ignore_written = !ignores_outputs(&ignored);
     if ignore_written {
-        write_whole(
-            &gitignore,
-            &with_outputs_ignored(ignored),
-            0o666,
-            Durability::Durable,
-        )?;
+        write_whole(&gitignore, &with_outputs_ignored(ignored), 0o666, Durability::Durable)?;
     }
     Ok(InitReport {
         config_written: !present.is_present(),
@@ -108,15 +87,7 @@ fn ignores_outputs(gitignore: &[u8]) -> bool {
     gitignore
         .split(|byte| *byte == b'\n')
         .map(|line| line.trim_ascii_end())
-        .any(|line| {
-            [
-                &b"_PACK_RUN/"[..],
-                b"/_PACK_RUN/",
-                b"_PACK_RUN",
-                b"/_PACK_RUN",
-            ]
-            .contains(&line)
-        })
+        .any(|line| [&b"_PACK_RUN/"[..], b"/_PACK_RUN/", b"_PACK_RUN", b"/_PACK_RUN"].contains(&line))
 }
 
 /// Adds the line, with the line ends that the file has.

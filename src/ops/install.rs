@@ -81,9 +81,7 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
     let directory = HooksDir::of(&ctx.cwd)?;
     let mut steps = Vec::new();
     for hook in HOOKS {
-        let ours = directory
-            .read(hook)?
-            .is_some_and(|present| is_ours(&present));
+        let ours = directory.read(hook)?.is_some_and(|present| is_ours(&present));
         steps.push((hook, if ours { Step::Remove } else { Step::Leave }));
     }
     Ok(Plan { directory, steps })
@@ -118,15 +116,9 @@ fn is_ours(hook: &[u8]) -> bool {
 /// Returns the shim of a hook, with this program's path in it for clients that run hooks with a bare `PATH`.
 fn shim(ctx: &Context, hook: &str) -> Result<Vec<u8>> {
     let binary = ctx.binary.to_str().ok_or_else(|| Refusal::Unsupported {
-        what: format!(
-            "git-pack lies at a path that is not UTF-8: {}",
-            ctx.binary.display()
-        ),
+        what: format!("git-pack lies at a path that is not UTF-8: {}", ctx.binary.display()),
         remedy: "install it elsewhere".into(),
     })?;
     let quoted = format!("'{}'", binary.replace('\'', r"'\''"));
-    Ok(SHIM
-        .replace("@HOOK@", hook)
-        .replace("@BINARY@", &quoted)
-        .into_bytes())
+    Ok(SHIM.replace("@HOOK@", hook).replace("@BINARY@", &quoted).into_bytes())
 }

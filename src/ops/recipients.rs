@@ -14,12 +14,7 @@ use crate::ops::configuration::{self, Loaded};
 pub fn list(ctx: &Context) -> Result<Vec<String>> {
     let (_, loaded) = present(ctx)?;
     of_config(&loaded)?;
-    Ok(loaded
-        .config
-        .recipients
-        .into_iter()
-        .map(|r| r.value)
-        .collect())
+    Ok(loaded.config.recipients.into_iter().map(|r| r.value).collect())
 }
 
 /// Adds a recipient; returns whether it was not there before.
@@ -42,12 +37,10 @@ pub fn remove(ctx: &Context, recipient: &str) -> Result<()> {
 /// Parses the recipients that a configuration names.
 pub fn of_config(loaded: &Loaded) -> Result<Recipients> {
     let named = &loaded.config.recipients;
-    Recipients::parse(named.iter().map(|r| r.value.as_str())).map_err(|(text, why)| {
-        Refusal::BadConfig {
-            origin: loaded.origin.clone(),
-            line: named.iter().find(|r| r.value == text).map(|r| r.line),
-            problem: format!("recipients: {why}"),
-        }
+    Recipients::parse(named.iter().map(|r| r.value.as_str())).map_err(|(text, why)| Refusal::BadConfig {
+        origin: loaded.origin.clone(),
+        line: named.iter().find(|r| r.value == text).map(|r| r.line),
+        problem: format!("recipients: {why}"),
     })
 }
 
@@ -79,17 +72,12 @@ fn present(ctx: &Context) -> Result<(PathBuf, Loaded)> {
     Ok((root.join(FILE_NAME), loaded))
 }
 
-fn edit(
-    ctx: &Context,
-    change: impl FnOnce(&str) -> Result<Option<String>, ConfigError>,
-) -> Result<bool> {
+fn edit(ctx: &Context, change: impl FnOnce(&str) -> Result<Option<String>, ConfigError>) -> Result<bool> {
     let (path, loaded) = present(ctx)?;
     let bytes = loaded.bytes.unwrap_or_default();
     let text = std::str::from_utf8(&bytes).expect("a configuration that was parsed is UTF-8");
     match change(text).map_err(|e| configuration::bad(&loaded.origin, e))? {
-        Some(text) => {
-            write_whole(&path, text.as_bytes(), 0o666, Durability::Durable).map(|()| true)
-        }
+        Some(text) => write_whole(&path, text.as_bytes(), 0o666, Durability::Durable).map(|()| true),
         None => Ok(false),
     }
 }

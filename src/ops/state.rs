@@ -6,8 +6,7 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{
-    Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version,
-    manifest_digest,
+    Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version, manifest_digest,
 };
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
@@ -129,11 +128,7 @@ pub fn canon(repo: &Repository, commit: &Commit, loaded: &Loaded) -> Result<Stri
 }
 
 /// Adds digest and size to each entry: from the cache where it knows them, else from the object database.
-pub fn hash(
-    repo: &Repository,
-    entries: Vec<TreeEntry>,
-    cache: &DigestCache,
-) -> Result<Vec<StateEntry>> {
+pub fn hash(repo: &Repository, entries: Vec<TreeEntry>, cache: &DigestCache) -> Result<Vec<StateEntry>> {
     let mut unknown: Vec<ObjectId> = entries
         .iter()
         .filter(|entry| entry.kind != EntryKind::Submodule && cache.get(&entry.id).is_none())

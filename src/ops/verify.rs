@@ -69,11 +69,7 @@ pub fn verify_directory(root: &Path) -> Result<VerifyReport> {
 
 fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
     let manifest = pack_dir::manifest(root)?;
-    let declared: BTreeSet<&[u8]> = manifest
-        .members
-        .iter()
-        .map(|member| member.path.as_bytes())
-        .collect();
+    let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
     let documents = [REPO_STATE, FILE_INDEX, PACK_INFO, PROTECTED, sealed::MEMBER];
     let found = pack_dir::observe(root, &declared, &documents, seals::in_sealed)?;
 
@@ -128,12 +124,7 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
 }
 
 /// Compares with a commit, in the pack's own scope and mode.
-fn compare(
-    ctx: &Context,
-    rev: &str,
-    pack: &PackState,
-    findings: &mut Findings,
-) -> Result<ObjectId> {
+fn compare(ctx: &Context, rev: &str, pack: &PackState, findings: &mut Findings) -> Result<ObjectId> {
     let request = StateRequest {
         rev: Some(rev.to_owned()),
         scope: Some(pack.state.scope.clone()),

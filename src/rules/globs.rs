@@ -35,10 +35,7 @@ pub struct BadGlob {
 
 impl Globs {
     /// Compiles `patterns`.
-    pub fn new<'a>(
-        patterns: impl IntoIterator<Item = &'a str>,
-        case: Case,
-    ) -> Result<Self, BadGlob> {
+    pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>, case: Case) -> Result<Self, BadGlob> {
         let mut builder = GlobSetBuilder::new();
         let mut pattern_of = Vec::new();
         for (index, pattern) in patterns.into_iter().enumerate() {
@@ -132,16 +129,10 @@ mod tests {
         ] {
             let globs = Globs::new([pattern], Case::Insensitive).unwrap();
             for path in yes {
-                assert!(
-                    globs.matches(path.as_bytes()),
-                    "{pattern} should match {path}"
-                );
+                assert!(globs.matches(path.as_bytes()), "{pattern} should match {path}");
             }
             for path in no {
-                assert!(
-                    !globs.matches(path.as_bytes()),
-                    "{pattern} should not match {path}"
-                );
+                assert!(!globs.matches(path.as_bytes()), "{pattern} should not match {path}");
             }
         }
     }

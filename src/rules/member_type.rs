@@ -53,11 +53,7 @@ mod tests {
             "",
             "\0",
         ] {
-            assert_eq!(
-                detect(Some(text.as_bytes())),
-                (MemberType::Other, None),
-                "{text}"
-            );
+            assert_eq!(detect(Some(text.as_bytes())), (MemberType::Other, None), "{text}");
         }
         assert_eq!(detect(None), (MemberType::Other, None));
     }

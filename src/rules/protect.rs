@@ -10,10 +10,7 @@ const RUN_OUTPUT_SEGMENT: &[u8] = b"_PACK_RUN";
 
 /// The built-in classes and their globs; all of them have the policy `never`.
 const BUILT_IN: [(&str, &[&str]); 6] = [
-    (
-        RUN_OUTPUT_CLASS,
-        &["_PACK_RUN/**", "**/_PACK_RUN/**", "**/_PACK_RUN"],
-    ),
+    (RUN_OUTPUT_CLASS, &["_PACK_RUN/**", "**/_PACK_RUN/**", "**/_PACK_RUN"]),
     ("vector", &["**/*.vec", "**/*.faiss", "**/*.hnsw"]),
     ("index", &["**/*.index"]),
     ("proof", &["**/PROOF_BUNDLE.json"]),
@@ -57,11 +54,7 @@ impl Registry {
     /// Compiles the registry of `configs`, each on top of the built-in rules; of none, those rules alone.
     pub fn of(configs: &[&Config]) -> Result<Self, ConfigError> {
         let none = Config::default();
-        let configs = if configs.is_empty() {
-            &[&none][..]
-        } else {
-            configs
-        };
+        let configs = if configs.is_empty() { &[&none][..] } else { configs };
         let mut sets: Vec<RuleSet> = Vec::new();
         for config in configs {
             let rules: Vec<Rule> = built_in()
@@ -71,13 +64,9 @@ impl Registry {
                 continue;
             }
             let first_own = rules.len() - config.protect.len();
-            sets.push(RuleSet::compile(rules).map_err(|(rule, problem)| {
-                ConfigError {
-                    line: rule
-                        .checked_sub(first_own)
-                        .map(|own| config.protect[own].line),
-                    problem,
-                }
+            sets.push(RuleSet::compile(rules).map_err(|(rule, problem)| ConfigError {
+                line: rule.checked_sub(first_own).map(|own| config.protect[own].line),
+                problem,
             })?);
         }
         Ok(Self { sets })
@@ -86,10 +75,7 @@ impl Registry {
     /// Compiles the registry that a pack carries.
     pub fn of_document(document: ProtectedDocument) -> Result<Self, String> {
         if document.version != VERSION {
-            return Err(format!(
-                "version: expected {VERSION}, found {:?}",
-                document.version
-            ));
+            return Err(format!("version: expected {VERSION}, found {:?}", document.version));
         }
         if document.rule_sets.is_empty() {
             return Err("rule_sets is empty".into());
@@ -125,11 +111,7 @@ impl RuleSet {
         for (index, rule) in rules.iter().enumerate() {
             sources.extend(rule.paths.iter().map(|glob| (index, glob.clone())));
         }
-        let globs = Globs::new(
-            sources.iter().map(|(_, glob)| glob.as_str()),
-            Case::Insensitive,
-        )
-        .map_err(|bad| {
+        let globs = Globs::new(sources.iter().map(|(_, glob)| glob.as_str()), Case::Insensitive).map_err(|bad| {
             (
                 sources.get(bad.index).map_or(0, |s| s.0),
                 format!("paths: {}", bad.reason),
@@ -161,11 +143,7 @@ impl RuleSet {
                 origin: Origin::BuiltIn,
             });
         }
-        let (rule, glob) = self
-            .globs
-            .matching(path)
-            .map(|glob| &self.sources[glob])
-            .next_back()?;
+        let (rule, glob) = self.globs.matching(path).map(|glob| &self.sources[glob]).next_back()?;
         let deciding = &self.rules[*rule];
         let allowed = deciding.policy == Policy::Allowed || self.allow_in[*rule].matches(path);
         (!allowed).then(|| Verdict {
@@ -220,19 +198,9 @@ mod tests {
             ("_PACK_RUN", "pack-run"),
             ("agents/00/ab/g3_information/format.json", "agent"),
         ] {
-            assert_eq!(
-                judge(&[], path),
-                Some((class.into(), Policy::Never)),
-                "{path}"
-            );
+            assert_eq!(judge(&[], path), Some((class.into(), Policy::Never)), "{path}");
         }
-        for path in [
-            "a.vec.age",
-            "index.html",
-            "index",
-            "my_PACK_RUN/x",
-            "format.json",
-        ] {
+        for path in ["a.vec.age", "index.html", "index", "my_PACK_RUN/x", "format.json"] {
             assert_eq!(judge(&[], path), None, "{path}");
         }
     }
@@ -256,20 +224,11 @@ mod tests {
             "#,
         );
         let configs = [&config];
-        assert_eq!(
-            judge(&configs, "a.ledger"),
-            Some(("ledger".into(), Policy::Internal))
-        );
-        assert_eq!(
-            judge(&configs, "a.vec"),
-            Some(("vector".into(), Policy::Never))
-        );
+        assert_eq!(judge(&configs, "a.ledger"), Some(("ledger".into(), Policy::Internal)));
+        assert_eq!(judge(&configs, "a.vec"), Some(("vector".into(), Policy::Never)));
         assert_eq!(judge(&configs, "tests/fixtures/a.vec"), None);
         assert_eq!(judge(&configs, "public/a.vec"), None);
-        assert_eq!(
-            judge(&configs, "_PACK_RUN/a"),
-            Some(("pack-run".into(), Policy::Never))
-        );
+        assert_eq!(judge(&configs, "_PACK_RUN/a"), Some(("pack-run".into(), Policy::Never)));
         assert_eq!(
             judge(&configs, "public/_PACK_RUN/a"),
             Some(("pack-run".into(), Policy::Never))
@@ -278,24 +237,16 @@ mod tests {
 
     #[test]
     fn the_strictest_of_several_configurations_holds() {
-        let weak =
-            config("[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n");
+        let weak = config("[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n");
         let none = Config::default();
         assert_eq!(judge(&[&weak], "a.vec"), None);
-        assert_eq!(
-            judge(&[&weak, &none], "a.vec"),
-            Some(("vector".into(), Policy::Never))
-        );
-        assert_eq!(
-            judge(&[&none, &weak], "a.vec"),
-            Some(("vector".into(), Policy::Never))
-        );
+        assert_eq!(judge(&[&weak, &none], "a.vec"), Some(("vector".into(), Policy::Never)));
+        assert_eq!(judge(&[&none, &weak], "a.vec"), Some(("vector".into(), Policy::Never)));
     }
 
     #[test]
     fn a_registry_reads_back_from_its_document() {
-        let config =
-            config("[[protect]]\nclass = \"l\"\npaths = [\"*.l\"]\nallow_in = [\"t/**\"]\n");
+        let config = config("[[protect]]\nclass = \"l\"\npaths = [\"*.l\"]\nallow_in = [\"t/**\"]\n");
         let registry = Registry::of(&[&config, &Config::default()]).unwrap();
         let bytes = registry.to_document();
         let again = Registry::of_document(parse_strict_into(&bytes).unwrap()).unwrap();

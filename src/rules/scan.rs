@@ -119,26 +119,14 @@ mod tests {
         use EntryKind::*;
         use LeakCode::*;
         for destination in [Repository, PrivateRemote, PublicRemote] {
-            assert_eq!(
-                leak("a.vec", Regular, destination),
-                Some(PlaintextProtected)
-            );
-            assert_eq!(
-                leak("a.vec", Symlink, destination),
-                Some(PlaintextProtected)
-            );
+            assert_eq!(leak("a.vec", Regular, destination), Some(PlaintextProtected));
+            assert_eq!(leak("a.vec", Symlink, destination), Some(PlaintextProtected));
             assert_eq!(leak("a.vec", Submodule, destination), None);
-            assert_eq!(
-                leak("_PACK_RUN/s", Submodule, destination),
-                Some(TrackedRunOutput)
-            );
+            assert_eq!(leak("_PACK_RUN/s", Submodule, destination), Some(TrackedRunOutput));
             assert_eq!(leak("a.txt", Regular, destination), None);
         }
         assert_eq!(leak("a.notes", Regular, Repository), None);
         assert_eq!(leak("a.notes", Regular, PrivateRemote), None);
-        assert_eq!(
-            leak("a.notes", Regular, PublicRemote),
-            Some(PlaintextProtected)
-        );
+        assert_eq!(leak("a.notes", Regular, PublicRemote), Some(PlaintextProtected));
     }
 }

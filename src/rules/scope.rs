@@ -30,10 +30,7 @@ impl Selection {
     pub fn of(config: &Config, key: Option<&str>) -> Result<Self, BadScope> {
         let key = key.or(config.default_scope.as_deref()).unwrap_or(WHOLE);
         let globs = match config.scopes.get(key) {
-            Some(scope) => Some((
-                compile("include", &scope.include)?,
-                compile("exclude", &scope.exclude)?,
-            )),
+            Some(scope) => Some((compile("include", &scope.include)?, compile("exclude", &scope.exclude)?)),
             None if key == WHOLE => None,
             None => {
                 let mut names: Vec<_> = config.scopes.keys().cloned().collect();
@@ -60,11 +57,7 @@ impl Selection {
 }
 
 fn compile(what: &str, globs: &[Located<String>]) -> Result<Globs, BadScope> {
-    Globs::new(
-        globs.iter().map(|glob| glob.value.as_str()),
-        Case::Sensitive,
-    )
-    .map_err(|bad| {
+    Globs::new(globs.iter().map(|glob| glob.value.as_str()), Case::Sensitive).map_err(|bad| {
         BadScope::Config(ConfigError {
             line: globs.get(bad.index).map(|glob| glob.line),
             problem: format!("{what}: {}", bad.reason),
@@ -87,11 +80,7 @@ mod tests {
         assert!(docs.contains(b"docs/a.md"));
         assert!(!docs.contains(b"docs/a.tmp"));
         assert!(!docs.contains(b"src/a.rs"));
-        assert!(
-            Selection::of(&config, Some("repo"))
-                .unwrap()
-                .contains(b"src/a.rs")
-        );
+        assert!(Selection::of(&config, Some("repo")).unwrap().contains(b"src/a.rs"));
         match Selection::of(&config, Some("nope")) {
             Err(BadScope::Unknown(names)) => assert_eq!(names, ["docs", "repo"]),
             _ => panic!("an unknown scope must not select anything"),

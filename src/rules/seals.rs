@@ -7,8 +7,7 @@ use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::sealed::{
-    DIRECTORY, MEMBER, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes,
-    sealed_path,
+    DIRECTORY, MEMBER, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, sealed_path,
 };
 use crate::format::tree_meta::{PROTECTED, REPO};
 use crate::rules::protect::Registry;
@@ -25,12 +24,7 @@ pub struct Seals<'a> {
 }
 
 /// Judges the seals of a pack; returns the number of artifacts that its document declares, if it has one.
-pub fn judge(
-    manifest: &ManifestDocument,
-    facts: &Facts,
-    seals: &Seals<'_>,
-    findings: &mut Findings,
-) -> Option<u64> {
+pub fn judge(manifest: &ManifestDocument, facts: &Facts, seals: &Seals<'_>, findings: &mut Findings) -> Option<u64> {
     let members: BTreeSet<&str> = manifest.members.iter().map(|m| m.path.as_str()).collect();
     let document = seals.document.and_then(|bytes| parse(bytes, findings));
     let mut declared = BTreeSet::new();
@@ -38,10 +32,7 @@ pub fn judge(
         check_document(document, seals.registry, findings);
         for artifact in &document.artifacts {
             if !declared.insert(artifact.sealed_path.as_str()) {
-                findings.violation(
-                    MEMBER,
-                    format!("{} is declared twice", artifact.sealed_path),
-                );
+                findings.violation(MEMBER, format!("{} is declared twice", artifact.sealed_path));
             }
             check_artifact(artifact, &members, facts, seals, findings);
         }
@@ -65,8 +56,7 @@ pub fn judge(
 
 /// Returns whether a member path lies under `sealed/`.
 pub fn in_sealed(path: &str) -> bool {
-    path.strip_prefix(DIRECTORY)
-        .is_some_and(|rest| rest.starts_with('/'))
+    path.strip_prefix(DIRECTORY).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn parse(bytes: &[u8], findings: &mut Findings) -> Option<SealedArtifacts> {
@@ -106,25 +96,16 @@ fn check_document(document: &SealedArtifacts, registry: Option<&[u8]>, findings:
     if document.sealed_digest != computed {
         findings.violation(
             MEMBER,
-            format!(
-                "sealed_digest is {}, should be {computed}",
-                document.sealed_digest
-            ),
+            format!("sealed_digest is {}, should be {computed}", document.sealed_digest),
         );
     }
     if !document.artifacts.is_sorted_by(|a, b| a.path < b.path) {
-        findings.violation(
-            MEMBER,
-            "artifacts are not sorted by path, or one is there twice",
-        );
+        findings.violation(MEMBER, "artifacts are not sorted by path, or one is there twice");
     }
     match registry {
         None => findings.violation(MEMBER, format!("{PROTECTED} is not in the pack")),
         Some(bytes) if Digest::of(bytes) != document.registry_hash => {
-            findings.violation(
-                MEMBER,
-                format!("registry_hash is not the hash of {PROTECTED}"),
-            );
+            findings.violation(MEMBER, format!("registry_hash is not the hash of {PROTECTED}"));
         }
         Some(_) => {}
     }
@@ -140,23 +121,14 @@ fn check_artifact(
     let path = artifact.sealed_path.as_str();
     match MemberPath::parse(&artifact.path) {
         Ok(plain) if sealed_path(&plain) == path => {}
-        Ok(_) => findings.violation(
-            MEMBER,
-            format!("{path} is not where {} is sealed", artifact.path),
-        ),
-        Err(why) => findings.violation(
-            MEMBER,
-            format!("{:?} is not a member path: {why}", artifact.path),
-        ),
+        Ok(_) => findings.violation(MEMBER, format!("{path} is not where {} is sealed", artifact.path)),
+        Err(why) => findings.violation(MEMBER, format!("{:?} is not a member path: {why}", artifact.path)),
     }
     let (hash, size) = match facts.get(path.as_bytes()) {
         Some(Fact::Hashed { hash, size }) if members.contains(path) => (hash, *size),
         // Present but unread: the envelope has said so, and it cannot count as intact here either.
         Some(_) if members.contains(path) => {
-            return findings.add(
-                path,
-                FindingKind::SealTampered("it could not be read".into()),
-            );
+            return findings.add(path, FindingKind::SealTampered("it could not be read".into()));
         }
         _ => {
             return findings.add(
@@ -170,10 +142,7 @@ fn check_artifact(
         tampered(format!("expected {}, found {hash}", artifact.sealed_hash));
     }
     if size != artifact.sealed_bytes {
-        tampered(format!(
-            "expected {} bytes, found {size}",
-            artifact.sealed_bytes
-        ));
+        tampered(format!("expected {} bytes, found {size}", artifact.sealed_bytes));
     }
     match seals.headers.get(path) {
         Some(Ok(header)) => {
@@ -187,10 +156,7 @@ fn check_artifact(
                 tampered("its payload nonce is not the one declared".into());
             }
             if size.checked_sub(header.bytes) != Some(chunk_bytes(artifact.plain_bytes)) {
-                tampered(format!(
-                    "its payload cannot hold {} bytes",
-                    artifact.plain_bytes
-                ));
+                tampered(format!("its payload cannot hold {} bytes", artifact.plain_bytes));
             }
         }
         Some(Err(why)) => tampered(why.clone()),
@@ -199,12 +165,7 @@ fn check_artifact(
 }
 
 /// No member outside `sealed/` may be one that the registry protects, under its own path or that of the entry it copies.
-fn check_plain(
-    registry: &Registry,
-    members: &BTreeSet<&str>,
-    declared: &BTreeSet<&str>,
-    findings: &mut Findings,
-) {
+fn check_plain(registry: &Registry, members: &BTreeSet<&str>, declared: &BTreeSet<&str>, findings: &mut Findings) {
     let prefix = format!("{REPO}/");
     for path in members {
         if declared.contains(path) {

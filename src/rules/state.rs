@@ -32,10 +32,7 @@ pub fn judge(
     }
     let info: Option<PackInfo> = read(documents, PACK_INFO, findings);
     let state: RepoState = read(documents, REPO_STATE, findings)?;
-    if !state
-        .files
-        .is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes())
-    {
+    if !state.files.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
         findings.violation(
             REPO_STATE,
             "files are not sorted bytewise by path, or one is there twice",
@@ -45,26 +42,17 @@ pub fn judge(
         if info.version != PACK_INFO_VERSION {
             findings.violation(
                 PACK_INFO,
-                format!(
-                    "version: expected {PACK_INFO_VERSION}, found {:?}",
-                    info.version
-                ),
+                format!("version: expected {PACK_INFO_VERSION}, found {:?}", info.version),
             );
         }
         if info.scope != state.scope {
             findings.violation(
                 PACK_INFO,
-                format!(
-                    "scope is {:?}, that of {REPO_STATE} is {:?}",
-                    info.scope, state.scope
-                ),
+                format!("scope is {:?}, that of {REPO_STATE} is {:?}", info.scope, state.scope),
             );
         }
         if info.stamp != state.digest().hex()[..12] {
-            findings.violation(
-                PACK_INFO,
-                format!("stamp {:?} is not that of {REPO_STATE}", info.stamp),
-            );
+            findings.violation(PACK_INFO, format!("stamp {:?} is not that of {REPO_STATE}", info.stamp));
         }
         check_copies(&state, facts, findings);
     }
@@ -91,12 +79,7 @@ fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
     }
 }
 
-fn check_index(
-    index: &FileIndex,
-    manifest: &ManifestDocument,
-    facts: &Facts,
-    findings: &mut Findings,
-) {
+fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
     let expected: Vec<IndexedFile> = manifest
         .members
         .iter()
@@ -114,11 +97,7 @@ fn check_index(
             })
         })
         .collect();
-    let listed: BTreeMap<&str, &IndexedFile> = index
-        .files
-        .iter()
-        .map(|file| (file.path.as_str(), file))
-        .collect();
+    let listed: BTreeMap<&str, &IndexedFile> = index.files.iter().map(|file| (file.path.as_str(), file)).collect();
     let agrees = expected.len() == index.files.len()
         && listed.len() == index.files.len()
         && expected
@@ -147,18 +126,10 @@ fn check_copies(state: &RepoState, facts: &Facts, findings: &mut Findings) {
             None => differs(findings, &file.path, "it has no copy under repo/"),
         }
     }
-    let known: std::collections::BTreeSet<&[u8]> = state
-        .files
-        .iter()
-        .map(|file| file.path.as_bytes())
-        .collect();
+    let known: std::collections::BTreeSet<&[u8]> = state.files.iter().map(|file| file.path.as_bytes()).collect();
     for path in below.keys().filter(|path| !known.contains(*path)) {
         let path = String::from_utf8_lossy(path);
-        differs(
-            findings,
-            &path,
-            "it has a copy under repo/ and is not in the state",
-        );
+        differs(findings, &path, "it has a copy under repo/ and is not in the state");
     }
 }
 
@@ -167,34 +138,18 @@ fn differs(findings: &mut Findings, path: &str, what: &str) {
 }
 
 /// Compares the state of a pack with that of a commit, path by path.
-pub fn compare(
-    pack: &RepoState,
-    canon_version: &str,
-    files: &[StateFile],
-    findings: &mut Findings,
-) {
+pub fn compare(pack: &RepoState, canon_version: &str, files: &[StateFile], findings: &mut Findings) {
     if let Some(mismatch) = Mismatch::of(GRAMMAR_VERSION, &pack.grammar_version) {
         findings.add(REPO_STATE, FindingKind::GrammarVersionMismatch(mismatch));
     }
     if let Some(mismatch) = Mismatch::of(canon_version, &pack.canon_version) {
         findings.add(REPO_STATE, FindingKind::CanonVersionMismatch(mismatch));
     }
-    let packed: BTreeMap<&str, &StateFile> = pack
-        .files
-        .iter()
-        .map(|file| (file.path.as_str(), file))
-        .collect();
-    let committed: BTreeMap<&str, &StateFile> = files
-        .iter()
-        .map(|file| (file.path.as_str(), file))
-        .collect();
+    let packed: BTreeMap<&str, &StateFile> = pack.files.iter().map(|file| (file.path.as_str(), file)).collect();
+    let committed: BTreeMap<&str, &StateFile> = files.iter().map(|file| (file.path.as_str(), file)).collect();
     for (path, file) in &committed {
         match packed.get(path) {
-            None => differs(
-                findings,
-                path,
-                "missing: the commit has it, the pack does not",
-            ),
+            None => differs(findings, path, "missing: the commit has it, the pack does not"),
             Some(other) if (other.hash, other.size) != (file.hash, file.size) => {
                 differs(findings, path, "changed: the commit has other content");
             }
@@ -205,11 +160,7 @@ pub fn compare(
         }
     }
     for path in packed.keys().filter(|path| !committed.contains_key(*path)) {
-        differs(
-            findings,
-            path,
-            "extra: the pack has it, the commit does not",
-        );
+        differs(findings, path, "extra: the pack has it, the commit does not");
     }
 }
 
@@ -232,34 +183,16 @@ mod tests {
             canon_version: "1.0.0".into(),
             grammar_version: "2.0".into(),
             scope: "repo".into(),
-            files: vec![
-                file("a", "1"),
-                file("b", "1"),
-                file("c", "1"),
-                file("m", "1"),
-            ],
+            files: vec![file("a", "1"), file("b", "1"), file("c", "1"), file("m", "1")],
         };
-        let mut committed = vec![
-            file("a", "1"),
-            file("b", "2"),
-            file("d", "1"),
-            file("m", "1"),
-        ];
+        let mut committed = vec![file("a", "1"), file("b", "2"), file("d", "1"), file("m", "1")];
         committed[3].mode = Some("100755".into());
         let mut findings = Findings::default();
         compare(&pack, "1.0.1", &committed, &mut findings);
         let found: Vec<_> = findings
             .iter()
-            .map(|f| {
-                (
-                    f.path.as_str(),
-                    f.kind.code(),
-                    f.kind.detail().unwrap_or(""),
-                )
-            })
-            .map(|(path, code, detail)| {
-                format!("{path} {code} {}", detail.split(':').next().unwrap())
-            })
+            .map(|f| (f.path.as_str(), f.kind.code(), f.kind.detail().unwrap_or("")))
+            .map(|(path, code, detail)| format!("{path} {code} {}", detail.split(':').next().unwrap()))
             .collect();
         assert_eq!(
             found,

@@ -222,10 +222,7 @@ pub fn envelope(manifest: &ManifestDocument, facts: &Facts, findings: &mut Findi
         let name = shown(path);
         match fact {
             Fact::UnreadableDirectory(why) => {
-                findings.add(
-                    format!("{name}/"),
-                    FindingKind::UnreadableMember(why.clone()),
-                );
+                findings.add(format!("{name}/"), FindingKind::UnreadableMember(why.clone()));
             }
             Fact::EmptyDirectory => {
                 findings.add(
@@ -234,10 +231,7 @@ pub fn envelope(manifest: &ManifestDocument, facts: &Facts, findings: &mut Findi
                 );
             }
             _ if declared.contains(path.as_slice()) => {}
-            _ => findings.add(
-                name,
-                FindingKind::ExtraMember("not declared in manifest.json".into()),
-            ),
+            _ => findings.add(name, FindingKind::ExtraMember("not declared in manifest.json".into())),
         }
     }
 }
@@ -249,9 +243,7 @@ impl Findings {
                 Some(mismatch) => FindingKind::HashMismatch(mismatch),
                 None => return,
             },
-            Some(Fact::Unreadable(why) | Fact::UnreadableDirectory(why)) => {
-                FindingKind::UnreadableMember(why.clone())
-            }
+            Some(Fact::Unreadable(why) | Fact::UnreadableDirectory(why)) => FindingKind::UnreadableMember(why.clone()),
             Some(Fact::NotRegular(kind)) => FindingKind::NonRegularMember((*kind).to_owned()),
             Some(Fact::EmptyDirectory) => FindingKind::NonRegularMember("a directory".into()),
             Some(Fact::Undeclared) => FindingKind::UnreadableMember("it was not read".into()),
@@ -300,10 +292,7 @@ mod tests {
         manifest.pack_id = manifest.computed_id.to_string();
         let mut findings = Findings::default();
         envelope(&manifest, &facts, &mut findings);
-        findings
-            .iter()
-            .map(|f| (f.path.clone(), f.kind.code()))
-            .collect()
+        findings.iter().map(|f| (f.path.clone(), f.kind.code())).collect()
     }
 
     fn member(path: &str) -> serde_json::Value {
@@ -346,10 +335,7 @@ mod tests {
                 ("i/k", hashed(b"x")),
             ]),
         );
-        let codes: Vec<_> = found
-            .iter()
-            .map(|(path, code)| (path.as_str(), *code))
-            .collect();
+        let codes: Vec<_> = found.iter().map(|(path, code)| (path.as_str(), *code)).collect();
         assert_eq!(
             codes,
             [
@@ -370,22 +356,14 @@ mod tests {
     #[test]
     fn the_set_is_closed_and_paths_are_judged_before_they_are_followed() {
         let found = judge(
-            json!([
-                member("../x"),
-                member("a"),
-                member("a"),
-                member("manifest.json")
-            ]),
+            json!([member("../x"), member("a"), member("a"), member("manifest.json")]),
             facts([
                 ("a", hashed(b"x")),
                 ("d", Fact::EmptyDirectory),
                 ("z", Fact::Undeclared),
             ]),
         );
-        let codes: Vec<_> = found
-            .iter()
-            .map(|(path, code)| (path.as_str(), *code))
-            .collect();
+        let codes: Vec<_> = found.iter().map(|(path, code)| (path.as_str(), *code)).collect();
         assert_eq!(
             codes,
             [

@@ -67,9 +67,7 @@ impl Repository {
             blob.read_to_end(&mut bytes).map_err(|e| reading(id, &e))?;
             Ok(bytes)
         })?;
-        Ok(contents
-            .pop()
-            .expect("one id gives one content or a refusal"))
+        Ok(contents.pop().expect("one id gives one content or a refusal"))
     }
 
     /// Returns SHA-256 and size of each blob, in the order of `ids`.
@@ -111,12 +109,7 @@ impl Repository {
         each(&mut &data.data[..]).map(Some)
     }
 
-    fn stream_blob<R>(
-        &self,
-        id: gix::ObjectId,
-        size: u64,
-        each: impl FnOnce(&mut dyn Read) -> Result<R>,
-    ) -> Result<R> {
+    fn stream_blob<R>(&self, id: gix::ObjectId, size: u64, each: impl FnOnce(&mut dyn Read) -> Result<R>) -> Result<R> {
         let failed = |why: &str| corrupt_object(id, &format!("git cat-file: {why}"));
         let mut child = self
             .git()
@@ -176,9 +169,7 @@ struct Job {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Refuses for a blob whose stream broke off.

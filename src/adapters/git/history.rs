@@ -80,10 +80,7 @@ impl Repository {
                     let entries = self.tree_entries(&from_gix(&id))?;
                     range
                         .introduced
-                        .extend(entries.into_iter().map(|entry| Introduced {
-                            entry,
-                            commit: None,
-                        }));
+                        .extend(entries.into_iter().map(|entry| Introduced { entry, commit: None }));
                 }
                 Tip::Blob(id) => range.introduced.push(Introduced {
                     entry: TreeEntry {
@@ -144,9 +141,7 @@ impl Repository {
 
 fn peel(repo: &gix::Repository, id: gix::ObjectId) -> Result<Tip> {
     let object = repo.find_object(id).map_err(|e| object_error(id, &e))?;
-    let object = object
-        .peel_tags_to_end()
-        .map_err(|e| object_error(id, &e))?;
+    let object = object.peel_tags_to_end().map_err(|e| object_error(id, &e))?;
     Ok(match object.kind {
         gix::object::Kind::Commit => Tip::Commit(object.id),
         gix::object::Kind::Tree => Tip::Tree(object.id),
@@ -169,9 +164,7 @@ fn changes_of(
     if !shallow {
         for parent in commit.parent_ids() {
             let parent = parent.detach();
-            let parent = repo
-                .find_commit(parent)
-                .map_err(|e| object_error(parent, &e))?;
+            let parent = repo.find_commit(parent).map_err(|e| object_error(parent, &e))?;
             parents.push(tree_of(&parent)?);
         }
     }
@@ -250,20 +243,12 @@ fn diff(repo: &gix::Repository, old: Option<gix::ObjectId>, new: gix::ObjectId) 
         use gix::diff::tree::recorder::Change::{Addition, Deletion, Modification};
         match change {
             Addition {
-                entry_mode,
-                oid,
-                path,
-                ..
+                entry_mode, oid, path, ..
             } => add(entry_mode.kind(), oid, &path, &mut changes),
             Modification {
-                entry_mode,
-                oid,
-                path,
-                ..
+                entry_mode, oid, path, ..
             } => add(entry_mode.kind(), oid, &path, &mut changes),
-            Deletion {
-                entry_mode, path, ..
-            } => {
+            Deletion { entry_mode, path, .. } => {
                 if entry_kind(entry_mode.kind()).is_some() {
                     changes.deleted.push(RepoPath::new(&path));
                 }
@@ -276,10 +261,7 @@ fn diff(repo: &gix::Repository, old: Option<gix::ObjectId>, new: gix::ObjectId) 
 fn tree_diff_error(id: gix::ObjectId, error: &(dyn std::error::Error + 'static)) -> Refusal {
     let why = explain(error);
     if why.contains("not found") || why.contains("could not be found") {
-        Refusal::MissingObject {
-            count: 1,
-            example: why,
-        }
+        Refusal::MissingObject { count: 1, example: why }
     } else {
         corrupt_object(id, &why)
     }

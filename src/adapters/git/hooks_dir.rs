@@ -30,9 +30,7 @@ impl HooksDir {
             .map_err(|e| asking(e.to_string()))?;
         if !output.status.success() {
             return Err(asking(
-                String::from_utf8_lossy(&output.stderr)
-                    .trim()
-                    .replace('\n', " "),
+                String::from_utf8_lossy(&output.stderr).trim().replace('\n', " "),
             ));
         }
         let mut bytes = output.stdout;

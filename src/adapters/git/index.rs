@@ -48,12 +48,7 @@ impl Repository {
         Ok(entries)
     }
 
-    fn expand(
-        &self,
-        directory: &[u8],
-        tree: &ObjectId,
-        entries: &mut Vec<TreeEntry>,
-    ) -> Result<()> {
+    fn expand(&self, directory: &[u8], tree: &ObjectId, entries: &mut Vec<TreeEntry>) -> Result<()> {
         for mut entry in self.tree_entries(tree)? {
             let directory = directory.strip_suffix(b"/").unwrap_or(directory);
             entry.path = RepoPath::new(&[directory, b"/", entry.path.as_bytes()].concat());

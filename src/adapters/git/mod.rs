@@ -40,33 +40,27 @@ impl Repository {
         let mut trust = gix::sec::trust::Mapping::<gix::open::Options>::default();
         for options in [&mut trust.full, &mut trust.reduced] {
             // A repository of another owner is read as any other: nothing in it is executed, and every object must count.
-            options.modify(|o| {
-                o.cli_overrides([DELTA_CACHE, "gitoxide.objects.allocLimitIfReducedTrust=0"])
-            });
+            options.modify(|o| o.cli_overrides([DELTA_CACHE, "gitoxide.objects.allocLimitIfReducedTrust=0"]));
         }
         let upwards = gix::discover::upwards::Options {
             match_ceiling_dir_or_error: false,
             ..Default::default()
         };
-        gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
-            directory, upwards, trust,
-        )
-        .map(|shared| Self { shared })
-        .map_err(|e| {
-            let absent = e
-                .downcast_any_ref::<gix::discover::upwards::Error>()
-                .is_some();
-            let from_environment = e.is_not_found();
-            if absent || from_environment {
-                return Refusal::NotARepository {
-                    path: directory.to_owned(),
-                };
-            }
-            Refusal::Unsupported {
-                what: format!("the repository cannot be opened: {}", explain(&e)),
-                remedy: "git status    (git itself may say more)".into(),
-            }
-        })
+        gix::ThreadSafeRepository::discover_with_environment_overrides_opts(directory, upwards, trust)
+            .map(|shared| Self { shared })
+            .map_err(|e| {
+                let absent = e.downcast_any_ref::<gix::discover::upwards::Error>().is_some();
+                let from_environment = e.is_not_found();
+                if absent || from_environment {
+                    return Refusal::NotARepository {
+                        path: directory.to_owned(),
+                    };
+                }
+                Refusal::Unsupported {
+                    what: format!("the repository cannot be opened: {}", explain(&e)),
+                    remedy: "git status    (git itself may say more)".into(),
+                }
+            })
     }
 
     /// Returns a handle for one thread. Replacement objects are local to a clone and never looked at.
@@ -127,17 +121,14 @@ impl Repository {
             }
         };
         let object = id.object().map_err(|e| object_error(id.detach(), &e))?;
-        let object = object
-            .peel_tags_to_end()
-            .map_err(|e| object_error(id.detach(), &e))?;
+        let object = object.peel_tags_to_end().map_err(|e| object_error(id.detach(), &e))?;
         if object.kind != gix::object::Kind::Commit {
             return Err(bad(format!("it names a {}, not a commit", object.kind)));
         }
         let id = object.id;
         let commit = object.into_commit();
-        let decoded = || -> std::result::Result<_, gix::Error> {
-            Ok((commit.tree_id()?.detach(), commit.time()?.seconds))
-        };
+        let decoded =
+            || -> std::result::Result<_, gix::Error> { Ok((commit.tree_id()?.detach(), commit.time()?.seconds)) };
         let (tree, committed) = decoded().map_err(|e| object_error(id, &e))?;
         Ok(Commit {
             id: from_gix(&id),

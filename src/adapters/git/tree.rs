@@ -38,17 +38,12 @@ impl Repository {
         let repo = self.local();
         let id = to_gix(tree);
         let root = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
-        let entry = root
-            .lookup_entry(path.split('/'))
-            .map_err(|e| object_error(id, &e))?;
+        let entry = root.lookup_entry(path.split('/')).map_err(|e| object_error(id, &e))?;
         let Some(entry) = entry else { return Ok(None) };
         let kind = match entry.mode().kind() {
             GitKind::Blob | GitKind::BlobExecutable => {
                 let id = entry.object_id();
-                let blob = id
-                    .attach(&repo)
-                    .object()
-                    .map_err(|e| object_error(id, &e))?;
+                let blob = id.attach(&repo).object().map_err(|e| object_error(id, &e))?;
                 return Ok(Some(blob.detach().data));
             }
             GitKind::Link => "a symbolic link",

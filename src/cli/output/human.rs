@@ -23,11 +23,7 @@ pub(crate) fn init(output: &mut Output, ctx: &Context, report: &InitReport) {
         output.line(format!("{label:<10} {what:<24} {about}").trim_end());
     };
     match report.config_written {
-        true => row(
-            "wrote",
-            ".gitpack.toml",
-            "what is protected here, and who can open it",
-        ),
+        true => row("wrote", ".gitpack.toml", "what is protected here, and who can open it"),
         false => row("kept", ".gitpack.toml", "it was there"),
     }
     match report.ignore_written {
@@ -44,21 +40,9 @@ pub(crate) fn init(output: &mut Output, ctx: &Context, report: &InitReport) {
         false => row("identity", &identity, "(it was there)"),
     }
     match (report.recipient_listed, report.config_written) {
-        (true, true) => row(
-            "recipient",
-            &short_key(&report.recipient),
-            "added to .gitpack.toml",
-        ),
-        (true, false) => row(
-            "recipient",
-            &short_key(&report.recipient),
-            "in .gitpack.toml already",
-        ),
-        (false, _) => row(
-            "recipient",
-            &short_key(&report.recipient),
-            "not in .gitpack.toml",
-        ),
+        (true, true) => row("recipient", &short_key(&report.recipient), "added to .gitpack.toml"),
+        (true, false) => row("recipient", &short_key(&report.recipient), "in .gitpack.toml already"),
+        (false, _) => row("recipient", &short_key(&report.recipient), "not in .gitpack.toml"),
     }
     hooks(output, ctx, &report.hooks);
     let mut next = Vec::new();
@@ -74,28 +58,15 @@ pub(crate) fn init(output: &mut Output, ctx: &Context, report: &InitReport) {
 }
 
 fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
-    let mut names: Vec<_> = report
-        .changed
-        .iter()
-        .chain(&report.unchanged)
-        .copied()
-        .collect();
-    names.sort_by_key(|name| {
-        crate::ops::install::HOOKS
-            .iter()
-            .position(|hook| hook == name)
-    });
+    let mut names: Vec<_> = report.changed.iter().chain(&report.unchanged).copied().collect();
+    names.sort_by_key(|name| crate::ops::install::HOOKS.iter().position(|hook| hook == name));
     let about = if report.changed.is_empty() {
         " (they were there)"
     } else {
         ""
     };
     let directory = path_from(&ctx.cwd, &report.directory);
-    output.line(&format!(
-        "{:<10} {} in {directory}{about}",
-        "hooks",
-        names.join(", ")
-    ));
+    output.line(&format!("{:<10} {} in {directory}{about}", "hooks", names.join(", ")));
 }
 
 pub(crate) fn installed(output: &mut Output, ctx: &Context, report: &HooksReport) {
@@ -105,13 +76,8 @@ pub(crate) fn installed(output: &mut Output, ctx: &Context, report: &HooksReport
 pub(crate) fn uninstalled(output: &mut Output, ctx: &Context, report: &HooksReport) {
     let directory = path_from(&ctx.cwd, &report.directory);
     match report.changed.is_empty() {
-        true => output.line(&format!(
-            "removed    nothing: no hook of git-pack is in {directory}"
-        )),
-        false => output.line(&format!(
-            "removed    {} from {directory}",
-            report.changed.join(", ")
-        )),
+        true => output.line(&format!("removed    nothing: no hook of git-pack is in {directory}")),
+        false => output.line(&format!("removed    {} from {directory}", report.changed.join(", "))),
     }
 }
 
@@ -121,11 +87,7 @@ pub(crate) fn recipient_added(output: &mut Output, recipient: &str, added: bool)
     } else {
         "in .gitpack.toml already"
     };
-    output.line(&format!(
-        "{:<10} {} {about}",
-        "recipient",
-        short_key(recipient)
-    ));
+    output.line(&format!("{:<10} {} {about}", "recipient", short_key(recipient)));
 }
 
 pub(crate) fn recipient_removed(output: &mut Output, recipient: &str) {
@@ -175,11 +137,7 @@ pub(crate) fn sealed(output: &mut Output, ctx: &Context, report: &SealReport, ti
     parts.push(duration(time));
     output.err(&format!("  {}\n", parts.join(" · ")));
     for notice in &report.notices {
-        output.err(&format!(
-            "  {} {}\n",
-            paint(LOOK, "note"),
-            self::notice(notice)
-        ));
+        output.err(&format!("  {} {}\n", paint(LOOK, "note"), self::notice(notice)));
     }
 }
 
@@ -195,9 +153,7 @@ fn notice(notice: &Notice) -> String {
         Notice::NothingToAttach { glob } => {
             format!("attach = {glob:?} matches nothing in the work tree")
         }
-        Notice::SameButForCase {
-            paths: [one, other],
-        } => format!(
+        Notice::SameButForCase { paths: [one, other] } => format!(
             "{} and {} are one file where case does not count",
             shown(one.as_bytes()),
             shown(other.as_bytes())
@@ -224,9 +180,7 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
                         short(&mismatch.actual)
                     )
                 }
-                (None, detail) => detail
-                    .map(|text| shown(text.as_bytes()))
-                    .unwrap_or_default(),
+                (None, detail) => detail.map(|text| shown(text.as_bytes())).unwrap_or_default(),
             };
             let path = match finding.path.as_str() {
                 "" => "manifest.json".into(),
@@ -308,12 +262,7 @@ pub(crate) fn commit_verdict(output: &mut Output, verdict: &CommitVerdict) {
     output.err(&text);
 }
 
-pub(crate) fn push_verdict(
-    output: &mut Output,
-    remote: &str,
-    verdict: &PushVerdict,
-    time: Duration,
-) {
+pub(crate) fn push_verdict(output: &mut Output, remote: &str, verdict: &PushVerdict, time: Duration) {
     if verdict.leaks.is_empty() {
         return;
     }
@@ -327,12 +276,7 @@ pub(crate) fn push_verdict(
         .leaks
         .iter()
         .map(|found| {
-            let commit = found
-                .leak
-                .entry
-                .commit
-                .map(|id| id.short())
-                .unwrap_or_default();
+            let commit = found.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
             let [path, class, rule] = leak_row(&found.leak);
             [commit, path, class, rule]
         })
@@ -349,17 +293,8 @@ pub(crate) fn push_verdict(
         }
     }
     text.push('\n');
-    if let Some(first) = verdict
-        .leaks
-        .iter()
-        .find(|found| found.leak.entry.commit.is_some())
-    {
-        let commit = first
-            .leak
-            .entry
-            .commit
-            .map(|id| id.short())
-            .unwrap_or_default();
+    if let Some(first) = verdict.leaks.iter().find(|found| found.leak.entry.commit.is_some()) {
+        let commit = first.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
         let command = match first.is_root {
             true => "git rebase -i --root".to_owned(),
             false => format!("git rebase -i {commit}^"),
@@ -398,12 +333,7 @@ fn leak_row(leak: &Leak) -> [String; 3] {
 
 /// Returns rows in aligned columns, a line each.
 fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> String {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or(0)
-    };
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     let mut text = String::new();
     for row in rows {

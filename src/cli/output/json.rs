@@ -14,12 +14,7 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
 
 /// Returns the `pack.verify.v0` document of a pack that could be judged.
 pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
-    let none_of = |codes: &[&str]| {
-        !report
-            .findings
-            .iter()
-            .any(|f| codes.contains(&f.kind.code()))
-    };
+    let none_of = |codes: &[&str]| !report.findings.iter().any(|f| codes.contains(&f.kind.code()));
     let mut document = json!({
         "version": "pack.verify.v0",
         "outcome": if report.findings.is_empty() { "OK" } else { "INVALID" },
@@ -79,9 +74,7 @@ fn finding(finding: &Finding) -> Value {
     }
     if let Some(mismatch) = finding.kind.mismatch() {
         let number = |text: &str| match finding.kind {
-            FindingKind::MemberCountMismatch(_) => {
-                text.parse::<u64>().map_or(json!(text), Value::from)
-            }
+            FindingKind::MemberCountMismatch(_) => text.parse::<u64>().map_or(json!(text), Value::from),
             _ => json!(text),
         };
         value["expected"] = number(&mismatch.expected);

@@ -50,10 +50,7 @@ impl Output {
         self.note(result);
         match self.failed.take() {
             None => Ok(()),
-            Some(source) => Err(Refusal::io(
-                "writing",
-                std::path::Path::new("standard output"),
-            )(source)),
+            Some(source) => Err(Refusal::io("writing", std::path::Path::new("standard output"))(source)),
         }
     }
 

@@ -72,9 +72,7 @@ fn explain(refusal: &Refusal) -> Text {
     let (message, detail) = message(refusal);
     let (next, hint) = remedy(refusal);
     let more = match refusal {
-        Refusal::Duplicate { sources, .. } => {
-            sources.iter().map(|s| format!("from       {s}")).collect()
-        }
+        Refusal::Duplicate { sources, .. } => sources.iter().map(|s| format!("from       {s}")).collect(),
         Refusal::NoRecipients { artifacts, .. } => {
             let mut lines: Vec<_> = artifacts.iter().take(10).cloned().collect();
             if artifacts.len() > lines.len() {
@@ -102,10 +100,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             json!({ "deed": deed, "path": show(path), "reason": reason(source) }),
         ),
         Refusal::NotRegular { path, kind } => (
-            format!(
-                "{} is {kind}, and only regular files can be read here",
-                show(path)
-            ),
+            format!("{} is {kind}, and only regular files can be read here", show(path)),
             json!({ "path": show(path), "kind": kind }),
         ),
         Refusal::ChangedWhileRead { path } => (
@@ -147,11 +142,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("{} does not name a commit: {reason}", shown(rev.as_bytes())),
             json!({ "rev": rev, "reason": reason }),
         ),
-        Refusal::BadConfig {
-            origin,
-            line,
-            problem,
-        } => {
+        Refusal::BadConfig { origin, line, problem } => {
             let place = match line {
                 Some(line) => format!("{origin}, line {line}"),
                 None => origin.clone(),
@@ -168,10 +159,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             },
             json!({ "count": count, "example": example }),
         ),
-        Refusal::NoRecipients {
-            artifacts,
-            uncommitted,
-        } => {
+        Refusal::NoRecipients { artifacts, uncommitted } => {
             let noun = if artifacts.len() == 1 {
                 "artifact is"
             } else {
@@ -190,11 +178,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("the identity {} cannot be used: {reason}", show(path)),
             json!({ "path": show(path), "reason": reason }),
         ),
-        Refusal::Crypto {
-            deed,
-            subject,
-            reason,
-        } => (
+        Refusal::Crypto { deed, subject, reason } => (
             format!("{deed} {subject}: {reason}"),
             json!({ "deed": deed, "subject": subject, "reason": reason }),
         ),
@@ -219,34 +203,21 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::OutputExists { path, replaceable } => {
             let path = quoted(path.as_os_str().as_bytes());
             match replaceable {
-                true => (
-                    Some(format!("git pack seal --output {path} --replace")),
-                    None,
-                ),
+                true => (Some(format!("git pack seal --output {path} --replace")), None),
                 false => hint("git pack seal --output <another directory>"),
             }
         }
-        Refusal::Empty => {
-            hint("git pack seal <file or directory>…, or run it in a repository to seal its commit")
-        }
+        Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
         Refusal::Usage { next, .. } => (next.clone(), None),
-        Refusal::NotARepository { .. } => {
-            hint("run it inside a repository, or make one with git init")
-        }
+        Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),
         Refusal::NoCommit => hint("git commit"),
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
-        Refusal::MissingObject { .. } => {
-            hint("git fetch --refetch --no-filter, or git fetch --unshallow")
+        Refusal::MissingObject { .. } => hint("git fetch --refetch --no-filter, or git fetch --unshallow"),
+        Refusal::NoRecipients { uncommitted: true, .. } => {
+            next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'")
         }
-        Refusal::NoRecipients {
-            uncommitted: true, ..
-        } => next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'"),
-        Refusal::NoRecipients { .. } => {
-            hint("git pack init, or git pack recipients add age1…, or --recipient age1…")
-        }
-        Refusal::PlaintextLeak { .. } => {
-            hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml")
-        }
+        Refusal::NoRecipients { .. } => hint("git pack init, or git pack recipients add age1…, or --recipient age1…"),
+        Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
         Refusal::BadPack { .. } => hint("seal it again, or fetch it again from where it came"),

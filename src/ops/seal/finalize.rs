@@ -14,8 +14,8 @@ use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, St
 use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
-    FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED,
-    PROVENANCE, PackInfo, Provenance, REPO, REPO_STATE, file_tree,
+    FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE, PackInfo,
+    Provenance, REPO, REPO_STATE, file_tree,
 };
 use crate::ops::Context;
 use crate::ops::seal::collect::{Plan, TreePlan};
@@ -48,18 +48,11 @@ pub fn finalize(
         pack_id: Digest::of(b""),
         output: PathBuf::new(),
         existed: false,
-        commit: plan
-            .tree
-            .as_ref()
-            .map(|tree| (tree.commit, tree.branch.clone())),
+        commit: plan.tree.as_ref().map(|tree| (tree.commit, tree.branch.clone())),
         plain_files: staged.plain.len() as u64,
         plain_bytes: staged.plain.iter().map(|member| member.size).sum(),
         sealed: staged.sealed.len() as u64,
-        reused: staged
-            .sealed
-            .iter()
-            .filter(|seal| seal.receipt.is_none())
-            .count() as u64,
+        reused: staged.sealed.iter().filter(|seal| seal.receipt.is_none()).count() as u64,
         recipients: plan
             .recipients
             .as_ref()
@@ -82,11 +75,7 @@ pub fn finalize(
         let registry = registry.to_document();
         documents.add(PROTECTED, &registry)?;
         if !staged.sealed.is_empty() {
-            let artifacts = staged
-                .sealed
-                .iter()
-                .map(|seal| seal.artifact.clone())
-                .collect();
+            let artifacts = staged.sealed.iter().map(|seal| seal.artifact.clone()).collect();
             let sealed = SealedArtifacts::new(Mode::Public, Digest::of(&registry), artifacts);
             documents.add(SEALED_ARTIFACTS, &sealed.to_bytes())?;
         }
@@ -106,19 +95,12 @@ pub fn finalize(
         created: created(ctx, request, plan.tree.as_ref())?,
         note: request.note.clone(),
         tool_version: TOOL_VERSION.into(),
-        members: documents
-            .members
-            .into_iter()
-            .map(|(member, _)| member)
-            .collect(),
+        members: documents.members.into_iter().map(|(member, _)| member).collect(),
     };
     let (pack_id, bytes) = manifest.into_document();
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Refusal::Unsupported {
-            what: format!(
-                "the manifest would have {} bytes, more than {MAX_BYTES}",
-                bytes.len()
-            ),
+            what: format!("the manifest would have {} bytes, more than {MAX_BYTES}", bytes.len()),
             remedy: "seal a smaller scope".into(),
         });
     }
@@ -131,11 +113,7 @@ pub fn finalize(
             }
             _ => pack_id.to_string(),
         },
-        receipts: staged
-            .sealed
-            .into_iter()
-            .filter_map(|seal| seal.receipt)
-            .collect(),
+        receipts: staged.sealed.into_iter().filter_map(|seal| seal.receipt).collect(),
         report,
     })
 }
@@ -182,15 +160,13 @@ fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Res
     }
     match tree {
         None => Ok(ctx.now),
-        Some(tree) => {
-            Timestamp::from_seconds(tree.commit.committed).ok_or_else(|| Refusal::Usage {
-                problem: format!(
-                    "the commit's date ({} s) cannot be written as RFC 3339",
-                    tree.commit.committed
-                ),
-                next: Some("git pack seal --created 2026-01-01T00:00:00Z".into()),
-            })
-        }
+        Some(tree) => Timestamp::from_seconds(tree.commit.committed).ok_or_else(|| Refusal::Usage {
+            problem: format!(
+                "the commit's date ({} s) cannot be written as RFC 3339",
+                tree.commit.committed
+            ),
+            next: Some("git pack seal --created 2026-01-01T00:00:00Z".into()),
+        }),
     }
 }
 
@@ -261,11 +237,7 @@ impl Documents<'_> {
     /// Writes the list of members and the same list drawn as a tree; the list holds everything but itself.
     fn listing(&mut self) -> Result<()> {
         let drawn = MemberPath::parse(FILE_TREE).expect("the names of our documents are safe");
-        let mut paths: Vec<&MemberPath> = self
-            .members
-            .iter()
-            .map(|(member, _)| &member.path)
-            .collect();
+        let mut paths: Vec<&MemberPath> = self.members.iter().map(|(member, _)| &member.path).collect();
         paths.push(&drawn);
         let text = file_tree(paths.into_iter());
         self.add(FILE_TREE, text.as_bytes())?;

@@ -1,8 +1,10 @@
 //! `git pack seal`: artifacts, or a commit's tree, become a pack whose id proves its content.
 
 mod collect;
+mod evidence;
 mod finalize;
 mod stage;
+mod tree;
 
 use std::path::PathBuf;
 
@@ -96,8 +98,8 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         check_output(ctx, output, request.replace)?;
     }
     let plan = match request.artifacts.is_empty() {
-        true => collect::tree_pack(ctx, request)?,
-        false => collect::evidence_pack(ctx, request)?,
+        true => tree::tree_pack(ctx, request)?,
+        false => evidence::evidence_pack(ctx, request)?,
     };
     let base = match (&request.output, &plan.default_directory) {
         (Some(output), _) => ctx.cwd.join(output),

@@ -1,6 +1,5 @@
 //! Staging: each source is read once, into the pack or into the cipher.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -77,9 +76,7 @@ fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
         let ids: Vec<ObjectId> = blobs.iter().map(|(_, id)| *id).collect();
         let copies = repo.with_blobs(&ids, |at, blob| {
             let (index, id) = &blobs[at];
-            copy(staging, &plan.plain[*index].path, blob, |e| {
-                blobs::reading(id, &e)
-            })
+            copy(staging, &plan.plain[*index].path, blob, |e| blobs::reading(id, &e))
         })?;
         for ((at, _), copy) in blobs.iter().zip(copies) {
             staged[*at] = Some(copy);
@@ -96,9 +93,7 @@ fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
         || Ok(()),
         |(), (_, item)| {
             read_source(&item.source, |path, reader| {
-                copy(staging, &item.path, reader, |e| {
-                    Refusal::io("reading", path)(e)
-                })
+                copy(staging, &item.path, reader, |e| Refusal::io("reading", path)(e))
             })
         },
     )?;
@@ -109,10 +104,7 @@ fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
 }
 
 /// Gives the bytes of a file, or those at hand, to `each`; a file that changes meanwhile is refused.
-fn read_source<R>(
-    source: &Source,
-    each: impl FnOnce(&Path, &mut dyn Read) -> Result<R>,
-) -> Result<R> {
+fn read_source<R>(source: &Source, each: impl FnOnce(&Path, &mut dyn Read) -> Result<R>) -> Result<R> {
     match source {
         Source::File(path) => {
             let opened = files::open_regular(path)?;
@@ -198,9 +190,7 @@ impl Probe {
 fn seal_all(staging: &Staging, plan: &Plan, recipients: &Recipients) -> Result<Vec<StagedSeal>> {
     let common_dir = plan.repo.as_ref().map(|repo| repo.common_dir());
     let store = common_dir.as_deref().map(SealStore::of);
-    let cache = common_dir
-        .as_deref()
-        .map_or_else(DigestCache::off, DigestCache::load);
+    let cache = common_dir.as_deref().map_or_else(DigestCache::off, DigestCache::load);
     let sealer = Sealer {
         staging,
         recipients,
@@ -221,11 +211,10 @@ struct Sealer<'a> {
 
 impl Sealer<'_> {
     fn seal(&self, item: &Protected) -> Result<StagedSeal> {
-        let member =
-            MemberPath::parse(&sealed_path(&item.path)).map_err(|why| Refusal::UnsafePath {
-                path: sealed_path(&item.path),
-                reason: why.to_string(),
-            })?;
+        let member = MemberPath::parse(&sealed_path(&item.path)).map_err(|why| Refusal::UnsafePath {
+            path: sealed_path(&item.path),
+            reason: why.to_string(),
+        })?;
         let target = self.staging.member(&member);
         let file = self.staging.create(&member)?;
         // A tracked artifact that was hashed before need not be read to find its earlier ciphertext.
@@ -238,24 +227,15 @@ impl Sealer<'_> {
         }
         let encrypted = match &item.source {
             Source::Blob(id) => {
-                let repo = self
-                    .plan
-                    .repo
-                    .as_ref()
-                    .expect("blobs come from a repository");
+                let repo = self.plan.repo.as_ref().expect("blobs come from a repository");
                 let name = PathBuf::from(item.path.as_str());
                 let sealed = repo.with_blobs(std::slice::from_ref(id), |_, blob| {
-                    cipher::encrypt(self.recipients, blob, &file)
-                        .map_err(|e| e.refusal(&name, &target))
+                    cipher::encrypt(self.recipients, blob, &file).map_err(|e| e.refusal(&name, &target))
                 })?;
-                sealed
-                    .into_iter()
-                    .next()
-                    .expect("one id gives one result or a refusal")
+                sealed.into_iter().next().expect("one id gives one result or a refusal")
             }
             source => read_source(source, |path, reader| {
-                cipher::encrypt(self.recipients, reader, &file)
-                    .map_err(|e| e.refusal(path, &target))
+                cipher::encrypt(self.recipients, reader, &file).map_err(|e| e.refusal(path, &target))
             })?,
         };
         if let Some(receipt) = self.earlier(&encrypted.plain_hash)? {
@@ -280,7 +260,7 @@ impl Sealer<'_> {
         }
     }
 
-    fn reuse(&self, receipt: &Receipt, file: File, target: &Path) -> Result<()> {
+    fn reuse(&self, receipt: &Receipt, file: impl Write, target: &Path) -> Result<()> {
         match &self.store {
             Some(store) => store.copy_into(receipt, file, target),
             None => unreachable!("a receipt comes from a store"),
@@ -295,8 +275,7 @@ impl Sealer<'_> {
         new: Option<PathBuf>,
     ) -> Result<StagedSeal> {
         let target = self.staging.member(&member);
-        let file = File::open(&target).map_err(Refusal::io("reading", &target))?;
-        let header = cipher::header(file).map_err(|reason| Refusal::Crypto {
+        let header = cipher::header(&files::open_regular(&target)?.file).map_err(|reason| Refusal::Crypto {
             deed: "reading back",
             subject: member.to_string(),
             reason,
