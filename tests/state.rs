@@ -29,8 +29,18 @@ fn zoo(format: &str) -> Repo {
     symlink("plain.txt", repo.path("link")).unwrap();
     symlink("nowhere/at all", repo.path("dangling")).unwrap();
     repo.git(&["add", "-A"]).ok();
-    let oid = if format == "sha256" { "a".repeat(64) } else { "a".repeat(40) };
-    repo.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{oid},sub/module")]).ok();
+    let oid = if format == "sha256" {
+        "a".repeat(64)
+    } else {
+        "a".repeat(40)
+    };
+    repo.git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{oid},sub/module"),
+    ])
+    .ok();
     repo.git(&["commit", "-q", "-m", "zoo"]).ok();
     repo
 }
@@ -45,7 +55,11 @@ fn equals_the_reference_on_everything_a_tree_can_hold() {
         }
         // Packed objects are read by another path than loose ones.
         repo.git(&["gc", "-q", "--aggressive", "--prune=now"]).ok();
-        assert_eq!(repo.pack(&["state", "--no-cache"]).ok().out().trim(), expected, "{format}, packed");
+        assert_eq!(
+            repo.pack(&["state", "--no-cache"]).ok().out().trim(),
+            expected,
+            "{format}, packed"
+        );
     }
 }
 
@@ -101,11 +115,19 @@ fn check_answers_yes_no_or_refuses() {
     let repo = zoo("sha1");
     let digest = repo.pack(&["state"]).ok().out().trim().to_owned();
     assert_eq!(repo.pack(&["state", "--check", &digest]).code, 0);
-    assert_eq!(repo.pack(&["state", "--check", digest.strip_prefix("sha256:").unwrap()]).code, 0);
+    assert_eq!(
+        repo.pack(&["state", "--check", digest.strip_prefix("sha256:").unwrap()])
+            .code,
+        0
+    );
     let other = format!("sha256:{}", "0".repeat(64));
     let no = repo.pack(&["state", "--check", &other]);
     assert_eq!(no.code, 1);
-    assert!(no.stderr.contains(&other) && no.stderr.contains(&digest), "{}", no.stderr);
+    assert!(
+        no.stderr.contains(&other) && no.stderr.contains(&digest),
+        "{}",
+        no.stderr
+    );
     assert_eq!(repo.pack(&["state", "--check", "sha256:12"]).code, 2);
 }
 
@@ -127,10 +149,18 @@ fn the_same_from_every_kind_of_clone() {
     let shallow = clone(&["--depth=1"], "shallow");
     let bare = clone(&["--bare"], "bare");
     for root in [&full, &shallow, &bare] {
-        assert_eq!(place.pack_in(root, &["state"]).ok().out(), expected, "{}", root.display());
+        assert_eq!(
+            place.pack_in(root, &["state"]).ok().out(),
+            expected,
+            "{}",
+            root.display()
+        );
     }
     repo.git(&["worktree", "add", "-q", "--detach", "../linked"]).ok();
-    assert_eq!(place.pack_in(&place.path().join("linked"), &["state"]).ok().out(), expected);
+    assert_eq!(
+        place.pack_in(&place.path().join("linked"), &["state"]).ok().out(),
+        expected
+    );
     assert_eq!(place.pack_in(&repo.path("with space"), &["state"]).ok().out(), expected);
 
     repo.write("plain.txt", "dirty");
@@ -205,11 +235,20 @@ fn scopes_select_and_modes_leave_out() {
     repo.commit("one");
     let paths = |args: &[&str]| -> Vec<String> {
         let files = repo.pack(&[&["state", "--files"], args].concat()).ok().out();
-        files.lines().map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned()).collect()
+        files
+            .lines()
+            .map(|line| line.splitn(3, ' ').nth(2).unwrap().to_owned())
+            .collect()
     };
     assert_eq!(paths(&["--scope", "docs"]), ["docs/a.md"]);
-    assert_eq!(paths(&["--scope", "repo"]), [".gitpack.toml", "docs/a.md", "docs/b.tmp", "src/c.rs", "x.vec"]);
-    assert_eq!(paths(&["--mode", "public"]), [".gitpack.toml", "docs/a.md", "docs/b.tmp", "src/c.rs"]);
+    assert_eq!(
+        paths(&["--scope", "repo"]),
+        [".gitpack.toml", "docs/a.md", "docs/b.tmp", "src/c.rs", "x.vec"]
+    );
+    assert_eq!(
+        paths(&["--mode", "public"]),
+        [".gitpack.toml", "docs/a.md", "docs/b.tmp", "src/c.rs"]
+    );
     let json = repo.pack(&["state", "--json"]).ok().out();
     assert!(json.contains("\"canon_version\":\"3.1.4\""), "{json}");
     repo.pack(&["state", "--json", "--scope", "nope"]).refused("E_USAGE");
@@ -218,7 +257,9 @@ fn scopes_select_and_modes_leave_out() {
 #[test]
 fn what_cannot_be_judged_is_refused() {
     let place = common::Place::new();
-    place.pack_in(place.path(), &["state", "--json"]).refused("E_NOT_A_REPOSITORY");
+    place
+        .pack_in(place.path(), &["state", "--json"])
+        .refused("E_NOT_A_REPOSITORY");
 
     let repo = Repo::empty();
     repo.pack(&["state", "--json"]).refused("E_BAD_REVISION");
@@ -232,7 +273,12 @@ fn what_cannot_be_judged_is_refused() {
     repo.commit("two");
     let value = repo.pack(&["state", "--json"]).refused("E_BAD_CONFIG");
     assert_eq!(value["refusal"]["detail"]["line"], 4);
-    assert!(value["refusal"]["detail"]["file"].as_str().unwrap().starts_with(".gitpack.toml"));
+    assert!(
+        value["refusal"]["detail"]["file"]
+            .as_str()
+            .unwrap()
+            .starts_with(".gitpack.toml")
+    );
     assert!(value["refusal"]["message"].as_str().unwrap().contains("expected"));
 }
 
@@ -257,7 +303,9 @@ fn missing_objects_are_counted_and_never_skipped() {
     let args = ["clone", "-q", "--no-checkout", "--filter=blob:none", &url, "partial"];
     repo.place.run(repo.place.path(), "git", &args).ok();
     let partial = repo.place.path().join("partial");
-    repo.place.pack_in(&partial, &["state", "--json"]).refused("E_MISSING_OBJECT");
+    repo.place
+        .pack_in(&partial, &["state", "--json"])
+        .refused("E_MISSING_OBJECT");
 }
 
 #[test]

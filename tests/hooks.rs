@@ -1,0 +1,564 @@
+//! The guard at commit and push, with the real git and the installed shims.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use common::{Repo, noise};
+
+/// A set-up repository with a bare remote that has its first commit.
+fn with_remote() -> Repo {
+    let repo = Repo::set_up();
+    repo.place
+        .run(
+            repo.place.path(),
+            "git",
+            &["init", "-q", "--bare", "-b", "main", "remote.git"],
+        )
+        .ok();
+    repo.git(&["remote", "add", "origin", "../remote.git"]).ok();
+    repo.git(&["push", "-q", "-u", "origin", "main"]).ok();
+    repo
+}
+
+#[track_caller]
+fn assert_blocked(done: &common::Done, what: &str, names: &[&str]) {
+    assert_ne!(done.code, 0, "{what} passed");
+    assert!(done.stderr.contains("blocked"), "{what}: {}", done.stderr);
+    for name in names {
+        assert!(
+            done.stderr.contains(name),
+            "{what} does not name {name}: {}",
+            done.stderr
+        );
+    }
+}
+
+#[test]
+fn a_forced_add_of_a_vector_is_blocked_and_the_named_command_fixes_it() {
+    let repo = Repo::set_up();
+    repo.write("embeddings/index.vec", "secret");
+    repo.git(&["add", "-f", "embeddings/index.vec"]).ok();
+    let done = repo.git(&["commit", "-m", "leak"]);
+    assert_blocked(
+        &done,
+        "commit",
+        &["embeddings/index.vec", "vector", "**/*.vec", "(built in)"],
+    );
+    let fix = "git restore --staged -- embeddings/index.vec";
+    assert!(done.stderr.contains(fix), "{}", done.stderr);
+    repo.place.run(&repo.root, "sh", &["-c", fix]).ok();
+    repo.write("README.md", "more\n");
+    repo.git(&["commit", "-qam", "fine"]).ok();
+    assert!(repo.path("embeddings/index.vec").exists());
+}
+
+#[test]
+fn run_outputs_are_blocked_without_exception() {
+    let repo = Repo::set_up();
+    repo.write(
+        ".gitpack.toml",
+        "version = 1\n[[protect]]\nclass = \"x\"\npaths = [\"**\", \"_PACK_RUN/**\"]\npolicy = \"allowed\"\nallow_in = [\"**\"]\n",
+    );
+    repo.commit("release everything");
+    repo.write("_PACK_RUN/x/out.json", "{}");
+    repo.write("deep/_pack_run/out.json", "{}");
+    repo.git(&["add", "-f", "_PACK_RUN/x/out.json", "deep"]).ok();
+    let done = repo.git(&["commit", "-m", "leak"]);
+    assert_blocked(
+        &done,
+        "commit",
+        &["_PACK_RUN/x/out.json", "deep/_pack_run/out.json", "pack-run"],
+    );
+}
+
+#[test]
+fn what_is_judged_is_what_git_would_commit() {
+    let cases: [(&str, fn(&Repo) -> common::Done); 10] = [
+        ("commit -a", |repo| {
+            repo.write("a.vec", "first");
+            repo.git(&["add", "-N", "a.vec"]).ok();
+            repo.git(&["commit", "-am", "x"])
+        }),
+        ("commit <path>", |repo| {
+            repo.write("a.vec", "x");
+            repo.git(&["add", "-N", "a.vec"]).ok();
+            repo.git(&["commit", "-m", "x", "a.vec"])
+        }),
+        ("staged, then deleted on disk", |repo| {
+            repo.write("a.vec", "x");
+            repo.git(&["add", "a.vec"]).ok();
+            fs::remove_file(repo.path("a.vec")).unwrap();
+            repo.git(&["commit", "-m", "x"])
+        }),
+        ("renamed in place", |repo| {
+            repo.git(&["mv", "README.md", "README.index"]).ok();
+            repo.git(&["commit", "-m", "x"])
+        }),
+        ("upper case", |repo| {
+            repo.write("A.VEC", "x");
+            repo.git(&["add", "."]).ok();
+            repo.git(&["commit", "-m", "x"])
+        }),
+        ("a newline in the name", |repo| {
+            repo.write("line\nbreak.vec", "x");
+            repo.git(&["add", "."]).ok();
+            repo.git(&["commit", "-m", "x"])
+        }),
+        ("a symbolic link", |repo| {
+            symlink("README.md", repo.path("l.vec")).unwrap();
+            repo.git(&["add", "."]).ok();
+            repo.git(&["commit", "-m", "x"])
+        }),
+        ("from a subdirectory", |repo| {
+            repo.write("sub/a.vec", "x");
+            repo.place.run(&repo.path("sub"), "git", &["add", "."]).ok();
+            repo.place.run(&repo.path("sub"), "git", &["commit", "-m", "x"])
+        }),
+        ("amend", |repo| {
+            repo.write("a.vec", "x");
+            repo.git(&["add", "."]).ok();
+            repo.git(&["commit", "--amend", "-m", "x"])
+        }),
+        ("in a linked worktree", |repo| {
+            repo.git(&["worktree", "add", "-q", "../linked", "-b", "side"]).ok();
+            let linked = repo.place.path().join("linked");
+            common::write(&linked.join("a.vec"), "x");
+            repo.place.run(&linked, "git", &["add", "."]).ok();
+            repo.place.run(&linked, "git", &["commit", "-m", "x"])
+        }),
+    ];
+    for (what, case) in cases {
+        let repo = Repo::set_up();
+        let before = repo.rev("HEAD");
+        assert_blocked(&case(&repo), what, &[]);
+        assert_eq!(repo.rev("HEAD"), before, "{what}");
+    }
+}
+
+#[test]
+fn a_merge_that_brings_a_leak_is_blocked() {
+    let repo = Repo::set_up();
+    repo.git(&["checkout", "-q", "-b", "side"]).ok();
+    repo.write("a.vec", "x");
+    repo.git(&["add", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "side"]).ok();
+    repo.git(&["checkout", "-q", "main"]).ok();
+    repo.write("b", "x");
+    repo.commit("main");
+    assert_blocked(&repo.git(&["merge", "-m", "m", "side"]), "merge", &["a.vec"]);
+}
+
+#[test]
+fn the_first_commit_of_all_is_guarded_too() {
+    let repo = Repo::empty();
+    repo.pack(&["init"]).ok();
+    repo.write("a.vec", "x");
+    repo.git(&["add", "."]).ok();
+    let done = repo.git(&["commit", "-m", "x"]);
+    assert_blocked(&done, "first commit", &["a.vec", "git rm --cached -- a.vec"]);
+    repo.git(&["rm", "-q", "--cached", "--", "a.vec"]).ok();
+    repo.git(&["commit", "-q", "-m", "x"]).ok();
+}
+
+#[test]
+fn innocent_commits_pass_in_silence() {
+    let repo = Repo::set_up();
+    for path in [
+        "index.html",
+        "a.vec.age",
+        "vec/readme",
+        "src/index",
+        "PROOF_BUNDLE.json.md",
+    ] {
+        repo.write(path, "x");
+    }
+    repo.git(&["add", "."]).ok();
+    let done = repo.git(&["commit", "-q", "-m", "x"]).ok();
+    assert_eq!((done.out().as_str(), done.stderr.as_str()), ("", ""));
+    // Only intended to be added: no part of the commit.
+    repo.write("later.vec", "x");
+    repo.git(&["add", "-N", "later.vec"]).ok();
+    repo.git(&["commit", "-q", "--allow-empty", "-m", "x"]).ok();
+    // Deleting a leak is how one gets rid of it.
+    repo.git(&["reset", "-q"]).ok();
+    repo.git(&["add", "-f", "later.vec"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "leak"]).ok();
+    repo.git(&["rm", "-q", "--cached", "later.vec"]).ok();
+    repo.git(&["commit", "-q", "-m", "gone"]).ok();
+}
+
+#[test]
+fn configured_rules_count_and_a_weakening_commit_is_judged_by_the_old_ones_too() {
+    let repo = Repo::set_up();
+    let rule = "version = 1\n[[protect]]\nclass = \"ledger\"\npaths = [\"books/**\"]\n";
+    repo.write(".gitpack.toml", rule);
+    repo.commit("rule");
+    repo.write("books/2026.csv", "x");
+    repo.git(&["add", "."]).ok();
+    assert_blocked(
+        &repo.git(&["commit", "-m", "x"]),
+        "own rule",
+        &["books/2026.csv", "ledger", "(.gitpack.toml)"],
+    );
+    // The same commit drops the rule.
+    repo.write(".gitpack.toml", "version = 1\n");
+    repo.git(&["add", "."]).ok();
+    assert_blocked(&repo.git(&["commit", "-m", "x"]), "weakened", &["books/2026.csv"]);
+    // A rule that is staged, not yet committed, counts as well; one on disk alone does not.
+    let repo = Repo::set_up();
+    repo.write(".gitpack.toml", rule);
+    repo.write("books/2026.csv", "x");
+    repo.git(&["add", "."]).ok();
+    assert_blocked(&repo.git(&["commit", "-m", "x"]), "staged rule", &["books/2026.csv"]);
+    repo.git(&["restore", "--staged", ".gitpack.toml"]).ok();
+    repo.git(&["commit", "-q", "-m", "x"]).ok();
+}
+
+#[test]
+fn a_broken_configuration_blocks_and_is_named() {
+    let repo = Repo::set_up();
+    repo.write(
+        ".gitpack.toml",
+        "version = 1\n[[protect]]\nclass = \"x\"\npaths = [\"a[\"]\n",
+    );
+    repo.git(&["add", "."]).ok();
+    let done = repo.git(&["commit", "-m", "x"]);
+    assert_ne!(done.code, 0);
+    assert!(
+        done.stderr.contains(".gitpack.toml in the index, line 2"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn clean_pushes_pass_in_silence() {
+    let repo = with_remote();
+    repo.write("a", "x");
+    repo.commit("clean");
+    repo.git(&["tag", "-a", "v1", "-m", "v1"]).ok();
+    let done = repo.git(&["push", "-q", "--follow-tags"]).ok();
+    assert_eq!((done.out().as_str(), done.stderr.as_str()), ("", ""));
+    repo.git(&["push", "-q", "origin", "main:other"]).ok();
+    repo.git(&["push", "-q", "origin", ":other"]).ok();
+    repo.git(&["push", "-q"]).ok();
+}
+
+/// Commits a leak behind the hook's back and deletes it in the next commit.
+fn leak_and_delete(repo: &Repo) -> (String, String) {
+    repo.write("data/x.vec", "secret");
+    repo.git(&["add", "-f", "data/x.vec"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "leak"]).ok();
+    let leak = repo.rev("HEAD")[..7].to_owned();
+    repo.git(&["rm", "-q", "data/x.vec"]).ok();
+    repo.git(&["commit", "-q", "-m", "delete"]).ok();
+    (leak, repo.rev("HEAD")[..7].to_owned())
+}
+
+#[test]
+fn a_leak_that_a_later_commit_deletes_is_blocked_at_push() {
+    let repo = with_remote();
+    let (leak, deleted) = leak_and_delete(&repo);
+    repo.write("more", "x");
+    repo.commit("more");
+    let before = repo
+        .place
+        .run(&repo.place.path().join("remote.git"), "git", &["rev-parse", "main"])
+        .out();
+    let done = repo.git(&["push"]);
+    assert_blocked(
+        &done,
+        "push",
+        &[
+            "data/x.vec",
+            "vector",
+            "**/*.vec",
+            &leak,
+            &deleted,
+            "1 leak in 3 new commits",
+        ],
+    );
+    assert!(
+        done.stderr.contains(&format!("git rebase -i {leak}^")),
+        "{}",
+        done.stderr
+    );
+    let after = repo
+        .place
+        .run(&repo.place.path().join("remote.git"), "git", &["rev-parse", "main"])
+        .out();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn every_way_to_push_is_looked_at() {
+    let cases: [(&str, &[&str], &[&str]); 9] = [
+        ("a new branch", &[], &["push", "origin", "HEAD:refs/heads/new"]),
+        ("the parent only", &[], &["push", "origin", "HEAD~1:refs/heads/new"]),
+        (
+            "second ref of several",
+            &["branch clean HEAD~2"],
+            &["push", "origin", "clean", "main"],
+        ),
+        ("all", &[], &["push", "--all", "origin"]),
+        ("mirror", &[], &["push", "--mirror", "origin"]),
+        ("a lightweight tag", &["tag t"], &["push", "origin", "t"]),
+        ("an annotated tag", &["tag -a t -m t"], &["push", "origin", "t"]),
+        ("by URL", &[], &["push", "../remote.git", "main"]),
+        (
+            "force",
+            &["commit -q --amend --no-verify -m amended"],
+            &["push", "--force"],
+        ),
+    ];
+    for (what, prepare, push) in cases {
+        let repo = with_remote();
+        leak_and_delete(&repo);
+        for command in prepare {
+            repo.git(&command.split(' ').collect::<Vec<_>>()).ok();
+        }
+        assert_blocked(&repo.git(push), what, &["data/x.vec"]);
+    }
+}
+
+#[test]
+fn merges_cherry_picks_and_rebases_are_caught_at_push() {
+    // An evil merge: neither parent has the file.
+    let repo = with_remote();
+    repo.git(&["checkout", "-q", "-b", "side"]).ok();
+    repo.write("s", "x");
+    repo.commit("side");
+    repo.git(&["checkout", "-q", "main"]).ok();
+    repo.write("m", "x");
+    repo.commit("main");
+    repo.git(&["merge", "-q", "--no-commit", "--no-ff", "side"]).ok();
+    repo.write("evil.vec", "x");
+    repo.git(&["add", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "merge"]).ok();
+    repo.git(&["rm", "-q", "evil.vec"]).ok();
+    repo.git(&["commit", "-q", "-m", "gone"]).ok();
+    assert_blocked(&repo.git(&["push"]), "evil merge", &["evil.vec"]);
+
+    // A leak in the second parent's history that the merge drops.
+    let repo = with_remote();
+    repo.git(&["checkout", "-q", "-b", "side"]).ok();
+    leak_and_delete(&repo);
+    repo.git(&["checkout", "-q", "main"]).ok();
+    repo.git(&["merge", "-q", "--no-ff", "-m", "merge", "side"]).ok();
+    assert_blocked(&repo.git(&["push"]), "merged side branch", &["data/x.vec"]);
+
+    // A clean merge of what the remote has already passes.
+    let repo = with_remote();
+    repo.git(&["checkout", "-q", "-b", "side"]).ok();
+    repo.write("s", "x");
+    repo.commit("side");
+    repo.git(&["checkout", "-q", "main"]).ok();
+    repo.write("m", "x");
+    repo.commit("main");
+    repo.git(&["merge", "-q", "--no-ff", "-m", "merge", "side"]).ok();
+    repo.git(&["push", "-q"]).ok();
+}
+
+#[test]
+fn what_the_remote_has_already_is_not_judged_again() {
+    let repo = with_remote();
+    leak_and_delete(&repo);
+    repo.git(&["push", "-q", "--no-verify"]).ok();
+    repo.write("clean", "x");
+    repo.commit("clean");
+    repo.git(&["push", "-q"]).ok();
+    repo.git(&["push", "-q", "origin", "main:refs/heads/copy"]).ok();
+}
+
+#[test]
+fn internal_artifacts_go_to_private_remotes_only() {
+    let rule = "version = 1\n[[protect]]\nclass = \"notes\"\npaths = [\"*.notes\"]\npolicy = \"internal\"\n";
+    let repo = with_remote();
+    repo.write(".gitpack.toml", rule);
+    repo.write("a.notes", "x");
+    repo.commit("internal files may be committed");
+    assert_blocked(&repo.git(&["push"]), "public", &["a.notes", "not on a public remote"]);
+
+    let repo = with_remote();
+    repo.write(
+        ".gitpack.toml",
+        format!("{rule}[remote.origin]\nvisibility = \"private\"\n"),
+    );
+    repo.commit("private");
+    repo.git(&["push", "-q"]).ok();
+    repo.write("a.notes", "x");
+    repo.commit("internal");
+    repo.git(&["push", "-q"]).ok();
+    assert_blocked(
+        &repo.git(&["push", "../remote.git", "main:elsewhere"]),
+        "by URL",
+        &["a.notes"],
+    );
+}
+
+#[test]
+fn a_shallow_clone_judges_what_it_has() {
+    let repo = with_remote();
+    repo.write("second", "x");
+    repo.commit("second");
+    repo.git(&["push", "-q"]).ok();
+    let url = format!("file://{}", repo.place.path().join("remote.git").display());
+    repo.place
+        .run(repo.place.path(), "git", &["clone", "-q", "--depth=1", &url, "shallow"])
+        .ok();
+    let shallow = repo.place.path().join("shallow");
+    repo.place.pack_in(&shallow, &["install"]).ok();
+    common::write(&shallow.join("fine"), "x");
+    repo.place.run(&shallow, "git", &["add", "."]).ok();
+    repo.place.run(&shallow, "git", &["commit", "-q", "-m", "fine"]).ok();
+    repo.place.run(&shallow, "git", &["push", "-q"]).ok();
+    common::write(&shallow.join("a.vec"), "x");
+    repo.place.run(&shallow, "git", &["add", "."]).ok();
+    repo.place
+        .run(&shallow, "git", &["commit", "-q", "--no-verify", "-m", "leak"])
+        .ok();
+    assert_blocked(&repo.place.run(&shallow, "git", &["push"]), "shallow", &["a.vec"]);
+}
+
+#[test]
+fn a_sparse_index_hides_nothing() {
+    let repo = Repo::set_up();
+    for n in 0..4 {
+        repo.write(&format!("d{n}/f"), "x");
+    }
+    repo.write("d1/a.vec", "x");
+    repo.git(&["add", "-f", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "leak"]).ok();
+    repo.git(&["sparse-checkout", "set", "--sparse-index", "d0"]).ok();
+    let listed = repo.git(&["ls-files", "--sparse"]).ok().out();
+    assert!(listed.contains("d1/\n"), "the index is not sparse: {listed}");
+    repo.write("d0/g", "x");
+    repo.git(&["add", "."]).ok();
+    assert_blocked(&repo.git(&["commit", "-m", "x"]), "sparse index", &["d1/a.vec"]);
+}
+
+#[test]
+fn the_hook_refuses_when_the_binary_is_gone_and_finds_it_with_a_bare_path() {
+    let repo = Repo::set_up();
+    let binary = repo.place.path().join("elsewhere/git-pack");
+    fs::create_dir_all(binary.parent().unwrap()).unwrap();
+    fs::copy(common::GIT_PACK, &binary).unwrap();
+    repo.place.run(&repo.root, binary.to_str().unwrap(), &["install"]).ok();
+    repo.write("a.vec", "x");
+    repo.git(&["add", "."]).ok();
+    let commit = |path: &str| {
+        let output = repo
+            .place
+            .command("git", &repo.root)
+            .env("PATH", path)
+            .args(["commit", "-m", "x"])
+            .output()
+            .unwrap();
+        (
+            output.status.success(),
+            String::from_utf8_lossy(&output.stderr).into_owned(),
+        )
+    };
+    let (passed, stderr) = commit("/usr/local/bin:/usr/bin:/bin");
+    assert!(!passed && stderr.contains("a.vec"), "{stderr}");
+
+    fs::remove_file(&binary).unwrap();
+    repo.git(&["restore", "--staged", "a.vec"]).ok();
+    repo.write("b", "x");
+    repo.git(&["add", "b"]).ok();
+    let (passed, stderr) = commit("/usr/local/bin:/usr/bin:/bin");
+    assert!(
+        !passed && stderr.contains("git-pack is gone") && stderr.contains("install"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn install_is_idempotent_upgrades_and_keeps_its_hands_off_others() {
+    let repo = Repo::empty();
+    let before = common::snapshot(&repo.root);
+    repo.pack(&["install"]).ok();
+    let hook = repo.path(".git/hooks/pre-commit");
+    assert_eq!(fs::metadata(&hook).unwrap().permissions().mode() & 0o111, 0o111);
+    let installed = common::snapshot(&repo.root);
+    repo.pack(&["install"]).ok();
+    assert_eq!(common::snapshot(&repo.root), installed);
+
+    fs::write(&hook, "#!/bin/sh\n# git-pack guard, shim 0\nexit 0\n").unwrap();
+    repo.pack(&["install"]).ok();
+    assert_eq!(common::snapshot(&repo.root), installed);
+    repo.pack(&["uninstall"]).ok();
+    assert_eq!(common::snapshot(&repo.root), before);
+
+    repo.write(".git/hooks/pre-push", "#!/bin/sh\nexit 0\n");
+    let foreign = common::snapshot(&repo.root);
+    let value = repo.pack(&["install"]).refused("E_UNSUPPORTED");
+    assert!(value["refusal"]["message"].as_str().unwrap().contains("pre-push"));
+    repo.pack(&["init"]).refused("E_UNSUPPORTED");
+    repo.pack(&["uninstall"]).ok();
+    assert_eq!(common::snapshot(&repo.root), foreign);
+    assert_eq!(
+        fs::read_dir(repo.place.home()).unwrap().count(),
+        0,
+        "no identity was made for nothing"
+    );
+}
+
+#[test]
+fn core_hooks_path_is_heeded() {
+    let repo = Repo::empty();
+    repo.git(&["config", "core.hooksPath", ".hooks"]).ok();
+    repo.pack(&["install"]).ok();
+    assert!(repo.path(".hooks/pre-commit").exists());
+    repo.write("a.vec", "x");
+    repo.git(&["add", "a.vec"]).ok();
+    assert_blocked(&repo.git(&["commit", "-m", "x"]), "core.hooksPath", &["a.vec"]);
+}
+
+#[test]
+fn a_missing_object_blocks_the_push() {
+    let repo = with_remote();
+    repo.write("a/b", noise(1, 100));
+    repo.commit("one");
+    repo.write("c", "x");
+    repo.commit("two");
+    let tree = repo.rev("HEAD~1^{tree}");
+    fs::remove_file(repo.path(&format!(".git/objects/{}/{}", &tree[..2], &tree[2..]))).unwrap();
+    let stdin = format!(
+        "refs/heads/main {} refs/heads/main {}\n",
+        repo.rev("HEAD"),
+        repo.rev("origin/main")
+    );
+    let mut command = repo.place.command(common::GIT_PACK, &repo.root);
+    command
+        .args(["hook", "pre-push", "origin", "x"])
+        .stdin(std::process::Stdio::piped());
+    command
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), stdin.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("not in this clone"));
+}
+
+#[test]
+fn nonsense_on_standard_input_blocks() {
+    let repo = with_remote();
+    let mut command = repo.place.command(common::GIT_PACK, &repo.root);
+    command
+        .args(["hook", "pre-push", "origin", "x"])
+        .stdin(std::process::Stdio::piped());
+    command.stderr(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"what is this\n").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+}
