@@ -1,5 +1,7 @@
 //! The guard at commit and push, with the real git and the installed shims.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::fs;
@@ -75,7 +77,8 @@ fn run_outputs_are_blocked_without_exception() {
 
 #[test]
 fn what_is_judged_is_what_git_would_commit() {
-    let cases: [(&str, fn(&Repo) -> common::Done); 10] = [
+    type Case = fn(&Repo) -> common::Done;
+    let cases: [(&str, Case); 10] = [
         ("commit -a", |repo| {
             repo.write("a.vec", "first");
             repo.git(&["add", "-N", "a.vec"]).ok();
@@ -561,4 +564,65 @@ fn nonsense_on_standard_input_blocks() {
     let mut child = command.spawn().unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"what is this\n").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(2));
+}
+
+#[test]
+fn a_new_branch_does_not_release_its_own_leak() {
+    let repo = with_remote();
+    repo.git(&["checkout", "-q", "-b", "b"]).ok();
+    repo.write(
+        ".gitpack.toml",
+        "version = 1\n[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n",
+    );
+    repo.write("a.vec", "x");
+    repo.git(&["add", "-f", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "released by itself"])
+        .ok();
+    assert_blocked(&repo.git(&["push", "origin", "b"]), "new branch", &["a.vec"]);
+    assert_blocked(&repo.git(&["push", "origin", "b:main"]), "known branch", &["a.vec"]);
+    // First the rule, for everybody to see, then the file.
+    repo.git(&["reset", "-q", "HEAD~1"]).ok();
+    repo.git(&["add", ".gitpack.toml"]).ok();
+    repo.git(&["commit", "-q", "-m", "rule"]).ok();
+    repo.git(&["push", "-q", "origin", "b"]).ok();
+    repo.git(&["add", "a.vec"]).ok();
+    repo.git(&["commit", "-q", "-m", "file"]).ok();
+    repo.git(&["push", "-q", "origin", "b"]).ok();
+}
+
+#[test]
+fn the_advice_works_where_the_user_is() {
+    let repo = Repo::set_up();
+    repo.write("sub/dir/x", "x");
+    repo.write("embeddings/index.vec", "x");
+    repo.git(&["add", "-f", "."]).ok();
+    let here = repo.path("sub/dir");
+    let done = repo.place.run(&here, "git", &["commit", "-m", "x"]);
+    assert_blocked(&done, "commit", &["embeddings/index.vec"]);
+    let advice = done.stderr.lines().find(|line| line.contains("restore")).unwrap();
+    let command = &advice[advice.find("git ").unwrap()..];
+    repo.place.run(&here, "sh", &["-c", command]).ok();
+    repo.place.run(&here, "git", &["commit", "-q", "-m", "x"]).ok();
+}
+
+#[test]
+fn a_hook_of_others_that_calls_ours_is_left_to_it() {
+    let repo = Repo::empty();
+    let hook = repo.path(".git/hooks/pre-commit");
+    common::write(&hook, "#!/bin/sh\necho mine >&2\n");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let value = repo.pack(&["install"]).refused("E_UNSUPPORTED");
+    let line = "git pack hook pre-commit \"$@\" || exit";
+    let done = repo.pack(&["install"]);
+    assert!(done.stderr.contains(line), "{value} {}", done.stderr);
+    fs::write(&hook, format!("#!/bin/sh\necho mine >&2\n{line}\n")).unwrap();
+    repo.pack(&["install"]).ok();
+    assert!(fs::read_to_string(&hook).unwrap().contains("echo mine"));
+    repo.write("a.vec", "x");
+    repo.git(&["add", "."]).ok();
+    assert_blocked(
+        &repo.git(&["commit", "-m", "x"]),
+        "called by another hook",
+        &["mine", "a.vec"],
+    );
 }

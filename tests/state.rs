@@ -1,5 +1,7 @@
 //! `git pack state` against a digest computed by other means, and whatever a clone may look like.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod common;
 
 use std::fs;
@@ -332,4 +334,20 @@ fn a_blob_beyond_memory_is_streamed() {
     assert_eq!(repo.pack(&["state", "--no-cache"]).ok().out().trim(), expected);
     repo.git(&["gc", "-q"]).ok();
     assert_eq!(repo.pack(&["state", "--no-cache"]).ok().out().trim(), expected);
+}
+
+#[test]
+fn a_reftable_repository_is_refused_by_name() {
+    let repo = Repo::empty();
+    let args = ["init", "-q", "--ref-format=reftable", "reftable"];
+    repo.place.run(repo.place.path(), "git", &args).ok();
+    let root = repo.place.path().join("reftable");
+    repo.place
+        .run(&root, "git", &["commit", "-q", "--allow-empty", "-m", "x"])
+        .ok();
+    let value = repo.place.pack_in(&root, &["state", "--json"]).refused("E_UNSUPPORTED");
+    assert!(
+        value["refusal"]["message"].as_str().unwrap().contains("reftable"),
+        "{value}"
+    );
 }

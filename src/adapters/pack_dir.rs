@@ -12,11 +12,11 @@ use crate::adapters::workers;
 use crate::format::digest::{Digest, Hasher};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
-use crate::format::refusal::{Refusal, Result};
+use crate::format::refusal::{Refusal, Result, io_reason};
 use crate::format::sealed::SealHeader;
 
-/// The largest document of ours that is read whole; a longer one is left unread, and so is a finding.
-const MAX_DOCUMENT: usize = 256 << 20;
+/// The largest document of ours that is read whole; a longer one is only hashed, and comes back without its content.
+pub const MAX_DOCUMENT: u64 = MAX_BYTES;
 
 /// What stands under a path below a pack's root.
 pub enum Found {
@@ -103,7 +103,7 @@ pub fn observe(
                     match read_member(&file, whole, is_seal(name), buffer) {
                         Ok(read) => Found::Read(read),
                         Err(Refusal::NotRegular { kind, .. }) => Found::NotRegular(kind),
-                        Err(Refusal::Io { source, .. }) => Found::Unreadable(source.to_string()),
+                        Err(Refusal::Io { source, .. }) => Found::Unreadable(io_reason(&source)),
                         Err(Refusal::ChangedWhileRead { .. }) => {
                             Found::Unreadable("it changed while it was read".into())
                         }
@@ -113,12 +113,12 @@ pub fn observe(
                 Walked::File => Found::Undeclared,
                 Walked::NotRegular(kind) => Found::NotRegular(kind),
                 Walked::EmptyDirectory => Found::EmptyDirectory,
-                Walked::Unreadable(e) => Found::Unreadable(e.to_string()),
+                Walked::Unreadable(e) => Found::Unreadable(io_reason(e)),
                 Walked::UnreadableDirectory(e) if path.is_empty() => {
                     let source = std::io::Error::new(e.kind(), e.to_string());
                     return Err(Refusal::io("listing", root)(source));
                 }
-                Walked::UnreadableDirectory(e) => Found::UnreadableDirectory(e.to_string()),
+                Walked::UnreadableDirectory(e) => Found::UnreadableDirectory(io_reason(e)),
             }))
         },
     )?;
@@ -134,7 +134,7 @@ fn read_member(path: &Path, whole: bool, seal: bool, buffer: &mut [u8]) -> Resul
     let opened = open_regular(path)?;
     let mut hasher = Hasher::default();
     let mut size = 0;
-    let mut content = (whole && opened.size <= MAX_DOCUMENT as u64).then(Vec::new);
+    let mut content = (whole && opened.size <= MAX_DOCUMENT).then(Vec::new);
     loop {
         let n = match (&opened.file).read(buffer) {
             Ok(0) => break,

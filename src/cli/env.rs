@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cli::args::WITH_JSON;
+use crate::cli::output::words::quoted;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
 use crate::ops::Context;
@@ -61,6 +62,26 @@ pub(super) fn wants_envelope() -> bool {
         None | Some("hook") => false,
         Some(command) if WITH_JSON.contains(&command) => arguments.iter().any(|a| a == "--json"),
         Some(_) => true,
+    }
+}
+
+/// Returns the command line that this process was given, as a shell takes it.
+pub(super) fn invocation() -> String {
+    let arguments = env::args_os().skip(1);
+    let quoted: Vec<String> = arguments
+        .map(|a| quoted(std::os::unix::ffi::OsStrExt::as_bytes(a.as_os_str())))
+        .collect();
+    format!("git pack {}", quoted.join(" "))
+}
+
+/// Returns how to call git at the top of the work tree from where the user called it: git tells its hooks in which
+/// directory below the top that was.
+pub(super) fn git_at_top() -> String {
+    let prefix = env::var_os("GIT_PREFIX").unwrap_or_default();
+    let depth = Path::new(&prefix).components().count();
+    match depth {
+        0 => "git".into(),
+        _ => format!("git -C {}", vec![".."; depth].join("/")),
     }
 }
 

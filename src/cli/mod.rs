@@ -79,9 +79,11 @@ fn usage(output: &mut Output, error: &clap::Error) -> u8 {
         drop(error.print());
         return YES;
     }
-    output.err(&error.render().to_string());
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    output.err(&format!("git-pack: {text}"));
     if env::wants_envelope() {
-        let refused = Refusal::usage(error.kind().to_string());
+        let refused = Refusal::usage(text.lines().next().unwrap_or_default());
         output.out(&refusal::envelope(&refused));
     }
     REFUSED

@@ -194,9 +194,6 @@ impl ManifestDocument {
             );
         }
         let note = optional_text(fields, "note")?;
-        if let Some(Value::Null) = fields.get("note") {
-            violate("note", "an absent note is left out, not null".into());
-        }
         let member_count = fields
             .get("member_count")
             .and_then(Value::as_u64)

@@ -215,6 +215,19 @@ impl Code {
     }
 }
 
+/// Returns what the operating system said, in lower case and without its error number.
+pub fn io_reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) if chars.clone().next().is_some_and(char::is_lowercase) => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
 impl Refusal {
     /// Returns the code of this reason.
     pub fn code(&self) -> Code {

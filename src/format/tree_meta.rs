@@ -21,6 +21,8 @@ pub const PACK_INFO: &str = "meta/PACK_INFO.json";
 pub const PROVENANCE: &str = "meta/PROVENANCE.json";
 /// Member path of the protected registry.
 pub const PROTECTED: &str = "meta/PROTECTED.json";
+/// The documents of a pack, other than its manifest and the list of its seals.
+pub const DOCUMENTS: [&str; 6] = [REPO_STATE, FILE_INDEX, FILE_TREE, PACK_INFO, PROVENANCE, PROTECTED];
 /// Directory of the plain copies of the tree's entries.
 pub const REPO: &str = "repo";
 
@@ -69,14 +71,15 @@ pub struct IndexedFile {
 }
 
 /// `meta/PROVENANCE.json`: what made the pack. It names no host.
-#[derive(Debug, Serialize)]
-pub struct Provenance<'a> {
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
     /// `git-pack`.
-    pub generator: &'a str,
+    pub generator: String,
     /// Its release.
-    pub generator_version: &'a str,
+    pub generator_version: String,
     /// `pack.provenance.v0`.
-    pub version: &'a str,
+    pub version: String,
 }
 
 /// Draws member paths as a tree: entries of a directory in bytewise order, names quoted where they could break a line.

@@ -97,7 +97,7 @@ pub fn pre_commit(ctx: &Context) -> Result<CommitVerdict> {
 
 /// Judges everything that a push to `remote` would publish there for the first time; `stdin` is what git gave the hook.
 ///
-/// The rules of each pushed tip and of what the remote ref held before apply together.
+/// The rules of each pushed tip apply together with those of what the remote is known to have below it.
 pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict> {
     let repo = Repository::discover(&ctx.cwd)?;
     let lines = PushLine::parse_all(stdin).map_err(|problem| Refusal::Usage {
@@ -115,14 +115,14 @@ pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict
     let mut reported = BTreeSet::new();
     for line in &lines {
         let Some(tip) = line.local else { continue };
-        let configs = configs_of(&repo, tip, line.remote)?;
+        let range = repo.introduced(&[tip], &known)?;
+        let configs = configs_of(&repo, tip, line.remote, &range.boundary)?;
         let configs: Vec<&Loaded> = configs.iter().collect();
         let registry = configuration::registry(&configs)?;
         let destination = match configs.iter().all(|c| is_private(&c.config, remote)) {
             true => Destination::PrivateRemote,
             false => Destination::PublicRemote,
         };
-        let range = repo.introduced(&[tip], &known)?;
         verdict.commits += range.commits;
         verdict.entries += range.introduced.len() as u64;
         for introduced in range.introduced {
@@ -148,12 +148,23 @@ pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict
     Ok(verdict)
 }
 
-/// Returns the configurations of the pushed tip and, where this clone has it, of what the remote ref held before.
-fn configs_of(repo: &Repository, tip: ObjectId, old: Option<ObjectId>) -> Result<Vec<Loaded>> {
-    let mut configs = Vec::new();
-    for id in [Some(tip), old].into_iter().flatten() {
+/// Returns the configurations of the pushed tip, of what the remote ref held before, and of the commits right below the
+/// pushed ones: a new branch must not release its own leak.
+fn configs_of(
+    repo: &Repository,
+    tip: ObjectId,
+    old: Option<ObjectId>,
+    boundary: &BTreeSet<ObjectId>,
+) -> Result<Vec<Loaded>> {
+    let mut configs: Vec<Loaded> = Vec::new();
+    for id in [tip].into_iter().chain(old).chain(boundary.iter().copied()) {
         match repo.commit(&id.hex()) {
-            Ok(commit) => configs.push(configuration::in_commit(repo, &commit)?),
+            Ok(commit) => {
+                let loaded = configuration::in_commit(repo, &commit)?;
+                if configs.iter().all(|other| other.bytes != loaded.bytes) {
+                    configs.push(loaded);
+                }
+            }
             // A tag of a tree or blob has no configuration, and what the remote had may never have been fetched.
             Err(Refusal::BadRevision { .. } | Refusal::MissingObject { .. }) => {}
             Err(other) => return Err(other),

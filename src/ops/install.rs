@@ -52,6 +52,7 @@ pub fn plan_install(ctx: &Context) -> Result<Plan> {
             hook,
             match directory.read(hook)? {
                 Some(present) if present == shim => Step::Leave,
+                Some(present) if calls_us(&present, hook) => Step::Leave,
                 Some(present) if !is_ours(&present) => {
                     foreign.push(hook);
                     Step::Leave
@@ -111,6 +112,16 @@ pub fn apply(plan: Plan) -> Result<HooksReport> {
 fn is_ours(hook: &[u8]) -> bool {
     hook.split(|byte| *byte == b'\n')
         .any(|line| line.starts_with(MARK.as_bytes()))
+}
+
+/// Whether somebody else's hook runs ours, as the refusal tells them to.
+fn calls_us(present: &[u8], hook: &str) -> bool {
+    let calls = [format!("git pack hook {hook}"), format!("git-pack hook {hook}")];
+    !is_ours(present)
+        && present.split(|byte| *byte == b'\n').any(|line| {
+            let line = String::from_utf8_lossy(line.trim_ascii_start());
+            !line.starts_with('#') && calls.iter().any(|call| line.contains(call))
+        })
 }
 
 /// Returns the shim of a hook, with this program's path in it for clients that run hooks with a bare `PATH`.

@@ -4,6 +4,7 @@ use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
+use crate::format::protected::Policy;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{
     Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version, manifest_digest,
@@ -11,7 +12,6 @@ use crate::format::repo_state::{
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::rules::protect::Registry;
-use crate::rules::scan::{self, Candidate, Destination};
 use crate::rules::scope::Selection;
 
 /// What to compute the state of.
@@ -98,17 +98,10 @@ pub fn select(repo: &Repository, commit: &Commit, selection: &Selection) -> Resu
 
 /// Returns whether a pack of that mode holds the entry in the clear.
 pub fn is_plain(registry: &Registry, entry: &TreeEntry, mode: Mode) -> bool {
-    let destination = match mode {
-        Mode::Public => Destination::PublicRemote,
-        Mode::Internal => Destination::PrivateRemote,
-    };
-    let candidate = Candidate {
-        path: entry.path.clone(),
-        kind: entry.kind,
-        id: entry.id,
-        commit: None,
-    };
-    scan::judge(registry, candidate, destination).is_none()
+    match registry.judge(entry.path.as_bytes()) {
+        None => true,
+        Some(verdict) => mode == Mode::Internal && verdict.policy == Policy::Internal,
+    }
 }
 
 /// Returns the canon version in a commit, from the file that its configuration names.

@@ -8,7 +8,7 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{Mode, StateFile};
-use crate::format::tree_meta::{FILE_INDEX, PACK_INFO, PROTECTED, REPO_STATE};
+use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, PACK_INFO, PROTECTED, PROVENANCE, REPO_STATE};
 use crate::format::{sealed, tree_meta};
 use crate::ops::Context;
 use crate::ops::state::{StateRequest, state};
@@ -70,18 +70,31 @@ pub fn verify_directory(root: &Path) -> Result<VerifyReport> {
 fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
     let manifest = pack_dir::manifest(root)?;
     let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
-    let documents = [REPO_STATE, FILE_INDEX, PACK_INFO, PROTECTED, sealed::MEMBER];
+    let documents = [
+        REPO_STATE,
+        FILE_INDEX,
+        FILE_TREE,
+        PACK_INFO,
+        PROVENANCE,
+        PROTECTED,
+        sealed::MEMBER,
+    ];
     let found = pack_dir::observe(root, &declared, &documents, seals::in_sealed)?;
 
     let mut facts = Facts::new();
     let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut headers = BTreeMap::new();
+    let mut findings = Findings::default();
     for (path, found) in found {
         let fact = match found {
             Found::Read(read) => {
                 let name = String::from_utf8_lossy(&path).into_owned();
-                if let Some(content) = read.content {
-                    contents.insert(name.clone(), content);
+                match read.content {
+                    Some(content) => drop(contents.insert(name.clone(), content)),
+                    None if documents.contains(&name.as_str()) => {
+                        findings.violation(&name, format!("it has more than {} bytes", pack_dir::MAX_DOCUMENT));
+                    }
+                    None => {}
                 }
                 if let Some(header) = read.seal {
                     headers.insert(name, header);
@@ -99,7 +112,6 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
         };
         facts.insert(path, fact);
     }
-    let mut findings = Findings::default();
     envelope(&manifest, &facts, &mut findings);
     let read = Seals {
         document: contents.get(sealed::MEMBER).map(Vec::as_slice),

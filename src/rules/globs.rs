@@ -1,5 +1,6 @@
 //! Sets of globs over repository paths, with the rules that git's users know from `.gitignore`.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -11,6 +12,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 /// name; `*` and `?` do not cross slashes, `**` does.
 pub struct Globs {
     set: GlobSet,
+    case: Case,
     /// For each glob of `set`, the index of the pattern it was made from.
     pattern_of: Vec<usize>,
 }
@@ -39,9 +41,12 @@ impl Globs {
         let mut builder = GlobSetBuilder::new();
         let mut pattern_of = Vec::new();
         for (index, pattern) in patterns.into_iter().enumerate() {
-            for glob in spellings(pattern) {
+            let folded = match case {
+                Case::Sensitive => pattern.to_owned(),
+                Case::Insensitive => pattern.to_lowercase(),
+            };
+            for glob in spellings(&folded) {
                 let glob = GlobBuilder::new(&glob)
-                    .case_insensitive(case == Case::Insensitive)
                     .literal_separator(true)
                     .backslash_escape(true)
                     .build()
@@ -57,20 +62,33 @@ impl Globs {
             index: 0,
             reason: e.to_string(),
         })?;
-        Ok(Self { set, pattern_of })
+        Ok(Self { set, case, pattern_of })
     }
 
     /// Returns whether any pattern matches.
     pub fn matches(&self, path: &[u8]) -> bool {
-        self.set.is_match(as_path(path))
+        self.set.is_match(as_path(&self.fold(path)))
     }
 
     /// Returns the indices of the patterns that match, ascending.
     pub fn matching(&self, path: &[u8]) -> impl DoubleEndedIterator<Item = usize> {
         self.set
-            .matches(as_path(path))
+            .matches(as_path(&self.fold(path)))
             .into_iter()
             .map(|glob| self.pattern_of[glob])
+    }
+}
+
+impl Globs {
+    /// Folds case as the patterns were folded: of all letters in UTF-8, of the ASCII ones in other bytes.
+    fn fold<'a>(&self, path: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.case == Case::Sensitive || path.iter().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+            return Cow::Borrowed(path);
+        }
+        Cow::Owned(match std::str::from_utf8(path) {
+            Ok(text) => text.to_lowercase().into_bytes(),
+            Err(_) => path.to_ascii_lowercase(),
+        })
     }
 }
 
@@ -125,6 +143,7 @@ mod tests {
                 &["third_party", "x/third_party/a"],
             ),
             ("a/*.bin", &["a/x.bin"], &["a/b/x.bin"]),
+            ("ÄB/*.q", &["äb/x.q", "Äb/É.Q"], &["ab/x.q"]),
             ("**/*.index", &["x.index", "a/b/x.Index"], &["x.index/file"]),
         ] {
             let globs = Globs::new([pattern], Case::Insensitive).unwrap();

@@ -30,23 +30,13 @@ pub struct Candidate {
     pub commit: Option<ObjectId>,
 }
 
-/// The code of a finding, as machines see it.
+/// What kind of leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeakCode {
     /// A path with a `_PACK_RUN` segment.
     TrackedRunOutput,
     /// A path that a rule protects.
     PlaintextProtected,
-}
-
-impl LeakCode {
-    /// Returns the code as it is printed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TrackedRunOutput => "TRACKED_RUN_OUTPUT",
-            Self::PlaintextProtected => "PLAINTEXT_PROTECTED",
-        }
-    }
 }
 
 /// A leak.

@@ -9,8 +9,8 @@ use crate::format::member_path::MemberPath;
 use crate::format::sealed::{
     DIRECTORY, MEMBER, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, sealed_path,
 };
-use crate::format::tree_meta::{PROTECTED, REPO};
-use crate::rules::protect::Registry;
+use crate::format::tree_meta::{self, PACK_INFO, PROTECTED, REPO};
+use crate::rules::protect::{Registry, Verdict};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
 
 /// What was read of a pack's seals.
@@ -47,7 +47,18 @@ pub fn judge(manifest: &ManifestDocument, facts: &Facts, seals: &Seals<'_>, find
             .map_err(|e| e.to_string())
             .and_then(Registry::of_document)
         {
-            Ok(registry) => check_plain(&registry, &members, &declared, findings),
+            Ok(registry) => {
+                if registry.to_document() != bytes {
+                    findings.violation(PROTECTED, "not in canonical form");
+                }
+                let tree = members.contains(PACK_INFO);
+                for path in members.iter().filter(|path| !declared.contains(*path)) {
+                    if let Some(verdict) = judge_member(&registry, path, tree) {
+                        let what = format!("class {}, rule {}", verdict.class, verdict.glob);
+                        findings.add(*path, FindingKind::PlaintextLeak(what));
+                    }
+                }
+            }
             Err(why) => findings.violation(PROTECTED, why),
         }
     }
@@ -139,7 +150,7 @@ fn check_artifact(
     };
     let mut tampered = |what: String| findings.add(path, FindingKind::SealTampered(what));
     if *hash != artifact.sealed_hash {
-        tampered(format!("expected {}, found {hash}", artifact.sealed_hash));
+        tampered("its bytes are not those declared".into());
     }
     if size != artifact.sealed_bytes {
         tampered(format!("expected {} bytes, found {size}", artifact.sealed_bytes));
@@ -164,20 +175,15 @@ fn check_artifact(
     }
 }
 
-/// No member outside `sealed/` may be one that the registry protects, under its own path or that of the entry it copies.
-fn check_plain(registry: &Registry, members: &BTreeSet<&str>, declared: &BTreeSet<&str>, findings: &mut Findings) {
-    let prefix = format!("{REPO}/");
-    for path in members {
-        if declared.contains(path) {
-            continue;
-        }
-        let inner = path.strip_prefix(&prefix).unwrap_or(path);
-        let verdict = registry
-            .judge(inner.as_bytes())
-            .or_else(|| registry.judge(path.as_bytes()));
-        if let Some(verdict) = verdict {
-            let what = format!("class {}, rule {}", verdict.class, verdict.glob);
-            findings.add(*path, FindingKind::PlaintextLeak(what));
-        }
+/// Returns what the registry says of a member in the clear.
+///
+/// In a tree pack, what lies under `repo/` is judged by the path of the entry that it copies. The documents of the pack
+/// itself hold no artifact.
+pub fn judge_member(registry: &Registry, path: &str, tree_pack: bool) -> Option<Verdict> {
+    if tree_meta::DOCUMENTS.contains(&path) || path == MEMBER {
+        return None;
     }
+    let copied = path.strip_prefix(REPO).and_then(|rest| rest.strip_prefix('/'));
+    let judged = copied.filter(|_| tree_pack).unwrap_or(path);
+    registry.judge(judged.as_bytes())
 }

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
+use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::tree_meta::{
-    FILE_INDEX, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PackInfo, REPO, REPO_STATE,
+    FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROVENANCE, PackInfo, Provenance,
+    REPO, REPO_STATE, file_tree,
 };
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings, Mismatch};
 
@@ -30,6 +32,10 @@ pub fn judge(
     if let Some(index) = index {
         check_index(&index, manifest, facts, findings);
     }
+    if let Some(drawing) = documents.get(FILE_TREE) {
+        check_tree(drawing, manifest, findings);
+    }
+    let _: Option<Provenance> = read(documents, PROVENANCE, findings);
     let info: Option<PackInfo> = read(documents, PACK_INFO, findings);
     let state: RepoState = read(documents, REPO_STATE, findings)?;
     if !state.files.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
@@ -97,14 +103,19 @@ fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, fi
             })
         })
         .collect();
-    let listed: BTreeMap<&str, &IndexedFile> = index.files.iter().map(|file| (file.path.as_str(), file)).collect();
-    let agrees = expected.len() == index.files.len()
-        && listed.len() == index.files.len()
-        && expected
-            .iter()
-            .all(|file| listed.get(file.path.as_str()) == Some(&file));
-    if !agrees {
+    if index.files != expected {
         findings.violation(FILE_INDEX, "it is not the list of the other members");
+    }
+}
+
+/// The drawing is made from the list, and nothing else can stand in it.
+fn check_tree(drawing: &[u8], manifest: &ManifestDocument, findings: &mut Findings) {
+    let listed = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
+    let paths: Vec<MemberPath> = listed
+        .filter_map(|member| MemberPath::parse(&member.path).ok())
+        .collect();
+    if file_tree(paths.iter()).as_bytes() != drawing {
+        findings.violation(FILE_TREE, "it is not the list of the other members, drawn as a tree");
     }
 }
 

@@ -161,6 +161,12 @@ impl Repo {
         self.git(&["commit", "-q", "--allow-empty", "-m", message]).ok();
     }
 
+    /// Commits one path and leaves everything else untracked.
+    pub fn commit_only(&self, path: &str) {
+        self.git(&["add", path]).ok();
+        self.git(&["commit", "-q", "-m", "only"]).ok();
+    }
+
     pub fn rev(&self, rev: &str) -> String {
         self.git(&["rev-parse", rev]).ok().out().trim().to_owned()
     }
@@ -213,8 +219,10 @@ pub fn snapshot(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
             } else if meta.is_symlink() {
                 let target = fs::read_link(&path).unwrap();
                 found.push((relative, mode, target.as_os_str().as_bytes().to_vec()));
-            } else {
+            } else if meta.is_file() {
                 found.push((relative, mode, fs::read(&path).unwrap_or_default()));
+            } else {
+                found.push((relative, mode, Vec::new()));
             }
         }
     }
@@ -229,6 +237,6 @@ pub fn is_root() -> bool {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("x");
     fs::write(&path, "x").unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     fs::read(&path).is_ok()
 }

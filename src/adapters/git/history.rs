@@ -1,6 +1,6 @@
 //! History: what a range of commits introduces, also when a later commit deletes it again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryKind as GitKind;
@@ -28,6 +28,8 @@ pub struct Range {
     pub introduced: Vec<Introduced>,
     /// For each path that some commit deletes and no later one brings back, the last such commit.
     pub deleted: HashMap<RepoPath, ObjectId>,
+    /// The commits right below the range: parents of its commits that are known already.
+    pub boundary: BTreeSet<ObjectId>,
     /// The commits of the range that have no parents.
     pub roots: HashSet<ObjectId>,
     /// Number of commits looked at.
@@ -131,9 +133,12 @@ impl Repository {
             })?
             .map(|commits| commits.iter().copied().collect())
             .unwrap_or_default();
+        let within: HashSet<gix::ObjectId> = commits.iter().copied().collect();
         let mut seen = HashSet::new();
         for id in commits.into_iter().rev() {
-            changes_of(&repo, id, shallow.contains(&id), &mut seen, &mut range)?;
+            let parents = changes_of(&repo, id, shallow.contains(&id), &mut seen, &mut range)?;
+            let below = parents.iter().filter(|parent| !within.contains(*parent));
+            range.boundary.extend(below.map(|parent| from_gix(parent)));
         }
         Ok(range)
     }
@@ -150,23 +155,24 @@ fn peel(repo: &gix::Repository, id: gix::ObjectId) -> Result<Tip> {
     })
 }
 
-/// Adds what one commit has and none of its parents: what equals a parent's was introduced there.
+/// Adds what one commit has and none of its parents, for what equals a parent's was introduced there; returns the parents.
 fn changes_of(
     repo: &gix::Repository,
     id: gix::ObjectId,
     shallow: bool,
     seen: &mut HashSet<(RepoPath, ObjectId)>,
     range: &mut Range,
-) -> Result<()> {
+) -> Result<Vec<gix::ObjectId>> {
     let commit = repo.find_commit(id).map_err(|e| object_error(id, &e))?;
     let tree = tree_of(&commit)?;
+    let ids: Vec<gix::ObjectId> = match shallow {
+        true => Vec::new(),
+        false => commit.parent_ids().map(|id| id.detach()).collect(),
+    };
     let mut parents = Vec::new();
-    if !shallow {
-        for parent in commit.parent_ids() {
-            let parent = parent.detach();
-            let parent = repo.find_commit(parent).map_err(|e| object_error(parent, &e))?;
-            parents.push(tree_of(&parent)?);
-        }
+    for id in &ids {
+        let parent = repo.find_commit(*id).map_err(|e| object_error(*id, &e))?;
+        parents.push(tree_of(&parent)?);
     }
     if parents.is_empty() {
         range.roots.insert(from_gix(&id));
@@ -192,7 +198,7 @@ fn changes_of(
     for path in changes.deleted {
         range.deleted.insert(path, from_gix(&id));
     }
-    Ok(())
+    Ok(ids)
 }
 
 fn tree_of(commit: &gix::Commit<'_>) -> Result<gix::ObjectId> {

@@ -114,10 +114,15 @@ impl Repository {
         let id = match repo.rev_parse_single(rev) {
             Ok(id) => id,
             Err(e) => {
-                if rev == "HEAD" && repo.head().is_ok_and(|head| head.is_unborn()) {
-                    return Err(Refusal::NoCommit);
-                }
-                return Err(bad(explain(&e)));
+                return Err(match repo.head() {
+                    Ok(head) if rev == "HEAD" && head.is_unborn() => Refusal::NoCommit,
+                    Ok(_) if e.is_not_found() => bad("there is nothing of that name".into()),
+                    Ok(_) => bad(explain(&e)),
+                    Err(e) => Refusal::Unsupported {
+                        what: format!("the references of this repository cannot be read: {}", explain(&e)),
+                        remedy: "git refs migrate --ref-format=files    (for a repository with reftable)".into(),
+                    },
+                });
             }
         };
         let object = id.object().map_err(|e| object_error(id.detach(), &e))?;

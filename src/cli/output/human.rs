@@ -241,21 +241,22 @@ pub(crate) fn commit_verdict(output: &mut Output, verdict: &CommitVerdict) {
         .filter(|leak| leak.leak.code == LeakCode::PlaintextProtected)
         .map(|leak| format!(" --attach {}", quoted(leak.leak.entry.path.as_bytes())))
         .collect();
+    let git = env::git_at_top();
     let mut advice = Vec::new();
     if leaks.iter().any(|leak| leak.is_new) {
         advice.push((
             "leave out of the commit",
-            format!("git restore --staged --{}", names(true)),
+            format!("{git} restore --staged --{}", names(true)),
         ));
     }
     if leaks.iter().any(|leak| !leak.is_new) {
         advice.push((
             "stop tracking, keep on disk",
-            format!("git rm --cached --{}", names(false)),
+            format!("{git} rm --cached --{}", names(false)),
         ));
     }
     if !sealable.is_empty() {
-        advice.push(("then publish sealed", format!("git pack seal{sealable}")));
+        advice.push(("then publish sealed", format!("{git} pack seal{sealable}")));
         advice.push(("or decide otherwise", "[[protect]] in .gitpack.toml".into()));
     }
     text.push_str(&advise(&advice));
@@ -287,7 +288,7 @@ pub(crate) fn push_verdict(output: &mut Output, remote: &str, verdict: &PushVerd
         text.push('\n');
         if let Some(deleted) = found.deleted_in {
             text.push_str(&format!(
-                "           deleted again in {}, but the push would still publish it\n",
+                "            deleted again in {}, but the push would still publish it\n",
                 deleted.short()
             ));
         }

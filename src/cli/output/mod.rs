@@ -3,7 +3,7 @@
 pub(super) mod human;
 pub(super) mod json;
 pub(super) mod refusal;
-mod words;
+pub(crate) mod words;
 
 use std::io::{self, Write};
 

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::output::words::{BLOCKS, TYPE, paint, quoted};
+use crate::cli::output::words::{BLOCKS, TYPE, paint};
 use crate::cli::output::{Output, json};
-use crate::cli::{REFUSED, Style};
+use crate::cli::{REFUSED, Style, env};
 use crate::format::canonical_json::to_document;
-use crate::format::refusal::Refusal;
+use crate::format::refusal::{Refusal, io_reason};
 use crate::format::repo_path::shown;
 
 /// Tells of a refusal and returns the exit status.
@@ -96,8 +96,8 @@ fn message(refusal: &Refusal) -> (String, Value) {
     let show = |path: &std::path::Path| shown(path.as_os_str().as_bytes());
     match refusal {
         Refusal::Io { deed, path, source } => (
-            format!("{deed} {}: {}", show(path), reason(source)),
-            json!({ "deed": deed, "path": show(path), "reason": reason(source) }),
+            format!("{deed} {}: {}", show(path), io_reason(source)),
+            json!({ "deed": deed, "path": show(path), "reason": io_reason(source) }),
         ),
         Refusal::NotRegular { path, kind } => (
             format!("{} is {kind}, and only regular files can be read here", show(path)),
@@ -196,17 +196,11 @@ fn message(refusal: &Refusal) -> (String, Value) {
 
 /// Returns the command that would fix it, or else what to do.
 fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
-    use std::os::unix::ffi::OsStrExt;
     let next = |command: &str| (Some(command.to_owned()), None);
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
-        Refusal::OutputExists { path, replaceable } => {
-            let path = quoted(path.as_os_str().as_bytes());
-            match replaceable {
-                true => (Some(format!("git pack seal --output {path} --replace")), None),
-                false => hint("git pack seal --output <another directory>"),
-            }
-        }
+        Refusal::OutputExists { replaceable: true, .. } => (Some(format!("{} --replace", env::invocation())), None),
+        Refusal::OutputExists { replaceable: false, .. } => hint("git pack seal --output <another directory>"),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
         Refusal::Usage { next, .. } => (next.clone(), None),
         Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),
@@ -231,18 +225,5 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         | Refusal::BadConfig { .. }
         | Refusal::NoIdentity { .. }
         | Refusal::Crypto { .. } => (None, None),
-    }
-}
-
-/// Returns what the operating system said, in lower case and without its error number.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) if chars.clone().next().is_some_and(char::is_lowercase) => {
-            first.to_lowercase().chain(chars).collect()
-        }
-        _ => text.to_owned(),
     }
 }

@@ -5,21 +5,21 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 /// Red: what blocks.
-pub(super) const BLOCKS: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const BLOCKS: Style = AnsiColor::Red.on_default().bold();
 /// Yellow: what needs a look.
-pub(super) const LOOK: Style = AnsiColor::Yellow.on_default();
+pub(crate) const LOOK: Style = AnsiColor::Yellow.on_default();
 /// Green: what was proven.
-pub(super) const PROVEN: Style = AnsiColor::Green.on_default();
+pub(crate) const PROVEN: Style = AnsiColor::Green.on_default();
 /// Bold: what to type.
-pub(super) const TYPE: Style = Style::new().bold();
+pub(crate) const TYPE: Style = Style::new().bold();
 
 /// Paints `text`.
-pub(super) fn paint(style: Style, text: &str) -> String {
+pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
 /// Returns `1 file`, `2 files`.
-pub(super) fn count(n: u64, one: &str) -> String {
+pub(crate) fn count(n: u64, one: &str) -> String {
     match n {
         1 => format!("1 {one}"),
         _ => format!("{n} {one}s"),
@@ -27,7 +27,7 @@ pub(super) fn count(n: u64, one: &str) -> String {
 }
 
 /// Returns a size with a binary unit: `3.4 MiB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return count(bytes, "byte");
@@ -42,7 +42,7 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// Returns `9 ms` or `0.31 s`.
-pub(super) fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     match time.as_millis() {
         ms @ 0..100 => format!("{ms} ms"),
         _ => format!("{:.2} s", time.as_secs_f64()),
@@ -50,7 +50,7 @@ pub(super) fn duration(time: Duration) -> String {
 }
 
 /// Returns `name` as a POSIX shell takes it for one word, without letting it break the line it stands on.
-pub(super) fn quoted(name: &[u8]) -> String {
+pub(crate) fn quoted(name: &[u8]) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./+@%:,".contains(b) || *b >= 0x80;
     let text = std::str::from_utf8(name);
     if let Ok(text) = text

@@ -17,7 +17,7 @@ use crate::ops::seal::collect::{
 };
 use crate::ops::seal::{Notice, SealRequest};
 use crate::rules::protect::{Registry, Verdict};
-use crate::rules::seals::in_sealed;
+use crate::rules::seals::{in_sealed, judge_member};
 
 /// Collects an evidence pack.
 pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
@@ -165,15 +165,7 @@ fn file_above(found: &BTreeMap<MemberPath, PathBuf>) -> Option<(MemberPath, Memb
 
 /// Names that mean something to a verifier and so cannot be given to an artifact.
 fn is_reserved(path: &str) -> bool {
-    let documents = [
-        MANIFEST,
-        sealed::MEMBER,
-        tree_meta::REPO_STATE,
-        tree_meta::FILE_INDEX,
-        tree_meta::PACK_INFO,
-        tree_meta::PROTECTED,
-    ];
-    documents.contains(&path) || in_sealed(path)
+    path == MANIFEST || path == sealed::MEMBER || tree_meta::DOCUMENTS.contains(&path) || in_sealed(path)
 }
 
 /// A repository whose registry applies to evidence packs: it has a configuration, committed or in the work tree.
@@ -222,7 +214,7 @@ impl Governed {
 
     /// Judges an artifact by its name in the pack and by its place in the work tree; the stricter verdict holds.
     fn judge(&self, member: &MemberPath, file: &Path) -> Option<Verdict> {
-        let by_name = self.registry.judge(member.as_str().as_bytes());
+        let by_name = judge_member(&self.registry, member.as_str(), false);
         let by_place = files::canonical(file)
             .ok()
             .and_then(|file| file.strip_prefix(&self.root).map(Path::to_owned).ok())

@@ -15,12 +15,13 @@ use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
     FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE, PackInfo,
-    Provenance, REPO, REPO_STATE, file_tree,
+    Provenance, REPO_STATE, file_tree,
 };
 use crate::ops::Context;
 use crate::ops::seal::collect::{Plan, TreePlan};
 use crate::ops::seal::stage::Staged;
 use crate::ops::seal::{SealReport, SealRequest};
+use crate::rules::seals::judge_member;
 
 /// The release that stands in manifests.
 const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -127,8 +128,7 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
         .filter(|seal| seal.artifact.plain_bytes > 0)
         .map(|seal| (seal.plain_hash, seal.artifact.path.as_str()))
         .collect();
-    let prefix = format!("{REPO}/");
-    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
+    for copy in &staged.plain {
         let plain = copy.member.path.as_str();
         if let Some(protected) = secrets.get(&copy.member.bytes_hash) {
             return Err(Refusal::PlaintextLeak {
@@ -136,15 +136,11 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
                 protected: (*protected).into(),
             });
         }
-        // A submodule's member holds a commit id only.
-        let submodule = item
-            .entry
+        let verdict = plan
+            .registry
             .as_ref()
-            .is_some_and(|e| e.kind == crate::format::repo_state::EntryKind::Submodule);
-        let path = plain.strip_prefix(&prefix).unwrap_or(plain);
-        if let Some(registry) = plan.registry.as_ref().filter(|_| !submodule)
-            && let Some(verdict) = registry.judge(path.as_bytes())
-        {
+            .and_then(|r| judge_member(r, plain, plan.tree.is_some()));
+        if let Some(verdict) = verdict {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
                 protected: format!("rule {} of class {}", verdict.glob, verdict.class),
@@ -226,9 +222,9 @@ impl Documents<'_> {
         self.add(
             PROVENANCE,
             &to_document(&Provenance {
-                generator: "git-pack",
-                generator_version: TOOL_VERSION,
-                version: "pack.provenance.v0",
+                generator: "git-pack".into(),
+                generator_version: TOOL_VERSION.into(),
+                version: "pack.provenance.v0".into(),
             }),
         )?;
         Ok(digest)

@@ -138,6 +138,10 @@ impl Attached<'_> {
         })?;
         let mut used = BTreeSet::new();
         for (path, walked) in files::walk(root, enters_work_tree) {
+            if let Walked::UnreadableDirectory(e) | Walked::Unreadable(e) = walked {
+                // What may lie in there cannot be judged, and must not be left out in silence.
+                return Err(Refusal::io("listing", &root.join(OsStr::from_bytes(&path)))(e));
+            }
             let Some(index) = set.matching(&path).next() else {
                 continue;
             };

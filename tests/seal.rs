@@ -1,0 +1,1074 @@
+//! Sealing and verifying, end to end: with the real git, and with the `age` command to open what was sealed.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use common::{Place, Repo, noise, snapshot};
+use gitpack::ops::verify::verify_directory;
+use gitpack::rules::verify::Finding;
+
+/// The `age` command: `GITPACK_AGE`, else `age`. `.ci/run` installs it where it is missing.
+fn age() -> String {
+    std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into())
+}
+
+/// A set-up repository with an untracked vector.
+fn with_vector() -> (Repo, Vec<u8>) {
+    let repo = Repo::set_up();
+    let secret = noise(7, 100_000);
+    repo.write("embeddings/index.vec", &secret);
+    (repo, secret)
+}
+
+fn opened(repo: &Repo, sealed: &Path) -> Vec<u8> {
+    let identity = repo.identity();
+    let args = ["-d", "-i", identity.to_str().unwrap(), sealed.to_str().unwrap()];
+    repo.place.run(&repo.root, &age(), &args).ok().stdout
+}
+
+fn codes(root: &Path) -> Vec<(String, &'static str)> {
+    let report = verify_directory(root).unwrap();
+    report
+        .findings
+        .iter()
+        .map(|f: &Finding| (f.path.clone(), f.kind.code()))
+        .collect()
+}
+
+/// Rewrites the manifest (and index) of a pack after a member was changed, as a clever forger would.
+fn forge(pack: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    use gitpack::format::canonical_json::to_document;
+    use gitpack::format::digest::Digest;
+    let path = pack.join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    let mut index = Vec::new();
+    for member in manifest["members"].as_array_mut().unwrap() {
+        let file = pack.join(member["path"].as_str().unwrap());
+        if let Ok(bytes) = fs::read(&file) {
+            let hash = Digest::of(&bytes);
+            member["bytes_hash"] = hash.to_string().into();
+            index.push(serde_json::json!({"path": member["path"], "hash": hash.hex(), "size": bytes.len()}));
+        }
+    }
+    index.retain(|file| file["path"] != "meta/FILE_INDEX.json");
+    let listing = to_document(&serde_json::json!({ "files": index }));
+    if pack.join("meta/FILE_INDEX.json").exists() {
+        fs::write(pack.join("meta/FILE_INDEX.json"), &listing).unwrap();
+        for member in manifest["members"].as_array_mut().unwrap() {
+            if member["path"] == "meta/FILE_INDEX.json" {
+                member["bytes_hash"] = Digest::of(&listing).to_string().into();
+            }
+        }
+    }
+    manifest["member_count"] = manifest["members"].as_array().unwrap().len().into();
+    manifest["pack_id"] = "".into();
+    let mut canonical = to_document(&manifest);
+    canonical.pop();
+    manifest["pack_id"] = Digest::of(&canonical).to_string().into();
+    fs::write(path, to_document(&manifest)).unwrap();
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for (path, mode, bytes) in snapshot(from) {
+        let target = to.join(path);
+        if mode & 0o170000 == 0o040000 {
+            fs::create_dir_all(target).unwrap();
+        } else {
+            common::write(&target, bytes);
+        }
+    }
+}
+
+#[test]
+fn an_attached_vector_is_sealed_verified_opened_and_stable() {
+    let (repo, secret) = with_vector();
+    let (id, pack) = repo.seal(&["--attach", "embeddings/index.vec"]);
+    let done = repo
+        .place
+        .pack_in(repo.place.path(), &["verify", pack.to_str().unwrap()])
+        .ok();
+    assert!(done.out().starts_with("pack verify: OK\n"), "{}", done.out());
+    assert!(done.out().contains(&id));
+    repo.pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD"]).ok();
+    assert_eq!(opened(&repo, &pack.join("sealed/embeddings/index.vec.age")), secret);
+
+    let before = snapshot(&pack);
+    let again = repo.seal(&["--attach", "embeddings/index.vec"]);
+    assert_eq!(again, (id.clone(), pack.clone()));
+    assert_eq!(snapshot(&pack), before);
+    // Somewhere else, from nothing, it is the same pack byte for byte.
+    let (elsewhere_id, elsewhere) = repo.seal(&["--attach", "embeddings/index.vec", "--output", "../elsewhere"]);
+    assert_eq!(elsewhere_id, id);
+    assert_eq!(snapshot(&elsewhere), before);
+    // What is ignored stays untracked, and there is nothing else in the work tree.
+    let status = repo.git(&["status", "--porcelain", "--ignored"]).ok().out();
+    assert_eq!(status, "?? embeddings/\n!! _PACK_RUN/\n");
+}
+
+#[test]
+fn a_pack_holds_no_plaintext_and_no_hash_of_it() {
+    let (repo, secret) = with_vector();
+    let (_, pack) = repo.seal(&["--attach", "embeddings"]);
+    let hash = gitpack::format::digest::Digest::of(&secret).hex();
+    let git = snapshot(&repo.path(".git"));
+    for (path, _, bytes) in snapshot(&pack).into_iter().chain(git) {
+        let receipt = path.starts_with("gitpack");
+        for at in (0..secret.len() - 32).step_by(997) {
+            let run = &secret[at..at + 32];
+            assert!(!bytes.windows(32).any(|w| w == run), "plaintext in {}", path.display());
+            if at > 5_000 {
+                break;
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(
+            receipt || !text.contains(&hash),
+            "a hash of the plaintext in {}",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn the_tree_pack_has_its_documents_and_the_blobs_bytes() {
+    let repo = Repo::empty();
+    repo.write("crlf.txt", "a\r\nb\r\n");
+    repo.write(".gitattributes", "*.txt text\n");
+    repo.write("run.sh", "#!/bin/sh\n");
+    fs::set_permissions(repo.path("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    repo.write("a b/ü\n.txt", "odd name");
+    repo.write("lock.json", "{\"version\":\"lock.v0\"}");
+    symlink("run.sh", repo.path("link")).unwrap();
+    repo.git(&["add", "-A"]).ok();
+    repo.git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{},sub", "b".repeat(40)),
+    ])
+    .ok();
+    repo.git(&["commit", "-q", "-m", "one"]).ok();
+    let (_, pack) = repo.seal(&["--note", "a note"]);
+    let names: Vec<String> = snapshot(&pack)
+        .into_iter()
+        .filter(|(_, mode, _)| mode & 0o170000 == 0o100000)
+        .map(|(path, _, _)| path.to_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "manifest.json",
+            "meta/FILE_INDEX.json",
+            "meta/FILE_TREE.txt",
+            "meta/PACK_INFO.json",
+            "meta/PROTECTED.json",
+            "meta/PROVENANCE.json",
+            "meta/REPO_STATE.json",
+            "repo/.gitattributes",
+            "repo/a b/ü\n.txt",
+            "repo/crlf.txt",
+            "repo/link",
+            "repo/lock.json",
+            "repo/run.sh",
+            "repo/sub",
+        ]
+    );
+    for path in ["crlf.txt", "run.sh", "lock.json"] {
+        let blob = repo.git(&["cat-file", "blob", &format!("HEAD:{path}")]).ok().stdout;
+        assert_eq!(fs::read(pack.join("repo").join(path)).unwrap(), blob, "{path}");
+    }
+    assert_eq!(fs::read(pack.join("repo/link")).unwrap(), b"run.sh");
+    assert_eq!(fs::read(pack.join("repo/sub")).unwrap(), "b".repeat(40).as_bytes());
+    let read =
+        |path: &str| -> serde_json::Value { serde_json::from_slice(&fs::read(pack.join(path)).unwrap()).unwrap() };
+    let state = read("meta/REPO_STATE.json");
+    let modes: Vec<_> = state["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|f| f["mode"].as_str())
+        .collect();
+    assert_eq!(modes, ["120000", "100755", "160000"]);
+    let info = read("meta/PACK_INFO.json");
+    assert_eq!(info["commit"], repo.rev("HEAD"));
+    assert_eq!(info["mode"], "public");
+    let digest = repo.pack(&["state"]).ok().out();
+    assert_eq!(info["stamp"].as_str().unwrap(), &digest["sha256:".len()..][..12]);
+    assert!(pack.ends_with(format!("_PACK_RUN/llm-pack-repo-{}", info["stamp"].as_str().unwrap())));
+    let manifest = read("manifest.json");
+    assert_eq!(manifest["created"], "2026-01-15T10:30:00Z");
+    assert_eq!(manifest["note"], "a note");
+    let lock = manifest["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|m| m["path"] == "repo/lock.json")
+        .unwrap();
+    assert_eq!(
+        (&lock["type"], &lock["artifact_version"]),
+        (&"lockfile".into(), &"lock.v0".into())
+    );
+    assert_eq!(codes(&pack), []);
+}
+
+#[test]
+fn one_commit_gives_one_pack_from_every_clone() {
+    let repo = Repo::set_up();
+    repo.write("src/a.rs", "fn main() {}\n");
+    repo.commit("two");
+    let (id, pack) = repo.seal(&[]);
+    let url = format!("file://{}", repo.root.display());
+    for args in [&["--depth=1"][..], &[]] {
+        let name = format!("clone{}", args.len());
+        repo.place
+            .run(
+                repo.place.path(),
+                "git",
+                &[&["clone", "-q"], args, &[&url, &name]].concat(),
+            )
+            .ok();
+        let clone = repo.place.path().join(&name);
+        common::write(&clone.join("dirty"), "x");
+        let done = repo.place.pack_in(&clone, &["seal"]).ok();
+        assert!(done.out().contains(&id), "{args:?}: {}", done.out());
+    }
+    repo.git(&["worktree", "add", "-q", "--detach", "../linked"]).ok();
+    let linked = repo.place.path().join("linked");
+    let output = repo
+        .place
+        .command("sh", &linked.join("src"))
+        .args(["-c", "umask 077; exec git pack seal"])
+        .env("TZ", "Pacific/Auckland")
+        .env("LC_ALL", "C")
+        .output()
+        .unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&id));
+    // The bare clone has no default output.
+    repo.place
+        .run(repo.place.path(), "git", &["clone", "-q", "--bare", &url, "bare"])
+        .ok();
+    let bare = repo.place.path().join("bare");
+    repo.place.pack_in(&bare, &["seal"]).refused("E_USAGE");
+    assert!(
+        repo.place
+            .pack_in(&bare, &["seal", "-o", "../out"])
+            .ok()
+            .out()
+            .contains(&id)
+    );
+    assert_eq!(snapshot(&repo.place.path().join("out")), snapshot(&pack));
+}
+
+#[test]
+fn evidence_is_copied_typed_and_dated() {
+    let place = Place::new();
+    let root = place.path().join("work");
+    common::write(&root.join("nov.lock.json"), "{\"version\":\"lock.v0\",\"rows\":[1,2]}");
+    common::write(&root.join("reports/rvl.json"), "{\"version\":\"rvl.v0\"}");
+    common::write(&root.join("reports/deep/notes.txt"), "notes");
+    let args = [
+        "seal",
+        "nov.lock.json",
+        "reports",
+        "--created",
+        "2026-01-15T12:30:00+02:00",
+        "--note",
+        "Nov→Dec",
+    ];
+    let done = place.pack_in(&root, &args).ok();
+    let out = done.out();
+    let id = out.lines().next().unwrap().strip_prefix("PACK_CREATED ").unwrap();
+    assert_eq!(out.lines().nth(1).unwrap(), format!("pack/{id}/"));
+    let pack = root.join("pack").join(id);
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(pack.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["created"], "2026-01-15T10:30:00Z");
+    let members: Vec<_> = manifest["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| (m["path"].as_str().unwrap(), m["type"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        members,
+        [
+            ("nov.lock.json", "lockfile"),
+            ("reports/deep/notes.txt", "other"),
+            ("reports/rvl.json", "report")
+        ]
+    );
+    place.pack_in(&root, &["verify", pack.to_str().unwrap()]).ok();
+    assert!(place.pack_in(&root, &args).ok().stderr.contains("already"));
+    let epoch = place
+        .command(common::GIT_PACK, &root)
+        .args(["seal", "reports", "-o", "e"])
+        .env("SOURCE_DATE_EPOCH", "0")
+        .output()
+        .unwrap();
+    assert!(epoch.status.success());
+    assert!(
+        fs::read_to_string(root.join("e/manifest.json"))
+            .unwrap()
+            .contains("1970-01-01T00:00:00Z")
+    );
+    place
+        .pack_in(&root, &["seal", "reports", "--created", "soon"])
+        .refused("E_USAGE");
+}
+
+#[test]
+fn evidence_in_a_governed_repository_is_sealed_elsewhere_it_is_warned_about() {
+    let (repo, secret) = with_vector();
+    let (_, pack) = repo.seal(&["embeddings/index.vec", "README.md", "-o", "../evidence"]);
+    assert!(pack.join("README.md").exists() && !pack.join("index.vec").exists());
+    assert_eq!(opened(&repo, &pack.join("sealed/index.vec.age")), secret);
+    assert_eq!(codes(&pack), []);
+
+    let place = Place::new();
+    common::write(&place.path().join("index.vec"), "x");
+    let done = place.pack_in(place.path(), &["seal", "index.vec"]).ok();
+    assert!(
+        done.stderr.contains("index.vec") && done.stderr.contains("in the clear"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn tracked_protected_entries_are_sealed_and_left_out_of_the_state() {
+    let repo = Repo::set_up();
+    repo.write("model.gguf", noise(3, 70_000));
+    repo.git(&["add", "-f", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "tracked"]).ok();
+    let (id, pack) = repo.seal(&[]);
+    assert!(!pack.join("repo/model.gguf").exists());
+    assert_eq!(opened(&repo, &pack.join("sealed/model.gguf.age")), noise(3, 70_000));
+    let public = repo.pack(&["state", "--mode", "public"]).ok().out();
+    assert!(pack.ends_with(format!("_PACK_RUN/llm-pack-repo-{}", &public["sha256:".len()..][..12])));
+    assert_ne!(public, repo.pack(&["state"]).ok().out());
+    repo.pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD"]).ok();
+    // With the digest cache warm the ciphertext is found without reading the blob.
+    assert_eq!(repo.seal(&["-o", "../again"]).0, id);
+}
+
+#[test]
+fn configured_attachments_are_sealed_into_every_tree_pack() {
+    let (repo, _) = with_vector();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    repo.write(
+        ".gitpack.toml",
+        format!("{config}\n[pack]\nattach = [\"embeddings/*.vec\", \"none/*\"]\n"),
+    );
+    repo.git(&["commit", "-qam", "attach"]).ok();
+    let done = repo.pack(&["seal"]).ok();
+    assert!(done.stderr.contains("\"none/*\" matches nothing"), "{}", done.stderr);
+    let pack = repo.root.join(done.out().lines().nth(1).unwrap());
+    assert!(pack.join("sealed/embeddings/index.vec.age").exists());
+}
+
+#[test]
+fn recipients_are_a_set_and_change_the_ciphertext() {
+    let (repo, _) = with_vector();
+    let own = repo.pack(&["recipients", "list"]).ok().out().trim().to_owned();
+    let other = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z";
+    let attach = ["--attach", "embeddings/index.vec"];
+    let seal = |recipients: &[&str], output: &str| {
+        let flags: Vec<&str> = recipients.iter().flat_map(|r| ["--recipient", *r]).collect();
+        repo.seal(&[&attach[..], &flags, &["-o", output]].concat()).0
+    };
+    let one = seal(&[&own], "../1");
+    assert_eq!(seal(&[], "../2"), one);
+    let both = seal(&[&own, other], "../3");
+    assert_ne!(both, one);
+    assert_eq!(seal(&[other, &own, other], "../4"), both);
+    repo.pack(&["seal", "--attach", "embeddings/index.vec", "--recipient", "age1x"])
+        .refused("E_USAGE");
+
+    repo.pack(&["recipients", "add", other]).ok();
+    repo.pack(&["recipients", "add", other]).ok();
+    assert_eq!(
+        repo.pack(&["recipients", "list"]).ok().out(),
+        format!("{own}\n{other}\n")
+    );
+    repo.pack(&["recipients", "remove", other]).ok();
+    repo.pack(&["recipients", "remove", other]).refused("E_USAGE");
+    repo.pack(&["recipients", "add", "nonsense"]).refused("E_USAGE");
+    assert_eq!(repo.git(&["status", "--porcelain", ".gitpack.toml"]).ok().out(), "");
+    let identity = fs::read_to_string(repo.identity()).unwrap();
+    let secret = identity.lines().last().unwrap();
+    let done = repo.pack(&["recipients", "add", secret]);
+    assert!(!done.out().contains(&secret[20..]) && !done.stderr.contains(&secret[20..]));
+    done.refused("E_USAGE");
+}
+
+#[test]
+fn any_flipped_byte_of_any_file_is_caught() {
+    let repo = Repo::set_up();
+    repo.write("s.vec", "tiny secret");
+    let (_, pack) = repo.seal(&["--attach", "s.vec"]);
+    for (path, mode, bytes) in snapshot(&pack) {
+        if mode & 0o170000 == 0o040000 {
+            continue;
+        }
+        let file = pack.join(&path);
+        for at in 0..bytes.len() {
+            for mask in [0x01, 0x20, 0x80] {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= mask;
+                fs::write(&file, &flipped).unwrap();
+                match verify_directory(&pack) {
+                    Ok(report) => assert!(
+                        !report.findings.is_empty(),
+                        "{} byte {at} mask {mask:#x}",
+                        path.display()
+                    ),
+                    // A manifest that is no manifest any more cannot be judged.
+                    Err(_) => assert_eq!(path, Path::new("manifest.json")),
+                }
+            }
+        }
+        fs::write(&file, &bytes).unwrap();
+    }
+    assert_eq!(codes(&pack), []);
+    // Once through the binary, for the exit status.
+    let sealed = pack.join("sealed/s.vec.age");
+    let mut bytes = fs::read(&sealed).unwrap();
+    let at = bytes.len() - 30;
+    bytes[at] ^= 1;
+    fs::write(&sealed, bytes).unwrap();
+    let done = repo.pack(&["verify", pack.to_str().unwrap()]);
+    assert_eq!(done.code, 1);
+    assert!(
+        done.out().contains("SEAL_TAMPERED") && done.out().contains("HASH_MISMATCH"),
+        "{}",
+        done.out()
+    );
+}
+
+#[test]
+fn a_forger_who_recomputes_the_manifest_is_caught_by_the_seals() {
+    let (repo, secret) = with_vector();
+    repo.write("other.vec", noise(8, 5_000));
+    let (_, pack) = repo.seal(&["--attach", "embeddings/index.vec", "--attach", "other.vec"]);
+    let sealed = "sealed/embeddings/index.vec.age";
+    let other = "sealed/other.vec.age";
+    let drop_member = |manifest: &mut serde_json::Value, path: &str| {
+        manifest["members"]
+            .as_array_mut()
+            .unwrap()
+            .retain(|m| m["path"] != path);
+    };
+    let add_member = |manifest: &mut serde_json::Value, path: &str| {
+        let members = manifest["members"].as_array_mut().unwrap();
+        members.push(serde_json::json!({"path": path, "type": "other", "bytes_hash": ""}));
+        members.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
+    };
+    type Forgery<'a> = Box<dyn Fn(&Path) + 'a>;
+    let cases: [(&str, &str, Forgery); 8] = [
+        (
+            "a byte of the payload",
+            "SEAL_TAMPERED",
+            Box::new(|pack| {
+                let mut bytes = fs::read(pack.join(sealed)).unwrap();
+                let at = bytes.len() - 5;
+                bytes[at] ^= 1;
+                fs::write(pack.join(sealed), bytes).unwrap();
+                forge(pack, |_| {});
+            }),
+        ),
+        (
+            "swapped seals",
+            "SEAL_TAMPERED",
+            Box::new(|pack| {
+                let one = fs::read(pack.join(sealed)).unwrap();
+                fs::copy(pack.join(other), pack.join(sealed)).unwrap();
+                fs::write(pack.join(other), one).unwrap();
+                forge(pack, |_| {});
+            }),
+        ),
+        (
+            "a seal left out",
+            "SEAL_MISSING",
+            Box::new(|pack| {
+                fs::remove_file(pack.join(other)).unwrap();
+                forge(pack, |m| drop_member(m, other));
+            }),
+        ),
+        (
+            "the document left out",
+            "SEAL_UNDECLARED",
+            Box::new(|pack| {
+                fs::remove_file(pack.join("SEALED_ARTIFACTS.json")).unwrap();
+                forge(pack, |m| drop_member(m, "SEALED_ARTIFACTS.json"));
+            }),
+        ),
+        (
+            "plaintext added under its own name",
+            "PLAINTEXT_LEAK",
+            Box::new(|pack| {
+                fs::create_dir_all(pack.join("repo/embeddings")).unwrap();
+                fs::write(pack.join("repo/embeddings/index.vec"), &secret).unwrap();
+                forge(pack, |m| add_member(m, "repo/embeddings/index.vec"));
+            }),
+        ),
+        (
+            "a seal added",
+            "SEAL_UNDECLARED",
+            Box::new(|pack| {
+                fs::copy(pack.join(other), pack.join("sealed/more.vec.age")).unwrap();
+                forge(pack, |m| add_member(m, "sealed/more.vec.age"));
+            }),
+        ),
+        (
+            "the registry weakened",
+            "SCHEMA_VIOLATION",
+            Box::new(|pack| {
+                fs::write(
+                    pack.join("meta/PROTECTED.json"),
+                    "{\"rule_sets\":[[]],\"version\":\"pack.protected.v0\"}\n",
+                )
+                .unwrap();
+                forge(pack, |_| {});
+            }),
+        ),
+        (
+            "a fake age file",
+            "SEAL_TAMPERED",
+            Box::new(|pack| {
+                let size = fs::metadata(pack.join(other)).unwrap().len() as usize;
+                fs::write(pack.join(other), noise(1, size)).unwrap();
+                forge(pack, |_| {});
+            }),
+        ),
+    ];
+    for (what, code, forgery) in cases {
+        let copy = repo.place.path().join("forged");
+        drop(fs::remove_dir_all(&copy));
+        copy_tree(&pack, &copy);
+        assert_eq!(codes(&copy), [], "{what}: the copy is whole");
+        forgery(&copy);
+        let found = codes(&copy);
+        assert!(found.iter().any(|(_, c)| *c == code), "{what}: {found:?}");
+        assert!(
+            !found
+                .iter()
+                .any(|(_, c)| *c == "HASH_MISMATCH" || *c == "PACK_ID_MISMATCH"),
+            "{what}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn whatever_else_is_done_to_a_pack_is_found() {
+    let (repo, _) = with_vector();
+    let (_, pack) = repo.seal(&["--attach", "embeddings/index.vec"]);
+    type Change = fn(&Path);
+    let cases: [(&str, &str, Change); 9] = [
+        ("README.md", "MISSING_MEMBER", |pack| {
+            fs::remove_file(pack.join("repo/README.md")).unwrap()
+        }),
+        ("extra", "EXTRA_MEMBER", |pack| {
+            fs::write(pack.join("extra"), "x").unwrap()
+        }),
+        ("empty/", "EXTRA_MEMBER", |pack| {
+            fs::create_dir(pack.join("empty")).unwrap()
+        }),
+        ("README.md", "NON_REGULAR_MEMBER", |pack| {
+            fs::rename(pack.join("repo/README.md"), pack.parent().unwrap().join("r")).unwrap();
+            symlink("../../r", pack.join("repo/README.md")).unwrap();
+        }),
+        ("README.md", "NON_REGULAR_MEMBER", |pack| {
+            fs::remove_file(pack.join("repo/README.md")).unwrap();
+            let status = std::process::Command::new("mkfifo")
+                .arg(pack.join("repo/README.md"))
+                .status()
+                .unwrap();
+            assert!(status.success());
+        }),
+        ("README.md", "NON_REGULAR_MEMBER", |pack| {
+            fs::remove_file(pack.join("repo/README.md")).unwrap();
+            fs::create_dir(pack.join("repo/README.md")).unwrap();
+        }),
+        ("repo", "NON_REGULAR_MEMBER", |pack| {
+            fs::rename(pack.join("repo"), pack.parent().unwrap().join("moved")).unwrap();
+            symlink("../moved", pack.join("repo")).unwrap();
+        }),
+        ("index.vec.age", "SEAL_TAMPERED", |pack| {
+            let path = pack.join("sealed/embeddings/index.vec.age");
+            let bytes = fs::read(&path).unwrap();
+            fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        }),
+        ("repo", "MISSING_MEMBER", |pack| {
+            fs::remove_dir_all(pack.join("repo")).unwrap()
+        }),
+    ];
+    for (path, code, change) in cases {
+        let copy = repo.place.path().join("changed/pack");
+        drop(fs::remove_dir_all(copy.parent().unwrap()));
+        copy_tree(&pack, &copy);
+        change(&copy);
+        let found = codes(&copy);
+        assert!(
+            found.iter().any(|(p, c)| p.contains(path) && *c == code),
+            "{path} {code}: {found:?}"
+        );
+        assert_eq!(
+            repo.place.pack_in(&repo.root, &["verify", copy.to_str().unwrap()]).code,
+            1
+        );
+    }
+}
+
+#[test]
+fn another_commit_is_named_path_by_path() {
+    let repo = Repo::set_up();
+    repo.write("same", "x");
+    repo.write("gone", "x");
+    repo.commit("one");
+    let (_, pack) = repo.seal(&[]);
+    repo.write("README.md", "changed\n");
+    repo.write("new", "x");
+    repo.git(&["rm", "-q", "gone"]).ok();
+    repo.commit("two");
+    let pack = pack.to_str().unwrap();
+    repo.pack(&["verify", pack, "--rev", "HEAD~1"]).ok();
+    let done = repo.pack(&["verify", pack, "--rev", "HEAD", "--json"]);
+    assert_eq!(done.code, 1);
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let paths: Vec<_> = report["invalid"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(paths, ["README.md", "gone", "new"]);
+    assert_eq!(report["outcome"], "INVALID");
+    assert_eq!(report["repo_state"]["matches"], false);
+    assert_eq!(repo.pack(&["verify", pack, "--rev", "nope", "--json"]).code, 2);
+}
+
+#[test]
+fn what_is_no_pack_is_refused() {
+    let place = Place::new();
+    let write = |name: &str, text: &str| {
+        common::write(&place.path().join(name).join("manifest.json"), text);
+    };
+    write("text", "not json");
+    write("shape", "{}");
+    write("twice", "{\"version\":\"pack.v0\",\"version\":\"pack.v0\"}");
+    write("deep", &"[".repeat(1_000_000));
+    fs::create_dir_all(place.path().join("none")).unwrap();
+    fs::create_dir_all(place.path().join("dir/manifest.json")).unwrap();
+    fs::create_dir_all(place.path().join("link")).unwrap();
+    symlink("../text/manifest.json", place.path().join("link/manifest.json")).unwrap();
+    fs::create_dir_all(place.path().join("fifo")).unwrap();
+    place.run(place.path(), "mkfifo", &["fifo/manifest.json"]).ok();
+    for name in [
+        "text",
+        "shape",
+        "twice",
+        "deep",
+        "none",
+        "dir",
+        "link",
+        "fifo",
+        "text/manifest.json",
+    ] {
+        let done = place.pack_in(place.path(), &["verify", name, "--json"]);
+        assert_eq!(done.code, 2, "{name}");
+        let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+        assert_eq!(
+            (&report["outcome"], &report["refusal"]["code"]),
+            (&"REFUSAL".into(), &"E_BAD_PACK".into()),
+            "{name}"
+        );
+        let human = place.pack_in(place.path(), &["verify", name]);
+        assert_eq!((human.code, human.out().as_str()), (2, "pack verify: REFUSAL\n"));
+    }
+    let done = place.pack_in(place.path(), &["verify", "absent", "--json"]);
+    assert!(done.out().contains("E_IO"), "{}", done.out());
+}
+
+/// Runs `git pack` with these arguments and asserts that it refuses and leaves everything as it was.
+#[track_caller]
+fn assert_refused_cleanly(repo: &Repo, args: &[&str], code: &str) {
+    let before = snapshot(repo.place.path());
+    repo.pack(args).refused(code);
+    let after = snapshot(repo.place.path());
+    let names = |s: &[(PathBuf, u32, Vec<u8>)]| s.iter().map(|(p, ..)| p.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&before), names(&after), "{args:?} left something behind");
+    assert_eq!(before, after, "{args:?} changed something");
+}
+
+#[test]
+fn bad_input_is_refused_and_leaves_nothing() {
+    let (repo, _) = with_vector();
+    repo.git(&["config", "core.fsmonitor", "false"]).ok();
+    symlink("README.md", repo.path("link")).unwrap();
+    repo.place.run(&repo.root, "mkfifo", &["fifo"]).ok();
+    repo.write("d1/same", "1");
+    repo.write("d2/same", "2");
+    repo.write("x/manifest.json", "{}");
+    repo.write("y/a", "file a");
+    repo.write("z/a/b", "dir a");
+    repo.write("full/of/work", "mine");
+    repo.write("sealed/x.age", "x");
+    for (args, code) in [
+        (&["seal", "--rev", "nope"][..], "E_BAD_REVISION"),
+        (&["seal", "absent"], "E_IO"),
+        (&["seal", "link"], "E_IO"),
+        (&["seal", "fifo"], "E_IO"),
+        (&["seal", "--attach", "link"], "E_IO"),
+        (&["seal", "--attach", "absent.vec"], "E_IO"),
+        (&["seal", "--attach", "/etc/hostname"], "E_USAGE"),
+        (&["seal", "--attach", "README.md"], "E_DUPLICATE"),
+        (&["seal", "d1/same", "d2/same"], "E_DUPLICATE"),
+        (&["seal", "x/manifest.json"], "E_DUPLICATE"),
+        (&["seal", "y/a", "z/a"], "E_DUPLICATE"),
+        (&["seal", "sealed"], "E_DUPLICATE"),
+        (&["seal", "--output", "full"], "E_IO"),
+        (&["seal", "--output", "full", "--replace"], "E_IO"),
+        (&["seal", "--output", "README.md"], "E_IO"),
+        (&["seal", "--rev", "HEAD", "README.md"], "E_USAGE"),
+        (
+            &["seal", "--recipient", "age1nobody", "--attach", "embeddings"],
+            "E_USAGE",
+        ),
+        (&["seal", "--scope", "none"], "E_USAGE"),
+        (&["seal", "--no-such-flag"], "E_USAGE"),
+    ] {
+        assert_refused_cleanly(&repo, args, code);
+    }
+}
+
+#[test]
+fn nobody_to_seal_to_is_refused() {
+    let repo = Repo::empty();
+    repo.write("README.md", "x");
+    repo.commit("one");
+    repo.write("a.vec", "secret");
+    let value = repo.pack(&["seal", "--attach", "a.vec"]).refused("E_NO_RECIPIENTS");
+    assert_eq!(value["refusal"]["detail"]["artifacts"][0], "a.vec");
+    assert!(!repo.path("_PACK_RUN").exists());
+    // A configuration that is not committed does not count for a tree pack, and that is said.
+    repo.pack(&["init"]).ok();
+    let value = repo.pack(&["seal", "--attach", "a.vec"]).refused("E_NO_RECIPIENTS");
+    assert!(
+        value["refusal"]["next_command"]
+            .as_str()
+            .unwrap()
+            .contains("git add .gitpack.toml")
+    );
+    assert!(!repo.path("_PACK_RUN").exists());
+}
+
+#[test]
+fn without_a_repository_or_commit_there_is_nothing_to_seal() {
+    let place = Place::new();
+    place.pack_in(place.path(), &["seal"]).refused("E_EMPTY");
+    place
+        .pack_in(place.path(), &["seal", "--rev", "HEAD"])
+        .refused("E_NOT_A_REPOSITORY");
+    place.pack_in(place.path(), &["init"]).refused("E_NOT_A_REPOSITORY");
+    place
+        .pack_in(place.path(), &["recipients", "list"])
+        .refused("E_NOT_A_REPOSITORY");
+    fs::create_dir(place.path().join("empty")).unwrap();
+    place.pack_in(place.path(), &["seal", "empty"]).refused("E_EMPTY");
+    let repo = Repo::empty();
+    repo.pack(&["seal"]).refused("E_BAD_REVISION");
+    assert!(!repo.path("_PACK_RUN").exists());
+}
+
+#[test]
+fn unreadable_input_is_refused_and_leaves_nothing() {
+    assert!(
+        !common::is_root() || run_as_nobody_works(),
+        "this test needs a user who may not read everything"
+    );
+    let place = Place::new();
+    let root = place.path().join("work");
+    for (name, path, code) in [("file", "file", 0o000), ("directory", "d", 0o000)] {
+        drop(fs::remove_dir_all(&root));
+        common::write(&root.join("file"), "x");
+        common::write(&root.join("d/inner"), "x");
+        common::write(&root.join("fine"), "x");
+        let target = root.join(path);
+        open_up(place.path());
+        fs::set_permissions(&target, fs::Permissions::from_mode(code)).unwrap();
+        let output = unprivileged(&place, &root, &["seal", "file", "d", "fine", "-o", "out"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{name}: {text}");
+        assert!(
+            text.contains("E_IO") && text.contains("ermission denied"),
+            "{name}: {text}"
+        );
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut names: Vec<_> = fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["d", "file", "fine"], "{name}");
+    }
+    // And in a pack: what cannot be read is a finding, never a pass.
+    let pack = root.join("out");
+    place.pack_in(&root, &["seal", "file", "d", "-o", "out"]).ok();
+    open_up(place.path());
+    for path in ["out/file", "out/d"] {
+        let target = root.join(path);
+        let mode = fs::metadata(&target).unwrap().permissions();
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o000)).unwrap();
+        let output = unprivileged(&place, &root, &["verify", pack.to_str().unwrap()]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("UNREADABLE_MEMBER"), "{text}");
+        fs::set_permissions(&target, mode).unwrap();
+    }
+}
+
+/// Runs the binary as somebody who may not read everything: as ourselves, or as another user where we are root.
+fn unprivileged(place: &Place, directory: &Path, args: &[&str]) -> std::process::Output {
+    use std::os::unix::process::CommandExt;
+    let mut command = place.command(common::GIT_PACK, directory);
+    if common::is_root() {
+        let copy = place.path().join("git-pack");
+        if !copy.exists() {
+            fs::copy(common::GIT_PACK, &copy).unwrap();
+        }
+        command = place.command(&copy, directory);
+        command.uid(65534).gid(65534);
+    }
+    command.args(args).output().unwrap()
+}
+
+fn run_as_nobody_works() -> bool {
+    let place = Place::new();
+    open_up(place.path());
+    unprivileged(&place, place.path(), &["--version"]).status.success()
+}
+
+fn open_up(root: &Path) {
+    fs::set_permissions(root, fs::Permissions::from_mode(0o777)).unwrap();
+    for entry in fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if fs::symlink_metadata(&path).unwrap().is_dir() {
+            open_up(&path);
+        }
+    }
+}
+
+#[test]
+fn what_stands_at_the_output_is_kept_unless_replacing_was_asked_for() {
+    let repo = Repo::set_up();
+    let (first, pack) = repo.seal(&[]);
+    // Another pack of the same state: the note makes the difference.
+    let value = repo.pack(&["seal", "--note", "n"]).refused("E_IO");
+    let next = value["refusal"]["next_command"].as_str().unwrap();
+    assert_eq!(next, "git pack seal --note n --replace");
+    let (second, same) = repo.seal(&["--note", "n", "--replace"]);
+    assert_eq!(same, pack);
+    assert_ne!(first, second);
+    assert_eq!(codes(&pack), []);
+    // A damaged pack with the right id does not count as standing whole.
+    fs::write(pack.join("repo/README.md"), "damaged").unwrap();
+    repo.pack(&["seal", "--note", "n"]).refused("E_IO");
+    assert_eq!(fs::read_dir(repo.path("_PACK_RUN")).unwrap().count(), 1);
+    // An empty directory is no obstacle.
+    fs::create_dir(repo.path("_PACK_RUN/empty")).unwrap();
+    repo.seal(&["-o", "_PACK_RUN/empty"]);
+}
+
+#[test]
+fn plaintext_under_another_name_stops_the_seal() {
+    let (repo, secret) = with_vector();
+    repo.write("assets/logo.bin", &secret);
+    repo.commit_only("assets/logo.bin");
+    let value = repo
+        .pack(&["seal", "--attach", "embeddings/index.vec"])
+        .refused("E_PLAINTEXT_LEAK");
+    let message = value["refusal"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("assets/logo.bin") && message.contains("embeddings/index.vec"),
+        "{message}"
+    );
+    assert!(!repo.path("_PACK_RUN").exists());
+}
+
+#[test]
+fn a_corrupt_ciphertext_in_the_store_is_refused_by_name() {
+    let (repo, _) = with_vector();
+    repo.seal(&["--attach", "embeddings/index.vec", "-o", "../one"]);
+    let store = repo.path(".git/gitpack/seals");
+    let (path, _, bytes) = snapshot(&store)
+        .into_iter()
+        .find(|(p, ..)| p.extension().is_some_and(|e| e == "age"))
+        .unwrap();
+    let mut flipped = bytes.clone();
+    flipped[300] ^= 1;
+    fs::write(store.join(&path), flipped).unwrap();
+    let done = repo.pack(&["seal", "--attach", "embeddings/index.vec", "-o", "../two"]);
+    assert!(done.stderr.contains(path.to_str().unwrap()), "{}", done.stderr);
+    done.refused("E_CORRUPT");
+    assert!(!repo.place.path().join("two").exists());
+}
+
+#[test]
+fn a_loose_identity_is_refused_and_a_good_one_is_kept() {
+    let repo = Repo::empty();
+    repo.pack(&["init"]).ok();
+    let identity = repo.identity();
+    assert_eq!(fs::metadata(&identity).unwrap().permissions().mode() & 0o777, 0o600);
+    let bytes = fs::read(&identity).unwrap();
+    let second = Repo::empty();
+    fs::set_permissions(&identity, fs::Permissions::from_mode(0o644)).unwrap();
+    let run = |repo: &Repo, identity: &Path| {
+        let output = repo
+            .place
+            .command(common::GIT_PACK, &repo.root)
+            .arg("init")
+            .env("GIT_PACK_IDENTITY", identity)
+            .output();
+        output.unwrap()
+    };
+    let output = run(&second, &identity);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("E_NO_IDENTITY"));
+    assert!(!second.path(".gitpack.toml").exists());
+    fs::set_permissions(&identity, fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(run(&second, &identity).status.success());
+    assert_eq!(fs::read(&identity).unwrap(), bytes);
+    let config = fs::read_to_string(second.path(".gitpack.toml")).unwrap();
+    let key = String::from_utf8(bytes)
+        .unwrap()
+        .lines()
+        .nth(1)
+        .unwrap()
+        .replace("# public key: ", "");
+    assert!(config.contains(&key));
+    assert!(!config.contains("AGE-SECRET"));
+    // Run again: nothing changes.
+    let before = snapshot(&second.root);
+    assert!(run(&second, &identity).status.success());
+    assert_eq!(snapshot(&second.root), before);
+}
+
+#[test]
+fn a_full_disk_leaves_nothing() {
+    let repo = Repo::set_up();
+    repo.write("big.bin", noise(1, 3_000_000));
+    repo.commit("big");
+    // The shell's limit on file sizes stands in for the disk; the signal is ignored, so that the write fails instead.
+    let script = "trap '' XFSZ; ulimit -f 1000; exec git-pack seal -o ../out";
+    let done = repo.place.run(&repo.root, "sh", &["-c", script]);
+    let value = done.refused("E_IO");
+    assert!(
+        value["refusal"]["message"].as_str().unwrap().starts_with("writing "),
+        "{value}"
+    );
+    let mut names: Vec<_> = fs::read_dir(repo.place.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["home", "repo"]);
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_the_pack_whole_or_not_there() {
+    let repo = Repo::set_up();
+    for n in 0..20 {
+        repo.write(&format!("data/{n}.bin"), noise(n, 500_000));
+    }
+    repo.write("s.vec", noise(99, 2_000_000));
+    repo.commit_only("data");
+    for delay in 0..25 {
+        let mut child = repo
+            .place
+            .command(common::GIT_PACK, &repo.root)
+            .args(["seal", "--attach", "s.vec", "-o", "../out/pack"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay * 4));
+        drop(child.kill());
+        child.wait().unwrap();
+        let out = repo.place.path().join("out/pack");
+        if out.exists() {
+            assert_eq!(codes(&out), [], "after {delay}");
+            fs::remove_dir_all(&out).unwrap();
+        }
+    }
+    repo.seal(&["--attach", "s.vec", "-o", "../out/pack"]);
+    let names: Vec<_> = fs::read_dir(repo.place.path().join("out"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["pack"], "what the killed left behind is cleared by the next");
+}
+
+#[test]
+fn a_rule_that_matches_our_own_documents_or_the_copies_directory_does_not_spoil_the_pack() {
+    let repo = Repo::set_up();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    let rule = "[[protect]]\nclass = \"d\"\npaths = [\"*.json\", \"/repo/\", \"private/**\"]\n";
+    repo.write(".gitpack.toml", format!("{config}\n{rule}"));
+    repo.git(&[
+        "update-index",
+        "--add",
+        "--cacheinfo",
+        &format!("160000,{},private/sub", "c".repeat(40)),
+    ])
+    .ok();
+    repo.git(&["add", ".gitpack.toml"]).ok();
+    repo.git(&["commit", "-q", "-m", "rule"]).ok();
+    let (_, pack) = repo.seal(&[]);
+    assert_eq!(codes(&pack), []);
+    assert!(pack.join("sealed/private/sub.age").exists() && !pack.join("repo/private").exists());
+    let pack = pack.to_str().unwrap();
+    repo.pack(&["verify", pack, "--rev", "HEAD"]).ok();
+}
+
+#[test]
+fn a_document_too_long_to_be_read_is_a_finding() {
+    let (repo, _) = with_vector();
+    let (_, pack) = repo.seal(&["--attach", "embeddings/index.vec"]);
+    for document in ["meta/PROTECTED.json", "meta/REPO_STATE.json"] {
+        let path = pack.join(document);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, [vec![b' '; (64 << 20) + 1], whole.clone()].concat()).unwrap();
+        forge(&pack, |_| {});
+        let found = codes(&pack);
+        assert!(found.contains(&(document.to_owned(), "SCHEMA_VIOLATION")), "{found:?}");
+        fs::write(&path, whole).unwrap();
+        forge(&pack, |_| {});
+    }
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_is_not_taken_for_one_without_artifacts() {
+    let (repo, _) = with_vector();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    repo.write(
+        ".gitpack.toml",
+        format!("{config}\n[pack]\nattach = [\"data/*.bin\"]\n"),
+    );
+    repo.git(&["commit", "-qam", "attach"]).ok();
+    repo.write("data/x.bin", "secret");
+    open_up(repo.place.path());
+    if common::is_root() {
+        repo.place
+            .run(repo.place.path(), "chown", &["-R", "65534:65534", "."])
+            .ok();
+    }
+    fs::set_permissions(repo.path("data"), fs::Permissions::from_mode(0o000)).unwrap();
+    let output = unprivileged(&repo.place, &repo.root, &["seal"]);
+    fs::set_permissions(repo.path("data"), fs::Permissions::from_mode(0o755)).unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("E_IO") && text.contains("data"), "{text}");
+    assert!(!repo.path("_PACK_RUN").exists());
+}
