@@ -65,32 +65,58 @@ impl DigestTable {
         if key.len() != self.id_len || self.count == 0 {
             return None;
         }
-        // Ids are uniformly distributed: their leading bits say where a record should be, to within a few.
-        let lead = u64::from_be_bytes(key[..8].try_into().expect("an id has 20 or 32 bytes"));
-        let mut at = ((u128::from(lead) * self.count as u128) >> 64) as usize;
-        let mut step = 1;
-        let (mut low, mut high) = if self.id(at) <= key {
-            while at < self.count && self.id(at) <= key {
-                at += step;
-                step *= 2;
+        // Ids are uniformly distributed, so their leading bits say where a record should be; each look narrows that
+        // down, to a handful of looks. Ids that are not (somebody made them so) are halved instead.
+        let lead = lead(key);
+        let (mut low, mut high) = (0, self.count);
+        let (mut low_lead, mut high_lead) = (0, u64::MAX);
+        for look in 0.. {
+            if low >= high {
+                break;
             }
-            (at.saturating_sub(step / 2), at.min(self.count))
-        } else {
-            while at > 0 && self.id(at) > key {
-                at = at.saturating_sub(step);
-                step *= 2;
-            }
-            (at, (at + step).min(self.count))
-        };
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.id(middle).cmp(key) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return Some(self.value(middle)),
+            let within = match look {
+                0..12 => {
+                    let span = u128::from(high_lead - low_lead) + 1;
+                    let before = u128::from(lead.clamp(low_lead, high_lead) - low_lead);
+                    (before * (high - low) as u128 / span) as usize
+                }
+                _ => (high - low) / 2,
+            };
+            let at = low + within;
+            let id = self.id(at);
+            match self::lead(id).cmp(&lead).then_with(|| id.cmp(key)) {
+                std::cmp::Ordering::Less => (low, low_lead) = (at + 1, self::lead(id)),
+                std::cmp::Ordering::Greater => (high, high_lead) = (at, self::lead(id)),
+                std::cmp::Ordering::Equal => return Some(self.value(at)),
             }
         }
         None
+    }
+
+    /// Returns what [`DigestTable::get`] returns for each id, in one sweep over the table: many ids at a time are found
+    /// faster so, because memory is read in its order.
+    pub fn get_all<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> Vec<Option<(Digest, u64)>> {
+        let ids: Vec<&ObjectId> = ids.collect();
+        let mut found = vec![None; ids.len()];
+        if ids.len() < self.count / 64 {
+            for (found, id) in found.iter_mut().zip(&ids) {
+                *found = self.get(id);
+            }
+            return found;
+        }
+        let mut order: Vec<(u64, usize)> = ids.iter().map(|id| lead(id.as_bytes())).zip(0..).collect();
+        order.sort_unstable();
+        let mut at = 0;
+        for (wanted, index) in order {
+            while at < self.count && lead(self.id(at)) < wanted {
+                at += 1;
+            }
+            // Ids with one lead are rare; all of them are looked at.
+            let same = (at..self.count).take_while(|at| lead(self.id(*at)) == wanted);
+            let key = ids[index].as_bytes();
+            found[index] = same.into_iter().find(|at| self.id(*at) == key).map(|at| self.value(at));
+        }
+        found
     }
 
     /// Returns the bytes of a table with the records of this one and `added`, which may repeat known ids.
@@ -149,6 +175,11 @@ impl DigestTable {
     }
 }
 
+/// Returns the leading eight bytes of an id as a number.
+fn lead(id: &[u8]) -> u64 {
+    u64::from_be_bytes(id[..8].try_into().expect("an id has 20 or 32 bytes"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,6 +212,24 @@ mod tests {
         assert_eq!(table.get(&record(1, 20).0), None);
     }
 
+    #[test]
+    fn ids_that_are_not_spread_evenly_are_found_too() {
+        let id = |n: u16| {
+            let mut bytes = [0; 20];
+            bytes[18..].copy_from_slice(&n.to_be_bytes());
+            ObjectId::from_bytes(&bytes).unwrap()
+        };
+        let records: Vec<_> = (0..5_000).map(|n| (id(2 * n), Digest::of(b""), u64::from(n))).collect();
+        let table = DigestTable::parse(DigestTable::empty().with(&records)).unwrap();
+        for n in 0..5_000 {
+            assert_eq!(table.get(&id(2 * n)).unwrap().1, u64::from(n));
+            assert_eq!(table.get(&id(2 * n + 1)), None);
+        }
+        assert_eq!(table.get(&ObjectId::from_bytes(&[0xff; 20]).unwrap()), None);
+        let ids: Vec<_> = (0..300).map(id).collect();
+        assert_eq!(table.get_all(ids.iter()).iter().flatten().count(), 150);
+    }
+
     proptest! {
         #[test]
         fn what_was_added_is_found_and_nothing_else(
@@ -197,6 +246,9 @@ mod tests {
                 let expected = (first.contains(&seed) || second.contains(&seed)).then_some((hash, size));
                 prop_assert_eq!(table.get(&id), expected);
             }
+            let ids: Vec<_> = (0..500).rev().map(|seed| record(seed, len).0).collect();
+            let one_by_one: Vec<_> = ids.iter().map(|id| table.get(id)).collect();
+            prop_assert_eq!(table.get_all(ids.iter()), one_by_one);
         }
     }
 }

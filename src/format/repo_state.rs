@@ -64,12 +64,26 @@ impl StateEntry {
 }
 
 fn push_line(out: &mut Vec<u8>, hash: &Digest, size: u64, path: &[u8], end: u8) {
-    out.extend_from_slice(hash.hex().as_bytes());
+    out.extend_from_slice(&hash.hex_bytes());
     out.push(b' ');
-    out.extend_from_slice(size.to_string().as_bytes());
+    push_decimal(out, size);
     out.push(b' ');
     out.extend_from_slice(path);
     out.push(end);
+}
+
+fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// Returns the manifest digest of `entries`, which are sorted bytewise by path.
@@ -77,14 +91,20 @@ pub fn manifest_digest(entries: &[StateEntry]) -> Digest {
     digest_lines(entries.iter().map(|e| (&e.hash, e.size, e.entry.path.as_bytes())))
 }
 
+/// Lines are hashed when so many bytes of them have come together.
+const LINES: usize = 64 << 10;
+
 fn digest_lines<'a>(entries: impl Iterator<Item = (&'a Digest, u64, &'a [u8])>) -> Digest {
     let mut hasher = Hasher::default();
-    let mut line = Vec::with_capacity(256);
+    let mut lines = Vec::with_capacity(LINES);
     for (hash, size, path) in entries {
-        line.clear();
-        push_line(&mut line, hash, size, path, b'\n');
-        hasher.update(&line);
+        push_line(&mut lines, hash, size, path, b'\n');
+        if lines.len() > LINES - 1024 {
+            hasher.update(&lines);
+            lines.clear();
+        }
     }
+    hasher.update(&lines);
     hasher.finish()
 }
 

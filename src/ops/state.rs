@@ -122,11 +122,15 @@ pub fn canon(repo: &Repository, commit: &Commit, loaded: &Loaded) -> Result<Stri
 
 /// Adds digest and size to each entry: from the cache where it knows them, else from the object database.
 pub fn hash(repo: &Repository, entries: Vec<TreeEntry>, cache: &DigestCache) -> Result<Vec<StateEntry>> {
-    let mut unknown: Vec<ObjectId> = entries
-        .iter()
-        .filter(|entry| entry.kind != EntryKind::Submodule && cache.get(&entry.id).is_none())
-        .map(|entry| entry.id)
-        .collect();
+    let mut known = cache.get_all(entries.iter().map(|entry| &entry.id));
+    for (entry, known) in entries.iter().zip(&mut known) {
+        if entry.kind == EntryKind::Submodule {
+            let content = entry.id.hex();
+            *known = Some((Digest::of(content.as_bytes()), content.len() as u64));
+        }
+    }
+    let unknown = entries.iter().zip(&known).filter(|(_, known)| known.is_none());
+    let mut unknown: Vec<ObjectId> = unknown.map(|(entry, _)| entry.id).collect();
     unknown.sort_unstable();
     unknown.dedup();
     let hashed: Vec<(ObjectId, Digest, u64)> = repo
@@ -137,23 +141,15 @@ pub fn hash(repo: &Repository, entries: Vec<TreeEntry>, cache: &DigestCache) -> 
         .collect();
     cache.keep(&hashed);
     let look_up = |id: &ObjectId| {
-        cache.get(id).unwrap_or_else(|| {
-            let at = hashed
-                .binary_search_by_key(id, |record| record.0)
-                .expect("every blob that the cache does not know was hashed");
-            (hashed[at].1, hashed[at].2)
-        })
+        let at = hashed.binary_search_by_key(id, |record| record.0);
+        let record = &hashed[at.expect("every blob that the cache does not know was hashed")];
+        (record.1, record.2)
     };
     Ok(entries
         .into_iter()
-        .map(|entry| {
-            let (hash, size) = match entry.kind {
-                EntryKind::Submodule => {
-                    let content = entry.id.hex();
-                    (Digest::of(content.as_bytes()), content.len() as u64)
-                }
-                _ => look_up(&entry.id),
-            };
+        .zip(known)
+        .map(|(entry, known)| {
+            let (hash, size) = known.unwrap_or_else(|| look_up(&entry.id));
             StateEntry { entry, hash, size }
         })
         .collect())

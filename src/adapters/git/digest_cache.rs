@@ -44,6 +44,11 @@ impl DigestCache {
         self.table.get(id)
     }
 
+    /// Returns the same for many blobs.
+    pub fn get_all<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> Vec<Option<(Digest, u64)>> {
+        self.table.get_all(ids)
+    }
+
     /// Keeps `added` for the next time. A clone that cannot be written to is merely slower.
     pub fn keep(&self, added: &[(ObjectId, Digest, u64)]) {
         let Some(path) = &self.path else { return };
