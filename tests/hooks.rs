@@ -626,3 +626,83 @@ fn a_hook_of_others_that_calls_ours_is_left_to_it() {
         &["mine", "a.vec"],
     );
 }
+
+#[test]
+fn refs_without_a_path_are_refused() {
+    let repo = with_remote();
+    repo.write("data.vec", "x");
+    repo.git(&["add", "-f", "data.vec"]).ok();
+    let blob = repo.rev(":data.vec");
+    let tree = repo.git(&["write-tree"]).ok().out().trim().to_owned();
+    for id in [&blob, &tree] {
+        let done = repo.git(&["push", "origin", &format!("{id}:refs/tags/data")]);
+        assert_ne!(done.code, 0);
+        assert!(done.stderr.contains("no path to judge it by"), "{}", done.stderr);
+    }
+}
+
+#[test]
+fn a_remote_that_is_another_now_is_not_taken_for_the_old_one() {
+    let repo = with_remote();
+    leak_and_delete(&repo);
+    repo.git(&["push", "-q", "--no-verify"]).ok();
+    repo.place
+        .run(repo.place.path(), "git", &["init", "-q", "--bare", "public.git"])
+        .ok();
+    repo.git(&["remote", "set-url", "origin", "../public.git"]).ok();
+    assert_blocked(&repo.git(&["push", "origin", "main"]), "set-url", &["data/x.vec"]);
+}
+
+#[test]
+fn hooks_that_git_would_not_run_are_not_installed() {
+    let repo = Repo::empty();
+    repo.git(&["config", "core.hooksPath", ""]).ok();
+    repo.pack(&["install"]).refused("E_UNSUPPORTED");
+    repo.git(&["config", "core.hooksPath", "/dev/null"]).ok();
+    let before = common::snapshot(&repo.root);
+    repo.pack(&["init"]).refused("E_IO");
+    assert_eq!(common::snapshot(&repo.root), before);
+    assert_eq!(fs::read_dir(repo.place.home()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_broken_configuration_can_be_mended() {
+    let repo = with_remote();
+    repo.write(".gitpack.toml", "version = 2\n");
+    repo.git(&["add", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "broken"]).ok();
+    repo.git(&["push", "-q", "--no-verify"]).ok();
+    repo.write(".gitpack.toml", "version = 1\n");
+    repo.git(&["add", "."]).ok();
+    repo.git(&["commit", "-q", "-m", "mended"]).ok();
+    repo.git(&["push", "-q"]).ok();
+    repo.git(&["rm", "-q", ".gitpack.toml"]).ok();
+    repo.write(".gitpack.toml/file", "x");
+    repo.git(&["add", "."]).ok();
+    let done = repo.git(&["commit", "-m", "x"]);
+    assert!(
+        done.code != 0 && done.stderr.contains("found a directory"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn advice_survives_names_that_are_patterns_or_flags() {
+    let repo = Repo::set_up();
+    for name in ["*.vec", ":x.vec", "-d.vec", "kept.txt"] {
+        repo.write(name, name);
+    }
+    repo.git(&["add", "-f", "."]).ok();
+    let done = repo.git(&["commit", "-m", "x"]);
+    let advice = done.stderr.lines().find(|line| line.contains("restore")).unwrap();
+    repo.place
+        .run(&repo.root, "sh", &["-c", &advice[advice.find("git ").unwrap()..]])
+        .ok();
+    repo.git(&["commit", "-q", "-m", "x"]).ok();
+    assert!(repo.git(&["ls-files"]).ok().out().contains("kept.txt"));
+    let advice = done.stderr.lines().find(|line| line.contains("seal --attach")).unwrap();
+    repo.place
+        .run(&repo.root, "sh", &["-c", &advice[advice.find("git ").unwrap()..]])
+        .ok();
+}

@@ -734,7 +734,9 @@ fn bad_input_is_refused_and_leaves_nothing() {
         (&["seal", "--output", "full"], "E_IO"),
         (&["seal", "--output", "full", "--replace"], "E_IO"),
         (&["seal", "--output", "README.md"], "E_IO"),
-        (&["seal", "--rev", "HEAD", "README.md"], "E_USAGE"),
+        (&["seal", "--rev", "HEAD", "absent"], "E_IO"),
+        (&["seal", "--rev", "HEAD", "."], "E_IO"),
+        (&["seal", "--scope", "repo", "README.md"], "E_USAGE"),
         (
             &["seal", "--recipient", "age1nobody", "--attach", "embeddings"],
             "E_USAGE",
@@ -1071,4 +1073,234 @@ fn a_directory_that_cannot_be_listed_is_not_taken_for_one_without_artifacts() {
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("E_IO") && text.contains("data"), "{text}");
     assert!(!repo.path("_PACK_RUN").exists());
+}
+
+#[test]
+fn evidence_can_be_taken_from_a_commit_and_is_bound_to_it() {
+    let (repo, secret) = with_vector();
+    repo.write("reports/a/rvl.json", "{\"version\":\"rvl.v0\"}");
+    repo.write("reports/b.txt", "b");
+    repo.git(&["add", "-f", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "tracked"]).ok();
+    // The disk is not looked at.
+    repo.write("reports/b.txt", "changed on disk");
+    let created = ["--created", "2026-01-15T10:30:00Z"];
+    let args = ["--rev", "HEAD", "reports", "README.md", "embeddings/index.vec"];
+    let (id, pack) = repo.seal(&[&args[..], &created].concat());
+    assert_eq!(fs::read(pack.join("reports/b.txt")).unwrap(), b"b");
+    assert!(pack.join("README.md").exists() && pack.join("reports/a/rvl.json").exists());
+    assert_eq!(opened(&repo, &pack.join("sealed/index.vec.age")), secret);
+    assert_eq!(codes(&pack), []);
+    let state = fs::read_to_string(pack.join("meta/REPO_STATE.json")).unwrap();
+    assert!(
+        state.contains("reports/b.txt") && !state.contains("index.vec"),
+        "{state}"
+    );
+    repo.pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD"]).ok();
+    assert_eq!(
+        repo.pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD~1"]).code,
+        1
+    );
+    assert_eq!(repo.seal(&[&args[..], &created, &["-o", "../again"]].concat()).0, id);
+
+    symlink("README.md", repo.path("link")).unwrap();
+    repo.git(&["add", "link"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "link"]).ok();
+    repo.pack(&["seal", "--rev", "HEAD", "link"]).refused("E_IO");
+}
+
+#[test]
+fn types_are_decided_from_content() {
+    let place = Place::new();
+    let root = place.path().join("in");
+    common::write(&root.join("profile.txt"), "schema_version: 2\nprofile_id: p\n");
+    common::write(&root.join("reg/registry.json"), "{\"tables\":[]}");
+    common::write(&root.join("reg/tables/a.csv"), "x,y\n");
+    common::write(&root.join("reg/lock.json"), "{\"version\":\"lock.v0\"}");
+    common::write(
+        &root.join("rules.json"),
+        "{\"version\":\"verify.rules.v0\",\"rules\":[]}",
+    );
+    common::write(&root.join("noise.bin"), noise(1, 1000));
+    place.pack_in(place.path(), &["seal", "in", "-o", "out"]).ok();
+    let text = fs::read_to_string(place.path().join("out/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let found: Vec<_> = manifest["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| {
+            (
+                m["path"].as_str().unwrap(),
+                m["type"].as_str().unwrap(),
+                m["artifact_version"].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("in/noise.bin", "other", None),
+            ("in/profile.txt", "profile", Some("2")),
+            ("in/reg/lock.json", "lockfile", Some("lock.v0")),
+            ("in/reg/registry.json", "registry", None),
+            ("in/reg/tables/a.csv", "registry", None),
+            ("in/rules.json", "rules", Some("verify.rules.v0")),
+        ]
+    );
+    let out = place.path().join("out");
+    assert_eq!(codes(&out), []);
+    // A forger who declares another version than the content has is found out.
+    forge(&out, |m| m["members"][2]["artifact_version"] = "rvl.v0".into());
+    assert_eq!(codes(&out), [("in/reg/lock.json".to_owned(), "SCHEMA_VIOLATION")]);
+}
+
+#[test]
+fn a_tree_pack_without_its_documents_is_none() {
+    let (repo, secret) = with_vector();
+    let (_, pack) = repo.seal(&["--attach", "embeddings/index.vec"]);
+    let drop_all = |copy: &Path, paths: &[&str]| {
+        for path in paths {
+            fs::remove_file(copy.join(path)).unwrap();
+        }
+        fs::write(copy.join("repo/y.vec"), &secret).unwrap();
+        forge(copy, |m| {
+            let members = m["members"].as_array_mut().unwrap();
+            members.retain(|m| !paths.contains(&m["path"].as_str().unwrap()));
+            members.push(serde_json::json!({"path": "repo/y.vec", "type": "other", "bytes_hash": ""}));
+            members.sort_by(|a, b| a["path"].as_str().cmp(&b["path"].as_str()));
+        });
+    };
+    let sealed = ["SEALED_ARTIFACTS.json", "sealed/embeddings/index.vec.age"];
+    for documents in [
+        &["meta/PACK_INFO.json"][..],
+        &["meta/PROTECTED.json", sealed[0], sealed[1]],
+        &[
+            "meta/FILE_TREE.txt",
+            "meta/FILE_INDEX.json",
+            "meta/PACK_INFO.json",
+            "meta/PROVENANCE.json",
+        ],
+        &["meta/REPO_STATE.json"],
+    ] {
+        let copy = repo.place.path().join("forged");
+        drop(fs::remove_dir_all(&copy));
+        copy_tree(&pack, &copy);
+        drop_all(&copy, documents);
+        let found = codes(&copy);
+        for document in documents.iter().filter(|path| path.starts_with("meta/")) {
+            assert!(
+                found.contains(&((*document).to_owned(), "SCHEMA_VIOLATION")),
+                "{document}: {found:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_weakened_registry_shows() {
+    let (repo, _) = with_vector();
+    let (_, pack) = repo.seal(&["--attach", "embeddings/index.vec"]);
+    let path = pack.join("meta/PROTECTED.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let allow = r#",{"class":"all","origin":"config","paths":["**"],"policy":"allowed"}]],"version""#;
+    // By itself a rule more may be what the configuration says; the commit knows better.
+    for (weak, rev) in [
+        (text.replace("]],\"version\"", allow), true),
+        (text.replace("\"**/*.vec\",", ""), false),
+    ] {
+        assert_ne!(weak, text);
+        fs::write(&path, &weak).unwrap();
+        let hash = gitpack::format::digest::Digest::of(weak.as_bytes()).to_string();
+        let sealed = pack.join("SEALED_ARTIFACTS.json");
+        let whole = fs::read(&sealed).unwrap();
+        let mut document: gitpack::format::sealed::SealedArtifacts = serde_json::from_slice(&whole).unwrap();
+        document.registry_hash = gitpack::format::digest::Digest::parse_ref(&hash).unwrap();
+        document.sealed_digest = document.computed_digest().to_string();
+        fs::write(&sealed, document.to_bytes()).unwrap();
+        forge(&pack, |_| {});
+        let args = ["verify", pack.to_str().unwrap(), "--rev", "HEAD"];
+        let done = repo.pack(&args[..if rev { 4 } else { 2 }]);
+        assert_eq!(done.code, 1, "{}", done.out());
+        assert!(done.out().contains("meta/PROTECTED.json"), "{}", done.out());
+    }
+}
+
+#[test]
+fn several_at_once_come_to_one_identity_and_one_ciphertext() {
+    let place = Place::new();
+    let roots: Vec<PathBuf> = (0..6).map(|n| place.path().join(format!("r{n}"))).collect();
+    for root in &roots {
+        fs::create_dir(root).unwrap();
+        place.run(root, "git", &["init", "-q"]).ok();
+    }
+    let run_all = |commands: Vec<std::process::Command>| -> Vec<std::process::Output> {
+        let children: Vec<_> = commands
+            .into_iter()
+            .map(|mut c| {
+                c.stdout(std::process::Stdio::piped())
+                    .stderr(std::process::Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        children.into_iter().map(|c| c.wait_with_output().unwrap()).collect()
+    };
+    let command = |root: &Path, args: &[&str]| {
+        let mut command = place.command(common::GIT_PACK, root);
+        command.args(args);
+        command
+    };
+    for output in run_all(roots.iter().map(|root| command(root, &["init"])).collect()) {
+        assert!(output.status.success());
+    }
+    let identity = fs::read_to_string(place.home().join(".config/git-pack/identity.txt")).unwrap();
+    let recipient = identity.lines().nth(1).unwrap().replace("# public key: ", "");
+    for root in &roots {
+        assert!(
+            fs::read_to_string(root.join(".gitpack.toml"))
+                .unwrap()
+                .contains(&recipient)
+        );
+    }
+    let root = &roots[0];
+    place.run(root, "git", &["add", "."]).ok();
+    place.run(root, "git", &["commit", "-q", "-m", "x"]).ok();
+    common::write(&root.join("big.vec"), noise(4, 3_000_000));
+    let args = ["seal", "--attach", "big.vec"];
+    let ids: std::collections::BTreeSet<Vec<u8>> = run_all((0..6).map(|_| command(root, &args)).collect())
+        .into_iter()
+        .map(|output| {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        })
+        .collect();
+    assert_eq!(ids.len(), 1);
+    place.pack_in(root, &args).ok();
+}
+
+#[test]
+fn an_identity_is_not_put_where_git_could_track_it() {
+    let repo = Repo::empty();
+    let run = |key: &str, value: &str| {
+        let output = repo
+            .place
+            .command(common::GIT_PACK, &repo.root)
+            .arg("init")
+            .env(key, value)
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    let before = snapshot(&repo.root);
+    let (code, text) = run("GIT_PACK_IDENTITY", "id.txt");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("E_NO_IDENTITY"), "{text}");
+    assert_eq!(snapshot(&repo.root), before);
+    // A relative XDG path is none.
+    assert_eq!(run("XDG_CONFIG_HOME", "conf").0, Some(0));
+    assert!(!repo.path("conf").exists() && repo.identity().exists());
 }

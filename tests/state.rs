@@ -351,3 +351,27 @@ fn a_reftable_repository_is_refused_by_name() {
         "{value}"
     );
 }
+
+#[test]
+fn an_object_that_is_another_than_its_id_says_is_refused_and_not_remembered() {
+    let repo = Repo::empty();
+    repo.write("a", "real content");
+    repo.write("large.bin", noise(2, 17 << 20));
+    repo.commit("one");
+    let expected = repo.pack(&["state", "--no-cache"]).ok().out();
+    repo.write("other", "other content");
+    repo.write("other.bin", noise(3, 17 << 20));
+    let object = |id: &str| repo.path(&format!(".git/objects/{}/{}", &id[..2], &id[2..]));
+    for (path, other) in [("a", "other"), ("large.bin", "other.bin")] {
+        let (real, other) = (
+            object(&repo.rev(&format!("HEAD:{path}"))),
+            repo.git(&["hash-object", "-w", other]).ok().out(),
+        );
+        let good = fs::read(&real).unwrap();
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::copy(object(other.trim()), &real).unwrap();
+        repo.pack(&["state", "--json"]).refused("E_CORRUPT");
+        fs::write(&real, good).unwrap();
+    }
+    assert_eq!(repo.pack(&["state"]).ok().out(), expected);
+}

@@ -130,6 +130,20 @@ pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Gives a file's bytes to `each`, some at a time.
+pub fn read_in_chunks(path: &Path, mut each: impl FnMut(&[u8])) -> Result<()> {
+    let mut file = File::open(path).map_err(Refusal::io("opening", path))?;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => each(&buffer[..n]),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Refusal::io("reading", path)(e)),
+        }
+    }
+}
+
 /// Writes a whole file in one step: a reader sees the old bytes or the new, never a part.
 ///
 /// A new file gets `mode` less the umask; one that stands keeps its own. A link is written through.
@@ -160,6 +174,34 @@ pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability
         sync_directory(directory)?;
     }
     Ok(())
+}
+
+/// Writes a whole new file for its owner's eyes only; returns false, and changes nothing, if something stands there.
+pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let writing = |e| Refusal::io("writing", path)(e);
+    let mut file = tempfile::Builder::new()
+        .prefix(".git-pack-")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(parent(path))
+        .map_err(writing)?;
+    io::Write::write_all(&mut file, bytes).map_err(writing)?;
+    file.as_file().sync_all().map_err(writing)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => sync_directory(parent(path)).map(|()| true),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(writing(e.error)),
+    }
+}
+
+/// Refuses if nothing could be written into the directory at `path`, or into the nearest one above it that exists.
+pub fn ensure_writable(path: &Path) -> Result<()> {
+    let standing = path.ancestors().find(|path| exists(path)).unwrap_or(path);
+    let refuse = |e: io::Error| Refusal::io("writing to", standing)(e);
+    if !std::fs::metadata(standing).map_err(refuse)?.is_dir() {
+        return Err(refuse(io::Error::from(io::ErrorKind::NotADirectory)));
+    }
+    rustix::fs::access(standing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
+        .map_err(|e| refuse(e.into()))
 }
 
 /// Returns the directory that holds `path`.
@@ -203,6 +245,17 @@ pub fn exists(path: &Path) -> bool {
 /// Returns whether `path` is a directory, not a link to one.
 pub fn is_directory(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
+}
+
+/// Returns the size of the regular file at `relative` below `root`; none if there is none, or a link is on the way.
+pub fn regular_size(root: &Path, relative: &str) -> Option<u64> {
+    for (at, _) in relative.match_indices('/') {
+        if !is_directory(&root.join(&relative[..at])) {
+            return None;
+        }
+    }
+    let meta = std::fs::symlink_metadata(root.join(relative)).ok()?;
+    meta.is_file().then_some(meta.len())
 }
 
 /// Returns whether `path` is a directory with nothing in it.

@@ -3,6 +3,7 @@
 pub mod cipher;
 pub mod files;
 pub mod git;
+pub mod ledger;
 pub mod pack_dir;
 pub mod seal_store;
 pub mod staging;

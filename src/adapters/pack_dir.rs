@@ -19,9 +19,9 @@ use crate::format::sealed::SealHeader;
 pub const MAX_DOCUMENT: u64 = MAX_BYTES;
 
 /// What stands under a path below a pack's root.
-pub enum Found {
+pub enum Found<E> {
     /// A declared regular file, read to its end.
-    Read(MemberRead),
+    Read(MemberRead<E>),
     /// A regular file that the manifest does not declare.
     Undeclared,
     /// A link, FIFO, socket or device.
@@ -35,7 +35,7 @@ pub enum Found {
 }
 
 /// What was read of a member.
-pub struct MemberRead {
+pub struct MemberRead<E> {
     /// SHA-256 of its bytes.
     pub hash: Digest,
     /// Its bytes.
@@ -44,6 +44,21 @@ pub struct MemberRead {
     pub content: Option<Vec<u8>>,
     /// Its age header, where that was asked for.
     pub seal: Option<Result<SealHeader, String>>,
+    /// Whatever was found out by looking at the whole content, where that was asked for.
+    pub examined: Option<E>,
+}
+
+/// What to do with a declared member besides hashing it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing.
+    Hash,
+    /// Keep its bytes.
+    Content,
+    /// Parse its age header.
+    Seal,
+    /// Look at its bytes, if there are at most so many; otherwise at none.
+    Examine(usize),
 }
 
 /// Reads and parses the manifest of the pack at `root`.
@@ -82,25 +97,25 @@ pub fn manifest(root: &Path) -> Result<ManifestDocument> {
 
 /// Reads everything below `root` except the manifest: declared files are hashed, in parallel and constant memory.
 ///
-/// `documents` are read whole as well, and of members for which `is_seal` holds the age header is parsed.
-pub fn observe(
+/// `want` says what else to do with each, and `examine` looks at the content of those to be examined.
+pub fn observe<E: Send>(
     root: &Path,
     declared: &BTreeSet<&[u8]>,
-    documents: &[&str],
-    is_seal: impl Fn(&str) -> bool + Sync,
-) -> Result<BTreeMap<Vec<u8>, Found>> {
+    want: impl Fn(&str) -> Want + Sync,
+    examine: impl Fn(&str, Option<&[u8]>) -> E + Sync,
+) -> Result<BTreeMap<Vec<u8>, Found<E>>> {
     let walked = files::walk(root, |_| true);
     let found = workers::map(
         &walked,
         || Ok(vec![0; 128 << 10]),
-        |buffer, (path, walked)| -> Result<Option<Found>> {
+        |buffer, (path, walked)| -> Result<Option<Found<E>>> {
             Ok(Some(match walked {
                 Walked::File if path == MANIFEST.as_bytes() => return Ok(None),
                 Walked::File if declared.contains(path.as_slice()) => {
                     let name = std::str::from_utf8(path).unwrap_or_default();
-                    let whole = documents.contains(&name);
+                    let want = want(name);
                     let file = root.join(OsStr::from_bytes(path));
-                    match read_member(&file, whole, is_seal(name), buffer) {
+                    match read_member(&file, want, buffer, |content| examine(name, content)) {
                         Ok(read) => Found::Read(read),
                         Err(Refusal::NotRegular { kind, .. }) => Found::NotRegular(kind),
                         Err(Refusal::Io { source, .. }) => Found::Unreadable(io_reason(&source)),
@@ -130,11 +145,21 @@ pub fn observe(
         .collect())
 }
 
-fn read_member(path: &Path, whole: bool, seal: bool, buffer: &mut [u8]) -> Result<MemberRead> {
+fn read_member<E>(
+    path: &Path,
+    want: Want,
+    buffer: &mut [u8],
+    examine: impl FnOnce(Option<&[u8]>) -> E,
+) -> Result<MemberRead<E>> {
     let opened = open_regular(path)?;
+    let keep = match want {
+        Want::Content => MAX_DOCUMENT,
+        Want::Examine(max) => max as u64,
+        Want::Hash | Want::Seal => 0,
+    };
     let mut hasher = Hasher::default();
     let mut size = 0;
-    let mut content = (whole && opened.size <= MAX_DOCUMENT).then(Vec::new);
+    let mut content = (keep > 0 && opened.size <= keep).then(Vec::new);
     loop {
         let n = match (&opened.file).read(buffer) {
             Ok(0) => break,
@@ -148,17 +173,20 @@ fn read_member(path: &Path, whole: bool, seal: bool, buffer: &mut [u8]) -> Resul
             content.extend_from_slice(&buffer[..n]);
         }
     }
-    let seal = if seal {
-        let again = open_regular(path)?;
-        Some(cipher::header(&again.file))
-    } else {
-        None
+    let seal = match want {
+        Want::Seal => Some(cipher::header(&open_regular(path)?.file)),
+        _ => None,
     };
     opened.ensure_unchanged()?;
+    let examined = match want {
+        Want::Examine(_) => Some(examine(content.take().as_deref())),
+        _ => None,
+    };
     Ok(MemberRead {
         hash: hasher.finish(),
         size,
         content,
         seal,
+        examined,
     })
 }

@@ -23,6 +23,17 @@ impl SealStore {
         }
     }
 
+    /// Waits until no other process seals here, and keeps others waiting until the returned file is dropped: two that seal
+    /// one artifact at once must come to one ciphertext.
+    #[must_use = "the lock ends when this is dropped"]
+    pub fn lock(&self) -> Result<File> {
+        create_private_dir(&self.directory)?;
+        let path = self.directory.join("lock");
+        let file = File::create(&path).map_err(Refusal::io("opening", &path))?;
+        file.lock().map_err(Refusal::io("locking", &path))?;
+        Ok(file)
+    }
+
     /// Returns the receipt of an earlier sealing of this plaintext for exactly these recipients.
     ///
     /// A receipt that cannot be read or is not what its name says is `E_CORRUPT`: sealing anew without a word would change

@@ -60,6 +60,9 @@ impl Staging {
                     _lock: lock,
                 };
                 std::fs::create_dir(&staging.root).map_err(Refusal::io("creating", &staging.root))?;
+                // What a kill leaves in a work tree is nothing for git to add.
+                let ignore = staging.directory.join(".gitignore");
+                std::fs::write(&ignore, "*\n").map_err(Refusal::io("writing", &ignore))?;
                 Ok(staging)
             }
             Err(e) => {

@@ -20,6 +20,9 @@ use crate::format::repo_state::Mode;
     after_help = "Exit status: 0 yes (created, OK, clean, same), 1 a sound no (INVALID, a leak, another state), 2 refused (it could not be judged or done)."
 )]
 pub(super) struct Arguments {
+    /// Keep no record in the witness ledger
+    #[arg(long, global = true)]
+    pub(super) no_witness: bool,
     #[command(subcommand)]
     pub(super) command: Command,
 }
@@ -34,6 +37,12 @@ pub(super) enum Command {
     Seal(Seal),
     /// Verify a pack: integrity, closed set, seals, leaks
     Verify(Verify),
+    /// Compare two packs
+    Diff(Diff),
+    /// Show what is in a pack
+    Inspect(Inspect),
+    /// Query the ledger of what was done
+    Witness(Witness),
     /// List, add or remove those who can open what is sealed here
     Recipients(Recipients),
     /// Install the hooks that guard commit and push
@@ -94,7 +103,7 @@ pub(super) struct Seal {
     /// Files and directories to seal as evidence
     #[arg(value_name = "ARTIFACT")]
     pub(super) artifacts: Vec<PathBuf>,
-    /// The commit of a tree pack [default: HEAD]
+    /// The commit of a tree pack [default: HEAD]; with artifacts, take them from its tree
     #[arg(long)]
     pub(super) rev: Option<String>,
     /// A scope of .gitpack.toml [default: its default scope, else everything]
@@ -130,6 +139,83 @@ pub(super) struct Verify {
     /// Print one JSON document (pack.verify.v0)
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Diff {
+    /// The pack before
+    pub(super) a: PathBuf,
+    /// The pack after
+    pub(super) b: PathBuf,
+    /// Print one JSON document (pack.diff.v0)
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Inspect {
+    /// The pack's directory
+    pub(super) pack: PathBuf,
+    /// Print one JSON document (pack.inspect.v0)
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Witness {
+    #[command(subcommand)]
+    pub(super) command: WitnessCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum WitnessCommand {
+    /// Print the records that match, oldest first; exit with 1 if there are none
+    Query {
+        #[command(flatten)]
+        filter: WitnessFilter,
+        /// Print one JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the newest record of git-pack; exit with 1 if there is none
+    Last {
+        /// Print it as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print how many records match
+    Count {
+        #[command(flatten)]
+        filter: WitnessFilter,
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check ids and chain of git-pack's records; exit with 1 at the first break
+    Verify {
+        /// Print a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct WitnessFilter {
+    /// Records of this tool
+    #[arg(long, default_value = "pack")]
+    pub(super) tool: String,
+    /// Not before this time
+    #[arg(long, value_name = "RFC3339")]
+    pub(super) since: Option<String>,
+    /// Not after this time
+    #[arg(long, value_name = "RFC3339")]
+    pub(super) until: Option<String>,
+    /// With this outcome, such as OK or REFUSAL
+    #[arg(long)]
+    pub(super) outcome: Option<String>,
+    /// With an input of this hash
+    #[arg(long, value_name = "HASH")]
+    pub(super) input_hash: Option<String>,
 }
 
 #[derive(Args)]
@@ -171,16 +257,24 @@ pub(super) enum HookName {
 }
 
 /// The commands whose results are for machines only with `--json`; all others print a refusal's envelope.
-pub(super) const WITH_JSON: [&str; 2] = ["state", "verify"];
+pub(super) const WITH_JSON: [&str; 5] = ["state", "verify", "diff", "inspect", "witness"];
 
 impl Command {
     /// Returns how this command tells of a refusal.
     pub(super) fn style(&self) -> Style {
         match self {
-            Self::Hook(_) => Style::Human,
+            Self::Hook(_) => Style::Hook,
             Self::Verify(args) if args.json => Style::VerifyJson,
             Self::Verify(_) => Style::Verify,
-            Self::State(args) if !args.json => Style::Human,
+            Self::State(State { json, .. }) | Self::Diff(Diff { json, .. }) | Self::Inspect(Inspect { json, .. }) => {
+                Style::with_json(*json)
+            }
+            Self::Witness(args) => Style::with_json(match args.command {
+                WitnessCommand::Query { json, .. }
+                | WitnessCommand::Last { json }
+                | WitnessCommand::Count { json, .. }
+                | WitnessCommand::Verify { json } => json,
+            }),
             _ => Style::Envelope,
         }
     }

@@ -18,14 +18,18 @@ pub(super) fn context() -> Result<Context> {
         now: now(),
         source_date_epoch: source_date_epoch()?,
         identity: path("GIT_PACK_IDENTITY"),
-        config_home: path("XDG_CONFIG_HOME").or_else(|| home().map(|home| home.join(".config"))),
+        config_home: path("XDG_CONFIG_HOME")
+            // The XDG specification has relative paths ignored.
+            .filter(|path| path.is_absolute())
+            .or_else(|| home().map(|home| home.join(".config"))),
+        ledger: path("EPISTEMIC_WITNESS").or_else(|| home().map(|home| home.join(".epistemic/witness.jsonl"))),
         binary: env::current_exe().map_err(Refusal::io("finding", Path::new("this program's own file")))?,
     })
 }
 
 /// Returns the user's home directory.
 pub(super) fn home() -> Option<PathBuf> {
-    env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+    env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 fn now() -> Timestamp {

@@ -1,8 +1,10 @@
 //! Arguments, environment, terminal and exit codes: the only place that talks to a person.
 
+mod account;
 mod args;
 mod env;
 mod output;
+mod witness;
 
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +17,8 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
 use crate::ops::seal::SealRequest;
 use crate::ops::state::StateRequest;
-use crate::ops::{Context, hook, init, install, recipients, seal, state, verify};
+use crate::ops::{Context, diff, hook, init, inspect, install, recipients, seal, state, verify};
+use account::Account;
 use args::{Arguments, Command, HookName, RecipientsCommand};
 use output::{Output, human, json, refusal};
 
@@ -50,14 +53,22 @@ fn dispatch(output: &mut Output) -> u8 {
     };
     let command = arguments.command;
     let style = command.style();
-    let outcome = env::context().and_then(|ctx| answer(&ctx, command, output));
-    match outcome {
+    let ctx = match env::context() {
+        Ok(ctx) => ctx,
+        Err(refused) => return refusal::print(output, &refused, style),
+    };
+    let mut account = Account::of(&command).filter(|_| !arguments.no_witness);
+    let code = match answer(&ctx, command, output, &mut account) {
         Ok(code) => match output.flush() {
             Ok(()) => code,
             Err(refused) => refusal::print(output, &refused, Style::Human),
         },
         Err(refused) => refusal::print(output, &refused, style),
+    };
+    if let Some(account) = account {
+        account.close(&ctx, code, output);
     }
+    code
 }
 
 /// How a command tells of a refusal.
@@ -65,12 +76,20 @@ fn dispatch(output: &mut Output) -> u8 {
 enum Style {
     /// On stderr alone.
     Human,
+    /// On stderr, to somebody who called git.
+    Hook,
     /// The envelope on stdout as well.
     Envelope,
     /// The human form of `verify`.
     Verify,
     /// The document of `verify --json`.
     VerifyJson,
+}
+
+impl Style {
+    fn with_json(json: bool) -> Self {
+        if json { Self::Envelope } else { Self::Human }
+    }
 }
 
 /// Help and version are answers; every other word of clap's is a usage error, exit 2.
@@ -80,16 +99,26 @@ fn usage(output: &mut Output, error: &clap::Error) -> u8 {
         return YES;
     }
     let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    output.err(&format!("git-pack: {text}"));
+    let text = match text.strip_prefix("error: ") {
+        Some(problem) => format!("git-pack: {problem}"),
+        // Called with nothing at all: the help says what there is.
+        None => text,
+    };
+    output.err(&text);
     if env::wants_envelope() {
-        let refused = Refusal::usage(text.lines().next().unwrap_or_default());
+        let problem: Vec<&str> = text
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .map(str::trim)
+            .collect();
+        let problem = problem.join(" ");
+        let refused = Refusal::usage(problem.strip_prefix("git-pack: ").unwrap_or(&problem));
         output.out(&refusal::envelope(&refused));
     }
     REFUSED
 }
 
-fn answer(ctx: &Context, command: Command, output: &mut Output) -> Result<u8> {
+fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Option<Account>) -> Result<u8> {
     match command {
         Command::Init => human::init(output, ctx, &init::init(ctx)?),
         Command::Install => {
@@ -116,6 +145,9 @@ fn answer(ctx: &Context, command: Command, output: &mut Output) -> Result<u8> {
             };
             let report = seal::seal(ctx, &request)?;
             human::sealed(output, ctx, &report, started.elapsed());
+            if let Some(account) = account {
+                account.sealed(&report);
+            }
         }
         Command::Verify(args) => {
             let report = verify::verify(ctx, &args.pack, args.rev.as_deref())?;
@@ -123,8 +155,31 @@ fn answer(ctx: &Context, command: Command, output: &mut Output) -> Result<u8> {
                 true => output.out(&json::verify(&report)),
                 false => human::verified(output, &report),
             }
+            if let Some(account) = account {
+                account.verified(&report);
+            }
             return Ok(if report.findings.is_empty() { YES } else { NO });
         }
+        Command::Diff(args) => {
+            let report = diff::diff(ctx, &args.a, &args.b)?;
+            match args.json {
+                true => output.out(&json::diff(&report)),
+                false => human::compared(output, &report),
+            }
+            let same = report.difference.is_empty();
+            if let Some(account) = account {
+                account.compared(same);
+            }
+            return Ok(if same { YES } else { NO });
+        }
+        Command::Inspect(args) => {
+            let report = inspect::inspect(ctx, &args.pack)?;
+            match args.json {
+                true => output.out(&json::inspect(&report)),
+                false => human::inspected(output, &report),
+            }
+        }
+        Command::Witness(args) => return witness::answer(ctx, args.command, output),
         Command::Recipients(command) => match command.command {
             RecipientsCommand::List => {
                 for recipient in recipients::list(ctx)? {

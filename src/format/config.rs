@@ -290,7 +290,11 @@ fn edit_recipients(text: &str, edit: impl FnOnce(&mut Array) -> bool) -> Result<
         return Ok(None);
     }
     lay_out(list);
-    Ok(Some(document.to_string()))
+    let edited = document.to_string();
+    Ok(Some(match text.contains("\r\n") {
+        true => edited.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => edited,
+    }))
 }
 
 /// Puts each recipient on a line of its own, keeping the comments that stand before them.
@@ -356,6 +360,9 @@ mod tests {
         assert_eq!(add_recipient(&added, "b").unwrap(), None);
         assert_eq!(remove_recipient(&added, "b").unwrap().unwrap(), text);
         assert_eq!(remove_recipient(text, "b").unwrap(), None);
+
+        let dos = text.replace('\n', "\r\n");
+        assert_eq!(add_recipient(&dos, "b").unwrap().unwrap(), added.replace('\n', "\r\n"));
 
         let bare = "version = 1\n";
         let added = add_recipient(bare, "a").unwrap().unwrap();

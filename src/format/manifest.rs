@@ -41,6 +41,11 @@ impl MemberType {
         "lockfile", "report", "artifact", "rules", "pack", "profile", "registry", "other",
     ];
 
+    /// Returns the word that manifests use.
+    pub fn as_str(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+
     /// Returns the type that a JSON document's `version` stands for, if it is a known one.
     pub fn of_version(version: &str) -> Option<Self> {
         Some(match version {
@@ -127,6 +132,10 @@ pub struct Declared {
 /// A manifest as it was read: what it says, what its id should be, and where it departs from the schema.
 #[derive(Debug)]
 pub struct ManifestDocument {
+    /// SHA-256 of the file.
+    pub file_hash: Digest,
+    /// Its bytes.
+    pub file_bytes: u64,
     /// The declared id.
     pub pack_id: String,
     /// The id that the document has by its content.
@@ -247,6 +256,8 @@ impl ManifestDocument {
         }
         let computed_id = self::pack_id(&mut value);
         Ok(Self {
+            file_hash: Digest::of(bytes),
+            file_bytes: bytes.len() as u64,
             pack_id,
             computed_id,
             member_count,

@@ -16,3 +16,4 @@ pub mod repo_state;
 pub mod sealed;
 pub mod timestamp;
 pub mod tree_meta;
+pub mod witness;

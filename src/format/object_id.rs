@@ -3,8 +3,9 @@
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+use sha1::Digest as _;
 
-use crate::format::digest::push_hex;
+use crate::format::digest::{Hasher, push_hex};
 
 /// A git object id of 20 or 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +43,43 @@ impl ObjectId {
     /// Returns the first seven hex digits, for people.
     pub fn short(&self) -> String {
         self.hex()[..7].to_owned()
+    }
+}
+
+/// Hashes an object as git does: its type and size, a NUL, its content.
+pub struct ObjectHasher(Inner);
+
+enum Inner {
+    Sha1(sha1::Sha1),
+    Sha256(Hasher),
+}
+
+impl ObjectHasher {
+    /// Begins an object of `kind` (`blob`, `tree`, `commit`) and `size`, hashed as `like` was.
+    pub fn new(like: &ObjectId, kind: &str, size: u64) -> Self {
+        let mut hasher = Self(match like.len {
+            20 => Inner::Sha1(sha1::Sha1::new()),
+            _ => Inner::Sha256(Hasher::default()),
+        });
+        hasher.update(format!("{kind} {size}\0").as_bytes());
+        hasher
+    }
+
+    /// Adds some of the content.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            Inner::Sha1(hasher) => hasher.update(bytes),
+            Inner::Sha256(hasher) => hasher.update(bytes),
+        }
+    }
+
+    /// Returns the id.
+    pub fn finish(self) -> ObjectId {
+        let id = match self.0 {
+            Inner::Sha1(hasher) => ObjectId::from_bytes(&hasher.finalize()),
+            Inner::Sha256(hasher) => ObjectId::from_bytes(hasher.finish().as_bytes()),
+        };
+        id.expect("both hashes have the length of an id")
     }
 }
 

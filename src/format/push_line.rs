@@ -4,10 +4,12 @@ use crate::format::digest::parse_hex;
 use crate::format::object_id::ObjectId;
 
 /// One ref to be pushed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushLine {
     /// The object to be pushed; none for a deletion.
     pub local: Option<ObjectId>,
+    /// The ref on the remote, such as `refs/heads/main`.
+    pub remote_ref: String,
     /// The object that the remote ref has now; none if there is no such ref yet.
     pub remote: Option<ObjectId>,
 }
@@ -23,10 +25,11 @@ impl PushLine {
                 // Ref names have no spaces, but a revision such as `HEAD@{1 day ago}` may stand in the first field.
                 let mut fields = line.rsplitn(4, |byte| *byte == b' ');
                 let remote = fields.next().ok_or_else(wrong)?;
-                fields.next().ok_or_else(wrong)?;
+                let remote_ref = fields.next().ok_or_else(wrong)?;
                 let local = fields.next().ok_or_else(wrong)?;
                 fields.next().ok_or_else(wrong)?;
                 Ok(Self {
+                    remote_ref: String::from_utf8_lossy(remote_ref).into_owned(),
                     local: parse_id(local).ok_or_else(wrong)?,
                     remote: parse_id(remote).ok_or_else(wrong)?,
                 })
@@ -53,18 +56,14 @@ mod tests {
         let (one, zero) = ("1".repeat(40), "0".repeat(40));
         let text = format!("HEAD@{{1 day ago}} {one} refs/heads/a {zero}\n(delete) {zero} refs/heads/b {one}\n");
         let id = ObjectId::from_bytes(&[0x11; 20]);
+        let line = |local, remote_ref: &str, remote| PushLine {
+            local,
+            remote_ref: remote_ref.into(),
+            remote,
+        };
         assert_eq!(
             PushLine::parse_all(text.as_bytes()).unwrap(),
-            [
-                PushLine {
-                    local: id,
-                    remote: None
-                },
-                PushLine {
-                    local: None,
-                    remote: id
-                }
-            ]
+            [line(id, "refs/heads/a", None), line(None, "refs/heads/b", id)]
         );
         let wide = format!("a {} b {}", "2".repeat(64), "0".repeat(64));
         assert_eq!(

@@ -62,6 +62,14 @@ pub fn shown(path: &[u8]) -> String {
     out
 }
 
+/// Returns a sentence for a person's eye: itself, unless something in it could break a line or speak to the terminal.
+pub fn harmless(text: &str) -> String {
+    match text.chars().any(|c| c != '"' && is_unsafe_to_print(c)) {
+        true => shown(text.as_bytes()),
+        false => text.to_owned(),
+    }
+}
+
 fn push_octal(out: &mut String, bytes: &[u8]) {
     for byte in bytes {
         out.push_str(&format!("\\{byte:03o}"));

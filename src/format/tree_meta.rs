@@ -23,6 +23,8 @@ pub const PROVENANCE: &str = "meta/PROVENANCE.json";
 pub const PROTECTED: &str = "meta/PROTECTED.json";
 /// The documents of a pack, other than its manifest and the list of its seals.
 pub const DOCUMENTS: [&str; 6] = [REPO_STATE, FILE_INDEX, FILE_TREE, PACK_INFO, PROVENANCE, PROTECTED];
+/// Those of them that only tree packs have; a tree pack has them all, and [`REPO_STATE`] and [`PROTECTED`] as well.
+pub const OF_TREE_PACKS: [&str; 4] = [FILE_INDEX, FILE_TREE, PACK_INFO, PROVENANCE];
 /// Directory of the plain copies of the tree's entries.
 pub const REPO: &str = "repo";
 

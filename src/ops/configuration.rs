@@ -71,10 +71,9 @@ pub fn bad(origin: &str, error: ConfigError) -> Refusal {
 /// Returns the configuration in the work tree whose top is `root`.
 pub fn on_disk(root: &Path) -> Result<Loaded> {
     let path = root.join(FILE_NAME);
-    // A link is followed: it is the user's own work tree.
-    let bytes = match files::exists(&path) {
-        true => Some(files::read(&files::canonical(&path)?, MAX_BYTES)?),
-        false => None,
+    let bytes = match files::read_optional(&path, MAX_BYTES) {
+        Err(Refusal::NotRegular { kind, .. }) => return Err(not_a_file(FILE_NAME, kind)),
+        other => other?,
     };
     Loaded::parse(bytes, FILE_NAME.into())
 }
@@ -89,9 +88,29 @@ pub fn in_commit(repo: &Repository, commit: &Commit) -> Result<Loaded> {
     Loaded::parse(bytes, origin)
 }
 
+/// Returns the configuration in a commit that a change builds on; a broken one counts as none, or the change that mends it
+/// could never be made.
+pub fn in_commit_or_none(repo: &Repository, commit: &Commit) -> Result<Loaded> {
+    match in_commit(repo, commit) {
+        Err(Refusal::BadConfig { origin, .. }) => Ok(Loaded {
+            config: Config::default(),
+            origin,
+            bytes: None,
+        }),
+        other => other,
+    }
+}
+
 /// Returns the configuration among the entries of the index.
 pub fn in_index(repo: &Repository, staged: &[TreeEntry]) -> Result<Loaded> {
     let origin = format!("{FILE_NAME} in the index");
+    let below = format!("{FILE_NAME}/");
+    if staged
+        .iter()
+        .any(|entry| entry.path.as_bytes().starts_with(below.as_bytes()))
+    {
+        return Err(not_a_file(&origin, "a directory"));
+    }
     let entry = staged
         .iter()
         .find(|entry| entry.path.as_bytes() == FILE_NAME.as_bytes());

@@ -61,7 +61,7 @@ pub fn pre_commit(ctx: &Context) -> Result<CommitVerdict> {
     };
     let old = head
         .as_ref()
-        .map(|head| configuration::in_commit(&repo, head))
+        .map(|head| configuration::in_commit_or_none(&repo, head))
         .transpose()?;
     let registry = configuration::registry(&old.iter().chain([&new]).collect::<Vec<_>>())?;
     let leaks: Vec<Leak> = staged
@@ -104,8 +104,16 @@ pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict
         problem: format!("pre-push: {problem}"),
         next: None,
     })?;
-    let mut known = repo.tracking_tips(remote)?;
-    known.extend(lines.iter().filter_map(|line| line.remote));
+    let tracked = repo.tracking_refs(remote)?;
+    let mut known: Vec<ObjectId> = lines.iter().filter_map(|line| line.remote).collect();
+    // A tracked branch of which the remote knows nothing: it is not the remote that these refs were fetched from.
+    let is_another = lines.iter().any(|line| {
+        let branch = line.remote_ref.strip_prefix("refs/heads/");
+        line.local.is_some() && line.remote.is_none() && tracked.iter().any(|(name, _)| Some(name.as_str()) == branch)
+    });
+    if !is_another {
+        known.extend(tracked.into_iter().map(|(_, id)| id));
+    }
 
     let mut verdict = PushVerdict {
         leaks: Vec::new(),
@@ -130,7 +138,7 @@ pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict
                 path: introduced.entry.path,
                 kind: introduced.entry.kind,
                 id: introduced.entry.id,
-                commit: introduced.commit,
+                commit: Some(introduced.commit),
             };
             let Some(leak) = judge(&registry, candidate, destination) else {
                 continue;
@@ -140,7 +148,7 @@ pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict
             }
             verdict.leaks.push(PushLeak {
                 deleted_in: range.deleted.get(&leak.entry.path).copied(),
-                is_root: introduced.commit.is_some_and(|id| range.roots.contains(&id)),
+                is_root: range.roots.contains(&introduced.commit),
                 leak,
             });
         }
@@ -160,7 +168,10 @@ fn configs_of(
     for id in [tip].into_iter().chain(old).chain(boundary.iter().copied()) {
         match repo.commit(&id.hex()) {
             Ok(commit) => {
-                let loaded = configuration::in_commit(repo, &commit)?;
+                let loaded = match id == tip {
+                    true => configuration::in_commit(repo, &commit)?,
+                    false => configuration::in_commit_or_none(repo, &commit)?,
+                };
                 if configs.iter().all(|other| other.bytes != loaded.bytes) {
                     configs.push(loaded);
                 }

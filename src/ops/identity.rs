@@ -9,8 +9,24 @@ use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
 use zeroize::Zeroizing;
 
-/// Returns the path of the identity file: `GIT_PACK_IDENTITY`, then `git config gitpack.identity`, then the default.
+/// Returns the path of the identity file, which must not lie in the work tree: there git could come to track it.
 pub fn path(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
+    let path = chosen(ctx, repo)?;
+    let standing = path.ancestors().find(|path| files::exists(path)).unwrap_or(&path);
+    let within = |root: PathBuf| files::canonical(standing).is_ok_and(|place| place.starts_with(root));
+    if repo.work_tree().is_some_and(within) && !path.starts_with(repo.common_dir()) {
+        return Err(Refusal::NoIdentity {
+            path,
+            reason:
+                "it lies in the work tree, where git could come to track it; set GIT_PACK_IDENTITY to another place"
+                    .into(),
+        });
+    }
+    Ok(path)
+}
+
+/// `GIT_PACK_IDENTITY`, then `git config gitpack.identity`, then the default.
+fn chosen(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
     if let Some(path) = &ctx.identity {
         return Ok(ctx.cwd.join(path));
     }

@@ -1,6 +1,6 @@
 //! `git pack init`: a configuration, an ignored output directory, an identity and the hooks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
 use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
@@ -48,15 +48,11 @@ pub fn init(ctx: &Context) -> Result<InitReport> {
     let identity_path = identity::path(ctx, &repo)?;
     let known = identity::recipient(&identity_path)?;
 
-    let identity_made = known.is_none();
-    let recipient = match known {
-        Some(recipient) => recipient,
-        None => {
-            let new = cipher::generate_identity(&ctx.now.to_string());
-            create_private_dir(files::parent(&identity_path))?;
-            write_whole(&identity_path, new.file.as_bytes(), 0o600, Durability::Durable)?;
-            new.recipient
-        }
+    files::ensure_writable(&root)?;
+
+    let (recipient, identity_made) = match known {
+        Some(recipient) => (recipient, false),
+        None => make_identity(ctx, &identity_path)?,
     };
     let recipient_listed = match present.is_present() {
         true => present.config.recipients.iter().any(|r| r.value == recipient),
@@ -83,11 +79,36 @@ pub fn init(ctx: &Context) -> Result<InitReport> {
     })
 }
 
+/// Makes an identity; if another process made one meanwhile, that one is it. Returns the recipient, and whether it is new.
+fn make_identity(ctx: &Context, path: &Path) -> Result<(String, bool)> {
+    let new = cipher::generate_identity(&ctx.now.to_string());
+    create_private_dir(files::parent(path))?;
+    if files::write_new_private(path, new.file.as_bytes())? {
+        return Ok((new.recipient, true));
+    }
+    identity::recipient(path)?
+        .map(|recipient| (recipient, false))
+        .ok_or_else(|| Refusal::NoIdentity {
+            path: path.to_owned(),
+            reason: "it appeared and vanished again".into(),
+        })
+}
+
+/// The last line about run outputs decides, as it does for git.
 fn ignores_outputs(gitignore: &[u8]) -> bool {
     gitignore
         .split(|byte| *byte == b'\n')
         .map(|line| line.trim_ascii_end())
-        .any(|line| [&b"_PACK_RUN/"[..], b"/_PACK_RUN/", b"_PACK_RUN", b"/_PACK_RUN"].contains(&line))
+        .fold(false, |ignored, line| {
+            let (negated, pattern) = match line.strip_prefix(b"!") {
+                Some(pattern) => (true, pattern),
+                None => (false, line),
+            };
+            match pattern {
+                b"_PACK_RUN/" | b"/_PACK_RUN/" | b"_PACK_RUN" | b"/_PACK_RUN" => !negated,
+                _ => ignored,
+            }
+        })
 }
 
 /// Adds the line, with the line ends that the file has.

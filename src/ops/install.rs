@@ -61,6 +61,7 @@ pub fn plan_install(ctx: &Context) -> Result<Plan> {
             },
         ));
     }
+    directory.ensure_writable()?;
     match foreign.first() {
         None => Ok(Plan { directory, steps }),
         Some(first) => Err(Refusal::Unsupported {

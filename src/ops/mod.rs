@@ -1,14 +1,17 @@
 //! One use case a file: observe, judge, act.
 
 pub mod configuration;
+pub mod diff;
 pub mod hook;
 pub mod identity;
 pub mod init;
+pub mod inspect;
 pub mod install;
 pub mod recipients;
 pub mod seal;
 pub mod state;
 pub mod verify;
+pub mod witness;
 
 use std::path::PathBuf;
 
@@ -27,6 +30,8 @@ pub struct Context {
     pub identity: Option<PathBuf>,
     /// Where a user's configuration lives: `XDG_CONFIG_HOME` or `~/.config`.
     pub config_home: Option<PathBuf>,
+    /// The witness ledger: `EPISTEMIC_WITNESS`, else a file below the home directory.
+    pub ledger: Option<PathBuf>,
     /// This program's own file, for hooks to remember.
     pub binary: PathBuf,
 }

@@ -37,6 +37,8 @@ pub struct State {
     pub mode: Option<Mode>,
     /// The canon version in the commit.
     pub canon_version: String,
+    /// The commit's protected registry, as a document.
+    pub registry: Vec<u8>,
     /// The entries covered, sorted bytewise by path.
     pub entries: Vec<StateEntry>,
 }
@@ -72,8 +74,8 @@ pub fn state(ctx: &Context, request: &StateRequest) -> Result<State> {
     let loaded = configuration::in_commit(&repo, &commit)?;
     let selection = loaded.scope(request.scope.as_deref())?;
     let mut entries = select(&repo, &commit, &selection)?;
+    let registry = loaded.registry()?;
     if let Some(mode) = request.mode {
-        let registry = loaded.registry()?;
         entries.retain(|entry| is_plain(&registry, entry, mode));
     }
     let cache = match request.no_cache {
@@ -83,6 +85,7 @@ pub fn state(ctx: &Context, request: &StateRequest) -> Result<State> {
     Ok(State {
         canon_version: canon(&repo, &commit, &loaded)?,
         entries: hash(&repo, entries, &cache)?,
+        registry: registry.to_document(),
         scope: selection.key,
         mode: request.mode,
         commit,

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::adapters::pack_dir::{self, Found};
+use crate::adapters::pack_dir::{self, Found, Want};
 use crate::format::digest::Digest;
+use crate::format::manifest::Declared;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{Mode, StateFile};
@@ -12,6 +13,7 @@ use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, PACK_INFO, PROTECTED, PROV
 use crate::format::{sealed, tree_meta};
 use crate::ops::Context;
 use crate::ops::state::{StateRequest, state};
+use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
 use crate::rules::seals::{self, Seals};
 use crate::rules::state::{self as state_rules, PackState};
 use crate::rules::verify::{Fact, Facts, Findings, envelope};
@@ -22,6 +24,12 @@ pub struct VerifyReport {
     pub pack_id: String,
     /// What is wrong with it; nothing if it is OK.
     pub findings: Findings,
+    /// SHA-256 of its manifest.
+    pub manifest_hash: Digest,
+    /// Bytes of its manifest.
+    pub manifest_bytes: u64,
+    /// Whether a member has a version for which no schema is known here.
+    pub schemas_skipped: bool,
     /// Number of declared members.
     pub members: usize,
     /// Its repository state, if it carries one.
@@ -79,12 +87,28 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
         PROTECTED,
         sealed::MEMBER,
     ];
-    let found = pack_dir::observe(root, &declared, &documents, seals::in_sealed)?;
+    let typed: BTreeMap<&str, &Declared> = manifest
+        .members
+        .iter()
+        .filter(|member| member.kind != "other" || member.artifact_version.is_some())
+        .map(|member| (member.path.as_str(), member))
+        .collect();
+    let want = |path: &str| match path {
+        _ if documents.contains(&path) => Want::Content,
+        _ if seals::in_sealed(path) => Want::Seal,
+        _ if typed.contains_key(path) => Want::Examine(MAX_BYTES),
+        _ => Want::Hash,
+    };
+    let found = pack_dir::observe(root, &declared, want, |path, content| {
+        let member = typed.get(path)?;
+        Some(conforms(&member.kind, member.artifact_version.as_deref(), content))
+    })?;
 
     let mut facts = Facts::new();
     let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut headers = BTreeMap::new();
     let mut findings = Findings::default();
+    let mut schemas_skipped = false;
     for (path, found) in found {
         let fact = match found {
             Found::Read(read) => {
@@ -95,6 +119,11 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
                         findings.violation(&name, format!("it has more than {} bytes", pack_dir::MAX_DOCUMENT));
                     }
                     None => {}
+                }
+                match read.examined.flatten() {
+                    Some(Conformity::Violates(why)) => findings.violation(&name, why),
+                    Some(Conformity::Unknown) => schemas_skipped = true,
+                    Some(Conformity::Conforms) | None => {}
                 }
                 if let Some(header) = read.seal {
                     headers.insert(name, header);
@@ -121,6 +150,8 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
     let sealed = seals::judge(&manifest, &facts, &read, &mut findings);
     let pack_state = state_rules::judge(&manifest, &facts, &contents, &mut findings);
     let report = VerifyReport {
+        manifest_hash: manifest.file_hash,
+        manifest_bytes: manifest.file_bytes,
         members: manifest.members.len(),
         pack_id: manifest.pack_id,
         repo_state: pack_state.as_ref().map(|pack| RepoStateReport {
@@ -130,6 +161,7 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
             compared_with: None,
         }),
         findings,
+        schemas_skipped,
         sealed,
     };
     Ok((report, pack_state))
@@ -155,5 +187,19 @@ fn compare(ctx: &Context, rev: &str, pack: &PackState, findings: &mut Findings) 
         })
         .collect::<Result<_>>()?;
     state_rules::compare(&pack.state, &committed.canon_version, &files, findings);
+    if let Some(info) = pack
+        .info
+        .as_ref()
+        .filter(|info| info.commit == committed.commit.id.hex())
+        && info.tree != committed.commit.tree.hex()
+    {
+        let what = format!("its tree is {}, not that of the commit that it names", info.tree);
+        findings.violation(PACK_INFO, what);
+    }
+    if let Some(registry) = &pack.registry
+        && registry != &committed.registry
+    {
+        findings.violation(PROTECTED, "it is not the registry of the commit");
+    }
     Ok(committed.commit.id)
 }

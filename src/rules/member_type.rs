@@ -1,28 +1,168 @@
-//! What a member is, decided from its content by a bounded read.
+//! What a member is, decided from its content by a bounded read, and whether it is what a manifest says.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use saphyr_parser::{Event, Parser};
 use serde::Deserialize;
 
-use crate::format::manifest::MemberType;
+use crate::format::manifest::{ManifestDocument, MemberType, VERSION};
 
 /// The largest artifact that is looked into; a larger one is `other`. Part of the format: the type is in the pack id.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// Returns the type of `content` and, where it names a known one, its version.
+/// The name of the file that makes a directory a materialised registry.
+const REGISTRY: &str = "registry.json";
+
+/// Returns the type of `content` and, where it names one, its version.
 ///
 /// `content` is the whole artifact, or none of it where it is larger than [`MAX_BYTES`].
 pub fn detect(content: Option<&[u8]>) -> (MemberType, Option<String>) {
+    let Some(bytes) = content else {
+        return (MemberType::Other, None);
+    };
+    if may_be_json(bytes) {
+        return match json_version(bytes).and_then(|version| Some((MemberType::of_version(&version)?, version))) {
+            Some((kind, version)) => (kind, Some(version)),
+            None => (MemberType::Other, None),
+        };
+    }
+    match profile_version(bytes) {
+        Some(version) => (MemberType::Profile, Some(version)),
+        None => (MemberType::Other, None),
+    }
+}
+
+/// Returns whether `bytes` can be the beginning of something that [`detect`] knows.
+pub fn is_hopeful(bytes: &[u8]) -> bool {
+    // YAML has no leading mark, but what is not text is no YAML.
+    may_be_json(bytes) || !bytes.contains(&0)
+}
+
+fn may_be_json(bytes: &[u8]) -> bool {
+    bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{')
+}
+
+fn json_version(bytes: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Versioned {
         version: String,
     }
-    content
-        .filter(|bytes| bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'{'))
-        .and_then(|bytes| serde_json::from_slice::<Versioned>(bytes).ok())
-        .and_then(|document| {
-            let kind = MemberType::of_version(&document.version)?;
-            Some((kind, Some(document.version)))
+    serde_json::from_slice::<Versioned>(bytes)
+        .ok()
+        .map(|document| document.version)
+}
+
+/// Returns the `schema_version` of a YAML mapping that also has a `profile_id`, both scalars at its top.
+fn profile_version(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    if !text.contains("schema_version") || !text.contains("profile_id") {
+        return None;
+    }
+    let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let mut depth = 0;
+    // At depth 1, keys and values of the top mapping take turns.
+    let mut key: Option<String> = None;
+    for event in Parser::new_from_str(text) {
+        let (event, _) = event.ok()?;
+        match event {
+            Event::MappingStart(..) if depth == 0 => depth = 1,
+            Event::SequenceStart(..) if depth == 0 => return None,
+            Event::Scalar(..) if depth == 0 => return None,
+            Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
+            Event::MappingEnd | Event::SequenceEnd => {
+                depth -= 1;
+                match depth {
+                    0 => break,
+                    1 => key = if key.is_some() { None } else { Some(String::new()) },
+                    _ => {}
+                }
+            }
+            Event::Scalar(value, ..) if depth == 1 => match key.take() {
+                None => key = Some(value.into_owned()),
+                Some(key) => drop(found.insert(key, value.into_owned())),
+            },
+            Event::Alias(_) if depth == 1 => key = if key.is_some() { None } else { Some(String::new()) },
+            _ => {}
+        }
+    }
+    found.get("profile_id")?;
+    found.remove("schema_version")
+}
+
+/// Returns those of `paths` that lie in a materialised registry: beside or below a `registry.json`, that file included.
+pub fn registry_files<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> BTreeSet<&'a str> {
+    let roots: BTreeSet<&str> = paths
+        .clone()
+        .filter_map(|path| match path.rsplit_once('/') {
+            Some((directory, REGISTRY)) => Some(directory),
+            None if path == REGISTRY => Some(""),
+            _ => None,
         })
-        .unwrap_or((MemberType::Other, None))
+        .collect();
+    paths
+        .filter(|path| {
+            let above = path.match_indices('/').map(|(at, _)| &path[..at]);
+            // At the top of a pack, a registry is that one file: everything lies below the top.
+            *path == REGISTRY || above.into_iter().any(|directory| roots.contains(directory))
+        })
+        .collect()
+}
+
+/// What checking a member against the schema of its type came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conformity {
+    /// It is what it is said to be.
+    Conforms,
+    /// It is not, and why.
+    Violates(String),
+    /// No schema for that type and version is known here.
+    Unknown,
+}
+
+/// Checks the content of a member that is declared with this type and version.
+///
+/// The compiled-in schemas ask for little: an object (or YAML mapping) with the declared version; rules have an array
+/// `rules`; a pack's manifest is itself a well-formed one.
+pub fn conforms(kind: &str, version: Option<&str>, content: Option<&[u8]>) -> Conformity {
+    let Some(version) = version else {
+        return match kind {
+            "other" | "registry" => Conformity::Conforms,
+            _ => Conformity::Violates(format!("a {kind} has an artifact_version")),
+        };
+    };
+    let known = match kind {
+        "profile" => true,
+        _ => MemberType::of_version(version).is_some_and(|expected| expected.as_str() == kind),
+    };
+    if !known {
+        return match MemberType::of_version(version) {
+            Some(expected) => Conformity::Violates(format!("{version} is a {}, not a {kind}", expected.as_str())),
+            None => Conformity::Unknown,
+        };
+    }
+    let (found_kind, found_version) = detect(content);
+    if found_kind.as_str() != kind || found_version.as_deref() != Some(version) {
+        return Conformity::Violates(format!("its content is not a {kind} with version {version}"));
+    }
+    let bytes = content.unwrap_or_default();
+    match version {
+        "verify.rules.v0" => {
+            #[derive(Deserialize)]
+            struct Rules {
+                #[allow(dead_code, reason = "that it is an array is all that is asked")]
+                rules: Vec<serde::de::IgnoredAny>,
+            }
+            match serde_json::from_slice::<Rules>(bytes) {
+                Ok(_) => Conformity::Conforms,
+                Err(_) => Conformity::Violates("it has no array `rules`".into()),
+            }
+        }
+        VERSION => match ManifestDocument::parse(bytes) {
+            Ok(_) => Conformity::Conforms,
+            Err(why) => Conformity::Violates(why.to_string()),
+        },
+        _ => Conformity::Conforms,
+    }
 }
 
 #[cfg(test)]
@@ -56,5 +196,93 @@ mod tests {
             assert_eq!(detect(Some(text.as_bytes())), (MemberType::Other, None), "{text}");
         }
         assert_eq!(detect(None), (MemberType::Other, None));
+    }
+
+    #[test]
+    fn profiles_are_yaml_mappings_with_both_keys_at_the_top() {
+        for text in [
+            "schema_version: 1\nprofile_id: p\n",
+            "# c\n---\nprofile_id: 'x'\nrules: [a, {b: c}]\nschema_version: \"1\"\n",
+            "? [complex, key]\n: {nested: schema_version}\nprofile_id: p\nschema_version: 1\n",
+        ] {
+            assert_eq!(
+                detect(Some(text.as_bytes())),
+                (MemberType::Profile, Some("1".into())),
+                "{text}"
+            );
+        }
+        for text in [
+            "schema_version: 1\nprofile: p\n",
+            "a:\n  schema_version: 1\n  profile_id: p\n",
+            "- schema_version: 1\n- profile_id: p\n",
+            "schema_version profile_id",
+            "schema_version: [1]\nprofile_id: p\n",
+            "schema_version: 1\nprofile_id: p\n  bad: [\n",
+        ] {
+            assert_eq!(detect(Some(text.as_bytes())), (MemberType::Other, None), "{text}");
+        }
+        // Aliases are not expanded, so that a bomb of them is harmless.
+        let mut bomb = String::from("a0: &a0 x\nschema_version: 1\nprofile_id: p\n");
+        for n in 1..60 {
+            let list = vec![format!("*a{}", n - 1); 10].join(",");
+            bomb.push_str(&format!("a{n}: &a{n} [{list}]\n"));
+        }
+        assert_eq!(detect(Some(bomb.as_bytes())).0, MemberType::Profile);
+    }
+
+    #[test]
+    fn a_registry_is_a_directory_with_its_file() {
+        let paths = [
+            "a/registry.json",
+            "a/t/x.csv",
+            "ab/x",
+            "b.csv",
+            "c/d/registry.json",
+            "c/x",
+            "registry.json",
+        ];
+        let found: Vec<_> = registry_files(paths.into_iter()).into_iter().collect();
+        assert_eq!(
+            found,
+            ["a/registry.json", "a/t/x.csv", "c/d/registry.json", "registry.json"]
+        );
+    }
+
+    #[test]
+    fn members_are_held_to_what_they_are_declared_as() {
+        let check =
+            |kind: &str, version: Option<&str>, content: &str| conforms(kind, version, Some(content.as_bytes()));
+        assert_eq!(check("other", None, "x"), Conformity::Conforms);
+        assert_eq!(
+            check("report", Some("rvl.v0"), "{\"version\":\"rvl.v0\"}"),
+            Conformity::Conforms
+        );
+        assert_eq!(
+            check(
+                "rules",
+                Some("verify.rules.v0"),
+                "{\"version\":\"verify.rules.v0\",\"rules\":[]}"
+            ),
+            Conformity::Conforms
+        );
+        assert_eq!(check("report", Some("rvl.v7"), "{}"), Conformity::Unknown);
+        for (kind, version, content) in [
+            ("report", Some("rvl.v0"), "{\"version\":\"shape.v0\"}"),
+            ("report", Some("lock.v0"), "{\"version\":\"lock.v0\"}"),
+            ("report", None, "{\"version\":\"rvl.v0\"}"),
+            ("rules", Some("verify.rules.v0"), "{\"version\":\"verify.rules.v0\"}"),
+            (
+                "rules",
+                Some("verify.rules.v0"),
+                "{\"version\":\"verify.rules.v0\",\"rules\":{}}",
+            ),
+            ("pack", Some("pack.v0"), "{\"version\":\"pack.v0\"}"),
+            ("profile", Some("1"), "schema_version: 2\nprofile_id: p\n"),
+        ] {
+            assert!(
+                matches!(check(kind, version, content), Conformity::Violates(_)),
+                "{kind} {content}"
+            );
+        }
     }
 }

@@ -96,6 +96,12 @@ impl Registry {
         })
     }
 
+    /// Returns whether every set begins with the built-in rules: without them it is no registry of ours.
+    pub fn has_built_in_rules(&self) -> bool {
+        let built_in: Vec<Rule> = built_in().collect();
+        self.sets.iter().all(|set| set.rules.starts_with(&built_in))
+    }
+
     /// Returns the strictest verdict of the sets on a repository path; none where plaintext may stand everywhere.
     pub fn judge(&self, path: &[u8]) -> Option<Verdict> {
         self.sets

@@ -6,10 +6,11 @@ use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
+use crate::format::protected::Policy;
 use crate::format::sealed::{
     DIRECTORY, MEMBER, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, sealed_path,
 };
-use crate::format::tree_meta::{self, PACK_INFO, PROTECTED, REPO};
+use crate::format::tree_meta::{self, PROTECTED, REPO};
 use crate::rules::protect::{Registry, Verdict};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
 
@@ -51,7 +52,13 @@ pub fn judge(manifest: &ManifestDocument, facts: &Facts, seals: &Seals<'_>, find
                 if registry.to_document() != bytes {
                     findings.violation(PROTECTED, "not in canonical form");
                 }
-                let tree = members.contains(PACK_INFO);
+                if !registry.has_built_in_rules() {
+                    findings.violation(PROTECTED, "a rule set does not begin with the built-in rules");
+                }
+                if let Some(document) = &document {
+                    check_verdicts(document, &registry, findings);
+                }
+                let tree = is_tree_pack(members.iter().copied());
                 for path in members.iter().filter(|path| !declared.contains(*path)) {
                     if let Some(verdict) = judge_member(&registry, path, tree) {
                         let what = format!("class {}, rule {}", verdict.class, verdict.glob);
@@ -67,7 +74,12 @@ pub fn judge(manifest: &ManifestDocument, facts: &Facts, seals: &Seals<'_>, find
 
 /// Returns whether a member path lies under `sealed/`.
 pub fn in_sealed(path: &str) -> bool {
-    path.strip_prefix(DIRECTORY).is_some_and(|rest| rest.starts_with('/'))
+    in_directory(path, DIRECTORY)
+}
+
+/// Returns whether a member path lies under a directory at the top of the pack.
+pub fn in_directory(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn parse(bytes: &[u8], findings: &mut Findings) -> Option<SealedArtifacts> {
@@ -148,6 +160,11 @@ fn check_artifact(
             );
         }
     };
+    let plain = [artifact.path.clone(), format!("{REPO}/{}", artifact.path)];
+    for path in plain.iter().filter(|path| members.contains(path.as_str())) {
+        let what = format!("it stands in the clear beside its seal {}", artifact.sealed_path);
+        findings.add(path.as_str(), FindingKind::PlaintextLeak(what));
+    }
     let mut tampered = |what: String| findings.add(path, FindingKind::SealTampered(what));
     if *hash != artifact.sealed_hash {
         tampered("its bytes are not those declared".into());
@@ -163,6 +180,9 @@ fn check_artifact(
                     header.stanzas, artifact.stanzas
                 ));
             }
+            if header.stanzas.iter().all(|stanza| stanza.ends_with("-grease")) {
+                tampered("it is sealed for nobody".into());
+            }
             if header.nonce != artifact.nonce {
                 tampered("its payload nonce is not the one declared".into());
             }
@@ -173,6 +193,33 @@ fn check_artifact(
         Some(Err(why)) => tampered(why.clone()),
         None => tampered("its header was not read".into()),
     }
+}
+
+/// Every artifact is sealed for the reason that the registry gives, or because somebody attached it.
+fn check_verdicts(document: &SealedArtifacts, registry: &Registry, findings: &mut Findings) {
+    for artifact in &document.artifacts {
+        let agrees = match registry.judge(artifact.path.as_bytes()) {
+            Some(verdict) => {
+                (verdict.policy, verdict.class.as_str(), verdict.glob.as_str())
+                    == (artifact.policy, artifact.class.as_str(), artifact.rule.as_str())
+            }
+            // Evidence is judged by its place in the repository too, which the pack does not name.
+            None => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
+        };
+        if !agrees {
+            let what = format!(
+                "class, policy or rule of {} are not those of the registry",
+                artifact.path
+            );
+            findings.violation(MEMBER, what);
+        }
+    }
+}
+
+/// Returns whether a pack with these members is one of a commit's tree: it has copies of entries, or a document that only
+/// such packs have.
+pub fn is_tree_pack<'a>(mut members: impl Iterator<Item = &'a str>) -> bool {
+    members.any(|path| in_directory(path, REPO) || tree_meta::OF_TREE_PACKS.contains(&path))
 }
 
 /// Returns what the registry says of a member in the clear.

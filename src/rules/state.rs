@@ -1,6 +1,6 @@
 //! Does a pack's repository state agree with its members, and with a commit?
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::Digest;
@@ -8,9 +8,10 @@ use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::tree_meta::{
-    FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROVENANCE, PackInfo, Provenance,
-    REPO, REPO_STATE, file_tree,
+    DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
+    PackInfo, Provenance, REPO, REPO_STATE, file_tree,
 };
+use crate::rules::seals::is_tree_pack;
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings, Mismatch};
 
 /// The repository state that a pack carries.
@@ -19,6 +20,8 @@ pub struct PackState {
     pub state: RepoState,
     /// What it was packed from, in a tree pack.
     pub info: Option<PackInfo>,
+    /// The bytes of its registry, in a tree pack.
+    pub registry: Option<Vec<u8>>,
 }
 
 /// Judges the state documents of a pack against its members; returns the state, if the pack has a readable one.
@@ -37,6 +40,13 @@ pub fn judge(
     }
     let _: Option<Provenance> = read(documents, PROVENANCE, findings);
     let info: Option<PackInfo> = read(documents, PACK_INFO, findings);
+    let paths: BTreeSet<&str> = manifest.members.iter().map(|member| member.path.as_str()).collect();
+    let is_tree_pack = is_tree_pack(paths.iter().copied());
+    if is_tree_pack {
+        for document in DOCUMENTS.iter().filter(|document| !paths.contains(*document)) {
+            findings.violation(document, "a tree pack has this document, and it is not a member");
+        }
+    }
     let state: RepoState = read(documents, REPO_STATE, findings)?;
     if !state.files.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
         findings.violation(
@@ -51,6 +61,11 @@ pub fn judge(
                 format!("version: expected {PACK_INFO_VERSION}, found {:?}", info.version),
             );
         }
+        for (field, id) in [("commit", &info.commit), ("tree", &info.tree)] {
+            if !is_object_id(id) {
+                findings.violation(PACK_INFO, format!("{field} is not an object id: {id:?}"));
+            }
+        }
         if info.scope != state.scope {
             findings.violation(
                 PACK_INFO,
@@ -60,9 +75,12 @@ pub fn judge(
         if info.stamp != state.digest().hex()[..12] {
             findings.violation(PACK_INFO, format!("stamp {:?} is not that of {REPO_STATE}", info.stamp));
         }
+    }
+    if is_tree_pack {
         check_copies(&state, facts, findings);
     }
-    Some(PackState { state, info })
+    let registry = documents.get(PROTECTED).filter(|_| is_tree_pack).cloned();
+    Some(PackState { state, info, registry })
 }
 
 fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
@@ -83,6 +101,10 @@ fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
             None
         }
     }
+}
+
+fn is_object_id(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
@@ -137,7 +159,7 @@ fn check_copies(state: &RepoState, facts: &Facts, findings: &mut Findings) {
             None => differs(findings, &file.path, "it has no copy under repo/"),
         }
     }
-    let known: std::collections::BTreeSet<&[u8]> = state.files.iter().map(|file| file.path.as_bytes()).collect();
+    let known: BTreeSet<&[u8]> = state.files.iter().map(|file| file.path.as_bytes()).collect();
     for path in below.keys().filter(|path| !known.contains(*path)) {
         let path = String::from_utf8_lossy(path);
         differs(findings, &path, "it has a copy under repo/ and is not in the state");

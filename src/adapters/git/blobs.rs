@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use gix::objs::Find as _;
 use gix::odb::pack::Find as _;
 
-use crate::adapters::git::{Repository, corrupt_object, object_error, to_gix};
+use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
-use crate::format::object_id::ObjectId;
+use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
 
 /// A blob larger than this is streamed through `git cat-file`: the library holds a blob whole.
@@ -106,6 +106,7 @@ impl Repository {
         if data.kind != gix::object::Kind::Blob {
             return Err(corrupt_object(id, "it is not a blob"));
         }
+        ensure_intact(id, "blob", data.data)?;
         each(&mut &data.data[..]).map(Some)
     }
 
@@ -119,15 +120,21 @@ impl Repository {
             .spawn()
             .map_err(|e| failed(&e.to_string()))?;
         let stdout = child.stdout.take().expect("stdout was asked to be a pipe");
-        let mut counted = Hashing::new(stdout);
-        let result = each(&mut counted);
-        let (stdout, _, read) = counted.finish();
+        let mut checked = Checked {
+            inner: stdout,
+            hasher: ObjectHasher::new(&from_gix(&id), "blob", size),
+        };
+        let result = each(&mut checked);
+        let Checked { inner: stdout, hasher } = checked;
         // A reader that gave up half-way must not leave git waiting for it.
         drop(stdout);
         let status = child.wait().map_err(|e| failed(&e.to_string()))?;
         let result = result?;
-        if !status.success() || read != size {
-            return Err(failed(&format!("{status}, {read} of {size} bytes")));
+        if !status.success() {
+            return Err(failed(&status.to_string()));
+        }
+        if hasher.finish() != from_gix(&id) {
+            return Err(corrupt_object(id, "its content does not hash to its id"));
         }
         Ok(result)
     }
@@ -159,6 +166,20 @@ impl Repository {
         }
         order.sort_unstable_by_key(|job| (job.place, job.index));
         Ok(order)
+    }
+}
+
+/// Hashes what is read as git hashes a blob.
+struct Checked<R> {
+    inner: R,
+    hasher: ObjectHasher,
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.hasher.update(&buf[..n]);
+        Ok(n)
     }
 }
 

@@ -10,15 +10,15 @@ use crate::adapters::git::{Repository, corrupt_object, explain, from_gix, object
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
-use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::format::repo_state::TreeEntry;
 
 /// An entry and the commit of a range that introduced it.
 #[derive(Clone, Debug)]
 pub struct Introduced {
     /// The entry.
     pub entry: TreeEntry,
-    /// The commit; none for what a tag or ref names without any.
-    pub commit: Option<ObjectId>,
+    /// The commit.
+    pub commit: ObjectId,
 }
 
 /// What a range of commits does to paths.
@@ -39,13 +39,12 @@ pub struct Range {
 /// What an object id to be pushed turned out to be.
 enum Tip {
     Commit(gix::ObjectId),
-    Tree(gix::ObjectId),
-    Blob(gix::ObjectId),
+    Other(gix::object::Kind),
 }
 
 impl Repository {
-    /// Returns the ids that the remote-tracking refs of `remote` point to.
-    pub fn tracking_tips(&self, remote: &str) -> Result<Vec<ObjectId>> {
+    /// Returns the remote-tracking refs of `remote`: the name below it, and the id that it points to.
+    pub fn tracking_refs(&self, remote: &str) -> Result<Vec<(String, ObjectId)>> {
         let repo = self.local();
         let failed = |e: &gix::Error| Refusal::Unsupported {
             what: format!("the refs of {remote} cannot be read: {}", explain(e)),
@@ -57,20 +56,22 @@ impl Repository {
             // A URL or another name that no ref can have: nothing is known of that remote.
             return Ok(Vec::new());
         };
-        let mut tips = Vec::new();
+        let mut found = Vec::new();
         for reference in refs {
             let mut reference = reference.map_err(|e| failed(&e))?;
+            let name = reference.name().as_bstr().to_string();
             if let Ok(id) = reference.peel_to_id() {
-                tips.push(from_gix(&id));
+                let name = name.strip_prefix(&prefix).unwrap_or(&name).to_owned();
+                found.push((name, from_gix(&id)));
             }
         }
-        Ok(tips)
+        Ok(found)
     }
 
     /// Returns what `tips` have that `known` do not: commits reachable from a known one are left out.
     ///
-    /// A known id that is not in this clone says nothing and is passed over. Tags are peeled; a tip that is a tree or a
-    /// blob is taken as it is.
+    /// A known id that is not in this clone says nothing and is passed over. Tags are peeled; a tip that is no commit has
+    /// no paths, and is refused.
     pub fn introduced(&self, tips: &[ObjectId], known: &[ObjectId]) -> Result<Range> {
         let repo = self.local();
         let mut range = Range::default();
@@ -78,20 +79,12 @@ impl Repository {
         for tip in tips {
             match peel(&repo, to_gix(tip))? {
                 Tip::Commit(id) => starts.push(id),
-                Tip::Tree(id) => {
-                    let entries = self.tree_entries(&from_gix(&id))?;
-                    range
-                        .introduced
-                        .extend(entries.into_iter().map(|entry| Introduced { entry, commit: None }));
+                Tip::Other(kind) => {
+                    return Err(Refusal::Unsupported {
+                        what: format!("{tip} leads to a {kind} without a commit, so there is no path to judge it by"),
+                        remedy: "push a commit, or, if everybody may have it, push that ref with --no-verify".into(),
+                    });
                 }
-                Tip::Blob(id) => range.introduced.push(Introduced {
-                    entry: TreeEntry {
-                        path: RepoPath::new(b""),
-                        kind: EntryKind::Regular,
-                        id: from_gix(&id),
-                    },
-                    commit: None,
-                }),
             }
         }
         let mut hidden = Vec::new();
@@ -149,9 +142,7 @@ fn peel(repo: &gix::Repository, id: gix::ObjectId) -> Result<Tip> {
     let object = object.peel_tags_to_end().map_err(|e| object_error(id, &e))?;
     Ok(match object.kind {
         gix::object::Kind::Commit => Tip::Commit(object.id),
-        gix::object::Kind::Tree => Tip::Tree(object.id),
-        gix::object::Kind::Blob => Tip::Blob(object.id),
-        gix::object::Kind::Tag => return Err(corrupt_object(id, "a tag that names no object")),
+        kind => Tip::Other(kind),
     })
 }
 
@@ -188,7 +179,7 @@ fn changes_of(
             .introduced
             .retain(|entry| other.contains(&(entry.path.clone(), entry.id)));
     }
-    let commit = Some(from_gix(&id));
+    let commit = from_gix(&id);
     for entry in changes.introduced {
         range.deleted.remove(&entry.path);
         if seen.insert((entry.path.clone(), entry.id)) {

@@ -22,12 +22,16 @@ impl HooksDir {
             what: format!("git does not say where hooks are: {why}"),
             remedy: "git rev-parse --git-path hooks".into(),
         };
-        let output = Command::new("git")
-            .args(["rev-parse", "--git-path", "hooks"])
-            .current_dir(directory)
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|e| asking(e.to_string()))?;
+        let ask = |args: &[&str]| {
+            let mut git = Command::new("git");
+            let output = git.args(args).current_dir(directory).stdin(Stdio::null()).output();
+            output.map_err(|e| asking(e.to_string()))
+        };
+        let configured = ask(&["config", "--get", "core.hooksPath"])?;
+        if configured.status.success() && configured.stdout.trim_ascii().is_empty() {
+            return Err(asking("core.hooksPath is empty, so git runs none".into()));
+        }
+        let output = ask(&["rev-parse", "--git-path", "hooks"])?;
         if !output.status.success() {
             return Err(asking(
                 String::from_utf8_lossy(&output.stderr).trim().replace('\n', " "),
@@ -44,6 +48,11 @@ impl HooksDir {
             _ => path,
         };
         Ok(Self { path })
+    }
+
+    /// Refuses if no hook could be written.
+    pub fn ensure_writable(&self) -> Result<()> {
+        files::ensure_writable(&self.path)
     }
 
     /// Returns the directory's path.

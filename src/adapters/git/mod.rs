@@ -12,7 +12,7 @@ use std::process::Command;
 
 use gix::bstr::ByteSlice;
 
-use crate::format::object_id::ObjectId;
+use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
 
 /// A delta-base cache of this size for each thread lets packs be read in one sweep; without one it takes twice as long.
@@ -131,6 +131,7 @@ impl Repository {
             return Err(bad(format!("it names a {}, not a commit", object.kind)));
         }
         let id = object.id;
+        ensure_intact(id, "commit", &object.data)?;
         let commit = object.into_commit();
         let decoded =
             || -> std::result::Result<_, gix::Error> { Ok((commit.tree_id()?.detach(), commit.time()?.seconds)) };
@@ -189,6 +190,17 @@ fn object_error(id: gix::ObjectId, error: &gix::Error) -> Refusal {
         }
     } else {
         corrupt_object(id, &explain(error))
+    }
+}
+
+/// Refuses an object whose content is not the one that its id stands for.
+fn ensure_intact(id: gix::ObjectId, kind: &str, content: &[u8]) -> Result<()> {
+    let expected = from_gix(&id);
+    let mut hasher = ObjectHasher::new(&expected, kind, content.len() as u64);
+    hasher.update(content);
+    match hasher.finish() == expected {
+        true => Ok(()),
+        false => Err(corrupt_object(id, "its content does not hash to its id")),
     }
 }
 

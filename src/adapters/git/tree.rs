@@ -4,7 +4,7 @@ use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryKind as GitKind;
 use gix::prelude::ObjectIdExt;
 
-use crate::adapters::git::{Repository, corrupt_object, from_gix, object_error, to_gix};
+use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
@@ -44,6 +44,7 @@ impl Repository {
             GitKind::Blob | GitKind::BlobExecutable => {
                 let id = entry.object_id();
                 let blob = id.attach(&repo).object().map_err(|e| object_error(id, &e))?;
+                ensure_intact(id, "blob", &blob.data)?;
                 return Ok(Some(blob.detach().data));
             }
             GitKind::Link => "a symbolic link",
@@ -82,6 +83,7 @@ impl Walk<'_> {
         if data.kind != gix::object::Kind::Tree {
             return Err(corrupt_object(id, "it is not a tree"));
         }
+        ensure_intact(id, "tree", data.data)?;
         for entry in TreeRefIter::from_bytes(data.data, id.kind()) {
             let entry = entry.map_err(|e| corrupt_object(id, &e.to_string()))?;
             let length = self.path.len();

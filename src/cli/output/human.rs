@@ -8,10 +8,12 @@ use crate::cli::output::Output;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, quoted, size};
 use crate::format::digest::Digest;
 use crate::format::protected::{Origin, Policy};
-use crate::format::repo_path::shown;
+use crate::format::repo_path::{harmless, shown};
 use crate::ops::Context;
+use crate::ops::diff::DiffReport;
 use crate::ops::hook::{CommitVerdict, PushVerdict};
 use crate::ops::init::InitReport;
+use crate::ops::inspect::InspectReport;
 use crate::ops::install::HooksReport;
 use crate::ops::seal::{Notice, SealReport};
 use crate::ops::state::State;
@@ -180,7 +182,7 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
                         short(&mismatch.actual)
                     )
                 }
-                (None, detail) => detail.map(|text| shown(text.as_bytes())).unwrap_or_default(),
+                (None, detail) => detail.map(harmless).unwrap_or_default(),
             };
             let path = match finding.path.as_str() {
                 "" => "manifest.json".into(),
@@ -202,7 +204,7 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
                 (None, Some(id)) => format!(
                     "state {} of commit {}",
                     short(&state.digest.to_string()),
-                    id.get(..7).unwrap_or(id)
+                    shown(id.get(..7).unwrap_or(id).as_bytes())
                 ),
                 (None, None) => format!("state {}", short(&state.digest.to_string())),
             };
@@ -215,6 +217,89 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
             count(report.findings.len() as u64, "finding")
         ));
     }
+}
+
+pub(crate) fn compared(output: &mut Output, report: &DiffReport) {
+    let difference = &report.difference;
+    let outcome = match difference.is_empty() {
+        true => paint(PROVEN, "NO_CHANGES"),
+        false => paint(LOOK, "CHANGES"),
+    };
+    output.line(&format!("pack diff: {outcome}"));
+    let mut rows = Vec::new();
+    rows.extend(
+        difference
+            .added
+            .iter()
+            .map(|path| ["added".to_owned(), shown(path.as_bytes()), String::new()]),
+    );
+    rows.extend(
+        difference
+            .removed
+            .iter()
+            .map(|path| ["removed".to_owned(), shown(path.as_bytes()), String::new()]),
+    );
+    for changed in &difference.changed {
+        let shift = report.shifts.iter().find(|shift| shift.path == changed.path);
+        let what = match shift {
+            Some(shift) => shown(format!("{}: {} -> {}", shift.tool, shift.before, shift.after).as_bytes()),
+            None => format!("{} -> {}", short(&changed.before), short(&changed.after)),
+        };
+        rows.push(["changed".to_owned(), shown(changed.path.as_bytes()), what]);
+    }
+    columns(output, &rows);
+    output.line(&format!(
+        "  {} added, {} removed, {} changed, {} unchanged",
+        difference.added.len(),
+        difference.removed.len(),
+        difference.changed.len(),
+        difference.unchanged
+    ));
+}
+
+pub(crate) fn inspected(output: &mut Output, report: &InspectReport) {
+    let mut facts = vec![
+        ("pack_id", shown(report.pack_id.as_bytes())),
+        ("created", shown(report.created.as_bytes())),
+    ];
+    if let Some(note) = &report.note {
+        facts.push(("note", shown(note.as_bytes())));
+    }
+    facts.push(("made by", format!("git-pack {}", shown(report.tool_version.as_bytes()))));
+    if let Some(info) = &report.info {
+        let commit = shown(info.commit.get(..12).unwrap_or(&info.commit).as_bytes());
+        let title = shown(info.title.as_bytes());
+        facts.push((
+            "commit",
+            format!("{commit}, scope {} ({title})", shown(info.scope.as_bytes())),
+        ));
+    }
+    if let Some(state) = &report.state {
+        facts.push(("state", state.to_string()));
+    }
+    for (label, fact) in facts {
+        output.line(&format!("{label:<9}  {fact}"));
+    }
+    let total: u64 = report.members.iter().filter_map(|member| member.size).sum();
+    output.line(&format!("{:<9}  {}, {}", "members", report.members.len(), size(total)));
+    let rows: Vec<[String; 4]> = report
+        .members
+        .iter()
+        .map(|member| {
+            let bytes = member.size.map_or_else(|| "missing".to_owned(), size);
+            let share = match (member.size, total) {
+                (Some(bytes), 1..) => format!("{:.1} %", bytes as f64 * 100.0 / total as f64),
+                _ => String::new(),
+            };
+            let kind = match (member.sealed, &member.artifact_version) {
+                (true, _) => "sealed".to_owned(),
+                (false, Some(version)) => shown(format!("{} ({version})", member.kind).as_bytes()),
+                (false, None) => shown(member.kind.as_bytes()),
+            };
+            [shown(member.path.as_bytes()), kind, bytes, share]
+        })
+        .collect();
+    columns(output, &rows);
 }
 
 pub(crate) fn commit_verdict(output: &mut Output, verdict: &CommitVerdict) {
@@ -233,13 +318,13 @@ pub(crate) fn commit_verdict(output: &mut Output, verdict: &CommitVerdict) {
     let names = |new: bool| -> String {
         let matching = leaks.iter().filter(|leak| leak.is_new == new);
         matching
-            .map(|leak| format!(" {}", quoted(leak.leak.entry.path.as_bytes())))
+            .map(|leak| format!(" {}", pathspec(leak.leak.entry.path.as_bytes())))
             .collect()
     };
     let sealable: String = leaks
         .iter()
         .filter(|leak| leak.leak.code == LeakCode::PlaintextProtected)
-        .map(|leak| format!(" --attach {}", quoted(leak.leak.entry.path.as_bytes())))
+        .map(|leak| format!(" --attach {}", argument(leak.leak.entry.path.as_bytes())))
         .collect();
     let git = env::git_at_top();
     let mut advice = Vec::new();
@@ -312,6 +397,23 @@ pub(crate) fn push_verdict(output: &mut Output, remote: &str, verdict: &PushVerd
     output.err(&text);
 }
 
+/// Returns a path as a pathspec that means it and nothing else.
+fn pathspec(path: &[u8]) -> String {
+    let magic = path.starts_with(b":") || path.iter().any(|b| b"*?[\\".contains(b));
+    match magic {
+        true => quoted(&[b":(literal)", path].concat()),
+        false => quoted(path),
+    }
+}
+
+/// Returns a path as an argument that is no flag.
+fn argument(path: &[u8]) -> String {
+    match path.starts_with(b"-") {
+        true => quoted(&[b"./", path].concat()),
+        false => quoted(path),
+    }
+}
+
 fn leak_row(leak: &Leak) -> [String; 3] {
     let policy = match leak.policy {
         Policy::Internal => "not on a public remote",
@@ -380,6 +482,9 @@ fn short_key(recipient: &str) -> String {
 
 /// Returns a remote's name; of a URL, without a password that may be in it.
 fn remote_name(remote: &str) -> String {
+    if remote.is_empty() {
+        return "the remote".into();
+    }
     let text = match (remote.split_once("://"), remote.rfind('@')) {
         (Some((scheme, _)), Some(at)) => format!("{scheme}://{}", &remote[at + 1..]),
         _ => remote.to_owned(),

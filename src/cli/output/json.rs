@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::format::canonical_json::to_document;
+use crate::ops::diff::DiffReport;
+use crate::ops::inspect::InspectReport;
 use crate::ops::state::State;
 use crate::ops::verify::VerifyReport;
 use crate::rules::verify::{Finding, FindingKind};
@@ -26,7 +28,11 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
             "extra_members": none_of(&["EXTRA_MEMBER"]),
             "member_hashes": none_of(&["MISSING_MEMBER", "NON_REGULAR_MEMBER", "UNREADABLE_MEMBER", "HASH_MISMATCH"]),
             "pack_id": none_of(&["PACK_ID_MISMATCH"]),
-            "schema_validation": if none_of(&["SCHEMA_VIOLATION"]) { "pass" } else { "fail" },
+            "schema_validation": match (none_of(&["SCHEMA_VIOLATION"]), report.schemas_skipped) {
+                (false, _) => "fail",
+                (true, true) => "skipped",
+                (true, false) => "pass",
+            },
         },
         "invalid": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "refusal": null,
@@ -51,6 +57,60 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
             "intact": none_of(&["SEAL_MISSING", "SEAL_TAMPERED", "SEAL_UNDECLARED"]),
             "plaintext_leak": !none_of(&["PLAINTEXT_LEAK"]),
         });
+    }
+    to_document(&document)
+}
+
+/// Returns the `pack.diff.v0` document.
+pub(crate) fn diff(report: &DiffReport) -> Vec<u8> {
+    let difference = &report.difference;
+    let changed = difference.changed.iter();
+    let shifts = report.shifts.iter();
+    to_document(&json!({
+        "version": "pack.diff.v0",
+        "outcome": if difference.is_empty() { "NO_CHANGES" } else { "CHANGES" },
+        "a": report.pack_ids[0],
+        "b": report.pack_ids[1],
+        "added": difference.added,
+        "removed": difference.removed,
+        "changed": changed.map(|c| json!({ "path": c.path, "before": c.before, "after": c.after })).collect::<Vec<_>>(),
+        "unchanged": difference.unchanged,
+        "outcomes": shifts
+            .map(|s| json!({ "path": s.path, "tool": s.tool, "before": s.before, "after": s.after }))
+            .collect::<Vec<_>>(),
+    }))
+}
+
+/// Returns the `pack.inspect.v0` document.
+pub(crate) fn inspect(report: &InspectReport) -> Vec<u8> {
+    let members = report.members.iter().map(|member| {
+        let mut value = json!({
+            "path": member.path,
+            "type": member.kind,
+            "bytes_hash": member.bytes_hash,
+            "bytes": member.size,
+            "sealed": member.sealed,
+        });
+        if let Some(version) = &member.artifact_version {
+            value["artifact_version"] = json!(version);
+        }
+        value
+    });
+    let mut document = json!({
+        "version": "pack.inspect.v0",
+        "pack_id": report.pack_id,
+        "created": report.created,
+        "tool_version": report.tool_version,
+        "members": members.collect::<Vec<_>>(),
+    });
+    if let Some(note) = &report.note {
+        document["note"] = json!(note);
+    }
+    if let Some(info) = &report.info {
+        document["pack_info"] = json!(info);
+    }
+    if let Some(state) = &report.state {
+        document["state"] = json!(state);
     }
     to_document(&document)
 }

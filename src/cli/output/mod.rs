@@ -10,10 +10,13 @@ use std::io::{self, Write};
 use anstream::AutoStream;
 
 use crate::format::refusal::{Refusal, Result};
+use crate::format::witness::Blake3;
 
 /// Both streams. Colour is left out where the terminal, or whoever set `NO_COLOR`, does not want it.
 pub(super) struct Output {
-    stdout: AutoStream<io::Stdout>,
+    stdout: io::Stdout,
+    coloured: bool,
+    printed: Blake3,
     stderr: AutoStream<io::Stderr>,
     failed: Option<io::Error>,
 }
@@ -21,7 +24,9 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn new() -> Self {
         Self {
-            stdout: anstream::stdout(),
+            coloured: AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never,
+            stdout: io::stdout(),
+            printed: Blake3::default(),
             stderr: anstream::stderr(),
             failed: None,
         }
@@ -29,14 +34,23 @@ impl Output {
 
     /// Writes bytes to stdout as they are.
     pub(super) fn out(&mut self, bytes: &[u8]) {
-        let result = io::stdout().write_all(bytes);
+        self.printed.update(bytes);
+        let result = self.stdout.write_all(bytes);
         self.note(result);
     }
 
     /// Writes a line to stdout, colour included where it is wanted.
     pub(super) fn line(&mut self, text: &str) {
-        let result = writeln!(self.stdout, "{text}");
-        self.note(result);
+        let text = match self.coloured {
+            true => format!("{text}\n"),
+            false => format!("{}\n", anstream::adapter::strip_str(text)),
+        };
+        self.out(text.as_bytes());
+    }
+
+    /// Returns the BLAKE3 hash of what went to stdout.
+    pub(super) fn hash(&self) -> String {
+        self.printed.finish()
     }
 
     /// Writes text to stderr; there is nobody to tell if that fails.

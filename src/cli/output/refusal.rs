@@ -7,7 +7,7 @@ use crate::cli::output::{Output, json};
 use crate::cli::{REFUSED, Style, env};
 use crate::format::canonical_json::to_document;
 use crate::format::refusal::{Refusal, io_reason};
-use crate::format::repo_path::shown;
+use crate::format::repo_path::{harmless, shown};
 
 /// Tells of a refusal and returns the exit status.
 pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> u8 {
@@ -18,21 +18,29 @@ pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> u8 
         return REFUSED;
     }
     match style {
-        Style::Human => {}
+        Style::Human | Style::Hook => {}
         Style::Envelope => output.out(&envelope(refusal)),
         Style::Verify => output.line(&format!("pack verify: {}", paint(BLOCKS, "REFUSAL"))),
         Style::VerifyJson => output.out(&json::verify_refused(body(refusal))),
     }
     let text = explain(refusal);
-    let mut human = format!("git-pack: {}\n", text.message);
+    let mut human = format!("git-pack: {}\n", harmless(&text.message));
     for line in &text.more {
-        human.push_str(&format!("  {line}\n"));
+        human.push_str(&format!("  {}\n", harmless(line)));
+    }
+    if style == Style::Hook {
+        human.push_str("  this could not be judged, so git does not go on\n");
     }
     if let Some(hint) = text.next.as_ref().or(text.hint.as_ref()) {
         human.push_str(&format!("  try        {}\n", paint(TYPE, hint)));
     }
     output.err(&human);
     REFUSED
+}
+
+/// Returns what a refusal says, without its remedy.
+pub(crate) fn one_line(refusal: &Refusal) -> String {
+    explain(refusal).message
 }
 
 /// Returns the refusal envelope as one document.
@@ -108,7 +116,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             json!({ "path": show(path) }),
         ),
         Refusal::OutputExists { path, .. } => (
-            format!("{} exists and is not empty", show(path)),
+            format!("{} exists and is not an empty directory", show(path)),
             json!({ "path": show(path) }),
         ),
         Refusal::UnsafePath { path, reason } => (
@@ -183,10 +191,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             json!({ "deed": deed, "subject": subject, "reason": reason }),
         ),
         Refusal::PlaintextLeak { plain, protected } => (
-            format!(
-                "{} would stand in the clear, and it is {protected}",
-                shown(plain.as_bytes())
-            ),
+            format!("{} would stand in the clear, and {protected}", shown(plain.as_bytes())),
             json!({ "path": plain, "protected": protected }),
         ),
         Refusal::Corrupt { what, .. } => (what.clone(), json!({ "what": what })),

@@ -11,7 +11,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::Policy;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
-use crate::format::repo_state::TreeEntry;
+use crate::format::repo_state::{RepoState, TreeEntry};
 use crate::ops::configuration::Loaded;
 use crate::ops::recipients;
 use crate::ops::seal::{Notice, SealRequest};
@@ -25,6 +25,8 @@ pub struct Plan {
     pub tree: Option<TreePlan>,
     /// The registry in force, where there is one.
     pub registry: Option<Registry>,
+    /// The state of the commit that an evidence pack is bound to.
+    pub binding: Option<RepoState>,
     /// Copied as they are.
     pub plain: Vec<Plain>,
     /// Sealed.

@@ -1,4 +1,4 @@
-//! What an evidence pack is made of: the files and directories named on the command line.
+//! What an evidence pack is made of: files and directories named on the command line, on disk or in a commit.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -6,23 +6,26 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
-use crate::adapters::git::Repository;
+use crate::adapters::git::digest_cache::DigestCache;
+use crate::adapters::git::{Commit, Repository};
+use crate::format::config::Config;
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::shown;
+use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile, TreeEntry};
 use crate::format::{sealed, tree_meta};
-use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::seal::collect::{
     Plain, Plan, Source, is_artifact, member_path, protect, recipients_for, same_but_for_case,
 };
 use crate::ops::seal::{Notice, SealRequest};
+use crate::ops::{Context, state};
 use crate::rules::protect::{Registry, Verdict};
-use crate::rules::seals::{in_sealed, judge_member};
+use crate::rules::seals::{in_directory, in_sealed, judge_member};
 
 /// Collects an evidence pack.
 pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let tree_only = [
-        ("--rev", request.rev.is_some()),
         ("--scope", request.scope.is_some()),
         ("--attach", !request.attach.is_empty()),
     ];
@@ -31,161 +34,264 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             "{flag} belongs to a tree pack, and artifacts are named for an evidence pack"
         )));
     }
-    let candidates = artifacts(ctx, &request.artifacts)?;
-    if candidates.is_empty() {
-        return Err(Refusal::Empty);
-    }
-    let governed = Governed::of(ctx)?;
+    let mut candidates = Candidates::default();
+    let governed = match &request.rev {
+        Some(rev) => {
+            let origin = Origin::of(ctx, rev)?;
+            candidates.add_from_commit(&origin, &request.artifacts)?;
+            Some(Governed::by_commit(origin)?)
+        }
+        None => {
+            candidates.add_from_disk(ctx, &request.artifacts)?;
+            Governed::on_disk(ctx)?
+        }
+    };
+    let candidates = candidates.finish()?;
     let mut notices: Vec<Notice> = same_but_for_case(candidates.keys()).collect();
     let mut plain = Vec::new();
     let mut protected = Vec::new();
     let built_in = Registry::of(&[]).expect("the built-in rules compile");
-    for (path, file) in candidates {
-        let source = Source::File(file.clone());
-        match &governed {
-            Some(governed) => match governed.judge(&path, &file) {
-                Some(verdict) => protected.push(protect(path, source, Some(verdict), "")),
-                None => plain.push(Plain {
-                    path,
-                    source,
-                    entry: None,
-                }),
-            },
-            None => {
+    for (path, candidate) in candidates {
+        let verdict = match &governed {
+            Some(governed) if governed.registry.is_some() => governed.judge(&path, &candidate),
+            _ => {
                 if let Some(verdict) = built_in.judge(path.as_str().as_bytes()) {
                     notices.push(Notice::Unprotected {
                         path: path.to_string(),
                         class: verdict.class,
                     });
                 }
-                plain.push(Plain {
-                    path,
-                    source,
-                    entry: None,
-                });
+                None
             }
+        };
+        match verdict {
+            Some(verdict) => protected.push(protect(path, candidate.source, Some(verdict), "")),
+            None => plain.push(Plain {
+                path,
+                source: candidate.source,
+                entry: None,
+            }),
         }
     }
     let nobody = Loaded {
-        config: Default::default(),
+        config: Config::default(),
         origin: String::new(),
         bytes: None,
     };
-    let loaded = governed
-        .as_ref()
-        .map_or(&nobody, |governed| governed.source_of_recipients());
+    let loaded = governed.as_ref().map_or(&nobody, |governed| &governed.recipients);
     let recipients = recipients_for(&protected, request, loaded, || false)?;
-    let (repo, registry) = match governed {
-        Some(governed) => (Some(governed.repo), Some(governed.registry)),
-        None => (None, None),
-    };
-    Ok(Plan {
-        repo,
+    let mut plan = Plan {
+        repo: None,
         tree: None,
-        registry,
+        registry: None,
+        binding: None,
         plain,
         protected,
         recipients,
         default_directory: Some(ctx.cwd.join("pack")),
         notices,
-    })
+    };
+    if let Some(governed) = governed {
+        plan.repo = Some(governed.repo);
+        plan.registry = governed.registry;
+        plan.binding = governed.binding;
+    }
+    Ok(plan)
 }
 
-/// Resolves artifacts to files by member path: a file by its name, a directory as `<its name>/<relative path>`.
-fn artifacts(ctx: &Context, arguments: &[PathBuf]) -> Result<BTreeMap<MemberPath, PathBuf>> {
-    let mut found: BTreeMap<MemberPath, PathBuf> = BTreeMap::new();
-    let mut add = |path: &[u8], file: PathBuf| -> Result<()> {
+/// An artifact, before it is known whether it stands in the clear.
+struct Candidate {
+    source: Source,
+    /// Where it comes from, for messages.
+    origin: String,
+    /// Its path in the repository, if it is in one.
+    place: Option<Vec<u8>>,
+}
+
+/// Artifacts by member path: a file by its name, a directory as `<its name>/<relative path>`.
+#[derive(Default)]
+struct Candidates(BTreeMap<MemberPath, Candidate>);
+
+impl Candidates {
+    fn add(&mut self, path: &[u8], candidate: Candidate) -> Result<()> {
         let path = member_path(path)?;
         if is_reserved(path.as_str()) {
             return Err(Refusal::ReservedPath {
                 path: path.to_string(),
-                source: file.display().to_string(),
+                source: candidate.origin,
             });
         }
-        if let Some(other) = found.get(&path) {
+        if let Some(other) = self.0.get(&path) {
             return Err(Refusal::Duplicate {
                 path: path.to_string(),
-                sources: [other.display().to_string(), file.display().to_string()],
+                sources: [other.origin.clone(), candidate.origin],
             });
         }
-        found.insert(path, file);
+        self.0.insert(path, candidate);
         Ok(())
-    };
-    for argument in arguments {
-        let file = ctx.cwd.join(argument);
-        let name = match argument.file_name() {
-            Some(name) => name.to_owned(),
-            // `.` and `..` have the name of the directory they stand for.
-            None => files::canonical(&file)?
-                .file_name()
-                .map(OsStr::to_owned)
-                .ok_or_else(|| Refusal::usage(format!("{}: it has no name to seal it under", argument.display())))?,
+    }
+
+    fn add_from_disk(&mut self, ctx: &Context, arguments: &[PathBuf]) -> Result<()> {
+        let from = |file: PathBuf| Candidate {
+            origin: file.display().to_string(),
+            place: None,
+            source: Source::File(file),
         };
-        let looked_at = argument.file_name().is_some() && !ends_with_separator(argument);
-        let is_directory = if looked_at {
-            files::is_directory(&file)
-        } else {
-            files::canonical(&file)?.is_dir()
-        };
-        if !is_directory {
-            // Opening says whether it is there and what it is; it is read later.
-            drop(files::open_regular(&file)?);
-            add(name.as_bytes(), file)?;
-            continue;
-        }
-        for (relative, walked) in files::walk(&file, |_| true) {
-            let inner = file.join(OsStr::from_bytes(&relative));
-            if is_artifact(&inner, walked)? {
-                add(&[name.as_bytes(), b"/", &relative].concat(), inner)?;
+        for argument in arguments {
+            let file = ctx.cwd.join(argument);
+            let name = match argument.file_name() {
+                Some(name) => name.to_owned(),
+                // `.` and `..` have the name of the directory they stand for.
+                None => files::canonical(&file)?
+                    .file_name()
+                    .map(OsStr::to_owned)
+                    .ok_or_else(|| {
+                        Refusal::usage(format!("{}: it has no name to seal it under", argument.display()))
+                    })?,
+            };
+            // A link is not followed, unless a slash behind it says that the directory is meant.
+            let itself = argument.file_name().is_some() && !argument.as_os_str().as_bytes().ends_with(b"/");
+            let is_directory = match itself {
+                true => files::is_directory(&file),
+                false => files::is_directory(&files::canonical(&file)?),
+            };
+            if !is_directory {
+                // Opening says whether it is there and what it is; it is read later.
+                drop(files::open_regular(&file)?);
+                self.add(name.as_bytes(), from(file))?;
+                continue;
+            }
+            for (relative, walked) in files::walk(&file, |_| true) {
+                let inner = file.join(OsStr::from_bytes(&relative));
+                if is_artifact(&inner, walked)? {
+                    self.add(&[name.as_bytes(), b"/", &relative].concat(), from(inner))?;
+                }
             }
         }
+        Ok(())
     }
-    if let Some((file, below)) = file_above(&found) {
-        return Err(Refusal::Duplicate {
-            path: file.to_string(),
-            sources: [found[&file].display().to_string(), found[&below].display().to_string()],
-        });
+
+    fn add_from_commit(&mut self, origin: &Origin, arguments: &[PathBuf]) -> Result<()> {
+        for argument in arguments {
+            let given = argument.as_os_str().as_bytes();
+            let path = given.strip_prefix(b"./").unwrap_or(given);
+            let path = path.strip_suffix(b"/").unwrap_or(path);
+            let directory = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path).len();
+            let above = &path[..path.len() - directory];
+            let mut any = false;
+            for entry in &origin.entries {
+                let full = entry.path.as_bytes();
+                let within = full == path || (full.starts_with(path) && full.get(path.len()) == Some(&b'/'));
+                if path.is_empty() || !within {
+                    continue;
+                }
+                any = true;
+                let name = format!("{}:{}", origin.rev, entry.path);
+                let kind = match entry.kind {
+                    EntryKind::Regular | EntryKind::Executable => None,
+                    EntryKind::Symlink => Some("a symbolic link"),
+                    EntryKind::Submodule => Some("a submodule"),
+                };
+                if let Some(kind) = kind {
+                    return Err(Refusal::NotRegular {
+                        path: name.into(),
+                        kind,
+                    });
+                }
+                let candidate = Candidate {
+                    source: Source::Blob(entry.id),
+                    origin: name,
+                    place: Some(full.to_vec()),
+                };
+                self.add(&full[above.len()..], candidate)?;
+            }
+            if !any {
+                return Err(Refusal::Io {
+                    deed: "reading",
+                    path: format!("{}:{}", origin.rev, shown(given)).into(),
+                    source: std::io::Error::new(
+                        std::io::ErrorKind::NotFound,
+                        "there is nothing of that path in the commit",
+                    ),
+                });
+            }
+        }
+        Ok(())
     }
-    Ok(found)
-}
 
-fn ends_with_separator(path: &Path) -> bool {
-    path.as_os_str().as_bytes().ends_with(b"/")
-}
-
-/// Returns a member that would have to be a file and a directory at once, and one below it.
-fn file_above(found: &BTreeMap<MemberPath, PathBuf>) -> Option<(MemberPath, MemberPath)> {
-    found.keys().find_map(|below| {
-        below.as_str().match_indices('/').find_map(|(at, _)| {
-            let above = MemberPath::parse(&below.as_str()[..at]).ok()?;
-            found.contains_key(&above).then(|| (above, below.clone()))
-        })
-    })
+    /// Returns the artifacts, if there are any and none would have to be a file and a directory at once.
+    fn finish(self) -> Result<BTreeMap<MemberPath, Candidate>> {
+        let found = self.0;
+        if found.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        for (below, candidate) in &found {
+            for (at, _) in below.as_str().match_indices('/') {
+                let above = MemberPath::parse(&below.as_str()[..at]);
+                if let Some(file) = above.ok().and_then(|above| found.get(&above)) {
+                    return Err(Refusal::Duplicate {
+                        path: below.as_str()[..at].to_owned(),
+                        sources: [file.origin.clone(), candidate.origin.clone()],
+                    });
+                }
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Names that mean something to a verifier and so cannot be given to an artifact.
 fn is_reserved(path: &str) -> bool {
-    path == MANIFEST || path == sealed::MEMBER || tree_meta::DOCUMENTS.contains(&path) || in_sealed(path)
+    path == MANIFEST
+        || path == sealed::MEMBER
+        || tree_meta::DOCUMENTS.contains(&path)
+        || in_sealed(path)
+        || in_directory(path, tree_meta::REPO)
 }
 
-/// A repository whose registry applies to evidence packs: it has a configuration, committed or in the work tree.
+/// The commit from which artifacts are taken.
+struct Origin {
+    repo: Repository,
+    rev: String,
+    commit: Commit,
+    entries: Vec<TreeEntry>,
+}
+
+impl Origin {
+    fn of(ctx: &Context, rev: &str) -> Result<Self> {
+        let repo = Repository::discover(&ctx.cwd)?;
+        let commit = repo.commit(rev)?;
+        let entries = repo.tree_entries(&commit.tree)?;
+        Ok(Self {
+            repo,
+            rev: rev.to_owned(),
+            commit,
+            entries,
+        })
+    }
+}
+
+/// A repository that evidence comes from, with what it has to say about it.
 struct Governed {
     repo: Repository,
-    root: PathBuf,
-    committed: Option<Loaded>,
-    on_disk: Loaded,
-    registry: Registry,
+    /// The top of the work tree, for artifacts on disk.
+    root: Option<PathBuf>,
+    /// None where the repository has no configuration: then it protects nothing.
+    registry: Option<Registry>,
+    /// The configuration that names the recipients.
+    recipients: Loaded,
+    /// The state of the commit that the evidence is bound to.
+    binding: Option<RepoState>,
 }
 
 impl Governed {
-    fn of(ctx: &Context) -> Result<Option<Self>> {
+    /// Takes the configurations that have a say about artifacts on disk: that of `HEAD` and that of the work tree.
+    fn on_disk(ctx: &Context) -> Result<Option<Self>> {
         let repo = match Repository::discover(&ctx.cwd) {
             Err(Refusal::NotARepository { .. }) => return Ok(None),
             other => other?,
         };
-        let Some(root) = repo.work_tree() else {
-            return Ok(None);
-        };
+        let Some(root) = repo.work_tree() else { return Ok(None) };
         let on_disk = configuration::on_disk(&root)?;
         let committed = match repo.has_commit() {
             true => Some(configuration::in_commit(&repo, &repo.commit("HEAD")?)?),
@@ -198,30 +304,65 @@ impl Governed {
         let registry = configuration::registry(&committed.iter().chain([&on_disk]).collect::<Vec<_>>())?;
         Ok(Some(Self {
             repo,
-            root,
-            committed,
-            on_disk,
-            registry,
+            root: Some(root),
+            registry: Some(registry),
+            recipients: match committed {
+                Some(committed) if !on_disk.is_present() => committed,
+                _ => on_disk,
+            },
+            binding: None,
         }))
     }
 
-    fn source_of_recipients(&self) -> &Loaded {
-        match &self.committed {
-            Some(committed) if !self.on_disk.is_present() => committed,
-            _ => &self.on_disk,
-        }
+    /// Takes the configuration of the commit, and binds the evidence to its state.
+    fn by_commit(origin: Origin) -> Result<Self> {
+        let Origin { repo, commit, .. } = origin;
+        let loaded = configuration::in_commit(&repo, &commit)?;
+        let registry = loaded.registry()?;
+        let selection = loaded.scope(None)?;
+        let mut entries = state::select(&repo, &commit, &selection)?;
+        // The hashes of protected entries are not for everybody.
+        entries.retain(|entry| state::is_plain(&registry, entry, Mode::Public));
+        let hashed = state::hash(&repo, entries, &DigestCache::load(&repo.common_dir()))?;
+        let files = hashed.iter().map(|entry| {
+            StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
+                path: path.to_string(),
+                reason: "it is not UTF-8".into(),
+            })
+        });
+        Ok(Self {
+            binding: Some(RepoState {
+                canon_version: state::canon(&repo, &commit, &loaded)?,
+                grammar_version: GRAMMAR_VERSION.into(),
+                scope: selection.key,
+                files: files.collect::<Result<_>>()?,
+            }),
+            repo,
+            root: None,
+            registry: Some(registry),
+            recipients: loaded,
+        })
     }
 
-    /// Judges an artifact by its name in the pack and by its place in the work tree; the stricter verdict holds.
-    fn judge(&self, member: &MemberPath, file: &Path) -> Option<Verdict> {
-        let by_name = judge_member(&self.registry, member.as_str(), false);
-        let by_place = files::canonical(file)
-            .ok()
-            .and_then(|file| file.strip_prefix(&self.root).map(Path::to_owned).ok())
-            .and_then(|path| self.registry.judge(path.as_os_str().as_bytes()));
+    /// Judges an artifact by its name in the pack and by its place in the repository; the stricter verdict holds.
+    fn judge(&self, member: &MemberPath, candidate: &Candidate) -> Option<Verdict> {
+        let registry = self.registry.as_ref()?;
+        let place = match (&candidate.source, &candidate.place) {
+            (_, Some(place)) => Some(place.clone()),
+            (Source::File(file), None) => self.place_of(file),
+            _ => None,
+        };
+        let by_place = place.and_then(|place| registry.judge(&place));
+        let by_name = judge_member(registry, member.as_str(), false);
         [by_place, by_name]
             .into_iter()
             .flatten()
             .max_by_key(|verdict| verdict.policy)
+    }
+
+    fn place_of(&self, file: &Path) -> Option<Vec<u8>> {
+        let file = files::canonical(file).ok()?;
+        let place = file.strip_prefix(self.root.as_ref()?).ok()?;
+        Some(place.as_os_str().as_bytes().to_vec())
     }
 }

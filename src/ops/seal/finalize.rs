@@ -17,10 +17,12 @@ use crate::format::tree_meta::{
     FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE, PackInfo,
     Provenance, REPO_STATE, file_tree,
 };
+use crate::format::witness::Input;
 use crate::ops::Context;
-use crate::ops::seal::collect::{Plan, TreePlan};
+use crate::ops::seal::collect::{Plan, Source, TreePlan};
 use crate::ops::seal::stage::Staged;
 use crate::ops::seal::{SealReport, SealRequest};
+use crate::rules::member_type::registry_files;
 use crate::rules::seals::judge_member;
 
 /// The release that stands in manifests.
@@ -58,6 +60,8 @@ pub fn finalize(
             .recipients
             .as_ref()
             .map_or(0, |recipients| recipients.names().len()),
+        members: 0,
+        inputs: inputs(plan, &staged),
         notices: plan.notices.clone(),
     };
     let mut documents = Documents {
@@ -68,6 +72,9 @@ pub fn finalize(
         Some(tree) => Some(documents.tree(plan, tree, &staged)?),
         None => None,
     };
+    if let Some(binding) = &plan.binding {
+        documents.add(REPO_STATE, &to_document(binding))?;
+    }
     if let Some(registry) = plan
         .registry
         .as_ref()
@@ -81,8 +88,13 @@ pub fn finalize(
             documents.add(SEALED_ARTIFACTS, &sealed.to_bytes())?;
         }
     }
-    for member in &staged.plain {
-        documents.members.push((member.member.clone(), member.size));
+    let registry = registry_files(staged.plain.iter().map(|copy| copy.member.path.as_str()));
+    for copy in &staged.plain {
+        let mut member = copy.member.clone();
+        if member.kind == MemberType::Other && registry.contains(member.path.as_str()) {
+            member.kind = MemberType::Registry;
+        }
+        documents.members.push((member, copy.size));
     }
     for seal in &staged.sealed {
         documents
@@ -98,6 +110,7 @@ pub fn finalize(
         tool_version: TOOL_VERSION.into(),
         members: documents.members.into_iter().map(|(member, _)| member).collect(),
     };
+    let members = manifest.members.len() as u64;
     let (pack_id, bytes) = manifest.into_document();
     if bytes.len() as u64 > MAX_BYTES {
         return Err(Refusal::Unsupported {
@@ -107,6 +120,7 @@ pub fn finalize(
     }
     staging.write_root(MANIFEST, &bytes)?;
     report.pack_id = pack_id;
+    report.members = members;
     Ok(Finished {
         directory_name: match (&plan.tree, state) {
             (Some(tree), Some(digest)) => {
@@ -117,6 +131,29 @@ pub fn finalize(
         receipts: staged.sealed.into_iter().filter_map(|seal| seal.receipt).collect(),
         report,
     })
+}
+
+/// Names the files that were sealed as evidence, with the hashes of those that stand in the clear.
+fn inputs(plan: &Plan, staged: &Staged) -> Vec<Input> {
+    let name = |source: &Source| match source {
+        Source::File(path) => Some(path.display().to_string()),
+        Source::Blob(_) | Source::Bytes(_) => None,
+    };
+    let plain = plan.plain.iter().zip(&staged.plain).filter_map(|(item, copy)| {
+        Some(Input {
+            path: name(&item.source)?,
+            hash: Some(copy.member.bytes_hash.to_string()),
+            bytes: Some(copy.size),
+        })
+    });
+    let sealed = plan.protected.iter().filter_map(|item| {
+        Some(Input {
+            path: name(&item.source)?,
+            hash: None,
+            bytes: None,
+        })
+    });
+    plain.chain(sealed).collect()
 }
 
 /// Nothing in the clear may have the content of a protected artifact, or a name that the registry protects.
@@ -133,7 +170,7 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
         if let Some(protected) = secrets.get(&copy.member.bytes_hash) {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
-                protected: (*protected).into(),
+                protected: format!("it has the content of {protected}"),
             });
         }
         let verdict = plan
@@ -143,7 +180,7 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
         if let Some(verdict) = verdict {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
-                protected: format!("rule {} of class {}", verdict.glob, verdict.class),
+                protected: format!("rule {} of class {} protects it", verdict.glob, verdict.class),
             });
         }
     }

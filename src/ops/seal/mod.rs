@@ -15,6 +15,7 @@ use crate::adapters::{pack_dir, seal_store::SealStore};
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
+use crate::format::witness::Input;
 use crate::ops::{Context, verify};
 
 /// What to seal, and how.
@@ -61,6 +62,10 @@ pub struct SealReport {
     pub reused: u64,
     /// Number of recipients they were sealed for.
     pub recipients: usize,
+    /// Number of members.
+    pub members: u64,
+    /// The artifacts of an evidence pack; of those that were sealed, no hash is known to anybody else.
+    pub inputs: Vec<Input>,
     /// What somebody should know.
     pub notices: Vec<Notice>,
 }
@@ -111,6 +116,11 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
             });
         }
     };
+    let store = plan.repo.as_ref().map(|repo| SealStore::of(&repo.common_dir()));
+    let _lock = match &store {
+        Some(store) if plan.recipients.is_some() => Some(store.lock()?),
+        _ => None,
+    };
     let staging = Staging::beside(&base)?;
     let staged = stage::stage(&staging, &plan)?;
     let finished = finalize::finalize(ctx, request, &staging, &plan, staged)?;
@@ -125,8 +135,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         report.existed = true;
         return Ok(report);
     }
-    if let Some(repo) = &plan.repo {
-        let store = SealStore::of(&repo.common_dir());
+    if let Some(store) = &store {
         for (receipt, path) in &finished.receipts {
             store.put(receipt, path)?;
         }
@@ -144,7 +153,13 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
                 replaceable,
             });
         }
-        (false, _) => staging.publish(&output, Publish::New)?,
+        (false, _) => match staging.publish(&output, Publish::New) {
+            // Another process was faster, and made the same pack.
+            Err(Refusal::OutputExists { .. }) if request.output.is_none() && stands_whole(&output, &report.pack_id) => {
+                report.existed = true;
+            }
+            other => other?,
+        },
     }
     Ok(report)
 }

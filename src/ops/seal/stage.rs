@@ -167,14 +167,7 @@ impl Probe {
         if self.hopeless {
             return;
         }
-        let json = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .find(|b| !b.is_ascii_whitespace())
-                .is_none_or(|b| *b == b'{')
-        };
-        let first = self.bytes.is_empty();
-        if self.bytes.len() + chunk.len() > member_type::MAX_BYTES || (first && !json(chunk)) {
+        if self.bytes.len() + chunk.len() > member_type::MAX_BYTES || !member_type::is_hopeful(chunk) {
             self.hopeless = true;
             self.bytes = Vec::new();
             return;

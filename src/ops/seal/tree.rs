@@ -99,6 +99,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             title: selection.title,
         }),
         registry: Some(registry),
+        binding: None,
         plain,
         protected,
         recipients,

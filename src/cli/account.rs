@@ -1,0 +1,111 @@
+//! What a command tells the witness ledger about itself.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use serde_json::Map;
+
+use crate::cli::args::Command;
+use crate::cli::output::Output;
+use crate::format::repo_path::shown;
+use crate::format::witness::Input;
+use crate::ops::Context;
+use crate::ops::seal::SealReport;
+use crate::ops::verify::VerifyReport;
+use crate::ops::witness::{Testimony, record};
+
+/// An account that is filled in while the command runs.
+pub(super) struct Account(Testimony);
+
+impl Account {
+    /// Opens the account of a command that is recorded.
+    pub(super) fn of(command: &Command) -> Option<Self> {
+        let mut params = Map::new();
+        let mut inputs = Vec::new();
+        let command = match command {
+            Command::Seal(args) => {
+                let artifacts: Vec<String> = args.artifacts.iter().map(|path| name(path)).collect();
+                params.insert("artifacts".into(), artifacts.into());
+                for (key, value) in [("note", &args.note), ("rev", &args.rev), ("scope", &args.scope)] {
+                    if let Some(value) = value {
+                        params.insert(key.into(), value.as_str().into());
+                    }
+                }
+                if let Some(output) = &args.output {
+                    params.insert("output".into(), name(output).into());
+                }
+                "seal"
+            }
+            Command::Verify(args) => {
+                inputs.push(Input {
+                    path: name(&args.pack),
+                    hash: None,
+                    bytes: None,
+                });
+                if let Some(rev) = &args.rev {
+                    params.insert("rev".into(), rev.as_str().into());
+                }
+                "verify"
+            }
+            Command::Diff(args) => {
+                for pack in [&args.a, &args.b] {
+                    inputs.push(Input {
+                        path: name(pack),
+                        hash: None,
+                        bytes: None,
+                    });
+                }
+                "diff"
+            }
+            _ => return None,
+        };
+        Some(Self(Testimony {
+            command,
+            inputs,
+            params,
+            outcome: "REFUSAL".into(),
+            exit_code: 2,
+            output_hash: String::new(),
+            pack_id: None,
+        }))
+    }
+
+    /// Adds what came of sealing.
+    pub(super) fn sealed(&mut self, report: &SealReport) {
+        self.0.outcome = "PACK_CREATED".into();
+        self.0.pack_id = Some(report.pack_id.to_string());
+        self.0.inputs = report.inputs.clone();
+        self.0.params.insert("member_count".into(), report.members.into());
+        self.0.params.insert("output_dir".into(), name(&report.output).into());
+    }
+
+    /// Adds what came of verifying.
+    pub(super) fn verified(&mut self, report: &VerifyReport) {
+        self.0.outcome = if report.findings.is_empty() { "OK" } else { "INVALID" }.into();
+        self.0.pack_id = Some(report.pack_id.clone());
+        for input in &mut self.0.inputs {
+            input.hash = Some(report.manifest_hash.to_string());
+            input.bytes = Some(report.manifest_bytes);
+        }
+    }
+
+    /// Adds what came of comparing.
+    pub(super) fn compared(&mut self, same: bool) {
+        self.0.outcome = if same { "NO_CHANGES" } else { "CHANGES" }.into();
+    }
+
+    /// Appends the account to the ledger. That this fails is said, and changes nothing else.
+    pub(super) fn close(mut self, ctx: &Context, exit_code: u8, output: &mut Output) {
+        self.0.exit_code = exit_code;
+        self.0.output_hash = output.hash();
+        if let Err(refusal) = record(ctx, self.0) {
+            let why = super::output::refusal::one_line(&refusal);
+            output.err(&format!("witness append warning: {why}\n"));
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    let bytes = path.as_os_str().as_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| shown(bytes))
+}

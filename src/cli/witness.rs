@@ -1,0 +1,102 @@
+//! `git pack witness`: the ledger, for people and machines.
+
+use serde_json::json;
+
+use crate::cli::args::{WitnessCommand, WitnessFilter};
+use crate::cli::output::Output;
+use crate::cli::{NO, YES};
+use crate::format::canonical_json::to_document;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::shown;
+use crate::format::timestamp::Timestamp;
+use crate::format::witness::{Filter, Line, TOOL};
+use crate::ops::Context;
+use crate::ops::witness::{Found, query, verify};
+
+pub(super) fn answer(ctx: &Context, command: WitnessCommand, output: &mut Output) -> Result<u8> {
+    let ours = Filter {
+        tool: Some(TOOL.into()),
+        ..Filter::default()
+    };
+    match command {
+        WitnessCommand::Query { filter, json } => {
+            let found = found(ctx, &parse(filter)?, output)?;
+            match json {
+                true => output.out(&to_document(&found.iter().map(Line::value).collect::<Vec<_>>())),
+                false => found.iter().for_each(|line| output.line(&row(line))),
+            }
+            Ok(if found.is_empty() { NO } else { YES })
+        }
+        WitnessCommand::Last { json } => {
+            let found = found(ctx, &ours, output)?;
+            let Some(last) = found.last() else {
+                if json {
+                    output.out(b"null\n");
+                }
+                return Ok(NO);
+            };
+            match json {
+                true => output.out(&to_document(last.value())),
+                false => output.line(&row(last)),
+            }
+            Ok(YES)
+        }
+        WitnessCommand::Count { filter, json } => {
+            let count = found(ctx, &parse(filter)?, output)?.len();
+            match json {
+                true => output.out(&to_document(&json!({ "count": count }))),
+                false => output.line(&format!("{count} witness record(s)")),
+            }
+            Ok(YES)
+        }
+        WitnessCommand::Verify { json } => {
+            let chain = verify(ctx)?;
+            let broken = chain
+                .broken
+                .map(|(line, reason)| json!({ "line": line, "reason": reason }));
+            match (json, chain.broken) {
+                (true, _) => output.out(&to_document(&json!({
+                    "outcome": if broken.is_none() { "OK" } else { "INVALID" },
+                    "checked": chain.checked,
+                    "broken": broken,
+                }))),
+                (false, None) => output.line(&format!("witness: OK, {} record(s) in chain", chain.checked)),
+                (false, Some((line, reason))) => output.line(&format!("witness: INVALID, line {line}: {reason}")),
+            }
+            Ok(if chain.broken.is_none() { YES } else { NO })
+        }
+    }
+}
+
+fn found(ctx: &Context, filter: &Filter, output: &mut Output) -> Result<Vec<Line>> {
+    let Found { records, malformed } = query(ctx, filter)?;
+    if malformed > 0 {
+        output.err(&format!(
+            "git-pack: {malformed} malformed line(s) of the ledger were passed over\n"
+        ));
+    }
+    Ok(records)
+}
+
+fn row(line: &Line) -> String {
+    let field = |text: Option<&str>| shown(text.unwrap_or("-").as_bytes());
+    let command = line.text("command").or_else(|| line.text("tool"));
+    let fields = [line.time(), command, line.text("outcome"), line.text("pack_id")];
+    fields.map(field).join(" ")
+}
+
+fn parse(filter: WitnessFilter) -> Result<Filter> {
+    let time = |flag: &str, text: Option<String>| match text {
+        None => Ok(None),
+        Some(text) => Timestamp::parse(&text)
+            .map(Some)
+            .ok_or_else(|| Refusal::usage(format!("{flag} {text}: expected RFC 3339"))),
+    };
+    Ok(Filter {
+        tool: Some(filter.tool),
+        since: time("--since", filter.since)?,
+        until: time("--until", filter.until)?,
+        outcome: filter.outcome,
+        input_hash: filter.input_hash,
+    })
+}

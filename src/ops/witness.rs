@@ -1,0 +1,123 @@
+//! `git pack witness`: what was done here, by which binary, with which result.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use crate::adapters::{files, ledger};
+use crate::format::refusal::{Refusal, Result};
+use crate::format::witness::{Blake3, Filter, Input, Line, Record, TOOL};
+use crate::ops::Context;
+
+/// What a command has to tell; the rest of the record is known here.
+#[derive(Clone, Debug)]
+pub struct Testimony {
+    /// The command.
+    pub command: &'static str,
+    /// What it looked at.
+    pub inputs: Vec<Input>,
+    /// What it was asked for.
+    pub params: Map<String, Value>,
+    /// How it ended, in one word.
+    pub outcome: String,
+    /// Its exit status.
+    pub exit_code: u8,
+    /// BLAKE3 of what it printed on stdout.
+    pub output_hash: String,
+    /// The pack that it was about.
+    pub pack_id: Option<String>,
+}
+
+/// Appends a record to the ledger.
+pub fn record(ctx: &Context, testimony: Testimony) -> Result<()> {
+    let path = path(ctx)?;
+    let record = Record {
+        tool: TOOL,
+        version: env!("CARGO_PKG_VERSION"),
+        command: testimony.command,
+        binary_hash: binary_hash(&ctx.binary)?,
+        inputs: testimony.inputs,
+        params: testimony.params,
+        outcome: testimony.outcome,
+        exit_code: testimony.exit_code,
+        output_hash: testimony.output_hash,
+        ts: ctx.now.to_string(),
+        pack_id: testimony.pack_id,
+    };
+    ledger::append(&path, |previous| record.to_line(previous))
+}
+
+fn binary_hash(binary: &Path) -> Result<String> {
+    let mut hash = Blake3::default();
+    files::read_in_chunks(binary, |chunk| hash.update(chunk))?;
+    Ok(hash.finish())
+}
+
+/// The records that were asked for, and how many lines were none.
+#[derive(Debug)]
+pub struct Found {
+    /// The records, oldest first.
+    pub records: Vec<Line>,
+    /// Number of malformed lines that were passed over.
+    pub malformed: u64,
+}
+
+/// Returns the records that match, oldest first.
+pub fn query(ctx: &Context, filter: &Filter) -> Result<Found> {
+    let mut found = Found {
+        records: Vec::new(),
+        malformed: 0,
+    };
+    for line in ledger::lines(&path(ctx)?)? {
+        match Line::parse(&line) {
+            Some(line) if filter.matches(&line) => found.records.push(line),
+            Some(_) => {}
+            None => found.malformed += 1,
+        }
+    }
+    Ok(found)
+}
+
+/// What became of the chain.
+#[derive(Debug)]
+pub struct Chain {
+    /// Number of our records that were checked.
+    pub checked: u64,
+    /// The first line, counted from 1, at which it breaks, and why.
+    pub broken: Option<(u64, &'static str)>,
+}
+
+/// Checks the ids of our records, and that each follows the line that it was appended to.
+pub fn verify(ctx: &Context) -> Result<Chain> {
+    let mut chain = Chain {
+        checked: 0,
+        broken: None,
+    };
+    let lines = ledger::lines(&path(ctx)?)?;
+    for (at, bytes) in lines.iter().enumerate() {
+        let Some(line) = Line::parse(bytes).filter(|line| line.text("tool") == Some(TOOL)) else {
+            continue;
+        };
+        chain.checked += 1;
+        let previous = at.checked_sub(1).map(|before| Blake3::of(&lines[before]));
+        let problem = if !line.id_is_right() {
+            Some("its id is not that of its content")
+        } else if line.text("prev") != previous.as_deref() {
+            Some("the line before it is not the one that it was appended to")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            chain.broken = Some((at as u64 + 1, problem));
+            break;
+        }
+    }
+    Ok(chain)
+}
+
+fn path(ctx: &Context) -> Result<PathBuf> {
+    ctx.ledger.clone().ok_or_else(|| Refusal::Usage {
+        problem: "there is no HOME, so there is no place for a witness ledger".into(),
+        next: Some("EPISTEMIC_WITNESS=/path/to/witness.jsonl git pack witness query".into()),
+    })
+}

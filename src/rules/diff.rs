@@ -1,0 +1,125 @@
+//! How two packs differ: by their manifests alone, and by what known reports in them concluded.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::format::manifest::{Declared, ManifestDocument};
+
+/// The difference of two packs; every list is sorted bytewise by path.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Members that only the second has.
+    pub added: Vec<String>,
+    /// Members that only the first has.
+    pub removed: Vec<String>,
+    /// Members that both have, with different bytes.
+    pub changed: Vec<Changed>,
+    /// Number of members that both have with the same bytes.
+    pub unchanged: u64,
+}
+
+/// A member with different bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Its path.
+    pub path: String,
+    /// Its hash in the first pack.
+    pub before: String,
+    /// Its hash in the second.
+    pub after: String,
+    /// The version of the report that it is in both, if it is a known one.
+    pub report: Option<String>,
+}
+
+impl Difference {
+    /// Returns whether the packs have the same members.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+    }
+}
+
+/// Compares two manifests.
+pub fn diff(before: &ManifestDocument, after: &ManifestDocument) -> Difference {
+    let index = |manifest: &ManifestDocument| -> BTreeMap<String, Declared> {
+        manifest.members.iter().map(|m| (m.path.clone(), m.clone())).collect()
+    };
+    let (before, after) = (index(before), index(after));
+    let only_in = |one: &BTreeMap<String, Declared>, other: &BTreeMap<String, Declared>| -> Vec<String> {
+        one.keys().filter(|path| !other.contains_key(*path)).cloned().collect()
+    };
+    let mut difference = Difference {
+        added: only_in(&after, &before),
+        removed: only_in(&before, &after),
+        ..Difference::default()
+    };
+    for (path, old) in &before {
+        let Some(new) = after.get(path) else { continue };
+        if old.bytes_hash == new.bytes_hash {
+            difference.unchanged += 1;
+            continue;
+        }
+        let report = old
+            .artifact_version
+            .clone()
+            .filter(|v| old.kind == "report" && new.artifact_version.as_ref() == Some(v));
+        difference.changed.push(Changed {
+            path: path.clone(),
+            before: old.bytes_hash.clone(),
+            after: new.bytes_hash.clone(),
+            report,
+        });
+    }
+    difference
+}
+
+/// Returns the outcome that a report concludes with, if it is a JSON object that names one.
+pub fn outcome(report: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Concluding {
+        outcome: String,
+    }
+    serde_json::from_slice::<Concluding>(report)
+        .ok()
+        .map(|report| report.outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::canonical_json::to_document;
+    use crate::format::digest::Digest;
+    use serde_json::json;
+
+    fn manifest(members: &[(&str, &str)]) -> ManifestDocument {
+        let members: Vec<_> = members
+            .iter()
+            .map(|(path, content)| json!({"path":path,"type":"other","bytes_hash":Digest::of(content.as_bytes()).to_string()}))
+            .collect();
+        let document = json!({"version":"pack.v0","pack_id":"","created":"2026-01-15T10:30:00Z",
+            "tool_version":"0.1.0","member_count":members.len(),"members":members});
+        ManifestDocument::parse(&to_document(&document)).unwrap()
+    }
+
+    #[test]
+    fn a_pack_differs_from_another_and_never_from_itself() {
+        let one = manifest(&[("a", "1"), ("b", "1"), ("c", "1")]);
+        let two = manifest(&[("b", "2"), ("c", "1"), ("d", "1")]);
+        assert!(diff(&one, &one).is_empty());
+        let difference = diff(&one, &two);
+        assert_eq!(
+            (difference.added, difference.removed),
+            (vec!["d".to_owned()], vec!["a".to_owned()])
+        );
+        assert_eq!(
+            difference.changed.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(),
+            ["b"]
+        );
+        assert_eq!(difference.unchanged, 1);
+        assert_eq!(
+            outcome(b"{\"outcome\":\"REAL_CHANGE\",\"x\":1}"),
+            Some("REAL_CHANGE".into())
+        );
+        assert_eq!(outcome(b"[]"), None);
+    }
+}
