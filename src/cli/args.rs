@@ -23,6 +23,12 @@ pub(super) struct Arguments {
     /// Keep no record in the witness ledger
     #[arg(long, global = true)]
     pub(super) no_witness: bool,
+    /// Print what this tool can do, as JSON (operator.v0)
+    #[arg(long, global = true)]
+    describe: bool,
+    /// Print the JSON Schema of pack.v0 and of every report
+    #[arg(long, global = true)]
+    schema: bool,
     #[command(subcommand)]
     pub(super) command: Command,
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::cli::args::WITH_JSON;
 use crate::cli::output::words::quoted;
+use crate::cli::{OPERATOR, SCHEMA};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
 use crate::ops::Context;
@@ -67,6 +68,19 @@ pub(super) fn wants_envelope() -> bool {
         Some(command) if WITH_JSON.contains(&command) => arguments.iter().any(|a| a == "--json"),
         Some(_) => true,
     }
+}
+
+/// Returns what `--describe` or `--schema`, before any `--`, asks for.
+pub(super) fn asked_for_description() -> Option<&'static str> {
+    let mut arguments = env::args_os().skip(1).take_while(|a| a != "--").peekable();
+    if arguments.peek().is_some_and(|a| a == "hook") {
+        return None;
+    }
+    arguments.find_map(|a| match a.to_str() {
+        Some("--describe") => Some(OPERATOR),
+        Some("--schema") => Some(SCHEMA),
+        _ => None,
+    })
 }
 
 /// Returns the command line that this process was given, as a shell takes it.

@@ -29,6 +29,16 @@ const NO: u8 = 1;
 /// No answer: something could not be judged or done.
 const REFUSED: u8 = 2;
 
+/// What `--describe` prints: the operator manifest.
+const OPERATOR: &str = include_str!("../../operator.json");
+/// What `--schema` prints: the JSON Schema of `pack.v0`, with those of the reports under `$defs`.
+const SCHEMA: &str = include_str!("../../schema.json");
+
+/// Returns the command tree, for those who document or test it.
+pub fn command_tree() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Runs the program on the process's own arguments.
 ///
 /// Nothing that goes wrong inside may look like a yes: a panic is a refusal too.
@@ -47,6 +57,14 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(output: &mut Output) -> u8 {
+    // Self-description comes before everything that could be wrong with the other arguments.
+    if let Some(description) = env::asked_for_description() {
+        output.out(description.as_bytes());
+        return match output.flush() {
+            Ok(()) => YES,
+            Err(refused) => refusal::print(output, &refused, Style::Human),
+        };
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(e) => return usage(output, &e),

@@ -194,6 +194,9 @@ impl ManifestDocument {
             violate("", "not in canonical form (RFC 8785 and one newline)".into());
         }
         let pack_id = text(fields, "pack_id")?;
+        if Digest::parse_ref(&pack_id).is_none() {
+            violate("pack_id", format!("not a content ref: {pack_id:?}"));
+        }
         let created = text(fields, "created")?;
         let tool_version = text(fields, "tool_version")?;
         if Timestamp::parse(&created).is_none_or(|t| t.to_string() != created) {

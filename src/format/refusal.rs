@@ -193,6 +193,25 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every code there is.
+    pub const ALL: [Self; 15] = [
+        Self::Empty,
+        Self::Io,
+        Self::Duplicate,
+        Self::BadPack,
+        Self::Usage,
+        Self::NotARepository,
+        Self::BadRevision,
+        Self::BadConfig,
+        Self::MissingObject,
+        Self::NoRecipients,
+        Self::NoIdentity,
+        Self::Crypto,
+        Self::PlaintextLeak,
+        Self::Corrupt,
+        Self::Unsupported,
+    ];
+
     /// Returns the code as it is printed.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -206,6 +206,13 @@ pub struct StateFile {
 }
 
 impl StateFile {
+    /// Returns whether its mode is one that entries have.
+    pub fn has_known_mode(&self) -> bool {
+        use EntryKind::{Executable, Submodule, Symlink};
+        let known = [Executable, Symlink, Submodule].map(EntryKind::mode);
+        self.mode.is_none() || known.contains(&self.mode.as_deref())
+    }
+
     /// Takes a state entry; its path if that is not UTF-8.
     pub fn of(entry: &StateEntry) -> Result<Self, RepoPath> {
         let path = entry.entry.path.as_str().ok_or_else(|| entry.entry.path.clone())?;
@@ -219,9 +226,11 @@ impl StateFile {
 }
 
 impl RepoState {
-    /// Returns the manifest digest of the files.
+    /// Returns the manifest digest of the files, in bytewise order of their paths however they are listed.
     pub fn digest(&self) -> Digest {
-        digest_lines(self.files.iter().map(|f| (&f.hash, f.size, f.path.as_bytes())))
+        let mut files: Vec<&StateFile> = self.files.iter().collect();
+        files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        digest_lines(files.into_iter().map(|f| (&f.hash, f.size, f.path.as_bytes())))
     }
 }
 

@@ -51,6 +51,9 @@ pub struct PackInfo {
 /// The version that [`PackInfo`] names.
 pub const PACK_INFO_VERSION: &str = "pack.info.v0";
 
+/// The version that [`Provenance`] names.
+pub const PROVENANCE_VERSION: &str = "pack.provenance.v0";
+
 /// `meta/FILE_INDEX.json`: every member but itself, sorted bytewise by path.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

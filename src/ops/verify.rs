@@ -144,6 +144,7 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
     envelope(&manifest, &facts, &mut findings);
     let read = Seals {
         document: contents.get(sealed::MEMBER).map(Vec::as_slice),
+        info: contents.get(PACK_INFO).map(Vec::as_slice),
         registry: contents.get(PROTECTED).map(Vec::as_slice),
         headers: &headers,
     };

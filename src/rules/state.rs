@@ -8,8 +8,8 @@ use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::tree_meta::{
-    DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
-    PackInfo, Provenance, REPO, REPO_STATE, file_tree,
+    DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
+    PROVENANCE_VERSION, PackInfo, Provenance, REPO, REPO_STATE, file_tree,
 };
 use crate::rules::seals::is_tree_pack;
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings, Mismatch};
@@ -38,7 +38,10 @@ pub fn judge(
     if let Some(drawing) = documents.get(FILE_TREE) {
         check_tree(drawing, manifest, findings);
     }
-    let _: Option<Provenance> = read(documents, PROVENANCE, findings);
+    let provenance: Option<Provenance> = read(documents, PROVENANCE, findings);
+    if provenance.is_some_and(|provenance| provenance.version != PROVENANCE_VERSION) {
+        findings.violation(PROVENANCE, format!("version: expected {PROVENANCE_VERSION}"));
+    }
     let info: Option<PackInfo> = read(documents, PACK_INFO, findings);
     let paths: BTreeSet<&str> = manifest.members.iter().map(|member| member.path.as_str()).collect();
     let is_tree_pack = is_tree_pack(paths.iter().copied());
@@ -52,6 +55,12 @@ pub fn judge(
         findings.violation(
             REPO_STATE,
             "files are not sorted bytewise by path, or one is there twice",
+        );
+    }
+    for file in state.files.iter().filter(|file| !file.has_known_mode()) {
+        findings.violation(
+            REPO_STATE,
+            format!("{} has the unknown mode {:?}", file.path, file.mode),
         );
     }
     if let Some(info) = &info {
@@ -108,24 +117,19 @@ fn is_object_id(text: &str) -> bool {
 }
 
 fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
-    let expected: Vec<IndexedFile> = manifest
-        .members
-        .iter()
-        .filter(|member| member.path != FILE_INDEX)
-        .filter_map(|member| {
+    let members = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
+    let agrees = members.clone().count() == index.files.len()
+        && members.zip(&index.files).all(|(member, file)| {
             let size = match facts.get(member.path.as_bytes()) {
-                Some(Fact::Hashed { size, .. }) => *size,
-                _ => return None,
+                Some(Fact::Hashed { size, .. }) => Some(*size),
+                // What could not be read was reported for that.
+                _ => None,
             };
-            let hash = Digest::parse_ref(&member.bytes_hash)?;
-            Some(IndexedFile {
-                path: member.path.clone(),
-                hash,
-                size,
-            })
-        })
-        .collect();
-    if index.files != expected {
+            member.path == file.path
+                && Digest::parse_ref(&member.bytes_hash) == Some(file.hash)
+                && size.is_none_or(|size| size == file.size)
+        });
+    if !agrees {
         findings.violation(FILE_INDEX, "it is not the list of the other members");
     }
 }

@@ -136,6 +136,11 @@ impl FindingKind {
         }
     }
 
+    /// Returns whether the finding is about the pack as a whole, not about one member or file.
+    pub fn is_about_the_pack(&self) -> bool {
+        matches!(self, Self::PackIdMismatch(_) | Self::MemberCountMismatch(_))
+    }
+
     /// Returns what more there is to say, where there is.
     pub fn detail(&self) -> Option<&str> {
         match self {
@@ -219,7 +224,7 @@ pub fn envelope(manifest: &ManifestDocument, facts: &Facts, findings: &mut Findi
         findings.member(&member.path, &member.bytes_hash, facts);
     }
     for (path, fact) in facts {
-        let name = shown(path);
+        let name = std::str::from_utf8(path).map_or_else(|_| shown(path), str::to_owned);
         match fact {
             Fact::UnreadableDirectory(why) => {
                 findings.add(format!("{name}/"), FindingKind::UnreadableMember(why.clone()));

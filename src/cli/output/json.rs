@@ -129,7 +129,7 @@ pub(super) fn verify_refused(refusal: Value) -> Vec<u8> {
 
 fn finding(finding: &Finding) -> Value {
     let mut value = json!({ "code": finding.kind.code() });
-    if !finding.path.is_empty() {
+    if !finding.kind.is_about_the_pack() {
         value["path"] = json!(finding.path);
     }
     if let Some(mismatch) = finding.kind.mismatch() {

@@ -14,8 +14,8 @@ use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, St
 use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
-    FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE, PackInfo,
-    Provenance, REPO_STATE, file_tree,
+    FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
+    PROVENANCE_VERSION, PackInfo, Provenance, REPO_STATE, file_tree,
 };
 use crate::format::witness::Input;
 use crate::ops::Context;
@@ -261,7 +261,7 @@ impl Documents<'_> {
             &to_document(&Provenance {
                 generator: "git-pack".into(),
                 generator_version: TOOL_VERSION.into(),
-                version: "pack.provenance.v0".into(),
+                version: PROVENANCE_VERSION.into(),
             }),
         )?;
         Ok(digest)
