@@ -981,12 +981,18 @@ fn a_full_disk_leaves_nothing() {
 #[test]
 fn a_kill_at_any_moment_leaves_the_pack_whole_or_not_there() {
     let repo = Repo::set_up();
+    // GITPACK_SOAK=1: 200 kills of a seal of 200 MB, at moments spread over its whole run.
+    let soak = std::env::var_os("GITPACK_SOAK").is_some();
+    let (kills, size) = if soak { (200, 10_000_000) } else { (25, 500_000) };
     for n in 0..20 {
-        repo.write(&format!("data/{n}.bin"), noise(n, 500_000));
+        repo.write(&format!("data/{n}.bin"), noise(n, size));
     }
     repo.write("s.vec", noise(99, 2_000_000));
     repo.commit_only("data");
-    for delay in 0..25 {
+    let started = std::time::Instant::now();
+    repo.seal(&["--attach", "s.vec", "-o", "../timed"]);
+    let whole = started.elapsed();
+    for kill in 0..kills {
         let mut child = repo
             .place
             .command(common::GIT_PACK, &repo.root)
@@ -995,12 +1001,12 @@ fn a_kill_at_any_moment_leaves_the_pack_whole_or_not_there() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(delay * 4));
+        std::thread::sleep(whole * kill / kills);
         drop(child.kill());
         child.wait().unwrap();
         let out = repo.place.path().join("out/pack");
         if out.exists() {
-            assert_eq!(codes(&out), [], "after {delay}");
+            assert_eq!(codes(&out), [], "kill {kill}");
             fs::remove_dir_all(&out).unwrap();
         }
     }
@@ -1303,4 +1309,59 @@ fn an_identity_is_not_put_where_git_could_track_it() {
     // A relative XDG path is none.
     assert_eq!(run("XDG_CONFIG_HOME", "conf").0, Some(0));
     assert!(!repo.path("conf").exists() && repo.identity().exists());
+}
+
+#[test]
+fn the_sample_artifacts_have_their_types() {
+    let place = Place::new();
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/artifacts");
+    place.pack_in(place.path(), &["seal", samples, "-o", "out"]).ok();
+    let text = fs::read_to_string(place.path().join("out/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let types: Vec<(&str, &str)> = manifest["members"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|m| {
+            (
+                m["path"].as_str().unwrap().strip_prefix("artifacts/").unwrap(),
+                m["type"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        ("duplicate/a/notes.txt", "other"),
+        ("duplicate/b/notes.txt", "other"),
+        ("loans.assess.json", "artifact"),
+        ("loans.canon.json", "artifact"),
+        ("loans.lock.json", "lockfile"),
+        ("loans.profile.yaml", "profile"),
+        ("notes.txt", "other"),
+        ("registry/registry.json", "registry"),
+        ("registry/tables/currencies.csv", "registry"),
+        ("reports/compare.report.json", "report"),
+        ("reports/rvl.report.json", "report"),
+        ("reports/shape.report.json", "report"),
+        ("reports/verify.report.json", "report"),
+        ("rules.json", "rules"),
+    ];
+    assert_eq!(types, expected);
+    assert_eq!(codes(&place.path().join("out")), []);
+    let both = [
+        format!("{samples}/duplicate/a/notes.txt"),
+        format!("{samples}/duplicate/b/notes.txt"),
+    ];
+    place
+        .pack_in(place.path(), &["seal", &both[0], &both[1]])
+        .refused("E_DUPLICATE");
+}
+
+#[test]
+fn names_that_are_one_elsewhere_are_warned_about() {
+    let place = Place::new();
+    for name in ["in/Readme", "in/README", "in/caf\u{e9}", "in/cafe\u{301}"] {
+        common::write(&place.path().join(name), name);
+    }
+    let done = place.pack_in(place.path(), &["seal", "in"]).ok();
+    assert_eq!(done.stderr.matches("are one file where").count(), 2, "{}", done.stderr);
 }

@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
         // An integer literal too large for 64 bits arrives here, already rounded.
-        if value.abs() > MAX_SAFE_INTEGER as f64 {
+        if value.abs() >= MAX_SAFE_INTEGER as f64 {
             return Err(E::custom("number is beyond ±2^53"));
         }
         Number::from_f64(value)
@@ -143,6 +143,7 @@ mod tests {
             "-9007199254740993",
             "123456789012345678901234567890",
             "1e300",
+            "9007199254740993.0",
             "{} {}",
             "",
             "{\"a\":1",

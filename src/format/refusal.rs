@@ -248,28 +248,6 @@ pub fn io_reason(error: &io::Error) -> String {
 }
 
 impl Refusal {
-    /// Returns the code of this reason.
-    pub fn code(&self) -> Code {
-        match self {
-            Self::Io { .. } | Self::NotRegular { .. } | Self::ChangedWhileRead { .. } => Code::Io,
-            Self::OutputExists { .. } | Self::UnsafePath { .. } => Code::Io,
-            Self::Duplicate { .. } | Self::ReservedPath { .. } => Code::Duplicate,
-            Self::Empty => Code::Empty,
-            Self::BadPack { .. } => Code::BadPack,
-            Self::Usage { .. } | Self::NoWorkTree { .. } => Code::Usage,
-            Self::NotARepository { .. } => Code::NotARepository,
-            Self::NoCommit | Self::BadRevision { .. } => Code::BadRevision,
-            Self::BadConfig { .. } => Code::BadConfig,
-            Self::MissingObject { .. } => Code::MissingObject,
-            Self::NoRecipients { .. } => Code::NoRecipients,
-            Self::NoIdentity { .. } => Code::NoIdentity,
-            Self::Crypto { .. } => Code::Crypto,
-            Self::PlaintextLeak { .. } => Code::PlaintextLeak,
-            Self::Corrupt { .. } => Code::Corrupt,
-            Self::Unsupported { .. } => Code::Unsupported,
-        }
-    }
-
     /// Returns a closure for `map_err` that adds the deed and the path to an I/O error.
     pub fn io(deed: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -156,7 +156,7 @@ fn notice(notice: &Notice) -> String {
             format!("attach = {glob:?} matches nothing in the work tree")
         }
         Notice::SameButForCase { paths: [one, other] } => format!(
-            "{} and {} are one file where case does not count",
+            "{} and {} are one file where case or Unicode form do not count",
             shown(one.as_bytes()),
             shown(other.as_bytes())
         ),

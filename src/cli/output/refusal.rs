@@ -6,7 +6,7 @@ use crate::cli::output::words::{BLOCKS, TYPE, paint};
 use crate::cli::output::{Output, json};
 use crate::cli::{REFUSED, Style, env};
 use crate::format::canonical_json::to_document;
-use crate::format::refusal::{Refusal, io_reason};
+use crate::format::refusal::{Code, Refusal, io_reason};
 use crate::format::repo_path::{harmless, shown};
 
 /// Tells of a refusal and returns the exit status.
@@ -31,7 +31,7 @@ pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> u8 
     if style == Style::Hook {
         human.push_str("  this could not be judged, so git does not go on\n");
     }
-    if let Some(hint) = text.next.as_ref().or(text.hint.as_ref()) {
+    if let Some(hint) = text.hint.as_ref().or(text.next.as_ref()) {
         human.push_str(&format!("  try        {}\n", paint(TYPE, hint)));
     }
     output.err(&human);
@@ -52,10 +52,32 @@ pub(crate) fn envelope(refusal: &Refusal) -> Vec<u8> {
     }))
 }
 
+/// Returns the code of a reason.
+fn code(refusal: &Refusal) -> Code {
+    match refusal {
+        Refusal::Io { .. } | Refusal::NotRegular { .. } | Refusal::ChangedWhileRead { .. } => Code::Io,
+        Refusal::OutputExists { .. } | Refusal::UnsafePath { .. } => Code::Io,
+        Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
+        Refusal::Empty => Code::Empty,
+        Refusal::BadPack { .. } => Code::BadPack,
+        Refusal::Usage { .. } | Refusal::NoWorkTree { .. } => Code::Usage,
+        Refusal::NotARepository { .. } => Code::NotARepository,
+        Refusal::NoCommit | Refusal::BadRevision { .. } => Code::BadRevision,
+        Refusal::BadConfig { .. } => Code::BadConfig,
+        Refusal::MissingObject { .. } => Code::MissingObject,
+        Refusal::NoRecipients { .. } => Code::NoRecipients,
+        Refusal::NoIdentity { .. } => Code::NoIdentity,
+        Refusal::Crypto { .. } => Code::Crypto,
+        Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
+        Refusal::Corrupt { .. } => Code::Corrupt,
+        Refusal::Unsupported { .. } => Code::Unsupported,
+    }
+}
+
 fn body(refusal: &Refusal) -> Value {
     let text = explain(refusal);
     json!({
-        "code": refusal.code().as_str(),
+        "code": code(refusal).as_str(),
         "message": text.message,
         "detail": text.detail,
         "next_command": text.next,
@@ -211,11 +233,14 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),
         Refusal::NoCommit => hint("git commit"),
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
-        Refusal::MissingObject { .. } => hint("git fetch --refetch --no-filter, or git fetch --unshallow"),
+        Refusal::MissingObject { .. } => next("git fetch --refetch --no-filter"),
         Refusal::NoRecipients { uncommitted: true, .. } => {
             next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'")
         }
-        Refusal::NoRecipients { .. } => hint("git pack init, or git pack recipients add age1…, or --recipient age1…"),
+        Refusal::NoRecipients { .. } => (
+            Some("git pack init".into()),
+            Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
+        ),
         Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::adapters::cipher::Recipients;
 use crate::adapters::files::Walked;
 use crate::adapters::git::{Commit, Repository};
@@ -135,7 +137,7 @@ pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath>)
     let mut folded: BTreeMap<String, &MemberPath> = BTreeMap::new();
     let mut notices = Vec::new();
     for path in paths {
-        if let Some(other) = folded.insert(path.as_str().to_lowercase(), path) {
+        if let Some(other) = folded.insert(path.as_str().nfc().collect::<String>().to_lowercase(), path) {
             notices.push(Notice::SameButForCase {
                 paths: [other.to_string(), path.to_string()],
             });
