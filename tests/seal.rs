@@ -1365,3 +1365,48 @@ fn names_that_are_one_elsewhere_are_warned_about() {
     let done = place.pack_in(place.path(), &["seal", "in"]).ok();
     assert_eq!(done.stderr.matches("are one file where").count(), 2, "{}", done.stderr);
 }
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_no_version_of_itself() {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let place = Place::new();
+    let root = place.path().join("in");
+    common::write(&root.join("growing"), noise(1, 40_000_000));
+    place.pack_in(place.path(), &["seal", "in", "-o", "whole"]).ok();
+    for (what, file) in [
+        ("seal", root.join("growing")),
+        ("verify", place.path().join("whole/in/growing")),
+    ] {
+        let done = AtomicBool::new(false);
+        let answer = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut file = fs::OpenOptions::new().append(true).open(&file).unwrap();
+                while !done.load(Ordering::Relaxed) {
+                    file.write_all(b"x").unwrap();
+                    std::thread::sleep(std::time::Duration::from_micros(200));
+                }
+            });
+            let answer = match what {
+                "seal" => place.pack_in(place.path(), &["seal", "in", "-o", "out"]),
+                _ => place.pack_in(place.path(), &["verify", "whole"]),
+            };
+            done.store(true, Ordering::Relaxed);
+            answer
+        });
+        if what == "seal" {
+            let value = answer.refused("E_IO");
+            assert!(
+                value["refusal"]["message"]
+                    .as_str()
+                    .unwrap()
+                    .contains("changed while it was read"),
+                "{value}"
+            );
+            assert!(!place.path().join("out").exists());
+        } else {
+            assert_eq!(answer.code, 1);
+            assert!(answer.out().contains("UNREADABLE_MEMBER"), "{}", answer.out());
+        }
+    }
+}
