@@ -1410,3 +1410,11 @@ fn a_file_that_changes_while_it_is_read_is_no_version_of_itself() {
         }
     }
 }
+
+#[test]
+fn what_is_sealed_verifies_whatever_the_content_claims_to_be() {
+    let place = Place::new();
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/vectors");
+    place.pack_in(place.path(), &["seal", vectors, "-o", "out"]).ok();
+    assert_eq!(codes(&place.path().join("out")), []);
+}
