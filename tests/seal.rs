@@ -1415,6 +1415,11 @@ fn a_file_that_changes_while_it_is_read_is_no_version_of_itself() {
 fn what_is_sealed_verifies_whatever_the_content_claims_to_be() {
     let place = Place::new();
     let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/vectors");
-    place.pack_in(place.path(), &["seal", vectors, "-o", "out"]).ok();
+    for (path, mode, bytes) in snapshot(Path::new(vectors)) {
+        if mode & 0o170000 == 0o100000 {
+            common::write(&place.path().join("in").join(path), bytes);
+        }
+    }
+    place.pack_in(place.path(), &["seal", "in", "-o", "out"]).ok();
     assert_eq!(codes(&place.path().join("out")), []);
 }
