@@ -291,10 +291,11 @@ mod tests {
 
     fn judge(members: serde_json::Value, facts: Facts) -> Vec<(String, &'static str)> {
         let count = members.as_array().unwrap().len();
-        let document = json!({"version":"pack.v0","pack_id":"","created":"2026-01-15T10:30:00Z",
+        let mut document = json!({"version":"pack.v0","pack_id":"","created":"2026-01-15T10:30:00Z",
             "tool_version":"0.1.0","member_count":count,"members":members});
-        let mut manifest = ManifestDocument::parse(&to_document(&document)).unwrap();
-        manifest.pack_id = manifest.computed_id.to_string();
+        let id = ManifestDocument::parse(&to_document(&document)).unwrap().computed_id;
+        document["pack_id"] = id.to_string().into();
+        let manifest = ManifestDocument::parse(&to_document(&document)).unwrap();
         let mut findings = Findings::default();
         envelope(&manifest, &facts, &mut findings);
         findings.iter().map(|f| (f.path.clone(), f.kind.code())).collect()
