@@ -4,7 +4,7 @@
 //!
 //! | layer | owns | may import |
 //! |---|---|---|
-//! | [`format`] | what is on disk and on the wire | nothing |
+//! | [`mod@format`] | what is on disk and on the wire | nothing |
 //! | [`rules`] | what is judged | `format` |
 //! | [`adapters`] | git, the cipher, the disk | `format` |
 //! | [`ops`] | one use case a file | `format`, `rules`, `adapters` |
