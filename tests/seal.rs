@@ -1423,3 +1423,51 @@ fn what_is_sealed_verifies_whatever_the_content_claims_to_be() {
     place.pack_in(place.path(), &["seal", "in", "-o", "out"]).ok();
     assert_eq!(codes(&place.path().join("out")), []);
 }
+
+#[test]
+fn replacing_takes_nothing_that_is_not_of_the_old_pack() {
+    let place = Place::new();
+    common::write(&place.path().join("a"), "a");
+    common::write(&place.path().join("b"), "b");
+    place.pack_in(place.path(), &["seal", "a", "-o", "p"]).ok();
+    let value = place
+        .pack_in(place.path(), &["seal", "-o", "p", "--", "b"])
+        .refused("E_IO");
+    assert_eq!(value["refusal"]["next_command"], "git pack seal -o p --replace -- b");
+    common::write(&place.path().join("p/mine.txt"), "mine");
+    let value = place
+        .pack_in(place.path(), &["seal", "b", "-o", "p", "--replace"])
+        .refused("E_IO");
+    assert_eq!(value["refusal"]["next_command"], serde_json::Value::Null);
+    assert!(place.path().join("p/mine.txt").exists());
+    fs::remove_file(place.path().join("p/mine.txt")).unwrap();
+    place.pack_in(place.path(), &["seal", "b", "-o", "p", "--replace"]).ok();
+}
+
+#[test]
+fn odd_artifacts_are_refused_by_name() {
+    let place = Place::new();
+    common::write(&place.path().join("manifest.json/k"), "k");
+    common::write(&place.path().join("d/f"), "f");
+    symlink("d", place.path().join("link")).unwrap();
+    place
+        .pack_in(place.path(), &["seal", "manifest.json"])
+        .refused("E_DUPLICATE");
+    for link in ["link", "link/", "link/."] {
+        place.pack_in(place.path(), &["seal", link]).refused("E_IO");
+    }
+    place
+        .pack_in(&place.path().join("d"), &["seal", ".", "-o", "../out"])
+        .ok();
+    assert!(place.path().join("out/d/f").exists());
+    // A check that was not made is not passed.
+    common::write(&place.path().join("lock.json"), "{\"version\":\"lock.v0\"}");
+    place.pack_in(place.path(), &["seal", "lock.json", "-o", "typed"]).ok();
+    fs::remove_file(place.path().join("typed/lock.json")).unwrap();
+    let done = place.pack_in(place.path(), &["verify", "typed", "--json"]);
+    assert!(
+        done.out().contains("\"schema_validation\":\"skipped\""),
+        "{}",
+        done.out()
+    );
+}

@@ -295,3 +295,41 @@ fn golden_ids() {
         )
     );
 }
+
+#[test]
+fn a_ledger_that_is_no_file_is_refused_and_not_waited_for() {
+    let place = Place::new();
+    place.run(place.path(), "mkfifo", &["fifo"]).ok();
+    for path in ["fifo", "/dev/zero", "home"] {
+        for command in ["query", "last", "count", "verify"] {
+            let mut run = place.command(common::GIT_PACK, place.path());
+            let output = run
+                .args(["witness", command])
+                .env("EPISTEMIC_WITNESS", path)
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(2), "{command} {path}");
+        }
+    }
+}
+
+#[test]
+fn passwords_do_not_reach_the_ledger() {
+    let place = Place::new();
+    place.pack_in(place.path(), &["verify", "https://u:SECRET@h.invalid/x"]);
+    place.pack_in(place.path(), &["seal", "https://u:SECRET@h.invalid/x"]);
+    let text = fs::read_to_string(ledger(&place)).unwrap();
+    assert!(text.contains("h.invalid/x") && !text.contains("SECRET"), "{text}");
+}
+
+#[test]
+fn a_damaged_last_line_is_mentioned() {
+    let repo = Repo::set_up();
+    repo.pack(&["verify", "absent"]);
+    repo.pack(&["verify", "absent"]);
+    let path = ledger(&repo.place);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.trim_end().trim_end_matches('}')).unwrap();
+    let done = repo.pack(&["witness", "verify"]).ok();
+    assert!(done.stderr.contains("1 malformed line"), "{}", done.stderr);
+}

@@ -65,11 +65,16 @@ fn tail(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
 
 /// Returns all lines without their newlines; a ledger that does not exist has none.
 pub fn lines(path: &Path) -> Result<Vec<Vec<u8>>> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(Refusal::io("reading", path)(e)),
+    let target = match files::exists(path) {
+        true => files::canonical(path)?,
+        false => return Ok(Vec::new()),
     };
+    // A FIFO or device in its place would never end.
+    let opened = files::open_regular(&target)?;
+    let mut bytes = Vec::new();
+    (&opened.file)
+        .read_to_end(&mut bytes)
+        .map_err(Refusal::io("reading", path))?;
     let body = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     match body.is_empty() {
         true => Ok(Vec::new()),

@@ -7,6 +7,7 @@ use serde_json::Map;
 
 use crate::cli::args::Command;
 use crate::cli::output::Output;
+use crate::cli::output::words::without_password;
 use crate::format::repo_path::shown;
 use crate::format::witness::Input;
 use crate::ops::Context;
@@ -107,5 +108,6 @@ impl Account {
 
 fn name(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
-    String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| shown(bytes))
+    let text = String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| shown(bytes));
+    without_password(&text)
 }

@@ -70,7 +70,7 @@ pub(super) fn wants_envelope() -> bool {
     }
 }
 
-/// Returns what `--describe` or `--schema`, before any `--`, asks for.
+/// Returns what `--describe`, `--schema` or `--version`, before any `--`, asks for.
 pub(super) fn asked_for_description() -> Option<&'static str> {
     let mut arguments = env::args_os().skip(1).take_while(|a| a != "--").peekable();
     if arguments.peek().is_some_and(|a| a == "hook") {
@@ -79,17 +79,20 @@ pub(super) fn asked_for_description() -> Option<&'static str> {
     arguments.find_map(|a| match a.to_str() {
         Some("--describe") => Some(OPERATOR),
         Some("--schema") => Some(SCHEMA),
+        Some("--version") => Some(concat!("pack ", env!("CARGO_PKG_VERSION"), "\n")),
         _ => None,
     })
 }
 
-/// Returns the command line that this process was given, as a shell takes it.
-pub(super) fn invocation() -> String {
-    let arguments = env::args_os().skip(1);
-    let quoted: Vec<String> = arguments
+/// Returns the command line that this process was given, with one flag more, as a shell takes it.
+pub(super) fn invocation_with(flag: &str) -> String {
+    let mut arguments: Vec<String> = env::args_os()
+        .skip(1)
         .map(|a| quoted(std::os::unix::ffi::OsStrExt::as_bytes(a.as_os_str())))
         .collect();
-    format!("git pack {}", quoted.join(" "))
+    let end = arguments.iter().position(|a| a == "--").unwrap_or(arguments.len());
+    arguments.insert(end, flag.to_owned());
+    format!("git pack {}", arguments.join(" "))
 }
 
 /// Returns how to call git at the top of the work tree from where the user called it: git tells its hooks in which

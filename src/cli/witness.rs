@@ -51,6 +51,7 @@ pub(super) fn answer(ctx: &Context, command: WitnessCommand, output: &mut Output
         }
         WitnessCommand::Verify { json } => {
             let chain = verify(ctx)?;
+            warn_of(chain.malformed, output);
             let broken = chain
                 .broken
                 .map(|(line, reason)| json!({ "line": line, "reason": reason }));
@@ -58,6 +59,7 @@ pub(super) fn answer(ctx: &Context, command: WitnessCommand, output: &mut Output
                 (true, _) => output.out(&to_document(&json!({
                     "outcome": if broken.is_none() { "OK" } else { "INVALID" },
                     "checked": chain.checked,
+                    "malformed": chain.malformed,
                     "broken": broken,
                 }))),
                 (false, None) => output.line(&format!("witness: OK, {} record(s) in chain", chain.checked)),
@@ -70,12 +72,16 @@ pub(super) fn answer(ctx: &Context, command: WitnessCommand, output: &mut Output
 
 fn found(ctx: &Context, filter: &Filter, output: &mut Output) -> Result<Vec<Line>> {
     let Found { records, malformed } = query(ctx, filter)?;
+    warn_of(malformed, output);
+    Ok(records)
+}
+
+fn warn_of(malformed: u64, output: &mut Output) {
     if malformed > 0 {
         output.err(&format!(
             "git-pack: {malformed} malformed line(s) of the ledger were passed over\n"
         ));
     }
-    Ok(records)
 }
 
 fn row(line: &Line) -> String {

@@ -83,6 +83,8 @@ pub fn query(ctx: &Context, filter: &Filter) -> Result<Found> {
 pub struct Chain {
     /// Number of our records that were checked.
     pub checked: u64,
+    /// Number of malformed lines, which may have been ours.
+    pub malformed: u64,
     /// The first line, counted from 1, at which it breaks, and why.
     pub broken: Option<(u64, &'static str)>,
 }
@@ -91,13 +93,18 @@ pub struct Chain {
 pub fn verify(ctx: &Context) -> Result<Chain> {
     let mut chain = Chain {
         checked: 0,
+        malformed: 0,
         broken: None,
     };
     let lines = ledger::lines(&path(ctx)?)?;
     for (at, bytes) in lines.iter().enumerate() {
-        let Some(line) = Line::parse(bytes).filter(|line| line.text("tool") == Some(TOOL)) else {
+        let Some(line) = Line::parse(bytes) else {
+            chain.malformed += 1;
             continue;
         };
+        if line.text("tool") != Some(TOOL) {
+            continue;
+        }
         chain.checked += 1;
         let previous = at.checked_sub(1).map(|before| Blake3::of(&lines[before]));
         let problem = if !line.id_is_right() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cli::env;
 use crate::cli::output::Output;
-use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, quoted, size};
+use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, quoted, size, without_password};
 use crate::format::digest::Digest;
 use crate::format::protected::{Origin, Policy};
 use crate::format::repo_path::{harmless, shown};
@@ -186,7 +186,7 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
             };
             let path = match finding.path.as_str() {
                 "" => "manifest.json".into(),
-                path => shown(path.as_bytes()),
+                path => harmless(path),
             };
             [path, finding.kind.code().to_owned(), what]
         })
@@ -485,11 +485,7 @@ fn remote_name(remote: &str) -> String {
     if remote.is_empty() {
         return "the remote".into();
     }
-    let text = match (remote.split_once("://"), remote.rfind('@')) {
-        (Some((scheme, _)), Some(at)) => format!("{scheme}://{}", &remote[at + 1..]),
-        _ => remote.to_owned(),
-    };
-    shown(text.as_bytes())
+    shown(without_password(remote).as_bytes())
 }
 
 /// Returns `path` as it is written from `from`, where it lies below that, else whole.

@@ -226,7 +226,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     let next = |command: &str| (Some(command.to_owned()), None);
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
-        Refusal::OutputExists { replaceable: true, .. } => (Some(format!("{} --replace", env::invocation())), None),
+        Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("git pack seal --output <another directory>"),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
         Refusal::Usage { next, .. } => (next.clone(), None),

@@ -49,6 +49,18 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// Returns a name or URL without the user and password that may stand in a URL.
+pub(crate) fn without_password(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text.to_owned();
+    };
+    let host = rest.split('/').next().unwrap_or(rest);
+    match host.rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => text.to_owned(),
+    }
+}
+
 /// Returns `name` as a POSIX shell takes it for one word, without letting it break the line it stands on.
 pub(crate) fn quoted(name: &[u8]) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./+@%:,".contains(b) || *b >= 0x80;

@@ -149,20 +149,17 @@ impl Candidates {
                         Refusal::usage(format!("{}: it has no name to seal it under", argument.display()))
                     })?,
             };
-            // A link is not followed, unless a slash behind it says that the directory is meant.
-            let itself = argument.file_name().is_some() && !argument.as_os_str().as_bytes().ends_with(b"/");
-            let is_directory = match itself {
-                true => files::is_directory(&file),
-                false => files::is_directory(&files::canonical(&file)?),
-            };
+            // A link is not followed, not even with a slash behind it.
+            let bare = file.components().collect::<PathBuf>();
+            let is_directory = files::is_directory(&bare);
             if !is_directory {
                 // Opening says whether it is there and what it is; it is read later.
-                drop(files::open_regular(&file)?);
-                self.add(name.as_bytes(), from(file))?;
+                drop(files::open_regular(&bare)?);
+                self.add(name.as_bytes(), from(bare))?;
                 continue;
             }
-            for (relative, walked) in files::walk(&file, |_| true) {
-                let inner = file.join(OsStr::from_bytes(&relative));
+            for (relative, walked) in files::walk(&bare, |_| true) {
+                let inner = bare.join(OsStr::from_bytes(&relative));
                 if is_artifact(&inner, walked)? {
                     self.add(&[name.as_bytes(), b"/", &relative].concat(), from(inner))?;
                 }
@@ -243,6 +240,7 @@ impl Candidates {
 /// Names that mean something to a verifier and so cannot be given to an artifact.
 fn is_reserved(path: &str) -> bool {
     path == MANIFEST
+        || in_directory(path, MANIFEST)
         || path == sealed::MEMBER
         || tree_meta::DOCUMENTS.contains(&path)
         || in_sealed(path)

@@ -198,7 +198,7 @@ fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Res
                 "the commit's date ({} s) cannot be written as RFC 3339",
                 tree.commit.committed
             ),
-            next: Some("git pack seal --created 2026-01-01T00:00:00Z".into()),
+            next: None,
         }),
     }
 }

@@ -6,6 +6,7 @@ mod finalize;
 mod stage;
 mod tree;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::adapters::files;
@@ -13,6 +14,7 @@ use crate::adapters::git::Commit;
 use crate::adapters::staging::{Publish, Staging};
 use crate::adapters::{pack_dir, seal_store::SealStore};
 use crate::format::digest::Digest;
+use crate::format::member_path::MANIFEST;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
 use crate::format::witness::Input;
@@ -110,10 +112,9 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         (Some(output), _) => ctx.cwd.join(output),
         (None, Some(directory)) => directory.join("x"),
         (None, None) => {
-            return Err(Refusal::Usage {
-                problem: "a bare repository has no default output".into(),
-                next: Some("git pack seal --output DIR".into()),
-            });
+            return Err(Refusal::usage(
+                "a bare repository has no default output: name one with --output",
+            ));
         }
     };
     let store = plan.repo.as_ref().map(|repo| SealStore::of(&repo.common_dir()));
@@ -147,7 +148,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
             staging.publish(&output, Publish::Replace)?;
         }
         (true, false) => {
-            let replaceable = pack_dir::manifest(&output).is_ok();
+            let replaceable = is_replaceable(&output);
             return Err(Refusal::OutputExists {
                 path: output,
                 replaceable,
@@ -173,15 +174,24 @@ fn check_output(ctx: &Context, output: &std::path::Path, replace: bool) -> Resul
     match replace {
         true => ensure_pack(&output),
         false => Err(Refusal::OutputExists {
-            replaceable: pack_dir::manifest(&output).is_ok(),
+            replaceable: is_replaceable(&output),
             path: output,
         }),
     }
 }
 
-/// Only a pack may be swapped out: anything else at the output is somebody's work.
+/// Only a pack may be swapped out, and only if nothing lies in it that it does not declare: that is somebody's work.
+fn is_replaceable(output: &std::path::Path) -> bool {
+    let Some(manifest) = pack_dir::manifest(output).ok().filter(|_| files::is_directory(output)) else {
+        return false;
+    };
+    let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
+    let mut found = files::walk(output, |_| true).into_iter().map(|(path, _)| path);
+    found.all(|path| path == MANIFEST.as_bytes() || declared.contains(path.as_slice()))
+}
+
 fn ensure_pack(output: &std::path::Path) -> Result<()> {
-    match files::is_directory(output) && pack_dir::manifest(output).is_ok() {
+    match is_replaceable(output) {
         true => Ok(()),
         false => Err(Refusal::OutputExists {
             path: output.to_owned(),
