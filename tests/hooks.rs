@@ -447,7 +447,7 @@ fn the_hook_refuses_when_the_binary_is_gone_and_finds_it_with_a_bare_path() {
     let repo = Repo::set_up();
     let binary = repo.place.path().join("elsewhere/git-pack");
     fs::create_dir_all(binary.parent().unwrap()).unwrap();
-    fs::copy(common::GIT_PACK, &binary).unwrap();
+    repo.place.copy_binary(&binary);
     repo.place.run(&repo.root, binary.to_str().unwrap(), &["install"]).ok();
     repo.write("a.vec", "x");
     repo.git(&["add", "."]).ok();
@@ -705,4 +705,20 @@ fn advice_survives_names_that_are_patterns_or_flags() {
     repo.place
         .run(&repo.root, "sh", &["-c", &advice[advice.find("git ").unwrap()..]])
         .ok();
+}
+
+#[test]
+fn what_a_merge_takes_over_from_the_remote_is_not_introduced_by_it() {
+    let repo = with_remote();
+    repo.git(&["checkout", "-q", "-b", "side"]).ok();
+    repo.write("old.vec", "published long ago");
+    repo.git(&["add", "-f", "old.vec"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "old"]).ok();
+    repo.git(&["push", "-q", "--no-verify", "origin", "side"]).ok();
+    repo.git(&["checkout", "-q", "main"]).ok();
+    repo.write("m", "x");
+    repo.commit("main");
+    repo.git(&["merge", "-q", "--no-ff", "--no-verify", "-m", "merge", "side"])
+        .ok();
+    repo.git(&["push", "-q", "origin", "main"]).ok();
 }

@@ -838,7 +838,7 @@ fn unprivileged(place: &Place, directory: &Path, args: &[&str]) -> std::process:
     if common::is_root() {
         let copy = place.path().join("git-pack");
         if !copy.exists() {
-            fs::copy(common::GIT_PACK, &copy).unwrap();
+            place.copy_binary(&copy);
         }
         command = place.command(&copy, directory);
         command.uid(65534).gid(65534);

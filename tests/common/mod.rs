@@ -106,6 +106,12 @@ impl Place {
         Done::from(self.command(program, directory).args(args).output().unwrap())
     }
 
+    /// Copies the binary, in a process of its own: a file that this one had open for writing while another thread forks
+    /// could not be executed.
+    pub fn copy_binary(&self, target: &Path) {
+        self.run(self.path(), "cp", &[GIT_PACK, target.to_str().unwrap()]).ok();
+    }
+
     pub fn pack_in(&self, directory: &Path, args: &[&str]) -> Done {
         self.run(directory, GIT_PACK, args)
     }
