@@ -38,6 +38,47 @@ pub enum Origin {
     Config,
 }
 
+/// What bytes can be recognised as, whatever their name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// A faiss index.
+    Faiss,
+    /// An hnswlib index.
+    Hnsw,
+    /// A safetensors file.
+    Safetensors,
+    /// A GGUF file.
+    Gguf,
+    /// Tensors in a pickle, as `torch.save` writes them.
+    Pickle,
+    /// A Parquet file.
+    Parquet,
+    /// An Arrow IPC file or stream, or a Feather file.
+    Arrow,
+    /// A NumPy array, `.npy`; an `.npz` is a zip of them.
+    Numpy,
+    /// An age identity or an SSH private key.
+    PrivateKey,
+}
+
+impl Format {
+    /// Returns the word that configuration and reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Faiss => "faiss",
+            Self::Hnsw => "hnsw",
+            Self::Safetensors => "safetensors",
+            Self::Gguf => "gguf",
+            Self::Pickle => "pickle",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::Numpy => "numpy",
+            Self::PrivateKey => "private-key",
+        }
+    }
+}
+
 /// One rule: whatever lies under its paths belongs to its class and follows its policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
