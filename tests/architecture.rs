@@ -15,10 +15,14 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Which places may name what; a place ending in `/` is a directory. All below `src/`.
-const DOORS: [(&[&str], &[&str]); 21] = [
+const DOORS: [(&[&str], &[&str]); 25] = [
     (&["gix::"], &["adapters/git/"]),
     (&["age::", "age_core::"], &["adapters/cipher.rs"]),
-    (&["base64::"], &["adapters/cipher.rs"]),
+    (&["base64::"], &["adapters/cipher.rs", "rules/content/pem.rs"]),
+    (&["bech32::"], &["rules/content/keys.rs"]),
+    (&["memchr::"], &["rules/content/"]),
+    (&["flate2::"], &["format/layers/inflate.rs"]),
+    (&["ruzstd::"], &["format/layers/zstd.rs"]),
     (&["globset::"], &["rules/globs.rs"]),
     (&["clap::"], &["cli/args.rs", "cli/mod.rs"]),
     (&["anstream::", "anstyle::"], &["cli/"]),

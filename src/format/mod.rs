@@ -4,6 +4,7 @@ pub mod canonical_json;
 pub mod config;
 pub mod digest;
 pub mod digest_table;
+pub mod layers;
 pub mod manifest;
 pub mod member_path;
 pub mod object_id;
