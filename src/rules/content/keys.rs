@@ -1,0 +1,103 @@
+//! Private keys anywhere in some bytes: age identities, PEM and PuTTY files.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use bech32::primitives::decode::CheckedHrpstring;
+use bech32::{Bech32, Hrp};
+use memchr::memmem::{self, Finder};
+
+use super::pem;
+
+/// How far a key reaches behind its marker at most.
+pub const REACH: usize = 64 * 1024;
+
+/// How far a key begins before its marker at most.
+pub const BEFORE: usize = 64;
+
+/// What a marker is, and what decides whether a key stands around it.
+type Marker = (Finder<'static>, fn(&[u8], usize) -> bool);
+
+static MARKERS: LazyLock<[Marker; 3]> = LazyLock::new(|| {
+    [
+        (Finder::new(KEY), |window, at| {
+            identity(window, at) || pem_key(window, at)
+        }),
+        (Finder::new(LOWERCASE_KEY), identity),
+        (Finder::new(PUTTY), putty_key),
+    ]
+});
+
+/// In `AGE-SECRET-KEY-` and in `PRIVATE KEY-----`.
+const KEY: &[u8] = b"KEY-";
+const LOWERCASE_KEY: &[u8] = b"secret-key-";
+const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
+
+/// Whether there is a private key in `window` whose marker begins within `judged`.
+pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
+    MARKERS.iter().any(|(finder, is_key)| {
+        let searched = &window[judged.start..window.len().min(judged.end + finder.needle().len() - 1)];
+        finder.find_iter(searched).any(|at| is_key(window, judged.start + at))
+    })
+}
+
+/// Whether an age identity with a right checksum stands around the marker at `at`.
+fn identity(window: &[u8], at: usize) -> bool {
+    const DATA: usize = "1".len() + 52 + 6;
+    ["AGE-SECRET-KEY-", "AGE-SECRET-KEY-PQ-"].into_iter().any(|prefix| {
+        // Both are 32 bytes; the marker stands where "KEY-" or "SECRET-KEY-" does in the prefix.
+        let marker = if window[at] == b'K' {
+            "AGE-SECRET-".len()
+        } else {
+            "AGE-".len()
+        };
+        let Some(start) = at.checked_sub(marker) else {
+            return false;
+        };
+        let Some(text) = window.get(start..start + prefix.len() + DATA) else {
+            return false;
+        };
+        text[..prefix.len()].eq_ignore_ascii_case(prefix.as_bytes())
+            && std::str::from_utf8(text).is_ok_and(|text| {
+                CheckedHrpstring::new::<Bech32>(text).is_ok_and(|parsed| parsed.hrp() == Hrp::parse_unchecked(prefix))
+            })
+    })
+}
+
+/// Whether a PEM private key stands around the `KEY-` at `at`.
+fn pem_key(window: &[u8], at: usize) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    let before = &window[at.saturating_sub(BEFORE)..at];
+    let Some(label) = memmem::rfind(before, BEGIN) else {
+        return false;
+    };
+    let Some(rest) = window[at..].strip_prefix(b"KEY-----") else {
+        return false;
+    };
+    let kind = match &before[label + BEGIN.len()..] {
+        b"OPENSSH PRIVATE " => pem::Kind::OpenSsh,
+        b"RSA PRIVATE " | b"DSA PRIVATE " | b"EC PRIVATE " | b"PRIVATE " => pem::Kind::Plain,
+        b"ENCRYPTED PRIVATE " => pem::Kind::Encrypted,
+        _ => return false,
+    };
+    let start = at - before.len() + label;
+    let rest = &rest[..rest.len().min(REACH)];
+    let body = &rest[..memmem::find(rest, b"-----").unwrap_or(rest.len())];
+    pem::is_key(kind, body, start.checked_sub(1).map(|before| window[before]))
+}
+
+/// Whether a PuTTY private key of version 2 or 3 begins at `at`: the lines of its private part are there.
+fn putty_key(window: &[u8], at: usize) -> bool {
+    const PRIVATE: &[u8] = b"Private-Lines: ";
+    let rest = &window[at + PUTTY.len()..window.len().min(at + REACH)];
+    let rest = &rest[..memmem::find(rest, PUTTY).unwrap_or(rest.len())];
+    if !matches!(rest, [b'2' | b'3', b':', ..]) {
+        return false;
+    }
+    let Some(lines) = memmem::find(rest, PRIVATE) else {
+        return false;
+    };
+    let lines = &rest[lines + PRIVATE.len()..];
+    let digits = lines.iter().take_while(|b| b.is_ascii_digit()).count();
+    digits > 0 && pem::opens_with_base64(&lines[digits..], 40)
+}

@@ -1,0 +1,346 @@
+//! What the bytes of a blob are, whatever its name is.
+
+mod keys;
+mod pem;
+mod pointer;
+mod sample;
+mod tables;
+mod tensors;
+mod torch;
+mod vectors;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Read};
+
+use crate::format::layers::{self, Bounds, Content, Layer, Source};
+use crate::format::protected::Format;
+use watch::Watch;
+
+/// A blob of up to this many bytes is read into memory whole.
+const IN_MEMORY: u64 = 4 << 20;
+
+/// How much is examined inside of a compression layer: 256 MiB of what a blob unpacks to, and of a zip archive the
+/// first 64 MiB of each of its first 10,000 members.
+pub const BOUNDS: Bounds = Bounds {
+    member: 64 << 20,
+    total: 256 << 20,
+    members: 10_000,
+};
+
+/// What was recognised in a blob.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Recognised {
+    /// The formats, and where each was found first.
+    pub formats: BTreeMap<Format, Place>,
+    /// The bytes claim to be an age file: they begin with its version line or with its ASCII armour.
+    pub age: bool,
+    /// The bytes are a Git LFS pointer.
+    pub lfs_pointer: bool,
+}
+
+/// Where in a blob a format was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The blob has it as it stands.
+    Blob,
+    /// In what the blob unpacks to.
+    Gzip,
+    /// In what the blob unpacks to.
+    Zstd,
+    /// In the member of this name of the zip archive that the blob is.
+    Zip(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blob => f.write_str("blob"),
+            Self::Gzip => f.write_str("gzip"),
+            Self::Zstd => f.write_str("zstd"),
+            Self::Zip(member) => write!(f, "zip member {member}"),
+        }
+    }
+}
+
+/// Recognises what a blob is, and reads it to its end. `size` is what it is said to be; nothing but speed depends on it.
+///
+/// Blobs of up to 4 MiB are read into memory; of larger ones there is never more than 1 MiB in memory, besides the
+/// window of a zstd frame, which the frame decides on, up to 128 MiB. One layer of gzip, zstd or zip is opened, within
+/// [`BOUNDS`]. A compressed stream that is damaged is examined as far as it goes.
+///
+/// Errs only where `blob` does.
+pub fn recognise(blob: &mut dyn Read, size: u64) -> io::Result<Recognised> {
+    let mut start = Vec::with_capacity(usize::try_from(size.min(IN_MEMORY) + 1).unwrap_or_default());
+    blob.take(IN_MEMORY + 1).read_to_end(&mut start)?;
+    if start.len() as u64 <= IN_MEMORY {
+        return Ok(recognise_slice(&start));
+    }
+    recognise_stream(start, blob)
+}
+
+/// Recognises what a blob is that is in memory, as [`recognise`] does.
+pub fn recognise_slice(blob: &[u8]) -> Recognised {
+    let mut found = Recognised {
+        age: pointer::claims_age(blob),
+        lfs_pointer: pointer::is_lfs(blob),
+        ..Recognised::default()
+    };
+    found.add(watch::all_of(blob), &Place::Blob);
+    if let Some(layer) = Layer::of(blob) {
+        found.open(layer, &mut &blob[..]);
+    }
+    found
+}
+
+/// Recognises what begins with `start` and goes on with `rest`.
+fn recognise_stream(start: Vec<u8>, rest: &mut dyn Read) -> io::Result<Recognised> {
+    let mut found = Recognised {
+        age: pointer::claims_age(&start),
+        ..Recognised::default()
+    };
+    let layer = Layer::of(&start);
+    let mut tee = Tee {
+        inner: &mut io::Cursor::new(start).chain(rest),
+        watch: Watch::default(),
+        error: None,
+    };
+    if let Some(layer) = layer {
+        found.open(layer, &mut tee);
+    }
+    if tee.error.is_none() {
+        io::copy(&mut tee, &mut io::sink()).ok();
+    }
+    if let Some(error) = tee.error {
+        return Err(error);
+    }
+    let watch = tee.watch;
+    found.lfs_pointer = watch.is_lfs_pointer();
+    // What the blob is itself goes before what is inside of it.
+    let mut whole = Recognised::default();
+    whole.add(watch.finish(true), &Place::Blob);
+    found.formats.extend(whole.formats);
+    Ok(found)
+}
+
+impl Recognised {
+    fn add(&mut self, formats: impl IntoIterator<Item = Format>, place: &Place) {
+        for format in formats {
+            self.formats.entry(format).or_insert_with(|| place.clone());
+        }
+    }
+
+    fn open(&mut self, layer: Layer, blob: &mut dyn Read) {
+        let mut buffer = vec![0; 64 * 1024];
+        let mut visit = |name: Option<&str>, content: &mut Content| {
+            let mut watch = Watch::default();
+            while let Ok(read @ 1..) = content.read(&mut buffer) {
+                watch.feed(&buffer[..read]);
+            }
+            let place = match layer {
+                Layer::Gzip => Place::Gzip,
+                Layer::Zstd => Place::Zstd,
+                Layer::Zip => Place::Zip(name.unwrap_or_default().to_owned()),
+            };
+            self.add(watch.finish(!content.cut_short()), &place);
+        };
+        layers::open(layer, &mut Source::new(blob), &BOUNDS, &mut visit);
+    }
+}
+
+/// A reader whose bytes are watched as they pass, and that remembers its error: a decoder may hide it.
+struct Tee<'a> {
+    inner: &'a mut dyn Read,
+    watch: Watch,
+    error: Option<io::Error>,
+}
+
+impl Read for Tee<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.error.is_some() {
+            return Ok(0);
+        }
+        match self.inner.read(buffer) {
+            Ok(read) => {
+                self.watch.feed(&buffer[..read]);
+                Ok(read)
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(e),
+            Err(e) => {
+                let kind = e.kind();
+                self.error = Some(e);
+                Err(kind.into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+
+    /// Returns the files under `fixtures/content/<below>`.
+    pub fn samples(below: &str) -> Vec<(String, Vec<u8>)> {
+        fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    files(&path, found);
+                } else {
+                    found.push(path);
+                }
+            }
+        }
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/content");
+        let mut found = Vec::new();
+        files(&root.join(below), &mut found);
+        found.sort();
+        let name = |path: &Path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        found.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
+    }
+
+    pub fn sample(name: &str) -> Vec<u8> {
+        fs::read(
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("fixtures/content")
+                .join(name),
+        )
+        .unwrap()
+    }
+
+    const FORMATS: [Format; 9] = [
+        Format::Faiss,
+        Format::Hnsw,
+        Format::Safetensors,
+        Format::Gguf,
+        Format::Pickle,
+        Format::Parquet,
+        Format::Arrow,
+        Format::Numpy,
+        Format::PrivateKey,
+    ];
+
+    pub fn formats(found: &Recognised) -> Vec<Format> {
+        found.formats.keys().copied().collect()
+    }
+
+    #[test]
+    fn samples_of_a_format_are_exactly_that() {
+        for format in FORMATS {
+            let samples = samples(format.as_str());
+            assert!(!samples.is_empty(), "{format:?} has no samples");
+            for (name, bytes) in samples {
+                let found = recognise_slice(&bytes);
+                assert_eq!(formats(&found), [format], "{name}");
+                assert!(!found.age && !found.lfs_pointer, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn near_misses_are_nothing() {
+        for (name, bytes) in samples("none") {
+            assert_eq!(recognise_slice(&bytes), Recognised::default(), "{name}");
+        }
+    }
+
+    #[test]
+    fn formats_are_found_in_one_layer_of_compression() {
+        let layers = samples("layers");
+        assert!(layers.len() > 10);
+        for (name, bytes) in layers {
+            let mut parts = name.split('/').skip(1);
+            let (layer, format) = (parts.next().unwrap(), parts.next().unwrap());
+            let found = recognise_slice(&bytes);
+            let found: Vec<_> = found.formats.iter().collect();
+            assert_eq!(found.len(), 1, "{name}: {found:?}");
+            assert_eq!(found[0].0.as_str(), format, "{name}");
+            let place = found[0].1.to_string();
+            // A zip member that is stored shows in the archive as well.
+            let shows = place == "blob" && name.contains("stored");
+            assert!(place.starts_with(layer) || shows, "{name}: {place}");
+        }
+    }
+
+    #[test]
+    fn the_member_of_an_archive_is_named() {
+        let (_, archive) = samples("layers/zip/faiss").remove(0);
+        assert_eq!(
+            recognise_slice(&archive).formats[&Format::Faiss],
+            Place::Zip("w/x.faiss".into())
+        );
+    }
+
+    #[test]
+    fn what_claims_to_be_age_and_what_points_into_git_lfs_is_told() {
+        for (name, bytes) in samples("age") {
+            let expected = Recognised {
+                age: true,
+                ..Recognised::default()
+            };
+            assert_eq!(recognise_slice(&bytes), expected, "{name}");
+        }
+        for (name, bytes) in samples("lfs") {
+            let expected = Recognised {
+                lfs_pointer: true,
+                ..Recognised::default()
+            };
+            assert_eq!(recognise_slice(&bytes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_error_of_the_reader_is_returned_also_from_within_a_layer() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::TimedOut.into())
+            }
+        }
+        for (name, bytes) in samples("layers").into_iter().chain(samples("faiss")) {
+            let mut start = (&bytes[..bytes.len() / 2]).chain(Broken);
+            assert_eq!(
+                recognise(&mut start, 0).unwrap_err().kind(),
+                io::ErrorKind::TimedOut,
+                "{name}"
+            );
+            let (start, rest) = bytes.split_at(bytes.len() / 2);
+            let error = recognise_stream(start.to_vec(), &mut rest.chain(Broken)).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{name}");
+        }
+    }
+
+    fn gzip(bytes: &[u8], repeat: usize) -> Vec<u8> {
+        use std::io::Write;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        for _ in 0..repeat {
+            encoder.write_all(bytes).unwrap();
+        }
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_unpacks_to_too_much_is_examined_up_to_the_bound() {
+        let key = sample("private-key/pem_rsa");
+        let zeros = vec![0; 1 << 20];
+        for (megabytes, expected) in [(255, vec![Format::PrivateKey]), (257, vec![])] {
+            let mut blob = gzip(&zeros, megabytes);
+            blob.extend(gzip(&key, 1));
+            assert_eq!(formats(&recognise_slice(&blob)), expected, "{megabytes}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_goes_on_beyond_the_bound_is_known_by_its_start() {
+        let table = sample("parquet/plain");
+        let mut start = table;
+        start.resize(1 << 20, 0);
+        let cut_short = gzip(&start, 257);
+        assert_eq!(formats(&recognise_slice(&cut_short)), [Format::Parquet]);
+        assert_eq!(formats(&recognise_slice(&gzip(&start, 1))), []);
+    }
+}

@@ -1,0 +1,50 @@
+//! Files that stand for others: Git LFS pointers, and what claims to be an age file.
+
+/// Pointers are smaller than this.
+pub const POINTER_SIZE: usize = 1024;
+
+/// What a version line of a pointer says; the last two are of Git LFS before its first release.
+const VERSIONS: [&str; 3] = [
+    "https://git-lfs.github.com/spec/v1",
+    "http://git-media.io/v/2",
+    "https://hawser.github.com/spec/v1",
+];
+
+/// Whether these bytes are a Git LFS pointer, by its specification v1. As in Git LFS itself, lines may end in CRLF, and
+/// the last newline may be missing.
+pub fn is_lfs(bytes: &[u8]) -> bool {
+    bytes.len() < POINTER_SIZE && bytes.starts_with(b"version ") && lfs(bytes) == Some(true)
+}
+
+fn lfs(bytes: &[u8]) -> Option<bool> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let mut pairs = text.trim_end().lines().map(|line| line.split_once(' '));
+    let (_, version) = pairs.next()??;
+    let (mut oid, mut size, mut last) = (None, None, "");
+    for pair in pairs {
+        let (key, value) = pair?;
+        if key <= last {
+            return Some(false);
+        }
+        last = key;
+        match key {
+            "oid" => oid = Some(value),
+            "size" => size = Some(value),
+            _ if key.starts_with("ext-") => {}
+            _ => return Some(false),
+        }
+    }
+    let hash = oid?.strip_prefix("sha256:")?;
+    let lowercase_hex = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let digits = size?.bytes().all(|b| b.is_ascii_digit());
+    Some(VERSIONS.contains(&version) && hash.len() == 64 && lowercase_hex && digits && size?.parse::<u64>().is_ok())
+}
+
+/// Whether bytes that begin so claim to be an age file, binary or armored.
+pub fn claims_age(head: &[u8]) -> bool {
+    head.starts_with(b"age-encryption.org/v1")
+        || (head.first().is_some_and(|b| *b == b'-' || b.is_ascii_whitespace())
+            && head
+                .trim_ascii_start()
+                .starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----"))
+}

@@ -1,0 +1,349 @@
+//! Some bytes as they come, in pieces of any size: what is kept of them to tell what they are.
+
+use std::collections::BTreeSet;
+
+use super::sample::{HEAD, Sample, TAIL};
+use super::{keys, pointer, torch};
+use crate::format::protected::Format;
+
+/// How many bytes are searched at once.
+const WINDOW: usize = 512 * 1024;
+
+/// How much of a window is before what is judged in it.
+const BEFORE: usize = keys::BEFORE;
+
+/// How much is left to the next window, which is as far as anything reaches that is searched for.
+const REACH: usize = keys::REACH;
+
+const _: () = assert!(torch::REFERENCE <= REACH && BEFORE + REACH < WINDOW / 2);
+
+/// Tells what the formats of `bytes` are, which are all.
+pub fn all_of(bytes: &[u8]) -> BTreeSet<Format> {
+    if wide(bytes).is_some() {
+        let mut watch = Watch::default();
+        bytes.chunks(WINDOW / 2).for_each(|chunk| watch.feed(chunk));
+        return watch.finish(true);
+    }
+    let sample = Sample::of(bytes);
+    let mut formats = sample.formats();
+    if keys::has_key(bytes, 0..bytes.len()) {
+        formats.insert(Format::PrivateKey);
+    }
+    if torch::may_be_pickle(bytes) && torch::refers_to_tensor(bytes, 0..bytes.len()) {
+        formats.insert(Format::Pickle);
+    }
+    formats
+}
+
+/// Watches bytes.
+#[derive(Default)]
+pub struct Watch {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+    size: u64,
+    search: Search,
+}
+
+impl Watch {
+    /// Takes the next bytes.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.size += bytes.len() as u64;
+        let last = &bytes[bytes.len().saturating_sub(TAIL)..];
+        let surplus = (self.tail.len() + last.len()).saturating_sub(TAIL);
+        self.tail.drain(..surplus);
+        self.tail.extend_from_slice(last);
+        let room = HEAD - self.head.len();
+        if room == 0 {
+            self.search.feed(bytes);
+            return;
+        }
+        let (first, rest) = bytes.split_at(room.min(bytes.len()));
+        self.head.extend_from_slice(first);
+        if self.head.len() == HEAD {
+            self.search.begin(&self.head);
+            self.search.feed(rest);
+        }
+    }
+
+    /// Returns whether these bytes, if they are all, are a Git LFS pointer.
+    pub fn is_lfs_pointer(&self) -> bool {
+        self.size == self.head.len() as u64 && pointer::is_lfs(&self.head)
+    }
+
+    /// Tells what the formats are. `complete` says that there are no more bytes, rather than that no more were had.
+    pub fn finish(mut self, complete: bool) -> BTreeSet<Format> {
+        if self.head.len() < HEAD {
+            self.search.begin(&self.head);
+        }
+        let sample = Sample {
+            head: &self.head,
+            tail: complete.then_some(&self.tail[..]),
+            size: self.size,
+        };
+        let mut formats = sample.formats();
+        formats.extend(self.search.finish());
+        formats
+    }
+}
+
+/// The order of the bytes of UTF-16.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Little,
+    Big,
+}
+
+/// Returns the order if these bytes begin with the byte order mark of UTF-16.
+fn wide(head: &[u8]) -> Option<Order> {
+    match head {
+        [0xff, 0xfe, ..] => Some(Order::Little),
+        [0xfe, 0xff, ..] => Some(Order::Big),
+        _ => None,
+    }
+}
+
+/// What is searched for in all bytes, through a window that moves over them.
+#[derive(Default)]
+struct Search {
+    window: Vec<u8>,
+    /// Where in the window begins what has not been judged.
+    judged: usize,
+    wide: Option<Order>,
+    /// The first half of a letter whose second is still to come.
+    half: Option<u8>,
+    for_tensors: bool,
+    key: bool,
+    tensors: bool,
+}
+
+impl Search {
+    /// Takes the first bytes, which decide what is searched for.
+    fn begin(&mut self, head: &[u8]) {
+        self.wide = wide(head);
+        self.for_tensors = torch::may_be_pickle(head);
+        self.feed(head);
+    }
+
+    fn feed(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.is_over() {
+            let room = WINDOW - self.window.len();
+            let (taken, rest) = bytes.split_at(room.min(bytes.len()));
+            bytes = rest;
+            match self.wide {
+                None => self.window.extend_from_slice(taken),
+                Some(order) => {
+                    for &byte in taken {
+                        match self.half.take() {
+                            None => self.half = Some(byte),
+                            Some(first) => self.window.push(narrow(order, first, byte)),
+                        }
+                    }
+                }
+            }
+            if self.window.len() == WINDOW {
+                self.judge(WINDOW - REACH);
+                let kept = WINDOW - REACH - BEFORE;
+                self.window.drain(..kept);
+                self.judged = BEFORE;
+            }
+        }
+    }
+
+    fn judge(&mut self, end: usize) {
+        self.key = self.key || keys::has_key(&self.window, self.judged..end);
+        self.tensors = self.tensors || (self.for_tensors && torch::refers_to_tensor(&self.window, self.judged..end));
+    }
+
+    fn is_over(&self) -> bool {
+        self.key && (self.tensors || !self.for_tensors)
+    }
+
+    fn finish(mut self) -> impl Iterator<Item = Format> {
+        let end = self.window.len();
+        if self.judged < end {
+            self.judge(end);
+        }
+        let key = self.key.then_some(Format::PrivateKey);
+        key.into_iter().chain(self.tensors.then_some(Format::Pickle))
+    }
+}
+
+/// Returns a letter of ASCII as its byte, and a byte that no marker has for any other.
+fn narrow(order: Order, first: u8, second: u8) -> u8 {
+    let (low, high) = match order {
+        Order::Little => (first, second),
+        Order::Big => (second, first),
+    };
+    if high == 0 && low.is_ascii() { low } else { 0x1a }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Read};
+
+    use proptest::prelude::*;
+
+    use super::super::tests::{formats, sample, samples};
+    use super::super::{Recognised, recognise, recognise_slice, recognise_stream};
+    use super::*;
+
+    /// A reader that hands out at most so many bytes a time, in turns, and is interrupted now and then.
+    struct Pieces<'a> {
+        rest: &'a [u8],
+        sizes: Vec<usize>,
+        turn: usize,
+    }
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.turn += 1;
+            if self.turn.is_multiple_of(7) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let size = self.sizes[self.turn % self.sizes.len()]
+                .min(self.rest.len())
+                .min(buffer.len());
+            let (piece, rest) = self.rest.split_at(size);
+            buffer[..size].copy_from_slice(piece);
+            self.rest = rest;
+            Ok(size)
+        }
+    }
+
+    fn in_pieces(bytes: &[u8], start: usize, sizes: Vec<usize>) -> Recognised {
+        let (start, rest) = bytes.split_at(start.min(bytes.len()));
+        let mut rest = Pieces { rest, sizes, turn: 0 };
+        recognise_stream(start.to_vec(), &mut rest).unwrap()
+    }
+
+    #[test]
+    fn every_sample_is_the_same_in_pieces() {
+        for (name, bytes) in samples("") {
+            let whole = recognise_slice(&bytes);
+            for sizes in [vec![1], vec![3, 1, 500], vec![1 << 20]] {
+                // As much as a stream has in memory when the layer is told.
+                assert_eq!(in_pieces(&bytes, 64, sizes), whole, "{name}");
+            }
+            assert_eq!(recognise(&mut &bytes[..], bytes.len() as u64).unwrap(), whole, "{name}");
+        }
+    }
+
+    /// Letters that no key is made of, `length` of them.
+    fn filler(length: usize) -> Vec<u8> {
+        b"some text, KEY- and other things; "
+            .iter()
+            .copied()
+            .cycle()
+            .take(length)
+            .collect()
+    }
+
+    #[test]
+    fn a_key_is_found_wherever_it_lies_in_a_stream() {
+        let rsa = sample("private-key/pem_rsa");
+        for key in samples("private-key")
+            .into_iter()
+            .filter(|(name, _)| !name.contains("utf16"))
+        {
+            let (name, key) = key;
+            let around = [0, 64 * 1024, 64 * 1024 + 64];
+            for before in around
+                .into_iter()
+                .flat_map(|back| [40, 15, 0].map(|more| WINDOW - back - more))
+            {
+                let mut blob = filler(before);
+                blob.push(b'\n');
+                blob.extend_from_slice(&key);
+                blob.extend(filler(WINDOW));
+                let found = in_pieces(&blob, 100, vec![60_000]);
+                assert_eq!(formats(&found), [Format::PrivateKey], "{name} after {before}");
+            }
+        }
+        let mut blob = filler(5 << 20);
+        assert_eq!(recognise(&mut &blob[..], 0).unwrap(), Recognised::default());
+        blob.extend_from_slice(&rsa);
+        assert_eq!(formats(&recognise(&mut &blob[..], 0).unwrap()), [Format::PrivateKey]);
+    }
+
+    #[test]
+    fn a_key_in_wide_letters_is_found_wherever_it_lies_in_a_stream() {
+        let key = sample("private-key/pem_rsa");
+        let text = [filler(600_000), key, filler(600_000)].concat();
+        let mut blob = vec![0xfe, 0xff];
+        blob.extend(text.iter().flat_map(|&letter| [0, letter]));
+        assert_eq!(formats(&recognise_slice(&blob)), [Format::PrivateKey]);
+        assert_eq!(formats(&in_pieces(&blob, 100, vec![60_001])), [Format::PrivateKey]);
+    }
+
+    #[test]
+    fn a_tensor_is_found_wherever_it_lies_in_a_pickle() {
+        let reference = b"ctorch._utils\n_rebuild_tensor_v2\n";
+        for before in (512 * 1024 - 64 * 1024 - 40)..(512 * 1024 - 64 * 1024 + 4) {
+            let mut blob = vec![0x80, 2];
+            blob.resize(before, b'N');
+            blob.extend_from_slice(reference);
+            blob.resize(1 << 20, b'N');
+            assert_eq!(
+                formats(&in_pieces(&blob, 100, vec![60_000])),
+                [Format::Pickle],
+                "{before}"
+            );
+            blob[1] = 9;
+            assert_eq!(formats(&recognise_slice(&blob)), [], "{before}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_stream_counts() {
+        let table = sample("parquet/plain");
+        let mut blob = table[..4].to_vec();
+        blob.resize(5 << 20, 0);
+        assert_eq!(formats(&recognise(&mut &blob[..], 0).unwrap()), []);
+        blob.extend_from_slice(&table[4..]);
+        assert_eq!(formats(&recognise(&mut &blob[..], 0).unwrap()), [Format::Parquet]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_stream_is_what_its_bytes_are(
+            index in any::<prop::sample::Index>(),
+            before in 0usize..100_000,
+            start in 64usize..2000,
+            sizes in prop::collection::vec(1usize..70_000, 1..9),
+        ) {
+            let samples = samples("");
+            let (name, bytes) = index.get(&samples);
+            prop_assert_eq!(in_pieces(bytes, start, sizes.clone()), recognise_slice(bytes), "{}", name);
+            let moved = [filler(before), bytes.clone(), filler(before / 2)].concat();
+            prop_assert_eq!(in_pieces(&moved, start, sizes), recognise_slice(&moved), "{}", name);
+        }
+
+        #[test]
+        fn damaged_samples_never_panic_and_are_the_same_in_pieces(
+            index in any::<prop::sample::Index>(),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let samples = samples("");
+            let (name, bytes) = index.get(&samples);
+            let mut bytes = bytes.clone();
+            if bytes.len() > 64 {
+                for (at, byte) in changes {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+                bytes.truncate(64.max(end.index(2 * bytes.len())));
+            }
+            prop_assert_eq!(in_pieces(&bytes, 64, vec![100, 7]), recognise_slice(&bytes), "{}", name);
+        }
+
+        #[test]
+        fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..5000), magic in 0usize..8) {
+            let magics: [&[u8]; 8] =
+                [b"", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\xff\xff\xff\xff", b"IxF2", b"GGUF", b"\x80\x04"];
+            recognise_slice(&[magics[magic], &bytes].concat());
+        }
+    }
+}
