@@ -66,7 +66,7 @@ impl fmt::Display for Place {
 
 /// Recognises what a blob is, and reads it to its end. `size` is what it is said to be; nothing but speed depends on it.
 ///
-/// Blobs of up to 4 MiB are read into memory; of larger ones there is never more than 1 MiB in memory, besides the
+/// Blobs of up to 4 MiB are read into memory; of larger ones there are never more than 6 MiB in memory, besides the
 /// window of a zstd frame, which the frame decides on, up to 128 MiB. One layer of gzip, zstd or zip is opened, within
 /// [`BOUNDS`]. A compressed stream that is damaged is examined as far as it goes.
 ///
