@@ -15,12 +15,13 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Which places may name what; a place ending in `/` is a directory. All below `src/`.
-const DOORS: [(&[&str], &[&str]); 25] = [
+const DOORS: [(&[&str], &[&str]); 26] = [
     (&["gix::"], &["adapters/git/"]),
     (&["age::", "age_core::"], &["adapters/cipher.rs"]),
     (&["base64::"], &["adapters/cipher.rs", "rules/content/pem.rs"]),
     (&["bech32::"], &["rules/content/keys.rs"]),
-    (&["memchr::"], &["rules/content/"]),
+    (&["memchr::"], &["rules/content/", "adapters/git/sweep.rs"]),
+    (&["serde_sarif::"], &["cli/output/sarif.rs"]),
     (&["flate2::"], &["format/layers/inflate.rs"]),
     (&["ruzstd::"], &["format/layers/zstd.rs"]),
     (&["globset::"], &["rules/globs.rs"]),

@@ -110,7 +110,7 @@ const CASES: [Case; 15] = [
     }),
     (Code::Unsupported, || {
         let repo = Repo::empty();
-        repo.write(".git/hooks/pre-push", "#!/bin/sh\n");
+        repo.write(".git/hooks/pre-push", "#!/bin/sh\ncall_lefthook run pre-push\n");
         repo.pack(&["install"])
     }),
 ];

@@ -118,14 +118,15 @@ fn every_vector_is_answered_as_expected() {
 }
 
 #[test]
-fn the_table_has_one_row_for_every_vector() {
+fn the_tables_have_one_row_for_every_vector_and_sample() {
     let readme = fs::read_to_string(fixtures().join("README.md")).unwrap();
     let mut rows: Vec<&str> = readme
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
         .collect();
     rows.sort_unstable();
-    let names = names();
+    let mut names = names();
+    names.extend(samples(&fixtures().join("content"), ""));
     let missing: Vec<_> = names.iter().filter(|name| !rows.contains(&name.as_str())).collect();
     let stale: Vec<_> = rows
         .iter()
@@ -140,6 +141,20 @@ fn the_table_has_one_row_for_every_vector() {
         missing.is_empty() && stale.is_empty() && twice.is_empty(),
         "in fixtures/README.md are missing {missing:?}, stale {stale:?}, twice {twice:?}"
     );
+}
+
+/// The samples of content, by their paths.
+fn samples(directory: &Path, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(samples(&entry.path(), &format!("{name}/"))),
+            false => found.push(name),
+        }
+    }
+    found
 }
 
 #[test]

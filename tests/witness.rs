@@ -291,7 +291,7 @@ fn golden_ids() {
         (evidence.as_str(), tree.as_str()),
         (
             "PACK_CREATED sha256:d8e6af656d94c384aa375b979dc2a731ad86c217c51780864c8208884469c283",
-            "sha256:a94d24b262934272359d9addc350d53765d0ddb3fcc9cc175b0c775c55c8c041"
+            "sha256:fba225275afee72f56b57175ac40456ea82a04756da864f502228ea800525e24"
         )
     );
 }

@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::format::digest::{Digest, Hashing};
 use crate::format::refusal::{Refusal, Result};
-use crate::format::sealed::SealHeader;
+use crate::format::sealed::{SealHeader, is_chunked};
 
 /// The most bytes an age header may have here: some thousand recipients. Parsing a longer one would take too long.
-const MAX_HEADER: u64 = 512 << 10;
+pub const MAX_HEADER: usize = 512 << 10;
 
 /// A set of recipients: their order and repetitions do not matter.
 pub struct Recipients {
@@ -108,7 +108,7 @@ pub fn encrypt(recipients: &Recipients, plain: &mut dyn Read, output: impl Write
 /// Whether the header is authentic cannot be seen without a key.
 pub fn header(input: impl Read) -> Result<SealHeader, String> {
     let mut counted = Tail {
-        inner: BufReader::new(input.take(MAX_HEADER)),
+        inner: BufReader::new(input.take(MAX_HEADER as u64)),
         count: 0,
         last: [0; 16],
     };
@@ -121,6 +121,78 @@ pub fn header(input: impl Read) -> Result<SealHeader, String> {
         nonce: STANDARD_NO_PAD.encode(counted.last),
         bytes: counted.count,
     })
+}
+
+/// Returns whether bytes begin with the whole header of an age file, armoured or not.
+pub fn has_header(head: &[u8]) -> bool {
+    header(age::armor::ArmoredReader::new(head)).is_ok()
+}
+
+/// Reads an age file to its end, armoured or not, and tells whether header, stanzas and payload length are those of one:
+/// why not, if they are not.
+///
+/// An error is one of reading. Whether it is authentic cannot be seen without a key.
+pub fn examine_seal(input: &mut dyn Read) -> io::Result<Result<(), String>> {
+    let mut source = Source {
+        inner: input,
+        failed: None,
+    };
+    let verdict = {
+        let mut plain = age::armor::ArmoredReader::new(&mut source);
+        let mut counted = Counted {
+            inner: &mut plain,
+            count: 0,
+        };
+        match header(&mut counted) {
+            Err(why) => Err(why),
+            Ok(seal) => match io::copy(&mut counted, &mut io::sink()) {
+                Err(e) => Err(e.to_string()),
+                Ok(_) => match is_chunked(counted.count.saturating_sub(seal.bytes)) {
+                    true => Ok(()),
+                    false => Err("no payload has this length".into()),
+                },
+            },
+        }
+    };
+    // Whatever the cipher made of it: what could not be read was not judged, and the stream is read to its end.
+    let drained = io::copy(&mut source, &mut io::sink());
+    match source.failed {
+        Some(e) => Err(e),
+        None => drained.map(|_| verdict),
+    }
+}
+
+/// Remembers an error of reading, which the cipher would take for one of format.
+struct Source<'a> {
+    inner: &'a mut dyn Read,
+    failed: Option<io::Error>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some(e) = &self.failed {
+            return Err(io::Error::new(e.kind(), e.to_string()));
+        }
+        self.inner.read(buf).inspect_err(|e| {
+            if e.kind() != io::ErrorKind::Interrupted {
+                self.failed = Some(io::Error::new(e.kind(), e.to_string()));
+            }
+        })
+    }
+}
+
+/// Counts what is read.
+struct Counted<'a, R> {
+    inner: &'a mut R,
+    count: u64,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.count += n as u64;
+        Ok(n)
+    }
 }
 
 /// An identity that opens nothing and remembers which stanzas it was shown.
@@ -166,6 +238,33 @@ impl<R: Read> BufRead for Tail<R> {
         self.last.rotate_left(kept);
         self.last[16 - kept..].copy_from_slice(&consumed[n - kept..]);
         self.inner.consume(n);
+    }
+}
+
+/// Decrypts an age file, armoured or not, with the X25519 identities in the text of an identity file; why not, if not.
+///
+/// What was written to `output` before an error was found is not to be used.
+pub fn decrypt(identity_file: &str, input: impl Read, output: &mut dyn Write) -> Result<(), String> {
+    let lines = identity_file
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with('#'));
+    let identities: Vec<age::x25519::Identity> = lines
+        .filter_map(|line| age::x25519::Identity::from_str(line).ok())
+        .collect();
+    let input = age::armor::ArmoredReader::new(input);
+    let decryptor = age::Decryptor::new(input).map_err(|e| format!("it is not an age file: {e}"))?;
+    let mut plain = decryptor
+        .decrypt(identities.iter().map(|identity| identity as &dyn age::Identity))
+        .map_err(|e| e.to_string())?;
+    let mut buffer = Zeroizing::new(vec![0; 64 << 10]);
+    loop {
+        match plain.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => output.write_all(&buffer[..n]).map_err(|e| e.to_string())?,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e.to_string()),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 
 use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_state::EntryKind;
 
 /// Whether a write must survive a power cut before it counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -154,6 +155,23 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32, durability: Durability)
 /// Like [`write_whole`], from a reader.
 pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Durability) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
+    write_with(path, mode, durability, |file| {
+        io::copy(bytes, file).map(drop).map_err(writing)
+    })
+}
+
+/// Like [`write_whole`], by whatever `write` writes; its error leaves nothing behind.
+pub fn write_whole_with<T>(path: &Path, mode: u32, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
+    write_with(path, mode, Durability::Durable, write)
+}
+
+fn write_with<T>(
+    path: &Path,
+    mode: u32,
+    durability: Durability,
+    write: impl FnOnce(&mut File) -> Result<T>,
+) -> Result<T> {
+    let writing = |e| Refusal::io("writing", path)(e);
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let directory = parent(&target);
     let standing = std::fs::metadata(&target).ok().map(|meta| meta.permissions());
@@ -162,7 +180,7 @@ pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(directory)
         .map_err(writing)?;
-    io::copy(bytes, &mut file).map_err(writing)?;
+    let written = write(file.as_file_mut())?;
     if let Some(permissions) = standing {
         file.as_file().set_permissions(permissions).map_err(writing)?;
     }
@@ -173,7 +191,26 @@ pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability
     if durability == Durability::Durable {
         sync_directory(directory)?;
     }
-    Ok(())
+    Ok(written)
+}
+
+/// Returns a file without a name on the disk where `path` is, for what must not be left behind.
+pub fn unnamed_beside(path: &Path) -> Result<File> {
+    tempfile::tempfile_in(parent(path)).map_err(Refusal::io("writing", path))
+}
+
+/// Like [`write_whole`], in place of whatever stands at `path` itself: a link is replaced, not written through.
+pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let writing = |e| Refusal::io("writing", path)(e);
+    let mut file = tempfile::Builder::new()
+        .prefix(".git-pack-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(parent(path))
+        .map_err(writing)?;
+    io::Write::write_all(&mut file, bytes).map_err(writing)?;
+    file.as_file().sync_all().map_err(writing)?;
+    file.persist(path).map_err(|e| writing(e.error))?;
+    sync_directory(parent(path))
 }
 
 /// Writes a whole new file for its owner's eyes only; returns false, and changes nothing, if something stands there.
@@ -273,6 +310,51 @@ pub fn permission_bits(path: &Path) -> Result<u32> {
 /// Returns the absolute path without links or dots.
 pub fn canonical(path: &Path) -> Result<PathBuf> {
     std::fs::canonicalize(path).map_err(Refusal::io("reading", path))
+}
+
+/// Returns what git would track at `path`, and the target of a link; none if there is nothing, or a directory.
+pub fn entry(path: &Path) -> Result<Option<(EntryKind, Option<Vec<u8>>)>> {
+    let meta = match std::fs::symlink_metadata(path) {
+        Ok(meta) => meta,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(e) => return Err(Refusal::io("reading", path)(e)),
+    };
+    if meta.is_dir() {
+        return Ok(None);
+    }
+    if meta.is_symlink() {
+        let target = std::fs::read_link(path).map_err(Refusal::io("reading", path))?;
+        let target = std::os::unix::ffi::OsStringExt::into_vec(target.into_os_string());
+        return Ok(Some((EntryKind::Symlink, Some(target))));
+    }
+    if !meta.is_file() {
+        return Err(Refusal::NotRegular {
+            path: path.to_owned(),
+            kind: kind_name(meta.file_type()),
+        });
+    }
+    Ok(Some(match meta.permissions().mode() & 0o100 {
+        0 => (EntryKind::Regular, None),
+        _ => (EntryKind::Executable, None),
+    }))
+}
+
+/// Returns the names of the directories in `path`, sorted; links are none. Nothing there is nothing in it.
+pub fn directories_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        Err(e) => return Err(Refusal::io("listing", path)(e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(Refusal::io("listing", path))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            names.push(entry.file_name());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Lists the regular files and everything else below `root`, as relative paths in bytewise order; never follows links.

@@ -7,4 +7,7 @@ pub mod ledger;
 pub mod pack_dir;
 pub mod seal_store;
 pub mod staging;
+pub mod twin_notes;
+pub mod verdicts;
+pub mod verified_packs;
 pub mod workers;

@@ -152,32 +152,46 @@ fn read_member<E>(
     examine: impl FnOnce(Option<&[u8]>) -> E,
 ) -> Result<MemberRead<E>> {
     let opened = open_regular(path)?;
+    let read = read_from(&mut &opened.file, opened.size, want, buffer, examine);
+    let read = read.map_err(Refusal::io("reading", path))?;
+    opened.ensure_unchanged()?;
+    Ok(read)
+}
+
+/// Reads a member of `size` bytes to its end.
+pub(super) fn read_from<E>(
+    member: &mut dyn Read,
+    size: u64,
+    want: Want,
+    buffer: &mut [u8],
+    examine: impl FnOnce(Option<&[u8]>) -> E,
+) -> std::io::Result<MemberRead<E>> {
     let keep = match want {
         Want::Content => MAX_DOCUMENT,
         Want::Examine(max) => max as u64,
         Want::Hash | Want::Seal => 0,
     };
+    let mut content = (keep > 0 && size <= keep).then(Vec::new);
     let mut hasher = Hasher::default();
+    let mut head = Vec::new();
     let mut size = 0;
-    let mut content = (keep > 0 && opened.size <= keep).then(Vec::new);
     loop {
-        let n = match (&opened.file).read(buffer) {
+        let n = match member.read(buffer) {
             Ok(0) => break,
             Ok(n) => n,
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(Refusal::io("reading", path)(e)),
+            Err(e) => return Err(e),
         };
         hasher.update(&buffer[..n]);
         size += n as u64;
         if let Some(content) = &mut content {
             content.extend_from_slice(&buffer[..n]);
         }
+        if want == Want::Seal && head.len() < cipher::MAX_HEADER {
+            head.extend_from_slice(&buffer[..n.min(cipher::MAX_HEADER - head.len())]);
+        }
     }
-    let seal = match want {
-        Want::Seal => Some(cipher::header(&open_regular(path)?.file)),
-        _ => None,
-    };
-    opened.ensure_unchanged()?;
+    let seal = (want == Want::Seal).then(|| cipher::header(head.as_slice()));
     let examined = match want {
         Want::Examine(_) => Some(examine(content.take().as_deref())),
         _ => None,

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::Style;
 use crate::format::repo_state::Mode;
+use crate::ops::scan::surfaces::Surface;
 
 /// Publish a repository, or a pack of it, without giving away what it must not.
 #[derive(Parser)]
@@ -36,7 +37,15 @@ pub(super) struct Arguments {
 #[derive(Subcommand)]
 pub(super) enum Command {
     /// Set up this repository: configuration, ignored outputs, identity, hooks
-    Init,
+    Init(Init),
+    /// Look for leaks: in what is staged, the work tree, a commit, a range, everything
+    Scan(Scan),
+    /// Show what is protected here, who can open it, and which hooks guard it
+    Status(Status),
+    /// Seal tracked files beside themselves, and track the sealed twin instead
+    Protect(Protect),
+    /// Open sealed twins beside themselves
+    Reveal(Reveal),
     /// Print the digest of a commit's tree
     State(State),
     /// Seal artifacts into an evidence pack or, with none, a commit into a tree pack
@@ -52,12 +61,143 @@ pub(super) enum Command {
     /// List, add or remove those who can open what is sealed here
     Recipients(Recipients),
     /// Install the hooks that guard commit and push
-    Install,
-    /// Remove them
+    Install(Install),
+    /// Remove them, and put back what was there before
     Uninstall,
     /// What the installed hooks call
     #[command(hide = true)]
     Hook(Hook),
+}
+
+#[derive(Args)]
+pub(super) struct Init {
+    /// Only guard this bare repository against what is pushed to it (pre-receive)
+    #[arg(long)]
+    pub(super) server: bool,
+    /// Also judge every change of a ref (reference-transaction), so that --no-verify and plumbing do not slip by
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Chain hooks even if a hook manager owns them
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Status {
+    /// Print the protected registry in force
+    #[arg(long, conflicts_with = "doctor")]
+    pub(super) registry: bool,
+    /// Prove each hook: give it a canary, as git would, and see whether it is blocked
+    #[arg(long)]
+    pub(super) doctor: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Protect {
+    /// The files
+    #[arg(value_name = "FILE", required_unless_present = "check")]
+    pub(super) files: Vec<PathBuf>,
+    /// Say which pairs have drifted; exit with 1 if any has
+    #[arg(long, conflicts_with_all = ["files", "force"])]
+    pub(super) check: bool,
+    /// Seal over a twin that holds something else
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Reveal {
+    /// The files, or their sealed twins [default: every twin that is tracked]
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+    /// Write over a plaintext that holds something else
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Install {
+    /// Also judge every change of a ref (reference-transaction), so that --no-verify and plumbing do not slip by
+    #[arg(long)]
+    pub(super) strict: bool,
+    /// Chain hooks even if a hook manager owns them
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Args)]
+pub(super) struct Scan {
+    /// Look at what is staged [default]
+    #[arg(long, group = "surface")]
+    staged: bool,
+    /// Look at the files on disk, tracked or not, but for those that git ignores
+    #[arg(long, group = "surface")]
+    worktree: bool,
+    /// Look at the tree of a commit
+    #[arg(long, group = "surface", value_name = "REV")]
+    rev: Option<String>,
+    /// Look at what every commit of a range introduces, also if a later one deletes it
+    #[arg(long, group = "surface", value_name = "A..B")]
+    range: Option<String>,
+    /// Look at what every commit of every ref introduces
+    #[arg(long, group = "surface")]
+    all: bool,
+    /// With --worktree: look at what git ignores too
+    #[arg(long, requires = "worktree")]
+    no_ignore: bool,
+    /// Judge as for a push to this remote [default: what may be tracked here]
+    #[arg(long, value_name = "NAME")]
+    pub(super) remote: Option<String>,
+    /// Print one JSON document (pack.scan.v0), as --format json does
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// How to print the findings
+    #[arg(long)]
+    format: Option<ScanFormat>,
+    /// Print nothing but the paths of the findings, each ended by NUL
+    #[arg(short = 'z', conflicts_with_all = ["json", "format"])]
+    nul: bool,
+    /// Release what was found, blob by blob: add an [[allow]] entry to .gitpack.toml for each
+    #[arg(long)]
+    pub(super) write_allow: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ScanFormat {
+    /// For people
+    Human,
+    /// One document, pack.scan.v0
+    Json,
+    /// One document, SARIF 2.1.0
+    Sarif,
+    /// Paths, each ended by NUL
+    #[value(skip)]
+    Paths,
+}
+
+impl Scan {
+    /// Returns the surface that was asked for.
+    pub(super) fn surface(&self) -> Surface {
+        match (&self.rev, &self.range) {
+            (Some(rev), _) => Surface::Revision(rev.clone()),
+            (_, Some(range)) => Surface::Range(range.clone()),
+            _ if self.all => Surface::All,
+            _ if self.worktree => Surface::WorkTree {
+                no_ignore: self.no_ignore,
+            },
+            _ => Surface::Staged,
+        }
+    }
+
+    /// Returns the format that was asked for.
+    pub(super) fn format(&self) -> ScanFormat {
+        match self.format {
+            Some(format) => format,
+            None if self.json => ScanFormat::Json,
+            None if self.nul => ScanFormat::Paths,
+            None => ScanFormat::Human,
+        }
+    }
 }
 
 #[derive(Args)]
@@ -248,28 +388,37 @@ pub(super) enum RecipientsCommand {
 
 #[derive(Args)]
 pub(super) struct Hook {
+    /// Somebody else's hook, which runs first
+    #[arg(long, value_name = "FILE")]
+    pub(super) chained: Option<PathBuf>,
     pub(super) name: HookName,
     /// The arguments that git gives the hook
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(super) arguments: Vec<String>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum HookName {
     #[value(name = "pre-commit", alias = "pre-merge-commit")]
     Commit,
     #[value(name = "pre-push")]
     Push,
+    #[value(name = "pre-receive")]
+    Receive,
+    #[value(name = "reference-transaction")]
+    Refs,
 }
 
 /// The commands whose results are for machines only with `--json`; all others print a refusal's envelope.
-pub(super) const WITH_JSON: [&str; 5] = ["state", "verify", "diff", "inspect", "witness"];
+pub(super) const WITH_JSON: [&str; 6] = ["state", "verify", "diff", "inspect", "witness", "scan"];
 
 impl Command {
     /// Returns how this command tells of a refusal.
     pub(super) fn style(&self) -> Style {
         match self {
             Self::Hook(_) => Style::Hook,
+            Self::Status(_) => Style::Human,
+            Self::Scan(args) => Style::with_json(args.format() == ScanFormat::Json),
             Self::Verify(args) if args.json => Style::VerifyJson,
             Self::Verify(_) => Style::Verify,
             Self::State(State { json, .. }) | Self::Diff(Diff { json, .. }) | Self::Inspect(Inspect { json, .. }) => {

@@ -16,6 +16,10 @@ pub(super) fn context() -> Result<Context> {
     let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     Ok(Context {
         cwd: env::current_dir().map_err(Refusal::io("finding", Path::new("the current directory")))?,
+        objects: crate::ops::ObjectPlaces {
+            directory: path("GIT_OBJECT_DIRECTORY"),
+            alternates: env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+        },
         now: now(),
         source_date_epoch: source_date_epoch()?,
         identity: path("GIT_PACK_IDENTITY"),
@@ -104,6 +108,12 @@ pub(super) fn git_at_top() -> String {
         0 => "git".into(),
         _ => format!("git -C {}", vec![".."; depth].join("/")),
     }
+}
+
+/// Returns the remote that is pushed to, where a hook manager that keeps git's lines to itself runs us: pre-commit and prek
+/// name it so.
+pub(super) fn remote_of_manager() -> Option<String> {
+    env::var("PRE_COMMIT_REMOTE_NAME").ok()
 }
 
 /// Measures how long something took.

@@ -3,10 +3,11 @@
 mod account;
 mod args;
 mod env;
+mod hook;
 mod output;
 mod witness;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -15,12 +16,18 @@ use clap::Parser;
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
+use crate::ops::install::InstallRequest;
+use crate::ops::scan::surfaces::{scan, write_allow};
 use crate::ops::seal::SealRequest;
 use crate::ops::state::StateRequest;
-use crate::ops::{Context, diff, hook, init, inspect, install, recipients, seal, state, verify};
+use crate::ops::status::{self, Proof};
+use crate::ops::twins;
+use crate::ops::twins::protect::{ProtectRequest, protect};
+use crate::ops::twins::reveal::{RevealRequest, reveal};
+use crate::ops::{Context, diff, init, inspect, install, recipients, seal, state, verify};
 use account::Account;
-use args::{Arguments, Command, HookName, RecipientsCommand};
-use output::{Output, human, json, refusal};
+use args::{Arguments, Command, RecipientsCommand, ScanFormat};
+use output::{Output, guard, human, json, refusal, sarif, status as status_output};
 
 /// The answer is yes: created, OK, clean, same.
 const YES: u8 = 0;
@@ -138,10 +145,46 @@ fn usage(output: &mut Output, error: &clap::Error) -> u8 {
 
 fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Option<Account>) -> Result<u8> {
     match command {
-        Command::Init => human::init(output, ctx, &init::init(ctx)?),
-        Command::Install => {
-            let plan = install::plan_install(ctx)?;
-            human::installed(output, ctx, &install::apply(plan)?);
+        Command::Init(args) => {
+            let request = InstallRequest {
+                server: args.server,
+                strict: args.strict,
+                force: args.force,
+            };
+            match args.server {
+                true => human::installed(output, ctx, &install::apply(install::plan_install(ctx, request)?)?),
+                false => human::init(output, ctx, &init::init(ctx, request)?),
+            }
+        }
+        Command::Status(args) => return answer_status(ctx, &args, output),
+        Command::Protect(args) if args.check => {
+            let pairs = twins::check(ctx)?;
+            status_output::pairs(output, &pairs);
+            let drifted = pairs.iter().any(|pair| status_output::has_drifted(pair.standing));
+            return Ok(if drifted { NO } else { YES });
+        }
+        Command::Protect(args) => {
+            let request = ProtectRequest {
+                files: args.files,
+                force: args.force,
+            };
+            status_output::protect(output, &protect(ctx, &request)?);
+        }
+        Command::Reveal(args) => {
+            let request = RevealRequest {
+                files: args.files,
+                force: args.force,
+            };
+            status_output::revealed(output, &reveal(ctx, &request)?);
+        }
+        Command::Scan(args) => return answer_scan(ctx, &args, output),
+        Command::Install(args) => {
+            let request = InstallRequest {
+                server: false,
+                strict: args.strict,
+                force: args.force,
+            };
+            human::installed(output, ctx, &install::apply(install::plan_install(ctx, request)?)?);
         }
         Command::Uninstall => {
             let plan = install::plan_uninstall(ctx)?;
@@ -213,7 +256,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 human::recipient_removed(output, &recipient);
             }
         },
-        Command::Hook(args) => return answer_hook(ctx, args.name, &args.arguments, output),
+        Command::Hook(args) => return hook::answer(ctx, &args, output),
     }
     Ok(YES)
 }
@@ -249,25 +292,41 @@ fn answer_state(ctx: &Context, args: args::State, output: &mut Output) -> Result
     }
 }
 
-fn answer_hook(ctx: &Context, name: HookName, arguments: &[String], output: &mut Output) -> Result<u8> {
-    match name {
-        HookName::Commit => {
-            let verdict = hook::pre_commit(ctx)?;
-            human::commit_verdict(output, &verdict);
-            Ok(if verdict.leaks.is_empty() { YES } else { NO })
-        }
-        HookName::Push => {
-            let started = env::Stopwatch::start();
-            let remote = arguments.first().map_or("", String::as_str);
-            let mut stdin = Vec::new();
-            std::io::stdin()
-                .read_to_end(&mut stdin)
-                .map_err(Refusal::io("reading", std::path::Path::new("standard input")))?;
-            let verdict = hook::pre_push(ctx, remote, &stdin)?;
-            human::push_verdict(output, remote, &verdict, started.elapsed());
-            Ok(if verdict.leaks.is_empty() { YES } else { NO })
+fn answer_status(ctx: &Context, args: &args::Status, output: &mut Output) -> Result<u8> {
+    if args.registry {
+        status_output::registry(output, &status::registry(ctx)?);
+        return Ok(YES);
+    }
+    let report = status::status(ctx)?;
+    let proofs = match args.doctor {
+        true => Some(status::doctor(ctx)?),
+        false => None,
+    };
+    status_output::status(output, &report, proofs.as_deref());
+    let unproven = proofs.iter().flatten().any(|(_, proof)| *proof != Proof::Blocked);
+    Ok(if unproven { NO } else { YES })
+}
+
+fn answer_scan(ctx: &Context, args: &args::Scan, output: &mut Output) -> Result<u8> {
+    let started = env::Stopwatch::start();
+    let surface = args.surface();
+    let report = scan(ctx, &surface, args.remote.as_deref())?;
+    match args.format() {
+        ScanFormat::Human => guard::scan(output, &surface, &report, started.elapsed()),
+        ScanFormat::Json => output.out(&json::scan(&surface, &report)),
+        ScanFormat::Sarif => output.out(&sarif::scan(&report)),
+        ScanFormat::Paths => {
+            for found in &report.leaks {
+                output.out(found.leak.entry.path.as_bytes());
+                output.out(b"\0");
+            }
         }
     }
+    if args.write_allow && !report.leaks.is_empty() {
+        let added = write_allow(ctx, &report)?;
+        guard::allowed(output, added);
+    }
+    Ok(if report.is_clean() { YES } else { NO })
 }
 
 fn parse_created(text: &str) -> Result<Timestamp> {

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
-use crate::format::protected::{Origin, Policy, Rule};
+use crate::format::object_id::ObjectId;
+use crate::format::protected::{Format, Origin, Policy, Rule};
 
 /// The file's name, at the top of the repository.
 pub const FILE_NAME: &str = ".gitpack.toml";
@@ -52,10 +53,21 @@ pub struct Config {
     pub scopes: BTreeMap<String, Scope>,
     /// The `[[protect]]` rules in the order written, each with its line.
     pub protect: Vec<Located<Rule>>,
+    /// The `[[allow]]` exceptions in the order written, each with its line.
+    pub allow: Vec<Located<Allow>>,
     /// Recipients of everything that is sealed.
     pub recipients: Vec<Located<String>>,
     /// Names of the remotes that are private.
     pub private_remotes: Vec<String>,
+}
+
+/// One blob that may stand in plaintext everywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allow {
+    /// Its id.
+    pub blob: ObjectId,
+    /// Why, for whoever reads the file.
+    pub reason: String,
 }
 
 /// A part of the tree under a name.
@@ -79,6 +91,8 @@ struct RawConfig {
     scope: BTreeMap<String, RawScope>,
     #[serde(default)]
     protect: Vec<Spanned<RawProtect>>,
+    #[serde(default)]
+    allow: Vec<RawAllow>,
     #[serde(default)]
     seal: RawSeal,
     #[serde(default)]
@@ -107,10 +121,20 @@ struct RawScope {
 #[serde(deny_unknown_fields)]
 struct RawProtect {
     class: Spanned<String>,
+    #[serde(default)]
     paths: Vec<String>,
+    #[serde(default)]
+    formats: Vec<Spanned<Format>>,
     policy: Option<Policy>,
     #[serde(default)]
     allow_in: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAllow {
+    blob: Spanned<String>,
+    reason: Spanned<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -207,21 +231,52 @@ impl Config {
                 let problem = format!("class: expected a word of your own, found {class:?}");
                 return Err(fail(rule.class.span().start, problem));
             }
-            if rule.paths.is_empty() {
-                return Err(fail(offset, "paths: expected at least one glob".into()));
+            if rule.paths.is_empty() && rule.formats.is_empty() {
+                return Err(fail(
+                    offset,
+                    "expected at least one glob in paths, or one of formats".into(),
+                ));
+            }
+            if let Some(key) = rule.formats.iter().find(|f| *f.get_ref() == Format::PrivateKey) {
+                let problem = "formats: private keys are always protected; release single ones with [[allow]]";
+                return Err(fail(key.span().start, problem.into()));
             }
             protect.push(Located {
                 line: at(offset),
                 value: Rule {
                     class: rule.class.into_inner(),
                     paths: rule.paths,
+                    formats: rule.formats.into_iter().map(Spanned::into_inner).collect(),
                     policy: rule.policy.unwrap_or(Policy::Never),
                     allow_in: rule.allow_in,
                     origin: Origin::Config,
                 },
             });
         }
+        let mut allow = Vec::new();
+        for raw in raw.allow {
+            let offset = raw.blob.span().start;
+            let (text, reason) = (raw.blob.into_inner(), raw.reason);
+            let Some(blob) = ObjectId::parse(&text.to_ascii_lowercase()) else {
+                let problem = format!("blob: expected the 40 or 64 hex digits of a blob's id, found {text:?}");
+                return Err(fail(offset, problem));
+            };
+            if reason.get_ref().trim().is_empty() {
+                return Err(fail(
+                    reason.span().start,
+                    "reason: expected why this blob may be public".into(),
+                ));
+            }
+            allow.push(Located {
+                line: at(offset),
+                value: Allow {
+                    blob,
+                    reason: reason.into_inner(),
+                },
+            });
+        }
         Ok(Self {
+            allow,
             default_scope: raw.pack.scope.map(Spanned::into_inner),
             attach: raw.pack.attach.into_iter().map(located).collect(),
             canon_version_file: raw.pack.canon_version_file,
@@ -257,6 +312,31 @@ pub fn add_recipient(text: &str, recipient: &str) -> Result<Option<String>, Conf
         list.push(recipient);
         true
     })
+}
+
+/// Returns `text` with an `[[allow]]` entry added for each of `blobs` that has none yet, and how many those are.
+///
+/// Each comes with a comment that says what it is about.
+pub fn add_allowed(text: &str, blobs: &[(Allow, String)]) -> Result<(String, usize), ConfigError> {
+    let present = Config::parse(text.as_bytes())?.allow;
+    let mut edited = text.to_owned();
+    let mut added = 0;
+    for (allow, about) in blobs {
+        if present.iter().any(|other| other.value.blob == allow.blob) {
+            continue;
+        }
+        if !edited.is_empty() && !edited.ends_with('\n') {
+            edited.push('\n');
+        }
+        let reason = toml_edit::Value::from(allow.reason.as_str());
+        edited.push_str(&format!(
+            "\n# {about}\n[[allow]]\nblob = \"{}\"\nreason = {reason}\n",
+            allow.blob.hex(),
+        ));
+        added += 1;
+    }
+    Config::parse(edited.as_bytes())?;
+    Ok((edited, added))
 }
 
 /// Returns `text` without `recipient` in `[seal] recipients`; none if it is not there.
@@ -343,6 +423,26 @@ mod tests {
                 2,
                 "at least one glob",
             ),
+            (
+                "version = 1\n[[protect]]\nclass = \"v\"\nformats = [\"fais\"]\n",
+                4,
+                "unknown variant `fais`",
+            ),
+            (
+                "version = 1\n[[protect]]\nclass = \"v\"\nformats = [\"private-key\"]\npolicy = \"allowed\"\n",
+                4,
+                "always protected",
+            ),
+            (
+                "version = 1\n[[allow]]\nblob = \"main\"\nreason = \"x\"\n",
+                3,
+                "40 or 64 hex digits",
+            ),
+            (
+                "version = 1\n[[allow]]\nblob = \"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"\nreason = \" \"\n",
+                4,
+                "why this blob may be public",
+            ),
             ("version = 1\n[seal]\nrecipients = \"age1\"\n", 3, "expected a sequence"),
             ("version = 1\nx = [\n", 2, "unclosed array"),
         ] {
@@ -350,6 +450,21 @@ mod tests {
             assert_eq!(error.line, Some(line), "{text}: {error}");
             assert!(error.problem.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn exceptions_are_added_once_and_read_back() {
+        let allow = |byte: u8| Allow {
+            blob: ObjectId::from_bytes(&[byte; 20]).unwrap(),
+            reason: "a \"quoted\" reason".into(),
+        };
+        let wanted = [(allow(1), "a.vec in 1234567".to_owned()), (allow(2), "b".to_owned())];
+        let (text, added) = add_allowed("version = 1", &wanted).unwrap();
+        assert_eq!(added, 2);
+        let config = Config::parse(text.as_bytes()).unwrap();
+        let read: Vec<_> = config.allow.into_iter().map(|a| a.value).collect();
+        assert_eq!(read, [allow(1), allow(2)]);
+        assert_eq!(add_allowed(&text, &wanted).unwrap(), (text, 0));
     }
 
     #[test]

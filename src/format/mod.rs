@@ -17,4 +17,6 @@ pub mod repo_state;
 pub mod sealed;
 pub mod timestamp;
 pub mod tree_meta;
+pub mod twin;
+pub mod verdict_log;
 pub mod witness;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use sha1::Digest as _;
 
-use crate::format::digest::{Hasher, push_hex};
+use crate::format::digest::{Hasher, parse_hex, push_hex};
 
 /// A git object id of 20 or 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,14 @@ impl ObjectId {
             bytes,
             len: raw.len() as u8,
         })
+    }
+
+    /// Parses 40 or 64 lowercase hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.len() {
+            40 => Self::from_bytes(&parse_hex::<20>(text.as_bytes())?),
+            _ => Self::from_bytes(&parse_hex::<32>(text.as_bytes())?),
+        }
     }
 
     /// Returns the raw bytes.

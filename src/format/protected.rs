@@ -79,14 +79,18 @@ impl Format {
     }
 }
 
-/// One rule: whatever lies under its paths belongs to its class and follows its policy.
+/// One rule: whatever lies under its paths, or is of its formats, belongs to its class and follows its policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     /// A free word, for messages and reports.
     pub class: String,
     /// Globs over repository paths, matched without regard to case.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
+    /// Formats that the rule covers wherever they lie; a releasing rule with both paths and formats needs both to match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<Format>,
     /// Where plaintext may stand.
     pub policy: Policy,
     /// Globs of paths where plaintext is fine after all.

@@ -1,6 +1,5 @@
-//! The lines that git gives a pre-push hook (githooks(5)): local ref and object, remote ref and object.
+//! The lines that git gives hooks about refs (githooks(5)).
 
-use crate::format::digest::parse_hex;
 use crate::format::object_id::ObjectId;
 
 /// One ref to be pushed.
@@ -21,7 +20,7 @@ impl PushLine {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| {
-                let wrong = || format!("cannot read the line {:?}", String::from_utf8_lossy(line));
+                let wrong = || wrong(line);
                 // Ref names have no spaces, but a revision such as `HEAD@{1 day ago}` may stand in the first field.
                 let mut fields = line.rsplitn(4, |byte| *byte == b' ');
                 let remote = fields.next().ok_or_else(wrong)?;
@@ -38,18 +37,69 @@ impl PushLine {
     }
 }
 
+/// A ref that is about to change, as pre-receive and reference-transaction hooks are told: `<old> <new> <ref>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefLine {
+    /// What it points to now; none if it is not there, or not known.
+    pub old: Option<ObjectId>,
+    /// What it will point to; none for a deletion.
+    pub new: Option<ObjectId>,
+    /// Its full name.
+    pub name: String,
+}
+
+impl RefLine {
+    /// Parses all of a hook's standard input; symbolic refs, whose value begins with `ref:`, are left out.
+    pub fn parse_all(stdin: &[u8]) -> Result<Vec<Self>, String> {
+        let lines = stdin.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines
+            .filter_map(|line| {
+                let mut fields = line.splitn(3, |byte| *byte == b' ');
+                let (Some(old), Some(new), Some(name)) = (fields.next(), fields.next(), fields.next()) else {
+                    return Some(Err(wrong(line)));
+                };
+                if old.starts_with(b"ref:") || new.starts_with(b"ref:") {
+                    return None;
+                }
+                let (Some(old), Some(new)) = (parse_id(old), parse_id(new)) else {
+                    return Some(Err(wrong(line)));
+                };
+                let name = String::from_utf8_lossy(name).into_owned();
+                Some(Ok(Self { old, new, name }))
+            })
+            .collect()
+    }
+}
+
+fn wrong(line: &[u8]) -> String {
+    format!("cannot read the line {:?}", String::from_utf8_lossy(line))
+}
+
 /// Parses an object id; all zeros mean none.
 fn parse_id(text: &[u8]) -> Option<Option<ObjectId>> {
-    let id = match text.len() {
-        40 => ObjectId::from_bytes(&parse_hex::<20>(text)?),
-        _ => ObjectId::from_bytes(&parse_hex::<32>(text)?),
-    }?;
+    let id = ObjectId::parse(std::str::from_utf8(text).ok()?)?;
     Some(id.as_bytes().iter().any(|byte| *byte != 0).then_some(id))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_about_refs_are_read() {
+        let (one, zero) = ("1".repeat(40), "0".repeat(40));
+        let text = format!("{zero} {one} refs/heads/a\nref:refs/heads/x {one} HEAD\n{one} {zero} refs/tags/b\n");
+        let id = ObjectId::from_bytes(&[0x11; 20]);
+        let lines = RefLine::parse_all(text.as_bytes()).unwrap();
+        let read: Vec<_> = lines
+            .iter()
+            .map(|line| (line.old, line.new, line.name.as_str()))
+            .collect();
+        assert_eq!(read, [(None, id, "refs/heads/a"), (id, None, "refs/tags/b")]);
+        for wrong in ["x", "a b c", &format!("{one} {one}")] {
+            assert!(RefLine::parse_all(wrong.as_bytes()).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn lines_are_read_whole_or_not_at_all() {

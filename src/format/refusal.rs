@@ -148,6 +148,24 @@ pub enum Refusal {
         /// What to do about it.
         remedy: String,
     },
+    /// A file that would be written over holds something else than its twin.
+    TwinDiffers {
+        /// The file.
+        path: PathBuf,
+        /// What is known of it.
+        why: &'static str,
+    },
+    /// The hooks belong to a hook manager, which would write them anew.
+    HookManager {
+        /// Its name.
+        manager: &'static str,
+        /// The hooks directory.
+        directory: PathBuf,
+        /// Where the lines belong.
+        place: &'static str,
+        /// The lines that make it run ours.
+        lines: &'static [&'static str],
+    },
     /// Something in the repository that cannot be read or changed by us.
     Unsupported {
         /// What.

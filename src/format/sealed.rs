@@ -106,18 +106,35 @@ pub struct SealHeader {
     pub bytes: u64,
 }
 
+const CHUNK: u64 = 64 << 10;
+const TAG: u64 = 16;
+
 /// Returns the bytes that the encrypted chunks of `plain` bytes take: 64 KiB a chunk, 16 bytes of tag for each, one empty
 /// chunk for no bytes at all (age-encryption.org/v1, "Payload").
 pub fn chunk_bytes(plain: u64) -> u64 {
-    const CHUNK: u64 = 64 << 10;
-    const TAG: u64 = 16;
     let chunks = plain.div_ceil(CHUNK).max(1);
     plain.saturating_add(chunks.saturating_mul(TAG))
 }
 
+/// Returns whether the encrypted chunks of some plaintext can take so many bytes.
+pub fn is_chunked(bytes: u64) -> bool {
+    let rest = bytes % (CHUNK + TAG);
+    bytes == TAG || (bytes > TAG && (rest == 0 || rest > TAG))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::chunk_bytes;
+    use super::{chunk_bytes, is_chunked};
+
+    #[test]
+    fn only_sizes_of_payloads_are_sizes_of_payloads() {
+        for plain in [0, 1, 65_535, 65_536, 65_537, 131_072, 131_073] {
+            assert!(is_chunked(chunk_bytes(plain)), "{plain}");
+        }
+        for size in [0, 15, 65_552 + 1, 65_552 + 16] {
+            assert!(!is_chunked(size), "{size}");
+        }
+    }
 
     #[test]
     fn payload_sizes_follow_the_chunks() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::{Digest, bare};
 use crate::format::member_path::MemberPath;
 use crate::format::repo_path::shown;
@@ -46,6 +47,13 @@ pub struct PackInfo {
     pub tree: String,
     /// What the pack leaves in the clear.
     pub mode: Mode,
+}
+
+impl PackInfo {
+    /// Parses the document strictly; none if it is not one.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        parse_strict_into(bytes).ok()
+    }
 }
 
 /// The version that [`PackInfo`] names.

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use crate::adapters::files;
+use crate::adapters::git::index::Index;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::config::{Config, ConfigError, FILE_NAME};
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::format::repo_state::EntryKind;
 use crate::rules::protect::Registry;
 use crate::rules::scope::{BadScope, Selection};
 
@@ -33,6 +34,15 @@ impl Loaded {
         // A rule that cannot be compiled is reported here, where its file is known.
         loaded.registry()?;
         Ok(loaded)
+    }
+
+    /// Returns what holds where there is no configuration at all.
+    pub fn none() -> Self {
+        Self {
+            config: Config::default(),
+            origin: FILE_NAME.into(),
+            bytes: None,
+        }
     }
 
     /// Returns whether the file is there.
@@ -101,21 +111,14 @@ pub fn in_commit_or_none(repo: &Repository, commit: &Commit) -> Result<Loaded> {
     }
 }
 
-/// Returns the configuration among the entries of the index.
-pub fn in_index(repo: &Repository, staged: &[TreeEntry]) -> Result<Loaded> {
+/// Returns the configuration in the index.
+pub fn in_index(repo: &Repository, index: &Index<'_>) -> Result<Loaded> {
     let origin = format!("{FILE_NAME} in the index");
-    let below = format!("{FILE_NAME}/");
-    if staged
-        .iter()
-        .any(|entry| entry.path.as_bytes().starts_with(below.as_bytes()))
-    {
-        return Err(not_a_file(&origin, "a directory"));
-    }
-    let entry = staged
-        .iter()
-        .find(|entry| entry.path.as_bytes() == FILE_NAME.as_bytes());
-    let bytes = match entry {
+    let bytes = match index.at(FILE_NAME)? {
         None => None,
+        Some(entry) if entry.path.as_bytes() != FILE_NAME.as_bytes() => {
+            return Err(not_a_file(&origin, "a directory"));
+        }
         Some(entry) => match entry.kind {
             EntryKind::Regular | EntryKind::Executable => Some(repo.blob(&entry.id)?),
             EntryKind::Symlink => return Err(not_a_file(&origin, "a symbolic link")),

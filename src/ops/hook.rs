@@ -1,110 +1,34 @@
-//! `git pack hook`: what the installed hooks ask, judged on what is really staged and really pushed.
-
-use std::collections::BTreeSet;
+//! `git pack hook`: what the installed hooks ask, judged on what is really staged, pushed or received.
 
 use crate::adapters::git::Repository;
-use crate::format::config::{Config, FILE_NAME};
+use crate::adapters::git::history::Peeled;
+use crate::format::config::Config;
 use crate::format::object_id::ObjectId;
-use crate::format::push_line::PushLine;
+use crate::format::push_line::{PushLine, RefLine};
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
-use crate::ops::configuration::{self, Loaded};
-use crate::rules::scan::{Candidate, Destination, Leak, judge};
+use crate::ops::scan::range::{Change, Ranges};
+use crate::ops::scan::surfaces::{self, destination};
+use crate::ops::scan::{ScanReport, packs};
+use crate::rules::scan::Destination;
 
-/// What a commit hook found.
-#[derive(Debug)]
-pub struct CommitVerdict {
-    /// The leaks, in the order of the index.
-    pub leaks: Vec<CommitLeak>,
+/// Judges what the commit about to be made would hold, by the rules of `HEAD` and of the index together.
+pub fn pre_commit(ctx: &Context) -> Result<ScanReport> {
+    surfaces::staged(ctx)
 }
 
-/// A leak that a commit would hold.
-#[derive(Debug)]
-pub struct CommitLeak {
-    /// The leak.
-    pub leak: Leak,
-    /// Whether unstaging leaves it out: it is new since `HEAD`, and there is a `HEAD`.
-    pub is_new: bool,
-}
-
-/// What a push hook found.
-#[derive(Debug)]
-pub struct PushVerdict {
-    /// The leaks, oldest commit first.
-    pub leaks: Vec<PushLeak>,
-    /// Number of new commits looked at.
-    pub commits: u64,
-    /// Number of entries they introduce.
-    pub entries: u64,
-}
-
-/// A leak that a push would publish.
-#[derive(Debug)]
-pub struct PushLeak {
-    /// The leak.
-    pub leak: Leak,
-    /// The commit of the push that deletes the path again.
-    pub deleted_in: Option<ObjectId>,
-    /// Whether the commit that introduces it is the first of its history.
-    pub is_root: bool,
-}
-
-/// Judges every path that the commit about to be made would hold, by the rules of `HEAD` and of the index together.
-pub fn pre_commit(ctx: &Context) -> Result<CommitVerdict> {
-    let repo = Repository::discover(&ctx.cwd)?;
-    let staged = repo.staged()?;
-    let new = configuration::in_index(&repo, &staged)?;
-    let head = match repo.has_commit() {
-        true => Some(repo.commit("HEAD")?),
-        false => None,
-    };
-    let old = head
-        .as_ref()
-        .map(|head| configuration::in_commit_or_none(&repo, head))
-        .transpose()?;
-    let registry = configuration::registry(&old.iter().chain([&new]).collect::<Vec<_>>())?;
-    let leaks: Vec<Leak> = staged
-        .into_iter()
-        .filter_map(|entry| {
-            let candidate = Candidate {
-                path: entry.path,
-                kind: entry.kind,
-                id: entry.id,
-                commit: None,
-            };
-            judge(&registry, candidate, Destination::Repository)
-        })
-        .collect();
-    let committed: Option<BTreeSet<RepoPath>> = match &head {
-        Some(head) if !leaks.is_empty() => {
-            let entries = repo.tree_entries(&head.tree)?;
-            Some(entries.into_iter().map(|entry| entry.path).collect())
-        }
-        _ => None,
-    };
-    let leaks = leaks
-        .into_iter()
-        .map(|leak| CommitLeak {
-            is_new: committed
-                .as_ref()
-                .is_some_and(|paths| !paths.contains(&leak.entry.path)),
-            leak,
-        })
-        .collect();
-    Ok(CommitVerdict { leaks })
-}
-
-/// Judges everything that a push to `remote` would publish there for the first time; `stdin` is what git gave the hook.
+/// Judges everything that a push would publish on a remote for the first time; `stdin` is what git gave the hook.
 ///
-/// The rules of each pushed tip apply together with those of what the remote is known to have below it.
-pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict> {
-    let repo = Repository::discover(&ctx.cwd)?;
-    let lines = PushLine::parse_all(stdin).map_err(|problem| Refusal::Usage {
-        problem: format!("pre-push: {problem}"),
-        next: None,
-    })?;
-    let tracked = repo.tracking_refs(remote)?;
+/// `remote` is the remote's name, or its URL if it has none, and `url` where the push goes. The rules of each pushed tip
+/// apply together with those of what the remote is known to have below it. Packs in what is pushed are verified.
+pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<ScanReport> {
+    let repo = ctx.repository()?;
+    let lines = PushLine::parse_all(stdin).map_err(|problem| bad_line("pre-push", problem))?;
+    let name = match remote == url {
+        true => repo.remote_of(url).unwrap_or_else(|| remote.to_owned()),
+        false => remote.to_owned(),
+    };
+    let tracked = repo.tracking_refs(&name)?;
     let mut known: Vec<ObjectId> = lines.iter().filter_map(|line| line.remote).collect();
     // A tracked branch of which the remote knows nothing: it is not the remote that these refs were fetched from.
     let is_another = lines.iter().any(|line| {
@@ -114,83 +38,134 @@ pub fn pre_push(ctx: &Context, remote: &str, stdin: &[u8]) -> Result<PushVerdict
     if !is_another {
         known.extend(tracked.into_iter().map(|(_, id)| id));
     }
-
-    let mut verdict = PushVerdict {
-        leaks: Vec::new(),
-        commits: 0,
-        entries: 0,
+    let changes: Vec<Change> = lines
+        .iter()
+        .filter_map(|line| {
+            Some(Change {
+                name: line.remote_ref.clone(),
+                tip: line.local?,
+                old: line.remote,
+            })
+        })
+        .collect();
+    let ranges = Ranges {
+        repo: &repo,
+        known: &known,
+        destination: &|configs| destination(configs, &name),
+        verify_packs: true,
     };
-    let mut reported = BTreeSet::new();
-    for line in &lines {
-        let Some(tip) = line.local else { continue };
-        let range = repo.introduced(&[tip], &known)?;
-        let configs = configs_of(&repo, tip, line.remote, &range.boundary)?;
-        let configs: Vec<&Loaded> = configs.iter().collect();
-        let registry = configuration::registry(&configs)?;
-        let destination = match configs.iter().all(|c| is_private(&c.config, remote)) {
-            true => Destination::PrivateRemote,
-            false => Destination::PublicRemote,
-        };
-        verdict.commits += range.commits;
-        verdict.entries += range.introduced.len() as u64;
-        for introduced in range.introduced {
-            let candidate = Candidate {
-                path: introduced.entry.path,
-                kind: introduced.entry.kind,
-                id: introduced.entry.id,
-                commit: Some(introduced.commit),
-            };
-            let Some(leak) = judge(&registry, candidate, destination) else {
-                continue;
-            };
-            if !reported.insert((leak.entry.path.clone(), leak.entry.id)) {
-                continue;
-            }
-            verdict.leaks.push(PushLeak {
-                deleted_in: range.deleted.get(&leak.entry.path).copied(),
-                is_root: range.roots.contains(&introduced.commit),
-                leak,
+    let mut report = ranges.judge(&changes)?;
+    if let Some(root) = repo.work_tree()
+        && !changes.is_empty()
+    {
+        let tips = commits(&repo, &changes)?;
+        let walk = repo.walk(&tips, &known)?;
+        let is_pushed = |id: &ObjectId| tips.contains(id) || walk.contains(id);
+        report.packs.extend(packs::verify_outputs(&repo, &root, is_pushed)?);
+    }
+    Ok(report)
+}
+
+/// Judges every local branch and tag that `remote` is not known to have: what there is to do where a hook manager does
+/// not say what is pushed.
+pub fn pre_push_of_everything(ctx: &Context, remote: &str) -> Result<ScanReport> {
+    let repo = ctx.repository()?;
+    let known: Vec<ObjectId> = repo.tracking_refs(remote)?.into_iter().map(|(_, id)| id).collect();
+    let mut changes = Vec::new();
+    for prefix in ["refs/heads/", "refs/tags/"] {
+        for (name, tip) in repo.refs(prefix)? {
+            changes.push(Change {
+                name: format!("{prefix}{name}"),
+                tip,
+                old: None,
             });
         }
     }
-    Ok(verdict)
+    let ranges = Ranges {
+        repo: &repo,
+        known: &known,
+        destination: &|configs| destination(configs, remote),
+        verify_packs: true,
+    };
+    ranges.judge(&changes)
 }
 
-/// Returns the configurations of the pushed tip, of what the remote ref held before, and of the commits right below the
-/// pushed ones: a new branch must not release its own leak.
-fn configs_of(
-    repo: &Repository,
-    tip: ObjectId,
-    old: Option<ObjectId>,
-    boundary: &BTreeSet<ObjectId>,
-) -> Result<Vec<Loaded>> {
-    let mut configs: Vec<Loaded> = Vec::new();
-    for id in [tip].into_iter().chain(old).chain(boundary.iter().copied()) {
-        match repo.commit(&id.hex()) {
-            Ok(commit) => {
-                let loaded = match id == tip {
-                    true => configuration::in_commit(repo, &commit)?,
-                    false => configuration::in_commit_or_none(repo, &commit)?,
-                };
-                if configs.iter().all(|other| other.bytes != loaded.bytes) {
-                    configs.push(loaded);
-                }
-            }
-            // A tag of a tree or blob has no configuration, and what the remote had may never have been fetched.
-            Err(Refusal::BadRevision { .. } | Refusal::MissingObject { .. }) => {}
-            Err(other) => return Err(other),
+/// Judges what a server is about to receive, while it still lies in quarantine.
+///
+/// The rules of each new tip apply together with those of the old one or, for a new ref, those of the default branch.
+pub fn pre_receive(ctx: &Context, stdin: &[u8]) -> Result<ScanReport> {
+    let repo = ctx.repository()?;
+    let lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("pre-receive", problem))?;
+    let to = match repo.config_text("gitpack.visibility").as_deref() {
+        Some("private") => Destination::PrivateRemote,
+        None | Some("public") => Destination::PublicRemote,
+        Some(other) => {
+            return Err(Refusal::BadConfig {
+                origin: "git config".into(),
+                line: None,
+                problem: format!("gitpack.visibility: expected public or private, found {other:?}"),
+            });
+        }
+    };
+    judge_refs(&repo, &lines, to, true)
+}
+
+/// Judges refs that are about to change: branches, tags and a detached `HEAD`, whoever changes them.
+pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result<ScanReport> {
+    if state != "prepared" {
+        return Ok(ScanReport::default());
+    }
+    let mut lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("reference-transaction", problem))?;
+    lines.retain(|line| {
+        line.name == "HEAD" || line.name.starts_with("refs/heads/") || line.name.starts_with("refs/tags/")
+    });
+    if lines.iter().all(|line| line.new.is_none() || line.new == line.old) {
+        return Ok(ScanReport::default());
+    }
+    judge_refs(&ctx.repository()?, &lines, Destination::Repository, false)
+}
+
+fn judge_refs(repo: &Repository, lines: &[RefLine], to: Destination, verify_packs: bool) -> Result<ScanReport> {
+    let known: Vec<ObjectId> = repo.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
+    let head = match repo.has_commit() {
+        true => Some(repo.commit("HEAD")?.id),
+        false => None,
+    };
+    let changes: Vec<Change> = lines
+        .iter()
+        .filter(|line| line.new != line.old)
+        .filter_map(|line| {
+            let tip = line.new.filter(|tip| !known.contains(tip))?;
+            Some(Change {
+                name: line.name.clone(),
+                tip,
+                old: line.old.or(head),
+            })
+        })
+        .collect();
+    let ranges = Ranges {
+        repo,
+        known: &known,
+        destination: &|_: &[&Config]| to,
+        verify_packs,
+    };
+    ranges.judge(&changes)
+}
+
+/// Returns the commits to which changes lead.
+fn commits(repo: &Repository, changes: &[Change]) -> Result<Vec<ObjectId>> {
+    let mut found = Vec::new();
+    for change in changes {
+        if let Peeled::Commit(id) = repo.peel(&change.tip)? {
+            found.push(id);
         }
     }
-    if configs.is_empty() {
-        configs.push(Loaded {
-            config: Config::default(),
-            origin: FILE_NAME.into(),
-            bytes: None,
-        });
-    }
-    Ok(configs)
+    Ok(found)
 }
 
-fn is_private(config: &Config, remote: &str) -> bool {
-    config.private_remotes.iter().any(|name| name == remote)
+fn bad_line(hook: &str, problem: String) -> Refusal {
+    Refusal::Usage {
+        problem: format!("{hook}: {problem}"),
+        next: None,
+    }
 }

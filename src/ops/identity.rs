@@ -41,9 +41,20 @@ fn chosen(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
 }
 
 /// Returns the recipient of the identity file at `path`; none if there is no file.
+pub fn recipient(path: &Path) -> Result<Option<String>> {
+    let Some(text) = text(path)? else { return Ok(None) };
+    cipher::recipient_of(&text)
+        .map(Some)
+        .ok_or_else(|| Refusal::NoIdentity {
+            path: path.to_owned(),
+            reason: "it holds no AGE-SECRET-KEY-1… line".into(),
+        })
+}
+
+/// Returns the text of the identity file at `path`; none if there is no file.
 ///
 /// A file that others can read is refused: its key may not be its owner's alone.
-pub fn recipient(path: &Path) -> Result<Option<String>> {
+pub fn text(path: &Path) -> Result<Option<Zeroizing<String>>> {
     if !files::exists(path) {
         return Ok(None);
     }
@@ -61,7 +72,5 @@ pub fn recipient(path: &Path) -> Result<Option<String>> {
     }
     let bytes = Zeroizing::new(files::read(&target, 1 << 20)?);
     let text = std::str::from_utf8(&bytes).map_err(|_| unfit("it is not a text file".into()))?;
-    cipher::recipient_of(text)
-        .map(Some)
-        .ok_or_else(|| unfit("it holds no AGE-SECRET-KEY-1… line".into()))
+    Ok(Some(Zeroizing::new(text.to_owned())))
 }

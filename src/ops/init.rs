@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
 use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
-use crate::adapters::git::Repository;
 use crate::format::config::{FILE_NAME, add_recipient};
 use crate::format::refusal::{Refusal, Result};
-use crate::ops::install::{self, HooksReport};
+use crate::ops::install::{self, HooksReport, InstallRequest};
 use crate::ops::{Context, configuration, identity};
 
 const TEMPLATE: &str = include_str!("../../templates/gitpack.toml");
@@ -33,8 +32,8 @@ pub struct InitReport {
 }
 
 /// Sets up the repository at the context's directory. What is there already is kept, so it can be run again.
-pub fn init(ctx: &Context) -> Result<InitReport> {
-    let repo = Repository::discover(&ctx.cwd)?;
+pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
+    let repo = ctx.repository()?;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what: "git pack init" })?;
 
     // Everything that may refuse comes before the first write.
@@ -44,7 +43,7 @@ pub fn init(ctx: &Context) -> Result<InitReport> {
         true => files::read(&files::canonical(&gitignore)?, 16 << 20)?,
         false => Vec::new(),
     };
-    let hooks = install::plan_install(ctx)?;
+    let hooks = install::plan_install(ctx, hooks)?;
     let identity_path = identity::path(ctx, &repo)?;
     let known = identity::recipient(&identity_path)?;
 

@@ -1,32 +1,90 @@
-//! `git pack install` and `uninstall`: the hooks that guard commit and push.
+//! `git pack install` and `uninstall`: the hooks that guard commit, push, refs and server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::adapters::files;
 use crate::adapters::git::Repository;
-use crate::adapters::git::hooks_dir::HooksDir;
+use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
+use crate::rules::managers::Manager;
 
-/// The hooks that are installed, in the order in which they are named to people.
-pub const HOOKS: [&str; 3] = ["pre-commit", "pre-merge-commit", "pre-push"];
+/// The hooks of a work tree, in the order in which they are named to people.
+pub const CLIENT_HOOKS: [&str; 3] = ["pre-commit", "pre-merge-commit", "pre-push"];
+
+/// The hook that judges every change of a ref.
+pub const STRICT_HOOK: &str = "reference-transaction";
+
+/// The hook of a server.
+pub const SERVER_HOOK: &str = "pre-receive";
+
+/// Every hook that we may have installed.
+pub const ALL_HOOKS: [&str; 5] = ["pre-commit", "pre-merge-commit", "pre-push", STRICT_HOOK, SERVER_HOOK];
 
 const SHIM: &str = include_str!("../../hooks/shim");
 
 /// Every shim of ours, of whatever version, has a line that begins so.
 const MARK: &str = "# git-pack guard, shim ";
 
-/// What is to be done to the hooks directory.
+/// What to install.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InstallRequest {
+    /// The hook of a server instead of those of a work tree.
+    pub server: bool,
+    /// The hook that judges every change of a ref, too.
+    pub strict: bool,
+    /// Chain hooks although a manager owns them, and will write them anew when it likes.
+    pub force: bool,
+}
+
+impl InstallRequest {
+    fn hooks(self) -> Vec<&'static str> {
+        let mut hooks = match self.server {
+            true => vec![SERVER_HOOK],
+            false => CLIENT_HOOKS.to_vec(),
+        };
+        if self.strict {
+            hooks.push(STRICT_HOOK);
+        }
+        hooks
+    }
+}
+
+/// What is to be done to the hooks.
 pub struct Plan {
     directory: HooksDir,
+    configured: ConfiguredHooks,
     steps: Vec<(&'static str, Step)>,
 }
 
 /// What is to be done about one hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
+    /// Write our shim, over nothing or over one of ours.
     Write(Vec<u8>),
+    /// Set somebody else's hook aside, to run before ours, and write our shim.
+    Chain(Vec<u8>),
+    /// Have git run ours from its configuration, beside the file.
+    Configure(String),
+    /// Take ours away, and put back what was set aside.
     Remove,
-    Leave,
+    /// Take ours out of git's configuration.
+    Unconfigure,
+    /// It is as it should be.
+    Leave(Present),
+}
+
+/// How a hook is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// There is nothing of ours to change.
+    Ours,
+    /// Somebody else's hook, or the manager's configuration, runs ours.
+    Called,
+    /// git's configuration runs ours.
+    Configured,
+    /// There is none.
+    Absent,
 }
 
 /// What was done.
@@ -34,59 +92,95 @@ enum Step {
 pub struct HooksReport {
     /// The hooks directory.
     pub directory: PathBuf,
-    /// The hooks that were written or removed.
+    /// The hooks that were written, configured or removed.
     pub changed: Vec<&'static str>,
     /// The hooks that were as they should be.
     pub unchanged: Vec<&'static str>,
+    /// Those of the changed ones before which somebody else's hook runs.
+    pub chained: Vec<&'static str>,
+    /// Those of the changed ones that git runs from its configuration.
+    pub configured: Vec<&'static str>,
 }
 
-/// Plans the installation; refuses if another hook is in the way.
-pub fn plan_install(ctx: &Context) -> Result<Plan> {
-    Repository::discover(&ctx.cwd)?;
+/// Plans the installation; refuses if a hook manager owns what would have to be changed.
+pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
+    let repo = ctx.repository()?;
+    if request.server && repo.work_tree().is_some() {
+        return Err(Refusal::Usage {
+            problem: "--server is for a bare repository, and this one has a work tree".into(),
+            next: Some("git pack init".into()),
+        });
+    }
     let directory = HooksDir::of(&ctx.cwd)?;
+    let configured = ConfiguredHooks::of(&ctx.cwd)?;
     let mut steps = Vec::new();
-    let mut foreign = Vec::new();
-    for hook in HOOKS {
-        let shim = shim(ctx, hook)?;
+    for hook in request.hooks() {
+        let step = match present(&repo, &directory, &configured, hook)? {
+            (_, Some(present @ (Present::Called | Present::Configured))) => Step::Leave(present),
+            (Standing::Ours(present), _) if present == shim(ctx, hook)? => Step::Leave(Present::Ours),
+            (Standing::Ours(_) | Standing::None, _) => Step::Write(shim(ctx, hook)?),
+            (Standing::Foreign(_), _) if configured.is_supported() && !request.force => {
+                Step::Configure(format!("{} hook {hook}", quoted(binary(ctx)?)))
+            }
+            (Standing::Foreign(Some(manager)), _) if !request.force => {
+                let (place, lines) = manager.lines();
+                return Err(Refusal::HookManager {
+                    manager: manager.name(),
+                    directory: directory.path().to_owned(),
+                    place,
+                    lines,
+                });
+            }
+            (Standing::Foreign(_), _) if directory.has_chained(hook) => {
+                return Err(Refusal::Unsupported {
+                    what: format!(
+                        "{0} has both {hook} and {hook}.chained, neither of which is git-pack's",
+                        directory.path().display()
+                    ),
+                    remedy: format!("decide which one of them is to run, and take the other away: rm {hook}.chained"),
+                });
+            }
+            (Standing::Foreign(_), _) => Step::Chain(shim(ctx, hook)?),
+        };
+        steps.push((hook, step));
+    }
+    if steps
+        .iter()
+        .any(|(_, step)| matches!(step, Step::Write(_) | Step::Chain(_)))
+    {
+        directory.ensure_writable()?;
+    }
+    Ok(Plan {
+        directory,
+        configured,
+        steps,
+    })
+}
+
+/// Plans the removal of all our shims; hooks of others are put back.
+pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
+    ctx.repository()?;
+    let directory = HooksDir::of(&ctx.cwd)?;
+    let configured = ConfiguredHooks::of(&ctx.cwd)?;
+    let mut steps = Vec::new();
+    for hook in ALL_HOOKS {
+        let ours = directory.read(hook)?.is_some_and(|present| is_ours(&present));
+        if configured.runs(hook) {
+            steps.push((hook, Step::Unconfigure));
+        }
         steps.push((
             hook,
-            match directory.read(hook)? {
-                Some(present) if present == shim => Step::Leave,
-                Some(present) if calls_us(&present, hook) => Step::Leave,
-                Some(present) if !is_ours(&present) => {
-                    foreign.push(hook);
-                    Step::Leave
-                }
-                _ => Step::Write(shim),
+            match ours {
+                true => Step::Remove,
+                false => Step::Leave(Present::Absent),
             },
         ));
     }
-    directory.ensure_writable()?;
-    match foreign.first() {
-        None => Ok(Plan { directory, steps }),
-        Some(first) => Err(Refusal::Unsupported {
-            what: format!(
-                "{} has hooks of its own that would be lost: {}",
-                directory.path().display(),
-                foreign.join(", ")
-            ),
-            remedy: format!(
-                "add this line to {first} (and likewise to the others):  git pack hook {first} \"$@\" || exit"
-            ),
-        }),
-    }
-}
-
-/// Plans the removal of our shims; hooks of others stay.
-pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
-    Repository::discover(&ctx.cwd)?;
-    let directory = HooksDir::of(&ctx.cwd)?;
-    let mut steps = Vec::new();
-    for hook in HOOKS {
-        let ours = directory.read(hook)?.is_some_and(|present| is_ours(&present));
-        steps.push((hook, if ours { Step::Remove } else { Step::Leave }));
-    }
-    Ok(Plan { directory, steps })
+    Ok(Plan {
+        directory,
+        configured,
+        steps,
+    })
 }
 
 /// Does what was planned.
@@ -95,12 +189,28 @@ pub fn apply(plan: Plan) -> Result<HooksReport> {
         directory: plan.directory.path().to_owned(),
         changed: Vec::new(),
         unchanged: Vec::new(),
+        chained: Vec::new(),
+        configured: Vec::new(),
     };
     for (hook, step) in plan.steps {
         match step {
-            Step::Write(bytes) => plan.directory.write(hook, &bytes)?,
-            Step::Remove => plan.directory.remove(hook)?,
-            Step::Leave => {
+            Step::Write(bytes) => {
+                plan.directory.write(hook, &bytes)?;
+                if plan.directory.has_chained(hook) {
+                    report.chained.push(hook);
+                }
+            }
+            Step::Chain(bytes) => {
+                plan.directory.chain(hook, &bytes)?;
+                report.chained.push(hook);
+            }
+            Step::Configure(command) => {
+                plan.configured.set(hook, &command)?;
+                report.configured.push(hook);
+            }
+            Step::Remove => plan.directory.restore(hook)?,
+            Step::Unconfigure => plan.configured.unset(hook)?,
+            Step::Leave(_) => {
                 report.unchanged.push(hook);
                 continue;
             }
@@ -110,12 +220,74 @@ pub fn apply(plan: Plan) -> Result<HooksReport> {
     Ok(report)
 }
 
+/// Runs the hook that was set aside, in the place where git runs ours; returns how it failed, if it did.
+pub fn run_chained(
+    ctx: &Context,
+    chained: &Path,
+    arguments: &[String],
+    stdin: Option<&[u8]>,
+) -> Result<Option<String>> {
+    hooks_dir::run_chained(&ctx.cwd.join(chained), arguments, stdin)
+}
+
+/// What stands in the place of a hook.
+enum Standing {
+    None,
+    Ours(Vec<u8>),
+    Foreign(Option<Manager>),
+}
+
+/// Returns how a hook of ours is there, for `status`; none if nothing runs it.
+pub fn installed(ctx: &Context, repo: &Repository, hook: &str) -> Result<Option<Present>> {
+    let directory = HooksDir::of(&ctx.cwd)?;
+    let configured = ConfiguredHooks::of(&ctx.cwd)?;
+    Ok(match present(repo, &directory, &configured, hook)? {
+        (_, Some(how)) => Some(how),
+        (Standing::Ours(_), None) if directory.is_executable(hook) => Some(Present::Ours),
+        _ => None,
+    })
+}
+
+fn present(
+    repo: &Repository,
+    directory: &HooksDir,
+    configured: &ConfiguredHooks,
+    hook: &str,
+) -> Result<(Standing, Option<Present>)> {
+    use std::os::unix::ffi::OsStrExt;
+    let standing = match directory.read(hook)? {
+        None => Standing::None,
+        Some(bytes) if is_ours(&bytes) => Standing::Ours(bytes),
+        Some(bytes) if calls_us(&bytes, hook) => return Ok((Standing::Foreign(None), Some(Present::Called))),
+        Some(bytes) => Standing::Foreign(Manager::of(&bytes, directory.path().as_os_str().as_bytes())),
+    };
+    let how = match &standing {
+        Standing::Foreign(Some(manager)) => match repo.work_tree() {
+            Some(root) if manager_calls_us(&root, *manager, hook)? => Some(Present::Called),
+            _ => None,
+        },
+        _ => None,
+    };
+    let how = how.or_else(|| configured.runs(hook).then_some(Present::Configured));
+    Ok((standing, how))
+}
+
+fn manager_calls_us(root: &Path, manager: Manager, hook: &str) -> Result<bool> {
+    for file in manager.configuration(hook) {
+        let text = files::read_optional(&root.join(file), 1 << 20).ok().flatten();
+        if text.is_some_and(|text| manager.runs_ours(hook, &text)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn is_ours(hook: &[u8]) -> bool {
     hook.split(|byte| *byte == b'\n')
         .any(|line| line.starts_with(MARK.as_bytes()))
 }
 
-/// Whether somebody else's hook runs ours, as the refusal tells them to.
+/// Whether somebody else's hook runs ours.
 fn calls_us(present: &[u8], hook: &str) -> bool {
     let calls = [format!("git pack hook {hook}"), format!("git-pack hook {hook}")];
     !is_ours(present)
@@ -127,10 +299,17 @@ fn calls_us(present: &[u8], hook: &str) -> bool {
 
 /// Returns the shim of a hook, with this program's path in it for clients that run hooks with a bare `PATH`.
 fn shim(ctx: &Context, hook: &str) -> Result<Vec<u8>> {
-    let binary = ctx.binary.to_str().ok_or_else(|| Refusal::Unsupported {
+    let binary = quoted(binary(ctx)?);
+    Ok(SHIM.replace("@HOOK@", hook).replace("@BINARY@", &binary).into_bytes())
+}
+
+fn binary(ctx: &Context) -> Result<&str> {
+    ctx.binary.to_str().ok_or_else(|| Refusal::Unsupported {
         what: format!("git-pack lies at a path that is not UTF-8: {}", ctx.binary.display()),
         remedy: "install it elsewhere".into(),
-    })?;
-    let quoted = format!("'{}'", binary.replace('\'', r"'\''"));
-    Ok(SHIM.replace("@HOOK@", hook).replace("@BINARY@", &quoted).into_bytes())
+    })
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -8,13 +8,19 @@ pub mod init;
 pub mod inspect;
 pub mod install;
 pub mod recipients;
+pub mod scan;
 pub mod seal;
 pub mod state;
+pub mod status;
+pub mod twins;
 pub mod verify;
 pub mod witness;
 
 use std::path::PathBuf;
 
+pub use crate::adapters::git::ObjectPlaces;
+use crate::adapters::git::Repository;
+use crate::format::refusal::Result;
 use crate::format::timestamp::Timestamp;
 
 /// What a command is told of the world it runs in.
@@ -22,6 +28,8 @@ use crate::format::timestamp::Timestamp;
 pub struct Context {
     /// The directory it was started in, absolute.
     pub cwd: PathBuf,
+    /// Where git said that objects are: `GIT_OBJECT_DIRECTORY` and its alternates.
+    pub objects: ObjectPlaces,
     /// The present time.
     pub now: Timestamp,
     /// `SOURCE_DATE_EPOCH`.
@@ -34,4 +42,11 @@ pub struct Context {
     pub ledger: Option<PathBuf>,
     /// This program's own file, for hooks to remember.
     pub binary: PathBuf,
+}
+
+impl Context {
+    /// Opens the repository at the directory that the command was started in.
+    pub fn repository(&self) -> Result<Repository> {
+        Repository::discover(&self.cwd, &self.objects)
+    }
 }

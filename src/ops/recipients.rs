@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::adapters::cipher::Recipients;
 use crate::adapters::files::{Durability, write_whole};
-use crate::adapters::git::Repository;
 use crate::format::config::{ConfigError, FILE_NAME, add_recipient, remove_recipient};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
@@ -58,7 +57,7 @@ pub fn of_flags(recipients: &[String]) -> Result<Recipients> {
 }
 
 fn present(ctx: &Context) -> Result<(PathBuf, Loaded)> {
-    let repo = Repository::discover(&ctx.cwd)?;
+    let repo = ctx.repository()?;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
         what: "git pack recipients",
     })?;

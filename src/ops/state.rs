@@ -69,11 +69,15 @@ impl State {
 
 /// Computes the state of a commit of the repository at the context's directory.
 pub fn state(ctx: &Context, request: &StateRequest) -> Result<State> {
-    let repo = Repository::discover(&ctx.cwd)?;
+    state_in(&ctx.repository()?, request)
+}
+
+/// Computes the state of a commit of a repository.
+pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
     let commit = repo.commit(request.rev.as_deref().unwrap_or("HEAD"))?;
-    let loaded = configuration::in_commit(&repo, &commit)?;
+    let loaded = configuration::in_commit(repo, &commit)?;
     let selection = loaded.scope(request.scope.as_deref())?;
-    let mut entries = select(&repo, &commit, &selection)?;
+    let mut entries = select(repo, &commit, &selection)?;
     let registry = loaded.registry()?;
     if let Some(mode) = request.mode {
         entries.retain(|entry| is_plain(&registry, entry, mode));
@@ -83,8 +87,8 @@ pub fn state(ctx: &Context, request: &StateRequest) -> Result<State> {
         false => DigestCache::load(&repo.common_dir()),
     };
     Ok(State {
-        canon_version: canon(&repo, &commit, &loaded)?,
-        entries: hash(&repo, entries, &cache)?,
+        canon_version: canon(repo, &commit, &loaded)?,
+        entries: hash(repo, entries, &cache)?,
         registry: registry.to_document(),
         scope: selection.key,
         mode: request.mode,

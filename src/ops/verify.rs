@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::adapters::git::Repository;
+use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, Found, Want};
 use crate::format::digest::Digest;
-use crate::format::manifest::Declared;
+use crate::format::manifest::{Declared, ManifestDocument};
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{Mode, StateFile};
 use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, PACK_INFO, PROTECTED, PROVENANCE, REPO_STATE};
 use crate::format::{sealed, tree_meta};
 use crate::ops::Context;
-use crate::ops::state::{StateRequest, state};
+use crate::ops::state::{StateRequest, state_in};
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
 use crate::rules::seals::{self, Seals};
 use crate::rules::state::{self as state_rules, PackState};
@@ -53,7 +55,7 @@ pub struct RepoStateReport {
 /// Verifies the pack at `path`; with `rev`, also against that commit of the repository at the context's directory.
 pub fn verify(ctx: &Context, path: &Path, rev: Option<&str>) -> Result<VerifyReport> {
     let root: PathBuf = ctx.cwd.join(path);
-    let (mut report, pack_state) = examine(&root)?;
+    let (mut report, pack_state) = examine(&Source::Directory(&root))?;
     if let Some(rev) = rev {
         let Some(pack) = pack_state else {
             return Err(Refusal::usage(format!(
@@ -62,7 +64,7 @@ pub fn verify(ctx: &Context, path: &Path, rev: Option<&str>) -> Result<VerifyRep
                 tree_meta::REPO_STATE,
             )));
         };
-        let commit = compare(ctx, rev, &pack, &mut report.findings)?;
+        let commit = compare(&ctx.repository()?, rev, &pack, &mut report.findings)?;
         if let Some(repo_state) = &mut report.repo_state {
             repo_state.compared_with = Some(commit);
         }
@@ -72,11 +74,61 @@ pub fn verify(ctx: &Context, path: &Path, rev: Option<&str>) -> Result<VerifyRep
 
 /// Verifies the pack in a directory, by itself.
 pub fn verify_directory(root: &Path) -> Result<VerifyReport> {
-    examine(root).map(|(report, _)| report)
+    examine(&Source::Directory(root)).map(|(report, _)| report)
 }
 
-fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
-    let manifest = pack_dir::manifest(root)?;
+/// Verifies a pack, and against the commit that it names if `is_pushed` says that this commit is pushed with it.
+pub fn verify_for_push(
+    repo: &Repository,
+    source: &Source<'_>,
+    is_pushed: impl Fn(&ObjectId) -> bool,
+) -> Result<VerifyReport> {
+    let (mut report, pack_state) = examine(source)?;
+    let named = pack_state.as_ref().and_then(|pack| pack.info.as_ref());
+    if let Some(pack) = &pack_state
+        && let Some(info) = named
+        && let Some(commit) = ObjectId::parse(&info.commit)
+        && is_pushed(&commit)
+    {
+        compare(repo, &info.commit, pack, &mut report.findings)?;
+    }
+    Ok(report)
+}
+
+/// Where a pack stands.
+pub enum Source<'a> {
+    /// In a directory.
+    Directory(&'a Path),
+    /// In a commit.
+    Tree(PackTree<'a>, String),
+}
+
+impl Source<'_> {
+    fn manifest(&self) -> Result<ManifestDocument> {
+        match self {
+            Self::Directory(root) => pack_dir::manifest(root),
+            Self::Tree(tree, name) => tree.manifest()?.map_err(|reason| Refusal::BadPack {
+                path: name.into(),
+                reason,
+            }),
+        }
+    }
+
+    fn observe<E: Send>(
+        &self,
+        declared: &BTreeSet<&[u8]>,
+        want: impl Fn(&str) -> Want + Sync,
+        examine: impl Fn(&str, Option<&[u8]>) -> E + Sync,
+    ) -> Result<BTreeMap<Vec<u8>, Found<E>>> {
+        match self {
+            Self::Directory(root) => pack_dir::observe(root, declared, want, examine),
+            Self::Tree(tree, _) => tree.observe(declared, want, examine),
+        }
+    }
+}
+
+fn examine(source: &Source<'_>) -> Result<(VerifyReport, Option<PackState>)> {
+    let manifest = source.manifest()?;
     let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
     let documents = [
         REPO_STATE,
@@ -99,7 +151,7 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
         _ if typed.contains_key(path) => Want::Examine(MAX_BYTES),
         _ => Want::Hash,
     };
-    let found = pack_dir::observe(root, &declared, want, |path, content| {
+    let found = source.observe(&declared, want, |path, content| {
         let member = typed.get(path)?;
         Some(conforms(&member.kind, member.artifact_version.as_deref(), content))
     })?;
@@ -172,14 +224,14 @@ fn examine(root: &Path) -> Result<(VerifyReport, Option<PackState>)> {
 }
 
 /// Compares with a commit, in the pack's own scope and mode.
-fn compare(ctx: &Context, rev: &str, pack: &PackState, findings: &mut Findings) -> Result<ObjectId> {
+fn compare(repo: &Repository, rev: &str, pack: &PackState, findings: &mut Findings) -> Result<ObjectId> {
     let request = StateRequest {
         rev: Some(rev.to_owned()),
         scope: Some(pack.state.scope.clone()),
         mode: Some(pack.info.as_ref().map_or(Mode::Public, |info| info.mode)),
         no_cache: false,
     };
-    let committed = state(ctx, &request)?;
+    let committed = state_in(repo, &request)?;
     let files: Vec<StateFile> = committed
         .entries
         .iter()

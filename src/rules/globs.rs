@@ -71,11 +71,12 @@ impl Globs {
     }
 
     /// Returns the indices of the patterns that match, ascending.
-    pub fn matching(&self, path: &[u8]) -> impl DoubleEndedIterator<Item = usize> {
-        self.set
-            .matches(as_path(&self.fold(path)))
-            .into_iter()
-            .map(|glob| self.pattern_of[glob])
+    pub fn matching(&self, path: &[u8]) -> Vec<usize> {
+        let mut patterns = self.set.matches(as_path(&self.fold(path)));
+        for glob in &mut patterns {
+            *glob = self.pattern_of[*glob];
+        }
+        patterns
     }
 }
 

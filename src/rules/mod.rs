@@ -3,10 +3,13 @@
 pub mod content;
 pub mod diff;
 pub mod globs;
+pub mod managers;
 pub mod member_type;
 pub mod protect;
 pub mod scan;
 pub mod scope;
 pub mod seals;
 pub mod state;
+pub mod twins;
 pub mod verify;
+pub mod weakening;

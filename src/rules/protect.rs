@@ -1,27 +1,49 @@
-//! The protected registry: which class and policy a path has, by the built-in rules and those of the configurations.
+//! The protected registry: which class and policy a file has, by the built-in rules and those of the configurations.
+
+use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::format::canonical_json::to_document;
 use crate::format::config::{Config, ConfigError, RUN_OUTPUT_CLASS};
-use crate::format::protected::{Origin, Policy, ProtectedDocument, Rule, VERSION};
+use crate::format::digest::Digest;
+use crate::format::object_id::ObjectId;
+use crate::format::protected::{Format, Origin, Policy, ProtectedDocument, Rule, VERSION};
 use crate::rules::globs::{Case, Globs};
+
+/// The class of private keys, which no rule releases.
+const KEY_CLASS: &str = "key";
 
 /// The directory of run outputs; a path with such a segment is always protected, in any case and without exception.
 const RUN_OUTPUT_SEGMENT: &[u8] = b"_PACK_RUN";
 
-/// The built-in classes and their globs; all of them have the policy `never`.
-const BUILT_IN: [(&str, &[&str]); 6] = [
-    (RUN_OUTPUT_CLASS, &["_PACK_RUN/**", "**/_PACK_RUN/**", "**/_PACK_RUN"]),
-    ("vector", &["**/*.vec", "**/*.faiss", "**/*.hnsw"]),
-    ("index", &["**/*.index"]),
-    ("proof", &["**/PROOF_BUNDLE.json"]),
-    ("weights", &["**/*.safetensors", "**/*.gguf"]),
+/// The built-in classes, their globs and formats; all of them have the policy `never`.
+const BUILT_IN: [(&str, &[&str], &[Format]); 7] = [
+    (
+        RUN_OUTPUT_CLASS,
+        &["_PACK_RUN/**", "**/_PACK_RUN/**", "**/_PACK_RUN"],
+        &[],
+    ),
+    (
+        "vector",
+        &["**/*.vec", "**/*.faiss", "**/*.hnsw"],
+        &[Format::Faiss, Format::Hnsw],
+    ),
+    ("index", &["**/*.index"], &[]),
+    ("proof", &["**/PROOF_BUNDLE.json"], &[]),
+    (
+        "weights",
+        &["**/*.safetensors", "**/*.gguf"],
+        &[Format::Safetensors, Format::Gguf, Format::Pickle],
+    ),
     (
         "agent",
         &[
             "**/agents/**/g3_information/format.json",
             "**/agents/**/g5_information/session.json",
         ],
+        &[],
     ),
+    (KEY_CLASS, &[], &[Format::PrivateKey]),
 ];
 
 /// A registry in force: one set of rules a configuration that has a say, the strictest verdict holds.
@@ -32,22 +54,53 @@ pub struct Registry {
 struct RuleSet {
     rules: Vec<Rule>,
     allow_in: Vec<Globs>,
+    /// Blobs that may stand in plaintext everywhere but among run outputs.
+    allowed: BTreeSet<ObjectId>,
     /// All globs of all rules, and for each its rule and text.
     globs: Globs,
     sources: Vec<(usize, String)>,
 }
 
-/// What the registry says of a path that it does not leave alone.
+/// What is known of a file that is to be judged.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Subject<'a> {
+    /// Its repository path.
+    pub path: &'a [u8],
+    /// What its content was recognised as.
+    pub formats: &'a [Format],
+    /// Its blob.
+    pub blob: Option<ObjectId>,
+}
+
+/// What the registry says of a file that it does not leave alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// The class of the deciding rule.
     pub class: String,
     /// Its policy: never `allowed`.
     pub policy: Policy,
-    /// The glob that matched.
-    pub glob: String,
+    /// What matched.
+    pub cause: Cause,
     /// Who wrote the rule.
     pub origin: Origin,
+}
+
+/// What it is about a file that a rule matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Its path, by this glob.
+    Glob(String),
+    /// Its content.
+    Content(Format),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Glob(glob) => f.write_str(glob),
+            Self::Content(format) => write!(f, "content: {}", format.as_str()),
+        }
+    }
 }
 
 impl Registry {
@@ -57,14 +110,14 @@ impl Registry {
         let configs = if configs.is_empty() { &[&none][..] } else { configs };
         let mut sets: Vec<RuleSet> = Vec::new();
         for config in configs {
-            let rules: Vec<Rule> = built_in()
-                .chain(config.protect.iter().map(|rule| rule.value.clone()))
-                .collect();
-            if sets.iter().any(|set| set.rules == rules) {
+            let own = config.protect.iter().map(|rule| rule.value.clone());
+            let rules: Vec<Rule> = built_in().chain(own).collect();
+            let allowed: BTreeSet<ObjectId> = config.allow.iter().map(|allow| allow.value.blob).collect();
+            if sets.iter().any(|set| set.rules == rules && set.allowed == allowed) {
                 continue;
             }
             let first_own = rules.len() - config.protect.len();
-            sets.push(RuleSet::compile(rules).map_err(|(rule, problem)| ConfigError {
+            sets.push(RuleSet::compile(rules, allowed).map_err(|(rule, problem)| ConfigError {
                 line: rule.checked_sub(first_own).map(|own| config.protect[own].line),
                 problem,
             })?);
@@ -83,17 +136,34 @@ impl Registry {
         let sets = document
             .rule_sets
             .into_iter()
-            .map(|rules| RuleSet::compile(rules).map_err(|(_, problem)| problem))
+            .map(|rules| RuleSet::compile(rules, BTreeSet::new()).map_err(|(_, problem)| problem))
             .collect::<Result<_, _>>()?;
         Ok(Self { sets })
     }
 
-    /// Returns the bytes of `meta/PROTECTED.json`.
+    /// Returns the bytes of `meta/PROTECTED.json`. Exceptions by blob concern the repository alone and are not in it.
     pub fn to_document(&self) -> Vec<u8> {
+        let mut rule_sets: Vec<Vec<Rule>> = Vec::new();
+        for set in &self.sets {
+            if !rule_sets.contains(&set.rules) {
+                rule_sets.push(set.rules.clone());
+            }
+        }
         to_document(&ProtectedDocument {
             version: VERSION.into(),
-            rule_sets: self.sets.iter().map(|set| set.rules.clone()).collect(),
+            rule_sets,
         })
+    }
+
+    /// Returns a digest of everything that a verdict depends on besides the file.
+    pub fn fingerprint(&self) -> Digest {
+        let mut text = Vec::new();
+        for set in &self.sets {
+            text.extend(to_document(&set.rules));
+            text.extend(set.allowed.iter().flat_map(|id| id.hex().into_bytes()));
+            text.push(b'\n');
+        }
+        Digest::of(&text)
     }
 
     /// Returns whether every set begins with the built-in rules: without them it is no registry of ours.
@@ -102,17 +172,35 @@ impl Registry {
         self.sets.iter().all(|set| set.rules.starts_with(&built_in))
     }
 
+    /// Returns the rules in force, a list a set.
+    pub fn rules(&self) -> impl Iterator<Item = &[Rule]> {
+        self.sets.iter().map(|set| set.rules.as_slice())
+    }
+
     /// Returns the strictest verdict of the sets on a repository path; none where plaintext may stand everywhere.
     pub fn judge(&self, path: &[u8]) -> Option<Verdict> {
+        self.judge_file(&Subject {
+            path,
+            ..Subject::default()
+        })
+    }
+
+    /// Returns the strictest verdict of the sets on a file, by its path, its content and its blob.
+    pub fn judge_file(&self, file: &Subject<'_>) -> Option<Verdict> {
         self.sets
             .iter()
-            .filter_map(|set| set.judge(path))
+            .filter_map(|set| set.judge(file))
             .max_by_key(|verdict| verdict.policy)
+    }
+
+    /// Returns whether every set lets plaintext stand under this path and blob by a rule or an exception of its own.
+    pub fn releases(&self, file: &Subject<'_>) -> bool {
+        self.sets.iter().all(|set| set.releases(file))
     }
 }
 
 impl RuleSet {
-    fn compile(rules: Vec<Rule>) -> Result<Self, (usize, String)> {
+    fn compile(rules: Vec<Rule>, allowed: BTreeSet<ObjectId>) -> Result<Self, (usize, String)> {
         let mut sources = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             sources.extend(rule.paths.iter().map(|glob| (index, glob.clone())));
@@ -134,29 +222,77 @@ impl RuleSet {
         Ok(Self {
             rules,
             allow_in,
+            allowed,
             globs,
             sources,
         })
     }
 
-    /// The last rule that matches decides, so that a configuration refines what stands before it.
-    fn judge(&self, path: &[u8]) -> Option<Verdict> {
-        if is_run_output(path) {
-            return Some(Verdict {
-                class: RUN_OUTPUT_CLASS.into(),
-                policy: Policy::Never,
-                glob: "_PACK_RUN/**".into(),
-                origin: Origin::BuiltIn,
-            });
+    /// The last rule that matches decides, so that a configuration refines what stands before it. Private keys and run
+    /// outputs are beyond its rules.
+    fn judge(&self, file: &Subject<'_>) -> Option<Verdict> {
+        let verdict = |class: &str, policy, cause, origin| {
+            Some(Verdict {
+                class: class.into(),
+                policy,
+                cause,
+                origin,
+            })
+        };
+        if is_run_output(file.path) {
+            let cause = Cause::Glob("_PACK_RUN/**".into());
+            return verdict(RUN_OUTPUT_CLASS, Policy::Never, cause, Origin::BuiltIn);
         }
-        let (rule, glob) = self.globs.matching(path).map(|glob| &self.sources[glob]).next_back()?;
-        let deciding = &self.rules[*rule];
-        let allowed = deciding.policy == Policy::Allowed || self.allow_in[*rule].matches(path);
-        (!allowed).then(|| Verdict {
-            class: deciding.class.clone(),
-            policy: deciding.policy,
-            glob: glob.clone(),
-            origin: deciding.origin,
+        if self.allows(file) {
+            return None;
+        }
+        if file.formats.contains(&Format::PrivateKey) {
+            let cause = Cause::Content(Format::PrivateKey);
+            return verdict(KEY_CLASS, Policy::Never, cause, Origin::BuiltIn);
+        }
+        let (rule, cause) = self.deciding(file)?;
+        match self.is_released(rule, file.path) {
+            true => None,
+            false => {
+                let rule = &self.rules[rule];
+                verdict(&rule.class, rule.policy, cause, rule.origin)
+            }
+        }
+    }
+
+    fn releases(&self, file: &Subject<'_>) -> bool {
+        self.allows(file)
+            || self
+                .deciding(file)
+                .is_some_and(|(rule, _)| self.is_released(rule, file.path))
+    }
+
+    fn allows(&self, file: &Subject<'_>) -> bool {
+        file.blob.is_some_and(|blob| self.allowed.contains(&blob))
+    }
+
+    fn is_released(&self, rule: usize, path: &[u8]) -> bool {
+        self.rules[rule].policy == Policy::Allowed || self.allow_in[rule].matches(path)
+    }
+
+    /// Returns the last rule that matches, and by what.
+    fn deciding(&self, file: &Subject<'_>) -> Option<(usize, Cause)> {
+        let by_path: Vec<usize> = self.globs.matching(file.path);
+        if by_path.is_empty() && file.formats.is_empty() {
+            return None;
+        }
+        (0..self.rules.len()).rev().find_map(|index| {
+            let rule = &self.rules[index];
+            let glob = by_path.iter().rev().find(|glob| self.sources[**glob].0 == index);
+            let format = rule.formats.iter().find(|format| file.formats.contains(format));
+            let needs_both = rule.policy == Policy::Allowed && !rule.paths.is_empty() && !rule.formats.is_empty();
+            let cause = match (glob, format) {
+                (Some(_), None) | (None, Some(_)) if needs_both => return None,
+                (Some(glob), _) => Cause::Glob(self.sources[*glob].1.clone()),
+                (None, Some(format)) => Cause::Content(*format),
+                (None, None) => return None,
+            };
+            Some((index, cause))
         })
     }
 }
@@ -168,9 +304,10 @@ pub fn is_run_output(path: &[u8]) -> bool {
 }
 
 fn built_in() -> impl Iterator<Item = Rule> {
-    BUILT_IN.into_iter().map(|(class, globs)| Rule {
+    BUILT_IN.into_iter().map(|(class, globs, formats)| Rule {
         class: class.into(),
         paths: globs.iter().map(|glob| (*glob).to_owned()).collect(),
+        formats: formats.to_vec(),
         policy: Policy::Never,
         allow_in: Vec::new(),
         origin: Origin::BuiltIn,
@@ -248,6 +385,55 @@ mod tests {
         assert_eq!(judge(&[&weak], "a.vec"), None);
         assert_eq!(judge(&[&weak, &none], "a.vec"), Some(("vector".into(), Policy::Never)));
         assert_eq!(judge(&[&none, &weak], "a.vec"), Some(("vector".into(), Policy::Never)));
+    }
+
+    fn judge_content(config: &Config, path: &str, formats: &[Format], blob: u8) -> Option<(String, Policy)> {
+        let file = Subject {
+            path: path.as_bytes(),
+            formats,
+            blob: ObjectId::from_bytes(&[blob; 20]),
+        };
+        let verdict = Registry::of(&[config]).unwrap().judge_file(&file)?;
+        Some((verdict.class, verdict.policy))
+    }
+
+    #[test]
+    fn content_is_judged_where_names_say_nothing() {
+        let none = Config::default();
+        let vector = Some(("vector".to_owned(), Policy::Never));
+        assert_eq!(judge_content(&none, "logo.png", &[Format::Faiss], 1), vector);
+        assert_eq!(judge_content(&none, "t.parquet", &[Format::Parquet], 1), None);
+        let config = config(
+            r#"
+            [[protect]]
+            class = "dataset"
+            formats = ["parquet"]
+            policy = "internal"
+            [[protect]]
+            class = "sample"
+            paths = ["samples/**"]
+            formats = ["faiss"]
+            policy = "allowed"
+            [[protect]]
+            class = "public"
+            paths = ["public/**"]
+            policy = "allowed"
+            [[allow]]
+            blob = "0707070707070707070707070707070707070707"
+            reason = "a test key"
+            "#,
+        );
+        let dataset = Some(("dataset".to_owned(), Policy::Internal));
+        assert_eq!(judge_content(&config, "t", &[Format::Parquet], 1), dataset);
+        // A release that names both needs both.
+        assert_eq!(judge_content(&config, "samples/x", &[Format::Faiss], 1), None);
+        assert_eq!(judge_content(&config, "x", &[Format::Faiss], 1), vector);
+        assert!(judge_content(&config, "samples/x.gguf", &[Format::Gguf], 1).is_some());
+        // Keys are released one by one only, run outputs never.
+        let key = Some(("key".to_owned(), Policy::Never));
+        assert_eq!(judge_content(&config, "public/k", &[Format::PrivateKey], 1), key);
+        assert_eq!(judge_content(&config, "k", &[Format::PrivateKey], 7), None);
+        assert!(judge_content(&config, "_PACK_RUN/k", &[], 7).is_some());
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! The leak guard's judgement: is this entry, in this place, a leak?
+//! The leak guard's judgement: is this entry, with this content, in this place, a leak?
 
 use crate::format::object_id::ObjectId;
-use crate::format::protected::{Origin, Policy};
+use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
-use crate::rules::protect::{Registry, is_run_output};
+use crate::rules::protect::{Cause, Registry, Subject, is_run_output};
 
 /// Where the entry would end up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub enum Destination {
 }
 
 /// An entry to be judged.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its path.
+    /// Its path; empty for a blob that a ref names without one.
     pub path: RepoPath,
     /// What it is.
     pub kind: EntryKind,
@@ -30,13 +30,71 @@ pub struct Candidate {
     pub commit: Option<ObjectId>,
 }
 
+/// What was seen in the content of a blob.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// What it was recognised as, and inside which layer (`gzip`) where it was not the blob itself.
+    pub formats: Vec<(Format, Option<String>)>,
+    /// Whether it is an age file.
+    pub seal: Seal,
+    /// Whether it is a Git LFS pointer.
+    pub lfs_pointer: bool,
+}
+
+/// Whether a blob is an age file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Seal {
+    /// It does not look like one.
+    #[default]
+    No,
+    /// Header, stanzas and payload length are those of one.
+    Whole,
+    /// It begins like one, but cannot be one.
+    Broken(String),
+}
+
+impl Traits {
+    /// Returns whether there is nothing to be said of the content.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// What kind of leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeakCode {
     /// A path with a `_PACK_RUN` segment.
     TrackedRunOutput,
-    /// A path that a rule protects.
+    /// Plaintext that a rule protects, by its path or by its content.
     PlaintextProtected,
+    /// An `.age` file that is not an age file.
+    FakeSeal,
+    /// A Git LFS pointer under a protected path: the plaintext goes to the LFS server.
+    LfsPointer,
+    /// A private key.
+    PrivateKey,
+}
+
+impl LeakCode {
+    /// Every code there is.
+    pub const ALL: [Self; 5] = [
+        Self::TrackedRunOutput,
+        Self::PlaintextProtected,
+        Self::FakeSeal,
+        Self::LfsPointer,
+        Self::PrivateKey,
+    ];
+
+    /// Returns the code as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TrackedRunOutput => "TRACKED_RUN_OUTPUT",
+            Self::PlaintextProtected => "PLAINTEXT_PROTECTED",
+            Self::FakeSeal => "FAKE_SEAL",
+            Self::LfsPointer => "LFS_POINTER",
+            Self::PrivateKey => "PRIVATE_KEY",
+        }
+    }
 }
 
 /// A leak.
@@ -50,38 +108,105 @@ pub struct Leak {
     pub class: String,
     /// Its policy.
     pub policy: Policy,
-    /// Its glob.
-    pub rule: String,
-    /// Who wrote it.
+    /// What matched.
+    pub cause: Cause,
+    /// The layer in which the content was found, and whatever else there is to say.
+    pub detail: Option<String>,
+    /// Who wrote the rule.
     pub origin: Origin,
 }
 
-/// Judges one entry by its path; none if it may go where it is going.
+/// The name that makes a file claim to be sealed.
+const SEALED_SUFFIX: &[u8] = b".age";
+
+/// Returns whether the path alone calls for a look at the content: a rule protects it, or it claims to be sealed.
+pub fn needs_content(registry: &Registry, entry: &Candidate) -> bool {
+    entry.kind != EntryKind::Submodule
+        && (claims_to_be_sealed(entry) || registry.judge(entry.path.as_bytes()).is_some())
+        && !is_run_output(entry.path.as_bytes())
+}
+
+/// Judges one entry by its path alone; none if that forbids nothing.
+pub fn judge_path(registry: &Registry, entry: &Candidate, destination: Destination) -> Option<Leak> {
+    let traits = Traits::default();
+    match claims_to_be_sealed(entry) {
+        true => None,
+        false => judge(registry, entry, &traits, destination),
+    }
+}
+
+/// Judges one entry; none if it may go where it is going.
 ///
-/// A submodule publishes no content of its own and is a leak only inside `_PACK_RUN`.
-pub fn judge(registry: &Registry, entry: Candidate, destination: Destination) -> Option<Leak> {
-    let run_output = is_run_output(entry.path.as_bytes());
+/// A submodule publishes no content of its own and is a leak only inside `_PACK_RUN`. What is encrypted is no plaintext,
+/// whatever its name is.
+pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destination: Destination) -> Option<Leak> {
+    let path = entry.path.as_bytes();
+    let run_output = is_run_output(path);
     if entry.kind == EntryKind::Submodule && !run_output {
         return None;
     }
-    let verdict = registry.judge(entry.path.as_bytes())?;
+    let formats: Vec<Format> = traits.formats.iter().map(|(format, _)| *format).collect();
+    let subject = Subject {
+        path,
+        formats: &formats,
+        blob: Some(entry.id),
+    };
+    if !run_output {
+        match &traits.seal {
+            Seal::Whole => return None,
+            Seal::Broken(why) if claims_to_be_sealed(entry) => return fake_seal(registry, entry, &subject, why),
+            Seal::No if claims_to_be_sealed(entry) => {
+                return fake_seal(registry, entry, &subject, "it is not an age file");
+            }
+            Seal::No | Seal::Broken(_) => {}
+        }
+    }
+    let verdict = registry.judge_file(&subject)?;
     let leaks = match verdict.policy {
         Policy::Never => true,
         Policy::Internal => destination == Destination::PublicRemote,
         Policy::Allowed => false,
     };
-    leaks.then_some(Leak {
-        code: if run_output {
-            LeakCode::TrackedRunOutput
-        } else {
-            LeakCode::PlaintextProtected
+    let detail = match &verdict.cause {
+        Cause::Content(format) => {
+            let found = traits.formats.iter().find(|(found, _)| found == format);
+            found.and_then(|(_, within)| within.clone())
+        }
+        Cause::Glob(_) => None,
+    };
+    leaks.then(|| Leak {
+        code: match &verdict.cause {
+            _ if run_output => LeakCode::TrackedRunOutput,
+            Cause::Content(Format::PrivateKey) => LeakCode::PrivateKey,
+            _ if traits.lfs_pointer => LeakCode::LfsPointer,
+            _ => LeakCode::PlaintextProtected,
         },
-        entry,
+        entry: entry.clone(),
         class: verdict.class,
         policy: verdict.policy,
-        rule: verdict.glob,
+        cause: verdict.cause,
+        detail,
         origin: verdict.origin,
     })
+}
+
+fn fake_seal(registry: &Registry, entry: &Candidate, subject: &Subject<'_>, why: &str) -> Option<Leak> {
+    (!registry.releases(subject)).then(|| Leak {
+        code: LeakCode::FakeSeal,
+        entry: entry.clone(),
+        class: "seal".into(),
+        policy: Policy::Never,
+        cause: Cause::Glob("**/*.age".into()),
+        detail: Some(why.to_owned()),
+        origin: Origin::BuiltIn,
+    })
+}
+
+fn claims_to_be_sealed(entry: &Candidate) -> bool {
+    let path = entry.path.as_bytes();
+    let suffix = path.len().checked_sub(SEALED_SUFFIX.len()).map(|at| &path[at..]);
+    matches!(entry.kind, EntryKind::Regular | EntryKind::Executable)
+        && suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(SEALED_SUFFIX))
 }
 
 #[cfg(test)]
@@ -89,9 +214,11 @@ mod tests {
     use super::*;
     use crate::format::config::Config;
 
-    fn leak(path: &str, kind: EntryKind, destination: Destination) -> Option<LeakCode> {
+    fn judged(path: &str, kind: EntryKind, traits: &Traits, destination: Destination) -> Option<LeakCode> {
         let config = Config::parse(
-            b"version = 1\n[[protect]]\nclass = \"notes\"\npaths = [\"*.notes\"]\npolicy = \"internal\"\n",
+            b"version = 1\n[[protect]]\nclass = \"notes\"\npaths = [\"*.notes\"]\npolicy = \"internal\"\n\
+              [[protect]]\nclass = \"fixture\"\npaths = [\"fixtures/**\"]\npolicy = \"allowed\"\n\
+              [[protect]]\nclass = \"safe\"\npaths = [\"safe/**\"]\n",
         )
         .unwrap();
         let entry = Candidate {
@@ -100,7 +227,11 @@ mod tests {
             id: ObjectId::from_bytes(&[1; 20]).unwrap(),
             commit: None,
         };
-        judge(&Registry::of(&[&config]).unwrap(), entry, destination).map(|leak| leak.code)
+        judge(&Registry::of(&[&config]).unwrap(), &entry, traits, destination).map(|leak| leak.code)
+    }
+
+    fn leak(path: &str, kind: EntryKind, destination: Destination) -> Option<LeakCode> {
+        judged(path, kind, &Traits::default(), destination)
     }
 
     #[test]
@@ -118,5 +249,48 @@ mod tests {
         assert_eq!(leak("a.notes", Regular, Repository), None);
         assert_eq!(leak("a.notes", Regular, PrivateRemote), None);
         assert_eq!(leak("a.notes", Regular, PublicRemote), Some(PlaintextProtected));
+    }
+
+    #[test]
+    fn content_decides_where_names_do_not() {
+        let judge = |path: &str, traits: &Traits| judged(path, EntryKind::Regular, traits, Destination::PublicRemote);
+        let of = |format| Traits {
+            formats: vec![(format, None)],
+            ..Traits::default()
+        };
+        assert_eq!(
+            judge("logo.png", &of(Format::Faiss)),
+            Some(LeakCode::PlaintextProtected)
+        );
+        assert_eq!(judge("fixtures/logo.png", &of(Format::Faiss)), None);
+        assert_eq!(judge("fixtures/k", &of(Format::PrivateKey)), Some(LeakCode::PrivateKey));
+        let pointer = Traits {
+            lfs_pointer: true,
+            ..Traits::default()
+        };
+        assert_eq!(judge("a.vec", &pointer), Some(LeakCode::LfsPointer));
+        assert_eq!(judge("a.txt", &pointer), None);
+    }
+
+    #[test]
+    fn what_claims_to_be_sealed_must_be() {
+        let judge = |path: &str, seal| {
+            let traits = Traits {
+                seal,
+                ..Traits::default()
+            };
+            judged(path, EntryKind::Regular, &traits, Destination::PublicRemote)
+        };
+        let broken = || Seal::Broken("short".into());
+        assert_eq!(judge("x.vec.age", Seal::Whole), None);
+        assert_eq!(judge("safe/x.age", Seal::Whole), None);
+        assert_eq!(judge("x.vec", Seal::Whole), None);
+        assert_eq!(judge("_PACK_RUN/x.age", Seal::Whole), Some(LeakCode::TrackedRunOutput));
+        assert_eq!(judge("x.AGE", Seal::No), Some(LeakCode::FakeSeal));
+        assert_eq!(judge("x.age", broken()), Some(LeakCode::FakeSeal));
+        assert_eq!(judge("fixtures/x.age", broken()), None);
+        assert_eq!(judge("x.txt", broken()), None);
+        assert_eq!(judge("x.vec", broken()), Some(LeakCode::PlaintextProtected));
+        assert_eq!(leak("x.age", EntryKind::Symlink, Destination::PublicRemote), None);
     }
 }

@@ -64,7 +64,7 @@ pub fn judge(manifest: &ManifestDocument, facts: &Facts, seals: &Seals<'_>, find
                 let tree = is_tree_pack(members.iter().copied());
                 for path in members.iter().filter(|path| !declared.contains(*path)) {
                     if let Some(verdict) = judge_member(&registry, path, tree) {
-                        let what = format!("class {}, rule {}", verdict.class, verdict.glob);
+                        let what = format!("class {}, rule {}", verdict.class, verdict.cause);
                         findings.add(*path, FindingKind::PlaintextLeak(what));
                     }
                 }
@@ -213,8 +213,8 @@ fn check_verdicts(document: &SealedArtifacts, registry: &Registry, findings: &mu
     for artifact in &document.artifacts {
         let agrees = match registry.judge(artifact.path.as_bytes()) {
             Some(verdict) => {
-                (verdict.policy, verdict.class.as_str(), verdict.glob.as_str())
-                    == (artifact.policy, artifact.class.as_str(), artifact.rule.as_str())
+                (verdict.policy, verdict.class.as_str(), verdict.cause.to_string())
+                    == (artifact.policy, artifact.class.as_str(), artifact.rule.clone())
             }
             // Evidence is judged by its place in the repository too, which the pack does not name.
             None => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),

@@ -19,6 +19,23 @@ const MAX_IN_MEMORY: u64 = 16 << 20;
 /// A packed object below this size cannot inflate to more than [`MAX_IN_MEMORY`] by itself: deflate gains at most 1032:1.
 const SMALL_ENTRY: usize = 15 << 10;
 
+/// The content of a blob, to be read to its end.
+pub enum Contents<'a> {
+    /// All of it.
+    Whole(&'a [u8]),
+    /// A stream of this many bytes.
+    Stream(&'a mut dyn Read, u64),
+}
+
+impl Read for Contents<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Whole(bytes) => bytes.read(buf),
+            Self::Stream(stream, _) => stream.read(buf),
+        }
+    }
+}
+
 impl Repository {
     /// Gives each blob to `each`, with its index in `ids`; results stand in that order.
     ///
@@ -26,17 +43,13 @@ impl Repository {
     pub fn with_blobs<R: Send>(
         &self,
         ids: &[ObjectId],
-        each: impl Fn(usize, &mut dyn Read) -> Result<R> + Sync,
+        each: impl Fn(usize, Contents<'_>) -> Result<R> + Sync,
     ) -> Result<Vec<R>> {
         let order = self.pack_order(ids)?;
         let missing = Mutex::new(Vec::new());
         let done = workers::map(
             &order,
-            || {
-                let mut repo = self.local();
-                repo.objects.refresh_never();
-                Ok((repo, Vec::new()))
-            },
+            || Ok((self.worker(), Vec::new())),
             |(repo, buffer), job| {
                 let id = to_gix(&ids[job.index]);
                 match self.read_blob(repo, buffer, id, job.small, |blob| each(job.index, blob))? {
@@ -62,7 +75,7 @@ impl Repository {
 
     /// Returns the bytes of one small blob.
     pub fn blob(&self, id: &ObjectId) -> Result<Vec<u8>> {
-        let mut contents = self.with_blobs(std::slice::from_ref(id), |_, blob| {
+        let mut contents = self.with_blobs(std::slice::from_ref(id), |_, mut blob| {
             let mut bytes = Vec::new();
             blob.read_to_end(&mut bytes).map_err(|e| reading(id, &e))?;
             Ok(bytes)
@@ -72,9 +85,9 @@ impl Repository {
 
     /// Returns SHA-256 and size of each blob, in the order of `ids`.
     pub fn hash_blobs(&self, ids: &[ObjectId]) -> Result<Vec<(Digest, u64)>> {
-        self.with_blobs(ids, |index, blob| {
+        self.with_blobs(ids, |index, mut blob| {
             let mut hashing = Hashing::new(std::io::sink());
-            std::io::copy(blob, &mut hashing).map_err(|e| reading(&ids[index], &e))?;
+            std::io::copy(&mut blob, &mut hashing).map_err(|e| reading(&ids[index], &e))?;
             let (_, hash, size) = hashing.finish();
             Ok((hash, size))
         })
@@ -86,7 +99,7 @@ impl Repository {
         buffer: &mut Vec<u8>,
         id: gix::ObjectId,
         small: bool,
-        each: impl FnOnce(&mut dyn Read) -> Result<R>,
+        each: impl FnOnce(Contents<'_>) -> Result<R>,
     ) -> Result<Option<R>> {
         if !small {
             match repo.try_find_header(id) {
@@ -107,10 +120,10 @@ impl Repository {
             return Err(corrupt_object(id, "it is not a blob"));
         }
         ensure_intact(id, "blob", data.data)?;
-        each(&mut &data.data[..]).map(Some)
+        each(Contents::Whole(data.data)).map(Some)
     }
 
-    fn stream_blob<R>(&self, id: gix::ObjectId, size: u64, each: impl FnOnce(&mut dyn Read) -> Result<R>) -> Result<R> {
+    fn stream_blob<R>(&self, id: gix::ObjectId, size: u64, each: impl FnOnce(Contents<'_>) -> Result<R>) -> Result<R> {
         let failed = |why: &str| corrupt_object(id, &format!("git cat-file: {why}"));
         let mut child = self
             .git()
@@ -124,7 +137,7 @@ impl Repository {
             inner: stdout,
             hasher: ObjectHasher::new(&from_gix(&id), "blob", size),
         };
-        let result = each(&mut checked);
+        let result = each(Contents::Stream(&mut checked, size));
         let Checked { inner: stdout, hasher } = checked;
         // A reader that gave up half-way must not leave git waiting for it.
         drop(stdout);
@@ -140,7 +153,7 @@ impl Repository {
     }
 
     /// Orders `ids` as they lie in the packs, loose ones last.
-    fn pack_order(&self, ids: &[ObjectId]) -> Result<Vec<Job>> {
+    pub(super) fn pack_order(&self, ids: &[ObjectId]) -> Result<Vec<Job>> {
         let mut repo = self.local();
         repo.objects.prevent_pack_unload();
         let mut buffer = Vec::new();
@@ -183,9 +196,10 @@ impl<R: Read> Read for Checked<R> {
     }
 }
 
-struct Job {
+pub(super) struct Job {
     place: (u32, u64),
-    index: usize,
+    /// Where it stands in what was to be ordered.
+    pub(super) index: usize,
     small: bool,
 }
 

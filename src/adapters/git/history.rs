@@ -1,58 +1,106 @@
 //! History: what a range of commits introduces, also when a later commit deletes it again.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasher;
 
 use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryKind as GitKind;
 
 use crate::adapters::git::tree::entry_kind;
-use crate::adapters::git::{Repository, corrupt_object, explain, from_gix, object_error, to_gix};
+use crate::adapters::git::{Repository, corrupt_object, ensure_intact, explain, from_gix, object_error, to_gix};
+use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
+
+/// From so many commits on, reading every directory once is cheaper than comparing each commit with its parents.
+const WORTH_A_SWEEP: usize = 512;
 
 /// An entry and the commit of a range that introduced it.
 #[derive(Clone, Debug)]
 pub struct Introduced {
     /// The entry.
     pub entry: TreeEntry,
-    /// The commit.
-    pub commit: ObjectId,
+    /// The commit; none in a long range, where [`Repository::introduced_by`] tells.
+    pub commit: Option<ObjectId>,
+}
+
+/// The commits of a range, before any of them was looked into.
+#[derive(Default)]
+pub struct Walk {
+    /// Oldest first.
+    steps: Vec<Step>,
+    /// The commits right below the range: parents of its commits that are known already.
+    pub boundary: BTreeSet<ObjectId>,
+    /// The commits of the range that have no parents.
+    pub roots: HashSet<ObjectId>,
+}
+
+impl Walk {
+    /// Returns the number of commits.
+    pub fn count(&self) -> usize {
+        self.steps.len()
+    }
+
+    /// Returns the commits, oldest first.
+    pub fn commits(&self) -> impl Iterator<Item = ObjectId> {
+        self.steps.iter().map(|step| from_gix(&step.id))
+    }
+
+    /// Returns whether the commit is in the range.
+    pub fn contains(&self, id: &ObjectId) -> bool {
+        let id = to_gix(id);
+        self.steps.iter().any(|step| step.id == id)
+    }
 }
 
 /// What a range of commits does to paths.
 #[derive(Debug, Default)]
 pub struct Range {
-    /// Every entry that some commit has and none of its parents, oldest commits first.
+    /// Every entry that some commit has and none of its parents, oldest commits first; in a long range by path.
     pub introduced: Vec<Introduced>,
-    /// For each path that some commit deletes and no later one brings back, the last such commit.
+    /// For each path that some commit deletes and no later one brings back, the last such commit; nothing in a long range.
     pub deleted: HashMap<RepoPath, ObjectId>,
-    /// The commits right below the range: parents of its commits that are known already.
-    pub boundary: BTreeSet<ObjectId>,
-    /// The commits of the range that have no parents.
-    pub roots: HashSet<ObjectId>,
-    /// Number of commits looked at.
-    pub commits: u64,
+    /// The commits that were looked at.
+    pub commits: Vec<ObjectId>,
+    /// Number of commits that were passed over, because the caller knows them.
+    pub passed_over: u64,
 }
 
-/// What an object id to be pushed turned out to be.
-enum Tip {
-    Commit(gix::ObjectId),
-    Other(gix::object::Kind),
+/// What an object turns out to be when tags are peeled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peeled {
+    /// A commit.
+    Commit(ObjectId),
+    /// A tree without a commit.
+    Tree(ObjectId),
+    /// A blob without a path.
+    Blob(ObjectId),
+}
+
+/// A commit on the way through history.
+struct Step {
+    id: gix::ObjectId,
+    parents: Vec<gix::ObjectId>,
 }
 
 impl Repository {
     /// Returns the remote-tracking refs of `remote`: the name below it, and the id that it points to.
     pub fn tracking_refs(&self, remote: &str) -> Result<Vec<(String, ObjectId)>> {
+        self.refs(&format!("refs/remotes/{remote}/"))
+    }
+
+    /// Returns the refs below `prefix`, which ends in a slash: the name behind it, and the id at which it points in the end.
+    pub fn refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
         let repo = self.local();
         let failed = |e: &gix::Error| Refusal::Unsupported {
-            what: format!("the refs of {remote} cannot be read: {}", explain(e)),
+            what: format!("the refs below {prefix} cannot be read: {}", explain(e)),
             remedy: "git for-each-ref    (git itself may say more)".into(),
         };
         let platform = repo.references().map_err(|e| failed(&e))?;
-        let prefix = format!("refs/remotes/{remote}/");
-        let Ok(refs) = platform.prefixed(prefix.as_str()) else {
+        let Ok(refs) = platform.prefixed(prefix) else {
             // A URL or another name that no ref can have: nothing is known of that remote.
             return Ok(Vec::new());
         };
@@ -60,64 +108,46 @@ impl Repository {
         for reference in refs {
             let mut reference = reference.map_err(|e| failed(&e))?;
             let name = reference.name().as_bstr().to_string();
-            if let Ok(id) = reference.peel_to_id() {
-                let name = name.strip_prefix(&prefix).unwrap_or(&name).to_owned();
+            if let Ok(id) = reference.follow_to_object() {
+                let name = name.strip_prefix(prefix).unwrap_or(&name).to_owned();
                 found.push((name, from_gix(&id)));
             }
         }
         Ok(found)
     }
 
-    /// Returns what `tips` have that `known` do not: commits reachable from a known one are left out.
-    ///
-    /// A known id that is not in this clone says nothing and is passed over. Tags are peeled; a tip that is no commit has
-    /// no paths, and is refused.
-    pub fn introduced(&self, tips: &[ObjectId], known: &[ObjectId]) -> Result<Range> {
+    /// Returns whether an object is in this clone.
+    pub fn has(&self, id: &ObjectId) -> bool {
+        self.local().has_object(to_gix(id))
+    }
+
+    /// Peels tags.
+    pub fn peel(&self, id: &ObjectId) -> Result<Peeled> {
         let repo = self.local();
-        let mut range = Range::default();
-        let mut starts = Vec::new();
-        for tip in tips {
-            match peel(&repo, to_gix(tip))? {
-                Tip::Commit(id) => starts.push(id),
-                Tip::Other(kind) => {
-                    return Err(Refusal::Unsupported {
-                        what: format!("{tip} leads to a {kind} without a commit, so there is no path to judge it by"),
-                        remedy: "push a commit, or, if everybody may have it, push that ref with --no-verify".into(),
-                    });
-                }
-            }
-        }
+        let id = to_gix(id);
+        let object = repo.find_object(id).map_err(|e| object_error(id, &e))?;
+        let object = object.peel_tags_to_end().map_err(|e| object_error(id, &e))?;
+        let id = from_gix(&object.id);
+        Ok(match object.kind {
+            gix::object::Kind::Commit => Peeled::Commit(id),
+            gix::object::Kind::Tree => Peeled::Tree(id),
+            gix::object::Kind::Blob | gix::object::Kind::Tag => Peeled::Blob(id),
+        })
+    }
+
+    /// Walks from the commits `tips` down to those that can be reached from `known`, which are left out.
+    ///
+    /// A known id that is not in this clone says nothing and is passed over.
+    pub fn walk(&self, tips: &[ObjectId], known: &[ObjectId]) -> Result<Walk> {
+        let repo = self.local();
         let mut hidden = Vec::new();
         for id in known {
-            let id = to_gix(id);
-            if repo.has_object(id)
-                && let Tip::Commit(id) = peel(&repo, id)?
+            if self.has(id)
+                && let Peeled::Commit(id) = self.peel(id)?
             {
-                hidden.push(id);
+                hidden.push(to_gix(&id));
             }
         }
-        let mut commits = Vec::new();
-        if !starts.is_empty() {
-            let failed = |e: &gix::Error| match e.is_not_found() {
-                true => Refusal::MissingObject {
-                    count: 1,
-                    example: explain(e),
-                },
-                false => Refusal::Corrupt {
-                    what: format!("history cannot be read: {}", explain(e)),
-                    remedy: "git fsck".into(),
-                },
-            };
-            for info in repo
-                .rev_walk(starts)
-                .with_hidden(hidden)
-                .all()
-                .map_err(|e| failed(&e))?
-            {
-                commits.push(info.map_err(|e| failed(&e))?.id);
-            }
-        }
-        range.commits = commits.len() as u64;
         let shallow: HashSet<gix::ObjectId> = repo
             .shallow_commits()
             .map_err(|e| Refusal::Unsupported {
@@ -126,47 +156,106 @@ impl Repository {
             })?
             .map(|commits| commits.iter().copied().collect())
             .unwrap_or_default();
-        let within: HashSet<gix::ObjectId> = commits.iter().copied().collect();
-        let mut seen = HashSet::new();
-        for id in commits.into_iter().rev() {
-            let parents = changes_of(&repo, id, shallow.contains(&id), &mut seen, &mut range)?;
-            let below = parents.iter().filter(|parent| !within.contains(*parent));
-            range.boundary.extend(below.map(|parent| from_gix(parent)));
+        let mut walk = Walk::default();
+        let mut within = HashSet::new();
+        if tips.is_empty() {
+            return Ok(walk);
+        }
+        let commits = repo.rev_walk(tips.iter().map(to_gix)).with_hidden(hidden).all();
+        for info in commits.map_err(|e| walk_error(&e))? {
+            let info = info.map_err(|e| walk_error(&e))?;
+            within.insert(info.id);
+            walk.steps.push(Step {
+                id: info.id,
+                parents: match shallow.contains(&info.id) {
+                    true => Vec::new(),
+                    false => info.parent_ids.to_vec(),
+                },
+            });
+        }
+        walk.steps.reverse();
+        for step in &walk.steps {
+            let below = step.parents.iter().filter(|parent| !within.contains(*parent));
+            walk.boundary.extend(below.map(|parent| from_gix(parent)));
+            if step.parents.is_empty() {
+                walk.roots.insert(from_gix(&step.id));
+            }
+        }
+        Ok(walk)
+    }
+
+    /// Returns what the commits of a walk introduce, but for those for which `is_known` holds.
+    pub fn introduced(&self, walk: &Walk, is_known: impl Fn(&ObjectId) -> bool) -> Result<Range> {
+        let mut range = Range::default();
+        let steps: Vec<&Step> = walk
+            .steps
+            .iter()
+            .filter(|step| !is_known(&from_gix(&step.id)))
+            .collect();
+        range.passed_over = (walk.steps.len() - steps.len()) as u64;
+        if steps.len() >= WORTH_A_SWEEP {
+            range.commits = steps.iter().map(|step| from_gix(&step.id)).collect();
+            let known: Vec<ObjectId> = walk.boundary.iter().copied().collect();
+            let entries = self.sweep(&range.commits, &known)?;
+            let introduced = entries.into_iter().map(|entry| Introduced { entry, commit: None });
+            range.introduced = introduced.collect();
+            return Ok(range);
+        }
+        let changes = workers::map(&steps, || Ok(self.worker()), |repo, step| changes_of(repo, step))?;
+        let mut seen = Seen::default();
+        for (step, changes) in steps.iter().zip(changes) {
+            let commit = from_gix(&step.id);
+            range.commits.push(commit);
+            for entry in changes.introduced {
+                if !range.deleted.is_empty() {
+                    range.deleted.remove(&entry.path);
+                }
+                if seen.insert(&entry) {
+                    let commit = Some(commit);
+                    range.introduced.push(Introduced { entry, commit });
+                }
+            }
+            for path in changes.deleted {
+                range.deleted.insert(path, commit);
+            }
         }
         Ok(range)
     }
 }
 
-fn peel(repo: &gix::Repository, id: gix::ObjectId) -> Result<Tip> {
-    let object = repo.find_object(id).map_err(|e| object_error(id, &e))?;
-    let object = object.peel_tags_to_end().map_err(|e| object_error(id, &e))?;
-    Ok(match object.kind {
-        gix::object::Kind::Commit => Tip::Commit(object.id),
-        kind => Tip::Other(kind),
-    })
+/// Remembers path and blob of entries by a keyed hash of 128 bits.
+#[derive(Default)]
+struct Seen {
+    keys: [std::hash::RandomState; 2],
+    hashes: HashSet<[u64; 2]>,
 }
 
-/// Adds what one commit has and none of its parents, for what equals a parent's was introduced there; returns the parents.
-fn changes_of(
-    repo: &gix::Repository,
-    id: gix::ObjectId,
-    shallow: bool,
-    seen: &mut HashSet<(RepoPath, ObjectId)>,
-    range: &mut Range,
-) -> Result<Vec<gix::ObjectId>> {
-    let commit = repo.find_commit(id).map_err(|e| object_error(id, &e))?;
-    let tree = tree_of(&commit)?;
-    let ids: Vec<gix::ObjectId> = match shallow {
-        true => Vec::new(),
-        false => commit.parent_ids().map(|id| id.detach()).collect(),
-    };
-    let mut parents = Vec::new();
-    for id in &ids {
-        let parent = repo.find_commit(*id).map_err(|e| object_error(*id, &e))?;
-        parents.push(tree_of(&parent)?);
+impl Seen {
+    fn insert(&mut self, entry: &TreeEntry) -> bool {
+        let hash = |key: &std::hash::RandomState| key.hash_one((&entry.path, entry.id));
+        self.hashes.insert([hash(&self.keys[0]), hash(&self.keys[1])])
     }
-    if parents.is_empty() {
-        range.roots.insert(from_gix(&id));
+}
+
+fn walk_error(error: &gix::Error) -> Refusal {
+    match error.is_not_found() {
+        true => Refusal::MissingObject {
+            count: 1,
+            example: explain(error),
+        },
+        false => Refusal::Corrupt {
+            what: format!("history cannot be read: {}", explain(error)),
+            remedy: "git fsck".into(),
+        },
+    }
+}
+
+/// Returns what one commit has and none of its parents, for what equals a parent's was introduced there.
+fn changes_of(repo: &gix::Repository, step: &Step) -> Result<Changes> {
+    let tree = tree_of(repo, step.id)?;
+    let mut parents = Vec::new();
+    for parent in &step.parents {
+        parents.push(tree_of(repo, *parent)?);
     }
     let mut changes = diff(repo, parents.first().copied(), tree)?;
     for parent in parents.iter().skip(1) {
@@ -179,24 +268,13 @@ fn changes_of(
             .introduced
             .retain(|entry| other.contains(&(entry.path.clone(), entry.id)));
     }
-    let commit = from_gix(&id);
-    for entry in changes.introduced {
-        range.deleted.remove(&entry.path);
-        if seen.insert((entry.path.clone(), entry.id)) {
-            range.introduced.push(Introduced { entry, commit });
-        }
-    }
-    for path in changes.deleted {
-        range.deleted.insert(path, from_gix(&id));
-    }
-    Ok(ids)
+    Ok(changes)
 }
 
-fn tree_of(commit: &gix::Commit<'_>) -> Result<gix::ObjectId> {
-    commit
-        .tree_id()
-        .map(|id| id.detach())
-        .map_err(|e| object_error(commit.id, &e))
+pub(super) fn tree_of(repo: &gix::Repository, id: gix::ObjectId) -> Result<gix::ObjectId> {
+    let commit = repo.find_commit(id).map_err(|e| object_error(id, &e))?;
+    ensure_intact(id, "commit", &commit.data)?;
+    commit.tree_id().map(|id| id.detach()).map_err(|e| object_error(id, &e))
 }
 
 struct Changes {
@@ -214,19 +292,27 @@ fn diff(repo: &gix::Repository, old: Option<gix::ObjectId>, new: gix::ObjectId) 
     }
     let read = |id: gix::ObjectId| -> Result<Vec<u8>> {
         let tree = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
+        ensure_intact(id, "tree", &tree.data)?;
         Ok(tree.detach().data)
     };
     let old_bytes = old.map(read).transpose()?.unwrap_or_default();
     let new_bytes = read(new)?;
     let mut recorder = gix::diff::tree::Recorder::default();
-    gix::diff::tree(
+    let objects = Intact {
+        objects: &repo.objects,
+        forged: RefCell::new(None),
+    };
+    let done = gix::diff::tree(
         TreeRefIter::from_bytes(&old_bytes, new.kind()),
         TreeRefIter::from_bytes(&new_bytes, new.kind()),
         gix::diff::tree::State::default(),
-        &repo.objects,
+        &objects,
         &mut recorder,
-    )
-    .map_err(|e| tree_diff_error(new, &e))?;
+    );
+    if let Some(forged) = objects.forged.into_inner() {
+        return Err(forged);
+    }
+    done.map_err(|e| tree_diff_error(new, &e))?;
     let add = |kind: GitKind, id: gix::ObjectId, path: &[u8], changes: &mut Changes| {
         if let Some(kind) = entry_kind(kind) {
             changes.introduced.push(TreeEntry {
@@ -253,6 +339,29 @@ fn diff(repo: &gix::Repository, old: Option<gix::ObjectId>, new: gix::ObjectId) 
         }
     }
     Ok(changes)
+}
+
+/// Finds objects and holds each against its id; one that is forged is remembered, and not found.
+struct Intact<'a> {
+    objects: &'a gix::OdbHandle,
+    forged: RefCell<Option<Refusal>>,
+}
+
+impl gix::objs::Find for Intact<'_> {
+    fn try_find<'b>(
+        &self,
+        id: &gix::oid,
+        buffer: &'b mut Vec<u8>,
+    ) -> std::result::Result<Option<gix::objs::Data<'b>>, gix::Error> {
+        let found = self.objects.try_find(id, buffer)?;
+        if let Some(data) = &found
+            && let Err(forged) = ensure_intact(id.to_owned(), &data.kind.to_string(), data.data)
+        {
+            self.forged.replace(Some(forged));
+            return Ok(None);
+        }
+        Ok(found)
+    }
 }
 
 fn tree_diff_error(id: gix::ObjectId, error: &(dyn std::error::Error + 'static)) -> Refusal {

@@ -1,59 +1,230 @@
-//! The index: what is really staged, from the file that git names.
+//! The index: what is really staged, from the file that git names, and what of it differs from a commit.
+
+use std::collections::HashMap;
+use std::ops::Range;
 
 use gix::index::entry::{Flags, Mode};
+use gix::index::extension::Tree as CacheTree;
+use gix::objs::TreeRefIter;
 
 use crate::adapters::git::tree::entry_kind;
-use crate::adapters::git::{Repository, explain, from_gix};
+use crate::adapters::git::{Repository, ensure_intact, explain, from_gix, object_error, to_gix};
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::{RepoPath, shown};
-use crate::format::repo_state::TreeEntry;
+use crate::format::repo_state::{EntryKind, TreeEntry};
+
+/// An entry of the index.
+#[derive(Clone, Debug)]
+pub struct Staged {
+    /// The entry.
+    pub entry: TreeEntry,
+    /// How it differs from the tree that was compared with.
+    pub change: Change,
+}
+
+/// How an entry of the index differs from a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Not at all.
+    None,
+    /// There is another entry under that path.
+    Modified,
+    /// There is nothing under that path.
+    Added,
+}
+
+/// The index as it was when it was opened.
+pub struct Index<'a> {
+    repo: &'a Repository,
+    state: gix::worktree::Index,
+}
 
 impl Repository {
-    /// Returns every entry of the index that a commit would take, in the order of the index; `GIT_INDEX_FILE` is heeded.
-    ///
-    /// Entries that are only intended to be added are not part of a commit. The directories of a sparse index are
-    /// replaced by what they hold.
-    pub fn staged(&self) -> Result<Vec<TreeEntry>> {
-        let repo = self.local();
-        let index = repo.index_or_empty().map_err(|e| Refusal::Unsupported {
+    /// Reads the index; `GIT_INDEX_FILE` is heeded.
+    pub fn index(&self) -> Result<Index<'_>> {
+        let state = self.local().index_or_empty().map_err(|e| Refusal::Unsupported {
             what: format!("the index cannot be read: {}", explain(&e)),
             remedy: "git status    (git itself may say more)".into(),
         })?;
-        let mut entries = Vec::with_capacity(index.entries().len());
-        for entry in index.entries() {
+        Ok(Index { repo: self, state })
+    }
+}
+
+impl Index<'_> {
+    /// Returns the entry at `path`; one of its entries, if it is a directory; none if there is nothing.
+    pub fn at(&self, path: &str) -> Result<Option<TreeEntry>> {
+        let below = format!("{path}/");
+        let entries = self.state.entries();
+        let found = entries.iter().find(|entry| {
+            let found = entry.path(&self.state);
+            let listed = !entry.flags.contains(Flags::INTENT_TO_ADD);
+            listed && (found == path.as_bytes() || found.starts_with(below.as_bytes()))
+        });
+        let Some(entry) = found else { return Ok(None) };
+        let path = entry.path(&self.state);
+        let kind = match entry.mode {
+            Mode::DIR => EntryKind::Regular,
+            mode => kind_of(path, mode)?,
+        };
+        Ok(Some(TreeEntry {
+            path: RepoPath::new(path),
+            kind,
+            id: from_gix(&entry.id),
+        }))
+    }
+
+    /// Returns the entries of the index that a commit would take and that differ from the tree `head`, and those whose
+    /// path `keep` wants besides, in the order of the index.
+    ///
+    /// Entries that are only intended to be added are not part of a commit. The directories of a sparse index are
+    /// replaced by what they hold. What the index knows to be the same directory as in `head` is not compared again: git
+    /// itself would write that directory's id into the commit.
+    pub fn staged(&self, head: Option<&ObjectId>, keep: impl Fn(&[u8]) -> bool) -> Result<Vec<Staged>> {
+        let index: &gix::index::State = &self.state;
+        let repo = self.repo.local();
+        let mut comparison = Comparison {
+            repo: &repo,
+            index,
+            changes: vec![Change::None; index.entries().len()],
+        };
+        let all = 0..index.entries().len();
+        comparison.directory(all, 0, index.tree(), head.map(to_gix))?;
+        let changes = comparison.changes;
+        let mut entries = Vec::new();
+        for (entry, change) in index.entries().iter().zip(changes) {
             if entry.flags.contains(Flags::INTENT_TO_ADD) {
                 continue;
             }
-            let path = entry.path(&index);
+            let path = entry.path(index);
             let id = from_gix(&entry.id);
             if entry.mode == Mode::DIR {
-                self.expand(path, &id, &mut entries)?;
+                self.expand(path, &id, change, &keep, &mut entries)?;
                 continue;
             }
-            let kind = entry
-                .mode
-                .to_tree_entry_mode()
-                .and_then(|mode| entry_kind(mode.kind()))
-                .ok_or_else(|| Refusal::Unsupported {
-                    what: format!("the index has {} with mode {:?}", shown(path), entry.mode),
-                    remedy: "git status    (git itself may say more)".into(),
-                })?;
-            entries.push(TreeEntry {
-                path: RepoPath::new(path),
-                kind,
-                id,
+            if change == Change::None && !keep(path) {
+                continue;
+            }
+            entries.push(Staged {
+                entry: TreeEntry {
+                    path: RepoPath::new(path),
+                    kind: kind_of(path, entry.mode)?,
+                    id,
+                },
+                change,
             });
         }
         Ok(entries)
     }
 
-    fn expand(&self, directory: &[u8], tree: &ObjectId, entries: &mut Vec<TreeEntry>) -> Result<()> {
-        for mut entry in self.tree_entries(tree)? {
+    fn expand(
+        &self,
+        directory: &[u8],
+        tree: &ObjectId,
+        change: Change,
+        keep: &impl Fn(&[u8]) -> bool,
+        entries: &mut Vec<Staged>,
+    ) -> Result<()> {
+        for mut entry in self.repo.tree_entries(tree)? {
             let directory = directory.strip_suffix(b"/").unwrap_or(directory);
             entry.path = RepoPath::new(&[directory, b"/", entry.path.as_bytes()].concat());
-            entries.push(entry);
+            if change != Change::None || keep(entry.path.as_bytes()) {
+                entries.push(Staged { entry, change });
+            }
         }
         Ok(())
     }
 }
+
+fn kind_of(path: &[u8], mode: Mode) -> Result<EntryKind> {
+    mode.to_tree_entry_mode()
+        .and_then(|mode| entry_kind(mode.kind()))
+        .ok_or_else(|| Refusal::Unsupported {
+            what: format!("the index has {} with mode {mode:?}", shown(path)),
+            remedy: "git status    (git itself may say more)".into(),
+        })
+}
+
+impl Change {
+    fn of(is_there: bool, is_same: bool) -> Self {
+        match (is_there, is_same) {
+            (true, true) => Self::None,
+            (true, false) => Self::Modified,
+            (false, _) => Self::Added,
+        }
+    }
+}
+
+/// Finds out which entries of an index differ from a tree.
+struct Comparison<'a> {
+    repo: &'a gix::Repository,
+    index: &'a gix::index::State,
+    changes: Vec<Change>,
+}
+
+impl Comparison<'_> {
+    /// Compares the entries in `range`, which all lie below a directory whose path takes `prefix` bytes, with `tree`.
+    fn directory(
+        &mut self,
+        range: Range<usize>,
+        prefix: usize,
+        known: Option<&CacheTree>,
+        tree: Option<gix::ObjectId>,
+    ) -> Result<()> {
+        if let (Some(known), Some(tree)) = (known, &tree)
+            && known.num_entries.is_some()
+            && known.id == *tree
+        {
+            return Ok(());
+        }
+        let below = match tree {
+            Some(id) => self.children(id)?,
+            None => HashMap::new(),
+        };
+        let mut at = range.start;
+        while at < range.end {
+            let entry = &self.index.entries()[at];
+            let path = &entry.path(self.index)[prefix..];
+            let Some(slash) = path.iter().position(|byte| *byte == b'/') else {
+                let mode = entry.mode.to_tree_entry_mode();
+                let committed = below.get(path);
+                let same = committed.is_some_and(|(kind, id)| {
+                    *kind == mode.map(|mode| mode.kind()) && *id == entry.id && entry.flags.stage_raw() == 0
+                });
+                self.changes[at] = Change::of(committed.is_some(), same);
+                at += 1;
+                continue;
+            };
+            let (name, step) = (path[..slash].to_vec(), path[..=slash].to_vec());
+            let length = self.index.entries()[at..range.end]
+                .partition_point(|entry| entry.path(self.index)[prefix..].starts_with(&step));
+            let subtree = below
+                .get(&name)
+                .filter(|(kind, _)| *kind == Some(gix::objs::tree::EntryKind::Tree));
+            let subtree = subtree.map(|(_, id)| *id);
+            if entry.mode == Mode::DIR && path.len() == step.len() {
+                self.changes[at] = Change::of(subtree.is_some(), subtree == Some(entry.id));
+                at += 1;
+                continue;
+            }
+            let child = known.and_then(|known| known.children.iter().find(|child| child.name[..] == name[..]));
+            self.directory(at..at + length, prefix + step.len(), child, subtree)?;
+            at += length;
+        }
+        Ok(())
+    }
+
+    fn children(&self, id: gix::ObjectId) -> Result<Children> {
+        let tree = self.repo.find_tree(id).map_err(|e| object_error(id, &e))?;
+        ensure_intact(id, "tree", &tree.data)?;
+        let entries = TreeRefIter::from_bytes(&tree.data, id.kind());
+        entries
+            .map(|entry| {
+                let entry = entry.map_err(|e| super::corrupt_object(id, &e.to_string()))?;
+                Ok((entry.filename.to_vec(), (Some(entry.mode.kind()), entry.oid.to_owned())))
+            })
+            .collect()
+    }
+}
+
+type Children = HashMap<Vec<u8>, (Option<gix::objs::tree::EntryKind>, gix::ObjectId)>;

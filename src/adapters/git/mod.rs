@@ -1,14 +1,23 @@
 //! A git repository: found as git finds it, and asked for commits, configuration and places.
 
 pub mod blobs;
+pub mod canary;
 pub mod digest_cache;
 pub mod history;
 pub mod hooks_dir;
 pub mod index;
+mod objects;
+pub mod pack_tree;
+mod staging;
+mod sweep;
 pub mod tree;
+pub mod work_tree;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use objects::Joined;
+pub use objects::ObjectPlaces;
 
 use gix::bstr::ByteSlice;
 
@@ -21,6 +30,8 @@ const DELTA_CACHE: &str = "core.deltaBaseCacheLimit=25165824";
 /// A repository; cheap to share among threads.
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
+    /// Joins several object directories into one, where git named them.
+    _joined: Option<Joined>,
 }
 
 /// A commit, as much of it as is needed here.
@@ -35,8 +46,8 @@ pub struct Commit {
 }
 
 impl Repository {
-    /// Opens the repository that git would use in `directory`, heeding `GIT_DIR` and its kin.
-    pub fn discover(directory: &Path) -> Result<Self> {
+    /// Opens the repository that git would use in `directory`, heeding `GIT_DIR` and its kin, with the objects in `places`.
+    pub fn discover(directory: &Path, places: &ObjectPlaces) -> Result<Self> {
         let mut trust = gix::sec::trust::Mapping::<gix::open::Options>::default();
         for options in [&mut trust.full, &mut trust.reduced] {
             // A repository of another owner is read as any other: nothing in it is executed, and every object must count.
@@ -46,8 +57,7 @@ impl Repository {
             match_ceiling_dir_or_error: false,
             ..Default::default()
         };
-        gix::ThreadSafeRepository::discover_with_environment_overrides_opts(directory, upwards, trust)
-            .map(|shared| Self { shared })
+        let mut shared = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(directory, upwards, trust)
             .map_err(|e| {
                 let absent = e.downcast_any_ref::<gix::discover::upwards::Error>().is_some();
                 let from_environment = e.is_not_found();
@@ -60,13 +70,25 @@ impl Repository {
                     what: format!("the repository cannot be opened: {}", explain(&e)),
                     remedy: "git status    (git itself may say more)".into(),
                 }
-            })
+            })?;
+        let joined = objects::join(&mut shared, directory, places)?;
+        Ok(Self {
+            shared,
+            _joined: joined,
+        })
     }
 
     /// Returns a handle for one thread. Replacement objects are local to a clone and never looked at.
     fn local(&self) -> gix::Repository {
         let mut repo = self.shared.to_thread_local();
         repo.objects.ignore_replacements = true;
+        repo
+    }
+
+    /// Returns a handle for a thread that reads much, and looks for no new packs meanwhile.
+    fn worker(&self) -> gix::Repository {
+        let mut repo = self.local();
+        repo.objects.refresh_never();
         repo
     }
 
@@ -91,6 +113,30 @@ impl Repository {
                 line: None,
                 problem: format!("{key}: {}", explain(&e)),
             })
+    }
+
+    /// Returns a value of the git configuration.
+    pub fn config_text(&self, key: &str) -> Option<String> {
+        let value = self.local().config_snapshot().string(key)?;
+        Some(value.to_str_lossy().into_owned())
+    }
+
+    /// Returns the name of a remote: that of the branch or the first one.
+    pub fn any_remote(&self) -> Option<String> {
+        let repo = self.local();
+        let names = repo.remote_names();
+        names.iter().next().map(|name| name.to_str_lossy().into_owned())
+    }
+
+    /// Returns the name of the remote that is configured with just this URL.
+    pub fn remote_of(&self, url: &str) -> Option<String> {
+        let repo = self.local();
+        let names = repo.remote_names();
+        names.iter().map(|name| name.to_str_lossy().into_owned()).find(|name| {
+            ["url", "pushurl"]
+                .iter()
+                .any(|key| self.config_text(&format!("remote.{name}.{key}")).as_deref() == Some(url))
+        })
     }
 
     /// Returns the short name of the branch that HEAD is on.

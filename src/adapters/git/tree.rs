@@ -33,6 +33,34 @@ impl Repository {
         }
     }
 
+    /// Returns the id of a commit's tree.
+    pub(super) fn commit_tree(&self, commit: &ObjectId) -> Result<ObjectId> {
+        super::history::tree_of(&self.local(), to_gix(commit)).map(|id| from_gix(&id))
+    }
+
+    /// Returns the bytes of a tree.
+    pub(super) fn tree_bytes(&self, id: gix::ObjectId) -> Result<Vec<u8>> {
+        let repo = self.local();
+        let tree = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
+        ensure_intact(id, "tree", &tree.data)?;
+        Ok(tree.detach().data)
+    }
+
+    /// Returns the id of the tree at the directory `path` in a tree, itself for the empty path; none if there is none.
+    pub fn directory_in_tree(&self, tree: &ObjectId, path: &[u8]) -> Result<Option<ObjectId>> {
+        if path.is_empty() {
+            return Ok(Some(*tree));
+        }
+        let repo = self.local();
+        let id = to_gix(tree);
+        let root = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
+        let segments = path.split(|byte| *byte == b'/');
+        let entry = root.lookup_entry(segments).map_err(|e| object_error(id, &e))?;
+        Ok(entry
+            .filter(|entry| entry.mode().is_tree())
+            .map(|entry| from_gix(&entry.object_id())))
+    }
+
     /// Returns the bytes of the regular file at `path` in a tree; none if there is nothing.
     pub fn file_in_tree(&self, tree: &ObjectId, path: &str) -> Result<Option<Vec<u8>>> {
         let repo = self.local();

@@ -5,20 +5,17 @@ use std::time::Duration;
 
 use crate::cli::env;
 use crate::cli::output::Output;
-use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, quoted, size, without_password};
+use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, size, without_password};
 use crate::format::digest::Digest;
-use crate::format::protected::{Origin, Policy};
 use crate::format::repo_path::{harmless, shown};
 use crate::ops::Context;
 use crate::ops::diff::DiffReport;
-use crate::ops::hook::{CommitVerdict, PushVerdict};
 use crate::ops::init::InitReport;
 use crate::ops::inspect::InspectReport;
-use crate::ops::install::HooksReport;
+use crate::ops::install::{ALL_HOOKS, HooksReport};
 use crate::ops::seal::{Notice, SealReport};
 use crate::ops::state::State;
 use crate::ops::verify::VerifyReport;
-use crate::rules::scan::{Leak, LeakCode};
 
 pub(crate) fn init(output: &mut Output, ctx: &Context, report: &InitReport) {
     let mut row = |label: &str, what: &str, about: &str| {
@@ -61,7 +58,7 @@ pub(crate) fn init(output: &mut Output, ctx: &Context, report: &InitReport) {
 
 fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
     let mut names: Vec<_> = report.changed.iter().chain(&report.unchanged).copied().collect();
-    names.sort_by_key(|name| crate::ops::install::HOOKS.iter().position(|hook| hook == name));
+    names.sort_by_key(|name| ALL_HOOKS.iter().position(|hook| hook == name));
     let about = if report.changed.is_empty() {
         " (they were there)"
     } else {
@@ -69,6 +66,18 @@ fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
     };
     let directory = path_from(&ctx.cwd, &report.directory);
     output.line(&format!("{:<10} {} in {directory}{about}", "hooks", names.join(", ")));
+    for hook in &report.chained {
+        output.line(&format!(
+            "{:<10} {hook}: the hook that was there runs first, as {hook}.chained",
+            "chained"
+        ));
+    }
+    for hook in &report.configured {
+        output.line(&format!(
+            "{:<10} {hook}: in git's configuration, beside the hook that is there",
+            "configured"
+        ));
+    }
 }
 
 pub(crate) fn installed(output: &mut Output, ctx: &Context, report: &HooksReport) {
@@ -302,140 +311,8 @@ pub(crate) fn inspected(output: &mut Output, report: &InspectReport) {
     columns(output, &rows);
 }
 
-pub(crate) fn commit_verdict(output: &mut Output, verdict: &CommitVerdict) {
-    let leaks = &verdict.leaks;
-    if leaks.is_empty() {
-        return;
-    }
-    let what = match leaks.len() {
-        1 => "1 protected file is staged in plaintext".to_owned(),
-        n => format!("{n} protected files are staged in plaintext"),
-    };
-    let mut text = format!("git-pack: {}, {what}\n\n", paint(BLOCKS, "commit blocked"));
-    let rows: Vec<_> = leaks.iter().map(|leak| leak_row(&leak.leak)).collect();
-    text.push_str(&aligned(&rows, "  "));
-    text.push('\n');
-    let names = |new: bool| -> String {
-        let matching = leaks.iter().filter(|leak| leak.is_new == new);
-        matching
-            .map(|leak| format!(" {}", pathspec(leak.leak.entry.path.as_bytes())))
-            .collect()
-    };
-    let sealable: String = leaks
-        .iter()
-        .filter(|leak| leak.leak.code == LeakCode::PlaintextProtected)
-        .map(|leak| format!(" --attach {}", argument(leak.leak.entry.path.as_bytes())))
-        .collect();
-    let git = env::git_at_top();
-    let mut advice = Vec::new();
-    if leaks.iter().any(|leak| leak.is_new) {
-        advice.push((
-            "leave out of the commit",
-            format!("{git} restore --staged --{}", names(true)),
-        ));
-    }
-    if leaks.iter().any(|leak| !leak.is_new) {
-        advice.push((
-            "stop tracking, keep on disk",
-            format!("{git} rm --cached --{}", names(false)),
-        ));
-    }
-    if !sealable.is_empty() {
-        advice.push(("then publish sealed", format!("{git} pack seal{sealable}")));
-        advice.push(("or decide otherwise", "[[protect]] in .gitpack.toml".into()));
-    }
-    text.push_str(&advise(&advice));
-    output.err(&text);
-}
-
-pub(crate) fn push_verdict(output: &mut Output, remote: &str, verdict: &PushVerdict, time: Duration) {
-    if verdict.leaks.is_empty() {
-        return;
-    }
-    let mut text = format!(
-        "git-pack: {}, {} in {}\n\n",
-        paint(BLOCKS, &format!("push to {} blocked", remote_name(remote))),
-        count(verdict.leaks.len() as u64, "leak"),
-        count(verdict.commits, "new commit"),
-    );
-    let rows: Vec<_> = verdict
-        .leaks
-        .iter()
-        .map(|found| {
-            let commit = found.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
-            let [path, class, rule] = leak_row(&found.leak);
-            [commit, path, class, rule]
-        })
-        .collect();
-    let lines = aligned(&rows, "  ");
-    for (line, found) in lines.lines().zip(&verdict.leaks) {
-        text.push_str(line);
-        text.push('\n');
-        if let Some(deleted) = found.deleted_in {
-            text.push_str(&format!(
-                "            deleted again in {}, but the push would still publish it\n",
-                deleted.short()
-            ));
-        }
-    }
-    text.push('\n');
-    if let Some(first) = verdict.leaks.iter().find(|found| found.leak.entry.commit.is_some()) {
-        let commit = first.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
-        let command = match first.is_root {
-            true => "git rebase -i --root".to_owned(),
-            false => format!("git rebase -i {commit}^"),
-        };
-        text.push_str("  these commits are not pushed yet; take the files out of them:\n");
-        text.push_str(&format!("    {}\n", paint(TYPE, &command)));
-    }
-    text.push_str(&format!(
-        "  examined {}, {} in {}\n",
-        count(verdict.commits, "commit"),
-        count(verdict.entries, "blob"),
-        duration(time)
-    ));
-    output.err(&text);
-}
-
-/// Returns a path as a pathspec that means it and nothing else.
-fn pathspec(path: &[u8]) -> String {
-    let magic = path.starts_with(b":") || path.iter().any(|b| b"*?[\\".contains(b));
-    match magic {
-        true => quoted(&[b":(literal)", path].concat()),
-        false => quoted(path),
-    }
-}
-
-/// Returns a path as an argument that is no flag.
-fn argument(path: &[u8]) -> String {
-    match path.starts_with(b"-") {
-        true => quoted(&[b"./", path].concat()),
-        false => quoted(path),
-    }
-}
-
-fn leak_row(leak: &Leak) -> [String; 3] {
-    let policy = match leak.policy {
-        Policy::Internal => "not on a public remote",
-        Policy::Never | Policy::Allowed => "never in plaintext",
-    };
-    let origin = match leak.origin {
-        Origin::BuiltIn => "(built in)",
-        Origin::Config => "(.gitpack.toml)",
-    };
-    let path = match leak.entry.path.as_bytes() {
-        b"" => format!("blob {}", leak.entry.id.short()),
-        path => shown(path),
-    };
-    [
-        path,
-        format!("{}, {policy}", leak.class),
-        format!("rule {}   {origin}", leak.rule),
-    ]
-}
-
 /// Returns rows in aligned columns, a line each.
-fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> String {
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     let mut text = String::new();
@@ -456,7 +333,7 @@ fn columns<const N: usize>(output: &mut Output, rows: &[[String; N]]) {
     }
 }
 
-fn advise(advice: &[(&str, String)]) -> String {
+pub(super) fn advise(advice: &[(&str, String)]) -> String {
     let width = advice.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
     advice
         .iter()
@@ -473,7 +350,7 @@ fn short(text: &str) -> String {
 }
 
 /// Shortens a recipient to its two ends.
-fn short_key(recipient: &str) -> String {
+pub(super) fn short_key(recipient: &str) -> String {
     match recipient.is_ascii() && recipient.len() > 20 {
         true => format!("{}…{}", &recipient[..7], &recipient[recipient.len() - 4..]),
         false => shown(recipient.as_bytes()),
@@ -481,7 +358,7 @@ fn short_key(recipient: &str) -> String {
 }
 
 /// Returns a remote's name; of a URL, without a password that may be in it.
-fn remote_name(remote: &str) -> String {
+pub(super) fn remote_name(remote: &str) -> String {
     if remote.is_empty() {
         return "the remote".into();
     }
@@ -489,7 +366,7 @@ fn remote_name(remote: &str) -> String {
 }
 
 /// Returns `path` as it is written from `from`, where it lies below that, else whole.
-fn path_from(from: &Path, path: &Path) -> String {
+pub(super) fn path_from(from: &Path, path: &Path) -> String {
     let path = match path.strip_prefix(from) {
         Ok(below) if !below.as_os_str().is_empty() => below,
         _ => path,
@@ -497,7 +374,7 @@ fn path_from(from: &Path, path: &Path) -> String {
     shown(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
 }
 
-fn tilde(path: &Path) -> String {
+pub(super) fn tilde(path: &Path) -> String {
     match env::home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
         Some(below) => format!("~/{}", below.display()),
         None => path.display().to_string(),

@@ -3,10 +3,14 @@
 use serde_json::{Value, json};
 
 use crate::format::canonical_json::to_document;
+use crate::format::repo_path::shown;
 use crate::ops::diff::DiffReport;
 use crate::ops::inspect::InspectReport;
+use crate::ops::scan::ScanReport;
+use crate::ops::scan::surfaces::Surface;
 use crate::ops::state::State;
 use crate::ops::verify::VerifyReport;
+use crate::rules::protect::Cause;
 use crate::rules::verify::{Finding, FindingKind};
 
 /// Returns the `pack.state.v0` document.
@@ -59,6 +63,57 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
         });
     }
     to_document(&document)
+}
+
+/// Returns the `pack.scan.v0` document.
+pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
+    let findings = report.leaks.iter().map(|found| {
+        let leak = &found.leak;
+        let (by, rule) = match &leak.cause {
+            Cause::Glob(glob) => ("path", glob.clone()),
+            Cause::Content(format) => ("content", format.as_str().to_owned()),
+        };
+        json!({
+            "code": leak.code.as_str(),
+            "path": shown(leak.entry.path.as_bytes()),
+            "class": leak.class,
+            "policy": leak.policy,
+            "matched_by": by,
+            "rule": rule,
+            "origin": leak.origin,
+            "detail": leak.detail,
+            "blob": leak.entry.id.hex(),
+            "commit": leak.entry.commit.map(|id| id.hex()),
+            "deleted_in": found.deleted_in.map(|id| id.hex()),
+            "released_by_this_change": found.weakened,
+        })
+    });
+    let surface = match surface {
+        Surface::Staged => "staged",
+        Surface::WorkTree { .. } => "worktree",
+        Surface::Revision(_) => "rev",
+        Surface::Range(_) => "range",
+        Surface::All => "all",
+    };
+    let notices = report
+        .weakened
+        .iter()
+        .map(|what| json!({ "code": "POLICY_WEAKENED", "message": what }));
+    let examined = &report.examined;
+    to_document(&json!({
+        "version": "pack.scan.v0",
+        "outcome": if report.is_clean() { "CLEAN" } else { "LEAK" },
+        "surface": surface,
+        "findings": findings.collect::<Vec<_>>(),
+        "notices": notices.collect::<Vec<_>>(),
+        "examined": {
+            "commits": examined.commits,
+            "blobs": examined.blobs,
+            "bytes": examined.bytes,
+            "remembered_commits": examined.remembered_commits,
+            "remembered_blobs": examined.remembered_blobs,
+        },
+    }))
 }
 
 /// Returns the `pack.diff.v0` document.

@@ -1,8 +1,11 @@
 //! Standard output for results, standard error for people.
 
+pub(super) mod guard;
 pub(super) mod human;
 pub(super) mod json;
 pub(super) mod refusal;
+pub(super) mod sarif;
+pub(super) mod status;
 pub(crate) mod words;
 
 use std::io::{self, Write};

@@ -56,7 +56,7 @@ pub(crate) fn envelope(refusal: &Refusal) -> Vec<u8> {
 fn code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::Io { .. } | Refusal::NotRegular { .. } | Refusal::ChangedWhileRead { .. } => Code::Io,
-        Refusal::OutputExists { .. } | Refusal::UnsafePath { .. } => Code::Io,
+        Refusal::OutputExists { .. } | Refusal::UnsafePath { .. } | Refusal::TwinDiffers { .. } => Code::Io,
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
         Refusal::Empty => Code::Empty,
         Refusal::BadPack { .. } => Code::BadPack,
@@ -70,7 +70,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Crypto { .. } => Code::Crypto,
         Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
         Refusal::Corrupt { .. } => Code::Corrupt,
-        Refusal::Unsupported { .. } => Code::Unsupported,
+        Refusal::Unsupported { .. } | Refusal::HookManager { .. } => Code::Unsupported,
     }
 }
 
@@ -102,6 +102,12 @@ fn explain(refusal: &Refusal) -> Text {
     let (message, detail) = message(refusal);
     let (next, hint) = remedy(refusal);
     let more = match refusal {
+        Refusal::HookManager { place, lines, .. } => {
+            let lead = format!("add {place}:");
+            std::iter::once(lead)
+                .chain(lines.iter().map(|line| format!("    {line}")))
+                .collect()
+        }
         Refusal::Duplicate { sources, .. } => sources.iter().map(|s| format!("from       {s}")).collect(),
         Refusal::NoRecipients { artifacts, .. } => {
             let mut lines: Vec<_> = artifacts.iter().take(10).cloned().collect();
@@ -140,6 +146,10 @@ fn message(refusal: &Refusal) -> (String, Value) {
         Refusal::OutputExists { path, .. } => (
             format!("{} exists and is not an empty directory", show(path)),
             json!({ "path": show(path) }),
+        ),
+        Refusal::TwinDiffers { path, why } => (
+            format!("{} would be written over, and {why}", show(path)),
+            json!({ "path": show(path), "reason": why }),
         ),
         Refusal::UnsafePath { path, reason } => (
             format!("{path} cannot be a member of a pack: {reason}"),
@@ -218,6 +228,18 @@ fn message(refusal: &Refusal) -> (String, Value) {
         ),
         Refusal::Corrupt { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::Unsupported { what, .. } => (what.clone(), json!({ "what": what })),
+        Refusal::HookManager {
+            manager,
+            directory,
+            lines,
+            ..
+        } => (
+            format!(
+                "{} belongs to {manager}, which would write over other hooks",
+                show(directory)
+            ),
+            json!({ "manager": manager, "directory": show(directory), "lines": lines }),
+        ),
     }
 }
 
@@ -226,6 +248,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     let next = |command: &str| (Some(command.to_owned()), None);
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
+        Refusal::TwinDiffers { .. } => (Some(env::invocation_with("--force")), None),
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("git pack seal --output <another directory>"),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
@@ -244,6 +267,10 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
+        Refusal::HookManager { .. } => (
+            Some("git pack install --force".into()),
+            Some("or chain them all the same: git pack install --force".into()),
+        ),
         Refusal::BadPack { .. } => hint("seal it again, or fetch it again from where it came"),
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => {
             hint("rename one of them, or seal them in two packs")

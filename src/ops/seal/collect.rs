@@ -92,7 +92,7 @@ pub struct Protected {
 
 pub(super) fn protect(path: MemberPath, source: Source, verdict: Option<Verdict>, otherwise: &str) -> Protected {
     let (class, policy, rule) = match verdict {
-        Some(verdict) => (verdict.class, verdict.policy, verdict.glob),
+        Some(verdict) => (verdict.class, verdict.policy, verdict.cause.to_string()),
         None => ("attached".into(), Policy::Never, otherwise.into()),
     };
     Protected {

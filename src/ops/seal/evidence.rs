@@ -257,7 +257,7 @@ struct Origin {
 
 impl Origin {
     fn of(ctx: &Context, rev: &str) -> Result<Self> {
-        let repo = Repository::discover(&ctx.cwd)?;
+        let repo = ctx.repository()?;
         let commit = repo.commit(rev)?;
         let entries = repo.tree_entries(&commit.tree)?;
         Ok(Self {
@@ -285,7 +285,7 @@ struct Governed {
 impl Governed {
     /// Takes the configurations that have a say about artifacts on disk: that of `HEAD` and that of the work tree.
     fn on_disk(ctx: &Context) -> Result<Option<Self>> {
-        let repo = match Repository::discover(&ctx.cwd) {
+        let repo = match ctx.repository() {
             Err(Refusal::NotARepository { .. }) => return Ok(None),
             other => other?,
         };

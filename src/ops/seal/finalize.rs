@@ -180,7 +180,7 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
         if let Some(verdict) = verdict {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
-                protected: format!("rule {} of class {} protects it", verdict.glob, verdict.class),
+                protected: format!("rule {} of class {} protects it", verdict.cause, verdict.class),
             });
         }
     }

@@ -20,6 +20,9 @@ use crate::format::timestamp::Timestamp;
 use crate::format::witness::Input;
 use crate::ops::{Context, verify};
 
+/// Where packs of this repository lie, below the top of its work tree.
+pub const OUTPUT_DIRECTORY: &str = "_PACK_RUN";
+
 /// What to seal, and how.
 #[derive(Clone, Debug, Default)]
 pub struct SealRequest {

@@ -74,9 +74,9 @@ fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
         .collect();
     if let Some(repo) = plan.repo.as_ref().filter(|_| !blobs.is_empty()) {
         let ids: Vec<ObjectId> = blobs.iter().map(|(_, id)| *id).collect();
-        let copies = repo.with_blobs(&ids, |at, blob| {
+        let copies = repo.with_blobs(&ids, |at, mut blob| {
             let (index, id) = &blobs[at];
-            copy(staging, &plan.plain[*index].path, blob, |e| blobs::reading(id, &e))
+            copy(staging, &plan.plain[*index].path, &mut blob, |e| blobs::reading(id, &e))
         })?;
         for ((at, _), copy) in blobs.iter().zip(copies) {
             staged[*at] = Some(copy);
@@ -222,8 +222,8 @@ impl Sealer<'_> {
             Source::Blob(id) => {
                 let repo = self.plan.repo.as_ref().expect("blobs come from a repository");
                 let name = PathBuf::from(item.path.as_str());
-                let sealed = repo.with_blobs(std::slice::from_ref(id), |_, blob| {
-                    cipher::encrypt(self.recipients, blob, &file).map_err(|e| e.refusal(&name, &target))
+                let sealed = repo.with_blobs(std::slice::from_ref(id), |_, mut blob| {
+                    cipher::encrypt(self.recipients, &mut blob, &file).map_err(|e| e.refusal(&name, &target))
                 })?;
                 sealed.into_iter().next().expect("one id gives one result or a refusal")
             }

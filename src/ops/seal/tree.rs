@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::adapters::files::{self, Walked};
-use crate::adapters::git::Repository;
 use crate::format::config::FILE_NAME;
 use crate::format::member_path::MemberPath;
 use crate::format::refusal::{Refusal, Result};
@@ -17,14 +16,14 @@ use crate::ops::configuration::{self, Loaded};
 use crate::ops::seal::collect::{
     Plain, Plan, Protected, Source, TreePlan, is_artifact, member_path, protect, recipients_for, same_but_for_case,
 };
-use crate::ops::seal::{Notice, SealRequest};
+use crate::ops::seal::{Notice, OUTPUT_DIRECTORY, SealRequest};
 use crate::ops::{Context, state};
 use crate::rules::globs::{Case, Globs};
 use crate::rules::protect::Registry;
 
 /// Collects a tree pack.
 pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
-    let repo = match Repository::discover(&ctx.cwd) {
+    let repo = match ctx.repository() {
         // Without a repository there is nothing to seal unless artifacts are named.
         Err(Refusal::NotARepository { .. }) if request.rev.is_none() && request.attach.is_empty() => {
             return Err(Refusal::Empty);
@@ -103,7 +102,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         plain,
         protected,
         recipients,
-        default_directory: work_tree.map(|root| root.join("_PACK_RUN")),
+        default_directory: work_tree.map(|root| root.join(OUTPUT_DIRECTORY)),
         notices,
         repo: Some(repo),
     })
@@ -143,7 +142,7 @@ impl Attached<'_> {
                 // What may lie in there cannot be judged, and must not be left out in silence.
                 return Err(Refusal::io("listing", &root.join(OsStr::from_bytes(&path)))(e));
             }
-            let Some(index) = set.matching(&path).next() else {
+            let Some(index) = set.matching(&path).into_iter().next() else {
                 continue;
             };
             used.extend(set.matching(&path));

@@ -3,6 +3,7 @@
 mod keys;
 mod pem;
 mod pointer;
+pub use pointer::claims_age;
 mod sample;
 mod tables;
 mod tensors;
@@ -28,6 +29,9 @@ pub const BOUNDS: Bounds = Bounds {
     total: 256 << 20,
     members: 10_000,
 };
+
+/// Counts up whenever something more, or something less, is recognised: what was judged before is judged again.
+pub const VERSION: u32 = 1;
 
 /// What was recognised in a blob.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -1,0 +1,137 @@
+//! A canary: a protected file in an index and a commit that nobody else sees, given to a hook as git would give it.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::adapters::git::Repository;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+
+/// The canary's path: no rule can release it.
+pub const PATH: &str = "_PACK_RUN/git-pack-canary";
+
+/// The ref under which it would be pushed.
+const REF: &str = "refs/heads/git-pack-canary";
+
+/// A canary in a temporary place; gone when dropped. The repository itself is not written to.
+pub struct Canary {
+    directory: tempfile::TempDir,
+    cwd: PathBuf,
+    objects: PathBuf,
+    commit: ObjectId,
+    zero: ObjectId,
+}
+
+/// What a hook did with the canary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether it said yes.
+    pub passed: bool,
+    /// What it said besides.
+    pub words: String,
+}
+
+impl Canary {
+    /// Makes blob, index, tree and commit in a temporary object directory.
+    pub fn plant(repo: &Repository, cwd: &Path) -> Result<Self> {
+        let failed = |e: std::io::Error| Refusal::io("making a canary in", Path::new("a temporary directory"))(e);
+        let directory = tempfile::Builder::new()
+            .prefix("git-pack-canary-")
+            .tempdir()
+            .map_err(failed)?;
+        for name in ["objects", "objects/info", "objects/pack"] {
+            std::fs::create_dir(directory.path().join(name)).map_err(failed)?;
+        }
+        let objects = repo.common_dir().join("objects");
+        let mut canary = Self {
+            objects: std::fs::canonicalize(&objects).unwrap_or(objects),
+            cwd: repo.work_tree().unwrap_or_else(|| cwd.to_owned()),
+            commit: repo.zero_id(),
+            zero: repo.zero_id(),
+            directory,
+        };
+        let blob = canary.ask(&["hash-object", "-w", "--stdin"], b"a canary, not a secret\n")?;
+        let head = repo.has_commit();
+        if head {
+            canary.ask(&["read-tree", "HEAD"], b"")?;
+        }
+        let entry = format!("100644,{blob},{PATH}");
+        canary.ask(&["update-index", "--add", "--cacheinfo", &entry], b"")?;
+        let tree = canary.ask(&["write-tree"], b"")?;
+        let mut arguments = vec!["commit-tree", "-m", "canary"];
+        if head {
+            arguments.extend(["-p", "HEAD"]);
+        }
+        arguments.push(&tree);
+        let commit = canary.ask(&arguments, b"")?;
+        canary.commit = ObjectId::parse(&commit).ok_or_else(|| said(&commit))?;
+        Ok(canary)
+    }
+
+    /// Gives the canary to a hook, as git itself runs it; `remote` is where it would be pushed.
+    pub fn give_to(&self, hook: &str, remote: &str, url: &str) -> Result<Answer> {
+        let (commit, zero) = (&self.commit, &self.zero);
+        let (arguments, stdin): (Vec<&str>, String) = match hook {
+            "pre-push" => (vec![remote, url], format!("{REF} {commit} {REF} {zero}\n")),
+            "pre-receive" => (vec![], format!("{zero} {commit} {REF}\n")),
+            "reference-transaction" => (vec!["prepared"], format!("{zero} {commit} {REF}\n")),
+            _ => (vec![], String::new()),
+        };
+        let input = self.directory.path().join("stdin");
+        std::fs::write(&input, stdin).map_err(Refusal::io("writing", &input))?;
+        let mut to_stdin = OsString::from("--to-stdin=");
+        to_stdin.push(&input);
+        let mut git = self.git();
+        git.args(["hook", "run", "--ignore-missing"]).arg(to_stdin);
+        git.arg(hook).arg("--").args(arguments);
+        let output = git.output().map_err(|e| said(&e.to_string()))?;
+        Ok(Answer {
+            passed: output.status.success(),
+            words: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    fn ask(&self, arguments: &[&str], stdin: &[u8]) -> Result<String> {
+        let child = self
+            .git()
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = child.map_err(|e| said(&e.to_string()))?;
+        let mut pipe = child.stdin.take().expect("stdin was asked to be a pipe");
+        // git may not want what it is given; what it says then is in its status.
+        drop(pipe.write_all(stdin));
+        drop(pipe);
+        let output = child.wait_with_output().map_err(|e| said(&e.to_string()))?;
+        match output.status.success() {
+            true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            false => Err(said(String::from_utf8_lossy(&output.stderr).trim())),
+        }
+    }
+
+    fn git(&self) -> Command {
+        let place = self.directory.path();
+        let mut git = Command::new("git");
+        git.current_dir(&self.cwd)
+            .env("GIT_INDEX_FILE", place.join("index"))
+            .env("GIT_OBJECT_DIRECTORY", place.join("objects"))
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", &self.objects)
+            .env("GIT_AUTHOR_NAME", "git-pack")
+            .env("GIT_AUTHOR_EMAIL", "git-pack@localhost")
+            .env("GIT_COMMITTER_NAME", "git-pack")
+            .env("GIT_COMMITTER_EMAIL", "git-pack@localhost")
+            .stdin(Stdio::null());
+        git
+    }
+}
+
+fn said(what: &str) -> Refusal {
+    Refusal::Unsupported {
+        what: format!("git did not make a canary: {}", what.replace('\n', " ")),
+        remedy: "git --version    (hooks can be tried out since 2.40)".into(),
+    }
+}

@@ -1,0 +1,176 @@
+//! Object directories that git names in the environment, such as the quarantine of a push (git(1), githooks(5)).
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::adapters::git::explain;
+use crate::format::refusal::{Refusal, Result};
+
+/// Where git said that objects are.
+#[derive(Clone, Debug, Default)]
+pub struct ObjectPlaces {
+    /// `GIT_OBJECT_DIRECTORY`.
+    pub directory: Option<PathBuf>,
+    /// `GIT_ALTERNATE_OBJECT_DIRECTORIES`.
+    pub alternates: Option<OsString>,
+}
+
+/// A directory that names several object directories as its alternates; removed when dropped.
+pub(super) struct Joined {
+    _directory: tempfile::TempDir,
+}
+
+/// Makes the repository read from `places` as well as from its own objects; the library does not do so by itself.
+pub(super) fn join(
+    shared: &mut gix::ThreadSafeRepository,
+    cwd: &Path,
+    places: &ObjectPlaces,
+) -> Result<Option<Joined>> {
+    let own = shared.objects.path().to_owned();
+    let mut directories: Vec<PathBuf> = places.directory.iter().map(|path| cwd.join(path)).collect();
+    let alternates = places.alternates.as_deref().map(|list| split(list.as_bytes()));
+    directories.extend(alternates.into_iter().flatten().map(|path| cwd.join(path)));
+    let canonical = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let own = canonical(&own);
+    let mut list: Vec<PathBuf> = vec![own.clone()];
+    for directory in directories.iter().map(|path| canonical(path)) {
+        if directory.is_dir() && !list.contains(&directory) {
+            list.push(directory);
+        }
+    }
+    if list == [own] {
+        return Ok(None);
+    }
+    let deed = "joining object directories in";
+    let temp = tempfile::Builder::new()
+        .prefix("git-pack-objects-")
+        .tempdir()
+        .map_err(Refusal::io(deed, Path::new("a temporary directory")))?;
+    let info = temp.path().join("info");
+    std::fs::create_dir(&info).map_err(Refusal::io(deed, &info))?;
+    let mut text = Vec::new();
+    for directory in &list {
+        text.extend(quoted(directory.as_os_str().as_bytes()));
+        text.push(b'\n');
+    }
+    let file = info.join("alternates");
+    std::fs::write(&file, text).map_err(Refusal::io(deed, &file))?;
+    let hash = shared.to_thread_local().object_hash();
+    let store = gix::odb::Store::at_opts(
+        temp.path().to_owned(),
+        hash,
+        &mut std::iter::empty(),
+        gix::odb::store::init::Options::default(),
+    )
+    .map_err(|e| Refusal::Unsupported {
+        what: format!("the object directories that git named cannot be read: {}", explain(&e)),
+        remedy: "git fsck".into(),
+    })?;
+    shared.objects = Arc::new(store);
+    Ok(Some(Joined { _directory: temp }))
+}
+
+/// Splits at colons; an entry that begins with a double quote is quoted as in C.
+fn split(list: &[u8]) -> Vec<PathBuf> {
+    let mut entries = Vec::new();
+    let mut rest = list;
+    while !rest.is_empty() {
+        let entry = match rest.strip_prefix(b"\"").map(unquote) {
+            Some(Some((entry, after))) => {
+                rest = after;
+                entry
+            }
+            _ => {
+                let end = rest.iter().position(|byte| *byte == b':').unwrap_or(rest.len());
+                let (entry, after) = rest.split_at(end);
+                rest = after;
+                entry.to_vec()
+            }
+        };
+        rest = rest.strip_prefix(b":").unwrap_or(rest);
+        if !entry.is_empty() {
+            entries.push(PathBuf::from(OsString::from_vec(entry)));
+        }
+    }
+    entries
+}
+
+/// Undoes C-style quoting up to the closing quote; returns what follows it too.
+fn unquote(mut text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut plain = Vec::new();
+    loop {
+        let (first, rest) = text.split_first()?;
+        text = rest;
+        match first {
+            b'"' => return Some((plain, text)),
+            b'\\' => {
+                let (escaped, rest) = text.split_first()?;
+                text = rest;
+                plain.push(match escaped {
+                    b'n' => b'\n',
+                    b't' => b'\t',
+                    b'r' => b'\r',
+                    b'a' => 7,
+                    b'b' => 8,
+                    b'v' => 11,
+                    b'f' => 12,
+                    b'0'..=b'3' => {
+                        let digits = text.get(..2)?;
+                        text = &text[2..];
+                        let octal = std::str::from_utf8(digits).ok()?;
+                        (escaped - b'0') * 64 + u8::from_str_radix(octal, 8).ok()?
+                    }
+                    other => *other,
+                });
+            }
+            other => plain.push(*other),
+        }
+    }
+}
+
+/// Quotes a path as `objects/info/alternates` takes it, where it must be.
+fn quoted(path: &[u8]) -> Vec<u8> {
+    if !path.iter().any(|byte| matches!(byte, b'\n' | b'"' | b'#' | b'\\')) {
+        return path.to_vec();
+    }
+    let mut quoted = vec![b'"'];
+    for byte in path {
+        match byte {
+            b'\n' => quoted.extend(b"\\n"),
+            b'"' | b'\\' => quoted.extend([b'\\', *byte]),
+            byte => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alternates_are_split_as_git_does() {
+        let paths = |list: &[u8]| split(list);
+        assert_eq!(paths(b"/a:/b c"), [PathBuf::from("/a"), PathBuf::from("/b c")]);
+        assert_eq!(
+            paths(br#""/a:b\n\"x\303\244":/c"#),
+            [PathBuf::from("/a:b\n\"xä"), PathBuf::from("/c")]
+        );
+        assert_eq!(paths(b"::"), Vec::<PathBuf>::new());
+        assert_eq!(paths(br#""open"#), [PathBuf::from("\"open")]);
+    }
+
+    #[test]
+    fn quoting_is_undone() {
+        for path in [&b"/plain"[..], b"/with\n\"all\\of it#"] {
+            let text = quoted(path);
+            let read = text
+                .strip_prefix(b"\"")
+                .map_or(text.clone(), |rest| unquote(rest).unwrap().0);
+            assert_eq!(read, path);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! A pack that is tracked: read from the object database, as it stands in a commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::adapters::git::Repository;
+use crate::adapters::git::blobs::{Contents, reading};
+use crate::adapters::pack_dir::{Found, Want, read_from};
+use crate::format::manifest::{MAX_BYTES, ManifestDocument};
+use crate::format::member_path::MANIFEST;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::Result;
+use crate::format::repo_state::{EntryKind, TreeEntry};
+
+/// The entries below a tree that may be the root of a pack.
+pub struct PackTree<'a> {
+    repo: &'a Repository,
+    entries: Vec<TreeEntry>,
+}
+
+impl<'a> PackTree<'a> {
+    /// Lists the tree.
+    pub fn of(repo: &'a Repository, tree: &ObjectId) -> Result<Self> {
+        Ok(Self {
+            repo,
+            entries: repo.tree_entries(tree)?,
+        })
+    }
+
+    /// Reads and parses its manifest; why it is none, if it is none.
+    pub fn manifest(&self) -> Result<Result<ManifestDocument, String>> {
+        let mut entries = self.entries.iter();
+        let Some(entry) = entries.find(|entry| entry.path.as_bytes() == MANIFEST.as_bytes()) else {
+            return Ok(Err("it has no manifest.json".into()));
+        };
+        if !is_file(entry) {
+            return Ok(Err("its manifest.json is not a regular file".into()));
+        }
+        let bytes = self.repo.blob(&entry.id)?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Ok(Err(format!("its manifest.json has more than {MAX_BYTES} bytes")));
+        }
+        Ok(ManifestDocument::parse(&bytes).map_err(|why| format!("manifest.json: {why}")))
+    }
+
+    /// Reads everything but the manifest, as [`crate::adapters::pack_dir::observe`] does on disk.
+    pub fn observe<E: Send>(
+        &self,
+        declared: &BTreeSet<&[u8]>,
+        want: impl Fn(&str) -> Want + Sync,
+        examine: impl Fn(&str, Option<&[u8]>) -> E + Sync,
+    ) -> Result<BTreeMap<Vec<u8>, Found<E>>> {
+        let mut found = BTreeMap::new();
+        let mut members = Vec::new();
+        for entry in &self.entries {
+            let path = entry.path.as_bytes();
+            match entry.kind {
+                EntryKind::Symlink => drop(found.insert(path.to_vec(), Found::NotRegular("a symbolic link"))),
+                EntryKind::Submodule => drop(found.insert(path.to_vec(), Found::NotRegular("a submodule"))),
+                _ if path == MANIFEST.as_bytes() => {}
+                _ if declared.contains(path) => members.push(entry),
+                _ => drop(found.insert(path.to_vec(), Found::Undeclared)),
+            }
+        }
+        let ids: Vec<ObjectId> = members.iter().map(|entry| entry.id).collect();
+        let read = self.repo.with_blobs(&ids, |at, mut blob| {
+            let name = members[at].path.as_str().unwrap_or_default();
+            let size = match &blob {
+                Contents::Whole(bytes) => bytes.len() as u64,
+                Contents::Stream(_, size) => *size,
+            };
+            let mut buffer = vec![0; 128 << 10];
+            read_from(&mut blob, size, want(name), &mut buffer, |content| {
+                examine(name, content)
+            })
+            .map_err(|e| reading(&ids[at], &e))
+        })?;
+        for (entry, read) in members.iter().zip(read) {
+            found.insert(entry.path.as_bytes().to_vec(), Found::Read(read));
+        }
+        Ok(found)
+    }
+}
+
+fn is_file(entry: &TreeEntry) -> bool {
+    matches!(entry.kind, EntryKind::Regular | EntryKind::Executable)
+}

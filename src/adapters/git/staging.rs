@@ -1,0 +1,106 @@
+//! Changes of the index: what is staged and what is no longer tracked, in one step, by git itself.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process::{Command, Stdio};
+
+use crate::adapters::git::Repository;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
+
+impl Repository {
+    /// Stages the files at `add` as they are on disk, and stops tracking those at `remove`; all of it or nothing.
+    ///
+    /// The bytes of `add` are taken as they are: no filter is run on them.
+    pub fn stage(&self, add: &[RepoPath], remove: &[RepoPath]) -> Result<()> {
+        let mut input = Vec::new();
+        let zero = self.zero_id();
+        for path in remove {
+            input.extend(format!("0 {zero}\t").into_bytes());
+            input.extend_from_slice(path.as_bytes());
+            input.push(0);
+        }
+        for path in add {
+            let id = self.write_blob(path)?;
+            input.extend(format!("100644 {id}\t").into_bytes());
+            input.extend_from_slice(path.as_bytes());
+            input.push(0);
+        }
+        let mut command = self.at_top()?;
+        command.args(["update-index", "-z", "--index-info"]);
+        run(command, &input).map(drop)
+    }
+
+    /// Returns whether the file at `path` is tracked, and has no changes that are not staged.
+    pub fn is_staged_as_on_disk(&self, path: &RepoPath) -> Result<bool> {
+        let mut command = self.at_top()?;
+        command.args(["diff-files", "--quiet", "--"]).arg(literal(path));
+        let output = command.output().map_err(|e| failed(&e.to_string()))?;
+        Ok(output.status.success() && self.index()?.at(&String::from_utf8_lossy(path.as_bytes()))?.is_some())
+    }
+
+    /// Returns whether git ignores the file at `path`, tracked or not.
+    pub fn is_ignored(&self, path: &RepoPath) -> Result<bool> {
+        let mut command = self.at_top()?;
+        command.args(["check-ignore", "--quiet", "--no-index", "--"]);
+        command.arg(OsStr::from_bytes(path.as_bytes()));
+        let output = command.output().map_err(|e| failed(&e.to_string()))?;
+        Ok(output.status.success())
+    }
+
+    /// Returns how many tracked files differ from `HEAD`.
+    pub fn dirty(&self) -> Result<usize> {
+        let mut command = self.at_top()?;
+        command.args(["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames"]);
+        let output = run(command, b"")?;
+        Ok(output.split(|byte| *byte == 0).filter(|line| !line.is_empty()).count())
+    }
+
+    fn write_blob(&self, path: &RepoPath) -> Result<ObjectId> {
+        let mut command = self.at_top()?;
+        command.args(["hash-object", "-w", "--no-filters", "--"]);
+        command.arg(OsStr::from_bytes(path.as_bytes()));
+        let output = run(command, b"")?;
+        let text = String::from_utf8_lossy(&output);
+        ObjectId::parse(text.trim()).ok_or_else(|| failed(&format!("hash-object said {text:?}")))
+    }
+
+    fn at_top(&self) -> Result<Command> {
+        let root = self.work_tree().ok_or(Refusal::NoWorkTree { what: "staging" })?;
+        let mut command = self.git();
+        command.arg("--work-tree").arg(&root).current_dir(&root);
+        Ok(command)
+    }
+}
+
+fn literal(path: &RepoPath) -> std::ffi::OsString {
+    let mut pathspec = std::ffi::OsString::from(":(literal)");
+    pathspec.push(OsStr::from_bytes(path.as_bytes()));
+    pathspec
+}
+
+fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>> {
+    let child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = child.map_err(|e| failed(&e.to_string()))?;
+    let mut stdin = child.stdin.take().expect("stdin was asked to be a pipe");
+    stdin.write_all(input).map_err(|e| failed(&e.to_string()))?;
+    drop(stdin);
+    let output = child.wait_with_output().map_err(|e| failed(&e.to_string()))?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(failed(String::from_utf8_lossy(&output.stderr).trim())),
+    }
+}
+
+fn failed(why: &str) -> Refusal {
+    Refusal::Unsupported {
+        what: format!("git does not change the index: {}", why.replace('\n', " ")),
+        remedy: "git status    (git itself may say more)".into(),
+    }
+}

@@ -1,0 +1,80 @@
+//! The verdict log of a clone on disk: one file for each registry, appended to under a lock.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::files::{self, create_private_dir};
+use crate::format::digest::Digest;
+use crate::format::object_id::ObjectId;
+use crate::format::verdict_log::VerdictLog;
+
+/// The largest log that is read: some ten million ids.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// So many logs are kept, those used last: a clone has few registries at a time.
+const MAX_LOGS: usize = 8;
+
+/// The log for one registry.
+pub struct Verdicts {
+    path: PathBuf,
+    key: Digest,
+}
+
+impl Verdicts {
+    /// Names the log for `key` below a repository's common directory; nothing is read or created yet.
+    pub fn of(common_dir: &Path, key: Digest) -> Self {
+        let path = common_dir.join("gitpack").join("verdicts").join(key.hex());
+        Self { path, key }
+    }
+
+    /// Reads it; a damaged one is removed, and counts as empty.
+    pub fn load(&self) -> VerdictLog {
+        let Ok(Some(bytes)) = files::read_optional(&self.path, MAX_BYTES) else {
+            return VerdictLog::default();
+        };
+        VerdictLog::parse(&self.key, &bytes).unwrap_or_else(|| {
+            // One that stays is dropped again next time.
+            drop(std::fs::remove_file(&self.path));
+            VerdictLog::default()
+        })
+    }
+
+    /// Adds what was judged clean. A clone that cannot be written to is merely slower.
+    pub fn add(&self, commits: &[ObjectId], blobs: &[ObjectId]) {
+        if commits.is_empty() && blobs.is_empty() {
+            return;
+        }
+        let directory = files::parent(&self.path);
+        if create_private_dir(directory).is_err() {
+            return;
+        }
+        let is_new = !files::exists(&self.path);
+        let file = OpenOptions::new().create(true).append(true).open(&self.path);
+        let written = file.and_then(|mut file: File| {
+            file.lock()?;
+            file.write_all(&VerdictLog::chunk(&self.key, commits, blobs))
+        });
+        if written.is_ok() && is_new {
+            prune(directory);
+        }
+    }
+}
+
+/// Removes the logs that were not used for the longest time.
+fn prune(directory: &Path) {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return;
+    };
+    let mut logs: Vec<_> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+        })
+        .collect();
+    logs.sort();
+    let surplus = logs.len().saturating_sub(MAX_LOGS);
+    for (_, path) in logs.into_iter().take(surplus) {
+        drop(std::fs::remove_file(path));
+    }
+}

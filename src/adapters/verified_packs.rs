@@ -1,0 +1,70 @@
+//! Packs on disk that were verified, and whose files have not changed in size, time or place since.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::files::{self, Durability, Walked, create_private_dir, write_whole};
+use crate::format::digest::{Digest, Hasher};
+
+/// The memory of one clone: a small file for each pack, named after its directory.
+pub struct VerifiedPacks {
+    directory: PathBuf,
+}
+
+impl VerifiedPacks {
+    /// Names the memory below a repository's common directory; nothing is created until something is kept.
+    pub fn of(common_dir: &Path) -> Self {
+        Self {
+            directory: common_dir.join("gitpack").join("verified"),
+        }
+    }
+
+    /// Returns a digest of what can be seen of a pack's files without reading them; none if something is not readable.
+    pub fn print(pack: &Path) -> Option<Digest> {
+        let mut hasher = Hasher::default();
+        hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+        for (path, walked) in files::walk(pack, |_| true) {
+            if !matches!(walked, Walked::File) {
+                return None;
+            }
+            let meta = std::fs::symlink_metadata(pack.join(OsStr::from_bytes(&path))).ok()?;
+            let times = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+            hasher.update(&(path.len() as u64).to_le_bytes());
+            hasher.update(&path);
+            for number in times {
+                hasher.update(&number.to_le_bytes());
+            }
+            for number in [meta.size(), meta.ino(), meta.dev()] {
+                hasher.update(&number.to_le_bytes());
+            }
+        }
+        Some(hasher.finish())
+    }
+
+    /// Returns whether the pack is as it was when it was kept.
+    pub fn knows(&self, pack: &Path) -> bool {
+        let kept = files::read_optional(&self.place(pack), 1 << 10).ok().flatten();
+        let kept = kept.and_then(|text| Digest::parse_hex(std::str::from_utf8(&text).ok()?.trim_end()));
+        kept.is_some() && kept == Self::print(pack)
+    }
+
+    /// Keeps that the pack was verified when it had this print. A clone that cannot be written to is merely slower.
+    pub fn keep(&self, pack: &Path, print: Option<Digest>) {
+        let Some(print) = print else { return };
+        if create_private_dir(&self.directory).is_ok() {
+            let text = format!("{}\n", print.hex());
+            drop(write_whole(
+                &self.place(pack),
+                text.as_bytes(),
+                0o600,
+                Durability::Disposable,
+            ));
+        }
+    }
+
+    fn place(&self, pack: &Path) -> PathBuf {
+        self.directory.join(Digest::of(pack.as_os_str().as_bytes()).hex())
+    }
+}

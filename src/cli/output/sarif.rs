@@ -1,0 +1,126 @@
+//! Findings as SARIF 2.1.0 (OASIS), for whatever shows them beside the code.
+
+use serde_json::json;
+use serde_sarif::sarif::{
+    ArtifactLocation, Location, Message, MultiformatMessageString, PhysicalLocation, PropertyBag, ReportingDescriptor,
+    Result as Finding, ResultLevel, Run, Sarif, Tool, ToolComponent, Version,
+};
+
+use crate::format::canonical_json::to_document;
+use crate::format::digest::Digest;
+use crate::format::repo_path::shown;
+use crate::ops::scan::{Found, ScanReport};
+use crate::rules::protect::Cause;
+use crate::rules::scan::LeakCode;
+
+/// The schema that the document names.
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+
+/// Returns the SARIF document of a scan.
+pub(crate) fn scan(report: &ScanReport) -> Vec<u8> {
+    let rules: Vec<ReportingDescriptor> = LeakCode::ALL
+        .iter()
+        .map(|code| {
+            ReportingDescriptor::builder()
+                .id(code.as_str())
+                .short_description(MultiformatMessageString::builder().text(about(*code)).build())
+                .build()
+        })
+        .collect();
+    let driver = ToolComponent::builder()
+        .name("git-pack")
+        .version(env!("CARGO_PKG_VERSION"))
+        .rules(rules)
+        .build();
+    let run = Run::builder()
+        .tool(Tool::builder().driver(driver).build())
+        .results(report.leaks.iter().map(finding).collect::<Vec<_>>())
+        .build();
+    to_document(
+        &Sarif::builder()
+            .schema(SCHEMA)
+            .version(Version::V2_1_0.to_string())
+            .runs(vec![run])
+            .build(),
+    )
+}
+
+fn finding(found: &Found) -> Finding {
+    let leak = &found.leak;
+    let path = leak.entry.path.as_bytes();
+    let cause = match &leak.cause {
+        Cause::Glob(glob) => format!("rule {glob}"),
+        Cause::Content(format) => format!("content: {}", format.as_str()),
+    };
+    let place = match leak.entry.commit {
+        Some(commit) => format!(" in commit {}", commit.short()),
+        None => String::new(),
+    };
+    let text = format!("{}{place}: {} ({}, {cause})", shown(path), about(leak.code), leak.class);
+    let location = ArtifactLocation::builder().uri(uri(path)).build();
+    let location = PhysicalLocation::builder().artifact_location(location).build();
+    let properties = json!({
+        "blob": leak.entry.id.hex(),
+        "class": leak.class,
+        "commit": leak.entry.commit.map(|id| id.hex()),
+        "policy": leak.policy,
+    });
+    let properties = properties.as_object().cloned().unwrap_or_default();
+    // The same blob under the same path is the same finding, whichever run found it.
+    let print = [
+        leak.code.as_str().as_bytes(),
+        b"\0",
+        path,
+        b"\0",
+        leak.entry.id.as_bytes(),
+    ]
+    .concat();
+    Finding::builder()
+        .rule_id(leak.code.as_str())
+        .level(ResultLevel::Error)
+        .message(Message::builder().text(text).build())
+        .locations(vec![Location::builder().physical_location(location).build()])
+        .partial_fingerprints(
+            [("gitPack/v1".to_owned(), Digest::of(&print).hex())]
+                .into_iter()
+                .collect::<std::collections::BTreeMap<_, _>>(),
+        )
+        .properties(
+            PropertyBag::builder()
+                .additional_properties(properties.into_iter().collect::<std::collections::BTreeMap<_, _>>())
+                .build(),
+        )
+        .build()
+}
+
+fn about(code: LeakCode) -> &'static str {
+    match code {
+        LeakCode::TrackedRunOutput => "a run output, which is never tracked",
+        LeakCode::PlaintextProtected => "protected plaintext",
+        LeakCode::FakeSeal => "an .age file that is no age file",
+        LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
+        LeakCode::PrivateKey => "a private key",
+    }
+}
+
+/// Returns a path as a relative URI reference (RFC 3986).
+fn uri(path: &[u8]) -> String {
+    let mut uri = String::new();
+    for byte in path {
+        match byte {
+            b if b.is_ascii_alphanumeric() || b"-._~/".contains(b) => uri.push(char::from(*b)),
+            b => uri.push_str(&format!("%{b:02X}")),
+        }
+    }
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn paths_become_uris() {
+        assert_eq!(uri(b"a b/\xffc:\n.vec"), "a%20b/%FFc%3A%0A.vec");
+    }
+}

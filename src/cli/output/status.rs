@@ -1,0 +1,278 @@
+//! How things stand, as people read it.
+
+use crate::cli::output::Output;
+use crate::cli::output::human::{aligned, short_key};
+use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, paint, quoted};
+use crate::format::protected::Origin;
+use crate::format::repo_path::{RepoPath, harmless, shown};
+use crate::ops::install::Present;
+use crate::ops::status::{Proof, RegistryReport, StatusReport};
+use crate::ops::twins::PairReport;
+use crate::ops::twins::protect::ProtectReport;
+use crate::rules::twins::Standing;
+
+/// So many files of a kind are named.
+const NAMED: usize = 50;
+
+pub(crate) fn status(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static str, Proof)]>) {
+    output.line(&row("repository", &repository(report)));
+    match proofs {
+        Some(proofs) => guard_proven(output, proofs),
+        None => guard(output, report),
+    }
+    protected(output, report);
+    let own = report.own_recipient.as_deref();
+    let recipients: Vec<String> = report
+        .recipients
+        .iter()
+        .map(|recipient| match Some(recipient.as_str()) == own {
+            true => format!("{} (you)", short_key(recipient)),
+            false => short_key(recipient),
+        })
+        .collect();
+    let text = match (recipients.is_empty(), report.configured) {
+        (true, true) => format!("none      → {}", paint(TYPE, "git pack recipients add age1…")),
+        (true, false) => format!(
+            "none, there is no .gitpack.toml      → {}",
+            paint(TYPE, "git pack init")
+        ),
+        (false, _) => format!("{}: {}", recipients.len(), recipients.join(", ")),
+    };
+    output.line(&row("recipients", &text));
+    for (at, (path, commit)) in report.packs.iter().enumerate() {
+        let head = report.commit.map(|id| id.hex());
+        let about = match commit {
+            Some(commit) if Some(commit) == head.as_ref() => "sealed from HEAD".to_owned(),
+            Some(commit) => format!("sealed from {}", harmless(commit.get(..7).unwrap_or(commit))),
+            None => "evidence".to_owned(),
+        };
+        output.line(&row(
+            if at == 0 { "packs" } else { "" },
+            &format!("{}   {about}", shown(path.as_bytes())),
+        ));
+    }
+}
+
+fn repository(report: &StatusReport) -> String {
+    let at = match (&report.branch, report.commit) {
+        (Some(branch), Some(commit)) => format!("{} at {}", shown(branch.as_bytes()), commit.short()),
+        (None, Some(commit)) => format!("detached at {}", commit.short()),
+        (Some(branch), None) => format!("{}, no commit yet", shown(branch.as_bytes())),
+        (None, None) => "no commit yet".into(),
+    };
+    match report.dirty {
+        None => format!("{at}, bare"),
+        Some(0) => format!("{at}, clean"),
+        Some(n) => format!("{at}, {} changed", count(n as u64, "tracked file")),
+    }
+}
+
+fn guard(output: &mut Output, report: &StatusReport) {
+    let there: Vec<String> = report
+        .hooks
+        .iter()
+        .filter_map(|(hook, how)| {
+            let how = match (*how)? {
+                Present::Ours | Present::Absent => "",
+                Present::Called => " (called by another hook)",
+                Present::Configured => " (in git's configuration)",
+            };
+            Some(format!("{hook}{how}"))
+        })
+        .collect();
+    let missing: Vec<&str> = report
+        .hooks
+        .iter()
+        .filter(|(_, how)| how.is_none())
+        .map(|(hook, _)| *hook)
+        .collect();
+    if !there.is_empty() {
+        let prove = paint(TYPE, "git pack status --doctor");
+        output.line(&row(
+            "guard",
+            &format!("{}: installed      → {prove} proves it", there.join(", ")),
+        ));
+    }
+    if !missing.is_empty() {
+        let label = if there.is_empty() { "guard" } else { "" };
+        let install = paint(TYPE, "git pack install");
+        let what = format!(
+            "{}: {}      → {install}",
+            missing.join(", "),
+            paint(BLOCKS, "NOT GUARDED")
+        );
+        output.line(&row(label, &what));
+    }
+}
+
+fn guard_proven(output: &mut Output, proofs: &[(&'static str, Proof)]) {
+    for (at, (hook, proof)) in proofs.iter().enumerate() {
+        let what = match proof {
+            Proof::Blocked => paint(PROVEN, "firing (a canary was blocked just now)"),
+            Proof::NotGuarded => format!(
+                "{} (a canary passed)      → {}",
+                paint(BLOCKS, "NOT GUARDED"),
+                paint(TYPE, "git pack install")
+            ),
+            Proof::FailedOtherwise(why) => {
+                format!(
+                    "{} it failed before git-pack judged: {}",
+                    paint(LOOK, "not known:"),
+                    harmless(why)
+                )
+            }
+        };
+        output.line(&row(if at == 0 { "guard" } else { "" }, &format!("{hook}: {what}")));
+    }
+}
+
+fn protected(output: &mut Output, report: &StatusReport) {
+    let sealed = report.twins.len();
+    let (tracked, untracked) = (report.tracked.len(), report.untracked.len());
+    let mut parts = Vec::new();
+    if sealed > 0 {
+        parts.push(format!("{sealed} sealed"));
+    }
+    if tracked > 0 {
+        parts.push(format!("{tracked} tracked in plaintext"));
+    }
+    if untracked > 0 {
+        parts.push(format!("{untracked} in plaintext and untracked"));
+    }
+    let total = sealed + tracked + untracked;
+    let text = match total {
+        0 => "no files".to_owned(),
+        total => format!("{}: {}", count(total as u64, "file"), parts.join(", ")),
+    };
+    output.line(&row("protected", &text));
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for pair in report.twins.iter().take(NAMED) {
+        let path = pair.path.as_bytes();
+        let (about, command) = standing(&pair.path, pair.standing);
+        rows.push([shown(path), about, command]);
+    }
+    for path in report.tracked.iter().take(NAMED) {
+        let command = format!("git pack protect {}", quoted(path.as_bytes()));
+        rows.push([shown(path.as_bytes()), "tracked in plaintext".into(), arrow(&command)]);
+    }
+    for path in report.untracked.iter().take(NAMED) {
+        rows.push([shown(path.as_bytes()), "untracked, not sealed".into(), String::new()]);
+    }
+    for line in aligned(&rows, "             ").lines() {
+        output.line(line);
+    }
+}
+
+/// Says how a pair stands, and what to do about it.
+fn standing(path: &RepoPath, standing: Standing) -> (String, String) {
+    let twin = format!("{}.age", shown(path.as_bytes()));
+    let protect = arrow(&format!("git pack protect {}", quoted(path.as_bytes())));
+    let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
+    match standing {
+        Standing::UpToDate => (format!("sealed as {twin}, up to date"), String::new()),
+        Standing::SealedOnly => (format!("sealed as {twin}, no plaintext here"), String::new()),
+        Standing::PlainOnly => ("not sealed".into(), protect),
+        Standing::PlainNewer => (format!("sealed as {twin}, plaintext is newer"), protect),
+        Standing::SealedNewer => (format!("sealed as {twin}, which is newer"), reveal),
+        Standing::BothChanged => (format!("sealed as {twin}, which holds something else"), String::new()),
+        Standing::Unknown => (format!("sealed as {twin}, which no identity here opens"), String::new()),
+    }
+}
+
+/// Prints how each pair stands.
+pub(crate) fn pairs(output: &mut Output, pairs: &[PairReport]) {
+    let rows: Vec<[String; 3]> = pairs
+        .iter()
+        .map(|pair| {
+            let (about, command) = standing(&pair.path, pair.standing);
+            [shown(pair.path.as_bytes()), about, command]
+        })
+        .collect();
+    for line in aligned(&rows, "").lines() {
+        output.line(line);
+    }
+    let drifted = pairs.iter().filter(|pair| has_drifted(pair.standing)).count();
+    let text = match (pairs.len(), drifted) {
+        (0, _) => "no sealed twin is tracked here".to_owned(),
+        (n, 0) => format!("{}, none has drifted", count(n as u64, "pair")),
+        (n, drifted) => format!("{drifted} of {} drifted", count(n as u64, "pair")),
+    };
+    output.err(&format!("  {text}\n"));
+}
+
+/// Returns whether a pair no longer agrees, or cannot be seen to.
+pub(crate) fn has_drifted(standing: Standing) -> bool {
+    !matches!(standing, Standing::UpToDate | Standing::SealedOnly)
+}
+
+pub(crate) fn protect(output: &mut Output, report: &ProtectReport) {
+    for pair in &report.files {
+        let path = shown(pair.path.as_bytes());
+        let what = match pair.standing {
+            Standing::UpToDate => "up to date",
+            _ => "sealed",
+        };
+        output.line(&format!("{what:<10} {path} as {path}.age"));
+    }
+    let recipients = count(report.recipients as u64, "recipient");
+    output.err(&format!(
+        "  for {recipients}; the plaintext stays on disk, is ignored, and is no longer tracked\n"
+    ));
+    if report.gitignore_unstaged {
+        output.err(&format!(
+            "  .gitignore has other changes, so it was not staged   {}\n",
+            paint(TYPE, "git add .gitignore")
+        ));
+    }
+}
+
+pub(crate) fn revealed(output: &mut Output, pairs: &[PairReport]) {
+    for pair in pairs {
+        let path = shown(pair.path.as_bytes());
+        match pair.standing {
+            Standing::UpToDate => output.line(&format!("{:<10} {path}", "up to date")),
+            _ => output.line(&format!("{:<10} {path} from {path}.age", "revealed")),
+        }
+    }
+    if pairs.is_empty() {
+        output.err("  no sealed twin is tracked here\n");
+    }
+}
+
+/// Prints the rules in force.
+pub(crate) fn registry(output: &mut Output, report: &RegistryReport) {
+    let mut rows = vec![["class", "policy", "paths and formats", "but not in", "from"].map(str::to_owned)];
+    for rule in &report.rules {
+        let formats = rule
+            .formats
+            .iter()
+            .map(|format| format!("content: {}", format.as_str()));
+        let what: Vec<String> = rule.paths.iter().cloned().chain(formats).collect();
+        let origin = match rule.origin {
+            Origin::BuiltIn => "built in",
+            Origin::Config => ".gitpack.toml",
+        };
+        rows.push([
+            harmless(&rule.class),
+            rule.policy.as_str().into(),
+            harmless(&what.join(" ")),
+            harmless(&rule.allow_in.join(" ")),
+            origin.into(),
+        ]);
+    }
+    for line in aligned(&rows, "").lines() {
+        output.line(line);
+    }
+    for allow in &report.allowed {
+        output.line(&format!("allowed   blob {}   {}", allow.blob, harmless(&allow.reason)));
+    }
+    output.err("  the last rule that matches decides; pack-run and key are beyond the rules\n");
+}
+
+fn arrow(command: &str) -> String {
+    format!("→ {}", paint(TYPE, command))
+}
+
+fn row(label: &str, text: &str) -> String {
+    format!("{label:<12} {text}")
+}

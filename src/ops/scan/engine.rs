@@ -1,0 +1,216 @@
+//! The engine under every surface of the guard: contents read once, judged by path and content, and what was clean kept.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read;
+
+use crate::adapters::cipher;
+use crate::adapters::git::Repository;
+use crate::adapters::git::blobs::{Contents, reading};
+use crate::adapters::verdicts::Verdicts;
+use crate::format::digest::Digest;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::Result;
+use crate::format::repo_state::EntryKind;
+use crate::ops::scan::Found;
+use crate::rules::content;
+use crate::rules::protect::Registry;
+use crate::rules::scan::{Candidate, Destination, Seal, Traits, judge};
+
+/// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
+const WORTH_REMEMBERING: usize = 64;
+
+/// What was looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Examined {
+    /// Commits whose changes were judged.
+    pub commits: u64,
+    /// Entries that were judged.
+    pub entries: u64,
+    /// Blobs whose content was read.
+    pub blobs: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Commits known to be clean from an earlier look under the same rules.
+    pub remembered_commits: u64,
+    /// Blobs known to be clean likewise.
+    pub remembered_blobs: u64,
+}
+
+impl std::ops::AddAssign for Examined {
+    fn add_assign(&mut self, other: Self) {
+        self.commits += other.commits;
+        self.entries += other.entries;
+        self.blobs += other.blobs;
+        self.bytes += other.bytes;
+        self.remembered_commits += other.remembered_commits;
+        self.remembered_blobs += other.remembered_blobs;
+    }
+}
+
+/// The rules in force for entries that go to one place, and what was judged clean under them before.
+pub struct Judge<'a> {
+    repo: &'a Repository,
+    registry: &'a Registry,
+    destination: Destination,
+    /// The rules of the new side alone.
+    alone: Option<&'a Registry>,
+    verdicts: Verdicts,
+    remembered: Option<HashSet<ObjectId>>,
+    /// What was looked at so far.
+    pub examined: Examined,
+}
+
+impl<'a> Judge<'a> {
+    /// Makes a judge; nothing is read yet.
+    pub fn new(repo: &'a Repository, registry: &'a Registry, destination: Destination) -> Self {
+        Self::of_both_sides(repo, registry, None, destination)
+    }
+
+    /// Makes a judge by the rules of both sides of a change, which also knows those of the new side alone.
+    pub fn of_both_sides(
+        repo: &'a Repository,
+        registry: &'a Registry,
+        alone: Option<&'a Registry>,
+        destination: Destination,
+    ) -> Self {
+        let rules = registry.fingerprint();
+        let version = env!("CARGO_PKG_VERSION");
+        let key = Digest::of(format!("{version} {} {rules} {destination:?}", content::VERSION).as_bytes());
+        Self {
+            repo,
+            registry,
+            destination,
+            alone,
+            verdicts: Verdicts::of(&repo.common_dir(), key),
+            remembered: None,
+            examined: Examined::default(),
+        }
+    }
+
+    /// Returns the commits that were judged clean before, if it is worth asking for `count`.
+    pub fn clean_commits(&mut self, count: usize) -> HashSet<ObjectId> {
+        if count < WORTH_REMEMBERING {
+            return HashSet::new();
+        }
+        let log = self.verdicts.load();
+        self.remembered = Some(log.blobs);
+        log.commits
+    }
+
+    /// Judges entries by path and content, and returns the leaks in their order.
+    ///
+    /// Every blob is read, whatever its path says, but for those that were plain before.
+    pub fn judge(&mut self, entries: &[Candidate]) -> Result<Vec<Found>> {
+        if self.remembered.is_none() && entries.len() >= WORTH_REMEMBERING {
+            self.remembered = Some(self.verdicts.load().blobs);
+        }
+        let mut wanted = HashSet::new();
+        let mut known = HashSet::new();
+        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Submodule) {
+            match self.remembered.as_ref().is_some_and(|plain| plain.contains(&entry.id)) {
+                true => known.insert(entry.id),
+                false => wanted.insert(entry.id),
+            };
+        }
+        let wanted: Vec<ObjectId> = wanted.into_iter().collect();
+        let read = self.repo.with_blobs(&wanted, |at, contents| {
+            examine(contents).map_err(|e| reading(&wanted[at], &e))
+        })?;
+        self.examined.entries += entries.len() as u64;
+        self.examined.blobs += wanted.len() as u64;
+        self.examined.remembered_blobs += known.len() as u64;
+        let mut traits: HashMap<ObjectId, Traits> = HashMap::new();
+        let mut plain = Vec::new();
+        for (id, (found, bytes)) in wanted.into_iter().zip(read) {
+            self.examined.bytes += bytes;
+            match found.is_plain() {
+                true => plain.push(id),
+                false => drop(traits.insert(id, found)),
+            }
+        }
+        if plain.len() >= WORTH_REMEMBERING {
+            self.verdicts.add(&[], &plain);
+        }
+        let none = Traits::default();
+        let judged = entries.iter().filter_map(|entry| {
+            let traits = traits.get(&entry.id).unwrap_or(&none);
+            let leak = judge(self.registry, entry, traits, self.destination)?;
+            let released = self
+                .alone
+                .is_some_and(|new| judge(new, entry, traits, self.destination).is_none());
+            Some(Found {
+                weakened: released,
+                ..Found::from(leak)
+            })
+        });
+        Ok(judged.collect())
+    }
+
+    /// Keeps commits all of whose entries were judged, and none of them a leak.
+    pub fn keep_clean(&self, commits: &[ObjectId]) {
+        if commits.len() >= WORTH_REMEMBERING {
+            self.verdicts.add(commits, &[]);
+        }
+    }
+}
+
+/// Finds out what there is to be said of a blob's content, reading all of it; returns its size too.
+pub fn examine(contents: Contents<'_>) -> std::io::Result<(Traits, u64)> {
+    let (recognised, seal, size) = match contents {
+        Contents::Whole(bytes) => {
+            let recognised = content::recognise_slice(bytes);
+            let seal = match recognised.age {
+                true => seal_of(cipher::examine_seal(&mut &bytes[..])?),
+                false => Seal::No,
+            };
+            (recognised, seal, bytes.len() as u64)
+        }
+        Contents::Stream(stream, size) => {
+            let mut head = Vec::new();
+            (&mut *stream).take(cipher::MAX_HEADER as u64).read_to_end(&mut head)?;
+            let claims = content::claims_age(&head);
+            let (head, whole) = (head.as_slice(), &mut head.chain(stream));
+            if claims && cipher::has_header(head) {
+                let traits = Traits {
+                    seal: seal_of(cipher::examine_seal(whole)?),
+                    ..Traits::default()
+                };
+                return Ok((traits, size));
+            }
+            let seal = match claims {
+                true => Seal::Broken("its header cannot be read".into()),
+                false => Seal::No,
+            };
+            (content::recognise(whole, size)?, seal, size)
+        }
+    };
+    // What is encrypted is noise, whatever it looks like.
+    let formats = match seal {
+        Seal::Whole => Vec::new(),
+        Seal::No | Seal::Broken(_) => recognised
+            .formats
+            .into_iter()
+            .map(|(format, place)| (format, within(place)))
+            .collect(),
+    };
+    let traits = Traits {
+        formats,
+        seal,
+        lfs_pointer: recognised.lfs_pointer,
+    };
+    Ok((traits, size))
+}
+
+fn within(place: content::Place) -> Option<String> {
+    match place {
+        content::Place::Blob => None,
+        place => Some(format!("in a {place}")),
+    }
+}
+
+fn seal_of(verdict: std::result::Result<(), String>) -> Seal {
+    match verdict {
+        Ok(()) => Seal::Whole,
+        Err(why) => Seal::Broken(why),
+    }
+}

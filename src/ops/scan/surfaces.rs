@@ -1,0 +1,361 @@
+//! The surfaces of `git pack scan`: what is staged, the work tree, a commit, a range, everything.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::adapters::files::{self, open_regular};
+use crate::adapters::git::Repository;
+use crate::adapters::git::blobs::Contents;
+use crate::adapters::git::history::Peeled;
+use crate::adapters::git::index::Change as IndexChange;
+use crate::adapters::workers;
+use crate::format::config::Allow;
+use crate::format::config::{Config, FILE_NAME, add_allowed};
+use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::EntryKind;
+use crate::ops::Context;
+use crate::ops::configuration::{self, Loaded};
+use crate::ops::scan::engine::{Judge, examine};
+use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_path};
+use crate::ops::scan::{Found, ScanReport};
+use crate::rules::protect::{Registry, is_run_output};
+use crate::rules::scan::{Candidate, Destination, judge, needs_content};
+use crate::rules::weakening::weakened;
+
+/// What to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Surface {
+    /// What the next commit would hold.
+    Staged,
+    /// The files on disk, tracked or not; those that git ignores too, if asked.
+    WorkTree {
+        /// Whether what git ignores is looked at too.
+        no_ignore: bool,
+    },
+    /// The tree of a commit.
+    Revision(String),
+    /// What a range of commits introduces.
+    Range(String),
+    /// What all commits of all refs introduce.
+    All,
+}
+
+/// Looks for leaks on a surface; with `remote`, as if it were pushed there.
+pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>) -> Result<ScanReport> {
+    let repo = ctx.repository()?;
+    let to = |configs: &[&Config]| match remote {
+        Some(remote) => destination(configs, remote),
+        None => Destination::Repository,
+    };
+    match surface {
+        Surface::Staged => staged_to(&repo, &to),
+        Surface::WorkTree { no_ignore } => work_tree(&repo, *no_ignore, &to),
+        Surface::Revision(rev) => revision(&repo, rev, &to),
+        Surface::Range(range) => self::range(&repo, range, &to),
+        Surface::All => all(&repo, &to),
+    }
+}
+
+/// Returns where a push to `remote` goes, if all of `configs` agree that it is private, and else that it may be public.
+pub fn destination(configs: &[&Config], remote: &str) -> Destination {
+    match configs
+        .iter()
+        .all(|config| config.private_remotes.iter().any(|name| name == remote))
+    {
+        true => Destination::PrivateRemote,
+        false => Destination::PublicRemote,
+    }
+}
+
+/// Judges what the commit about to be made would hold.
+pub fn staged(ctx: &Context) -> Result<ScanReport> {
+    staged_to(&ctx.repository()?, &|_| Destination::Repository)
+}
+
+/// What differs from `HEAD` is judged by the rules of `HEAD` and of the index together; every other tracked path by those
+/// of the index, since it is not this commit that put it there.
+fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+    let index = repo.index()?;
+    let new = configuration::in_index(repo, &index)?;
+    let head = match repo.has_commit() {
+        true => Some(repo.commit("HEAD")?),
+        false => None,
+    };
+    let old = match &head {
+        Some(head) => Some(configuration::in_commit_or_none(repo, head)?),
+        None => None,
+    };
+    let sides: Vec<&Loaded> = [&new].into_iter().chain(&old).collect();
+    let both = configuration::registry(&sides)?;
+    let alone = new.registry()?;
+    let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
+    let to = to(&configs);
+    let staged = index.staged(head.as_ref().map(|head| &head.tree), |path| {
+        is_run_output(path) || alone.judge(path).is_some()
+    })?;
+    let (mut changed, mut unchanged, mut added) = (Vec::new(), Vec::new(), std::collections::HashSet::new());
+    for staged in staged {
+        let candidate = Candidate {
+            path: staged.entry.path,
+            kind: staged.entry.kind,
+            id: staged.entry.id,
+            commit: None,
+        };
+        match staged.change {
+            // What a partial clone does not have stands in a commit already.
+            IndexChange::None if needs_content(&alone, &candidate) && !repo.has(&candidate.id) => {}
+            IndexChange::None => unchanged.push(candidate),
+            IndexChange::Modified => changed.push(candidate),
+            IndexChange::Added => {
+                added.insert(candidate.path.clone());
+                changed.push(candidate);
+            }
+        }
+    }
+    let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to);
+    let mut leaks = judge.judge(&changed)?;
+    let mut judge_unchanged = Judge::new(repo, &alone, to);
+    leaks.extend(judge_unchanged.judge(&unchanged)?);
+    leaks.sort_by(|a, b| a.leak.entry.path.cmp(&b.leak.entry.path));
+    for found in &mut leaks {
+        found.is_added = head.is_some() && added.contains(&found.leak.entry.path);
+    }
+    let mut examined = judge.examined;
+    examined += judge_unchanged.examined;
+    Ok(ScanReport {
+        leaks,
+        weakened: old.map(|old| weakened(&old.config, &new.config)).unwrap_or_default(),
+        examined,
+        ..ScanReport::default()
+    })
+}
+
+/// Judges the files on disk by the configuration on disk. Links are not followed, and run outputs that are not tracked are
+/// where they belong.
+fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+    let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
+        what: "git pack scan --worktree",
+    })?;
+    let loaded = configuration::on_disk(&root)?;
+    let registry = loaded.registry()?;
+    let to = to(&[&loaded.config]);
+    let zero = repo.zero_id();
+    let files = repo.work_tree_files(no_ignore)?;
+    let judged = workers::map(
+        &files,
+        || Ok(()),
+        |(), file| -> Result<Option<(Option<Found>, u64)>> {
+            if !file.tracked && is_run_output(file.path.as_bytes()) {
+                return Ok(None);
+            }
+            let path = root.join(OsStr::from_bytes(file.path.as_bytes()));
+            let Some((kind, content)) = files::entry(&path)? else {
+                return Ok(None);
+            };
+            let candidate = |id| Candidate {
+                path: file.path.clone(),
+                kind,
+                id,
+                commit: None,
+            };
+            let (id, traits, bytes) = match content {
+                Some(target) => {
+                    let (traits, size) = examine(Contents::Whole(&target)).map_err(Refusal::io("reading", &path))?;
+                    let mut hasher = ObjectHasher::new(&zero, "blob", size);
+                    hasher.update(&target);
+                    (hasher.finish(), traits, size)
+                }
+                None => {
+                    let opened = open_regular(&path)?;
+                    let mut hashed = Hashed {
+                        inner: &opened.file,
+                        hasher: ObjectHasher::new(&zero, "blob", opened.size),
+                    };
+                    let contents = Contents::Stream(&mut hashed, opened.size);
+                    let (traits, size) = examine(contents).map_err(Refusal::io("reading", &path))?;
+                    let id = hashed.hasher.finish();
+                    opened.ensure_unchanged()?;
+                    (id, traits, size)
+                }
+            };
+            let found = judge(&registry, &candidate(id), &traits, to).map(Found::from);
+            Ok(Some((found, bytes)))
+        },
+    )?;
+    let mut report = ScanReport::default();
+    for (found, bytes) in judged.into_iter().flatten() {
+        report.examined.entries += 1;
+        report.examined.blobs += 1;
+        report.examined.bytes += bytes;
+        report.leaks.extend(found);
+    }
+    Ok(report)
+}
+
+/// Hashes what is read as git hashes a blob.
+struct Hashed<R> {
+    inner: R,
+    hasher: ObjectHasher,
+}
+
+impl<R: std::io::Read> std::io::Read for Hashed<R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.hasher.update(&buf[..n]);
+        Ok(n)
+    }
+}
+
+/// Judges the tree of a commit by that commit's own configuration.
+fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+    let commit = repo.commit(rev)?;
+    let loaded = configuration::in_commit(repo, &commit)?;
+    let registry = loaded.registry()?;
+    let entries = repo.tree_entries(&commit.tree)?.into_iter();
+    let candidates: Vec<Candidate> = entries
+        .map(|entry| Candidate {
+            path: entry.path,
+            kind: entry.kind,
+            id: entry.id,
+            commit: None,
+        })
+        .collect();
+    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
+    let leaks = judge.judge(&candidates)?;
+    Ok(ScanReport {
+        leaks,
+        examined: judge.examined,
+        ..ScanReport::default()
+    })
+}
+
+/// Judges what the commits of `A..B` introduce, by the rules of both ends.
+fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+    let ends = range.split_once("..").filter(|(_, to)| !to.starts_with('.'));
+    let Some((from, tip)) = ends else {
+        return Err(Refusal::Usage {
+            problem: format!("--range {range}: expected two revisions with two dots between them"),
+            next: Some("git pack scan --range origin/main..HEAD".into()),
+        });
+    };
+    let end = |rev: &str| {
+        repo.commit(if rev.is_empty() { "HEAD" } else { rev })
+            .map(|commit| commit.id)
+    };
+    let (from, tip) = (end(from)?, end(tip)?);
+    let known = [from];
+    let ranges = Ranges {
+        repo,
+        known: &known,
+        destination: to,
+        verify_packs: false,
+    };
+    ranges.judge(&[Change {
+        name: range.to_owned(),
+        tip,
+        old: Some(from),
+    }])
+}
+
+/// Judges what all commits of all refs introduce, by the configuration on disk or, in a bare repository, of `HEAD`.
+fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+    let loaded = match repo.work_tree() {
+        Some(root) => configuration::on_disk(&root)?,
+        None if repo.has_commit() => configuration::in_commit(repo, &repo.commit("HEAD")?)?,
+        None => Loaded::none(),
+    };
+    let registry: Registry = loaded.registry()?;
+    let (mut tips, mut others) = (Vec::new(), Vec::new());
+    let refs = repo.refs("refs/")?.into_iter().map(|(_, id)| id);
+    let head = match repo.has_commit() {
+        true => Some(repo.commit("HEAD")?.id),
+        false => None,
+    };
+    for id in refs.chain(head) {
+        match repo.peel(&id)? {
+            Peeled::Commit(id) => tips.push(id),
+            Peeled::Blob(id) => others.push(without_path(id)),
+            Peeled::Tree(id) => {
+                others.extend(repo.tree_entries(&id)?.into_iter().map(|entry| Candidate {
+                    path: entry.path,
+                    kind: entry.kind,
+                    id: entry.id,
+                    commit: None,
+                }));
+            }
+        }
+    }
+    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
+    let walk = repo.walk(&tips, &[])?;
+    let clean = judge.clean_commits(walk.count());
+    let range = repo.introduced(&walk, |id| clean.contains(id))?;
+    judge.examined.commits += range.commits.len() as u64;
+    judge.examined.remembered_commits += range.passed_over;
+    let mut leaks = judge.judge(&candidates(&range))?;
+    name_commits(repo, &walk, &mut leaks)?;
+    if leaks.is_empty() {
+        judge.keep_clean(&range.commits);
+    }
+    for found in &mut leaks {
+        found.deleted_in = range.deleted.get(&found.leak.entry.path).copied();
+        found.is_root = found
+            .leak
+            .entry
+            .commit
+            .is_some_and(|commit| walk.roots.contains(&commit));
+    }
+    leaks.extend(judge.judge(&others)?);
+    Ok(ScanReport {
+        leaks,
+        examined: judge.examined,
+        ..ScanReport::default()
+    })
+}
+
+/// Adds an `[[allow]]` entry to `.gitpack.toml` on disk for each blob among the leaks that one may release; returns how
+/// many were added.
+pub fn write_allow(ctx: &Context, report: &ScanReport) -> Result<usize> {
+    let repo = ctx.repository()?;
+    let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
+        what: "git pack scan --write-allow",
+    })?;
+    let loaded = configuration::on_disk(&root)?;
+    let text = String::from_utf8(loaded.bytes.unwrap_or_else(|| b"version = 1\n".to_vec()))
+        .expect("Loaded::parse accepts UTF-8 only");
+    let mut seen = std::collections::BTreeSet::<ObjectId>::new();
+    let mut blobs = Vec::new();
+    for found in &report.leaks {
+        let entry = &found.leak.entry;
+        let releasable = !is_run_output(entry.path.as_bytes()) && entry.kind != EntryKind::Submodule;
+        if !releasable || !seen.insert(entry.id) {
+            continue;
+        }
+        let place = match entry.commit {
+            Some(commit) => format!("{} in {}", shown_path(&entry.path), commit.short()),
+            None => shown_path(&entry.path),
+        };
+        let allow = Allow {
+            blob: entry.id,
+            reason: format!("was there when the guard came: {place}"),
+        };
+        blobs.push((
+            allow,
+            format!("{}, {}: {place}", found.leak.code.as_str(), found.leak.class),
+        ));
+    }
+    let (text, added) = add_allowed(&text, &blobs).map_err(|e| configuration::bad(FILE_NAME, e))?;
+    if added > 0 {
+        let path = root.join(FILE_NAME);
+        files::write_whole(&path, text.as_bytes(), 0o666, files::Durability::Durable)?;
+    }
+    Ok(added)
+}
+
+fn shown_path(path: &RepoPath) -> String {
+    match path.as_bytes() {
+        b"" => "a blob without a path".into(),
+        _ => path.to_string(),
+    }
+}

@@ -1,0 +1,205 @@
+//! `git pack status`: what is protected here, who can open it, which hooks fire, what is wrong.
+
+use crate::adapters::files;
+use crate::adapters::git::Repository;
+use crate::adapters::git::canary::{self, Canary};
+use crate::adapters::pack_dir;
+use crate::format::config::Allow;
+use crate::format::object_id::ObjectId;
+use crate::format::protected::Rule;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::EntryKind;
+use crate::format::tree_meta::{PACK_INFO, PackInfo};
+use crate::ops::configuration::{self, Loaded};
+use crate::ops::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
+use crate::ops::seal::OUTPUT_DIRECTORY;
+use crate::ops::twins::{self, PairReport};
+use crate::ops::{Context, identity};
+use crate::rules::protect::is_run_output;
+
+/// How things stand.
+pub struct StatusReport {
+    /// The branch, if `HEAD` is on one.
+    pub branch: Option<String>,
+    /// The commit, if there is one.
+    pub commit: Option<ObjectId>,
+    /// Number of tracked files that differ from it; none in a bare repository.
+    pub dirty: Option<usize>,
+    /// The hooks, each with how it is there.
+    pub hooks: Vec<(&'static str, Option<Present>)>,
+    /// The pairs of files whose sealed twin is tracked.
+    pub twins: Vec<PairReport>,
+    /// The protected files that are tracked in plaintext.
+    pub tracked: Vec<RepoPath>,
+    /// The protected files that are neither tracked nor sealed, nor ignored.
+    pub untracked: Vec<RepoPath>,
+    /// The recipients, as they stand in the configuration.
+    pub recipients: Vec<String>,
+    /// The recipient of whoever works here.
+    pub own_recipient: Option<String>,
+    /// Whether there is a configuration.
+    pub configured: bool,
+    /// The packs below `_PACK_RUN/`, each with the commit it was sealed from.
+    pub packs: Vec<(String, Option<String>)>,
+}
+
+/// What a hook made of a canary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It blocked it, and named it.
+    Blocked,
+    /// It let it pass, or is not there.
+    NotGuarded,
+    /// It failed, but not because it saw the canary.
+    FailedOtherwise(String),
+}
+
+/// Looks at the repository at the context's directory.
+pub fn status(ctx: &Context) -> Result<StatusReport> {
+    let repo = ctx.repository()?;
+    let root = repo.work_tree();
+    let loaded = configuration_here(&repo)?;
+    let registry = loaded.registry()?;
+    let commit = match repo.has_commit() {
+        true => Some(repo.commit("HEAD")?.id),
+        false => None,
+    };
+    let mut hooks = Vec::new();
+    for hook in expected_hooks(&repo) {
+        hooks.push((hook, install::installed(ctx, &repo, hook)?));
+    }
+    for hook in ALL_HOOKS {
+        if hooks.iter().all(|(other, _)| *other != hook)
+            && let Some(how) = install::installed(ctx, &repo, hook)?
+        {
+            hooks.push((hook, Some(how)));
+        }
+    }
+    let (mut tracked, mut untracked, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(root) = &root {
+        pairs = twins::check(ctx)?;
+        let sealed: std::collections::BTreeSet<&RepoPath> = pairs.iter().map(|pair| &pair.path).collect();
+        for staged in repo.index()?.staged(None, |_| false)? {
+            let path = staged.entry.path;
+            let is_file = staged.entry.kind != EntryKind::Submodule;
+            if is_file && !is_sealed(path.as_bytes()) && registry.judge(path.as_bytes()).is_some() {
+                tracked.push(path);
+            }
+        }
+        for file in repo.work_tree_files(false)? {
+            let path = file.path.as_bytes();
+            let protected = !file.tracked && !is_run_output(path) && !is_sealed(path);
+            if protected && registry.judge(path).is_some() && !sealed.contains(&file.path) {
+                untracked.push(file.path);
+            }
+        }
+        files::canonical(root)?;
+    }
+    let identity = identity::path(ctx, &repo).and_then(|path| identity::recipient(&path));
+    Ok(StatusReport {
+        branch: repo.branch(),
+        dirty: match root {
+            Some(_) => Some(repo.dirty()?),
+            None => None,
+        },
+        commit,
+        hooks,
+        twins: pairs,
+        tracked,
+        untracked,
+        recipients: loaded.config.recipients.iter().map(|r| r.value.clone()).collect(),
+        own_recipient: identity.ok().flatten(),
+        configured: loaded.is_present(),
+        packs: packs(root.as_deref())?,
+    })
+}
+
+/// Gives a canary to each hook, as git would, and says what became of it.
+pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, Proof)>> {
+    let repo = ctx.repository()?;
+    let mut hooks = expected_hooks(&repo);
+    for hook in ALL_HOOKS {
+        if !hooks.contains(&hook) && install::installed(ctx, &repo, hook)?.is_some() {
+            hooks.push(hook);
+        }
+    }
+    let canary = Canary::plant(&repo, &ctx.cwd)?;
+    let remote = repo.any_remote().unwrap_or_else(|| "origin".into());
+    let url = repo
+        .config_text(&format!("remote.{remote}.url"))
+        .unwrap_or_else(|| remote.clone());
+    let mut proofs = Vec::new();
+    for hook in hooks {
+        let answer = canary.give_to(hook, &remote, &url)?;
+        let named = answer.words.contains(canary::PATH);
+        proofs.push((
+            hook,
+            match (answer.passed, named) {
+                (false, true) => Proof::Blocked,
+                (true, _) => Proof::NotGuarded,
+                (false, false) => {
+                    let last = answer.words.lines().rev().find(|line| !line.trim().is_empty());
+                    Proof::FailedOtherwise(last.unwrap_or("it said nothing").trim().to_owned())
+                }
+            },
+        ));
+    }
+    Ok(proofs)
+}
+
+/// The rules in force, and the blobs that are allowed.
+pub struct RegistryReport {
+    /// The rules, in the order in which they are written.
+    pub rules: Vec<Rule>,
+    /// The exceptions.
+    pub allowed: Vec<Allow>,
+}
+
+/// Returns what is protected here.
+pub fn registry(ctx: &Context) -> Result<RegistryReport> {
+    let loaded = configuration_here(&ctx.repository()?)?;
+    let registry = loaded.registry()?;
+    Ok(RegistryReport {
+        rules: registry.rules().next().unwrap_or_default().to_vec(),
+        allowed: loaded.config.allow.into_iter().map(|allow| allow.value).collect(),
+    })
+}
+
+/// Returns the configuration on disk or, in a bare repository, that of `HEAD`.
+fn configuration_here(repo: &Repository) -> Result<Loaded> {
+    match repo.work_tree() {
+        Some(root) => configuration::on_disk(&root),
+        None if repo.has_commit() => configuration::in_commit(repo, &repo.commit("HEAD")?),
+        None => Ok(Loaded::none()),
+    }
+}
+
+fn expected_hooks(repo: &Repository) -> Vec<&'static str> {
+    match repo.work_tree() {
+        Some(_) => CLIENT_HOOKS.to_vec(),
+        None => vec![SERVER_HOOK],
+    }
+}
+
+fn is_sealed(path: &[u8]) -> bool {
+    path.ends_with(b".age")
+}
+
+fn packs(root: Option<&std::path::Path>) -> Result<Vec<(String, Option<String>)>> {
+    let Some(root) = root else { return Ok(Vec::new()) };
+    let outputs = root.join(OUTPUT_DIRECTORY);
+    let mut packs = Vec::new();
+    for name in files::directories_in(&outputs)? {
+        let directory = outputs.join(&name);
+        if matches!(pack_dir::manifest(&directory), Err(Refusal::BadPack { .. })) {
+            continue;
+        }
+        let info = files::read_optional(&directory.join(PACK_INFO), pack_dir::MAX_DOCUMENT)
+            .ok()
+            .flatten();
+        let commit = info.and_then(|info| PackInfo::parse(&info)).map(|info| info.commit);
+        packs.push((format!("{OUTPUT_DIRECTORY}/{}", name.to_string_lossy()), commit));
+    }
+    Ok(packs)
+}

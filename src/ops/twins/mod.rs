@@ -1,0 +1,185 @@
+//! `git pack protect` and `reveal`: a file and its sealed twin, of which git tracks only the twin.
+
+pub mod protect;
+pub mod reveal;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::adapters::git::Repository;
+use crate::adapters::twin_notes::TwinNotes;
+use crate::adapters::{cipher, files};
+use crate::format::digest::{Digest, Hasher, Hashing};
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
+use crate::format::twin::{SUFFIX, TwinNote, VERSION};
+use crate::ops::{Context, identity};
+use crate::rules::twins::{Standing, standing};
+
+/// A pair of files in the work tree.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The plaintext's path in the repository.
+    pub plain: RepoPath,
+    /// The twin's.
+    pub sealed: RepoPath,
+    /// The plaintext on disk.
+    plain_file: PathBuf,
+    /// The twin on disk.
+    sealed_file: PathBuf,
+}
+
+/// A pair and how it stands.
+#[derive(Debug)]
+pub struct PairReport {
+    /// The plaintext's path in the repository.
+    pub path: RepoPath,
+    /// How the pair stands.
+    pub standing: Standing,
+}
+
+/// What one command needs to know of the repository.
+struct Place {
+    repo: Repository,
+    root: PathBuf,
+    notes: TwinNotes,
+}
+
+/// A pair as it was found on disk.
+struct Observed {
+    pair: Pair,
+    plain_hash: Option<Digest>,
+    sealed_hash: Option<Digest>,
+    standing: Standing,
+}
+
+impl Place {
+    fn of(ctx: &Context, what: &'static str) -> Result<Self> {
+        let repo = ctx.repository()?;
+        let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what })?;
+        let notes = TwinNotes::of(&repo.common_dir());
+        Ok(Self { repo, root, notes })
+    }
+
+    /// Returns the pair to which a path on the command line belongs: the plaintext's or its twin's.
+    fn pair_of(&self, ctx: &Context, path: &Path) -> Result<Pair> {
+        let given = ctx.cwd.join(path);
+        let outside = |why: &str| Refusal::Usage {
+            problem: format!("{}: {why}", path.display()),
+            next: None,
+        };
+        let name = given.file_name().ok_or_else(|| outside("expected a file"))?.to_owned();
+        let directory = files::canonical(files::parent(&given))?;
+        let place = directory.join(name);
+        let below = place
+            .strip_prefix(&self.root)
+            .map_err(|_| outside("it lies outside of this work tree"))?;
+        Ok(self.pair(&RepoPath::new(below.as_os_str().as_bytes())))
+    }
+
+    fn pair(&self, path: &RepoPath) -> Pair {
+        let bytes = path.as_bytes();
+        let plain = RepoPath::new(bytes.strip_suffix(SUFFIX.as_bytes()).unwrap_or(bytes));
+        let sealed = RepoPath::new(&[plain.as_bytes(), SUFFIX.as_bytes()].concat());
+        Pair {
+            plain_file: self.root.join(OsStr::from_bytes(plain.as_bytes())),
+            sealed_file: self.root.join(OsStr::from_bytes(sealed.as_bytes())),
+            plain,
+            sealed,
+        }
+    }
+
+    /// Returns every pair whose twin is tracked.
+    fn tracked_pairs(&self) -> Result<Vec<Pair>> {
+        let files = self.repo.work_tree_files(false)?.into_iter();
+        let twins = files.filter(|file| file.tracked && is_twin(file.path.as_bytes()));
+        Ok(twins.map(|file| self.pair(&file.path)).collect())
+    }
+
+    /// Looks at both files. A pair that was never seen to agree is opened, if `identity` can.
+    fn observe(&self, pair: Pair, identity: Option<&Zeroizing<String>>) -> Result<Observed> {
+        let plain_hash = hash_of(&pair.plain_file)?;
+        let sealed_hash = hash_of(&pair.sealed_file)?;
+        let note = self.notes.get(&pair.plain);
+        let mut standing = standing(plain_hash.as_ref(), sealed_hash.as_ref(), note.as_ref());
+        if standing == Standing::Unknown
+            && let Some(identity) = identity
+            && let Ok(opened) = self.hash_of_sealed(&pair, identity)
+        {
+            standing = match Some(opened) == plain_hash {
+                true => Standing::UpToDate,
+                false => Standing::BothChanged,
+            };
+        }
+        let observed = Observed {
+            pair,
+            plain_hash,
+            sealed_hash,
+            standing,
+        };
+        if standing == Standing::UpToDate && note.is_none() {
+            self.agree(&observed.pair, observed.plain_hash, observed.sealed_hash)?;
+        }
+        Ok(observed)
+    }
+
+    fn hash_of_sealed(&self, pair: &Pair, identity: &str) -> Result<Digest> {
+        let opened = files::open_regular(&pair.sealed_file)?;
+        let mut hashing = Hashing::new(std::io::sink());
+        cipher::decrypt(identity, &opened.file, &mut hashing).map_err(|why| Refusal::Crypto {
+            deed: "opening",
+            subject: pair.sealed.to_string(),
+            reason: why,
+        })?;
+        Ok(hashing.finish().1)
+    }
+
+    fn agree(&self, pair: &Pair, plain: Option<Digest>, sealed: Option<Digest>) -> Result<()> {
+        let (Some(plain_hash), Some(sealed_hash)) = (plain, sealed) else {
+            return Ok(());
+        };
+        let note = TwinNote {
+            version: VERSION.into(),
+            plain_hash,
+            sealed_hash,
+        };
+        self.notes.put(&pair.plain, &note)
+    }
+
+    /// Returns the text of the identity file, if there is one.
+    fn identity(&self, ctx: &Context) -> Result<Option<Zeroizing<String>>> {
+        identity::text(&identity::path(ctx, &self.repo)?)
+    }
+}
+
+/// Says how each pair whose twin is tracked stands.
+pub fn check(ctx: &Context) -> Result<Vec<PairReport>> {
+    let place = Place::of(ctx, "git pack protect")?;
+    let identity = place.identity(ctx)?;
+    let pairs = place.tracked_pairs()?.into_iter();
+    pairs
+        .map(|pair| {
+            let path = pair.plain.clone();
+            let standing = place.observe(pair, identity.as_ref())?.standing;
+            Ok(PairReport { path, standing })
+        })
+        .collect()
+}
+
+fn is_twin(path: &[u8]) -> bool {
+    path.len() > SUFFIX.len() && path.ends_with(SUFFIX.as_bytes())
+}
+
+fn hash_of(path: &Path) -> Result<Option<Digest>> {
+    if !files::exists(path) {
+        return Ok(None);
+    }
+    let opened = files::open_regular(path)?;
+    drop(opened);
+    let mut hasher = Hasher::default();
+    files::read_in_chunks(path, |bytes| hasher.update(bytes))?;
+    Ok(Some(hasher.finish()))
+}

@@ -1,0 +1,172 @@
+//! `git pack protect`: seals files beside themselves, and has git track the sealed twin instead.
+
+use std::path::PathBuf;
+
+use crate::adapters::cipher;
+use crate::adapters::files::{self, Durability, write_whole};
+use crate::format::digest::Digest;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
+use crate::ops::twins::{Observed, PairReport, Place, is_twin};
+use crate::ops::{Context, configuration, recipients};
+use crate::rules::protect::is_run_output;
+use crate::rules::twins::{Standing, ignore_line};
+
+const GITIGNORE: &str = ".gitignore";
+
+/// What to protect, and how.
+#[derive(Clone, Debug)]
+pub struct ProtectRequest {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Seal over a twin that holds something else.
+    pub force: bool,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct ProtectReport {
+    /// The files; [`Standing::UpToDate`] says that the twin was right already.
+    pub files: Vec<PairReport>,
+    /// For how many recipients.
+    pub recipients: usize,
+    /// Whether `.gitignore` was changed but not staged, because it has other changes that are not.
+    pub gitignore_unstaged: bool,
+}
+
+/// Encrypts each file to `<file>.age`, takes the plaintext out of the index but not off the disk, ignores it, and stages
+/// the twin. Everything that may be refused is, before anything is written.
+pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport> {
+    let place = Place::of(ctx, "git pack protect")?;
+    let loaded = configuration::on_disk(&place.root)?;
+    let recipients = recipients::of_config(&loaded)?;
+    let mut observed: Vec<Observed> = Vec::new();
+    let identity = place.identity(ctx)?;
+    for file in &request.files {
+        if is_twin(file.as_os_str().as_encoded_bytes()) {
+            return Err(Refusal::Usage {
+                problem: format!("{} is a sealed twin already", file.display()),
+                next: Some(format!("git pack reveal {}", file.display())),
+            });
+        }
+        let found = place.observe(place.pair_of(ctx, file)?, identity.as_ref())?;
+        if found.plain_hash.is_none() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(Refusal::io("reading", &found.pair.plain_file)(source));
+        }
+        ensure_may_be_sealed(&found, request.force)?;
+        if observed.iter().all(|other| other.pair.plain != found.pair.plain) {
+            observed.push(found);
+        }
+    }
+    if recipients.names().is_empty() {
+        return Err(Refusal::NoRecipients {
+            artifacts: observed.iter().map(|found| found.pair.plain.to_string()).collect(),
+            uncommitted: false,
+        });
+    }
+    let ignored = ignore(&place, &observed)?;
+
+    for found in &observed {
+        if found.standing == Standing::UpToDate {
+            continue;
+        }
+        let (plain, sealed) = seal(found, &recipients)?;
+        place.agree(&found.pair, Some(plain), Some(sealed))?;
+    }
+    let gitignore = RepoPath::new(GITIGNORE.as_bytes());
+    let path = place.root.join(GITIGNORE);
+    let stage_ignore = match &ignored {
+        Some(_) => !files::exists(&path) || place.repo.is_staged_as_on_disk(&gitignore)?,
+        None => false,
+    };
+    if let Some(bytes) = &ignored {
+        write_whole(&path, bytes, 0o666, Durability::Durable)?;
+    }
+    let mut add: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
+    if stage_ignore {
+        add.push(gitignore);
+    }
+    let remove: Vec<RepoPath> = observed.iter().map(|found| found.pair.plain.clone()).collect();
+    place.repo.stage(&add, &remove)?;
+    Ok(ProtectReport {
+        files: observed
+            .into_iter()
+            .map(|found| PairReport {
+                path: found.pair.plain,
+                standing: found.standing,
+            })
+            .collect(),
+        recipients: recipients.names().len(),
+        gitignore_unstaged: ignored.is_some() && !stage_ignore,
+    })
+}
+
+fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
+    let path = &found.pair.plain;
+    if is_run_output(path.as_bytes()) {
+        return Err(Refusal::Usage {
+            problem: format!("{path} is a run output, which is never tracked, sealed or not"),
+            next: None,
+        });
+    }
+    let why = match found.standing {
+        Standing::PlainOnly | Standing::PlainNewer | Standing::UpToDate => return Ok(()),
+        _ if force => return Ok(()),
+        Standing::SealedNewer => "it changed since, and this plaintext did not: reveal it instead",
+        Standing::BothChanged => "it holds something else than this plaintext",
+        Standing::SealedOnly | Standing::Unknown => "what it holds is not known here",
+    };
+    Err(Refusal::TwinDiffers {
+        path: found.pair.sealed_file.clone(),
+        why,
+    })
+}
+
+/// Returns the new `.gitignore`, if it must change so that git passes over the plaintexts.
+fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
+    let path = place.root.join(GITIGNORE);
+    let mut text = match files::exists(&path) {
+        true => files::read(&files::canonical(&path)?, 16 << 20)?,
+        false => Vec::new(),
+    };
+    let before = text.len();
+    for found in observed {
+        if place.repo.is_ignored(&found.pair.plain)? {
+            continue;
+        }
+        let line = ignore_line(found.pair.plain.as_bytes()).ok_or_else(|| Refusal::UnsafePath {
+            path: found.pair.plain.to_string(),
+            reason: "no line of a .gitignore can name it".into(),
+        })?;
+        let newline: &[u8] = match text.windows(2).any(|pair| pair == b"\r\n") {
+            true => b"\r\n",
+            false => b"\n",
+        };
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            text.extend_from_slice(newline);
+        }
+        text.extend(line);
+        text.extend_from_slice(newline);
+    }
+    Ok((text.len() != before).then_some(text))
+}
+
+fn seal(found: &Observed, recipients: &cipher::Recipients) -> Result<(Digest, Digest)> {
+    let pair = &found.pair;
+    let opened = files::open_regular(&pair.plain_file)?;
+    let failed = |reason: String| Refusal::Crypto {
+        deed: "sealing",
+        subject: pair.plain.to_string(),
+        reason,
+    };
+    let encrypted = files::write_whole_with(&pair.sealed_file, 0o666, |file| {
+        cipher::encrypt(recipients, &mut &opened.file, file).map_err(|e| match e {
+            cipher::EncryptError::Reading(e) => Refusal::io("reading", &pair.plain_file)(e),
+            cipher::EncryptError::Writing(e) => Refusal::io("writing", &pair.sealed_file)(e),
+            cipher::EncryptError::Cipher(why) => failed(why),
+        })
+    })?;
+    opened.ensure_unchanged()?;
+    Ok((encrypted.plain_hash, encrypted.sealed_hash))
+}

@@ -1,0 +1,94 @@
+//! `git pack reveal`: opens sealed twins beside themselves.
+
+use std::io::Seek;
+use std::path::PathBuf;
+
+use crate::adapters::cipher;
+use crate::adapters::files::{self, Durability, write_whole_from};
+use crate::format::digest::Hashing;
+use crate::format::refusal::{Refusal, Result};
+use crate::ops::twins::{Observed, PairReport, Place};
+use crate::ops::{Context, identity};
+use crate::rules::twins::Standing;
+
+/// What to reveal, and how.
+#[derive(Clone, Debug)]
+pub struct RevealRequest {
+    /// The files, or their twins; none means every twin that is tracked.
+    pub files: Vec<PathBuf>,
+    /// Write over a plaintext that holds something else.
+    pub force: bool,
+}
+
+/// Decrypts each twin to the file that it was made from; never over a plaintext that has moved on.
+///
+/// All of them are opened before the first is written, into files that have no name.
+pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>> {
+    let place = Place::of(ctx, "git pack reveal")?;
+    let path = identity::path(ctx, &place.repo)?;
+    let identity = identity::text(&path)?.ok_or_else(|| Refusal::NoIdentity {
+        path: path.clone(),
+        reason: "it is not there".into(),
+    })?;
+    let pairs = match request.files.is_empty() {
+        true => place.tracked_pairs()?,
+        false => {
+            let pairs = request.files.iter().map(|file| place.pair_of(ctx, file));
+            pairs.collect::<Result<_>>()?
+        }
+    };
+    let mut observed = Vec::new();
+    for pair in pairs {
+        let found = place.observe(pair, Some(&identity))?;
+        if found.sealed_hash.is_none() {
+            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(Refusal::io("reading", &found.pair.sealed_file)(source));
+        }
+        ensure_may_be_written(&found, request.force)?;
+        observed.push(found);
+    }
+    let mut opened = Vec::new();
+    for found in &observed {
+        if found.standing == Standing::UpToDate {
+            opened.push(None);
+            continue;
+        }
+        let pair = &found.pair;
+        let sealed = files::open_regular(&pair.sealed_file)?;
+        let unnamed = files::unnamed_beside(&pair.plain_file)?;
+        let mut hashing = Hashing::new(unnamed);
+        cipher::decrypt(&identity, &sealed.file, &mut hashing).map_err(|reason| Refusal::Crypto {
+            deed: "opening",
+            subject: pair.sealed.to_string(),
+            reason,
+        })?;
+        sealed.ensure_unchanged()?;
+        let (file, hash, _) = hashing.finish();
+        opened.push(Some((file, hash)));
+    }
+    for (found, opened) in observed.iter().zip(opened) {
+        let Some((mut file, hash)) = opened else { continue };
+        file.rewind().map_err(Refusal::io("reading", &found.pair.plain_file))?;
+        write_whole_from(&found.pair.plain_file, &mut file, 0o600, Durability::Durable)?;
+        place.agree(&found.pair, Some(hash), found.sealed_hash)?;
+    }
+    let reports = observed.into_iter().map(|found| PairReport {
+        path: found.pair.plain,
+        standing: found.standing,
+    });
+    Ok(reports.collect())
+}
+
+fn ensure_may_be_written(found: &Observed, force: bool) -> Result<()> {
+    let why = match found.standing {
+        Standing::UpToDate | Standing::SealedOnly | Standing::SealedNewer | Standing::PlainOnly => return Ok(()),
+        _ if force => return Ok(()),
+        Standing::PlainNewer => "it changed since it was sealed: protect it, or set it aside",
+        Standing::BothChanged => "it holds something else than its sealed twin",
+        Standing::Unknown => "whether it holds something else than its sealed twin cannot be seen here",
+    };
+    Err(Refusal::TwinDiffers {
+        path: found.pair.plain_file.clone(),
+        why,
+    })
+}

@@ -1,0 +1,101 @@
+//! What a change of the configuration takes away from the protection.
+
+use crate::format::config::Config;
+use crate::format::protected::{Policy, Rule};
+
+/// Returns what `new` no longer protects, or newly releases, compared with `old`; a sentence each.
+pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    let new_rules: Vec<&Rule> = new.protect.iter().map(|rule| &rule.value).collect();
+    let old_rules: Vec<&Rule> = old.protect.iter().map(|rule| &rule.value).collect();
+    for rule in &old_rules {
+        if rule.policy != Policy::Allowed && !new_rules.iter().any(|other| covers(other, rule)) {
+            found.push(format!("{} is dropped or narrowed", describe(rule)));
+        }
+    }
+    for rule in &new_rules {
+        let releases = rule.policy != Policy::Never || !rule.allow_in.is_empty();
+        let is_new = !old_rules.contains(rule);
+        // A rule that protects something under its own name more strictly than before releases nothing.
+        let tightens = old_rules.iter().any(|old| covers(rule, old));
+        if releases && is_new && !tightens {
+            found.push(format!("{} is new", describe(rule)));
+        }
+    }
+    for allow in &new.allow {
+        if !old.allow.iter().any(|other| other.value.blob == allow.value.blob) {
+            found.push(format!("[[allow]] of blob {} is new", allow.value.blob));
+        }
+    }
+    for remote in &new.private_remotes {
+        if !old.private_remotes.contains(remote) {
+            found.push(format!("remote {remote:?} is private now"));
+        }
+    }
+    found
+}
+
+/// Whether whatever `old` protects `new` protects no less.
+fn covers(new: &Rule, old: &Rule) -> bool {
+    old.paths.iter().all(|glob| new.paths.contains(glob))
+        && old.formats.iter().all(|format| new.formats.contains(format))
+        && new.allow_in.iter().all(|glob| old.allow_in.contains(glob))
+        && new.policy >= old.policy
+}
+
+fn describe(rule: &Rule) -> String {
+    let formats = rule.formats.iter().map(|format| format.as_str().to_owned());
+    let what: Vec<String> = rule.paths.iter().cloned().chain(formats).collect();
+    let policy = rule.policy.as_str();
+    format!("[[protect]] {} = {} ({policy})", rule.class, what.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(format!("version = 1\n{text}").as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_protects_less_is_named() {
+        let rule = "[[protect]]\nclass = \"n\"\npaths = [\"*.n\"]\n";
+        let old = config(rule);
+        for (new, expected) in [
+            ("", "dropped"),
+            (
+                "[[protect]]\nclass = \"n\"\npaths = [\"*.n\"]\npolicy = \"internal\"\n",
+                "dropped",
+            ),
+            (
+                "[[protect]]\nclass = \"n\"\npaths = [\"*.n\"]\nallow_in = [\"t/**\"]\n",
+                "dropped",
+            ),
+        ] {
+            let found = weakened(&old, &config(new));
+            assert!(found.iter().any(|f| f.contains(expected)), "{new}: {found:?}");
+        }
+        for more in [
+            "[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n",
+            "[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\nallow_in = [\"t/**\"]\n",
+            "[[allow]]\nblob = \"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"\nreason = \"x\"\n",
+            "[remote.origin]\nvisibility = \"private\"\n",
+        ] {
+            assert_eq!(weakened(&old, &config(&format!("{rule}{more}"))).len(), 1, "{more}");
+        }
+    }
+
+    #[test]
+    fn what_protects_more_is_not() {
+        let old =
+            config("[[protect]]\nclass = \"n\"\npaths = [\"*.n\"]\npolicy = \"internal\"\nallow_in = [\"t/**\"]\n");
+        for new in [
+            "[[protect]]\nclass = \"n\"\npaths = [\"*.n\", \"*.m\"]\n",
+            "[[protect]]\nclass = \"other word\"\npaths = [\"*.n\"]\npolicy = \"internal\"\n",
+        ] {
+            assert_eq!(weakened(&old, &config(new)), Vec::<String>::new(), "{new}");
+        }
+        assert_eq!(weakened(&old, &old), Vec::<String>::new());
+    }
+}
