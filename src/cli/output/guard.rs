@@ -17,6 +17,9 @@ use crate::rules::scan::{Leak, LeakCode};
 /// So many leaks are named in a hook's message; a list of more helps nobody.
 const NAMED: usize = 50;
 
+/// So many paths are put into a command to be typed.
+const TYPED: usize = 12;
+
 /// Tells of what a commit would hold; silent if there is nothing to tell.
 pub(crate) fn commit(output: &mut Output, report: &ScanReport) {
     let leaks = &report.leaks;
@@ -41,12 +44,7 @@ pub(crate) fn commit(output: &mut Output, report: &ScanReport) {
 }
 
 fn commit_advice(leaks: &[Found]) -> Vec<(&'static str, String)> {
-    let names = |wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String| -> String {
-        let matching = leaks.iter().take(NAMED).filter(|found| wanted(found));
-        matching
-            .map(|found| format!(" {}", name(found.leak.entry.path.as_bytes())))
-            .collect()
-    };
+    let names = |wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(leaks, wanted, name);
     let git = env::git_at_top();
     let mut advice = Vec::new();
     let sealable = names(&is_sealable, &argument);
@@ -68,6 +66,21 @@ fn commit_advice(leaks: &[Found]) -> Vec<(&'static str, String)> {
         ));
     }
     advice
+}
+
+/// Returns the paths of the wanted leaks as arguments; of too many to be typed, a word for them.
+fn names_of(leaks: &[Found], wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String) -> String {
+    let mut paths: Vec<&[u8]> = Vec::new();
+    for found in leaks.iter().filter(|found| wanted(found)) {
+        let path = found.leak.entry.path.as_bytes();
+        if paths.last() != Some(&path) {
+            paths.push(path);
+        }
+    }
+    match paths.len() {
+        0..=TYPED => paths.iter().map(|path| format!(" {}", name(path))).collect(),
+        n => format!(" <each of the {n} files>"),
+    }
 }
 
 /// Tells of what a push would publish.
@@ -147,15 +160,8 @@ pub(crate) fn scan(output: &mut Output, surface: &Surface, report: &ScanReport, 
     };
     output.line(&format!("pack scan: {outcome}"));
     if !report.leaks.is_empty() {
-        let paths = |wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String| -> String {
-            let mut names: Vec<_> = report.leaks.iter().filter(|f| wanted(f)).collect();
-            names.dedup_by(|a, b| a.leak.entry.path == b.leak.entry.path);
-            names
-                .iter()
-                .take(NAMED)
-                .map(|found| format!(" {}", name(found.leak.entry.path.as_bytes())))
-                .collect()
-        };
+        let paths =
+            |wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(&report.leaks, wanted, name);
         let mut advice = Vec::new();
         match surface {
             Surface::Staged => advice = commit_advice(&report.leaks),
