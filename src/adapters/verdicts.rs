@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files::{self, create_private_dir};
+use crate::adapters::files::{self, Durability, create_private_dir};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::verdict_log::VerdictLog;
@@ -14,6 +14,9 @@ const MAX_BYTES: u64 = 256 << 20;
 
 /// So many logs are kept, those used last: a clone has few registries at a time.
 const MAX_LOGS: usize = 8;
+
+/// So many trees are noted.
+const MAX_TREES: usize = 16;
 
 /// The log for one registry.
 pub struct Verdicts {
@@ -38,6 +41,34 @@ impl Verdicts {
             drop(std::fs::remove_file(&self.path));
             VerdictLog::default()
         })
+    }
+
+    /// Returns whether a tree is among those that were judged clean last.
+    pub fn knows_tree(&self, tree: &ObjectId) -> bool {
+        self.trees().contains(tree)
+    }
+
+    /// Notes a tree that was judged clean, beside the last few others: there is one for each branch that is worked on.
+    pub fn add_tree(&self, tree: &ObjectId) {
+        let mut trees = self.trees();
+        if trees.contains(tree) || create_private_dir(files::parent(&self.path)).is_err() {
+            return;
+        }
+        trees.retain(|other| other != tree);
+        trees.insert(0, *tree);
+        trees.truncate(MAX_TREES);
+        let bytes = VerdictLog::chunk(&self.key, &trees, &[]);
+        drop(files::write_whole(&self.tree_path(), &bytes, 0o600, Durability::Disposable));
+    }
+
+    fn trees(&self) -> Vec<ObjectId> {
+        let bytes = files::read_optional(&self.tree_path(), 1 << 16).ok().flatten();
+        let log = bytes.and_then(|bytes| VerdictLog::parse(&self.key, &bytes));
+        log.map(|log| log.commits.into_iter().collect()).unwrap_or_default()
+    }
+
+    fn tree_path(&self) -> PathBuf {
+        self.path.with_extension("trees")
     }
 
     /// Adds what was judged clean. A clone that cannot be written to is merely slower.
@@ -69,12 +100,16 @@ fn prune(directory: &Path) {
     let mut logs: Vec<_> = entries
         .filter_map(|entry| {
             let entry = entry.ok()?;
+            if entry.path().extension().is_some() {
+                return None;
+            }
             Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
         })
         .collect();
     logs.sort();
     let surplus = logs.len().saturating_sub(MAX_LOGS);
     for (_, path) in logs.into_iter().take(surplus) {
+        drop(std::fs::remove_file(path.with_extension("trees")));
         drop(std::fs::remove_file(path));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Mode};
 use gix::index::extension::Tree as CacheTree;
 use gix::objs::TreeRefIter;
@@ -56,11 +57,15 @@ impl Index<'_> {
     pub fn at(&self, path: &str) -> Result<Option<TreeEntry>> {
         let below = format!("{path}/");
         let entries = self.state.entries();
-        let found = entries.iter().find(|entry| {
-            let found = entry.path(&self.state);
-            let listed = !entry.flags.contains(Flags::INTENT_TO_ADD);
-            listed && (found == path.as_bytes() || found.starts_with(below.as_bytes()))
-        });
+        let from = entries.partition_point(|entry| entry.path(&self.state).as_bytes() < path.as_bytes());
+        let found = entries[from..]
+            .iter()
+            .take_while(|entry| entry.path(&self.state).starts_with(path.as_bytes()))
+            .find(|entry| {
+                let found = entry.path(&self.state);
+                let listed = !entry.flags.contains(Flags::INTENT_TO_ADD);
+                listed && (found == path.as_bytes() || found.starts_with(below.as_bytes()))
+            });
         let Some(entry) = found else { return Ok(None) };
         let path = entry.path(&self.state);
         let kind = match entry.mode {
@@ -72,6 +77,12 @@ impl Index<'_> {
             kind,
             id: from_gix(&entry.id),
         }))
+    }
+
+    /// Returns the id of the tree that a commit would have, if git has noted it: it does so before it asks a hook.
+    pub fn tree(&self) -> Option<ObjectId> {
+        let root = self.state.tree()?;
+        root.num_entries.map(|_| from_gix(&root.id))
     }
 
     /// Returns the entries of the index that a commit would take and that differ from the tree `head`, and those whose

@@ -27,6 +27,12 @@ use crate::format::refusal::{Refusal, Result};
 /// A delta-base cache of this size for each thread lets packs be read in one sweep; without one it takes twice as long.
 const DELTA_CACHE: &str = "core.deltaBaseCacheLimit=25165824";
 
+/// Objects of any size are read, whoever owns the repository.
+const NO_LIMIT: &str = "gitoxide.objects.allocLimitIfReducedTrust=0";
+
+/// The checksum of the index is not computed when it is read: git itself does not do that either, but for `git fsck`.
+const SKIP_INDEX_HASH: &str = "index.skipHash=true";
+
 /// A repository; cheap to share among threads.
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
@@ -51,7 +57,7 @@ impl Repository {
         let mut trust = gix::sec::trust::Mapping::<gix::open::Options>::default();
         for options in [&mut trust.full, &mut trust.reduced] {
             // A repository of another owner is read as any other: nothing in it is executed, and every object must count.
-            options.modify(|o| o.cli_overrides([DELTA_CACHE, "gitoxide.objects.allocLimitIfReducedTrust=0"]));
+            options.modify(|o| o.cli_overrides([DELTA_CACHE, NO_LIMIT, SKIP_INDEX_HASH]));
         }
         let upwards = gix::discover::upwards::Options {
             match_ceiling_dir_or_error: false,

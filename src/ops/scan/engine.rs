@@ -146,6 +146,16 @@ impl<'a> Judge<'a> {
         Ok(judged.collect())
     }
 
+    /// Returns whether every entry of a tree is known to be clean.
+    pub fn knows_tree(&self, tree: &ObjectId) -> bool {
+        self.verdicts.knows_tree(tree)
+    }
+
+    /// Keeps that every entry of a tree was judged, and none of them is a leak.
+    pub fn keep_clean_tree(&self, tree: &ObjectId) {
+        self.verdicts.add_tree(tree);
+    }
+
     /// Keeps commits all of whose entries were judged, and none of them a leak.
     pub fn keep_clean(&self, commits: &[ObjectId]) {
         if commits.len() >= WORTH_REMEMBERING {

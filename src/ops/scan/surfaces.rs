@@ -92,10 +92,13 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     let alone = new.registry()?;
     let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
     let to = to(&configs);
+    let mut judge_unchanged = Judge::new(repo, &alone, to);
+    let head_is_clean = head.as_ref().is_some_and(|head| judge_unchanged.knows_tree(&head.tree));
     let staged = index.staged(head.as_ref().map(|head| &head.tree), |path| {
-        is_run_output(path) || alone.judge(path).is_some()
+        !head_is_clean && (is_run_output(path) || alone.judge(path).is_some())
     })?;
     let (mut changed, mut unchanged, mut added) = (Vec::new(), Vec::new(), std::collections::HashSet::new());
+    let mut all_seen = true;
     for staged in staged {
         let candidate = Candidate {
             path: staged.entry.path,
@@ -105,7 +108,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
         };
         match staged.change {
             // What a partial clone does not have stands in a commit already.
-            IndexChange::None if needs_content(&alone, &candidate) && !repo.has(&candidate.id) => {}
+            IndexChange::None if needs_content(&alone, &candidate) && !repo.has(&candidate.id) => all_seen = false,
             IndexChange::None => unchanged.push(candidate),
             IndexChange::Modified => changed.push(candidate),
             IndexChange::Added => {
@@ -116,8 +119,13 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     }
     let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to);
     let mut leaks = judge.judge(&changed)?;
-    let mut judge_unchanged = Judge::new(repo, &alone, to);
     leaks.extend(judge_unchanged.judge(&unchanged)?);
+    if all_seen
+        && leaks.is_empty()
+        && let Some(tree) = index.tree()
+    {
+        judge_unchanged.keep_clean_tree(&tree);
+    }
     leaks.sort_by(|a, b| a.leak.entry.path.cmp(&b.leak.entry.path));
     for found in &mut leaks {
         found.is_added = head.is_some() && added.contains(&found.leak.entry.path);
