@@ -58,7 +58,12 @@ impl Verdicts {
         trees.insert(0, *tree);
         trees.truncate(MAX_TREES);
         let bytes = VerdictLog::chunk(&self.key, &trees, &[]);
-        drop(files::write_whole(&self.tree_path(), &bytes, 0o600, Durability::Disposable));
+        drop(files::write_whole(
+            &self.tree_path(),
+            &bytes,
+            0o600,
+            Durability::Disposable,
+        ));
     }
 
     fn trees(&self) -> Vec<ObjectId> {

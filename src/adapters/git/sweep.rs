@@ -11,6 +11,7 @@ use std::sync::Mutex;
 use gix::objs::Find as _;
 use gix::objs::tree::EntryMode;
 
+use crate::adapters::git::blobs::Proof;
 use crate::adapters::git::history::Walk;
 use crate::adapters::git::tree::entry_kind;
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
@@ -149,7 +150,7 @@ impl Sweep<'_> {
                 },
                 |worker, job| {
                     let (id, path) = &level[job.index];
-                    let fresh = self.directory(worker, to_gix(id), *path)?;
+                    let fresh = self.directory(worker, to_gix(id), *path, job.needs_its_id(Proof::Checksum))?;
                     if fresh.is_none() {
                         missing
                             .lock()
@@ -194,7 +195,13 @@ impl Sweep<'_> {
     }
 
     /// Returns the entries of a directory that none of that path had before; none if it is not in this clone.
-    fn directory(&self, worker: &mut Worker, id: gix::ObjectId, path: u32) -> Result<Option<Vec<Fresh>>> {
+    fn directory(
+        &self,
+        worker: &mut Worker,
+        id: gix::ObjectId,
+        path: u32,
+        needs_its_id: bool,
+    ) -> Result<Option<Vec<Fresh>>> {
         let data = match worker.repo.objects.try_find(&id, &mut worker.buffer) {
             Ok(Some(data)) => data,
             Ok(None) => return Ok(None),
@@ -203,26 +210,27 @@ impl Sweep<'_> {
         if data.kind != gix::object::Kind::Tree {
             return Err(corrupt_object(id, "it is not a tree"));
         }
-        ensure_intact(id, "tree", data.data)?;
+        if needs_its_id {
+            ensure_intact(id, "tree", data.data)?;
+        }
         let width = id.as_bytes().len();
         let previous = worker.previous.get(&path).map_or(&[][..], Vec::as_slice);
         let (mut new, mut old) = (Entries::of(data.data, width), Entries::of(previous, width));
         let mut fresh = Vec::new();
-        let mut other = old.next();
-        while !new.rest.is_empty() {
+        while new.skip_what_equals(&mut old) {
             let Some(entry) = new.next() else {
                 return Err(corrupt_object(id, "it is not a list of entries"));
             };
             // Both are sorted, by names at least nearly so; an entry that is missed here is only looked up in vain.
-            while other.as_ref().is_some_and(|other| other.name < entry.name) {
-                other = old.next();
+            while old.peek().is_some_and(|other| other.name < entry.name) {
+                old.next();
             }
-            if other.as_ref().is_some_and(|other| other.raw == entry.raw) {
-                continue;
-            }
-            if old.rest.len() == new.rest.len() && old.rest == new.rest {
-                // Most changes touch one entry: what follows it is as it was.
-                new.rest = &[];
+            let other = old.peek().filter(|other| other.name == entry.name);
+            if let Some(other) = other {
+                old.next();
+                if other.raw == entry.raw {
+                    continue;
+                }
             }
             let mode = EntryMode::from_bytes(entry.mode).ok_or_else(|| corrupt_object(id, "an entry has no mode"))?;
             let hash = |key: &RandomState| key.hash_one((path, entry.raw));
@@ -257,6 +265,15 @@ struct Entries<'a> {
     width: usize,
 }
 
+/// Returns how many bytes both begin with.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const BLOCK: usize = 64;
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let start = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
+    let rest = a[start..].iter().zip(&b[start..]);
+    start + rest.take_while(|(a, b)| a == b).count()
+}
+
 struct Entry<'a> {
     raw: &'a [u8],
     mode: &'a [u8],
@@ -267,6 +284,28 @@ struct Entry<'a> {
 impl<'a> Entries<'a> {
     fn of(bytes: &'a [u8], width: usize) -> Self {
         Self { rest: bytes, width }
+    }
+
+    /// Passes over the entries that both begin with; returns whether anything is left to be looked at.
+    fn skip_what_equals(&mut self, other: &mut Entries<'a>) -> bool {
+        let mut equal = common_prefix(self.rest, other.rest);
+        if equal == self.rest.len() && equal == other.rest.len() {
+            return false;
+        }
+        while let Some(entry) = self.peek().filter(|entry| entry.raw.len() <= equal) {
+            equal -= entry.raw.len();
+            self.rest = &self.rest[entry.raw.len()..];
+            other.rest = &other.rest[entry.raw.len()..];
+        }
+        !self.rest.is_empty()
+    }
+
+    fn peek(&self) -> Option<Entry<'a>> {
+        Self {
+            rest: self.rest,
+            width: self.width,
+        }
+        .next()
     }
 
     fn next(&mut self) -> Option<Entry<'a>> {

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use crate::adapters::cipher;
 use crate::adapters::git::Repository;
-use crate::adapters::git::blobs::{Contents, reading};
+use crate::adapters::git::blobs::{Contents, Proof, reading};
 use crate::adapters::verdicts::Verdicts;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
@@ -113,9 +113,11 @@ impl<'a> Judge<'a> {
             };
         }
         let wanted: Vec<ObjectId> = wanted.into_iter().collect();
-        let read = self.repo.with_blobs(&wanted, |at, contents| {
-            examine(contents).map_err(|e| reading(&wanted[at], &e))
-        })?;
+        let read = self
+            .repo
+            .with_blobs_held_against(Proof::Checksum, &wanted, |at, contents| {
+                examine(contents).map_err(|e| reading(&wanted[at], &e))
+            })?;
         self.examined.entries += entries.len() as u64;
         self.examined.blobs += wanted.len() as u64;
         self.examined.remembered_blobs += known.len() as u64;
