@@ -224,7 +224,7 @@ fn a_late_adopter_decides_blob_by_blob() {
         .ok();
     let done = repo.pack(&["scan", "--all", "--write-allow"]);
     assert_eq!(done.code, 1);
-    assert!(done.out().contains("2 [[allow]] entries"), "{}", done.out());
+    assert!(done.stderr.contains("2 [[allow]] entries"), "{}", done.stderr);
     repo.pack(&["scan", "--all"]).ok();
     repo.git(&["commit", "-qam", "decided"]).ok();
     repo.pack(&["scan", "--rev", "HEAD"]).ok();

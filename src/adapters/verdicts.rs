@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Durability, create_private_dir};
@@ -86,7 +87,11 @@ impl Verdicts {
             return;
         }
         let is_new = !files::exists(&self.path);
-        let file = OpenOptions::new().create(true).append(true).open(&self.path);
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&self.path);
         let written = file.and_then(|mut file: File| {
             file.lock()?;
             file.write_all(&VerdictLog::chunk(&self.key, commits, blobs))

@@ -68,7 +68,13 @@ pub(super) fn wants_envelope() -> bool {
         .filter_map(|a| a.to_str())
         .find(|a| !a.starts_with('-'));
     match command {
-        None | Some("hook") => false,
+        None | Some("hook" | "status") => false,
+        Some("scan") => {
+            let format = arguments
+                .windows(2)
+                .any(|pair| pair[0] == "--format" && pair[1] == "json");
+            format || arguments.iter().any(|a| a == "--json" || a == "--format=json")
+        }
         Some(command) if WITH_JSON.contains(&command) => arguments.iter().any(|a| a == "--json"),
         Some(_) => true,
     }

@@ -154,6 +154,8 @@ pub enum Refusal {
         path: PathBuf,
         /// What is known of it.
         why: &'static str,
+        /// The command that does no harm.
+        instead: Option<String>,
     },
     /// The hooks belong to a hook manager, which would write them anew.
     HookManager {

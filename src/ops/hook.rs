@@ -35,7 +35,14 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
         let branch = line.remote_ref.strip_prefix("refs/heads/");
         line.local.is_some() && line.remote.is_none() && tracked.iter().any(|(name, _)| Some(name.as_str()) == branch)
     });
+    let mut standing = Vec::new();
     if !is_another {
+        // What a new branch is held against: the remote's default branch or, where that is not known, all of them.
+        let default = tracked.iter().find(|(name, _)| name == "HEAD");
+        standing = match default {
+            Some((_, id)) => vec![*id],
+            None => tracked.iter().map(|(_, id)| *id).collect(),
+        };
         known.extend(tracked.into_iter().map(|(_, id)| id));
     }
     let changes: Vec<Change> = lines
@@ -44,7 +51,7 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
             Some(Change {
                 name: line.remote_ref.clone(),
                 tip: line.local?,
-                old: line.remote,
+                old: line.remote.map_or_else(|| standing.clone(), |old| vec![old]),
             })
         })
         .collect();
@@ -71,13 +78,14 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
 pub fn pre_push_of_everything(ctx: &Context, remote: &str) -> Result<ScanReport> {
     let repo = ctx.repository()?;
     let known: Vec<ObjectId> = repo.tracking_refs(remote)?.into_iter().map(|(_, id)| id).collect();
+    let old = known.clone();
     let mut changes = Vec::new();
     for prefix in ["refs/heads/", "refs/tags/"] {
         for (name, tip) in repo.refs(prefix)? {
             changes.push(Change {
                 name: format!("{prefix}{name}"),
                 tip,
-                old: None,
+                old: old.clone(),
             });
         }
     }
@@ -107,7 +115,8 @@ pub fn pre_receive(ctx: &Context, stdin: &[u8]) -> Result<ScanReport> {
             });
         }
     };
-    judge_refs(&repo, &lines, to, true)
+    let known = repo.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
+    judge_refs(&repo, &lines, known, to, true)
 }
 
 /// Judges refs that are about to change: branches, tags and a detached `HEAD`, whoever changes them.
@@ -122,11 +131,22 @@ pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result
     if lines.iter().all(|line| line.new.is_none() || line.new == line.old) {
         return Ok(ScanReport::default());
     }
-    judge_refs(&ctx.repository()?, &lines, Destination::Repository, false)
+    let repo = ctx.repository()?;
+    // Other refs, such as the stash, are not judged, so what they hold is not known to be clean.
+    let mut known = Vec::new();
+    for prefix in ["refs/heads/", "refs/tags/", "refs/remotes/"] {
+        known.extend(repo.refs(prefix)?.into_iter().map(|(_, id)| id));
+    }
+    judge_refs(&repo, &lines, known, Destination::Repository, false)
 }
 
-fn judge_refs(repo: &Repository, lines: &[RefLine], to: Destination, verify_packs: bool) -> Result<ScanReport> {
-    let known: Vec<ObjectId> = repo.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
+fn judge_refs(
+    repo: &Repository,
+    lines: &[RefLine],
+    known: Vec<ObjectId>,
+    to: Destination,
+    verify_packs: bool,
+) -> Result<ScanReport> {
     let head = match repo.has_commit() {
         true => Some(repo.commit("HEAD")?.id),
         false => None,
@@ -139,7 +159,7 @@ fn judge_refs(repo: &Repository, lines: &[RefLine], to: Destination, verify_pack
             Some(Change {
                 name: line.name.clone(),
                 tip,
-                old: line.old.or(head),
+                old: line.old.or(head).into_iter().collect(),
             })
         })
         .collect();

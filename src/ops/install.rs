@@ -165,7 +165,7 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
     let mut steps = Vec::new();
     for hook in ALL_HOOKS {
         let ours = directory.read(hook)?.is_some_and(|present| is_ours(&present));
-        if configured.runs(hook) {
+        if configured.is_set(hook) {
             steps.push((hook, Step::Unconfigure));
         }
         steps.push((
@@ -209,7 +209,10 @@ pub fn apply(plan: Plan) -> Result<HooksReport> {
                 report.configured.push(hook);
             }
             Step::Remove => plan.directory.restore(hook)?,
-            Step::Unconfigure => plan.configured.unset(hook)?,
+            Step::Unconfigure => {
+                plan.configured.unset(hook)?;
+                report.configured.push(hook);
+            }
             Step::Leave(_) => {
                 report.unchanged.push(hook);
                 continue;

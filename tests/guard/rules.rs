@@ -278,6 +278,16 @@ pub fn rows() -> Vec<Row> {
             w.stage("a.vec", "open");
             w.commit()
         }),
+        row(
+            "released by an orphan branch's own rules",
+            blocked(Push, &["a.vec"]),
+            |w| {
+                w.sh("git checkout -q --orphan fresh; git rm -qrf .
+                    printf 'version = 1\\n[[protect]]\\nclass = \"v\"\\npaths = [\"*.vec\"]\\npolicy = \"allowed\"\\n' >.gitpack.toml
+                    put a.vec; git add -f .; git commit -q --no-verify -m x");
+                w.act(&["push", "origin", "fresh"])
+            },
+        ),
         row("released before, on a new branch", passes(&["pre-push"]), |w| {
             w.rules(RELEASE);
             w.stage("a.vec", "open");

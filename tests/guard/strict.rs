@@ -8,7 +8,7 @@ const HOOK: &[&str] = &["reference-transaction"];
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     // What was there before the strict hook was; then the deed.
-    let leaks: [(&str, &str, &[&str]); 12] = [
+    let leaks: [(&str, &str, &[&str]); 13] = [
         (
             "commit --no-verify",
             "put a.vec; git add a.vec",
@@ -29,6 +29,11 @@ pub fn rows() -> Vec<Row> {
             "commit --no-verify on an orphan branch",
             "git checkout -q --orphan new; put a.vec; git add a.vec",
             &["commit", "--no-verify", "-m", "x"],
+        ),
+        (
+            "a branch from the stash",
+            "put a.vec; git add a.vec; git stash -q",
+            &["branch", "leak", "stash@{0}"],
         ),
         (
             "cherry-pick",

@@ -158,9 +158,14 @@ impl ConfiguredHooks {
         self.supported
     }
 
+    /// Returns whether ours is configured, whatever this git makes of it.
+    pub fn is_set(&self, hook: &str) -> bool {
+        self.ours.iter().any(|ours| ours == hook)
+    }
+
     /// Returns whether git runs ours.
     pub fn runs(&self, hook: &str) -> bool {
-        self.supported && self.ours.iter().any(|ours| ours == hook)
+        self.supported && self.is_set(hook)
     }
 
     /// Has git run `command` as `hook`.

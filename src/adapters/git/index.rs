@@ -79,6 +79,11 @@ impl Index<'_> {
         }))
     }
 
+    /// Returns whether directories stand for what they hold.
+    pub fn is_sparse(&self) -> bool {
+        self.state.is_sparse()
+    }
+
     /// Returns the id of the tree that a commit would have, if git has noted it: it does so before it asks a hook.
     pub fn tree(&self) -> Option<ObjectId> {
         let root = self.state.tree()?;
@@ -100,7 +105,9 @@ impl Index<'_> {
             changes: vec![Change::None; index.entries().len()],
         };
         let all = 0..index.entries().len();
-        comparison.directory(all, 0, index.tree(), head.map(to_gix))?;
+        // An entry may stand beside the sparse directory that it belongs into; what git noted of that is not to be trusted.
+        let known = index.tree().filter(|_| !self.is_sparse());
+        comparison.directory(all, 0, known, head.map(to_gix))?;
         let changes = comparison.changes;
         let mut entries = Vec::new();
         for (entry, change) in index.entries().iter().zip(changes) {

@@ -127,6 +127,14 @@ impl Repository {
         Some(value.to_str_lossy().into_owned())
     }
 
+    /// Returns whether a remote of that name is configured.
+    pub fn has_remote(&self, name: &str) -> bool {
+        let repo = self.local();
+        repo.remote_names()
+            .iter()
+            .any(|remote| remote.as_bstr() == name.as_bytes().as_bstr())
+    }
+
     /// Returns the name of a remote: that of the branch or the first one.
     pub fn any_remote(&self) -> Option<String> {
         let repo = self.local();

@@ -113,7 +113,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
             "new commit",
         );
         let mut text = format!("git-pack: {what}, {} in {commits}\n\n", found.join(" and "));
-        text.push_str(&leak_lines(&report.leaks));
+        text.push_str(&leak_lines(&report.leaks, "the push would still publish it"));
         for pack in &report.packs {
             text.push_str(&format!(
                 "  {}   PACK_INVALID   it does not verify\n",
@@ -151,7 +151,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
 
 /// Prints the findings of a scan, a line each, what to do, and what was looked at.
 pub(crate) fn scan(output: &mut Output, surface: &Surface, report: &ScanReport, time: Duration) {
-    for line in leak_lines(&report.leaks).lines() {
+    for line in leak_lines(&report.leaks, "history still holds it").lines() {
         output.line(line);
     }
     let outcome = match report.is_clean() {
@@ -193,8 +193,9 @@ pub(crate) fn allowed(output: &mut Output, added: usize) {
         1 => "1 [[allow]] entry".to_owned(),
         n => format!("{n} [[allow]] entries"),
     };
-    output.line(&format!("added      {what} to .gitpack.toml"));
-    output.line("           each releases one blob: read them, and take out what must not be public");
+    output.err(&format!(
+        "  added {what} to .gitpack.toml; each releases one blob: read them, and take out what must not be public\n"
+    ));
 }
 
 /// Returns the sentence about what was looked at.
@@ -228,7 +229,7 @@ fn weakenings(output: &mut Output, report: &ScanReport) {
     }
 }
 
-fn leak_lines(leaks: &[Found]) -> String {
+fn leak_lines(leaks: &[Found], still: &str) -> String {
     let rows: Vec<_> = leaks
         .iter()
         .take(NAMED.max(leaks.len().min(10_000)))
@@ -252,7 +253,7 @@ fn leak_lines(leaks: &[Found]) -> String {
         text.push('\n');
         if let Some(deleted) = found.deleted_in {
             text.push_str(&format!(
-                "            deleted again in {}, but the push would still publish it\n",
+                "            deleted again in {}, but {still}\n",
                 ObjectId::short(&deleted)
             ));
         }

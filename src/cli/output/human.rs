@@ -88,7 +88,23 @@ pub(crate) fn uninstalled(output: &mut Output, ctx: &Context, report: &HooksRepo
     let directory = path_from(&ctx.cwd, &report.directory);
     match report.changed.is_empty() {
         true => output.line(&format!("removed    nothing: no hook of git-pack is in {directory}")),
-        false => output.line(&format!("removed    {} from {directory}", report.changed.join(", "))),
+        false => {
+            let files: Vec<&str> = report
+                .changed
+                .iter()
+                .copied()
+                .filter(|hook| !report.configured.contains(hook))
+                .collect();
+            if !files.is_empty() {
+                output.line(&format!("removed    {} from {directory}", files.join(", ")));
+            }
+            if !report.configured.is_empty() {
+                output.line(&format!(
+                    "removed    {} from git's configuration",
+                    report.configured.join(", ")
+                ));
+            }
+        }
     }
 }
 

@@ -147,7 +147,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("{} exists and is not an empty directory", show(path)),
             json!({ "path": show(path) }),
         ),
-        Refusal::TwinDiffers { path, why } => (
+        Refusal::TwinDiffers { path, why, .. } => (
             format!("{} would be written over, and {why}", show(path)),
             json!({ "path": show(path), "reason": why }),
         ),
@@ -248,7 +248,16 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     let next = |command: &str| (Some(command.to_owned()), None);
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
-        Refusal::TwinDiffers { .. } => (Some(env::invocation_with("--force")), None),
+        Refusal::TwinDiffers { instead, .. } => match instead {
+            Some(command) => next(command),
+            None => (
+                None,
+                Some(format!(
+                    "set one of them aside, or, if it may go, {}",
+                    env::invocation_with("--force")
+                )),
+            ),
+        },
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("git pack seal --output <another directory>"),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),

@@ -32,10 +32,13 @@ pub(crate) fn status(output: &mut Output, report: &StatusReport, proofs: Option<
         .collect();
     let text = match (recipients.is_empty(), report.configured) {
         (true, true) => format!("none      → {}", paint(TYPE, "git pack recipients add age1…")),
-        (true, false) => format!(
-            "none, there is no .gitpack.toml      → {}",
-            paint(TYPE, "git pack init")
-        ),
+        (true, false) if report.dirty.is_some() => {
+            format!(
+                "none, there is no .gitpack.toml      → {}",
+                paint(TYPE, "git pack init")
+            )
+        }
+        (true, false) => "none".to_owned(),
         (false, _) => format!("{}: {}", recipients.len(), recipients.join(", ")),
     };
     output.line(&row("recipients", &text));
@@ -95,7 +98,10 @@ fn guard(output: &mut Output, report: &StatusReport) {
     }
     if !missing.is_empty() {
         let label = if there.is_empty() { "guard" } else { "" };
-        let install = paint(TYPE, "git pack install");
+        let install = match report.dirty {
+            Some(_) => paint(TYPE, "git pack install"),
+            None => paint(TYPE, "git pack init --server"),
+        };
         let what = format!(
             "{}: {}      → {install}",
             missing.join(", "),
@@ -109,11 +115,7 @@ fn guard_proven(output: &mut Output, proofs: &[(&'static str, Proof)]) {
     for (at, (hook, proof)) in proofs.iter().enumerate() {
         let what = match proof {
             Proof::Blocked => paint(PROVEN, "firing (a canary was blocked just now)"),
-            Proof::NotGuarded => format!(
-                "{} (a canary passed)      → {}",
-                paint(BLOCKS, "NOT GUARDED"),
-                paint(TYPE, "git pack install")
-            ),
+            Proof::NotGuarded => format!("{} (a canary passed)", paint(BLOCKS, "NOT GUARDED")),
             Proof::FailedOtherwise(why) => {
                 format!(
                     "{} it failed before git-pack judged: {}",

@@ -24,8 +24,8 @@ pub struct Change {
     pub name: String,
     /// The object that it will point to.
     pub tip: ObjectId,
-    /// The object whose rules have a say, because it is what was there before.
-    pub old: Option<ObjectId>,
+    /// The objects whose rules have a say, because they are what was there before.
+    pub old: Vec<ObjectId>,
 }
 
 /// What the changes of one call have in common.
@@ -65,7 +65,7 @@ impl Ranges<'_> {
                             "{} leads to a tree without a commit, so there is no path to judge it by",
                             change.name
                         ),
-                        remedy: "push a commit, or, if everybody may have it, push that ref with --no-verify".into(),
+                        remedy: "point it at a commit that has this tree".into(),
                     });
                 }
             }
@@ -81,14 +81,17 @@ impl Ranges<'_> {
 
     fn add(&self, groups: &mut Vec<Group>, tip: ObjectId, change: &Change) -> Result<()> {
         let new = configuration::in_commit(self.repo, &self.repo.commit(&tip.hex())?)?;
-        let old = match &change.old {
-            Some(id) => self.old_side(id)?,
-            None => None,
-        };
         let same = |a: &Loaded, b: &Loaded| a.bytes == b.bytes;
+        let mut old: Vec<Loaded> = Vec::new();
+        for id in &change.old {
+            if let Some(loaded) = self.old_side(id)?
+                && !old.iter().any(|other| same(other, &loaded))
+            {
+                old.push(loaded);
+            }
+        }
         let place = groups.iter_mut().find(|group| {
-            let old_is_same =
-                group.old.len() == old.iter().len() && group.old.iter().zip(&old).all(|(a, b)| same(a, b));
+            let old_is_same = group.old.len() == old.len() && group.old.iter().zip(&old).all(|(a, b)| same(a, b));
             same(&group.new, &new) && old_is_same
         });
         match place {
@@ -96,7 +99,7 @@ impl Ranges<'_> {
             None => groups.push(Group {
                 tips: vec![tip],
                 new,
-                old: old.into_iter().collect(),
+                old,
             }),
         }
         Ok(())

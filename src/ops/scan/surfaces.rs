@@ -45,6 +45,14 @@ pub enum Surface {
 /// Looks for leaks on a surface; with `remote`, as if it were pushed there.
 pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>) -> Result<ScanReport> {
     let repo = ctx.repository()?;
+    if let Some(remote) = remote
+        && !repo.has_remote(remote)
+    {
+        return Err(Refusal::Usage {
+            problem: format!("--remote {remote}: there is no remote of that name"),
+            next: Some("git remote".into()),
+        });
+    }
     let to = |configs: &[&Config]| match remote {
         Some(remote) => destination(configs, remote),
         None => Destination::Repository,
@@ -93,7 +101,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
     let to = to(&configs);
     let mut judge_unchanged = Judge::new(repo, &alone, to);
-    let head_is_clean = head.as_ref().is_some_and(|head| judge_unchanged.knows_tree(&head.tree));
+    let head_is_clean = !index.is_sparse() && head.as_ref().is_some_and(|head| judge_unchanged.knows_tree(&head.tree));
     let staged = index.staged(head.as_ref().map(|head| &head.tree), |path| {
         !head_is_clean && (is_run_output(path) || alone.judge(path).is_some())
     })?;
@@ -263,7 +271,7 @@ fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination)
     ranges.judge(&[Change {
         name: range.to_owned(),
         tip,
-        old: Some(from),
+        old: vec![from],
     }])
 }
 

@@ -120,6 +120,7 @@ fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
     Err(Refusal::TwinDiffers {
         path: found.pair.sealed_file.clone(),
         why,
+        instead: (found.standing == Standing::SealedNewer).then(|| format!("git pack reveal {}", found.pair.plain)),
     })
 }
 

@@ -90,5 +90,6 @@ fn ensure_may_be_written(found: &Observed, force: bool) -> Result<()> {
     Err(Refusal::TwinDiffers {
         path: found.pair.plain_file.clone(),
         why,
+        instead: (found.standing == Standing::PlainNewer).then(|| format!("git pack protect {}", found.pair.plain)),
     })
 }
