@@ -112,7 +112,8 @@ pub fn header(input: impl Read) -> Result<SealHeader, String> {
         count: 0,
         last: [0; 16],
     };
-    let decryptor = age::Decryptor::new_buffered(&mut counted).map_err(|e| format!("it is not an age file: {e}"))?;
+    let decryptor = age::Decryptor::new_buffered(&mut counted)
+        .map_err(|e| format!("it is not an age file: {e}").replace('\n', " "))?;
     let recorder = Recorder::default();
     // No identity unwraps anything, so this always fails, after every stanza was shown to the recorder.
     drop(decryptor.decrypt(std::iter::once(&recorder as &dyn age::Identity)));
@@ -241,10 +242,27 @@ impl<R: Read> BufRead for Tail<R> {
     }
 }
 
-/// Decrypts an age file, armoured or not, with the X25519 identities in the text of an identity file; why not, if not.
+/// Why an age file was not opened.
+#[derive(Debug)]
+pub enum DecryptError {
+    /// None of the identities is meant.
+    NotFor(String),
+    /// It is no age file, or a damaged one, or what it holds could not be written.
+    Broken(String),
+}
+
+impl std::fmt::Display for DecryptError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotFor(why) | Self::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+/// Decrypts an age file, armoured or not, with the X25519 identities in the text of an identity file.
 ///
 /// What was written to `output` before an error was found is not to be used.
-pub fn decrypt(identity_file: &str, input: impl Read, output: &mut dyn Write) -> Result<(), String> {
+pub fn decrypt(identity_file: &str, input: impl Read, output: &mut dyn Write) -> Result<(), DecryptError> {
     let lines = identity_file
         .lines()
         .map(str::trim)
@@ -252,18 +270,22 @@ pub fn decrypt(identity_file: &str, input: impl Read, output: &mut dyn Write) ->
     let identities: Vec<age::x25519::Identity> = lines
         .filter_map(|line| age::x25519::Identity::from_str(line).ok())
         .collect();
+    let broken = |why: String| DecryptError::Broken(why.replace('\n', " "));
     let input = age::armor::ArmoredReader::new(input);
-    let decryptor = age::Decryptor::new(input).map_err(|e| format!("it is not an age file: {e}"))?;
+    let decryptor = age::Decryptor::new(input).map_err(|e| broken(format!("it is not an age file: {e}")))?;
     let mut plain = decryptor
         .decrypt(identities.iter().map(|identity| identity as &dyn age::Identity))
-        .map_err(|e| e.to_string())?;
+        .map_err(|e| match e {
+            age::DecryptError::NoMatchingKeys => DecryptError::NotFor(e.to_string()),
+            other => broken(other.to_string()),
+        })?;
     let mut buffer = Zeroizing::new(vec![0; 64 << 10]);
     loop {
         match plain.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(n) => output.write_all(&buffer[..n]).map_err(|e| e.to_string())?,
+            Ok(n) => output.write_all(&buffer[..n]).map_err(|e| broken(e.to_string()))?,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e.to_string()),
+            Err(e) => return Err(broken(e.to_string())),
         }
     }
 }

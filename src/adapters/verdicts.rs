@@ -87,6 +87,9 @@ impl Verdicts {
             return;
         }
         let is_new = !files::exists(&self.path);
+        if !is_new && files::open_regular(&self.path).is_err() {
+            return;
+        }
         let file = OpenOptions::new()
             .create(true)
             .append(true)

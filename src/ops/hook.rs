@@ -31,10 +31,18 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
     let tracked = repo.tracking_refs(&name)?;
     let mut known: Vec<ObjectId> = lines.iter().filter_map(|line| line.remote).collect();
     // A tracked branch of which the remote knows nothing: it is not the remote that these refs were fetched from.
-    let is_another = lines.iter().any(|line| {
-        let branch = line.remote_ref.strip_prefix("refs/heads/");
-        line.local.is_some() && line.remote.is_none() && tracked.iter().any(|(name, _)| Some(name.as_str()) == branch)
-    });
+    let is_another = !repo.is_fetched_from(&name, url)?
+        || lines.iter().any(|line| {
+            let branch = line.remote_ref.strip_prefix("refs/heads/");
+            line.local.is_some()
+                && line.remote.is_none()
+                && tracked.iter().any(|(name, _)| Some(name.as_str()) == branch)
+        });
+    let last_known = |remote_ref: &str| {
+        let branch = remote_ref.strip_prefix("refs/heads/");
+        let tracked = tracked.iter().find(|(name, _)| Some(name.as_str()) == branch);
+        tracked.map(|(_, id)| *id)
+    };
     let mut standing = Vec::new();
     if !is_another {
         // What a new branch is held against: the remote's default branch or, where that is not known, all of them.
@@ -43,7 +51,7 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
             Some((_, id)) => vec![*id],
             None => tracked.iter().map(|(_, id)| *id).collect(),
         };
-        known.extend(tracked.into_iter().map(|(_, id)| id));
+        known.extend(tracked.iter().map(|(_, id)| *id));
     }
     let changes: Vec<Change> = lines
         .iter()
@@ -51,7 +59,14 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
             Some(Change {
                 name: line.remote_ref.clone(),
                 tip: line.local?,
-                old: line.remote.map_or_else(|| standing.clone(), |old| vec![old]),
+                old: match line.remote.filter(|old| repo.has(old)) {
+                    Some(old) => vec![old],
+                    // What is there now was never fetched: what was there last has its say.
+                    None => last_known(&line.remote_ref)
+                        .into_iter()
+                        .chain(standing.iter().copied())
+                        .collect(),
+                },
             })
         })
         .collect();
@@ -147,9 +162,10 @@ fn judge_refs(
     to: Destination,
     verify_packs: bool,
 ) -> Result<ScanReport> {
-    let head = match repo.has_commit() {
-        true => Some(repo.commit("HEAD")?.id),
-        false => None,
+    // A new ref is held against the default branch or, where HEAD names none, against all of them.
+    let standing: Vec<ObjectId> = match repo.has_commit() {
+        true => vec![repo.commit("HEAD")?.id],
+        false => repo.refs("refs/heads/")?.into_iter().map(|(_, id)| id).collect(),
     };
     let changes: Vec<Change> = lines
         .iter()
@@ -159,7 +175,7 @@ fn judge_refs(
             Some(Change {
                 name: line.name.clone(),
                 tip,
-                old: line.old.or(head).into_iter().collect(),
+                old: line.old.map_or_else(|| standing.clone(), |old| vec![old]),
             })
         })
         .collect();

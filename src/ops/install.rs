@@ -111,6 +111,12 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
             next: Some("git pack init".into()),
         });
     }
+    if !request.server && repo.work_tree().is_none() {
+        return Err(Refusal::Usage {
+            problem: "these hooks guard a work tree, and this repository is bare".into(),
+            next: Some("git pack init --server".into()),
+        });
+    }
     let directory = HooksDir::of(&ctx.cwd)?;
     let configured = ConfiguredHooks::of(&ctx.cwd)?;
     let mut steps = Vec::new();
@@ -137,7 +143,10 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
                         "{0} has both {hook} and {hook}.chained, neither of which is git-pack's",
                         directory.path().display()
                     ),
-                    remedy: format!("decide which one of them is to run, and take the other away: rm {hook}.chained"),
+                    remedy: format!(
+                        "decide which one of them is to run, and take the other away: rm '{}'",
+                        directory.path().join(format!("{hook}.chained")).display()
+                    ),
                 });
             }
             (Standing::Foreign(_), _) => Step::Chain(shim(ctx, hook)?),

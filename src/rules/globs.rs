@@ -8,8 +8,8 @@ use std::path::Path;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 /// Compiled globs. A pattern without a slash matches at any depth, a leading slash ties it to the top, a trailing one
-/// means everything below; one whose last segment has no wildcard also matches everything below a directory of that
-/// name; `*` and `?` do not cross slashes, `**` does.
+/// means everything below; any other also matches everything below a directory of such a name; `*` and `?` do not cross
+/// slashes, `**` does.
 pub struct Globs {
     set: GlobSet,
     case: Case,
@@ -41,6 +41,12 @@ impl Globs {
         let mut builder = GlobSetBuilder::new();
         let mut pattern_of = Vec::new();
         for (index, pattern) in patterns.into_iter().enumerate() {
+            if let Some(reason) = never_matches(pattern) {
+                return Err(BadGlob {
+                    index,
+                    reason: format!("{pattern:?} {reason}"),
+                });
+            }
             let folded = match case {
                 Case::Sensitive => pattern.to_owned(),
                 Case::Insensitive => pattern.to_lowercase(),
@@ -109,12 +115,25 @@ fn spellings(pattern: &str) -> Vec<String> {
     if body.ends_with('/') {
         return vec![format!("{base}/**")];
     }
-    let last = base.rsplit('/').next().unwrap_or(&base);
-    if last.contains(['*', '?', '[', '{', '\\']) {
-        vec![base]
+    if base.ends_with("**") {
+        return vec![base];
+    }
+    let below = format!("{base}/**");
+    vec![base, below]
+}
+
+/// Why no path of a repository can match, where that is plain to see: a rule that protects nothing must not pass for one
+/// that does.
+fn never_matches(pattern: &str) -> Option<&'static str> {
+    let segments = || pattern.strip_prefix('/').unwrap_or(pattern).split('/');
+    if pattern.starts_with('!') {
+        Some("begins with '!': there is no negation here, use allow_in or a rule with policy = \"allowed\"")
+    } else if segments().any(|segment| segment == "." || segment == "..") {
+        Some("has a '.' or '..' segment, which no path of a repository has")
+    } else if pattern.contains("//") || pattern.trim_matches('/').is_empty() {
+        Some("has an empty segment, which no path of a repository has")
     } else {
-        let below = format!("{base}/**");
-        vec![base, below]
+        None
     }
 }
 
@@ -145,7 +164,11 @@ mod tests {
             ),
             ("a/*.bin", &["a/x.bin"], &["a/b/x.bin"]),
             ("ÄB/*.q", &["äb/x.q", "Äb/É.Q"], &["ab/x.q"]),
-            ("**/*.index", &["x.index", "a/b/x.Index"], &["x.index/file"]),
+            (
+                "**/*.index",
+                &["x.index", "a/b/x.Index", "x.index/file"],
+                &["x.indexes"],
+            ),
         ] {
             let globs = Globs::new([pattern], Case::Insensitive).unwrap();
             for path in yes {
@@ -162,6 +185,13 @@ mod tests {
         let globs = Globs::new(["*.vec"], Case::Insensitive).unwrap();
         assert!(globs.matches(b"a/\xff\xfe.vec"));
         assert!(globs.matches(b"a/line\nbreak.vec"));
+    }
+
+    #[test]
+    fn a_pattern_that_can_match_nothing_is_refused() {
+        for pattern in ["./secret/**", "!other/**", "a//b", "", "/", "a/../b"] {
+            assert!(Globs::new([pattern], Case::Sensitive).is_err(), "{pattern}");
+        }
     }
 
     #[test]

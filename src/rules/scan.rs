@@ -39,6 +39,8 @@ pub struct Traits {
     pub seal: Seal,
     /// Whether it is a Git LFS pointer.
     pub lfs_pointer: bool,
+    /// Whether it unpacks to more than was looked at.
+    pub in_part: bool,
 }
 
 /// Whether a blob is an age file.

@@ -126,6 +126,17 @@ pub fn rows() -> Vec<Row> {
             },
         ),
         row(
+            "a server whose HEAD names no branch",
+            blocked(Receive, &["books/1.csv", "ledger"]),
+            |w| {
+                w.rules("[[protect]]\nclass = \"ledger\"\npaths = [\"books/**\"]\n");
+                w.server();
+                w.sh("git -C ../remote.git symbolic-ref HEAD refs/heads/none
+                    git checkout -q --orphan new; git rm -qrf .; leak books/1.csv");
+                w.act(&["push", "--no-verify", "origin", "new"])
+            },
+        ),
+        row(
             "a rule of the server's branch that the client never had",
             blocked(Receive, &["books/1.csv"]),
             |w| {

@@ -288,6 +288,28 @@ pub fn rows() -> Vec<Row> {
                 w.act(&["push", "origin", "fresh"])
             },
         ),
+        row(
+            "released by an orphan that replaces what was never fetched",
+            blocked(Push, &["a.vec"]),
+            |w| {
+                w.sh("git clone -q ../remote.git ../other; (cd ../other; put q; git add q; git commit -q -m q; git push -q)
+                    git checkout -q --orphan fresh; git rm -qrf .
+                    printf 'version = 1\\n[[protect]]\\nclass = \"v\"\\npaths = [\"*.vec\"]\\npolicy = \"allowed\"\\n' >.gitpack.toml
+                    put a.vec; git add -f .; git commit -q --no-verify -m x");
+                w.act(&["push", "-f", "origin", "fresh:main"])
+            },
+        ),
+        row("a new place to push to", blocked(Push, &["a.vec"]), |w| {
+            w.sh(
+                "leak a.vec; git push -q --no-verify; drop a.vec; git push -q --no-verify
+                git init -q --bare ../public.git; git remote set-url --push origin ../public.git",
+            );
+            w.act(&["push", "origin", "HEAD:feature"])
+        }),
+        row("a glob that can match nothing", refused(Commit, &["segment"]), |w| {
+            w.sh("printf 'version = 1\\n[[protect]]\\nclass = \"v\"\\npaths = [\"./secret/**\"]\\n' >.gitpack.toml; git add .");
+            w.commit()
+        }),
         row("released before, on a new branch", passes(&["pre-push"]), |w| {
             w.rules(RELEASE);
             w.stage("a.vec", "open");

@@ -36,7 +36,9 @@ impl Repository {
     /// Returns whether the file at `path` is tracked, and has no changes that are not staged.
     pub fn is_staged_as_on_disk(&self, path: &RepoPath) -> Result<bool> {
         let mut command = self.at_top()?;
-        command.args(["diff-files", "--quiet", "--"]).arg(literal(path));
+        command
+            .args(["diff", "--no-ext-diff", "--quiet", "--"])
+            .arg(literal(path));
         let output = command.output().map_err(|e| failed(&e.to_string()))?;
         Ok(output.status.success() && self.index()?.at(&String::from_utf8_lossy(path.as_bytes()))?.is_some())
     }

@@ -9,6 +9,7 @@ use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, pai
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Origin, Policy};
 use crate::format::repo_path::{harmless, shown};
+use crate::format::repo_state::EntryKind;
 use crate::ops::scan::surfaces::Surface;
 use crate::ops::scan::{Examined, Found, ScanReport};
 use crate::rules::protect::Cause;
@@ -40,7 +41,7 @@ pub(crate) fn commit(output: &mut Output, report: &ScanReport) {
     if leaks.iter().any(|found| found.weakened) {
         output.err("  this commit itself would release them; a release counts from the next commit on,\n  so commit .gitpack.toml first, by itself\n");
     }
-    weakenings(output, report);
+    notices(output, report);
 }
 
 fn commit_advice(leaks: &[Found]) -> Vec<(&'static str, String)> {
@@ -130,8 +131,12 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
                 true => "git rebase -i --root".to_owned(),
                 false => format!("git rebase -i {commit}^"),
             };
-            text.push_str("  these commits are not pushed yet; take the files out of them:\n");
-            text.push_str(&format!("    {}\n", paint(TYPE, &command)));
+            if report.is_elsewhere {
+                text.push_str("  these commits are on another remote already; push others, without the files\n");
+            } else {
+                text.push_str("  these commits are not pushed yet; take the files out of them:\n");
+                text.push_str(&format!("    {}\n", paint(TYPE, &command)));
+            }
         }
         if !report.packs.is_empty() {
             text.push_str("  seal the pack again, or leave it out:\n");
@@ -146,7 +151,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
         text.push_str(&format!("  {}\n", examined(&report.examined, Some(time))));
         output.err(&text);
     }
-    weakenings(output, report);
+    notices(output, report);
 }
 
 /// Prints the findings of a scan, a line each, what to do, and what was looked at.
@@ -178,12 +183,18 @@ pub(crate) fn scan(output: &mut Output, surface: &Surface, report: &ScanReport, 
             Surface::Range(_) | Surface::All => {
                 advice.push(("rewrite what is not pushed", "git rebase -i, or git filter-repo".into()));
                 advice.push(("what is pushed already", "is public: replace keys, and decide".into()));
-                advice.push(("decide blob by blob", "git pack scan --all --write-allow".into()));
+                if report
+                    .leaks
+                    .iter()
+                    .any(|found| found.leak.code != LeakCode::TrackedRunOutput)
+                {
+                    advice.push(("decide blob by blob", "git pack scan --all --write-allow".into()));
+                }
             }
         }
         output.err(&advise(&advice));
     }
-    weakenings(output, report);
+    notices(output, report);
     output.err(&format!("  {}\n", examined(&report.examined, Some(time))));
 }
 
@@ -219,7 +230,13 @@ fn examined(examined: &Examined, time: Option<Duration>) -> String {
     format!("examined {}{time}", parts.join(", "))
 }
 
-fn weakenings(output: &mut Output, report: &ScanReport) {
+fn notices(output: &mut Output, report: &ScanReport) {
+    for path in report.in_part.iter().take(NAMED) {
+        output.err(&format!(
+            "  {}   {path} unpacks to more than was looked at\n",
+            paint(LOOK, "EXAMINED_IN_PART")
+        ));
+    }
     for what in &report.weakened {
         let what = harmless(what);
         output.err(&format!(
@@ -277,7 +294,9 @@ fn is_plain(found: &Found) -> bool {
 
 fn is_sealable(found: &Found) -> bool {
     let path = found.leak.entry.path.as_bytes();
-    !path.is_empty() && matches!(found.leak.code, LeakCode::PlaintextProtected | LeakCode::PrivateKey)
+    let is_file = matches!(found.leak.entry.kind, EntryKind::Regular | EntryKind::Executable);
+    let has_name = !path.is_empty() && !path.contains(&b'\n') && !path.contains(&b'\r');
+    is_file && has_name && matches!(found.leak.code, LeakCode::PlaintextProtected | LeakCode::PrivateKey)
 }
 
 fn leak_row(leak: &Leak) -> [String; 3] {

@@ -95,10 +95,14 @@ pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
         Surface::Range(_) => "range",
         Surface::All => "all",
     };
-    let notices = report
+    let weakened = report
         .weakened
         .iter()
         .map(|what| json!({ "code": "POLICY_WEAKENED", "message": what }));
+    let in_part = report.in_part.iter().map(
+        |path| json!({ "code": "EXAMINED_IN_PART", "message": format!("{path} unpacks to more than was looked at") }),
+    );
+    let notices = weakened.chain(in_part);
     let examined = &report.examined;
     to_document(&json!({
         "version": "pack.scan.v0",

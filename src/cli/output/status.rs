@@ -268,7 +268,7 @@ pub(crate) fn registry(output: &mut Output, report: &RegistryReport) {
     for allow in &report.allowed {
         output.line(&format!("allowed   blob {}   {}", allow.blob, harmless(&allow.reason)));
     }
-    output.err("  the last rule that matches decides; pack-run and key are beyond the rules\n");
+    output.err("  the last rule that matches decides; pack-run and key are beyond the rules, but [[allow]] releases single keys\n");
 }
 
 fn arrow(command: &str) -> String {

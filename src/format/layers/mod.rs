@@ -53,8 +53,19 @@ pub struct Bounds {
 /// zstd, are passed over.
 ///
 /// Damage ends a content, or the whole, and is no error; nor is one of the reader that `source` stands on, which has
-/// to be noticed there.
-pub fn open(layer: Layer, source: &mut Source, bounds: &Bounds, visit: &mut dyn FnMut(Option<&str>, &mut Content)) {
+/// to be noticed there. Returns whether there was more than the bounds let through.
+#[must_use = "what was not opened was not examined"]
+pub fn open(
+    layer: Layer,
+    source: &mut Source,
+    bounds: &Bounds,
+    visit: &mut dyn FnMut(Option<&str>, &mut Content),
+) -> bool {
+    let mut beyond = false;
+    let mut visit = |name: Option<&str>, content: &mut Content| {
+        visit(name, content);
+        beyond |= content.is_beyond;
+    };
     match layer {
         Layer::Gzip => visit(None, &mut Content::new(&mut Inflate::gzip(source), bounds.total)),
         Layer::Zstd => visit(
@@ -64,13 +75,16 @@ pub fn open(layer: Layer, source: &mut Source, bounds: &Bounds, visit: &mut dyn 
         Layer::Zip => {
             let mut left = bounds.total;
             for _ in 0..bounds.members {
-                match zip::member(source, left, bounds.member, visit) {
+                match zip::member(source, left, bounds.member, &mut visit) {
                     Some(used) if used < left => left -= used,
-                    _ => return,
+                    Some(_) => return true,
+                    None => return beyond,
                 }
             }
+            return true;
         }
     }
+    beyond
 }
 
 /// What is inside of a layer, as far as it can be had.
@@ -79,6 +93,7 @@ pub struct Content<'a> {
     left: u64,
     given: u64,
     cut_short: bool,
+    is_beyond: bool,
     ended: bool,
 }
 
@@ -89,6 +104,7 @@ impl<'a> Content<'a> {
             left,
             given: 0,
             cut_short: false,
+            is_beyond: false,
             ended: false,
         }
     }
@@ -119,7 +135,10 @@ impl Read for Content<'_> {
                     self.given += read as u64;
                     return Ok(read);
                 }
-                Ok(read) => self.cut_short = read > 0,
+                Ok(read) => {
+                    self.cut_short = read > 0;
+                    self.is_beyond = read > 0;
+                }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(_) => self.cut_short = true,
             }
@@ -150,7 +169,7 @@ mod tests {
     fn opened(bytes: &[u8]) -> Vec<(String, usize, bool)> {
         let layer = Layer::of(bytes).unwrap();
         let mut contents = Vec::new();
-        open(
+        let _beyond = open(
             layer,
             &mut Source::new(&mut &bytes[..]),
             &BOUNDS,

@@ -10,6 +10,7 @@ use crate::adapters::verdicts::Verdicts;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
+use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::scan::Found;
 use crate::rules::content;
@@ -58,6 +59,8 @@ pub struct Judge<'a> {
     remembered: Option<HashSet<ObjectId>>,
     /// What was looked at so far.
     pub examined: Examined,
+    /// Entries that unpack to more than was looked at.
+    pub in_part: Vec<RepoPath>,
 }
 
 impl<'a> Judge<'a> {
@@ -84,6 +87,7 @@ impl<'a> Judge<'a> {
             verdicts: Verdicts::of(&repo.common_dir(), key),
             remembered: None,
             examined: Examined::default(),
+            in_part: Vec::new(),
         }
     }
 
@@ -134,6 +138,11 @@ impl<'a> Judge<'a> {
             self.verdicts.add(&[], &plain);
         }
         let none = Traits::default();
+        for entry in entries {
+            if traits.get(&entry.id).is_some_and(|traits| traits.in_part) {
+                self.in_part.push(entry.path.clone());
+            }
+        }
         let judged = entries.iter().filter_map(|entry| {
             let traits = traits.get(&entry.id).unwrap_or(&none);
             let leak = judge(self.registry, entry, traits, self.destination)?;
@@ -209,6 +218,7 @@ pub fn examine(contents: Contents<'_>) -> std::io::Result<(Traits, u64)> {
         formats,
         seal,
         lfs_pointer: recognised.lfs_pointer,
+        in_part: recognised.in_part,
     };
     Ok((traits, size))
 }

@@ -6,6 +6,7 @@ pub mod range;
 pub mod surfaces;
 
 use crate::format::object_id::ObjectId;
+use crate::format::repo_path::RepoPath;
 use crate::ops::verify::VerifyReport;
 use crate::rules::scan::Leak;
 pub use engine::Examined;
@@ -19,8 +20,12 @@ pub struct ScanReport {
     pub packs: Vec<InvalidPack>,
     /// What the change under judgement takes away from the protection; it still applies to that change.
     pub weakened: Vec<String>,
+    /// Files that unpack to more than was looked at.
+    pub in_part: Vec<RepoPath>,
     /// What was looked at.
     pub examined: Examined,
+    /// Whether some commit of a leak is known to be on a remote already, though not on this one.
+    pub is_elsewhere: bool,
 }
 
 impl ScanReport {

@@ -186,6 +186,7 @@ impl Ranges<'_> {
             judge.keep_clean(&range.commits);
         }
         report.examined += judge.examined;
+        report.in_part.append(&mut judge.in_part);
         report.packs.extend(invalid);
         found.retain(|found| reported.insert((found.leak.entry.path.clone(), found.leak.entry.id)));
         for mut found in found {
@@ -193,6 +194,10 @@ impl Ranges<'_> {
             found.deleted_in = range.deleted.get(&entry.path).copied();
             found.is_root = entry.commit.is_some_and(|commit| walk.roots.contains(&commit));
             report.leaks.push(found);
+        }
+        if let Some(commit) = report.leaks.iter().find_map(|found| found.leak.entry.commit) {
+            let remotes: Vec<ObjectId> = self.repo.refs("refs/remotes/")?.into_iter().map(|(_, id)| id).collect();
+            report.is_elsewhere = self.repo.walk(&[commit], &remotes)?.count() == 0;
         }
         Ok(())
     }

@@ -142,6 +142,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     examined += judge_unchanged.examined;
     Ok(ScanReport {
         leaks,
+        in_part: judge.in_part,
         weakened: old.map(|old| weakened(&old.config, &new.config)).unwrap_or_default(),
         examined,
         ..ScanReport::default()
@@ -162,7 +163,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
     let judged = workers::map(
         &files,
         || Ok(()),
-        |(), file| -> Result<Option<(Option<Found>, u64)>> {
+        |(), file| -> Result<Option<Looked>> {
             if !file.tracked && is_run_output(file.path.as_bytes()) {
                 return Ok(None);
             }
@@ -197,17 +198,26 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
                 }
             };
             let found = judge(&registry, &candidate(id), &traits, to).map(Found::from);
-            Ok(Some((found, bytes)))
+            let in_part = traits.in_part.then(|| file.path.clone());
+            Ok(Some(Looked { found, bytes, in_part }))
         },
     )?;
     let mut report = ScanReport::default();
-    for (found, bytes) in judged.into_iter().flatten() {
+    for Looked { found, bytes, in_part } in judged.into_iter().flatten() {
+        report.in_part.extend(in_part);
         report.examined.entries += 1;
         report.examined.blobs += 1;
         report.examined.bytes += bytes;
         report.leaks.extend(found);
     }
     Ok(report)
+}
+
+/// What came of looking at a file on disk.
+struct Looked {
+    found: Option<Found>,
+    bytes: u64,
+    in_part: Option<RepoPath>,
 }
 
 /// Hashes what is read as git hashes a blob.
@@ -242,6 +252,7 @@ fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination
     let leaks = judge.judge(&candidates)?;
     Ok(ScanReport {
         leaks,
+        in_part: judge.in_part,
         examined: judge.examined,
         ..ScanReport::default()
     })
@@ -325,6 +336,7 @@ fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<Scan
     leaks.extend(judge.judge(&others)?);
     Ok(ScanReport {
         leaks,
+        in_part: judge.in_part,
         examined: judge.examined,
         ..ScanReport::default()
     })

@@ -132,7 +132,7 @@ impl Place {
         cipher::decrypt(identity, &opened.file, &mut hashing).map_err(|why| Refusal::Crypto {
             deed: "opening",
             subject: pair.sealed.to_string(),
-            reason: why,
+            reason: why.to_string(),
         })?;
         Ok(hashing.finish().1)
     }
@@ -167,6 +167,11 @@ pub fn check(ctx: &Context) -> Result<Vec<PairReport>> {
             Ok(PairReport { path, standing })
         })
         .collect()
+}
+
+fn nothing_at(path: &Path) -> Refusal {
+    const ENOENT: i32 = 2;
+    Refusal::io("reading", path)(std::io::Error::from_raw_os_error(ENOENT))
 }
 
 fn is_twin(path: &[u8]) -> bool {

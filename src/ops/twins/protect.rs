@@ -1,13 +1,14 @@
 //! `git pack protect`: seals files beside themselves, and has git track the sealed twin instead.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
 use crate::adapters::files::{self, Durability, write_whole};
+use crate::format::config::FILE_NAME;
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
-use crate::ops::twins::{Observed, PairReport, Place, is_twin};
+use crate::ops::twins::{Observed, PairReport, Place, is_twin, nothing_at};
 use crate::ops::{Context, configuration, recipients};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{Standing, ignore_line};
@@ -51,9 +52,9 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
         }
         let found = place.observe(place.pair_of(ctx, file)?, identity.as_ref())?;
         if found.plain_hash.is_none() {
-            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(Refusal::io("reading", &found.pair.plain_file)(source));
+            return Err(nothing_at(&found.pair.plain_file));
         }
+        ensure_is_for_sealing(&place, &found)?;
         ensure_may_be_sealed(&found, request.force)?;
         if observed.iter().all(|other| other.pair.plain != found.pair.plain) {
             observed.push(found);
@@ -67,28 +68,32 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     }
     let ignored = ignore(&place, &observed)?;
 
-    for found in &observed {
-        if found.standing == Standing::UpToDate {
-            continue;
-        }
-        let (plain, sealed) = seal(found, &recipients)?;
-        place.agree(&found.pair, Some(plain), Some(sealed))?;
-    }
     let gitignore = RepoPath::new(GITIGNORE.as_bytes());
     let path = place.root.join(GITIGNORE);
     let stage_ignore = match &ignored {
         Some(_) => !files::exists(&path) || place.repo.is_staged_as_on_disk(&gitignore)?,
         None => false,
     };
-    if let Some(bytes) = &ignored {
-        write_whole(&path, bytes, 0o666, Durability::Durable)?;
+    let before = files::read_optional(&path, 16 << 20)?;
+    let apply = || {
+        for found in observed.iter().filter(|found| found.standing != Standing::UpToDate) {
+            let (plain, sealed) = seal(found, &recipients)?;
+            place.agree(&found.pair, Some(plain), Some(sealed))?;
+        }
+        if let Some(bytes) = &ignored {
+            write_whole(&path, bytes, 0o666, Durability::Durable)?;
+        }
+        let mut add: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
+        if stage_ignore {
+            add.push(gitignore.clone());
+        }
+        let remove: Vec<RepoPath> = observed.iter().map(|found| found.pair.plain.clone()).collect();
+        place.repo.stage(&add, &remove)
+    };
+    if let Err(refused) = apply() {
+        undo(&path, before.as_deref(), ignored.is_some(), &observed);
+        return Err(refused);
     }
-    let mut add: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
-    if stage_ignore {
-        add.push(gitignore);
-    }
-    let remove: Vec<RepoPath> = observed.iter().map(|found| found.pair.plain.clone()).collect();
-    place.repo.stage(&add, &remove)?;
     Ok(ProtectReport {
         files: observed
             .into_iter()
@@ -100,6 +105,62 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
         recipients: recipients.names().len(),
         gitignore_unstaged: ignored.is_some() && !stage_ignore,
     })
+}
+
+/// Takes back what was written before something was refused: new twins, and the lines of `.gitignore`.
+fn undo(gitignore: &Path, before: Option<&[u8]>, changed: bool, observed: &[Observed]) {
+    for found in observed.iter().filter(|found| found.sealed_hash.is_none()) {
+        drop(files::remove(&found.pair.sealed_file));
+    }
+    if changed {
+        drop(match before {
+            Some(bytes) => write_whole(gitignore, bytes, 0o666, Durability::Durable),
+            None => files::remove(gitignore),
+        });
+    }
+}
+
+/// Git's own files, and those that tell git and us what to do, are none that one seals; nor are those of another repository.
+fn ensure_is_for_sealing(place: &Place, found: &Observed) -> Result<()> {
+    let path = &found.pair.plain;
+    let refuse = |problem: String| Err(Refusal::Usage { problem, next: None });
+    let mut segments = path.as_bytes().split(|byte| *byte == b'/');
+    if segments.any(|segment| segment.eq_ignore_ascii_case(b".git")) {
+        return refuse(format!("{path} is git's own"));
+    }
+    let name = path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    if [
+        &b".gitignore"[..],
+        b".gitattributes",
+        b".gitmodules",
+        FILE_NAME.as_bytes(),
+    ]
+    .contains(&name)
+    {
+        return refuse(format!(
+            "{path} is read by git or git-pack, and must stand in the clear"
+        ));
+    }
+    let above = found
+        .pair
+        .plain_file
+        .ancestors()
+        .skip(1)
+        .take_while(|above| **above != place.root);
+    for directory in above {
+        if files::exists(&directory.join(".git")) {
+            let below = found.pair.plain_file.strip_prefix(directory).unwrap_or(Path::new(""));
+            return Err(Refusal::Usage {
+                problem: format!("{path} is in another repository, {}", directory.display()),
+                next: Some(format!(
+                    "git -C {} pack protect {}",
+                    directory.display(),
+                    below.display()
+                )),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {

@@ -7,7 +7,7 @@ use crate::adapters::cipher;
 use crate::adapters::files::{self, Durability, write_whole_from};
 use crate::format::digest::Hashing;
 use crate::format::refusal::{Refusal, Result};
-use crate::ops::twins::{Observed, PairReport, Place};
+use crate::ops::twins::{Observed, PairReport, Place, nothing_at};
 use crate::ops::{Context, identity};
 use crate::rules::twins::Standing;
 
@@ -41,8 +41,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
     for pair in pairs {
         let found = place.observe(pair, Some(&identity))?;
         if found.sealed_hash.is_none() {
-            let source = std::io::Error::from(std::io::ErrorKind::NotFound);
-            return Err(Refusal::io("reading", &found.pair.sealed_file)(source));
+            return Err(nothing_at(&found.pair.sealed_file));
         }
         ensure_may_be_written(&found, request.force)?;
         observed.push(found);
@@ -57,10 +56,16 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
         let sealed = files::open_regular(&pair.sealed_file)?;
         let unnamed = files::unnamed_beside(&pair.plain_file)?;
         let mut hashing = Hashing::new(unnamed);
-        cipher::decrypt(&identity, &sealed.file, &mut hashing).map_err(|reason| Refusal::Crypto {
-            deed: "opening",
-            subject: pair.sealed.to_string(),
-            reason,
+        cipher::decrypt(&identity, &sealed.file, &mut hashing).map_err(|why| match why {
+            cipher::DecryptError::NotFor(_) => Refusal::NoIdentity {
+                path: path.clone(),
+                reason: format!("it does not open {}", pair.sealed),
+            },
+            cipher::DecryptError::Broken(reason) => Refusal::Crypto {
+                deed: "opening",
+                subject: pair.sealed.to_string(),
+                reason,
+            },
         })?;
         sealed.ensure_unchanged()?;
         let (file, hash, _) = hashing.finish();

@@ -31,7 +31,7 @@ pub const BOUNDS: Bounds = Bounds {
 };
 
 /// Counts up whenever something more, or something less, is recognised: what was judged before is judged again.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What was recognised in a blob.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Recognised {
     pub age: bool,
     /// The bytes are a Git LFS pointer.
     pub lfs_pointer: bool,
+    /// It unpacks to more than [`BOUNDS`], and what is beyond was not looked at.
+    pub in_part: bool,
 }
 
 /// Where in a blob a format was found.
@@ -149,7 +151,8 @@ impl Recognised {
             };
             self.add(watch.finish(!content.cut_short()), &place);
         };
-        layers::open(layer, &mut Source::new(blob), &BOUNDS, &mut visit);
+        let in_part = layers::open(layer, &mut Source::new(blob), &BOUNDS, &mut visit);
+        self.in_part |= in_part;
     }
 }
 
