@@ -752,3 +752,36 @@ fn what_a_merge_takes_over_from_the_remote_is_not_introduced_by_it() {
         .ok();
     repo.git(&["push", "-q", "origin", "main"]).ok();
 }
+
+#[test]
+fn a_range_below_the_history_of_a_shallow_clone_is_refused() {
+    let repo = with_remote();
+    repo.write("a", "x");
+    repo.commit("base");
+    let base = repo.rev("HEAD");
+    leak_and_delete(&repo);
+    repo.write("b", "x");
+    repo.commit("clean");
+    repo.git(&["push", "-q", "--no-verify"]).ok();
+    let url = format!("file://{}", repo.place.path().join("remote.git").display());
+    for depth in 1..=4 {
+        let shallow = repo.place.path().join(format!("shallow-{depth}"));
+        let depth_flag = format!("--depth={depth}");
+        let clone = ["clone", "-q", &depth_flag, &url, shallow.to_str().unwrap()];
+        repo.place.run(repo.place.path(), "git", &clone).ok();
+        let range = format!("{base}..HEAD");
+        let scan = |args: &[&str]| repo.place.pack_in(&shallow, &[&["scan", "--json"], args].concat());
+        if depth == 4 {
+            // The history is cut off at the end of the range, not within it.
+            assert_eq!(scan(&["--range", &range]).code, 1);
+        } else {
+            scan(&["--range", &range]).refused("E_BAD_REVISION");
+            let fetch = ["fetch", "-q", "--depth=1", "origin", &base];
+            repo.place.run(&shallow, "git", &fetch).ok();
+            let value = scan(&["--range", &range]).refused("E_MISSING_OBJECT");
+            assert_eq!(value["refusal"]["next_command"], "git fetch --unshallow");
+        }
+        repo.place.run(&shallow, "git", &["fetch", "-q", "--unshallow"]).ok();
+        assert_eq!(scan(&["--range", &range]).code, 1);
+    }
+}

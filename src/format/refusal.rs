@@ -5,6 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::format::object_id::ObjectId;
+
 /// The result of anything that may be refused.
 pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 
@@ -110,6 +112,11 @@ pub enum Refusal {
         count: u64,
         /// One of them.
         example: String,
+    },
+    /// A range that goes on below the history that this clone has.
+    CutHistory {
+        /// The commit whose parents are not here.
+        commit: ObjectId,
     },
     /// Protected artifacts, and nobody to seal them to.
     NoRecipients {

@@ -53,6 +53,7 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
         known: &known,
         destination: &|configs| destination(configs, &name),
         verify_packs: true,
+        needs_all: false,
     };
     let mut report = ranges.judge(&changes)?;
     if let Some(root) = repo.work_tree()
@@ -86,6 +87,7 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str) -> Result<ScanReport>
         known: &known,
         destination: &|configs| destination(configs, remote),
         verify_packs: true,
+        needs_all: false,
     };
     ranges.judge(&changes)
 }
@@ -148,6 +150,7 @@ fn judge_refs(repo: &Repository, lines: &[RefLine], to: Destination, verify_pack
         known: &known,
         destination: &|_: &[&Config]| to,
         verify_packs,
+        needs_all: false,
     };
     ranges.judge(&changes)
 }

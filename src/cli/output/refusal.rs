@@ -64,7 +64,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::NotARepository { .. } => Code::NotARepository,
         Refusal::NoCommit | Refusal::BadRevision { .. } => Code::BadRevision,
         Refusal::BadConfig { .. } => Code::BadConfig,
-        Refusal::MissingObject { .. } => Code::MissingObject,
+        Refusal::MissingObject { .. } | Refusal::CutHistory { .. } => Code::MissingObject,
         Refusal::NoRecipients { .. } => Code::NoRecipients,
         Refusal::NoIdentity { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
@@ -204,6 +204,10 @@ fn message(refusal: &Refusal) -> (String, Value) {
                 "artifact is"
             } else {
                 "artifacts are"
+        Refusal::CutHistory { commit } => (
+            format!("the history of this clone is cut off at {commit}, and the range goes on below it"),
+            json!({ "commit": commit.hex() }),
+        ),
             };
             let why = match uncommitted {
                 true => "the .gitpack.toml that names recipients is not in that commit",
@@ -261,6 +265,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'")
         }
         Refusal::NoRecipients { .. } => (
+        Refusal::CutHistory { .. } => next("git fetch --unshallow"),
             Some("git pack init".into()),
             Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
         ),
