@@ -168,10 +168,10 @@ pub enum Refusal {
         manager: &'static str,
         /// The hooks directory.
         directory: PathBuf,
-        /// Where the lines belong.
-        place: &'static str,
+        /// What to do with the lines.
+        deed: &'static str,
         /// The lines that make it run ours.
-        lines: &'static [&'static str],
+        lines: Vec<&'static str>,
     },
     /// Something in the repository that cannot be read or changed by us.
     Unsupported {
