@@ -84,7 +84,16 @@ fn what_is_refused_changes_nothing() {
     common::write(&other.join("z"), "z");
     repo.place.run(&other, "git", &["add", "."]).ok();
     repo.place.run(&other, "git", &["commit", "-q", "-m", "z"]).ok();
-    repo.git(&["-c", "protocol.file.allow=always", "submodule", "add", "-q", "../other", "m"]).ok();
+    repo.git(&[
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        "-q",
+        "../other",
+        "m",
+    ])
+    .ok();
     repo.git(&["commit", "-q", "-m", "sub"]).ok();
     repo.write("m/z.vec", "secret");
     let before = snapshot(&repo.root);
@@ -105,7 +114,9 @@ fn what_is_refused_changes_nothing() {
     let before = snapshot(&repo.path("."));
     repo.pack(&["protect", "a.vec"]).refused("E_UNSUPPORTED");
     let visible = |all: Vec<(std::path::PathBuf, u32, Vec<u8>)>| -> Vec<_> {
-        all.into_iter().filter(|(path, _, _)| !path.starts_with(".git")).collect()
+        all.into_iter()
+            .filter(|(path, _, _)| !path.starts_with(".git"))
+            .collect()
     };
     assert_eq!(visible(snapshot(&repo.path("."))), visible(before));
 }

@@ -391,6 +391,9 @@ pub(super) struct Hook {
     /// Somebody else's hook, which runs first
     #[arg(long, value_name = "FILE")]
     pub(super) chained: Option<PathBuf>,
+    /// It is git that runs this, so that an empty standard input says that there is nothing to be pushed
+    #[arg(long)]
+    pub(super) by_git: bool,
     pub(super) name: HookName,
     /// The arguments that git gives the hook
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

@@ -116,10 +116,28 @@ pub(super) fn git_at_top() -> String {
     }
 }
 
-/// Returns the remote that is pushed to, where a hook manager that keeps git's lines to itself runs us: pre-commit and prek
-/// name it so.
-pub(super) fn remote_of_manager() -> Option<String> {
-    env::var("PRE_COMMIT_REMOTE_NAME").ok()
+/// A push, as far as a hook manager tells that keeps git's arguments and lines to itself: pre-commit and prek.
+#[derive(Debug, Default)]
+pub(super) struct TheirPush {
+    /// The remote, or its URL if it has no name.
+    pub(super) remote: String,
+    /// Where it goes.
+    pub(super) url: String,
+    /// What is pushed under one of the refs; they tell of one only.
+    pub(super) named: Vec<String>,
+}
+
+impl TheirPush {
+    /// Reads what pre-commit and prek give to the hooks that they run.
+    pub(super) fn read() -> Self {
+        let tells = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+        let named = ["PRE_COMMIT_TO_REF", "PRE_COMMIT_LOCAL_BRANCH"];
+        Self {
+            remote: tells("PRE_COMMIT_REMOTE_NAME").unwrap_or_default(),
+            url: tells("PRE_COMMIT_REMOTE_URL").unwrap_or_default(),
+            named: named.into_iter().filter_map(tells).collect(),
+        }
+    }
 }
 
 /// Measures how long something took.

@@ -1,6 +1,6 @@
 //! `git pack hook NAME`: what git gives a hook, and what it wants back.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 use crate::cli::args::{Hook, HookName};
@@ -35,13 +35,24 @@ pub(super) fn answer(ctx: &Context, args: &Hook, output: &mut Output) -> Result<
             guard::commit(output, &report);
         }
         HookName::Push => {
-            let manager = env::remote_of_manager().filter(|_| stdin.is_empty());
-            let remote = manager.as_deref().unwrap_or(argument(0));
-            report = match &manager {
-                Some(remote) => hook::pre_push_of_everything(ctx, remote)?,
-                None => hook::pre_push(ctx, remote, argument(1), &stdin)?,
+            let (mut remote, mut url) = (argument(0), argument(1));
+            // Others may keep git's lines to themselves, or have another hook read them first.
+            let is_told = !stdin.is_empty() || args.by_git || args.chained.is_some();
+            let theirs = match is_told {
+                true => env::TheirPush::default(),
+                false => env::TheirPush::read(),
+            };
+            if remote.is_empty() {
+                (remote, url) = (&theirs.remote, &theirs.url);
+            }
+            report = match is_told {
+                true => hook::pre_push(ctx, remote, url, &stdin)?,
+                false => hook::pre_push_of_everything(ctx, remote, url, &theirs.named)?,
             };
             guard::push(output, remote, &report, started.elapsed());
+            if !is_told && !report.is_clean() {
+                guard::all_was_judged(output);
+            }
         }
         HookName::Receive => {
             report = hook::pre_receive(ctx, &stdin)?;
@@ -57,6 +68,9 @@ pub(super) fn answer(ctx: &Context, args: &Hook, output: &mut Output) -> Result<
 
 fn standard_input() -> Result<Vec<u8>> {
     let mut stdin = Vec::new();
+    if std::io::stdin().is_terminal() {
+        return Ok(stdin);
+    }
     std::io::stdin()
         .read_to_end(&mut stdin)
         .map_err(Refusal::io("reading", Path::new("standard input")))?;

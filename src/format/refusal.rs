@@ -5,6 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::format::object_id::ObjectId;
+
 /// The result of anything that may be refused.
 pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 
@@ -111,6 +113,11 @@ pub enum Refusal {
         /// One of them.
         example: String,
     },
+    /// A range that goes on below the history that this clone has.
+    CutHistory {
+        /// The commit whose parents are not here.
+        commit: ObjectId,
+    },
     /// Protected artifacts, and nobody to seal them to.
     NoRecipients {
         /// The artifacts.
@@ -163,10 +170,10 @@ pub enum Refusal {
         manager: &'static str,
         /// The hooks directory.
         directory: PathBuf,
-        /// Where the lines belong.
-        place: &'static str,
+        /// What to do with the lines.
+        deed: &'static str,
         /// The lines that make it run ours.
-        lines: &'static [&'static str],
+        lines: Vec<&'static str>,
     },
     /// Something in the repository that cannot be read or changed by us.
     Unsupported {

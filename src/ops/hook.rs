@@ -70,47 +70,67 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
             })
         })
         .collect();
-    let ranges = Ranges {
-        repo: &repo,
-        known: &known,
-        destination: &|configs| destination(configs, &name),
-        verify_packs: true,
+    judge_push(&repo, &name, &changes, &known)
+}
+
+/// Judges every local branch and tag that `remote` is not known to have, `HEAD`, and what else is `named`: what there is to
+/// do where whoever runs the hook does not say what is pushed.
+pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[String]) -> Result<ScanReport> {
+    let repo = ctx.repository()?;
+    let name = match remote == url {
+        true => repo.remote_of(url).unwrap_or_else(|| remote.to_owned()),
+        false => remote.to_owned(),
     };
-    let mut report = ranges.judge(&changes)?;
+    let known = match repo.is_fetched_from(&name, url)? {
+        true => repo.tracking_refs(&name)?.into_iter().map(|(_, id)| id).collect(),
+        false => Vec::new(),
+    };
+    let mut changes = Vec::new();
+    let mut add = |name: String, tip| {
+        changes.push(Change {
+            name,
+            tip,
+            old: known.clone(),
+        });
+    };
+    for prefix in ["refs/heads/", "refs/tags/"] {
+        for (name, tip) in repo.refs(prefix)? {
+            add(format!("{prefix}{name}"), tip);
+        }
+    }
+    if repo.has_commit() {
+        add("HEAD".into(), repo.commit("HEAD")?.id);
+    }
+    for rev in named {
+        // Those are among the refs.
+        if !["refs/heads/", "refs/tags/"]
+            .iter()
+            .any(|prefix| rev.starts_with(prefix))
+        {
+            add(rev.clone(), repo.commit(rev)?.id);
+        }
+    }
+    judge_push(&repo, &name, &changes, &known)
+}
+
+fn judge_push(repo: &Repository, remote: &str, changes: &[Change], known: &[ObjectId]) -> Result<ScanReport> {
+    let ranges = Ranges {
+        repo,
+        known,
+        destination: &|configs| destination(configs, remote),
+        verify_packs: true,
+        needs_all: false,
+    };
+    let mut report = ranges.judge(changes)?;
     if let Some(root) = repo.work_tree()
         && !changes.is_empty()
     {
-        let tips = commits(&repo, &changes)?;
-        let walk = repo.walk(&tips, &known)?;
+        let tips = commits(repo, changes)?;
+        let walk = repo.walk(&tips, known)?;
         let is_pushed = |id: &ObjectId| tips.contains(id) || walk.contains(id);
-        report.packs.extend(packs::verify_outputs(&repo, &root, is_pushed)?);
+        report.packs.extend(packs::verify_outputs(repo, &root, is_pushed)?);
     }
     Ok(report)
-}
-
-/// Judges every local branch and tag that `remote` is not known to have: what there is to do where a hook manager does
-/// not say what is pushed.
-pub fn pre_push_of_everything(ctx: &Context, remote: &str) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
-    let known: Vec<ObjectId> = repo.tracking_refs(remote)?.into_iter().map(|(_, id)| id).collect();
-    let old = known.clone();
-    let mut changes = Vec::new();
-    for prefix in ["refs/heads/", "refs/tags/"] {
-        for (name, tip) in repo.refs(prefix)? {
-            changes.push(Change {
-                name: format!("{prefix}{name}"),
-                tip,
-                old: old.clone(),
-            });
-        }
-    }
-    let ranges = Ranges {
-        repo: &repo,
-        known: &known,
-        destination: &|configs| destination(configs, remote),
-        verify_packs: true,
-    };
-    ranges.judge(&changes)
 }
 
 /// Judges what a server is about to receive, while it still lies in quarantine.
@@ -184,6 +204,7 @@ fn judge_refs(
         known: &known,
         destination: &|_: &[&Config]| to,
         verify_packs,
+        needs_all: false,
     };
     ranges.judge(&changes)
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
 use crate::adapters::git::Repository;
-use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir};
+use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, Named};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
 use crate::rules::managers::Manager;
@@ -22,6 +22,9 @@ pub const SERVER_HOOK: &str = "pre-receive";
 pub const ALL_HOOKS: [&str; 5] = ["pre-commit", "pre-merge-commit", "pre-push", STRICT_HOOK, SERVER_HOOK];
 
 const SHIM: &str = include_str!("../../hooks/shim");
+
+/// What git's configuration has git run, a line for sh; git adds the arguments.
+const COMMAND: &str = include_str!("../../hooks/configured");
 
 /// Every shim of ours, of whatever version, has a line that begins so.
 const MARK: &str = "# git-pack guard, shim ";
@@ -122,18 +125,23 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
     let mut steps = Vec::new();
     for hook in request.hooks() {
         let step = match present(&repo, &directory, &configured, hook)? {
-            (_, Some(present @ (Present::Called | Present::Configured))) => Step::Leave(present),
+            (_, Some(Present::Called)) => Step::Leave(Present::Called),
             (Standing::Ours(present), _) if present == shim(ctx, hook)? => Step::Leave(Present::Ours),
-            (Standing::Ours(_) | Standing::None, _) => Step::Write(shim(ctx, hook)?),
-            (Standing::Foreign(_), _) if configured.is_supported() && !request.force => {
-                Step::Configure(format!("{} hook {hook}", quoted(binary(ctx)?)))
+            (Standing::Ours(_), _) | (Standing::None, None) => Step::Write(shim(ctx, hook)?),
+            (_, Some(Present::Configured)) if !request.force => match command(ctx, hook)? {
+                command if configured.command(hook) == Some(&command) => Step::Leave(Present::Configured),
+                command => Step::Configure(command),
+            },
+            (Standing::None, _) => Step::Write(shim(ctx, hook)?),
+            (Standing::Foreign(_), _) if !request.force && configured.can_run(hook)? => {
+                Step::Configure(command(ctx, hook)?)
             }
             (Standing::Foreign(Some(manager)), _) if !request.force => {
-                let (place, lines) = manager.lines();
+                let (deed, lines) = manager.lines();
                 return Err(Refusal::HookManager {
                     manager: manager.name(),
                     directory: directory.path().to_owned(),
-                    place,
+                    deed,
                     lines,
                 });
             }
@@ -151,7 +159,12 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
             }
             (Standing::Foreign(_), _) => Step::Chain(shim(ctx, hook)?),
         };
+        let is_in_the_directory = matches!(step, Step::Write(_) | Step::Chain(_) | Step::Leave(Present::Ours));
         steps.push((hook, step));
+        // Once is enough.
+        if is_in_the_directory && configured.has(hook) {
+            steps.push((hook, Step::Unconfigure));
+        }
     }
     if steps
         .iter()
@@ -173,17 +186,16 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
     let configured = ConfiguredHooks::of(&ctx.cwd)?;
     let mut steps = Vec::new();
     for hook in ALL_HOOKS {
-        let ours = directory.read(hook)?.is_some_and(|present| is_ours(&present));
-        if configured.is_set(hook) {
+        let is_there = directory.read(hook)?.is_some_and(|present| is_ours(&present));
+        if configured.has(hook) {
             steps.push((hook, Step::Unconfigure));
         }
-        steps.push((
-            hook,
-            match ours {
-                true => Step::Remove,
-                false => Step::Leave(Present::Absent),
-            },
-        ));
+        if is_there {
+            steps.push((hook, Step::Remove));
+        }
+        if !is_there && !configured.has(hook) {
+            steps.push((hook, Step::Leave(Present::Absent)));
+        }
     }
     Ok(Plan {
         directory,
@@ -227,8 +239,11 @@ pub fn apply(plan: Plan) -> Result<HooksReport> {
                 continue;
             }
         }
-        report.changed.push(hook);
+        if report.changed.last() != Some(&hook) {
+            report.changed.push(hook);
+        }
     }
+    report.unchanged.retain(|hook| !report.changed.contains(hook));
     Ok(report)
 }
 
@@ -239,7 +254,12 @@ pub fn run_chained(
     arguments: &[String],
     stdin: Option<&[u8]>,
 ) -> Result<Option<String>> {
-    hooks_dir::run_chained(&ctx.cwd.join(chained), arguments, stdin)
+    let chained = ctx.cwd.join(chained);
+    let named = match hooks_dir::read_chained(&chained) {
+        Some(hook) if Manager::goes_by_its_name(&hook) => Named::AsBefore,
+        _ => Named::AsItsFile,
+    };
+    hooks_dir::run_chained(&chained, named, arguments, stdin)
 }
 
 /// What stands in the place of a hook.
@@ -274,19 +294,28 @@ fn present(
         Some(bytes) => Standing::Foreign(Manager::of(&bytes, directory.path().as_os_str().as_bytes())),
     };
     let how = match &standing {
-        Standing::Foreign(Some(manager)) => match repo.work_tree() {
-            Some(root) if manager_calls_us(&root, *manager, hook)? => Some(Present::Called),
-            _ => None,
-        },
+        Standing::Foreign(Some(manager)) => {
+            let base = match manager {
+                Manager::Husky => directory.path().parent().map(Path::to_owned),
+                Manager::Lefthook | Manager::PreCommit | Manager::Prek => repo.work_tree(),
+            };
+            match base {
+                Some(base) if manager_calls_us(&base, *manager, hook)? => Some(Present::Called),
+                _ => None,
+            }
+        }
         _ => None,
     };
-    let how = how.or_else(|| configured.runs(hook).then_some(Present::Configured));
+    let how = match how {
+        None if configured.runs(hook)? => Some(Present::Configured),
+        how => how,
+    };
     Ok((standing, how))
 }
 
-fn manager_calls_us(root: &Path, manager: Manager, hook: &str) -> Result<bool> {
+fn manager_calls_us(base: &Path, manager: Manager, hook: &str) -> Result<bool> {
     for file in manager.configuration(hook) {
-        let text = files::read_optional(&root.join(file), 1 << 20).ok().flatten();
+        let text = files::read_optional(&base.join(file), 1 << 20).ok().flatten();
         if text.is_some_and(|text| manager.runs_ours(hook, &text)) {
             return Ok(true);
         }
@@ -313,6 +342,12 @@ fn calls_us(present: &[u8], hook: &str) -> bool {
 fn shim(ctx: &Context, hook: &str) -> Result<Vec<u8>> {
     let binary = quoted(binary(ctx)?);
     Ok(SHIM.replace("@HOOK@", hook).replace("@BINARY@", &binary).into_bytes())
+}
+
+/// Returns the command that git runs as `hook` where its configuration says so.
+fn command(ctx: &Context, hook: &str) -> Result<String> {
+    let binary = quoted(binary(ctx)?);
+    Ok(COMMAND.trim_end().replace("@HOOK@", hook).replace("@BINARY@", &binary))
 }
 
 fn binary(ctx: &Context) -> Result<&str> {

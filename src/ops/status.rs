@@ -139,7 +139,11 @@ pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, Proof)>> {
                 (false, true) => Proof::Blocked,
                 (true, _) => Proof::NotGuarded,
                 (false, false) => {
-                    let last = answer.words.lines().rev().find(|line| !line.trim().is_empty());
+                    let last = answer
+                        .words
+                        .lines()
+                        .rev()
+                        .find(|line| line.contains(char::is_alphanumeric));
                     Proof::FailedOtherwise(last.unwrap_or("it said nothing").trim().to_owned())
                 }
             },

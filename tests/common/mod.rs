@@ -80,10 +80,36 @@ impl Place {
         self.path().join("home")
     }
 
-    /// A command with nothing of this process's environment but `PATH`, on which git-pack comes first.
+    /// Has every command here find a git that says it is of this version, and since 2.54 lists what is configured as that
+    /// one does. Only a real one of that version runs it.
+    pub fn git_says(&self, version: &str) {
+        let bin = self.path().join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        drop(fs::remove_file(bin.join("git")));
+        let real = self.run(self.path(), "sh", &["-c", "command -v git"]).ok().out();
+        let script = format!(
+            "#!/bin/sh\ncase \"$1 $2\" in\n--version*) echo git version {version}; exit ;;\n\"hook list\")\n\
+             [ \"$({0} config hook.git-pack-$3.enabled)\" = false ] && exit 1\n\
+             {0} config --get-regexp '^hook[.].*[.]event$' $3 | sed 's/^hook[.]\\(.*\\)[.]event .*/\\1/'; exit ;;\nesac\n\
+             exec {0} \"$@\"\n",
+            real.trim()
+        );
+        // Written by another process: see `copy_binary`.
+        let mut written = self.command("sh", &bin);
+        written.args(["-c", "printf %s \"$1\" >git && chmod +x git", "sh", &script]);
+        assert!(written.status().unwrap().success());
+    }
+
+    /// A command with nothing of this process's environment but `PATH`, on which git-pack comes first, after `bin/` here.
     pub fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
         let bin = Path::new(GIT_PACK).parent().unwrap();
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let first = self.path().join("bin");
+        let path = format!(
+            "{}:{}:{}",
+            first.display(),
+            bin.display(),
+            std::env::var("PATH").unwrap()
+        );
         let mut command = Command::new(program);
         command
             .env_clear()

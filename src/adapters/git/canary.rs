@@ -12,7 +12,7 @@ use crate::format::refusal::{Refusal, Result};
 /// The canary's path: no rule can release it.
 pub const PATH: &str = "_PACK_RUN/git-pack-canary";
 
-/// The ref under which it would be pushed.
+/// The ref to which it would be pushed, by its id: no local ref leads to it.
 const REF: &str = "refs/heads/git-pack-canary";
 
 /// A canary in a temporary place; gone when dropped. The repository itself is not written to.
@@ -67,14 +67,33 @@ impl Canary {
         arguments.push(&tree);
         let commit = canary.ask(&arguments, b"")?;
         canary.commit = ObjectId::parse(&commit).ok_or_else(|| said(&commit))?;
+        if repo.work_tree().is_some() {
+            canary.stage(repo, &entry)?;
+        }
         Ok(canary)
+    }
+
+    /// Puts the canary beside what is staged, so that a hook that looks at more than the canary sees what it would at a
+    /// commit. Marked as not checked out: some hook managers put unstaged changes away for a while, and a file that is
+    /// missing is one.
+    fn stage(&self, repo: &Repository, entry: &str) -> Result<()> {
+        let index = repo.index_path();
+        let copy = self.directory.path().join("index");
+        match std::fs::copy(&index, &copy) {
+            Ok(_) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => drop(std::fs::remove_file(&copy)),
+            Err(e) => return Err(Refusal::io("copying", &index)(e)),
+        }
+        self.ask(&["update-index", "--add", "--cacheinfo", entry], b"")?;
+        self.ask(&["update-index", "--skip-worktree", "--", PATH], b"")?;
+        Ok(())
     }
 
     /// Gives the canary to a hook, as git itself runs it; `remote` is where it would be pushed.
     pub fn give_to(&self, hook: &str, remote: &str, url: &str) -> Result<Answer> {
         let (commit, zero) = (&self.commit, &self.zero);
         let (arguments, stdin): (Vec<&str>, String) = match hook {
-            "pre-push" => (vec![remote, url], format!("{REF} {commit} {REF} {zero}\n")),
+            "pre-push" => (vec![remote, url], format!("{commit} {commit} {REF} {zero}\n")),
             "pre-receive" => (vec![], format!("{zero} {commit} {REF}\n")),
             "reference-transaction" => (vec!["prepared"], format!("{zero} {commit} {REF}\n")),
             _ => (vec![], String::new()),

@@ -36,12 +36,22 @@ pub struct Walk {
     pub boundary: BTreeSet<ObjectId>,
     /// The commits of the range that have no parents.
     pub roots: HashSet<ObjectId>,
+    /// A commit of the range at which the history of a shallow clone is cut off, if there is one.
+    cut: Option<ObjectId>,
 }
 
 impl Walk {
     /// Returns the number of commits.
     pub fn count(&self) -> usize {
         self.steps.len()
+    }
+
+    /// Refuses if the range goes on below the history that this clone has.
+    pub fn ensure_whole(&self) -> Result<()> {
+        match self.cut {
+            Some(commit) => Err(Refusal::CutHistory { commit }),
+            None => Ok(()),
+        }
     }
 
     /// Returns the commits, oldest first.
@@ -165,9 +175,13 @@ impl Repository {
         for info in commits.map_err(|e| walk_error(&e))? {
             let info = info.map_err(|e| walk_error(&e))?;
             within.insert(info.id);
+            let is_cut = shallow.contains(&info.id);
+            if is_cut {
+                walk.cut = Some(from_gix(&info.id));
+            }
             walk.steps.push(Step {
                 id: info.id,
-                parents: match shallow.contains(&info.id) {
+                parents: match is_cut {
                     true => Vec::new(),
                     false => info.parent_ids.to_vec(),
                 },

@@ -102,15 +102,36 @@ impl HooksDir {
     }
 }
 
+/// The name under which a hook that was set aside runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// That of its file.
+    AsItsFile,
+    /// The one that it had before; it is a script for `sh`.
+    AsBefore,
+}
+
+/// Reads the hook that was set aside, if there is one.
+pub fn read_chained(hook: &Path) -> Option<Vec<u8>> {
+    files::read(&files::canonical(hook).ok()?, MAX_HOOK).ok()
+}
+
 /// Runs the hook that was set aside, if git would: with the same arguments and its own copy of `stdin`.
 ///
 /// Returns its exit status where that is not success.
-pub fn run_chained(hook: &Path, arguments: &[String], stdin: Option<&[u8]>) -> Result<Option<String>> {
+pub fn run_chained(hook: &Path, named: Named, arguments: &[String], stdin: Option<&[u8]>) -> Result<Option<String>> {
     if !files::permission_bits(hook).is_ok_and(|bits| bits & 0o111 != 0) {
         return Ok(None);
     }
     let failed = |e: std::io::Error| Refusal::io("running", hook)(e);
-    let mut command = Command::new(hook);
+    let mut command = match (named, hook.to_str().and_then(|path| path.strip_suffix(CHAINED))) {
+        (Named::AsBefore, Some(before)) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!(". \"$0{CHAINED}\""), before]);
+            shell
+        }
+        _ => Command::new(hook),
+    };
     command.args(arguments);
     if stdin.is_some() {
         command.stdin(Stdio::piped());
@@ -124,12 +145,13 @@ pub fn run_chained(hook: &Path, arguments: &[String], stdin: Option<&[u8]>) -> R
     Ok((!status.success()).then(|| status.to_string()))
 }
 
-/// Hooks in git's configuration (`hook.<name>.command`), which git runs beside those in the directory since 2.54.
+/// Hooks in git's configuration (`hook.<name>.command`), which git runs since 2.54: before the one in the directory, with
+/// the same arguments and standard input, and whatever comes of the others.
 pub struct ConfiguredHooks {
     directory: PathBuf,
     supported: bool,
-    /// The hooks of ours that are configured.
-    ours: Vec<String>,
+    /// The hooks of ours that this repository's configuration names, each with its command.
+    ours: Vec<(String, Option<String>)>,
 }
 
 /// Every hook of ours has a name that begins so.
@@ -139,37 +161,67 @@ impl ConfiguredHooks {
     /// Reads git's version and configuration.
     pub fn of(directory: &Path) -> Result<Self> {
         let supported = version(directory).is_some_and(|version| version >= (2, 54));
-        let pattern = format!("^hook\\.{CONFIGURED}.*\\.event$");
-        let output = ask(directory, &["config", "--null", "--get-regexp", &pattern])?;
-        let entries = output.stdout.split(|byte| *byte == 0);
-        let ours = entries.filter_map(|entry| {
-            let value = entry.splitn(2, |byte| *byte == b'\n').nth(1)?;
-            Some(String::from_utf8_lossy(value).into_owned())
-        });
+        let prefix = format!("hook.{CONFIGURED}");
+        let pattern = format!("^hook\\.{CONFIGURED}");
+        let output = ask(directory, &["config", "--local", "--null", "--get-regexp", &pattern])?;
+        let mut ours: Vec<(String, Option<String>)> = Vec::new();
+        for entry in output.stdout.split(|byte| *byte == 0) {
+            let entry = String::from_utf8_lossy(entry);
+            let (key, value) = entry.split_once('\n').unwrap_or((&entry, ""));
+            let Some((hook, variable)) = key.strip_prefix(&prefix).and_then(|key| key.rsplit_once('.')) else {
+                continue;
+            };
+            let at = ours.iter().position(|(other, _)| other == hook).unwrap_or(ours.len());
+            if at == ours.len() {
+                ours.push((hook.to_owned(), None));
+            }
+            if variable == "command" {
+                ours[at].1 = Some(value.to_owned());
+            }
+        }
         Ok(Self {
             directory: directory.to_owned(),
             supported,
-            ours: ours.collect(),
+            ours,
         })
     }
 
-    /// Returns whether this git runs such hooks.
-    pub fn is_supported(&self) -> bool {
-        self.supported
+    /// Returns whether this git would run such a hook.
+    pub fn can_run(&self, hook: &str) -> Result<bool> {
+        let key = format!("hook.{hook}.enabled");
+        let enabled = || ask(&self.directory, &["config", "--type=bool", "--get", &key]);
+        Ok(self.supported && enabled()?.stdout.trim_ascii() != b"false")
     }
 
-    /// Returns whether ours is configured, whatever this git makes of it.
-    pub fn is_set(&self, hook: &str) -> bool {
-        self.ours.iter().any(|ours| ours == hook)
+    /// Returns whether git runs ours, by its own word: it may be configured and disabled.
+    pub fn runs(&self, hook: &str) -> Result<bool> {
+        if !self.supported {
+            return Ok(false);
+        }
+        let output = ask(&self.directory, &["hook", "list", hook])?;
+        let ours = format!("{CONFIGURED}{hook}");
+        Ok(output
+            .stdout
+            .split(|byte| *byte == b'\n')
+            .any(|line| line == ours.as_bytes()))
     }
 
-    /// Returns whether git runs ours.
-    pub fn runs(&self, hook: &str) -> bool {
-        self.supported && self.is_set(hook)
+    /// Returns whether this repository's configuration names ours, whether or not this git heeds it.
+    pub fn has(&self, hook: &str) -> bool {
+        self.ours.iter().any(|(other, _)| other == hook)
     }
 
-    /// Has git run `command` as `hook`.
+    /// Returns what this repository's configuration has git run as ours.
+    pub fn command(&self, hook: &str) -> Option<&str> {
+        let (_, command) = self.ours.iter().find(|(other, _)| other == hook)?;
+        command.as_deref()
+    }
+
+    /// Has git run `command` as `hook`, whatever was there of ours.
     pub fn set(&self, hook: &str, command: &str) -> Result<()> {
+        if self.has(hook) {
+            self.unset(hook)?;
+        }
         let name = format!("hook.{CONFIGURED}{hook}");
         self.config(&["--local", &format!("{name}.command"), command])?;
         self.config(&["--local", &format!("{name}.event"), hook])

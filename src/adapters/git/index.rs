@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use gix::bstr::ByteSlice;
 use gix::index::entry::{Flags, Mode};
@@ -49,6 +50,11 @@ impl Repository {
             remedy: "git status    (git itself may say more)".into(),
         })?;
         Ok(Index { repo: self, state })
+    }
+
+    /// Returns where the index lies; `GIT_INDEX_FILE` is heeded.
+    pub fn index_path(&self) -> PathBuf {
+        self.local().index_path()
     }
 }
 

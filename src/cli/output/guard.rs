@@ -90,6 +90,13 @@ pub(crate) fn push(output: &mut Output, remote: &str, report: &ScanReport, time:
     range(output, &what, report, time);
 }
 
+/// Says why more was judged than may be pushed.
+pub(crate) fn all_was_judged(output: &mut Output) {
+    output.err(
+        "  what is pushed was not said, so every branch and tag that the remote is not known to have was judged\n",
+    );
+}
+
 /// Tells of what a server would receive.
 pub(crate) fn receive(output: &mut Output, report: &ScanReport, time: Duration) {
     range(output, &paint(BLOCKS, "push blocked by this server"), report, time);

@@ -78,6 +78,13 @@ fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
             "configured"
         ));
     }
+    if !report.configured.is_empty() {
+        let force = paint(TYPE, "git pack install --force");
+        output.line(&format!(
+            "{:<10} a git before 2.54, such as an editor may bring along, passes over these      → {force} chains instead",
+            ""
+        ));
+    }
 }
 
 pub(crate) fn installed(output: &mut Output, ctx: &Context, report: &HooksReport) {

@@ -28,6 +28,9 @@ pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> u8 
     for line in &text.more {
         human.push_str(&format!("  {}\n", harmless(line)));
     }
+    for line in &text.pasted {
+        human.push_str(&format!("{}\n", paint(TYPE, line)));
+    }
     if style == Style::Hook {
         human.push_str("  this could not be judged, so git does not go on\n");
     }
@@ -64,7 +67,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::NotARepository { .. } => Code::NotARepository,
         Refusal::NoCommit | Refusal::BadRevision { .. } => Code::BadRevision,
         Refusal::BadConfig { .. } => Code::BadConfig,
-        Refusal::MissingObject { .. } => Code::MissingObject,
+        Refusal::MissingObject { .. } | Refusal::CutHistory { .. } => Code::MissingObject,
         Refusal::NoRecipients { .. } => Code::NoRecipients,
         Refusal::NoIdentity { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
@@ -92,6 +95,8 @@ struct Text {
     detail: Value,
     /// Further lines for people.
     more: Vec<String>,
+    /// Lines to be pasted, so that they must stand as they are.
+    pasted: Vec<&'static str>,
     /// The command that would fix it.
     next: Option<String>,
     /// What to do where no single command would.
@@ -102,12 +107,7 @@ fn explain(refusal: &Refusal) -> Text {
     let (message, detail) = message(refusal);
     let (next, hint) = remedy(refusal);
     let more = match refusal {
-        Refusal::HookManager { place, lines, .. } => {
-            let lead = format!("add {place}:");
-            std::iter::once(lead)
-                .chain(lines.iter().map(|line| format!("    {line}")))
-                .collect()
-        }
+        Refusal::HookManager { deed, .. } => vec![format!("{deed}:")],
         Refusal::Duplicate { sources, .. } => sources.iter().map(|s| format!("from       {s}")).collect(),
         Refusal::NoRecipients { artifacts, .. } => {
             let mut lines: Vec<_> = artifacts.iter().take(10).cloned().collect();
@@ -118,10 +118,15 @@ fn explain(refusal: &Refusal) -> Text {
         }
         _ => Vec::new(),
     };
+    let pasted = match refusal {
+        Refusal::HookManager { lines, .. } => lines.clone(),
+        _ => Vec::new(),
+    };
     Text {
         message,
         detail,
         more,
+        pasted,
         next,
         hint,
     }
@@ -199,6 +204,10 @@ fn message(refusal: &Refusal) -> (String, Value) {
             },
             json!({ "count": count, "example": example }),
         ),
+        Refusal::CutHistory { commit } => (
+            format!("the history of this clone is cut off at {commit}, and the range goes on below it"),
+            json!({ "commit": commit.hex() }),
+        ),
         Refusal::NoRecipients { artifacts, uncommitted } => {
             let noun = if artifacts.len() == 1 {
                 "artifact is"
@@ -265,6 +274,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),
         Refusal::NoCommit => hint("git commit"),
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
+        Refusal::CutHistory { .. } => next("git fetch --unshallow"),
         Refusal::MissingObject { .. } => next("git fetch --refetch --no-filter"),
         Refusal::NoRecipients { uncommitted: true, .. } => {
             next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'")

@@ -38,6 +38,9 @@ pub struct Ranges<'a> {
     pub destination: &'a dyn Fn(&[&Config]) -> Destination,
     /// Whether the packs that stand in the tips are verified.
     pub verify_packs: bool,
+    /// Whether a range that goes on below the history of a shallow clone is refused. What is pushed from such a clone is
+    /// judged as far as it is there, since the rest came from a remote.
+    pub needs_all: bool,
 }
 
 /// Changes whose tips and old sides have the same configurations.
@@ -152,6 +155,9 @@ impl Ranges<'_> {
         report: &mut ScanReport,
     ) -> Result<()> {
         let walk = self.repo.walk(&group.tips, self.known)?;
+        if self.needs_all {
+            walk.ensure_whole()?;
+        }
         let mut loaded = vec![group.new];
         loaded.extend(group.old);
         for id in &walk.boundary {

@@ -278,6 +278,7 @@ fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination)
         known: &known,
         destination: to,
         verify_packs: false,
+        needs_all: true,
     };
     ranges.judge(&[Change {
         name: range.to_owned(),
