@@ -16,7 +16,7 @@ const NAMES: [&str; 22] = [
     "a.vector",
     "avec",
     "vec",
-    "a.vec/readme",
+    "a.vecs/readme",
     "my_PACK_RUN/x",
     "_PACK_RUNS/x",
     "_PACK_RUN.md",
