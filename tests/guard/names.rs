@@ -10,7 +10,11 @@ use crate::table::{
 
 /// A name, and how a message shows it.
 const NAMES: [(&str, &[u8], &str); 31] = [
-    ("below a directory of such a name", b"store.index/part", "store.index/part"),
+    (
+        "below a directory of such a name",
+        b"store.index/part",
+        "store.index/part",
+    ),
     ("upper case", b"A.VEC", "A.VEC"),
     ("mixed case", b"Data/Model.SafeTensors", "Data/Model.SafeTensors"),
     ("lower case", b"x/proof_bundle.json", "x/proof_bundle.json"),
