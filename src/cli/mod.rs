@@ -59,8 +59,12 @@ pub fn run() -> ExitCode {
         ));
     }));
     let mut output = Output::new();
-    let code = catch_unwind(AssertUnwindSafe(|| dispatch(&mut output)));
-    ExitCode::from(code.unwrap_or(REFUSED))
+    ExitCode::from(unless_it_panics(|| dispatch(&mut output)))
+}
+
+/// Returns the status that `judge` comes to; of a bug, a refusal.
+fn unless_it_panics(judge: impl FnOnce() -> u8) -> u8 {
+    catch_unwind(AssertUnwindSafe(judge)).unwrap_or(REFUSED)
 }
 
 fn dispatch(output: &mut Output) -> u8 {
@@ -340,4 +344,26 @@ fn parse_digest(text: &str) -> Result<Digest> {
     Digest::parse_ref(text)
         .or_else(|| Digest::parse_hex(text))
         .ok_or_else(|| Refusal::usage(format!("--check {text}: expected sha256: and 64 lowercase hex digits")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{REFUSED, YES, unless_it_panics};
+    use crate::adapters::workers;
+
+    #[test]
+    fn a_bug_is_never_a_yes() {
+        assert_eq!(unless_it_panics(|| YES), YES);
+        assert_eq!(unless_it_panics(|| panic!("a bug")), REFUSED);
+        let in_a_thread = || {
+            let items = [1, 2, 3, 4];
+            let done = workers::map(
+                &items,
+                || Ok::<_, ()>(()),
+                |(), n| if *n == 3 { panic!("a bug") } else { Ok(*n) },
+            );
+            u8::from(done.is_err())
+        };
+        assert_eq!(unless_it_panics(in_a_thread), REFUSED);
+    }
 }
