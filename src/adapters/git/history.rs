@@ -1,11 +1,11 @@
 //! History: what a range of commits introduces, also when a later commit deletes it again.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::BuildHasher;
 
-use gix::objs::TreeRefIter;
 use gix::objs::tree::EntryKind as GitKind;
+use gix::objs::{CommitRefIter, Find as _, TreeRefIter};
 
 use crate::adapters::git::tree::entry_kind;
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, explain, from_gix, object_error, to_gix};
@@ -94,6 +94,8 @@ pub enum Peeled {
 struct Step {
     id: gix::ObjectId,
     parents: Vec<gix::ObjectId>,
+    /// Its tree, if the commit was read for the walk.
+    tree: Option<gix::ObjectId>,
 }
 
 impl Repository {
@@ -171,21 +173,28 @@ impl Repository {
         if tips.is_empty() {
             return Ok(walk);
         }
-        let commits = repo.rev_walk(tips.iter().map(to_gix)).with_hidden(hidden).all();
-        for info in commits.map_err(|e| walk_error(&e))? {
-            let info = info.map_err(|e| walk_error(&e))?;
-            within.insert(info.id);
-            let is_cut = shallow.contains(&info.id);
-            if is_cut {
-                walk.cut = Some(from_gix(&info.id));
+        walk.steps = match hidden.is_empty() {
+            true => everything(&repo, tips)?,
+            false => {
+                let commits = repo.rev_walk(tips.iter().map(to_gix)).with_hidden(hidden).all();
+                let mut steps = Vec::new();
+                for info in commits.map_err(|e| walk_error(&e))? {
+                    let info = info.map_err(|e| walk_error(&e))?;
+                    steps.push(Step {
+                        id: info.id,
+                        parents: info.parent_ids.to_vec(),
+                        tree: None,
+                    });
+                }
+                steps
             }
-            walk.steps.push(Step {
-                id: info.id,
-                parents: match is_cut {
-                    true => Vec::new(),
-                    false => info.parent_ids.to_vec(),
-                },
-            });
+        };
+        for step in &mut walk.steps {
+            within.insert(step.id);
+            if shallow.contains(&step.id) {
+                walk.cut = Some(from_gix(&step.id));
+                step.parents.clear();
+            }
         }
         walk.steps.reverse();
         for step in &walk.steps {
@@ -210,7 +219,12 @@ impl Repository {
         if steps.len() >= WORTH_A_SWEEP {
             range.commits = steps.iter().map(|step| from_gix(&step.id)).collect();
             let known: Vec<ObjectId> = walk.boundary.iter().copied().collect();
-            let entries = self.sweep(&range.commits, &known)?;
+            let trees: Option<Vec<ObjectId>> = steps.iter().map(|step| step.tree.map(|id| from_gix(&id))).collect();
+            let trees = match trees {
+                Some(trees) => trees,
+                None => self.trees_of(&range.commits)?,
+            };
+            let entries = self.sweep(trees, &known)?;
             let introduced = entries.into_iter().map(|entry| Introduced { entry, commit: None });
             range.introduced = introduced.collect();
             return Ok(range);
@@ -235,6 +249,50 @@ impl Repository {
         }
         Ok(range)
     }
+}
+
+/// Walks from `tips` down to where history begins, or is cut, reading each commit once; breadth first.
+fn everything(repo: &gix::Repository, tips: &[ObjectId]) -> Result<Vec<Step>> {
+    let shallow = repo.shallow_commits().ok().flatten();
+    let is_cut = |id: &gix::ObjectId| shallow.as_ref().is_some_and(|commits| commits.contains(id));
+    let mut seen: HashSet<gix::ObjectId> = HashSet::new();
+    let mut queue: VecDeque<gix::ObjectId> = VecDeque::new();
+    for tip in tips {
+        let tip = to_gix(tip);
+        if seen.insert(tip) {
+            queue.push_back(tip);
+        }
+    }
+    let mut steps = Vec::new();
+    let mut buffer = Vec::new();
+    while let Some(id) = queue.pop_front() {
+        let data = match repo.objects.try_find(&id, &mut buffer) {
+            Ok(Some(data)) => data,
+            Ok(None) => {
+                return Err(Refusal::MissingObject {
+                    count: 1,
+                    example: id.to_string(),
+                });
+            }
+            Err(e) => return Err(object_error(id, &e)),
+        };
+        if data.kind != gix::object::Kind::Commit {
+            return Err(corrupt_object(id, "it is not a commit"));
+        }
+        ensure_intact(id, "commit", data.data)?;
+        let mut tokens = CommitRefIter::from_bytes(data.data, id.kind());
+        let tree = tokens.tree_id().map_err(|e| corrupt_object(id, &explain(&e)))?;
+        let parents: Vec<gix::ObjectId> = tokens.parent_ids().collect();
+        if !is_cut(&id) {
+            queue.extend(parents.iter().copied().filter(|parent| seen.insert(*parent)));
+        }
+        steps.push(Step {
+            id,
+            parents,
+            tree: Some(tree),
+        });
+    }
+    Ok(steps)
 }
 
 /// Remembers path and blob of entries by a keyed hash of 128 bits.

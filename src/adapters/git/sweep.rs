@@ -50,8 +50,8 @@ struct Sweep<'a> {
 }
 
 impl Repository {
-    /// Returns every entry that a commit of `commits` has and none of `known`, sorted by path and id.
-    pub(super) fn sweep(&self, commits: &[ObjectId], known: &[ObjectId]) -> Result<Vec<TreeEntry>> {
+    /// Returns every entry that one of `trees` has and none of the commits `known`, sorted by path and id.
+    pub(super) fn sweep(&self, trees: Vec<ObjectId>, known: &[ObjectId]) -> Result<Vec<TreeEntry>> {
         let mut sweep = Sweep {
             repo: self,
             keys: Default::default(),
@@ -59,8 +59,8 @@ impl Repository {
             paths: vec![RepoPath::new(b"")],
             places: HashMap::new(),
         };
-        sweep.over(self.trees_of(known)?)?;
-        let mut entries = sweep.over(self.trees_of(commits)?)?;
+        sweep.over(roots(self.trees_of(known)?))?;
+        let mut entries = sweep.over(roots(trees))?;
         entries.sort_unstable_by(|a, b| (&a.path, a.id).cmp(&(&b.path, b.id)));
         Ok(entries)
     }
@@ -105,16 +105,22 @@ impl Repository {
         Ok(search.found)
     }
 
-    fn trees_of(&self, commits: &[ObjectId]) -> Result<Vec<Directory>> {
+    /// Returns the trees of commits.
+    pub(super) fn trees_of(&self, commits: &[ObjectId]) -> Result<Vec<ObjectId>> {
         let order = self.pack_order(commits)?;
         let trees = workers::map(
             &order,
             || Ok(self.worker()),
             |repo, job| super::history::tree_of(repo, to_gix(&commits[job.index])),
         )?;
-        let unique: HashSet<ObjectId> = trees.iter().map(|id| from_gix(id)).collect();
-        Ok(unique.into_iter().map(|tree| (tree, 0)).collect())
+        Ok(trees.iter().map(|id| from_gix(id)).collect())
     }
+}
+
+/// Makes each tree once a directory at the top.
+fn roots(trees: Vec<ObjectId>) -> Vec<Directory> {
+    let unique: HashSet<ObjectId> = trees.into_iter().collect();
+    unique.into_iter().map(|tree| (tree, 0)).collect()
 }
 
 /// What a thread keeps between directories.
