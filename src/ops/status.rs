@@ -77,7 +77,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         }
     }
     let (mut tracked, mut untracked, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
-    if let Some(root) = &root {
+    if root.is_some() {
         pairs = twins::check(ctx)?;
         let sealed: std::collections::BTreeSet<&RepoPath> = pairs.iter().map(|pair| &pair.path).collect();
         for staged in repo.index()?.staged(None, |_| false)? {
@@ -94,7 +94,6 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
                 untracked.push(file.path);
             }
         }
-        files::canonical(root)?;
     }
     let identity = identity::path(ctx, &repo).and_then(|path| identity::recipient(&path));
     Ok(StatusReport {

@@ -174,7 +174,7 @@ impl Repository {
             return Ok(walk);
         }
         walk.steps = match hidden.is_empty() {
-            true => everything(&repo, tips)?,
+            true => everything(&repo, tips, &shallow)?,
             false => {
                 let commits = repo.rev_walk(tips.iter().map(to_gix)).with_hidden(hidden).all();
                 let mut steps = Vec::new();
@@ -252,9 +252,7 @@ impl Repository {
 }
 
 /// Walks from `tips` down to where history begins, or is cut, reading each commit once; breadth first.
-fn everything(repo: &gix::Repository, tips: &[ObjectId]) -> Result<Vec<Step>> {
-    let shallow = repo.shallow_commits().ok().flatten();
-    let is_cut = |id: &gix::ObjectId| shallow.as_ref().is_some_and(|commits| commits.contains(id));
+fn everything(repo: &gix::Repository, tips: &[ObjectId], shallow: &HashSet<gix::ObjectId>) -> Result<Vec<Step>> {
     let mut seen: HashSet<gix::ObjectId> = HashSet::new();
     let mut queue: VecDeque<gix::ObjectId> = VecDeque::new();
     for tip in tips {
@@ -283,7 +281,7 @@ fn everything(repo: &gix::Repository, tips: &[ObjectId]) -> Result<Vec<Step>> {
         let mut tokens = CommitRefIter::from_bytes(data.data, id.kind());
         let tree = tokens.tree_id().map_err(|e| corrupt_object(id, &explain(&e)))?;
         let parents: Vec<gix::ObjectId> = tokens.parent_ids().collect();
-        if !is_cut(&id) {
+        if !shallow.contains(&id) {
             queue.extend(parents.iter().copied().filter(|parent| seen.insert(*parent)));
         }
         steps.push(Step {

@@ -18,6 +18,9 @@ use crate::rules::scan::{Leak, LeakCode};
 /// So many leaks are named in a hook's message; a list of more helps nobody.
 const NAMED: usize = 50;
 
+/// So many leaks are listed with their commits; `--json` has them all.
+const LISTED: usize = 10_000;
+
 /// So many paths are put into a command to be typed.
 const TYPED: usize = 12;
 
@@ -33,7 +36,7 @@ pub(crate) fn commit(output: &mut Output, report: &ScanReport) {
         let mut text = format!("git-pack: {}, {what}\n\n", paint(BLOCKS, "commit blocked"));
         let rows: Vec<_> = leaks.iter().take(NAMED).map(|found| leak_row(&found.leak)).collect();
         text.push_str(&aligned(&rows, "  "));
-        text.push_str(&unnamed(leaks.len()));
+        text.push_str(&unnamed(leaks.len(), NAMED));
         text.push('\n');
         text.push_str(&advise(&commit_advice(leaks)));
         output.err(&text);
@@ -256,7 +259,7 @@ fn notices(output: &mut Output, report: &ScanReport) {
 fn leak_lines(leaks: &[Found], still: &str) -> String {
     let rows: Vec<_> = leaks
         .iter()
-        .take(NAMED.max(leaks.len().min(10_000)))
+        .take(LISTED)
         .map(|found| {
             let commit = found.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
             let [path, class, rule] = leak_row(&found.leak);
@@ -282,11 +285,12 @@ fn leak_lines(leaks: &[Found], still: &str) -> String {
             ));
         }
     }
+    text.push_str(&unnamed(leaks.len(), LISTED));
     text
 }
 
-fn unnamed(all: usize) -> String {
-    match all.saturating_sub(NAMED) {
+fn unnamed(all: usize, named: usize) -> String {
+    match all.saturating_sub(named) {
         0 => String::new(),
         n => format!("  and {n} more\n"),
     }
