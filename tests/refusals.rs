@@ -87,7 +87,10 @@ const CASES: [Case; 15] = [
         let fake = noise(1, 300);
         receipt.sealed_hash = Digest::of(&fake);
         receipt.sealed_bytes = 300;
-        fs::write(store.join(&find("age").0), fake).unwrap();
+        let name = find("json")
+            .0
+            .with_extension(format!("{}.age", &receipt.sealed_hash.hex()[..16]));
+        fs::write(store.join(name), fake).unwrap();
         fs::write(store.join(&find("json").0), to_document(&receipt)).unwrap();
         repo.pack(&["seal", "--attach", "a.vec", "-o", "../two"])
     }),

@@ -291,7 +291,7 @@ fn golden_ids() {
         (evidence.as_str(), tree.as_str()),
         (
             "PACK_CREATED sha256:d8e6af656d94c384aa375b979dc2a731ad86c217c51780864c8208884469c283",
-            "sha256:fba225275afee72f56b57175ac40456ea82a04756da864f502228ea800525e24"
+            "sha256:b36790e6701679932ff4fb11d5593e9c671174515d8df59b4fde7793478fba5e"
         )
     );
 }

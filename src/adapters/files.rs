@@ -44,8 +44,9 @@ pub struct Opened {
     stamp: Stamp,
 }
 
-#[derive(PartialEq, Eq)]
-struct Stamp(u64, u64, i64, i64, i64, i64);
+/// What tells two states of a file apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp(u64, u64, i64, i64, i64, i64);
 
 impl Stamp {
     fn of(meta: &std::fs::Metadata) -> Self {
@@ -93,7 +94,21 @@ pub fn open_regular(path: &Path) -> Result<Opened> {
     })
 }
 
+/// Opens a regular file that was looked at before, and refuses if it is not what it was then.
+pub fn open_same(path: &Path, stamp: &Stamp) -> Result<Opened> {
+    let opened = open_regular(path)?;
+    match opened.stamp == *stamp {
+        true => Ok(opened),
+        false => Err(Refusal::ChangedWhileRead { path: path.to_owned() }),
+    }
+}
+
 impl Opened {
+    /// Returns what the file was when it was opened.
+    pub fn stamp(&self) -> Stamp {
+        self.stamp.clone()
+    }
+
     /// Refuses if the file is not what it was when it was opened: what was read of it is then no version of it.
     pub fn ensure_unchanged(&self) -> Result<()> {
         let meta = self.file.metadata().map_err(Refusal::io("reading", &self.path))?;

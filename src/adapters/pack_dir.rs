@@ -2,21 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::adapters::cipher;
 use crate::adapters::files::{self, Walked, open_regular};
 use crate::adapters::workers;
-use crate::format::digest::{Digest, Hasher};
+use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::refusal::{Refusal, Result, io_reason};
-use crate::format::sealed::SealHeader;
 
 /// The largest document of ours that is read whole; a longer one is only hashed, and comes back without its content.
 pub const MAX_DOCUMENT: u64 = MAX_BYTES;
+
+const BUFFER: usize = 128 << 10;
 
 /// What stands under a path below a pack's root.
 pub enum Found<E> {
@@ -40,26 +40,12 @@ pub struct MemberRead<E> {
     pub hash: Digest,
     /// Its bytes.
     pub size: u64,
-    /// The bytes themselves, where they were asked for.
-    pub content: Option<Vec<u8>>,
-    /// Its age header, where that was asked for.
-    pub seal: Option<Result<SealHeader, String>>,
-    /// Whatever was found out by looking at the whole content, where that was asked for.
-    pub examined: Option<E>,
+    /// Whatever was found out by looking at its content.
+    pub seen: E,
 }
 
-/// What to do with a declared member besides hashing it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Want {
-    /// Nothing.
-    Hash,
-    /// Keep its bytes.
-    Content,
-    /// Parse its age header.
-    Seal,
-    /// Look at its bytes, if there are at most so many; otherwise at none.
-    Examine(usize),
-}
+/// Looks at the content of a declared member of a path and size, as far as it likes; the rest is read after it.
+pub type Look<'a, E> = &'a (dyn Fn(&str, &mut dyn Read, u64) -> io::Result<E> + Sync);
 
 /// Reads and parses the manifest of the pack at `root`.
 pub fn manifest(root: &Path) -> Result<ManifestDocument> {
@@ -95,27 +81,24 @@ pub fn manifest(root: &Path) -> Result<ManifestDocument> {
     ManifestDocument::parse(&bytes).map_err(|why| bad(format!("manifest.json: {why}")))
 }
 
-/// Reads everything below `root` except the manifest: declared files are hashed, in parallel and constant memory.
-///
-/// `want` says what else to do with each, and `examine` looks at the content of those to be examined.
+/// Reads everything below `root` except the manifest: declared files are hashed, in parallel and constant memory, while
+/// `look` looks at them.
 pub fn observe<E: Send>(
     root: &Path,
     declared: &BTreeSet<&[u8]>,
-    want: impl Fn(&str) -> Want + Sync,
-    examine: impl Fn(&str, Option<&[u8]>) -> E + Sync,
+    look: Look<'_, E>,
 ) -> Result<BTreeMap<Vec<u8>, Found<E>>> {
     let walked = files::walk(root, |_| true);
     let found = workers::map(
         &walked,
-        || Ok(vec![0; 128 << 10]),
-        |buffer, (path, walked)| -> Result<Option<Found<E>>> {
+        || Ok(()),
+        |(), (path, walked)| -> Result<Option<Found<E>>> {
             Ok(Some(match walked {
                 Walked::File if path == MANIFEST.as_bytes() => return Ok(None),
                 Walked::File if declared.contains(path.as_slice()) => {
                     let name = std::str::from_utf8(path).unwrap_or_default();
-                    let want = want(name);
                     let file = root.join(OsStr::from_bytes(path));
-                    match read_member(&file, want, buffer, |content| examine(name, content)) {
+                    match read_member(&file, name, look) {
                         Ok(read) => Found::Read(read),
                         Err(Refusal::NotRegular { kind, .. }) => Found::NotRegular(kind),
                         Err(Refusal::Io { source, .. }) => Found::Unreadable(io_reason(&source)),
@@ -130,7 +113,7 @@ pub fn observe<E: Send>(
                 Walked::EmptyDirectory => Found::EmptyDirectory,
                 Walked::Unreadable(e) => Found::Unreadable(io_reason(e)),
                 Walked::UnreadableDirectory(e) if path.is_empty() => {
-                    let source = std::io::Error::new(e.kind(), e.to_string());
+                    let source = io::Error::new(e.kind(), e.to_string());
                     return Err(Refusal::io("listing", root)(source));
                 }
                 Walked::UnreadableDirectory(e) => Found::UnreadableDirectory(io_reason(e)),
@@ -145,15 +128,9 @@ pub fn observe<E: Send>(
         .collect())
 }
 
-fn read_member<E>(
-    path: &Path,
-    want: Want,
-    buffer: &mut [u8],
-    examine: impl FnOnce(Option<&[u8]>) -> E,
-) -> Result<MemberRead<E>> {
+fn read_member<E>(path: &Path, name: &str, look: Look<'_, E>) -> Result<MemberRead<E>> {
     let opened = open_regular(path)?;
-    let read = read_from(&mut &opened.file, opened.size, want, buffer, examine);
-    let read = read.map_err(Refusal::io("reading", path))?;
+    let read = read_from(&mut &opened.file, name, opened.size, look).map_err(Refusal::io("reading", path))?;
     opened.ensure_unchanged()?;
     Ok(read)
 }
@@ -161,46 +138,21 @@ fn read_member<E>(
 /// Reads a member of `size` bytes to its end.
 pub(super) fn read_from<E>(
     member: &mut dyn Read,
+    name: &str,
     size: u64,
-    want: Want,
-    buffer: &mut [u8],
-    examine: impl FnOnce(Option<&[u8]>) -> E,
-) -> std::io::Result<MemberRead<E>> {
-    let keep = match want {
-        Want::Content => MAX_DOCUMENT,
-        Want::Examine(max) => max as u64,
-        Want::Hash | Want::Seal => 0,
-    };
-    let mut content = (keep > 0 && size <= keep).then(Vec::new);
-    let mut hasher = Hasher::default();
-    let mut head = Vec::new();
-    let mut size = 0;
+    look: Look<'_, E>,
+) -> io::Result<MemberRead<E>> {
+    let capacity = usize::try_from(size).unwrap_or(usize::MAX).clamp(1, BUFFER);
+    let mut hashing = Hashing::new(BufReader::with_capacity(capacity, member));
+    let seen = look(name, &mut hashing, size)?;
+    let mut buffer = vec![0; capacity];
     loop {
-        let n = match member.read(buffer) {
+        match hashing.read(&mut buffer) {
             Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        hasher.update(&buffer[..n]);
-        size += n as u64;
-        if let Some(content) = &mut content {
-            content.extend_from_slice(&buffer[..n]);
-        }
-        if want == Want::Seal && head.len() < cipher::MAX_HEADER {
-            head.extend_from_slice(&buffer[..n.min(cipher::MAX_HEADER - head.len())]);
+            Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
+            _ => {}
         }
     }
-    let seal = (want == Want::Seal).then(|| cipher::header(head.as_slice()));
-    let examined = match want {
-        Want::Examine(_) => Some(examine(content.take().as_deref())),
-        _ => None,
-    };
-    Ok(MemberRead {
-        hash: hasher.finish(),
-        size,
-        content,
-        seal,
-        examined,
-    })
+    let (_, hash, size) = hashing.finish();
+    Ok(MemberRead { hash, size, seen })
 }

@@ -102,6 +102,12 @@ impl Staging {
             .map_err(Refusal::io("writing", &target))
     }
 
+    /// Gives a member another path.
+    pub fn rename(&self, from: &MemberPath, to: &MemberPath) -> Result<()> {
+        let target = self.member(to);
+        std::fs::rename(self.member(from), &target).map_err(Refusal::io("writing", &target))
+    }
+
     /// Writes a small member whole.
     pub fn write(&self, path: &MemberPath, bytes: &[u8]) -> Result<()> {
         self.write_root(path.as_str(), bytes)

@@ -261,6 +261,18 @@ pub(super) struct Seal {
     /// Seal to this recipient (age1…) instead of the configured ones
     #[arg(long, short = 'r')]
     pub(super) recipient: Vec<String>,
+    /// What stays in the clear: public seals all that is protected, internal only what is so everywhere
+    #[arg(long, value_name = "MODE", default_value = "public")]
+    pub(super) mode: ModeArgument,
+    /// Seal names too: the pack tells how many artifacts there are, but neither their paths nor their rules
+    #[arg(long)]
+    pub(super) opaque_names: bool,
+    /// Round sizes up, by at most 12 %, so that they tell less
+    #[arg(long)]
+    pub(super) pad: bool,
+    /// Encrypt everything anew instead of keeping earlier ciphertexts
+    #[arg(long)]
+    pub(super) fresh: bool,
     /// The pack's directory [default: pack/<id> or _PACK_RUN/llm-pack-<scope>-<digest>]
     #[arg(long, short = 'o', value_name = "DIR")]
     pub(super) output: Option<PathBuf>,

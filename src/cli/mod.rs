@@ -18,7 +18,7 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
 use crate::ops::install::InstallRequest;
 use crate::ops::scan::surfaces::{scan, write_allow};
-use crate::ops::seal::SealRequest;
+use crate::ops::seal::{Privacy, SealRequest};
 use crate::ops::state::StateRequest;
 use crate::ops::status::{self, Proof};
 use crate::ops::twins;
@@ -203,6 +203,12 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 scope: args.scope,
                 attach: args.attach,
                 recipients: args.recipient,
+                mode: args.mode.into(),
+                privacy: Privacy {
+                    opaque_names: args.opaque_names,
+                    pad: args.pad,
+                },
+                fresh: args.fresh,
                 output: args.output,
                 replace: args.replace,
                 note: args.note,

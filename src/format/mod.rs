@@ -8,6 +8,7 @@ pub mod layers;
 pub mod manifest;
 pub mod member_path;
 pub mod object_id;
+pub mod padding;
 pub mod protected;
 pub mod push_line;
 pub mod receipt;

@@ -15,6 +15,12 @@ pub struct ObjectId {
 }
 
 impl ObjectId {
+    /// The id that no object has: all zeros.
+    pub const NULL: Self = Self {
+        bytes: [0; 32],
+        len: 20,
+    };
+
     /// Wraps 20 or 32 raw bytes; any other length is none.
     pub fn from_bytes(raw: &[u8]) -> Option<Self> {
         if raw.len() != 20 && raw.len() != 32 {

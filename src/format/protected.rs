@@ -63,6 +63,24 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format there is.
+    pub const ALL: [Self; 9] = [
+        Self::Faiss,
+        Self::Hnsw,
+        Self::Safetensors,
+        Self::Gguf,
+        Self::Pickle,
+        Self::Parquet,
+        Self::Arrow,
+        Self::Numpy,
+        Self::PrivateKey,
+    ];
+
+    /// Parses the word that configuration and reports use.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == word)
+    }
+
     /// Returns the word that configuration and reports use.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -100,9 +118,20 @@ pub struct Rule {
     pub origin: Origin,
 }
 
+/// The rules of one configuration, on top of the built-in ones, and what it lets pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSetDocument {
+    /// The rules, in order.
+    pub rules: Vec<Rule>,
+    /// Blobs that may stand in plaintext: their git object ids in hex, sorted, none twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<String>,
+}
+
 /// `meta/PROTECTED.json`: the registry in force when a pack was sealed.
 ///
-/// A path is judged by each set on its own, where the last matching rule decides, and the strictest of these verdicts
+/// A file is judged by each set on its own, where the last matching rule decides, and the strictest of these verdicts
 /// holds.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -110,5 +139,5 @@ pub struct ProtectedDocument {
     /// [`VERSION`].
     pub version: String,
     /// The sets of rules: one a configuration that had a say.
-    pub rule_sets: Vec<Vec<Rule>>,
+    pub rule_sets: Vec<RuleSetDocument>,
 }

@@ -14,21 +14,36 @@ pub const VERSION: &str = "pack.receipt.v0";
 pub struct Receipt {
     /// [`VERSION`].
     pub version: String,
-    /// SHA-256 of the plaintext.
-    pub plain_hash: Digest,
-    /// Bytes of the plaintext.
+    /// What was sealed, and for whom.
+    pub subject: Subject,
+    /// Bytes of the plaintext, without padding.
     pub plain_bytes: u64,
     /// SHA-256 of the ciphertext.
     pub sealed_hash: Digest,
     /// Bytes of the ciphertext.
     pub sealed_bytes: u64,
+}
+
+/// What a sealing is a sealing of: the same subject has the same ciphertext.
+///
+/// The path belongs to it, or two artifacts with one ciphertext would tell everybody that they are the same, and a guess at
+/// one could be confirmed by having it sealed as another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Subject {
+    /// The artifact's path.
+    pub path: String,
+    /// SHA-256 of the plaintext, without padding.
+    pub plain_hash: Digest,
+    /// Whether the plaintext is padded.
+    pub padded: bool,
     /// The recipients, sorted, without duplicates.
     pub recipients: Vec<String>,
 }
 
-/// Returns the key under which a receipt is kept: the same plaintext for the same set of recipients has the same key.
-///
-/// `recipients` are sorted and without duplicates.
-pub fn key(plain_hash: &Digest, recipients: &[String]) -> Digest {
-    Digest::of(&to_canonical(&(plain_hash, recipients)))
+impl Subject {
+    /// Returns the key under which its receipt is kept.
+    pub fn key(&self) -> Digest {
+        Digest::of(&to_canonical(self))
+    }
 }

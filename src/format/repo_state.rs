@@ -109,10 +109,11 @@ fn digest_lines<'a>(entries: impl Iterator<Item = (&'a Digest, u64, &'a [u8])>) 
 }
 
 /// What a pack leaves in the clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// For everybody: whatever the registry protects is sealed.
+    #[default]
     Public,
     /// For insiders: only what must never stand in plaintext is sealed.
     Internal,
@@ -206,6 +207,16 @@ pub struct StateFile {
 }
 
 impl StateFile {
+    /// Returns what its mode says that it is; of an unknown mode, a regular file.
+    pub fn kind(&self) -> EntryKind {
+        use EntryKind::{Executable, Regular, Submodule, Symlink};
+        let mut kinds = [Executable, Symlink, Submodule].into_iter();
+        let mode = self.mode.as_deref();
+        kinds
+            .find(|kind| mode.is_some() && kind.mode() == mode)
+            .unwrap_or(Regular)
+    }
+
     /// Returns whether its mode is one that entries have.
     pub fn has_known_mode(&self) -> bool {
         use EntryKind::{Executable, Submodule, Symlink};

@@ -22,6 +22,17 @@ pub fn sealed_path(path: &MemberPath) -> String {
     format!("{DIRECTORY}/{path}.age")
 }
 
+/// The member that holds the names of artifacts whose seals do not tell them.
+pub const INDEX: &str = "sealed/INDEX.age";
+
+/// The version of what is sealed in [`INDEX`].
+pub const INDEX_VERSION: &str = "pack.sealed-index.v0";
+
+/// Returns the member path of a seal that tells no name: the first 32 hex digits of the hash of its ciphertext.
+pub fn opaque_path(sealed_hash: &Digest) -> String {
+    format!("{DIRECTORY}/{}.age", &sealed_hash.hex()[..32])
+}
+
 /// The document that declares every sealed member of a pack.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,40 +47,83 @@ pub struct SealedArtifacts {
     pub artifact_count: u64,
     /// SHA-256 of the canonical document with this field empty.
     pub sealed_digest: String,
-    /// The artifacts, sorted bytewise by path.
+    /// The artifacts, sorted bytewise by the path of their seals.
     pub artifacts: Vec<SealedArtifact>,
+    /// The sealed [`SealedIndex`], where the artifacts tell no names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Seal>,
 }
 
 /// One sealed artifact. No hash of its plaintext is published: that would let anyone confirm a guess.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedArtifact {
-    /// Where it would lie in plaintext.
-    pub path: String,
+    /// Where it would lie in plaintext; none where names are sealed too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// The class of the rule that protects it.
     pub class: String,
     /// The policy of that rule.
     pub policy: Policy,
-    /// The glob that matched, or what else sealed it.
-    pub rule: String,
-    /// The member that holds the ciphertext.
+    /// The glob that matched, or what else sealed it; none where names are sealed too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// Its ciphertext.
+    #[serde(flatten)]
+    pub seal: Seal,
+}
+
+/// What is public about a ciphertext.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// The member that holds it.
     pub sealed_path: String,
-    /// SHA-256 of the ciphertext.
+    /// Its SHA-256.
     pub sealed_hash: Digest,
-    /// Bytes of the ciphertext.
+    /// Its bytes.
     pub sealed_bytes: u64,
-    /// Bytes of the plaintext.
+    /// Bytes of the plaintext, its padding included.
     pub plain_bytes: u64,
+    /// Whether the plaintext is padded (`format/padding.rs`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub padded: bool,
     /// The stanza types in the age header, in order.
     pub stanzas: Vec<String>,
     /// The payload nonce, base64 without padding, as age itself writes its values.
     pub nonce: String,
 }
 
+/// What [`INDEX`] holds: the names that the document leaves out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SealedIndex {
+    /// [`INDEX_VERSION`].
+    pub version: String,
+    /// The artifacts, sorted bytewise by path.
+    pub artifacts: Vec<IndexedArtifact>,
+}
+
+/// One artifact in [`SealedIndex`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IndexedArtifact {
+    /// Where it would lie in plaintext.
+    pub path: String,
+    /// The glob that matched, or what else sealed it.
+    pub rule: String,
+    /// Its seal.
+    pub sealed_path: String,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 impl SealedArtifacts {
     /// Makes the document of `artifacts`.
-    pub fn new(mode: Mode, registry_hash: Digest, mut artifacts: Vec<SealedArtifact>) -> Self {
-        artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+    pub fn new(mode: Mode, registry_hash: Digest, mut artifacts: Vec<SealedArtifact>, index: Option<Seal>) -> Self {
+        artifacts.sort_by(|a, b| a.seal.sealed_path.cmp(&b.seal.sealed_path));
         let mut document = Self {
             version: VERSION.into(),
             mode,
@@ -77,6 +131,7 @@ impl SealedArtifacts {
             artifact_count: artifacts.len() as u64,
             sealed_digest: String::new(),
             artifacts,
+            index,
         };
         document.sealed_digest = document.computed_digest().to_string();
         document
@@ -87,6 +142,11 @@ impl SealedArtifacts {
         let mut blank = self.clone();
         blank.sealed_digest.clear();
         Digest::of(&to_canonical(&blank))
+    }
+
+    /// Returns every declared ciphertext: those of the artifacts, and that of the index.
+    pub fn seals(&self) -> impl Iterator<Item = &Seal> {
+        self.artifacts.iter().map(|artifact| &artifact.seal).chain(&self.index)
     }
 
     /// Returns the bytes of the member.

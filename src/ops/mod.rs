@@ -1,12 +1,14 @@
 //! One use case a file: observe, judge, act.
 
 pub mod configuration;
+pub mod contents;
 pub mod diff;
 pub mod hook;
 pub mod identity;
 pub mod init;
 pub mod inspect;
 pub mod install;
+pub mod protection;
 pub mod recipients;
 pub mod scan;
 pub mod seal;

@@ -4,14 +4,14 @@ use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
-use crate::format::protected::Policy;
 use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{
     Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version, manifest_digest,
 };
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
-use crate::rules::protect::Registry;
+use crate::ops::protection::retain_plain;
 use crate::rules::scope::Selection;
 
 /// What to compute the state of.
@@ -39,6 +39,8 @@ pub struct State {
     pub canon_version: String,
     /// The commit's protected registry, as a document.
     pub registry: Vec<u8>,
+    /// The paths of the entries that were left out because a pack of that mode seals them.
+    pub sealed: Vec<RepoPath>,
     /// The entries covered, sorted bytewise by path.
     pub entries: Vec<StateEntry>,
 }
@@ -79,9 +81,10 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
     let selection = loaded.scope(request.scope.as_deref())?;
     let mut entries = select(repo, &commit, &selection)?;
     let registry = loaded.registry()?;
-    if let Some(mode) = request.mode {
-        entries.retain(|entry| is_plain(&registry, entry, mode));
-    }
+    let sealed = match request.mode {
+        Some(mode) => retain_plain(repo, &registry, &mut entries, mode)?,
+        None => Vec::new(),
+    };
     let cache = match request.no_cache {
         true => DigestCache::off(),
         false => DigestCache::load(&repo.common_dir()),
@@ -90,6 +93,7 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
         canon_version: canon(repo, &commit, &loaded)?,
         entries: hash(repo, entries, &cache)?,
         registry: registry.to_document(),
+        sealed,
         scope: selection.key,
         mode: request.mode,
         commit,
@@ -101,14 +105,6 @@ pub fn select(repo: &Repository, commit: &Commit, selection: &Selection) -> Resu
     let mut entries = repo.tree_entries(&commit.tree)?;
     entries.retain(|entry| selection.contains(entry.path.as_bytes()));
     Ok(entries)
-}
-
-/// Returns whether a pack of that mode holds the entry in the clear.
-pub fn is_plain(registry: &Registry, entry: &TreeEntry, mode: Mode) -> bool {
-    match registry.judge(entry.path.as_bytes()) {
-        None => true,
-        Some(verdict) => mode == Mode::Internal && verdict.policy == Policy::Internal,
-    }
 }
 
 /// Returns the canon version in a commit, from the file that its configuration names.

@@ -1,22 +1,28 @@
 //! `git pack verify`: is a pack what its manifest says, and what a commit holds?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::pack_tree::PackTree;
-use crate::adapters::pack_dir::{self, Found, Want};
+use crate::adapters::pack_dir::{self, Found, Look};
+use crate::adapters::{cipher, files};
+use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
 use crate::format::manifest::{Declared, ManifestDocument};
-use crate::format::object_id::ObjectId;
+use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{Mode, StateFile};
-use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, PACK_INFO, PROTECTED, PROVENANCE, REPO_STATE};
-use crate::format::{sealed, tree_meta};
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
+use crate::format::sealed::{self, SealHeader, SealedArtifacts};
+use crate::format::tree_meta::{self, DOCUMENTS, PACK_INFO, PROTECTED, REPO_STATE};
 use crate::ops::Context;
+use crate::ops::contents::examine_file;
 use crate::ops::state::{StateRequest, state_in};
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
-use crate::rules::seals::{self, Seals};
+use crate::rules::scan::Traits;
+use crate::rules::seals::{self, PlainMember, Seals};
 use crate::rules::state::{self as state_rules, PackState};
 use crate::rules::verify::{Fact, Facts, Findings, envelope};
 
@@ -36,8 +42,8 @@ pub struct VerifyReport {
     pub members: usize,
     /// Its repository state, if it carries one.
     pub repo_state: Option<RepoStateReport>,
-    /// Number of sealed artifacts, if it declares any.
-    pub sealed: Option<u64>,
+    /// What it declares about its seals.
+    pub sealed: Option<SealedArtifacts>,
 }
 
 /// The repository state that a pack carries.
@@ -55,16 +61,16 @@ pub struct RepoStateReport {
 /// Verifies the pack at `path`; with `rev`, also against that commit of the repository at the context's directory.
 pub fn verify(ctx: &Context, path: &Path, rev: Option<&str>) -> Result<VerifyReport> {
     let root: PathBuf = ctx.cwd.join(path);
-    let (mut report, pack_state) = examine(&Source::Directory(&root))?;
+    let Examined { mut report, state } = examine(&Source::Directory(&root))?;
     if let Some(rev) = rev {
-        let Some(pack) = pack_state else {
+        let Some(pack) = state else {
             return Err(Refusal::usage(format!(
                 "--rev: {} carries no readable {}, so there is nothing to compare with a commit",
                 path.display(),
                 tree_meta::REPO_STATE,
             )));
         };
-        let commit = compare(&ctx.repository()?, rev, &pack, &mut report.findings)?;
+        let commit = compare(&ctx.repository()?, rev, &pack, &mut report)?;
         if let Some(repo_state) = &mut report.repo_state {
             repo_state.compared_with = Some(commit);
         }
@@ -74,7 +80,7 @@ pub fn verify(ctx: &Context, path: &Path, rev: Option<&str>) -> Result<VerifyRep
 
 /// Verifies the pack in a directory, by itself.
 pub fn verify_directory(root: &Path) -> Result<VerifyReport> {
-    examine(&Source::Directory(root)).map(|(report, _)| report)
+    examine(&Source::Directory(root)).map(|examined| examined.report)
 }
 
 /// Verifies a pack, and against the commit that it names if `is_pushed` says that this commit is pushed with it.
@@ -83,14 +89,14 @@ pub fn verify_for_push(
     source: &Source<'_>,
     is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<VerifyReport> {
-    let (mut report, pack_state) = examine(source)?;
-    let named = pack_state.as_ref().and_then(|pack| pack.info.as_ref());
-    if let Some(pack) = &pack_state
+    let Examined { mut report, state } = examine(source)?;
+    let named = state.as_ref().and_then(|pack| pack.info.as_ref());
+    if let Some(pack) = &state
         && let Some(info) = named
         && let Some(commit) = ObjectId::parse(&info.commit)
         && is_pushed(&commit)
     {
-        compare(repo, &info.commit, pack, &mut report.findings)?;
+        compare(repo, &info.commit, pack, &mut report)?;
     }
     Ok(report)
 }
@@ -114,71 +120,152 @@ impl Source<'_> {
         }
     }
 
-    fn observe<E: Send>(
-        &self,
-        declared: &BTreeSet<&[u8]>,
-        want: impl Fn(&str) -> Want + Sync,
-        examine: impl Fn(&str, Option<&[u8]>) -> E + Sync,
-    ) -> Result<BTreeMap<Vec<u8>, Found<E>>> {
+    fn observe(&self, declared: &BTreeSet<&[u8]>, look: Look<'_, Seen>) -> Result<BTreeMap<Vec<u8>, Found<Seen>>> {
         match self {
-            Self::Directory(root) => pack_dir::observe(root, declared, want, examine),
-            Self::Tree(tree, _) => tree.observe(declared, want, examine),
+            Self::Directory(root) => pack_dir::observe(root, declared, look),
+            Self::Tree(tree, _) => tree.observe(declared, look),
+        }
+    }
+
+    /// Returns the blob that a member is, hashed as `like` was.
+    fn blob_of(&self, path: &str, like: &ObjectId) -> Result<Option<ObjectId>> {
+        match self {
+            Self::Tree(tree, _) => Ok(tree.blob_at(path)),
+            Self::Directory(root) => blob_of_file(&root.join(path), like).map(Some),
         }
     }
 }
 
-fn examine(source: &Source<'_>) -> Result<(VerifyReport, Option<PackState>)> {
+/// Returns the id that git would give to a file, by the hash that gave `like`.
+pub fn blob_of_file(path: &Path, like: &ObjectId) -> Result<ObjectId> {
+    let opened = files::open_regular(path)?;
+    let mut hasher = ObjectHasher::new(like, "blob", opened.size);
+    files::read_in_chunks(path, |bytes| hasher.update(bytes))?;
+    opened.ensure_unchanged()?;
+    Ok(hasher.finish())
+}
+
+/// The longest target of a link, and more than the id of a submodule's commit.
+const MAX_TARGET: u64 = 4096;
+
+/// What was seen in a member.
+enum Seen {
+    /// It is nothing that is looked into.
+    Nothing,
+    /// A document of the pack's own; none if it is too large to be one.
+    Document(Option<Vec<u8>>),
+    /// A sealed member: its header, or why it has none.
+    Header(Result<SealHeader, String>),
+    /// A member in the clear.
+    Plain {
+        traits: Traits,
+        conformity: Option<Conformity>,
+    },
+}
+
+/// Looks at members as far as the checks need it.
+struct Looker<'a> {
+    /// Whether members in the clear are judged by their content.
+    by_content: bool,
+    typed: BTreeMap<&'a str, &'a Declared>,
+}
+
+impl Looker<'_> {
+    fn look(&self, path: &str, member: &mut dyn Read, size: u64) -> std::io::Result<Seen> {
+        if DOCUMENTS.contains(&path) || path == sealed::MEMBER {
+            return Ok(Seen::Document(match size <= pack_dir::MAX_DOCUMENT {
+                true => {
+                    let mut bytes = Vec::with_capacity(size as usize);
+                    member.take(pack_dir::MAX_DOCUMENT).read_to_end(&mut bytes)?;
+                    Some(bytes)
+                }
+                false => None,
+            }));
+        }
+        if seals::in_sealed(path) {
+            return Ok(Seen::Header(cipher::header(member)));
+        }
+        let Some(declared) = self.typed.get(path) else {
+            if !self.by_content {
+                return Ok(Seen::Nothing);
+            }
+            return self.plain(member, size);
+        };
+        let conforms = |content: Option<&[u8]>| conforms(&declared.kind, declared.artifact_version.as_deref(), content);
+        if size > MAX_BYTES as u64 {
+            let conformity = Some(conforms(None));
+            return self.plain(member, size).map(|seen| seen.conforming(conformity));
+        }
+        let mut bytes = Vec::with_capacity(size as usize);
+        member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
+        let seen = self.plain(&mut &bytes[..], bytes.len() as u64)?;
+        Ok(seen.conforming(Some(conforms(Some(&bytes)))))
+    }
+
+    fn plain(&self, member: &mut dyn Read, size: u64) -> std::io::Result<Seen> {
+        Ok(Seen::Plain {
+            traits: match self.by_content {
+                true => examine_file(member, size)?,
+                false => Traits::default(),
+            },
+            conformity: None,
+        })
+    }
+}
+
+impl Seen {
+    fn conforming(mut self, what: Option<Conformity>) -> Self {
+        if let Self::Plain { conformity, .. } = &mut self {
+            *conformity = what;
+        }
+        self
+    }
+}
+
+/// What a look at a whole pack came to.
+struct Examined {
+    report: VerifyReport,
+    state: Option<PackState>,
+}
+
+fn examine(source: &Source<'_>) -> Result<Examined> {
     let manifest = source.manifest()?;
     let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
-    let documents = [
-        REPO_STATE,
-        FILE_INDEX,
-        FILE_TREE,
-        PACK_INFO,
-        PROVENANCE,
-        PROTECTED,
-        sealed::MEMBER,
-    ];
-    let typed: BTreeMap<&str, &Declared> = manifest
+    let typed = manifest
         .members
         .iter()
-        .filter(|member| member.kind != "other" || member.artifact_version.is_some())
-        .map(|member| (member.path.as_str(), member))
-        .collect();
-    let want = |path: &str| match path {
-        _ if documents.contains(&path) => Want::Content,
-        _ if seals::in_sealed(path) => Want::Seal,
-        _ if typed.contains_key(path) => Want::Examine(MAX_BYTES),
-        _ => Want::Hash,
+        .filter(|member| member.kind != "other" || member.artifact_version.is_some());
+    let looker = Looker {
+        by_content: declared.contains(PROTECTED.as_bytes()),
+        typed: typed.map(|member| (member.path.as_str(), member)).collect(),
     };
-    let found = source.observe(&declared, want, |path, content| {
-        let member = typed.get(path)?;
-        Some(conforms(&member.kind, member.artifact_version.as_deref(), content))
-    })?;
+    let found = source.observe(&declared, &|path, member, size| looker.look(path, member, size))?;
 
     let mut facts = Facts::new();
     let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut headers = BTreeMap::new();
+    let mut plain = BTreeMap::new();
     let mut findings = Findings::default();
     let mut schemas_skipped = false;
     for (path, found) in found {
         let fact = match found {
             Found::Read(read) => {
                 let name = String::from_utf8_lossy(&path).into_owned();
-                match read.content {
-                    Some(content) => drop(contents.insert(name.clone(), content)),
-                    None if documents.contains(&name.as_str()) => {
+                match read.seen {
+                    Seen::Document(Some(content)) => drop(contents.insert(name, content)),
+                    Seen::Document(None) => {
                         findings.violation(&name, format!("it has more than {} bytes", pack_dir::MAX_DOCUMENT));
                     }
-                    None => {}
-                }
-                match read.examined.flatten() {
-                    Some(Conformity::Violates(why)) => findings.violation(&name, why),
-                    Some(Conformity::Unknown) => schemas_skipped = true,
-                    Some(Conformity::Conforms) | None => {}
-                }
-                if let Some(header) = read.seal {
-                    headers.insert(name, header);
+                    Seen::Header(header) => drop(headers.insert(name, header)),
+                    Seen::Plain { traits, conformity } => {
+                        match conformity {
+                            Some(Conformity::Violates(why)) => findings.violation(&name, why),
+                            Some(Conformity::Unknown) => schemas_skipped = true,
+                            Some(Conformity::Conforms) | None => {}
+                        }
+                        plain.insert(name, (traits, read.size));
+                    }
+                    Seen::Nothing => {}
                 }
                 Fact::Hashed {
                     hash: read.hash,
@@ -195,13 +282,16 @@ fn examine(source: &Source<'_>) -> Result<(VerifyReport, Option<PackState>)> {
     }
     // A check that could not be made is not one that was passed.
     let examined = |path: &str| matches!(facts.get(path.as_bytes()), Some(Fact::Hashed { .. }));
-    schemas_skipped |= typed.keys().any(|path| !examined(path));
+    schemas_skipped |= looker.typed.keys().any(|path| !examined(path));
     envelope(&manifest, &facts, &mut findings);
+    let tree_pack = seals::is_tree_pack(manifest.members.iter().map(|member| member.path.as_str()));
+    let plain = plain_members(source, tree_pack, plain, &contents)?;
     let read = Seals {
         document: contents.get(sealed::MEMBER).map(Vec::as_slice),
         info: contents.get(PACK_INFO).map(Vec::as_slice),
         registry: contents.get(PROTECTED).map(Vec::as_slice),
         headers: &headers,
+        plain: &plain,
     };
     let sealed = seals::judge(&manifest, &facts, &read, &mut findings);
     let pack_state = state_rules::judge(&manifest, &facts, &contents, &mut findings);
@@ -220,11 +310,61 @@ fn examine(source: &Source<'_>) -> Result<(VerifyReport, Option<PackState>)> {
         schemas_skipped,
         sealed,
     };
-    Ok((report, pack_state))
+    Ok(Examined {
+        report,
+        state: pack_state,
+    })
+}
+
+/// Adds to what was seen in members what they copy, and, where exceptions are by blob, which blob they are.
+fn plain_members(
+    source: &Source<'_>,
+    tree_pack: bool,
+    seen: BTreeMap<String, (Traits, u64)>,
+    documents: &BTreeMap<String, Vec<u8>>,
+) -> Result<BTreeMap<String, PlainMember>> {
+    let state = documents
+        .get(REPO_STATE)
+        .and_then(|bytes| parse_strict_into::<RepoState>(bytes).ok());
+    let kinds: BTreeMap<String, EntryKind> = state
+        .iter()
+        .flat_map(|state| &state.files)
+        .filter(|_| tree_pack)
+        .map(|file| (format!("{}/{}", tree_meta::REPO, file.path), file.kind()))
+        .collect();
+    let registry = documents
+        .get(PROTECTED)
+        .and_then(|bytes| seals::parse_registry(bytes).ok());
+    let exceptions = registry.as_ref().and_then(|registry| {
+        let like = registry.exceptions().next()?;
+        Some((registry, like))
+    });
+    let mut members = BTreeMap::new();
+    for (path, (traits, size)) in seen {
+        let kind = match kinds.get(&path) {
+            // What a document calls a link must be able to be one.
+            Some(_) if size > MAX_TARGET => EntryKind::Regular,
+            Some(kind) => *kind,
+            None => EntryKind::Regular,
+        };
+        let mut member = PlainMember {
+            kind,
+            traits,
+            blob: None,
+        };
+        if let Some((registry, like)) = &exceptions
+            && seals::judge_member(registry, &path, Some(&member), tree_pack, Mode::Public).is_some()
+        {
+            member.blob = source.blob_of(&path, like)?;
+        }
+        members.insert(path, member);
+    }
+    Ok(members)
 }
 
 /// Compares with a commit, in the pack's own scope and mode.
-fn compare(repo: &Repository, rev: &str, pack: &PackState, findings: &mut Findings) -> Result<ObjectId> {
+fn compare(repo: &Repository, rev: &str, pack: &PackState, report: &mut VerifyReport) -> Result<ObjectId> {
+    let findings = &mut report.findings;
     let request = StateRequest {
         rev: Some(rev.to_owned()),
         scope: Some(pack.state.scope.clone()),
@@ -251,6 +391,12 @@ fn compare(repo: &Repository, rev: &str, pack: &PackState, findings: &mut Findin
     {
         let what = format!("its tree is {}, not that of the commit that it names", info.tree);
         findings.violation(PACK_INFO, what);
+    }
+    if pack.info.is_some()
+        && let Some(sealed) = &report.sealed
+    {
+        let paths = committed.sealed.iter().filter_map(RepoPath::as_str);
+        seals::compare(sealed, paths, findings);
     }
     if let Some(registry) = &pack.registry
         && registry != &committed.registry

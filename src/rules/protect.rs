@@ -7,7 +7,7 @@ use crate::format::canonical_json::to_document;
 use crate::format::config::{Config, ConfigError, RUN_OUTPUT_CLASS};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
-use crate::format::protected::{Format, Origin, Policy, ProtectedDocument, Rule, VERSION};
+use crate::format::protected::{Format, Origin, Policy, ProtectedDocument, Rule, RuleSetDocument, VERSION};
 use crate::rules::globs::{Case, Globs};
 
 /// The class of private keys, which no rule releases.
@@ -136,40 +136,48 @@ impl Registry {
         let sets = document
             .rule_sets
             .into_iter()
-            .map(|rules| RuleSet::compile(rules, BTreeSet::new()).map_err(|(_, problem)| problem))
+            .map(|set| {
+                let allowed = set.allow.iter().map(|id| {
+                    ObjectId::parse(id).ok_or_else(|| format!("allow: expected 40 or 64 hex digits, found {id:?}"))
+                });
+                RuleSet::compile(set.rules, allowed.collect::<Result<_, _>>()?).map_err(|(_, problem)| problem)
+            })
             .collect::<Result<_, _>>()?;
         Ok(Self { sets })
     }
 
-    /// Returns the bytes of `meta/PROTECTED.json`. Exceptions by blob concern the repository alone and are not in it.
+    /// Returns the bytes of `meta/PROTECTED.json`.
     pub fn to_document(&self) -> Vec<u8> {
-        let mut rule_sets: Vec<Vec<Rule>> = Vec::new();
-        for set in &self.sets {
-            if !rule_sets.contains(&set.rules) {
-                rule_sets.push(set.rules.clone());
-            }
-        }
+        let sets = self.sets.iter().map(|set| RuleSetDocument {
+            rules: set.rules.clone(),
+            allow: set.allowed.iter().map(ObjectId::hex).collect(),
+        });
         to_document(&ProtectedDocument {
             version: VERSION.into(),
-            rule_sets,
+            rule_sets: sets.collect(),
         })
+    }
+
+    /// Returns the blobs that may stand in plaintext by an exception of their own.
+    pub fn exceptions(&self) -> impl Iterator<Item = ObjectId> {
+        self.sets.iter().flat_map(|set| set.allowed.iter().copied())
     }
 
     /// Returns a digest of everything that a verdict depends on besides the file.
     pub fn fingerprint(&self) -> Digest {
-        let mut text = Vec::new();
-        for set in &self.sets {
-            text.extend(to_document(&set.rules));
-            text.extend(set.allowed.iter().flat_map(|id| id.hex().into_bytes()));
-            text.push(b'\n');
-        }
-        Digest::of(&text)
+        Digest::of(&self.to_document())
     }
 
     /// Returns whether every set begins with the built-in rules: without them it is no registry of ours.
     pub fn has_built_in_rules(&self) -> bool {
         let built_in: Vec<Rule> = built_in().collect();
         self.sets.iter().all(|set| set.rules.starts_with(&built_in))
+    }
+
+    /// Returns whether some rule for a content of this format gives a file this class and policy.
+    pub fn has_rule_for(&self, format: Format, class: &str, policy: Policy) -> bool {
+        let mut rules = self.sets.iter().flat_map(|set| &set.rules);
+        rules.any(|rule| rule.formats.contains(&format) && rule.class == class && rule.policy == policy)
     }
 
     /// Returns the rules in force, a list a set.

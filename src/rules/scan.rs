@@ -24,7 +24,7 @@ pub struct Candidate {
     pub path: RepoPath,
     /// What it is.
     pub kind: EntryKind,
-    /// Its blob, or a submodule's commit.
+    /// Its blob, or a submodule's commit; [`ObjectId::NULL`] where it is not known.
     pub id: ObjectId,
     /// The commit that introduces it, where there is one.
     pub commit: Option<ObjectId>,
@@ -151,7 +151,7 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
     let subject = Subject {
         path,
         formats: &formats,
-        blob: Some(entry.id),
+        blob: (entry.id != ObjectId::NULL).then_some(entry.id),
     };
     if !run_output {
         match &traits.seal {

@@ -6,12 +6,18 @@ use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
-use crate::format::protected::Policy;
+use crate::format::object_id::ObjectId;
+use crate::format::padding::is_padded;
+use crate::format::protected::{Format, Policy};
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::{EntryKind, Mode};
 use crate::format::sealed::{
-    DIRECTORY, MEMBER, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, sealed_path,
+    DIRECTORY, INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, opaque_path,
+    sealed_path,
 };
 use crate::format::tree_meta::{self, PROTECTED, REPO};
-use crate::rules::protect::{Registry, Verdict};
+use crate::rules::protect::Registry;
+use crate::rules::scan::{self, Candidate, Destination, Leak, Traits};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
 
 /// What was read of a pack's seals.
@@ -24,22 +30,48 @@ pub struct Seals<'a> {
     pub registry: Option<&'a [u8]>,
     /// For each member under `sealed/`: its header, or why it has none.
     pub headers: &'a BTreeMap<String, Result<SealHeader, String>>,
+    /// What was seen in the members in the clear.
+    pub plain: &'a BTreeMap<String, PlainMember>,
 }
 
-/// Judges the seals of a pack; returns the number of artifacts that its document declares, if it has one.
-pub fn judge(manifest: &ManifestDocument, facts: &Facts, seals: &Seals<'_>, findings: &mut Findings) -> Option<u64> {
+/// What was seen in a member in the clear.
+#[derive(Clone, Debug)]
+pub struct PlainMember {
+    /// What it copies.
+    pub kind: EntryKind,
+    /// What its content is.
+    pub traits: Traits,
+    /// Its blob, where that matters.
+    pub blob: Option<ObjectId>,
+}
+
+/// Judges the seals of a pack; returns its document, if it has one that can be read.
+pub fn judge(
+    manifest: &ManifestDocument,
+    facts: &Facts,
+    seals: &Seals<'_>,
+    findings: &mut Findings,
+) -> Option<SealedArtifacts> {
     let members: BTreeSet<&str> = manifest.members.iter().map(|m| m.path.as_str()).collect();
     let document = seals.document.and_then(|bytes| parse(bytes, findings));
     let mut declared = BTreeSet::new();
     if let Some(document) = &document {
         check_document(document, seals.registry, findings);
         check_mode(document, seals.info, findings);
-        for artifact in &document.artifacts {
-            if !declared.insert(artifact.sealed_path.as_str()) {
-                findings.violation(MEMBER, format!("{} is declared twice", artifact.sealed_path));
+        for seal in document.seals() {
+            if !declared.insert(seal.sealed_path.as_str()) {
+                findings.violation(MEMBER, format!("{} is declared twice", seal.sealed_path));
             }
-            check_artifact(artifact, &members, facts, seals, findings);
+            check_seal(seal, &members, facts, seals, findings);
         }
+        for artifact in &document.artifacts {
+            check_name(artifact, &members, findings);
+        }
+    }
+    let tree = is_tree_pack(members.iter().copied());
+    if (tree || members.contains(PROTECTED)) && !members.contains(MEMBER) {
+        let what = format!("a tree pack, and any pack with {PROTECTED}, declares its seals, and this is not a member");
+        findings.violation(MEMBER, what);
     }
     for path in &members {
         if in_sealed(path) && !declared.contains(path) {
@@ -47,10 +79,7 @@ pub fn judge(manifest: &ManifestDocument, facts: &Facts, seals: &Seals<'_>, find
         }
     }
     if let Some(bytes) = seals.registry {
-        match parse_strict_into(bytes)
-            .map_err(|e| e.to_string())
-            .and_then(Registry::of_document)
-        {
+        match parse_registry(bytes) {
             Ok(registry) => {
                 if registry.to_document() != bytes {
                     findings.violation(PROTECTED, "not in canonical form");
@@ -59,20 +88,33 @@ pub fn judge(manifest: &ManifestDocument, facts: &Facts, seals: &Seals<'_>, find
                     findings.violation(PROTECTED, "a rule set does not begin with the built-in rules");
                 }
                 if let Some(document) = &document {
-                    check_verdicts(document, &registry, findings);
+                    check_verdicts(document, &registry, tree, findings);
                 }
-                let tree = is_tree_pack(members.iter().copied());
+                let mode = document.as_ref().map_or(Mode::Public, |document| document.mode);
                 for path in members.iter().filter(|path| !declared.contains(*path)) {
-                    if let Some(verdict) = judge_member(&registry, path, tree) {
-                        let what = format!("class {}, rule {}", verdict.class, verdict.cause);
-                        findings.add(*path, FindingKind::PlaintextLeak(what));
+                    if let Some(leak) = judge_member(&registry, path, seals.plain.get(*path), tree, mode) {
+                        findings.add(*path, FindingKind::PlaintextLeak(why(&leak)));
                     }
                 }
             }
             Err(why) => findings.violation(PROTECTED, why),
         }
     }
-    document.map(|document| document.artifacts.len() as u64)
+    document
+}
+
+/// Parses `meta/PROTECTED.json`.
+pub fn parse_registry(bytes: &[u8]) -> Result<Registry, String> {
+    parse_strict_into(bytes)
+        .map_err(|e| e.to_string())
+        .and_then(Registry::of_document)
+}
+
+fn why(leak: &Leak) -> String {
+    match &leak.detail {
+        Some(detail) => format!("class {}, rule {}: {detail}", leak.class, leak.cause),
+        None => format!("class {}, rule {}", leak.class, leak.cause),
+    }
 }
 
 /// Returns whether a member path lies under `sealed/`.
@@ -133,8 +175,26 @@ fn check_document(document: &SealedArtifacts, registry: Option<&[u8]>, findings:
             format!("sealed_digest is {}, should be {computed}", document.sealed_digest),
         );
     }
-    if !document.artifacts.is_sorted_by(|a, b| a.path < b.path) {
-        findings.violation(MEMBER, "artifacts are not sorted by path, or one is there twice");
+    if !document
+        .artifacts
+        .is_sorted_by(|a, b| a.seal.sealed_path < b.seal.sealed_path)
+    {
+        findings.violation(MEMBER, "artifacts are not sorted by sealed_path, or one is there twice");
+    }
+    let opaque = document.index.is_some();
+    let named = |artifact: &SealedArtifact| (artifact.path.is_some(), artifact.rule.is_some());
+    if document
+        .artifacts
+        .iter()
+        .any(|artifact| named(artifact) != (!opaque, !opaque))
+    {
+        findings.violation(
+            MEMBER,
+            "every artifact has path and rule, or none has and there is an index",
+        );
+    }
+    if document.index.as_ref().is_some_and(|index| index.sealed_path != INDEX) {
+        findings.violation(MEMBER, format!("the index is not {INDEX}"));
     }
     match registry {
         None => findings.violation(MEMBER, format!("{PROTECTED} is not in the pack")),
@@ -145,19 +205,29 @@ fn check_document(document: &SealedArtifacts, registry: Option<&[u8]>, findings:
     }
 }
 
-fn check_artifact(
-    artifact: &SealedArtifact,
-    members: &BTreeSet<&str>,
-    facts: &Facts,
-    seals: &Seals<'_>,
-    findings: &mut Findings,
-) {
-    let path = artifact.sealed_path.as_str();
-    match MemberPath::parse(&artifact.path) {
+/// The seal lies where its artifact says, and the artifact does not lie beside it.
+fn check_name(artifact: &SealedArtifact, members: &BTreeSet<&str>, findings: &mut Findings) {
+    let path = artifact.seal.sealed_path.as_str();
+    let Some(name) = &artifact.path else {
+        if path != opaque_path(&artifact.seal.sealed_hash) {
+            findings.violation(MEMBER, format!("{path} is not named after its ciphertext"));
+        }
+        return;
+    };
+    match MemberPath::parse(name) {
         Ok(plain) if sealed_path(&plain) == path => {}
-        Ok(_) => findings.violation(MEMBER, format!("{path} is not where {} is sealed", artifact.path)),
-        Err(why) => findings.violation(MEMBER, format!("{:?} is not a member path: {why}", artifact.path)),
+        Ok(_) => findings.violation(MEMBER, format!("{path} is not where {name} is sealed")),
+        Err(why) => findings.violation(MEMBER, format!("{name:?} is not a member path: {why}")),
     }
+    let plain = [name.clone(), format!("{REPO}/{name}")];
+    for plain in plain.iter().filter(|plain| members.contains(plain.as_str())) {
+        let what = format!("it stands in the clear beside its seal {path}");
+        findings.add(plain.as_str(), FindingKind::PlaintextLeak(what));
+    }
+}
+
+fn check_seal(seal: &Seal, members: &BTreeSet<&str>, facts: &Facts, seals: &Seals<'_>, findings: &mut Findings) {
+    let path = seal.sealed_path.as_str();
     let (hash, size) = match facts.get(path.as_bytes()) {
         Some(Fact::Hashed { hash, size }) if members.contains(path) => (hash, *size),
         // Present but unread: the envelope has said so, and it cannot count as intact here either.
@@ -167,38 +237,36 @@ fn check_artifact(
         _ => {
             return findings.add(
                 path,
-                FindingKind::SealMissing(format!("{} is declared as sealed", artifact.path)),
+                FindingKind::SealMissing("it is declared, and not a member".into()),
             );
         }
     };
-    let plain = [artifact.path.clone(), format!("{REPO}/{}", artifact.path)];
-    for path in plain.iter().filter(|path| members.contains(path.as_str())) {
-        let what = format!("it stands in the clear beside its seal {}", artifact.sealed_path);
-        findings.add(path.as_str(), FindingKind::PlaintextLeak(what));
-    }
     let mut tampered = |what: String| findings.add(path, FindingKind::SealTampered(what));
-    if *hash != artifact.sealed_hash {
+    if *hash != seal.sealed_hash {
         tampered("its bytes are not those declared".into());
     }
-    if size != artifact.sealed_bytes {
-        tampered(format!("expected {} bytes, found {size}", artifact.sealed_bytes));
+    if size != seal.sealed_bytes {
+        tampered(format!("expected {} bytes, found {size}", seal.sealed_bytes));
     }
     match seals.headers.get(path) {
         Some(Ok(header)) => {
-            if header.stanzas != artifact.stanzas {
+            if header.stanzas != seal.stanzas {
                 tampered(format!(
                     "its stanzas are {:?}, declared are {:?}",
-                    header.stanzas, artifact.stanzas
+                    header.stanzas, seal.stanzas
                 ));
             }
             if header.stanzas.iter().all(|stanza| stanza.ends_with("-grease")) {
                 tampered("it is sealed for nobody".into());
             }
-            if header.nonce != artifact.nonce {
+            if header.nonce != seal.nonce {
                 tampered("its payload nonce is not the one declared".into());
             }
-            if size.checked_sub(header.bytes) != Some(chunk_bytes(artifact.plain_bytes)) {
-                tampered(format!("its payload cannot hold {} bytes", artifact.plain_bytes));
+            if size.checked_sub(header.bytes) != Some(chunk_bytes(seal.plain_bytes)) {
+                tampered(format!("its payload cannot hold {} bytes", seal.plain_bytes));
+            }
+            if seal.padded && !is_padded(seal.plain_bytes) {
+                tampered(format!("no padded plaintext has {} bytes", seal.plain_bytes));
             }
         }
         Some(Err(why)) => tampered(why.clone()),
@@ -209,23 +277,52 @@ fn check_artifact(
 }
 
 /// Every artifact is sealed for the reason that the registry gives, or because somebody attached it.
-fn check_verdicts(document: &SealedArtifacts, registry: &Registry, findings: &mut Findings) {
+fn check_verdicts(document: &SealedArtifacts, registry: &Registry, tree_pack: bool, findings: &mut Findings) {
     for artifact in &document.artifacts {
-        let agrees = match registry.judge(artifact.path.as_bytes()) {
-            Some(verdict) => {
-                (verdict.policy, verdict.class.as_str(), verdict.cause.to_string())
-                    == (artifact.policy, artifact.class.as_str(), artifact.rule.clone())
-            }
-            // Evidence is judged by its place in the repository too, which the pack does not name.
-            None => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
+        let agrees = match (&artifact.path, &artifact.rule) {
+            (Some(path), Some(rule)) => agrees(registry, artifact, path, rule, tree_pack),
+            _ => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
         };
         if !agrees {
             let what = format!(
                 "class, policy or rule of {} are not those of the registry",
-                artifact.path
+                artifact.path.as_deref().unwrap_or(&artifact.seal.sealed_path)
             );
             findings.violation(MEMBER, what);
         }
+    }
+}
+
+fn agrees(registry: &Registry, artifact: &SealedArtifact, path: &str, rule: &str, tree_pack: bool) -> bool {
+    if let Some(format) = rule.strip_prefix("content: ").and_then(Format::parse) {
+        // What the content is cannot be seen, but there must be a rule for it.
+        return registry.has_rule_for(format, &artifact.class, artifact.policy);
+    }
+    match registry.judge(path.as_bytes()) {
+        Some(verdict) => {
+            let said = (verdict.policy, verdict.class.as_str(), verdict.cause.to_string());
+            said == (artifact.policy, artifact.class.as_str(), rule.to_owned())
+                // Evidence is judged by its place in the repository too, which the pack does not name.
+                || (!tree_pack && artifact.policy > verdict.policy)
+        }
+        None => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
+    }
+}
+
+/// Holds the seals of a tree pack against the paths that a pack of its commit and mode seals.
+pub fn compare<'a>(document: &SealedArtifacts, paths: impl Iterator<Item = &'a str>, findings: &mut Findings) {
+    let declared: BTreeSet<&str> = document.artifacts.iter().filter_map(|a| a.path.as_deref()).collect();
+    let mut count = 0;
+    for path in paths {
+        count += 1;
+        if document.index.is_none() && !declared.contains(path) {
+            let what = format!("{path} is in the commit and protected, and its seal is not declared");
+            findings.add(MEMBER, FindingKind::SealMissing(what));
+        }
+    }
+    if document.artifacts.len() < count {
+        let what = format!("the commit has {count} protected files, and fewer seals are declared");
+        findings.add(MEMBER, FindingKind::SealMissing(what));
     }
 }
 
@@ -235,15 +332,51 @@ pub fn is_tree_pack<'a>(mut members: impl Iterator<Item = &'a str>) -> bool {
     members.any(|path| in_directory(path, REPO) || tree_meta::OF_TREE_PACKS.contains(&path))
 }
 
-/// Returns what the registry says of a member in the clear.
+/// Returns why a member may not stand in the clear in a pack of this mode.
 ///
 /// In a tree pack, what lies under `repo/` is judged by the path of the entry that it copies. The documents of the pack
-/// itself hold no artifact.
-pub fn judge_member(registry: &Registry, path: &str, tree_pack: bool) -> Option<Verdict> {
+/// itself hold no artifact. Of a member that was not looked into, only the name is judged.
+pub fn judge_member(
+    registry: &Registry,
+    path: &str,
+    seen: Option<&PlainMember>,
+    tree_pack: bool,
+    mode: Mode,
+) -> Option<Leak> {
     if tree_meta::DOCUMENTS.contains(&path) || path == MEMBER {
         return None;
     }
     let copied = path.strip_prefix(REPO).and_then(|rest| rest.strip_prefix('/'));
-    let judged = copied.filter(|_| tree_pack).unwrap_or(path);
-    registry.judge(judged.as_bytes())
+    let judged = copied.filter(|_| tree_pack).unwrap_or(path).as_bytes();
+    match seen {
+        Some(seen) => judge_at(registry, judged, seen, mode),
+        None => scan::judge_path(registry, &entry(judged, EntryKind::Regular, None), destination(mode)),
+    }
+}
+
+/// Returns why what was seen may not stand in the clear under a path, in a pack of this mode.
+pub fn judge_at(registry: &Registry, path: &[u8], seen: &PlainMember, mode: Mode) -> Option<Leak> {
+    let kind = match seen.kind {
+        // A copy of a submodule is no submodule: it publishes what it holds, as a link does.
+        EntryKind::Submodule => EntryKind::Symlink,
+        kind => kind,
+    };
+    scan::judge(registry, &entry(path, kind, seen.blob), &seen.traits, destination(mode))
+}
+
+fn entry(path: &[u8], kind: EntryKind, blob: Option<ObjectId>) -> Candidate {
+    Candidate {
+        path: RepoPath::new(path),
+        kind,
+        id: blob.unwrap_or(ObjectId::NULL),
+        commit: None,
+    }
+}
+
+/// Returns where a pack of this mode may end up.
+fn destination(mode: Mode) -> Destination {
+    match mode {
+        Mode::Public => Destination::PublicRemote,
+        Mode::Internal => Destination::PrivateRemote,
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, reading};
-use crate::adapters::pack_dir::{Found, Want, read_from};
+use crate::adapters::pack_dir::{Found, Look, read_from};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
@@ -46,8 +46,7 @@ impl<'a> PackTree<'a> {
     pub fn observe<E: Send>(
         &self,
         declared: &BTreeSet<&[u8]>,
-        want: impl Fn(&str) -> Want + Sync,
-        examine: impl Fn(&str, Option<&[u8]>) -> E + Sync,
+        look: Look<'_, E>,
     ) -> Result<BTreeMap<Vec<u8>, Found<E>>> {
         let mut found = BTreeMap::new();
         let mut members = Vec::new();
@@ -68,16 +67,22 @@ impl<'a> PackTree<'a> {
                 Contents::Whole(bytes) => bytes.len() as u64,
                 Contents::Stream(_, size) => *size,
             };
-            let mut buffer = vec![0; 128 << 10];
-            read_from(&mut blob, size, want(name), &mut buffer, |content| {
-                examine(name, content)
-            })
-            .map_err(|e| reading(&ids[at], &e))
+            read_from(&mut blob, name, size, look).map_err(|e| reading(&ids[at], &e))
         })?;
         for (entry, read) in members.iter().zip(read) {
             found.insert(entry.path.as_bytes().to_vec(), Found::Read(read));
         }
         Ok(found)
+    }
+}
+
+impl PackTree<'_> {
+    /// Returns the blob at a path.
+    pub fn blob_at(&self, path: &str) -> Option<ObjectId> {
+        let mut entries = self.entries.iter();
+        entries
+            .find(|entry| entry.path.as_bytes() == path.as_bytes())
+            .map(|entry| entry.id)
     }
 }
 

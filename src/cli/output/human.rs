@@ -8,6 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, size, without_password};
 use crate::format::digest::Digest;
 use crate::format::repo_path::{harmless, shown};
+use crate::format::repo_state::Mode;
 use crate::ops::Context;
 use crate::ops::diff::DiffReport;
 use crate::ops::init::InitReport;
@@ -227,8 +228,15 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
     let members = count(report.members as u64, "member");
     if report.findings.is_empty() {
         let mut facts = vec![format!("{members} intact")];
-        if let Some(sealed) = report.sealed {
-            facts.push(format!("{sealed} sealed"));
+        if let Some(sealed) = report.sealed.as_ref().filter(|sealed| !sealed.artifacts.is_empty()) {
+            facts.push(format!("{} sealed", sealed.artifacts.len()));
+        }
+        if report
+            .sealed
+            .as_ref()
+            .is_some_and(|sealed| sealed.mode == Mode::Internal)
+        {
+            facts.push("internal: not for everybody".into());
         }
         if let Some(state) = &report.repo_state {
             let commit = match (&state.compared_with, &state.commit) {

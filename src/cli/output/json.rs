@@ -55,9 +55,11 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
             ]));
         }
     }
-    if let Some(count) = report.sealed {
+    if let Some(sealed) = &report.sealed {
         document["sealed"] = json!({
-            "artifact_count": count,
+            "artifact_count": sealed.artifacts.len(),
+            "mode": sealed.mode,
+            "opaque_names": sealed.index.is_some(),
             "intact": none_of(&["SEAL_MISSING", "SEAL_TAMPERED", "SEAL_UNDECLARED"]),
             "plaintext_leak": !none_of(&["PLAINTEXT_LEAK"]),
         });

@@ -1,21 +1,20 @@
 //! The engine under every surface of the guard: contents read once, judged by path and content, and what was clean kept.
 
 use std::collections::{HashMap, HashSet};
-use std::io::Read;
 
-use crate::adapters::cipher;
 use crate::adapters::git::Repository;
-use crate::adapters::git::blobs::{Contents, Proof, reading};
+use crate::adapters::git::blobs::{Proof, reading};
 use crate::adapters::verdicts::Verdicts;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
+use crate::ops::contents::examine;
 use crate::ops::scan::Found;
 use crate::rules::content;
 use crate::rules::protect::Registry;
-use crate::rules::scan::{Candidate, Destination, Seal, Traits, judge};
+use crate::rules::scan::{Candidate, Destination, Traits, judge};
 
 /// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
 const WORTH_REMEMBERING: usize = 64;
@@ -172,67 +171,5 @@ impl<'a> Judge<'a> {
         if commits.len() >= WORTH_REMEMBERING {
             self.verdicts.add(commits, &[]);
         }
-    }
-}
-
-/// Finds out what there is to be said of a blob's content, reading all of it; returns its size too.
-pub fn examine(contents: Contents<'_>) -> std::io::Result<(Traits, u64)> {
-    let (recognised, seal, size) = match contents {
-        Contents::Whole(bytes) => {
-            let recognised = content::recognise_slice(bytes);
-            let seal = match recognised.age {
-                true => seal_of(cipher::examine_seal(&mut &bytes[..])?),
-                false => Seal::No,
-            };
-            (recognised, seal, bytes.len() as u64)
-        }
-        Contents::Stream(stream, size) => {
-            let mut head = Vec::new();
-            (&mut *stream).take(cipher::MAX_HEADER as u64).read_to_end(&mut head)?;
-            let claims = content::claims_age(&head);
-            let (head, whole) = (head.as_slice(), &mut head.chain(stream));
-            if claims && cipher::has_header(head) {
-                let traits = Traits {
-                    seal: seal_of(cipher::examine_seal(whole)?),
-                    ..Traits::default()
-                };
-                return Ok((traits, size));
-            }
-            let seal = match claims {
-                true => Seal::Broken("its header cannot be read".into()),
-                false => Seal::No,
-            };
-            (content::recognise(whole, size)?, seal, size)
-        }
-    };
-    // What is encrypted is noise, whatever it looks like.
-    let formats = match seal {
-        Seal::Whole => Vec::new(),
-        Seal::No | Seal::Broken(_) => recognised
-            .formats
-            .into_iter()
-            .map(|(format, place)| (format, within(place)))
-            .collect(),
-    };
-    let traits = Traits {
-        formats,
-        seal,
-        lfs_pointer: recognised.lfs_pointer,
-        in_part: recognised.in_part,
-    };
-    Ok((traits, size))
-}
-
-fn within(place: content::Place) -> Option<String> {
-    match place {
-        content::Place::Blob => None,
-        place => Some(format!("in a {place}")),
-    }
-}
-
-fn seal_of(verdict: std::result::Result<(), String>) -> Seal {
-    match verdict {
-        Ok(()) => Seal::Whole,
-        Err(why) => Seal::Broken(why),
     }
 }

@@ -6,18 +6,22 @@ use std::path::{Path, PathBuf};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::adapters::cipher::Recipients;
-use crate::adapters::files::Walked;
+use crate::adapters::files::{self, Stamp, Walked};
 use crate::adapters::git::{Commit, Repository};
 use crate::format::member_path::{MemberPath, Unsafe};
 use crate::format::object_id::ObjectId;
 use crate::format::protected::Policy;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
-use crate::format::repo_state::{RepoState, TreeEntry};
+use crate::format::repo_state::{EntryKind, Mode, RepoState, TreeEntry};
 use crate::ops::configuration::Loaded;
+use crate::ops::contents::examine_file;
 use crate::ops::recipients;
-use crate::ops::seal::{Notice, SealRequest};
-use crate::rules::protect::{Registry, Verdict};
+use crate::ops::seal::{Notice, Privacy, SealRequest};
+use crate::ops::verify::blob_of_file;
+use crate::rules::protect::Registry;
+use crate::rules::scan::{Leak, LeakCode};
+use crate::rules::seals::{PlainMember, judge_at};
 
 /// Everything that will be staged.
 pub struct Plan {
@@ -25,6 +29,8 @@ pub struct Plan {
     pub repo: Option<Repository>,
     /// What makes it a tree pack.
     pub tree: Option<TreePlan>,
+    /// What stays in the clear.
+    pub mode: Mode,
     /// The registry in force, where there is one.
     pub registry: Option<Registry>,
     /// The state of the commit that an evidence pack is bound to.
@@ -33,6 +39,10 @@ pub struct Plan {
     pub plain: Vec<Plain>,
     /// Sealed.
     pub protected: Vec<Protected>,
+    /// How much the seals tell of what they hold.
+    pub privacy: Privacy,
+    /// Whether everything is encrypted anew.
+    pub fresh: bool,
     /// For whom; none where nothing is sealed.
     pub recipients: Option<Recipients>,
     /// Where packs go that have no output of their own.
@@ -58,8 +68,8 @@ pub struct TreePlan {
 /// Where bytes come from.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// A file on disk.
-    File(PathBuf),
+    /// A file on disk, and what it was when it was judged.
+    File(PathBuf, Stamp),
     /// A blob of the repository.
     Blob(ObjectId),
     /// These bytes.
@@ -74,6 +84,8 @@ pub struct Plain {
     pub source: Source,
     /// The tree entry that it copies, in a tree pack.
     pub entry: Option<TreeEntry>,
+    /// By what it was judged.
+    pub seen: PlainMember,
 }
 
 /// An artifact to be sealed.
@@ -90,9 +102,9 @@ pub struct Protected {
     pub rule: String,
 }
 
-pub(super) fn protect(path: MemberPath, source: Source, verdict: Option<Verdict>, otherwise: &str) -> Protected {
-    let (class, policy, rule) = match verdict {
-        Some(verdict) => (verdict.class, verdict.policy, verdict.cause.to_string()),
+pub(super) fn protect(path: MemberPath, source: Source, leak: Option<Leak>, otherwise: &str) -> Protected {
+    let (class, policy, rule) = match leak {
+        Some(leak) => (leak.class, leak.policy, leak.cause.to_string()),
         None => ("attached".into(), Policy::Never, otherwise.into()),
     };
     Protected {
@@ -102,6 +114,59 @@ pub(super) fn protect(path: MemberPath, source: Source, verdict: Option<Verdict>
         policy,
         rule,
     }
+}
+
+/// Refuses what only claims to be sealed.
+pub(super) fn ensure_is_no_fake(leak: &Leak) -> Result<()> {
+    match leak.code {
+        LeakCode::FakeSeal => Err(Refusal::PlaintextLeak {
+            plain: leak.entry.path.to_string(),
+            protected: format!(
+                "its name says that it is sealed, but {}",
+                leak.detail.as_deref().unwrap_or("it is no age file")
+            ),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A file on disk that was judged.
+pub(super) struct Judged {
+    pub(super) seen: PlainMember,
+    /// What it was then: what is read later must be the same.
+    pub(super) stamp: Stamp,
+    /// Why it may not stand in the clear.
+    pub(super) leak: Option<Leak>,
+}
+
+/// Looks into a file on disk and judges it under every one of `names`; the strictest verdict holds.
+///
+/// Which blob it is is found out only where that may release it.
+pub(super) fn judge_file(path: &Path, registry: &Registry, names: &[&[u8]], mode: Mode) -> Result<Judged> {
+    let opened = files::open_regular(path)?;
+    let traits = examine_file(&mut &opened.file, opened.size).map_err(Refusal::io("reading", path))?;
+    let mut seen = PlainMember {
+        kind: EntryKind::Regular,
+        traits,
+        blob: None,
+    };
+    let judge = |seen: &PlainMember| {
+        let leaks = names.iter().filter_map(|name| judge_at(registry, name, seen, mode));
+        leaks.max_by_key(|leak| leak.policy)
+    };
+    let mut leak = judge(&seen);
+    if leak.is_some()
+        && let Some(like) = registry.exceptions().next()
+    {
+        seen.blob = Some(blob_of_file(path, &like)?);
+        leak = judge(&seen);
+    }
+    opened.ensure_unchanged()?;
+    Ok(Judged {
+        seen,
+        stamp: opened.stamp(),
+        leak,
+    })
 }
 
 pub(super) fn member_path(path: &[u8]) -> Result<MemberPath> {

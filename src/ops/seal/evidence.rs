@@ -1,27 +1,32 @@
 //! What an evidence pack is made of: files and directories named on the command line, on disk or in a commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files;
 use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
+use crate::adapters::{files, workers};
 use crate::format::config::Config;
 use crate::format::member_path::{MANIFEST, MemberPath};
+use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile, TreeEntry};
 use crate::format::{sealed, tree_meta};
 use crate::ops::configuration::{self, Loaded};
+use crate::ops::contents::traits_of;
+use crate::ops::protection::retain_plain;
 use crate::ops::seal::collect::{
-    Plain, Plan, Source, is_artifact, member_path, protect, recipients_for, same_but_for_case,
+    Plain, Plan, Source, ensure_is_no_fake, is_artifact, judge_file, member_path, protect, recipients_for,
+    same_but_for_case,
 };
 use crate::ops::seal::{Notice, SealRequest};
 use crate::ops::{Context, state};
-use crate::rules::protect::{Registry, Verdict};
-use crate::rules::seals::{in_directory, in_sealed, judge_member};
+use crate::rules::protect::Registry;
+use crate::rules::scan::Leak;
+use crate::rules::seals::{PlainMember, in_directory, in_sealed, judge_at};
 
 /// Collects an evidence pack.
 pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
@@ -37,40 +42,44 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let mut candidates = Candidates::default();
     let governed = match &request.rev {
         Some(rev) => {
-            let origin = Origin::of(ctx, rev)?;
+            let origin = FromCommit::of(ctx, rev)?;
             candidates.add_from_commit(&origin, &request.artifacts)?;
-            Some(Governed::by_commit(origin)?)
+            Some(Governed::by_commit(origin, request.mode)?)
         }
         None => {
             candidates.add_from_disk(ctx, &request.artifacts)?;
             Governed::on_disk(ctx)?
         }
     };
-    let candidates = candidates.finish()?;
-    let mut notices: Vec<Notice> = same_but_for_case(candidates.keys()).collect();
+    let candidates: Vec<(MemberPath, Candidate)> = candidates.finish()?.into_iter().collect();
+    let mut notices: Vec<Notice> = same_but_for_case(candidates.iter().map(|(path, _)| path)).collect();
     let mut plain = Vec::new();
     let mut protected = Vec::new();
     let built_in = Registry::of(&[]).expect("the built-in rules compile");
-    for (path, candidate) in candidates {
-        let verdict = match &governed {
-            Some(governed) if governed.registry.is_some() => governed.judge(&path, &candidate),
-            _ => {
-                if let Some(verdict) = built_in.judge(path.as_str().as_bytes()) {
-                    notices.push(Notice::Unprotected {
-                        path: path.to_string(),
-                        class: verdict.class,
-                    });
-                }
-                None
+    let judge = Judge {
+        registry: governed.as_ref().map_or(&built_in, |governed| &governed.registry),
+        governed: governed.as_ref(),
+        mode: request.mode,
+    };
+    let judged = judge.all(&candidates)?;
+    for ((path, _), judged) in candidates.into_iter().zip(judged) {
+        match judged.leak {
+            Some(leak) if governed.is_some() => {
+                ensure_is_no_fake(&leak)?;
+                protected.push(protect(path, judged.source, Some(leak), ""));
             }
-        };
-        match verdict {
-            Some(verdict) => protected.push(protect(path, candidate.source, Some(verdict), "")),
-            None => plain.push(Plain {
-                path,
-                source: candidate.source,
-                entry: None,
-            }),
+            leak => {
+                notices.extend(leak.map(|leak| Notice::Unprotected {
+                    path: path.to_string(),
+                    class: leak.class,
+                }));
+                plain.push(Plain {
+                    path,
+                    source: judged.source,
+                    entry: None,
+                    seen: judged.seen,
+                });
+            }
         }
     }
     let nobody = Loaded {
@@ -83,6 +92,9 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let mut plan = Plan {
         repo: None,
         tree: None,
+        mode: request.mode,
+        privacy: request.privacy,
+        fresh: request.fresh,
         registry: None,
         binding: None,
         plain,
@@ -93,15 +105,21 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     };
     if let Some(governed) = governed {
         plan.repo = Some(governed.repo);
-        plan.registry = governed.registry;
+        plan.registry = Some(governed.registry);
         plan.binding = governed.binding;
     }
     Ok(plan)
 }
 
+/// Where an artifact is to be found.
+enum Origin {
+    File(PathBuf),
+    Blob(ObjectId),
+}
+
 /// An artifact, before it is known whether it stands in the clear.
 struct Candidate {
-    source: Source,
+    source: Origin,
     /// Where it comes from, for messages.
     origin: String,
     /// Its path in the repository, if it is in one.
@@ -135,7 +153,7 @@ impl Candidates {
         let from = |file: PathBuf| Candidate {
             origin: file.display().to_string(),
             place: None,
-            source: Source::File(file),
+            source: Origin::File(file),
         };
         for argument in arguments {
             let file = ctx.cwd.join(argument);
@@ -168,7 +186,7 @@ impl Candidates {
         Ok(())
     }
 
-    fn add_from_commit(&mut self, origin: &Origin, arguments: &[PathBuf]) -> Result<()> {
+    fn add_from_commit(&mut self, origin: &FromCommit, arguments: &[PathBuf]) -> Result<()> {
         for argument in arguments {
             let given = argument.as_os_str().as_bytes();
             let path = given.strip_prefix(b"./").unwrap_or(given);
@@ -196,7 +214,7 @@ impl Candidates {
                     });
                 }
                 let candidate = Candidate {
-                    source: Source::Blob(entry.id),
+                    source: Origin::Blob(entry.id),
                     origin: name,
                     place: Some(full.to_vec()),
                 };
@@ -248,14 +266,14 @@ fn is_reserved(path: &str) -> bool {
 }
 
 /// The commit from which artifacts are taken.
-struct Origin {
+struct FromCommit {
     repo: Repository,
     rev: String,
     commit: Commit,
     entries: Vec<TreeEntry>,
 }
 
-impl Origin {
+impl FromCommit {
     fn of(ctx: &Context, rev: &str) -> Result<Self> {
         let repo = ctx.repository()?;
         let commit = repo.commit(rev)?;
@@ -275,7 +293,7 @@ struct Governed {
     /// The top of the work tree, for artifacts on disk.
     root: Option<PathBuf>,
     /// None where the repository has no configuration: then it protects nothing.
-    registry: Option<Registry>,
+    registry: Registry,
     /// The configuration that names the recipients.
     recipients: Loaded,
     /// The state of the commit that the evidence is bound to.
@@ -303,7 +321,7 @@ impl Governed {
         Ok(Some(Self {
             repo,
             root: Some(root),
-            registry: Some(registry),
+            registry,
             recipients: match committed {
                 Some(committed) if !on_disk.is_present() => committed,
                 _ => on_disk,
@@ -313,14 +331,14 @@ impl Governed {
     }
 
     /// Takes the configuration of the commit, and binds the evidence to its state.
-    fn by_commit(origin: Origin) -> Result<Self> {
-        let Origin { repo, commit, .. } = origin;
+    fn by_commit(origin: FromCommit, mode: Mode) -> Result<Self> {
+        let FromCommit { repo, commit, .. } = origin;
         let loaded = configuration::in_commit(&repo, &commit)?;
         let registry = loaded.registry()?;
         let selection = loaded.scope(None)?;
         let mut entries = state::select(&repo, &commit, &selection)?;
         // The hashes of protected entries are not for everybody.
-        entries.retain(|entry| state::is_plain(&registry, entry, Mode::Public));
+        retain_plain(&repo, &registry, &mut entries, mode)?;
         let hashed = state::hash(&repo, entries, &DigestCache::load(&repo.common_dir()))?;
         let files = hashed.iter().map(|entry| {
             StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
@@ -337,30 +355,76 @@ impl Governed {
             }),
             repo,
             root: None,
-            registry: Some(registry),
+            registry,
             recipients: loaded,
         })
-    }
-
-    /// Judges an artifact by its name in the pack and by its place in the repository; the stricter verdict holds.
-    fn judge(&self, member: &MemberPath, candidate: &Candidate) -> Option<Verdict> {
-        let registry = self.registry.as_ref()?;
-        let place = match (&candidate.source, &candidate.place) {
-            (_, Some(place)) => Some(place.clone()),
-            (Source::File(file), None) => self.place_of(file),
-            _ => None,
-        };
-        let by_place = place.and_then(|place| registry.judge(&place));
-        let by_name = judge_member(registry, member.as_str(), false);
-        [by_place, by_name]
-            .into_iter()
-            .flatten()
-            .max_by_key(|verdict| verdict.policy)
     }
 
     fn place_of(&self, file: &Path) -> Option<Vec<u8>> {
         let file = files::canonical(file).ok()?;
         let place = file.strip_prefix(self.root.as_ref()?).ok()?;
         Some(place.as_os_str().as_bytes().to_vec())
+    }
+}
+
+/// Judges artifacts by content, by their names in the pack and by their places in the repository; the strictest verdict
+/// holds.
+struct Judge<'a> {
+    registry: &'a Registry,
+    governed: Option<&'a Governed>,
+    mode: Mode,
+}
+
+/// An artifact, and why it may not stand in the clear.
+struct JudgedArtifact {
+    source: Source,
+    seen: PlainMember,
+    leak: Option<Leak>,
+}
+
+impl Judge<'_> {
+    fn all(&self, candidates: &[(MemberPath, Candidate)]) -> Result<Vec<JudgedArtifact>> {
+        let blobs = candidates.iter().filter_map(|(_, candidate)| match candidate.source {
+            Origin::Blob(id) => Some(id),
+            Origin::File(_) => None,
+        });
+        let traits = match self.governed {
+            Some(governed) => traits_of(&governed.repo, blobs)?,
+            None => HashMap::new(),
+        };
+        workers::map(
+            candidates,
+            || Ok(()),
+            |(), (path, candidate)| {
+                let name = path.as_str().as_bytes();
+                match &candidate.source {
+                    Origin::Blob(id) => {
+                        let seen = PlainMember {
+                            kind: EntryKind::Regular,
+                            traits: traits.get(id).cloned().unwrap_or_default(),
+                            blob: Some(*id),
+                        };
+                        let names = [Some(name), candidate.place.as_deref()];
+                        let leaks = names.into_iter().flatten();
+                        let leaks = leaks.filter_map(|name| judge_at(self.registry, name, &seen, self.mode));
+                        Ok(JudgedArtifact {
+                            source: Source::Blob(*id),
+                            leak: leaks.max_by_key(|leak| leak.policy),
+                            seen,
+                        })
+                    }
+                    Origin::File(file) => {
+                        let place = self.governed.and_then(|governed| governed.place_of(file));
+                        let names: Vec<&[u8]> = [Some(name), place.as_deref()].into_iter().flatten().collect();
+                        let judged = judge_file(file, self.registry, &names, self.mode)?;
+                        Ok(JudgedArtifact {
+                            source: Source::File(file.clone(), judged.stamp),
+                            seen: judged.seen,
+                            leak: judged.leak,
+                        })
+                    }
+                }
+            },
+        )
     }
 }

@@ -10,7 +10,7 @@ use crate::format::manifest::{MAX_BYTES, Manifest, Member, MemberType};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::receipt::Receipt;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, StateFile};
+use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateEntry, StateFile};
 use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
@@ -55,7 +55,11 @@ pub fn finalize(
         plain_files: staged.plain.len() as u64,
         plain_bytes: staged.plain.iter().map(|member| member.size).sum(),
         sealed: staged.sealed.len() as u64,
-        reused: staged.sealed.iter().filter(|seal| seal.receipt.is_none()).count() as u64,
+        reused: staged
+            .sealed
+            .iter()
+            .filter(|seal| seal.sealed.receipt.is_none())
+            .count() as u64,
         recipients: plan
             .recipients
             .as_ref()
@@ -82,11 +86,10 @@ pub fn finalize(
     {
         let registry = registry.to_document();
         documents.add(PROTECTED, &registry)?;
-        if !staged.sealed.is_empty() {
-            let artifacts = staged.sealed.iter().map(|seal| seal.artifact.clone()).collect();
-            let sealed = SealedArtifacts::new(Mode::Public, Digest::of(&registry), artifacts);
-            documents.add(SEALED_ARTIFACTS, &sealed.to_bytes())?;
-        }
+        let artifacts = staged.sealed.iter().map(|seal| seal.artifact.clone()).collect();
+        let index = staged.index.as_ref().map(|index| index.seal.clone());
+        let sealed = SealedArtifacts::new(plan.mode, Digest::of(&registry), artifacts, index);
+        documents.add(SEALED_ARTIFACTS, &sealed.to_bytes())?;
     }
     let registry = registry_files(staged.plain.iter().map(|copy| copy.member.path.as_str()));
     for copy in &staged.plain {
@@ -96,10 +99,10 @@ pub fn finalize(
         }
         documents.members.push((member, copy.size));
     }
-    for seal in &staged.sealed {
+    for sealed in staged.ciphertexts() {
         documents
             .members
-            .push((seal.member.clone(), seal.artifact.sealed_bytes));
+            .push((sealed.member.clone(), sealed.seal.sealed_bytes));
     }
     if plan.tree.is_some() {
         documents.listing()?;
@@ -128,7 +131,10 @@ pub fn finalize(
             }
             _ => pack_id.to_string(),
         },
-        receipts: staged.sealed.into_iter().filter_map(|seal| seal.receipt).collect(),
+        receipts: staged
+            .ciphertexts()
+            .filter_map(|sealed| sealed.receipt.clone())
+            .collect(),
         report,
     })
 }
@@ -136,7 +142,7 @@ pub fn finalize(
 /// Names the files that were sealed as evidence, with the hashes of those that stand in the clear.
 fn inputs(plan: &Plan, staged: &Staged) -> Vec<Input> {
     let name = |source: &Source| match source {
-        Source::File(path) => Some(path.display().to_string()),
+        Source::File(path, _) => Some(path.display().to_string()),
         Source::Blob(_) | Source::Bytes(_) => None,
     };
     let plain = plan.plain.iter().zip(&staged.plain).filter_map(|(item, copy)| {
@@ -162,10 +168,10 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
         .sealed
         .iter()
         // Every empty file has the same content; it gives nothing away.
-        .filter(|seal| seal.artifact.plain_bytes > 0)
-        .map(|seal| (seal.plain_hash, seal.artifact.path.as_str()))
+        .filter(|seal| seal.sealed.plain_bytes > 0)
+        .map(|seal| (seal.sealed.plain_hash, seal.path.as_str()))
         .collect();
-    for copy in &staged.plain {
+    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
         let plain = copy.member.path.as_str();
         if let Some(protected) = secrets.get(&copy.member.bytes_hash) {
             return Err(Refusal::PlaintextLeak {
@@ -173,14 +179,14 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
                 protected: format!("it has the content of {protected}"),
             });
         }
-        let verdict = plan
+        let leak = plan
             .registry
             .as_ref()
-            .and_then(|r| judge_member(r, plain, plan.tree.is_some()));
-        if let Some(verdict) = verdict {
+            .and_then(|r| judge_member(r, plain, Some(&item.seen), plan.tree.is_some(), plan.mode));
+        if let Some(leak) = leak {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
-                protected: format!("rule {} of class {} protects it", verdict.cause, verdict.class),
+                protected: format!("rule {} of class {} protects it", leak.cause, leak.class),
             });
         }
     }
@@ -253,7 +259,7 @@ impl Documents<'_> {
                 version: PACK_INFO_VERSION.into(),
                 commit: tree.commit.id.hex(),
                 tree: tree.commit.tree.hex(),
-                mode: Mode::Public,
+                mode: plan.mode,
             }),
         )?;
         self.add(

@@ -16,6 +16,7 @@ use crate::adapters::{pack_dir, seal_store::SealStore};
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
 use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_state::Mode;
 use crate::format::timestamp::Timestamp;
 use crate::format::witness::Input;
 use crate::ops::{Context, verify};
@@ -36,6 +37,12 @@ pub struct SealRequest {
     pub attach: Vec<PathBuf>,
     /// Recipients instead of the configured ones.
     pub recipients: Vec<String>,
+    /// What stays in the clear.
+    pub mode: Mode,
+    /// How much the seals tell of what they hold.
+    pub privacy: Privacy,
+    /// Whether everything is encrypted anew, instead of keeping earlier ciphertexts.
+    pub fresh: bool,
     /// The output directory instead of the default one.
     pub output: Option<PathBuf>,
     /// Whether another pack at the output is swapped for this one.
@@ -44,6 +51,15 @@ pub struct SealRequest {
     pub note: Option<String>,
     /// The time for the manifest.
     pub created: Option<Timestamp>,
+}
+
+/// How much the seals tell of what they hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Privacy {
+    /// Names are sealed too.
+    pub opaque_names: bool,
+    /// Sizes are rounded up.
+    pub pad: bool,
 }
 
 /// What was sealed.

@@ -10,14 +10,18 @@ use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::seal_store::SealStore;
 use crate::adapters::staging::Staging;
 use crate::adapters::workers;
-use crate::format::digest::{Digest, Hasher};
+use crate::format::canonical_json::to_document;
+use crate::format::digest::{Digest, Hasher, Hashing};
 use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
-use crate::format::receipt::{self, Receipt};
+use crate::format::padding::{Padded, padded_bytes};
+use crate::format::receipt::{self, Receipt, Subject};
 use crate::format::refusal::{Refusal, Result};
-use crate::format::sealed::{SealedArtifact, sealed_path};
-use crate::ops::seal::collect::{Plain, Plan, Protected, Source};
+use crate::format::sealed::{
+    DIRECTORY, INDEX, INDEX_VERSION, IndexedArtifact, Seal, SealedArtifact, SealedIndex, opaque_path, sealed_path,
+};
+use crate::ops::seal::collect::{Plain, Plan, Protected, Source, member_path};
 use crate::rules::member_type;
 
 /// Everything that was written.
@@ -26,6 +30,15 @@ pub struct Staged {
     pub plain: Vec<StagedMember>,
     /// The sealed ones, in the order of the plan.
     pub sealed: Vec<StagedSeal>,
+    /// The sealed names, where names are sealed too.
+    pub index: Option<StagedCiphertext>,
+}
+
+impl Staged {
+    /// Returns every ciphertext: those of the artifacts, and that of the index.
+    pub fn ciphertexts(&self) -> impl Iterator<Item = &StagedCiphertext> {
+        self.sealed.iter().map(|seal| &seal.sealed).chain(&self.index)
+    }
 }
 
 /// A plain member that was written.
@@ -36,28 +49,41 @@ pub struct StagedMember {
     pub size: u64,
 }
 
-/// A sealed member that was written.
+/// A sealed artifact that was written.
 pub struct StagedSeal {
-    /// Its entry in the manifest.
-    pub member: Member,
+    /// Its ciphertext.
+    pub sealed: StagedCiphertext,
     /// Its entry in `SEALED_ARTIFACTS.json`.
     pub artifact: SealedArtifact,
+    /// Where it would lie in plaintext.
+    pub path: MemberPath,
+}
+
+/// A ciphertext that was written.
+pub struct StagedCiphertext {
+    /// Its entry in the manifest.
+    pub member: Member,
+    /// What is public about it.
+    pub seal: Seal,
     /// SHA-256 of the plaintext; never to be published.
     pub plain_hash: Digest,
-    /// The receipt to keep, if this is a new ciphertext.
+    /// Bytes of the plaintext, without padding.
+    pub plain_bytes: u64,
+    /// The receipt to keep, and the ciphertext, if this is a new one.
     pub receipt: Option<(Receipt, PathBuf)>,
 }
 
 /// Writes every member of the plan.
 pub fn stage(staging: &Staging, plan: &Plan) -> Result<Staged> {
     // What must not leak is done first: if it cannot be sealed, nothing was copied for nothing.
-    let sealed = match &plan.recipients {
-        Some(recipients) => seal_all(staging, plan, recipients)?,
-        None => Vec::new(),
+    let (sealed, index) = match &plan.recipients {
+        Some(recipients) => Sealer::of(staging, plan, recipients).all()?,
+        None => (Vec::new(), None),
     };
     Ok(Staged {
         plain: copy_all(staging, plan)?,
         sealed,
+        index,
     })
 }
 
@@ -106,8 +132,8 @@ fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
 /// Gives the bytes of a file, or those at hand, to `each`; a file that changes meanwhile is refused.
 fn read_source<R>(source: &Source, each: impl FnOnce(&Path, &mut dyn Read) -> Result<R>) -> Result<R> {
     match source {
-        Source::File(path) => {
-            let opened = files::open_regular(path)?;
+        Source::File(path, stamp) => {
+            let opened = files::open_same(path, stamp)?;
             let result = each(path, &mut &opened.file)?;
             opened.ensure_unchanged()?;
             Ok(result)
@@ -180,20 +206,6 @@ impl Probe {
     }
 }
 
-fn seal_all(staging: &Staging, plan: &Plan, recipients: &Recipients) -> Result<Vec<StagedSeal>> {
-    let common_dir = plan.repo.as_ref().map(|repo| repo.common_dir());
-    let store = common_dir.as_deref().map(SealStore::of);
-    let cache = common_dir.as_deref().map_or_else(DigestCache::off, DigestCache::load);
-    let sealer = Sealer {
-        staging,
-        recipients,
-        store,
-        cache,
-        plan,
-    };
-    workers::map(&plan.protected, || Ok(()), |(), item| sealer.seal(item))
-}
-
 struct Sealer<'a> {
     staging: &'a Staging,
     recipients: &'a Recipients,
@@ -202,54 +214,162 @@ struct Sealer<'a> {
     plan: &'a Plan,
 }
 
-impl Sealer<'_> {
-    fn seal(&self, item: &Protected) -> Result<StagedSeal> {
-        let member = MemberPath::parse(&sealed_path(&item.path)).map_err(|why| Refusal::UnsafePath {
-            path: sealed_path(&item.path),
-            reason: why.to_string(),
-        })?;
-        let target = self.staging.member(&member);
-        let file = self.staging.create(&member)?;
+/// What is to be encrypted, and under which name it will lie.
+struct Job<'a> {
+    /// The artifact's path.
+    path: &'a str,
+    source: &'a Source,
+    padded: bool,
+    /// Where it is staged.
+    member: MemberPath,
+    /// Whether it is then renamed after its ciphertext.
+    opaque: bool,
+}
+
+impl<'a> Sealer<'a> {
+    fn of(staging: &'a Staging, plan: &'a Plan, recipients: &'a Recipients) -> Self {
+        let common_dir = plan.repo.as_ref().map(|repo| repo.common_dir());
+        Self {
+            staging,
+            recipients,
+            store: common_dir.as_deref().map(SealStore::of),
+            cache: common_dir.as_deref().map_or_else(DigestCache::off, DigestCache::load),
+            plan,
+        }
+    }
+
+    fn all(&self) -> Result<(Vec<StagedSeal>, Option<StagedCiphertext>)> {
+        let numbered: Vec<(usize, &Protected)> = self.plan.protected.iter().enumerate().collect();
+        let opaque = self.plan.privacy.opaque_names;
+        let sealed = workers::map(
+            &numbered,
+            || Ok(()),
+            |(), (number, item)| {
+                let member = match opaque {
+                    true => format!("{DIRECTORY}/{number}.new"),
+                    false => sealed_path(&item.path),
+                };
+                let sealed = self.seal(&Job {
+                    path: item.path.as_str(),
+                    source: &item.source,
+                    padded: self.plan.privacy.pad,
+                    member: member_path(member.as_bytes())?,
+                    opaque,
+                })?;
+                Ok(StagedSeal {
+                    artifact: SealedArtifact {
+                        path: (!opaque).then(|| item.path.to_string()),
+                        class: item.class.clone(),
+                        policy: item.policy,
+                        rule: (!opaque).then(|| item.rule.clone()),
+                        seal: sealed.seal.clone(),
+                    },
+                    path: item.path.clone(),
+                    sealed,
+                })
+            },
+        )?;
+        let index = match opaque && !sealed.is_empty() {
+            true => Some(self.index(&sealed)?),
+            false => None,
+        };
+        Ok((sealed, index))
+    }
+
+    /// Seals the names that the document leaves out. Their number is public; how long they are is not.
+    fn index(&self, sealed: &[StagedSeal]) -> Result<StagedCiphertext> {
+        let mut artifacts: Vec<IndexedArtifact> = self
+            .plan
+            .protected
+            .iter()
+            .zip(sealed)
+            .map(|(item, staged)| IndexedArtifact {
+                path: item.path.to_string(),
+                rule: item.rule.clone(),
+                sealed_path: staged.sealed.seal.sealed_path.clone(),
+            })
+            .collect();
+        artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+        let document = SealedIndex {
+            version: INDEX_VERSION.into(),
+            artifacts,
+        };
+        self.seal(&Job {
+            path: INDEX,
+            source: &Source::Bytes(to_document(&document)),
+            padded: true,
+            member: member_path(INDEX.as_bytes())?,
+            opaque: false,
+        })
+    }
+
+    fn seal(&self, job: &Job<'_>) -> Result<StagedCiphertext> {
+        let target = self.staging.member(&job.member);
+        let file = self.staging.create(&job.member)?;
         // A tracked artifact that was hashed before need not be read to find its earlier ciphertext.
-        if let Source::Blob(id) = &item.source
+        if let Source::Blob(id) = job.source
             && let Some((hash, _)) = self.cache.get(id)
-            && let Some(receipt) = self.earlier(&hash)?
+            && let Some(receipt) = self.earlier(self.subject(job, hash))?
         {
             self.reuse(&receipt, file, &target)?;
-            return self.staged(item, member, receipt, None);
+            return self.staged(job, receipt, false);
         }
-        let encrypted = match &item.source {
+        let new = match job.source {
             Source::Blob(id) => {
                 let repo = self.plan.repo.as_ref().expect("blobs come from a repository");
-                let name = PathBuf::from(item.path.as_str());
                 let sealed = repo.with_blobs(std::slice::from_ref(id), |_, mut blob| {
-                    cipher::encrypt(self.recipients, &mut blob, &file).map_err(|e| e.refusal(&name, &target))
+                    self.encrypt(job, Path::new(job.path), &mut blob, &file)
                 })?;
                 sealed.into_iter().next().expect("one id gives one result or a refusal")
             }
-            source => read_source(source, |path, reader| {
-                cipher::encrypt(self.recipients, reader, &file).map_err(|e| e.refusal(path, &target))
-            })?,
+            source => read_source(source, |path, reader| self.encrypt(job, path, reader, &file))?,
         };
-        if let Some(receipt) = self.earlier(&encrypted.plain_hash)? {
-            self.reuse(&receipt, self.staging.overwrite(&member)?, &target)?;
-            return self.staged(item, member, receipt, None);
+        if let Some(receipt) = self.earlier(new.subject.clone())? {
+            self.reuse(&receipt, self.staging.overwrite(&job.member)?, &target)?;
+            return self.staged(job, receipt, false);
         }
-        let receipt = Receipt {
-            version: receipt::VERSION.into(),
-            plain_hash: encrypted.plain_hash,
-            plain_bytes: encrypted.plain_bytes,
-            sealed_hash: encrypted.sealed_hash,
-            sealed_bytes: encrypted.sealed_bytes,
-            recipients: self.recipients.names().to_vec(),
-        };
-        self.staged(item, member, receipt, Some(target))
+        self.staged(job, new, true)
     }
 
-    fn earlier(&self, plain_hash: &Digest) -> Result<Option<Receipt>> {
+    fn subject(&self, job: &Job<'_>, plain_hash: Digest) -> Subject {
+        Subject {
+            path: job.path.to_owned(),
+            plain_hash,
+            padded: job.padded,
+            recipients: self.recipients.names().to_vec(),
+        }
+    }
+
+    /// Reads a plaintext once, into the cipher.
+    fn encrypt(&self, job: &Job<'_>, path: &Path, plain: &mut dyn Read, file: impl Write) -> Result<Receipt> {
+        let target = self.staging.member(&job.member);
+        let refuse = |e: cipher::EncryptError| e.refusal(path, &target);
+        let (encrypted, plain_hash, plain_bytes) = match job.padded {
+            true => {
+                let mut padded = Padded::new(Hashing::new(plain));
+                let encrypted = cipher::encrypt(self.recipients, &mut padded, file).map_err(refuse)?;
+                let (_, hash, bytes) = padded.into_inner().finish();
+                (encrypted, hash, bytes)
+            }
+            false => {
+                let encrypted = cipher::encrypt(self.recipients, plain, file).map_err(refuse)?;
+                let (hash, bytes) = (encrypted.plain_hash, encrypted.plain_bytes);
+                (encrypted, hash, bytes)
+            }
+        };
+        Ok(Receipt {
+            version: receipt::VERSION.into(),
+            subject: self.subject(job, plain_hash),
+            plain_bytes,
+            sealed_hash: encrypted.sealed_hash,
+            sealed_bytes: encrypted.sealed_bytes,
+        })
+    }
+
+    fn earlier(&self, subject: Subject) -> Result<Option<Receipt>> {
         match &self.store {
-            Some(store) => store.find(plain_hash, self.recipients.names()),
-            None => Ok(None),
+            Some(store) if !self.plan.fresh => store.find(&subject),
+            _ => Ok(None),
         }
     }
 
@@ -260,40 +380,45 @@ impl Sealer<'_> {
         }
     }
 
-    fn staged(
-        &self,
-        item: &Protected,
-        member: MemberPath,
-        receipt: Receipt,
-        new: Option<PathBuf>,
-    ) -> Result<StagedSeal> {
-        let target = self.staging.member(&member);
-        let header = cipher::header(&files::open_regular(&target)?.file).map_err(|reason| Refusal::Crypto {
-            deed: "reading back",
-            subject: member.to_string(),
-            reason,
-        })?;
-        Ok(StagedSeal {
-            artifact: SealedArtifact {
-                path: item.path.to_string(),
-                class: item.class.clone(),
-                policy: item.policy,
-                rule: item.rule.clone(),
+    fn staged(&self, job: &Job<'_>, receipt: Receipt, new: bool) -> Result<StagedCiphertext> {
+        let header =
+            cipher::header(&files::open_regular(&self.staging.member(&job.member))?.file).map_err(|reason| {
+                Refusal::Crypto {
+                    deed: "reading back",
+                    subject: job.path.to_owned(),
+                    reason,
+                }
+            })?;
+        let member = match job.opaque {
+            true => {
+                let named = member_path(opaque_path(&receipt.sealed_hash).as_bytes())?;
+                self.staging.rename(&job.member, &named)?;
+                named
+            }
+            false => job.member.clone(),
+        };
+        Ok(StagedCiphertext {
+            seal: Seal {
                 sealed_path: member.to_string(),
                 sealed_hash: receipt.sealed_hash,
                 sealed_bytes: receipt.sealed_bytes,
-                plain_bytes: receipt.plain_bytes,
+                plain_bytes: match job.padded {
+                    true => padded_bytes(receipt.plain_bytes),
+                    false => receipt.plain_bytes,
+                },
+                padded: job.padded,
                 stanzas: header.stanzas,
                 nonce: header.nonce,
             },
+            plain_hash: receipt.subject.plain_hash,
+            plain_bytes: receipt.plain_bytes,
+            receipt: new.then(|| (receipt.clone(), self.staging.member(&member))),
             member: Member {
                 path: member,
                 bytes_hash: receipt.sealed_hash,
                 kind: MemberType::Other,
                 artifact_version: None,
             },
-            plain_hash: receipt.plain_hash,
-            receipt: new.map(|path| (receipt, path)),
         })
     }
 }

@@ -13,13 +13,16 @@ use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, Mode};
 use crate::format::tree_meta;
 use crate::ops::configuration::{self, Loaded};
+use crate::ops::protection::judge_entries;
 use crate::ops::seal::collect::{
-    Plain, Plan, Protected, Source, TreePlan, is_artifact, member_path, protect, recipients_for, same_but_for_case,
+    Plain, Plan, Protected, Source, TreePlan, ensure_is_no_fake, is_artifact, judge_file, member_path, protect,
+    recipients_for, same_but_for_case,
 };
 use crate::ops::seal::{Notice, OUTPUT_DIRECTORY, SealRequest};
 use crate::ops::{Context, state};
 use crate::rules::globs::{Case, Globs};
 use crate::rules::protect::Registry;
+use crate::rules::scan::LeakCode;
 
 /// Collects a tree pack.
 pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
@@ -48,21 +51,24 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let mut protected = Vec::new();
     let entries = state::select(&repo, &commit, &selection)?;
     let tracked: BTreeSet<Vec<u8>> = entries.iter().map(|e| e.path.as_bytes().to_vec()).collect();
-    for entry in entries {
+    let judged = judge_entries(&repo, &registry, &entries, request.mode)?;
+    for (entry, (seen, leak)) in entries.into_iter().zip(judged) {
         let path = member_path(entry.path.as_bytes())?;
         let source = match entry.kind {
             EntryKind::Submodule => Source::Bytes(entry.id.hex().into_bytes()),
             _ => Source::Blob(entry.id),
         };
-        if state::is_plain(&registry, &entry, Mode::Public) {
-            plain.push(Plain {
+        match leak {
+            None => plain.push(Plain {
                 path: path.below(tree_meta::REPO),
                 source,
                 entry: Some(entry),
-            });
-        } else {
-            let verdict = registry.judge(entry.path.as_bytes());
-            protected.push(protect(path, source, verdict, "tracked"));
+                seen,
+            }),
+            Some(leak) => {
+                ensure_is_no_fake(&leak)?;
+                protected.push(protect(path, source, Some(leak), "tracked"));
+            }
         }
     }
     let mut attached = Attached {
@@ -97,6 +103,9 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             scope: selection.key,
             title: selection.title,
         }),
+        mode: request.mode,
+        privacy: request.privacy,
+        fresh: request.fresh,
         registry: Some(registry),
         binding: None,
         plain,
@@ -214,9 +223,11 @@ impl Attached<'_> {
             return Ok(());
         }
         let member = member_path(path)?;
-        let verdict = self.registry.judge(path);
-        self.found
-            .insert(member.clone(), protect(member, Source::File(file), verdict, rule));
+        let judged = judge_file(&file, self.registry, &[path], Mode::Public)?;
+        // What is attached is sealed whatever it is.
+        let leak = judged.leak.filter(|leak| leak.code != LeakCode::FakeSeal);
+        let source = Source::File(file, judged.stamp);
+        self.found.insert(member.clone(), protect(member, source, leak, rule));
         Ok(())
     }
 }

@@ -1,0 +1,126 @@
+//! What files and blobs hold, whatever their names are: looked into once, and what holds nothing remembered.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
+
+use crate::adapters::cipher;
+use crate::adapters::git::Repository;
+use crate::adapters::git::blobs::{Contents, Proof, reading};
+use crate::adapters::verdicts::Verdicts;
+use crate::format::digest::Digest;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::Result;
+use crate::rules::content;
+use crate::rules::scan::{Seal, Traits};
+
+/// The memory is used only for so many blobs: for fewer, looking again is cheaper.
+const WORTH_REMEMBERING: usize = 64;
+
+/// A file of up to this many bytes is read into memory whole.
+const IN_MEMORY: u64 = 4 << 20;
+
+/// Returns what there is to be said of the content of each blob, leaving out those of which there is nothing to be said.
+///
+/// Blobs that are not in this clone are refused. What holds nothing is remembered for the clone, by its id.
+pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Result<HashMap<ObjectId, Traits>> {
+    let mut wanted: HashSet<ObjectId> = ids.collect();
+    let version = env!("CARGO_PKG_VERSION");
+    let key = Digest::of(format!("{version} {} contents", content::VERSION).as_bytes());
+    let memory = Verdicts::of(&repo.common_dir(), key);
+    if wanted.len() >= WORTH_REMEMBERING {
+        let plain = memory.load().blobs;
+        wanted.retain(|id| !plain.contains(id));
+    }
+    let wanted: Vec<ObjectId> = wanted.into_iter().collect();
+    let read = repo.with_blobs_held_against(Proof::Id, &wanted, |at, contents| {
+        examine(contents).map_err(|e| reading(&wanted[at], &e))
+    })?;
+    let mut plain = Vec::new();
+    let mut found = HashMap::new();
+    for (id, (traits, _)) in wanted.into_iter().zip(read) {
+        match traits.is_plain() {
+            true => plain.push(id),
+            false => drop(found.insert(id, traits)),
+        }
+    }
+    if plain.len() >= WORTH_REMEMBERING {
+        memory.add(&[], &plain);
+    }
+    Ok(found)
+}
+
+/// Finds out what there is to be said of the content of a file of `size` bytes, reading all of it.
+pub fn examine_file(file: &mut dyn Read, size: u64) -> io::Result<Traits> {
+    if size > IN_MEMORY {
+        return examine(Contents::Stream(file, size)).map(|(traits, _)| traits);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    file.take(IN_MEMORY).read_to_end(&mut bytes)?;
+    match file.read(&mut [0])? {
+        0 => examine(Contents::Whole(&bytes)).map(|(traits, _)| traits),
+        // It grew while it was read; whoever reads it notices.
+        _ => Err(io::Error::other("it changed while it was read")),
+    }
+}
+
+/// Finds out what there is to be said of a blob's content, reading all of it; returns its size too.
+pub fn examine(contents: Contents<'_>) -> io::Result<(Traits, u64)> {
+    let (recognised, seal, size) = match contents {
+        Contents::Whole(bytes) => {
+            let recognised = content::recognise_slice(bytes);
+            let seal = match recognised.age {
+                true => seal_of(cipher::examine_seal(&mut &bytes[..])?),
+                false => Seal::No,
+            };
+            (recognised, seal, bytes.len() as u64)
+        }
+        Contents::Stream(stream, size) => {
+            let mut head = Vec::new();
+            (&mut *stream).take(cipher::MAX_HEADER as u64).read_to_end(&mut head)?;
+            let claims = content::claims_age(&head);
+            let (head, whole) = (head.as_slice(), &mut head.chain(stream));
+            if claims && cipher::has_header(head) {
+                let traits = Traits {
+                    seal: seal_of(cipher::examine_seal(whole)?),
+                    ..Traits::default()
+                };
+                return Ok((traits, size));
+            }
+            let seal = match claims {
+                true => Seal::Broken("its header cannot be read".into()),
+                false => Seal::No,
+            };
+            (content::recognise(whole, size)?, seal, size)
+        }
+    };
+    // What is encrypted is noise, whatever it looks like.
+    let formats = match seal {
+        Seal::Whole => Vec::new(),
+        Seal::No | Seal::Broken(_) => recognised
+            .formats
+            .into_iter()
+            .map(|(format, place)| (format, within(place)))
+            .collect(),
+    };
+    let traits = Traits {
+        formats,
+        seal,
+        lfs_pointer: recognised.lfs_pointer,
+        in_part: recognised.in_part,
+    };
+    Ok((traits, size))
+}
+
+fn within(place: content::Place) -> Option<String> {
+    match place {
+        content::Place::Blob => None,
+        place => Some(format!("in a {place}")),
+    }
+}
+
+fn seal_of(verdict: std::result::Result<(), String>) -> Seal {
+    match verdict {
+        Ok(()) => Seal::Whole,
+        Err(why) => Seal::Broken(why),
+    }
+}
