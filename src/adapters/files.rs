@@ -6,6 +6,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use zeroize::Zeroizing;
 
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::EntryKind;
@@ -144,6 +145,46 @@ pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
         return Err(Refusal::io("reading", path)(source));
     }
     Ok(bytes)
+}
+
+/// What came of reading a file that should be its owner's alone.
+pub enum Secret {
+    /// There is nothing at the path.
+    Missing,
+    /// Why it is not to be used.
+    Unfit(String),
+    /// Its bytes.
+    Bytes(Zeroizing<Vec<u8>>),
+}
+
+/// Reads a file of at most `max` bytes that should be its owner's alone. Links are followed, and pipes are read.
+pub fn read_secret(path: &Path, max: usize) -> Result<Secret> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Secret::Missing),
+        Err(e) => return Err(Refusal::io("opening", path)(e)),
+    };
+    let meta = file.metadata().map_err(Refusal::io("reading", path))?;
+    if meta.is_dir() {
+        return Ok(Secret::Unfit("it is a directory".into()));
+    }
+    let bits = meta.permissions().mode() & 0o777;
+    if meta.is_file() && bits & 0o077 != 0 {
+        let path = path.display();
+        return Ok(Secret::Unfit(format!(
+            "others can read it (mode {bits:03o}): chmod 600 {path}"
+        )));
+    }
+    // Room for all of it at once: what a vector leaves behind when it grows is not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(max + 1));
+    (&mut file)
+        .take(max as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Refusal::io("reading", path))?;
+    Ok(match bytes.len() > max {
+        true => Secret::Unfit(format!("it has more than {max} bytes")),
+        false => Secret::Bytes(bytes),
+    })
 }
 
 /// Gives a file's bytes to `each`, some at a time.

@@ -28,6 +28,7 @@ pub(super) fn context() -> Result<Context> {
             .filter(|path| path.is_absolute())
             .or_else(|| home().map(|home| home.join(".config"))),
         ledger: path("EPISTEMIC_WITNESS").or_else(|| home().map(|home| home.join(".epistemic/witness.jsonl"))),
+        ask: std::sync::Arc::new(crate::cli::ask::Terminal),
         binary: env::current_exe().map_err(Refusal::io("finding", Path::new("this program's own file")))?,
     })
 }

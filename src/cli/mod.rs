@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod ask;
 mod env;
 mod hook;
 mod output;
@@ -162,7 +163,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
         }
         Command::Status(args) => return answer_status(ctx, &args, output),
         Command::Protect(args) if args.check => {
-            let pairs = twins::check(ctx)?;
+            let pairs = twins::check(ctx, &[])?;
             status_output::pairs(output, &pairs);
             let drifted = pairs.iter().any(|pair| status_output::has_drifted(pair.standing));
             return Ok(if drifted { NO } else { YES });
@@ -171,6 +172,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             let request = ProtectRequest {
                 files: args.files,
                 force: args.force,
+                identities: Vec::new(),
             };
             status_output::protect(output, &protect(ctx, &request)?);
         }
@@ -178,6 +180,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             let request = RevealRequest {
                 files: args.files,
                 force: args.force,
+                identities: Vec::new(),
             };
             status_output::revealed(output, &reveal(ctx, &request)?);
         }

@@ -144,6 +144,14 @@ impl Hasher {
     }
 }
 
+/// Returns the HMAC-SHA256 of `bytes`.
+pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
+    use hmac::{KeyInit as _, Mac as _};
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(bytes);
+    mac.finalize().into_bytes().into()
+}
+
 /// Hashes and counts what passes through to `inner`, in either direction.
 pub struct Hashing<T> {
     inner: T,
@@ -192,6 +200,13 @@ impl<W: Write> Write for Hashing<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_mac_is_that_of_rfc_4231() {
+        let mac = hmac_sha256(b"Jefe", b"what do ya want for nothing?");
+        let expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(Digest::from_bytes(mac).hex(), expected);
+    }
 
     #[test]
     fn content_refs_have_one_spelling() {

@@ -132,6 +132,22 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// None of the identities opens something.
+    NoneOpens {
+        /// What.
+        subject: String,
+        /// The types of its stanzas.
+        stanzas: Vec<String>,
+        /// The identities that were tried, with the kinds of their keys.
+        tried: Vec<String>,
+    },
+    /// An identity may open something, but could not be used: its passphrase is missing or wrong, or its plugin failed.
+    Locked {
+        /// What.
+        subject: String,
+        /// Why not.
+        reason: String,
+    },
     /// Any other failure of the cipher.
     Crypto {
         /// What was being done, as a participle.

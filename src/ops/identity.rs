@@ -1,76 +1,183 @@
-//! The identity of whoever works here: where its file is, and which recipient it has.
+//! The identities of whoever works here: where their files are, and what is in them.
 
 use std::path::{Path, PathBuf};
 
-use crate::adapters::cipher;
-use crate::adapters::files;
+use zeroize::Zeroizing;
+
+use crate::adapters::cipher::{DecryptError, Identities};
+use crate::adapters::files::{self, Secret};
 use crate::adapters::git::Repository;
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
-use zeroize::Zeroizing;
+
+/// The largest identity file that is read.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Who named the identity file that is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `GIT_PACK_IDENTITY`.
+    Environment,
+    /// `git config gitpack.identity`.
+    GitConfig,
+    /// Nobody: it is the file that `init` makes.
+    Default,
+}
 
 /// Returns the path of the identity file, which must not lie in the work tree: there git could come to track it.
 pub fn path(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
-    let path = chosen(ctx, repo)?;
-    let standing = path.ancestors().find(|path| files::exists(path)).unwrap_or(&path);
-    let within = |root: PathBuf| files::canonical(standing).is_ok_and(|place| place.starts_with(root));
-    if repo.work_tree().is_some_and(within) && !path.starts_with(repo.common_dir()) {
-        return Err(Refusal::NoIdentity {
-            path,
-            reason:
-                "it lies in the work tree, where git could come to track it; set GIT_PACK_IDENTITY to another place"
-                    .into(),
-        });
-    }
-    Ok(path)
+    place(ctx, Some(repo)).map(|(path, _)| path)
 }
 
-/// `GIT_PACK_IDENTITY`, then `git config gitpack.identity`, then the default.
-fn chosen(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
-    if let Some(path) = &ctx.identity {
-        return Ok(ctx.cwd.join(path));
+/// Returns the identity file that is in force where no flag names one, and who named it.
+pub fn in_force(ctx: &Context) -> Result<(PathBuf, Origin)> {
+    match ctx.repository() {
+        Ok(repo) => place(ctx, Some(&repo)),
+        Err(Refusal::NotARepository { .. }) => place(ctx, None),
+        Err(refused) => Err(refused),
     }
-    if let Some(path) = repo.config_path("gitpack.identity")? {
-        return Ok(ctx.cwd.join(path));
-    }
-    let home = ctx.config_home.as_ref().ok_or_else(|| Refusal::Usage {
+}
+
+/// The first place in the order in which they are looked at, and in which `key list` shows them.
+fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, Origin)> {
+    let mut all = places(ctx, repo)?.into_iter();
+    let named = all.find_map(|(origin, path)| path.map(|path| (path, origin)));
+    let (path, origin) = named.ok_or_else(|| Refusal::Usage {
         problem: "there is no HOME and no XDG_CONFIG_HOME, so there is no place for an identity".into(),
         next: Some("GIT_PACK_IDENTITY=/path/to/identity.txt git pack init".into()),
     })?;
-    Ok(home.join("git-pack").join("identity.txt"))
-}
-
-/// Returns the recipient of the identity file at `path`; none if there is no file.
-pub fn recipient(path: &Path) -> Result<Option<String>> {
-    let Some(text) = text(path)? else { return Ok(None) };
-    cipher::recipient_of(&text)
-        .map(Some)
-        .ok_or_else(|| Refusal::NoIdentity {
-            path: path.to_owned(),
-            reason: "it holds no AGE-SECRET-KEY-1… line".into(),
-        })
-}
-
-/// Returns the text of the identity file at `path`; none if there is no file.
-///
-/// A file that others can read is refused: its key may not be its owner's alone.
-pub fn text(path: &Path) -> Result<Option<Zeroizing<String>>> {
-    if !files::exists(path) {
-        return Ok(None);
+    if let Some(repo) = repo {
+        ensure_outside(&path, repo)?;
     }
-    let unfit = |reason: String| Refusal::NoIdentity {
-        path: path.to_owned(),
-        reason,
+    Ok((path, origin))
+}
+
+/// Returns where identities are looked for, in order, and the path that each place names.
+pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(Origin, Option<PathBuf>); 3]> {
+    let configured = match repo {
+        Some(repo) => repo.config_path("gitpack.identity")?,
+        None => None,
     };
-    let target = files::canonical(path)?;
-    let bits = files::permission_bits(&target)?;
-    if bits & 0o077 != 0 {
-        return Err(unfit(format!(
-            "others can read it (mode {bits:03o}): chmod 600 {}",
-            path.display()
-        )));
+    Ok([
+        (
+            Origin::Environment,
+            ctx.identity.as_ref().map(|path| ctx.cwd.join(path)),
+        ),
+        (Origin::GitConfig, configured.map(|path| ctx.cwd.join(path))),
+        (
+            Origin::Default,
+            ctx.config_home
+                .as_ref()
+                .map(|home| home.join("git-pack").join("identity.txt")),
+        ),
+    ])
+}
+
+fn ensure_outside(path: &Path, repo: &Repository) -> Result<()> {
+    let standing = path.ancestors().find(|path| files::exists(path)).unwrap_or(path);
+    let within = |root: PathBuf| files::canonical(standing).is_ok_and(|place| place.starts_with(root));
+    if repo.work_tree().is_some_and(within) && !path.starts_with(repo.common_dir()) {
+        return Err(unfit(
+            path,
+            "it lies in the work tree, where git could come to track it; set GIT_PACK_IDENTITY to another place",
+        ));
     }
-    let bytes = Zeroizing::new(files::read(&target, 1 << 20)?);
-    let text = std::str::from_utf8(&bytes).map_err(|_| unfit("it is not a text file".into()))?;
-    Ok(Some(Zeroizing::new(text.to_owned())))
+    Ok(())
+}
+
+/// Returns the identities in `given`, which are named on the command line, or else those in force here.
+pub fn load(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
+    if !given.is_empty() {
+        let each = given.iter().map(|file| {
+            let path = ctx.cwd.join(file);
+            read(ctx, &path, file)?.ok_or_else(|| unfit(file, "it is not there"))
+        });
+        return Ok(Identities::join(each.collect::<Result<Vec<_>>>()?, &ctx.ask));
+    }
+    let (path, _) = in_force(ctx)?;
+    read(ctx, &path, &path)?.ok_or_else(|| unfit(&path, "it is not there"))
+}
+
+/// Like [`load`], for what can do without: if the file that is in force is not there, there are no identities.
+pub fn load_if_any(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
+    if !given.is_empty() {
+        return load(ctx, given);
+    }
+    let (path, _) = in_force(ctx)?;
+    Ok(read(ctx, &path, &path)?.unwrap_or_else(|| Identities::none(&ctx.ask)))
+}
+
+/// Returns the identities in the file at `path`, which is called `name`; none if there is no file.
+///
+/// A link is followed, and a pipe is read. A file that others can read is refused: its key may not be its owner's alone.
+pub(super) fn read(ctx: &Context, path: &Path, name: &Path) -> Result<Option<Identities>> {
+    let bytes = match files::read_secret(path, MAX_BYTES)? {
+        Secret::Missing => return Ok(None),
+        Secret::Bytes(bytes) => bytes,
+        Secret::Unfit(why) => return Err(unfit(name, why)),
+    };
+    let name = name.display().to_string();
+    Identities::parse(name.clone(), bytes, &ctx.ask)
+        .map(Some)
+        .map_err(|why| unfit(Path::new(&name), why))
+}
+
+/// Returns the recipient of the first key in the identity file at `path`; none if there is no file.
+pub fn recipient(ctx: &Context, path: &Path) -> Result<Option<String>> {
+    let Some(identities) = read(ctx, path, path)? else {
+        return Ok(None);
+    };
+    let recipients = identities.recipients().map_err(|why| unfit(path, why))?;
+    match recipients.into_iter().next() {
+        Some(recipient) => Ok(Some(recipient)),
+        None => Err(unfit(
+            path,
+            "only its plugin knows its recipient: git pack recipients add names one",
+        )),
+    }
+}
+
+/// Returns the passphrase in a file: its first line, without the end of the line.
+pub fn passphrase(ctx: &Context, file: &Path) -> Result<Zeroizing<String>> {
+    let unfit = |why: &str| Refusal::usage(format!("--passphrase-file {}: {why}", file.display()));
+    let bytes = match files::read_secret(&ctx.cwd.join(file), 64 << 10)? {
+        Secret::Missing => return Err(unfit("it is not there")),
+        Secret::Bytes(bytes) => bytes,
+        Secret::Unfit(why) => return Err(unfit(&why)),
+    };
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match std::str::from_utf8(line) {
+        Ok("") => Err(unfit("its first line is empty")),
+        Ok(line) => Ok(Zeroizing::new(line.to_owned())),
+        Err(_) => Err(unfit("its first line is not text")),
+    }
+}
+
+/// Says why something was not opened.
+pub fn not_opened(why: DecryptError, subject: &str, identities: &Identities) -> Refusal {
+    let subject = subject.to_owned();
+    match why {
+        DecryptError::NotFor { stanzas } => Refusal::NoneOpens {
+            subject,
+            stanzas,
+            tried: identities.tried(),
+        },
+        DecryptError::Locked(reason) => Refusal::Locked { subject, reason },
+        DecryptError::Broken(reason) => Refusal::Crypto {
+            deed: "opening",
+            subject,
+            reason,
+        },
+        DecryptError::Reading(e) => Refusal::io("reading", Path::new(&subject))(e),
+        DecryptError::Writing(e) => Refusal::io("opening", Path::new(&subject))(e),
+    }
+}
+
+/// Says that an identity file cannot serve.
+pub(super) fn unfit(path: &Path, reason: impl Into<String>) -> Refusal {
+    Refusal::NoIdentity {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
 }

@@ -45,7 +45,7 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     };
     let hooks = install::plan_install(ctx, hooks)?;
     let identity_path = identity::path(ctx, &repo)?;
-    let known = identity::recipient(&identity_path)?;
+    let known = identity::recipient(ctx, &identity_path)?;
 
     files::ensure_writable(&root)?;
 
@@ -85,7 +85,7 @@ fn make_identity(ctx: &Context, path: &Path) -> Result<(String, bool)> {
     if files::write_new_private(path, new.file.as_bytes())? {
         return Ok((new.recipient, true));
     }
-    identity::recipient(path)?
+    identity::recipient(ctx, path)?
         .map(|recipient| (recipient, false))
         .ok_or_else(|| Refusal::NoIdentity {
             path: path.to_owned(),

@@ -20,6 +20,7 @@ pub mod witness;
 
 use std::path::PathBuf;
 
+pub use crate::adapters::cipher::{Ask, Asker, Silence};
 pub use crate::adapters::git::ObjectPlaces;
 use crate::adapters::git::Repository;
 use crate::format::refusal::Result;
@@ -42,6 +43,8 @@ pub struct Context {
     pub config_home: Option<PathBuf>,
     /// The witness ledger: `EPISTEMIC_WITNESS`, else a file below the home directory.
     pub ledger: Option<PathBuf>,
+    /// Who answers when a passphrase is needed, or a plugin asks.
+    pub ask: Asker,
     /// This program's own file, for hooks to remember.
     pub binary: PathBuf,
 }

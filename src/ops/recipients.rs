@@ -12,13 +12,13 @@ use crate::ops::configuration::{self, Loaded};
 /// Returns the recipients in the work tree's configuration, in the order written.
 pub fn list(ctx: &Context) -> Result<Vec<String>> {
     let (_, loaded) = present(ctx)?;
-    of_config(&loaded)?;
+    of_config(ctx, &loaded)?;
     Ok(loaded.config.recipients.into_iter().map(|r| r.value).collect())
 }
 
 /// Adds a recipient; returns whether it was not there before.
 pub fn add(ctx: &Context, recipient: &str) -> Result<bool> {
-    of_flags(&[recipient.to_owned()])?;
+    of_flags(ctx, &[recipient.to_owned()])?;
     edit(ctx, |text| add_recipient(text, recipient))
 }
 
@@ -34,26 +34,25 @@ pub fn remove(ctx: &Context, recipient: &str) -> Result<()> {
 }
 
 /// Parses the recipients that a configuration names.
-pub fn of_config(loaded: &Loaded) -> Result<Recipients> {
+pub fn of_config(ctx: &Context, loaded: &Loaded) -> Result<Recipients> {
     let named = &loaded.config.recipients;
-    Recipients::parse(named.iter().map(|r| r.value.as_str())).map_err(|(text, why)| Refusal::BadConfig {
-        origin: loaded.origin.clone(),
-        line: named.iter().find(|r| r.value == text).map(|r| r.line),
-        problem: format!("recipients: {why}"),
-    })
+    for recipient in named {
+        Recipients::parse([recipient.value.as_str()], &ctx.ask).map_err(|(_, why)| Refusal::BadConfig {
+            origin: loaded.origin.clone(),
+            line: Some(recipient.line),
+            problem: format!("recipients: {why}"),
+        })?;
+    }
+    parse(ctx, named.iter().map(|r| r.value.as_str()))
 }
 
 /// Parses recipients given on the command line.
-pub fn of_flags(recipients: &[String]) -> Result<Recipients> {
-    Recipients::parse(recipients.iter().map(String::as_str)).map_err(|(text, why)| {
-        // A secret key typed by mistake must not be repeated in logs.
-        let text = if text.starts_with("AGE-SECRET-KEY-") {
-            "AGE-SECRET-KEY-…".into()
-        } else {
-            text
-        };
-        Refusal::usage(format!("recipient {text:?}: {why}"))
-    })
+pub fn of_flags(ctx: &Context, recipients: &[String]) -> Result<Recipients> {
+    parse(ctx, recipients.iter().map(String::as_str))
+}
+
+fn parse<'a>(ctx: &Context, recipients: impl IntoIterator<Item = &'a str>) -> Result<Recipients> {
+    Recipients::parse(recipients, &ctx.ask).map_err(|(text, why)| Refusal::usage(format!("recipient {text:?}: {why}")))
 }
 
 fn present(ctx: &Context) -> Result<(PathBuf, Loaded)> {

@@ -15,7 +15,7 @@ use crate::ops::configuration::{self, Loaded};
 use crate::ops::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
 use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::twins::{self, PairReport};
-use crate::ops::{Context, identity};
+use crate::ops::{Context, Silence, identity};
 use crate::rules::protect::is_run_output;
 
 /// How things stand.
@@ -78,7 +78,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
     }
     let (mut tracked, mut untracked, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
     if root.is_some() {
-        pairs = twins::check(ctx)?;
+        pairs = twins::check_unattended(ctx)?;
         let sealed: std::collections::BTreeSet<&RepoPath> = pairs.iter().map(|pair| &pair.path).collect();
         for staged in repo.index()?.staged(None, |_| false)? {
             let path = staged.entry.path;
@@ -95,7 +95,12 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
             }
         }
     }
-    let identity = identity::path(ctx, &repo).and_then(|path| identity::recipient(&path));
+    // To look is not to be asked for a passphrase.
+    let quiet = Context {
+        ask: Silence::asker(),
+        ..ctx.clone()
+    };
+    let identity = identity::path(ctx, &repo).and_then(|path| identity::recipient(&quiet, &path));
     Ok(StatusReport {
         branch: repo.branch(),
         dirty: match root {

@@ -69,7 +69,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::BadConfig { .. } => Code::BadConfig,
         Refusal::MissingObject { .. } | Refusal::CutHistory { .. } => Code::MissingObject,
         Refusal::NoRecipients { .. } => Code::NoRecipients,
-        Refusal::NoIdentity { .. } => Code::NoIdentity,
+        Refusal::NoIdentity { .. } | Refusal::NoneOpens { .. } | Refusal::Locked { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
         Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
         Refusal::Corrupt { .. } => Code::Corrupt,
@@ -115,6 +115,16 @@ fn explain(refusal: &Refusal) -> Text {
                 lines.push(format!("and {} more", artifacts.len() - lines.len()));
             }
             lines
+        }
+        Refusal::NoneOpens { stanzas, tried, .. } => {
+            let tried = match tried.is_empty() {
+                true => "there is no identity to try".into(),
+                false => format!("tried {}", shown(tried.join(", ").as_bytes())),
+            };
+            vec![format!(
+                "it is sealed for {}; {tried}",
+                shown(stanzas.join(", ").as_bytes())
+            )]
         }
         _ => Vec::new(),
     };
@@ -227,6 +237,18 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("the identity {} cannot be used: {reason}", show(path)),
             json!({ "path": show(path), "reason": reason }),
         ),
+        Refusal::NoneOpens {
+            subject,
+            stanzas,
+            tried,
+        } => (
+            format!("no identity here opens {}", shown(subject.as_bytes())),
+            json!({ "subject": subject, "stanzas": stanzas, "tried": tried }),
+        ),
+        Refusal::Locked { subject, reason } => (
+            format!("{} was not opened: {reason}", shown(subject.as_bytes())),
+            json!({ "subject": subject, "reason": reason }),
+        ),
         Refusal::Crypto { deed, subject, reason } => (
             format!("{deed} {subject}: {reason}"),
             json!({ "deed": deed, "subject": subject, "reason": reason }),
@@ -283,6 +305,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some("git pack init".into()),
             Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
         ),
+        Refusal::NoneOpens { .. } => hint("--identity names another identity file, or an SSH key"),
         Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
@@ -300,6 +323,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         | Refusal::UnsafePath { .. }
         | Refusal::BadConfig { .. }
         | Refusal::NoIdentity { .. }
+        | Refusal::Locked { .. }
         | Refusal::Crypto { .. } => (None, None),
     }
 }

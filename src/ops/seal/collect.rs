@@ -14,6 +14,7 @@ use crate::format::protected::Policy;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, Mode, RepoState, TreeEntry};
+use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::contents::examine_file;
 use crate::ops::recipients;
@@ -177,14 +178,15 @@ pub(super) fn member_path(path: &[u8]) -> Result<MemberPath> {
 }
 
 pub(super) fn recipients_for(
+    ctx: &Context,
     protected: &[Protected],
     request: &SealRequest,
     loaded: &Loaded,
     uncommitted: impl FnOnce() -> bool,
 ) -> Result<Option<Recipients>> {
     let recipients = match request.recipients.is_empty() {
-        true => recipients::of_config(loaded)?,
-        false => recipients::of_flags(&request.recipients)?,
+        true => recipients::of_config(ctx, loaded)?,
+        false => recipients::of_flags(ctx, &request.recipients)?,
     };
     if protected.is_empty() {
         return Ok(None);

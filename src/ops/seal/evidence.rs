@@ -88,7 +88,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         bytes: None,
     };
     let loaded = governed.as_ref().map_or(&nobody, |governed| &governed.recipients);
-    let recipients = recipients_for(&protected, request, loaded, || false)?;
+    let recipients = recipients_for(ctx, &protected, request, loaded, || false)?;
     let mut plan = Plan {
         repo: None,
         tree: None,

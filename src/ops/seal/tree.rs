@@ -86,7 +86,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     protected.extend(attached.found.into_values());
     notices.extend(same_but_for_case(plain.iter().map(|p| &p.path)));
 
-    let recipients = recipients_for(&protected, request, &loaded, || {
+    let recipients = recipients_for(ctx, &protected, request, &loaded, || {
         work_tree
             .as_deref()
             .is_some_and(|root| configuration::on_disk(root).is_ok_and(|disk| !disk.config.recipients.is_empty()))

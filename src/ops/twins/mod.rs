@@ -7,8 +7,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
+use crate::adapters::cipher::Identities;
 use crate::adapters::git::Repository;
 use crate::adapters::twin_notes::TwinNotes;
 use crate::adapters::{cipher, files};
@@ -99,15 +98,15 @@ impl Place {
         Ok(twins.map(|file| self.pair(&file.path)).collect())
     }
 
-    /// Looks at both files. A pair that was never seen to agree is opened, if `identity` can.
-    fn observe(&self, pair: Pair, identity: Option<&Zeroizing<String>>) -> Result<Observed> {
+    /// Looks at both files. A pair that was never seen to agree is opened, if `identities` can.
+    fn observe(&self, pair: Pair, identities: &Identities) -> Result<Observed> {
         let plain_hash = hash_of(&pair.plain_file)?;
         let sealed_hash = hash_of(&pair.sealed_file)?;
         let note = self.notes.get(&pair.plain);
         let mut standing = standing(plain_hash.as_ref(), sealed_hash.as_ref(), note.as_ref());
         if standing == Standing::Unknown
-            && let Some(identity) = identity
-            && let Ok(opened) = self.hash_of_sealed(&pair, identity)
+            && !identities.is_empty()
+            && let Ok(opened) = self.hash_of_sealed(&pair, identities)
         {
             standing = match Some(opened) == plain_hash {
                 true => Standing::UpToDate,
@@ -126,14 +125,11 @@ impl Place {
         Ok(observed)
     }
 
-    fn hash_of_sealed(&self, pair: &Pair, identity: &str) -> Result<Digest> {
+    fn hash_of_sealed(&self, pair: &Pair, identities: &Identities) -> Result<Digest> {
         let opened = files::open_regular(&pair.sealed_file)?;
         let mut hashing = Hashing::new(std::io::sink());
-        cipher::decrypt(identity, &opened.file, &mut hashing).map_err(|why| Refusal::Crypto {
-            deed: "opening",
-            subject: pair.sealed.to_string(),
-            reason: why.to_string(),
-        })?;
+        cipher::decrypt(identities, &opened.file, &mut hashing)
+            .map_err(|why| identity::not_opened(why, &pair.sealed.to_string(), identities))?;
         Ok(hashing.finish().1)
     }
 
@@ -148,22 +144,25 @@ impl Place {
         };
         self.notes.put(&pair.plain, &note)
     }
-
-    /// Returns the text of the identity file, if there is one.
-    fn identity(&self, ctx: &Context) -> Result<Option<Zeroizing<String>>> {
-        identity::text(&identity::path(ctx, &self.repo)?)
-    }
 }
 
-/// Says how each pair whose twin is tracked stands.
-pub fn check(ctx: &Context) -> Result<Vec<PairReport>> {
+/// Says how each pair whose twin is tracked stands; `identities` are files named on the command line.
+pub fn check(ctx: &Context, identities: &[PathBuf]) -> Result<Vec<PairReport>> {
+    check_with(ctx, &identity::load_if_any(ctx, identities)?)
+}
+
+/// Like [`check`], with nothing that asks for a passphrase or the touch of a key.
+pub fn check_unattended(ctx: &Context) -> Result<Vec<PairReport>> {
+    check_with(ctx, &identity::load_if_any(ctx, &[])?.unattended())
+}
+
+fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>> {
     let place = Place::of(ctx, "git pack protect")?;
-    let identity = place.identity(ctx)?;
     let pairs = place.tracked_pairs()?.into_iter();
     pairs
         .map(|pair| {
             let path = pair.plain.clone();
-            let standing = place.observe(pair, identity.as_ref())?.standing;
+            let standing = place.observe(pair, identities)?.standing;
             Ok(PairReport { path, standing })
         })
         .collect()

@@ -9,7 +9,7 @@ use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::ops::twins::{Observed, PairReport, Place, is_twin, nothing_at};
-use crate::ops::{Context, configuration, recipients};
+use crate::ops::{Context, configuration, identity, recipients};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{Standing, ignore_line};
 
@@ -22,6 +22,8 @@ pub struct ProtectRequest {
     pub files: Vec<PathBuf>,
     /// Seal over a twin that holds something else.
     pub force: bool,
+    /// The identity files; none means those in force.
+    pub identities: Vec<PathBuf>,
 }
 
 /// What was done.
@@ -40,9 +42,9 @@ pub struct ProtectReport {
 pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport> {
     let place = Place::of(ctx, "git pack protect")?;
     let loaded = configuration::on_disk(&place.root)?;
-    let recipients = recipients::of_config(&loaded)?;
+    let recipients = recipients::of_config(ctx, &loaded)?;
     let mut observed: Vec<Observed> = Vec::new();
-    let identity = place.identity(ctx)?;
+    let identities = identity::load_if_any(ctx, &request.identities)?;
     for file in &request.files {
         if is_twin(file.as_os_str().as_encoded_bytes()) {
             return Err(Refusal::Usage {
@@ -50,7 +52,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
                 next: Some(format!("git pack reveal {}", file.display())),
             });
         }
-        let found = place.observe(place.pair_of(ctx, file)?, identity.as_ref())?;
+        let found = place.observe(place.pair_of(ctx, file)?, &identities)?;
         if found.plain_hash.is_none() {
             return Err(nothing_at(&found.pair.plain_file));
         }
@@ -217,16 +219,14 @@ fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
 fn seal(found: &Observed, recipients: &cipher::Recipients) -> Result<(Digest, Digest)> {
     let pair = &found.pair;
     let opened = files::open_regular(&pair.plain_file)?;
-    let failed = |reason: String| Refusal::Crypto {
-        deed: "sealing",
-        subject: pair.plain.to_string(),
-        reason,
-    };
     let encrypted = files::write_whole_with(&pair.sealed_file, 0o666, |file| {
         cipher::encrypt(recipients, &mut &opened.file, file).map_err(|e| match e {
-            cipher::EncryptError::Reading(e) => Refusal::io("reading", &pair.plain_file)(e),
-            cipher::EncryptError::Writing(e) => Refusal::io("writing", &pair.sealed_file)(e),
-            cipher::EncryptError::Cipher(why) => failed(why),
+            cipher::EncryptError::Cipher(reason) => Refusal::Crypto {
+                deed: "sealing",
+                subject: pair.plain.to_string(),
+                reason,
+            },
+            e => e.refusal(&pair.plain_file, &pair.sealed_file),
         })
     })?;
     opened.ensure_unchanged()?;

@@ -18,6 +18,8 @@ pub struct RevealRequest {
     pub files: Vec<PathBuf>,
     /// Write over a plaintext that holds something else.
     pub force: bool,
+    /// The identity files; none means those in force.
+    pub identities: Vec<PathBuf>,
 }
 
 /// Decrypts each twin to the file that it was made from; never over a plaintext that has moved on.
@@ -25,11 +27,7 @@ pub struct RevealRequest {
 /// All of them are opened before the first is written, into files that have no name.
 pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>> {
     let place = Place::of(ctx, "git pack reveal")?;
-    let path = identity::path(ctx, &place.repo)?;
-    let identity = identity::text(&path)?.ok_or_else(|| Refusal::NoIdentity {
-        path: path.clone(),
-        reason: "it is not there".into(),
-    })?;
+    let identities = identity::load(ctx, &request.identities)?;
     let pairs = match request.files.is_empty() {
         true => place.tracked_pairs()?,
         false => {
@@ -39,7 +37,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
     };
     let mut observed = Vec::new();
     for pair in pairs {
-        let found = place.observe(pair, Some(&identity))?;
+        let found = place.observe(pair, &identities)?;
         if found.sealed_hash.is_none() {
             return Err(nothing_at(&found.pair.sealed_file));
         }
@@ -56,17 +54,8 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
         let sealed = files::open_regular(&pair.sealed_file)?;
         let unnamed = files::unnamed_beside(&pair.plain_file)?;
         let mut hashing = Hashing::new(unnamed);
-        cipher::decrypt(&identity, &sealed.file, &mut hashing).map_err(|why| match why {
-            cipher::DecryptError::NotFor(_) => Refusal::NoIdentity {
-                path: path.clone(),
-                reason: format!("it does not open {}", pair.sealed),
-            },
-            cipher::DecryptError::Broken(reason) => Refusal::Crypto {
-                deed: "opening",
-                subject: pair.sealed.to_string(),
-                reason,
-            },
-        })?;
+        cipher::decrypt(&identities, &sealed.file, &mut hashing)
+            .map_err(|why| identity::not_opened(why, &pair.sealed.to_string(), &identities))?;
         sealed.ensure_unchanged()?;
         let (file, hash, _) = hashing.finish();
         opened.push(Some((file, hash)));

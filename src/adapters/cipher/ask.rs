@@ -1,0 +1,92 @@
+//! Asking a person: for passphrases, and whatever a plugin wants to know.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use age::secrecy::SecretString;
+use zeroize::Zeroizing;
+
+/// Asks the person. None means that nobody is there to answer.
+pub trait Ask: Send + Sync {
+    /// Asks for a secret, which is not shown while it is typed.
+    fn secret(&self, prompt: &str) -> Option<Zeroizing<String>>;
+    /// Asks for a line of text.
+    fn text(&self, prompt: &str) -> Option<String>;
+    /// Asks for a decision; the words are those of the answers.
+    fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool>;
+    /// Says something that wants no answer.
+    fn tell(&self, message: &str);
+}
+
+impl fmt::Debug for dyn Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ask")
+    }
+}
+
+/// Somebody to ask, shared.
+pub type Asker = Arc<dyn Ask>;
+
+/// Nobody to ask: gives no answer, and is told nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silence;
+
+impl Silence {
+    /// Returns nobody as somebody to ask.
+    pub fn asker() -> Asker {
+        Arc::new(Self)
+    }
+}
+
+impl Ask for Silence {
+    fn secret(&self, _: &str) -> Option<Zeroizing<String>> {
+        None
+    }
+
+    fn text(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn confirm(&self, _: &str, _: &str, _: Option<&str>) -> Option<bool> {
+        None
+    }
+
+    fn tell(&self, _: &str) {}
+}
+
+/// Why a passphrase that is needed was not given.
+pub(super) const NO_PASSPHRASE: &str =
+    "it wants a passphrase, and there is no terminal to ask at: use --passphrase-file";
+
+/// Asks for a passphrase in the form that the crate takes.
+pub(super) fn passphrase(ask: &Asker, prompt: &str) -> Option<SecretString> {
+    ask.secret(prompt).map(|secret| SecretString::from(secret.as_str()))
+}
+
+/// One person cannot be asked two things at once, so whoever may ask holds this.
+pub(super) fn one_at_a_time() -> MutexGuard<'static, ()> {
+    static TALKING: Mutex<()> = Mutex::new(());
+    TALKING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the crate's plugin client asks, handed on.
+#[derive(Clone)]
+pub(super) struct Callbacks(pub(super) Asker);
+
+impl age::Callbacks for Callbacks {
+    fn display_message(&self, message: &str) {
+        self.0.tell(message);
+    }
+
+    fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool> {
+        self.0.confirm(message, yes, no)
+    }
+
+    fn request_public_string(&self, description: &str) -> Option<String> {
+        self.0.text(description)
+    }
+
+    fn request_passphrase(&self, description: &str) -> Option<SecretString> {
+        passphrase(&self.0, description)
+    }
+}

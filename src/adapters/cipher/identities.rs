@@ -1,0 +1,460 @@
+//! Identities: the keys that open, from age identity files and SSH keys, locked by a passphrase or not.
+
+use std::io::{BufReader, Read};
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use age::Identity as _;
+use age::plugin::IdentityPluginV1;
+use age_core::format::{FileKey, Stanza};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::armour::dearmoured;
+use super::ask::{Asker, Callbacks, NO_PASSPHRASE, Silence, one_at_a_time, passphrase};
+use super::encrypt::missing_plugin;
+use super::open::DecryptError;
+use super::structure::is_grease;
+use super::{MAX_WORK_FACTOR, one_line};
+use crate::format::digest::Digest;
+
+const WRONG_PASSPHRASE: &str = "the passphrase is wrong";
+
+/// The most bytes that a locked identity file may open to.
+const MAX_FILE: u64 = 1 << 20;
+
+/// A set of identities. None of them is unlocked before something needs it.
+#[derive(Clone)]
+pub struct Identities {
+    files: Vec<Arc<File>>,
+    ask: Asker,
+}
+
+/// The public side of an identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    /// What kind of key it is, such as `X25519`, or `plugin yubikey`.
+    pub kind: String,
+    /// The recipient; none where only a plugin knows it.
+    pub recipient: Option<String>,
+}
+
+struct File {
+    name: String,
+    content: Content,
+}
+
+enum Content {
+    Keys(Vec<Key>),
+    LockedSsh(LockedSsh),
+    LockedFile(LockedFile),
+}
+
+enum Key {
+    X25519(age::x25519::Identity),
+    Ssh {
+        identity: Box<age::ssh::Identity>,
+        public: String,
+    },
+    Plugin(age::plugin::Identity),
+}
+
+/// An SSH key with a passphrase. Its public half is in the clear, so it is known which stanzas are for it.
+struct LockedSsh {
+    key: age::ssh::EncryptedKey,
+    public: String,
+    unlocked: Once<Key>,
+}
+
+/// An identity file that is itself an age file, sealed with a passphrase.
+struct LockedFile {
+    bytes: Zeroizing<Vec<u8>>,
+    unlocked: Once<Vec<Key>>,
+}
+
+/// What a passphrase unlocks: asked for once, whatever comes of it.
+struct Once<T>(Mutex<Option<Result<Arc<T>, String>>>);
+
+impl<T> Once<T> {
+    fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    fn get(&self, unlock: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.get_or_insert_with(|| unlock().map(Arc::new)).clone()
+    }
+}
+
+impl Identities {
+    /// Returns no identities at all: they open what is sealed with a passphrase, which is asked for.
+    pub fn none(ask: &Asker) -> Self {
+        Self {
+            files: Vec::new(),
+            ask: ask.clone(),
+        }
+    }
+
+    /// Parses the content of a file; `name` is what it is called when a passphrase is asked for.
+    ///
+    /// An age identity file, plain or sealed with a passphrase, armoured or not; or an SSH private key, plain or with a
+    /// passphrase. The reason, which repeats nothing of the content, if it is none of these.
+    pub fn parse(name: String, bytes: Zeroizing<Vec<u8>>, ask: &Asker) -> Result<Self, String> {
+        let content = match bytes.trim_ascii_start() {
+            armoured if armoured.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") => Content::locked(bytes)?,
+            binary if binary.starts_with(b"age-encryption.org/") => Content::locked(bytes)?,
+            pem if pem.starts_with(b"-----BEGIN ") => Content::ssh(pem, &name)?,
+            _ => Content::Keys(keys_of(&bytes)?),
+        };
+        Ok(Self {
+            files: vec![Arc::new(File { name, content })],
+            ask: ask.clone(),
+        })
+    }
+
+    /// Makes one set of several.
+    pub fn join(all: impl IntoIterator<Item = Self>, ask: &Asker) -> Self {
+        let files = all.into_iter().flat_map(|each| each.files).collect();
+        Self {
+            files,
+            ask: ask.clone(),
+        }
+    }
+
+    /// Returns those that ask nobody: no passphrase, and no plugin, which may want a key to be touched.
+    pub fn unattended(&self) -> Self {
+        let quiet = |file: &&Arc<File>| match &file.content {
+            Content::Keys(keys) => !keys.iter().any(|key| matches!(key, Key::Plugin(_))),
+            _ => false,
+        };
+        Self {
+            files: self.files.iter().filter(quiet).cloned().collect(),
+            ask: Silence::asker(),
+        }
+    }
+
+    /// Returns whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Returns what kinds of keys these are, as far as that is known without a passphrase.
+    pub fn kinds(&self) -> Vec<String> {
+        self.files.iter().flat_map(|file| file.kinds()).collect()
+    }
+
+    /// Returns the names of the files, each with the kinds of its keys, for an error to say what was tried.
+    pub fn tried(&self) -> Vec<String> {
+        let file = |file: &Arc<File>| format!("{} ({})", file.name, file.kinds().join(", "));
+        self.files.iter().map(file).collect()
+    }
+
+    /// Returns the public side of each key. What is locked by a passphrase and cannot be known without it is unlocked.
+    pub fn public_keys(&self) -> Result<Vec<PublicKey>, String> {
+        let mut found = Vec::new();
+        for file in &self.files {
+            match &file.content {
+                Content::Keys(keys) => found.extend(keys.iter().map(Key::public)),
+                Content::LockedSsh(locked) => found.push(PublicKey {
+                    kind: kind_of_ssh(&locked.public),
+                    recipient: Some(locked.public.clone()),
+                }),
+                Content::LockedFile(locked) => {
+                    found.extend(locked.keys(&file.name, &self.ask)?.iter().map(Key::public));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the recipients of the keys, where they are known.
+    pub fn recipients(&self) -> Result<Vec<String>, String> {
+        let keys = self.public_keys()?;
+        Ok(keys.into_iter().filter_map(|key| key.recipient).collect())
+    }
+
+    /// Unwraps the file key that the stanzas of one header hold.
+    ///
+    /// Keys that ask nobody come first; then what must be unlocked, and plugins. An identity that fails does not keep the
+    /// others from being tried.
+    pub(super) fn unwrap(&self, stanzas: &[Stanza]) -> Result<FileKey, DecryptError> {
+        if let [stanza] = stanzas
+            && stanza.tag == "scrypt"
+        {
+            return self.unwrap_with_passphrase(stanza);
+        }
+        let mut failures = Vec::new();
+        for file in &self.files {
+            if let Content::Keys(keys) = &file.content
+                && let Some(key) = unwrap_quietly(keys, stanzas, &mut failures)
+            {
+                return Ok(key);
+            }
+        }
+        for file in &self.files {
+            let unwrapped = match &file.content {
+                Content::Keys(keys) => unwrap_by_plugins(keys, stanzas, &self.ask, &mut failures),
+                Content::LockedSsh(locked) => locked.unwrap(stanzas, &file.name, &self.ask, &mut failures),
+                Content::LockedFile(locked) => locked.unwrap(stanzas, &file.name, &self.ask, &mut failures),
+            };
+            if let Some(key) = unwrapped {
+                return Ok(key);
+            }
+        }
+        Err(failures
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| DecryptError::not_for(stanzas)))
+    }
+
+    fn unwrap_with_passphrase(&self, stanza: &Stanza) -> Result<FileKey, DecryptError> {
+        let talking = one_at_a_time();
+        let passphrase = passphrase(&self.ask, "Passphrase of the sealed file")
+            .ok_or_else(|| DecryptError::Locked(NO_PASSPHRASE.into()))?;
+        drop(talking);
+        let mut identity = age::scrypt::Identity::new(passphrase);
+        identity.set_max_work_factor(MAX_WORK_FACTOR);
+        match identity.unwrap_stanza(stanza) {
+            Some(Ok(key)) => Ok(key),
+            Some(Err(age::DecryptError::DecryptionFailed)) => Err(DecryptError::Locked(WRONG_PASSPHRASE.into())),
+            Some(Err(e)) => Err(DecryptError::Broken(one_line(&e))),
+            None => Err(DecryptError::not_for(std::slice::from_ref(stanza))),
+        }
+    }
+}
+
+impl File {
+    fn kinds(&self) -> Vec<String> {
+        match &self.content {
+            Content::Keys(keys) => keys.iter().map(|key| key.public().kind).collect(),
+            Content::LockedSsh(locked) => vec![kind_of_ssh(&locked.public)],
+            Content::LockedFile(_) => vec!["locked by a passphrase".into()],
+        }
+    }
+}
+
+impl Content {
+    fn locked(bytes: Zeroizing<Vec<u8>>) -> Result<Self, String> {
+        let header = super::header(dearmoured(&bytes[..]))?;
+        match header.stanzas.as_slice() {
+            [kind] if kind == "scrypt" => Ok(Self::LockedFile(LockedFile {
+                bytes,
+                unlocked: Once::new(),
+            })),
+            _ => Err("it is an age file, but not an identity that is sealed with a passphrase".into()),
+        }
+    }
+
+    fn ssh(pem: &[u8], name: &str) -> Result<Self, String> {
+        let text = std::str::from_utf8(pem).map_err(|_| "it is not a text file")?;
+        let named = text.lines().next().unwrap_or_default();
+        if !named.contains("OPENSSH PRIVATE KEY") && !named.contains("RSA PRIVATE KEY") {
+            return Err("it is a key file of a kind that age does not read; ssh-keygen -p -f FILE makes an SSH private key into one that it reads".into());
+        }
+        let identity = age::ssh::Identity::from_buffer(BufReader::new(pem), Some(name.to_owned()))
+            .map_err(|_| "it is a damaged SSH private key")?;
+        let public = age::ssh::Recipient::try_from(identity.clone()).map(|public| public.to_string());
+        match identity {
+            age::ssh::Identity::Encrypted(key) => Ok(Self::LockedSsh(LockedSsh {
+                key,
+                public: public.map_err(|_| "it is an SSH private key of a kind that age does not use")?,
+                unlocked: Once::new(),
+            })),
+            age::ssh::Identity::Unsupported(kind) => Err(unsupported(&kind)),
+            identity => Ok(Self::Keys(vec![Key::Ssh {
+                public: public.map_err(|_| "it is an SSH private key of a kind that age does not use")?,
+                identity: Box::new(identity),
+            }])),
+        }
+    }
+}
+
+fn unsupported(kind: &age::ssh::UnsupportedKey) -> String {
+    use age::ssh::UnsupportedKey::{EncryptedPem, EncryptedSsh, Hardware, Type};
+    match kind {
+        EncryptedPem => "its passphrase protects it in an old, insecure way: ssh-keygen -o -p -f FILE renews it".into(),
+        EncryptedSsh(cipher) => format!("it is encrypted with {cipher}, which is not supported"),
+        Hardware(kind) => format!("{kind} keys live on a device, which does not decrypt: use an age plugin for it"),
+        Type(kind) => format!("{kind} keys do not decrypt: use ssh-ed25519, ssh-rsa or an age identity"),
+    }
+}
+
+/// Parses an age identity file, line by line.
+fn keys_of(bytes: &[u8]) -> Result<Vec<Key>, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not a text file")?;
+    let mut keys = Vec::new();
+    for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let wrong = |why: &str| format!("line {number}: {why}");
+        let upper = Zeroizing::new(line.to_ascii_uppercase());
+        keys.push(match () {
+            () if upper.starts_with("AGE-SECRET-KEY-1") => age::x25519::Identity::from_str(line)
+                .map(Key::X25519)
+                .map_err(|_| wrong("a damaged AGE-SECRET-KEY-1…"))?,
+            () if upper.starts_with("AGE-SECRET-KEY-PQ-1") => {
+                return Err(wrong("hybrid keys (AGE-SECRET-KEY-PQ-1…) are not supported here"));
+            }
+            () if upper.starts_with("AGE-PLUGIN-") => age::plugin::Identity::from_str(&upper)
+                .map(Key::Plugin)
+                .map_err(|_| wrong("a damaged AGE-PLUGIN-…"))?,
+            () => {
+                return Err(wrong(
+                    "no identity: expected AGE-SECRET-KEY-1…, AGE-PLUGIN-… or a comment",
+                ));
+            }
+        });
+    }
+    match keys.is_empty() {
+        true => Err("it holds no AGE-SECRET-KEY-1… line".into()),
+        false => Ok(keys),
+    }
+}
+
+impl Key {
+    fn public(&self) -> PublicKey {
+        let (kind, recipient) = match self {
+            Self::X25519(key) => ("X25519".to_owned(), Some(key.to_public().to_string())),
+            Self::Ssh { public, .. } => (kind_of_ssh(public), Some(public.clone())),
+            Self::Plugin(key) => (format!("plugin {}", key.plugin()), None),
+        };
+        PublicKey { kind, recipient }
+    }
+}
+
+/// Tries the keys that ask nobody.
+fn unwrap_quietly(keys: &[Key], stanzas: &[Stanza], failures: &mut Vec<DecryptError>) -> Option<FileKey> {
+    for key in keys {
+        let unwrapped = match key {
+            Key::X25519(key) => key.unwrap_stanzas(stanzas),
+            Key::Ssh { identity, .. } => identity.unwrap_stanzas(stanzas),
+            Key::Plugin(_) => None,
+        };
+        match unwrapped {
+            Some(Ok(key)) => return Some(key),
+            Some(Err(e)) => failures.push(DecryptError::Broken(one_line(&e))),
+            None => {}
+        }
+    }
+    None
+}
+
+/// Tries the keys that plugins have, those of one plugin together.
+fn unwrap_by_plugins(
+    keys: &[Key],
+    stanzas: &[Stanza],
+    ask: &Asker,
+    failures: &mut Vec<DecryptError>,
+) -> Option<FileKey> {
+    let identities: Vec<age::plugin::Identity> = keys
+        .iter()
+        .filter_map(|key| match key {
+            Key::Plugin(key) => Some(key.clone()),
+            _ => None,
+        })
+        .collect();
+    let mut names: Vec<&str> = identities.iter().map(age::plugin::Identity::plugin).collect();
+    names.sort_unstable();
+    names.dedup();
+    let foreign = |kind: &str| !["X25519", "ssh-ed25519", "ssh-rsa", "mlkem768x25519"].contains(&kind);
+    for name in names {
+        let _talking = one_at_a_time();
+        match IdentityPluginV1::new(name, &identities, Callbacks(ask.clone())) {
+            Ok(plugin) => match plugin.unwrap_stanzas(stanzas) {
+                Some(Ok(key)) => return Some(key),
+                Some(Err(e)) => failures.push(DecryptError::Locked(format!("age-plugin-{name}: {}", one_line(&e)))),
+                None => {}
+            },
+            // It is missed only where it may have helped.
+            Err(why)
+                if stanzas
+                    .iter()
+                    .any(|stanza| foreign(&stanza.tag) && !is_grease(&stanza.tag)) =>
+            {
+                failures.push(DecryptError::Locked(missing_plugin(&why)));
+            }
+            Err(_) => {}
+        }
+    }
+    None
+}
+
+impl LockedSsh {
+    fn unwrap(&self, stanzas: &[Stanza], name: &str, ask: &Asker, failures: &mut Vec<DecryptError>) -> Option<FileKey> {
+        let (kind, key) = self.public.split_once(' ')?;
+        let tag = STANDARD_NO_PAD.encode(&Digest::of(&STANDARD.decode(key).ok()?).as_bytes()[..4]);
+        if !stanzas
+            .iter()
+            .any(|stanza| stanza.tag == kind && stanza.args.first() == Some(&tag))
+        {
+            return None;
+        }
+        let unlocked = self.unlocked.get(|| {
+            let passphrase = asked_for(name, ask)?;
+            let key = self
+                .key
+                .decrypt(passphrase)
+                .map_err(|_| format!("{name}: {WRONG_PASSPHRASE}"))?;
+            Ok(Key::Ssh {
+                identity: Box::new(key.into()),
+                public: self.public.clone(),
+            })
+        });
+        match unlocked {
+            Ok(key) => unwrap_quietly(std::slice::from_ref(&key), stanzas, failures),
+            Err(why) => {
+                failures.push(DecryptError::Locked(why));
+                None
+            }
+        }
+    }
+}
+
+impl LockedFile {
+    fn keys(&self, name: &str, ask: &Asker) -> Result<Arc<Vec<Key>>, String> {
+        self.unlocked.get(|| {
+            let mut identity = age::scrypt::Identity::new(asked_for(name, ask)?);
+            identity.set_max_work_factor(MAX_WORK_FACTOR);
+            let failed = |e: &dyn std::fmt::Display| format!("{name}: {}", one_line(&e));
+            let decryptor = age::Decryptor::new_buffered(dearmoured(&self.bytes[..])).map_err(|e| failed(&e))?;
+            let reader = decryptor
+                .decrypt(std::iter::once(&identity as &dyn age::Identity))
+                .map_err(|e| match e {
+                    age::DecryptError::DecryptionFailed => format!("{name}: {WRONG_PASSPHRASE}"),
+                    e => failed(&e),
+                })?;
+            // Room for all of it at once: what a vector leaves behind when it grows is not wiped.
+            let mut text = Zeroizing::new(Vec::with_capacity(self.bytes.len()));
+            reader.take(MAX_FILE).read_to_end(&mut text).map_err(|e| failed(&e))?;
+            keys_of(&text).map_err(|why| format!("{name}: {why}"))
+        })
+    }
+
+    fn unwrap(&self, stanzas: &[Stanza], name: &str, ask: &Asker, failures: &mut Vec<DecryptError>) -> Option<FileKey> {
+        // Such a file holds no SSH keys.
+        let may_fit = |stanza: &Stanza| !["ssh-ed25519", "ssh-rsa"].contains(&&*stanza.tag) && !is_grease(&stanza.tag);
+        if !stanzas.iter().any(may_fit) {
+            return None;
+        }
+        match self.keys(name, ask) {
+            Ok(keys) => {
+                unwrap_quietly(&keys, stanzas, failures).or_else(|| unwrap_by_plugins(&keys, stanzas, ask, failures))
+            }
+            Err(why) => {
+                failures.push(DecryptError::Locked(why));
+                None
+            }
+        }
+    }
+}
+
+fn asked_for(name: &str, ask: &Asker) -> Result<age::secrecy::SecretString, String> {
+    let _talking = one_at_a_time();
+    passphrase(ask, &format!("Passphrase of {name}")).ok_or_else(|| format!("{name}: {NO_PASSPHRASE}"))
+}
+
+fn kind_of_ssh(public: &str) -> String {
+    public.split(' ').next().unwrap_or_default().to_owned()
+}

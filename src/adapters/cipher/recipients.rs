@@ -1,0 +1,189 @@
+//! Recipients: those to whom something is encrypted, of every kind that age knows.
+
+use std::str::FromStr;
+
+use age::plugin::RecipientPluginV1;
+use age::ssh::ParseRecipientKeyError;
+
+use super::EncryptError;
+use super::ask::{Asker, Callbacks, one_at_a_time};
+use super::encrypt::said_of;
+
+/// A set of recipients: their order and repetitions do not matter.
+pub struct Recipients {
+    keys: Vec<Key>,
+    names: Vec<String>,
+    ask: Asker,
+}
+
+enum Key {
+    X25519(age::x25519::Recipient),
+    Tag(age::tag::Recipient),
+    TagPq(Box<age::tagpq::Recipient>),
+    Ssh(age::ssh::Recipient),
+    Plugin(age::plugin::Recipient),
+}
+
+impl Recipients {
+    /// Parses recipients; the offending one, fit to be shown, and the reason if one is none.
+    ///
+    /// `age1…` (X25519), `age1tag1…`, `age1tagpq1…`, `age1<plugin>1…`, `ssh-ed25519 …`, `ssh-rsa …`; what stands behind an
+    /// SSH key is a comment.
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, ask: &Asker) -> Result<Self, (String, String)> {
+        let mut keys = Vec::new();
+        for text in texts {
+            let text = text.trim();
+            let key = Key::parse(text).map_err(|why| match is_secret(text) {
+                true => ("a secret key".to_owned(), why),
+                false => (text.to_owned(), why),
+            })?;
+            keys.push((key.name(), key));
+        }
+        keys.sort_by(|a, b| a.0.cmp(&b.0));
+        keys.dedup_by(|a, b| a.0 == b.0);
+        let (names, keys) = keys.into_iter().unzip();
+        let ask = ask.clone();
+        Ok(Self { keys, names, ask })
+    }
+
+    /// Returns the recipients as text, sorted, without duplicates and comments.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Returns the types, sorted, of the stanzas that a header for these recipients has, one for each recipient, grease left
+    /// out; none where a plugin decides.
+    pub fn stanza_kinds(&self) -> Option<Vec<String>> {
+        let kinds = self.keys.iter().map(|key| match key {
+            Key::X25519(_) => Some("X25519".to_owned()),
+            Key::Tag(_) => Some("p256tag".to_owned()),
+            Key::TagPq(_) => Some("mlkem768p256tag".to_owned()),
+            Key::Ssh(age::ssh::Recipient::SshRsa(..)) => Some("ssh-rsa".to_owned()),
+            Key::Ssh(age::ssh::Recipient::SshEd25519(..)) => Some("ssh-ed25519".to_owned()),
+            Key::Plugin(_) => None,
+        });
+        let mut kinds: Vec<String> = kinds.collect::<Option<_>>()?;
+        kinds.sort();
+        Some(kinds)
+    }
+
+    /// Hands each recipient to the crate, those of one plugin together.
+    pub(super) fn with_each<T>(
+        &self,
+        wrap: impl FnOnce(&mut dyn Iterator<Item = &dyn age::Recipient>) -> Result<T, age::EncryptError>,
+    ) -> Result<T, EncryptError> {
+        let plugged: Vec<age::plugin::Recipient> = self
+            .keys
+            .iter()
+            .filter_map(|key| match key {
+                Key::Plugin(key) => Some(key.clone()),
+                _ => None,
+            })
+            .collect();
+        let mut names: Vec<&str> = plugged.iter().map(age::plugin::Recipient::plugin).collect();
+        names.sort_unstable();
+        names.dedup();
+        let plugins = names
+            .into_iter()
+            .map(|name| RecipientPluginV1::new(name, &plugged, &[], Callbacks(self.ask.clone())))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|why| EncryptError::Cipher(super::encrypt::missing_plugin(&why)))?;
+        let native = self.keys.iter().filter_map(|key| match key {
+            Key::X25519(key) => Some(key as &dyn age::Recipient),
+            Key::Tag(key) => Some(key),
+            Key::TagPq(key) => Some(key.as_ref()),
+            Key::Ssh(key) => Some(key),
+            Key::Plugin(_) => None,
+        });
+        let talking = (!plugins.is_empty()).then(one_at_a_time);
+        let mut each = native.chain(plugins.iter().map(|plugin| plugin as &dyn age::Recipient));
+        let wrapped = wrap(&mut each).map_err(|e| EncryptError::Cipher(said_of(&e)));
+        drop(talking);
+        wrapped
+    }
+}
+
+/// Returns whether text looks like a secret key, or a part of one, which must not be repeated in any message.
+pub fn is_secret(text: &str) -> bool {
+    let upper = text.to_ascii_uppercase();
+    ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN", "PRIVATE KEY"]
+        .iter()
+        .any(|mark| upper.contains(mark))
+}
+
+impl Key {
+    fn parse(text: &str) -> Result<Self, String> {
+        if is_secret(text) {
+            return Err("this is a secret key, not a recipient: its public key is (git pack key public FILE)".into());
+        }
+        match text
+            .split_once("1")
+            .map(|(start, _)| start.to_ascii_lowercase())
+            .as_deref()
+        {
+            Some("age") => Self::parse_age(text),
+            _ if text.contains(' ') || text.contains('\t') => parse_ssh(text),
+            _ => Err("expected a recipient: age1…, ssh-ed25519 …, ssh-rsa …".into()),
+        }
+    }
+
+    fn parse_age(text: &str) -> Result<Self, String> {
+        let expected = |why: &str| format!("expected an age recipient (age1…): {why}");
+        let human = text
+            .rsplit_once('1')
+            .map_or("", |(human, _)| human)
+            .to_ascii_lowercase();
+        match human.as_str() {
+            "age" => age::x25519::Recipient::from_str(text)
+                .map(Self::X25519)
+                .map_err(expected),
+            "age1tag" => age::tag::Recipient::from_str(text).map(Self::Tag).map_err(expected),
+            "age1tagpq" => age::tagpq::Recipient::from_str(text)
+                .map(|key| Self::TagPq(Box::new(key)))
+                .map_err(expected),
+            "age1pq" => Err("hybrid recipients (age1pq1…) are not supported here: age1tagpq1… are".into()),
+            _ => {
+                let lower = text.to_ascii_lowercase();
+                age::plugin::Recipient::from_str(&lower)
+                    .map(Self::Plugin)
+                    .map_err(expected)
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::X25519(key) => key.to_string(),
+            Self::Tag(key) => key.to_string(),
+            Self::TagPq(key) => key.to_string(),
+            Self::Ssh(key) => key.to_string(),
+            Self::Plugin(key) => key.to_string(),
+        }
+    }
+}
+
+fn parse_ssh(text: &str) -> Result<Key, String> {
+    let mut words = text.split_ascii_whitespace();
+    let (kind, base64) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let line = format!("{kind} {base64}");
+    let key = age::ssh::Recipient::from_str(&line).map_err(|why| match why {
+        ParseRecipientKeyError::RsaModulusTooSmall => "this RSA key is too weak: it has less than 2048 bits".to_owned(),
+        ParseRecipientKeyError::RsaModulusTooLarge => "this RSA key has more bits than are supported".to_owned(),
+        _ if is_ssh_type(kind) && !["ssh-ed25519", "ssh-rsa"].contains(&kind) => {
+            format!("{kind} keys cannot be encrypted to: use ssh-ed25519, ssh-rsa or age1…")
+        }
+        ParseRecipientKeyError::Unsupported(kind) => {
+            format!("{kind} keys cannot be encrypted to: use ssh-ed25519, ssh-rsa or age1…")
+        }
+        _ => "expected a recipient: age1…, ssh-ed25519 …, ssh-rsa …".to_owned(),
+    })?;
+    // The crate stops reading where the key ends, and what is glued to it would go unnoticed.
+    match key.to_string().trim_end_matches('=') == line.trim_end_matches('=') {
+        true => Ok(Key::Ssh(key)),
+        false => Err("this SSH public key is damaged".into()),
+    }
+}
+
+fn is_ssh_type(kind: &str) -> bool {
+    kind.starts_with("ssh-") || kind.starts_with("ecdsa-sha2-") || kind.starts_with("sk-")
+}

@@ -1,0 +1,100 @@
+//! Changing who can open an age file without touching its payload: the same file key, in a new header.
+
+use std::collections::HashSet;
+use std::io::{BufReader, Cursor, Read};
+
+use age::secrecy::ExposeSecret;
+use age_core::format::{FileKey, Stanza};
+use age_core::primitives::hkdf;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::open::{Opener, copy_of};
+use super::structure::Head;
+use super::{DecryptError, EncryptError, Identities, Recipients};
+use crate::format::digest::hmac_sha256;
+
+/// A new header for an old payload.
+pub struct Rewrapped {
+    /// The new header, and behind it the nonce that the payload has.
+    pub header: Vec<u8>,
+    /// Bytes of the old header and the nonce; behind them begins the payload.
+    pub old_header_bytes: u64,
+}
+
+/// Why no new header was made.
+#[derive(Debug)]
+pub enum RewrapError {
+    /// The old one was not opened.
+    Opening(DecryptError),
+    /// The new one could not be made.
+    Sealing(EncryptError),
+}
+
+/// Unwraps the file key of an age file that is not armoured, and wraps it for `recipients`.
+///
+/// Whoever could open the file has its key, and so can still open the payload wherever it is.
+pub fn rewrap(identities: &Identities, input: impl Read, recipients: &Recipients) -> Result<Rewrapped, RewrapError> {
+    let old = Head::read(&mut BufReader::new(input)).map_err(|e| RewrapError::Opening(e.into()))?;
+    let opener = Opener::of(identities);
+    opener
+        .open(|opener| age::Decryptor::new_buffered(Cursor::new(&old.bytes))?.decrypt(std::iter::once(opener)))
+        .map_err(RewrapError::Opening)?;
+    let key = opener.file_key().expect("what was opened has a file key");
+    let header = header_for(&key, recipients, old.nonce()).map_err(RewrapError::Sealing)?;
+    prove(&header, &key).map_err(|why| RewrapError::Sealing(EncryptError::Cipher(why)))?;
+    Ok(Rewrapped {
+        header,
+        old_header_bytes: old.bytes.len() as u64,
+    })
+}
+
+/// Has the crate make a header whose stanzas wrap `key`, and gives it the MAC that belongs to it.
+fn header_for(key: &FileKey, recipients: &Recipients, nonce: &[u8]) -> Result<Vec<u8>, EncryptError> {
+    let encryptor = recipients.with_each(|each| {
+        let wrapping: Vec<Wrapping> = each.map(|recipient| Wrapping { recipient, key }).collect();
+        age::Encryptor::with_recipients(wrapping.iter().map(|each| each as &dyn age::Recipient))
+    })?;
+    let mut made = Vec::new();
+    drop(encryptor.wrap_output(&mut made).map_err(EncryptError::Writing)?);
+    let head = Head::read(&mut made.as_slice())
+        .map_err(|_| EncryptError::Cipher("the new header is not one that can be read back".into()))?;
+    made.truncate(head.authenticated);
+    let mac_key = Zeroizing::new(hkdf(&[], b"header", key.expose_secret()));
+    let mac = hmac_sha256(mac_key.as_slice(), &made);
+    made.extend_from_slice(format!(" {}\n", STANDARD_NO_PAD.encode(mac)).as_bytes());
+    made.extend_from_slice(nonce);
+    Ok(made)
+}
+
+/// Proves, by the crate, that `header` is one and that its MAC is that of `key`.
+fn prove(header: &[u8], key: &FileKey) -> Result<(), String> {
+    let wrong = |why: String| format!("the new header does not hold: {why}");
+    Head::read(&mut &header[..]).map_err(|_| wrong("it cannot be read back".into()))?;
+    age::Decryptor::new_buffered(header)
+        .and_then(|decryptor| decryptor.decrypt(std::iter::once(&Known(key) as &dyn age::Identity)))
+        .map(drop)
+        .map_err(|e| wrong(super::one_line(&e)))
+}
+
+/// A recipient that wraps our file key instead of the one that the crate made.
+struct Wrapping<'a> {
+    recipient: &'a dyn age::Recipient,
+    key: &'a FileKey,
+}
+
+impl age::Recipient for Wrapping<'_> {
+    fn wrap_file_key(&self, _: &FileKey) -> Result<(Vec<Stanza>, HashSet<String>), age::EncryptError> {
+        self.recipient.wrap_file_key(self.key)
+    }
+}
+
+/// An identity that knows the file key.
+struct Known<'a>(&'a FileKey);
+
+impl age::Identity for Known<'_> {
+    fn unwrap_stanza(&self, _: &Stanza) -> Option<Result<FileKey, age::DecryptError>> {
+        Some(Ok(copy_of(self.0)))
+    }
+}

@@ -1,0 +1,347 @@
+//! The structure of an age file, as far as it can be judged without a key (c2sp.org/age).
+//!
+//! The crate reads headers of old that the specification rules out, and looks into a stanza only with a fitting key. So the
+//! header is parsed here, strictly, and every stanza of a known type must have the shape of one.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::sync::LazyLock;
+
+use age::Identity;
+use age_core::format::Stanza;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use super::MAX_WORK_FACTOR;
+use super::armour::dearmoured;
+use crate::format::sealed::{SealHeader, is_chunked};
+
+/// The most bytes an age header may have here: some thousand recipients. Parsing a longer one would take too long.
+pub const MAX_HEADER: usize = 512 << 10;
+
+const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
+const NONCE: usize = 16;
+const MAC: usize = 32;
+/// Characters of a full line of a stanza's body.
+const COLUMNS: usize = 64;
+/// Bytes of a wrapped file key: the key, and the cipher's tag.
+const WRAPPED_KEY: usize = 32;
+
+/// A header and the payload's nonce behind it.
+pub(super) struct Head {
+    /// The bytes, from the version line to the nonce.
+    pub(super) bytes: Vec<u8>,
+    /// The stanzas, in order.
+    pub(super) stanzas: Vec<Stanza>,
+    /// How many of the bytes the MAC is of: up to `---` and with it.
+    pub(super) authenticated: usize,
+}
+
+/// Why no header was read.
+pub(super) enum HeadError {
+    /// The input could not be read.
+    Io(io::Error),
+    /// It is none.
+    Broken(String),
+}
+
+impl From<io::Error> for HeadError {
+    fn from(e: io::Error) -> Self {
+        // What is cut short or wrongly armoured is a matter of form.
+        match e.kind() {
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
+                Self::Broken(format!("it is not an age file: {}", super::one_line(&e)))
+            }
+            _ => Self::Io(e),
+        }
+    }
+}
+
+impl From<&str> for HeadError {
+    fn from(why: &str) -> Self {
+        Self::Broken(why.to_owned())
+    }
+}
+
+impl Head {
+    /// Reads header and nonce and not a byte more, and checks all that can be checked without a key.
+    pub(super) fn read(input: &mut impl BufRead) -> Result<Self, HeadError> {
+        let mut bytes = Vec::new();
+        let mut stanzas: Vec<Stanza> = Vec::new();
+        next_line(input, &mut bytes)?;
+        if bytes != VERSION_LINE {
+            return Err(match bytes.starts_with(b"age-encryption.org/") {
+                true => "it is an age file of another version than v1".into(),
+                false => "it is not an age file".into(),
+            });
+        }
+        let mut line = next_line(input, &mut bytes)?;
+        let authenticated = loop {
+            if bytes[line..].starts_with(b"---") {
+                break line + 3;
+            }
+            let (tag, args) = stanza_line(&bytes[line..])?;
+            let mut body = Vec::new();
+            loop {
+                line = next_line(input, &mut bytes)?;
+                let text = &bytes[line..bytes.len() - 1];
+                let decoded = STANDARD_NO_PAD.decode(text).ok().filter(|_| text.len() <= COLUMNS);
+                body.extend(decoded.ok_or("the body of a stanza is not base64 of 64 columns")?);
+                if text.len() < COLUMNS {
+                    break;
+                }
+            }
+            stanzas.push(Stanza { tag, args, body });
+            line = next_line(input, &mut bytes)?;
+        };
+        let mac = bytes[line..bytes.len() - 1]
+            .strip_prefix(b"--- ")
+            .and_then(|mac| STANDARD_NO_PAD.decode(mac).ok());
+        if mac.is_none_or(|mac| mac.len() != MAC) {
+            return Err("the line of the header's MAC is not one".into());
+        }
+        if stanzas.is_empty() {
+            return Err("its header names no recipient".into());
+        }
+        let mut nonce = [0; NONCE];
+        input.read_exact(&mut nonce).map_err(|e| match e.kind() {
+            io::ErrorKind::UnexpectedEof => HeadError::from("it ends within the payload's nonce"),
+            _ => e.into(),
+        })?;
+        bytes.extend_from_slice(&nonce);
+        for stanza in &stanzas {
+            check(stanza, stanzas.len())
+                .map_err(|why| HeadError::Broken(format!("its {} stanza {why}", stanza.tag)))?;
+        }
+        Ok(Self {
+            bytes,
+            stanzas,
+            authenticated,
+        })
+    }
+
+    /// Returns the payload's nonce.
+    pub(super) fn nonce(&self) -> &[u8] {
+        &self.bytes[self.bytes.len() - NONCE..]
+    }
+
+    /// Returns the stanza types, in order.
+    pub(super) fn kinds(&self) -> Vec<String> {
+        self.stanzas.iter().map(|stanza| stanza.tag.clone()).collect()
+    }
+}
+
+/// Appends a line, with its end, to `bytes`; returns where it begins.
+fn next_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> Result<usize, HeadError> {
+    let start = bytes.len();
+    let left = MAX_HEADER - start;
+    input.take(left as u64).read_until(b'\n', bytes)?;
+    match bytes.last() {
+        Some(b'\n') if bytes.len() > start => Ok(start),
+        _ if bytes.len() - start == left => Err("its header is longer than 512 KiB".into()),
+        _ => Err("it ends within the header".into()),
+    }
+}
+
+/// Parses `-> type argument…`.
+fn stanza_line(line: &[u8]) -> Result<(String, Vec<String>), HeadError> {
+    let words = line.strip_prefix(b"-> ").ok_or("a line of its header is not one")?;
+    let text = std::str::from_utf8(&words[..words.len() - 1]).map_err(|_| "a line of its header is not text")?;
+    let mut words = text.split(' ').map(
+        |word| match word.bytes().all(|b| b.is_ascii_graphic()) && !word.is_empty() {
+            true => Ok(word.to_owned()),
+            false => Err(HeadError::from(
+                "a line of its header has an empty or unprintable argument",
+            )),
+        },
+    );
+    let tag = words.next().unwrap_or(Err("a stanza has no type".into()))?;
+    Ok((tag, words.collect::<Result<_, _>>()?))
+}
+
+/// Returns whether a stanza of this type is there only so that readers stay tolerant of types that they do not know.
+pub fn is_grease(kind: &str) -> bool {
+    kind == "grease" || kind.ends_with("-grease")
+}
+
+/// Checks the shape of a stanza whose type is known; what is not known may have any.
+fn check(stanza: &Stanza, of: usize) -> Result<(), &'static str> {
+    let args: Vec<&str> = stanza.args.iter().map(String::as_str).collect();
+    match stanza.tag.as_str() {
+        "X25519" => {
+            let [share] = args[..] else {
+                return Err("has not one argument");
+            };
+            ensure_share(share)?;
+        }
+        "scrypt" => {
+            if of != 1 {
+                return Err("stands beside others, so that not only the passphrase opens it");
+            }
+            let [salt, factor] = args[..] else {
+                return Err("has not two arguments");
+            };
+            ensure_length(salt, 16)?;
+            let digits = factor.bytes().all(|b| b.is_ascii_digit()) && !factor.starts_with('0');
+            match factor.parse::<u8>() {
+                Ok(factor) if digits && factor <= MAX_WORK_FACTOR => {}
+                Ok(_) if digits => return Err("has a work factor above 22"),
+                _ => return Err("has a work factor that is no number"),
+            }
+        }
+        "ssh-ed25519" => {
+            let [tag, share] = args[..] else {
+                return Err("has not two arguments");
+            };
+            ensure_length(tag, 4)?;
+            ensure_share(share)?;
+        }
+        "ssh-rsa" => {
+            let [tag] = args[..] else {
+                return Err("has not one argument");
+            };
+            ensure_length(tag, 4)?;
+            // As long as the key's modulus, from the weakest that anybody ever used to the longest that anybody makes.
+            return match (64..=2048).contains(&stanza.body.len()) {
+                true => Ok(()),
+                false => Err("has a body of another length than an RSA key's"),
+            };
+        }
+        "mlkem768x25519" => {
+            let [encapsulation] = args[..] else {
+                return Err("has not one argument");
+            };
+            let bytes = ensure_length(encapsulation, 1088 + 32)?;
+            ensure_share(&STANDARD_NO_PAD.encode(&bytes[1088..]))?;
+        }
+        "p256tag" | "mlkem768p256tag" => {
+            let [tag, encapsulation] = args[..] else {
+                return Err("has not two arguments");
+            };
+            ensure_length(tag, 4)?;
+            let before = if stanza.tag == "p256tag" { 0 } else { 1088 };
+            // A point that is not compressed begins with a 4.
+            if ensure_length(encapsulation, before + 65)?[before] != 4 {
+                return Err("has a share that is no point");
+            }
+        }
+        _ => return Ok(()),
+    }
+    match stanza.body.len() == WRAPPED_KEY {
+        true => Ok(()),
+        false => Err("has a body of another length than 32 bytes"),
+    }
+}
+
+fn ensure_length(argument: &str, length: usize) -> Result<Vec<u8>, &'static str> {
+    let bytes = STANDARD_NO_PAD
+        .decode(argument)
+        .map_err(|_| "has an argument that is not base64")?;
+    match bytes.len() == length {
+        true => Ok(bytes),
+        false => Err("has an argument of the wrong length"),
+    }
+}
+
+/// Refuses what is no share of X25519, or one of low order, with which the shared secret is zero whatever the key.
+///
+/// The crate does so for any key, so one that nobody has serves.
+fn ensure_share(argument: &str) -> Result<(), &'static str> {
+    static NOBODY: LazyLock<age::x25519::Identity> = LazyLock::new(age::x25519::Identity::generate);
+    ensure_length(argument, 32)?;
+    let stanza = Stanza {
+        tag: "X25519".into(),
+        args: vec![argument.to_owned()],
+        body: vec![0; WRAPPED_KEY],
+    };
+    match NOBODY.unwrap_stanza(&stanza) {
+        None => Ok(()),
+        Some(_) => Err("has a share of low order"),
+    }
+}
+
+/// Reads the header of an age file without a key: its stanza types, payload nonce and length, or why it has none.
+///
+/// Whether the header is authentic cannot be seen without a key.
+pub fn header(input: impl Read) -> Result<SealHeader, String> {
+    match Head::read(&mut BufReader::new(input)) {
+        Ok(head) => Ok(SealHeader {
+            stanzas: head.kinds(),
+            nonce: STANDARD_NO_PAD.encode(head.nonce()),
+            bytes: head.bytes.len() as u64,
+        }),
+        Err(HeadError::Broken(why)) => Err(why),
+        Err(HeadError::Io(e)) => Err(e.to_string()),
+    }
+}
+
+/// Returns whether bytes begin with the whole header of an age file, armoured or not.
+pub fn has_header(head: &[u8]) -> bool {
+    header(dearmoured(head)).is_ok()
+}
+
+/// Reads an age file to its end, armoured or not, and tells whether header, stanzas and payload length are those of one:
+/// why not, if they are not.
+///
+/// An error is one of reading. Whether it is authentic cannot be seen without a key.
+pub fn examine_seal(input: &mut dyn Read) -> io::Result<Result<(), String>> {
+    let mut source = Source {
+        inner: input,
+        failed: None,
+    };
+    let verdict = {
+        let mut plain = dearmoured(&mut source);
+        let mut counted = Counted {
+            inner: &mut plain,
+            count: 0,
+        };
+        match header(&mut counted) {
+            Err(why) => Err(why),
+            Ok(seal) => match io::copy(&mut counted, &mut io::sink()) {
+                Err(e) => Err(e.to_string()),
+                Ok(_) => match is_chunked(counted.count.saturating_sub(seal.bytes)) {
+                    true => Ok(()),
+                    false => Err("no payload has this length".into()),
+                },
+            },
+        }
+    };
+    // Whatever the cipher made of it: what could not be read was not judged, and the stream is read to its end.
+    let drained = io::copy(&mut source, &mut io::sink());
+    match source.failed {
+        Some(e) => Err(e),
+        None => drained.map(|_| verdict),
+    }
+}
+
+/// Remembers an error of reading, which the cipher would take for one of format.
+struct Source<'a> {
+    inner: &'a mut dyn Read,
+    failed: Option<io::Error>,
+}
+
+impl Read for Source<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if let Some(e) = &self.failed {
+            return Err(io::Error::new(e.kind(), e.to_string()));
+        }
+        self.inner.read(buf).inspect_err(|e| {
+            if e.kind() != io::ErrorKind::Interrupted {
+                self.failed = Some(io::Error::new(e.kind(), e.to_string()));
+            }
+        })
+    }
+}
+
+/// Counts what is read.
+struct Counted<'a, R> {
+    inner: &'a mut R,
+    count: u64,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buf)?;
+        self.count += n as u64;
+        Ok(n)
+    }
+}

@@ -1,0 +1,45 @@
+//! Asking the person at the terminal.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use zeroize::Zeroizing;
+
+use crate::format::repo_path::shown;
+use crate::ops::Ask;
+
+/// The terminal that this process belongs to, if there is one.
+pub(super) struct Terminal;
+
+impl Ask for Terminal {
+    fn secret(&self, prompt: &str) -> Option<Zeroizing<String>> {
+        rpassword::prompt_password(format!("{}: ", shown(prompt.as_bytes())))
+            .ok()
+            .map(Zeroizing::new)
+    }
+
+    fn text(&self, prompt: &str) -> Option<String> {
+        if !io::stdin().is_terminal() {
+            return None;
+        }
+        // There is nobody left to tell if the question cannot be written.
+        drop(write!(anstream::stderr(), "{}: ", shown(prompt.as_bytes())));
+        let mut line = String::new();
+        match io::stdin().lock().read_line(&mut line) {
+            Ok(1..) => Some(line.trim_end_matches(['\r', '\n']).to_owned()),
+            _ => None,
+        }
+    }
+
+    fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool> {
+        let answers = format!("{message} (y: {yes}, n: {})", no.unwrap_or("no"));
+        match self.text(&answers)?.trim() {
+            "y" | "Y" | "yes" => Some(true),
+            "n" | "N" | "no" => Some(false),
+            _ => None,
+        }
+    }
+
+    fn tell(&self, message: &str) {
+        drop(writeln!(anstream::stderr(), "{}", shown(message.as_bytes())));
+    }
+}
