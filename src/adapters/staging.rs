@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -18,10 +18,20 @@ const PREFIX: &str = ".git-pack-staging-";
 pub struct Staging {
     directory: PathBuf,
     root: PathBuf,
+    access: Access,
     /// Parents of the output that did not exist before, outermost first.
     made: Vec<PathBuf>,
     /// Open and locked for as long as this process lives.
     _lock: File,
+}
+
+/// Who may read what is staged, once it is published.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Whoever the umask lets.
+    Shared,
+    /// Its owner alone.
+    Private,
 }
 
 /// What may stand at the output when it is published.
@@ -36,7 +46,7 @@ pub enum Publish {
 impl Staging {
     /// Makes a staging directory on the file system of `output`, creating that path's parents, and clears what dead
     /// processes left there.
-    pub fn beside(output: &Path) -> Result<Self> {
+    pub fn beside(output: &Path, access: Access) -> Result<Self> {
         let beside = parent(output);
         let mut made: Vec<PathBuf> = beside
             .ancestors()
@@ -56,10 +66,13 @@ impl Staging {
                 let staging = Self {
                     directory,
                     root,
+                    access,
                     made,
                     _lock: lock,
                 };
-                std::fs::create_dir(&staging.root).map_err(Refusal::io("creating", &staging.root))?;
+                staging
+                    .make_directories(&staging.root)
+                    .map_err(Refusal::io("creating", &staging.root))?;
                 // What a kill leaves in a work tree is nothing for git to add.
                 let ignore = staging.directory.join(".gitignore");
                 std::fs::write(&ignore, "*\n").map_err(Refusal::io("writing", &ignore))?;
@@ -80,13 +93,20 @@ impl Staging {
     /// Creates the file of a member, and its directories.
     pub fn create(&self, path: &MemberPath) -> Result<File> {
         let target = self.member(path);
-        let create = || OpenOptions::new().write(true).create_new(true).open(&target);
+        let create = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            if self.access == Access::Private {
+                options.mode(0o600);
+            }
+            options.open(&target)
+        };
         create()
             .or_else(|e| {
                 if e.kind() != io::ErrorKind::NotFound {
                     return Err(e);
                 }
-                std::fs::create_dir_all(parent(&target))?;
+                self.make_directories(parent(&target))?;
                 create()
             })
             .map_err(Refusal::io("writing", &target))
@@ -116,10 +136,19 @@ impl Staging {
     /// Writes a file at the pack's root whole, member or manifest.
     pub fn write_root(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let target = self.root.join(name);
-        std::fs::create_dir_all(parent(&target))
+        self.make_directories(parent(&target))
             .and_then(|()| OpenOptions::new().write(true).create_new(true).open(&target))
             .and_then(|mut file| file.write_all(bytes))
             .map_err(Refusal::io("writing", &target))
+    }
+
+    fn make_directories(&self, path: &Path) -> io::Result<()> {
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        if self.access == Access::Private {
+            builder.mode(0o700);
+        }
+        builder.create(path)
     }
 
     /// Syncs everything staged and renames it to `output`; from then on it stands there whole.
@@ -254,10 +283,10 @@ mod tests {
     fn dropping_leaves_nothing_and_publishing_leaves_the_pack_alone() {
         let temp = tempfile::tempdir().unwrap();
         let output = temp.path().join("a/b/pack");
-        drop(Staging::beside(&output).unwrap());
+        drop(Staging::beside(&output, Access::Shared).unwrap());
         assert_eq!(names(temp.path()), [] as [&str; 0]);
 
-        let staging = Staging::beside(&output).unwrap();
+        let staging = Staging::beside(&output, Access::Shared).unwrap();
         staging.write_root("d/f", b"x").unwrap();
         staging.publish(&output, Publish::New).unwrap();
         assert_eq!(names(&temp.path().join("a/b")), ["pack"]);
@@ -270,7 +299,7 @@ mod tests {
         let output = temp.path().join("pack");
         std::fs::create_dir(&output).unwrap();
         std::fs::write(output.join("mine"), "").unwrap();
-        let staging = Staging::beside(&output).unwrap();
+        let staging = Staging::beside(&output, Access::Shared).unwrap();
         assert!(matches!(
             staging.publish(&output, Publish::New),
             Err(Refusal::OutputExists { .. })
@@ -278,7 +307,7 @@ mod tests {
         assert_eq!(names(temp.path()), ["pack"]);
         assert_eq!(names(&output), ["mine"]);
 
-        let staging = Staging::beside(&output).unwrap();
+        let staging = Staging::beside(&output, Access::Shared).unwrap();
         staging.write_root("new", b"").unwrap();
         staging.publish(&output, Publish::Replace).unwrap();
         assert_eq!(names(temp.path()), ["pack"]);
@@ -288,9 +317,9 @@ mod tests {
     #[test]
     fn what_the_dead_left_is_cleared_and_what_the_living_hold_is_not() {
         let temp = tempfile::tempdir().unwrap();
-        let living = Staging::beside(&temp.path().join("one")).unwrap();
+        let living = Staging::beside(&temp.path().join("one"), Access::Shared).unwrap();
         std::fs::create_dir_all(temp.path().join(".git-pack-staging-dead/pack/x")).unwrap();
-        drop(Staging::beside(&temp.path().join("two")).unwrap());
+        drop(Staging::beside(&temp.path().join("two"), Access::Shared).unwrap());
         let living_name = living.directory.file_name().unwrap().to_str().unwrap();
         assert_eq!(names(temp.path()), [living_name]);
     }

@@ -25,6 +25,7 @@ use crate::ops::status::{self, Proof};
 use crate::ops::twins;
 use crate::ops::twins::protect::{ProtectRequest, protect};
 use crate::ops::twins::reveal::{RevealRequest, reveal};
+use crate::ops::verify::VerifyRequest;
 use crate::ops::{Context, diff, init, inspect, install, recipients, seal, state, verify};
 use account::Account;
 use args::{Arguments, Command, RecipientsCommand, ScanFormat};
@@ -224,7 +225,12 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             }
         }
         Command::Verify(args) => {
-            let report = verify::verify(ctx, &args.pack, args.rev.as_deref())?;
+            let request = VerifyRequest {
+                pack: args.pack,
+                rev: args.rev,
+                identities: Vec::new(),
+            };
+            let report = verify::verify(ctx, &request)?;
             match args.json {
                 true => output.out(&json::verify(&report)),
                 false => human::verified(output, &report),

@@ -8,13 +8,16 @@ pub mod identity;
 pub mod init;
 pub mod inspect;
 pub mod install;
+pub mod open;
 pub mod protection;
 pub mod recipients;
 pub mod scan;
 pub mod seal;
+pub mod sealed_pack;
 pub mod state;
 pub mod status;
 pub mod twins;
+pub mod unseal;
 pub mod verify;
 pub mod witness;
 

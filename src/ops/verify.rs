@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::adapters::cipher::{self, DecryptError, Identities};
+use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, Found, Look};
-use crate::adapters::{cipher, files};
+use crate::adapters::workers;
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
 use crate::format::manifest::{Declared, ManifestDocument};
@@ -15,16 +17,17 @@ use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
-use crate::format::sealed::{self, SealHeader, SealedArtifacts};
+use crate::format::sealed::{self, INDEX, Seal, SealHeader, SealedArtifacts};
 use crate::format::tree_meta::{self, DOCUMENTS, PACK_INFO, PROTECTED, REPO_STATE};
-use crate::ops::Context;
 use crate::ops::contents::examine_file;
 use crate::ops::state::{StateRequest, state_in};
+use crate::ops::unseal::{Unopened, named, unseal};
+use crate::ops::{Context, identity};
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
 use crate::rules::scan::Traits;
 use crate::rules::seals::{self, PlainMember, Seals};
 use crate::rules::state::{self as state_rules, PackState};
-use crate::rules::verify::{Fact, Facts, Findings, envelope};
+use crate::rules::verify::{Fact, Facts, FindingKind, Findings, envelope};
 
 /// What was found out about a pack.
 pub struct VerifyReport {
@@ -44,6 +47,8 @@ pub struct VerifyReport {
     pub repo_state: Option<RepoStateReport>,
     /// What it declares about its seals.
     pub sealed: Option<SealedArtifacts>,
+    /// Whether its seals were opened, too.
+    pub opened: bool,
 }
 
 /// The repository state that a pack carries.
@@ -58,15 +63,31 @@ pub struct RepoStateReport {
     pub compared_with: Option<ObjectId>,
 }
 
-/// Verifies the pack at `path`; with `rev`, also against that commit of the repository at the context's directory.
-pub fn verify(ctx: &Context, path: &Path, rev: Option<&str>) -> Result<VerifyReport> {
-    let root: PathBuf = ctx.cwd.join(path);
+/// What to verify, and against what.
+#[derive(Clone, Debug, Default)]
+pub struct VerifyRequest {
+    /// The pack's directory.
+    pub pack: PathBuf,
+    /// A commit of the repository at the context's directory to compare with.
+    pub rev: Option<String>,
+    /// Identity files; with any, every seal is opened, to nowhere.
+    pub identities: Vec<PathBuf>,
+}
+
+/// Verifies a pack.
+pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
+    let root = ctx.cwd.join(&request.pack);
+    // What cannot serve is refused before anything is read.
+    let identities = match request.identities.is_empty() {
+        true => None,
+        false => Some(identity::load(ctx, &request.identities)?),
+    };
     let Examined { mut report, state } = examine(&Source::Directory(&root))?;
-    if let Some(rev) = rev {
+    if let Some(rev) = &request.rev {
         let Some(pack) = state else {
             return Err(Refusal::usage(format!(
                 "--rev: {} carries no readable {}, so there is nothing to compare with a commit",
-                path.display(),
+                request.pack.display(),
                 tree_meta::REPO_STATE,
             )));
         };
@@ -75,7 +96,63 @@ pub fn verify(ctx: &Context, path: &Path, rev: Option<&str>) -> Result<VerifyRep
             repo_state.compared_with = Some(commit);
         }
     }
+    if let Some(identities) = &identities {
+        open_seals(&root, identities, &mut report)?;
+    }
     Ok(report)
+}
+
+/// Opens every seal, to nowhere. Those that were found missing or tampered with already are said to be so once.
+fn open_seals(root: &Path, identities: &Identities, report: &mut VerifyReport) -> Result<()> {
+    report.opened = true;
+    let Some(document) = &report.sealed else { return Ok(()) };
+    let known: BTreeSet<&str> = report
+        .findings
+        .iter()
+        .filter(|finding| matches!(finding.kind, FindingKind::SealMissing(_) | FindingKind::SealTampered(_)))
+        .map(|finding| finding.path.as_str())
+        .collect();
+    let seals: Vec<&Seal> = document
+        .artifacts
+        .iter()
+        .map(|artifact| &artifact.seal)
+        .filter(|seal| !known.contains(seal.sealed_path.as_str()))
+        .collect();
+    let mut found: Vec<(String, String)> = Vec::new();
+    let opened = workers::map(
+        &seals,
+        || Ok(()),
+        |(), seal| {
+            judged(
+                unseal(root, seal, identities, std::io::sink()).map(drop),
+                &seal.sealed_path,
+                identities,
+            )
+        },
+    )?;
+    for (seal, why) in seals.iter().zip(opened) {
+        found.extend(why.map(|why| (seal.sealed_path.clone(), why)));
+    }
+    if document.index.is_some() && !known.contains(INDEX) {
+        let named = named(root, document, identities).map(drop);
+        found.extend(judged(named, INDEX, identities)?.map(|why| (INDEX.to_owned(), why)));
+    }
+    for (path, why) in found {
+        report.findings.add(path, FindingKind::SealUnopenable(why));
+    }
+    Ok(())
+}
+
+/// Returns why a seal is not what it should be. That a key could not be tried says nothing about the seal.
+fn judged(opened: Result<(), Unopened>, path: &str, identities: &Identities) -> Result<Option<String>> {
+    match opened {
+        Ok(()) => Ok(None),
+        Err(Unopened::Other(why)) => Ok(Some(why)),
+        Err(Unopened::Cipher(why @ (DecryptError::Locked(_) | DecryptError::Reading(_)))) => {
+            Err(identity::not_opened(why, path, identities))
+        }
+        Err(Unopened::Cipher(why)) => Ok(Some(why.to_string())),
+    }
 }
 
 /// Verifies the pack in a directory, by itself.
@@ -309,6 +386,7 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         findings,
         schemas_skipped,
         sealed,
+        opened: false,
     };
     Ok(Examined {
         report,

@@ -72,6 +72,8 @@ pub enum FindingKind {
     SealTampered(String),
     /// An `.age` member under `sealed/` that nothing declares.
     SealUndeclared,
+    /// A seal that the identities given do not open, or that does not hold what it should.
+    SealUnopenable(String),
     /// A plain member that the pack's own registry protects.
     PlaintextLeak(String),
     /// The pack's state and its members, or a commit, differ here.
@@ -117,6 +119,7 @@ impl FindingKind {
             Self::SealMissing(_) => "SEAL_MISSING",
             Self::SealTampered(_) => "SEAL_TAMPERED",
             Self::SealUndeclared => "SEAL_UNDECLARED",
+            Self::SealUnopenable(_) => "SEAL_UNOPENABLE",
             Self::PlaintextLeak(_) => "PLAINTEXT_LEAK",
             Self::RepoStateMismatch(_) => "REPO_STATE_MISMATCH",
             Self::CanonVersionMismatch(_) => "CANON_VERSION_MISMATCH",
@@ -151,6 +154,7 @@ impl FindingKind {
             | Self::SchemaViolation(what)
             | Self::SealMissing(what)
             | Self::SealTampered(what)
+            | Self::SealUnopenable(what)
             | Self::PlaintextLeak(what)
             | Self::RepoStateMismatch(what) => Some(what),
             _ => None,

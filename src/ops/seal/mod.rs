@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::adapters::files;
 use crate::adapters::git::Commit;
-use crate::adapters::staging::{Publish, Staging};
+use crate::adapters::staging::{Access, Publish, Staging};
 use crate::adapters::{pack_dir, seal_store::SealStore};
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
@@ -141,7 +141,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         Some(store) if plan.recipients.is_some() => Some(store.lock()?),
         _ => None,
     };
-    let staging = Staging::beside(&base)?;
+    let staging = Staging::beside(&base, Access::Shared)?;
     let staged = stage::stage(&staging, &plan)?;
     let finished = finalize::finalize(ctx, request, &staging, &plan, staged)?;
 
