@@ -7,6 +7,7 @@ pub mod identity;
 pub mod init;
 pub mod inspect;
 pub mod install;
+pub mod key;
 pub mod recipients;
 pub mod scan;
 pub mod seal;

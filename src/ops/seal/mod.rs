@@ -36,6 +36,8 @@ pub struct SealRequest {
     pub attach: Vec<PathBuf>,
     /// Recipients instead of the configured ones.
     pub recipients: Vec<String>,
+    /// Files that name recipients, beside them.
+    pub recipients_files: Vec<PathBuf>,
     /// The output directory instead of the default one.
     pub output: Option<PathBuf>,
     /// Whether another pack at the output is swapped for this one.
