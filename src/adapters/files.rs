@@ -147,6 +147,20 @@ pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Reads a file of at most `max` bytes, whatever it is: a link is followed, and a pipe is read.
+pub fn read_any(path: &Path, max: u64) -> Result<Vec<u8>> {
+    let file = File::open(path).map_err(Refusal::io("opening", path))?;
+    let mut bytes = Vec::new();
+    file.take(max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(Refusal::io("reading", path))?;
+    if bytes.len() as u64 > max {
+        let source = io::Error::other(format!("it has more than {max} bytes"));
+        return Err(Refusal::io("reading", path)(source));
+    }
+    Ok(bytes)
+}
+
 /// What came of reading a file that should be its owner's alone.
 pub enum Secret {
     /// There is nothing at the path.

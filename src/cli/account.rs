@@ -11,6 +11,7 @@ use crate::cli::output::words::without_password;
 use crate::format::repo_path::shown;
 use crate::format::witness::Input;
 use crate::ops::Context;
+use crate::ops::open::OpenReport;
 use crate::ops::seal::SealReport;
 use crate::ops::verify::VerifyReport;
 use crate::ops::witness::{Testimony, record};
@@ -48,6 +49,17 @@ impl Account {
                 }
                 "verify"
             }
+            Command::Open(args) => {
+                inputs.push(Input {
+                    path: name(&args.pack),
+                    hash: None,
+                    bytes: None,
+                });
+                if let Some(output) = &args.output {
+                    params.insert("output".into(), name(output).into());
+                }
+                "open"
+            }
             Command::Diff(args) => {
                 for pack in [&args.a, &args.b] {
                     inputs.push(Input {
@@ -84,6 +96,20 @@ impl Account {
     pub(super) fn verified(&mut self, report: &VerifyReport) {
         self.0.outcome = if report.findings.is_empty() { "OK" } else { "INVALID" }.into();
         self.0.pack_id = Some(report.pack_id.clone());
+        for input in &mut self.0.inputs {
+            input.hash = Some(report.manifest_hash.to_string());
+            input.bytes = Some(report.manifest_bytes);
+        }
+    }
+
+    /// Adds what came of opening. What was in there, it does not tell.
+    pub(super) fn opened(&mut self, report: &OpenReport) {
+        self.0.outcome = "OPENED".into();
+        self.0.pack_id = Some(report.pack_id.clone());
+        self.0.params.insert("artifact_count".into(), report.artifacts.into());
+        if let Some(output) = &report.output {
+            self.0.params.insert("output_dir".into(), name(output).into());
+        }
         for input in &mut self.0.inputs {
             input.hash = Some(report.manifest_hash.to_string());
             input.bytes = Some(report.manifest_bytes);

@@ -52,6 +52,8 @@ pub(super) enum Command {
     Seal(Seal),
     /// Verify a pack: integrity, closed set, seals, leaks
     Verify(Verify),
+    /// Open what is sealed in a pack
+    Open(Open),
     /// Compare two packs
     Diff(Diff),
     /// Show what is in a pack
@@ -60,6 +62,8 @@ pub(super) enum Command {
     Witness(Witness),
     /// List, add or remove those who can open what is sealed here
     Recipients(Recipients),
+    /// Make a key that opens, or show those that there are
+    Key(Key),
     /// Install the hooks that guard commit and push
     Install(Install),
     /// Remove them, and put back what was there before
@@ -103,6 +107,26 @@ pub(super) struct Protect {
     /// Seal over a twin that holds something else
     #[arg(long)]
     pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) keys: IdentityFlags,
+}
+
+/// The keys that open.
+#[derive(Args)]
+pub(super) struct IdentityFlags {
+    /// Open with this age identity file or SSH private key [default: GIT_PACK_IDENTITY, gitpack.identity, your own]
+    #[arg(long = "identity", short = 'i', value_name = "FILE")]
+    pub(super) identities: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) passphrase: PassphraseFlag,
+}
+
+/// What answers where a passphrase is asked for.
+#[derive(Args)]
+pub(super) struct PassphraseFlag {
+    /// Take the passphrase from the first line of this file [default: ask at the terminal]
+    #[arg(long, value_name = "FILE")]
+    pub(super) passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -113,6 +137,8 @@ pub(super) struct Reveal {
     /// Write over a plaintext that holds something else
     #[arg(long)]
     pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) keys: IdentityFlags,
 }
 
 #[derive(Args)]
@@ -258,7 +284,7 @@ pub(super) struct Seal {
     /// Seal this untracked file or directory into the tree pack as well
     #[arg(long, value_name = "PATH")]
     pub(super) attach: Vec<PathBuf>,
-    /// Seal to this recipient (age1…) instead of the configured ones
+    /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
     #[arg(long, short = 'r')]
     pub(super) recipient: Vec<String>,
     /// What stays in the clear: public seals all that is protected, internal only what is so everywhere
@@ -273,6 +299,9 @@ pub(super) struct Seal {
     /// Encrypt everything anew instead of keeping earlier ciphertexts
     #[arg(long)]
     pub(super) fresh: bool,
+    /// Seal to the recipients in this file, one a line, instead of the configured ones
+    #[arg(long, short = 'R', value_name = "FILE")]
+    pub(super) recipients_file: Vec<PathBuf>,
     /// The pack's directory [default: pack/<id> or _PACK_RUN/llm-pack-<scope>-<digest>]
     #[arg(long, short = 'o', value_name = "DIR")]
     pub(super) output: Option<PathBuf>,
@@ -297,6 +326,28 @@ pub(super) struct Verify {
     /// Print one JSON document (pack.verify.v0)
     #[arg(long)]
     pub(super) json: bool,
+    /// Open every seal as well, to nowhere, with this age identity file or SSH private key
+    #[arg(long = "identity", short = 'i', value_name = "FILE")]
+    pub(super) identities: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) passphrase: PassphraseFlag,
+}
+
+#[derive(Args)]
+pub(super) struct Open {
+    /// The pack's directory
+    pub(super) pack: PathBuf,
+    /// Artifacts to open, or directories of them [default: all]
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<String>,
+    /// A new directory for them [default: _PACK_RUN/open/<first 12 digits of the pack id>]
+    #[arg(long, short = 'o', value_name = "DIR", conflicts_with = "stdout")]
+    pub(super) output: Option<PathBuf>,
+    /// Write the one artifact that is named to standard output, and nothing else
+    #[arg(long)]
+    pub(super) stdout: bool,
+    #[command(flatten)]
+    pub(super) keys: IdentityFlags,
 }
 
 #[derive(Args)]
@@ -388,13 +439,44 @@ pub(super) enum RecipientsCommand {
     List,
     /// Add one
     Add {
-        /// An age recipient (age1…)
+        /// A recipient: age1…, ssh-ed25519 …, ssh-rsa …
         recipient: String,
     },
     /// Remove one; what was sealed for it before it can still open
     Remove {
         /// The recipient as it stands in .gitpack.toml
         recipient: String,
+    },
+}
+
+#[derive(Args)]
+pub(super) struct Key {
+    #[command(subcommand)]
+    pub(super) command: KeyCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make a new age identity, and print its recipient
+    Generate {
+        /// The identity file [default: the one that init would make]
+        #[arg(long, short = 'o', value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Lock the file with a passphrase, asked for at the terminal
+        #[arg(long, conflicts_with = "passphrase_file")]
+        passphrase: bool,
+        /// Lock the file with the passphrase in the first line of this file
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Show where identities are looked for, and which keys are there
+    List,
+    /// Print the recipients of an identity file or SSH private key, one a line
+    Public {
+        /// The file [default: the one in force]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        passphrase: PassphraseFlag,
     },
 }
 

@@ -1,11 +1,37 @@
 //! Asking the person at the terminal.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
 use crate::format::repo_path::shown;
-use crate::ops::Ask;
+use crate::ops::{Ask, Asker};
+
+/// Returns somebody who knows a passphrase, and for the rest asks at the terminal.
+pub(super) fn knowing(passphrase: Zeroizing<String>) -> Asker {
+    Arc::new(Knowing(passphrase))
+}
+
+struct Knowing(Zeroizing<String>);
+
+impl Ask for Knowing {
+    fn secret(&self, _: &str) -> Option<Zeroizing<String>> {
+        Some(self.0.clone())
+    }
+
+    fn text(&self, prompt: &str) -> Option<String> {
+        Terminal.text(prompt)
+    }
+
+    fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool> {
+        Terminal.confirm(message, yes, no)
+    }
+
+    fn tell(&self, message: &str) {
+        Terminal.tell(message);
+    }
+}
 
 /// The terminal that this process belongs to, if there is one.
 pub(super) struct Terminal;

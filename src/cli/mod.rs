@@ -18,6 +18,8 @@ use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
 use crate::ops::install::InstallRequest;
+use crate::ops::key::{self, Lock};
+use crate::ops::open::OpenRequest;
 use crate::ops::scan::surfaces::{scan, write_allow};
 use crate::ops::seal::{Privacy, SealRequest};
 use crate::ops::state::StateRequest;
@@ -26,9 +28,9 @@ use crate::ops::twins;
 use crate::ops::twins::protect::{ProtectRequest, protect};
 use crate::ops::twins::reveal::{RevealRequest, reveal};
 use crate::ops::verify::VerifyRequest;
-use crate::ops::{Context, diff, init, inspect, install, recipients, seal, state, verify};
+use crate::ops::{Context, diff, identity, init, inspect, install, open, recipients, seal, state, verify};
 use account::Account;
-use args::{Arguments, Command, RecipientsCommand, ScanFormat};
+use args::{Arguments, Command, KeyCommand, PassphraseFlag, RecipientsCommand, ScanFormat};
 use output::{Output, guard, human, json, refusal, sarif, status as status_output};
 
 /// The answer is yes: created, OK, clean, same.
@@ -164,24 +166,27 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
         }
         Command::Status(args) => return answer_status(ctx, &args, output),
         Command::Protect(args) if args.check => {
-            let pairs = twins::check(ctx, &[])?;
+            let ctx = &answering(ctx, &args.keys.passphrase)?;
+            let pairs = twins::check(ctx, &args.keys.identities)?;
             status_output::pairs(output, &pairs);
             let drifted = pairs.iter().any(|pair| status_output::has_drifted(pair.standing));
             return Ok(if drifted { NO } else { YES });
         }
         Command::Protect(args) => {
+            let ctx = &answering(ctx, &args.keys.passphrase)?;
             let request = ProtectRequest {
                 files: args.files,
                 force: args.force,
-                identities: Vec::new(),
+                identities: args.keys.identities,
             };
             status_output::protect(output, &protect(ctx, &request)?);
         }
         Command::Reveal(args) => {
+            let ctx = &answering(ctx, &args.keys.passphrase)?;
             let request = RevealRequest {
                 files: args.files,
                 force: args.force,
-                identities: Vec::new(),
+                identities: args.keys.identities,
             };
             status_output::revealed(output, &reveal(ctx, &request)?);
         }
@@ -213,6 +218,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                     pad: args.pad,
                 },
                 fresh: args.fresh,
+                recipients_files: args.recipients_file,
                 output: args.output,
                 replace: args.replace,
                 note: args.note,
@@ -225,10 +231,11 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             }
         }
         Command::Verify(args) => {
+            let ctx = &answering(ctx, &args.passphrase)?;
             let request = VerifyRequest {
                 pack: args.pack,
                 rev: args.rev,
-                identities: Vec::new(),
+                identities: args.identities,
             };
             let report = verify::verify(ctx, &request)?;
             match args.json {
@@ -239,6 +246,23 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 account.verified(&report);
             }
             return Ok(if report.findings.is_empty() { YES } else { NO });
+        }
+        Command::Open(args) => {
+            let ctx = &answering(ctx, &args.keys.passphrase)?;
+            let request = OpenRequest {
+                pack: args.pack,
+                paths: args.paths,
+                output: args.output,
+                identities: args.keys.identities,
+            };
+            let report = match args.stdout {
+                true => open::open_to(ctx, &request, output.unrecorded())?,
+                false => open::open(ctx, &request)?,
+            };
+            human::opened(output, ctx, &report);
+            if let Some(account) = account {
+                account.opened(&report);
+            }
         }
         Command::Diff(args) => {
             let report = diff::diff(ctx, &args.a, &args.b)?;
@@ -275,9 +299,44 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 human::recipient_removed(output, &recipient);
             }
         },
+        Command::Key(args) => answer_key(ctx, args.command, output)?,
         Command::Hook(args) => return hook::answer(ctx, &args, output),
     }
     Ok(YES)
+}
+
+/// Returns the context with the passphrase that a flag names as the answer to whoever asks for one.
+fn answering(ctx: &Context, flag: &PassphraseFlag) -> Result<Context> {
+    let mut ctx = ctx.clone();
+    if let Some(file) = &flag.passphrase_file {
+        ctx.ask = ask::knowing(identity::passphrase(&ctx, file)?);
+    }
+    Ok(ctx)
+}
+
+fn answer_key(ctx: &Context, command: KeyCommand, output: &mut Output) -> Result<()> {
+    match command {
+        KeyCommand::Generate {
+            output: path,
+            passphrase,
+            passphrase_file,
+        } => {
+            let lock = match passphrase_file {
+                Some(file) => Lock::Passphrase(identity::passphrase(ctx, &file)?),
+                None if passphrase => Lock::Ask,
+                None => Lock::None,
+            };
+            human::key_generated(output, &key::generate(ctx, path.as_deref(), lock)?);
+        }
+        KeyCommand::List => human::key_places(output, &key::list(ctx)?),
+        KeyCommand::Public { file, passphrase } => {
+            let ctx = &answering(ctx, &passphrase)?;
+            for recipient in key::public(ctx, file.as_deref())? {
+                output.line(&recipient);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn answer_state(ctx: &Context, args: args::State, output: &mut Output) -> Result<u8> {

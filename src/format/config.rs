@@ -7,6 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
+use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy, Rule};
 
@@ -57,6 +58,8 @@ pub struct Config {
     pub allow: Vec<Located<Allow>>,
     /// Recipients of everything that is sealed.
     pub recipients: Vec<Located<String>>,
+    /// The file that names more of them, as a path below the top of the repository.
+    pub recipients_file: Option<Located<MemberPath>>,
     /// Names of the remotes that are private.
     pub private_remotes: Vec<String>,
 }
@@ -142,6 +145,7 @@ struct RawAllow {
 struct RawSeal {
     #[serde(default)]
     recipients: Vec<Spanned<String>>,
+    recipients_file: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -275,7 +279,19 @@ impl Config {
                 },
             });
         }
+        let recipients_file = match raw.seal.recipients_file {
+            Some(path) => {
+                let line = at(path.span().start);
+                let path = MemberPath::parse_bytes(path.get_ref().as_bytes()).map_err(|why| ConfigError {
+                    line: Some(line),
+                    problem: format!("recipients_file: expected a path below the top of the repository: {why}"),
+                })?;
+                Some(Located { value: path, line })
+            }
+            None => None,
+        };
         Ok(Self {
+            recipients_file,
             allow,
             default_scope: raw.pack.scope.map(Spanned::into_inner),
             attach: raw.pack.attach.into_iter().map(located).collect(),
@@ -351,7 +367,40 @@ pub fn remove_recipient(text: &str, recipient: &str) -> Result<Option<String>, C
 }
 
 fn position(list: &Array, recipient: &str) -> Option<usize> {
-    list.iter().position(|item| item.as_str() == Some(recipient))
+    let same = |item: &toml_edit::Value| {
+        item.as_str()
+            .is_some_and(|other| without_comment(other) == without_comment(recipient))
+    };
+    list.iter().position(same)
+}
+
+/// Returns a recipient without what stands behind it: the comment of an SSH public key.
+fn without_comment(recipient: &str) -> Vec<&str> {
+    recipient.split_ascii_whitespace().take(2).collect()
+}
+
+/// Returns the recipients in the text of a recipients file, each with its line: one a line, with blank lines and `#`
+/// comments between them, as `age -R` reads it.
+pub fn parse_recipients_file(bytes: &[u8]) -> Result<Vec<Located<String>>, ConfigError> {
+    let text = std::str::from_utf8(bytes).map_err(|e| ConfigError {
+        line: Some(line_of(bytes, e.valid_up_to())),
+        problem: "expected UTF-8".into(),
+    })?;
+    let lines = text.lines().map(str::trim).enumerate();
+    let named: Vec<_> = lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(at, line)| Located {
+            value: line.to_owned(),
+            line: at + 1,
+        })
+        .collect();
+    match named.is_empty() {
+        true => Err(ConfigError {
+            line: None,
+            problem: "it names no recipient".into(),
+        }),
+        false => Ok(named),
+    }
 }
 
 fn edit_recipients(text: &str, edit: impl FnOnce(&mut Array) -> bool) -> Result<Option<String>, ConfigError> {
@@ -444,6 +493,11 @@ mod tests {
                 "why this blob may be public",
             ),
             ("version = 1\n[seal]\nrecipients = \"age1\"\n", 3, "expected a sequence"),
+            (
+                "version = 1\n[seal]\nrecipients_file = \"../keys\"\n",
+                3,
+                "a path below the top of the repository",
+            ),
             ("version = 1\nx = [\n", 2, "unclosed array"),
         ] {
             let error = Config::parse(text.as_bytes()).unwrap_err();
@@ -465,6 +519,19 @@ mod tests {
         let read: Vec<_> = config.allow.into_iter().map(|a| a.value).collect();
         assert_eq!(read, [allow(1), allow(2)]);
         assert_eq!(add_allowed(&text, &wanted).unwrap(), (text, 0));
+    }
+
+    #[test]
+    fn a_recipients_file_is_lines_and_an_ssh_key_is_itself_whatever_its_comment() {
+        let named = parse_recipients_file(b"# us\n\n  age1x  \r\nssh-rsa AAAA me\n").unwrap();
+        let named: Vec<_> = named.iter().map(|r| (r.value.as_str(), r.line)).collect();
+        assert_eq!(named, [("age1x", 3), ("ssh-rsa AAAA me", 4)]);
+        assert!(parse_recipients_file(b"# nobody\n").is_err());
+        let text = add_recipient("version = 1\n", "ssh-rsa AAAA me").unwrap().unwrap();
+        assert!(text.contains("\"ssh-rsa AAAA me\""));
+        assert_eq!(add_recipient(&text, "ssh-rsa AAAA you").unwrap(), None);
+        assert!(add_recipient(&text, "ssh-rsa AAAB me").unwrap().is_some());
+        assert!(remove_recipient(&text, "ssh-rsa AAAA").unwrap().is_some());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::adapters::files;
 use crate::adapters::git::index::Index;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::config::{Config, ConfigError, FILE_NAME};
-use crate::format::refusal::{Refusal, Result};
+use crate::format::refusal::{Refusal, Result, io_reason};
 use crate::format::repo_state::EntryKind;
 use crate::rules::protect::Registry;
 use crate::rules::scope::{BadScope, Selection};
@@ -22,6 +22,16 @@ pub struct Loaded {
     pub origin: String,
     /// The bytes it was parsed from; none if there is no file.
     pub bytes: Option<Vec<u8>>,
+    /// The file that it names for recipients; none if it names none, or it cannot be read from where this comes.
+    pub listed: Option<Listed>,
+}
+
+/// A recipients file that a configuration names.
+pub struct Listed {
+    /// The file, with the revision it stands in.
+    pub origin: String,
+    /// Its bytes, or why there are none; it is only missed where somebody is sealed to.
+    pub bytes: Result<Vec<u8>, String>,
 }
 
 impl Loaded {
@@ -30,7 +40,12 @@ impl Loaded {
             Some(bytes) => Config::parse(bytes).map_err(|e| bad(&origin, e))?,
             None => Config::default(),
         };
-        let loaded = Self { config, origin, bytes };
+        let loaded = Self {
+            config,
+            origin,
+            bytes,
+            listed: None,
+        };
         // A rule that cannot be compiled is reported here, where its file is known.
         loaded.registry()?;
         Ok(loaded)
@@ -42,7 +57,31 @@ impl Loaded {
             config: Config::default(),
             origin: FILE_NAME.into(),
             bytes: None,
+            listed: None,
         }
+    }
+
+    /// Reads the file that the configuration names for recipients, if it does.
+    fn with_listed(mut self, revision: &str, read: impl FnOnce(&str) -> Result<Option<Vec<u8>>>) -> Self {
+        self.listed = self.config.recipients_file.as_ref().map(|named| {
+            let path = named.value.as_str();
+            let bytes = match read(path) {
+                Ok(Some(bytes)) if bytes.len() as u64 > MAX_BYTES => Err(format!("it has more than {MAX_BYTES} bytes")),
+                Ok(Some(bytes)) => Ok(bytes),
+                Ok(None) => Err("it is not there".to_owned()),
+                Err(Refusal::Io { source, .. }) => Err(io_reason(&source)),
+                Err(Refusal::NotRegular { kind, .. }) => Err(format!("expected a regular file, found {kind}")),
+                Err(_) => Err("it cannot be read".to_owned()),
+            };
+            let origin = format!("{path}{revision}");
+            Listed { origin, bytes }
+        });
+        self
+    }
+
+    /// Returns whether it names anybody to seal to.
+    pub fn names_recipients(&self) -> bool {
+        !self.config.recipients.is_empty() || self.config.recipients_file.is_some()
     }
 
     /// Returns whether the file is there.
@@ -85,17 +124,20 @@ pub fn on_disk(root: &Path) -> Result<Loaded> {
         Err(Refusal::NotRegular { kind, .. }) => return Err(not_a_file(FILE_NAME, kind)),
         other => other?,
     };
-    Loaded::parse(bytes, FILE_NAME.into())
+    let loaded = Loaded::parse(bytes, FILE_NAME.into())?;
+    Ok(loaded.with_listed("", |path| files::read_optional(&root.join(path), MAX_BYTES)))
 }
 
 /// Returns the configuration in a commit.
 pub fn in_commit(repo: &Repository, commit: &Commit) -> Result<Loaded> {
-    let origin = format!("{FILE_NAME} in {}", commit.id.short());
+    let revision = format!(" in {}", commit.id.short());
+    let origin = format!("{FILE_NAME}{revision}");
     let bytes = match repo.file_in_tree(&commit.tree, FILE_NAME) {
         Err(Refusal::NotRegular { kind, .. }) => return Err(not_a_file(&origin, kind)),
         other => other?,
     };
-    Loaded::parse(bytes, origin)
+    let loaded = Loaded::parse(bytes, origin)?;
+    Ok(loaded.with_listed(&revision, |path| repo.file_in_tree(&commit.tree, path)))
 }
 
 /// Returns the configuration in a commit that a change builds on; a broken one counts as none, or the change that mends it
@@ -106,6 +148,7 @@ pub fn in_commit_or_none(repo: &Repository, commit: &Commit) -> Result<Loaded> {
             config: Config::default(),
             origin,
             bytes: None,
+            listed: None,
         }),
         other => other,
     }

@@ -73,7 +73,7 @@ pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(Origi
     ])
 }
 
-fn ensure_outside(path: &Path, repo: &Repository) -> Result<()> {
+pub(super) fn ensure_outside(path: &Path, repo: &Repository) -> Result<()> {
     let standing = path.ancestors().find(|path| files::exists(path)).unwrap_or(path);
     let within = |root: PathBuf| files::canonical(standing).is_ok_and(|place| place.starts_with(root));
     if repo.work_tree().is_some_and(within) && !path.starts_with(repo.common_dir()) {

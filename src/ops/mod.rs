@@ -8,6 +8,7 @@ pub mod identity;
 pub mod init;
 pub mod inspect;
 pub mod install;
+pub mod key;
 pub mod open;
 pub mod protection;
 pub mod recipients;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::adapters::cipher::Recipients;
-use crate::adapters::files::{Durability, write_whole};
-use crate::format::config::{ConfigError, FILE_NAME, add_recipient, remove_recipient};
+use crate::adapters::cipher::{Recipients, is_secret};
+use crate::adapters::files::{Durability, read_any, write_whole};
+use crate::format::config::{ConfigError, FILE_NAME, Located, add_recipient, parse_recipients_file, remove_recipient};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
@@ -13,12 +13,13 @@ use crate::ops::configuration::{self, Loaded};
 pub fn list(ctx: &Context) -> Result<Vec<String>> {
     let (_, loaded) = present(ctx)?;
     of_config(ctx, &loaded)?;
-    Ok(loaded.config.recipients.into_iter().map(|r| r.value).collect())
+    let named = named(&loaded)?;
+    Ok(named.into_iter().map(|(_, recipient)| recipient.value).collect())
 }
 
 /// Adds a recipient; returns whether it was not there before.
 pub fn add(ctx: &Context, recipient: &str) -> Result<bool> {
-    of_flags(ctx, &[recipient.to_owned()])?;
+    of_flags(ctx, &[recipient.to_owned()], &[])?;
     edit(ctx, |text| add_recipient(text, recipient))
 }
 
@@ -26,6 +27,7 @@ pub fn add(ctx: &Context, recipient: &str) -> Result<bool> {
 pub fn remove(ctx: &Context, recipient: &str) -> Result<()> {
     match edit(ctx, |text| remove_recipient(text, recipient))? {
         true => Ok(()),
+        false if is_secret(recipient) => Err(Refusal::usage("this is a secret key, not a recipient")),
         false => Err(Refusal::Usage {
             problem: format!("{recipient} is not a recipient in {FILE_NAME}"),
             next: Some("git pack recipients list".into()),
@@ -35,20 +37,62 @@ pub fn remove(ctx: &Context, recipient: &str) -> Result<()> {
 
 /// Parses the recipients that a configuration names.
 pub fn of_config(ctx: &Context, loaded: &Loaded) -> Result<Recipients> {
-    let named = &loaded.config.recipients;
-    for recipient in named {
+    judged(ctx, named(loaded)?)
+}
+
+/// Returns the recipients that a configuration names, itself or by its recipients file, each with its origin.
+pub fn named(loaded: &Loaded) -> Result<Vec<(String, Located<String>)>> {
+    let own = loaded.config.recipients.iter();
+    let mut all: Vec<_> = own.map(|named| (loaded.origin.clone(), named.clone())).collect();
+    match (&loaded.listed, &loaded.config.recipients_file) {
+        (Some(listed), _) => {
+            let bytes = listed.bytes.as_ref().map_err(|why| Refusal::BadConfig {
+                origin: listed.origin.clone(),
+                line: None,
+                problem: why.clone(),
+            })?;
+            all.extend(in_file(&listed.origin, bytes)?);
+        }
+        (None, Some(file)) => {
+            return Err(Refusal::BadConfig {
+                origin: loaded.origin.clone(),
+                line: Some(file.line),
+                problem: "recipients_file: it cannot be read from here".into(),
+            });
+        }
+        (None, None) => {}
+    }
+    Ok(all)
+}
+
+fn in_file(origin: &str, bytes: &[u8]) -> Result<Vec<(String, Located<String>)>> {
+    let named = parse_recipients_file(bytes).map_err(|e| configuration::bad(origin, e))?;
+    Ok(named.into_iter().map(|named| (origin.to_owned(), named)).collect())
+}
+
+/// Parses recipients one by one, so that the line is known that holds none, and then all together.
+fn judged(ctx: &Context, named: Vec<(String, Located<String>)>) -> Result<Recipients> {
+    for (origin, recipient) in &named {
         Recipients::parse([recipient.value.as_str()], &ctx.ask).map_err(|(_, why)| Refusal::BadConfig {
-            origin: loaded.origin.clone(),
+            origin: origin.clone(),
             line: Some(recipient.line),
             problem: format!("recipients: {why}"),
         })?;
     }
-    parse(ctx, named.iter().map(|r| r.value.as_str()))
+    parse(ctx, named.iter().map(|(_, recipient)| recipient.value.as_str()))
 }
 
-/// Parses recipients given on the command line.
-pub fn of_flags(ctx: &Context, recipients: &[String]) -> Result<Recipients> {
-    parse(ctx, recipients.iter().map(String::as_str))
+/// Parses recipients given on the command line, and those in the files that it names.
+pub fn of_flags(ctx: &Context, recipients: &[String], files: &[PathBuf]) -> Result<Recipients> {
+    parse(ctx, recipients.iter().map(String::as_str))?;
+    let mut named = Vec::new();
+    for file in files {
+        let bytes = read_any(&ctx.cwd.join(file), configuration::MAX_BYTES)?;
+        named.extend(in_file(&file.display().to_string(), &bytes)?);
+    }
+    judged(ctx, named.clone())?;
+    let listed = named.iter().map(|(_, recipient)| recipient.value.as_str());
+    parse(ctx, recipients.iter().map(String::as_str).chain(listed))
 }
 
 fn parse<'a>(ctx: &Context, recipients: impl IntoIterator<Item = &'a str>) -> Result<Recipients> {

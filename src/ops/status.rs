@@ -15,7 +15,7 @@ use crate::ops::configuration::{self, Loaded};
 use crate::ops::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
 use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::twins::{self, PairReport};
-use crate::ops::{Context, Silence, identity};
+use crate::ops::{Context, Silence, identity, recipients};
 use crate::rules::protect::is_run_output;
 
 /// How things stand.
@@ -61,6 +61,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
     let root = repo.work_tree();
     let loaded = configuration_here(&repo)?;
     let registry = loaded.registry()?;
+    let named = recipients::named(&loaded)?;
     let commit = match repo.has_commit() {
         true => Some(repo.commit("HEAD")?.id),
         false => None,
@@ -112,7 +113,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         twins: pairs,
         tracked,
         untracked,
-        recipients: loaded.config.recipients.iter().map(|r| r.value.clone()).collect(),
+        recipients: named.into_iter().map(|(_, recipient)| recipient.value).collect(),
         own_recipient: identity.ok().flatten(),
         configured: loaded.is_present(),
         packs: packs(root.as_deref())?,

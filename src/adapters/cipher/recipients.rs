@@ -116,6 +116,9 @@ impl Key {
         if is_secret(text) {
             return Err("this is a secret key, not a recipient: its public key is (git pack key public FILE)".into());
         }
+        if text.contains(|c: char| c.is_control() && c != '\t') {
+            return Err("expected one recipient, on one line".into());
+        }
         match text
             .split_once("1")
             .map(|(start, _)| start.to_ascii_lowercase())

@@ -14,6 +14,8 @@ use crate::ops::diff::DiffReport;
 use crate::ops::init::InitReport;
 use crate::ops::inspect::InspectReport;
 use crate::ops::install::{ALL_HOOKS, HooksReport};
+use crate::ops::key::{Generated, KeyPlace, Origin};
+use crate::ops::open::OpenReport;
 use crate::ops::seal::{Notice, SealReport};
 use crate::ops::state::State;
 use crate::ops::verify::VerifyReport;
@@ -125,6 +127,43 @@ pub(crate) fn recipient_added(output: &mut Output, recipient: &str, added: bool)
     output.line(&format!("{:<10} {} {about}", "recipient", short_key(recipient)));
 }
 
+pub(crate) fn key_generated(output: &mut Output, made: &Generated) {
+    output.line(&made.recipient);
+    let locked = if made.locked { ", locked by its passphrase" } else { "" };
+    output.err(&format!(
+        "  identity   {} (new{locked}; keep it safe: without it what is sealed for it cannot be opened)\n",
+        tilde(&made.path)
+    ));
+}
+
+pub(crate) fn key_places(output: &mut Output, places: &[KeyPlace]) {
+    output.line("--identity           of the command line, before all others");
+    for place in places {
+        let label = match place.origin {
+            Origin::Environment => "GIT_PACK_IDENTITY",
+            Origin::GitConfig => "gitpack.identity",
+            Origin::Default => "default",
+        };
+        let path = place.path.as_deref().map_or_else(|| "not set".to_owned(), tilde);
+        let force = if place.in_force { "  (in force)" } else { "" };
+        output.line(&format!("{label:<20} {path}{force}"));
+        match &place.keys {
+            Ok(None) if place.path.is_some() => output.line("                       not there"),
+            Ok(None) => {}
+            Ok(Some(keys)) => {
+                for key in keys {
+                    let recipient = key.recipient.as_deref().unwrap_or("");
+                    output.line(format!("                       {:<12} {recipient}", key.kind).trim_end());
+                }
+            }
+            Err(why) => output.line(&format!(
+                "                       cannot be used: {}",
+                shown(why.as_bytes())
+            )),
+        }
+    }
+}
+
 pub(crate) fn recipient_removed(output: &mut Output, recipient: &str) {
     output.line(&format!(
         "{:<10} {} removed from .gitpack.toml",
@@ -196,6 +235,17 @@ fn notice(notice: &Notice) -> String {
     }
 }
 
+pub(crate) fn opened(output: &mut Output, ctx: &Context, report: &OpenReport) {
+    let Some(directory) = &report.output else { return };
+    output.line(&format!("OPENED {}", report.artifacts));
+    output.line(&format!("{}/", path_from(&ctx.cwd, directory)));
+    let artifacts = count(report.artifacts, "artifact");
+    output.err(&format!(
+        "  {artifacts}, {} · for your eyes only (mode 700)\n",
+        size(report.bytes)
+    ));
+}
+
 pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
     let outcome = match report.findings.is_empty() {
         true => paint(PROVEN, "OK"),
@@ -229,7 +279,8 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
     if report.findings.is_empty() {
         let mut facts = vec![format!("{members} intact")];
         if let Some(sealed) = report.sealed.as_ref().filter(|sealed| !sealed.artifacts.is_empty()) {
-            facts.push(format!("{} sealed", sealed.artifacts.len()));
+            let opened = if report.opened { ", all of them open" } else { "" };
+            facts.push(format!("{} sealed{opened}", sealed.artifacts.len()));
         }
         if report
             .sealed
@@ -382,6 +433,13 @@ fn short(text: &str) -> String {
 
 /// Shortens a recipient to its two ends.
 pub(super) fn short_key(recipient: &str) -> String {
+    let mut words = recipient.split_ascii_whitespace();
+    if let (Some(kind), Some(key)) = (words.next(), words.next()) {
+        let end = words
+            .next()
+            .unwrap_or_else(|| key.get(key.len().saturating_sub(4)..).unwrap_or(key));
+        return shown(format!("{kind} …{end}").as_bytes());
+    }
     match recipient.is_ascii() && recipient.len() > 20 {
         true => format!("{}…{}", &recipient[..7], &recipient[recipient.len() - 4..]),
         false => shown(recipient.as_bytes()),

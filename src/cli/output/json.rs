@@ -63,6 +63,9 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
             "intact": none_of(&["SEAL_MISSING", "SEAL_TAMPERED", "SEAL_UNDECLARED"]),
             "plaintext_leak": !none_of(&["PLAINTEXT_LEAK"]),
         });
+        if report.opened {
+            document["sealed"]["openable"] = json!(none_of(&["SEAL_UNOPENABLE", "SEAL_MISSING", "SEAL_TAMPERED"]));
+        }
     }
     to_document(&document)
 }

@@ -42,6 +42,11 @@ impl Output {
         self.note(result);
     }
 
+    /// Returns stdout for a plaintext, of which no hash may be kept.
+    pub(super) fn unrecorded(&mut self) -> &mut dyn Write {
+        &mut self.stdout
+    }
+
     /// Writes a line to stdout, colour included where it is wanted.
     pub(super) fn line(&mut self, text: &str) {
         let text = match self.coloured {

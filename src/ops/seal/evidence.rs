@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::adapters::{files, workers};
-use crate::format::config::Config;
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
@@ -82,11 +81,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             }
         }
     }
-    let nobody = Loaded {
-        config: Config::default(),
-        origin: String::new(),
-        bytes: None,
-    };
+    let nobody = Loaded::none();
     let loaded = governed.as_ref().map_or(&nobody, |governed| &governed.recipients);
     let recipients = recipients_for(ctx, &protected, request, loaded, || false)?;
     let mut plan = Plan {

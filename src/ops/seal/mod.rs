@@ -43,6 +43,8 @@ pub struct SealRequest {
     pub privacy: Privacy,
     /// Whether everything is encrypted anew, instead of keeping earlier ciphertexts.
     pub fresh: bool,
+    /// Files that name recipients, beside them.
+    pub recipients_files: Vec<PathBuf>,
     /// The output directory instead of the default one.
     pub output: Option<PathBuf>,
     /// Whether another pack at the output is swapped for this one.

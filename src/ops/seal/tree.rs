@@ -89,7 +89,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let recipients = recipients_for(ctx, &protected, request, &loaded, || {
         work_tree
             .as_deref()
-            .is_some_and(|root| configuration::on_disk(root).is_ok_and(|disk| !disk.config.recipients.is_empty()))
+            .is_some_and(|root| configuration::on_disk(root).is_ok_and(|disk| disk.names_recipients()))
     })?;
     let branch = match request.rev.as_deref() {
         None | Some("HEAD") => repo.branch(),
