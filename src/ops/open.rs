@@ -191,10 +191,11 @@ fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<Path
     }
     Err(Refusal::Usage {
         problem: format!(
-            "{} lies in a work tree, where git could come to track what is opened",
+            "{} lies in a work tree, where git could come to track what is opened: \
+             take a directory outside of it, or one that git ignores",
             output.display()
         ),
-        next: Some("git pack open … --output with a directory outside, or one that git ignores".into()),
+        next: None,
     })
 }
 
