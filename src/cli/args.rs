@@ -299,6 +299,11 @@ pub(super) struct Seal {
     /// Encrypt everything anew instead of keeping earlier ciphertexts
     #[arg(long)]
     pub(super) fresh: bool,
+    /// Keep the ciphertexts of this pack for what has not changed, once they were opened and hold the same
+    #[arg(long, value_name = "PACK", conflicts_with = "fresh")]
+    pub(super) reuse: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) keys: IdentityFlags,
     /// Seal to the recipients in this file, one a line, instead of the configured ones
     #[arg(long, short = 'R', value_name = "FILE")]
     pub(super) recipients_file: Vec<PathBuf>,

@@ -206,6 +206,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
         Command::State(args) => return answer_state(ctx, args, output),
         Command::Seal(args) => {
             let started = env::Stopwatch::start();
+            let ctx = &answering(ctx, &args.keys.passphrase)?;
             let request = SealRequest {
                 artifacts: args.artifacts,
                 rev: args.rev,
@@ -218,6 +219,8 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                     pad: args.pad,
                 },
                 fresh: args.fresh,
+                reuse: args.reuse,
+                identities: args.keys.identities,
                 recipients_files: args.recipients_file,
                 output: args.output,
                 replace: args.replace,

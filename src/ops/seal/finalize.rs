@@ -58,7 +58,7 @@ pub fn finalize(
         reused: staged
             .sealed
             .iter()
-            .filter(|seal| seal.sealed.receipt.is_none())
+            .filter(|seal| seal.sealed.earlier)
             .count() as u64,
         recipients: plan
             .recipients

@@ -3,6 +3,7 @@
 mod collect;
 mod evidence;
 mod finalize;
+mod reuse;
 mod stage;
 mod tree;
 
@@ -20,6 +21,7 @@ use crate::format::repo_state::Mode;
 use crate::format::timestamp::Timestamp;
 use crate::format::witness::Input;
 use crate::ops::{Context, verify};
+use reuse::Reusable;
 
 /// Where packs of this repository lie, below the top of its work tree.
 pub const OUTPUT_DIRECTORY: &str = "_PACK_RUN";
@@ -43,6 +45,10 @@ pub struct SealRequest {
     pub privacy: Privacy,
     /// Whether everything is encrypted anew, instead of keeping earlier ciphertexts.
     pub fresh: bool,
+    /// A pack whose ciphertexts are kept where they hold the same.
+    pub reuse: Option<PathBuf>,
+    /// Identity files that open it, instead of the one in force.
+    pub identities: Vec<PathBuf>,
     /// Files that name recipients, beside them.
     pub recipients_files: Vec<PathBuf>,
     /// The output directory instead of the default one.
@@ -143,8 +149,12 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         Some(store) if plan.recipients.is_some() => Some(store.lock()?),
         _ => None,
     };
+    let reusable = match (&request.reuse, &plan.recipients) {
+        (Some(pack), Some(recipients)) => Some(Reusable::of(ctx, pack, &request.identities, recipients)?),
+        _ => None,
+    };
     let staging = Staging::beside(&base, Access::Shared)?;
-    let staged = stage::stage(&staging, &plan)?;
+    let staged = stage::stage(&staging, &plan, reusable.as_ref())?;
     let finished = finalize::finalize(ctx, request, &staging, &plan, staged)?;
 
     let output = match &request.output {

@@ -22,6 +22,7 @@ use crate::format::sealed::{
     DIRECTORY, INDEX, INDEX_VERSION, IndexedArtifact, Seal, SealedArtifact, SealedIndex, opaque_path, sealed_path,
 };
 use crate::ops::seal::collect::{Plain, Plan, Protected, Source, member_path};
+use crate::ops::seal::reuse::Reusable;
 use crate::rules::member_type;
 
 /// Everything that was written.
@@ -69,15 +70,17 @@ pub struct StagedCiphertext {
     pub plain_hash: Digest,
     /// Bytes of the plaintext, without padding.
     pub plain_bytes: u64,
-    /// The receipt to keep, and the ciphertext, if this is a new one.
+    /// The receipt to keep, and the ciphertext, if the clone has none yet.
     pub receipt: Option<(Receipt, PathBuf)>,
+    /// Whether it is an earlier ciphertext.
+    pub earlier: bool,
 }
 
 /// Writes every member of the plan.
-pub fn stage(staging: &Staging, plan: &Plan) -> Result<Staged> {
+pub fn stage(staging: &Staging, plan: &Plan, reusable: Option<&Reusable>) -> Result<Staged> {
     // What must not leak is done first: if it cannot be sealed, nothing was copied for nothing.
     let (sealed, index) = match &plan.recipients {
-        Some(recipients) => Sealer::of(staging, plan, recipients).all()?,
+        Some(recipients) => Sealer::of(staging, plan, recipients, reusable).all()?,
         None => (Vec::new(), None),
     };
     Ok(Staged {
@@ -212,6 +215,18 @@ struct Sealer<'a> {
     store: Option<SealStore>,
     cache: DigestCache,
     plan: &'a Plan,
+    reusable: Option<&'a Reusable>,
+}
+
+/// Where a ciphertext was before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// Nowhere: it is new.
+    No,
+    /// In this clone.
+    Here,
+    /// In another pack.
+    InPack,
 }
 
 /// What is to be encrypted, and under which name it will lie.
@@ -227,7 +242,7 @@ struct Job<'a> {
 }
 
 impl<'a> Sealer<'a> {
-    fn of(staging: &'a Staging, plan: &'a Plan, recipients: &'a Recipients) -> Self {
+    fn of(staging: &'a Staging, plan: &'a Plan, recipients: &'a Recipients, reusable: Option<&'a Reusable>) -> Self {
         let common_dir = plan.repo.as_ref().map(|repo| repo.common_dir());
         Self {
             staging,
@@ -235,6 +250,7 @@ impl<'a> Sealer<'a> {
             store: common_dir.as_deref().map(SealStore::of),
             cache: common_dir.as_deref().map_or_else(DigestCache::off, DigestCache::load),
             plan,
+            reusable,
         }
     }
 
@@ -312,7 +328,7 @@ impl<'a> Sealer<'a> {
             && let Some(receipt) = self.earlier(self.subject(job, hash))?
         {
             self.reuse(&receipt, file, &target)?;
-            return self.staged(job, receipt, false);
+            return self.staged(job, receipt, Kept::Here);
         }
         let new = match job.source {
             Source::Blob(id) => {
@@ -326,9 +342,15 @@ impl<'a> Sealer<'a> {
         };
         if let Some(receipt) = self.earlier(new.subject.clone())? {
             self.reuse(&receipt, self.staging.overwrite(&job.member)?, &target)?;
-            return self.staged(job, receipt, false);
+            return self.staged(job, receipt, Kept::Here);
         }
-        self.staged(job, new, true)
+        if let Some(reusable) = self.reusable
+            && let Some(receipt) = reusable.find(&new.subject)
+        {
+            reusable.copy_into(&receipt, self.staging.overwrite(&job.member)?, &target)?;
+            return self.staged(job, receipt, Kept::InPack);
+        }
+        self.staged(job, new, Kept::No)
     }
 
     fn subject(&self, job: &Job<'_>, plain_hash: Digest) -> Subject {
@@ -380,7 +402,7 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    fn staged(&self, job: &Job<'_>, receipt: Receipt, new: bool) -> Result<StagedCiphertext> {
+    fn staged(&self, job: &Job<'_>, receipt: Receipt, kept: Kept) -> Result<StagedCiphertext> {
         let header =
             cipher::header(&files::open_regular(&self.staging.member(&job.member))?.file).map_err(|reason| {
                 Refusal::Crypto {
@@ -412,7 +434,8 @@ impl<'a> Sealer<'a> {
             },
             plain_hash: receipt.subject.plain_hash,
             plain_bytes: receipt.plain_bytes,
-            receipt: new.then(|| (receipt.clone(), self.staging.member(&member))),
+            receipt: (kept != Kept::Here).then(|| (receipt.clone(), self.staging.member(&member))),
+            earlier: kept != Kept::No,
             member: Member {
                 path: member,
                 bytes_hash: receipt.sealed_hash,
