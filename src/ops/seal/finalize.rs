@@ -55,11 +55,7 @@ pub fn finalize(
         plain_files: staged.plain.len() as u64,
         plain_bytes: staged.plain.iter().map(|member| member.size).sum(),
         sealed: staged.sealed.len() as u64,
-        reused: staged
-            .sealed
-            .iter()
-            .filter(|seal| seal.sealed.earlier)
-            .count() as u64,
+        reused: staged.sealed.iter().filter(|seal| seal.sealed.earlier).count() as u64,
         recipients: plan
             .recipients
             .as_ref()
