@@ -226,6 +226,39 @@ fn a_locked_identity_file_asks_once_and_only_if_it_may_fit() {
 }
 
 #[test]
+fn what_is_sealed_with_a_passphrase_asks_for_it() {
+    let sealed = lock_identity("plain", "sesame").unwrap();
+    let blank = format!(" \r\n{sealed}\n ");
+    for bytes in [sealed.as_bytes(), blank.as_bytes()] {
+        let asker: Asker = answers("sesame");
+        assert_eq!(opened(&Identities::none(&asker), bytes).unwrap(), b"plain");
+    }
+    for (asker, because) in [(answers("wrong") as Asker, "is wrong"), (nobody(), "no terminal")] {
+        let why = opened(&Identities::none(&asker), sealed.as_bytes()).unwrap_err();
+        assert!(
+            matches!(&why, DecryptError::Locked(why) if why.contains(because)),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn a_weak_rsa_key_is_no_recipient() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weak");
+    let mut keygen = std::process::Command::new("ssh-keygen");
+    keygen
+        .args(["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f"])
+        .arg(&path);
+    if !keygen.output().is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let public = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+    let (_, why) = Recipients::parse([public.as_str()], &nobody()).err().unwrap();
+    assert!(why.contains("too weak"), "{why}");
+}
+
+#[test]
 fn identity_files_that_are_none_say_why_and_repeat_nothing() {
     let secret = generate_identity("").file.lines().last().unwrap().to_owned();
     let cut = &secret[..40];
