@@ -243,6 +243,14 @@ fn an_identity_locked_by_a_passphrase_opens_with_it_alone() {
         .pack(&[&["key", "public", text(&identity)], &flags[..]].concat())
         .ok();
     assert_eq!(public.out().trim(), recipient);
+    let value = bench.pack(&["key", "public", text(&identity)]).refused("E_NO_IDENTITY");
+    assert!(
+        value["refusal"]["detail"]["reason"]
+            .as_str()
+            .unwrap()
+            .starts_with("it wants a passphrase"),
+        "{value}"
+    );
     // By a pipe, too.
     bench.sealed_for(&recipient);
     let by_pipe = format!(
