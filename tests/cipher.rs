@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use gitpack::adapters::cipher::{
     Ask, Asker, DecryptError, EncryptError, Identities, Recipients, RewrapError, Silence, decrypt, encrypt,
-    examine_seal, generate_identity, header, lock_identity, rewrap,
+    examine_seal, generate_identity, header, is_grease, lock_identity, rewrap,
 };
 use gitpack::format::digest::Digest;
 use gitpack::format::sealed::chunk_bytes;
@@ -110,6 +110,20 @@ fn the_header_tells_stanzas_nonce_and_length() {
     assert_eq!(header.bytes + chunk_bytes(70_000), bytes.len() as u64);
     let nonce = &bytes[header.bytes as usize - 16..header.bytes as usize];
     assert_eq!(header.nonce, STANDARD_NO_PAD.encode(nonce));
+}
+
+#[test]
+fn no_grease_is_taken_for_a_fault() {
+    let recipients = for_one(&generate_identity("").recipient);
+    for _ in 0..500 {
+        let bytes = sealed_for(&recipients, b"");
+        assert_eq!(
+            examine_seal(&mut &bytes[..]).unwrap(),
+            Ok(()),
+            "{}",
+            String::from_utf8_lossy(&bytes)
+        );
+    }
 }
 
 #[test]
@@ -226,6 +240,39 @@ fn a_locked_identity_file_asks_once_and_only_if_it_may_fit() {
 }
 
 #[test]
+fn what_is_sealed_with_a_passphrase_asks_for_it() {
+    let sealed = lock_identity("plain", "sesame").unwrap();
+    let blank = format!(" \r\n{sealed}\n ");
+    for bytes in [sealed.as_bytes(), blank.as_bytes()] {
+        let asker: Asker = answers("sesame");
+        assert_eq!(opened(&Identities::none(&asker), bytes).unwrap(), b"plain");
+    }
+    for (asker, because) in [(answers("wrong") as Asker, "is wrong"), (nobody(), "no terminal")] {
+        let why = opened(&Identities::none(&asker), sealed.as_bytes()).unwrap_err();
+        assert!(
+            matches!(&why, DecryptError::Locked(why) if why.contains(because)),
+            "{why}"
+        );
+    }
+}
+
+#[test]
+fn a_weak_rsa_key_is_no_recipient() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("weak");
+    let mut keygen = std::process::Command::new("ssh-keygen");
+    keygen
+        .args(["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f"])
+        .arg(&path);
+    if !keygen.output().is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let public = std::fs::read_to_string(path.with_extension("pub")).unwrap();
+    let (_, why) = Recipients::parse([public.as_str()], &nobody()).err().unwrap();
+    assert!(why.contains("too weak"), "{why}");
+}
+
+#[test]
 fn identity_files_that_are_none_say_why_and_repeat_nothing() {
     let secret = generate_identity("").file.lines().last().unwrap().to_owned();
     let cut = &secret[..40];
@@ -321,6 +368,70 @@ fn a_rewrapped_header_opens_the_old_payload_for_the_new_ones_alone() {
         matches!(refused, RewrapError::Opening(DecryptError::NotFor { .. })),
         "{refused:?}"
     );
+}
+
+#[test]
+fn keys_of_every_kind_change_hands() {
+    let new = generate_identity("");
+    let mut handed = vec![(
+        sealed_for(&for_one(&new.recipient), b"plain"),
+        identity_of(&new.file, &nobody()),
+    )];
+    for kind in ["ed25519", "rsa"] {
+        if let Some((private, public)) = ssh_key(kind, "") {
+            handed.push((
+                sealed_for(&for_one(&public), b"plain"),
+                identity_of(&private, &nobody()),
+            ));
+        }
+    }
+    let asker: Asker = answers("sesame");
+    let armoured = lock_identity("plain", "sesame").unwrap();
+    let mut binary = Vec::new();
+    age::armor::ArmoredReader::new(armoured.as_bytes())
+        .read_to_end(&mut binary)
+        .unwrap();
+    handed.push((binary, Identities::none(&asker)));
+    let ssh = ssh_key("ed25519", "").map(|(_, public)| public);
+    for (bytes, identities) in &handed {
+        let to: Vec<&str> = [Some(new.recipient.as_str()), ssh.as_deref(), Some(TAGGED)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let recipients = Recipients::parse(to, &nobody()).unwrap();
+        let rewrapped = rewrap(identities, &bytes[..], &recipients).ok().unwrap();
+        let moved = [&rewrapped.header[..], &bytes[rewrapped.old_header_bytes as usize..]].concat();
+        assert_eq!(opened(&identity_of(&new.file, &nobody()), &moved).unwrap(), b"plain");
+        let mut kinds = header(&moved[..]).unwrap().stanzas;
+        kinds.retain(|kind| !is_grease(kind));
+        kinds.sort();
+        assert_eq!(Some(kinds), recipients.stanza_kinds());
+        // The age tool, where there is one, thinks so too.
+        let directory = tempfile::tempdir().unwrap();
+        let (sealed, key) = (directory.path().join("sealed"), directory.path().join("key"));
+        std::fs::write(&sealed, &moved).unwrap();
+        std::fs::write(&key, new.file.as_bytes()).unwrap();
+        let age = std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into());
+        if let Ok(output) = std::process::Command::new(age)
+            .arg("-d")
+            .arg("-i")
+            .args([&key, &sealed])
+            .output()
+        {
+            assert_eq!(output.stdout, b"plain", "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        // Post-quantum recipients are refused company here as well.
+        let mixed = Recipients::parse([new.recipient.as_str(), TAGGED_PQ], &nobody()).unwrap();
+        assert!(matches!(
+            rewrap(identities, &bytes[..], &mixed),
+            Err(RewrapError::Sealing(_))
+        ));
+    }
+    // What is armoured has no payload to be copied as it is.
+    let refused = rewrap(&Identities::none(&asker), armoured.as_bytes(), &for_one(&new.recipient))
+        .err()
+        .unwrap();
+    assert!(matches!(&refused, RewrapError::Opening(DecryptError::Broken(why)) if why.contains("armoured")));
 }
 
 proptest! {

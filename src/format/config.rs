@@ -367,16 +367,15 @@ pub fn remove_recipient(text: &str, recipient: &str) -> Result<Option<String>, C
 }
 
 fn position(list: &Array, recipient: &str) -> Option<usize> {
-    let same = |item: &toml_edit::Value| {
-        item.as_str()
-            .is_some_and(|other| without_comment(other) == without_comment(recipient))
-    };
+    let same = |item: &toml_edit::Value| item.as_str().is_some_and(|other| is_same_recipient(other, recipient));
     list.iter().position(same)
 }
 
-/// Returns a recipient without what stands behind it: the comment of an SSH public key.
-fn without_comment(recipient: &str) -> Vec<&str> {
-    recipient.split_ascii_whitespace().take(2).collect()
+/// Returns whether two texts name one recipient: what stands behind an SSH public key is a comment.
+pub fn is_same_recipient(a: &str, b: &str) -> bool {
+    a.split_ascii_whitespace()
+        .take(2)
+        .eq(b.split_ascii_whitespace().take(2))
 }
 
 /// Returns the recipients in the text of a recipients file, each with its line: one a line, with blank lines and `#`

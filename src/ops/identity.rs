@@ -127,7 +127,7 @@ pub fn recipient(ctx: &Context, path: &Path) -> Result<Option<String>> {
     let Some(identities) = read(ctx, path, path)? else {
         return Ok(None);
     };
-    let recipients = identities.recipients().map_err(|why| unfit(path, why))?;
+    let recipients = identities.recipients().map_err(|why| still_locked(path, &why))?;
     match recipients.into_iter().next() {
         Some(recipient) => Ok(Some(recipient)),
         None => Err(unfit(
@@ -172,6 +172,12 @@ pub fn not_opened(why: DecryptError, subject: &str, identities: &Identities) -> 
         DecryptError::Reading(e) => Refusal::io("reading", Path::new(&subject))(e),
         DecryptError::Writing(e) => Refusal::io("opening", Path::new(&subject))(e),
     }
+}
+
+/// Says why a file was not unlocked; the reason names it, and the refusal does.
+pub(super) fn still_locked(path: &Path, why: &str) -> Refusal {
+    let named = format!("{}: ", path.display());
+    unfit(path, why.strip_prefix(&named).unwrap_or(why))
 }
 
 /// Says that an identity file cannot serve.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
 use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
-use crate::format::config::{FILE_NAME, add_recipient};
+use crate::format::config::{FILE_NAME, add_recipient, is_same_recipient};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::install::{self, HooksReport, InstallRequest};
-use crate::ops::{Context, configuration, identity};
+use crate::ops::{Context, configuration, identity, recipients};
 
 const TEMPLATE: &str = include_str!("../../templates/gitpack.toml");
 const IGNORED: &str = "_PACK_RUN/";
@@ -54,7 +54,9 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
         None => make_identity(ctx, &identity_path)?,
     };
     let recipient_listed = match present.is_present() {
-        true => present.config.recipients.iter().any(|r| r.value == recipient),
+        true => recipients::named(&present)?
+            .iter()
+            .any(|(_, named)| is_same_recipient(&named.value, &recipient)),
         false => {
             let text = add_recipient(TEMPLATE, &recipient)
                 .map_err(|e| configuration::bad("the template", e))?

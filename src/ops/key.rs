@@ -50,9 +50,9 @@ pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Gene
         Some(path) => ctx.cwd.join(path),
         None => identity::in_force(ctx)?.0,
     };
-    let in_the_way = || Refusal::OutputExists {
-        path: path.clone(),
-        replaceable: false,
+    let in_the_way = || {
+        let why = "it is there already, and a key is never written over; --output names another place";
+        Refusal::io("writing", &path)(std::io::Error::other(why))
     };
     // Before anybody is asked for a passphrase in vain.
     if files::exists(&path) {
@@ -147,10 +147,9 @@ pub fn public(ctx: &Context, file: Option<&Path>) -> Result<Vec<String>> {
         Some(file) => file.to_owned(),
         None => identity::in_force(ctx)?.0,
     };
-    let keys = identities.public_keys().map_err(|reason| Refusal::Locked {
-        subject: path.display().to_string(),
-        reason,
-    })?;
+    let keys = identities
+        .public_keys()
+        .map_err(|why| identity::still_locked(&path, &why))?;
     let known = |key: PublicKey| {
         key.recipient.ok_or_else(|| {
             identity::unfit(

@@ -71,6 +71,7 @@ impl Head {
         if bytes != VERSION_LINE {
             return Err(match bytes.starts_with(b"age-encryption.org/") {
                 true => "it is an age file of another version than v1".into(),
+                false if bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") => "it is armoured".into(),
                 false => "it is not an age file".into(),
             });
         }

@@ -3,6 +3,7 @@
 use crate::cli::output::Output;
 use crate::cli::output::human::{aligned, short_key};
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, paint, quoted};
+use crate::format::config::is_same_recipient;
 use crate::format::protected::Origin;
 use crate::format::repo_path::{RepoPath, harmless, shown};
 use crate::ops::install::Present;
@@ -25,10 +26,12 @@ pub(crate) fn status(output: &mut Output, report: &StatusReport, proofs: Option<
     let recipients: Vec<String> = report
         .recipients
         .iter()
-        .map(|recipient| match Some(recipient.as_str()) == own {
-            true => format!("{} (you)", short_key(recipient)),
-            false => short_key(recipient),
-        })
+        .map(
+            |recipient| match own.is_some_and(|own| is_same_recipient(own, recipient)) {
+                true => format!("{} (you)", short_key(recipient)),
+                false => short_key(recipient),
+            },
+        )
         .collect();
     let text = match (recipients.is_empty(), report.configured) {
         (true, true) => format!("none      → {}", paint(TYPE, "git pack recipients add age1…")),

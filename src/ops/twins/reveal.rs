@@ -27,7 +27,8 @@ pub struct RevealRequest {
 /// All of them are opened before the first is written, into files that have no name.
 pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>> {
     let place = Place::of(ctx, "git pack reveal")?;
-    let identities = identity::load(ctx, &request.identities)?;
+    // Without any, what is sealed with a passphrase still opens.
+    let identities = identity::load_if_any(ctx, &request.identities)?;
     let pairs = match request.files.is_empty() {
         true => place.tracked_pairs()?,
         false => {
