@@ -201,6 +201,12 @@ impl Registry {
             .max_by_key(|verdict| verdict.policy)
     }
 
+    /// Returns whether a file under this path may stand nowhere, whatever its content is, unless it is encrypted or an
+    /// exception lets its blob pass.
+    pub fn forbids_path(&self, path: &[u8]) -> bool {
+        self.sets.iter().any(|set| set.forbids_path(path))
+    }
+
     /// Returns whether every set lets plaintext stand under this path and blob by a rule or an exception of its own.
     pub fn releases(&self, file: &Subject<'_>) -> bool {
         self.sets.iter().all(|set| set.releases(file))
@@ -266,6 +272,24 @@ impl RuleSet {
                 verdict(&rule.class, rule.policy, cause, rule.origin)
             }
         }
+    }
+
+    fn forbids_path(&self, path: &[u8]) -> bool {
+        if is_run_output(path) {
+            return true;
+        }
+        let file = Subject {
+            path,
+            ..Subject::default()
+        };
+        // Rules behind the deciding one that go by content can name another class, but not all of them can release.
+        let releases =
+            |rule: &Rule| !rule.formats.is_empty() && (rule.policy != Policy::Never || !rule.allow_in.is_empty());
+        self.deciding(&file).is_some_and(|(rule, _)| {
+            self.rules[rule].policy == Policy::Never
+                && !self.is_released(rule, path)
+                && !self.rules[rule + 1..].iter().any(releases)
+        })
     }
 
     fn releases(&self, file: &Subject<'_>) -> bool {
@@ -442,6 +466,18 @@ mod tests {
         assert_eq!(judge_content(&config, "public/k", &[Format::PrivateKey], 1), key);
         assert_eq!(judge_content(&config, "k", &[Format::PrivateKey], 7), None);
         assert!(judge_content(&config, "_PACK_RUN/k", &[], 7).is_some());
+    }
+
+    #[test]
+    fn a_path_forbids_by_itself_where_no_content_can_release_it() {
+        let forbids = |text: &str, path: &str| Registry::of(&[&config(text)]).unwrap().forbids_path(path.as_bytes());
+        assert!(forbids("", "a.vec") && forbids("", "_PACK_RUN/a") && !forbids("", "a.txt"));
+        let rule = |more: &str| format!("[[protect]]\nclass = \"c\"\nformats = [\"faiss\"]\n{more}\n");
+        assert!(forbids(&rule(""), "a.vec"));
+        assert!(!forbids(&rule("policy = \"internal\""), "a.vec"));
+        assert!(!forbids(&rule("allow_in = [\"t/**\"]"), "a.vec"));
+        let paths = "[[protect]]\nclass = \"c\"\npaths = [\"*.x\"]\npolicy = \"internal\"\n";
+        assert!(!forbids(paths, "a.x") && forbids(paths, "a.vec"));
     }
 
     #[test]

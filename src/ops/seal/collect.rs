@@ -1,6 +1,7 @@
 //! What goes into a pack, from where, and in which form: decided before anything is written.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use unicode_normalization::UnicodeNormalization;
@@ -20,8 +21,9 @@ use crate::ops::contents::examine_file;
 use crate::ops::recipients;
 use crate::ops::seal::{Notice, Privacy, SealRequest};
 use crate::ops::verify::blob_of_file;
+use crate::rules::content::claims_age;
 use crate::rules::protect::Registry;
-use crate::rules::scan::{Leak, LeakCode};
+use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::seals::{PlainMember, judge_at};
 
 /// Everything that will be staged.
@@ -131,6 +133,9 @@ pub(super) fn ensure_is_no_fake(leak: &Leak) -> Result<()> {
     }
 }
 
+/// Enough of a file to see whether it claims to be an age file.
+const HEAD: u64 = 4096;
+
 /// A file on disk that was judged.
 pub(super) struct Judged {
     pub(super) seen: PlainMember,
@@ -145,7 +150,15 @@ pub(super) struct Judged {
 /// Which blob it is is found out only where that may release it.
 pub(super) fn judge_file(path: &Path, registry: &Registry, names: &[&[u8]], mode: Mode) -> Result<Judged> {
     let opened = files::open_regular(path)?;
-    let traits = examine_file(&mut &opened.file, opened.size).map_err(Refusal::io("reading", path))?;
+    let reading = |e| Refusal::io("reading", path)(e);
+    let mut head = Vec::new();
+    (&opened.file).take(HEAD).read_to_end(&mut head).map_err(reading)?;
+    let forbidden = names.iter().any(|name| registry.forbids_path(name));
+    let traits = match forbidden && !claims_age(&head) {
+        // What it is changes nothing, and reading it twice would take its time.
+        true => Traits::default(),
+        false => examine_file(&mut head.chain(&opened.file), opened.size).map_err(reading)?,
+    };
     let mut seen = PlainMember {
         kind: EntryKind::Regular,
         traits,
