@@ -219,16 +219,16 @@ fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
 fn seal(found: &Observed, recipients: &cipher::Recipients) -> Result<(Digest, Digest)> {
     let pair = &found.pair;
     let opened = files::open_regular(&pair.plain_file)?;
-    let encrypted = files::write_whole_with(&pair.sealed_file, 0o666, |file| {
-        cipher::encrypt(recipients, &mut &opened.file, file).map_err(|e| match e {
-            cipher::EncryptError::Cipher(reason) => Refusal::Crypto {
-                deed: "sealing",
-                subject: pair.plain.to_string(),
-                reason,
-            },
-            e => e.refusal(&pair.plain_file, &pair.sealed_file),
-        })
+    let mut file = files::unnamed_beside(&pair.sealed_file, 0o666)?;
+    let encrypted = cipher::encrypt(recipients, &mut &opened.file, &mut file).map_err(|e| match e {
+        cipher::EncryptError::Cipher(reason) => Refusal::Crypto {
+            deed: "sealing",
+            subject: pair.plain.to_string(),
+            reason,
+        },
+        e => e.refusal(&pair.plain_file, &pair.sealed_file),
     })?;
     opened.ensure_unchanged()?;
+    files::place_unnamed(file, &pair.sealed_file, 0o666)?;
     Ok((encrypted.plain_hash, encrypted.sealed_hash))
 }

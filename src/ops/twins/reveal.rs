@@ -1,15 +1,17 @@
 //! `git pack reveal`: opens sealed twins beside themselves.
 
-use std::io::Seek;
 use std::path::PathBuf;
 
 use crate::adapters::cipher;
-use crate::adapters::files::{self, Durability, write_whole_from};
+use crate::adapters::files::{self, place_unnamed};
 use crate::format::digest::Hashing;
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::twins::{Observed, PairReport, Place, nothing_at};
 use crate::ops::{Context, identity};
 use crate::rules::twins::Standing;
+
+/// The mode of what is revealed.
+const PRIVATE: u32 = 0o600;
 
 /// What to reveal, and how.
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
         }
         let pair = &found.pair;
         let sealed = files::open_regular(&pair.sealed_file)?;
-        let unnamed = files::unnamed_beside(&pair.plain_file)?;
+        let unnamed = files::unnamed_beside(&pair.plain_file, PRIVATE)?;
         let mut hashing = Hashing::new(unnamed);
         cipher::decrypt(&identities, &sealed.file, &mut hashing)
             .map_err(|why| identity::not_opened(why, &pair.sealed.to_string(), &identities))?;
@@ -62,9 +64,8 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
         opened.push(Some((file, hash)));
     }
     for (found, opened) in observed.iter().zip(opened) {
-        let Some((mut file, hash)) = opened else { continue };
-        file.rewind().map_err(Refusal::io("reading", &found.pair.plain_file))?;
-        write_whole_from(&found.pair.plain_file, &mut file, 0o600, Durability::Durable)?;
+        let Some((file, hash)) = opened else { continue };
+        place_unnamed(file, &found.pair.plain_file, PRIVATE)?;
         place.agree(&found.pair, Some(hash), found.sealed_hash)?;
     }
     let reports = observed.into_iter().map(|found| PairReport {
