@@ -446,7 +446,11 @@ fn compare(repo: &Repository, rev: &str, pack: &PackState, report: &mut VerifyRe
     let request = StateRequest {
         rev: Some(rev.to_owned()),
         scope: Some(pack.state.scope.clone()),
-        mode: Some(pack.info.as_ref().map_or(Mode::Public, |info| info.mode)),
+        mode: Some(match (&pack.info, &report.sealed) {
+            (Some(info), _) => info.mode,
+            (None, Some(sealed)) => sealed.mode,
+            (None, None) => Mode::Public,
+        }),
         no_cache: false,
     };
     let committed = state_in(repo, &request)?;

@@ -10,7 +10,7 @@ use crate::format::manifest::{MAX_BYTES, Manifest, Member, MemberType};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::receipt::Receipt;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateEntry, StateFile};
+use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, StateFile};
 use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
@@ -78,7 +78,8 @@ pub fn finalize(
     if let Some(registry) = plan
         .registry
         .as_ref()
-        .filter(|_| plan.tree.is_some() || !staged.sealed.is_empty())
+        // What is not for everybody says so, also if nothing in it had to be sealed.
+        .filter(|_| plan.tree.is_some() || !staged.sealed.is_empty() || plan.mode == Mode::Internal)
     {
         let registry = registry.to_document();
         documents.add(PROTECTED, &registry)?;
