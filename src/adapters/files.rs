@@ -215,6 +215,19 @@ pub fn read_in_chunks(path: &Path, mut each: impl FnMut(&[u8])) -> Result<()> {
     }
 }
 
+/// Copies all of `from` to `to`; the paths are what an error names.
+pub fn copy(mut from: impl Read, source: &Path, mut to: impl io::Write, target: &Path) -> Result<()> {
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => to.write_all(&buffer[..n]).map_err(Refusal::io("writing", target))?,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(Refusal::io("reading", source)(e)),
+        }
+    }
+}
+
 /// Writes a whole file in one step: a reader sees the old bytes or the new, never a part.
 ///
 /// A new file gets `mode` less the umask; one that stands keeps its own. A link is written through.
@@ -225,6 +238,39 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32, durability: Durability)
 /// Like [`write_whole`], from a reader.
 pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Durability) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
+    write_with(path, mode, durability, Over::Anything, |file| {
+        io::copy(bytes, file).map(drop).map_err(writing)
+    })
+}
+
+/// Like [`write_whole`], by whatever `write` writes, whose error leaves nothing behind; over nothing if that is wanted, also
+/// if something came there meanwhile.
+pub fn write_whole_over<T>(
+    path: &Path,
+    mode: u32,
+    over: Over,
+    write: impl FnOnce(&mut File) -> Result<T>,
+) -> Result<T> {
+    write_with(path, mode, Durability::Durable, over, write)
+}
+
+/// What a whole file may take the place of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Whatever stands there.
+    Anything,
+    /// Nothing: what stands there is refused.
+    Nothing,
+}
+
+fn write_with<T>(
+    path: &Path,
+    mode: u32,
+    durability: Durability,
+    over: Over,
+    write: impl FnOnce(&mut File) -> Result<T>,
+) -> Result<T> {
+    let writing = |e| Refusal::io("writing", path)(e);
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let directory = parent(&target);
     let standing = std::fs::metadata(&target).ok().map(|meta| meta.permissions());
@@ -233,18 +279,30 @@ pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(directory)
         .map_err(writing)?;
-    io::copy(bytes, &mut file).map_err(writing)?;
+    let written = write(file.as_file_mut())?;
     if let Some(permissions) = standing {
         file.as_file().set_permissions(permissions).map_err(writing)?;
     }
     if durability == Durability::Durable {
         file.as_file().sync_all().map_err(writing)?;
     }
-    file.persist(&target).map_err(|e| writing(e.error))?;
+    let placed = match over {
+        Over::Anything => file.persist(&target),
+        Over::Nothing => file.persist_noclobber(&target),
+    };
+    match placed {
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Refusal::OutputExists {
+                path: target,
+                replaceable: true,
+            });
+        }
+        placed => drop(placed.map_err(|e| writing(e.error))?),
+    }
     if durability == Durability::Durable {
         sync_directory(directory)?;
     }
-    Ok(())
+    Ok(written)
 }
 
 /// Returns a file without a name on the disk where `path` is, for what must not be left behind.

@@ -1,12 +1,13 @@
 //! Receipts and ciphertexts of earlier sealings, private to the clone: what keeps a sealed artifact's bytes stable.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Durability, create_private_dir, open_regular, write_whole, write_whole_from};
 use crate::format::canonical_json::{parse_strict_into, to_document};
-use crate::format::digest::Hashing;
+use crate::format::digest::{Digest, Hashing};
 use crate::format::receipt::{Receipt, Subject, VERSION};
 use crate::format::refusal::{Refusal, Result};
 
@@ -60,15 +61,7 @@ impl SealStore {
             other => other?,
         };
         let mut reader = Hashing::new(&opened.file);
-        let mut buffer = vec![0; 128 << 10];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(n) => output.write_all(&buffer[..n]).map_err(Refusal::io("writing", target))?,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Refusal::io("reading", &path)(e)),
-            }
-        }
+        files::copy(&mut reader, &path, &mut output, target)?;
         let (_, hash, bytes) = reader.finish();
         if (hash, bytes) != (receipt.sealed_hash, receipt.sealed_bytes) {
             return Err(corrupt(&self.receipt_path(&receipt.subject)));
@@ -103,13 +96,27 @@ impl SealStore {
         }
     }
 
+    /// Returns how many ciphertexts are kept here whose hash is one of `sealed`, and the directory they are in.
+    pub fn holding(&self, sealed: &BTreeSet<Digest>) -> (usize, &Path) {
+        let marks: BTreeSet<String> = sealed.iter().map(short_of).collect();
+        let kept = files::walk(&self.directory, |_| true).into_iter().filter(|(path, _)| {
+            // Each ciphertext has the beginning of its hash in its name.
+            let name = std::str::from_utf8(path)
+                .ok()
+                .and_then(|path| path.strip_suffix(".age"));
+            let mark = name.and_then(|name| name.rsplit('.').next());
+            mark.is_some_and(|mark| marks.contains(mark))
+        });
+        (kept.count(), &self.directory)
+    }
+
     fn receipt_path(&self, subject: &Subject) -> PathBuf {
         self.path(subject, "json")
     }
 
     /// Named after its content too, so that a new one does not have to take the place of an old one.
     fn ciphertext_path(&self, receipt: &Receipt) -> PathBuf {
-        let sealed = &receipt.sealed_hash.hex()[..16];
+        let sealed = short_of(&receipt.sealed_hash);
         self.path(&receipt.subject, &format!("{sealed}.age"))
     }
 
@@ -119,6 +126,11 @@ impl SealStore {
             .join(&hex[..2])
             .join(format!("{}.{extension}", &hex[2..]))
     }
+}
+
+/// Returns the part of a ciphertext's hash that is in its name.
+fn short_of(sealed: &Digest) -> String {
+    sealed.hex()[..16].to_owned()
 }
 
 fn corrupt(path: &Path) -> Refusal {

@@ -12,6 +12,7 @@ use crate::format::repo_path::shown;
 use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::open::OpenReport;
+use crate::ops::rekey::RekeyReport;
 use crate::ops::seal::SealReport;
 use crate::ops::verify::VerifyReport;
 use crate::ops::witness::{Testimony, record};
@@ -59,6 +60,15 @@ impl Account {
                     params.insert("output".into(), name(output).into());
                 }
                 "open"
+            }
+            Command::Rekey(args) => {
+                inputs.push(Input {
+                    path: name(&args.what),
+                    hash: None,
+                    bytes: None,
+                });
+                params.insert("output".into(), name(&args.output).into());
+                "rekey"
             }
             Command::Diff(args) => {
                 for pack in [&args.a, &args.b] {
@@ -113,6 +123,17 @@ impl Account {
         for input in &mut self.0.inputs {
             input.hash = Some(report.manifest_hash.to_string());
             input.bytes = Some(report.manifest_bytes);
+        }
+    }
+
+    /// Adds what came of rekeying. Of a file, it is the ciphertext that is named by its hash.
+    pub(super) fn rekeyed(&mut self, report: &RekeyReport) {
+        self.0.outcome = "REKEYED".into();
+        self.0.pack_id = report.pack_id.map(|id| id.to_string());
+        self.0.params.insert("artifact_count".into(), report.artifacts.into());
+        for input in &mut self.0.inputs {
+            input.hash = Some(report.input_hash.to_string());
+            input.bytes = Some(report.input_bytes);
         }
     }
 

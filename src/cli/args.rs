@@ -54,6 +54,8 @@ pub(super) enum Command {
     Verify(Verify),
     /// Open what is sealed in a pack
     Open(Open),
+    /// Change who can open a sealed pack or file, without encrypting it anew
+    Rekey(Rekey),
     /// Compare two packs
     Diff(Diff),
     /// Show what is in a pack
@@ -351,6 +353,30 @@ pub(super) struct Open {
     /// Write the one artifact that is named to standard output, and nothing else
     #[arg(long)]
     pub(super) stdout: bool,
+    #[command(flatten)]
+    pub(super) keys: IdentityFlags,
+}
+
+#[derive(Args)]
+pub(super) struct Rekey {
+    /// The pack's directory, or an age file
+    #[arg(value_name = "PACK|FILE.age")]
+    pub(super) what: PathBuf,
+    /// Where the rekeyed pack or file goes
+    #[arg(long, short = 'o', value_name = "DIR|FILE")]
+    pub(super) output: PathBuf,
+    /// Swap out another pack, or another age file, that stands at the output; it may be the one that is rekeyed
+    #[arg(long)]
+    pub(super) replace: bool,
+    /// Encrypt anew, under new file keys, instead of keeping the payloads
+    #[arg(long)]
+    pub(super) reencrypt: bool,
+    /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
+    #[arg(long, short = 'r')]
+    pub(super) recipient: Vec<String>,
+    /// Seal to the recipients in this file, one a line, instead of the configured ones
+    #[arg(long, short = 'R', value_name = "FILE")]
+    pub(super) recipients_file: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) keys: IdentityFlags,
 }

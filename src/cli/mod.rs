@@ -20,6 +20,7 @@ use crate::format::timestamp::Timestamp;
 use crate::ops::install::InstallRequest;
 use crate::ops::key::{self, Lock};
 use crate::ops::open::OpenRequest;
+use crate::ops::rekey::RekeyRequest;
 use crate::ops::scan::surfaces::{scan, write_allow};
 use crate::ops::seal::{Privacy, SealRequest};
 use crate::ops::state::StateRequest;
@@ -28,10 +29,10 @@ use crate::ops::twins;
 use crate::ops::twins::protect::{ProtectRequest, protect};
 use crate::ops::twins::reveal::{RevealRequest, reveal};
 use crate::ops::verify::VerifyRequest;
-use crate::ops::{Context, diff, identity, init, inspect, install, open, recipients, seal, state, verify};
+use crate::ops::{Context, diff, identity, init, inspect, install, open, recipients, rekey, seal, state, verify};
 use account::Account;
 use args::{Arguments, Command, KeyCommand, PassphraseFlag, RecipientsCommand, ScanFormat};
-use output::{Output, guard, human, json, refusal, sarif, status as status_output};
+use output::{Output, guard, human, json, refusal, rekey as rekey_output, sarif, status as status_output};
 
 /// The answer is yes: created, OK, clean, same.
 const YES: u8 = 0;
@@ -265,6 +266,23 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             human::opened(output, ctx, &report);
             if let Some(account) = account {
                 account.opened(&report);
+            }
+        }
+        Command::Rekey(args) => {
+            let ctx = &answering(ctx, &args.keys.passphrase)?;
+            let request = RekeyRequest {
+                what: args.what,
+                output: args.output,
+                replace: args.replace,
+                reencrypt: args.reencrypt,
+                recipients: args.recipient,
+                recipients_files: args.recipients_file,
+                identities: args.keys.identities,
+            };
+            let report = rekey::rekey(ctx, &request)?;
+            rekey_output::rekeyed(output, ctx, &report);
+            if let Some(account) = account {
+                account.rekeyed(&report);
             }
         }
         Command::Diff(args) => {

@@ -46,6 +46,13 @@ impl MemberType {
         Self::NAMES[self as usize]
     }
 
+    /// Parses the word that manifests use.
+    pub fn parse(word: &str) -> Option<Self> {
+        use MemberType::{Artifact, Lockfile, Other, Pack, Profile, Registry, Report, Rules};
+        let all = [Lockfile, Report, Artifact, Rules, Pack, Profile, Registry, Other];
+        all.into_iter().find(|kind| kind.as_str() == word)
+    }
+
     /// Returns the type that a JSON document's `version` stands for, if it is a known one.
     pub fn of_version(version: &str) -> Option<Self> {
         Some(match version {

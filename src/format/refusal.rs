@@ -148,6 +148,11 @@ pub enum Refusal {
         /// Why not.
         reason: String,
     },
+    /// An armoured age file whose header alone was to be changed.
+    Armoured {
+        /// The file.
+        path: PathBuf,
+    },
     /// Any other failure of the cipher.
     Crypto {
         /// What was being done, as a participle.

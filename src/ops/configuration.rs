@@ -128,6 +128,15 @@ pub fn on_disk(root: &Path) -> Result<Loaded> {
     Ok(loaded.with_listed("", |path| files::read_optional(&root.join(path), MAX_BYTES)))
 }
 
+/// Returns the configuration on disk or, in a bare repository, that of `HEAD`.
+pub fn here(repo: &Repository) -> Result<Loaded> {
+    match repo.work_tree() {
+        Some(root) => on_disk(&root),
+        None if repo.has_commit() => in_commit(repo, &repo.commit("HEAD")?),
+        None => Ok(Loaded::none()),
+    }
+}
+
 /// Returns the configuration in a commit.
 pub fn in_commit(repo: &Repository, commit: &Commit) -> Result<Loaded> {
     let revision = format!(" in {}", commit.id.short());

@@ -3,6 +3,7 @@
 pub mod configuration;
 pub mod contents;
 pub mod diff;
+pub mod documents;
 pub mod hook;
 pub mod identity;
 pub mod init;
@@ -12,6 +13,7 @@ pub mod key;
 pub mod open;
 pub mod protection;
 pub mod recipients;
+pub mod rekey;
 pub mod scan;
 pub mod seal;
 pub mod sealed_pack;

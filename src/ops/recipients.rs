@@ -82,6 +82,19 @@ fn judged(ctx: &Context, named: Vec<(String, Located<String>)>) -> Result<Recipi
     parse(ctx, named.iter().map(|(_, recipient)| recipient.value.as_str()))
 }
 
+/// Parses the recipients that flags name or, where none do, those of a configuration.
+pub fn of_flags_or_config(
+    ctx: &Context,
+    recipients: &[String],
+    files: &[PathBuf],
+    loaded: &Loaded,
+) -> Result<Recipients> {
+    match recipients.is_empty() && files.is_empty() {
+        true => of_config(ctx, loaded),
+        false => of_flags(ctx, recipients, files),
+    }
+}
+
 /// Parses recipients given on the command line, and those in the files that it names.
 pub fn of_flags(ctx: &Context, recipients: &[String], files: &[PathBuf]) -> Result<Recipients> {
     parse(ctx, recipients.iter().map(String::as_str))?;

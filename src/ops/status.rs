@@ -11,7 +11,7 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
-use crate::ops::configuration::{self, Loaded};
+use crate::ops::configuration;
 use crate::ops::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
 use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::twins::{self, PairReport};
@@ -59,7 +59,7 @@ pub enum Proof {
 pub fn status(ctx: &Context) -> Result<StatusReport> {
     let repo = ctx.repository()?;
     let root = repo.work_tree();
-    let loaded = configuration_here(&repo)?;
+    let loaded = configuration::here(&repo)?;
     let registry = loaded.registry()?;
     let named = recipients::named(&loaded)?;
     let commit = match repo.has_commit() {
@@ -167,21 +167,12 @@ pub struct RegistryReport {
 
 /// Returns what is protected here.
 pub fn registry(ctx: &Context) -> Result<RegistryReport> {
-    let loaded = configuration_here(&ctx.repository()?)?;
+    let loaded = configuration::here(&ctx.repository()?)?;
     let registry = loaded.registry()?;
     Ok(RegistryReport {
         rules: registry.rules().next().unwrap_or_default().to_vec(),
         allowed: loaded.config.allow.into_iter().map(|allow| allow.value).collect(),
     })
-}
-
-/// Returns the configuration on disk or, in a bare repository, that of `HEAD`.
-fn configuration_here(repo: &Repository) -> Result<Loaded> {
-    match repo.work_tree() {
-        Some(root) => configuration::on_disk(&root),
-        None if repo.has_commit() => configuration::in_commit(repo, &repo.commit("HEAD")?),
-        None => Ok(Loaded::none()),
-    }
 }
 
 fn expected_hooks(repo: &Repository) -> Vec<&'static str> {

@@ -38,8 +38,8 @@ impl DecryptError {
         Self::NotFor { stanzas }
     }
 
-    /// Says that a part of it is not what it should be, or could not be read.
-    fn of_reading(e: io::Error) -> Self {
+    /// Says that a part of it is not what it should be, or could not be read: what the reader of [`open`] fails with.
+    pub fn of_reading(e: io::Error) -> Self {
         match e.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
                 Self::Broken(one_line(&e))

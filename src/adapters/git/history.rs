@@ -59,6 +59,12 @@ impl Walk {
         self.steps.iter().map(|step| from_gix(&step.id))
     }
 
+    /// Returns each commit with each of its parents.
+    pub(super) fn edges(&self) -> impl Iterator<Item = (ObjectId, ObjectId)> {
+        let steps = self.steps.iter();
+        steps.flat_map(|step| step.parents.iter().map(|parent| (from_gix(&step.id), from_gix(parent))))
+    }
+
     /// Returns whether the commit is in the range.
     pub fn contains(&self, id: &ObjectId) -> bool {
         let id = to_gix(id);

@@ -4,6 +4,7 @@ pub mod blobs;
 pub mod canary;
 pub mod digest_cache;
 pub mod history;
+mod holders;
 pub mod hooks_dir;
 pub mod index;
 mod objects;

@@ -63,7 +63,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
         Refusal::Empty => Code::Empty,
         Refusal::BadPack { .. } => Code::BadPack,
-        Refusal::Usage { .. } | Refusal::NoWorkTree { .. } => Code::Usage,
+        Refusal::Usage { .. } | Refusal::NoWorkTree { .. } | Refusal::Armoured { .. } => Code::Usage,
         Refusal::NotARepository { .. } => Code::NotARepository,
         Refusal::NoCommit | Refusal::BadRevision { .. } => Code::BadRevision,
         Refusal::BadConfig { .. } => Code::BadConfig,
@@ -249,6 +249,13 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("{} was not opened: {reason}", shown(subject.as_bytes())),
             json!({ "subject": subject, "reason": reason }),
         ),
+        Refusal::Armoured { path } => (
+            format!(
+                "{} is armoured: a new header would not leave the text behind it as it is",
+                show(path)
+            ),
+            json!({ "path": show(path) }),
+        ),
         Refusal::Crypto { deed, subject, reason } => (
             format!("{deed} {subject}: {reason}"),
             json!({ "deed": deed, "subject": subject, "reason": reason }),
@@ -289,6 +296,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 )),
             ),
         },
+        Refusal::Armoured { .. } => (Some(env::invocation_with("--reencrypt")), None),
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("--output <another directory>"),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),

@@ -197,10 +197,7 @@ pub(super) fn recipients_for(
     loaded: &Loaded,
     uncommitted: impl FnOnce() -> bool,
 ) -> Result<Option<Recipients>> {
-    let recipients = match request.recipients.is_empty() && request.recipients_files.is_empty() {
-        true => recipients::of_config(ctx, loaded)?,
-        false => recipients::of_flags(ctx, &request.recipients, &request.recipients_files)?,
-    };
+    let recipients = recipients::of_flags_or_config(ctx, &request.recipients, &request.recipients_files, loaded)?;
     if protected.is_empty() {
         return Ok(None);
     }

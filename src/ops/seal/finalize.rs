@@ -6,27 +6,23 @@ use std::path::PathBuf;
 use crate::adapters::staging::Staging;
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
-use crate::format::manifest::{MAX_BYTES, Manifest, Member, MemberType};
-use crate::format::member_path::{MANIFEST, MemberPath};
+use crate::format::manifest::MemberType;
 use crate::format::receipt::Receipt;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, StateFile};
 use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
-    FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
-    PROVENANCE_VERSION, PackInfo, Provenance, REPO_STATE, file_tree,
+    PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE, PROVENANCE_VERSION, PackInfo, Provenance, REPO_STATE,
 };
 use crate::format::witness::Input;
 use crate::ops::Context;
+use crate::ops::documents::{Documents, TOOL_VERSION};
 use crate::ops::seal::collect::{Plan, Source, TreePlan};
 use crate::ops::seal::stage::Staged;
 use crate::ops::seal::{SealReport, SealRequest};
 use crate::rules::member_type::registry_files;
 use crate::rules::seals::judge_member;
-
-/// The release that stands in manifests.
-const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// A pack that is whole but for its place.
 pub struct Finished {
@@ -64,12 +60,9 @@ pub fn finalize(
         inputs: inputs(plan, &staged),
         notices: plan.notices.clone(),
     };
-    let mut documents = Documents {
-        staging,
-        members: Vec::new(),
-    };
+    let mut documents = Documents::of(staging);
     let state = match &plan.tree {
-        Some(tree) => Some(documents.tree(plan, tree, &staged)?),
+        Some(tree) => Some(tree_documents(&mut documents, plan, tree, &staged)?),
         None => None,
     };
     if let Some(binding) = &plan.binding {
@@ -94,31 +87,16 @@ pub fn finalize(
         if member.kind == MemberType::Other && registry.contains(member.path.as_str()) {
             member.kind = MemberType::Registry;
         }
-        documents.members.push((member, copy.size));
+        documents.count(member, copy.size);
     }
     for sealed in staged.ciphertexts() {
-        documents
-            .members
-            .push((sealed.member.clone(), sealed.seal.sealed_bytes));
+        documents.count(sealed.member.clone(), sealed.seal.sealed_bytes);
     }
     if plan.tree.is_some() {
         documents.listing()?;
     }
-    let manifest = Manifest {
-        created: created(ctx, request, plan.tree.as_ref())?,
-        note: request.note.clone(),
-        tool_version: TOOL_VERSION.into(),
-        members: documents.members.into_iter().map(|(member, _)| member).collect(),
-    };
-    let members = manifest.members.len() as u64;
-    let (pack_id, bytes) = manifest.into_document();
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Refusal::Unsupported {
-            what: format!("the manifest would have {} bytes, more than {MAX_BYTES}", bytes.len()),
-            remedy: "seal a smaller scope".into(),
-        });
-    }
-    staging.write_root(MANIFEST, &bytes)?;
+    let created = created(ctx, request, plan.tree.as_ref())?;
+    let (pack_id, members) = documents.finish(created, request.note.clone())?;
     report.pack_id = pack_id;
     report.members = members;
     Ok(Finished {
@@ -206,87 +184,46 @@ fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Res
     }
 }
 
-/// Writes documents of the pack's own and keeps count of all members.
-struct Documents<'a> {
-    staging: &'a Staging,
-    members: Vec<(Member, u64)>,
-}
-
-impl Documents<'_> {
-    fn add(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
-        let path = MemberPath::parse(path).expect("the names of our documents are safe");
-        self.staging.write(&path, bytes)?;
-        let member = Member {
-            path,
-            bytes_hash: Digest::of(bytes),
-            kind: MemberType::Other,
-            artifact_version: None,
+/// Writes what tells of the commit; returns the state digest.
+fn tree_documents(documents: &mut Documents<'_>, plan: &Plan, tree: &TreePlan, staged: &Staged) -> Result<Digest> {
+    let mut files = Vec::with_capacity(plan.plain.len());
+    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
+        let Some(entry) = &item.entry else { continue };
+        let entry = StateEntry {
+            entry: entry.clone(),
+            hash: copy.member.bytes_hash,
+            size: copy.size,
         };
-        self.members.push((member, bytes.len() as u64));
-        Ok(())
+        files.push(StateFile::of(&entry).expect("a path that became a member path is UTF-8"));
     }
-
-    /// Writes what tells of the commit; returns the state digest.
-    fn tree(&mut self, plan: &Plan, tree: &TreePlan, staged: &Staged) -> Result<Digest> {
-        let mut files = Vec::with_capacity(plan.plain.len());
-        for (item, copy) in plan.plain.iter().zip(&staged.plain) {
-            let Some(entry) = &item.entry else { continue };
-            let entry = StateEntry {
-                entry: entry.clone(),
-                hash: copy.member.bytes_hash,
-                size: copy.size,
-            };
-            files.push(StateFile::of(&entry).expect("a path that became a member path is UTF-8"));
-        }
-        files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-        let state = RepoState {
-            canon_version: tree.canon_version.clone(),
-            grammar_version: GRAMMAR_VERSION.into(),
+    files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+    let state = RepoState {
+        canon_version: tree.canon_version.clone(),
+        grammar_version: GRAMMAR_VERSION.into(),
+        scope: tree.scope.clone(),
+        files,
+    };
+    let digest = state.digest();
+    documents.add(REPO_STATE, &to_document(&state))?;
+    documents.add(
+        PACK_INFO,
+        &to_document(&PackInfo {
             scope: tree.scope.clone(),
-            files,
-        };
-        let digest = state.digest();
-        self.add(REPO_STATE, &to_document(&state))?;
-        self.add(
-            PACK_INFO,
-            &to_document(&PackInfo {
-                scope: tree.scope.clone(),
-                title: tree.title.clone(),
-                stamp: digest.hex()[..12].to_owned(),
-                version: PACK_INFO_VERSION.into(),
-                commit: tree.commit.id.hex(),
-                tree: tree.commit.tree.hex(),
-                mode: plan.mode,
-            }),
-        )?;
-        self.add(
-            PROVENANCE,
-            &to_document(&Provenance {
-                generator: "git-pack".into(),
-                generator_version: TOOL_VERSION.into(),
-                version: PROVENANCE_VERSION.into(),
-            }),
-        )?;
-        Ok(digest)
-    }
-
-    /// Writes the list of members and the same list drawn as a tree; the list holds everything but itself.
-    fn listing(&mut self) -> Result<()> {
-        let drawn = MemberPath::parse(FILE_TREE).expect("the names of our documents are safe");
-        let mut paths: Vec<&MemberPath> = self.members.iter().map(|(member, _)| &member.path).collect();
-        paths.push(&drawn);
-        let text = file_tree(paths.into_iter());
-        self.add(FILE_TREE, text.as_bytes())?;
-        let mut files: Vec<IndexedFile> = self
-            .members
-            .iter()
-            .map(|(member, size)| IndexedFile {
-                path: member.path.to_string(),
-                hash: member.bytes_hash,
-                size: *size,
-            })
-            .collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        self.add(FILE_INDEX, &to_document(&FileIndex { files }))
-    }
+            title: tree.title.clone(),
+            stamp: digest.hex()[..12].to_owned(),
+            version: PACK_INFO_VERSION.into(),
+            commit: tree.commit.id.hex(),
+            tree: tree.commit.tree.hex(),
+            mode: plan.mode,
+        }),
+    )?;
+    documents.add(
+        PROVENANCE,
+        &to_document(&Provenance {
+            generator: "git-pack".into(),
+            generator_version: TOOL_VERSION.into(),
+            version: PROVENANCE_VERSION.into(),
+        }),
+    )?;
+    Ok(digest)
 }

@@ -8,7 +8,7 @@ mod stage;
 mod tree;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
 use crate::adapters::git::Commit;
@@ -129,7 +129,7 @@ pub enum Notice {
 /// Seals; either the whole pack stands at its output afterwards, or nothing was left behind.
 pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     if let Some(output) = &request.output {
-        check_output(ctx, output, request.replace)?;
+        check_output(&ctx.cwd.join(output), request.replace)?;
     }
     let plan = match request.artifacts.is_empty() {
         true => tree::tree_pack(ctx, request)?,
@@ -172,47 +172,43 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
             store.put(receipt, path)?;
         }
     }
-    let occupied = files::exists(&output) && !files::is_empty_directory(&output);
-    match (occupied, request.replace) {
-        (true, true) => {
-            ensure_pack(&output)?;
-            staging.publish(&output, Publish::Replace)?;
+    match publish(staging, &output, request.replace) {
+        // Another process was faster, and made the same pack.
+        Err(Refusal::OutputExists { .. }) if request.output.is_none() && stands_whole(&output, &report.pack_id) => {
+            report.existed = true;
         }
-        (true, false) => {
-            let replaceable = is_replaceable(&output);
-            return Err(Refusal::OutputExists {
-                path: output,
-                replaceable,
-            });
-        }
-        (false, _) => match staging.publish(&output, Publish::New) {
-            // Another process was faster, and made the same pack.
-            Err(Refusal::OutputExists { .. }) if request.output.is_none() && stands_whole(&output, &report.pack_id) => {
-                report.existed = true;
-            }
-            other => other?,
-        },
+        other => other?,
     }
     Ok(report)
 }
 
-/// Refuses early what would be refused late.
-fn check_output(ctx: &Context, output: &std::path::Path, replace: bool) -> Result<()> {
-    let output = ctx.cwd.join(output);
-    if !files::exists(&output) || files::is_empty_directory(&output) {
+/// Refuses early what [`publish`] would refuse late.
+pub(super) fn check_output(output: &Path, replace: bool) -> Result<()> {
+    if !files::exists(output) || files::is_empty_directory(output) {
         return Ok(());
     }
-    match replace {
-        true => ensure_pack(&output),
+    let replaceable = is_replaceable(output);
+    match replace && replaceable {
+        true => Ok(()),
         false => Err(Refusal::OutputExists {
-            replaceable: is_replaceable(&output),
-            path: output,
+            path: output.to_owned(),
+            replaceable: replaceable && !replace,
         }),
     }
 }
 
+/// Puts a finished pack at its output: where nothing is or, if it is to replace one, in the place of another pack.
+pub(super) fn publish(staging: Staging, output: &Path, replace: bool) -> Result<()> {
+    check_output(output, replace)?;
+    let how = match files::exists(output) && !files::is_empty_directory(output) {
+        true => Publish::Replace,
+        false => Publish::New,
+    };
+    staging.publish(output, how)
+}
+
 /// Only a pack may be swapped out, and only if nothing lies in it that it does not declare: that is somebody's work.
-fn is_replaceable(output: &std::path::Path) -> bool {
+fn is_replaceable(output: &Path) -> bool {
     let Some(manifest) = pack_dir::manifest(output).ok().filter(|_| files::is_directory(output)) else {
         return false;
     };
@@ -221,17 +217,7 @@ fn is_replaceable(output: &std::path::Path) -> bool {
     found.all(|path| path == MANIFEST.as_bytes() || declared.contains(path.as_slice()))
 }
 
-fn ensure_pack(output: &std::path::Path) -> Result<()> {
-    match is_replaceable(output) {
-        true => Ok(()),
-        false => Err(Refusal::OutputExists {
-            path: output.to_owned(),
-            replaceable: false,
-        }),
-    }
-}
-
-fn stands_whole(output: &std::path::Path, pack_id: &Digest) -> bool {
+fn stands_whole(output: &Path, pack_id: &Digest) -> bool {
     files::is_directory(output)
         && verify::verify_directory(output)
             .is_ok_and(|report| report.findings.is_empty() && report.pack_id == pack_id.to_string())

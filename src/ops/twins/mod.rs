@@ -168,6 +168,27 @@ fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>>
         .collect()
 }
 
+/// Keeps the note about the twin at `path` true when its ciphertext was changed for one with the same plaintext; returns
+/// whether there was one that named the old ciphertext.
+pub fn carry_over(ctx: &Context, path: &Path, old: &Digest, new: &Digest) -> Result<bool> {
+    let place = match Place::of(ctx, "a sealed twin") {
+        Err(Refusal::NotARepository { .. } | Refusal::NoWorkTree { .. }) => return Ok(false),
+        other => other?,
+    };
+    let pair = match place.pair_of(ctx, path) {
+        // Outside of this work tree there are no twins of its own.
+        Err(Refusal::Usage { .. }) => return Ok(false),
+        other => other?,
+    };
+    if !is_twin(path.as_os_str().as_bytes()) {
+        return Ok(false);
+    }
+    match place.notes.get(&pair.plain).filter(|note| note.sealed_hash == *old) {
+        Some(note) => place.agree(&pair, Some(note.plain_hash), Some(*new)).map(|()| true),
+        None => Ok(false),
+    }
+}
+
 fn nothing_at(path: &Path) -> Refusal {
     const ENOENT: i32 = 2;
     Refusal::io("reading", path)(std::io::Error::from_raw_os_error(ENOENT))

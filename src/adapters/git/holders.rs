@@ -1,0 +1,53 @@
+//! Which commits lead to a blob: those that have it, and all that come after them, whether they deleted it or not.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use crate::adapters::git::history::Walk;
+use crate::adapters::git::{Repository, from_gix, object_error, to_gix};
+use crate::adapters::workers;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::Result;
+use crate::format::repo_path::RepoPath;
+
+impl Repository {
+    /// Returns the commits of a walk from which one of `blobs` can be reached.
+    pub fn leading_to(&self, walk: &Walk, blobs: &BTreeSet<ObjectId>) -> Result<HashSet<ObjectId>> {
+        let introduced = self.introduced(walk, |_| false)?.introduced.into_iter();
+        let found = introduced.filter(|introduced| blobs.contains(&introduced.entry.id));
+        // Only the first commit that brought it is told there, and another branch may have brought it too.
+        let places: BTreeSet<RepoPath> = found.map(|introduced| introduced.entry.path).collect();
+        if places.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let commits: Vec<ObjectId> = walk.commits().collect();
+        let holds = workers::map(
+            &commits,
+            || Ok(self.worker()),
+            |repo, commit| -> Result<bool> {
+                let id = super::history::tree_of(repo, to_gix(commit))?;
+                let tree = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
+                for place in &places {
+                    let segments = place.as_bytes().split(|byte| *byte == b'/');
+                    let entry = tree.lookup_entry(segments).map_err(|e| object_error(id, &e))?;
+                    if entry.is_some_and(|entry| blobs.contains(&from_gix(&entry.object_id()))) {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            },
+        )?;
+        let mut children: HashMap<ObjectId, Vec<ObjectId>> = HashMap::new();
+        for (commit, parent) in walk.edges() {
+            children.entry(parent).or_default().push(commit);
+        }
+        let holders = commits.into_iter().zip(holds).filter(|(_, holds)| *holds);
+        let mut pending: Vec<ObjectId> = holders.map(|(commit, _)| commit).collect();
+        let mut leading = HashSet::new();
+        while let Some(commit) = pending.pop() {
+            if leading.insert(commit) {
+                pending.extend(children.get(&commit).into_iter().flatten());
+            }
+        }
+        Ok(leading)
+    }
+}
