@@ -245,3 +245,24 @@ fn a_kill_in_the_middle_of_sealing_tells_nothing() {
         .collect();
     assert_eq!(left, [] as [&str; 0]);
 }
+
+#[test]
+fn the_hash_of_a_tracked_protected_file_is_kept_with_the_receipts_alone() {
+    let repo = Repo::set_up();
+    let secret = noise(3, 5000);
+    repo.write("old.vec", &secret);
+    repo.git(&["add", "-f", "old.vec"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "before the guard"]).ok();
+    let hash = Digest::of(&secret);
+    for _ in 0..2 {
+        repo.pack(&["state"]).ok();
+        repo.seal(&["--replace", "-o", "../pack"]);
+        for (path, _, bytes) in snapshot(&repo.path(".git/gitpack")) {
+            let told = holds(&bytes, hash.as_bytes()) || holds(&bytes, hash.hex().as_bytes());
+            assert!(!told || path.starts_with("seals"), "{}", path.display());
+        }
+    }
+    // It is there, or it would have to be read each time.
+    let kept = fs::read(repo.path(".git/gitpack/seals/digests")).unwrap();
+    assert!(holds(&kept, hash.as_bytes()));
+}

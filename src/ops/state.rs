@@ -1,5 +1,7 @@
 //! `git pack state`: the digest of what a commit's tree holds.
 
+use std::collections::BTreeSet;
+
 use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
@@ -12,6 +14,7 @@ use crate::format::repo_state::{
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::retain_plain;
+use crate::rules::protect::Registry;
 use crate::rules::scope::Selection;
 
 /// What to compute the state of.
@@ -91,7 +94,7 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
     };
     Ok(State {
         canon_version: canon(repo, &commit, &loaded)?,
-        entries: hash(repo, entries, &cache)?,
+        entries: hash(repo, &registry, entries, &cache)?,
         registry: registry.to_document(),
         sealed,
         scope: selection.key,
@@ -124,7 +127,12 @@ pub fn canon(repo: &Repository, commit: &Commit, loaded: &Loaded) -> Result<Stri
 }
 
 /// Adds digest and size to each entry: from the cache where it knows them, else from the object database.
-pub fn hash(repo: &Repository, entries: Vec<TreeEntry>, cache: &DigestCache) -> Result<Vec<StateEntry>> {
+pub fn hash(
+    repo: &Repository,
+    registry: &Registry,
+    entries: Vec<TreeEntry>,
+    cache: &DigestCache,
+) -> Result<Vec<StateEntry>> {
     let mut known = cache.get_all(entries.iter().map(|entry| &entry.id));
     for (entry, known) in entries.iter().zip(&mut known) {
         if entry.kind == EntryKind::Submodule {
@@ -142,7 +150,13 @@ pub fn hash(repo: &Repository, entries: Vec<TreeEntry>, cache: &DigestCache) -> 
         .zip(&unknown)
         .map(|((hash, size), id)| (*id, hash, size))
         .collect();
-    cache.keep(&hashed);
+    let protected: BTreeSet<ObjectId> = entries
+        .iter()
+        .zip(&known)
+        .filter(|(entry, known)| known.is_none() && registry.judge(entry.path.as_bytes()).is_some())
+        .map(|(entry, _)| entry.id)
+        .collect();
+    cache.keep(&hashed, |id| protected.contains(id));
     let look_up = |id: &ObjectId| {
         let at = hashed.binary_search_by_key(id, |record| record.0);
         let record = &hashed[at.expect("every blob that the cache does not know was hashed")];

@@ -11,55 +11,82 @@ use crate::format::object_id::ObjectId;
 const MAX_BYTES: u64 = 4 << 30;
 
 /// The cache of one clone, or none at all.
+///
+/// Digests of protected blobs are kept with the receipts, where alone such hashes may be.
 pub struct DigestCache {
+    plain: Table,
+    protected: Table,
+}
+
+struct Table {
     path: Option<PathBuf>,
-    table: DigestTable,
+    digests: DigestTable,
 }
 
 impl DigestCache {
     /// Reads the cache below a repository's common directory; a damaged or foreign one counts as empty.
     pub fn load(common_dir: &Path) -> Self {
-        let path = common_dir.join("gitpack").join("digests");
-        let table = files::read_optional(&path, MAX_BYTES)
+        let own = common_dir.join("gitpack");
+        Self {
+            plain: Table::load(own.join("digests")),
+            protected: Table::load(own.join("seals").join("digests")),
+        }
+    }
+
+    /// Returns a cache that knows nothing and keeps nothing.
+    pub fn off() -> Self {
+        let off = || Table {
+            path: None,
+            digests: DigestTable::empty(),
+        };
+        Self {
+            plain: off(),
+            protected: off(),
+        }
+    }
+
+    /// Returns the digest and size of a blob that was hashed before.
+    pub fn get(&self, id: &ObjectId) -> Option<(Digest, u64)> {
+        self.plain.digests.get(id).or_else(|| self.protected.digests.get(id))
+    }
+
+    /// Returns the same for many blobs.
+    pub fn get_all<'a>(&self, ids: impl Iterator<Item = &'a ObjectId> + Clone) -> Vec<Option<(Digest, u64)>> {
+        let mut found = self.plain.digests.get_all(ids.clone());
+        for (found, id) in found.iter_mut().zip(ids).filter(|(found, _)| found.is_none()) {
+            *found = self.protected.digests.get(id);
+        }
+        found
+    }
+
+    /// Keeps `added` for the next time, where protected blobs are kept apart. A clone that cannot be written to is merely
+    /// slower.
+    pub fn keep(&self, added: &[(ObjectId, Digest, u64)], is_protected: impl Fn(&ObjectId) -> bool) {
+        let (protected, plain): (Vec<_>, Vec<_>) = added.iter().partition(|(id, ..)| is_protected(id));
+        self.plain.keep(&plain);
+        self.protected.keep(&protected);
+    }
+}
+
+impl Table {
+    fn load(path: PathBuf) -> Self {
+        let digests = files::read_optional(&path, MAX_BYTES)
             .ok()
             .flatten()
             .and_then(DigestTable::parse)
             .unwrap_or_else(DigestTable::empty);
         Self {
             path: Some(path),
-            table,
+            digests,
         }
     }
 
-    /// Returns a cache that knows nothing and keeps nothing.
-    pub fn off() -> Self {
-        Self {
-            path: None,
-            table: DigestTable::empty(),
-        }
-    }
-
-    /// Returns the digest and size of a blob that was hashed before.
-    pub fn get(&self, id: &ObjectId) -> Option<(Digest, u64)> {
-        self.table.get(id)
-    }
-
-    /// Returns the same for many blobs.
-    pub fn get_all<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> Vec<Option<(Digest, u64)>> {
-        self.table.get_all(ids)
-    }
-
-    /// Keeps `added` for the next time. A clone that cannot be written to is merely slower.
-    pub fn keep(&self, added: &[(ObjectId, Digest, u64)]) {
+    fn keep(&self, added: &[(ObjectId, Digest, u64)]) {
         let Some(path) = &self.path else { return };
         if added.is_empty() || create_private_dir(files::parent(path)).is_err() {
             return;
         }
-        drop(write_whole(
-            path,
-            &self.table.with(added),
-            0o600,
-            Durability::Disposable,
-        ));
+        let table = self.digests.with(added);
+        drop(write_whole(path, &table, 0o600, Durability::Disposable));
     }
 }

@@ -334,7 +334,7 @@ impl Governed {
         let mut entries = state::select(&repo, &commit, &selection)?;
         // The hashes of protected entries are not for everybody.
         retain_plain(&repo, &registry, &mut entries, mode)?;
-        let hashed = state::hash(&repo, entries, &DigestCache::load(&repo.common_dir()))?;
+        let hashed = state::hash(&repo, &registry, entries, &DigestCache::load(&repo.common_dir()))?;
         let files = hashed.iter().map(|entry| {
             StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
                 path: path.to_string(),

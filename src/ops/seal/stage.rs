@@ -285,6 +285,20 @@ impl<'a> Sealer<'a> {
                 })
             },
         )?;
+        // So that a tracked artifact need not be read to find its ciphertext the next time.
+        let hashed: Vec<(ObjectId, Digest, u64)> = self
+            .plan
+            .protected
+            .iter()
+            .zip(&sealed)
+            .filter_map(|(item, staged)| match item.source {
+                Source::Blob(id) if self.cache.get(&id).is_none() => {
+                    Some((id, staged.sealed.plain_hash, staged.sealed.plain_bytes))
+                }
+                _ => None,
+            })
+            .collect();
+        self.cache.keep(&hashed, |_| true);
         let index = match opaque && !sealed.is_empty() {
             true => Some(self.index(&sealed)?),
             false => None,
