@@ -211,6 +211,9 @@ fn resolved(output: &Path) -> Result<(PathBuf, PathBuf)> {
         let Ok(standing) = files::canonical(above) else {
             continue;
         };
+        if !files::is_directory(&standing) {
+            return Err(Refusal::io("creating", output)(io::ErrorKind::NotADirectory.into()));
+        }
         let rest = output.strip_prefix(above).map_err(|_| outside())?;
         let plain = rest.components().all(|part| matches!(part, Component::Normal(_)));
         return match plain && rest != Path::new("") {

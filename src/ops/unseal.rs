@@ -53,7 +53,7 @@ pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -
                 return Err(Unopened::Other(format!("the index has more than {MAX_INDEX} bytes")));
             }
             unseal(root, index, identities, &mut bytes)?;
-            let sealed: BTreeMap<&str, &Seal> = document
+            let mut sealed: BTreeMap<&str, &Seal> = document
                 .artifacts
                 .iter()
                 .map(|artifact| (artifact.seal.sealed_path.as_str(), &artifact.seal))
@@ -63,7 +63,8 @@ pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -
                 return Err(Unopened::Other("the index is not the list of the other seals".into()));
             }
             let entries = index.iter().map(|entry| {
-                let seal = sealed.get(entry.sealed_path.as_str());
+                // Each seal once: a name that is not there any more was taken by another.
+                let seal = sealed.remove(entry.sealed_path.as_str());
                 let seal = seal.ok_or_else(|| Unopened::Other(format!("the index names {}", entry.sealed_path)))?;
                 name(&entry.path, &entry.rule, seal)
             });

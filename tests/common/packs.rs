@@ -64,11 +64,13 @@ pub fn declared_paths(pack: &Path) -> Vec<String> {
     declared(pack).into_iter().map(|[path, ..]| path).collect()
 }
 
-/// Every ciphertext of a pack.
-pub fn ciphertexts(pack: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+/// Every ciphertext of a pack, by its hash.
+pub fn ciphertexts(pack: &Path) -> BTreeMap<PathBuf, String> {
     let files = snapshot(&pack.join("sealed"));
     let files = files.into_iter().filter(|(_, mode, _)| mode & 0o170000 == 0o100000);
-    files.map(|(path, _, bytes)| (path, bytes)).collect()
+    files
+        .map(|(path, _, bytes)| (path, Digest::of(&bytes).to_string()))
+        .collect()
 }
 
 /// Copies files and directories, with their modes.
@@ -214,4 +216,24 @@ pub fn give_away(place: &Place) {
     if is_root() {
         place.run(place.path(), "chown", &["-R", "65534:65534", "."]).ok();
     }
+}
+
+/// A [`snapshot`] of everything, but for the store of ciphertexts while there is nothing but its lock in it.
+pub fn standing(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
+    let mut found = snapshot(root);
+    let store = [".git/gitpack", ".git/gitpack/seals", ".git/gitpack/seals/lock"];
+    found.retain(|(path, ..)| !store.iter().any(|part| path.ends_with(part)));
+    found
+}
+
+/// Asserts that nothing came, went or changed, and names what did.
+#[track_caller]
+pub fn assert_same(before: &[(PathBuf, u32, Vec<u8>)], after: &[(PathBuf, u32, Vec<u8>)], when: &str) {
+    let differing = |one: &[(PathBuf, u32, Vec<u8>)], other: &[(PathBuf, u32, Vec<u8>)]| -> Vec<PathBuf> {
+        let other: std::collections::HashSet<_> = other.iter().collect();
+        let differing = one.iter().filter(|entry| !other.contains(entry));
+        differing.map(|(path, ..)| path.clone()).collect()
+    };
+    let (gone, come) = (differing(before, after), differing(after, before));
+    assert!(gone.is_empty() && come.is_empty(), "{when}: {gone:?} became {come:?}");
 }
