@@ -763,3 +763,119 @@ fn the_ledger_tells_of_it_without_a_hash_of_a_plaintext() {
         assert!(!text.contains(&hash(&bench.secret).hex()), "{}", path.display());
     }
 }
+
+/// An age plugin that wraps for anybody, and first does to a file what it should not.
+const SPOILER: &str = r#"#!/bin/sh
+printf x >>TARGET
+say() { printf '%s\n' "$@"; }
+while read -r mark command _; do
+    case "$mark $command" in
+    '-> wrap-file-key') read -r key ;;
+    '-> done') read -r _; break ;;
+    esac
+done
+say '-> recipient-stanza 0 spoiler' "$key"
+read -r _
+read -r _
+say '-> done' ''
+"#;
+
+#[test]
+fn what_changes_after_it_was_verified_is_not_taken_over() {
+    let bench = Bench::new();
+    let pack = bench.seal(&[]);
+    let bin = bench.out("bin");
+    fs::create_dir(&bin).unwrap();
+    let recipient = bech32::encode::<bech32::Bech32>(bech32::Hrp::parse("age1spoiler").unwrap(), &[7; 8]).unwrap();
+    let rekey = |target: &Path| {
+        // Written by another process: one that this one had open for writing could not be executed.
+        let script = SPOILER.replace("TARGET", target.to_str().unwrap());
+        let mut written = bench.repo.place.command("sh", &bin);
+        let write = "printf %s \"$1\" >age-plugin-spoiler && chmod +x age-plugin-spoiler";
+        assert!(written.args(["-c", write, "sh", &script]).status().unwrap().success());
+        bench
+            .repo
+            .pack(&["rekey", pack.to_str().unwrap(), "-o", "../new", "-r", &recipient])
+    };
+    for member in ["repo/README.md", "meta/PROTECTED.json"] {
+        let target = pack.join(member);
+        let bytes = fs::read(&target).unwrap();
+        let value = rekey(&target).refused("E_BAD_PACK");
+        let message = value["refusal"]["message"].as_str().unwrap();
+        assert!(
+            message.contains(&format!("{member} changed since it was verified")),
+            "{message}"
+        );
+        assert!(!bench.out("new").exists());
+        fs::write(&target, bytes).unwrap();
+    }
+    // A ciphertext that changes is noticed while it is read, or when it was read.
+    let target = pack.join("sealed/embeddings/index.vec.age");
+    let bytes = fs::read(&target).unwrap();
+    let done = rekey(&target);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    assert!(done.stderr.contains("changed"), "{}", done.stderr);
+    assert!(!bench.out("new").exists());
+    fs::write(&target, bytes).unwrap();
+    // Without mischief the plugin's recipients are as good as any.
+    rekey(&bench.out("nothing")).ok();
+    bench.repo.pack(&["verify", "../new", "--rev", "HEAD"]).ok();
+    assert!(
+        document(&bench.out("new"))["artifacts"][0]["stanzas"]
+            .to_string()
+            .contains("spoiler")
+    );
+}
+
+#[test]
+fn long_cut_and_partial_histories_are_searched_as_far_as_they_go() {
+    let bench = Bench::new();
+    let repo = &bench.repo;
+    repo.pack(&["protect", "notes.vec", "embeddings/index.vec"]).ok();
+    repo.git(&["add", "-A"]).ok();
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    fs::copy(repo.path("notes.vec.age"), bench.out("old.age")).unwrap();
+    repo.git(&["rm", "-q", "notes.vec.age"]).ok();
+    repo.git(&["commit", "-q", "-m", "gone"]).ok();
+    // More commits than are compared one by one.
+    let grow = "c=$(git rev-parse HEAD) && for i in $(seq 600); do c=$(git commit-tree -p $c -m $i HEAD^{tree}); done && \
+                git update-ref refs/heads/main $c && git update-ref refs/heads/early HEAD~601~1 && \
+                git config uploadpack.allowFilter true";
+    repo.place.run(&repo.root, "sh", &["-c", grow]).ok();
+    let identity = repo.identity();
+    let rekey = |directory: &Path, output: &str| {
+        let old = bench.out("old.age");
+        let args = [
+            "rekey",
+            old.to_str().unwrap(),
+            "-o",
+            output,
+            "-r",
+            &bench.other.recipient,
+        ];
+        let own = ["-i", identity.to_str().unwrap()];
+        repo.place.pack_in(directory, &[&args[..], &own].concat()).ok().stderr
+    };
+    let said = rekey(&repo.root, "../1.age");
+    assert!(said.contains("history            main\n"), "{said}");
+
+    let place = repo.place.path();
+    let url = format!("file://{}", repo.root.display());
+    for (name, flags) in [("shallow", ["--depth=3"]), ("partial", ["--filter=blob:none"])] {
+        let args = [
+            &["clone", "-q", "--no-checkout", "-b", "main"],
+            &flags[..],
+            &[&url, name],
+        ]
+        .concat();
+        repo.place.run(place, "git", &args).ok();
+    }
+    let said = rekey(&bench.out("partial"), "../2.age");
+    assert!(
+        said.contains("remote origin") && said.contains("history            main\n"),
+        "{said}"
+    );
+    let said = rekey(&bench.out("shallow"), "../3.age");
+    assert!(!said.contains("remote origin"), "{said}");
+    assert!(said.contains("older history was not searched"), "{said}");
+}
