@@ -139,6 +139,15 @@ impl Repository {
         self.local().has_object(to_gix(id))
     }
 
+    /// Returns whether there may be objects of the history here that this clone does not have: it is shallow, or partial.
+    pub fn lacks_objects(&self) -> bool {
+        let repo = self.local();
+        let promised = |remote: &gix::bstr::BStr| self.config_text(&format!("remote.{remote}.promisor")).is_some();
+        repo.is_shallow().unwrap_or(true)
+            || self.config_text("extensions.partialClone").is_some()
+            || repo.remote_names().iter().any(|remote| promised(remote.as_ref()))
+    }
+
     /// Peels tags.
     pub fn peel(&self, id: &ObjectId) -> Result<Peeled> {
         let repo = self.local();

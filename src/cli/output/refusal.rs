@@ -298,7 +298,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         },
         Refusal::Armoured { .. } => (Some(env::invocation_with("--reencrypt")), None),
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
-        Refusal::OutputExists { replaceable: false, .. } => hint("--output <another directory>"),
+        Refusal::OutputExists { replaceable: false, .. } => hint("--output <another path>"),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
         Refusal::Usage { next, .. } => (next.clone(), None),
         Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),

@@ -26,17 +26,18 @@ pub(crate) fn rekeyed(output: &mut Output, ctx: &Context, report: &RekeyReport) 
         "  {} for {recipients} · {keys}\n",
         count(report.artifacts, "artifact")
     ));
-    let mut note = |text: &str| output.err(&format!("  {} {text}\n", paint(LOOK, "note")));
-    match report.reencrypted {
-        true => note("whoever could open the old ciphertexts still can, wherever they remain"),
-        false => {
-            note("whoever could open the old ciphertexts still can: the file keys are unchanged,");
-            output.err(
-                "       so an old header, kept, also opens what stands here now; --reencrypt makes new file keys\n",
-            );
-        }
-    }
-    output.err("       neither takes back what was published already: only new content is out of their reach\n");
+    let note = paint(LOOK, "note");
+    output.err(&match report.reencrypted {
+        true => format!(
+            "  {note} whoever could open the old ciphertexts still can, wherever they remain: nothing takes back\n       \
+             what was published already, and only new content is out of their reach\n"
+        ),
+        false => format!(
+            "  {note} whoever could open the old ciphertexts still can: the file keys are unchanged, so that an old\n       \
+             header, if kept, opens what stands here now, too; --reencrypt makes new file keys, but not even that\n       \
+             takes back what was published already: only new content is out of their reach\n"
+        ),
+    });
     remains(output, &ctx.cwd, report);
     if report.is_twin {
         let path = std::os::unix::ffi::OsStrExt::as_bytes(path_of(&ctx.cwd, &report.output).as_os_str());
@@ -55,7 +56,8 @@ fn remains(output: &mut Output, cwd: &Path, report: &RekeyReport) {
         true => output.err("  no old ciphertext was found from here; copies elsewhere are not known\n"),
         false => output.err("  old ciphertexts remain, as far as can be seen from here:\n"),
     }
-    let rows: Vec<[String; 3]> = remains.places.iter().map(|place| row(cwd, place)).collect();
+    let slash = if report.pack_id.is_some() { "/" } else { "" };
+    let rows: Vec<[String; 3]> = remains.places.iter().map(|place| row(cwd, place, slash)).collect();
     output.err(&aligned(&rows, "    "));
     for (what, why) in &remains.unseen {
         let why = harmless(&one_line(why));
@@ -63,10 +65,14 @@ fn remains(output: &mut Output, cwd: &Path, report: &RekeyReport) {
     }
 }
 
-fn row(cwd: &Path, place: &Remaining) -> [String; 3] {
+fn row(cwd: &Path, place: &Remaining, slash: &str) -> [String; 3] {
     let ciphertexts = |n: &usize| count(*n as u64, "ciphertext");
     let [what, place, about] = match place {
-        Remaining::Source(path) => ["what was rekeyed", &path_from(cwd, path), ""].map(str::to_owned),
+        Remaining::Source(path) => [
+            "what was rekeyed".into(),
+            format!("{}{slash}", path_from(cwd, path)),
+            String::new(),
+        ],
         Remaining::Pack(path, n) => ["pack".into(), format!("{}/", path_from(cwd, path)), ciphertexts(n)],
         Remaining::Store(path, n) => [
             "seal store".into(),

@@ -8,6 +8,7 @@ use crate::adapters::{cipher, files};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::sealed::is_chunked;
 use crate::ops::rekey::remains::Remains;
+use crate::ops::rekey::turn::Job;
 use crate::ops::rekey::{Change, RekeyReport, RekeyRequest, is_same};
 use crate::ops::{Context, twins};
 
@@ -27,9 +28,13 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
         true => Over::Anything,
         false => Over::Nothing,
     };
-    let turned = files::write_whole_over(&output, 0o666, over, |file| {
-        change.turn(&opened, &request.what, &output, file)
-    })?;
+    let job = Job {
+        source: &opened,
+        path: &source,
+        name: &request.what.display().to_string(),
+        target: &output,
+    };
+    let turned = files::write_whole_over(&output, 0o666, over, |file| change.turn(&job, file))?;
     let standing = (!replaced).then_some(source.as_path());
     let mut remains = Remains::of(ctx, change.repo.as_ref(), &[turned.old], standing, &output);
     // It is rekeyed whatever becomes of the note, without which the pair only looks as if the twin had moved on.

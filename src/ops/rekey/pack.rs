@@ -19,7 +19,7 @@ use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{FILE_INDEX, FILE_TREE};
 use crate::ops::documents::Documents;
 use crate::ops::rekey::remains::Remains;
-use crate::ops::rekey::turn::Ciphertext;
+use crate::ops::rekey::turn::{Ciphertext, Job};
 use crate::ops::rekey::{Change, RekeyReport, RekeyRequest, is_same};
 use crate::ops::seal::{check_output, publish};
 use crate::ops::sealed_pack::SealedPack;
@@ -108,7 +108,7 @@ impl Rekeying<'_> {
         let turned = workers::map(
             &artifacts,
             || Ok(()),
-            |(), (number, artifact)| self.seal(*number, artifact, named.is_some()),
+            |(), (number, artifact)| self.seal(*number, artifact, named.as_deref()),
         )?;
         let mut old: Vec<Ciphertext> = turned.iter().map(|(_, old)| *old).collect();
         let new: Vec<SealedArtifact> = turned.into_iter().map(|(artifact, _)| artifact).collect();
@@ -143,30 +143,35 @@ impl Rekeying<'_> {
         Ok(Rekeyed { pack_id, old })
     }
 
-    /// Writes the ciphertext of an artifact for the new recipients.
-    fn seal(&self, number: usize, artifact: &SealedArtifact, opaque: bool) -> Result<(SealedArtifact, Ciphertext)> {
+    /// Writes the ciphertext of an artifact for the new recipients; with `named`, names are sealed.
+    fn seal(
+        &self,
+        number: usize,
+        artifact: &SealedArtifact,
+        named: Option<&[Named]>,
+    ) -> Result<(SealedArtifact, Ciphertext)> {
         let seal = &artifact.seal;
-        let name = self
-            .pack
-            .name
-            .join(artifact.path.as_deref().unwrap_or(&seal.sealed_path));
-        let staged = match opaque {
-            true => self.member(&format!("{DIRECTORY}/{number}.new"))?,
-            false => self.member(&seal.sealed_path)?,
+        let name = named.into_iter().flatten().find(|named| named.seal == *seal);
+        let name = name.map(|named| named.path.as_str()).or(artifact.path.as_deref());
+        let staged = match named {
+            Some(_) => self.member(&format!("{DIRECTORY}/{number}.new"))?,
+            None => self.member(&seal.sealed_path)?,
         };
-        let target = self.staging.member(&staged);
-        let source = files::open_regular(&self.pack.root.join(&seal.sealed_path))?;
-        let turned = self
-            .change
-            .turn(&source, &name, &target, self.staging.create(&staged)?)?;
+        let path = self.pack.root.join(&seal.sealed_path);
+        let job = Job {
+            source: &files::open_regular(&path)?,
+            path: &path,
+            name: name.unwrap_or(&seal.sealed_path),
+            target: &self.staging.member(&staged),
+        };
+        let turned = self.change.turn(&job, self.staging.create(&staged)?)?;
         if (turned.old.hash, turned.old.bytes) != (seal.sealed_hash, seal.sealed_bytes) {
             return Err(self.changed(&seal.sealed_path));
         }
         let mut new = artifact.clone();
         new.seal = self.described(seal, &staged, turned.hash, turned.bytes)?;
-        if opaque {
-            let named = self.member(&new.seal.sealed_path)?;
-            self.staging.rename(&staged, &named)?;
+        if named.is_some() {
+            self.staging.rename(&staged, &self.member(&new.seal.sealed_path)?)?;
         }
         Ok((new, turned.old))
     }

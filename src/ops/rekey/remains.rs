@@ -109,10 +109,8 @@ impl Remains {
 
     /// Looks for the blobs in the history of every ref.
     fn history(&mut self, repo: &Repository, blobs: &BTreeSet<ObjectId>) -> Result<()> {
-        // A partial clone knows of blobs that it does not have.
-        let is_partial = repo.config_text("extensions.partialClone").is_some();
         let has_any = blobs.iter().any(|blob| repo.has(blob));
-        if !has_any && !is_partial {
+        if !has_any && !repo.lacks_objects() {
             return Ok(());
         }
         let mut tips: BTreeMap<ObjectId, Vec<String>> = BTreeMap::new();

@@ -11,6 +11,18 @@ use crate::format::refusal::{Refusal, Result};
 use crate::ops::identity;
 use crate::ops::rekey::Change;
 
+/// A ciphertext to be turned.
+pub struct Job<'a> {
+    /// The open file.
+    pub source: &'a Opened,
+    /// Where that is.
+    pub path: &'a Path,
+    /// What is sealed in it, as it is called in an error.
+    pub name: &'a str,
+    /// Where the new one is written.
+    pub target: &'a Path,
+}
+
 /// What a ciphertext was before, and what it is now.
 pub struct Turned {
     /// The ciphertext before.
@@ -33,22 +45,20 @@ pub struct Ciphertext {
 }
 
 impl Change {
-    /// Reads the ciphertext in `source` once, and writes one for the new recipients to `output`, which is at `target`.
-    ///
-    /// `name` is what it is called in an error.
-    pub fn turn(&self, source: &Opened, name: &Path, target: &Path, output: impl Write) -> Result<Turned> {
+    /// Reads a ciphertext once, and writes one for the new recipients to `output`.
+    pub fn turn(&self, job: &Job<'_>, output: impl Write) -> Result<Turned> {
         let mut old = Observed {
-            inner: Hashing::new(&source.file),
+            inner: Hashing::new(&job.source.file),
             blob: self
                 .repo
                 .as_ref()
-                .map(|repo| ObjectHasher::new(&repo.zero_id(), "blob", source.size)),
+                .map(|repo| ObjectHasher::new(&repo.zero_id(), "blob", job.source.size)),
         };
         let (hash, bytes) = match self.reencrypt {
-            true => self.encrypt_anew(&mut old, name, target, output)?,
-            false => self.wrap_anew(source, &mut old, name, target, output)?,
+            true => self.encrypt_anew(job, &mut old, output)?,
+            false => self.wrap_anew(job, &mut old, output)?,
         };
-        source.ensure_unchanged()?;
+        job.source.ensure_unchanged()?;
         let (_, old_hash, old_bytes) = old.inner.finish();
         Ok(Turned {
             old: Ciphertext {
@@ -62,60 +72,63 @@ impl Change {
     }
 
     /// Writes a new header and, behind it, the payload as it is.
-    fn wrap_anew(
-        &self,
-        source: &Opened,
-        old: &mut Observed<impl Read>,
-        name: &Path,
-        target: &Path,
-        output: impl Write,
-    ) -> Result<(Digest, u64)> {
-        let crypto = |deed, reason| Refusal::Crypto {
-            deed,
-            subject: name.display().to_string(),
-            reason,
-        };
-        let reading = || Refusal::io("reading", name);
-        let length = cipher::header(&source.file)
-            .map_err(|reason| crypto("opening", reason))?
+    fn wrap_anew(&self, job: &Job<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
+        let mut file = &job.source.file;
+        let length = cipher::header(file)
+            .map_err(|reason| job.crypto("opening", reason))?
             .bytes;
-        (&source.file).rewind().map_err(reading())?;
+        file.rewind().map_err(Refusal::io("reading", job.path))?;
         // What is wrapped anew are the bytes that were hashed, whatever else the file may say when it is read again.
         let mut head = Vec::new();
-        old.take(length).read_to_end(&mut head).map_err(reading())?;
+        let read = old.take(length).read_to_end(&mut head);
+        read.map_err(Refusal::io("reading", job.path))?;
         let new = cipher::rewrap(&self.identities, &head[..], &self.recipients).map_err(|why| match why {
-            RewrapError::Opening(why) => self.not_opened(why, name),
-            RewrapError::Sealing(EncryptError::Cipher(reason)) => crypto("sealing", reason),
-            RewrapError::Sealing(why) => why.refusal(name, target),
+            RewrapError::Opening(why) => self.not_opened(why, job),
+            RewrapError::Sealing(why) => job.not_sealed(why),
         })?;
         let mut output = Hashing::new(output);
-        output.write_all(&new.header).map_err(Refusal::io("writing", target))?;
-        files::copy(old, name, &mut output, target)?;
+        let written = output.write_all(&new.header);
+        written.map_err(Refusal::io("writing", job.target))?;
+        files::copy(old, job.path, &mut output, job.target)?;
         let (_, hash, bytes) = output.finish();
         Ok((hash, bytes))
     }
 
     /// Decrypts, and encrypts under a new file key; padding is a part of what is encrypted, and stays.
-    fn encrypt_anew(
-        &self,
-        old: &mut Observed<impl Read>,
-        name: &Path,
-        target: &Path,
-        output: impl Write,
-    ) -> Result<(Digest, u64)> {
-        let mut plain = cipher::open(&self.identities, &mut *old).map_err(|why| self.not_opened(why, name))?;
+    fn encrypt_anew(&self, job: &Job<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
+        let mut plain = cipher::open(&self.identities, &mut *old).map_err(|why| self.not_opened(why, job))?;
         let encrypted = cipher::encrypt(&self.recipients, &mut plain, output).map_err(|why| match why {
-            EncryptError::Reading(e) => self.not_opened(DecryptError::of_reading(e), name),
-            why => why.refusal(name, target),
+            EncryptError::Reading(e) => self.not_opened(DecryptError::of_reading(e), job),
+            why => job.not_sealed(why),
         })?;
         drop(plain);
         // Behind armour there may be blank space.
-        files::copy(old, name, io::sink(), target)?;
+        files::copy(old, job.path, io::sink(), job.target)?;
         Ok((encrypted.sealed_hash, encrypted.sealed_bytes))
     }
 
-    fn not_opened(&self, why: DecryptError, name: &Path) -> Refusal {
-        identity::not_opened(why, &name.display().to_string(), &self.identities)
+    fn not_opened(&self, why: DecryptError, job: &Job<'_>) -> Refusal {
+        match why {
+            DecryptError::Reading(e) => Refusal::io("reading", job.path)(e),
+            why => identity::not_opened(why, job.name, &self.identities),
+        }
+    }
+}
+
+impl Job<'_> {
+    fn not_sealed(&self, why: EncryptError) -> Refusal {
+        match why {
+            EncryptError::Cipher(reason) => self.crypto("sealing", reason),
+            why => why.refusal(self.path, self.target),
+        }
+    }
+
+    fn crypto(&self, deed: &'static str, reason: String) -> Refusal {
+        Refusal::Crypto {
+            deed,
+            subject: self.name.to_owned(),
+            reason,
+        }
     }
 }
 
