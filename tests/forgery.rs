@@ -345,30 +345,19 @@ fn forgeries() -> Vec<Forgery> {
     ]
 }
 
-/// Asserts that `open` refuses and leaves nothing.
+/// Asserts that `open` refuses and leaves nothing; where only a key tells of the forgery, also artifact by artifact.
 #[track_caller]
-fn does_not_open(repo: &Repo, pack: &Path, what: &str) {
+fn does_not_open(repo: &Repo, pack: &Path, what: &str, with_key: bool) {
     let before = snapshot(repo.place.path());
     let named = pack.to_str().unwrap();
-    for args in [
-        &["open", named, "-o", "../opened"][..],
-        &["open", named],
-        &["open", named, "small.vec", "--stdout"],
-        &["open", named, "big.vec", "--stdout"],
-    ] {
-        // A single artifact that was left alone may be taken out of a pack of which another was forged with all care.
-        let one = args.contains(&"--stdout");
-        let done = repo.pack(args);
-        if !one {
-            assert_eq!(done.code, 2, "{what}: {args:?} {}", done.out());
-            assert!(done.out().contains("\"outcome\":\"REFUSAL\""), "{what}: {}", done.out());
-        } else if done.code == 0 {
-            let plain = if args.contains(&"big.vec") {
-                big()
-            } else {
-                noise(8, 500)
-            };
-            assert!(done.stdout == plain, "{what}: {args:?}");
+    let done = repo.pack(&["open", named, "-o", "../opened"]);
+    assert_eq!(done.code, 2, "{what}: {}", done.out());
+    assert!(done.out().contains("\"outcome\":\"REFUSAL\""), "{what}: {}", done.out());
+    // A single artifact that was left alone may be taken out of a pack of which another was forged with all care.
+    for (path, plain) in [("small.vec", noise(8, 500)), ("big.vec", big())] {
+        if with_key {
+            let done = repo.pack(&["open", named, path, "--stdout"]);
+            assert!(done.code == 2 || done.stdout == plain, "{what}: {path}");
         }
     }
     assert_same(&before, &snapshot(repo.place.path()), what);
@@ -418,7 +407,7 @@ fn none_passes(kit: &Kit) {
                 }
                 Nothing => {}
             }
-            does_not_open(&kit.repo, &pack, &what);
+            does_not_open(&kit.repo, &pack, &what, matches!(told, WithKey));
             fs::remove_dir_all(&pack).unwrap();
         }
     }
@@ -496,7 +485,8 @@ fn a_copy_of_an_artifact_under_another_name_is_refused_when_it_is_sealed() {
 fn any_flipped_byte_of_an_opaque_and_padded_pack_is_caught() {
     let repo = Repo::set_up();
     repo.write("s.vec", "tiny secret");
-    let (_, pack) = repo.seal(&["--attach", "s.vec", "--opaque-names", "--pad"]);
+    // As evidence: it has the fewest members, and each is read for every byte.
+    let (_, pack) = repo.seal(&["s.vec", "--opaque-names", "--pad", "-o", "../pack"]);
     for (path, mode, bytes) in snapshot(&pack) {
         if mode & 0o170000 == 0o040000 {
             continue;
