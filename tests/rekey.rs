@@ -787,7 +787,7 @@ fn what_changes_after_it_was_verified_is_not_taken_over() {
     let bin = bench.out("bin");
     fs::create_dir(&bin).unwrap();
     let recipient = bech32::encode::<bech32::Bech32>(bech32::Hrp::parse("age1spoiler").unwrap(), &[7; 8]).unwrap();
-    let rekey = |target: &Path| {
+    let rekey = |what: &Path, target: &Path| {
         // Written by another process: one that this one had open for writing could not be executed.
         let script = SPOILER.replace("TARGET", target.to_str().unwrap());
         let mut written = bench.repo.place.command("sh", &bin);
@@ -795,12 +795,12 @@ fn what_changes_after_it_was_verified_is_not_taken_over() {
         assert!(written.args(["-c", write, "sh", &script]).status().unwrap().success());
         bench
             .repo
-            .pack(&["rekey", pack.to_str().unwrap(), "-o", "../new", "-r", &recipient])
+            .pack(&["rekey", what.to_str().unwrap(), "-o", "../new", "-r", &recipient])
     };
     for member in ["repo/README.md", "meta/PROTECTED.json"] {
         let target = pack.join(member);
         let bytes = fs::read(&target).unwrap();
-        let value = rekey(&target).refused("E_BAD_PACK");
+        let value = rekey(&pack, &target).refused("E_BAD_PACK");
         let message = value["refusal"]["message"].as_str().unwrap();
         assert!(
             message.contains(&format!("{member} changed since it was verified")),
@@ -812,13 +812,22 @@ fn what_changes_after_it_was_verified_is_not_taken_over() {
     // A ciphertext that changes is noticed while it is read, or when it was read.
     let target = pack.join("sealed/embeddings/index.vec.age");
     let bytes = fs::read(&target).unwrap();
-    let done = rekey(&target);
+    let done = rekey(&pack, &target);
     assert_eq!(done.code, 2, "{}", done.stderr);
     assert!(done.stderr.contains("changed"), "{}", done.stderr);
     assert!(!bench.out("new").exists());
     fs::write(&target, bytes).unwrap();
+    // So is a file that does, and one that came to the output meanwhile is kept.
+    let file = bench.out("file.age");
+    fs::copy(&target, &file).unwrap();
+    rekey(&file, &file).refused("E_IO");
+    assert!(!bench.out("new").exists());
+    fs::copy(&target, &file).unwrap();
+    rekey(&file, &bench.out("new")).refused("E_IO");
+    assert_eq!(fs::read(bench.out("new")).unwrap()[..1], *b"x");
+    fs::remove_file(bench.out("new")).unwrap();
     // Without mischief the plugin's recipients are as good as any.
-    rekey(&bench.out("nothing")).ok();
+    rekey(&pack, &bench.out("nothing")).ok();
     bench.repo.pack(&["verify", "../new", "--rev", "HEAD"]).ok();
     assert!(
         document(&bench.out("new"))["artifacts"][0]["stanzas"]
