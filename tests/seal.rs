@@ -1325,7 +1325,8 @@ fn an_identity_is_not_put_where_git_could_track_it() {
 fn the_sample_artifacts_have_their_types() {
     let place = Place::new();
     let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/artifacts");
-    place.pack_in(place.path(), &["seal", samples, "-o", "out"]).ok();
+    copy_tree(Path::new(samples), &place.path().join("artifacts"));
+    place.pack_in(place.path(), &["seal", "artifacts", "-o", "out"]).ok();
     let text = fs::read_to_string(place.path().join("out/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
     let types: Vec<(&str, &str)> = manifest["members"]

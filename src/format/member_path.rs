@@ -121,6 +121,11 @@ impl Serialize for MemberPath {
     }
 }
 
+/// Returns the directories above a path, outermost first.
+pub fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

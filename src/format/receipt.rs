@@ -37,6 +37,8 @@ pub struct Subject {
     pub plain_hash: Digest,
     /// Whether the plaintext is padded.
     pub padded: bool,
+    /// Whether it is for packs that tell no names: a ciphertext in another pack that tells its name would tell it here too.
+    pub opaque: bool,
     /// The recipients, sorted, without duplicates.
     pub recipients: Vec<String>,
 }

@@ -17,6 +17,9 @@ pub const MEMBER: &str = "SEALED_ARTIFACTS.json";
 /// The directory of sealed members.
 pub const DIRECTORY: &str = "sealed";
 
+/// The class of an artifact that no rule protects, but that somebody attached.
+pub const ATTACHED: &str = "attached";
+
 /// Returns the member path under which the artifact at `path` is sealed.
 pub fn sealed_path(path: &MemberPath) -> String {
     format!("{DIRECTORY}/{path}.age")

@@ -9,8 +9,9 @@ use crate::adapters::git::blobs::{Contents, Proof, reading};
 use crate::adapters::verdicts::Verdicts;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
+use crate::format::protected::Format;
 use crate::format::refusal::Result;
-use crate::rules::content;
+use crate::rules::content::{self, KeyWatch};
 use crate::rules::scan::{Seal, Traits};
 
 /// The memory is used only for so many blobs: for fewer, looking again is cheaper.
@@ -80,8 +81,15 @@ pub fn examine(contents: Contents<'_>) -> io::Result<(Traits, u64)> {
             let claims = content::claims_age(&head);
             let (head, whole) = (head.as_slice(), &mut head.chain(stream));
             if claims && cipher::has_header(head) {
+                let mut watched = KeyWatch::new(whole);
+                let seal = seal_of(cipher::examine_seal(&mut watched)?);
+                let formats = match watched.finish()? {
+                    true => vec![(Format::PrivateKey, None)],
+                    false => Vec::new(),
+                };
                 let traits = Traits {
-                    seal: seal_of(cipher::examine_seal(whole)?),
+                    formats,
+                    seal,
                     ..Traits::default()
                 };
                 return Ok((traits, size));
@@ -93,15 +101,10 @@ pub fn examine(contents: Contents<'_>) -> io::Result<(Traits, u64)> {
             (content::recognise(whole, size)?, seal, size)
         }
     };
-    // What is encrypted is noise, whatever it looks like.
-    let formats = match seal {
-        Seal::Whole => Vec::new(),
-        Seal::No | Seal::Broken(_) => recognised
-            .formats
-            .into_iter()
-            .map(|(format, place)| (format, within(place)))
-            .collect(),
-    };
+    // What is encrypted is noise, whatever it looks like; but a key that can be read in it is not.
+    let formats = recognised.formats.into_iter();
+    let formats = formats.filter(|(format, _)| seal != Seal::Whole || *format == Format::PrivateKey);
+    let formats = formats.map(|(format, place)| (format, within(place))).collect();
     let traits = Traits {
         formats,
         seal,

@@ -168,6 +168,10 @@ fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<Path
         });
     }
     let (above, output) = resolved(&output)?;
+    if output.starts_with(files::canonical(&ctx.cwd.join(&request.pack))?) {
+        let problem = format!("{} lies in the pack itself", output.display());
+        return Err(Refusal::usage(problem));
+    }
     let repo = match Repository::discover(&above, &ctx.objects) {
         Err(Refusal::NotARepository { .. }) => return Ok(output),
         other => other?,

@@ -2,12 +2,11 @@
 
 use crate::adapters::git::Repository;
 use crate::format::refusal::Result;
-use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, Mode, TreeEntry};
 use crate::ops::contents::traits_of;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode};
-use crate::rules::seals::{PlainMember, judge_at};
+use crate::rules::seals::{PlainMember, SealedFile, judge_at};
 
 /// Judges the entries of a tree by path and content, in their order: what was seen in each, and why it may not stand in the
 /// clear in a pack of that mode.
@@ -31,19 +30,23 @@ pub fn judge_entries(
     Ok(judged.collect())
 }
 
-/// Leaves the entries that stand in the clear in a pack of that mode; returns the paths of those that it seals.
+/// Leaves the entries that stand in the clear in a pack of that mode; returns those that it seals.
 pub fn retain_plain(
     repo: &Repository,
     registry: &Registry,
     entries: &mut Vec<TreeEntry>,
     mode: Mode,
-) -> Result<Vec<RepoPath>> {
+) -> Result<Vec<SealedFile>> {
     let mut judged = judge_entries(repo, registry, entries, mode)?.into_iter();
     let mut sealed = Vec::new();
     entries.retain(|entry| match judged.next() {
         // What only claims to be sealed is no artifact: a pack with it is refused.
         Some((_, Some(leak))) if leak.code != LeakCode::FakeSeal => {
-            sealed.push(entry.path.clone());
+            sealed.push(SealedFile {
+                path: entry.path.clone(),
+                class: leak.class,
+                policy: leak.policy,
+            });
             false
         }
         _ => true,

@@ -7,7 +7,6 @@ use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{
     Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version, manifest_digest,
 };
@@ -16,6 +15,7 @@ use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::retain_plain;
 use crate::rules::protect::Registry;
 use crate::rules::scope::Selection;
+use crate::rules::seals::SealedFile;
 
 /// What to compute the state of.
 #[derive(Clone, Debug, Default)]
@@ -42,8 +42,8 @@ pub struct State {
     pub canon_version: String,
     /// The commit's protected registry, as a document.
     pub registry: Vec<u8>,
-    /// The paths of the entries that were left out because a pack of that mode seals them.
-    pub sealed: Vec<RepoPath>,
+    /// The entries that were left out because a pack of that mode seals them.
+    pub sealed: Vec<SealedFile>,
     /// The entries covered, sorted bytewise by path.
     pub entries: Vec<StateEntry>,
 }

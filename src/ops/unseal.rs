@@ -1,14 +1,14 @@
 //! What is sealed in a pack, for somebody with a key: the names of its artifacts, and what they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::path::Path;
 
 use crate::adapters::cipher::{self, DecryptError, Identities};
 use crate::adapters::files;
-use crate::format::canonical_json::parse_strict_into;
+use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::Hashing;
-use crate::format::member_path::MemberPath;
+use crate::format::member_path::{MemberPath, above};
 use crate::format::padding::Unpadding;
 use crate::format::refusal::Result;
 use crate::format::sealed::{INDEX_VERSION, IndexedArtifact, Seal, SealedArtifacts, SealedIndex};
@@ -75,12 +75,23 @@ pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -
     if let Some(pair) = named.windows(2).find(|pair| pair[0].path == pair[1].path) {
         return Err(Unopened::Other(format!("two seals are of {}", pair[0].path)));
     }
+    let paths: BTreeSet<&str> = named.iter().map(|named| named.path.as_str()).collect();
+    for path in &paths {
+        if let Some(file) = above(path).find(|above| paths.contains(above)) {
+            return Err(Unopened::Other(format!(
+                "{file} would have to be a file and a directory at once"
+            )));
+        }
+    }
     Ok(named)
 }
 
 fn parse_index(bytes: &[u8]) -> Result<Vec<IndexedArtifact>, String> {
     let index: SealedIndex = parse_strict_into(bytes).map_err(|e| format!("the index: {e}"))?;
     match index.version.as_str() {
+        INDEX_VERSION if to_document(&index) != bytes || !index.artifacts.is_sorted_by(|a, b| a.path < b.path) => {
+            Err("the index is not in canonical form".into())
+        }
         INDEX_VERSION => Ok(index.artifacts),
         other => Err(format!("the index: version: expected {INDEX_VERSION}, found {other:?}")),
     }

@@ -15,7 +15,6 @@ use crate::format::digest::Digest;
 use crate::format::manifest::{Declared, ManifestDocument};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
 use crate::format::sealed::{self, INDEX, Seal, SealHeader, SealedArtifacts};
 use crate::format::tree_meta::{self, DOCUMENTS, PACK_INFO, PROTECTED, REPO_STATE};
@@ -23,6 +22,7 @@ use crate::ops::contents::examine_file;
 use crate::ops::state::{StateRequest, state_in};
 use crate::ops::unseal::{Unopened, named, unseal};
 use crate::ops::{Context, identity};
+use crate::rules::content::KeyWatch;
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
 use crate::rules::scan::Traits;
 use crate::rules::seals::{self, PlainMember, Seals};
@@ -260,7 +260,12 @@ impl Looker<'_> {
             }));
         }
         if seals::in_sealed(path) {
-            return Ok(Seen::Header(cipher::header(member)));
+            let mut watched = KeyWatch::new(member);
+            let header = cipher::header(&mut watched);
+            return Ok(Seen::Header(match watched.finish()? {
+                true => Err("a private key can be read in it".into()),
+                false => header,
+            }));
         }
         let Some(declared) = self.typed.get(path) else {
             if !self.by_content {
@@ -477,8 +482,7 @@ fn compare(repo: &Repository, rev: &str, pack: &PackState, report: &mut VerifyRe
     if pack.info.is_some()
         && let Some(sealed) = &report.sealed
     {
-        let paths = committed.sealed.iter().filter_map(RepoPath::as_str);
-        seals::compare(sealed, paths, findings);
+        seals::compare(sealed, &committed.sealed, findings);
     }
     if let Some(registry) = &pack.registry
         && registry != &committed.registry

@@ -155,6 +155,8 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
     };
     if !run_output {
         match &traits.seal {
+            // A key that can be read in it is not encrypted.
+            Seal::Whole if formats.contains(&Format::PrivateKey) => {}
             Seal::Whole => return None,
             Seal::Broken(why) if claims_to_be_sealed(entry) => return fake_seal(registry, entry, &subject, why),
             Seal::No if claims_to_be_sealed(entry) => {
@@ -291,6 +293,13 @@ mod tests {
         assert_eq!(judge("x.AGE", Seal::No), Some(LeakCode::FakeSeal));
         assert_eq!(judge("x.age", broken()), Some(LeakCode::FakeSeal));
         assert_eq!(judge("fixtures/x.age", broken()), None);
+        let legible = Traits {
+            formats: vec![(Format::PrivateKey, None)],
+            seal: Seal::Whole,
+            ..Traits::default()
+        };
+        let legible = judged("x.age", EntryKind::Regular, &legible, Destination::PublicRemote);
+        assert_eq!(legible, Some(LeakCode::PrivateKey));
         assert_eq!(judge("x.txt", broken()), None);
         assert_eq!(judge("x.vec", broken()), Some(LeakCode::PlaintextProtected));
         assert_eq!(leak("x.age", EntryKind::Symlink, Destination::PublicRemote), None);

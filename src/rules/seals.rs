@@ -12,8 +12,8 @@ use crate::format::protected::{Format, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, Mode};
 use crate::format::sealed::{
-    DIRECTORY, INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, opaque_path,
-    sealed_path,
+    ATTACHED, DIRECTORY, INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes,
+    opaque_path, sealed_path,
 };
 use crate::format::tree_meta::{self, PROTECTED, REPO};
 use crate::rules::protect::Registry;
@@ -58,7 +58,12 @@ pub fn judge(
     if let Some(document) = &document {
         check_document(document, seals.registry, findings);
         check_mode(document, seals.info, findings);
+        let mut hashes: BTreeMap<Digest, &str> = BTreeMap::new();
         for seal in document.seals() {
+            if let Some(other) = hashes.insert(seal.sealed_hash, &seal.sealed_path) {
+                let what = format!("it is the ciphertext of {other}, and no two artifacts have the same");
+                findings.add(&seal.sealed_path, FindingKind::SealTampered(what));
+            }
             if !declared.insert(seal.sealed_path.as_str()) {
                 findings.violation(MEMBER, format!("{} is declared twice", seal.sealed_path));
             }
@@ -69,9 +74,17 @@ pub fn judge(
         }
     }
     let tree = is_tree_pack(members.iter().copied());
-    if (tree || members.contains(PROTECTED)) && !members.contains(MEMBER) {
-        let what = format!("a tree pack, and any pack with {PROTECTED}, declares its seals, and this is not a member");
+    let bound = members.contains(tree_meta::REPO_STATE);
+    if (tree || bound || members.contains(PROTECTED)) && !members.contains(MEMBER) {
+        let what = format!(
+            "a pack with {PROTECTED} or {} declares its seals, and this is not a member",
+            tree_meta::REPO_STATE
+        );
         findings.violation(MEMBER, what);
+    }
+    if bound && !tree && !members.contains(PROTECTED) {
+        let what = "what is bound to a commit has the registry of that commit, and this is not a member";
+        findings.violation(PROTECTED, what);
     }
     for path in &members {
         if in_sealed(path) && !declared.contains(path) {
@@ -193,8 +206,10 @@ fn check_document(document: &SealedArtifacts, registry: Option<&[u8]>, findings:
             "every artifact has path and rule, or none has and there is an index",
         );
     }
-    if document.index.as_ref().is_some_and(|index| index.sealed_path != INDEX) {
-        findings.violation(MEMBER, format!("the index is not {INDEX}"));
+    if let Some(index) = &document.index
+        && (index.sealed_path != INDEX || !index.padded)
+    {
+        findings.violation(MEMBER, format!("the index is not {INDEX}, padded"));
     }
     match registry {
         None => findings.violation(MEMBER, format!("{PROTECTED} is not in the pack")),
@@ -305,25 +320,52 @@ fn agrees(registry: &Registry, artifact: &SealedArtifact, path: &str, rule: &str
                 // Evidence is judged by its place in the repository too, which the pack does not name.
                 || (!tree_pack && artifact.policy > verdict.policy)
         }
+        // What no rule protects was attached, to a tree pack.
+        None if tree_pack => (artifact.policy, artifact.class.as_str()) == (Policy::Never, ATTACHED),
         None => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
     }
 }
 
-/// Holds the seals of a tree pack against the paths that a pack of its commit and mode seals.
-pub fn compare<'a>(document: &SealedArtifacts, paths: impl Iterator<Item = &'a str>, findings: &mut Findings) {
-    let declared: BTreeSet<&str> = document.artifacts.iter().filter_map(|a| a.path.as_deref()).collect();
-    let mut count = 0;
-    for path in paths {
-        count += 1;
-        if document.index.is_none() && !declared.contains(path) {
-            let what = format!("{path} is in the commit and protected, and its seal is not declared");
-            findings.add(MEMBER, FindingKind::SealMissing(what));
+/// Holds the seals of a tree pack against the files that a pack of its commit and mode seals.
+pub fn compare(document: &SealedArtifacts, files: &[SealedFile], findings: &mut Findings) {
+    let mut missing = |what: String| findings.add(MEMBER, FindingKind::SealMissing(what));
+    if document.index.is_none() {
+        let declared: BTreeSet<&str> = document.artifacts.iter().filter_map(|a| a.path.as_deref()).collect();
+        let paths = files.iter().filter_map(|file| file.path.as_str());
+        for path in paths.filter(|path| !declared.contains(path)) {
+            missing(format!(
+                "{path} is in the commit and protected, and its seal is not declared"
+            ));
+        }
+        return;
+    }
+    // Which seal is of which file cannot be seen, but how many there must be of each class can.
+    let mut expected: BTreeMap<(&str, Policy), usize> = BTreeMap::new();
+    for file in files {
+        *expected.entry((&file.class, file.policy)).or_default() += 1;
+    }
+    for ((class, policy), count) in expected {
+        let declared = document.artifacts.iter();
+        let declared = declared
+            .filter(|a| (a.class.as_str(), a.policy) == (class, policy))
+            .count();
+        if declared < count {
+            missing(format!(
+                "the commit has {count} protected files of class {class}, and {declared} seals of that class are declared"
+            ));
         }
     }
-    if document.artifacts.len() < count {
-        let what = format!("the commit has {count} protected files, and fewer seals are declared");
-        findings.add(MEMBER, FindingKind::SealMissing(what));
-    }
+}
+
+/// A file in a commit that a pack seals.
+#[derive(Clone, Debug)]
+pub struct SealedFile {
+    /// Its path.
+    pub path: RepoPath,
+    /// The class that it has.
+    pub class: String,
+    /// The policy.
+    pub policy: Policy,
 }
 
 /// Returns whether a pack with these members is one of a commit's tree: it has copies of entries, or a document that only

@@ -7,11 +7,12 @@ use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
+use crate::format::sealed::MEMBER as SEALED;
 use crate::format::tree_meta::{
     DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
     PROVENANCE_VERSION, PackInfo, Provenance, REPO, REPO_STATE, file_tree,
 };
-use crate::rules::seals::is_tree_pack;
+use crate::rules::seals::{in_directory, in_sealed, is_tree_pack};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings, Mismatch};
 
 /// The repository state that a pack carries.
@@ -20,7 +21,7 @@ pub struct PackState {
     pub state: RepoState,
     /// What it was packed from, in a tree pack.
     pub info: Option<PackInfo>,
-    /// The bytes of its registry, in a tree pack.
+    /// The bytes of its registry.
     pub registry: Option<Vec<u8>>,
 }
 
@@ -46,6 +47,9 @@ pub fn judge(
     let paths: BTreeSet<&str> = manifest.members.iter().map(|member| member.path.as_str()).collect();
     let is_tree_pack = is_tree_pack(paths.iter().copied());
     if is_tree_pack {
+        for path in paths.iter().filter(|path| !belongs(path)) {
+            findings.violation(path, "no member of a tree pack has this path");
+        }
         for document in DOCUMENTS.iter().filter(|document| !paths.contains(*document)) {
             findings.violation(document, "a tree pack has this document, and it is not a member");
         }
@@ -88,7 +92,7 @@ pub fn judge(
     if is_tree_pack {
         check_copies(&state, facts, findings);
     }
-    let registry = documents.get(PROTECTED).filter(|_| is_tree_pack).cloned();
+    let registry = documents.get(PROTECTED).cloned();
     Some(PackState { state, info, registry })
 }
 
@@ -110,6 +114,11 @@ fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
             None
         }
     }
+}
+
+/// Returns whether a tree pack can have a member of this path: its documents, its copies and its seals, and nothing else.
+fn belongs(path: &str) -> bool {
+    DOCUMENTS.contains(&path) || path == SEALED || in_directory(path, REPO) || in_sealed(path)
 }
 
 fn is_object_id(text: &str) -> bool {

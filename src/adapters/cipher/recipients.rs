@@ -33,10 +33,7 @@ impl Recipients {
         let mut keys = Vec::new();
         for text in texts {
             let text = text.trim();
-            let key = Key::parse(text).map_err(|why| match is_secret(text) {
-                true => ("a secret key".to_owned(), why),
-                false => (text.to_owned(), why),
-            })?;
+            let key = Key::parse(text).map_err(|why| (shown(text), why))?;
             keys.push((key.name(), key));
         }
         keys.sort_by(|a, b| a.0.cmp(&b.0));
@@ -103,10 +100,36 @@ impl Recipients {
     }
 }
 
+/// Returns what can be repeated of something that is no recipient: not what may be a key, whole or damaged.
+fn shown(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let public = ["age1", "ssh-", "ecdsa-", "sk-"]
+        .iter()
+        .any(|start| lower.starts_with(start));
+    match () {
+        () if is_secret(text) => "a secret key".to_owned(),
+        () if public || text.len() <= 24 => text.to_owned(),
+        () => "what was given".to_owned(),
+    }
+}
+
+fn claims_to_be_public(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    ["age1", "ssh-", "ecdsa-", "sk-"]
+        .iter()
+        .any(|start| lower.starts_with(start))
+}
+
 /// Returns whether text looks like a secret key, which must not be repeated in any message.
 pub fn is_secret(text: &str) -> bool {
-    let upper = text.to_ascii_uppercase();
-    ["AGE-SECRET-KEY-", "AGE-PLUGIN-", "-----BEGIN "]
+    let exact = text.to_ascii_uppercase();
+    if claims_to_be_public(text) {
+        return ["AGE-SECRET-KEY-1", "AGE-PLUGIN-", "-----BEGIN "]
+            .iter()
+            .any(|mark| exact.contains(mark));
+    }
+    let upper: String = exact.chars().filter(char::is_ascii_alphanumeric).collect();
+    ["SECRETKEY", "AGEPLUGIN", "BEGINOPENSSH", "PRIVATEKEY"]
         .iter()
         .any(|mark| upper.contains(mark))
 }

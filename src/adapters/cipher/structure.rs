@@ -297,6 +297,7 @@ pub fn examine_seal(input: &mut dyn Read) -> io::Result<Result<(), String>> {
         };
         match header(&mut counted) {
             Err(why) => Err(why),
+            Ok(seal) if seal.stanzas.iter().all(|kind| is_grease(kind)) => Err("it is sealed for nobody".into()),
             Ok(seal) => match io::copy(&mut counted, &mut io::sink()) {
                 Err(e) => Err(e.to_string()),
                 Ok(_) => match is_chunked(counted.count.saturating_sub(seal.bytes)) {

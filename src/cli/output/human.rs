@@ -200,6 +200,12 @@ pub(crate) fn sealed(output: &mut Output, ctx: &Context, report: &SealReport, ti
     if report.sealed > 0 {
         let reused = match report.reused {
             0 => String::new(),
+            n if report.taken_over > 0 => {
+                format!(
+                    " ({n} reused, {} of another pack, for whoever can open them there)",
+                    report.taken_over
+                )
+            }
             n => format!(" ({n} reused)"),
         };
         let recipients = count(report.recipients as u64, "recipient");
@@ -224,6 +230,9 @@ fn notice(notice: &Notice) -> String {
             "{} stands in the clear: no .gitpack.toml applies here, else it would be protected as {class}",
             shown(path.as_bytes())
         ),
+        Notice::NothingSealed { flag } => {
+            format!("{flag} was given, and nothing of what was named is protected: it stands in the clear")
+        }
         Notice::NothingToAttach { glob } => {
             format!("attach = {glob:?} matches nothing in the work tree")
         }

@@ -15,6 +15,7 @@ use crate::format::protected::Policy;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, Mode, RepoState, TreeEntry};
+use crate::format::sealed::ATTACHED;
 use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::contents::examine_file;
@@ -108,7 +109,7 @@ pub struct Protected {
 pub(super) fn protect(path: MemberPath, source: Source, leak: Option<Leak>, otherwise: &str) -> Protected {
     let (class, policy, rule) = match leak {
         Some(leak) => (leak.class, leak.policy, leak.cause.to_string()),
-        None => ("attached".into(), Policy::Never, otherwise.into()),
+        None => (ATTACHED.into(), Policy::Never, otherwise.into()),
     };
     Protected {
         path,

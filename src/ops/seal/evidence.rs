@@ -50,6 +50,9 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             Governed::on_disk(ctx)?
         }
     };
+    if governed.is_none() {
+        ensure_means_to_copy(ctx, request)?;
+    }
     let candidates: Vec<(MemberPath, Candidate)> = candidates.finish()?.into_iter().collect();
     let mut notices: Vec<Notice> = same_but_for_case(candidates.iter().map(|(path, _)| path)).collect();
     let mut plain = Vec::new();
@@ -81,6 +84,11 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             }
         }
     }
+    if protected.is_empty()
+        && let Some(flag) = request.sealing_flag()
+    {
+        notices.push(Notice::NothingSealed { flag });
+    }
     let nobody = Loaded::none();
     let loaded = governed.as_ref().map_or(&nobody, |governed| &governed.recipients);
     let recipients = recipients_for(ctx, &protected, request, loaded, || false)?;
@@ -104,6 +112,36 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         plan.binding = governed.binding;
     }
     Ok(plan)
+}
+
+/// Where no configuration applies, everything stands in the clear: who says how to seal does not mean that, and what lies in a
+/// repository with rules is to be judged by them.
+fn ensure_means_to_copy(ctx: &Context, request: &SealRequest) -> Result<()> {
+    if let Some(flag) = request.sealing_flag() {
+        return Err(Refusal::Usage {
+            problem: format!("{flag}: no .gitpack.toml applies here, so nothing would be sealed"),
+            next: Some("git pack init    (in a repository; then seal there)".into()),
+        });
+    }
+    for artifact in &request.artifacts {
+        let directory = files::canonical(files::parent(&ctx.cwd.join(artifact)))?;
+        let repo = match Repository::discover(&directory, &ctx.objects) {
+            Err(Refusal::NotARepository { .. }) => continue,
+            other => other?,
+        };
+        let Some(root) = repo.work_tree() else { continue };
+        if configuration::on_disk(&root)?.is_present() {
+            return Err(Refusal::Usage {
+                problem: format!(
+                    "{} belongs to the repository {}, whose .gitpack.toml says what is sealed",
+                    artifact.display(),
+                    root.display()
+                ),
+                next: Some(format!("cd {}    (and seal there)", root.display())),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Where an artifact is to be found.

@@ -19,7 +19,7 @@ use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::documents::{Documents, TOOL_VERSION};
 use crate::ops::seal::collect::{Plan, Source, TreePlan};
-use crate::ops::seal::stage::Staged;
+use crate::ops::seal::stage::{Kept, Staged};
 use crate::ops::seal::{SealReport, SealRequest};
 use crate::rules::member_type::registry_files;
 use crate::rules::seals::judge_member;
@@ -51,7 +51,12 @@ pub fn finalize(
         plain_files: staged.plain.len() as u64,
         plain_bytes: staged.plain.iter().map(|member| member.size).sum(),
         sealed: staged.sealed.len() as u64,
-        reused: staged.sealed.iter().filter(|seal| seal.sealed.earlier).count() as u64,
+        reused: staged.sealed.iter().filter(|seal| seal.sealed.kept != Kept::No).count() as u64,
+        taken_over: staged
+            .sealed
+            .iter()
+            .filter(|seal| seal.sealed.kept == Kept::InPack)
+            .count() as u64,
         recipients: plan
             .recipients
             .as_ref()
@@ -71,8 +76,12 @@ pub fn finalize(
     if let Some(registry) = plan
         .registry
         .as_ref()
-        // What is not for everybody says so, also if nothing in it had to be sealed.
-        .filter(|_| plan.tree.is_some() || !staged.sealed.is_empty() || plan.mode == Mode::Internal)
+        // What is not for everybody says so, and what is bound to a commit is judged by its rules, also if nothing in it had
+        // to be sealed.
+        .filter(|_| {
+            let bound = plan.tree.is_some() || plan.binding.is_some();
+            bound || !staged.sealed.is_empty() || plan.mode == Mode::Internal
+        })
     {
         let registry = registry.to_document();
         documents.add(PROTECTED, &registry)?;

@@ -89,6 +89,8 @@ pub struct SealReport {
     pub sealed: u64,
     /// How many of them kept an earlier ciphertext.
     pub reused: u64,
+    /// How many of these are those of another pack, so that it is not known for whom they are.
+    pub taken_over: u64,
     /// Number of recipients they were sealed for.
     pub recipients: usize,
     /// Number of members.
@@ -114,6 +116,11 @@ pub enum Notice {
         /// The class that it would have.
         class: String,
     },
+    /// Nothing that was named is protected, so that nothing was sealed although a flag says how.
+    NothingSealed {
+        /// The flag.
+        flag: &'static str,
+    },
     /// An `attach` glob of the configuration matches nothing in the work tree.
     NothingToAttach {
         /// The glob.
@@ -124,6 +131,22 @@ pub enum Notice {
         /// Both names.
         paths: [String; 2],
     },
+}
+
+impl SealRequest {
+    /// Returns a flag that was given and says how to seal.
+    fn sealing_flag(&self) -> Option<&'static str> {
+        let flags = [
+            ("--recipient", !self.recipients.is_empty()),
+            ("--recipients-file", !self.recipients_files.is_empty()),
+            ("--opaque-names", self.privacy.opaque_names),
+            ("--pad", self.privacy.pad),
+            ("--fresh", self.fresh),
+            ("--reuse", self.reuse.is_some()),
+            ("--mode internal", self.mode == Mode::Internal),
+        ];
+        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+    }
 }
 
 /// Seals; either the whole pack stands at its output afterwards, or nothing was left behind.

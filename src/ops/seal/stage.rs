@@ -70,10 +70,10 @@ pub struct StagedCiphertext {
     pub plain_hash: Digest,
     /// Bytes of the plaintext, without padding.
     pub plain_bytes: u64,
-    /// The receipt to keep, and the ciphertext, if the clone has none yet.
+    /// The receipt to keep, and the ciphertext, if this is a new one.
     pub receipt: Option<(Receipt, PathBuf)>,
-    /// Whether it is an earlier ciphertext.
-    pub earlier: bool,
+    /// Where it was before.
+    pub kept: Kept,
 }
 
 /// Writes every member of the plan.
@@ -220,7 +220,7 @@ struct Sealer<'a> {
 
 /// Where a ciphertext was before.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kept {
+pub enum Kept {
     /// Nowhere: it is new.
     No,
     /// In this clone.
@@ -372,6 +372,7 @@ impl<'a> Sealer<'a> {
             path: job.path.to_owned(),
             plain_hash,
             padded: job.padded,
+            opaque: self.plan.privacy.opaque_names,
             recipients: self.recipients.names().to_vec(),
         }
     }
@@ -448,8 +449,9 @@ impl<'a> Sealer<'a> {
             },
             plain_hash: receipt.subject.plain_hash,
             plain_bytes: receipt.plain_bytes,
-            receipt: (kept != Kept::Here).then(|| (receipt.clone(), self.staging.member(&member))),
-            earlier: kept != Kept::No,
+            // For whom the ciphertext of another pack is sealed is not known, so it gets no receipt that says so.
+            receipt: (kept == Kept::No).then(|| (receipt.clone(), self.staging.member(&member))),
+            kept,
             member: Member {
                 path: member,
                 bytes_hash: receipt.sealed_hash,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::adapters::files::{self, Walked};
 use crate::format::config::FILE_NAME;
-use crate::format::member_path::MemberPath;
+use crate::format::member_path::{MemberPath, above};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, Mode};
@@ -84,6 +84,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         attached.named(ctx, root, path)?;
     }
     protected.extend(attached.found.into_values());
+    ensure_distinct(&protected)?;
     notices.extend(same_but_for_case(plain.iter().map(|p| &p.path)));
 
     let recipients = recipients_for(ctx, &protected, request, &loaded, || {
@@ -115,6 +116,20 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         notices,
         repo: Some(repo),
     })
+}
+
+/// No artifact may have to be a file and a directory at once.
+fn ensure_distinct(protected: &[Protected]) -> Result<()> {
+    let paths: BTreeSet<&str> = protected.iter().map(|item| item.path.as_str()).collect();
+    for path in &paths {
+        if let Some(above) = above(path).find(|above| paths.contains(above)) {
+            return Err(Refusal::Duplicate {
+                path: above.to_owned(),
+                sources: [above.to_owned(), (*path).to_owned()],
+            });
+        }
+    }
+    Ok(())
 }
 
 fn config_differs(root: &Path, committed: &Loaded) -> bool {

@@ -31,7 +31,7 @@ pub const BOUNDS: Bounds = Bounds {
 };
 
 /// Counts up whenever something more, or something less, is recognised: what was judged before is judged again.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// What was recognised in a blob.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -84,6 +84,42 @@ pub fn recognise(blob: &mut dyn Read, size: u64) -> io::Result<Recognised> {
         return Ok(recognise_slice(&start));
     }
     recognise_stream(start, blob)
+}
+
+/// A reader whose bytes are searched for private keys as they pass.
+pub struct KeyWatch<R> {
+    inner: R,
+    watch: Watch,
+}
+
+impl<R: Read> KeyWatch<R> {
+    /// Wraps a reader.
+    pub fn new(inner: R) -> Self {
+        Self {
+            inner,
+            watch: Watch::default(),
+        }
+    }
+
+    /// Reads what is left, and returns whether a private key was among all that passed.
+    pub fn finish(mut self) -> io::Result<bool> {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match self.read(&mut buffer) {
+                Ok(0) => return Ok(self.watch.finish(true).contains(&Format::PrivateKey)),
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<R: Read> Read for KeyWatch<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.watch.feed(&buffer[..read]);
+        Ok(read)
+    }
 }
 
 /// Recognises what a blob is that is in memory, as [`recognise`] does.
