@@ -9,8 +9,8 @@ use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use common::packs::{age, assert_same, codes, copy_tree, redeclare, redeclare_as_found, standing};
-use common::{Done, GIT_PACK, Repo, noise};
+use common::packs::{assert_same, codes, copy_tree, redeclare, redeclare_as_found, standing};
+use common::{Done, GIT_PACK, Repo, age, age_keygen, noise};
 use gitpack::format::padding::Padded;
 use gitpack::format::sealed::sealed_path;
 use serde_json::Value;
@@ -115,8 +115,8 @@ impl Bench {
 fn keygen(bench: &Bench, name: &str) -> (String, String) {
     let path = bench.beside(name);
     let path = path.to_str().unwrap().to_owned();
-    bench.0.place.run(&bench.0.root, "age-keygen", &["-o", &path]).ok();
-    let public = bench.0.place.run(&bench.0.root, "age-keygen", &["-y", &path]).ok();
+    bench.0.place.run(&bench.0.root, &age_keygen(), &["-o", &path]).ok();
+    let public = bench.0.place.run(&bench.0.root, &age_keygen(), &["-y", &path]).ok();
     (path, public.out().trim().to_owned())
 }
 

@@ -8,14 +8,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use common::{Done, Repo, noise, snapshot};
+use common::{Done, Repo, age, age_keygen, noise, snapshot};
 use gitpack::format::digest::Digest;
 use serde_json::Value;
-
-/// The `age` command: `GITPACK_AGE`, else `age`.
-fn age() -> String {
-    std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into())
-}
 
 /// A repository with an untracked vector, and a key of somebody else's.
 struct Bench {
@@ -34,8 +29,8 @@ impl Key {
     fn new(repo: &Repo, name: &str) -> Self {
         let file = repo.place.path().join(name);
         let text = file.to_str().unwrap();
-        repo.place.run(&repo.root, "age-keygen", &["-o", text]).ok();
-        let recipient = repo.place.run(&repo.root, "age-keygen", &["-y", text]).ok().out();
+        repo.place.run(&repo.root, &age_keygen(), &["-o", text]).ok();
+        let recipient = repo.place.run(&repo.root, &age_keygen(), &["-y", text]).ok().out();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         Self {
             recipient: recipient.trim().to_owned(),

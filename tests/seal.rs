@@ -8,14 +8,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use common::{Place, Repo, noise, snapshot};
+use common::{Place, Repo, age, noise, snapshot};
 use gitpack::ops::verify::verify_directory;
 use gitpack::rules::verify::Finding;
-
-/// The `age` command: `GITPACK_AGE`, else `age`. `.ci/run` installs it where it is missing.
-fn age() -> String {
-    std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into())
-}
 
 /// A set-up repository with an untracked vector.
 fn with_vector() -> (Repo, Vec<u8>) {

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::packs::{assert_same, ciphertexts, codes, declared_paths, document, opened, standing};
-use common::{Done, GIT_PACK, Repo, noise, snapshot};
+use common::{Done, GIT_PACK, Repo, age_keygen, noise, snapshot};
 use gitpack::format::padding::{is_padded, padded_bytes};
 use gitpack::format::sealed::chunk_bytes;
 
@@ -351,7 +351,7 @@ fn reuse_with_a_key_that_does_not_open_is_refused_and_with_fresh_it_makes_no_sen
     let clone = clone_of(&repo, "clone");
     let wrong = repo.place.path().join("wrong.txt");
     repo.place
-        .run(repo.place.path(), "age-keygen", &["-o", wrong.to_str().unwrap()])
+        .run(repo.place.path(), &age_keygen(), &["-o", wrong.to_str().unwrap()])
         .ok();
     let before = standing(repo.place.path());
     for pack in ["../first", "../opaque"] {

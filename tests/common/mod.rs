@@ -15,6 +15,16 @@ pub mod reference;
 /// The binary under test.
 pub const GIT_PACK: &str = env!("CARGO_BIN_EXE_git-pack");
 
+/// The `age` command: `GITPACK_AGE`, else `age`. `tests/run` finds it.
+pub fn age() -> String {
+    std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into())
+}
+
+/// The command that makes keys, which comes with it.
+pub fn age_keygen() -> String {
+    format!("{}-keygen", age())
+}
+
 /// A directory of its own with a home in it; gone when dropped.
 pub struct Place {
     temp: tempfile::TempDir,

@@ -14,12 +14,7 @@ use gitpack::format::tree_meta::{FILE_INDEX, FILE_TREE, file_tree};
 use gitpack::ops::verify::verify_directory;
 use serde_json::{Value, json};
 
-use super::{Done, GIT_PACK, Place, Repo, is_root, snapshot};
-
-/// The `age` command: `GITPACK_AGE`, else `age`.
-pub fn age() -> String {
-    std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into())
-}
+use super::{Done, GIT_PACK, Place, Repo, age, is_root, snapshot};
 
 /// What the `age` command makes of a sealed file with the key of the repository's owner.
 #[track_caller]
