@@ -78,6 +78,9 @@ impl Change {
             .map_err(|reason| job.crypto("opening", reason))?
             .bytes;
         file.rewind().map_err(Refusal::io("reading", job.path))?;
+        // Whoever rekeys vouches for the payload: it is opened once, to nowhere, and must be whole.
+        cipher::decrypt(&self.identities, file, &mut io::sink()).map_err(|why| self.not_opened(why, job))?;
+        file.rewind().map_err(Refusal::io("reading", job.path))?;
         // What is wrapped anew are the bytes that were hashed, whatever else the file may say when it is read again.
         let mut head = Vec::new();
         let read = old.take(length).read_to_end(&mut head);
