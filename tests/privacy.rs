@@ -252,7 +252,8 @@ fn the_hash_of_a_tracked_protected_file_is_kept_with_the_receipts_alone() {
     let secret = noise(3, 5000);
     repo.write("old.vec", &secret);
     repo.git(&["add", "-f", "old.vec"]).ok();
-    repo.git(&["commit", "-q", "--no-verify", "-m", "before the guard"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "before the guard"])
+        .ok();
     let hash = Digest::of(&secret);
     for _ in 0..2 {
         repo.pack(&["state"]).ok();

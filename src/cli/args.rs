@@ -283,6 +283,9 @@ pub(super) struct Seal {
     /// A scope of .gitpack.toml [default: its default scope, else everything]
     #[arg(long, value_name = "KEY")]
     pub(super) scope: Option<String>,
+    /// What a tree pack is made of, of repo, full and split [default: emit of .gitpack.toml, else repo]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) emit: Vec<String>,
     /// Seal this untracked file or directory into the tree pack as well
     #[arg(long, value_name = "PATH")]
     pub(super) attach: Vec<PathBuf>,

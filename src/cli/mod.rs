@@ -17,6 +17,7 @@ use clap::Parser;
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
+use crate::format::tree_meta::Part;
 use crate::ops::install::InstallRequest;
 use crate::ops::key::{self, Lock};
 use crate::ops::open::OpenRequest;
@@ -214,6 +215,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 scope: args.scope,
                 attach: args.attach,
                 recipients: args.recipient,
+                emit: parse_emit(&args.emit)?,
                 mode: args.mode.into(),
                 privacy: Privacy {
                     opaque_names: args.opaque_names,
@@ -433,6 +435,15 @@ fn parse_created(text: &str) -> Result<Timestamp> {
         problem: format!("--created {text}: expected RFC 3339"),
         next: Some("git pack seal --created 2026-01-15T10:30:00Z".into()),
     })
+}
+
+fn parse_emit(words: &[String]) -> Result<Option<Vec<Part>>> {
+    if words.is_empty() {
+        return Ok(None);
+    }
+    let parts: std::result::Result<Vec<Part>, String> = words.iter().map(|word| Part::parse(word)).collect();
+    let parts = parts.and_then(Part::set);
+    parts.map(Some).map_err(|why| Refusal::usage(format!("--emit: {why}")))
 }
 
 fn parse_digest(text: &str) -> Result<Digest> {
