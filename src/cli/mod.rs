@@ -22,6 +22,7 @@ use crate::ops::install::InstallRequest;
 use crate::ops::key::{self, Lock};
 use crate::ops::open::OpenRequest;
 use crate::ops::rekey::RekeyRequest;
+use crate::ops::restore::{self, RestoreRequest};
 use crate::ops::scan::surfaces::{scan, write_allow};
 use crate::ops::seal::{Privacy, SealRequest};
 use crate::ops::state::StateRequest;
@@ -33,7 +34,10 @@ use crate::ops::verify::VerifyRequest;
 use crate::ops::{Context, diff, identity, init, inspect, install, open, recipients, rekey, seal, state, verify};
 use account::Account;
 use args::{Arguments, Command, KeyCommand, PassphraseFlag, RecipientsCommand, ScanFormat};
-use output::{Output, guard, human, json, refusal, rekey as rekey_output, sarif, status as status_output};
+use output::{
+    Output, guard, human, json, refusal, rekey as rekey_output, restore as restore_output, sarif,
+    status as status_output,
+};
 
 /// The answer is yes: created, OK, clean, same.
 const YES: u8 = 0;
@@ -268,6 +272,21 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             human::opened(output, ctx, &report);
             if let Some(account) = account {
                 account.opened(&report);
+            }
+        }
+        Command::Restore(args) => {
+            if !args.from_full {
+                let problem = "restore from a content store is not built yet; --from-full restores the texts of a pack";
+                return Err(Refusal::usage(problem));
+            }
+            let request = RestoreRequest {
+                from: args.from,
+                output: args.output,
+            };
+            let report = restore::restore(ctx, &request)?;
+            restore_output::restored(output, ctx, &report);
+            if let Some(account) = account {
+                account.restored(&report);
             }
         }
         Command::Rekey(args) => {

@@ -99,7 +99,8 @@ impl Other {
         }
     }
 
-    fn as_str(self) -> &'static str {
+    /// Returns the words for it.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Binary => "binary",
             Self::BinaryExecutable => "binary, executable",
