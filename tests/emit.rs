@@ -574,3 +574,34 @@ fn what_cannot_be_restored_is_refused_and_leaves_nothing() {
             .all(|name| !name.starts_with(".git-pack-staging"))
     );
 }
+
+/// The repository of the example in docs/format.md.
+fn example() -> Repo {
+    let repo = Repo::empty();
+    repo.write(
+        ".gitpack.toml",
+        "version = 1\n[scope.repo]\ntitle = \"My project\"\nexclude = [\".gitpack.toml\"]\nanchors = [\"README.md\"]\n",
+    );
+    repo.write("README.md", "# Title\n\n```sh\n# no heading\n```\n");
+    repo.write("logo.png", b"\x89PNG\r\n\x1a\n\0");
+    repo.write("src/main.rs", "fn main() { println!(\"x\") }");
+    repo.write("src/run", "#!/bin/sh\n");
+    fs::set_permissions(repo.path("src/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    repo.commit("example");
+    repo
+}
+
+#[test]
+fn the_examples_of_the_specification_are_real() {
+    let repo = example();
+    let (_, pack) = repo.seal(&["--emit", "full,split"]);
+    let specification = text(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/format.md"));
+    for (directory, fence) in [("FULL", "``````"), ("SPLIT", "```")] {
+        let file = pack.join(directory).join(names(&pack.join(directory)).remove(0));
+        let example = format!("\n{fence}\n{}{fence}\n", text(&file));
+        assert!(
+            specification.contains(&example),
+            "docs/format.md does not have this example:\n{example}"
+        );
+    }
+}
