@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::dump::index::{self, Listed};
-use crate::format::dump::layout::{Bucket, bucket_member, full_member, index_member, prefix_of_full, prefix_of_index};
+use crate::format::dump::layout::{
+    Bucket, bucket_member, bucket_number, full_member, index_member, prefix_of_full, prefix_of_index,
+};
 use crate::format::dump::read::Document;
 use crate::format::dump::{Other, OtherEntry, Subject, TextEntry};
 use crate::format::object_id::ObjectId;
@@ -209,9 +211,10 @@ impl Judging<'_> {
             let bucket = document.texts.first().map(|text| Bucket::of(&text.path));
             let one = |bucket: &Bucket| document.texts.iter().all(|text| Bucket::of(&text.path) == *bucket);
             // Its own number is the one under which it can have its name.
-            let number = bucket
-                .filter(one)
-                .and_then(|bucket| (1..=found.len()).find(|number| bucket_member(prefix, *number, &bucket) == **path));
+            let number = bucket.filter(one).and_then(|bucket| {
+                let number = bucket_number(prefix, path)?;
+                (bucket_member(prefix, number, &bucket) == **path).then_some(number)
+            });
             match number {
                 Some(number) => parts.push((number, path, document, seen)),
                 None => {

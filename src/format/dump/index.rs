@@ -1,5 +1,7 @@
 //! The list of all texts under `SPLIT/`: what to read first, and what each costs a language model.
 
+use std::collections::BTreeMap;
+
 use crate::format::dump::layout::Bucket;
 use crate::format::dump::lines::{self, NOT_TEXT, READ_FIRST};
 use crate::format::dump::write::section;
@@ -59,11 +61,13 @@ pub fn write(subject: &Subject, parts: &[Part], anchors: &[String], others: &[Ot
     ));
     push("");
     HOW.lines().for_each(&mut push);
+    let known: BTreeMap<&String, (&str, &Listed)> = parts
+        .iter()
+        .flat_map(|part| part.texts.iter().map(|text| (&text.path, (part.name.as_str(), text))))
+        .collect();
     let place = |path: &String| {
-        let (part, text) = parts
-            .iter()
-            .find_map(|part| Some((part, part.texts.iter().find(|text| text.path == *path)?)))?;
-        Some(text.line(&format!(" in {}", part.name)))
+        let (name, text) = known.get(path)?;
+        Some(text.line(&format!(" in {name}")))
     };
     section(READ_FIRST, anchors.iter().filter_map(place), &mut push);
     for part in parts {

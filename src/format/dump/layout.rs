@@ -1,5 +1,7 @@
 //! In which order texts stand in `FULL/` and `SPLIT/`, in which buckets, and what the files there are called.
 
+use std::collections::BTreeMap;
+
 use crate::format::tree_meta::{FULL, SPLIT};
 
 /// How the texts of a scope are laid out.
@@ -70,12 +72,17 @@ impl Layout {
     /// Sorts what has a path: the buckets that are named first, then the files at the top, then the other directories
     /// bytewise; within a bucket bytewise.
     pub fn sort<T>(&self, items: &mut [T], path: impl Fn(&T) -> &str) {
-        let rank = |path: &str| match Bucket::of(path) {
-            Bucket::Root => (self.buckets.len(), Bucket::Root),
-            bucket @ Bucket::Directory(_) => {
-                let named = |name: &String| matches!(&bucket, Bucket::Directory(other) if other == name);
-                let at = self.buckets.iter().position(named);
-                (at.unwrap_or(self.buckets.len() + 1), bucket)
+        let named: BTreeMap<&str, usize> = self
+            .buckets
+            .iter()
+            .zip(0..)
+            .map(|(name, at)| (name.as_str(), at))
+            .collect();
+        let rank = |path: &str| match path.split_once('/') {
+            None => (self.buckets.len(), Bucket::Root),
+            Some((name, _)) => {
+                let at = named.get(name).copied().unwrap_or(self.buckets.len() + 1);
+                (at, Bucket::of(path))
             }
         };
         items.sort_by_cached_key(|item| (rank(path(item)), path(item).to_owned()));
@@ -97,6 +104,13 @@ const INDEX_END: &str = "-00_INDEX.md";
 /// Returns the member that holds the texts of a bucket, the `number`th from 1.
 pub fn bucket_member(prefix: &str, number: usize, bucket: &Bucket) -> String {
     format!("{SPLIT}/{prefix}-{number:02}_{}.md", bucket.file_name())
+}
+
+/// Returns the number that is in the name of a member that holds the texts of a bucket.
+pub fn bucket_number(prefix: &str, member: &str) -> Option<usize> {
+    let name = member.strip_prefix(SPLIT)?.strip_prefix('/')?.strip_prefix(prefix)?;
+    let (number, _) = name.strip_prefix('-')?.split_once('_')?;
+    number.parse().ok()
 }
 
 /// Returns what the names of the files begin with, of a member that is a list of texts by its name.
@@ -164,6 +178,8 @@ mod tests {
             bucket_member("R", 123, &directory(&"x".repeat(300))).len(),
             6 + 6 + 40 + 3
         );
+        assert_eq!(bucket_number("R", "SPLIT/R-123_X_Y.md"), Some(123));
+        assert_eq!(bucket_number("R", "SPLIT/S-01_X.md"), None);
         assert_eq!(prefix_of_index("SPLIT/A-B-00_INDEX.md"), Some("A-B"));
         assert_eq!(prefix_of_index("SPLIT/-00_INDEX.md"), None);
         assert_eq!(prefix_of_index("SPLIT/x/y-00_INDEX.md"), None);

@@ -61,13 +61,14 @@ pub fn read(from: impl BufRead, whole: bool, take: Take<'_>) -> Result<Document,
     let others = whole.iter().flat_map(|(_, others)| others);
     let mut known: BTreeSet<String> = others.map(|entry| entry.path.clone()).collect();
     let mut texts: Vec<TextEntry> = Vec::new();
-    let mut buckets: Vec<Bucket> = Vec::new();
+    let mut buckets: BTreeSet<Bucket> = BTreeSet::new();
+    let mut section: Option<Bucket> = None;
     while let Some(blank) = reader.line()? {
         reader.ensure(blank.is_empty(), "expected an empty line before a heading")?;
         let mut line = reader.some_line()?;
         if let Some(bucket) = lines::parse_bucket(&line) {
-            reader.ensure(!buckets.contains(&bucket), "this section came before")?;
-            buckets.push(bucket);
+            reader.ensure(buckets.insert(bucket.clone()), "this section came before")?;
+            section = Some(bucket);
             reader.blank()?;
             line = reader.some_line()?;
         }
@@ -76,7 +77,7 @@ pub fn read(from: impl BufRead, whole: bool, take: Take<'_>) -> Result<Document,
         };
         let path = &heading.path;
         reader.ensure_safe(path)?;
-        let in_section = buckets.last() == Some(&Bucket::of(path));
+        let in_section = section == Some(Bucket::of(path));
         reader.ensure(in_section, "this file does not belong to its section")?;
         let before = texts.last().filter(|last| Bucket::of(&last.path) == Bucket::of(path));
         let sorted = before.is_none_or(|last| last.path.as_bytes() < path.as_bytes());

@@ -1,5 +1,6 @@
 //! `FULL/` and `SPLIT/`: the texts among the staged copies, written once more for whoever reads them in one go.
 
+use std::collections::BTreeSet;
 use std::io::{BufReader, BufWriter, Read};
 
 use crate::adapters::staging::Staging;
@@ -43,7 +44,8 @@ pub fn emit(
     }
     let (mut texts, others) = sorted_out(plan, staged);
     tree.layout.sort(&mut texts, |text| &text.heading.path);
-    let is_text = |path: &&String| texts.iter().any(|text| text.heading.path == **path);
+    let known: BTreeSet<&str> = texts.iter().map(|text| text.heading.path.as_str()).collect();
+    let is_text = |path: &&String| known.contains(path.as_str());
     let (anchors, missed): (Vec<_>, Vec<_>) = tree.layout.anchors.iter().partition(is_text);
     let anchors: Vec<String> = anchors.into_iter().cloned().collect();
     let subject = Subject {
