@@ -349,6 +349,25 @@ fn a_text_that_the_registry_protects_is_a_leak_wherever_it_stands() {
 }
 
 #[test]
+fn an_internal_pack_has_the_texts_that_only_insiders_get() {
+    let repo = Repo::set_up();
+    let config = text(repo.path(".gitpack.toml"));
+    let rule = format!("{config}\n[[protect]]\nclass = \"notes\"\npaths = [\"notes/\"]\npolicy = \"internal\"\n");
+    repo.write(".gitpack.toml", rule);
+    repo.write("notes/a.txt", "for us\n");
+    repo.commit("notes");
+    for (mode, has) in [("public", false), ("internal", true)] {
+        let output = format!("../{mode}");
+        let (_, pack) = repo.seal(&["--emit", "full,split", "--mode", mode, "-o", &output]);
+        assert_eq!(codes(&pack), []);
+        repo.pack(&["verify", &output, "--rev", "HEAD"]).ok();
+        let full = pack.join("FULL").join(names(&pack.join("FULL")).remove(0));
+        assert_eq!(text(full).contains("for us"), has, "{mode}");
+        assert_eq!(pack.join("SPLIT/REPO-02_NOTES.md").exists(), has);
+    }
+}
+
+#[test]
 fn a_blob_that_may_stand_in_plaintext_may_stand_in_the_texts() {
     let repo = Repo::set_up();
     repo.write("fixtures/id", sample("private-key/openssh_ed25519"));
