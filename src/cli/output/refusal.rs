@@ -281,7 +281,12 @@ fn message(refusal: &Refusal) -> (String, Value) {
                 .collect();
             (
                 format!(
-                    "the scope {scope} has {found} where {limit} allows {allowed}: {} too many",
+                    "the scope {scope} has {}, {} more than {limit} allows",
+                    match limit {
+                        "max_entries" => format!("{found} entries"),
+                        "max_entry_bytes" => format!("an entry of {found} bytes"),
+                        _ => format!("{found} bytes"),
+                    },
                     found - allowed
                 ),
                 json!({ "scope": scope, "limit": limit, "allowed": allowed, "found": found, "largest": largest }),
