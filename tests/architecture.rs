@@ -15,7 +15,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Which places may name what; a place ending in `/` is a directory. All below `src/`.
-const DOORS: [(&[&str], &[&str]); 28] = [
+const DOORS: [(&[&str], &[&str]); 30] = [
     (&["gix::"], &["adapters/git/"]),
     (&["age::", "age_core::"], &["adapters/cipher/"]),
     (&["base64::"], &["adapters/cipher/", "rules/content/pem.rs"]),
@@ -35,7 +35,9 @@ const DOORS: [(&[&str], &[&str]); 28] = [
     (&["saphyr_parser::"], &["rules/member_type.rs"]),
     (&["unicode_normalization::"], &["ops/seal/collect.rs"]),
     (&["serde_json_canonicalizer::"], &["format/canonical_json.rs"]),
-    (&["toml::", "toml_edit::"], &["format/config.rs"]),
+    (&["toml::", "toml_edit::"], &["format/config.rs", "format/config/"]),
+    (&["bytesize::"], &["format/config/scope.rs"]),
+    (&["bpe_openai::"], &["format/tokens.rs"]),
     (&["jiff::"], &["format/timestamp.rs"]),
     (&["gix_validate::"], &["format/member_path.rs"]),
     (&["tempfile::", "rustix::"], &["adapters/"]),

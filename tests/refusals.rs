@@ -16,7 +16,7 @@ use gitpack::format::refusal::Code;
 
 type Case = (Code, fn() -> Done);
 
-const CASES: [Case; 15] = [
+const CASES: [Case; 16] = [
     (Code::Empty, || {
         let place = Place::new();
         place.pack_in(place.path(), &["seal"])
@@ -100,6 +100,18 @@ const CASES: [Case; 15] = [
         repo.write("copy.txt", "secret");
         repo.commit_only("copy.txt");
         repo.pack(&["seal", "--attach", "a.vec"])
+    }),
+    (Code::Limit, || {
+        let repo = Repo::empty();
+        repo.write(
+            ".gitpack.toml",
+            "version = 1\n[scope.repo]\nlimits = { max_entries = 1 }\n",
+        );
+        repo.write("a", "x");
+        repo.commit("one");
+        let done = repo.pack(&["seal"]);
+        assert!(!repo.path("_PACK_RUN").exists());
+        done
     }),
     (Code::Corrupt, || {
         let repo = Repo::empty();

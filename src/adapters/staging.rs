@@ -1,8 +1,8 @@
 //! Staging: what is written stands beside its output under another name until one rename makes it whole.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -120,6 +120,31 @@ impl Staging {
             .truncate(true)
             .open(&target)
             .map_err(Refusal::io("writing", &target))
+    }
+
+    /// Opens the file of a member to read it back.
+    pub fn open(&self, path: &MemberPath) -> Result<File> {
+        let target = self.member(path);
+        File::open(&target).map_err(Refusal::io("reading", &target))
+    }
+
+    /// Lets everybody who may read a member run it as well.
+    pub fn make_executable(&self, path: &MemberPath) -> Result<()> {
+        let target = self.member(path);
+        let set = || {
+            let mode = std::fs::metadata(&target)?.permissions().mode();
+            std::fs::set_permissions(&target, Permissions::from_mode(mode | (mode & 0o444) >> 2))
+        };
+        set().map_err(Refusal::io("writing", &target))
+    }
+
+    /// Removes a directory at the pack's root with everything in it, if it is there.
+    pub fn discard(&self, directory: &str) -> Result<()> {
+        let target = self.root.join(directory);
+        match std::fs::remove_dir_all(&target) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Refusal::io("removing", &target)(e)),
+            _ => Ok(()),
+        }
     }
 
     /// Gives a member another path.

@@ -13,6 +13,7 @@ use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::open::OpenReport;
 use crate::ops::rekey::RekeyReport;
+use crate::ops::restore::RestoreReport;
 use crate::ops::seal::SealReport;
 use crate::ops::verify::VerifyReport;
 use crate::ops::witness::{Testimony, record};
@@ -60,6 +61,15 @@ impl Account {
                     params.insert("output".into(), name(output).into());
                 }
                 "open"
+            }
+            Command::Restore(args) => {
+                inputs.push(Input {
+                    path: name(&args.from),
+                    hash: None,
+                    bytes: None,
+                });
+                params.insert("output".into(), name(&args.output).into());
+                "restore"
             }
             Command::Rekey(args) => {
                 inputs.push(Input {
@@ -123,6 +133,17 @@ impl Account {
         for input in &mut self.0.inputs {
             input.hash = Some(report.manifest_hash.to_string());
             input.bytes = Some(report.manifest_bytes);
+        }
+    }
+
+    /// Adds what came of restoring.
+    pub(super) fn restored(&mut self, report: &RestoreReport) {
+        self.0.outcome = "RESTORED".into();
+        self.0.pack_id = report.pack_id.clone();
+        self.0.params.insert("file_count".into(), report.files.into());
+        for input in &mut self.0.inputs {
+            input.hash = Some(report.input_hash.to_string());
+            input.bytes = Some(report.input_bytes);
         }
     }
 

@@ -54,6 +54,8 @@ pub(super) enum Command {
     Verify(Verify),
     /// Open what is sealed in a pack
     Open(Open),
+    /// Rebuild the text files of a commit from the one file that holds them all
+    Restore(Restore),
     /// Change who can open a sealed pack or file, without encrypting it anew
     Rekey(Rekey),
     /// Compare two packs
@@ -283,6 +285,9 @@ pub(super) struct Seal {
     /// A scope of .gitpack.toml [default: its default scope, else everything]
     #[arg(long, value_name = "KEY")]
     pub(super) scope: Option<String>,
+    /// What a tree pack is made of, of repo, full and split [default: emit of .gitpack.toml, else repo]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) emit: Vec<String>,
     /// Seal this untracked file or directory into the tree pack as well
     #[arg(long, value_name = "PATH")]
     pub(super) attach: Vec<PathBuf>,
@@ -355,6 +360,19 @@ pub(super) struct Open {
     pub(super) stdout: bool,
     #[command(flatten)]
     pub(super) keys: IdentityFlags,
+}
+
+#[derive(Args)]
+pub(super) struct Restore {
+    /// The pack's directory, or a file from under FULL/ by itself
+    #[arg(value_name = "PACK|FILE.md")]
+    pub(super) from: PathBuf,
+    /// Take the texts from the member under FULL/
+    #[arg(long)]
+    pub(super) from_full: bool,
+    /// A new directory for them
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(super) output: PathBuf,
 }
 
 #[derive(Args)]

@@ -17,10 +17,12 @@ use clap::Parser;
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
+use crate::format::tree_meta::Part;
 use crate::ops::install::InstallRequest;
 use crate::ops::key::{self, Lock};
 use crate::ops::open::OpenRequest;
 use crate::ops::rekey::RekeyRequest;
+use crate::ops::restore::{self, RestoreRequest};
 use crate::ops::scan::surfaces::{scan, write_allow};
 use crate::ops::seal::{Privacy, SealRequest};
 use crate::ops::state::StateRequest;
@@ -32,7 +34,10 @@ use crate::ops::verify::VerifyRequest;
 use crate::ops::{Context, diff, identity, init, inspect, install, open, recipients, rekey, seal, state, verify};
 use account::Account;
 use args::{Arguments, Command, KeyCommand, PassphraseFlag, RecipientsCommand, ScanFormat};
-use output::{Output, guard, human, json, refusal, rekey as rekey_output, sarif, status as status_output};
+use output::{
+    Output, guard, human, json, refusal, rekey as rekey_output, restore as restore_output, sarif,
+    status as status_output,
+};
 
 /// The answer is yes: created, OK, clean, same.
 const YES: u8 = 0;
@@ -214,6 +219,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 scope: args.scope,
                 attach: args.attach,
                 recipients: args.recipient,
+                emit: parse_emit(&args.emit)?,
                 mode: args.mode.into(),
                 privacy: Privacy {
                     opaque_names: args.opaque_names,
@@ -266,6 +272,21 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             human::opened(output, ctx, &report);
             if let Some(account) = account {
                 account.opened(&report);
+            }
+        }
+        Command::Restore(args) => {
+            if !args.from_full {
+                let problem = "restore from a content store is not built yet; --from-full restores the texts of a pack";
+                return Err(Refusal::usage(problem));
+            }
+            let request = RestoreRequest {
+                from: args.from,
+                output: args.output,
+            };
+            let report = restore::restore(ctx, &request)?;
+            restore_output::restored(output, ctx, &report);
+            if let Some(account) = account {
+                account.restored(&report);
             }
         }
         Command::Rekey(args) => {
@@ -433,6 +454,15 @@ fn parse_created(text: &str) -> Result<Timestamp> {
         problem: format!("--created {text}: expected RFC 3339"),
         next: Some("git pack seal --created 2026-01-15T10:30:00Z".into()),
     })
+}
+
+fn parse_emit(words: &[String]) -> Result<Option<Vec<Part>>> {
+    if words.is_empty() {
+        return Ok(None);
+    }
+    let parts: std::result::Result<Vec<Part>, String> = words.iter().map(|word| Part::parse(word)).collect();
+    let parts = parts.and_then(Part::set);
+    parts.map(Some).map_err(|why| Refusal::usage(format!("--emit: {why}")))
 }
 
 fn parse_digest(text: &str) -> Result<Digest> {

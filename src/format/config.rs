@@ -1,5 +1,7 @@
 //! `.gitpack.toml`: what is protected, who can open it, which scopes there are; text to values, and careful edits.
 
+mod scope;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,6 +12,9 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy, Rule};
+use crate::format::tree_meta::Part;
+use scope::RawScope;
+pub use scope::{Limits, Scope};
 
 /// The file's name, at the top of the repository.
 pub const FILE_NAME: &str = ".gitpack.toml";
@@ -46,6 +51,8 @@ pub struct Located<T> {
 pub struct Config {
     /// The scope that is packed when none is named.
     pub default_scope: Option<String>,
+    /// What a tree pack is made of; none means the plain copies.
+    pub emit: Option<Vec<Part>>,
     /// Globs of untracked artifacts that every tree pack seals in.
     pub attach: Vec<Located<String>>,
     /// The file that holds the canon version.
@@ -73,17 +80,6 @@ pub struct Allow {
     pub reason: String,
 }
 
-/// A part of the tree under a name.
-#[derive(Clone, Debug)]
-pub struct Scope {
-    /// For people.
-    pub title: Option<String>,
-    /// Globs of what belongs to it.
-    pub include: Vec<Located<String>>,
-    /// Globs of what does not, although included.
-    pub exclude: Vec<Located<String>>,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawConfig {
@@ -106,18 +102,10 @@ struct RawConfig {
 #[serde(deny_unknown_fields)]
 struct RawPack {
     scope: Option<Spanned<String>>,
+    emit: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     attach: Vec<Spanned<String>>,
     canon_version_file: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawScope {
-    title: Option<String>,
-    include: Option<Vec<Spanned<String>>>,
-    #[serde(default)]
-    exclude: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -190,35 +178,26 @@ impl Config {
             let problem = format!("version: expected 1, found {}", raw.version.get_ref());
             return Err(fail(raw.version.span().start, problem));
         }
-        let scopes: BTreeMap<_, _> = raw
-            .scope
-            .into_iter()
-            .map(|(key, scope)| {
-                let whole = || {
-                    vec![Located {
-                        value: "**".into(),
-                        line: 0,
-                    }]
-                };
-                let include = scope
-                    .include
-                    .map_or_else(whole, |globs| globs.into_iter().map(located).collect());
-                let exclude = scope.exclude.into_iter().map(located).collect();
-                let title = scope.title;
-                (
-                    key,
-                    Scope {
-                        title,
-                        include,
-                        exclude,
-                    },
-                )
-            })
-            .collect();
-        if let Some(key) = scopes.keys().find(|key| !is_plain_word(key)) {
-            let problem = format!("scope: expected a name of letters, digits, '.', '_' and '-', found {key:?}");
-            return Err(ConfigError { line: None, problem });
+        let mut scopes = BTreeMap::new();
+        for (key, scope) in raw.scope {
+            let scope = scope.read(&key, &located).map_err(|(offset, problem)| ConfigError {
+                line: offset.map(at),
+                problem,
+            })?;
+            scopes.insert(key, scope);
         }
+        let emit = match raw.pack.emit {
+            Some(parts) => {
+                let offset = parts.span().start;
+                let mut wanted = Vec::new();
+                for part in parts.into_inner() {
+                    let named = Part::parse(part.get_ref());
+                    wanted.push(named.map_err(|why| fail(part.span().start, format!("emit: {why}")))?);
+                }
+                Some(Part::set(wanted).map_err(|why| fail(offset, format!("emit: {why}")))?)
+            }
+            None => None,
+        };
         if let Some(scope) = &raw.pack.scope
             && scope.get_ref() != "repo"
             && !scopes.contains_key(scope.get_ref())
@@ -293,6 +272,7 @@ impl Config {
         Ok(Self {
             recipients_file,
             allow,
+            emit,
             default_scope: raw.pack.scope.map(Spanned::into_inner),
             attach: raw.pack.attach.into_iter().map(located).collect(),
             canon_version_file: raw.pack.canon_version_file,

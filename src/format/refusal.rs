@@ -169,6 +169,15 @@ pub enum Refusal {
         /// What it gives away.
         protected: String,
     },
+    /// A scope with more in it than its limits allow.
+    Limit {
+        /// The scope's key.
+        scope: String,
+        /// Which limit, and by how much.
+        exceeded: Exceeded,
+        /// The largest entries, with their bytes, where it is about bytes.
+        largest: Vec<(String, u64)>,
+    },
     /// Stored content that does not hash to its name, or cannot be decoded.
     Corrupt {
         /// What is corrupt.
@@ -205,6 +214,17 @@ pub enum Refusal {
     },
 }
 
+/// A limit that was exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Its key in the configuration.
+    pub limit: &'static str,
+    /// What it allows.
+    pub allowed: u64,
+    /// What was found.
+    pub found: u64,
+}
+
 /// The code of a refusal, as machines see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
@@ -234,6 +254,8 @@ pub enum Code {
     Crypto,
     /// `E_PLAINTEXT_LEAK`
     PlaintextLeak,
+    /// `E_LIMIT`
+    Limit,
     /// `E_CORRUPT`
     Corrupt,
     /// `E_UNSUPPORTED`
@@ -242,7 +264,7 @@ pub enum Code {
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Empty,
         Self::Io,
         Self::Duplicate,
@@ -256,6 +278,7 @@ impl Code {
         Self::NoIdentity,
         Self::Crypto,
         Self::PlaintextLeak,
+        Self::Limit,
         Self::Corrupt,
         Self::Unsupported,
     ];
@@ -276,6 +299,7 @@ impl Code {
             Self::NoIdentity => "E_NO_IDENTITY",
             Self::Crypto => "E_CRYPTO",
             Self::PlaintextLeak => "E_PLAINTEXT_LEAK",
+            Self::Limit => "E_LIMIT",
             Self::Corrupt => "E_CORRUPT",
             Self::Unsupported => "E_UNSUPPORTED",
         }

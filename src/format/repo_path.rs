@@ -62,6 +62,37 @@ pub fn shown(path: &[u8]) -> String {
     out
 }
 
+/// Returns the text that [`shown`] shows so; none if it shows none so.
+pub fn unshown(text: &str) -> Option<String> {
+    let path = match text.strip_prefix('"') {
+        None => text.as_bytes().to_vec(),
+        Some(rest) => unquoted(rest.strip_suffix('"')?.as_bytes())?,
+    };
+    String::from_utf8(path)
+        .ok()
+        .filter(|path| shown(path.as_bytes()) == text)
+}
+
+fn unquoted(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut path = Vec::with_capacity(rest.len());
+    while let [first, behind @ ..] = rest {
+        let (byte, behind) = match (first, behind) {
+            (b'\\', [b'n', behind @ ..]) => (b'\n', behind),
+            (b'\\', [b't', behind @ ..]) => (b'\t', behind),
+            (b'\\', [b'r', behind @ ..]) => (b'\r', behind),
+            (b'\\', [c @ (b'"' | b'\\'), behind @ ..]) => (*c, behind),
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', behind @ ..]) => {
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), behind)
+            }
+            (b'\\', _) => return None,
+            (byte, behind) => (*byte, behind),
+        };
+        path.push(byte);
+        rest = behind;
+    }
+    Some(path)
+}
+
 /// Returns a sentence for a person's eye: itself, unless something in it could break a line or speak to the terminal.
 pub fn harmless(text: &str) -> String {
     match text.chars().any(|c| c != '"' && is_unsafe_to_print(c)) {
@@ -85,7 +116,17 @@ fn is_unsafe_to_print(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::shown;
+    use super::{shown, unshown};
+
+    #[test]
+    fn what_is_shown_comes_back_and_nothing_else_does() {
+        for path in ["a b", "a\nb", "\"", "\\", "a\u{202e}\\\"\t\r\u{1}", ""] {
+            assert_eq!(unshown(&shown(path.as_bytes())).as_deref(), Some(path));
+        }
+        for text in ["\"a\"", "\"a", "\"\\x\\n\"", "\"\\012\"", "\"\\377\"", "a\nb"] {
+            assert_eq!(unshown(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn names_cannot_break_lines_or_speak_to_the_terminal() {

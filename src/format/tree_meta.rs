@@ -28,6 +28,10 @@ pub const DOCUMENTS: [&str; 6] = [REPO_STATE, FILE_INDEX, FILE_TREE, PACK_INFO, 
 pub const OF_TREE_PACKS: [&str; 4] = [FILE_INDEX, FILE_TREE, PACK_INFO, PROVENANCE];
 /// Directory of the plain copies of the tree's entries.
 pub const REPO: &str = "repo";
+/// Directory of the one file that holds all texts.
+pub const FULL: &str = "FULL";
+/// Directory of the files that hold all texts, one a bucket.
+pub const SPLIT: &str = "SPLIT";
 
 /// `meta/PACK_INFO.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,9 +51,64 @@ pub struct PackInfo {
     pub tree: String,
     /// What the pack leaves in the clear.
     pub mode: Mode,
+    /// What it is made of, sorted; left out where that is the plain copies alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emit: Option<Vec<Part>>,
+}
+
+/// A form in which a tree pack holds the entries that stand in the clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// All texts in one file under `FULL/`.
+    Full,
+    /// A copy of each under `repo/`.
+    Repo,
+    /// All texts under `SPLIT/`, a file a bucket.
+    Split,
+}
+
+impl Part {
+    /// What a tree pack is made of unless somebody says otherwise.
+    pub const DEFAULT: [Self; 1] = [Self::Repo];
+
+    /// Parses the word for a part; an error says what was expected.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "full" => Ok(Self::Full),
+            "repo" => Ok(Self::Repo),
+            "split" => Ok(Self::Split),
+            "lite" => Err("\"lite\" is not built yet; expected one of repo, full and split".into()),
+            other => Err(format!("expected one of repo, full and split, found {other:?}")),
+        }
+    }
+
+    /// Sorts parts; none at all, or one twice, is an error.
+    pub fn set(mut parts: Vec<Self>) -> Result<Vec<Self>, String> {
+        parts.sort_unstable();
+        match parts.windows(2).find(|pair| pair[0] == pair[1]) {
+            _ if parts.is_empty() => Err("expected at least one of repo, full and split".into()),
+            Some(pair) => Err(format!("{:?} is there twice", pair[0].as_str())),
+            None => Ok(parts),
+        }
+    }
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Repo => "repo",
+            Self::Split => "split",
+        }
+    }
 }
 
 impl PackInfo {
+    /// Returns what the pack is made of.
+    pub fn parts(&self) -> &[Part] {
+        self.emit.as_deref().unwrap_or(&Part::DEFAULT)
+    }
+
     /// Parses the document strictly; none if it is not one.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         parse_strict_into(bytes).ok()

@@ -21,26 +21,26 @@ pub struct SealedPack {
     pub document: SealedArtifacts,
 }
 
+/// Refuses a pack that does not verify.
+pub fn ensure_sound(report: &VerifyReport, name: &Path) -> Result<()> {
+    let Some(first) = report.findings.iter().next() else {
+        return Ok(());
+    };
+    let more = match report.findings.len() {
+        1 => String::new(),
+        count => format!(", and {} more", count - 1),
+    };
+    Err(Refusal::BadPack {
+        path: name.to_owned(),
+        reason: format!("it does not verify: {} {}{more}", first.kind.code(), first.path),
+    })
+}
+
 impl SealedPack {
     /// Verifies the pack at `root`; one that is not sound, or declares no seals, is refused.
     pub fn verified(root: &Path, name: &Path) -> Result<Self> {
         let mut report = verify_directory(root)?;
-        let bad = |reason: String| Refusal::BadPack {
-            path: name.to_owned(),
-            reason,
-        };
-        if let Some(first) = report.findings.iter().next() {
-            let count = report.findings.len();
-            let more = match count {
-                1 => String::new(),
-                _ => format!(", and {} more", count - 1),
-            };
-            return Err(bad(format!(
-                "it does not verify: {} {}{more}",
-                first.kind.code(),
-                first.path
-            )));
-        }
+        ensure_sound(&report, name)?;
         let document = report.sealed.take().filter(|document| !document.artifacts.is_empty());
         let Some(document) = document else {
             return Err(Refusal::usage(format!("nothing is sealed in {}", name.display())));

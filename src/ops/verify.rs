@@ -12,6 +12,7 @@ use crate::adapters::pack_dir::{self, Found, Look};
 use crate::adapters::workers;
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
+use crate::format::dump::text::TextWatch;
 use crate::format::manifest::{Declared, ManifestDocument};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
@@ -21,12 +22,13 @@ use crate::format::tree_meta::{self, DOCUMENTS, PACK_INFO, PROTECTED, REPO_STATE
 use crate::ops::contents::examine_file;
 use crate::ops::state::{StateRequest, state_in};
 use crate::ops::unseal::{Unopened, named, unseal};
-use crate::ops::{Context, identity};
+use crate::ops::{Context, identity, texts};
 use crate::rules::content::KeyWatch;
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
 use crate::rules::scan::Traits;
 use crate::rules::seals::{self, PlainMember, Seals};
-use crate::rules::state::{self as state_rules, PackState};
+use crate::rules::state::{self as state_rules, PackState, Texts};
+use crate::rules::texts::{SeenTexts, is_of_texts};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings, envelope};
 
 /// What was found out about a pack.
@@ -237,13 +239,19 @@ enum Seen {
     Plain {
         traits: Traits,
         conformity: Option<Conformity>,
+        /// Whether it is text, where that matters.
+        is_text: Option<bool>,
     },
+    /// A member that holds texts.
+    Texts(SeenTexts),
 }
 
 /// Looks at members as far as the checks need it.
 struct Looker<'a> {
     /// Whether members in the clear are judged by their content.
     by_content: bool,
+    /// Whether there are members that texts are written to.
+    has_texts: bool,
     typed: BTreeMap<&'a str, &'a Declared>,
 }
 
@@ -268,30 +276,56 @@ impl Looker<'_> {
             }));
         }
         let Some(declared) = self.typed.get(path) else {
+            if self.has_texts && is_of_texts(path) {
+                return texts::look(path, member, size).map(Seen::Texts);
+            }
             if !self.by_content {
                 return Ok(Seen::Nothing);
             }
-            return self.plain(member, size);
+            return self.plain(path, member, size);
         };
         let conforms = |content: Option<&[u8]>| conforms(&declared.kind, declared.artifact_version.as_deref(), content);
         if size > MAX_BYTES as u64 {
             let conformity = Some(conforms(None));
-            return self.plain(member, size).map(|seen| seen.conforming(conformity));
+            return self.plain(path, member, size).map(|seen| seen.conforming(conformity));
         }
         let mut bytes = Vec::with_capacity(size as usize);
         member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
-        let seen = self.plain(&mut &bytes[..], bytes.len() as u64)?;
+        let seen = self.plain(path, &mut &bytes[..], bytes.len() as u64)?;
         Ok(seen.conforming(Some(conforms(Some(&bytes)))))
     }
 
-    fn plain(&self, member: &mut dyn Read, size: u64) -> std::io::Result<Seen> {
+    fn plain(&self, path: &str, member: &mut dyn Read, size: u64) -> std::io::Result<Seen> {
+        let mut watched = Watching {
+            member,
+            watch: (self.has_texts && seals::in_directory(path, tree_meta::REPO)).then(TextWatch::default),
+        };
+        let traits = match self.by_content {
+            true => examine_file(&mut watched, size)?,
+            false => Traits::default(),
+        };
+        std::io::copy(&mut watched, &mut std::io::sink())?;
         Ok(Seen::Plain {
-            traits: match self.by_content {
-                true => examine_file(member, size)?,
-                false => Traits::default(),
-            },
+            traits,
             conformity: None,
+            is_text: watched.watch.map(|watch| watch.shape().is_some()),
         })
+    }
+}
+
+/// A member that goes by, watched for whether it is text.
+struct Watching<'a> {
+    member: &'a mut dyn Read,
+    watch: Option<TextWatch>,
+}
+
+impl Read for Watching<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.member.read(buf)?;
+        if let Some(watch) = &mut self.watch {
+            watch.see(&buf[..n]);
+        }
+        Ok(n)
     }
 }
 
@@ -313,12 +347,14 @@ struct Examined {
 fn examine(source: &Source<'_>) -> Result<Examined> {
     let manifest = source.manifest()?;
     let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
+    let tree_pack = seals::is_tree_pack(manifest.members.iter().map(|member| member.path.as_str()));
     let typed = manifest
         .members
         .iter()
         .filter(|member| member.kind != "other" || member.artifact_version.is_some());
     let looker = Looker {
         by_content: declared.contains(PROTECTED.as_bytes()),
+        has_texts: tree_pack && manifest.members.iter().any(|member| is_of_texts(&member.path)),
         typed: typed.map(|member| (member.path.as_str(), member)).collect(),
     };
     let found = source.observe(&declared, &|path, member, size| looker.look(path, member, size))?;
@@ -327,6 +363,8 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
     let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut headers = BTreeMap::new();
     let mut plain = BTreeMap::new();
+    let mut text_members = BTreeMap::new();
+    let mut copies = BTreeMap::new();
     let mut findings = Findings::default();
     let mut schemas_skipped = false;
     for (path, found) in found {
@@ -339,7 +377,15 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
                         findings.violation(&name, format!("it has more than {} bytes", pack_dir::MAX_DOCUMENT));
                     }
                     Seen::Header(header) => drop(headers.insert(name, header)),
-                    Seen::Plain { traits, conformity } => {
+                    Seen::Texts(texts) => drop(text_members.insert(name, texts)),
+                    Seen::Plain {
+                        traits,
+                        conformity,
+                        is_text,
+                    } => {
+                        if let (Some(is_text), Some(copied)) = (is_text, seals::copied(&name)) {
+                            copies.insert(copied.to_owned(), is_text);
+                        }
                         match conformity {
                             Some(Conformity::Violates(why)) => findings.violation(&name, why),
                             Some(Conformity::Unknown) => schemas_skipped = true,
@@ -366,7 +412,6 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
     let examined = |path: &str| matches!(facts.get(path.as_bytes()), Some(Fact::Hashed { .. }));
     schemas_skipped |= looker.typed.keys().any(|path| !examined(path));
     envelope(&manifest, &facts, &mut findings);
-    let tree_pack = seals::is_tree_pack(manifest.members.iter().map(|member| member.path.as_str()));
     let plain = plain_members(source, tree_pack, plain, &contents)?;
     let read = Seals {
         document: contents.get(sealed::MEMBER).map(Vec::as_slice),
@@ -374,9 +419,14 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         registry: contents.get(PROTECTED).map(Vec::as_slice),
         headers: &headers,
         plain: &plain,
+        texts: &text_members,
     };
     let sealed = seals::judge(&manifest, &facts, &read, &mut findings);
-    let pack_state = state_rules::judge(&manifest, &facts, &contents, &mut findings);
+    let seen_texts = Texts {
+        members: &text_members,
+        copies: &copies,
+    };
+    let pack_state = state_rules::judge(&manifest, &facts, &contents, &seen_texts, &mut findings);
     let report = VerifyReport {
         manifest_hash: manifest.file_hash,
         manifest_bytes: manifest.file_bytes,

@@ -10,6 +10,7 @@ pub mod scan;
 pub mod scope;
 pub mod seals;
 pub mod state;
+pub mod texts;
 pub mod twins;
 pub mod verify;
 pub mod weakening;

@@ -1,6 +1,7 @@
 //! Scopes: which part of a tree is meant.
 
-use crate::format::config::{Config, ConfigError, Located};
+use crate::format::config::{Config, ConfigError, Limits, Located};
+use crate::format::dump::layout::Layout;
 use crate::rules::globs::{Case, Globs};
 
 /// The scope that every repository has: everything.
@@ -12,6 +13,10 @@ pub struct Selection {
     pub key: String,
     /// Its title, or its key.
     pub title: String,
+    /// How its texts are laid out.
+    pub layout: Layout,
+    /// How large a pack of it may be.
+    pub limits: Limits,
     /// None selects everything.
     globs: Option<(Globs, Globs)>,
 }
@@ -40,8 +45,11 @@ impl Selection {
                 return Err(BadScope::Unknown(names));
             }
         };
-        let title = config.scopes.get(key).and_then(|scope| scope.title.clone());
+        let scope = config.scopes.get(key);
+        let title = scope.and_then(|scope| scope.title.clone());
         Ok(Self {
+            layout: scope.map_or_else(|| Layout::of_scope(key), |scope| scope.layout.clone()),
+            limits: scope.map(|scope| scope.limits).unwrap_or_default(),
             key: key.to_owned(),
             title: title.unwrap_or_else(|| key.to_owned()),
             globs,

@@ -18,6 +18,7 @@ use crate::format::sealed::{
 use crate::format::tree_meta::{self, PROTECTED, REPO};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{self, Candidate, Destination, Leak, Traits};
+use crate::rules::texts::{Members, SeenTexts};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
 
 /// What was read of a pack's seals.
@@ -32,6 +33,8 @@ pub struct Seals<'a> {
     pub headers: &'a BTreeMap<String, Result<SealHeader, String>>,
     /// What was seen in the members in the clear.
     pub plain: &'a BTreeMap<String, PlainMember>,
+    /// What was seen in the members that hold texts.
+    pub texts: &'a Members,
 }
 
 /// What was seen in a member in the clear.
@@ -105,6 +108,13 @@ pub fn judge(
                 }
                 let mode = document.as_ref().map_or(Mode::Public, |document| document.mode);
                 for path in members.iter().filter(|path| !declared.contains(*path)) {
+                    if let Some(texts @ (SeenTexts::Texts(Ok(_)) | SeenTexts::List(_))) = seals.texts.get(*path) {
+                        for (text, leak) in texts.leaks(&registry, mode) {
+                            let what = format!("{text} in it: {}", why(&leak));
+                            findings.add(*path, FindingKind::PlaintextLeak(what));
+                        }
+                        continue;
+                    }
                     if let Some(leak) = judge_member(&registry, path, seals.plain.get(*path), tree, mode) {
                         findings.add(*path, FindingKind::PlaintextLeak(why(&leak)));
                     }
@@ -374,6 +384,11 @@ pub fn is_tree_pack<'a>(mut members: impl Iterator<Item = &'a str>) -> bool {
     members.any(|path| in_directory(path, REPO) || tree_meta::OF_TREE_PACKS.contains(&path))
 }
 
+/// Returns the path of the entry that a member under `repo/` copies.
+pub fn copied(member: &str) -> Option<&str> {
+    member.strip_prefix(REPO)?.strip_prefix('/')
+}
+
 /// Returns why a member may not stand in the clear in a pack of this mode.
 ///
 /// In a tree pack, what lies under `repo/` is judged by the path of the entry that it copies. The documents of the pack
@@ -388,8 +403,7 @@ pub fn judge_member(
     if tree_meta::DOCUMENTS.contains(&path) || path == MEMBER {
         return None;
     }
-    let copied = path.strip_prefix(REPO).and_then(|rest| rest.strip_prefix('/'));
-    let judged = copied.filter(|_| tree_pack).unwrap_or(path).as_bytes();
+    let judged = copied(path).filter(|_| tree_pack).unwrap_or(path).as_bytes();
     match seen {
         Some(seen) => judge_at(registry, judged, seen, mode),
         None => scan::judge_path(registry, &entry(judged, EntryKind::Regular, None), destination(mode)),

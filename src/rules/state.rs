@@ -10,9 +10,10 @@ use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::sealed::MEMBER as SEALED;
 use crate::format::tree_meta::{
     DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
-    PROVENANCE_VERSION, PackInfo, Provenance, REPO, REPO_STATE, file_tree,
+    PROVENANCE_VERSION, PackInfo, Part, Provenance, REPO, REPO_STATE, file_tree,
 };
 use crate::rules::seals::{in_directory, in_sealed, is_tree_pack};
+use crate::rules::texts::{self, Members, is_of_texts};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings, Mismatch};
 
 /// The repository state that a pack carries.
@@ -25,11 +26,20 @@ pub struct PackState {
     pub registry: Option<Vec<u8>>,
 }
 
+/// What was seen of a pack's texts.
+pub struct Texts<'a> {
+    /// The members under `FULL/` and `SPLIT/`.
+    pub members: &'a Members,
+    /// Of each plain copy that was looked into, whether it is text.
+    pub copies: &'a BTreeMap<String, bool>,
+}
+
 /// Judges the state documents of a pack against its members; returns the state, if the pack has a readable one.
 pub fn judge(
     manifest: &ManifestDocument,
     facts: &Facts,
     documents: &BTreeMap<String, Vec<u8>>,
+    texts: &Texts<'_>,
     findings: &mut Findings,
 ) -> Option<PackState> {
     let index: Option<FileIndex> = read(documents, FILE_INDEX, findings);
@@ -74,6 +84,12 @@ pub fn judge(
                 format!("version: expected {PACK_INFO_VERSION}, found {:?}", info.version),
             );
         }
+        if let Some(emit) = &info.emit
+            && (Part::set(emit.clone()).as_ref() != Ok(emit) || *emit == Part::DEFAULT)
+        {
+            let what = "emit is not a sorted list of parts, each once, left out where it is repo alone";
+            findings.violation(PACK_INFO, what);
+        }
         for (field, id) in [("commit", &info.commit), ("tree", &info.tree)] {
             if !is_object_id(id) {
                 findings.violation(PACK_INFO, format!("{field} is not an object id: {id:?}"));
@@ -90,7 +106,11 @@ pub fn judge(
         }
     }
     if is_tree_pack {
-        check_copies(&state, facts, findings);
+        let parts = info.as_ref().map_or(&Part::DEFAULT[..], PackInfo::parts);
+        check_copies(&state, facts, parts.contains(&Part::Repo), findings);
+    }
+    if let Some(info) = info.as_ref().filter(|_| is_tree_pack) {
+        texts::judge(info, &state, &paths, texts.members, texts.copies, findings);
     }
     let registry = documents.get(PROTECTED).cloned();
     Some(PackState { state, info, registry })
@@ -118,7 +138,7 @@ fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
 
 /// Returns whether a tree pack can have a member of this path: its documents, its copies and its seals, and nothing else.
 fn belongs(path: &str) -> bool {
-    DOCUMENTS.contains(&path) || path == SEALED || in_directory(path, REPO) || in_sealed(path)
+    DOCUMENTS.contains(&path) || path == SEALED || in_directory(path, REPO) || in_sealed(path) || is_of_texts(path)
 }
 
 fn is_object_id(text: &str) -> bool {
@@ -154,13 +174,20 @@ fn check_tree(drawing: &[u8], manifest: &ManifestDocument, findings: &mut Findin
     }
 }
 
-/// The plain copies under `repo/` are exactly the entries of the state.
-fn check_copies(state: &RepoState, facts: &Facts, findings: &mut Findings) {
+/// The plain copies under `repo/` are exactly the entries of the state or, where none are emitted, none.
+fn check_copies(state: &RepoState, facts: &Facts, emitted: bool, findings: &mut Findings) {
     let prefix = format!("{REPO}/");
     let below: BTreeMap<&[u8], &Fact> = facts
         .iter()
         .filter_map(|(path, fact)| Some((path.strip_prefix(prefix.as_bytes())?, fact)))
         .collect();
+    if !emitted {
+        for path in below.keys() {
+            let path = String::from_utf8_lossy(path);
+            differs(findings, &path, "it has a copy under repo/, and the pack emits none");
+        }
+        return;
+    }
     for file in &state.files {
         match below.get(file.path.as_bytes()) {
             Some(Fact::Hashed { hash, size }) if *hash == file.hash && *size == file.size => {}

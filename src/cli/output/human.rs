@@ -236,6 +236,12 @@ fn notice(notice: &Notice) -> String {
         Notice::NothingToAttach { glob } => {
             format!("attach = {glob:?} matches nothing in the work tree")
         }
+        Notice::NoAnchor { path } => {
+            format!(
+                "anchors: {} is no text in this pack, so nobody is told to read it first",
+                shown(path.as_bytes())
+            )
+        }
         Notice::SameButForCase { paths: [one, other] } => format!(
             "{} and {} are one file where case or Unicode form do not count",
             shown(one.as_bytes()),

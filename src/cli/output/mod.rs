@@ -5,6 +5,7 @@ pub(super) mod human;
 pub(super) mod json;
 pub(super) mod refusal;
 pub(super) mod rekey;
+pub(super) mod restore;
 pub(super) mod sarif;
 pub(super) mod status;
 pub(crate) mod words;

@@ -6,7 +6,7 @@ use crate::cli::output::words::{BLOCKS, TYPE, paint};
 use crate::cli::output::{Output, json};
 use crate::cli::{REFUSED, Style, env};
 use crate::format::canonical_json::to_document;
-use crate::format::refusal::{Code, Refusal, io_reason};
+use crate::format::refusal::{Code, Exceeded, Refusal, io_reason};
 use crate::format::repo_path::{harmless, shown};
 
 /// Tells of a refusal and returns the exit status.
@@ -72,6 +72,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::NoIdentity { .. } | Refusal::NoneOpens { .. } | Refusal::Locked { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
         Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
+        Refusal::Limit { .. } => Code::Limit,
         Refusal::Corrupt { .. } => Code::Corrupt,
         Refusal::Unsupported { .. } | Refusal::HookManager { .. } => Code::Unsupported,
     }
@@ -109,6 +110,10 @@ fn explain(refusal: &Refusal) -> Text {
     let more = match refusal {
         Refusal::HookManager { deed, .. } => vec![format!("{deed}:")],
         Refusal::Duplicate { sources, .. } => sources.iter().map(|s| format!("from       {s}")).collect(),
+        Refusal::Limit { largest, .. } => largest
+            .iter()
+            .map(|(path, bytes)| format!("{bytes:>12} B  {path}"))
+            .collect(),
         Refusal::NoRecipients { artifacts, .. } => {
             let mut lines: Vec<_> = artifacts.iter().take(10).cloned().collect();
             if artifacts.len() > lines.len() {
@@ -264,6 +269,29 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("{} would stand in the clear, and {protected}", shown(plain.as_bytes())),
             json!({ "path": plain, "protected": protected }),
         ),
+        Refusal::Limit {
+            scope,
+            exceeded,
+            largest,
+        } => {
+            let Exceeded { limit, allowed, found } = *exceeded;
+            let largest: Vec<Value> = largest
+                .iter()
+                .map(|(path, bytes)| json!({ "path": path, "bytes": bytes }))
+                .collect();
+            (
+                format!(
+                    "the scope {scope} has {}, {} more than {limit} allows",
+                    match limit {
+                        "max_entries" => format!("{found} entries"),
+                        "max_entry_bytes" => format!("an entry of {found} bytes"),
+                        _ => format!("{found} bytes"),
+                    },
+                    found - allowed
+                ),
+                json!({ "scope": scope, "limit": limit, "allowed": allowed, "found": found, "largest": largest }),
+            )
+        }
         Refusal::Corrupt { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::Unsupported { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::HookManager {
@@ -316,6 +344,12 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::NoneOpens { .. } => hint("--identity names another identity file, or an SSH key"),
         Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
+        Refusal::Limit { scope, .. } => (
+            None,
+            Some(format!(
+                "leave entries out with exclude, or raise the limit, in [scope.{scope}] of .gitpack.toml, and commit it"
+            )),
+        ),
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),

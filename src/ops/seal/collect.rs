@@ -9,6 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::adapters::cipher::Recipients;
 use crate::adapters::files::{self, Stamp, Walked};
 use crate::adapters::git::{Commit, Repository};
+use crate::format::dump::layout::Layout;
 use crate::format::member_path::{MemberPath, Unsafe};
 use crate::format::object_id::ObjectId;
 use crate::format::protected::Policy;
@@ -16,6 +17,7 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, Mode, RepoState, TreeEntry};
 use crate::format::sealed::ATTACHED;
+use crate::format::tree_meta::Part;
 use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::contents::examine_file;
@@ -67,6 +69,10 @@ pub struct TreePlan {
     pub title: String,
     /// The canon version in the commit.
     pub canon_version: String,
+    /// What the pack is made of, sorted.
+    pub emit: Vec<Part>,
+    /// How its texts are laid out.
+    pub layout: Layout,
 }
 
 /// Where bytes come from.

@@ -32,6 +32,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let tree_only = [
         ("--scope", request.scope.is_some()),
         ("--attach", !request.attach.is_empty()),
+        ("--emit", request.emit.is_some()),
     ];
     if let Some((flag, _)) = tree_only.iter().find(|(_, given)| *given) {
         return Err(Refusal::usage(format!(

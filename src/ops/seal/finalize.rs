@@ -13,14 +13,15 @@ use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, St
 use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
-    PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE, PROVENANCE_VERSION, PackInfo, Provenance, REPO_STATE,
+    PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE, PROVENANCE_VERSION, PackInfo, Part, Provenance, REPO_STATE,
 };
 use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::documents::{Documents, TOOL_VERSION};
 use crate::ops::seal::collect::{Plan, Source, TreePlan};
+use crate::ops::seal::emit::emit;
 use crate::ops::seal::stage::{Kept, Staged};
-use crate::ops::seal::{SealReport, SealRequest};
+use crate::ops::seal::{Notice, SealReport, SealRequest};
 use crate::rules::member_type::registry_files;
 use crate::rules::seals::judge_member;
 
@@ -67,7 +68,14 @@ pub fn finalize(
     };
     let mut documents = Documents::of(staging);
     let state = match &plan.tree {
-        Some(tree) => Some(tree_documents(&mut documents, plan, tree, &staged)?),
+        Some(tree) => {
+            let state = tree_documents(&mut documents, plan, tree, &staged)?;
+            let missed = emit(&mut documents, staging, plan, tree, &staged, state)?;
+            report
+                .notices
+                .extend(missed.into_iter().map(|path| Notice::NoAnchor { path }));
+            Some(state)
+        }
         None => None,
     };
     if let Some(binding) = &plan.binding {
@@ -91,7 +99,8 @@ pub fn finalize(
         documents.add(SEALED_ARTIFACTS, &sealed.to_bytes())?;
     }
     let registry = registry_files(staged.plain.iter().map(|copy| copy.member.path.as_str()));
-    for copy in &staged.plain {
+    let emits_copies = plan.tree.as_ref().is_none_or(|tree| tree.emit.contains(&Part::Repo));
+    for copy in staged.plain.iter().filter(|_| emits_copies) {
         let mut member = copy.member.clone();
         if member.kind == MemberType::Other && registry.contains(member.path.as_str()) {
             member.kind = MemberType::Registry;
@@ -224,6 +233,7 @@ fn tree_documents(documents: &mut Documents<'_>, plan: &Plan, tree: &TreePlan, s
             commit: tree.commit.id.hex(),
             tree: tree.commit.tree.hex(),
             mode: plan.mode,
+            emit: Some(tree.emit.clone()).filter(|emit| *emit != Part::DEFAULT),
         }),
     )?;
     documents.add(

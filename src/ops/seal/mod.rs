@@ -1,8 +1,10 @@
 //! `git pack seal`: artifacts, or a commit's tree, become a pack whose id proves its content.
 
 mod collect;
+mod emit;
 mod evidence;
 mod finalize;
+mod limits;
 mod reuse;
 mod stage;
 mod tree;
@@ -19,6 +21,7 @@ use crate::format::member_path::MANIFEST;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::Mode;
 use crate::format::timestamp::Timestamp;
+use crate::format::tree_meta::Part;
 use crate::format::witness::Input;
 use crate::ops::{Context, verify};
 use reuse::Reusable;
@@ -39,6 +42,8 @@ pub struct SealRequest {
     pub attach: Vec<PathBuf>,
     /// Recipients instead of the configured ones.
     pub recipients: Vec<String>,
+    /// What a tree pack is made of, sorted, instead of what the configuration says.
+    pub emit: Option<Vec<Part>>,
     /// What stays in the clear.
     pub mode: Mode,
     /// How much the seals tell of what they hold.
@@ -125,6 +130,11 @@ pub enum Notice {
     NothingToAttach {
         /// The glob.
         glob: String,
+    },
+    /// What is to be read first is no text in this pack.
+    NoAnchor {
+        /// Its path.
+        path: String,
     },
     /// Two members whose names are one on a file system that folds case.
     SameButForCase {

@@ -12,6 +12,7 @@ use crate::adapters::staging::Staging;
 use crate::adapters::workers;
 use crate::format::canonical_json::to_document;
 use crate::format::digest::{Digest, Hasher, Hashing};
+use crate::format::dump::text::{TextShape, TextWatch};
 use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
@@ -48,6 +49,8 @@ pub struct StagedMember {
     pub member: Member,
     /// Its bytes.
     pub size: u64,
+    /// Its shape, where it is text.
+    pub text: Option<TextShape>,
 }
 
 /// A sealed artifact that was written.
@@ -156,6 +159,7 @@ fn copy(
     let mut file = staging.create(path)?;
     let mut hasher = Hasher::default();
     let mut probe = Probe::default();
+    let mut watch = TextWatch::default();
     let mut size = 0;
     let mut buffer = vec![0; 128 << 10];
     loop {
@@ -168,6 +172,7 @@ fn copy(
         let chunk = &buffer[..n];
         hasher.update(chunk);
         probe.feed(chunk);
+        watch.see(chunk);
         size += n as u64;
         file.write_all(chunk)
             .map_err(|e| Refusal::io("writing", &staging.member(path))(e))?;
@@ -181,6 +186,7 @@ fn copy(
             artifact_version,
         },
         size,
+        text: watch.shape(),
     })
 }
 

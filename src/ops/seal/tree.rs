@@ -11,14 +11,14 @@ use crate::format::member_path::{MemberPath, above};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, Mode};
-use crate::format::tree_meta;
+use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::judge_entries;
 use crate::ops::seal::collect::{
     Plain, Plan, Protected, Source, TreePlan, ensure_is_no_fake, is_artifact, judge_file, member_path, protect,
     recipients_for, same_but_for_case,
 };
-use crate::ops::seal::{Notice, OUTPUT_DIRECTORY, SealRequest};
+use crate::ops::seal::{Notice, OUTPUT_DIRECTORY, SealRequest, limits};
 use crate::ops::{Context, state};
 use crate::rules::globs::{Case, Globs};
 use crate::rules::protect::Registry;
@@ -50,6 +50,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let mut plain = Vec::new();
     let mut protected = Vec::new();
     let entries = state::select(&repo, &commit, &selection)?;
+    limits::ensure(&repo, &registry, &selection.key, &selection.limits, &entries)?;
     let tracked: BTreeSet<Vec<u8>> = entries.iter().map(|e| e.path.as_bytes().to_vec()).collect();
     let judged = judge_entries(&repo, &registry, &entries, request.mode)?;
     for (entry, (seen, leak)) in entries.into_iter().zip(judged) {
@@ -92,6 +93,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             .as_deref()
             .is_some_and(|root| configuration::on_disk(root).is_ok_and(|disk| disk.names_recipients()))
     })?;
+    let emit = request.emit.clone().or_else(|| loaded.config.emit.clone());
     let branch = match request.rev.as_deref() {
         None | Some("HEAD") => repo.branch(),
         Some(_) => None,
@@ -103,6 +105,8 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             branch,
             scope: selection.key,
             title: selection.title,
+            emit: emit.unwrap_or_else(|| Part::DEFAULT.to_vec()),
+            layout: selection.layout,
         }),
         mode: request.mode,
         privacy: request.privacy,

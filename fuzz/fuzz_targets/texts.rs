@@ -1,0 +1,33 @@
+//! Any bytes as a file under `FULL/`: what is read is written again as it was.
+#![no_main]
+
+use gitpack::format::dump::read::{Document, read};
+use gitpack::format::dump::text::TextWatch;
+use gitpack::format::dump::write::{Heading, Top, Whole, Writer};
+use gitpack::format::refusal::Refusal;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let mut texts: Vec<(Heading, Vec<u8>)> = Vec::new();
+    let document = read(bytes, true, &mut |heading, content| {
+        let mut text = Vec::new();
+        content.read_to_end(&mut text).map_err(Refusal::io("reading", "".as_ref()))?;
+        texts.push((heading.clone(), text));
+        Ok(())
+    });
+    let Ok(Document { subject, whole: Some((anchors, others)), .. }) = document else {
+        return;
+    };
+    let top = Top {
+        subject: &subject,
+        texts: (texts.len() as u64, texts.iter().map(|(heading, _)| heading.size).sum()),
+        whole: Some(Whole { anchors: &anchors, others: &others }),
+    };
+    let mut writer = Writer::begin(Vec::new(), &top).unwrap();
+    for (heading, text) in &texts {
+        let mut watch = TextWatch::default();
+        watch.see(text);
+        writer.text(heading, &watch.shape().unwrap(), &mut text.as_slice()).unwrap();
+    }
+    assert_eq!(writer.finish().unwrap(), bytes);
+});

@@ -1,0 +1,262 @@
+//! `[scope.KEY]`: a part of the tree, how packs of it are laid out, and how large they may be.
+
+use bytesize::ByteSize;
+use serde::Deserialize;
+use toml::{Spanned, Value};
+
+use crate::format::config::{Located, is_plain_word};
+use crate::format::dump::layout::{Layout, is_prefix};
+use crate::format::member_path::MemberPath;
+
+/// A part of the tree under a name.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// For people.
+    pub title: Option<String>,
+    /// Globs of what belongs to it.
+    pub include: Vec<Located<String>>,
+    /// Globs of what does not, although included.
+    pub exclude: Vec<Located<String>>,
+    /// How its texts are laid out.
+    pub layout: Layout,
+    /// How large a pack of it may be.
+    pub limits: Limits,
+}
+
+/// What a pack of a scope must not exceed; none is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all entries together.
+    pub max_total_bytes: Option<u64>,
+    /// Bytes of one entry.
+    pub max_entry_bytes: Option<u64>,
+    /// Number of entries.
+    pub max_entries: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawScope {
+    title: Option<String>,
+    include: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    exclude: Vec<Spanned<String>>,
+    prefix: Option<Spanned<String>>,
+    #[serde(default)]
+    buckets: Vec<Spanned<String>>,
+    #[serde(default)]
+    anchors: Vec<Spanned<String>>,
+    #[serde(default)]
+    limits: RawLimits,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    max_total_bytes: Option<Spanned<Value>>,
+    max_entry_bytes: Option<Spanned<Value>>,
+    max_entries: Option<Spanned<Value>>,
+}
+
+impl RawScope {
+    /// Reads the scope `key`; an error is where in the text it is, if that is known, and what is wrong.
+    pub(super) fn read(
+        self,
+        key: &str,
+        located: &impl Fn(Spanned<String>) -> Located<String>,
+    ) -> Result<Scope, (Option<usize>, String)> {
+        if !is_plain_word(key) {
+            let problem = format!("scope: expected a name of letters, digits, '.', '_' and '-', found {key:?}");
+            return Err((None, problem));
+        }
+        let whole = Located {
+            value: "**".into(),
+            line: 0,
+        };
+        let mut layout = Layout::of_scope(key);
+        if let Some(prefix) = self.prefix {
+            if !is_prefix(prefix.get_ref()) {
+                let problem = format!(
+                    "prefix: expected at most 64 letters, digits, '_' and '-', found {:?}",
+                    prefix.get_ref()
+                );
+                return Err((Some(prefix.span().start), problem));
+            }
+            layout.prefix = prefix.into_inner();
+        }
+        for bucket in self.buckets {
+            let (at, name) = (bucket.span().start, bucket.into_inner());
+            let name = name.strip_suffix('/').unwrap_or(&name).to_owned();
+            if name.contains('/') || MemberPath::parse(&name).is_err() {
+                let problem = format!("buckets: expected the name of a directory at the top, found {name:?}");
+                return Err((Some(at), problem));
+            }
+            if layout.buckets.contains(&name) {
+                return Err((Some(at), format!("buckets: {name:?} is there twice")));
+            }
+            layout.buckets.push(name);
+        }
+        for anchor in self.anchors {
+            let (at, path) = (anchor.span().start, anchor.into_inner());
+            if let Err(why) = MemberPath::parse(&path) {
+                let problem = format!("anchors: expected the path of a file in the tree, found {path:?}: {why}");
+                return Err((Some(at), problem));
+            }
+            if layout.anchors.contains(&path) {
+                return Err((Some(at), format!("anchors: {path:?} is there twice")));
+            }
+            layout.anchors.push(path);
+        }
+        let limits = Limits {
+            max_total_bytes: size("max_total_bytes", self.limits.max_total_bytes)?,
+            max_entry_bytes: size("max_entry_bytes", self.limits.max_entry_bytes)?,
+            max_entries: number("max_entries", self.limits.max_entries)?,
+        };
+        Ok(Scope {
+            title: self.title,
+            include: self
+                .include
+                .map_or_else(|| vec![whole], |globs| globs.into_iter().map(located).collect()),
+            exclude: self.exclude.into_iter().map(located).collect(),
+            layout,
+            limits,
+        })
+    }
+}
+
+type Read<T> = Result<Option<T>, (Option<usize>, String)>;
+
+/// Reads a number of bytes: an integer, or a text with a unit.
+fn size(key: &str, raw: Option<Spanned<Value>>) -> Read<u64> {
+    let Some(raw) = raw else { return Ok(None) };
+    let bytes = match raw.get_ref() {
+        Value::Integer(bytes) => u64::try_from(*bytes).ok(),
+        Value::String(text) => text.parse::<ByteSize>().ok().map(|size| size.as_u64()),
+        _ => None,
+    };
+    expected(
+        key,
+        "bytes as an integer, or a size such as \"50MiB\" or \"2 MB\"",
+        &raw,
+        bytes,
+    )
+}
+
+fn number(key: &str, raw: Option<Spanned<Value>>) -> Read<u64> {
+    let Some(raw) = raw else { return Ok(None) };
+    let number = raw.get_ref().as_integer().and_then(|n| u64::try_from(n).ok());
+    expected(key, "an integer that is not negative", &raw, number)
+}
+
+fn expected(key: &str, what: &str, raw: &Spanned<Value>, found: Option<u64>) -> Read<u64> {
+    match found {
+        Some(found) => Ok(Some(found)),
+        None => {
+            let problem = format!("limits.{key}: expected {what}, found {}", raw.get_ref());
+            Err((Some(raw.span().start), problem))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::config::Config;
+    use crate::format::tree_meta::Part;
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        for (text, line, expected) in [
+            (
+                "version = 1\n[pack]\nemit = [\n \"repo\",\n \"lite\",\n]\n",
+                5,
+                "\"lite\" is not built yet",
+            ),
+            (
+                "version = 1\n[pack]\nemit = [\"ful\"]\n",
+                3,
+                "expected one of repo, full and split",
+            ),
+            ("version = 1\n[pack]\nemit = []\n", 3, "expected at least one"),
+            (
+                "version = 1\n[pack]\nemit = [\"repo\", \"repo\"]\n",
+                3,
+                "is there twice",
+            ),
+            (
+                "version = 1\n[scope.a]\nprefix = \"a b\"\n",
+                3,
+                "at most 64 letters, digits, '_' and '-'",
+            ),
+            (
+                "version = 1\n[scope.a]\nbuckets = [\"a\",\n\"a/b\"]\n",
+                4,
+                "the name of a directory at the top",
+            ),
+            (
+                "version = 1\n[scope.a]\nbuckets = [\"a\", \"a/\"]\n",
+                3,
+                "is there twice",
+            ),
+            (
+                "version = 1\n[scope.a]\nanchors = [\"../x\"]\n",
+                3,
+                "the path of a file in the tree",
+            ),
+            (
+                "version = 1\n[scope.a]\nlimits = { max_total_bytes = \"50 apples\" }\n",
+                3,
+                "limits.max_total_bytes: expected bytes",
+            ),
+            (
+                "version = 1\n[scope.a.limits]\nmax_entry_bytes = -1\n",
+                3,
+                "limits.max_entry_bytes: expected bytes",
+            ),
+            (
+                "version = 1\n[scope.a.limits]\nmax_entries = \"1\"\n",
+                3,
+                "limits.max_entries: expected an integer",
+            ),
+            (
+                "version = 1\n[scope.a.limits]\nmax_bytes = 1\n",
+                3,
+                "unknown field `max_bytes`",
+            ),
+        ] {
+            let error = Config::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.line, Some(line), "{text}: {error}");
+            assert!(error.problem.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn scopes_say_how_packs_are_laid_out_and_how_large_they_may_be() {
+        let text = "version = 1\n[pack]\nemit = [\"split\", \"full\"]\n[scope.a]\nprefix = \"My-Pack\"\n\
+                    buckets = [\"z\", \"b/\"]\nanchors = [\"z/README.md\"]\n\
+                    limits = { max_total_bytes = \"50MiB\", max_entry_bytes = 2048, max_entries = 7 }\n\
+                    [scope.\"b.c\"]\nlimits = { max_total_bytes = \"2 MB\", max_entry_bytes = \"1.5KiB\" }\n";
+        let config = Config::parse(text.as_bytes()).unwrap();
+        assert_eq!(config.emit, Some(vec![Part::Full, Part::Split]));
+        let (a, b) = (&config.scopes["a"], &config.scopes["b.c"]);
+        assert_eq!(a.layout.prefix, "My-Pack");
+        assert_eq!(
+            (&a.layout.buckets, &a.layout.anchors),
+            (&vec!["z".into(), "b".into()], &vec!["z/README.md".into()])
+        );
+        assert_eq!(
+            a.limits,
+            Limits {
+                max_total_bytes: Some(50 << 20),
+                max_entry_bytes: Some(2048),
+                max_entries: Some(7)
+            }
+        );
+        assert_eq!(b.layout.prefix, "B_C");
+        assert_eq!(
+            (b.limits.max_total_bytes, b.limits.max_entry_bytes),
+            (Some(2_000_000), Some(1536))
+        );
+        assert_eq!(b.limits.max_entries, None);
+    }
+}

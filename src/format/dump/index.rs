@@ -1,0 +1,102 @@
+//! The list of all texts under `SPLIT/`: what to read first, and what each costs a language model.
+
+use std::collections::BTreeMap;
+
+use crate::format::dump::layout::Bucket;
+use crate::format::dump::lines::{self, NOT_TEXT, READ_FIRST};
+use crate::format::dump::write::section;
+use crate::format::dump::{INDEX_VERSION, OtherEntry, Subject};
+use crate::format::tokens::{TOKENIZER, VOCABULARY};
+
+/// A file under `SPLIT/` with the texts of a bucket.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// Its name, without the directory.
+    pub name: String,
+    /// Its texts, in their order.
+    pub texts: Vec<Listed>,
+}
+
+/// A text in the list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// Its path.
+    pub path: String,
+    /// Its bytes.
+    pub size: u64,
+    /// Its tokens.
+    pub tokens: u64,
+}
+
+const HOW: &str = "\
+Each file of the list below holds the texts of one directory at the top, or of those that are in none (ROOT). Read what
+is named first, then what you need: sizes are in bytes, tokens are those of each text by itself.
+";
+
+impl Listed {
+    fn line(&self, place: &str) -> String {
+        let path = lines::span(&self.path);
+        format!("- {path}{place} · {} B · {} tokens", self.size, self.tokens)
+    }
+}
+
+/// Writes the list.
+pub fn write(subject: &Subject, parts: &[Part], anchors: &[String], others: &[OtherEntry]) -> String {
+    let all = || parts.iter().flat_map(|part| &part.texts);
+    let sum = |texts: &mut dyn Iterator<Item = &Listed>| {
+        texts.fold((0u64, 0u64, 0u64), |(n, bytes, tokens), text| {
+            (n + 1, bytes + text.size, tokens + text.tokens)
+        })
+    };
+    let (number, bytes, tokens) = sum(&mut all());
+    let mut text = lines::head(subject, INDEX_VERSION);
+    let mut push = |line: &str| {
+        text.push_str(line);
+        text.push('\n');
+    };
+    push(&lines::texts(number, bytes));
+    push(&lines::others(others.len() as u64));
+    push(&format!(
+        "- tokens: {tokens} of the vocabulary {VOCABULARY}, counted by {TOKENIZER}"
+    ));
+    push("");
+    HOW.lines().for_each(&mut push);
+    let known: BTreeMap<&String, (&str, &Listed)> = parts
+        .iter()
+        .flat_map(|part| part.texts.iter().map(|text| (&text.path, (part.name.as_str(), text))))
+        .collect();
+    let place = |path: &String| {
+        let (name, text) = known.get(path)?;
+        Some(text.line(&format!(" in {name}")))
+    };
+    section(READ_FIRST, anchors.iter().filter_map(place), &mut push);
+    for part in parts {
+        let (number, bytes, tokens) = sum(&mut part.texts.iter());
+        let bucket = part.texts.first().map_or(Bucket::Root, |text| Bucket::of(&text.path));
+        let about = match bucket {
+            Bucket::Root => "ROOT".into(),
+            Bucket::Directory(name) => lines::span(&format!("{name}/")),
+        };
+        let heading = format!("## {} · {about} · {number} of {bytes} B · {tokens} tokens", part.name);
+        section(&heading, part.texts.iter().map(|text| text.line("")), &mut push);
+    }
+    section(NOT_TEXT, others.iter().map(lines::other), &mut push);
+    text
+}
+
+/// Returns the paths that a list says to read first.
+///
+/// Everything else in it is given by the texts themselves: whoever has them writes it again.
+pub fn anchors(list: &str) -> Vec<String> {
+    let behind = list
+        .split_once(&format!("\n\n{READ_FIRST}\n\n"))
+        .map(|(_, behind)| behind);
+    let lines = behind
+        .into_iter()
+        .flat_map(str::lines)
+        .take_while(|line| line.starts_with("- "));
+    lines
+        .filter_map(|line| lines::parse_span(line.strip_prefix("- ")?))
+        .map(|(path, _)| path)
+        .collect()
+}

@@ -1,0 +1,191 @@
+//! In which order texts stand in `FULL/` and `SPLIT/`, in which buckets, and what the files there are called.
+
+use std::collections::BTreeMap;
+
+use crate::format::tree_meta::{FULL, SPLIT};
+
+/// How the texts of a scope are laid out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// What the names of the files begin with.
+    pub prefix: String,
+    /// The directories at the top that come first, in their order.
+    pub buckets: Vec<String>,
+    /// The files to be read first, in their order.
+    pub anchors: Vec<String>,
+}
+
+/// The texts of one directory at the top, or those that lie in none.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bucket {
+    /// Files at the top.
+    Root,
+    /// Everything in this directory.
+    Directory(String),
+}
+
+/// The longest name of a directory that is taken into the name of a file whole.
+const MAX_NAME: usize = 40;
+
+/// Returns whether the names of files may begin with `text`.
+pub fn is_prefix(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
+impl Bucket {
+    /// Returns the bucket of a path.
+    pub fn of(path: &str) -> Self {
+        match path.split_once('/') {
+            Some((directory, _)) => Self::Directory(directory.to_owned()),
+            None => Self::Root,
+        }
+    }
+
+    /// Returns its name, fit for the name of a file: capitals, digits, `.`, `_` and `-`.
+    fn file_name(&self) -> String {
+        let name = match self {
+            Self::Root => return "ROOT".into(),
+            Self::Directory(name) => name,
+        };
+        let plain = |c: char| match c {
+            c if c.is_ascii_alphanumeric() || "._-".contains(c) => c.to_ascii_uppercase(),
+            _ => '_',
+        };
+        name.chars().take(MAX_NAME).map(plain).collect()
+    }
+}
+
+impl Layout {
+    /// Returns the layout of the scope `key` where nothing else is said.
+    pub fn of_scope(key: &str) -> Self {
+        let plain = |c: char| match c {
+            c if c.is_ascii_alphanumeric() || "_-".contains(c) => c.to_ascii_uppercase(),
+            _ => '_',
+        };
+        Self {
+            prefix: key.chars().take(64).map(plain).collect(),
+            buckets: Vec::new(),
+            anchors: Vec::new(),
+        }
+    }
+
+    /// Sorts what has a path: the buckets that are named first, then the files at the top, then the other directories
+    /// bytewise; within a bucket bytewise.
+    pub fn sort<T>(&self, items: &mut [T], path: impl Fn(&T) -> &str) {
+        let named: BTreeMap<&str, usize> = self
+            .buckets
+            .iter()
+            .zip(0..)
+            .map(|(name, at)| (name.as_str(), at))
+            .collect();
+        let rank = |path: &str| match path.split_once('/') {
+            None => (self.buckets.len(), Bucket::Root),
+            Some((name, _)) => {
+                let at = named.get(name).copied().unwrap_or(self.buckets.len() + 1);
+                (at, Bucket::of(path))
+            }
+        };
+        items.sort_by_cached_key(|item| (rank(path(item)), path(item).to_owned()));
+    }
+}
+
+/// Returns the member that holds all texts of a pack with this stamp.
+pub fn full_member(prefix: &str, stamp: &str) -> String {
+    format!("{FULL}/{prefix}-FULL-{stamp}.md")
+}
+
+/// Returns the member that lists all texts of a pack, and where each stands.
+pub fn index_member(prefix: &str) -> String {
+    format!("{SPLIT}/{prefix}{INDEX_END}")
+}
+
+const INDEX_END: &str = "-00_INDEX.md";
+
+/// Returns the member that holds the texts of a bucket, the `number`th from 1.
+pub fn bucket_member(prefix: &str, number: usize, bucket: &Bucket) -> String {
+    format!("{SPLIT}/{prefix}-{number:02}_{}.md", bucket.file_name())
+}
+
+/// Returns the number that is in the name of a member that holds the texts of a bucket.
+pub fn bucket_number(prefix: &str, member: &str) -> Option<usize> {
+    let name = member.strip_prefix(SPLIT)?.strip_prefix('/')?.strip_prefix(prefix)?;
+    let (number, _) = name.strip_prefix('-')?.split_once('_')?;
+    number.parse().ok()
+}
+
+/// Returns what the names of the files begin with, of a member that is a list of texts by its name.
+pub fn prefix_of_index(member: &str) -> Option<&str> {
+    let name = member.strip_prefix(SPLIT)?.strip_prefix('/')?;
+    name.strip_suffix(INDEX_END).filter(|prefix| is_prefix(prefix))
+}
+
+/// Returns what the names of the files begin with, of a member that holds all texts by its name.
+pub fn prefix_of_full<'a>(member: &'a str, stamp: &str) -> Option<&'a str> {
+    let name = member.strip_prefix(FULL)?.strip_prefix('/')?.strip_suffix(".md")?;
+    let prefix = name.strip_suffix(stamp)?.strip_suffix("-FULL-")?;
+    Some(prefix).filter(|prefix| is_prefix(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_that_are_named_come_first_and_the_rest_bytewise() {
+        let layout = Layout {
+            buckets: vec!["src".into(), "none".into(), "LAW".into()],
+            ..Layout::of_scope("repo")
+        };
+        let mut paths = [
+            "z",
+            "a-b/x",
+            "a/x",
+            "LAW/b",
+            "src/b/a",
+            "a/b/c",
+            "src/b.rs",
+            "README.md",
+            "LAW/a",
+            "src",
+        ];
+        layout.sort(&mut paths, |path| path);
+        assert_eq!(
+            paths,
+            [
+                "src/b.rs",
+                "src/b/a",
+                "LAW/a",
+                "LAW/b",
+                "README.md",
+                "src",
+                "z",
+                "a/b/c",
+                "a/x",
+                "a-b/x"
+            ]
+        );
+    }
+
+    #[test]
+    fn names_are_safe_whatever_the_directories_are_called() {
+        let directory = |name: &str| Bucket::Directory(name.into());
+        assert_eq!(bucket_member("R", 1, &Bucket::Root), "SPLIT/R-01_ROOT.md");
+        assert_eq!(
+            bucket_member("R", 12, &directory("a b\n..ü")),
+            "SPLIT/R-12_A_B_..__.md".replace("__", "_")
+        );
+        assert_eq!(
+            bucket_member("R", 123, &directory(&"x".repeat(300))).len(),
+            6 + 6 + 40 + 3
+        );
+        assert_eq!(bucket_number("R", "SPLIT/R-123_X_Y.md"), Some(123));
+        assert_eq!(bucket_number("R", "SPLIT/S-01_X.md"), None);
+        assert_eq!(prefix_of_index("SPLIT/A-B-00_INDEX.md"), Some("A-B"));
+        assert_eq!(prefix_of_index("SPLIT/-00_INDEX.md"), None);
+        assert_eq!(prefix_of_index("SPLIT/x/y-00_INDEX.md"), None);
+        let stamp = "0123456789ab";
+        assert_eq!(prefix_of_full(&full_member("A-FULL-B", stamp), stamp), Some("A-FULL-B"));
+        assert_eq!(prefix_of_full(&full_member("A", "0123456789ac"), stamp), None);
+        assert_eq!(Layout::of_scope("my.docs-2").prefix, "MY_DOCS-2");
+    }
+}

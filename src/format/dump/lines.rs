@@ -1,0 +1,231 @@
+//! The lines of `FULL/` and `SPLIT/`, in both directions. What reads one writes it again to see that it is that line.
+
+use crate::format::digest::Digest;
+use crate::format::dump::layout::Bucket;
+use crate::format::dump::{Other, OtherEntry, Subject};
+use crate::format::repo_path::{shown, unshown};
+use crate::format::repo_state::Mode;
+
+pub(super) const READ_FIRST: &str = "## Read first";
+pub(super) const NOT_TEXT: &str = "## Not text";
+const ROOT: &str = "## ROOT";
+
+/// How the texts stand here, for whoever reads them.
+pub(super) const HOW: &str = "\
+Each file has a heading with its path and its size, and then its bytes as they are between two fences. A fence is longer
+than any run of backticks in its file. Where a file does not end in a newline, the one before the closing fence is not
+part of it.
+";
+
+/// Returns a path as a Markdown code span on one line.
+pub(super) fn span(path: &str) -> String {
+    let shown = shown(path.as_bytes());
+    let longest = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let edge = |c: Option<char>| matches!(c, Some('`' | ' '));
+    match edge(shown.chars().next()) || edge(shown.chars().next_back()) {
+        true => format!("{fence} {shown} {fence}"),
+        false => format!("{fence}{shown}{fence}"),
+    }
+}
+
+/// Parses a span at the beginning of `text`; returns the path and what stands behind it.
+pub(super) fn parse_span(text: &str) -> Option<(String, &str)> {
+    let fence = text.len() - text.trim_start_matches('`').len();
+    let inner = &text[fence..];
+    let mut at = 0;
+    let end = loop {
+        let from = at + inner[at..].find('`')?;
+        let run = inner[from..].len() - inner[from..].trim_start_matches('`').len();
+        if run == fence {
+            break from;
+        }
+        at = from + run;
+    };
+    let padded = inner[..end].strip_prefix(' ').and_then(|rest| rest.strip_suffix(' '));
+    let path = unshown(padded.unwrap_or(&inner[..end]))?;
+    let rest = &inner[end + fence..];
+    (fence > 0 && text.strip_suffix(rest) == Some(span(&path).as_str())).then_some((path, rest))
+}
+
+/// Returns the heading of a bucket.
+pub(super) fn bucket(bucket: &Bucket) -> String {
+    match bucket {
+        Bucket::Root => ROOT.into(),
+        Bucket::Directory(name) => format!("## {}", span(&format!("{name}/"))),
+    }
+}
+
+/// Parses the heading of a bucket.
+pub(super) fn parse_bucket(line: &str) -> Option<Bucket> {
+    if line == ROOT {
+        return Some(Bucket::Root);
+    }
+    let (path, rest) = parse_span(line.strip_prefix("## ")?)?;
+    let name = path.strip_suffix('/').filter(|name| !name.contains('/'))?;
+    rest.is_empty().then(|| Bucket::Directory(name.to_owned()))
+}
+
+/// The heading of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heading {
+    /// Its path.
+    pub path: String,
+    /// Its bytes.
+    pub size: u64,
+    /// Whether it is executable.
+    pub executable: bool,
+}
+
+impl Heading {
+    pub(super) fn line(&self) -> String {
+        let executable = if self.executable { " · executable" } else { "" };
+        format!("### {} · {} B{executable}", span(&self.path), self.size)
+    }
+
+    pub(super) fn parse(line: &str) -> Option<Self> {
+        let (path, rest) = parse_span(line.strip_prefix("### ")?)?;
+        let rest = rest.strip_prefix(" · ")?;
+        let (size, executable) = match rest.strip_suffix(" · executable") {
+            Some(size) => (size, true),
+            None => (rest, false),
+        };
+        let heading = Self {
+            path,
+            size: size.strip_suffix(" B")?.parse().ok()?,
+            executable,
+        };
+        (heading.line() == line).then_some(heading)
+    }
+
+    /// Returns the line that opens the fence: backticks, and the ending of the name if it is a plain word.
+    pub(super) fn fence(&self, length: usize) -> String {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let word = |ending: &&str| {
+            (1..=12).contains(&ending.len()) && ending.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        };
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending).filter(word);
+        format!("{}{}", "`".repeat(length), ending.unwrap_or_default())
+    }
+}
+
+/// Returns the line of an entry that is no text.
+pub(super) fn other(entry: &OtherEntry) -> String {
+    let (hash, kind) = (entry.hash.hex(), entry.kind.as_str());
+    format!("- {} · {} B · {kind} · {hash}", span(&entry.path), entry.size)
+}
+
+pub(super) fn parse_other(line: &str) -> Option<OtherEntry> {
+    let (path, rest) = parse_span(line.strip_prefix("- ")?)?;
+    let mut parts = rest.strip_prefix(" · ")?.split(" · ");
+    let entry = OtherEntry {
+        path,
+        size: parts.next()?.strip_suffix(" B")?.parse().ok()?,
+        kind: Other::parse(parts.next()?)?,
+        hash: Digest::parse_hex(parts.next()?)?,
+    };
+    (other(&entry) == line).then_some(entry)
+}
+
+/// Returns the lines at the top of every file.
+pub(super) fn head(subject: &Subject, version: &str) -> String {
+    let mode = match subject.mode {
+        Mode::Public => "public",
+        Mode::Internal => "internal",
+    };
+    format!(
+        "# {}\n\n- format: {version}\n- scope: {}\n- mode: {mode}\n- commit: {}\n- tree: {}\n- state: {}\n",
+        shown(subject.title.as_bytes()),
+        subject.scope,
+        subject.commit,
+        subject.tree,
+        subject.state,
+    )
+}
+
+/// The number of lines of a head.
+pub(super) const HEAD_LINES: usize = 8;
+
+/// Parses a head, all of it and nothing else.
+pub(super) fn parse_head(text: &str, version: &str) -> Option<Subject> {
+    let lines: Vec<&str> = text.lines().collect();
+    let value = |at: usize, key: &str| lines.get(at)?.strip_prefix("- ")?.strip_prefix(key)?.strip_prefix(": ");
+    let subject = Subject {
+        title: unshown(lines.first()?.strip_prefix("# ")?)?,
+        scope: value(3, "scope")?.to_owned(),
+        mode: match value(4, "mode")? {
+            "public" => Mode::Public,
+            "internal" => Mode::Internal,
+            _ => return None,
+        },
+        commit: value(5, "commit")?.to_owned(),
+        tree: value(6, "tree")?.to_owned(),
+        state: Digest::parse_ref(value(7, "state")?)?,
+    };
+    (head(&subject, version) == text).then_some(subject)
+}
+
+/// Returns the line that counts texts.
+pub(super) fn texts(number: u64, bytes: u64) -> String {
+    format!("- texts: {number} of {bytes} B")
+}
+
+/// Returns the line that counts entries that are no text.
+pub(super) fn others(number: u64) -> String {
+    format!("- not text: {number}")
+}
+
+/// Parses either of them.
+pub(super) fn parse_counts(line: &str) -> Option<(u64, u64)> {
+    let (number, bytes) = line.strip_prefix("- texts: ")?.strip_suffix(" B")?.split_once(" of ")?;
+    let (number, bytes) = (number.parse().ok()?, bytes.parse().ok()?);
+    (texts(number, bytes) == line).then_some((number, bytes))
+}
+
+pub(super) fn parse_others(line: &str) -> Option<u64> {
+    let number = line.strip_prefix("- not text: ")?.parse().ok()?;
+    (others(number) == line).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn lines_come_back(
+            path in "[ `a/\"\\\\·\n\u{202e}é.]{1,12}",
+            size in any::<u64>(),
+            executable in any::<bool>(),
+            behind in "[ ·a]{0,3}",
+        ) {
+            let line = format!("{}{behind}", span(&path));
+            prop_assert_eq!(parse_span(&line), Some((path.clone(), behind.as_str())));
+            let heading = Heading { path: path.clone(), size, executable };
+            prop_assert_eq!(Heading::parse(&heading.line()), Some(heading.clone()));
+            let entry = OtherEntry { path: path.clone(), size, kind: Other::Link, hash: Digest::of(b"x") };
+            prop_assert_eq!(parse_other(&other(&entry)), Some(entry));
+            prop_assert!(!heading.line().contains('\n'));
+            prop_assert_eq!(parse_bucket(&bucket(&Bucket::of(&path))), Some(Bucket::of(&path)));
+        }
+    }
+
+    #[test]
+    fn another_spelling_is_no_line() {
+        for line in [
+            "### `a` · 01 B",
+            "### ``a`` · 1 B",
+            "### `a`  · 1 B",
+            "### `\"a\"` · 1 B",
+            "### ` a ` · 1 B",
+            "### a · 1 B",
+            "### `a` · 1 B · exec",
+        ] {
+            assert_eq!(Heading::parse(line), None, "{line}");
+        }
+        assert_eq!(parse_bucket("## `a/b/`"), None);
+        assert_eq!(parse_bucket("## `a`"), None);
+    }
+}

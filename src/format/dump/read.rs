@@ -1,0 +1,343 @@
+//! Reading texts back: strictly, so that what was read is what was written, and with bounded memory for each text.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, Read};
+
+use crate::format::digest::{Digest, Hasher};
+use crate::format::dump::layout::Bucket;
+use crate::format::dump::lines::{self, HEAD_LINES, HOW, NOT_TEXT, READ_FIRST};
+use crate::format::dump::text::TextWatch;
+use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, Subject, TextEntry};
+use crate::format::member_path::MemberPath;
+use crate::format::refusal::Refusal;
+use crate::format::repo_state::{RepoState, StateFile};
+
+pub use crate::format::dump::lines::Heading;
+
+/// The longest line outside of a text.
+const MAX_LINE: u64 = 8 << 20;
+
+/// What was in a file, but for the texts themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// What it holds the texts of.
+    pub subject: Subject,
+    /// The texts, in their order.
+    pub texts: Vec<TextEntry>,
+    /// What only a file with all texts has: what is to be read first, and what is no text.
+    pub whole: Option<(Vec<String>, Vec<OtherEntry>)>,
+}
+
+/// Why a file could not be read.
+#[derive(Debug)]
+pub enum ReadError {
+    /// Its bytes could not be had.
+    Io(io::Error),
+    /// Whoever took a text refused.
+    Refused(Refusal),
+    /// It is not such a file; its line, and what is wrong there.
+    Bad(u64, String),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(e: io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+/// Takes a text: its heading and its content, of which it may leave some.
+pub type Take<'a> = &'a mut dyn FnMut(&Heading, &mut dyn Read) -> Result<(), Refusal>;
+
+/// Reads a file under `FULL/`, or one with texts under `SPLIT/`, and gives each text to `take`.
+///
+/// A path that leads out of a directory, or comes twice, is refused before its text is given to anybody.
+pub fn read(from: impl BufRead, whole: bool, take: Take<'_>) -> Result<Document, ReadError> {
+    let mut reader = Reader {
+        from,
+        line: 0,
+        unread: Vec::new(),
+    };
+    let (subject, counts, whole) = reader.top(whole)?;
+    let others = whole.iter().flat_map(|(_, others)| others);
+    let mut known: BTreeSet<String> = others.map(|entry| entry.path.clone()).collect();
+    let mut texts: Vec<TextEntry> = Vec::new();
+    let mut buckets: BTreeSet<Bucket> = BTreeSet::new();
+    let mut section: Option<Bucket> = None;
+    while let Some(blank) = reader.line()? {
+        reader.ensure(blank.is_empty(), "expected an empty line before a heading")?;
+        let mut line = reader.some_line()?;
+        if let Some(bucket) = lines::parse_bucket(&line) {
+            reader.ensure(buckets.insert(bucket.clone()), "this section came before")?;
+            section = Some(bucket);
+            reader.blank()?;
+            line = reader.some_line()?;
+        }
+        let Some(heading) = Heading::parse(&line) else {
+            return Err(reader.bad("expected the heading of a file"));
+        };
+        let path = &heading.path;
+        reader.ensure_safe(path)?;
+        let in_section = section == Some(Bucket::of(path));
+        reader.ensure(in_section, "this file does not belong to its section")?;
+        let before = texts.last().filter(|last| Bucket::of(&last.path) == Bucket::of(path));
+        let sorted = before.is_none_or(|last| last.path.as_bytes() < path.as_bytes());
+        reader.ensure(
+            sorted && known.insert(path.clone()),
+            "this file came before, or should have",
+        )?;
+        reader.blank()?;
+        texts.push(reader.text(heading, take)?);
+    }
+    let bytes = texts.iter().try_fold(0u64, |sum, text| sum.checked_add(text.size));
+    let counted = (texts.len() as u64, bytes.unwrap_or(u64::MAX));
+    reader.ensure(
+        counted == counts,
+        "the texts are not as many, or as long, as is said at the top",
+    )?;
+    let document = Document { subject, texts, whole };
+    document.ensure_whole().map_err(|why| reader.bad(why))?;
+    Ok(document)
+}
+
+impl Document {
+    /// Where all texts are, what is to be read first is among them, and the state is the one that is named.
+    fn ensure_whole(&self) -> Result<(), &'static str> {
+        let Some((anchors, others)) = &self.whole else {
+            return Ok(());
+        };
+        let texts: BTreeSet<&str> = self.texts.iter().map(|text| text.path.as_str()).collect();
+        let distinct: BTreeSet<&str> = anchors.iter().map(String::as_str).collect();
+        if distinct.len() != anchors.len() || !distinct.is_subset(&texts) {
+            return Err("what is to be read first is not among the texts, or there twice");
+        }
+        let texts = self.texts.iter().map(TextEntry::in_state);
+        if digest(texts.chain(others.iter().map(OtherEntry::in_state))) != self.subject.state {
+            return Err("the entries do not have the state digest that is said at the top");
+        }
+        Ok(())
+    }
+
+    /// Returns the digest over the texts alone.
+    pub fn texts_digest(&self) -> Digest {
+        digest(self.texts.iter().map(TextEntry::in_state))
+    }
+}
+
+/// Returns the state digest of entries in any order.
+pub fn digest(files: impl Iterator<Item = StateFile>) -> Digest {
+    let state = RepoState {
+        canon_version: String::new(),
+        grammar_version: String::new(),
+        scope: String::new(),
+        files: files.collect(),
+    };
+    state.digest()
+}
+
+struct Reader<R> {
+    from: R,
+    line: u64,
+    /// Lines that were looked at and put back, the next one last.
+    unread: Vec<String>,
+}
+
+type TopRead = (Subject, (u64, u64), Option<(Vec<String>, Vec<OtherEntry>)>);
+
+impl<R: BufRead> Reader<R> {
+    fn bad(&self, problem: &str) -> ReadError {
+        ReadError::Bad(self.line, problem.to_owned())
+    }
+
+    fn ensure(&self, holds: bool, problem: &str) -> Result<(), ReadError> {
+        if holds { Ok(()) } else { Err(self.bad(problem)) }
+    }
+
+    fn ensure_safe(&self, path: &str) -> Result<(), ReadError> {
+        match MemberPath::parse(path) {
+            Ok(_) => Ok(()),
+            Err(why) => Err(self.bad(&format!("the path is unsafe: {why}"))),
+        }
+    }
+
+    /// Reads a line without its newline; none at the end.
+    fn line(&mut self) -> Result<Option<String>, ReadError> {
+        self.line += 1;
+        if let Some(line) = self.unread.pop() {
+            return Ok(Some(line));
+        }
+        let mut bytes = Vec::new();
+        (&mut self.from).take(MAX_LINE).read_until(b'\n', &mut bytes)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        self.ensure(bytes.pop() == Some(b'\n'), "expected a newline at the end of the line")?;
+        String::from_utf8(bytes)
+            .map(Some)
+            .map_err(|_| self.bad("expected UTF-8"))
+    }
+
+    fn unread(&mut self, line: Option<String>) {
+        self.line -= 1;
+        self.unread.extend(line);
+    }
+
+    fn some_line(&mut self) -> Result<String, ReadError> {
+        match self.line()? {
+            Some(line) => Ok(line),
+            None => Err(self.bad("it ends here, and should not")),
+        }
+    }
+
+    fn blank(&mut self) -> Result<(), ReadError> {
+        let line = self.some_line()?;
+        self.ensure(line.is_empty(), "expected an empty line")
+    }
+
+    fn top(&mut self, whole: bool) -> Result<TopRead, ReadError> {
+        let version = if whole { FULL_VERSION } else { SPLIT_VERSION };
+        let mut head = String::new();
+        for _ in 0..HEAD_LINES {
+            head.push_str(&self.some_line()?);
+            head.push('\n');
+        }
+        let Some(subject) = lines::parse_head(&head, version) else {
+            return Err(self.bad(&format!(
+                "expected the head of a {version}: title, format, scope, mode, commit, tree, state"
+            )));
+        };
+        let Some(counts) = lines::parse_counts(&self.some_line()?) else {
+            return Err(self.bad("expected the number of texts"));
+        };
+        let others = match whole {
+            true => match lines::parse_others(&self.some_line()?) {
+                Some(others) => others,
+                None => return Err(self.bad("expected the number of entries that are no text")),
+            },
+            false => 0,
+        };
+        self.blank()?;
+        for expected in HOW.lines() {
+            let line = self.some_line()?;
+            self.ensure(line == expected, "expected the words on how the texts stand here")?;
+        }
+        if !whole {
+            return Ok((subject, counts, None));
+        }
+        let anchors = self.section(READ_FIRST, |line| {
+            let (path, rest) = lines::parse_span(line.strip_prefix("- ")?)?;
+            rest.is_empty().then_some(path)
+        })?;
+        let listed = self.section(NOT_TEXT, lines::parse_other)?;
+        self.ensure(
+            listed.len() as u64 == others,
+            "the entries that are no text are not as many as is said",
+        )?;
+        self.ensure(
+            listed.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()),
+            "the entries that are no text are not sorted, or one is there twice",
+        )?;
+        for entry in &listed {
+            self.ensure_safe(&entry.path)?;
+        }
+        Ok((subject, counts, Some((anchors, listed))))
+    }
+
+    /// Reads a list under a heading, if that is what comes next.
+    fn section<T>(&mut self, heading: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, ReadError> {
+        let (blank, next) = (self.line()?, self.line()?);
+        if (blank.as_deref(), next.as_deref()) != (Some(""), Some(heading)) {
+            self.unread(next);
+            self.unread(blank);
+            return Ok(Vec::new());
+        }
+        self.blank()?;
+        let mut found = Vec::new();
+        loop {
+            match self.line()? {
+                Some(line) if line.starts_with("- ") => {
+                    found.push(parse(&line).ok_or_else(|| self.bad("expected an entry of the list"))?);
+                }
+                other => break self.unread(other),
+            }
+        }
+        self.ensure(!found.is_empty(), "expected an entry of the list")?;
+        Ok(found)
+    }
+
+    fn text(&mut self, heading: Heading, take: Take<'_>) -> Result<TextEntry, ReadError> {
+        let opening = self.some_line()?;
+        let mut content = Content {
+            from: &mut self.from,
+            left: heading.size,
+            hasher: Hasher::default(),
+            watch: TextWatch::default(),
+            newlines: 0,
+            failed: false,
+        };
+        let taken = take(&heading, &mut content);
+        if taken.is_ok() {
+            io::copy(&mut content, &mut io::sink())?;
+        }
+        let (left, newlines, failed) = (content.left, content.newlines, content.failed);
+        let (hash, shape) = (content.hasher.finish(), content.watch.shape());
+        self.line += newlines;
+        if left > 0 && failed {
+            return Err(self.bad("the file ends within a text"));
+        }
+        taken.map_err(ReadError::Refused)?;
+        let Some(shape) = shape else {
+            return Err(self.bad("expected text"));
+        };
+        let fence = shape.fence();
+        self.ensure(
+            opening == heading.fence(fence),
+            "the fence before this text is not the one that it must have",
+        )?;
+        if !shape.is_closed {
+            let end = self.some_line()?;
+            self.ensure(end.is_empty(), "the text is longer than its heading says")?;
+        }
+        let closing = self.some_line()?;
+        let closes = closing.len() == fence && closing.bytes().all(|b| b == b'`');
+        self.ensure(
+            closes,
+            "expected the closing fence: the text has another size than its heading says",
+        )?;
+        Ok(TextEntry {
+            path: heading.path,
+            size: heading.size,
+            executable: heading.executable,
+            hash,
+        })
+    }
+}
+
+/// The bytes of one text, looked at as they go by.
+struct Content<'a, R> {
+    from: &'a mut R,
+    left: u64,
+    hasher: Hasher,
+    watch: TextWatch,
+    newlines: u64,
+    failed: bool,
+}
+
+impl<R: BufRead> Read for Content<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let most = buf.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if most == 0 {
+            return Ok(0);
+        }
+        let n = self.from.read(&mut buf[..most])?;
+        if n == 0 {
+            self.failed = true;
+            return Ok(0);
+        }
+        let bytes = &buf[..n];
+        self.left -= n as u64;
+        self.hasher.update(bytes);
+        self.watch.see(bytes);
+        self.newlines += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        Ok(n)
+    }
+}

@@ -1,0 +1,85 @@
+//! How many tokens a text has for a language model.
+
+use bpe_openai::o200k_base;
+
+/// The vocabulary that is counted with.
+pub const VOCABULARY: &str = "o200k_base";
+
+/// The tokenizer.
+pub const TOKENIZER: &str = "bpe-openai";
+
+/// A longer text is counted in pieces of so many bytes.
+const PIECE: usize = 16 << 20;
+
+/// Counts the tokens of a text as it comes.
+#[derive(Default)]
+pub struct TokenCounter {
+    pending: Vec<u8>,
+    tokens: u64,
+}
+
+impl TokenCounter {
+    /// Sees the next bytes.
+    pub fn see(&mut self, mut bytes: &[u8]) {
+        while self.pending.len() + bytes.len() > PIECE {
+            let (now, later) = bytes.split_at(PIECE - self.pending.len());
+            self.pending.extend_from_slice(now);
+            bytes = later;
+            let whole = match std::str::from_utf8(&self.pending) {
+                Ok(text) => text.len(),
+                Err(e) => e.valid_up_to(),
+            };
+            // What is not text is nobody's to count; it must only not be held without end.
+            let whole = if whole == 0 { self.pending.len() } else { whole };
+            let rest = self.pending.split_off(whole);
+            self.tokens += count(&self.pending);
+            self.pending = rest;
+        }
+        self.pending.extend_from_slice(bytes);
+    }
+
+    /// Returns their number.
+    pub fn finish(self) -> u64 {
+        self.tokens + count(&self.pending)
+    }
+}
+
+fn count(bytes: &[u8]) -> u64 {
+    match bytes {
+        [] => 0,
+        bytes => o200k_base().count(String::from_utf8_lossy(bytes).as_ref()) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_the_tokens_that_the_vocabulary_gives_them() {
+        // As tiktoken counts them.
+        for (text, tokens) in [
+            ("", 0),
+            ("hello world", 2),
+            ("hello world\n", 3),
+            ("    fn main() {}\n", 5),
+        ] {
+            let mut counter = TokenCounter::default();
+            counter.see(text.as_bytes());
+            assert_eq!(counter.finish(), tokens, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_counted_in_pieces_cut_between_characters() {
+        let text = "é".repeat(PIECE / 2 + 10);
+        let text = format!("x{text}");
+        let cut = PIECE - 1;
+        let mut counter = TokenCounter::default();
+        text.as_bytes().chunks(70_001).for_each(|chunk| counter.see(chunk));
+        assert_eq!(
+            counter.finish(),
+            count(&text.as_bytes()[..cut]) + count(&text.as_bytes()[cut..])
+        );
+    }
+}

@@ -1,0 +1,349 @@
+//! Are the files under `FULL/` and `SPLIT/` made of a pack's state, and of nothing else?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::format::dump::index::{self, Listed};
+use crate::format::dump::layout::{
+    Bucket, bucket_member, bucket_number, full_member, index_member, prefix_of_full, prefix_of_index,
+};
+use crate::format::dump::read::Document;
+use crate::format::dump::{Other, OtherEntry, Subject, TextEntry};
+use crate::format::object_id::ObjectId;
+use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
+use crate::format::tree_meta::{FULL, PACK_INFO, PackInfo, Part, REPO_STATE, SPLIT};
+use crate::rules::protect::Registry;
+use crate::rules::scan::{Leak, Traits};
+use crate::rules::seals::{PlainMember, in_directory, judge_at};
+use crate::rules::verify::{FindingKind, Findings};
+
+/// What was seen in a member under `FULL/` or `SPLIT/`.
+#[derive(Debug)]
+pub enum SeenTexts {
+    /// A list of texts; none if it is too large to be one.
+    List(Option<Vec<u8>>),
+    /// Texts, or why there are none.
+    Texts(Result<Box<TextsRead>, String>),
+}
+
+/// A file with texts that was read.
+#[derive(Debug)]
+pub struct TextsRead {
+    /// What is in it.
+    pub document: Document,
+    /// What was seen in its texts.
+    pub seen: Vec<SeenText>,
+}
+
+/// What was seen in a text, in the order of its document.
+#[derive(Debug)]
+pub struct SeenText {
+    /// What its content is.
+    pub traits: Traits,
+    /// Its blob, by each hash that git has.
+    pub blobs: Vec<ObjectId>,
+    /// Its tokens, where they are to be counted.
+    pub tokens: u64,
+}
+
+/// The members under `FULL/` and `SPLIT/` that were looked into.
+pub type Members = BTreeMap<String, SeenTexts>;
+
+/// Returns whether a member of a tree pack is one that texts are written to.
+pub fn is_of_texts(path: &str) -> bool {
+    in_directory(path, FULL) || in_directory(path, SPLIT)
+}
+
+impl SeenTexts {
+    /// Returns why texts may not stand in the clear, each with its path: by the registry, as their copies would be.
+    pub fn leaks(&self, registry: &Registry, mode: Mode) -> Vec<(&str, Leak)> {
+        let Self::Texts(Ok(read)) = self else {
+            return Vec::new();
+        };
+        let TextsRead { document, seen } = &**read;
+        let like = registry.exceptions().next().map(|id| id.as_bytes().len());
+        let texts = document.texts.iter().zip(seen);
+        let leaks = texts.filter_map(|(text, seen)| {
+            let member = PlainMember {
+                kind: EntryKind::Regular,
+                traits: seen.traits.clone(),
+                blob: seen.blobs.iter().find(|id| Some(id.as_bytes().len()) == like).copied(),
+            };
+            Some((
+                text.path.as_str(),
+                judge_at(registry, text.path.as_bytes(), &member, mode)?,
+            ))
+        });
+        let others = document.whole.iter().flat_map(|(_, others)| others);
+        let is_exact = like.is_none();
+        let named = others.filter_map(|entry| {
+            // Of these there is a name and a hash here, and no content.
+            let member = PlainMember {
+                kind: match entry.kind {
+                    Other::Link | Other::Submodule => EntryKind::Symlink,
+                    // Their blobs are not known here, and one of them may be released by its id.
+                    Other::Binary | Other::BinaryExecutable if !is_exact => return None,
+                    Other::Binary | Other::BinaryExecutable => EntryKind::Regular,
+                },
+                traits: Traits::default(),
+                blob: None,
+            };
+            Some((
+                entry.path.as_str(),
+                judge_at(registry, entry.path.as_bytes(), &member, mode)?,
+            ))
+        });
+        leaks.chain(named).collect()
+    }
+}
+
+/// Judges the files under `FULL/` and `SPLIT/` by the state of their pack.
+///
+/// `copies` says of each plain copy that was looked into whether it is text.
+pub fn judge(
+    info: &PackInfo,
+    state: &RepoState,
+    paths: &BTreeSet<&str>,
+    members: &Members,
+    copies: &BTreeMap<String, bool>,
+    findings: &mut Findings,
+) {
+    let subject = Subject {
+        title: info.title.clone(),
+        scope: info.scope.clone(),
+        mode: info.mode,
+        commit: info.commit.clone(),
+        tree: info.tree.clone(),
+        state: state.digest(),
+    };
+    let judging = Judging {
+        subject,
+        state: state.files.iter().map(|file| (file.path.as_str(), file)).collect(),
+        members,
+        copies,
+    };
+    let below = |directory: &str, part: Part, findings: &mut Findings| {
+        let found: Vec<&str> = paths
+            .iter()
+            .filter(|path| in_directory(path, directory))
+            .copied()
+            .collect();
+        if !info.parts().contains(&part) {
+            for path in &found {
+                let what = format!("{PACK_INFO} does not name {} under emit", part.as_str());
+                findings.violation(path, what);
+            }
+            return None;
+        }
+        Some(found)
+    };
+    let full = below(FULL, Part::Full, findings).and_then(|found| judging.full(&found, findings));
+    let split = below(SPLIT, Part::Split, findings).and_then(|found| judging.split(&found, findings));
+    if let (Some(full), Some(split)) = (full, split)
+        && full != split
+    {
+        findings.violation(
+            &index_member(&split.prefix),
+            format!("it does not list what stands under {FULL}/"),
+        );
+    }
+}
+
+/// What two ways to write the same texts have in common.
+#[derive(PartialEq, Eq)]
+struct Common {
+    prefix: String,
+    anchors: Vec<String>,
+    texts: Vec<TextEntry>,
+}
+
+struct Judging<'a> {
+    subject: Subject,
+    state: BTreeMap<&'a str, &'a StateFile>,
+    members: &'a Members,
+    copies: &'a BTreeMap<String, bool>,
+}
+
+impl Judging<'_> {
+    /// There is one file, it has the name that its state gives it, and it holds the state.
+    fn full(&self, found: &[&str], findings: &mut Findings) -> Option<Common> {
+        let stamp = &self.subject.state.hex()[..12];
+        let mut common = None;
+        let mut named = 0;
+        for path in found {
+            let Some(prefix) = prefix_of_full(path, stamp) else {
+                let what = format!("expected the name {}", full_member("<prefix>", stamp));
+                findings.add(*path, FindingKind::RepoStateMismatch(what));
+                continue;
+            };
+            named += 1;
+            let Some((document, _)) = self.document(path, findings) else {
+                continue;
+            };
+            let (anchors, others) = document.whole.clone().unwrap_or_default();
+            self.hold(path, document.texts.iter(), &others, findings);
+            common = Some(Common {
+                prefix: prefix.to_owned(),
+                anchors,
+                texts: document.texts.clone(),
+            });
+        }
+        if named != 1 {
+            let what = format!("emit names full, and {named} members hold all texts");
+            findings.violation(PACK_INFO, what);
+        }
+        common
+    }
+
+    /// There is one list and a file for each bucket, with the names that these give them, and together they hold the state.
+    fn split(&self, found: &[&str], findings: &mut Findings) -> Option<Common> {
+        let mut lists = found.iter().filter_map(|path| Some((*path, prefix_of_index(path)?)));
+        let (Some((list, prefix)), None) = (lists.next(), lists.next()) else {
+            findings.violation(PACK_INFO, "emit names split, and there is not one list of the texts");
+            return None;
+        };
+        let mut parts: Vec<(usize, &str, &Document, &[SeenText])> = Vec::new();
+        let mut whole = true;
+        for path in found.iter().filter(|path| **path != list) {
+            let Some((document, seen)) = self.document(path, findings) else {
+                whole = false;
+                continue;
+            };
+            let bucket = document.texts.first().map(|text| Bucket::of(&text.path));
+            let one = |bucket: &Bucket| document.texts.iter().all(|text| Bucket::of(&text.path) == *bucket);
+            // Its own number is the one under which it can have its name.
+            let number = bucket.filter(one).and_then(|bucket| {
+                let number = bucket_number(prefix, path)?;
+                (bucket_member(prefix, number, &bucket) == **path).then_some(number)
+            });
+            match number {
+                Some(number) => parts.push((number, path, document, seen)),
+                None => {
+                    whole = false;
+                    findings.violation(path, "it has not the name of the one bucket whose texts it holds");
+                }
+            }
+        }
+        parts.sort_by_key(|(number, ..)| *number);
+        let numbered = parts.iter().enumerate().all(|(at, (number, ..))| at + 1 == *number);
+        let texts: Vec<TextEntry> = parts
+            .iter()
+            .flat_map(|(_, _, document, _)| document.texts.clone())
+            .collect();
+        let known: BTreeSet<&str> = texts.iter().map(|text| text.path.as_str()).collect();
+        if !whole || !numbered || known.len() != texts.len() {
+            if whole {
+                findings.violation(
+                    list,
+                    "the files with texts are not numbered without gaps, each text in one of them",
+                );
+            }
+            return None;
+        }
+        let others: Vec<OtherEntry> = self
+            .state
+            .values()
+            .filter(|file| !known.contains(file.path.as_str()))
+            .map(|file| OtherEntry::of(file))
+            .collect();
+        self.hold(list, texts.iter(), &others, findings);
+        let anchors = self.list(list, &parts, &others, findings)?;
+        Some(Common {
+            prefix: prefix.to_owned(),
+            anchors,
+            texts,
+        })
+    }
+
+    /// The list is the one that the texts give.
+    fn list(
+        &self,
+        path: &str,
+        parts: &[(usize, &str, &Document, &[SeenText])],
+        others: &[OtherEntry],
+        findings: &mut Findings,
+    ) -> Option<Vec<String>> {
+        let Some(SeenTexts::List(Some(list))) = self.members.get(path) else {
+            findings.violation(path, "it was not read: it is too large, or not of the type other");
+            return None;
+        };
+        let anchors = index::anchors(&String::from_utf8_lossy(list));
+        let parts: Vec<index::Part> = parts
+            .iter()
+            .map(|(_, path, document, seen)| index::Part {
+                name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+                texts: document.texts.iter().zip(*seen).map(listed).collect(),
+            })
+            .collect();
+        let distinct: BTreeSet<&String> = anchors.iter().collect();
+        if distinct.len() != anchors.len() || index::write(&self.subject, &parts, &anchors, others).as_bytes() != list {
+            findings.violation(path, format!("it is not the list of the texts under {SPLIT}/"));
+        }
+        Some(anchors)
+    }
+
+    fn document(&self, path: &str, findings: &mut Findings) -> Option<(&Document, &[SeenText])> {
+        match self.members.get(path) {
+            Some(SeenTexts::Texts(Ok(read))) => {
+                if read.document.subject != self.subject {
+                    let what = format!("its head is not that of {PACK_INFO} and {REPO_STATE}");
+                    findings.add(path, FindingKind::RepoStateMismatch(what));
+                }
+                Some((&read.document, &read.seen))
+            }
+            Some(SeenTexts::Texts(Err(why))) => {
+                findings.violation(path, why.clone());
+                None
+            }
+            Some(SeenTexts::List(_)) => {
+                findings.violation(path, "a list where texts were expected");
+                None
+            }
+            None => {
+                findings.violation(path, "it was not read: it is not there, or not of the type other");
+                None
+            }
+        }
+    }
+
+    /// Texts, and what is no text, are the entries of the state; what is text by its copy is among the texts.
+    fn hold<'t>(
+        &self,
+        member: &str,
+        texts: impl Iterator<Item = &'t TextEntry>,
+        others: &[OtherEntry],
+        findings: &mut Findings,
+    ) {
+        let mut differs = |what: String| findings.add(member, FindingKind::RepoStateMismatch(what));
+        let mut held = BTreeSet::new();
+        for file in texts
+            .map(TextEntry::in_state)
+            .chain(others.iter().map(OtherEntry::in_state))
+        {
+            match self.state.get(file.path.as_str()) {
+                Some(known) if **known == file => {}
+                Some(_) => differs(format!("{} is another there than the state says", file.path)),
+                None => differs(format!("{} is there and not in the state", file.path)),
+            }
+            held.insert(file.path);
+        }
+        for path in self.state.keys().filter(|path| !held.contains(**path)) {
+            differs(format!("{path} is in the state and not there"));
+        }
+        for entry in others
+            .iter()
+            .filter(|entry| matches!(entry.kind, Other::Binary | Other::BinaryExecutable))
+        {
+            if self.copies.get(&entry.path) == Some(&true) {
+                differs(format!("{} is text, and its text is not there", entry.path));
+            }
+        }
+    }
+}
+
+fn listed((text, seen): (&TextEntry, &SeenText)) -> Listed {
+    Listed {
+        path: text.path.clone(),
+        size: text.size,
+        tokens: seen.tokens,
+    }
+}
