@@ -8,9 +8,9 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use common::{Place, Repo, age, noise, snapshot};
+use common::packs::{codes, copy_tree, opened, unprivileged};
+use common::{Place, Repo, noise, snapshot};
 use gitpack::ops::verify::verify_directory;
-use gitpack::rules::verify::Finding;
 
 /// A set-up repository with an untracked vector.
 fn with_vector() -> (Repo, Vec<u8>) {
@@ -18,21 +18,6 @@ fn with_vector() -> (Repo, Vec<u8>) {
     let secret = noise(7, 100_000);
     repo.write("embeddings/index.vec", &secret);
     (repo, secret)
-}
-
-fn opened(repo: &Repo, sealed: &Path) -> Vec<u8> {
-    let identity = repo.identity();
-    let args = ["-d", "-i", identity.to_str().unwrap(), sealed.to_str().unwrap()];
-    repo.place.run(&repo.root, &age(), &args).ok().stdout
-}
-
-fn codes(root: &Path) -> Vec<(String, &'static str)> {
-    let report = verify_directory(root).unwrap();
-    report
-        .findings
-        .iter()
-        .map(|f: &Finding| (f.path.clone(), f.kind.code()))
-        .collect()
 }
 
 /// Rewrites the manifest (and index) of a pack after a member was changed, as a clever forger would.
@@ -67,17 +52,6 @@ fn forge(pack: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     canonical.pop();
     manifest["pack_id"] = Digest::of(&canonical).to_string().into();
     fs::write(path, to_document(&manifest)).unwrap();
-}
-
-fn copy_tree(from: &Path, to: &Path) {
-    for (path, mode, bytes) in snapshot(from) {
-        let target = to.join(path);
-        if mode & 0o170000 == 0o040000 {
-            fs::create_dir_all(target).unwrap();
-        } else {
-            common::write(&target, bytes);
-        }
-    }
 }
 
 #[test]
@@ -800,8 +774,8 @@ fn unreadable_input_is_refused_and_leaves_nothing() {
         open_up(place.path());
         fs::set_permissions(&target, fs::Permissions::from_mode(code)).unwrap();
         let output = unprivileged(&place, &root, &["seal", "file", "d", "fine", "-o", "out"]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.code(), Some(2), "{name}: {text}");
+        let text = output.out();
+        assert_eq!(output.code, 2, "{name}: {text}");
         assert!(
             text.contains("E_IO") && text.contains("ermission denied"),
             "{name}: {text}"
@@ -820,32 +794,17 @@ fn unreadable_input_is_refused_and_leaves_nothing() {
         let mode = fs::metadata(&target).unwrap().permissions();
         fs::set_permissions(&target, fs::Permissions::from_mode(0o000)).unwrap();
         let output = unprivileged(&place, &root, &["verify", pack.to_str().unwrap()]);
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{text}");
+        let text = output.out();
+        assert_eq!(output.code, 1, "{text}");
         assert!(text.contains("UNREADABLE_MEMBER"), "{text}");
         fs::set_permissions(&target, mode).unwrap();
     }
 }
 
-/// Runs the binary as somebody who may not read everything: as ourselves, or as another user where we are root.
-fn unprivileged(place: &Place, directory: &Path, args: &[&str]) -> std::process::Output {
-    use std::os::unix::process::CommandExt;
-    let mut command = place.command(common::GIT_PACK, directory);
-    if common::is_root() {
-        let copy = place.path().join("git-pack");
-        if !copy.exists() {
-            place.copy_binary(&copy);
-        }
-        command = place.command(&copy, directory);
-        command.uid(65534).gid(65534);
-    }
-    command.args(args).output().unwrap()
-}
-
 fn run_as_nobody_works() -> bool {
     let place = Place::new();
     open_up(place.path());
-    unprivileged(&place, place.path(), &["--version"]).status.success()
+    unprivileged(&place, place.path(), &["--version"]).code == 0
 }
 
 fn open_up(root: &Path) {
@@ -1080,8 +1039,8 @@ fn a_directory_that_cannot_be_listed_is_not_taken_for_one_without_artifacts() {
     fs::set_permissions(repo.path("data"), fs::Permissions::from_mode(0o000)).unwrap();
     let output = unprivileged(&repo.place, &repo.root, &["seal"]);
     fs::set_permissions(repo.path("data"), fs::Permissions::from_mode(0o755)).unwrap();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{text}");
+    let text = output.out();
+    assert_eq!(output.code, 2, "{text}");
     assert!(text.contains("E_IO") && text.contains("data"), "{text}");
     assert!(!repo.path("_PACK_RUN").exists());
 }

@@ -2,13 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
+use std::path::Path;
 
-use crate::adapters::cipher;
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, Proof, reading};
 use crate::adapters::verdicts::Verdicts;
+use crate::adapters::{cipher, files};
 use crate::format::digest::Digest;
-use crate::format::object_id::ObjectId;
+use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::protected::Format;
 use crate::format::refusal::Result;
 use crate::rules::content::{self, KeyWatch};
@@ -48,6 +49,15 @@ pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Resu
         memory.add(&[], &plain);
     }
     Ok(found)
+}
+
+/// Returns the id that git would give to a file, by the hash that gave `like`.
+pub fn blob_of_file(path: &Path, like: &ObjectId) -> Result<ObjectId> {
+    let opened = files::open_regular(path)?;
+    let mut hasher = ObjectHasher::new(like, "blob", opened.size);
+    files::read_in_chunks(path, |bytes| hasher.update(bytes))?;
+    opened.ensure_unchanged()?;
+    Ok(hasher.finish())
 }
 
 /// Finds out what there is to be said of the content of a file of `size` bytes, reading all of it.

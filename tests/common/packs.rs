@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use gitpack::format::canonical_json::to_document;
 use gitpack::format::digest::Digest;
@@ -68,7 +67,7 @@ pub fn ciphertexts(pack: &Path) -> BTreeMap<PathBuf, String> {
         .collect()
 }
 
-/// Copies files and directories, with their modes.
+/// Copies files and directories.
 pub fn copy_tree(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for (path, mode, bytes) in snapshot(from) {
@@ -183,15 +182,6 @@ fn as_found(pack: &Path, seal: &mut Seal) {
 
 /// Runs the binary as somebody who may not read everything: as ourselves, or as another user where we are root.
 pub fn unprivileged(place: &Place, directory: &Path, args: &[&str]) -> Done {
-    let output = unprivileged_output(place, directory, args);
-    Done {
-        code: output.status.code().unwrap_or(-1),
-        stdout: output.stdout,
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-fn unprivileged_output(place: &Place, directory: &Path, args: &[&str]) -> Output {
     use std::os::unix::process::CommandExt;
     let mut command = place.command(GIT_PACK, directory);
     if is_root() {
@@ -202,7 +192,7 @@ fn unprivileged_output(place: &Place, directory: &Path, args: &[&str]) -> Output
         command = place.command(&copy, directory);
         command.uid(65534).gid(65534);
     }
-    command.args(args).output().unwrap()
+    Done::from(command.args(args).output().unwrap())
 }
 
 /// Gives everything here to the user that [`unprivileged`] runs as.

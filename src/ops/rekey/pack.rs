@@ -24,7 +24,7 @@ use crate::ops::rekey::{Change, RekeyReport, RekeyRequest, is_same};
 use crate::ops::seal::{check_output, publish};
 use crate::ops::sealed_pack::SealedPack;
 use crate::ops::unseal::Named;
-use crate::ops::{Context, verify};
+use crate::ops::{Context, contents};
 
 /// Rekeys a pack.
 pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
@@ -241,7 +241,7 @@ impl Rekeying<'_> {
     fn observe(&self, seal: &Seal) -> Result<Ciphertext> {
         let path = self.pack.root.join(&seal.sealed_path);
         let blob = match &self.change.repo {
-            Some(repo) => Some(verify::blob_of_file(&path, &repo.zero_id())?),
+            Some(repo) => Some(contents::blob_of_file(&path, &repo.zero_id())?),
             None => None,
         };
         Ok(Ciphertext {

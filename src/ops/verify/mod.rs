@@ -1,35 +1,31 @@
 //! `git pack verify`: is a pack what its manifest says, and what a commit holds?
 
+mod look;
+mod opening;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::cipher::{self, DecryptError, Identities};
-use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, Found, Look};
-use crate::adapters::workers;
-use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
-use crate::format::dump::text::TextWatch;
-use crate::format::manifest::{Declared, ManifestDocument};
-use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::format::manifest::ManifestDocument;
+use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
-use crate::format::sealed::{self, INDEX, Seal, SealHeader, SealedArtifacts};
-use crate::format::tree_meta::{self, DOCUMENTS, PACK_INFO, PROTECTED, REPO_STATE};
-use crate::ops::contents::examine_file;
+use crate::format::repo_state::{Mode, StateFile};
+use crate::format::sealed::{self, SealedArtifacts};
+use crate::format::tree_meta::{self, PACK_INFO, PROTECTED};
+use crate::ops::contents::blob_of_file;
 use crate::ops::state::{StateRequest, state_in};
-use crate::ops::unseal::{Unopened, named, unseal};
-use crate::ops::{Context, identity, texts};
-use crate::rules::content::KeyWatch;
-use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
-use crate::rules::scan::Traits;
-use crate::rules::seals::{self, PlainMember, Seals};
+use crate::ops::{Context, identity};
+use crate::rules::member_type::Conformity;
+use crate::rules::seals::{self, Seals};
 use crate::rules::state::{self as state_rules, PackState, Texts};
-use crate::rules::texts::{SeenTexts, is_of_texts};
-use crate::rules::verify::{Fact, Facts, FindingKind, Findings, envelope};
+use crate::rules::texts::is_of_texts;
+use crate::rules::verify::{Fact, Facts, Findings, envelope};
+use look::{Looker, Seen, plain_members};
+use opening::open_seals;
 
 /// What was found out about a pack.
 pub struct VerifyReport {
@@ -104,59 +100,6 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
     Ok(report)
 }
 
-/// Opens every seal, to nowhere. Those that were found missing or tampered with already are said to be so once.
-fn open_seals(root: &Path, identities: &Identities, report: &mut VerifyReport) -> Result<()> {
-    report.opened = true;
-    let Some(document) = &report.sealed else { return Ok(()) };
-    let known: BTreeSet<&str> = report
-        .findings
-        .iter()
-        .filter(|finding| matches!(finding.kind, FindingKind::SealMissing(_) | FindingKind::SealTampered(_)))
-        .map(|finding| finding.path.as_str())
-        .collect();
-    let seals: Vec<&Seal> = document
-        .artifacts
-        .iter()
-        .map(|artifact| &artifact.seal)
-        .filter(|seal| !known.contains(seal.sealed_path.as_str()))
-        .collect();
-    let mut found: Vec<(String, String)> = Vec::new();
-    let opened = workers::map(
-        &seals,
-        || Ok(()),
-        |(), seal| {
-            judged(
-                unseal(root, seal, identities, std::io::sink()).map(drop),
-                &seal.sealed_path,
-                identities,
-            )
-        },
-    )?;
-    for (seal, why) in seals.iter().zip(opened) {
-        found.extend(why.map(|why| (seal.sealed_path.clone(), why)));
-    }
-    if document.index.is_some() && !known.contains(INDEX) {
-        let named = named(root, document, identities).map(drop);
-        found.extend(judged(named, INDEX, identities)?.map(|why| (INDEX.to_owned(), why)));
-    }
-    for (path, why) in found {
-        report.findings.add(path, FindingKind::SealUnopenable(why));
-    }
-    Ok(())
-}
-
-/// Returns why a seal is not what it should be. That a key could not be tried says nothing about the seal.
-fn judged(opened: Result<(), Unopened>, path: &str, identities: &Identities) -> Result<Option<String>> {
-    match opened {
-        Ok(()) => Ok(None),
-        Err(Unopened::Other(why)) => Ok(Some(why)),
-        Err(Unopened::Cipher(why @ (DecryptError::Locked(_) | DecryptError::Reading(_)))) => {
-            Err(identity::not_opened(why, path, identities))
-        }
-        Err(Unopened::Cipher(why)) => Ok(Some(why.to_string())),
-    }
-}
-
 /// Verifies the pack in a directory, by itself.
 pub fn verify_directory(root: &Path) -> Result<VerifyReport> {
     examine(&Source::Directory(root)).map(|examined| examined.report)
@@ -212,129 +155,6 @@ impl Source<'_> {
             Self::Tree(tree, _) => Ok(tree.blob_at(path)),
             Self::Directory(root) => blob_of_file(&root.join(path), like).map(Some),
         }
-    }
-}
-
-/// Returns the id that git would give to a file, by the hash that gave `like`.
-pub fn blob_of_file(path: &Path, like: &ObjectId) -> Result<ObjectId> {
-    let opened = files::open_regular(path)?;
-    let mut hasher = ObjectHasher::new(like, "blob", opened.size);
-    files::read_in_chunks(path, |bytes| hasher.update(bytes))?;
-    opened.ensure_unchanged()?;
-    Ok(hasher.finish())
-}
-
-/// The longest target of a link, and more than the id of a submodule's commit.
-const MAX_TARGET: u64 = 4096;
-
-/// What was seen in a member.
-enum Seen {
-    /// It is nothing that is looked into.
-    Nothing,
-    /// A document of the pack's own; none if it is too large to be one.
-    Document(Option<Vec<u8>>),
-    /// A sealed member: its header, or why it has none.
-    Header(Result<SealHeader, String>),
-    /// A member in the clear.
-    Plain {
-        traits: Traits,
-        conformity: Option<Conformity>,
-        /// Whether it is text, where that matters.
-        is_text: Option<bool>,
-    },
-    /// A member that holds texts.
-    Texts(SeenTexts),
-}
-
-/// Looks at members as far as the checks need it.
-struct Looker<'a> {
-    /// Whether members in the clear are judged by their content.
-    by_content: bool,
-    /// Whether there are members that texts are written to.
-    has_texts: bool,
-    typed: BTreeMap<&'a str, &'a Declared>,
-}
-
-impl Looker<'_> {
-    fn look(&self, path: &str, member: &mut dyn Read, size: u64) -> std::io::Result<Seen> {
-        if DOCUMENTS.contains(&path) || path == sealed::MEMBER {
-            return Ok(Seen::Document(match size <= pack_dir::MAX_DOCUMENT {
-                true => {
-                    let mut bytes = Vec::with_capacity(size as usize);
-                    member.take(pack_dir::MAX_DOCUMENT).read_to_end(&mut bytes)?;
-                    Some(bytes)
-                }
-                false => None,
-            }));
-        }
-        if seals::in_sealed(path) {
-            let mut watched = KeyWatch::new(member);
-            let header = cipher::header(&mut watched);
-            return Ok(Seen::Header(match watched.finish()? {
-                true => Err("a private key can be read in it".into()),
-                false => header,
-            }));
-        }
-        let Some(declared) = self.typed.get(path) else {
-            if self.has_texts && is_of_texts(path) {
-                return texts::look(path, member, size).map(Seen::Texts);
-            }
-            if !self.by_content {
-                return Ok(Seen::Nothing);
-            }
-            return self.plain(path, member, size);
-        };
-        let conforms = |content: Option<&[u8]>| conforms(&declared.kind, declared.artifact_version.as_deref(), content);
-        if size > MAX_BYTES as u64 {
-            let conformity = Some(conforms(None));
-            return self.plain(path, member, size).map(|seen| seen.conforming(conformity));
-        }
-        let mut bytes = Vec::with_capacity(size as usize);
-        member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
-        let seen = self.plain(path, &mut &bytes[..], bytes.len() as u64)?;
-        Ok(seen.conforming(Some(conforms(Some(&bytes)))))
-    }
-
-    fn plain(&self, path: &str, member: &mut dyn Read, size: u64) -> std::io::Result<Seen> {
-        let mut watched = Watching {
-            member,
-            watch: (self.has_texts && seals::in_directory(path, tree_meta::REPO)).then(TextWatch::default),
-        };
-        let traits = match self.by_content {
-            true => examine_file(&mut watched, size)?,
-            false => Traits::default(),
-        };
-        std::io::copy(&mut watched, &mut std::io::sink())?;
-        Ok(Seen::Plain {
-            traits,
-            conformity: None,
-            is_text: watched.watch.map(|watch| watch.shape().is_some()),
-        })
-    }
-}
-
-/// A member that goes by, watched for whether it is text.
-struct Watching<'a> {
-    member: &'a mut dyn Read,
-    watch: Option<TextWatch>,
-}
-
-impl Read for Watching<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        let n = self.member.read(buf)?;
-        if let Some(watch) = &mut self.watch {
-            watch.see(&buf[..n]);
-        }
-        Ok(n)
-    }
-}
-
-impl Seen {
-    fn conforming(mut self, what: Option<Conformity>) -> Self {
-        if let Self::Plain { conformity, .. } = &mut self {
-            *conformity = what;
-        }
-        self
     }
 }
 
@@ -447,52 +267,6 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         report,
         state: pack_state,
     })
-}
-
-/// Adds to what was seen in members what they copy, and, where exceptions are by blob, which blob they are.
-fn plain_members(
-    source: &Source<'_>,
-    tree_pack: bool,
-    seen: BTreeMap<String, (Traits, u64)>,
-    documents: &BTreeMap<String, Vec<u8>>,
-) -> Result<BTreeMap<String, PlainMember>> {
-    let state = documents
-        .get(REPO_STATE)
-        .and_then(|bytes| parse_strict_into::<RepoState>(bytes).ok());
-    let kinds: BTreeMap<String, EntryKind> = state
-        .iter()
-        .flat_map(|state| &state.files)
-        .filter(|_| tree_pack)
-        .map(|file| (format!("{}/{}", tree_meta::REPO, file.path), file.kind()))
-        .collect();
-    let registry = documents
-        .get(PROTECTED)
-        .and_then(|bytes| seals::parse_registry(bytes).ok());
-    let exceptions = registry.as_ref().and_then(|registry| {
-        let like = registry.exceptions().next()?;
-        Some((registry, like))
-    });
-    let mut members = BTreeMap::new();
-    for (path, (traits, size)) in seen {
-        let kind = match kinds.get(&path) {
-            // What a document calls a link must be able to be one.
-            Some(_) if size > MAX_TARGET => EntryKind::Regular,
-            Some(kind) => *kind,
-            None => EntryKind::Regular,
-        };
-        let mut member = PlainMember {
-            kind,
-            traits,
-            blob: None,
-        };
-        if let Some((registry, like)) = &exceptions
-            && seals::judge_member(registry, &path, Some(&member), tree_pack, Mode::Public).is_some()
-        {
-            member.blob = source.blob_of(&path, like)?;
-        }
-        members.insert(path, member);
-    }
-    Ok(members)
 }
 
 /// Compares with a commit, in the pack's own scope and mode.

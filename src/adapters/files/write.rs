@@ -1,0 +1,209 @@
+//! Files that are written whole: a reader sees the old bytes or the new, never a part.
+
+use std::fs::{File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+#[cfg(target_os = "linux")]
+use rustix::fs::OFlags;
+
+use super::{parent, sync_directory};
+use crate::format::refusal::{Refusal, Result};
+
+/// Whether a write must survive a power cut before it counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Synced, file and directory.
+    Durable,
+    /// A cache: its loss costs time only, and a damaged one is noticed.
+    Disposable,
+}
+
+/// Writes a whole file in one step: a reader sees the old bytes or the new, never a part.
+///
+/// A new file gets `mode` less the umask; one that stands keeps its own. A link is written through.
+pub fn write_whole(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> Result<()> {
+    write_whole_from(path, &mut &bytes[..], mode, durability)
+}
+
+/// Like [`write_whole`], from a reader.
+pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Durability) -> Result<()> {
+    let writing = |e| Refusal::io("writing", path)(e);
+    write_with(path, mode, durability, Over::Anything, |file| {
+        io::copy(bytes, file).map(drop).map_err(writing)
+    })
+}
+
+/// Like [`write_whole`], by whatever `write` writes, whose error leaves nothing behind; over nothing if that is wanted, also
+/// if something came there meanwhile.
+pub fn write_whole_over<T>(
+    path: &Path,
+    mode: u32,
+    over: Over,
+    write: impl FnOnce(&mut File) -> Result<T>,
+) -> Result<T> {
+    write_with(path, mode, Durability::Durable, over, write)
+}
+
+/// What a whole file may take the place of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Whatever stands there.
+    Anything,
+    /// Nothing: what stands there is refused.
+    Nothing,
+}
+
+fn write_with<T>(
+    path: &Path,
+    mode: u32,
+    durability: Durability,
+    over: Over,
+    write: impl FnOnce(&mut File) -> Result<T>,
+) -> Result<T> {
+    let writing = |e| Refusal::io("writing", path)(e);
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = parent(&target);
+    let standing = std::fs::metadata(&target).ok().map(|meta| meta.permissions());
+    let mut file = tempfile::Builder::new()
+        .prefix(".git-pack-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(directory)
+        .map_err(writing)?;
+    let written = write(file.as_file_mut())?;
+    if let Some(permissions) = standing {
+        file.as_file().set_permissions(permissions).map_err(writing)?;
+    }
+    if durability == Durability::Durable {
+        file.as_file().sync_all().map_err(writing)?;
+    }
+    let placed = match over {
+        Over::Anything => file.persist(&target),
+        Over::Nothing => file.persist_noclobber(&target),
+    };
+    match placed {
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
+            return Err(Refusal::OutputExists {
+                path: target,
+                replaceable: true,
+            });
+        }
+        placed => drop(placed.map_err(|e| writing(e.error))?),
+    }
+    if durability == Durability::Durable {
+        sync_directory(directory)?;
+    }
+    Ok(written)
+}
+
+/// Returns a file without a name on the disk where `path` is, for what must not be left behind.
+///
+/// It gets `mode` less the umask.
+pub fn unnamed_beside(path: &Path, mode: u32) -> Result<File> {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let mode = rustix::fs::Mode::from_raw_mode(mode);
+        if let Ok(file) = rustix::fs::open(parent(path), flags, mode) {
+            return Ok(file.into());
+        }
+    }
+    // Some file systems cannot; then it has a name for a moment.
+    let _ = mode;
+    tempfile::tempfile_in(parent(path)).map_err(Refusal::io("writing", path))
+}
+
+/// Puts a file without a name in place of whatever stands at `path`, in one step: a reader sees the old bytes or the new.
+///
+/// It keeps the mode that it was made with, which is `mode`; one that stands keeps its own. A link is written through. Until
+/// it is whole there is no name for it, so that a process that is killed leaves nothing behind.
+pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
+    use std::os::fd::AsRawFd;
+    let writing = |e: io::Error| Refusal::io("writing", path)(e);
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if let Ok(standing) = std::fs::metadata(&target) {
+        file.set_permissions(standing.permissions()).map_err(writing)?;
+    }
+    file.sync_all().map_err(writing)?;
+    let name = tempfile::Builder::new()
+        .prefix(".git-pack-")
+        .make_in(parent(&target), |name| {
+            let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+            let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+            Ok(rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, name, follow)?)
+        });
+    match name {
+        Ok(name) => {
+            std::fs::rename(name.path(), &target).map_err(writing)?;
+            // It has another name now, and nothing stands under this one.
+            drop(name.into_temp_path().keep());
+            sync_directory(parent(&target))
+        }
+        // Where the system cannot give a name to a file that has none, its bytes are copied into one that has.
+        Err(_) => {
+            io::Seek::rewind(&mut file).map_err(writing)?;
+            write_whole_from(path, &mut file, mode, Durability::Durable)
+        }
+    }
+}
+
+/// Like [`write_whole`], in place of whatever stands at `path` itself: a link is replaced, not written through.
+pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let writing = |e| Refusal::io("writing", path)(e);
+    let mut file = tempfile::Builder::new()
+        .prefix(".git-pack-")
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(parent(path))
+        .map_err(writing)?;
+    io::Write::write_all(&mut file, bytes).map_err(writing)?;
+    file.as_file().sync_all().map_err(writing)?;
+    file.persist(path).map_err(|e| writing(e.error))?;
+    sync_directory(parent(path))
+}
+
+/// Writes a whole new file for its owner's eyes only; returns false, and changes nothing, if something stands there.
+pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let writing = |e| Refusal::io("writing", path)(e);
+    let mut file = tempfile::Builder::new()
+        .prefix(".git-pack-")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(parent(path))
+        .map_err(writing)?;
+    io::Write::write_all(&mut file, bytes).map_err(writing)?;
+    file.as_file().sync_all().map_err(writing)?;
+    match file.persist_noclobber(path) {
+        Ok(_) => sync_directory(parent(path)).map(|()| true),
+        Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(writing(e.error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::super::permission_bits;
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn a_file_without_a_name_gets_the_one_of_what_it_replaces() {
+        let temp = tempfile::tempdir().unwrap();
+        let target = temp.path().join("target");
+        let link = temp.path().join("link");
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        for (content, path) in [("new", &target), ("other", &target), ("through", &link)] {
+            let mut file = unnamed_beside(path, 0o600).unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+            let inode = file.metadata().unwrap().ino();
+            place_unnamed(file, path, 0o600).unwrap();
+            assert_eq!(std::fs::read_to_string(&target).unwrap(), content);
+            // It was not copied.
+            assert_eq!(std::fs::metadata(&target).unwrap().ino(), inode);
+            assert_eq!(permission_bits(&target).unwrap(), 0o600);
+        }
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 2);
+    }
+}

@@ -1,0 +1,183 @@
+//! What is looked for in the members of a pack while they are hashed.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use crate::adapters::{cipher, pack_dir};
+use crate::format::canonical_json::parse_strict_into;
+use crate::format::dump::text::TextWatch;
+use crate::format::manifest::Declared;
+use crate::format::refusal::Result;
+use crate::format::repo_state::{EntryKind, Mode, RepoState};
+use crate::format::sealed::{self, SealHeader};
+use crate::format::tree_meta::{self, DOCUMENTS, PROTECTED, REPO_STATE};
+use crate::ops::contents::examine_file;
+use crate::ops::texts;
+use crate::ops::verify::Source;
+use crate::rules::content::KeyWatch;
+use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
+use crate::rules::scan::Traits;
+use crate::rules::seals::{self, PlainMember};
+use crate::rules::texts::{SeenTexts, is_of_texts};
+
+/// The longest target of a link, and more than the id of a submodule's commit.
+const MAX_TARGET: u64 = 4096;
+
+/// What was seen in a member.
+pub(super) enum Seen {
+    /// It is nothing that is looked into.
+    Nothing,
+    /// A document of the pack's own; none if it is too large to be one.
+    Document(Option<Vec<u8>>),
+    /// A sealed member: its header, or why it has none.
+    Header(Result<SealHeader, String>),
+    /// A member in the clear.
+    Plain {
+        traits: Traits,
+        conformity: Option<Conformity>,
+        /// Whether it is text, where that matters.
+        is_text: Option<bool>,
+    },
+    /// A member that holds texts.
+    Texts(SeenTexts),
+}
+
+/// Looks at members as far as the checks need it.
+pub(super) struct Looker<'a> {
+    /// Whether members in the clear are judged by their content.
+    pub(super) by_content: bool,
+    /// Whether there are members that texts are written to.
+    pub(super) has_texts: bool,
+    /// The members that are of a type, or have a version.
+    pub(super) typed: BTreeMap<&'a str, &'a Declared>,
+}
+
+impl Looker<'_> {
+    /// Looks at one member.
+    pub(super) fn look(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
+        if DOCUMENTS.contains(&path) || path == sealed::MEMBER {
+            return Ok(Seen::Document(match size <= pack_dir::MAX_DOCUMENT {
+                true => {
+                    let mut bytes = Vec::with_capacity(size as usize);
+                    member.take(pack_dir::MAX_DOCUMENT).read_to_end(&mut bytes)?;
+                    Some(bytes)
+                }
+                false => None,
+            }));
+        }
+        if seals::in_sealed(path) {
+            let mut watched = KeyWatch::new(member);
+            let header = cipher::header(&mut watched);
+            return Ok(Seen::Header(match watched.finish()? {
+                true => Err("a private key can be read in it".into()),
+                false => header,
+            }));
+        }
+        let Some(declared) = self.typed.get(path) else {
+            if self.has_texts && is_of_texts(path) {
+                return texts::look(path, member, size).map(Seen::Texts);
+            }
+            if !self.by_content {
+                return Ok(Seen::Nothing);
+            }
+            return self.plain(path, member, size);
+        };
+        let conforms = |content: Option<&[u8]>| conforms(&declared.kind, declared.artifact_version.as_deref(), content);
+        if size > MAX_BYTES as u64 {
+            let conformity = Some(conforms(None));
+            return self.plain(path, member, size).map(|seen| seen.conforming(conformity));
+        }
+        let mut bytes = Vec::with_capacity(size as usize);
+        member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
+        let seen = self.plain(path, &mut &bytes[..], bytes.len() as u64)?;
+        Ok(seen.conforming(Some(conforms(Some(&bytes)))))
+    }
+
+    fn plain(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
+        let mut watched = Watching {
+            member,
+            watch: (self.has_texts && seals::in_directory(path, tree_meta::REPO)).then(TextWatch::default),
+        };
+        let traits = match self.by_content {
+            true => examine_file(&mut watched, size)?,
+            false => Traits::default(),
+        };
+        io::copy(&mut watched, &mut io::sink())?;
+        Ok(Seen::Plain {
+            traits,
+            conformity: None,
+            is_text: watched.watch.map(|watch| watch.shape().is_some()),
+        })
+    }
+}
+
+/// A member that goes by, watched for whether it is text.
+struct Watching<'a> {
+    member: &'a mut dyn Read,
+    watch: Option<TextWatch>,
+}
+
+impl Read for Watching<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.member.read(buf)?;
+        if let Some(watch) = &mut self.watch {
+            watch.see(&buf[..n]);
+        }
+        Ok(n)
+    }
+}
+
+impl Seen {
+    fn conforming(mut self, what: Option<Conformity>) -> Self {
+        if let Self::Plain { conformity, .. } = &mut self {
+            *conformity = what;
+        }
+        self
+    }
+}
+
+/// Adds to what was seen in members what they copy, and, where exceptions are by blob, which blob they are.
+pub(super) fn plain_members(
+    source: &Source<'_>,
+    tree_pack: bool,
+    seen: BTreeMap<String, (Traits, u64)>,
+    documents: &BTreeMap<String, Vec<u8>>,
+) -> Result<BTreeMap<String, PlainMember>> {
+    let state = documents
+        .get(REPO_STATE)
+        .and_then(|bytes| parse_strict_into::<RepoState>(bytes).ok());
+    let kinds: BTreeMap<String, EntryKind> = state
+        .iter()
+        .flat_map(|state| &state.files)
+        .filter(|_| tree_pack)
+        .map(|file| (format!("{}/{}", tree_meta::REPO, file.path), file.kind()))
+        .collect();
+    let registry = documents
+        .get(PROTECTED)
+        .and_then(|bytes| seals::parse_registry(bytes).ok());
+    let exceptions = registry.as_ref().and_then(|registry| {
+        let like = registry.exceptions().next()?;
+        Some((registry, like))
+    });
+    let mut members = BTreeMap::new();
+    for (path, (traits, size)) in seen {
+        let kind = match kinds.get(&path) {
+            // What a document calls a link must be able to be one.
+            Some(_) if size > MAX_TARGET => EntryKind::Regular,
+            Some(kind) => *kind,
+            None => EntryKind::Regular,
+        };
+        let mut member = PlainMember {
+            kind,
+            traits,
+            blob: None,
+        };
+        if let Some((registry, like)) = &exceptions
+            && seals::judge_member(registry, &path, Some(&member), tree_pack, Mode::Public).is_some()
+        {
+            member.blob = source.blob_of(&path, like)?;
+        }
+        members.insert(path, member);
+    }
+    Ok(members)
+}
