@@ -71,6 +71,15 @@ pub enum Refusal {
         /// What is wrong.
         reason: String,
     },
+    /// A pack that was judged, and is not sound.
+    NotSound {
+        /// The pack.
+        path: PathBuf,
+        /// The first finding: its code and its place.
+        first: String,
+        /// How many more there are.
+        more: usize,
+    },
     /// A flag or argument that makes no sense here.
     Usage {
         /// What is wrong.

@@ -23,17 +23,14 @@ pub struct SealedPack {
 
 /// Refuses a pack that does not verify.
 pub fn ensure_sound(report: &VerifyReport, name: &Path) -> Result<()> {
-    let Some(first) = report.findings.iter().next() else {
-        return Ok(());
-    };
-    let more = match report.findings.len() {
-        1 => String::new(),
-        count => format!(", and {} more", count - 1),
-    };
-    Err(Refusal::BadPack {
-        path: name.to_owned(),
-        reason: format!("it does not verify: {} {}{more}", first.kind.code(), first.path),
-    })
+    match report.findings.iter().next() {
+        None => Ok(()),
+        Some(first) => Err(Refusal::NotSound {
+            path: name.to_owned(),
+            first: format!("{} {}", first.kind.code(), first.path).trim_end().to_owned(),
+            more: report.findings.len() - 1,
+        }),
+    }
 }
 
 impl SealedPack {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::output::words::{BLOCKS, TYPE, paint};
+use crate::cli::output::words::{BLOCKS, TYPE, paint, quoted};
 use crate::cli::output::{Output, json};
 use crate::cli::{REFUSED, Style, env};
 use crate::format::canonical_json::to_document;
@@ -62,7 +62,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::OutputExists { .. } | Refusal::UnsafePath { .. } | Refusal::TwinDiffers { .. } => Code::Io,
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
         Refusal::Empty => Code::Empty,
-        Refusal::BadPack { .. } => Code::BadPack,
+        Refusal::BadPack { .. } | Refusal::NotSound { .. } => Code::BadPack,
         Refusal::Usage { .. } | Refusal::NoWorkTree { .. } | Refusal::Armoured { .. } => Code::Usage,
         Refusal::NotARepository { .. } => Code::NotARepository,
         Refusal::NoCommit | Refusal::BadRevision { .. } => Code::BadRevision,
@@ -188,6 +188,16 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("{} is not a pack that can be judged: {reason}", show(path)),
             json!({ "path": show(path), "reason": reason }),
         ),
+        Refusal::NotSound { path, first, more } => {
+            let others = match more {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            (
+                format!("{} does not verify: {}{others}", show(path), shown(first.as_bytes())),
+                json!({ "path": show(path), "first": first, "more": more }),
+            )
+        }
         Refusal::Usage { problem, .. } => (problem.clone(), json!({ "problem": problem })),
         Refusal::NotARepository { path } => (
             format!("there is no git repository at {} or above", show(path)),
@@ -311,6 +321,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
 
 /// Returns the command that would fix it, or else what to do.
 fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
+    use std::os::unix::ffi::OsStrExt;
     let next = |command: &str| (Some(command.to_owned()), None);
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
@@ -354,6 +365,10 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),
             Some("or chain them all the same: git pack install --force".into()),
+        ),
+        Refusal::NotSound { path, .. } => (
+            Some(format!("git pack verify {}", quoted(path.as_os_str().as_bytes()))),
+            None,
         ),
         Refusal::BadPack { .. } => hint("seal it again, or fetch it again from where it came"),
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => {
