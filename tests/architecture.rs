@@ -25,7 +25,7 @@ const DOORS: [(&[&str], &[&str]); 30] = [
     (&["flate2::"], &["format/layers/inflate.rs"]),
     (&["ruzstd::"], &["format/layers/zstd.rs"]),
     (&["globset::"], &["rules/globs.rs"]),
-    (&["clap::"], &["cli/args.rs", "cli/mod.rs"]),
+    (&["clap::"], &["cli/args/", "cli/mod.rs"]),
     (&["anstream::", "anstyle::"], &["cli/"]),
     (&["sha2::"], &["format/digest.rs"]),
     (&["hmac::"], &["format/digest.rs"]),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::adapters::files::{self, parent, sync_directory};
+use crate::adapters::files::{self, parent, sync};
 use crate::format::member_path::MemberPath;
 use crate::format::refusal::{Refusal, Result};
 
@@ -201,7 +201,7 @@ impl Staging {
             }
         }
         self.made.clear();
-        sync_directory(parent(output))
+        sync(parent(output))
     }
 }
 
@@ -282,10 +282,10 @@ fn sync_tree(root: &Path) -> Result<()> {
                 if entry.file_type().map_err(reading)?.is_dir() {
                     directories.push(entry.path());
                 } else {
-                    sync_directory(&entry.path())?;
+                    sync(&entry.path())?;
                 }
             }
-            sync_directory(&directory)?;
+            sync(&directory)?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::Part;
+use crate::ops::audit::{self, AuditRequest};
 use crate::ops::install::InstallRequest;
 use crate::ops::key::{self, Lock};
 use crate::ops::open::OpenRequest;
@@ -36,7 +37,7 @@ use account::Account;
 use args::{Arguments, Command, KeyCommand, PassphraseFlag, RecipientsCommand, ScanFormat};
 use output::{
     Output, guard, human, json, refusal, rekey as rekey_output, restore as restore_output, sarif,
-    status as status_output,
+    status as status_output, store as store_output,
 };
 
 /// The answer is yes: created, OK, clean, same.
@@ -289,6 +290,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 account.restored(&report);
             }
         }
+        Command::Audit(args) => return answer_audit(ctx, &args, output),
         Command::Rekey(args) => {
             let ctx = &answering(ctx, &args.keys.passphrase)?;
             let request = RekeyRequest {
@@ -425,6 +427,28 @@ fn answer_status(ctx: &Context, args: &args::Status, output: &mut Output) -> Res
     status_output::status(output, &report, proofs.as_deref());
     let unproven = proofs.iter().flatten().any(|(_, proof)| *proof != Proof::Blocked);
     Ok(if unproven { NO } else { YES })
+}
+
+fn answer_audit(ctx: &Context, args: &args::Audit, output: &mut Output) -> Result<u8> {
+    let pinned = match (&args.pin, &args.unpin) {
+        (Some(content), _) => Some((content, audit::pin(ctx, content)?)),
+        (None, Some(content)) => Some((content, audit::unpin(ctx, content)?)),
+        (None, None) => None,
+    };
+    if let Some((content, pinned)) = pinned {
+        store_output::pinned(output, content, pinned);
+        return Ok(YES);
+    }
+    let request = AuditRequest {
+        run: args.run.clone(),
+        deep: args.deep,
+    };
+    let report = audit::audit(ctx, &request)?;
+    match args.json {
+        true => output.out(&store_output::audit_document(&report)),
+        false => store_output::audited(output, &report),
+    }
+    Ok(if report.findings.is_empty() { YES } else { NO })
 }
 
 fn answer_scan(ctx: &Context, args: &args::Scan, output: &mut Output) -> Result<u8> {

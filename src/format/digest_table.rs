@@ -119,6 +119,15 @@ impl DigestTable {
         found
     }
 
+    /// Returns every record, in ascending order of id.
+    pub fn records(&self) -> impl Iterator<Item = (ObjectId, Digest, u64)> {
+        (0..self.count).map(|at| {
+            let id = ObjectId::from_bytes(self.id(at)).expect("an id has 20 or 32 bytes");
+            let (hash, size) = self.value(at);
+            (id, hash, size)
+        })
+    }
+
     /// Returns the bytes of a table with the records of this one and `added`, which may repeat known ids.
     pub fn with(&self, added: &[(ObjectId, Digest, u64)]) -> Vec<u8> {
         let mut added: Vec<_> = added.iter().collect();

@@ -214,6 +214,17 @@ pub enum Refusal {
         /// The lines that make it run ours.
         lines: Vec<&'static str>,
     },
+    /// A run whose audit found that something is not rooted, not there, or not what it should be.
+    Audit {
+        /// The run.
+        run: String,
+        /// The first finding: its code and what it is about.
+        first: String,
+        /// How many more there are.
+        more: usize,
+        /// Where its roots are.
+        directory: PathBuf,
+    },
     /// Something in the repository that cannot be read or changed by us.
     Unsupported {
         /// What.
@@ -267,13 +278,15 @@ pub enum Code {
     Limit,
     /// `E_CORRUPT`
     Corrupt,
+    /// `E_AUDIT`
+    Audit,
     /// `E_UNSUPPORTED`
     Unsupported,
 }
 
 impl Code {
     /// Every code there is.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Empty,
         Self::Io,
         Self::Duplicate,
@@ -289,6 +302,7 @@ impl Code {
         Self::PlaintextLeak,
         Self::Limit,
         Self::Corrupt,
+        Self::Audit,
         Self::Unsupported,
     ];
 
@@ -310,6 +324,7 @@ impl Code {
             Self::PlaintextLeak => "E_PLAINTEXT_LEAK",
             Self::Limit => "E_LIMIT",
             Self::Corrupt => "E_CORRUPT",
+            Self::Audit => "E_AUDIT",
             Self::Unsupported => "E_UNSUPPORTED",
         }
     }

@@ -32,6 +32,8 @@ pub const REPO: &str = "repo";
 pub const FULL: &str = "FULL";
 /// Directory of the files that hold all texts, one a bucket.
 pub const SPLIT: &str = "SPLIT";
+/// Directory of the members that hold pointers alone.
+pub const LITE: &str = "LITE";
 
 /// `meta/PACK_INFO.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -62,6 +64,8 @@ pub struct PackInfo {
 pub enum Part {
     /// All texts in one file under `FULL/`.
     Full,
+    /// Names, hashes and sizes under `LITE/`, and nothing else.
+    Lite,
     /// A copy of each under `repo/`.
     Repo,
     /// All texts under `SPLIT/`, a file a bucket.
@@ -76,10 +80,10 @@ impl Part {
     pub fn parse(word: &str) -> Result<Self, String> {
         match word {
             "full" => Ok(Self::Full),
+            "lite" => Ok(Self::Lite),
             "repo" => Ok(Self::Repo),
             "split" => Ok(Self::Split),
-            "lite" => Err("\"lite\" is not built yet; expected one of repo, full and split".into()),
-            other => Err(format!("expected one of repo, full and split, found {other:?}")),
+            other => Err(format!("expected one of repo, lite, full and split, found {other:?}")),
         }
     }
 
@@ -87,7 +91,7 @@ impl Part {
     pub fn set(mut parts: Vec<Self>) -> Result<Vec<Self>, String> {
         parts.sort_unstable();
         match parts.windows(2).find(|pair| pair[0] == pair[1]) {
-            _ if parts.is_empty() => Err("expected at least one of repo, full and split".into()),
+            _ if parts.is_empty() => Err("expected at least one of repo, lite, full and split".into()),
             Some(pair) => Err(format!("{:?} is there twice", pair[0].as_str())),
             None => Ok(parts),
         }
@@ -97,6 +101,7 @@ impl Part {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
+            Self::Lite => "lite",
             Self::Repo => "repo",
             Self::Split => "split",
         }

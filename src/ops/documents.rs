@@ -32,6 +32,11 @@ impl<'a> Documents<'a> {
         self.members.push((member, size));
     }
 
+    /// Returns the members that were counted so far, with their bytes.
+    pub fn written(&self) -> impl Iterator<Item = &(Member, u64)> {
+        self.members.iter()
+    }
+
     /// Writes a document and counts it.
     pub fn add(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
         let path = MemberPath::parse(path).expect("the names of our documents are safe");

@@ -1,5 +1,6 @@
 //! One use case a file: observe, judge, act.
 
+pub mod audit;
 pub mod configuration;
 pub mod contents;
 pub mod diff;
@@ -15,6 +16,7 @@ pub mod protection;
 pub mod recipients;
 pub mod rekey;
 pub mod restore;
+pub mod run;
 pub mod scan;
 pub mod seal;
 pub mod sealed_pack;

@@ -1,5 +1,6 @@
 //! What is judged: protected? leak? valid? Values to verdicts, without any I/O.
 
+pub mod audit;
 pub mod content;
 pub mod diff;
 pub mod globs;

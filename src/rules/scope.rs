@@ -17,8 +17,10 @@ pub struct Selection {
     pub layout: Layout,
     /// How large a pack of it may be.
     pub limits: Limits,
-    /// None selects everything.
-    globs: Option<(Globs, Globs)>,
+    /// Globs of what is in it, and of what is left out, as they are written.
+    pub globs: [Vec<String>; 2],
+    /// The same, ready; none selects everything.
+    compiled: Option<(Globs, Globs)>,
 }
 
 /// Why a scope cannot be used.
@@ -34,7 +36,7 @@ impl Selection {
     /// Returns the scope `key` of `config`, or its default scope.
     pub fn of(config: &Config, key: Option<&str>) -> Result<Self, BadScope> {
         let key = key.or(config.default_scope.as_deref()).unwrap_or(WHOLE);
-        let globs = match config.scopes.get(key) {
+        let compiled = match config.scopes.get(key) {
             Some(scope) => Some((compile("include", &scope.include)?, compile("exclude", &scope.exclude)?)),
             None if key == WHOLE => None,
             None => {
@@ -52,16 +54,24 @@ impl Selection {
             limits: scope.map(|scope| scope.limits).unwrap_or_default(),
             key: key.to_owned(),
             title: title.unwrap_or_else(|| key.to_owned()),
-            globs,
+            globs: match scope {
+                Some(scope) => [&scope.include, &scope.exclude].map(|globs| written(globs)),
+                None => [vec!["**".into()], Vec::new()],
+            },
+            compiled,
         })
     }
 
     /// Returns whether `path` belongs to the scope.
     pub fn contains(&self, path: &[u8]) -> bool {
-        self.globs
+        self.compiled
             .as_ref()
             .is_none_or(|(include, exclude)| include.matches(path) && !exclude.matches(path))
     }
+}
+
+fn written(globs: &[Located<String>]) -> Vec<String> {
+    globs.iter().map(|glob| glob.value.clone()).collect()
 }
 
 fn compile(what: &str, globs: &[Located<String>]) -> Result<Globs, BadScope> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::Digest;
+use crate::format::lite;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
@@ -138,7 +139,12 @@ fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
 
 /// Returns whether a tree pack can have a member of this path: its documents, its copies and its seals, and nothing else.
 fn belongs(path: &str) -> bool {
-    DOCUMENTS.contains(&path) || path == SEALED || in_directory(path, REPO) || in_sealed(path) || is_of_texts(path)
+    lite::MEMBERS.contains(&path)
+        || DOCUMENTS.contains(&path)
+        || path == SEALED
+        || in_directory(path, REPO)
+        || in_sealed(path)
+        || is_of_texts(path)
 }
 
 fn is_object_id(text: &str) -> bool {

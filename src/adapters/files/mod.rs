@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::EntryKind;
 pub use write::{
-    Durability, Over, place_unnamed, replace_link, unnamed_beside, write_new_private, write_whole, write_whole_from,
-    write_whole_over,
+    Durability, Over, TEMPORARY, place_unnamed, replace_link, unnamed_beside, write_new_private, write_whole,
+    write_whole_from, write_whole_over,
 };
 
 /// Names what a file is that is not a regular one.
@@ -240,8 +240,8 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Syncs a directory, so that the names in it last.
-pub fn sync_directory(path: &Path) -> Result<()> {
+/// Syncs a file or, so that the names in it last, a directory.
+pub fn sync(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(Refusal::io("syncing", path))

@@ -8,8 +8,11 @@ use std::path::Path;
 #[cfg(target_os = "linux")]
 use rustix::fs::OFlags;
 
-use super::{parent, sync_directory};
+use super::{parent, sync};
 use crate::format::refusal::{Refusal, Result};
+
+/// What the name of a file begins with while it is not whole.
+pub const TEMPORARY: &str = ".git-pack-";
 
 /// Whether a write must survive a power cut before it counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -67,7 +70,7 @@ fn write_with<T>(
     let directory = parent(&target);
     let standing = std::fs::metadata(&target).ok().map(|meta| meta.permissions());
     let mut file = tempfile::Builder::new()
-        .prefix(".git-pack-")
+        .prefix(TEMPORARY)
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(directory)
         .map_err(writing)?;
@@ -92,7 +95,7 @@ fn write_with<T>(
         placed => drop(placed.map_err(|e| writing(e.error))?),
     }
     if durability == Durability::Durable {
-        sync_directory(directory)?;
+        sync(directory)?;
     }
     Ok(written)
 }
@@ -127,7 +130,7 @@ pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
     }
     file.sync_all().map_err(writing)?;
     let name = tempfile::Builder::new()
-        .prefix(".git-pack-")
+        .prefix(TEMPORARY)
         .make_in(parent(&target), |name| {
             let own = format!("/proc/self/fd/{}", file.as_raw_fd());
             let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
@@ -138,7 +141,7 @@ pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
             std::fs::rename(name.path(), &target).map_err(writing)?;
             // It has another name now, and nothing stands under this one.
             drop(name.into_temp_path().keep());
-            sync_directory(parent(&target))
+            sync(parent(&target))
         }
         // Where the system cannot give a name to a file that has none, its bytes are copied into one that has.
         Err(_) => {
@@ -152,28 +155,28 @@ pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
 pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
     let mut file = tempfile::Builder::new()
-        .prefix(".git-pack-")
+        .prefix(TEMPORARY)
         .permissions(Permissions::from_mode(mode))
         .tempfile_in(parent(path))
         .map_err(writing)?;
     io::Write::write_all(&mut file, bytes).map_err(writing)?;
     file.as_file().sync_all().map_err(writing)?;
     file.persist(path).map_err(|e| writing(e.error))?;
-    sync_directory(parent(path))
+    sync(parent(path))
 }
 
 /// Writes a whole new file for its owner's eyes only; returns false, and changes nothing, if something stands there.
 pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
     let writing = |e| Refusal::io("writing", path)(e);
     let mut file = tempfile::Builder::new()
-        .prefix(".git-pack-")
+        .prefix(TEMPORARY)
         .permissions(Permissions::from_mode(0o600))
         .tempfile_in(parent(path))
         .map_err(writing)?;
     io::Write::write_all(&mut file, bytes).map_err(writing)?;
     file.as_file().sync_all().map_err(writing)?;
     match file.persist_noclobber(path) {
-        Ok(_) => sync_directory(parent(path)).map(|()| true),
+        Ok(_) => sync(parent(path)).map(|()| true),
         Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(e) => Err(writing(e.error)),
     }

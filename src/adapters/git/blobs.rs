@@ -103,6 +103,22 @@ impl Repository {
         })
     }
 
+    /// Returns those of `ids` that are not in this clone, or cannot be read as much as to see what they are; sorted.
+    pub fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>> {
+        let order = self.pack_order(ids)?;
+        // What lies in a pack is in its index; a loose object may be a file with nothing in it.
+        let loose: Vec<&Job> = order.iter().filter(|job| job.place.0 == LOOSE).collect();
+        let found = workers::map(
+            &loose,
+            || Ok::<_, Refusal>(self.worker()),
+            |repo, job| Ok(matches!(repo.try_find_header(to_gix(&ids[job.index])), Ok(Some(_)))),
+        )?;
+        let absent = loose.iter().zip(found).filter(|(_, found)| !found);
+        let mut absent: Vec<ObjectId> = absent.map(|(job, _)| ids[job.index]).collect();
+        absent.sort_unstable();
+        Ok(absent)
+    }
+
     fn read_blob<R>(
         &self,
         repo: &gix::Repository,

@@ -1,5 +1,6 @@
 //! The digest cache of a clone: what was hashed once is not hashed again.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
@@ -57,6 +58,19 @@ impl DigestCache {
             *found = self.protected.digests.get(id);
         }
         found
+    }
+
+    /// Returns a blob for each of `wanted` that one is known for.
+    pub fn blobs_of(&self, wanted: &[Digest]) -> HashMap<Digest, ObjectId> {
+        let wanted: HashSet<Digest> = wanted.iter().copied().collect();
+        let records = self.plain.digests.records().chain(self.protected.digests.records());
+        let found = records.filter(|(_, hash, _)| wanted.contains(hash));
+        found.map(|(id, hash, _)| (hash, id)).collect()
+    }
+
+    /// Returns every record, to be held against the blobs.
+    pub fn records(&self) -> impl Iterator<Item = (ObjectId, Digest, u64)> {
+        self.plain.digests.records().chain(self.protected.digests.records())
     }
 
     /// Keeps `added` for the next time, where protected blobs are kept apart. A clone that cannot be written to is merely

@@ -9,6 +9,7 @@ pub mod hooks_dir;
 pub mod index;
 mod objects;
 pub mod pack_tree;
+pub mod run_refs;
 mod staging;
 mod sweep;
 pub mod tree;

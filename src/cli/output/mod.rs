@@ -8,6 +8,7 @@ pub(super) mod rekey;
 pub(super) mod restore;
 pub(super) mod sarif;
 pub(super) mod status;
+pub(super) mod store;
 pub(crate) mod words;
 
 use std::io::{self, Write};

@@ -74,6 +74,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
         Refusal::Limit { .. } => Code::Limit,
         Refusal::Corrupt { .. } => Code::Corrupt,
+        Refusal::Audit { .. } => Code::Audit,
         Refusal::Unsupported { .. } | Refusal::HookManager { .. } => Code::Unsupported,
     }
 }
@@ -188,6 +189,16 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("{} is not a pack that can be judged: {reason}", show(path)),
             json!({ "path": show(path), "reason": reason }),
         ),
+        Refusal::Audit { run, first, more, .. } => {
+            let others = match more {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            (
+                format!("the audit of run {run} failed: {}{others}", shown(first.as_bytes())),
+                json!({ "run": run, "first": first, "more": more }),
+            )
+        }
         Refusal::NotSound { path, first, more } => {
             let others = match more {
                 0 => String::new(),
@@ -365,6 +376,13 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),
             Some("or chain them all the same: git pack install --force".into()),
+        ),
+        Refusal::Audit { run, directory, .. } => (
+            Some(format!("git pack audit --run {run}")),
+            Some(format!(
+                "git pack audit --run {run}; then, to have the run recorded anew: rm -r {}",
+                quoted(directory.as_os_str().as_bytes())
+            )),
         ),
         Refusal::NotSound { path, .. } => (
             Some(format!("git pack verify {}", quoted(path.as_os_str().as_bytes()))),

@@ -168,14 +168,14 @@ mod tests {
     fn mistakes_are_named_with_their_line() {
         for (text, line, expected) in [
             (
-                "version = 1\n[pack]\nemit = [\n \"repo\",\n \"lite\",\n]\n",
+                "version = 1\n[pack]\nemit = [\n \"repo\",\n  \"lits\",\n]\n",
                 5,
-                "\"lite\" is not built yet",
+                "expected one of repo, lite, full and split",
             ),
             (
                 "version = 1\n[pack]\nemit = [\"ful\"]\n",
                 3,
-                "expected one of repo, full and split",
+                "expected one of repo, lite, full and split",
             ),
             ("version = 1\n[pack]\nemit = []\n", 3, "expected at least one"),
             (

@@ -72,6 +72,15 @@ pub struct TreePlan {
     pub emit: Vec<Part>,
     /// How its texts are laid out.
     pub layout: Layout,
+    /// The globs of the scope: what is in it, and what is left out.
+    pub globs: [Vec<String>; 2],
+}
+
+impl TreePlan {
+    /// Returns whether entries are copied, be it only to be read again.
+    pub fn needs_copies(&self) -> bool {
+        self.emit.iter().any(|part| *part != Part::Lite)
+    }
 }
 
 /// Where bytes come from.

@@ -39,7 +39,7 @@ pub fn emit(
     staged: &Staged,
     state: Digest,
 ) -> Result<Vec<String>> {
-    if tree.emit == Part::DEFAULT {
+    if !tree.emit.contains(&Part::Full) && !tree.emit.contains(&Part::Split) {
         return Ok(Vec::new());
     }
     let (mut texts, others) = sorted_out(plan, staged);

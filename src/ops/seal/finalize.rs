@@ -18,8 +18,10 @@ use crate::format::tree_meta::{
 use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::documents::{Documents, TOOL_VERSION};
+use crate::ops::run::Records;
 use crate::ops::seal::collect::{Plan, Source, TreePlan};
 use crate::ops::seal::emit::emit;
+use crate::ops::seal::lite::lite;
 use crate::ops::seal::stage::{Kept, Staged};
 use crate::ops::seal::{Notice, SealReport, SealRequest};
 use crate::rules::member_type::registry_files;
@@ -31,6 +33,8 @@ pub struct Finished {
     pub report: SealReport,
     /// The name of its directory at the default output.
     pub directory_name: String,
+    /// The records of the run of a tree pack.
+    pub records: Option<Records>,
     /// Receipts of new ciphertexts, and where these are staged.
     pub receipts: Vec<(Receipt, PathBuf)>,
 }
@@ -98,6 +102,10 @@ pub fn finalize(
         let sealed = SealedArtifacts::new(plan.mode, Digest::of(&registry), artifacts, index);
         documents.add(SEALED_ARTIFACTS, &sealed.to_bytes())?;
     }
+    let records = match (&plan.tree, state) {
+        (Some(tree), Some(state)) => Some(lite(&mut documents, staging, plan, tree, &staged, state)?),
+        _ => None,
+    };
     let registry = registry_files(staged.plain.iter().map(|copy| copy.member.path.as_str()));
     let emits_copies = plan.tree.as_ref().is_none_or(|tree| tree.emit.contains(&Part::Repo));
     for copy in staged.plain.iter().filter(|_| emits_copies) {
@@ -124,6 +132,7 @@ pub fn finalize(
             }
             _ => pack_id.to_string(),
         },
+        records,
         receipts: staged
             .ciphertexts()
             .filter_map(|sealed| sealed.receipt.clone())

@@ -5,6 +5,7 @@ mod emit;
 mod evidence;
 mod finalize;
 mod limits;
+mod lite;
 mod reuse;
 mod stage;
 mod tree;
@@ -13,8 +14,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
-use crate::adapters::git::Commit;
+use crate::adapters::git::{Commit, Repository};
+use crate::adapters::runs::Runs;
 use crate::adapters::staging::{Access, Publish, Staging};
+use crate::adapters::store::disk::{DiskStore, Hold};
 use crate::adapters::{pack_dir, seal_store::SealStore};
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
@@ -23,7 +26,9 @@ use crate::format::repo_state::Mode;
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::Part;
 use crate::format::witness::Input;
+use crate::ops::run::{Recorder, Records};
 use crate::ops::{Context, verify};
+use collect::Plan;
 use reuse::Reusable;
 
 /// Where packs of this repository lie, below the top of its work tree.
@@ -200,6 +205,10 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         report.existed = true;
         return Ok(report);
     }
+    let _held = match (&plan.repo, &finished.records) {
+        (Some(repo), Some(records)) => Some(record(repo, &plan, records)?),
+        _ => None,
+    };
     if let Some(store) = &store {
         for (receipt, path) in &finished.receipts {
             store.put(receipt, path)?;
@@ -213,6 +222,25 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         other => other?,
     }
     Ok(report)
+}
+
+/// Records the run of a tree pack; nothing is collected while the returned file is held.
+fn record(repo: &Repository, plan: &Plan, records: &Records) -> Result<impl Sized> {
+    let Some(tree) = &plan.tree else {
+        unreachable!("only a tree pack has records");
+    };
+    let common_dir = repo.common_dir();
+    let (runs, store) = (Runs::of(&common_dir), DiskStore::of(&common_dir));
+    let lock = store.lock(Hold::Shared)?;
+    let recorder = Recorder {
+        repo,
+        runs: &runs,
+        store: &store,
+        commit: tree.commit,
+        entries: plan.plain.iter().filter_map(|item| item.entry.clone()).collect(),
+    };
+    recorder.record(records)?;
+    Ok(lock)
 }
 
 /// Refuses early what [`publish`] would refuse late.

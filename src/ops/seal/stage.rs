@@ -22,8 +22,9 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::sealed::{
     DIRECTORY, INDEX, INDEX_VERSION, IndexedArtifact, Seal, SealedArtifact, SealedIndex, opaque_path, sealed_path,
 };
-use crate::ops::seal::collect::{Plain, Plan, Protected, Source, member_path};
+use crate::ops::seal::collect::{Plain, Plan, Protected, Source, TreePlan, member_path};
 use crate::ops::seal::reuse::Reusable;
+use crate::ops::state;
 use crate::rules::member_type;
 
 /// Everything that was written.
@@ -86,11 +87,35 @@ pub fn stage(staging: &Staging, plan: &Plan, reusable: Option<&Reusable>) -> Res
         Some(recipients) => Sealer::of(staging, plan, recipients, reusable).all()?,
         None => (Vec::new(), None),
     };
-    Ok(Staged {
-        plain: copy_all(staging, plan)?,
-        sealed,
-        index,
-    })
+    let plain = match plan.tree.as_ref().is_none_or(TreePlan::needs_copies) {
+        true => copy_all(staging, plan)?,
+        false => hash_all(plan)?,
+    };
+    Ok(Staged { plain, sealed, index })
+}
+
+/// Finds out what copies would be, without any.
+fn hash_all(plan: &Plan) -> Result<Vec<StagedMember>> {
+    let (Some(repo), Some(registry)) = (&plan.repo, &plan.registry) else {
+        unreachable!("a tree pack has a repository, and the registry of its commit");
+    };
+    let entries = plan.plain.iter().filter_map(|item| item.entry.clone()).collect();
+    let hashed = state::hash(repo, registry, entries, &DigestCache::load(&repo.common_dir()))?;
+    Ok(plan
+        .plain
+        .iter()
+        .zip(hashed)
+        .map(|(item, entry)| StagedMember {
+            member: Member {
+                path: item.path.clone(),
+                bytes_hash: entry.hash,
+                kind: MemberType::Other,
+                artifact_version: None,
+            },
+            size: entry.size,
+            text: None,
+        })
+        .collect())
 }
 
 fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
@@ -110,6 +135,12 @@ fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
             let (index, id) = &blobs[at];
             copy(staging, &plan.plain[*index].path, &mut blob, |e| blobs::reading(id, &e))
         })?;
+        let cache = DigestCache::load(&repo.common_dir());
+        let hashed = ids.iter().zip(&copies).filter(|(id, _)| cache.get(id).is_none());
+        let hashed: Vec<_> = hashed
+            .map(|(id, copy)| (*id, copy.member.bytes_hash, copy.size))
+            .collect();
+        cache.keep(&hashed, |_| false);
         for ((at, _), copy) in blobs.iter().zip(copies) {
             staged[*at] = Some(copy);
         }

@@ -107,6 +107,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             title: selection.title,
             emit: emit.unwrap_or_else(|| Part::DEFAULT.to_vec()),
             layout: selection.layout,
+            globs: selection.globs,
         }),
         mode: request.mode,
         privacy: request.privacy,

@@ -1,5 +1,7 @@
 //! The command tree.
 
+mod store;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -7,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::cli::Style;
 use crate::format::repo_state::Mode;
 use crate::ops::scan::surfaces::Surface;
+pub(in crate::cli) use store::{Audit, Restore};
 
 /// Publish a repository, or a pack of it, without giving away what it must not.
 #[derive(Parser)]
@@ -20,10 +23,10 @@ use crate::ops::scan::surfaces::Surface;
     disable_help_subcommand = true,
     after_help = "Exit status: 0 yes (created, OK, clean, same), 1 a sound no (INVALID, a leak, another state), 2 refused (it could not be judged or done)."
 )]
-pub(super) struct Arguments {
+pub(in crate::cli) struct Arguments {
     /// Keep no record in the witness ledger
     #[arg(long, global = true)]
-    pub(super) no_witness: bool,
+    pub(in crate::cli) no_witness: bool,
     /// Print what this tool can do, as JSON (operator.v0)
     #[arg(long, global = true)]
     describe: bool,
@@ -31,11 +34,11 @@ pub(super) struct Arguments {
     #[arg(long, global = true)]
     schema: bool,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(in crate::cli) command: Command,
 }
 
 #[derive(Subcommand)]
-pub(super) enum Command {
+pub(in crate::cli) enum Command {
     /// Set up this repository: configuration, ignored outputs, identity, hooks
     Init(Init),
     /// Look for leaks: in what is staged, the work tree, a commit, a range, everything
@@ -56,6 +59,8 @@ pub(super) enum Command {
     Open(Open),
     /// Rebuild the text files of a commit from the one file that holds them all
     Restore(Restore),
+    /// Prove that everything that sealed trees need is kept, and is what it should be
+    Audit(Audit),
     /// Change who can open a sealed pack or file, without encrypting it anew
     Rekey(Rekey),
     /// Compare two packs
@@ -78,85 +83,85 @@ pub(super) enum Command {
 }
 
 #[derive(Args)]
-pub(super) struct Init {
+pub(in crate::cli) struct Init {
     /// Only guard this bare repository against what is pushed to it (pre-receive)
     #[arg(long)]
-    pub(super) server: bool,
+    pub(in crate::cli) server: bool,
     /// Also judge every change of a ref (reference-transaction), so that --no-verify and plumbing do not slip by
     #[arg(long)]
-    pub(super) strict: bool,
+    pub(in crate::cli) strict: bool,
     /// Chain hooks even if a hook manager owns them
     #[arg(long)]
-    pub(super) force: bool,
+    pub(in crate::cli) force: bool,
 }
 
 #[derive(Args)]
-pub(super) struct Status {
+pub(in crate::cli) struct Status {
     /// Print the protected registry in force
     #[arg(long, conflicts_with = "doctor")]
-    pub(super) registry: bool,
+    pub(in crate::cli) registry: bool,
     /// Prove each hook: give it a canary, as git would, and see whether it is blocked
     #[arg(long)]
-    pub(super) doctor: bool,
+    pub(in crate::cli) doctor: bool,
 }
 
 #[derive(Args)]
-pub(super) struct Protect {
+pub(in crate::cli) struct Protect {
     /// The files
     #[arg(value_name = "FILE", required_unless_present = "check")]
-    pub(super) files: Vec<PathBuf>,
+    pub(in crate::cli) files: Vec<PathBuf>,
     /// Say which pairs have drifted; exit with 1 if any has
     #[arg(long, conflicts_with_all = ["files", "force"])]
-    pub(super) check: bool,
+    pub(in crate::cli) check: bool,
     /// Seal over a twin that holds something else
     #[arg(long)]
-    pub(super) force: bool,
+    pub(in crate::cli) force: bool,
     #[command(flatten)]
-    pub(super) keys: IdentityFlags,
+    pub(in crate::cli) keys: IdentityFlags,
 }
 
 /// The keys that open.
 #[derive(Args)]
-pub(super) struct IdentityFlags {
+pub(in crate::cli) struct IdentityFlags {
     /// Open with this age identity file or SSH private key [default: GIT_PACK_IDENTITY, gitpack.identity, your own]
     #[arg(long = "identity", short = 'i', value_name = "FILE")]
-    pub(super) identities: Vec<PathBuf>,
+    pub(in crate::cli) identities: Vec<PathBuf>,
     #[command(flatten)]
-    pub(super) passphrase: PassphraseFlag,
+    pub(in crate::cli) passphrase: PassphraseFlag,
 }
 
 /// What answers where a passphrase is asked for.
 #[derive(Args)]
-pub(super) struct PassphraseFlag {
+pub(in crate::cli) struct PassphraseFlag {
     /// Take the passphrase from the first line of this file [default: ask at the terminal]
     #[arg(long, value_name = "FILE")]
-    pub(super) passphrase_file: Option<PathBuf>,
+    pub(in crate::cli) passphrase_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
-pub(super) struct Reveal {
+pub(in crate::cli) struct Reveal {
     /// The files, or their sealed twins [default: every twin that is tracked]
     #[arg(value_name = "FILE")]
-    pub(super) files: Vec<PathBuf>,
+    pub(in crate::cli) files: Vec<PathBuf>,
     /// Write over a plaintext that holds something else
     #[arg(long)]
-    pub(super) force: bool,
+    pub(in crate::cli) force: bool,
     #[command(flatten)]
-    pub(super) keys: IdentityFlags,
+    pub(in crate::cli) keys: IdentityFlags,
 }
 
 #[derive(Args)]
-pub(super) struct Install {
+pub(in crate::cli) struct Install {
     /// Also judge every change of a ref (reference-transaction), so that --no-verify and plumbing do not slip by
     #[arg(long)]
-    pub(super) strict: bool,
+    pub(in crate::cli) strict: bool,
     /// Chain hooks even if a hook manager owns them
     #[arg(long)]
-    pub(super) force: bool,
+    pub(in crate::cli) force: bool,
 }
 
 #[derive(Args)]
-pub(super) struct Scan {
+pub(in crate::cli) struct Scan {
     /// Look at what is staged [default]
     #[arg(long, group = "surface")]
     staged: bool,
@@ -177,7 +182,7 @@ pub(super) struct Scan {
     no_ignore: bool,
     /// Judge as for a push to this remote [default: what may be tracked here]
     #[arg(long, value_name = "NAME")]
-    pub(super) remote: Option<String>,
+    pub(in crate::cli) remote: Option<String>,
     /// Print one JSON document (pack.scan.v0), as --format json does
     #[arg(long, conflicts_with = "format")]
     json: bool,
@@ -189,11 +194,11 @@ pub(super) struct Scan {
     nul: bool,
     /// Release what was found, blob by blob: add an [[allow]] entry to .gitpack.toml for each
     #[arg(long)]
-    pub(super) write_allow: bool,
+    pub(in crate::cli) write_allow: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum ScanFormat {
+pub(in crate::cli) enum ScanFormat {
     /// For people
     Human,
     /// One document, pack.scan.v0
@@ -207,7 +212,7 @@ pub(super) enum ScanFormat {
 
 impl Scan {
     /// Returns the surface that was asked for.
-    pub(super) fn surface(&self) -> Surface {
+    pub(in crate::cli) fn surface(&self) -> Surface {
         match (&self.rev, &self.range) {
             (Some(rev), _) => Surface::Revision(rev.clone()),
             (_, Some(range)) => Surface::Range(range.clone()),
@@ -220,7 +225,7 @@ impl Scan {
     }
 
     /// Returns the format that was asked for.
-    pub(super) fn format(&self) -> ScanFormat {
+    pub(in crate::cli) fn format(&self) -> ScanFormat {
         match self.format {
             Some(format) => format,
             None if self.json => ScanFormat::Json,
@@ -231,34 +236,34 @@ impl Scan {
 }
 
 #[derive(Args)]
-pub(super) struct State {
+pub(in crate::cli) struct State {
     /// The commit [default: HEAD]
-    pub(super) rev: Option<String>,
+    pub(in crate::cli) rev: Option<String>,
     /// Print one JSON document (pack.state.v0)
     #[arg(long, conflicts_with = "files")]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
     /// Print the lines under the digest: <hash> <size> <path>
     #[arg(long)]
-    pub(super) files: bool,
+    pub(in crate::cli) files: bool,
     /// End each line with NUL instead of a newline
     #[arg(short = 'z', requires = "files")]
-    pub(super) nul: bool,
+    pub(in crate::cli) nul: bool,
     /// Exit with 0 if the state has this digest, with 1 if it has another
     #[arg(long, value_name = "DIGEST")]
-    pub(super) check: Option<String>,
+    pub(in crate::cli) check: Option<String>,
     /// A scope of .gitpack.toml [default: its default scope, else everything]
     #[arg(long, value_name = "KEY")]
-    pub(super) scope: Option<String>,
+    pub(in crate::cli) scope: Option<String>,
     /// Leave out what a pack of this mode seals
     #[arg(long)]
-    pub(super) mode: Option<ModeArgument>,
+    pub(in crate::cli) mode: Option<ModeArgument>,
     /// Hash every blob anew; neither read nor write the digest cache
     #[arg(long)]
-    pub(super) no_cache: bool,
+    pub(in crate::cli) no_cache: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum ModeArgument {
+pub(in crate::cli) enum ModeArgument {
     /// For everybody
     Public,
     /// For insiders
@@ -275,158 +280,145 @@ impl From<ModeArgument> for Mode {
 }
 
 #[derive(Args)]
-pub(super) struct Seal {
+pub(in crate::cli) struct Seal {
     /// Files and directories to seal as evidence
     #[arg(value_name = "ARTIFACT")]
-    pub(super) artifacts: Vec<PathBuf>,
+    pub(in crate::cli) artifacts: Vec<PathBuf>,
     /// The commit of a tree pack [default: HEAD]; with artifacts, take them from its tree
     #[arg(long)]
-    pub(super) rev: Option<String>,
+    pub(in crate::cli) rev: Option<String>,
     /// A scope of .gitpack.toml [default: its default scope, else everything]
     #[arg(long, value_name = "KEY")]
-    pub(super) scope: Option<String>,
-    /// What a tree pack is made of, of repo, full and split [default: emit of .gitpack.toml, else repo]
+    pub(in crate::cli) scope: Option<String>,
+    /// What a tree pack is made of, of repo, lite, full and split [default: emit of .gitpack.toml, else repo]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub(super) emit: Vec<String>,
+    pub(in crate::cli) emit: Vec<String>,
     /// Seal this untracked file or directory into the tree pack as well
     #[arg(long, value_name = "PATH")]
-    pub(super) attach: Vec<PathBuf>,
+    pub(in crate::cli) attach: Vec<PathBuf>,
     /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
     #[arg(long, short = 'r')]
-    pub(super) recipient: Vec<String>,
+    pub(in crate::cli) recipient: Vec<String>,
     /// What stays in the clear: public seals all that is protected, internal only what is so everywhere
     #[arg(long, value_name = "MODE", default_value = "public")]
-    pub(super) mode: ModeArgument,
+    pub(in crate::cli) mode: ModeArgument,
     /// Seal names too: the pack tells how many artifacts there are, but neither their paths nor their rules
     #[arg(long)]
-    pub(super) opaque_names: bool,
+    pub(in crate::cli) opaque_names: bool,
     /// Round sizes up, by at most 12 %, so that they tell less
     #[arg(long)]
-    pub(super) pad: bool,
+    pub(in crate::cli) pad: bool,
     /// Encrypt everything anew instead of keeping earlier ciphertexts
     #[arg(long)]
-    pub(super) fresh: bool,
+    pub(in crate::cli) fresh: bool,
     /// Keep the ciphertexts of this pack for what has not changed, once they were opened and hold the same
     #[arg(long, value_name = "PACK", conflicts_with = "fresh")]
-    pub(super) reuse: Option<PathBuf>,
+    pub(in crate::cli) reuse: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) keys: IdentityFlags,
+    pub(in crate::cli) keys: IdentityFlags,
     /// Seal to the recipients in this file, one a line, instead of the configured ones
     #[arg(long, short = 'R', value_name = "FILE")]
-    pub(super) recipients_file: Vec<PathBuf>,
+    pub(in crate::cli) recipients_file: Vec<PathBuf>,
     /// The pack's directory [default: pack/<id> or _PACK_RUN/llm-pack-<scope>-<digest>]
     #[arg(long, short = 'o', value_name = "DIR")]
-    pub(super) output: Option<PathBuf>,
+    pub(in crate::cli) output: Option<PathBuf>,
     /// Swap out another pack that stands at the output
     #[arg(long)]
-    pub(super) replace: bool,
+    pub(in crate::cli) replace: bool,
     /// A note for the manifest
     #[arg(long, value_name = "TEXT")]
-    pub(super) note: Option<String>,
+    pub(in crate::cli) note: Option<String>,
     /// The time for the manifest [default: SOURCE_DATE_EPOCH, else the commit's date or now]
     #[arg(long, value_name = "RFC3339")]
-    pub(super) created: Option<String>,
+    pub(in crate::cli) created: Option<String>,
 }
 
 #[derive(Args)]
-pub(super) struct Verify {
+pub(in crate::cli) struct Verify {
     /// The pack's directory
-    pub(super) pack: PathBuf,
+    pub(in crate::cli) pack: PathBuf,
     /// Compare also with this commit of the repository here
     #[arg(long)]
-    pub(super) rev: Option<String>,
+    pub(in crate::cli) rev: Option<String>,
     /// Print one JSON document (pack.verify.v0)
     #[arg(long)]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
     /// Open every seal as well, to nowhere, with this age identity file or SSH private key
     #[arg(long = "identity", short = 'i', value_name = "FILE")]
-    pub(super) identities: Vec<PathBuf>,
+    pub(in crate::cli) identities: Vec<PathBuf>,
     #[command(flatten)]
-    pub(super) passphrase: PassphraseFlag,
+    pub(in crate::cli) passphrase: PassphraseFlag,
 }
 
 #[derive(Args)]
-pub(super) struct Open {
+pub(in crate::cli) struct Open {
     /// The pack's directory
-    pub(super) pack: PathBuf,
+    pub(in crate::cli) pack: PathBuf,
     /// Artifacts to open, or directories of them [default: all]
     #[arg(value_name = "PATH")]
-    pub(super) paths: Vec<String>,
+    pub(in crate::cli) paths: Vec<String>,
     /// A new directory for them [default: _PACK_RUN/open/<first 12 digits of the pack id>]
     #[arg(long, short = 'o', value_name = "DIR", conflicts_with = "stdout")]
-    pub(super) output: Option<PathBuf>,
+    pub(in crate::cli) output: Option<PathBuf>,
     /// Write the one artifact that is named to standard output, and nothing else
     #[arg(long)]
-    pub(super) stdout: bool,
+    pub(in crate::cli) stdout: bool,
     #[command(flatten)]
-    pub(super) keys: IdentityFlags,
+    pub(in crate::cli) keys: IdentityFlags,
 }
 
 #[derive(Args)]
-pub(super) struct Restore {
-    /// The pack's directory, or a file from under FULL/ by itself
-    #[arg(value_name = "PACK|FILE.md")]
-    pub(super) from: PathBuf,
-    /// Take the texts from the member under FULL/
-    #[arg(long)]
-    pub(super) from_full: bool,
-    /// A new directory for them
-    #[arg(long, short = 'o', value_name = "DIR")]
-    pub(super) output: PathBuf,
-}
-
-#[derive(Args)]
-pub(super) struct Rekey {
+pub(in crate::cli) struct Rekey {
     /// The pack's directory, or an age file
     #[arg(value_name = "PACK|FILE.age")]
-    pub(super) what: PathBuf,
+    pub(in crate::cli) what: PathBuf,
     /// Where the rekeyed pack or file goes
     #[arg(long, short = 'o', value_name = "DIR|FILE")]
-    pub(super) output: PathBuf,
+    pub(in crate::cli) output: PathBuf,
     /// Swap out another pack, or another age file, that stands at the output; it may be the one that is rekeyed
     #[arg(long)]
-    pub(super) replace: bool,
+    pub(in crate::cli) replace: bool,
     /// Encrypt anew, under new file keys, instead of keeping the payloads
     #[arg(long)]
-    pub(super) reencrypt: bool,
+    pub(in crate::cli) reencrypt: bool,
     /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
     #[arg(long, short = 'r')]
-    pub(super) recipient: Vec<String>,
+    pub(in crate::cli) recipient: Vec<String>,
     /// Seal to the recipients in this file, one a line, instead of the configured ones
     #[arg(long, short = 'R', value_name = "FILE")]
-    pub(super) recipients_file: Vec<PathBuf>,
+    pub(in crate::cli) recipients_file: Vec<PathBuf>,
     #[command(flatten)]
-    pub(super) keys: IdentityFlags,
+    pub(in crate::cli) keys: IdentityFlags,
 }
 
 #[derive(Args)]
-pub(super) struct Diff {
+pub(in crate::cli) struct Diff {
     /// The pack before
-    pub(super) a: PathBuf,
+    pub(in crate::cli) a: PathBuf,
     /// The pack after
-    pub(super) b: PathBuf,
+    pub(in crate::cli) b: PathBuf,
     /// Print one JSON document (pack.diff.v0)
     #[arg(long)]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Args)]
-pub(super) struct Inspect {
+pub(in crate::cli) struct Inspect {
     /// The pack's directory
-    pub(super) pack: PathBuf,
+    pub(in crate::cli) pack: PathBuf,
     /// Print one JSON document (pack.inspect.v0)
     #[arg(long)]
-    pub(super) json: bool,
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Args)]
-pub(super) struct Witness {
+pub(in crate::cli) struct Witness {
     #[command(subcommand)]
-    pub(super) command: WitnessCommand,
+    pub(in crate::cli) command: WitnessCommand,
 }
 
 #[derive(Subcommand)]
-pub(super) enum WitnessCommand {
+pub(in crate::cli) enum WitnessCommand {
     /// Print the records that match, oldest first; exit with 1 if there are none
     Query {
         #[command(flatten)]
@@ -458,32 +450,32 @@ pub(super) enum WitnessCommand {
 }
 
 #[derive(Args)]
-pub(super) struct WitnessFilter {
+pub(in crate::cli) struct WitnessFilter {
     /// Records of this tool
     #[arg(long, default_value = "pack")]
-    pub(super) tool: String,
+    pub(in crate::cli) tool: String,
     /// Not before this time
     #[arg(long, value_name = "RFC3339")]
-    pub(super) since: Option<String>,
+    pub(in crate::cli) since: Option<String>,
     /// Not after this time
     #[arg(long, value_name = "RFC3339")]
-    pub(super) until: Option<String>,
+    pub(in crate::cli) until: Option<String>,
     /// With this outcome, such as OK or REFUSAL
     #[arg(long)]
-    pub(super) outcome: Option<String>,
+    pub(in crate::cli) outcome: Option<String>,
     /// With an input of this hash
     #[arg(long, value_name = "HASH")]
-    pub(super) input_hash: Option<String>,
+    pub(in crate::cli) input_hash: Option<String>,
 }
 
 #[derive(Args)]
-pub(super) struct Recipients {
+pub(in crate::cli) struct Recipients {
     #[command(subcommand)]
-    pub(super) command: RecipientsCommand,
+    pub(in crate::cli) command: RecipientsCommand,
 }
 
 #[derive(Subcommand)]
-pub(super) enum RecipientsCommand {
+pub(in crate::cli) enum RecipientsCommand {
     /// Print the recipients in .gitpack.toml
     List,
     /// Add one
@@ -499,13 +491,13 @@ pub(super) enum RecipientsCommand {
 }
 
 #[derive(Args)]
-pub(super) struct Key {
+pub(in crate::cli) struct Key {
     #[command(subcommand)]
-    pub(super) command: KeyCommand,
+    pub(in crate::cli) command: KeyCommand,
 }
 
 #[derive(Subcommand)]
-pub(super) enum KeyCommand {
+pub(in crate::cli) enum KeyCommand {
     /// Make a new age identity, and print its recipient
     Generate {
         /// The identity file [default: the one that init would make]
@@ -530,21 +522,21 @@ pub(super) enum KeyCommand {
 }
 
 #[derive(Args)]
-pub(super) struct Hook {
+pub(in crate::cli) struct Hook {
     /// Somebody else's hook, which runs first
     #[arg(long, value_name = "FILE")]
-    pub(super) chained: Option<PathBuf>,
+    pub(in crate::cli) chained: Option<PathBuf>,
     /// It is git that runs this, so that an empty standard input says that there is nothing to be pushed
     #[arg(long)]
-    pub(super) by_git: bool,
-    pub(super) name: HookName,
+    pub(in crate::cli) by_git: bool,
+    pub(in crate::cli) name: HookName,
     /// The arguments that git gives the hook
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-    pub(super) arguments: Vec<String>,
+    pub(in crate::cli) arguments: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum HookName {
+pub(in crate::cli) enum HookName {
     #[value(name = "pre-commit", alias = "pre-merge-commit")]
     Commit,
     #[value(name = "pre-push")]
@@ -556,11 +548,11 @@ pub(super) enum HookName {
 }
 
 /// The commands whose results are for machines only with `--json`; all others print a refusal's envelope.
-pub(super) const WITH_JSON: [&str; 6] = ["state", "verify", "diff", "inspect", "witness", "scan"];
+pub(in crate::cli) const WITH_JSON: [&str; 7] = ["state", "verify", "diff", "inspect", "witness", "scan", "audit"];
 
 impl Command {
     /// Returns how this command tells of a refusal.
-    pub(super) fn style(&self) -> Style {
+    pub(in crate::cli) fn style(&self) -> Style {
         match self {
             Self::Hook(_) => Style::Hook,
             Self::Status(_) => Style::Human,
@@ -570,6 +562,7 @@ impl Command {
             Self::State(State { json, .. }) | Self::Diff(Diff { json, .. }) | Self::Inspect(Inspect { json, .. }) => {
                 Style::with_json(*json)
             }
+            Self::Audit(args) => Style::with_json(args.json),
             Self::Witness(args) => Style::with_json(match args.command {
                 WitnessCommand::Query { json, .. }
                 | WitnessCommand::Last { json }

@@ -1,0 +1,123 @@
+//! Runs on disk: `gitpack/runs/<id>/` with what must be kept for each, and `gitpack/GC_PINS.json`.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
+use crate::adapters::staging::{Access, Publish, Staging};
+use crate::format::member_path::MemberPath;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::run_record::{MAX_BYTES, RunId};
+
+/// Name of the list of what a run needs.
+pub const RUN_ROOTS: &str = "RUN_ROOTS.json";
+/// Name of the refs of its records.
+pub const RUN_REFS: &str = "RUN_REFS.json";
+/// Name of the list of what a person keeps.
+pub const GC_PINS: &str = "GC_PINS.json";
+
+/// Name of the file that names the run that ended last.
+const LAST: &str = "last";
+
+/// The runs of one clone, shared by its worktrees.
+pub struct Runs {
+    own: PathBuf,
+}
+
+impl Runs {
+    /// Names them below a repository's common directory; nothing is created yet.
+    pub fn of(common_dir: &Path) -> Self {
+        Self {
+            own: common_dir.join("gitpack"),
+        }
+    }
+
+    /// Returns every run that there is, sorted.
+    pub fn ids(&self) -> Result<Vec<RunId>> {
+        let directory = self.own.join("runs");
+        if !files::exists(&directory) {
+            return Ok(Vec::new());
+        }
+        let names = files::directories_in(&directory)?;
+        let mut ids: Vec<RunId> = names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// Returns the directory of a run.
+    pub fn directory(&self, run: &RunId) -> PathBuf {
+        self.own.join("runs").join(run.as_str())
+    }
+
+    /// Returns whether there is such a run.
+    pub fn has(&self, run: &RunId) -> bool {
+        files::is_directory(&self.directory(run))
+    }
+
+    /// Returns the bytes of a file of a run; none if it is not there.
+    pub fn read(&self, run: &RunId, name: &str) -> Result<Option<Vec<u8>>> {
+        files::read_optional(&self.directory(run).join(name), MAX_BYTES)
+    }
+
+    /// Puts a run in its place, whole and in one step; one that stands is swapped out.
+    pub fn publish(&self, run: &RunId, roots: &[u8], refs: &[u8]) -> Result<()> {
+        let target = self.directory(run);
+        create_private_dir(files::parent(&target))?;
+        let staging = Staging::beside(&target, Access::Private)?;
+        for (name, bytes) in [(RUN_ROOTS, roots), (RUN_REFS, refs)] {
+            let path = MemberPath::parse(name).expect("the names of our files are safe");
+            staging.write(&path, bytes)?;
+        }
+        let how = match files::exists(&target) {
+            true => Publish::Replace,
+            false => Publish::New,
+        };
+        staging.publish(&target, how)
+    }
+
+    /// Returns the run that ended last.
+    pub fn last(&self) -> Result<Option<RunId>> {
+        let bytes = files::read_optional(&self.own.join("runs").join(LAST), 64)?;
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+        Ok(text.and_then(|text| RunId::parse(text.trim_end())))
+    }
+
+    /// Notes the run that ended last.
+    pub fn note_last(&self, run: &RunId) -> Result<()> {
+        let path = self.own.join("runs").join(LAST);
+        write_whole(&path, format!("{run}\n").as_bytes(), 0o600, Durability::Durable)
+    }
+
+    /// Returns the bytes of the pins; none if there are none.
+    pub fn pins(&self) -> Result<Option<Vec<u8>>> {
+        files::read_optional(&self.own.join(GC_PINS), MAX_BYTES)
+    }
+
+    /// Writes the pins.
+    pub fn write_pins(&self, pins: &[u8]) -> Result<()> {
+        create_private_dir(&self.own)?;
+        write_whole(&self.own.join(GC_PINS), pins, 0o600, Durability::Durable)
+    }
+
+    /// Returns where the pins are.
+    pub fn pins_path(&self) -> PathBuf {
+        self.own.join(GC_PINS)
+    }
+
+    /// Removes what a process that was killed left among the runs.
+    pub fn clear_unfinished(&self) -> Result<()> {
+        let directory = self.own.join("runs");
+        match files::exists(&directory) {
+            // Making one clears the others that nobody holds.
+            true => Staging::beside(&directory.join("x"), Access::Private).map(drop),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Refuses a run that is not there.
+pub fn no_such_run(name: &str) -> Refusal {
+    Refusal::Usage {
+        problem: format!("there is no run {name} here"),
+        next: Some("git pack audit".into()),
+    }
+}

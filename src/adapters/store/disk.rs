@@ -1,0 +1,266 @@
+//! The content store's files: what git does not have.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Store, Take, checked, corrupt, drain};
+use crate::adapters::files::{self, Over, create_private_dir, open_regular, sync, write_whole_over};
+use crate::format::digest::{Digest, Hashing};
+use crate::format::refusal::{Refusal, Result};
+
+/// The content store of one clone, shared by its worktrees: `cas/<2 hex digits>/<62 hex digits>`.
+pub struct DiskStore {
+    directory: PathBuf,
+}
+
+/// A file of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub hash: Digest,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When it was written, in seconds since the epoch.
+    pub written: i64,
+}
+
+/// What lies in the store's directories.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The files, sorted by name.
+    pub stored: Vec<Stored>,
+    /// What writers that were killed left behind.
+    pub unfinished: Vec<PathBuf>,
+}
+
+/// Who else may use the store meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Everybody who adds or reads.
+    Shared,
+    /// Nobody.
+    Exclusive,
+}
+
+impl DiskStore {
+    /// Names the store below a repository's common directory; nothing is created until something is put.
+    pub fn of(common_dir: &Path) -> Self {
+        Self {
+            directory: common_dir.join("gitpack").join("cas"),
+        }
+    }
+
+    /// Returns the directory that it is in.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Waits until nobody is in the way, and holds the store until the returned file is dropped; none where there is no
+    /// store yet and nothing is to be added.
+    #[must_use = "the lock ends when this is dropped"]
+    pub fn lock(&self, hold: Hold) -> Result<File> {
+        create_private_dir(&self.directory)?;
+        let path = self.directory.join("lock");
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.map_err(Refusal::io("opening", &path))?;
+        let locked = match hold {
+            Hold::Shared => file.lock_shared(),
+            Hold::Exclusive => file.lock(),
+        };
+        locked.map_err(Refusal::io("locking", &path))?;
+        Ok(file)
+    }
+
+    /// Like [`Self::lock`], shared, for who only reads; none where there is no store, or it is somebody else's.
+    #[must_use = "the lock ends when this is dropped"]
+    pub fn lock_to_read(&self) -> Result<Option<File>> {
+        let path = self.directory.join("lock");
+        match File::open(&path) {
+            Ok(file) => {
+                file.lock_shared().map_err(Refusal::io("locking", &path))?;
+                Ok(Some(file))
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(Refusal::io("opening", &path)(e)),
+        }
+    }
+
+    /// Returns what is in the store. Files that are none of its own are left out.
+    pub fn list(&self) -> Result<Listing> {
+        let mut listing = Listing::default();
+        for (directory, name) in entries(&self.directory)? {
+            let Some(lead) = name.to_str().filter(|name| name.len() == 2) else {
+                continue;
+            };
+            for (path, name) in entries(&directory)? {
+                let hash = name
+                    .to_str()
+                    .and_then(|rest| Digest::parse_hex(&format!("{lead}{rest}")));
+                match hash {
+                    Some(hash) => {
+                        let meta = std::fs::symlink_metadata(&path).map_err(Refusal::io("reading", &path))?;
+                        listing.stored.push(Stored {
+                            hash,
+                            bytes: meta.len(),
+                            written: meta.mtime(),
+                        });
+                    }
+                    None if name.as_bytes().starts_with(files::TEMPORARY.as_bytes()) => listing.unfinished.push(path),
+                    None => {}
+                }
+            }
+        }
+        listing.stored.sort_unstable_by_key(|stored| stored.hash);
+        listing.unfinished.sort_unstable();
+        Ok(listing)
+    }
+
+    /// Removes the file of that name, if there is one.
+    pub fn remove(&self, hash: &Digest) -> Result<()> {
+        files::remove(&self.path(hash))
+    }
+
+    /// Returns where the file of that name lies.
+    pub fn path(&self, hash: &Digest) -> PathBuf {
+        let hex = hash.hex();
+        self.directory.join(&hex[..2]).join(&hex[2..])
+    }
+
+    fn read(&self, hash: &Digest, take: Take<'_>) -> Result<bool> {
+        let path = self.path(hash);
+        match open_regular(&path) {
+            Ok(opened) => checked(self.name(), hash, &mut &opened.file, take).map(|()| true),
+            Err(Refusal::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(Refusal::NotRegular { kind, .. }) => Err(corrupt(hash, self.name(), &format!("it is {kind}"))),
+            Err(other) => Err(other),
+        }
+    }
+}
+
+impl Store for DiskStore {
+    fn name(&self) -> &'static str {
+        "the content store"
+    }
+
+    fn contains(&self, hash: &Digest) -> Result<bool> {
+        let path = self.path(hash);
+        match std::fs::symlink_metadata(&path) {
+            Ok(meta) => Ok(meta.is_file()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(Refusal::io("reading", &path)(e)),
+        }
+    }
+
+    fn get(&self, hash: &Digest, take: Take<'_>) -> Result<bool> {
+        self.read(hash, take)
+    }
+
+    fn put(&self, hash: &Digest, content: &mut dyn Read) -> Result<()> {
+        if self.read(hash, &mut |standing| drain(standing, hash))? {
+            return Ok(());
+        }
+        let path = self.path(hash);
+        let directory = files::parent(&path);
+        if !files::is_directory(directory) {
+            create_private_dir(directory)?;
+            sync(&self.directory)?;
+        }
+        // Read-only, so that nobody edits by accident what is known by its hash.
+        write_whole_over(&path, 0o400, Over::Anything, |file| {
+            let mut hashing = Hashing::new(content);
+            io::copy(&mut hashing, file).map_err(Refusal::io("writing", &path))?;
+            match hashing.finish().1 == *hash {
+                true => Ok(()),
+                false => Err(corrupt(
+                    hash,
+                    self.name(),
+                    "other content was to be stored under its name",
+                )),
+            }
+        })
+    }
+}
+
+/// Returns what is in a directory, path and name; nothing if there is no directory.
+fn entries(directory: &Path) -> Result<Vec<(PathBuf, std::ffi::OsString)>> {
+    let reading = |e| Refusal::io("listing", directory)(e);
+    match std::fs::read_dir(directory) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(Vec::new()),
+        Err(e) => Err(reading(e)),
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| (entry.path(), entry.file_name())).map_err(reading))
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::store::bytes;
+
+    fn store() -> (tempfile::TempDir, DiskStore) {
+        let temp = tempfile::tempdir().unwrap();
+        let store = DiskStore::of(temp.path());
+        (temp, store)
+    }
+
+    fn put(store: &DiskStore, content: &[u8]) -> Digest {
+        let hash = Digest::of(content);
+        store.put(&hash, &mut &content[..]).unwrap();
+        hash
+    }
+
+    #[test]
+    fn what_is_put_comes_back_and_is_put_once() {
+        let (_temp, store) = store();
+        let hash = put(&store, b"content");
+        assert_eq!(put(&store, b"content"), hash);
+        assert_eq!(bytes(&store, &hash, 100).unwrap().unwrap(), b"content");
+        assert!(store.contains(&hash).unwrap());
+        let absent = Digest::of(b"absent");
+        assert!(!store.contains(&absent).unwrap() && bytes(&store, &absent, 100).unwrap().is_none());
+        assert!(bytes(&store, &hash, 6).is_err(), "more than was asked for");
+        let listing = store.list().unwrap();
+        assert_eq!((listing.stored.len(), listing.stored[0].bytes), (1, 7));
+        assert!(listing.unfinished.is_empty());
+        store.remove(&hash).unwrap();
+        store.remove(&hash).unwrap();
+        assert!(store.list().unwrap().stored.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_what_its_name_says_is_never_given_out_nor_built_on() {
+        let (_temp, store) = store();
+        for damage in [&b"c0ntent"[..], b"conten", b"content ", b""] {
+            let hash = put(&store, b"content");
+            std::fs::remove_file(store.path(&hash)).unwrap();
+            std::fs::write(store.path(&hash), damage).unwrap();
+            assert!(matches!(bytes(&store, &hash, 100), Err(Refusal::Corrupt { .. })));
+            assert!(matches!(
+                store.put(&hash, &mut &b"content"[..]),
+                Err(Refusal::Corrupt { .. })
+            ));
+            assert!(store.check(&[hash])[0].is_err());
+            store.remove(&hash).unwrap();
+        }
+        let hash = Digest::of(b"content");
+        std::os::unix::fs::symlink("/dev/null", store.path(&hash)).unwrap();
+        assert!(matches!(bytes(&store, &hash, 100), Err(Refusal::Corrupt { .. })));
+        assert!(!store.contains(&hash).unwrap());
+    }
+
+    #[test]
+    fn content_of_another_name_is_not_stored() {
+        let (_temp, store) = store();
+        let hash = Digest::of(b"content");
+        assert!(matches!(
+            store.put(&hash, &mut &b"other"[..]),
+            Err(Refusal::Corrupt { .. })
+        ));
+        assert!(!store.contains(&hash).unwrap());
+        assert!(store.list().unwrap().unfinished.is_empty());
+    }
+}

@@ -1,0 +1,37 @@
+//! The arguments of what reads and keeps the content store.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Args)]
+pub(in crate::cli) struct Restore {
+    /// The pack's directory, or a file from under FULL/ by itself
+    #[arg(value_name = "PACK|FILE.md")]
+    pub(in crate::cli) from: PathBuf,
+    /// Take the texts from the member under FULL/
+    #[arg(long)]
+    pub(in crate::cli) from_full: bool,
+    /// A new directory for them
+    #[arg(long, short = 'o', value_name = "DIR")]
+    pub(in crate::cli) output: PathBuf,
+}
+
+#[derive(Args)]
+pub(in crate::cli) struct Audit {
+    /// Audit one run, by its id or as `last`, instead of all of them and the pins
+    #[arg(long, value_name = "ID|last")]
+    pub(in crate::cli) run: Option<String>,
+    /// Hold the digest cache against the blobs as well
+    #[arg(long)]
+    pub(in crate::cli) deep: bool,
+    /// Keep this content (sha256:…) whatever runs need, and say no more
+    #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json", "unpin"])]
+    pub(in crate::cli) pin: Option<String>,
+    /// Keep it no longer than runs need it
+    #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json"])]
+    pub(in crate::cli) unpin: Option<String>,
+    /// Print the pack.audit.v0 document
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+}

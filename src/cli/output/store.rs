@@ -1,0 +1,104 @@
+//! Audits and pins, as people and machines read them.
+
+use serde_json::json;
+
+use crate::cli::output::Output;
+use crate::cli::output::human::aligned;
+use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, size};
+use crate::format::canonical_json::to_document;
+use crate::format::repo_path::shown;
+use crate::format::run_record::Verdict;
+use crate::ops::audit::{AuditReport, Pinned};
+
+/// Returns the `pack.audit.v0` document.
+pub(crate) fn audit_document(report: &AuditReport) -> Vec<u8> {
+    let findings: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "code": finding.code.as_str(),
+                "detail": finding.detail,
+                "name": finding.name,
+                "run": finding.run.as_ref().map(|run| run.as_str()),
+                "subject": finding.subject,
+            })
+        })
+        .collect();
+    to_document(&json!({
+        "version": "pack.audit.v0",
+        "mode": if report.run.is_some() { "B" } else { "A" },
+        "verdict": report.verdict().as_str(),
+        "run": report.run.as_ref().map(|run| run.as_str()),
+        "counts": {
+            "cached": report.cached,
+            "in_git": report.in_git,
+            "pins": report.pins,
+            "roots": report.roots,
+            "runs": report.runs,
+            "stored": report.stored,
+            "stored_bytes": report.stored_bytes,
+            "unrooted": report.unrooted,
+        },
+        "findings": findings,
+    }))
+}
+
+pub(crate) fn audited(output: &mut Output, report: &AuditReport) {
+    let verdict = report.verdict();
+    let word = match verdict {
+        Verdict::Pass => paint(PROVEN, verdict.as_str()),
+        Verdict::Fail => paint(BLOCKS, verdict.as_str()),
+    };
+    output.line(&format!("pack audit: {word}"));
+    let mut line = format!("  {}, {}", count(report.runs, "run"), count(report.roots, "root"),);
+    if report.pins > 0 {
+        line.push_str(&format!(", {}", count(report.pins, "pin")));
+    }
+    output.line(&line);
+    output.line(&format!(
+        "  {} in the content store, {}",
+        count(report.stored, "object"),
+        size(report.stored_bytes),
+    ));
+    if let Some(cached) = report.cached {
+        output.line(&format!(
+            "  {} of the digest cache derived again",
+            count(cached, "record")
+        ));
+    }
+    let rows: Vec<[String; 4]> = report
+        .findings
+        .iter()
+        .map(|finding| {
+            let subject = match &finding.name {
+                Some(name) => format!("{}  {}", finding.subject, shown(name.as_bytes())),
+                None => finding.subject.clone(),
+            };
+            let run = finding.run.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+            [
+                run,
+                finding.code.as_str().to_owned(),
+                shown(subject.as_bytes()),
+                shown(finding.detail.as_bytes()),
+            ]
+        })
+        .collect();
+    for row in aligned(&rows, "  ").lines() {
+        output.line(row);
+    }
+    if report.unrooted > 0 {
+        let them = count(report.unrooted, "object");
+        output.err(&format!("  nothing needs {them} of these: git pack gc\n"));
+    }
+}
+
+pub(crate) fn pinned(output: &mut Output, content: &str, pinned: Pinned) {
+    let what = match pinned {
+        Pinned::Added => "pinned     ",
+        Pinned::Known => "pinned     (it was before) ",
+        Pinned::Removed => "unpinned   ",
+        Pinned::Unknown => "unpinned   (it was not pinned) ",
+    };
+    output.line(&format!("{what}{content}"));
+}

@@ -1,0 +1,259 @@
+//! `LITE/`: what a pack holds by path, hash and size, and where the records of its run are; never any content.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::format::digest::Digest;
+use crate::format::dump::layout::{Bucket, Layout};
+use crate::format::repo_path::shown;
+use crate::format::repo_state::Mode;
+use crate::format::run_record::{CommitRef, RunRefs};
+
+/// Member path of the manifest of contents.
+pub const PACK_MANIFEST: &str = "LITE/PACK_MANIFEST.json";
+/// Member path of the refs of the run's records.
+pub const RUN_REFS: &str = "LITE/RUN_REFS.json";
+/// Member path of the summary for people.
+pub const INDEX: &str = "LITE/INDEX.md";
+/// All of them.
+pub const MEMBERS: [&str; 3] = [PACK_MANIFEST, RUN_REFS, INDEX];
+
+/// The version that [`PackManifest`] names.
+pub const MANIFEST_VERSION: &str = "P2.0";
+
+/// `LITE/PACK_MANIFEST.json`: the contents of a pack by path and content ref.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackManifest {
+    /// The directories at the top that have entries: those that the scope orders in its order, then the rest bytewise.
+    pub buckets: Vec<String>,
+    /// The entries, sorted bytewise by path, no path twice.
+    pub entries: Vec<ManifestEntry>,
+    /// The commit. No branch, or a detached worktree would give other bytes.
+    pub repo_state: CommitRef,
+    /// The scope's key.
+    pub scope: String,
+    /// [`MANIFEST_VERSION`].
+    pub version: String,
+}
+
+/// One entry of a [`PackManifest`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestEntry {
+    /// Bytes of the content.
+    pub bytes: u64,
+    /// What follows the last dot of the file's name, if that has one behind its first character.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ext: Option<String>,
+    /// What the content is.
+    pub kind: Kind,
+    /// Its path: that of the tree's entry or of the artifact, or the ciphertext's own where names are sealed too.
+    pub path: String,
+    /// SHA-256 of the content.
+    #[serde(rename = "ref")]
+    pub content: Digest,
+}
+
+/// What the content of an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Kind {
+    /// The file's own.
+    File,
+    /// The artifact's ciphertext, an age file.
+    Sealed,
+}
+
+impl ManifestEntry {
+    /// Makes an entry.
+    pub fn new(path: &str, content: Digest, bytes: u64, kind: Kind) -> Self {
+        Self {
+            bytes,
+            ext: extension(path).map(str::to_owned),
+            kind,
+            path: path.to_owned(),
+            content,
+        }
+    }
+}
+
+fn extension(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let (stem, extension) = name.rsplit_once('.')?;
+    (!stem.is_empty() && !extension.is_empty()).then_some(extension)
+}
+
+impl PackManifest {
+    /// Makes a manifest of entries in any order.
+    pub fn new(scope: &str, repo_state: CommitRef, layout: &Layout, mut entries: Vec<ManifestEntry>) -> Self {
+        entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        let mut buckets: Vec<String> = directories(&entries).iter().map(|name| format!("{name}/")).collect();
+        layout.sort(&mut buckets, |bucket| bucket);
+        for bucket in &mut buckets {
+            bucket.pop();
+        }
+        Self {
+            buckets,
+            entries,
+            repo_state,
+            scope: scope.to_owned(),
+            version: MANIFEST_VERSION.into(),
+        }
+    }
+
+    /// Returns what is wrong with its order: of its entries, or of the list of its buckets.
+    pub fn disorder(&self) -> Option<&'static str> {
+        if !self.entries.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
+            return Some("entries are not sorted bytewise by path, or one is there twice");
+        }
+        let mut buckets: Vec<&str> = self.buckets.iter().map(String::as_str).collect();
+        buckets.sort_unstable();
+        if buckets != directories(&self.entries) {
+            return Some("buckets are not the directories at the top of its entries, each once");
+        }
+        None
+    }
+}
+
+/// Returns the directories at the top, sorted.
+fn directories(entries: &[ManifestEntry]) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    for entry in entries {
+        if let Some((directory, _)) = entry.path.split_once('/')
+            && found.last() != Some(&directory)
+        {
+            found.push(directory);
+        }
+    }
+    // A sorted list of paths has `a-b` between `a/…` and `a.b`, so that a directory may come up more than once.
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What the summary says beside the manifest.
+pub struct Summary<'a> {
+    /// The scope's title.
+    pub title: &'a str,
+    /// What stays in the clear.
+    pub mode: Mode,
+    /// The state digest.
+    pub state: Digest,
+    /// The records of the run.
+    pub refs: &'a RunRefs,
+}
+
+/// Writes `LITE/INDEX.md`.
+pub fn index(manifest: &PackManifest, summary: &Summary<'_>) -> String {
+    let mut counts: BTreeMap<Bucket, (u64, u64)> = BTreeMap::new();
+    let (mut files, mut sealed) = ((0, 0), (0, 0));
+    for entry in &manifest.entries {
+        let total = match entry.kind {
+            Kind::File => &mut files,
+            Kind::Sealed => &mut sealed,
+        };
+        for sum in [total, counts.entry(Bucket::of(&entry.path)).or_default()] {
+            sum.0 += 1;
+            sum.1 += entry.bytes;
+        }
+    }
+    let mode = match summary.mode {
+        Mode::Public => "public",
+        Mode::Internal => "internal",
+    };
+    let mut out = String::new();
+    let mut line = |text: std::fmt::Arguments<'_>| {
+        out.write_fmt(text).expect("a string takes everything");
+        out.push('\n');
+    };
+    line(format_args!("# {}\n", shown(summary.title.as_bytes())));
+    line(format_args!("What is in this pack by name and hash; no content.\n"));
+    line(format_args!("* scope: {}, {mode}", shown(manifest.scope.as_bytes())));
+    line(format_args!("* commit: {}", manifest.repo_state.commit));
+    line(format_args!("* tree: {}", manifest.repo_state.tree));
+    line(format_args!("* state: {}", summary.state));
+    line(format_args!("* files: {}, {} bytes", files.0, files.1));
+    line(format_args!("* sealed: {}, {} bytes\n", sealed.0, sealed.1));
+    line(format_args!("| bucket | entries | bytes |\n|---|---:|---:|"));
+    let mut row = |name: &str, bucket: &Bucket| {
+        if let Some((count, bytes)) = counts.get(bucket) {
+            line(format_args!("| {name} | {count} | {bytes} |"));
+        }
+    };
+    row("(top)", &Bucket::Root);
+    for bucket in &manifest.buckets {
+        let name = shown(bucket.as_bytes()).replace('|', "\\|");
+        row(&name, &Bucket::Directory(bucket.clone()));
+    }
+    line(format_args!("\n| record of the run | ref |\n|---|---|"));
+    for (name, hash) in summary.refs.records() {
+        line(format_args!("| {name} | {hash} |"));
+    }
+    line(format_args!(
+        "\n`PACK_MANIFEST.json` names every entry by path, ref and size; `git pack restore` rebuilds them from these."
+    ));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest(paths: &[&str], buckets: &[&str]) -> PackManifest {
+        let layout = Layout {
+            prefix: "X".into(),
+            buckets: buckets.iter().map(|b| (*b).to_owned()).collect(),
+            anchors: Vec::new(),
+        };
+        let entry = |path: &&str| ManifestEntry::new(path, Digest::of(path.as_bytes()), 1, Kind::File);
+        let commit = CommitRef {
+            commit: "c".into(),
+            tree: "t".into(),
+        };
+        PackManifest::new("repo", commit, &layout, paths.iter().map(entry).collect())
+    }
+
+    #[test]
+    fn entries_are_sorted_and_buckets_stand_in_the_order_of_the_scope() {
+        let made = manifest(
+            &["b/x", "a/y", "a-b", "top", "a/x", "c/z", "a.b/q"],
+            &["c", "none", "b"],
+        );
+        let paths: Vec<&str> = made.entries.iter().map(|entry| entry.path.as_str()).collect();
+        assert_eq!(paths, ["a-b", "a.b/q", "a/x", "a/y", "b/x", "c/z", "top"]);
+        assert_eq!(made.buckets, ["c", "b", "a", "a.b"]);
+        assert_eq!(made.disorder(), None);
+    }
+
+    #[test]
+    fn disorder_is_noticed() {
+        let whole = manifest(&["a/x", "b/x"], &[]);
+        let mut twice = whole.clone();
+        twice.entries[1] = twice.entries[0].clone();
+        let mut swapped = whole.clone();
+        swapped.entries.swap(0, 1);
+        let mut fewer = whole.clone();
+        fewer.buckets.pop();
+        let mut more = whole;
+        more.buckets.push("a".into());
+        for bad in [twice, swapped, fewer, more] {
+            assert!(bad.disorder().is_some(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_extension_is_what_follows_the_last_dot_of_the_name() {
+        for (path, expected) in [
+            ("a/b.tar.gz", Some("gz")),
+            ("a.b/c", None),
+            (".gitignore", None),
+            ("x.", None),
+            ("d/.env.local", Some("local")),
+        ] {
+            assert_eq!(extension(path), expected, "{path}");
+        }
+    }
+}

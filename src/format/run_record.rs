@@ -1,0 +1,316 @@
+//! The records of a run: what was asked, what came of it, and what must be kept for it.
+//!
+//! All are canonical JSON (RFC 8785) with one newline, and name no time and no place: identical input gives identical refs.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::format::canonical_json::{parse_strict_into, to_document};
+use crate::format::digest::{Digest, Hasher};
+use crate::format::repo_state::Mode;
+use crate::format::tree_meta::Part;
+
+/// The version that [`TaskSpec`] names.
+pub const TASK_SPEC_VERSION: &str = "pack.task_spec.v0";
+/// The version that [`OutputHashes`] names.
+pub const OUTPUT_HASHES_VERSION: &str = "pack.output_hashes.v0";
+/// The version that [`Status`] names.
+pub const STATUS_VERSION: &str = "pack.status.v0";
+/// The version that [`RunRefs`] names.
+pub const RUN_REFS_VERSION: &str = "pack.run_refs.v0";
+
+/// The largest record that is read: some three million hashes.
+pub const MAX_BYTES: u64 = 256 << 20;
+
+/// The name of a run: the first 12 hex digits of the SHA-256 of its task.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(String);
+
+impl RunId {
+    /// Returns the name of the run of a task.
+    pub fn of(task_spec: &Digest) -> Self {
+        Self(task_spec.hex()[..12].to_owned())
+    }
+
+    /// Parses 12 lowercase hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        (text.len() == 12 && text.bytes().all(is_hex)).then(|| Self(text.to_owned()))
+    }
+
+    /// Returns the digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns whether this is the name of the run of that task.
+    pub fn is_of(&self, task_spec: &Digest) -> bool {
+        task_spec.hex().starts_with(&self.0)
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A commit and its tree, in hex.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommitRef {
+    /// The commit.
+    pub commit: String,
+    /// Its tree.
+    pub tree: String,
+}
+
+/// What was asked of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaskSpec {
+    /// The canon version in the commit.
+    pub canon_version: String,
+    /// The version of the packing grammar.
+    pub grammar_version: String,
+    /// The version of the manifest of contents.
+    pub manifest_version: String,
+    /// What stays in the clear.
+    pub mode: Mode,
+    /// The release that packed.
+    pub packer_version: String,
+    /// What the pack is made of, sorted.
+    pub parts: Vec<Part>,
+    /// The commit.
+    pub repo_state: CommitRef,
+    /// Which part of its tree, and in which order.
+    pub scope: ScopeSpec,
+    /// The hash of `SEALED_ARTIFACTS.json`, which names the registry in force and every ciphertext.
+    pub sealed: Digest,
+    /// [`TASK_SPEC_VERSION`].
+    pub version: String,
+}
+
+/// The settings of a scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScopeSpec {
+    /// What is read first.
+    pub anchors: Vec<String>,
+    /// The order of the directories at the top.
+    pub buckets: Vec<String>,
+    /// Globs of what is left out.
+    pub exclude: Vec<String>,
+    /// Globs of what is in it.
+    pub include: Vec<String>,
+    /// Its key.
+    pub key: String,
+    /// What the names of files under `FULL/` and `SPLIT/` begin with.
+    pub prefix: String,
+    /// Its title.
+    pub title: String,
+}
+
+/// Everything that is needed to rebuild what came of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OutputHashes {
+    /// The refs, sorted, each once.
+    pub hashes: Vec<Digest>,
+    /// [`OUTPUT_HASHES_VERSION`].
+    pub version: String,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// SHA-256 over a line `<64 hex hash> <size>` for each output, in the order of [`OutputHashes`].
+    pub cas_snapshot_hash: Digest,
+    /// The manifest of contents.
+    pub manifest_ref: Digest,
+    /// The [`OutputHashes`].
+    pub output_hashes_ref: Digest,
+    /// Whether it came to its end.
+    pub state: RunState,
+    /// The [`TaskSpec`].
+    pub task_spec_ref: Digest,
+    /// What its audit said.
+    pub verdict: Verdict,
+    /// [`STATUS_VERSION`].
+    pub version: String,
+}
+
+/// Whether a run came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum RunState {
+    /// It did.
+    Completed,
+    /// It was stopped by its audit.
+    Failed,
+}
+
+/// What an audit says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Verdict {
+    /// Everything that must be there is there.
+    Pass,
+    /// Something is not.
+    Fail,
+}
+
+impl Verdict {
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+/// Where the records of a run are: `LITE/RUN_REFS.json`, and a file beside its roots.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunRefs {
+    /// The manifest of contents.
+    pub manifest_ref: Digest,
+    /// The [`OutputHashes`].
+    pub output_hashes_ref: Digest,
+    /// The [`Status`].
+    pub status_ref: Digest,
+    /// The [`TaskSpec`].
+    pub task_spec_ref: Digest,
+    /// [`RUN_REFS_VERSION`].
+    pub version: String,
+}
+
+impl RunRefs {
+    /// Returns the four records, each with its name.
+    pub fn records(&self) -> [(&'static str, Digest); 4] {
+        [
+            ("TASK_SPEC", self.task_spec_ref),
+            ("OUTPUT_HASHES", self.output_hashes_ref),
+            ("STATUS", self.status_ref),
+            ("PACK_MANIFEST", self.manifest_ref),
+        ]
+    }
+}
+
+impl OutputHashes {
+    /// Takes the hashes of what came of a run, in any order.
+    pub fn new(mut hashes: Vec<Digest>) -> Self {
+        hashes.sort_unstable();
+        hashes.dedup();
+        Self {
+            hashes,
+            version: OUTPUT_HASHES_VERSION.into(),
+        }
+    }
+}
+
+/// Returns [`Status::cas_snapshot_hash`] of outputs that are sorted by hash, each there once.
+pub fn snapshot_hash<'a>(outputs: impl Iterator<Item = (&'a Digest, u64)>) -> Digest {
+    let mut hasher = Hasher::default();
+    for (hash, size) in outputs {
+        hasher.update(&hash.hex_bytes());
+        hasher.update(format!(" {size}\n").as_bytes());
+    }
+    hasher.finish()
+}
+
+/// Writes `RUN_ROOTS.json` or `GC_PINS.json`: a sorted list of hashes, 64 hex digits each.
+pub fn write_roots(mut hashes: Vec<Digest>) -> Vec<u8> {
+    hashes.sort_unstable();
+    hashes.dedup();
+    let mut out = Vec::with_capacity(hashes.len() * 67 + 3);
+    out.push(b'[');
+    for (at, hash) in hashes.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"\"" } else { b",\"" });
+        out.extend_from_slice(&hash.hex_bytes());
+        out.push(b'"');
+    }
+    out.extend_from_slice(b"]\n");
+    out
+}
+
+/// Parses what [`write_roots`] writes; an error says why it is something else.
+pub fn parse_roots(bytes: &[u8]) -> Result<Vec<Digest>, String> {
+    let texts: Vec<String> = parse_strict_into(bytes).map_err(|e| e.to_string())?;
+    let hashes: Option<Vec<Digest>> = texts.iter().map(|text| Digest::parse_hex(text)).collect();
+    let hashes = hashes.ok_or("expected a list of hashes, 64 lowercase hex digits each")?;
+    match write_roots(hashes.clone()) == bytes {
+        true => Ok(hashes),
+        false => Err("it is not sorted, has a hash twice, or is not in canonical form".into()),
+    }
+}
+
+/// Parses a record strictly: anything but the canonical form of a document of this type is an error that says why.
+pub fn parse_record<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, String> {
+    let record: T = parse_strict_into(bytes).map_err(|e| e.to_string())?;
+    match to_document(&record) == bytes {
+        true => Ok(record),
+        false => Err("it is not in canonical form".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roots_are_canonical_json_and_nothing_else_is_roots() {
+        let hashes = vec![Digest::of(b"b"), Digest::of(b"a"), Digest::of(b"b")];
+        let bytes = write_roots(hashes.clone());
+        let mut sorted: Vec<String> = hashes.iter().map(Digest::hex).collect();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(bytes, to_document(&sorted));
+        assert_eq!(parse_roots(&bytes).unwrap().len(), 2);
+        assert_eq!(parse_roots(&write_roots(Vec::new())), Ok(Vec::new()));
+        sorted.reverse();
+        let twice = to_document(&[&sorted[0], &sorted[0]]);
+        let reference = to_document(&[Digest::of(b"a").to_string()]);
+        for bad in [
+            to_document(&sorted),
+            twice,
+            reference,
+            b"{}\n".to_vec(),
+            b"[]".to_vec(),
+            Vec::new(),
+        ] {
+            assert!(parse_roots(&bad).is_err(), "{}", String::from_utf8_lossy(&bad));
+        }
+    }
+
+    #[test]
+    fn a_run_is_named_after_its_task() {
+        let task = Digest::of(b"task");
+        let id = RunId::of(&task);
+        assert!(id.is_of(&task) && !id.is_of(&Digest::of(b"other")));
+        assert_eq!(RunId::parse(id.as_str()), Some(id));
+        for bad in [
+            "",
+            "last",
+            "0123456789ABC",
+            "0123456789A",
+            "0123456789Ab",
+            "../456789abc",
+        ] {
+            assert_eq!(RunId::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_record_in_another_form_is_none() {
+        let record = OutputHashes::new(vec![Digest::of(b"a")]);
+        let bytes = to_document(&record);
+        assert_eq!(parse_record::<OutputHashes>(&bytes).unwrap(), record);
+        let spaced = [&b" "[..], &bytes].concat();
+        assert!(parse_record::<OutputHashes>(&spaced).is_err());
+        assert!(parse_record::<Status>(&bytes).is_err());
+    }
+}

@@ -1,0 +1,365 @@
+//! Is everything that a run needs rooted and there, and are its records what they should be?
+
+use std::collections::BTreeMap;
+
+use crate::format::digest::Digest;
+use crate::format::run_record::{OutputHashes, RunId, RunRefs, RunState, Status, TaskSpec, Verdict};
+
+/// Something that an audit found.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The run; none for pins and the digest cache.
+    pub run: Option<RunId>,
+    /// What is wrong.
+    pub code: FindingCode,
+    /// With what: a content ref, or the name of a file or ref.
+    pub subject: String,
+    /// The path or record that the content is of, where it is known.
+    pub name: Option<String>,
+    /// More of it.
+    pub detail: String,
+}
+
+/// What can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingCode {
+    /// A list of roots cannot be read, or is none.
+    RootsInvalid,
+    /// The same of the pins.
+    PinsInvalid,
+    /// A record of a run is not what it should be.
+    RecordInvalid,
+    /// Something that a run needs is not among its roots.
+    NotRooted,
+    /// The ref that keeps a run's commit is not there, or points elsewhere.
+    RefMissing,
+    /// Something that is rooted is nowhere.
+    ObjectMissing,
+    /// Something that is rooted is not what its name says, or cannot be read.
+    ObjectCorrupt,
+    /// The run's own audit had failed.
+    RunFailed,
+    /// The digest cache says something else than the blob.
+    CacheWrong,
+}
+
+impl FindingCode {
+    /// Every code there is.
+    pub const ALL: [Self; 9] = [
+        Self::RootsInvalid,
+        Self::PinsInvalid,
+        Self::RecordInvalid,
+        Self::NotRooted,
+        Self::RefMissing,
+        Self::ObjectMissing,
+        Self::ObjectCorrupt,
+        Self::RunFailed,
+        Self::CacheWrong,
+    ];
+
+    /// Returns the code as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RootsInvalid => "ROOTS_INVALID",
+            Self::PinsInvalid => "PINS_INVALID",
+            Self::RecordInvalid => "RECORD_INVALID",
+            Self::NotRooted => "NOT_ROOTED",
+            Self::RefMissing => "REF_MISSING",
+            Self::ObjectMissing => "OBJECT_MISSING",
+            Self::ObjectCorrupt => "OBJECT_CORRUPT",
+            Self::RunFailed => "RUN_FAILED",
+            Self::CacheWrong => "CACHE_WRONG",
+        }
+    }
+}
+
+/// What was read of a run: each record, or why it is none; nothing of what is missing, which is found by its root.
+#[derive(Default)]
+pub struct Observed {
+    /// The records that must be there.
+    pub refs: Option<RunRefs>,
+    /// What was asked.
+    pub task: Option<Result<TaskSpec, String>>,
+    /// What came of it.
+    pub outputs: Option<Result<OutputHashes, String>>,
+    /// How it ended.
+    pub status: Option<Result<Status, String>>,
+    /// The commit that the run's ref points to, in hex.
+    pub kept: Option<String>,
+}
+
+/// What became of content that was looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there and, if it was read, what its name says.
+    Here(Place),
+    /// It is nowhere.
+    Missing,
+    /// It is there, and is something else or cannot be read.
+    Corrupt(String),
+}
+
+/// Where content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In git's object database.
+    Git,
+    /// In a file of the store.
+    Disk,
+}
+
+/// The findings of one run.
+pub struct Findings<'a> {
+    run: &'a RunId,
+    found: Vec<Finding>,
+}
+
+impl<'a> Findings<'a> {
+    /// Begins with none.
+    pub fn of(run: &'a RunId) -> Self {
+        Self { run, found: Vec::new() }
+    }
+
+    /// Adds one.
+    pub fn add(
+        &mut self,
+        code: FindingCode,
+        subject: impl Into<String>,
+        name: Option<&str>,
+        detail: impl Into<String>,
+    ) {
+        self.found.push(Finding {
+            run: Some(self.run.clone()),
+            code,
+            subject: subject.into(),
+            name: name.map(str::to_owned),
+            detail: detail.into(),
+        });
+    }
+
+    /// Returns them sorted, each once.
+    pub fn finish(mut self) -> Vec<Finding> {
+        self.found.sort_unstable();
+        self.found.dedup();
+        self.found
+    }
+
+    /// Judges the records of a run, and whether everything that it needs is among its sorted roots.
+    pub fn records(&mut self, roots: &[Digest], observed: &Observed) {
+        let rooted = |hash: &Digest| roots.binary_search(hash).is_ok();
+        let Some(refs) = &observed.refs else { return };
+        for (name, hash) in refs.records() {
+            if !rooted(&hash) {
+                self.add(
+                    FindingCode::NotRooted,
+                    hash.to_string(),
+                    Some(name),
+                    "a record of the run",
+                );
+            }
+        }
+        if !self.run.is_of(&refs.task_spec_ref) {
+            self.invalid(refs.task_spec_ref, "TASK_SPEC", "the run is not named after it");
+        }
+        match &observed.task {
+            Some(Ok(task)) => match &observed.kept {
+                Some(kept) if *kept == task.repo_state.commit => {}
+                Some(kept) => self.unkept(task, &format!("it points to {kept}")),
+                None => self.unkept(task, "it is not there"),
+            },
+            Some(Err(why)) => self.invalid(refs.task_spec_ref, "TASK_SPEC", why),
+            None => {}
+        }
+        match &observed.outputs {
+            Some(Ok(outputs)) => {
+                let unrooted = outputs
+                    .hashes
+                    .iter()
+                    .filter(|hash| !rooted(hash) && **hash != refs.manifest_ref);
+                for hash in unrooted {
+                    self.add(FindingCode::NotRooted, hash.to_string(), None, "an output of the run");
+                }
+                if outputs.hashes.binary_search(&refs.manifest_ref).is_err() {
+                    self.invalid(refs.output_hashes_ref, "OUTPUT_HASHES", "the manifest is not in it");
+                }
+            }
+            Some(Err(why)) => self.invalid(refs.output_hashes_ref, "OUTPUT_HASHES", why),
+            None => {}
+        }
+        match &observed.status {
+            Some(Ok(status)) => self.status(refs, status),
+            Some(Err(why)) => self.invalid(refs.status_ref, "STATUS", why),
+            None => {}
+        }
+    }
+
+    fn status(&mut self, refs: &RunRefs, status: &Status) {
+        let names = [
+            (status.task_spec_ref, refs.task_spec_ref),
+            (status.output_hashes_ref, refs.output_hashes_ref),
+            (status.manifest_ref, refs.manifest_ref),
+        ];
+        if names.iter().any(|(said, is)| said != is) {
+            self.invalid(refs.status_ref, "STATUS", "it is the status of another run");
+        }
+        if (status.state, status.verdict) != (RunState::Completed, Verdict::Pass) {
+            self.add(
+                FindingCode::RunFailed,
+                refs.status_ref.to_string(),
+                Some("STATUS"),
+                "its audit failed when it was sealed",
+            );
+        }
+    }
+
+    fn invalid(&mut self, hash: Digest, name: &str, why: &str) {
+        self.add(FindingCode::RecordInvalid, hash.to_string(), Some(name), why);
+    }
+
+    fn unkept(&mut self, task: &TaskSpec, why: &str) {
+        let what = format!("{why}; commit {} is not kept for this run", task.repo_state.commit);
+        let name = format!("refs/gitpack/runs/{}", self.run);
+        self.add(FindingCode::RefMissing, name, None, what);
+    }
+
+    /// Judges where the roots of a run are; `names` says of some what they are.
+    pub fn objects(&mut self, roots: &[Digest], found: &[Presence], names: &BTreeMap<Digest, String>) {
+        for (hash, presence) in roots.iter().zip(found) {
+            let name = names.get(hash).map(String::as_str);
+            match presence {
+                Presence::Here(_) => {}
+                Presence::Missing => {
+                    let what = "neither in the content store nor in a commit that the run keeps";
+                    self.add(FindingCode::ObjectMissing, hash.to_string(), name, what);
+                }
+                Presence::Corrupt(why) => {
+                    self.add(FindingCode::ObjectCorrupt, hash.to_string(), name, why.as_str());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::lite::MANIFEST_VERSION;
+    use crate::format::repo_state::{GRAMMAR_VERSION, Mode};
+    use crate::format::run_record::{CommitRef, RUN_REFS_VERSION, STATUS_VERSION, ScopeSpec, TASK_SPEC_VERSION};
+    use crate::format::tree_meta::Part;
+
+    fn hash(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    struct Case {
+        run: RunId,
+        roots: Vec<Digest>,
+        observed: Observed,
+    }
+
+    fn sound() -> Case {
+        let task = TaskSpec {
+            canon_version: "unknown".into(),
+            grammar_version: GRAMMAR_VERSION.into(),
+            manifest_version: MANIFEST_VERSION.into(),
+            mode: Mode::Public,
+            packer_version: "0".into(),
+            parts: vec![Part::Repo],
+            repo_state: CommitRef {
+                commit: "c".into(),
+                tree: "t".into(),
+            },
+            scope: ScopeSpec {
+                anchors: Vec::new(),
+                buckets: Vec::new(),
+                exclude: Vec::new(),
+                include: Vec::new(),
+                key: "repo".into(),
+                prefix: "REPO".into(),
+                title: "repo".into(),
+            },
+            sealed: hash("sealed"),
+            version: TASK_SPEC_VERSION.into(),
+        };
+        let refs = RunRefs {
+            manifest_ref: hash("manifest"),
+            output_hashes_ref: hash("outputs"),
+            status_ref: hash("status"),
+            task_spec_ref: hash("task"),
+            version: RUN_REFS_VERSION.into(),
+        };
+        let outputs = OutputHashes::new(vec![hash("manifest"), hash("a"), hash("b")]);
+        let mut roots = outputs.hashes.clone();
+        roots.extend(refs.records().map(|(_, hash)| hash));
+        roots.sort_unstable();
+        roots.dedup();
+        Case {
+            run: RunId::of(&hash("task")),
+            observed: Observed {
+                status: Some(Ok(Status {
+                    cas_snapshot_hash: hash(""),
+                    manifest_ref: refs.manifest_ref,
+                    output_hashes_ref: refs.output_hashes_ref,
+                    state: RunState::Completed,
+                    task_spec_ref: refs.task_spec_ref,
+                    verdict: Verdict::Pass,
+                    version: STATUS_VERSION.into(),
+                })),
+                refs: Some(refs),
+                task: Some(Ok(task)),
+                outputs: Some(Ok(outputs)),
+                kept: Some("c".into()),
+            },
+            roots,
+        }
+    }
+
+    fn codes(case: &Case) -> Vec<(FindingCode, String)> {
+        let mut findings = Findings::of(&case.run);
+        findings.records(&case.roots, &case.observed);
+        let found = findings.finish().into_iter();
+        found.map(|finding| (finding.code, finding.subject)).collect()
+    }
+
+    #[test]
+    fn each_root_that_is_taken_away_is_missed() {
+        let whole = sound();
+        assert_eq!(codes(&whole), []);
+        for at in 0..whole.roots.len() {
+            let mut case = sound();
+            let gone = case.roots.remove(at);
+            assert_eq!(codes(&case), [(FindingCode::NotRooted, gone.to_string())]);
+        }
+    }
+
+    #[test]
+    fn each_record_that_is_another_is_found() {
+        type Change = fn(&mut Case);
+        let changes: [(FindingCode, Change); 7] = [
+            (FindingCode::RecordInvalid, |c| c.run = RunId::of(&hash("other"))),
+            (FindingCode::RefMissing, |c| c.observed.kept = None),
+            (FindingCode::RefMissing, |c| c.observed.kept = Some("d".into())),
+            (FindingCode::RecordInvalid, |c| c.observed.task = Some(Err("no".into()))),
+            (FindingCode::RecordInvalid, |c| {
+                c.observed.outputs = Some(Ok(OutputHashes::new(vec![hash("a")])));
+            }),
+            (FindingCode::RecordInvalid, |c| {
+                if let Some(Ok(status)) = &mut c.observed.status {
+                    status.manifest_ref = hash("a");
+                }
+            }),
+            (FindingCode::RunFailed, |c| {
+                if let Some(Ok(status)) = &mut c.observed.status {
+                    status.verdict = Verdict::Fail;
+                }
+            }),
+        ];
+        for (at, (code, change)) in changes.into_iter().enumerate() {
+            let mut case = sound();
+            change(&mut case);
+            let found = codes(&case);
+            assert_eq!(found.iter().map(|f| f.0).collect::<Vec<_>>(), [code], "change {at}");
+        }
+    }
+}
