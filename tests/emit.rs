@@ -167,6 +167,7 @@ fn what_is_not_named_is_not_emitted() {
     let top = |pack: &str| names(&repo.place.path().join(pack));
     for (emit, expected) in [
         ("repo", &["SEALED_ARTIFACTS.json", "manifest.json", "meta", "repo"][..]),
+        ("lite", &["LITE", "SEALED_ARTIFACTS.json", "manifest.json", "meta"]),
         ("full", &["FULL", "SEALED_ARTIFACTS.json", "manifest.json", "meta"]),
         ("split", &["SEALED_ARTIFACTS.json", "SPLIT", "manifest.json", "meta"]),
     ] {
@@ -180,8 +181,7 @@ fn what_is_not_named_is_not_emitted() {
     let info = document(&repo.place.path().join("only-repo"), "meta/PACK_INFO.json");
     assert_eq!(info.get("emit"), None);
     for (args, expected) in [
-        (&["--emit", "lite"][..], "\"lite\" is not built yet"),
-        (&["--emit", "ful"], "expected one of repo, full and split"),
+        (&["--emit", "ful"][..], "expected one of repo, lite, full and split"),
         (&["--emit", "full,full"], "\"full\" is there twice"),
         (&["--emit", "full", "README.md"], "belongs to a tree pack"),
     ] {
@@ -482,7 +482,7 @@ fn what_is_not_made_of_the_state_is_found() {
         r#"["split","full"]"#,
         "[]",
         r#"["full","full"]"#,
-        r#"["lite"]"#,
+        r#"["light"]"#,
     ] {
         let found = with(&repo, &only_full, |forged| {
             let mut info = document(forged, "meta/PACK_INFO.json");

@@ -10,6 +10,8 @@ use crate::format::dump::layout::{Bucket, Layout};
 use crate::format::repo_path::shown;
 use crate::format::repo_state::Mode;
 use crate::format::run_record::{CommitRef, RunRefs};
+use crate::format::sealed::MEMBER as SEALED_ARTIFACTS;
+use crate::format::tree_meta::{PACK_INFO, PROTECTED, PROVENANCE, REPO_STATE};
 
 /// Member path of the manifest of contents.
 pub const PACK_MANIFEST: &str = "LITE/PACK_MANIFEST.json";
@@ -19,6 +21,9 @@ pub const RUN_REFS: &str = "LITE/RUN_REFS.json";
 pub const INDEX: &str = "LITE/INDEX.md";
 /// All of them.
 pub const MEMBERS: [&str; 3] = [PACK_MANIFEST, RUN_REFS, INDEX];
+
+/// The documents of a pack that its contents are put together by; its lists of members follow from them.
+pub const REBUILT_FROM: [&str; 5] = [REPO_STATE, PACK_INFO, PROVENANCE, PROTECTED, SEALED_ARTIFACTS];
 
 /// The version that [`PackManifest`] names.
 pub const MANIFEST_VERSION: &str = "P2.0";

@@ -38,7 +38,12 @@ impl<'a> Documents<'a> {
     }
 
     /// Writes a document and counts it.
+    ///
+    /// One that would be too long to be read again is refused.
     pub fn add(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(too_long(path, bytes));
+        }
         let path = MemberPath::parse(path).expect("the names of our documents are safe");
         self.staging.write(&path, bytes)?;
         let member = Member {
@@ -82,12 +87,16 @@ impl<'a> Documents<'a> {
         let members = manifest.members.len() as u64;
         let (pack_id, bytes) = manifest.into_document();
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(Refusal::Unsupported {
-                what: format!("the manifest would have {} bytes, more than {MAX_BYTES}", bytes.len()),
-                remedy: "seal a smaller scope".into(),
-            });
+            return Err(too_long("the manifest", &bytes));
         }
         self.staging.write_root(MANIFEST, &bytes)?;
         Ok((pack_id, members))
+    }
+}
+
+fn too_long(what: &str, bytes: &[u8]) -> Refusal {
+    Refusal::Unsupported {
+        what: format!("{what} would have {} bytes, more than {MAX_BYTES}", bytes.len()),
+        remedy: "seal a smaller scope".into(),
     }
 }

@@ -4,15 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::Digest;
-use crate::format::lite;
+use crate::format::lite::MEMBERS;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
-use crate::format::sealed::MEMBER as SEALED;
+use crate::format::sealed::{MEMBER as SEALED, SealedArtifacts};
 use crate::format::tree_meta::{
     DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
     PROVENANCE_VERSION, PackInfo, Part, Provenance, REPO, REPO_STATE, file_tree,
 };
+use crate::rules::lite;
 use crate::rules::seals::{in_directory, in_sealed, is_tree_pack};
 use crate::rules::texts::{self, Members, is_of_texts};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings, Mismatch};
@@ -41,6 +42,7 @@ pub fn judge(
     facts: &Facts,
     documents: &BTreeMap<String, Vec<u8>>,
     texts: &Texts<'_>,
+    sealed: Option<&SealedArtifacts>,
     findings: &mut Findings,
 ) -> Option<PackState> {
     let index: Option<FileIndex> = read(documents, FILE_INDEX, findings);
@@ -112,6 +114,12 @@ pub fn judge(
     }
     if let Some(info) = info.as_ref().filter(|_| is_tree_pack) {
         texts::judge(info, &state, &paths, texts.members, texts.copies, findings);
+        let pack = lite::Pack {
+            info,
+            state: &state,
+            sealed,
+        };
+        lite::judge(&pack, manifest, facts, documents, findings);
     }
     let registry = documents.get(PROTECTED).cloned();
     Some(PackState { state, info, registry })
@@ -139,7 +147,7 @@ fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
 
 /// Returns whether a tree pack can have a member of this path: its documents, its copies and its seals, and nothing else.
 fn belongs(path: &str) -> bool {
-    lite::MEMBERS.contains(&path)
+    MEMBERS.contains(&path)
         || DOCUMENTS.contains(&path)
         || path == SEALED
         || in_directory(path, REPO)

@@ -21,7 +21,7 @@ use crate::ops::documents::{Documents, TOOL_VERSION};
 use crate::ops::run::Records;
 use crate::ops::seal::collect::{Plan, Source, TreePlan};
 use crate::ops::seal::emit::emit;
-use crate::ops::seal::lite::lite;
+use crate::ops::seal::lite::{Described, lite};
 use crate::ops::seal::stage::{Kept, Staged};
 use crate::ops::seal::{Notice, SealReport, SealRequest};
 use crate::rules::member_type::registry_files;
@@ -74,7 +74,7 @@ pub fn finalize(
     let state = match &plan.tree {
         Some(tree) => {
             let state = tree_documents(&mut documents, plan, tree, &staged)?;
-            let missed = emit(&mut documents, staging, plan, tree, &staged, state)?;
+            let missed = emit(&mut documents, staging, plan, tree, &staged, state.digest())?;
             report
                 .notices
                 .extend(missed.into_iter().map(|path| Notice::NoAnchor { path }));
@@ -85,6 +85,7 @@ pub fn finalize(
     if let Some(binding) = &plan.binding {
         documents.add(REPO_STATE, &to_document(binding))?;
     }
+    let mut sealed = None;
     if let Some(registry) = plan
         .registry
         .as_ref()
@@ -99,11 +100,16 @@ pub fn finalize(
         documents.add(PROTECTED, &registry)?;
         let artifacts = staged.sealed.iter().map(|seal| seal.artifact.clone()).collect();
         let index = staged.index.as_ref().map(|index| index.seal.clone());
-        let sealed = SealedArtifacts::new(plan.mode, Digest::of(&registry), artifacts, index);
-        documents.add(SEALED_ARTIFACTS, &sealed.to_bytes())?;
+        let document = SealedArtifacts::new(plan.mode, Digest::of(&registry), artifacts, index);
+        documents.add(SEALED_ARTIFACTS, &document.to_bytes())?;
+        sealed = Some(document);
     }
-    let records = match (&plan.tree, state) {
-        (Some(tree), Some(state)) => Some(lite(&mut documents, staging, plan, tree, &staged, state)?),
+    let digest = state.as_ref().map(RepoState::digest);
+    let records = match (&plan.tree, state, sealed) {
+        (Some(tree), Some(state), Some(sealed)) => {
+            let described = Described { state, sealed };
+            Some(lite(&mut documents, staging, plan, tree, &staged, &described)?)
+        }
         _ => None,
     };
     let registry = registry_files(staged.plain.iter().map(|copy| copy.member.path.as_str()));
@@ -126,7 +132,7 @@ pub fn finalize(
     report.pack_id = pack_id;
     report.members = members;
     Ok(Finished {
-        directory_name: match (&plan.tree, state) {
+        directory_name: match (&plan.tree, digest) {
             (Some(tree), Some(digest)) => {
                 format!("llm-pack-{}-{}", tree.scope, &digest.hex()[..12])
             }
@@ -211,8 +217,8 @@ fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Res
     }
 }
 
-/// Writes what tells of the commit; returns the state digest.
-fn tree_documents(documents: &mut Documents<'_>, plan: &Plan, tree: &TreePlan, staged: &Staged) -> Result<Digest> {
+/// Writes what tells of the commit; returns the state.
+fn tree_documents(documents: &mut Documents<'_>, plan: &Plan, tree: &TreePlan, staged: &Staged) -> Result<RepoState> {
     let mut files = Vec::with_capacity(plan.plain.len());
     for (item, copy) in plan.plain.iter().zip(&staged.plain) {
         let Some(entry) = &item.entry else { continue };
@@ -253,5 +259,5 @@ fn tree_documents(documents: &mut Documents<'_>, plan: &Plan, tree: &TreePlan, s
             version: PROVENANCE_VERSION.into(),
         }),
     )?;
-    Ok(digest)
+    Ok(state)
 }

@@ -4,17 +4,26 @@ use crate::adapters::staging::Staging;
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
 use crate::format::lite::{
-    INDEX, Kind, MANIFEST_VERSION, ManifestEntry, PACK_MANIFEST, PackManifest, RUN_REFS, Summary, index,
+    INDEX, MANIFEST_VERSION, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary, index,
 };
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION};
+use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, RepoState};
 use crate::format::run_record::{CommitRef, ScopeSpec, TASK_SPEC_VERSION, TaskSpec};
-use crate::format::sealed::MEMBER as SEALED_ARTIFACTS;
-use crate::format::tree_meta::{DOCUMENTS, Part};
+use crate::format::sealed::SealedArtifacts;
+use crate::format::tree_meta::Part;
 use crate::ops::documents::{Documents, TOOL_VERSION};
 use crate::ops::run::{Held, Output, Records};
 use crate::ops::seal::collect::{Plan, TreePlan};
 use crate::ops::seal::stage::Staged;
+use crate::rules::lite::entries;
+
+/// What the documents of a tree pack say.
+pub struct Described {
+    /// What its digest covers.
+    pub state: RepoState,
+    /// What is sealed in it.
+    pub sealed: SealedArtifacts,
+}
 
 /// Writes `LITE/` where the plan emits it; returns the records of the run.
 pub fn lite(
@@ -23,18 +32,16 @@ pub fn lite(
     plan: &Plan,
     tree: &TreePlan,
     staged: &Staged,
-    state: Digest,
+    described: &Described,
 ) -> Result<Records> {
     let repo_state = CommitRef {
         commit: tree.commit.id.hex(),
         tree: tree.commit.tree.hex(),
     };
-    let manifest = PackManifest::new(&tree.scope, repo_state.clone(), &tree.layout, entries(plan, staged));
+    let entries = entries(&described.state, Some(&described.sealed));
+    let manifest = PackManifest::new(&tree.scope, repo_state.clone(), &tree.layout, entries);
     ensure_distinct(&manifest)?;
     let [include, exclude] = tree.globs.clone();
-    let sealed = documents
-        .written()
-        .find(|(member, _)| member.path.as_str() == SEALED_ARTIFACTS);
     let task = TaskSpec {
         canon_version: tree.canon_version.clone(),
         grammar_version: GRAMMAR_VERSION.into(),
@@ -52,7 +59,7 @@ pub fn lite(
             prefix: tree.layout.prefix.clone(),
             title: tree.title.clone(),
         },
-        sealed: sealed.expect("every tree pack has this document").0.bytes_hash,
+        sealed: Digest::of(&described.sealed.to_bytes()),
         version: TASK_SPEC_VERSION.into(),
     };
     let records = Records::new(&task, &manifest, outputs(documents, staging, plan, staged));
@@ -60,7 +67,7 @@ pub fn lite(
         let summary = Summary {
             title: &tree.title,
             mode: plan.mode,
-            state,
+            state: described.state.digest(),
             refs: &records.refs,
         };
         documents.add(PACK_MANIFEST, records.manifest())?;
@@ -68,27 +75,6 @@ pub fn lite(
         documents.add(INDEX, index(&manifest, &summary).as_bytes())?;
     }
     Ok(records)
-}
-
-fn entries(plan: &Plan, staged: &Staged) -> Vec<ManifestEntry> {
-    let plain = plan.plain.iter().zip(&staged.plain).filter_map(|(item, copy)| {
-        let path = item.entry.as_ref()?.path.as_str()?;
-        Some(ManifestEntry::new(path, copy.member.bytes_hash, copy.size, Kind::File))
-    });
-    let opaque = plan.privacy.opaque_names;
-    let sealed = staged.sealed.iter().map(|sealed| {
-        let seal = &sealed.sealed.seal;
-        let path = match opaque {
-            true => &seal.sealed_path,
-            false => sealed.path.as_str(),
-        };
-        ManifestEntry::new(path, seal.sealed_hash, seal.sealed_bytes, Kind::Sealed)
-    });
-    let names = staged.index.iter().map(|index| {
-        let seal = &index.seal;
-        ManifestEntry::new(&seal.sealed_path, seal.sealed_hash, seal.sealed_bytes, Kind::Sealed)
-    });
-    plain.chain(sealed).chain(names).collect()
 }
 
 /// With names that are sealed too, a file of the tree may have the name of a ciphertext.
@@ -122,10 +108,9 @@ fn outputs(documents: &Documents<'_>, staging: &Staging, plan: &Plan, staged: &S
     };
     let sealed = staged.ciphertexts();
     let sealed = sealed.map(|sealed| file(&sealed.member.path, sealed.seal.sealed_hash, sealed.seal.sealed_bytes));
-    let own = documents.written().filter(|(member, _)| {
-        let path = member.path.as_str();
-        DOCUMENTS.contains(&path) || path == SEALED_ARTIFACTS
-    });
+    let own = documents
+        .written()
+        .filter(|(member, _)| REBUILT_FROM.contains(&member.path.as_str()));
     let own = own.map(|(member, size)| file(&member.path, member.bytes_hash, *size));
     plain.chain(sealed).chain(own).collect()
 }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use crate::adapters::{cipher, pack_dir};
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::dump::text::TextWatch;
+use crate::format::lite;
 use crate::format::manifest::Declared;
 use crate::format::refusal::Result;
 use crate::format::repo_state::{EntryKind, Mode, RepoState};
@@ -46,6 +47,8 @@ pub(super) enum Seen {
 pub(super) struct Looker<'a> {
     /// Whether members in the clear are judged by their content.
     pub(super) by_content: bool,
+    /// Whether it is a tree pack.
+    pub(super) tree_pack: bool,
     /// Whether there are members that texts are written to.
     pub(super) has_texts: bool,
     /// The members that are of a type, or have a version.
@@ -55,7 +58,7 @@ pub(super) struct Looker<'a> {
 impl Looker<'_> {
     /// Looks at one member.
     pub(super) fn look(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
-        if DOCUMENTS.contains(&path) || path == sealed::MEMBER {
+        if DOCUMENTS.contains(&path) || path == sealed::MEMBER || (self.tree_pack && lite::MEMBERS.contains(&path)) {
             return Ok(Seen::Document(match size <= pack_dir::MAX_DOCUMENT {
                 true => {
                     let mut bytes = Vec::with_capacity(size as usize);

@@ -174,6 +174,7 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         .filter(|member| member.kind != "other" || member.artifact_version.is_some());
     let looker = Looker {
         by_content: declared.contains(PROTECTED.as_bytes()),
+        tree_pack,
         has_texts: tree_pack && manifest.members.iter().any(|member| is_of_texts(&member.path)),
         typed: typed.map(|member| (member.path.as_str(), member)).collect(),
     };
@@ -246,7 +247,14 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         members: &text_members,
         copies: &copies,
     };
-    let pack_state = state_rules::judge(&manifest, &facts, &contents, &seen_texts, &mut findings);
+    let pack_state = state_rules::judge(
+        &manifest,
+        &facts,
+        &contents,
+        &seen_texts,
+        sealed.as_ref(),
+        &mut findings,
+    );
     let report = VerifyReport {
         manifest_hash: manifest.file_hash,
         manifest_bytes: manifest.file_bytes,
