@@ -17,7 +17,7 @@ use crate::format::run_record::{
     parse_roots, snapshot_hash, write_roots,
 };
 use crate::ops::audit::run::{Depth, Memory, Places, RunFiles, audit_run};
-use crate::rules::audit::{Finding, FindingCode};
+use crate::rules::audit::{Finding, FindingCode, Findings};
 
 /// Content that a run needs.
 #[derive(Clone, Debug)]
@@ -151,6 +151,7 @@ impl Recorder<'_> {
             self.audit(records, &new, Some(records.refs.status_ref), &mut memory)?;
         }
         self.put(&to_document(&records.status))?;
+        self.ensure_recorded(records, &new)?;
         let is_same = standing.is_some_and(|standing| standing.refs == new.refs);
         if let RunFiles {
             roots: Some(roots),
@@ -176,6 +177,21 @@ impl Recorder<'_> {
 
     fn put(&self, document: &[u8]) -> Result<()> {
         self.store.put(&Digest::of(document), &mut &document[..])
+    }
+
+    /// Reads the records back before anything names them.
+    fn ensure_recorded(&self, records: &Records, files: &RunFiles) -> Result<()> {
+        for (name, hash) in records.refs.records() {
+            let code = match self.store.check(&[hash]).pop() {
+                Some(Ok(true)) => continue,
+                Some(Ok(false)) | None => FindingCode::ObjectMissing,
+                Some(Err(_)) => FindingCode::ObjectCorrupt,
+            };
+            let mut found = Findings::of(&records.id);
+            found.add(code, hash.to_string(), Some(name), "it was stored just now");
+            return self.fail(records, files, &found.finish());
+        }
+        Ok(())
     }
 
     fn audit(&self, records: &Records, files: &RunFiles, pending: Option<Digest>, memory: &mut Memory) -> Result<()> {
@@ -208,26 +224,24 @@ impl Recorder<'_> {
                 detail: format!("sealing came to {} now", now.1),
             }));
         }
-        match findings.first() {
-            None => Ok(()),
-            Some(first) => {
-                let refusal = Refusal::Audit {
-                    run: records.id.to_string(),
-                    first: [
-                        first.code.as_str(),
-                        &first.subject,
-                        first.name.as_deref().unwrap_or_default(),
-                    ]
-                    .join(" ")
-                    .trim_end()
-                    .to_owned(),
-                    more: findings.len() - 1,
-                    directory: self.runs.directory(&records.id),
-                };
-                self.note_failure(records, files)?;
-                Err(refusal)
-            }
+        match findings.is_empty() {
+            true => Ok(()),
+            false => self.fail(records, files, &findings),
         }
+    }
+
+    /// Refuses for what an audit found, and has the run say so.
+    fn fail(&self, records: &Records, files: &RunFiles, findings: &[Finding]) -> Result<()> {
+        let Some(first) = findings.first() else { return Ok(()) };
+        let name = first.name.as_deref().unwrap_or_default();
+        let first = [first.code.as_str(), &first.subject, name].join(" ");
+        self.note_failure(records, files)?;
+        Err(Refusal::Audit {
+            run: records.id.to_string(),
+            first: first.trim_end().to_owned(),
+            more: findings.len() - 1,
+            directory: self.runs.directory(&records.id),
+        })
     }
 
     /// Records that a run failed its audit, beside whatever it has for roots.
@@ -244,5 +258,153 @@ impl Recorder<'_> {
         };
         roots.push(refs.status_ref);
         self.runs.publish(&records.id, &write_roots(roots), &to_document(&refs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+    use crate::adapters::git::ObjectPlaces;
+    use crate::adapters::store::disk::DiskStore;
+    use crate::adapters::store::faulty::{Fault, Faulty};
+    use crate::format::dump::layout::Layout;
+    use crate::format::lite::{Kind, MANIFEST_VERSION, ManifestEntry};
+    use crate::format::repo_state::{GRAMMAR_VERSION, Mode};
+    use crate::format::run_record::{CommitRef, ScopeSpec, TASK_SPEC_VERSION};
+    use crate::format::tree_meta::Part;
+    use crate::ops::audit::run::RunAudit;
+
+    fn git(directory: &Path, args: &[&str]) {
+        let mut command = Command::new("git");
+        command
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.org"])
+            .args(args);
+        assert!(command.current_dir(directory).status().unwrap().success());
+    }
+
+    fn repository() -> (tempfile::TempDir, Repository) {
+        let temp = tempfile::tempdir().unwrap();
+        git(temp.path(), &["init", "-q"]);
+        std::fs::write(temp.path().join("tracked"), "tracked content").unwrap();
+        git(temp.path(), &["add", "."]);
+        git(temp.path(), &["commit", "-q", "-m", "one"]);
+        let repo = Repository::discover(temp.path(), &ObjectPlaces::default()).unwrap();
+        (temp, repo)
+    }
+
+    fn records(commit: &Commit) -> Records {
+        let repo_state = CommitRef {
+            commit: commit.id.hex(),
+            tree: commit.tree.hex(),
+        };
+        let tracked = Output {
+            hash: Digest::of(b"tracked content"),
+            size: 15,
+            held: Held::Git,
+        };
+        let own = Output {
+            hash: Digest::of(b"own content"),
+            size: 11,
+            held: Held::Bytes(b"own content".to_vec()),
+        };
+        let task = TaskSpec {
+            canon_version: "unknown".into(),
+            grammar_version: GRAMMAR_VERSION.into(),
+            manifest_version: MANIFEST_VERSION.into(),
+            mode: Mode::Public,
+            packer_version: "0".into(),
+            parts: vec![Part::Lite],
+            repo_state: repo_state.clone(),
+            scope: ScopeSpec {
+                anchors: Vec::new(),
+                buckets: Vec::new(),
+                exclude: Vec::new(),
+                include: Vec::new(),
+                key: "repo".into(),
+                prefix: "REPO".into(),
+                title: "repo".into(),
+            },
+            sealed: own.hash,
+            version: TASK_SPEC_VERSION.into(),
+        };
+        let entry = ManifestEntry::new("tracked", tracked.hash, tracked.size, Kind::File);
+        let manifest = PackManifest::new("repo", repo_state, &Layout::of_scope("repo"), vec![entry]);
+        Records::new(&task, &manifest, vec![tracked, own])
+    }
+
+    fn record(repo: &Repository, store: &dyn Store, runs: &Runs) -> (RunId, Result<()>) {
+        let commit = repo.commit("HEAD").unwrap();
+        let records = records(&commit);
+        let recorder = Recorder {
+            repo,
+            runs,
+            store,
+            commit,
+            entries: repo.tree_entries(&commit.tree).unwrap(),
+        };
+        (records.id.clone(), recorder.record(&records))
+    }
+
+    fn audited(repo: &Repository, store: &dyn Store, runs: &Runs, run: &RunId) -> RunAudit {
+        let places = Places {
+            repo,
+            runs,
+            store,
+            cache: &DigestCache::off(),
+        };
+        let files = RunFiles::read(runs, run).unwrap();
+        audit_run(&places, run, &files, Depth::Content, None, &mut Memory::default()).unwrap()
+    }
+
+    #[test]
+    fn what_is_recorded_is_rooted_and_there() {
+        let (_temp, repo) = repository();
+        let (runs, store) = (Runs::of(&repo.common_dir()), DiskStore::of(&repo.common_dir()));
+        for _ in 0..2 {
+            let (run, done) = record(&repo, &store, &runs);
+            done.unwrap();
+            assert_eq!(runs.last().unwrap(), Some(run.clone()));
+            let audited = audited(&repo, &store, &runs, &run);
+            assert_eq!((audited.findings.len(), audited.roots.len(), audited.in_git), (0, 6, 1));
+        }
+    }
+
+    #[test]
+    fn no_run_claims_success_over_a_store_that_fails() {
+        let names = 5;
+        for fault in [Fault::Err, Fault::Short, Fault::Flip, Fault::Forget] {
+            for which in 0..names {
+                let (_temp, repo) = repository();
+                let (runs, inner) = (Runs::of(&repo.common_dir()), DiskStore::of(&repo.common_dir()));
+                let refs = records(&repo.commit("HEAD").unwrap()).refs.records();
+                let hash = refs.get(which).map_or(Digest::of(b"own content"), |record| record.1);
+                let store = Faulty { inner, fault, hash };
+                let (run, done) = record(&repo, &store, &runs);
+                match done {
+                    Err(Refusal::Audit { .. } | Refusal::Corrupt { .. } | Refusal::Io { .. }) => {}
+                    Err(other) => panic!("{other:?}"),
+                    // Content that is there and damaged is not read when it is sealed, and found when it is audited.
+                    Ok(()) => {
+                        assert!(which == names - 1 && matches!(fault, Fault::Short | Fault::Flip));
+                        assert_eq!(
+                            audited(&repo, &store, &runs, &run).findings[0].code,
+                            FindingCode::ObjectCorrupt
+                        );
+                        continue;
+                    }
+                }
+                assert_eq!(runs.last().unwrap(), None);
+                if runs.has(&run) {
+                    let found = audited(&repo, &store.inner, &runs, &run).findings;
+                    assert!(
+                        found.iter().any(|finding| finding.code == FindingCode::RunFailed),
+                        "{found:?}"
+                    );
+                }
+            }
+        }
     }
 }

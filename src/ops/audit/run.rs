@@ -94,9 +94,10 @@ pub fn audit_run(
         }
     };
     let mut observed = Observed::default();
+    let mut damaged = BTreeMap::new();
     match parse(files.refs.as_deref(), parse_record::<RunRefs>) {
         Ok(refs) => {
-            let read = |hash: &Digest| record(places.store, hash);
+            let mut read = |hash: &Digest| record(places.store, hash, &mut damaged);
             observed.task = read(&refs.task_spec_ref)?.map(|bytes| parse_record(&bytes));
             observed.outputs = read(&refs.output_hashes_ref)?.map(|bytes| parse_record(&bytes));
             observed.status = read(&refs.status_ref)?.map(|bytes| parse_record(&bytes));
@@ -110,7 +111,12 @@ pub fn audit_run(
     let task = observed.task.as_ref().and_then(|task| task.as_ref().ok());
     let git = held_by_git(places, run, task, &mut findings, memory)?;
     let sought: Vec<Digest> = roots.iter().copied().filter(|hash| Some(*hash) != pending).collect();
-    let found = look_for(places, &git, &sought, depth, memory)?;
+    let mut found = look_for(places, &git, &sought, depth, memory)?;
+    for (hash, presence) in sought.iter().zip(&mut found) {
+        if let Some(why) = damaged.remove(hash) {
+            *presence = Presence::Corrupt(why);
+        }
+    }
     let in_git = found
         .iter()
         .filter(|presence| **presence == Presence::Here(Place::Git))
@@ -134,11 +140,23 @@ fn parse<T>(bytes: Option<&[u8]>, parse: impl Fn(&[u8]) -> Result<T, String>) ->
     }
 }
 
-/// Returns the bytes of a record; none where that is missing or damaged, which is told of its root.
-fn record(store: &dyn Store, hash: &Digest) -> Result<Option<Vec<u8>>> {
+/// Returns the bytes of a record; none where that is missing, which is told of its root, or damaged.
+fn record(store: &dyn Store, hash: &Digest, damaged: &mut BTreeMap<Digest, String>) -> Result<Option<Vec<u8>>> {
     match bytes(store, hash, MAX_BYTES) {
-        Err(Refusal::Corrupt { .. }) => Ok(None),
-        other => other,
+        Ok(bytes) => Ok(bytes),
+        Err(refusal) => {
+            damaged.insert(*hash, damage(refusal)?);
+            Ok(None)
+        }
+    }
+}
+
+/// Returns what is the matter with content that cannot be had as its name says; any other refusal goes on as it came.
+fn damage(refusal: Refusal) -> Result<String> {
+    match refusal {
+        Refusal::Corrupt { what, .. } => Ok(what),
+        Refusal::Io { deed, source, .. } => Ok(format!("{deed} it: {}", io_reason(&source))),
+        other => Err(other),
     }
 }
 
@@ -219,11 +237,7 @@ pub fn look_for(
             found[at] = match seen {
                 Ok(true) => Some(Presence::Here(place)),
                 Ok(false) => None,
-                Err(Refusal::Corrupt { what, .. }) => Some(Presence::Corrupt(what)),
-                Err(Refusal::Io { deed, source, .. }) => {
-                    Some(Presence::Corrupt(format!("{deed} it: {}", io_reason(&source))))
-                }
-                Err(other) => return Err(other),
+                Err(refusal) => Some(Presence::Corrupt(damage(refusal)?)),
             };
         }
     }
@@ -241,7 +255,7 @@ pub fn look_for(
 /// Returns what is known of the names of a run's contents.
 fn names(store: &dyn Store, refs: Option<&RunRefs>) -> BTreeMap<Digest, String> {
     let Some(refs) = refs else { return BTreeMap::new() };
-    let manifest = record(store, &refs.manifest_ref).ok().flatten();
+    let manifest = bytes(store, &refs.manifest_ref, MAX_BYTES).ok().flatten();
     let manifest = manifest.and_then(|bytes| parse_record::<PackManifest>(&bytes).ok());
     let entries = manifest.into_iter().flat_map(|manifest| manifest.entries);
     let mut names: BTreeMap<Digest, String> = BTreeMap::new();
