@@ -130,6 +130,34 @@ fn what_is_printed_and_written_follows_the_schemas() {
     for path in [pack_text, plain_text] {
         assert_valid("pack.inspect.v0", &print(&["inspect", "--json", path]));
     }
+    let (_, lite) = repo.seal(&["-o", "../lite", "--emit", "lite", "--attach", "s.vec"]);
+    let read = |member: &str| fs::read(lite.join(member)).unwrap();
+    assert_valid("P2.0", &read("LITE/PACK_MANIFEST.json"));
+    assert_valid("pack.run_refs.v0", &read("LITE/RUN_REFS.json"));
+    let refs: Value = serde_json::from_slice(&read("LITE/RUN_REFS.json")).unwrap();
+    for (name, schema) in [
+        ("task_spec_ref", "pack.task_spec.v0"),
+        ("output_hashes_ref", "pack.output_hashes.v0"),
+        ("status_ref", "pack.status.v0"),
+    ] {
+        let hash = refs[name].as_str().unwrap().strip_prefix("sha256:").unwrap();
+        let stored = format!(".git/gitpack/cas/{}/{}", &hash[..2], &hash[2..]);
+        assert_valid(schema, &fs::read(repo.path(&stored)).unwrap());
+    }
+    for args in [
+        &["audit", "--json"][..],
+        &["audit", "--json", "--run", "last", "--deep"],
+    ] {
+        assert_valid("pack.audit.v0", &print(args));
+    }
+    let roots = ".git/gitpack/runs";
+    for run in fs::read_dir(repo.path(roots))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
+        drop(fs::remove_file(run.join("RUN_ROOTS.json")));
+    }
+    assert_valid("pack.audit.v0", &print(&["audit", "--json"]));
     for args in [
         &["seal", "absent"][..],
         &["seal", "--bogus"],

@@ -15,6 +15,7 @@ use common::packs::{codes, copy_tree, document, recompute};
 use common::{Repo, noise, snapshot};
 use gitpack::format::canonical_json::to_document;
 use gitpack::format::digest::Digest;
+use gitpack::rules::audit::FindingCode;
 use serde_json::{Value, json};
 
 const CONFIG: &str = "version = 1\n[pack]\nemit = [\"lite\", \"repo\"]\n[scope.repo]\ntitle = \"A title\"\n\
@@ -828,4 +829,21 @@ fn an_opaque_pack_tells_no_name_in_lite_either() {
         );
     }
     passes(&repo);
+}
+
+#[test]
+fn every_finding_of_an_audit_is_documented_and_nothing_else() {
+    let read = |path: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let schema: Value = serde_json::from_str(&read("schema.json")).unwrap();
+    let schema = &schema["$defs"]["pack.audit.v0"]["properties"]["findings"]["items"]["properties"]["code"]["enum"];
+    let codes: Vec<&str> = FindingCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(*schema, json!(codes));
+    let format = read("docs/format.md");
+    let section = format.split("## pack.audit.v0").nth(1).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let documented: Vec<&str> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    assert_eq!(documented, codes);
 }
