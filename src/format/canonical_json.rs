@@ -1,5 +1,6 @@
 //! JSON, read strictly and written canonically (RFC 8785, JCS) with one newline at the end.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -33,9 +34,14 @@ pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
     Ok(value)
 }
 
-/// Parses one JSON document strictly into `T`.
+/// Parses one JSON document as strictly into `T`, without holding it in any other form.
 pub fn parse_strict_into<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, JsonError> {
-    serde_json::from_value(parse_strict(bytes)?).map_err(|e| JsonError(e.to_string()))
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    Check
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .and_then(|()| serde_json::from_slice(bytes))
+        .map_err(|e| JsonError(e.to_string()))
 }
 
 /// Returns the canonical form, without a newline.
@@ -47,6 +53,8 @@ pub fn to_canonical<T: Serialize>(value: &T) -> Vec<u8> {
 pub fn to_document<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = to_canonical(value);
     bytes.push(b'\n');
+    // Some documents are large, and kept for a while.
+    bytes.shrink_to_fit();
     bytes
 }
 
@@ -77,24 +85,15 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        if value > MAX_SAFE_INTEGER {
-            return Err(E::custom(format!("integer {value} is beyond 2^53")));
-        }
-        Ok(value.into())
+        Check.visit_u64(value).map(|()| value.into())
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        if value.unsigned_abs() > MAX_SAFE_INTEGER {
-            return Err(E::custom(format!("integer {value} is beyond -2^53")));
-        }
-        Ok(value.into())
+        Check.visit_i64(value).map(|()| value.into())
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        // An integer literal too large for 64 bits arrives here, already rounded.
-        if value.abs() >= MAX_SAFE_INTEGER as f64 {
-            return Err(E::custom("number is beyond ±2^53"));
-        }
+        Check.visit_f64(value)?;
         Number::from_f64(value)
             .map(Value::Number)
             .ok_or_else(|| E::custom("number is not finite"))
@@ -120,12 +119,86 @@ impl<'de> Visitor<'de> for Strict {
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
-                return Err(de::Error::custom(format!("duplicate key {key:?}")));
+                return Err(duplicate(&key));
             }
             let value = map.next_value_seed(Strict)?;
             object.insert(key, value);
         }
         Ok(Value::Object(object))
+    }
+}
+
+fn duplicate<E: de::Error>(key: &str) -> E {
+    E::custom(format!("duplicate key {key:?}"))
+}
+
+/// Refuses what [`Strict`] refuses, and keeps nothing.
+#[derive(Clone, Copy)]
+struct Check;
+
+impl<'de> DeserializeSeed<'de> for Check {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Check {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        match value > MAX_SAFE_INTEGER {
+            true => Err(E::custom(format!("integer {value} is beyond 2^53"))),
+            false => Ok(()),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        match value.unsigned_abs() > MAX_SAFE_INTEGER {
+            true => Err(E::custom(format!("integer {value} is beyond -2^53"))),
+            false => Ok(()),
+        }
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        // An integer literal too large for 64 bits arrives here, already rounded.
+        match value.abs() >= MAX_SAFE_INTEGER as f64 {
+            true => Err(E::custom("number is beyond ±2^53")),
+            false => Ok(()),
+        }
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(Check)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            map.next_value_seed(Check)?;
+            if let Some(key) = keys.replace(key) {
+                return Err(duplicate(&key));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -152,6 +225,7 @@ mod tests {
             "[1,]",
         ] {
             assert!(parse_strict(text.as_bytes()).is_err(), "{text}");
+            assert!(parse_strict_into::<Value>(text.as_bytes()).is_err(), "{text}");
         }
         assert!(parse_strict(b"\"\xff\"").is_err());
     }
@@ -195,6 +269,7 @@ mod tests {
         fn parsing_the_canonical_form_is_the_identity(value in json()) {
             let bytes = to_document(&value);
             let again = parse_strict(&bytes).unwrap();
+            prop_assert_eq!(&parse_strict_into::<Value>(&bytes).unwrap(), &again);
             prop_assert_eq!(&again, &value);
             prop_assert_eq!(to_document(&again), bytes);
         }

@@ -1,33 +1,40 @@
 //! Which entries of a tree stand in the clear in a pack, and which are sealed.
 
+use std::collections::HashMap;
+
 use crate::adapters::git::Repository;
+use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
 use crate::format::repo_state::{EntryKind, Mode, TreeEntry};
 use crate::ops::contents::traits_of;
 use crate::rules::protect::Registry;
-use crate::rules::scan::{Leak, LeakCode};
+use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::seals::{PlainMember, SealedFile, judge_at};
 
-/// Judges the entries of a tree by path and content, in their order: what was seen in each, and why it may not stand in the
-/// clear in a pack of that mode.
-pub fn judge_entries(
-    repo: &Repository,
-    registry: &Registry,
-    entries: &[TreeEntry],
+/// What there is to be said of the contents of a tree's entries.
+pub struct Judge {
+    traits: HashMap<ObjectId, Traits>,
     mode: Mode,
-) -> Result<Vec<(PlainMember, Option<Leak>)>> {
-    let blobs = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
-    let traits = traits_of(repo, blobs.map(|entry| entry.id))?;
-    let judged = entries.iter().map(|entry| {
+}
+
+impl Judge {
+    /// Looks into the contents of entries that are to be judged for a pack of that mode.
+    pub fn of(repo: &Repository, entries: &[TreeEntry], mode: Mode) -> Result<Self> {
+        let blobs = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
+        let traits = traits_of(repo, blobs.map(|entry| entry.id))?;
+        Ok(Self { traits, mode })
+    }
+
+    /// Judges one of them by path and content: what was seen in it, and why it may not stand in the clear.
+    pub fn judge(&self, registry: &Registry, entry: &TreeEntry) -> (PlainMember, Option<Leak>) {
         let seen = PlainMember {
             kind: entry.kind,
-            traits: traits.get(&entry.id).cloned().unwrap_or_default(),
+            traits: self.traits.get(&entry.id).cloned().unwrap_or_default(),
             blob: Some(entry.id),
         };
-        let leak = judge_at(registry, entry.path.as_bytes(), &seen, mode);
+        let leak = judge_at(registry, entry.path.as_bytes(), &seen, self.mode);
         (seen, leak)
-    });
-    Ok(judged.collect())
+    }
 }
 
 /// Leaves the entries that stand in the clear in a pack of that mode; returns those that it seals.
@@ -37,11 +44,11 @@ pub fn retain_plain(
     entries: &mut Vec<TreeEntry>,
     mode: Mode,
 ) -> Result<Vec<SealedFile>> {
-    let mut judged = judge_entries(repo, registry, entries, mode)?.into_iter();
+    let judge = Judge::of(repo, entries, mode)?;
     let mut sealed = Vec::new();
-    entries.retain(|entry| match judged.next() {
+    entries.retain(|entry| match judge.judge(registry, entry).1 {
         // What only claims to be sealed is no artifact: a pack with it is refused.
-        Some((_, Some(leak))) if leak.code != LeakCode::FakeSeal => {
+        Some(leak) if leak.code != LeakCode::FakeSeal => {
             sealed.push(SealedFile {
                 path: entry.path.clone(),
                 class: leak.class,

@@ -9,9 +9,7 @@ use crate::adapters::runs::Runs;
 use crate::adapters::store::Store;
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
-use crate::format::lite::PackManifest;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::TreeEntry;
 use crate::format::run_record::{
     OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION, Status, TaskSpec, Verdict, parse_record,
     parse_roots, snapshot_hash, write_roots,
@@ -19,7 +17,7 @@ use crate::format::run_record::{
 use crate::ops::audit::run::{Depth, Memory, Places, RunFiles, audit_run};
 use crate::rules::audit::{Finding, FindingCode, Findings};
 
-/// Content that a run needs.
+/// Content that a run needs, and git does not have.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Its hash.
@@ -33,12 +31,30 @@ pub struct Output {
 /// Where content is before the store has it.
 #[derive(Clone, Debug)]
 pub enum Held {
-    /// In the commit; git keeps it.
-    Git,
     /// In this file.
     File(PathBuf),
     /// Here.
     Bytes(Vec<u8>),
+}
+
+impl Output {
+    /// Takes bytes.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        Self {
+            hash: Digest::of(&bytes),
+            size: bytes.len() as u64,
+            held: Held::Bytes(bytes),
+        }
+    }
+}
+
+/// Everything that came of a run, but for its manifest.
+#[derive(Default)]
+pub struct Outputs {
+    /// What git keeps: hash and bytes.
+    pub committed: Vec<(Digest, u64)>,
+    /// What the store is to keep.
+    pub own: Vec<Output>,
 }
 
 /// The records of a run, and everything that it needs.
@@ -48,55 +64,47 @@ pub struct Records {
     /// The refs of its records, where its audit says that all is well.
     pub refs: RunRefs,
     status: Status,
-    outputs: Vec<Output>,
-    /// Task, outputs and manifest.
-    documents: [Vec<u8>; 3],
+    /// The hashes of all outputs, sorted.
+    hashes: Vec<Digest>,
+    /// What the store is to keep, the other records among it.
+    own: Vec<Output>,
 }
 
 impl Records {
-    /// Makes the records of a task that came to these outputs, the manifest not among them.
-    pub fn new(task: &TaskSpec, manifest: &PackManifest, mut outputs: Vec<Output>) -> Self {
-        let task = to_document(task);
-        let manifest = to_document(manifest);
-        let manifest_ref = Digest::of(&manifest);
-        outputs.push(Output {
-            hash: manifest_ref,
-            size: manifest.len() as u64,
-            held: Held::Bytes(Vec::new()),
-        });
-        outputs.sort_by_key(|output| output.hash);
-        outputs.dedup_by_key(|output| output.hash);
-        let hashes = to_document(&OutputHashes::new(outputs.iter().map(|output| output.hash).collect()));
+    /// Makes the records of a task that came to these outputs.
+    pub fn new(task: &TaskSpec, manifest: Output, outputs: Outputs) -> Self {
+        let Outputs { committed, mut own } = outputs;
+        let manifest_ref = manifest.hash;
+        own.push(manifest);
+        let mut sizes = committed;
+        sizes.extend(own.iter().map(|output| (output.hash, output.size)));
+        sizes.sort_unstable();
+        sizes.dedup_by_key(|output| output.0);
+        let hashes = OutputHashes::new(sizes.iter().map(|output| output.0).collect());
+        let outputs = Output::of(to_document(&hashes));
+        let task = Output::of(to_document(task));
         let status = Status {
-            cas_snapshot_hash: snapshot_hash(outputs.iter().map(|output| (&output.hash, output.size))),
+            cas_snapshot_hash: snapshot_hash(sizes.iter().map(|(hash, size)| (hash, *size))),
             manifest_ref,
-            output_hashes_ref: Digest::of(&hashes),
+            output_hashes_ref: outputs.hash,
             state: RunState::Completed,
-            task_spec_ref: Digest::of(&task),
+            task_spec_ref: task.hash,
             verdict: Verdict::Pass,
             version: STATUS_VERSION.into(),
         };
-        outputs.retain(|output| output.hash != manifest_ref);
+        own.extend([task, outputs]);
         Self {
             id: RunId::of(&status.task_spec_ref),
             refs: refs_of(&status),
             status,
-            outputs,
-            documents: [task, hashes, manifest],
+            hashes: hashes.hashes,
+            own,
         }
-    }
-
-    /// Returns the bytes of the manifest.
-    pub fn manifest(&self) -> &[u8] {
-        &self.documents[2]
     }
 
     fn roots(&self) -> Vec<Digest> {
         let records = self.refs.records().map(|(_, hash)| hash);
-        records
-            .into_iter()
-            .chain(self.outputs.iter().map(|output| output.hash))
-            .collect()
+        records.into_iter().chain(self.hashes.iter().copied()).collect()
     }
 }
 
@@ -118,10 +126,8 @@ pub struct Recorder<'a> {
     pub runs: &'a Runs,
     /// Its content store, which somebody holds.
     pub store: &'a dyn Store,
-    /// The commit, and its entries.
+    /// The commit.
     pub commit: Commit,
-    /// The entries of its tree, if they were listed already.
-    pub entries: Vec<TreeEntry>,
 }
 
 impl Recorder<'_> {
@@ -129,9 +135,8 @@ impl Recorder<'_> {
     /// `E_AUDIT`.
     ///
     /// A run that stands is not put right in silence: it is audited before anything is added.
-    pub fn record(mut self, records: &Records) -> Result<()> {
+    pub fn record(self, records: &Records) -> Result<()> {
         let mut memory = Memory::default();
-        memory.trees.insert(self.commit.tree, std::mem::take(&mut self.entries));
         let standing = match self.runs.has(&records.id) {
             true => Some(RunFiles::read(self.runs, &records.id)?),
             false => None,
@@ -165,14 +170,13 @@ impl Recorder<'_> {
     }
 
     fn store_all(&self, records: &Records) -> Result<()> {
-        for output in &records.outputs {
+        for output in &records.own {
             match &output.held {
-                Held::Git => {}
                 Held::File(path) => self.store.put(&output.hash, &mut files::open_regular(path)?.file)?,
                 Held::Bytes(bytes) => self.store.put(&output.hash, &mut &bytes[..])?,
             }
         }
-        records.documents.iter().try_for_each(|document| self.put(document))
+        Ok(())
     }
 
     fn put(&self, document: &[u8]) -> Result<()> {
@@ -271,7 +275,7 @@ mod tests {
     use crate::adapters::store::disk::DiskStore;
     use crate::adapters::store::faulty::{Fault, Faulty};
     use crate::format::dump::layout::Layout;
-    use crate::format::lite::{Kind, MANIFEST_VERSION, ManifestEntry};
+    use crate::format::lite::{Kind, MANIFEST_VERSION, ManifestEntry, PackManifest};
     use crate::format::repo_state::{GRAMMAR_VERSION, Mode};
     use crate::format::run_record::{CommitRef, ScopeSpec, TASK_SPEC_VERSION};
     use crate::format::tree_meta::Part;
@@ -300,16 +304,8 @@ mod tests {
             commit: commit.id.hex(),
             tree: commit.tree.hex(),
         };
-        let tracked = Output {
-            hash: Digest::of(b"tracked content"),
-            size: 15,
-            held: Held::Git,
-        };
-        let own = Output {
-            hash: Digest::of(b"own content"),
-            size: 11,
-            held: Held::Bytes(b"own content".to_vec()),
-        };
+        let tracked = (Digest::of(b"tracked content"), 15);
+        let own = Output::of(b"own content".to_vec());
         let task = TaskSpec {
             canon_version: "unknown".into(),
             grammar_version: GRAMMAR_VERSION.into(),
@@ -330,9 +326,13 @@ mod tests {
             sealed: own.hash,
             version: TASK_SPEC_VERSION.into(),
         };
-        let entry = ManifestEntry::new("tracked", tracked.hash, tracked.size, Kind::File);
+        let entry = ManifestEntry::new("tracked", tracked.0, tracked.1, Kind::File);
         let manifest = PackManifest::new("repo", repo_state, &Layout::of_scope("repo"), vec![entry]);
-        Records::new(&task, &manifest, vec![tracked, own])
+        let outputs = Outputs {
+            committed: vec![tracked],
+            own: vec![own],
+        };
+        Records::new(&task, Output::of(to_document(&manifest)), outputs)
     }
 
     fn record(repo: &Repository, store: &dyn Store, runs: &Runs) -> (RunId, Result<()>) {
@@ -343,7 +343,6 @@ mod tests {
             runs,
             store,
             commit,
-            entries: repo.tree_entries(&commit.tree).unwrap(),
         };
         (records.id.clone(), recorder.record(&records))
     }

@@ -96,7 +96,7 @@ pub enum Presence {
     /// It is nowhere.
     Missing,
     /// It is there, and is something else or cannot be read.
-    Corrupt(String),
+    Corrupt(Box<str>),
 }
 
 /// Where content is.
@@ -233,7 +233,7 @@ impl<'a> Findings<'a> {
                     self.add(FindingCode::ObjectMissing, hash.to_string(), name, what);
                 }
                 Presence::Corrupt(why) => {
-                    self.add(FindingCode::ObjectCorrupt, hash.to_string(), name, why.as_str());
+                    self.add(FindingCode::ObjectCorrupt, hash.to_string(), name, &**why);
                 }
             }
         }

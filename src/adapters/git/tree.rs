@@ -16,16 +16,41 @@ const MAX_DEPTH: usize = 2048;
 impl Repository {
     /// Returns every entry of a tree that is not itself a tree, sorted bytewise by path.
     pub fn tree_entries(&self, tree: &ObjectId) -> Result<Vec<TreeEntry>> {
+        let mut entries = Vec::new();
+        self.walk_tree(tree, |path, kind, id| {
+            entries.push(TreeEntry {
+                path: RepoPath::new(path),
+                kind,
+                id,
+            });
+        })?;
+        Ok(entries)
+    }
+
+    /// Returns every blob of a tree, sorted, each once.
+    pub fn tree_blobs(&self, tree: &ObjectId) -> Result<Vec<ObjectId>> {
+        let mut blobs = Vec::new();
+        self.walk_tree(tree, |_, kind, id| {
+            if kind != EntryKind::Submodule {
+                blobs.push(id);
+            }
+        })?;
+        blobs.sort_unstable();
+        blobs.dedup();
+        Ok(blobs)
+    }
+
+    fn walk_tree(&self, tree: &ObjectId, each: impl FnMut(&[u8], EntryKind, ObjectId)) -> Result<()> {
         let repo = self.local();
         let mut walk = Walk {
             repo: &repo,
             path: Vec::new(),
-            entries: Vec::new(),
+            each,
             missing: Vec::new(),
         };
         walk.tree(to_gix(tree), 0)?;
         match walk.missing.first() {
-            None => Ok(walk.entries),
+            None => Ok(()),
             Some(first) => Err(Refusal::MissingObject {
                 count: walk.missing.len() as u64,
                 example: first.to_string(),
@@ -86,14 +111,14 @@ impl Repository {
     }
 }
 
-struct Walk<'a> {
+struct Walk<'a, F> {
     repo: &'a gix::Repository,
     path: Vec<u8>,
-    entries: Vec<TreeEntry>,
+    each: F,
     missing: Vec<gix::ObjectId>,
 }
 
-impl Walk<'_> {
+impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
     fn tree(&mut self, id: gix::ObjectId, depth: usize) -> Result<()> {
         use gix::objs::Find;
         if depth > MAX_DEPTH {
@@ -120,11 +145,7 @@ impl Walk<'_> {
             }
             self.path.extend_from_slice(entry.filename);
             match entry_kind(entry.mode.kind()) {
-                Some(kind) => self.entries.push(TreeEntry {
-                    path: RepoPath::new(&self.path),
-                    kind,
-                    id: from_gix(entry.oid),
-                }),
+                Some(kind) => (self.each)(&self.path, kind, from_gix(entry.oid)),
                 None => self.tree(entry.oid.to_owned(), depth + 1)?,
             }
             self.path.truncate(length);

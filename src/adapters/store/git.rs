@@ -1,6 +1,5 @@
 //! The object database of the repository as a content store: committed bytes are kept there already.
 
-use std::collections::HashMap;
 use std::io::Read;
 
 use super::{Store, Take, checked, drain};
@@ -9,32 +8,28 @@ use crate::adapters::git::digest_cache::DigestCache;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{EntryKind, TreeEntry};
 
 /// Some blobs of a repository, by the SHA-256 of what they hold.
 pub struct GitStore<'a> {
     repo: &'a Repository,
-    blobs: HashMap<Digest, ObjectId>,
+    /// Sorted by digest.
+    blobs: Vec<(Digest, ObjectId)>,
 }
 
 impl<'a> GitStore<'a> {
     /// Takes the blobs of a tree; those that the digest cache does not know are read.
     pub fn of_tree(repo: &'a Repository, cache: &DigestCache, tree: &ObjectId) -> Result<Self> {
-        Self::of_entries(repo, cache, &repo.tree_entries(tree)?)
+        Ok(Self::of_blobs(repo, cache, &repo.tree_blobs(tree)?))
     }
 
-    /// Takes the blobs of these entries.
-    pub fn of_entries(repo: &'a Repository, cache: &DigestCache, entries: &[TreeEntry]) -> Result<Self> {
-        let files = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
-        let mut ids: Vec<ObjectId> = files.map(|entry| entry.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
+    /// Takes these blobs, likewise.
+    pub fn of_blobs(repo: &'a Repository, cache: &DigestCache, ids: &[ObjectId]) -> Self {
         let known = cache.get_all(ids.iter());
-        let (mut blobs, mut unknown) = (HashMap::with_capacity(ids.len()), Vec::new());
-        for (id, known) in ids.into_iter().zip(known) {
+        let (mut blobs, mut unknown) = (Vec::with_capacity(ids.len()), Vec::new());
+        for (id, known) in ids.iter().zip(known) {
             match known {
-                Some((hash, _)) => drop(blobs.insert(hash, id)),
-                None => unknown.push(id),
+                Some((hash, _)) => blobs.push((hash, *id)),
+                None => unknown.push(*id),
             }
         }
         let mut added = Vec::new();
@@ -45,32 +40,41 @@ impl<'a> GitStore<'a> {
         };
         for (id, hashed) in unknown.iter().zip(hashed) {
             if let Some((hash, size)) = hashed {
-                blobs.insert(hash, *id);
+                blobs.push((hash, *id));
                 added.push((*id, hash, size));
             }
         }
         // Which of them are protected is not known here, so all are kept as if they were.
         cache.keep(&added, |_| true);
-        Ok(Self { repo, blobs })
+        Self::sorted(repo, blobs)
+    }
+
+    /// Takes none.
+    pub fn of_nothing(repo: &'a Repository) -> Self {
+        Self::sorted(repo, Vec::new())
+    }
+
+    fn sorted(repo: &'a Repository, mut blobs: Vec<(Digest, ObjectId)>) -> Self {
+        blobs.sort_unstable();
+        blobs.dedup_by_key(|blob| blob.0);
+        Self { repo, blobs }
     }
 
     /// Takes whichever of `wanted` the digest cache has a blob for.
     pub fn of_cache(repo: &'a Repository, cache: &DigestCache, wanted: &[Digest]) -> Self {
-        Self {
-            repo,
-            blobs: cache.blobs_of(wanted),
-        }
+        Self::sorted(repo, cache.blobs_of(wanted).into_iter().collect())
     }
 
     /// Adds the blobs of another.
     pub fn with(mut self, other: GitStore<'a>) -> Self {
         self.blobs.extend(other.blobs);
-        self
+        Self::sorted(self.repo, self.blobs)
     }
 
     /// Returns the blob of that content.
     pub fn blob(&self, hash: &Digest) -> Option<ObjectId> {
-        self.blobs.get(hash).copied()
+        let at = self.blobs.binary_search_by_key(hash, |blob| blob.0).ok()?;
+        Some(self.blobs[at].1)
     }
 }
 

@@ -153,7 +153,7 @@ fn audit_pins(places: &Places<'_>, findings: &mut Vec<Finding>, memory: &mut Mem
             return Ok(Vec::new());
         }
     };
-    let nothing = GitStore::of_entries(places.repo, places.cache, &[])?;
+    let nothing = GitStore::of_nothing(places.repo);
     let found = look_for(places, &nothing, &pins, Depth::Content, memory)?;
     for (hash, presence) in pins.iter().zip(found) {
         match presence {
@@ -163,7 +163,7 @@ fn audit_pins(places: &Places<'_>, findings: &mut Vec<Finding>, memory: &mut Mem
                 hash.to_string(),
                 "it is not in the content store".into(),
             ),
-            Presence::Corrupt(why) => add(FindingCode::ObjectCorrupt, hash.to_string(), why),
+            Presence::Corrupt(why) => add(FindingCode::ObjectCorrupt, hash.to_string(), why.into()),
         }
     }
     Ok(pins)

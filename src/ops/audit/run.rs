@@ -11,7 +11,6 @@ use crate::format::digest::Digest;
 use crate::format::lite::PackManifest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result, io_reason};
-use crate::format::repo_state::TreeEntry;
 use crate::format::run_record::{MAX_BYTES, RunId, RunRefs, TaskSpec, parse_record, parse_roots};
 use crate::rules::audit::{Finding, FindingCode, Findings, Observed, Place, Presence};
 
@@ -69,8 +68,8 @@ pub struct RunAudit {
 #[derive(Default)]
 pub struct Memory {
     known: HashMap<(Digest, Option<ObjectId>), Presence>,
-    /// The entries of trees that were listed already.
-    pub trees: HashMap<ObjectId, Vec<TreeEntry>>,
+    /// The blobs of trees that were listed already.
+    pub trees: HashMap<ObjectId, Vec<ObjectId>>,
 }
 
 /// Audits a run; `pending` is a record that is not to be there yet.
@@ -108,13 +107,14 @@ pub fn audit_run(
     let kept = places.repo.kept_commit(run)?;
     observed.kept = kept.map(|id| id.hex());
     findings.records(&roots, &observed);
+    observed.outputs = None;
     let task = observed.task.as_ref().and_then(|task| task.as_ref().ok());
     let git = held_by_git(places, run, task, &mut findings, memory)?;
     let sought: Vec<Digest> = roots.iter().copied().filter(|hash| Some(*hash) != pending).collect();
     let mut found = look_for(places, &git, &sought, depth, memory)?;
     for (hash, presence) in sought.iter().zip(&mut found) {
         if let Some(why) = damaged.remove(hash) {
-            *presence = Presence::Corrupt(why);
+            *presence = Presence::Corrupt(why.into());
         }
     }
     let in_git = found
@@ -168,7 +168,7 @@ fn held_by_git<'a>(
     findings: &mut Findings<'_>,
     memory: &mut Memory,
 ) -> Result<GitStore<'a>> {
-    let none = || GitStore::of_entries(places.repo, places.cache, &[]);
+    let none = || Ok(GitStore::of_nothing(places.repo));
     let commit = match (task, places.repo.kept_commit(run)?) {
         (Some(task), _) => ObjectId::parse(&task.repo_state.commit),
         (None, kept) => kept,
@@ -187,17 +187,17 @@ fn held_by_git<'a>(
         let what = format!("its tree is {tree}, not {}", task.repo_state.tree);
         findings.add(FindingCode::RecordInvalid, commit.hex(), Some("the commit"), what);
     }
-    let entries = match memory.trees.entry(tree) {
+    let blobs = match memory.trees.entry(tree) {
         std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-        std::collections::hash_map::Entry::Vacant(place) => match places.repo.tree_entries(&tree) {
-            Ok(entries) => place.insert(entries),
+        std::collections::hash_map::Entry::Vacant(place) => match places.repo.tree_blobs(&tree) {
+            Ok(blobs) => place.insert(blobs),
             Err(e) => {
                 findings.add(FindingCode::ObjectMissing, tree.hex(), Some("the tree"), said(e)?);
                 return none();
             }
         },
     };
-    GitStore::of_entries(places.repo, places.cache, entries)
+    Ok(GitStore::of_blobs(places.repo, places.cache, blobs))
 }
 
 /// Returns what an object that cannot be had has to say; anything else goes on as it came.
@@ -237,7 +237,7 @@ pub fn look_for(
             found[at] = match seen {
                 Ok(true) => Some(Presence::Here(place)),
                 Ok(false) => None,
-                Err(refusal) => Some(Presence::Corrupt(damage(refusal)?)),
+                Err(refusal) => Some(Presence::Corrupt(damage(refusal)?.into())),
             };
         }
     }

@@ -87,7 +87,7 @@ impl TreePlan {
 #[derive(Clone, Debug)]
 pub enum Source {
     /// A file on disk, and what it was when it was judged.
-    File(PathBuf, Stamp),
+    File(PathBuf, Box<Stamp>),
     /// A blob of the repository.
     Blob(ObjectId),
     /// These bytes.
@@ -102,8 +102,22 @@ pub struct Plain {
     pub source: Source,
     /// The tree entry that it copies, in a tree pack.
     pub entry: Option<TreeEntry>,
-    /// By what it was judged.
-    pub seen: PlainMember,
+    /// By what it was judged; none of an entry whose content there is nothing to be said of.
+    pub seen: Option<Box<PlainMember>>,
+}
+
+impl Plain {
+    /// Returns by what it was judged.
+    pub fn seen(&self) -> PlainMember {
+        match &self.seen {
+            Some(seen) => (**seen).clone(),
+            None => PlainMember {
+                kind: self.entry.as_ref().map_or(EntryKind::Regular, |entry| entry.kind),
+                traits: Traits::default(),
+                blob: self.entry.as_ref().map(|entry| entry.id),
+            },
+        }
+    }
 }
 
 /// An artifact to be sealed.

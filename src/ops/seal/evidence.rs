@@ -80,7 +80,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
                     path,
                     source: judged.source,
                     entry: None,
-                    seen: judged.seen,
+                    seen: Some(Box::new(judged.seen)),
                 });
             }
         }
@@ -452,7 +452,7 @@ impl Judge<'_> {
                         let names: Vec<&[u8]> = [Some(name), place.as_deref()].into_iter().flatten().collect();
                         let judged = judge_file(file, self.registry, &names, self.mode)?;
                         Ok(JudgedArtifact {
-                            source: Source::File(file.clone(), judged.stamp),
+                            source: Source::File(file.clone(), Box::new(judged.stamp)),
                             seen: judged.seen,
                             leak: judged.leak,
                         })

@@ -1,6 +1,6 @@
 //! Finalizing: the last checks, the documents of the pack, the manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::adapters::staging::Staging;
@@ -18,11 +18,11 @@ use crate::format::tree_meta::{
 use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::documents::{Documents, TOOL_VERSION};
-use crate::ops::run::Records;
+use crate::ops::run::{Outputs, Records};
 use crate::ops::seal::collect::{Plan, Source, TreePlan};
 use crate::ops::seal::emit::emit;
-use crate::ops::seal::lite::{Described, lite};
-use crate::ops::seal::stage::{Kept, Staged};
+use crate::ops::seal::lite::{self, Described, lite};
+use crate::ops::seal::stage::{Kept, Staged, StagedMember};
 use crate::ops::seal::{Notice, SealReport, SealRequest};
 use crate::rules::member_type::registry_files;
 use crate::rules::seals::judge_member;
@@ -40,12 +40,14 @@ pub struct Finished {
 }
 
 /// Checks for leaks, then writes the documents and the manifest.
+///
+/// What is large is let go of as soon as it was written down: a tree may have very many entries.
 pub fn finalize(
     ctx: &Context,
     request: &SealRequest,
     staging: &Staging,
-    plan: &Plan,
-    staged: Staged,
+    plan: &mut Plan,
+    mut staged: Staged,
 ) -> Result<Finished> {
     ensure_no_leak(plan, &staged)?;
     let mut report = SealReport {
@@ -71,17 +73,21 @@ pub fn finalize(
         notices: plan.notices.clone(),
     };
     let mut documents = Documents::of(staging);
-    let state = match &plan.tree {
-        Some(tree) => {
-            let state = tree_documents(&mut documents, plan, tree, &staged)?;
-            let missed = emit(&mut documents, staging, plan, tree, &staged, state.digest())?;
-            report
-                .notices
-                .extend(missed.into_iter().map(|path| Notice::NoAnchor { path }));
-            Some(state)
-        }
-        None => None,
-    };
+    let (mut state, mut outputs) = (None, Outputs::default());
+    if let Some(tree) = &plan.tree {
+        let covered = repo_state(plan, tree, &staged);
+        let missed = emit(&mut documents, staging, plan, tree, &staged, covered.digest())?;
+        report
+            .notices
+            .extend(missed.into_iter().map(|path| Notice::NoAnchor { path }));
+        outputs = lite::outputs(staging, plan, &staged);
+        state = Some(covered);
+    }
+    count_copies(&mut documents, plan, std::mem::take(&mut staged.plain));
+    plan.plain = Vec::new();
+    if let (Some(tree), Some(state)) = (&plan.tree, &state) {
+        tree_documents(&mut documents, plan.mode, tree, state)?;
+    }
     if let Some(binding) = &plan.binding {
         documents.add(REPO_STATE, &to_document(binding))?;
     }
@@ -108,19 +114,10 @@ pub fn finalize(
     let records = match (&plan.tree, state, sealed) {
         (Some(tree), Some(state), Some(sealed)) => {
             let described = Described { state, sealed };
-            Some(lite(&mut documents, staging, plan, tree, &staged, &described)?)
+            Some(lite(&mut documents, staging, plan.mode, tree, described, outputs)?)
         }
         _ => None,
     };
-    let registry = registry_files(staged.plain.iter().map(|copy| copy.member.path.as_str()));
-    let emits_copies = plan.tree.as_ref().is_none_or(|tree| tree.emit.contains(&Part::Repo));
-    for copy in staged.plain.iter().filter(|_| emits_copies) {
-        let mut member = copy.member.clone();
-        if member.kind == MemberType::Other && registry.contains(member.path.as_str()) {
-            member.kind = MemberType::Registry;
-        }
-        documents.count(member, copy.size);
-    }
     for sealed in staged.ciphertexts() {
         documents.count(sealed.member.clone(), sealed.seal.sealed_bytes);
     }
@@ -190,7 +187,7 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
         let leak = plan
             .registry
             .as_ref()
-            .and_then(|r| judge_member(r, plain, Some(&item.seen), plan.tree.is_some(), plan.mode));
+            .and_then(|r| judge_member(r, plain, Some(&item.seen()), plan.tree.is_some(), plan.mode));
         if let Some(leak) = leak {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
@@ -217,8 +214,23 @@ fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Res
     }
 }
 
-/// Writes what tells of the commit; returns the state.
-fn tree_documents(documents: &mut Documents<'_>, plan: &Plan, tree: &TreePlan, staged: &Staged) -> Result<RepoState> {
+/// Counts the plain copies as members, unless they are there only to be read again.
+fn count_copies(documents: &mut Documents<'_>, plan: &Plan, copies: Vec<StagedMember>) {
+    if plan.tree.as_ref().is_some_and(|tree| !tree.emit.contains(&Part::Repo)) {
+        return;
+    }
+    let registry = registry_files(copies.iter().map(|copy| copy.member.path.as_str()));
+    let registry: BTreeSet<String> = registry.into_iter().map(str::to_owned).collect();
+    for StagedMember { mut member, size, .. } in copies {
+        if member.kind == MemberType::Other && registry.contains(member.path.as_str()) {
+            member.kind = MemberType::Registry;
+        }
+        documents.count(member, size);
+    }
+}
+
+/// Returns what the digest covers: the entries that stand in the clear.
+fn repo_state(plan: &Plan, tree: &TreePlan, staged: &Staged) -> RepoState {
     let mut files = Vec::with_capacity(plan.plain.len());
     for (item, copy) in plan.plain.iter().zip(&staged.plain) {
         let Some(entry) = &item.entry else { continue };
@@ -230,24 +242,27 @@ fn tree_documents(documents: &mut Documents<'_>, plan: &Plan, tree: &TreePlan, s
         files.push(StateFile::of(&entry).expect("a path that became a member path is UTF-8"));
     }
     files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-    let state = RepoState {
+    RepoState {
         canon_version: tree.canon_version.clone(),
         grammar_version: GRAMMAR_VERSION.into(),
         scope: tree.scope.clone(),
         files,
-    };
-    let digest = state.digest();
-    documents.add(REPO_STATE, &to_document(&state))?;
+    }
+}
+
+/// Writes what tells of the commit.
+fn tree_documents(documents: &mut Documents<'_>, mode: Mode, tree: &TreePlan, state: &RepoState) -> Result<()> {
+    documents.add(REPO_STATE, &to_document(state))?;
     documents.add(
         PACK_INFO,
         &to_document(&PackInfo {
             scope: tree.scope.clone(),
             title: tree.title.clone(),
-            stamp: digest.hex()[..12].to_owned(),
+            stamp: state.digest().hex()[..12].to_owned(),
             version: PACK_INFO_VERSION.into(),
             commit: tree.commit.id.hex(),
             tree: tree.commit.tree.hex(),
-            mode: plan.mode,
+            mode,
             emit: Some(tree.emit.clone()).filter(|emit| *emit != Part::DEFAULT),
         }),
     )?;
@@ -258,6 +273,5 @@ fn tree_documents(documents: &mut Documents<'_>, plan: &Plan, tree: &TreePlan, s
             generator_version: TOOL_VERSION.into(),
             version: PROVENANCE_VERSION.into(),
         }),
-    )?;
-    Ok(state)
+    )
 }

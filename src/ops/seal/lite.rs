@@ -6,13 +6,14 @@ use crate::format::digest::Digest;
 use crate::format::lite::{
     INDEX, MANIFEST_VERSION, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary, index,
 };
+use crate::format::member_path::MemberPath;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, RepoState};
+use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState};
 use crate::format::run_record::{CommitRef, ScopeSpec, TASK_SPEC_VERSION, TaskSpec};
 use crate::format::sealed::SealedArtifacts;
 use crate::format::tree_meta::Part;
 use crate::ops::documents::{Documents, TOOL_VERSION};
-use crate::ops::run::{Held, Output, Records};
+use crate::ops::run::{Held, Output, Outputs, Records};
 use crate::ops::seal::collect::{Plan, TreePlan};
 use crate::ops::seal::stage::Staged;
 use crate::rules::lite::entries;
@@ -29,16 +30,19 @@ pub struct Described {
 pub fn lite(
     documents: &mut Documents<'_>,
     staging: &Staging,
-    plan: &Plan,
+    mode: Mode,
     tree: &TreePlan,
-    staged: &Staged,
-    described: &Described,
+    described: Described,
+    mut outputs: Outputs,
 ) -> Result<Records> {
     let repo_state = CommitRef {
         commit: tree.commit.id.hex(),
         tree: tree.commit.tree.hex(),
     };
-    let entries = entries(&described.state, Some(&described.sealed));
+    let Described { state, sealed } = described;
+    let digest = state.digest();
+    let entries = entries(&state, Some(&sealed));
+    drop(state);
     let manifest = PackManifest::new(&tree.scope, repo_state.clone(), &tree.layout, entries);
     ensure_distinct(&manifest)?;
     let [include, exclude] = tree.globs.clone();
@@ -46,7 +50,7 @@ pub fn lite(
         canon_version: tree.canon_version.clone(),
         grammar_version: GRAMMAR_VERSION.into(),
         manifest_version: MANIFEST_VERSION.into(),
-        mode: plan.mode,
+        mode,
         packer_version: TOOL_VERSION.into(),
         parts: tree.emit.clone(),
         repo_state,
@@ -59,18 +63,32 @@ pub fn lite(
             prefix: tree.layout.prefix.clone(),
             title: tree.title.clone(),
         },
-        sealed: Digest::of(&described.sealed.to_bytes()),
+        sealed: Digest::of(&sealed.to_bytes()),
         version: TASK_SPEC_VERSION.into(),
     };
-    let records = Records::new(&task, &manifest, outputs(documents, staging, plan, staged));
-    if tree.emit.contains(&Part::Lite) {
+    let own = documents
+        .written()
+        .filter(|(member, _)| REBUILT_FROM.contains(&member.path.as_str()));
+    outputs
+        .own
+        .extend(own.map(|(member, size)| file(staging, &member.path, member.bytes_hash, *size)));
+    let mut bytes = Output::of(to_document(&manifest));
+    let emitted = tree.emit.contains(&Part::Lite);
+    if let Held::Bytes(document) = &bytes.held
+        && emitted
+    {
+        let path = MemberPath::parse(PACK_MANIFEST).expect("the names of our documents are safe");
+        documents.add(PACK_MANIFEST, document)?;
+        bytes.held = Held::File(staging.member(&path));
+    }
+    let records = Records::new(&task, bytes, outputs);
+    if emitted {
         let summary = Summary {
             title: &tree.title,
-            mode: plan.mode,
-            state: described.state.digest(),
+            mode,
+            state: digest,
             refs: &records.refs,
         };
-        documents.add(PACK_MANIFEST, records.manifest())?;
         documents.add(RUN_REFS, &to_document(&records.refs))?;
         documents.add(INDEX, index(&manifest, &summary).as_bytes())?;
     }
@@ -88,29 +106,34 @@ fn ensure_distinct(manifest: &PackManifest) -> Result<()> {
     }
 }
 
-/// Everything but what is made of it: texts, lists of members, and the manifests.
-fn outputs(documents: &Documents<'_>, staging: &Staging, plan: &Plan, staged: &Staged) -> Vec<Output> {
-    let plain = plan.plain.iter().zip(&staged.plain).filter_map(|(item, copy)| {
-        let entry = item.entry.as_ref()?;
-        Some(Output {
-            hash: copy.member.bytes_hash,
-            size: copy.size,
-            held: match entry.kind {
-                EntryKind::Submodule => Held::Bytes(entry.id.hex().into_bytes()),
-                _ => Held::Git,
-            },
-        })
-    });
-    let file = |path, hash, size| Output {
+/// Returns the contents of a plan's entries, and its ciphertexts, as outputs of its run.
+pub fn outputs(staging: &Staging, plan: &Plan, staged: &Staged) -> Outputs {
+    let mut outputs = Outputs::default();
+    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
+        match &item.entry {
+            Some(entry) if entry.kind == EntryKind::Submodule => {
+                outputs.own.push(Output::of(entry.id.hex().into_bytes()));
+            }
+            Some(_) => outputs.committed.push((copy.member.bytes_hash, copy.size)),
+            None => {}
+        }
+    }
+    let sealed = staged.ciphertexts();
+    outputs.own.extend(sealed.map(|sealed| {
+        file(
+            staging,
+            &sealed.member.path,
+            sealed.seal.sealed_hash,
+            sealed.seal.sealed_bytes,
+        )
+    }));
+    outputs
+}
+
+fn file(staging: &Staging, path: &MemberPath, hash: Digest, size: u64) -> Output {
+    Output {
         hash,
         size,
         held: Held::File(staging.member(path)),
-    };
-    let sealed = staged.ciphertexts();
-    let sealed = sealed.map(|sealed| file(&sealed.member.path, sealed.seal.sealed_hash, sealed.seal.sealed_bytes));
-    let own = documents
-        .written()
-        .filter(|(member, _)| REBUILT_FROM.contains(&member.path.as_str()));
-    let own = own.map(|(member, size)| file(&member.path, member.bytes_hash, *size));
-    plain.chain(sealed).chain(own).collect()
+    }
 }

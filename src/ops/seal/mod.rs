@@ -169,7 +169,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     if let Some(output) = &request.output {
         check_output(&ctx.cwd.join(output), request.replace)?;
     }
-    let plan = match request.artifacts.is_empty() {
+    let mut plan = match request.artifacts.is_empty() {
         true => tree::tree_pack(ctx, request)?,
         false => evidence::evidence_pack(ctx, request)?,
     };
@@ -193,7 +193,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     };
     let staging = Staging::beside(&base, Access::Shared)?;
     let staged = stage::stage(&staging, &plan, reusable.as_ref())?;
-    let finished = finalize::finalize(ctx, request, &staging, &plan, staged)?;
+    let finished = finalize::finalize(ctx, request, &staging, &mut plan, staged)?;
 
     let output = match &request.output {
         Some(output) => ctx.cwd.join(output),
@@ -237,7 +237,6 @@ fn record(repo: &Repository, plan: &Plan, records: &Records) -> Result<impl Size
         runs: &runs,
         store: &store,
         commit: tree.commit,
-        entries: plan.plain.iter().filter_map(|item| item.entry.clone()).collect(),
     };
     recorder.record(records)?;
     Ok(lock)

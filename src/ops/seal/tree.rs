@@ -13,7 +13,7 @@ use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, Mode};
 use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::protection::judge_entries;
+use crate::ops::protection::Judge;
 use crate::ops::seal::collect::{
     Plain, Plan, Protected, Source, TreePlan, ensure_is_no_fake, is_artifact, judge_file, member_path, protect,
     recipients_for, same_but_for_case,
@@ -47,13 +47,16 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         });
     }
 
-    let mut plain = Vec::new();
     let mut protected = Vec::new();
     let entries = state::select(&repo, &commit, &selection)?;
     limits::ensure(&repo, &registry, &selection.key, &selection.limits, &entries)?;
-    let tracked: BTreeSet<Vec<u8>> = entries.iter().map(|e| e.path.as_bytes().to_vec()).collect();
-    let judged = judge_entries(&repo, &registry, &entries, request.mode)?;
-    for (entry, (seen, leak)) in entries.into_iter().zip(judged) {
+    let attaches = !request.attach.is_empty() || !loaded.config.attach.is_empty();
+    let tracked = entries.iter().filter(|_| attaches);
+    let tracked: BTreeSet<Vec<u8>> = tracked.map(|e| e.path.as_bytes().to_vec()).collect();
+    let judge = Judge::of(&repo, &entries, request.mode)?;
+    let mut plain = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let (seen, leak) = judge.judge(&registry, &entry);
         let path = member_path(entry.path.as_bytes())?;
         let source = match entry.kind {
             EntryKind::Submodule => Source::Bytes(entry.id.hex().into_bytes()),
@@ -64,7 +67,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
                 path: path.below(tree_meta::REPO),
                 source,
                 entry: Some(entry),
-                seen,
+                seen: (!seen.traits.is_plain()).then(|| Box::new(seen)),
             }),
             Some(leak) => {
                 ensure_is_no_fake(&leak)?;
@@ -246,7 +249,7 @@ impl Attached<'_> {
         let judged = judge_file(&file, self.registry, &[path], Mode::Public)?;
         // What is attached is sealed whatever it is.
         let leak = judged.leak.filter(|leak| leak.code != LeakCode::FakeSeal);
-        let source = Source::File(file, judged.stamp);
+        let source = Source::File(file, Box::new(judged.stamp));
         self.found.insert(member.clone(), protect(member, source, leak, rule));
         Ok(())
     }
