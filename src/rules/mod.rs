@@ -3,6 +3,7 @@
 pub mod content;
 pub mod diff;
 pub mod globs;
+pub mod layout;
 pub mod managers;
 pub mod member_type;
 pub mod protect;
