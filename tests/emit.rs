@@ -126,7 +126,7 @@ fn full_and_split_hold_every_text_in_the_order_of_the_configuration() {
     );
     assert!(order.is_sorted(), "{order:?}");
     let index = text(pack.join("SPLIT/PRE-00_INDEX.md"));
-    assert!(index.contains("of the vocabulary o200k_base, counted by bpe-openai\n"));
+    assert!(index.contains("of the vocabulary o200k_base, counted by git-pack\n"));
     assert!(
         index.contains(
             "## Read first\n\n- `z/first.md` in PRE-01_Z.md · 6 B · 2 tokens\n- `README.md` in PRE-02_ROOT.md"
@@ -434,6 +434,18 @@ fn what_is_not_made_of_the_state_is_found() {
             "{missing:?}"
         );
     }
+    // Where no file with texts is held against it, the head of the list cannot say more either.
+    let scoped = with(&repo, &only_split, |forged| {
+        for member in ["meta/PACK_INFO.json", "meta/REPO_STATE.json"] {
+            let mut edited = document(forged, member);
+            edited["scope"] = "repo\n- more: x".into();
+            fs::write(forged.join(member), to_document(&edited)).unwrap();
+        }
+    });
+    assert!(
+        scoped.contains(&("meta/REPO_STATE.json".to_owned(), "SCHEMA_VIOLATION")),
+        "{scoped:?}"
+    );
     for pack in [&all, &only_split] {
         for (member, from, to, code) in [
             ("SPLIT/PRE-00_INDEX.md", "0 tokens", "1 tokens", "SCHEMA_VIOLATION"),
@@ -494,6 +506,174 @@ fn what_is_not_made_of_the_state_is_found() {
             "{emit}: {found:?}"
         );
     }
+}
+
+/// What `verify --rev HEAD` finds: path, code and detail.
+fn against_head(repo: &Repo, pack: &Path) -> Vec<[String; 3]> {
+    let done = repo.pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD", "--json"]);
+    let report: Value = serde_json::from_str(&done.out()).unwrap();
+    let field = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let findings = report["invalid"].as_array().unwrap().iter();
+    findings
+        .map(|finding| ["path", "code", "detail"].map(|key| field(finding, key)))
+        .collect()
+}
+
+#[test]
+fn another_layout_than_that_of_the_commit_is_found() {
+    let repo = Repo::empty();
+    let configure = |prefix: &str, buckets: &str, anchors: &str, title: &str| {
+        let config = format!(
+            "version = 1\n[scope.repo]\nexclude = [\".gitpack.toml\"]\nprefix = \"{prefix}\"\nbuckets = [{buckets}]\n\
+             anchors = [{anchors}]\ntitle = \"{title}\"\n"
+        );
+        repo.write(".gitpack.toml", config);
+        repo.commit("configuration");
+    };
+    repo.write("a/x", "a\n");
+    repo.write("z/x", "z\n");
+    repo.write("top", "top\n");
+    configure("PRE", r#""z""#, r#""z/x", "gone", "top""#, "A title");
+    let (_, full) = repo.seal(&["-o", "../full", "--emit", "full"]);
+    let (_, split) = repo.seal(&["-o", "../split", "--emit", "split"]);
+    let (_, copies) = repo.seal(&["-o", "../copies", "--emit", "repo"]);
+    let full_file = format!("FULL/{}", full_of(&full).file_name().unwrap().to_str().unwrap());
+    let full_file = full_file.as_str();
+    let list = "SPLIT/PRE-00_INDEX.md";
+    let (state, schema) = ("REPO_STATE_MISMATCH", "SCHEMA_VIOLATION");
+    let first = |found: &str, expected: &str| {
+        format!("to be read first, number 2: found {found}, by the commit's configuration it is {expected}")
+    };
+    let named = |name: &str| format!("by the commit's configuration its name is SPLIT/{name}");
+    let prefix = "its name begins with PRE, and by the commit's configuration with POST".to_owned();
+    let title = "title is \"A title\", that of the commit is \"Another\"".to_owned();
+    let info = [("meta/PACK_INFO.json", schema, title)];
+    type Expected<'a> = Vec<(&'a str, &'a str, String)>;
+    let cases: Vec<([&str; 4], Expected<'_>, Expected<'_>, Expected<'_>)> = vec![
+        // An anchor that is no text makes no difference, nor does a bucket without texts.
+        (
+            ["PRE", r#""none", "z""#, r#""z/x", "top""#, "A title"],
+            vec![],
+            vec![],
+            vec![],
+        ),
+        (
+            ["POST", r#""z""#, r#""z/x", "top""#, "A title"],
+            vec![(full_file, state, prefix.clone())],
+            vec![
+                (list, state, prefix),
+                ("SPLIT/PRE-01_Z.md", state, named("POST-01_Z.md")),
+                ("SPLIT/PRE-02_ROOT.md", state, named("POST-02_ROOT.md")),
+                ("SPLIT/PRE-03_A.md", state, named("POST-03_A.md")),
+            ],
+            vec![],
+        ),
+        (
+            ["PRE", r#""z", "a""#, r#""z/x", "top""#, "A title"],
+            vec![(
+                full_file,
+                state,
+                "section 2: found ROOT, by the commit's configuration it is a/".into(),
+            )],
+            vec![
+                ("SPLIT/PRE-02_ROOT.md", state, named("PRE-03_ROOT.md")),
+                ("SPLIT/PRE-03_A.md", state, named("PRE-02_A.md")),
+            ],
+            vec![],
+        ),
+        (
+            ["PRE", r#""z""#, r#""z/x""#, "A title"],
+            vec![(full_file, state, first("top", "nothing"))],
+            vec![(list, state, first("top", "nothing"))],
+            vec![],
+        ),
+        (
+            ["PRE", r#""z""#, r#""z/x", "a/x", "top""#, "A title"],
+            vec![(full_file, state, first("top", "a/x"))],
+            vec![(list, state, first("top", "a/x"))],
+            vec![],
+        ),
+        (
+            ["PRE", r#""z""#, r#""z/x", "top""#, "Another"],
+            info.to_vec(),
+            info.to_vec(),
+            info.to_vec(),
+        ),
+    ];
+    for ([prefix, buckets, anchors, title], in_full, in_split, in_copies) in cases {
+        configure(prefix, buckets, anchors, title);
+        for (pack, expected) in [(&full, in_full), (&split, in_split), (&copies, in_copies)] {
+            assert_eq!(codes(pack), []);
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|(path, code, detail)| [path.into(), code.into(), detail])
+                .collect();
+            assert_eq!(against_head(&repo, pack), expected, "{buckets} {anchors}");
+        }
+    }
+}
+
+#[test]
+fn a_forged_list_of_what_to_read_first_is_found() {
+    let repo = texts();
+    let (_, pack) = repo.seal(&["-o", "../split", "--emit", "split"]);
+    let list = "SPLIT/PRE-00_INDEX.md";
+    let first = "- `z/first.md` in PRE-01_Z.md · 6 B · 2 tokens\n";
+    let forged = |from: &str, to: &str| {
+        let found = with(&repo, &pack, |forged| {
+            let before = text(forged.join(list));
+            assert!(before.contains(from));
+            fs::write(forged.join(list), before.replacen(from, to, 1)).unwrap();
+        });
+        let forged = repo.place.path().join("forged");
+        (found, against_head(&repo, &forged))
+    };
+    // Whether it is the list of the configuration is known from the commit alone.
+    let (found, compared) = forged(first, "");
+    assert_eq!(found, []);
+    let what = "to be read first, number 1: found README.md, by the commit's configuration it is z/first.md";
+    assert_eq!(compared, [[list, "REPO_STATE_MISMATCH", what].map(str::to_owned)]);
+    // That they are texts, each once, is known from the pack.
+    for to in [
+        format!("{first}{first}"),
+        first.replace("z/first.md", "bin/data"),
+        first.replace("z/first.md", "z/none"),
+    ] {
+        let (found, compared) = forged(first, &to);
+        assert_eq!(found, [(list.to_owned(), "SCHEMA_VIOLATION")], "{to}");
+        let what = "what is to be read first is not among the texts, or there twice";
+        assert!(compared.contains(&[list, "SCHEMA_VIOLATION", what].map(str::to_owned)));
+    }
+}
+
+#[test]
+fn the_texts_of_one_bucket_are_in_one_file() {
+    let repo = Repo::empty();
+    for path in ["a/x", "a/y"] {
+        repo.write(path, format!("{path}\n"));
+    }
+    repo.write(
+        ".gitpack.toml",
+        "version = 1\n[scope.repo]\nexclude = [\".gitpack.toml\"]\n",
+    );
+    repo.commit("one");
+    let (_, pack) = repo.seal(&["-o", "../split", "--emit", "split"]);
+    let found = with(&repo, &pack, |forged| {
+        let whole = text(forged.join("SPLIT/REPO-01_A.md"));
+        let (x, y) = (whole.find("\n### `a/x`").unwrap(), whole.find("\n### `a/y`").unwrap());
+        let top = whole[..x].replace("texts: 2 of 8 B", "texts: 1 of 4 B");
+        fs::write(forged.join("SPLIT/REPO-01_A.md"), format!("{top}{}", &whole[x..y])).unwrap();
+        fs::write(forged.join("SPLIT/REPO-02_A.md"), format!("{top}{}", &whole[y..])).unwrap();
+        let list = text(forged.join("SPLIT/REPO-00_INDEX.md"));
+        let tokens = list.rsplit(" · ").next().unwrap().trim_end();
+        let at = list.find("\n## REPO-01_A.md").unwrap();
+        let part = |number: u64, path: &str| {
+            format!("\n## REPO-0{number}_A.md · `a/` · 1 of 4 B · {tokens}\n\n- `{path}` · 4 B · {tokens}\n")
+        };
+        let list = format!("{}{}{}", &list[..at], part(1, "a/x"), part(2, "a/y"));
+        fs::write(forged.join("SPLIT/REPO-00_INDEX.md"), list).unwrap();
+    });
+    assert_eq!(found, [("SPLIT/REPO-00_INDEX.md".to_owned(), "SCHEMA_VIOLATION")]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use common::{Done, Repo};
+use gitpack::format::config::Config;
 use saphyr_parser::{Event, Parser};
 
 /// A YAML node; scalars as they stand.
@@ -157,6 +158,28 @@ fn assert_guards(hook: &str, line: &str) {
     if hook == "pre-push" {
         run("committed and deleted", 1);
     }
+}
+
+#[test]
+fn what_init_writes_in_comments_is_a_configuration() {
+    let template = read("templates/gitpack.toml");
+    let is_code = |line: &str| {
+        let key = line.split_once(" = ").map(|(key, _)| key);
+        line.starts_with('[') || key.is_some_and(|key| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    };
+    let lines = template.lines().filter_map(|line| match line.strip_prefix("# ") {
+        Some(line) if is_code(line) => Some(line),
+        Some(_) => None,
+        None => Some(line),
+    });
+    // Not every part can be emitted yet.
+    let text = lines.collect::<Vec<_>>().join("\n").replace("\"lite\"", "\"full\"");
+    let config = Config::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    let scope = &config.scopes["repo"];
+    assert_eq!((config.emit.unwrap().len(), config.attach.len()), (2, 1));
+    assert_eq!(scope.layout.prefix, "PROJECT");
+    assert_eq!((scope.layout.buckets.len(), scope.layout.anchors.len()), (2, 1));
+    assert_eq!(scope.limits.max_entries, Some(50000));
 }
 
 #[test]

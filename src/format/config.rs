@@ -289,8 +289,8 @@ impl Config {
     }
 }
 
-/// Scope keys become part of directory names.
-fn is_plain_word(key: &str) -> bool {
+/// Returns whether a scope can have this key: keys become part of directory names.
+pub fn is_plain_word(key: &str) -> bool {
     !key.is_empty() && !key.starts_with('.') && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 

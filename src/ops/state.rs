@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
+use crate::format::dump::layout::Layout;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{
@@ -36,6 +37,10 @@ pub struct State {
     pub commit: Commit,
     /// The scope's key.
     pub scope: String,
+    /// The scope's title.
+    pub title: String,
+    /// How packs of the scope are laid out.
+    pub layout: Layout,
     /// What was left out.
     pub mode: Option<Mode>,
     /// The canon version in the commit.
@@ -98,6 +103,8 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
         registry: registry.to_document(),
         sealed,
         scope: selection.key,
+        title: selection.title,
+        layout: selection.layout,
         mode: request.mode,
         commit,
     })

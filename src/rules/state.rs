@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::canonical_json::{parse_strict_into, to_document};
+use crate::format::config::is_plain_word;
 use crate::format::digest::Digest;
 use crate::format::lite::MEMBERS;
 use crate::format::manifest::ManifestDocument;
@@ -13,6 +14,7 @@ use crate::format::tree_meta::{
     DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
     PROVENANCE_VERSION, PackInfo, Part, Provenance, REPO, REPO_STATE, file_tree,
 };
+use crate::rules::layout::LaidOut;
 use crate::rules::lite;
 use crate::rules::seals::{in_directory, in_sealed, is_tree_pack};
 use crate::rules::texts::{self, Members, is_of_texts};
@@ -26,6 +28,8 @@ pub struct PackState {
     pub info: Option<PackInfo>,
     /// The bytes of its registry.
     pub registry: Option<Vec<u8>>,
+    /// How its texts stand under `FULL/` and `SPLIT/`, where they could be read.
+    pub laid_out: Vec<LaidOut>,
 }
 
 /// What was seen of a pack's texts.
@@ -80,6 +84,9 @@ pub fn judge(
             format!("{} has the unknown mode {:?}", file.path, file.mode),
         );
     }
+    if !is_plain_word(&state.scope) {
+        findings.violation(REPO_STATE, format!("scope is not the key of one: {:?}", state.scope));
+    }
     if let Some(info) = &info {
         if info.version != PACK_INFO_VERSION {
             findings.violation(
@@ -112,8 +119,9 @@ pub fn judge(
         let parts = info.as_ref().map_or(&Part::DEFAULT[..], PackInfo::parts);
         check_copies(&state, facts, parts.contains(&Part::Repo), findings);
     }
+    let mut laid_out = Vec::new();
     if let Some(info) = info.as_ref().filter(|_| is_tree_pack) {
-        texts::judge(info, &state, &paths, texts.members, texts.copies, findings);
+        laid_out = texts::judge(info, &state, &paths, texts.members, texts.copies, findings);
         let pack = lite::Pack {
             info,
             state: &state,
@@ -121,8 +129,12 @@ pub fn judge(
         };
         lite::judge(&pack, manifest, facts, documents, findings);
     }
-    let registry = documents.get(PROTECTED).cloned();
-    Some(PackState { state, info, registry })
+    Some(PackState {
+        registry: documents.get(PROTECTED).cloned(),
+        state,
+        info,
+        laid_out,
+    })
 }
 
 fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(

@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::dump::index::{self, Listed};
-use crate::format::dump::layout::{
-    Bucket, bucket_member, bucket_number, full_member, index_member, prefix_of_full, prefix_of_index,
-};
+use crate::format::dump::layout::{Bucket, bucket_member, bucket_number, full_member, prefix_of_full, prefix_of_index};
 use crate::format::dump::read::Document;
 use crate::format::dump::{Other, OtherEntry, Subject, TextEntry};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
 use crate::format::tree_meta::{FULL, PACK_INFO, PackInfo, Part, REPO_STATE, SPLIT};
+use crate::rules::layout::LaidOut;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, Traits};
 use crate::rules::seals::{PlainMember, in_directory, judge_at};
@@ -96,7 +95,7 @@ impl SeenTexts {
     }
 }
 
-/// Judges the files under `FULL/` and `SPLIT/` by the state of their pack.
+/// Judges the files under `FULL/` and `SPLIT/` by the state of their pack; returns how the texts stand there.
 ///
 /// `copies` says of each plain copy that was looked into whether it is text.
 pub fn judge(
@@ -106,7 +105,7 @@ pub fn judge(
     members: &Members,
     copies: &BTreeMap<String, bool>,
     findings: &mut Findings,
-) {
+) -> Vec<LaidOut> {
     let subject = Subject {
         title: info.title.clone(),
         scope: info.scope.clone(),
@@ -138,23 +137,16 @@ pub fn judge(
     };
     let full = below(FULL, Part::Full, findings).and_then(|found| judging.full(&found, findings));
     let split = below(SPLIT, Part::Split, findings).and_then(|found| judging.split(&found, findings));
-    if let (Some(full), Some(split)) = (full, split)
-        && full != split
+    if let (Some(full), Some(split)) = (&full, &split)
+        && !full.agrees(split)
     {
-        findings.violation(
-            &index_member(&split.prefix),
-            format!("it does not list what stands under {FULL}/"),
-        );
+        findings.violation(&split.member, format!("it does not list what stands under {FULL}/"));
     }
+    full.into_iter().chain(split).collect()
 }
 
-/// What two ways to write the same texts have in common.
-#[derive(PartialEq, Eq)]
-struct Common {
-    prefix: String,
-    anchors: Vec<String>,
-    texts: Vec<TextEntry>,
-}
+/// A file with the texts of one bucket: its number, its path, and what is in it.
+type Read<'a> = (usize, &'a str, &'a Document, &'a [SeenText]);
 
 struct Judging<'a> {
     subject: Subject,
@@ -165,9 +157,9 @@ struct Judging<'a> {
 
 impl Judging<'_> {
     /// There is one file, it has the name that its state gives it, and it holds the state.
-    fn full(&self, found: &[&str], findings: &mut Findings) -> Option<Common> {
+    fn full(&self, found: &[&str], findings: &mut Findings) -> Option<LaidOut> {
         let stamp = &self.subject.state.hex()[..12];
-        let mut common = None;
+        let mut laid_out = None;
         let mut named = 0;
         for path in found {
             let Some(prefix) = prefix_of_full(path, stamp) else {
@@ -181,7 +173,9 @@ impl Judging<'_> {
             };
             let (anchors, others) = document.whole.clone().unwrap_or_default();
             self.hold(path, document.texts.iter(), &others, findings);
-            common = Some(Common {
+            laid_out = Some(LaidOut {
+                member: (*path).to_owned(),
+                files: Vec::new(),
                 prefix: prefix.to_owned(),
                 anchors,
                 texts: document.texts.clone(),
@@ -191,17 +185,17 @@ impl Judging<'_> {
             let what = format!("emit names full, and {named} members hold all texts");
             findings.violation(PACK_INFO, what);
         }
-        common
+        laid_out
     }
 
     /// There is one list and a file for each bucket, with the names that these give them, and together they hold the state.
-    fn split(&self, found: &[&str], findings: &mut Findings) -> Option<Common> {
+    fn split(&self, found: &[&str], findings: &mut Findings) -> Option<LaidOut> {
         let mut lists = found.iter().filter_map(|path| Some((*path, prefix_of_index(path)?)));
         let (Some((list, prefix)), None) = (lists.next(), lists.next()) else {
             findings.violation(PACK_INFO, "emit names split, and there is not one list of the texts");
             return None;
         };
-        let mut parts: Vec<(usize, &str, &Document, &[SeenText])> = Vec::new();
+        let mut parts: Vec<Read<'_>> = Vec::new();
         let mut whole = true;
         for path in found.iter().filter(|path| **path != list) {
             let Some((document, seen)) = self.document(path, findings) else {
@@ -230,11 +224,12 @@ impl Judging<'_> {
             .flat_map(|(_, _, document, _)| document.texts.clone())
             .collect();
         let known: BTreeSet<&str> = texts.iter().map(|text| text.path.as_str()).collect();
-        if !whole || !numbered || known.len() != texts.len() {
+        let buckets: BTreeSet<Bucket> = known.iter().map(|path| Bucket::of(path)).collect();
+        if !whole || !numbered || known.len() != texts.len() || buckets.len() != parts.len() {
             if whole {
                 findings.violation(
                     list,
-                    "the files with texts are not numbered without gaps, each text in one of them",
+                    "the files with texts are not numbered without gaps, each text and each bucket in one of them",
                 );
             }
             return None;
@@ -246,8 +241,14 @@ impl Judging<'_> {
             .map(|file| OtherEntry::of(file))
             .collect();
         self.hold(list, texts.iter(), &others, findings);
-        let anchors = self.list(list, &parts, &others, findings)?;
-        Some(Common {
+        let anchors = self.list(list, &parts, &others, &known, findings)?;
+        let file = |(_, path, document, _): &Read<'_>| {
+            let first = document.texts.first()?;
+            Some(((*path).to_owned(), Bucket::of(&first.path)))
+        };
+        Some(LaidOut {
+            member: list.to_owned(),
+            files: parts.iter().filter_map(file).collect(),
             prefix: prefix.to_owned(),
             anchors,
             texts,
@@ -258,8 +259,9 @@ impl Judging<'_> {
     fn list(
         &self,
         path: &str,
-        parts: &[(usize, &str, &Document, &[SeenText])],
+        parts: &[Read<'_>],
         others: &[OtherEntry],
+        known: &BTreeSet<&str>,
         findings: &mut Findings,
     ) -> Option<Vec<String>> {
         let Some(SeenTexts::List(Some(list))) = self.members.get(path) else {
@@ -274,8 +276,10 @@ impl Judging<'_> {
                 texts: document.texts.iter().zip(*seen).map(listed).collect(),
             })
             .collect();
-        let distinct: BTreeSet<&String> = anchors.iter().collect();
-        if distinct.len() != anchors.len() || index::write(&self.subject, &parts, &anchors, others).as_bytes() != list {
+        let distinct: BTreeSet<&str> = anchors.iter().map(String::as_str).collect();
+        if distinct.len() != anchors.len() || !distinct.is_subset(known) {
+            findings.violation(path, "what is to be read first is not among the texts, or there twice");
+        } else if index::write(&self.subject, &parts, &anchors, others).as_bytes() != list {
             findings.violation(path, format!("it is not the list of the texts under {SPLIT}/"));
         }
         Some(anchors)

@@ -19,6 +19,7 @@ use crate::format::tree_meta::{self, PACK_INFO, PROTECTED};
 use crate::ops::contents::blob_of_file;
 use crate::ops::state::{StateRequest, state_in};
 use crate::ops::{Context, identity};
+use crate::rules::layout;
 use crate::rules::member_type::Conformity;
 use crate::rules::seals::{self, Seals};
 use crate::rules::state::{self as state_rules, PackState, Texts};
@@ -302,6 +303,9 @@ fn compare(repo: &Repository, rev: &str, pack: &PackState, report: &mut VerifyRe
         })
         .collect::<Result<_>>()?;
     state_rules::compare(&pack.state, &committed.canon_version, &files, findings);
+    if let Some(info) = &pack.info {
+        layout::compare(info, &pack.laid_out, &committed.title, &committed.layout, findings);
+    }
     if let Some(info) = pack
         .info
         .as_ref()
