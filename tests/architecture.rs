@@ -37,7 +37,7 @@ const DOORS: [(&[&str], &[&str]); 30] = [
     (&["serde_json_canonicalizer::"], &["format/canonical_json.rs"]),
     (&["toml::", "toml_edit::"], &["format/config.rs", "format/config/"]),
     (&["bytesize::"], &["format/config/scope.rs"]),
-    (&["bpe_openai::", "regex_automata::"], &["format/tokens.rs"]),
+    (&["bpe_openai::"], &["format/tokens.rs"]),
     (&["jiff::"], &["format/timestamp.rs"]),
     (&["gix_validate::"], &["format/member_path.rs"]),
     (&["tempfile::", "rustix::"], &["adapters/"]),

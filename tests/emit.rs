@@ -126,7 +126,7 @@ fn full_and_split_hold_every_text_in_the_order_of_the_configuration() {
     );
     assert!(order.is_sorted(), "{order:?}");
     let index = text(pack.join("SPLIT/PRE-00_INDEX.md"));
-    assert!(index.contains("of the vocabulary o200k_base, counted by git-pack\n"));
+    assert!(index.contains("of the vocabulary o200k_base, counted by bpe-openai\n"));
     assert!(
         index.contains(
             "## Read first\n\n- `z/first.md` in PRE-01_Z.md · 6 B · 2 tokens\n- `README.md` in PRE-02_ROOT.md"
