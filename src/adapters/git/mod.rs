@@ -8,6 +8,7 @@ mod holders;
 pub mod hooks_dir;
 pub mod index;
 mod objects;
+mod pack_order;
 pub mod pack_tree;
 mod staging;
 mod sweep;
@@ -16,9 +17,11 @@ pub mod work_tree;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use objects::Joined;
 pub use objects::ObjectPlaces;
+use pack_order::PackIndices;
 
 use gix::bstr::ByteSlice;
 
@@ -37,6 +40,8 @@ const SKIP_INDEX_HASH: &str = "index.skipHash=true";
 /// A repository; cheap to share among threads.
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
+    /// Read when objects are first to be put in order.
+    packs: OnceLock<PackIndices>,
     /// Joins several object directories into one, where git named them.
     _joined: Option<Joined>,
 }
@@ -81,6 +86,7 @@ impl Repository {
         let joined = objects::join(&mut shared, directory, places)?;
         Ok(Self {
             shared,
+            packs: OnceLock::new(),
             _joined: joined,
         })
     }
