@@ -202,10 +202,7 @@ impl Repository {
                     Ok(head) if rev == "HEAD" && head.is_unborn() => Refusal::NoCommit,
                     Ok(_) if e.is_not_found() => bad("there is nothing of that name".into()),
                     Ok(_) => bad(explain(&e)),
-                    Err(e) => Refusal::Unsupported {
-                        what: format!("the references of this repository cannot be read: {}", explain(&e)),
-                        remedy: "git refs migrate --ref-format=files    (for a repository with reftable)".into(),
-                    },
+                    Err(e) => unreadable_references(&repo, &e),
                 });
             }
         };
@@ -305,6 +302,21 @@ fn ensure_intact(id: gix::ObjectId, kind: &str, content: &[u8]) -> Result<()> {
     match hasher.finish() == expected {
         true => Ok(()),
         false => Err(corrupt_object(id, "its content does not hash to its id")),
+    }
+}
+
+/// Tells references that are kept in a way that the library does not know from those that are damaged.
+fn unreadable_references(repo: &gix::Repository, error: &gix::Error) -> Refusal {
+    let storage = repo.config_snapshot().string("extensions.refStorage");
+    match storage.filter(|storage| storage.as_slice() != b"files") {
+        Some(storage) => Refusal::Unsupported {
+            what: format!("the references of this repository are kept as {storage}, and only files can be read here"),
+            remedy: "git refs migrate --ref-format=files".into(),
+        },
+        None => Refusal::Unsupported {
+            what: format!("the references of this repository cannot be read: {}", explain(error)),
+            remedy: "git fsck".into(),
+        },
     }
 }
 
