@@ -200,7 +200,13 @@ impl Repository {
             Err(e) => {
                 return Err(match repo.head() {
                     Ok(head) if rev == "HEAD" && head.is_unborn() => Refusal::NoCommit,
-                    Ok(_) if e.is_not_found() => bad("there is nothing of that name".into()),
+                    Ok(_) if e.is_not_found() => match target_of(&repo, rev) {
+                        Some(id) => Refusal::MissingObject {
+                            count: 1,
+                            example: id.to_string(),
+                        },
+                        None => bad("there is nothing of that name".into()),
+                    },
                     Ok(_) => bad(explain(&e)),
                     Err(e) => unreadable_references(&repo, &e),
                 });
@@ -303,6 +309,12 @@ fn ensure_intact(id: gix::ObjectId, kind: &str, content: &[u8]) -> Result<()> {
         true => Ok(()),
         false => Err(corrupt_object(id, "its content does not hash to its id")),
     }
+}
+
+/// Returns what a reference leads to, whether that is in this clone or not.
+fn target_of(repo: &gix::Repository, rev: &str) -> Option<gix::ObjectId> {
+    let mut reference = repo.find_reference(rev).ok()?;
+    Some(reference.follow_to_object().ok()?.detach())
 }
 
 /// Tells references that are kept in a way that the library does not know from those that are damaged.
