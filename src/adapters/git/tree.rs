@@ -101,6 +101,10 @@ impl Walk<'_> {
         if depth > MAX_DEPTH {
             return Err(corrupt_object(id, "trees nest too deep"));
         }
+        if id == gix::ObjectId::empty_tree(id.kind()) {
+            // Git knows it without having it.
+            return Ok(());
+        }
         let mut buffer = Vec::new();
         let data = match self.repo.objects.try_find(&id, &mut buffer) {
             Ok(Some(data)) => data,
