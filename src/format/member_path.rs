@@ -32,7 +32,7 @@ impl fmt::Display for Unsafe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "it is empty",
-            Self::Absolute => "it is absolute",
+            Self::Absolute => "it is absolute, or begins with a drive letter",
             Self::Segment => "it has an empty, `.` or `..` segment",
             Self::Nul => "it has a NUL byte",
             Self::DotGit => "it has a segment that names .git",

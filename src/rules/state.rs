@@ -72,6 +72,9 @@ pub fn judge(
         }
     }
     let state: RepoState = read(documents, REPO_STATE, findings)?;
+    if let Some(mismatch) = Mismatch::of(GRAMMAR_VERSION, &state.grammar_version) {
+        findings.add(REPO_STATE, FindingKind::GrammarVersionMismatch(mismatch));
+    }
     if !state.files.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
         findings.violation(
             REPO_STATE,
@@ -238,9 +241,6 @@ fn differs(findings: &mut Findings, path: &str, what: &str) {
 
 /// Compares the state of a pack with that of a commit, path by path.
 pub fn compare(pack: &RepoState, canon_version: &str, files: &[StateFile], findings: &mut Findings) {
-    if let Some(mismatch) = Mismatch::of(GRAMMAR_VERSION, &pack.grammar_version) {
-        findings.add(REPO_STATE, FindingKind::GrammarVersionMismatch(mismatch));
-    }
     if let Some(mismatch) = Mismatch::of(canon_version, &pack.canon_version) {
         findings.add(REPO_STATE, FindingKind::CanonVersionMismatch(mismatch));
     }
@@ -280,7 +280,7 @@ mod tests {
     fn every_difference_from_a_commit_is_named_by_path() {
         let pack = RepoState {
             canon_version: "1.0.0".into(),
-            grammar_version: "2.0".into(),
+            grammar_version: GRAMMAR_VERSION.into(),
             scope: "repo".into(),
             files: vec![file("a", "1"), file("b", "1"), file("c", "1"), file("m", "1")],
         };
@@ -300,14 +300,12 @@ mod tests {
                 "c REPO_STATE_MISMATCH extra",
                 "d REPO_STATE_MISMATCH missing",
                 "m REPO_STATE_MISMATCH changed",
-                "meta/REPO_STATE.json CANON_VERSION_MISMATCH ",
-                "meta/REPO_STATE.json GRAMMAR_VERSION_MISMATCH ",
+                "meta/REPO_STATE.json CANON_VERSION_MISMATCH the commit has other rules",
             ]
         );
         let mut findings = Findings::default();
         compare(
             &RepoState {
-                grammar_version: "1.0".into(),
                 files: committed.clone(),
                 ..pack
             },

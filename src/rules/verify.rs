@@ -144,7 +144,7 @@ impl FindingKind {
         matches!(self, Self::PackIdMismatch(_) | Self::MemberCountMismatch(_))
     }
 
-    /// Returns what more there is to say, where there is.
+    /// Returns what more there is to say, where there is; of versions, what to do.
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::UnsafeMemberPath(what)
@@ -157,6 +157,10 @@ impl FindingKind {
             | Self::SealUnopenable(what)
             | Self::PlaintextLeak(what)
             | Self::RepoStateMismatch(what) => Some(what),
+            Self::CanonVersionMismatch(_) => Some("the commit has other rules: seal it again, and drop this pack"),
+            Self::GrammarVersionMismatch(_) => {
+                Some("other rules made this pack: read it with the git-pack that made it, or seal the commit again")
+            }
             _ => None,
         }
     }

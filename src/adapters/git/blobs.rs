@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::sync::Mutex;
 
 use gix::objs::Find as _;
-use gix::odb::pack::Find as _;
 
+use crate::adapters::git::pack_order::Job;
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
@@ -15,9 +15,6 @@ use crate::format::refusal::{Refusal, Result};
 
 /// A blob larger than this is streamed through `git cat-file`: the library holds a blob whole.
 const MAX_IN_MEMORY: u64 = 16 << 20;
-
-/// A packed object below this size cannot inflate to more than [`MAX_IN_MEMORY`] by itself: deflate gains at most 1032:1.
-const SMALL_ENTRY: usize = 15 << 10;
 
 /// The content of a blob, to be read to its end.
 pub enum Contents<'a> {
@@ -55,7 +52,7 @@ impl Repository {
         ids: &[ObjectId],
         each: impl Fn(usize, Contents<'_>) -> Result<R> + Sync,
     ) -> Result<Vec<R>> {
-        let order = self.pack_order(ids)?;
+        let order = self.pack_order(ids);
         let missing = Mutex::new(Vec::new());
         let done = workers::map(
             &order,
@@ -128,15 +125,13 @@ impl Repository {
         proof: Proof,
         each: impl FnOnce(Contents<'_>) -> Result<R>,
     ) -> Result<Option<R>> {
-        if !job.small {
-            match repo.try_find_header(id) {
-                Ok(None) => return Ok(None),
-                Ok(Some(header)) if header.size() > MAX_IN_MEMORY => {
-                    return self.stream_blob(id, header.size(), each).map(Some);
-                }
-                Ok(Some(_)) => {}
-                Err(e) => return Err(object_error(id, &e)),
+        match repo.try_find_header(id) {
+            Ok(None) => return Ok(None),
+            Ok(Some(header)) if header.size() > MAX_IN_MEMORY => {
+                return self.stream_blob(id, header.size(), each).map(Some);
             }
+            Ok(Some(_)) => {}
+            Err(e) => return Err(object_error(id, &e)),
         }
         let data = match repo.objects.try_find(&id, buffer) {
             Ok(Some(data)) => data,
@@ -156,6 +151,8 @@ impl Repository {
         let failed = |why: &str| corrupt_object(id, &format!("git cat-file: {why}"));
         let mut child = self
             .git()
+            // Below this size, git would hold it whole.
+            .args(["-c", &format!("core.bigFileThreshold={MAX_IN_MEMORY}")])
             .args(["cat-file", "blob", &id.to_string()])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -180,35 +177,6 @@ impl Repository {
         }
         Ok(result)
     }
-
-    /// Orders `ids` as they lie in the packs, loose ones last.
-    pub(super) fn pack_order(&self, ids: &[ObjectId]) -> Result<Vec<Job>> {
-        let mut repo = self.local();
-        repo.objects.prevent_pack_unload();
-        let mut buffer = Vec::new();
-        let mut order = Vec::with_capacity(ids.len());
-        for (index, id) in ids.iter().enumerate() {
-            let id = to_gix(id);
-            let location = repo
-                .objects
-                .location_by_oid(&id, &mut buffer)
-                .map_err(|e| object_error(id, &e))?;
-            order.push(match location {
-                Some(at) => Job {
-                    place: (at.pack_id, at.pack_offset),
-                    index,
-                    small: at.entry_size < SMALL_ENTRY,
-                },
-                None => Job {
-                    place: (LOOSE, 0),
-                    index,
-                    small: false,
-                },
-            });
-        }
-        order.sort_unstable_by_key(|job| (job.place, job.index));
-        Ok(order)
-    }
 }
 
 /// What the content of an object is held against when it is read.
@@ -220,15 +188,6 @@ pub enum Proof {
     /// when it came. That finds damage, and takes a quarter of the time.
     Checksum,
 }
-
-impl Job {
-    pub(super) fn needs_its_id(&self, proof: Proof) -> bool {
-        proof == Proof::Id || self.place.0 == LOOSE
-    }
-}
-
-/// The place of what lies in no pack.
-const LOOSE: u32 = u32::MAX;
 
 /// Hashes what is read as git hashes a blob.
 struct Checked<R> {
@@ -242,13 +201,6 @@ impl<R: Read> Read for Checked<R> {
         self.hasher.update(&buf[..n]);
         Ok(n)
     }
-}
-
-pub(super) struct Job {
-    place: (u32, u64),
-    /// Where it stands in what was to be ordered.
-    pub(super) index: usize,
-    small: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

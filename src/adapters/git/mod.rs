@@ -8,6 +8,7 @@ mod holders;
 pub mod hooks_dir;
 pub mod index;
 mod objects;
+mod pack_order;
 pub mod pack_tree;
 pub mod run_refs;
 mod staging;
@@ -17,9 +18,11 @@ pub mod work_tree;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use objects::Joined;
 pub use objects::ObjectPlaces;
+use pack_order::PackIndices;
 
 use gix::bstr::ByteSlice;
 
@@ -38,6 +41,8 @@ const SKIP_INDEX_HASH: &str = "index.skipHash=true";
 /// A repository; cheap to share among threads.
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
+    /// Read when objects are first to be put in order.
+    packs: OnceLock<PackIndices>,
     /// Joins several object directories into one, where git named them.
     _joined: Option<Joined>,
 }
@@ -82,6 +87,7 @@ impl Repository {
         let joined = objects::join(&mut shared, directory, places)?;
         Ok(Self {
             shared,
+            packs: OnceLock::new(),
             _joined: joined,
         })
     }
@@ -195,12 +201,15 @@ impl Repository {
             Err(e) => {
                 return Err(match repo.head() {
                     Ok(head) if rev == "HEAD" && head.is_unborn() => Refusal::NoCommit,
-                    Ok(_) if e.is_not_found() => bad("there is nothing of that name".into()),
-                    Ok(_) => bad(explain(&e)),
-                    Err(e) => Refusal::Unsupported {
-                        what: format!("the references of this repository cannot be read: {}", explain(&e)),
-                        remedy: "git refs migrate --ref-format=files    (for a repository with reftable)".into(),
+                    Ok(_) if e.is_not_found() => match target_of(&repo, rev) {
+                        Some(id) => Refusal::MissingObject {
+                            count: 1,
+                            example: id.to_string(),
+                        },
+                        None => bad("there is nothing of that name".into()),
                     },
+                    Ok(_) => bad(explain(&e)),
+                    Err(e) => unreadable_references(&repo, &e),
                 });
             }
         };
@@ -300,6 +309,27 @@ fn ensure_intact(id: gix::ObjectId, kind: &str, content: &[u8]) -> Result<()> {
     match hasher.finish() == expected {
         true => Ok(()),
         false => Err(corrupt_object(id, "its content does not hash to its id")),
+    }
+}
+
+/// Returns what a reference leads to, whether that is in this clone or not.
+fn target_of(repo: &gix::Repository, rev: &str) -> Option<gix::ObjectId> {
+    let mut reference = repo.find_reference(rev).ok()?;
+    Some(reference.follow_to_object().ok()?.detach())
+}
+
+/// Tells references that are kept in a way that the library does not know from those that are damaged.
+fn unreadable_references(repo: &gix::Repository, error: &gix::Error) -> Refusal {
+    let storage = repo.config_snapshot().string("extensions.refStorage");
+    match storage.filter(|storage| storage.as_slice() != b"files") {
+        Some(storage) => Refusal::Unsupported {
+            what: format!("the references of this repository are kept as {storage}, and only files can be read here"),
+            remedy: "git refs migrate --ref-format=files".into(),
+        },
+        None => Refusal::Unsupported {
+            what: format!("the references of this repository cannot be read: {}", explain(error)),
+            remedy: "git fsck".into(),
+        },
     }
 }
 

@@ -107,7 +107,7 @@ impl Repository {
 
     /// Returns the trees of commits.
     pub(super) fn trees_of(&self, commits: &[ObjectId]) -> Result<Vec<ObjectId>> {
-        let order = self.pack_order(commits)?;
+        let order = self.pack_order(commits);
         let trees = workers::map(
             &order,
             || Ok(self.worker()),
@@ -143,7 +143,7 @@ impl Sweep<'_> {
                 return Err(corrupt_object(to_gix(&level[0].0), "trees nest too deep"));
             }
             let ids: Vec<ObjectId> = level.iter().map(|(id, _)| *id).collect();
-            let order = self.repo.pack_order(&ids)?;
+            let order = self.repo.pack_order(&ids);
             let missing = Mutex::new(Vec::new());
             let fresh = workers::map(
                 &order,

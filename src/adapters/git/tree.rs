@@ -1,13 +1,15 @@
 //! The entries of a commit's tree, from the object database alone.
 
+use std::cmp::Ordering;
+
 use gix::objs::TreeRefIter;
-use gix::objs::tree::EntryKind as GitKind;
+use gix::objs::tree::{EntryKind as GitKind, EntryRef};
 use gix::prelude::ObjectIdExt;
 
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::RepoPath;
+use crate::format::repo_path::{RepoPath, shown};
 use crate::format::repo_state::{EntryKind, TreeEntry};
 
 /// Trees nest at most this deep; git itself refuses to go further.
@@ -124,6 +126,10 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
         if depth > MAX_DEPTH {
             return Err(corrupt_object(id, "trees nest too deep"));
         }
+        if id == gix::ObjectId::empty_tree(id.kind()) {
+            // Git knows it without having it.
+            return Ok(());
+        }
         let mut buffer = Vec::new();
         let data = match self.repo.objects.try_find(&id, &mut buffer) {
             Ok(Some(data)) => data,
@@ -137,8 +143,10 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
             return Err(corrupt_object(id, "it is not a tree"));
         }
         ensure_intact(id, "tree", data.data)?;
+        let mut order = TreeOrder::default();
         for entry in TreeRefIter::from_bytes(data.data, id.kind()) {
             let entry = entry.map_err(|e| corrupt_object(id, &e.to_string()))?;
+            order.next(&entry).map_err(|why| corrupt_object(id, &why))?;
             let length = self.path.len();
             if length > 0 {
                 self.path.push(b'/');
@@ -150,6 +158,46 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
             }
             self.path.truncate(length);
         }
+        Ok(())
+    }
+}
+
+/// Holds the entries of a tree against what git makes of one: each name once, fit for a path, and in order. From any other
+/// tree, two readers could make two lists of files.
+#[derive(Default)]
+struct TreeOrder<'a> {
+    previous: Option<EntryRef<'a>>,
+    /// The names, not of trees, that the last one begins with: each continues the one before it.
+    begun: Vec<&'a [u8]>,
+}
+
+impl<'a> TreeOrder<'a> {
+    fn next(&mut self, entry: &EntryRef<'a>) -> Result<(), String> {
+        let name: &[u8] = entry.filename;
+        let say = |what: &str| Err(format!("its entry {} {what}", shown(name)));
+        if name.is_empty() {
+            return Err("one of its entries has no name".into());
+        }
+        if name.contains(&b'/') || matches!(name, b"." | b"..") || name.eq_ignore_ascii_case(b".git") {
+            return say("has a name that no file can have");
+        }
+        if entry.mode.kind() == GitKind::Commit && entry.mode.value() & 0o170_000 != 0o160_000 {
+            return say("has a mode that no entry can have");
+        }
+        while self.begun.last().is_some_and(|begun| !name.starts_with(begun)) {
+            self.begun.pop();
+        }
+        // A file and a directory of one name need not stand side by side.
+        let is_twice = entry.mode.is_tree() && self.begun.last() == Some(&name);
+        match self.previous.map_or(Ordering::Less, |previous| previous.cmp(entry)) {
+            Ordering::Less if !is_twice => {}
+            Ordering::Greater => return say("is out of order"),
+            _ => return say("is there twice"),
+        }
+        if !entry.mode.is_tree() {
+            self.begun.push(name);
+        }
+        self.previous = Some(*entry);
         Ok(())
     }
 }

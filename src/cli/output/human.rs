@@ -273,9 +273,10 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
         .iter()
         .map(|finding| {
             let what = match (finding.kind.mismatch(), finding.kind.detail()) {
-                (Some(mismatch), _) => {
+                (Some(mismatch), detail) => {
+                    let detail = detail.map(|detail| format!("; {detail}")).unwrap_or_default();
                     format!(
-                        "expected {}, found {}",
+                        "expected {}, found {}{detail}",
                         short(&mismatch.expected),
                         short(&mismatch.actual)
                     )

@@ -392,10 +392,10 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => {
             hint("rename one of them, or seal them in two packs")
         }
+        Refusal::UnsafePath { .. } => hint("rename it, or leave it out"),
         Refusal::NoWorkTree { .. }
         | Refusal::Io { .. }
         | Refusal::NotRegular { .. }
-        | Refusal::UnsafePath { .. }
         | Refusal::BadConfig { .. }
         | Refusal::NoIdentity { .. }
         | Refusal::Locked { .. }

@@ -140,9 +140,11 @@ fn ensure_distinct(protected: &[Protected]) -> Result<()> {
     Ok(())
 }
 
+/// A checkout with other line ends says the same.
 fn config_differs(root: &Path, committed: &Loaded) -> bool {
+    let lines = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).replace("\r\n", "\n"));
     match files::read_optional(&root.join(FILE_NAME), configuration::MAX_BYTES) {
-        Ok(bytes) => bytes != committed.bytes,
+        Ok(bytes) => lines(bytes.as_deref()) != lines(committed.bytes.as_deref()),
         Err(_) => true,
     }
 }
