@@ -18,7 +18,7 @@ use gitpack::format::object_id::ObjectId;
 use serde_json::Value;
 
 /// Every part that a tree pack can be made of.
-const PARTS: &str = "full,repo,split";
+const PARTS: &str = "full,lite,repo,split";
 
 /// Seals a commit with every part, holds the pack against the commit and the digest against one computed by other means, and
 /// returns the pack's id and directory.

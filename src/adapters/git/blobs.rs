@@ -102,9 +102,9 @@ impl Repository {
 
     /// Returns those of `ids` that are not in this clone, or cannot be read as much as to see what they are; sorted.
     pub fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>> {
-        let order = self.pack_order(ids)?;
+        let order = self.pack_order(ids);
         // What lies in a pack is in its index; a loose object may be a file with nothing in it.
-        let loose: Vec<&Job> = order.iter().filter(|job| job.place.0 == LOOSE).collect();
+        let loose: Vec<&Job> = order.iter().filter(|job| job.is_loose()).collect();
         let found = workers::map(
             &loose,
             || Ok::<_, Refusal>(self.worker()),

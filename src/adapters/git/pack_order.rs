@@ -22,7 +22,12 @@ pub(super) struct Job {
 impl Job {
     /// Returns whether the content of the object must be held against its id.
     pub(super) fn needs_its_id(&self, proof: Proof) -> bool {
-        proof == Proof::Id || self.place.0 == LOOSE
+        proof == Proof::Id || self.is_loose()
+    }
+
+    /// Returns whether it lies in no pack that was there when this was found out.
+    pub(super) fn is_loose(&self) -> bool {
+        self.place.0 == LOOSE
     }
 }
 
