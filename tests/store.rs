@@ -851,3 +851,31 @@ fn every_finding_of_an_audit_is_documented_and_nothing_else() {
         .collect();
     assert_eq!(documented, codes);
 }
+
+#[test]
+fn lite_is_held_against_the_configuration_of_the_commit() {
+    let repo = library(false);
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    let config = config.replacen("\nbuckets = ", "\nexclude = [\".gitpack.toml\"]\nbuckets = ", 1);
+    repo.write(".gitpack.toml", &config);
+    repo.commit("without the configuration itself");
+    repo.seal(&["-o", "../pack"]);
+    repo.pack(&["verify", "../pack", "--rev", "HEAD"]).ok();
+    let found = |changed: String| -> Vec<(String, String)> {
+        assert_ne!(changed, config);
+        repo.write(".gitpack.toml", changed);
+        repo.commit("other settings");
+        let done = repo.pack(&["verify", "../pack", "--rev", "HEAD", "--json"]);
+        let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+        let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+        let findings = report["invalid"].as_array().unwrap().iter();
+        findings.map(|f| (text(f, "code"), text(f, "path"))).collect()
+    };
+    let mismatch = |path: &str| ("REPO_STATE_MISMATCH".to_owned(), path.to_owned());
+    let (manifest, refs) = (mismatch("LITE/PACK_MANIFEST.json"), mismatch("LITE/RUN_REFS.json"));
+    let swapped = config.replace("[\"LAW\", \"CAPABILITY\"]", "[\"CAPABILITY\", \"LAW\"]");
+    assert_eq!(found(swapped), [manifest, refs.clone()]);
+    // Globs that select the same are another task all the same.
+    let spelled = config.replace("exclude = [", "exclude = [\"nothing.here\", ");
+    assert_eq!(found(spelled), [refs]);
+}

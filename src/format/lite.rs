@@ -95,13 +95,8 @@ impl PackManifest {
     /// Makes a manifest of entries in any order.
     pub fn new(scope: &str, repo_state: CommitRef, layout: &Layout, mut entries: Vec<ManifestEntry>) -> Self {
         entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-        let mut buckets: Vec<String> = directories(&entries).iter().map(|name| format!("{name}/")).collect();
-        layout.sort(&mut buckets, |bucket| bucket);
-        for bucket in &mut buckets {
-            bucket.pop();
-        }
         Self {
-            buckets,
+            buckets: in_order(directories(&entries).into_iter(), layout),
             entries,
             repo_state,
             scope: scope.to_owned(),
@@ -121,6 +116,16 @@ impl PackManifest {
         }
         None
     }
+}
+
+/// Returns directories at the top in the order that a scope gives them.
+pub fn in_order<'a>(directories: impl Iterator<Item = &'a str>, layout: &Layout) -> Vec<String> {
+    let mut paths: Vec<String> = directories.map(|name| format!("{name}/")).collect();
+    layout.sort(&mut paths, |path| path);
+    for path in &mut paths {
+        path.pop();
+    }
+    paths
 }
 
 /// Returns the directories at the top, sorted.

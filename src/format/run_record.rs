@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::{Digest, Hasher, parse_hex};
+use crate::format::dump::layout::Layout;
 use crate::format::repo_state::Mode;
 use crate::format::tree_meta::Part;
 
@@ -110,6 +111,22 @@ pub struct ScopeSpec {
     pub prefix: String,
     /// Its title.
     pub title: String,
+}
+
+impl ScopeSpec {
+    /// Takes the settings of the scope `key`; `globs` are what is in it, and what is left out.
+    pub fn of(key: &str, title: &str, layout: &Layout, globs: &[Vec<String>; 2]) -> Self {
+        let [include, exclude] = globs.clone();
+        Self {
+            anchors: layout.anchors.clone(),
+            buckets: layout.buckets.clone(),
+            exclude,
+            include,
+            key: key.to_owned(),
+            prefix: layout.prefix.clone(),
+            title: title.to_owned(),
+        }
+    }
 }
 
 /// Everything that is needed to rebuild what came of a run.

@@ -41,6 +41,8 @@ pub struct State {
     pub title: String,
     /// How packs of the scope are laid out.
     pub layout: Layout,
+    /// The globs of the scope: what is in it, and what is left out.
+    pub globs: [Vec<String>; 2],
     /// What was left out.
     pub mode: Option<Mode>,
     /// The canon version in the commit.
@@ -105,6 +107,7 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
         scope: selection.key,
         title: selection.title,
         layout: selection.layout,
+        globs: selection.globs,
         mode: request.mode,
         commit,
     })

@@ -7,15 +7,15 @@ use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
 use crate::format::lite::{
     INDEX, Kind, MANIFEST_VERSION, MEMBERS, ManifestEntry, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS,
-    Summary, index,
+    Summary, in_order, index,
 };
 use crate::format::manifest::ManifestDocument;
 use crate::format::repo_state::RepoState;
 use crate::format::run_record::{
-    CommitRef, OutputHashes, RUN_REFS_VERSION, RunRefs, RunState, STATUS_VERSION, Status, Verdict, parse_record,
-    snapshot_hash,
+    CommitRef, OutputHashes, RUN_REFS_VERSION, RunRefs, RunState, STATUS_VERSION, ScopeSpec, Status, TASK_SPEC_VERSION,
+    TaskSpec, Verdict, parse_record, snapshot_hash,
 };
-use crate::format::sealed::SealedArtifacts;
+use crate::format::sealed::{MEMBER as SEALED, SealedArtifacts};
 use crate::format::tree_meta::{PackInfo, Part};
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
 
@@ -27,6 +27,62 @@ pub struct Pack<'a> {
     pub state: &'a RepoState,
     /// Its seals.
     pub sealed: Option<&'a SealedArtifacts>,
+}
+
+/// What a pack says under `LITE/` that follows from the configuration of its commit.
+pub struct Carried {
+    /// The order of the buckets.
+    buckets: Vec<String>,
+    /// The ref of the task.
+    task_spec_ref: Digest,
+    /// The release that packed.
+    packer_version: String,
+    /// The hash of the document that declares the seals.
+    sealed: Digest,
+}
+
+/// The settings of a scope in a commit.
+pub struct Settings<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// How it is laid out.
+    pub layout: &'a Layout,
+    /// The globs of what is in it, and of what is left out.
+    pub globs: &'a [Vec<String>; 2],
+}
+
+/// Compares what a pack carries with what the settings of its scope in a commit make of it.
+pub fn compare(
+    carried: &Carried,
+    info: &PackInfo,
+    state: &RepoState,
+    settings: &Settings<'_>,
+    findings: &mut Findings,
+) {
+    let layout = settings.layout;
+    if carried.buckets != in_order(carried.buckets.iter().map(String::as_str), layout) {
+        let what = "its buckets are not in the order of the commit's configuration";
+        findings.add(PACK_MANIFEST, FindingKind::RepoStateMismatch(what.into()));
+    }
+    let task = TaskSpec {
+        canon_version: state.canon_version.clone(),
+        grammar_version: state.grammar_version.clone(),
+        manifest_version: MANIFEST_VERSION.into(),
+        mode: info.mode,
+        packer_version: carried.packer_version.clone(),
+        parts: info.parts().to_vec(),
+        repo_state: CommitRef {
+            commit: info.commit.clone(),
+            tree: info.tree.clone(),
+        },
+        scope: ScopeSpec::of(&info.scope, settings.title, layout, settings.globs),
+        sealed: carried.sealed,
+        version: TASK_SPEC_VERSION.into(),
+    };
+    if carried.task_spec_ref != Digest::of(&to_document(&task)) {
+        let what = "task_spec_ref is not that of this pack by the commit's configuration";
+        findings.add(RUN_REFS, FindingKind::RepoStateMismatch(what.into()));
+    }
 }
 
 /// Returns the entries that a pack's manifest of contents has, in no order.
@@ -43,14 +99,14 @@ pub fn entries(state: &RepoState, sealed: Option<&SealedArtifacts>) -> Vec<Manif
     plain.chain(sealed).collect()
 }
 
-/// Judges the members under `LITE/` of a tree pack.
+/// Judges the members under `LITE/` of a tree pack; returns what only its commit can tell more of.
 pub fn judge(
     pack: &Pack<'_>,
     manifest: &ManifestDocument,
     facts: &Facts,
     documents: &BTreeMap<String, Vec<u8>>,
     findings: &mut Findings,
-) {
+) -> Option<Carried> {
     let emitted = pack.info.parts().contains(&Part::Lite);
     let is_member = |path: &str| manifest.members.iter().any(|member| member.path == path);
     for path in MEMBERS {
@@ -60,38 +116,40 @@ pub fn judge(
             _ => {}
         }
     }
-    if !emitted {
-        return;
-    }
-    let Some(contents) = documents
-        .get(PACK_MANIFEST)
-        .map(|bytes| parse_record::<PackManifest>(bytes))
-    else {
-        return;
-    };
-    let contents = match contents {
+    let contents = documents.get(PACK_MANIFEST).filter(|_| emitted)?;
+    let contents = match parse_record::<PackManifest>(contents) {
         Ok(contents) => contents,
-        Err(why) => return findings.violation(PACK_MANIFEST, why),
+        Err(why) => {
+            findings.violation(PACK_MANIFEST, why);
+            return None;
+        }
     };
     check_contents(pack, &contents, findings);
-    match documents.get(RUN_REFS).map(|bytes| parse_record::<RunRefs>(bytes)) {
-        Some(Ok(refs)) => {
-            let manifest_ref = Digest::of(&documents[PACK_MANIFEST]);
-            check_refs(pack, &refs, manifest_ref, facts, findings);
-            let summary = Summary {
-                title: &pack.info.title,
-                mode: pack.info.mode,
-                state: pack.state.digest(),
-                refs: &refs,
-            };
-            let text = documents.get(INDEX);
-            if text.is_some_and(|text| text != index(&contents, &summary).as_bytes()) {
-                findings.violation(INDEX, "it is not the summary of the manifest beside it");
-            }
+    let refs = match parse_record::<RunRefs>(documents.get(RUN_REFS)?) {
+        Ok(refs) => refs,
+        Err(why) => {
+            findings.violation(RUN_REFS, why);
+            return None;
         }
-        Some(Err(why)) => findings.violation(RUN_REFS, why),
-        None => {}
+    };
+    let manifest_ref = Digest::of(&documents[PACK_MANIFEST]);
+    check_refs(pack, &refs, manifest_ref, facts, findings);
+    let summary = Summary {
+        title: &pack.info.title,
+        mode: pack.info.mode,
+        state: pack.state.digest(),
+        refs: &refs,
+    };
+    let text = documents.get(INDEX);
+    if text.is_some_and(|text| text != index(&contents, &summary).as_bytes()) {
+        findings.violation(INDEX, "it is not the summary of the manifest beside it");
     }
+    Some(Carried {
+        buckets: contents.buckets,
+        task_spec_ref: refs.task_spec_ref,
+        packer_version: manifest.tool_version.clone(),
+        sealed: Digest::of(documents.get(SEALED)?),
+    })
 }
 
 fn check_contents(pack: &Pack<'_>, contents: &PackManifest, findings: &mut Findings) {

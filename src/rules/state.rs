@@ -30,6 +30,8 @@ pub struct PackState {
     pub registry: Option<Vec<u8>>,
     /// How its texts stand under `FULL/` and `SPLIT/`, where they could be read.
     pub laid_out: Vec<LaidOut>,
+    /// What it has under `LITE/`.
+    pub carried: Option<lite::Carried>,
 }
 
 /// What was seen of a pack's texts.
@@ -122,7 +124,7 @@ pub fn judge(
         let parts = info.as_ref().map_or(&Part::DEFAULT[..], PackInfo::parts);
         check_copies(&state, facts, parts.contains(&Part::Repo), findings);
     }
-    let mut laid_out = Vec::new();
+    let (mut laid_out, mut carried) = (Vec::new(), None);
     if let Some(info) = info.as_ref().filter(|_| is_tree_pack) {
         laid_out = texts::judge(info, &state, &paths, texts.members, texts.copies, findings);
         let pack = lite::Pack {
@@ -130,13 +132,14 @@ pub fn judge(
             state: &state,
             sealed,
         };
-        lite::judge(&pack, manifest, facts, documents, findings);
+        carried = lite::judge(&pack, manifest, facts, documents, findings);
     }
     Some(PackState {
         registry: documents.get(PROTECTED).cloned(),
         state,
         info,
         laid_out,
+        carried,
     })
 }
 

@@ -45,7 +45,6 @@ pub fn lite(
     drop(state);
     let manifest = PackManifest::new(&tree.scope, repo_state.clone(), &tree.layout, entries);
     ensure_distinct(&manifest)?;
-    let [include, exclude] = tree.globs.clone();
     let task = TaskSpec {
         canon_version: tree.canon_version.clone(),
         grammar_version: GRAMMAR_VERSION.into(),
@@ -54,15 +53,7 @@ pub fn lite(
         packer_version: TOOL_VERSION.into(),
         parts: tree.emit.clone(),
         repo_state,
-        scope: ScopeSpec {
-            anchors: tree.layout.anchors.clone(),
-            buckets: tree.layout.buckets.clone(),
-            exclude,
-            include,
-            key: tree.scope.clone(),
-            prefix: tree.layout.prefix.clone(),
-            title: tree.title.clone(),
-        },
+        scope: ScopeSpec::of(&tree.scope, &tree.title, &tree.layout, &tree.globs),
         sealed: Digest::of(&sealed.to_bytes()),
         version: TASK_SPEC_VERSION.into(),
     };

@@ -19,12 +19,12 @@ use crate::format::tree_meta::{self, PACK_INFO, PROTECTED};
 use crate::ops::contents::blob_of_file;
 use crate::ops::state::{StateRequest, state_in};
 use crate::ops::{Context, identity};
-use crate::rules::layout;
 use crate::rules::member_type::Conformity;
 use crate::rules::seals::{self, Seals};
 use crate::rules::state::{self as state_rules, PackState, Texts};
 use crate::rules::texts::is_of_texts;
 use crate::rules::verify::{Fact, Facts, Findings, envelope};
+use crate::rules::{layout, lite};
 use look::{Looker, Seen, plain_members};
 use opening::open_seals;
 
@@ -305,6 +305,14 @@ fn compare(repo: &Repository, rev: &str, pack: &PackState, report: &mut VerifyRe
     state_rules::compare(&pack.state, &committed.canon_version, &files, findings);
     if let Some(info) = &pack.info {
         layout::compare(info, &pack.laid_out, &committed.title, &committed.layout, findings);
+        if let Some(carried) = &pack.carried {
+            let settings = lite::Settings {
+                title: &committed.title,
+                layout: &committed.layout,
+                globs: &committed.globs,
+            };
+            lite::compare(carried, info, &pack.state, &settings, findings);
+        }
     }
     if let Some(info) = pack
         .info
