@@ -222,18 +222,29 @@ impl<'a> Findings<'a> {
         self.add(FindingCode::RefMissing, name, None, what);
     }
 
-    /// Judges where the roots of a run are; `names` says of some what they are.
-    pub fn objects(&mut self, roots: &[Digest], found: &[Presence], names: &BTreeMap<Digest, String>) {
+    /// Returns whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Says of what was found what it is, where `names` does.
+    pub fn name(&mut self, names: &BTreeMap<Digest, String>) {
+        for finding in self.found.iter_mut().filter(|finding| finding.name.is_none()) {
+            finding.name = Digest::parse_ref(&finding.subject).and_then(|hash| names.get(&hash).cloned());
+        }
+    }
+
+    /// Judges where the roots of a run are.
+    pub fn objects(&mut self, roots: &[Digest], found: &[Presence]) {
         for (hash, presence) in roots.iter().zip(found) {
-            let name = names.get(hash).map(String::as_str);
             match presence {
                 Presence::Here(_) => {}
                 Presence::Missing => {
                     let what = "neither in the content store nor in a commit that the run keeps";
-                    self.add(FindingCode::ObjectMissing, hash.to_string(), name, what);
+                    self.add(FindingCode::ObjectMissing, hash.to_string(), None, what);
                 }
                 Presence::Corrupt(why) => {
-                    self.add(FindingCode::ObjectCorrupt, hash.to_string(), name, &**why);
+                    self.add(FindingCode::ObjectCorrupt, hash.to_string(), None, &**why);
                 }
             }
         }

@@ -67,21 +67,18 @@ pub(crate) fn audited(output: &mut Output, report: &AuditReport) {
             count(cached, "record")
         ));
     }
-    let rows: Vec<[String; 4]> = report
+    let rows: Vec<[String; 5]> = report
         .findings
         .iter()
         .map(|finding| {
-            let subject = match &finding.name {
-                Some(name) => format!("{}  {}", finding.subject, shown(name.as_bytes())),
-                None => finding.subject.clone(),
-            };
             let run = finding.run.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
-            [
-                run,
-                finding.code.as_str().to_owned(),
-                shown(subject.as_bytes()),
-                shown(finding.detail.as_bytes()),
+            let [subject, name, detail] = [
+                &finding.subject,
+                finding.name.as_ref().unwrap_or(&String::new()),
+                &finding.detail,
             ]
+            .map(|text| shown(text.as_bytes()));
+            [run, finding.code.as_str().to_owned(), subject, name, detail]
         })
         .collect();
     for row in aligned(&rows, "  ").lines() {

@@ -122,9 +122,10 @@ pub fn audit_run(
         .filter(|presence| **presence == Presence::Here(Place::Git))
         .count() as u64;
     let all_here = found.iter().all(|presence| matches!(presence, Presence::Here(_)));
-    if !all_here {
+    if !all_here || !findings.is_empty() {
         let names = names(places.store, observed.refs.as_ref());
-        findings.objects(&sought, &found, &names);
+        findings.objects(&sought, &found);
+        findings.name(&names);
     }
     Ok(RunAudit {
         findings: findings.finish(),
