@@ -229,3 +229,13 @@ fn damaged_secret_keys_were_repeated_in_messages() {
         );
     }
 }
+
+#[test]
+fn a_pack_with_texts_and_a_binary_age_file_did_not_verify() {
+    let repo = Repo::set_up();
+    let sealed = repo.pack(&["protect", "README.md"]);
+    assert_eq!(sealed.code, 0, "{}", sealed.stderr);
+    repo.commit("a twin, which is a binary age file");
+    repo.seal(&["-o", "../pack", "--emit", "full,split,lite"]);
+    repo.pack(&["verify", "../pack", "--rev", "HEAD"]).ok();
+}

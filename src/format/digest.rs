@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
 
@@ -30,7 +31,7 @@ impl Digest {
 
     /// Returns 64 lowercase hex digits.
     pub fn hex(&self) -> String {
-        String::from_utf8_lossy(&self.hex_bytes()).into_owned()
+        hex_text(&self.hex_bytes()).to_owned()
     }
 
     /// Returns the same digits as bytes.
@@ -50,8 +51,16 @@ impl Digest {
 
     /// Parses `sha256:` and 64 lowercase hex digits; no other shape is a content ref.
     pub fn parse_ref(text: &str) -> Option<Self> {
-        Self::parse_hex(text.strip_prefix("sha256:")?)
+        Self::parse_hex(text.strip_prefix(PREFIX)?)
     }
+}
+
+/// What a content ref begins with.
+const PREFIX: &str = "sha256:";
+
+/// Returns hex digits as text.
+fn hex_text(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).expect("hex digits are ASCII")
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -85,7 +94,8 @@ pub fn parse_hex<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sha256:{}", self.hex())
+        f.write_str(PREFIX)?;
+        f.write_str(hex_text(&self.hex_bytes()))
     }
 }
 
@@ -97,16 +107,29 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let mut text = [0; PREFIX.len() + 64];
+        text[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
+        text[PREFIX.len()..].copy_from_slice(&self.hex_bytes());
+        serializer.serialize_str(hex_text(&text))
     }
 }
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::parse_ref(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("expected sha256: and 64 lowercase hex digits, found {text:?}"))
-        })
+        struct Ref;
+        impl Visitor<'_> for Ref {
+            type Value = Digest;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("sha256: and 64 lowercase hex digits")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Digest, E> {
+                Digest::parse_ref(text)
+                    .ok_or_else(|| E::custom(format!("expected sha256: and 64 lowercase hex digits, found {text:?}")))
+            }
+        }
+        deserializer.deserialize_str(Ref)
     }
 }
 
@@ -117,7 +140,7 @@ pub mod bare {
 
     /// Writes the 64 hex digits.
     pub fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&digest.hex())
+        serializer.serialize_str(super::hex_text(&digest.hex_bytes()))
     }
 
     /// Reads the 64 hex digits.

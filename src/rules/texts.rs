@@ -11,7 +11,7 @@ use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
 use crate::format::tree_meta::{FULL, PACK_INFO, PackInfo, Part, REPO_STATE, SPLIT};
 use crate::rules::layout::LaidOut;
 use crate::rules::protect::Registry;
-use crate::rules::scan::{Leak, Traits};
+use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::seals::{PlainMember, in_directory, judge_at};
 use crate::rules::verify::{FindingKind, Findings};
 
@@ -86,10 +86,9 @@ impl SeenTexts {
                 traits: Traits::default(),
                 blob: None,
             };
-            Some((
-                entry.path.as_str(),
-                judge_at(registry, entry.path.as_bytes(), &member, mode)?,
-            ))
+            let leak = judge_at(registry, entry.path.as_bytes(), &member, mode)?;
+            // Whether it is what its name claims, its copy or its commit tells: here is nothing that could be plaintext.
+            (leak.code != LeakCode::FakeSeal).then_some((entry.path.as_str(), leak))
         });
         leaks.chain(named).collect()
     }

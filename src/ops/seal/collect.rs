@@ -1,6 +1,6 @@
 //! What goes into a pack, from where, and in which form: decided before anything is written.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -240,10 +240,15 @@ pub(super) fn recipients_for(
 }
 
 pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> impl Iterator<Item = Notice> {
-    let mut folded: BTreeMap<String, &MemberPath> = BTreeMap::new();
+    let mut folded: HashMap<String, &MemberPath> = HashMap::with_capacity(paths.size_hint().0);
     let mut notices = Vec::new();
     for path in paths {
-        if let Some(other) = folded.insert(path.as_str().nfc().collect::<String>().to_lowercase(), path) {
+        let text = path.as_str();
+        let name = match text.is_ascii() {
+            true => text.to_ascii_lowercase(),
+            false => text.nfc().collect::<String>().to_lowercase(),
+        };
+        if let Some(other) = folded.insert(name, path) {
             notices.push(Notice::SameButForCase {
                 paths: [other.to_string(), path.to_string()],
             });
