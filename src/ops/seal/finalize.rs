@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::staging::Staging;
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
@@ -50,6 +51,7 @@ pub fn finalize(
     mut staged: Staged,
 ) -> Result<Finished> {
     ensure_no_leak(plan, &staged)?;
+    remember(plan, &staged);
     let mut report = SealReport {
         pack_id: Digest::of(b""),
         output: PathBuf::new(),
@@ -142,6 +144,25 @@ pub fn finalize(
             .collect(),
         report,
     })
+}
+
+/// Keeps the digests of what was copied out of git, so that the audit need not read it again.
+///
+/// Nothing of that is protected, also not under another name.
+fn remember(plan: &Plan, staged: &Staged) {
+    let Some(repo) = plan.repo.as_ref().filter(|_| plan.tree.is_some()) else {
+        return;
+    };
+    let cache = DigestCache::load(&repo.common_dir());
+    let blobs = plan
+        .plain
+        .iter()
+        .zip(&staged.plain)
+        .filter_map(|(item, copy)| match item.source {
+            Source::Blob(id) if cache.get(&id).is_none() => Some((id, copy.member.bytes_hash, copy.size)),
+            _ => None,
+        });
+    cache.keep(&blobs.collect::<Vec<_>>(), |_| false);
 }
 
 /// Names the files that were sealed as evidence, with the hashes of those that stand in the clear.

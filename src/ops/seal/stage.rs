@@ -135,12 +135,6 @@ fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
             let (index, id) = &blobs[at];
             copy(staging, &plan.plain[*index].path, &mut blob, |e| blobs::reading(id, &e))
         })?;
-        let cache = DigestCache::load(&repo.common_dir());
-        let hashed = ids.iter().zip(&copies).filter(|(id, _)| cache.get(id).is_none());
-        let hashed: Vec<_> = hashed
-            .map(|(id, copy)| (*id, copy.member.bytes_hash, copy.size))
-            .collect();
-        cache.keep(&hashed, |_| false);
         for ((at, _), copy) in blobs.iter().zip(copies) {
             staged[*at] = Some(copy);
         }
