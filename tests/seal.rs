@@ -599,9 +599,11 @@ fn another_commit_is_named_path_by_path() {
     let repo = Repo::set_up();
     repo.write("same", "x");
     repo.write("gone", "x");
+    repo.write("ends.txt", "one\r\ntwo\n");
     repo.commit("one");
     let (_, pack) = repo.seal(&[]);
     repo.write("README.md", "changed\n");
+    repo.write("ends.txt", "one\ntwo\r\n");
     repo.write("new", "x");
     repo.git(&["rm", "-q", "gone"]).ok();
     repo.commit("two");
@@ -616,7 +618,14 @@ fn another_commit_is_named_path_by_path() {
         .iter()
         .map(|f| f["path"].as_str().unwrap())
         .collect();
-    assert_eq!(paths, ["README.md", "gone", "new"]);
+    assert_eq!(paths, ["README.md", "ends.txt", "gone", "new"]);
+    let reasons: Vec<&str> = report["invalid"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["detail"].as_str().unwrap().split(':').next().unwrap())
+        .collect();
+    assert_eq!(reasons, ["changed", "changed in line endings only", "extra", "missing"]);
     assert_eq!(report["outcome"], "INVALID");
     assert_eq!(report["repo_state"]["matches"], false);
     assert_eq!(repo.pack(&["verify", pack, "--rev", "nope", "--json"]).code, 2);

@@ -243,7 +243,15 @@ fn differs(findings: &mut Findings, path: &str, what: &str) {
 }
 
 /// Compares the state of a pack with that of a commit, path by path.
-pub fn compare(pack: &RepoState, canon_version: &str, files: &[StateFile], findings: &mut Findings) {
+///
+/// `same_but_for_ends` are paths whose content differs in line ends alone.
+pub fn compare(
+    pack: &RepoState,
+    canon_version: &str,
+    files: &[StateFile],
+    same_but_for_ends: &BTreeSet<String>,
+    findings: &mut Findings,
+) {
     if let Some(mismatch) = Mismatch::of(canon_version, &pack.canon_version) {
         findings.add(REPO_STATE, FindingKind::CanonVersionMismatch(mismatch));
     }
@@ -253,7 +261,11 @@ pub fn compare(pack: &RepoState, canon_version: &str, files: &[StateFile], findi
         match packed.get(path) {
             None => differs(findings, path, "missing: the commit has it, the pack does not"),
             Some(other) if (other.hash, other.size) != (file.hash, file.size) => {
-                differs(findings, path, "changed: the commit has other content");
+                let what = match same_but_for_ends.contains(*path) {
+                    true => "changed in line endings only",
+                    false => "changed: the commit has other content",
+                };
+                differs(findings, path, what);
             }
             Some(other) if other.mode != file.mode => {
                 differs(findings, path, "changed: the commit has another mode");
@@ -264,6 +276,17 @@ pub fn compare(pack: &RepoState, canon_version: &str, files: &[StateFile], findi
     for path in packed.keys().filter(|path| !committed.contains_key(*path)) {
         differs(findings, path, "extra: the pack has it, the commit does not");
     }
+}
+
+/// Returns the paths that a pack and a commit have with different contents.
+pub fn changed(pack: &RepoState, files: &[StateFile]) -> Vec<String> {
+    let packed: BTreeMap<&str, &StateFile> = pack.files.iter().map(|file| (file.path.as_str(), file)).collect();
+    let changed = files.iter().filter(|file| {
+        packed
+            .get(file.path.as_str())
+            .is_some_and(|other| other.hash != file.hash)
+    });
+    changed.map(|file| file.path.clone()).collect()
 }
 
 #[cfg(test)]
@@ -290,7 +313,7 @@ mod tests {
         let mut committed = vec![file("a", "1"), file("b", "2"), file("d", "1"), file("m", "1")];
         committed[3].mode = Some("100755".into());
         let mut findings = Findings::default();
-        compare(&pack, "1.0.1", &committed, &mut findings);
+        compare(&pack, "1.0.1", &committed, &BTreeSet::new(), &mut findings);
         let found: Vec<_> = findings
             .iter()
             .map(|f| (f.path.as_str(), f.kind.code(), f.kind.detail().unwrap_or("")))
@@ -314,6 +337,7 @@ mod tests {
             },
             "1.0.0",
             &committed,
+            &BTreeSet::new(),
             &mut findings,
         );
         assert!(findings.is_empty());

@@ -1,5 +1,6 @@
 //! `git pack verify`: is a pack what its manifest says, and what a commit holds?
 
+mod ends;
 mod look;
 mod opening;
 
@@ -25,6 +26,7 @@ use crate::rules::state::{self as state_rules, PackState, Texts};
 use crate::rules::texts::is_of_texts;
 use crate::rules::verify::{Fact, Facts, Findings, envelope};
 use crate::rules::{layout, lite};
+use ends::same_but_for_ends;
 use look::{Looker, Seen, plain_members};
 use opening::open_seals;
 
@@ -90,7 +92,7 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
                 tree_meta::REPO_STATE,
             )));
         };
-        let commit = compare(&ctx.repository()?, rev, &pack, &mut report)?;
+        let commit = compare(&ctx.repository()?, rev, Some(&root), &pack, &mut report)?;
         if let Some(repo_state) = &mut report.repo_state {
             repo_state.compared_with = Some(commit);
         }
@@ -119,7 +121,7 @@ pub fn verify_for_push(
         && let Some(commit) = ObjectId::parse(&info.commit)
         && is_pushed(&commit)
     {
-        compare(repo, &info.commit, pack, &mut report)?;
+        compare(repo, &info.commit, None, pack, &mut report)?;
     }
     Ok(report)
 }
@@ -278,8 +280,14 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
     })
 }
 
-/// Compares with a commit, in the pack's own scope and mode.
-fn compare(repo: &Repository, rev: &str, pack: &PackState, report: &mut VerifyReport) -> Result<ObjectId> {
+/// Compares with a commit, in the pack's own scope and mode; `root` is where its copies are, if that is a directory.
+fn compare(
+    repo: &Repository,
+    rev: &str,
+    root: Option<&Path>,
+    pack: &PackState,
+    report: &mut VerifyReport,
+) -> Result<ObjectId> {
     let findings = &mut report.findings;
     let request = StateRequest {
         rev: Some(rev.to_owned()),
@@ -302,7 +310,14 @@ fn compare(repo: &Repository, rev: &str, pack: &PackState, report: &mut VerifyRe
             })
         })
         .collect::<Result<_>>()?;
-    state_rules::compare(&pack.state, &committed.canon_version, &files, findings);
+    let same = match root {
+        Some(root) => {
+            let changed = state_rules::changed(&pack.state, &files);
+            same_but_for_ends(repo, root, &changed, &committed.entries)?
+        }
+        None => BTreeSet::new(),
+    };
+    state_rules::compare(&pack.state, &committed.canon_version, &files, &same, findings);
     if let Some(info) = &pack.info {
         layout::compare(info, &pack.laid_out, &committed.title, &committed.layout, findings);
         if let Some(carried) = &pack.carried {
