@@ -550,6 +550,27 @@ fn a_dropped_ref_stops_the_seal_even_while_a_branch_has_the_commit() {
 }
 
 #[test]
+fn a_pack_that_stands_is_no_reason_not_to_record_and_audit_its_run() {
+    let repo = library(true);
+    let sealed = repo.seal(&ATTACH);
+    let directory = run_directory(&repo);
+    let whole = snapshot(&directory);
+    fs::remove_dir_all(&directory).unwrap();
+    fs::remove_dir_all(store(&repo)).unwrap();
+    assert_eq!(repo.seal(&ATTACH), sealed);
+    assert_eq!(snapshot(&directory), whole);
+    passes(&repo);
+    let name = format!("refs/gitpack/runs/{}", run_id(&repo));
+    repo.git(&["update-ref", "-d", &name]).ok();
+    repo.pack(&["seal", ATTACH[0], ATTACH[1]]).refused("E_AUDIT");
+    repo.pack(&["verify", sealed.1.to_str().unwrap()]).ok();
+    // As the refusal says.
+    fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(repo.seal(&ATTACH), sealed);
+    passes(&repo);
+}
+
+#[test]
 fn records_that_do_not_belong_together_are_found() {
     let repo = library(false);
     repo.seal(&[]);
