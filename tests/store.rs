@@ -571,6 +571,38 @@ fn a_pack_that_stands_is_no_reason_not_to_record_and_audit_its_run() {
 }
 
 #[test]
+fn what_has_the_name_of_a_run_is_audited_as_one() {
+    let repo = library(false);
+    repo.seal(&[]);
+    let away = repo.place.path().join("away");
+    let runs = repo.path(".git/gitpack/runs");
+    let directory = run_directory(&repo);
+    for (path, found) in [
+        (
+            &directory,
+            Some(("ROOTS_INVALID".to_owned(), "RUN_ROOTS.json".to_owned())),
+        ),
+        (&runs, None),
+    ] {
+        fs::rename(path, &away).unwrap();
+        fs::write(path, "").unwrap();
+        repo.pack(&["audit", "--json"]).refused("E_IO");
+        fs::remove_file(path).unwrap();
+        symlink(repo.place.path().join("nowhere"), path).unwrap();
+        match found {
+            Some(found) => assert_eq!(audit(&repo, &[]), (1, vec![found])),
+            None => drop(repo.pack(&["audit", "--json"]).refused("E_IO")),
+        }
+        fs::remove_file(path).unwrap();
+        symlink(&away, path).unwrap();
+        assert_eq!(audit(&repo, &[]), (0, Vec::new()));
+        fs::remove_file(path).unwrap();
+        fs::rename(&away, path).unwrap();
+    }
+    passes(&repo);
+}
+
+#[test]
 fn records_that_do_not_belong_together_are_found() {
     let repo = library(false);
     repo.seal(&[]);
