@@ -16,7 +16,7 @@ use gitpack::format::refusal::Code;
 
 type Case = (Code, fn() -> Done);
 
-const CASES: [Case; 16] = [
+const CASES: [Case; 17] = [
     (Code::Empty, || {
         let place = Place::new();
         place.pack_in(place.path(), &["seal"])
@@ -121,6 +121,12 @@ const CASES: [Case; 16] = [
         let path = repo.path(&format!(".git/objects/{}/{}", &id[..2], &id[2..]));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         fs::write(&path, "garbage").unwrap();
+        repo.pack(&["seal"])
+    }),
+    (Code::Audit, || {
+        let repo = Repo::set_up();
+        repo.seal(&[]);
+        fs::remove_dir_all(repo.path(".git/gitpack/cas")).unwrap();
         repo.pack(&["seal"])
     }),
     (Code::Unsupported, || {

@@ -367,8 +367,11 @@ fn p2_8_5_without_any_one_of_its_roots_the_audit_fails_and_so_does_the_seal() {
         write_roots(&repo, &rest);
         fails(&repo, "NOT_ROOTED", &format!("sha256:{gone}"));
     }
-    let gone = whole[0].clone();
-    write_roots(&repo, &whole[1..]);
+    // Without its STATUS alone, a run that failed for that is well again: it has another then.
+    let passed = hashes["status_ref"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+    let gone = whole.iter().find(|root| *root != passed).unwrap().clone();
+    let rest: Vec<String> = whole.iter().filter(|root| **root != gone).cloned().collect();
+    write_roots(&repo, &rest);
     let refused = seal_refused(&repo, "E_AUDIT");
     assert!(
         refused["refusal"]["message"].as_str().unwrap().contains(&gone),
@@ -546,6 +549,59 @@ fn a_dropped_ref_stops_the_seal_even_while_a_branch_has_the_commit() {
     seal_refused(&repo, "E_AUDIT");
     fs::remove_dir_all(run_directory(&repo)).unwrap();
     repo.seal(&["-o", "../pack", ATTACH[0], ATTACH[1]]);
+    passes(&repo);
+}
+
+#[test]
+fn a_pack_that_stands_is_no_reason_not_to_record_and_audit_its_run() {
+    let repo = library(true);
+    let sealed = repo.seal(&ATTACH);
+    let directory = run_directory(&repo);
+    let whole = snapshot(&directory);
+    fs::remove_dir_all(&directory).unwrap();
+    fs::remove_dir_all(store(&repo)).unwrap();
+    assert_eq!(repo.seal(&ATTACH), sealed);
+    assert_eq!(snapshot(&directory), whole);
+    passes(&repo);
+    let name = format!("refs/gitpack/runs/{}", run_id(&repo));
+    repo.git(&["update-ref", "-d", &name]).ok();
+    repo.pack(&["seal", ATTACH[0], ATTACH[1]]).refused("E_AUDIT");
+    repo.pack(&["verify", sealed.1.to_str().unwrap()]).ok();
+    // As the refusal says.
+    fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(repo.seal(&ATTACH), sealed);
+    passes(&repo);
+}
+
+#[test]
+fn what_has_the_name_of_a_run_is_audited_as_one() {
+    let repo = library(false);
+    repo.seal(&[]);
+    let away = repo.place.path().join("away");
+    let runs = repo.path(".git/gitpack/runs");
+    let directory = run_directory(&repo);
+    for (path, found) in [
+        (
+            &directory,
+            Some(("ROOTS_INVALID".to_owned(), "RUN_ROOTS.json".to_owned())),
+        ),
+        (&runs, None),
+    ] {
+        fs::rename(path, &away).unwrap();
+        fs::write(path, "").unwrap();
+        repo.pack(&["audit", "--json"]).refused("E_IO");
+        fs::remove_file(path).unwrap();
+        symlink(repo.place.path().join("nowhere"), path).unwrap();
+        match found {
+            Some(found) => assert_eq!(audit(&repo, &[]), (1, vec![found])),
+            None => drop(repo.pack(&["audit", "--json"]).refused("E_IO")),
+        }
+        fs::remove_file(path).unwrap();
+        symlink(&away, path).unwrap();
+        assert_eq!(audit(&repo, &[]), (0, Vec::new()));
+        fs::remove_file(path).unwrap();
+        fs::rename(&away, path).unwrap();
+    }
     passes(&repo);
 }
 

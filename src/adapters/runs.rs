@@ -31,16 +31,10 @@ impl Runs {
         }
     }
 
-    /// Returns every run that there is, sorted.
+    /// Returns every run that there is, sorted: whatever has such a name, for what it is shows when it is read.
     pub fn ids(&self) -> Result<Vec<RunId>> {
-        let directory = self.own.join("runs");
-        if !files::exists(&directory) {
-            return Ok(Vec::new());
-        }
-        let names = files::directories_in(&directory)?;
-        let mut ids: Vec<RunId> = names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect();
-        ids.sort_unstable();
-        Ok(ids)
+        let names = files::names_in(&self.own.join("runs"))?;
+        Ok(names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect())
     }
 
     /// Returns the directory of a run.
@@ -103,14 +97,12 @@ impl Runs {
         self.own.join(GC_PINS)
     }
 
-    /// Removes what a process that was killed left among the runs.
-    pub fn clear_unfinished(&self) -> Result<()> {
+    /// Returns what processes that were killed left among the runs, if nobody writes there now.
+    pub fn unfinished(&self) -> Result<Vec<PathBuf>> {
         let directory = self.own.join("runs");
-        match files::exists(&directory) {
-            // Making one clears the others that nobody holds.
-            true => Staging::beside(&directory.join("x"), Access::Private).map(drop),
-            false => Ok(()),
-        }
+        let names = files::names_in(&directory)?.into_iter();
+        let unfinished = names.filter(|name| name.as_encoded_bytes().starts_with(files::TEMPORARY.as_bytes()));
+        Ok(unfinished.map(|name| directory.join(name)).collect())
     }
 }
 

@@ -16,9 +16,10 @@ use clap::Parser;
 
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::timestamp::Timestamp;
+use crate::format::timestamp::{Period, Timestamp};
 use crate::format::tree_meta::Part;
 use crate::ops::audit::{self, AuditRequest};
+use crate::ops::gc::{self, GcRequest};
 use crate::ops::install::InstallRequest;
 use crate::ops::key::{self, Lock};
 use crate::ops::open::OpenRequest;
@@ -291,6 +292,13 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             }
         }
         Command::Audit(args) => return answer_audit(ctx, &args, output),
+        Command::Gc(args) => {
+            let request = GcRequest {
+                grace: parse_grace(&args.grace)?,
+                dry_run: args.dry_run,
+            };
+            store_output::collected(output, &gc::gc(ctx, request)?, args.why);
+        }
         Command::Rekey(args) => {
             let ctx = &answering(ctx, &args.keys.passphrase)?;
             let request = RekeyRequest {
@@ -477,6 +485,13 @@ fn parse_created(text: &str) -> Result<Timestamp> {
     Timestamp::parse(text).ok_or_else(|| Refusal::Usage {
         problem: format!("--created {text}: expected RFC 3339"),
         next: Some("git pack seal --created 2026-01-15T10:30:00Z".into()),
+    })
+}
+
+fn parse_grace(text: &str) -> Result<Period> {
+    Period::parse(text).ok_or_else(|| Refusal::Usage {
+        problem: format!("--grace {text}: expected a time such as 14d, 12h or 90m, or 0"),
+        next: Some("git pack gc --grace 14d".into()),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Times: RFC 3339 in UTC, whole seconds, `Z`.
+//! Times: RFC 3339 in UTC, whole seconds, `Z`; and lengths of time.
 
 use std::fmt;
 
@@ -19,6 +19,11 @@ impl Timestamp {
         let stamp: jiff::Timestamp = text.parse().ok()?;
         Self::from_seconds(stamp.as_second() - i64::from(stamp.subsec_nanosecond() < 0))
     }
+
+    /// Returns the seconds since the epoch.
+    pub fn seconds(self) -> i64 {
+        self.0.as_second()
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -27,9 +32,45 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A length of time in whole seconds, none of them negative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Period(i64);
+
+impl Period {
+    /// Parses `14d`, `12h`, `1h 30m` and the like, or `0`. A day has 24 hours, and a part of a second counts as a whole one;
+    /// months and years, whose lengths differ, are none.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "0" {
+            return Some(Self(0));
+        }
+        let span = jiff::fmt::friendly::SpanParser::new().parse_span(text).ok()?;
+        let length = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+        let seconds = length.as_secs().checked_add(i64::from(length.subsec_nanos() > 0))?;
+        (!length.is_negative()).then_some(Self(seconds))
+    }
+
+    /// Returns its seconds.
+    pub fn seconds(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rounded = jiff::Span::new().try_seconds(self.0).and_then(|span| {
+            let to_days = jiff::SpanRound::new().largest(jiff::Unit::Day);
+            span.round(to_days.days_are_24_hours())
+        });
+        match rounded {
+            Ok(span) => write!(f, "{span:#}"),
+            Err(_) => write!(f, "{}s", self.0),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Timestamp;
+    use super::{Period, Timestamp};
 
     #[test]
     fn offsets_and_fractions_become_whole_utc_seconds() {
@@ -46,5 +87,45 @@ mod tests {
         }
         assert_eq!(Timestamp::from_seconds(0).unwrap().to_string(), "1970-01-01T00:00:00Z");
         assert_eq!(Timestamp::from_seconds(i64::MAX), None);
+    }
+
+    #[test]
+    fn lengths_of_time_are_read_and_written_with_units() {
+        for (text, seconds, written) in [
+            ("14d", 14 * 86400, "14d"),
+            ("2w", 14 * 86400, "14d"),
+            ("12h", 43200, "12h"),
+            ("90m", 5400, "1h 30m"),
+            ("1h 30m", 5400, "1h 30m"),
+            ("2 days, 1 hour", 176_400, "2d 1h"),
+            ("0", 0, "0s"),
+            ("0d", 0, "0s"),
+            ("1.5h", 5400, "1h 30m"),
+            ("1ms", 1, "1s"),
+        ] {
+            let period = Period::parse(text).unwrap();
+            assert_eq!(
+                (period.seconds(), period.to_string().as_str()),
+                (seconds, written),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "14",
+            "d",
+            "1y",
+            "1mo",
+            "-1d",
+            "1d ago",
+            "14 dogs",
+            "P14D",
+            "never",
+            "00",
+            "99999999999999999999d",
+            "9999999999d",
+        ] {
+            assert_eq!(Period::parse(text), None, "{text}");
+        }
     }
 }

@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod contents;
 pub mod diff;
 pub mod documents;
+pub mod gc;
 pub mod hook;
 pub mod identity;
 pub mod init;

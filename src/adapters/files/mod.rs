@@ -265,6 +265,14 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes whatever stands at `path`, a directory with everything in it.
+pub fn remove_whole(path: &Path) -> Result<()> {
+    match is_directory(path) {
+        true => std::fs::remove_dir_all(path).map_err(Refusal::io("removing", path)),
+        false => remove(path),
+    }
+}
+
 /// Returns whether anything, even a dangling link, stands at `path`.
 pub fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
@@ -344,6 +352,21 @@ pub fn directories_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
             names.push(entry.file_name());
         }
     }
+    names.sort();
+    Ok(names)
+}
+
+/// Returns every name in the directory `path`, sorted. Nothing there is nothing in it; a link that leads nowhere, or a file,
+/// is an error.
+pub fn names_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
+    let listing = |e| Refusal::io("listing", path)(e);
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !exists(path) => return Ok(Vec::new()),
+        Err(e) => return Err(listing(e)),
+    };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+    let mut names: Vec<_> = names.collect::<io::Result<_>>().map_err(listing)?;
     names.sort();
     Ok(names)
 }

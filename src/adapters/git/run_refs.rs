@@ -1,5 +1,7 @@
 //! The refs that keep the commits of runs: `refs/gitpack/runs/<id>`.
 
+use std::path::PathBuf;
+
 use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
 use gix::refs::{FullName, Target};
 
@@ -15,14 +17,17 @@ const PREFIX: &str = "refs/gitpack/runs/";
 impl Repository {
     /// Lets the ref of a run point to its commit.
     pub fn keep_commit(&self, run: &RunId, commit: &ObjectId) -> Result<()> {
-        self.edit(
-            run,
-            Change::Update {
-                log: LogChange::default(),
-                expected: PreviousValue::Any,
-                new: Target::Object(to_gix(commit)),
-            },
-        )?;
+        let change = Change::Update {
+            log: LogChange::default(),
+            expected: PreviousValue::Any,
+            new: Target::Object(to_gix(commit)),
+        };
+        self.edit(vec![edit(run, change)]).map_err(|why| {
+            unwritable(
+                &why,
+                "git pack gc    (clears the lock of such a ref that a killed seal left)",
+            )
+        })?;
         // A ref that a power cut takes away is a commit that may be collected.
         let path = self.common_dir().join(name(run));
         match files::exists(&path) {
@@ -31,15 +36,26 @@ impl Repository {
         }
     }
 
-    /// Removes the ref of a run, if there is one.
-    pub fn release_commit(&self, run: &RunId) -> Result<()> {
-        self.edit(
-            run,
-            Change::Delete {
+    /// Removes the refs of runs, all or none.
+    pub fn release_commits(&self, runs: &[RunId]) -> Result<()> {
+        let delete = |run| {
+            let change = Change::Delete {
                 expected: PreviousValue::Any,
                 log: RefLog::AndReference,
-            },
-        )
+            };
+            edit(run, change)
+        };
+        self.edit(runs.iter().map(delete).collect())
+            .map_err(|why| unwritable(&why, "git pack-refs    (git itself may say more)"))
+    }
+
+    /// Returns the locks of refs of runs, which killed processes left if nobody changes such refs now.
+    pub fn locks_of_run_refs(&self) -> Result<Vec<PathBuf>> {
+        let directory = self.common_dir().join(PREFIX);
+        let names = files::names_in(&directory)?.into_iter();
+        let is_lock = |name: &str| name.strip_suffix(".lock").and_then(RunId::parse).is_some();
+        let locks = names.filter(|name| name.to_str().is_some_and(is_lock));
+        Ok(locks.map(|name| directory.join(name)).collect())
     }
 
     /// Returns what the ref of a run points to.
@@ -65,23 +81,30 @@ impl Repository {
         Ok(runs)
     }
 
-    fn edit(&self, run: &RunId, change: Change) -> Result<()> {
-        let edit = RefEdit {
-            change,
-            name: FullName::try_from(name(run)).expect("hex digits make a valid name"),
-            deref: false,
-        };
+    fn edit(&self, edits: Vec<RefEdit>) -> Result<(), String> {
         // Where the configuration wants a log of every ref, somebody must have written it.
         let author = gix::actor::SignatureRef {
             name: "git-pack".into(),
             email: "".into(),
             time: "0 +0000",
         };
-        let edited = self.local().edit_references_as([edit], Some(author));
-        edited.map(drop).map_err(|e| Refusal::Unsupported {
-            what: format!("{} cannot be written: {}", name(run), explain(&e)),
-            remedy: "git update-ref    (git itself may say more)".into(),
-        })
+        let edited = self.local().edit_references_as(edits, Some(author));
+        edited.map(drop).map_err(|e| explain(&e))
+    }
+}
+
+fn edit(run: &RunId, change: Change) -> RefEdit {
+    RefEdit {
+        change,
+        name: FullName::try_from(name(run)).expect("hex digits make a valid name"),
+        deref: false,
+    }
+}
+
+fn unwritable(why: &str, remedy: &str) -> Refusal {
+    Refusal::Unsupported {
+        what: format!("{PREFIX} cannot be written: {why}"),
+        remedy: remedy.into(),
     }
 }
 

@@ -45,6 +45,12 @@ pub enum Hold {
     Exclusive,
 }
 
+/// The store, held until this is dropped.
+#[must_use = "the lock ends when this is dropped"]
+pub struct Held {
+    _lock: File,
+}
+
 impl DiskStore {
     /// Names the store below a repository's common directory; nothing is created until something is put.
     pub fn of(common_dir: &Path) -> Self {
@@ -58,34 +64,37 @@ impl DiskStore {
         &self.directory
     }
 
-    /// Waits until nobody is in the way, and holds the store until the returned file is dropped; none where there is no
-    /// store yet and nothing is to be added.
-    #[must_use = "the lock ends when this is dropped"]
-    pub fn lock(&self, hold: Hold) -> Result<File> {
-        create_private_dir(&self.directory)?;
-        let path = self.directory.join("lock");
-        let file = File::options().create(true).append(true).open(&path);
-        let file = file.map_err(Refusal::io("opening", &path))?;
-        let locked = match hold {
-            Hold::Shared => file.lock_shared(),
-            Hold::Exclusive => file.lock(),
-        };
-        locked.map_err(Refusal::io("locking", &path))?;
-        Ok(file)
+    /// Returns whether there is a store.
+    pub fn exists(&self) -> bool {
+        files::exists(&self.directory)
     }
 
-    /// Like [`Self::lock`], shared, for who only reads; none where there is no store, or it is somebody else's.
-    #[must_use = "the lock ends when this is dropped"]
-    pub fn lock_to_read(&self) -> Result<Option<File>> {
-        let path = self.directory.join("lock");
+    /// Waits until nobody is in the way, and holds the store, which is created if there is none, until what is
+    /// returned is dropped.
+    pub fn lock(&self, hold: Hold) -> Result<Held> {
+        create_private_dir(&self.directory)?;
+        let path = self.lock_path();
+        let file = File::options().create(true).append(true).open(&path);
+        locked(file.map_err(Refusal::io("opening", &path))?, hold, &path)
+    }
+
+    /// Like [`Self::lock`], shared, for who only reads; none where nobody ever held the store.
+    pub fn lock_to_read(&self) -> Result<Option<Held>> {
+        self.lock_if_held_before(Hold::Shared)
+    }
+
+    /// Like [`Self::lock`], for who changes nothing; none where nobody ever held the store.
+    pub fn lock_if_held_before(&self, hold: Hold) -> Result<Option<Held>> {
+        let path = self.lock_path();
         match File::open(&path) {
-            Ok(file) => {
-                file.lock_shared().map_err(Refusal::io("locking", &path))?;
-                Ok(Some(file))
-            }
+            Ok(file) => locked(file, hold, &path).map(Some),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(Refusal::io("opening", &path)(e)),
         }
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.directory.join("lock")
     }
 
     /// Returns what is in the store. Files that are none of its own are left out.
@@ -182,6 +191,15 @@ impl Store for DiskStore {
             }
         })
     }
+}
+
+fn locked(file: File, hold: Hold, path: &Path) -> Result<Held> {
+    let locked = match hold {
+        Hold::Shared => file.lock_shared(),
+        Hold::Exclusive => file.lock(),
+    };
+    locked.map_err(Refusal::io("locking", path))?;
+    Ok(Held { _lock: file })
 }
 
 /// Returns what is in a directory, path and name; nothing if there is no directory.

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::cli::Style;
 use crate::format::repo_state::Mode;
 use crate::ops::scan::surfaces::Surface;
-pub(in crate::cli) use store::{Audit, Restore};
+pub(in crate::cli) use store::{Audit, Gc, Restore};
 
 /// Publish a repository, or a pack of it, without giving away what it must not.
 #[derive(Parser)]
@@ -61,6 +61,8 @@ pub(in crate::cli) enum Command {
     Restore(Restore),
     /// Prove that everything that sealed trees need is kept, and is what it should be
     Audit(Audit),
+    /// Remove what no sealed tree needs and nobody pinned from the content store
+    Gc(Gc),
     /// Change who can open a sealed pack or file, without encrypting it anew
     Rekey(Rekey),
     /// Compare two packs

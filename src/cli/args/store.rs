@@ -35,3 +35,16 @@ pub(in crate::cli) struct Audit {
     #[arg(long)]
     pub(in crate::cli) json: bool,
 }
+
+#[derive(Args)]
+pub(in crate::cli) struct Gc {
+    /// Change nothing, and say what would go
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Print a line for each object: whether it stays or goes, and why
+    #[arg(long)]
+    pub(in crate::cli) why: bool,
+    /// Keep what is younger than this, although nothing needs it: 14d, 12h, 90m, 0
+    #[arg(long, value_name = "TIME", default_value = "14d")]
+    pub(in crate::cli) grace: String,
+}

@@ -1,4 +1,4 @@
-//! Audits and pins, as people and machines read them.
+//! Audits, pins and collections, as people and machines read them.
 
 use serde_json::json;
 
@@ -9,6 +9,8 @@ use crate::format::canonical_json::to_document;
 use crate::format::repo_path::shown;
 use crate::format::run_record::Verdict;
 use crate::ops::audit::{AuditReport, Pinned};
+use crate::ops::gc::GcReport;
+use crate::rules::retention::{Fate, Reason};
 
 /// Returns the `pack.audit.v0` document.
 pub(crate) fn audit_document(report: &AuditReport) -> Vec<u8> {
@@ -98,4 +100,67 @@ pub(crate) fn pinned(output: &mut Output, content: &str, pinned: Pinned) {
         Pinned::Unknown => "unpinned   (it was not pinned) ",
     };
     output.line(&format!("{what}{content}"));
+}
+
+pub(crate) fn collected(output: &mut Output, report: &GcReport, why: bool) {
+    if why {
+        for object in &report.plan.objects {
+            let fate = match &object.fate {
+                Fate::Keep(Reason::Needed { run, others: 0 }) => format!("keep    needed by run {run}"),
+                Fate::Keep(Reason::Needed { run, others }) => format!("keep    needed by run {run} and {others} more"),
+                Fate::Keep(Reason::Pinned) => "keep    pinned".to_owned(),
+                Fate::Keep(Reason::Young) => format!("keep    younger than {}", report.grace),
+                Fate::Remove => "remove  no run and no pin names it".to_owned(),
+            };
+            output.line(&format!("{}  {fate}", object.hash));
+        }
+    }
+    let tally = report.plan.tally();
+    let what = format!(
+        "{}, {}",
+        count(tally.removed.objects, "object"),
+        size(tally.removed.bytes)
+    );
+    output.line(&match (report.is_empty(), report.applied) {
+        (true, _) => "NOTHING TO COLLECT".to_owned(),
+        (false, true) => format!("COLLECTED {what}"),
+        (false, false) => format!("would collect {what}"),
+    });
+    let young = format!("younger than {}", report.grace);
+    let kept = [
+        (tally.needed, "needed by runs"),
+        (tally.pinned, "pinned"),
+        (tally.young, &young),
+    ];
+    let parts = |parts: &[(u64, &str)]| {
+        let parts = parts.iter().filter(|(n, _)| *n > 0);
+        parts
+            .map(|(n, what)| format!("{n} {what}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let rows = [
+        ("kept", "kept", parts(&kept)),
+        ("released", "would release", released(report)),
+        ("cleared", "would clear", unfinished(report)),
+    ];
+    for (done, planned, what) in rows.iter().filter(|(.., what)| !what.is_empty()) {
+        let deed = if report.applied { done } else { planned };
+        output.err(&format!("  {deed} {what}\n"));
+    }
+}
+
+fn released(report: &GcReport) -> String {
+    match report.plan.released.len() as u64 {
+        0 => String::new(),
+        1 => "1 commit of a run that is gone".to_owned(),
+        n => format!("{n} commits of runs that are gone"),
+    }
+}
+
+fn unfinished(report: &GcReport) -> String {
+    match report.unfinished {
+        0 => String::new(),
+        n => format!("{} that killed processes left", count(n, "file")),
+    }
 }

@@ -131,8 +131,8 @@ fn named(runs: &Runs, name: &str) -> Result<RunId> {
     id.filter(|id| runs.has(id)).ok_or_else(|| no_such_run(name))
 }
 
-/// Returns the pins.
-pub fn pins(runs: &Runs) -> Result<Result<Vec<Digest>, String>> {
+/// Returns the pins, or why they cannot be read.
+fn pins(runs: &Runs) -> Result<Result<Vec<Digest>, String>> {
     Ok(runs.pins()?.map_or(Ok(Vec::new()), |bytes| parse_roots(&bytes)))
 }
 
@@ -255,11 +255,16 @@ pub fn unpin(ctx: &Context, text: &str) -> Result<Pinned> {
     })
 }
 
-fn change_pins(runs: &Runs, change: impl FnOnce(&mut Vec<Digest>) -> Pinned) -> Result<Pinned> {
-    let mut pins = pins(runs)?.map_err(|why| Refusal::Corrupt {
+/// Returns the pins, and refuses if they cannot be read.
+pub fn sound_pins(runs: &Runs) -> Result<Vec<Digest>> {
+    pins(runs)?.map_err(|why| Refusal::Corrupt {
         what: format!("{}: {why}", runs.pins_path().display()),
         remedy: "mend it by hand: a JSON list of hashes, sorted".into(),
-    })?;
+    })
+}
+
+fn change_pins(runs: &Runs, change: impl FnOnce(&mut Vec<Digest>) -> Pinned) -> Result<Pinned> {
+    let mut pins = sound_pins(runs)?;
     let changed = change(&mut pins);
     if matches!(changed, Pinned::Added | Pinned::Removed) {
         runs.write_pins(&write_roots(pins))?;

@@ -201,14 +201,15 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     };
     let mut report = finished.report;
     report.output = output.clone();
-    if request.output.is_none() && stands_whole(&output, &report.pack_id) {
-        report.existed = true;
-        return Ok(report);
-    }
+    // Also where the pack stands already: its run may be gone, or may have lost what it needs.
     let _held = match (&plan.repo, &finished.records) {
         (Some(repo), Some(records)) => Some(record(repo, &plan, records)?),
         _ => None,
     };
+    if request.output.is_none() && stands_whole(&output, &report.pack_id) {
+        report.existed = true;
+        return Ok(report);
+    }
     if let Some(store) = &store {
         for (receipt, path) in &finished.receipts {
             store.put(receipt, path)?;

@@ -1,0 +1,343 @@
+//! What a collection keeps, and why; everything else goes.
+
+use crate::format::digest::Digest;
+use crate::format::run_record::RunId;
+
+/// An object of the content store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its name.
+    pub hash: Digest,
+    /// Its bytes.
+    pub bytes: u64,
+    /// When it was written, in seconds since the epoch.
+    pub written: i64,
+}
+
+/// What is known when a collection is planned.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a> {
+    /// The objects, sorted by hash, each once.
+    pub objects: &'a [Object],
+    /// Every run that there is, with its roots, each once.
+    pub runs: &'a [(RunId, Vec<Digest>)],
+    /// What a person keeps.
+    pub pins: &'a [Digest],
+    /// The runs for which a ref keeps a commit.
+    pub refs: &'a [RunId],
+    /// The present time, in seconds since the epoch.
+    pub now: i64,
+    /// How old an object that nothing needs must be before it goes, in seconds.
+    pub grace: i64,
+}
+
+/// What is to become of each object, and which refs keep nothing any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The objects, sorted by hash.
+    pub objects: Vec<Judged>,
+    /// The runs that are gone and whose refs go too, sorted.
+    pub released: Vec<RunId>,
+}
+
+/// An object, and what is to become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// Its name.
+    pub hash: Digest,
+    /// Its bytes.
+    pub bytes: u64,
+    /// What is to become of it.
+    pub fate: Fate,
+}
+
+/// What is to become of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It stays.
+    Keep(Reason),
+    /// It goes.
+    Remove,
+}
+
+/// Why an object stays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// A run needs it.
+    Needed {
+        /// The first of them.
+        run: RunId,
+        /// How many more there are.
+        others: u64,
+    },
+    /// A person keeps it.
+    Pinned,
+    /// Nothing needs it, but somebody may be about to.
+    Young,
+}
+
+/// Objects that would go although nothing says what must stay: it is the roots that are lost, not the objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoots {
+    /// How many would go.
+    pub objects: u64,
+}
+
+/// Number and bytes of objects.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sum {
+    /// Their number.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// How many objects have which fate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Those that runs need.
+    pub needed: u64,
+    /// Those that only a pin keeps.
+    pub pinned: u64,
+    /// Those that are too young.
+    pub young: u64,
+    /// Those that go.
+    pub removed: Sum,
+}
+
+/// Plans a collection.
+pub fn plan(observed: &Observed<'_>) -> Result<Plan, NoRoots> {
+    let objects = observed.objects;
+    let mut fates: Vec<Fate> = objects.iter().map(|object| unneeded(object, observed)).collect();
+    let at = |hash: &Digest| objects.binary_search_by(|object| object.hash.cmp(hash)).ok();
+    for at in observed.pins.iter().filter_map(at) {
+        fates[at] = Fate::Keep(Reason::Pinned);
+    }
+    for (run, roots) in observed.runs {
+        for at in roots.iter().filter_map(at) {
+            match &mut fates[at] {
+                Fate::Keep(Reason::Needed { others, .. }) => *others += 1,
+                fate => {
+                    let run = run.clone();
+                    *fate = Fate::Keep(Reason::Needed { run, others: 0 });
+                }
+            }
+        }
+    }
+    let judged = objects.iter().zip(fates).map(|(object, fate)| Judged {
+        hash: object.hash,
+        bytes: object.bytes,
+        fate,
+    });
+    let mut plan = Plan {
+        objects: judged.collect(),
+        released: Vec::new(),
+    };
+    let is_rooted = !observed.pins.is_empty() || observed.runs.iter().any(|(_, roots)| !roots.is_empty());
+    match plan.tally().removed.objects {
+        removed if removed > 0 && !is_rooted => return Err(NoRoots { objects: removed }),
+        // Then the refs may be all that is left of runs that somebody lost.
+        _ if !is_rooted && !objects.is_empty() => {}
+        _ => plan.released = gone(observed),
+    }
+    Ok(plan)
+}
+
+/// Returns the fate of an object that no run and no pin names. One that is of the future is young.
+fn unneeded(object: &Object, observed: &Observed<'_>) -> Fate {
+    match observed.now.saturating_sub(object.written) < observed.grace.max(0) {
+        true => Fate::Keep(Reason::Young),
+        false => Fate::Remove,
+    }
+}
+
+fn gone(observed: &Observed<'_>) -> Vec<RunId> {
+    let is_gone = |kept: &&RunId| observed.runs.iter().all(|(run, _)| run != *kept);
+    let mut gone: Vec<RunId> = observed.refs.iter().filter(is_gone).cloned().collect();
+    gone.sort_unstable();
+    gone
+}
+
+impl Plan {
+    /// Returns what goes.
+    pub fn removed(&self) -> impl Iterator<Item = &Judged> {
+        self.objects.iter().filter(|object| object.fate == Fate::Remove)
+    }
+
+    /// Returns how many objects have which fate.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for object in &self.objects {
+            match object.fate {
+                Fate::Keep(Reason::Needed { .. }) => tally.needed += 1,
+                Fate::Keep(Reason::Pinned) => tally.pinned += 1,
+                Fate::Keep(Reason::Young) => tally.young += 1,
+                Fate::Remove => {
+                    tally.removed.objects += 1;
+                    tally.removed.bytes += object.bytes;
+                }
+            }
+        }
+        tally
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::{btree_map, btree_set, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hash(n: u8) -> Digest {
+        Digest::from_bytes([n; 32])
+    }
+
+    fn run(n: u8) -> RunId {
+        RunId::of(&hash(n))
+    }
+
+    fn object(n: u8, written: i64) -> Object {
+        let (hash, bytes) = (hash(n), u64::from(n));
+        Object { hash, bytes, written }
+    }
+
+    fn fates(observed: &Observed<'_>) -> Vec<Fate> {
+        plan(observed).unwrap().objects.into_iter().map(|o| o.fate).collect()
+    }
+
+    fn needed(n: u8, others: u64) -> Fate {
+        Fate::Keep(Reason::Needed { run: run(n), others })
+    }
+
+    #[test]
+    fn each_object_has_its_reason() {
+        let observed = Observed {
+            objects: &[object(1, 0), object(2, 0), object(3, 0), object(4, 91), object(5, 90)],
+            runs: &[(run(1), vec![hash(1), hash(2), hash(9)]), (run(2), vec![hash(2)])],
+            pins: &[hash(1), hash(3)],
+            refs: &[run(3), run(1)],
+            now: 100,
+            grace: 10,
+        };
+        let young = Fate::Keep(Reason::Young);
+        let pinned = Fate::Keep(Reason::Pinned);
+        assert_eq!(
+            fates(&observed),
+            [needed(1, 0), needed(1, 1), pinned, young, Fate::Remove]
+        );
+        let plan = plan(&observed).unwrap();
+        assert_eq!(plan.released, [run(3)]);
+        let tally = Tally {
+            needed: 2,
+            pinned: 1,
+            young: 1,
+            removed: Sum { objects: 1, bytes: 5 },
+        };
+        assert_eq!(plan.tally(), tally);
+    }
+
+    #[test]
+    fn what_is_of_the_future_is_young_however_short_the_grace_is() {
+        let of = |written: i64, grace| {
+            let observed = Observed {
+                objects: &[object(1, written)],
+                runs: &[],
+                pins: &[hash(2)],
+                refs: &[],
+                now: 100,
+                grace,
+            };
+            fates(&observed).remove(0)
+        };
+        assert_eq!(of(100, 0), Fate::Remove);
+        assert_eq!(of(100, 1), Fate::Keep(Reason::Young));
+        for (written, grace) in [(101, 0), (101, 1), (i64::MAX, 0), (101, -5)] {
+            assert_eq!(of(written, grace), Fate::Keep(Reason::Young), "{written} {grace}");
+        }
+        assert_eq!(of(i64::MIN, i64::MAX - 1), Fate::Remove);
+    }
+
+    #[test]
+    fn without_any_root_nothing_goes() {
+        let no_root = [(run(1), Vec::new())];
+        for runs in [&[][..], &no_root] {
+            let mut observed = Observed {
+                objects: &[object(1, 0), object(2, 0)],
+                runs,
+                pins: &[],
+                refs: &[run(2)],
+                now: 100,
+                grace: 10,
+            };
+            assert_eq!(plan(&observed), Err(NoRoots { objects: 2 }));
+            observed.grace = 1000;
+            assert_eq!(plan(&observed).unwrap().released, []);
+            observed.objects = &[];
+            assert_eq!(plan(&observed).unwrap().released, [run(2)]);
+            let pinned = Observed {
+                objects: &[object(1, 0)],
+                pins: &[hash(7)],
+                grace: 10,
+                ..observed
+            };
+            assert_eq!(fates(&pinned), [Fate::Remove]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_goes_is_the_rest_that_is_old_enough(
+            objects in btree_map(0_u8..40, -20_i64..120, 0..40),
+            runs in vec(btree_set(0_u8..60, 0..12), 0..5),
+            pins in btree_set(0_u8..60, 0..6),
+            refs in vec(0_u8..9, 0..6),
+            grace in 0_i64..120,
+        ) {
+            let objects: Vec<Object> = objects.into_iter().map(|(n, written)| object(n, written)).collect();
+            let hashes = |numbers: &BTreeSet<u8>| numbers.iter().map(|n| hash(*n)).collect::<Vec<_>>();
+            let runs: Vec<(RunId, Vec<Digest>)> =
+                runs.iter().enumerate().map(|(n, roots)| (run(n as u8), hashes(roots))).collect();
+            let (pins, refs) = (hashes(&pins), refs.into_iter().map(run).collect::<Vec<_>>());
+            let now = 100;
+            let observed = Observed { objects: &objects, runs: &runs, pins: &pins, refs: &refs, now, grace };
+            let rooted: BTreeSet<Digest> =
+                runs.iter().flat_map(|(_, roots)| roots).chain(&pins).copied().collect();
+            let old = |object: &&Object| object.written <= now && now - object.written >= grace;
+            let expected: BTreeSet<Digest> =
+                objects.iter().filter(old).map(|object| object.hash).filter(|hash| !rooted.contains(hash)).collect();
+            match plan(&observed) {
+                Err(NoRoots { objects }) => {
+                    prop_assert!(rooted.is_empty());
+                    prop_assert_eq!(objects, expected.len() as u64);
+                    prop_assert!(objects > 0);
+                }
+                Ok(plan) => {
+                    let removed: BTreeSet<Digest> = plan.removed().map(|object| object.hash).collect();
+                    prop_assert!(removed.is_disjoint(&rooted));
+                    prop_assert_eq!(removed, expected);
+                    prop_assert!(plan.objects.iter().map(|judged| judged.hash).eq(objects.iter().map(|o| o.hash)));
+                    for judged in &plan.objects {
+                        match &judged.fate {
+                            Fate::Keep(Reason::Needed { run, others }) => {
+                                let users: Vec<&RunId> = runs
+                                    .iter()
+                                    .filter(|(_, roots)| roots.contains(&judged.hash))
+                                    .map(|(run, _)| run)
+                                    .collect();
+                                prop_assert!(users[0] == run && users.len() as u64 == *others + 1);
+                            }
+                            Fate::Keep(Reason::Pinned) => prop_assert!(pins.contains(&judged.hash)),
+                            Fate::Keep(Reason::Young) => prop_assert!(!rooted.contains(&judged.hash)),
+                            Fate::Remove => {}
+                        }
+                    }
+                    prop_assert!(plan.released.iter().all(|gone| runs.iter().all(|(run, _)| run != gone)));
+                    prop_assert!(plan.released.iter().all(|gone| refs.contains(gone)));
+                }
+            }
+        }
+    }
+}
