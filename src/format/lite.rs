@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::canonical_json::safe_integer;
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
 use crate::format::repo_path::shown;
@@ -44,6 +45,7 @@ pub struct PackManifest {
 #[serde(deny_unknown_fields)]
 pub struct ManifestEntry {
     /// Bytes of the content.
+    #[serde(deserialize_with = "safe_integer")]
     pub bytes: u64,
     /// What follows the last dot of the file's name, if that has one behind its first character.
     #[serde(default, skip_serializing_if = "Option::is_none")]
