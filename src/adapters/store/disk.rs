@@ -36,6 +36,9 @@ pub struct Listing {
     pub unfinished: Vec<PathBuf>,
 }
 
+/// A hold on the store, which ends when this is dropped.
+pub type Held = File;
+
 /// Who else may use the store meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
@@ -61,7 +64,7 @@ impl DiskStore {
     /// Waits until nobody is in the way, and holds the store until the returned file is dropped; none where there is no
     /// store yet and nothing is to be added.
     #[must_use = "the lock ends when this is dropped"]
-    pub fn lock(&self, hold: Hold) -> Result<File> {
+    pub fn lock(&self, hold: Hold) -> Result<Held> {
         create_private_dir(&self.directory)?;
         let path = self.directory.join("lock");
         let file = File::options().create(true).append(true).open(&path);
@@ -76,7 +79,7 @@ impl DiskStore {
 
     /// Like [`Self::lock`], shared, for who only reads; none where there is no store, or it is somebody else's.
     #[must_use = "the lock ends when this is dropped"]
-    pub fn lock_to_read(&self) -> Result<Option<File>> {
+    pub fn lock_to_read(&self) -> Result<Option<Held>> {
         let path = self.directory.join("lock");
         match File::open(&path) {
             Ok(file) => {
