@@ -9,8 +9,10 @@ use crate::format::canonical_json::safe_integer;
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
 use crate::format::repo_path::shown;
-use crate::format::repo_state::Mode;
+use crate::format::repo_state::{Mode, RepoState};
 use crate::format::run_record::{CommitRef, RunRefs};
+use crate::format::sealed::{INDEX as NAMES, SealedArtifacts, opaque_path};
+use crate::format::tree_meta::PackInfo;
 
 /// Member path of the manifest of contents.
 pub const PACK_MANIFEST: &str = "LITE/PACK_MANIFEST.json";
@@ -106,6 +108,45 @@ impl PackManifest {
         }
     }
 
+    /// Makes the manifest that the documents of a pack come to, but for the order of its buckets, which none of them tells.
+    pub fn of_documents(state: &RepoState, info: &PackInfo, sealed: &SealedArtifacts) -> Self {
+        let files = state.files.iter();
+        let files = files.map(|file| ManifestEntry::new(&file.path, file.hash, file.size, Kind::File));
+        let layout = Layout {
+            prefix: String::new(),
+            buckets: Vec::new(),
+            anchors: Vec::new(),
+        };
+        let commit = CommitRef {
+            commit: info.commit.clone(),
+            tree: info.tree.clone(),
+        };
+        Self::new(
+            &state.scope,
+            commit,
+            &layout,
+            files.chain(sealed_entries(sealed)).collect(),
+        )
+    }
+
+    /// Returns whether both list the same of the same commit, in whichever order their buckets stand.
+    pub fn lists_the_same(&self, other: &Self) -> bool {
+        (&self.entries, &self.repo_state, &self.scope) == (&other.entries, &other.repo_state, &other.scope)
+    }
+
+    /// Returns the entries of ciphertexts.
+    pub fn sealed(&self) -> impl Iterator<Item = &ManifestEntry> {
+        self.entries.iter().filter(|entry| entry.kind == Kind::Sealed)
+    }
+
+    /// Returns whether its ciphertexts stand under names of their own, because those of the artifacts are sealed too.
+    pub fn has_opaque_names(&self) -> bool {
+        let mut others = self.sealed().filter(|entry| entry.path != NAMES).peekable();
+        self.sealed().any(|entry| entry.path == NAMES)
+            && others.peek().is_some()
+            && others.all(|entry| entry.path == opaque_path(&entry.content))
+    }
+
     /// Returns what is wrong with its order: of its entries, or of the list of its buckets.
     pub fn disorder(&self) -> Option<&'static str> {
         if !self.entries.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
@@ -118,6 +159,17 @@ impl PackManifest {
         }
         None
     }
+}
+
+/// Returns the entries of the ciphertexts that a document declares.
+pub fn sealed_entries(document: &SealedArtifacts) -> impl Iterator<Item = ManifestEntry> {
+    let artifacts = document.artifacts.iter().map(|artifact| {
+        let path = artifact.path.as_deref().unwrap_or(&artifact.seal.sealed_path);
+        (path, &artifact.seal)
+    });
+    let index = document.index.iter().map(|seal| (seal.sealed_path.as_str(), seal));
+    let all = artifacts.chain(index);
+    all.map(|(path, seal)| ManifestEntry::new(path, seal.sealed_hash, seal.sealed_bytes, Kind::Sealed))
 }
 
 /// Returns the directories at the top, sorted.
@@ -243,6 +295,25 @@ mod tests {
         more.buckets.push("a".into());
         for bad in [twice, swapped, fewer, more] {
             assert!(bad.disorder().is_some(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_opaque_only_where_every_ciphertext_says_so() {
+        let seal = |path: &str, content: &[u8]| ManifestEntry::new(path, Digest::of(content), 1, Kind::Sealed);
+        let opaque = seal(&opaque_path(&Digest::of(b"a")), b"a");
+        let index = seal(NAMES, b"index");
+        let file = ManifestEntry::new("x", Digest::of(b"x"), 1, Kind::File);
+        for (entries, expected) in [
+            (vec![opaque.clone(), index.clone(), file.clone()], true),
+            (vec![opaque.clone(), index.clone(), seal("b.vec", b"b")], false),
+            (vec![seal(&opaque.path, b"other"), index.clone()], false),
+            (vec![opaque, file], false),
+            (vec![index], false),
+        ] {
+            let mut made = manifest(&[], &[]);
+            made.entries = entries;
+            assert_eq!(made.has_opaque_names(), expected, "{made:?}");
         }
     }
 

@@ -7,6 +7,7 @@ pub mod globs;
 pub mod managers;
 pub mod member_type;
 pub mod protect;
+pub mod restore;
 pub mod scan;
 pub mod scope;
 pub mod seals;
