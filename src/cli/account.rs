@@ -68,7 +68,12 @@ impl Account {
                     hash: None,
                     bytes: None,
                 });
-                params.insert("output".into(), name(&args.output).into());
+                if let Some(output) = &args.output {
+                    params.insert("output".into(), name(output).into());
+                }
+                if args.dry_run {
+                    params.insert("dry_run".into(), true.into());
+                }
                 "restore"
             }
             Command::Rekey(args) => {
@@ -138,7 +143,12 @@ impl Account {
 
     /// Adds what came of restoring.
     pub(super) fn restored(&mut self, report: &RestoreReport) {
-        self.0.outcome = "RESTORED".into();
+        self.0.outcome = if report.output.is_some() {
+            "RESTORED"
+        } else {
+            "RESTORABLE"
+        }
+        .into();
         self.0.pack_id = report.pack_id.clone();
         self.0.params.insert("file_count".into(), report.files.into());
         for input in &mut self.0.inputs {

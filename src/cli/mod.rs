@@ -277,16 +277,16 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             }
         }
         Command::Restore(args) => {
-            if !args.from_full {
-                let problem = "restore from a content store is not built yet; --from-full restores the texts of a pack";
-                return Err(Refusal::usage(problem));
-            }
+            let ctx = &answering(ctx, &args.passphrase)?;
             let request = RestoreRequest {
                 from: args.from,
+                from_full: args.from_full,
                 output: args.output,
+                dry_run: args.dry_run,
+                identities: args.identities,
             };
             let report = restore::restore(ctx, &request)?;
-            restore_output::restored(output, ctx, &report);
+            restore_output::restored(output, ctx, &report)?;
             if let Some(account) = account {
                 account.restored(&report);
             }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io::{self, Write};
 
-use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
@@ -44,6 +45,42 @@ pub fn parse_strict_into<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T
         .map_err(|e| JsonError(e.to_string()))
 }
 
+/// Parses one document in canonical form straight into `T`, which takes a fraction of the memory of [`parse_strict_into`].
+///
+/// What is not the canonical form of what was parsed is refused, so that nothing is read in two ways. An integer beyond
+/// 2^53 is `T`'s own to refuse: see [`safe_integer`].
+pub fn parse_canonical<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, JsonError> {
+    let value: T = serde_json::from_slice(bytes).map_err(|e| JsonError(e.to_string()))?;
+    let mut expected = Expected(bytes);
+    let same = serde_json_canonicalizer::to_writer(&value, &mut expected).is_ok();
+    match same && expected.0 == b"\n" {
+        true => Ok(value),
+        false => Err(JsonError("it is not in canonical form".into())),
+    }
+}
+
+/// A writer that takes the bytes that are expected, and no others.
+struct Expected<'a>(&'a [u8]);
+
+impl Write for Expected<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(buf).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Reads a count that every JSON parser reads as the same: at most 2^53.
+pub fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    match u64::deserialize(deserializer)? {
+        value if value > MAX_SAFE_INTEGER => Err(de::Error::custom(format!("integer {value} is beyond 2^53"))),
+        value => Ok(value),
+    }
+}
+
 /// Returns the canonical form, without a newline.
 pub fn to_canonical<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json_canonicalizer::to_vec(value).expect("documents of ours have string keys and finite numbers")
@@ -64,7 +101,7 @@ struct Strict;
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = Value;
 
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
@@ -271,6 +308,7 @@ mod tests {
             let again = parse_strict(&bytes).unwrap();
             prop_assert_eq!(&parse_strict_into::<Value>(&bytes).unwrap(), &again);
             prop_assert_eq!(&again, &value);
+            prop_assert_eq!(&parse_canonical::<Value>(&bytes).unwrap(), &value);
             prop_assert_eq!(to_document(&again), bytes);
         }
     }

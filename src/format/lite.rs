@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::canonical_json::safe_integer;
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
 use crate::format::repo_path::shown;
-use crate::format::repo_state::Mode;
+use crate::format::repo_state::{Mode, RepoState};
 use crate::format::run_record::{CommitRef, RunRefs};
-use crate::format::sealed::MEMBER as SEALED_ARTIFACTS;
-use crate::format::tree_meta::{PACK_INFO, PROTECTED, PROVENANCE, REPO_STATE};
+use crate::format::sealed::{INDEX as NAMES, MEMBER as SEALED_ARTIFACTS, SealedArtifacts, opaque_path};
+use crate::format::tree_meta::{PACK_INFO, PROTECTED, PROVENANCE, PackInfo, REPO_STATE};
 
 /// Member path of the manifest of contents.
 pub const PACK_MANIFEST: &str = "LITE/PACK_MANIFEST.json";
@@ -49,6 +50,7 @@ pub struct PackManifest {
 #[serde(deny_unknown_fields)]
 pub struct ManifestEntry {
     /// Bytes of the content.
+    #[serde(deserialize_with = "safe_integer")]
     pub bytes: u64,
     /// What follows the last dot of the file's name, if that has one behind its first character.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +106,33 @@ impl PackManifest {
         }
     }
 
+    /// Makes the manifest that the documents of a pack come to, but for the order of its buckets, which none of them tells.
+    pub fn of_documents(state: &RepoState, info: &PackInfo, sealed: &SealedArtifacts) -> Self {
+        let layout = Layout {
+            prefix: String::new(),
+            buckets: Vec::new(),
+            anchors: Vec::new(),
+        };
+        let commit = CommitRef {
+            commit: info.commit.clone(),
+            tree: info.tree.clone(),
+        };
+        Self::new(&state.scope, commit, &layout, entries(state, Some(sealed)))
+    }
+
+    /// Returns the entries of ciphertexts.
+    pub fn sealed(&self) -> impl Iterator<Item = &ManifestEntry> {
+        self.entries.iter().filter(|entry| entry.kind == Kind::Sealed)
+    }
+
+    /// Returns whether its ciphertexts stand under names of their own, because those of the artifacts are sealed too.
+    pub fn has_opaque_names(&self) -> bool {
+        let mut others = self.sealed().filter(|entry| entry.path != NAMES).peekable();
+        self.sealed().any(|entry| entry.path == NAMES)
+            && others.peek().is_some()
+            && others.all(|entry| entry.path == opaque_path(&entry.content))
+    }
+
     /// Returns what is wrong with its order: of its entries, or of the list of its buckets.
     pub fn disorder(&self) -> Option<&'static str> {
         if !self.entries.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
@@ -126,6 +155,24 @@ pub fn in_order<'a>(directories: impl Iterator<Item = &'a str>, layout: &Layout)
         path.pop();
     }
     paths
+}
+
+/// Returns the entries that the manifest of a pack with these documents has, in no order.
+pub fn entries(state: &RepoState, sealed: Option<&SealedArtifacts>) -> Vec<ManifestEntry> {
+    let plain = state.files.iter();
+    let plain = plain.map(|file| ManifestEntry::new(&file.path, file.hash, file.size, Kind::File));
+    plain.chain(sealed.into_iter().flat_map(sealed_entries)).collect()
+}
+
+/// Returns those of the ciphertexts that a document declares.
+pub fn sealed_entries(document: &SealedArtifacts) -> impl Iterator<Item = ManifestEntry> {
+    let artifacts = document.artifacts.iter();
+    let artifacts = artifacts.map(|artifact| (artifact.path.as_deref(), &artifact.seal));
+    let index = document.index.iter().map(|seal| (None, seal));
+    artifacts.chain(index).map(|(path, seal)| {
+        let path = path.unwrap_or(&seal.sealed_path);
+        ManifestEntry::new(path, seal.sealed_hash, seal.sealed_bytes, Kind::Sealed)
+    })
 }
 
 /// Returns the directories at the top, sorted.
@@ -251,6 +298,25 @@ mod tests {
         more.buckets.push("a".into());
         for bad in [twice, swapped, fewer, more] {
             assert!(bad.disorder().is_some(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_opaque_only_where_every_ciphertext_says_so() {
+        let seal = |path: &str, content: &[u8]| ManifestEntry::new(path, Digest::of(content), 1, Kind::Sealed);
+        let opaque = seal(&opaque_path(&Digest::of(b"a")), b"a");
+        let index = seal(NAMES, b"index");
+        let file = ManifestEntry::new("x", Digest::of(b"x"), 1, Kind::File);
+        for (entries, expected) in [
+            (vec![opaque.clone(), index.clone(), file.clone()], true),
+            (vec![opaque.clone(), index.clone(), seal("b.vec", b"b")], false),
+            (vec![seal(&opaque.path, b"other"), index.clone()], false),
+            (vec![opaque, file], false),
+            (vec![index], false),
+        ] {
+            let mut made = manifest(&[], &[]);
+            made.entries = entries;
+            assert_eq!(made.has_opaque_names(), expected, "{made:?}");
         }
     }
 

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 
 /// The result of anything that may be refused.
@@ -55,6 +56,15 @@ pub enum Refusal {
         /// Both sources.
         sources: [String; 2],
     },
+    /// Two entries that would be restored to one place, or one below the other.
+    Collision {
+        /// The place.
+        path: String,
+        /// Both entries.
+        sources: [String; 2],
+        /// Whether it would not happen if ciphertexts were opened.
+        as_ciphertext: bool,
+    },
     /// An artifact under a name that the pack itself uses.
     ReservedPath {
         /// The member path.
@@ -68,6 +78,13 @@ pub enum Refusal {
     BadPack {
         /// The pack.
         path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A manifest of contents that is none of a tree, or not what it says.
+    BadManifest {
+        /// Its ref, or its pack.
+        name: String,
         /// What is wrong.
         reason: String,
     },
@@ -121,6 +138,24 @@ pub enum Refusal {
         count: u64,
         /// One of them.
         example: String,
+    },
+    /// Contents of entries that are neither in the pack nor in this clone.
+    MissingContent {
+        /// How many.
+        count: u64,
+        /// How many of them are ciphertexts.
+        sealed: u64,
+        /// The path of one.
+        example: String,
+        /// Its hash.
+        content: Digest,
+        /// Whether the commit that they are of is in this clone.
+        has_commit: bool,
+    },
+    /// A manifest of contents that is not in this clone's content store.
+    NoManifest {
+        /// Its ref.
+        manifest: Digest,
     },
     /// A range that goes on below the history that this clone has.
     CutHistory {

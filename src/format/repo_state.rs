@@ -94,7 +94,8 @@ pub fn manifest_digest(entries: &[StateEntry]) -> Digest {
 /// Lines are hashed when so many bytes of them have come together.
 const LINES: usize = 64 << 10;
 
-fn digest_lines<'a>(entries: impl Iterator<Item = (&'a Digest, u64, &'a [u8])>) -> Digest {
+/// Returns the manifest digest of contents by hash, size and path, sorted bytewise by path.
+pub fn digest_lines<'a>(entries: impl Iterator<Item = (&'a Digest, u64, &'a [u8])>) -> Digest {
     let mut hasher = Hasher::default();
     let mut lines = Vec::with_capacity(LINES);
     for (hash, size, path) in entries {

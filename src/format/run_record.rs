@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::{parse_strict_into, to_document};
+use crate::format::canonical_json::parse_canonical;
 use crate::format::digest::{Digest, Hasher, parse_hex};
 use crate::format::dump::layout::Layout;
 use crate::format::repo_state::Mode;
@@ -278,16 +278,13 @@ pub fn parse_roots(bytes: &[u8]) -> Result<Vec<Digest>, String> {
 
 /// Parses a record strictly: anything but the canonical form of a document of this type is an error that says why.
 pub fn parse_record<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, String> {
-    let record: T = parse_strict_into(bytes).map_err(|e| e.to_string())?;
-    match to_document(&record) == bytes {
-        true => Ok(record),
-        false => Err("it is not in canonical form".into()),
-    }
+    parse_canonical(bytes).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::canonical_json::to_document;
 
     #[test]
     fn roots_are_canonical_json_and_nothing_else_is_roots() {
@@ -337,8 +334,20 @@ mod tests {
         let record = OutputHashes::new(vec![Digest::of(b"a")]);
         let bytes = to_document(&record);
         assert_eq!(parse_record::<OutputHashes>(&bytes).unwrap(), record);
-        let spaced = [&b" "[..], &bytes].concat();
-        assert!(parse_record::<OutputHashes>(&spaced).is_err());
+        let text = String::from_utf8(bytes.clone()).unwrap();
+        let (open, close) = (text.find('[').unwrap(), text.find(']').unwrap());
+        for other in [
+            format!(" {text}"),
+            text.replace(':', ": "),
+            text.trim_end().to_owned(),
+            format!("{text}\n"),
+            text.replace("\"version\"", "\"hashes\":[],\"version\""),
+            text.replace("\"version\"", "\"more\":1,\"version\""),
+            // A record as a list of its values, which the parser would take.
+            format!("[{},\"{OUTPUT_HASHES_VERSION}\"]\n", &text[open..=close]),
+        ] {
+            assert!(parse_record::<OutputHashes>(other.as_bytes()).is_err(), "{other}");
+        }
         assert!(parse_record::<Status>(&bytes).is_err());
     }
 }

@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod install;
 pub mod key;
 pub mod open;
+pub mod output;
 pub mod protection;
 pub mod recipients;
 pub mod rekey;

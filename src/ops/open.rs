@@ -2,17 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use crate::adapters::cipher::{DecryptError, Identities};
-use crate::adapters::files::{self, Durability, write_whole};
-use crate::adapters::git::Repository;
+use crate::adapters::cipher::Identities;
 use crate::adapters::staging::{Access, Publish, Staging};
 use crate::adapters::workers;
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::RepoPath;
+use crate::ops::output::Output;
 use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::sealed_pack::SealedPack;
 use crate::ops::unseal::{Named, Unopened, unseal};
@@ -106,15 +103,7 @@ impl Opening {
     }
 
     fn refusal(&self, why: Unopened, artifact: &Named, target: &Path) -> Refusal {
-        match why {
-            Unopened::Cipher(DecryptError::Writing(e)) => Refusal::io("writing", target)(e),
-            Unopened::Cipher(why) => identity::not_opened(why, artifact.path.as_str(), &self.identities),
-            Unopened::Other(reason) => Refusal::Crypto {
-                deed: "opening",
-                subject: artifact.path.to_string(),
-                reason,
-            },
-        }
+        why.refusal(artifact.path.as_str(), target, &self.identities)
     }
 
     fn report(&self, bytes: u64, output: Option<PathBuf>) -> OpenReport {
@@ -158,89 +147,12 @@ fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>
 /// Decides where the artifacts go: never over anything, and never where git could come to track them.
 fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<PathBuf> {
     let output = match &request.output {
-        Some(output) => ctx.cwd.join(output),
-        None => default_output(ctx, pack_id)?,
+        Some(output) => Output::at(ctx, output)?,
+        None => Output::at(ctx, &default_output(ctx, pack_id)?)?,
     };
-    if files::exists(&output) && !files::is_empty_directory(&output) {
-        return Err(Refusal::OutputExists {
-            path: output,
-            replaceable: false,
-        });
-    }
-    let (above, output) = resolved(&output)?;
-    if output.starts_with(files::canonical(&ctx.cwd.join(&request.pack))?) {
-        let problem = format!("{} lies in the pack itself", output.display());
-        return Err(Refusal::usage(problem));
-    }
-    let repo = match Repository::discover(&above, &ctx.objects) {
-        Err(Refusal::NotARepository { .. }) => return Ok(output),
-        other => other?,
-    };
-    if output.starts_with(files::canonical(&repo.common_dir())?) {
-        let problem = format!("{} lies in git's own directory", output.display());
-        return Err(Refusal::usage(problem));
-    }
-    let Some(root) = repo.work_tree() else {
-        return Ok(output);
-    };
-    let Ok(below) = output.strip_prefix(&root) else {
-        return Ok(output);
-    };
-    let inside = RepoPath::new(below.join("x").as_os_str().as_bytes());
-    if request.output.is_none() && !repo.is_ignored(&inside)? {
-        ignore_own(&root)?;
-    }
-    if repo.is_ignored(&inside)? && !tracks_below(&repo, below)? {
-        return Ok(output);
-    }
-    Err(Refusal::Usage {
-        problem: format!(
-            "{} lies in a work tree, where git could come to track what is opened: \
-             take a directory outside of it, or one that git ignores",
-            output.display()
-        ),
-        next: None,
-    })
-}
-
-/// Returns the directory above an output that stands, and the output, with links and dots resolved.
-fn resolved(output: &Path) -> Result<(PathBuf, PathBuf)> {
-    let outside = || {
-        Refusal::usage(format!(
-            "--output {}: expected a directory by its name",
-            output.display()
-        ))
-    };
-    for above in output.ancestors().skip(1) {
-        let Ok(standing) = files::canonical(above) else {
-            continue;
-        };
-        if !files::is_directory(&standing) {
-            return Err(Refusal::io("creating", output)(io::ErrorKind::NotADirectory.into()));
-        }
-        let rest = output.strip_prefix(above).map_err(|_| outside())?;
-        let plain = rest.components().all(|part| matches!(part, Component::Normal(_)));
-        return match plain && rest != Path::new("") {
-            true => Ok((standing.clone(), standing.join(rest))),
-            false => Err(outside()),
-        };
-    }
-    Err(outside())
-}
-
-fn tracks_below(repo: &Repository, directory: &Path) -> Result<bool> {
-    let prefix = [directory.as_os_str().as_bytes(), b"/"].concat();
-    let files = repo.work_tree_files(false)?;
-    Ok(files
-        .iter()
-        .any(|file| file.tracked && file.path.as_bytes().starts_with(&prefix)))
-}
-
-/// Has git ignore the directory of what is opened, where the repository's own rules do not.
-fn ignore_own(root: &Path) -> Result<()> {
-    let directory = root.join(OUTPUT_DIRECTORY).join("open");
-    files::create_private_dir(&directory)?;
-    write_whole(&directory.join(".gitignore"), b"*\n", 0o600, Durability::Durable)
+    output.ensure_outside(&ctx.cwd.join(&request.pack))?;
+    output.ensure_untracked(request.output.is_none())?;
+    Ok(output.path)
 }
 
 fn default_output(ctx: &Context, pack_id: &str) -> Result<PathBuf> {

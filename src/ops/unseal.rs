@@ -1,7 +1,7 @@
 //! What is sealed in a pack, for somebody with a key: the names of its artifacts, and what they hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::adapters::cipher::{self, DecryptError, Identities};
@@ -10,11 +10,12 @@ use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::Hashing;
 use crate::format::member_path::{MemberPath, above};
 use crate::format::padding::Unpadding;
-use crate::format::refusal::Result;
+use crate::format::refusal::{Refusal, Result};
 use crate::format::sealed::{INDEX_VERSION, IndexedArtifact, Seal, SealedArtifacts, SealedIndex};
+use crate::ops::identity;
 
 /// The largest index that is opened.
-const MAX_INDEX: u64 = 64 << 20;
+pub const MAX_INDEX: u64 = 64 << 20;
 
 /// An artifact by name.
 #[derive(Clone, Debug)]
@@ -36,8 +37,34 @@ pub enum Unopened {
     Other(String),
 }
 
-/// Returns the artifacts that a document declares, sorted by path; where names are sealed, the index is opened for them.
+impl Unopened {
+    /// Says why `subject` was not opened into the file `target`.
+    pub fn refusal(self, subject: &str, target: &Path, identities: &Identities) -> Refusal {
+        match self {
+            Self::Cipher(DecryptError::Writing(e)) => Refusal::io("writing", target)(e),
+            Self::Cipher(why) => identity::not_opened(why, subject, identities),
+            Self::Other(reason) => Refusal::Crypto {
+                deed: "opening",
+                subject: subject.to_owned(),
+                reason,
+            },
+        }
+    }
+}
+
+/// Returns the artifacts that the document of the pack at `root` declares, sorted by path; where names are sealed, the index
+/// is opened for them.
 pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -> Result<Vec<Named>, Unopened> {
+    named_by(document, |index, bytes| {
+        unseal(root, index, identities, bytes).map(drop)
+    })
+}
+
+/// Like [`named`], where `open_index` opens the index.
+pub fn named_by(
+    document: &SealedArtifacts,
+    open_index: impl FnOnce(&Seal, &mut Vec<u8>) -> Result<(), Unopened>,
+) -> Result<Vec<Named>, Unopened> {
     let mut named = match &document.index {
         None => document
             .artifacts
@@ -52,7 +79,7 @@ pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -
             if index.plain_bytes > MAX_INDEX {
                 return Err(Unopened::Other(format!("the index has more than {MAX_INDEX} bytes")));
             }
-            unseal(root, index, identities, &mut bytes)?;
+            open_index(index, &mut bytes)?;
             let mut sealed: BTreeMap<&str, &Seal> = document
                 .artifacts
                 .iter()
@@ -106,14 +133,24 @@ fn name(path: &str, rule: &str, seal: &Seal) -> Result<Named, Unopened> {
     })
 }
 
-/// Decrypts a seal into `output`, without its padding; returns the length of what it holds.
+/// Decrypts a seal of the pack at `root` into `output`, without its padding; returns the length of what it holds.
 ///
 /// What was written before an error was found is not to be used. The ciphertext must be the one that was declared, also if
 /// somebody changed it since the pack was verified.
 pub fn unseal(root: &Path, seal: &Seal, identities: &Identities, output: impl Write) -> Result<u64, Unopened> {
     let opened = files::open_regular(&root.join(&seal.sealed_path))
         .map_err(|_| Unopened::Other("it is no file that can be read".into()))?;
-    let mut ciphertext = Hashing::new(&opened.file);
+    unseal_from(&opened.file, seal, identities, output)
+}
+
+/// Like [`unseal`], of a ciphertext from wherever it is.
+pub fn unseal_from(
+    ciphertext: impl Read,
+    seal: &Seal,
+    identities: &Identities,
+    output: impl Write,
+) -> Result<u64, Unopened> {
+    let mut ciphertext = Hashing::new(ciphertext);
     let mut unpadding = Unpadding::new(output, seal.padded);
     cipher::decrypt(identities, &mut ciphertext, &mut unpadding).map_err(Unopened::Cipher)?;
     let (_, hash, bytes) = ciphertext.finish();

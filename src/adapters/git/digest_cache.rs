@@ -46,6 +46,12 @@ impl DigestCache {
         }
     }
 
+    /// Returns the same cache, which from now on keeps nothing more.
+    pub fn reading_only(mut self) -> Self {
+        (self.plain.path, self.protected.path) = (None, None);
+        self
+    }
+
     /// Returns the digest and size of a blob that was hashed before.
     pub fn get(&self, id: &ObjectId) -> Option<(Digest, u64)> {
         self.plain.digests.get(id).or_else(|| self.protected.digests.get(id))

@@ -1,8 +1,6 @@
 //! The object database of the repository as a content store: committed bytes are kept there already.
 
-use std::io::Read;
-
-use super::{Store, Take, checked, drain};
+use super::{Store, Take, TakeEach, checked, drain};
 use crate::adapters::git::Repository;
 use crate::adapters::git::digest_cache::DigestCache;
 use crate::format::digest::Digest;
@@ -111,18 +109,7 @@ impl Store for GitStore<'_> {
         }
     }
 
-    /// Git keeps what is committed by itself; nothing else is given to it.
-    fn put(&self, hash: &Digest, _: &mut dyn Read) -> Result<()> {
-        match self.contains(hash)? {
-            true => Ok(()),
-            false => Err(Refusal::MissingObject {
-                count: 1,
-                example: hash.to_string(),
-            }),
-        }
-    }
-
-    fn check(&self, hashes: &[Digest]) -> Vec<Result<bool>> {
+    fn get_each(&self, hashes: &[Digest], take: TakeEach<'_>) -> Result<Vec<bool>> {
         let held: Vec<(usize, ObjectId)> = hashes
             .iter()
             .map(|hash| self.blob(hash))
@@ -130,12 +117,16 @@ impl Store for GitStore<'_> {
             .filter_map(|(id, at)| Some((at, id?)))
             .collect();
         let ids: Vec<ObjectId> = held.iter().map(|(_, id)| *id).collect();
-        let all = self.repo.with_blobs(&ids, |index, mut blob| {
-            let hash = &hashes[held[index].0];
-            checked(self.name(), hash, &mut blob, &mut |content| drain(content, hash))
-        });
-        match all {
-            Ok(_) => hashes.iter().map(|hash| Ok(self.blob(hash).is_some())).collect(),
+        self.repo.with_blobs(&ids, |index, mut blob| {
+            let at = held[index].0;
+            checked(self.name(), &hashes[at], &mut blob, &mut |content| take(at, content))
+        })?;
+        Ok(hashes.iter().map(|hash| self.blob(hash).is_some()).collect())
+    }
+
+    fn check(&self, hashes: &[Digest]) -> Vec<Result<bool>> {
+        match self.get_each(hashes, &|at, content| drain(content, &hashes[at])) {
+            Ok(found) => found.into_iter().map(Ok).collect(),
             // Which of them it is, is found out one by one.
             Err(_) => hashes
                 .iter()

@@ -4,6 +4,8 @@ pub mod disk;
 #[cfg(test)]
 pub mod faulty;
 pub mod git;
+pub mod memory;
+pub mod pack;
 
 use std::io::Read;
 
@@ -13,6 +15,9 @@ use crate::format::refusal::{Refusal, Result};
 
 /// What content is given to.
 pub type Take<'a> = &'a mut (dyn FnMut(&mut dyn Read) -> Result<()> + Send);
+
+/// What many contents are given to, each with its place among those that were asked for.
+pub type TakeEach<'a> = &'a (dyn Fn(usize, &mut dyn Read) -> Result<()> + Sync);
 
 /// A place where content lies by its hash.
 pub trait Store: Sync {
@@ -27,8 +32,31 @@ pub trait Store: Sync {
     /// Content that does not hash to its name is `E_CORRUPT`, which is known only after `take` had all of it.
     fn get(&self, hash: &Digest, take: Take<'_>) -> Result<bool>;
 
+    /// Gives each content that is there to `take`, in the order and on the threads that suit the store; returns, in the order
+    /// of `hashes`, what was there.
+    ///
+    /// As with [`Self::get`], content that is not what its name says is refused when `take` had it.
+    fn get_each(&self, hashes: &[Digest], take: TakeEach<'_>) -> Result<Vec<bool>> {
+        let places: Vec<usize> = (0..hashes.len()).collect();
+        workers::map(
+            &places,
+            || Ok(()),
+            |(), at| self.get(&hashes[*at], &mut |content| take(*at, content)),
+        )
+    }
+
     /// Keeps content under its name, durably and in one step; what is there already is held against its name instead.
-    fn put(&self, hash: &Digest, content: &mut dyn Read) -> Result<()>;
+    ///
+    /// A store that only gives refuses what is not there already.
+    fn put(&self, hash: &Digest, _: &mut dyn Read) -> Result<()> {
+        match self.contains(hash)? {
+            true => Ok(()),
+            false => Err(Refusal::MissingObject {
+                count: 1,
+                example: hash.to_string(),
+            }),
+        }
+    }
 
     /// Returns for each name whether there is something, without reading it.
     fn contains_all(&self, hashes: &[Digest]) -> Result<Vec<bool>> {
@@ -44,6 +72,36 @@ pub trait Store: Sync {
         );
         let Ok(checked) = checked;
         checked
+    }
+}
+
+impl<S: Store + ?Sized> Store for &S {
+    fn name(&self) -> &'static str {
+        (**self).name()
+    }
+
+    fn contains(&self, hash: &Digest) -> Result<bool> {
+        (**self).contains(hash)
+    }
+
+    fn get(&self, hash: &Digest, take: Take<'_>) -> Result<bool> {
+        (**self).get(hash, take)
+    }
+
+    fn get_each(&self, hashes: &[Digest], take: TakeEach<'_>) -> Result<Vec<bool>> {
+        (**self).get_each(hashes, take)
+    }
+
+    fn put(&self, hash: &Digest, content: &mut dyn Read) -> Result<()> {
+        (**self).put(hash, content)
+    }
+
+    fn contains_all(&self, hashes: &[Digest]) -> Result<Vec<bool>> {
+        (**self).contains_all(hashes)
+    }
+
+    fn check(&self, hashes: &[Digest]) -> Vec<Result<bool>> {
+        (**self).check(hashes)
     }
 }
 
@@ -76,8 +134,13 @@ fn checked(store: &'static str, hash: &Digest, content: &mut dyn Read, take: Tak
 fn drain(mut content: impl Read, hash: &Digest) -> Result<()> {
     match std::io::copy(&mut content, &mut std::io::sink()) {
         Ok(_) => Ok(()),
-        Err(e) => Err(corrupt(hash, "the store", &e.to_string())),
+        Err(e) => Err(unreadable(hash, &e)),
     }
+}
+
+/// Refuses for content that broke off while it was read.
+pub fn unreadable(hash: &Digest, error: &std::io::Error) -> Refusal {
+    corrupt(hash, "the store", &error.to_string())
 }
 
 fn corrupt(hash: &Digest, store: &str, why: &str) -> Refusal {

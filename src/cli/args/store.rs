@@ -4,17 +4,27 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::PassphraseFlag;
+
 #[derive(Args)]
 pub(in crate::cli) struct Restore {
-    /// The pack's directory, or a file from under FULL/ by itself
-    #[arg(value_name = "PACK|FILE.md")]
+    /// The pack's directory, or the ref (sha256:…) of a PACK_MANIFEST in the content store
+    #[arg(value_name = "PACK|MANIFEST_REF")]
     pub(in crate::cli) from: PathBuf,
-    /// Take the texts from the member under FULL/
-    #[arg(long)]
+    /// Take the texts from the member under FULL/, of a pack or of that one file
+    #[arg(long, conflicts_with = "identities")]
     pub(in crate::cli) from_full: bool,
-    /// A new directory for them
-    #[arg(long, short = 'o', value_name = "DIR")]
-    pub(in crate::cli) output: PathBuf,
+    /// A new directory for the files
+    #[arg(long, short = 'o', value_name = "DIR", required_unless_present = "dry_run")]
+    pub(in crate::cli) output: Option<PathBuf>,
+    /// Read and check everything, and write nothing
+    #[arg(long)]
+    pub(in crate::cli) dry_run: bool,
+    /// Open what is sealed with this age identity file or SSH private key, instead of restoring ciphertexts
+    #[arg(long = "identity", short = 'i', value_name = "FILE")]
+    pub(in crate::cli) identities: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(in crate::cli) passphrase: PassphraseFlag,
 }
 
 #[derive(Args)]

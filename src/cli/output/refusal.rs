@@ -60,14 +60,15 @@ fn code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::Io { .. } | Refusal::NotRegular { .. } | Refusal::ChangedWhileRead { .. } => Code::Io,
         Refusal::OutputExists { .. } | Refusal::UnsafePath { .. } | Refusal::TwinDiffers { .. } => Code::Io,
-        Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
+        Refusal::Duplicate { .. } | Refusal::Collision { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
         Refusal::Empty => Code::Empty,
-        Refusal::BadPack { .. } | Refusal::NotSound { .. } => Code::BadPack,
+        Refusal::BadPack { .. } | Refusal::BadManifest { .. } | Refusal::NotSound { .. } => Code::BadPack,
         Refusal::Usage { .. } | Refusal::NoWorkTree { .. } | Refusal::Armoured { .. } => Code::Usage,
         Refusal::NotARepository { .. } => Code::NotARepository,
         Refusal::NoCommit | Refusal::BadRevision { .. } => Code::BadRevision,
         Refusal::BadConfig { .. } => Code::BadConfig,
         Refusal::MissingObject { .. } | Refusal::CutHistory { .. } => Code::MissingObject,
+        Refusal::MissingContent { .. } | Refusal::NoManifest { .. } => Code::MissingObject,
         Refusal::NoRecipients { .. } => Code::NoRecipients,
         Refusal::NoIdentity { .. } | Refusal::NoneOpens { .. } | Refusal::Locked { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
@@ -110,7 +111,9 @@ fn explain(refusal: &Refusal) -> Text {
     let (next, hint) = remedy(refusal);
     let more = match refusal {
         Refusal::HookManager { deed, .. } => vec![format!("{deed}:")],
-        Refusal::Duplicate { sources, .. } => sources.iter().map(|s| format!("from       {s}")).collect(),
+        Refusal::Duplicate { sources, .. } | Refusal::Collision { sources, .. } => {
+            sources.iter().map(|s| format!("from       {s}")).collect()
+        }
         Refusal::Limit { largest, .. } => largest
             .iter()
             .map(|(path, bytes)| format!("{bytes:>12} B  {path}"))
@@ -180,6 +183,10 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("two sources for the member {}", shown(path.as_bytes())),
             json!({ "path": path, "sources": sources }),
         ),
+        Refusal::Collision { path, sources, .. } => (
+            format!("two entries would be restored to {}", shown(path.as_bytes())),
+            json!({ "path": path, "sources": sources }),
+        ),
         Refusal::ReservedPath { path, source } => (
             format!("{source} cannot be sealed as {path}: the pack itself uses that name"),
             json!({ "path": path, "sources": [source] }),
@@ -188,6 +195,13 @@ fn message(refusal: &Refusal) -> (String, Value) {
         Refusal::BadPack { path, reason } => (
             format!("{} is not a pack that can be judged: {reason}", show(path)),
             json!({ "path": show(path), "reason": reason }),
+        ),
+        Refusal::BadManifest { name, reason } => (
+            format!(
+                "{} is no manifest that can be restored: {reason}",
+                shown(name.as_bytes())
+            ),
+            json!({ "path": name, "reason": reason }),
         ),
         Refusal::Audit { run, first, more, .. } => {
             let others = match more {
@@ -239,6 +253,31 @@ fn message(refusal: &Refusal) -> (String, Value) {
                 _ => format!("{count} objects are not in this clone, {example} among them"),
             },
             json!({ "count": count, "example": example }),
+        ),
+        Refusal::MissingContent {
+            count,
+            sealed,
+            example,
+            content,
+            ..
+        } => {
+            let all = match (count, sealed) {
+                (1, 1) => "a ciphertext is".into(),
+                (1, _) => "the content of an entry is".into(),
+                (_, 0) => format!("the contents of {count} entries are"),
+                (_, sealed) if sealed == count => format!("{count} ciphertexts are"),
+                (_, 1) => format!("the contents of {count} entries are, a ciphertext among them,"),
+                (_, sealed) => format!("the contents of {count} entries are, {sealed} ciphertexts among them,"),
+            };
+            let example_is = if *count == 1 { "that of" } else { "one is of" };
+            (
+                format!("{all} nowhere here: {example_is} {}", shown(example.as_bytes())),
+                json!({ "count": count, "sealed": sealed, "example": example, "content": content }),
+            )
+        }
+        Refusal::NoManifest { manifest } => (
+            format!("the content store of this clone has no manifest {manifest}"),
+            json!({ "count": 1, "example": manifest }),
         ),
         Refusal::CutHistory { commit } => (
             format!("the history of this clone is cut off at {commit}, and the range goes on below it"),
@@ -356,6 +395,19 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
         Refusal::CutHistory { .. } => next("git fetch --unshallow"),
         Refusal::MissingObject { .. } => next("git fetch --refetch --no-filter"),
+        Refusal::MissingContent { sealed: 1.., .. } => {
+            hint("a pack that has them: ciphertexts are in packs, and in the clone that sealed them, never in git")
+        }
+        Refusal::MissingContent { has_commit: true, .. } => next("git fetch --refetch --no-filter"),
+        Refusal::MissingContent { .. } => hint("in a clone that has the commit, or fetch it: git fetch"),
+        Refusal::Collision {
+            as_ciphertext: true, ..
+        } => hint("--identity FILE opens what is sealed, so that it comes to its own path"),
+        Refusal::Collision { .. } => hint("without --identity, what is sealed is restored as ciphertext beside it"),
+        Refusal::NoManifest { .. } => {
+            hint("restore from a pack, or in the clone that sealed one: LITE/RUN_REFS.json names it as manifest_ref")
+        }
+        Refusal::BadManifest { .. } => hint("another pack or manifest of the commit: git pack seal --emit lite"),
         Refusal::NoRecipients { uncommitted: true, .. } => {
             next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'")
         }

@@ -7,7 +7,6 @@ mod turn;
 
 use std::path::{Path, PathBuf};
 
-pub use pack::ensure_outside;
 pub use remains::{Remaining, Remains};
 
 use crate::adapters::cipher::{Identities, Recipients};

@@ -62,7 +62,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
 }
 
 /// A pack within a pack would be no member of it, and spoil it.
-pub fn ensure_outside(root: &Path, output: &Path) -> Result<()> {
+fn ensure_outside(root: &Path, output: &Path) -> Result<()> {
     let root = files::canonical(root)?;
     let above = output
         .ancestors()

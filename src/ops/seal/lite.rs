@@ -4,7 +4,7 @@ use crate::adapters::staging::Staging;
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
 use crate::format::lite::{
-    INDEX, MANIFEST_VERSION, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary, index,
+    INDEX, MANIFEST_VERSION, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary, entries, index,
 };
 use crate::format::member_path::MemberPath;
 use crate::format::refusal::{Refusal, Result};
@@ -16,7 +16,6 @@ use crate::ops::documents::{Documents, TOOL_VERSION};
 use crate::ops::run::{Held, Output, Outputs, Records};
 use crate::ops::seal::collect::{Plan, TreePlan};
 use crate::ops::seal::stage::Staged;
-use crate::rules::lite::entries;
 
 /// What the documents of a tree pack say.
 pub struct Described {
