@@ -9,7 +9,7 @@ use crate::adapters::store::pack::PackStore;
 use crate::adapters::{files, pack_dir};
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
-use crate::format::lite::{PACK_MANIFEST, PackManifest, sealed_entries};
+use crate::format::lite::{PackManifest, sealed_entries};
 use crate::format::manifest::ManifestDocument;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{EntryKind, RepoState};
