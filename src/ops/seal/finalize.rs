@@ -8,6 +8,7 @@ use crate::adapters::staging::Staging;
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
 use crate::format::manifest::MemberType;
+use crate::format::object_id::ObjectId;
 use crate::format::receipt::Receipt;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, StateFile};
@@ -36,6 +37,9 @@ pub struct Finished {
     pub directory_name: String,
     /// The records of the run of a tree pack.
     pub records: Option<Records>,
+    /// The digests of blobs that were copied, to be kept so that no audit need read them again. Nothing of that is
+    /// protected, also not under another name.
+    pub hashed: Vec<(ObjectId, Digest, u64)>,
     /// Receipts of new ciphertexts, and where these are staged.
     pub receipts: Vec<(Receipt, PathBuf)>,
 }
@@ -51,7 +55,7 @@ pub fn finalize(
     mut staged: Staged,
 ) -> Result<Finished> {
     ensure_no_leak(plan, &staged)?;
-    remember(plan, &staged);
+    let hashed = hashed(plan, &staged);
     let mut report = SealReport {
         pack_id: Digest::of(b""),
         output: PathBuf::new(),
@@ -138,6 +142,7 @@ pub fn finalize(
             _ => pack_id.to_string(),
         },
         records,
+        hashed,
         receipts: staged
             .ciphertexts()
             .filter_map(|sealed| sealed.receipt.clone())
@@ -146,12 +151,10 @@ pub fn finalize(
     })
 }
 
-/// Keeps the digests of what was copied out of git, so that the audit need not read it again.
-///
-/// Nothing of that is protected, also not under another name.
-fn remember(plan: &Plan, staged: &Staged) {
+/// Returns the digests of what was copied out of git that the clone does not know yet.
+fn hashed(plan: &Plan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
     let Some(repo) = plan.repo.as_ref().filter(|_| plan.tree.is_some()) else {
-        return;
+        return Vec::new();
     };
     let cache = DigestCache::load(&repo.common_dir());
     let blobs = plan
@@ -162,7 +165,7 @@ fn remember(plan: &Plan, staged: &Staged) {
             Source::Blob(id) if cache.get(&id).is_none() => Some((id, copy.member.bytes_hash, copy.size)),
             _ => None,
         });
-    cache.keep(&blobs.collect::<Vec<_>>(), |_| false);
+    blobs.collect()
 }
 
 /// Names the files that were sealed as evidence, with the hashes of those that stand in the clear.

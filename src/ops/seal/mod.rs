@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
+use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::adapters::runs::Runs;
 use crate::adapters::staging::{Access, Publish, Staging};
@@ -21,6 +22,7 @@ use crate::adapters::store::disk::{DiskStore, Hold};
 use crate::adapters::{pack_dir, seal_store::SealStore};
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
+use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::Mode;
 use crate::format::timestamp::Timestamp;
@@ -28,7 +30,7 @@ use crate::format::tree_meta::Part;
 use crate::format::witness::Input;
 use crate::ops::run::{Recorder, Records};
 use crate::ops::{Context, verify};
-use collect::Plan;
+use collect::TreePlan;
 use reuse::Reusable;
 
 /// Where packs of this repository lie, below the top of its work tree.
@@ -201,19 +203,20 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     };
     let mut report = finished.report;
     report.output = output.clone();
-    // Also where the pack stands already: its run may be gone, or may have lost what it needs.
-    let _held = match (&plan.repo, &finished.records) {
-        (Some(repo), Some(records)) => Some(record(repo, &plan, records)?),
-        _ => None,
-    };
-    if request.output.is_none() && stands_whole(&output, &report.pack_id) {
-        report.existed = true;
-        return Ok(report);
-    }
-    if let Some(store) = &store {
+    let stands = request.output.is_none() && stands_whole(&output, &report.pack_id);
+    if let Some(store) = store.as_ref().filter(|_| !stands) {
         for (receipt, path) in &finished.receipts {
             store.put(receipt, path)?;
         }
+    }
+    // Also where the pack stands already: its run may be gone, or may have lost what it needs.
+    let _held = match (&plan.repo, &plan.tree, &finished.records) {
+        (Some(repo), Some(tree), Some(records)) => Some(record(repo, tree, records, &finished.hashed)?),
+        _ => None,
+    };
+    if stands {
+        report.existed = true;
+        return Ok(report);
     }
     match publish(staging, &output, request.replace) {
         // Another process was faster, and made the same pack.
@@ -226,13 +229,16 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
 }
 
 /// Records the run of a tree pack; nothing is collected while the returned file is held.
-fn record(repo: &Repository, plan: &Plan, records: &Records) -> Result<impl Sized> {
-    let Some(tree) = &plan.tree else {
-        unreachable!("only a tree pack has records");
-    };
+fn record(
+    repo: &Repository,
+    tree: &TreePlan,
+    records: &Records,
+    hashed: &[(ObjectId, Digest, u64)],
+) -> Result<impl Sized> {
     let common_dir = repo.common_dir();
     let (runs, store) = (Runs::of(&common_dir), DiskStore::of(&common_dir));
     let lock = store.lock(Hold::Shared)?;
+    DigestCache::load(&common_dir).keep(hashed, |_| false);
     let recorder = Recorder {
         repo,
         runs: &runs,
