@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::format::canonical_json::{Document, write_listing};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
 use crate::format::repo_path::shown;
@@ -74,12 +76,13 @@ pub enum Kind {
 
 impl ManifestEntry {
     /// Makes an entry.
-    pub fn new(path: &str, content: Digest, bytes: u64, kind: Kind) -> Self {
+    pub fn new(path: impl Into<String>, content: Digest, bytes: u64, kind: Kind) -> Self {
+        let path = path.into();
         Self {
             bytes,
-            ext: extension(path).map(str::to_owned),
+            ext: extension(&path).map(str::to_owned),
             kind,
-            path: path.to_owned(),
+            path,
             content,
         }
     }
@@ -89,6 +92,19 @@ fn extension(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let (stem, extension) = name.rsplit_once('.')?;
     (!stem.is_empty() && !extension.is_empty()).then_some(extension)
+}
+
+impl Document for PackManifest {
+    fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let hull = Self {
+            buckets: self.buckets.clone(),
+            entries: Vec::new(),
+            repo_state: self.repo_state.clone(),
+            scope: self.scope.clone(),
+            version: self.version.clone(),
+        };
+        write_listing(out, &hull, "entries", self.entries.iter())
+    }
 }
 
 impl PackManifest {
@@ -211,6 +227,7 @@ pub fn index(manifest: &PackManifest, summary: &Summary<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::canonical_json::to_document;
 
     fn manifest(paths: &[&str], buckets: &[&str]) -> PackManifest {
         let layout = Layout {
@@ -218,7 +235,7 @@ mod tests {
             buckets: buckets.iter().map(|b| (*b).to_owned()).collect(),
             anchors: Vec::new(),
         };
-        let entry = |path: &&str| ManifestEntry::new(path, Digest::of(path.as_bytes()), 1, Kind::File);
+        let entry = |path: &&str| ManifestEntry::new(*path, Digest::of(path.as_bytes()), 1, Kind::File);
         let commit = CommitRef {
             commit: "c".into(),
             tree: "t".into(),
@@ -236,6 +253,7 @@ mod tests {
         assert_eq!(paths, ["a-b", "a.b/q", "a/x", "a/y", "b/x", "c/z", "top"]);
         assert_eq!(made.buckets, ["c", "b", "a", "a.b"]);
         assert_eq!(made.disorder(), None);
+        assert!(made.is_written_as(&to_document(&made)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::format::lite::{
     Summary, in_order, index,
 };
 use crate::format::manifest::ManifestDocument;
-use crate::format::repo_state::RepoState;
+use crate::format::repo_state::{RepoState, StateFile};
 use crate::format::run_record::{
     CommitRef, OutputHashes, RUN_REFS_VERSION, RunRefs, RunState, STATUS_VERSION, ScopeSpec, Status, TASK_SPEC_VERSION,
     TaskSpec, Verdict, parse_record, snapshot_hash,
@@ -85,18 +85,22 @@ pub fn compare(
     }
 }
 
-/// Returns the entries that a pack's manifest of contents has, in no order.
-pub fn entries(state: &RepoState, sealed: Option<&SealedArtifacts>) -> Vec<ManifestEntry> {
-    let plain = state.files.iter();
-    let plain = plain.map(|file| ManifestEntry::new(&file.path, file.hash, file.size, Kind::File));
-    let artifacts = sealed.iter().flat_map(|sealed| &sealed.artifacts);
+/// Returns the entries that a pack's manifest of contents has, of the files of its state and of its seals, in no order.
+pub fn entries(
+    files: impl Iterator<Item = StateFile>,
+    sealed: Option<&SealedArtifacts>,
+) -> impl Iterator<Item = ManifestEntry> {
+    let plain = files.map(|file| ManifestEntry::new(file.path, file.hash, file.size, Kind::File));
+    let artifacts = sealed.into_iter().flat_map(|sealed| &sealed.artifacts);
     let artifacts = artifacts.map(|artifact| (artifact.path.as_deref(), &artifact.seal));
-    let index = sealed.iter().filter_map(|sealed| Some((None, sealed.index.as_ref()?)));
+    let index = sealed
+        .into_iter()
+        .filter_map(|sealed| Some((None, sealed.index.as_ref()?)));
     let sealed = artifacts.chain(index).map(|(path, seal)| {
         let path = path.unwrap_or(&seal.sealed_path);
-        ManifestEntry::new(path, seal.sealed_hash, seal.sealed_bytes, Kind::Sealed)
+        ManifestEntry::new(path.to_owned(), seal.sealed_hash, seal.sealed_bytes, Kind::Sealed)
     });
-    plain.chain(sealed).collect()
+    plain.chain(sealed)
 }
 
 /// Judges the members under `LITE/` of a tree pack; returns what only its commit can tell more of.
@@ -174,7 +178,8 @@ fn check_contents(pack: &Pack<'_>, contents: &PackManifest, findings: &mut Findi
         findings.violation(PACK_MANIFEST, "repo_state is not the commit of the pack and its tree");
     }
     let no_order = Layout::of_scope(&contents.scope);
-    let expected = PackManifest::new(&contents.scope, commit, &no_order, entries(pack.state, pack.sealed));
+    let expected = entries(pack.state.files.iter().cloned(), pack.sealed).collect();
+    let expected = PackManifest::new(&contents.scope, commit, &no_order, expected);
     if expected.entries == contents.entries {
         return;
     }
@@ -209,8 +214,7 @@ fn check_refs(pack: &Pack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: &Fac
     if refs.manifest_ref != manifest_ref {
         findings.violation(RUN_REFS, format!("manifest_ref is not the hash of {PACK_MANIFEST}"));
     }
-    let mut outputs: BTreeMap<Digest, u64> = entries(pack.state, pack.sealed)
-        .into_iter()
+    let mut outputs: BTreeMap<Digest, u64> = entries(pack.state.files.iter().cloned(), pack.sealed)
         .map(|entry| (entry.content, entry.bytes))
         .collect();
     for path in REBUILT_FROM.into_iter().chain([PACK_MANIFEST]) {

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::format::canonical_json::{parse_strict_into, to_document};
+use crate::format::canonical_json::{Document, parse_strict_into};
 use crate::format::config::is_plain_word;
-use crate::format::digest::Digest;
 use crate::format::lite::MEMBERS;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
@@ -143,7 +142,7 @@ pub fn judge(
     })
 }
 
-fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
+fn read<T: Document + for<'de> serde::Deserialize<'de>>(
     documents: &BTreeMap<String, Vec<u8>>,
     path: &str,
     findings: &mut Findings,
@@ -151,7 +150,7 @@ fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
     let bytes = documents.get(path)?;
     match parse_strict_into::<T>(bytes) {
         Ok(document) => {
-            if &to_document(&document) != bytes {
+            if !document.is_written_as(bytes) {
                 findings.violation(path, "not in canonical form");
             }
             Some(document)
@@ -187,7 +186,7 @@ fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, fi
                 _ => None,
             };
             member.path == file.path
-                && Digest::parse_ref(&member.bytes_hash) == Some(file.hash)
+                && member.bytes_hash.digest() == Some(file.hash)
                 && size.is_none_or(|size| size == file.size)
         });
     if !agrees {
@@ -269,6 +268,7 @@ pub fn compare(pack: &RepoState, canon_version: &str, files: &[StateFile], findi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::digest::Digest;
 
     fn file(path: &str, content: &str) -> StateFile {
         StateFile {

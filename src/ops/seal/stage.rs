@@ -44,10 +44,14 @@ impl Staged {
     }
 }
 
-/// A plain member that was written.
+/// A plain member that was written, under the path that the plan has for it.
 pub struct StagedMember {
-    /// Its entry in the manifest.
-    pub member: Member,
+    /// SHA-256 of its bytes.
+    pub hash: Digest,
+    /// What it is.
+    pub kind: MemberType,
+    /// Its `version`, where the type is known by one.
+    pub artifact_version: Option<Box<str>>,
     /// Its bytes.
     pub size: u64,
     /// Its shape, where it is text.
@@ -99,23 +103,19 @@ fn hash_all(plan: &Plan) -> Result<Vec<StagedMember>> {
     let (Some(repo), Some(registry)) = (&plan.repo, &plan.registry) else {
         unreachable!("a tree pack has a repository, and the registry of its commit");
     };
-    let entries = plan.plain.iter().filter_map(|item| item.entry.clone()).collect();
-    let hashed = state::hash(repo, registry, entries, &DigestCache::load(&repo.common_dir()))?;
-    Ok(plan
-        .plain
-        .iter()
-        .zip(hashed)
-        .map(|(item, entry)| StagedMember {
-            member: Member {
-                path: item.path.clone(),
-                bytes_hash: entry.hash,
-                kind: MemberType::Other,
-                artifact_version: None,
-            },
-            size: entry.size,
-            text: None,
-        })
-        .collect())
+    let entries = plan.plain.iter().map(|item| match (item.tracked(), &item.entry) {
+        (Some((path, _)), Some(entry)) => (path.as_bytes(), entry.kind, &entry.id),
+        _ => unreachable!("a tree pack has entries of a tree"),
+    });
+    let hashed = state::digests(repo, registry, entries, &DigestCache::load(&repo.common_dir()))?;
+    let staged = hashed.into_iter().map(|(hash, size)| StagedMember {
+        hash,
+        kind: MemberType::Other,
+        artifact_version: None,
+        size,
+        text: None,
+    });
+    Ok(staged.collect())
 }
 
 fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
@@ -137,9 +137,7 @@ fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
         })?;
         let cache = DigestCache::load(&repo.common_dir());
         let hashed = ids.iter().zip(&copies).filter(|(id, _)| cache.get(id).is_none());
-        let hashed: Vec<_> = hashed
-            .map(|(id, copy)| (*id, copy.member.bytes_hash, copy.size))
-            .collect();
+        let hashed: Vec<_> = hashed.map(|(id, copy)| (*id, copy.hash, copy.size)).collect();
         cache.keep(&hashed, |_| false);
         for ((at, _), copy) in blobs.iter().zip(copies) {
             staged[*at] = Some(copy);
@@ -210,12 +208,9 @@ fn copy(
     }
     let (kind, artifact_version) = probe.detect();
     Ok(StagedMember {
-        member: Member {
-            path: path.clone(),
-            bytes_hash: hasher.finish(),
-            kind,
-            artifact_version,
-        },
+        hash: hasher.finish(),
+        kind,
+        artifact_version: artifact_version.map(String::into_boxed_str),
         size,
         text: watch.shape(),
     })
