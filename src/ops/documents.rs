@@ -14,6 +14,9 @@ use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, fi
 /// The release that stands in manifests.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// More documents than any pack has of its own.
+const OWN: usize = 16;
+
 /// Writes documents of the pack's own and keeps count of all members.
 pub struct Documents<'a> {
     staging: &'a Staging,
@@ -32,6 +35,11 @@ impl<'a> Documents<'a> {
     /// Counts a member of `size` bytes that was written already.
     pub fn count(&mut self, member: Member, size: u64) {
         self.members.push((member, size));
+    }
+
+    /// Makes room for so many members more.
+    pub fn reserve(&mut self, members: usize) {
+        self.members.reserve(members + OWN);
     }
 
     /// Returns the members that were counted so far, with their bytes.

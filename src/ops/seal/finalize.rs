@@ -220,6 +220,7 @@ fn count_copies(documents: &mut Documents<'_>, plan: &mut Plan, copies: Vec<Stag
     }
     let registry = registry_files(plain.iter().map(|item| item.path.as_str()));
     let registry: BTreeSet<String> = registry.into_iter().map(str::to_owned).collect();
+    documents.reserve(plain.len());
     for (item, copy) in plain.into_iter().zip(copies) {
         let mut member = Member {
             path: item.path,

@@ -119,29 +119,33 @@ fn hash_all(plan: &Plan) -> Result<Vec<StagedMember>> {
 }
 
 fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
-    let mut staged: Vec<Option<StagedMember>> = plan.plain.iter().map(|_| None).collect();
-    let blobs: Vec<(usize, ObjectId)> = plan
+    let blobs = plan
         .plain
         .iter()
         .enumerate()
         .filter_map(|(at, item)| match item.source {
             Source::Blob(id) => Some((at, id)),
             _ => None,
-        })
-        .collect();
-    if let Some(repo) = plan.repo.as_ref().filter(|_| !blobs.is_empty()) {
-        let ids: Vec<ObjectId> = blobs.iter().map(|(_, id)| *id).collect();
-        let copies = repo.with_blobs(&ids, |at, mut blob| {
-            let (index, id) = &blobs[at];
-            copy(staging, &plan.plain[*index].path, &mut blob, |e| blobs::reading(id, &e))
+        });
+    let (places, ids): (Vec<usize>, Vec<ObjectId>) = blobs.unzip();
+    let mut copied = Vec::new();
+    if let Some(repo) = plan.repo.as_ref().filter(|_| !ids.is_empty()) {
+        copied = repo.with_blobs(&ids, |at, mut blob| {
+            let path = &plan.plain[places[at]].path;
+            copy(staging, path, &mut blob, |e| blobs::reading(&ids[at], &e))
         })?;
         let cache = DigestCache::load(&repo.common_dir());
-        let hashed = ids.iter().zip(&copies).filter(|(id, _)| cache.get(id).is_none());
+        let hashed = ids.iter().zip(&copied).filter(|(id, _)| cache.get(id).is_none());
         let hashed: Vec<_> = hashed.map(|(id, copy)| (*id, copy.hash, copy.size)).collect();
         cache.keep(&hashed, |_| false);
-        for ((at, _), copy) in blobs.iter().zip(copies) {
-            staged[*at] = Some(copy);
-        }
+    }
+    drop(ids);
+    if copied.len() == plan.plain.len() {
+        return Ok(copied);
+    }
+    let mut staged: Vec<Option<StagedMember>> = plan.plain.iter().map(|_| None).collect();
+    for (at, copy) in places.into_iter().zip(copied) {
+        staged[at] = Some(copy);
     }
     let others: Vec<(usize, &Plain)> = plan
         .plain
