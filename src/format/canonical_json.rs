@@ -8,6 +8,8 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use crate::format::digest::{Digest, Hashing};
+
 /// Why a text is not strict JSON, with the line and column where it was noticed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct JsonError(String);
@@ -67,6 +69,14 @@ pub trait Document: Serialize + Sized {
     /// Writes the document as [`to_document`] returns it.
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(&to_document(self))
+    }
+
+    /// Returns the SHA-256 of what would be written, and its bytes.
+    fn hashed(&self) -> (Digest, u64) {
+        let mut hashing = Hashing::new(io::sink());
+        self.write(&mut hashing).expect("a sink takes everything");
+        let (_, hash, bytes) = hashing.finish();
+        (hash, bytes)
     }
 
     /// Returns whether `bytes` are what would be written, without making a second copy of them.

@@ -13,9 +13,10 @@ use crate::format::repo_path::RepoPath;
 pub const GRAMMAR_VERSION: &str = "1.0";
 
 /// What a tree holds under a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EntryKind {
     /// A blob.
+    #[default]
     Regular,
     /// A blob with the executable bit.
     Executable,

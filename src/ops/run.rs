@@ -1,6 +1,5 @@
 //! A run: what was asked and what came of it is recorded, rooted and audited, before anybody hears of success.
 
-use std::io;
 use std::path::PathBuf;
 
 use crate::adapters::files;
@@ -9,7 +8,7 @@ use crate::adapters::git::{Commit, Repository};
 use crate::adapters::runs::Runs;
 use crate::adapters::store::Store;
 use crate::format::canonical_json::{Document, to_document};
-use crate::format::digest::{Digest, Hashing};
+use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::run_record::{
     OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION, Status, TaskSpec, Verdict, parse_record,
@@ -85,9 +84,7 @@ impl Records {
         sizes.sort_unstable();
         sizes.dedup_by_key(|output| output.0);
         let hashes = OutputHashes::new(sizes.iter().map(|output| output.0).collect());
-        let mut written = Hashing::new(io::sink());
-        hashes.write(&mut written).expect("nothing is written to a disk");
-        let (_, hash, size) = written.finish();
+        let (hash, size) = hashes.hashed();
         let outputs = Output {
             hash,
             size,
