@@ -1,6 +1,6 @@
 //! A pack on disk: its manifest read, its files hashed, links never followed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -82,12 +82,12 @@ pub fn manifest(root: &Path) -> Result<ManifestDocument> {
 }
 
 /// Reads everything below `root` except the manifest: declared files are hashed, in parallel and constant memory, while
-/// `look` looks at them.
+/// `look` looks at them. What was found is sorted by its path.
 pub fn observe<E: Send>(
     root: &Path,
     declared: &BTreeSet<&[u8]>,
     look: Look<'_, E>,
-) -> Result<BTreeMap<Vec<u8>, Found<E>>> {
+) -> Result<Vec<(Vec<u8>, Found<E>)>> {
     let walked = files::walk(root, |_| true);
     let found = workers::map(
         &walked,

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
 use crate::adapters::staging::{Access, Publish, Staging};
-use crate::format::member_path::MemberPath;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::run_record::{MAX_BYTES, RunId};
 
@@ -58,8 +57,7 @@ impl Runs {
         create_private_dir(files::parent(&target))?;
         let staging = Staging::beside(&target, Access::Private)?;
         for (name, bytes) in [(RUN_ROOTS, roots), (RUN_REFS, refs)] {
-            let path = MemberPath::parse(name).expect("the names of our files are safe");
-            staging.write(&path, bytes)?;
+            staging.stream(name, |out| out.write_all(bytes))?;
         }
         let how = match files::exists(&target) {
             true => Publish::Replace,

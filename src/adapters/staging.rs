@@ -1,17 +1,20 @@
 //! Staging: what is written stands beside its output under another name until one rename makes it whole.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::adapters::files::{self, parent, sync};
+use crate::format::digest::{Digest, Hashing};
 use crate::format::member_path::MemberPath;
 use crate::format::refusal::{Refusal, Result};
 
 const PREFIX: &str = ".git-pack-staging-";
+
+const BUFFER: usize = 64 << 10;
 
 /// A private directory beside an output, held by a lock that ends with the process.
 #[must_use = "a staging directory that is dropped is removed"]
@@ -153,18 +156,40 @@ impl Staging {
         std::fs::rename(self.member(from), &target).map_err(Refusal::io("writing", &target))
     }
 
-    /// Writes a small member whole.
-    pub fn write(&self, path: &MemberPath, bytes: &[u8]) -> Result<()> {
-        self.write_root(path.as_str(), bytes)
+    /// Has `write` write a file of the pack, member or manifest; returns its digest and bytes with what that returns.
+    pub fn stream<T>(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> Result<(T, Digest, u64)> {
+        self.write_new(&self.root.join(name), write)
     }
 
-    /// Writes a file at the pack's root whole, member or manifest.
-    pub fn write_root(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let target = self.root.join(name);
-        self.make_directories(parent(&target))
-            .and_then(|()| OpenOptions::new().write(true).create_new(true).open(&target))
-            .and_then(|mut file| file.write_all(bytes))
-            .map_err(Refusal::io("writing", &target))
+    /// Does the same with a file beside the pack, which is gone with the staging directory; returns where it is as well.
+    pub fn stream_aside(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(PathBuf, Digest, u64)> {
+        let target = self.directory.join(name);
+        let ((), digest, bytes) = self.write_new(&target, write)?;
+        Ok((target, digest, bytes))
+    }
+
+    fn write_new<T>(
+        &self,
+        target: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<T>,
+    ) -> Result<(T, Digest, u64)> {
+        let write = || {
+            self.make_directories(parent(target))?;
+            let file = OpenOptions::new().write(true).create_new(true).open(target)?;
+            let mut out = BufWriter::with_capacity(BUFFER, Hashing::new(file));
+            let result = write(&mut out)?;
+            let (_, digest, bytes) = out.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
+            Ok((result, digest, bytes))
+        };
+        write().map_err(Refusal::io("writing", target))
     }
 
     fn make_directories(&self, path: &Path) -> io::Result<()> {
@@ -312,7 +337,7 @@ mod tests {
         assert_eq!(names(temp.path()), [] as [&str; 0]);
 
         let staging = Staging::beside(&output, Access::Shared).unwrap();
-        staging.write_root("d/f", b"x").unwrap();
+        staging.stream("d/f", |out| out.write_all(b"x")).unwrap();
         staging.publish(&output, Publish::New).unwrap();
         assert_eq!(names(&temp.path().join("a/b")), ["pack"]);
         assert_eq!(std::fs::read(output.join("d/f")).unwrap(), b"x");
@@ -333,7 +358,7 @@ mod tests {
         assert_eq!(names(&output), ["mine"]);
 
         let staging = Staging::beside(&output, Access::Shared).unwrap();
-        staging.write_root("new", b"").unwrap();
+        staging.stream("new", |_| Ok(())).unwrap();
         staging.publish(&output, Publish::Replace).unwrap();
         assert_eq!(names(temp.path()), ["pack"]);
         assert_eq!(names(&output), ["new"]);

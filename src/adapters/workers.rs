@@ -1,7 +1,8 @@
 //! A pool of threads, bounded by the cores, that maps a list in its own order.
 
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Returns how many threads are worth having.
 pub fn threads() -> usize {
@@ -24,32 +25,31 @@ where
     let count = threads().min(items.len()).max(1);
     // Neighbours go to one thread, which keeps what they share (a delta base, a directory) in its caches.
     let run = (items.len() / (count * 16)).clamp(1, 256);
-    let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
-    let work = || -> Result<Vec<(usize, R)>, (usize, E)> {
-        let mut done = Vec::new();
+    let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
+    let runs = Mutex::new(items.chunks(run).zip(results.chunks_mut(run)).zip((0..).step_by(run)));
+    let work = || -> Result<(), (usize, E)> {
+        let fail = |at, e| {
+            failed.store(true, Ordering::Relaxed);
+            Err((at, e))
+        };
         let mut state = match state() {
             Ok(state) => state,
-            Err(e) => {
-                failed.store(true, Ordering::Relaxed);
-                return Err((0, e));
-            }
+            Err(e) => return fail(0, e),
         };
         loop {
-            let start = next.fetch_add(run, Ordering::Relaxed);
-            if start >= items.len() {
-                return Ok(done);
-            }
-            for (at, item) in items.iter().enumerate().skip(start).take(run) {
+            // The lock is given back before the work begins.
+            let next = runs.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some(((items, places), start)) = next else {
+                return Ok(());
+            };
+            for (at, (item, place)) in (start..).zip(items.iter().zip(places)) {
                 if failed.load(Ordering::Relaxed) {
-                    return Ok(done);
+                    return Ok(());
                 }
                 match each(&mut state, item) {
-                    Ok(result) => done.push((at, result)),
-                    Err(e) => {
-                        failed.store(true, Ordering::Relaxed);
-                        return Err((at, e));
-                    }
+                    Ok(result) => *place = Some(result),
+                    Err(e) => return fail(at, e),
                 }
             }
         }
@@ -65,23 +65,14 @@ where
                 .collect()
         })
     };
-    let mut results = Vec::with_capacity(items.len());
-    let mut first_error: Option<(usize, E)> = None;
-    for outcome in outcomes {
-        match outcome {
-            Ok(done) => results.extend(done),
-            Err(error) => {
-                if first_error.as_ref().is_none_or(|first| error.0 < first.0) {
-                    first_error = Some(error);
-                }
-            }
-        }
-    }
-    if let Some((_, error)) = first_error {
+    let errors = outcomes.into_iter().filter_map(Result::err);
+    if let Some((_, error)) = errors.min_by_key(|(at, _)| *at) {
         return Err(error);
     }
-    results.sort_unstable_by_key(|(at, _)| *at);
-    Ok(results.into_iter().map(|(_, result)| result).collect())
+    let results = results.into_iter();
+    Ok(results
+        .map(|result| result.expect("without an error, every item was mapped"))
+        .collect())
 }
 
 #[cfg(test)]

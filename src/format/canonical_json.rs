@@ -8,6 +8,8 @@ use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visit
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
 
+use crate::format::digest::{Digest, Hashing};
+
 /// Why a text is not strict JSON, with the line and column where it was noticed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct JsonError(String);
@@ -27,12 +29,15 @@ const MAX_SAFE_INTEGER: u64 = 1 << 53;
 /// Refuses duplicate keys, trailing data, integers beyond ±2^53 and nesting of 128 levels or more, all of which common
 /// parsers change silently. A limit on the size is the caller's, who reads the bytes.
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
+    parse(bytes, Strict::Whole)
+}
+
+fn parse(bytes: &[u8], strict: Strict<'_>) -> Result<Value, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict
+    strict
         .deserialize(&mut deserializer)
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|e| JsonError(e.to_string()))?;
-    Ok(value)
+        .map_err(|e| JsonError(e.to_string()))
 }
 
 /// Parses one JSON document as strictly into `T`, without holding it in any other form.
@@ -49,27 +54,11 @@ pub fn parse_strict_into<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T
 ///
 /// What is not the canonical form of what was parsed is refused, so that nothing is read in two ways. An integer beyond
 /// 2^53 is `T`'s own to refuse: see [`safe_integer`].
-pub fn parse_canonical<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, JsonError> {
+pub fn parse_canonical<T: Document + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, JsonError> {
     let value: T = serde_json::from_slice(bytes).map_err(|e| JsonError(e.to_string()))?;
-    let mut expected = Expected(bytes);
-    let same = serde_json_canonicalizer::to_writer(&value, &mut expected).is_ok();
-    match same && expected.0 == b"\n" {
+    match value.is_written_as(bytes) {
         true => Ok(value),
         false => Err(JsonError("it is not in canonical form".into())),
-    }
-}
-
-/// A writer that takes the bytes that are expected, and no others.
-struct Expected<'a>(&'a [u8]);
-
-impl Write for Expected<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.strip_prefix(buf).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -95,10 +84,121 @@ pub fn to_document<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-#[derive(Clone, Copy)]
-struct Strict;
+/// A document in canonical form; one that is nearly all one list writes it item by item.
+pub trait Document: Serialize + Sized {
+    /// Writes the document as [`to_document`] returns it.
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(&to_document(self))
+    }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+    /// Returns the SHA-256 of what would be written, and its bytes.
+    fn hashed(&self) -> (Digest, u64) {
+        let mut hashing = Hashing::new(io::sink());
+        self.write(&mut hashing).expect("a sink takes everything");
+        let (_, hash, bytes) = hashing.finish();
+        (hash, bytes)
+    }
+
+    /// Returns whether `bytes` are what would be written, without making a second copy of them.
+    fn is_written_as(&self, bytes: &[u8]) -> bool {
+        let mut same = Same::of(bytes);
+        self.write(&mut same).is_ok() && same.is_same()
+    }
+}
+
+/// Takes everything, and knows whether it was these bytes.
+pub struct Same<'a>(Option<&'a [u8]>);
+
+impl<'a> Same<'a> {
+    /// Expects these bytes.
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Self(Some(bytes))
+    }
+
+    /// Returns whether all of them came, and nothing else.
+    pub fn is_same(&self) -> bool {
+        self.0.is_some_and(<[u8]>::is_empty)
+    }
+}
+
+impl Write for Same<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.and_then(|rest| rest.strip_prefix(buf));
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes a document whose list under `key` has these items; what `hull` has there does not count.
+pub fn write_listing<T: Serialize>(
+    out: &mut dyn Write,
+    hull: &impl Serialize,
+    key: &str,
+    items: impl Iterator<Item = T>,
+) -> io::Result<()> {
+    let [before, behind] = around_list(hull, key);
+    out.write_all(&before)?;
+    let mut first = true;
+    for item in items {
+        write_item(out, &mut first, &item)?;
+    }
+    out.write_all(&behind)?;
+    out.write_all(b"\n")
+}
+
+/// Writes the next item of a list.
+pub fn write_item(mut out: &mut dyn Write, first: &mut bool, item: &impl Serialize) -> io::Result<()> {
+    if !std::mem::replace(first, false) {
+        out.write_all(b",")?;
+    }
+    Ok(serde_json_canonicalizer::to_writer(item, &mut out)?)
+}
+
+/// Returns what stands before and behind the items of the list under `key` in the canonical form of an object.
+pub fn around_list(hull: &impl Serialize, key: &str) -> [Vec<u8>; 2] {
+    let Ok(Value::Object(fields)) = serde_json::to_value(hull) else {
+        unreachable!("only objects have keys");
+    };
+    let (mut before, mut behind) = (Map::new(), Map::new());
+    for (name, value) in fields {
+        match name.encode_utf16().cmp(key.encode_utf16()) {
+            std::cmp::Ordering::Less => drop(before.insert(name, value)),
+            std::cmp::Ordering::Equal => {}
+            std::cmp::Ordering::Greater => drop(behind.insert(name, value)),
+        }
+    }
+    let mut head = to_canonical(&before);
+    head.pop();
+    if !before.is_empty() {
+        head.push(b',');
+    }
+    head.extend(to_canonical(&key));
+    head.extend(b":[");
+    let mut tail = b"]".to_vec();
+    if !behind.is_empty() {
+        tail.push(b',');
+    }
+    tail.extend_from_slice(&to_canonical(&behind)[1..]);
+    [head, tail]
+}
+
+/// Parses one JSON document as strictly as [`parse_strict`], and gives each item of the list under `key` in its outermost
+/// object to `each`; returns the document with that list left empty.
+pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
+    parse(bytes, Strict::Listing(key, each))
+}
+
+/// What is parsed, and where its items go if they are not kept.
+enum Strict<'a> {
+    Whole,
+    Listing(&'a str, &'a mut dyn FnMut(Value)),
+    Items(&'a mut dyn FnMut(Value)),
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -106,7 +206,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -144,21 +244,27 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::String(value))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(Strict)? {
-            items.push(item);
+        while let Some(item) = seq.next_element_seed(Strict::Whole)? {
+            match &mut self {
+                Self::Items(each) => each(item),
+                Self::Whole | Self::Listing(..) => items.push(item),
+            }
         }
         Ok(Value::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
                 return Err(duplicate(&key));
             }
-            let value = map.next_value_seed(Strict)?;
+            let value = map.next_value_seed(match &mut self {
+                Self::Listing(list, each) if *list == key => Strict::Items(each),
+                _ => Strict::Whole,
+            })?;
             object.insert(key, value);
         }
         Ok(Value::Object(object))
@@ -244,6 +350,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    impl Document for Value {}
+
     #[test]
     fn what_other_parsers_change_silently_is_refused() {
         for text in [
@@ -263,6 +371,7 @@ mod tests {
         ] {
             assert!(parse_strict(text.as_bytes()).is_err(), "{text}");
             assert!(parse_strict_into::<Value>(text.as_bytes()).is_err(), "{text}");
+            assert!(parse_listing(text.as_bytes(), "x", &mut |_| {}).is_err(), "{text}");
         }
         assert!(parse_strict(b"\"\xff\"").is_err());
     }
@@ -283,6 +392,36 @@ mod tests {
             String::from_utf8(to_document(&value.unwrap())).unwrap(),
             "{\"\\r\":2,\"1\":{\"a\":100,\"b\":10},\"€\":1,\"😀\":3,\"\u{fb33}\":4}\n"
         );
+    }
+
+    /// A document that is a list, and a hull around it.
+    #[derive(Serialize)]
+    struct Listing(Map<String, Value>);
+
+    impl Document for Listing {
+        fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+            let mut hull = self.0.clone();
+            hull.remove("m");
+            let items = self.0["m"].as_array().unwrap().iter();
+            write_listing(out, &hull, "m", items)
+        }
+    }
+
+    #[test]
+    fn a_list_stands_where_its_key_belongs() {
+        for text in [
+            r#"{"m":[]}"#,
+            r#"{"m":[1,[2],{"b":1,"a":"\""}]}"#,
+            r#"{"a":{"m":[]},"m":[1],"n":"\"m\":[]"}"#,
+            r#"{"A":[],"l\"m":[],"m":[1,2],"n":{"m":[]},"é":null}"#,
+        ] {
+            let Value::Object(fields) = parse_strict(text.as_bytes()).unwrap() else {
+                panic!("{text}")
+            };
+            let mut bytes = Vec::new();
+            Listing(fields.clone()).write(&mut bytes).unwrap();
+            assert_eq!(bytes, to_document(&fields), "{text}");
+        }
     }
 
     fn json() -> impl Strategy<Value = Value> {
@@ -310,6 +449,32 @@ mod tests {
             prop_assert_eq!(&again, &value);
             prop_assert_eq!(&parse_canonical::<Value>(&bytes).unwrap(), &value);
             prop_assert_eq!(to_document(&again), bytes);
+        }
+
+        #[test]
+        fn a_list_that_is_written_and_read_item_by_item_is_the_list(
+            mut fields in prop::collection::btree_map("[lmn\"\\\\é😀]{0,3}", json(), 0..5),
+            items in prop::collection::vec(json(), 0..5),
+            at in any::<prop::sample::Index>(),
+        ) {
+            fields.insert("m".into(), items.clone().into());
+            let whole: Map<String, Value> = fields.into_iter().collect();
+            let bytes = to_document(&whole);
+            let mut listed = Vec::new();
+            Listing(whole.clone()).write(&mut listed).unwrap();
+            prop_assert_eq!(&listed, &bytes);
+            prop_assert!(Listing(whole.clone()).is_written_as(&bytes));
+            let mut read = Vec::new();
+            let mut hull = parse_listing(&bytes, "m", &mut |item| read.push(item)).unwrap();
+            prop_assert_eq!(&hull["m"], &Value::Array(Vec::new()));
+            prop_assert_eq!(&read, &items);
+            hull["m"] = items.into();
+            prop_assert_eq!(hull, Value::Object(whole.clone()));
+            let mut other = bytes.clone();
+            other[at.index(bytes.len())] ^= 1;
+            for other in [&other, &bytes[..at.index(bytes.len())], &[&bytes[..], b"\n"].concat()] {
+                prop_assert!(!Listing(whole.clone()).is_written_as(other));
+            }
         }
     }
 }

@@ -192,6 +192,18 @@ impl<T> Hashing<T> {
         }
     }
 
+    /// Returns the inner value.
+    pub fn get_ref(&self) -> &T {
+        &self.inner
+    }
+
+    /// Returns what the digest would be if `more` passed as well.
+    pub fn digest_with(&self, more: &[u8]) -> Digest {
+        let mut hasher = self.hasher.clone();
+        hasher.update(more);
+        hasher.finish()
+    }
+
     /// Returns the inner value, the digest and the number of bytes that passed.
     pub fn finish(self) -> (T, Digest, u64) {
         (self.inner, self.hasher.finish(), self.count)

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::safe_integer;
+use crate::format::canonical_json::{Document, safe_integer, write_listing};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
 use crate::format::repo_path::shown;
-use crate::format::repo_state::{Mode, RepoState};
+use crate::format::repo_state::{Mode, RepoState, StateFile};
 use crate::format::run_record::{CommitRef, RunRefs};
 use crate::format::sealed::{INDEX as NAMES, MEMBER as SEALED_ARTIFACTS, SealedArtifacts, opaque_path};
 use crate::format::tree_meta::{PACK_INFO, PROTECTED, PROVENANCE, PackInfo, REPO_STATE};
@@ -76,12 +77,13 @@ pub enum Kind {
 
 impl ManifestEntry {
     /// Makes an entry.
-    pub fn new(path: &str, content: Digest, bytes: u64, kind: Kind) -> Self {
+    pub fn new(path: impl Into<String>, content: Digest, bytes: u64, kind: Kind) -> Self {
+        let path = path.into();
         Self {
             bytes,
-            ext: extension(path).map(str::to_owned),
+            ext: extension(&path).map(str::to_owned),
             kind,
-            path: path.to_owned(),
+            path,
             content,
         }
     }
@@ -91,6 +93,19 @@ fn extension(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let (stem, extension) = name.rsplit_once('.')?;
     (!stem.is_empty() && !extension.is_empty()).then_some(extension)
+}
+
+impl Document for PackManifest {
+    fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let hull = Self {
+            buckets: self.buckets.clone(),
+            entries: Vec::new(),
+            repo_state: self.repo_state.clone(),
+            scope: self.scope.clone(),
+            version: self.version.clone(),
+        };
+        write_listing(out, &hull, "entries", self.entries.iter())
+    }
 }
 
 impl PackManifest {
@@ -117,7 +132,12 @@ impl PackManifest {
             commit: info.commit.clone(),
             tree: info.tree.clone(),
         };
-        Self::new(&state.scope, commit, &layout, entries(state, Some(sealed)))
+        Self::new(
+            &state.scope,
+            commit,
+            &layout,
+            entries(state.files.iter().cloned(), Some(sealed)).collect(),
+        )
     }
 
     /// Returns the entries of ciphertexts.
@@ -157,11 +177,13 @@ pub fn in_order<'a>(directories: impl Iterator<Item = &'a str>, layout: &Layout)
     paths
 }
 
-/// Returns the entries that the manifest of a pack with these documents has, in no order.
-pub fn entries(state: &RepoState, sealed: Option<&SealedArtifacts>) -> Vec<ManifestEntry> {
-    let plain = state.files.iter();
-    let plain = plain.map(|file| ManifestEntry::new(&file.path, file.hash, file.size, Kind::File));
-    plain.chain(sealed.into_iter().flat_map(sealed_entries)).collect()
+/// Returns the entries that a pack's manifest of contents has, of the files of its state and of its seals, in no order.
+pub fn entries(
+    files: impl Iterator<Item = StateFile>,
+    sealed: Option<&SealedArtifacts>,
+) -> impl Iterator<Item = ManifestEntry> {
+    let plain = files.map(|file| ManifestEntry::new(file.path, file.hash, file.size, Kind::File));
+    plain.chain(sealed.into_iter().flat_map(sealed_entries))
 }
 
 /// Returns those of the ciphertexts that a document declares.
@@ -258,6 +280,7 @@ pub fn index(manifest: &PackManifest, summary: &Summary<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::canonical_json::to_document;
 
     fn manifest(paths: &[&str], buckets: &[&str]) -> PackManifest {
         let layout = Layout {
@@ -265,7 +288,7 @@ mod tests {
             buckets: buckets.iter().map(|b| (*b).to_owned()).collect(),
             anchors: Vec::new(),
         };
-        let entry = |path: &&str| ManifestEntry::new(path, Digest::of(path.as_bytes()), 1, Kind::File);
+        let entry = |path: &&str| ManifestEntry::new(*path, Digest::of(path.as_bytes()), 1, Kind::File);
         let commit = CommitRef {
             commit: "c".into(),
             tree: "t".into(),
@@ -283,6 +306,7 @@ mod tests {
         assert_eq!(paths, ["a-b", "a.b/q", "a/x", "a/y", "b/x", "c/z", "top"]);
         assert_eq!(made.buckets, ["c", "b", "a", "a.b"]);
         assert_eq!(made.disorder(), None);
+        assert!(made.is_written_as(&to_document(&made)));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! `manifest.json` (`pack.v0`): the members of a pack, and the id that covers every byte of it.
 
-use serde::Serialize;
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt;
+use std::io::{self, BufWriter, Write};
 
-use crate::format::canonical_json::{JsonError, parse_strict, to_canonical, to_document};
-use crate::format::digest::Digest;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::format::canonical_json::{JsonError, Same, around_list, parse_listing, write_item};
+use crate::format::digest::{Digest, Hashing};
 use crate::format::member_path::MemberPath;
 use crate::format::timestamp::Timestamp;
 
@@ -95,33 +99,42 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Returns the pack id and the bytes of `manifest.json`: members sorted bytewise by path, canonical, one newline.
-    pub fn into_document(mut self) -> (Digest, Vec<u8>) {
+    /// Writes `manifest.json`: members sorted bytewise by path, canonical, one newline; returns the pack's id.
+    pub fn write(mut self, out: &mut dyn Write) -> io::Result<Digest> {
         self.members.sort_by(|a, b| a.path.cmp(&b.path));
-        let mut document = serde_json::json!({
+        let mut hull = serde_json::json!({
             "version": VERSION,
             "pack_id": "",
             "created": self.created.to_string(),
             "tool_version": self.tool_version,
             "member_count": self.members.len(),
-            "members": self.members,
         });
         if let Some(note) = self.note {
-            document["note"] = note.into();
+            hull["note"] = note.into();
         }
-        let id = pack_id(&mut document);
-        document["pack_id"] = id.to_string().into();
-        (id, to_document(&document))
+        let [before, blank] = around_list(&hull, MEMBERS);
+        let mut out = BufWriter::with_capacity(BUFFER, Hashing::new(out));
+        out.write_all(&before)?;
+        let mut first = true;
+        for member in &self.members {
+            write_item(&mut out, &mut first, member)?;
+        }
+        out.flush()?;
+        // Whatever the id is, it stands behind the members.
+        let id = out.get_ref().digest_with(&blank);
+        hull[PACK_ID] = id.to_string().into();
+        let [_, behind] = around_list(&hull, MEMBERS);
+        out.write_all(&behind)?;
+        out.write_all(b"\n")?;
+        out.flush()?;
+        Ok(id)
     }
 }
 
-/// Returns the SHA-256 of the canonical form of `document` with its `pack_id` set to the empty string.
-///
-/// Leaves that empty string in `document`.
-fn pack_id(document: &mut Value) -> Digest {
-    document["pack_id"] = "".into();
-    Digest::of(&to_canonical(document))
-}
+const MEMBERS: &str = "members";
+const PACK_ID: &str = "pack_id";
+
+const BUFFER: usize = 64 << 10;
 
 /// A member as a manifest declares it, not yet believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,11 +142,43 @@ pub struct Declared {
     /// The path as written; [`MemberPath::parse`] says whether it is safe.
     pub path: String,
     /// The hash as written.
-    pub bytes_hash: String,
+    pub bytes_hash: DeclaredRef,
     /// The type as written.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// The artifact version as written.
     pub artifact_version: Option<String>,
+}
+
+/// A content ref as it is written, which may be none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeclaredRef {
+    /// It is one.
+    Digest(Digest),
+    /// It is some other text.
+    Other(String),
+}
+
+impl DeclaredRef {
+    fn of(text: String) -> Self {
+        Digest::parse_ref(&text).map_or(Self::Other(text), Self::Digest)
+    }
+
+    /// Returns the digest, if it is one.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Digest(digest) => Some(*digest),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for DeclaredRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest(digest) => digest.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
 }
 
 /// A manifest as it was read: what it says, what its id should be, and where it departs from the schema.
@@ -170,8 +215,8 @@ pub enum Malformed {
     Shape(String),
 }
 
-impl std::fmt::Display for Malformed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json(e) => write!(f, "it is not strict JSON: {e}"),
             Self::Shape(what) => write!(f, "it is not a {VERSION} manifest: {what}"),
@@ -185,9 +230,9 @@ impl ManifestDocument {
     /// A missing or mistyped required field is [`Malformed`]; an unknown field, an ill-formed value, members out of order
     /// and a spelling that is not the canonical one are violations, so that everything else is still judged.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut value = parse_strict(bytes).map_err(Malformed::Json)?;
-        let canonical = to_document(&value) == bytes;
-        let Value::Object(fields) = &mut value else {
+        let mut list = MemberList::default();
+        let mut hull = parse_listing(bytes, MEMBERS, &mut |item| list.read(item)).map_err(Malformed::Json)?;
+        let Value::Object(fields) = &hull else {
             return Err(shape("expected an object"));
         };
         match fields.get("version") {
@@ -197,22 +242,19 @@ impl ManifestDocument {
         }
         let mut violations = Vec::new();
         let mut violate = |place: &str, what: String| violations.push((place.to_owned(), what));
-        if !canonical {
-            violate("", "not in canonical form (RFC 8785 and one newline)".into());
-        }
-        let pack_id = text(fields, "pack_id")?;
+        let pack_id = text(PACK_ID, fields.get(PACK_ID).cloned())?;
         if Digest::parse_ref(&pack_id).is_none() {
-            violate("pack_id", format!("not a content ref: {pack_id:?}"));
+            violate(PACK_ID, format!("not a content ref: {pack_id:?}"));
         }
-        let created = text(fields, "created")?;
-        let tool_version = text(fields, "tool_version")?;
+        let created = text("created", fields.get("created").cloned())?;
+        let tool_version = text("tool_version", fields.get("tool_version").cloned())?;
         if Timestamp::parse(&created).is_none_or(|t| t.to_string() != created) {
             violate(
                 "created",
                 format!("expected RFC 3339 in whole seconds with Z, found {created:?}"),
             );
         }
-        let note = optional_text(fields, "note")?;
+        let note = optional_text("note", fields.get("note").cloned())?;
         let member_count = fields
             .get("member_count")
             .and_then(Value::as_u64)
@@ -220,58 +262,36 @@ impl ManifestDocument {
         for key in fields.keys() {
             let known = [
                 "version",
-                "pack_id",
+                PACK_ID,
                 "created",
                 "note",
                 "tool_version",
-                "members",
+                MEMBERS,
                 "member_count",
             ];
             if !known.contains(&key.as_str()) {
                 violate(key, "unknown field".into());
             }
         }
-        let Some(Value::Array(items)) = fields.get("members") else {
+        let Some(Value::Array(_)) = fields.get(MEMBERS) else {
             return Err(shape("members is not an array"));
         };
-        let mut members: Vec<Declared> = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            let Value::Object(item) = item else {
-                return Err(shape(&format!("members[{index}] is not an object")));
-            };
-            let member = Declared {
-                path: text(item, "path")?,
-                bytes_hash: text(item, "bytes_hash")?,
-                kind: text(item, "type")?,
-                artifact_version: optional_text(item, "artifact_version")?,
-            };
-            for key in item.keys() {
-                if !["path", "bytes_hash", "type", "artifact_version"].contains(&key.as_str()) {
-                    violate(&member.path, format!("unknown field {key:?}"));
-                }
-            }
-            if Digest::parse_ref(&member.bytes_hash).is_none() {
-                violate(
-                    &member.path,
-                    format!("bytes_hash is not a content ref: {:?}", member.bytes_hash),
-                );
-            }
-            if !MemberType::NAMES.contains(&member.kind.as_str()) {
-                violate(&member.path, format!("unknown type {:?}", member.kind));
-            }
-            if members.last().is_some_and(|last| last.path > member.path) {
-                violate(&member.path, "members are not sorted bytewise by path".into());
-            }
-            members.push(member);
+        if let Some(why) = list.malformed {
+            return Err(why);
         }
-        let computed_id = self::pack_id(&mut value);
+        violations.extend(list.violations);
+        let (computed_id, canonical) = computed_id(&mut hull, bytes);
+        if !canonical {
+            let what = "not in canonical form (RFC 8785 and one newline)";
+            violations.insert(0, (String::new(), what.to_owned()));
+        }
         Ok(Self {
             file_hash: Digest::of(bytes),
             file_bytes: bytes.len() as u64,
             pack_id,
             computed_id,
             member_count,
-            members,
+            members: list.members,
             created,
             note,
             tool_version,
@@ -280,18 +300,97 @@ impl ManifestDocument {
     }
 }
 
+/// The members of a manifest, read one by one.
+#[derive(Default)]
+struct MemberList {
+    members: Vec<Declared>,
+    violations: Vec<(String, String)>,
+    /// Why there are no more of them.
+    malformed: Option<Malformed>,
+    seen: usize,
+}
+
+impl MemberList {
+    fn read(&mut self, item: Value) {
+        if self.malformed.is_none()
+            && let Err(why) = self.add(item)
+        {
+            self.malformed = Some(why);
+        }
+        self.seen += 1;
+    }
+
+    fn add(&mut self, item: Value) -> Result<(), Malformed> {
+        let Value::Object(mut item) = item else {
+            return Err(shape(&format!("members[{}] is not an object", self.seen)));
+        };
+        let path = text("path", item.remove("path"))?;
+        let bytes_hash = DeclaredRef::of(text("bytes_hash", item.remove("bytes_hash"))?);
+        let kind = text("type", item.remove("type"))?;
+        let artifact_version = optional_text("artifact_version", item.remove("artifact_version"))?;
+        let mut violate = |what: String| self.violations.push((path.clone(), what));
+        for key in item.keys() {
+            violate(format!("unknown field {key:?}"));
+        }
+        if let DeclaredRef::Other(text) = &bytes_hash {
+            violate(format!("bytes_hash is not a content ref: {text:?}"));
+        }
+        let known = MemberType::NAMES.into_iter().find(|name| *name == kind);
+        if known.is_none() {
+            violate(format!("unknown type {kind:?}"));
+        }
+        if self.members.last().is_some_and(|last| last.path > path) {
+            violate("members are not sorted bytewise by path".into());
+        }
+        self.members.push(Declared {
+            path,
+            bytes_hash,
+            kind: known.map_or(Cow::Owned(kind), Cow::Borrowed),
+            artifact_version,
+        });
+        Ok(())
+    }
+}
+
+/// Returns the SHA-256 of the canonical form of a manifest with its `pack_id` set to the empty string, and whether `bytes`
+/// are that form with the id that it has.
+///
+/// Leaves that empty string in `hull`. The members are read again, so that no copy of them is made.
+fn computed_id(hull: &mut Value, bytes: &[u8]) -> (Digest, bool) {
+    let [before, behind] = around_list(hull, MEMBERS);
+    hull[PACK_ID] = "".into();
+    let [_, blank] = around_list(hull, MEMBERS);
+    let mut out = BufWriter::with_capacity(BUFFER, Hashing::new(Same::of(bytes)));
+    let mut first = true;
+    let mut written = out.write_all(&before);
+    let read = parse_listing(bytes, MEMBERS, &mut |item| {
+        if written.is_ok() {
+            written = write_item(&mut out, &mut first, &item);
+        }
+    });
+    read.expect("it could be read before");
+    written
+        .and_then(|()| out.flush())
+        .expect("nothing is written to a disk");
+    let id = out.get_ref().digest_with(&blank);
+    let mut ended = out.write_all(&behind);
+    ended = ended.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    ended.expect("nothing is written to a disk");
+    (id, out.get_ref().get_ref().is_same())
+}
+
 fn shape(what: &str) -> Malformed {
     Malformed::Shape(what.to_owned())
 }
 
-fn text(fields: &Map<String, Value>, key: &str) -> Result<String, Malformed> {
-    optional_text(fields, key)?.ok_or_else(|| shape(&format!("{key} is missing")))
+fn text(key: &str, value: Option<Value>) -> Result<String, Malformed> {
+    optional_text(key, value)?.ok_or_else(|| shape(&format!("{key} is missing")))
 }
 
-fn optional_text(fields: &Map<String, Value>, key: &str) -> Result<Option<String>, Malformed> {
-    match fields.get(key) {
+fn optional_text(key: &str, value: Option<Value>) -> Result<Option<String>, Malformed> {
+    match value {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(Value::String(text)) => Ok(Some(text)),
         Some(other) => Err(shape(&format!("{key} is not a string: {other}"))),
     }
 }
@@ -299,6 +398,7 @@ fn optional_text(fields: &Map<String, Value>, key: &str) -> Result<Option<String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::canonical_json::{parse_strict, to_canonical, to_document};
 
     fn sample() -> Manifest {
         let member = |path: &str| Member {
@@ -315,20 +415,32 @@ mod tests {
         }
     }
 
+    fn written(manifest: Manifest) -> (Digest, Vec<u8>) {
+        let mut bytes = Vec::new();
+        let id = manifest.write(&mut bytes).unwrap();
+        (id, bytes)
+    }
+
     #[test]
     fn the_id_proves_itself_and_members_are_sorted() {
-        let (id, bytes) = sample().into_document();
+        let (id, bytes) = written(sample());
         let read = ManifestDocument::parse(&bytes).unwrap();
         assert_eq!(read.pack_id, id.to_string());
         assert_eq!(read.computed_id, id);
         assert_eq!(read.violations, []);
+        let whole = parse_strict(&bytes).unwrap();
+        assert_eq!(to_document(&whole), bytes);
+        let blank = String::from_utf8(to_canonical(&whole))
+            .unwrap()
+            .replace(&id.to_string(), "");
+        assert_eq!(id, Digest::of(blank.as_bytes()));
         let paths: Vec<_> = read.members.iter().map(|m| m.path.as_str()).collect();
         assert_eq!(paths, ["B", "a/z", "b"]);
     }
 
     #[test]
     fn every_field_is_covered_by_the_id() {
-        let (id, _) = sample().into_document();
+        let (id, _) = written(sample());
         let changed: [fn(&mut Manifest); 5] = [
             |m| m.note = None,
             |m| m.created = Timestamp::from_seconds(0).unwrap(),
@@ -339,13 +451,13 @@ mod tests {
         for change in changed {
             let mut manifest = sample();
             change(&mut manifest);
-            assert_ne!(manifest.into_document().0, id);
+            assert_ne!(written(manifest).0, id);
         }
     }
 
     #[test]
     fn every_flipped_byte_of_a_manifest_shows() {
-        let (id, bytes) = sample().into_document();
+        let (id, bytes) = written(sample());
         for at in 0..bytes.len() {
             for mask in 1..=255u8 {
                 let mut flipped = bytes.clone();

@@ -1,7 +1,10 @@
 //! Repository state: the entries of a commit's tree, the digest over them, and the documents that tell of it.
 
+use std::io::{self, Write};
+
 use serde::{Deserialize, Serialize};
 
+use crate::format::canonical_json::{Document, write_listing};
 use crate::format::digest::{Digest, Hasher, bare};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
@@ -10,9 +13,10 @@ use crate::format::repo_path::RepoPath;
 pub const GRAMMAR_VERSION: &str = "1.0";
 
 /// What a tree holds under a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EntryKind {
     /// A blob.
+    #[default]
     Regular,
     /// A blob with the executable bit.
     Executable,
@@ -228,12 +232,29 @@ impl StateFile {
     /// Takes a state entry; its path if that is not UTF-8.
     pub fn of(entry: &StateEntry) -> Result<Self, RepoPath> {
         let path = entry.entry.path.as_str().ok_or_else(|| entry.entry.path.clone())?;
-        Ok(Self {
+        Ok(Self::new(path, entry.entry.kind, entry.hash, entry.size))
+    }
+
+    /// Makes an entry.
+    pub fn new(path: &str, kind: EntryKind, hash: Digest, size: u64) -> Self {
+        Self {
             path: path.to_owned(),
-            hash: entry.hash,
-            size: entry.size,
-            mode: entry.entry.kind.mode().map(str::to_owned),
-        })
+            hash,
+            size,
+            mode: kind.mode().map(str::to_owned),
+        }
+    }
+}
+
+impl Document for RepoState {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let hull = Self {
+            canon_version: self.canon_version.clone(),
+            grammar_version: self.grammar_version.clone(),
+            scope: self.scope.clone(),
+            files: Vec::new(),
+        };
+        write_listing(out, &hull, "files", self.files.iter())
     }
 }
 
@@ -266,6 +287,7 @@ pub fn canon_version(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::canonical_json::to_document;
 
     #[test]
     fn canon_version_is_the_first_whole_one() {
@@ -293,6 +315,7 @@ mod tests {
                 mode: None,
             }],
         };
+        assert!(state.is_written_as(&to_document(&state)));
         let line = format!("{} 1 a b\n", Digest::of(b"x").hex());
         assert_eq!(state.digest(), Digest::of(line.as_bytes()));
     }

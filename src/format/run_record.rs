@@ -3,10 +3,11 @@
 //! All are canonical JSON (RFC 8785) with one newline, and name no time and no place: identical input gives identical refs.
 
 use std::fmt;
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::parse_canonical;
+use crate::format::canonical_json::{Document, parse_canonical, write_listing};
 use crate::format::digest::{Digest, Hasher, parse_hex};
 use crate::format::dump::layout::Layout;
 use crate::format::repo_state::Mode;
@@ -217,6 +218,22 @@ impl RunRefs {
     }
 }
 
+impl Document for OutputHashes {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let hull = Self {
+            hashes: Vec::new(),
+            version: self.version.clone(),
+        };
+        write_listing(out, &hull, "hashes", self.hashes.iter())
+    }
+}
+
+impl Document for TaskSpec {}
+
+impl Document for Status {}
+
+impl Document for RunRefs {}
+
 impl OutputHashes {
     /// Takes the hashes of what came of a run, in any order.
     pub fn new(mut hashes: Vec<Digest>) -> Self {
@@ -259,7 +276,7 @@ pub fn parse_roots(bytes: &[u8]) -> Result<Vec<Digest>, String> {
     // It has one form only, so that is all that is read.
     let list = bytes.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]\n"));
     let list = list.ok_or("expected a list of hashes, 64 lowercase hex digits each, in canonical JSON")?;
-    let items = list.chunks(67).enumerate().map(|(at, item)| {
+    let mut items = list.chunks(67).enumerate().map(|(at, item)| {
         let last = (at + 1) * 67 >= list.len();
         let text = item
             .strip_suffix(b",")
@@ -268,8 +285,11 @@ pub fn parse_roots(bytes: &[u8]) -> Result<Vec<Digest>, String> {
         let digits = text.strip_prefix(b"\"")?.strip_suffix(b"\"")?;
         parse_hex::<32>(digits).map(Digest::from_bytes)
     });
-    let hashes: Option<Vec<Digest>> = items.collect();
-    let hashes = hashes.ok_or("an item is not a hash, 64 lowercase hex digits, in canonical JSON")?;
+    let mut hashes = Vec::with_capacity(items.len());
+    let are_hashes = items.all(|item| item.map(|hash| hashes.push(hash)).is_some());
+    if !are_hashes {
+        return Err("an item is not a hash, 64 lowercase hex digits, in canonical JSON".into());
+    }
     match hashes.is_sorted_by(|a, b| a < b) {
         true => Ok(hashes),
         false => Err("it is not sorted, or has a hash twice".into()),
@@ -277,7 +297,7 @@ pub fn parse_roots(bytes: &[u8]) -> Result<Vec<Digest>, String> {
 }
 
 /// Parses a record strictly: anything but the canonical form of a document of this type is an error that says why.
-pub fn parse_record<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, String> {
+pub fn parse_record<T: Document + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, String> {
     parse_canonical(bytes).map_err(|e| e.to_string())
 }
 

@@ -1,10 +1,10 @@
 //! The `meta/` members of a tree pack, other than the repository state and the registry.
 
-use std::collections::BTreeMap;
+use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::parse_strict_into;
+use crate::format::canonical_json::{Document, parse_strict_into, write_listing};
 use crate::format::digest::{Digest, bare};
 use crate::format::member_path::MemberPath;
 use crate::format::repo_path::shown;
@@ -134,6 +134,23 @@ pub struct FileIndex {
     pub files: Vec<IndexedFile>,
 }
 
+impl Document for FileIndex {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        Self::write_of(out, self.files.iter())
+    }
+}
+
+impl FileIndex {
+    /// Writes the document of these members.
+    pub fn write_of<T: Serialize>(out: &mut dyn Write, files: impl Iterator<Item = T>) -> io::Result<()> {
+        write_listing(out, &Self { files: Vec::new() }, "files", files)
+    }
+}
+
+impl Document for PackInfo {}
+
+impl Document for Provenance {}
+
 /// One member in [`FileIndex`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,39 +178,59 @@ pub struct Provenance {
 
 /// Draws member paths as a tree: entries of a directory in bytewise order, names quoted where they could break a line.
 pub fn file_tree<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> String {
-    #[derive(Default)]
-    struct Node<'a>(BTreeMap<&'a str, Node<'a>>);
-
-    fn draw(node: &Node<'_>, indent: &mut String, out: &mut String) {
-        let mut children = node.0.iter().peekable();
-        while let Some((name, child)) = children.next() {
-            let last = children.peek().is_none();
-            out.push_str(indent);
-            out.push_str(if last { "└── " } else { "├── " });
-            out.push_str(&shown(name.as_bytes()));
-            out.push_str(if child.0.is_empty() { "\n" } else { "/\n" });
-            let depth = indent.len();
-            indent.push_str(if last { "    " } else { "│   " });
-            draw(child, indent, out);
-            indent.truncate(depth);
+    let mut paths: Vec<&str> = paths.map(MemberPath::as_str).collect();
+    // Name by name: in a list that is sorted bytewise, `a-b` stands between `a` and what is in it.
+    paths.sort_unstable_by(|a, b| a.split('/').cmp(b.split('/')));
+    paths.dedup();
+    let (mut out, mut indent) = (String::from("./\n"), String::new());
+    // Of each open directory what is still to be drawn, where the names in it begin, and how far they are indented.
+    let mut open: Vec<(&[&str], usize, usize)> = vec![(&paths, 0, 0)];
+    while let Some((rest, from, depth)) = open.last_mut() {
+        let from = *from;
+        let Some(first) = rest.first() else {
+            open.pop();
+            continue;
+        };
+        let name = |path: &str| path[from..].find('/').map_or(path.len(), |at| from + at);
+        let end = name(first);
+        let same = rest.partition_point(|path| path[from..name(path)] == first[from..end]);
+        // Something can be declared that is a file and a directory.
+        let inside = &rest[usize::from(end == first.len())..same];
+        *rest = &rest[same..];
+        let (corner, line) = match rest.is_empty() {
+            true => ("└── ", "    "),
+            false => ("├── ", "│   "),
+        };
+        indent.truncate(*depth);
+        out.push_str(&indent);
+        out.push_str(corner);
+        out.push_str(&shown(&first.as_bytes()[from..end]));
+        out.push_str(if inside.is_empty() { "\n" } else { "/\n" });
+        indent.push_str(line);
+        if !inside.is_empty() {
+            open.push((inside, end + 1, indent.len()));
         }
     }
-
-    let mut root = Node::default();
-    for path in paths {
-        let mut node = &mut root;
-        for segment in path.as_str().split('/') {
-            node = node.0.entry(segment).or_default();
-        }
-    }
-    let mut out = String::from("./\n");
-    draw(&root, &mut String::new(), &mut out);
     out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::canonical_json::to_document;
+
+    #[test]
+    fn an_index_is_written_file_by_file() {
+        let file = |path: &str| IndexedFile {
+            path: path.into(),
+            hash: Digest::of(path.as_bytes()),
+            size: 1,
+        };
+        for files in [vec![], vec![file("a")], vec![file("a"), file("\"files\":[]")]] {
+            let index = FileIndex { files };
+            assert!(index.is_written_as(&to_document(&index)));
+        }
+    }
 
     #[test]
     fn the_tree_is_drawn_in_bytewise_order() {
@@ -205,5 +242,14 @@ mod tests {
             file_tree(paths.iter()),
             "./\n├── meta/\n│   └── A\n└── repo/\n    ├── B\n    └── b/\n        ├── a\n        └── \"c\\nd\"\n"
         );
+        let paths: Vec<_> = ["a.b", "a-b/x", "a/b/c", "a", "a/b", "a/b/c"]
+            .iter()
+            .map(|p| MemberPath::parse(p).unwrap())
+            .collect();
+        assert_eq!(
+            file_tree(paths.iter()),
+            "./\n├── a/\n│   └── b/\n│       └── c\n├── a-b/\n│   └── x\n└── a.b\n"
+        );
+        assert_eq!(file_tree([].iter()), "./\n");
     }
 }

@@ -1,7 +1,9 @@
 //! The documents that every pack has of its own: the lists of its members, and the manifest.
 
+use std::io::{self, Write};
+
 use crate::adapters::staging::Staging;
-use crate::format::canonical_json::to_document;
+use crate::format::canonical_json::Document;
 use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, Manifest, Member, MemberType};
 use crate::format::member_path::{MANIFEST, MemberPath};
@@ -11,6 +13,9 @@ use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, fi
 
 /// The release that stands in manifests.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// More documents than any pack has of its own.
+const OWN: usize = 16;
 
 /// Writes documents of the pack's own and keeps count of all members.
 pub struct Documents<'a> {
@@ -32,48 +37,59 @@ impl<'a> Documents<'a> {
         self.members.push((member, size));
     }
 
+    /// Makes room for so many members more.
+    pub fn reserve(&mut self, members: usize) {
+        self.members.reserve(members + OWN);
+    }
+
     /// Returns the members that were counted so far, with their bytes.
     pub fn written(&self) -> impl Iterator<Item = &(Member, u64)> {
         self.members.iter()
     }
 
     /// Writes a document and counts it.
-    ///
-    /// One that would be too long to be read again is refused.
     pub fn add(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(too_long(path, bytes));
-        }
-        let path = MemberPath::parse(path).expect("the names of our documents are safe");
-        self.staging.write(&path, bytes)?;
+        let written = self.stream(path, |out| out.write_all(bytes))?;
+        self.members.push(written);
+        Ok(())
+    }
+
+    /// Writes a document piece by piece and counts it; returns its digest and its bytes.
+    pub fn write(&mut self, path: &str, document: &impl Document) -> Result<(Digest, u64)> {
+        let (member, size) = self.stream(path, |out| document.write(out))?;
+        let hash = member.bytes_hash;
+        self.count(member, size);
+        Ok((hash, size))
+    }
+
+    fn stream(&self, path: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(Member, u64)> {
+        let ((), bytes_hash, size) = self.staging.stream(path, write)?;
+        ensure_readable(path, size)?;
         let member = Member {
-            path,
-            bytes_hash: Digest::of(bytes),
+            path: MemberPath::parse(path).expect("the names of our documents are safe"),
+            bytes_hash,
             kind: MemberType::Other,
             artifact_version: None,
         };
-        self.count(member, bytes.len() as u64);
-        Ok(())
+        Ok((member, size))
     }
 
     /// Writes the list of members and the same list drawn as a tree; the list holds everything but itself.
     pub fn listing(&mut self) -> Result<()> {
         let drawn = MemberPath::parse(FILE_TREE).expect("the names of our documents are safe");
-        let mut paths: Vec<&MemberPath> = self.members.iter().map(|(member, _)| &member.path).collect();
-        paths.push(&drawn);
-        let text = file_tree(paths.into_iter());
+        let paths = self.members.iter().map(|(member, _)| &member.path);
+        let text = file_tree(paths.chain([&drawn]));
         self.add(FILE_TREE, text.as_bytes())?;
-        let mut files: Vec<IndexedFile> = self
-            .members
-            .iter()
-            .map(|(member, size)| IndexedFile {
-                path: member.path.to_string(),
-                hash: member.bytes_hash,
-                size: *size,
-            })
-            .collect();
-        files.sort_by(|a, b| a.path.cmp(&b.path));
-        self.add(FILE_INDEX, &to_document(&FileIndex { files }))
+        drop(text);
+        self.members.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        let files = self.members.iter().map(|(member, size)| IndexedFile {
+            path: member.path.to_string(),
+            hash: member.bytes_hash,
+            size: *size,
+        });
+        let index = self.stream(FILE_INDEX, |out| FileIndex::write_of(out, files))?;
+        self.members.push(index);
+        Ok(())
     }
 
     /// Writes the manifest; returns the pack's id and the number of members.
@@ -85,18 +101,19 @@ impl<'a> Documents<'a> {
             members: self.members.into_iter().map(|(member, _)| member).collect(),
         };
         let members = manifest.members.len() as u64;
-        let (pack_id, bytes) = manifest.into_document();
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(too_long("the manifest", &bytes));
-        }
-        self.staging.write_root(MANIFEST, &bytes)?;
+        let (pack_id, _, bytes) = self.staging.stream(MANIFEST, |out| manifest.write(out))?;
+        ensure_readable("the manifest", bytes)?;
         Ok((pack_id, members))
     }
 }
 
-fn too_long(what: &str, bytes: &[u8]) -> Refusal {
-    Refusal::Unsupported {
-        what: format!("{what} would have {} bytes, more than {MAX_BYTES}", bytes.len()),
-        remedy: "seal a smaller scope".into(),
+/// One that would be too long to be read again is refused.
+fn ensure_readable(what: &str, bytes: u64) -> Result<()> {
+    match bytes > MAX_BYTES {
+        true => Err(Refusal::Unsupported {
+            what: format!("{what} would have {bytes} bytes, more than {MAX_BYTES}"),
+            remedy: "seal a smaller scope".into(),
+        }),
+        false => Ok(()),
     }
 }

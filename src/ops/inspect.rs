@@ -61,9 +61,9 @@ pub fn inspect(ctx: &Context, path: &Path) -> Result<InspectReport> {
                 .and_then(|path| files::regular_size(&root, path.as_str())),
             sealed: in_sealed(&member.path),
             path: member.path,
-            kind: member.kind,
+            kind: member.kind.into_owned(),
             artifact_version: member.artifact_version,
-            bytes_hash: member.bytes_hash,
+            bytes_hash: member.bytes_hash.to_string(),
         })
         .collect();
     let read = |path: &str| files::read(&root.join(path), pack_dir::MAX_DOCUMENT).ok();

@@ -7,12 +7,12 @@ use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::adapters::runs::Runs;
 use crate::adapters::store::Store;
-use crate::format::canonical_json::to_document;
+use crate::format::canonical_json::{Document, to_document};
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::run_record::{
     OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION, Status, TaskSpec, Verdict, parse_record,
-    parse_roots, snapshot_hash, write_roots,
+    snapshot_hash, write_roots,
 };
 use crate::ops::audit::run::{Depth, Memory, Places, RunFiles, audit_run};
 use crate::rules::audit::{Finding, FindingCode, Findings};
@@ -35,6 +35,8 @@ pub enum Held {
     File(PathBuf),
     /// Here.
     Bytes(Vec<u8>),
+    /// Nowhere: it is the list of the hashes of all outputs, which is written anew.
+    Hashes,
 }
 
 impl Output {
@@ -64,8 +66,8 @@ pub struct Records {
     /// The refs of its records, where its audit says that all is well.
     pub refs: RunRefs,
     status: Status,
-    /// The hashes of all outputs, sorted.
-    hashes: Vec<Digest>,
+    /// The hashes of all outputs.
+    hashes: OutputHashes,
     /// What the store is to keep, the other records among it.
     own: Vec<Output>,
 }
@@ -77,11 +79,17 @@ impl Records {
         let manifest_ref = manifest.hash;
         own.push(manifest);
         let mut sizes = committed;
+        sizes.reserve_exact(own.len());
         sizes.extend(own.iter().map(|output| (output.hash, output.size)));
         sizes.sort_unstable();
         sizes.dedup_by_key(|output| output.0);
         let hashes = OutputHashes::new(sizes.iter().map(|output| output.0).collect());
-        let outputs = Output::of(to_document(&hashes));
+        let (hash, size) = hashes.hashed();
+        let outputs = Output {
+            hash,
+            size,
+            held: Held::Hashes,
+        };
         let task = Output::of(to_document(task));
         let status = Status {
             cas_snapshot_hash: snapshot_hash(sizes.iter().map(|(hash, size)| (hash, *size))),
@@ -97,14 +105,19 @@ impl Records {
             id: RunId::of(&status.task_spec_ref),
             refs: refs_of(&status),
             status,
-            hashes: hashes.hashes,
+            hashes,
             own,
         }
     }
 
     fn roots(&self) -> Vec<Digest> {
         let records = self.refs.records().map(|(_, hash)| hash);
-        records.into_iter().chain(self.hashes.iter().copied()).collect()
+        let mut roots = Vec::with_capacity(records.len() + self.hashes.hashes.len());
+        roots.extend(records);
+        roots.extend(&self.hashes.hashes);
+        roots.sort_unstable();
+        roots.dedup();
+        roots
     }
 }
 
@@ -149,7 +162,7 @@ impl Recorder<'_> {
             self.repo.keep_commit(&records.id, &self.commit.id)?;
         }
         let new = RunFiles {
-            roots: Some(write_roots(records.roots())),
+            roots: Ok(records.roots()),
             refs: Some(to_document(&records.refs)),
         };
         if standing.is_none() {
@@ -159,12 +172,12 @@ impl Recorder<'_> {
         self.ensure_recorded(records, &new)?;
         let is_same = standing.is_some_and(|standing| standing.refs == new.refs);
         if let RunFiles {
-            roots: Some(roots),
+            roots: Ok(roots),
             refs: Some(refs),
-        } = &new
+        } = new
             && !is_same
         {
-            self.runs.publish(&records.id, roots, refs)?;
+            self.runs.publish(&records.id, &write_roots(roots), &refs)?;
         }
         self.runs.note_last(&records.id)
     }
@@ -174,6 +187,7 @@ impl Recorder<'_> {
             match &output.held {
                 Held::File(path) => self.store.put(&output.hash, &mut files::open_regular(path)?.file)?,
                 Held::Bytes(bytes) => self.store.put(&output.hash, &mut &bytes[..])?,
+                Held::Hashes => self.store.put(&output.hash, &mut &to_document(&records.hashes)[..])?,
             }
         }
         Ok(())
@@ -257,7 +271,7 @@ impl Recorder<'_> {
         };
         self.put(&to_document(&failed))?;
         let refs = refs_of(&failed);
-        let Some(mut roots) = files.roots.as_deref().and_then(|roots| parse_roots(roots).ok()) else {
+        let Ok(mut roots) = files.roots.clone() else {
             return Ok(());
         };
         roots.push(refs.status_ref);
@@ -347,7 +361,7 @@ mod tests {
         (records.id.clone(), recorder.record(&records))
     }
 
-    fn audited(repo: &Repository, store: &dyn Store, runs: &Runs, run: &RunId) -> RunAudit {
+    fn audited(repo: &Repository, store: &dyn Store, runs: &Runs, run: &RunId) -> (RunAudit, usize) {
         let places = Places {
             repo,
             runs,
@@ -355,7 +369,8 @@ mod tests {
             cache: &DigestCache::off(),
         };
         let files = RunFiles::read(runs, run).unwrap();
-        audit_run(&places, run, &files, Depth::Content, None, &mut Memory::default()).unwrap()
+        let audit = audit_run(&places, run, &files, Depth::Content, None, &mut Memory::default()).unwrap();
+        (audit, files.roots.unwrap_or_default().len())
     }
 
     #[test]
@@ -366,8 +381,8 @@ mod tests {
             let (run, done) = record(&repo, &store, &runs);
             done.unwrap();
             assert_eq!(runs.last().unwrap(), Some(run.clone()));
-            let audited = audited(&repo, &store, &runs, &run);
-            assert_eq!((audited.findings.len(), audited.roots.len(), audited.in_git), (0, 6, 1));
+            let (audited, roots) = audited(&repo, &store, &runs, &run);
+            assert_eq!((audited.findings.len(), roots, audited.in_git), (0, 6, 1));
         }
     }
 
@@ -389,7 +404,7 @@ mod tests {
                     Ok(()) => {
                         assert!(which == names - 1 && matches!(fault, Fault::Short | Fault::Flip));
                         assert_eq!(
-                            audited(&repo, &store, &runs, &run).findings[0].code,
+                            audited(&repo, &store, &runs, &run).0.findings[0].code,
                             FindingCode::ObjectCorrupt
                         );
                         continue;
@@ -397,7 +412,7 @@ mod tests {
                 }
                 assert_eq!(runs.last().unwrap(), None);
                 if runs.has(&run) {
-                    let found = audited(&repo, &store.inner, &runs, &run).findings;
+                    let found = audited(&repo, &store.inner, &runs, &run).0.findings;
                     assert!(
                         found.iter().any(|finding| finding.code == FindingCode::RunFailed),
                         "{found:?}"

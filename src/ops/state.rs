@@ -143,28 +143,45 @@ pub fn hash(
     entries: Vec<TreeEntry>,
     cache: &DigestCache,
 ) -> Result<Vec<StateEntry>> {
-    let mut known = cache.get_all(entries.iter().map(|entry| &entry.id));
-    for (entry, known) in entries.iter().zip(&mut known) {
-        if entry.kind == EntryKind::Submodule {
-            let content = entry.id.hex();
+    let parts = entries
+        .iter()
+        .map(|entry| (entry.path.as_bytes(), entry.kind, &entry.id));
+    let hashed = digests(repo, registry, parts, cache)?;
+    let entries = entries.into_iter().zip(hashed);
+    Ok(entries
+        .map(|(entry, (hash, size))| StateEntry { entry, hash, size })
+        .collect())
+}
+
+/// Returns digest and size of each entry, which is its path, what it is, and its id; likewise.
+pub fn digests<'a>(
+    repo: &Repository,
+    registry: &Registry,
+    entries: impl Iterator<Item = (&'a [u8], EntryKind, &'a ObjectId)> + Clone,
+    cache: &DigestCache,
+) -> Result<Vec<(Digest, u64)>> {
+    let mut known = cache.get_all(entries.clone().map(|(_, _, id)| id));
+    for ((_, kind, id), known) in entries.clone().zip(&mut known) {
+        if kind == EntryKind::Submodule {
+            let content = id.hex();
             *known = Some((Digest::of(content.as_bytes()), content.len() as u64));
         }
     }
-    let unknown = entries.iter().zip(&known).filter(|(_, known)| known.is_none());
-    let mut unknown: Vec<ObjectId> = unknown.map(|(entry, _)| entry.id).collect();
-    unknown.sort_unstable();
-    unknown.dedup();
+    let unknown = entries.clone().zip(&known).filter(|(_, known)| known.is_none());
+    let unknown = unknown.map(|(entry, _)| entry);
+    let mut ids: Vec<ObjectId> = unknown.clone().map(|(_, _, id)| *id).collect();
+    ids.sort_unstable();
+    ids.dedup();
     let hashed: Vec<(ObjectId, Digest, u64)> = repo
-        .hash_blobs(&unknown)?
+        .hash_blobs(&ids)?
         .into_iter()
-        .zip(&unknown)
+        .zip(&ids)
         .map(|((hash, size), id)| (*id, hash, size))
         .collect();
-    let protected: BTreeSet<ObjectId> = entries
-        .iter()
-        .zip(&known)
-        .filter(|(entry, known)| known.is_none() && registry.judge(entry.path.as_bytes()).is_some())
-        .map(|(entry, _)| entry.id)
+    drop(ids);
+    let protected: BTreeSet<ObjectId> = unknown
+        .filter(|(path, ..)| registry.judge(path).is_some())
+        .map(|(_, _, id)| *id)
         .collect();
     cache.keep(&hashed, |id| protected.contains(id));
     let look_up = |id: &ObjectId| {
@@ -172,12 +189,8 @@ pub fn hash(
         let record = &hashed[at.expect("every blob that the cache does not know was hashed")];
         (record.1, record.2)
     };
-    Ok(entries
-        .into_iter()
-        .zip(known)
-        .map(|(entry, known)| {
-            let (hash, size) = known.unwrap_or_else(|| look_up(&entry.id));
-            StateEntry { entry, hash, size }
-        })
+    let known = known.into_iter().zip(entries);
+    Ok(known
+        .map(|(known, (_, _, id))| known.unwrap_or_else(|| look_up(id)))
         .collect())
 }

@@ -65,8 +65,8 @@ pub fn diff(before: &ManifestDocument, after: &ManifestDocument) -> Difference {
             .filter(|v| old.kind == "report" && new.artifact_version.as_ref() == Some(v));
         difference.changed.push(Changed {
             path: path.clone(),
-            before: old.bytes_hash.clone(),
-            after: new.bytes_hash.clone(),
+            before: old.bytes_hash.to_string(),
+            after: new.bytes_hash.to_string(),
             report,
         });
     }

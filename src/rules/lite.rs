@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::format::canonical_json::to_document;
+use crate::format::canonical_json::{Document, to_document};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
 use crate::format::lite::{
@@ -17,6 +17,7 @@ use crate::format::run_record::{
 };
 use crate::format::sealed::{MEMBER as SEALED, SealedArtifacts};
 use crate::format::tree_meta::{PackInfo, Part};
+use crate::rules::state::PackDocuments;
 use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
 
 /// What a pack says of itself elsewhere.
@@ -90,7 +91,7 @@ pub fn judge(
     pack: &Pack<'_>,
     manifest: &ManifestDocument,
     facts: &Facts,
-    documents: &BTreeMap<String, Vec<u8>>,
+    documents: &mut PackDocuments,
     findings: &mut Findings,
 ) -> Option<Carried> {
     let emitted = pack.info.parts().contains(&Part::Lite);
@@ -102,8 +103,11 @@ pub fn judge(
             _ => {}
         }
     }
-    let contents = documents.get(PACK_MANIFEST).filter(|_| emitted)?;
-    let contents = match parse_record::<PackManifest>(contents) {
+    let bytes = documents.remove(PACK_MANIFEST).filter(|_| emitted)?;
+    let manifest_ref = Digest::of(&bytes);
+    let read = parse_record::<PackManifest>(&bytes);
+    drop(bytes);
+    let contents = match read {
         Ok(contents) => contents,
         Err(why) => {
             findings.violation(PACK_MANIFEST, why);
@@ -118,7 +122,6 @@ pub fn judge(
             return None;
         }
     };
-    let manifest_ref = Digest::of(&documents[PACK_MANIFEST]);
     check_refs(pack, &refs, manifest_ref, facts, findings);
     let summary = Summary {
         title: &pack.info.title,
@@ -159,9 +162,13 @@ fn check_contents(pack: &Pack<'_>, contents: &PackManifest, findings: &mut Findi
     if contents.repo_state != commit {
         findings.violation(PACK_MANIFEST, "repo_state is not the commit of the pack and its tree");
     }
-    let mut expected = entries(pack.state, pack.sealed);
-    expected.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-    if expected == contents.entries {
+    if has_exactly(contents, entries(pack.state.files.iter().cloned(), pack.sealed)) {
+        return;
+    }
+    let no_order = Layout::of_scope(&contents.scope);
+    let expected = entries(pack.state.files.iter().cloned(), pack.sealed).collect();
+    let expected = PackManifest::new(&contents.scope, commit, &no_order, expected);
+    if expected.entries == contents.entries {
         return;
     }
     let by_path = |entries: &'_ [ManifestEntry]| -> BTreeMap<String, ManifestEntry> {
@@ -170,7 +177,7 @@ fn check_contents(pack: &Pack<'_>, contents: &PackManifest, findings: &mut Findi
             .map(|entry| (entry.path.clone(), entry.clone()))
             .collect()
     };
-    let (expected, found) = (by_path(&expected), by_path(&contents.entries));
+    let (expected, found) = (by_path(&expected.entries), by_path(&contents.entries));
     let mut differs = |path: &str, what: &str| {
         findings.add(path, FindingKind::RepoStateMismatch(format!("{what} {PACK_MANIFEST}")));
     };
@@ -186,6 +193,22 @@ fn check_contents(pack: &Pack<'_>, contents: &PackManifest, findings: &mut Findi
     }
 }
 
+/// Returns whether a manifest has these entries, each once in its order; they are not held for that.
+fn has_exactly(contents: &PackManifest, entries: impl Iterator<Item = ManifestEntry>) -> bool {
+    let mut open = vec![true; contents.entries.len()];
+    let place = |path: &str| {
+        contents
+            .entries
+            .binary_search_by(|entry| entry.path.as_bytes().cmp(path.as_bytes()))
+    };
+    let mut all = entries.map(|entry| match place(&entry.path) {
+        Ok(at) => contents.entries[at] == entry && std::mem::take(&mut open[at]),
+        Err(_) => false,
+    });
+    let is_ordered = contents.disorder().is_none();
+    is_ordered && all.all(|found| found) && !open.contains(&true)
+}
+
 /// The records lie in the store of whoever sealed; what must stand in most of them follows from the pack.
 fn check_refs(pack: &Pack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: &Facts, findings: &mut Findings) {
     if refs.version != RUN_REFS_VERSION {
@@ -195,19 +218,21 @@ fn check_refs(pack: &Pack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: &Fac
     if refs.manifest_ref != manifest_ref {
         findings.violation(RUN_REFS, format!("manifest_ref is not the hash of {PACK_MANIFEST}"));
     }
-    let mut outputs: BTreeMap<Digest, u64> = entries(pack.state, pack.sealed)
-        .into_iter()
-        .map(|entry| (entry.content, entry.bytes))
-        .collect();
+    let outputs = entries(pack.state.files.iter().cloned(), pack.sealed).map(|entry| (entry.content, entry.bytes));
+    let mut outputs: Vec<(Digest, u64)> = outputs.collect();
     for path in REBUILT_FROM.into_iter().chain([PACK_MANIFEST]) {
         match facts.get(path.as_bytes()) {
-            Some(Fact::Hashed { hash, size }) => drop(outputs.insert(*hash, *size)),
+            Some(Fact::Hashed { hash, size }) => outputs.push((*hash, *size)),
             // What is missing or cannot be read was found for that.
             _ => return,
         }
     }
-    let hashes = OutputHashes::new(outputs.keys().copied().collect());
-    if refs.output_hashes_ref != Digest::of(&to_document(&hashes)) {
+    // Where two sizes are said of one content, the one that is said last counts.
+    outputs.reverse();
+    outputs.sort_by_key(|output| output.0);
+    outputs.dedup_by_key(|output| output.0);
+    let hashes = OutputHashes::new(outputs.iter().map(|output| output.0).collect());
+    if refs.output_hashes_ref != hashes.hashed().0 {
         findings.violation(RUN_REFS, "output_hashes_ref is not that of what the pack is made of");
     }
     let status = Status {

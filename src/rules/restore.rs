@@ -177,7 +177,7 @@ mod tests {
             buckets: Vec::new(),
             anchors: Vec::new(),
         };
-        let entry = |(path, kind): &(&str, Kind)| ManifestEntry::new(path, Digest::of(path.as_bytes()), 1, *kind);
+        let entry = |(path, kind): &(&str, Kind)| ManifestEntry::new(*path, Digest::of(path.as_bytes()), 1, *kind);
         let commit = CommitRef {
             commit: "1".repeat(40),
             tree: "2".repeat(40),

@@ -32,13 +32,25 @@ pub struct Seals<'a> {
     /// For each member under `sealed/`: its header, or why it has none.
     pub headers: &'a BTreeMap<String, Result<SealHeader, String>>,
     /// What was seen in the members in the clear.
-    pub plain: &'a BTreeMap<String, PlainMember>,
+    pub plain: &'a PlainMembers,
     /// What was seen in the members that hold texts.
     pub texts: &'a Members,
 }
 
+/// What was seen in the members in the clear: sorted by path; none of a plain file of which there is nothing to be said.
+#[derive(Default)]
+pub struct PlainMembers(pub Vec<(String, Option<Box<PlainMember>>)>);
+
+impl PlainMembers {
+    /// Returns what was seen in a member; none if it was not looked into.
+    pub fn get(&self, path: &str) -> Option<PlainMember> {
+        let at = self.0.binary_search_by(|(other, _)| other.as_str().cmp(path)).ok()?;
+        Some(self.0[at].1.as_deref().cloned().unwrap_or_default())
+    }
+}
+
 /// What was seen in a member in the clear.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PlainMember {
     /// What it copies.
     pub kind: EntryKind,
@@ -115,7 +127,7 @@ pub fn judge(
                         }
                         continue;
                     }
-                    if let Some(leak) = judge_member(&registry, path, seals.plain.get(*path), tree, mode) {
+                    if let Some(leak) = judge_member(&registry, path, seals.plain.get(path).as_ref(), tree, mode) {
                         findings.add(*path, FindingKind::PlaintextLeak(why(&leak)));
                     }
                 }

@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::format::canonical_json::{parse_strict_into, to_document};
+use crate::format::canonical_json::{Document, Same, parse_strict_into};
 use crate::format::config::is_plain_word;
-use crate::format::digest::Digest;
 use crate::format::lite::MEMBERS;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::sealed::{MEMBER as SEALED, SealedArtifacts};
 use crate::format::tree_meta::{
-    DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
+    DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
     PROVENANCE_VERSION, PackInfo, Part, Provenance, REPO, REPO_STATE, file_tree,
 };
 use crate::rules::layout::LaidOut;
@@ -42,22 +41,41 @@ pub struct Texts<'a> {
     pub copies: &'a BTreeMap<String, bool>,
 }
 
-/// Judges the state documents of a pack against its members; returns the state, if the pack has a readable one.
-pub fn judge(
-    manifest: &ManifestDocument,
-    facts: &Facts,
-    documents: &BTreeMap<String, Vec<u8>>,
-    texts: &Texts<'_>,
-    sealed: Option<&SealedArtifacts>,
-    findings: &mut Findings,
-) -> Option<PackState> {
+/// The documents of a pack that could be read, by their paths; a large one is taken out when it is judged.
+pub type PackDocuments = BTreeMap<String, Vec<u8>>;
+
+/// Takes out the repository state; none if the pack has no readable one.
+pub fn repo_state(documents: &mut PackDocuments, findings: &mut Findings) -> Option<RepoState> {
+    read(documents, REPO_STATE, findings)
+}
+
+/// Takes out the lists of members, and judges them.
+pub fn lists(documents: &mut PackDocuments, manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
+    if let Some(drawing) = documents.remove(FILE_TREE) {
+        check_tree(&drawing, manifest, findings);
+    }
+    if let Some(bytes) = documents.get(FILE_INDEX)
+        && is_index(bytes, manifest, facts)
+    {
+        documents.remove(FILE_INDEX);
+    }
     let index: Option<FileIndex> = read(documents, FILE_INDEX, findings);
     if let Some(index) = index {
         check_index(&index, manifest, facts, findings);
     }
-    if let Some(drawing) = documents.get(FILE_TREE) {
-        check_tree(drawing, manifest, findings);
-    }
+}
+
+/// Judges the other state documents of a pack against its members; returns the state, if the pack has a readable one.
+pub fn judge(
+    manifest: &ManifestDocument,
+    facts: &Facts,
+    mut documents: PackDocuments,
+    state: Option<RepoState>,
+    texts: &Texts<'_>,
+    sealed: Option<&SealedArtifacts>,
+    findings: &mut Findings,
+) -> Option<PackState> {
+    let documents = &mut documents;
     let provenance: Option<Provenance> = read(documents, PROVENANCE, findings);
     if provenance.is_some_and(|provenance| provenance.version != PROVENANCE_VERSION) {
         findings.violation(PROVENANCE, format!("version: expected {PROVENANCE_VERSION}"));
@@ -73,7 +91,7 @@ pub fn judge(
             findings.violation(document, "a tree pack has this document, and it is not a member");
         }
     }
-    let state: RepoState = read(documents, REPO_STATE, findings)?;
+    let state = state?;
     if let Some(mismatch) = Mismatch::of(GRAMMAR_VERSION, &state.grammar_version) {
         findings.add(REPO_STATE, FindingKind::GrammarVersionMismatch(mismatch));
     }
@@ -135,7 +153,7 @@ pub fn judge(
         carried = lite::judge(&pack, manifest, facts, documents, findings);
     }
     Some(PackState {
-        registry: documents.get(PROTECTED).cloned(),
+        registry: documents.remove(PROTECTED),
         state,
         info,
         laid_out,
@@ -143,15 +161,15 @@ pub fn judge(
     })
 }
 
-fn read<T: serde::Serialize + for<'de> serde::Deserialize<'de>>(
-    documents: &BTreeMap<String, Vec<u8>>,
+fn read<T: Document + for<'de> serde::Deserialize<'de>>(
+    documents: &mut PackDocuments,
     path: &str,
     findings: &mut Findings,
 ) -> Option<T> {
-    let bytes = documents.get(path)?;
-    match parse_strict_into::<T>(bytes) {
+    let bytes = documents.remove(path)?;
+    match parse_strict_into::<T>(&bytes) {
         Ok(document) => {
-            if &to_document(&document) != bytes {
+            if !document.is_written_as(&bytes) {
                 findings.violation(path, "not in canonical form");
             }
             Some(document)
@@ -177,6 +195,26 @@ fn is_object_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Returns whether `bytes` are the list of the other members, all of which could be read; it is not parsed for that.
+fn is_index(bytes: &[u8], manifest: &ManifestDocument, facts: &Facts) -> bool {
+    let members = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
+    let mut complete = true;
+    let files = members.map_while(|member| {
+        let file = match (facts.get(member.path.as_bytes()), member.bytes_hash.digest()) {
+            (Some(Fact::Hashed { size, .. }), Some(hash)) => Some(IndexedFile {
+                path: member.path.clone(),
+                hash,
+                size: *size,
+            }),
+            _ => None,
+        };
+        complete &= file.is_some();
+        file
+    });
+    let mut same = Same::of(bytes);
+    FileIndex::write_of(&mut same, files).is_ok() && complete && same.is_same()
+}
+
 fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
     let members = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
     let agrees = members.clone().count() == index.files.len()
@@ -187,7 +225,7 @@ fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, fi
                 _ => None,
             };
             member.path == file.path
-                && Digest::parse_ref(&member.bytes_hash) == Some(file.hash)
+                && member.bytes_hash.digest() == Some(file.hash)
                 && size.is_none_or(|size| size == file.size)
         });
     if !agrees {
@@ -292,6 +330,7 @@ pub fn changed(pack: &RepoState, files: &[StateFile]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::digest::Digest;
 
     fn file(path: &str, content: &str) -> StateFile {
         StateFile {

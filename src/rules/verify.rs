@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::digest::Digest;
-use crate::format::manifest::ManifestDocument;
+use crate::format::manifest::{DeclaredRef, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::repo_path::shown;
 
@@ -250,8 +250,9 @@ pub fn envelope(manifest: &ManifestDocument, facts: &Facts, findings: &mut Findi
 }
 
 impl Findings {
-    fn member(&mut self, path: &str, expected: &str, facts: &Facts) {
+    fn member(&mut self, path: &str, expected: &DeclaredRef, facts: &Facts) {
         let kind = match facts.get(path.as_bytes()) {
+            Some(Fact::Hashed { hash, .. }) if expected.digest() == Some(*hash) => return,
             Some(Fact::Hashed { hash, .. }) => match Mismatch::of(expected, hash) {
                 Some(mismatch) => FindingKind::HashMismatch(mismatch),
                 None => return,

@@ -75,7 +75,8 @@ impl Repository {
                 example: first.to_string(),
             });
         }
-        let mut results: Vec<_> = done.into_iter().flatten().collect();
+        let mut results = Vec::with_capacity(done.len());
+        results.extend(done.into_iter().flatten());
         results.sort_unstable_by_key(|(index, _)| *index);
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }

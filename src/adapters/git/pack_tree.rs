@@ -1,6 +1,6 @@
 //! A pack that is tracked: read from the object database, as it stands in a commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, reading};
@@ -43,21 +43,17 @@ impl<'a> PackTree<'a> {
     }
 
     /// Reads everything but the manifest, as [`crate::adapters::pack_dir::observe`] does on disk.
-    pub fn observe<E: Send>(
-        &self,
-        declared: &BTreeSet<&[u8]>,
-        look: Look<'_, E>,
-    ) -> Result<BTreeMap<Vec<u8>, Found<E>>> {
-        let mut found = BTreeMap::new();
+    pub fn observe<E: Send>(&self, declared: &BTreeSet<&[u8]>, look: Look<'_, E>) -> Result<Vec<(Vec<u8>, Found<E>)>> {
+        let mut found = Vec::with_capacity(self.entries.len());
         let mut members = Vec::new();
         for entry in &self.entries {
             let path = entry.path.as_bytes();
             match entry.kind {
-                EntryKind::Symlink => drop(found.insert(path.to_vec(), Found::NotRegular("a symbolic link"))),
-                EntryKind::Submodule => drop(found.insert(path.to_vec(), Found::NotRegular("a submodule"))),
+                EntryKind::Symlink => found.push((path.to_vec(), Found::NotRegular("a symbolic link"))),
+                EntryKind::Submodule => found.push((path.to_vec(), Found::NotRegular("a submodule"))),
                 _ if path == MANIFEST.as_bytes() => {}
                 _ if declared.contains(path) => members.push(entry),
-                _ => drop(found.insert(path.to_vec(), Found::Undeclared)),
+                _ => found.push((path.to_vec(), Found::Undeclared)),
             }
         }
         let ids: Vec<ObjectId> = members.iter().map(|entry| entry.id).collect();
@@ -70,8 +66,9 @@ impl<'a> PackTree<'a> {
             read_from(&mut blob, name, size, look).map_err(|e| reading(&ids[at], &e))
         })?;
         for (entry, read) in members.iter().zip(read) {
-            found.insert(entry.path.as_bytes().to_vec(), Found::Read(read));
+            found.push((entry.path.as_bytes().to_vec(), Found::Read(read)));
         }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(found)
     }
 }

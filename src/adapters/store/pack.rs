@@ -23,7 +23,7 @@ impl PackStore {
         Self {
             root: root.to_owned(),
             members: members
-                .filter_map(|member| Some((Digest::parse_ref(&member.bytes_hash)?, member.path.clone())))
+                .filter_map(|member| Some((member.bytes_hash.digest()?, member.path.clone())))
                 .collect(),
         }
     }

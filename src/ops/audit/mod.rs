@@ -81,16 +81,21 @@ pub fn audit(ctx: &Context, request: &AuditRequest) -> Result<AuditReport> {
         Some(run) => vec![run.clone()],
         None => runs.ids()?,
     };
-    let mut memory = Memory::default();
-    let (mut findings, mut roots, mut in_git) = (Vec::new(), Vec::new(), 0);
+    let mut memory = match ids.len() {
+        0..=1 => Memory::default(),
+        _ => Memory::of_many(),
+    };
+    let (mut findings, mut roots, mut in_git) = (Vec::new(), Vec::<Digest>::new(), 0);
     for id in &ids {
         let files = RunFiles::read(&runs, id)?;
         let audited = audit_run(&places, id, &files, Depth::Content, None, &mut memory)?;
         findings.extend(audited.findings);
-        roots.extend(audited.roots);
+        let its_roots = files.roots.unwrap_or_default();
+        match roots.is_empty() {
+            true => roots = its_roots,
+            false => roots.extend(its_roots),
+        }
         in_git += audited.in_git;
-        // Most runs are of trees of their own, and a tree may be large.
-        memory.trees.clear();
     }
     let mut pins = Vec::new();
     if wanted.is_none() {

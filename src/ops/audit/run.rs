@@ -1,5 +1,6 @@
 //! The audit of one run: its roots, its records, and whether everything that they name is there.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::adapters::git::Repository;
@@ -37,9 +38,9 @@ pub enum Depth {
 
 /// The two files of a run.
 pub struct RunFiles {
-    /// Its roots; none if there is no such file.
-    pub roots: Option<Vec<u8>>,
-    /// The refs of its records, likewise.
+    /// Its roots, or why there are none.
+    pub roots: Result<Vec<Digest>, String>,
+    /// The refs of its records; none if there is no such file.
     pub refs: Option<Vec<u8>>,
 }
 
@@ -47,7 +48,7 @@ impl RunFiles {
     /// Reads those of a run that was published.
     pub fn read(runs: &Runs, run: &RunId) -> Result<Self> {
         Ok(Self {
-            roots: runs.read(run, RUN_ROOTS)?,
+            roots: parse(runs.read(run, RUN_ROOTS)?.as_deref(), parse_roots),
             refs: runs.read(run, RUN_REFS)?,
         })
     }
@@ -58,8 +59,6 @@ impl RunFiles {
 pub struct RunAudit {
     /// What was found.
     pub findings: Vec<Finding>,
-    /// The roots, sorted; none if they cannot be read.
-    pub roots: Vec<Digest>,
     /// How many of them are held by git.
     pub in_git: u64,
 }
@@ -67,9 +66,16 @@ pub struct RunAudit {
 /// What was found out about content already, by other runs of the same audit.
 #[derive(Default)]
 pub struct Memory {
-    known: HashMap<(Digest, Option<ObjectId>), Presence>,
-    /// The blobs of trees that were listed already.
-    pub trees: HashMap<ObjectId, Vec<ObjectId>>,
+    known: Option<HashMap<(Digest, Option<ObjectId>), Presence>>,
+}
+
+impl Memory {
+    /// Remembers what was found out for the runs that come after.
+    pub fn of_many() -> Self {
+        Self {
+            known: Some(HashMap::new()),
+        }
+    }
 }
 
 /// Audits a run; `pending` is a record that is not to be there yet.
@@ -82,7 +88,7 @@ pub fn audit_run(
     memory: &mut Memory,
 ) -> Result<RunAudit> {
     let mut findings = Findings::of(run);
-    let roots = match parse(files.roots.as_deref(), parse_roots) {
+    let roots = match &files.roots {
         Ok(roots) => roots,
         Err(why) => {
             findings.add(FindingCode::RootsInvalid, RUN_ROOTS, None, why);
@@ -106,12 +112,16 @@ pub fn audit_run(
     }
     let kept = places.repo.kept_commit(run)?;
     observed.kept = kept.map(|id| id.hex());
-    findings.records(&roots, &observed);
+    findings.records(roots, &observed);
     observed.outputs = None;
     let task = observed.task.as_ref().and_then(|task| task.as_ref().ok());
-    let git = held_by_git(places, run, task, &mut findings, memory)?;
-    let sought: Vec<Digest> = roots.iter().copied().filter(|hash| Some(*hash) != pending).collect();
+    let git = held_by_git(places, run, task, &mut findings)?;
+    let sought = match pending {
+        Some(pending) => roots.iter().copied().filter(|hash| *hash != pending).collect(),
+        None => Cow::Borrowed(&roots[..]),
+    };
     let mut found = look_for(places, &git, &sought, depth, memory)?;
+    drop(git);
     for (hash, presence) in sought.iter().zip(&mut found) {
         if let Some(why) = damaged.remove(hash) {
             *presence = Presence::Corrupt(why.into());
@@ -129,7 +139,6 @@ pub fn audit_run(
     }
     Ok(RunAudit {
         findings: findings.finish(),
-        roots,
         in_git,
     })
 }
@@ -167,7 +176,6 @@ fn held_by_git<'a>(
     run: &RunId,
     task: Option<&TaskSpec>,
     findings: &mut Findings<'_>,
-    memory: &mut Memory,
 ) -> Result<GitStore<'a>> {
     let none = || Ok(GitStore::of_nothing(places.repo));
     let commit = match (task, places.repo.kept_commit(run)?) {
@@ -188,17 +196,13 @@ fn held_by_git<'a>(
         let what = format!("its tree is {tree}, not {}", task.repo_state.tree);
         findings.add(FindingCode::RecordInvalid, commit.hex(), Some("the commit"), what);
     }
-    let blobs = match memory.trees.entry(tree) {
-        std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-        std::collections::hash_map::Entry::Vacant(place) => match places.repo.tree_blobs(&tree) {
-            Ok(blobs) => place.insert(blobs),
-            Err(e) => {
-                findings.add(FindingCode::ObjectMissing, tree.hex(), Some("the tree"), said(e)?);
-                return none();
-            }
-        },
-    };
-    Ok(GitStore::of_blobs(places.repo, places.cache, blobs))
+    match places.repo.tree_blobs(&tree) {
+        Ok(blobs) => Ok(GitStore::of_blobs(places.repo, places.cache, &blobs)),
+        Err(e) => {
+            findings.add(FindingCode::ObjectMissing, tree.hex(), Some("the tree"), said(e)?);
+            none()
+        }
+    }
 }
 
 /// Returns what an object that cannot be had has to say; anything else goes on as it came.
@@ -219,36 +223,50 @@ pub fn look_for(
     depth: Depth,
     memory: &mut Memory,
 ) -> Result<Vec<Presence>> {
-    let mut found: Vec<Option<Presence>> = match depth {
-        Depth::Presence => vec![None; sought.len()],
-        Depth::Content => sought
-            .iter()
-            .map(|hash| memory.known.get(&(*hash, git.blob(hash))).cloned())
-            .collect(),
-    };
+    let mut found = vec![Presence::Missing; sought.len()];
+    let mut open: Vec<usize> = (0..sought.len()).collect();
+    if let (Depth::Content, Some(known)) = (depth, &memory.known) {
+        open.retain(|at| match known.get(&(sought[*at], git.blob(&sought[*at]))) {
+            Some(presence) => {
+                found[*at] = presence.clone();
+                false
+            }
+            None => true,
+        });
+    }
+    let new = open.clone();
     let stores: [(&dyn Store, Place); 2] = [(git, Place::Git), (places.store, Place::Disk)];
     for (store, place) in stores {
-        let open: Vec<usize> = (0..sought.len()).filter(|at| found[*at].is_none()).collect();
-        let hashes: Vec<Digest> = open.iter().map(|at| sought[*at]).collect();
-        let seen: Vec<Result<bool>> = match depth {
-            Depth::Presence => store.contains_all(&hashes)?.into_iter().map(Ok).collect(),
-            Depth::Content => store.check(&hashes),
+        let hashes: Cow<'_, [Digest]> = match open.len() == sought.len() {
+            true => Cow::Borrowed(sought),
+            false => open.iter().map(|at| sought[*at]).collect(),
         };
-        for (at, seen) in open.into_iter().zip(seen) {
-            found[at] = match seen {
-                Ok(true) => Some(Presence::Here(place)),
-                Ok(false) => None,
-                Err(refusal) => Some(Presence::Corrupt(damage(refusal)?.into())),
-            };
+        let mut closed = Vec::with_capacity(open.len());
+        match depth {
+            Depth::Presence => closed.extend(store.contains_all(&hashes)?),
+            Depth::Content => {
+                for (at, seen) in open.iter().zip(store.check(&hashes)) {
+                    closed.push(!matches!(seen, Ok(false)));
+                    if let Err(refusal) = seen {
+                        found[*at] = Presence::Corrupt(damage(refusal)?.into());
+                    }
+                }
+            }
         }
+        let mut closed = closed.into_iter();
+        open.retain(|at| {
+            let is_closed = closed.next().unwrap_or_default();
+            if is_closed && found[*at] == Presence::Missing {
+                found[*at] = Presence::Here(place);
+            }
+            !is_closed
+        });
     }
-    let found: Vec<Presence> = found
-        .into_iter()
-        .map(|found| found.unwrap_or(Presence::Missing))
-        .collect();
-    if depth == Depth::Content {
-        let keys = sought.iter().map(|hash| (*hash, git.blob(hash)));
-        memory.known.extend(keys.zip(found.iter().cloned()));
+    if let (Depth::Content, Some(known)) = (depth, &mut memory.known) {
+        let keys = new
+            .into_iter()
+            .map(|at| ((sought[at], git.blob(&sought[at])), found[at].clone()));
+        known.extend(keys);
     }
     Ok(found)
 }

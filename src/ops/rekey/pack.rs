@@ -260,7 +260,7 @@ impl Rekeying<'_> {
         let file = self.staging.create(&path)?;
         files::copy(&mut reader, &source, file, &self.staging.member(&path))?;
         let (_, bytes_hash, size) = reader.finish();
-        if Digest::parse_ref(&declared.bytes_hash) != Some(bytes_hash) {
+        if declared.bytes_hash.digest() != Some(bytes_hash) {
             return Err(self.changed(&declared.path));
         }
         let kind = MemberType::parse(&declared.kind).ok_or_else(|| self.changed(&declared.path))?;

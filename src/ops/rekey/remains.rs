@@ -96,10 +96,7 @@ impl Remains {
                     continue;
                 }
             };
-            let held = manifest
-                .members
-                .iter()
-                .filter_map(|member| Digest::parse_ref(&member.bytes_hash));
+            let held = manifest.members.iter().filter_map(|member| member.bytes_hash.digest());
             let count = held.filter(|hash| hashes.contains(hash)).count();
             if count > 0 {
                 self.places.push(Remaining::Pack(directory, count));

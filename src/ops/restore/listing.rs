@@ -198,7 +198,7 @@ struct Documents<'a> {
 impl Documents<'_> {
     fn hash_of(&self, path: &str) -> Option<Digest> {
         let member = self.manifest.members.iter().find(|member| member.path == path)?;
-        Digest::parse_ref(&member.bytes_hash)
+        member.bytes_hash.digest()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {

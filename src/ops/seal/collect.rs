@@ -1,6 +1,7 @@
 //! What goes into a pack, from where, and in which form: decided before anything is written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -15,9 +16,9 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::Policy;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
-use crate::format::repo_state::{EntryKind, Mode, RepoState, TreeEntry};
+use crate::format::repo_state::{EntryKind, Mode, RepoState};
 use crate::format::sealed::ATTACHED;
-use crate::format::tree_meta::Part;
+use crate::format::tree_meta::{Part, REPO};
 use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::contents::{blob_of_file, examine_file};
@@ -100,13 +101,28 @@ pub struct Plain {
     pub path: MemberPath,
     /// Its bytes.
     pub source: Source,
-    /// The tree entry that it copies, in a tree pack.
-    pub entry: Option<TreeEntry>,
+    /// What it copies, in a tree pack.
+    pub entry: Option<Entry>,
     /// By what it was judged; none of an entry whose content there is nothing to be said of.
     pub seen: Option<Box<PlainMember>>,
 }
 
+/// What there is to know of a tree's entry, other than its path.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// What it is.
+    pub kind: EntryKind,
+    /// The blob, or a submodule's commit.
+    pub id: ObjectId,
+}
+
 impl Plain {
+    /// Returns the entry that it copies, with its path in the tree.
+    pub fn tracked(&self) -> Option<(&str, Entry)> {
+        let path = self.path.as_str().strip_prefix(REPO)?.strip_prefix('/')?;
+        Some((path, self.entry?))
+    }
+
     /// Returns by what it was judged.
     pub fn seen(&self) -> PlainMember {
         match &self.seen {
@@ -239,22 +255,31 @@ pub(super) fn recipients_for(
     Ok(Some(recipients))
 }
 
-pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> impl Iterator<Item = Notice> {
-    let mut folded: HashMap<String, &MemberPath> = HashMap::with_capacity(paths.size_hint().0);
-    let mut notices = Vec::new();
-    for path in paths {
-        let text = path.as_str();
-        let name = match text.is_ascii() {
-            true => text.to_ascii_lowercase(),
-            false => text.nfc().collect::<String>().to_lowercase(),
-        };
-        if let Some(other) = folded.insert(name, path) {
-            notices.push(Notice::SameButForCase {
-                paths: [other.to_string(), path.to_string()],
-            });
-        }
-    }
-    notices.into_iter()
+/// Returns a notice for each path that is another one, once more, on a file system that folds case.
+pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath> + Clone) -> Vec<Notice> {
+    let fold = |path: &MemberPath| match path.as_str() {
+        text if text.is_ascii() => text.to_ascii_lowercase(),
+        text => text.nfc().collect::<String>().to_lowercase(),
+    };
+    // Nearly all are different, and their hashes take less memory than their names.
+    let hasher = RandomState::new();
+    let mut hashes: Vec<u64> = paths.clone().map(|path| hasher.hash_one(fold(path))).collect();
+    let all = hashes.clone();
+    hashes.sort_unstable();
+    let twice: BTreeSet<u64> = hashes
+        .windows(2)
+        .filter(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
+        .collect();
+    let mut folded: BTreeMap<String, &MemberPath> = BTreeMap::new();
+    let suspects = paths.zip(all).filter(|(_, hash)| twice.contains(hash));
+    suspects
+        .filter_map(|(path, _)| {
+            let other = folded.insert(fold(path), path)?;
+            let paths = [other.to_string(), path.to_string()];
+            Some(Notice::SameButForCase { paths })
+        })
+        .collect()
 }
 
 /// Returns whether a walked entry is a file to be sealed; what is neither that nor an empty directory is refused.

@@ -102,8 +102,7 @@ pub fn emit(
 fn sorted_out(plan: &Plan, staged: &Staged) -> (Vec<Text>, Vec<OtherEntry>) {
     let (mut texts, mut others) = (Vec::new(), Vec::new());
     for (item, copy) in plan.plain.iter().zip(&staged.plain) {
-        let Some(entry) = &item.entry else { continue };
-        let path = entry.path.as_str().expect("a path that became a member path is UTF-8");
+        let Some((path, entry)) = item.tracked() else { continue };
         let is_file = matches!(entry.kind, EntryKind::Regular | EntryKind::Executable);
         match copy.text.filter(|_| is_file) {
             Some(shape) => texts.push(Text {
@@ -113,13 +112,13 @@ fn sorted_out(plan: &Plan, staged: &Staged) -> (Vec<Text>, Vec<OtherEntry>) {
                     executable: entry.kind == EntryKind::Executable,
                 },
                 shape,
-                copy: copy.member.path.clone(),
+                copy: item.path.clone(),
             }),
             None => others.push(OtherEntry {
                 path: path.to_owned(),
                 size: copy.size,
                 kind: Other::of(entry.kind),
-                hash: copy.member.bytes_hash,
+                hash: copy.hash,
             }),
         }
     }

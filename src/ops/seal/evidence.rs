@@ -55,7 +55,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         ensure_means_to_copy(ctx, request)?;
     }
     let candidates: Vec<(MemberPath, Candidate)> = candidates.finish()?.into_iter().collect();
-    let mut notices: Vec<Notice> = same_but_for_case(candidates.iter().map(|(path, _)| path)).collect();
+    let mut notices = same_but_for_case(candidates.iter().map(|(path, _)| path));
     let mut plain = Vec::new();
     let mut protected = Vec::new();
     let built_in = Registry::of(&[]).expect("the built-in rules compile");

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::staging::Staging;
-use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
-use crate::format::manifest::MemberType;
+use crate::format::manifest::{Member, MemberType};
 use crate::format::object_id::ObjectId;
 use crate::format::receipt::Receipt;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateEntry, StateFile};
+use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateFile};
 use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
@@ -90,12 +89,11 @@ pub fn finalize(
         state = Some(covered);
     }
     count_copies(&mut documents, plan, std::mem::take(&mut staged.plain));
-    plan.plain = Vec::new();
     if let (Some(tree), Some(state)) = (&plan.tree, &state) {
         tree_documents(&mut documents, plan.mode, tree, state)?;
     }
     if let Some(binding) = &plan.binding {
-        documents.add(REPO_STATE, &to_document(binding))?;
+        documents.write(REPO_STATE, binding)?;
     }
     let mut sealed = None;
     if let Some(registry) = plan
@@ -162,7 +160,7 @@ fn hashed(plan: &Plan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
         .iter()
         .zip(&staged.plain)
         .filter_map(|(item, copy)| match item.source {
-            Source::Blob(id) if cache.get(&id).is_none() => Some((id, copy.member.bytes_hash, copy.size)),
+            Source::Blob(id) if cache.get(&id).is_none() => Some((id, copy.hash, copy.size)),
             _ => None,
         });
     blobs.collect()
@@ -177,7 +175,7 @@ fn inputs(plan: &Plan, staged: &Staged) -> Vec<Input> {
     let plain = plan.plain.iter().zip(&staged.plain).filter_map(|(item, copy)| {
         Some(Input {
             path: name(&item.source)?,
-            hash: Some(copy.member.bytes_hash.to_string()),
+            hash: Some(copy.hash.to_string()),
             bytes: Some(copy.size),
         })
     });
@@ -201,8 +199,8 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
         .map(|seal| (seal.sealed.plain_hash, seal.path.as_str()))
         .collect();
     for (item, copy) in plan.plain.iter().zip(&staged.plain) {
-        let plain = copy.member.path.as_str();
-        if let Some(protected) = secrets.get(&copy.member.bytes_hash) {
+        let plain = item.path.as_str();
+        if let Some(protected) = secrets.get(&copy.hash) {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
                 protected: format!("it has the content of {protected}"),
@@ -238,18 +236,26 @@ fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Res
     }
 }
 
-/// Counts the plain copies as members, unless they are there only to be read again.
-fn count_copies(documents: &mut Documents<'_>, plan: &Plan, copies: Vec<StagedMember>) {
+/// Counts the plain copies as members, unless they are there only to be read again; takes them out of the plan.
+fn count_copies(documents: &mut Documents<'_>, plan: &mut Plan, copies: Vec<StagedMember>) {
+    let plain = std::mem::take(&mut plan.plain);
     if plan.tree.as_ref().is_some_and(|tree| !tree.emit.contains(&Part::Repo)) {
         return;
     }
-    let registry = registry_files(copies.iter().map(|copy| copy.member.path.as_str()));
+    let registry = registry_files(plain.iter().map(|item| item.path.as_str()));
     let registry: BTreeSet<String> = registry.into_iter().map(str::to_owned).collect();
-    for StagedMember { mut member, size, .. } in copies {
+    documents.reserve(plain.len());
+    for (item, copy) in plain.into_iter().zip(copies) {
+        let mut member = Member {
+            path: item.path,
+            bytes_hash: copy.hash,
+            kind: copy.kind,
+            artifact_version: copy.artifact_version.map(String::from),
+        };
         if member.kind == MemberType::Other && registry.contains(member.path.as_str()) {
             member.kind = MemberType::Registry;
         }
-        documents.count(member, size);
+        documents.count(member, copy.size);
     }
 }
 
@@ -257,13 +263,8 @@ fn count_copies(documents: &mut Documents<'_>, plan: &Plan, copies: Vec<StagedMe
 fn repo_state(plan: &Plan, tree: &TreePlan, staged: &Staged) -> RepoState {
     let mut files = Vec::with_capacity(plan.plain.len());
     for (item, copy) in plan.plain.iter().zip(&staged.plain) {
-        let Some(entry) = &item.entry else { continue };
-        let entry = StateEntry {
-            entry: entry.clone(),
-            hash: copy.member.bytes_hash,
-            size: copy.size,
-        };
-        files.push(StateFile::of(&entry).expect("a path that became a member path is UTF-8"));
+        let Some((path, entry)) = item.tracked() else { continue };
+        files.push(StateFile::new(path, entry.kind, copy.hash, copy.size));
     }
     files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     RepoState {
@@ -276,10 +277,10 @@ fn repo_state(plan: &Plan, tree: &TreePlan, staged: &Staged) -> RepoState {
 
 /// Writes what tells of the commit.
 fn tree_documents(documents: &mut Documents<'_>, mode: Mode, tree: &TreePlan, state: &RepoState) -> Result<()> {
-    documents.add(REPO_STATE, &to_document(state))?;
-    documents.add(
+    documents.write(REPO_STATE, state)?;
+    documents.write(
         PACK_INFO,
-        &to_document(&PackInfo {
+        &PackInfo {
             scope: tree.scope.clone(),
             title: tree.title.clone(),
             stamp: state.digest().hex()[..12].to_owned(),
@@ -288,14 +289,15 @@ fn tree_documents(documents: &mut Documents<'_>, mode: Mode, tree: &TreePlan, st
             tree: tree.commit.tree.hex(),
             mode,
             emit: Some(tree.emit.clone()).filter(|emit| *emit != Part::DEFAULT),
-        }),
+        },
     )?;
-    documents.add(
+    documents.write(
         PROVENANCE,
-        &to_document(&Provenance {
+        &Provenance {
             generator: "git-pack".into(),
             generator_version: TOOL_VERSION.into(),
             version: PROVENANCE_VERSION.into(),
-        }),
-    )
+        },
+    )?;
+    Ok(())
 }

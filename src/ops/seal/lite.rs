@@ -1,7 +1,7 @@
 //! `LITE/` and the records of the run: what a tree pack holds by name and hash, and everything that it takes to rebuild it.
 
 use crate::adapters::staging::Staging;
-use crate::format::canonical_json::to_document;
+use crate::format::canonical_json::Document;
 use crate::format::digest::Digest;
 use crate::format::lite::{
     INDEX, MANIFEST_VERSION, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary, entries, index,
@@ -40,8 +40,7 @@ pub fn lite(
     };
     let Described { state, sealed } = described;
     let digest = state.digest();
-    let entries = entries(&state, Some(&sealed));
-    drop(state);
+    let entries = entries(state.files.into_iter(), Some(&sealed)).collect();
     let manifest = PackManifest::new(&tree.scope, repo_state.clone(), &tree.layout, entries);
     ensure_distinct(&manifest)?;
     let task = TaskSpec {
@@ -62,16 +61,20 @@ pub fn lite(
     outputs
         .own
         .extend(own.map(|(member, size)| file(staging, &member.path, member.bytes_hash, *size)));
-    let mut bytes = Output::of(to_document(&manifest));
     let emitted = tree.emit.contains(&Part::Lite);
-    if let Held::Bytes(document) = &bytes.held
-        && emitted
-    {
-        let path = MemberPath::parse(PACK_MANIFEST).expect("the names of our documents are safe");
-        documents.add(PACK_MANIFEST, document)?;
-        bytes.held = Held::File(staging.member(&path));
-    }
-    let records = Records::new(&task, bytes, outputs);
+    let written = match emitted {
+        true => {
+            let path = MemberPath::parse(PACK_MANIFEST).expect("the names of our documents are safe");
+            let (hash, size) = documents.write(PACK_MANIFEST, &manifest)?;
+            file(staging, &path, hash, size)
+        }
+        false => {
+            let (place, hash, size) = staging.stream_aside("PACK_MANIFEST.json", |out| manifest.write(out))?;
+            let held = Held::File(place);
+            Output { hash, size, held }
+        }
+    };
+    let records = Records::new(&task, written, outputs);
     if emitted {
         let summary = Summary {
             title: &tree.title,
@@ -79,7 +82,7 @@ pub fn lite(
             state: digest,
             refs: &records.refs,
         };
-        documents.add(RUN_REFS, &to_document(&records.refs))?;
+        documents.write(RUN_REFS, &records.refs)?;
         documents.add(INDEX, index(&manifest, &summary).as_bytes())?;
     }
     Ok(records)
@@ -98,13 +101,16 @@ fn ensure_distinct(manifest: &PackManifest) -> Result<()> {
 
 /// Returns the contents of a plan's entries, and its ciphertexts, as outputs of its run.
 pub fn outputs(staging: &Staging, plan: &Plan, staged: &Staged) -> Outputs {
-    let mut outputs = Outputs::default();
+    let mut outputs = Outputs {
+        committed: Vec::with_capacity(plan.plain.len()),
+        own: Vec::new(),
+    };
     for (item, copy) in plan.plain.iter().zip(&staged.plain) {
         match &item.entry {
             Some(entry) if entry.kind == EntryKind::Submodule => {
                 outputs.own.push(Output::of(entry.id.hex().into_bytes()));
             }
-            Some(_) => outputs.committed.push((copy.member.bytes_hash, copy.size)),
+            Some(_) => outputs.committed.push((copy.hash, copy.size)),
             None => {}
         }
     }

@@ -44,10 +44,14 @@ impl Staged {
     }
 }
 
-/// A plain member that was written.
+/// A plain member that was written, under the path that the plan has for it.
 pub struct StagedMember {
-    /// Its entry in the manifest.
-    pub member: Member,
+    /// SHA-256 of its bytes.
+    pub hash: Digest,
+    /// What it is.
+    pub kind: MemberType,
+    /// Its `version`, where the type is known by one.
+    pub artifact_version: Option<Box<str>>,
     /// Its bytes.
     pub size: u64,
     /// Its shape, where it is text.
@@ -99,45 +103,45 @@ fn hash_all(plan: &Plan) -> Result<Vec<StagedMember>> {
     let (Some(repo), Some(registry)) = (&plan.repo, &plan.registry) else {
         unreachable!("a tree pack has a repository, and the registry of its commit");
     };
-    let entries = plan.plain.iter().filter_map(|item| item.entry.clone()).collect();
-    let hashed = state::hash(repo, registry, entries, &DigestCache::load(&repo.common_dir()))?;
-    Ok(plan
-        .plain
-        .iter()
-        .zip(hashed)
-        .map(|(item, entry)| StagedMember {
-            member: Member {
-                path: item.path.clone(),
-                bytes_hash: entry.hash,
-                kind: MemberType::Other,
-                artifact_version: None,
-            },
-            size: entry.size,
-            text: None,
-        })
-        .collect())
+    let entries = plan.plain.iter().map(|item| match (item.tracked(), &item.entry) {
+        (Some((path, _)), Some(entry)) => (path.as_bytes(), entry.kind, &entry.id),
+        _ => unreachable!("a tree pack has entries of a tree"),
+    });
+    let hashed = state::digests(repo, registry, entries, &DigestCache::load(&repo.common_dir()))?;
+    let staged = hashed.into_iter().map(|(hash, size)| StagedMember {
+        hash,
+        kind: MemberType::Other,
+        artifact_version: None,
+        size,
+        text: None,
+    });
+    Ok(staged.collect())
 }
 
 fn copy_all(staging: &Staging, plan: &Plan) -> Result<Vec<StagedMember>> {
-    let mut staged: Vec<Option<StagedMember>> = plan.plain.iter().map(|_| None).collect();
-    let blobs: Vec<(usize, ObjectId)> = plan
+    let blobs = plan
         .plain
         .iter()
         .enumerate()
         .filter_map(|(at, item)| match item.source {
             Source::Blob(id) => Some((at, id)),
             _ => None,
-        })
-        .collect();
-    if let Some(repo) = plan.repo.as_ref().filter(|_| !blobs.is_empty()) {
-        let ids: Vec<ObjectId> = blobs.iter().map(|(_, id)| *id).collect();
-        let copies = repo.with_blobs(&ids, |at, mut blob| {
-            let (index, id) = &blobs[at];
-            copy(staging, &plan.plain[*index].path, &mut blob, |e| blobs::reading(id, &e))
+        });
+    let (places, ids): (Vec<usize>, Vec<ObjectId>) = blobs.unzip();
+    let mut copied = Vec::new();
+    if let Some(repo) = plan.repo.as_ref().filter(|_| !ids.is_empty()) {
+        copied = repo.with_blobs(&ids, |at, mut blob| {
+            let path = &plan.plain[places[at]].path;
+            copy(staging, path, &mut blob, |e| blobs::reading(&ids[at], &e))
         })?;
-        for ((at, _), copy) in blobs.iter().zip(copies) {
-            staged[*at] = Some(copy);
-        }
+    }
+    drop(ids);
+    if copied.len() == plan.plain.len() {
+        return Ok(copied);
+    }
+    let mut staged: Vec<Option<StagedMember>> = plan.plain.iter().map(|_| None).collect();
+    for (at, copy) in places.into_iter().zip(copied) {
+        staged[at] = Some(copy);
     }
     let others: Vec<(usize, &Plain)> = plan
         .plain
@@ -204,12 +208,9 @@ fn copy(
     }
     let (kind, artifact_version) = probe.detect();
     Ok(StagedMember {
-        member: Member {
-            path: path.clone(),
-            bytes_hash: hasher.finish(),
-            kind,
-            artifact_version,
-        },
+        hash: hasher.finish(),
+        kind,
+        artifact_version: artifact_version.map(String::into_boxed_str),
         size,
         text: watch.shape(),
     })

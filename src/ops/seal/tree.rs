@@ -15,7 +15,7 @@ use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::Judge;
 use crate::ops::seal::collect::{
-    Plain, Plan, Protected, Source, TreePlan, ensure_is_no_fake, is_artifact, judge_file, member_path, protect,
+    Entry, Plain, Plan, Protected, Source, TreePlan, ensure_is_no_fake, is_artifact, judge_file, member_path, protect,
     recipients_for, same_but_for_case,
 };
 use crate::ops::seal::{Notice, OUTPUT_DIRECTORY, SealRequest, limits};
@@ -66,7 +66,10 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             None => plain.push(Plain {
                 path: path.below(tree_meta::REPO),
                 source,
-                entry: Some(entry),
+                entry: Some(Entry {
+                    kind: entry.kind,
+                    id: entry.id,
+                }),
                 seen: (!seen.traits.is_plain()).then(|| Box::new(seen)),
             }),
             Some(leak) => {

@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 use crate::adapters::{cipher, pack_dir};
-use crate::format::canonical_json::parse_strict_into;
 use crate::format::dump::text::TextWatch;
 use crate::format::lite;
 use crate::format::manifest::Declared;
 use crate::format::refusal::Result;
 use crate::format::repo_state::{EntryKind, Mode, RepoState};
 use crate::format::sealed::{self, SealHeader};
-use crate::format::tree_meta::{self, DOCUMENTS, PROTECTED, REPO_STATE};
+use crate::format::tree_meta::{self, DOCUMENTS};
 use crate::ops::contents::examine_file;
 use crate::ops::texts;
 use crate::ops::verify::Source;
 use crate::rules::content::KeyWatch;
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
 use crate::rules::scan::Traits;
-use crate::rules::seals::{self, PlainMember};
+use crate::rules::seals::{self, PlainMember, PlainMembers};
 use crate::rules::texts::{SeenTexts, is_of_texts};
 
 /// The longest target of a link, and more than the id of a submodule's commit.
@@ -31,16 +30,17 @@ pub(super) enum Seen {
     /// A document of the pack's own; none if it is too large to be one.
     Document(Option<Vec<u8>>),
     /// A sealed member: its header, or why it has none.
-    Header(Result<SealHeader, String>),
+    Header(Box<Result<SealHeader, String>>),
     /// A member in the clear.
     Plain {
-        traits: Traits,
-        conformity: Option<Conformity>,
+        /// What there is to be said of its content, where there is something.
+        traits: Option<Box<Traits>>,
+        conformity: Option<Box<Conformity>>,
         /// Whether it is text, where that matters.
         is_text: Option<bool>,
     },
     /// A member that holds texts.
-    Texts(SeenTexts),
+    Texts(Box<SeenTexts>),
 }
 
 /// Looks at members as far as the checks need it.
@@ -71,14 +71,14 @@ impl Looker<'_> {
         if seals::in_sealed(path) {
             let mut watched = KeyWatch::new(member);
             let header = cipher::header(&mut watched);
-            return Ok(Seen::Header(match watched.finish()? {
+            return Ok(Seen::Header(Box::new(match watched.finish()? {
                 true => Err("a private key can be read in it".into()),
                 false => header,
-            }));
+            })));
         }
         let Some(declared) = self.typed.get(path) else {
             if self.has_texts && is_of_texts(path) {
-                return texts::look(path, member, size).map(Seen::Texts);
+                return texts::look(path, member, size).map(|texts| Seen::Texts(Box::new(texts)));
             }
             if !self.by_content {
                 return Ok(Seen::Nothing);
@@ -107,7 +107,7 @@ impl Looker<'_> {
         };
         io::copy(&mut watched, &mut io::sink())?;
         Ok(Seen::Plain {
-            traits,
+            traits: (!traits.is_plain()).then(|| Box::new(traits)),
             conformity: None,
             is_text: watched.watch.map(|watch| watch.shape().is_some()),
         })
@@ -133,46 +133,45 @@ impl Read for Watching<'_> {
 impl Seen {
     fn conforming(mut self, what: Option<Conformity>) -> Self {
         if let Self::Plain { conformity, .. } = &mut self {
-            *conformity = what;
+            *conformity = what.map(Box::new);
         }
         self
     }
 }
 
-/// Adds to what was seen in members what they copy, and, where exceptions are by blob, which blob they are.
+/// A member in the clear, with what was seen in it and its bytes.
+pub(super) type SeenPlain = (String, Option<Box<Traits>>, u64);
+
+/// Adds to what was seen in members, which are sorted by path, what they copy, and, where exceptions are by blob, which
+/// blob they are.
 pub(super) fn plain_members(
     source: &Source<'_>,
     tree_pack: bool,
-    seen: BTreeMap<String, (Traits, u64)>,
-    documents: &BTreeMap<String, Vec<u8>>,
-) -> Result<BTreeMap<String, PlainMember>> {
-    let state = documents
-        .get(REPO_STATE)
-        .and_then(|bytes| parse_strict_into::<RepoState>(bytes).ok());
-    let kinds: BTreeMap<String, EntryKind> = state
-        .iter()
-        .flat_map(|state| &state.files)
-        .filter(|_| tree_pack)
-        .map(|file| (format!("{}/{}", tree_meta::REPO, file.path), file.kind()))
-        .collect();
-    let registry = documents
-        .get(PROTECTED)
-        .and_then(|bytes| seals::parse_registry(bytes).ok());
+    seen: Vec<SeenPlain>,
+    state: Option<&RepoState>,
+    registry: Option<&[u8]>,
+) -> Result<PlainMembers> {
+    let files = state.into_iter().flat_map(|state| &state.files);
+    let special = files.filter(|file| tree_pack && file.kind() != EntryKind::Regular);
+    let kinds: BTreeMap<&str, EntryKind> = special.map(|file| (file.path.as_str(), file.kind())).collect();
+    let registry = registry.and_then(|bytes| seals::parse_registry(bytes).ok());
     let exceptions = registry.as_ref().and_then(|registry| {
         let like = registry.exceptions().next()?;
         Some((registry, like))
     });
-    let mut members = BTreeMap::new();
-    for (path, (traits, size)) in seen {
-        let kind = match kinds.get(&path) {
+    let mut members = Vec::with_capacity(seen.len());
+    for (path, traits, size) in seen {
+        let mut kind = EntryKind::Regular;
+        if let Some(copied) = seals::copied(&path).and_then(|copied| kinds.get(copied))
             // What a document calls a link must be able to be one.
-            Some(_) if size > MAX_TARGET => EntryKind::Regular,
-            Some(kind) => *kind,
-            None => EntryKind::Regular,
-        };
+            && size <= MAX_TARGET
+        {
+            kind = *copied;
+        }
+        let is_plain = traits.is_none() && kind == EntryKind::Regular;
         let mut member = PlainMember {
             kind,
-            traits,
+            traits: traits.map(|traits| *traits).unwrap_or_default(),
             blob: None,
         };
         if let Some((registry, like)) = &exceptions
@@ -180,7 +179,8 @@ pub(super) fn plain_members(
         {
             member.blob = source.blob_of(&path, like)?;
         }
-        members.insert(path, member);
+        let is_plain = is_plain && member.blob.is_none();
+        members.push((path, (!is_plain).then(|| Box::new(member))));
     }
-    Ok(members)
+    Ok(PlainMembers(members))
 }

@@ -145,7 +145,7 @@ impl Source<'_> {
         }
     }
 
-    fn observe(&self, declared: &BTreeSet<&[u8]>, look: Look<'_, Seen>) -> Result<BTreeMap<Vec<u8>, Found<Seen>>> {
+    fn observe(&self, declared: &BTreeSet<&[u8]>, look: Look<'_, Seen>) -> Result<Vec<(Vec<u8>, Found<Seen>)>> {
         match self {
             Self::Directory(root) => pack_dir::observe(root, declared, look),
             Self::Tree(tree, _) => tree.observe(declared, look),
@@ -183,15 +183,14 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
     };
     let found = source.observe(&declared, &|path, member, size| looker.look(path, member, size))?;
 
-    let mut facts = Facts::new();
     let mut contents: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     let mut headers = BTreeMap::new();
-    let mut plain = BTreeMap::new();
+    let mut plain = Vec::with_capacity(found.len());
     let mut text_members = BTreeMap::new();
     let mut copies = BTreeMap::new();
     let mut findings = Findings::default();
     let mut schemas_skipped = false;
-    for (path, found) in found {
+    let facts = found.into_iter().map(|(path, found)| {
         let fact = match found {
             Found::Read(read) => {
                 let name = String::from_utf8_lossy(&path).into_owned();
@@ -200,8 +199,8 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
                     Seen::Document(None) => {
                         findings.violation(&name, format!("it has more than {} bytes", pack_dir::MAX_DOCUMENT));
                     }
-                    Seen::Header(header) => drop(headers.insert(name, header)),
-                    Seen::Texts(texts) => drop(text_members.insert(name, texts)),
+                    Seen::Header(header) => drop(headers.insert(name, *header)),
+                    Seen::Texts(texts) => drop(text_members.insert(name, *texts)),
                     Seen::Plain {
                         traits,
                         conformity,
@@ -210,12 +209,12 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
                         if let (Some(is_text), Some(copied)) = (is_text, seals::copied(&name)) {
                             copies.insert(copied.to_owned(), is_text);
                         }
-                        match conformity {
-                            Some(Conformity::Violates(why)) => findings.violation(&name, why),
+                        match conformity.as_deref() {
+                            Some(Conformity::Violates(why)) => findings.violation(&name, why.as_str()),
                             Some(Conformity::Unknown) => schemas_skipped = true,
                             Some(Conformity::Conforms) | None => {}
                         }
-                        plain.insert(name, (traits, read.size));
+                        plain.push((name, traits, read.size));
                     }
                     Seen::Nothing => {}
                 }
@@ -230,22 +229,27 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
             Found::Unreadable(why) => Fact::Unreadable(why),
             Found::UnreadableDirectory(why) => Fact::UnreadableDirectory(why),
         };
-        facts.insert(path, fact);
-    }
+        (path, fact)
+    });
+    let facts: Facts = facts.collect();
     // A check that could not be made is not one that was passed.
     let examined = |path: &str| matches!(facts.get(path.as_bytes()), Some(Fact::Hashed { .. }));
     schemas_skipped |= looker.typed.keys().any(|path| !examined(path));
     envelope(&manifest, &facts, &mut findings);
-    let plain = plain_members(source, tree_pack, plain, &contents)?;
+    let state = state_rules::repo_state(&mut contents, &mut findings);
+    state_rules::lists(&mut contents, &manifest, &facts, &mut findings);
+    let registry = contents.get(PROTECTED).map(Vec::as_slice);
+    let plain = plain_members(source, tree_pack, plain, state.as_ref(), registry)?;
     let read = Seals {
         document: contents.get(sealed::MEMBER).map(Vec::as_slice),
         info: contents.get(PACK_INFO).map(Vec::as_slice),
-        registry: contents.get(PROTECTED).map(Vec::as_slice),
+        registry,
         headers: &headers,
         plain: &plain,
         texts: &text_members,
     };
     let sealed = seals::judge(&manifest, &facts, &read, &mut findings);
+    drop(plain);
     let seen_texts = Texts {
         members: &text_members,
         copies: &copies,
@@ -253,7 +257,8 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
     let pack_state = state_rules::judge(
         &manifest,
         &facts,
-        &contents,
+        contents,
+        state,
         &seen_texts,
         sealed.as_ref(),
         &mut findings,
