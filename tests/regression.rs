@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 
 use common::packs::{codes, copy_tree, document, recompute, redeclare_as_found, sample};
-use common::{Place, Repo, age, noise};
+use common::{Place, Repo, age, noise, snapshot};
 
 fn recipient(repo: &Repo) -> String {
     repo.pack(&["key", "public"]).ok().out().trim().to_owned()
@@ -238,4 +238,63 @@ fn a_pack_with_texts_and_a_binary_age_file_did_not_verify() {
     repo.commit("a twin, which is a binary age file");
     repo.seal(&["-o", "../pack", "--emit", "full,split,lite"]);
     repo.pack(&["verify", "../pack", "--rev", "HEAD"]).ok();
+}
+
+#[test]
+fn a_seal_whose_output_was_taken_left_a_run() {
+    let repo = Repo::set_up();
+    repo.seal(&[]);
+    let before = snapshot(&repo.path(".git/gitpack/runs"));
+    // Its default place is that of the pack of the same state.
+    repo.pack(&["seal", "--emit", "lite"]).refused("E_IO");
+    assert_eq!(snapshot(&repo.path(".git/gitpack/runs")), before);
+    let refs = repo.git(&["for-each-ref", "refs/gitpack"]).ok().out();
+    assert_eq!(refs.lines().count(), 1, "{refs}");
+}
+
+#[test]
+fn of_several_seals_of_one_commit_at_once_all_but_one_were_refused() {
+    for round in 0..3 {
+        let repo = Repo::set_up();
+        let seal = |n: usize| {
+            let output = format!("../pack-{round}-{n}");
+            let mut command = repo.place.command(common::GIT_PACK, &repo.root);
+            command.args(["seal", "--emit", "lite", "-o", &output]);
+            command.stdout(std::process::Stdio::null()).spawn().unwrap()
+        };
+        let children: Vec<_> = (0..6).map(seal).collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+        repo.pack(&["audit"]).ok();
+    }
+}
+
+#[test]
+fn restore_took_a_pack_with_another_canon_version_than_its_commit() {
+    let repo = Repo::set_up();
+    let (_, pack) = repo.seal(&["-o", "../pack", "--emit", "repo,full"]);
+    let mut state = common::packs::document(&pack, "meta/REPO_STATE.json");
+    state["canon_version"] = "9.9.9".into();
+    let state = gitpack::format::canonical_json::to_document(&state);
+    std::fs::write(pack.join("meta/REPO_STATE.json"), state).unwrap();
+    common::packs::recompute(&pack);
+    for args in [
+        &["restore", "../pack", "-o", "../out"][..],
+        &["restore", "../pack", "--from-full", "-o", "../out"],
+    ] {
+        let refused = repo.pack(args).refused("E_BAD_PACK");
+        assert!(refused.to_string().contains("CANON_VERSION_MISMATCH"), "{refused}");
+        assert!(!repo.place.path().join("out").exists());
+    }
+}
+
+#[test]
+fn a_pack_could_be_sealed_into_gits_own_directory() {
+    let repo = Repo::set_up();
+    for output in [".git/x", ".git/refs/heads/evil"] {
+        repo.pack(&["seal", "-o", output]).refused("E_USAGE");
+        assert!(!repo.path(output).exists());
+    }
+    repo.git(&["status"]).ok();
 }

@@ -30,20 +30,7 @@ impl Output {
                 replaceable: false,
             });
         }
-        let (above, path) = resolved(&wanted)?;
-        let repo = match Repository::discover(&above, &ctx.objects) {
-            Err(Refusal::NotARepository { .. }) => None,
-            other => Some(other?),
-        };
-        // The environment may name another repository than the one that it lies in.
-        let mut in_git = path.components().any(|part| part.as_os_str() == ".git");
-        if let Some(repo) = &repo {
-            in_git |= path.starts_with(files::canonical(&repo.common_dir())?);
-        }
-        if in_git {
-            let problem = format!("{} lies in git's own directory", path.display());
-            return Err(Refusal::usage(problem));
-        }
+        let (path, repo) = outside_of_git(ctx, &wanted)?;
         Ok(Self { path, repo })
     }
 
@@ -81,6 +68,27 @@ impl Output {
             ),
             next: None,
         })
+    }
+}
+
+/// Resolves a place, which may be taken, unless it lies in git's own directory; with the repository that it lies in.
+pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<Repository>)> {
+    let (above, path) = resolved(&ctx.cwd.join(wanted))?;
+    let repo = match Repository::discover(&above, &ctx.objects) {
+        Err(Refusal::NotARepository { .. }) => None,
+        other => Some(other?),
+    };
+    // The environment may name another repository than the one that it lies in.
+    let mut in_git = path.components().any(|part| part.as_os_str() == ".git");
+    if let Some(repo) = &repo {
+        in_git |= path.starts_with(files::canonical(&repo.common_dir())?);
+    }
+    match in_git {
+        true => Err(Refusal::usage(format!(
+            "{} lies in git's own directory",
+            path.display()
+        ))),
+        false => Ok((path, repo)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::adapters::files;
 use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
-use crate::adapters::runs::Runs;
+use crate::adapters::runs::{RUN_REFS, RUN_ROOTS, Runs};
 use crate::adapters::store::Store;
 use crate::format::canonical_json::{Document, to_document};
 use crate::format::digest::Digest;
@@ -177,7 +177,14 @@ impl Recorder<'_> {
         } = new
             && !is_same
         {
-            self.runs.publish(&records.id, &write_roots(roots), &refs)?;
+            let roots = write_roots(roots);
+            match self.runs.publish(&records.id, &roots, &refs) {
+                // Another process was faster, and recorded the same run.
+                Err(Refusal::OutputExists { .. })
+                    if self.runs.read(&records.id, RUN_ROOTS)? == Some(roots)
+                        && self.runs.read(&records.id, RUN_REFS)? == Some(refs) => {}
+                other => other?,
+            }
         }
         self.runs.note_last(&records.id)
     }

@@ -168,10 +168,18 @@ impl Store for DiskStore {
     }
 
     fn put(&self, hash: &Digest, content: &mut dyn Read) -> Result<()> {
-        if self.read(hash, &mut |standing| drain(standing, hash))? {
-            return Ok(());
-        }
         let path = self.path(hash);
+        match self.read(hash, &mut |standing| drain(standing, hash)) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(Refusal::Corrupt { what, .. }) => {
+                return Err(Refusal::Corrupt {
+                    what,
+                    remedy: format!("git pack audit; then, to have it stored anew: rm -f {}", path.display()),
+                });
+            }
+            Err(other) => return Err(other),
+        }
         let directory = files::parent(&path);
         if !files::is_directory(directory) {
             create_private_dir(directory)?;

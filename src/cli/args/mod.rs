@@ -57,7 +57,7 @@ pub(in crate::cli) enum Command {
     Verify(Verify),
     /// Open what is sealed in a pack
     Open(Open),
-    /// Rebuild the text files of a commit from the one file that holds them all
+    /// Rebuild the files of a commit from a pack, or from a manifest in the content store
     Restore(Restore),
     /// Prove that everything that sealed trees need is kept, and is what it should be
     Audit(Audit),

@@ -86,6 +86,12 @@ pub(crate) fn audited(output: &mut Output, report: &AuditReport) {
     for row in aligned(&rows, "  ").lines() {
         output.line(row);
     }
+    if report.findings.iter().any(|finding| finding.run.is_some()) {
+        output.err(
+            "  to have a run recorded anew, remove its directory, gitpack/runs/<id> in the git directory, and seal its\n  \
+             commit again; what only another clone has may be put back from there\n",
+        );
+    }
     if report.unrooted > 0 {
         let them = count(report.unrooted, "object");
         output.err(&format!("  nothing needs {them} of these: git pack gc\n"));

@@ -12,6 +12,7 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::tree_meta::FULL;
 use crate::ops::Context;
 use crate::ops::output::Output;
+use crate::ops::restore::canon;
 use crate::ops::restore::target::Target;
 use crate::ops::restore::{RestoreReport, RestoreRequest, Restored};
 use crate::ops::sealed_pack::ensure_sound;
@@ -34,6 +35,7 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
     let full = match &pack {
         Some(report) => {
             ensure_sound(report, &request.from)?;
+            canon::ensure_same(ctx, &request.from, report.repo_state.as_ref())?;
             full_of(&from, &request.from)?
         }
         None => from,

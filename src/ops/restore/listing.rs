@@ -16,6 +16,8 @@ use crate::format::repo_state::{EntryKind, RepoState};
 use crate::format::run_record::{MAX_BYTES, RunRefs, TaskSpec, parse_record};
 use crate::format::sealed::SealedArtifacts;
 use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
+use crate::ops::Context;
+use crate::ops::restore::canon;
 use crate::ops::restore::sources::Here;
 use crate::ops::sealed_pack::ensure_sound;
 use crate::ops::verify::verify_directory;
@@ -45,9 +47,10 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Takes the manifest of the pack at `root`, which verifies; where it has none, that which its documents come to.
-    pub(super) fn of_pack(root: &Path, name: &Path) -> Result<Self> {
+    pub(super) fn of_pack(ctx: &Context, root: &Path, name: &Path) -> Result<Self> {
         let mut report = verify_directory(root)?;
         ensure_sound(&report, name)?;
+        canon::ensure_same(ctx, name, report.repo_state.as_ref())?;
         let manifest = pack_dir::manifest(root)?;
         if manifest.file_hash != report.manifest_hash {
             return Err(Refusal::ChangedWhileRead { path: root.to_owned() });

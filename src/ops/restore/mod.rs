@@ -1,5 +1,6 @@
 //! `git pack restore`: the files of a commit from a list of their hashes, or from the one text that holds them all.
 
+mod canon;
 mod full;
 mod listing;
 mod sources;
@@ -129,7 +130,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
             (Listing::of_ref(&here, &hash, identities.is_some())?, Some(here))
         }
         None => {
-            let listing = Listing::of_pack(&from, &request.from)?;
+            let listing = Listing::of_pack(ctx, &from, &request.from)?;
             // A pack that has everything needs no repository, nor one in which nothing is wrong.
             let here = match listing.is_whole() {
                 true => None,

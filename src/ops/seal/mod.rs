@@ -28,6 +28,7 @@ use crate::format::repo_state::Mode;
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::Part;
 use crate::format::witness::Input;
+use crate::ops::output::outside_of_git;
 use crate::ops::run::{Recorder, Records};
 use crate::ops::{Context, verify};
 use collect::TreePlan;
@@ -170,6 +171,7 @@ impl SealRequest {
 pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     if let Some(output) = &request.output {
         check_output(&ctx.cwd.join(output), request.replace)?;
+        outside_of_git(ctx, output)?;
     }
     let mut plan = match request.artifacts.is_empty() {
         true => tree::tree_pack(ctx, request)?,
@@ -204,6 +206,10 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     let mut report = finished.report;
     report.output = output.clone();
     let stands = request.output.is_none() && stands_whole(&output, &report.pack_id);
+    if !stands {
+        // What is refused leaves no run.
+        check_output(&output, request.replace)?;
+    }
     if let Some(store) = store.as_ref().filter(|_| !stands) {
         for (receipt, path) in &finished.receipts {
             store.put(receipt, path)?;

@@ -58,6 +58,8 @@ pub struct RepoStateReport {
     pub digest: Digest,
     /// Its scope.
     pub scope: String,
+    /// The canon version that it says.
+    pub canon_version: String,
     /// The commit that the pack names.
     pub commit: Option<String>,
     /// The commit that it was compared with.
@@ -271,6 +273,7 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         repo_state: pack_state.as_ref().map(|pack| RepoStateReport {
             digest: pack.state.digest(),
             scope: pack.state.scope.clone(),
+            canon_version: pack.state.canon_version.clone(),
             commit: pack.info.as_ref().map(|info| info.commit.clone()),
             compared_with: None,
         }),
