@@ -666,14 +666,13 @@ fn pins_keep_content_and_are_audited() {
     // Nothing is stored yet, and an audit makes nothing.
     passes_empty(&repo);
     repo.seal(&[]);
-    let content = Digest::of(lines(0).as_bytes()).to_string();
-    assert!(!stored(&repo).contains_key(&content[7..]), "git has it");
+    // What git alone has is not copied: it may be protected.
+    let committed = Digest::of(lines(0).as_bytes()).to_string();
+    pin_refused(&repo, &committed, "is not in the content store");
+    assert!(!stored(&repo).contains_key(&committed[7..]));
+    let content = put(&repo, b"kept").to_string();
     let pinned = repo.pack(&["audit", "--pin", &content]).ok();
     assert!(pinned.out().contains(&content), "{}", pinned.out());
-    assert!(
-        stored(&repo).contains_key(&content[7..]),
-        "what is pinned does not hang on git"
-    );
     let pins: Vec<String> = serde_json::from_slice(&fs::read(repo.path(".git/gitpack/GC_PINS.json")).unwrap()).unwrap();
     assert_eq!(pins, [&content[7..]]);
     repo.pack(&["audit", "--pin", &content]).ok();
@@ -681,7 +680,7 @@ fn pins_keep_content_and_are_audited() {
     pin_refused(
         &repo,
         &Digest::of(b"nowhere").to_string(),
-        "is neither in the content store nor known to be in git",
+        "is not in the content store",
     );
     let path = stored(&repo)[&content[7..]].clone();
     overwrite(&path, b"other");
@@ -934,4 +933,55 @@ fn lite_is_held_against_the_configuration_of_the_commit() {
     // Globs that select the same are another task all the same.
     let spelled = config.replace("exclude = [", "exclude = [\"nothing.here\", ");
     assert_eq!(found(spelled), [refs]);
+}
+
+#[test]
+fn outputs_that_lack_what_the_manifest_names_are_found() {
+    let repo = library(true);
+    repo.seal(&ATTACH);
+    let directory = run_directory(&repo);
+    let refs = document(&directory, "RUN_REFS.json");
+    let (whole, files) = (roots(&repo), stored(&repo));
+    let name = |key: &str| refs[key].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+    let record = |key: &str| -> Value { serde_json::from_slice(&fs::read(&files[&name(key)]).unwrap()).unwrap() };
+    let manifest = record("manifest_ref");
+    let entries = manifest["entries"].as_array().unwrap();
+    let gone = entries.iter().find(|entry| entry["kind"] == "SEALED").unwrap()["ref"]
+        .as_str()
+        .unwrap();
+    // Outputs, status, refs and roots are made anew without it, as somebody would who wants it collected.
+    let mut outputs = record("output_hashes_ref");
+    outputs["hashes"].as_array_mut().unwrap().retain(|hash| hash != gone);
+    let outputs_ref = put(&repo, &to_document(&outputs));
+    let mut status = record("status_ref");
+    status["output_hashes_ref"] = json!(outputs_ref.to_string());
+    let status_ref = put(&repo, &to_document(&status));
+    let mut forged = refs.clone();
+    forged["output_hashes_ref"] = json!(outputs_ref.to_string());
+    forged["status_ref"] = json!(status_ref.to_string());
+    let old = [name("output_hashes_ref"), name("status_ref"), gone[7..].to_owned()];
+    let mut roots: Vec<String> = whole.iter().filter(|root| !old.contains(root)).cloned().collect();
+    roots.extend([outputs_ref.hex(), status_ref.hex()]);
+    roots.sort();
+    fs::write(directory.join("RUN_REFS.json"), to_document(&forged)).unwrap();
+    write_roots(&repo, &roots);
+    fails(&repo, "NOT_ROOTED", gone);
+    // A version that is not known makes a record none.
+    let mut other = refs.clone();
+    other["version"] = json!("pack.run_refs.v9");
+    fs::write(directory.join("RUN_REFS.json"), to_document(&other)).unwrap();
+    write_roots(&repo, &whole);
+    assert!(audit(&repo, &[]).1.iter().any(|(code, _)| code == "RECORD_INVALID"));
+}
+
+#[test]
+fn a_lock_that_is_a_pipe_is_not_waited_for() {
+    let repo = library(false);
+    repo.seal(&[]);
+    let lock = store(&repo).join("lock");
+    fs::remove_file(&lock).unwrap();
+    repo.place.run(&repo.root, "mkfifo", &[lock.to_str().unwrap()]).ok();
+    assert_eq!(repo.pack(&["audit"]).code, 2);
+    repo.pack(&["seal", "-o", "../refused"]).refused("E_IO");
+    assert!(!repo.place.path().join("refused").exists());
 }

@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::format::digest::Digest;
-use crate::format::run_record::{OutputHashes, RunId, RunRefs, RunState, Status, TaskSpec, Verdict};
+use crate::format::lite::PackManifest;
+use crate::format::run_record::{
+    OUTPUT_HASHES_VERSION, OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION, Status,
+    TASK_SPEC_VERSION, TaskSpec, Verdict,
+};
+use crate::format::sealed::MEMBER as SEALED_ARTIFACTS;
 
 /// Something that an audit found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +163,32 @@ impl<'a> Findings<'a> {
                 );
             }
         }
+        let versions = [
+            (refs.status_ref, "RUN_REFS.json", Some(&refs.version), RUN_REFS_VERSION),
+            (
+                refs.task_spec_ref,
+                "TASK_SPEC",
+                sound(&observed.task).map(|r| &r.version),
+                TASK_SPEC_VERSION,
+            ),
+            (
+                refs.output_hashes_ref,
+                "OUTPUT_HASHES",
+                sound(&observed.outputs).map(|r| &r.version),
+                OUTPUT_HASHES_VERSION,
+            ),
+            (
+                refs.status_ref,
+                "STATUS",
+                sound(&observed.status).map(|r| &r.version),
+                STATUS_VERSION,
+            ),
+        ];
+        for (hash, name, found, expected) in versions {
+            if found.is_some_and(|found| found != expected) {
+                self.invalid(hash, name, &format!("version: expected {expected}"));
+            }
+        }
         if !self.run.is_of(&refs.task_spec_ref) {
             self.invalid(refs.task_spec_ref, "TASK_SPEC", "the run is not named after it");
         }
@@ -190,6 +221,32 @@ impl<'a> Findings<'a> {
             Some(Ok(status)) => self.status(refs, status),
             Some(Err(why)) => self.invalid(refs.status_ref, "STATUS", why),
             None => {}
+        }
+    }
+
+    /// Judges whether a manifest is that of the run, and everything that it names among the outputs.
+    pub fn manifest(&mut self, manifest: &PackManifest, observed: &Observed) {
+        let (Some(refs), Some(outputs)) = (&observed.refs, sound(&observed.outputs)) else {
+            return;
+        };
+        let task = sound(&observed.task);
+        let is_of_task = task.is_none_or(|task| {
+            (&manifest.scope, &manifest.repo_state, &manifest.version)
+                == (&task.scope.key, &task.repo_state, &task.manifest_version)
+        });
+        if !is_of_task || manifest.disorder().is_some() {
+            self.invalid(refs.manifest_ref, "PACK_MANIFEST", "it is not that of the run's task");
+        }
+        let named = manifest
+            .entries
+            .iter()
+            .map(|entry| (entry.content, Some(entry.path.as_str())));
+        let sealed = task.map(|task| (task.sealed, Some(SEALED_ARTIFACTS)));
+        for (hash, name) in named.chain(sealed) {
+            if outputs.hashes.binary_search(&hash).is_err() {
+                let what = "it is not among the outputs of the run, which needs it";
+                self.add(FindingCode::NotRooted, hash.to_string(), name, what);
+            }
         }
     }
 
@@ -251,12 +308,16 @@ impl<'a> Findings<'a> {
     }
 }
 
+fn sound<T>(record: &Option<Result<T, String>>) -> Option<&T> {
+    record.as_ref()?.as_ref().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::format::lite::MANIFEST_VERSION;
     use crate::format::repo_state::{GRAMMAR_VERSION, Mode};
-    use crate::format::run_record::{CommitRef, RUN_REFS_VERSION, STATUS_VERSION, ScopeSpec, TASK_SPEC_VERSION};
+    use crate::format::run_record::{CommitRef, ScopeSpec};
     use crate::format::tree_meta::Part;
 
     fn hash(text: &str) -> Digest {

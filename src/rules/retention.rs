@@ -133,7 +133,9 @@ pub fn plan(observed: &Observed<'_>) -> Result<Plan, NoRoots> {
         objects: judged.collect(),
         released: Vec::new(),
     };
-    let is_rooted = !observed.pins.is_empty() || observed.runs.iter().any(|(_, roots)| !roots.is_empty());
+    // Pins say what must stay only where no ref tells of runs that are not there any more.
+    let has_runs = observed.runs.iter().any(|(_, roots)| !roots.is_empty());
+    let is_rooted = has_runs || (!observed.pins.is_empty() && observed.refs.is_empty());
     match plan.tally().removed.objects {
         removed if removed > 0 && !is_rooted => return Err(NoRoots { objects: removed }),
         // Then the refs may be all that is left of runs that somebody lost.
@@ -283,7 +285,9 @@ mod tests {
                 grace: 10,
                 ..observed
             };
-            assert_eq!(fates(&pinned), [Fate::Remove]);
+            // The ref tells of a run that somebody lost; without it, the pins are all that is wanted.
+            assert_eq!(plan(&pinned), Err(NoRoots { objects: 1 }));
+            assert_eq!(fates(&Observed { refs: &[], ..pinned }), [Fate::Remove]);
         }
     }
 
@@ -310,7 +314,8 @@ mod tests {
                 objects.iter().filter(old).map(|object| object.hash).filter(|hash| !rooted.contains(hash)).collect();
             match plan(&observed) {
                 Err(NoRoots { objects }) => {
-                    prop_assert!(rooted.is_empty());
+                    let no_runs = runs.iter().all(|(_, roots)| roots.is_empty());
+                    prop_assert!(no_runs && (pins.is_empty() || !refs.is_empty()));
                     prop_assert_eq!(objects, expected.len() as u64);
                     prop_assert!(objects > 0);
                 }

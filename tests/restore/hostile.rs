@@ -20,6 +20,8 @@ fn small() -> (Repo, PackManifest) {
     repo.write("d/b", "content of b\n");
     repo.commit("one");
     let (_, lite) = repo.seal(&["--emit", "lite", "-o", "../lite"]);
+    // For other paths than the commit has it at.
+    put(&repo, b"content of a\n");
     let manifest = fs::read(lite.join("LITE/PACK_MANIFEST.json")).unwrap();
     (repo, serde_json::from_slice(&manifest).unwrap())
 }
@@ -204,6 +206,7 @@ fn a_content_that_nobody_has_is_missing_and_no_other_is_taken() {
     repo.pack(&["restore", &content, "-o", "../out"])
         .refused("E_MISSING_OBJECT");
     // A commit that is not here is no commit of another name.
+    put(&repo, b"content of b\n");
     let mut manifest = whole;
     manifest.repo_state = CommitRef {
         commit: "3".repeat(40),

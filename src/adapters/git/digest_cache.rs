@@ -1,6 +1,5 @@
 //! The digest cache of a clone: what was hashed once is not hashed again.
 
-use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
@@ -64,14 +63,6 @@ impl DigestCache {
             *found = self.protected.digests.get(id);
         }
         found
-    }
-
-    /// Returns a blob for each of `wanted` that one is known for.
-    pub fn blobs_of(&self, wanted: &[Digest]) -> HashMap<Digest, ObjectId> {
-        let wanted: HashSet<Digest> = wanted.iter().copied().collect();
-        let records = self.plain.digests.records().chain(self.protected.digests.records());
-        let found = records.filter(|(_, hash, _)| wanted.contains(hash));
-        found.map(|(id, hash, _)| (hash, id)).collect()
     }
 
     /// Returns every record, to be held against the blobs.

@@ -74,6 +74,7 @@ impl DiskStore {
     pub fn lock(&self, hold: Hold) -> Result<Held> {
         create_private_dir(&self.directory)?;
         let path = self.lock_path();
+        ensure_regular(&path)?;
         let file = File::options().create(true).append(true).open(&path);
         locked(file.map_err(Refusal::io("opening", &path))?, hold, &path)
     }
@@ -86,6 +87,7 @@ impl DiskStore {
     /// Like [`Self::lock`], for who changes nothing; none where nobody ever held the store.
     pub fn lock_if_held_before(&self, hold: Hold) -> Result<Option<Held>> {
         let path = self.lock_path();
+        ensure_regular(&path)?;
         match File::open(&path) {
             Ok(file) => locked(file, hold, &path).map(Some),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -208,6 +210,17 @@ fn locked(file: File, hold: Hold, path: &Path) -> Result<Held> {
     };
     locked.map_err(Refusal::io("locking", path))?;
     Ok(Held { _lock: file })
+}
+
+/// Refuses what would be waited for without end when it is opened.
+fn ensure_regular(path: &Path) -> Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if !meta.is_file() => Err(Refusal::NotRegular {
+            path: path.to_owned(),
+            kind: files::kind_name(meta.file_type()),
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Returns what is in a directory, path and name; nothing if there is no directory.

@@ -58,17 +58,6 @@ impl<'a> GitStore<'a> {
         Self { repo, blobs }
     }
 
-    /// Takes whichever of `wanted` the digest cache has a blob for.
-    pub fn of_cache(repo: &'a Repository, cache: &DigestCache, wanted: &[Digest]) -> Self {
-        Self::sorted(repo, cache.blobs_of(wanted).into_iter().collect())
-    }
-
-    /// Adds the blobs of another.
-    pub fn with(mut self, other: GitStore<'a>) -> Self {
-        self.blobs.extend(other.blobs);
-        Self::sorted(self.repo, self.blobs)
-    }
-
     /// Returns the blob of that content.
     pub fn blob(&self, hash: &Digest) -> Option<ObjectId> {
         let at = self.blobs.binary_search_by_key(hash, |blob| blob.0).ok()?;

@@ -219,7 +219,7 @@ pub enum Pinned {
     Unknown,
 }
 
-/// Keeps content, whatever runs name it: what git alone has is put into the store.
+/// Keeps content of the store, whatever runs name it. What git alone has is not put there: it may be protected.
 pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
     let hash = content_ref(text)?;
     let repo = ctx.repository()?;
@@ -227,14 +227,10 @@ pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
     let (runs, store) = (Runs::of(&common_dir), DiskStore::of(&common_dir));
     let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
     if !store.get(&hash, &mut |_| Ok(()))? {
-        let cache = DigestCache::load(&common_dir);
-        let git = GitStore::of_cache(&repo, &cache, &[hash]);
-        if !git.get(&hash, &mut |content| store.put(&hash, content))? {
-            return Err(Refusal::Usage {
-                problem: format!("{hash} is neither in the content store nor known to be in git"),
-                next: None,
-            });
-        }
+        return Err(Refusal::Usage {
+            problem: format!("{hash} is not in the content store; what is committed is kept by a branch or a tag"),
+            next: None,
+        });
     }
     change_pins(&runs, |pins| match pins.binary_search(&hash) {
         Ok(_) => Pinned::Known,

@@ -113,6 +113,21 @@ pub fn audit_run(
     let kept = places.repo.kept_commit(run)?;
     observed.kept = kept.map(|id| id.hex());
     findings.records(roots, &observed);
+    // At the end of a sealing, the manifest and its outputs were made from the same entries just now.
+    if depth == Depth::Content
+        && let Some(refs) = &observed.refs
+        && let Ok(Some(manifest)) = bytes(places.store, &refs.manifest_ref, MAX_BYTES)
+    {
+        match parse_record::<PackManifest>(&manifest) {
+            Ok(manifest) => findings.manifest(&manifest, &observed),
+            Err(why) => findings.add(
+                FindingCode::RecordInvalid,
+                refs.manifest_ref.to_string(),
+                Some("PACK_MANIFEST"),
+                why,
+            ),
+        }
+    }
     observed.outputs = None;
     let task = observed.task.as_ref().and_then(|task| task.as_ref().ok());
     let git = held_by_git(places, run, task, &mut findings)?;

@@ -104,8 +104,7 @@ pub(super) fn locate<'a>(listing: &'a Listing, here: Option<&'a Here>, items: &[
     let submodules = entries.iter().filter(|entry| entry.kind == EntryKind::Submodule);
     let ids = submodules.map(|entry| entry.id.hex().into_bytes());
     search.look_in(Box::new(MemoryStore::of(ids)))?;
-    let hashes = search.hashes();
-    search.look_in(Box::new(GitStore::of_cache(&here.repo, &here.cache, &hashes)))?;
+    // Any other blob of the clone may be one that nobody asked for: a protected one, by its hash.
     search.ensure_not_damaged(here, &entries)?;
     search.finish(has_commit)
 }
