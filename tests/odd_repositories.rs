@@ -521,10 +521,16 @@ fn a_partial_clone_is_refused_and_nothing_is_fetched() {
         let value = refused(place, &root, "HEAD", "E_MISSING_OBJECT");
         assert_eq!(value["refusal"]["next_command"], "git fetch --refetch --no-filter");
         assert!(!fetched.exists(), "{filter}");
-        // What it says helps, and the spy would have seen it.
-        place
-            .run(&root, "git", &["fetch", "-q", "--refetch", "--no-filter"])
-            .ok();
+        // What it says helps, and the spy would have seen it. No repacking goes on behind it meanwhile.
+        let fetch = [
+            "-c",
+            "maintenance.auto=false",
+            "fetch",
+            "-q",
+            "--refetch",
+            "--no-filter",
+        ];
+        place.run(&root, "git", &fetch).ok();
         sealed(place, &root, "HEAD", &format!("../of-{name}"));
         fs::remove_file(&fetched).unwrap();
     }

@@ -470,6 +470,7 @@ fn any_flipped_byte_and_any_missing_object_is_named_and_stops_the_seal() {
 #[test]
 fn what_git_holds_is_audited_too() {
     let repo = library(false);
+    repo.seal(&["-o", "../lite", "--emit", "lite"]);
     repo.seal(&[]);
     let blob = repo.rev("HEAD:LAW/a.md");
     let path = repo.path(&format!(".git/objects/{}/{}", &blob[..2], &blob[2..]));
@@ -480,6 +481,9 @@ fn what_git_holds_is_audited_too() {
     overwrite(&path, &flipped);
     fails(&repo, "OBJECT_CORRUPT", &subject);
     seal_refused_plain(&repo);
+    // Also where nothing is copied, and every digest is known.
+    let refused = repo.pack(&["seal", "--emit", "lite", "-o", "../refused"]);
+    assert_eq!(refused.code, 2, "{}", refused.out());
     fs::remove_file(&path).unwrap();
     fails(&repo, "OBJECT_MISSING", &subject);
     seal_refused_plain(&repo);
@@ -491,6 +495,7 @@ fn what_git_holds_is_audited_too() {
         lite.out()
     );
     fs::write(&path, &whole).unwrap();
+    repo.seal(&["-o", "../lite-again", "--emit", "lite"]);
     passes_after_a_failure(&repo);
 }
 

@@ -227,7 +227,12 @@ impl Recorder<'_> {
             store: self.store,
             cache: &cache,
         };
-        let audited = audit_run(&places, &records.id, files, Depth::Presence, pending, memory)?;
+        // What was put together just now is looked for; a run that stands is read, for what it needs may have changed.
+        let depth = match pending {
+            Some(_) => Depth::Presence,
+            None => Depth::Content,
+        };
+        let audited = audit_run(&places, &records.id, files, depth, pending, memory)?;
         let mut findings = audited.findings;
         // That an earlier audit failed does not matter where this one finds nothing.
         findings.retain(|finding| finding.code != FindingCode::RunFailed);
