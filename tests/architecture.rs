@@ -31,7 +31,7 @@ const DOORS: [(&[&str], &[&str]); 30] = [
     (&["hmac::"], &["format/digest.rs"]),
     (&["rpassword::"], &["cli/ask.rs"]),
     (&["sha1::"], &["format/object_id.rs"]),
-    (&["blake3::"], &["format/witness.rs"]),
+    (&["blake3::"], &["format/witness.rs", "format/mac.rs"]),
     (&["saphyr_parser::"], &["rules/member_type.rs"]),
     (&["unicode_normalization::"], &["ops/seal/collect.rs"]),
     (&["serde_json_canonicalizer::"], &["format/canonical_json.rs"]),

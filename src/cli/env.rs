@@ -9,16 +9,21 @@ use crate::cli::output::words::quoted;
 use crate::cli::{OPERATOR, SCHEMA};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
-use crate::ops::Context;
+use crate::ops::{Context, Memory, ObjectPlaces, Surroundings};
 
 /// Reads everything that a command may want to know of the world.
 pub(super) fn context() -> Result<Context> {
     let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     Ok(Context {
         cwd: env::current_dir().map_err(Refusal::io("finding", Path::new("the current directory")))?,
-        objects: crate::ops::ObjectPlaces {
-            directory: path("GIT_OBJECT_DIRECTORY"),
-            alternates: env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+        surroundings: Surroundings {
+            objects: ObjectPlaces {
+                directory: path("GIT_OBJECT_DIRECTORY"),
+                alternates: env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+            },
+            names_git_dir: path("GIT_DIR").is_some(),
+            sudo_uid: env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()),
+            memory: Memory::of(state_home().as_deref()),
         },
         now: now(),
         source_date_epoch: source_date_epoch()?,
@@ -31,6 +36,14 @@ pub(super) fn context() -> Result<Context> {
         ask: std::sync::Arc::new(crate::cli::ask::Terminal),
         binary: env::current_exe().map_err(Refusal::io("finding", Path::new("this program's own file")))?,
     })
+}
+
+/// Returns where the XDG specification has a user's state: `XDG_STATE_HOME`, or `~/.local/state`.
+fn state_home() -> Option<PathBuf> {
+    let named = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    named
+        .filter(|path| path.is_absolute())
+        .or_else(|| home().map(|home| home.join(".local/state")))
 }
 
 /// Returns the user's home directory.

@@ -1,20 +1,35 @@
-//! The digest cache's file: object id → (SHA-256, size), sorted, of fixed width, with a checksum at the end.
+//! The digest cache's file: object id → (SHA-256, size), sorted, of fixed width, with authentication codes at the end.
 //!
 //! Layout: 8 bytes magic, 1 byte length of an object id, 7 bytes zero, the number of records as u64 LE, the records
-//! (object id, 32 bytes SHA-256, size as u64 LE) in ascending order of id, the SHA-256 of everything before it.
+//! (object id, 32 bytes SHA-256, size as u64 LE) in ascending order of id, for every block of 256 records a code of 16
+//! bytes, and the code of the first 24 bytes. A look-up checks the blocks that it takes something from, and no others.
+
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::format::digest::Digest;
+use crate::format::mac::{LENGTH, MacKey, SHORT};
 use crate::format::object_id::ObjectId;
 
-const MAGIC: &[u8; 8] = b"gpdigst1";
+const MAGIC: &[u8; 8] = b"gpdigst2";
 const HEADER: usize = 24;
-const CHECKSUM: usize = 32;
 
-/// A table that was read and found undamaged, or an empty one.
+/// Records of a block.
+const BLOCK: usize = 256;
+
+/// A block that was not looked at yet.
+const UNCHECKED: u8 = 0;
+/// A block that this user wrote.
+const GENUINE: u8 = 1;
+/// A block that somebody else wrote, or that is damaged.
+const FORGED: u8 = 2;
+
+/// A table that was read, or an empty one. What it returns was written by whoever has the key.
 pub struct DigestTable {
     bytes: Vec<u8>,
     id_len: usize,
     count: usize,
+    key: Option<MacKey>,
+    checked: Vec<AtomicU8>,
 }
 
 impl DigestTable {
@@ -24,13 +39,15 @@ impl DigestTable {
             bytes: Vec::new(),
             id_len: 20,
             count: 0,
+            key: None,
+            checked: Vec::new(),
         }
     }
 
-    /// Takes the bytes of a file; none unless length, order and checksum are right, for a wrong digest must never be
-    /// believed.
-    pub fn parse(bytes: Vec<u8>) -> Option<Self> {
-        if bytes.len() < HEADER + CHECKSUM || &bytes[..8] != MAGIC || bytes[9..16] != [0; 7] {
+    /// Takes the bytes of a file; none unless its length is right and its header was written under `key`, for a wrong
+    /// digest must never be believed.
+    pub fn parse(bytes: Vec<u8>, key: &MacKey) -> Option<Self> {
+        if bytes.len() < HEADER + LENGTH || &bytes[..8] != MAGIC || bytes[9..16] != [0; 7] {
             return None;
         }
         let id_len = usize::from(bytes[8]);
@@ -38,15 +55,21 @@ impl DigestTable {
             return None;
         }
         let count = usize::try_from(u64::from_le_bytes(bytes[16..24].try_into().ok()?)).ok()?;
-        let length = count.checked_mul(id_len + 40)?.checked_add(HEADER + CHECKSUM)?;
-        if length != bytes.len() {
+        let blocks = count.div_ceil(BLOCK);
+        let records = count.checked_mul(id_len + 40)?;
+        let length = records
+            .checked_add(blocks.checked_mul(SHORT)?)?
+            .checked_add(HEADER + LENGTH)?;
+        if length != bytes.len() || !key.proves(&bytes[..HEADER], &bytes[length - LENGTH..]) {
             return None;
         }
-        let (content, checksum) = bytes.split_at(bytes.len() - CHECKSUM);
-        if Digest::of(content).as_bytes() != checksum {
-            return None;
-        }
-        Some(Self { bytes, id_len, count })
+        Some(Self {
+            bytes,
+            id_len,
+            count,
+            key: Some(key.clone()),
+            checked: (0..blocks).map(|_| AtomicU8::new(UNCHECKED)).collect(),
+        })
     }
 
     /// Returns the number of records.
@@ -87,7 +110,7 @@ impl DigestTable {
             match self::lead(id).cmp(&lead).then_with(|| id.cmp(key)) {
                 std::cmp::Ordering::Less => (low, low_lead) = (at + 1, self::lead(id)),
                 std::cmp::Ordering::Greater => (high, high_lead) = (at, self::lead(id)),
-                std::cmp::Ordering::Equal => return Some(self.value(at)),
+                std::cmp::Ordering::Equal => return self.checked_value(at, key),
             }
         }
         None
@@ -114,28 +137,31 @@ impl DigestTable {
             // Ids with one lead are rare; all of them are looked at.
             let same = (at..self.count).take_while(|at| lead(self.id(*at)) == wanted);
             let key = ids[index].as_bytes();
-            found[index] = same.into_iter().find(|at| self.id(*at) == key).map(|at| self.value(at));
+            let at = same.into_iter().find(|at| self.id(*at) == key);
+            found[index] = at.and_then(|at| self.checked_value(at, key));
         }
         found
     }
 
     /// Returns every record, in ascending order of id.
     pub fn records(&self) -> impl Iterator<Item = (ObjectId, Digest, u64)> {
-        (0..self.count).map(|at| {
+        (0..self.count).filter(|at| self.is_genuine(*at)).map(|at| {
             let id = ObjectId::from_bytes(self.id(at)).expect("an id has 20 or 32 bytes");
             let (hash, size) = self.value(at);
             (id, hash, size)
         })
     }
 
-    /// Returns the bytes of a table with the records of this one and `added`, which may repeat known ids.
-    pub fn with(&self, added: &[(ObjectId, Digest, u64)]) -> Vec<u8> {
+    /// Returns the bytes of a table, written under `key`, with the records of this one and `added`, which may repeat known
+    /// ids.
+    pub fn with(&self, added: &[(ObjectId, Digest, u64)], key: &MacKey) -> Vec<u8> {
         let mut added: Vec<_> = added.iter().collect();
         added.sort_unstable_by_key(|record| record.0);
         added.dedup_by_key(|record| record.0);
         let id_len = added.first().map_or(self.id_len, |record| record.0.as_bytes().len());
         let kept = if id_len == self.id_len { self.count } else { 0 };
-        let mut out = Vec::with_capacity(HEADER + CHECKSUM + (kept + added.len()) * (id_len + 40));
+        let most = kept + added.len();
+        let mut out = Vec::with_capacity(HEADER + most * (id_len + 40) + most.div_ceil(BLOCK) * SHORT + LENGTH);
         out.extend_from_slice(MAGIC);
         out.push(id_len as u8);
         out.extend_from_slice(&[0; 15]);
@@ -147,8 +173,10 @@ impl DigestTable {
         let mut at = 0;
         for (id, hash, size) in added {
             while at < kept && self.id(at) < id.as_bytes() {
-                let (hash, size) = self.value(at);
-                push(self.id(at), hash.as_bytes(), size);
+                if self.is_genuine(at) {
+                    let (hash, size) = self.value(at);
+                    push(self.id(at), hash.as_bytes(), size);
+                }
                 at += 1;
             }
             if at < kept && self.id(at) == id.as_bytes() {
@@ -156,15 +184,42 @@ impl DigestTable {
             }
             push(id.as_bytes(), hash.as_bytes(), *size);
         }
-        for at in at..kept {
+        for at in (at..kept).filter(|at| self.is_genuine(*at)) {
             let (hash, size) = self.value(at);
             push(self.id(at), hash.as_bytes(), size);
         }
         let count = ((out.len() - HEADER) / (id_len + 40)) as u64;
         out[16..24].copy_from_slice(&count.to_le_bytes());
-        let checksum = Digest::of(&out);
-        out.extend_from_slice(checksum.as_bytes());
+        let records = out[HEADER..].chunks(BLOCK * (id_len + 40));
+        let codes: Vec<_> = (0..).zip(records).map(|(at, block)| key.of_block(at, block)).collect();
+        out.extend(codes.as_flattened());
+        let code = key.of(&out[..HEADER]);
+        out.extend_from_slice(&code);
         out
+    }
+
+    /// Returns the value of the record at `at`, if that is the one of `id` and its block is genuine.
+    fn checked_value(&self, at: usize, id: &[u8]) -> Option<(Digest, u64)> {
+        (self.id(at) == id && self.is_genuine(at)).then(|| self.value(at))
+    }
+
+    /// Returns whether the block of the record at `at` was written under the key.
+    fn is_genuine(&self, at: usize) -> bool {
+        let block = at / BLOCK;
+        match self.checked[block].load(Ordering::Relaxed) {
+            UNCHECKED => {}
+            known => return known == GENUINE,
+        }
+        let width = self.id_len + 40;
+        let records = &self.bytes[HEADER..][..self.count * width];
+        let records = records.chunks(BLOCK * width).nth(block).unwrap_or_default();
+        let code = &self.bytes[HEADER + self.count * width + block * SHORT..][..SHORT];
+        let genuine = self
+            .key
+            .as_ref()
+            .is_some_and(|key| key.of_block(block as u64, records) == code);
+        self.checked[block].store(if genuine { GENUINE } else { FORGED }, Ordering::Relaxed);
+        genuine
     }
 
     fn record(&self, at: usize) -> &[u8] {
@@ -200,22 +255,50 @@ mod tests {
         (id, Digest::of(id.as_bytes()), seed)
     }
 
+    fn key() -> MacKey {
+        MacKey::from_bytes([7; LENGTH])
+    }
+
     #[test]
-    fn every_flipped_byte_and_every_cut_drops_the_table() {
-        let bytes = DigestTable::empty().with(&[record(1, 20), record(2, 20)]);
-        assert_eq!(DigestTable::parse(bytes.clone()).unwrap().len(), 2);
-        for at in 0..bytes.len() {
+    fn no_flipped_byte_and_no_cut_makes_a_wrong_digest() {
+        let records: Vec<_> = (0..300).map(|seed| record(seed, 20)).collect();
+        let bytes = DigestTable::empty().with(&records, &key());
+        assert_eq!(
+            DigestTable::parse(bytes.clone(), &key()).unwrap().records().count(),
+            300
+        );
+        for at in (0..bytes.len()).step_by(7).chain(bytes.len() - 200..bytes.len()) {
             let mut flipped = bytes.clone();
             flipped[at] ^= 0x10;
-            assert!(DigestTable::parse(flipped).is_none(), "byte {at}");
-            assert!(DigestTable::parse(bytes[..at].to_vec()).is_none(), "cut at {at}");
+            let Some(table) = DigestTable::parse(flipped, &key()) else {
+                continue;
+            };
+            assert!(table.records().count() < 300, "byte {at}");
+            for (id, hash, size) in &records {
+                assert!(table.get(id).is_none_or(|found| found == (*hash, *size)), "byte {at}");
+            }
+            let again = DigestTable::parse(table.with(&[], &key()), &key()).unwrap();
+            assert_eq!(again.len(), table.records().count(), "byte {at}");
+        }
+        for length in (0..bytes.len()).step_by(11) {
+            assert!(
+                DigestTable::parse(bytes[..length].to_vec(), &key()).is_none(),
+                "cut at {length}"
+            );
         }
     }
 
     #[test]
+    fn a_table_that_somebody_else_wrote_is_not_believed() {
+        let other = MacKey::from_bytes([8; LENGTH]);
+        let bytes = DigestTable::empty().with(&[record(1, 20)], &other);
+        assert!(DigestTable::parse(bytes, &key()).is_none());
+    }
+
+    #[test]
     fn a_table_of_the_other_hash_is_not_mixed_in() {
-        let table = DigestTable::parse(DigestTable::empty().with(&[record(1, 20)])).unwrap();
-        let table = DigestTable::parse(table.with(&[record(2, 32)])).unwrap();
+        let table = DigestTable::parse(DigestTable::empty().with(&[record(1, 20)], &key()), &key()).unwrap();
+        let table = DigestTable::parse(table.with(&[record(2, 32)], &key()), &key()).unwrap();
         assert_eq!(table.len(), 1);
         assert_eq!(table.get(&record(2, 32).0), Some((record(2, 32).1, 2)));
         assert_eq!(table.get(&record(1, 20).0), None);
@@ -229,7 +312,7 @@ mod tests {
             ObjectId::from_bytes(&bytes).unwrap()
         };
         let records: Vec<_> = (0..5_000).map(|n| (id(2 * n), Digest::of(b""), u64::from(n))).collect();
-        let table = DigestTable::parse(DigestTable::empty().with(&records)).unwrap();
+        let table = DigestTable::parse(DigestTable::empty().with(&records, &key()), &key()).unwrap();
         for n in 0..5_000 {
             assert_eq!(table.get(&id(2 * n)).unwrap().1, u64::from(n));
             assert_eq!(table.get(&id(2 * n + 1)), None);
@@ -248,8 +331,8 @@ mod tests {
         ) {
             let len = if wide { 32 } else { 20 };
             let records = |seeds: &[u64]| seeds.iter().map(|s| record(*s, len)).collect::<Vec<_>>();
-            let table = DigestTable::parse(DigestTable::empty().with(&records(&first))).unwrap();
-            let table = DigestTable::parse(table.with(&records(&second))).unwrap();
+            let table = DigestTable::parse(DigestTable::empty().with(&records(&first), &key()), &key()).unwrap();
+            let table = DigestTable::parse(table.with(&records(&second), &key()), &key()).unwrap();
             for seed in 0..500 {
                 let (id, hash, size) = record(seed, len);
                 let expected = (first.contains(&seed) || second.contains(&seed)).then_some((hash, size));

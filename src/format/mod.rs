@@ -7,6 +7,7 @@ pub mod digest_table;
 pub mod dump;
 pub mod layers;
 pub mod lite;
+pub mod mac;
 pub mod manifest;
 pub mod member_path;
 pub mod object_id;

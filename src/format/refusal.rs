@@ -109,6 +109,20 @@ pub enum Refusal {
         /// The directory.
         path: PathBuf,
     },
+    /// A repository of another user, which git's `safe.directory` does not name.
+    NotYours {
+        /// Its work tree or, if it is bare, its git directory.
+        path: PathBuf,
+        /// Whose it is: a user's number.
+        owner: u32,
+    },
+    /// A link, or another special file, where git-pack keeps files of its own.
+    Planted {
+        /// The place.
+        path: PathBuf,
+        /// What stands there.
+        kind: &'static str,
+    },
     /// A bare repository where a work tree is needed.
     NoWorkTree {
         /// What needs it.

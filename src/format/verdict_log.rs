@@ -1,16 +1,15 @@
 //! The verdict log: commits and blobs that were judged clean under one registry, in chunks that are only ever appended.
 //!
 //! A chunk: `GPV1`, the length of an id (one byte), three zero bytes, the numbers of commits and of blobs (u32, little
-//! endian), the ids of both, and SHA-256 over the key of the log and everything before it.
+//! endian), the ids of both, and the message authentication code of everything before it.
 
 use std::collections::HashSet;
 
-use crate::format::digest::{Digest, Hasher};
+use crate::format::mac::{LENGTH, MacKey};
 use crate::format::object_id::ObjectId;
 
 const MAGIC: &[u8; 4] = b"GPV1";
 const HEADER: usize = 16;
-const CHECKSUM: usize = 32;
 
 /// What a log remembers.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub struct VerdictLog {
 
 impl VerdictLog {
     /// Parses a whole log; none if any of it is damaged or was written under another key.
-    pub fn parse(key: &Digest, mut bytes: &[u8]) -> Option<Self> {
+    pub fn parse(key: &MacKey, mut bytes: &[u8]) -> Option<Self> {
         let mut log = Self::default();
         while !bytes.is_empty() {
             let header = bytes.get(..HEADER)?;
@@ -35,20 +34,20 @@ impl VerdictLog {
             let (commits, blobs) = (number(8), number(12));
             let end = HEADER + commits.checked_add(blobs)?.checked_mul(width)?;
             let content = bytes.get(..end)?;
-            let checksum = bytes.get(end..end + CHECKSUM)?;
-            if checksum != self::checksum(key, content).as_bytes() {
+            let code = bytes.get(end..end + LENGTH)?;
+            if !key.proves(content, code) {
                 return None;
             }
             let mut ids = content[HEADER..].chunks_exact(width).filter_map(ObjectId::from_bytes);
             log.commits.extend(ids.by_ref().take(commits));
             log.blobs.extend(ids);
-            bytes = &bytes[end + CHECKSUM..];
+            bytes = &bytes[end + LENGTH..];
         }
         Some(log)
     }
 
     /// Returns the chunk to be appended for ids of one width.
-    pub fn chunk(key: &Digest, commits: &[ObjectId], blobs: &[ObjectId]) -> Vec<u8> {
+    pub fn chunk(key: &MacKey, commits: &[ObjectId], blobs: &[ObjectId]) -> Vec<u8> {
         let width = commits.iter().chain(blobs).next().map_or(20, |id| id.as_bytes().len());
         let mut chunk = MAGIC.to_vec();
         chunk.extend([width as u8, 0, 0, 0]);
@@ -57,17 +56,8 @@ impl VerdictLog {
         for id in commits.iter().chain(blobs) {
             chunk.extend_from_slice(id.as_bytes());
         }
-        let checksum = checksum(key, &chunk);
-        chunk.extend_from_slice(checksum.as_bytes());
-        chunk
+        key.seal(chunk)
     }
-}
-
-fn checksum(key: &Digest, content: &[u8]) -> Digest {
-    let mut hasher = Hasher::default();
-    hasher.update(key.as_bytes());
-    hasher.update(content);
-    hasher.finish()
 }
 
 #[cfg(test)]
@@ -83,14 +73,17 @@ mod tests {
 
     #[test]
     fn chunks_add_up_and_damage_is_never_believed() {
-        let key = Digest::of(b"rules");
+        let key = MacKey::from_bytes([7; LENGTH]).derive("rules");
         let mut bytes = VerdictLog::chunk(&key, &ids([1, 2]), &ids([3]));
         bytes.extend(VerdictLog::chunk(&key, &[], &ids([4, 5])));
         let log = VerdictLog::parse(&key, &bytes).unwrap();
         assert_eq!(log.commits, ids([1, 2]).into_iter().collect());
         assert_eq!(log.blobs, ids([3, 4, 5]).into_iter().collect());
         assert_eq!(VerdictLog::parse(&key, &[]), Some(VerdictLog::default()));
-        assert_eq!(VerdictLog::parse(&Digest::of(b"other rules"), &bytes), None);
+        assert_eq!(
+            VerdictLog::parse(&MacKey::from_bytes([7; LENGTH]).derive("other rules"), &bytes),
+            None
+        );
         for at in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[at] ^= 1;

@@ -6,7 +6,6 @@ use std::path::Path;
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, Proof, reading};
-use crate::adapters::verdicts::Verdicts;
 use crate::adapters::{cipher, files};
 use crate::format::digest::Digest;
 use crate::format::object_id::{ObjectHasher, ObjectId};
@@ -28,7 +27,7 @@ pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Resu
     let mut wanted: HashSet<ObjectId> = ids.collect();
     let version = env!("CARGO_PKG_VERSION");
     let key = Digest::of(format!("{version} {} contents", content::VERSION).as_bytes());
-    let memory = Verdicts::of(&repo.common_dir(), key);
+    let memory = repo.private().verdicts(key);
     if wanted.len() >= WORTH_REMEMBERING {
         let plain = memory.load().blobs;
         wanted.retain(|id| !plain.contains(id));

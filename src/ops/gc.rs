@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::adapters::clone::runs::{RUN_ROOTS, Runs};
 use crate::adapters::files;
 use crate::adapters::git::Repository;
-use crate::adapters::runs::{RUN_ROOTS, Runs};
 use crate::adapters::store::disk::{DiskStore, Held, Hold};
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
@@ -72,8 +72,7 @@ pub fn gc(ctx: &Context, request: GcRequest) -> Result<GcReport> {
 /// Plans a collection, and refuses if it is not certain what must stay.
 fn plan(ctx: &Context, request: GcRequest) -> Result<Plan> {
     let repo = ctx.repository()?;
-    let common_dir = repo.common_dir();
-    let (runs, store) = (Runs::of(&common_dir), DiskStore::of(&common_dir));
+    let (runs, store) = (repo.private().runs(), repo.private().store());
     let mut plan = Plan {
         retention: retention::Plan::default(),
         unfinished: Vec::new(),

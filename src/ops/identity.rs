@@ -33,7 +33,8 @@ pub fn path(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
 pub fn in_force(ctx: &Context) -> Result<(PathBuf, Origin)> {
     match ctx.repository() {
         Ok(repo) => place(ctx, Some(&repo)),
-        Err(Refusal::NotARepository { .. }) => place(ctx, None),
+        // The configuration of somebody else's repository is not believed.
+        Err(Refusal::NotARepository { .. } | Refusal::NotYours { .. }) => place(ctx, None),
         Err(refused) => Err(refused),
     }
 }

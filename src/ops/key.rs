@@ -102,7 +102,8 @@ pub fn list(ctx: &Context) -> Result<Vec<KeyPlace>> {
     };
     let repo = match ctx.repository() {
         Ok(repo) => Some(repo),
-        Err(Refusal::NotARepository { .. }) => None,
+        // The configuration of somebody else's repository is not believed.
+        Err(Refusal::NotARepository { .. } | Refusal::NotYours { .. }) => None,
         Err(refused) => return Err(refused),
     };
     let mut found = Vec::new();

@@ -33,8 +33,9 @@ pub mod witness;
 use std::path::PathBuf;
 
 pub use crate::adapters::cipher::{Ask, Asker, Silence};
-pub use crate::adapters::git::ObjectPlaces;
+pub use crate::adapters::clone::Memory;
 use crate::adapters::git::Repository;
+pub use crate::adapters::git::{ObjectPlaces, Surroundings};
 use crate::format::refusal::Result;
 use crate::format::timestamp::Timestamp;
 
@@ -43,8 +44,8 @@ use crate::format::timestamp::Timestamp;
 pub struct Context {
     /// The directory it was started in, absolute.
     pub cwd: PathBuf,
-    /// Where git said that objects are: `GIT_OBJECT_DIRECTORY` and its alternates.
-    pub objects: ObjectPlaces,
+    /// What the environment says about the repository.
+    pub surroundings: Surroundings,
     /// The present time.
     pub now: Timestamp,
     /// `SOURCE_DATE_EPOCH`.
@@ -62,8 +63,16 @@ pub struct Context {
 }
 
 impl Context {
-    /// Opens the repository at the directory that the command was started in.
+    /// Opens the repository at the directory that the command was started in; one that belongs to somebody else is refused.
     pub fn repository(&self) -> Result<Repository> {
-        Repository::discover(&self.cwd, &self.objects)
+        let repo = self.repository_to_read()?;
+        repo.ensure_ours()?;
+        Ok(repo)
+    }
+
+    /// Opens the same repository, whoever it belongs to, for what only reads commits: in one that belongs to somebody else
+    /// nothing is remembered, and its configuration must not be used.
+    pub fn repository_to_read(&self) -> Result<Repository> {
+        Repository::discover(&self.cwd, &self.surroundings)
     }
 }

@@ -74,10 +74,12 @@ impl Output {
 /// Resolves a place, which may be taken, unless it lies in git's own directory; with the repository that it lies in.
 pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<Repository>)> {
     let (above, path) = resolved(&ctx.cwd.join(wanted))?;
-    let repo = match Repository::discover(&above, &ctx.objects) {
+    let repo = match Repository::discover(&above, &ctx.surroundings) {
         Err(Refusal::NotARepository { .. }) => None,
         other => Some(other?),
     };
+    // Nothing is written into somebody else's repository.
+    repo.as_ref().map_or(Ok(()), Repository::ensure_ours)?;
     // The environment may name another repository than the one that it lies in.
     let mut in_git = path.components().any(|part| part.as_os_str() == ".git");
     if let Some(repo) = &repo {

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::adapters::clone::runs::{RUN_REFS, RUN_ROOTS, Runs};
 use crate::adapters::files;
-use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
-use crate::adapters::runs::{RUN_REFS, RUN_ROOTS, Runs};
 use crate::adapters::store::Store;
 use crate::format::canonical_json::{Document, to_document};
 use crate::format::digest::Digest;
@@ -220,7 +219,7 @@ impl Recorder<'_> {
     }
 
     fn audit(&self, records: &Records, files: &RunFiles, pending: Option<Digest>, memory: &mut Memory) -> Result<()> {
-        let cache = DigestCache::load(&self.repo.common_dir());
+        let cache = self.repo.private().digests();
         let places = Places {
             repo: self.repo,
             runs: self.runs,
@@ -297,8 +296,8 @@ mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::adapters::git::ObjectPlaces;
-    use crate::adapters::store::disk::DiskStore;
+    use crate::adapters::clone::digests::DigestCache;
+    use crate::adapters::git::Surroundings;
     use crate::adapters::store::faulty::{Fault, Faulty};
     use crate::format::dump::layout::Layout;
     use crate::format::lite::{Kind, MANIFEST_VERSION, ManifestEntry, PackManifest};
@@ -321,7 +320,7 @@ mod tests {
         std::fs::write(temp.path().join("tracked"), "tracked content").unwrap();
         git(temp.path(), &["add", "."]);
         git(temp.path(), &["commit", "-q", "-m", "one"]);
-        let repo = Repository::discover(temp.path(), &ObjectPlaces::default()).unwrap();
+        let repo = Repository::discover(temp.path(), &Surroundings::default()).unwrap();
         (temp, repo)
     }
 
@@ -388,7 +387,7 @@ mod tests {
     #[test]
     fn what_is_recorded_is_rooted_and_there() {
         let (_temp, repo) = repository();
-        let (runs, store) = (Runs::of(&repo.common_dir()), DiskStore::of(&repo.common_dir()));
+        let (runs, store) = (repo.private().runs(), repo.private().store());
         for _ in 0..2 {
             let (run, done) = record(&repo, &store, &runs);
             done.unwrap();
@@ -404,7 +403,7 @@ mod tests {
         for fault in [Fault::Err, Fault::Short, Fault::Flip, Fault::Forget] {
             for which in 0..names {
                 let (_temp, repo) = repository();
-                let (runs, inner) = (Runs::of(&repo.common_dir()), DiskStore::of(&repo.common_dir()));
+                let (runs, inner) = (repo.private().runs(), repo.private().store());
                 let refs = records(&repo.commit("HEAD").unwrap()).refs.records();
                 let hash = refs.get(which).map_or(Digest::of(b"own content"), |record| record.1);
                 let store = Faulty { inner, fault, hash };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::adapters::git::digest_cache::DigestCache;
+use crate::adapters::clone::digests::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
@@ -81,7 +81,7 @@ impl State {
 
 /// Computes the state of a commit of the repository at the context's directory.
 pub fn state(ctx: &Context, request: &StateRequest) -> Result<State> {
-    state_in(&ctx.repository()?, request)
+    state_in(&ctx.repository_to_read()?, request)
 }
 
 /// Computes the state of a commit of a repository.
@@ -97,7 +97,7 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
     };
     let cache = match request.no_cache {
         true => DigestCache::off(),
-        false => DigestCache::load(&repo.common_dir()),
+        false => repo.private().digests(),
     };
     Ok(State {
         canon_version: canon(repo, &commit, &loaded)?,

@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::EntryKind;
 pub use write::{
-    Durability, Over, TEMPORARY, place_unnamed, replace_link, unnamed_beside, write_new_private, write_whole,
-    write_whole_from, write_whole_over,
+    Durability, Over, TEMPORARY, place_unnamed, replace_link, unnamed_beside, write_new_private, write_own,
+    write_whole, write_whole_from, write_whole_over,
 };
 
 /// Names what a file is that is not a regular one.
@@ -90,6 +90,29 @@ pub fn open_regular(path: &Path) -> Result<Opened> {
         path: path.to_owned(),
         file,
     })
+}
+
+/// Opens a file of our own to add to its end or to lock it, and creates it if there is none. As in [`open_regular`], links
+/// are not followed, and nothing but a regular file is waited for; what stands in it stays.
+pub fn open_own(path: &Path) -> Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .custom_flags(flags.bits() as i32)
+        .open(path);
+    let kind = match &opened {
+        Ok(file) => Some(file.metadata().map_err(Refusal::io("reading", path))?.file_type()),
+        Err(_) => kind_at(path)?,
+    };
+    match kind.filter(|kind| !kind.is_file()) {
+        Some(kind) => Err(Refusal::Planted {
+            path: path.to_owned(),
+            kind: kind_name(kind),
+        }),
+        None => opened.map_err(Refusal::io("opening", path)),
+    }
 }
 
 /// Opens a regular file that was looked at before, and refuses if it is not what it was then.
@@ -271,6 +294,26 @@ pub fn remove_whole(path: &Path) -> Result<()> {
         true => std::fs::remove_dir_all(path).map_err(Refusal::io("removing", path)),
         false => remove(path),
     }
+}
+
+/// Returns what stands at `path` itself, a link included; none if nothing does.
+pub fn kind_at(path: &Path) -> Result<Option<std::fs::FileType>> {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) => Ok(Some(meta.file_type())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Refusal::io("reading", path)(e)),
+    }
+}
+
+/// Returns the name of everything in a directory, with what it is; links are not followed.
+pub fn kinds_in(path: &Path) -> Result<Vec<(std::ffi::OsString, std::fs::FileType)>> {
+    let listing = |e| Refusal::io("listing", path)(e);
+    let entries = std::fs::read_dir(path).map_err(listing)?;
+    let kinds = entries.map(|entry| {
+        let entry = entry?;
+        Ok((entry.file_name(), entry.file_type()?))
+    });
+    kinds.collect::<io::Result<_>>().map_err(listing)
 }
 
 /// Returns whether anything, even a dangling link, stands at `path`.

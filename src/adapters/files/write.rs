@@ -165,6 +165,26 @@ pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     sync(parent(path))
 }
 
+/// Writes a whole file of our own, for its owner's eyes only, in one step. What stands at `path` is replaced, a link itself
+/// and never what it leads to: somebody may have planted it.
+pub fn write_own(path: &Path, bytes: &mut dyn Read, durability: Durability) -> Result<()> {
+    let writing = |e| Refusal::io("writing", path)(e);
+    let mut file = tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(parent(path))
+        .map_err(writing)?;
+    io::copy(bytes, &mut file).map_err(writing)?;
+    if durability == Durability::Durable {
+        file.as_file().sync_all().map_err(writing)?;
+    }
+    file.persist(path).map_err(|e| writing(e.error))?;
+    match durability {
+        Durability::Durable => sync(parent(path)),
+        Durability::Disposable => Ok(()),
+    }
+}
+
 /// Writes a whole new file for its owner's eyes only; returns false, and changes nothing, if something stands there.
 pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
     let writing = |e| Refusal::io("writing", path)(e);

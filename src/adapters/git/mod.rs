@@ -2,12 +2,12 @@
 
 pub mod blobs;
 pub mod canary;
-pub mod digest_cache;
 pub mod history;
 mod holders;
 pub mod hooks_dir;
 pub mod index;
 mod objects;
+mod ownership;
 mod pack_order;
 pub mod pack_tree;
 pub mod run_refs;
@@ -22,10 +22,12 @@ use std::sync::OnceLock;
 
 use objects::Joined;
 pub use objects::ObjectPlaces;
+pub use ownership::{Foreign, Surroundings};
 use pack_order::PackIndices;
 
 use gix::bstr::ByteSlice;
 
+use crate::adapters::clone::PrivateState;
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
 
@@ -45,6 +47,10 @@ pub struct Repository {
     packs: OnceLock<PackIndices>,
     /// Joins several object directories into one, where git named them.
     _joined: Option<Joined>,
+    /// What is kept in this clone.
+    private: PrivateState,
+    /// What of it belongs to somebody else.
+    foreign: Option<Foreign>,
 }
 
 /// A commit, as much of it as is needed here.
@@ -59,8 +65,8 @@ pub struct Commit {
 }
 
 impl Repository {
-    /// Opens the repository that git would use in `directory`, heeding `GIT_DIR` and its kin, with the objects in `places`.
-    pub fn discover(directory: &Path, places: &ObjectPlaces) -> Result<Self> {
+    /// Opens the repository that git would use in `directory`, heeding `GIT_DIR` and its kin, whoever it belongs to.
+    pub fn discover(directory: &Path, surroundings: &Surroundings) -> Result<Self> {
         let mut trust = gix::sec::trust::Mapping::<gix::open::Options>::default();
         for options in [&mut trust.full, &mut trust.reduced] {
             // A repository of another owner is read as any other: nothing in it is executed, and every object must count.
@@ -84,12 +90,37 @@ impl Repository {
                     remedy: "git status    (git itself may say more)".into(),
                 }
             })?;
-        let joined = objects::join(&mut shared, directory, places)?;
+        let joined = objects::join(&mut shared, directory, &surroundings.objects)?;
+        let common_dir = shared.to_thread_local().common_dir().to_owned();
+        let (git_dir, work_tree) = (shared.refs.git_dir(), shared.work_tree.as_deref());
+        let foreign = ownership::foreign(directory, git_dir, &common_dir, work_tree, surroundings);
+        let private = match &foreign {
+            Some(_) => PrivateState::none(&common_dir),
+            None => PrivateState::open(&common_dir, surroundings.memory.clone())?,
+        };
         Ok(Self {
             shared,
             packs: OnceLock::new(),
             _joined: joined,
+            private,
+            foreign,
         })
+    }
+
+    /// Refuses a repository that belongs to somebody else: what it is configured to do must not be done for us.
+    pub fn ensure_ours(&self) -> Result<()> {
+        match &self.foreign {
+            Some(Foreign { path, owner }) => Err(Refusal::NotYours {
+                path: path.clone(),
+                owner: *owner,
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns what git-pack keeps in this clone.
+    pub fn private(&self) -> &PrivateState {
+        &self.private
     }
 
     /// Returns a handle for one thread. Replacement objects are local to a clone and never looked at.
@@ -237,10 +268,14 @@ impl Repository {
         command
             .arg("--git-dir")
             .arg(self.shared.refs.git_dir())
+            .args(["-c", "core.fsmonitor=false"])
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .stdin(std::process::Stdio::null());
+        if self.foreign.is_some() {
+            command.args(["-c", "core.hooksPath=/dev/null"]);
+        }
         command
     }
 }

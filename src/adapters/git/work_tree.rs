@@ -54,7 +54,7 @@ impl Repository {
             .git()
             .arg("--work-tree")
             .arg(&root)
-            .args(["-c", "core.fsmonitor=false", "ls-files", "-z"])
+            .args(["ls-files", "-z"])
             .args(which)
             .current_dir(&root)
             .stderr(Stdio::piped())

@@ -52,10 +52,10 @@ pub struct Held {
 }
 
 impl DiskStore {
-    /// Names the store below a repository's common directory; nothing is created until something is put.
-    pub fn of(common_dir: &Path) -> Self {
+    /// Names the store below a clone's own directory; nothing is created until something is put.
+    pub fn of(own: &Path) -> Self {
         Self {
-            directory: common_dir.join("gitpack").join("cas"),
+            directory: own.join("cas"),
         }
     }
 
@@ -74,9 +74,7 @@ impl DiskStore {
     pub fn lock(&self, hold: Hold) -> Result<Held> {
         create_private_dir(&self.directory)?;
         let path = self.lock_path();
-        ensure_regular(&path)?;
-        let file = File::options().create(true).append(true).open(&path);
-        locked(file.map_err(Refusal::io("opening", &path))?, hold, &path)
+        locked(files::open_own(&path)?, hold, &path)
     }
 
     /// Like [`Self::lock`], shared, for who only reads; none where nobody ever held the store.

@@ -1,8 +1,8 @@
 //! The object database of the repository as a content store: committed bytes are kept there already.
 
 use super::{Store, Take, TakeEach, checked, drain};
+use crate::adapters::clone::digests::DigestCache;
 use crate::adapters::git::Repository;
-use crate::adapters::git::digest_cache::DigestCache;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};

@@ -59,6 +59,8 @@ pub(crate) fn envelope(refusal: &Refusal) -> Vec<u8> {
 fn code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::Io { .. } | Refusal::NotRegular { .. } | Refusal::ChangedWhileRead { .. } => Code::Io,
+        Refusal::Planted { .. } => Code::Io,
+        Refusal::NotYours { .. } => Code::Unsupported,
         Refusal::OutputExists { .. } | Refusal::UnsafePath { .. } | Refusal::TwinDiffers { .. } => Code::Io,
         Refusal::Duplicate { .. } | Refusal::Collision { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
         Refusal::Empty => Code::Empty,
@@ -228,6 +230,20 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("there is no git repository at {} or above", show(path)),
             json!({ "path": show(path) }),
         ),
+        Refusal::NotYours { path, owner } => (
+            format!(
+                "the repository at {} belongs to another user (number {owner}), so nothing in it is believed, run or written",
+                show(path)
+            ),
+            json!({ "path": show(path), "owner": owner }),
+        ),
+        Refusal::Planted { path, kind } => (
+            format!(
+                "{} is {kind}; only directories and files may stand there, or another file would be read or overwritten",
+                show(path)
+            ),
+            json!({ "path": show(path), "kind": kind }),
+        ),
         Refusal::NoWorkTree { what } => (
             format!("{what} needs a work tree, and this repository is bare"),
             json!({ "what": what }),
@@ -391,6 +407,11 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
         Refusal::Usage { next, .. } => (next.clone(), None),
         Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),
+        Refusal::NotYours { path, .. } => hint(&format!(
+            "if you trust whoever can write there: git config --global --add safe.directory {}",
+            quoted(path.as_os_str().as_encoded_bytes())
+        )),
+        Refusal::Planted { path, .. } => next(&format!("rm {}", quoted(path.as_os_str().as_encoded_bytes()))),
         Refusal::NoCommit => hint("git commit"),
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
         Refusal::CutHistory { .. } => next("git fetch --unshallow"),

@@ -2,11 +2,10 @@
 
 pub mod run;
 
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::runs::{GC_PINS, Runs, no_such_run};
 use crate::adapters::git::Repository;
-use crate::adapters::git::digest_cache::DigestCache;
-use crate::adapters::runs::{GC_PINS, Runs, no_such_run};
 use crate::adapters::store::Store;
-use crate::adapters::store::disk::DiskStore;
 use crate::adapters::store::git::GitStore;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
@@ -63,10 +62,9 @@ impl AuditReport {
 /// Audits a repository's runs.
 pub fn audit(ctx: &Context, request: &AuditRequest) -> Result<AuditReport> {
     let repo = ctx.repository()?;
-    let common_dir = repo.common_dir();
-    let (runs, store) = (Runs::of(&common_dir), DiskStore::of(&common_dir));
+    let (runs, store) = (repo.private().runs(), repo.private().store());
     let _lock = store.lock_to_read()?;
-    let cache = DigestCache::load(&common_dir);
+    let cache = repo.private().digests();
     let places = Places {
         repo: &repo,
         runs: &runs,
@@ -223,8 +221,7 @@ pub enum Pinned {
 pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
     let hash = content_ref(text)?;
     let repo = ctx.repository()?;
-    let common_dir = repo.common_dir();
-    let (runs, store) = (Runs::of(&common_dir), DiskStore::of(&common_dir));
+    let (runs, store) = (repo.private().runs(), repo.private().store());
     let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
     if !store.get(&hash, &mut |_| Ok(()))? {
         return Err(Refusal::Usage {
@@ -244,8 +241,8 @@ pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
 /// Takes a pin away.
 pub fn unpin(ctx: &Context, text: &str) -> Result<Pinned> {
     let hash = content_ref(text)?;
-    let common_dir = ctx.repository()?.common_dir();
-    let (runs, store) = (Runs::of(&common_dir), DiskStore::of(&common_dir));
+    let repo = ctx.repository()?;
+    let (runs, store) = (repo.private().runs(), repo.private().store());
     let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
     change_pins(&runs, |pins| match pins.binary_search(&hash) {
         Ok(at) => {

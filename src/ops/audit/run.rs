@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::runs::{RUN_REFS, RUN_ROOTS, Runs};
 use crate::adapters::git::Repository;
-use crate::adapters::git::digest_cache::DigestCache;
-use crate::adapters::runs::{RUN_REFS, RUN_ROOTS, Runs};
 use crate::adapters::store::git::GitStore;
 use crate::adapters::store::{Store, bytes};
 use crate::format::digest::Digest;

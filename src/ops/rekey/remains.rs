@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::history::Peeled;
-use crate::adapters::seal_store::SealStore;
 use crate::adapters::{files, pack_dir};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
@@ -66,7 +65,7 @@ impl Remains {
         for outputs in outputs {
             remains.packs(&outputs, &hashes, &own);
         }
-        let store = SealStore::of(&repo.common_dir());
+        let store = repo.private().seals();
         if let (count @ 1.., directory) = store.holding(&hashes) {
             remains.places.push(Remaining::Store(directory.to_owned(), count));
         }

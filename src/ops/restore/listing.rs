@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::adapters::runs::RUN_REFS;
+use crate::adapters::clone::runs::RUN_REFS;
 use crate::adapters::store::bytes;
 use crate::adapters::store::pack::PackStore;
 use crate::adapters::{files, pack_dir};

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::runs::Runs;
 use crate::adapters::git::Repository;
-use crate::adapters::git::digest_cache::DigestCache;
-use crate::adapters::runs::Runs;
 use crate::adapters::store::Store;
 use crate::adapters::store::disk::{DiskStore, Held};
 use crate::adapters::store::git::GitStore;
@@ -32,11 +32,10 @@ pub(super) struct Here {
 impl Here {
     /// Takes a repository, to which nothing at all is written if it is only to be read.
     pub(super) fn of(repo: Repository, reading_only: bool) -> Result<Self> {
-        let common_dir = repo.common_dir();
-        let disk = DiskStore::of(&common_dir);
-        let cache = DigestCache::load(&common_dir);
+        let disk = repo.private().store();
+        let cache = repo.private().digests();
         Ok(Self {
-            runs: Runs::of(&common_dir),
+            runs: repo.private().runs(),
             cache: match reading_only {
                 true => cache.reading_only(),
                 false => cache,

@@ -2,9 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::adapters::clone::verdicts::Verdicts;
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Proof, reading};
-use crate::adapters::verdicts::Verdicts;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
@@ -83,7 +83,7 @@ impl<'a> Judge<'a> {
             registry,
             destination,
             alone,
-            verdicts: Verdicts::of(&repo.common_dir(), key),
+            verdicts: repo.private().verdicts(key),
             remembered: None,
             examined: Examined::default(),
             in_part: Vec::new(),

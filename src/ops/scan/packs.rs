@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use crate::adapters::clone::verified_packs::VerifiedPacks;
 use crate::adapters::git::Repository;
 use crate::adapters::git::history::{Range, Walk};
 use crate::adapters::git::pack_tree::PackTree;
-use crate::adapters::verified_packs::VerifiedPacks;
 use crate::adapters::{files, pack_dir};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
@@ -128,7 +128,7 @@ pub fn verify_outputs(
     is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<Vec<InvalidPack>> {
     let outputs = root.join(OUTPUT_DIRECTORY);
-    let verified = VerifiedPacks::of(&repo.common_dir());
+    let verified = repo.private().verified_packs();
     let mut invalid = Vec::new();
     for name in files::directories_in(&outputs)? {
         let directory = outputs.join(&name);

@@ -5,7 +5,6 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
 use crate::adapters::{files, workers};
 use crate::format::member_path::{MANIFEST, MemberPath};
@@ -126,7 +125,7 @@ fn ensure_means_to_copy(ctx: &Context, request: &SealRequest) -> Result<()> {
     }
     for artifact in &request.artifacts {
         let directory = files::canonical(files::parent(&ctx.cwd.join(artifact)))?;
-        let repo = match Repository::discover(&directory, &ctx.objects) {
+        let repo = match Repository::discover(&directory, &ctx.surroundings) {
             Err(Refusal::NotARepository { .. }) => continue,
             other => other?,
         };
@@ -373,7 +372,7 @@ impl Governed {
         let mut entries = state::select(&repo, &commit, &selection)?;
         // The hashes of protected entries are not for everybody.
         retain_plain(&repo, &registry, &mut entries, mode)?;
-        let hashed = state::hash(&repo, &registry, entries, &DigestCache::load(&repo.common_dir()))?;
+        let hashed = state::hash(&repo, &registry, entries, &repo.private().digests())?;
         let files = hashed.iter().map(|entry| {
             StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
                 path: path.to_string(),

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::staging::Staging;
 use crate::format::digest::Digest;
 use crate::format::manifest::{Member, MemberType};
@@ -154,7 +153,7 @@ fn hashed(plan: &Plan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
     let Some(repo) = plan.repo.as_ref().filter(|_| plan.tree.is_some()) else {
         return Vec::new();
     };
-    let cache = DigestCache::load(&repo.common_dir());
+    let cache = repo.private().digests();
     let blobs = plan
         .plain
         .iter()

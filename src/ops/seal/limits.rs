@@ -1,7 +1,6 @@
 //! The limits of a scope, held against its entries before anything is written.
 
 use crate::adapters::git::Repository;
-use crate::adapters::git::digest_cache::DigestCache;
 use crate::format::config::Limits;
 use crate::format::refusal::{Exceeded, Refusal, Result};
 use crate::format::repo_state::TreeEntry;
@@ -32,7 +31,7 @@ pub fn ensure(
     if limits.max_total_bytes.is_none() && limits.max_entry_bytes.is_none() {
         return Ok(());
     }
-    let cache = DigestCache::load(&repo.common_dir());
+    let cache = repo.private().digests();
     let mut sized: Vec<(String, u64)> = state::hash(repo, registry, entries.to_vec(), &cache)?
         .into_iter()
         .map(|entry| (entry.entry.path.to_string(), entry.size))

@@ -14,12 +14,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
-use crate::adapters::git::digest_cache::DigestCache;
 use crate::adapters::git::{Commit, Repository};
-use crate::adapters::runs::Runs;
+use crate::adapters::pack_dir;
 use crate::adapters::staging::{Access, Publish, Staging};
-use crate::adapters::store::disk::{DiskStore, Hold};
-use crate::adapters::{pack_dir, seal_store::SealStore};
+use crate::adapters::store::disk::Hold;
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
@@ -186,7 +184,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
             ));
         }
     };
-    let store = plan.repo.as_ref().map(|repo| SealStore::of(&repo.common_dir()));
+    let store = plan.repo.as_ref().map(|repo| repo.private().seals());
     let _lock = match &store {
         Some(store) if plan.recipients.is_some() => Some(store.lock()?),
         _ => None,
@@ -241,10 +239,9 @@ fn record(
     records: &Records,
     hashed: &[(ObjectId, Digest, u64)],
 ) -> Result<impl Sized> {
-    let common_dir = repo.common_dir();
-    let (runs, store) = (Runs::of(&common_dir), DiskStore::of(&common_dir));
+    let (runs, store) = (repo.private().runs(), repo.private().store());
     let lock = store.lock(Hold::Shared)?;
-    DigestCache::load(&common_dir).keep(hashed, |_| false);
+    repo.private().digests().keep(hashed, |_| false);
     let recorder = Recorder {
         repo,
         runs: &runs,

@@ -4,10 +4,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher::{self, Recipients};
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::seals::SealStore;
 use crate::adapters::files;
 use crate::adapters::git::blobs;
-use crate::adapters::git::digest_cache::DigestCache;
-use crate::adapters::seal_store::SealStore;
 use crate::adapters::staging::Staging;
 use crate::adapters::workers;
 use crate::format::canonical_json::to_document;
@@ -107,7 +107,7 @@ fn hash_all(plan: &Plan) -> Result<Vec<StagedMember>> {
         (Some((path, _)), Some(entry)) => (path.as_bytes(), entry.kind, &entry.id),
         _ => unreachable!("a tree pack has entries of a tree"),
     });
-    let hashed = state::digests(repo, registry, entries, &DigestCache::load(&repo.common_dir()))?;
+    let hashed = state::digests(repo, registry, entries, &repo.private().digests())?;
     let staged = hashed.into_iter().map(|(hash, size)| StagedMember {
         hash,
         kind: MemberType::Other,
@@ -275,12 +275,12 @@ struct Job<'a> {
 
 impl<'a> Sealer<'a> {
     fn of(staging: &'a Staging, plan: &'a Plan, recipients: &'a Recipients, reusable: Option<&'a Reusable>) -> Self {
-        let common_dir = plan.repo.as_ref().map(|repo| repo.common_dir());
+        let private = plan.repo.as_ref().map(|repo| repo.private());
         Self {
             staging,
             recipients,
-            store: common_dir.as_deref().map(SealStore::of),
-            cache: common_dir.as_deref().map_or_else(DigestCache::off, DigestCache::load),
+            store: private.map(|private| private.seals()),
+            cache: private.map_or_else(DigestCache::off, |private| private.digests()),
             plan,
             reusable,
         }

@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher::Identities;
+use crate::adapters::clone::twin_notes::TwinNotes;
 use crate::adapters::git::Repository;
-use crate::adapters::twin_notes::TwinNotes;
 use crate::adapters::{cipher, files};
 use crate::format::digest::{Digest, Hasher, Hashing};
 use crate::format::refusal::{Refusal, Result};
@@ -59,7 +59,7 @@ impl Place {
     fn of(ctx: &Context, what: &'static str) -> Result<Self> {
         let repo = ctx.repository()?;
         let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what })?;
-        let notes = TwinNotes::of(&repo.common_dir());
+        let notes = repo.private().twin_notes();
         Ok(Self { repo, root, notes })
     }
 

@@ -94,7 +94,7 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
                 tree_meta::REPO_STATE,
             )));
         };
-        let commit = compare(&ctx.repository()?, rev, Some(&root), &pack, &mut report)?;
+        let commit = compare(&ctx.repository_to_read()?, rev, Some(&root), &pack, &mut report)?;
         if let Some(repo_state) = &mut report.repo_state {
             repo_state.compared_with = Some(commit);
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
+use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::adapters::staging::{Access, Publish, Staging};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::run_record::{MAX_BYTES, RunId};
@@ -23,11 +23,9 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Names them below a repository's common directory; nothing is created yet.
-    pub fn of(common_dir: &Path) -> Self {
-        Self {
-            own: common_dir.join("gitpack"),
-        }
+    /// Names them; nothing is created yet.
+    pub(super) fn of(own: &Path) -> Self {
+        Self { own: own.to_owned() }
     }
 
     /// Returns every run that there is, sorted: whatever has such a name, for what it is shows when it is read.
@@ -76,7 +74,7 @@ impl Runs {
     /// Notes the run that ended last.
     pub fn note_last(&self, run: &RunId) -> Result<()> {
         let path = self.own.join("runs").join(LAST);
-        write_whole(&path, format!("{run}\n").as_bytes(), 0o600, Durability::Durable)
+        write_own(&path, &mut format!("{run}\n").as_bytes(), Durability::Durable)
     }
 
     /// Returns the bytes of the pins; none if there are none.
@@ -87,7 +85,7 @@ impl Runs {
     /// Writes the pins.
     pub fn write_pins(&self, pins: &[u8]) -> Result<()> {
         create_private_dir(&self.own)?;
-        write_whole(&self.own.join(GC_PINS), pins, 0o600, Durability::Durable)
+        write_own(&self.own.join(GC_PINS), &mut &pins[..], Durability::Durable)
     }
 
     /// Returns where the pins are.

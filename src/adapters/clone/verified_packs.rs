@@ -5,19 +5,22 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files::{self, Durability, Walked, create_private_dir, write_whole};
+use crate::adapters::clone::Memory;
+use crate::adapters::files::{self, Durability, Walked, create_private_dir, write_own};
 use crate::format::digest::{Digest, Hasher};
 
 /// The memory of one clone: a small file for each pack, named after its directory.
 pub struct VerifiedPacks {
     directory: PathBuf,
+    memory: Memory,
 }
 
 impl VerifiedPacks {
-    /// Names the memory below a repository's common directory; nothing is created until something is kept.
-    pub fn of(common_dir: &Path) -> Self {
+    /// Names the memory; nothing is created until something is kept.
+    pub(super) fn of(own: &Path, memory: Memory) -> Self {
         Self {
-            directory: common_dir.join("gitpack").join("verified"),
+            directory: own.join("verified"),
+            memory,
         }
     }
 
@@ -45,26 +48,30 @@ impl VerifiedPacks {
 
     /// Returns whether the pack is as it was when it was kept.
     pub fn knows(&self, pack: &Path) -> bool {
+        let Some(key) = self.memory.to_read(&purpose(pack)) else {
+            return false;
+        };
         let kept = files::read_optional(&self.place(pack), 1 << 10).ok().flatten();
-        let kept = kept.and_then(|text| Digest::parse_hex(std::str::from_utf8(&text).ok()?.trim_end()));
-        kept.is_some() && kept == Self::print(pack)
+        kept.is_some_and(|code| Self::print(pack).is_some_and(|print| key.proves(print.as_bytes(), &code)))
     }
 
     /// Keeps that the pack was verified when it had this print. A clone that cannot be written to is merely slower.
     pub fn keep(&self, pack: &Path, print: Option<Digest>) {
-        let Some(print) = print else { return };
+        let (Some(print), Some(key)) = (print, self.memory.to_write(&purpose(pack))) else {
+            return;
+        };
         if create_private_dir(&self.directory).is_ok() {
-            let text = format!("{}\n", print.hex());
-            drop(write_whole(
-                &self.place(pack),
-                text.as_bytes(),
-                0o600,
-                Durability::Disposable,
-            ));
+            let code = key.of(print.as_bytes());
+            drop(write_own(&self.place(pack), &mut &code[..], Durability::Disposable));
         }
     }
 
     fn place(&self, pack: &Path) -> PathBuf {
         self.directory.join(Digest::of(pack.as_os_str().as_bytes()).hex())
     }
+}
+
+/// A print counts for its own directory only.
+fn purpose(pack: &Path) -> String {
+    format!("verified pack {}", Digest::of(pack.as_os_str().as_bytes()))
 }

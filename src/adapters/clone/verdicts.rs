@@ -1,10 +1,9 @@
 //! The verdict log of a clone on disk: one file for each registry, appended to under a lock.
 
-use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, create_private_dir};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
@@ -22,22 +21,29 @@ const MAX_TREES: usize = 16;
 /// The log for one registry.
 pub struct Verdicts {
     path: PathBuf,
-    key: Digest,
+    purpose: String,
+    memory: Memory,
 }
 
 impl Verdicts {
-    /// Names the log for `key` below a repository's common directory; nothing is read or created yet.
-    pub fn of(common_dir: &Path, key: Digest) -> Self {
-        let path = common_dir.join("gitpack").join("verdicts").join(key.hex());
-        Self { path, key }
+    /// Names the log for `key`; nothing is read or created yet.
+    pub(super) fn of(own: &Path, key: Digest, memory: Memory) -> Self {
+        Self {
+            path: own.join("verdicts").join(key.hex()),
+            purpose: format!("verdicts {key}"),
+            memory,
+        }
     }
 
-    /// Reads it; a damaged one is removed, and counts as empty.
+    /// Reads it. One that is damaged, or that somebody else wrote, is removed and counts as empty.
     pub fn load(&self) -> VerdictLog {
-        let Ok(Some(bytes)) = files::read_optional(&self.path, MAX_BYTES) else {
+        let (Some(key), Ok(Some(bytes))) = (
+            self.memory.to_read(&self.purpose),
+            files::read_optional(&self.path, MAX_BYTES),
+        ) else {
             return VerdictLog::default();
         };
-        VerdictLog::parse(&self.key, &bytes).unwrap_or_else(|| {
+        VerdictLog::parse(&key, &bytes).unwrap_or_else(|| {
             // One that stays is dropped again next time.
             drop(std::fs::remove_file(&self.path));
             VerdictLog::default()
@@ -52,24 +58,27 @@ impl Verdicts {
     /// Notes a tree that was judged clean, beside the last few others: there is one for each branch that is worked on.
     pub fn add_tree(&self, tree: &ObjectId) {
         let mut trees = self.trees();
+        let Some(key) = self.memory.to_write(&self.purpose) else {
+            return;
+        };
         if trees.contains(tree) || create_private_dir(files::parent(&self.path)).is_err() {
             return;
         }
         trees.retain(|other| other != tree);
         trees.insert(0, *tree);
         trees.truncate(MAX_TREES);
-        let bytes = VerdictLog::chunk(&self.key, &trees, &[]);
-        drop(files::write_whole(
+        let bytes = VerdictLog::chunk(&key, &trees, &[]);
+        drop(files::write_own(
             &self.tree_path(),
-            &bytes,
-            0o600,
+            &mut &bytes[..],
             Durability::Disposable,
         ));
     }
 
     fn trees(&self) -> Vec<ObjectId> {
         let bytes = files::read_optional(&self.tree_path(), 1 << 16).ok().flatten();
-        let log = bytes.and_then(|bytes| VerdictLog::parse(&self.key, &bytes));
+        let key = self.memory.to_read(&self.purpose);
+        let log = key.zip(bytes).and_then(|(key, bytes)| VerdictLog::parse(&key, &bytes));
         log.map(|log| log.commits.into_iter().collect()).unwrap_or_default()
     }
 
@@ -82,23 +91,19 @@ impl Verdicts {
         if commits.is_empty() && blobs.is_empty() {
             return;
         }
+        let Some(key) = self.memory.to_write(&self.purpose) else {
+            return;
+        };
         let directory = files::parent(&self.path);
         if create_private_dir(directory).is_err() {
             return;
         }
         let is_new = !files::exists(&self.path);
-        if !is_new && files::open_regular(&self.path).is_err() {
+        let Ok(mut file) = files::open_own(&self.path) else {
             return;
-        }
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&self.path);
-        let written = file.and_then(|mut file: File| {
-            file.lock()?;
-            file.write_all(&VerdictLog::chunk(&self.key, commits, blobs))
-        });
+        };
+        let chunk = VerdictLog::chunk(&key, commits, blobs);
+        let written = file.lock().and_then(|()| file.write_all(&chunk));
         if written.is_ok() && is_new {
             prune(directory);
         }

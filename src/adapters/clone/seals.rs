@@ -17,10 +17,10 @@ pub struct SealStore {
 }
 
 impl SealStore {
-    /// Opens the store below a repository's common directory; nothing is created until something is put.
-    pub fn of(common_dir: &Path) -> Self {
+    /// Names the store; nothing is created until something is put.
+    pub(super) fn of(own: &Path) -> Self {
         Self {
-            directory: common_dir.join("gitpack").join("seals"),
+            directory: own.join("seals"),
         }
     }
 
@@ -30,7 +30,7 @@ impl SealStore {
     pub fn lock(&self) -> Result<File> {
         create_private_dir(&self.directory)?;
         let path = self.directory.join("lock");
-        let file = File::create(&path).map_err(Refusal::io("opening", &path))?;
+        let file = files::open_own(&path)?;
         file.lock().map_err(Refusal::io("locking", &path))?;
         Ok(file)
     }

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
+use crate::adapters::clone::Memory;
+use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::format::digest::Digest;
 use crate::format::digest_table::DigestTable;
 use crate::format::object_id::ObjectId;
@@ -20,16 +21,17 @@ pub struct DigestCache {
 
 struct Table {
     path: Option<PathBuf>,
+    purpose: &'static str,
+    memory: Memory,
     digests: DigestTable,
 }
 
 impl DigestCache {
-    /// Reads the cache below a repository's common directory; a damaged or foreign one counts as empty.
-    pub fn load(common_dir: &Path) -> Self {
-        let own = common_dir.join("gitpack");
+    /// Reads the cache of a clone. One that is damaged, or that somebody else wrote, counts as empty.
+    pub(super) fn load(own: &Path, memory: Memory) -> Self {
         Self {
-            plain: Table::load(own.join("digests")),
-            protected: Table::load(own.join("seals").join("digests")),
+            plain: Table::load(own.join("digests"), "digests", memory.clone()),
+            protected: Table::load(own.join("seals").join("digests"), "protected digests", memory),
         }
     }
 
@@ -37,6 +39,8 @@ impl DigestCache {
     pub fn off() -> Self {
         let off = || Table {
             path: None,
+            purpose: "",
+            memory: Memory::none(),
             digests: DigestTable::empty(),
         };
         Self {
@@ -80,24 +84,32 @@ impl DigestCache {
 }
 
 impl Table {
-    fn load(path: PathBuf) -> Self {
-        let digests = files::read_optional(&path, MAX_BYTES)
-            .ok()
-            .flatten()
-            .and_then(DigestTable::parse)
-            .unwrap_or_else(DigestTable::empty);
+    fn load(path: PathBuf, purpose: &'static str, memory: Memory) -> Self {
+        let read = || {
+            let key = memory.to_read(purpose)?;
+            let bytes = files::read_optional(&path, MAX_BYTES).ok().flatten()?;
+            DigestTable::parse(bytes, &key)
+        };
         Self {
+            digests: read().unwrap_or_else(DigestTable::empty),
             path: Some(path),
-            digests,
+            purpose,
+            memory,
         }
     }
 
     fn keep(&self, added: &[(ObjectId, Digest, u64)]) {
         let Some(path) = &self.path else { return };
-        if added.is_empty() || create_private_dir(files::parent(path)).is_err() {
+        if added.is_empty() {
             return;
         }
-        let table = self.digests.with(added);
-        drop(write_whole(path, &table, 0o600, Durability::Disposable));
+        let Some(key) = self.memory.to_write(self.purpose) else {
+            return;
+        };
+        if create_private_dir(files::parent(path)).is_err() {
+            return;
+        }
+        let table = self.digests.with(added, &key);
+        drop(write_own(path, &mut &table[..], Durability::Disposable));
     }
 }

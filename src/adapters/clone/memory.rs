@@ -1,0 +1,106 @@
+//! The key under which a user's own memory is believed. It lies outside of every clone, so that whoever can write to a
+//! clone, or prepared it, cannot make us say what is not so.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use zeroize::Zeroizing;
+
+use crate::adapters::files::{self, create_private_dir, write_new_private};
+use crate::format::mac::{LENGTH, MacKey};
+
+/// The user's key, read or made when it is first needed. Cheap to copy.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    file: Option<PathBuf>,
+    key: Arc<OnceLock<MacKey>>,
+}
+
+impl Memory {
+    /// Names the key below the user's directory for state, which is `XDG_STATE_HOME`; without one there is no memory.
+    pub fn of(state_home: Option<&Path>) -> Self {
+        Self {
+            file: state_home.map(|home| home.join("git-pack").join("memory.key")),
+            key: Arc::default(),
+        }
+    }
+
+    /// Returns a memory that believes nothing and keeps nothing.
+    pub fn none() -> Self {
+        Self::of(None)
+    }
+
+    /// Returns the key for what is read for `purpose`; none where nothing can have been kept.
+    pub fn to_read(&self, purpose: &str) -> Option<MacKey> {
+        self.key(|file| read(file)).map(|key| key.derive(purpose))
+    }
+
+    /// Returns the key for what is written for `purpose`, and makes it if there is none; none where nothing can be kept.
+    pub fn to_write(&self, purpose: &str) -> Option<MacKey> {
+        self.key(|file| read(file).or_else(|| make(file)))
+            .map(|key| key.derive(purpose))
+    }
+
+    fn key(&self, get: impl FnOnce(&Path) -> Option<MacKey>) -> Option<MacKey> {
+        if let Some(key) = self.key.get() {
+            return Some(key.clone());
+        }
+        let key = get(self.file.as_deref()?)?;
+        Some(self.key.get_or_init(|| key).clone())
+    }
+}
+
+/// Reads the key; none unless it is this user's alone. A key that others know, or wrote, proves nothing.
+fn read(file: &Path) -> Option<MacKey> {
+    let opened = files::open_regular(file).ok()?;
+    let meta = opened.file.metadata().ok()?;
+    if meta.mode() & 0o077 != 0 || meta.uid() != rustix::process::geteuid().as_raw() {
+        return None;
+    }
+    let bytes = Zeroizing::new(files::read(file, LENGTH as u64).ok()?);
+    Some(MacKey::from_bytes(bytes.as_slice().try_into().ok()?))
+}
+
+/// Makes a key, unless another process is faster; then reads what that one made.
+fn make(file: &Path) -> Option<MacKey> {
+    let mut bytes = Zeroizing::new([0; LENGTH]);
+    let filled = rustix::rand::getrandom(bytes.as_mut_slice(), rustix::rand::GetRandomFlags::empty()).ok()?;
+    if filled != LENGTH {
+        return None;
+    }
+    create_private_dir(files::parent(file)).ok()?;
+    write_new_private(file, bytes.as_slice()).ok()?;
+    read(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_key_is_made_when_something_is_kept_and_stays() {
+        let temp = tempfile::tempdir().unwrap();
+        let memory = || Memory::of(Some(temp.path()));
+        assert!(memory().to_read("x").is_none());
+        let code = memory().to_write("x").unwrap().of(b"content");
+        assert!(memory().to_read("x").unwrap().proves(b"content", &code));
+        assert!(!memory().to_read("y").unwrap().proves(b"content", &code));
+        assert!(Memory::none().to_write("x").is_none());
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_not_used() {
+        let temp = tempfile::tempdir().unwrap();
+        let memory = || Memory::of(Some(temp.path()));
+        memory().to_write("x").unwrap();
+        let file = temp.path().join("git-pack/memory.key");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(memory().to_read("x").is_none() && memory().to_write("x").is_none());
+        std::fs::remove_file(&file).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        assert!(memory().to_write("x").is_none());
+    }
+}

@@ -1,0 +1,141 @@
+//! What git-pack keeps in a clone: everything below `$GIT_COMMON_DIR/gitpack`, by one handle that is opened once.
+
+pub mod digests;
+mod memory;
+pub mod runs;
+pub mod seals;
+pub mod twin_notes;
+pub mod verdicts;
+pub mod verified_packs;
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::files;
+use crate::adapters::store::disk::DiskStore;
+use crate::format::digest::Digest;
+use crate::format::refusal::{Refusal, Result};
+use digests::DigestCache;
+pub use memory::Memory;
+use runs::Runs;
+use seals::SealStore;
+use twin_notes::TwinNotes;
+use verdicts::Verdicts;
+use verified_packs::VerifiedPacks;
+
+/// Name of the directory below a repository's common directory.
+const OWN: &str = "gitpack";
+
+/// The private state of one clone, shared by its worktrees. Nothing is created before something is kept.
+#[derive(Debug)]
+pub struct PrivateState {
+    own: PathBuf,
+    memory: Memory,
+}
+
+impl PrivateState {
+    /// Opens the state below a repository's common directory.
+    ///
+    /// Somebody else may have prepared the clone. A link below `gitpack/` would make us read or overwrite a file elsewhere,
+    /// and a FIFO would make us wait without end, so anything but directories and regular files is refused.
+    pub fn open(common_dir: &Path, memory: Memory) -> Result<Self> {
+        let own = common_dir.join(OWN);
+        ensure_plain(&own, 2)?;
+        Ok(Self { own, memory })
+    }
+
+    /// Returns the state of a repository that is not ours: it remembers nothing and keeps nothing.
+    pub fn none(common_dir: &Path) -> Self {
+        Self {
+            own: common_dir.join(OWN),
+            memory: Memory::none(),
+        }
+    }
+
+    /// Returns what was hashed before.
+    pub fn digests(&self) -> DigestCache {
+        DigestCache::load(&self.own, self.memory.clone())
+    }
+
+    /// Returns what was judged clean before under the rules that `key` stands for.
+    pub fn verdicts(&self, key: Digest) -> Verdicts {
+        Verdicts::of(&self.own, key, self.memory.clone())
+    }
+
+    /// Returns which packs on disk were verified before.
+    pub fn verified_packs(&self) -> VerifiedPacks {
+        VerifiedPacks::of(&self.own, self.memory.clone())
+    }
+
+    /// Returns the notes about sealed twins.
+    pub fn twin_notes(&self) -> TwinNotes {
+        TwinNotes::of(&self.own, self.memory.clone())
+    }
+
+    /// Returns the ciphertexts and receipts of earlier seals.
+    pub fn seals(&self) -> SealStore {
+        SealStore::of(&self.own)
+    }
+
+    /// Returns the runs.
+    pub fn runs(&self) -> Runs {
+        Runs::of(&self.own)
+    }
+
+    /// Returns the content store.
+    pub fn store(&self) -> DiskStore {
+        DiskStore::of(&self.own)
+    }
+}
+
+/// Refuses if `path`, or anything up to `depth` directories below it, is neither a directory nor a regular file.
+fn ensure_plain(path: &Path, depth: usize) -> Result<()> {
+    let Some(kind) = files::kind_at(path)? else {
+        return Ok(());
+    };
+    if kind.is_file() {
+        return Ok(());
+    }
+    if !kind.is_dir() {
+        return Err(Refusal::Planted {
+            path: path.to_owned(),
+            kind: files::kind_name(kind),
+        });
+    }
+    if depth == 0 {
+        return Ok(());
+    }
+    for (name, kind) in files::kinds_in(path)? {
+        match kind.is_file() {
+            true => {}
+            false => ensure_plain(&path.join(name), depth - 1)?,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_or_a_pipe_anywhere_in_the_state_is_refused() {
+        for place in [
+            "gitpack",
+            "gitpack/digests",
+            "gitpack/seals",
+            "gitpack/seals/ab",
+            "gitpack/seals/lock",
+        ] {
+            let temp = tempfile::tempdir().unwrap();
+            let path = temp.path().join(place);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            assert!(PrivateState::open(temp.path(), Memory::none()).is_ok());
+            std::os::unix::fs::symlink("/tmp", &path).unwrap();
+            let refused = PrivateState::open(temp.path(), Memory::none());
+            assert!(matches!(refused, Err(Refusal::Planted { .. })), "{place}");
+            std::fs::remove_file(&path).unwrap();
+            rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            assert!(PrivateState::open(temp.path(), Memory::none()).is_err(), "{place}");
+        }
+    }
+}
