@@ -11,3 +11,5 @@ mod memory;
 mod owner;
 #[path = "attack/planted.rs"]
 mod planted;
+#[path = "attack/twins.rs"]
+mod twins;

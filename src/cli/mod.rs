@@ -177,7 +177,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             let ctx = &answering(ctx, &args.keys.passphrase)?;
             let pairs = twins::check(ctx, &args.keys.identities)?;
             status_output::pairs(output, &pairs);
-            let drifted = pairs.iter().any(|pair| status_output::has_drifted(pair.standing));
+            let drifted = pairs.iter().any(status_output::has_drifted);
             return Ok(if drifted { NO } else { YES });
         }
         Command::Protect(args) => {

@@ -8,10 +8,15 @@ use crate::format::config::{Config, ConfigError, RUN_OUTPUT_CLASS};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy, ProtectedDocument, Rule, RuleSetDocument, VERSION};
+use crate::format::repo_path::RepoPath;
 use crate::rules::globs::{Case, Globs};
+use crate::rules::twins::SealedTwins;
 
 /// The class of private keys, which no rule releases.
 const KEY_CLASS: &str = "key";
+
+/// The class of files that only their sealed twins protect.
+const SEALED_CLASS: &str = "sealed";
 
 /// The directory of run outputs; a path with such a segment is always protected, in any case and without exception.
 const RUN_OUTPUT_SEGMENT: &[u8] = b"_PACK_RUN";
@@ -49,6 +54,8 @@ const BUILT_IN: [(&str, &[&str], &[Format]); 7] = [
 /// A registry in force: one set of rules a configuration that has a say, the strictest verdict holds.
 pub struct Registry {
     sets: Vec<RuleSet>,
+    /// What is protected besides, because its sealed twin is tracked.
+    twins: SealedTwins,
 }
 
 struct RuleSet {
@@ -92,6 +99,8 @@ pub enum Cause {
     Glob(String),
     /// Its content.
     Content(Format),
+    /// Its sealed twin, at this path, is tracked.
+    Twin(RepoPath),
 }
 
 impl fmt::Display for Cause {
@@ -99,6 +108,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Glob(glob) => f.write_str(glob),
             Self::Content(format) => write!(f, "content: {}", format.as_str()),
+            Self::Twin(sealed) => write!(f, "sealed twin {sealed}"),
         }
     }
 }
@@ -122,7 +132,14 @@ impl Registry {
                 problem,
             })?);
         }
-        Ok(Self { sets })
+        let twins = SealedTwins::default();
+        Ok(Self { sets, twins })
+    }
+
+    /// Returns the same registry, which also protects the plaintexts of `twins`.
+    pub fn with_twins(mut self, twins: &SealedTwins) -> Self {
+        self.twins.extend(twins);
+        self
     }
 
     /// Compiles the registry that a pack carries.
@@ -143,7 +160,8 @@ impl Registry {
                 RuleSet::compile(set.rules, allowed.collect::<Result<_, _>>()?).map_err(|(_, problem)| problem)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { sets })
+        let twins = SealedTwins::default();
+        Ok(Self { sets, twins })
     }
 
     /// Returns the bytes of `meta/PROTECTED.json`.
@@ -165,7 +183,12 @@ impl Registry {
 
     /// Returns a digest of everything that a verdict depends on besides the file.
     pub fn fingerprint(&self) -> Digest {
-        Digest::of(&self.to_document())
+        let mut all = self.to_document();
+        for sealed in self.twins.iter() {
+            all.extend_from_slice(sealed.as_bytes());
+            all.push(0);
+        }
+        Digest::of(&all)
     }
 
     /// Returns whether every set begins with the built-in rules: without them it is no registry of ours.
@@ -194,17 +217,33 @@ impl Registry {
     }
 
     /// Returns the strictest verdict of the sets on a file, by its path, its content and its blob.
+    ///
+    /// The plaintext of a tracked twin is protected unless every set releases it in so many words.
     pub fn judge_file(&self, file: &Subject<'_>) -> Option<Verdict> {
-        self.sets
-            .iter()
-            .filter_map(|set| set.judge(file))
-            .max_by_key(|verdict| verdict.policy)
+        let by_rules = self.sets.iter().filter_map(|set| set.judge(file));
+        let by_rules = by_rules.max_by_key(|verdict| verdict.policy);
+        match (&by_rules, self.twins.of(file.path)) {
+            (Some(verdict), _) if verdict.policy == Policy::Never => by_rules,
+            (_, Some(sealed)) if !self.releases(file) => Some(Verdict {
+                class: SEALED_CLASS.into(),
+                policy: Policy::Never,
+                cause: Cause::Twin(sealed.clone()),
+                origin: Origin::BuiltIn,
+            }),
+            _ => by_rules,
+        }
     }
 
     /// Returns whether a file under this path may stand nowhere, whatever its content is, unless it is encrypted or an
     /// exception lets its blob pass.
     pub fn forbids_path(&self, path: &[u8]) -> bool {
-        self.sets.iter().any(|set| set.forbids_path(path))
+        self.sets.iter().any(|set| set.forbids_path(path)) || self.is_plain_of_twin(path)
+    }
+
+    /// Returns whether nothing but a tracked twin protects the file at `path`.
+    pub fn is_plain_of_twin(&self, path: &[u8]) -> bool {
+        let verdict = self.judge(path);
+        verdict.is_some_and(|verdict| matches!(verdict.cause, Cause::Twin(_)))
     }
 
     /// Returns whether every set lets plaintext stand under this path and blob by a rule or an exception of its own.

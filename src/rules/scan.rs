@@ -176,7 +176,7 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
             let found = traits.formats.iter().find(|(found, _)| found == format);
             found.and_then(|(_, within)| within.clone())
         }
-        Cause::Glob(_) => None,
+        Cause::Glob(_) | Cause::Twin(_) => None,
     };
     leaks.then(|| Leak {
         code: match &verdict.cause {

@@ -1,7 +1,71 @@
-//! A file and its sealed twin: which of them has moved on since they last agreed?
+//! A file and its sealed twin: which of them has moved on since they last agreed, and what a tracked twin protects.
+
+use std::collections::BTreeMap;
 
 use crate::format::digest::Digest;
-use crate::format::twin::TwinNote;
+use crate::format::repo_path::RepoPath;
+use crate::format::twin::{SUFFIX, TwinNote};
+
+/// The plaintexts that are protected because their sealed twins are tracked: that is what `git pack protect` promises, with
+/// or without a rule that names them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedTwins {
+    /// Twins by the folded paths of their plaintexts: a file system that ignores case has one file under both.
+    by_plain: BTreeMap<Vec<u8>, RepoPath>,
+}
+
+impl SealedTwins {
+    /// Adds the twin at `sealed`; a path that no twin has is passed over.
+    pub fn add(&mut self, sealed: &RepoPath) {
+        if let Some(plain) = plain_of(sealed.as_bytes()) {
+            self.by_plain.entry(folded(plain)).or_insert_with(|| sealed.clone());
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        for (plain, sealed) in &other.by_plain {
+            self.by_plain.entry(plain.clone()).or_insert_with(|| sealed.clone());
+        }
+    }
+
+    /// Returns the twin of the plaintext at `path`.
+    pub fn of(&self, path: &[u8]) -> Option<&RepoPath> {
+        match self.by_plain.is_empty() {
+            true => None,
+            false => self.by_plain.get(&folded(path)),
+        }
+    }
+
+    /// Returns whether there are no twins.
+    pub fn is_empty(&self) -> bool {
+        self.by_plain.is_empty()
+    }
+
+    /// Returns whether every twin of `other` is among these.
+    pub fn contains_all(&self, other: &Self) -> bool {
+        other.by_plain.keys().all(|plain| self.by_plain.contains_key(plain))
+    }
+
+    /// Returns the twins, in the order of their plaintexts.
+    pub fn iter(&self) -> impl Iterator<Item = &RepoPath> {
+        self.by_plain.values()
+    }
+}
+
+/// Returns the path of the plaintext of which there is a twin at `sealed`, if that is the name of a twin.
+pub fn plain_of(sealed: &[u8]) -> Option<&[u8]> {
+    let (plain, suffix) = sealed.split_at_checked(sealed.len().checked_sub(SUFFIX.len())?)?;
+    let named = !plain.is_empty() && !plain.ends_with(b"/");
+    (named && suffix.eq_ignore_ascii_case(SUFFIX.as_bytes())).then_some(plain)
+}
+
+fn folded(path: &[u8]) -> Vec<u8> {
+    match std::str::from_utf8(path) {
+        Ok(text) => text.to_lowercase().into_bytes(),
+        Err(_) => path.to_ascii_lowercase(),
+    }
+}
 
 /// How a pair stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +143,20 @@ mod tests {
         ] {
             assert_eq!(standing(plain, sealed, note), expected);
         }
+    }
+
+    #[test]
+    fn a_twin_protects_its_plaintext_in_any_case() {
+        let mut twins = SealedTwins::default();
+        for sealed in ["a/B.vec.age", "notes.txt.AGE", ".age", "a/.age", "plain"] {
+            twins.add(&RepoPath::new(sealed.as_bytes()));
+        }
+        assert_eq!(twins.of(b"A/b.VEC").unwrap().as_bytes(), b"a/B.vec.age");
+        assert!(twins.of(b"notes.txt").is_some());
+        for path in [&b"B.vec"[..], b"a/B.vec.age", b"", b"a/", b"plain"] {
+            assert!(twins.of(path).is_none(), "{path:?}");
+        }
+        assert_eq!(twins.iter().count(), 2);
     }
 
     #[test]

@@ -85,6 +85,22 @@ impl Index<'_> {
         }))
     }
 
+    /// Returns the files of the index whose path `wanted` takes, as they would be committed.
+    pub fn files_named(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<TreeEntry> {
+        let index: &gix::index::State = &self.state;
+        let files = index.entries().iter().filter(|entry| {
+            let is_file = matches!(entry.mode, Mode::FILE | Mode::FILE_EXECUTABLE);
+            is_file && !entry.flags.contains(Flags::INTENT_TO_ADD) && wanted(entry.path(index))
+        });
+        files
+            .map(|entry| TreeEntry {
+                path: RepoPath::new(entry.path(index)),
+                kind: EntryKind::Regular,
+                id: from_gix(&entry.id),
+            })
+            .collect()
+    }
+
     /// Returns whether directories stand for what they hold.
     pub fn is_sparse(&self) -> bool {
         self.state.is_sparse()

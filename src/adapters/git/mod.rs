@@ -2,6 +2,7 @@
 
 pub mod blobs;
 pub mod canary;
+mod exposure;
 pub mod history;
 mod holders;
 pub mod hooks_dir;
@@ -20,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+pub use exposure::Exposure;
 use objects::Joined;
 pub use objects::ObjectPlaces;
 pub use ownership::{Foreign, Surroundings};

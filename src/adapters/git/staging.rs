@@ -77,8 +77,9 @@ impl Repository {
     }
 }
 
-fn literal(path: &RepoPath) -> std::ffi::OsString {
-    let mut pathspec = std::ffi::OsString::from(":(literal)");
+/// Returns the pathspec that means this path and nothing else.
+pub(super) fn literal(path: &RepoPath) -> std::ffi::OsString {
+    let mut pathspec = std::ffi::OsString::from(":(literal,top)");
     pathspec.push(OsStr::from_bytes(path.as_bytes()));
     pathspec
 }

@@ -60,6 +60,43 @@ impl Repository {
         }
     }
 
+    /// Returns every file of a tree whose name `wanted` takes; sorted bytewise by path.
+    pub fn files_named(&self, tree: &ObjectId, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<TreeEntry>> {
+        let mut entries = Vec::new();
+        self.walk_tree(tree, |path, kind, id| {
+            if matches!(kind, EntryKind::Regular | EntryKind::Executable) && wanted(path) {
+                entries.push(TreeEntry {
+                    path: RepoPath::new(path),
+                    kind,
+                    id,
+                });
+            }
+        })?;
+        Ok(entries)
+    }
+
+    /// Returns the files that stand right in the directory `path` of a tree; nothing if there is no such directory.
+    pub fn files_in_directory(&self, tree: &ObjectId, path: &[u8]) -> Result<Vec<TreeEntry>> {
+        let Some(directory) = self.directory_in_tree(tree, path)? else {
+            return Ok(Vec::new());
+        };
+        let bytes = self.tree_bytes(to_gix(&directory))?;
+        let id = to_gix(&directory);
+        let mut entries = Vec::new();
+        for entry in TreeRefIter::from_bytes(&bytes, id.kind()) {
+            let entry = entry.map_err(|e| corrupt_object(id, &e.to_string()))?;
+            if let Some(kind) = entry_kind(entry.mode.kind()) {
+                let separator: &[u8] = if path.is_empty() { b"" } else { b"/" };
+                entries.push(TreeEntry {
+                    path: RepoPath::new(&[path, separator, entry.filename].concat()),
+                    kind,
+                    id: from_gix(entry.oid),
+                });
+            }
+        }
+        Ok(entries)
+    }
+
     /// Returns the id of a commit's tree.
     pub(super) fn commit_tree(&self, commit: &ObjectId) -> Result<ObjectId> {
         super::history::tree_of(&self.local(), to_gix(commit)).map(|id| from_gix(&id))

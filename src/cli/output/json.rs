@@ -77,6 +77,7 @@ pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
         let (by, rule) = match &leak.cause {
             Cause::Glob(glob) => ("path", glob.clone()),
             Cause::Content(format) => ("content", format.as_str().to_owned()),
+            Cause::Twin(sealed) => ("twin", shown(sealed.as_bytes())),
         };
         json!({
             "code": leak.code.as_str(),

@@ -51,6 +51,7 @@ fn finding(found: &Found) -> Finding {
     let cause = match &leak.cause {
         Cause::Glob(glob) => format!("rule {glob}"),
         Cause::Content(format) => format!("content: {}", format.as_str()),
+        Cause::Twin(sealed) => format!("sealed twin {}", shown(sealed.as_bytes())),
     };
     let place = match leak.entry.commit {
         Some(commit) => format!(" in commit {}", commit.short()),

@@ -4,6 +4,7 @@ use crate::cli::output::Output;
 use crate::cli::output::human::{aligned, short_key};
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, paint, quoted};
 use crate::format::config::is_same_recipient;
+use crate::format::object_id::ObjectId;
 use crate::format::protected::Origin;
 use crate::format::repo_path::{RepoPath, harmless, shown};
 use crate::ops::install::Present;
@@ -153,7 +154,7 @@ fn protected(output: &mut Output, report: &StatusReport) {
     let mut rows: Vec<[String; 3]> = Vec::new();
     for pair in report.twins.iter().take(NAMED) {
         let path = pair.path.as_bytes();
-        let (about, command) = standing(&pair.path, pair.standing);
+        let (about, command) = standing(pair);
         rows.push([shown(path), about, command]);
     }
     for path in report.tracked.iter().take(NAMED) {
@@ -169,10 +170,14 @@ fn protected(output: &mut Output, report: &StatusReport) {
 }
 
 /// Says how a pair stands, and what to do about it.
-fn standing(path: &RepoPath, standing: Standing) -> (String, String) {
+fn standing(pair: &PairReport) -> (String, String) {
+    let (path, standing): (&RepoPath, _) = (&pair.path, pair.standing);
     let twin = format!("{}.age", shown(path.as_bytes()));
     let protect = arrow(&format!("git pack protect {}", quoted(path.as_bytes())));
     let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
+    if pair.is_tracked {
+        return (format!("sealed as {twin}, but tracked in plaintext as well"), protect);
+    }
     match standing {
         Standing::UpToDate => (format!("sealed as {twin}, up to date"), String::new()),
         Standing::SealedOnly => (format!("sealed as {twin}, no plaintext here"), String::new()),
@@ -189,14 +194,14 @@ pub(crate) fn pairs(output: &mut Output, pairs: &[PairReport]) {
     let rows: Vec<[String; 3]> = pairs
         .iter()
         .map(|pair| {
-            let (about, command) = standing(&pair.path, pair.standing);
+            let (about, command) = standing(pair);
             [shown(pair.path.as_bytes()), about, command]
         })
         .collect();
     for line in aligned(&rows, "").lines() {
         output.line(line);
     }
-    let drifted = pairs.iter().filter(|pair| has_drifted(pair.standing)).count();
+    let drifted = pairs.iter().filter(|pair| has_drifted(pair)).count();
     let text = match (pairs.len(), drifted) {
         (0, _) => "no sealed twin is tracked here".to_owned(),
         (n, 0) => format!("{}, none has drifted", count(n as u64, "pair")),
@@ -205,9 +210,9 @@ pub(crate) fn pairs(output: &mut Output, pairs: &[PairReport]) {
     output.err(&format!("  {text}\n"));
 }
 
-/// Returns whether a pair no longer agrees, or cannot be seen to.
-pub(crate) fn has_drifted(standing: Standing) -> bool {
-    !matches!(standing, Standing::UpToDate | Standing::SealedOnly)
+/// Returns whether a pair no longer agrees, or cannot be seen to, or is tracked twice.
+pub(crate) fn has_drifted(pair: &PairReport) -> bool {
+    pair.is_tracked || !matches!(pair.standing, Standing::UpToDate | Standing::SealedOnly)
 }
 
 pub(crate) fn protect(output: &mut Output, report: &ProtectReport) {
@@ -223,10 +228,41 @@ pub(crate) fn protect(output: &mut Output, report: &ProtectReport) {
     output.err(&format!(
         "  for {recipients}; the plaintext stays on disk, is ignored, and is no longer tracked\n"
     ));
+    for pair in report.files.iter().filter(|pair| !pair.exposure.is_empty()) {
+        exposed(output, pair);
+    }
     if report.gitignore_unstaged {
         output.err(&format!(
             "  .gitignore has other changes, so it was not staged   {}\n",
             paint(TYPE, "git add .gitignore")
+        ));
+    }
+}
+
+/// Says which commits hold the plaintext of what was sealed: a twin does not take it out of history.
+fn exposed(output: &mut Output, pair: &PairReport) {
+    let path = shown(pair.path.as_bytes());
+    let named = |commits: &[ObjectId]| {
+        let first: Vec<String> = commits.iter().take(3).map(ObjectId::short).collect();
+        let more = if commits.len() > 3 { ", …" } else { "" };
+        format!("{} ({}{more})", count(commits.len() as u64, "commit"), first.join(", "))
+    };
+    output.err(&format!(
+        "\n  {} {path} stands in history in plaintext\n",
+        paint(LOOK, "look")
+    ));
+    if let Some(oldest) = pair.exposure.unpushed.last() {
+        let rewrite = format!("git rebase -i {}^", oldest.short());
+        output.err(&format!(
+            "    not pushed   {}: a push is blocked until it is taken out of them   {}\n",
+            named(&pair.exposure.unpushed),
+            paint(TYPE, &rewrite)
+        ));
+    }
+    if !pair.exposure.pushed.is_empty() {
+        output.err(&format!(
+            "    pushed       {}: whoever can read the remote has it; replace what it holds\n",
+            named(&pair.exposure.pushed)
         ));
     }
 }

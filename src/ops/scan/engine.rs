@@ -17,7 +17,7 @@ use crate::rules::protect::Registry;
 use crate::rules::scan::{Candidate, Destination, Traits, judge};
 
 /// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
-const WORTH_REMEMBERING: usize = 64;
+pub const WORTH_REMEMBERING: usize = 64;
 
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,19 +75,22 @@ impl<'a> Judge<'a> {
         alone: Option<&'a Registry>,
         destination: Destination,
     ) -> Self {
-        let rules = registry.fingerprint();
-        let version = env!("CARGO_PKG_VERSION");
-        let key = Digest::of(format!("{version} {} {rules} {destination:?}", content::VERSION).as_bytes());
         Self {
             repo,
             registry,
             destination,
             alone,
-            verdicts: repo.private().verdicts(key),
+            verdicts: verdicts_under(repo, registry, destination),
             remembered: None,
             examined: Examined::default(),
             in_part: Vec::new(),
         }
+    }
+
+    /// Has the judge remember what is clean under `rules`, which must not forbid anything that its own allow.
+    pub fn remembering_under(mut self, rules: &Registry) -> Self {
+        self.verdicts = verdicts_under(self.repo, rules, self.destination);
+        self
     }
 
     /// Returns the commits that were judged clean before, if it is worth asking for `count`.
@@ -172,4 +175,12 @@ impl<'a> Judge<'a> {
             self.verdicts.add(commits, &[]);
         }
     }
+}
+
+/// Returns the memory of what was judged clean under these rules on the way to this place.
+fn verdicts_under(repo: &Repository, rules: &Registry, destination: Destination) -> Verdicts {
+    let rules = rules.fingerprint();
+    let version = env!("CARGO_PKG_VERSION");
+    let key = Digest::of(format!("{version} {} {rules} {destination:?}", content::VERSION).as_bytes());
+    repo.private().verdicts(key)
 }

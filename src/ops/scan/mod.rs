@@ -4,6 +4,7 @@ pub mod engine;
 pub mod packs;
 pub mod range;
 pub mod surfaces;
+pub mod twins;
 
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;

@@ -10,11 +10,12 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::scan::engine::Judge;
+use crate::ops::scan::engine::{Judge, WORTH_REMEMBERING};
 use crate::ops::scan::packs::{self, Touched};
-use crate::ops::scan::{Found, ScanReport};
-use crate::rules::protect::Subject;
+use crate::ops::scan::{Found, ScanReport, twins};
+use crate::rules::protect::{Registry, Subject};
 use crate::rules::scan::{Candidate, Destination};
+use crate::rules::twins::SealedTwins;
 use crate::rules::weakening::weakened;
 
 /// A ref that is about to change, or an end of a range.
@@ -46,6 +47,8 @@ pub struct Ranges<'a> {
 /// Changes whose tips and old sides have the same configurations.
 struct Group {
     tips: Vec<ObjectId>,
+    /// The commits on the old sides of all tips.
+    before: Vec<ObjectId>,
     new: Loaded,
     old: Vec<Loaded>,
 }
@@ -86,10 +89,13 @@ impl Ranges<'_> {
         let new = configuration::in_commit(self.repo, &self.repo.commit(&tip.hex())?)?;
         let same = |a: &Loaded, b: &Loaded| a.bytes == b.bytes;
         let mut old: Vec<Loaded> = Vec::new();
+        let mut before = Vec::new();
         for id in &change.old {
-            if let Some(loaded) = self.old_side(id)?
-                && !old.iter().any(|other| same(other, &loaded))
-            {
+            let Some((commit, loaded)) = self.old_side(id)? else {
+                continue;
+            };
+            before.push(commit);
+            if !old.iter().any(|other| same(other, &loaded)) {
                 old.push(loaded);
             }
         }
@@ -98,9 +104,13 @@ impl Ranges<'_> {
             same(&group.new, &new) && old_is_same
         });
         match place {
-            Some(group) => group.tips.push(tip),
+            Some(group) => {
+                group.tips.push(tip);
+                group.before.extend(before);
+            }
             None => groups.push(Group {
                 tips: vec![tip],
+                before,
                 new,
                 old,
             }),
@@ -108,14 +118,17 @@ impl Ranges<'_> {
         Ok(())
     }
 
-    /// Returns the configuration of an old side; none if there is no such commit here: what a remote has may never have
-    /// been fetched.
-    fn old_side(&self, id: &ObjectId) -> Result<Option<Loaded>> {
+    /// Returns the commit of an old side and its configuration; none if there is no such commit here: what a remote has may
+    /// never have been fetched.
+    fn old_side(&self, id: &ObjectId) -> Result<Option<(ObjectId, Loaded)>> {
         if !self.repo.has(id) {
             return Ok(None);
         }
         match self.repo.peel(id)? {
-            Peeled::Commit(id) => configuration::in_commit_or_none(self.repo, &self.repo.commit(&id.hex())?).map(Some),
+            Peeled::Commit(id) => {
+                let loaded = configuration::in_commit_or_none(self.repo, &self.repo.commit(&id.hex())?)?;
+                Ok(Some((id, loaded)))
+            }
             Peeled::Tree(_) | Peeled::Blob(_) => Ok(None),
         }
     }
@@ -148,6 +161,36 @@ impl Ranges<'_> {
         Ok(())
     }
 
+    /// Returns what a walk introduces, without the commits that are known to be clean; the sealed twins at its ends, which are
+    /// the trees `ends`, and within it; and the rules under which what is clean is remembered.
+    fn introduced(
+        &self,
+        walk: &Walk,
+        ends: &[ObjectId],
+        sides: &[&Loaded],
+        destination: Destination,
+    ) -> Result<(Range, SealedTwins, Registry)> {
+        let mut sealed = SealedTwins::default();
+        let is_long = walk.count() >= WORTH_REMEMBERING;
+        if is_long {
+            // What was judged clean was so under the twins of that time, so they are part of what is asked for.
+            twins::everywhere(self.repo, ends, &mut sealed)?;
+        }
+        let remembering = configuration::registry(sides)?.with_twins(&sealed);
+        let clean = Judge::new(self.repo, &remembering, destination).clean_commits(walk.count());
+        let range = twins::introduced(self.repo, walk, &clean, &mut sealed)?;
+        if !is_long {
+            let paths = range.introduced.iter().map(|introduced| &introduced.entry.path);
+            twins::beside(self.repo, ends, paths, &mut sealed)?;
+        }
+        Ok((range, sealed, remembering))
+    }
+
+    fn trees<'b>(&self, commits: impl IntoIterator<Item = &'b ObjectId>) -> Result<Vec<ObjectId>> {
+        let trees = commits.into_iter().map(|id| Ok(self.repo.commit(&id.hex())?.tree));
+        trees.collect()
+    }
+
     fn judge_group(
         &self,
         group: Group,
@@ -170,13 +213,18 @@ impl Ranges<'_> {
         for old in old {
             report.weakened.extend(weakened(&old.config, &new.config));
         }
-        let registry = configuration::registry(&loaded.iter().collect::<Vec<_>>())?;
-        let alone = new.registry()?;
+        let sides: Vec<&Loaded> = loaded.iter().collect();
         let configs: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
         let destination = (self.destination)(&configs);
-        let mut judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination);
-        let clean = judge.clean_commits(walk.count());
-        let range = self.repo.introduced(&walk, |id| clean.contains(id))?;
+        let ends = self.trees(group.tips.iter().chain(&group.before).chain(&walk.boundary))?;
+        let (range, sealed, remembering) = self.introduced(&walk, &ends, &sides, destination)?;
+        let registry = configuration::registry(&sides)?.with_twins(&sealed);
+        let mut at_tips = SealedTwins::default();
+        let paths = || range.introduced.iter().map(|introduced| &introduced.entry.path);
+        twins::beside(self.repo, &self.trees(&group.tips)?, paths(), &mut at_tips)?;
+        let alone = new.registry()?.with_twins(&at_tips);
+        let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination);
+        let mut judge = judge.remembering_under(&remembering);
         judge.examined.commits += range.commits.len() as u64;
         judge.examined.remembered_commits += range.passed_over;
         let mut found = judge.judge(&candidates(&range))?;

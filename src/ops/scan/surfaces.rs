@@ -20,9 +20,10 @@ use crate::ops::configuration::{self, Loaded};
 use crate::ops::contents::examine;
 use crate::ops::scan::engine::Judge;
 use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_path};
-use crate::ops::scan::{Found, ScanReport};
+use crate::ops::scan::{Found, ScanReport, twins};
 use crate::rules::protect::{Registry, is_run_output};
 use crate::rules::scan::{Candidate, Destination, judge, needs_content};
+use crate::rules::twins::{SealedTwins, plain_of};
 use crate::rules::weakening::weakened;
 
 /// What to look at.
@@ -97,8 +98,10 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
         None => None,
     };
     let sides: Vec<&Loaded> = [&new].into_iter().chain(&old).collect();
-    let both = configuration::registry(&sides)?;
-    let alone = new.registry()?;
+    let mut sealed = SealedTwins::default();
+    let named = index.files_named(|path| plain_of(path).is_some());
+    twins::collect(repo, named, &mut sealed)?;
+    let alone = new.registry()?.with_twins(&sealed);
     let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
     let to = to(&configs);
     let mut judge_unchanged = Judge::new(repo, &alone, to);
@@ -126,6 +129,11 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
             }
         }
     }
+    // A twin that this commit removes protects its plaintext in this commit still.
+    if let Some(head) = &head {
+        twins::beside(repo, &[head.tree], changed.iter().map(|entry| &entry.path), &mut sealed)?;
+    }
+    let both = configuration::registry(&sides)?.with_twins(&sealed);
     let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to);
     let mut leaks = judge.judge(&changed)?;
     leaks.extend(judge_unchanged.judge(&unchanged)?);
@@ -157,10 +165,13 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
         what: "git pack scan --worktree",
     })?;
     let loaded = configuration::on_disk(&root)?;
-    let registry = loaded.registry()?;
     let to = to(&[&loaded.config]);
     let zero = repo.zero_id();
     let files = repo.work_tree_files(no_ignore)?;
+    let mut sealed = SealedTwins::default();
+    let named = repo.index()?.files_named(|path| plain_of(path).is_some());
+    twins::collect(repo, named, &mut sealed)?;
+    let registry = loaded.registry()?.with_twins(&sealed);
     let judged = workers::map(
         &files,
         || Ok(()),
@@ -239,9 +250,12 @@ impl<R: std::io::Read> std::io::Read for Hashed<R> {
 fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let commit = repo.commit(rev)?;
     let loaded = configuration::in_commit(repo, &commit)?;
-    let registry = loaded.registry()?;
-    let entries = repo.tree_entries(&commit.tree)?.into_iter();
+    let entries = repo.tree_entries(&commit.tree)?;
+    let mut sealed = SealedTwins::default();
+    twins::collect(repo, entries.iter().cloned(), &mut sealed)?;
+    let registry = loaded.registry()?.with_twins(&sealed);
     let candidates: Vec<Candidate> = entries
+        .into_iter()
         .map(|entry| Candidate {
             path: entry.path,
             kind: entry.kind,
@@ -295,7 +309,6 @@ fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<Scan
         None if repo.has_commit() => configuration::in_commit(repo, &repo.commit("HEAD")?)?,
         None => Loaded::none(),
     };
-    let registry: Registry = loaded.registry()?;
     let (mut tips, mut others) = (Vec::new(), Vec::new());
     let refs = repo.refs("refs/")?.into_iter().map(|(_, id)| id);
     let head = match repo.has_commit() {
@@ -316,10 +329,17 @@ fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<Scan
             }
         }
     }
-    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
+    let mut sealed = SealedTwins::default();
+    if let Some(head) = &head {
+        twins::everywhere(repo, &[repo.commit(&head.hex())?.tree], &mut sealed)?;
+    }
     let walk = repo.walk(&tips, &[])?;
-    let clean = judge.clean_commits(walk.count());
-    let range = repo.introduced(&walk, |id| clean.contains(id))?;
+    let destination = to(&[&loaded.config]);
+    let remembering = loaded.registry()?.with_twins(&sealed);
+    let clean = Judge::new(repo, &remembering, destination).clean_commits(walk.count());
+    let range = twins::introduced(repo, &walk, &clean, &mut sealed)?;
+    let registry: Registry = loaded.registry()?.with_twins(&sealed);
+    let mut judge = Judge::new(repo, &registry, destination).remembering_under(&remembering);
     judge.examined.commits += range.commits.len() as u64;
     judge.examined.remembered_commits += range.passed_over;
     let mut leaks = judge.judge(&candidates(&range))?;

@@ -6,14 +6,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::adapters::files::{self, Walked};
+use crate::adapters::git::Repository;
 use crate::format::config::FILE_NAME;
 use crate::format::member_path::{MemberPath, above};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
-use crate::format::repo_state::{EntryKind, Mode};
+use crate::format::repo_state::{EntryKind, Mode, TreeEntry};
 use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::Judge;
+use crate::ops::scan::twins;
 use crate::ops::seal::collect::{
     Entry, Plain, Plan, Protected, Source, TreePlan, ensure_is_no_fake, is_artifact, judge_file, member_path, protect,
     recipients_for, same_but_for_case,
@@ -21,8 +23,9 @@ use crate::ops::seal::collect::{
 use crate::ops::seal::{Notice, OUTPUT_DIRECTORY, SealRequest, limits};
 use crate::ops::{Context, state};
 use crate::rules::globs::{Case, Globs};
-use crate::rules::protect::Registry;
+use crate::rules::protect::{Cause, Registry, Subject};
 use crate::rules::scan::LeakCode;
+use crate::rules::twins::SealedTwins;
 
 /// Collects a tree pack.
 pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
@@ -53,6 +56,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let attaches = !request.attach.is_empty() || !loaded.config.attach.is_empty();
     let tracked = entries.iter().filter(|_| attaches);
     let tracked: BTreeSet<Vec<u8>> = tracked.map(|e| e.path.as_bytes().to_vec()).collect();
+    ensure_no_plain_twin(&repo, &loaded, &entries)?;
     let judge = Judge::of(&repo, &entries, request.mode)?;
     let mut plain = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -127,6 +131,31 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         notices,
         repo: Some(repo),
     })
+}
+
+/// A commit that tracks a file beside its sealed twin would have the pack publish what the twin hides.
+fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry]) -> Result<()> {
+    let mut sealed = SealedTwins::default();
+    twins::collect(repo, entries.iter().cloned(), &mut sealed)?;
+    let registry = loaded.registry()?.with_twins(&sealed);
+    let beside_twin = entries.iter().find_map(|entry| {
+        let file = Subject {
+            path: entry.path.as_bytes(),
+            blob: Some(entry.id),
+            ..Subject::default()
+        };
+        match registry.judge_file(&file)?.cause {
+            Cause::Twin(twin) if entry.kind != EntryKind::Submodule => Some((entry, twin)),
+            _ => None,
+        }
+    });
+    match beside_twin {
+        Some((entry, twin)) => Err(Refusal::PlaintextLeak {
+            plain: entry.path.to_string(),
+            protected: format!("its sealed twin {twin} is tracked beside it"),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// No artifact may have to be a file and a directory at once.

@@ -3,13 +3,14 @@
 pub mod protect;
 pub mod reveal;
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher::Identities;
 use crate::adapters::clone::twin_notes::TwinNotes;
-use crate::adapters::git::Repository;
+use crate::adapters::git::{Exposure, Repository};
 use crate::adapters::{cipher, files};
 use crate::format::digest::{Digest, Hasher, Hashing};
 use crate::format::refusal::{Refusal, Result};
@@ -38,6 +39,10 @@ pub struct PairReport {
     pub path: RepoPath,
     /// How the pair stands.
     pub standing: Standing,
+    /// Whether git tracks the plaintext beside its twin.
+    pub is_tracked: bool,
+    /// The commits that hold the plaintext, where they were looked for.
+    pub exposure: Exposure,
 }
 
 /// What one command needs to know of the repository.
@@ -96,6 +101,12 @@ impl Place {
         let files = self.repo.work_tree_files(false)?.into_iter();
         let twins = files.filter(|file| file.tracked && is_twin(file.path.as_bytes()));
         Ok(twins.map(|file| self.pair(&file.path)).collect())
+    }
+
+    /// Returns every path that git tracks.
+    fn tracked(&self) -> Result<BTreeSet<RepoPath>> {
+        let files = self.repo.index()?.files_named(|_| true).into_iter();
+        Ok(files.map(|file| file.path).collect())
     }
 
     /// Looks at both files. A pair that was never seen to agree is opened, if `identities` can.
@@ -159,11 +170,17 @@ pub fn check_unattended(ctx: &Context) -> Result<Vec<PairReport>> {
 fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>> {
     let place = Place::of(ctx, "git pack protect")?;
     let pairs = place.tracked_pairs()?.into_iter();
+    let tracked = place.tracked()?;
     pairs
         .map(|pair| {
             let path = pair.plain.clone();
             let standing = place.observe(pair, identities)?.standing;
-            Ok(PairReport { path, standing })
+            Ok(PairReport {
+                is_tracked: tracked.contains(&path),
+                exposure: Exposure::default(),
+                path,
+                standing,
+            })
         })
         .collect()
 }

@@ -68,6 +68,8 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
             uncommitted: false,
         });
     }
+    let exposures = observed.iter().map(|found| place.repo.exposure(&found.pair.plain));
+    let exposures = exposures.collect::<Result<Vec<_>>>()?;
     let ignored = ignore(&place, &observed)?;
 
     let gitignore = RepoPath::new(GITIGNORE.as_bytes());
@@ -96,10 +98,12 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
         undo(&path, before.as_deref(), ignored.is_some(), &observed);
         return Err(refused);
     }
+    let files = observed.into_iter().zip(exposures);
     Ok(ProtectReport {
-        files: observed
-            .into_iter()
-            .map(|found| PairReport {
+        files: files
+            .map(|(found, exposure)| PairReport {
+                is_tracked: false,
+                exposure,
                 path: found.pair.plain,
                 standing: found.standing,
             })

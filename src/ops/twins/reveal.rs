@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::adapters::cipher;
 use crate::adapters::files::{self, place_unnamed};
+use crate::adapters::git::Exposure;
 use crate::format::digest::Hashing;
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::twins::{Observed, PairReport, Place, nothing_at};
@@ -69,6 +70,8 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
         place.agree(&found.pair, Some(hash), found.sealed_hash)?;
     }
     let reports = observed.into_iter().map(|found| PairReport {
+        is_tracked: false,
+        exposure: Exposure::default(),
         path: found.pair.plain,
         standing: found.standing,
     });

@@ -1,0 +1,75 @@
+//! Which commits of history hold a file, and which of them a remote has already.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::adapters::git::Repository;
+use crate::adapters::git::staging::literal;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
+
+/// The commits that hold a file, newest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exposure {
+    /// Those that no remote-tracking branch has: they can still be rewritten.
+    pub unpushed: Vec<ObjectId>,
+    /// The others: whoever can read the remote has the file.
+    pub pushed: Vec<ObjectId>,
+}
+
+impl Exposure {
+    /// Returns whether no commit holds the file.
+    pub fn is_empty(&self) -> bool {
+        self.unpushed.is_empty() && self.pushed.is_empty()
+    }
+}
+
+impl Repository {
+    /// Returns the commits of all refs that put a file at `path`, or another content into it.
+    pub fn exposure(&self, path: &RepoPath) -> Result<Exposure> {
+        if !self.has_commit() {
+            return Ok(Exposure::default());
+        }
+        let all = self.commits_with(path, &["--all", "HEAD"])?;
+        let unpushed: BTreeSet<ObjectId> = self
+            .commits_with(path, &["--all", "HEAD", "--not", "--remotes"])?
+            .into_iter()
+            .collect();
+        let (unpushed, pushed) = all.into_iter().partition(|id| unpushed.contains(id));
+        Ok(Exposure { unpushed, pushed })
+    }
+
+    fn commits_with(&self, path: &RepoPath, from: &[&str]) -> Result<Vec<ObjectId>> {
+        let failed = |why: &str| Refusal::Unsupported {
+            what: format!("git does not list the commits with {path}: {}", why.replace('\n', " ")),
+            remedy: "git rev-list --all    (git itself may say more)".into(),
+        };
+        let mut git = self.git();
+        git.args(["rev-list", "--full-history"])
+            .args(from)
+            .arg("--")
+            .arg(literal(path));
+        let output = git.output().map_err(Refusal::io("running", Path::new("git")))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).trim()));
+        }
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut commits = Vec::new();
+        for line in text.lines() {
+            let id = ObjectId::parse(line).ok_or_else(|| failed(line))?;
+            // A commit that takes the file away is listed too.
+            if self.has_file_at(&self.commit_tree(&id)?, path)? {
+                commits.push(id);
+            }
+        }
+        Ok(commits)
+    }
+
+    fn has_file_at(&self, tree: &ObjectId, path: &RepoPath) -> Result<bool> {
+        let path = path.as_bytes();
+        let directory = &path[..path.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
+        let files = self.files_in_directory(tree, directory)?;
+        Ok(files.iter().any(|file| file.path.as_bytes() == path))
+    }
+}
