@@ -11,7 +11,7 @@ use crate::format::digest::Digest;
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::protected::Format;
 use crate::format::refusal::Result;
-use crate::rules::content::{self, KeyWatch};
+use crate::rules::content::{self, KeyWatch, Look};
 use crate::rules::scan::{Seal, Traits};
 
 /// The memory is used only for so many blobs: for fewer, looking again is cheaper.
@@ -34,7 +34,7 @@ pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Resu
     }
     let wanted: Vec<ObjectId> = wanted.into_iter().collect();
     let read = repo.with_blobs_held_against(Proof::Id, &wanted, |at, contents| {
-        examine(contents).map_err(|e| reading(&wanted[at], &e))
+        examine(contents, Look::default()).map_err(|e| reading(&wanted[at], &e))
     })?;
     let mut plain = Vec::new();
     let mut found = HashMap::new();
@@ -60,24 +60,24 @@ pub fn blob_of_file(path: &Path, like: &ObjectId) -> Result<ObjectId> {
 }
 
 /// Finds out what there is to be said of the content of a file of `size` bytes, reading all of it.
-pub fn examine_file(file: &mut dyn Read, size: u64) -> io::Result<Traits> {
+pub fn examine_file(file: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<Traits> {
     if size > IN_MEMORY {
-        return examine(Contents::Stream(file, size)).map(|(traits, _)| traits);
+        return examine(Contents::Stream(file, size), look).map(|(traits, _)| traits);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     file.take(IN_MEMORY).read_to_end(&mut bytes)?;
     match file.read(&mut [0])? {
-        0 => examine(Contents::Whole(&bytes)).map(|(traits, _)| traits),
+        0 => examine(Contents::Whole(&bytes), look).map(|(traits, _)| traits),
         // It grew while it was read; whoever reads it notices.
         _ => Err(io::Error::other("it changed while it was read")),
     }
 }
 
 /// Finds out what there is to be said of a blob's content, reading all of it; returns its size too.
-pub fn examine(contents: Contents<'_>) -> io::Result<(Traits, u64)> {
+pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u64)> {
     let (recognised, seal, size) = match contents {
         Contents::Whole(bytes) => {
-            let recognised = content::recognise_slice(bytes);
+            let recognised = content::recognise_slice(bytes, look);
             let seal = match recognised.age {
                 true => seal_of(cipher::examine_seal(&mut &bytes[..])?),
                 false => Seal::No,
@@ -90,7 +90,7 @@ pub fn examine(contents: Contents<'_>) -> io::Result<(Traits, u64)> {
             let claims = content::claims_age(&head);
             let (head, whole) = (head.as_slice(), &mut head.chain(stream));
             if claims && cipher::has_header(head) {
-                let mut watched = KeyWatch::new(whole);
+                let mut watched = KeyWatch::new(whole, look);
                 let seal = seal_of(cipher::examine_seal(&mut watched)?);
                 let formats = match watched.finish()? {
                     true => vec![(Format::PrivateKey, None)],
@@ -107,7 +107,7 @@ pub fn examine(contents: Contents<'_>) -> io::Result<(Traits, u64)> {
                 true => Seal::Broken("its header cannot be read".into()),
                 false => Seal::No,
             };
-            (content::recognise(whole, size)?, seal, size)
+            (content::recognise(whole, size, look)?, seal, size)
         }
     };
     // What is encrypted is noise, whatever it looks like; but a key that can be read in it is not.
@@ -124,10 +124,7 @@ pub fn examine(contents: Contents<'_>) -> io::Result<(Traits, u64)> {
 }
 
 fn within(place: content::Place) -> Option<String> {
-    match place {
-        content::Place::Blob => None,
-        place => Some(format!("in a {place}")),
-    }
+    (place.depth() > 0).then(|| format!("in a {place}"))
 }
 
 fn seal_of(verdict: std::result::Result<(), String>) -> Seal {

@@ -10,6 +10,7 @@ use crate::format::refusal::Refusal;
 use crate::format::tokens::TokenCounter;
 use crate::format::tree_meta::FULL;
 use crate::ops::contents::examine_file;
+use crate::rules::content::Look;
 use crate::rules::seals::in_directory;
 use crate::rules::texts::{SeenText, SeenTexts, TextsRead};
 
@@ -29,7 +30,8 @@ pub fn look(path: &str, member: &mut dyn Read, size: u64) -> io::Result<SeenText
     let mut seen = Vec::new();
     let document = texts(member, whole, &mut |heading, content| {
         let mut watched = Watched::of(content, heading.size, !whole);
-        let traits = examine_file(&mut watched, heading.size).map_err(Refusal::io("reading", path.as_ref()))?;
+        let traits =
+            examine_file(&mut watched, heading.size, Look::default()).map_err(Refusal::io("reading", path.as_ref()))?;
         io::copy(&mut watched, &mut io::sink()).map_err(Refusal::io("reading", path.as_ref()))?;
         seen.push(SeenText {
             traits,

@@ -23,6 +23,15 @@ pub enum Layer {
 }
 
 impl Layer {
+    /// Returns the word that reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Zip => "zip",
+        }
+    }
+
     /// Returns the layer that bytes which begin with `head` are wrapped in.
     pub fn of(head: &[u8]) -> Option<Self> {
         match head {

@@ -12,7 +12,7 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::contents::examine;
 use crate::ops::scan::Found;
-use crate::rules::content;
+use crate::rules::content::{self, Look};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Candidate, Destination, Traits, judge};
 
@@ -122,7 +122,7 @@ impl<'a> Judge<'a> {
         let read = self
             .repo
             .with_blobs_held_against(Proof::Checksum, &wanted, |at, contents| {
-                examine(contents).map_err(|e| reading(&wanted[at], &e))
+                examine(contents, Look::default()).map_err(|e| reading(&wanted[at], &e))
             })?;
         self.examined.entries += entries.len() as u64;
         self.examined.blobs += wanted.len() as u64;

@@ -21,6 +21,7 @@ use crate::ops::contents::examine;
 use crate::ops::scan::engine::Judge;
 use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_path};
 use crate::ops::scan::{Found, ScanReport, twins};
+use crate::rules::content::Look;
 use crate::rules::protect::{Registry, is_run_output};
 use crate::rules::scan::{Candidate, Destination, judge, needs_content};
 use crate::rules::twins::{SealedTwins, plain_of};
@@ -191,7 +192,8 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
             };
             let (id, traits, bytes) = match content {
                 Some(target) => {
-                    let (traits, size) = examine(Contents::Whole(&target)).map_err(Refusal::io("reading", &path))?;
+                    let (traits, size) =
+                        examine(Contents::Whole(&target), Look::default()).map_err(Refusal::io("reading", &path))?;
                     let mut hasher = ObjectHasher::new(&zero, "blob", size);
                     hasher.update(&target);
                     (hasher.finish(), traits, size)
@@ -203,7 +205,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
                         hasher: ObjectHasher::new(&zero, "blob", opened.size),
                     };
                     let contents = Contents::Stream(&mut hashed, opened.size);
-                    let (traits, size) = examine(contents).map_err(Refusal::io("reading", &path))?;
+                    let (traits, size) = examine(contents, Look::default()).map_err(Refusal::io("reading", &path))?;
                     let id = hashed.hasher.finish();
                     opened.ensure_unchanged()?;
                     (id, traits, size)

@@ -24,7 +24,7 @@ use crate::ops::configuration::Loaded;
 use crate::ops::contents::{blob_of_file, examine_file};
 use crate::ops::recipients;
 use crate::ops::seal::{Notice, Privacy, SealRequest};
-use crate::rules::content::claims_age;
+use crate::rules::content::{Look, claims_age};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::seals::{PlainMember, judge_at};
@@ -202,7 +202,7 @@ pub(super) fn judge_file(path: &Path, registry: &Registry, names: &[&[u8]], mode
     let traits = match forbidden && !claims_age(&head) {
         // What it is changes nothing, and reading it twice would take its time.
         true => Traits::default(),
-        false => examine_file(&mut head.chain(&opened.file), opened.size).map_err(reading)?,
+        false => examine_file(&mut head.chain(&opened.file), opened.size, Look::default()).map_err(reading)?,
     };
     let mut seen = PlainMember {
         kind: EntryKind::Regular,

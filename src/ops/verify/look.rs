@@ -14,7 +14,7 @@ use crate::format::tree_meta::{self, DOCUMENTS};
 use crate::ops::contents::examine_file;
 use crate::ops::texts;
 use crate::ops::verify::Source;
-use crate::rules::content::KeyWatch;
+use crate::rules::content::{KeyWatch, Look};
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
 use crate::rules::scan::Traits;
 use crate::rules::seals::{self, PlainMember, PlainMembers};
@@ -69,7 +69,7 @@ impl Looker<'_> {
             }));
         }
         if seals::in_sealed(path) {
-            let mut watched = KeyWatch::new(member);
+            let mut watched = KeyWatch::new(member, Look::default());
             let header = cipher::header(&mut watched);
             return Ok(Seen::Header(Box::new(match watched.finish()? {
                 true => Err("a private key can be read in it".into()),
@@ -102,7 +102,7 @@ impl Looker<'_> {
             watch: (self.has_texts && seals::in_directory(path, tree_meta::REPO)).then(TextWatch::default),
         };
         let traits = match self.by_content {
-            true => examine_file(&mut watched, size)?,
+            true => examine_file(&mut watched, size, Look::default())?,
             false => Traits::default(),
         };
         io::copy(&mut watched, &mut io::sink())?;

@@ -2,7 +2,9 @@
 
 mod keys;
 mod pem;
+mod place;
 mod pointer;
+pub use place::{Listener, Place, Step};
 pub use pointer::claims_age;
 mod sample;
 mod tables;
@@ -11,8 +13,8 @@ mod torch;
 mod vectors;
 mod watch;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::{self, Read};
 
 use crate::format::layers::{self, Bounds, Content, Layer, Source};
@@ -46,28 +48,11 @@ pub struct Recognised {
     pub in_part: bool,
 }
 
-/// Where in a blob a format was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The blob has it as it stands.
-    Blob,
-    /// In what the blob unpacks to.
-    Gzip,
-    /// In what the blob unpacks to.
-    Zstd,
-    /// In the member of this name of the zip archive that the blob is.
-    Zip(String),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Blob => f.write_str("blob"),
-            Self::Gzip => f.write_str("gzip"),
-            Self::Zstd => f.write_str("zstd"),
-            Self::Zip(member) => write!(f, "zip member {member}"),
-        }
-    }
+/// How a blob is looked into.
+#[derive(Default)]
+pub struct Look<'a> {
+    /// Hears everything that is read and unpacked.
+    pub listener: Option<&'a mut dyn Listener>,
 }
 
 /// Recognises what a blob is, and reads it to its end. `size` is what it is said to be; nothing but speed depends on it.
@@ -77,27 +62,33 @@ impl fmt::Display for Place {
 /// [`BOUNDS`]. A compressed stream that is damaged is examined as far as it goes.
 ///
 /// Errs only where `blob` does.
-pub fn recognise(blob: &mut dyn Read, size: u64) -> io::Result<Recognised> {
+pub fn recognise(blob: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<Recognised> {
     let mut start = Vec::with_capacity(usize::try_from(size.min(IN_MEMORY) + 1).unwrap_or_default());
     blob.take(IN_MEMORY + 1).read_to_end(&mut start)?;
     if start.len() as u64 <= IN_MEMORY {
-        return Ok(recognise_slice(&start));
+        return Ok(recognise_slice(&start, look));
     }
-    recognise_stream(start, blob)
+    recognise_stream(start, blob, look)
 }
 
 /// A reader whose bytes are searched for private keys as they pass.
-pub struct KeyWatch<R> {
+pub struct KeyWatch<'a, R> {
     inner: R,
     watch: Watch,
+    listener: Option<&'a mut dyn Listener>,
 }
 
-impl<R: Read> KeyWatch<R> {
-    /// Wraps a reader.
-    pub fn new(inner: R) -> Self {
+impl<'a, R: Read> KeyWatch<'a, R> {
+    /// Wraps a reader of a blob.
+    pub fn new(inner: R, look: Look<'a>) -> Self {
+        let mut listener = look.listener;
+        if let Some(listener) = &mut listener {
+            listener.begin(&Place::blob());
+        }
         Self {
             inner,
             watch: Watch::default(),
+            listener,
         }
     }
 
@@ -106,7 +97,12 @@ impl<R: Read> KeyWatch<R> {
         let mut buffer = vec![0; 64 * 1024];
         loop {
             match self.read(&mut buffer) {
-                Ok(0) => return Ok(self.watch.finish(true).contains(&Format::PrivateKey)),
+                Ok(0) => {
+                    if let Some(listener) = &mut self.listener {
+                        listener.end(&Place::blob());
+                    }
+                    return Ok(self.watch.finish(true).contains(&Format::PrivateKey));
+                }
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
                 _ => {}
             }
@@ -114,42 +110,51 @@ impl<R: Read> KeyWatch<R> {
     }
 }
 
-impl<R: Read> Read for KeyWatch<R> {
+impl<R: Read> Read for KeyWatch<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
+        if let Some(listener) = &mut self.listener {
+            listener.feed(&Place::blob(), &buffer[..read]);
+        }
         self.watch.feed(&buffer[..read]);
         Ok(read)
     }
 }
 
 /// Recognises what a blob is that is in memory, as [`recognise`] does.
-pub fn recognise_slice(blob: &[u8]) -> Recognised {
-    let mut found = Recognised {
+pub fn recognise_slice(blob: &[u8], look: Look<'_>) -> Recognised {
+    let examination = Examination::new(look);
+    let place = Place::blob();
+    examination.begin(&place);
+    examination.hear(&place, blob);
+    examination.add(watch::all_of(blob), &place);
+    if let Some(layer) = Layer::of(blob) {
+        examination.open(layer, &place, &mut &blob[..]);
+    }
+    examination.end(&place);
+    Recognised {
         age: pointer::claims_age(blob),
         lfs_pointer: pointer::is_lfs(blob),
-        ..Recognised::default()
-    };
-    found.add(watch::all_of(blob), &Place::Blob);
-    if let Some(layer) = Layer::of(blob) {
-        found.open(layer, &mut &blob[..]);
+        ..examination.found.into_inner()
     }
-    found
 }
 
 /// Recognises what begins with `start` and goes on with `rest`.
-fn recognise_stream(start: Vec<u8>, rest: &mut dyn Read) -> io::Result<Recognised> {
-    let mut found = Recognised {
-        age: pointer::claims_age(&start),
-        ..Recognised::default()
-    };
+fn recognise_stream(start: Vec<u8>, rest: &mut dyn Read, look: Look<'_>) -> io::Result<Recognised> {
+    let examination = Examination::new(look);
+    let place = Place::blob();
+    let age = pointer::claims_age(&start);
     let layer = Layer::of(&start);
+    examination.begin(&place);
     let mut tee = Tee {
         inner: &mut io::Cursor::new(start).chain(rest),
         watch: Watch::default(),
+        examination: &examination,
+        place: &place,
         error: None,
     };
     if let Some(layer) = layer {
-        found.open(layer, &mut tee);
+        examination.open(layer, &place, &mut tee);
     }
     if tee.error.is_none() {
         io::copy(&mut tee, &mut io::sink()).ok();
@@ -158,48 +163,87 @@ fn recognise_stream(start: Vec<u8>, rest: &mut dyn Read) -> io::Result<Recognise
         return Err(error);
     }
     let watch = tee.watch;
-    found.lfs_pointer = watch.is_lfs_pointer();
-    // What the blob is itself goes before what is inside of it.
-    let mut whole = Recognised::default();
-    whole.add(watch.finish(true), &Place::Blob);
-    found.formats.extend(whole.formats);
-    Ok(found)
+    let lfs_pointer = watch.is_lfs_pointer();
+    examination.add(watch.finish(true), &place);
+    examination.end(&place);
+    Ok(Recognised {
+        age,
+        lfs_pointer,
+        ..examination.found.into_inner()
+    })
 }
 
-impl Recognised {
-    fn add(&mut self, formats: impl IntoIterator<Item = Format>, place: &Place) {
-        for format in formats {
-            self.formats.entry(format).or_insert_with(|| place.clone());
+/// One blob that is looked into, and what was found so far.
+struct Examination<'a> {
+    found: RefCell<Recognised>,
+    listener: RefCell<Option<&'a mut dyn Listener>>,
+}
+
+impl<'a> Examination<'a> {
+    fn new(look: Look<'a>) -> Self {
+        Self {
+            found: RefCell::default(),
+            listener: RefCell::new(look.listener),
         }
     }
 
-    fn open(&mut self, layer: Layer, blob: &mut dyn Read) {
+    fn begin(&self, place: &Place) {
+        if let Some(listener) = &mut *self.listener.borrow_mut() {
+            listener.begin(place);
+        }
+    }
+
+    fn hear(&self, place: &Place, bytes: &[u8]) {
+        if let Some(listener) = &mut *self.listener.borrow_mut() {
+            listener.feed(place, bytes);
+        }
+    }
+
+    fn end(&self, place: &Place) {
+        if let Some(listener) = &mut *self.listener.borrow_mut() {
+            listener.end(place);
+        }
+    }
+
+    /// Keeps that formats were found at a place. What a content is itself goes before what is inside of it.
+    fn add(&self, formats: impl IntoIterator<Item = Format>, place: &Place) {
+        let mut found = self.found.borrow_mut();
+        for format in formats {
+            let known = found.formats.entry(format).or_insert_with(|| place.clone());
+            if known.is_within(place) {
+                *known = place.clone();
+            }
+        }
+    }
+
+    fn open(&self, layer: Layer, outer: &Place, from: &mut dyn Read) {
         let mut buffer = vec![0; 64 * 1024];
         let mut visit = |name: Option<&str>, content: &mut Content| {
+            let place = outer.inside(layer, name);
+            self.begin(&place);
             let mut watch = Watch::default();
             while let Ok(read @ 1..) = content.read(&mut buffer) {
+                self.hear(&place, &buffer[..read]);
                 watch.feed(&buffer[..read]);
             }
-            let place = match layer {
-                Layer::Gzip => Place::Gzip,
-                Layer::Zstd => Place::Zstd,
-                Layer::Zip => Place::Zip(name.unwrap_or_default().to_owned()),
-            };
             self.add(watch.finish(!content.cut_short()), &place);
+            self.end(&place);
         };
-        let in_part = layers::open(layer, &mut Source::new(blob), &BOUNDS, &mut visit);
-        self.in_part |= in_part;
+        let in_part = layers::open(layer, &mut Source::new(from), &BOUNDS, &mut visit);
+        self.found.borrow_mut().in_part |= in_part;
     }
 }
 
 /// A reader whose bytes are watched as they pass, and that remembers its error: a decoder may hide it.
-struct Tee<'a> {
+struct Tee<'a, 'l> {
     inner: &'a mut dyn Read,
     watch: Watch,
+    examination: &'a Examination<'l>,
+    place: &'a Place,
     error: Option<io::Error>,
 }
 
-impl Read for Tee<'_> {
+impl Read for Tee<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.error.is_some() {
             return Ok(0);
@@ -207,6 +251,7 @@ impl Read for Tee<'_> {
         match self.inner.read(buffer) {
             Ok(read) => {
                 self.watch.feed(&buffer[..read]);
+                self.examination.hear(self.place, &buffer[..read]);
                 Ok(read)
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(e),
@@ -255,6 +300,10 @@ mod tests {
         .unwrap()
     }
 
+    pub fn whole(bytes: &[u8]) -> Recognised {
+        recognise_slice(bytes, Look::default())
+    }
+
     const FORMATS: [Format; 9] = [
         Format::Faiss,
         Format::Hnsw,
@@ -277,7 +326,7 @@ mod tests {
             let samples = samples(format.as_str());
             assert!(!samples.is_empty(), "{format:?} has no samples");
             for (name, bytes) in samples {
-                let found = recognise_slice(&bytes);
+                let found = whole(&bytes);
                 assert_eq!(formats(&found), [format], "{name}");
                 assert!(!found.age && !found.lfs_pointer, "{name}");
             }
@@ -287,7 +336,7 @@ mod tests {
     #[test]
     fn near_misses_are_nothing() {
         for (name, bytes) in samples("none") {
-            assert_eq!(recognise_slice(&bytes), Recognised::default(), "{name}");
+            assert_eq!(whole(&bytes), Recognised::default(), "{name}");
         }
     }
 
@@ -298,7 +347,7 @@ mod tests {
         for (name, bytes) in layers {
             let mut parts = name.split('/').skip(1);
             let (layer, format) = (parts.next().unwrap(), parts.next().unwrap());
-            let found = recognise_slice(&bytes);
+            let found = whole(&bytes);
             let found: Vec<_> = found.formats.iter().collect();
             assert_eq!(found.len(), 1, "{name}: {found:?}");
             assert_eq!(found[0].0.as_str(), format, "{name}");
@@ -313,8 +362,8 @@ mod tests {
     fn the_member_of_an_archive_is_named() {
         let (_, archive) = samples("layers/zip/faiss").remove(0);
         assert_eq!(
-            recognise_slice(&archive).formats[&Format::Faiss],
-            Place::Zip("w/x.faiss".into())
+            whole(&archive).formats[&Format::Faiss],
+            Place::blob().inside(Layer::Zip, Some("w/x.faiss"))
         );
     }
 
@@ -325,14 +374,14 @@ mod tests {
                 age: true,
                 ..Recognised::default()
             };
-            assert_eq!(recognise_slice(&bytes), expected, "{name}");
+            assert_eq!(whole(&bytes), expected, "{name}");
         }
         for (name, bytes) in samples("lfs") {
             let expected = Recognised {
                 lfs_pointer: true,
                 ..Recognised::default()
             };
-            assert_eq!(recognise_slice(&bytes), expected, "{name}");
+            assert_eq!(whole(&bytes), expected, "{name}");
         }
     }
 
@@ -347,12 +396,12 @@ mod tests {
         for (name, bytes) in samples("layers").into_iter().chain(samples("faiss")) {
             let mut start = (&bytes[..bytes.len() / 2]).chain(Broken);
             assert_eq!(
-                recognise(&mut start, 0).unwrap_err().kind(),
+                recognise(&mut start, 0, Look::default()).unwrap_err().kind(),
                 io::ErrorKind::TimedOut,
                 "{name}"
             );
             let (start, rest) = bytes.split_at(bytes.len() / 2);
-            let error = recognise_stream(start.to_vec(), &mut rest.chain(Broken)).unwrap_err();
+            let error = recognise_stream(start.to_vec(), &mut rest.chain(Broken), Look::default()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{name}");
         }
     }
@@ -366,6 +415,60 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    /// Keeps what it hears, and demands that it is called as promised.
+    #[derive(Default)]
+    pub struct Recorder {
+        open: Vec<(Place, Vec<u8>)>,
+        pub heard: Vec<(String, Vec<u8>)>,
+    }
+
+    impl Listener for Recorder {
+        fn begin(&mut self, place: &Place) {
+            assert_eq!(place.depth(), self.open.len(), "{place}");
+            if let Some((outer, _)) = self.open.last() {
+                assert!(place.is_within(outer), "{place} in {outer}");
+            }
+            self.open.push((place.clone(), Vec::new()));
+        }
+
+        fn feed(&mut self, place: &Place, bytes: &[u8]) {
+            let (known, heard) = &mut self.open[place.depth()];
+            assert_eq!(known, place);
+            heard.extend_from_slice(bytes);
+        }
+
+        fn end(&mut self, place: &Place) {
+            let (known, heard) = self.open.pop().unwrap();
+            assert_eq!(&known, place);
+            self.heard.push((place.to_string(), heard));
+        }
+    }
+
+    #[test]
+    fn a_listener_hears_the_blob_and_what_is_inside_of_it() {
+        let text = sample("gguf/v3");
+        let packed = gzip(&text, 1);
+        let expected = [("gzip".to_owned(), text), ("blob".to_owned(), packed.clone())];
+        let heard = |examine: &dyn Fn(Look<'_>)| {
+            let mut recorder = Recorder::default();
+            examine(Look {
+                listener: Some(&mut recorder),
+            });
+            assert!(recorder.open.is_empty());
+            recorder.heard
+        };
+        let whole = heard(&|look| drop(recognise_slice(&packed, look)));
+        assert_eq!(whole, expected);
+        let (start, rest) = packed.split_at(20);
+        let streamed = heard(&|look| drop(recognise_stream(start.to_vec(), &mut &rest[..], look).unwrap()));
+        assert_eq!(streamed, expected);
+        let archive = sample("layers/zip/faiss/deflated.zip");
+        let names: Vec<_> = heard(&|look| drop(recognise_slice(&archive, look)));
+        let names: Vec<&str> = names.iter().map(|(place, _)| place.as_str()).collect();
+        assert_eq!(names.last(), Some(&"blob"));
+        assert!(names.contains(&"zip member w/x.faiss"), "{names:?}");
+    }
+
     #[test]
     fn what_unpacks_to_too_much_is_examined_up_to_the_bound() {
         let key = sample("private-key/pem_rsa");
@@ -373,7 +476,7 @@ mod tests {
         for (megabytes, expected) in [(255, vec![Format::PrivateKey]), (257, vec![])] {
             let mut blob = gzip(&zeros, megabytes);
             blob.extend(gzip(&key, 1));
-            assert_eq!(formats(&recognise_slice(&blob)), expected, "{megabytes}");
+            assert_eq!(formats(&whole(&blob)), expected, "{megabytes}");
         }
     }
 
@@ -383,7 +486,7 @@ mod tests {
         let mut start = table;
         start.resize(1 << 20, 0);
         let cut_short = gzip(&start, 257);
-        assert_eq!(formats(&recognise_slice(&cut_short)), [Format::Parquet]);
-        assert_eq!(formats(&recognise_slice(&gzip(&start, 1))), []);
+        assert_eq!(formats(&whole(&cut_short)), [Format::Parquet]);
+        assert_eq!(formats(&whole(&gzip(&start, 1))), []);
     }
 }

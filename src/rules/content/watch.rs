@@ -183,8 +183,8 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::tests::{formats, sample, samples};
-    use super::super::{Recognised, recognise, recognise_slice, recognise_stream};
+    use super::super::tests::{formats, sample, samples, whole};
+    use super::super::{Look, Recognised, recognise, recognise_stream};
     use super::*;
 
     /// A reader that hands out at most so many bytes a time, in turns, and is interrupted now and then.
@@ -213,18 +213,22 @@ mod tests {
     fn in_pieces(bytes: &[u8], start: usize, sizes: Vec<usize>) -> Recognised {
         let (start, rest) = bytes.split_at(start.min(bytes.len()));
         let mut rest = Pieces { rest, sizes, turn: 0 };
-        recognise_stream(start.to_vec(), &mut rest).unwrap()
+        recognise_stream(start.to_vec(), &mut rest, Look::default()).unwrap()
     }
 
     #[test]
     fn every_sample_is_the_same_in_pieces() {
         for (name, bytes) in samples("") {
-            let whole = recognise_slice(&bytes);
+            let whole = whole(&bytes);
             for sizes in [vec![1], vec![3, 1, 500], vec![1 << 20]] {
                 // As much as a stream has in memory when the layer is told.
                 assert_eq!(in_pieces(&bytes, 64, sizes), whole, "{name}");
             }
-            assert_eq!(recognise(&mut &bytes[..], bytes.len() as u64).unwrap(), whole, "{name}");
+            assert_eq!(
+                recognise(&mut &bytes[..], bytes.len() as u64, Look::default()).unwrap(),
+                whole,
+                "{name}"
+            );
         }
     }
 
@@ -260,9 +264,15 @@ mod tests {
             }
         }
         let mut blob = filler(5 << 20);
-        assert_eq!(recognise(&mut &blob[..], 0).unwrap(), Recognised::default());
+        assert_eq!(
+            recognise(&mut &blob[..], 0, Look::default()).unwrap(),
+            Recognised::default()
+        );
         blob.extend_from_slice(&rsa);
-        assert_eq!(formats(&recognise(&mut &blob[..], 0).unwrap()), [Format::PrivateKey]);
+        assert_eq!(
+            formats(&recognise(&mut &blob[..], 0, Look::default()).unwrap()),
+            [Format::PrivateKey]
+        );
     }
 
     #[test]
@@ -271,7 +281,7 @@ mod tests {
         let text = [filler(600_000), key, filler(600_000)].concat();
         let mut blob = vec![0xfe, 0xff];
         blob.extend(text.iter().flat_map(|&letter| [0, letter]));
-        assert_eq!(formats(&recognise_slice(&blob)), [Format::PrivateKey]);
+        assert_eq!(formats(&whole(&blob)), [Format::PrivateKey]);
         assert_eq!(formats(&in_pieces(&blob, 100, vec![60_001])), [Format::PrivateKey]);
     }
 
@@ -289,7 +299,7 @@ mod tests {
                 "{before}"
             );
             blob[1] = 9;
-            assert_eq!(formats(&recognise_slice(&blob)), [], "{before}");
+            assert_eq!(formats(&whole(&blob)), [], "{before}");
         }
     }
 
@@ -298,9 +308,12 @@ mod tests {
         let table = sample("parquet/plain");
         let mut blob = table[..4].to_vec();
         blob.resize(5 << 20, 0);
-        assert_eq!(formats(&recognise(&mut &blob[..], 0).unwrap()), []);
+        assert_eq!(formats(&recognise(&mut &blob[..], 0, Look::default()).unwrap()), []);
         blob.extend_from_slice(&table[4..]);
-        assert_eq!(formats(&recognise(&mut &blob[..], 0).unwrap()), [Format::Parquet]);
+        assert_eq!(
+            formats(&recognise(&mut &blob[..], 0, Look::default()).unwrap()),
+            [Format::Parquet]
+        );
     }
 
     proptest! {
@@ -315,9 +328,9 @@ mod tests {
         ) {
             let samples = samples("");
             let (name, bytes) = index.get(&samples);
-            prop_assert_eq!(in_pieces(bytes, start, sizes.clone()), recognise_slice(bytes), "{}", name);
+            prop_assert_eq!(in_pieces(bytes, start, sizes.clone()), whole(bytes), "{}", name);
             let moved = [filler(before), bytes.clone(), filler(before / 2)].concat();
-            prop_assert_eq!(in_pieces(&moved, start, sizes), recognise_slice(&moved), "{}", name);
+            prop_assert_eq!(in_pieces(&moved, start, sizes), whole(&moved), "{}", name);
         }
 
         #[test]
@@ -336,14 +349,14 @@ mod tests {
                 }
                 bytes.truncate(64.max(end.index(2 * bytes.len())));
             }
-            prop_assert_eq!(in_pieces(&bytes, 64, vec![100, 7]), recognise_slice(&bytes), "{}", name);
+            prop_assert_eq!(in_pieces(&bytes, 64, vec![100, 7]), whole(&bytes), "{}", name);
         }
 
         #[test]
         fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..5000), magic in 0usize..8) {
             let magics: [&[u8]; 8] =
                 [b"", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd", b"PK\x03\x04", b"\xff\xff\xff\xff", b"IxF2", b"GGUF", b"\x80\x04"];
-            recognise_slice(&[magics[magic], &bytes].concat());
+            whole(&[magics[magic], &bytes].concat());
         }
     }
 }
