@@ -5,6 +5,8 @@
 
 mod common;
 
+#[path = "attack/known.rs"]
+mod known;
 #[path = "attack/memory.rs"]
 mod memory;
 #[path = "attack/owner.rs"]

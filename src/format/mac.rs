@@ -30,6 +30,11 @@ impl MacKey {
         *blake3::keyed_hash(&self.0, bytes).as_bytes()
     }
 
+    /// Returns a hasher for the code of bytes that come in pieces.
+    pub fn hasher(&self) -> MacHasher {
+        MacHasher(blake3::Hasher::new_keyed(&self.0))
+    }
+
     /// Returns whether `code` is that of `bytes`. Takes as long whatever the answer is.
     pub fn proves(&self, bytes: &[u8], code: &[u8]) -> bool {
         let code: Result<[u8; LENGTH], _> = code.try_into();
@@ -57,6 +62,21 @@ impl MacKey {
     pub fn open<'a>(&self, sealed: &'a [u8]) -> Option<&'a [u8]> {
         let (bytes, code) = sealed.split_at_checked(sealed.len().checked_sub(LENGTH)?)?;
         self.proves(bytes, code).then_some(bytes)
+    }
+}
+
+/// A code in the making.
+pub struct MacHasher(blake3::Hasher);
+
+impl MacHasher {
+    /// Takes the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Returns the code of all bytes.
+    pub fn finish(self) -> [u8; LENGTH] {
+        *self.0.finalize().as_bytes()
     }
 }
 

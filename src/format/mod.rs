@@ -1,10 +1,12 @@
 //! What is on disk and on the wire: bytes to values and back, without any I/O.
 
 pub mod canonical_json;
+pub mod chunks;
 pub mod config;
 pub mod digest;
 pub mod digest_table;
 pub mod dump;
+pub mod known;
 pub mod layers;
 pub mod lite;
 pub mod mac;

@@ -119,6 +119,7 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
         seal,
         lfs_pointer: recognised.lfs_pointer,
         in_part: recognised.in_part,
+        known: Vec::new(),
     };
     Ok((traits, size))
 }

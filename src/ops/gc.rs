@@ -7,12 +7,17 @@ use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::store::disk::{DiskStore, Held, Hold};
 use crate::format::digest::Digest;
+use crate::format::known::Original;
 use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
 use crate::format::run_record::{RunId, parse_roots};
 use crate::format::timestamp::Period;
-use crate::ops::Context;
 use crate::ops::audit::sound_pins;
+use crate::ops::scan::twins;
+use crate::ops::{Context, configuration, known};
+use crate::rules::protect::Subject;
 use crate::rules::retention::{self, NoRoots, Object, Observed};
+use crate::rules::twins::{SealedTwins, plain_of};
 
 /// What to collect, and how.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +39,17 @@ pub struct GcReport {
     pub grace: Period,
     /// Whether it was done.
     pub applied: bool,
+    /// Number of files that are no longer known by their content, since nothing protects them any more.
+    pub forgotten: usize,
 }
 
 impl GcReport {
     /// Returns whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.unfinished == 0 && self.plan.released.is_empty() && self.plan.removed().next().is_none()
+        self.unfinished == 0
+            && self.forgotten == 0
+            && self.plan.released.is_empty()
+            && self.plan.removed().next().is_none()
     }
 }
 
@@ -62,6 +72,7 @@ pub fn gc(ctx: &Context, request: GcRequest) -> Result<GcReport> {
         apply(&plan)?;
     }
     Ok(GcReport {
+        forgotten: forget(&plan.repo, request.dry_run)?,
         unfinished: plan.unfinished.len() as u64,
         plan: plan.retention,
         grace: request.grace,
@@ -122,6 +133,32 @@ fn apply(plan: &Plan) -> Result<()> {
         [] => Ok(()),
         released => plan.repo.release_commits(released),
     }
+}
+
+/// Forgets the known plaintext that neither a rule, nor a twin, nor a seal of an attached file protects any more.
+fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
+    let mut sealed = SealedTwins::default();
+    twins::collect(
+        repo,
+        repo.index()?.files_named(|path| plain_of(path).is_some()),
+        &mut sealed,
+    )?;
+    let mut registries = vec![configuration::here(repo)?.registry()?.with_twins(&sealed)];
+    if repo.has_commit() {
+        let head = configuration::in_commit_or_none(repo, &repo.commit("HEAD")?)?;
+        registries.push(head.registry()?.with_twins(&sealed));
+    }
+    let attached = repo.private().seals().artifacts()?;
+    let keeps = |path: &RepoPath, original: &Original| {
+        let file = Subject {
+            path: path.as_bytes(),
+            formats: &original.formats,
+            blob: None,
+        };
+        let by_rule = registries.iter().any(|registry| registry.judge_file(&file).is_some());
+        by_rule || (original.attached && path.as_str().is_some_and(|path| attached.contains(path)))
+    };
+    known::forget(repo, keeps, dry_run)
 }
 
 fn sound_roots(runs: &Runs, run: &RunId) -> Result<Vec<Digest>> {

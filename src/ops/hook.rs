@@ -7,6 +7,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::push_line::{PushLine, RefLine};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
+use crate::ops::known;
 use crate::ops::scan::range::{Change, Ranges};
 use crate::ops::scan::surfaces::{self, destination};
 use crate::ops::scan::{ScanReport, packs};
@@ -122,6 +123,7 @@ fn judge_push(repo: &Repository, remote: &str, changes: &[Change], known: &[Obje
         needs_all: false,
     };
     let mut report = ranges.judge(changes)?;
+    surfaces::learn(repo, &report, |entry| known::Source::Blob(entry.id));
     if let Some(root) = repo.work_tree()
         && !changes.is_empty()
     {

@@ -12,6 +12,7 @@ pub mod init;
 pub mod inspect;
 pub mod install;
 pub mod key;
+pub mod known;
 pub mod open;
 pub mod output;
 pub mod protection;

@@ -1,22 +1,27 @@
 //! `git pack status`: what is protected here, who can open it, which hooks fire, what is wrong.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::canary::{self, Canary};
 use crate::adapters::pack_dir;
 use crate::format::config::Allow;
 use crate::format::object_id::ObjectId;
-use crate::format::protected::Rule;
+use crate::format::protected::{Policy, Rule};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::configuration;
 use crate::ops::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
+use crate::ops::known::{self, Extent};
 use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::twins::{self, PairReport};
 use crate::ops::{Context, Silence, identity, recipients};
-use crate::rules::protect::is_run_output;
+use crate::rules::protect::{Registry, is_run_output};
 
 /// How things stand.
 pub struct StatusReport {
@@ -42,6 +47,8 @@ pub struct StatusReport {
     pub configured: bool,
     /// The packs below `_PACK_RUN/`, each with the commit it was sealed from.
     pub packs: Vec<(String, Option<String>)>,
+    /// How much plaintext is known by its content.
+    pub known: Extent,
 }
 
 /// What a hook made of a canary.
@@ -96,6 +103,20 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
             }
         }
     }
+    if let Some(root) = &root {
+        let never = |path: &&RepoPath| {
+            registry
+                .judge(path.as_bytes())
+                .is_some_and(|v| v.policy == Policy::Never)
+        };
+        let by_rule = tracked
+            .iter()
+            .chain(&untracked)
+            .filter(never)
+            .filter(|path| !is_run_output(path.as_bytes()));
+        let plain = pairs.iter().map(|pair| &pair.path).chain(by_rule).cloned();
+        remember(&repo, &registry, root, plain);
+    }
     // To look is not to be asked for a passphrase.
     let quiet = Context {
         ask: Silence::asker(),
@@ -117,7 +138,20 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         own_recipient: identity.ok().flatten(),
         configured: loaded.is_present(),
         packs: packs(root.as_deref())?,
+        known: known::extent(&ctx.repository()?),
     })
+}
+
+/// Has the clone know the protected files that are on disk by their content, but for those that it knows as they are.
+fn remember(repo: &Repository, registry: &Registry, root: &Path, paths: impl Iterator<Item = RepoPath>) {
+    let on_disk = paths.filter(|path| files::exists(&root.join(OsStr::from_bytes(path.as_bytes()))));
+    let protected = on_disk.map(|path| known::Protected {
+        source: known::on_disk(root, &path),
+        path,
+        formats: Vec::new(),
+        attached: false,
+    });
+    known::remember(repo, registry, protected.collect());
 }
 
 /// Gives a canary to each hook, as git would, and says what became of it.
@@ -186,7 +220,7 @@ fn is_sealed(path: &[u8]) -> bool {
     path.ends_with(b".age")
 }
 
-fn packs(root: Option<&std::path::Path>) -> Result<Vec<(String, Option<String>)>> {
+fn packs(root: Option<&Path>) -> Result<Vec<(String, Option<String>)>> {
     let Some(root) = root else { return Ok(Vec::new()) };
     let outputs = root.join(OUTPUT_DIRECTORY);
     let mut packs = Vec::new();

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod content;
 pub mod diff;
 pub mod globs;
+pub mod known;
 pub mod layout;
 pub mod lite;
 pub mod managers;

@@ -18,6 +18,9 @@ const KEY_CLASS: &str = "key";
 /// The class of files that only their sealed twins protect.
 const SEALED_CLASS: &str = "sealed";
 
+/// The class of files that somebody attached to a pack, and that no rule names.
+const ATTACHED_CLASS: &str = "attached";
+
 /// The directory of run outputs; a path with such a segment is always protected, in any case and without exception.
 const RUN_OUTPUT_SEGMENT: &[u8] = b"_PACK_RUN";
 
@@ -101,6 +104,13 @@ pub enum Cause {
     Content(Format),
     /// Its sealed twin, at this path, is tracked.
     Twin(RepoPath),
+    /// It has so much, of 100, of the file at this path, which this clone protected.
+    Known {
+        /// How much of it.
+        percent: u64,
+        /// Its path.
+        original: RepoPath,
+    },
 }
 
 impl fmt::Display for Cause {
@@ -109,6 +119,19 @@ impl fmt::Display for Cause {
             Self::Glob(glob) => f.write_str(glob),
             Self::Content(format) => write!(f, "content: {}", format.as_str()),
             Self::Twin(sealed) => write!(f, "sealed twin {sealed}"),
+            Self::Known { percent, original } => write!(f, "{percent} % of {original}"),
+        }
+    }
+}
+
+impl Verdict {
+    /// Returns what holds for a file that somebody attached to a pack, whatever the rules say.
+    pub fn attached(path: &RepoPath) -> Self {
+        Self {
+            class: ATTACHED_CLASS.into(),
+            policy: Policy::Never,
+            cause: Cause::Glob(path.to_string()),
+            origin: Origin::Config,
         }
     }
 }
@@ -244,6 +267,11 @@ impl Registry {
     pub fn is_plain_of_twin(&self, path: &[u8]) -> bool {
         let verdict = self.judge(path);
         verdict.is_some_and(|verdict| matches!(verdict.cause, Cause::Twin(_)))
+    }
+
+    /// Returns whether every set has an exception for the blob of this file.
+    pub fn allows_blob(&self, file: &Subject<'_>) -> bool {
+        self.sets.iter().all(|set| set.allows(file))
     }
 
     /// Returns whether every set lets plaintext stand under this path and blob by a rule or an exception of its own.

@@ -4,6 +4,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
+use crate::rules::known::KnownPart;
 use crate::rules::protect::{Cause, Registry, Subject, is_run_output};
 
 /// Where the entry would end up.
@@ -41,6 +42,8 @@ pub struct Traits {
     pub lfs_pointer: bool,
     /// Whether it unpacks to more than was looked at.
     pub in_part: bool,
+    /// What was found in it of files that this clone protected.
+    pub known: Vec<KnownPart>,
 }
 
 /// Whether a blob is an age file.
@@ -75,16 +78,19 @@ pub enum LeakCode {
     LfsPointer,
     /// A private key.
     PrivateKey,
+    /// Plaintext of something that this clone protected, under another name or in part.
+    KnownPlaintext,
 }
 
 impl LeakCode {
     /// Every code there is.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TrackedRunOutput,
         Self::PlaintextProtected,
         Self::FakeSeal,
         Self::LfsPointer,
         Self::PrivateKey,
+        Self::KnownPlaintext,
     ];
 
     /// Returns the code as it is printed.
@@ -95,6 +101,7 @@ impl LeakCode {
             Self::FakeSeal => "FAKE_SEAL",
             Self::LfsPointer => "LFS_POINTER",
             Self::PrivateKey => "PRIVATE_KEY",
+            Self::KnownPlaintext => "KNOWN_PLAINTEXT",
         }
     }
 }
@@ -165,20 +172,20 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
             Seal::No | Seal::Broken(_) => {}
         }
     }
-    let verdict = registry.judge_file(&subject)?;
-    let leaks = match verdict.policy {
-        Policy::Never => true,
-        Policy::Internal => destination == Destination::PublicRemote,
-        Policy::Allowed => false,
+    let Some(verdict) = registry
+        .judge_file(&subject)
+        .filter(|verdict| is_leak(verdict.policy, destination))
+    else {
+        return judge_known(registry, entry, &subject, traits, destination);
     };
     let detail = match &verdict.cause {
         Cause::Content(format) => {
             let found = traits.formats.iter().find(|(found, _)| found == format);
             found.and_then(|(_, within)| within.clone())
         }
-        Cause::Glob(_) | Cause::Twin(_) => None,
+        Cause::Glob(_) | Cause::Twin(_) | Cause::Known { .. } => None,
     };
-    leaks.then(|| Leak {
+    Some(Leak {
         code: match &verdict.cause {
             _ if run_output => LeakCode::TrackedRunOutput,
             Cause::Content(Format::PrivateKey) => LeakCode::PrivateKey,
@@ -190,6 +197,45 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
         policy: verdict.policy,
         cause: verdict.cause,
         detail,
+        origin: verdict.origin,
+    })
+}
+
+fn is_leak(policy: Policy, destination: Destination) -> bool {
+    match policy {
+        Policy::Never => true,
+        Policy::Internal => destination == Destination::PublicRemote,
+        Policy::Allowed => false,
+    }
+}
+
+/// Judges what was found in an entry of files that this clone protected, by what holds for those files now. An exception for
+/// this blob lets it pass.
+fn judge_known(
+    registry: &Registry,
+    entry: &Candidate,
+    subject: &Subject<'_>,
+    traits: &Traits,
+    destination: Destination,
+) -> Option<Leak> {
+    if traits.known.is_empty() || registry.allows_blob(subject) {
+        return None;
+    }
+    let leaks = traits.known.iter().filter_map(|part| {
+        let verdict = part.verdict(registry)?;
+        is_leak(verdict.policy, destination).then_some((part, verdict))
+    });
+    let (part, verdict) = leaks.max_by_key(|(part, verdict)| (verdict.policy, part.percent()))?;
+    Some(Leak {
+        code: LeakCode::KnownPlaintext,
+        entry: entry.clone(),
+        class: verdict.class,
+        policy: verdict.policy,
+        cause: Cause::Known {
+            percent: part.percent(),
+            original: part.original.clone(),
+        },
+        detail: part.within.clone(),
         origin: verdict.origin,
     })
 }

@@ -1,6 +1,7 @@
 //! What git-pack keeps in a clone: everything below `$GIT_COMMON_DIR/gitpack`, by one handle that is opened once.
 
 pub mod digests;
+pub mod known;
 mod memory;
 pub mod runs;
 pub mod seals;
@@ -15,6 +16,7 @@ use crate::adapters::store::disk::DiskStore;
 use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use digests::DigestCache;
+use known::Known;
 pub use memory::Memory;
 use runs::Runs;
 use seals::SealStore;
@@ -69,6 +71,11 @@ impl PrivateState {
     /// Returns the notes about sealed twins.
     pub fn twin_notes(&self) -> TwinNotes {
         TwinNotes::of(&self.own, self.memory.clone())
+    }
+
+    /// Returns the plaintext that is known by its content.
+    pub fn known(&self) -> Known {
+        Known::open(&self.own, self.memory.clone())
     }
 
     /// Returns the ciphertexts and receipts of earlier seals.

@@ -1,8 +1,10 @@
 //! Receipts and ciphertexts of earlier sealings, private to the clone: what keeps a sealed artifact's bytes stable.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Durability, create_private_dir, open_regular, write_whole, write_whole_from};
@@ -94,6 +96,18 @@ impl SealStore {
             Some(before) => files::remove(&self.ciphertext_path(&before)),
             None => Ok(()),
         }
+    }
+
+    /// Returns the paths of the artifacts of which there are receipts. Receipts that cannot be read are left out.
+    pub fn artifacts(&self) -> Result<BTreeSet<String>> {
+        let receipts = files::walk(&self.directory, |_| true).into_iter();
+        let receipts = receipts.filter(|(path, _)| path.ends_with(b".json"));
+        let paths = receipts.filter_map(|(path, _)| {
+            let path = self.directory.join(OsStr::from_bytes(&path));
+            let bytes = files::read(&path, 1 << 20).ok()?;
+            Some(parse_strict_into::<Receipt>(&bytes).ok()?.subject.path)
+        });
+        Ok(paths.collect())
     }
 
     /// Returns how many ciphertexts are kept here whose hash is one of `sealed`, and the directory they are in.

@@ -333,7 +333,7 @@ fn leak_row(leak: &Leak) -> [String; 3] {
     let cause = match &leak.cause {
         Cause::Glob(glob) => format!("rule {glob}{detail}   {origin}"),
         Cause::Content(format) => format!("content: {}{detail}   {origin}", format.as_str()),
-        Cause::Twin(sealed) => format!("sealed twin {}", shown(sealed.as_bytes())),
+        Cause::Twin(_) | Cause::Known { .. } => format!("{}{detail}", leak.cause),
     };
     [path, harmless(&policy), harmless(&cause)]
 }

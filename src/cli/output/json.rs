@@ -78,6 +78,7 @@ pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
             Cause::Glob(glob) => ("path", glob.clone()),
             Cause::Content(format) => ("content", format.as_str().to_owned()),
             Cause::Twin(sealed) => ("twin", shown(sealed.as_bytes())),
+            Cause::Known { .. } => ("known", leak.cause.to_string()),
         };
         json!({
             "code": leak.code.as_str(),

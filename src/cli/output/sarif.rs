@@ -51,7 +51,7 @@ fn finding(found: &Found) -> Finding {
     let cause = match &leak.cause {
         Cause::Glob(glob) => format!("rule {glob}"),
         Cause::Content(format) => format!("content: {}", format.as_str()),
-        Cause::Twin(sealed) => format!("sealed twin {}", shown(sealed.as_bytes())),
+        Cause::Twin(_) | Cause::Known { .. } => leak.cause.to_string(),
     };
     let place = match leak.entry.commit {
         Some(commit) => format!(" in commit {}", commit.short()),
@@ -101,6 +101,7 @@ fn about(code: LeakCode) -> &'static str {
         LeakCode::FakeSeal => "an .age file that is no age file",
         LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
         LeakCode::PrivateKey => "a private key",
+        LeakCode::KnownPlaintext => "plaintext that this clone protected",
     }
 }
 

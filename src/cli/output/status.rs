@@ -2,7 +2,7 @@
 
 use crate::cli::output::Output;
 use crate::cli::output::human::{aligned, short_key};
-use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, paint, quoted};
+use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, paint, quoted, size};
 use crate::format::config::is_same_recipient;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::Origin;
@@ -23,6 +23,14 @@ pub(crate) fn status(output: &mut Output, report: &StatusReport, proofs: Option<
         None => guard(output, report),
     }
     protected(output, report);
+    if report.known.originals > 0 {
+        let text = format!(
+            "{} by content, {}; the guard finds them under any name",
+            count(report.known.originals as u64, "file"),
+            size(report.known.bytes)
+        );
+        output.line(&row("known", &text));
+    }
     let own = report.own_recipient.as_deref();
     let recipients: Vec<String> = report
         .recipients

@@ -132,6 +132,13 @@ pub(crate) fn collected(output: &mut Output, report: &GcReport, why: bool) {
         (false, true) => format!("COLLECTED {what}"),
         (false, false) => format!("would collect {what}"),
     });
+    if report.forgotten > 0 {
+        let what = if report.applied { "forgot" } else { "would forget" };
+        let files = count(report.forgotten as u64, "file");
+        output.err(&format!(
+            "  {what} {files} by content, which nothing protects any more\n"
+        ));
+    }
     let young = format!("younger than {}", report.grace);
     let kept = [
         (tally.needed, "needed by runs"),

@@ -10,7 +10,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
-use crate::ops::contents::examine;
+use crate::ops::known::{Finder, examine};
 use crate::ops::scan::Found;
 use crate::rules::content::{self, Look};
 use crate::rules::protect::Registry;
@@ -55,6 +55,8 @@ pub struct Judge<'a> {
     /// The rules of the new side alone.
     alone: Option<&'a Registry>,
     verdicts: Verdicts,
+    /// Looks for what this clone protected.
+    finder: Option<Finder>,
     remembered: Option<HashSet<ObjectId>>,
     /// What was looked at so far.
     pub examined: Examined,
@@ -75,12 +77,14 @@ impl<'a> Judge<'a> {
         alone: Option<&'a Registry>,
         destination: Destination,
     ) -> Self {
+        let finder = Finder::of(repo, registry);
         Self {
             repo,
             registry,
             destination,
             alone,
-            verdicts: verdicts_under(repo, registry, destination),
+            verdicts: verdicts_under(repo, registry, destination, finder.as_ref()),
+            finder,
             remembered: None,
             examined: Examined::default(),
             in_part: Vec::new(),
@@ -89,7 +93,7 @@ impl<'a> Judge<'a> {
 
     /// Has the judge remember what is clean under `rules`, which must not forbid anything that its own allow.
     pub fn remembering_under(mut self, rules: &Registry) -> Self {
-        self.verdicts = verdicts_under(self.repo, rules, self.destination);
+        self.verdicts = verdicts_under(self.repo, rules, self.destination, self.finder.as_ref());
         self
     }
 
@@ -122,7 +126,7 @@ impl<'a> Judge<'a> {
         let read = self
             .repo
             .with_blobs_held_against(Proof::Checksum, &wanted, |at, contents| {
-                examine(contents, Look::default()).map_err(|e| reading(&wanted[at], &e))
+                examine(self.finder.as_ref(), contents, Look::default()).map_err(|e| reading(&wanted[at], &e))
             })?;
         self.examined.entries += entries.len() as u64;
         self.examined.blobs += wanted.len() as u64;
@@ -177,10 +181,12 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Returns the memory of what was judged clean under these rules on the way to this place.
-fn verdicts_under(repo: &Repository, rules: &Registry, destination: Destination) -> Verdicts {
+/// Returns the memory of what was judged clean under these rules, and by what was known then, on the way to this place.
+fn verdicts_under(repo: &Repository, rules: &Registry, destination: Destination, finder: Option<&Finder>) -> Verdicts {
     let rules = rules.fingerprint();
+    let known = finder.map_or("", Finder::generation);
     let version = env!("CARGO_PKG_VERSION");
-    let key = Digest::of(format!("{version} {} {rules} {destination:?}", content::VERSION).as_bytes());
+    let key = format!("{version} {} {rules} {destination:?} {known}", content::VERSION);
+    let key = Digest::of(key.as_bytes());
     repo.private().verdicts(key)
 }

@@ -17,7 +17,7 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::contents::examine;
+use crate::ops::known::{self, Finder, examine};
 use crate::ops::scan::engine::Judge;
 use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_path};
 use crate::ops::scan::{Found, ScanReport, twins};
@@ -60,12 +60,31 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>) -> Result<Sc
         Some(remote) => destination(configs, remote),
         None => Destination::Repository,
     };
-    match surface {
+    let report = match surface {
         Surface::Staged => staged_to(&repo, &to),
         Surface::WorkTree { no_ignore } => work_tree(&repo, *no_ignore, &to),
         Surface::Revision(rev) => revision(&repo, rev, &to),
         Surface::Range(range) => self::range(&repo, range, &to),
         Surface::All => all(&repo, &to),
+    }?;
+    match (surface, repo.work_tree()) {
+        (Surface::WorkTree { .. }, Some(root)) => learn(&repo, &report, |entry| known::on_disk(&root, &entry.path)),
+        _ => learn(&repo, &report, |entry| known::Source::Blob(entry.id)),
+    }
+    Ok(report)
+}
+
+/// Remembers the protected files that a look met, so that they are known under every name.
+pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate) -> known::Source) {
+    let met = report.leaks.iter().map(|found| &found.leak);
+    let met: Vec<_> = met
+        .filter_map(|leak| known::Protected::of_leak(leak, source(&leak.entry)))
+        .collect();
+    if met.is_empty() {
+        return;
+    }
+    if let Ok(registry) = configuration::here(repo).and_then(|loaded| loaded.registry()) {
+        known::remember(repo, &registry, met);
     }
 }
 
@@ -82,7 +101,10 @@ pub fn destination(configs: &[&Config], remote: &str) -> Destination {
 
 /// Judges what the commit about to be made would hold.
 pub fn staged(ctx: &Context) -> Result<ScanReport> {
-    staged_to(&ctx.repository()?, &|_| Destination::Repository)
+    let repo = ctx.repository()?;
+    let report = staged_to(&repo, &|_| Destination::Repository)?;
+    learn(&repo, &report, |entry| known::Source::Blob(entry.id));
+    Ok(report)
 }
 
 /// What differs from `HEAD` is judged by the rules of `HEAD` and of the index together; every other tracked path by those
@@ -173,6 +195,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
     let named = repo.index()?.files_named(|path| plain_of(path).is_some());
     twins::collect(repo, named, &mut sealed)?;
     let registry = loaded.registry()?.with_twins(&sealed);
+    let finder = Finder::of(repo, &registry);
     let judged = workers::map(
         &files,
         || Ok(()),
@@ -192,8 +215,8 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
             };
             let (id, traits, bytes) = match content {
                 Some(target) => {
-                    let (traits, size) =
-                        examine(Contents::Whole(&target), Look::default()).map_err(Refusal::io("reading", &path))?;
+                    let (traits, size) = examine(finder.as_ref(), Contents::Whole(&target), Look::default())
+                        .map_err(Refusal::io("reading", &path))?;
                     let mut hasher = ObjectHasher::new(&zero, "blob", size);
                     hasher.update(&target);
                     (hasher.finish(), traits, size)
@@ -205,7 +228,8 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
                         hasher: ObjectHasher::new(&zero, "blob", opened.size),
                     };
                     let contents = Contents::Stream(&mut hashed, opened.size);
-                    let (traits, size) = examine(contents, Look::default()).map_err(Refusal::io("reading", &path))?;
+                    let (traits, size) =
+                        examine(finder.as_ref(), contents, Look::default()).map_err(Refusal::io("reading", &path))?;
                     let id = hashed.hasher.finish();
                     opened.ensure_unchanged()?;
                     (id, traits, size)

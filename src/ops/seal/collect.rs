@@ -13,7 +13,7 @@ use crate::adapters::git::{Commit, Repository};
 use crate::format::dump::layout::Layout;
 use crate::format::member_path::{MemberPath, Unsafe};
 use crate::format::object_id::ObjectId;
-use crate::format::protected::Policy;
+use crate::format::protected::{Format, Policy};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::shown;
 use crate::format::repo_state::{EntryKind, Mode, RepoState};
@@ -25,7 +25,7 @@ use crate::ops::contents::{blob_of_file, examine_file};
 use crate::ops::recipients;
 use crate::ops::seal::{Notice, Privacy, SealRequest};
 use crate::rules::content::{Look, claims_age};
-use crate::rules::protect::Registry;
+use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::seals::{PlainMember, judge_at};
 
@@ -148,9 +148,18 @@ pub struct Protected {
     pub policy: Policy,
     /// The glob that matched, or what else sealed it.
     pub rule: String,
+    /// What its content was recognised as, if that is why.
+    pub formats: Vec<Format>,
+    /// Whether no rule matched: somebody attached it.
+    pub attached: bool,
 }
 
 pub(super) fn protect(path: MemberPath, source: Source, leak: Option<Leak>, otherwise: &str) -> Protected {
+    let attached = leak.is_none();
+    let formats = match leak.as_ref().map(|leak| &leak.cause) {
+        Some(Cause::Content(format)) => vec![*format],
+        _ => Vec::new(),
+    };
     let (class, policy, rule) = match leak {
         Some(leak) => (leak.class, leak.policy, leak.cause.to_string()),
         None => (ATTACHED.into(), Policy::Never, otherwise.into()),
@@ -161,6 +170,8 @@ pub(super) fn protect(path: MemberPath, source: Source, leak: Option<Leak>, othe
         class,
         policy,
         rule,
+        formats,
+        attached,
     }
 }
 

@@ -11,6 +11,7 @@ mod stage;
 mod tree;
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
@@ -21,15 +22,17 @@ use crate::adapters::store::disk::Hold;
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
+use crate::format::protected::{Format, Policy};
 use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::Mode;
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::Part;
 use crate::format::witness::Input;
 use crate::ops::output::outside_of_git;
 use crate::ops::run::{Recorder, Records};
-use crate::ops::{Context, verify};
-use collect::TreePlan;
+use crate::ops::{Context, known, verify};
+use collect::{Plan, Source, TreePlan};
 use reuse::Reusable;
 
 /// Where packs of this repository lie, below the top of its work tree.
@@ -218,6 +221,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         (Some(repo), Some(tree), Some(records)) => Some(record(repo, tree, records, &finished.hashed)?),
         _ => None,
     };
+    remember(&plan);
     if stands {
         report.existed = true;
         return Ok(report);
@@ -230,6 +234,39 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         other => other?,
     }
     Ok(report)
+}
+
+/// Has the clone know what was sealed by its content, so that no copy of it gets past the guard under another name.
+fn remember(plan: &Plan) {
+    let (Some(repo), Some(registry)) = (&plan.repo, &plan.registry) else {
+        return;
+    };
+    let root = repo.work_tree();
+    let sealed = plan.protected.iter().filter_map(|artifact| {
+        let whole = artifact.policy == Policy::Never && !artifact.formats.contains(&Format::PrivateKey);
+        let below = |file: &PathBuf| {
+            let file = files::canonical(file).ok()?;
+            let path = file.strip_prefix(root.as_ref()?).ok()?;
+            Some(RepoPath::new(path.as_os_str().as_bytes()))
+        };
+        let named = || RepoPath::new(artifact.path.as_str().as_bytes());
+        let (path, source, attached) = match &artifact.source {
+            // The rules say nothing of what lies outside of the work tree.
+            Source::File(file, _) => match below(file) {
+                Some(path) => (path, known::Source::File(file.clone()), artifact.attached),
+                None => (named(), known::Source::File(file.clone()), true),
+            },
+            Source::Blob(id) => (named(), known::Source::Blob(*id), artifact.attached),
+            Source::Bytes(_) => return None,
+        };
+        whole.then(|| known::Protected {
+            path,
+            source,
+            formats: artifact.formats.clone(),
+            attached,
+        })
+    });
+    known::remember(repo, registry, sealed.collect());
 }
 
 /// Records the run of a tree pack; nothing is collected while the returned file is held.

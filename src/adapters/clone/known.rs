@@ -1,0 +1,252 @@
+//! Known plaintext of a clone: `gitpack/known`, read a bucket at a time, and written whole.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::adapters::clone::Memory;
+use crate::adapters::files::{self, Durability, create_private_dir, write_own};
+use crate::format::known::{self, COMMON, Entry, HEAD, Index, Original, SALT};
+use crate::format::mac::{LENGTH, MacHasher, MacKey};
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+
+/// What the file is authenticated for.
+const PURPOSE: &str = "known plaintext";
+
+/// The largest part of the file that is read at once: what is known of the originals.
+const MAX_ABOUT: usize = 256 << 20;
+
+/// So many buckets are held; then they are read again.
+const MAX_HELD: usize = 4096;
+
+/// What is known, as it stood when this was opened.
+pub struct Known {
+    path: PathBuf,
+    memory: Memory,
+    table: Option<Table>,
+}
+
+struct Table {
+    file: File,
+    index: Index,
+    key: MacKey,
+    generation: String,
+    originals: OnceLock<Vec<Original>>,
+    held: Mutex<HashMap<usize, Arc<[Entry]>>>,
+}
+
+/// The keyed hashes of one clone. Without its salt and the user's key nobody can tell what they are of.
+#[derive(Clone)]
+pub struct Tags {
+    chunk: MacKey,
+    whole: MacKey,
+    blob: MacKey,
+    look: MacKey,
+}
+
+impl Known {
+    /// Opens the table of a clone. One that is damaged, or that somebody else wrote, counts as empty.
+    pub(super) fn open(own: &Path, memory: Memory) -> Self {
+        let path = own.join("known");
+        Self {
+            table: Table::read(&path, &memory),
+            path,
+            memory,
+        }
+    }
+
+    /// Returns whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.table.as_ref().is_none_or(|table| table.index.entries() == 0)
+    }
+
+    /// Returns what tells this state of the table from every other; none if nothing is known.
+    pub fn generation(&self) -> Option<&str> {
+        let table = self.table.as_ref().filter(|table| table.index.entries() > 0)?;
+        Some(&table.generation)
+    }
+
+    /// Returns the keyed hashes to look up; none if nothing is known.
+    pub fn tags(&self) -> Option<Tags> {
+        let table = self.table.as_ref()?;
+        Some(Tags::of(&table.key, &table.index.salt))
+    }
+
+    /// Returns the entries of originals that have this tag. What is not genuine is not found.
+    pub fn find(&self, tag: u64) -> Vec<Entry> {
+        let Some(table) = &self.table else { return Vec::new() };
+        let entries = table.bucket(table.index.bucket_of(tag));
+        let from = entries.partition_point(|entry| entry.tag < tag);
+        let same = entries[from..].iter().take_while(|entry| entry.tag == tag);
+        same.filter(|entry| entry.original != COMMON).copied().collect()
+    }
+
+    /// Returns what is known of the originals; the place of each is its number.
+    pub fn originals(&self) -> &[Original] {
+        let Some(table) = &self.table else { return &[] };
+        table
+            .originals
+            .get_or_init(|| table.read_originals().unwrap_or_default())
+    }
+
+    /// Returns how many chunks are known, and how many bytes the table has.
+    pub fn size(&self) -> (usize, u64) {
+        match &self.table {
+            Some(table) => (
+                table.index.entries(),
+                table.file.metadata().map_or(0, |meta| meta.size()),
+            ),
+            None => (0, 0),
+        }
+    }
+
+    /// Gives all that is known to `change`, alone, and writes what it makes of it. `change` is also given the keyed hashes of the
+    /// table, and returns whether anything is to be written. Returns false where nothing can be remembered.
+    pub fn change(
+        &self,
+        change: impl FnOnce(&Tags, &mut Vec<Original>, &mut Vec<Entry>) -> Result<bool>,
+    ) -> Result<bool> {
+        let Some(key) = self.memory.to_write(PURPOSE) else {
+            return Ok(false);
+        };
+        create_private_dir(files::parent(&self.path))?;
+        let lock = self.path.with_extension("lock");
+        let held = files::open_own(&lock)?;
+        held.lock().map_err(Refusal::io("locking", &lock))?;
+        // Another process may have written since this was opened.
+        let table = Table::read(&self.path, &self.memory);
+        let (salt, mut originals, mut entries) = match &table {
+            Some(table) => (
+                table.index.salt,
+                table.read_originals().unwrap_or_default(),
+                table.all(),
+            ),
+            None => (new_salt(&self.path)?, Vec::new(), Vec::new()),
+        };
+        let tags = Tags::of(&key, &salt);
+        if change(&tags, &mut originals, &mut entries)? {
+            let bytes = known::encode(originals, entries, &salt, &key);
+            write_own(&self.path, &mut &bytes[..], Durability::Disposable)?;
+        }
+        Ok(true)
+    }
+}
+
+fn new_salt(path: &Path) -> Result<[u8; SALT]> {
+    let mut salt = [0; SALT];
+    let filled = rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty());
+    match filled {
+        Ok(SALT) => Ok(salt),
+        Ok(_) => Err(Refusal::io("writing", path)(std::io::ErrorKind::UnexpectedEof.into())),
+        Err(e) => Err(Refusal::io("writing", path)(e.into())),
+    }
+}
+
+impl Table {
+    fn read(path: &Path, memory: &Memory) -> Option<Self> {
+        let key = memory.to_read(PURPOSE)?;
+        let file = files::open_regular(path).ok()?.file;
+        let mut head = [0; HEAD];
+        file.read_exact_at(&mut head, 0).ok()?;
+        let mut bytes = vec![0; Index::length(&head)?];
+        file.read_exact_at(&mut bytes, 0).ok()?;
+        let index = Index::parse(&bytes, &key)?;
+        let code = &bytes[bytes.len() - LENGTH..];
+        Some(Self {
+            generation: code.iter().map(|byte| format!("{byte:02x}")).collect(),
+            index,
+            file,
+            key,
+            originals: OnceLock::new(),
+            held: Mutex::default(),
+        })
+    }
+
+    fn read_originals(&self) -> Option<Vec<Original>> {
+        let (at, length) = self.index.place_of_originals();
+        let mut bytes = vec![0; Some(length).filter(|length| *length <= MAX_ABOUT)?];
+        self.file.read_exact_at(&mut bytes, at).ok()?;
+        known::parse_originals(&bytes, &self.key)
+    }
+
+    fn bucket(&self, number: usize) -> Arc<[Entry]> {
+        let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entries) = held().get(&number) {
+            return entries.clone();
+        }
+        let entries: Arc<[Entry]> = self.read_bucket(number).unwrap_or_default().into();
+        let mut held = held();
+        if held.len() >= MAX_HELD {
+            held.clear();
+        }
+        held.insert(number, entries.clone());
+        entries
+    }
+
+    fn read_bucket(&self, number: usize) -> Option<Vec<Entry>> {
+        let (at, length) = self.index.place_of(number);
+        let mut bytes = vec![0; length];
+        self.file.read_exact_at(&mut bytes, at).ok()?;
+        self.index.entries_of(number, &bytes, &self.key)
+    }
+
+    fn all(&self) -> Vec<Entry> {
+        let buckets = 0..self.index.buckets();
+        buckets
+            .flat_map(|number| self.read_bucket(number).unwrap_or_default())
+            .collect()
+    }
+}
+
+impl Tags {
+    fn of(key: &MacKey, salt: &[u8; SALT]) -> Self {
+        let salt: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
+        let derive = |what: &str| key.derive(&format!("{what} {salt}"));
+        Self {
+            chunk: derive("chunk"),
+            whole: derive("whole"),
+            blob: derive("blob"),
+            look: derive("look"),
+        }
+    }
+
+    /// Returns the whole keyed hash of a chunk; its first eight bytes are its tag.
+    pub fn chunk(&self, bytes: &[u8]) -> [u8; LENGTH] {
+        self.chunk.of(bytes)
+    }
+
+    /// Returns the tag that goes with a whole keyed hash.
+    pub fn tag(code: &[u8; LENGTH]) -> u64 {
+        u64::from_le_bytes(code[..8].try_into().expect("a code has 32 bytes"))
+    }
+
+    /// Returns a hasher for the tag of a whole content: over the keyed hashes of its chunks, and its size.
+    pub fn whole(&self) -> MacHasher {
+        self.whole.hasher()
+    }
+
+    /// Returns the keyed hash of a git blob.
+    pub fn blob(&self, id: &ObjectId) -> String {
+        hex(&self.blob.of(id.as_bytes())[..16])
+    }
+
+    /// Returns the keyed hash of what a file looks like without being read; none if it cannot be seen.
+    pub fn look(&self, path: &Path) -> Option<String> {
+        let meta = std::fs::symlink_metadata(path).ok()?;
+        let mut seen = Vec::new();
+        for number in [meta.dev(), meta.ino(), meta.size()] {
+            seen.extend(number.to_le_bytes());
+        }
+        for time in [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()] {
+            seen.extend(time.to_le_bytes());
+        }
+        Some(hex(&self.look.of(&seen)[..16]))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,290 @@
+//! Plaintext that this clone protected, brought back under another name, in part, or wrapped.
+
+use std::fs;
+use std::io::Write;
+
+use crate::common::{Done, Repo, noise};
+
+/// A repository whose `secrets/data.txt`, of this content, was protected and committed.
+fn protecting(content: &[u8]) -> Repo {
+    let repo = Repo::set_up();
+    repo.write("secrets/data.txt", content);
+    repo.pack(&["protect", "secrets/data.txt"]).ok();
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    repo
+}
+
+fn stage(repo: &Repo, path: &str, content: impl AsRef<[u8]>) -> Done {
+    repo.write(path, content);
+    repo.git(&["add", "-f", "--", path]).ok();
+    let done = repo.pack(&["scan"]);
+    repo.git(&["rm", "-q", "--cached", "--", path]).ok();
+    done
+}
+
+#[track_caller]
+fn found(repo: &Repo, path: &str, content: impl AsRef<[u8]>) -> u64 {
+    let done = stage(repo, path, content);
+    let said = format!("{}{}", done.out(), done.stderr);
+    assert_eq!(done.code, 1, "{path} passed: {said}");
+    assert!(said.contains("% of secrets/data.txt"), "{path}: {said}");
+    let before = said.split(" % of secrets/data.txt").next().unwrap();
+    before
+        .rsplit(|c: char| !c.is_ascii_digit())
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+#[track_caller]
+fn passes(repo: &Repo, path: &str, content: impl AsRef<[u8]>) {
+    let done = stage(repo, path, content);
+    assert_eq!(done.code, 0, "{path}: {}{}", done.out(), done.stderr);
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// An archive of one file, made by the real `tar`.
+fn tar(repo: &Repo, name: &str, content: &[u8], flags: &str) -> Vec<u8> {
+    let directory = repo.place.path().join("tar");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join(name), content).unwrap();
+    repo.place.run(&directory, "tar", &[flags, "../made.tar", name]).ok();
+    fs::read(repo.place.path().join("made.tar")).unwrap()
+}
+
+/// Words, each line another, so that it is text and no chunk stands twice.
+fn text(seed: u64, lines: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    for (at, bytes) in noise(seed, lines * 4).chunks(4).enumerate() {
+        text.extend(format!("line {at}: {bytes:?} and some words after it\n").into_bytes());
+    }
+    text
+}
+
+/// The attacker gains: the plaintext under another name, in part, among other bytes, or packed.
+#[test]
+fn a_copy_a_part_and_a_wrapped_copy_are_found() {
+    let content = noise(7, 600_000);
+    let repo = protecting(&content);
+    assert_eq!(found(&repo, "copy.bin", &content), 100);
+    assert_eq!(found(&repo, "else/where.txt", &content), 100);
+    let middle = &content[120_000..480_000];
+    let part = found(
+        &repo,
+        "middle.bin",
+        [&noise(8, 333_333), middle, &noise(9, 1_000_001)].concat(),
+    );
+    assert!((50..=61).contains(&part), "{part} % of the middle 60");
+    assert_eq!(found(&repo, "copy.gz", gzip(&content)), 100);
+    let archive = tar(&repo, "x", &content, "-cf");
+    assert!(found(&repo, "copy.tar", &archive) >= 95);
+    assert!(found(&repo, "copy.tar.gz", gzip(&archive)) >= 95);
+    let mut changed = content.clone();
+    changed[..300_000].iter_mut().step_by(1000).for_each(|byte| *byte ^= 1);
+    let part = found(&repo, "changed.bin", &changed);
+    assert!((40..=50).contains(&part), "{part} % of the unchanged half");
+}
+
+/// The attacker gains: the same of text, and of a file that is smaller than a few chunks.
+#[test]
+fn text_and_small_files_are_known_too() {
+    let content = text(1, 2000);
+    let repo = protecting(&content);
+    assert_eq!(found(&repo, "notes.md", &content), 100);
+    let part = found(&repo, "notes.md", &content[content.len() / 5..content.len() * 4 / 5]);
+    assert!(part >= 45, "{part} %");
+    let small = protecting(b"user = somebody, password = correct horse battery staple\n");
+    assert_eq!(
+        found(
+            &small,
+            "notes.md",
+            "user = somebody, password = correct horse battery staple\n"
+        ),
+        100
+    );
+}
+
+/// The attacker gains: a copy that is pushed, or already in a commit, as what the hook at the commit did not see.
+#[test]
+fn it_is_found_at_the_commit_at_the_push_and_in_history() {
+    let content = noise(7, 100_000);
+    let repo = protecting(&content);
+    repo.place
+        .run(&repo.root, "git", &["init", "-q", "--bare", "../remote.git"])
+        .ok();
+    repo.git(&["remote", "add", "origin", "../remote.git"]).ok();
+    repo.git(&["push", "-q", "origin", "main"]).ok();
+    repo.write("copy.bin", &content);
+    repo.git(&["add", "copy.bin"]).ok();
+    let commit = repo.git(&["commit", "-q", "-m", "copy"]);
+    assert_eq!(commit.code, 1);
+    assert!(commit.stderr.contains("100 % of secrets/data.txt"), "{}", commit.stderr);
+    repo.git(&["commit", "-q", "--no-verify", "-m", "copy"]).ok();
+    assert_eq!(repo.git(&["push", "-q", "origin", "main"]).code, 1);
+    for args in [
+        &["scan", "--all"][..],
+        &["scan", "--rev", "HEAD"],
+        &["scan", "--worktree"],
+    ] {
+        let done = repo.pack(args);
+        assert_eq!(done.code, 1, "{args:?}");
+        assert!(done.out().contains("copy.bin"), "{args:?}: {}", done.out());
+    }
+    let report: serde_json::Value =
+        serde_json::from_slice(&repo.pack(&["scan", "--rev", "HEAD", "--json"]).stdout).unwrap();
+    assert_eq!(report["findings"][0]["code"], "KNOWN_PLAINTEXT");
+    assert_eq!(report["findings"][0]["rule"], "100 % of secrets/data.txt");
+}
+
+/// The attacker gains: the plaintext of something that was attached to a pack, met by a scan, or blocked at a commit once and
+/// then renamed.
+#[test]
+fn seals_scans_hooks_and_status_feed_it() {
+    let content = noise(11, 50_000);
+    let feed = |args: &[&str]| {
+        let repo = Repo::set_up();
+        repo.write("attached.data", &content);
+        repo.write("index.vec", &content);
+        repo.pack(args);
+        repo
+    };
+    for args in [
+        &["seal", "--attach", "attached.data"][..],
+        &["seal", "--attach", "index.vec"],
+        &["seal", "index.vec"],
+        &["scan", "--worktree"],
+        &["status"],
+    ] {
+        let repo = feed(args);
+        let done = stage(&repo, "copy.bin", &content);
+        assert_eq!(done.code, 1, "{args:?}: {}{}", done.out(), done.stderr);
+        let status = repo.pack(&["status"]).ok().out();
+        assert!(status.contains("by content"), "{status}");
+    }
+    let repo = Repo::set_up();
+    repo.write("index.vec", &content);
+    repo.git(&["add", "-f", "index.vec"]).ok();
+    assert_eq!(repo.git(&["commit", "-q", "-m", "oops"]).code, 1);
+    repo.git(&["mv", "index.vec", "index.dat"]).ok();
+    assert_eq!(repo.git(&["commit", "-q", "-m", "renamed"]).code, 1);
+}
+
+/// Nothing is gained here: what many files have in common is no plaintext of one of them.
+#[test]
+fn what_is_common_is_not_found() {
+    let licence = text(2, 300);
+    let header = noise(3, 20_000);
+    let template = noise(4, 30_000);
+    let public = text(5, 1000);
+    let repo = Repo::set_up();
+    repo.write("LICENSE", &licence);
+    repo.write("docs/public.txt", &public);
+    repo.commit("public");
+    let zeros = vec![0; 200_000];
+    let content = [&header[..], &licence, &zeros, &public, &template, &noise(6, 500_000)].concat();
+    repo.write("secrets/data.txt", &content);
+    repo.pack(&["protect", "secrets/data.txt"]).ok();
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    passes(&repo, "zeros.bin", &zeros);
+    passes(&repo, "more/LICENSE", &licence);
+    passes(&repo, "header.bin", [&header[..], &noise(12, 100_000)].concat());
+    passes(&repo, "template.bin", &template);
+    passes(&repo, "again.txt", &public);
+    passes(&repo, "empty", "");
+    passes(&repo, "small", "{}\n");
+    passes(&repo, "other.bin", noise(13, 600_000));
+    // The test would notice.
+    found(&repo, "copy.bin", &content);
+}
+
+/// Nothing is gained here: two files that were made from one template are not parts of each other, once both are known.
+#[test]
+fn what_two_unrelated_files_share_is_evidence_of_neither() {
+    let template = noise(4, 90_000);
+    let repo = Repo::set_up();
+    for (at, name) in ["a.vec", "b.vec"].into_iter().enumerate() {
+        repo.write(name, [&template[..], &noise(20 + at as u64, 400_000)].concat());
+        repo.pack(&["protect", name]).ok();
+    }
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    passes(&repo, "empty.bin", &template);
+    assert_eq!(stage(&repo, "copy.bin", fs::read(repo.path("a.vec")).unwrap()).code, 1);
+}
+
+/// Nothing is gained here: whoever releases the original, by a rule or an exception, releases what is known of it.
+#[test]
+fn a_release_of_the_original_releases_its_copies() {
+    let content = noise(7, 100_000);
+    let repo = Repo::set_up();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    let rule = |policy: &str| {
+        let rule = format!("\n[[protect]]\nclass = \"data\"\npaths = [\"data/**\"]\npolicy = \"{policy}\"\n");
+        repo.write(".gitpack.toml", format!("{config}{rule}"));
+        repo.git(&["add", ".gitpack.toml"]).ok();
+        repo.git(&["commit", "-q", "-m", "rule"]).ok();
+    };
+    rule("never");
+    repo.write("data/big", &content);
+    assert_eq!(repo.pack(&["scan", "--worktree"]).code, 1);
+    assert_eq!(stage(&repo, "copy", &content).code, 1);
+    rule("allowed");
+    assert_eq!(stage(&repo, "copy", &content).code, 0);
+    rule("never");
+    assert_eq!(stage(&repo, "copy", &content).code, 1);
+    // An exception for the blob releases it under every name.
+    let blob = repo.git(&["hash-object", "copy"]).ok().out();
+    let allow = format!("{config}\n[[allow]]\nblob = \"{}\"\nreason = \"public\"\n", blob.trim());
+    repo.write(".gitpack.toml", allow);
+    repo.git(&["add", ".gitpack.toml"]).ok();
+    repo.git(&["commit", "-q", "-m", "allowed"]).ok();
+    assert_eq!(stage(&repo, "copy", &content).code, 0);
+}
+
+/// The attacker gains: a guess at a protected file is confirmed by somebody who has only the file of what is known.
+#[test]
+fn what_is_known_says_nothing_to_others_and_is_believed_from_nobody_else() {
+    let content = b"user = somebody, password = correct horse battery staple\n".repeat(40);
+    let repo = protecting(&content);
+    let place = repo.path(".git/gitpack/known");
+    let table = fs::read(&place).unwrap();
+    let has = |needle: &[u8]| table.windows(needle.len()).any(|window| window == needle);
+    let blob = repo.git(&["hash-object", "secrets/data.txt"]).ok().out();
+    let sha256 = gitpack::format::digest::Digest::of(&content);
+    assert!(!has(blob.trim().as_bytes()) && !has(&sha256.as_bytes()[..8]) && !has(b"password"));
+    // Two clones that know the same have nothing in common.
+    let other = protecting(&content);
+    let theirs = fs::read(other.path(".git/gitpack/known")).unwrap();
+    let common = table[64..]
+        .windows(8)
+        .filter(|window| theirs[64..].windows(8).any(|other| other == *window));
+    assert!(
+        common
+            .filter(|window| window.iter().any(|byte| !byte.is_ascii()))
+            .all(|w| w.contains(&0))
+    );
+    // Somebody else's table is not believed: every rule holds as before.
+    fs::write(&place, theirs).unwrap();
+    assert_eq!(stage(&repo, "copy.txt", &content).code, 0);
+    assert_eq!(stage(&repo, "x.vec", &content).code, 1);
+}
+
+/// Nothing is gained here: `gc` forgets what nothing protects any more, and only that.
+#[test]
+fn what_nothing_protects_is_forgotten() {
+    let content = noise(7, 100_000);
+    let repo = protecting(&content);
+    repo.pack(&["gc"]).ok();
+    assert_eq!(stage(&repo, "copy", &content).code, 1);
+    repo.git(&["rm", "-q", "secrets/data.txt.age"]).ok();
+    repo.git(&["commit", "-q", "-m", "gone"]).ok();
+    let done = repo.pack(&["gc"]).ok();
+    assert!(done.stderr.contains("forgot 1 file"), "{}{}", done.out(), done.stderr);
+    assert_eq!(stage(&repo, "copy", &content).code, 0);
+    assert!(!repo.pack(&["status"]).ok().out().contains("by content"));
+}
