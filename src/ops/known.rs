@@ -55,6 +55,7 @@ impl Finder {
             original: path_of(original)?,
             formats: original.formats.clone(),
             attached: original.attached,
+            twin: None,
             blob: original.blobs.iter().find_map(|blob| self.allowed.get(blob).copied()),
             found: found.bytes,
             size: original.size,
@@ -455,11 +456,6 @@ fn default_tree(repo: &Repository) -> Result<Option<ObjectId>> {
         _ if repo.has_commit() => Ok(Some(repo.commit("HEAD")?.tree)),
         _ => Ok(None),
     }
-}
-
-/// Returns the paths of the files that are known.
-pub fn paths(repo: &Repository) -> Vec<RepoPath> {
-    repo.private().known().originals().iter().filter_map(path_of).collect()
 }
 
 /// How much is known.

@@ -30,6 +30,8 @@ pub struct KnownPart {
     pub formats: Vec<Format>,
     /// Whether it is protected because somebody attached it to a pack.
     pub attached: bool,
+    /// Its sealed twin, if that stands at an end of what is judged.
+    pub twin: Option<RepoPath>,
     /// The blob that it was met as, if an exception names that one.
     pub blob: Option<ObjectId>,
     /// Bytes of it that were found.
@@ -54,9 +56,10 @@ impl KnownPart {
             formats: &self.formats,
             blob: self.blob,
         };
-        registry.judge_file(&original).or_else(|| {
-            let holds = self.attached && !registry.releases(&original);
-            holds.then(|| Verdict::attached(&self.original))
+        registry.judge_file(&original).or_else(|| match &self.twin {
+            _ if registry.releases(&original) => None,
+            Some(twin) => Some(Verdict::twin(twin)),
+            None => self.attached.then(|| Verdict::attached(&self.original)),
         })
     }
 }

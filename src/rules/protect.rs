@@ -125,6 +125,16 @@ impl fmt::Display for Cause {
 }
 
 impl Verdict {
+    /// Returns what holds for the plaintext of a tracked twin, whatever the rules say.
+    pub fn twin(sealed: &RepoPath) -> Self {
+        Self {
+            class: SEALED_CLASS.into(),
+            policy: Policy::Never,
+            cause: Cause::Twin(sealed.clone()),
+            origin: Origin::BuiltIn,
+        }
+    }
+
     /// Returns what holds for a file that somebody attached to a pack, whatever the rules say.
     pub fn attached(path: &RepoPath) -> Self {
         Self {
@@ -247,12 +257,7 @@ impl Registry {
         let by_rules = by_rules.max_by_key(|verdict| verdict.policy);
         match (&by_rules, self.twins.of(file.path)) {
             (Some(verdict), _) if verdict.policy == Policy::Never => by_rules,
-            (_, Some(sealed)) if !self.releases(file) => Some(Verdict {
-                class: SEALED_CLASS.into(),
-                policy: Policy::Never,
-                cause: Cause::Twin(sealed.clone()),
-                origin: Origin::BuiltIn,
-            }),
+            (_, Some(sealed)) if !self.releases(file) => Some(Verdict::twin(sealed)),
             _ => by_rules,
         }
     }

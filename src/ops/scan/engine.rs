@@ -11,10 +11,11 @@ use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::known::{Finder, examine};
-use crate::ops::scan::Found;
+use crate::ops::scan::{Found, twins};
 use crate::rules::content::{self, Look};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Candidate, Destination, Traits, judge};
+use crate::rules::twins::SealedTwins;
 
 /// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
 pub const WORTH_REMEMBERING: usize = 64;
@@ -57,6 +58,8 @@ pub struct Judge<'a> {
     verdicts: Verdicts,
     /// Looks for what this clone protected.
     finder: Option<Finder>,
+    /// The trees at the ends of what is judged, whose sealed twins protect copies of their plaintexts too.
+    ends: Vec<ObjectId>,
     remembered: Option<HashSet<ObjectId>>,
     /// What was looked at so far.
     pub examined: Examined,
@@ -85,10 +88,17 @@ impl<'a> Judge<'a> {
             alone,
             verdicts: verdicts_under(repo, registry, destination, finder.as_ref()),
             finder,
+            ends: Vec::new(),
             remembered: None,
             examined: Examined::default(),
             in_part: Vec::new(),
         }
+    }
+
+    /// Has the judge take the sealed twins in these trees for those of known plaintext.
+    pub fn between(mut self, ends: Vec<ObjectId>) -> Self {
+        self.ends = ends;
+        self
     }
 
     /// Has the judge remember what is clean under `rules`, which must not forbid anything that its own allow.
@@ -143,6 +153,7 @@ impl<'a> Judge<'a> {
         if plain.len() >= WORTH_REMEMBERING {
             self.verdicts.add(&[], &plain);
         }
+        self.find_twins(&mut traits)?;
         let none = Traits::default();
         for entry in entries {
             if traits.get(&entry.id).is_some_and(|traits| traits.in_part) {
@@ -161,6 +172,20 @@ impl<'a> Judge<'a> {
             })
         });
         Ok(judged.collect())
+    }
+
+    /// Looks for the sealed twins of the originals of what was found. They stand anywhere in the trees, so this is left until
+    /// something was found.
+    fn find_twins(&self, traits: &mut HashMap<ObjectId, Traits>) -> Result<()> {
+        let mut sealed = SealedTwins::default();
+        let parts = || traits.values().flat_map(|traits| &traits.known);
+        if parts().next().is_some() {
+            twins::beside(self.repo, &self.ends, parts().map(|part| &part.original), &mut sealed)?;
+        }
+        for part in traits.values_mut().flat_map(|traits| &mut traits.known) {
+            part.twin = sealed.of(part.original.as_bytes()).cloned();
+        }
+        Ok(())
     }
 
     /// Returns whether every entry of a tree is known to be clean.

@@ -224,7 +224,7 @@ impl Ranges<'_> {
         twins::beside(self.repo, &self.trees(&group.tips)?, paths(), &mut at_tips)?;
         let alone = new.registry()?.with_twins(&at_tips);
         let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination);
-        let mut judge = judge.remembering_under(&remembering);
+        let mut judge = judge.remembering_under(&remembering).between(ends);
         judge.examined.commits += range.commits.len() as u64;
         judge.examined.remembered_commits += range.passed_over;
         let mut found = judge.judge(&candidates(&range))?;

@@ -157,7 +157,8 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
         twins::beside(repo, &[head.tree], changed.iter().map(|entry| &entry.path), &mut sealed)?;
     }
     let both = configuration::registry(&sides)?.with_twins(&sealed);
-    let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to);
+    let ends = head.as_ref().map(|head| head.tree).into_iter().collect();
+    let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to).between(ends);
     let mut leaks = judge.judge(&changed)?;
     leaks.extend(judge_unchanged.judge(&unchanged)?);
     if all_seen

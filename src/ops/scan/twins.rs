@@ -10,7 +10,6 @@ use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
-use crate::ops::known;
 use crate::rules::content::claims_age;
 use crate::rules::twins::{SealedTwins, plain_of};
 
@@ -47,17 +46,14 @@ pub fn collect(repo: &Repository, files: impl IntoIterator<Item = TreeEntry>, in
     Ok(())
 }
 
-/// Collects the twins that stand in `trees` beside one of `paths`, or beside a file that is known by its content: whether a
-/// copy of that one is a leak depends on its twin too.
+/// Collects the twins that stand in `trees` beside one of `paths`.
 pub fn beside<'a>(
     repo: &Repository,
     trees: &[ObjectId],
     paths: impl Iterator<Item = &'a RepoPath>,
     into: &mut SealedTwins,
 ) -> Result<()> {
-    let known = known::paths(repo);
-    let mut directories: BTreeSet<&[u8]> = paths.map(|path| directory_of(path.as_bytes())).collect();
-    directories.extend(known.iter().map(|path| directory_of(path.as_bytes())));
+    let directories: BTreeSet<&[u8]> = paths.map(|path| directory_of(path.as_bytes())).collect();
     let mut found = Vec::new();
     for tree in trees.iter().collect::<BTreeSet<_>>() {
         for directory in &directories {
