@@ -145,73 +145,82 @@ pub fn believe<E>(
         return Ok(nothing(Doubt::PushedElsewhere));
     }
     let witness = Witness::of(url, remote, evidence);
-    let mut belief = Belief {
-        tracked: remote.tracking.len(),
-        ..Belief::default()
-    };
-    let (mut fresh, mut is_replaced, mut is_shared) = (BTreeMap::new(), false, true);
-    for tracking in remote.tracking.iter().filter(|tracking| !tracking.is_shared) {
-        is_shared = false;
-        if contradicts(tracking, None, reported, descends)? {
-            belief.is_contradicted = true;
-            break;
-        }
-        let (id, is_fresh) = match witness.standing(tracking, descends)? {
-            Standing::Fresh => (tracking.id, true),
-            Standing::Noted => (tracking.id, false),
-            Standing::Behind(older) => (older, false),
-            Standing::Replaced => {
-                is_replaced = true;
-                continue;
-            }
-            Standing::Unknown => continue,
-        };
-        if contradicts(tracking, Some(id), reported, descends)? {
-            belief.is_contradicted = true;
-            break;
-        }
-        is_replaced |= is_fresh && witness.was_rewritten(tracking, descends)?;
-        if is_fresh {
-            fresh.insert(tracking.remote_ref.clone(), id);
-        }
-        belief.there.insert(tracking.remote_ref.clone(), id);
-    }
-    if is_replaced {
-        belief.there = fresh;
-    }
-    if belief.is_contradicted {
-        belief.there.clear();
-    }
-    let all_count = |tracking: &Tracking| belief.there.get(&tracking.remote_ref) == Some(&tracking.id);
-    belief.doubt = match () {
-        () if belief.is_contradicted => Some(Doubt::Rewritten),
+    let reported = reported
+        .iter()
+        .map(|report| (report.remote_ref.as_str(), report.old))
+        .collect();
+    let weighed = weigh(remote, &witness, &reported, descends)?;
+    let all_count = |tracking: &Tracking| weighed.there.get(&tracking.remote_ref) == Some(&tracking.id);
+    let doubt = match () {
+        () if weighed.is_contradicted => Some(Doubt::Rewritten),
         () if remote.tracking.iter().all(all_count) => None,
-        () if is_shared => Some(Doubt::Shared),
-        () if !belief.there.is_empty() => Some(Doubt::Unconfirmed),
-        () if is_replaced => Some(Doubt::Rewritten),
+        () if remote.tracking.iter().all(|tracking| tracking.is_shared) => Some(Doubt::Shared),
+        () if !weighed.there.is_empty() => Some(Doubt::Unconfirmed),
+        () if weighed.is_replaced => Some(Doubt::Rewritten),
         () if evidence.notes.of(&remote.name).next().is_none() => Some(Doubt::Unmet),
         () if witness.note.is_none() => Some(Doubt::AnotherUrl),
         () => Some(Doubt::Unknown),
     };
-    Ok(belief)
+    Ok(Belief {
+        there: weighed.there,
+        tracked: remote.tracking.len(),
+        doubt,
+        is_contradicted: weighed.is_contradicted,
+    })
 }
 
-/// Whether what git reports of a ref does not descend from what was tracked, or from `older` that was seen there.
-fn contradicts<E>(
-    tracking: &Tracking,
-    older: Option<ObjectId>,
-    reported: &[Reported],
+/// What came of looking at each tracking ref.
+#[derive(Default)]
+struct Weighed {
+    there: BTreeMap<String, ObjectId>,
+    is_replaced: bool,
+    is_contradicted: bool,
+}
+
+/// Looks at each tracking ref. One that the remote contradicts takes all of them along; one that was replaced leaves those
+/// that were seen there since.
+fn weigh<E>(
+    remote: &Remote,
+    witness: &Witness<'_>,
+    reported: &BTreeMap<&str, Option<ObjectId>>,
     descends: &dyn Fn(&ObjectId, &ObjectId) -> Result<bool, E>,
-) -> Result<bool, E> {
-    let Some(report) = reported.iter().find(|report| report.remote_ref == tracking.remote_ref) else {
-        return Ok(false);
-    };
-    let tracked = older.unwrap_or(tracking.id);
-    match report.old {
+) -> Result<Weighed, E> {
+    // Whether what git reports of the ref does not descend from what was tracked, or seen there.
+    let contradicts = |tracking: &Tracking, tracked: ObjectId| match reported.get(tracking.remote_ref.as_str()) {
+        None => Ok(false),
         // A remote without a branch that was tracked may be another one by now.
-        None => Ok(true),
-        Some(old) => Ok(old != tracked && !descends(&old, &tracked)?),
+        Some(None) => Ok(true),
+        Some(Some(old)) => Ok(*old != tracked && !descends(old, &tracked)?),
+    };
+    let (mut weighed, mut fresh) = (Weighed::default(), BTreeMap::new());
+    for tracking in remote.tracking.iter().filter(|tracking| !tracking.is_shared) {
+        let standing = witness.standing(tracking, descends)?;
+        let seen = match standing {
+            Standing::Fresh | Standing::Noted => Some(tracking.id),
+            Standing::Behind(older) => Some(older),
+            Standing::Replaced | Standing::Unknown => None,
+        };
+        let is_older = seen.filter(|seen| *seen != tracking.id);
+        if contradicts(tracking, tracking.id)? || is_older.map_or(Ok(false), |seen| contradicts(tracking, seen))? {
+            return Ok(Weighed {
+                is_contradicted: true,
+                ..Weighed::default()
+            });
+        }
+        let is_fresh = matches!(standing, Standing::Fresh);
+        weighed.is_replaced |= matches!(standing, Standing::Replaced);
+        weighed.is_replaced |= is_fresh && witness.was_rewritten(tracking, descends)?;
+        if let Some(id) = seen {
+            weighed.there.insert(tracking.remote_ref.clone(), id);
+            if is_fresh {
+                fresh.insert(tracking.remote_ref.clone(), id);
+            }
+        }
     }
+    if weighed.is_replaced {
+        weighed.there = fresh;
+    }
+    Ok(weighed)
 }
 
 /// The evidence about one remote at one URL.

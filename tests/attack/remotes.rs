@@ -383,3 +383,77 @@ fn the_first_push_judges_every_branch_by_the_rules_of_all() {
     ));
     run("attack: first pushes", rows);
 }
+
+/// Gain: `scan --remote` calls clean what a push would publish, since one of the URLs that git pushes to is not looked at.
+#[test]
+fn every_url_that_git_pushes_to_is_looked_at() {
+    let repo = crate::common::Repo::set_up();
+    repo.git(&["remote", "add", "o", "x"]).ok();
+    for setup in [
+        "remote.o.url hub:a",
+        "remote.o.url hub:a;remote.o.url ../b",
+        "remote.o.url hub:a;remote.o.pushurl ../c",
+        "remote.o.url hub:a;remote.o.pushurl hub:c;remote.o.pushurl push:d",
+        "remote.o.url push:a;remote.o.url ../b",
+        "remote.o.url hub:deep/a;remote.o.url push:a",
+        "remote.o.url both:a",
+        "remote.o.url both:a;remote.o.pushurl both:b",
+    ] {
+        for key in ["remote.o.url", "remote.o.pushurl"] {
+            repo.git(&["config", "--unset-all", key]);
+        }
+        for (by, key, what) in [
+            ("/srv/", "insteadOf", "hub:"),
+            ("/srv/longer/", "insteadOf", "hub:deep/"),
+            ("ssh://git@host/", "pushInsteadOf", "push:"),
+            ("https://me:hunter2@host/", "insteadOf", "both:"),
+            ("ssh://both@host/", "pushInsteadOf", "both:"),
+        ] {
+            repo.git(&["config", &format!("url.{by}.{key}"), what]).ok();
+        }
+        for line in setup.split(';') {
+            let (key, value) = line.split_once(' ').unwrap();
+            repo.git(&["config", "--add", key, value]).ok();
+        }
+        let git = repo.git(&["remote", "get-url", "--push", "--all", "o"]).ok().out();
+        let ours = repo.pack(&["status"]).ok().out();
+        let ours: Vec<&str> = ours
+            .lines()
+            .filter_map(|line| line.split_once("o, ")?.1.split_once(": public"))
+            .map(|(url, _)| url)
+            .collect();
+        // It is the same URL, but for what is not to be told.
+        let git = git.replace("me:hunter2@", "");
+        assert_eq!(ours, git.lines().collect::<Vec<_>>(), "{setup}");
+    }
+}
+
+/// Gain: the same, where a private URL stands beside a public one; and `status` says why tracking refs do not count.
+#[test]
+fn a_remote_is_as_public_as_the_most_public_of_its_urls() {
+    let repo = crate::common::Repo::set_up();
+    let private = repo.place.path().join("private.git");
+    let private = private.to_str().unwrap();
+    repo.git(&["init", "-q", "--bare", "-b", "main", private]).ok();
+    repo.git(&["remote", "add", "o", private]).ok();
+    repo.write(
+        ".gitpack.toml",
+        format!("version = 1\nprivate_remotes = [\"{private}\"]\n{NOTES}"),
+    );
+    repo.write("a.notes", "x");
+    repo.commit("notes");
+    repo.pack(&["scan", "--rev", "HEAD", "--remote", "o"]).ok();
+    repo.git(&["push", "-q", "o", "main"]).ok();
+    let status = repo.pack(&["status"]).ok().out();
+    assert!(
+        status.contains(&format!("o, {private}: private, 1 tracking ref counted")),
+        "{status}"
+    );
+    repo.git(&["remote", "set-url", "--add", "o", "../public.git"]).ok();
+    assert_eq!(repo.pack(&["scan", "--rev", "HEAD", "--remote", "o"]).code, 1);
+    repo.git(&["config", "--replace-all", "remote.o.url", "../public.git"])
+        .ok();
+    let status = repo.pack(&["status"]).ok().out();
+    let why = "o, ../public.git: public, 0 of 1 tracking ref counted, its tracking refs were noted for another URL";
+    assert!(status.contains(why), "{status}");
+}

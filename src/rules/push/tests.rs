@@ -148,7 +148,7 @@ fn a_ref_that_moved_counts_only_as_what_moved_it() {
         (vec![7], None),
         "by a push"
     );
-    let judged = noted(&|note| drop(note.pushed.insert(MAIN.into(), id(7))));
+    let judged = noted(&|note| note.pushed.extend([(MAIN.to_owned(), id(7))]));
     assert_eq!(
         counted(&moved(7, None), &judged, &[]),
         (vec![7], None),
@@ -158,7 +158,7 @@ fn a_ref_that_moved_counts_only_as_what_moved_it() {
         counted(&moved(7, Some(false)), &judged, &[]),
         (vec![5], Some(Doubt::Unconfirmed))
     );
-    let here_before = noted(&|note| drop(note.foreign.insert(MAIN.into(), id(7))));
+    let here_before = noted(&|note| note.foreign.extend([(MAIN.to_owned(), id(7))]));
     assert_eq!(
         counted(&moved(7, Some(true)), &here_before, &[]),
         (vec![5], Some(Doubt::Unconfirmed)),
