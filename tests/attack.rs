@@ -1,7 +1,8 @@
-//! Attacks: what somebody hostile tries against the guard, the clone and the verifier. Each test says in one line what the
-//! attacker gains if it fails.
+//! Attacks: what somebody hostile tries against the guard, the clone and the verifier, with the real git and the installed
+//! hooks. Each row or test says in one line what the attacker gains if it fails.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, reason = "the tables of the guard have more than is needed here")]
 
 mod common;
 
@@ -13,5 +14,11 @@ mod memory;
 mod owner;
 #[path = "attack/planted.rs"]
 mod planted;
+#[path = "attack/remotes.rs"]
+mod remotes;
+#[path = "guard/table.rs"]
+mod table;
 #[path = "attack/twins.rs"]
 mod twins;
+#[path = "guard/world.rs"]
+mod world;

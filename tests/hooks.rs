@@ -371,17 +371,20 @@ fn what_the_remote_has_already_is_not_judged_again() {
 
 #[test]
 fn internal_artifacts_go_to_private_remotes_only() {
-    let rule = "version = 1\n[[protect]]\nclass = \"notes\"\npaths = [\"*.notes\"]\npolicy = \"internal\"\n";
+    let rule = "[[protect]]\nclass = \"notes\"\npaths = [\"*.notes\"]\npolicy = \"internal\"\n";
     let repo = with_remote();
-    repo.write(".gitpack.toml", rule);
+    repo.write(".gitpack.toml", format!("version = 1\n{rule}"));
     repo.write("a.notes", "x");
     repo.commit("internal files may be committed");
     assert_blocked(&repo.git(&["push"]), "public", &["a.notes", "not on a public remote"]);
 
     let repo = with_remote();
+    let url = fs::canonicalize(repo.path("../remote.git")).unwrap();
+    let url = url.to_str().unwrap();
+    repo.git(&["remote", "set-url", "origin", url]).ok();
     repo.write(
         ".gitpack.toml",
-        format!("{rule}[remote.origin]\nvisibility = \"private\"\n"),
+        format!("version = 1\nprivate_remotes = [\"{url}\"]\n{rule}"),
     );
     repo.commit("private");
     repo.git(&["push", "-q"]).ok();

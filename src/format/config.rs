@@ -12,6 +12,7 @@ use toml_edit::{Array, DocumentMut, Item, Table, value};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy, Rule};
+use crate::format::remote_url::PrivatePlace;
 use crate::format::tree_meta::Part;
 use scope::RawScope;
 pub use scope::{Limits, Scope};
@@ -21,6 +22,10 @@ pub const FILE_NAME: &str = ".gitpack.toml";
 
 /// The class of run outputs, which no configuration may name or release.
 pub const RUN_OUTPUT_CLASS: &str = "pack-run";
+
+/// Why a remote cannot be called private by its name.
+const NO_NAMED_REMOTES: &str = "[remote.NAME] is not a key here, since names of remotes differ from clone to clone; \
+    private_remotes = [\"URL\"] at the top of the file calls a place private";
 
 /// What is wrong in a configuration file, and on which line.
 #[derive(Debug, PartialEq, Eq)]
@@ -67,8 +72,8 @@ pub struct Config {
     pub recipients: Vec<Located<String>>,
     /// The file that names more of them, as a path below the top of the repository.
     pub recipients_file: Option<Located<MemberPath>>,
-    /// Names of the remotes that are private.
-    pub private_remotes: Vec<String>,
+    /// The places that only insiders can read.
+    pub private_remotes: Vec<Located<PrivatePlace>>,
 }
 
 /// One blob that may stand in plaintext everywhere.
@@ -95,7 +100,9 @@ struct RawConfig {
     #[serde(default)]
     seal: RawSeal,
     #[serde(default)]
-    remote: BTreeMap<String, RawRemote>,
+    private_remotes: Vec<Spanned<String>>,
+    /// Not a key any more; it is read to say what takes its place.
+    remote: Option<Spanned<toml::Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -134,21 +141,6 @@ struct RawSeal {
     #[serde(default)]
     recipients: Vec<Spanned<String>>,
     recipients_file: Option<Spanned<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawRemote {
-    #[serde(default)]
-    visibility: Visibility,
-}
-
-#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Visibility {
-    #[default]
-    Public,
-    Private,
 }
 
 impl Config {
@@ -258,6 +250,17 @@ impl Config {
                 },
             });
         }
+        if let Some(remote) = raw.remote {
+            return Err(fail(remote.span().start, NO_NAMED_REMOTES.into()));
+        }
+        let mut private_remotes = Vec::new();
+        for place in raw.private_remotes {
+            let offset = place.span().start;
+            private_remotes.push(Located {
+                line: at(offset),
+                value: PrivatePlace::parse(place.get_ref()).map_err(|problem| fail(offset, problem))?,
+            });
+        }
         let recipients_file = match raw.seal.recipients_file {
             Some(path) => {
                 let line = at(path.span().start);
@@ -279,12 +282,7 @@ impl Config {
             scopes,
             protect,
             recipients: raw.seal.recipients.into_iter().map(located).collect(),
-            private_remotes: raw
-                .remote
-                .into_iter()
-                .filter(|(_, remote)| remote.visibility == Visibility::Private)
-                .map(|(name, _)| name)
-                .collect(),
+            private_remotes,
         })
     }
 }
@@ -478,6 +476,21 @@ mod tests {
                 "a path below the top of the repository",
             ),
             ("version = 1\nx = [\n", 2, "unclosed array"),
+            (
+                "version = 1\n[remote.origin]\nvisibility = \"private\"\n",
+                2,
+                "private_remotes = [\"URL\"]",
+            ),
+            (
+                "version = 1\nprivate_remotes = [\n\"../x\"]\n",
+                3,
+                "expected a URL, but it is relative",
+            ),
+            (
+                "version = 1\nprivate_remotes = [\"https://me:word@h/x\"]\n",
+                2,
+                "\"https://h/x\"",
+            ),
         ] {
             let error = Config::parse(text.as_bytes()).unwrap_err();
             assert_eq!(error.line, Some(line), "{text}: {error}");

@@ -8,9 +8,10 @@ use crate::format::push_line::{PushLine, RefLine};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
 use crate::ops::known;
+use crate::ops::remotes::Place;
 use crate::ops::scan::range::{Change, Ranges};
-use crate::ops::scan::surfaces::{self, destination};
-use crate::ops::scan::{ScanReport, packs};
+use crate::ops::scan::{PushedTo, ScanReport, packs, surfaces};
+use crate::rules::push::{Reported, destination};
 use crate::rules::scan::Destination;
 
 /// Judges what the commit about to be made would hold, by the rules of `HEAD` and of the index together.
@@ -25,82 +26,60 @@ pub fn pre_commit(ctx: &Context) -> Result<ScanReport> {
 pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<ScanReport> {
     let repo = ctx.repository()?;
     let lines = PushLine::parse_all(stdin).map_err(|problem| bad_line("pre-push", problem))?;
-    let name = match remote == url {
-        true => repo.remote_of(url).unwrap_or_else(|| remote.to_owned()),
-        false => remote.to_owned(),
-    };
-    let tracked = repo.tracking_refs(&name)?;
-    let mut known: Vec<ObjectId> = lines.iter().filter_map(|line| line.remote).collect();
-    // A tracked branch of which the remote knows nothing: it is not the remote that these refs were fetched from.
-    let is_another = !repo.is_fetched_from(&name, url)?
-        || lines.iter().any(|line| {
-            let branch = line.remote_ref.strip_prefix("refs/heads/");
-            line.local.is_some()
-                && line.remote.is_none()
-                && tracked.iter().any(|(name, _)| Some(name.as_str()) == branch)
-        });
-    let last_known = |remote_ref: &str| {
-        let branch = remote_ref.strip_prefix("refs/heads/");
-        let tracked = tracked.iter().find(|(name, _)| Some(name.as_str()) == branch);
-        tracked.map(|(_, id)| *id)
-    };
-    let mut standing = Vec::new();
-    if !is_another {
-        // What a new branch is held against: the remote's default branch or, where that is not known, all of them.
-        let default = tracked.iter().find(|(name, _)| name == "HEAD");
-        standing = match default {
-            Some((_, id)) => vec![*id],
-            None => tracked.iter().map(|(_, id)| *id).collect(),
-        };
-        known.extend(tracked.iter().map(|(_, id)| *id));
-    }
-    let changes: Vec<Change> = lines
-        .iter()
-        .filter_map(|line| {
-            Some(Change {
-                name: line.remote_ref.clone(),
-                tip: line.local?,
-                old: match line.remote.filter(|old| repo.has(old)) {
-                    Some(old) => vec![old],
-                    // What is there now was never fetched: what was there last has its say.
-                    None => last_known(&line.remote_ref)
+    let reported = lines.iter().map(|line| Reported {
+        remote_ref: line.remote_ref.clone(),
+        old: line.remote,
+    });
+    let mut place = Place::observe(&repo, remote, url, reported.collect())?;
+    place.keep_what_was_seen(&repo)?;
+    let standing = place.standing();
+    let beside = rules_beside(&repo, lines.iter().filter_map(|line| line.local))?;
+    let mut changes = Vec::new();
+    for line in &lines {
+        let Some(tip) = line.local else { continue };
+        let change = match line.remote.filter(|old| repo.has(old)) {
+            Some(old) => Change::of(&line.remote_ref, tip, vec![old]),
+            // What is there now was never fetched: what was there last has its say.
+            None => Change {
+                beside: beside.clone(),
+                ..Change::of(
+                    &line.remote_ref,
+                    tip,
+                    place
+                        .tracked(&line.remote_ref)
                         .into_iter()
-                        .chain(standing.iter().copied())
+                        .chain(standing.clone())
                         .collect(),
-                },
-            })
-        })
-        .collect();
-    judge_push(&repo, &name, &changes, &known)
+                )
+            },
+        };
+        changes.push(change);
+    }
+    let pushed = changes.iter().map(|change| (change.name.clone(), change.tip)).collect();
+    let report = judge_push(&repo, &place, &changes)?;
+    if report.is_clean() {
+        place.keep_what_passed(&repo, pushed);
+    }
+    Ok(report)
 }
 
 /// Judges every local branch and tag that `remote` is not known to have, `HEAD`, and what else is `named`: what there is to
 /// do where whoever runs the hook does not say what is pushed.
 pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[String]) -> Result<ScanReport> {
     let repo = ctx.repository()?;
-    let name = match remote == url {
-        true => repo.remote_of(url).unwrap_or_else(|| remote.to_owned()),
-        false => remote.to_owned(),
-    };
-    let known = match repo.is_fetched_from(&name, url)? {
-        true => repo.tracking_refs(&name)?.into_iter().map(|(_, id)| id).collect(),
-        false => Vec::new(),
-    };
-    let mut changes = Vec::new();
-    let mut add = |name: String, tip| {
-        changes.push(Change {
-            name,
-            tip,
-            old: known.clone(),
-        });
-    };
+    let mut place = Place::observe(&repo, remote, url, Vec::new())?;
+    place.keep_what_was_seen(&repo)?;
+    let known = place.known();
+    let mut tips = Vec::new();
     for prefix in ["refs/heads/", "refs/tags/"] {
         for (name, tip) in repo.refs(prefix)? {
-            add(format!("{prefix}{name}"), tip);
+            tips.push((format!("{prefix}{name}"), tip));
         }
     }
+    // What is pushed may be any of these, under its own name.
+    let pushed = tips.iter().cloned().collect();
     if repo.has_commit() {
-        add("HEAD".into(), repo.commit("HEAD")?.id);
+        tips.push(("HEAD".into(), repo.commit("HEAD")?.id));
     }
     for rev in named {
         // Those are among the refs.
@@ -108,17 +87,43 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
             .iter()
             .any(|prefix| rev.starts_with(prefix))
         {
-            add(rev.clone(), repo.commit(rev)?.id);
+            tips.push((rev.clone(), repo.commit(rev)?.id));
         }
     }
-    judge_push(&repo, &name, &changes, &known)
+    let beside = rules_beside(&repo, tips.iter().map(|(_, tip)| *tip))?;
+    let changes: Vec<Change> = tips
+        .iter()
+        .map(|(name, tip)| Change {
+            beside: beside.clone(),
+            ..Change::of(name, *tip, known.clone())
+        })
+        .collect();
+    let report = judge_push(&repo, &place, &changes)?;
+    if report.is_clean() {
+        place.keep_what_passed(&repo, pushed);
+    }
+    Ok(report)
 }
 
-fn judge_push(repo: &Repository, remote: &str, changes: &[Change], known: &[ObjectId]) -> Result<ScanReport> {
+/// Returns the commits whose rules hold for a new ref of a remote that has no rules yet: everything that is pushed with it,
+/// and the branches that are the main ones here.
+fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Result<Vec<ObjectId>> {
+    let mut beside = repo.default_commits()?;
+    for tip in tips {
+        if !beside.contains(&tip) {
+            beside.push(tip);
+        }
+    }
+    Ok(beside)
+}
+
+fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<ScanReport> {
+    let known = place.known();
+    let urls = [place.url.clone()];
     let ranges = Ranges {
         repo,
-        known,
-        destination: &|configs| destination(configs, remote),
+        known: &known,
+        destination: &|configs| destination(configs, &urls),
         verify_packs: true,
         needs_all: false,
     };
@@ -128,10 +133,14 @@ fn judge_push(repo: &Repository, remote: &str, changes: &[Change], known: &[Obje
         && !changes.is_empty()
     {
         let tips = commits(repo, changes)?;
-        let walk = repo.walk(&tips, known)?;
+        let walk = repo.walk(&tips, &known)?;
         let is_pushed = |id: &ObjectId| tips.contains(id) || walk.contains(id);
         report.packs.extend(packs::verify_outputs(repo, &root, is_pushed)?);
     }
+    report.pushed_to = Some(PushedTo {
+        url: place.url.clone(),
+        doubt: place.belief.doubt,
+    });
     Ok(report)
 }
 
@@ -189,15 +198,18 @@ fn judge_refs(
         true => vec![repo.commit("HEAD")?.id],
         false => repo.refs("refs/heads/")?.into_iter().map(|(_, id)| id).collect(),
     };
+    let beside: Vec<ObjectId> = lines.iter().filter_map(|line| line.new).collect();
     let changes: Vec<Change> = lines
         .iter()
         .filter(|line| line.new != line.old)
         .filter_map(|line| {
             let tip = line.new.filter(|tip| !known.contains(tip))?;
-            Some(Change {
-                name: line.name.clone(),
-                tip,
-                old: line.old.map_or_else(|| standing.clone(), |old| vec![old]),
+            Some(match line.old {
+                Some(old) => Change::of(&line.name, tip, vec![old]),
+                None => Change {
+                    beside: beside.clone(),
+                    ..Change::of(&line.name, tip, standing.clone())
+                },
             })
         })
         .collect();

@@ -6,7 +6,7 @@ use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, Named};
 use crate::format::refusal::{Refusal, Result};
-use crate::ops::Context;
+use crate::ops::{Context, remotes};
 use crate::rules::managers::Manager;
 
 /// The hooks of a work tree, in the order in which they are named to people.
@@ -58,6 +58,8 @@ pub struct Plan {
     directory: HooksDir,
     configured: ConfiguredHooks,
     steps: Vec<(&'static str, Step)>,
+    /// The repository whose remotes are noted, for hooks that judge pushes to them.
+    noting: Option<Repository>,
 }
 
 /// What is to be done about one hook.
@@ -176,6 +178,7 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
         directory,
         configured,
         steps,
+        noting: (!request.server).then_some(repo),
     })
 }
 
@@ -201,6 +204,7 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
         directory,
         configured,
         steps,
+        noting: None,
     })
 }
 
@@ -244,6 +248,10 @@ pub fn apply(plan: Plan) -> Result<HooksReport> {
         }
     }
     report.unchanged.retain(|hook| !report.changed.contains(hook));
+    if let Some(repo) = &plan.noting {
+        // Without the notes, the first push is judged whole.
+        drop(remotes::note_all(repo));
+    }
     Ok(report)
 }
 

@@ -18,6 +18,7 @@ pub mod output;
 pub mod protection;
 pub mod recipients;
 pub mod rekey;
+pub mod remotes;
 pub mod restore;
 pub mod run;
 pub mod scan;

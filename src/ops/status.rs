@@ -18,10 +18,13 @@ use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::configuration;
 use crate::ops::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
 use crate::ops::known::{self, Extent};
+use crate::ops::remotes::{self, RemoteReport};
 use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::twins::{self, PairReport};
 use crate::ops::{Context, Silence, identity, recipients};
 use crate::rules::protect::{Registry, is_run_output};
+use crate::rules::push::destination;
+use crate::rules::scan::Destination;
 
 /// How things stand.
 pub struct StatusReport {
@@ -49,6 +52,8 @@ pub struct StatusReport {
     pub packs: Vec<(String, Option<String>)>,
     /// How much plaintext is known by its content.
     pub known: Extent,
+    /// The remotes, at each URL that they push to.
+    pub remotes: Vec<RemoteReport>,
 }
 
 /// What a hook made of a canary.
@@ -139,6 +144,9 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         configured: loaded.is_present(),
         packs: packs(root.as_deref())?,
         known: known::extent(&ctx.repository()?),
+        remotes: remotes::report(&repo, |url| {
+            destination(&[&loaded.config], &[url.to_owned()]) == Destination::PrivateRemote
+        })?,
     })
 }
 
@@ -166,7 +174,9 @@ pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, Proof)>> {
     let canary = Canary::plant(&repo, &ctx.cwd)?;
     let remote = repo.any_remote().unwrap_or_else(|| "origin".into());
     let url = repo
-        .config_text(&format!("remote.{remote}.url"))
+        .push_urls(&remote)
+        .into_iter()
+        .next()
         .unwrap_or_else(|| remote.clone());
     let mut proofs = Vec::new();
     for hook in hooks {

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 /// Compiled globs. A pattern without a slash matches at any depth, a leading slash ties it to the top, a trailing one
 /// means everything below; any other also matches everything below a directory of such a name; `*` and `?` do not cross
@@ -83,6 +83,23 @@ impl Globs {
             *glob = self.pattern_of[*glob];
         }
         patterns
+    }
+}
+
+/// A pattern for whole paths: `*` stands for a part of one segment, `**` for any number of segments, and everything else
+/// for itself.
+pub struct WholePath(GlobMatcher);
+
+impl WholePath {
+    /// Compiles a pattern; none if it cannot be one.
+    pub fn new(pattern: &str) -> Option<Self> {
+        let glob = GlobBuilder::new(pattern).literal_separator(true).build().ok()?;
+        Some(Self(glob.compile_matcher()))
+    }
+
+    /// Returns whether the whole path is matched.
+    pub fn matches(&self, path: &str) -> bool {
+        self.0.is_match(path)
     }
 }
 

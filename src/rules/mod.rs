@@ -10,6 +10,7 @@ pub mod lite;
 pub mod managers;
 pub mod member_type;
 pub mod protect;
+pub mod push;
 pub mod restore;
 pub mod retention;
 pub mod scan;

@@ -27,9 +27,9 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
             found.push(format!("[[allow]] of blob {} is new", allow.value.blob));
         }
     }
-    for remote in &new.private_remotes {
-        if !old.private_remotes.contains(remote) {
-            found.push(format!("remote {remote:?} is private now"));
+    for place in &new.private_remotes {
+        if !old.private_remotes.iter().any(|other| other.value == place.value) {
+            found.push(format!("{} is called private now", place.value.text));
         }
     }
     found
@@ -80,10 +80,15 @@ mod tests {
             "[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n",
             "[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\nallow_in = [\"t/**\"]\n",
             "[[allow]]\nblob = \"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"\nreason = \"x\"\n",
-            "[remote.origin]\nvisibility = \"private\"\n",
         ] {
             assert_eq!(weakened(&old, &config(&format!("{rule}{more}"))).len(), 1, "{more}");
         }
+        let private = config(&format!("private_remotes = [\"git@git.example.org:team/*\"]\n{rule}"));
+        assert_eq!(
+            weakened(&old, &private),
+            ["git@git.example.org:team/* is called private now"]
+        );
+        assert_eq!(weakened(&private, &private), Vec::<String>::new());
     }
 
     #[test]

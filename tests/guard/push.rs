@@ -283,7 +283,7 @@ pub fn rows() -> Vec<Row> {
         ),
         row("judged clean for another remote", blocked(Push, &["a.notes"]), |w| {
             let rule = "[[protect]]\nclass = \"notes\"\npaths = [\"*.notes\"]\npolicy = \"internal\"\n";
-            w.rules(&format!("{rule}[remote.origin]\nvisibility = \"private\"\n"));
+            w.rules(&format!("{}{rule}", w.private()));
             w.sh("clean a.notes; git push -q --dry-run; git init -q --bare ../fork.git
                 git remote add fork ../fork.git");
             w.act(&["push", "fork", "main"])

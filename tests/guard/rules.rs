@@ -11,7 +11,6 @@ const LEDGER: &str = "[[protect]]\nclass = \"ledger\"\npaths = [\"books/**\"]\n"
 const RELEASE: &str = "[[protect]]\nclass = \"vector\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n";
 const FIXTURES: &str = "[[protect]]\nclass = \"vector\"\npaths = [\"*.vec\"]\nallow_in = [\"tests/**\"]\n";
 const NOTES: &str = "[[protect]]\nclass = \"notes\"\npaths = [\"*.notes\"]\npolicy = \"internal\"\n";
-const PRIVATE: &str = "[remote.origin]\nvisibility = \"private\"\n";
 const NUMPY: &str = "[[protect]]\nclass = \"dataset\"\nformats = [\"numpy\", \"parquet\"]\n";
 
 fn config(rules: &str) -> String {
@@ -401,20 +400,30 @@ pub fn rows() -> Vec<Row> {
             },
         ),
         row("internal, to a private remote", passes(&["pre-push"]), |w| {
-            w.rules(&format!("{NOTES}{PRIVATE}"));
+            w.rules(&format!("{}{NOTES}", w.private()));
             w.sh("clean a.notes");
             w.push()
         }),
         row("internal, to a private remote by its URL", passes(&["pre-push"]), |w| {
-            w.rules(&format!("{NOTES}{PRIVATE}"));
+            w.rules(&format!("{}{NOTES}", w.private()));
             w.sh("clean a.notes; git push -q");
-            w.act(&["push", "../remote.git", "main:elsewhere"])
+            let url = w.sh("cd ../remote.git; pwd -P");
+            w.act(&["push", &url, "main:elsewhere"])
         }),
+        row(
+            "internal, by a relative path",
+            blocked(Push, &["a.notes", "absolute URL"]),
+            |w| {
+                w.rules(&format!("{}{NOTES}", w.private()));
+                w.sh("clean a.notes; git push -q");
+                w.act(&["push", "../remote.git", "main:elsewhere"])
+            },
+        ),
         row(
             "internal, from a private remote to a public fork",
             blocked(Push, &["a.notes"]),
             |w| {
-                w.rules(&format!("{NOTES}{PRIVATE}"));
+                w.rules(&format!("{}{NOTES}", w.private()));
                 w.sh("clean a.notes; git push -q; git init -q --bare ../fork.git; git remote add fork ../fork.git");
                 w.act(&["push", "fork", "main"])
             },
@@ -423,20 +432,20 @@ pub fn rows() -> Vec<Row> {
             "internal, from a private remote to a fork by URL",
             blocked(Push, &["a.notes"]),
             |w| {
-                w.rules(&format!("{NOTES}{PRIVATE}"));
+                w.rules(&format!("{}{NOTES}", w.private()));
                 w.sh("clean a.notes; git push -q; git init -q --bare ../fork.git");
                 w.act(&["push", "../fork.git", "main"])
             },
         ),
         row("private in the same push", blocked(Push, &["a.notes"]), |w| {
             w.rules(NOTES);
-            w.stage(".gitpack.toml", config(&format!("{NOTES}{PRIVATE}")));
+            w.stage(".gitpack.toml", config(&format!("{}{NOTES}", w.private())));
             w.stage("a.notes", "x");
             w.sh("git commit -q -m x");
             w.push()
         }),
         row("never, to a private remote", blocked(Push, &["a.vec"]), |w| {
-            w.rules(PRIVATE);
+            w.rules(&w.private());
             w.sh("leak a.vec");
             w.push()
         }),

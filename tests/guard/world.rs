@@ -126,7 +126,7 @@ impl World {
         self.repo.git(&["commit", "-q", "--no-verify", "-m", "smuggled"]).ok();
     }
 
-    /// Commits `.gitpack.toml` with these rules, and pushes it.
+    /// Commits `.gitpack.toml` with these lines, keys of the top before tables, and pushes it.
     #[track_caller]
     pub fn rules(&self, rules: &str) {
         self.stage(".gitpack.toml", format!("version = 1\n{rules}"));
@@ -152,6 +152,14 @@ impl World {
     /// The file of a loose object.
     pub fn loose(&self, id: &str) -> PathBuf {
         self.path(&format!(".git/objects/{}/{}", &id[..2], &id[2..]))
+    }
+
+    /// Gives `origin` an absolute URL, since no other can be called private; returns the line that does so.
+    #[track_caller]
+    pub fn private(&self) -> String {
+        let url = self.sh("cd ../remote.git; pwd -P");
+        self.sh(&format!("git remote set-url origin '{url}'"));
+        format!("private_remotes = [\"{url}\"]\n")
     }
 
     /// Has the remote guard itself.

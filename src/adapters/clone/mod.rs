@@ -3,6 +3,7 @@
 pub mod digests;
 pub mod known;
 mod memory;
+pub mod remote_notes;
 pub mod runs;
 pub mod seals;
 pub mod twin_notes;
@@ -18,6 +19,7 @@ use crate::format::refusal::{Refusal, Result};
 use digests::DigestCache;
 use known::Known;
 pub use memory::Memory;
+use remote_notes::RemoteNoteFile;
 use runs::Runs;
 use seals::SealStore;
 use twin_notes::TwinNotes;
@@ -71,6 +73,11 @@ impl PrivateState {
     /// Returns the notes about sealed twins.
     pub fn twin_notes(&self) -> TwinNotes {
         TwinNotes::of(&self.own, self.memory.clone())
+    }
+
+    /// Returns the notes about remotes.
+    pub fn remote_notes(&self) -> RemoteNoteFile {
+        RemoteNoteFile::of(&self.own, self.memory.clone())
     }
 
     /// Returns the plaintext that is known by its content.

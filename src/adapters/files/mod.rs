@@ -152,6 +152,12 @@ pub fn read_optional(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     }
 }
 
+/// Returns when a file was written, in nanoseconds since the epoch; none if that cannot be told.
+pub fn written_at(path: &Path) -> Option<u64> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    u64::try_from(i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())).ok()
+}
+
 /// Reads a regular file of at most `max` bytes.
 pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
     let opened = open_regular(path)?;

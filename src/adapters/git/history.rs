@@ -105,11 +105,6 @@ struct Step {
 }
 
 impl Repository {
-    /// Returns the remote-tracking refs of `remote`: the name below it, and the id that it points to.
-    pub fn tracking_refs(&self, remote: &str) -> Result<Vec<(String, ObjectId)>> {
-        self.refs(&format!("refs/remotes/{remote}/"))
-    }
-
     /// Returns the refs below `prefix`, which ends in a slash: the name behind it, and the id at which it points in the end.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
         let repo = self.local();

@@ -11,6 +11,7 @@ mod objects;
 mod ownership;
 mod pack_order;
 pub mod pack_tree;
+pub mod remotes;
 pub mod run_refs;
 mod staging;
 mod sweep;
@@ -168,47 +169,11 @@ impl Repository {
         Some(value.to_str_lossy().into_owned())
     }
 
-    /// Returns whether what was fetched from the remote `name` says something of the place at `url`: they are the same, but
-    /// for how one gets there.
-    pub fn is_fetched_from(&self, name: &str, url: &str) -> Result<bool> {
-        let Some(configured) = self.config_text(&format!("remote.{name}.url")) else {
-            return Ok(true);
-        };
-        if url.is_empty() || place_of(&configured) == place_of(url) {
-            return Ok(true);
-        }
-        // url.<base>.insteadOf may stand between them; git says what it makes of it, without going there.
-        let mut git = self.git();
-        let output = git.args(["ls-remote", "--get-url", name]).output();
-        let output = output.map_err(Refusal::io("running", Path::new("git")))?;
-        let fetched = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        Ok(output.status.success() && place_of(&fetched) == place_of(url))
-    }
-
-    /// Returns whether a remote of that name is configured.
-    pub fn has_remote(&self, name: &str) -> bool {
-        let repo = self.local();
-        repo.remote_names()
-            .iter()
-            .any(|remote| remote.as_bstr() == name.as_bytes().as_bstr())
-    }
-
     /// Returns the name of a remote: that of the branch or the first one.
     pub fn any_remote(&self) -> Option<String> {
         let repo = self.local();
         let names = repo.remote_names();
         names.iter().next().map(|name| name.to_str_lossy().into_owned())
-    }
-
-    /// Returns the name of the remote that is configured with just this URL.
-    pub fn remote_of(&self, url: &str) -> Option<String> {
-        let repo = self.local();
-        let names = repo.remote_names();
-        names.iter().map(|name| name.to_str_lossy().into_owned()).find(|name| {
-            ["url", "pushurl"]
-                .iter()
-                .any(|key| self.config_text(&format!("remote.{name}.{key}")).as_deref() == Some(url))
-        })
     }
 
     /// Returns the short name of the branch that HEAD is on.
@@ -279,26 +244,6 @@ impl Repository {
             command.args(["-c", "core.hooksPath=/dev/null"]);
         }
         command
-    }
-}
-
-/// Returns host and path of a URL or a path, without what is only about the way there.
-fn place_of(url: &str) -> String {
-    let (host, path) = match url.split_once("://") {
-        Some(("file", path)) => ("", path),
-        Some((_, rest)) => rest.split_once('/').unwrap_or((rest, "")),
-        None => match url.split_once(':') {
-            Some((host, path)) if !host.contains('/') => (host, path),
-            _ => ("", url),
-        },
-    };
-    let host = host.rsplit('@').next().unwrap_or(host);
-    let host = host.split(':').next().unwrap_or(host).to_lowercase();
-    let path = path.trim_end_matches('/');
-    let path = path.strip_suffix(".git").unwrap_or(path);
-    match host.is_empty() {
-        true => path.to_owned(),
-        false => format!("{host}/{}", path.trim_start_matches('/')),
     }
 }
 
@@ -374,26 +319,5 @@ fn corrupt_object(id: gix::ObjectId, why: &str) -> Refusal {
     Refusal::Corrupt {
         what: format!("object {id} cannot be read: {why}"),
         remedy: "git fsck".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::place_of;
-
-    #[test]
-    fn places_are_the_same_whatever_the_way() {
-        let place = "host.example/a/b";
-        for url in [
-            "https://host.example/a/b.git",
-            "https://user:word@Host.example:8443/a/b/",
-            "ssh://git@host.example/a/b.git",
-            "git@host.example:a/b.git",
-            "host.example:/a/b",
-        ] {
-            assert_eq!(place_of(url), place, "{url}");
-        }
-        assert_eq!(place_of("file:///srv/x.git"), place_of("/srv/x"));
-        assert_ne!(place_of("../remote.git"), place_of("../fork.git"));
     }
 }

@@ -106,6 +106,27 @@ impl Repository {
     }
 
     /// Returns the trees of commits.
+    /// Returns every blob that a commit, or one below it, has under a name at its top.
+    pub fn versions_of(&self, tip: &ObjectId, name: &str) -> Result<HashSet<ObjectId>> {
+        let commits: Vec<ObjectId> = self.walk(&[*tip], &[])?.commits().collect();
+        let trees: HashSet<ObjectId> = self.trees_of(&commits)?.into_iter().collect();
+        let trees: Vec<ObjectId> = trees.into_iter().collect();
+        let found = workers::map(
+            &trees,
+            || Ok(self.worker()),
+            |repo, tree| {
+                let id = to_gix(tree);
+                let tree = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
+                let entry = tree
+                    .iter()
+                    .filter_map(|entry| entry.ok())
+                    .find(|entry| entry.filename() == name);
+                Ok(entry.map(|entry| from_gix(&entry.object_id())))
+            },
+        )?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     pub(super) fn trees_of(&self, commits: &[ObjectId]) -> Result<Vec<ObjectId>> {
         let order = self.pack_order(commits);
         let trees = workers::map(

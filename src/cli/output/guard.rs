@@ -8,11 +8,13 @@ use crate::cli::output::human::{advise, aligned, remote_name};
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, quoted, size};
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Origin, Policy};
+use crate::format::remote_url::without_secret;
 use crate::format::repo_path::{harmless, shown};
 use crate::format::repo_state::EntryKind;
 use crate::ops::scan::surfaces::Surface;
 use crate::ops::scan::{Examined, Found, ScanReport};
 use crate::rules::protect::Cause;
+use crate::rules::push::{Doubt, private_line};
 use crate::rules::scan::{Leak, LeakCode};
 
 /// So many leaks are named in a hook's message; a list of more helps nobody.
@@ -91,6 +93,63 @@ fn names_of(leaks: &[Found], wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8
 pub(crate) fn push(output: &mut Output, remote: &str, report: &ScanReport, time: Duration) {
     let what = paint(BLOCKS, &format!("push to {} blocked", remote_name(remote)));
     range(output, &what, report, time);
+    let Some(pushed_to) = report.pushed_to.as_ref().filter(|_| !report.leaks.is_empty()) else {
+        return;
+    };
+    if report.leaks.iter().any(|found| found.leak.policy == Policy::Internal) {
+        output.err(&public_place(&pushed_to.url));
+    }
+    if let Some((why, command)) = pushed_to.doubt.and_then(doubted) {
+        output.err(&format!("  {why}, so everything that is pushed was judged{command}\n"));
+    }
+}
+
+/// Says that a place counts as public, and how to call it private.
+fn public_place(url: &str) -> String {
+    let shown = match url {
+        "" => "the place that is pushed to".to_owned(),
+        url => shown(without_secret(url).as_bytes()),
+    };
+    match private_line(url) {
+        Some(line) => format!(
+            "  {shown} counts as public; if only insiders can read it, first commit and push, at the top of .gitpack.toml:\n    {}\n",
+            paint(TYPE, &harmless(&line))
+        ),
+        None => {
+            format!("  {shown} counts as public, and private_remotes cannot name it: give the remote an absolute URL\n")
+        }
+    }
+}
+
+/// Says why tracking refs do not count, and what would change that, where it explains why more was judged than is new.
+fn doubted(doubt: Doubt) -> Option<(&'static str, String)> {
+    let (why, command) = doubt_words(doubt)?;
+    let command = command
+        .map(|command| format!("   {}", paint(TYPE, command)))
+        .unwrap_or_default();
+    Some((why, command))
+}
+
+/// Says why tracking refs do not count, and which command would change that; nothing where there are none.
+pub(super) fn doubt_words(doubt: Doubt) -> Option<(&'static str, Option<&'static str>)> {
+    Some(match doubt {
+        Doubt::NoRemote | Doubt::NothingTracked => return None,
+        Doubt::PushedElsewhere => (
+            "its tracking refs are fetched from another URL than the one pushed to",
+            None,
+        ),
+        Doubt::AnotherUrl => ("its tracking refs were noted for another URL", Some("git fetch")),
+        Doubt::Unmet | Doubt::Unknown => ("nothing says where its tracking refs are from", Some("git fetch")),
+        Doubt::Shared => (
+            "its tracking refs are filled by the refspecs of another remote too",
+            None,
+        ),
+        Doubt::Rewritten => ("its history is not the one that was tracked", Some("git fetch")),
+        Doubt::Unconfirmed => (
+            "some tracking refs moved, and nothing says that this remote moved them",
+            Some("git fetch"),
+        ),
+    })
 }
 
 /// Says why more was judged than may be pushed.

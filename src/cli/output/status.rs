@@ -1,16 +1,20 @@
 //! How things stand, as people read it.
 
 use crate::cli::output::Output;
+use crate::cli::output::guard::doubt_words;
 use crate::cli::output::human::{aligned, short_key};
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, paint, quoted, size};
 use crate::format::config::is_same_recipient;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::Origin;
+use crate::format::remote_url::without_secret;
 use crate::format::repo_path::{RepoPath, harmless, shown};
 use crate::ops::install::Present;
+use crate::ops::remotes::RemoteReport;
 use crate::ops::status::{Proof, RegistryReport, StatusReport};
 use crate::ops::twins::PairReport;
 use crate::ops::twins::protect::ProtectReport;
+use crate::rules::push::Doubt;
 use crate::rules::twins::Standing;
 
 /// So many files of a kind are named.
@@ -54,6 +58,7 @@ pub(crate) fn status(output: &mut Output, report: &StatusReport, proofs: Option<
         (false, _) => format!("{}: {}", recipients.len(), recipients.join(", ")),
     };
     output.line(&row("recipients", &text));
+    remotes(output, &report.remotes);
     for (at, (path, commit)) in report.packs.iter().enumerate() {
         let head = report.commit.map(|id| id.hex());
         let about = match commit {
@@ -65,6 +70,35 @@ pub(crate) fn status(output: &mut Output, report: &StatusReport, proofs: Option<
             if at == 0 { "packs" } else { "" },
             &format!("{}   {about}", shown(path.as_bytes())),
         ));
+    }
+}
+
+/// Says of each remote whether it is private, and whether its tracking refs count as what it has.
+fn remotes(output: &mut Output, remotes: &[RemoteReport]) {
+    for (at, remote) in remotes.iter().enumerate() {
+        let place = match remote.is_private {
+            true => "private",
+            false => "public",
+        };
+        let refs = count(remote.tracked as u64, "tracking ref");
+        let about = match remote.doubt.map(doubt_words) {
+            None => format!("{refs} counted"),
+            Some(None) => "no tracking refs".to_owned(),
+            Some(Some((why, command))) => {
+                // Before a push, all that is here can be noted as it is.
+                let command = match remote.doubt {
+                    Some(Doubt::Unmet) => Some("git pack install"),
+                    _ => command,
+                };
+                let command = command
+                    .map(|command| format!("      {}", arrow(command)))
+                    .unwrap_or_default();
+                format!("{} of {refs} counted, {why}{command}", remote.counted)
+            }
+        };
+        let url = shown(without_secret(&remote.url).as_bytes());
+        let text = format!("{}, {url}: {place}, {about}", shown(remote.name.as_bytes()));
+        output.line(&row(if at == 0 { "remotes" } else { "" }, &text));
     }
 }
 

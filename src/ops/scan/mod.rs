@@ -9,6 +9,7 @@ pub mod twins;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::verify::VerifyReport;
+use crate::rules::push::Doubt;
 use crate::rules::scan::Leak;
 pub use engine::Examined;
 
@@ -27,6 +28,16 @@ pub struct ScanReport {
     pub examined: Examined,
     /// Whether some commit of a leak is known to be on a remote already, though not on this one.
     pub is_elsewhere: bool,
+    /// Where a push goes, if one was judged.
+    pub pushed_to: Option<PushedTo>,
+}
+
+/// Where a push goes.
+pub struct PushedTo {
+    /// The URL; it may hold a password.
+    pub url: String,
+    /// Why tracking refs do not count, so that more was judged than is new since the last fetch.
+    pub doubt: Option<Doubt>,
 }
 
 impl ScanReport {

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::history::{Peeled, Range, Walk};
-use crate::format::config::Config;
-use crate::format::object_id::ObjectId;
+use crate::format::config::{Config, FILE_NAME};
+use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
@@ -27,6 +27,20 @@ pub struct Change {
     pub tip: ObjectId,
     /// The objects whose rules have a say, because they are what was there before.
     pub old: Vec<ObjectId>,
+    /// Commits whose rules have a say too if none of the old ones has a configuration.
+    pub beside: Vec<ObjectId>,
+}
+
+impl Change {
+    /// Makes a change that is held against `old` alone.
+    pub fn of(name: &str, tip: ObjectId, old: Vec<ObjectId>) -> Self {
+        Self {
+            name: name.to_owned(),
+            tip,
+            old,
+            beside: Vec::new(),
+        }
+    }
 }
 
 /// What the changes of one call have in common.
@@ -51,7 +65,12 @@ struct Group {
     before: Vec<ObjectId>,
     new: Loaded,
     old: Vec<Loaded>,
+    beside: Vec<Loaded>,
 }
+
+/// So many different configurations may have a say about each other in one push; a push to an empty remote decides how many
+/// there are, and each is held against every tip.
+const MAX_BESIDE: usize = 32;
 
 impl Ranges<'_> {
     /// Judges every entry that the commits of `changes` introduce.
@@ -99,10 +118,14 @@ impl Ranges<'_> {
                 old.push(loaded);
             }
         }
-        let place = groups.iter_mut().find(|group| {
-            let old_is_same = group.old.len() == old.len() && group.old.iter().zip(&old).all(|(a, b)| same(a, b));
-            same(&group.new, &new) && old_is_same
-        });
+        let beside = match old.iter().any(Loaded::is_present) {
+            true => Vec::new(),
+            false => self.beside(tip, &new, &change.beside)?,
+        };
+        let all_same = |a: &[Loaded], b: &[Loaded]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
+        let place = groups
+            .iter_mut()
+            .find(|group| same(&group.new, &new) && all_same(&group.old, &old) && all_same(&group.beside, &beside));
         match place {
             Some(group) => {
                 group.tips.push(tip);
@@ -113,9 +136,45 @@ impl Ranges<'_> {
                 before,
                 new,
                 old,
+                beside,
             }),
         }
         Ok(())
+    }
+
+    /// Returns the configurations of `commits` that have a say about `tip`, where nothing that was there before has one.
+    ///
+    /// A commit without a configuration has nothing to say. Nor has an older version of the tip's own one: what its history
+    /// decided since is decided, as if the tip were pushed alone.
+    fn beside(&self, tip: ObjectId, new: &Loaded, commits: &[ObjectId]) -> Result<Vec<Loaded>> {
+        let mut found: Vec<Loaded> = Vec::new();
+        for id in commits.iter().filter(|id| **id != tip) {
+            if let Some((_, loaded)) = self.old_side(id)?
+                && loaded.is_present()
+                && loaded.bytes != new.bytes
+                && found.iter().all(|other| other.bytes != loaded.bytes)
+            {
+                found.push(loaded);
+            }
+        }
+        if !found.is_empty() {
+            let versions = self.repo.versions_of(&tip, FILE_NAME)?;
+            found.retain(|loaded| {
+                let bytes = loaded.bytes.as_deref().unwrap_or_default();
+                let mut hasher = ObjectHasher::new(&tip, "blob", bytes.len() as u64);
+                hasher.update(bytes);
+                !versions.contains(&hasher.finish())
+            });
+        }
+        match found.len() {
+            0..=MAX_BESIDE => Ok(found),
+            n => Err(Refusal::Unsupported {
+                what: format!(
+                    "nothing is there yet, and this push brings {n} different versions of {FILE_NAME}, each of which has a say about the others"
+                ),
+                remedy: "push the main branch first, by itself".into(),
+            }),
+        }
     }
 
     /// Returns the commit of an old side and its configuration; none if there is no such commit here: what a remote has may
@@ -213,6 +272,10 @@ impl Ranges<'_> {
         for old in old {
             report.weakened.extend(weakened(&old.config, &new.config));
         }
+        // What is pushed beside it is no old side, from which something could be taken away.
+        let alone: Vec<&Loaded> = [new].into_iter().chain(&group.beside).collect();
+        let alone = configuration::registry(&alone)?;
+        loaded.extend(group.beside);
         let sides: Vec<&Loaded> = loaded.iter().collect();
         let configs: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
         let destination = (self.destination)(&configs);
@@ -222,7 +285,7 @@ impl Ranges<'_> {
         let mut at_tips = SealedTwins::default();
         let paths = || range.introduced.iter().map(|introduced| &introduced.entry.path);
         twins::beside(self.repo, &self.trees(&group.tips)?, paths(), &mut at_tips)?;
-        let alone = new.registry()?.with_twins(&at_tips);
+        let alone = alone.with_twins(&at_tips);
         let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination);
         let mut judge = judge.remembering_under(&remembering).between(ends);
         judge.examined.commits += range.commits.len() as u64;

@@ -23,6 +23,7 @@ use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_
 use crate::ops::scan::{Found, ScanReport, twins};
 use crate::rules::content::Look;
 use crate::rules::protect::{Registry, is_run_output};
+use crate::rules::push::destination;
 use crate::rules::scan::{Candidate, Destination, judge, needs_content};
 use crate::rules::twins::{SealedTwins, plain_of};
 use crate::rules::weakening::weakened;
@@ -48,16 +49,18 @@ pub enum Surface {
 /// Looks for leaks on a surface; with `remote`, as if it were pushed there.
 pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>) -> Result<ScanReport> {
     let repo = ctx.repository()?;
-    if let Some(remote) = remote
-        && !repo.has_remote(remote)
-    {
-        return Err(Refusal::Usage {
-            problem: format!("--remote {remote}: there is no remote of that name"),
-            next: Some("git remote".into()),
-        });
-    }
-    let to = |configs: &[&Config]| match remote {
-        Some(remote) => destination(configs, remote),
+    let urls = match remote {
+        Some(remote) if !repo.has_remote(remote) => {
+            return Err(Refusal::Usage {
+                problem: format!("--remote {remote}: there is no remote of that name"),
+                next: Some("git remote".into()),
+            });
+        }
+        Some(remote) => Some(repo.push_urls(remote)),
+        None => None,
+    };
+    let to = |configs: &[&Config]| match &urls {
+        Some(urls) => destination(configs, urls),
         None => Destination::Repository,
     };
     let report = match surface {
@@ -85,17 +88,6 @@ pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate)
     }
     if let Ok(registry) = configuration::here(repo).and_then(|loaded| loaded.registry()) {
         known::remember(repo, &registry, met);
-    }
-}
-
-/// Returns where a push to `remote` goes, if all of `configs` agree that it is private, and else that it may be public.
-pub fn destination(configs: &[&Config], remote: &str) -> Destination {
-    match configs
-        .iter()
-        .all(|config| config.private_remotes.iter().any(|name| name == remote))
-    {
-        true => Destination::PrivateRemote,
-        false => Destination::PublicRemote,
     }
 }
 
@@ -322,11 +314,7 @@ fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination)
         verify_packs: false,
         needs_all: true,
     };
-    ranges.judge(&[Change {
-        name: range.to_owned(),
-        tip,
-        old: vec![from],
-    }])
+    ranges.judge(&[Change::of(range, tip, vec![from])])
 }
 
 /// Judges what all commits of all refs introduce, by the configuration on disk or, in a bare repository, of `HEAD`.

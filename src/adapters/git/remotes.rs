@@ -1,0 +1,368 @@
+//! Remotes: where git fetches from and pushes to, which refs track them, and what git wrote down about both.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use gix::bstr::{BString, ByteSlice};
+use gix::refspec::match_group::{Item, SourceRef};
+use gix::refspec::{MatchGroup, RefSpecRef, parse::Operation};
+
+use crate::adapters::files;
+use crate::adapters::git::history::Peeled;
+use crate::adapters::git::{Repository, explain, from_gix};
+use crate::format::fetch_head::FetchHead;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+
+/// Tracking refs are those in the place that git has for them: what a refspec writes elsewhere, such as into
+/// `refs/heads/`, a person writes too.
+const TRACKING: &str = "refs/remotes/";
+
+/// The largest `FETCH_HEAD` that is read.
+const MAX_FETCH_HEAD: u64 = 32 << 20;
+
+/// The branches that are the main one where nothing says which one is.
+const USUAL_DEFAULTS: [&str; 2] = ["main", "master"];
+
+/// A tracking ref and where it is from.
+#[derive(Clone, Debug)]
+pub struct TrackingRef {
+    /// The ref of the remote.
+    pub remote_ref: String,
+    /// The ref here.
+    pub local_ref: String,
+    /// The object it points to.
+    pub id: ObjectId,
+    /// Whether another remote's refspecs fill it too.
+    pub is_shared: bool,
+}
+
+/// What a reflog says of how a ref began, and of how it was moved last.
+#[derive(Clone, Debug)]
+pub struct Reflog {
+    /// What the ref was before the first entry; none if it was not there.
+    pub before: Option<ObjectId>,
+    /// The message of the first entry.
+    pub first: String,
+    /// What the last entry made of the ref.
+    pub now: ObjectId,
+    /// The message of the last entry.
+    pub last: String,
+}
+
+impl Repository {
+    /// Returns the names of all remotes of the configuration, those that are not UTF-8 left out.
+    pub fn remotes(&self) -> Vec<String> {
+        let repo = self.local();
+        let names = repo.remote_names();
+        names
+            .iter()
+            .filter_map(|name| name.to_str().ok().map(str::to_owned))
+            .collect()
+    }
+
+    /// Returns whether a remote of that name is configured.
+    pub fn has_remote(&self, name: &str) -> bool {
+        let repo = self.local();
+        repo.remote_names()
+            .iter()
+            .any(|remote| remote.as_bstr() == name.as_bytes().as_bstr())
+    }
+
+    /// Returns where git fetches from: the first URL of a remote, rewritten as git does it.
+    pub fn fetch_url(&self, name: &str) -> Option<String> {
+        let urls = self.values_of(&format!("remote.{name}.url"));
+        Some(rewritten(urls.first()?, &self.rewrites("insteadOf")))
+    }
+
+    /// Returns everywhere git pushes to, rewritten as git does it.
+    pub fn push_urls(&self, name: &str) -> Vec<String> {
+        let instead = self.rewrites("insteadOf");
+        let rewrite = |urls: Vec<String>| urls.iter().map(|url| rewritten(url, &instead)).collect::<Vec<_>>();
+        let pushed = self.values_of(&format!("remote.{name}.pushurl"));
+        if !pushed.is_empty() {
+            return rewrite(pushed);
+        }
+        // Once pushInsteadOf fits one URL, git pushes only to those that it fits.
+        let urls = self.values_of(&format!("remote.{name}.url"));
+        let for_push = self.rewrites("pushInsteadOf");
+        let fitting = urls.iter().filter(|url| longest(url, &for_push).is_some());
+        let fitting: Vec<String> = fitting.map(|url| rewritten(url, &for_push)).collect();
+        match fitting.is_empty() {
+            true => rewrite(urls),
+            false => fitting,
+        }
+    }
+
+    /// Returns the tracking refs of a remote: those below `refs/remotes/` that its own fetch refspecs fill. Symbolic refs
+    /// are none.
+    pub fn tracking_refs(&self, name: &str) -> Result<Vec<TrackingRef>> {
+        let specs = self.fetch_specs(name);
+        let mut found = Vec::new();
+        if specs.is_empty() {
+            return Ok(found);
+        }
+        let refs = self.direct_refs(TRACKING)?;
+        let mine = sources(&specs, &refs);
+        let mut shared = BTreeSet::new();
+        for other in self.remotes().iter().filter(|other| *other != name) {
+            shared.extend(sources(&self.fetch_specs(other), &refs).into_keys());
+        }
+        for (at, sources) in mine {
+            let (local_ref, id) = &refs[at];
+            // One ref that is filled from two is from neither for sure.
+            let [Some(remote_ref)] = &sources[..] else { continue };
+            found.push(TrackingRef {
+                remote_ref: remote_ref.clone(),
+                local_ref: local_ref.clone(),
+                id: *id,
+                is_shared: shared.contains(&at),
+            });
+        }
+        Ok(found)
+    }
+
+    /// Returns the tracking ref to which `refs/remotes/<name>/HEAD` leads.
+    pub fn default_tracking_ref(&self, name: &str) -> Option<String> {
+        let repo = self.local();
+        let head = repo.find_reference(&format!("{TRACKING}{name}/HEAD")).ok()?;
+        let target = head.target().try_name()?.as_bstr().to_string();
+        Some(target)
+    }
+
+    /// Returns the commits whose rules hold here before anything was pushed: that of `HEAD`, and those of the branches that
+    /// are the main ones by configuration, by custom, or by what remotes said.
+    pub fn default_commits(&self) -> Result<Vec<ObjectId>> {
+        let repo = self.local();
+        let mut names: Vec<String> = self.config_text("init.defaultBranch").into_iter().collect();
+        names.extend(USUAL_DEFAULTS.map(str::to_owned));
+        let mut refs: Vec<String> = names.iter().map(|name| format!("refs/heads/{name}")).collect();
+        refs.extend(self.remotes().iter().map(|name| format!("{TRACKING}{name}/HEAD")));
+        let mut found: Vec<ObjectId> = Vec::new();
+        if self.has_commit() {
+            found.push(self.commit("HEAD")?.id);
+        }
+        for name in refs {
+            let Ok(mut reference) = repo.find_reference(&name) else {
+                continue;
+            };
+            let Ok(id) = reference.follow_to_object() else { continue };
+            let id = from_gix(&id);
+            if self.has(&id)
+                && let Peeled::Commit(id) = self.peel(&id)?
+                && !found.contains(&id)
+            {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns what the reflog of a ref says; none if there is none that can be read.
+    pub fn reflog(&self, name: &str) -> Option<Reflog> {
+        let repo = self.local();
+        let reference = repo.find_reference(name).ok()?;
+        let mut log = reference.log_iter();
+        let last = log.rev().ok()??.next()?.ok()?;
+        let mut first = log.all().ok()??;
+        let first = first.next()?.ok()?;
+        let before = first.previous_oid();
+        Some(Reflog {
+            before: (!before.is_null()).then(|| from_gix(&before)),
+            first: first.message.to_str_lossy().into_owned(),
+            now: from_gix(&last.new_oid),
+            last: last.message.to_str_lossy().into_owned(),
+        })
+    }
+
+    /// Returns whether git writes reflogs of tracking refs here, as far as the configuration says now.
+    pub fn keeps_reflogs(&self) -> bool {
+        let setting = self.config_text("core.logAllRefUpdates");
+        match setting.map(|setting| setting.to_ascii_lowercase()).as_deref() {
+            None => self.work_tree().is_some(),
+            Some("always") => true,
+            Some(_) => self.local().config_snapshot().boolean("core.logAllRefUpdates") == Some(true),
+        }
+    }
+
+    /// Returns the `FETCH_HEAD` of every work tree; git keeps what it fetched last there.
+    pub fn fetch_heads(&self) -> Vec<FetchHead> {
+        let common = self.common_dir();
+        let mut places: Vec<PathBuf> = vec![common.clone()];
+        let linked = common.join("worktrees");
+        places.extend(
+            files::directories_in(&linked)
+                .unwrap_or_default()
+                .iter()
+                .map(|name| linked.join(name)),
+        );
+        let read = |place: PathBuf| {
+            let path = place.join("FETCH_HEAD");
+            let bytes = files::read_optional(&path, MAX_FETCH_HEAD).ok().flatten()?;
+            let written = files::written_at(&path)?;
+            Some(FetchHead { bytes, written })
+        };
+        places.into_iter().filter_map(read).collect()
+    }
+
+    /// Returns whether `old` is `new` or one of its ancestors; no, where one of them is not a commit that is here.
+    pub fn descends(&self, new: &ObjectId, old: &ObjectId) -> Result<bool> {
+        if new == old {
+            return Ok(true);
+        }
+        if !self.has(new) || !self.has(old) {
+            return Ok(false);
+        }
+        match (self.peel(new)?, self.peel(old)?) {
+            (Peeled::Commit(new), Peeled::Commit(old)) => Ok(self.walk(&[old], &[new])?.count() == 0),
+            _ => Ok(false),
+        }
+    }
+
+    /// Returns the refs below `prefix` that point at an object themselves, by their full names.
+    fn direct_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
+        let repo = self.local();
+        let failed = |e: &gix::Error| Refusal::Unsupported {
+            what: format!("the refs below {prefix} cannot be read: {}", explain(e)),
+            remedy: "git for-each-ref    (git itself may say more)".into(),
+        };
+        let mut found = Vec::new();
+        let platform = repo.references().map_err(|e| failed(&e))?;
+        for reference in platform.prefixed(prefix).map_err(|e| failed(&e))? {
+            let reference = reference.map_err(|e| failed(&e))?;
+            if let (Some(id), Ok(name)) = (reference.try_id(), reference.name().as_bstr().to_str()) {
+                found.push((name.to_owned(), from_gix(&id)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns the fetch refspecs of a remote; none of them if one cannot be read, as git would not fetch then.
+    fn fetch_specs(&self, name: &str) -> Vec<String> {
+        let specs = self.values_of(&format!("remote.{name}.fetch"));
+        match specs.iter().all(|spec| parse_spec(spec).is_some()) {
+            true => specs,
+            false => Vec::new(),
+        }
+    }
+
+    /// Returns all values of a key, in the order of the configuration. An empty one takes back those before it.
+    fn values_of(&self, key: &str) -> Vec<String> {
+        let values = self
+            .local()
+            .config_snapshot()
+            .plumbing()
+            .strings(key)
+            .unwrap_or_default();
+        let start = values.iter().rposition(|value| value.is_empty()).map_or(0, |at| at + 1);
+        values[start..]
+            .iter()
+            .map(|value| value.to_str_lossy().into_owned())
+            .collect()
+    }
+
+    /// Returns what is to be replaced in URLs, and by what: `url.<by>.<key>`.
+    fn rewrites(&self, key: &str) -> Vec<(String, String)> {
+        let repo = self.local();
+        let config = repo.config_snapshot();
+        let mut found = Vec::new();
+        let Some(sections) = config.plumbing().sections_by_name("url") else {
+            return found;
+        };
+        for section in sections {
+            let Some(by) = section.header().subsection_name() else {
+                continue;
+            };
+            let values = section.values(key).into_iter();
+            found.extend(values.map(|replaced| (text(&replaced), text(&by.to_owned()))));
+        }
+        found
+    }
+}
+
+fn text(bytes: &BString) -> String {
+    bytes.to_str_lossy().into_owned()
+}
+
+/// Returns the longest of `rewrites` that fits, the first of several that are as long.
+fn longest<'a>(url: &str, rewrites: &'a [(String, String)]) -> Option<&'a (String, String)> {
+    let mut best: Option<&(String, String)> = None;
+    for rewrite in rewrites.iter().filter(|(replaced, _)| url.starts_with(replaced)) {
+        if best.is_none_or(|best| rewrite.0.len() > best.0.len()) {
+            best = Some(rewrite);
+        }
+    }
+    best
+}
+
+/// Replaces the beginning of a URL, once, as git does it.
+fn rewritten(url: &str, rewrites: &[(String, String)]) -> String {
+    match longest(url, rewrites) {
+        Some((replaced, by)) => format!("{by}{}", &url[replaced.len()..]),
+        None => url.to_owned(),
+    }
+}
+
+fn parse_spec(spec: &str) -> Option<RefSpecRef<'_>> {
+    gix::refspec::parse(spec.into(), Operation::Fetch).ok()
+}
+
+/// Returns, for each of `refs` that `specs` fill, the refs of the remote that it is filled from; none in place of a source
+/// that is not a full name.
+fn sources(specs: &[String], refs: &[(String, ObjectId)]) -> BTreeMap<usize, Vec<Option<String>>> {
+    let ids: Vec<gix::ObjectId> = refs.iter().map(|(_, id)| super::to_gix(id)).collect();
+    let items = refs.iter().zip(&ids).map(|((name, _), id)| Item {
+        full_ref_name: name.as_str().into(),
+        target: id.as_ref(),
+        object: None,
+    });
+    let group = MatchGroup::from_fetch_specs(specs.iter().filter_map(|spec| parse_spec(spec)));
+    let mut found: BTreeMap<usize, Vec<Option<String>>> = BTreeMap::new();
+    for mapping in group.match_rhs(items).mappings {
+        let Some(at) = mapping.item_index else { continue };
+        let source = match &mapping.lhs {
+            SourceRef::FullName(name) => name.to_str().ok().filter(|name| name.starts_with("refs/")),
+            SourceRef::ObjectId(_) => None,
+        };
+        found.entry(at).or_default().push(source.map(str::to_owned));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_replacement_is_made_once() {
+        let rules = [("hub:", "../"), ("hub:a", "../b/"), ("../", "x:")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        for (url, expected) in [("hub:x", "../x"), ("hub:a/y", "../b//y"), ("../x", "x:x"), ("y", "y")] {
+            assert_eq!(rewritten(url, &rules), expected);
+        }
+    }
+
+    #[test]
+    fn refs_are_mapped_by_all_of_a_remotes_refspecs() {
+        let specs = [
+            "+refs/heads/*:refs/remotes/o/*",
+            "^refs/heads/private/*",
+            "refs/heads/main:refs/remotes/o/copy",
+        ]
+        .map(str::to_owned);
+        let refs: Vec<_> = [
+            "refs/remotes/o/main",
+            "refs/remotes/o/private/x",
+            "refs/remotes/o/copy",
+            "refs/remotes/p/a",
+        ]
+        .iter()
+        .map(|name| ((*name).to_owned(), ObjectId::from_bytes(&[1; 20]).unwrap()))
+        .collect();
+        let found = sources(&specs, &refs);
+        let main = |name: &str| Some(format!("refs/heads/{name}"));
+        assert_eq!(found[&0], [main("main")]);
+        assert_eq!(found.get(&1), None);
+        assert_eq!(found[&2], [main("copy"), main("main")]);
+        assert_eq!(found.len(), 2);
+    }
+}
