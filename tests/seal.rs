@@ -669,8 +669,20 @@ fn what_is_no_pack_is_refused() {
         let human = place.pack_in(place.path(), &["verify", name]);
         assert_eq!((human.code, human.out().as_str()), (2, "pack verify: REFUSAL\n"));
     }
-    let done = place.pack_in(place.path(), &["verify", "absent", "--json"]);
-    assert!(done.out().contains("E_IO"), "{}", done.out());
+    for args in [
+        &["verify", "absent", "--json"][..],
+        &["open", "absent"],
+        &["inspect", "absent", "--json"],
+    ] {
+        let done = place.pack_in(place.path(), args);
+        assert_eq!(done.code, 2, "{args:?}");
+        assert!(done.out().contains("E_BAD_PACK"), "{args:?} {}", done.out());
+    }
+    for args in [["diff", "absent", "text"], ["diff", "text", "absent"]] {
+        place
+            .pack_in(place.path(), &[&args[..], &["--json"]].concat())
+            .refused("E_BAD_PACK");
+    }
 }
 
 /// Runs `git pack` with these arguments and asserts that it refuses and leaves everything as it was.

@@ -5,6 +5,7 @@ pub mod config;
 pub mod digest;
 pub mod digest_table;
 pub mod dump;
+pub mod foreign;
 pub mod layers;
 pub mod lite;
 pub mod manifest;

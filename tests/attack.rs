@@ -1,0 +1,9 @@
+//! Attacks: what somebody does who wants to get past the guard, the clone or the verifier, each with one line that says what
+//! they gain if the test fails.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod common;
+
+#[path = "attack/memory.rs"]
+mod memory;
