@@ -5,5 +5,7 @@
 
 mod common;
 
+#[path = "attack/links.rs"]
+mod links;
 #[path = "attack/memory.rs"]
 mod memory;

@@ -30,6 +30,15 @@ pub enum Refusal {
         /// What it is instead.
         kind: &'static str,
     },
+    /// A link on the way to what would be written.
+    ThroughLink {
+        /// What would be written.
+        path: PathBuf,
+        /// The link.
+        link: PathBuf,
+        /// What it leads to, as it says.
+        target: PathBuf,
+    },
     /// A file that changed between its first and last byte.
     ChangedWhileRead {
         /// The file.

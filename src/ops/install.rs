@@ -197,6 +197,9 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
             steps.push((hook, Step::Leave(Present::Absent)));
         }
     }
+    if steps.iter().any(|(_, step)| *step == Step::Remove) {
+        directory.ensure_writable()?;
+    }
     Ok(Plan {
         directory,
         configured,

@@ -60,6 +60,7 @@ fn code(refusal: &Refusal) -> Code {
     match refusal {
         Refusal::Io { .. } | Refusal::NotRegular { .. } | Refusal::ChangedWhileRead { .. } => Code::Io,
         Refusal::OutputExists { .. } | Refusal::UnsafePath { .. } | Refusal::TwinDiffers { .. } => Code::Io,
+        Refusal::ThroughLink { .. } => Code::Io,
         Refusal::Duplicate { .. } | Refusal::Collision { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
         Refusal::Empty => Code::Empty,
         Refusal::BadPack { .. } | Refusal::BadManifest { .. } | Refusal::NotSound { .. } => Code::BadPack,
@@ -166,6 +167,22 @@ fn message(refusal: &Refusal) -> (String, Value) {
         Refusal::ChangedWhileRead { path } => (
             format!("{} changed while it was read", show(path)),
             json!({ "path": show(path) }),
+        ),
+        Refusal::ThroughLink { path, link, target } => (
+            match path == link {
+                true => format!(
+                    "{} is a link to {}, and is not written through",
+                    show(link),
+                    show(target)
+                ),
+                false => format!(
+                    "{} is not written: {} is a link to {}",
+                    show(path),
+                    show(link),
+                    show(target)
+                ),
+            },
+            json!({ "path": show(path), "link": show(link), "target": show(target) }),
         ),
         Refusal::OutputExists { path, .. } => (
             format!("{} exists and is not an empty directory", show(path)),
@@ -385,6 +402,13 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 )),
             ),
         },
+        Refusal::ThroughLink { link, .. } => (
+            None,
+            Some(format!(
+                "rm {}    (a repository must not say where else files are written), or name the place that it leads to",
+                quoted(link.as_os_str().as_bytes())
+            )),
+        ),
         Refusal::Armoured { .. } => (Some(env::invocation_with("--reencrypt")), None),
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("--output <another path>"),

@@ -179,7 +179,11 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     };
     let base = match (&request.output, &plan.default_directory) {
         (Some(output), _) => ctx.cwd.join(output),
-        (None, Some(directory)) => directory.join("x"),
+        (None, Some(directory)) => {
+            // Where it goes if nobody says so is not for a link to say.
+            files::ensure_is_no_link(directory)?;
+            directory.join("x")
+        }
         (None, None) => {
             return Err(Refusal::usage(
                 "a bare repository has no default output: name one with --output",
