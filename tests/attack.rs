@@ -9,3 +9,5 @@ mod common;
 mod links;
 #[path = "attack/memory.rs"]
 mod memory;
+#[path = "attack/store.rs"]
+mod store;

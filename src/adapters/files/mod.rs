@@ -15,8 +15,8 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::EntryKind;
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
 pub use write::{
-    Durability, Over, TEMPORARY, place_unnamed, replace_link, unnamed_beside, write_new_private, write_whole,
-    write_whole_from, write_whole_over,
+    Durability, Over, TEMPORARY, clone_whole, place_unnamed, replace_link, unnamed_beside, write_new_private,
+    write_whole, write_whole_over,
 };
 
 /// Names what a file is that is not a regular one.

@@ -31,10 +31,23 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32, durability: Durability)
 }
 
 /// Like [`write_whole`], from a reader.
-pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Durability) -> Result<()> {
+fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Durability) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
     write_with(path, mode, durability, Over::Anything, |file| {
         io::copy(bytes, file).map(drop).map_err(writing)
+    })
+}
+
+/// Writes a whole file with the bytes of `source`: it shares them on the disk where the file system can, and is another file.
+pub fn clone_whole(source: &Path, path: &Path, mode: u32) -> Result<()> {
+    let mut from = super::open_regular(source)?.file;
+    write_with(path, mode, Durability::Durable, Over::Anything, |file| {
+        #[cfg(target_os = "linux")]
+        if rustix::fs::ioctl_ficlone(&*file, &from).is_ok() {
+            return Ok(());
+        }
+        let copied = io::copy(&mut from, file);
+        copied.map(drop).map_err(Refusal::io("writing", path))
     })
 }
 
