@@ -5,6 +5,8 @@
 
 mod common;
 
+#[path = "attack/evidence.rs"]
+mod evidence;
 #[path = "attack/foreign_hooks.rs"]
 mod foreign_hooks;
 #[path = "attack/links.rs"]

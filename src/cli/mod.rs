@@ -219,6 +219,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 artifacts: args.artifacts,
                 rev: args.rev,
                 scope: args.scope,
+                plaintext: args.plaintext,
                 attach: args.attach,
                 recipients: args.recipient,
                 emit: parse_emit(&args.emit)?,

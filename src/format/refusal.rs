@@ -221,6 +221,8 @@ pub enum Refusal {
         plain: String,
         /// What it gives away.
         protected: String,
+        /// Whether `--plaintext` may name it.
+        may_be_named: bool,
     },
     /// A scope with more in it than its limits allow.
     Limit {

@@ -342,7 +342,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("{deed} {subject}: {reason}"),
             json!({ "deed": deed, "subject": subject, "reason": reason }),
         ),
-        Refusal::PlaintextLeak { plain, protected } => (
+        Refusal::PlaintextLeak { plain, protected, .. } => (
             format!("{} would stand in the clear, and {protected}", shown(plain.as_bytes())),
             json!({ "path": plain, "protected": protected }),
         ),
@@ -440,6 +440,17 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
         ),
         Refusal::NoneOpens { .. } => hint("--identity names another identity file, or an SSH key"),
+        Refusal::PlaintextLeak {
+            plain,
+            may_be_named: true,
+            ..
+        } => (
+            None,
+            Some(format!(
+                "leave it out, or, if everybody may have it, add --plaintext {}",
+                quoted(plain.as_bytes())
+            )),
+        ),
         Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
         Refusal::Limit { scope, .. } => (
