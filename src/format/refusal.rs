@@ -233,6 +233,15 @@ pub enum Refusal {
         /// The largest entries, with their bytes, where it is about bytes.
         largest: Vec<(String, u64)>,
     },
+    /// A document that would be longer than anything reads it.
+    TooLong {
+        /// The document.
+        what: String,
+        /// The most bytes that it may have.
+        allowed: u64,
+        /// Those it would have.
+        found: u64,
+    },
     /// Stored content that does not hash to its name, or cannot be decoded.
     Corrupt {
         /// What is corrupt.

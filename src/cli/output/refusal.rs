@@ -74,7 +74,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::NoIdentity { .. } | Refusal::NoneOpens { .. } | Refusal::Locked { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
         Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
-        Refusal::Limit { .. } => Code::Limit,
+        Refusal::Limit { .. } | Refusal::TooLong { .. } => Code::Limit,
         Refusal::Corrupt { .. } => Code::Corrupt,
         Refusal::Audit { .. } => Code::Audit,
         Refusal::Unsupported { .. } | Refusal::HookManager { .. } => Code::Unsupported,
@@ -369,6 +369,13 @@ fn message(refusal: &Refusal) -> (String, Value) {
                 json!({ "scope": scope, "limit": limit, "allowed": allowed, "found": found, "largest": largest }),
             )
         }
+        Refusal::TooLong { what, allowed, found } => (
+            format!(
+                "{what} would have {found} bytes, {} more than a pack may have there",
+                found - allowed
+            ),
+            json!({ "limit": what, "allowed": allowed, "found": found }),
+        ),
         Refusal::Corrupt { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::Unsupported { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::HookManager {
@@ -459,6 +466,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 "leave entries out with exclude, or raise the limit, in [scope.{scope}] of .gitpack.toml, and commit it"
             )),
         ),
+        Refusal::TooLong { .. } => hint("seal less at once: a smaller scope, or fewer artifacts"),
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),
