@@ -6,8 +6,14 @@
 
 mod common;
 
+#[path = "attack/evidence.rs"]
+mod evidence;
+#[path = "attack/foreign_hooks.rs"]
+mod foreign_hooks;
 #[path = "attack/known.rs"]
 mod known;
+#[path = "attack/links.rs"]
+mod links;
 #[path = "attack/memory.rs"]
 mod memory;
 #[path = "attack/owner.rs"]
@@ -16,9 +22,13 @@ mod owner;
 mod planted;
 #[path = "attack/remotes.rs"]
 mod remotes;
+#[path = "attack/store.rs"]
+mod store;
 #[path = "guard/table.rs"]
 mod table;
 #[path = "attack/twins.rs"]
 mod twins;
+#[path = "attack/verify_memory.rs"]
+mod verify_memory;
 #[path = "guard/world.rs"]
 mod world;

@@ -453,5 +453,5 @@ fn places_without_a_repository_need_none() {
     place.pack_in(place.path(), &["seal", "index.vec", "-o", "pack"]).ok();
     // It stands in the clear there, so that there is nothing to open.
     place.pack_in(place.path(), &["open", "pack"]).refused("E_USAGE");
-    place.pack_in(place.path(), &["open", "absent"]).refused("E_IO");
+    place.pack_in(place.path(), &["open", "absent"]).refused("E_BAD_PACK");
 }

@@ -335,8 +335,13 @@ fn configured_attachments_are_sealed_into_every_tree_pack() {
         format!("{config}\n[pack]\nattach = [\"embeddings/*.vec\", \"none/*\"]\n"),
     );
     repo.git(&["commit", "-qam", "attach"]).ok();
+    // A glob that matches nothing is a misspelt one.
+    let value = repo.pack(&["seal"]).refused("E_BAD_CONFIG");
+    assert!(value["refusal"]["detail"]["line"].is_u64(), "{value}");
+    let problem = value["refusal"]["detail"]["problem"].as_str().unwrap();
+    assert!(problem.contains("\"none/*\" matches nothing"), "{value}");
+    repo.write("none/more.bin", "more");
     let done = repo.pack(&["seal"]).ok();
-    assert!(done.stderr.contains("\"none/*\" matches nothing"), "{}", done.stderr);
     let pack = repo.root.join(done.out().lines().nth(1).unwrap());
     assert!(pack.join("sealed/embeddings/index.vec.age").exists());
 }
@@ -669,8 +674,20 @@ fn what_is_no_pack_is_refused() {
         let human = place.pack_in(place.path(), &["verify", name]);
         assert_eq!((human.code, human.out().as_str()), (2, "pack verify: REFUSAL\n"));
     }
-    let done = place.pack_in(place.path(), &["verify", "absent", "--json"]);
-    assert!(done.out().contains("E_IO"), "{}", done.out());
+    for args in [
+        &["verify", "absent", "--json"][..],
+        &["open", "absent"],
+        &["inspect", "absent", "--json"],
+    ] {
+        let done = place.pack_in(place.path(), args);
+        assert_eq!(done.code, 2, "{args:?}");
+        assert!(done.out().contains("E_BAD_PACK"), "{args:?} {}", done.out());
+    }
+    for args in [["diff", "absent", "text"], ["diff", "text", "absent"]] {
+        place
+            .pack_in(place.path(), &[&args[..], &["--json"]].concat())
+            .refused("E_BAD_PACK");
+    }
 }
 
 /// Runs `git pack` with these arguments and asserts that it refuses and leaves everything as it was.
@@ -705,7 +722,10 @@ fn bad_input_is_refused_and_leaves_nothing() {
         (&["seal", "--attach", "link"], "E_IO"),
         (&["seal", "--attach", "absent.vec"], "E_IO"),
         (&["seal", "--attach", "/etc/hostname"], "E_USAGE"),
-        (&["seal", "--attach", "README.md"], "E_DUPLICATE"),
+        (&["seal", "--attach", "*.none"], "E_USAGE"),
+        (&["seal", "--attach", "none/*.vec"], "E_USAGE"),
+        (&["seal", "--attach", "/etc/host*"], "E_USAGE"),
+        (&["seal", "--attach", "[z-a]*"], "E_USAGE"),
         (&["seal", "d1/same", "d2/same"], "E_DUPLICATE"),
         (&["seal", "x/manifest.json"], "E_DUPLICATE"),
         (&["seal", "y/a", "z/a"], "E_DUPLICATE"),
@@ -1388,12 +1408,23 @@ fn a_file_that_changes_while_it_is_read_is_no_version_of_itself() {
 fn what_is_sealed_verifies_whatever_the_content_claims_to_be() {
     let place = Place::new();
     let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/vectors");
+    let mut args: Vec<String> = ["seal", "in", "-o", "out"].map(str::to_owned).into();
     for (path, mode, bytes) in snapshot(Path::new(vectors)) {
         if mode & 0o170000 == 0o100000 {
+            let text = String::from_utf8_lossy(&bytes);
+            // Seals that are none, and keys, are among them on purpose.
+            if path.extension().is_some_and(|end| end == "age")
+                || text.contains("SECRET-KEY")
+                || text.contains("PRIVATE KEY")
+            {
+                args.extend(["--plaintext".to_owned(), format!("in/{}", path.display())]);
+            }
             common::write(&place.path().join("in").join(path), bytes);
         }
     }
-    place.pack_in(place.path(), &["seal", "in", "-o", "out"]).ok();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    place.pack_in(place.path(), &args[..4]).refused("E_PLAINTEXT_LEAK");
+    place.pack_in(place.path(), &args).ok();
     assert_eq!(codes(&place.path().join("out")), []);
 }
 

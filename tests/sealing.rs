@@ -354,14 +354,18 @@ fn where_nothing_governs_artifacts_are_copied_and_a_warning_names_each_that_woul
     let warned = |root: &Path, output: &str| {
         let inputs = ["assets", "data", "docs", "weights.bin", "index.vec", "plain.txt"];
         let done = place
-            .pack_in(root, &[&["seal"][..], &inputs, &["-o", output]].concat())
+            .pack_in(
+                root,
+                &[&["seal"][..], &inputs, &["-o", output, "--plaintext", "docs/notes.txt"]].concat(),
+            )
             .ok();
         let pack = root.join(output);
         for (path, content, ..) in BY_CONTENT {
             assert_eq!(fs::read(pack.join(path)).unwrap(), sample(content));
             let line = done.stderr.lines().find(|line| line.contains(path));
+            // The key was named, so there is nothing to tell.
             assert!(
-                line.is_some_and(|line| line.contains("in the clear")),
+                line.is_some_and(|line| line.contains("in the clear")) != content.starts_with("private-key"),
                 "{path}: {}",
                 done.stderr
             );
@@ -396,4 +400,80 @@ fn a_commit_without_a_configuration_still_has_the_built_in_rules() {
     let (_, pack) = repo.seal(&["-r", recipient]);
     assert_eq!(declared_paths(&pack), ["index.vec", "logo.png"]);
     verifies(&repo, &pack, "HEAD");
+}
+
+#[test]
+fn files_directories_and_globs_are_attached_alike() {
+    let repo = Repo::set_up();
+    for path in ["e/a.bin", "e/b.bin", "e/f/c.bin", "e/f/d.txt", "g/a.bin", "odd[1].bin"] {
+        repo.write(path, path);
+    }
+    repo.write("tracked.bin", "tracked");
+    repo.write("e/tracked.bin", "tracked too");
+    repo.git(&["add", "tracked.bin", "e/tracked.bin"]).ok();
+    repo.git(&["commit", "-q", "-m", "tracked"]).ok();
+    let seal = |directory: &str, attach: &[&str]| {
+        let flags: Vec<&str> = attach.iter().flat_map(|path| ["--attach", path]).collect();
+        let output = repo.place.path().join("attached");
+        drop(fs::remove_dir_all(&output));
+        let args = [&["seal", "-o", output.to_str().unwrap()], &flags[..]].concat();
+        (repo.place.pack_in(&repo.path(directory), &args), output)
+    };
+    let cases: [(&str, &[&str], &[&str]); 14] = [
+        (".", &["e/a.bin"], &["e/a.bin"]),
+        (".", &["e"], &["e/a.bin", "e/b.bin", "e/f/c.bin", "e/f/d.txt"]),
+        (".", &["e/"], &["e/a.bin", "e/b.bin", "e/f/c.bin", "e/f/d.txt"]),
+        (".", &["e/*.bin"], &["e/a.bin", "e/b.bin"]),
+        (".", &["./e/[ab].bin", "g"], &["e/a.bin", "e/b.bin", "g/a.bin"]),
+        (".", &["e/**/*.bin"], &["e/a.bin", "e/b.bin", "e/f/c.bin"]),
+        (".", &["*/f"], &["e/f/c.bin", "e/f/d.txt"]),
+        (".", &["*.txt"], &["e/f/d.txt"]),
+        (".", &["odd[1].bin"], &["odd[1].bin"]),
+        ("e", &["*.bin"], &["e/a.bin", "e/b.bin", "e/f/c.bin"]),
+        ("e", &["./*.bin"], &["e/a.bin", "e/b.bin"]),
+        ("e/f", &["../*.bin", "c.bin"], &["e/a.bin", "e/b.bin", "e/f/c.bin"]),
+        ("e/f", &["../../g/*"], &["g/a.bin"]),
+        // What the commit tracks is in the pack already.
+        (
+            ".",
+            &["tracked.bin", "*.bin"],
+            &["e/a.bin", "e/b.bin", "e/f/c.bin", "g/a.bin", "odd[1].bin"],
+        ),
+    ];
+    for (directory, attach, expected) in cases {
+        let (done, pack) = seal(directory, attach);
+        let done = done.ok();
+        assert_eq!(declared_paths(&pack), expected, "{directory} {attach:?}");
+        let told = done.stderr.contains("the commit tracks it");
+        assert_eq!(told, attach.contains(&"tracked.bin"), "{}", done.stderr);
+        assert!(pack.join("repo/tracked.bin").exists());
+    }
+    for (directory, attach) in [
+        (".", "*.none"),
+        (".", "none/*"),
+        ("e", "g/*"),
+        ("e", "../../*"),
+        (".", "e/f/g*/*"),
+    ] {
+        let (done, pack) = seal(directory, &[attach]);
+        done.refused("E_USAGE");
+        assert!(!pack.exists(), "{directory} {attach}");
+    }
+    // A shell that expands a glob leaves all but the first file for something else.
+    let done = repo.pack(&["seal", "--attach", "e/a.bin", "e/b.bin"]);
+    assert!(done.stderr.contains("quote"), "{}", done.stderr);
+    done.refused("E_USAGE");
+
+    configure(
+        &repo,
+        "[pack]\nattach = [\"e/f\", \"/g/\", \"odd*\", \"tracked.bin\"]\n",
+    );
+    let (done, pack) = seal("e/f", &[]);
+    done.ok();
+    assert_eq!(
+        declared_paths(&pack),
+        ["e/f/c.bin", "e/f/d.txt", "g/a.bin", "odd[1].bin"]
+    );
+    fs::remove_dir_all(repo.path("g")).unwrap();
+    seal(".", &[]).0.refused("E_BAD_CONFIG");
 }

@@ -372,7 +372,7 @@ fn reuse_with_a_key_that_does_not_open_is_refused_and_with_fresh_it_makes_no_sen
         repo.place.pack_in(&clone, &fresh).refused("E_USAGE");
     }
     let none = ["seal", "--attach", "attached", "--reuse", "../none", "-o", "../second"];
-    repo.place.pack_in(&clone, &none).refused("E_IO");
+    repo.place.pack_in(&clone, &none).refused("E_BAD_PACK");
     assert_same(&before, &standing(repo.place.path()), "refused");
 }
 

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(manifest) = ManifestDocument::parse(bytes) {
         let mut findings = Findings::default();
-        envelope(&manifest, &Facts::new(), &mut findings);
+        envelope(&manifest, &Facts::new(), false, &mut findings);
         // Members of an empty directory are missing, whatever else is wrong with them.
         assert!(manifest.members.is_empty() || !findings.is_empty());
     }

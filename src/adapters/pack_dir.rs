@@ -56,6 +56,7 @@ pub fn manifest(root: &Path) -> Result<ManifestDocument> {
     match std::fs::metadata(root) {
         Ok(meta) if !meta.is_dir() => return Err(bad("it is not a directory".into())),
         Ok(_) => {}
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(bad("it is not there".into())),
         Err(e) => return Err(Refusal::io("reading", root)(e)),
     }
     let path = root.join(MANIFEST);

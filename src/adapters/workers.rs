@@ -1,8 +1,8 @@
-//! A pool of threads, bounded by the cores, that maps a list in its own order.
+//! A pool of threads, bounded by the cores, that maps a list in its own order; and what they share of a bounded thing.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 
 /// Returns how many threads are worth having.
 pub fn threads() -> usize {
@@ -75,9 +75,76 @@ where
         .collect())
 }
 
+/// An amount that threads take shares of, and wait for.
+pub struct Budget {
+    whole: u64,
+    left: Mutex<u64>,
+    given_back: Condvar,
+}
+
+/// A share of a [`Budget`].
+#[must_use = "a share that is dropped is given back"]
+pub struct Share<'a> {
+    of: &'a Budget,
+    amount: u64,
+}
+
+impl Budget {
+    /// Begins with all of it.
+    pub fn of(whole: u64) -> Self {
+        Self {
+            whole,
+            left: Mutex::new(whole),
+            given_back: Condvar::new(),
+        }
+    }
+
+    /// Waits for a share; more than the whole is the whole.
+    pub fn take(&self, amount: u64) -> Share<'_> {
+        let amount = amount.min(self.whole);
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        while *left < amount {
+            left = self.given_back.wait(left).unwrap_or_else(PoisonError::into_inner);
+        }
+        *left -= amount;
+        Share { of: self, amount }
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        *self.of.left.lock().unwrap_or_else(PoisonError::into_inner) += self.amount;
+        self.of.given_back.notify_all();
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::map;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::{Budget, map};
+
+    #[test]
+    fn no_more_is_taken_at_once_than_there_is() {
+        let budget = Budget::of(10);
+        let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for amount in [4, 7, 10, 99, 1, 0, 6, 3] {
+                let (budget, held, most) = (&budget, &held, &most);
+                scope.spawn(move || {
+                    for _ in 0..200 {
+                        let share = budget.take(amount);
+                        let now = held.fetch_add(share.amount, Ordering::SeqCst) + share.amount;
+                        most.fetch_max(now, Ordering::SeqCst);
+                        std::thread::yield_now();
+                        held.fetch_sub(share.amount, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 10);
+        assert_eq!(*budget.left.lock().unwrap(), 10);
+    }
 
     #[test]
     fn results_keep_the_order_and_errors_are_not_lost() {

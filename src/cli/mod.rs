@@ -37,7 +37,7 @@ use crate::ops::{Context, diff, identity, init, inspect, install, open, recipien
 use account::Account;
 use args::{Arguments, Command, KeyCommand, PassphraseFlag, RecipientsCommand, ScanFormat};
 use output::{
-    Output, guard, human, json, refusal, rekey as rekey_output, restore as restore_output, sarif,
+    Output, guard, human, json, notices, refusal, rekey as rekey_output, restore as restore_output, sarif,
     status as status_output, store as store_output,
 };
 
@@ -219,6 +219,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 artifacts: args.artifacts,
                 rev: args.rev,
                 scope: args.scope,
+                plaintext: args.plaintext,
                 attach: args.attach,
                 recipients: args.recipient,
                 emit: parse_emit(&args.emit)?,
@@ -254,6 +255,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
                 true => output.out(&json::verify(&report)),
                 false => human::verified(output, &report),
             }
+            notices::of_pack(output, &report);
             if let Some(account) = account {
                 account.verified(&report);
             }

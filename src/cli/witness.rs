@@ -20,12 +20,20 @@ pub(super) fn answer(ctx: &Context, command: WitnessCommand, output: &mut Output
     };
     match command {
         WitnessCommand::Query { filter, json } => {
-            let found = found(ctx, &parse(filter)?, output)?;
+            let filter = parse(filter)?;
+            let found = found(ctx, &filter, output)?;
+            let every = Filter {
+                tool: filter.tool,
+                ..Filter::default()
+            };
+            // That the tool has none at all is an answer; that it has some, and none like this, is a no.
+            let is_bare = found.is_empty() && query(ctx, &every)?.records.is_empty();
             match json {
                 true => output.out(&to_document(&found.iter().map(Line::value).collect::<Vec<_>>())),
+                false if is_bare => output.line("no witness records"),
                 false => found.iter().for_each(|line| output.line(&row(line))),
             }
-            Ok(if found.is_empty() { NO } else { YES })
+            Ok(if found.is_empty() && !is_bare { NO } else { YES })
         }
         WitnessCommand::Last { json } => {
             let found = found(ctx, &ours, output)?;

@@ -1,5 +1,6 @@
 //! JSON, read strictly and written canonically (RFC 8785, JCS) with one newline at the end.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
@@ -29,7 +30,7 @@ const MAX_SAFE_INTEGER: u64 = 1 << 53;
 /// Refuses duplicate keys, trailing data, integers beyond ±2^53 and nesting of 128 levels or more, all of which common
 /// parsers change silently. A limit on the size is the caller's, who reads the bytes.
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
-    parse(bytes, Strict::Whole)
+    parse(bytes, Strict::Whole(None))
 }
 
 fn parse(bytes: &[u8], strict: Strict<'_>) -> Result<Value, JsonError> {
@@ -185,17 +186,57 @@ pub fn around_list(hull: &impl Serialize, key: &str) -> [Vec<u8>; 2] {
     [head, tail]
 }
 
+/// The most values that one item of a list may have, and that a document may have beside its list.
+///
+/// A value takes a hundred times the memory of its shortest text, so that a document that is short enough to be read could
+/// fill it.
+pub const MAX_VALUES: usize = 4096;
+
 /// Parses one JSON document as strictly as [`parse_strict`], and gives each item of the list under `key` in its outermost
 /// object to `each`; returns the document with that list left empty.
+///
+/// Refuses more than [`MAX_VALUES`] values in an item, and beside the list.
 pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
-    parse(bytes, Strict::Listing(key, each))
+    let budget = Budget::default();
+    parse(bytes, Strict::Listing(key, each, &budget))
 }
 
-/// What is parsed, and where its items go if they are not kept.
+/// How many values may still come.
+struct Budget(Cell<usize>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Cell::new(MAX_VALUES))
+    }
+}
+
+impl Budget {
+    fn take<E: de::Error>(&self) -> Result<(), E> {
+        match self.0.get().checked_sub(1) {
+            Some(left) => {
+                self.0.set(left);
+                Ok(())
+            }
+            None => Err(E::custom(format!("more than {MAX_VALUES} values"))),
+        }
+    }
+}
+
+/// What is parsed, where its items go if they are not kept, and how much of it is kept at most.
 enum Strict<'a> {
-    Whole,
-    Listing(&'a str, &'a mut dyn FnMut(Value)),
+    Whole(Option<&'a Budget>),
+    Listing(&'a str, &'a mut dyn FnMut(Value), &'a Budget),
     Items(&'a mut dyn FnMut(Value)),
+}
+
+impl<'a> Strict<'a> {
+    fn budget(&self) -> Option<&'a Budget> {
+        match self {
+            Self::Whole(budget) => *budget,
+            Self::Listing(_, _, budget) => Some(budget),
+            Self::Items(_) => None,
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
@@ -246,24 +287,32 @@ impl<'de> Visitor<'de> for Strict<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(item) = seq.next_element_seed(Strict::Whole)? {
-            match &mut self {
-                Self::Items(each) => each(item),
-                Self::Whole | Self::Listing(..) => items.push(item),
+        if let Self::Items(each) = &mut self {
+            // What was given away is not kept.
+            while let Some(item) = seq.next_element_seed(Strict::Whole(Some(&Budget::default())))? {
+                each(item);
             }
+            return Ok(Value::Array(items));
+        }
+        let budget = self.budget();
+        while let Some(item) = seq.next_element_seed(Strict::Whole(budget))? {
+            budget.map_or(Ok(()), Budget::take)?;
+            items.push(item);
         }
         Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
+        let budget = self.budget();
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
                 return Err(duplicate(&key));
             }
+            budget.map_or(Ok(()), Budget::take)?;
             let value = map.next_value_seed(match &mut self {
-                Self::Listing(list, each) if *list == key => Strict::Items(each),
-                _ => Strict::Whole,
+                Self::Listing(list, each, _) if *list == key => Strict::Items(each),
+                _ => Strict::Whole(budget),
             })?;
             object.insert(key, value);
         }
@@ -374,6 +423,29 @@ mod tests {
             assert!(parse_listing(text.as_bytes(), "x", &mut |_| {}).is_err(), "{text}");
         }
         assert!(parse_strict(b"\"\xff\"").is_err());
+    }
+
+    #[test]
+    fn a_short_text_cannot_become_many_values() {
+        let many = |count| format!("[{}]", vec!["[]"; count].join(","));
+        for (text, is_read) in [
+            (format!(r#"{{"x":{}}}"#, many(MAX_VALUES - 1)), true),
+            (format!(r#"{{"x":{}}}"#, many(MAX_VALUES)), false),
+            (format!(r#"{{"m":[{}]}}"#, many(MAX_VALUES)), true),
+            (format!(r#"{{"m":[1,{}]}}"#, many(MAX_VALUES + 1)), false),
+            (format!(r#"{{"m":{}}}"#, many(3 * MAX_VALUES)), true),
+            (
+                format!(r#"{{"m":[{}]}}"#, r#"{"a":0},"#.repeat(3 * MAX_VALUES) + "0"),
+                true,
+            ),
+            (
+                format!(r#"{{"n":[{}]}}"#, r#"{"a":0},"#.repeat(MAX_VALUES / 2) + "0"),
+                false,
+            ),
+        ] {
+            let read = parse_listing(text.as_bytes(), "m", &mut |_| {});
+            assert_eq!(read.is_ok(), is_read, "{}", &text[..40]);
+        }
     }
 
     #[test]

@@ -204,7 +204,23 @@ pub struct ManifestDocument {
     pub tool_version: String,
     /// What is wrong without making the document unreadable: where, and what.
     pub violations: Vec<(String, String)>,
+    /// What says the right thing, and says it otherwise than this program would.
+    pub departures: Vec<Departure>,
 }
+
+/// A place where a manifest departs from how this program spells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// Where; empty for the whole document.
+    pub place: String,
+    /// How.
+    pub what: String,
+    /// Whether the contract names both spellings, so that there is nothing to tell.
+    pub is_usual: bool,
+}
+
+/// The most violations that are listed of one manifest: a short one could have very many.
+const MAX_VIOLATIONS: usize = 1000;
 
 /// Why a manifest cannot be judged at all.
 #[derive(Debug)]
@@ -227,8 +243,8 @@ impl fmt::Display for Malformed {
 impl ManifestDocument {
     /// Parses the bytes of a `manifest.json`.
     ///
-    /// A missing or mistyped required field is [`Malformed`]; an unknown field, an ill-formed value, members out of order
-    /// and a spelling that is not the canonical one are violations, so that everything else is still judged.
+    /// A missing or mistyped required field is [`Malformed`]; an unknown field, an ill-formed value and members out of order
+    /// are violations, so that everything else is still judged. A spelling that is not ours is a departure.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut list = MemberList::default();
         let mut hull = parse_listing(bytes, MEMBERS, &mut |item| list.read(item)).map_err(Malformed::Json)?;
@@ -240,7 +256,7 @@ impl ManifestDocument {
             Some(other) => return Err(shape(&format!("version is {other}"))),
             None => return Err(shape("version is missing")),
         }
-        let mut violations = Vec::new();
+        let (mut violations, mut departures) = (Vec::new(), Vec::new());
         let mut violate = |place: &str, what: String| violations.push((place.to_owned(), what));
         let pack_id = text(PACK_ID, fields.get(PACK_ID).cloned())?;
         if Digest::parse_ref(&pack_id).is_none() {
@@ -248,12 +264,17 @@ impl ManifestDocument {
         }
         let created = text("created", fields.get("created").cloned())?;
         let tool_version = text("tool_version", fields.get("tool_version").cloned())?;
-        if Timestamp::parse(&created).is_none_or(|t| t.to_string() != created) {
-            violate(
-                "created",
-                format!("expected RFC 3339 in whole seconds with Z, found {created:?}"),
-            );
+        let in_seconds = || format!("expected RFC 3339 in whole seconds with Z, found {created:?}");
+        match Timestamp::parse_utc(&created) {
+            None => violate("created", in_seconds()),
+            Some(time) if time.to_string() != created => departures.push(Departure {
+                place: "created".into(),
+                what: in_seconds(),
+                is_usual: false,
+            }),
+            Some(_) => {}
         }
+        departures.extend(null_departure("note", fields.get("note")));
         let note = optional_text("note", fields.get("note").cloned())?;
         let member_count = fields
             .get("member_count")
@@ -280,10 +301,14 @@ impl ManifestDocument {
             return Err(why);
         }
         violations.extend(list.violations);
+        departures.extend(list.departure);
         let (computed_id, canonical) = computed_id(&mut hull, bytes);
         if !canonical {
-            let what = "not in canonical form (RFC 8785 and one newline)";
-            violations.insert(0, (String::new(), what.to_owned()));
+            departures.push(Departure {
+                place: String::new(),
+                what: "not in canonical form (RFC 8785 and one newline)".into(),
+                is_usual: false,
+            });
         }
         Ok(Self {
             file_hash: Digest::of(bytes),
@@ -296,6 +321,7 @@ impl ManifestDocument {
             note,
             tool_version,
             violations,
+            departures,
         })
     }
 }
@@ -305,6 +331,8 @@ impl ManifestDocument {
 struct MemberList {
     members: Vec<Declared>,
     violations: Vec<(String, String)>,
+    /// The first one.
+    departure: Option<Departure>,
     /// Why there are no more of them.
     malformed: Option<Malformed>,
     seen: usize,
@@ -327,8 +355,15 @@ impl MemberList {
         let path = text("path", item.remove("path"))?;
         let bytes_hash = DeclaredRef::of(text("bytes_hash", item.remove("bytes_hash"))?);
         let kind = text("type", item.remove("type"))?;
-        let artifact_version = optional_text("artifact_version", item.remove("artifact_version"))?;
-        let mut violate = |what: String| self.violations.push((path.clone(), what));
+        let artifact_version = item.remove("artifact_version");
+        if let Some(departure) = null_departure(&path, artifact_version.as_ref()) {
+            self.departure.get_or_insert(departure);
+        }
+        let artifact_version = optional_text("artifact_version", artifact_version)?;
+        let mut violate = |what: String| match self.violations.len() {
+            MAX_VIOLATIONS.. => {}
+            _ => self.violations.push((path.clone(), what)),
+        };
         for key in item.keys() {
             violate(format!("unknown field {key:?}"));
         }
@@ -377,6 +412,15 @@ fn computed_id(hull: &mut Value, bytes: &[u8]) -> (Digest, bool) {
     ended = ended.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
     ended.expect("nothing is written to a disk");
     (id, out.get_ref().get_ref().is_same())
+}
+
+/// The contract takes null for an optional field that is left out; we leave it out.
+fn null_departure(place: &str, value: Option<&Value>) -> Option<Departure> {
+    value.is_some_and(Value::is_null).then(|| Departure {
+        place: place.to_owned(),
+        what: "an optional field is null, and not left out".into(),
+        is_usual: true,
+    })
 }
 
 fn shape(what: &str) -> Malformed {
@@ -428,6 +472,7 @@ mod tests {
         assert_eq!(read.pack_id, id.to_string());
         assert_eq!(read.computed_id, id);
         assert_eq!(read.violations, []);
+        assert_eq!(read.departures, []);
         let whole = parse_strict(&bytes).unwrap();
         assert_eq!(to_document(&whole), bytes);
         let blank = String::from_utf8(to_canonical(&whole))
@@ -457,6 +502,7 @@ mod tests {
 
     #[test]
     fn every_flipped_byte_of_a_manifest_shows() {
+        // A space in the place of the final newline changes nothing that is said: the id is the same, and it is told.
         let (id, bytes) = written(sample());
         for at in 0..bytes.len() {
             for mask in 1..=255u8 {
@@ -464,7 +510,9 @@ mod tests {
                 flipped[at] ^= mask;
                 if let Ok(read) = ManifestDocument::parse(&flipped) {
                     let shows = read.pack_id != read.computed_id.to_string() || !read.violations.is_empty();
-                    assert!(shows, "byte {at} of {id} flipped by {mask:#x}");
+                    let is_end = at == bytes.len() - 1;
+                    assert!(shows != is_end, "byte {at} of {id} flipped by {mask:#x}");
+                    assert!(shows || read.departures.len() == 1, "byte {at} flipped by {mask:#x}");
                 }
             }
         }

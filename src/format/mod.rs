@@ -7,6 +7,7 @@ pub mod digest;
 pub mod digest_table;
 pub mod dump;
 pub mod fetch_head;
+pub mod foreign;
 pub mod known;
 pub mod layers;
 pub mod lite;

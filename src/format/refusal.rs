@@ -30,6 +30,15 @@ pub enum Refusal {
         /// What it is instead.
         kind: &'static str,
     },
+    /// A link on the way to what would be written.
+    ThroughLink {
+        /// What would be written.
+        path: PathBuf,
+        /// The link.
+        link: PathBuf,
+        /// What it leads to, as it says.
+        target: PathBuf,
+    },
     /// A file that changed between its first and last byte.
     ChangedWhileRead {
         /// The file.
@@ -226,6 +235,8 @@ pub enum Refusal {
         plain: String,
         /// What it gives away.
         protected: String,
+        /// Whether `--plaintext` may name it.
+        may_be_named: bool,
     },
     /// A scope with more in it than its limits allow.
     Limit {
@@ -235,6 +246,15 @@ pub enum Refusal {
         exceeded: Exceeded,
         /// The largest entries, with their bytes, where it is about bytes.
         largest: Vec<(String, u64)>,
+    },
+    /// A document that would be longer than anything reads it.
+    TooLong {
+        /// The document.
+        what: String,
+        /// The most bytes that it may have.
+        allowed: u64,
+        /// Those it would have.
+        found: u64,
     },
     /// Stored content that does not hash to its name, or cannot be decoded.
     Corrupt {

@@ -20,6 +20,19 @@ impl Timestamp {
         Self::from_seconds(stamp.as_second() - i64::from(stamp.subsec_nanosecond() < 0))
     }
 
+    /// Parses an ISO 8601 date and time in UTC: in whole seconds or with a fraction, which is cut off, and with `Z` or
+    /// `+00:00`.
+    pub fn parse_utc(text: &str) -> Option<Self> {
+        let stamp = Self::parse(text)?;
+        let spelled = stamp.to_string();
+        let rest = text.strip_prefix(spelled.strip_suffix('Z')?)?;
+        let zone = match rest.strip_prefix('.') {
+            Some(fraction) => fraction.trim_start_matches(|c: char| c.is_ascii_digit()),
+            None => rest,
+        };
+        matches!(zone, "Z" | "+00:00").then_some(stamp)
+    }
+
     /// Returns the seconds since the epoch.
     pub fn seconds(self) -> i64 {
         self.0.as_second()
@@ -71,6 +84,32 @@ impl fmt::Display for Period {
 #[cfg(test)]
 mod tests {
     use super::{Period, Timestamp};
+
+    #[test]
+    fn utc_has_few_spellings() {
+        for text in [
+            "2026-01-15T10:30:00Z",
+            "2026-01-15T10:30:00.5Z",
+            "2026-01-15T10:30:00.123456789+00:00",
+            "2026-01-15T10:30:00+00:00",
+        ] {
+            let whole = Timestamp::parse("2026-01-15T10:30:00Z");
+            assert_eq!(Timestamp::parse_utc(text), whole, "{text}");
+        }
+        for text in [
+            "2026-01-15",
+            "2026-01-15T10:30Z",
+            "2026-01-15 10:30:00Z",
+            "2026-01-15t10:30:00z",
+            "2026-01-15T12:30:00+02:00",
+            "2026-01-15T10:30:00-00:00",
+            "2026-01-15T10:30:00.Z",
+            "2026-01-15T10:30:00+00:00[UTC]",
+            "2026-02-30T10:30:00Z",
+        ] {
+            assert_eq!(Timestamp::parse_utc(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn offsets_and_fractions_become_whole_utc_seconds() {

@@ -107,13 +107,50 @@ impl<'a> Documents<'a> {
     }
 }
 
-/// One that would be too long to be read again is refused.
-fn ensure_readable(what: &str, bytes: u64) -> Result<()> {
+/// One that would be too long to be read again is refused: what is sealed is to verify.
+pub fn ensure_readable(what: &str, bytes: u64) -> Result<()> {
     match bytes > MAX_BYTES {
-        true => Err(Refusal::Unsupported {
-            what: format!("{what} would have {bytes} bytes, more than {MAX_BYTES}"),
-            remedy: "seal a smaller scope".into(),
+        true => Err(Refusal::TooLong {
+            what: what.to_owned(),
+            allowed: MAX_BYTES,
+            found: bytes,
         }),
         false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::pack_dir;
+    use crate::adapters::staging::{Access, Publish};
+
+    #[test]
+    fn what_could_not_be_verified_is_not_sealed() {
+        let temp = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_seconds(0).unwrap();
+        // What the manifest has besides the note.
+        let staging = Staging::beside(&temp.path().join("x"), Access::Shared).unwrap();
+        Documents::of(&staging).finish(now, Some(String::new())).unwrap();
+        let hull = std::fs::metadata(staging.member(&MemberPath::parse(MANIFEST).unwrap()))
+            .unwrap()
+            .len();
+        for (more, fits) in [(0, true), (1, false)] {
+            let output = temp.path().join(format!("pack-{more}"));
+            let staging = Staging::beside(&output, Access::Shared).unwrap();
+            let note = "n".repeat((MAX_BYTES - hull) as usize + more);
+            let finished = Documents::of(&staging).finish(now, Some(note));
+            staging.publish(&output, Publish::New).unwrap();
+            assert_eq!(pack_dir::manifest(&output).is_ok(), fits);
+            match finished {
+                Ok(_) => assert!(fits),
+                Err(Refusal::TooLong { found, .. }) => assert_eq!((fits, found), (false, MAX_BYTES + 1)),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        let staging = Staging::beside(&temp.path().join("y"), Access::Shared).unwrap();
+        let long = vec![b'x'; MAX_BYTES as usize + 1];
+        let added = Documents::of(&staging).add("meta/REPO_STATE.json", &long);
+        assert!(matches!(added, Err(Refusal::TooLong { .. })));
     }
 }

@@ -39,10 +39,9 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     // Everything that may refuse comes before the first write.
     let present = configuration::on_disk(&root)?;
     let gitignore = root.join(".gitignore");
-    let ignored = match files::exists(&gitignore) {
-        true => files::read(&files::canonical(&gitignore)?, 16 << 20)?,
-        false => Vec::new(),
-    };
+    // Git itself reads none through a link.
+    files::ensure_is_no_link(&gitignore)?;
+    let ignored = files::read_optional(&gitignore, 16 << 20)?.unwrap_or_default();
     let hooks = install::plan_install(ctx, hooks)?;
     let identity_path = identity::path(ctx, &repo)?;
     let known = identity::recipient(ctx, &identity_path)?;

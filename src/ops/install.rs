@@ -7,6 +7,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, Named};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::{Context, remotes};
+use crate::rules::hook_script::{self, Errexit};
 use crate::rules::managers::Manager;
 
 /// The hooks of a work tree, in the order in which they are named to people.
@@ -200,6 +201,9 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
             steps.push((hook, Step::Leave(Present::Absent)));
         }
     }
+    if steps.iter().any(|(_, step)| *step == Step::Remove) {
+        directory.ensure_writable()?;
+    }
     Ok(Plan {
         directory,
         configured,
@@ -283,7 +287,10 @@ pub fn installed(ctx: &Context, repo: &Repository, hook: &str) -> Result<Option<
     let configured = ConfiguredHooks::of(&ctx.cwd)?;
     Ok(match present(repo, &directory, &configured, hook)? {
         (_, Some(how)) => Some(how),
-        (Standing::Ours(_), None) if directory.is_executable(hook) => Some(Present::Ours),
+        (Standing::Ours(shim), None) if directory.is_executable(hook) => {
+            let whole = std::str::from_utf8(&shim).is_ok_and(|shim| is_made_of(SHIM, shim, hook));
+            whole.then_some(Present::Ours)
+        }
         _ => None,
     })
 }
@@ -295,14 +302,22 @@ fn present(
     hook: &str,
 ) -> Result<(Standing, Option<Present>)> {
     use std::os::unix::ffi::OsStrExt;
+    let mut runs = false;
     let standing = match directory.read(hook)? {
         None => Standing::None,
         Some(bytes) if is_ours(&bytes) => Standing::Ours(bytes),
-        Some(bytes) if calls_us(&bytes, hook) => return Ok((Standing::Foreign(None), Some(Present::Called))),
-        Some(bytes) => Standing::Foreign(Manager::of(&bytes, directory.path().as_os_str().as_bytes())),
+        Some(bytes) if directory.is_executable(hook) && calls_us(&bytes, hook) => {
+            return Ok((Standing::Foreign(None), Some(Present::Called)));
+        }
+        Some(bytes) => {
+            let manager = Manager::of(&bytes, directory.path().as_os_str().as_bytes());
+            // Whatever the manager is told to do, a hook that does not ask it, or that git does not run, guards nothing.
+            runs = directory.is_executable(hook) && manager.is_some_and(|manager| manager.is_called_by(&bytes));
+            Standing::Foreign(manager)
+        }
     };
     let how = match &standing {
-        Standing::Foreign(Some(manager)) => {
+        Standing::Foreign(Some(manager)) if runs => {
             let base = match manager {
                 Manager::Husky => directory.path().parent().map(Path::to_owned),
                 Manager::Lefthook | Manager::PreCommit | Manager::Prek => repo.work_tree(),
@@ -315,20 +330,25 @@ fn present(
         _ => None,
     };
     let how = match how {
-        None if configured.runs(hook)? => Some(Present::Configured),
+        None if configured.runs(hook)? && configured.command(hook).is_some_and(|c| is_made_of(COMMAND, c, hook)) => {
+            Some(Present::Configured)
+        }
         how => how,
     };
     Ok((standing, how))
 }
 
 fn manager_calls_us(base: &Path, manager: Manager, hook: &str) -> Result<bool> {
+    let mut present = Vec::new();
     for file in manager.configuration(hook) {
-        let text = files::read_optional(&base.join(file), 1 << 20).ok().flatten();
-        if text.is_some_and(|text| manager.runs_ours(hook, &text)) {
-            return Ok(true);
+        // One that cannot be read may say anything.
+        match files::read_optional(&base.join(&file), 1 << 20) {
+            Ok(Some(text)) => present.push((file, text)),
+            Ok(None) => {}
+            Err(_) => return Ok(false),
         }
     }
-    Ok(false)
+    Ok(manager.runs_ours(hook, &present))
 }
 
 fn is_ours(hook: &[u8]) -> bool {
@@ -336,14 +356,38 @@ fn is_ours(hook: &[u8]) -> bool {
         .any(|line| line.starts_with(MARK.as_bytes()))
 }
 
-/// Whether somebody else's hook runs ours.
+/// Whether somebody else's hook runs ours, and provably blocks where ours does.
 fn calls_us(present: &[u8], hook: &str) -> bool {
-    let calls = [format!("git pack hook {hook}"), format!("git-pack hook {hook}")];
     !is_ours(present)
-        && present.split(|byte| *byte == b'\n').any(|line| {
-            let line = String::from_utf8_lossy(line.trim_ascii_start());
-            !line.starts_with('#') && calls.iter().any(|call| line.contains(call))
-        })
+        && std::str::from_utf8(present).is_ok_and(|script| hook_script::blocks(script, hook, Errexit::Off))
+}
+
+/// Whether `text` is `template` for this hook, with some path of the program in it: what was changed may not guard.
+fn is_made_of(template: &str, text: &str, hook: &str) -> bool {
+    let template = template.trim_end().replace("@HOOK@", hook);
+    let mut parts = template.split("@BINARY@");
+    let rest = parts.next().and_then(|first| text.trim_end().strip_prefix(first));
+    let Some(mut rest) = rest else { return false };
+    let mut program: Option<&str> = None;
+    for part in parts {
+        let end = match program {
+            Some(program) => rest.starts_with(program).then_some(program.len()),
+            None => rest.find(part).filter(|end| is_quoted(&rest[..*end])),
+        };
+        let Some(end) = end else { return false };
+        program.get_or_insert(&rest[..end]);
+        match rest[end..].strip_prefix(part) {
+            Some(behind) => rest = behind,
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// Whether this is one word in the quotes of [`quoted`].
+fn is_quoted(text: &str) -> bool {
+    let inner = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+    inner.is_some_and(|inner| !inner.replace(r"'\''", "").contains('\''))
 }
 
 /// Returns the shim of a hook, with this program's path in it for clients that run hooks with a bare `PATH`.

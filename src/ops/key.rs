@@ -47,7 +47,11 @@ pub struct KeyPlace {
 /// Makes a new X25519 identity, in `output` or else where identities are looked for; never over anything.
 pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Generated> {
     let path = match output {
-        Some(path) => ctx.cwd.join(path),
+        Some(path) => {
+            let path = ctx.cwd.join(path);
+            files::ensure_stays_in_tree(files::parent(&path))?;
+            path
+        }
         None => identity::in_force(ctx)?.0,
     };
     let in_the_way = || {

@@ -148,14 +148,14 @@ fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>
 fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<PathBuf> {
     let output = match &request.output {
         Some(output) => Output::at(ctx, output)?,
-        None => Output::at(ctx, &default_output(ctx, pack_id)?)?,
+        None => default_output(ctx, pack_id)?,
     };
     output.ensure_outside(&ctx.cwd.join(&request.pack))?;
     output.ensure_untracked(request.output.is_none())?;
     Ok(output.path)
 }
 
-fn default_output(ctx: &Context, pack_id: &str) -> Result<PathBuf> {
+fn default_output(ctx: &Context, pack_id: &str) -> Result<Output> {
     let root = match ctx.repository() {
         Ok(repo) => repo.work_tree().unwrap_or_else(|| ctx.cwd.clone()),
         Err(Refusal::NotARepository { .. }) => ctx.cwd.clone(),
@@ -163,5 +163,5 @@ fn default_output(ctx: &Context, pack_id: &str) -> Result<PathBuf> {
     };
     let hex = pack_id.strip_prefix("sha256:").unwrap_or(pack_id);
     let short = hex.get(..12).unwrap_or(hex);
-    Ok(root.join(OUTPUT_DIRECTORY).join("open").join(short))
+    Output::below(ctx, &root, &Path::new(OUTPUT_DIRECTORY).join("open").join(short))
 }

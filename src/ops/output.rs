@@ -34,6 +34,12 @@ impl Output {
         Ok(Self { path, repo })
     }
 
+    /// Like [`Output::at`], for a place of our own below `root`, to which no link leads.
+    pub fn below(ctx: &Context, root: &Path, wanted: &Path) -> Result<Self> {
+        files::ensure_no_link(root, wanted)?;
+        Self::at(ctx, &root.join(wanted))
+    }
+
     /// Refuses if it lies in the pack at `root`.
     pub fn ensure_outside(&self, root: &Path) -> Result<()> {
         match self.path.starts_with(files::canonical(root)?) {
@@ -73,6 +79,7 @@ impl Output {
 
 /// Resolves a place, which may be taken, unless it lies in git's own directory; with the repository that it lies in.
 pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<Repository>)> {
+    files::ensure_stays_in_tree(&ctx.cwd.join(wanted))?;
     let (above, path) = resolved(&ctx.cwd.join(wanted))?;
     let repo = match Repository::discover(&above, &ctx.surroundings) {
         Err(Refusal::NotARepository { .. }) => None,
@@ -129,7 +136,9 @@ fn tracks_below(repo: &Repository, directory: &Path) -> Result<bool> {
 
 /// Has git ignore the directory of what is opened, where the repository's own rules do not.
 fn ignore_own(root: &Path) -> Result<()> {
-    let directory = root.join(OUTPUT_DIRECTORY).join("open");
+    let below = Path::new(OUTPUT_DIRECTORY).join("open");
+    files::ensure_no_link(root, &below)?;
+    let directory = root.join(below);
     files::create_private_dir(&directory)?;
     write_whole(&directory.join(".gitignore"), b"*\n", 0o600, Durability::Durable)
 }

@@ -1,5 +1,9 @@
 //! Hook managers: whose hook is this, and how is ours added to what they run?
 
+use crate::format::foreign::Node;
+use crate::rules::hook_config;
+use crate::rules::hook_script::{self, Errexit};
+
 /// A program that owns the files in the hooks directory and writes them anew when it likes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manager {
@@ -81,17 +85,49 @@ impl Manager {
         }
     }
 
-    /// Returns whether a configuration file runs our `hook`.
-    pub fn runs_ours(self, hook: &str, configuration: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(configuration);
-        let lines = || text.lines().map(str::trim_start).filter(|line| !line.starts_with('#'));
-        let called = [format!("git pack hook {hook}"), format!("git-pack hook {hook}")];
-        let id = match hook {
-            "pre-push" => "git-pack-push",
-            _ => "git-pack-commit",
+    /// Returns whether a hook, without its comments, hands on to the manager at all.
+    pub fn is_called_by(self, hook: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(hook);
+        let code = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let calls: &[&str] = match self {
+            Self::Husky => &["/h\"", "husky.sh", "husky run"],
+            Self::Lefthook => &["call_lefthook run", "lefthook run"],
+            Self::PreCommit => &["pre_commit", "pre-commit hook-impl"],
+            Self::Prek => &["hook-impl"],
         };
-        lines().any(|line| called.iter().any(|call| line.contains(call)))
-            || (matches!(self, Self::PreCommit | Self::Prek) && lines().any(|line| line.contains(id)))
+        let mut lines = code;
+        lines.any(|line| calls.iter().any(|call| line.contains(call)))
+    }
+
+    /// Returns whether the manager, configured by these files of [`Manager::configuration`], runs our `hook` so that it
+    /// blocks: one of them must say so for sure, and no other may have a say.
+    pub fn runs_ours(self, hook: &str, files: &[(String, Vec<u8>)]) -> bool {
+        let proves = |(name, bytes): &(String, Vec<u8>)| {
+            let Ok(text) = std::str::from_utf8(bytes) else {
+                return false;
+            };
+            let parsed = || match name.ends_with(".toml") {
+                true => Node::of_toml(text),
+                false => Node::of_yaml(text),
+            };
+            match self {
+                Self::Husky => hook_script::blocks(text, hook, Errexit::On),
+                Self::Lefthook => parsed().is_some_and(|config| hook_config::lefthook_blocks(&config, hook)),
+                Self::PreCommit | Self::Prek => {
+                    parsed().is_some_and(|config| hook_config::pre_commit_blocks(&config, hook))
+                }
+            }
+        };
+        let has_no_say = |(_, bytes): &(String, Vec<u8>)| {
+            let text = String::from_utf8_lossy(bytes);
+            ![hook, "extends", "remote", "repos"]
+                .iter()
+                .any(|word| text.contains(word))
+        };
+        (0..files.len()).any(|at| {
+            let mut others = (0..files.len()).filter(|other| *other != at);
+            proves(&files[at]) && others.all(|other| has_no_say(&files[other]))
+        })
     }
 
     /// Returns what to do with which lines, so that the manager runs our hooks.
@@ -184,17 +220,77 @@ mod tests {
         }
     }
 
+    fn runs(manager: Manager, hook: &str, name: &str, text: &str) -> bool {
+        manager.runs_ours(hook, &[(name.to_owned(), text.as_bytes().to_vec())])
+    }
+
     #[test]
     fn the_lines_that_are_told_are_recognised_again() {
         for manager in [Manager::Lefthook, Manager::PreCommit, Manager::Prek] {
-            let text = manager.lines().1.join("\n");
+            let lines = manager.lines().1.join("\n");
+            let (name, text) = match manager {
+                Manager::Lefthook => ("lefthook.yml", lines),
+                _ => (".pre-commit-config.yaml", format!("repos:\n{lines}\n")),
+            };
             for hook in ["pre-commit", "pre-merge-commit", "pre-push"] {
-                assert!(manager.runs_ours(hook, text.as_bytes()), "{} {hook}", manager.name());
+                assert!(runs(manager, hook, name, &text), "{} {hook}", manager.name());
             }
-            assert!(!manager.runs_ours("pre-push", b"# git pack hook pre-push\n"));
+            assert!(!runs(manager, "pre-push", name, "# git pack hook pre-push\n"));
         }
-        assert!(Manager::Husky.runs_ours("pre-commit", b"npm test\ngit pack hook pre-commit \"$@\"\n"));
-        assert!(!Manager::Husky.runs_ours("pre-push", b"git pack hook pre-commit \"$@\"\n"));
+        assert!(runs(
+            Manager::Husky,
+            "pre-commit",
+            "pre-commit",
+            "npm test\ngit pack hook pre-commit \"$@\"\n"
+        ));
+        assert!(!runs(
+            Manager::Husky,
+            "pre-push",
+            "pre-push",
+            "git pack hook pre-commit \"$@\"\n"
+        ));
+        assert!(!runs(
+            Manager::Husky,
+            "pre-push",
+            "pre-push",
+            "git pack hook pre-push \"$@\" || true\n"
+        ));
+    }
+
+    #[test]
+    fn a_second_file_may_have_no_say() {
+        let lines = Manager::Lefthook.lines().1.join("\n");
+        let files = |local: &str| {
+            let both = [("lefthook.yml", lines.as_str()), ("lefthook-local.yml", local)];
+            both.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()))
+        };
+        let runs = |local| Manager::Lefthook.runs_ours("pre-commit", &files(local));
+        assert!(runs("output: [summary]\n"));
+        assert!(!runs("pre-commit:\n  skip: true\n"));
+        assert!(!runs("extends: [x.yml]\n"));
+    }
+
+    #[test]
+    fn a_hook_must_hand_on_to_its_manager() {
+        for (manager, hook) in [
+            (Manager::Husky, "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\""),
+            (
+                Manager::Lefthook,
+                "#!/bin/sh\ncall_lefthook run \"pre-commit\" \"$@\"\n",
+            ),
+            (
+                Manager::PreCommit,
+                "#!/usr/bin/env bash\nexec \"$INSTALL_PYTHON\" -mpre_commit \"${ARGS[@]}\"\n",
+            ),
+            (
+                Manager::Prek,
+                "#!/bin/sh\nexec \"$PREK\" hook-impl --hook-type=pre-commit -- \"$@\"\n",
+            ),
+        ] {
+            assert!(manager.is_called_by(hook.as_bytes()), "{hook}");
+            let commented = hook.replace("\n", "\n# ");
+            assert!(!manager.is_called_by(commented.as_bytes()), "{commented}");
+        }
     }
 
     #[test]
@@ -209,7 +305,7 @@ mod tests {
             };
             let configuration = format!("repos:\n- repo: x\n  hooks:\n  - id: {id}\n");
             for hook in ["pre-commit", "pre-merge-commit", "pre-push"] {
-                let runs = Manager::PreCommit.runs_ours(hook, configuration.as_bytes());
+                let runs = runs(Manager::PreCommit, hook, ".pre-commit-config.yaml", &configuration);
                 assert_eq!(runs, hooks.contains(&hook), "{id} {hook}");
             }
         }

@@ -1,11 +1,12 @@
 //! What a member is, decided from its content by a bounded read, and whether it is what a manifest says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use saphyr_parser::{Event, Parser};
 use serde::Deserialize;
 
+use crate::format::foreign::profile_version;
 use crate::format::manifest::{ManifestDocument, MemberType, VERSION};
+use crate::rules::verify::NoticeKind;
 
 /// The largest artifact that is looked into; a larger one is `other`. Part of the format: the type is in the pack id.
 pub const MAX_BYTES: usize = 16 << 20;
@@ -53,43 +54,6 @@ fn json_version(bytes: &[u8]) -> Option<String> {
         .map(|document| document.version)
 }
 
-/// Returns the `schema_version` of a YAML mapping that also has a `profile_id`, both scalars at its top.
-fn profile_version(bytes: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    if !text.contains("schema_version") || !text.contains("profile_id") {
-        return None;
-    }
-    let mut found: BTreeMap<String, String> = BTreeMap::new();
-    let mut depth = 0;
-    // At depth 1, keys and values of the top mapping take turns.
-    let mut key: Option<String> = None;
-    for event in Parser::new_from_str(text) {
-        let (event, _) = event.ok()?;
-        match event {
-            Event::MappingStart(..) if depth == 0 => depth = 1,
-            Event::SequenceStart(..) if depth == 0 => return None,
-            Event::Scalar(..) if depth == 0 => return None,
-            Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
-            Event::MappingEnd | Event::SequenceEnd => {
-                depth -= 1;
-                match depth {
-                    0 => break,
-                    1 => key = if key.is_some() { None } else { Some(String::new()) },
-                    _ => {}
-                }
-            }
-            Event::Scalar(value, ..) if depth == 1 => match key.take() {
-                None => key = Some(value.into_owned()),
-                Some(key) => drop(found.insert(key, value.into_owned())),
-            },
-            Event::Alias(_) if depth == 1 => key = if key.is_some() { None } else { Some(String::new()) },
-            _ => {}
-        }
-    }
-    found.get("profile_id")?;
-    found.remove("schema_version")
-}
-
 /// Returns those of `paths` that lie in a materialised registry: beside or below a `registry.json`, that file included.
 pub fn registry_files<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> BTreeSet<&'a str> {
     let roots: BTreeSet<&str> = paths
@@ -114,41 +78,69 @@ pub fn registry_files<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> BTree
 pub enum Conformity {
     /// It is what it is said to be.
     Conforms,
+    /// It is, and its `artifact_version` is there or not there otherwise than this program has it.
+    Departs(NoticeKind),
     /// It is not, and why.
     Violates(String),
     /// No schema for that type and version is known here.
     Unknown,
+    /// Its type has no schema, so that there is nothing to check.
+    NoSchema,
+    /// Its type has no schema, and it has an `artifact_version` all the same.
+    NoSchemaFor(NoticeKind),
+    /// It is larger than [`MAX_BYTES`].
+    TooLarge,
 }
 
-/// Checks the content of a member that is declared with this type and version.
+/// Checks the content of a member that is declared with this type and version; no content is too much of it.
 ///
 /// The compiled-in schemas ask for little: an object (or YAML mapping) with the declared version; rules have an array
 /// `rules`; a pack's manifest is itself a well-formed one.
 pub fn conforms(kind: &str, version: Option<&str>, content: Option<&[u8]>) -> Conformity {
-    let Some(version) = version else {
-        return match kind {
-            "other" | "registry" => Conformity::Conforms,
-            _ => Conformity::Violates(format!("a {kind} has an artifact_version")),
-        };
-    };
-    let known = match kind {
-        "profile" => true,
-        _ => MemberType::of_version(version).is_some_and(|expected| expected.as_str() == kind),
-    };
-    if !known {
-        return match MemberType::of_version(version) {
-            Some(expected) => Conformity::Violates(format!("{version} is a {}, not a {kind}", expected.as_str())),
-            None => Conformity::Unknown,
+    if kind == MemberType::Other.as_str() || kind == MemberType::Registry.as_str() {
+        return match version.map(|version| (version, MemberType::of_version(version))) {
+            None => Conformity::NoSchema,
+            Some((version, Some(expected))) if kind == MemberType::Other.as_str() => {
+                Conformity::Violates(format!("{version} is a {}, not a {kind}", expected.as_str()))
+            }
+            Some((version, _)) => Conformity::NoSchemaFor(NoticeKind::VersionExtra(format!(
+                "{version:?}: the artifact_version of a {kind} is left out by this program"
+            ))),
         };
     }
-    let bytes = content.unwrap_or_default();
-    if let Err(why) = has_schema_of(version, bytes) {
+    match version.and_then(MemberType::of_version) {
+        Some(expected) if expected.as_str() != kind => {
+            return Conformity::Violates(format!(
+                "{} is a {}, not a {kind}",
+                version.unwrap_or_default(),
+                expected.as_str()
+            ));
+        }
+        None if version.is_some() && kind != MemberType::Profile.as_str() => return Conformity::Unknown,
+        _ => {}
+    }
+    let Some(bytes) = content else {
+        return Conformity::TooLarge;
+    };
+    if let Some(version) = version
+        && let Err(why) = has_schema_of(version, bytes)
+    {
         return Conformity::Violates(why);
     }
-    let (found_kind, found_version) = detect(content);
-    match found_kind.as_str() == kind && found_version.as_deref() == Some(version) {
-        true => Conformity::Conforms,
-        false => Conformity::Violates(format!("its content is not a {kind} with version {version}")),
+    let found = match kind == MemberType::Profile.as_str() {
+        // To another maker, a profile that is spelled as JSON is YAML.
+        true => profile_version(bytes),
+        false => detect(content)
+            .1
+            .filter(|found| MemberType::of_version(found).is_some_and(|of| of.as_str() == kind)),
+    };
+    match (found, version) {
+        (Some(found), Some(version)) if found == version => Conformity::Conforms,
+        (Some(found), None) => Conformity::Departs(NoticeKind::VersionMissing(format!(
+            "its content names the version {found:?}, and the manifest leaves it out"
+        ))),
+        (_, Some(version)) => Conformity::Violates(format!("its content is not a {kind} with version {version}")),
+        (None, None) => Conformity::Violates(format!("its content is not a {kind}")),
     }
 }
 
@@ -254,7 +246,8 @@ mod tests {
     fn members_are_held_to_what_they_are_declared_as() {
         let check =
             |kind: &str, version: Option<&str>, content: &str| conforms(kind, version, Some(content.as_bytes()));
-        assert_eq!(check("other", None, "x"), Conformity::Conforms);
+        assert_eq!(check("other", None, "x"), Conformity::NoSchema);
+        assert_eq!(check("registry", None, "x"), Conformity::NoSchema);
         assert_eq!(
             check("report", Some("rvl.v0"), "{\"version\":\"rvl.v0\"}"),
             Conformity::Conforms
@@ -268,10 +261,33 @@ mod tests {
             Conformity::Conforms
         );
         assert_eq!(check("report", Some("rvl.v7"), "{}"), Conformity::Unknown);
+        assert_eq!(
+            check("profile", Some("1"), r#"{"schema_version":1,"profile_id":"p"}"#),
+            Conformity::Conforms
+        );
+        for (kind, content) in [
+            ("report", "{\"version\":\"rvl.v0\"}"),
+            ("profile", "schema_version: 1\nprofile_id: p\n"),
+        ] {
+            let departs = |found| matches!(found, Conformity::Departs(NoticeKind::VersionMissing(_)));
+            assert!(departs(check(kind, None, content)), "{kind}");
+        }
+        for kind in ["other", "registry"] {
+            let extra = |found| matches!(found, Conformity::NoSchemaFor(NoticeKind::VersionExtra(_)));
+            assert!(
+                extra(check(kind, Some("notes.v3"), "{\"version\":\"notes.v3\"}")),
+                "{kind}"
+            );
+        }
+        assert_eq!(conforms("report", Some("rvl.v0"), None), Conformity::TooLarge);
+        assert_eq!(conforms("report", None, None), Conformity::TooLarge);
         for (kind, version, content) in [
             ("report", Some("rvl.v0"), "{\"version\":\"shape.v0\"}"),
             ("report", Some("lock.v0"), "{\"version\":\"lock.v0\"}"),
-            ("report", None, "{\"version\":\"rvl.v0\"}"),
+            ("report", None, "{\"version\":\"lock.v0\"}"),
+            ("report", None, "{}"),
+            ("profile", None, "profile_id: p\n"),
+            ("other", Some("lock.v0"), "{\"version\":\"lock.v0\"}"),
             ("rules", Some("verify.rules.v0"), "{\"version\":\"verify.rules.v0\"}"),
             (
                 "rules",

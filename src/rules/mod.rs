@@ -4,6 +4,8 @@ pub mod audit;
 pub mod content;
 pub mod diff;
 pub mod globs;
+pub mod hook_config;
+pub mod hook_script;
 pub mod known;
 pub mod layout;
 pub mod lite;

@@ -240,6 +240,25 @@ fn judge_known(
     })
 }
 
+/// Returns why a file must not be published unless somebody names it, whatever rules there are: it holds a private key, or
+/// only claims to be sealed.
+pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<String> {
+    let mut keys = traits
+        .formats
+        .iter()
+        .filter(|(format, _)| *format == Format::PrivateKey);
+    if let Some((_, within)) = keys.next() {
+        let within = within.as_ref().map(|within| format!(", {within}"));
+        return Some(format!("it holds a private key{}", within.unwrap_or_default()));
+    }
+    let why = match &traits.seal {
+        Seal::Whole => return None,
+        Seal::Broken(why) => why,
+        Seal::No => "it is not an age file",
+    };
+    is_named_as_sealed(path).then(|| format!("its name says that it is sealed, but {why}"))
+}
+
 fn fake_seal(registry: &Registry, entry: &Candidate, subject: &Subject<'_>, why: &str) -> Option<Leak> {
     (!registry.releases(subject)).then(|| Leak {
         code: LeakCode::FakeSeal,
@@ -253,10 +272,12 @@ fn fake_seal(registry: &Registry, entry: &Candidate, subject: &Subject<'_>, why:
 }
 
 fn claims_to_be_sealed(entry: &Candidate) -> bool {
-    let path = entry.path.as_bytes();
+    matches!(entry.kind, EntryKind::Regular | EntryKind::Executable) && is_named_as_sealed(entry.path.as_bytes())
+}
+
+fn is_named_as_sealed(path: &[u8]) -> bool {
     let suffix = path.len().checked_sub(SEALED_SUFFIX.len()).map(|at| &path[at..]);
-    matches!(entry.kind, EntryKind::Regular | EntryKind::Executable)
-        && suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(SEALED_SUFFIX))
+    suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(SEALED_SUFFIX))
 }
 
 #[cfg(test)]

@@ -166,17 +166,80 @@ impl FindingKind {
     }
 }
 
+/// Something that another maker of packs does otherwise, and that is no fault.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Notice {
+    /// The member, or the field of the manifest.
+    pub path: String,
+    /// What it is.
+    pub kind: NoticeKind,
+}
+
+/// What another maker can do otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NoticeKind {
+    /// It says the right thing, and is not spelled as this program spells it.
+    NotCanonical(String),
+    /// A member has no `artifact_version` where this program writes one.
+    VersionMissing(String),
+    /// A member has an `artifact_version` where this program writes none.
+    VersionExtra(String),
+    /// A member of a type was too large to be looked into.
+    NotExamined(String),
+}
+
+impl NoticeKind {
+    /// Returns the code as it is printed.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotCanonical(_) => "NOT_CANONICAL",
+            Self::VersionMissing(_) => "ARTIFACT_VERSION_MISSING",
+            Self::VersionExtra(_) => "ARTIFACT_VERSION_EXTRA",
+            Self::NotExamined(_) => "NOT_EXAMINED",
+        }
+    }
+
+    /// Returns what there is to say.
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::NotCanonical(what)
+            | Self::VersionMissing(what)
+            | Self::VersionExtra(what)
+            | Self::NotExamined(what) => what,
+        }
+    }
+}
+
 /// Collects findings in the order in which they will be reported: by path, then by kind.
 #[derive(Default)]
-pub struct Findings(BTreeSet<Finding>);
+pub struct Findings {
+    found: BTreeSet<Finding>,
+    notices: BTreeSet<Notice>,
+}
 
 impl Findings {
     /// Adds a finding about `path`.
     pub fn add(&mut self, path: impl Into<String>, kind: FindingKind) {
-        self.0.insert(Finding {
+        self.found.insert(Finding {
             path: path.into(),
             kind,
         });
+    }
+
+    /// Adds what another maker may do: in a tree pack, which only this program makes, it is a `SCHEMA_VIOLATION`.
+    pub fn departure(&mut self, path: &str, kind: NoticeKind, tree_pack: bool) {
+        match tree_pack {
+            true => self.violation(path, kind.detail()),
+            false => drop(self.notices.insert(Notice {
+                path: path.to_owned(),
+                kind,
+            })),
+        }
+    }
+
+    /// Returns what is no fault, in order.
+    pub fn notices(&self) -> impl ExactSizeIterator<Item = &Notice> {
+        self.notices.iter()
     }
 
     /// Adds a `SCHEMA_VIOLATION`.
@@ -186,25 +249,31 @@ impl Findings {
 
     /// Returns whether nothing was found.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
     /// Returns the findings in order.
     pub fn iter(&self) -> impl Iterator<Item = &Finding> {
-        self.0.iter()
+        self.found.iter()
     }
 
     /// Returns how many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.found.len()
     }
 }
 
-/// Judges the envelope: id, count, paths, hashes, and that the set is closed.
-pub fn envelope(manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
+/// Judges the envelope: id, count, paths, hashes, that the set is closed, and how all of it is spelled.
+pub fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bool, findings: &mut Findings) {
     for (place, what) in &manifest.violations {
-        let place = if place.is_empty() { MANIFEST } else { place };
         findings.violation(place, what.clone());
+    }
+    for departure in manifest.departures.iter().filter(|d| tree_pack || !d.is_usual) {
+        let place = match departure.place.as_str() {
+            "" => MANIFEST,
+            place => place,
+        };
+        findings.departure(place, NoticeKind::NotCanonical(departure.what.clone()), tree_pack);
     }
     if let Some(mismatch) = Mismatch::of(&manifest.pack_id, manifest.computed_id) {
         findings.add("", FindingKind::PackIdMismatch(mismatch));
@@ -306,7 +375,7 @@ mod tests {
         document["pack_id"] = id.to_string().into();
         let manifest = ManifestDocument::parse(&to_document(&document)).unwrap();
         let mut findings = Findings::default();
-        envelope(&manifest, &facts, &mut findings);
+        envelope(&manifest, &facts, false, &mut findings);
         findings.iter().map(|f| (f.path.clone(), f.kind.code())).collect()
     }
 

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files::{self, Durability, create_private_dir, open_regular, write_whole, write_whole_from};
+use crate::adapters::files::{self, Durability, create_private_dir, open_regular, write_whole};
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::receipt::{Receipt, Subject, VERSION};
@@ -74,18 +74,12 @@ impl SealStore {
     /// Keeps the ciphertext at `sealed` under its receipt: first the ciphertext, then, when it stands, the receipt, in place
     /// of an earlier one.
     ///
-    /// The ciphertext is not copied where a second name for it will do: whatever happens to it under the first is noticed
-    /// when it is used.
+    /// It is a file of its own: whoever edits the pack's does not spoil it.
     pub fn put(&self, receipt: &Receipt, sealed: &Path) -> Result<()> {
         let target = self.ciphertext_path(receipt);
         create_private_dir(files::parent(&target))?;
         let before = self.find(&receipt.subject).ok().flatten();
-        let mut source = File::open(sealed).map_err(Refusal::io("reading", sealed))?;
-        files::remove(&target)?;
-        match std::fs::hard_link(sealed, &target) {
-            Ok(()) => source.sync_all().map_err(Refusal::io("syncing", sealed))?,
-            Err(_) => write_whole_from(&target, &mut source, 0o600, Durability::Durable)?,
-        }
+        files::clone_whole(sealed, &target, 0o600)?;
         write_whole(
             &self.receipt_path(&receipt.subject),
             &to_document(receipt),

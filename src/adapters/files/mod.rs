@@ -1,5 +1,6 @@
 //! Files on disk: bounded reads of regular files, and the one way in which whole files are written.
 
+mod links;
 mod write;
 
 use std::fs::{File, OpenOptions};
@@ -12,9 +13,10 @@ use zeroize::Zeroizing;
 
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::EntryKind;
+pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
 pub use write::{
-    Durability, Over, TEMPORARY, place_unnamed, replace_link, unnamed_beside, write_new_private, write_own,
-    write_whole, write_whole_from, write_whole_over,
+    Durability, Over, TEMPORARY, clone_whole, place_unnamed, replace_link, unnamed_beside, write_new_private,
+    write_own, write_whole, write_whole_over,
 };
 
 /// Names what a file is that is not a regular one.

@@ -8,7 +8,7 @@ use std::path::Path;
 #[cfg(target_os = "linux")]
 use rustix::fs::OFlags;
 
-use super::{parent, sync};
+use super::{ensure_is_no_link, parent, sync};
 use crate::format::refusal::{Refusal, Result};
 
 /// What the name of a file begins with while it is not whole.
@@ -25,16 +25,29 @@ pub enum Durability {
 
 /// Writes a whole file in one step: a reader sees the old bytes or the new, never a part.
 ///
-/// A new file gets `mode` less the umask; one that stands keeps its own. A link is written through.
+/// A new file gets `mode` less the umask; one that stands keeps its own. A link in its place is refused.
 pub fn write_whole(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> Result<()> {
     write_whole_from(path, &mut &bytes[..], mode, durability)
 }
 
 /// Like [`write_whole`], from a reader.
-pub fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Durability) -> Result<()> {
+fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Durability) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
     write_with(path, mode, durability, Over::Anything, |file| {
         io::copy(bytes, file).map(drop).map_err(writing)
+    })
+}
+
+/// Writes a whole file with the bytes of `source`: it shares them on the disk where the file system can, and is another file.
+pub fn clone_whole(source: &Path, path: &Path, mode: u32) -> Result<()> {
+    let mut from = super::open_regular(source)?.file;
+    write_with(path, mode, Durability::Durable, Over::Anything, |file| {
+        #[cfg(target_os = "linux")]
+        if rustix::fs::ioctl_ficlone(&*file, &from).is_ok() {
+            return Ok(());
+        }
+        let copied = io::copy(&mut from, file);
+        copied.map(drop).map_err(Refusal::io("writing", path))
     })
 }
 
@@ -66,9 +79,9 @@ fn write_with<T>(
     write: impl FnOnce(&mut File) -> Result<T>,
 ) -> Result<T> {
     let writing = |e| Refusal::io("writing", path)(e);
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let directory = parent(&target);
-    let standing = std::fs::metadata(&target).ok().map(|meta| meta.permissions());
+    ensure_is_no_link(path)?;
+    let directory = parent(path);
+    let standing = std::fs::metadata(path).ok().map(|meta| meta.permissions());
     let mut file = tempfile::Builder::new()
         .prefix(TEMPORARY)
         .permissions(Permissions::from_mode(mode))
@@ -82,13 +95,13 @@ fn write_with<T>(
         file.as_file().sync_all().map_err(writing)?;
     }
     let placed = match over {
-        Over::Anything => file.persist(&target),
-        Over::Nothing => file.persist_noclobber(&target),
+        Over::Anything => file.persist(path),
+        Over::Nothing => file.persist_noclobber(path),
     };
     match placed {
         Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => {
             return Err(Refusal::OutputExists {
-                path: target,
+                path: path.to_owned(),
                 replaceable: true,
             });
         }
@@ -119,29 +132,29 @@ pub fn unnamed_beside(path: &Path, mode: u32) -> Result<File> {
 
 /// Puts a file without a name in place of whatever stands at `path`, in one step: a reader sees the old bytes or the new.
 ///
-/// It keeps the mode that it was made with, which is `mode`; one that stands keeps its own. A link is written through. Until
-/// it is whole there is no name for it, so that a process that is killed leaves nothing behind.
+/// It keeps the mode that it was made with, which is `mode`; one that stands keeps its own. A link in its place is refused.
+/// Until it is whole there is no name for it, so that a process that is killed leaves nothing behind.
 pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
     use std::os::fd::AsRawFd;
     let writing = |e: io::Error| Refusal::io("writing", path)(e);
-    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if let Ok(standing) = std::fs::metadata(&target) {
+    ensure_is_no_link(path)?;
+    if let Ok(standing) = std::fs::metadata(path) {
         file.set_permissions(standing.permissions()).map_err(writing)?;
     }
     file.sync_all().map_err(writing)?;
     let name = tempfile::Builder::new()
         .prefix(TEMPORARY)
-        .make_in(parent(&target), |name| {
+        .make_in(parent(path), |name| {
             let own = format!("/proc/self/fd/{}", file.as_raw_fd());
             let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
             Ok(rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, name, follow)?)
         });
     match name {
         Ok(name) => {
-            std::fs::rename(name.path(), &target).map_err(writing)?;
+            std::fs::rename(name.path(), path).map_err(writing)?;
             // It has another name now, and nothing stands under this one.
             drop(name.into_temp_path().keep());
-            sync(parent(&target))
+            sync(parent(path))
         }
         // Where the system cannot give a name to a file that has none, its bytes are copied into one that has.
         Err(_) => {
@@ -216,16 +229,21 @@ mod tests {
         let target = temp.path().join("target");
         let link = temp.path().join("link");
         std::os::unix::fs::symlink("target", &link).unwrap();
-        for (content, path) in [("new", &target), ("other", &target), ("through", &link)] {
-            let mut file = unnamed_beside(path, 0o600).unwrap();
+        for content in ["new", "other"] {
+            let mut file = unnamed_beside(&target, 0o600).unwrap();
             file.write_all(content.as_bytes()).unwrap();
             let inode = file.metadata().unwrap().ino();
-            place_unnamed(file, path, 0o600).unwrap();
+            place_unnamed(file, &target, 0o600).unwrap();
             assert_eq!(std::fs::read_to_string(&target).unwrap(), content);
             // It was not copied.
             assert_eq!(std::fs::metadata(&target).unwrap().ino(), inode);
             assert_eq!(permission_bits(&target).unwrap(), 0o600);
         }
+        // Nothing is written through a link, nor in its place.
+        let file = unnamed_beside(&link, 0o600).unwrap();
+        place_unnamed(file, &link, 0o600).unwrap_err();
+        write_whole(&link, b"through", 0o600, Durability::Durable).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "other");
         assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 2);
     }

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::adapters::files::{self, Durability, write_whole};
+use crate::adapters::files;
 use crate::format::refusal::{Refusal, Result};
 
 /// The largest hook that is looked into.
@@ -16,6 +16,8 @@ const CHAINED: &str = ".chained";
 /// The directory in which git looks for hooks.
 pub struct HooksDir {
     path: PathBuf,
+    /// The same as git says it, in which links may be left.
+    said: PathBuf,
 }
 
 impl HooksDir {
@@ -35,17 +37,20 @@ impl HooksDir {
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
         }
-        let path = directory.join(PathBuf::from(std::ffi::OsString::from_vec(bytes)));
+        let said = directory.join(PathBuf::from(std::ffi::OsString::from_vec(bytes)));
         // The directory need not exist yet; its parent does.
-        let path = match (files::canonical(files::parent(&path)), path.file_name()) {
+        let path = match (files::canonical(files::parent(&said)), said.file_name()) {
             (Ok(parent), Some(name)) => parent.join(name),
-            _ => path,
+            _ => said.clone(),
         };
-        Ok(Self { path })
+        Ok(Self { path, said })
     }
 
-    /// Refuses if no hook could be written.
+    /// Refuses if no hook could be written, or if it is a link in the work tree that says where.
+    ///
+    /// A link in git's own directory, or on the way to a place outside of the work tree, is the owner's own.
     pub fn ensure_writable(&self) -> Result<()> {
+        files::ensure_stays_in_tree(&self.said)?;
         files::ensure_writable(&self.path)
     }
 
@@ -64,10 +69,10 @@ impl HooksDir {
         files::read(&files::canonical(&path)?, MAX_HOOK).map(Some)
     }
 
-    /// Writes an executable hook.
+    /// Writes an executable hook; a link in its place is replaced, not written through.
     pub fn write(&self, hook: &str, bytes: &[u8]) -> Result<()> {
         std::fs::create_dir_all(&self.path).map_err(Refusal::io("creating", &self.path))?;
-        write_whole(&self.path.join(hook), bytes, 0o777, Durability::Durable)
+        files::replace_link(&self.path.join(hook), bytes, 0o777)
     }
 
     /// Returns whether git would run the hook: one that is not executable is passed over.

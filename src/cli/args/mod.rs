@@ -295,9 +295,12 @@ pub(in crate::cli) struct Seal {
     /// What a tree pack is made of, of repo, lite, full and split [default: emit of .gitpack.toml, else repo]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(in crate::cli) emit: Vec<String>,
-    /// Seal this untracked file or directory into the tree pack as well
+    /// Seal these untracked files into the tree pack as well: a file, a directory or a quoted glob
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) attach: Vec<PathBuf>,
+    /// Let this file stand in the clear although it holds a private key, or is called .age and is no age file
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) plaintext: Vec<PathBuf>,
     /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
     #[arg(long, short = 'r')]
     pub(in crate::cli) recipient: Vec<String>,

@@ -230,11 +230,18 @@ fn notice(notice: &Notice) -> String {
             "{} stands in the clear: no .gitpack.toml applies here, else it would be protected as {class}",
             shown(path.as_bytes())
         ),
+        Notice::Released { path } => format!(
+            "{} stands in the clear by --plaintext; the rules of the commit seal it, and verify --rev will say so",
+            shown(path.as_bytes())
+        ),
         Notice::NothingSealed { flag } => {
             format!("{flag} was given, and nothing of what was named is protected: it stands in the clear")
         }
-        Notice::NothingToAttach { glob } => {
-            format!("attach = {glob:?} matches nothing in the work tree")
+        Notice::AttachTracked { path } => {
+            format!("--attach {path}: the commit tracks it, so the pack has it already")
+        }
+        Notice::NowhereToAttach => {
+            "attach of .gitpack.toml is passed over: a bare repository has no files beside its commits".into()
         }
         Notice::NoAnchor { path } => {
             format!(

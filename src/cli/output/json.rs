@@ -41,6 +41,13 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
         "invalid": report.findings.iter().map(finding).collect::<Vec<_>>(),
         "refusal": null,
     });
+    if report.findings.notices().len() > 0 {
+        let notices = report
+            .findings
+            .notices()
+            .map(|notice| json!({ "code": notice.kind.code(), "path": notice.path, "detail": notice.kind.detail() }));
+        document["notices"] = notices.collect();
+    }
     if let Some(state) = &report.repo_state {
         document["repo_state"] = json!({ "digest": state.digest, "scope": state.scope });
         if let Some(commit) = &state.commit {

@@ -3,6 +3,7 @@
 pub(super) mod guard;
 pub(super) mod human;
 pub(super) mod json;
+pub(super) mod notices;
 pub(super) mod refusal;
 pub(super) mod rekey;
 pub(super) mod restore;

@@ -62,6 +62,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::Planted { .. } => Code::Io,
         Refusal::NotYours { .. } => Code::Unsupported,
         Refusal::OutputExists { .. } | Refusal::UnsafePath { .. } | Refusal::TwinDiffers { .. } => Code::Io,
+        Refusal::ThroughLink { .. } => Code::Io,
         Refusal::Duplicate { .. } | Refusal::Collision { .. } | Refusal::ReservedPath { .. } => Code::Duplicate,
         Refusal::Empty => Code::Empty,
         Refusal::BadPack { .. } | Refusal::BadManifest { .. } | Refusal::NotSound { .. } => Code::BadPack,
@@ -75,7 +76,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::NoIdentity { .. } | Refusal::NoneOpens { .. } | Refusal::Locked { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
         Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
-        Refusal::Limit { .. } => Code::Limit,
+        Refusal::Limit { .. } | Refusal::TooLong { .. } => Code::Limit,
         Refusal::Corrupt { .. } => Code::Corrupt,
         Refusal::Audit { .. } => Code::Audit,
         Refusal::Unsupported { .. } | Refusal::HookManager { .. } => Code::Unsupported,
@@ -168,6 +169,22 @@ fn message(refusal: &Refusal) -> (String, Value) {
         Refusal::ChangedWhileRead { path } => (
             format!("{} changed while it was read", show(path)),
             json!({ "path": show(path) }),
+        ),
+        Refusal::ThroughLink { path, link, target } => (
+            match path == link {
+                true => format!(
+                    "{} is a link to {}, and is not written through",
+                    show(link),
+                    show(target)
+                ),
+                false => format!(
+                    "{} is not written: {} is a link to {}",
+                    show(path),
+                    show(link),
+                    show(target)
+                ),
+            },
+            json!({ "path": show(path), "link": show(link), "target": show(target) }),
         ),
         Refusal::OutputExists { path, .. } => (
             format!("{} exists and is not an empty directory", show(path)),
@@ -341,7 +358,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
             format!("{deed} {subject}: {reason}"),
             json!({ "deed": deed, "subject": subject, "reason": reason }),
         ),
-        Refusal::PlaintextLeak { plain, protected } => (
+        Refusal::PlaintextLeak { plain, protected, .. } => (
             format!("{} would stand in the clear, and {protected}", shown(plain.as_bytes())),
             json!({ "path": plain, "protected": protected }),
         ),
@@ -368,6 +385,13 @@ fn message(refusal: &Refusal) -> (String, Value) {
                 json!({ "scope": scope, "limit": limit, "allowed": allowed, "found": found, "largest": largest }),
             )
         }
+        Refusal::TooLong { what, allowed, found } => (
+            format!(
+                "{what} would have {found} bytes, {} more than a pack may have there",
+                found - allowed
+            ),
+            json!({ "limit": what, "allowed": allowed, "found": found }),
+        ),
         Refusal::Corrupt { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::Unsupported { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::HookManager {
@@ -401,6 +425,13 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 )),
             ),
         },
+        Refusal::ThroughLink { link, .. } => (
+            None,
+            Some(format!(
+                "rm {}    (a repository must not say where else files are written), or name the place that it leads to",
+                quoted(link.as_os_str().as_bytes())
+            )),
+        ),
         Refusal::Armoured { .. } => (Some(env::invocation_with("--reencrypt")), None),
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("--output <another path>"),
@@ -437,6 +468,17 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
         ),
         Refusal::NoneOpens { .. } => hint("--identity names another identity file, or an SSH key"),
+        Refusal::PlaintextLeak {
+            plain,
+            may_be_named: true,
+            ..
+        } => (
+            None,
+            Some(format!(
+                "leave it out, or, if everybody may have it, add --plaintext {}",
+                quoted(plain.as_bytes())
+            )),
+        ),
         Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
         Refusal::Limit { scope, .. } => (
@@ -445,6 +487,7 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 "leave entries out with exclude, or raise the limit, in [scope.{scope}] of .gitpack.toml, and commit it"
             )),
         ),
+        Refusal::TooLong { .. } => hint("seal less at once: a smaller scope, or fewer artifacts"),
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),

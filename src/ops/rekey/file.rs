@@ -17,6 +17,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let source = ctx.cwd.join(&request.what);
     let output = ctx.cwd.join(&request.output);
     check_output(&output, request.replace)?;
+    files::ensure_stays_in_tree(&output)?;
     let change = Change::of(ctx, request)?;
     let opened = files::open_regular(&source)?;
     if !request.reencrypt {

@@ -38,6 +38,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
         let path = artifact.path.as_deref();
         path.unwrap_or(&artifact.seal.sealed_path).to_owned()
     }))?;
+    files::ensure_stays_in_tree(&output)?;
     let staging = Staging::beside(&output, Access::Shared)?;
     let rekeying = Rekeying {
         change: &change,

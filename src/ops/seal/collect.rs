@@ -184,6 +184,7 @@ pub(super) fn ensure_is_no_fake(leak: &Leak) -> Result<()> {
                 "its name says that it is sealed, but {}",
                 leak.detail.as_deref().unwrap_or("it is no age file")
             ),
+            may_be_named: true,
         }),
         _ => Ok(()),
     }
@@ -201,15 +202,31 @@ pub(super) struct Judged {
     pub(super) leak: Option<Leak>,
 }
 
+/// When a file's content is looked into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inside {
+    /// Where its name does not decide already.
+    AsNeeded,
+    /// Always.
+    Always,
+}
+
 /// Looks into a file on disk and judges it under every one of `names`; the strictest verdict holds.
 ///
-/// Which blob it is is found out only where that may release it.
-pub(super) fn judge_file(path: &Path, registry: &Registry, names: &[&[u8]], mode: Mode) -> Result<Judged> {
+/// Which blob it is is found out only where that may release it; what its content is, only where that can change something,
+/// unless `look` says so.
+pub(super) fn judge_file(
+    path: &Path,
+    registry: &Registry,
+    names: &[&[u8]],
+    mode: Mode,
+    look: Inside,
+) -> Result<Judged> {
     let opened = files::open_regular(path)?;
     let reading = |e| Refusal::io("reading", path)(e);
     let mut head = Vec::new();
     (&opened.file).take(HEAD).read_to_end(&mut head).map_err(reading)?;
-    let forbidden = names.iter().any(|name| registry.forbids_path(name));
+    let forbidden = look == Inside::AsNeeded && names.iter().any(|name| registry.forbids_path(name));
     let traits = match forbidden && !claims_age(&head) {
         // What it is changes nothing, and reading it twice would take its time.
         true => Traits::default(),

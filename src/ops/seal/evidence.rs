@@ -1,45 +1,32 @@
 //! What an evidence pack is made of: files and directories named on the command line, on disk or in a commit.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ffi::OsStr;
+use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::git::{Commit, Repository};
+use crate::adapters::git::Repository;
 use crate::adapters::{files, workers};
-use crate::format::member_path::{MANIFEST, MemberPath};
-use crate::format::object_id::ObjectId;
+use crate::format::member_path::MemberPath;
 use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::shown;
-use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile, TreeEntry};
-use crate::format::{sealed, tree_meta};
+use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile};
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::contents::traits_of;
 use crate::ops::protection::retain_plain;
+use crate::ops::seal::candidates::{Candidate, Candidates, FromCommit, Origin};
 use crate::ops::seal::collect::{
-    Plain, Plan, Source, ensure_is_no_fake, is_artifact, judge_file, member_path, protect, recipients_for,
-    same_but_for_case,
+    Inside, Plain, Plan, Protected, Source, ensure_is_no_fake, judge_file, protect, recipients_for, same_but_for_case,
 };
-use crate::ops::seal::{Notice, SealRequest};
+use crate::ops::seal::{Notice, SealRequest, release};
 use crate::ops::{Context, state};
 use crate::rules::protect::Registry;
-use crate::rules::scan::Leak;
-use crate::rules::seals::{PlainMember, in_directory, in_sealed, judge_at};
+use crate::rules::scan::{Leak, Traits, needs_a_word};
+use crate::rules::seals::{PlainMember, judge_at};
 
 /// Collects an evidence pack.
 pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
-    let tree_only = [
-        ("--scope", request.scope.is_some()),
-        ("--attach", !request.attach.is_empty()),
-        ("--emit", request.emit.is_some()),
-    ];
-    if let Some((flag, _)) = tree_only.iter().find(|(_, given)| *given) {
-        return Err(Refusal::usage(format!(
-            "{flag} belongs to a tree pack, and artifacts are named for an evidence pack"
-        )));
-    }
+    ensure_is_evidence(request)?;
     let mut candidates = Candidates::default();
-    let governed = match &request.rev {
+    let mut governed = match &request.rev {
         Some(rev) => {
             let origin = FromCommit::of(ctx, rev)?;
             candidates.add_from_commit(&origin, &request.artifacts)?;
@@ -54,36 +41,36 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         ensure_means_to_copy(ctx, request)?;
     }
     let candidates: Vec<(MemberPath, Candidate)> = candidates.finish()?.into_iter().collect();
+    let named = release::named(ctx, request, &candidates)?;
     let mut notices = same_but_for_case(candidates.iter().map(|(path, _)| path));
-    let mut plain = Vec::new();
-    let mut protected = Vec::new();
     let built_in = Registry::of(&[]).expect("the built-in rules compile");
     let judge = Judge {
         registry: governed.as_ref().map_or(&built_in, |governed| &governed.registry),
         governed: governed.as_ref(),
         mode: request.mode,
     };
-    let judged = judge.all(&candidates)?;
-    for ((path, _), judged) in candidates.into_iter().zip(judged) {
-        match judged.leak {
-            Some(leak) if governed.is_some() => {
-                ensure_is_no_fake(&leak)?;
-                protected.push(protect(path, judged.source, Some(leak), ""));
-            }
-            leak => {
-                notices.extend(leak.map(|leak| Notice::Unprotected {
-                    path: path.to_string(),
-                    class: leak.class,
-                }));
-                plain.push(Plain {
-                    path,
-                    source: judged.source,
-                    entry: None,
-                    seen: Some(Box::new(judged.seen)),
-                });
-            }
-        }
+    let mut judged = judge.all(&candidates)?;
+    if let Some(governed) = &mut governed {
+        release::release(&governed.repo, &mut governed.registry, &named, &mut judged, &candidates)?;
     }
+    let each = candidates.into_iter().map(|(path, _)| path).zip(judged);
+    let (plain, protected) = match governed {
+        Some(_) => by_rules(each)?,
+        None => {
+            let mut plain = Vec::new();
+            for (at, (path, judged)) in each.enumerate() {
+                if !named.contains(&at) {
+                    ensure_goes_without_a_word(&path, &judged.seen.traits)?;
+                    notices.extend(judged.leak.as_ref().map(|leak| Notice::Unprotected {
+                        path: path.to_string(),
+                        class: leak.class.clone(),
+                    }));
+                }
+                plain.push(judged.plain(path));
+            }
+            (plain, Vec::new())
+        }
+    };
     if protected.is_empty()
         && let Some(flag) = request.sealing_flag()
     {
@@ -144,179 +131,50 @@ fn ensure_means_to_copy(ctx: &Context, request: &SealRequest) -> Result<()> {
     Ok(())
 }
 
-/// Where an artifact is to be found.
-enum Origin {
-    File(PathBuf),
-    Blob(ObjectId),
-}
-
-/// An artifact, before it is known whether it stands in the clear.
-struct Candidate {
-    source: Origin,
-    /// Where it comes from, for messages.
-    origin: String,
-    /// Its path in the repository, if it is in one.
-    place: Option<Vec<u8>>,
-}
-
-/// Artifacts by member path: a file by its name, a directory as `<its name>/<relative path>`.
-#[derive(Default)]
-struct Candidates(BTreeMap<MemberPath, Candidate>);
-
-impl Candidates {
-    fn add(&mut self, path: &[u8], candidate: Candidate) -> Result<()> {
-        let path = member_path(path)?;
-        if is_reserved(path.as_str()) {
-            return Err(Refusal::ReservedPath {
-                path: path.to_string(),
-                source: candidate.origin,
-            });
-        }
-        if let Some(other) = self.0.get(&path) {
-            return Err(Refusal::Duplicate {
-                path: path.to_string(),
-                sources: [other.origin.clone(), candidate.origin],
-            });
-        }
-        self.0.insert(path, candidate);
-        Ok(())
+/// Refuses flags that belong to a tree pack.
+fn ensure_is_evidence(request: &SealRequest) -> Result<()> {
+    let tree_only = [
+        ("--scope", request.scope.is_some()),
+        ("--attach", !request.attach.is_empty()),
+        ("--emit", request.emit.is_some()),
+    ];
+    if let Some((flag, _)) = tree_only.iter().find(|(_, given)| *given) {
+        return Err(Refusal::usage(format!(
+            "{flag} belongs to a tree pack, and artifacts are named for an evidence pack{}",
+            if *flag == "--attach" {
+                "; quote a glob, so that the shell leaves it alone"
+            } else {
+                ""
+            }
+        )));
     }
-
-    fn add_from_disk(&mut self, ctx: &Context, arguments: &[PathBuf]) -> Result<()> {
-        let from = |file: PathBuf| Candidate {
-            origin: file.display().to_string(),
-            place: None,
-            source: Origin::File(file),
-        };
-        for argument in arguments {
-            let file = ctx.cwd.join(argument);
-            let name = match argument.file_name() {
-                Some(name) => name.to_owned(),
-                // `.` and `..` have the name of the directory they stand for.
-                None => files::canonical(&file)?
-                    .file_name()
-                    .map(OsStr::to_owned)
-                    .ok_or_else(|| {
-                        Refusal::usage(format!("{}: it has no name to seal it under", argument.display()))
-                    })?,
-            };
-            // A link is not followed, not even with a slash behind it.
-            let bare = file.components().collect::<PathBuf>();
-            let is_directory = files::is_directory(&bare);
-            if !is_directory {
-                // Opening says whether it is there and what it is; it is read later.
-                drop(files::open_regular(&bare)?);
-                self.add(name.as_bytes(), from(bare))?;
-                continue;
-            }
-            for (relative, walked) in files::walk(&bare, |_| true) {
-                let inner = bare.join(OsStr::from_bytes(&relative));
-                if is_artifact(&inner, walked)? {
-                    self.add(&[name.as_bytes(), b"/", &relative].concat(), from(inner))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn add_from_commit(&mut self, origin: &FromCommit, arguments: &[PathBuf]) -> Result<()> {
-        for argument in arguments {
-            let given = argument.as_os_str().as_bytes();
-            let path = given.strip_prefix(b"./").unwrap_or(given);
-            let path = path.strip_suffix(b"/").unwrap_or(path);
-            let directory = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path).len();
-            let above = &path[..path.len() - directory];
-            let mut any = false;
-            for entry in &origin.entries {
-                let full = entry.path.as_bytes();
-                let within = full == path || (full.starts_with(path) && full.get(path.len()) == Some(&b'/'));
-                if path.is_empty() || !within {
-                    continue;
-                }
-                any = true;
-                let name = format!("{}:{}", origin.rev, entry.path);
-                let kind = match entry.kind {
-                    EntryKind::Regular | EntryKind::Executable => None,
-                    EntryKind::Symlink => Some("a symbolic link"),
-                    EntryKind::Submodule => Some("a submodule"),
-                };
-                if let Some(kind) = kind {
-                    return Err(Refusal::NotRegular {
-                        path: name.into(),
-                        kind,
-                    });
-                }
-                let candidate = Candidate {
-                    source: Origin::Blob(entry.id),
-                    origin: name,
-                    place: Some(full.to_vec()),
-                };
-                self.add(&full[above.len()..], candidate)?;
-            }
-            if !any {
-                return Err(Refusal::Io {
-                    deed: "reading",
-                    path: format!("{}:{}", origin.rev, shown(given)).into(),
-                    source: std::io::Error::new(
-                        std::io::ErrorKind::NotFound,
-                        "there is nothing of that path in the commit",
-                    ),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the artifacts, if there are any and none would have to be a file and a directory at once.
-    fn finish(self) -> Result<BTreeMap<MemberPath, Candidate>> {
-        let found = self.0;
-        if found.is_empty() {
-            return Err(Refusal::Empty);
-        }
-        for (below, candidate) in &found {
-            for (at, _) in below.as_str().match_indices('/') {
-                let above = MemberPath::parse(&below.as_str()[..at]);
-                if let Some(file) = above.ok().and_then(|above| found.get(&above)) {
-                    return Err(Refusal::Duplicate {
-                        path: below.as_str()[..at].to_owned(),
-                        sources: [file.origin.clone(), candidate.origin.clone()],
-                    });
-                }
-            }
-        }
-        Ok(found)
-    }
+    Ok(())
 }
 
-/// Names that mean something to a verifier and so cannot be given to an artifact.
-fn is_reserved(path: &str) -> bool {
-    path == MANIFEST
-        || in_directory(path, MANIFEST)
-        || path == sealed::MEMBER
-        || tree_meta::DOCUMENTS.contains(&path)
-        || in_sealed(path)
-        || in_directory(path, tree_meta::REPO)
+/// Returns the artifacts that stand in the clear, and those that are sealed.
+fn by_rules(each: impl Iterator<Item = (MemberPath, JudgedArtifact)>) -> Result<(Vec<Plain>, Vec<Protected>)> {
+    let (mut plain, mut protected) = (Vec::new(), Vec::new());
+    for (path, judged) in each {
+        match judged.leak {
+            Some(leak) => {
+                ensure_is_no_fake(&leak)?;
+                protected.push(protect(path, judged.source, Some(leak), ""));
+            }
+            None => plain.push(judged.plain(path)),
+        }
+    }
+    Ok((plain, protected))
 }
 
-/// The commit from which artifacts are taken.
-struct FromCommit {
-    repo: Repository,
-    rev: String,
-    commit: Commit,
-    entries: Vec<TreeEntry>,
-}
-
-impl FromCommit {
-    fn of(ctx: &Context, rev: &str) -> Result<Self> {
-        let repo = ctx.repository()?;
-        let commit = repo.commit(rev)?;
-        let entries = repo.tree_entries(&commit.tree)?;
-        Ok(Self {
-            repo,
-            rev: rev.to_owned(),
-            commit,
-            entries,
-        })
+/// Without rules, what nobody publishes on purpose is refused all the same.
+fn ensure_goes_without_a_word(path: &MemberPath, traits: &Traits) -> Result<()> {
+    match needs_a_word(path.as_str().as_bytes(), traits) {
+        None => Ok(()),
+        Some(protected) => Err(Refusal::PlaintextLeak {
+            plain: path.to_string(),
+            protected,
+            may_be_named: true,
+        }),
     }
 }
 
@@ -409,10 +267,21 @@ struct Judge<'a> {
 }
 
 /// An artifact, and why it may not stand in the clear.
-struct JudgedArtifact {
+pub(super) struct JudgedArtifact {
     source: Source,
-    seen: PlainMember,
-    leak: Option<Leak>,
+    pub(super) seen: PlainMember,
+    pub(super) leak: Option<Leak>,
+}
+
+impl JudgedArtifact {
+    fn plain(self, path: MemberPath) -> Plain {
+        Plain {
+            path,
+            source: self.source,
+            entry: None,
+            seen: Some(Box::new(self.seen)),
+        }
+    }
 }
 
 impl Judge<'_> {
@@ -424,6 +293,10 @@ impl Judge<'_> {
         let traits = match self.governed {
             Some(governed) => traits_of(&governed.repo, blobs)?,
             None => HashMap::new(),
+        };
+        let look = match self.governed {
+            Some(_) => Inside::AsNeeded,
+            None => Inside::Always,
         };
         workers::map(
             candidates,
@@ -449,7 +322,7 @@ impl Judge<'_> {
                     Origin::File(file) => {
                         let place = self.governed.and_then(|governed| governed.place_of(file));
                         let names: Vec<&[u8]> = [Some(name), place.as_deref()].into_iter().flatten().collect();
-                        let judged = judge_file(file, self.registry, &names, self.mode)?;
+                        let judged = judge_file(file, self.registry, &names, self.mode, look)?;
                         Ok(JudgedArtifact {
                             source: Source::File(file.clone(), Box::new(judged.stamp)),
                             seen: judged.seen,

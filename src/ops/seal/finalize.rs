@@ -203,6 +203,7 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
                 protected: format!("it has the content of {protected}"),
+                may_be_named: false,
             });
         }
         let leak = plan
@@ -213,6 +214,7 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
                 protected: format!("rule {} of class {} protects it", leak.cause, leak.class),
+                may_be_named: false,
             });
         }
     }

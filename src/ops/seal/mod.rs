@@ -1,11 +1,14 @@
 //! `git pack seal`: artifacts, or a commit's tree, become a pack whose id proves its content.
 
+mod attach;
+mod candidates;
 mod collect;
 mod emit;
 mod evidence;
 mod finalize;
 mod limits;
 mod lite;
+mod release;
 mod reuse;
 mod stage;
 mod tree;
@@ -49,6 +52,8 @@ pub struct SealRequest {
     pub scope: Option<String>,
     /// Untracked artifacts to seal into a tree pack.
     pub attach: Vec<PathBuf>,
+    /// Files that stand in the clear although they hold a private key, or only claim to be sealed.
+    pub plaintext: Vec<PathBuf>,
     /// Recipients instead of the configured ones.
     pub recipients: Vec<String>,
     /// What a tree pack is made of, sorted, instead of what the configuration says.
@@ -130,16 +135,23 @@ pub enum Notice {
         /// The class that it would have.
         class: String,
     },
+    /// This file of the commit stands in the clear because somebody named it, against the rules of the commit.
+    Released {
+        /// Its path.
+        path: String,
+    },
     /// Nothing that was named is protected, so that nothing was sealed although a flag says how.
     NothingSealed {
         /// The flag.
         flag: &'static str,
     },
-    /// An `attach` glob of the configuration matches nothing in the work tree.
-    NothingToAttach {
-        /// The glob.
-        glob: String,
+    /// A file that was to be attached is in the commit, and so in the pack already.
+    AttachTracked {
+        /// Its path.
+        path: String,
     },
+    /// The configuration attaches files, and a bare repository has none.
+    NowhereToAttach,
     /// What is to be read first is no text in this pack.
     NoAnchor {
         /// Its path.
@@ -180,7 +192,11 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     };
     let base = match (&request.output, &plan.default_directory) {
         (Some(output), _) => ctx.cwd.join(output),
-        (None, Some(directory)) => directory.join("x"),
+        (None, Some(directory)) => {
+            // Where it goes if nobody says so is not for a link to say.
+            files::ensure_is_no_link(directory)?;
+            directory.join("x")
+        }
         (None, None) => {
             return Err(Refusal::usage(
                 "a bare repository has no default output: name one with --output",

@@ -22,6 +22,7 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::sealed::{
     DIRECTORY, INDEX, INDEX_VERSION, IndexedArtifact, Seal, SealedArtifact, SealedIndex, opaque_path, sealed_path,
 };
+use crate::ops::documents::ensure_readable;
 use crate::ops::seal::collect::{Plain, Plan, Protected, Source, TreePlan, member_path};
 use crate::ops::seal::reuse::Reusable;
 use crate::ops::state;
@@ -356,9 +357,11 @@ impl<'a> Sealer<'a> {
             version: INDEX_VERSION.into(),
             artifacts,
         };
+        let document = to_document(&document);
+        ensure_readable(INDEX, padded_bytes(document.len() as u64))?;
         self.seal(&Job {
             path: INDEX,
-            source: &Source::Bytes(to_document(&document)),
+            source: &Source::Bytes(document),
             padded: true,
             member: member_path(INDEX.as_bytes())?,
             opaque: false,

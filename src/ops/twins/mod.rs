@@ -32,6 +32,16 @@ pub struct Pair {
     sealed_file: PathBuf,
 }
 
+impl Pair {
+    /// Refuses if a link is on the way to one of the files: the index may name what lies behind one.
+    fn ensure_no_link(&self, root: &Path) -> Result<()> {
+        for path in [&self.plain, &self.sealed] {
+            files::ensure_no_link(root, Path::new(OsStr::from_bytes(path.as_bytes())))?;
+        }
+        Ok(())
+    }
+}
+
 /// A pair and how it stands.
 #[derive(Debug)]
 pub struct PairReport {

@@ -57,6 +57,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
             return Err(nothing_at(&found.pair.plain_file));
         }
         ensure_is_for_sealing(&place, &found)?;
+        found.pair.ensure_no_link(&place.root)?;
         ensure_may_be_sealed(&found, request.force)?;
         if observed.iter().all(|other| other.pair.plain != found.pair.plain) {
             observed.push(found);
@@ -201,10 +202,9 @@ fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
 /// Returns the new `.gitignore`, if it must change so that git passes over the plaintexts.
 fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
     let path = place.root.join(GITIGNORE);
-    let mut text = match files::exists(&path) {
-        true => files::read(&files::canonical(&path)?, 16 << 20)?,
-        false => Vec::new(),
-    };
+    // Git itself reads none through a link.
+    files::ensure_is_no_link(&path)?;
+    let mut text = files::read_optional(&path, 16 << 20)?.unwrap_or_default();
     let before = text.len();
     for found in observed {
         if place.repo.is_ignored(&found.pair.plain)? {

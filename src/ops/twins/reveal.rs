@@ -46,6 +46,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
             return Err(nothing_at(&found.pair.sealed_file));
         }
         ensure_may_be_written(&found, request.force)?;
+        found.pair.ensure_no_link(&place.root)?;
         observed.push(found);
     }
     let mut opened = Vec::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use crate::adapters::workers::Budget;
 use crate::adapters::{cipher, pack_dir};
 use crate::format::dump::text::TextWatch;
 use crate::format::lite;
@@ -53,7 +54,12 @@ pub(super) struct Looker<'a> {
     pub(super) has_texts: bool,
     /// The members that are of a type, or have a version.
     pub(super) typed: BTreeMap<&'a str, &'a Declared>,
+    /// What is left for typed members that are held whole.
+    pub(super) held: Budget,
 }
+
+/// The most bytes of typed members that are held at once: two of the largest.
+pub(super) const MAX_HELD: u64 = 2 * MAX_BYTES as u64;
 
 impl Looker<'_> {
     /// Looks at one member.
@@ -90,6 +96,8 @@ impl Looker<'_> {
             let conformity = Some(conforms(None));
             return self.plain(path, member, size).map(|seen| seen.conforming(conformity));
         }
+        // However many cores there are, no more than this is held and parsed at once.
+        let _share = self.held.take(size);
         let mut bytes = Vec::with_capacity(size as usize);
         member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
         let seen = self.plain(path, &mut &bytes[..], bytes.len() as u64)?;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::git::Repository;
 use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, Found, Look};
+use crate::adapters::workers::Budget;
 use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
@@ -20,14 +21,14 @@ use crate::format::tree_meta::{self, PACK_INFO, PROTECTED};
 use crate::ops::contents::blob_of_file;
 use crate::ops::state::{StateRequest, state_in};
 use crate::ops::{Context, identity};
-use crate::rules::member_type::Conformity;
+use crate::rules::member_type::{Conformity, MAX_BYTES};
 use crate::rules::seals::{self, Seals};
 use crate::rules::state::{self as state_rules, PackState, Texts};
 use crate::rules::texts::is_of_texts;
-use crate::rules::verify::{Fact, Facts, Findings, envelope};
+use crate::rules::verify::{Fact, Facts, Findings, NoticeKind, envelope};
 use crate::rules::{layout, lite};
 use ends::same_but_for_ends;
-use look::{Looker, Seen, plain_members};
+use look::{Looker, MAX_HELD, Seen, plain_members};
 use opening::open_seals;
 
 /// What was found out about a pack.
@@ -40,7 +41,7 @@ pub struct VerifyReport {
     pub manifest_hash: Digest,
     /// Bytes of its manifest.
     pub manifest_bytes: u64,
-    /// Whether a member has a version for which no schema is known here.
+    /// Whether there was nothing to check against a schema, or something that could not be.
     pub schemas_skipped: bool,
     /// Number of declared members.
     pub members: usize,
@@ -163,6 +164,34 @@ impl Source<'_> {
     }
 }
 
+/// What was held against the schema of its type.
+#[derive(Default)]
+struct Schemas {
+    /// Whether anything was.
+    checked: bool,
+    /// Whether something of a known type could not be.
+    skipped: bool,
+}
+
+impl Schemas {
+    fn judge(&mut self, name: &str, conformity: Conformity, tree_pack: bool, findings: &mut Findings) {
+        match conformity {
+            Conformity::NoSchema => return,
+            Conformity::NoSchemaFor(kind) => return findings.departure(name, kind, tree_pack),
+            Conformity::Unknown => self.skipped = true,
+            Conformity::TooLarge => {
+                self.skipped = true;
+                let what = format!("it has more than {MAX_BYTES} bytes, so that its type is not checked");
+                findings.departure(name, NoticeKind::NotExamined(what), tree_pack);
+            }
+            Conformity::Conforms => {}
+            Conformity::Departs(kind) => findings.departure(name, kind, tree_pack),
+            Conformity::Violates(why) => findings.violation(name, why),
+        }
+        self.checked = true;
+    }
+}
+
 /// What a look at a whole pack came to.
 struct Examined {
     report: VerifyReport,
@@ -182,6 +211,7 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         tree_pack,
         has_texts: tree_pack && manifest.members.iter().any(|member| is_of_texts(&member.path)),
         typed: typed.map(|member| (member.path.as_str(), member)).collect(),
+        held: Budget::of(MAX_HELD),
     };
     let found = source.observe(&declared, &|path, member, size| looker.look(path, member, size))?;
 
@@ -191,7 +221,7 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
     let mut text_members = BTreeMap::new();
     let mut copies = BTreeMap::new();
     let mut findings = Findings::default();
-    let mut schemas_skipped = false;
+    let mut schemas = Schemas::default();
     let facts = found.into_iter().map(|(path, found)| {
         let fact = match found {
             Found::Read(read) => {
@@ -211,10 +241,8 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
                         if let (Some(is_text), Some(copied)) = (is_text, seals::copied(&name)) {
                             copies.insert(copied.to_owned(), is_text);
                         }
-                        match conformity.as_deref() {
-                            Some(Conformity::Violates(why)) => findings.violation(&name, why.as_str()),
-                            Some(Conformity::Unknown) => schemas_skipped = true,
-                            Some(Conformity::Conforms) | None => {}
+                        if let Some(conformity) = conformity {
+                            schemas.judge(&name, *conformity, tree_pack, &mut findings);
                         }
                         plain.push((name, traits, read.size));
                     }
@@ -236,8 +264,9 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
     let facts: Facts = facts.collect();
     // A check that could not be made is not one that was passed.
     let examined = |path: &str| matches!(facts.get(path.as_bytes()), Some(Fact::Hashed { .. }));
-    schemas_skipped |= looker.typed.keys().any(|path| !examined(path));
-    envelope(&manifest, &facts, &mut findings);
+    schemas.skipped |= looker.typed.keys().any(|path| !examined(path));
+    schemas.checked |= !contents.is_empty();
+    envelope(&manifest, &facts, tree_pack, &mut findings);
     let state = state_rules::repo_state(&mut contents, &mut findings);
     state_rules::lists(&mut contents, &manifest, &facts, &mut findings);
     let registry = contents.get(PROTECTED).map(Vec::as_slice);
@@ -278,7 +307,7 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
             compared_with: None,
         }),
         findings,
-        schemas_skipped,
+        schemas_skipped: schemas.skipped || !schemas.checked,
         sealed,
         opened: false,
     };

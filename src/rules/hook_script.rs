@@ -1,0 +1,259 @@
+//! Does a script of somebody else's run our hook so that it blocks? Only what can be proven counts.
+//!
+//! A script that is not understood is no proof: then ours is run beside it, which does no harm. A line that merely names our
+//! hook, and lets its failure pass, would leave nobody guarding.
+
+/// How the shell that runs a script takes a failing command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Errexit {
+    /// It goes on.
+    Off,
+    /// It ends, as with `sh -e`.
+    On,
+}
+
+/// The hooks that judge only what they are told on standard input, which a command before them could read away.
+const READ_INPUT: [&str; 2] = ["pre-receive", "reference-transaction"];
+
+/// Words that read a part of the input: where pre-push is told nothing, it judges everything, but not where it is told a part.
+const READ_A_PART: [&str; 6] = ["read", "head", "sed", "dd", "mapfile", "readarray"];
+
+/// Words that may leave a script early, change what a name means, or end the regime of `set -e`.
+const UNPROVEN: [&str; 20] = [
+    "exec", "return", "trap", "eval", "source", ".", "alias", "unalias", "kill", "function", "unset", "if", "case",
+    "for", "while", "until", "select", "!", "command", "break",
+];
+
+/// Returns whether `script` runs our `hook`, and fails if that does.
+///
+/// Understood is a sequence of simple lines: before ours, none that could end the script in peace; ours by itself, its failure
+/// heeded because it is the last line, because of `exec`, `|| exit`, or because of `set -e`.
+pub fn blocks(script: &str, hook: &str, errexit: Errexit) -> bool {
+    let mut errexit = errexit == Errexit::On;
+    let mut lines = script.lines();
+    let mut input_is_whole = true;
+    let mut first = true;
+    while let Some(line) = lines.next() {
+        if std::mem::take(&mut first)
+            && let Some(interpreter) = line.strip_prefix("#!")
+        {
+            match shell(interpreter) {
+                Some(ends) => errexit |= ends,
+                None => return false,
+            }
+            continue;
+        }
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') || is_huskys(line) {
+            continue;
+        }
+        if let Some(heeded) = call(line, hook) {
+            let is_last = || {
+                lines
+                    .clone()
+                    .all(|rest| rest.trim().is_empty() || rest.trim().starts_with('#'))
+            };
+            let reads = READ_INPUT.contains(&hook);
+            return (heeded || errexit || is_last()) && (input_is_whole || !reads);
+        }
+        if let Some(words) = line.strip_prefix("set ") {
+            match options(words) {
+                Some(ends) => errexit |= ends,
+                None => return false,
+            }
+            continue;
+        }
+        if !passes_by(line, hook) {
+            return false;
+        }
+        input_is_whole = false;
+    }
+    false
+}
+
+/// Returns whether this interpreter is a shell that is understood, and if so whether it is told to end at a failure.
+fn shell(interpreter: &str) -> Option<bool> {
+    let mut words = interpreter.split_whitespace();
+    let program = match words.next()?.rsplit('/').next()? {
+        "env" => words.next()?,
+        program => program,
+    };
+    let flags: Vec<&str> = words.collect();
+    match (program, flags.as_slice()) {
+        ("sh" | "bash" | "dash", []) => Some(false),
+        ("sh" | "bash" | "dash", ["-e"]) => Some(true),
+        _ => None,
+    }
+}
+
+/// Returns whether these options of `set`, which must be understood, have the shell end at a failure.
+fn options(words: &str) -> Option<bool> {
+    let mut ends = false;
+    for word in words.split_whitespace() {
+        match word.strip_prefix('-') {
+            Some(letters) if !letters.is_empty() && letters.chars().all(|letter| "euxo".contains(letter)) => {
+                ends |= letters.contains('e');
+            }
+            None if ["errexit", "nounset", "pipefail", "xtrace"].contains(&word) => ends |= word == "errexit",
+            _ => return None,
+        }
+    }
+    Some(ends)
+}
+
+/// Husky up to version 8 has its scripts begin so: they are run again by `sh -e`.
+fn is_huskys(line: &str) -> bool {
+    let path = line.strip_prefix(". \"$(dirname \"$0\")/");
+    let path = path.or_else(|| line.strip_prefix(". \"$(dirname -- \"$0\")/"));
+    path == Some("_/husky.sh\"")
+}
+
+/// Returns whether a line is ours and nothing else, and if so whether it heeds the failure by itself.
+fn call(line: &str, hook: &str) -> Option<bool> {
+    let line = line.split(" #").next().unwrap_or(line);
+    let mut words = line.split_whitespace().peekable();
+    let exec = words.next_if_eq(&"exec").is_some();
+    match words.next()? {
+        "git-pack" => {}
+        "git" if words.next() == Some("pack") => {}
+        _ => return None,
+    }
+    if (words.next(), words.next()) != (Some("hook"), Some(hook)) {
+        return None;
+    }
+    // What git gives the hook, in the spellings of sh and of lefthook.
+    let given = ["\"$@\"", "$@", "\"$*\"", "\"$1\"", "\"$2\"", "$1", "$2", "{1}", "{2}"];
+    while words.next_if(|word| given.contains(word)).is_some() {}
+    match words.collect::<Vec<_>>().as_slice() {
+        [] => Some(exec),
+        ["||", "exit"] | ["||", "exit", "$?"] => Some(true),
+        ["||", "exit", status] => status.parse::<u8>().ok().filter(|status| *status > 0).map(|_| true),
+        _ => None,
+    }
+}
+
+/// Returns whether a line that is not ours lets the script go on, or makes it fail.
+fn passes_by(line: &str, hook: &str) -> bool {
+    let quotes = |quote| line.matches(quote).count() % 2 == 0;
+    let is_whole = quotes('"') && quotes('\'') && !line.ends_with('\\') && !line.contains("<<") && !line.contains('`');
+    // `f()` defines, and `&` at the end lets go of what it starts.
+    if !is_whole || line.contains("()") || line.starts_with(['(', '{']) || line.contains("set +") {
+        return false;
+    }
+    let words: Vec<&str> = line
+        .split(|c: char| c.is_whitespace() || ";&|(){}".contains(c))
+        .collect();
+    let mut words = words.into_iter().filter(|word| !word.is_empty()).peekable();
+    while let Some(word) = words.next() {
+        let mut fails = || {
+            let status = words.peek().and_then(|word| word.parse::<u8>().ok());
+            status.is_some_and(|status| status > 0)
+        };
+        let reads = hook == "pre-push" && READ_A_PART.contains(&word);
+        if reads || UNPROVEN.contains(&word) || (word == "exit" && !fails()) {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(script: &str, expected: bool) {
+        assert_eq!(blocks(script, "pre-commit", Errexit::Off), expected, "{script}");
+    }
+
+    #[test]
+    fn what_blocks_counts() {
+        for script in [
+            "#!/bin/sh\ngit pack hook pre-commit\n",
+            "git pack hook pre-commit \"$@\"",
+            "#!/usr/bin/env bash\n\n# ours\nexec git-pack hook pre-commit \"$@\"\necho never\n",
+            "#!/bin/sh\nnpm test\ngit pack hook pre-commit \"$@\" || exit 1\necho more\n",
+            "#!/bin/sh\nset -eu\ngit pack hook pre-commit\necho more\n",
+            "#!/bin/bash\nset -o errexit\ngit pack hook pre-commit # the guard\necho more\n",
+            "#!/bin/sh -e\ngit pack hook pre-commit\necho more\n",
+            "#!/bin/sh\ngit diff --quiet || { echo unstaged >&2; exit 1; }\ngit pack hook pre-commit\n",
+            "#!/bin/sh\ngit pack hook pre-commit || exit $?\nexit 0\n",
+        ] {
+            check(script, true);
+        }
+        assert!(blocks(
+            "npm test\ngit pack hook pre-commit\nnpm run x\n",
+            "pre-commit",
+            Errexit::On
+        ));
+        let husky = ". \"$(dirname -- \"$0\")/_/husky.sh\"\n\nnpx lint-staged\ngit pack hook pre-commit \"$@\"\n";
+        check(husky, true);
+    }
+
+    #[test]
+    fn what_merely_names_it_does_not() {
+        for line in [
+            "git pack hook pre-commit || true",
+            "git pack hook pre-commit || :",
+            "git pack hook pre-commit || exit 0",
+            "git pack hook pre-commit ; exit 0",
+            "git pack hook pre-commit; true",
+            "git pack hook pre-commit &",
+            "git pack hook pre-commit | cat",
+            "git pack hook pre-commit && true || true",
+            "git pack hook pre-commit >/dev/null 2>&1 || echo leaks",
+            "! git pack hook pre-commit",
+            "# git pack hook pre-commit",
+            "echo git pack hook pre-commit",
+            "[ -n \"$CI\" ] && git pack hook pre-commit",
+            "if git pack hook pre-commit; then :; fi",
+            "(git pack hook pre-commit) || true",
+            "true || git pack hook pre-commit",
+            "git pack hook pre-commit --help",
+            "git pack hook pre-push",
+            "git pack hook pre-commitment",
+            "GIT_DIR=/x git pack hook pre-commit",
+            "timeout 1 git pack hook pre-commit || true",
+        ] {
+            check(&format!("#!/bin/sh\n{line}\n"), false);
+        }
+        for script in [
+            "",
+            "#!/bin/sh\nexit 0\ngit pack hook pre-commit\n",
+            "#!/bin/sh\n[ -n \"$CI\" ] && exit 0\ngit pack hook pre-commit\n",
+            "#!/bin/sh\nexit\ngit pack hook pre-commit\n",
+            "#!/bin/sh\nexec true\ngit pack hook pre-commit\n",
+            "#!/bin/sh\nif false; then\ngit pack hook pre-commit\nfi\n",
+            "#!/bin/sh\ncheck() {\ngit pack hook pre-commit\n}\n",
+            "#!/bin/sh\ngit() { :; }\ngit pack hook pre-commit\n",
+            "#!/bin/sh\nalias git=true\ngit pack hook pre-commit\n",
+            "#!/bin/sh\ntrap 'exit 0' EXIT\ngit pack hook pre-commit\n",
+            "#!/bin/sh\ncat <<X\ngit pack hook pre-commit\nX\n",
+            "#!/bin/sh\necho \"\ngit pack hook pre-commit\n\"\n",
+            "#!/bin/sh\necho \\\ngit pack hook pre-commit\n",
+            "#!/bin/sh\ngit pack hook pre-commit\necho done\n",
+            "#!/bin/sh\nset -e\nset +e\ngit pack hook pre-commit\necho done\n",
+            "#!/bin/sh\nset -e; exit 0\ngit pack hook pre-commit\n",
+            "#!/bin/sh\nset -n\ngit pack hook pre-commit\n",
+            "#!/bin/sh -n\ngit pack hook pre-commit\n",
+            "#!/usr/bin/python3\ngit pack hook pre-commit\n",
+            "#!/bin/cat\ngit pack hook pre-commit\n",
+            "#!/bin/sh\n. ./lib.sh\ngit pack hook pre-commit\n",
+        ] {
+            check(script, false);
+        }
+    }
+
+    #[test]
+    fn nobody_reads_a_part_of_what_it_is_told_before_it() {
+        let push = |script| blocks(script, "pre-push", Errexit::On);
+        assert!(push("git pack hook pre-push \"$@\"\nnpm test\n"));
+        assert!(push("git lfs pre-push \"$@\"\ngit pack hook pre-push \"$@\"\n"));
+        assert!(!push("read line\ngit pack hook pre-push \"$@\"\n"));
+        assert!(!push("head -1 | cat\ngit pack hook pre-push \"$@\"\n"));
+        assert!(!push("git pack hook pre-push \"$@\" </dev/null\n"));
+        let receive = |script| blocks(script, "pre-receive", Errexit::On);
+        assert!(receive("#!/bin/sh\ngit pack hook pre-receive\n"));
+        assert!(!receive("#!/bin/sh\ncat\ngit pack hook pre-receive\n"));
+    }
+}
