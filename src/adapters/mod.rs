@@ -5,6 +5,7 @@ pub mod files;
 pub mod git;
 pub mod ledger;
 pub mod pack_dir;
+pub mod processor;
 pub mod runs;
 pub mod seal_store;
 pub mod staging;

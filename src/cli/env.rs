@@ -19,6 +19,7 @@ pub(super) fn context() -> Result<Context> {
         objects: crate::ops::ObjectPlaces {
             directory: path("GIT_OBJECT_DIRECTORY"),
             alternates: env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+            grafts: path("GIT_GRAFT_FILE"),
         },
         now: now(),
         source_date_epoch: source_date_epoch()?,

@@ -1,6 +1,10 @@
 //! `git pack hook`: what the installed hooks ask, judged on what is really staged, pushed or received.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+
 use crate::adapters::git::Repository;
+use crate::adapters::git::budget::Side;
 use crate::adapters::git::history::Peeled;
 use crate::format::config::Config;
 use crate::format::object_id::ObjectId;
@@ -22,7 +26,7 @@ pub fn pre_commit(ctx: &Context) -> Result<ScanReport> {
 /// `remote` is the remote's name, or its URL if it has none, and `url` where the push goes. The rules of each pushed tip
 /// apply together with those of what the remote is known to have below it. Packs in what is pushed are verified.
 pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     let lines = PushLine::parse_all(stdin).map_err(|problem| bad_line("pre-push", problem))?;
     let name = match remote == url {
         true => repo.remote_of(url).unwrap_or_else(|| remote.to_owned()),
@@ -76,7 +80,7 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
 /// Judges every local branch and tag that `remote` is not known to have, `HEAD`, and what else is `named`: what there is to
 /// do where whoever runs the hook does not say what is pushed.
 pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[String]) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     let name = match remote == url {
         true => repo.remote_of(url).unwrap_or_else(|| remote.to_owned()),
         false => remote.to_owned(),
@@ -120,6 +124,7 @@ fn judge_push(repo: &Repository, remote: &str, changes: &[Change], known: &[Obje
         destination: &|configs| destination(configs, remote),
         verify_packs: true,
         needs_all: false,
+        met: None,
     };
     let mut report = ranges.judge(changes)?;
     if let Some(root) = repo.work_tree()
@@ -137,7 +142,7 @@ fn judge_push(repo: &Repository, remote: &str, changes: &[Change], known: &[Obje
 ///
 /// The rules of each new tip apply together with those of the old one or, for a new ref, those of the default branch.
 pub fn pre_receive(ctx: &Context, stdin: &[u8]) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Server)?;
     let lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("pre-receive", problem))?;
     let to = match repo.config_text("gitpack.visibility").as_deref() {
         Some("private") => Destination::PrivateRemote,
@@ -166,7 +171,7 @@ pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result
     if lines.iter().all(|line| line.new.is_none() || line.new == line.old) {
         return Ok(ScanReport::default());
     }
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     // Other refs, such as the stash, are not judged, so what they hold is not known to be clean.
     let mut known = Vec::new();
     for prefix in ["refs/heads/", "refs/tags/", "refs/remotes/"] {
@@ -180,8 +185,9 @@ fn judge_refs(
     lines: &[RefLine],
     known: Vec<ObjectId>,
     to: Destination,
-    verify_packs: bool,
+    is_server: bool,
 ) -> Result<ScanReport> {
+    let has: HashSet<&ObjectId> = known.iter().collect();
     // A new ref is held against the default branch or, where HEAD names none, against all of them.
     let standing: Vec<ObjectId> = match repo.has_commit() {
         true => vec![repo.commit("HEAD")?.id],
@@ -191,7 +197,7 @@ fn judge_refs(
         .iter()
         .filter(|line| line.new != line.old)
         .filter_map(|line| {
-            let tip = line.new.filter(|tip| !known.contains(tip))?;
+            let tip = line.new.filter(|tip| !has.contains(tip))?;
             Some(Change {
                 name: line.name.clone(),
                 tip,
@@ -203,10 +209,13 @@ fn judge_refs(
         repo,
         known: &known,
         destination: &|_: &[&Config]| to,
-        verify_packs,
+        verify_packs: is_server,
         needs_all: false,
+        met: is_server.then(RefCell::default),
     };
-    ranges.judge(&changes)
+    let mut report = ranges.judge(&changes)?;
+    ranges.judge_besides(&changes, &mut report)?;
+    Ok(report)
 }
 
 /// Returns the commits to which changes lead.

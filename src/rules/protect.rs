@@ -59,6 +59,8 @@ struct RuleSet {
     /// All globs of all rules, and for each its rule and text.
     globs: Globs,
     sources: Vec<(usize, String)>,
+    /// The rules that name formats, ascending.
+    with_formats: Vec<usize>,
 }
 
 /// What is known of a file that is to be judged.
@@ -233,7 +235,10 @@ impl RuleSet {
                     .map_err(|bad| (index, format!("allow_in: {}", bad.reason)))
             })
             .collect::<Result<_, _>>()?;
+        let named = rules.iter().enumerate().filter(|(_, rule)| !rule.formats.is_empty());
+        let with_formats = named.map(|(index, _)| index).collect();
         Ok(Self {
+            with_formats,
             rules,
             allow_in,
             allowed,
@@ -308,24 +313,39 @@ impl RuleSet {
     }
 
     /// Returns the last rule that matches, and by what.
+    ///
+    /// Rules that match neither by path nor by a format are not looked at: there may be very many.
     fn deciding(&self, file: &Subject<'_>) -> Option<(usize, Cause)> {
         let by_path: Vec<usize> = self.globs.matching(file.path);
         if by_path.is_empty() && file.formats.is_empty() {
             return None;
         }
-        (0..self.rules.len()).rev().find_map(|index| {
+        // Globs stand in the order of their rules.
+        let mut globs = by_path.into_iter().rev().peekable();
+        let mut by_content = match file.formats.is_empty() {
+            true => [].iter(),
+            false => self.with_formats.iter(),
+        }
+        .rev()
+        .peekable();
+        loop {
+            let of_glob = globs.peek().map(|glob| self.sources[*glob].0);
+            let index = of_glob.max(by_content.peek().map(|index| **index))?;
+            // Of several globs of a rule, the last one is named.
+            let glob = globs.peek().filter(|_| of_glob == Some(index)).copied();
+            while globs.next_if(|glob| self.sources[*glob].0 == index).is_some() {}
+            by_content.next_if(|other| **other == index);
             let rule = &self.rules[index];
-            let glob = by_path.iter().rev().find(|glob| self.sources[**glob].0 == index);
             let format = rule.formats.iter().find(|format| file.formats.contains(format));
             let needs_both = rule.policy == Policy::Allowed && !rule.paths.is_empty() && !rule.formats.is_empty();
             let cause = match (glob, format) {
-                (Some(_), None) | (None, Some(_)) if needs_both => return None,
-                (Some(glob), _) => Cause::Glob(self.sources[*glob].1.clone()),
+                (Some(_), None) | (None, Some(_)) if needs_both => continue,
+                (Some(glob), _) => Cause::Glob(self.sources[glob].1.clone()),
                 (None, Some(format)) => Cause::Content(*format),
-                (None, None) => return None,
+                (None, None) => continue,
             };
-            Some((index, cause))
-        })
+            return Some((index, cause));
+        }
     }
 }
 

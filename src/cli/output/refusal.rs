@@ -73,7 +73,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::NoIdentity { .. } | Refusal::NoneOpens { .. } | Refusal::Locked { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
         Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
-        Refusal::Limit { .. } => Code::Limit,
+        Refusal::Limit { .. } | Refusal::Budget { .. } => Code::Limit,
         Refusal::Corrupt { .. } => Code::Corrupt,
         Refusal::Audit { .. } => Code::Audit,
         Refusal::Unsupported { .. } | Refusal::HookManager { .. } => Code::Unsupported,
@@ -352,6 +352,16 @@ fn message(refusal: &Refusal) -> (String, Value) {
                 json!({ "scope": scope, "limit": limit, "allowed": allowed, "found": found, "largest": largest }),
             )
         }
+        Refusal::Budget { bound, allowed } => {
+            let all = match allowed {
+                Some(allowed) => format!("{allowed} {}", bound.measure()),
+                None => format!("the {}", bound.measure()),
+            };
+            (
+                format!("judging this takes more than {all} that are allowed here"),
+                json!({ "limit": bound.key(), "allowed": allowed }),
+            )
+        }
         Refusal::Corrupt { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::Unsupported { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::HookManager {
@@ -393,7 +403,10 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),
         Refusal::NoCommit => hint("git commit"),
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
-        Refusal::CutHistory { .. } => next("git fetch --unshallow"),
+        Refusal::CutHistory { .. } => (
+            Some("git fetch --unshallow".into()),
+            Some("git fetch --unshallow, or, where what is here will do, --shallow".into()),
+        ),
         Refusal::MissingObject { .. } => next("git fetch --refetch --no-filter"),
         Refusal::MissingContent { sealed: 1.., .. } => {
             hint("a pack that has them: ciphertexts are in packs, and in the clone that sealed them, never in git")
@@ -424,6 +437,13 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 "leave entries out with exclude, or raise the limit, in [scope.{scope}] of .gitpack.toml, and commit it"
             )),
         ),
+        Refusal::Budget { bound, allowed } => {
+            let more = allowed.map_or("1g".into(), |allowed| allowed.saturating_mul(10).to_string());
+            let key = bound.key();
+            hint(&format!(
+                "if it is meant to be so large, where it is judged: git config {key} {more}"
+            ))
+        }
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),

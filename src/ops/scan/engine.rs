@@ -19,6 +19,9 @@ use crate::rules::scan::{Candidate, Destination, Traits, judge};
 /// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
 const WORTH_REMEMBERING: usize = 64;
 
+/// The processor time is asked for once in so many entries.
+const ASK_EACH: usize = 16;
+
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Examined {
@@ -56,6 +59,14 @@ pub struct Judge<'a> {
     alone: Option<&'a Registry>,
     verdicts: Verdicts,
     remembered: Option<HashSet<ObjectId>>,
+    /// Blobs of whose content there was nothing to be said, in this look or an earlier one.
+    plain: HashSet<ObjectId>,
+    /// What was to be said of the others.
+    traits: HashMap<ObjectId, Traits>,
+    /// How many leaks were returned so far.
+    found: usize,
+    /// How many more there were, of which nothing is kept.
+    pub more: u64,
     /// What was looked at so far.
     pub examined: Examined,
     /// Entries that unpack to more than was looked at.
@@ -85,6 +96,10 @@ impl<'a> Judge<'a> {
             alone,
             verdicts: Verdicts::of(&repo.common_dir(), key),
             remembered: None,
+            plain: HashSet::new(),
+            traits: HashMap::new(),
+            found: 0,
+            more: 0,
             examined: Examined::default(),
             in_part: Vec::new(),
         }
@@ -100,20 +115,59 @@ impl<'a> Judge<'a> {
         log.commits
     }
 
-    /// Judges entries by path and content, and returns the leaks in their order.
+    /// Judges entries by path and content, and returns the leaks in their order; to be called for one part of a range after
+    /// another.
     ///
-    /// Every blob is read, whatever its path says, but for those that were plain before.
+    /// Every blob is read once, whatever its path says, but for those that were plain before.
     pub fn judge(&mut self, entries: &[Candidate]) -> Result<Vec<Found>> {
         if self.remembered.is_none() && entries.len() >= WORTH_REMEMBERING {
             self.remembered = Some(self.verdicts.load().blobs);
         }
-        let mut wanted = HashSet::new();
-        let mut known = HashSet::new();
-        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Submodule) {
-            match self.remembered.as_ref().is_some_and(|plain| plain.contains(&entry.id)) {
-                true => known.insert(entry.id),
-                false => wanted.insert(entry.id),
+        self.examined.entries += entries.len() as u64;
+        self.read(entries)?;
+        let none = Traits::default();
+        let mut leaks = Vec::new();
+        for (at, entry) in entries.iter().enumerate() {
+            if at % ASK_EACH == 0 {
+                self.repo.spend_time()?;
+            }
+            let traits = self.traits.get(&entry.id).unwrap_or(&none);
+            if traits.in_part && self.in_part.len() < self.repo.findings_kept() {
+                self.in_part.push(entry.path.clone());
+            }
+            let Some(leak) = judge(self.registry, entry, traits, self.destination) else {
+                continue;
             };
+            if self.found == self.repo.findings_kept() {
+                self.more += 1;
+                continue;
+            }
+            self.found += 1;
+            let released = self
+                .alone
+                .is_some_and(|new| judge(new, entry, traits, self.destination).is_none());
+            leaks.push(Found {
+                weakened: released,
+                ..Found::from(leak)
+            });
+        }
+        Ok(leaks)
+    }
+
+    /// Reads the blobs of entries that were not read before.
+    fn read(&mut self, entries: &[Candidate]) -> Result<()> {
+        let mut wanted = HashSet::new();
+        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Submodule) {
+            if self.plain.contains(&entry.id) || self.traits.contains_key(&entry.id) {
+                continue;
+            }
+            match self.remembered.as_ref().is_some_and(|plain| plain.contains(&entry.id)) {
+                true => {
+                    self.plain.insert(entry.id);
+                    self.examined.remembered_blobs += 1;
+                }
+                false => drop(wanted.insert(entry.id)),
+            }
         }
         let wanted: Vec<ObjectId> = wanted.into_iter().collect();
         let read = self
@@ -121,39 +175,25 @@ impl<'a> Judge<'a> {
             .with_blobs_held_against(Proof::Checksum, &wanted, |at, contents| {
                 examine(contents).map_err(|e| reading(&wanted[at], &e))
             })?;
-        self.examined.entries += entries.len() as u64;
         self.examined.blobs += wanted.len() as u64;
-        self.examined.remembered_blobs += known.len() as u64;
-        let mut traits: HashMap<ObjectId, Traits> = HashMap::new();
         let mut plain = Vec::new();
         for (id, (found, bytes)) in wanted.into_iter().zip(read) {
             self.examined.bytes += bytes;
             match found.is_plain() {
                 true => plain.push(id),
-                false => drop(traits.insert(id, found)),
+                false => drop(self.traits.insert(id, found)),
             }
         }
         if plain.len() >= WORTH_REMEMBERING {
             self.verdicts.add(&[], &plain);
         }
-        let none = Traits::default();
-        for entry in entries {
-            if traits.get(&entry.id).is_some_and(|traits| traits.in_part) {
-                self.in_part.push(entry.path.clone());
-            }
-        }
-        let judged = entries.iter().filter_map(|entry| {
-            let traits = traits.get(&entry.id).unwrap_or(&none);
-            let leak = judge(self.registry, entry, traits, self.destination)?;
-            let released = self
-                .alone
-                .is_some_and(|new| judge(new, entry, traits, self.destination).is_none());
-            Some(Found {
-                weakened: released,
-                ..Found::from(leak)
-            })
-        });
-        Ok(judged.collect())
+        self.plain.extend(plain);
+        Ok(())
+    }
+
+    /// Returns the blobs that were met so far.
+    pub fn met(&self) -> impl Iterator<Item = ObjectId> {
+        self.plain.iter().chain(self.traits.keys()).copied()
     }
 
     /// Returns whether every entry of a tree is known to be clean.

@@ -1,21 +1,28 @@
 //! What ranges of commits introduce, judged by the rules of both of their sides.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::adapters::git::Repository;
-use crate::adapters::git::history::{Peeled, Range, Walk};
+use crate::adapters::git::history::{Batch, Peeled};
+use crate::adapters::git::walk::Walk;
+use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::Config;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
-use crate::ops::configuration::{self, Loaded};
+use crate::ops::configuration::{self, Loaded, Rules};
 use crate::ops::scan::engine::Judge;
 use crate::ops::scan::packs::{self, Touched};
 use crate::ops::scan::{Found, ScanReport};
 use crate::rules::protect::Subject;
 use crate::rules::scan::{Candidate, Destination};
 use crate::rules::weakening::weakened;
+
+/// So many blobs to which nothing leads are judged in one go.
+const BESIDES_AT_ONCE: usize = 16384;
 
 /// A ref that is about to change, or an end of a range.
 #[derive(Clone, Debug)]
@@ -41,13 +48,15 @@ pub struct Ranges<'a> {
     /// Whether a range that goes on below the history of a shallow clone is refused. What is pushed from such a clone is
     /// judged as far as it is there, since the rest came from a remote.
     pub needs_all: bool,
+    /// The blobs that were met, if somebody asks. Then nothing is passed over for having been clean before.
+    pub met: Option<RefCell<HashSet<ObjectId>>>,
 }
 
 /// Changes whose tips and old sides have the same configurations.
 struct Group {
     tips: Vec<ObjectId>,
-    new: Loaded,
-    old: Vec<Loaded>,
+    new: Rc<Loaded>,
+    old: Vec<Rc<Loaded>>,
 }
 
 impl Ranges<'_> {
@@ -57,10 +66,12 @@ impl Ranges<'_> {
     /// no change releases its own leak.
     pub fn judge(&self, changes: &[Change]) -> Result<ScanReport> {
         let mut report = ScanReport::default();
+        self.repo.hold(Bound::Refs, changes.len() as u64)?;
+        let rules = Rules::of(self.repo);
         let mut groups: Vec<Group> = Vec::new();
         for change in changes {
             match self.repo.peel(&change.tip)? {
-                Peeled::Commit(tip) => self.add(&mut groups, tip, change)?,
+                Peeled::Commit(tip) => self.add(&rules, &mut groups, tip, change)?,
                 Peeled::Blob(blob) => self.judge_blob(change, blob, &mut report)?,
                 Peeled::Tree(_) => {
                     return Err(Refusal::Unsupported {
@@ -75,19 +86,19 @@ impl Ranges<'_> {
         }
         let mut reported = BTreeSet::new();
         for group in groups {
-            self.judge_group(group, &mut reported, &mut report)?;
+            self.judge_group(&rules, group, &mut reported, &mut report)?;
         }
         report.weakened.sort();
         report.weakened.dedup();
         Ok(report)
     }
 
-    fn add(&self, groups: &mut Vec<Group>, tip: ObjectId, change: &Change) -> Result<()> {
-        let new = configuration::in_commit(self.repo, &self.repo.commit(&tip.hex())?)?;
-        let same = |a: &Loaded, b: &Loaded| a.bytes == b.bytes;
-        let mut old: Vec<Loaded> = Vec::new();
+    fn add(&self, rules: &Rules<'_>, groups: &mut Vec<Group>, tip: ObjectId, change: &Change) -> Result<()> {
+        let new = rules.in_commit(&tip)?;
+        let same = |a: &Rc<Loaded>, b: &Rc<Loaded>| Rc::ptr_eq(a, b) || a.bytes == b.bytes;
+        let mut old: Vec<Rc<Loaded>> = Vec::new();
         for id in &change.old {
-            if let Some(loaded) = self.old_side(id)?
+            if let Some(loaded) = self.old_side(rules, id)?
                 && !old.iter().any(|other| same(other, &loaded))
             {
                 old.push(loaded);
@@ -99,23 +110,28 @@ impl Ranges<'_> {
         });
         match place {
             Some(group) => group.tips.push(tip),
-            None => groups.push(Group {
-                tips: vec![tip],
-                new,
-                old,
-            }),
+            None => {
+                // The rules of a group are compiled together, once with and once without the old ones.
+                self.repo
+                    .spend(Bound::ConfigBytes, EACH_CONFIG * (2 + old.len() as u64))?;
+                groups.push(Group {
+                    tips: vec![tip],
+                    new,
+                    old,
+                });
+            }
         }
         Ok(())
     }
 
     /// Returns the configuration of an old side; none if there is no such commit here: what a remote has may never have
     /// been fetched.
-    fn old_side(&self, id: &ObjectId) -> Result<Option<Loaded>> {
+    fn old_side(&self, rules: &Rules<'_>, id: &ObjectId) -> Result<Option<Rc<Loaded>>> {
         if !self.repo.has(id) {
             return Ok(None);
         }
         match self.repo.peel(id)? {
-            Peeled::Commit(id) => configuration::in_commit_or_none(self.repo, &self.repo.commit(&id.hex())?).map(Some),
+            Peeled::Commit(id) => rules.in_commit_or_none(&id).map(Some),
             Peeled::Tree(_) | Peeled::Blob(_) => Ok(None),
         }
     }
@@ -130,7 +146,7 @@ impl Ranges<'_> {
         let registry = head.registry()?;
         let mut judge = Judge::new(self.repo, &registry, (self.destination)(&[&head.config]));
         let found = judge.judge(&[without_path(blob)])?;
-        report.examined += judge.examined;
+        self.note(&judge, report);
         let allowed = Subject {
             blob: Some(blob),
             ..Subject::default()
@@ -148,8 +164,65 @@ impl Ranges<'_> {
         Ok(())
     }
 
+    /// Judges blobs that were sent although nothing of what was sent leads to them: by content alone, with the rules of
+    /// everybody who has a say.
+    pub fn judge_besides(&self, changes: &[Change], report: &mut ScanReport) -> Result<()> {
+        let Some(met) = &self.met else { return Ok(()) };
+        let blobs = self.repo.sent_besides(&met.borrow())?;
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let rules = Rules::of(self.repo);
+        let mut loaded: Vec<Rc<Loaded>> = Vec::new();
+        for id in changes.iter().flat_map(|change| change.old.iter().chain([&change.tip])) {
+            if let Some(side) = self.old_side(&rules, id)?
+                && !loaded.iter().any(|other| Rc::ptr_eq(other, &side))
+            {
+                loaded.push(side);
+            }
+        }
+        let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
+        let registry = configuration::registry(&sides)?;
+        let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
+        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&configs));
+        for blobs in blobs.chunks(BESIDES_AT_ONCE) {
+            let candidates: Vec<Candidate> = blobs.iter().map(|blob| without_path(*blob)).collect();
+            report.leaks.extend(judge.judge(&candidates)?);
+        }
+        self.note(&judge, report);
+        Ok(())
+    }
+
+    /// Adds up what a judge looked at.
+    fn note(&self, judge: &Judge<'_>, report: &mut ScanReport) {
+        report.examined += judge.examined;
+        report.in_part.extend_from_slice(&judge.in_part);
+        report.more += judge.more;
+        if let Some(met) = &self.met {
+            met.borrow_mut().extend(judge.met());
+        }
+    }
+
+    /// Returns every configuration that has a say in a group: the new one, then those of the old side and of the commits
+    /// right below what is new.
+    fn sides(&self, rules: &Rules<'_>, group: &Group, walk: &Walk) -> Result<Vec<Rc<Loaded>>> {
+        let mut loaded = vec![Rc::clone(&group.new)];
+        loaded.extend(group.old.iter().map(Rc::clone));
+        for id in &walk.boundary {
+            let below = rules.in_commit_or_none(id)?;
+            if loaded
+                .iter()
+                .all(|other| !Rc::ptr_eq(other, &below) && other.bytes != below.bytes)
+            {
+                loaded.push(below);
+            }
+        }
+        Ok(loaded)
+    }
+
     fn judge_group(
         &self,
+        rules: &Rules<'_>,
         group: Group,
         reported: &mut BTreeSet<(RepoPath, ObjectId)>,
         report: &mut ScanReport,
@@ -158,46 +231,48 @@ impl Ranges<'_> {
         if self.needs_all {
             walk.ensure_whole()?;
         }
-        let mut loaded = vec![group.new];
-        loaded.extend(group.old);
-        for id in &walk.boundary {
-            let below = configuration::in_commit_or_none(self.repo, &self.repo.commit(&id.hex())?)?;
-            if loaded.iter().all(|other| other.bytes != below.bytes) {
-                loaded.push(below);
-            }
-        }
-        let (new, old) = loaded.split_first().expect("a group has a configuration");
-        for old in old {
+        let loaded = self.sides(rules, &group, &walk)?;
+        let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
+        let new = sides[0];
+        for old in &sides[1..] {
             report.weakened.extend(weakened(&old.config, &new.config));
         }
-        let registry = configuration::registry(&loaded.iter().collect::<Vec<_>>())?;
+        let registry = configuration::registry(&sides)?;
         let alone = new.registry()?;
-        let configs: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
+        let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
         let destination = (self.destination)(&configs);
         let mut judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination);
-        let clean = judge.clean_commits(walk.count());
-        let range = self.repo.introduced(&walk, |id| clean.contains(id))?;
+        let clean = match self.met {
+            Some(_) => HashSet::new(),
+            None => judge.clean_commits(walk.count()),
+        };
+        let mut found = Vec::new();
+        let mut touched = Touched::nothing();
+        let range = self.repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {
+            touched.add(&batch);
+            found.extend(judge.judge(&candidates(batch))?);
+            Ok(())
+        })?;
         judge.examined.commits += range.commits.len() as u64;
         judge.examined.remembered_commits += range.passed_over;
-        let mut found = judge.judge(&candidates(&range))?;
+        judge.in_part.sort();
         name_commits(self.repo, &walk, &mut found)?;
         let mut invalid = Vec::new();
         if self.verify_packs {
-            let touched = Touched::of(&range);
-            for tip in &group.tips {
-                invalid.extend(packs::verify_tracked(self.repo, &registry, tip, &touched, &walk)?);
+            if range.is_long || range.passed_over > 0 {
+                touched = Touched::Any;
             }
+            invalid = packs::verify_tracked(self.repo, &registry, &group.tips, &touched, &walk)?;
         }
         if found.is_empty() && invalid.is_empty() {
             judge.keep_clean(&range.commits);
         }
-        report.examined += judge.examined;
-        report.in_part.append(&mut judge.in_part);
+        self.note(&judge, report);
         report.packs.extend(invalid);
         found.retain(|found| reported.insert((found.leak.entry.path.clone(), found.leak.entry.id)));
         for mut found in found {
             let entry = &found.leak.entry;
-            found.deleted_in = range.deleted.get(&entry.path).copied();
+            found.deleted_in = range.deleted.get(&entry.path);
             found.is_root = entry.commit.is_some_and(|commit| walk.roots.contains(&commit));
             report.leaks.push(found);
         }
@@ -218,6 +293,8 @@ pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Resu
     if wanted.is_empty() {
         return Ok(());
     }
+    // A sweep finds them in no order.
+    found.sort_by(|a, b| (&a.leak.entry.path, a.leak.entry.id).cmp(&(&b.leak.entry.path, b.leak.entry.id)));
     let by = repo.introduced_by(walk, &wanted)?;
     for found in found.iter_mut() {
         let entry = &mut found.leak.entry;
@@ -230,11 +307,11 @@ pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Resu
 }
 
 /// Makes the candidates of what a range introduces.
-pub fn candidates(range: &Range) -> Vec<Candidate> {
-    let introduced = range.introduced.iter();
+pub fn candidates(batch: Batch) -> Vec<Candidate> {
+    let introduced = batch.introduced.into_iter();
     introduced
         .map(|introduced| Candidate {
-            path: introduced.entry.path.clone(),
+            path: introduced.entry.path,
             kind: introduced.entry.kind,
             id: introduced.entry.id,
             commit: introduced.commit,

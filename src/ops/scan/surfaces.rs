@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::adapters::files::{self, open_regular};
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::Contents;
+use crate::adapters::git::budget::Side;
 use crate::adapters::git::history::Peeled;
 use crate::adapters::git::index::Change as IndexChange;
 use crate::adapters::workers;
@@ -43,9 +44,10 @@ pub enum Surface {
     All,
 }
 
-/// Looks for leaks on a surface; with `remote`, as if it were pushed there.
-pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+/// Looks for leaks on a surface; with `remote`, as if it were pushed there. Where the history of a surface goes on below
+/// what a shallow clone has, that is refused, unless `shallow` says that what is here will do.
+pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: bool) -> Result<ScanReport> {
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     if let Some(remote) = remote
         && !repo.has_remote(remote)
     {
@@ -62,8 +64,8 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>) -> Result<Sc
         Surface::Staged => staged_to(&repo, &to),
         Surface::WorkTree { no_ignore } => work_tree(&repo, *no_ignore, &to),
         Surface::Revision(rev) => revision(&repo, rev, &to),
-        Surface::Range(range) => self::range(&repo, range, &to),
-        Surface::All => all(&repo, &to),
+        Surface::Range(range) => self::range(&repo, range, shallow, &to),
+        Surface::All => all(&repo, shallow, &to),
     }
 }
 
@@ -80,7 +82,8 @@ pub fn destination(configs: &[&Config], remote: &str) -> Destination {
 
 /// Judges what the commit about to be made would hold.
 pub fn staged(ctx: &Context) -> Result<ScanReport> {
-    staged_to(&ctx.repository()?, &|_| Destination::Repository)
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
+    staged_to(&repo, &|_| Destination::Repository)
 }
 
 /// What differs from `HEAD` is judged by the rules of `HEAD` and of the index together; every other tracked path by those
@@ -260,7 +263,7 @@ fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination
 }
 
 /// Judges what the commits of `A..B` introduce, by the rules of both ends.
-fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let ends = range.split_once("..").filter(|(_, to)| !to.starts_with('.'));
     let Some((from, tip)) = ends else {
         return Err(Refusal::Usage {
@@ -279,7 +282,8 @@ fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination)
         known: &known,
         destination: to,
         verify_packs: false,
-        needs_all: true,
+        needs_all: !shallow,
+        met: None,
     };
     ranges.judge(&[Change {
         name: range.to_owned(),
@@ -289,7 +293,7 @@ fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination)
 }
 
 /// Judges what all commits of all refs introduce, by the configuration on disk or, in a bare repository, of `HEAD`.
-fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let loaded = match repo.work_tree() {
         Some(root) => configuration::on_disk(&root)?,
         None if repo.has_commit() => configuration::in_commit(repo, &repo.commit("HEAD")?)?,
@@ -318,17 +322,24 @@ fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<Scan
     }
     let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
     let walk = repo.walk(&tips, &[])?;
+    if !shallow {
+        walk.ensure_whole()?;
+    }
     let clean = judge.clean_commits(walk.count());
-    let range = repo.introduced(&walk, |id| clean.contains(id))?;
+    let mut leaks = Vec::new();
+    let range = repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {
+        leaks.extend(judge.judge(&candidates(batch))?);
+        Ok(())
+    })?;
     judge.examined.commits += range.commits.len() as u64;
     judge.examined.remembered_commits += range.passed_over;
-    let mut leaks = judge.judge(&candidates(&range))?;
+    judge.in_part.sort();
     name_commits(repo, &walk, &mut leaks)?;
     if leaks.is_empty() {
         judge.keep_clean(&range.commits);
     }
     for found in &mut leaks {
-        found.deleted_in = range.deleted.get(&found.leak.entry.path).copied();
+        found.deleted_in = range.deleted.get(&found.leak.entry.path);
         found.is_root = found
             .leak
             .entry
