@@ -156,7 +156,7 @@ pub fn varint(mut number: u64) -> Vec<u8> {
 
 /// Instructions that make `size` bytes out of the first 65,536 of a base of `base` bytes, over and over.
 pub fn repeated(base: u64, size: u64) -> Vec<u8> {
-    assert!(base >= 65536 && size % 65536 == 0);
+    assert!(base >= 65536 && size.is_multiple_of(65536));
     let mut instructions = [varint(base), varint(size)].concat();
     // Copy from the beginning; no size means 65,536.
     instructions.resize(instructions.len() + (size / 65536) as usize, 0x80);

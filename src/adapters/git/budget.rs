@@ -134,7 +134,8 @@ impl Repository {
     pub fn spend(&self, bound: Bound, amount: u64) -> Result<()> {
         let spent = self.budget.spent[bound as usize].fetch_add(amount, Ordering::Relaxed);
         let spent = spent.saturating_add(amount);
-        if self.budget.expenses.fetch_add(1, Ordering::Relaxed) % ASK_EACH == 0 {
+        let expenses = self.budget.expenses.fetch_add(1, Ordering::Relaxed);
+        if expenses.is_multiple_of(ASK_EACH) {
             self.spend_time()?;
         }
         self.hold(bound, spent)
