@@ -20,7 +20,7 @@ const DOORS: [(&[&str], &[&str]); 31] = [
     (&["age::", "age_core::"], &["adapters/cipher/"]),
     (&["base64::"], &["adapters/cipher/", "rules/content/pem.rs"]),
     (&["bech32::"], &["rules/content/keys.rs"]),
-    (&["memchr::"], &["rules/content/", "adapters/git/sweep.rs"]),
+    (&["memchr::"], &["rules/content/", "adapters/git/raw_tree.rs"]),
     (&["serde_sarif::"], &["cli/output/sarif.rs"]),
     (&["flate2::"], &["format/layers/inflate.rs"]),
     (&["ruzstd::"], &["format/layers/zstd.rs"]),

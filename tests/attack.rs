@@ -6,10 +6,14 @@
 
 mod common;
 
+#[path = "attack/bombs.rs"]
+mod bombs;
 #[path = "attack/evidence.rs"]
 mod evidence;
 #[path = "attack/foreign_hooks.rs"]
 mod foreign_hooks;
+#[path = "attack/forge.rs"]
+mod forge;
 #[path = "attack/known.rs"]
 mod known;
 #[path = "attack/links.rs"]
@@ -22,6 +26,8 @@ mod owner;
 mod planted;
 #[path = "attack/remotes.rs"]
 mod remotes;
+#[path = "attack/sent.rs"]
+mod sent;
 #[path = "attack/store.rs"]
 mod store;
 #[path = "guard/table.rs"]

@@ -958,8 +958,15 @@ fn a_range_below_the_history_of_a_shallow_clone_is_refused() {
             scan(&["--range", &range]).refused("E_BAD_REVISION");
             let fetch = ["fetch", "-q", "--depth=1", "origin", &base];
             repo.place.run(&shallow, "git", &fetch).ok();
+            if depth == 3 {
+                // What git calls the border has its parent here by now: nothing of the range is missing.
+                assert_eq!(scan(&["--range", &range]).code, 1);
+                continue;
+            }
             let value = scan(&["--range", &range]).refused("E_MISSING_OBJECT");
             assert_eq!(value["refusal"]["next_command"], "git fetch --unshallow");
+            // What is here will do: the leak is below it, or at its border.
+            assert_eq!(scan(&["--range", &range, "--shallow"]).code, 0);
         }
         repo.place.run(&shallow, "git", &["fetch", "-q", "--unshallow"]).ok();
         assert_eq!(scan(&["--range", &range]).code, 1);

@@ -20,6 +20,7 @@ pub(super) fn context() -> Result<Context> {
             objects: ObjectPlaces {
                 directory: path("GIT_OBJECT_DIRECTORY"),
                 alternates: env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+                grafts: path("GIT_GRAFT_FILE"),
             },
             names_git_dir: path("GIT_DIR").is_some(),
             sudo_uid: env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()),

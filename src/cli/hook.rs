@@ -6,9 +6,13 @@ use std::path::Path;
 use crate::cli::args::{Hook, HookName};
 use crate::cli::output::{Output, guard};
 use crate::cli::{NO, YES, env};
+use crate::format::budget::Bound;
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::scan::ScanReport;
 use crate::ops::{Context, hook, install};
+
+/// The most that is read of what git gives a hook: some million refs.
+const MAX_STDIN: u64 = 256 << 20;
 
 /// Runs the hook that was there before ours, then ours.
 pub(super) fn answer(ctx: &Context, args: &Hook, output: &mut Output) -> Result<u8> {
@@ -72,7 +76,14 @@ fn standard_input() -> Result<Vec<u8>> {
         return Ok(stdin);
     }
     std::io::stdin()
+        .take(MAX_STDIN + 1)
         .read_to_end(&mut stdin)
         .map_err(Refusal::io("reading", Path::new("standard input")))?;
-    Ok(stdin)
+    match stdin.len() as u64 > MAX_STDIN {
+        true => Err(Refusal::Budget {
+            bound: Bound::Refs,
+            allowed: None,
+        }),
+        false => Ok(stdin),
+    }
 }

@@ -37,7 +37,7 @@ use crate::ops::{Context, diff, identity, init, inspect, install, open, recipien
 use account::Account;
 use args::{Arguments, Command, KeyCommand, PassphraseFlag, RecipientsCommand, ScanFormat};
 use output::{
-    Output, guard, human, json, notices, refusal, rekey as rekey_output, restore as restore_output, sarif,
+    Output, guard, guard::Told, human, json, notices, refusal, rekey as rekey_output, restore as restore_output, sarif,
     status as status_output, store as store_output,
 };
 
@@ -464,9 +464,13 @@ fn answer_audit(ctx: &Context, args: &args::Audit, output: &mut Output) -> Resul
 fn answer_scan(ctx: &Context, args: &args::Scan, output: &mut Output) -> Result<u8> {
     let started = env::Stopwatch::start();
     let surface = args.surface();
-    let report = scan(ctx, &surface, args.remote.as_deref())?;
+    let report = scan(ctx, &surface, args.remote.as_deref(), args.shallow)?;
+    let told = match args.format() {
+        ScanFormat::Human => Told::Here,
+        ScanFormat::Json | ScanFormat::Sarif | ScanFormat::Paths => Told::Beside,
+    };
     match args.format() {
-        ScanFormat::Human => guard::scan(output, &surface, &report, started.elapsed()),
+        ScanFormat::Human => {}
         ScanFormat::Json => output.out(&json::scan(&surface, &report)),
         ScanFormat::Sarif => output.out(&sarif::scan(&report)),
         ScanFormat::Paths => {
@@ -476,6 +480,7 @@ fn answer_scan(ctx: &Context, args: &args::Scan, output: &mut Output) -> Result<
             }
         }
     }
+    guard::scan(output, &surface, &report, told, started.elapsed());
     if args.write_allow && !report.leaks.is_empty() {
         let added = write_allow(ctx, &report)?;
         guard::allowed(output, added);

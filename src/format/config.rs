@@ -1,5 +1,6 @@
 //! `.gitpack.toml`: what is protected, who can open it, which scopes there are; text to values, and careful edits.
 
+mod limits;
 mod scope;
 
 use std::collections::BTreeMap;
@@ -152,11 +153,13 @@ impl Config {
             line: Some(line_of(bytes, e.valid_up_to())),
             problem: "expected UTF-8".into(),
         })?;
+        let lines = Lines::of(bytes);
         let raw: RawConfig = toml::from_str(text).map_err(|e| ConfigError {
             line: e.span().map(|span| line_of(bytes, span.start)),
             problem: e.message().replace('\n', ", "),
         })?;
-        let at = |offset: usize| line_of(bytes, offset);
+        let at = |offset: usize| lines.at(offset);
+        limits::hold(&raw).map_err(|problem| ConfigError { line: None, problem })?;
         let located = |spanned: Spanned<String>| Located {
             line: at(spanned.span().start),
             value: spanned.into_inner(),
@@ -293,8 +296,22 @@ pub fn is_plain_word(key: &str) -> bool {
 }
 
 fn line_of(text: &[u8], offset: usize) -> usize {
-    let before = &text[..offset.min(text.len())];
-    before.iter().filter(|byte| **byte == b'\n').count() + 1
+    Lines::of(text).at(offset)
+}
+
+/// Where the lines of a text end: a text may have very many values, each of which is told with its line.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &[u8]) -> Self {
+        let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        Self(ends.map(|(at, _)| at).collect())
+    }
+
+    /// Returns the line, counted from 1, on which the byte at `offset` stands.
+    fn at(&self, offset: usize) -> usize {
+        self.0.partition_point(|end| *end < offset) + 1
+    }
 }
 
 /// Returns `text` with `recipient` added to `[seal] recipients`, everything else as it was; none if it is there already.

@@ -1,5 +1,6 @@
 //! What is on disk and on the wire: bytes to values and back, without any I/O.
 
+pub mod budget;
 pub mod canonical_json;
 pub mod chunks;
 pub mod config;

@@ -5,6 +5,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::format::budget::Bound;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 
@@ -255,6 +256,13 @@ pub enum Refusal {
         allowed: u64,
         /// Those it would have.
         found: u64,
+    },
+    /// What is to be judged costs more than one look may cost.
+    Budget {
+        /// What it has too much of.
+        bound: Bound,
+        /// How much is allowed, where that is known.
+        allowed: Option<u64>,
     },
     /// Stored content that does not hash to its name, or cannot be decoded.
     Corrupt {

@@ -1,11 +1,16 @@
 //! Configurations: the one on disk, those in commits and in the index, and the registry that some of them make.
 
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::rc::Rc;
 
 use crate::adapters::files;
 use crate::adapters::git::index::Index;
 use crate::adapters::git::{Commit, Repository};
+use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::{Config, ConfigError, FILE_NAME};
+use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result, io_reason};
 use crate::format::repo_state::EntryKind;
 use crate::rules::protect::Registry;
@@ -139,14 +144,89 @@ pub fn here(repo: &Repository) -> Result<Loaded> {
 
 /// Returns the configuration in a commit.
 pub fn in_commit(repo: &Repository, commit: &Commit) -> Result<Loaded> {
+    let blob = blob_in(repo, commit)?;
+    let loaded = of_blob(repo, commit, blob)?;
     let revision = format!(" in {}", commit.id.short());
-    let origin = format!("{FILE_NAME}{revision}");
-    let bytes = match repo.file_in_tree(&commit.tree, FILE_NAME) {
-        Err(Refusal::NotRegular { kind, .. }) => return Err(not_a_file(&origin, kind)),
-        other => other?,
+    Ok(loaded.with_listed(&revision, |path| repo.file_in_tree(&commit.tree, path, MAX_BYTES)))
+}
+
+/// Returns the blob of the configuration in a commit.
+fn blob_in(repo: &Repository, commit: &Commit) -> Result<Option<ObjectId>> {
+    match repo.blob_in_tree(&commit.tree, FILE_NAME) {
+        Err(Refusal::NotRegular { kind, .. }) => Err(not_a_file(&origin_in(commit), kind)),
+        other => other,
+    }
+}
+
+fn of_blob(repo: &Repository, commit: &Commit, blob: Option<ObjectId>) -> Result<Loaded> {
+    let origin = origin_in(commit);
+    let bytes = match blob {
+        Some(id) => Some(repo.document(&id, &origin, MAX_BYTES)?),
+        None => None,
     };
-    let loaded = Loaded::parse(bytes, origin)?;
-    Ok(loaded.with_listed(&revision, |path| repo.file_in_tree(&commit.tree, path)))
+    let size = bytes.as_ref().map_or(0, Vec::len) as u64;
+    repo.spend(Bound::ConfigBytes, size + EACH_CONFIG)?;
+    Loaded::parse(bytes, origin)
+}
+
+fn origin_in(commit: &Commit) -> String {
+    format!("{FILE_NAME} in {}", commit.id.short())
+}
+
+/// Configurations in commits, each read and compiled once however many commits have it; without the recipients files that
+/// they name.
+pub struct Rules<'a> {
+    repo: &'a Repository,
+    read: RefCell<HashMap<Option<ObjectId>, Rc<Loaded>>>,
+    broken: RefCell<HashSet<ObjectId>>,
+}
+
+impl<'a> Rules<'a> {
+    /// Makes one that has read nothing yet.
+    pub fn of(repo: &'a Repository) -> Self {
+        Self {
+            repo,
+            read: RefCell::default(),
+            broken: RefCell::default(),
+        }
+    }
+
+    /// Returns the configuration in a commit.
+    pub fn in_commit(&self, id: &ObjectId) -> Result<Rc<Loaded>> {
+        let commit = self.repo.commit_of(id)?;
+        let blob = blob_in(self.repo, &commit)?;
+        if let Some(loaded) = self.read.borrow().get(&blob) {
+            return Ok(Rc::clone(loaded));
+        }
+        let loaded = of_blob(self.repo, &commit, blob);
+        if let (Err(Refusal::BadConfig { .. }), Some(blob)) = (&loaded, blob) {
+            self.broken.borrow_mut().insert(blob);
+        }
+        let loaded = Rc::new(loaded?);
+        self.read.borrow_mut().insert(blob, Rc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// Returns the configuration in a commit that a change builds on; a broken one counts as none, or the change that mends
+    /// it could never be made.
+    pub fn in_commit_or_none(&self, id: &ObjectId) -> Result<Rc<Loaded>> {
+        let commit = self.repo.commit_of(id)?;
+        let none = |origin: String| {
+            Rc::new(Loaded {
+                origin,
+                ..Loaded::none()
+            })
+        };
+        if let Ok(Some(blob)) = self.repo.blob_in_tree(&commit.tree, FILE_NAME)
+            && self.broken.borrow().contains(&blob)
+        {
+            return Ok(none(origin_in(&commit)));
+        }
+        match self.in_commit(id) {
+            Err(Refusal::BadConfig { origin, .. }) => Ok(none(origin)),
+            other => other,
+        }
+    }
 }
 
 /// Returns the configuration in a commit that a change builds on; a broken one counts as none, or the change that mends it
@@ -154,10 +234,8 @@ pub fn in_commit(repo: &Repository, commit: &Commit) -> Result<Loaded> {
 pub fn in_commit_or_none(repo: &Repository, commit: &Commit) -> Result<Loaded> {
     match in_commit(repo, commit) {
         Err(Refusal::BadConfig { origin, .. }) => Ok(Loaded {
-            config: Config::default(),
             origin,
-            bytes: None,
-            listed: None,
+            ..Loaded::none()
         }),
         other => other,
     }
@@ -172,7 +250,7 @@ pub fn in_index(repo: &Repository, index: &Index<'_>) -> Result<Loaded> {
             return Err(not_a_file(&origin, "a directory"));
         }
         Some(entry) => match entry.kind {
-            EntryKind::Regular | EntryKind::Executable => Some(repo.blob(&entry.id)?),
+            EntryKind::Regular | EntryKind::Executable => Some(repo.document(&entry.id, &origin, MAX_BYTES)?),
             EntryKind::Symlink => return Err(not_a_file(&origin, "a symbolic link")),
             EntryKind::Submodule => return Err(not_a_file(&origin, "a submodule")),
         },

@@ -1,6 +1,11 @@
 //! `git pack hook`: what the installed hooks ask, judged on what is really staged, pushed or received.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use crate::adapters::git::Repository;
+use crate::adapters::git::budget::Side;
 use crate::adapters::git::history::Peeled;
 use crate::format::config::Config;
 use crate::format::object_id::ObjectId;
@@ -24,7 +29,7 @@ pub fn pre_commit(ctx: &Context) -> Result<ScanReport> {
 /// `remote` is the remote's name, or its URL if it has none, and `url` where the push goes. The rules of each pushed tip
 /// apply together with those of what the remote is known to have below it. Packs in what is pushed are verified.
 pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     let lines = PushLine::parse_all(stdin).map_err(|problem| bad_line("pre-push", problem))?;
     let reported = lines.iter().map(|line| Reported {
         remote_ref: line.remote_ref.clone(),
@@ -66,7 +71,7 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
 /// Judges every local branch and tag that `remote` is not known to have, `HEAD`, and what else is `named`: what there is to
 /// do where whoever runs the hook does not say what is pushed.
 pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[String]) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     let mut place = Place::observe(&repo, remote, url, Vec::new())?;
     place.keep_what_was_seen(&repo)?;
     let known = place.known();
@@ -107,14 +112,10 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
 
 /// Returns the commits whose rules hold for a new ref of a remote that has no rules yet: everything that is pushed with it,
 /// and the branches that are the main ones here.
-fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Result<Vec<ObjectId>> {
-    let mut beside = repo.default_commits()?;
-    for tip in tips {
-        if !beside.contains(&tip) {
-            beside.push(tip);
-        }
-    }
-    Ok(beside)
+fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Result<Arc<[ObjectId]>> {
+    let mut seen = HashSet::new();
+    let all = repo.default_commits()?.into_iter().chain(tips);
+    Ok(all.filter(|id| seen.insert(*id)).collect())
 }
 
 fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<ScanReport> {
@@ -126,6 +127,7 @@ fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<Sc
         destination: &|configs| destination(configs, &urls),
         verify_packs: true,
         needs_all: false,
+        met: None,
     };
     let mut report = ranges.judge(changes)?;
     surfaces::learn(repo, &report, |entry| known::Source::Blob(entry.id));
@@ -148,7 +150,7 @@ fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<Sc
 ///
 /// The rules of each new tip apply together with those of the old one or, for a new ref, those of the default branch.
 pub fn pre_receive(ctx: &Context, stdin: &[u8]) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Server)?;
     let lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("pre-receive", problem))?;
     let to = match repo.config_text("gitpack.visibility").as_deref() {
         Some("private") => Destination::PrivateRemote,
@@ -177,7 +179,7 @@ pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result
     if lines.iter().all(|line| line.new.is_none() || line.new == line.old) {
         return Ok(ScanReport::default());
     }
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     // Other refs, such as the stash, are not judged, so what they hold is not known to be clean.
     let mut known = Vec::new();
     for prefix in ["refs/heads/", "refs/tags/", "refs/remotes/"] {
@@ -191,19 +193,20 @@ fn judge_refs(
     lines: &[RefLine],
     known: Vec<ObjectId>,
     to: Destination,
-    verify_packs: bool,
+    is_server: bool,
 ) -> Result<ScanReport> {
+    let has: HashSet<&ObjectId> = known.iter().collect();
     // A new ref is held against the default branch or, where HEAD names none, against all of them.
     let standing: Vec<ObjectId> = match repo.has_commit() {
         true => vec![repo.commit("HEAD")?.id],
         false => repo.refs("refs/heads/")?.into_iter().map(|(_, id)| id).collect(),
     };
-    let beside: Vec<ObjectId> = lines.iter().filter_map(|line| line.new).collect();
+    let beside: Arc<[ObjectId]> = lines.iter().filter_map(|line| line.new).collect();
     let changes: Vec<Change> = lines
         .iter()
         .filter(|line| line.new != line.old)
         .filter_map(|line| {
-            let tip = line.new.filter(|tip| !known.contains(tip))?;
+            let tip = line.new.filter(|tip| !has.contains(tip))?;
             Some(match line.old {
                 Some(old) => Change::of(&line.name, tip, vec![old]),
                 None => Change {
@@ -217,10 +220,13 @@ fn judge_refs(
         repo,
         known: &known,
         destination: &|_: &[&Config]| to,
-        verify_packs,
+        verify_packs: is_server,
         needs_all: false,
+        met: is_server.then(RefCell::default),
     };
-    ranges.judge(&changes)
+    let mut report = ranges.judge(&changes)?;
+    ranges.judge_besides(&changes, &mut report)?;
+    Ok(report)
 }
 
 /// Returns the commits to which changes lead.

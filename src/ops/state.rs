@@ -120,12 +120,15 @@ pub fn select(repo: &Repository, commit: &Commit, selection: &Selection) -> Resu
     Ok(entries)
 }
 
+/// The largest file that a canon version is read from.
+const MAX_CANON: u64 = 1 << 20;
+
 /// Returns the canon version in a commit, from the file that its configuration names.
 pub fn canon(repo: &Repository, commit: &Commit, loaded: &Loaded) -> Result<String> {
     let Some(path) = &loaded.config.canon_version_file else {
         return Ok(canon_version(b""));
     };
-    match repo.file_in_tree(&commit.tree, path) {
+    match repo.file_in_tree(&commit.tree, path, MAX_CANON) {
         Ok(text) => Ok(canon_version(&text.unwrap_or_default())),
         Err(Refusal::NotRegular { kind, .. }) => Err(Refusal::BadConfig {
             origin: loaded.origin.clone(),

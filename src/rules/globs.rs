@@ -10,6 +10,7 @@ use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 /// Compiled globs. A pattern without a slash matches at any depth, a leading slash ties it to the top, a trailing one
 /// means everything below; any other also matches everything below a directory of such a name; `*` and `?` do not cross
 /// slashes, `**` does.
+#[derive(Clone)]
 pub struct Globs {
     set: GlobSet,
     case: Case,

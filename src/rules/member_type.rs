@@ -193,6 +193,16 @@ mod tests {
     }
 
     #[test]
+    fn what_nests_without_end_ends() {
+        for part in ["[", "{a: ", "- ", "? ", "[&a [*a, ", "!!a "] {
+            let text = format!("schema_version: 1\nprofile_id: p\nrules: {}", part.repeat(200_000));
+            drop(profile_version(text.as_bytes()));
+            let text = format!("{}\nschema_version: 1\nprofile_id: p\n", part.repeat(200_000));
+            drop(profile_version(text.as_bytes()));
+        }
+    }
+
+    #[test]
     fn profiles_are_yaml_mappings_with_both_keys_at_the_top() {
         for text in [
             "schema_version: 1\nprofile_id: p\n",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::format::canonical_json::to_document;
 use crate::format::config::{Config, ConfigError, RUN_OUTPUT_CLASS};
@@ -55,12 +56,16 @@ const BUILT_IN: [(&str, &[&str], &[Format]); 7] = [
 ];
 
 /// A registry in force: one set of rules a configuration that has a say, the strictest verdict holds.
+///
+/// Cheap to copy.
+#[derive(Clone)]
 pub struct Registry {
-    sets: Vec<RuleSet>,
+    sets: Arc<[RuleSet]>,
     /// What is protected besides, because its sealed twin is tracked.
     twins: SealedTwins,
 }
 
+#[derive(Clone)]
 struct RuleSet {
     rules: Vec<Rule>,
     allow_in: Vec<Globs>,
@@ -69,6 +74,8 @@ struct RuleSet {
     /// All globs of all rules, and for each its rule and text.
     globs: Globs,
     sources: Vec<(usize, String)>,
+    /// The rules that name formats, ascending.
+    with_formats: Vec<usize>,
 }
 
 /// What is known of a file that is to be judged.
@@ -165,14 +172,21 @@ impl Registry {
                 problem,
             })?);
         }
-        let twins = SealedTwins::default();
-        Ok(Self { sets, twins })
+        Ok(Self {
+            sets: sets.into(),
+            twins: SealedTwins::default(),
+        })
     }
 
     /// Returns the same registry, which also protects the plaintexts of `twins`.
     pub fn with_twins(mut self, twins: &SealedTwins) -> Self {
-        self.twins.extend(twins);
+        self.add_twins(twins);
         self
+    }
+
+    /// Has the registry protect the plaintexts of `twins` as well.
+    pub fn add_twins(&mut self, twins: &SealedTwins) {
+        self.twins.extend(twins);
     }
 
     /// Compiles the registry that a pack carries.
@@ -193,8 +207,10 @@ impl Registry {
                 RuleSet::compile(set.rules, allowed.collect::<Result<_, _>>()?).map_err(|(_, problem)| problem)
             })
             .collect::<Result<_, _>>()?;
-        let twins = SealedTwins::default();
-        Ok(Self { sets, twins })
+        Ok(Self {
+            sets,
+            twins: SealedTwins::default(),
+        })
     }
 
     /// Returns the bytes of `meta/PROTECTED.json`.
@@ -216,7 +232,7 @@ impl Registry {
 
     /// Lets these blobs stand in plaintext, as exceptions of a configuration do.
     pub fn allow(&mut self, blobs: &[ObjectId]) {
-        for set in &mut self.sets {
+        for set in Arc::make_mut(&mut self.sets) {
             set.allowed.extend(blobs);
         }
     }
@@ -312,7 +328,10 @@ impl RuleSet {
                     .map_err(|bad| (index, format!("allow_in: {}", bad.reason)))
             })
             .collect::<Result<_, _>>()?;
+        let named = rules.iter().enumerate().filter(|(_, rule)| !rule.formats.is_empty());
+        let with_formats = named.map(|(index, _)| index).collect();
         Ok(Self {
+            with_formats,
             rules,
             allow_in,
             allowed,
@@ -387,24 +406,39 @@ impl RuleSet {
     }
 
     /// Returns the last rule that matches, and by what.
+    ///
+    /// Rules that match neither by path nor by a format are not looked at: there may be very many.
     fn deciding(&self, file: &Subject<'_>) -> Option<(usize, Cause)> {
         let by_path: Vec<usize> = self.globs.matching(file.path);
         if by_path.is_empty() && file.formats.is_empty() {
             return None;
         }
-        (0..self.rules.len()).rev().find_map(|index| {
+        // Globs stand in the order of their rules.
+        let mut globs = by_path.into_iter().rev().peekable();
+        let mut by_content = match file.formats.is_empty() {
+            true => [].iter(),
+            false => self.with_formats.iter(),
+        }
+        .rev()
+        .peekable();
+        loop {
+            let of_glob = globs.peek().map(|glob| self.sources[*glob].0);
+            let index = of_glob.max(by_content.peek().map(|index| **index))?;
+            // Of several globs of a rule, the last one is named.
+            let glob = globs.peek().filter(|_| of_glob == Some(index)).copied();
+            while globs.next_if(|glob| self.sources[*glob].0 == index).is_some() {}
+            by_content.next_if(|other| **other == index);
             let rule = &self.rules[index];
-            let glob = by_path.iter().rev().find(|glob| self.sources[**glob].0 == index);
             let format = rule.formats.iter().find(|format| file.formats.contains(format));
             let needs_both = rule.policy == Policy::Allowed && !rule.paths.is_empty() && !rule.formats.is_empty();
             let cause = match (glob, format) {
-                (Some(_), None) | (None, Some(_)) if needs_both => return None,
-                (Some(glob), _) => Cause::Glob(self.sources[*glob].1.clone()),
+                (Some(_), None) | (None, Some(_)) if needs_both => continue,
+                (Some(glob), _) => Cause::Glob(self.sources[glob].1.clone()),
                 (None, Some(format)) => Cause::Content(*format),
-                (None, None) => return None,
+                (None, None) => continue,
             };
-            Some((index, cause))
-        })
+            return Some((index, cause));
+        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a change of the configuration takes away from the protection.
 
+use std::collections::BTreeSet;
+
 use crate::format::config::Config;
+use crate::format::object_id::ObjectId;
 use crate::format::protected::{Policy, Rule};
 
 /// Returns what `new` no longer protects, or newly releases, compared with `old`; a sentence each.
@@ -22,8 +25,9 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
             found.push(format!("{} is new", describe(rule)));
         }
     }
+    let allowed: BTreeSet<&ObjectId> = old.allow.iter().map(|allow| &allow.value.blob).collect();
     for allow in &new.allow {
-        if !old.allow.iter().any(|other| other.value.blob == allow.value.blob) {
+        if !allowed.contains(&allow.value.blob) {
             found.push(format!("[[allow]] of blob {} is new", allow.value.blob));
         }
     }

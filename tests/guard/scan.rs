@@ -180,10 +180,17 @@ pub fn rows() -> Vec<Row> {
                 .at(&w.beside("remote.git"))
                 .go()
         }),
-        row("all, shallow", clean(), |w| {
+        row("all, shallow", scan(2, &[("E_MISSING_OBJECT", "")]), |w| {
             w.sh("leak a.vec; drop a.vec; clean b; git push -q --no-verify
                  git clone -q --depth=1 \"file://$PWD/../remote.git\" ../shallow");
             w.deed("git", &["pack", "scan", "--json", "--all"])
+                .at(&w.beside("shallow"))
+                .go()
+        }),
+        row("all, shallow, and what is here will do", clean(), |w| {
+            w.sh("leak a.vec; drop a.vec; clean b; git push -q --no-verify
+                 git clone -q --depth=1 \"file://$PWD/../remote.git\" ../shallow");
+            w.deed("git", &["pack", "scan", "--json", "--all", "--shallow"])
                 .at(&w.beside("shallow"))
                 .go()
         }),

@@ -2,19 +2,26 @@
 
 use std::io::Read;
 use std::process::Stdio;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 
 use gix::objs::Find as _;
 
 use crate::adapters::git::pack_order::Job;
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
 use crate::adapters::workers;
+use crate::format::budget::Bound;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
 
 /// A blob larger than this is streamed through `git cat-file`: the library holds a blob whole.
 const MAX_IN_MEMORY: u64 = 16 << 20;
+
+/// So many bytes of blobs are held at one time by all threads together.
+const MAX_HELD: u64 = 64 << 20;
+
+/// The processor time is asked for once in so many bytes of a stream.
+const ASK_EACH: usize = 8 << 20;
 
 /// The content of a blob, to be read to its end.
 pub enum Contents<'a> {
@@ -81,8 +88,26 @@ impl Repository {
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 
-    /// Returns the bytes of one small blob.
-    pub fn blob(&self, id: &ObjectId) -> Result<Vec<u8>> {
+    /// Returns how many bytes a blob has, without reading it.
+    pub fn blob_size(&self, id: &ObjectId) -> Result<u64> {
+        let id = to_gix(id);
+        let header = self.local().find_header(id).map_err(|e| object_error(id, &e))?;
+        match header.kind() {
+            gix::object::Kind::Blob => Ok(header.size()),
+            _ => Err(corrupt_object(id, "it is not a blob")),
+        }
+    }
+
+    /// Returns the bytes of a blob that is a document called `name`, of at most `max` bytes; a larger one is not read.
+    pub fn document(&self, id: &ObjectId, name: &str, max: u64) -> Result<Vec<u8>> {
+        let size = self.blob_size(id)?;
+        if size > max {
+            return Err(Refusal::BadConfig {
+                origin: name.to_owned(),
+                line: None,
+                problem: format!("expected at most {max} bytes, found {size}"),
+            });
+        }
         let mut contents = self.with_blobs(std::slice::from_ref(id), |_, mut blob| {
             let mut bytes = Vec::new();
             blob.read_to_end(&mut bytes).map_err(|e| reading(id, &e))?;
@@ -126,14 +151,22 @@ impl Repository {
         proof: Proof,
         each: impl FnOnce(Contents<'_>) -> Result<R>,
     ) -> Result<Option<R>> {
-        match repo.try_find_header(id) {
+        let header = match repo.try_find_header(id) {
             Ok(None) => return Ok(None),
-            Ok(Some(header)) if header.size() > MAX_IN_MEMORY => {
-                return self.stream_blob(id, header.size(), each).map(Some);
-            }
-            Ok(Some(_)) => {}
+            Ok(Some(header)) => header,
             Err(e) => return Err(object_error(id, &e)),
+        };
+        let size = header.size();
+        self.spend(Bound::BlobBytes, size)?;
+        if size > MAX_IN_MEMORY {
+            if header.num_deltas().is_some_and(|deltas| deltas > 0) {
+                // git streams what is stored whole, and holds what is stored as a delta.
+                self.hold(Bound::ObjectBytes, size)?;
+            }
+            return self.stream_blob(id, size, each).map(Some);
         }
+        // A few large ones at once would take as much as one that is larger.
+        let _held = self.room.hold(size);
         let data = match repo.objects.try_find(&id, buffer) {
             Ok(Some(data)) => data,
             Ok(None) => return Ok(None),
@@ -161,14 +194,25 @@ impl Repository {
             .map_err(|e| failed(&e.to_string()))?;
         let stdout = child.stdout.take().expect("stdout was asked to be a pipe");
         let mut checked = Checked {
+            repository: self,
             inner: stdout,
             hasher: ObjectHasher::new(&from_gix(&id), "blob", size),
+            until_asked: ASK_EACH,
+            refused: None,
         };
         let result = each(Contents::Stream(&mut checked, size));
-        let Checked { inner: stdout, hasher } = checked;
+        let Checked {
+            inner: stdout,
+            hasher,
+            refused,
+            ..
+        } = checked;
         // A reader that gave up half-way must not leave git waiting for it.
         drop(stdout);
         let status = child.wait().map_err(|e| failed(&e.to_string()))?;
+        if let Some(refused) = refused {
+            return Err(refused);
+        }
         let result = result?;
         if !status.success() {
             return Err(failed(&status.to_string()));
@@ -177,6 +221,36 @@ impl Repository {
             return Err(corrupt_object(id, "its content does not hash to its id"));
         }
         Ok(result)
+    }
+}
+
+/// Room for blobs that are held whole at one time, whatever the number of threads; a thread waits until there is some.
+#[derive(Default)]
+pub(super) struct Room {
+    taken: Mutex<u64>,
+    freed: Condvar,
+}
+
+/// A part of the room, given back when dropped.
+struct Held<'a>(&'a Room, u64);
+
+impl Room {
+    fn hold(&self, bytes: u64) -> Held<'_> {
+        let taken = lock(&self.taken);
+        let is_full = |taken: &mut u64| *taken > 0 && *taken + bytes > MAX_HELD;
+        let mut taken = match self.freed.wait_while(taken, is_full) {
+            Ok(taken) => taken,
+            Err(poisoned) => poisoned.into_inner(),
+        };
+        *taken += bytes;
+        Held(self, bytes)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        *lock(&self.0.taken) -= self.1;
+        self.0.freed.notify_all();
     }
 }
 
@@ -190,16 +264,27 @@ pub enum Proof {
     Checksum,
 }
 
-/// Hashes what is read as git hashes a blob.
-struct Checked<R> {
+/// Hashes what is read as git hashes a blob, and stops where it takes too long.
+struct Checked<'a, R> {
+    repository: &'a Repository,
     inner: R,
     hasher: ObjectHasher,
+    until_asked: usize,
+    refused: Option<Refusal>,
 }
 
-impl<R: Read> Read for Checked<R> {
+impl<R: Read> Read for Checked<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         let n = self.inner.read(buf)?;
         self.hasher.update(&buf[..n]);
+        self.until_asked = self.until_asked.saturating_sub(n);
+        if self.until_asked == 0 {
+            self.until_asked = ASK_EACH;
+            if let Err(refused) = self.repository.spend_time() {
+                self.refused = Some(refused);
+                return Err(std::io::Error::other("it takes too long"));
+            }
+        }
         Ok(n)
     }
 }

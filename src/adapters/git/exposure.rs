@@ -59,7 +59,7 @@ impl Repository {
         for line in text.lines() {
             let id = ObjectId::parse(line).ok_or_else(|| failed(line))?;
             // A commit that takes the file away is listed too.
-            if self.has_file_at(&self.commit_tree(&id)?, path)? {
+            if self.has_file_at(&self.commit_of(&id)?.tree, path)? {
                 commits.push(id);
             }
         }

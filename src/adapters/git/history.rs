@@ -1,15 +1,15 @@
 //! History: what a range of commits introduces, also when a later commit deletes it again.
 
-use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 
-use gix::objs::tree::EntryKind as GitKind;
-use gix::objs::{CommitRefIter, Find as _, TreeRefIter};
+use gix::objs::{Find as _, TagRefIter};
 
-use crate::adapters::git::tree::entry_kind;
+use crate::adapters::git::changes::{Change, Comparer};
+use crate::adapters::git::walk::{Step, Walk, read_commit};
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, explain, from_gix, object_error, to_gix};
 use crate::adapters::workers;
+use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
@@ -17,6 +17,15 @@ use crate::format::repo_state::TreeEntry;
 
 /// From so many commits on, reading every directory once is cheaper than comparing each commit with its parents.
 const WORTH_A_SWEEP: usize = 512;
+
+/// So many commits are compared at once.
+const AT_ONCE: usize = 64;
+
+/// A commit that changes more paths than this is compared by itself, and told of in parts.
+const MANY_CHANGES: usize = 4096;
+
+/// So many entries are handed over at once.
+pub(super) const BATCH: usize = 16384;
 
 /// An entry and the commit of a range that introduced it.
 #[derive(Clone, Debug)]
@@ -27,62 +36,57 @@ pub struct Introduced {
     pub commit: Option<ObjectId>,
 }
 
-/// The commits of a range, before any of them was looked into.
-#[derive(Default)]
-pub struct Walk {
-    /// Oldest first.
-    steps: Vec<Step>,
-    /// The commits right below the range: parents of its commits that are known already.
-    pub boundary: BTreeSet<ObjectId>,
-    /// The commits of the range that have no parents.
-    pub roots: HashSet<ObjectId>,
-    /// A commit of the range at which the history of a shallow clone is cut off, if there is one.
-    cut: Option<ObjectId>,
+/// A part of what a range of commits does to paths.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Entries that some commit has and none of its parents: the oldest commits first; in a long range in no order.
+    pub introduced: Vec<Introduced>,
+    /// Paths that some commit deletes; nothing in a long range.
+    pub deleted: Vec<RepoPath>,
 }
 
-impl Walk {
-    /// Returns the number of commits.
-    pub fn count(&self) -> usize {
-        self.steps.len()
-    }
+/// Takes one part after another.
+pub type Sink<'a> = &'a mut (dyn FnMut(Batch) -> Result<()> + Send);
 
-    /// Refuses if the range goes on below the history that this clone has.
-    pub fn ensure_whole(&self) -> Result<()> {
-        match self.cut {
-            Some(commit) => Err(Refusal::CutHistory { commit }),
-            None => Ok(()),
-        }
-    }
-
-    /// Returns the commits, oldest first.
-    pub fn commits(&self) -> impl Iterator<Item = ObjectId> {
-        self.steps.iter().map(|step| from_gix(&step.id))
-    }
-
-    /// Returns each commit with each of its parents.
-    pub(super) fn edges(&self) -> impl Iterator<Item = (ObjectId, ObjectId)> {
-        let steps = self.steps.iter();
-        steps.flat_map(|step| step.parents.iter().map(|parent| (from_gix(&step.id), from_gix(parent))))
-    }
-
-    /// Returns whether the commit is in the range.
-    pub fn contains(&self, id: &ObjectId) -> bool {
-        let id = to_gix(id);
-        self.steps.iter().any(|step| step.id == id)
-    }
-}
-
-/// What a range of commits does to paths.
+/// What is known of a range of commits when all of its parts were taken.
 #[derive(Debug, Default)]
 pub struct Range {
-    /// Every entry that some commit has and none of its parents, oldest commits first; in a long range by path.
-    pub introduced: Vec<Introduced>,
     /// For each path that some commit deletes and no later one brings back, the last such commit; nothing in a long range.
-    pub deleted: HashMap<RepoPath, ObjectId>,
+    pub deleted: Deleted,
     /// The commits that were looked at.
     pub commits: Vec<ObjectId>,
     /// Number of commits that were passed over, because the caller knows them.
     pub passed_over: u64,
+    /// Whether it was a long range, of which it is not told which commit brought what.
+    pub is_long: bool,
+}
+
+/// Paths and the commits that deleted them last; a path is kept as a keyed hash of 128 bits.
+#[derive(Debug, Default)]
+pub struct Deleted {
+    keys: [std::hash::RandomState; 2],
+    by: HashMap<[u64; 2], ObjectId>,
+}
+
+impl Deleted {
+    fn key(&self, path: &RepoPath) -> [u64; 2] {
+        [self.keys[0].hash_one(path), self.keys[1].hash_one(path)]
+    }
+
+    /// Returns the commit that deleted a path.
+    pub fn get(&self, path: &RepoPath) -> Option<ObjectId> {
+        self.by.get(&self.key(path)).copied()
+    }
+
+    fn insert(&mut self, path: &RepoPath, commit: ObjectId) {
+        self.by.insert(self.key(path), commit);
+    }
+
+    fn remove(&mut self, path: &RepoPath) {
+        if !self.by.is_empty() {
+            self.by.remove(&self.key(path));
+        }
+    }
 }
 
 /// What an object turns out to be when tags are peeled.
@@ -94,14 +98,6 @@ pub enum Peeled {
     Tree(ObjectId),
     /// A blob without a path.
     Blob(ObjectId),
-}
-
-/// A commit on the way through history.
-struct Step {
-    id: gix::ObjectId,
-    parents: Vec<gix::ObjectId>,
-    /// Its tree, if the commit was read for the walk.
-    tree: Option<gix::ObjectId>,
 }
 
 impl Repository {
@@ -146,79 +142,43 @@ impl Repository {
     /// Peels tags.
     pub fn peel(&self, id: &ObjectId) -> Result<Peeled> {
         let repo = self.local();
-        let id = to_gix(id);
-        let object = repo.find_object(id).map_err(|e| object_error(id, &e))?;
-        let object = object.peel_tags_to_end().map_err(|e| object_error(id, &e))?;
-        let id = from_gix(&object.id);
-        Ok(match object.kind {
-            gix::object::Kind::Commit => Peeled::Commit(id),
-            gix::object::Kind::Tree => Peeled::Tree(id),
-            gix::object::Kind::Blob | gix::object::Kind::Tag => Peeled::Blob(id),
-        })
-    }
-
-    /// Walks from the commits `tips` down to those that can be reached from `known`, which are left out.
-    ///
-    /// A known id that is not in this clone says nothing and is passed over.
-    pub fn walk(&self, tips: &[ObjectId], known: &[ObjectId]) -> Result<Walk> {
-        let repo = self.local();
-        let mut hidden = Vec::new();
-        for id in known {
-            if self.has(id)
-                && let Peeled::Commit(id) = self.peel(id)?
-            {
-                hidden.push(to_gix(&id));
+        let mut id = to_gix(id);
+        let mut chain = Vec::new();
+        let mut buffer = Vec::new();
+        let peeled = loop {
+            if let Some(peeled) = self.peeled_before(&id) {
+                break peeled;
             }
-        }
-        let shallow: HashSet<gix::ObjectId> = repo
-            .shallow_commits()
-            .map_err(|e| Refusal::Unsupported {
-                what: explain(&e),
-                remedy: "git fetch --unshallow".into(),
-            })?
-            .map(|commits| commits.iter().copied().collect())
-            .unwrap_or_default();
-        let mut walk = Walk::default();
-        let mut within = HashSet::new();
-        if tips.is_empty() {
-            return Ok(walk);
-        }
-        walk.steps = match hidden.is_empty() {
-            true => everything(&repo, tips, &shallow)?,
-            false => {
-                let commits = repo.rev_walk(tips.iter().map(to_gix)).with_hidden(hidden).all();
-                let mut steps = Vec::new();
-                for info in commits.map_err(|e| walk_error(&e))? {
-                    let info = info.map_err(|e| walk_error(&e))?;
-                    steps.push(Step {
-                        id: info.id,
-                        parents: info.parent_ids.to_vec(),
-                        tree: None,
-                    });
-                }
-                steps
+            let header = repo.find_header(id).map_err(|e| object_error(id, &e))?;
+            match header.kind() {
+                gix::object::Kind::Commit => break Peeled::Commit(from_gix(&id)),
+                gix::object::Kind::Tree => break Peeled::Tree(from_gix(&id)),
+                gix::object::Kind::Blob => break Peeled::Blob(from_gix(&id)),
+                gix::object::Kind::Tag => {}
             }
+            let tag = match repo.objects.try_find(&id, &mut buffer) {
+                Ok(Some(tag)) => tag,
+                Ok(None) | Err(_) => return Err(corrupt_object(id, "it was there just now")),
+            };
+            self.spend(Bound::TreeBytes, tag.data.len() as u64 + 64)?;
+            ensure_intact(id, "tag", tag.data)?;
+            chain.push(id);
+            self.hold(Bound::Depth, chain.len() as u64)?;
+            let target = TagRefIter::from_bytes(tag.data, id.kind()).target_id();
+            id = target.map_err(|e| corrupt_object(id, &explain(&e)))?;
         };
-        for step in &mut walk.steps {
-            within.insert(step.id);
-            if shallow.contains(&step.id) {
-                walk.cut = Some(from_gix(&step.id));
-                step.parents.clear();
-            }
-        }
-        walk.steps.reverse();
-        for step in &walk.steps {
-            let below = step.parents.iter().filter(|parent| !within.contains(*parent));
-            walk.boundary.extend(below.map(|parent| from_gix(parent)));
-            if step.parents.is_empty() {
-                walk.roots.insert(from_gix(&step.id));
-            }
-        }
-        Ok(walk)
+        let mut memory = self.peeled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        memory.extend(chain.into_iter().map(|tag| (tag, peeled)));
+        Ok(peeled)
     }
 
-    /// Returns what the commits of a walk introduce, but for those for which `is_known` holds.
-    pub fn introduced(&self, walk: &Walk, is_known: impl Fn(&ObjectId) -> bool) -> Result<Range> {
+    fn peeled_before(&self, id: &gix::ObjectId) -> Option<Peeled> {
+        let memory = self.peeled.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        memory.get(id).copied()
+    }
+
+    /// Gives what the commits of a walk introduce to `sink`, but for those for which `is_known` holds.
+    pub fn introduced(&self, walk: &Walk, is_known: impl Fn(&ObjectId) -> bool, sink: Sink<'_>) -> Result<Range> {
         let mut range = Range::default();
         let steps: Vec<&Step> = walk
             .steps
@@ -226,81 +186,123 @@ impl Repository {
             .filter(|step| !is_known(&from_gix(&step.id)))
             .collect();
         range.passed_over = (walk.steps.len() - steps.len()) as u64;
-        if steps.len() >= WORTH_A_SWEEP {
-            range.commits = steps.iter().map(|step| from_gix(&step.id)).collect();
+        range.commits = steps.iter().map(|step| from_gix(&step.id)).collect();
+        range.is_long = steps.len() >= WORTH_A_SWEEP;
+        if range.is_long {
             let known: Vec<ObjectId> = walk.boundary.iter().copied().collect();
-            let trees: Option<Vec<ObjectId>> = steps.iter().map(|step| step.tree.map(|id| from_gix(&id))).collect();
-            let trees = match trees {
-                Some(trees) => trees,
-                None => self.trees_of(&range.commits)?,
-            };
-            let entries = self.sweep(trees, &known)?;
-            let introduced = entries.into_iter().map(|entry| Introduced { entry, commit: None });
-            range.introduced = introduced.collect();
+            let trees = steps.iter().map(|step| from_gix(&step.tree)).collect();
+            self.sweep(trees, &known, sink)?;
             return Ok(range);
         }
-        let changes = workers::map(&steps, || Ok(self.worker()), |repo, step| changes_of(repo, step))?;
-        let mut seen = Seen::default();
-        for (step, changes) in steps.iter().zip(changes) {
-            let commit = from_gix(&step.id);
-            range.commits.push(commit);
-            for entry in changes.introduced {
-                if !range.deleted.is_empty() {
-                    range.deleted.remove(&entry.path);
+        let trees: HashMap<gix::ObjectId, gix::ObjectId> = walk.steps.iter().map(|step| (step.id, step.tree)).collect();
+        let mut telling = Telling {
+            seen: Seen::default(),
+            deleted: &mut range.deleted,
+            batch: Batch::default(),
+            sink,
+        };
+        for steps in steps.chunks(AT_ONCE) {
+            let changes = workers::map(
+                steps,
+                || Ok(self.worker()),
+                |repo, step| self.changes_of(repo, step, &trees),
+            )?;
+            for (step, changes) in steps.iter().zip(changes) {
+                let commit = from_gix(&step.id);
+                match changes {
+                    Some(changes) => changes
+                        .into_iter()
+                        .try_for_each(|change| telling.tell(change, commit))?,
+                    None => {
+                        let repo = self.worker();
+                        let parents = self.trees_beside(&repo, step, &trees)?;
+                        let tell = &mut |change| telling.tell(change, commit);
+                        Comparer::new(self, &repo).compare(step.tree, &parents, tell)?;
+                    }
                 }
-                if seen.insert(&entry) {
-                    let commit = Some(commit);
-                    range.introduced.push(Introduced { entry, commit });
-                }
-            }
-            for path in changes.deleted {
-                range.deleted.insert(path, commit);
             }
         }
+        telling.flush()?;
         Ok(range)
+    }
+
+    /// Returns what one commit has and none of its parents, for what equals a parent's was introduced there; none if that
+    /// is so much that it should be told of in parts.
+    fn changes_of(
+        &self,
+        repo: &gix::Repository,
+        step: &Step,
+        trees: &HashMap<gix::ObjectId, gix::ObjectId>,
+    ) -> Result<Option<Vec<Change>>> {
+        let parents = self.trees_beside(repo, step, trees)?;
+        let mut changes = Vec::new();
+        let mut is_many = false;
+        let done = Comparer::new(self, repo).compare(step.tree, &parents, &mut |change| {
+            is_many = changes.len() == MANY_CHANGES;
+            match is_many {
+                // Any refusal ends the comparison.
+                true => Err(Refusal::Empty),
+                false => {
+                    changes.push(change);
+                    Ok(())
+                }
+            }
+        });
+        match is_many {
+            true => Ok(None),
+            false => done.map(|()| Some(changes)),
+        }
+    }
+
+    /// Returns the trees of a commit's parents.
+    fn trees_beside(
+        &self,
+        repo: &gix::Repository,
+        step: &Step,
+        trees: &HashMap<gix::ObjectId, gix::ObjectId>,
+    ) -> Result<Vec<gix::ObjectId>> {
+        let parents = step.parents.iter();
+        parents
+            .map(|parent| match trees.get(parent) {
+                Some(tree) => Ok(*tree),
+                None => tree_of(self, repo, *parent),
+            })
+            .collect()
     }
 }
 
-/// Walks from `tips` down to where history begins, or is cut, reading each commit once; breadth first.
-fn everything(repo: &gix::Repository, tips: &[ObjectId], shallow: &HashSet<gix::ObjectId>) -> Result<Vec<Step>> {
-    let mut seen: HashSet<gix::ObjectId> = HashSet::new();
-    let mut queue: VecDeque<gix::ObjectId> = VecDeque::new();
-    for tip in tips {
-        let tip = to_gix(tip);
-        if seen.insert(tip) {
-            queue.push_back(tip);
-        }
-    }
-    let mut steps = Vec::new();
-    let mut buffer = Vec::new();
-    while let Some(id) = queue.pop_front() {
-        let data = match repo.objects.try_find(&id, &mut buffer) {
-            Ok(Some(data)) => data,
-            Ok(None) => {
-                return Err(Refusal::MissingObject {
-                    count: 1,
-                    example: id.to_string(),
-                });
+/// Hands changes over in parts, each entry once.
+struct Telling<'a, 's> {
+    seen: Seen,
+    deleted: &'a mut Deleted,
+    batch: Batch,
+    sink: Sink<'s>,
+}
+
+impl Telling<'_, '_> {
+    fn tell(&mut self, change: Change, commit: ObjectId) -> Result<()> {
+        match change {
+            Change::Introduced(entry) => {
+                self.deleted.remove(&entry.path);
+                if self.seen.insert(&entry) {
+                    let commit = Some(commit);
+                    self.batch.introduced.push(Introduced { entry, commit });
+                }
             }
-            Err(e) => return Err(object_error(id, &e)),
-        };
-        if data.kind != gix::object::Kind::Commit {
-            return Err(corrupt_object(id, "it is not a commit"));
+            Change::Deleted(path) => {
+                self.deleted.insert(&path, commit);
+                self.batch.deleted.push(path);
+            }
         }
-        ensure_intact(id, "commit", data.data)?;
-        let mut tokens = CommitRefIter::from_bytes(data.data, id.kind());
-        let tree = tokens.tree_id().map_err(|e| corrupt_object(id, &explain(&e)))?;
-        let parents: Vec<gix::ObjectId> = tokens.parent_ids().collect();
-        if !shallow.contains(&id) {
-            queue.extend(parents.iter().copied().filter(|parent| seen.insert(*parent)));
+        match self.batch.introduced.len() + self.batch.deleted.len() < BATCH {
+            true => Ok(()),
+            false => self.flush(),
         }
-        steps.push(Step {
-            id,
-            parents,
-            tree: Some(tree),
-        });
     }
-    Ok(steps)
+
+    fn flush(&mut self) -> Result<()> {
+        (self.sink)(std::mem::take(&mut self.batch))
+    }
 }
 
 /// Remembers path and blob of entries by a keyed hash of 128 bits.
@@ -317,138 +319,13 @@ impl Seen {
     }
 }
 
-fn walk_error(error: &gix::Error) -> Refusal {
-    match error.is_not_found() {
-        true => Refusal::MissingObject {
+/// Returns the tree of a commit.
+pub(super) fn tree_of(repository: &Repository, repo: &gix::Repository, id: gix::ObjectId) -> Result<gix::ObjectId> {
+    match read_commit(repository, repo, id, &mut Vec::new())? {
+        Some(named) => Ok(named.tree),
+        None => Err(Refusal::MissingObject {
             count: 1,
-            example: explain(error),
-        },
-        false => Refusal::Corrupt {
-            what: format!("history cannot be read: {}", explain(error)),
-            remedy: "git fsck".into(),
-        },
-    }
-}
-
-/// Returns what one commit has and none of its parents, for what equals a parent's was introduced there.
-fn changes_of(repo: &gix::Repository, step: &Step) -> Result<Changes> {
-    let tree = tree_of(repo, step.id)?;
-    let mut parents = Vec::new();
-    for parent in &step.parents {
-        parents.push(tree_of(repo, *parent)?);
-    }
-    let mut changes = diff(repo, parents.first().copied(), tree)?;
-    for parent in parents.iter().skip(1) {
-        let other: HashSet<(RepoPath, ObjectId)> = diff(repo, Some(*parent), tree)?
-            .introduced
-            .into_iter()
-            .map(|entry| (entry.path, entry.id))
-            .collect();
-        changes
-            .introduced
-            .retain(|entry| other.contains(&(entry.path.clone(), entry.id)));
-    }
-    Ok(changes)
-}
-
-pub(super) fn tree_of(repo: &gix::Repository, id: gix::ObjectId) -> Result<gix::ObjectId> {
-    let commit = repo.find_commit(id).map_err(|e| object_error(id, &e))?;
-    ensure_intact(id, "commit", &commit.data)?;
-    commit.tree_id().map(|id| id.detach()).map_err(|e| object_error(id, &e))
-}
-
-struct Changes {
-    introduced: Vec<TreeEntry>,
-    deleted: Vec<RepoPath>,
-}
-
-fn diff(repo: &gix::Repository, old: Option<gix::ObjectId>, new: gix::ObjectId) -> Result<Changes> {
-    let mut changes = Changes {
-        introduced: Vec::new(),
-        deleted: Vec::new(),
-    };
-    if old == Some(new) {
-        return Ok(changes);
-    }
-    let read = |id: gix::ObjectId| -> Result<Vec<u8>> {
-        let tree = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
-        ensure_intact(id, "tree", &tree.data)?;
-        Ok(tree.detach().data)
-    };
-    let old_bytes = old.map(read).transpose()?.unwrap_or_default();
-    let new_bytes = read(new)?;
-    let mut recorder = gix::diff::tree::Recorder::default();
-    let objects = Intact {
-        objects: &repo.objects,
-        forged: RefCell::new(None),
-    };
-    let done = gix::diff::tree(
-        TreeRefIter::from_bytes(&old_bytes, new.kind()),
-        TreeRefIter::from_bytes(&new_bytes, new.kind()),
-        gix::diff::tree::State::default(),
-        &objects,
-        &mut recorder,
-    );
-    if let Some(forged) = objects.forged.into_inner() {
-        return Err(forged);
-    }
-    done.map_err(|e| tree_diff_error(new, &e))?;
-    let add = |kind: GitKind, id: gix::ObjectId, path: &[u8], changes: &mut Changes| {
-        if let Some(kind) = entry_kind(kind) {
-            changes.introduced.push(TreeEntry {
-                path: RepoPath::new(path),
-                kind,
-                id: from_gix(&id),
-            });
-        }
-    };
-    for change in recorder.records {
-        use gix::diff::tree::recorder::Change::{Addition, Deletion, Modification};
-        match change {
-            Addition {
-                entry_mode, oid, path, ..
-            } => add(entry_mode.kind(), oid, &path, &mut changes),
-            Modification {
-                entry_mode, oid, path, ..
-            } => add(entry_mode.kind(), oid, &path, &mut changes),
-            Deletion { entry_mode, path, .. } => {
-                if entry_kind(entry_mode.kind()).is_some() {
-                    changes.deleted.push(RepoPath::new(&path));
-                }
-            }
-        }
-    }
-    Ok(changes)
-}
-
-/// Finds objects and holds each against its id; one that is forged is remembered, and not found.
-struct Intact<'a> {
-    objects: &'a gix::OdbHandle,
-    forged: RefCell<Option<Refusal>>,
-}
-
-impl gix::objs::Find for Intact<'_> {
-    fn try_find<'b>(
-        &self,
-        id: &gix::oid,
-        buffer: &'b mut Vec<u8>,
-    ) -> std::result::Result<Option<gix::objs::Data<'b>>, gix::Error> {
-        let found = self.objects.try_find(id, buffer)?;
-        if let Some(data) = &found
-            && let Err(forged) = ensure_intact(id.to_owned(), &data.kind.to_string(), data.data)
-        {
-            self.forged.replace(Some(forged));
-            return Ok(None);
-        }
-        Ok(found)
-    }
-}
-
-fn tree_diff_error(id: gix::ObjectId, error: &(dyn std::error::Error + 'static)) -> Refusal {
-    let why = explain(error);
-    if why.contains("not found") || why.contains("could not be found") {
-        Refusal::MissingObject { count: 1, example: why }
-    } else {
-        corrupt_object(id, &why)
+            example: id.to_string(),
+        }),
     }
 }

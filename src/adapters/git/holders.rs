@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use crate::adapters::git::history::Walk;
+use crate::adapters::git::walk::Walk;
 use crate::adapters::git::{Repository, from_gix, object_error, to_gix};
 use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
@@ -12,10 +12,14 @@ use crate::format::repo_path::RepoPath;
 impl Repository {
     /// Returns the commits of a walk from which one of `blobs` can be reached.
     pub fn leading_to(&self, walk: &Walk, blobs: &BTreeSet<ObjectId>) -> Result<HashSet<ObjectId>> {
-        let introduced = self.introduced(walk, |_| false)?.introduced.into_iter();
-        let found = introduced.filter(|introduced| blobs.contains(&introduced.entry.id));
         // Only the first commit that brought it is told there, and another branch may have brought it too.
-        let places: BTreeSet<RepoPath> = found.map(|introduced| introduced.entry.path).collect();
+        let mut places: BTreeSet<RepoPath> = BTreeSet::new();
+        self.introduced(walk, |_| false, &mut |batch| {
+            let introduced = batch.introduced.into_iter().map(|introduced| introduced.entry);
+            let found = introduced.filter(|entry| blobs.contains(&entry.id));
+            places.extend(found.map(|entry| entry.path));
+            Ok(())
+        })?;
         if places.is_empty() {
             return Ok(HashSet::new());
         }
@@ -24,7 +28,7 @@ impl Repository {
             &commits,
             || Ok(self.worker()),
             |repo, commit| -> Result<bool> {
-                let id = super::history::tree_of(repo, to_gix(commit))?;
+                let id = super::history::tree_of(self, repo, to_gix(commit))?;
                 let tree = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
                 for place in &places {
                     let segments = place.as_bytes().split(|byte| *byte == b'/');

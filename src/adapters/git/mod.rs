@@ -1,8 +1,11 @@
 //! A git repository: found as git finds it, and asked for commits, configuration and places.
 
 pub mod blobs;
+pub mod budget;
 pub mod canary;
+mod changes;
 mod exposure;
+mod grafts;
 pub mod history;
 mod holders;
 pub mod hooks_dir;
@@ -11,18 +14,25 @@ mod objects;
 mod ownership;
 mod pack_order;
 pub mod pack_tree;
+mod quarantine;
+mod raw_tree;
 pub mod remotes;
 pub mod run_refs;
 mod staging;
 mod sweep;
 pub mod tree;
+pub mod walk;
 pub mod work_tree;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
+use blobs::Room;
+use budget::Budget;
 pub use exposure::Exposure;
+use history::Peeled;
 use objects::Joined;
 pub use objects::ObjectPlaces;
 pub use ownership::{Foreign, Surroundings};
@@ -31,14 +41,15 @@ use pack_order::PackIndices;
 use gix::bstr::ByteSlice;
 
 use crate::adapters::clone::PrivateState;
+use crate::format::budget::Bound;
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
 
 /// A delta-base cache of this size for each thread lets packs be read in one sweep; without one it takes twice as long.
 const DELTA_CACHE: &str = "core.deltaBaseCacheLimit=25165824";
 
-/// Objects of any size are read, whoever owns the repository.
-const NO_LIMIT: &str = "gitoxide.objects.allocLimitIfReducedTrust=0";
+/// Objects are read whoever owns the repository, up to [`MEMORY_IN_A_CLONE`]; what is larger is streamed.
+const MEMORY: &str = "gitoxide.objects.allocLimit=2147483648";
 
 /// The checksum of the index is not computed when it is read: git itself does not do that either, but for `git fsck`.
 const SKIP_INDEX_HASH: &str = "index.skipHash=true";
@@ -49,11 +60,19 @@ pub struct Repository {
     /// Read when objects are first to be put in order.
     packs: OnceLock<PackIndices>,
     /// Joins several object directories into one, where git named them.
-    _joined: Option<Joined>,
+    joined: Option<Joined>,
     /// What is kept in this clone.
     private: PrivateState,
     /// What of it belongs to somebody else.
     foreign: Option<Foreign>,
+    /// What may be read, and how much was.
+    budget: Budget,
+    /// The tags that were peeled, so that a chain of them is followed once.
+    peeled: Mutex<HashMap<gix::ObjectId, Peeled>>,
+    /// Room for blobs that are held whole.
+    room: Room,
+    /// `GIT_GRAFT_FILE`.
+    graft_file: Option<PathBuf>,
 }
 
 /// A commit, as much of it as is needed here.
@@ -73,7 +92,7 @@ impl Repository {
         let mut trust = gix::sec::trust::Mapping::<gix::open::Options>::default();
         for options in [&mut trust.full, &mut trust.reduced] {
             // A repository of another owner is read as any other: nothing in it is executed, and every object must count.
-            options.modify(|o| o.cli_overrides([DELTA_CACHE, NO_LIMIT, SKIP_INDEX_HASH]));
+            options.modify(|o| o.cli_overrides([DELTA_CACHE, MEMORY, SKIP_INDEX_HASH]));
         }
         let upwards = gix::discover::upwards::Options {
             match_ceiling_dir_or_error: false,
@@ -104,9 +123,13 @@ impl Repository {
         Ok(Self {
             shared,
             packs: OnceLock::new(),
-            _joined: joined,
+            joined,
             private,
             foreign,
+            budget: Budget::unbounded(),
+            peeled: Mutex::default(),
+            room: Room::default(),
+            graft_file: surroundings.objects.grafts.as_ref().map(|path| directory.join(path)),
         })
     }
 
@@ -211,22 +234,26 @@ impl Repository {
                 });
             }
         };
-        let object = id.object().map_err(|e| object_error(id.detach(), &e))?;
-        let object = object.peel_tags_to_end().map_err(|e| object_error(id.detach(), &e))?;
-        if object.kind != gix::object::Kind::Commit {
-            return Err(bad(format!("it names a {}, not a commit", object.kind)));
+        match self.peel(&from_gix(&id))? {
+            Peeled::Commit(id) => self.commit_of(&id),
+            Peeled::Tree(_) => Err(bad("it names a tree, not a commit".into())),
+            Peeled::Blob(_) => Err(bad("it names a blob, not a commit".into())),
         }
-        let id = object.id;
-        ensure_intact(id, "commit", &object.data)?;
-        let commit = object.into_commit();
-        let decoded =
-            || -> std::result::Result<_, gix::Error> { Ok((commit.tree_id()?.detach(), commit.time()?.seconds)) };
-        let (tree, committed) = decoded().map_err(|e| object_error(id, &e))?;
-        Ok(Commit {
-            id: from_gix(&id),
-            tree: from_gix(&tree),
-            committed,
-        })
+    }
+
+    /// Returns the commit of an id.
+    pub fn commit_of(&self, id: &ObjectId) -> Result<Commit> {
+        match walk::read_commit(self, &self.local(), to_gix(id), &mut Vec::new())? {
+            Some(named) => Ok(Commit {
+                id: *id,
+                tree: from_gix(&named.tree),
+                committed: named.committed,
+            }),
+            None => Err(Refusal::MissingObject {
+                count: 1,
+                example: id.to_string(),
+            }),
+        }
     }
 
     /// Returns the git directory and the variables that make a child `git` use this repository and nothing else.
@@ -274,12 +301,17 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> String {
 /// Tells an object that is not there from one that cannot be read.
 fn object_error(id: gix::ObjectId, error: &gix::Error) -> Refusal {
     if error.is_not_found() {
-        Refusal::MissingObject {
+        return Refusal::MissingObject {
             count: 1,
             example: id.to_string(),
-        }
-    } else {
-        corrupt_object(id, &explain(error))
+        };
+    }
+    match error.is_resource_exhausted() {
+        true => Refusal::Budget {
+            bound: Bound::ObjectBytes,
+            allowed: None,
+        },
+        false => corrupt_object(id, &explain(error)),
     }
 }
 

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::adapters::git::explain;
+use crate::adapters::git::{Repository, explain};
 use crate::format::refusal::{Refusal, Result};
 
 /// Where git said that objects are.
@@ -15,11 +15,17 @@ pub struct ObjectPlaces {
     pub directory: Option<PathBuf>,
     /// `GIT_ALTERNATE_OBJECT_DIRECTORIES`.
     pub alternates: Option<OsString>,
+    /// `GIT_GRAFT_FILE`.
+    pub grafts: Option<PathBuf>,
 }
 
 /// A directory that names several object directories as its alternates; removed when dropped.
 pub(super) struct Joined {
     _directory: tempfile::TempDir,
+    /// The repository's own objects, as they were before.
+    pub(super) own: Arc<gix::odb::Store>,
+    /// `GIT_OBJECT_DIRECTORY`, where it is another than the repository's own: the quarantine of a push.
+    pub(super) new: Option<PathBuf>,
 }
 
 /// Makes the repository read from `places` as well as from its own objects; the library does not do so by itself.
@@ -40,9 +46,11 @@ pub(super) fn join(
             list.push(directory);
         }
     }
-    if list == [own] {
+    if list == [own.clone()] {
         return Ok(None);
     }
+    let new = places.directory.as_ref().map(|path| canonical(&cwd.join(path)));
+    let new = new.filter(|path| *path != own);
     let deed = "joining object directories in";
     let temp = tempfile::Builder::new()
         .prefix("git-pack-objects-")
@@ -57,19 +65,40 @@ pub(super) fn join(
     }
     let file = info.join("alternates");
     std::fs::write(&file, text).map_err(Refusal::io(deed, &file))?;
+    let store = store_at(shared, temp.path(), None)?;
+    let own = std::mem::replace(&mut shared.objects, store);
+    Ok(Some(Joined {
+        _directory: temp,
+        own,
+        new,
+    }))
+}
+
+/// Opens the objects in a directory and its alternates; no object may take more than `memory` bytes.
+fn store_at(
+    shared: &gix::ThreadSafeRepository,
+    directory: &Path,
+    memory: Option<usize>,
+) -> Result<Arc<gix::odb::Store>> {
+    let options = gix::odb::store::init::Options {
+        alloc_limit_bytes: memory,
+        ..Default::default()
+    };
     let hash = shared.to_thread_local().object_hash();
-    let store = gix::odb::Store::at_opts(
-        temp.path().to_owned(),
-        hash,
-        &mut std::iter::empty(),
-        gix::odb::store::init::Options::default(),
-    )
-    .map_err(|e| Refusal::Unsupported {
-        what: format!("the object directories that git named cannot be read: {}", explain(&e)),
+    let store = gix::odb::Store::at_opts(directory.to_owned(), hash, &mut std::iter::empty(), options);
+    store.map(Arc::new).map_err(|e| Refusal::Unsupported {
+        what: format!("the object directories cannot be read: {}", explain(&e)),
         remedy: "git fsck".into(),
-    })?;
-    shared.objects = Arc::new(store);
-    Ok(Some(Joined { _directory: temp }))
+    })
+}
+
+impl Repository {
+    /// Refuses objects that take more than `bytes` of memory from now on.
+    pub(super) fn limit_memory(&mut self, bytes: usize) -> Result<()> {
+        let directory = self.shared.objects.path().to_owned();
+        self.shared.objects = store_at(&self.shared, &directory, Some(bytes))?;
+        Ok(())
+    }
 }
 
 /// Splits at colons; an entry that begins with a double quote is quoted as in C.

@@ -35,10 +35,10 @@ impl<'a> PackTree<'a> {
         if !is_file(entry) {
             return Ok(Err("its manifest.json is not a regular file".into()));
         }
-        let bytes = self.repo.blob(&entry.id)?;
-        if bytes.len() as u64 > MAX_BYTES {
+        if self.repo.blob_size(&entry.id)? > MAX_BYTES {
             return Ok(Err(format!("its manifest.json has more than {MAX_BYTES} bytes")));
         }
+        let bytes = self.repo.document(&entry.id, MANIFEST, MAX_BYTES)?;
         Ok(ManifestDocument::parse(&bytes).map_err(|why| format!("manifest.json: {why}")))
     }
 

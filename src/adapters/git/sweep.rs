@@ -8,36 +8,131 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
 
-use gix::objs::Find as _;
-use gix::objs::tree::EntryMode;
-
 use crate::adapters::git::blobs::Proof;
-use crate::adapters::git::history::Walk;
-use crate::adapters::git::tree::entry_kind;
-use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
+use crate::adapters::git::changes::{joined, leads};
+use crate::adapters::git::history::{BATCH, Batch, Introduced, Sink};
+use crate::adapters::git::raw_tree::{Entries, Leads, cost_of, read_tree};
+use crate::adapters::git::walk::Walk;
+use crate::adapters::git::{Repository, corrupt_object, from_gix, to_gix};
 use crate::adapters::workers;
+use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
 
-/// A thread forgets the directories that it compares with when it has so many.
-const MAX_PREVIOUS: usize = 4096;
+/// A thread forgets the directories that it compares with when they take so many bytes.
+const MAX_PREVIOUS: usize = 16 << 20;
 
-/// Directories nest at most this deep; git itself refuses to go further.
-const MAX_DEPTH: usize = 2048;
+/// A thread hands over what is new in a directory when there is so much of it.
+const MAX_FRESH: usize = 1024;
 
 const SHARDS: usize = 64;
 
-/// A directory: its tree, and the index of its path.
+/// A directory: its tree, and the number of its path.
 type Directory = (ObjectId, u32);
+
+/// The number of the path at the top.
+const TOP: u32 = 0;
 
 /// An entry that no directory of that path had before.
 struct Fresh {
-    path: u32,
-    name: Vec<u8>,
-    mode: EntryMode,
-    id: gix::ObjectId,
+    name: Box<[u8]>,
+    leads: Leads,
+    id: ObjectId,
+}
+
+/// The paths of directories, each as a name below another.
+struct Paths {
+    keys: [RandomState; 2],
+    /// For each directory the one above, and where its name ends in `names`.
+    above: Vec<(u32, usize)>,
+    names: Vec<u8>,
+    numbers: HashMap<[u64; 2], u32>,
+}
+
+impl Paths {
+    fn new() -> Self {
+        Self {
+            keys: Default::default(),
+            above: vec![(TOP, 0)],
+            names: Vec::new(),
+            numbers: HashMap::new(),
+        }
+    }
+
+    /// Returns the number of a directory's path, a new one where it has none yet.
+    fn number(&mut self, above: u32, name: &[u8]) -> u32 {
+        let key = [
+            self.keys[0].hash_one((above, name)),
+            self.keys[1].hash_one((above, name)),
+        ];
+        *self.numbers.entry(key).or_insert_with(|| {
+            self.names.extend_from_slice(name);
+            self.above.push((above, self.names.len()));
+            (self.above.len() - 1) as u32
+        })
+    }
+
+    fn path(&self, mut number: u32) -> Vec<u8> {
+        let mut names = Vec::new();
+        while number != TOP {
+            let (above, end) = self.above[number as usize];
+            let start = self.above[number as usize - 1].1;
+            names.push(&self.names[start..end]);
+            number = above;
+        }
+        names.reverse();
+        names.join(&b'/')
+    }
+}
+
+/// What the threads of a sweep find, brought together.
+struct Gathered<'s> {
+    paths: Paths,
+    /// The directories of the next level.
+    below: Vec<Directory>,
+    batch: Vec<Introduced>,
+    /// Who takes the entries; nobody wants those of what is known.
+    sink: Option<Sink<'s>>,
+}
+
+impl Gathered<'_> {
+    fn take(&mut self, above: u32, fresh: &mut Vec<Fresh>) -> Result<()> {
+        let directory = match self.sink.is_some() {
+            true => self.paths.path(above),
+            false => Vec::new(),
+        };
+        for fresh in fresh.drain(..) {
+            match fresh.leads {
+                Leads::Directory => self.below.push((fresh.id, self.paths.number(above, &fresh.name))),
+                Leads::Content(kind) if self.sink.is_some() => self.batch.push(Introduced {
+                    entry: TreeEntry {
+                        path: RepoPath::new(&joined(&directory, &fresh.name)),
+                        kind,
+                        id: fresh.id,
+                    },
+                    commit: None,
+                }),
+                Leads::Content(_) => {}
+            }
+        }
+        match self.batch.len() < BATCH {
+            true => Ok(()),
+            false => self.flush(),
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let introduced = std::mem::take(&mut self.batch);
+        match &mut self.sink {
+            Some(sink) if !introduced.is_empty() => sink(Batch {
+                introduced,
+                deleted: Vec::new(),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// One sweep over the trees of a repository.
@@ -45,24 +140,23 @@ struct Sweep<'a> {
     repo: &'a Repository,
     keys: [RandomState; 2],
     seen: Vec<Mutex<HashSet<[u64; 2]>>>,
-    paths: Vec<RepoPath>,
-    places: HashMap<RepoPath, u32>,
+    /// How many known entries count as one that is judged.
+    weight: u64,
 }
 
 impl Repository {
-    /// Returns every entry that one of `trees` has and none of the commits `known`, sorted by path and id.
-    pub(super) fn sweep(&self, trees: Vec<ObjectId>, known: &[ObjectId]) -> Result<Vec<TreeEntry>> {
+    /// Gives every entry that one of `trees` has, and none of the commits `known`, to `sink`.
+    pub(super) fn sweep(&self, trees: Vec<ObjectId>, known: &[ObjectId], sink: Sink<'_>) -> Result<()> {
         let mut sweep = Sweep {
             repo: self,
             keys: Default::default(),
             seen: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            paths: vec![RepoPath::new(b"")],
-            places: HashMap::new(),
+            weight: 4,
         };
-        sweep.over(roots(self.trees_of(known)?))?;
-        let mut entries = sweep.over(roots(trees))?;
-        entries.sort_unstable_by(|a, b| (&a.path, a.id).cmp(&(&b.path, b.id)));
-        Ok(entries)
+        let known = sweep.over(roots(self.trees_of(known)?), Paths::new(), None)?;
+        sweep.weight = 1;
+        sweep.over(roots(trees), known, Some(sink))?;
+        Ok(())
     }
 
     /// Returns, for each of `wanted`, the first commit of the walk that has it.
@@ -95,9 +189,8 @@ impl Repository {
                 .or_default()
                 .insert(bytes[start..].to_vec());
         }
-        for commit in walk.commits() {
-            let tree = self.commit_tree(&commit)?;
-            search.visit(to_gix(&tree), Vec::new(), &commit)?;
+        for step in &walk.steps {
+            search.visit(step.tree, &from_gix(&step.id))?;
             if search.found.len() == wanted.len() {
                 break;
             }
@@ -107,32 +200,39 @@ impl Repository {
 
     /// Returns the trees of commits.
     /// Returns every blob that a commit, or one below it, has under a name at its top.
-    pub fn versions_of(&self, tip: &ObjectId, name: &str) -> Result<HashSet<ObjectId>> {
+    ///
+    /// `in_tree` remembers what the trees of other tips had.
+    pub fn versions_of(
+        &self,
+        tip: &ObjectId,
+        name: &str,
+        in_tree: &mut HashMap<ObjectId, Option<ObjectId>>,
+    ) -> Result<HashSet<ObjectId>> {
         let commits: Vec<ObjectId> = self.walk(&[*tip], &[])?.commits().collect();
-        let trees: HashSet<ObjectId> = self.trees_of(&commits)?.into_iter().collect();
-        let trees: Vec<ObjectId> = trees.into_iter().collect();
+        let all: HashSet<ObjectId> = self.trees_of(&commits)?.into_iter().collect();
+        let trees: Vec<ObjectId> = all.iter().filter(|tree| !in_tree.contains_key(tree)).copied().collect();
         let found = workers::map(
             &trees,
-            || Ok(self.worker()),
-            |repo, tree| {
-                let id = to_gix(tree);
-                let tree = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
-                let entry = tree
-                    .iter()
-                    .filter_map(|entry| entry.ok())
-                    .find(|entry| entry.filename() == name);
-                Ok(entry.map(|entry| from_gix(&entry.object_id())))
+            || Ok(()),
+            |(), tree| match self.blob_in_tree(tree, name) {
+                Ok(blob) => Ok(blob),
+                Err(Refusal::NotRegular { .. }) => Ok(None),
+                Err(other) => Err(other),
             },
         )?;
-        Ok(found.into_iter().flatten().collect())
+        in_tree.extend(trees.into_iter().zip(found));
+        Ok(all
+            .iter()
+            .filter_map(|tree| in_tree.get(tree).copied().flatten())
+            .collect())
     }
 
-    pub(super) fn trees_of(&self, commits: &[ObjectId]) -> Result<Vec<ObjectId>> {
+    fn trees_of(&self, commits: &[ObjectId]) -> Result<Vec<ObjectId>> {
         let order = self.pack_order(commits);
         let trees = workers::map(
             &order,
             || Ok(self.worker()),
-            |repo, job| super::history::tree_of(repo, to_gix(&commits[job.index])),
+            |repo, job| super::history::tree_of(self, repo, to_gix(&commits[job.index])),
         )?;
         Ok(trees.iter().map(|id| from_gix(id)).collect())
     }
@@ -141,50 +241,55 @@ impl Repository {
 /// Makes each tree once a directory at the top.
 fn roots(trees: Vec<ObjectId>) -> Vec<Directory> {
     let unique: HashSet<ObjectId> = trees.into_iter().collect();
-    unique.into_iter().map(|tree| (tree, 0)).collect()
+    unique.into_iter().map(|tree| (tree, TOP)).collect()
 }
 
 /// What a thread keeps between directories.
 struct Worker {
     repo: gix::Repository,
     buffer: Vec<u8>,
-    /// The directory of each path that was read last.
+    /// The directory of each path that was read last, and how many bytes they are.
     previous: HashMap<u32, Vec<u8>>,
+    previous_bytes: usize,
+    fresh: Vec<Fresh>,
 }
 
 impl Sweep<'_> {
-    /// Reads all of `level` and whatever lies below, and returns the entries that are new.
-    fn over(&mut self, mut level: Vec<Directory>) -> Result<Vec<TreeEntry>> {
-        let mut entries = Vec::new();
+    /// Reads all of `level` and whatever lies below, and gives the entries that are new to `sink`.
+    fn over(&self, mut level: Vec<Directory>, paths: Paths, sink: Option<Sink<'_>>) -> Result<Paths> {
+        let gathered = Mutex::new(Gathered {
+            paths,
+            below: Vec::new(),
+            batch: Vec::new(),
+            sink,
+        });
         for depth in 0.. {
             if level.is_empty() {
                 break;
             }
-            if depth > MAX_DEPTH {
-                return Err(corrupt_object(to_gix(&level[0].0), "trees nest too deep"));
-            }
+            self.repo.hold(Bound::Depth, depth)?;
             let ids: Vec<ObjectId> = level.iter().map(|(id, _)| *id).collect();
             let order = self.repo.pack_order(&ids);
+            drop(ids);
             let missing = Mutex::new(Vec::new());
-            let fresh = workers::map(
+            workers::map(
                 &order,
                 || {
                     Ok(Worker {
                         repo: self.repo.worker(),
                         buffer: Vec::new(),
                         previous: HashMap::new(),
+                        previous_bytes: 0,
+                        fresh: Vec::new(),
                     })
                 },
                 |worker, job| {
-                    let (id, path) = &level[job.index];
-                    let fresh = self.directory(worker, to_gix(id), *path, job.needs_its_id(Proof::Checksum))?;
-                    if fresh.is_none() {
-                        missing
-                            .lock()
-                            .unwrap_or_else(std::sync::PoisonError::into_inner)
-                            .push(*id);
+                    let (id, path) = level[job.index];
+                    let needs_its_id = job.needs_its_id(Proof::Checksum);
+                    if !self.directory(worker, to_gix(&id), path, needs_its_id, &gathered)? {
+                        lock(&missing).push(id);
                     }
-                    Ok(fresh.unwrap_or_default())
+                    Ok::<_, Refusal>(())
                 },
             )?;
             let missing = missing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -194,56 +299,29 @@ impl Sweep<'_> {
                     example: first.to_string(),
                 });
             }
-            level = Vec::new();
-            for fresh in fresh.into_iter().flatten() {
-                let directory = self.paths[fresh.path as usize].as_bytes();
-                let path = match directory {
-                    b"" => RepoPath::new(&fresh.name),
-                    directory => RepoPath::new(&[directory, b"/", &fresh.name].concat()),
-                };
-                let id = from_gix(&fresh.id);
-                match entry_kind(fresh.mode.kind()) {
-                    Some(kind) => entries.push(TreeEntry { path, kind, id }),
-                    None => level.push((id, self.place(path))),
-                }
-            }
+            level = std::mem::take(&mut lock(&gathered).below);
         }
-        Ok(entries)
+        let mut gathered = gathered.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        gathered.flush()?;
+        Ok(gathered.paths)
     }
 
-    fn place(&mut self, path: RepoPath) -> u32 {
-        if let Some(place) = self.places.get(&path) {
-            return *place;
-        }
-        let place = self.paths.len() as u32;
-        self.paths.push(path.clone());
-        self.places.insert(path, place);
-        place
-    }
-
-    /// Returns the entries of a directory that none of that path had before; none if it is not in this clone.
+    /// Hands over the entries of a directory that none of that path had before; false if it is not in this clone.
     fn directory(
         &self,
         worker: &mut Worker,
         id: gix::ObjectId,
         path: u32,
         needs_its_id: bool,
-    ) -> Result<Option<Vec<Fresh>>> {
-        let data = match worker.repo.objects.try_find(&id, &mut worker.buffer) {
-            Ok(Some(data)) => data,
-            Ok(None) => return Ok(None),
-            Err(e) => return Err(object_error(id, &e)),
-        };
-        if data.kind != gix::object::Kind::Tree {
-            return Err(corrupt_object(id, "it is not a tree"));
-        }
-        if needs_its_id {
-            ensure_intact(id, "tree", data.data)?;
+        gathered: &Mutex<Gathered<'_>>,
+    ) -> Result<bool> {
+        if !read_tree(self.repo, &worker.repo, id, &mut worker.buffer, needs_its_id)? {
+            return Ok(false);
         }
         let width = id.as_bytes().len();
         let previous = worker.previous.get(&path).map_or(&[][..], Vec::as_slice);
-        let (mut new, mut old) = (Entries::of(data.data, width), Entries::of(previous, width));
-        let mut fresh = Vec::new();
+        let (mut new, mut old) = (Entries::of(&worker.buffer, width), Entries::of(previous, width));
+        let (mut entries, mut bytes) = (0, 0);
         while new.skip_what_equals(&mut old) {
             let Some(entry) = new.next() else {
                 return Err(corrupt_object(id, "it is not a list of entries"));
@@ -259,95 +337,62 @@ impl Sweep<'_> {
                     continue;
                 }
             }
-            let mode = EntryMode::from_bytes(entry.mode).ok_or_else(|| corrupt_object(id, "an entry has no mode"))?;
             let hash = |key: &RandomState| key.hash_one((path, entry.raw));
             let key = [hash(&self.keys[0]), hash(&self.keys[1])];
-            let shard = &self.seen[key[0] as usize % SHARDS];
-            if shard
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(key)
-            {
-                fresh.push(Fresh {
-                    path,
-                    name: entry.name.to_vec(),
-                    mode,
-                    id: gix::ObjectId::from_bytes_or_panic(entry.id),
+            if lock(&self.seen[key[0] as usize % SHARDS]).insert(key) {
+                let leads = leads(&entry, id)?;
+                entries += cost_of(leads);
+                bytes += entry.name.len() as u64;
+                worker.fresh.push(Fresh {
+                    name: entry.name.into(),
+                    leads,
+                    id: ObjectId::from_bytes(entry.id).expect("an entry has an id as wide as its tree's"),
                 });
+                if worker.fresh.len() == MAX_FRESH {
+                    self.count(std::mem::take(&mut entries), std::mem::take(&mut bytes), path, gathered)?;
+                    lock(gathered).take(path, &mut worker.fresh)?;
+                }
             }
         }
-        if worker.previous.len() > MAX_PREVIOUS {
-            worker.previous.clear();
+        if !worker.fresh.is_empty() {
+            self.count(entries, bytes, path, gathered)?;
+            lock(gathered).take(path, &mut worker.fresh)?;
         }
-        let kept = worker.previous.entry(path).or_default();
+        worker.keep(path);
+        Ok(true)
+    }
+
+    /// Counts new entries below a path, with the bytes of their names.
+    fn count(&self, entries: u64, names: u64, above: u32, gathered: &Mutex<Gathered<'_>>) -> Result<()> {
+        self.repo.spend(Bound::Entries, entries.div_ceil(self.weight))?;
+        let gathered = lock(gathered);
+        let above = match gathered.sink.is_some() {
+            true => gathered.paths.path(above).len() as u64 + 1,
+            false => 0,
+        };
+        drop(gathered);
+        self.repo
+            .spend(Bound::PathBytes, (names + entries * above) / self.weight)
+    }
+}
+
+impl Worker {
+    /// Keeps the directory that was read just now, to compare the next one of its path with.
+    fn keep(&mut self, path: u32) {
+        self.previous_bytes += self.buffer.len();
+        if self.previous_bytes > MAX_PREVIOUS {
+            self.previous.clear();
+            self.previous_bytes = self.buffer.len();
+        }
+        let kept = self.previous.entry(path).or_default();
+        self.previous_bytes -= kept.len();
         kept.clear();
-        kept.extend_from_slice(data.data);
-        Ok(Some(fresh))
+        kept.extend_from_slice(&self.buffer);
     }
 }
 
-/// The entries of a tree's bytes.
-struct Entries<'a> {
-    rest: &'a [u8],
-    width: usize,
-}
-
-/// Returns how many bytes both begin with.
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    const BLOCK: usize = 64;
-    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
-    let start = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
-    let rest = a[start..].iter().zip(&b[start..]);
-    start + rest.take_while(|(a, b)| a == b).count()
-}
-
-struct Entry<'a> {
-    raw: &'a [u8],
-    mode: &'a [u8],
-    name: &'a [u8],
-    id: &'a [u8],
-}
-
-impl<'a> Entries<'a> {
-    fn of(bytes: &'a [u8], width: usize) -> Self {
-        Self { rest: bytes, width }
-    }
-
-    /// Passes over the entries that both begin with; returns whether anything is left to be looked at.
-    fn skip_what_equals(&mut self, other: &mut Entries<'a>) -> bool {
-        let mut equal = common_prefix(self.rest, other.rest);
-        if equal == self.rest.len() && equal == other.rest.len() {
-            return false;
-        }
-        while let Some(entry) = self.peek().filter(|entry| entry.raw.len() <= equal) {
-            equal -= entry.raw.len();
-            self.rest = &self.rest[entry.raw.len()..];
-            other.rest = &other.rest[entry.raw.len()..];
-        }
-        !self.rest.is_empty()
-    }
-
-    fn peek(&self) -> Option<Entry<'a>> {
-        Self {
-            rest: self.rest,
-            width: self.width,
-        }
-        .next()
-    }
-
-    fn next(&mut self) -> Option<Entry<'a>> {
-        let space = self.rest.iter().take(8).position(|byte| *byte == b' ')?;
-        let end = space + 1 + memchr::memchr(0, &self.rest[space + 1..])?;
-        let length = end + 1 + self.width;
-        let raw = self.rest.get(..length)?;
-        self.rest = &self.rest[length..];
-        Some(Entry {
-            raw,
-            mode: &raw[..space],
-            name: &raw[space + 1..end],
-            id: &raw[end + 1..],
-        })
-    }
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Looks for entries, commit by commit, and only below the directories that lead to them.
@@ -362,35 +407,46 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn visit(&mut self, tree: gix::ObjectId, directory: Vec<u8>, commit: &ObjectId) -> Result<()> {
-        let Some(names) = self.below.get(&directory).cloned() else {
-            return Ok(());
-        };
-        if !self.seen.insert((tree, directory.clone())) {
-            return Ok(());
-        }
-        let data = self.repo.tree_bytes(tree)?;
-        let mut entries = Entries::of(&data, tree.as_bytes().len());
-        while let Some(entry) = entries.next() {
-            if !names.contains(entry.name) {
+    fn visit(&mut self, tree: gix::ObjectId, commit: &ObjectId) -> Result<()> {
+        let mut waiting = vec![(tree, Vec::new())];
+        while let Some((tree, directory)) = waiting.pop() {
+            let Some(names) = self.below.get(&directory) else {
+                continue;
+            };
+            if !self.seen.insert((tree, directory.clone())) {
                 continue;
             }
-            let path = match directory.is_empty() {
-                true => entry.name.to_vec(),
-                false => [&directory[..], b"/", entry.name].concat(),
-            };
-            let id = gix::ObjectId::from_bytes_or_panic(entry.id);
-            let path_of_file = RepoPath::new(&path);
-            if self
-                .ids
-                .get(&path_of_file)
-                .is_some_and(|ids| ids.contains(&from_gix(&id)))
-            {
-                self.found.entry((path_of_file, from_gix(&id))).or_insert(*commit);
-            } else if EntryMode::from_bytes(entry.mode).is_some_and(|mode| mode.is_tree()) {
-                self.visit(id, path, commit)?;
+            let data = self.repo.tree_bytes(tree)?;
+            for entry in Entries::of(&data, tree.as_bytes().len()) {
+                if !names.contains(entry.name) {
+                    continue;
+                }
+                let path = joined(&directory, entry.name);
+                let id = gix::ObjectId::from_bytes_or_panic(entry.id);
+                let file = RepoPath::new(&path);
+                if self.ids.get(&file).is_some_and(|ids| ids.contains(&from_gix(&id))) {
+                    self.found.entry((file, from_gix(&id))).or_insert(*commit);
+                } else if entry.leads() == Some(Leads::Directory) {
+                    waiting.push((id, path));
+                }
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_numbered_once_and_read_back() {
+        let mut paths = Paths::new();
+        let a = paths.number(TOP, b"a");
+        let ab = paths.number(a, b"b c");
+        let b = paths.number(TOP, b"b c");
+        assert_eq!(paths.number(a, b"b c"), ab);
+        assert_ne!(ab, b);
+        assert_eq!((paths.path(TOP), paths.path(ab)), (b"".to_vec(), b"a/b c".to_vec()));
     }
 }

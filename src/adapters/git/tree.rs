@@ -1,19 +1,17 @@
 //! The entries of a commit's tree, from the object database alone.
 
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 
-use gix::objs::TreeRefIter;
-use gix::objs::tree::{EntryKind as GitKind, EntryRef};
-use gix::prelude::ObjectIdExt;
+use gix::objs::tree::EntryKind as GitKind;
 
-use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
+use crate::adapters::git::raw_tree::{Entries, Entry, Leads, read_tree};
+use crate::adapters::git::{Repository, corrupt_object, to_gix};
+use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::{RepoPath, shown};
 use crate::format::repo_state::{EntryKind, TreeEntry};
-
-/// Trees nest at most this deep; git itself refuses to go further.
-const MAX_DEPTH: usize = 2048;
 
 impl Repository {
     /// Returns every entry of a tree that is not itself a tree, sorted bytewise by path.
@@ -42,15 +40,20 @@ impl Repository {
         Ok(blobs)
     }
 
-    fn walk_tree(&self, tree: &ObjectId, each: impl FnMut(&[u8], EntryKind, ObjectId)) -> Result<()> {
+    /// Calls `each` with the path of every entry of a tree that is not itself a tree.
+    pub fn walk_tree(&self, tree: &ObjectId, each: impl FnMut(&[u8], EntryKind, ObjectId)) -> Result<()> {
         let repo = self.local();
         let mut walk = Walk {
+            repository: self,
             repo: &repo,
             path: Vec::new(),
+            frames: Vec::new(),
+            held: 0,
             each,
             missing: Vec::new(),
         };
-        walk.tree(to_gix(tree), 0)?;
+        walk.enter(to_gix(tree))?;
+        walk.run()?;
         match walk.missing.first() {
             None => Ok(()),
             Some(first) => Err(Refusal::MissingObject {
@@ -60,19 +63,22 @@ impl Repository {
         }
     }
 
-    /// Returns every file of a tree whose name `wanted` takes; sorted bytewise by path.
-    pub fn files_named(&self, tree: &ObjectId, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<TreeEntry>> {
-        let mut entries = Vec::new();
-        self.walk_tree(tree, |path, kind, id| {
-            if matches!(kind, EntryKind::Regular | EntryKind::Executable) && wanted(path) {
-                entries.push(TreeEntry {
-                    path: RepoPath::new(path),
-                    kind,
-                    id,
-                });
+    /// Returns every file of `trees` whose name `wanted` takes, each once. A directory that stands in several trees, or under
+    /// several paths, is read once.
+    pub fn files_named(&self, trees: &[ObjectId], wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<TreeEntry>> {
+        let mut search = NameSearch {
+            repository: self,
+            wanted,
+            below: HashMap::new(),
+            told: HashSet::new(),
+            found: Vec::new(),
+        };
+        for tree in trees {
+            if search.holds(tree, 0)? {
+                search.tell(tree, b"")?;
             }
-        })?;
-        Ok(entries)
+        }
+        Ok(search.found)
     }
 
     /// Returns the files that stand right in the directory `path` of a tree; nothing if there is no such directory.
@@ -81,33 +87,44 @@ impl Repository {
             return Ok(Vec::new());
         };
         let bytes = self.tree_bytes(to_gix(&directory))?;
-        let id = to_gix(&directory);
-        let mut entries = Vec::new();
-        for entry in TreeRefIter::from_bytes(&bytes, id.kind()) {
-            let entry = entry.map_err(|e| corrupt_object(id, &e.to_string()))?;
-            if let Some(kind) = entry_kind(entry.mode.kind()) {
-                let separator: &[u8] = if path.is_empty() { b"" } else { b"/" };
-                entries.push(TreeEntry {
-                    path: RepoPath::new(&[path, separator, entry.filename].concat()),
-                    kind,
-                    id: from_gix(entry.oid),
-                });
-            }
-        }
-        Ok(entries)
+        let entries = Entries::of(&bytes, tree.as_bytes().len());
+        let files = entries.filter_map(|entry| match entry.leads()? {
+            Leads::Content(kind) => Some(TreeEntry {
+                path: RepoPath::new(&super::changes::joined(path, entry.name)),
+                kind,
+                id: id_of(&entry),
+            }),
+            Leads::Directory => None,
+        });
+        Ok(files.collect())
     }
-
-    /// Returns the id of a commit's tree.
-    pub(super) fn commit_tree(&self, commit: &ObjectId) -> Result<ObjectId> {
-        super::history::tree_of(&self.local(), to_gix(commit)).map(|id| from_gix(&id))
-    }
-
     /// Returns the bytes of a tree.
     pub(super) fn tree_bytes(&self, id: gix::ObjectId) -> Result<Vec<u8>> {
-        let repo = self.local();
-        let tree = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
-        ensure_intact(id, "tree", &tree.data)?;
-        Ok(tree.detach().data)
+        let mut bytes = Vec::new();
+        match read_tree(self, &self.local(), id, &mut bytes, true)? {
+            true => Ok(bytes),
+            false => Err(Refusal::MissingObject {
+                count: 1,
+                example: id.to_string(),
+            }),
+        }
+    }
+
+    /// Returns what a path in a tree leads to, and its id; none if there is nothing.
+    fn at_path(&self, tree: &ObjectId, path: &[u8]) -> Result<Option<(Leads, ObjectId)>> {
+        let mut at = (Leads::Directory, *tree);
+        for name in path.split(|byte| *byte == b'/') {
+            if at.0 != Leads::Directory {
+                return Ok(None);
+            }
+            let id = to_gix(&at.1);
+            let bytes = self.tree_bytes(id)?;
+            // Of a name that is there twice, the first counts, as it does for git.
+            let found = Entries::of(&bytes, at.1.as_bytes().len()).find(|entry| entry.name == name);
+            let Some(entry) = found else { return Ok(None) };
+            at = (super::changes::leads(&entry, id)?, id_of(&entry));
+        }
+        Ok(Some(at))
     }
 
     /// Returns the id of the tree at the directory `path` in a tree, itself for the empty path; none if there is none.
@@ -115,102 +132,186 @@ impl Repository {
         if path.is_empty() {
             return Ok(Some(*tree));
         }
-        let repo = self.local();
-        let id = to_gix(tree);
-        let root = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
-        let segments = path.split(|byte| *byte == b'/');
-        let entry = root.lookup_entry(segments).map_err(|e| object_error(id, &e))?;
-        Ok(entry
-            .filter(|entry| entry.mode().is_tree())
-            .map(|entry| from_gix(&entry.object_id())))
+        let found = self.at_path(tree, path)?;
+        Ok(found.filter(|(leads, _)| *leads == Leads::Directory).map(|(_, id)| id))
     }
 
-    /// Returns the bytes of the regular file at `path` in a tree; none if there is nothing.
-    pub fn file_in_tree(&self, tree: &ObjectId, path: &str) -> Result<Option<Vec<u8>>> {
-        let repo = self.local();
-        let id = to_gix(tree);
-        let root = repo.find_tree(id).map_err(|e| object_error(id, &e))?;
-        let entry = root.lookup_entry(path.split('/')).map_err(|e| object_error(id, &e))?;
-        let Some(entry) = entry else { return Ok(None) };
-        let kind = match entry.mode().kind() {
-            GitKind::Blob | GitKind::BlobExecutable => {
-                let id = entry.object_id();
-                let blob = id.attach(&repo).object().map_err(|e| object_error(id, &e))?;
-                ensure_intact(id, "blob", &blob.data)?;
-                return Ok(Some(blob.detach().data));
-            }
-            GitKind::Link => "a symbolic link",
-            GitKind::Tree => "a directory",
-            GitKind::Commit => "a submodule",
+    /// Returns the blob of the regular file at `path` in a tree; none if there is nothing.
+    pub fn blob_in_tree(&self, tree: &ObjectId, path: &str) -> Result<Option<ObjectId>> {
+        let Some((leads, id)) = self.at_path(tree, path.as_bytes())? else {
+            return Ok(None);
+        };
+        let kind = match leads {
+            Leads::Content(EntryKind::Regular | EntryKind::Executable) => return Ok(Some(id)),
+            Leads::Content(EntryKind::Symlink) => "a symbolic link",
+            Leads::Content(EntryKind::Submodule) => "a submodule",
+            Leads::Directory => "a directory",
         };
         Err(Refusal::NotRegular {
             path: path.into(),
             kind,
         })
     }
+
+    /// Returns the bytes of the regular file at `path` in a tree, which may have `max` of them; none if there is nothing.
+    pub fn file_in_tree(&self, tree: &ObjectId, path: &str, max: u64) -> Result<Option<Vec<u8>>> {
+        match self.blob_in_tree(tree, path)? {
+            Some(id) => self.document(&id, path, max).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Looks for files by their names in trees that share most of what is in them.
+struct NameSearch<'a> {
+    repository: &'a Repository,
+    wanted: &'a dyn Fn(&[u8]) -> bool,
+    /// Whether there is such a file in a tree, or below it.
+    below: HashMap<ObjectId, bool>,
+    told: HashSet<(Vec<u8>, ObjectId)>,
+    found: Vec<TreeEntry>,
+}
+
+impl NameSearch<'_> {
+    fn holds(&mut self, tree: &ObjectId, depth: u64) -> Result<bool> {
+        if let Some(holds) = self.below.get(tree) {
+            return Ok(*holds);
+        }
+        self.repository.hold(Bound::Depth, depth)?;
+        let bytes = self.repository.tree_bytes(to_gix(tree))?;
+        let mut holds = false;
+        for entry in Entries::of(&bytes, tree.as_bytes().len()) {
+            holds |= match entry.leads() {
+                Some(Leads::Content(kind)) => is_file(kind) && (self.wanted)(entry.name),
+                Some(Leads::Directory) => self.holds(&id_of(&entry), depth + 1)?,
+                None => false,
+            };
+        }
+        self.below.insert(*tree, holds);
+        Ok(holds)
+    }
+
+    fn tell(&mut self, tree: &ObjectId, path: &[u8]) -> Result<()> {
+        if !self.told.insert((path.to_vec(), *tree)) {
+            return Ok(());
+        }
+        let bytes = self.repository.tree_bytes(to_gix(tree))?;
+        for entry in Entries::of(&bytes, tree.as_bytes().len()) {
+            let id = id_of(&entry);
+            match entry.leads() {
+                Some(Leads::Content(kind)) if is_file(kind) && (self.wanted)(entry.name) => {
+                    let path = super::changes::joined(path, entry.name);
+                    self.repository.spend(Bound::Entries, 1)?;
+                    self.repository.spend(Bound::PathBytes, path.len() as u64)?;
+                    let path = RepoPath::new(&path);
+                    self.found.push(TreeEntry { path, kind, id });
+                }
+                Some(Leads::Directory) if self.below.get(&id) == Some(&true) => {
+                    self.repository.spend(Bound::Entries, 4)?;
+                    self.tell(&id, &super::changes::joined(path, entry.name))?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_file(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::Regular | EntryKind::Executable)
+}
+
+/// A tree that is being gone through.
+struct Frame {
+    bytes: Vec<u8>,
+    /// How many of them were gone through.
+    done: usize,
+    /// How long the path of the tree is.
+    path: usize,
 }
 
 struct Walk<'a, F> {
+    repository: &'a Repository,
     repo: &'a gix::Repository,
     path: Vec<u8>,
+    frames: Vec<Frame>,
+    /// Bytes of the trees that are being gone through.
+    held: usize,
     each: F,
     missing: Vec<gix::ObjectId>,
 }
 
 impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
-    fn tree(&mut self, id: gix::ObjectId, depth: usize) -> Result<()> {
-        use gix::objs::Find;
-        if depth > MAX_DEPTH {
-            return Err(corrupt_object(id, "trees nest too deep"));
-        }
-        if id == gix::ObjectId::empty_tree(id.kind()) {
-            // Git knows it without having it.
+    /// Reads the tree whose path is the present one.
+    fn enter(&mut self, id: gix::ObjectId) -> Result<()> {
+        self.repository.hold(Bound::Depth, self.frames.len() as u64)?;
+        let mut bytes = Vec::new();
+        if !read_tree(self.repository, self.repo, id, &mut bytes, true)? {
+            self.missing.push(id);
             return Ok(());
         }
-        let mut buffer = Vec::new();
-        let data = match self.repo.objects.try_find(&id, &mut buffer) {
-            Ok(Some(data)) => data,
-            Ok(None) => {
-                self.missing.push(id);
-                return Ok(());
-            }
-            Err(e) => return Err(object_error(id, &e)),
-        };
-        if data.kind != gix::object::Kind::Tree {
-            return Err(corrupt_object(id, "it is not a tree"));
-        }
-        ensure_intact(id, "tree", data.data)?;
         let mut order = TreeOrder::default();
-        for entry in TreeRefIter::from_bytes(data.data, id.kind()) {
-            let entry = entry.map_err(|e| corrupt_object(id, &e.to_string()))?;
-            order.next(&entry).map_err(|why| corrupt_object(id, &why))?;
-            let length = self.path.len();
-            if length > 0 {
+        let Some(entries) = Entries::of(&bytes, id.as_bytes().len()).all() else {
+            return Err(corrupt_object(id, "it is not a list of entries"));
+        };
+        for entry in &entries {
+            order.next(entry).map_err(|why| corrupt_object(id, &why))?;
+        }
+        self.held += bytes.len();
+        self.repository.hold(Bound::ObjectBytes, self.held as u64)?;
+        self.repository.spend(Bound::Entries, entries.len() as u64)?;
+        let names = bytes.len() + self.path.len() * entries.len();
+        self.repository.spend(Bound::PathBytes, names as u64)?;
+        drop(entries);
+        self.frames.push(Frame {
+            bytes,
+            done: 0,
+            path: self.path.len(),
+        });
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<()> {
+        while let Some(frame) = self.frames.last_mut() {
+            self.path.truncate(frame.path);
+            let width = self.repo.object_hash().len_in_bytes();
+            let Some(entry) = Entries::of(&frame.bytes[frame.done..], width).next() else {
+                self.held -= frame.bytes.len();
+                self.frames.pop();
+                continue;
+            };
+            if !self.path.is_empty() {
                 self.path.push(b'/');
             }
-            self.path.extend_from_slice(entry.filename);
-            match entry_kind(entry.mode.kind()) {
-                Some(kind) => (self.each)(&self.path, kind, from_gix(entry.oid)),
-                None => self.tree(entry.oid.to_owned(), depth + 1)?,
+            self.path.extend_from_slice(entry.name);
+            let (leads, id, length) = (entry.leads(), id_of(&entry), entry.raw.len());
+            frame.done += length;
+            match leads {
+                Some(Leads::Content(kind)) => (self.each)(&self.path, kind, id),
+                Some(Leads::Directory) => self.enter(to_gix(&id))?,
+                None => {}
             }
-            self.path.truncate(length);
         }
         Ok(())
     }
+}
+
+fn id_of(entry: &Entry<'_>) -> ObjectId {
+    ObjectId::from_bytes(entry.id).expect("an entry has an id as wide as its tree's")
 }
 
 /// Holds the entries of a tree against what git makes of one: each name once, fit for a path, and in order. From any other
 /// tree, two readers could make two lists of files.
 #[derive(Default)]
 struct TreeOrder<'a> {
-    previous: Option<EntryRef<'a>>,
+    previous: Option<Entry<'a>>,
     /// The names, not of trees, that the last one begins with: each continues the one before it.
     begun: Vec<&'a [u8]>,
 }
 
 impl<'a> TreeOrder<'a> {
-    fn next(&mut self, entry: &EntryRef<'a>) -> Result<(), String> {
-        let name: &[u8] = entry.filename;
+    fn next(&mut self, entry: &Entry<'a>) -> Result<(), String> {
+        let name: &[u8] = entry.name;
         let say = |what: &str| Err(format!("its entry {} {what}", shown(name)));
         if name.is_empty() {
             return Err("one of its entries has no name".into());
@@ -218,20 +319,22 @@ impl<'a> TreeOrder<'a> {
         if name.contains(&b'/') || matches!(name, b"." | b"..") || name.eq_ignore_ascii_case(b".git") {
             return say("has a name that no file can have");
         }
-        if entry.mode.kind() == GitKind::Commit && entry.mode.value() & 0o170_000 != 0o160_000 {
-            return say("has a mode that no entry can have");
-        }
+        let leads = match entry.leads() {
+            Some(leads) if entry.is_as_git_writes_it() => leads,
+            _ => return say("has a mode that no entry can have"),
+        };
         while self.begun.last().is_some_and(|begun| !name.starts_with(begun)) {
             self.begun.pop();
         }
         // A file and a directory of one name need not stand side by side.
-        let is_twice = entry.mode.is_tree() && self.begun.last() == Some(&name);
-        match self.previous.map_or(Ordering::Less, |previous| previous.cmp(entry)) {
+        let is_tree = leads == Leads::Directory;
+        let is_twice = is_tree && self.begun.last() == Some(&name);
+        match self.previous.map_or(Ordering::Less, |previous| previous.order(entry)) {
             Ordering::Less if !is_twice => {}
             Ordering::Greater => return say("is out of order"),
             _ => return say("is there twice"),
         }
-        if !entry.mode.is_tree() {
+        if !is_tree {
             self.begun.push(name);
         }
         self.previous = Some(*entry);

@@ -182,6 +182,9 @@ pub(in crate::cli) struct Scan {
     /// With --worktree: look at what git ignores too
     #[arg(long, requires = "worktree")]
     no_ignore: bool,
+    /// In a shallow clone: what is here will do
+    #[arg(long)]
+    pub(in crate::cli) shallow: bool,
     /// Judge as for a push to this remote [default: what may be tracked here]
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) remote: Option<String>,

@@ -173,7 +173,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
     if !report.is_clean() {
         let mut found = Vec::new();
         if !report.leaks.is_empty() {
-            found.push(count(report.leaks.len() as u64, "leak"));
+            found.push(count(report.leaks.len() as u64 + report.more, "leak"));
         }
         if !report.packs.is_empty() {
             found.push(count(report.packs.len() as u64, "invalid pack"));
@@ -183,7 +183,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
             "new commit",
         );
         let mut text = format!("git-pack: {what}, {} in {commits}\n\n", found.join(" and "));
-        text.push_str(&leak_lines(&report.leaks, "the push would still publish it"));
+        text.push_str(&leak_lines(&report.leaks, "the push would still publish it", LISTED));
         for pack in &report.packs {
             text.push_str(&format!(
                 "  {}   PACK_INVALID   it does not verify\n",
@@ -223,16 +223,31 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
     notices(output, report);
 }
 
+/// Where the findings of a scan are told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// On stdout.
+    Here,
+    /// On stderr, as a document for machines stands on stdout.
+    Beside,
+}
+
 /// Prints the findings of a scan, a line each, what to do, and what was looked at.
-pub(crate) fn scan(output: &mut Output, surface: &Surface, report: &ScanReport, time: Duration) {
-    for line in leak_lines(&report.leaks, "history still holds it").lines() {
-        output.line(line);
-    }
+pub(crate) fn scan(output: &mut Output, surface: &Surface, report: &ScanReport, told: Told, time: Duration) {
+    let named = match told {
+        Told::Here => LISTED,
+        Told::Beside => NAMED,
+    };
+    let mut lines = leak_lines(&report.leaks, "history still holds it", named);
     let outcome = match report.is_clean() {
         true => paint(PROVEN, "CLEAN"),
         false => paint(BLOCKS, "LEAK"),
     };
-    output.line(&format!("pack scan: {outcome}"));
+    lines.push_str(&format!("pack scan: {outcome}\n"));
+    match told {
+        Told::Here => lines.lines().for_each(|line| output.line(line)),
+        Told::Beside => output.err(&lines),
+    }
     if !report.leaks.is_empty() {
         let paths =
             |wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(&report.leaks, wanted, name);
@@ -315,10 +330,10 @@ fn notices(output: &mut Output, report: &ScanReport) {
     }
 }
 
-fn leak_lines(leaks: &[Found], still: &str) -> String {
+fn leak_lines(leaks: &[Found], still: &str, named: usize) -> String {
     let rows: Vec<_> = leaks
         .iter()
-        .take(LISTED)
+        .take(named)
         .map(|found| {
             let commit = found.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
             let [path, class, rule] = leak_row(&found.leak);
@@ -344,7 +359,7 @@ fn leak_lines(leaks: &[Found], still: &str) -> String {
             ));
         }
     }
-    text.push_str(&unnamed(leaks.len(), LISTED));
+    text.push_str(&unnamed(leaks.len(), named));
     text
 }
 

@@ -76,7 +76,7 @@ fn code(refusal: &Refusal) -> Code {
         Refusal::NoIdentity { .. } | Refusal::NoneOpens { .. } | Refusal::Locked { .. } => Code::NoIdentity,
         Refusal::Crypto { .. } => Code::Crypto,
         Refusal::PlaintextLeak { .. } => Code::PlaintextLeak,
-        Refusal::Limit { .. } | Refusal::TooLong { .. } => Code::Limit,
+        Refusal::Limit { .. } | Refusal::TooLong { .. } | Refusal::Budget { .. } => Code::Limit,
         Refusal::Corrupt { .. } => Code::Corrupt,
         Refusal::Audit { .. } => Code::Audit,
         Refusal::Unsupported { .. } | Refusal::HookManager { .. } => Code::Unsupported,
@@ -392,6 +392,16 @@ fn message(refusal: &Refusal) -> (String, Value) {
             ),
             json!({ "limit": what, "allowed": allowed, "found": found }),
         ),
+        Refusal::Budget { bound, allowed } => {
+            let all = match allowed {
+                Some(allowed) => format!("{allowed} {}", bound.measure()),
+                None => format!("the {}", bound.measure()),
+            };
+            (
+                format!("judging this takes more than {all} that are allowed here"),
+                json!({ "limit": bound.key(), "allowed": allowed }),
+            )
+        }
         Refusal::Corrupt { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::Unsupported { what, .. } => (what.clone(), json!({ "what": what })),
         Refusal::HookManager {
@@ -445,7 +455,10 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::Planted { path, .. } => next(&format!("rm {}", quoted(path.as_os_str().as_encoded_bytes()))),
         Refusal::NoCommit => hint("git commit"),
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
-        Refusal::CutHistory { .. } => next("git fetch --unshallow"),
+        Refusal::CutHistory { .. } => (
+            Some("git fetch --unshallow".into()),
+            Some("git fetch --unshallow, or, where what is here will do, --shallow".into()),
+        ),
         Refusal::MissingObject { .. } => next("git fetch --refetch --no-filter"),
         Refusal::MissingContent { sealed: 1.., .. } => {
             hint("a pack that has them: ciphertexts are in packs, and in the clone that sealed them, never in git")
@@ -488,6 +501,13 @@ fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             )),
         ),
         Refusal::TooLong { .. } => hint("seal less at once: a smaller scope, or fewer artifacts"),
+        Refusal::Budget { bound, allowed } => {
+            let more = allowed.map_or("1g".into(), |allowed| allowed.saturating_mul(10).to_string());
+            let key = bound.key();
+            hint(&format!(
+                "if it is meant to be so large, where it is judged: git config {key} {more}"
+            ))
+        }
         Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),

@@ -59,6 +59,17 @@ struct RawLimits {
 }
 
 impl RawScope {
+    /// Returns its globs.
+    pub(super) fn globs(&self) -> impl Iterator<Item = &String> {
+        let globs = self.include.iter().flatten().chain(&self.exclude);
+        globs.map(|glob| glob.get_ref())
+    }
+
+    /// Returns how many buckets and anchors it has.
+    pub(super) fn items(&self) -> usize {
+        self.buckets.len() + self.anchors.len()
+    }
+
     /// Reads the scope `key`; an error is where in the text it is, if that is known, and what is wrong.
     pub(super) fn read(
         self,

@@ -20,6 +20,9 @@ use crate::rules::twins::SealedTwins;
 /// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
 pub const WORTH_REMEMBERING: usize = 64;
 
+/// The processor time is asked for once in so many entries.
+const ASK_EACH: usize = 16;
+
 /// What was looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Examined {
@@ -51,16 +54,24 @@ impl std::ops::AddAssign for Examined {
 /// The rules in force for entries that go to one place, and what was judged clean under them before.
 pub struct Judge<'a> {
     repo: &'a Repository,
-    registry: &'a Registry,
+    registry: Registry,
     destination: Destination,
     /// The rules of the new side alone.
-    alone: Option<&'a Registry>,
+    alone: Option<Registry>,
     verdicts: Verdicts,
     /// Looks for what this clone protected.
     finder: Option<Finder>,
     /// The trees at the ends of what is judged, whose sealed twins protect copies of their plaintexts too.
     ends: Vec<ObjectId>,
     remembered: Option<HashSet<ObjectId>>,
+    /// Blobs of whose content there was nothing to be said, in this look or an earlier one.
+    plain: HashSet<ObjectId>,
+    /// What was to be said of the others.
+    traits: HashMap<ObjectId, Traits>,
+    /// How many leaks were returned so far.
+    found: usize,
+    /// How many more there were, of which nothing is kept.
+    pub more: u64,
     /// What was looked at so far.
     pub examined: Examined,
     /// Entries that unpack to more than was looked at.
@@ -69,27 +80,31 @@ pub struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     /// Makes a judge; nothing is read yet.
-    pub fn new(repo: &'a Repository, registry: &'a Registry, destination: Destination) -> Self {
+    pub fn new(repo: &'a Repository, registry: &Registry, destination: Destination) -> Self {
         Self::of_both_sides(repo, registry, None, destination)
     }
 
     /// Makes a judge by the rules of both sides of a change, which also knows those of the new side alone.
     pub fn of_both_sides(
         repo: &'a Repository,
-        registry: &'a Registry,
-        alone: Option<&'a Registry>,
+        registry: &Registry,
+        alone: Option<&Registry>,
         destination: Destination,
     ) -> Self {
         let finder = Finder::of(repo, registry);
         Self {
             repo,
-            registry,
+            registry: registry.clone(),
             destination,
-            alone,
+            alone: alone.cloned(),
             verdicts: verdicts_under(repo, registry, destination, finder.as_ref()),
             finder,
             ends: Vec::new(),
             remembered: None,
+            plain: HashSet::new(),
+            traits: HashMap::new(),
+            found: 0,
+            more: 0,
             examined: Examined::default(),
             in_part: Vec::new(),
         }
@@ -101,10 +116,17 @@ impl<'a> Judge<'a> {
         self
     }
 
-    /// Has the judge remember what is clean under `rules`, which must not forbid anything that its own allow.
-    pub fn remembering_under(mut self, rules: &Registry) -> Self {
-        self.verdicts = verdicts_under(self.repo, rules, self.destination, self.finder.as_ref());
-        self
+    /// Has the judge protect the plaintexts of `twins`; those of `new` also by the rules of the new side alone.
+    pub fn know_twins(&mut self, twins: &SealedTwins, new: &SealedTwins) {
+        self.registry.add_twins(twins);
+        if let Some(alone) = &mut self.alone {
+            alone.add_twins(new);
+        }
+    }
+
+    /// Has the judge remember what is clean under the twins that it knows now: they are all that count.
+    pub fn remember_under_twins(&mut self) {
+        self.verdicts = verdicts_under(self.repo, &self.registry, self.destination, self.finder.as_ref());
     }
 
     /// Returns the commits that were judged clean before, if it is worth asking for `count`.
@@ -117,20 +139,60 @@ impl<'a> Judge<'a> {
         log.commits
     }
 
-    /// Judges entries by path and content, and returns the leaks in their order.
+    /// Judges entries by path and content, and returns the leaks in their order; to be called for one part of a range after
+    /// another.
     ///
-    /// Every blob is read, whatever its path says, but for those that were plain before.
+    /// Every blob is read once, whatever its path says, but for those that were plain before.
     pub fn judge(&mut self, entries: &[Candidate]) -> Result<Vec<Found>> {
         if self.remembered.is_none() && entries.len() >= WORTH_REMEMBERING {
             self.remembered = Some(self.verdicts.load().blobs);
         }
-        let mut wanted = HashSet::new();
-        let mut known = HashSet::new();
-        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Submodule) {
-            match self.remembered.as_ref().is_some_and(|plain| plain.contains(&entry.id)) {
-                true => known.insert(entry.id),
-                false => wanted.insert(entry.id),
+        self.examined.entries += entries.len() as u64;
+        self.read(entries)?;
+        let none = Traits::default();
+        let mut leaks = Vec::new();
+        for (at, entry) in entries.iter().enumerate() {
+            if at % ASK_EACH == 0 {
+                self.repo.spend_time()?;
+            }
+            let traits = self.traits.get(&entry.id).unwrap_or(&none);
+            if traits.in_part && self.in_part.len() < self.repo.findings_kept() {
+                self.in_part.push(entry.path.clone());
+            }
+            let Some(leak) = judge(&self.registry, entry, traits, self.destination) else {
+                continue;
             };
+            if self.found == self.repo.findings_kept() {
+                self.more += 1;
+                continue;
+            }
+            self.found += 1;
+            let released = self
+                .alone
+                .as_ref()
+                .is_some_and(|new| judge(new, entry, traits, self.destination).is_none());
+            leaks.push(Found {
+                weakened: released,
+                ..Found::from(leak)
+            });
+        }
+        Ok(leaks)
+    }
+
+    /// Reads the blobs of entries that were not read before.
+    fn read(&mut self, entries: &[Candidate]) -> Result<()> {
+        let mut wanted = HashSet::new();
+        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Submodule) {
+            if self.plain.contains(&entry.id) || self.traits.contains_key(&entry.id) {
+                continue;
+            }
+            match self.remembered.as_ref().is_some_and(|plain| plain.contains(&entry.id)) {
+                true => {
+                    self.plain.insert(entry.id);
+                    self.examined.remembered_blobs += 1;
+                }
+                false => drop(wanted.insert(entry.id)),
+            }
         }
         let wanted: Vec<ObjectId> = wanted.into_iter().collect();
         let read = self
@@ -138,40 +200,23 @@ impl<'a> Judge<'a> {
             .with_blobs_held_against(Proof::Checksum, &wanted, |at, contents| {
                 examine(self.finder.as_ref(), contents, Look::default()).map_err(|e| reading(&wanted[at], &e))
             })?;
-        self.examined.entries += entries.len() as u64;
         self.examined.blobs += wanted.len() as u64;
-        self.examined.remembered_blobs += known.len() as u64;
-        let mut traits: HashMap<ObjectId, Traits> = HashMap::new();
         let mut plain = Vec::new();
+        let mut read_now = HashMap::new();
         for (id, (found, bytes)) in wanted.into_iter().zip(read) {
             self.examined.bytes += bytes;
             match found.is_plain() {
                 true => plain.push(id),
-                false => drop(traits.insert(id, found)),
+                false => drop(read_now.insert(id, found)),
             }
         }
+        self.find_twins(&mut read_now)?;
+        self.traits.extend(read_now);
         if plain.len() >= WORTH_REMEMBERING {
             self.verdicts.add(&[], &plain);
         }
-        self.find_twins(&mut traits)?;
-        let none = Traits::default();
-        for entry in entries {
-            if traits.get(&entry.id).is_some_and(|traits| traits.in_part) {
-                self.in_part.push(entry.path.clone());
-            }
-        }
-        let judged = entries.iter().filter_map(|entry| {
-            let traits = traits.get(&entry.id).unwrap_or(&none);
-            let leak = judge(self.registry, entry, traits, self.destination)?;
-            let released = self
-                .alone
-                .is_some_and(|new| judge(new, entry, traits, self.destination).is_none());
-            Some(Found {
-                weakened: released,
-                ..Found::from(leak)
-            })
-        });
-        Ok(judged.collect())
+        self.plain.extend(plain);
+        Ok(())
     }
 
     /// Looks for the sealed twins of the originals of what was found. They stand anywhere in the trees, so this is left until
@@ -186,6 +231,11 @@ impl<'a> Judge<'a> {
             part.twin = sealed.of(part.original.as_bytes()).cloned();
         }
         Ok(())
+    }
+
+    /// Returns the blobs that were met so far.
+    pub fn met(&self) -> impl Iterator<Item = ObjectId> {
+        self.plain.iter().chain(self.traits.keys()).copied()
     }
 
     /// Returns whether every entry of a tree is known to be clean.
@@ -212,6 +262,5 @@ fn verdicts_under(repo: &Repository, rules: &Registry, destination: Destination,
     let known = finder.map_or("", Finder::generation);
     let version = env!("CARGO_PKG_VERSION");
     let key = format!("{version} {} {rules} {destination:?} {known}", content::VERSION);
-    let key = Digest::of(key.as_bytes());
-    repo.private().verdicts(key)
+    repo.private().verdicts(Digest::of(key.as_bytes()))
 }

@@ -18,6 +18,8 @@ pub use engine::Examined;
 pub struct ScanReport {
     /// The leaks, in the order of the surface; oldest commit first in a range.
     pub leaks: Vec<Found>,
+    /// How many more leaks there are, of which nothing is kept.
+    pub more: u64,
     /// Packs that do not verify.
     pub packs: Vec<InvalidPack>,
     /// What the change under judgement takes away from the protection; it still applies to that change.

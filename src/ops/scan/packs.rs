@@ -1,12 +1,15 @@
 //! Packs that a push would publish, verified: those tracked in the pushed tips, and those sealed from a pushed commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::io::Read;
 use std::path::Path;
 
 use crate::adapters::clone::verified_packs::VerifiedPacks;
 use crate::adapters::git::Repository;
-use crate::adapters::git::history::{Range, Walk};
+use crate::adapters::git::blobs::reading;
+use crate::adapters::git::history::Batch;
 use crate::adapters::git::pack_tree::PackTree;
+use crate::adapters::git::walk::Walk;
 use crate::adapters::{files, pack_dir};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
@@ -17,6 +20,9 @@ use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::verify::{Source, verify_for_push};
 use crate::rules::protect::{Registry, Subject};
 
+/// So many touched directories are worth being looked into one by one.
+const MAX_DIRECTORIES: usize = 20_000;
+
 /// The directories that a range of commits touches.
 pub enum Touched {
     /// These.
@@ -26,14 +32,18 @@ pub enum Touched {
 }
 
 impl Touched {
-    /// Collects the directories above everything that a range introduces or deletes.
-    pub fn of(range: &Range) -> Self {
-        if range.passed_over > 0 || range.introduced.iter().any(|introduced| introduced.commit.is_none()) {
-            return Self::Any;
-        }
-        let mut directories = BTreeSet::new();
-        let introduced = range.introduced.iter().map(|introduced| &introduced.entry.path);
-        for path in introduced.chain(range.deleted.keys()) {
+    /// Returns what is touched before anything was looked at.
+    pub fn nothing() -> Self {
+        Self::Directories(BTreeSet::new())
+    }
+
+    /// Adds the directories above everything that a part of a range introduces or deletes.
+    pub fn add(&mut self, batch: &Batch) {
+        let Self::Directories(directories) = self else {
+            return;
+        };
+        let introduced = batch.introduced.iter().map(|introduced| &introduced.entry.path);
+        for path in introduced.chain(&batch.deleted) {
             let path = path.as_bytes();
             let mut end = path.len();
             loop {
@@ -43,80 +53,108 @@ impl Touched {
                 }
             }
         }
-        Self::Directories(directories)
+        if directories.len() > MAX_DIRECTORIES {
+            // Going through the whole tree costs no more than so many looks into it.
+            *self = Self::Any;
+        }
     }
 }
 
-/// Verifies the packs in the tree of `tip` that stand in or above touched directories, from the object database.
+/// The root of a tree that may be a pack's: the path and the tree.
+type Root = (Vec<u8>, ObjectId);
+
+/// Verifies the packs in the trees of `tips` that stand in or above touched directories, from the object database.
 ///
 /// Those whose manifest lies where the registry lets everything stand, such as test fixtures, are left alone. One that
 /// names a commit of `walk` must match it.
 pub fn verify_tracked(
     repo: &Repository,
     registry: &Registry,
-    tip: &ObjectId,
+    tips: &[ObjectId],
     touched: &Touched,
     walk: &Walk,
 ) -> Result<Vec<InvalidPack>> {
-    let commit = repo.commit(&tip.hex())?;
-    let mut roots: Vec<(Vec<u8>, ObjectId)> = Vec::new();
-    match touched {
-        Touched::Directories(directories) => {
-            for directory in directories {
-                if let Some(tree) = repo.directory_in_tree(&commit.tree, directory)? {
-                    roots.push((directory.clone(), tree));
-                }
-            }
-        }
-        Touched::Any => {
-            for entry in repo.tree_entries(&commit.tree)? {
-                let path = entry.path.as_bytes();
-                if let Some(directory) = path.strip_suffix(MANIFEST.as_bytes())
-                    && (directory.is_empty() || directory.ends_with(b"/"))
-                {
-                    let directory = directory.strip_suffix(b"/").unwrap_or(directory);
-                    if let Some(tree) = repo.directory_in_tree(&commit.tree, directory)? {
-                        roots.push((directory.to_vec(), tree));
-                    }
-                }
-            }
-        }
-    }
     let mut invalid = Vec::new();
-    for (directory, tree) in roots {
-        let manifest = match repo.file_in_tree(&tree, MANIFEST) {
-            Ok(Some(manifest)) => manifest,
-            Ok(None) | Err(Refusal::NotRegular { .. }) => continue,
-            Err(other) => return Err(other),
-        };
-        let place = match directory.is_empty() {
-            true => MANIFEST.as_bytes().to_vec(),
-            false => [&directory[..], b"/", MANIFEST.as_bytes()].concat(),
-        };
-        let subject = Subject {
-            path: &place,
-            ..Subject::default()
-        };
-        if !claims_to_be_ours(&manifest) || registry.releases(&subject) {
+    // What many tips have alike is looked at once.
+    let (mut trees, mut seen) = (HashSet::new(), HashSet::new());
+    for tip in tips {
+        let tree = repo.commit_of(tip)?.tree;
+        if !trees.insert(tree) {
             continue;
         }
-        let name = match directory.is_empty() {
-            true => ".".to_owned(),
-            false => String::from_utf8_lossy(&directory).into_owned(),
-        };
-        let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
-        match verify_for_push(repo, &source, |id| walk.contains(id)) {
-            Ok(report) if report.findings.is_empty() => {}
-            Ok(report) => invalid.push(InvalidPack::of(name, Some(*tip), &report)),
-            Err(Refusal::BadPack { reason, .. }) => invalid.push(InvalidPack {
-                path: name,
-                commit: Some(*tip),
-                problems: vec![reason],
-            }),
-            Err(other) => return Err(other),
+        for root in roots(repo, &tree, touched)? {
+            if seen.insert(root.clone()) {
+                invalid.extend(verify_root(repo, registry, tip, root, walk)?);
+            }
         }
     }
     Ok(invalid)
+}
+
+/// Returns the touched directories of a tree or, where those are not known, all that have a manifest.
+fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Root>> {
+    let mut roots = Vec::new();
+    let mut add = |directory: &[u8]| -> Result<()> {
+        if let Some(tree) = repo.directory_in_tree(tree, directory)? {
+            roots.push((directory.to_vec(), tree));
+        }
+        Ok(())
+    };
+    match touched {
+        Touched::Directories(directories) => directories.iter().try_for_each(|directory| add(directory))?,
+        Touched::Any => {
+            let mut found: Vec<Vec<u8>> = Vec::new();
+            repo.walk_tree(tree, |path, _, _| {
+                if let Some(directory) = path.strip_suffix(MANIFEST.as_bytes())
+                    && (directory.is_empty() || directory.ends_with(b"/"))
+                {
+                    found.push(directory.strip_suffix(b"/").unwrap_or(directory).to_vec());
+                }
+            })?;
+            found.iter().try_for_each(|directory| add(directory))?;
+        }
+    }
+    Ok(roots)
+}
+
+fn verify_root(
+    repo: &Repository,
+    registry: &Registry,
+    tip: &ObjectId,
+    (directory, tree): Root,
+    walk: &Walk,
+) -> Result<Option<InvalidPack>> {
+    let manifest = match repo.blob_in_tree(&tree, MANIFEST) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) | Err(Refusal::NotRegular { .. }) => return Ok(None),
+        Err(other) => return Err(other),
+    };
+    let place = match directory.is_empty() {
+        true => MANIFEST.as_bytes().to_vec(),
+        false => [&directory[..], b"/", MANIFEST.as_bytes()].concat(),
+    };
+    let subject = Subject {
+        path: &place,
+        ..Subject::default()
+    };
+    if registry.releases(&subject) || !claims_to_be_ours(repo, &manifest)? {
+        return Ok(None);
+    }
+    let name = match directory.is_empty() {
+        true => ".".to_owned(),
+        false => String::from_utf8_lossy(&directory).into_owned(),
+    };
+    let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
+    match verify_for_push(repo, &source, |id| walk.contains(id)) {
+        Ok(report) if report.findings.is_empty() => Ok(None),
+        Ok(report) => Ok(Some(InvalidPack::of(name, Some(*tip), &report))),
+        Err(Refusal::BadPack { reason, .. }) => Ok(Some(InvalidPack {
+            path: name,
+            commit: Some(*tip),
+            problems: vec![reason],
+        })),
+        Err(other) => Err(other),
+    }
 }
 
 /// Verifies the packs below `_PACK_RUN/` that were sealed from a commit for which `is_pushed` holds.
@@ -158,8 +196,21 @@ pub fn verify_outputs(
     Ok(invalid)
 }
 
-/// Whether a manifest.json speaks of our format; others have files of that name too.
-fn claims_to_be_ours(manifest: &[u8]) -> bool {
-    let mark = b"pack.v0";
-    manifest.windows(mark.len()).any(|window| window == mark)
+/// Whether a manifest.json speaks of our format; others have files of that name too, and larger ones.
+fn claims_to_be_ours(repo: &Repository, manifest: &ObjectId) -> Result<bool> {
+    const MARK: &[u8] = b"pack.v0";
+    let claims = repo.with_blobs(std::slice::from_ref(manifest), |_, mut blob| {
+        let (mut found, mut seen) = (false, Vec::new());
+        let mut part = vec![0; 64 << 10];
+        loop {
+            let n = blob.read(&mut part).map_err(|e| reading(manifest, &e))?;
+            if n == 0 {
+                return Ok(found);
+            }
+            seen.extend_from_slice(&part[..n]);
+            found = found || seen.windows(MARK.len()).any(|window| window == MARK);
+            seen.drain(..seen.len().saturating_sub(MARK.len() - 1));
+        }
+    })?;
+    Ok(claims == [true])
 }

@@ -1,22 +1,30 @@
 //! What ranges of commits introduce, judged by the rules of both of their sides.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::adapters::git::Repository;
-use crate::adapters::git::history::{Peeled, Range, Walk};
+use crate::adapters::git::history::{Batch, Peeled};
+use crate::adapters::git::walk::Walk;
+use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::{Config, FILE_NAME};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
-use crate::ops::configuration::{self, Loaded};
+use crate::ops::configuration::{self, Loaded, Rules};
 use crate::ops::scan::engine::{Judge, WORTH_REMEMBERING};
 use crate::ops::scan::packs::{self, Touched};
 use crate::ops::scan::{Found, ScanReport, twins};
-use crate::rules::protect::{Registry, Subject};
+use crate::rules::protect::Subject;
 use crate::rules::scan::{Candidate, Destination};
 use crate::rules::twins::SealedTwins;
 use crate::rules::weakening::weakened;
+
+/// So many blobs to which nothing leads are judged in one go.
+const BESIDES_AT_ONCE: usize = 16384;
 
 /// A ref that is about to change, or an end of a range.
 #[derive(Clone, Debug)]
@@ -27,8 +35,9 @@ pub struct Change {
     pub tip: ObjectId,
     /// The objects whose rules have a say, because they are what was there before.
     pub old: Vec<ObjectId>,
-    /// Commits whose rules have a say too if none of the old ones has a configuration.
-    pub beside: Vec<ObjectId>,
+    /// The commits whose rules have a say where nothing was there before that has rules: what is pushed with it, and the main
+    /// branches here.
+    pub beside: Arc<[ObjectId]>,
 }
 
 impl Change {
@@ -38,7 +47,7 @@ impl Change {
             name: name.to_owned(),
             tip,
             old,
-            beside: Vec::new(),
+            beside: Arc::new([]),
         }
     }
 }
@@ -56,6 +65,8 @@ pub struct Ranges<'a> {
     /// Whether a range that goes on below the history of a shallow clone is refused. What is pushed from such a clone is
     /// judged as far as it is there, since the rest came from a remote.
     pub needs_all: bool,
+    /// The blobs that were met, if somebody asks. Then nothing is passed over for having been clean before.
+    pub met: Option<RefCell<HashSet<ObjectId>>>,
 }
 
 /// Changes whose tips and old sides have the same configurations.
@@ -63,14 +74,23 @@ struct Group {
     tips: Vec<ObjectId>,
     /// The commits on the old sides of all tips.
     before: Vec<ObjectId>,
-    new: Loaded,
-    old: Vec<Loaded>,
-    beside: Vec<Loaded>,
+    new: Rc<Loaded>,
+    old: Vec<Rc<Loaded>>,
+    beside: Vec<Rc<Loaded>>,
 }
 
 /// So many different configurations may have a say about each other in one push; a push to an empty remote decides how many
 /// there are, and each is held against every tip.
 const MAX_BESIDE: usize = 32;
+
+/// The configurations that have a say about each other, and what was found out for that.
+#[derive(Default)]
+struct Besides {
+    /// Those of the commits that were asked for last.
+    of: Option<(Arc<[ObjectId]>, Vec<Rc<Loaded>>)>,
+    /// The blob of the configuration in each tree.
+    in_tree: HashMap<ObjectId, Option<ObjectId>>,
+}
 
 impl Ranges<'_> {
     /// Judges every entry that the commits of `changes` introduce.
@@ -79,10 +99,16 @@ impl Ranges<'_> {
     /// no change releases its own leak.
     pub fn judge(&self, changes: &[Change]) -> Result<ScanReport> {
         let mut report = ScanReport::default();
+        self.repo.hold(Bound::Refs, changes.len() as u64)?;
+        let rules = Rules::of(self.repo);
         let mut groups: Vec<Group> = Vec::new();
+        let mut besides = Besides::default();
         for change in changes {
             match self.repo.peel(&change.tip)? {
-                Peeled::Commit(tip) => self.add(&mut groups, tip, change)?,
+                Peeled::Commit(tip) => {
+                    let group = self.group(&rules, &mut besides, tip, change)?;
+                    self.add(&mut groups, group)?;
+                }
                 Peeled::Blob(blob) => self.judge_blob(change, blob, &mut report)?,
                 Peeled::Tree(_) => {
                     return Err(Refusal::Unsupported {
@@ -97,20 +123,20 @@ impl Ranges<'_> {
         }
         let mut reported = BTreeSet::new();
         for group in groups {
-            self.judge_group(group, &mut reported, &mut report)?;
+            self.judge_group(&rules, group, &mut reported, &mut report)?;
         }
         report.weakened.sort();
         report.weakened.dedup();
         Ok(report)
     }
 
-    fn add(&self, groups: &mut Vec<Group>, tip: ObjectId, change: &Change) -> Result<()> {
-        let new = configuration::in_commit(self.repo, &self.repo.commit(&tip.hex())?)?;
-        let same = |a: &Loaded, b: &Loaded| a.bytes == b.bytes;
-        let mut old: Vec<Loaded> = Vec::new();
+    /// Returns the group that a change makes by itself.
+    fn group(&self, rules: &Rules<'_>, besides: &mut Besides, tip: ObjectId, change: &Change) -> Result<Group> {
+        let new = rules.in_commit(&tip)?;
+        let mut old: Vec<Rc<Loaded>> = Vec::new();
         let mut before = Vec::new();
         for id in &change.old {
-            let Some((commit, loaded)) = self.old_side(id)? else {
+            let Some((commit, loaded)) = self.old_side(rules, id)? else {
                 continue;
             };
             before.push(commit);
@@ -118,26 +144,37 @@ impl Ranges<'_> {
                 old.push(loaded);
             }
         }
-        let beside = match old.iter().any(Loaded::is_present) {
+        let beside = match old.iter().any(|loaded| loaded.is_present()) {
             true => Vec::new(),
-            false => self.beside(tip, &new, &change.beside)?,
+            false => self.beside(rules, besides, tip, &new, &change.beside)?,
         };
-        let all_same = |a: &[Loaded], b: &[Loaded]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
-        let place = groups
-            .iter_mut()
-            .find(|group| same(&group.new, &new) && all_same(&group.old, &old) && all_same(&group.beside, &beside));
+        Ok(Group {
+            tips: vec![tip],
+            before,
+            new,
+            old,
+            beside,
+        })
+    }
+
+    /// Adds a group to those with the same configurations.
+    fn add(&self, groups: &mut Vec<Group>, group: Group) -> Result<()> {
+        let all_same =
+            |a: &[Rc<Loaded>], b: &[Rc<Loaded>]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
+        let place = groups.iter_mut().find(|other| {
+            same(&other.new, &group.new) && all_same(&other.old, &group.old) && all_same(&other.beside, &group.beside)
+        });
         match place {
-            Some(group) => {
-                group.tips.push(tip);
-                group.before.extend(before);
+            Some(other) => {
+                other.tips.extend(group.tips);
+                other.before.extend(group.before);
             }
-            None => groups.push(Group {
-                tips: vec![tip],
-                before,
-                new,
-                old,
-                beside,
-            }),
+            None => {
+                // The rules of a group are compiled together, once with and once without the old ones.
+                let sets = 2 + group.old.len() + group.beside.len();
+                self.repo.spend(Bound::ConfigBytes, EACH_CONFIG * sets as u64)?;
+                groups.push(group);
+            }
         }
         Ok(())
     }
@@ -146,19 +183,30 @@ impl Ranges<'_> {
     ///
     /// A commit without a configuration has nothing to say. Nor has an older version of the tip's own one: what its history
     /// decided since is decided, as if the tip were pushed alone.
-    fn beside(&self, tip: ObjectId, new: &Loaded, commits: &[ObjectId]) -> Result<Vec<Loaded>> {
-        let mut found: Vec<Loaded> = Vec::new();
-        for id in commits.iter().filter(|id| **id != tip) {
-            if let Some((_, loaded)) = self.old_side(id)?
-                && loaded.is_present()
-                && loaded.bytes != new.bytes
-                && found.iter().all(|other| other.bytes != loaded.bytes)
-            {
-                found.push(loaded);
+    fn beside(
+        &self,
+        rules: &Rules<'_>,
+        besides: &mut Besides,
+        tip: ObjectId,
+        new: &Rc<Loaded>,
+        commits: &Arc<[ObjectId]>,
+    ) -> Result<Vec<Rc<Loaded>>> {
+        if !besides.of.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, commits)) {
+            let mut all: Vec<Rc<Loaded>> = Vec::new();
+            for id in commits.iter() {
+                if let Some((_, loaded)) = self.old_side(rules, id)?
+                    && loaded.is_present()
+                    && all.iter().all(|other| !same(other, &loaded))
+                {
+                    all.push(loaded);
+                }
             }
+            besides.of = Some((Arc::clone(commits), all));
         }
+        let all = besides.of.iter().flat_map(|(_, all)| all);
+        let mut found: Vec<Rc<Loaded>> = all.filter(|loaded| !same(loaded, new)).map(Rc::clone).collect();
         if !found.is_empty() {
-            let versions = self.repo.versions_of(&tip, FILE_NAME)?;
+            let versions = self.repo.versions_of(&tip, FILE_NAME, &mut besides.in_tree)?;
             found.retain(|loaded| {
                 let bytes = loaded.bytes.as_deref().unwrap_or_default();
                 let mut hasher = ObjectHasher::new(&tip, "blob", bytes.len() as u64);
@@ -179,15 +227,12 @@ impl Ranges<'_> {
 
     /// Returns the commit of an old side and its configuration; none if there is no such commit here: what a remote has may
     /// never have been fetched.
-    fn old_side(&self, id: &ObjectId) -> Result<Option<(ObjectId, Loaded)>> {
+    fn old_side(&self, rules: &Rules<'_>, id: &ObjectId) -> Result<Option<(ObjectId, Rc<Loaded>)>> {
         if !self.repo.has(id) {
             return Ok(None);
         }
         match self.repo.peel(id)? {
-            Peeled::Commit(id) => {
-                let loaded = configuration::in_commit_or_none(self.repo, &self.repo.commit(&id.hex())?)?;
-                Ok(Some((id, loaded)))
-            }
+            Peeled::Commit(id) => Ok(Some((id, rules.in_commit_or_none(&id)?))),
             Peeled::Tree(_) | Peeled::Blob(_) => Ok(None),
         }
     }
@@ -202,7 +247,7 @@ impl Ranges<'_> {
         let registry = head.registry()?;
         let mut judge = Judge::new(self.repo, &registry, (self.destination)(&[&head.config]));
         let found = judge.judge(&[without_path(blob)])?;
-        report.examined += judge.examined;
+        self.note(&judge, report);
         let allowed = Subject {
             blob: Some(blob),
             ..Subject::default()
@@ -220,38 +265,65 @@ impl Ranges<'_> {
         Ok(())
     }
 
-    /// Returns what a walk introduces, without the commits that are known to be clean; the sealed twins at its ends, which are
-    /// the trees `ends`, and within it; and the rules under which what is clean is remembered.
-    fn introduced(
-        &self,
-        walk: &Walk,
-        ends: &[ObjectId],
-        sides: &[&Loaded],
-        destination: Destination,
-    ) -> Result<(Range, SealedTwins, Registry)> {
-        let mut sealed = SealedTwins::default();
-        let is_long = walk.count() >= WORTH_REMEMBERING;
-        if is_long {
-            // What was judged clean was so under the twins of that time, so they are part of what is asked for.
-            twins::everywhere(self.repo, ends, &mut sealed)?;
+    /// Judges blobs that were sent although nothing of what was sent leads to them: by content alone, with the rules of
+    /// everybody who has a say.
+    pub fn judge_besides(&self, changes: &[Change], report: &mut ScanReport) -> Result<()> {
+        let Some(met) = &self.met else { return Ok(()) };
+        let blobs = self.repo.sent_besides(&met.borrow())?;
+        if blobs.is_empty() {
+            return Ok(());
         }
-        let remembering = configuration::registry(sides)?.with_twins(&sealed);
-        let clean = Judge::new(self.repo, &remembering, destination).clean_commits(walk.count());
-        let range = twins::introduced(self.repo, walk, &clean, &mut sealed)?;
-        if !is_long {
-            let paths = range.introduced.iter().map(|introduced| &introduced.entry.path);
-            twins::beside(self.repo, ends, paths, &mut sealed)?;
+        let rules = Rules::of(self.repo);
+        let mut loaded: Vec<Rc<Loaded>> = Vec::new();
+        for id in changes.iter().flat_map(|change| change.old.iter().chain([&change.tip])) {
+            if let Some((_, side)) = self.old_side(&rules, id)?
+                && !loaded.iter().any(|other| Rc::ptr_eq(other, &side))
+            {
+                loaded.push(side);
+            }
         }
-        Ok((range, sealed, remembering))
+        let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
+        let registry = configuration::registry(&sides)?;
+        let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
+        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&configs));
+        for blobs in blobs.chunks(BESIDES_AT_ONCE) {
+            let candidates: Vec<Candidate> = blobs.iter().map(|blob| without_path(*blob)).collect();
+            report.leaks.extend(judge.judge(&candidates)?);
+        }
+        self.note(&judge, report);
+        Ok(())
     }
 
-    fn trees<'b>(&self, commits: impl IntoIterator<Item = &'b ObjectId>) -> Result<Vec<ObjectId>> {
-        let trees = commits.into_iter().map(|id| Ok(self.repo.commit(&id.hex())?.tree));
-        trees.collect()
+    /// Adds up what a judge looked at.
+    fn note(&self, judge: &Judge<'_>, report: &mut ScanReport) {
+        report.examined += judge.examined;
+        report.in_part.extend_from_slice(&judge.in_part);
+        report.more += judge.more;
+        if let Some(met) = &self.met {
+            met.borrow_mut().extend(judge.met());
+        }
+    }
+
+    /// Returns every configuration that has a say in a group: the new one, then those of the old side and of the commits
+    /// right below what is new.
+    fn sides(&self, rules: &Rules<'_>, group: &Group, walk: &Walk) -> Result<Vec<Rc<Loaded>>> {
+        let mut loaded = vec![Rc::clone(&group.new)];
+        loaded.extend(group.old.iter().map(Rc::clone));
+        for id in &walk.boundary {
+            let below = rules.in_commit_or_none(id)?;
+            if loaded
+                .iter()
+                .all(|other| !Rc::ptr_eq(other, &below) && other.bytes != below.bytes)
+            {
+                loaded.push(below);
+            }
+        }
+        Ok(loaded)
     }
 
     fn judge_group(
         &self,
+        rules: &Rules<'_>,
         group: Group,
         reported: &mut BTreeSet<(RepoPath, ObjectId)>,
         report: &mut ScanReport,
@@ -260,55 +332,65 @@ impl Ranges<'_> {
         if self.needs_all {
             walk.ensure_whole()?;
         }
-        let mut loaded = vec![group.new];
-        loaded.extend(group.old);
-        for id in &walk.boundary {
-            let below = configuration::in_commit_or_none(self.repo, &self.repo.commit(&id.hex())?)?;
-            if loaded.iter().all(|other| other.bytes != below.bytes) {
-                loaded.push(below);
-            }
-        }
-        let (new, old) = loaded.split_first().expect("a group has a configuration");
-        for old in old {
+        let loaded = self.sides(rules, &group, &walk)?;
+        let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
+        let new = sides[0];
+        for old in &sides[1..] {
             report.weakened.extend(weakened(&old.config, &new.config));
         }
         // What is pushed beside it is no old side, from which something could be taken away.
-        let alone: Vec<&Loaded> = [new].into_iter().chain(&group.beside).collect();
-        let alone = configuration::registry(&alone)?;
-        loaded.extend(group.beside);
-        let sides: Vec<&Loaded> = loaded.iter().collect();
-        let configs: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
+        let beside = || group.beside.iter().map(Rc::as_ref);
+        let alone = configuration::registry(&[new].into_iter().chain(beside()).collect::<Vec<_>>())?;
+        let sides: Vec<&Loaded> = sides.into_iter().chain(beside()).collect();
+        let registry = configuration::registry(&sides)?;
+        let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
         let destination = (self.destination)(&configs);
-        let ends = self.trees(group.tips.iter().chain(&group.before).chain(&walk.boundary))?;
-        let (range, sealed, remembering) = self.introduced(&walk, &ends, &sides, destination)?;
-        let registry = configuration::registry(&sides)?.with_twins(&sealed);
-        let mut at_tips = SealedTwins::default();
-        let paths = || range.introduced.iter().map(|introduced| &introduced.entry.path);
-        twins::beside(self.repo, &self.trees(&group.tips)?, paths(), &mut at_tips)?;
-        let alone = alone.with_twins(&at_tips);
+        let ends = Ends::of(self.repo, &group, &walk)?;
         let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination);
-        let mut judge = judge.remembering_under(&remembering).between(ends);
+        let mut judge = judge.between(ends.all.clone());
+        let is_long = walk.count() >= WORTH_REMEMBERING;
+        if is_long {
+            // What was judged clean was so under the twins of that time.
+            let (both, new) = ends.twins()?;
+            judge.know_twins(&both, &new);
+            judge.remember_under_twins();
+        }
+        let clean = match self.met {
+            Some(_) => HashSet::new(),
+            None => judge.clean_commits(walk.count()),
+        };
+        let mut found = Vec::new();
+        let mut touched = Touched::nothing();
+        let range = self.repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {
+            touched.add(&batch);
+            let candidates = candidates(batch);
+            if !is_long {
+                let (both, new) = ends.twins_beside(&candidates)?;
+                judge.know_twins(&both, &new);
+            }
+            found.extend(judge.judge(&candidates)?);
+            Ok(())
+        })?;
         judge.examined.commits += range.commits.len() as u64;
         judge.examined.remembered_commits += range.passed_over;
-        let mut found = judge.judge(&candidates(&range))?;
+        judge.in_part.sort();
         name_commits(self.repo, &walk, &mut found)?;
         let mut invalid = Vec::new();
         if self.verify_packs {
-            let touched = Touched::of(&range);
-            for tip in &group.tips {
-                invalid.extend(packs::verify_tracked(self.repo, &registry, tip, &touched, &walk)?);
+            if range.is_long || range.passed_over > 0 {
+                touched = Touched::Any;
             }
+            invalid = packs::verify_tracked(self.repo, &registry, &group.tips, &touched, &walk)?;
         }
         if found.is_empty() && invalid.is_empty() {
             judge.keep_clean(&range.commits);
         }
-        report.examined += judge.examined;
-        report.in_part.append(&mut judge.in_part);
+        self.note(&judge, report);
         report.packs.extend(invalid);
         found.retain(|found| reported.insert((found.leak.entry.path.clone(), found.leak.entry.id)));
         for mut found in found {
             let entry = &found.leak.entry;
-            found.deleted_in = range.deleted.get(&entry.path).copied();
+            found.deleted_in = range.deleted.get(&entry.path);
             found.is_root = entry.commit.is_some_and(|commit| walk.roots.contains(&commit));
             report.leaks.push(found);
         }
@@ -320,6 +402,47 @@ impl Ranges<'_> {
     }
 }
 
+/// The trees at the ends of a range.
+struct Ends<'a> {
+    repo: &'a Repository,
+    /// All of them: those of the tips, of what was there before, and of the commits right below what is new.
+    all: Vec<ObjectId>,
+    tips: Vec<ObjectId>,
+}
+
+impl<'a> Ends<'a> {
+    fn of(repo: &'a Repository, group: &Group, walk: &Walk) -> Result<Self> {
+        let all = group.tips.iter().chain(&group.before).chain(&walk.boundary);
+        Ok(Self {
+            repo,
+            all: twins::trees_of(repo, all)?,
+            tips: twins::trees_of(repo, &group.tips)?,
+        })
+    }
+
+    /// Returns the sealed twins at all ends, and those at the tips.
+    fn twins(&self) -> Result<(SealedTwins, SealedTwins)> {
+        let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
+        twins::everywhere(self.repo, &self.all, &mut all)?;
+        twins::everywhere(self.repo, &self.tips, &mut tips)?;
+        Ok((all, tips))
+    }
+
+    /// Returns those that stand beside a candidate.
+    fn twins_beside(&self, candidates: &[Candidate]) -> Result<(SealedTwins, SealedTwins)> {
+        let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
+        let paths = || candidates.iter().map(|candidate| &candidate.path);
+        twins::beside(self.repo, &self.all, paths(), &mut all)?;
+        twins::beside(self.repo, &self.tips, paths(), &mut tips)?;
+        Ok((all, tips))
+    }
+}
+
+/// Whether two configurations are the same, wherever they stand.
+fn same(a: &Rc<Loaded>, b: &Rc<Loaded>) -> bool {
+    Rc::ptr_eq(a, b) || a.bytes == b.bytes
+}
+
 /// Finds out which commit of a long range introduced each leak, and sorts the oldest first.
 pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Result<()> {
     let unnamed = found.iter().filter(|found| found.leak.entry.commit.is_none());
@@ -329,6 +452,8 @@ pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Resu
     if wanted.is_empty() {
         return Ok(());
     }
+    // A sweep finds them in no order.
+    found.sort_by(|a, b| (&a.leak.entry.path, a.leak.entry.id).cmp(&(&b.leak.entry.path, b.leak.entry.id)));
     let by = repo.introduced_by(walk, &wanted)?;
     for found in found.iter_mut() {
         let entry = &mut found.leak.entry;
@@ -341,11 +466,11 @@ pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Resu
 }
 
 /// Makes the candidates of what a range introduces.
-pub fn candidates(range: &Range) -> Vec<Candidate> {
-    let introduced = range.introduced.iter();
+pub fn candidates(batch: Batch) -> Vec<Candidate> {
+    let introduced = batch.introduced.into_iter();
     introduced
         .map(|introduced| Candidate {
-            path: introduced.entry.path.clone(),
+            path: introduced.entry.path,
             kind: introduced.entry.kind,
             id: introduced.entry.id,
             commit: introduced.commit,

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use crate::adapters::files::{self, open_regular};
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::Contents;
+use crate::adapters::git::budget::Side;
 use crate::adapters::git::history::Peeled;
 use crate::adapters::git::index::Change as IndexChange;
 use crate::adapters::workers;
@@ -22,7 +23,7 @@ use crate::ops::scan::engine::Judge;
 use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_path};
 use crate::ops::scan::{Found, ScanReport, twins};
 use crate::rules::content::Look;
-use crate::rules::protect::{Registry, is_run_output};
+use crate::rules::protect::is_run_output;
 use crate::rules::push::destination;
 use crate::rules::scan::{Candidate, Destination, judge, needs_content};
 use crate::rules::twins::{SealedTwins, plain_of};
@@ -46,9 +47,10 @@ pub enum Surface {
     All,
 }
 
-/// Looks for leaks on a surface; with `remote`, as if it were pushed there.
-pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+/// Looks for leaks on a surface; with `remote`, as if it were pushed there. Where the history of a surface goes on below
+/// what a shallow clone has, that is refused, unless `shallow` says that what is here will do.
+pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: bool) -> Result<ScanReport> {
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     let urls = match remote {
         Some(remote) if !repo.has_remote(remote) => {
             return Err(Refusal::Usage {
@@ -67,8 +69,8 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>) -> Result<Sc
         Surface::Staged => staged_to(&repo, &to),
         Surface::WorkTree { no_ignore } => work_tree(&repo, *no_ignore, &to),
         Surface::Revision(rev) => revision(&repo, rev, &to),
-        Surface::Range(range) => self::range(&repo, range, &to),
-        Surface::All => all(&repo, &to),
+        Surface::Range(range) => self::range(&repo, range, shallow, &to),
+        Surface::All => all(&repo, shallow, &to),
     }?;
     match (surface, repo.work_tree()) {
         (Surface::WorkTree { .. }, Some(root)) => learn(&repo, &report, |entry| known::on_disk(&root, &entry.path)),
@@ -93,7 +95,7 @@ pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate)
 
 /// Judges what the commit about to be made would hold.
 pub fn staged(ctx: &Context) -> Result<ScanReport> {
-    let repo = ctx.repository()?;
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
     let report = staged_to(&repo, &|_| Destination::Repository)?;
     learn(&repo, &report, |entry| known::Source::Blob(entry.id));
     Ok(report)
@@ -293,7 +295,7 @@ fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination
 }
 
 /// Judges what the commits of `A..B` introduce, by the rules of both ends.
-fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let ends = range.split_once("..").filter(|(_, to)| !to.starts_with('.'));
     let Some((from, tip)) = ends else {
         return Err(Refusal::Usage {
@@ -312,13 +314,14 @@ fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination)
         known: &known,
         destination: to,
         verify_packs: false,
-        needs_all: true,
+        needs_all: !shallow,
+        met: None,
     };
     ranges.judge(&[Change::of(range, tip, vec![from])])
 }
 
 /// Judges what all commits of all refs introduce, by the configuration on disk or, in a bare repository, of `HEAD`.
-fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
+fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let loaded = match repo.work_tree() {
         Some(root) => configuration::on_disk(&root)?,
         None if repo.has_commit() => configuration::in_commit(repo, &repo.commit("HEAD")?)?,
@@ -344,26 +347,29 @@ fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<Scan
             }
         }
     }
-    let mut sealed = SealedTwins::default();
-    if let Some(head) = &head {
-        twins::everywhere(repo, &[repo.commit(&head.hex())?.tree], &mut sealed)?;
-    }
     let walk = repo.walk(&tips, &[])?;
-    let destination = to(&[&loaded.config]);
-    let remembering = loaded.registry()?.with_twins(&sealed);
-    let clean = Judge::new(repo, &remembering, destination).clean_commits(walk.count());
-    let range = twins::introduced(repo, &walk, &clean, &mut sealed)?;
-    let registry: Registry = loaded.registry()?.with_twins(&sealed);
-    let mut judge = Judge::new(repo, &registry, destination).remembering_under(&remembering);
+    if !shallow {
+        walk.ensure_whole()?;
+    }
+    let mut sealed = SealedTwins::default();
+    twins::everywhere(repo, &twins::trees_of(repo, &tips)?, &mut sealed)?;
+    let registry = loaded.registry()?.with_twins(&sealed);
+    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
+    let clean = judge.clean_commits(walk.count());
+    let mut leaks = Vec::new();
+    let range = repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {
+        leaks.extend(judge.judge(&candidates(batch))?);
+        Ok(())
+    })?;
     judge.examined.commits += range.commits.len() as u64;
     judge.examined.remembered_commits += range.passed_over;
-    let mut leaks = judge.judge(&candidates(&range))?;
+    judge.in_part.sort();
     name_commits(repo, &walk, &mut leaks)?;
     if leaks.is_empty() {
         judge.keep_clean(&range.commits);
     }
     for found in &mut leaks {
-        found.deleted_in = range.deleted.get(&found.leak.entry.path).copied();
+        found.deleted_in = range.deleted.get(&found.leak.entry.path);
         found.is_root = found
             .leak
             .entry

@@ -1,11 +1,10 @@
 //! Sealed twins at the ends of a change: what they protect, whatever the rules say.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Proof, reading};
-use crate::adapters::git::history::{Range, Walk};
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
@@ -65,31 +64,16 @@ pub fn beside<'a>(
 
 /// Collects all twins that stand in `trees`.
 pub fn everywhere(repo: &Repository, trees: &[ObjectId], into: &mut SealedTwins) -> Result<()> {
-    let mut found = Vec::new();
-    for tree in trees.iter().collect::<BTreeSet<_>>() {
-        found.extend(repo.files_named(tree, |path| plain_of(path).is_some())?);
-    }
+    let found = repo.files_named(trees, &|name| plain_of(name).is_some())?;
     collect(repo, found, into)
 }
 
-/// Returns what the commits of a walk introduce, but for those in `clean`, and adds the twins among it to `known`.
-///
-/// The commits in `clean` were judged under the twins that are `known`. A further twin protects what they introduce, too, so
-/// then all commits are returned.
-pub fn introduced(repo: &Repository, walk: &Walk, clean: &HashSet<ObjectId>, known: &mut SealedTwins) -> Result<Range> {
-    let range = repo.introduced(walk, |id| clean.contains(id))?;
-    let mut found = SealedTwins::default();
-    collect(
-        repo,
-        range.introduced.iter().map(|introduced| introduced.entry.clone()),
-        &mut found,
-    )?;
-    let is_more = !known.contains_all(&found);
-    known.extend(&found);
-    match is_more && range.passed_over > 0 {
-        true => introduced(repo, walk, &HashSet::new(), known),
-        false => Ok(range),
-    }
+/// Returns the trees of commits, each once.
+pub fn trees_of<'a>(repo: &Repository, commits: impl IntoIterator<Item = &'a ObjectId>) -> Result<Vec<ObjectId>> {
+    let commits: BTreeSet<&ObjectId> = commits.into_iter().collect();
+    let trees = commits.into_iter().map(|id| Ok(repo.commit_of(id)?.tree));
+    let trees: BTreeSet<ObjectId> = trees.collect::<Result<_>>()?;
+    Ok(trees.into_iter().collect())
 }
 
 fn is_file(kind: EntryKind) -> bool {

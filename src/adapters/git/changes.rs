@@ -1,0 +1,318 @@
+//! What one commit has and none of its parents: its tree walked beside theirs, directory by directory.
+//!
+//! What equals a parent's is passed over unread. However deep or wide the trees are, no more is held than the directories
+//! on the way and the ones that wait beside them.
+
+use std::rc::Rc;
+
+use crate::adapters::git::raw_tree::{Entries, Entry, Leads, cost_of, read_tree};
+use crate::adapters::git::{Repository, corrupt_object, from_gix};
+use crate::format::budget::Bound;
+use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::TreeEntry;
+
+/// Something that a commit does to a path.
+pub(super) enum Change {
+    /// It has an entry that no parent has there.
+    Introduced(TreeEntry),
+    /// Its first parent has a file there, and it has none.
+    Deleted(RepoPath),
+}
+
+/// A directory that waits to be compared.
+struct Waiting {
+    /// The path of the directory above; none at the top.
+    above: Option<Rc<[u8]>>,
+    name: Box<[u8]>,
+    depth: u64,
+    /// The tree there; none where the commit has none.
+    new: Option<gix::ObjectId>,
+    /// The tree that the first parent has there.
+    first: Option<gix::ObjectId>,
+    /// The trees that other parents have there, each once.
+    others: Vec<gix::ObjectId>,
+}
+
+/// What the older trees have in place of an entry.
+#[derive(Clone, Default)]
+struct Older {
+    /// The very same entry.
+    same: bool,
+    first: Option<gix::ObjectId>,
+    others: Vec<gix::ObjectId>,
+}
+
+/// Compares trees for one thread.
+pub(super) struct Comparer<'a> {
+    repository: &'a Repository,
+    repo: &'a gix::Repository,
+    waiting: Vec<Waiting>,
+    buffers: [Vec<u8>; 2],
+}
+
+impl<'a> Comparer<'a> {
+    pub(super) fn new(repository: &'a Repository, repo: &'a gix::Repository) -> Self {
+        Self {
+            repository,
+            repo,
+            waiting: Vec::new(),
+            buffers: [Vec::new(), Vec::new()],
+        }
+    }
+
+    /// Gives everything that `new` has, and none of `parents`, to `each`, and whatever the first of them has and `new` has
+    /// not.
+    pub(super) fn compare(
+        &mut self,
+        new: gix::ObjectId,
+        parents: &[gix::ObjectId],
+        each: &mut dyn FnMut(Change) -> Result<()>,
+    ) -> Result<()> {
+        let mut others: Vec<gix::ObjectId> = parents.iter().skip(1).copied().collect();
+        others.sort_unstable();
+        others.dedup();
+        self.waiting.clear();
+        let is_new = others.binary_search(&new).is_err() && parents.first() != Some(&new);
+        if is_new {
+            self.waiting.push(Waiting {
+                above: None,
+                name: Box::default(),
+                depth: 0,
+                new: Some(new),
+                first: parents.first().copied(),
+                others,
+            });
+        }
+        let [mut newer, mut older] = std::mem::take(&mut self.buffers);
+        while let Some(next) = self.waiting.pop() {
+            self.directory(next, &mut newer, &mut older, each)?;
+        }
+        self.buffers = [newer, older];
+        Ok(())
+    }
+
+    fn read(&self, id: gix::ObjectId, buffer: &mut Vec<u8>) -> Result<()> {
+        match read_tree(self.repository, self.repo, id, buffer, true)? {
+            true => Ok(()),
+            false => Err(Refusal::MissingObject {
+                count: 1,
+                example: id.to_string(),
+            }),
+        }
+    }
+
+    fn directory(
+        &mut self,
+        at: Waiting,
+        newer: &mut Vec<u8>,
+        older: &mut Vec<u8>,
+        each: &mut dyn FnMut(Change) -> Result<()>,
+    ) -> Result<()> {
+        self.repository.hold(Bound::Depth, at.depth)?;
+        let path: Rc<[u8]> = match &at.above {
+            None => Rc::default(),
+            Some(above) => joined(above, &at.name).into(),
+        };
+        let Some(new) = at.new else {
+            let Some(gone) = at.first else { return Ok(()) };
+            self.read(gone, older)?;
+            for entry in list(gone, older)? {
+                self.gone(&entry, gone, &path, at.depth, each)?;
+            }
+            return Ok(());
+        };
+        self.read(new, newer)?;
+        let entries = list(new, newer)?;
+        let mut have = vec![Older::default(); entries.len()];
+        if let Some(first) = at.first {
+            self.read(first, older)?;
+            let old = list(first, older)?;
+            let missed = pair(&entries, &old, |new, old| {
+                note(&entries[new], &old, &mut have[new], true)
+            });
+            for entry in missed {
+                self.gone(&entry, first, &path, at.depth, each)?;
+            }
+        }
+        for other in &at.others {
+            self.read(*other, older)?;
+            // The newer one is gone through once more.
+            self.repository.spend(Bound::TreeBytes, newer.len() as u64)?;
+            let old = list(*other, older)?;
+            pair(&entries, &old, |new, old| {
+                note(&entries[new], &old, &mut have[new], false)
+            });
+        }
+        // Directories wait in a stack, so that the last one is gone into first.
+        let entered = self.waiting.len();
+        for (entry, older) in entries.iter().zip(have).filter(|(_, older)| !older.same) {
+            let leads = leads(entry, new)?;
+            self.count(leads, path.len() + 1 + entry.name.len())?;
+            match leads {
+                Leads::Directory => {
+                    self.repository
+                        .spend(Bound::TreeBytes, 128 * older.others.len() as u64)?;
+                    self.waiting.push(Waiting {
+                        above: Some(Rc::clone(&path)),
+                        name: entry.name.into(),
+                        depth: at.depth + 1,
+                        new: Some(gix::ObjectId::from_bytes_or_panic(entry.id)),
+                        first: older.first,
+                        others: older.others,
+                    });
+                }
+                Leads::Content(kind) => each(Change::Introduced(TreeEntry {
+                    path: RepoPath::new(&joined(&path, entry.name)),
+                    kind,
+                    id: from_gix(gix::oid::from_bytes_unchecked(entry.id)),
+                }))?,
+            }
+        }
+        self.waiting[entered..].reverse();
+        Ok(())
+    }
+
+    /// Tells of an entry of the first parent that the commit has not.
+    fn gone(
+        &mut self,
+        entry: &Entry<'_>,
+        tree: gix::ObjectId,
+        path: &Rc<[u8]>,
+        depth: u64,
+        each: &mut dyn FnMut(Change) -> Result<()>,
+    ) -> Result<()> {
+        let leads = leads(entry, tree)?;
+        self.count(leads, path.len() + 1 + entry.name.len())?;
+        match leads {
+            Leads::Directory => self.waiting.push(Waiting {
+                above: Some(Rc::clone(path)),
+                name: entry.name.into(),
+                depth: depth + 1,
+                new: None,
+                first: Some(gix::ObjectId::from_bytes_or_panic(entry.id)),
+                others: Vec::new(),
+            }),
+            Leads::Content(_) => each(Change::Deleted(RepoPath::new(&joined(path, entry.name))))?,
+        }
+        Ok(())
+    }
+
+    fn count(&self, leads: Leads, path_length: usize) -> Result<()> {
+        self.repository.spend(Bound::Entries, cost_of(leads))?;
+        self.repository.spend(Bound::PathBytes, path_length as u64)
+    }
+}
+
+/// Returns the path of a name in a directory.
+pub(super) fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
+    match directory.is_empty() {
+        true => name.to_vec(),
+        false => [directory, b"/", name].concat(),
+    }
+}
+
+fn list(id: gix::ObjectId, bytes: &[u8]) -> Result<Vec<Entry<'_>>> {
+    let entries = Entries::of(bytes, id.as_bytes().len()).all();
+    entries.ok_or_else(|| corrupt_object(id, "it is not a list of entries"))
+}
+
+/// Returns what an entry of a tree leads to.
+pub(super) fn leads(entry: &Entry<'_>, tree: gix::ObjectId) -> Result<Leads> {
+    let leads = entry.leads();
+    leads.ok_or_else(|| corrupt_object(tree, "an entry has a mode that git reads one way or another"))
+}
+
+/// Notes what an older tree has under the name of an entry.
+fn note(entry: &Entry<'_>, old: &Entry<'_>, have: &mut Older, is_first: bool) {
+    have.same |= entry.raw == old.raw;
+    if have.same || old.leads() != Some(Leads::Directory) {
+        return;
+    }
+    let id = gix::ObjectId::from_bytes_or_panic(old.id);
+    match is_first {
+        true => have.first = Some(id),
+        false if have.others.last() != Some(&id) && have.first != Some(id) => have.others.push(id),
+        false => {}
+    }
+}
+
+/// Calls `each` for every entry of `new` with the one that stands under its name in `old`, file with file and directory
+/// with directory; returns what is in `old` alone.
+fn pair<'o>(new: &[Entry<'_>], old: &[Entry<'o>], mut each: impl FnMut(usize, Entry<'o>)) -> Vec<Entry<'o>> {
+    use std::cmp::Ordering::{Equal, Greater, Less};
+    let mut missed = Vec::new();
+    let ascends = |entries: &[Entry<'_>]| entries.windows(2).all(|pair| pair[0].order(&pair[1]) == Less);
+    if !ascends(new) || !ascends(old) {
+        return pair_unsorted(new, old, each);
+    }
+    let mut at = 0;
+    for old in old {
+        while new.get(at).is_some_and(|new| new.order(old) == Less) {
+            at += 1;
+        }
+        match new.get(at).map_or(Greater, |new| new.order(old)) {
+            Equal => each(at, *old),
+            _ => missed.push(*old),
+        }
+    }
+    missed
+}
+
+/// Does the same for trees that git did not make: names may be there twice, and in any order.
+fn pair_unsorted<'o>(new: &[Entry<'_>], old: &[Entry<'o>], mut each: impl FnMut(usize, Entry<'o>)) -> Vec<Entry<'o>> {
+    use std::collections::HashMap;
+    let key = |entry: &Entry<'o>| (entry.name, entry.leads() == Some(Leads::Directory));
+    let mut named: HashMap<(&[u8], bool), usize> = HashMap::new();
+    let mut written: HashMap<&[u8], usize> = HashMap::new();
+    for (at, entry) in new.iter().enumerate() {
+        named
+            .entry((entry.name, entry.leads() == Some(Leads::Directory)))
+            .or_insert(at);
+        written.entry(entry.raw).or_insert(at);
+    }
+    let mut missed = Vec::new();
+    for old in old {
+        match written.get(old.raw).or_else(|| named.get(&key(old))) {
+            Some(at) => each(*at, *old),
+            None => missed.push(*old),
+        }
+    }
+    missed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(entries: &[(&str, &str, u8)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (mode, name, id) in entries {
+            bytes.extend_from_slice(format!("{mode} {name}\0").as_bytes());
+            bytes.extend_from_slice(&[*id; 20]);
+        }
+        bytes
+    }
+
+    fn paired(new: &[(&str, &str, u8)], old: &[(&str, &str, u8)]) -> (Vec<(usize, String)>, Vec<String>) {
+        let (new, old) = (tree(new), tree(old));
+        let read = |bytes| Entries::of(bytes, 20).all().unwrap();
+        let name = |entry: Entry<'_>| String::from_utf8_lossy(entry.name).into_owned();
+        let mut pairs = Vec::new();
+        let missed = pair(&read(&new), &read(&old), |at, old| pairs.push((at, name(old))));
+        (pairs, missed.into_iter().map(name).collect())
+    }
+
+    #[test]
+    fn entries_are_paired_by_name_and_kind_in_any_order() {
+        let (file, dir) = ("100644", "40000");
+        let (pairs, missed) = paired(&[(dir, "foo", 1)], &[(file, "foo.txt", 1), (dir, "foo", 2)]);
+        assert_eq!((pairs, missed), (vec![(0, "foo".into())], vec!["foo.txt".into()]));
+        let (pairs, missed) = paired(&[(file, "a", 1)], &[(dir, "a", 1)]);
+        assert_eq!((pairs.len(), missed.len()), (0, 1));
+        // Twice the same name, and out of order: the one that is the same is found.
+        let twice = [(file, "b", 1), (file, "a", 2), (file, "a", 3)];
+        let (pairs, missed) = paired(&twice, &[(file, "a", 3), (file, "c", 1)]);
+        assert_eq!((pairs, missed), (vec![(2, "a".into())], vec!["c".into()]));
+    }
+}

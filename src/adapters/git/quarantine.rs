@@ -1,0 +1,131 @@
+//! The quarantine of a push (githooks(5)): objects that were sent, some of which no ref may lead to.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use crate::adapters::git::{Repository, from_gix, object_error};
+use crate::adapters::workers;
+use crate::format::object_id::ObjectId;
+use crate::format::refusal::{Refusal, Result};
+
+/// So many objects are looked at in one go.
+const AT_ONCE: usize = 65536;
+
+impl Repository {
+    /// Returns the blobs that were sent, are new here, and are not among `reached`; nothing where nothing lies in quarantine.
+    pub fn sent_besides(&self, reached: &HashSet<ObjectId>) -> Result<Vec<ObjectId>> {
+        let Some(joined) = &self.joined else {
+            return Ok(Vec::new());
+        };
+        let Some(directory) = &joined.new else {
+            return Ok(Vec::new());
+        };
+        let mut own = self.shared.clone();
+        own.objects = std::sync::Arc::clone(&joined.own);
+        let mut found = Vec::new();
+        let mut part = Vec::new();
+        let mut look = |part: &mut Vec<gix::ObjectId>| -> Result<()> {
+            let blobs = workers::map(
+                part,
+                || Ok((self.worker(), own.to_thread_local())),
+                |(repo, own), id| -> Result<bool> {
+                    let header = repo.find_header(*id).map_err(|e| object_error(*id, &e))?;
+                    Ok(header.kind() == gix::object::Kind::Blob && !own.has_object(*id))
+                },
+            )?;
+            let blobs = part.iter().zip(blobs).filter(|(_, is_new)| *is_new);
+            found.extend(blobs.map(|(id, _)| from_gix(id)));
+            part.clear();
+            Ok(())
+        };
+        self.objects_in(directory, &mut |id| {
+            if !reached.contains(&from_gix(&id)) {
+                part.push(id);
+            }
+            match part.len() < AT_ONCE {
+                true => Ok(()),
+                false => look(&mut part),
+            }
+        })?;
+        look(&mut part)?;
+        Ok(found)
+    }
+
+    /// Gives the id of every object in a directory to `each`, packed or loose.
+    fn objects_in(&self, directory: &Path, each: &mut dyn FnMut(gix::ObjectId) -> Result<()>) -> Result<()> {
+        let hash = self.local().object_hash();
+        let unreadable = |path: &Path, why: String| Refusal::Corrupt {
+            what: format!("{} cannot be read: {why}", path.display()),
+            remedy: "git fsck".into(),
+        };
+        for path in listed(&directory.join("pack"))? {
+            if path.extension().is_some_and(|ending| ending == "idx") {
+                let index =
+                    gix::odb::pack::index::File::at(&path, hash).map_err(|e| unreadable(&path, e.to_string()))?;
+                index.iter().try_for_each(|entry| each(entry.oid))?;
+            }
+        }
+        let loose = gix::odb::loose::Store::at(directory, hash);
+        for id in loose.iter() {
+            each(id.map_err(|e| unreadable(directory, e.to_string()))?)?;
+        }
+        Ok(())
+    }
+
+    /// Returns how many bytes make the bounds grow: those that were sent or, where nothing lies in quarantine, all that are
+    /// stored.
+    pub(super) fn weight(&self) -> u64 {
+        match self.joined.as_ref().and_then(|joined| joined.new.as_ref()) {
+            Some(sent) => stored_in(sent, true),
+            None => self
+                .directories()
+                .iter()
+                .map(|directory| stored_in(directory, true))
+                .sum(),
+        }
+    }
+
+    /// Returns how many bytes all packs have, but for those in quarantine.
+    pub(super) fn packed_bytes(&self) -> u64 {
+        let sent = self.joined.as_ref().and_then(|joined| joined.new.as_ref());
+        let directories = self
+            .directories()
+            .into_iter()
+            .filter(|directory| Some(directory) != sent);
+        directories.map(|directory| stored_in(&directory, false)).sum()
+    }
+
+    fn directories(&self) -> Vec<std::path::PathBuf> {
+        let mut directories = vec![self.shared.objects.path().to_owned()];
+        directories.extend(self.shared.objects.alternate_db_paths().unwrap_or_default());
+        directories
+    }
+}
+
+/// Returns how many bytes the objects in a directory take; what cannot be listed takes none.
+fn stored_in(directory: &Path, with_loose: bool) -> u64 {
+    let mut bytes = bytes_of(&directory.join("pack"));
+    if with_loose {
+        for first in 0..=255_u8 {
+            bytes += bytes_of(&directory.join(format!("{first:02x}")));
+        }
+    }
+    bytes
+}
+
+fn bytes_of(directory: &Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return 0;
+    };
+    let sizes = entries.filter_map(|entry| Some(entry.ok()?.metadata().ok()?.len()));
+    sizes.sum()
+}
+
+fn listed(directory: &Path) -> Result<Vec<std::path::PathBuf>> {
+    let reading = |e| Refusal::io("listing", directory)(e);
+    match std::fs::read_dir(directory) {
+        Ok(entries) => entries.map(|entry| Ok(entry.map_err(reading)?.path())).collect(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(reading(e)),
+    }
+}

@@ -1,0 +1,230 @@
+//! The bytes of a tree as its entries, whoever wrote them: modes that git itself never writes, names twice, no order.
+
+use std::cmp::Ordering;
+
+use crate::adapters::git::{Repository, corrupt_object, ensure_intact, object_error};
+use crate::format::budget::Bound;
+use crate::format::refusal::Result;
+use crate::format::repo_state::EntryKind;
+
+/// The entries of a tree's bytes.
+pub(super) struct Entries<'a> {
+    pub(super) rest: &'a [u8],
+    width: usize,
+}
+
+/// An entry as it is written.
+#[derive(Clone, Copy)]
+pub(super) struct Entry<'a> {
+    /// All of it.
+    pub(super) raw: &'a [u8],
+    /// Its mode, in octal digits.
+    pub(super) mode: &'a [u8],
+    /// Its name.
+    pub(super) name: &'a [u8],
+    /// The id of its object.
+    pub(super) id: &'a [u8],
+}
+
+/// What an entry leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leads {
+    /// To a tree.
+    Directory,
+    /// To content, or to a submodule's commit.
+    Content(EntryKind),
+}
+
+impl<'a> Entries<'a> {
+    pub(super) fn of(bytes: &'a [u8], width: usize) -> Self {
+        Self { rest: bytes, width }
+    }
+
+    /// Passes over the entries that both begin with; returns whether anything is left to be looked at.
+    pub(super) fn skip_what_equals(&mut self, other: &mut Entries<'a>) -> bool {
+        let mut equal = common_prefix(self.rest, other.rest);
+        if equal == self.rest.len() && equal == other.rest.len() {
+            return false;
+        }
+        while let Some(entry) = self.peek().filter(|entry| entry.raw.len() <= equal) {
+            equal -= entry.raw.len();
+            self.rest = &self.rest[entry.raw.len()..];
+            other.rest = &other.rest[entry.raw.len()..];
+        }
+        !self.rest.is_empty()
+    }
+
+    pub(super) fn peek(&self) -> Option<Entry<'a>> {
+        Self {
+            rest: self.rest,
+            width: self.width,
+        }
+        .next()
+    }
+
+    /// Returns all entries, in their order; none if the bytes are no list of entries.
+    pub(super) fn all(mut self) -> Option<Vec<Entry<'a>>> {
+        let mut entries = Vec::with_capacity(self.rest.len() / (self.width + 16));
+        while !self.rest.is_empty() {
+            entries.push(self.next()?);
+        }
+        Some(entries)
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    /// Returns the next entry; none at the end, and where there is no entry.
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let space = self.rest.iter().take(8).position(|byte| *byte == b' ')?;
+        let end = space + 1 + memchr::memchr(0, &self.rest[space + 1..])?;
+        let length = end + 1 + self.width;
+        let raw = self.rest.get(..length)?;
+        self.rest = &self.rest[length..];
+        Some(Entry {
+            raw,
+            mode: &raw[..space],
+            name: &raw[space + 1..end],
+            id: &raw[end + 1..],
+        })
+    }
+}
+
+/// Returns how many bytes both begin with.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const BLOCK: usize = 64;
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
+    let start = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
+    let rest = a[start..].iter().zip(&b[start..]);
+    start + rest.take_while(|(a, b)| a == b).count()
+}
+
+impl Entry<'_> {
+    /// Returns what the entry leads to; none if its mode is no number that git could have written, or would read alike in
+    /// all of its versions.
+    ///
+    /// What is neither a tree nor a submodule is content, whatever else its mode says: a pack brings it along.
+    pub(super) fn leads(&self) -> Option<Leads> {
+        const TYPE: u32 = 0o170_000;
+        let octal = |value: u32, digit: &u8| matches!(digit, b'0'..=b'7').then(|| value * 8 + u32::from(digit - b'0'));
+        let mode = self.mode.iter().try_fold(0, octal)?;
+        if self.mode.is_empty() || mode > 0o177_777 {
+            return None;
+        }
+        Some(Leads::Content(match mode & TYPE {
+            0o040_000 => return Some(Leads::Directory),
+            0o120_000 => EntryKind::Symlink,
+            0o160_000 => EntryKind::Submodule,
+            _ if mode & 0o100 != 0 => EntryKind::Executable,
+            _ => EntryKind::Regular,
+        }))
+    }
+
+    /// Returns whether the type in the mode is one that git writes.
+    pub(super) fn is_as_git_writes_it(&self) -> bool {
+        let mode = std::str::from_utf8(self.mode)
+            .ok()
+            .and_then(|mode| u32::from_str_radix(mode, 8).ok());
+        matches!(
+            mode.map(|mode| mode & 0o170_000),
+            Some(0o040_000 | 0o100_000 | 0o120_000 | 0o160_000)
+        )
+    }
+
+    /// Compares with another as git orders the entries of a tree: a directory as if its name ended with a slash.
+    pub(super) fn order(&self, other: &Entry<'_>) -> Ordering {
+        let end = |entry: &Entry<'_>| match entry.leads() {
+            Some(Leads::Directory) => b'/',
+            _ => 0,
+        };
+        let common = self.name.len().min(other.name.len());
+        let rest = |entry: &Entry<'_>| entry.name.get(common).copied().unwrap_or_else(|| end(entry));
+        self.name[..common]
+            .cmp(&other.name[..common])
+            .then_with(|| rest(self).cmp(&rest(other)))
+    }
+}
+
+/// Reads a tree into `buffer`, held against its id, and counts it; false if it is not in this clone.
+pub(super) fn read_tree(
+    repository: &Repository,
+    repo: &gix::Repository,
+    id: gix::ObjectId,
+    buffer: &mut Vec<u8>,
+    needs_its_id: bool,
+) -> Result<bool> {
+    use gix::objs::Find;
+    if id == gix::ObjectId::empty_tree(id.kind()) {
+        // Git knows it without having it.
+        buffer.clear();
+        return Ok(true);
+    }
+    let (kind, length) = match repo.objects.try_find(&id, buffer) {
+        Ok(Some(data)) => (data.kind, data.data.len()),
+        Ok(None) => return Ok(false),
+        Err(e) => return Err(object_error(id, &e)),
+    };
+    if kind != gix::object::Kind::Tree {
+        return Err(corrupt_object(id, "it is not a tree"));
+    }
+    buffer.truncate(length);
+    // So much memory its entries take while they are compared.
+    repository.hold(Bound::ObjectBytes, 6 * length as u64)?;
+    // A tree that is read again costs again; the smallest costs something, too.
+    repository.spend(Bound::TreeBytes, length as u64 + 64)?;
+    if needs_its_id {
+        ensure_intact(id, "tree", buffer)?;
+    }
+    Ok(true)
+}
+
+/// Returns how much an entry counts: a directory waits until its turn comes, and takes memory for that long.
+pub(super) fn cost_of(leads: Leads) -> u64 {
+    match leads {
+        Leads::Directory => 4,
+        Leads::Content(_) => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry<'a>(mode: &'a str, name: &'a str) -> Entry<'a> {
+        Entry {
+            raw: b"",
+            mode: mode.as_bytes(),
+            name: name.as_bytes(),
+            id: &[7; 20],
+        }
+    }
+
+    #[test]
+    fn a_mode_is_content_unless_it_is_a_tree_or_a_submodule() {
+        let leads = |mode| entry(mode, "a").leads();
+        for mode in ["40000", "040000", "0040000", "40755"] {
+            assert_eq!(leads(mode), Some(Leads::Directory), "{mode}");
+        }
+        for mode in ["100644", "644", "0100664", "0", "10644", "140000", "170000", "60644"] {
+            assert_eq!(leads(mode), Some(Leads::Content(EntryKind::Regular)), "{mode}");
+        }
+        assert_eq!(leads("755"), Some(Leads::Content(EntryKind::Executable)));
+        assert_eq!(leads("120777"), Some(Leads::Content(EntryKind::Symlink)));
+        assert_eq!(leads("160000"), Some(Leads::Content(EntryKind::Submodule)));
+        // Of these, git keeps the low 16 bits in some versions.
+        for mode in ["", "1040000", "200000", "8", "10064 ", "-1"] {
+            assert_eq!(leads(mode), None, "{mode}");
+        }
+    }
+
+    #[test]
+    fn the_order_is_git_s() {
+        let order = |a: (&str, &str), b: (&str, &str)| entry(a.0, a.1).order(&entry(b.0, b.1));
+        assert_eq!(order(("100644", "foo.txt"), ("40000", "foo")), Ordering::Less);
+        assert_eq!(order(("100644", "foo"), ("100644", "foo.txt")), Ordering::Less);
+        assert_eq!(order(("40000", "foo"), ("100644", "foo0")), Ordering::Less);
+        assert_eq!(order(("100644", "foo"), ("40000", "foo")), Ordering::Less);
+        assert_eq!(order(("100644", "a"), ("100755", "a")), Ordering::Equal);
+    }
+}

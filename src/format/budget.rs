@@ -1,0 +1,156 @@
+//! What one look at a repository may cost: the closed set of bounds, their keys in git's configuration, and their values.
+//!
+//! Small objects can stand for a great deal: ten identical subtrees on each of ten levels are a thousand bytes and ten
+//! thousand million paths. Each bound has a base, which no small push may exceed, and grows with the bytes that were sent
+//! or are stored, so that no large repository is refused for its size.
+
+/// Something that is counted, and bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Bound {
+    /// Entries of trees under their paths; a directory counts as four.
+    Entries,
+    /// Bytes of the paths of these entries.
+    PathBytes,
+    /// How deep trees and tags nest.
+    Depth,
+    /// Bytes of commits, trees and tags together.
+    TreeBytes,
+    /// Bytes of memory that one object takes while it is read.
+    ObjectBytes,
+    /// Bytes of blobs together.
+    BlobBytes,
+    /// Bytes of configurations; each counts as [`EACH_CONFIG`] more than it has.
+    ConfigBytes,
+    /// Refs that one push changes.
+    Refs,
+    /// Seconds of processor time.
+    Seconds,
+}
+
+/// What compiling a configuration costs, whatever its size is, in bytes of [`Bound::ConfigBytes`].
+pub const EACH_CONFIG: u64 = 16 << 10;
+
+/// How a bound grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// What is allowed to anybody.
+    pub base: u64,
+    /// What is allowed besides for each 1024 bytes that were sent or are stored.
+    pub for_each_kib: u64,
+}
+
+impl Allowance {
+    /// Returns what is allowed where `bytes` were sent or are stored.
+    pub fn with(self, bytes: u64) -> u64 {
+        let more = u128::from(bytes) * u128::from(self.for_each_kib) / 1024;
+        self.base.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
+    }
+}
+
+impl Bound {
+    /// Every bound there is.
+    pub const ALL: [Self; 9] = [
+        Self::Entries,
+        Self::PathBytes,
+        Self::Depth,
+        Self::TreeBytes,
+        Self::ObjectBytes,
+        Self::BlobBytes,
+        Self::ConfigBytes,
+        Self::Refs,
+        Self::Seconds,
+    ];
+
+    /// Returns the key in git's configuration that sets it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Entries => "gitpack.maxEntries",
+            Self::PathBytes => "gitpack.maxPathBytes",
+            Self::Depth => "gitpack.maxDepth",
+            Self::TreeBytes => "gitpack.maxTreeBytes",
+            Self::ObjectBytes => "gitpack.maxObjectBytes",
+            Self::BlobBytes => "gitpack.maxBlobBytes",
+            Self::ConfigBytes => "gitpack.maxConfigBytes",
+            Self::Refs => "gitpack.maxRefs",
+            Self::Seconds => "gitpack.maxSeconds",
+        }
+    }
+
+    /// Returns what it counts, in the plural.
+    pub fn measure(self) -> &'static str {
+        match self {
+            Self::Entries => "entries of trees",
+            Self::PathBytes => "bytes of paths",
+            Self::Depth => "levels of trees or tags",
+            Self::TreeBytes => "bytes of commits, trees and tags",
+            Self::ObjectBytes => "bytes of memory for one object",
+            Self::BlobBytes => "bytes of files",
+            Self::ConfigBytes => "bytes of configurations",
+            Self::Refs => "refs",
+            Self::Seconds => "seconds of processor time",
+        }
+    }
+
+    /// Returns what a server allows a push, which grows with the bytes that were sent.
+    pub fn on_a_server(self) -> Allowance {
+        let (base, for_each_kib) = match self {
+            Self::Entries => (2_500_000, 32),
+            Self::PathBytes => (256 << 20, 4 << 10),
+            Self::Depth => (2048, 0),
+            Self::TreeBytes => (512 << 20, 1000 << 10),
+            Self::ObjectBytes => (64 << 20, 8 << 10),
+            Self::BlobBytes => (1 << 30, 200 << 10),
+            Self::ConfigBytes => (16 << 20, 64),
+            Self::Refs => (1_000_000, 0),
+            // One more for each 128 KiB, which take a millisecond if they are what they seem to be.
+            Self::Seconds => {
+                return Allowance {
+                    base: 8,
+                    for_each_kib: 0,
+                };
+            }
+        };
+        Allowance { base, for_each_kib }
+    }
+
+    /// Returns what a clone allows itself, which grows with the bytes that it stores.
+    pub fn in_a_clone(self) -> Allowance {
+        let server = self.on_a_server();
+        match self {
+            Self::ObjectBytes => Allowance {
+                base: MEMORY_IN_A_CLONE,
+                for_each_kib: 0,
+            },
+            // Whoever waits may stop it.
+            Self::Seconds => Allowance {
+                base: u64::MAX,
+                for_each_kib: 0,
+            },
+            _ => Allowance {
+                base: server.base,
+                for_each_kib: server.for_each_kib.saturating_mul(10),
+            },
+        }
+    }
+}
+
+/// The memory that one object may take in a clone.
+pub const MEMORY_IN_A_CLONE: u64 = 2 << 30;
+
+/// Bytes that earn a push one second more.
+pub const SECOND_FOR_EACH: u64 = 128 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_allowed_grows_and_never_overflows() {
+        let entries = Bound::Entries.on_a_server();
+        assert_eq!(entries.with(0), 2_500_000);
+        assert_eq!(entries.with(1 << 30), 2_500_000 + (32 << 20));
+        let trees = Bound::TreeBytes.in_a_clone();
+        assert_eq!(trees.with(u64::MAX), u64::MAX);
+        assert!(Bound::ALL.iter().all(|bound| bound.key().starts_with("gitpack.max")));
+    }
+}
