@@ -15,10 +15,13 @@ pub fn load(common_dir: &Path) -> RemoteNotes {
     bytes.and_then(|bytes| RemoteNotes::parse(&bytes)).unwrap_or_default()
 }
 
-/// Writes the notes below a repository's common directory.
+/// Writes the notes below a repository's common directory; refuses to write through a link.
 pub fn save(common_dir: &Path, notes: &RemoteNotes) -> Result<()> {
     let place = place(common_dir);
     create_private_dir(files::parent(&place))?;
+    if files::exists(&place) {
+        files::open_regular(&place)?;
+    }
     files::write_whole(&place, &notes.to_bytes(), 0o600, Durability::Disposable)
 }
 

@@ -175,7 +175,7 @@ fn a_rewritten_history_is_not_what_was_tracked() {
     run("attack: rewritten history", rows);
 }
 
-/// Gain for a defender only: whoever blocks what is there already is switched off. What git itself saw at a place counts.
+/// Gain: people who are blocked for what a place has already switch the guard off. What git itself saw at a place counts.
 #[test]
 fn what_a_place_has_is_not_blocked_there() {
     let leak = "leak data/x.vec; drop data/x.vec; git push -q --no-verify;";

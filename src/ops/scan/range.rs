@@ -229,7 +229,7 @@ impl Ranges<'_> {
         for old in old {
             report.weakened.extend(weakened(&old.config, &new.config));
         }
-        // What is pushed beside it is no old side, from which something could be taken away.
+        // A configuration that is pushed beside this one is not an older version of it, so the change weakens nothing in it.
         let alone: Vec<&Loaded> = [new].into_iter().chain(&group.beside).collect();
         let alone = configuration::registry(&alone)?;
         loaded.extend(group.beside);
