@@ -1,7 +1,7 @@
 //! What a remote has already, and whether it is public: what decides how much of a push is judged, and how strictly.
 //!
-//! A tracking ref is only a note of git's: whoever pushes elsewhere, changes a URL, or fetches from another place moves it
-//! or leaves it behind. So no tracking ref counts without evidence that the remote had this very object, at this very URL.
+//! A tracking ref is only git's own note: a push elsewhere, a changed URL or a fetch from another place moves it or leaves
+//! it stale. So a tracking ref counts only with evidence that the remote had this object at this URL.
 
 #[cfg(test)]
 mod tests;

@@ -175,7 +175,7 @@ fn a_rewritten_history_is_not_what_was_tracked() {
     run("attack: rewritten history", rows);
 }
 
-/// Gain for a defender only: whoever blocks what is there already is switched off. What git itself saw at a place counts.
+/// Gain: people who are blocked for what a place has already switch the guard off. What git itself saw at a place counts.
 #[test]
 fn what_a_place_has_is_not_blocked_there() {
     let leak = "leak data/x.vec; drop data/x.vec; git push -q --no-verify;";
@@ -456,4 +456,23 @@ fn a_remote_is_as_public_as_the_most_public_of_its_urls() {
     let status = repo.pack(&["status"]).ok().out();
     let why = "o, ../public.git: public, 0 of 1 tracking ref counted, its tracking refs were noted for another URL";
     assert!(status.contains(why), "{status}");
+}
+
+/// Gain: whoever prepares a clone has a file of its user overwritten, or a push hang for ever.
+#[test]
+fn notes_are_not_written_through_a_link() {
+    let repo = crate::common::Repo::set_up();
+    repo.git(&["init", "-q", "--bare", "-b", "main", "../o.git"]).ok();
+    repo.git(&["remote", "add", "o", "../o.git"]).ok();
+    let (victim, notes) = (repo.place.path().join("victim"), repo.path(".git/gitpack/remotes"));
+    std::fs::write(&victim, "mine").unwrap();
+    std::fs::create_dir_all(notes.parent().unwrap()).unwrap();
+    drop(std::fs::remove_file(&notes));
+    std::os::unix::fs::symlink(&victim, &notes).unwrap();
+    repo.git(&["push", "-q", "o", "main"]).ok();
+    repo.pack(&["install"]).ok();
+    assert_eq!(std::fs::read(&victim).unwrap(), b"mine");
+    std::fs::remove_file(&notes).unwrap();
+    repo.place.run(&repo.root, "mkfifo", &[notes.to_str().unwrap()]).ok();
+    repo.git(&["push", "-q", "o", "main:again"]).ok();
 }

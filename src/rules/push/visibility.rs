@@ -40,5 +40,5 @@ pub fn private_line(url: &str) -> Option<String> {
     let shown = without_secret(url);
     let shown = shown.trim_end_matches('/');
     PrivatePlace::parse(shown).ok()?;
-    Some(format!("private_remotes = [\"{shown}\"]"))
+    Some(format!("private_remotes = [{shown:?}]"))
 }
