@@ -4,7 +4,7 @@
 use fastcdc::v2020::{FastCDC, Normalization};
 
 /// The least bytes of a chunk, but for the last one.
-pub const MIN: usize = 1 << 10;
+pub const MIN: usize = 2 << 10;
 /// The bytes that a chunk has on average.
 pub const AVERAGE: usize = 4 << 10;
 /// The most bytes of a chunk.
@@ -56,11 +56,15 @@ fn cut(bytes: &[u8], each: &mut impl FnMut(&[u8]), is_all: bool) -> usize {
 /// Returns whether a chunk says nothing of where it is from: it has few different bytes, such as runs of zeros have, or
 /// repeats something short.
 pub fn is_trivial(chunk: &[u8]) -> bool {
-    let mut seen = [false; 256];
-    chunk.iter().for_each(|byte| seen[usize::from(*byte)] = true);
-    let distinct = seen.iter().filter(|seen| **seen).count();
     let repeats = |period: usize| chunk.len() > 2 * period && chunk[period..] == chunk[..chunk.len() - period];
-    distinct <= 8 || [8, 12, 16, 24, 32, 48, 64, 128, 256].into_iter().any(repeats)
+    let has_few = |bytes: &[u8]| {
+        let mut seen = [false; 256];
+        bytes.iter().for_each(|byte| seen[usize::from(*byte)] = true);
+        seen.iter().filter(|seen| **seen).count() <= 8
+    };
+    // The start of most chunks says enough, so that not all of each has to be gone through.
+    let start = &chunk[..chunk.len().min(64)];
+    (has_few(start) && has_few(chunk)) || [8, 12, 16, 24, 32, 48, 64, 128, 256].into_iter().any(repeats)
 }
 
 #[cfg(test)]

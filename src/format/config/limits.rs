@@ -71,7 +71,10 @@ mod tests {
                 "4096 buckets and anchors",
             ),
             (format!("[scope.a]\ninclude = [{anchors}]\n"), "4096 globs"),
-            ((0..5000).map(|n| format!("[remote.r{n}]\n")).collect(), "4096 remotes"),
+            (
+                format!("private_remotes = [{}]\n", "\"https://a.example/*\",".repeat(5000)),
+                "4096 globs",
+            ),
         ] {
             let error = Config::parse(format!("version = 1\n{text}").as_bytes()).unwrap_err();
             assert!(error.problem.contains(expected), "{expected}: {error}");

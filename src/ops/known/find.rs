@@ -1,0 +1,153 @@
+//! Looking for known plaintext in what the guard reads.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use crate::adapters::clone::known::{Known, Tags};
+use crate::adapters::git::Repository;
+use crate::adapters::git::blobs::Contents;
+use crate::format::object_id::ObjectId;
+use crate::ops::contents;
+use crate::ops::known::{LEAST, Marks, path_of};
+use crate::rules::content::{Listener, Look, Place};
+use crate::rules::known::{KnownPart, is_leak};
+use crate::rules::protect::Registry;
+use crate::rules::scan::Traits;
+
+/// Looks for known plaintext in everything that it hears.
+pub struct Finder {
+    known: Known,
+    tags: Tags,
+    /// The blobs that exceptions name, by their keyed hashes.
+    allowed: HashMap<String, ObjectId>,
+}
+
+impl Finder {
+    /// Returns a finder for what the clone knows; none if that is nothing. `registry` tells which blobs are allowed.
+    pub fn of(repo: &Repository, registry: &Registry) -> Option<Self> {
+        let known = repo.private().known();
+        let tags = known.tags().filter(|_| !known.is_empty())?;
+        let allowed = registry.exceptions().map(|id| (tags.blob(&id), id)).collect();
+        Some(Self { known, tags, allowed })
+    }
+
+    /// Returns what tells this state of what is known from every other.
+    pub fn generation(&self) -> &str {
+        self.known.generation().unwrap_or_default()
+    }
+
+    fn part(&self, number: u32, found: &Found) -> Option<KnownPart> {
+        let original = self.known.originals().get(number as usize)?;
+        Some(KnownPart {
+            original: path_of(original)?,
+            formats: original.formats.clone(),
+            attached: original.attached,
+            twin: None,
+            blob: original.blobs.iter().find_map(|blob| self.allowed.get(blob).copied()),
+            found: found.bytes,
+            size: original.size,
+            within: found.within.clone(),
+        })
+    }
+}
+
+/// Finds out what there is to be said of a content, and what of it is known; returns its size too.
+pub fn examine(finder: Option<&Finder>, contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u64)> {
+    let Some(finder) = finder else {
+        return contents::examine(contents, look);
+    };
+    let mut listening = Listening {
+        finder,
+        open: Vec::new(),
+        found: HashMap::new(),
+    };
+    let listener: Option<&mut dyn Listener> = Some(&mut listening);
+    let (mut traits, size) = contents::examine(contents, Look { listener, ..look })?;
+    let found = listening.found.iter();
+    traits.known = found
+        .filter_map(|(number, found)| finder.part(*number, found))
+        .collect();
+    traits.known.sort_by(|a, b| a.original.cmp(&b.original));
+    Ok((traits, size))
+}
+
+/// Hears the contents of one blob.
+struct Listening<'a> {
+    finder: &'a Finder,
+    /// The contents that began and did not end, from the outside in.
+    open: Vec<(Place, Heard)>,
+    /// By the number of the original: the most of it that some content has.
+    found: HashMap<u32, Found>,
+}
+
+struct Found {
+    bytes: u64,
+    within: Option<String>,
+}
+
+/// One content as it comes.
+struct Heard {
+    marks: Marks,
+    matched: HashMap<u32, (HashSet<u64>, u64)>,
+}
+
+impl Listener for Listening<'_> {
+    fn begin(&mut self, place: &Place) {
+        let heard = Heard {
+            marks: Marks::new(&self.finder.tags),
+            matched: HashMap::new(),
+        };
+        self.open.push((place.clone(), heard));
+    }
+
+    fn feed(&mut self, place: &Place, bytes: &[u8]) {
+        let finder = self.finder;
+        if let Some((_, heard)) = self.open.iter_mut().rev().find(|(open, _)| open == place) {
+            let matched = &mut heard.matched;
+            heard.marks.feed(&finder.tags, bytes, |tag, chunk| {
+                finder.look_up(matched, tag, chunk.len())
+            });
+        }
+    }
+
+    fn end(&mut self, place: &Place) {
+        let Some(at) = self.open.iter().rposition(|(open, _)| open == place) else {
+            return;
+        };
+        let (place, mut heard) = self.open.remove(at);
+        let finder = self.finder;
+        let matched = &mut heard.matched;
+        let size = heard.marks.size;
+        let whole = heard
+            .marks
+            .finish(&finder.tags, |tag, chunk| finder.look_up(matched, tag, chunk.len()));
+        let wholes = match size >= LEAST {
+            true => finder.known.find(whole),
+            false => Vec::new(),
+        };
+        let evidence = |number: u32| finder.known.originals().get(number as usize).map_or(0, |o| o.evidence);
+        let parts = heard.matched.iter().map(|(number, (_, bytes))| (*number, *bytes));
+        let parts = parts.filter(|(number, bytes)| is_leak(*bytes, evidence(*number), size));
+        let wholes = wholes.iter().filter(|entry| entry.length == 0);
+        let found: Vec<(u32, u64)> = parts.chain(wholes.map(|entry| (entry.original, size))).collect();
+        for (number, bytes) in found {
+            let within = (place.depth() > 0).then(|| format!("in a {place}"));
+            let best = self.found.entry(number).or_insert(Found { bytes: 0, within: None });
+            if bytes > best.bytes {
+                *best = Found { bytes, within };
+            }
+        }
+    }
+}
+
+impl Finder {
+    fn look_up(&self, matched: &mut HashMap<u32, (HashSet<u64>, u64)>, tag: u64, length: usize) {
+        for entry in self.known.find(tag) {
+            let (tags, bytes) = matched.entry(entry.original).or_default();
+            // What stands in a content twice is found once.
+            if entry.length as usize == length && tags.insert(tag) {
+                *bytes += length as u64;
+            }
+        }
+    }
+}
