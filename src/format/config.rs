@@ -69,6 +69,8 @@ pub struct Config {
     pub recipients_file: Option<Located<MemberPath>>,
     /// Names of the remotes that are private.
     pub private_remotes: Vec<String>,
+    /// Whether the guard blocks what it could not examine whole, rather than say so.
+    pub blocks_in_part: bool,
 }
 
 /// One blob that may stand in plaintext everywhere.
@@ -96,6 +98,8 @@ struct RawConfig {
     seal: RawSeal,
     #[serde(default)]
     remote: BTreeMap<String, RawRemote>,
+    #[serde(default)]
+    guard: RawGuard,
 }
 
 #[derive(Default, Deserialize)]
@@ -134,6 +138,22 @@ struct RawSeal {
     #[serde(default)]
     recipients: Vec<Spanned<String>>,
     recipients_file: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGuard {
+    #[serde(default)]
+    in_part: InPart,
+}
+
+/// What is done about a file that could not be examined whole.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum InPart {
+    #[default]
+    Notice,
+    Block,
 }
 
 #[derive(Deserialize)]
@@ -270,6 +290,7 @@ impl Config {
             None => None,
         };
         Ok(Self {
+            blocks_in_part: raw.guard.in_part == InPart::Block,
             recipients_file,
             allow,
             emit,

@@ -13,7 +13,7 @@ use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::protected::Format;
 use crate::format::refusal::Result;
 use crate::rules::content::{self, KeyWatch, Look};
-use crate::rules::scan::{Seal, Traits};
+use crate::rules::scan::{InPart, Seal, Traits, Unexamined};
 
 /// The memory is used only for so many blobs: for fewer, looking again is cheaper.
 const WORTH_REMEMBERING: usize = 64;
@@ -112,19 +112,25 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
         }
     };
     // What is encrypted is noise, whatever it looks like; but a key that can be read in it is not.
+    let is_noise = seal == Seal::Whole;
     let formats = recognised.formats.into_iter();
-    let formats = formats.filter(|(format, _)| seal != Seal::Whole || *format == Format::PrivateKey);
-    let formats = formats.map(|(format, place)| (format, within(place))).collect();
+    let formats = formats.filter(|(format, _)| !is_noise || *format == Format::PrivateKey);
+    let formats = formats.map(|(format, place)| (format, within(&place))).collect();
+    let in_part = recognised.in_part.into_iter().filter(|_| !is_noise);
+    let in_part = in_part.map(|(why, place)| InPart {
+        why: Unexamined::Packed(why),
+        within: within(&place),
+    });
     let traits = Traits {
         formats,
         seal,
-        lfs_pointer: recognised.lfs_pointer,
-        in_part: recognised.in_part,
+        lfs_pointer: recognised.pointer.is_some(),
+        in_part: in_part.collect(),
     };
     Ok((traits, size))
 }
 
-fn within(place: content::Place) -> Option<String> {
+fn within(place: &content::Place) -> Option<String> {
     (place.depth() > 0).then(|| format!("in a {place}"))
 }
 

@@ -49,6 +49,8 @@ const BUILT_IN: [(&str, &[&str], &[Format]); 7] = [
 /// A registry in force: one set of rules a configuration that has a say, the strictest verdict holds.
 pub struct Registry {
     sets: Vec<RuleSet>,
+    /// Whether some configuration blocks what could not be examined whole.
+    blocks_in_part: bool,
 }
 
 struct RuleSet {
@@ -92,6 +94,8 @@ pub enum Cause {
     Glob(String),
     /// Its content.
     Content(Format),
+    /// That not all of its content could be examined.
+    InPart,
 }
 
 impl fmt::Display for Cause {
@@ -99,6 +103,7 @@ impl fmt::Display for Cause {
         match self {
             Self::Glob(glob) => f.write_str(glob),
             Self::Content(format) => write!(f, "content: {}", format.as_str()),
+            Self::InPart => f.write_str("[guard] in_part"),
         }
     }
 }
@@ -122,7 +127,10 @@ impl Registry {
                 problem,
             })?);
         }
-        Ok(Self { sets })
+        Ok(Self {
+            sets,
+            blocks_in_part: configs.iter().any(|config| config.blocks_in_part),
+        })
     }
 
     /// Compiles the registry that a pack carries.
@@ -143,7 +151,10 @@ impl Registry {
                 RuleSet::compile(set.rules, allowed.collect::<Result<_, _>>()?).map_err(|(_, problem)| problem)
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { sets })
+        Ok(Self {
+            sets,
+            blocks_in_part: false,
+        })
     }
 
     /// Returns the bytes of `meta/PROTECTED.json`.
@@ -156,6 +167,16 @@ impl Registry {
             version: VERSION.into(),
             rule_sets: sets.collect(),
         })
+    }
+
+    /// Returns whether what could not be examined whole is a leak to the guard.
+    pub fn blocks_in_part(&self) -> bool {
+        self.blocks_in_part
+    }
+
+    /// Returns whether every set lets this blob pass by an exception of its own.
+    pub fn has_exception(&self, blob: ObjectId) -> bool {
+        self.sets.iter().all(|set| set.allowed.contains(&blob))
     }
 
     /// Returns the blobs that may stand in plaintext by an exception of their own.

@@ -1,5 +1,8 @@
 //! The leak guard's judgement: is this entry, with this content, in this place, a leak?
 
+use std::fmt;
+
+use crate::format::layers::Unread;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
@@ -39,8 +42,46 @@ pub struct Traits {
     pub seal: Seal,
     /// Whether it is a Git LFS pointer.
     pub lfs_pointer: bool,
-    /// Whether it unpacks to more than was looked at.
-    pub in_part: bool,
+    /// Why not all that is inside was looked at.
+    pub in_part: Vec<InPart>,
+}
+
+/// That something inside of a blob was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InPart {
+    /// Why.
+    pub why: Unexamined,
+    /// Where, if it is not the blob itself (`gzip`).
+    pub within: Option<String>,
+}
+
+/// Why something was not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unexamined {
+    /// It could not be unpacked.
+    Packed(Unread),
+    /// It is a Git LFS pointer, and its object is not in this clone.
+    LfsAbsent,
+    /// It is a Git LFS pointer, and what is in this clone under the name of its object is something else.
+    LfsOther,
+}
+
+impl fmt::Display for InPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.why {
+            Unexamined::Packed(Unread::Bound) => "it unpacks to more than is looked at",
+            Unexamined::Packed(Unread::Damaged) => "it is damaged or cut short",
+            Unexamined::Packed(Unread::Encrypted) => "it is encrypted",
+            Unexamined::Packed(Unread::Unsupported) => "it is packed in a way that is not known",
+            Unexamined::Packed(Unread::Depth) => "it is in too many layers",
+            Unexamined::LfsAbsent => "its Git LFS object is not here",
+            Unexamined::LfsOther => "its Git LFS object here is not the one that it names",
+        })?;
+        match &self.within {
+            Some(within) => write!(f, " ({within})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Whether a blob is an age file.
@@ -71,20 +112,23 @@ pub enum LeakCode {
     PlaintextProtected,
     /// An `.age` file that is not an age file.
     FakeSeal,
-    /// A Git LFS pointer under a protected path: the plaintext goes to the LFS server.
+    /// A Git LFS pointer under a protected path, or to protected content: the plaintext goes to the LFS server.
     LfsPointer,
     /// A private key.
     PrivateKey,
+    /// A blob that could not be examined whole, where a configuration forbids that.
+    ExaminedInPart,
 }
 
 impl LeakCode {
     /// Every code there is.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TrackedRunOutput,
         Self::PlaintextProtected,
         Self::FakeSeal,
         Self::LfsPointer,
         Self::PrivateKey,
+        Self::ExaminedInPart,
     ];
 
     /// Returns the code as it is printed.
@@ -95,6 +139,7 @@ impl LeakCode {
             Self::FakeSeal => "FAKE_SEAL",
             Self::LfsPointer => "LFS_POINTER",
             Self::PrivateKey => "PRIVATE_KEY",
+            Self::ExaminedInPart => "EXAMINED_IN_PART",
         }
     }
 }
@@ -176,13 +221,13 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
             let found = traits.formats.iter().find(|(found, _)| found == format);
             found.and_then(|(_, within)| within.clone())
         }
-        Cause::Glob(_) => None,
+        Cause::Glob(_) | Cause::InPart => None,
     };
     leaks.then(|| Leak {
         code: match &verdict.cause {
             _ if run_output => LeakCode::TrackedRunOutput,
-            Cause::Content(Format::PrivateKey) => LeakCode::PrivateKey,
             _ if traits.lfs_pointer => LeakCode::LfsPointer,
+            Cause::Content(Format::PrivateKey) => LeakCode::PrivateKey,
             _ => LeakCode::PlaintextProtected,
         },
         entry: entry.clone(),
@@ -192,6 +237,33 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
         detail,
         origin: verdict.origin,
     })
+}
+
+/// Judges one entry as the guard does: also one that could not be examined whole is a leak, if a configuration says so.
+pub fn judge_guarded(
+    registry: &Registry,
+    entry: &Candidate,
+    traits: &Traits,
+    destination: Destination,
+) -> Option<Leak> {
+    let unexamined = || {
+        let why: Vec<String> = traits.in_part.iter().map(InPart::to_string).collect();
+        (is_in_part(registry, entry, traits) && registry.blocks_in_part()).then(|| Leak {
+            code: LeakCode::ExaminedInPart,
+            entry: entry.clone(),
+            class: "unexamined".into(),
+            policy: Policy::Never,
+            cause: Cause::InPart,
+            detail: Some(why.join("; ")),
+            origin: Origin::Config,
+        })
+    };
+    judge(registry, entry, traits, destination).or_else(unexamined)
+}
+
+/// Returns whether not all of an entry was examined, and no exception lets its blob pass.
+pub fn is_in_part(registry: &Registry, entry: &Candidate, traits: &Traits) -> bool {
+    !traits.in_part.is_empty() && !registry.has_exception(entry.id)
 }
 
 fn fake_seal(registry: &Registry, entry: &Candidate, subject: &Subject<'_>, why: &str) -> Option<Leak> {

@@ -27,6 +27,9 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
             found.push(format!("[[allow]] of blob {} is new", allow.value.blob));
         }
     }
+    if old.blocks_in_part && !new.blocks_in_part {
+        found.push("[guard] in_part is no longer \"block\"".into());
+    }
     for remote in &new.private_remotes {
         if !old.private_remotes.contains(remote) {
             found.push(format!("remote {remote:?} is private now"));

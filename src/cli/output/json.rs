@@ -6,11 +6,12 @@ use crate::format::canonical_json::to_document;
 use crate::format::repo_path::shown;
 use crate::ops::diff::DiffReport;
 use crate::ops::inspect::InspectReport;
-use crate::ops::scan::ScanReport;
 use crate::ops::scan::surfaces::Surface;
+use crate::ops::scan::{PartlyExamined, ScanReport};
 use crate::ops::state::State;
 use crate::ops::verify::VerifyReport;
 use crate::rules::protect::Cause;
+use crate::rules::scan::InPart;
 use crate::rules::verify::{Finding, FindingKind};
 
 /// Returns the `pack.state.v0` document.
@@ -70,6 +71,12 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
     to_document(&document)
 }
 
+/// Returns what is said of a file that could not be examined whole.
+pub(super) fn examined_in_part(file: &PartlyExamined) -> String {
+    let why: Vec<String> = file.why.iter().map(InPart::to_string).collect();
+    format!("{}: {}", file.path, why.join("; "))
+}
+
 /// Returns the `pack.scan.v0` document.
 pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
     let findings = report.leaks.iter().map(|found| {
@@ -77,6 +84,7 @@ pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
         let (by, rule) = match &leak.cause {
             Cause::Glob(glob) => ("path", glob.clone()),
             Cause::Content(format) => ("content", format.as_str().to_owned()),
+            Cause::InPart => ("content", leak.cause.to_string()),
         };
         json!({
             "code": leak.code.as_str(),
@@ -104,9 +112,10 @@ pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
         .weakened
         .iter()
         .map(|what| json!({ "code": "POLICY_WEAKENED", "message": what }));
-    let in_part = report.in_part.iter().map(
-        |path| json!({ "code": "EXAMINED_IN_PART", "message": format!("{path} unpacks to more than was looked at") }),
-    );
+    let in_part = report
+        .in_part
+        .iter()
+        .map(|file| json!({ "code": "EXAMINED_IN_PART", "message": examined_in_part(file) }));
     let notices = weakened.chain(in_part);
     let examined = &report.examined;
     to_document(&json!({

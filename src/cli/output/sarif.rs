@@ -50,7 +50,8 @@ fn finding(found: &Found) -> Finding {
     let path = leak.entry.path.as_bytes();
     let cause = match &leak.cause {
         Cause::Glob(glob) => format!("rule {glob}"),
-        Cause::Content(format) => format!("content: {}", format.as_str()),
+        Cause::Content(_) => leak.cause.to_string(),
+        Cause::InPart => leak.detail.clone().unwrap_or_default(),
     };
     let place = match leak.entry.commit {
         Some(commit) => format!(" in commit {}", commit.short()),
@@ -100,6 +101,7 @@ fn about(code: LeakCode) -> &'static str {
         LeakCode::FakeSeal => "an .age file that is no age file",
         LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
         LeakCode::PrivateKey => "a private key",
+        LeakCode::ExaminedInPart => "a file that could not be examined whole",
     }
 }
 

@@ -8,13 +8,12 @@ use crate::adapters::verdicts::Verdicts;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
-use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::contents::examine;
-use crate::ops::scan::Found;
+use crate::ops::scan::{Found, PartlyExamined};
 use crate::rules::content::{self, Look};
 use crate::rules::protect::Registry;
-use crate::rules::scan::{Candidate, Destination, Traits, judge};
+use crate::rules::scan::{Candidate, Destination, Traits, is_in_part, judge_guarded};
 
 /// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
 const WORTH_REMEMBERING: usize = 64;
@@ -58,8 +57,8 @@ pub struct Judge<'a> {
     remembered: Option<HashSet<ObjectId>>,
     /// What was looked at so far.
     pub examined: Examined,
-    /// Entries that unpack to more than was looked at.
-    pub in_part: Vec<RepoPath>,
+    /// Entries that could not be examined whole, unless that makes them leaks.
+    pub in_part: Vec<PartlyExamined>,
 }
 
 impl<'a> Judge<'a> {
@@ -137,17 +136,23 @@ impl<'a> Judge<'a> {
             self.verdicts.add(&[], &plain);
         }
         let none = Traits::default();
-        for entry in entries {
-            if traits.get(&entry.id).is_some_and(|traits| traits.in_part) {
-                self.in_part.push(entry.path.clone());
+        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Submodule) {
+            if let Some(traits) = traits.get(&entry.id)
+                && is_in_part(self.registry, entry, traits)
+                && !self.registry.blocks_in_part()
+            {
+                self.in_part.push(PartlyExamined {
+                    path: entry.path.clone(),
+                    why: traits.in_part.clone(),
+                });
             }
         }
         let judged = entries.iter().filter_map(|entry| {
             let traits = traits.get(&entry.id).unwrap_or(&none);
-            let leak = judge(self.registry, entry, traits, self.destination)?;
+            let leak = judge_guarded(self.registry, entry, traits, self.destination)?;
             let released = self
                 .alone
-                .is_some_and(|new| judge(new, entry, traits, self.destination).is_none());
+                .is_some_and(|new| judge_guarded(new, entry, traits, self.destination).is_none());
             Some(Found {
                 weakened: released,
                 ..Found::from(leak)

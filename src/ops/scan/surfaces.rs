@@ -20,10 +20,10 @@ use crate::ops::configuration::{self, Loaded};
 use crate::ops::contents::examine;
 use crate::ops::scan::engine::Judge;
 use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_path};
-use crate::ops::scan::{Found, ScanReport};
+use crate::ops::scan::{Found, PartlyExamined, ScanReport};
 use crate::rules::content::Look;
 use crate::rules::protect::{Registry, is_run_output};
-use crate::rules::scan::{Candidate, Destination, judge, needs_content};
+use crate::rules::scan::{Candidate, Destination, is_in_part, judge_guarded, needs_content};
 use crate::rules::weakening::weakened;
 
 /// What to look at.
@@ -200,8 +200,13 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
                     (id, traits, size)
                 }
             };
-            let found = judge(&registry, &candidate(id), &traits, to).map(Found::from);
-            let in_part = traits.in_part.then(|| file.path.clone());
+            let candidate = candidate(id);
+            let found = judge_guarded(&registry, &candidate, &traits, to).map(Found::from);
+            let is_noted = is_in_part(&registry, &candidate, &traits) && !registry.blocks_in_part();
+            let in_part = is_noted.then_some(PartlyExamined {
+                path: candidate.path,
+                why: traits.in_part,
+            });
             Ok(Some(Looked { found, bytes, in_part }))
         },
     )?;
@@ -220,7 +225,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
 struct Looked {
     found: Option<Found>,
     bytes: u64,
-    in_part: Option<RepoPath>,
+    in_part: Option<PartlyExamined>,
 }
 
 /// Hashes what is read as git hashes a blob.
