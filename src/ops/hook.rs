@@ -7,9 +7,11 @@ use crate::format::object_id::ObjectId;
 use crate::format::push_line::{PushLine, RefLine};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
+use crate::ops::contents;
 use crate::ops::scan::range::{Change, Ranges};
 use crate::ops::scan::surfaces::{self, destination};
 use crate::ops::scan::{ScanReport, packs};
+use crate::rules::content::Budget;
 use crate::rules::scan::Destination;
 
 /// Judges what the commit about to be made would hold, by the rules of `HEAD` and of the index together.
@@ -120,6 +122,7 @@ fn judge_push(repo: &Repository, remote: &str, changes: &[Change], known: &[Obje
         destination: &|configs| destination(configs, remote),
         verify_packs: true,
         needs_all: false,
+        budget: Budget::of(contents::BUDGET),
     };
     let mut report = ranges.judge(changes)?;
     if let Some(root) = repo.work_tree()
@@ -128,7 +131,9 @@ fn judge_push(repo: &Repository, remote: &str, changes: &[Change], known: &[Obje
         let tips = commits(repo, changes)?;
         let walk = repo.walk(&tips, known)?;
         let is_pushed = |id: &ObjectId| tips.contains(id) || walk.contains(id);
-        report.packs.extend(packs::verify_outputs(repo, &root, is_pushed)?);
+        report
+            .packs
+            .extend(packs::verify_outputs(repo, &root, &ranges.budget, is_pushed)?);
     }
     Ok(report)
 }
@@ -180,7 +185,7 @@ fn judge_refs(
     lines: &[RefLine],
     known: Vec<ObjectId>,
     to: Destination,
-    verify_packs: bool,
+    on_server: bool,
 ) -> Result<ScanReport> {
     // A new ref is held against the default branch or, where HEAD names none, against all of them.
     let standing: Vec<ObjectId> = match repo.has_commit() {
@@ -203,8 +208,12 @@ fn judge_refs(
         repo,
         known: &known,
         destination: &|_: &[&Config]| to,
-        verify_packs,
+        verify_packs: on_server,
         needs_all: false,
+        budget: Budget::of(match on_server {
+            true => contents::SERVER_BUDGET,
+            false => contents::BUDGET,
+        }),
     };
     ranges.judge(&changes)
 }

@@ -7,6 +7,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
+use crate::rules::content::Pointer;
 use crate::rules::protect::{Cause, Registry, Subject, is_run_output};
 
 /// Where the entry would end up.
@@ -40,8 +41,8 @@ pub struct Traits {
     pub formats: Vec<(Format, Option<String>)>,
     /// Whether it is an age file.
     pub seal: Seal,
-    /// Whether it is a Git LFS pointer.
-    pub lfs_pointer: bool,
+    /// What it points to, if it is a Git LFS pointer.
+    pub lfs_pointer: Option<Pointer>,
     /// Why not all that is inside was looked at.
     pub in_part: Vec<InPart>,
 }
@@ -60,7 +61,7 @@ pub struct InPart {
 pub enum Unexamined {
     /// It could not be unpacked.
     Packed(Unread),
-    /// It is a Git LFS pointer, and its object is not in this clone.
+    /// It is a Git LFS pointer, and its object is not in this clone, or cannot be read.
     LfsAbsent,
     /// It is a Git LFS pointer, and what is in this clone under the name of its object is something else.
     LfsOther,
@@ -226,7 +227,7 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
     leaks.then(|| Leak {
         code: match &verdict.cause {
             _ if run_output => LeakCode::TrackedRunOutput,
-            _ if traits.lfs_pointer => LeakCode::LfsPointer,
+            _ if traits.lfs_pointer.is_some() => LeakCode::LfsPointer,
             Cause::Content(Format::PrivateKey) => LeakCode::PrivateKey,
             _ => LeakCode::PlaintextProtected,
         },
@@ -289,6 +290,7 @@ fn claims_to_be_sealed(entry: &Candidate) -> bool {
 mod tests {
     use super::*;
     use crate::format::config::Config;
+    use crate::format::digest::Digest;
 
     fn judged(path: &str, kind: EntryKind, traits: &Traits, destination: Destination) -> Option<LeakCode> {
         let config = Config::parse(
@@ -341,11 +343,55 @@ mod tests {
         assert_eq!(judge("fixtures/logo.png", &of(Format::Faiss)), None);
         assert_eq!(judge("fixtures/k", &of(Format::PrivateKey)), Some(LeakCode::PrivateKey));
         let pointer = Traits {
-            lfs_pointer: true,
+            lfs_pointer: Some(Pointer {
+                oid: Digest::of(b""),
+                size: 0,
+            }),
             ..Traits::default()
         };
         assert_eq!(judge("a.vec", &pointer), Some(LeakCode::LfsPointer));
         assert_eq!(judge("a.txt", &pointer), None);
+    }
+
+    #[test]
+    fn what_was_examined_in_part_is_a_leak_if_one_side_says_so() {
+        let id = ObjectId::from_bytes(&[1; 20]).unwrap();
+        let entry = Candidate {
+            path: RepoPath::new(b"a.bin"),
+            kind: EntryKind::Regular,
+            id,
+            commit: None,
+        };
+        let traits = Traits {
+            in_part: vec![InPart {
+                why: Unexamined::Packed(Unread::Encrypted),
+                within: Some("in a zip member a".into()),
+            }],
+            ..Traits::default()
+        };
+        let block = "[guard]\nin_part = \"block\"\n";
+        let allow = format!("[[allow]]\nblob = \"{id}\"\nreason = \"x\"\n");
+        let judged = |sides: &[&str]| {
+            let configs = sides
+                .iter()
+                .map(|text| Config::parse(format!("version = 1\n{text}").as_bytes()).unwrap());
+            let configs: Vec<Config> = configs.collect();
+            let registry = Registry::of(&configs.iter().collect::<Vec<_>>()).unwrap();
+            assert!(judge(&registry, &entry, &traits, Destination::PublicRemote).is_none());
+            judge_guarded(&registry, &entry, &traits, Destination::Repository).map(|leak| (leak.code, leak.detail))
+        };
+        let leak = Some((
+            LeakCode::ExaminedInPart,
+            Some("it is encrypted (in a zip member a)".to_owned()),
+        ));
+        assert_eq!(judged(&[""]), None);
+        assert_eq!(judged(&[block]), leak);
+        assert_eq!(judged(&[block, ""]), leak);
+        assert_eq!(judged(&["", block]), leak);
+        let both = format!("{block}{allow}");
+        assert_eq!(judged(&[&both]), None);
+        // An exception that only one side has releases nothing yet.
+        assert_eq!(judged(&[block, &both]), leak);
     }
 
     #[test]

@@ -90,6 +90,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_longer_blocked_is_named() {
+        let block = config("[guard]\nin_part = \"block\"\n");
+        let notice = config("[guard]\nin_part = \"notice\"\n");
+        assert_eq!(weakened(&block, &notice), ["[guard] in_part is no longer \"block\""]);
+        assert_eq!(weakened(&block, &Config::default()).len(), 1);
+        assert_eq!(weakened(&notice, &block), [""; 0]);
+    }
+
+    #[test]
     fn what_protects_more_is_not() {
         let old =
             config("[[protect]]\nclass = \"n\"\npaths = [\"*.n\"]\npolicy = \"internal\"\nallow_in = [\"t/**\"]\n");

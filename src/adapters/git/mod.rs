@@ -7,6 +7,7 @@ pub mod history;
 mod holders;
 pub mod hooks_dir;
 pub mod index;
+mod lfs;
 mod objects;
 mod pack_order;
 pub mod pack_tree;

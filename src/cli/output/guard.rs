@@ -14,7 +14,7 @@ use crate::format::repo_state::EntryKind;
 use crate::ops::scan::surfaces::Surface;
 use crate::ops::scan::{Examined, Found, ScanReport};
 use crate::rules::protect::Cause;
-use crate::rules::scan::{Leak, LeakCode};
+use crate::rules::scan::{InPart, Leak, LeakCode};
 
 /// So many leaks are named in a hook's message; a list of more helps nobody.
 const NAMED: usize = 50;
@@ -243,8 +243,7 @@ fn examined(examined: &Examined, time: Option<Duration>) -> String {
 
 fn notices(output: &mut Output, report: &ScanReport) {
     for file in report.in_part.iter().take(NAMED) {
-        let what = harmless(&examined_in_part(file));
-        output.err(&format!("  {}   {what}\n", paint(LOOK, "EXAMINED_IN_PART")));
+        output.err(&in_part_notice(&file.path.to_string(), &file.why));
     }
     output.err(&unnamed(report.in_part.len(), NAMED));
     for what in &report.weakened {
@@ -254,6 +253,12 @@ fn notices(output: &mut Output, report: &ScanReport) {
             paint(LOOK, "POLICY_WEAKENED")
         ));
     }
+}
+
+/// Returns the line about a file that could not be examined whole.
+pub(super) fn in_part_notice(path: &str, why: &[InPart]) -> String {
+    let what = harmless(&examined_in_part(path, why));
+    format!("  {}   {what}\n", paint(LOOK, "EXAMINED_IN_PART"))
 }
 
 fn leak_lines(leaks: &[Found], still: &str) -> String {

@@ -6,8 +6,8 @@ use crate::format::canonical_json::to_document;
 use crate::format::repo_path::shown;
 use crate::ops::diff::DiffReport;
 use crate::ops::inspect::InspectReport;
+use crate::ops::scan::ScanReport;
 use crate::ops::scan::surfaces::Surface;
-use crate::ops::scan::{PartlyExamined, ScanReport};
 use crate::ops::state::State;
 use crate::ops::verify::VerifyReport;
 use crate::rules::protect::Cause;
@@ -72,9 +72,9 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
 }
 
 /// Returns what is said of a file that could not be examined whole.
-pub(super) fn examined_in_part(file: &PartlyExamined) -> String {
-    let why: Vec<String> = file.why.iter().map(InPart::to_string).collect();
-    format!("{}: {}", file.path, why.join("; "))
+pub(super) fn examined_in_part(path: &str, why: &[InPart]) -> String {
+    let why: Vec<String> = why.iter().map(InPart::to_string).collect();
+    format!("{path}: {}", why.join("; "))
 }
 
 /// Returns the `pack.scan.v0` document.
@@ -112,10 +112,9 @@ pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
         .weakened
         .iter()
         .map(|what| json!({ "code": "POLICY_WEAKENED", "message": what }));
-    let in_part = report
-        .in_part
-        .iter()
-        .map(|file| json!({ "code": "EXAMINED_IN_PART", "message": examined_in_part(file) }));
+    let in_part = report.in_part.iter().map(
+        |file| json!({ "code": "EXAMINED_IN_PART", "message": examined_in_part(&file.path.to_string(), &file.why) }),
+    );
     let notices = weakened.chain(in_part);
     let examined = &report.examined;
     to_document(&json!({

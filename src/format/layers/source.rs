@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use memchr::memmem;
+
 /// How much a source holds of a stream.
 const BUFFER: usize = 64 * 1024;
 
@@ -19,7 +21,34 @@ enum From<'a> {
         buffer: Box<[u8]>,
         start: usize,
         end: usize,
+        ends: Ends,
     },
+}
+
+/// What the record begins with that ends a zip archive.
+const END: &[u8; 4] = b"PK\x05\x06";
+
+/// Where the last end of a zip archive is among all bytes that were read.
+#[derive(Default)]
+struct Ends {
+    last: Option<u64>,
+    read: u64,
+    /// The bytes before, as many as a signature may begin in.
+    before: [u8; END.len() - 1],
+}
+
+impl Ends {
+    fn see(&mut self, bytes: &[u8]) {
+        const BEFORE: usize = END.len() - 1;
+        let first = &bytes[..bytes.len().min(BEFORE)];
+        let across = [&self.before[..], first].concat();
+        let across = memmem::rfind(&across, END).map(|at| self.read + at as u64 - BEFORE as u64);
+        let within = memmem::rfind(bytes, END).map(|at| self.read + at as u64);
+        self.last = within.or(across).or(self.last);
+        let last = [&self.before[..], &bytes[bytes.len().saturating_sub(BEFORE)..]].concat();
+        self.before.copy_from_slice(&last[last.len() - BEFORE..]);
+        self.read += bytes.len() as u64;
+    }
 }
 
 impl<'a> Source<'a> {
@@ -31,6 +60,7 @@ impl<'a> Source<'a> {
                 buffer: vec![0; BUFFER].into_boxed_slice(),
                 start: 0,
                 end: 0,
+                ends: Ends::default(),
             },
             position: 0,
         }
@@ -53,6 +83,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Returns where the last record that ends a zip archive is in a stream, as far as it was read.
+    pub(super) fn last_end(&self) -> Option<u64> {
+        match self.from {
+            From::Slice(..) => None,
+            From::Stream { ref ends, .. } => ends.last,
+        }
+    }
+
     /// Returns how many bytes are before the next one.
     pub fn position(&self) -> u64 {
         self.position
@@ -67,6 +105,7 @@ impl<'a> Source<'a> {
                 buffer,
                 start,
                 end,
+                ends,
             } => {
                 while *end - *start < count {
                     if *start + count > buffer.len() {
@@ -76,7 +115,10 @@ impl<'a> Source<'a> {
                     }
                     match inner.read(&mut buffer[*end..]) {
                         Ok(0) => break,
-                        Ok(read) => *end += read,
+                        Ok(read) => {
+                            ends.see(&buffer[*end..*end + read]);
+                            *end += read;
+                        }
                         Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                         Err(e) => return Err(e),
                     }

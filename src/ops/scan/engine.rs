@@ -9,9 +9,9 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
 use crate::format::repo_state::EntryKind;
-use crate::ops::contents::examine;
+use crate::ops::contents::{examine, follow_pointer};
 use crate::ops::scan::{Found, PartlyExamined};
-use crate::rules::content::{self, Look};
+use crate::rules::content::{self, Budget, Look};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Candidate, Destination, Traits, is_in_part, judge_guarded};
 
@@ -51,6 +51,8 @@ pub struct Judge<'a> {
     repo: &'a Repository,
     registry: &'a Registry,
     destination: Destination,
+    /// What unpacking may cost, all judgements of one call together.
+    budget: &'a Budget,
     /// The rules of the new side alone.
     alone: Option<&'a Registry>,
     verdicts: Verdicts,
@@ -63,8 +65,8 @@ pub struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     /// Makes a judge; nothing is read yet.
-    pub fn new(repo: &'a Repository, registry: &'a Registry, destination: Destination) -> Self {
-        Self::of_both_sides(repo, registry, None, destination)
+    pub fn new(repo: &'a Repository, registry: &'a Registry, destination: Destination, budget: &'a Budget) -> Self {
+        Self::of_both_sides(repo, registry, None, destination, budget)
     }
 
     /// Makes a judge by the rules of both sides of a change, which also knows those of the new side alone.
@@ -73,6 +75,7 @@ impl<'a> Judge<'a> {
         registry: &'a Registry,
         alone: Option<&'a Registry>,
         destination: Destination,
+        budget: &'a Budget,
     ) -> Self {
         let rules = registry.fingerprint();
         let version = env!("CARGO_PKG_VERSION");
@@ -81,6 +84,7 @@ impl<'a> Judge<'a> {
             repo,
             registry,
             destination,
+            budget,
             alone,
             verdicts: Verdicts::of(&repo.common_dir(), key),
             remembered: None,
@@ -118,7 +122,10 @@ impl<'a> Judge<'a> {
         let read = self
             .repo
             .with_blobs_held_against(Proof::Checksum, &wanted, |at, contents| {
-                examine(contents, Look::default()).map_err(|e| reading(&wanted[at], &e))
+                let examined = examine(contents, Look::within(self.budget));
+                let (mut traits, size) = examined.map_err(|e| reading(&wanted[at], &e))?;
+                follow_pointer(self.repo, &mut traits, Look::within(self.budget))?;
+                Ok((traits, size))
             })?;
         self.examined.entries += entries.len() as u64;
         self.examined.blobs += wanted.len() as u64;

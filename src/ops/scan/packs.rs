@@ -15,6 +15,7 @@ use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::scan::InvalidPack;
 use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::verify::{Source, verify_for_push};
+use crate::rules::content::Budget;
 use crate::rules::protect::{Registry, Subject};
 
 /// The directories that a range of commits touches.
@@ -53,7 +54,7 @@ impl Touched {
 /// names a commit of `walk` must match it.
 pub fn verify_tracked(
     repo: &Repository,
-    registry: &Registry,
+    (registry, budget): (&Registry, &Budget),
     tip: &ObjectId,
     touched: &Touched,
     walk: &Walk,
@@ -105,7 +106,7 @@ pub fn verify_tracked(
             false => String::from_utf8_lossy(&directory).into_owned(),
         };
         let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
-        match verify_for_push(repo, &source, |id| walk.contains(id)) {
+        match verify_for_push(repo, &source, budget, |id| walk.contains(id)) {
             Ok(report) if report.findings.is_empty() => {}
             Ok(report) => invalid.push(InvalidPack::of(name, Some(*tip), &report)),
             Err(Refusal::BadPack { reason, .. }) => invalid.push(InvalidPack {
@@ -125,6 +126,7 @@ pub fn verify_tracked(
 pub fn verify_outputs(
     repo: &Repository,
     root: &Path,
+    budget: &Budget,
     is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<Vec<InvalidPack>> {
     let outputs = root.join(OUTPUT_DIRECTORY);
@@ -144,7 +146,7 @@ pub fn verify_outputs(
         }
         let seen = VerifiedPacks::print(&directory);
         let shown = format!("{OUTPUT_DIRECTORY}/{}", name.to_string_lossy());
-        match verify_for_push(repo, &Source::Directory(&directory), &is_pushed) {
+        match verify_for_push(repo, &Source::Directory(&directory), budget, &is_pushed) {
             Ok(report) if report.findings.is_empty() => verified.keep(&directory, seen),
             Ok(report) => invalid.push(InvalidPack::of(shown, None, &report)),
             Err(Refusal::BadPack { reason, .. }) => invalid.push(InvalidPack {

@@ -13,6 +13,7 @@ use crate::ops::configuration::{self, Loaded};
 use crate::ops::scan::engine::Judge;
 use crate::ops::scan::packs::{self, Touched};
 use crate::ops::scan::{Found, ScanReport};
+use crate::rules::content::Budget;
 use crate::rules::protect::Subject;
 use crate::rules::scan::{Candidate, Destination};
 use crate::rules::weakening::weakened;
@@ -41,6 +42,8 @@ pub struct Ranges<'a> {
     /// Whether a range that goes on below the history of a shallow clone is refused. What is pushed from such a clone is
     /// judged as far as it is there, since the rest came from a remote.
     pub needs_all: bool,
+    /// What unpacking may cost, packs that are verified included.
+    pub budget: Budget,
 }
 
 /// Changes whose tips and old sides have the same configurations.
@@ -128,7 +131,7 @@ impl Ranges<'_> {
             false => Loaded::none(),
         };
         let registry = head.registry()?;
-        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&[&head.config]));
+        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&[&head.config]), &self.budget);
         let found = judge.judge(&[without_path(blob)])?;
         report.examined += judge.examined;
         let allowed = Subject {
@@ -174,7 +177,7 @@ impl Ranges<'_> {
         let alone = new.registry()?;
         let configs: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
         let destination = (self.destination)(&configs);
-        let mut judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination);
+        let mut judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination, &self.budget);
         let clean = judge.clean_commits(walk.count());
         let range = self.repo.introduced(&walk, |id| clean.contains(id))?;
         judge.examined.commits += range.commits.len() as u64;
@@ -185,10 +188,12 @@ impl Ranges<'_> {
         if self.verify_packs {
             let touched = Touched::of(&range);
             for tip in &group.tips {
-                invalid.extend(packs::verify_tracked(self.repo, &registry, tip, &touched, &walk)?);
+                let within = (&registry, &self.budget);
+                invalid.extend(packs::verify_tracked(self.repo, within, tip, &touched, &walk)?);
             }
         }
-        if found.is_empty() && invalid.is_empty() {
+        // What could not be examined whole is told again the next time.
+        if found.is_empty() && invalid.is_empty() && judge.in_part.is_empty() {
             judge.keep_clean(&range.commits);
         }
         report.examined += judge.examined;

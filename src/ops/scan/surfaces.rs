@@ -17,11 +17,11 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::contents::examine;
+use crate::ops::contents::{self, examine, follow_pointer};
 use crate::ops::scan::engine::Judge;
 use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_path};
 use crate::ops::scan::{Found, PartlyExamined, ScanReport};
-use crate::rules::content::Look;
+use crate::rules::content::{Budget, Look};
 use crate::rules::protect::{Registry, is_run_output};
 use crate::rules::scan::{Candidate, Destination, is_in_part, judge_guarded, needs_content};
 use crate::rules::weakening::weakened;
@@ -102,7 +102,8 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     let alone = new.registry()?;
     let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
     let to = to(&configs);
-    let mut judge_unchanged = Judge::new(repo, &alone, to);
+    let budget = Budget::of(contents::BUDGET);
+    let mut judge_unchanged = Judge::new(repo, &alone, to, &budget);
     let head_is_clean = !index.is_sparse() && head.as_ref().is_some_and(|head| judge_unchanged.knows_tree(&head.tree));
     let staged = index.staged(head.as_ref().map(|head| &head.tree), |path| {
         !head_is_clean && (is_run_output(path) || alone.judge(path).is_some())
@@ -127,11 +128,13 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
             }
         }
     }
-    let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to);
+    let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to, &budget);
     let mut leaks = judge.judge(&changed)?;
     leaks.extend(judge_unchanged.judge(&unchanged)?);
     if all_seen
         && leaks.is_empty()
+        && judge.in_part.is_empty()
+        && judge_unchanged.in_part.is_empty()
         && let Some(tree) = index.tree()
     {
         judge_unchanged.keep_clean_tree(&tree);
@@ -162,6 +165,8 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
     let to = to(&[&loaded.config]);
     let zero = repo.zero_id();
     let files = repo.work_tree_files(no_ignore)?;
+    let budget = Budget::of(contents::BUDGET);
+    let look = || Look::within(&budget);
     let judged = workers::map(
         &files,
         || Ok(()),
@@ -179,10 +184,10 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
                 id,
                 commit: None,
             };
-            let (id, traits, bytes) = match content {
+            let (id, mut traits, bytes) = match content {
                 Some(target) => {
                     let (traits, size) =
-                        examine(Contents::Whole(&target), Look::default()).map_err(Refusal::io("reading", &path))?;
+                        examine(Contents::Whole(&target), look()).map_err(Refusal::io("reading", &path))?;
                     let mut hasher = ObjectHasher::new(&zero, "blob", size);
                     hasher.update(&target);
                     (hasher.finish(), traits, size)
@@ -194,12 +199,13 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
                         hasher: ObjectHasher::new(&zero, "blob", opened.size),
                     };
                     let contents = Contents::Stream(&mut hashed, opened.size);
-                    let (traits, size) = examine(contents, Look::default()).map_err(Refusal::io("reading", &path))?;
+                    let (traits, size) = examine(contents, look()).map_err(Refusal::io("reading", &path))?;
                     let id = hashed.hasher.finish();
                     opened.ensure_unchanged()?;
                     (id, traits, size)
                 }
             };
+            follow_pointer(repo, &mut traits, look())?;
             let candidate = candidate(id);
             let found = judge_guarded(&registry, &candidate, &traits, to).map(Found::from);
             let is_noted = is_in_part(&registry, &candidate, &traits) && !registry.blocks_in_part();
@@ -256,7 +262,8 @@ fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination
             commit: None,
         })
         .collect();
-    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
+    let budget = Budget::of(contents::BUDGET);
+    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]), &budget);
     let leaks = judge.judge(&candidates)?;
     Ok(ScanReport {
         leaks,
@@ -287,6 +294,7 @@ fn range(repo: &Repository, range: &str, to: &dyn Fn(&[&Config]) -> Destination)
         destination: to,
         verify_packs: false,
         needs_all: true,
+        budget: Budget::of(contents::BUDGET),
     };
     ranges.judge(&[Change {
         name: range.to_owned(),
@@ -323,7 +331,8 @@ fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<Scan
             }
         }
     }
-    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
+    let budget = Budget::of(contents::BUDGET);
+    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]), &budget);
     let walk = repo.walk(&tips, &[])?;
     let clean = judge.clean_commits(walk.count());
     let range = repo.introduced(&walk, |id| clean.contains(id))?;
@@ -331,7 +340,7 @@ fn all(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<Scan
     judge.examined.remembered_commits += range.passed_over;
     let mut leaks = judge.judge(&candidates(&range))?;
     name_commits(repo, &walk, &mut leaks)?;
-    if leaks.is_empty() {
+    if leaks.is_empty() && judge.in_part.is_empty() {
         judge.keep_clean(&range.commits);
     }
     for found in &mut leaks {

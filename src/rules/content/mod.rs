@@ -1,5 +1,6 @@
 //! What the bytes of a blob are, whatever its name is.
 
+mod encoded;
 mod examination;
 mod keys;
 mod pem;
@@ -62,6 +63,16 @@ pub struct Look<'a> {
     pub budget: Option<&'a Budget>,
     /// Hears everything that is read and unpacked.
     pub listener: Option<&'a mut dyn Listener>,
+}
+
+impl<'a> Look<'a> {
+    /// Looks into a blob at the cost of a budget that it shares with others.
+    pub fn within(budget: &'a Budget) -> Self {
+        Self {
+            budget: Some(budget),
+            listener: None,
+        }
+    }
 }
 
 /// Recognises what a blob is, and reads it to its end. `size` is what it is said to be; nothing but speed depends on it.

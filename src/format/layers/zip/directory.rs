@@ -1,5 +1,6 @@
 //! The central directory of a zip archive, in memory and in a stream.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead};
 
 use memchr::memmem;
@@ -84,8 +85,7 @@ impl Directory {
                 count: end.entries,
             });
         }
-        // An end without a directory is damage only if its numbers could be those of one.
-        if found.is_empty() && by_size.is_some() && end.size / ENTRY_LENGTH as u64 >= end.entries {
+        if found.is_empty() {
             found.push(Self {
                 start: stop,
                 end: stop,
@@ -129,28 +129,23 @@ const MAX_ENTRIES: usize = 200_000;
 /// The longest entry that is looked at in a stream, without its comment.
 const MAX_ENTRY: usize = 60_000;
 
-/// The directory of an archive in a stream: entries that follow each other, up to a record that ends them.
+/// The directory of an archive in a stream, of which everything is kept that looks like a part until its end tells what is.
 #[derive(Default)]
 pub struct Run {
-    start: u64,
-    /// Where the next entry, or what ends them, has to be.
-    next: u64,
-    /// Where the entries end, if the record of zip64 was there.
-    stop: Option<u64>,
-    wide: Option<End>,
-    entries: Vec<(Packing, u64)>,
-    last: Option<Last>,
+    /// What looks like an entry, by where it is: how the member is packed, its offset, and how long the entry is.
+    entries: BTreeMap<u64, (Packing, u64, usize)>,
+    /// The last record of zip64, and where it is.
+    wide: Option<(u64, End)>,
+    /// The last record that could end an archive, and where the entries end.
+    last: Option<(u64, End, u64)>,
+    /// Where the last signature of such a record is, whether it could be one or not.
+    seen: Option<u64>,
     /// Where the stream ended.
     position: u64,
 }
 
-/// The last record that could end an archive.
-struct Last {
-    at: u64,
-    found: Found,
-}
-
 /// What was found of a directory.
+#[derive(Default)]
 pub struct Found {
     /// Where the archive begins, so that offsets count from there.
     pub base: i64,
@@ -179,22 +174,17 @@ impl Run {
                 source.consume(at);
                 continue;
             }
-            let signature = *ahead.first_chunk::<4>().expect("a signature has four bytes");
-            if &signature == LOCAL_HEADER {
-                return Ok(true);
+            match *ahead.first_chunk::<4>().expect("a signature has four bytes") {
+                signature if &signature == LOCAL_HEADER => return Ok(true),
+                signature => self.record(signature, source)?,
             }
-            self.record(signature, source)?;
+            // What it says of its length is not believed yet: other records may be in there.
+            source.consume(4);
         }
     }
 
     fn record(&mut self, signature: [u8; 4], source: &mut Source) -> io::Result<()> {
         let at = source.position();
-        if at != self.next {
-            self.entries.clear();
-            (self.stop, self.wide) = (None, None);
-            self.start = at;
-        }
-        let mut length = 4;
         match &signature {
             ENTRY => {
                 let head = source.peek(ENTRY_LENGTH)?;
@@ -204,66 +194,61 @@ impl Run {
                 };
                 let needed = ENTRY_LENGTH + size(28) + size(30);
                 if needed <= MAX_ENTRY
-                    && let Some(entry) = Entry::parse(source.peek(needed)?)
                     && self.entries.len() < MAX_ENTRIES
+                    && let Some(entry) = Entry::parse(source.peek(needed)?)
                 {
-                    length = entry.length as u64;
-                    self.entries.push((entry.packing, entry.offset));
+                    self.entries.insert(at, (entry.packing, entry.offset, entry.length));
                 }
             }
             END_64 => {
-                let record = source.peek(56)?;
                 let mut end = End::NOTHING;
-                self.wide = end.widen(record).map(|()| end);
-                self.stop = Some(at);
-                let size = record.get(4..12).and_then(|size| size.first_chunk().copied());
-                length = size.map_or(4, u64::from_le_bytes).saturating_add(12).min(4096);
+                let parsed = end.widen(source.peek(56)?);
+                self.wide = parsed.map(|()| (at, end));
             }
-            LOCATOR_64 => length = LOCATOR_LENGTH as u64,
-            _ => self.end(at, source.peek(END_LENGTH)?),
+            END => {
+                self.seen = Some(at);
+                let Some(end) = End::parse(source.peek(END_LENGTH)?).filter(|end| end.entries > 0) else {
+                    return Ok(());
+                };
+                self.last = Some(match self.wide {
+                    Some((wide, end)) if at - wide <= MAX_WIDE => (at, end, wide),
+                    _ => (at, end, at),
+                });
+            }
+            _ => {}
         }
-        source.skip(length)?;
-        self.next = source.position();
         Ok(())
     }
 
-    fn end(&mut self, at: u64, record: &[u8]) {
-        let Some(end) = End::parse(record).map(|end| self.wide.take().unwrap_or(end)) else {
-            return;
+    /// Returns what was found, if the stream ends as an archive does. `last` is where its last signature of an end is, which
+    /// a member may have swallowed.
+    pub fn finish(self, last: Option<u64>) -> Option<Found> {
+        let is_near = |at: u64| at + END_REACH as u64 >= self.position;
+        let Some((_, end, stop)) = self.last.filter(|(at, ..)| is_near(*at)) else {
+            return last
+                .filter(|at| is_near(*at) && self.seen != last)
+                .map(|_| Found::default());
         };
-        if end.entries == 0 {
-            return;
+        let mut next = stop.checked_sub(end.size);
+        let base = next.and_then(|start| i64::try_from(start).ok()?.checked_sub_unsigned(end.offset));
+        let mut found = Found {
+            base: base.unwrap_or_default(),
+            ..Found::default()
+        };
+        while let Some((packing, offset, length)) = next.and_then(|at| self.entries.get(&at)) {
+            found.entries.push((packing.clone(), *offset));
+            next = next.map(|at| at + *length as u64);
         }
-        let size = self.stop.unwrap_or(at) - self.start;
-        let entries = std::mem::take(&mut self.entries);
-        let is_whole = at == self.next && size == end.size && entries.len() as u64 >= end.entries;
-        let base = i64::try_from(self.start)
-            .ok()
-            .and_then(|start| start.checked_sub_unsigned(end.offset));
-        self.last = Some(Last {
-            at,
-            found: Found {
-                base: base.unwrap_or_default(),
-                entries,
-                is_whole,
-            },
-        });
-    }
-
-    /// Returns what was found, if the stream ends as an archive does.
-    pub fn finish(self) -> Option<Found> {
-        let last = self.last?;
-        (last.at + END_REACH as u64 >= self.position).then_some(last.found)
+        found.is_whole = next == Some(stop) && found.entries.len() as u64 >= end.entries && self.seen == last;
+        Some(found)
     }
 }
 
+/// How far the record of zip64 begins before the end at most.
+const MAX_WIDE: u64 = 8192;
+
 /// Returns where the first signature is; it may go on behind `bytes`.
 fn signature(bytes: &[u8]) -> Option<usize> {
-    let wanted = |at: &usize| {
-        matches!(
-            bytes.get(at + 2..at + 4),
-            Some([3, 4] | [1, 2] | [5, 6] | [6, 6] | [6, 7])
-        )
-    };
+    let wanted = |at: &usize| matches!(bytes.get(at + 2..at + 4), Some([3, 4] | [1, 2] | [5, 6] | [6, 6]));
     memmem::find_iter(bytes, b"PK").find(wanted)
 }

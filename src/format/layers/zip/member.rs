@@ -31,8 +31,11 @@ pub fn read(
             Some(&name),
             &mut Content::of_member(&mut io::empty(), limits, None).but(Some(why)),
         );
-        source.skip(packing.size.unwrap_or_default())?;
-        return Ok(Done { given: 0, unread: None });
+        let is_whole = source.skip(packing.size.unwrap_or_default())?;
+        return Ok(Done {
+            given: 0,
+            unread: (!is_whole).then_some(Unread::Damaged),
+        });
     }
     let mut member = Member {
         name: &name,

@@ -39,7 +39,9 @@ pub fn open_behind(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Be
             let mut directories = Directory::all_of(bytes);
             directories.retain(|directory| directory.end as u64 >= source.position());
             for directory in &directories {
-                let start = directory.base.unwrap_or(directory.start);
+                // Where the end leads nowhere, any local header may be one of the archive.
+                let start = directory.base.or(usize::try_from(source.position()).ok());
+                let start = start.unwrap_or(directory.start);
                 walk.whole(&mut Source::of(bytes, start), directory.start as u64);
             }
             walk.by_directories(bytes, &directories);
@@ -102,7 +104,9 @@ impl<'v, 'l> Walk<'v, 'l> {
                 Err(_) => break,
             }
         }
-        let Some(found) = run.finish() else {
+        // An end that some member swallowed makes an archive only of what has members.
+        let last = source.last_end().filter(|_| !self.seen.is_empty());
+        let Some(found) = run.finish(last) else {
             return false;
         };
         let is_read = |(packing, offset): &(Packing, u64)| {
