@@ -15,15 +15,21 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// Which places may name what; a place ending in `/` is a directory. All below `src/`.
-const DOORS: [(&[&str], &[&str]); 31] = [
+const DOORS: [(&[&str], &[&str]); 34] = [
     (&["gix::"], &["adapters/git/"]),
     (&["age::", "age_core::"], &["adapters/cipher/"]),
     (&["base64::"], &["adapters/cipher/", "rules/content/pem.rs"]),
+    (&["aho_corasick::"], &["rules/content/encoded.rs"]),
     (&["bech32::"], &["rules/content/keys.rs"]),
-    (&["memchr::"], &["rules/content/", "adapters/git/raw_tree.rs"]),
+    (
+        &["memchr::"],
+        &["rules/content/", "format/layers/", "adapters/git/raw_tree.rs"],
+    ),
     (&["serde_sarif::"], &["cli/output/sarif.rs"]),
     (&["flate2::"], &["format/layers/inflate.rs"]),
     (&["ruzstd::"], &["format/layers/zstd.rs"]),
+    (&["lzma_rust2::"], &["format/layers/xz.rs"]),
+    (&["bzip2::"], &["format/layers/bzip.rs"]),
     (&["globset::"], &["rules/globs.rs"]),
     (&["clap::"], &["cli/args/", "cli/mod.rs"]),
     (&["anstream::", "anstyle::"], &["cli/"]),

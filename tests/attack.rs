@@ -14,8 +14,14 @@ mod evidence;
 mod foreign_hooks;
 #[path = "attack/forge.rs"]
 mod forge;
+#[path = "attack/keys.rs"]
+mod keys;
 #[path = "attack/known.rs"]
 mod known;
+#[path = "attack/layers.rs"]
+mod layers;
+#[path = "attack/lfs.rs"]
+mod lfs;
 #[path = "attack/links.rs"]
 mod links;
 #[path = "attack/memory.rs"]
@@ -34,6 +40,8 @@ mod store;
 mod table;
 #[path = "attack/twins.rs"]
 mod twins;
+#[path = "attack/unpacking.rs"]
+mod unpacking;
 #[path = "attack/verify_memory.rs"]
 mod verify_memory;
 #[path = "guard/world.rs"]

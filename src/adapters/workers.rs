@@ -76,20 +76,20 @@ where
 }
 
 /// An amount that threads take shares of, and wait for.
-pub struct Budget {
+pub struct MemoryBudget {
     whole: u64,
     left: Mutex<u64>,
     given_back: Condvar,
 }
 
-/// A share of a [`Budget`].
+/// A share of a [`MemoryBudget`].
 #[must_use = "a share that is dropped is given back"]
 pub struct Share<'a> {
-    of: &'a Budget,
+    of: &'a MemoryBudget,
     amount: u64,
 }
 
-impl Budget {
+impl MemoryBudget {
     /// Begins with all of it.
     pub fn of(whole: u64) -> Self {
         Self {
@@ -122,11 +122,11 @@ impl Drop for Share<'_> {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use super::{Budget, map};
+    use super::{MemoryBudget, map};
 
     #[test]
     fn no_more_is_taken_at_once_than_there_is() {
-        let budget = Budget::of(10);
+        let budget = MemoryBudget::of(10);
         let (held, most) = (AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for amount in [4, 7, 10, 99, 1, 0, 6, 3] {

@@ -75,6 +75,8 @@ pub struct Config {
     pub recipients_file: Option<Located<MemberPath>>,
     /// The places that only insiders can read.
     pub private_remotes: Vec<Located<PrivatePlace>>,
+    /// Whether the guard blocks what it could not examine whole, rather than say so.
+    pub blocks_in_part: bool,
 }
 
 /// One blob that may stand in plaintext everywhere.
@@ -104,6 +106,8 @@ struct RawConfig {
     private_remotes: Vec<Spanned<String>>,
     /// Not a key any more; it is read to say what takes its place.
     remote: Option<Spanned<toml::Value>>,
+    #[serde(default)]
+    guard: RawGuard,
 }
 
 #[derive(Default, Deserialize)]
@@ -142,6 +146,22 @@ struct RawSeal {
     #[serde(default)]
     recipients: Vec<Spanned<String>>,
     recipients_file: Option<Spanned<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGuard {
+    #[serde(default)]
+    in_part: InPart,
+}
+
+/// What is done about a file that could not be examined whole.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum InPart {
+    #[default]
+    Notice,
+    Block,
 }
 
 impl Config {
@@ -276,6 +296,7 @@ impl Config {
             None => None,
         };
         Ok(Self {
+            blocks_in_part: raw.guard.in_part == InPart::Block,
             recipients_file,
             allow,
             emit,

@@ -7,15 +7,21 @@ use std::path::Path;
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, Proof, reading};
 use crate::adapters::{cipher, files};
-use crate::format::digest::Digest;
+use crate::format::digest::{Digest, Hasher};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::protected::Format;
 use crate::format::refusal::Result;
-use crate::rules::content::{self, KeyWatch, Look};
-use crate::rules::scan::{Seal, Traits};
+use crate::rules::content::{self, KeyWatch, Look, UnpackBudget};
+use crate::rules::scan::{InPart, Seal, Traits, Unexamined};
 
 /// The memory is used only for so many blobs: for fewer, looking again is cheaper.
 const WORTH_REMEMBERING: usize = 64;
+
+/// What unpacking may cost while a server judges a push: it has to answer soon, whatever it was sent.
+pub const SERVER_BUDGET: u64 = 768 << 20;
+
+/// What unpacking may cost in one judgement elsewhere, or for one pack.
+pub const BUDGET: u64 = 256 << 30;
 
 /// A file of up to this many bytes is read into memory whole.
 const IN_MEMORY: u64 = 4 << 20;
@@ -33,8 +39,9 @@ pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Resu
         wanted.retain(|id| !plain.contains(id));
     }
     let wanted: Vec<ObjectId> = wanted.into_iter().collect();
+    let budget = UnpackBudget::of(BUDGET);
     let read = repo.with_blobs_held_against(Proof::Id, &wanted, |at, contents| {
-        examine(contents, Look::default()).map_err(|e| reading(&wanted[at], &e))
+        examine(contents, Look::within(&budget)).map_err(|e| reading(&wanted[at], &e))
     })?;
     let mut plain = Vec::new();
     let mut found = HashMap::new();
@@ -111,20 +118,80 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
         }
     };
     // What is encrypted is noise, whatever it looks like; but a key that can be read in it is not.
+    let is_noise = seal == Seal::Whole;
     let formats = recognised.formats.into_iter();
-    let formats = formats.filter(|(format, _)| seal != Seal::Whole || *format == Format::PrivateKey);
-    let formats = formats.map(|(format, place)| (format, within(place))).collect();
+    let formats = formats.filter(|(format, _)| !is_noise || *format == Format::PrivateKey);
+    let formats = formats.map(|(format, place)| (format, within(&place))).collect();
+    let in_part = recognised.in_part.into_iter().filter(|_| !is_noise);
+    let in_part = in_part.map(|(why, place)| InPart {
+        why: Unexamined::Packed(why),
+        within: within(&place),
+    });
     let traits = Traits {
         formats,
         seal,
-        lfs_pointer: recognised.lfs_pointer,
-        in_part: recognised.in_part,
+        lfs_pointer: recognised.pointer,
+        in_part: in_part.collect(),
         known: Vec::new(),
     };
     Ok((traits, size))
 }
 
-fn within(place: content::Place) -> Option<String> {
+/// Looks into the object that a Git LFS pointer names, and adds what is in it to what was seen in the pointer.
+///
+/// What goes to the LFS server is the object, whatever the name of the pointer is. Nothing is fetched.
+pub fn follow_pointer(repo: &Repository, traits: &mut Traits, look: Look<'_>) -> Result<()> {
+    let Some(pointer) = traits.lfs_pointer else {
+        return Ok(());
+    };
+    let mut unexamined = |why| traits.in_part.push(InPart { why, within: None });
+    let Some(opened) = repo.lfs_object(&pointer.oid)? else {
+        unexamined(Unexamined::LfsAbsent);
+        return Ok(());
+    };
+    let mut hashed = Hashed {
+        inner: &opened.file,
+        hasher: Hasher::default(),
+    };
+    let Ok(seen) = examine_file(&mut hashed, opened.size, look) else {
+        unexamined(Unexamined::LfsAbsent);
+        return Ok(());
+    };
+    if hashed.hasher.finish() != pointer.oid || opened.size != pointer.size {
+        unexamined(Unexamined::LfsOther);
+        return Ok(());
+    }
+    let inside = |within: Option<String>| match within {
+        Some(within) => format!("in its Git LFS object, {within}"),
+        None => "in its Git LFS object".to_owned(),
+    };
+    let formats = seen.formats.into_iter();
+    traits
+        .formats
+        .extend(formats.map(|(format, within)| (format, Some(inside(within)))));
+    let in_part = seen.in_part.into_iter();
+    traits.in_part.extend(in_part.map(|part| InPart {
+        within: Some(inside(part.within)),
+        ..part
+    }));
+    Ok(())
+}
+
+/// Hashes what is read.
+struct Hashed<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+fn within(place: &content::Place) -> Option<String> {
     (place.depth() > 0).then(|| format!("in a {place}"))
 }
 

@@ -12,10 +12,12 @@ use crate::format::object_id::ObjectId;
 use crate::format::push_line::{PushLine, RefLine};
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::Context;
+use crate::ops::contents;
 use crate::ops::known;
 use crate::ops::remotes::Place;
 use crate::ops::scan::range::{Change, Ranges};
 use crate::ops::scan::{PushedTo, ScanReport, packs, surfaces};
+use crate::rules::content::UnpackBudget;
 use crate::rules::push::{Reported, destination};
 use crate::rules::scan::Destination;
 
@@ -128,6 +130,7 @@ fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<Sc
         verify_packs: true,
         needs_all: false,
         met: None,
+        budget: UnpackBudget::of(contents::BUDGET),
     };
     let mut report = ranges.judge(changes)?;
     surfaces::learn(repo, &report, |entry| known::Source::Blob(entry.id));
@@ -137,7 +140,9 @@ fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<Sc
         let tips = commits(repo, changes)?;
         let walk = repo.walk(&tips, &known)?;
         let is_pushed = |id: &ObjectId| tips.contains(id) || walk.contains(id);
-        report.packs.extend(packs::verify_outputs(repo, &root, is_pushed)?);
+        report
+            .packs
+            .extend(packs::verify_outputs(repo, &root, &ranges.budget, is_pushed)?);
     }
     report.pushed_to = Some(PushedTo {
         url: place.url.clone(),
@@ -223,6 +228,10 @@ fn judge_refs(
         verify_packs: is_server,
         needs_all: false,
         met: is_server.then(RefCell::default),
+        budget: UnpackBudget::of(match is_server {
+            true => contents::SERVER_BUDGET,
+            false => contents::BUDGET,
+        }),
     };
     let mut report = ranges.judge(&changes)?;
     ranges.judge_besides(&changes, &mut report)?;

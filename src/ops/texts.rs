@@ -10,14 +10,14 @@ use crate::format::refusal::Refusal;
 use crate::format::tokens::TokenCounter;
 use crate::format::tree_meta::FULL;
 use crate::ops::contents::examine_file;
-use crate::rules::content::Look;
+use crate::rules::content::{Look, UnpackBudget};
 use crate::rules::seals::in_directory;
 use crate::rules::texts::{SeenText, SeenTexts, TextsRead};
 
 const BUFFER: usize = 128 << 10;
 
 /// Looks into a member under `FULL/` or `SPLIT/`.
-pub fn look(path: &str, member: &mut dyn Read, size: u64) -> io::Result<SeenTexts> {
+pub fn look(path: &str, member: &mut dyn Read, size: u64, budget: &UnpackBudget) -> io::Result<SeenTexts> {
     if prefix_of_index(path).is_some() {
         if size > pack_dir::MAX_DOCUMENT {
             return Ok(SeenTexts::List(None));
@@ -30,8 +30,8 @@ pub fn look(path: &str, member: &mut dyn Read, size: u64) -> io::Result<SeenText
     let mut seen = Vec::new();
     let document = texts(member, whole, &mut |heading, content| {
         let mut watched = Watched::of(content, heading.size, !whole);
-        let traits =
-            examine_file(&mut watched, heading.size, Look::default()).map_err(Refusal::io("reading", path.as_ref()))?;
+        let traits = examine_file(&mut watched, heading.size, Look::within(budget))
+            .map_err(Refusal::io("reading", path.as_ref()))?;
         io::copy(&mut watched, &mut io::sink()).map_err(Refusal::io("reading", path.as_ref()))?;
         seen.push(SeenText {
             traits,

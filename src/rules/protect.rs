@@ -1,5 +1,8 @@
 //! The protected registry: which class and policy a file has, by the built-in rules and those of the configurations.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
@@ -63,6 +66,8 @@ pub struct Registry {
     sets: Arc<[RuleSet]>,
     /// What is protected besides, because its sealed twin is tracked.
     twins: SealedTwins,
+    /// Whether some configuration blocks what could not be examined whole.
+    blocks_in_part: bool,
 }
 
 #[derive(Clone)]
@@ -118,6 +123,8 @@ pub enum Cause {
         /// Its path.
         original: RepoPath,
     },
+    /// That not all of its content could be examined.
+    InPart,
 }
 
 impl fmt::Display for Cause {
@@ -127,6 +134,7 @@ impl fmt::Display for Cause {
             Self::Content(format) => write!(f, "content: {}", format.as_str()),
             Self::Twin(sealed) => write!(f, "sealed twin {sealed}"),
             Self::Known { percent, original } => write!(f, "{percent} % of {original}"),
+            Self::InPart => f.write_str("[guard] in_part"),
         }
     }
 }
@@ -175,6 +183,7 @@ impl Registry {
         Ok(Self {
             sets: sets.into(),
             twins: SealedTwins::default(),
+            blocks_in_part: configs.iter().any(|config| config.blocks_in_part),
         })
     }
 
@@ -210,6 +219,7 @@ impl Registry {
         Ok(Self {
             sets,
             twins: SealedTwins::default(),
+            blocks_in_part: false,
         })
     }
 
@@ -223,6 +233,16 @@ impl Registry {
             version: VERSION.into(),
             rule_sets: sets.collect(),
         })
+    }
+
+    /// Returns whether what could not be examined whole is a leak to the guard.
+    pub fn blocks_in_part(&self) -> bool {
+        self.blocks_in_part
+    }
+
+    /// Returns whether every set lets this blob pass by an exception of its own.
+    pub fn has_exception(&self, blob: ObjectId) -> bool {
+        self.sets.iter().all(|set| set.allowed.contains(&blob))
     }
 
     /// Returns the blobs that may stand in plaintext by an exception of their own.
@@ -457,157 +477,4 @@ fn built_in() -> impl Iterator<Item = Rule> {
         allow_in: Vec::new(),
         origin: Origin::BuiltIn,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::canonical_json::parse_strict_into;
-
-    fn config(text: &str) -> Config {
-        Config::parse(format!("version = 1\n{text}").as_bytes()).unwrap()
-    }
-
-    fn judge(configs: &[&Config], path: &str) -> Option<(String, Policy)> {
-        let verdict = Registry::of(configs).unwrap().judge(path.as_bytes())?;
-        Some((verdict.class, verdict.policy))
-    }
-
-    #[test]
-    fn the_built_in_rules_hold_without_a_configuration() {
-        for (path, class) in [
-            ("embeddings/index.vec", "vector"),
-            ("A/B.VEC", "vector"),
-            ("x.index", "index"),
-            ("p/PROOF_BUNDLE.json", "proof"),
-            ("m.safetensors", "weights"),
-            ("_PACK_RUN/x", "pack-run"),
-            ("a/_pack_run/b", "pack-run"),
-            ("_PACK_RUN", "pack-run"),
-            ("agents/00/ab/g3_information/format.json", "agent"),
-        ] {
-            assert_eq!(judge(&[], path), Some((class.into(), Policy::Never)), "{path}");
-        }
-        for path in ["a.vec.age", "index.html", "index", "my_PACK_RUN/x", "format.json"] {
-            assert_eq!(judge(&[], path), None, "{path}");
-        }
-    }
-
-    #[test]
-    fn a_configuration_widens_refines_and_releases_but_never_run_outputs() {
-        let config = config(
-            r#"
-            [[protect]]
-            class = "ledger"
-            paths = ["*.ledger"]
-            policy = "internal"
-            [[protect]]
-            class = "vector"
-            paths = ["*.vec"]
-            allow_in = ["tests/fixtures/**"]
-            [[protect]]
-            class = "all"
-            paths = ["public/**", "_PACK_RUN/**"]
-            policy = "allowed"
-            "#,
-        );
-        let configs = [&config];
-        assert_eq!(judge(&configs, "a.ledger"), Some(("ledger".into(), Policy::Internal)));
-        assert_eq!(judge(&configs, "a.vec"), Some(("vector".into(), Policy::Never)));
-        assert_eq!(judge(&configs, "tests/fixtures/a.vec"), None);
-        assert_eq!(judge(&configs, "public/a.vec"), None);
-        assert_eq!(judge(&configs, "_PACK_RUN/a"), Some(("pack-run".into(), Policy::Never)));
-        assert_eq!(
-            judge(&configs, "public/_PACK_RUN/a"),
-            Some(("pack-run".into(), Policy::Never))
-        );
-    }
-
-    #[test]
-    fn the_strictest_of_several_configurations_holds() {
-        let weak = config("[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n");
-        let none = Config::default();
-        assert_eq!(judge(&[&weak], "a.vec"), None);
-        assert_eq!(judge(&[&weak, &none], "a.vec"), Some(("vector".into(), Policy::Never)));
-        assert_eq!(judge(&[&none, &weak], "a.vec"), Some(("vector".into(), Policy::Never)));
-    }
-
-    fn judge_content(config: &Config, path: &str, formats: &[Format], blob: u8) -> Option<(String, Policy)> {
-        let file = Subject {
-            path: path.as_bytes(),
-            formats,
-            blob: ObjectId::from_bytes(&[blob; 20]),
-        };
-        let verdict = Registry::of(&[config]).unwrap().judge_file(&file)?;
-        Some((verdict.class, verdict.policy))
-    }
-
-    #[test]
-    fn content_is_judged_where_names_say_nothing() {
-        let none = Config::default();
-        let vector = Some(("vector".to_owned(), Policy::Never));
-        assert_eq!(judge_content(&none, "logo.png", &[Format::Faiss], 1), vector);
-        assert_eq!(judge_content(&none, "t.parquet", &[Format::Parquet], 1), None);
-        let config = config(
-            r#"
-            [[protect]]
-            class = "dataset"
-            formats = ["parquet"]
-            policy = "internal"
-            [[protect]]
-            class = "sample"
-            paths = ["samples/**"]
-            formats = ["faiss"]
-            policy = "allowed"
-            [[protect]]
-            class = "public"
-            paths = ["public/**"]
-            policy = "allowed"
-            [[allow]]
-            blob = "0707070707070707070707070707070707070707"
-            reason = "a test key"
-            "#,
-        );
-        let dataset = Some(("dataset".to_owned(), Policy::Internal));
-        assert_eq!(judge_content(&config, "t", &[Format::Parquet], 1), dataset);
-        // A release that names both needs both.
-        assert_eq!(judge_content(&config, "samples/x", &[Format::Faiss], 1), None);
-        assert_eq!(judge_content(&config, "x", &[Format::Faiss], 1), vector);
-        assert!(judge_content(&config, "samples/x.gguf", &[Format::Gguf], 1).is_some());
-        // Keys are released one by one only, run outputs never.
-        let key = Some(("key".to_owned(), Policy::Never));
-        assert_eq!(judge_content(&config, "public/k", &[Format::PrivateKey], 1), key);
-        assert_eq!(judge_content(&config, "k", &[Format::PrivateKey], 7), None);
-        assert!(judge_content(&config, "_PACK_RUN/k", &[], 7).is_some());
-    }
-
-    #[test]
-    fn a_path_forbids_by_itself_where_no_content_can_release_it() {
-        let forbids = |text: &str, path: &str| Registry::of(&[&config(text)]).unwrap().forbids_path(path.as_bytes());
-        assert!(forbids("", "a.vec") && forbids("", "_PACK_RUN/a") && !forbids("", "a.txt"));
-        let rule = |more: &str| format!("[[protect]]\nclass = \"c\"\nformats = [\"faiss\"]\n{more}\n");
-        assert!(forbids(&rule(""), "a.vec"));
-        assert!(!forbids(&rule("policy = \"internal\""), "a.vec"));
-        assert!(!forbids(&rule("allow_in = [\"t/**\"]"), "a.vec"));
-        let paths = "[[protect]]\nclass = \"c\"\npaths = [\"*.x\"]\npolicy = \"internal\"\n";
-        assert!(!forbids(paths, "a.x") && forbids(paths, "a.vec"));
-    }
-
-    #[test]
-    fn a_registry_reads_back_from_its_document() {
-        let config = config("[[protect]]\nclass = \"l\"\npaths = [\"*.l\"]\nallow_in = [\"t/**\"]\n");
-        let registry = Registry::of(&[&config, &Config::default()]).unwrap();
-        let bytes = registry.to_document();
-        let again = Registry::of_document(parse_strict_into(&bytes).unwrap()).unwrap();
-        assert_eq!(again.to_document(), bytes);
-        assert!(again.judge(b"a.l").is_some());
-    }
-
-    #[test]
-    fn a_bad_glob_is_named_with_its_line() {
-        let config = config("[[protect]]\nclass = \"l\"\npaths = [\"a[\"]\n");
-        let error = Registry::of(&[&config]).err().unwrap();
-        assert_eq!(error.line, Some(2));
-        assert!(error.problem.contains("a["), "{error}");
-    }
 }

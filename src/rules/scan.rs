@@ -1,9 +1,13 @@
 //! The leak guard's judgement: is this entry, with this content, in this place, a leak?
 
+use std::fmt;
+
+use crate::format::layers::Unread;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
+use crate::rules::content::Pointer;
 use crate::rules::known::KnownPart;
 use crate::rules::protect::{Cause, Registry, Subject, is_run_output};
 
@@ -38,12 +42,50 @@ pub struct Traits {
     pub formats: Vec<(Format, Option<String>)>,
     /// Whether it is an age file.
     pub seal: Seal,
-    /// Whether it is a Git LFS pointer.
-    pub lfs_pointer: bool,
-    /// Whether it unpacks to more than was looked at.
-    pub in_part: bool,
+    /// What it points to, if it is a Git LFS pointer.
+    pub lfs_pointer: Option<Pointer>,
+    /// Why not all that is inside was looked at.
+    pub in_part: Vec<InPart>,
     /// What was found in it of files that this clone protected.
     pub known: Vec<KnownPart>,
+}
+
+/// That something inside of a blob was not looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InPart {
+    /// Why.
+    pub why: Unexamined,
+    /// Where, if it is not the blob itself (`gzip`).
+    pub within: Option<String>,
+}
+
+/// Why something was not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unexamined {
+    /// It could not be unpacked.
+    Packed(Unread),
+    /// It is a Git LFS pointer, and its object is not in this clone, or cannot be read.
+    LfsAbsent,
+    /// It is a Git LFS pointer, and what is in this clone under the name of its object is something else.
+    LfsOther,
+}
+
+impl fmt::Display for InPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.why {
+            Unexamined::Packed(Unread::Bound) => "it unpacks to more than is looked at",
+            Unexamined::Packed(Unread::Damaged) => "it is damaged or cut short",
+            Unexamined::Packed(Unread::Encrypted) => "it is encrypted",
+            Unexamined::Packed(Unread::Unsupported) => "it is packed in a way that is not known",
+            Unexamined::Packed(Unread::Depth) => "it is in too many layers",
+            Unexamined::LfsAbsent => "its Git LFS object is not here",
+            Unexamined::LfsOther => "its Git LFS object here is not the one that it names",
+        })?;
+        match &self.within {
+            Some(within) => write!(f, " ({within})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Whether a blob is an age file.
@@ -74,23 +116,26 @@ pub enum LeakCode {
     PlaintextProtected,
     /// An `.age` file that is not an age file.
     FakeSeal,
-    /// A Git LFS pointer under a protected path: the plaintext goes to the LFS server.
+    /// A Git LFS pointer under a protected path, or to protected content: the plaintext goes to the LFS server.
     LfsPointer,
     /// A private key.
     PrivateKey,
     /// Plaintext of something that this clone protected, under another name or in part.
     KnownPlaintext,
+    /// A blob that could not be examined whole, where a configuration forbids that.
+    ExaminedInPart,
 }
 
 impl LeakCode {
     /// Every code there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::TrackedRunOutput,
         Self::PlaintextProtected,
         Self::FakeSeal,
         Self::LfsPointer,
         Self::PrivateKey,
         Self::KnownPlaintext,
+        Self::ExaminedInPart,
     ];
 
     /// Returns the code as it is printed.
@@ -102,6 +147,7 @@ impl LeakCode {
             Self::LfsPointer => "LFS_POINTER",
             Self::PrivateKey => "PRIVATE_KEY",
             Self::KnownPlaintext => "KNOWN_PLAINTEXT",
+            Self::ExaminedInPart => "EXAMINED_IN_PART",
         }
     }
 }
@@ -183,13 +229,13 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
             let found = traits.formats.iter().find(|(found, _)| found == format);
             found.and_then(|(_, within)| within.clone())
         }
-        Cause::Glob(_) | Cause::Twin(_) | Cause::Known { .. } => None,
+        Cause::Glob(_) | Cause::Twin(_) | Cause::Known { .. } | Cause::InPart => None,
     };
     Some(Leak {
         code: match &verdict.cause {
             _ if run_output => LeakCode::TrackedRunOutput,
+            _ if traits.lfs_pointer.is_some() => LeakCode::LfsPointer,
             Cause::Content(Format::PrivateKey) => LeakCode::PrivateKey,
-            _ if traits.lfs_pointer => LeakCode::LfsPointer,
             _ => LeakCode::PlaintextProtected,
         },
         entry: entry.clone(),
@@ -259,6 +305,33 @@ pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<String> {
     is_named_as_sealed(path).then(|| format!("its name says that it is sealed, but {why}"))
 }
 
+/// Judges one entry as the guard does: also one that could not be examined whole is a leak, if a configuration says so.
+pub fn judge_guarded(
+    registry: &Registry,
+    entry: &Candidate,
+    traits: &Traits,
+    destination: Destination,
+) -> Option<Leak> {
+    let unexamined = || {
+        let why: Vec<String> = traits.in_part.iter().map(InPart::to_string).collect();
+        (is_in_part(registry, entry, traits) && registry.blocks_in_part()).then(|| Leak {
+            code: LeakCode::ExaminedInPart,
+            entry: entry.clone(),
+            class: "unexamined".into(),
+            policy: Policy::Never,
+            cause: Cause::InPart,
+            detail: Some(why.join("; ")),
+            origin: Origin::Config,
+        })
+    };
+    judge(registry, entry, traits, destination).or_else(unexamined)
+}
+
+/// Returns whether not all of an entry was examined, and no exception lets its blob pass.
+pub fn is_in_part(registry: &Registry, entry: &Candidate, traits: &Traits) -> bool {
+    !traits.in_part.is_empty() && !registry.has_exception(entry.id)
+}
+
 fn fake_seal(registry: &Registry, entry: &Candidate, subject: &Subject<'_>, why: &str) -> Option<Leak> {
     (!registry.releases(subject)).then(|| Leak {
         code: LeakCode::FakeSeal,
@@ -284,6 +357,7 @@ fn is_named_as_sealed(path: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::format::config::Config;
+    use crate::format::digest::Digest;
 
     fn judged(path: &str, kind: EntryKind, traits: &Traits, destination: Destination) -> Option<LeakCode> {
         let config = Config::parse(
@@ -336,11 +410,55 @@ mod tests {
         assert_eq!(judge("fixtures/logo.png", &of(Format::Faiss)), None);
         assert_eq!(judge("fixtures/k", &of(Format::PrivateKey)), Some(LeakCode::PrivateKey));
         let pointer = Traits {
-            lfs_pointer: true,
+            lfs_pointer: Some(Pointer {
+                oid: Digest::of(b""),
+                size: 0,
+            }),
             ..Traits::default()
         };
         assert_eq!(judge("a.vec", &pointer), Some(LeakCode::LfsPointer));
         assert_eq!(judge("a.txt", &pointer), None);
+    }
+
+    #[test]
+    fn what_was_examined_in_part_is_a_leak_if_one_side_says_so() {
+        let id = ObjectId::from_bytes(&[1; 20]).unwrap();
+        let entry = Candidate {
+            path: RepoPath::new(b"a.bin"),
+            kind: EntryKind::Regular,
+            id,
+            commit: None,
+        };
+        let traits = Traits {
+            in_part: vec![InPart {
+                why: Unexamined::Packed(Unread::Encrypted),
+                within: Some("in a zip member a".into()),
+            }],
+            ..Traits::default()
+        };
+        let block = "[guard]\nin_part = \"block\"\n";
+        let allow = format!("[[allow]]\nblob = \"{id}\"\nreason = \"x\"\n");
+        let judged = |sides: &[&str]| {
+            let configs = sides
+                .iter()
+                .map(|text| Config::parse(format!("version = 1\n{text}").as_bytes()).unwrap());
+            let configs: Vec<Config> = configs.collect();
+            let registry = Registry::of(&configs.iter().collect::<Vec<_>>()).unwrap();
+            assert!(judge(&registry, &entry, &traits, Destination::PublicRemote).is_none());
+            judge_guarded(&registry, &entry, &traits, Destination::Repository).map(|leak| (leak.code, leak.detail))
+        };
+        let leak = Some((
+            LeakCode::ExaminedInPart,
+            Some("it is encrypted (in a zip member a)".to_owned()),
+        ));
+        assert_eq!(judged(&[""]), None);
+        assert_eq!(judged(&[block]), leak);
+        assert_eq!(judged(&[block, ""]), leak);
+        assert_eq!(judged(&["", block]), leak);
+        let both = format!("{block}{allow}");
+        assert_eq!(judged(&[&both]), None);
+        // An exception that only one side has releases nothing yet.
+        assert_eq!(judged(&[block, &both]), leak);
     }
 
     #[test]

@@ -31,6 +31,9 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
             found.push(format!("[[allow]] of blob {} is new", allow.value.blob));
         }
     }
+    if old.blocks_in_part && !new.blocks_in_part {
+        found.push("[guard] in_part is no longer \"block\"".into());
+    }
     for place in &new.private_remotes {
         if !old.private_remotes.iter().any(|other| other.value == place.value) {
             found.push(format!("{} is called private now", place.value.text));
@@ -93,6 +96,15 @@ mod tests {
             ["git@git.example.org:team/* is called private now"]
         );
         assert_eq!(weakened(&private, &private), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_no_longer_blocked_is_named() {
+        let block = config("[guard]\nin_part = \"block\"\n");
+        let notice = config("[guard]\nin_part = \"notice\"\n");
+        assert_eq!(weakened(&block, &notice), ["[guard] in_part is no longer \"block\""]);
+        assert_eq!(weakened(&block, &Config::default()).len(), 1);
+        assert_eq!(weakened(&notice, &block), [""; 0]);
     }
 
     #[test]

@@ -469,10 +469,11 @@ fn notes_are_not_written_through_a_link() {
     std::fs::create_dir_all(notes.parent().unwrap()).unwrap();
     drop(std::fs::remove_file(&notes));
     std::os::unix::fs::symlink(&victim, &notes).unwrap();
-    repo.git(&["push", "-q", "o", "main"]).ok();
-    repo.pack(&["install"]).ok();
+    // What is planted is refused, not passed over.
+    assert_ne!(repo.git(&["push", "-q", "o", "main"]).code, 0);
+    assert_eq!(repo.pack(&["install"]).code, 2);
     assert_eq!(std::fs::read(&victim).unwrap(), b"mine");
     std::fs::remove_file(&notes).unwrap();
     repo.place.run(&repo.root, "mkfifo", &[notes.to_str().unwrap()]).ok();
-    repo.git(&["push", "-q", "o", "main:again"]).ok();
+    assert_ne!(repo.git(&["push", "-q", "o", "main:again"]).code, 0);
 }

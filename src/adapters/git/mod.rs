@@ -10,6 +10,7 @@ pub mod history;
 mod holders;
 pub mod hooks_dir;
 pub mod index;
+mod lfs;
 mod objects;
 mod ownership;
 mod pack_order;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::human::{advise, aligned, remote_name};
+use crate::cli::output::json::examined_in_part;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, quoted, size};
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Origin, Policy};
@@ -15,7 +16,7 @@ use crate::ops::scan::surfaces::Surface;
 use crate::ops::scan::{Examined, Found, ScanReport};
 use crate::rules::protect::Cause;
 use crate::rules::push::{Doubt, private_line};
-use crate::rules::scan::{Leak, LeakCode};
+use crate::rules::scan::{InPart, Leak, LeakCode};
 
 /// So many leaks are named in a hook's message; a list of more helps nobody.
 const NAMED: usize = 50;
@@ -315,12 +316,10 @@ fn examined(examined: &Examined, time: Option<Duration>) -> String {
 }
 
 fn notices(output: &mut Output, report: &ScanReport) {
-    for path in report.in_part.iter().take(NAMED) {
-        output.err(&format!(
-            "  {}   {path} unpacks to more than was looked at\n",
-            paint(LOOK, "EXAMINED_IN_PART")
-        ));
+    for file in report.in_part.iter().take(NAMED) {
+        output.err(&in_part_notice(&file.path.to_string(), &file.why));
     }
+    output.err(&unnamed(report.in_part.len(), NAMED));
     for what in &report.weakened {
         let what = harmless(what);
         output.err(&format!(
@@ -328,6 +327,12 @@ fn notices(output: &mut Output, report: &ScanReport) {
             paint(LOOK, "POLICY_WEAKENED")
         ));
     }
+}
+
+/// Returns the line about a file that could not be examined whole.
+pub(super) fn in_part_notice(path: &str, why: &[InPart]) -> String {
+    let what = harmless(&examined_in_part(path, why));
+    format!("  {}   {what}\n", paint(LOOK, "EXAMINED_IN_PART"))
 }
 
 fn leak_lines(leaks: &[Found], still: &str, named: usize) -> String {
@@ -388,6 +393,7 @@ fn leak_row(leak: &Leak) -> [String; 3] {
     let policy = match (leak.code, leak.policy) {
         (LeakCode::FakeSeal, _) => "named .age, but no age file".to_owned(),
         (LeakCode::LfsPointer, _) => format!("{}, and LFS would publish its plaintext", leak.class),
+        (LeakCode::ExaminedInPart, _) => "not all of it could be examined".to_owned(),
         (_, Policy::Internal) => format!("{}, not on a public remote", leak.class),
         (_, Policy::Never | Policy::Allowed) => format!("{}, never in plaintext", leak.class),
     };
@@ -406,7 +412,7 @@ fn leak_row(leak: &Leak) -> [String; 3] {
     };
     let cause = match &leak.cause {
         Cause::Glob(glob) => format!("rule {glob}{detail}   {origin}"),
-        Cause::Content(format) => format!("content: {}{detail}   {origin}", format.as_str()),
+        Cause::Content(_) | Cause::InPart => format!("{}{detail}   {origin}", leak.cause),
         Cause::Twin(_) | Cause::Known { .. } => format!("{}{detail}", leak.cause),
     };
     [path, harmless(&policy), harmless(&cause)]

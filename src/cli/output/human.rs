@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::cli::env;
 use crate::cli::output::Output;
+use crate::cli::output::guard::in_part_notice;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, size, without_password};
 use crate::format::digest::Digest;
 use crate::format::repo_path::{harmless, shown};
@@ -298,6 +299,9 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
         })
         .collect();
     columns(output, &rows);
+    for (path, why) in &report.in_part {
+        output.err(&in_part_notice(path, why));
+    }
     let members = count(report.members as u64, "member");
     if report.findings.is_empty() {
         let mut facts = vec![format!("{members} intact")];

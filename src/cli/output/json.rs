@@ -11,6 +11,7 @@ use crate::ops::scan::surfaces::Surface;
 use crate::ops::state::State;
 use crate::ops::verify::VerifyReport;
 use crate::rules::protect::Cause;
+use crate::rules::scan::InPart;
 use crate::rules::verify::{Finding, FindingKind};
 
 /// Returns the `pack.state.v0` document.
@@ -77,6 +78,12 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
     to_document(&document)
 }
 
+/// Returns what is said of a file that could not be examined whole.
+pub(super) fn examined_in_part(path: &str, why: &[InPart]) -> String {
+    let why: Vec<String> = why.iter().map(InPart::to_string).collect();
+    format!("{path}: {}", why.join("; "))
+}
+
 /// Returns the `pack.scan.v0` document.
 pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
     let findings = report.leaks.iter().map(|found| {
@@ -86,6 +93,7 @@ pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
             Cause::Content(format) => ("content", format.as_str().to_owned()),
             Cause::Twin(sealed) => ("twin", shown(sealed.as_bytes())),
             Cause::Known { .. } => ("known", leak.cause.to_string()),
+            Cause::InPart => ("content", leak.cause.to_string()),
         };
         json!({
             "code": leak.code.as_str(),
@@ -114,7 +122,7 @@ pub(crate) fn scan(surface: &Surface, report: &ScanReport) -> Vec<u8> {
         .iter()
         .map(|what| json!({ "code": "POLICY_WEAKENED", "message": what }));
     let in_part = report.in_part.iter().map(
-        |path| json!({ "code": "EXAMINED_IN_PART", "message": format!("{path} unpacks to more than was looked at") }),
+        |file| json!({ "code": "EXAMINED_IN_PART", "message": examined_in_part(&file.path.to_string(), &file.why) }),
     );
     let notices = weakened.chain(in_part);
     let examined = &report.examined;

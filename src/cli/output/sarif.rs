@@ -50,8 +50,8 @@ fn finding(found: &Found) -> Finding {
     let path = leak.entry.path.as_bytes();
     let cause = match &leak.cause {
         Cause::Glob(glob) => format!("rule {glob}"),
-        Cause::Content(format) => format!("content: {}", format.as_str()),
-        Cause::Twin(_) | Cause::Known { .. } => leak.cause.to_string(),
+        Cause::Content(_) | Cause::Twin(_) | Cause::Known { .. } => leak.cause.to_string(),
+        Cause::InPart => leak.detail.clone().unwrap_or_default(),
     };
     let place = match leak.entry.commit {
         Some(commit) => format!(" in commit {}", commit.short()),
@@ -102,6 +102,7 @@ fn about(code: LeakCode) -> &'static str {
         LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
         LeakCode::PrivateKey => "a private key",
         LeakCode::KnownPlaintext => "plaintext that this clone protected",
+        LeakCode::ExaminedInPart => "a file that could not be examined whole",
     }
 }
 

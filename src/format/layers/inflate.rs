@@ -2,37 +2,23 @@
 
 use std::io::{self, BufRead, Read};
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+use super::Source;
 
 /// What deflated data holds, to the last byte before any damage.
 pub struct Inflate<S> {
     source: S,
     state: Decompress,
-    /// Whether this is gzip, of which one member may follow another.
-    gzip: bool,
     ended: Option<io::Result<()>>,
 }
 
-/// The largest window of deflate, as the logarithm of its size.
-const WINDOW_BITS: u8 = 15;
-
 impl<S: BufRead> Inflate<S> {
-    /// Reads gzip.
-    pub fn gzip(source: S) -> Self {
-        Self {
-            source,
-            state: Decompress::new_gzip(WINDOW_BITS),
-            gzip: true,
-            ended: None,
-        }
-    }
-
     /// Reads deflate without anything around it.
     pub fn raw(source: S) -> Self {
         Self {
             source,
             state: Decompress::new(false),
-            gzip: false,
             ended: None,
         }
     }
@@ -40,33 +26,136 @@ impl<S: BufRead> Inflate<S> {
 
 impl<S: BufRead> Read for Inflate<S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        inflate(&mut self.source, &mut self.state, &mut self.ended, buffer)
+    }
+}
+
+/// Inflates into `buffer`; `ended` keeps an end that was met together with bytes.
+fn inflate(
+    source: &mut dyn BufRead,
+    state: &mut Decompress,
+    ended: &mut Option<io::Result<()>>,
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    loop {
+        match ended {
+            Some(ended) => return std::mem::replace(ended, Ok(())).map(|()| 0),
+            None if buffer.is_empty() => return Ok(0),
+            None => {}
+        }
+        let input = source.fill_buf()?;
+        let exhausted = input.is_empty();
+        let (before, written) = (state.total_in(), state.total_out());
+        let status = state.decompress(input, buffer, FlushDecompress::None);
+        let consumed = usize::try_from(state.total_in() - before).map_err(io::Error::other)?;
+        let written = usize::try_from(state.total_out() - written).map_err(io::Error::other)?;
+        source.consume(consumed);
+        match status {
+            Ok(Status::StreamEnd) => *ended = Some(Ok(())),
+            Ok(_) if consumed + written > 0 || !exhausted => {}
+            Ok(_) => *ended = Some(Err(io::ErrorKind::UnexpectedEof.into())),
+            Err(damage) => *ended = Some(Err(io::Error::new(io::ErrorKind::InvalidData, damage))),
+        }
+        if written > 0 {
+            return Ok(written);
+        }
+    }
+}
+
+/// The flags of a gzip header.
+const HEADER_CRC: u8 = 2;
+const EXTRA: u8 = 4;
+const NAME: u8 = 8;
+const COMMENT: u8 = 16;
+const RESERVED: u8 = 0xe0;
+
+/// Whether a member of gzip begins so.
+pub fn is_gzip(head: &[u8]) -> bool {
+    matches!(head, [0x1f, 0x8b, 8, flags, ..] if flags & RESERVED == 0)
+}
+
+/// What the members of gzip hold, one after another.
+///
+/// The header is read here, since readers differ in whether they check it: what some of them would read is read.
+/// Zeros may follow a member, as on tapes; whatever else follows ends it.
+pub struct Gzip<'s, 'a> {
+    source: &'s mut Source<'a>,
+    /// The member that is open.
+    member: Option<Member>,
+}
+
+struct Member {
+    state: Decompress,
+    ended: Option<io::Result<()>>,
+    check: Crc,
+}
+
+impl<'s, 'a> Gzip<'s, 'a> {
+    /// Reads the members that begin here.
+    pub fn new(source: &'s mut Source<'a>) -> Self {
+        Self { source, member: None }
+    }
+
+    /// Begins the next member; returns whether there is one.
+    fn begin(&mut self) -> io::Result<bool> {
+        while let [0, ..] = self.source.peek(1)? {
+            let ahead = self.source.peek(1)?;
+            let zeros = ahead.iter().take_while(|b| **b == 0).count();
+            self.source.consume(zeros);
+        }
+        if !is_gzip(self.source.peek(4)?) {
+            return Ok(false);
+        }
+        let header: [u8; 10] = self.source.take_array()?;
+        let flags = header[3];
+        if flags & EXTRA != 0 {
+            let length = u16::from_le_bytes(self.source.take_array()?);
+            self.pass(length.into())?;
+        }
+        for _ in 0..(flags & (NAME | COMMENT)).count_ones() {
+            while self.source.take_array::<1>()? != [0] {}
+        }
+        if flags & HEADER_CRC != 0 {
+            self.pass(2)?;
+        }
+        self.member = Some(Member {
+            state: Decompress::new(false),
+            ended: None,
+            check: Crc::new(),
+        });
+        Ok(true)
+    }
+
+    fn pass(&mut self, count: u64) -> io::Result<()> {
+        match self.source.skip(count)? {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+impl Read for Gzip<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         loop {
-            match &mut self.ended {
-                Some(ended) => return std::mem::replace(ended, Ok(())).map(|()| 0),
-                None if buffer.is_empty() => return Ok(0),
-                None => {}
-            }
-            let input = self.source.fill_buf()?;
-            let exhausted = input.is_empty();
-            let (before, written) = (self.state.total_in(), self.state.total_out());
-            let status = self.state.decompress(input, buffer, FlushDecompress::None);
-            let consumed = usize::try_from(self.state.total_in() - before).map_err(io::Error::other)?;
-            let written = usize::try_from(self.state.total_out() - written).map_err(io::Error::other)?;
-            self.source.consume(consumed);
-            match status {
-                Ok(Status::StreamEnd) => {
-                    if self.gzip && !self.source.fill_buf()?.is_empty() {
-                        self.state = Decompress::new_gzip(WINDOW_BITS);
-                    } else {
-                        self.ended = Some(Ok(()));
-                    }
+            let Some(member) = &mut self.member else {
+                match self.begin()? {
+                    true => continue,
+                    false => return Ok(0),
                 }
-                Ok(_) if consumed + written > 0 || !exhausted => {}
-                Ok(_) => self.ended = Some(Err(io::ErrorKind::UnexpectedEof.into())),
-                Err(damage) => self.ended = Some(Err(io::Error::other(damage))),
+            };
+            let read = inflate(self.source, &mut member.state, &mut member.ended, buffer)?;
+            if read > 0 {
+                member.check.update(&buffer[..read]);
+                return Ok(read);
             }
-            if written > 0 {
-                return Ok(written);
+            let trailer: [u8; 8] = self.source.take_array()?;
+            let expected = [member.check.sum().to_le_bytes(), member.check.amount().to_le_bytes()].concat();
+            self.member = None;
+            if trailer[..] != expected[..] {
+                return Err(io::ErrorKind::InvalidData.into());
             }
         }
     }

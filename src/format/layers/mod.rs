@@ -1,15 +1,20 @@
-//! One layer of compression, gzip, zstd or zip, opened as a stream: compressed bytes to the bytes within.
+//! Layers around content, compression and archives, opened as streams: packed bytes to the bytes within.
 
+mod bzip;
+mod content;
 mod inflate;
+mod limits;
 mod source;
+mod tar;
+mod xz;
 mod zip;
 mod zstd;
 
 use std::io::{self, Read};
 
-use inflate::Inflate;
+pub use content::Content;
+pub use limits::{Bounds, Limits, UnpackBudget};
 pub use source::Source;
-use zstd::Frames;
 
 /// A way of wrapping content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +23,44 @@ pub enum Layer {
     Gzip,
     /// Zstandard, RFC 8878, of one or more frames, which are one content.
     Zstd,
+    /// xz, of one or more streams, which are one content.
+    Xz,
+    /// bzip2, of one or more streams, which are one content.
+    Bzip2,
     /// A zip archive, whose members are many contents.
     Zip,
+    /// A tar archive, whose members are many contents.
+    Tar,
 }
+
+/// Why something of a layer was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unread {
+    /// It is more than the bounds allow.
+    Bound,
+    /// It is damaged, or cut short.
+    Damaged,
+    /// It is encrypted.
+    Encrypted,
+    /// It is packed in a way that is not known here.
+    Unsupported,
+    /// It is in more layers than are opened.
+    Depth,
+}
+
+impl Unread {
+    /// Returns why reading failed.
+    fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => Self::Bound,
+            io::ErrorKind::Unsupported => Self::Unsupported,
+            _ => Self::Damaged,
+        }
+    }
+}
+
+/// Takes each content that is found, with its name if it is a member of an archive. It reads to the end.
+pub type Visit<'v> = &'v mut dyn FnMut(Option<&str>, &mut Content<'_>);
 
 impl Layer {
     /// Returns the word that reports use.
@@ -28,139 +68,90 @@ impl Layer {
         match self {
             Self::Gzip => "gzip",
             Self::Zstd => "zstd",
+            Self::Xz => "xz",
+            Self::Bzip2 => "bzip2",
             Self::Zip => "zip",
+            Self::Tar => "tar",
         }
     }
 
-    /// Returns the layer that bytes which begin with `head` are wrapped in.
+    /// Returns the layer that bytes which begin with `head` are wrapped in. It looks at the first 512 bytes.
     pub fn of(head: &[u8]) -> Option<Self> {
         match head {
-            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip),
-            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 7, 8, b'P', b'K', 3, 4, ..] => Some(Self::Zip),
+            _ if inflate::is_gzip(head) => Some(Self::Gzip),
+            [b'P', b'K', 3, 4, ..] | [b'P', b'K', 7 | 0x30, 8 | 0x30, b'P', b'K', 3, 4, ..] => Some(Self::Zip),
             _ if zstd::frame(head).is_some() => Some(Self::Zstd),
+            _ if head.starts_with(xz::MAGIC) => Some(Self::Xz),
+            _ if bzip::is_stream(head) => Some(Self::Bzip2),
+            _ if tar::is_header(head) => Some(Self::Tar),
             _ => None,
         }
     }
+
+    /// Returns what a byte that it yields costs, in units of a [`UnpackBudget`].
+    fn price(self) -> u64 {
+        match self {
+            Self::Gzip | Self::Zstd | Self::Zip | Self::Tar => 1,
+            Self::Xz => 4,
+            Self::Bzip2 => 16,
+        }
+    }
 }
 
-/// How much of a layer is opened, so that a small file that unpacks to a huge one costs little.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// The bytes that one member of a zip archive yields at most.
-    pub member: u64,
-    /// The bytes that all contents yield together at most.
-    pub total: u64,
-    /// How many members of a zip archive are opened.
-    pub members: usize,
-}
-
-/// Opens `layer` and hands each content to `visit`, with its name if it is a member of an archive.
+/// Opens `layer`, which begins here, and hands each content to `visit`.
 ///
-/// A zip archive is read by its local headers in the order in which they lie, not by its central directory: that needs
-/// no seeking, and a member that the directory leaves out or names twice is there all the same. Where no header follows
-/// a member, the next one is looked for. Members that are encrypted, or compressed in other ways than deflate and
-/// zstd, are passed over.
+/// An archive is read as it lies: a zip archive by its local headers, where no header follows a member up to the next
+/// one, and if it is in memory by its central directory too, so that neither hides a member from the other. Where it is
+/// not, what the directory names and no header led to is damage.
 ///
 /// Damage ends a content, or the whole, and is no error; nor is one of the reader that `source` stands on, which has
-/// to be noticed there. Returns whether there was more than the bounds let through.
+/// to be noticed there. Each content tells by itself whether all of it was read. Returns why something else of the layer
+/// was not.
 #[must_use = "what was not opened was not examined"]
-pub fn open(
-    layer: Layer,
-    source: &mut Source,
-    bounds: &Bounds,
-    visit: &mut dyn FnMut(Option<&str>, &mut Content),
-) -> bool {
-    let mut beyond = false;
-    let mut visit = |name: Option<&str>, content: &mut Content| {
-        visit(name, content);
-        beyond |= content.is_beyond;
+pub fn open(layer: Layer, source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
+    let price = layer.price();
+    let mut one = |inner: &mut dyn Read, is_doubtful| {
+        visit(None, &mut Content::of_layer(inner, limits, price, is_doubtful));
+        None
     };
     match layer {
-        Layer::Gzip => visit(None, &mut Content::new(&mut Inflate::gzip(source), bounds.total)),
-        Layer::Zstd => visit(
-            None,
-            &mut Content::new(&mut Frames::new(source, usize::MAX), bounds.total),
-        ),
-        Layer::Zip => {
-            let mut left = bounds.total;
-            for _ in 0..bounds.members {
-                match zip::member(source, left, bounds.member, &mut visit) {
-                    Some(used) if used < left => left -= used,
-                    Some(_) => return true,
-                    None => return beyond,
-                }
-            }
-            return true;
-        }
-    }
-    beyond
-}
-
-/// What is inside of a layer, as far as it can be had.
-pub struct Content<'a> {
-    inner: &'a mut dyn Read,
-    left: u64,
-    given: u64,
-    cut_short: bool,
-    is_beyond: bool,
-    ended: bool,
-}
-
-impl<'a> Content<'a> {
-    fn new(inner: &'a mut dyn Read, left: u64) -> Self {
-        Self {
-            inner,
-            left,
-            given: 0,
-            cut_short: false,
-            is_beyond: false,
-            ended: false,
-        }
-    }
-
-    /// Returns whether there was more than was handed out, by damage or by the bounds. Known at the end.
-    pub fn cut_short(&self) -> bool {
-        self.cut_short
+        Layer::Gzip => one(&mut inflate::Gzip::new(source), true),
+        Layer::Zstd => one(&mut zstd::Frames::new(source, limits), true),
+        Layer::Xz => one(&mut xz::Streams::new(source, limits), false),
+        Layer::Bzip2 => one(&mut bzip::Streams::new(source, limits), false),
+        Layer::Zip => zip::open(source, limits, visit),
+        Layer::Tar => tar::open(source, limits, visit),
     }
 }
 
-impl Read for Content<'_> {
-    /// Never errs: damage is an end.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.ended || buffer.is_empty() {
-            return Ok(0);
-        }
-        let room = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let mut beyond = [0];
-        let target = if room == 0 {
-            &mut beyond[..]
-        } else {
-            &mut buffer[..room]
-        };
-        loop {
-            match self.inner.read(target) {
-                Ok(read) if room > 0 && read > 0 => {
-                    self.left -= read as u64;
-                    self.given += read as u64;
-                    return Ok(read);
-                }
-                Ok(read) => {
-                    self.cut_short = read > 0;
-                    self.is_beyond = read > 0;
-                }
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => self.cut_short = true,
-            }
-            self.ended = true;
-            return Ok(0);
-        }
-    }
+/// Opens a zip archive that begins behind other bytes, of which the first `from` belong to something else.
+///
+/// In memory, it is found by its end-of-central-directory record, and `None` means that there is no such archive. In a
+/// stream, every local header counts, since the record comes last; whether there was one is told at the end.
+pub fn open_behind(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Behind {
+    zip::open_behind(source, limits, visit)
 }
 
-/// Reads on to nowhere, at most `limit` bytes, and returns how many there were.
-fn drain(inner: &mut dyn Read, limit: u64) -> u64 {
-    let mut content = Content::new(inner, limit);
-    io::copy(&mut content, &mut io::sink()).unwrap_or_default()
+/// What came of looking for a zip archive behind other bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// There is none.
+    Nothing,
+    /// There is one; why something of it was not read.
+    Archive(Option<Unread>),
+}
+
+/// Returns the name of a member as it is shown, of which the rest is left out where it is very long.
+fn shown(name: &[u8]) -> String {
+    const LONGEST: usize = 1024;
+    String::from_utf8_lossy(&name[..name.len().min(LONGEST)]).into_owned()
+}
+
+/// Reads on to nowhere, as far as the limits allow; returns why not to the end.
+fn drain(inner: &mut dyn Read, limits: &Limits, price: u64) -> Option<Unread> {
+    let mut content = Content::of_layer(inner, limits, price, false);
+    io::copy(&mut content, &mut io::sink()).ok();
+    content.unread()
 }
 
 #[cfg(test)]
@@ -173,32 +164,54 @@ mod tests {
         member: 1000,
         total: 1500,
         members: 3,
+        windows: 1 << 20,
     };
 
-    fn opened(bytes: &[u8]) -> Vec<(String, usize, bool)> {
+    type Opened = (String, usize, Option<Unread>);
+
+    fn opened_within(bytes: &[u8], limits: &Limits, from: Option<&mut dyn Read>) -> (Vec<Opened>, Option<Unread>) {
         let layer = Layer::of(bytes).unwrap();
         let mut contents = Vec::new();
-        let _beyond = open(
-            layer,
-            &mut Source::new(&mut &bytes[..]),
-            &BOUNDS,
-            &mut |name, content| {
-                let mut all = Vec::new();
-                content.read_to_end(&mut all).unwrap();
-                contents.push((name.unwrap_or("-").to_owned(), all.len(), content.cut_short()));
-            },
-        );
-        contents
+        let mut source = match from {
+            Some(stream) => Source::new(stream),
+            None => Source::of(bytes, 0),
+        };
+        let unread = open(layer, &mut source, limits, &mut |name, content| {
+            let mut all = Vec::new();
+            content.read_to_end(&mut all).unwrap();
+            contents.push((name.unwrap_or("-").to_owned(), all.len(), content.unread()));
+        });
+        (contents, unread)
     }
 
-    fn stored(name: &str, size: usize) -> Vec<u8> {
-        let mut member = b"PK\x03\x04\x0a\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
-        member.extend([u32::try_from(size).unwrap().to_le_bytes(); 2].concat());
+    fn opened(bytes: &[u8]) -> (Vec<Opened>, Option<Unread>) {
+        let streamed = opened_within(bytes, &Limits::new(&BOUNDS, None), Some(&mut &*bytes));
+        assert_eq!(opened_within(bytes, &Limits::new(&BOUNDS, None), None), streamed);
+        streamed
+    }
+
+    fn local(name: &str, packed: usize, method: u16) -> Vec<u8> {
+        let mut member = b"PK\x03\x04\x0a\0\0\0".to_vec();
+        member.extend(method.to_le_bytes());
+        member.extend([0; 8]);
+        member.extend([u32::try_from(packed).unwrap().to_le_bytes(); 2].concat());
         member.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
         member.extend([0, 0]);
         member.extend_from_slice(name.as_bytes());
+        member
+    }
+
+    fn stored(size: usize) -> Vec<u8> {
+        let mut member = local(&size.to_string(), size, 0);
         member.resize(member.len() + size, b'.');
         member
+    }
+
+    fn deflated(size: usize) -> Vec<u8> {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(&vec![b'.'; size]).unwrap();
+        let packed = encoder.finish().unwrap();
+        [local(&size.to_string(), packed.len(), 8), packed].concat()
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -207,41 +220,154 @@ mod tests {
         encoder.finish().unwrap()
     }
 
+    fn entry(size: usize, given: usize) -> Opened {
+        (size.to_string(), given, (given < size).then_some(Unread::Bound))
+    }
+
     #[test]
     fn an_archive_is_opened_within_its_bounds() {
-        let members = |sizes: &[usize]| {
-            sizes
-                .iter()
-                .flat_map(|&size| stored(&size.to_string(), size))
-                .collect::<Vec<_>>()
+        let all = |members: &[Vec<u8>]| opened(&members.concat());
+        let expected = (vec![entry(1000, 1000), entry(1, 1)], None);
+        assert_eq!(all(&[stored(1000), stored(1)]), expected);
+        let expected = (vec![entry(1001, 1000), entry(1, 1)], None);
+        assert_eq!(all(&[stored(1001), stored(1)]), expected);
+        assert_eq!(all(&[deflated(1001), deflated(1)]), expected);
+        let expected = (vec![entry(900, 900), entry(900, 600), entry(1, 0)], None);
+        assert_eq!(all(&[deflated(900), deflated(900), deflated(1)]), expected);
+        // Only what is decompressed counts.
+        let expected = (vec![entry(900, 900), entry(900, 900), entry(1, 1)], None);
+        assert_eq!(all(&[stored(900), stored(900), deflated(1)]), expected);
+        let expected = (vec![entry(1, 1), entry(2, 2), entry(3, 3)], Some(Unread::Bound));
+        assert_eq!(all(&[stored(1), stored(2), stored(3), stored(4)]), expected);
+    }
+
+    #[test]
+    fn a_budget_is_spent_by_all_blobs_together() {
+        let budget = UnpackBudget::of(10_000);
+        let bomb = gzip(&[0; 1400]);
+        let mut read = Vec::new();
+        for _ in 0..9 {
+            let (contents, _) = opened_within(&bomb, &Limits::new(&BOUNDS, Some(&budget)), None);
+            read.push((contents[0].1, contents[0].2));
+        }
+        assert_eq!(read[..7], [(1400, None); 7]);
+        assert_eq!(read[7..], [(200, Some(Unread::Bound)), (0, Some(Unread::Bound))]);
+        // A member costs something too, so that a million empty ones are not free.
+        let budget = UnpackBudget::of(10_000);
+        let (contents, unread) = opened_within(
+            &[stored(1), stored(2), stored(3), stored(4)].concat(),
+            &Limits::new(&Bounds { members: 9, ..BOUNDS }, Some(&budget)),
+            None,
+        );
+        assert_eq!((contents.len(), unread), (2, Some(Unread::Bound)));
+    }
+
+    #[test]
+    fn entries_that_overlap_are_paid_for() {
+        // A hundred headers lead to the same bytes, which yield nothing but take their time.
+        let packed = [[0, 0, 0, 0xff, 0xff].repeat(199), vec![1, 0, 0, 0xff, 0xff]].concat();
+        let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+        for at in 0..100u32 {
+            let mut header = local("", packed.len(), 8);
+            let extra = u16::try_from((99 - at) * 30).unwrap();
+            header[28..30].copy_from_slice(&extra.to_le_bytes());
+            bytes.extend(header);
+            directory.extend(b"PK\x01\x02\0\0\x0a\0\0\0\x08\0");
+            directory.extend([0; 8]);
+            directory.extend([u32::try_from(packed.len()).unwrap().to_le_bytes(), [0; 4]].concat());
+            directory.extend([0; 14]);
+            directory.extend((at * 30).to_le_bytes());
+        }
+        bytes.extend(packed);
+        let start = u32::try_from(bytes.len()).unwrap();
+        bytes.extend(&directory);
+        bytes.extend(b"PK\x05\x06\0\0\0\0\x64\0\x64\0");
+        bytes.extend(
+            [
+                u32::try_from(directory.len()).unwrap().to_le_bytes(),
+                start.to_le_bytes(),
+            ]
+            .concat(),
+        );
+        bytes.extend([0, 0]);
+        let bounds = Bounds {
+            members: 200,
+            total: 1 << 20,
+            ..BOUNDS
         };
-        let entry = |size: usize, given: usize| (size.to_string(), given, given < size);
-        assert_eq!(opened(&members(&[1000, 1])), [entry(1000, 1000), entry(1, 1)]);
-        assert_eq!(opened(&members(&[1001, 1])), [entry(1001, 1000), entry(1, 1)]);
-        assert_eq!(opened(&members(&[900, 900, 1])), [entry(900, 900), entry(900, 600)]);
-        assert_eq!(opened(&members(&[1, 2, 3, 4])), [entry(1, 1), entry(2, 2), entry(3, 3)]);
+        let budget = UnpackBudget::of(50_000);
+        let within = |limits| {
+            let (contents, unread) = opened_within(&bytes, &limits, None);
+            (contents.len(), unread)
+        };
+        assert_eq!(within(Limits::new(&bounds, None)), (100, None));
+        let (read, unread) = within(Limits::new(&bounds, Some(&budget)));
+        assert!(read < 12 && unread == Some(Unread::Bound), "{read} {unread:?}");
+        let total = Bounds { total: 5000, ..bounds };
+        assert_eq!(within(Limits::new(&total, None)), (6, Some(Unread::Bound)));
     }
 
     #[test]
     fn a_member_behind_other_bytes_is_found() {
-        let archive = [stored("a", 3), b"PK and other bytes PK\x03".to_vec(), stored("b", 4)].concat();
-        assert_eq!(opened(&archive), [("a".into(), 3, false), ("b".into(), 4, false)]);
+        let archive = [stored(3), b"PK and other bytes PK\x03".to_vec(), stored(4)].concat();
+        assert_eq!(opened(&archive).0, [entry(3, 3), entry(4, 4)]);
     }
 
     #[test]
     fn what_was_there_before_damage_is_handed_out() {
         let text: Vec<u8> = (0..1200u32).map(|i| ((i * i) >> 3) as u8).collect();
         let whole = gzip(&text);
-        assert_eq!(opened(&whole), [("-".into(), 1200, false)]);
-        assert_eq!(
-            opened(&[&whole[..], &gzip(&text[..99])].concat()),
-            [("-".into(), 1299, false)]
-        );
-        let half = opened(&whole[..whole.len() / 2]).remove(0);
-        assert!(half.1 > 100 && half.2, "{half:?}");
+        let one = |given, unread| (vec![("-".to_owned(), given, unread)], None);
+        assert_eq!(opened(&whole), one(1200, None));
+        assert_eq!(opened(&[&whole[..], &gzip(&text[..99])].concat()), one(1299, None));
+        // As on tapes, zeros may follow, and another member.
+        let padded = [&whole[..], &[0; 700], &gzip(&text[..99]), &[0; 99]].concat();
+        assert_eq!(opened(&padded), one(1299, None));
+        assert_eq!(opened(&[&whole[..], b"and more"].concat()), one(1200, None));
+        let half = opened(&whole[..whole.len() / 2]).0.remove(0);
+        assert!(half.1 > 100 && half.2 == Some(Unread::Damaged), "{half:?}");
         let mut damaged = whole;
         let end = damaged.len() - 6;
         damaged[end] ^= 1;
-        assert_eq!(opened(&damaged), [("-".into(), 1200, true)]);
+        assert_eq!(opened(&damaged), one(1200, Some(Unread::Damaged)));
+    }
+
+    #[test]
+    fn a_header_that_some_readers_refuse_is_read_all_the_same() {
+        let mut bytes = gzip(b"text");
+        // With the flags for a checksum, a comment and extra fields, and a checksum that is wrong.
+        bytes.splice(3..10, [2 | 4 | 16, 0, 0, 0, 0, 0, 0, 3, 0, 1, 2, 3, b'c', 0, 9, 9]);
+        assert_eq!(opened(&bytes), (vec![("-".to_owned(), 4, None)], None));
+    }
+
+    #[test]
+    fn what_only_begins_like_a_layer_is_none() {
+        for text in [
+            &b"\x1f\x8b\x08\0\0\0\0\0\0\0\xff\xff and so on"[..],
+            b"PK\x03\x04 a text about zip archives of old",
+        ] {
+            let (contents, unread) = opened(text);
+            assert!(
+                contents.iter().all(|content| content.2.is_none()) && unread.is_none(),
+                "{contents:?}"
+            );
+        }
+        for text in [
+            &b"\x1f\x8b\x08\xff"[..],
+            b"BZh9 and more text",
+            b"\xfd7zX",
+            &[b' '; 512],
+        ] {
+            assert_eq!(Layer::of(text), None);
+        }
+    }
+
+    #[test]
+    fn windows_are_taken_and_given_back() {
+        let limits = Limits::new(&BOUNDS, None);
+        let window = limits.window(1 << 20);
+        assert!(window.is_some() && limits.window(1).is_none());
+        drop(window);
+        assert!(limits.window(1 << 20).is_some());
     }
 }

@@ -1,42 +1,131 @@
-//! A reader that can look ahead.
+//! A reader that can look ahead, and knows where it is.
 
 use std::io::{self, BufRead, Read};
 
-/// A reader that can look ahead. It holds 64 KiB.
+use memchr::memmem;
+
+/// How much a source holds of a stream.
+const BUFFER: usize = 64 * 1024;
+
+/// A reader that can look ahead. Of a stream it holds 64 KiB.
 pub struct Source<'a> {
-    inner: &'a mut dyn Read,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+    from: From<'a>,
+    position: u64,
+}
+
+enum From<'a> {
+    /// All bytes, and where in them the next one is.
+    Slice(&'a [u8], usize),
+    Stream {
+        inner: &'a mut dyn Read,
+        buffer: Box<[u8]>,
+        start: usize,
+        end: usize,
+        ends: Ends,
+    },
+}
+
+/// What the record begins with that ends a zip archive.
+const END: &[u8; 4] = b"PK\x05\x06";
+
+/// Where the last end of a zip archive is among all bytes that were read.
+#[derive(Default)]
+struct Ends {
+    last: Option<u64>,
+    read: u64,
+    /// The bytes before, as many as a signature may begin in.
+    before: [u8; END.len() - 1],
+}
+
+impl Ends {
+    fn see(&mut self, bytes: &[u8]) {
+        const BEFORE: usize = END.len() - 1;
+        let first = &bytes[..bytes.len().min(BEFORE)];
+        let across = [&self.before[..], first].concat();
+        let across = memmem::rfind(&across, END).map(|at| self.read + at as u64 - BEFORE as u64);
+        let within = memmem::rfind(bytes, END).map(|at| self.read + at as u64);
+        self.last = within.or(across).or(self.last);
+        let last = [&self.before[..], &bytes[bytes.len().saturating_sub(BEFORE)..]].concat();
+        self.before.copy_from_slice(&last[last.len() - BEFORE..]);
+        self.read += bytes.len() as u64;
+    }
 }
 
 impl<'a> Source<'a> {
     /// Reads from `inner`.
     pub fn new(inner: &'a mut dyn Read) -> Self {
         Self {
-            inner,
-            buffer: vec![0; 64 * 1024].into_boxed_slice(),
-            start: 0,
-            end: 0,
+            from: From::Stream {
+                inner,
+                buffer: vec![0; BUFFER].into_boxed_slice(),
+                start: 0,
+                end: 0,
+                ends: Ends::default(),
+            },
+            position: 0,
         }
     }
 
-    /// Returns what comes next: at least `count` bytes, which are few, unless there are fewer.
+    /// Reads `bytes`, beginning at `position`.
+    pub fn of(bytes: &'a [u8], position: usize) -> Self {
+        let position = position.min(bytes.len());
+        Self {
+            from: From::Slice(bytes, position),
+            position: position as u64,
+        }
+    }
+
+    /// Returns all bytes, those before the position too, if they are in memory.
+    pub(super) fn whole(&self) -> Option<&'a [u8]> {
+        match self.from {
+            From::Slice(bytes, _) => Some(bytes),
+            From::Stream { .. } => None,
+        }
+    }
+
+    /// Returns where the last record that ends a zip archive is in a stream, as far as it was read.
+    pub(super) fn last_end(&self) -> Option<u64> {
+        match self.from {
+            From::Slice(..) => None,
+            From::Stream { ref ends, .. } => ends.last,
+        }
+    }
+
+    /// Returns how many bytes are before the next one.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Returns what comes next: at least `count` bytes, of which there are less than 64 KiB, unless there are fewer.
     pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
-        while self.end - self.start < count {
-            if self.start + count > self.buffer.len() {
-                self.buffer.copy_within(self.start..self.end, 0);
-                self.end -= self.start;
-                self.start = 0;
-            }
-            match self.inner.read(&mut self.buffer[self.end..]) {
-                Ok(0) => break,
-                Ok(read) => self.end += read,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+        match &mut self.from {
+            From::Slice(bytes, start) => Ok(&bytes[*start..]),
+            From::Stream {
+                inner,
+                buffer,
+                start,
+                end,
+                ends,
+            } => {
+                while *end - *start < count {
+                    if *start + count > buffer.len() {
+                        buffer.copy_within(*start..*end, 0);
+                        *end -= *start;
+                        *start = 0;
+                    }
+                    match inner.read(&mut buffer[*end..]) {
+                        Ok(0) => break,
+                        Ok(read) => {
+                            ends.see(&buffer[*end..*end + read]);
+                            *end += read;
+                        }
+                        Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                        Err(e) => return Err(e),
+                    }
+                }
+                Ok(&buffer[*start..*end])
             }
         }
-        Ok(&self.buffer[self.start..self.end])
     }
 
     /// Reads the next `N` bytes.
@@ -44,6 +133,20 @@ impl<'a> Source<'a> {
         let mut bytes = [0; N];
         self.read_exact(&mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Passes over the next `count` bytes; returns whether there were as many.
+    pub(super) fn skip(&mut self, mut count: u64) -> io::Result<bool> {
+        while count > 0 {
+            let available = self.fill_buf()?.len();
+            if available == 0 {
+                return Ok(false);
+            }
+            let passed = usize::try_from(count).map_or(available, |count| count.min(available));
+            self.consume(passed);
+            count -= passed as u64;
+        }
+        Ok(true)
     }
 }
 
@@ -59,14 +162,65 @@ impl Read for Source<'_> {
 
 impl BufRead for Source<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.start == self.end {
-            self.start = 0;
-            self.end = 0;
+        if let From::Stream { start, end, .. } = &mut self.from
+            && start == end
+        {
+            (*start, *end) = (0, 0);
         }
         self.peek(1)
     }
 
     fn consume(&mut self, count: usize) {
-        self.start += count;
+        self.position += count as u64;
+        match &mut self.from {
+            From::Slice(_, start) | From::Stream { start, .. } => *start += count,
+        }
+    }
+}
+
+/// The next bytes of a source, of which there must be as many as was said.
+pub(super) struct Stored<'s, 'a> {
+    source: &'s mut Source<'a>,
+    left: u64,
+}
+
+impl<'s, 'a> Stored<'s, 'a> {
+    /// Takes the next `size` bytes.
+    pub(super) fn of(source: &'s mut Source<'a>, size: u64) -> Self {
+        Self { source, left: size }
+    }
+
+    /// Returns how many of them were not read.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+}
+
+impl Read for Stored<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let available = self.fill_buf()?;
+        let read = available.len().min(buffer.len());
+        buffer[..read].copy_from_slice(&available[..read]);
+        self.consume(read);
+        Ok(read)
+    }
+}
+
+impl BufRead for Stored<'_, '_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Ok(&[]);
+        }
+        let available = self.source.fill_buf()?;
+        if available.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let left = usize::try_from(self.left).unwrap_or(usize::MAX);
+        Ok(&available[..available.len().min(left)])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.left -= count as u64;
+        self.source.consume(count);
     }
 }

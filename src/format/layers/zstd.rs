@@ -4,24 +4,42 @@ use std::io::{self, Read};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::{Source, drain};
+use super::Source;
+use super::limits::{Limits, Window};
 
 /// What can stand at the start of zstd data.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
     /// A frame of data.
     Data,
     /// Bytes for somebody else, which a decoder passes over.
     Skippable,
+    /// A frame as it was before the format was fixed, which the reference decoder reads still.
+    Early,
 }
 
 /// Returns what begins with `head`.
 pub fn frame(head: &[u8]) -> Option<Frame> {
     match head {
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Frame::Data),
+        [0x28, 0xb5, 0x2f, 0xfd, descriptor, ..] if descriptor & RESERVED == 0 => Some(Frame::Data),
+        [0x22..=0x27, 0xb5, 0x2f, 0xfd, ..] => Some(Frame::Early),
         [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Frame::Skippable),
         _ => None,
     }
 }
+
+/// The flags of a frame header.
+const SINGLE_SEGMENT: u8 = 0x20;
+const RESERVED: u8 = 0x08;
+const CHECKSUM: u8 = 0x04;
+const DICTIONARY: u8 = 0x03;
+
+/// The smallest window, and the largest that is kept, both as the exponent of two above ten.
+const SMALLEST: u8 = 0;
+const LARGEST: u8 = 16;
+
+/// What a decoder takes besides its window.
+const OVERHEAD: u64 = 512 << 10;
 
 /// The last block of a frame, empty, and a checksum. A decoder holds back what it may need to refer to until it has seen
 /// the last block; where there is damage, this one makes it give out what there was before.
@@ -30,38 +48,103 @@ const LAST_BLOCK: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
 /// The content of zstd frames, one after another, to the last block before any damage.
 pub struct Frames<'s, 'a> {
     source: &'s mut Source<'a>,
+    limits: &'s Limits<'s>,
     decoder: FrameDecoder,
+    /// The memory that the decoder has, which it never gives back.
+    window: Option<Window<'s>>,
+    held: u64,
     inside: bool,
+    /// Whether the frame has a larger window than is kept.
+    is_cut: bool,
     damage: Option<io::Error>,
     /// How many frames may still begin.
     left: usize,
 }
 
 impl<'s, 'a> Frames<'s, 'a> {
-    /// Reads at most `left` frames.
-    pub fn new(source: &'s mut Source<'a>, left: usize) -> Self {
+    /// Reads all frames that begin here.
+    pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
         Self {
             source,
+            limits,
             decoder: FrameDecoder::new(),
+            window: None,
+            held: 0,
             inside: false,
+            is_cut: false,
             damage: None,
-            left,
+            left: usize::MAX,
         }
+    }
+
+    /// Reads only one frame.
+    pub fn one(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
+        Self {
+            left: 1,
+            ..Self::new(source, limits)
+        }
+    }
+
+    /// Begins a frame of data.
+    ///
+    /// The decoder is told of a window that fits what is left of the memory. A frame may ask for more, up to gigabytes,
+    /// and seldom refers back so far; where one does, that is an error, and the frame was read in part.
+    fn begin(&mut self) -> io::Result<()> {
+        let header = Header::read(self.source)?;
+        let needed = header.window.min(header.content.unwrap_or(u64::MAX).max(1024));
+        let room = (self.limits.window_left() + self.held).saturating_sub(OVERHEAD);
+        let exponent = (SMALLEST..=LARGEST).find(|exponent| needed <= 1 << (10 + exponent));
+        let mut exponent = exponent.unwrap_or(LARGEST);
+        while exponent > SMALLEST && 1 << (10 + exponent) > room {
+            exponent -= 1;
+        }
+        let window = 1 << (10 + exponent);
+        self.is_cut = window < needed;
+        let memory = window + OVERHEAD;
+        if memory > self.held {
+            self.window = None;
+            self.window = Some(self.limits.window(memory).ok_or(io::ErrorKind::OutOfMemory)?);
+            self.held = memory;
+        }
+        // A block may be as large as the window that the frame states.
+        let stated = exponent.max(BLOCK.min(header.exponent()));
+        let told = [0x28, 0xb5, 0x2f, 0xfd, header.flags & CHECKSUM, stated << 3];
+        // The second time, it has the memory at once, rather than by doubling, which takes half as much again.
+        for _ in 0..2 {
+            self.decoder.reset(&told[..]).map_err(io::Error::other)?;
+        }
+        self.inside = true;
+        Ok(())
+    }
+
+    /// Decodes the next block, or has the decoder give out what it holds if that fails.
+    fn decode(&mut self) -> io::Result<()> {
+        let blocks = BlockDecodingStrategy::UptoBlocks(1);
+        if let Err(damage) = self.decoder.decode_blocks(&mut *self.source, blocks) {
+            let kind = match (self.source.peek(1), self.is_cut) {
+                (Ok([]), _) => io::ErrorKind::UnexpectedEof,
+                (_, true) => io::ErrorKind::OutOfMemory,
+                (_, false) => io::ErrorKind::InvalidData,
+            };
+            self.damage = Some(io::Error::new(kind, damage));
+            let blocks = BlockDecodingStrategy::UptoBlocks(1);
+            self.decoder
+                .decode_blocks(LAST_BLOCK, blocks)
+                .map_err(io::Error::other)?;
+        }
+        Ok(())
     }
 }
 
 impl Read for Frames<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
         loop {
             if self.inside {
                 if self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                    let blocks = BlockDecodingStrategy::UptoBlocks(1);
-                    if let Err(damage) = self.decoder.decode_blocks(&mut *self.source, blocks) {
-                        self.damage = Some(io::Error::other(damage));
-                        self.decoder
-                            .decode_blocks(LAST_BLOCK, BlockDecodingStrategy::UptoBlocks(1))
-                            .map_err(io::Error::other)?;
-                    }
+                    self.decode()?;
                 }
                 let read = self.decoder.read(buffer)?;
                 if read > 0 {
@@ -73,19 +156,74 @@ impl Read for Frames<'_, '_> {
                     None => continue,
                 }
             }
-            match frame(self.source.peek(4)?) {
+            match frame(self.source.peek(5)?) {
                 Some(Frame::Skippable) => {
                     let head: [u8; 8] = self.source.take_array()?;
                     let length = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-                    drain(&mut self.source.take(length.into()), u64::MAX);
+                    if !self.source.skip(length.into())? {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
                 }
                 Some(Frame::Data) if self.left > 0 => {
                     self.left -= 1;
-                    self.decoder.reset(&mut *self.source).map_err(io::Error::other)?;
-                    self.inside = true;
+                    self.begin()?;
                 }
+                Some(Frame::Early) if self.left > 0 => return Err(io::ErrorKind::Unsupported.into()),
                 _ => return Ok(0),
             }
         }
     }
+}
+
+/// The exponent of the largest block, 128 KiB.
+const BLOCK: u8 = 7;
+
+/// What stands in front of a frame.
+struct Header {
+    flags: u8,
+    /// How far the frame may refer back.
+    window: u64,
+    /// How many bytes it holds, if it says so.
+    content: Option<u64>,
+}
+
+impl Header {
+    fn read(source: &mut Source) -> io::Result<Self> {
+        let [_, _, _, _, flags] = source.take_array()?;
+        let single = flags & SINGLE_SEGMENT != 0;
+        let mut window = 0;
+        if !single {
+            let [byte] = source.take_array()?;
+            let base = 1u64 << (10 + (byte >> 3));
+            window = base + base / 8 * u64::from(byte & 7);
+        }
+        let dictionary = number(source, [0, 1, 2, 4][usize::from(flags & DICTIONARY)])?;
+        if dictionary != 0 {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let content = match (flags >> 6, single) {
+            (0, false) => None,
+            (0, true) => Some(number(source, 1)?),
+            (1, _) => Some(number(source, 2)? + 256),
+            (2, _) => Some(number(source, 4)?),
+            _ => Some(number(source, 8)?),
+        };
+        if single {
+            window = content.unwrap_or_default();
+        }
+        Ok(Self { flags, window, content })
+    }
+
+    /// Returns the exponent of the window, rounded up.
+    fn exponent(&self) -> u8 {
+        let exponent = (SMALLEST..LARGEST).find(|exponent| self.window <= 1 << (10 + exponent));
+        exponent.unwrap_or(LARGEST)
+    }
+}
+
+/// Takes a little-endian number of so many bytes.
+fn number(source: &mut Source, bytes: usize) -> io::Result<u64> {
+    let mut number = [0; 8];
+    source.read_exact(&mut number[..bytes])?;
+    Ok(u64::from_le_bytes(number))
 }

@@ -7,9 +7,10 @@ use crate::adapters::clone::known::{Known, Tags};
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::Contents;
 use crate::format::object_id::ObjectId;
+use crate::format::refusal::Refusal;
 use crate::ops::contents;
 use crate::ops::known::{LEAST, Marks, path_of};
-use crate::rules::content::{Listener, Look, Place};
+use crate::rules::content::{Listener, Look, Place, UnpackBudget};
 use crate::rules::known::{KnownPart, is_leak};
 use crate::rules::protect::Registry;
 use crate::rules::scan::Traits;
@@ -51,24 +52,61 @@ impl Finder {
     }
 }
 
-/// Finds out what there is to be said of a content, and what of it is known; returns its size too.
-pub fn examine(finder: Option<&Finder>, contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u64)> {
+/// Why a content was not looked into.
+pub enum NotRead {
+    /// What it leads to could not be judged.
+    Refused(Refusal),
+    /// The content itself could not be read.
+    Unreadable(io::Error),
+}
+
+impl NotRead {
+    /// Returns the refusal, which `unreadable` makes of an error of the content itself.
+    pub fn refusal(self, unreadable: impl FnOnce(io::Error) -> Refusal) -> Refusal {
+        match self {
+            Self::Refused(refused) => refused,
+            Self::Unreadable(e) => unreadable(e),
+        }
+    }
+}
+
+/// Finds out what there is to be said of a content, of the Git LFS object that it points to, and what of both is known;
+/// returns its size too.
+pub fn look_into(
+    repo: &Repository,
+    finder: Option<&Finder>,
+    budget: &UnpackBudget,
+    contents: Contents<'_>,
+) -> Result<(Traits, u64), NotRead> {
+    let (examined, mut known) = heard(finder, budget, |look| contents::examine(contents, look));
+    let (mut traits, size) = examined.map_err(NotRead::Unreadable)?;
+    if traits.lfs_pointer.is_some() {
+        let (followed, more) = heard(finder, budget, |look| contents::follow_pointer(repo, &mut traits, look));
+        followed.map_err(NotRead::Refused)?;
+        known.extend(more);
+    }
+    known.sort_by(|a, b| a.original.cmp(&b.original));
+    traits.known = known;
+    Ok((traits, size))
+}
+
+/// Returns what `look` does, and what is known of everything that it reads.
+fn heard<R>(finder: Option<&Finder>, budget: &UnpackBudget, look: impl FnOnce(Look<'_>) -> R) -> (R, Vec<KnownPart>) {
     let Some(finder) = finder else {
-        return contents::examine(contents, look);
+        return (look(Look::within(budget)), Vec::new());
     };
     let mut listening = Listening {
         finder,
         open: Vec::new(),
         found: HashMap::new(),
     };
-    let listener: Option<&mut dyn Listener> = Some(&mut listening);
-    let (mut traits, size) = contents::examine(contents, Look { listener, ..look })?;
+    let result = look(Look {
+        listener: Some(&mut listening),
+        ..Look::within(budget)
+    });
     let found = listening.found.iter();
-    traits.known = found
-        .filter_map(|(number, found)| finder.part(*number, found))
-        .collect();
-    traits.known.sort_by(|a, b| a.original.cmp(&b.original));
-    Ok((traits, size))
+    let parts = found.filter_map(|(number, found)| finder.part(*number, found));
+    (result, parts.collect())
 }
 
 /// Hears the contents of one blob.

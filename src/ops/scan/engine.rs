@@ -8,13 +8,12 @@ use crate::adapters::git::blobs::{Proof, reading};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Result;
-use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
-use crate::ops::known::{Finder, examine};
-use crate::ops::scan::{Found, twins};
-use crate::rules::content::{self, Look};
+use crate::ops::known::{Finder, look_into};
+use crate::ops::scan::{Found, PartlyExamined, twins};
+use crate::rules::content::{self, UnpackBudget};
 use crate::rules::protect::Registry;
-use crate::rules::scan::{Candidate, Destination, Traits, judge};
+use crate::rules::scan::{Candidate, Destination, Traits, is_in_part, judge_guarded};
 use crate::rules::twins::SealedTwins;
 
 /// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
@@ -56,6 +55,8 @@ pub struct Judge<'a> {
     repo: &'a Repository,
     registry: Registry,
     destination: Destination,
+    /// What unpacking may cost.
+    budget: &'a UnpackBudget,
     /// The rules of the new side alone.
     alone: Option<Registry>,
     verdicts: Verdicts,
@@ -74,14 +75,14 @@ pub struct Judge<'a> {
     pub more: u64,
     /// What was looked at so far.
     pub examined: Examined,
-    /// Entries that unpack to more than was looked at.
-    pub in_part: Vec<RepoPath>,
+    /// Entries of which not all could be examined.
+    pub in_part: Vec<PartlyExamined>,
 }
 
 impl<'a> Judge<'a> {
     /// Makes a judge; nothing is read yet.
-    pub fn new(repo: &'a Repository, registry: &Registry, destination: Destination) -> Self {
-        Self::of_both_sides(repo, registry, None, destination)
+    pub fn new(repo: &'a Repository, registry: &Registry, destination: Destination, budget: &'a UnpackBudget) -> Self {
+        Self::of_both_sides(repo, registry, None, destination, budget)
     }
 
     /// Makes a judge by the rules of both sides of a change, which also knows those of the new side alone.
@@ -90,12 +91,14 @@ impl<'a> Judge<'a> {
         registry: &Registry,
         alone: Option<&Registry>,
         destination: Destination,
+        budget: &'a UnpackBudget,
     ) -> Self {
         let finder = Finder::of(repo, registry);
         Self {
             repo,
             registry: registry.clone(),
             destination,
+            budget,
             alone: alone.cloned(),
             verdicts: verdicts_under(repo, registry, destination, finder.as_ref()),
             finder,
@@ -156,10 +159,17 @@ impl<'a> Judge<'a> {
                 self.repo.spend_time()?;
             }
             let traits = self.traits.get(&entry.id).unwrap_or(&none);
-            if traits.in_part && self.in_part.len() < self.repo.findings_kept() {
-                self.in_part.push(entry.path.clone());
+            if entry.kind != EntryKind::Submodule
+                && is_in_part(&self.registry, entry, traits)
+                && !self.registry.blocks_in_part()
+                && self.in_part.len() < self.repo.findings_kept()
+            {
+                self.in_part.push(PartlyExamined {
+                    path: entry.path.clone(),
+                    why: traits.in_part.clone(),
+                });
             }
-            let Some(leak) = judge(&self.registry, entry, traits, self.destination) else {
+            let Some(leak) = judge_guarded(&self.registry, entry, traits, self.destination) else {
                 continue;
             };
             if self.found == self.repo.findings_kept() {
@@ -170,7 +180,7 @@ impl<'a> Judge<'a> {
             let released = self
                 .alone
                 .as_ref()
-                .is_some_and(|new| judge(new, entry, traits, self.destination).is_none());
+                .is_some_and(|new| judge_guarded(new, entry, traits, self.destination).is_none());
             leaks.push(Found {
                 weakened: released,
                 ..Found::from(leak)
@@ -198,7 +208,8 @@ impl<'a> Judge<'a> {
         let read = self
             .repo
             .with_blobs_held_against(Proof::Checksum, &wanted, |at, contents| {
-                examine(self.finder.as_ref(), contents, Look::default()).map_err(|e| reading(&wanted[at], &e))
+                let looked = look_into(self.repo, self.finder.as_ref(), self.budget, contents);
+                looked.map_err(|e| e.refusal(|e| reading(&wanted[at], &e)))
             })?;
         self.examined.blobs += wanted.len() as u64;
         let mut plain = Vec::new();

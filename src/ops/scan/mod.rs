@@ -10,7 +10,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::verify::VerifyReport;
 use crate::rules::push::Doubt;
-use crate::rules::scan::Leak;
+use crate::rules::scan::{InPart, Leak};
 pub use engine::Examined;
 
 /// What a look at a surface came to.
@@ -24,8 +24,8 @@ pub struct ScanReport {
     pub packs: Vec<InvalidPack>,
     /// What the change under judgement takes away from the protection; it still applies to that change.
     pub weakened: Vec<String>,
-    /// Files that unpack to more than was looked at.
-    pub in_part: Vec<RepoPath>,
+    /// Files that could not be examined whole, unless that makes them leaks.
+    pub in_part: Vec<PartlyExamined>,
     /// What was looked at.
     pub examined: Examined,
     /// Whether some commit of a leak is known to be on a remote already, though not on this one.
@@ -47,6 +47,15 @@ impl ScanReport {
     pub fn is_clean(&self) -> bool {
         self.leaks.is_empty() && self.packs.is_empty()
     }
+}
+
+/// A file that could not be examined whole.
+#[derive(Clone, Debug)]
+pub struct PartlyExamined {
+    /// Its path.
+    pub path: RepoPath,
+    /// Why.
+    pub why: Vec<InPart>,
 }
 
 /// A leak, and what is known of it besides.

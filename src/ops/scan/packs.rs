@@ -18,6 +18,7 @@ use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::scan::InvalidPack;
 use crate::ops::seal::OUTPUT_DIRECTORY;
 use crate::ops::verify::{Source, verify_for_push};
+use crate::rules::content::UnpackBudget;
 use crate::rules::protect::{Registry, Subject};
 
 /// So many touched directories are worth being looked into one by one.
@@ -69,7 +70,7 @@ type Root = (Vec<u8>, ObjectId);
 /// names a commit of `walk` must match it.
 pub fn verify_tracked(
     repo: &Repository,
-    registry: &Registry,
+    (registry, budget): (&Registry, &UnpackBudget),
     tips: &[ObjectId],
     touched: &Touched,
     walk: &Walk,
@@ -84,7 +85,7 @@ pub fn verify_tracked(
         }
         for root in roots(repo, &tree, touched)? {
             if seen.insert(root.clone()) {
-                invalid.extend(verify_root(repo, registry, tip, root, walk)?);
+                invalid.extend(verify_root(repo, (registry, budget), tip, root, walk)?);
             }
         }
     }
@@ -119,7 +120,7 @@ fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Ro
 
 fn verify_root(
     repo: &Repository,
-    registry: &Registry,
+    (registry, budget): (&Registry, &UnpackBudget),
     tip: &ObjectId,
     (directory, tree): Root,
     walk: &Walk,
@@ -145,7 +146,7 @@ fn verify_root(
         false => String::from_utf8_lossy(&directory).into_owned(),
     };
     let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
-    match verify_for_push(repo, &source, |id| walk.contains(id)) {
+    match verify_for_push(repo, &source, budget, |id| walk.contains(id)) {
         Ok(report) if report.findings.is_empty() => Ok(None),
         Ok(report) => Ok(Some(InvalidPack::of(name, Some(*tip), &report))),
         Err(Refusal::BadPack { reason, .. }) => Ok(Some(InvalidPack {
@@ -163,6 +164,7 @@ fn verify_root(
 pub fn verify_outputs(
     repo: &Repository,
     root: &Path,
+    budget: &UnpackBudget,
     is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<Vec<InvalidPack>> {
     let outputs = root.join(OUTPUT_DIRECTORY);
@@ -182,7 +184,7 @@ pub fn verify_outputs(
         }
         let seen = VerifiedPacks::print(&directory);
         let shown = format!("{OUTPUT_DIRECTORY}/{}", name.to_string_lossy());
-        match verify_for_push(repo, &Source::Directory(&directory), &is_pushed) {
+        match verify_for_push(repo, &Source::Directory(&directory), budget, &is_pushed) {
             Ok(report) if report.findings.is_empty() => verified.keep(&directory, seen),
             Ok(report) => invalid.push(InvalidPack::of(shown, None, &report)),
             Err(Refusal::BadPack { reason, .. }) => invalid.push(InvalidPack {

@@ -18,6 +18,7 @@ use crate::ops::configuration::{self, Loaded, Rules};
 use crate::ops::scan::engine::{Judge, WORTH_REMEMBERING};
 use crate::ops::scan::packs::{self, Touched};
 use crate::ops::scan::{Found, ScanReport, twins};
+use crate::rules::content::UnpackBudget;
 use crate::rules::protect::Subject;
 use crate::rules::scan::{Candidate, Destination};
 use crate::rules::twins::SealedTwins;
@@ -67,6 +68,8 @@ pub struct Ranges<'a> {
     pub needs_all: bool,
     /// The blobs that were met, if somebody asks. Then nothing is passed over for having been clean before.
     pub met: Option<RefCell<HashSet<ObjectId>>>,
+    /// What unpacking may cost, packs that are verified included.
+    pub budget: UnpackBudget,
 }
 
 /// Changes whose tips and old sides have the same configurations.
@@ -245,7 +248,7 @@ impl Ranges<'_> {
             false => Loaded::none(),
         };
         let registry = head.registry()?;
-        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&[&head.config]));
+        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&[&head.config]), &self.budget);
         let found = judge.judge(&[without_path(blob)])?;
         self.note(&judge, report);
         let allowed = Subject {
@@ -285,7 +288,7 @@ impl Ranges<'_> {
         let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
         let registry = configuration::registry(&sides)?;
         let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
-        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&configs));
+        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&configs), &self.budget);
         for blobs in blobs.chunks(BESIDES_AT_ONCE) {
             let candidates: Vec<Candidate> = blobs.iter().map(|blob| without_path(*blob)).collect();
             report.leaks.extend(judge.judge(&candidates)?);
@@ -297,7 +300,7 @@ impl Ranges<'_> {
     /// Adds up what a judge looked at.
     fn note(&self, judge: &Judge<'_>, report: &mut ScanReport) {
         report.examined += judge.examined;
-        report.in_part.extend_from_slice(&judge.in_part);
+        report.in_part.extend(judge.in_part.iter().cloned());
         report.more += judge.more;
         if let Some(met) = &self.met {
             met.borrow_mut().extend(judge.met());
@@ -346,7 +349,7 @@ impl Ranges<'_> {
         let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
         let destination = (self.destination)(&configs);
         let ends = Ends::of(self.repo, &group, &walk)?;
-        let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination);
+        let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination, &self.budget);
         let mut judge = judge.between(ends.all.clone());
         let is_long = walk.count() >= WORTH_REMEMBERING;
         if is_long {
@@ -373,16 +376,18 @@ impl Ranges<'_> {
         })?;
         judge.examined.commits += range.commits.len() as u64;
         judge.examined.remembered_commits += range.passed_over;
-        judge.in_part.sort();
+        judge.in_part.sort_by(|a, b| a.path.cmp(&b.path));
         name_commits(self.repo, &walk, &mut found)?;
         let mut invalid = Vec::new();
         if self.verify_packs {
             if range.is_long || range.passed_over > 0 {
                 touched = Touched::Any;
             }
-            invalid = packs::verify_tracked(self.repo, &registry, &group.tips, &touched, &walk)?;
+            let within = (&registry, &self.budget);
+            invalid = packs::verify_tracked(self.repo, within, &group.tips, &touched, &walk)?;
         }
-        if found.is_empty() && invalid.is_empty() {
+        // What could not be examined whole is told again the next time.
+        if found.is_empty() && invalid.is_empty() && judge.in_part.is_empty() {
             judge.keep_clean(&range.commits);
         }
         self.note(&judge, report);

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::adapters::files::{self, open_regular};
 use crate::adapters::git::Repository;
@@ -18,14 +19,15 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::known::{self, Finder, examine};
+use crate::ops::contents;
+use crate::ops::known::{self, Finder, look_into};
 use crate::ops::scan::engine::Judge;
 use crate::ops::scan::range::{Change, Ranges, candidates, name_commits, without_path};
-use crate::ops::scan::{Found, ScanReport, twins};
-use crate::rules::content::Look;
+use crate::ops::scan::{Found, PartlyExamined, ScanReport, twins};
+use crate::rules::content::UnpackBudget;
 use crate::rules::protect::is_run_output;
 use crate::rules::push::destination;
-use crate::rules::scan::{Candidate, Destination, judge, needs_content};
+use crate::rules::scan::{Candidate, Destination, is_in_part, judge_guarded, needs_content};
 use crate::rules::twins::{SealedTwins, plain_of};
 use crate::rules::weakening::weakened;
 
@@ -121,7 +123,8 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     let alone = new.registry()?.with_twins(&sealed);
     let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
     let to = to(&configs);
-    let mut judge_unchanged = Judge::new(repo, &alone, to);
+    let budget = UnpackBudget::of(contents::BUDGET);
+    let mut judge_unchanged = Judge::new(repo, &alone, to, &budget);
     let head_is_clean = !index.is_sparse() && head.as_ref().is_some_and(|head| judge_unchanged.knows_tree(&head.tree));
     let staged = index.staged(head.as_ref().map(|head| &head.tree), |path| {
         !head_is_clean && (is_run_output(path) || alone.judge(path).is_some())
@@ -152,11 +155,13 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     }
     let both = configuration::registry(&sides)?.with_twins(&sealed);
     let ends = head.as_ref().map(|head| head.tree).into_iter().collect();
-    let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to).between(ends);
+    let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to, &budget).between(ends);
     let mut leaks = judge.judge(&changed)?;
     leaks.extend(judge_unchanged.judge(&unchanged)?);
     if all_seen
         && leaks.is_empty()
+        && judge.in_part.is_empty()
+        && judge_unchanged.in_part.is_empty()
         && let Some(tree) = index.tree()
     {
         judge_unchanged.keep_clean_tree(&tree);
@@ -191,6 +196,11 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
     twins::collect(repo, named, &mut sealed)?;
     let registry = loaded.registry()?.with_twins(&sealed);
     let finder = Finder::of(repo, &registry);
+    let budget = UnpackBudget::of(contents::BUDGET);
+    let look_into = |contents: Contents<'_>, path: &Path| {
+        let looked = look_into(repo, finder.as_ref(), &budget, contents);
+        looked.map_err(|e| e.refusal(Refusal::io("reading", path)))
+    };
     let judged = workers::map(
         &files,
         || Ok(()),
@@ -210,8 +220,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
             };
             let (id, traits, bytes) = match content {
                 Some(target) => {
-                    let (traits, size) = examine(finder.as_ref(), Contents::Whole(&target), Look::default())
-                        .map_err(Refusal::io("reading", &path))?;
+                    let (traits, size) = look_into(Contents::Whole(&target), &path)?;
                     let mut hasher = ObjectHasher::new(&zero, "blob", size);
                     hasher.update(&target);
                     (hasher.finish(), traits, size)
@@ -223,15 +232,19 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
                         hasher: ObjectHasher::new(&zero, "blob", opened.size),
                     };
                     let contents = Contents::Stream(&mut hashed, opened.size);
-                    let (traits, size) =
-                        examine(finder.as_ref(), contents, Look::default()).map_err(Refusal::io("reading", &path))?;
+                    let (traits, size) = look_into(contents, &path)?;
                     let id = hashed.hasher.finish();
                     opened.ensure_unchanged()?;
                     (id, traits, size)
                 }
             };
-            let found = judge(&registry, &candidate(id), &traits, to).map(Found::from);
-            let in_part = traits.in_part.then(|| file.path.clone());
+            let candidate = candidate(id);
+            let found = judge_guarded(&registry, &candidate, &traits, to).map(Found::from);
+            let is_noted = is_in_part(&registry, &candidate, &traits) && !registry.blocks_in_part();
+            let in_part = is_noted.then_some(PartlyExamined {
+                path: candidate.path,
+                why: traits.in_part,
+            });
             Ok(Some(Looked { found, bytes, in_part }))
         },
     )?;
@@ -250,7 +263,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
 struct Looked {
     found: Option<Found>,
     bytes: u64,
-    in_part: Option<RepoPath>,
+    in_part: Option<PartlyExamined>,
 }
 
 /// Hashes what is read as git hashes a blob.
@@ -284,7 +297,8 @@ fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination
             commit: None,
         })
         .collect();
-    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
+    let budget = UnpackBudget::of(contents::BUDGET);
+    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]), &budget);
     let leaks = judge.judge(&candidates)?;
     Ok(ScanReport {
         leaks,
@@ -316,6 +330,7 @@ fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) 
         verify_packs: false,
         needs_all: !shallow,
         met: None,
+        budget: UnpackBudget::of(contents::BUDGET),
     };
     ranges.judge(&[Change::of(range, tip, vec![from])])
 }
@@ -354,7 +369,8 @@ fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination)
     let mut sealed = SealedTwins::default();
     twins::everywhere(repo, &twins::trees_of(repo, &tips)?, &mut sealed)?;
     let registry = loaded.registry()?.with_twins(&sealed);
-    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]));
+    let budget = UnpackBudget::of(contents::BUDGET);
+    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]), &budget);
     let clean = judge.clean_commits(walk.count());
     let mut leaks = Vec::new();
     let range = repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {
@@ -363,9 +379,9 @@ fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination)
     })?;
     judge.examined.commits += range.commits.len() as u64;
     judge.examined.remembered_commits += range.passed_over;
-    judge.in_part.sort();
+    judge.in_part.sort_by(|a, b| a.path.cmp(&b.path));
     name_commits(repo, &walk, &mut leaks)?;
-    if leaks.is_empty() {
+    if leaks.is_empty() && judge.in_part.is_empty() {
         judge.keep_clean(&range.commits);
     }
     for found in &mut leaks {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use crate::adapters::workers::Budget;
+use crate::adapters::workers::MemoryBudget;
 use crate::adapters::{cipher, pack_dir};
 use crate::format::dump::text::TextWatch;
 use crate::format::lite;
@@ -15,7 +15,7 @@ use crate::format::tree_meta::{self, DOCUMENTS};
 use crate::ops::contents::examine_file;
 use crate::ops::texts;
 use crate::ops::verify::Source;
-use crate::rules::content::{KeyWatch, Look};
+use crate::rules::content::{KeyWatch, Look, UnpackBudget};
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
 use crate::rules::scan::Traits;
 use crate::rules::seals::{self, PlainMember, PlainMembers};
@@ -46,6 +46,8 @@ pub(super) enum Seen {
 
 /// Looks at members as far as the checks need it.
 pub(super) struct Looker<'a> {
+    /// What unpacking may cost, all members together.
+    pub(super) budget: &'a UnpackBudget,
     /// Whether members in the clear are judged by their content.
     pub(super) by_content: bool,
     /// Whether it is a tree pack.
@@ -55,7 +57,7 @@ pub(super) struct Looker<'a> {
     /// The members that are of a type, or have a version.
     pub(super) typed: BTreeMap<&'a str, &'a Declared>,
     /// What is left for typed members that are held whole.
-    pub(super) held: Budget,
+    pub(super) held: MemoryBudget,
 }
 
 /// The most bytes of typed members that are held at once: two of the largest.
@@ -84,7 +86,7 @@ impl Looker<'_> {
         }
         let Some(declared) = self.typed.get(path) else {
             if self.has_texts && is_of_texts(path) {
-                return texts::look(path, member, size).map(|texts| Seen::Texts(Box::new(texts)));
+                return texts::look(path, member, size, self.budget).map(|texts| Seen::Texts(Box::new(texts)));
             }
             if !self.by_content {
                 return Ok(Seen::Nothing);
@@ -110,7 +112,7 @@ impl Looker<'_> {
             watch: (self.has_texts && seals::in_directory(path, tree_meta::REPO)).then(TextWatch::default),
         };
         let traits = match self.by_content {
-            true => examine_file(&mut watched, size, Look::default())?,
+            true => examine_file(&mut watched, size, Look::within(self.budget))?,
             false => Traits::default(),
         };
         io::copy(&mut watched, &mut io::sink())?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::git::Repository;
 use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, Found, Look};
-use crate::adapters::workers::Budget;
+use crate::adapters::workers::MemoryBudget;
 use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
@@ -18,10 +18,12 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{Mode, StateFile};
 use crate::format::sealed::{self, SealedArtifacts};
 use crate::format::tree_meta::{self, PACK_INFO, PROTECTED};
-use crate::ops::contents::blob_of_file;
+use crate::ops::contents::{BUDGET, blob_of_file};
 use crate::ops::state::{StateRequest, state_in};
 use crate::ops::{Context, identity};
+use crate::rules::content::UnpackBudget;
 use crate::rules::member_type::{Conformity, MAX_BYTES};
+use crate::rules::scan::InPart;
 use crate::rules::seals::{self, Seals};
 use crate::rules::state::{self as state_rules, PackState, Texts};
 use crate::rules::texts::is_of_texts;
@@ -51,6 +53,8 @@ pub struct VerifyReport {
     pub sealed: Option<SealedArtifacts>,
     /// Whether its seals were opened, too.
     pub opened: bool,
+    /// Members in the clear that could not be examined whole, and why.
+    pub in_part: Vec<(String, Vec<InPart>)>,
 }
 
 /// The repository state that a pack carries.
@@ -86,7 +90,7 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
         true => None,
         false => Some(identity::load(ctx, &request.identities)?),
     };
-    let Examined { mut report, state } = examine(&Source::Directory(&root))?;
+    let Examined { mut report, state } = examine(&Source::Directory(&root), &UnpackBudget::of(BUDGET))?;
     if let Some(rev) = &request.rev {
         let Some(pack) = state else {
             return Err(Refusal::usage(format!(
@@ -108,16 +112,17 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
 
 /// Verifies the pack in a directory, by itself.
 pub fn verify_directory(root: &Path) -> Result<VerifyReport> {
-    examine(&Source::Directory(root)).map(|examined| examined.report)
+    examine(&Source::Directory(root), &UnpackBudget::of(BUDGET)).map(|examined| examined.report)
 }
 
 /// Verifies a pack, and against the commit that it names if `is_pushed` says that this commit is pushed with it.
 pub fn verify_for_push(
     repo: &Repository,
     source: &Source<'_>,
+    budget: &UnpackBudget,
     is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<VerifyReport> {
-    let Examined { mut report, state } = examine(source)?;
+    let Examined { mut report, state } = examine(source, budget)?;
     let named = state.as_ref().and_then(|pack| pack.info.as_ref());
     if let Some(pack) = &state
         && let Some(info) = named
@@ -198,7 +203,7 @@ struct Examined {
     state: Option<PackState>,
 }
 
-fn examine(source: &Source<'_>) -> Result<Examined> {
+fn examine(source: &Source<'_>, budget: &UnpackBudget) -> Result<Examined> {
     let manifest = source.manifest()?;
     let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
     let tree_pack = seals::is_tree_pack(manifest.members.iter().map(|member| member.path.as_str()));
@@ -207,11 +212,12 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         .iter()
         .filter(|member| member.kind != "other" || member.artifact_version.is_some());
     let looker = Looker {
+        budget,
         by_content: declared.contains(PROTECTED.as_bytes()),
         tree_pack,
         has_texts: tree_pack && manifest.members.iter().any(|member| is_of_texts(&member.path)),
         typed: typed.map(|member| (member.path.as_str(), member)).collect(),
-        held: Budget::of(MAX_HELD),
+        held: MemoryBudget::of(MAX_HELD),
     };
     let found = source.observe(&declared, &|path, member, size| looker.look(path, member, size))?;
 
@@ -222,6 +228,7 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
     let mut copies = BTreeMap::new();
     let mut findings = Findings::default();
     let mut schemas = Schemas::default();
+    let mut in_part = Vec::new();
     let facts = found.into_iter().map(|(path, found)| {
         let fact = match found {
             Found::Read(read) => {
@@ -243,6 +250,9 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
                         }
                         if let Some(conformity) = conformity {
                             schemas.judge(&name, *conformity, tree_pack, &mut findings);
+                        }
+                        if let Some(traits) = traits.as_deref().filter(|traits| !traits.in_part.is_empty()) {
+                            in_part.push((name.clone(), traits.in_part.clone()));
                         }
                         plain.push((name, traits, read.size));
                     }
@@ -310,6 +320,7 @@ fn examine(source: &Source<'_>) -> Result<Examined> {
         schemas_skipped: schemas.skipped || !schemas.checked,
         sealed,
         opened: false,
+        in_part,
     };
     Ok(Examined {
         report,

@@ -1,4 +1,4 @@
-//! Private keys anywhere in some bytes: age identities, PEM and PuTTY files.
+//! Private keys anywhere in some bytes: age identities, PEM and PuTTY files, as they are or written otherwise.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,13 +7,16 @@ use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Hrp};
 use memchr::memmem::{self, Finder};
 
-use super::pem;
+use super::{encoded, pem};
 
 /// How far a key reaches behind its marker at most.
 pub const REACH: usize = 64 * 1024;
 
-/// How far a key begins before its marker at most.
-pub const BEFORE: usize = 64;
+/// How far a key begins before what is searched for at most, with line ends and indentation between.
+pub const BEFORE: usize = 1024;
+
+/// How far the label of a PEM key begins before its end at most.
+const LABEL: usize = 64;
 
 /// What a marker is, and what decides whether a key stands around it.
 type Marker = (Finder<'static>, fn(&[u8], usize) -> bool);
@@ -35,6 +38,11 @@ const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 
 /// Whether there is a private key in `window` whose marker begins within `judged`.
 pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
+    has_plain_key(window, judged.clone()) || encoded::has_key(window, judged)
+}
+
+/// The same, of keys that are written as they are.
+pub fn has_plain_key(window: &[u8], judged: Range<usize>) -> bool {
     MARKERS.iter().any(|(finder, is_key)| {
         let searched = &window[judged.start..window.len().min(judged.end + finder.needle().len() - 1)];
         finder.find_iter(searched).any(|at| is_key(window, judged.start + at))
@@ -67,7 +75,7 @@ fn identity(window: &[u8], at: usize) -> bool {
 /// Whether a PEM private key stands around the `KEY-` at `at`.
 fn pem_key(window: &[u8], at: usize) -> bool {
     const BEGIN: &[u8] = b"-----BEGIN ";
-    let before = &window[at.saturating_sub(BEFORE)..at];
+    let before = &window[at.saturating_sub(LABEL)..at];
     let Some(label) = memmem::rfind(before, BEGIN) else {
         return false;
     };

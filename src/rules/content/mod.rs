@@ -1,5 +1,7 @@
 //! What the bytes of a blob are, whatever its name is.
 
+mod encoded;
+mod examination;
 mod keys;
 mod pem;
 mod place;
@@ -13,27 +15,33 @@ mod torch;
 mod vectors;
 mod watch;
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use crate::format::layers::{self, Bounds, Content, Layer, Source};
+use crate::format::layers::Bounds;
+pub use crate::format::layers::{UnpackBudget, Unread};
 use crate::format::protected::Format;
+use examination::Examination;
+pub use pointer::Pointer;
 use watch::Watch;
 
 /// A blob of up to this many bytes is read into memory whole.
 const IN_MEMORY: u64 = 4 << 20;
 
-/// How much is examined inside of a compression layer: 256 MiB of what a blob unpacks to, and of a zip archive the
-/// first 64 MiB of each of its first 10,000 members.
+/// How much is examined inside of a blob: 256 MiB of what it decompresses to, in all layers together, and of archives
+/// the first 64 MiB of each of the first 100,000 members. Decoders keep windows of 65 MiB at a time.
 pub const BOUNDS: Bounds = Bounds {
     member: 64 << 20,
     total: 256 << 20,
-    members: 10_000,
+    members: 100_000,
+    windows: 65 << 20,
 };
 
+/// So many layers are opened, one in another.
+pub const DEPTH: usize = 3;
+
 /// Counts up whenever something more, or something less, is recognised: what was judged before is judged again.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// What was recognised in a blob.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -42,24 +50,35 @@ pub struct Recognised {
     pub formats: BTreeMap<Format, Place>,
     /// The bytes claim to be an age file: they begin with its version line or with its ASCII armour.
     pub age: bool,
-    /// The bytes are a Git LFS pointer.
-    pub lfs_pointer: bool,
-    /// It unpacks to more than [`BOUNDS`], and what is beyond was not looked at.
-    pub in_part: bool,
+    /// What the bytes point to in Git LFS.
+    pub pointer: Option<Pointer>,
+    /// Why not all that is inside was looked at, and where each reason was met first.
+    pub in_part: BTreeMap<Unread, Place>,
 }
 
 /// How a blob is looked into.
 #[derive(Default)]
 pub struct Look<'a> {
+    /// What unpacking may cost, besides what [`BOUNDS`] allow.
+    pub budget: Option<&'a UnpackBudget>,
     /// Hears everything that is read and unpacked.
     pub listener: Option<&'a mut dyn Listener>,
 }
 
+impl<'a> Look<'a> {
+    /// Looks into a blob at the cost of a budget that it shares with others.
+    pub fn within(budget: &'a UnpackBudget) -> Self {
+        Self {
+            budget: Some(budget),
+            listener: None,
+        }
+    }
+}
+
 /// Recognises what a blob is, and reads it to its end. `size` is what it is said to be; nothing but speed depends on it.
 ///
-/// Blobs of up to 4 MiB are read into memory; of larger ones there are never more than 6 MiB in memory, besides the
-/// window of a zstd frame, which the frame decides on, up to 128 MiB. One layer of gzip, zstd or zip is opened, within
-/// [`BOUNDS`]. A compressed stream that is damaged is examined as far as it goes.
+/// Up to [`DEPTH`] layers are opened, within [`BOUNDS`]. Of each content there are at most 4 MiB in memory, besides the
+/// windows of decoders. What could not be read is told.
 ///
 /// Errs only where `blob` does.
 pub fn recognise(blob: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<Recognised> {
@@ -68,7 +87,7 @@ pub fn recognise(blob: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<R
     if start.len() as u64 <= IN_MEMORY {
         return Ok(recognise_slice(&start, look));
     }
-    recognise_stream(start, blob, look)
+    recognise_stream(&start, blob, look)
 }
 
 /// A reader whose bytes are searched for private keys as they pass.
@@ -124,144 +143,23 @@ impl<R: Read> Read for KeyWatch<'_, R> {
 /// Recognises what a blob is that is in memory, as [`recognise`] does.
 pub fn recognise_slice(blob: &[u8], look: Look<'_>) -> Recognised {
     let examination = Examination::new(look);
-    let place = Place::blob();
-    examination.begin(&place);
-    examination.hear(&place, blob);
-    examination.add(watch::all_of(blob), &place);
-    if let Some(layer) = Layer::of(blob) {
-        examination.open(layer, &place, &mut &blob[..]);
-    }
-    examination.end(&place);
+    examination.slice(&Place::blob(), blob, true);
     Recognised {
         age: pointer::claims_age(blob),
-        lfs_pointer: pointer::is_lfs(blob),
-        ..examination.found.into_inner()
+        pointer: pointer::lfs(blob),
+        ..examination.finish()
     }
 }
 
 /// Recognises what begins with `start` and goes on with `rest`.
-fn recognise_stream(start: Vec<u8>, rest: &mut dyn Read, look: Look<'_>) -> io::Result<Recognised> {
+fn recognise_stream(start: &[u8], rest: &mut dyn Read, look: Look<'_>) -> io::Result<Recognised> {
     let examination = Examination::new(look);
-    let place = Place::blob();
-    let age = pointer::claims_age(&start);
-    let layer = Layer::of(&start);
-    examination.begin(&place);
-    let mut tee = Tee {
-        inner: &mut io::Cursor::new(start).chain(rest),
-        watch: Watch::default(),
-        examination: &examination,
-        place: &place,
-        error: None,
-    };
-    if let Some(layer) = layer {
-        examination.open(layer, &place, &mut tee);
-    }
-    if tee.error.is_none() {
-        io::copy(&mut tee, &mut io::sink()).ok();
-    }
-    if let Some(error) = tee.error {
-        return Err(error);
-    }
-    let watch = tee.watch;
-    let lfs_pointer = watch.is_lfs_pointer();
-    examination.add(watch.finish(true), &place);
-    examination.end(&place);
+    let pointer = examination.stream(start, rest)?;
     Ok(Recognised {
-        age,
-        lfs_pointer,
-        ..examination.found.into_inner()
+        age: pointer::claims_age(start),
+        pointer,
+        ..examination.finish()
     })
-}
-
-/// One blob that is looked into, and what was found so far.
-struct Examination<'a> {
-    found: RefCell<Recognised>,
-    listener: RefCell<Option<&'a mut dyn Listener>>,
-}
-
-impl<'a> Examination<'a> {
-    fn new(look: Look<'a>) -> Self {
-        Self {
-            found: RefCell::default(),
-            listener: RefCell::new(look.listener),
-        }
-    }
-
-    fn begin(&self, place: &Place) {
-        if let Some(listener) = &mut *self.listener.borrow_mut() {
-            listener.begin(place);
-        }
-    }
-
-    fn hear(&self, place: &Place, bytes: &[u8]) {
-        if let Some(listener) = &mut *self.listener.borrow_mut() {
-            listener.feed(place, bytes);
-        }
-    }
-
-    fn end(&self, place: &Place) {
-        if let Some(listener) = &mut *self.listener.borrow_mut() {
-            listener.end(place);
-        }
-    }
-
-    /// Keeps that formats were found at a place. What a content is itself goes before what is inside of it.
-    fn add(&self, formats: impl IntoIterator<Item = Format>, place: &Place) {
-        let mut found = self.found.borrow_mut();
-        for format in formats {
-            let known = found.formats.entry(format).or_insert_with(|| place.clone());
-            if known.is_within(place) {
-                *known = place.clone();
-            }
-        }
-    }
-
-    fn open(&self, layer: Layer, outer: &Place, from: &mut dyn Read) {
-        let mut buffer = vec![0; 64 * 1024];
-        let mut visit = |name: Option<&str>, content: &mut Content| {
-            let place = outer.inside(layer, name);
-            self.begin(&place);
-            let mut watch = Watch::default();
-            while let Ok(read @ 1..) = content.read(&mut buffer) {
-                self.hear(&place, &buffer[..read]);
-                watch.feed(&buffer[..read]);
-            }
-            self.add(watch.finish(!content.cut_short()), &place);
-            self.end(&place);
-        };
-        let in_part = layers::open(layer, &mut Source::new(from), &BOUNDS, &mut visit);
-        self.found.borrow_mut().in_part |= in_part;
-    }
-}
-
-/// A reader whose bytes are watched as they pass, and that remembers its error: a decoder may hide it.
-struct Tee<'a, 'l> {
-    inner: &'a mut dyn Read,
-    watch: Watch,
-    examination: &'a Examination<'l>,
-    place: &'a Place,
-    error: Option<io::Error>,
-}
-
-impl Read for Tee<'_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.error.is_some() {
-            return Ok(0);
-        }
-        match self.inner.read(buffer) {
-            Ok(read) => {
-                self.watch.feed(&buffer[..read]);
-                self.examination.hear(self.place, &buffer[..read]);
-                Ok(read)
-            }
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Err(e),
-            Err(e) => {
-                let kind = e.kind();
-                self.error = Some(e);
-                Err(kind.into())
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -270,6 +168,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::format::layers::Layer;
 
     /// Returns the files under `fixtures/content/<below>`.
     pub fn samples(below: &str) -> Vec<(String, Vec<u8>)> {
@@ -328,7 +227,10 @@ mod tests {
             for (name, bytes) in samples {
                 let found = whole(&bytes);
                 assert_eq!(formats(&found), [format], "{name}");
-                assert!(!found.age && !found.lfs_pointer, "{name}");
+                assert!(
+                    !found.age && found.pointer.is_none() && found.in_part.is_empty(),
+                    "{name}"
+                );
             }
         }
     }
@@ -341,26 +243,48 @@ mod tests {
     }
 
     #[test]
-    fn formats_are_found_in_one_layer_of_compression() {
+    fn formats_are_found_in_layers() {
         let layers = samples("layers");
-        assert!(layers.len() > 10);
+        assert!(layers.len() > 40);
         for (name, bytes) in layers {
             let mut parts = name.split('/').skip(1);
             let (layer, format) = (parts.next().unwrap(), parts.next().unwrap());
             let found = whole(&bytes);
-            let found: Vec<_> = found.formats.iter().collect();
-            assert_eq!(found.len(), 1, "{name}: {found:?}");
-            assert_eq!(found[0].0.as_str(), format, "{name}");
-            let place = found[0].1.to_string();
+            let formats: Vec<_> = found.formats.iter().collect();
+            assert_eq!(formats.len(), 1, "{name}: {found:?}");
+            assert_eq!(formats[0].0.as_str(), format, "{name}");
+            let place = formats[0].1.to_string();
             // A zip member that is stored shows in the archive as well.
             let shows = place == "blob" && name.contains("stored");
             assert!(place.starts_with(layer) || shows, "{name}: {place}");
+            // What is not whole, or only some readers read, is told besides.
+            let odd = ["damage", "cut", "unknown", "encrypted", "lies"];
+            let is_odd = odd.iter().any(|word| name.contains(word));
+            assert_eq!(found.in_part.is_empty(), !is_odd, "{name}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_the_reason() {
+        for (word, why) in [
+            ("damaged", Unread::Damaged),
+            ("encrypted", Unread::Encrypted),
+            ("unsupported", Unread::Unsupported),
+            ("depth", Unread::Depth),
+        ] {
+            let samples = samples(&format!("in-part/{word}"));
+            assert!(!samples.is_empty());
+            for (name, bytes) in samples {
+                let found = whole(&bytes);
+                assert_eq!(formats(&found), [], "{name}");
+                assert_eq!(found.in_part.keys().collect::<Vec<_>>(), [&why], "{name}: {found:?}");
+            }
         }
     }
 
     #[test]
     fn the_member_of_an_archive_is_named() {
-        let (_, archive) = samples("layers/zip/faiss").remove(0);
+        let archive = sample("layers/zip/faiss/deflated.zip");
         assert_eq!(
             whole(&archive).formats[&Format::Faiss],
             Place::blob().inside(Layer::Zip, Some("w/x.faiss"))
@@ -377,11 +301,9 @@ mod tests {
             assert_eq!(whole(&bytes), expected, "{name}");
         }
         for (name, bytes) in samples("lfs") {
-            let expected = Recognised {
-                lfs_pointer: true,
-                ..Recognised::default()
-            };
-            assert_eq!(whole(&bytes), expected, "{name}");
+            let found = whole(&bytes);
+            assert!(found.pointer.is_some(), "{name}");
+            assert_eq!(formats(&found), [], "{name}");
         }
     }
 
@@ -401,7 +323,7 @@ mod tests {
                 "{name}"
             );
             let (start, rest) = bytes.split_at(bytes.len() / 2);
-            let error = recognise_stream(start.to_vec(), &mut rest.chain(Broken), Look::default()).unwrap_err();
+            let error = recognise_stream(start, &mut rest.chain(Broken), Look::default()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{name}");
         }
     }
@@ -453,6 +375,7 @@ mod tests {
             let mut recorder = Recorder::default();
             examine(Look {
                 listener: Some(&mut recorder),
+                ..Look::default()
             });
             assert!(recorder.open.is_empty());
             recorder.heard
@@ -460,7 +383,7 @@ mod tests {
         let whole = heard(&|look| drop(recognise_slice(&packed, look)));
         assert_eq!(whole, expected);
         let (start, rest) = packed.split_at(20);
-        let streamed = heard(&|look| drop(recognise_stream(start.to_vec(), &mut &rest[..], look).unwrap()));
+        let streamed = heard(&|look| drop(recognise_stream(start, &mut &rest[..], look).unwrap()));
         assert_eq!(streamed, expected);
         let archive = sample("layers/zip/faiss/deflated.zip");
         let names: Vec<_> = heard(&|look| drop(recognise_slice(&archive, look)));

@@ -1,5 +1,7 @@
 //! Files that stand for others: Git LFS pointers, and what claims to be an age file.
 
+use crate::format::digest::Digest;
+
 /// Pointers are smaller than this.
 pub const POINTER_SIZE: usize = 1024;
 
@@ -10,13 +12,23 @@ const VERSIONS: [&str; 3] = [
     "https://hawser.github.com/spec/v1",
 ];
 
-/// Whether these bytes are a Git LFS pointer, by its specification v1. As in Git LFS itself, lines may end in CRLF, and
-/// the last newline may be missing.
-pub fn is_lfs(bytes: &[u8]) -> bool {
-    bytes.len() < POINTER_SIZE && bytes.starts_with(b"version ") && lfs(bytes) == Some(true)
+/// What a Git LFS pointer points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// The SHA-256 of the object.
+    pub oid: Digest,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
-fn lfs(bytes: &[u8]) -> Option<bool> {
+/// Parses these bytes as a Git LFS pointer, by its specification v1; none if they are no pointer. As in Git LFS itself,
+/// lines may end in CRLF, and the last newline may be missing.
+pub fn lfs(bytes: &[u8]) -> Option<Pointer> {
+    let may_be = bytes.len() < POINTER_SIZE && bytes.starts_with(b"version ");
+    may_be.then(|| parse(bytes)).flatten()
+}
+
+fn parse(bytes: &[u8]) -> Option<Pointer> {
     let text = std::str::from_utf8(bytes).ok()?;
     let mut pairs = text.trim_end().lines().map(|line| line.split_once(' '));
     let (_, version) = pairs.next()??;
@@ -24,20 +36,24 @@ fn lfs(bytes: &[u8]) -> Option<bool> {
     for pair in pairs {
         let (key, value) = pair?;
         if key <= last {
-            return Some(false);
+            return None;
         }
         last = key;
         match key {
             "oid" => oid = Some(value),
             "size" => size = Some(value),
             _ if key.starts_with("ext-") => {}
-            _ => return Some(false),
+            _ => return None,
         }
     }
-    let hash = oid?.strip_prefix("sha256:")?;
-    let lowercase_hex = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let digits = size?.bytes().all(|b| b.is_ascii_digit());
-    Some(VERSIONS.contains(&version) && hash.len() == 64 && lowercase_hex && digits && size?.parse::<u64>().is_ok())
+    let (oid, size) = (oid?.strip_prefix("sha256:")?, size?);
+    let lowercase_hex = oid.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let digits = size.bytes().all(|b| b.is_ascii_digit());
+    (VERSIONS.contains(&version) && lowercase_hex && digits).then_some(())?;
+    Some(Pointer {
+        oid: Digest::parse_hex(oid)?,
+        size: size.parse().ok()?,
+    })
 }
 
 /// Whether bytes that begin so claim to be an age file, binary or armored.

@@ -1,0 +1,75 @@
+//! The content of bzip2.
+
+use std::io::{self, BufRead, Read};
+
+use bzip2::{Decompress, Status};
+
+use super::Source;
+use super::limits::{Limits, Window};
+
+/// What a decoder takes at most, for blocks of 900 kB.
+const MEMORY: u64 = 4 << 20;
+
+/// Whether a stream of bzip2 begins so: with the size of its blocks, and a block or the end.
+pub fn is_stream(head: &[u8]) -> bool {
+    match head {
+        [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] => {
+            rest.starts_with(b"\x31\x41\x59\x26\x53\x59") || rest.starts_with(b"\x17\x72\x45\x38\x50\x90")
+        }
+        _ => false,
+    }
+}
+
+/// What the streams of bzip2 hold, one after another. Whatever follows the last one ends it.
+pub struct Streams<'s, 'a> {
+    source: &'s mut Source<'a>,
+    limits: &'s Limits<'s>,
+    state: Option<(Decompress, Window<'s>)>,
+}
+
+impl<'s, 'a> Streams<'s, 'a> {
+    /// Reads the streams that begin here.
+    pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
+        Self {
+            source,
+            limits,
+            state: None,
+        }
+    }
+}
+
+impl Read for Streams<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            let Some((state, _)) = &mut self.state else {
+                if !is_stream(self.source.peek(10)?) {
+                    return Ok(0);
+                }
+                let window = self.limits.window(MEMORY).ok_or(io::ErrorKind::OutOfMemory)?;
+                self.state = Some((Decompress::new(false), window));
+                continue;
+            };
+            let input = self.source.fill_buf()?;
+            let exhausted = input.is_empty();
+            let (before, written) = (state.total_in(), state.total_out());
+            let status = state.decompress(input, buffer);
+            let consumed = usize::try_from(state.total_in() - before).map_err(io::Error::other)?;
+            let written = usize::try_from(state.total_out() - written).map_err(io::Error::other)?;
+            self.source.consume(consumed);
+            match status {
+                Ok(Status::StreamEnd) => self.state = None,
+                Ok(Status::MemNeeded) => return Err(io::ErrorKind::OutOfMemory.into()),
+                Ok(_) if consumed + written > 0 || !exhausted => {}
+                Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                // Nothing is handed out together with an error: a block is checked before any of it is.
+                Err(damage) => return Err(io::Error::new(io::ErrorKind::InvalidData, damage)),
+            }
+            if written > 0 {
+                return Ok(written);
+            }
+        }
+    }
+}

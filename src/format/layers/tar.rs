@@ -1,0 +1,235 @@
+//! The members of a tar archive: ustar, pax, GNU, and the old form without a magic.
+
+use std::io::{self, BufRead, Read};
+
+use super::limits::Limits;
+use super::source::Stored;
+use super::{Content, Source, Unread, Visit};
+
+/// Archives are made of blocks.
+const BLOCK: usize = 512;
+
+/// The longest long name, or set of pax records, that is read. Longer ones are passed over.
+const MAX_RECORDS: u64 = 1 << 20;
+
+/// Whether a member begins so: the checksum of the header is right, whatever else it says.
+pub fn is_header(head: &[u8]) -> bool {
+    head.first_chunk::<BLOCK>().is_some_and(|block| {
+        // A sum over spaces is right for a block of spaces and zeros; a header has more.
+        let has_name = block[0] != 0 && block[0] != b' ' || block[257..].starts_with(b"ustar");
+        has_name && sum_is_right(block)
+    })
+}
+
+/// The checksum is over the header with spaces in its own place; some writers sum signed bytes.
+fn sum_is_right(block: &[u8; BLOCK]) -> bool {
+    const SUM: std::ops::Range<usize> = 148..156;
+    let Some(stated) = octal(&block[SUM]) else {
+        return false;
+    };
+    let summed = || block.iter().enumerate().filter(|(at, _)| !SUM.contains(at));
+    let unsigned: u64 = summed().map(|(_, byte)| u64::from(*byte)).sum();
+    let signed: i64 = summed().map(|(_, byte)| i64::from(byte.cast_signed())).sum();
+    let spaces = u64::from(b' ') * SUM.len() as u64;
+    stated == unsigned + spaces || i64::try_from(stated).is_ok_and(|stated| stated == signed + spaces as i64)
+}
+
+/// Parses digits with spaces before them, and a space or NUL behind; none at all if there is no digit.
+fn octal(field: &[u8]) -> Option<u64> {
+    let text = field.trim_ascii_start();
+    let digits = text.iter().take_while(|b| matches!(b, b'0'..=b'7')).count();
+    let (digits, rest) = text.split_at(digits);
+    if digits.is_empty() || !matches!(rest, [] | [0 | b' ', ..]) {
+        return None;
+    }
+    u64::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
+}
+
+/// Returns a size, which is octal, or binary if its first bit is set.
+fn size(field: &[u8]) -> Option<u64> {
+    match field {
+        [0x80, zeros @ .., _, _, _, _, _, _, _, _] if zeros.iter().all(|b| *b == 0) => {
+            Some(u64::from_be_bytes(*field.last_chunk()?))
+        }
+        [first, ..] if *first >= 0x80 => None,
+        _ if field.iter().all(|b| matches!(b, 0 | b' ')) => Some(0),
+        _ => octal(field),
+    }
+}
+
+/// What records before a header say of the member that follows.
+#[derive(Default)]
+struct Ahead {
+    name: Option<Vec<u8>>,
+    size: Option<u64>,
+    is_sparse: bool,
+}
+
+/// Opens the members that begin here. Returns why something other than their contents was not read.
+///
+/// As GNU tar does, it goes on at the next header where there is something else than one. Behind the zeros that end an
+/// archive, another may follow; whatever else does is none of it.
+pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
+    let mut archive = Archive {
+        limits,
+        visit,
+        ahead: Ahead::default(),
+        unread: None,
+    };
+    // An error is one of the reader below, which notices it by itself.
+    archive.members(source).ok();
+    archive.unread
+}
+
+struct Archive<'v, 'l> {
+    limits: &'l Limits<'l>,
+    visit: Visit<'v>,
+    ahead: Ahead,
+    unread: Option<Unread>,
+}
+
+impl Archive<'_, '_> {
+    fn members(&mut self, source: &mut Source) -> io::Result<()> {
+        let mut has_ended = false;
+        loop {
+            let Some(block) = source.peek(BLOCK)?.first_chunk::<BLOCK>() else {
+                if !source.fill_buf()?.is_empty() && !has_ended {
+                    self.unread = self.unread.or(Some(Unread::Damaged));
+                }
+                return Ok(());
+            };
+            let block = *block;
+            if block.iter().all(|b| *b == 0) {
+                has_ended = true;
+            } else if sum_is_right(&block) {
+                has_ended = false;
+                source.consume(BLOCK);
+                if !self.member(&block, source)? {
+                    self.unread = Some(Unread::Bound);
+                    return Ok(());
+                }
+                continue;
+            } else if has_ended {
+                return Ok(());
+            } else {
+                self.unread = self.unread.or(Some(Unread::Damaged));
+            }
+            source.consume(BLOCK);
+        }
+    }
+
+    /// Reads what follows a header; returns whether it may.
+    fn member(&mut self, header: &[u8; BLOCK], source: &mut Source) -> io::Result<bool> {
+        let kind = header[156];
+        let Some(mut length) = size(&header[124..136]) else {
+            self.unread = self.unread.or(Some(Unread::Damaged));
+            return Ok(true);
+        };
+        if !self.limits.begin_member() {
+            return Ok(false);
+        }
+        if matches!(kind, b'x' | b'X' | b'g' | b'L' | b'K') {
+            self.records(kind, length, source)?;
+            return Ok(true);
+        }
+        let ahead = std::mem::take(&mut self.ahead);
+        length = ahead.size.unwrap_or(length);
+        if kind == b'1' {
+            // The size of a hard link is that of its target, whose bytes are not here.
+            length = 0;
+        }
+        let mut is_sparse = ahead.is_sparse;
+        if kind == b'S' {
+            is_sparse = true;
+            let mut goes_on = header[482] != 0;
+            while goes_on {
+                let map: [u8; BLOCK] = source.take_array()?;
+                goes_on = map[504] != 0;
+            }
+        }
+        let name = ahead.name.unwrap_or_else(|| name(header));
+        self.content(&name, length, is_sparse, source)?;
+        Ok(true)
+    }
+
+    /// Of a sparse file, only what is stored is read: where it belongs decides how the file begins.
+    fn content(&mut self, name: &[u8], length: u64, is_sparse: bool, source: &mut Source) -> io::Result<()> {
+        let mut stored = Stored::of(source, length);
+        let name = super::shown(name);
+        let mut content =
+            Content::of_member(&mut stored, self.limits, None).but(is_sparse.then_some(Unread::Unsupported));
+        (self.visit)(Some(&name), &mut content);
+        let left = stored.left();
+        source.skip(left)?;
+        source.skip(padding(length))?;
+        Ok(())
+    }
+
+    /// Reads what is said of the member that follows.
+    fn records(&mut self, kind: u8, length: u64, source: &mut Source) -> io::Result<()> {
+        let mut text = Vec::new();
+        if length <= MAX_RECORDS {
+            source.take(length).read_to_end(&mut text)?;
+        } else {
+            source.skip(length)?;
+            self.unread = self.unread.or(Some(Unread::Bound));
+        }
+        source.skip(padding(length))?;
+        match kind {
+            b'L' => {
+                let end = text.iter().position(|b| *b == 0).unwrap_or(text.len());
+                text.truncate(end);
+                self.ahead.name = Some(text);
+            }
+            b'K' => {}
+            _ => self.pax(kind == b'g', &text),
+        }
+        Ok(())
+    }
+
+    /// `length keyword=value\n`, the length over all of it.
+    fn pax(&mut self, for_all: bool, mut text: &[u8]) {
+        let mut known = || -> Option<()> {
+            while !text.is_empty() {
+                let space = text.iter().position(|b| *b == b' ')?;
+                let length: usize = std::str::from_utf8(&text[..space]).ok()?.parse().ok()?;
+                let record = text.get(space + 1..length)?.strip_suffix(b"\n")?;
+                text = &text[length..];
+                let equals = record.iter().position(|b| *b == b'=')?;
+                let (keyword, value) = (&record[..equals], &record[equals + 1..]);
+                match keyword {
+                    // A size for all members would be read by some and not by others.
+                    b"size" if for_all => return None,
+                    b"size" => self.ahead.size = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
+                    b"path" if !for_all => self.ahead.name = Some(value.to_vec()),
+                    _ if keyword.starts_with(b"GNU.sparse.") => self.ahead.is_sparse = true,
+                    _ => {}
+                }
+            }
+            Some(())
+        };
+        if known().is_none() {
+            self.unread = self.unread.or(Some(Unread::Damaged));
+        }
+    }
+}
+
+/// Returns the name in a header, of ustar with its prefix.
+fn name(header: &[u8; BLOCK]) -> Vec<u8> {
+    let text = |field: &[u8]| {
+        let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
+        field[..end].to_vec()
+    };
+    let name = text(&header[..100]);
+    let prefix = text(&header[345..500]);
+    match header[257..].starts_with(b"ustar\0") && !prefix.is_empty() {
+        true => [&prefix[..], b"/", &name].concat(),
+        false => name,
+    }
+}
+
+/// Returns how many bytes fill the last block.
+fn padding(length: u64) -> u64 {
+    const BLOCK: u64 = self::BLOCK as u64;
+    (BLOCK - length % BLOCK) % BLOCK
+}

@@ -1,0 +1,127 @@
+//! The content of xz.
+
+use std::io::{self, BufRead, Read};
+
+use lzma_rust2::XzReader;
+
+use super::Source;
+use super::limits::{Limits, Window};
+
+/// What a stream begins with.
+pub const MAGIC: &[u8] = b"\xfd7zXZ\0";
+
+/// What a decoder takes besides its dictionary.
+const OVERHEAD: u64 = 1 << 20;
+
+/// The number of the filter that decompresses.
+const LZMA2: u64 = 0x21;
+
+/// What the streams of xz hold, one after another, with zeros between. Whatever follows the last one ends it.
+pub struct Streams<'s, 'a> {
+    limits: &'s Limits<'s>,
+    state: State<'s, 'a>,
+}
+
+enum State<'s, 'a> {
+    /// A stream may begin.
+    Between(&'s mut Source<'a>),
+    Inside(Box<XzReader<&'s mut Source<'a>>>, Option<Window<'s>>),
+    Ended,
+}
+
+impl<'s, 'a> Streams<'s, 'a> {
+    /// Reads the streams that begin here.
+    pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
+        Self {
+            limits,
+            state: State::Between(source),
+        }
+    }
+
+    /// Begins the next stream, if there is one.
+    fn begin(&self, source: &'s mut Source<'a>) -> io::Result<State<'s, 'a>> {
+        while let [0, ..] = source.peek(1)? {
+            source.consume(1);
+        }
+        if !source.peek(MAGIC.len())?.starts_with(MAGIC) {
+            return Ok(State::Ended);
+        }
+        let memory = match dictionary(source.peek(HEADERS)?) {
+            Some(size) => size + OVERHEAD,
+            None => 0,
+        };
+        let window = self.limits.window(memory).ok_or(io::ErrorKind::OutOfMemory)?;
+        let limit = u32::try_from(memory >> 10).unwrap_or(u32::MAX);
+        let reader = XzReader::new_mem_limit(source, false, limit);
+        Ok(State::Inside(Box::new(reader), Some(window)))
+    }
+}
+
+impl Read for Streams<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return Ok(0),
+                State::Between(source) => self.state = self.begin(source)?,
+                State::Inside(mut reader, window) => match reader.read(buffer)? {
+                    0 => self.state = State::Between(reader.into_inner()),
+                    read => {
+                        self.state = State::Inside(reader, window);
+                        return Ok(read);
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The longest headers of a stream and of its first block.
+const HEADERS: usize = 12 + 1024;
+
+/// Returns how large the dictionary of the first block of a stream is, in bytes; none if there is no block. Larger ones
+/// that follow are refused by the decoder, which is given this as its limit.
+fn dictionary(stream: &[u8]) -> Option<u64> {
+    let block = stream.get(12..)?;
+    let size = match block.first()? {
+        0 => return None,
+        size => (usize::from(*size) + 1) * 4,
+    };
+    let flags = *block.get(1)?;
+    let mut rest = block.get(2..size)?;
+    for has_size in [flags & 0x40, flags & 0x80] {
+        if has_size != 0 {
+            number(&mut rest)?;
+        }
+    }
+    for _ in 0..=flags & 3 {
+        let filter = number(&mut rest)?;
+        let length = usize::try_from(number(&mut rest)?).ok()?;
+        let (properties, after) = rest.split_at_checked(length)?;
+        rest = after;
+        if filter == LZMA2 {
+            return match properties {
+                [40] => Some(u32::MAX.into()),
+                [bits @ 0..40] => Some(u64::from(2 | (bits & 1)) << (bits / 2 + 11)),
+                _ => None,
+            };
+        }
+    }
+    None
+}
+
+/// Takes a number: seven bits a byte, the lowest first.
+fn number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for at in 0..9 {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}

@@ -1,0 +1,254 @@
+//! The central directory of a zip archive, in memory and in a stream.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead};
+
+use memchr::memmem;
+
+use super::super::{Source, Unread};
+use super::records::{
+    END, END_64, END_LENGTH, END_REACH, ENTRY, ENTRY_LENGTH, End, Entry, LOCAL_HEADER, LOCATOR_64, Packing,
+};
+
+/// So many records that could end an archive are looked at.
+const MAX_ENDS: usize = 16;
+
+/// The length of what says where the record of zip64 is.
+const LOCATOR_LENGTH: usize = 20;
+
+/// The central directory of an archive in memory, as one reader or another would find it.
+pub struct Directory {
+    /// Where its entries begin.
+    pub start: usize,
+    /// Where what follows them begins.
+    pub end: usize,
+    /// Where the archive begins, so that offsets count from there; none if they lead to before the bytes.
+    pub base: Option<usize>,
+    /// Why it cannot be read.
+    pub unread: Option<Unread>,
+    /// How many entries there should be.
+    count: u64,
+}
+
+impl Directory {
+    /// Returns the directories that the end of `bytes` leads to: by the last record that could end an archive, by those
+    /// whose comment goes on to the last byte, and of each by the size and by the offset that it states, since readers
+    /// differ in what they believe.
+    pub fn all_of(bytes: &[u8]) -> Vec<Self> {
+        let from = bytes.len().saturating_sub(END_REACH);
+        let mut found: Vec<Self> = Vec::new();
+        let mut is_last = true;
+        let mut ends = 0;
+        for at in memmem::rfind_iter(&bytes[from..], END) {
+            let at = from + at;
+            let Some(end) = End::parse(&bytes[at..]).filter(|end| end.entries > 0) else {
+                continue;
+            };
+            let comment = usize::from(u16::from_le_bytes([bytes[at + 20], bytes[at + 21]]));
+            if !is_last && at + END_LENGTH + comment != bytes.len() {
+                continue;
+            }
+            is_last = false;
+            ends += 1;
+            if ends > MAX_ENDS {
+                if let Some(known) = found.last_mut() {
+                    known.unread = Some(Unread::Bound);
+                }
+                break;
+            }
+            found.extend(Self::of_end(bytes, at, end));
+        }
+        found
+    }
+
+    fn of_end(bytes: &[u8], at: usize, mut end: End) -> Vec<Self> {
+        let mut stop = at;
+        if let Some(record) = wide_end(bytes, at)
+            && end.widen(&bytes[record..]).is_some()
+        {
+            stop = record;
+        }
+        let number = |n: u64| usize::try_from(n).ok();
+        let by_size = number(end.size).and_then(|size| stop.checked_sub(size));
+        let by_offset = number(end.offset).filter(|start| *start < stop);
+        let is_start = |start: &usize| bytes[*start..].starts_with(ENTRY);
+        let mut starts: Vec<usize> = [by_size, by_offset].into_iter().flatten().filter(is_start).collect();
+        starts.dedup();
+        let mut found: Vec<Self> = Vec::new();
+        for start in starts {
+            let base = number(end.offset).and_then(|offset| start.checked_sub(offset));
+            found.push(Self {
+                start,
+                end: stop,
+                base,
+                unread: None,
+                count: end.entries,
+            });
+        }
+        if found.is_empty() {
+            found.push(Self {
+                start: stop,
+                end: stop,
+                base: None,
+                unread: Some(Unread::Damaged),
+                count: 0,
+            });
+        }
+        for directory in &mut found {
+            let there = directory.entries(bytes).count() as u64;
+            if there < directory.count {
+                directory.unread = Some(Unread::Damaged);
+            }
+        }
+        found
+    }
+
+    /// Returns how each member is packed, and its offset.
+    pub fn entries<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (Packing, u64)> + use<'b> {
+        let mut rest = &bytes[self.start..self.end];
+        std::iter::from_fn(move || {
+            let entry = Entry::parse(rest)?;
+            rest = rest.get(entry.length..)?;
+            Some((entry.packing, entry.offset))
+        })
+    }
+}
+
+/// Returns where the record of zip64 is that belongs to the end at `at`.
+fn wide_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let locator = at.checked_sub(LOCATOR_LENGTH)?;
+    bytes[locator..].starts_with(LOCATOR_64).then_some(())?;
+    // It lies right before, unless it has more fields than are known today.
+    let from = locator.saturating_sub(4096);
+    memmem::rfind(&bytes[from..locator], END_64).map(|at| from + at)
+}
+
+/// So many entries of a directory in a stream are kept.
+const MAX_ENTRIES: usize = 200_000;
+
+/// The longest entry that is looked at in a stream, without its comment.
+const MAX_ENTRY: usize = 60_000;
+
+/// The directory of an archive in a stream, of which everything is kept that looks like a part until its end tells what is.
+#[derive(Default)]
+pub struct Run {
+    /// What looks like an entry, by where it is: how the member is packed, its offset, and how long the entry is.
+    entries: BTreeMap<u64, (Packing, u64, usize)>,
+    /// The last record of zip64, and where it is.
+    wide: Option<(u64, End)>,
+    /// The last record that could end an archive, and where the entries end.
+    last: Option<(u64, End, u64)>,
+    /// Where the last signature of such a record is, whether it could be one or not.
+    seen: Option<u64>,
+    /// Where the stream ended.
+    position: u64,
+}
+
+/// What was found of a directory.
+#[derive(Default)]
+pub struct Found {
+    /// Where the archive begins, so that offsets count from there.
+    pub base: i64,
+    /// How each member is packed, and its offset.
+    pub entries: Vec<(Packing, u64)>,
+    /// Whether these are all, as the end has it.
+    pub is_whole: bool,
+}
+
+impl Run {
+    /// Goes on to the next local header; returns whether there is one.
+    pub fn next(&mut self, source: &mut Source) -> io::Result<bool> {
+        loop {
+            self.position = source.position();
+            let ahead = source.peek(4)?;
+            let Some(at) = signature(ahead) else {
+                if ahead.len() < 4 {
+                    self.position += ahead.len() as u64;
+                    return Ok(false);
+                }
+                let passed = ahead.len() - 3;
+                source.consume(passed);
+                continue;
+            };
+            if at > 0 {
+                source.consume(at);
+                continue;
+            }
+            match *ahead.first_chunk::<4>().expect("a signature has four bytes") {
+                signature if &signature == LOCAL_HEADER => return Ok(true),
+                signature => self.record(signature, source)?,
+            }
+            // What it says of its length is not believed yet: other records may be in there.
+            source.consume(4);
+        }
+    }
+
+    fn record(&mut self, signature: [u8; 4], source: &mut Source) -> io::Result<()> {
+        let at = source.position();
+        match &signature {
+            ENTRY => {
+                let head = source.peek(ENTRY_LENGTH)?;
+                let size = |at: usize| {
+                    head.get(at..at + 2)
+                        .map_or(0, |b| usize::from(u16::from_le_bytes([b[0], b[1]])))
+                };
+                let needed = ENTRY_LENGTH + size(28) + size(30);
+                if needed <= MAX_ENTRY
+                    && self.entries.len() < MAX_ENTRIES
+                    && let Some(entry) = Entry::parse(source.peek(needed)?)
+                {
+                    self.entries.insert(at, (entry.packing, entry.offset, entry.length));
+                }
+            }
+            END_64 => {
+                let mut end = End::NOTHING;
+                let parsed = end.widen(source.peek(56)?);
+                self.wide = parsed.map(|()| (at, end));
+            }
+            END => {
+                self.seen = Some(at);
+                let Some(end) = End::parse(source.peek(END_LENGTH)?).filter(|end| end.entries > 0) else {
+                    return Ok(());
+                };
+                self.last = Some(match self.wide {
+                    Some((wide, end)) if at - wide <= MAX_WIDE => (at, end, wide),
+                    _ => (at, end, at),
+                });
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns what was found, if the stream ends as an archive does. `last` is where its last signature of an end is, which
+    /// a member may have swallowed.
+    pub fn finish(self, last: Option<u64>) -> Option<Found> {
+        let is_near = |at: u64| at + END_REACH as u64 >= self.position;
+        let Some((_, end, stop)) = self.last.filter(|(at, ..)| is_near(*at)) else {
+            return last
+                .filter(|at| is_near(*at) && self.seen != last)
+                .map(|_| Found::default());
+        };
+        let mut next = stop.checked_sub(end.size);
+        let base = next.and_then(|start| i64::try_from(start).ok()?.checked_sub_unsigned(end.offset));
+        let mut found = Found {
+            base: base.unwrap_or_default(),
+            ..Found::default()
+        };
+        while let Some((packing, offset, length)) = next.and_then(|at| self.entries.get(&at)) {
+            found.entries.push((packing.clone(), *offset));
+            next = next.map(|at| at + *length as u64);
+        }
+        found.is_whole = next == Some(stop) && found.entries.len() as u64 >= end.entries && self.seen == last;
+        Some(found)
+    }
+}
+
+/// How far the record of zip64 begins before the end at most.
+const MAX_WIDE: u64 = 8192;
+
+/// Returns where the first signature is; it may go on behind `bytes`.
+fn signature(bytes: &[u8]) -> Option<usize> {
+    let wanted = |at: &usize| matches!(bytes.get(at + 2..at + 4), Some([3, 4] | [1, 2] | [5, 6] | [6, 6]));
+    memmem::find_iter(bytes, b"PK").find(wanted)
+}

@@ -1,0 +1,260 @@
+//! Private keys that are written otherwise: in base64, as in a Kubernetes Secret, and in letters of two bytes.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use memchr::memmem;
+
+use super::keys::{REACH, has_plain_key};
+
+/// What says that a key may be around.
+#[derive(Clone, Copy)]
+enum Sign {
+    /// A part of the marker of a PEM key.
+    Pem,
+    /// A part of the prefix of an age identity.
+    Age,
+    /// A part of the first line of a PuTTY key.
+    Putty,
+}
+
+/// Parts of markers. Of each kind, there are two that do not overlap, so that a line end in one leaves the other.
+const PARTS: [(&[u8], Sign); 8] = [
+    (b"-----BEGIN", Sign::Pem),
+    (b"PRIVATE KEY", Sign::Pem),
+    (b"AGE-SEC", Sign::Age),
+    (b"RET-KEY-1", Sign::Age),
+    (b"age-sec", Sign::Age),
+    (b"ret-key-1", Sign::Age),
+    (b"PuTTY-User", Sign::Putty),
+    (b"Key-File-", Sign::Putty),
+];
+
+/// Markers that are searched for in letters of two bytes, whose second bytes are zero.
+const WIDE: [(&[u8], Sign); 4] = [
+    (b"PRIVATE KEY-", Sign::Pem),
+    (b"AGE-SECRET-", Sign::Age),
+    (b"age-secret-", Sign::Age),
+    (b"PuTTY-User-", Sign::Putty),
+];
+
+/// How a sign is written.
+#[derive(Clone, Copy)]
+enum Writing {
+    /// In base64, with its first letter at this place of a group of four.
+    Base64(usize),
+    Wide,
+}
+
+struct Signs {
+    search: AhoCorasick,
+    meanings: Vec<(Sign, Writing)>,
+}
+
+static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
+    let (mut needles, mut meanings) = (Vec::new(), Vec::new());
+    for (part, sign) in PARTS {
+        for before in 0..3 {
+            let (needle, place) = in_base64(part, before);
+            needles.push(needle);
+            meanings.push((sign, Writing::Base64(place)));
+        }
+    }
+    for (marker, sign) in WIDE {
+        let mut needle: Vec<u8> = marker.iter().flat_map(|&letter| [letter, 0]).collect();
+        needle.pop();
+        needles.push(needle);
+        meanings.push((sign, Writing::Wide));
+    }
+    let search = AhoCorasick::builder()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(needles);
+    Signs {
+        search: search.expect("a few short needles make a small automaton"),
+        meanings,
+    }
+});
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Returns the letters that `part` gives in base64, whatever stands around it, where `before` bytes of its group of three
+/// come first; and the place of the first letter in its group of four.
+fn in_base64(part: &[u8], before: usize) -> (Vec<u8>, usize) {
+    let bytes = [&[0; 2][..before], part].concat();
+    let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
+    let (first, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+    let letters = (first..end).map(|letter| {
+        let value = (0..6).fold(0, |value, at| value << 1 | bit(letter * 6 + at));
+        ALPHABET[usize::from(value)]
+    });
+    (letters.collect(), first % 4)
+}
+
+/// Whether there is a private key in `window` that is written otherwise, and a sign of which begins within `judged`.
+pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
+    /// The longest sign.
+    const SIGN: usize = 32;
+    let signs = &*SIGNS;
+    let searched = &window[judged.start..window.len().min(judged.end + SIGN)];
+    signs.search.find_iter(searched).any(|found| {
+        let at = judged.start + found.start();
+        let (sign, writing) = signs.meanings[found.pattern().as_usize()];
+        at < judged.end
+            && match writing {
+                Writing::Base64(place) => Base64::around(window, at, place).is_some_and(|text| is_key(sign, text)),
+                Writing::Wide => is_key(sign, Wide::around(window, at)),
+            }
+    })
+}
+
+/// Whether the text is that of a key, or has one at its beginning. As much of it is looked at as a key may have: another
+/// marker ends it, so that a file of nothing but markers costs no more than any other.
+fn is_key(sign: Sign, mut text: impl Iterator<Item = u8>) -> bool {
+    const HEAD: usize = 192;
+    let mut read: Vec<u8> = text.by_ref().take(HEAD).collect();
+    match sign {
+        Sign::Age => {}
+        Sign::Putty => read.extend(text.take(4096)),
+        Sign::Pem => {
+            let Some(begins) = memmem::find(&read, b"-----BEGIN ") else {
+                return false;
+            };
+            const MARKER: &[u8] = b"PRIVATE KEY-----";
+            let Some(body) = memmem::find(&read[begins..], MARKER).map(|at| begins + at + MARKER.len()) else {
+                return false;
+            };
+            if memmem::find(&read[body..], b"-----").is_none() {
+                let mut dashes = 0;
+                for letter in text {
+                    read.push(letter);
+                    dashes = if letter == b'-' { dashes + 1 } else { 0 };
+                    if dashes == 5 {
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    has_plain_key(&read, 0..read.len())
+}
+
+/// What base64 says, in lines with whatever stands before and between them: white space and escapes.
+struct Base64<'w> {
+    rest: &'w [u8],
+    bits: u32,
+    count: u32,
+}
+
+impl<'w> Base64<'w> {
+    /// Reads around the sign at `at`, whose first letter is at `place` in its group of four.
+    fn around(window: &'w [u8], at: usize, place: usize) -> Option<Self> {
+        /// So many letters before a sign the marker begins that it belongs to.
+        const BEFORE: usize = 48;
+        /// So many bytes may stand between two letters.
+        const BETWEEN: usize = 128;
+        let mut start = (place == 0).then_some(at);
+        let (mut letters, mut between) = (0, 0);
+        for (index, byte) in window[..at].iter().enumerate().rev() {
+            match value(*byte) {
+                Some(_) if escapes(window, index) => between += 1,
+                Some(_) => {
+                    (letters, between) = (letters + 1, 0);
+                    if letters % 4 == place {
+                        start = Some(index);
+                    }
+                }
+                None if is_between(*byte) => between += 1,
+                None => break,
+            }
+            if letters == BEFORE || between > BETWEEN {
+                break;
+            }
+        }
+        Some(Self {
+            rest: &window[start?..window.len().min(at + REACH)],
+            bits: 0,
+            count: 0,
+        })
+    }
+}
+
+/// Whether the letter at `at` is that of an escaped line end.
+fn escapes(window: &[u8], at: usize) -> bool {
+    matches!(window[at], b'n' | b'r' | b't') && at > 0 && window[at - 1] == b'\\'
+}
+
+fn is_between(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'\\')
+}
+
+fn value(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'A'..=b'Z' => letter - b'A',
+        b'a'..=b'z' => letter - b'a' + 26,
+        b'0'..=b'9' => letter - b'0' + 52,
+        b'+' | b'-' => 62,
+        b'/' | b'_' => 63,
+        _ => return None,
+    })
+}
+
+impl Iterator for Base64<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        while self.count < 8 {
+            let (letter, rest) = self.rest.split_first()?;
+            self.rest = rest;
+            match value(*letter) {
+                Some(value) => {
+                    self.bits = self.bits << 6 | u32::from(value);
+                    self.count += 6;
+                }
+                None if *letter == b'\\' => {
+                    if let [b'n' | b'r' | b't', rest @ ..] = self.rest {
+                        self.rest = rest;
+                    }
+                }
+                None if is_between(*letter) => {}
+                None => return None,
+            }
+        }
+        self.count -= 8;
+        Some((self.bits >> self.count) as u8)
+    }
+}
+
+/// Every other byte, as long as those between are zero.
+struct Wide<'w> {
+    window: &'w [u8],
+    at: usize,
+    end: usize,
+}
+
+impl<'w> Wide<'w> {
+    /// Reads around the sign at `at`. Which byte of a letter comes first does not matter: zeros are between.
+    fn around(window: &'w [u8], at: usize) -> Self {
+        /// So many letters before a sign the marker begins that it belongs to.
+        const BEFORE: usize = 32;
+        let is_wide = |at: &usize| window[*at + 1] == 0;
+        let before = (1..=BEFORE).map_while(|back| at.checked_sub(2 * back));
+        Self {
+            window,
+            at: before.take_while(is_wide).last().unwrap_or(at),
+            end: window.len().min(at + REACH),
+        }
+    }
+}
+
+impl Iterator for Wide<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let letter = *self.window[..self.end].get(self.at)?;
+        // The last letter may have nothing behind it.
+        let is_wide = self.window.get(self.at + 1).is_none_or(|zero| *zero == 0);
+        self.at += 2;
+        is_wide.then_some(letter)
+    }
+}
