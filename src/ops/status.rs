@@ -143,7 +143,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         own_recipient: identity.ok().flatten(),
         configured: loaded.is_present(),
         packs: packs(root.as_deref())?,
-        known: known::extent(&ctx.repository()?),
+        known: known::extent(&repo),
         remotes: remotes::report(&repo, |url| {
             destination(&[&loaded.config], &[url.to_owned()]) == Destination::PrivateRemote
         })?,

@@ -33,7 +33,7 @@ impl Memory {
 
     /// Returns the key for what is read for `purpose`; none where nothing can have been kept.
     pub fn to_read(&self, purpose: &str) -> Option<MacKey> {
-        self.key(|file| read(file)).map(|key| key.derive(purpose))
+        self.key(read).map(|key| key.derive(purpose))
     }
 
     /// Returns the key for what is written for `purpose`, and makes it if there is none; none where nothing can be kept.

@@ -38,7 +38,7 @@ pub struct Change {
     pub old: Vec<ObjectId>,
     /// The commits whose rules have a say where nothing was there before that has rules: what is pushed with it, and the main
     /// branches here.
-    pub beside: Arc<[ObjectId]>,
+    pub beside: Commits,
 }
 
 impl Change {
@@ -86,11 +86,14 @@ struct Group {
 /// there are, and each is held against every tip.
 const MAX_BESIDE: usize = 32;
 
+/// Commits that many changes have in common.
+type Commits = Arc<[ObjectId]>;
+
 /// The configurations that have a say about each other, and what was found out for that.
 #[derive(Default)]
 struct Besides {
-    /// Those of the commits that were asked for last.
-    of: Option<(Arc<[ObjectId]>, Vec<Rc<Loaded>>)>,
+    /// The commits that were asked for last, and their configurations.
+    of: Option<(Commits, Vec<Rc<Loaded>>)>,
     /// The blob of the configuration in each tree.
     in_tree: HashMap<ObjectId, Option<ObjectId>>,
 }
@@ -192,7 +195,7 @@ impl Ranges<'_> {
         besides: &mut Besides,
         tip: ObjectId,
         new: &Rc<Loaded>,
-        commits: &Arc<[ObjectId]>,
+        commits: &Commits,
     ) -> Result<Vec<Rc<Loaded>>> {
         if !besides.of.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, commits)) {
             let mut all: Vec<Rc<Loaded>> = Vec::new();
