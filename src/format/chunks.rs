@@ -1,6 +1,8 @@
 //! Content-defined chunks (FastCDC, 2020): where a chunk ends depends on what is in it, so that the same bytes give the same
 //! chunks wherever they stand.
 
+use std::io::{self, Read};
+
 use fastcdc::v2020::{FastCDC, Normalization};
 
 /// The least bytes of a chunk, but for the last one.
@@ -10,42 +12,97 @@ pub const AVERAGE: usize = 4 << 10;
 /// The most bytes of a chunk.
 pub const MAX: usize = 16 << 10;
 
-/// So many bytes are cut at a time.
-const BUFFER: usize = 256 << 10;
+/// So many bytes are read at a time.
+const BUFFER: usize = 1 << 20;
 
 /// Cuts bytes that come in pieces of any size.
 #[derive(Default)]
 pub struct Chunks {
-    buffer: Vec<u8>,
+    /// What was not cut yet, because more bytes may belong to it.
+    rest: Vec<u8>,
 }
 
 impl Chunks {
     /// Takes the next bytes, and gives each chunk that they complete to `each`.
     pub fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) {
-        while !bytes.is_empty() {
-            let room = BUFFER - self.buffer.len();
-            let (taken, rest) = bytes.split_at(room.min(bytes.len()));
-            bytes = rest;
-            self.buffer.extend_from_slice(taken);
-            if self.buffer.len() == BUFFER {
-                let cut = cut(&self.buffer, &mut each, false);
-                self.buffer.drain(..cut);
+        while !self.rest.is_empty() && !bytes.is_empty() {
+            let before = self.rest.len();
+            let taken = bytes.len().min(2 * MAX - before);
+            self.rest.extend_from_slice(&bytes[..taken]);
+            let end = cut(&self.rest, &mut each, Until::Behind(before));
+            match end.checked_sub(before) {
+                // The next chunk begins among the new bytes, and can be cut where they are.
+                Some(used) => {
+                    self.rest.clear();
+                    bytes = &bytes[used..];
+                }
+                None => {
+                    self.rest.drain(..end);
+                    bytes = &bytes[taken..];
+                }
             }
+        }
+        if self.rest.is_empty() {
+            let end = cut(bytes, &mut each, Until::MoreMayCome);
+            self.rest.extend_from_slice(&bytes[end..]);
         }
     }
 
     /// Gives what is left to `each`: there are no more bytes.
     pub fn finish(self, mut each: impl FnMut(&[u8])) {
-        cut(&self.buffer, &mut each, true);
+        cut(&self.rest, &mut each, Until::End);
     }
+}
+
+/// Reads `content` to its end, gives each chunk of it to `each`, and returns how many bytes there are.
+pub fn cut_all(content: &mut dyn Read, mut each: impl FnMut(&[u8])) -> io::Result<u64> {
+    let mut buffer = vec![0; BUFFER];
+    let (mut held, mut size) = (0, 0);
+    loop {
+        match content.read(&mut buffer[held..]) {
+            Ok(0) => break,
+            Ok(read) => {
+                held += read;
+                size += read as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        if held == buffer.len() {
+            let end = cut(&buffer, &mut each, Until::MoreMayCome);
+            buffer.copy_within(end.., 0);
+            held -= end;
+        }
+    }
+    cut(&buffer[..held], &mut each, Until::End);
+    Ok(size)
+}
+
+/// How far to cut.
+#[derive(Clone, Copy)]
+enum Until {
+    /// As far as the cuts are certain, whatever comes next.
+    MoreMayCome,
+    /// Likewise, but no further than the first chunk that ends at or behind this place.
+    Behind(usize),
+    /// To the end: there is no more.
+    End,
 }
 
 /// Cuts chunks from the start of `bytes`, and returns how many bytes they have. Where more bytes may come, the place of a cut
 /// is certain only while there is room for the largest chunk.
-fn cut(bytes: &[u8], each: &mut impl FnMut(&[u8]), is_all: bool) -> usize {
-    let cutter = FastCDC::with_level(bytes, MIN, AVERAGE, MAX, Normalization::Level1);
+fn cut(bytes: &[u8], each: &mut impl FnMut(&[u8]), until: Until) -> usize {
+    let cutter = FastCDC::with_level(bytes, MIN, AVERAGE, MAX, Normalization::Level2);
     let mut start = 0;
-    while start < bytes.len() && (is_all || bytes.len() - start >= MAX) {
+    while start < bytes.len() {
+        let goes_on = match until {
+            Until::MoreMayCome => bytes.len() - start >= MAX,
+            Until::Behind(place) => start < place && bytes.len() - start >= MAX,
+            Until::End => true,
+        };
+        if !goes_on {
+            break;
+        }
         let (_, end) = cutter.cut(start, bytes.len() - start);
         each(&bytes[start..end]);
         start = end;
@@ -114,10 +171,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_size_of_the_pieces_makes_no_difference(seed in any::<u64>(), length in 0usize..600_000, piece in 1usize..300_000) {
+        fn the_size_of_the_pieces_makes_no_difference(seed in any::<u64>(), length in 0usize..1_500_000, piece in 1usize..300_000) {
             let bytes = noise(seed, length);
             let whole = chunks(&bytes, usize::MAX);
             prop_assert_eq!(&chunks(&bytes, piece), &whole);
+            let mut read = Vec::new();
+            prop_assert_eq!(cut_all(&mut &bytes[..], |chunk| read.push(chunk.to_vec())).unwrap(), length as u64);
+            prop_assert_eq!(&read, &whole);
             prop_assert_eq!(whole.concat(), bytes);
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::format::known::{self, COMMON, Entry, HEAD, Index, Original, SALT};
-use crate::format::mac::{LENGTH, MacHasher, MacKey};
+use crate::format::mac::{FastMacKey, LENGTH, MacHasher, MacKey};
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
 
@@ -41,7 +41,7 @@ struct Table {
 /// The keyed hashes of one clone. Without its salt and the user's key nobody can tell what they are of.
 #[derive(Clone)]
 pub struct Tags {
-    chunk: MacKey,
+    chunk: FastMacKey,
     whole: MacKey,
     blob: MacKey,
     look: MacKey,
@@ -206,7 +206,7 @@ impl Tags {
         let salt: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
         let derive = |what: &str| key.derive(&format!("{what} {salt}"));
         Self {
-            chunk: derive("chunk"),
+            chunk: derive("chunk").fast(),
             whole: derive("whole"),
             blob: derive("blob"),
             look: derive("look"),

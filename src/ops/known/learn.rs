@@ -3,13 +3,12 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::mpsc::{SyncSender, sync_channel};
 
 use crate::adapters::clone::known::Tags;
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Proof, reading};
 use crate::adapters::{files, workers};
-use crate::format::chunks::{Chunks, is_trivial};
+use crate::format::chunks::{cut_all, is_trivial};
 use crate::format::known::Original;
 use crate::format::mac::MacHasher;
 use crate::format::object_id::ObjectId;
@@ -17,16 +16,10 @@ use crate::format::protected::{Format, Policy};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
-use crate::ops::known::{LEAST, Marks, hex, tag_of_whole};
+use crate::ops::known::{LEAST, hex, tag_of_whole};
 use crate::rules::known::{Book, Fingerprints};
 use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode};
-
-/// A content of fewer bytes is learned by one thread.
-const INLINE: u64 = 4 << 20;
-
-/// So many bytes go to the thread that hashes at a time.
-const AT_ONCE: usize = 512 << 10;
 
 /// A file that is to be known by its content.
 #[derive(Clone, Debug)]
@@ -166,73 +159,11 @@ struct Learned {
     whole: Option<u64>,
 }
 
-/// Learns what a content is known by. Of a large one, one thread finds the chunks and another one hashes them.
+/// Learns what a content is known by.
 fn learn(tags: &Tags, content: &mut dyn Read) -> io::Result<Learned> {
-    let mut start = Vec::new();
-    (&mut *content).take(INLINE).read_to_end(&mut start)?;
-    let mut size = start.len() as u64;
-    let mut chunks = Chunks::default();
-    let marking = match size < INLINE {
-        true => {
-            let mut marking = Marking::new(tags);
-            chunks.feed(&start, |chunk| marking.mark(chunk));
-            chunks.finish(|chunk| marking.mark(chunk));
-            marking
-        }
-        false => std::thread::scope(|scope| {
-            let (send, receive) = sync_channel::<Batch>(4);
-            let marker = scope.spawn(move || {
-                let mut marking = Marking::new(tags);
-                receive.iter().for_each(|batch| batch.each(|chunk| marking.mark(chunk)));
-                marking
-            });
-            let mut batch = Batch::default();
-            chunks.feed(&start, |chunk| batch.add(chunk, &send));
-            let mut buffer = vec![0; 256 << 10];
-            loop {
-                match content.read(&mut buffer) {
-                    Ok(0) => break,
-                    Ok(read) => {
-                        size += read as u64;
-                        chunks.feed(&buffer[..read], |chunk| batch.add(chunk, &send));
-                    }
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(e),
-                }
-            }
-            chunks.finish(|chunk| batch.add(chunk, &send));
-            // Nobody receives any more only where the marker panicked, which the join tells.
-            drop(send.send(batch));
-            drop(send);
-            marker.join().map_err(|panic| std::panic::resume_unwind(panic))
-        })?,
-    };
+    let mut marking = Marking::new(tags);
+    let size = cut_all(content, |chunk| marking.mark(chunk))?;
     Ok(marking.finish(size))
-}
-
-/// Chunks on their way to the thread that hashes them.
-#[derive(Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-impl Batch {
-    fn add(&mut self, chunk: &[u8], send: &SyncSender<Batch>) {
-        self.bytes.extend_from_slice(chunk);
-        self.ends.push(self.bytes.len());
-        if self.bytes.len() >= AT_ONCE {
-            drop(send.send(std::mem::take(self)));
-        }
-    }
-
-    fn each(self, mut each: impl FnMut(&[u8])) {
-        let mut start = 0;
-        for end in self.ends {
-            each(&self.bytes[start..end]);
-            start = end;
-        }
-    }
 }
 
 /// Hashes the chunks of one content.
@@ -298,25 +229,20 @@ fn public_tags(
         .collect();
     let ids: Vec<ObjectId> = ids.into_iter().collect();
     let found = repo.with_blobs_held_against(Proof::Checksum, &ids, |at, mut contents| {
-        let mut marks = Marks::new(tags);
+        let mut whole = tags.whole();
         let mut found: Vec<u64> = Vec::new();
-        let mut buffer = vec![0; 128 << 10];
         let mut keep = |tag: u64| {
             if wanted.contains(&tag) {
                 found.push(tag);
             }
         };
-        loop {
-            match contents.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(read) => marks.feed(tags, &buffer[..read], |tag, _| keep(tag)),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(reading(&ids[at], &e)),
-            }
-        }
-        let mut last = Vec::new();
-        let whole = marks.finish(tags, |tag, _| last.push(tag));
-        last.into_iter().chain([whole]).for_each(&mut keep);
+        let cut = cut_all(&mut contents, |chunk| {
+            let code = tags.chunk(chunk);
+            whole.update(&code);
+            keep(Tags::tag(&code));
+        });
+        let size = cut.map_err(|e| reading(&ids[at], &e))?;
+        keep(tag_of_whole(whole, size));
         Ok(found)
     })?;
     Ok(found.into_iter().flatten().collect())
