@@ -1,4 +1,5 @@
-//! Private keys that are written otherwise: in base64, as in a Kubernetes Secret, and in letters of two bytes.
+//! Private keys however they are written: as they are, in base64, as in a Kubernetes Secret, and in letters of two bytes.
+//! One search goes for all of their signs.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -6,7 +7,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
-use super::keys::{REACH, has_plain_key};
+use super::keys::{self, REACH, has_plain_key};
 
 /// What says that a key may be around.
 #[derive(Clone, Copy)]
@@ -47,25 +48,34 @@ enum Writing {
     Wide,
 }
 
+/// What a needle means.
+#[derive(Clone, Copy)]
+enum Meaning {
+    /// It is the marker of this number.
+    Marker(usize),
+    Written(Sign, Writing),
+}
+
 struct Signs {
     search: AhoCorasick,
-    meanings: Vec<(Sign, Writing)>,
+    meanings: Vec<Meaning>,
 }
 
 static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
-    let (mut needles, mut meanings) = (Vec::new(), Vec::new());
+    let mut needles: Vec<Vec<u8>> = keys::markers().map(<[u8]>::to_vec).collect();
+    let mut meanings: Vec<Meaning> = (0..needles.len()).map(Meaning::Marker).collect();
     for (part, sign) in PARTS {
         for before in 0..3 {
             let (needle, place) = in_base64(part, before);
             needles.push(needle);
-            meanings.push((sign, Writing::Base64(place)));
+            meanings.push(Meaning::Written(sign, Writing::Base64(place)));
         }
     }
     for (marker, sign) in WIDE {
         let mut needle: Vec<u8> = marker.iter().flat_map(|&letter| [letter, 0]).collect();
         needle.pop();
         needles.push(needle);
-        meanings.push((sign, Writing::Wide));
+        meanings.push(Meaning::Written(sign, Writing::Wide));
     }
     let search = AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
@@ -91,7 +101,7 @@ fn in_base64(part: &[u8], before: usize) -> (Vec<u8>, usize) {
     (letters.collect(), first % 4)
 }
 
-/// Whether there is a private key in `window` that is written otherwise, and a sign of which begins within `judged`.
+/// Whether there is a private key in `window`, a sign of which begins within `judged`.
 pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
     /// The longest sign.
     const SIGN: usize = 32;
@@ -99,11 +109,13 @@ pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
     let searched = &window[judged.start..window.len().min(judged.end + SIGN)];
     signs.search.find_iter(searched).any(|found| {
         let at = judged.start + found.start();
-        let (sign, writing) = signs.meanings[found.pattern().as_usize()];
         at < judged.end
-            && match writing {
-                Writing::Base64(place) => Base64::around(window, at, place).is_some_and(|text| is_key(sign, text)),
-                Writing::Wide => is_key(sign, Wide::around(window, at)),
+            && match signs.meanings[found.pattern().as_usize()] {
+                Meaning::Marker(number) => keys::is_around(window, at, number),
+                Meaning::Written(sign, Writing::Base64(place)) => {
+                    Base64::around(window, at, place).is_some_and(|text| is_key(sign, text))
+                }
+                Meaning::Written(sign, Writing::Wide) => is_key(sign, Wide::around(window, at)),
             }
     })
 }
@@ -136,7 +148,7 @@ fn is_key(sign: Sign, mut text: impl Iterator<Item = u8>) -> bool {
             }
         }
     }
-    has_plain_key(&read, 0..read.len())
+    has_plain_key(&read)
 }
 
 /// What base64 says, in lines with whatever stands before and between them: white space and escapes.

@@ -36,17 +36,26 @@ const KEY: &[u8] = b"KEY-";
 const LOWERCASE_KEY: &[u8] = b"secret-key-";
 const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 
-/// Whether there is a private key in `window` whose marker begins within `judged`.
+/// Whether there is a private key in `window` whose marker, or another sign of which, begins within `judged`.
 pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
-    has_plain_key(window, judged.clone()) || encoded::has_key(window, judged)
+    encoded::has_key(window, judged)
 }
 
-/// The same, of keys that are written as they are.
-pub fn has_plain_key(window: &[u8], judged: Range<usize>) -> bool {
-    MARKERS.iter().any(|(finder, is_key)| {
-        let searched = &window[judged.start..window.len().min(judged.end + finder.needle().len() - 1)];
-        finder.find_iter(searched).any(|at| is_key(window, judged.start + at))
-    })
+/// Whether there is one that is written as it is. Longer texts are searched for everything at once, by [`has_key`].
+pub fn has_plain_key(text: &[u8]) -> bool {
+    MARKERS
+        .iter()
+        .any(|(finder, is_key)| finder.find_iter(text).any(|at| is_key(text, at)))
+}
+
+/// Returns what a key that is written as it is has around it.
+pub fn markers() -> impl Iterator<Item = &'static [u8]> {
+    MARKERS.iter().map(|(finder, _)| finder.needle())
+}
+
+/// Whether a key stands around the marker at `at`, which is that of this number among [`markers`].
+pub fn is_around(window: &[u8], at: usize, marker: usize) -> bool {
+    MARKERS[marker].1(window, at)
 }
 
 /// Whether an age identity with a right checksum stands around the marker at `at`.
