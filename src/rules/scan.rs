@@ -210,7 +210,8 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
         match &traits.seal {
             // A key that can be read in it is not encrypted.
             Seal::Whole if formats.contains(&Format::PrivateKey) => {}
-            Seal::Whole => return None,
+            // Nothing that the bytes look like counts, but bytes that are known were not encrypted, whatever stands before them.
+            Seal::Whole => return judge_known(registry, entry, &subject, traits, destination),
             Seal::Broken(why) if claims_to_be_sealed(entry) => return fake_seal(registry, entry, &subject, why),
             Seal::No if claims_to_be_sealed(entry) => {
                 return fake_seal(registry, entry, &subject, "it is not an age file");

@@ -288,3 +288,18 @@ fn what_nothing_protects_is_forgotten() {
     assert_eq!(stage(&repo, "copy", &content).code, 0);
     assert!(!repo.pack(&["status"]).ok().out().contains("by content"));
 }
+
+/// The attacker gains: the header of an age file before the plaintext.
+#[test]
+fn the_header_of_an_age_file_hides_nothing() {
+    let content = noise(7, 300_000);
+    let repo = protecting(&content);
+    let sealed = fs::read(repo.path("secrets/data.txt.age")).unwrap();
+    let end = b"\n--- ";
+    let mac = sealed.windows(end.len()).position(|at| at == end).unwrap();
+    let line = sealed[mac + 1..].iter().position(|byte| *byte == b'\n').unwrap();
+    let header = &sealed[..mac + 2 + line];
+    let dressed = [header, &noise(1, 16), &content].concat();
+    assert!(found(&repo, "notes.age", &dressed) > 90);
+    assert!(found(&repo, "notes.bin", &dressed) > 90);
+}

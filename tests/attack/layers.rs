@@ -195,3 +195,23 @@ fn what_was_told_is_told_again() {
     let told = || findings(&repo, &["--all"]).1["notices"].as_array().unwrap().len();
     assert_eq!((told(), told()), (2, 2));
 }
+
+/// The attacker gains: an index in a second stream, of another kind than the first.
+#[test]
+fn an_index_behind_another_compressed_stream_is_stopped() {
+    let repo = Repo::set_up();
+    let index = fs::read(&samples("safetensors")[0]).unwrap();
+    let place = repo.place.path();
+    fs::write(place.join("index"), index).unwrap();
+    fs::write(place.join("words"), "nothing to hide\n").unwrap();
+    let packed = |with: &str, name: &str| repo.place.run(place, with, &["-c", name]).ok().stdout;
+    for (first, second) in [("gzip", "xz"), ("xz", "bzip2"), ("bzip2", "gzip")] {
+        for between in [&b""[..], &[0; 700]] {
+            let bytes = [&packed(first, "words")[..], between, &packed(second, "index")].concat();
+            repo.write("words.bin", bytes);
+            repo.git(&["add", "-f", "words.bin"]).ok();
+            let (code, report) = findings(&repo, &[]);
+            assert_eq!(code, 1, "{second} behind {first}: {report}");
+        }
+    }
+}

@@ -121,3 +121,23 @@ fn objects_are_found_where_the_configuration_keeps_them() {
         assert_eq!(scan(&repo).1, ["LFS_POINTER"], "{storage}");
     }
 }
+
+/// Otherwise: a pointer that Git LFS accepts, written a little otherwise, publishes its object unseen.
+#[test]
+fn a_pointer_may_be_written_as_git_lfs_reads_it() {
+    let repo = Repo::set_up();
+    let weights = content("safetensors/two_tensors");
+    write(&point(&repo, &weights), &weights);
+    let (oid, size) = (hash(&weights), weights.len());
+    let version = "version https://git-lfs.github.com/spec/v1";
+    for pointer in [
+        format!("\n \n{version}\noid sha256:{oid}\nsize {size}\n"),
+        format!("{version}\n\noid sha256:{oid}\n\nsize {size}\n\n"),
+        format!("{version}\noid sha256:{oid}\nsize +{size}\n"),
+    ] {
+        repo.write("assets/logo.png", &pointer);
+        repo.git(&["add", "-f", "assets"]).ok();
+        let (code, codes, _) = scan(&repo);
+        assert_eq!((code, codes), (1, vec!["LFS_POINTER".to_owned()]), "{pointer}");
+    }
+}

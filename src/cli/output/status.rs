@@ -29,7 +29,7 @@ pub(crate) fn status(output: &mut Output, report: &StatusReport, proofs: Option<
     protected(output, report);
     if report.known.originals > 0 {
         let text = format!(
-            "{} by content, {}; the guard finds them under any name",
+            "{} by content, {}; the guard looks for them under any name",
             count(report.known.originals as u64, "file"),
             size(report.known.bytes)
         );

@@ -10,11 +10,14 @@ mod xz;
 mod zip;
 mod zstd;
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 pub use content::Content;
 pub use limits::{Bounds, Limits, UnpackBudget};
 pub use source::Source;
+
+/// So many bytes tell a layer.
+const HEAD: usize = 512;
 
 /// A way of wrapping content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +101,8 @@ impl Layer {
     }
 }
 
-/// Opens `layer`, which begins here, and hands each content to `visit`.
+/// Opens `layer`, which begins here, and hands each content to `visit`, with those of other layers that follow a compressed
+/// one.
 ///
 /// An archive is read as it lies: a zip archive by its local headers, where no header follows a member up to the next
 /// one, and if it is in memory by its central directory too, so that neither hides a member from the other. Where it is
@@ -109,19 +113,39 @@ impl Layer {
 /// was not.
 #[must_use = "what was not opened was not examined"]
 pub fn open(layer: Layer, source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
-    let price = layer.price();
-    let mut one = |inner: &mut dyn Read, is_doubtful| {
-        visit(None, &mut Content::of_layer(inner, limits, price, is_doubtful));
-        None
-    };
-    match layer {
-        Layer::Gzip => one(&mut inflate::Gzip::new(source), true),
-        Layer::Zstd => one(&mut zstd::Frames::new(source, limits), true),
-        Layer::Xz => one(&mut xz::Streams::new(source, limits), false),
-        Layer::Bzip2 => one(&mut bzip::Streams::new(source, limits), false),
-        Layer::Zip => zip::open(source, limits, visit),
-        Layer::Tar => tar::open(source, limits, visit),
+    let mut layer = layer;
+    loop {
+        let price = layer.price();
+        let mut is_whole = false;
+        let mut one = |inner: &mut dyn Read, is_doubtful| {
+            let mut content = Content::of_layer(inner, limits, price, is_doubtful);
+            visit(None, &mut content);
+            is_whole = content.unread().is_none();
+        };
+        match layer {
+            Layer::Gzip => one(&mut inflate::Gzip::new(source), true),
+            Layer::Zstd => one(&mut zstd::Frames::new(source, limits), true),
+            Layer::Xz => one(&mut xz::Streams::new(source, limits), false),
+            Layer::Bzip2 => one(&mut bzip::Streams::new(source, limits), false),
+            Layer::Zip => return zip::open(source, limits, visit),
+            Layer::Tar => return tar::open(source, limits, visit),
+        }
+        layer = match following(source) {
+            Some(next) if is_whole => next,
+            _ => return None,
+        };
     }
+}
+
+/// Returns the layer that begins behind a content that has ended, zeros passed over. A zip archive there is looked for by
+/// [`open_behind`].
+fn following(source: &mut Source) -> Option<Layer> {
+    while let Ok(rest @ [0, ..]) = source.fill_buf() {
+        let zeros = rest.iter().take_while(|byte| **byte == 0).count();
+        source.consume(zeros);
+    }
+    let next = Layer::of(source.peek(HEAD).ok()?)?;
+    (next != Layer::Zip).then_some(next)
 }
 
 /// Opens a zip archive that begins behind other bytes, of which the first `from` belong to something else.

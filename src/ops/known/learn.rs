@@ -248,15 +248,14 @@ fn public_tags(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Returns the tree of the default branch: that of a remote, where one is known, else of `HEAD`.
+/// Returns the tree of the default branch: that of a remote, by its `HEAD` or its usual names, and of the local `HEAD` only
+/// where there is no remote. A local branch must not make common what nobody else has.
 fn default_tree(repo: &Repository) -> Result<Option<ObjectId>> {
-    let remote = repo
-        .refs("refs/remotes/")?
-        .into_iter()
-        .find(|(name, _)| name.ends_with("/HEAD"));
-    match remote {
-        Some((_, id)) if repo.has(&id) => Ok(Some(repo.commit(&id.hex())?.tree)),
-        _ if repo.has_commit() => Ok(Some(repo.commit("HEAD")?.tree)),
-        _ => Ok(None),
+    let refs = repo.refs("refs/remotes/")?;
+    let named = |end: &str| refs.iter().find(|(name, id)| name.ends_with(end) && repo.has(id));
+    match ["/HEAD", "/main", "/master"].into_iter().find_map(named) {
+        Some((_, id)) => Ok(Some(repo.commit(&id.hex())?.tree)),
+        None if repo.remotes().is_empty() && repo.has_commit() => Ok(Some(repo.commit("HEAD")?.tree)),
+        None => Ok(None),
     }
 }

@@ -1,5 +1,7 @@
 //! Files that stand for others: Git LFS pointers, and what claims to be an age file.
 
+use memchr::memmem;
+
 use crate::format::digest::Digest;
 
 /// Pointers are smaller than this.
@@ -22,15 +24,16 @@ pub struct Pointer {
 }
 
 /// Parses these bytes as a Git LFS pointer, by its specification v1; none if they are no pointer. As in Git LFS itself,
-/// lines may end in CRLF, and the last newline may be missing.
+/// there may be white space around it and empty lines in it, lines may end in CRLF, and a size may have a plus sign.
 pub fn lfs(bytes: &[u8]) -> Option<Pointer> {
-    let may_be = bytes.len() < POINTER_SIZE && bytes.starts_with(b"version ");
+    let may_be = bytes.len() < POINTER_SIZE && memmem::find(bytes, b"version ").is_some();
     may_be.then(|| parse(bytes)).flatten()
 }
 
 fn parse(bytes: &[u8]) -> Option<Pointer> {
     let text = std::str::from_utf8(bytes).ok()?;
-    let mut pairs = text.trim_end().lines().map(|line| line.split_once(' '));
+    let lines = text.trim().lines().filter(|line| !line.is_empty());
+    let mut pairs = lines.map(|line| line.split_once(' '));
     let (_, version) = pairs.next()??;
     let (mut oid, mut size, mut last) = (None, None, "");
     for pair in pairs {
@@ -48,6 +51,7 @@ fn parse(bytes: &[u8]) -> Option<Pointer> {
     }
     let (oid, size) = (oid?.strip_prefix("sha256:")?, size?);
     let lowercase_hex = oid.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let size = size.strip_prefix('+').unwrap_or(size);
     let digits = size.bytes().all(|b| b.is_ascii_digit());
     (VERSIONS.contains(&version) && lowercase_hex && digits).then_some(())?;
     Some(Pointer {
