@@ -8,6 +8,8 @@ mod common;
 
 #[path = "attack/bombs.rs"]
 mod bombs;
+#[path = "attack/costly_packs.rs"]
+mod costly_packs;
 #[path = "attack/evidence.rs"]
 mod evidence;
 #[path = "attack/foreign_hooks.rs"]

@@ -6,7 +6,7 @@ pub mod files;
 pub mod git;
 pub mod ledger;
 pub mod pack_dir;
-pub mod processor;
 pub mod staging;
 pub mod store;
+pub mod usage;
 pub mod workers;

@@ -2,10 +2,12 @@
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
+use std::process::exit;
 
 use crate::cli::args::{Hook, HookName};
+use crate::cli::output::refusal;
 use crate::cli::output::{Output, guard};
-use crate::cli::{NO, YES, env};
+use crate::cli::{NO, Style, YES, env};
 use crate::format::budget::Bound;
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::scan::ScanReport;
@@ -59,7 +61,7 @@ pub(super) fn answer(ctx: &Context, args: &Hook, output: &mut Output) -> Result<
             }
         }
         HookName::Receive => {
-            report = hook::pre_receive(ctx, &stdin)?;
+            report = hook::pre_receive(ctx, &stdin, stop)?;
             guard::receive(output, &report, started.elapsed());
         }
         HookName::Refs => {
@@ -68,6 +70,15 @@ pub(super) fn answer(ctx: &Context, args: &Hook, output: &mut Output) -> Result<
         }
     }
     Ok(if report.is_clean() { YES } else { NO })
+}
+
+/// Ends the process with a refusal, while another thread still judges. What was begun to be written is as after a kill.
+fn stop(refused: Refusal) {
+    let mut output = Output::new();
+    let code = refusal::print(&mut output, &refused, Style::Hook);
+    // Nothing was written to standard output.
+    drop(output.flush());
+    exit(code.into());
 }
 
 fn standard_input() -> Result<Vec<u8>> {

@@ -23,6 +23,8 @@ pub enum Bound {
     ConfigBytes,
     /// Refs that one push changes.
     Refs,
+    /// Bytes of memory that the process holds.
+    Memory,
     /// Seconds of processor time.
     Seconds,
 }
@@ -49,7 +51,7 @@ impl Allowance {
 
 impl Bound {
     /// Every bound there is.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Entries,
         Self::PathBytes,
         Self::Depth,
@@ -58,6 +60,7 @@ impl Bound {
         Self::BlobBytes,
         Self::ConfigBytes,
         Self::Refs,
+        Self::Memory,
         Self::Seconds,
     ];
 
@@ -72,6 +75,7 @@ impl Bound {
             Self::BlobBytes => "gitpack.maxBlobBytes",
             Self::ConfigBytes => "gitpack.maxConfigBytes",
             Self::Refs => "gitpack.maxRefs",
+            Self::Memory => "gitpack.maxMemory",
             Self::Seconds => "gitpack.maxSeconds",
         }
     }
@@ -87,6 +91,7 @@ impl Bound {
             Self::BlobBytes => "bytes of files",
             Self::ConfigBytes => "bytes of configurations",
             Self::Refs => "refs",
+            Self::Memory => "bytes of memory",
             Self::Seconds => "seconds of processor time",
         }
     }
@@ -102,7 +107,8 @@ impl Bound {
             Self::BlobBytes => (1 << 30, 200 << 10),
             Self::ConfigBytes => (16 << 20, 64),
             Self::Refs => (1_000_000, 0),
-            // One more for each 128 KiB, which take a millisecond if they are what they seem to be.
+            Self::Memory => (192 << 20, 32 << 10),
+            // One more for each 128 KiB beyond the first MiB, which take a millisecond if they are what they seem to be.
             Self::Seconds => {
                 return Allowance {
                     base: 8,
@@ -121,8 +127,8 @@ impl Bound {
                 base: MEMORY_IN_A_CLONE,
                 for_each_kib: 0,
             },
-            // Whoever waits may stop it.
-            Self::Seconds => Allowance {
+            // Whoever waits may stop it, and knows what else needs the memory.
+            Self::Seconds | Self::Memory => Allowance {
                 base: u64::MAX,
                 for_each_kib: 0,
             },
@@ -137,7 +143,10 @@ impl Bound {
 /// The memory that one object may take in a clone.
 pub const MEMORY_IN_A_CLONE: u64 = 2 << 30;
 
-/// Bytes that earn a push one second more.
+/// A push of no more bytes than this earns no more time.
+pub const SMALL: u64 = 1 << 20;
+
+/// Bytes beyond them that earn a push one second more.
 pub const SECOND_FOR_EACH: u64 = 128 << 10;
 
 #[cfg(test)]

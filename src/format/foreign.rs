@@ -2,6 +2,9 @@
 
 use saphyr_parser::{Event, Parser};
 
+/// Nothing that people write nests deeper. The parser takes some hundred bytes for each level.
+const MAX_DEPTH: usize = 128;
+
 /// Returns the `schema_version` of a YAML mapping that also has a `profile_id`, both scalars at its top.
 pub fn profile_version(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
@@ -19,6 +22,7 @@ pub fn profile_version(bytes: &[u8]) -> Option<String> {
             Event::MappingStart(..) if depth == 0 => depth = 1,
             Event::SequenceStart(..) if depth == 0 => return None,
             Event::Scalar(..) if depth == 0 => return None,
+            Event::MappingStart(..) | Event::SequenceStart(..) if depth == MAX_DEPTH => return None,
             Event::MappingStart(..) | Event::SequenceStart(..) => depth += 1,
             Event::MappingEnd | Event::SequenceEnd => {
                 depth -= 1;
@@ -61,6 +65,9 @@ impl Node {
         let mut whole = None;
         let mut nodes = 0;
         for event in Parser::new_from_str(text) {
+            if open.len() > MAX_DEPTH {
+                return None;
+            }
             let node = match event.ok()?.0 {
                 Event::Scalar(value, ..) => Node::Scalar(value.into_owned()),
                 Event::SequenceStart(..) => {

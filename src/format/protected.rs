@@ -129,6 +129,12 @@ pub struct RuleSetDocument {
     pub allow: Vec<String>,
 }
 
+/// The most globs of all sets of a pack together: what two configurations may hold, and the built-in rules with them.
+const MAX_GLOBS: usize = 2 * (4096 + 64);
+
+/// The most bytes of these globs together.
+const MAX_GLOB_BYTES: usize = 2 * (132 << 10);
+
 /// `meta/PROTECTED.json`: the registry in force when a pack was sealed.
 ///
 /// A file is judged by each set on its own, where the last matching rule decides, and the strictest of these verdicts
@@ -140,4 +146,21 @@ pub struct ProtectedDocument {
     pub version: String,
     /// The sets of rules: one a configuration that had a say.
     pub rule_sets: Vec<RuleSetDocument>,
+}
+
+impl ProtectedDocument {
+    /// Returns what there is too much of, if anything: whoever made the pack wrote it, and each path is held against all of
+    /// it.
+    pub fn hold(&self) -> Result<(), String> {
+        let rules = self.rule_sets.iter().flat_map(|set| &set.rules);
+        let globs = rules.flat_map(|rule| rule.paths.iter().chain(&rule.allow_in));
+        let (count, bytes) = globs.fold((0, 0), |(count, bytes), glob| (count + 1, bytes + glob.len()));
+        match (count <= MAX_GLOBS, bytes <= MAX_GLOB_BYTES) {
+            (true, true) => Ok(()),
+            (false, _) => Err(format!("expected at most {MAX_GLOBS} globs, found {count}")),
+            (_, false) => Err(format!(
+                "expected at most {MAX_GLOB_BYTES} bytes of globs, found {bytes}"
+            )),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The `meta/` members of a tree pack, other than the repository state and the registry.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
@@ -178,11 +179,35 @@ pub struct Provenance {
 
 /// Draws member paths as a tree: entries of a directory in bytewise order, names quoted where they could break a line.
 pub fn file_tree<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> String {
+    let mut drawing = String::new();
+    draw(paths, &mut drawing).expect("a string takes everything");
+    drawing
+}
+
+/// Returns whether `drawing` is what [`file_tree`] makes of these paths. It is compared line by line, since that of one deep
+/// path is as large as the square of its length.
+pub fn is_file_tree<'a>(drawing: &[u8], paths: impl Iterator<Item = &'a MemberPath>) -> bool {
+    let mut rest = Rest(drawing);
+    draw(paths, &mut rest).is_ok() && rest.0.is_empty()
+}
+
+/// What is still to be written; takes nothing else.
+struct Rest<'a>(&'a [u8]);
+
+impl fmt::Write for Rest<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(text.as_bytes()).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}
+
+fn draw<'a>(paths: impl Iterator<Item = &'a MemberPath>, out: &mut dyn fmt::Write) -> fmt::Result {
     let mut paths: Vec<&str> = paths.map(MemberPath::as_str).collect();
     // Name by name: in a list that is sorted bytewise, `a-b` stands between `a` and what is in it.
     paths.sort_unstable_by(|a, b| a.split('/').cmp(b.split('/')));
     paths.dedup();
-    let (mut out, mut indent) = (String::from("./\n"), String::new());
+    out.write_str("./\n")?;
+    let mut indent = String::new();
     // Of each open directory what is still to be drawn, where the names in it begin, and how far they are indented.
     let mut open: Vec<(&[&str], usize, usize)> = vec![(&paths, 0, 0)];
     while let Some((rest, from, depth)) = open.last_mut() {
@@ -202,16 +227,16 @@ pub fn file_tree<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> String {
             false => ("├── ", "│   "),
         };
         indent.truncate(*depth);
-        out.push_str(&indent);
-        out.push_str(corner);
-        out.push_str(&shown(&first.as_bytes()[from..end]));
-        out.push_str(if inside.is_empty() { "\n" } else { "/\n" });
+        out.write_str(&indent)?;
+        out.write_str(corner)?;
+        out.write_str(&shown(&first.as_bytes()[from..end]))?;
+        out.write_str(if inside.is_empty() { "\n" } else { "/\n" })?;
         indent.push_str(line);
         if !inside.is_empty() {
             open.push((inside, end + 1, indent.len()));
         }
     }
-    out
+    Ok(())
 }
 
 #[cfg(test)]

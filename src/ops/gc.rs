@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::adapters::clone::runs::{RUN_ROOTS, Runs};
 use crate::adapters::files;
-use crate::adapters::git::Repository;
+use crate::adapters::git::{Peeled, Repository};
 use crate::adapters::store::disk::{DiskStore, Held, Hold};
 use crate::format::digest::Digest;
 use crate::format::known::Original;
@@ -143,6 +143,16 @@ fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
         repo.index()?.files_named(|path| plain_of(path).is_some()),
         &mut sealed,
     )?;
+    // What another branch, or a remote, protects is protected here too once it is checked out.
+    let mut commits = Vec::new();
+    for (_, id) in repo.refs("refs/")? {
+        if repo.has(&id)
+            && let Peeled::Commit(commit) = repo.peel(&id)?
+        {
+            commits.push(commit);
+        }
+    }
+    twins::everywhere(repo, &twins::trees_of(repo, &commits)?, &mut sealed)?;
     let mut registries = vec![configuration::here(repo)?.registry()?.with_twins(&sealed)];
     if repo.has_commit() {
         let head = configuration::in_commit_or_none(repo, &repo.commit("HEAD")?)?;

@@ -154,7 +154,10 @@ fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<Sc
 /// Judges what a server is about to receive, while it still lies in quarantine.
 ///
 /// The rules of each new tip apply together with those of the old one or, for a new ref, those of the default branch.
-pub fn pre_receive(ctx: &Context, stdin: &[u8]) -> Result<ScanReport> {
+///
+/// Where this takes more time or memory than is allowed, whatever is being done then, `stop` is called in another thread. It
+/// must end the process.
+pub fn pre_receive(ctx: &Context, stdin: &[u8], stop: impl FnOnce(Refusal) + Send) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Server)?;
     let lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("pre-receive", problem))?;
     let to = match repo.config_text("gitpack.visibility").as_deref() {
@@ -168,8 +171,10 @@ pub fn pre_receive(ctx: &Context, stdin: &[u8]) -> Result<ScanReport> {
             });
         }
     };
-    let known = repo.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
-    judge_refs(&repo, &lines, known, to, true)
+    repo.watched(stop, || {
+        let known = repo.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
+        judge_refs(&repo, &lines, known, to, true)
+    })
 }
 
 /// Judges refs that are about to change: branches, tags and a detached `HEAD`, whoever changes them.

@@ -206,6 +206,7 @@ impl Registry {
         if document.rule_sets.is_empty() {
             return Err("rule_sets is empty".into());
         }
+        document.hold()?;
         let sets = document
             .rule_sets
             .into_iter()

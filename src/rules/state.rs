@@ -11,7 +11,7 @@ use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::sealed::{MEMBER as SEALED, SealedArtifacts};
 use crate::format::tree_meta::{
     DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
-    PROVENANCE_VERSION, PackInfo, Part, Provenance, REPO, REPO_STATE, file_tree,
+    PROVENANCE_VERSION, PackInfo, Part, Provenance, REPO, REPO_STATE, is_file_tree,
 };
 use crate::rules::layout::LaidOut;
 use crate::rules::lite;
@@ -239,7 +239,7 @@ fn check_tree(drawing: &[u8], manifest: &ManifestDocument, findings: &mut Findin
     let paths: Vec<MemberPath> = listed
         .filter_map(|member| MemberPath::parse(&member.path).ok())
         .collect();
-    if file_tree(paths.iter()).as_bytes() != drawing {
+    if !is_file_tree(drawing, paths.iter()) {
         findings.violation(FILE_TREE, "it is not the list of the other members, drawn as a tree");
     }
 }

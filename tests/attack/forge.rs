@@ -14,7 +14,7 @@ use crate::common::{Done, Place};
 
 /// What the hook may use: processor seconds before it is killed, and KiB of memory of its own. Its own bounds are lower;
 /// a machine under load makes neither of them grow.
-const SECONDS: u32 = 40;
+const SECONDS: u32 = 10;
 const MEMORY: u32 = 256 << 10;
 
 /// An object id.

@@ -303,3 +303,29 @@ fn the_header_of_an_age_file_hides_nothing() {
     assert!(found(&repo, "notes.age", &dressed) > 90);
     assert!(found(&repo, "notes.bin", &dressed) > 90);
 }
+
+/// Otherwise: a clone that has checked out an old branch forgets what the others protect.
+#[test]
+fn what_another_branch_protects_is_remembered() {
+    let content = noise(7, 100_000);
+    let repo = protecting(&content);
+    repo.git(&["branch", "protected"]).ok();
+    repo.git(&["rm", "-q", "secrets/data.txt.age"]).ok();
+    repo.git(&["commit", "-q", "-m", "gone"]).ok();
+    repo.pack(&["gc"]).ok();
+    repo.git(&["checkout", "-q", "protected"]).ok();
+    assert_eq!(found(&repo, "copy", &content), 100);
+}
+
+/// The attacker gains: the plaintext counts as public, since it stands in a commit that was never pushed.
+#[test]
+fn what_only_a_local_branch_has_is_not_public() {
+    let content = noise(7, 300_000);
+    let repo = Repo::set_up();
+    repo.git(&["remote", "add", "origin", "../remote.git"]).ok();
+    repo.write("notes.bin", &content);
+    repo.commit("not pushed");
+    repo.write("secrets/data.txt", &content);
+    repo.pack(&["protect", "secrets/data.txt"]).ok();
+    assert_eq!(found(&repo, "copy.bin", &content), 100);
+}

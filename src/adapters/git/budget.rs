@@ -1,18 +1,27 @@
 //! What a look at this repository has cost so far, held against what it may cost.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use crate::adapters::git::Repository;
-use crate::adapters::processor;
-use crate::format::budget::{Bound, SECOND_FOR_EACH};
+use crate::adapters::{usage, workers};
+use crate::format::budget::{Bound, SECOND_FOR_EACH, SMALL};
 use crate::format::refusal::{Refusal, Result};
 
 /// The processor time is asked for once in so many expenses.
 const ASK_EACH: u64 = 32;
 
-/// What one object may take more of on a server that has large ones already.
+/// What one object, and all that is held, may take more of on a server that has large ones already.
 const MORE_MEMORY: u64 = 256 << 20;
+
+/// What may be held more for each core beyond two, since each reads an object of its own.
+const MEMORY_OF_A_CORE: u64 = 64 << 20;
+
+/// How often it is looked at what the process uses.
+const LOOK_EACH: Duration = Duration::from_millis(5);
 
 /// Who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +41,7 @@ pub(super) struct Budget {
     /// Bytes of which the bounds grow; found out when a base is exceeded.
     weight: OnceLock<u64>,
     expenses: AtomicU64,
-    /// What one object may take besides, because of those that were here before.
+    /// What may be held besides, because of the objects that were here before.
     more_memory: u64,
 }
 
@@ -71,8 +80,16 @@ impl Budget {
         }
         let weight = *self.weight.get_or_init(weigh);
         match bound {
-            Bound::Seconds => allowance.base.saturating_add(weight / SECOND_FOR_EACH),
+            Bound::Seconds => {
+                let more = weight.saturating_sub(SMALL) / SECOND_FOR_EACH;
+                allowance.base.saturating_add(more)
+            }
             Bound::ObjectBytes => allowance.with(weight).saturating_add(self.more_memory),
+            Bound::Memory => {
+                let cores = workers::threads().saturating_sub(2) as u64;
+                let more = self.more_memory.saturating_add(cores.saturating_mul(MEMORY_OF_A_CORE));
+                allowance.with(weight).saturating_add(more)
+            }
             _ => allowance.with(weight),
         }
     }
@@ -160,7 +177,29 @@ impl Repository {
         if self.budget.base(Bound::Seconds) == u64::MAX {
             return Ok(());
         }
-        self.hold(Bound::Seconds, processor::used().as_secs())
+        self.hold(Bound::Seconds, usage::processor_time().as_secs())
+    }
+
+    /// Does `work`, and meanwhile calls `stop`, which must end the process, once that has used more time or memory than it
+    /// may: this holds for what cannot count by itself, such as a parser. Nothing is watched where neither is bounded.
+    pub fn watched<R>(&self, stop: impl FnOnce(Refusal) + Send, work: impl FnOnce() -> R) -> R {
+        if [Bound::Seconds, Bound::Memory].map(|bound| self.budget.base(bound)) == [u64::MAX; 2] {
+            return work();
+        }
+        let (working, finished) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                while finished.recv_timeout(LOOK_EACH) == Err(RecvTimeoutError::Timeout) {
+                    let memory = usage::memory().map_or(Ok(()), |held| self.hold(Bound::Memory, held));
+                    if let Err(refused) = memory.and_then(|()| self.spend_time()) {
+                        return stop(refused);
+                    }
+                }
+            });
+            let result = work();
+            drop(working);
+            result
+        })
     }
 
     /// Returns how many findings are worth keeping: a server tells whoever pushes of some, and the rest is counted.
@@ -181,7 +220,9 @@ mod tests {
         let budget = Budget::new(Side::Server);
         assert_eq!(budget.allowed(Bound::Entries, || 0), budget.base(Bound::Entries));
         let budget = Budget::new(Side::Server);
-        assert_eq!(budget.allowed(Bound::Seconds, || 1 << 20), 16);
+        assert_eq!(budget.allowed(Bound::Seconds, || 1 << 20), 8);
+        let budget = Budget::new(Side::Server);
+        assert_eq!(budget.allowed(Bound::Seconds, || 2 << 20), 16);
         let budget = Budget::new(Side::Clone);
         assert_eq!(budget.allowed(Bound::Seconds, || 0), u64::MAX);
     }

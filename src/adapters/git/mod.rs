@@ -33,7 +33,7 @@ use std::sync::{Mutex, OnceLock};
 use blobs::Room;
 use budget::Budget;
 pub use exposure::Exposure;
-use history::Peeled;
+pub use history::Peeled;
 use objects::Joined;
 pub use objects::ObjectPlaces;
 pub use ownership::{Foreign, Surroundings};

@@ -11,6 +11,9 @@ use crate::format::refusal::{Refusal, Result};
 /// So many objects are looked at in one go.
 const AT_ONCE: usize = 65536;
 
+/// Git unpacks small pushes with its fastest compression, so that what was sent may take so many times as much.
+const LOOSENED: u64 = 8;
+
 impl Repository {
     /// Returns the blobs that were sent, are new here, and are not among `reached`; nothing where nothing lies in quarantine.
     pub fn sent_besides(&self, reached: &HashSet<ObjectId>) -> Result<Vec<ObjectId>> {
@@ -76,11 +79,11 @@ impl Repository {
     /// stored.
     pub(super) fn weight(&self) -> u64 {
         match self.joined.as_ref().and_then(|joined| joined.new.as_ref()) {
-            Some(sent) => stored_in(sent, true),
+            Some(sent) => packed_in(sent).saturating_add(loose_in(sent) / LOOSENED),
             None => self
                 .directories()
                 .iter()
-                .map(|directory| stored_in(directory, true))
+                .map(|directory| packed_in(directory).saturating_add(loose_in(directory)))
                 .sum(),
         }
     }
@@ -92,7 +95,7 @@ impl Repository {
             .directories()
             .into_iter()
             .filter(|directory| Some(directory) != sent);
-        directories.map(|directory| stored_in(&directory, false)).sum()
+        directories.map(|directory| packed_in(&directory)).sum()
     }
 
     fn directories(&self) -> Vec<std::path::PathBuf> {
@@ -102,15 +105,15 @@ impl Repository {
     }
 }
 
-/// Returns how many bytes the objects in a directory take; what cannot be listed takes none.
-fn stored_in(directory: &Path, with_loose: bool) -> u64 {
-    let mut bytes = bytes_of(&directory.join("pack"));
-    if with_loose {
-        for first in 0..=255_u8 {
-            bytes += bytes_of(&directory.join(format!("{first:02x}")));
-        }
-    }
-    bytes
+/// Returns how many bytes the packs in a directory of objects take; what cannot be listed takes none.
+fn packed_in(directory: &Path) -> u64 {
+    bytes_of(&directory.join("pack"))
+}
+
+/// Returns how many bytes the loose objects in such a directory take.
+fn loose_in(directory: &Path) -> u64 {
+    let directories = (0..=255_u8).map(|first| directory.join(format!("{first:02x}")));
+    directories.map(|directory| bytes_of(&directory)).sum()
 }
 
 fn bytes_of(directory: &Path) -> u64 {

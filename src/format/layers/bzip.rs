@@ -4,11 +4,14 @@ use std::io::{self, BufRead, Read};
 
 use bzip2::{Decompress, Status};
 
-use super::Source;
 use super::limits::{Limits, Window};
+use super::{Layer, Source};
 
 /// What a decoder takes at most, for blocks of 900 kB.
 const MEMORY: u64 = 4 << 20;
+
+/// What beginning a stream costs, in bytes that it yields: its tables are made anew.
+const BEGIN: u64 = 4096;
 
 /// Whether a stream of bzip2 begins so: with the size of its blocks, and a block or the end.
 pub fn is_stream(head: &[u8]) -> bool {
@@ -47,6 +50,11 @@ impl Read for Streams<'_, '_> {
             let Some((state, _)) = &mut self.state else {
                 if !is_stream(self.source.peek(10)?) {
                     return Ok(0);
+                }
+                let price = Layer::Bzip2.price();
+                self.limits.pay(BEGIN * price);
+                if self.limits.room(price) == 0 {
+                    return Err(io::ErrorKind::OutOfMemory.into());
                 }
                 let window = self.limits.window(MEMORY).ok_or(io::ErrorKind::OutOfMemory)?;
                 self.state = Some((Decompress::new(false), window));

@@ -124,8 +124,12 @@ impl<'v, 'l> Walk<'v, 'l> {
     fn has_seen(&self, at: u64, packing: &Packing) -> bool {
         self.seen.get(&at).is_some_and(|(seen, given)| {
             let is_packed_so = seen.method == packing.method && seen.encrypted == packing.encrypted;
-            // What is compressed says by itself where it ends.
-            is_packed_so && (packing.method != STORED || packing.encrypted || packing.size == Some(*given))
+            // What is compressed says by itself where it ends, if its header does not say otherwise.
+            let is_all = match packing.method == STORED && !packing.encrypted {
+                true => packing.size == Some(*given),
+                false => seen.size.is_none() || seen.size == packing.size,
+            };
+            is_packed_so && is_all
         })
     }
 
