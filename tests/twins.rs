@@ -121,3 +121,15 @@ fn what_is_refused_changes_nothing() {
     };
     assert_eq!(visible(snapshot(&repo.path("."))), visible(before));
 }
+
+#[test]
+fn protect_says_what_is_not_ignored_all_the_same() {
+    let repo = Repo::set_up();
+    repo.write("a/.gitignore", "!*\n");
+    repo.write("a/k.vec", "plain");
+    repo.write("b.vec", "plain");
+    let done = repo.pack(&["protect", "a/k.vec", "b.vec"]).ok();
+    assert!(done.stderr.contains("a/k.vec is not ignored"), "{}", done.stderr);
+    assert!(!done.stderr.contains("b.vec is not"), "{}", done.stderr);
+    assert!(!done.stderr.contains("disk, is ignored"), "{}", done.stderr);
+}

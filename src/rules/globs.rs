@@ -67,7 +67,7 @@ impl Globs {
         }
         let set = builder.build().map_err(|e| BadGlob {
             index: 0,
-            reason: e.to_string(),
+            reason: format!("these globs are too much to be compiled together: {e}"),
         })?;
         Ok(Self { set, case, pattern_of })
     }

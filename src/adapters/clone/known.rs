@@ -75,7 +75,7 @@ impl Known {
         Some(Tags::of(&table.key, &table.index.salt))
     }
 
-    /// Returns the entries of originals that have this tag. What is not genuine is not found.
+    /// Returns the entries of originals that have this tag. An entry that was not written with our key is left out.
     pub fn find(&self, tag: u64) -> Vec<Entry> {
         let Some(table) = &self.table else { return Vec::new() };
         let entries = table.bucket(table.index.bucket_of(tag));

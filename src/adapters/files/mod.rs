@@ -94,8 +94,8 @@ pub fn open_regular(path: &Path) -> Result<Opened> {
     })
 }
 
-/// Opens a file of our own to add to its end or to lock it, and creates it if there is none. As in [`open_regular`], links
-/// are not followed, and nothing but a regular file is waited for; what stands in it stays.
+/// Opens a file of our own, to lock it or to add to its end, and creates it if there is none. Its content stays. As in
+/// [`open_regular`], no link is followed, and a pipe does not make it wait.
 pub fn open_own(path: &Path) -> Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = OpenOptions::new()

@@ -38,7 +38,8 @@ fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Du
     })
 }
 
-/// Writes a whole file with the bytes of `source`: it shares them on the disk where the file system can, and is another file.
+/// Writes a copy of `source`. Both share their blocks on the disk where the file system can; a change of one never changes the
+/// other.
 pub fn clone_whole(source: &Path, path: &Path, mode: u32) -> Result<()> {
     let mut from = super::open_regular(source)?.file;
     write_with(path, mode, Durability::Durable, Over::Anything, |file| {
@@ -167,26 +168,27 @@ pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
 /// Like [`write_whole`], in place of whatever stands at `path` itself: a link is replaced, not written through.
 pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(parent(path))
-        .map_err(writing)?;
+    let mut file = temporary(path, mode)?;
     io::Write::write_all(&mut file, bytes).map_err(writing)?;
     file.as_file().sync_all().map_err(writing)?;
     file.persist(path).map_err(|e| writing(e.error))?;
     sync(parent(path))
 }
 
+/// Makes a file with a name of its own beside `path`, to be renamed to it.
+fn temporary(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(TEMPORARY)
+        .permissions(Permissions::from_mode(mode))
+        .tempfile_in(parent(path))
+        .map_err(Refusal::io("writing", path))
+}
+
 /// Writes a whole file of our own, for its owner's eyes only, in one step. What stands at `path` is replaced, a link itself
 /// and never what it leads to: somebody may have planted it.
 pub fn write_own(path: &Path, bytes: &mut dyn Read, durability: Durability) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(parent(path))
-        .map_err(writing)?;
+    let mut file = temporary(path, 0o600)?;
     io::copy(bytes, &mut file).map_err(writing)?;
     if durability == Durability::Durable {
         file.as_file().sync_all().map_err(writing)?;
@@ -201,11 +203,7 @@ pub fn write_own(path: &Path, bytes: &mut dyn Read, durability: Durability) -> R
 /// Writes a whole new file for its owner's eyes only; returns false, and changes nothing, if something stands there.
 pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
     let writing = |e| Refusal::io("writing", path)(e);
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .permissions(Permissions::from_mode(0o600))
-        .tempfile_in(parent(path))
-        .map_err(writing)?;
+    let mut file = temporary(path, 0o600)?;
     io::Write::write_all(&mut file, bytes).map_err(writing)?;
     file.as_file().sync_all().map_err(writing)?;
     match file.persist_noclobber(path) {

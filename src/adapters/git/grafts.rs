@@ -26,8 +26,8 @@ impl Repository {
     }
 }
 
-/// Reads lines of ids: a commit, then its parents. Git passes over a line that is none; here its ids count as far as they
-/// can be read, since more parents mean that more is judged.
+/// Reads lines of ids: a commit, then its parents. Git ignores a malformed line. Here
+/// its ids count as far as they can be read, since more parents mean that more is judged.
 fn parse(bytes: &[u8]) -> Grafts {
     let mut grafts = Grafts::new();
     for line in bytes

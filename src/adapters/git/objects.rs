@@ -24,7 +24,7 @@ pub(super) struct Joined {
     _directory: tempfile::TempDir,
     /// The repository's own objects, as they were before.
     pub(super) own: Arc<gix::odb::Store>,
-    /// `GIT_OBJECT_DIRECTORY`, where it is another than the repository's own: the quarantine of a push.
+    /// `GIT_OBJECT_DIRECTORY`, if that is not the repository's own: the quarantine of a push.
     pub(super) new: Option<PathBuf>,
 }
 

@@ -393,12 +393,12 @@ fn message(refusal: &Refusal) -> (String, Value) {
             json!({ "limit": what, "allowed": allowed, "found": found }),
         ),
         Refusal::Budget { bound, allowed } => {
-            let all = match allowed {
-                Some(allowed) => format!("{allowed} {}", bound.measure()),
-                None => format!("the {}", bound.measure()),
-            };
+            let measure = bound.measure();
             (
-                format!("judging this takes more than {all} that are allowed here"),
+                match allowed {
+                    Some(allowed) => format!("judging this takes more than {allowed} {measure} that are allowed here"),
+                    None => format!("judging this takes more {measure} than are allowed here"),
+                },
                 json!({ "limit": bound.key(), "allowed": allowed }),
             )
         }

@@ -267,9 +267,22 @@ pub(crate) fn protect(output: &mut Output, report: &ProtectReport) {
         output.line(&format!("{what:<10} {path} as {path}.age"));
     }
     let recipients = count(report.recipients as u64, "recipient");
+    let ignored = if report.not_ignored.is_empty() {
+        " is ignored,"
+    } else {
+        ""
+    };
     output.err(&format!(
-        "  for {recipients}; the plaintext stays on disk, is ignored, and is no longer tracked\n"
+        "  for {recipients}; the plaintext stays on disk,{ignored} and is no longer tracked\n"
     ));
+    for path in &report.not_ignored {
+        let path = shown(path.as_bytes());
+        let command = format!("git check-ignore -v --no-index {path}");
+        output.err(&format!(
+            "  {path} is not ignored: another .gitignore takes that back   {}\n",
+            paint(TYPE, &command)
+        ));
+    }
     for pair in report.files.iter().filter(|pair| !pair.exposure.is_empty()) {
         exposed(output, pair);
     }

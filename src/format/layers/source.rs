@@ -150,13 +150,18 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Reads what is buffered, or as much of it as there is room for.
+fn read_buffered(from: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    let available = from.fill_buf()?;
+    let read = available.len().min(buffer.len());
+    buffer[..read].copy_from_slice(&available[..read]);
+    from.consume(read);
+    Ok(read)
+}
+
 impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let read = available.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&available[..read]);
-        self.consume(read);
-        Ok(read)
+        read_buffered(self, buffer)
     }
 }
 
@@ -198,11 +203,7 @@ impl<'s, 'a> Stored<'s, 'a> {
 
 impl Read for Stored<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.fill_buf()?;
-        let read = available.len().min(buffer.len());
-        buffer[..read].copy_from_slice(&available[..read]);
-        self.consume(read);
-        Ok(read)
+        read_buffered(self, buffer)
     }
 }
 

@@ -35,6 +35,8 @@ pub struct ProtectReport {
     pub recipients: usize,
     /// Whether `.gitignore` was changed but not staged, because it has other changes that are not.
     pub gitignore_unstaged: bool,
+    /// The plaintexts that git does not ignore all the same, since a `.gitignore` further down takes that back.
+    pub not_ignored: Vec<RepoPath>,
 }
 
 /// Encrypts each file to `<file>.age`, takes the plaintext out of the index but not off the disk, ignores it, and stages
@@ -106,8 +108,15 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
         attached: false,
     });
     known::remember(&place.repo, &loaded.registry()?, sealed.collect());
+    let mut not_ignored = Vec::new();
+    for found in &observed {
+        if !place.repo.is_ignored(&found.pair.plain)? {
+            not_ignored.push(found.pair.plain.clone());
+        }
+    }
     let files = observed.into_iter().zip(exposures);
     Ok(ProtectReport {
+        not_ignored,
         files: files
             .map(|(found, exposure)| PairReport {
                 is_tracked: false,
