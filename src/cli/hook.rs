@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Read};
 use std::path::Path;
-use std::process::exit;
 
 use crate::cli::args::{Hook, HookName};
 use crate::cli::output::refusal;
@@ -61,7 +60,7 @@ pub(super) fn answer(ctx: &Context, args: &Hook, output: &mut Output) -> Result<
             }
         }
         HookName::Receive => {
-            report = hook::pre_receive(ctx, &stdin, stop)?;
+            report = hook::pre_receive(ctx, &stdin, last_words)?;
             guard::receive(output, &report, started.elapsed());
         }
         HookName::Refs => {
@@ -72,13 +71,13 @@ pub(super) fn answer(ctx: &Context, args: &Hook, output: &mut Output) -> Result<
     Ok(if report.is_clean() { YES } else { NO })
 }
 
-/// Ends the process with a refusal, while another thread still judges. What was begun to be written is as after a kill.
-fn stop(refused: Refusal) {
+/// Prints a refusal while another thread still judges, before the process ends.
+fn last_words(refused: Refusal) -> u8 {
     let mut output = Output::new();
     let code = refusal::print(&mut output, &refused, Style::Hook);
     // Nothing was written to standard output.
     drop(output.flush());
-    exit(code.into());
+    code
 }
 
 fn standard_input() -> Result<Vec<u8>> {

@@ -155,9 +155,9 @@ fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<Sc
 ///
 /// The rules of each new tip apply together with those of the old one or, for a new ref, those of the default branch.
 ///
-/// Where this takes more time or memory than is allowed, whatever is being done then, `stop` is called in another thread. It
-/// must end the process.
-pub fn pre_receive(ctx: &Context, stdin: &[u8], stop: impl FnOnce(Refusal) + Send) -> Result<ScanReport> {
+/// Where this takes more time or memory than is allowed, whatever is being done then, the process ends with the code that
+/// `tell` returns, which is called in another thread.
+pub fn pre_receive(ctx: &Context, stdin: &[u8], tell: impl FnOnce(Refusal) -> u8 + Send) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Server)?;
     let lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("pre-receive", problem))?;
     let to = match repo.config_text("gitpack.visibility").as_deref() {
@@ -171,7 +171,7 @@ pub fn pre_receive(ctx: &Context, stdin: &[u8], stop: impl FnOnce(Refusal) + Sen
             });
         }
     };
-    repo.watched(stop, || {
+    repo.watched(tell, || {
         let known = repo.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
         judge_refs(&repo, &lines, known, to, true)
     })

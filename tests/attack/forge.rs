@@ -189,6 +189,7 @@ impl Server {
             .ok();
         place.pack_in(&root, &["init", "--server"]).ok();
         let server = Self { place, root };
+        fs::create_dir(server.temporary()).unwrap();
         server.configure("core.fsync", "none");
         server.configure("gc.auto", "0");
         let bounds = format!(
@@ -240,10 +241,17 @@ impl Server {
         let written = self.place.path().join("answer");
         drop(fs::remove_file(&written));
         let done = self.feed(program, args, input);
+        let left: Vec<_> = fs::read_dir(self.temporary()).unwrap().collect();
+        assert!(left.is_empty(), "{left:?}: {}", done.stderr);
         let hook = fs::read_to_string(written)
             .ok()
             .map(|code| code.trim().parse().unwrap());
         Answer { hook, done }
+    }
+
+    /// Where the hook makes temporary files; it leaves none.
+    fn temporary(&self) -> PathBuf {
+        self.place.path().join("temporary")
     }
 
     fn feed(&self, program: &str, args: &[&str], input: &[u8]) -> Done {
@@ -255,6 +263,7 @@ impl Server {
         };
         let mut command = self.place.command(program, &self.root);
         command.args(args).stdin(Stdio::from(fs::File::open(file).unwrap()));
+        command.env("TMPDIR", self.temporary());
         let output = command.output().unwrap();
         Done {
             code: output.status.code().unwrap_or(-1),

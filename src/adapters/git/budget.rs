@@ -1,5 +1,6 @@
 //! What a look at this repository has cost so far, held against what it may cost.
 
+use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{OnceLock, mpsc};
@@ -180,9 +181,10 @@ impl Repository {
         self.hold(Bound::Seconds, usage::processor_time().as_secs())
     }
 
-    /// Does `work`, and meanwhile calls `stop`, which must end the process, once that has used more time or memory than it
-    /// may: this holds for what cannot count by itself, such as a parser. Nothing is watched where neither is bounded.
-    pub fn watched<R>(&self, stop: impl FnOnce(Refusal) + Send, work: impl FnOnce() -> R) -> R {
+    /// Does `work`, and meanwhile ends the process once that has used more time or memory than it may, with the code that
+    /// `tell` returns: this holds for what cannot count by itself, such as a parser. Nothing is watched where neither is
+    /// bounded.
+    pub fn watched<R>(&self, tell: impl FnOnce(Refusal) -> u8 + Send, work: impl FnOnce() -> R) -> R {
         if [Bound::Seconds, Bound::Memory].map(|bound| self.budget.base(bound)) == [u64::MAX; 2] {
             return work();
         }
@@ -192,7 +194,10 @@ impl Repository {
                 while finished.recv_timeout(LOOK_EACH) == Err(RecvTimeoutError::Timeout) {
                     let memory = usage::memory().map_or(Ok(()), |held| self.hold(Bound::Memory, held));
                     if let Err(refused) = memory.and_then(|()| self.spend_time()) {
-                        return stop(refused);
+                        let code = tell(refused);
+                        // What waits to be dropped is not.
+                        self.leave_nothing();
+                        exit(code.into());
                     }
                 }
             });

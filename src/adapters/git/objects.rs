@@ -21,7 +21,7 @@ pub struct ObjectPlaces {
 
 /// A directory that names several object directories as its alternates; removed when dropped.
 pub(super) struct Joined {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     /// The repository's own objects, as they were before.
     pub(super) own: Arc<gix::odb::Store>,
     /// `GIT_OBJECT_DIRECTORY`, if that is not the repository's own: the quarantine of a push.
@@ -68,7 +68,7 @@ pub(super) fn join(
     let store = store_at(shared, temp.path(), None)?;
     let own = std::mem::replace(&mut shared.objects, store);
     Ok(Some(Joined {
-        _directory: temp,
+        directory: temp,
         own,
         new,
     }))
@@ -93,6 +93,13 @@ fn store_at(
 }
 
 impl Repository {
+    /// Removes the temporary directory of joined objects: for an end of the process that drops nothing.
+    pub(super) fn leave_nothing(&self) {
+        if let Some(joined) = &self.joined {
+            drop(std::fs::remove_dir_all(joined.directory.path()));
+        }
+    }
+
     /// Refuses objects that take more than `bytes` of memory from now on.
     pub(super) fn limit_memory(&mut self, bytes: usize) -> Result<()> {
         let directory = self.shared.objects.path().to_owned();
