@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use gix::bstr::ByteSlice;
+use gix::index::Entry;
 use gix::index::entry::{Flags, Mode};
 use gix::index::extension::Tree as CacheTree;
 use gix::objs::TreeRefIter;
@@ -221,6 +222,11 @@ impl Comparison<'_> {
             Some(id) => self.children(id)?,
             None => HashMap::new(),
         };
+        let noted: HashMap<&[u8], &CacheTree> = known
+            .into_iter()
+            .flat_map(|known| &known.children)
+            .map(|child| (child.name.as_bytes(), child))
+            .collect();
         let mut at = range.start;
         while at < range.end {
             let entry = &self.index.entries()[at];
@@ -236,8 +242,8 @@ impl Comparison<'_> {
                 continue;
             };
             let (name, step) = (path[..slash].to_vec(), path[..=slash].to_vec());
-            let length = self.index.entries()[at..range.end]
-                .partition_point(|entry| entry.path(self.index)[prefix..].starts_with(&step));
+            let child = noted.get(&name[..]).copied();
+            let length = self.extent(&self.index.entries()[at..range.end], prefix, &step, child);
             let subtree = below
                 .get(&name)
                 .filter(|(kind, _)| *kind == Some(gix::objs::tree::EntryKind::Tree));
@@ -247,11 +253,23 @@ impl Comparison<'_> {
                 at += 1;
                 continue;
             }
-            let child = known.and_then(|known| known.children.iter().find(|child| child.name[..] == name[..]));
             self.directory(at..at + length, prefix + step.len(), child, subtree)?;
             at += length;
         }
         Ok(())
+    }
+
+    /// Returns how many of `entries` lie in the directory `step` with which the first one begins. What git noted tells where
+    /// to look first.
+    fn extent(&self, entries: &[Entry], prefix: usize, step: &[u8], noted: Option<&CacheTree>) -> usize {
+        let is_below = |entry: &Entry| entry.path(self.index)[prefix..].starts_with(step);
+        let noted = noted.and_then(|noted| usize::try_from(noted.num_entries?).ok());
+        noted
+            .filter(|count| {
+                let last = count.checked_sub(1).and_then(|last| entries.get(last));
+                last.is_some_and(is_below) && !entries.get(*count).is_some_and(is_below)
+            })
+            .unwrap_or_else(|| entries.partition_point(is_below))
     }
 
     fn children(&self, id: gix::ObjectId) -> Result<Children> {
