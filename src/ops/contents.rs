@@ -30,9 +30,21 @@ const IN_MEMORY: u64 = 4 << 20;
 ///
 /// Blobs that are not in this clone are refused. What holds nothing is remembered for the clone, by its id.
 pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Result<HashMap<ObjectId, Traits>> {
+    traits_by(repo, ids, "", |contents, budget| {
+        examine(contents, Look::within(budget)).map(|(traits, _)| traits)
+    })
+}
+
+/// Does the same by another way to look into a blob, `way`, under which it is remembered what was plain.
+pub fn traits_by(
+    repo: &Repository,
+    ids: impl Iterator<Item = ObjectId>,
+    way: &str,
+    look: impl Fn(Contents<'_>, &UnpackBudget) -> io::Result<Traits> + Sync,
+) -> Result<HashMap<ObjectId, Traits>> {
     let mut wanted: HashSet<ObjectId> = ids.collect();
     let version = env!("CARGO_PKG_VERSION");
-    let key = Digest::of(format!("{version} {} contents", content::VERSION).as_bytes());
+    let key = Digest::of(format!("{version} {} contents{way}", content::VERSION).as_bytes());
     let memory = repo.private().verdicts(key);
     if wanted.len() >= WORTH_REMEMBERING {
         let plain = memory.load().blobs;
@@ -41,11 +53,11 @@ pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Resu
     let wanted: Vec<ObjectId> = wanted.into_iter().collect();
     let budget = UnpackBudget::of(BUDGET);
     let read = repo.with_blobs_held_against(Proof::Id, &wanted, |at, contents| {
-        examine(contents, Look::within(&budget)).map_err(|e| reading(&wanted[at], &e))
+        look(contents, &budget).map_err(|e| reading(&wanted[at], &e))
     })?;
     let mut plain = Vec::new();
     let mut found = HashMap::new();
-    for (id, (traits, _)) in wanted.into_iter().zip(read) {
+    for (id, traits) in wanted.into_iter().zip(read) {
         match traits.is_plain() {
             true => plain.push(id),
             false => drop(found.insert(id, traits)),

@@ -20,9 +20,13 @@ pub struct Judge {
 impl Judge {
     /// Looks into the contents of entries that are to be judged for a pack of that mode.
     pub fn of(repo: &Repository, entries: &[TreeEntry], mode: Mode) -> Result<Self> {
-        let blobs = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
-        let traits = traits_of(repo, blobs.map(|entry| entry.id))?;
+        let traits = traits_of(repo, blobs(entries))?;
         Ok(Self { traits, mode })
+    }
+
+    /// Makes a judge who was told by somebody else what there is to be said of the blobs of entries.
+    pub fn told(traits: HashMap<ObjectId, Traits>, mode: Mode) -> Self {
+        Self { traits, mode }
     }
 
     /// Judges one of them by path and content: what was seen in it, and why it may not stand in the clear.
@@ -35,6 +39,12 @@ impl Judge {
         let leak = judge_at(registry, entry.path.as_bytes(), &seen, self.mode);
         (seen, leak)
     }
+}
+
+/// Returns the blobs of entries.
+pub fn blobs(entries: &[TreeEntry]) -> impl Iterator<Item = ObjectId> {
+    let blobs = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
+    blobs.map(|entry| entry.id)
 }
 
 /// Leaves the entries that stand in the clear in a pack of that mode; returns those that it seals.

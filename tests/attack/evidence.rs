@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use crate::common::packs::{codes, sample, standing};
-use crate::common::{Place, Repo, write};
+use crate::common::{Place, Repo, noise, write};
+use crate::known::gzip;
 
 /// Files that are refused wherever they are sealed: private keys, whatever they are called, and seals that are none.
 fn refused() -> Vec<(&'static str, Vec<u8>)> {
@@ -120,4 +121,122 @@ fn a_tree_pack_with_a_named_key_says_that_it_is_not_that_of_its_commit() {
     let against = repo.pack(&["verify", "../both", "--rev", "HEAD"]);
     assert_eq!(against.code, 1, "{}", against.out());
     assert!(against.out().contains("meta/PROTECTED.json"), "{}", against.out());
+}
+
+/// A repository that protected `secrets/data.txt`, which stands there in plaintext, ignored; its content is returned too.
+fn protecting() -> (Repo, Vec<u8>) {
+    let repo = Repo::set_up();
+    let content = noise(7, 200_000);
+    repo.write("secrets/data.txt", &content);
+    repo.pack(&["protect", "secrets/data.txt"]).ok();
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    (repo, content)
+}
+
+/// Whether some file below `directory` holds the middle of `content`.
+fn gives_away(directory: &Path, content: &[u8]) -> bool {
+    let middle = &content[content.len() / 2..][..64];
+    standing(directory)
+        .iter()
+        .any(|(_, _, bytes)| bytes.windows(middle.len()).any(|window| window == middle))
+}
+
+/// Gain: what stands beside its sealed twin goes into a pack in the clear, because no rule names it.
+#[test]
+fn the_plaintext_of_a_twin_is_sealed_in_evidence() {
+    let (repo, content) = protecting();
+    for (at, artifact) in ["secrets/data.txt", "secrets"].iter().enumerate() {
+        let output = format!("../out-{at}");
+        repo.pack(&["seal", artifact, "-o", &output]).ok();
+        let pack = repo.path(&output);
+        assert_eq!(codes(&pack), [], "{artifact}");
+        assert!(!gives_away(&pack, &content), "{artifact}");
+        let opened = format!("../opened-{at}");
+        repo.pack(&["open", &output, "-o", &opened]).ok();
+        assert!(gives_away(&repo.path(&opened), &content), "{artifact}");
+    }
+    repo.pack(&[
+        "seal",
+        "secrets/data.txt",
+        "--plaintext",
+        "secrets/data.txt",
+        "-o",
+        "../out",
+    ])
+    .refused("E_USAGE");
+    // A commit from before the protection has it as well.
+    let other = Repo::set_up();
+    other.write("notes.txt", &content);
+    other.commit("plain notes");
+    other.pack(&["protect", "notes.txt"]).ok();
+    other.git(&["commit", "-q", "-m", "sealed"]).ok();
+    other
+        .pack(&["seal", "--rev", "HEAD~1", "notes.txt", "-o", "../out"])
+        .ok();
+    assert!(!gives_away(&other.path("../out"), &content));
+}
+
+/// Gain: the same where the configuration was taken away.
+#[test]
+fn the_plaintext_of_a_twin_is_refused_without_rules() {
+    let (repo, content) = protecting();
+    repo.git(&["rm", "-q", ".gitpack.toml"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "no rules"]).ok();
+    repo.write("copy.bin", &content);
+    for artifact in ["secrets", "copy.bin"] {
+        let value = repo
+            .pack(&["seal", artifact, "-o", "../out"])
+            .refused("E_PLAINTEXT_LEAK");
+        assert!(value.to_string().contains("secrets/data.txt"), "{value}");
+        assert!(!repo.path("../out").exists());
+    }
+    repo.pack(&["seal", "copy.bin", "--plaintext", "copy.bin", "-o", "../out"])
+        .ok();
+}
+
+/// Gain: a copy of it under another name, in part or packed, goes into a pack in the clear.
+#[test]
+fn known_plaintext_goes_into_no_pack_unless_it_is_named() {
+    let (repo, content) = protecting();
+    repo.write("e/copy.bin", &content);
+    repo.write(
+        "e/half.bin",
+        [b"before".as_slice(), &content[..100_000], b"behind"].concat(),
+    );
+    repo.write("e/packed.bin", gzip(&content));
+    repo.write("e/other.bin", noise(8, 40_000));
+    for name in ["copy.bin", "half.bin", "packed.bin"] {
+        let path = format!("e/{name}");
+        let value = repo.pack(&["seal", &path, "-o", "../out"]).refused("E_PLAINTEXT_LEAK");
+        assert!(value.to_string().contains("% of secrets/data.txt"), "{value}");
+        assert!(!repo.path("../out").exists(), "{name}");
+    }
+    repo.pack(&["seal", "e/other.bin", "-o", "../other"]).ok();
+    let done = repo
+        .pack(&["seal", "e/copy.bin", "--plaintext", "e/copy.bin", "-o", "../named"])
+        .ok();
+    assert!(done.out().contains("PACK_CREATED"), "{}", done.out());
+    assert_eq!(codes(&repo.path("../named")), []);
+
+    repo.git(&["add", "e"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "copies"]).ok();
+    for args in [
+        &["seal", "-o", "../tree"][..],
+        &["seal", "--rev", "HEAD", "e/half.bin", "-o", "../tree"],
+    ] {
+        let value = repo.pack(args).refused("E_PLAINTEXT_LEAK");
+        assert!(value.to_string().contains("% of secrets/data.txt"), "{value}");
+        assert!(!repo.path("../tree").exists());
+    }
+    let all = ["e/copy.bin", "e/half.bin", "e/packed.bin"];
+    let named = all.iter().flat_map(|path| ["--plaintext", path]);
+    let args: Vec<&str> = ["seal", "-o", "../tree"].into_iter().chain(named).collect();
+    repo.pack(&args).ok();
+    assert_eq!(codes(&repo.path("../tree")), []);
+
+    // Whoever does not protect it any more may publish it.
+    repo.git(&["rm", "-q", "secrets/data.txt.age"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "no twin"]).ok();
+    repo.pack(&["seal", "-o", "../released"]).ok();
+    repo.pack(&["seal", "e/copy.bin", "-o", "../released-copy"]).ok();
 }

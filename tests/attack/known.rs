@@ -43,7 +43,7 @@ fn passes(repo: &Repo, path: &str, content: impl AsRef<[u8]>) {
     assert_eq!(done.code, 0, "{path}: {}{}", done.out(), done.stderr);
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()

@@ -301,7 +301,7 @@ pub(in crate::cli) struct Seal {
     /// Seal these untracked files into the tree pack as well: a file, a directory or a quoted glob
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) attach: Vec<PathBuf>,
-    /// Let this file stand in the clear although it holds a private key, or is called .age and is no age file
+    /// Let this file stand in the clear although it holds a private key or a copy of something protected, or is called .age and is no age file
     #[arg(long, value_name = "PATH")]
     pub(in crate::cli) plaintext: Vec<PathBuf>,
     /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones

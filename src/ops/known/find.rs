@@ -1,13 +1,14 @@
 //! Looking for known plaintext in what the guard reads.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
+use std::io::{self, Read};
 
 use crate::adapters::clone::known::{Known, Tags};
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::Contents;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Refusal;
+use crate::format::repo_path::RepoPath;
 use crate::ops::contents;
 use crate::ops::known::{LEAST, Marks, path_of};
 use crate::rules::content::{Listener, Look, Place, UnpackBudget};
@@ -30,6 +31,11 @@ impl Finder {
         let tags = known.tags().filter(|_| !known.is_empty())?;
         let allowed = registry.exceptions().map(|id| (tags.blob(&id), id)).collect();
         Some(Self { known, tags, allowed })
+    }
+
+    /// Returns the paths of all that is known.
+    pub fn originals(&self) -> impl Iterator<Item = RepoPath> {
+        self.known.originals().iter().filter_map(path_of)
     }
 
     /// Returns what tells this state of what is known from every other.
@@ -78,6 +84,7 @@ pub fn look_into(
     budget: &UnpackBudget,
     contents: Contents<'_>,
 ) -> Result<(Traits, u64), NotRead> {
+    let budget = Some(budget);
     let (examined, mut known) = heard(finder, budget, |look| contents::examine(contents, look));
     let (mut traits, size) = examined.map_err(NotRead::Unreadable)?;
     if traits.lfs_pointer.is_some() {
@@ -90,10 +97,35 @@ pub fn look_into(
     Ok((traits, size))
 }
 
+/// Finds out what there is to be said of a file on disk, and what of it is known.
+pub fn look_into_file(finder: Option<&Finder>, file: &mut dyn Read, size: u64) -> io::Result<Traits> {
+    let (examined, known) = heard(finder, None, |look| contents::examine_file(file, size, look));
+    Ok(Traits { known, ..examined? })
+}
+
+/// Finds out what there is to be said of blobs, and what of them is known; those of which there is nothing to be said are
+/// left out.
+pub fn traits_of(
+    repo: &Repository,
+    finder: Option<&Finder>,
+    ids: impl Iterator<Item = ObjectId>,
+) -> Result<HashMap<ObjectId, Traits>, Refusal> {
+    let way = finder.map_or(String::new(), |finder| format!(" {}", finder.generation()));
+    contents::traits_by(repo, ids, &way, |contents, budget| {
+        let (examined, known) = heard(finder, Some(budget), |look| contents::examine(contents, look));
+        examined.map(|(traits, _)| Traits { known, ..traits })
+    })
+}
+
 /// Returns what `look` does, and what is known of everything that it reads.
-fn heard<R>(finder: Option<&Finder>, budget: &UnpackBudget, look: impl FnOnce(Look<'_>) -> R) -> (R, Vec<KnownPart>) {
+fn heard<R>(
+    finder: Option<&Finder>,
+    budget: Option<&UnpackBudget>,
+    look: impl FnOnce(Look<'_>) -> R,
+) -> (R, Vec<KnownPart>) {
+    let base = Look { budget, listener: None };
     let Some(finder) = finder else {
-        return (look(Look::within(budget)), Vec::new());
+        return (look(base), Vec::new());
     };
     let mut listening = Listening {
         finder,
@@ -102,11 +134,13 @@ fn heard<R>(finder: Option<&Finder>, budget: &UnpackBudget, look: impl FnOnce(Lo
     };
     let result = look(Look {
         listener: Some(&mut listening),
-        ..Look::within(budget)
+        ..base
     });
     let found = listening.found.iter();
     let parts = found.filter_map(|(number, found)| finder.part(*number, found));
-    (result, parts.collect())
+    let mut parts: Vec<KnownPart> = parts.collect();
+    parts.sort_by(|a, b| a.original.cmp(&b.original));
+    (result, parts)
 }
 
 /// Hears the contents of one blob.

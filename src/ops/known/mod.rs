@@ -15,7 +15,7 @@ use crate::format::mac::MacHasher;
 use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
 use crate::rules::known::Book;
-pub use find::{Finder, look_into};
+pub use find::{Finder, look_into, look_into_file, traits_of};
 pub use learn::{Protected, Source, remember};
 
 /// A whole content of fewer bytes is too common to be known by.

@@ -14,6 +14,7 @@ use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::seal::Notice;
 use crate::ops::seal::collect::{Inside, Protected, Source, is_artifact, judge_file, member_path, protect};
+use crate::ops::seal::guarded::Guarded;
 use crate::rules::globs::{Case, Globs};
 use crate::rules::protect::Registry;
 use crate::rules::scan::LeakCode;
@@ -158,7 +159,13 @@ impl<'a> Attached<'a> {
             return Ok(());
         }
         let member = member_path(path)?;
-        let judged = judge_file(&file, self.registry, &[path], Mode::Public, Inside::AsNeeded)?;
+        let judged = judge_file(
+            &file,
+            self.registry,
+            &[path],
+            Mode::Public,
+            (Inside::AsNeeded, &Guarded::default()),
+        )?;
         // What is attached is sealed whatever it is.
         let leak = judged.leak.filter(|leak| leak.code != LeakCode::FakeSeal);
         let source = Source::File(file, Box::new(judged.stamp));

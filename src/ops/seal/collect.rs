@@ -21,10 +21,11 @@ use crate::format::sealed::ATTACHED;
 use crate::format::tree_meta::{Part, REPO};
 use crate::ops::Context;
 use crate::ops::configuration::Loaded;
-use crate::ops::contents::{blob_of_file, examine_file};
+use crate::ops::contents::blob_of_file;
 use crate::ops::recipients;
+use crate::ops::seal::guarded::{self, Guarded};
 use crate::ops::seal::{Notice, Privacy, SealRequest};
-use crate::rules::content::{Look, claims_age};
+use crate::rules::content::claims_age;
 use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::seals::{PlainMember, judge_at};
@@ -175,18 +176,24 @@ pub(super) fn protect(path: MemberPath, source: Source, leak: Option<Leak>, othe
     }
 }
 
-/// Refuses what only claims to be sealed.
-pub(super) fn ensure_is_no_fake(leak: &Leak) -> Result<()> {
-    match leak.code {
-        LeakCode::FakeSeal => Err(Refusal::PlaintextLeak {
+/// Refuses what is no artifact to be sealed: what only claims to be sealed, and what holds a part of something that is
+/// protected under another name.
+pub(super) fn ensure_is_artifact(leak: &Leak) -> Result<()> {
+    let protected = match leak.code {
+        LeakCode::FakeSeal => Some(format!(
+            "its name says that it is sealed, but {}",
+            leak.detail.as_deref().unwrap_or("it is no age file")
+        )),
+        LeakCode::KnownPlaintext => guarded::why(leak),
+        _ => None,
+    };
+    match protected {
+        Some(protected) => Err(Refusal::PlaintextLeak {
             plain: leak.entry.path.to_string(),
-            protected: format!(
-                "its name says that it is sealed, but {}",
-                leak.detail.as_deref().unwrap_or("it is no age file")
-            ),
+            protected,
             may_be_named: true,
         }),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -220,7 +227,7 @@ pub(super) fn judge_file(
     registry: &Registry,
     names: &[&[u8]],
     mode: Mode,
-    look: Inside,
+    (look, guarded): (Inside, &Guarded),
 ) -> Result<Judged> {
     let opened = files::open_regular(path)?;
     let reading = |e| Refusal::io("reading", path)(e);
@@ -230,7 +237,10 @@ pub(super) fn judge_file(
     let traits = match forbidden && !claims_age(&head) {
         // What it is changes nothing, and reading it twice would take its time.
         true => Traits::default(),
-        false => examine_file(&mut head.chain(&opened.file), opened.size, Look::default()).map_err(reading)?,
+        false => {
+            let traits = guarded.look_into(&mut head.chain(&opened.file), opened.size);
+            traits.map_err(reading)?
+        }
     };
     let mut seen = PlainMember {
         kind: EntryKind::Regular,

@@ -7,60 +7,62 @@ use std::path::{Path, PathBuf};
 use crate::adapters::git::Repository;
 use crate::adapters::{files, workers};
 use crate::format::member_path::MemberPath;
+use crate::format::object_id::ObjectId;
 use crate::format::refusal::{Refusal, Result};
+use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile};
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::contents::traits_of;
 use crate::ops::protection::retain_plain;
 use crate::ops::seal::candidates::{Candidate, Candidates, FromCommit, Origin};
 use crate::ops::seal::collect::{
-    Inside, Plain, Plan, Protected, Source, ensure_is_no_fake, judge_file, protect, recipients_for, same_but_for_case,
+    Inside, Plain, Plan, Protected, Source, ensure_is_artifact, judge_file, protect, recipients_for, same_but_for_case,
 };
+use crate::ops::seal::guarded::{self, Guarded};
 use crate::ops::seal::{Notice, SealRequest, release};
 use crate::ops::{Context, state};
 use crate::rules::protect::Registry;
-use crate::rules::scan::{Leak, Traits, needs_a_word};
+use crate::rules::scan::{Leak, needs_a_word};
 use crate::rules::seals::{PlainMember, judge_at};
 
 /// Collects an evidence pack.
 pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     ensure_is_evidence(request)?;
     let mut candidates = Candidates::default();
-    let mut governed = match &request.rev {
+    let mut ground = match &request.rev {
         Some(rev) => {
             let origin = FromCommit::of(ctx, rev)?;
             candidates.add_from_commit(&origin, &request.artifacts)?;
-            Some(Governed::by_commit(origin, request.mode)?)
+            Ground::of_commit(origin, request.mode)?
         }
         None => {
             candidates.add_from_disk(ctx, &request.artifacts)?;
-            Governed::on_disk(ctx)?
+            Ground::on_disk(ctx)?
         }
     };
-    if governed.is_none() {
+    if ground.rules.is_none() {
         ensure_means_to_copy(ctx, request)?;
     }
     let candidates: Vec<(MemberPath, Candidate)> = candidates.finish()?.into_iter().collect();
     let named = release::named(ctx, request, &candidates)?;
     let mut notices = same_but_for_case(candidates.iter().map(|(path, _)| path));
-    let built_in = Registry::of(&[]).expect("the built-in rules compile");
+    let guarded = ground.guard(&candidates)?;
     let judge = Judge {
-        registry: governed.as_ref().map_or(&built_in, |governed| &governed.registry),
-        governed: governed.as_ref(),
+        ground: &ground,
+        guarded: &guarded,
         mode: request.mode,
     };
     let mut judged = judge.all(&candidates)?;
-    if let Some(governed) = &mut governed {
-        release::release(&governed.repo, &mut governed.registry, &named, &mut judged, &candidates)?;
+    if let (Some(_), Some(repo)) = (&ground.rules, &ground.repo) {
+        release::release(repo, &mut ground.registry, &named, &mut judged, &candidates)?;
     }
     let each = candidates.into_iter().map(|(path, _)| path).zip(judged);
-    let (plain, protected) = match governed {
+    let (plain, protected) = match &ground.rules {
         Some(_) => by_rules(each)?,
         None => {
             let mut plain = Vec::new();
             for (at, (path, judged)) in each.enumerate() {
                 if !named.contains(&at) {
-                    ensure_goes_without_a_word(&path, &judged.seen.traits)?;
+                    ensure_goes_without_a_word(&path, &judged)?;
                     notices.extend(judged.leak.as_ref().map(|leak| Notice::Unprotected {
                         path: path.to_string(),
                         class: leak.class.clone(),
@@ -77,7 +79,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         notices.push(Notice::NothingSealed { flag });
     }
     let nobody = Loaded::none();
-    let loaded = governed.as_ref().map_or(&nobody, |governed| &governed.recipients);
+    let loaded = ground.rules.as_ref().map_or(&nobody, |rules| &rules.recipients);
     let recipients = recipients_for(ctx, &protected, request, loaded, || false)?;
     let mut plan = Plan {
         repo: None,
@@ -93,10 +95,10 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         default_directory: Some(ctx.cwd.join("pack")),
         notices,
     };
-    if let Some(governed) = governed {
-        plan.repo = Some(governed.repo);
-        plan.registry = Some(governed.registry);
-        plan.binding = governed.binding;
+    if let Some(rules) = ground.rules {
+        plan.repo = ground.repo;
+        plan.registry = Some(ground.registry);
+        plan.binding = rules.binding;
     }
     Ok(plan)
 }
@@ -157,7 +159,7 @@ fn by_rules(each: impl Iterator<Item = (MemberPath, JudgedArtifact)>) -> Result<
     for (path, judged) in each {
         match judged.leak {
             Some(leak) => {
-                ensure_is_no_fake(&leak)?;
+                ensure_is_artifact(&leak)?;
                 protected.push(protect(path, judged.source, Some(leak), ""));
             }
             None => plain.push(judged.plain(path)),
@@ -167,8 +169,9 @@ fn by_rules(each: impl Iterator<Item = (MemberPath, JudgedArtifact)>) -> Result<
 }
 
 /// Without rules, what nobody publishes on purpose is refused all the same.
-fn ensure_goes_without_a_word(path: &MemberPath, traits: &Traits) -> Result<()> {
-    match needs_a_word(path.as_str().as_bytes(), traits) {
+fn ensure_goes_without_a_word(path: &MemberPath, judged: &JudgedArtifact) -> Result<()> {
+    let by_guard = judged.leak.as_ref().and_then(guarded::why);
+    match by_guard.or_else(|| needs_a_word(path.as_str().as_bytes(), &judged.seen.traits)) {
         None => Ok(()),
         Some(protected) => Err(Refusal::PlaintextLeak {
             plain: path.to_string(),
@@ -178,51 +181,67 @@ fn ensure_goes_without_a_word(path: &MemberPath, traits: &Traits) -> Result<()> 
     }
 }
 
-/// A repository that evidence comes from, with what it has to say about it.
-struct Governed {
-    repo: Repository,
+/// Where evidence comes from, and what has a say about it.
+struct Ground {
+    /// The repository, if it comes from one.
+    repo: Option<Repository>,
     /// The top of the work tree, for artifacts on disk.
     root: Option<PathBuf>,
-    /// None where the repository has no configuration: then it protects nothing.
+    /// The tree of the commit that artifacts are taken from.
+    tree: Option<ObjectId>,
     registry: Registry,
+    /// What the repository's configuration says besides; none where there is no configuration.
+    rules: Option<Rules>,
+}
+
+/// What a repository with a configuration says about evidence besides what is protected.
+struct Rules {
     /// The configuration that names the recipients.
     recipients: Loaded,
     /// The state of the commit that the evidence is bound to.
     binding: Option<RepoState>,
 }
 
-impl Governed {
+impl Ground {
     /// Takes the configurations that have a say about artifacts on disk: that of `HEAD` and that of the work tree.
-    fn on_disk(ctx: &Context) -> Result<Option<Self>> {
+    fn on_disk(ctx: &Context) -> Result<Self> {
+        let mut ground = Self {
+            repo: None,
+            root: None,
+            tree: None,
+            registry: Registry::of(&[]).expect("the built-in rules compile"),
+            rules: None,
+        };
         let repo = match ctx.repository() {
-            Err(Refusal::NotARepository { .. }) => return Ok(None),
+            Err(Refusal::NotARepository { .. }) => return Ok(ground),
             other => other?,
         };
-        let Some(root) = repo.work_tree() else { return Ok(None) };
+        let Some(root) = repo.work_tree() else {
+            return Ok(ground);
+        };
         let on_disk = configuration::on_disk(&root)?;
         let committed = match repo.has_commit() {
             true => Some(configuration::in_commit(&repo, &repo.commit("HEAD")?)?),
             false => None,
         };
         let committed = committed.filter(Loaded::is_present);
-        if committed.is_none() && !on_disk.is_present() {
-            return Ok(None);
+        ground.repo = Some(repo);
+        ground.root = Some(root);
+        if committed.is_some() || on_disk.is_present() {
+            ground.registry = configuration::registry(&committed.iter().chain([&on_disk]).collect::<Vec<_>>())?;
+            ground.rules = Some(Rules {
+                recipients: match committed {
+                    Some(committed) if !on_disk.is_present() => committed,
+                    _ => on_disk,
+                },
+                binding: None,
+            });
         }
-        let registry = configuration::registry(&committed.iter().chain([&on_disk]).collect::<Vec<_>>())?;
-        Ok(Some(Self {
-            repo,
-            root: Some(root),
-            registry,
-            recipients: match committed {
-                Some(committed) if !on_disk.is_present() => committed,
-                _ => on_disk,
-            },
-            binding: None,
-        }))
+        Ok(ground)
     }
 
     /// Takes the configuration of the commit, and binds the evidence to its state.
-    fn by_commit(origin: FromCommit, mode: Mode) -> Result<Self> {
+    fn of_commit(origin: FromCommit, mode: Mode) -> Result<Self> {
         let FromCommit { repo, commit, .. } = origin;
         let loaded = configuration::in_commit(&repo, &commit)?;
         let registry = loaded.registry()?;
@@ -237,18 +256,37 @@ impl Governed {
                 reason: "it is not UTF-8".into(),
             })
         });
+        let binding = RepoState {
+            canon_version: state::canon(&repo, &commit, &loaded)?,
+            grammar_version: GRAMMAR_VERSION.into(),
+            scope: selection.key,
+            files: files.collect::<Result<_>>()?,
+        };
         Ok(Self {
-            binding: Some(RepoState {
-                canon_version: state::canon(&repo, &commit, &loaded)?,
-                grammar_version: GRAMMAR_VERSION.into(),
-                scope: selection.key,
-                files: files.collect::<Result<_>>()?,
-            }),
-            repo,
+            repo: Some(repo),
             root: None,
+            tree: Some(commit.tree),
             registry,
-            recipients: loaded,
+            rules: Some(Rules {
+                recipients: loaded,
+                binding: Some(binding),
+            }),
         })
+    }
+
+    /// Has the registry protect the plaintexts of tracked twins; returns what else the clone guards.
+    fn guard(&mut self, candidates: &[(MemberPath, Candidate)]) -> Result<Guarded> {
+        let Some(repo) = &self.repo else {
+            return Ok(Guarded::default());
+        };
+        let places = candidates.iter().filter_map(|(_, candidate)| match &candidate.source {
+            Origin::Blob(_) => candidate.place.clone(),
+            Origin::File(file) => self.place_of(file),
+        });
+        let places = places.map(|place| RepoPath::new(&place)).collect();
+        let guarded = Guarded::of(repo, &self.registry, self.tree, places)?;
+        self.registry.add_twins(guarded.twins());
+        Ok(guarded)
     }
 
     fn place_of(&self, file: &Path) -> Option<Vec<u8>> {
@@ -261,8 +299,8 @@ impl Governed {
 /// Judges artifacts by content, by their names in the pack and by their places in the repository; the strictest verdict
 /// holds.
 struct Judge<'a> {
-    registry: &'a Registry,
-    governed: Option<&'a Governed>,
+    ground: &'a Ground,
+    guarded: &'a Guarded,
     mode: Mode,
 }
 
@@ -290,11 +328,12 @@ impl Judge<'_> {
             Origin::Blob(id) => Some(id),
             Origin::File(_) => None,
         });
-        let traits = match self.governed {
-            Some(governed) => traits_of(&governed.repo, blobs)?,
+        let traits = match &self.ground.repo {
+            Some(repo) => self.guarded.traits_of(repo, blobs)?,
             None => HashMap::new(),
         };
-        let look = match self.governed {
+        let registry = &self.ground.registry;
+        let look = match self.ground.rules {
             Some(_) => Inside::AsNeeded,
             None => Inside::Always,
         };
@@ -312,7 +351,7 @@ impl Judge<'_> {
                         };
                         let names = [Some(name), candidate.place.as_deref()];
                         let leaks = names.into_iter().flatten();
-                        let leaks = leaks.filter_map(|name| judge_at(self.registry, name, &seen, self.mode));
+                        let leaks = leaks.filter_map(|name| judge_at(registry, name, &seen, self.mode));
                         Ok(JudgedArtifact {
                             source: Source::Blob(*id),
                             leak: leaks.max_by_key(|leak| leak.policy),
@@ -320,9 +359,9 @@ impl Judge<'_> {
                         })
                     }
                     Origin::File(file) => {
-                        let place = self.governed.and_then(|governed| governed.place_of(file));
+                        let place = self.ground.place_of(file);
                         let names: Vec<&[u8]> = [Some(name), place.as_deref()].into_iter().flatten().collect();
-                        let judged = judge_file(file, self.registry, &names, self.mode, look)?;
+                        let judged = judge_file(file, registry, &names, self.mode, (look, self.guarded))?;
                         Ok(JudgedArtifact {
                             source: Source::File(file.clone(), Box::new(judged.stamp)),
                             seen: judged.seen,

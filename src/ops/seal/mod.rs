@@ -6,6 +6,7 @@ mod collect;
 mod emit;
 mod evidence;
 mod finalize;
+mod guarded;
 mod limits;
 mod lite;
 mod release;

@@ -1,4 +1,5 @@
-//! What `--plaintext` lets stand in the clear: private keys, and files that only claim to be sealed.
+//! What `--plaintext` lets stand in the clear: private keys, files that only claim to be sealed, and files that hold what is
+//! protected under another name.
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
@@ -47,7 +48,7 @@ pub(super) fn named(
 
 /// Lets the named artifacts stand in the clear by an exception in the registry for each blob, so that the pack verifies.
 ///
-/// What a rule protects, other than keys and fake seals, is for a rule to release.
+/// What a rule protects, other than keys, is for a rule to release.
 pub(super) fn release(
     repo: &Repository,
     registry: &mut Registry,
@@ -101,10 +102,11 @@ pub(super) fn release_in_tree(
 
 fn ensure_may_be_named(leak: &Leak, path: &str) -> Result<()> {
     match leak.code {
-        LeakCode::PrivateKey | LeakCode::FakeSeal => Ok(()),
+        LeakCode::PrivateKey | LeakCode::FakeSeal | LeakCode::KnownPlaintext => Ok(()),
         _ => Err(Refusal::Usage {
             problem: format!(
-                "--plaintext {path}: rule {} of class {} protects it, and --plaintext is for private keys and fake seals",
+                "--plaintext {path}: rule {} of class {} protects it, and --plaintext is for private keys, fake seals and \
+                 copies of what is protected under another name",
                 leak.cause, leak.class
             ),
             next: None,

@@ -11,13 +11,14 @@ use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::protection::Judge;
+use crate::ops::protection::{Judge, blobs};
 use crate::ops::scan::twins;
 use crate::ops::seal::attach::Attached;
 use crate::ops::seal::collect::{
-    Entry, Plain, Plan, Protected, Source, TreePlan, ensure_is_no_fake, member_path, protect, recipients_for,
+    Entry, Plain, Plan, Protected, Source, TreePlan, ensure_is_artifact, member_path, protect, recipients_for,
     same_but_for_case,
 };
+use crate::ops::seal::guarded::Guarded;
 use crate::ops::seal::release::release_in_tree;
 use crate::ops::seal::{Notice, OUTPUT_DIRECTORY, SealRequest, limits};
 use crate::ops::{Context, state};
@@ -53,7 +54,9 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
     let tracked = entries.iter().filter(|_| attaches);
     let tracked: BTreeSet<Vec<u8>> = tracked.map(|e| e.path.as_bytes().to_vec()).collect();
     ensure_no_plain_twin(&repo, &loaded, &entries)?;
-    let judge = Judge::of(&repo, &entries, request.mode)?;
+    let guarded = Guarded::of(&repo, &registry, Some(commit.tree), Vec::new())?;
+    let traits = guarded.traits_of(&repo, blobs(&entries))?;
+    let judge = Judge::told(traits, request.mode);
     let released = release_in_tree(ctx, request, work_tree.as_deref(), &mut registry, (&entries, &judge))?;
     notices.extend(released.into_iter().map(|path| Notice::Released { path }));
     let (plain, mut protected) = by_rules(entries, &judge, &registry)?;
@@ -156,7 +159,7 @@ fn by_rules(entries: Vec<TreeEntry>, judge: &Judge, registry: &Registry) -> Resu
                 seen: (!seen.traits.is_plain()).then(|| Box::new(seen)),
             }),
             Some(leak) => {
-                ensure_is_no_fake(&leak)?;
+                ensure_is_artifact(&leak)?;
                 protected.push(protect(path, source, Some(leak), "tracked"));
             }
         }
