@@ -93,7 +93,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
     if root.is_some() {
         pairs = twins::check_unattended(ctx)?;
         let sealed: std::collections::BTreeSet<&RepoPath> = pairs.iter().map(|pair| &pair.path).collect();
-        for staged in repo.index()?.staged(None, |_| false)? {
+        for staged in repo.index()?.staged(None, None)? {
             let path = staged.entry.path;
             let is_file = staged.entry.kind != EntryKind::Submodule;
             if is_file && !is_sealed(path.as_bytes()) && registry.judge(path.as_bytes()).is_some() {

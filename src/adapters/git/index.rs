@@ -37,6 +37,9 @@ pub enum Change {
     Added,
 }
 
+/// Says which paths are wanted.
+pub type Wanted<'a> = dyn Fn(&[u8]) -> bool + 'a;
+
 /// The index as it was when it was opened.
 pub struct Index<'a> {
     repo: &'a Repository,
@@ -113,39 +116,50 @@ impl Index<'_> {
         root.num_entries.map(|_| from_gix(&root.id))
     }
 
-    /// Returns the entries of the index that a commit would take and that differ from the tree `head`, and those whose
-    /// path `keep` wants besides, in the order of the index.
+    /// Returns the entries of the index that a commit would take and that differ from the tree `head`, and, if there is a
+    /// `keep`, those whose path it wants besides, in the order of the index.
     ///
     /// Entries that are only intended to be added are not part of a commit. The directories of a sparse index are
     /// replaced by what they hold. What the index knows to be the same directory as in `head` is not compared again: git
     /// itself would write that directory's id into the commit.
-    pub fn staged(&self, head: Option<&ObjectId>, keep: impl Fn(&[u8]) -> bool) -> Result<Vec<Staged>> {
+    pub fn staged(&self, head: Option<&ObjectId>, keep: Option<&Wanted<'_>>) -> Result<Vec<Staged>> {
         let index: &gix::index::State = &self.state;
         let repo = self.repo.local();
         let mut comparison = Comparison {
             repo: &repo,
             index,
-            changes: vec![Change::None; index.entries().len()],
+            changed: Vec::new(),
         };
         let all = 0..index.entries().len();
         // An entry may stand beside the sparse directory that it belongs into; what git noted of that is not to be trusted.
         let known = index.tree().filter(|_| !self.is_sparse());
         comparison.directory(all, 0, known, head.map(to_gix))?;
-        let changes = comparison.changes;
         let mut entries = Vec::new();
-        for (entry, change) in index.entries().iter().zip(changes) {
-            if entry.flags.contains(Flags::INTENT_TO_ADD) {
-                continue;
+        let Some(keep) = keep else {
+            for (at, change) in comparison.changed {
+                self.add(&index.entries()[at], change, &|_| false, &mut entries)?;
             }
-            let path = entry.path(index);
-            let id = from_gix(&entry.id);
-            if entry.mode == Mode::DIR {
-                self.expand(path, &id, change, &keep, &mut entries)?;
-                continue;
-            }
-            if change == Change::None && !keep(path) {
-                continue;
-            }
+            return Ok(entries);
+        };
+        let mut changed = comparison.changed.into_iter().peekable();
+        for (at, entry) in index.entries().iter().enumerate() {
+            let change = changed.next_if(|(changed, _)| *changed == at);
+            let change = change.map_or(Change::None, |(_, change)| change);
+            self.add(entry, change, keep, &mut entries)?;
+        }
+        Ok(entries)
+    }
+
+    fn add(&self, entry: &Entry, change: Change, keep: &Wanted<'_>, entries: &mut Vec<Staged>) -> Result<()> {
+        if entry.flags.contains(Flags::INTENT_TO_ADD) {
+            return Ok(());
+        }
+        let path = entry.path(&self.state);
+        let id = from_gix(&entry.id);
+        if entry.mode == Mode::DIR {
+            return self.expand(path, &id, change, keep, entries);
+        }
+        if change != Change::None || keep(path) {
             entries.push(Staged {
                 entry: TreeEntry {
                     path: RepoPath::new(path),
@@ -155,7 +169,7 @@ impl Index<'_> {
                 change,
             });
         }
-        Ok(entries)
+        Ok(())
     }
 
     fn expand(
@@ -163,7 +177,7 @@ impl Index<'_> {
         directory: &[u8],
         tree: &ObjectId,
         change: Change,
-        keep: &impl Fn(&[u8]) -> bool,
+        keep: &Wanted<'_>,
         entries: &mut Vec<Staged>,
     ) -> Result<()> {
         for mut entry in self.repo.tree_entries(tree)? {
@@ -200,7 +214,8 @@ impl Change {
 struct Comparison<'a> {
     repo: &'a gix::Repository,
     index: &'a gix::index::State,
-    changes: Vec<Change>,
+    /// The places of the entries that differ, in their order, and how.
+    changed: Vec<(usize, Change)>,
 }
 
 impl Comparison<'_> {
@@ -237,7 +252,7 @@ impl Comparison<'_> {
                 let same = committed.is_some_and(|(kind, id)| {
                     *kind == mode.map(|mode| mode.kind()) && *id == entry.id && entry.flags.stage_raw() == 0
                 });
-                self.changes[at] = Change::of(committed.is_some(), same);
+                self.note(at, Change::of(committed.is_some(), same));
                 at += 1;
                 continue;
             };
@@ -249,7 +264,7 @@ impl Comparison<'_> {
                 .filter(|(kind, _)| *kind == Some(gix::objs::tree::EntryKind::Tree));
             let subtree = subtree.map(|(_, id)| *id);
             if entry.mode == Mode::DIR && path.len() == step.len() {
-                self.changes[at] = Change::of(subtree.is_some(), subtree == Some(entry.id));
+                self.note(at, Change::of(subtree.is_some(), subtree == Some(entry.id)));
                 at += 1;
                 continue;
             }
@@ -257,6 +272,12 @@ impl Comparison<'_> {
             at += length;
         }
         Ok(())
+    }
+
+    fn note(&mut self, at: usize, change: Change) {
+        if change != Change::None {
+            self.changed.push((at, change));
+        }
     }
 
     /// Returns how many of `entries` lie in the directory `step` with which the first one begins. What git noted tells where

@@ -9,7 +9,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::Contents;
 use crate::adapters::git::budget::Side;
 use crate::adapters::git::history::Peeled;
-use crate::adapters::git::index::Change as IndexChange;
+use crate::adapters::git::index::{Change as IndexChange, Wanted};
 use crate::adapters::workers;
 use crate::format::config::Allow;
 use crate::format::config::{Config, FILE_NAME, add_allowed};
@@ -126,9 +126,12 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     let budget = UnpackBudget::of(contents::BUDGET);
     let mut judge_unchanged = Judge::new(repo, &alone, to, &budget);
     let head_is_clean = !index.is_sparse() && head.as_ref().is_some_and(|head| judge_unchanged.knows_tree(&head.tree));
-    let staged = index.staged(head.as_ref().map(|head| &head.tree), |path| {
-        !head_is_clean && (is_run_output(path) || alone.judge(path).is_some())
-    })?;
+    let protected = |path: &[u8]| is_run_output(path) || alone.judge(path).is_some();
+    let unchanged: Option<&Wanted<'_>> = match head_is_clean {
+        true => None,
+        false => Some(&protected),
+    };
+    let staged = index.staged(head.as_ref().map(|head| &head.tree), unchanged)?;
     let (mut changed, mut unchanged, mut added) = (Vec::new(), Vec::new(), std::collections::HashSet::new());
     let mut all_seen = true;
     for staged in staged {
