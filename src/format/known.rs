@@ -21,8 +21,8 @@ pub const SALT: usize = 16;
 const BUCKET: usize = 4 + SHORT;
 /// Bytes of an entry.
 pub const ENTRY: usize = 16;
-/// A bucket has about so many entries.
-const FILL: usize = 256;
+/// A bucket has at most about so many entries: fewer make a longer index, which is read whole, and more a longer look-up.
+const FILL: usize = 1024;
 
 const MAGIC: &[u8; 8] = b"gpknown1";
 
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn every_entry_is_found_in_its_bucket() {
-        for count in [0, 1, 255, 256, 1000, 5000] {
+        for count in [0, 1, 1023, 1024, 4000, 20_000] {
             let (mut entries, bytes, key) = table(count);
             let (index, found, originals) = read(&bytes, &key).unwrap();
             assert_eq!((index.salt, index.entries()), ([5; SALT], count as usize));
