@@ -271,3 +271,9 @@ pub fn registry(loaded: &[&Loaded]) -> Result<Registry> {
     let configs: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
     Registry::of(&configs).map_err(|e| bad(FILE_NAME, e))
 }
+
+/// Returns a registry in which `loaded` has its say too. What both have in common is not compiled again.
+pub fn and(registry: Registry, loaded: Option<&Loaded>) -> Result<Registry> {
+    let config: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
+    registry.and(&config).map_err(|e| bad(FILE_NAME, e))
+}

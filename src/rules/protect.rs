@@ -166,24 +166,38 @@ impl Registry {
     pub fn of(configs: &[&Config]) -> Result<Self, ConfigError> {
         let none = Config::default();
         let configs = if configs.is_empty() { &[&none][..] } else { configs };
-        let mut sets: Vec<RuleSet> = Vec::new();
+        let registry = Self {
+            sets: [].into(),
+            twins: SealedTwins::default(),
+            blocks_in_part: false,
+        };
+        registry.and(configs)
+    }
+
+    /// Returns the same registry, in which these configurations have their say too.
+    pub fn and(self, configs: &[&Config]) -> Result<Self, ConfigError> {
+        let mut new: Vec<RuleSet> = Vec::new();
         for config in configs {
             let own = config.protect.iter().map(|rule| rule.value.clone());
             let rules: Vec<Rule> = built_in().chain(own).collect();
             let allowed: BTreeSet<ObjectId> = config.allow.iter().map(|allow| allow.value.blob).collect();
-            if sets.iter().any(|set| set.rules == rules && set.allowed == allowed) {
+            let mut sets = self.sets.iter().chain(&new);
+            if sets.any(|set| set.rules == rules && set.allowed == allowed) {
                 continue;
             }
             let first_own = rules.len() - config.protect.len();
-            sets.push(RuleSet::compile(rules, allowed).map_err(|(rule, problem)| ConfigError {
+            new.push(RuleSet::compile(rules, allowed).map_err(|(rule, problem)| ConfigError {
                 line: rule.checked_sub(first_own).map(|own| config.protect[own].line),
                 problem,
             })?);
         }
         Ok(Self {
-            sets: sets.into(),
-            twins: SealedTwins::default(),
-            blocks_in_part: configs.iter().any(|config| config.blocks_in_part),
+            sets: match new.is_empty() {
+                true => self.sets,
+                false => self.sets.iter().cloned().chain(new).collect(),
+            },
+            twins: self.twins,
+            blocks_in_part: self.blocks_in_part || configs.iter().any(|config| config.blocks_in_part),
         })
     }
 

@@ -120,7 +120,8 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     let mut sealed = SealedTwins::default();
     let named = index.files_named(|path| plain_of(path).is_some());
     twins::collect(repo, named, &mut sealed)?;
-    let alone = new.registry()?.with_twins(&sealed);
+    let rules = new.registry()?;
+    let alone = rules.clone().with_twins(&sealed);
     let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
     let to = to(&configs);
     let budget = UnpackBudget::of(contents::BUDGET);
@@ -156,7 +157,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     if let Some(head) = &head {
         twins::beside(repo, &[head.tree], changed.iter().map(|entry| &entry.path), &mut sealed)?;
     }
-    let both = configuration::registry(&sides)?.with_twins(&sealed);
+    let both = configuration::and(rules, old.as_ref())?.with_twins(&sealed);
     let ends = head.as_ref().map(|head| head.tree).into_iter().collect();
     let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to, &budget).between(ends);
     let mut leaks = judge.judge(&changed)?;
