@@ -69,7 +69,7 @@ impl Repository {
     fn has_file_at(&self, tree: &ObjectId, path: &RepoPath) -> Result<bool> {
         let path = path.as_bytes();
         let directory = &path[..path.iter().rposition(|byte| *byte == b'/').unwrap_or(0)];
-        let files = self.files_in_directory(tree, directory)?;
+        let files = self.files_in_directories(tree, [directory])?;
         Ok(files.iter().any(|file| file.path.as_bytes() == path))
     }
 }

@@ -4,6 +4,7 @@ pub mod blobs;
 pub mod budget;
 pub mod canary;
 mod changes;
+mod descent;
 mod exposure;
 mod grafts;
 pub mod history;

@@ -81,23 +81,6 @@ impl Repository {
         Ok(search.found)
     }
 
-    /// Returns the files that stand right in the directory `path` of a tree; nothing if there is no such directory.
-    pub fn files_in_directory(&self, tree: &ObjectId, path: &[u8]) -> Result<Vec<TreeEntry>> {
-        let Some(directory) = self.directory_in_tree(tree, path)? else {
-            return Ok(Vec::new());
-        };
-        let bytes = self.tree_bytes(to_gix(&directory))?;
-        let entries = Entries::of(&bytes, tree.as_bytes().len());
-        let files = entries.filter_map(|entry| match entry.leads()? {
-            Leads::Content(kind) => Some(TreeEntry {
-                path: RepoPath::new(&super::changes::joined(path, entry.name)),
-                kind,
-                id: id_of(&entry),
-            }),
-            Leads::Directory => None,
-        });
-        Ok(files.collect())
-    }
     /// Returns the bytes of a tree.
     pub(super) fn tree_bytes(&self, id: gix::ObjectId) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -125,15 +108,6 @@ impl Repository {
             at = (super::changes::leads(&entry, id)?, id_of(&entry));
         }
         Ok(Some(at))
-    }
-
-    /// Returns the id of the tree at the directory `path` in a tree, itself for the empty path; none if there is none.
-    pub fn directory_in_tree(&self, tree: &ObjectId, path: &[u8]) -> Result<Option<ObjectId>> {
-        if path.is_empty() {
-            return Ok(Some(*tree));
-        }
-        let found = self.at_path(tree, path)?;
-        Ok(found.filter(|(leads, _)| *leads == Leads::Directory).map(|(_, id)| id))
     }
 
     /// Returns the blob of the regular file at `path` in a tree; none if there is nothing.
@@ -296,7 +270,7 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
     }
 }
 
-fn id_of(entry: &Entry<'_>) -> ObjectId {
+pub(super) fn id_of(entry: &Entry<'_>) -> ObjectId {
     ObjectId::from_bytes(entry.id).expect("an entry has an id as wide as its tree's")
 }
 

@@ -94,17 +94,10 @@ pub fn verify_tracked(
 
 /// Returns the touched directories of a tree or, where those are not known, all that have a manifest.
 fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Root>> {
-    let mut roots = Vec::new();
-    let mut add = |directory: &[u8]| -> Result<()> {
-        if let Some(tree) = repo.directory_in_tree(tree, directory)? {
-            roots.push((directory.to_vec(), tree));
-        }
-        Ok(())
-    };
-    match touched {
-        Touched::Directories(directories) => directories.iter().try_for_each(|directory| add(directory))?,
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let directories: Vec<&[u8]> = match touched {
+        Touched::Directories(directories) => directories.iter().map(Vec::as_slice).collect(),
         Touched::Any => {
-            let mut found: Vec<Vec<u8>> = Vec::new();
             repo.walk_tree(tree, |path, _, _| {
                 if let Some(directory) = path.strip_suffix(MANIFEST.as_bytes())
                     && (directory.is_empty() || directory.ends_with(b"/"))
@@ -112,10 +105,11 @@ fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Ro
                     found.push(directory.strip_suffix(b"/").unwrap_or(directory).to_vec());
                 }
             })?;
-            found.iter().try_for_each(|directory| add(directory))?;
+            found.iter().map(Vec::as_slice).collect()
         }
-    }
-    Ok(roots)
+    };
+    let roots = repo.directories_in_tree(tree, directories)?;
+    Ok(roots.into_iter().map(|(path, tree)| (path.to_vec(), tree)).collect())
 }
 
 fn verify_root(

@@ -55,9 +55,7 @@ pub fn beside<'a>(
     let directories: BTreeSet<&[u8]> = paths.map(|path| directory_of(path.as_bytes())).collect();
     let mut found = Vec::new();
     for tree in trees.iter().collect::<BTreeSet<_>>() {
-        for directory in &directories {
-            found.extend(repo.files_in_directory(tree, directory)?);
-        }
+        found.extend(repo.files_in_directories(tree, directories.iter().copied())?);
     }
     collect(repo, found, into)
 }
