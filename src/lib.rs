@@ -1,6 +1,6 @@
 //! git-pack: deterministic states of commits, sealed packs whose id proves their content, and a guard against leaks.
 //!
-//! Five layers, one direction; `tests/architecture.rs` holds the table.
+//! Five layers, one direction; `tests/it/architecture.rs` holds the table.
 //!
 //! | layer | owns | may import |
 //! |---|---|---|

@@ -1,0 +1,235 @@
+//! Holds the layer table and the one-door rules of docs/architecture.md, by reading the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which layers a layer may import.
+const LAYERS: [(&str, &[&str]); 5] = [
+    ("format", &[]),
+    ("rules", &["format"]),
+    ("adapters", &["format"]),
+    ("ops", &["format", "rules", "adapters"]),
+    ("cli", &["format", "rules", "ops"]),
+];
+
+/// Which places may name what; a place ending in `/` is a directory. All below `src/`.
+const DOORS: [(&[&str], &[&str]); 35] = [
+    (&["gix::"], &["adapters/git/"]),
+    (&["age::", "age_core::"], &["adapters/cipher/"]),
+    (&["base64::"], &["adapters/cipher/", "rules/content/pem.rs"]),
+    (&["aho_corasick::"], &["rules/content/encoded.rs"]),
+    (&["bech32::"], &["rules/content/keys.rs"]),
+    (
+        &["memchr::"],
+        &["rules/content/", "format/layers/", "adapters/git/raw_tree.rs"],
+    ),
+    (&["serde_sarif::"], &["cli/output/sarif.rs"]),
+    (&["flate2::"], &["format/layers/inflate.rs"]),
+    (&["ruzstd::"], &["format/layers/zstd.rs"]),
+    (&["lzma_rust2::"], &["format/layers/xz.rs"]),
+    (&["bzip2::"], &["format/layers/bzip.rs"]),
+    (&["globset::"], &["rules/globs.rs"]),
+    (&["clap::"], &["cli/args/", "cli/mod.rs"]),
+    (&["anstream::", "anstyle::"], &["cli/"]),
+    (&["sha2::"], &["format/digest.rs"]),
+    (&["hmac::"], &["format/digest.rs"]),
+    (&["rpassword::"], &["cli/ask.rs"]),
+    (&["sha1::"], &["format/object_id.rs"]),
+    (&["blake3::"], &["format/witness.rs", "format/mac.rs"]),
+    (&["fastcdc::"], &["format/chunks.rs"]),
+    (&["highway::"], &["format/mac.rs"]),
+    (&["saphyr_parser::"], &["format/foreign.rs"]),
+    (&["unicode_normalization::"], &["ops/seal/collect.rs"]),
+    (&["serde_json_canonicalizer::"], &["format/canonical_json.rs"]),
+    (
+        &["toml::", "toml_edit::"],
+        &["format/config.rs", "format/config/", "format/foreign.rs"],
+    ),
+    (&["bytesize::"], &["format/config/scope.rs"]),
+    (&["bpe_openai::"], &["format/tokens.rs"]),
+    (&["jiff::"], &["format/timestamp.rs"]),
+    (&["gix_validate::"], &["format/member_path.rs"]),
+    (&["tempfile::", "rustix::"], &["adapters/"]),
+    (&["std::fs", "fs::rename"], &["adapters/"]),
+    (&["std::process::Command", "process::{Command"], &["adapters/git/"]),
+    (&["std::env", "env::var"], &["cli/env.rs"]),
+    (&["SystemTime", "Instant::now"], &["cli/env.rs"]),
+    (&["io::stdout", "io::stderr", "io::stdin", "println!"], &["cli/"]),
+];
+
+/// Returns what is wrong with the file at `path` (relative to `src/`).
+fn violations(path: &str, text: &str) -> Vec<String> {
+    let code = code_of(text);
+    let mut found = Vec::new();
+    if let Some((layer, allowed)) = LAYERS.iter().find(|(layer, _)| path.starts_with(&format!("{layer}/"))) {
+        for (other, _) in LAYERS.iter().filter(|(other, _)| other != layer) {
+            if imports(&code, other) && !allowed.contains(other) {
+                found.push(format!("{path}: {layer} may not import {other}"));
+            }
+        }
+    }
+    for (needles, places) in DOORS {
+        for needle in needles {
+            let allowed = places
+                .iter()
+                .any(|place| path == *place || (place.ends_with('/') && path.starts_with(place)));
+            if names(&code, needle) && !allowed {
+                found.push(format!("{path}: {needle} belongs to {}", places.join(", ")));
+            }
+        }
+    }
+    found
+}
+
+/// Returns the source without comments, string contents and test modules, which may use what they like.
+fn code_of(text: &str) -> String {
+    let text = text.split("#[cfg(test)]").next().unwrap_or(text);
+    let mut code = String::new();
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '/' if chars.peek() == Some(&'/') => {
+                for c in chars.by_ref() {
+                    if c == '\n' {
+                        break;
+                    }
+                }
+                code.push('\n');
+            }
+            '"' => {
+                while let Some(c) = chars.next() {
+                    match c {
+                        '\\' => drop(chars.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+                code.push_str("\"\"");
+            }
+            '\'' => {
+                // A character literal, or a lifetime, which has no closing quote.
+                code.push('\'');
+                let mut ahead = chars.clone();
+                let first = ahead.next();
+                if first == Some('\\') || ahead.next() == Some('\'') {
+                    if chars.next() == Some('\\') {
+                        chars.next();
+                    }
+                    for c in chars.by_ref() {
+                        if c == '\'' {
+                            break;
+                        }
+                    }
+                }
+            }
+            c => code.push(c),
+        }
+    }
+    code
+}
+
+/// Whether `code` reaches into a layer: by `crate::layer`, by a braced `use crate::{layer…}`, or by climbing out of its own.
+fn imports(code: &str, layer: &str) -> bool {
+    let flat: String = code.split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = |prefix: &str| names(code, &format!("{prefix}{layer}::")) || names(code, &format!("{prefix}{layer};"));
+    let braced = flat.split("crate::{").skip(1).any(|list| {
+        let list = list.split(';').next().unwrap_or(list);
+        names(list, &format!("{layer}::")) || names(list, &format!("{layer},")) || names(list, &format!("{layer}}}"))
+    });
+    named("crate::") || named("super::super::") || named("gitpack::") || braced
+}
+
+/// Whether `needle` stands in `code` as a whole word, not as the end of a longer one.
+fn names(code: &str, needle: &str) -> bool {
+    code.match_indices(needle).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_')
+    })
+}
+
+fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn layers_and_doors_hold() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 40, "the sources were not found");
+    let mut found = Vec::new();
+    for file in files {
+        let relative = file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&file).unwrap();
+        found.extend(violations(&relative, &text));
+        let first = text.lines().next().unwrap_or("");
+        if !first.starts_with("//! ") {
+            found.push(format!("{relative}: its first line does not say what it is for"));
+        }
+        if text.lines().count() > 600 {
+            found.push(format!("{relative}: more than 600 lines"));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn planted_violations_are_found() {
+    for (path, text) in [
+        ("format/x.rs", "use crate::rules::scan;"),
+        ("format/x.rs", "use crate::{digest, adapters};"),
+        (
+            "format/x.rs",
+            "use crate::{\n    format::digest,\n    ops::Context,\n};",
+        ),
+        ("rules/x.rs", "fn f() { crate::adapters::files::read(p, 1); }"),
+        ("rules/x.rs", "use super::super::adapters::files;"),
+        ("cli/x.rs", "use crate::adapters::git::Repository;"),
+        ("adapters/x.rs", "use crate::rules::protect;"),
+        ("adapters/x.rs", "use crate::ops::Context;"),
+        ("ops/x.rs", "use crate::cli::Style;"),
+        ("ops/x.rs", "let r = gix::open(p);"),
+        ("adapters/git.rs", "use gix::bstr;"),
+        ("rules/x.rs", "std::fs::read(p)"),
+        ("ops/x.rs", "use std::fs;"),
+        ("ops/x.rs", "let x = std::env::var(\"A\");"),
+        ("ops/x.rs", "use std::time::SystemTime;"),
+        ("adapters/x.rs", "let x = age::Decryptor::new(r);"),
+        ("rules/protect.rs", "use globset::Glob;"),
+        ("ops/x.rs", "println!(\"x\");"),
+        ("ops/x.rs", "let q = '\"'; use clap::Parser; let r = '\"';"),
+        ("adapters/x.rs", "use std::process::{Command, Stdio};"),
+    ] {
+        assert!(!violations(path, text).is_empty(), "{path}: {text}");
+    }
+}
+
+#[test]
+fn what_is_allowed_is_not_found() {
+    for (path, text) in [
+        (
+            "rules/x.rs",
+            "use crate::format::digest::Digest; // not crate::adapters::files",
+        ),
+        ("ops/x.rs", "use crate::{adapters::files, rules::scan};"),
+        (
+            "cli/x.rs",
+            "use crate::ops::Context; let s = \"crate::adapters::x std::fs\";",
+        ),
+        ("adapters/git/x.rs", "use gix::bstr; use std::fs;"),
+        ("ops/x.rs", "let image = page::render(); fn f<'a>(x: &'a str) {}"),
+        (
+            "format/x.rs",
+            "fn f() {}\n#[cfg(test)]\nmod tests { use crate::adapters::x; }",
+        ),
+    ] {
+        assert_eq!(violations(path, text), [] as [String; 0], "{path}: {text}");
+    }
+}

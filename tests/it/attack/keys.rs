@@ -1,0 +1,51 @@
+//! Private keys that are written otherwise than in a file of their own.
+
+use std::fs;
+
+use crate::attack::layers::samples;
+use crate::common::Repo;
+
+/// Otherwise: the key of a Kubernetes Secret, or one that an editor saved in UTF-16, goes public.
+#[test]
+fn a_key_in_base64_or_in_letters_of_two_bytes_is_stopped() {
+    let repo = Repo::set_up();
+    let mut expected = Vec::new();
+    for path in samples("private-key") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("base64") || name.contains("no_mark") {
+            let name = format!("deploy/{name}.txt");
+            repo.write(&name, fs::read(&path).unwrap());
+            expected.push(name);
+        }
+    }
+    assert!(expected.len() > 10);
+    repo.git(&["add", "-f", "deploy"]).ok();
+    let done = repo.pack(&["scan", "-z"]);
+    let found = done.out();
+    let mut found: Vec<&str> = found.split_terminator('\0').collect();
+    found.sort_unstable();
+    expected.sort();
+    assert_eq!((done.code, found), (1, expected.iter().map(String::as_str).collect()));
+    let commit = repo.git(&["commit", "-q", "-m", "x"]);
+    assert!(
+        commit.code == 1 && commit.stderr.contains("private-key"),
+        "{}",
+        commit.stderr
+    );
+}
+
+/// Otherwise: a key hides behind a second writing, in an archive that is wrapped twice.
+#[test]
+fn such_a_key_is_found_in_layers_too() {
+    let repo = Repo::set_up();
+    let secret = samples("private-key")
+        .into_iter()
+        .find(|path| path.ends_with("base64_secret.yaml"));
+    repo.write("deploy/secret.yaml", fs::read(secret.unwrap()).unwrap());
+    let script = "tar -cJf chart.bin deploy && rm -r deploy && gzip -c chart.bin >chart.dat && rm chart.bin";
+    repo.place.run(&repo.root, "sh", &["-c", script]).ok();
+    repo.git(&["add", "-f", "chart.dat"]).ok();
+    let done = repo.pack(&["scan"]);
+    assert_eq!(done.code, 1, "{}", done.stderr);
+    assert!(done.out().contains("in a gzip, then xz"), "{}", done.out());
+}

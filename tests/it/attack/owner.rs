@@ -1,0 +1,194 @@
+//! A repository of somebody else, in which a victim runs git-pack.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::common;
+use crate::common::{Done, Place, Repo, is_root, snapshot, write};
+
+/// A user who is not the one who runs the tests.
+const STRANGER: &str = "54321";
+
+/// What each command is tried with; `PACK` stands for a pack in the repository, `OUT` for a directory outside of it.
+const COMMANDS: &[&[&str]] = &[
+    &["init"],
+    &["init", "--server"],
+    &["status"],
+    &["status", "--doctor"],
+    &["scan"],
+    &["scan", "--worktree"],
+    &["scan", "--rev", "HEAD"],
+    &["scan", "--all"],
+    &["scan", "--all", "--write-allow"],
+    &["install"],
+    &["install", "--strict"],
+    &["uninstall"],
+    &["protect", "secret.vec"],
+    &["protect", "--check"],
+    &["reveal"],
+    &["state"],
+    &["state", "--no-cache"],
+    &["seal"],
+    &["seal", "sub/report.json"],
+    &["seal", "--output", "OUT/pack"],
+    &["seal", "sub/report.json", "--output", "OUT/pack"],
+    &["open", "PACK"],
+    &["open", "PACK", "--output", "opened"],
+    &["verify", "PACK"],
+    &["verify", "PACK", "--rev", "HEAD"],
+    &["diff", "PACK", "PACK"],
+    &["inspect", "PACK"],
+    &["restore", "PACK", "--output", "restored"],
+    &["restore", "PACK", "--dry-run"],
+    &["audit"],
+    &["gc", "--grace", "0s"],
+    &["rekey", "PACK", "--output", "rekeyed"],
+    &["key", "list"],
+    &["key", "public"],
+    &["recipients", "list"],
+    &[
+        "recipients",
+        "add",
+        "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt",
+    ],
+    &["hook", "pre-commit"],
+];
+
+/// A repository with rules, a pack and traps in its configuration, which a stranger then owns.
+fn trapped() -> (Repo, String) {
+    let repo = Repo::set_up();
+    repo.write("secret.vec", "protected\n");
+    repo.write("sub/report.json", "{}\n");
+    repo.git(&["add", "sub"]).ok();
+    repo.git(&["commit", "-q", "-m", "report"]).ok();
+    let pack = repo.seal(&[]).1;
+    let trap = repo.place.path().join("trap");
+    let sprung = repo.place.path().join("sprung");
+    write(&trap, format!("#!/bin/sh\necho \"$0 $*\" >>'{}'\n", sprung.display()));
+    fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).unwrap();
+    let trap = trap.to_str().unwrap();
+    for key in [
+        "core.fsmonitor",
+        "core.pager",
+        "core.sshCommand",
+        "diff.external",
+        "filter.trap.clean",
+        "gpg.program",
+    ] {
+        repo.git(&["config", key, trap]).ok();
+    }
+    repo.write(".gitattributes", "* filter=trap diff=trap\n");
+    for hook in [
+        "pre-commit",
+        "post-index-change",
+        "reference-transaction",
+        "post-checkout",
+    ] {
+        fs::copy(trap, repo.path(".git/hooks").join(hook)).unwrap();
+    }
+    let own = |path: &Path| {
+        let status = Command::new("chown").args(["-R", STRANGER]).arg(path).status();
+        assert!(status.unwrap().success());
+    };
+    own(&repo.root);
+    let pack = pack.strip_prefix(&repo.root).unwrap().to_str().unwrap().to_owned();
+    (repo, pack)
+}
+
+fn run_in(place: &Place, directory: &Path, args: &[&str]) -> Done {
+    place.pack_in(directory, args)
+}
+
+/// The attacker gains: code of theirs that runs as the victim, files of the victim's that are written, and seals that the
+/// attacker opens.
+#[test]
+fn in_somebody_elses_repository_every_command_refuses_or_changes_and_starts_nothing() {
+    if !is_root() {
+        eprintln!("only root can give a repository to somebody else");
+        return;
+    }
+    let (repo, pack) = trapped();
+    let place = &repo.place;
+    let out = place.path().join("out");
+    fs::create_dir(&out).unwrap();
+    let named: Vec<&str> = COMMANDS.iter().map(|args| args[0]).collect();
+    for command in gitpack::cli::command_tree().get_subcommands() {
+        let name = command.get_name();
+        assert!(
+            name == "witness" || name == "help" || named.contains(&name),
+            "{name} is not tried"
+        );
+    }
+    let before = snapshot(&repo.root);
+    let reading = ["state", "verify", "inspect", "diff", "key"];
+    for args in COMMANDS {
+        for directory in [repo.root.clone(), repo.path("sub")] {
+            let up = if directory == repo.root { "" } else { "../" };
+            let args: Vec<String> = args
+                .iter()
+                .map(|arg| match *arg {
+                    "PACK" => format!("{up}{pack}"),
+                    arg => arg.replace("OUT", out.to_str().unwrap()),
+                })
+                .collect();
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let done = run_in(place, &directory, &args);
+            let reads = reading.contains(&args[0]) || args.contains(&"--dry-run");
+            assert!(
+                done.code == 2 || (reads && done.code == 0),
+                "{args:?}: {}\n{}{}",
+                done.code,
+                done.out(),
+                done.stderr
+            );
+            assert!(
+                !place.path().join("sprung").exists(),
+                "{args:?} ran what the repository names"
+            );
+            assert!(snapshot(&repo.root) == before, "{args:?} changed the repository");
+            assert!(fs::read_dir(&out).unwrap().next().is_none(), "{args:?} wrote a pack");
+        }
+    }
+}
+
+/// The attacker gains: an artifact that the victim seals in a subdirectory of theirs is encrypted to their key.
+#[test]
+fn nothing_is_sealed_for_recipients_that_somebody_else_names() {
+    if !is_root() {
+        eprintln!("only root can give a repository to somebody else");
+        return;
+    }
+    let (repo, _) = trapped();
+    let mine = repo.path("mine");
+    write(&mine.join("secret.vec"), "mine\n");
+    let refused = run_in(&repo.place, &mine, &["seal", "secret.vec"]).refused("E_UNSUPPORTED");
+    let next = refused.to_string();
+    assert!(next.contains("another user"), "{next}");
+}
+
+/// The attacker gains nothing here; the victim who trusts a repository can say so, in the way that git has for it.
+#[test]
+fn a_repository_that_safe_directory_names_is_ours() {
+    if !is_root() {
+        eprintln!("only root can give a repository to somebody else");
+        return;
+    }
+    let repo = Repo::set_up();
+    let chown = Command::new("chown").args(["-R", STRANGER]).arg(&repo.root).status();
+    assert!(chown.unwrap().success());
+    assert_eq!(repo.pack(&["status"]).code, 2);
+    let config = repo.place.home().join("gitconfig");
+    fs::write(&config, format!("[safe]\n\tdirectory = {}\n", repo.root.display())).unwrap();
+    let status = |configuration: &Path| {
+        let mut command = repo.place.command(common::GIT_PACK, &repo.root);
+        command.arg("status").env("GIT_CONFIG_GLOBAL", configuration);
+        command.status().unwrap().code()
+    };
+    assert_eq!(status(&config), Some(0));
+    // The repository cannot say so of itself.
+    let own = fs::read_to_string(repo.path(".git/config")).unwrap();
+    fs::write(repo.path(".git/config"), format!("{own}[safe]\n\tdirectory = *\n")).unwrap();
+    assert_eq!(status(Path::new("/dev/null")), Some(2));
+}

@@ -1,0 +1,287 @@
+//! A hermetic place to run the real git and the built git-pack in: own home, no configuration of the machine's.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+pub mod packs;
+pub mod reference;
+
+/// The binary under test.
+pub const GIT_PACK: &str = env!("CARGO_BIN_EXE_git-pack");
+
+/// The `age` command: `GITPACK_AGE`, else `age`. `tests/run` finds it.
+pub fn age() -> String {
+    std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into())
+}
+
+/// The command that makes keys, which comes with it.
+pub fn age_keygen() -> String {
+    format!("{}-keygen", age())
+}
+
+/// A directory of its own with a home in it; gone when dropped.
+pub struct Place {
+    temp: tempfile::TempDir,
+}
+
+/// A repository in a [`Place`].
+pub struct Repo {
+    pub place: Place,
+    pub root: PathBuf,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Done {
+    pub code: i32,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Done {
+    pub fn out(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert_eq!(self.code, 0, "{}\n{}", self.out(), self.stderr);
+        self
+    }
+
+    /// Asserts a refusal: exit 2, the code in the envelope, and one document on stdout.
+    #[track_caller]
+    pub fn refused(self, code: &str) -> serde_json::Value {
+        assert_eq!(self.code, 2, "{}\n{}", self.out(), self.stderr);
+        let value: serde_json::Value = serde_json::from_slice(&self.stdout)
+            .unwrap_or_else(|e| panic!("stdout is not one document: {e}\n{}\n{}", self.out(), self.stderr));
+        assert_eq!(value["outcome"], "REFUSAL");
+        assert_eq!(value["refusal"]["code"], code, "{value}\n{}", self.stderr);
+        assert!(self.stderr.starts_with("git-pack: "), "{}", self.stderr);
+        value
+    }
+
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl Place {
+    pub fn new() -> Self {
+        let temp = tempfile::Builder::new().prefix("git-pack-test-").tempdir().unwrap();
+        fs::create_dir(temp.path().join("home")).unwrap();
+        Self { temp }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.temp.path()
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.path().join("home")
+    }
+
+    /// Has every command here find a git that says it is of this version, and since 2.54 lists what is configured as that
+    /// one does. Only a real one of that version runs it.
+    pub fn git_says(&self, version: &str) {
+        let bin = self.path().join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        drop(fs::remove_file(bin.join("git")));
+        let real = self.run(self.path(), "sh", &["-c", "command -v git"]).ok().out();
+        let script = format!(
+            "#!/bin/sh\ncase \"$1 $2\" in\n--version*) echo git version {version}; exit ;;\n\"hook list\")\n\
+             [ \"$({0} config hook.git-pack-$3.enabled)\" = false ] && exit 1\n\
+             {0} config --get-regexp '^hook[.].*[.]event$' $3 | sed 's/^hook[.]\\(.*\\)[.]event .*/\\1/'; exit ;;\nesac\n\
+             exec {0} \"$@\"\n",
+            real.trim()
+        );
+        // Written by another process: see `copy_binary`.
+        let mut written = self.command("sh", &bin);
+        written.args(["-c", "printf %s \"$1\" >git && chmod +x git", "sh", &script]);
+        assert!(written.status().unwrap().success());
+    }
+
+    /// A command with nothing of this process's environment but `PATH`, on which git-pack comes first, after `bin/` here.
+    pub fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
+        let bin = Path::new(GIT_PACK).parent().unwrap();
+        let first = self.path().join("bin");
+        let path = format!(
+            "{}:{}:{}",
+            first.display(),
+            bin.display(),
+            std::env::var("PATH").unwrap()
+        );
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.home())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_AUTHOR_NAME", "A")
+            .env("GIT_AUTHOR_EMAIL", "a@example.org")
+            .env("GIT_COMMITTER_NAME", "C")
+            .env("GIT_COMMITTER_EMAIL", "c@example.org")
+            .env("GIT_AUTHOR_DATE", "2026-01-15T10:30:00Z")
+            .env("GIT_COMMITTER_DATE", "2026-01-15T10:30:00Z")
+            .stdin(Stdio::null())
+            .current_dir(directory);
+        command
+    }
+
+    pub fn run(&self, directory: &Path, program: &str, args: &[&str]) -> Done {
+        Done::from(self.command(program, directory).args(args).output().unwrap())
+    }
+
+    /// Copies the binary, in a process of its own: a file that this one had open for writing while another thread forks
+    /// could not be executed.
+    pub fn copy_binary(&self, target: &Path) {
+        self.run(self.path(), "cp", &[GIT_PACK, target.to_str().unwrap()]).ok();
+    }
+
+    pub fn pack_in(&self, directory: &Path, args: &[&str]) -> Done {
+        self.run(directory, GIT_PACK, args)
+    }
+}
+
+impl Repo {
+    /// An empty repository.
+    pub fn empty() -> Self {
+        Self::with_format("sha1")
+    }
+
+    pub fn with_format(format: &str) -> Self {
+        let place = Place::new();
+        let root = place.path().join("repo");
+        fs::create_dir(&root).unwrap();
+        let format = format!("--object-format={format}");
+        place.run(&root, "git", &["init", "-q", "-b", "main", &format]).ok();
+        Self { place, root }
+    }
+
+    /// A repository that was set up and has one commit.
+    pub fn set_up() -> Self {
+        let repo = Self::empty();
+        repo.write("README.md", "hello\n");
+        repo.pack(&["init"]).ok();
+        repo.git(&["add", "."]).ok();
+        repo.git(&["commit", "-q", "-m", "first"]).ok();
+        repo
+    }
+
+    pub fn git(&self, args: &[&str]) -> Done {
+        self.place.run(&self.root, "git", args)
+    }
+
+    pub fn pack(&self, args: &[&str]) -> Done {
+        self.place.pack_in(&self.root, args)
+    }
+
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    pub fn write(&self, relative: &str, content: impl AsRef<[u8]>) {
+        write(&self.root.join(relative), content);
+    }
+
+    pub fn write_bytes(&self, relative: &[u8], content: &[u8]) {
+        write(&self.root.join(OsStr::from_bytes(relative)), content);
+    }
+
+    pub fn commit(&self, message: &str) {
+        self.git(&["add", "-A"]).ok();
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]).ok();
+    }
+
+    /// Commits one path and leaves everything else untracked.
+    pub fn commit_only(&self, path: &str) {
+        self.git(&["add", path]).ok();
+        self.git(&["commit", "-q", "-m", "only"]).ok();
+    }
+
+    pub fn rev(&self, rev: &str) -> String {
+        self.git(&["rev-parse", rev]).ok().out().trim().to_owned()
+    }
+
+    /// The identity file that `init` made.
+    pub fn identity(&self) -> PathBuf {
+        self.place.home().join(".config/git-pack/identity.txt")
+    }
+
+    /// Seals and returns the id and the directory.
+    #[track_caller]
+    pub fn seal(&self, args: &[&str]) -> (String, PathBuf) {
+        let done = self.pack(&[&["seal"], args].concat()).ok();
+        let out = done.out();
+        let mut lines = out.lines();
+        let id = lines.next().unwrap().strip_prefix("PACK_CREATED ").unwrap().to_owned();
+        (id, self.root.join(lines.next().unwrap()))
+    }
+}
+
+pub fn write(path: &Path, content: impl AsRef<[u8]>) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, content).unwrap();
+}
+
+/// Bytes that look random and are the same every time.
+pub fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 32) as u8
+        })
+        .collect()
+}
+
+/// Every file below a directory with its mode and bytes, links as their targets.
+pub fn snapshot(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
+    fn walk(root: &Path, directory: &Path, found: &mut Vec<(PathBuf, u32, Vec<u8>)>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            let relative = path.strip_prefix(root).unwrap().to_owned();
+            if relative.ends_with(".epistemic") || relative == Path::new("git-pack") {
+                // The witness ledger grows with every command; a copy of the binary is large, and nobody's business.
+                continue;
+            }
+            let mode = meta.permissions().mode();
+            if meta.is_dir() {
+                found.push((relative, mode, Vec::new()));
+                walk(root, &path, found);
+            } else if meta.is_symlink() {
+                let target = fs::read_link(&path).unwrap();
+                found.push((relative, mode, target.as_os_str().as_bytes().to_vec()));
+            } else if meta.is_file() {
+                found.push((relative, mode, fs::read(&path).unwrap_or_default()));
+            } else {
+                found.push((relative, mode, Vec::new()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(root, root, &mut found);
+    found.sort();
+    found
+}
+
+/// Whether this process may read everything, so that a test of unreadable files would test nothing.
+pub fn is_root() -> bool {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("x");
+    fs::write(&path, "x").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+    fs::read(&path).is_ok()
+}

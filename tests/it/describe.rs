@@ -1,0 +1,179 @@
+//! What git-pack says of itself, held against what it is: operator manifest, schemas, refusals.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::common::{Place, Repo};
+use gitpack::format::refusal::Code;
+use serde_json::{Value, json};
+
+fn document(args: &[&str]) -> Value {
+    let place = Place::new();
+    serde_json::from_slice(&place.pack_in(place.path(), args).ok().stdout).unwrap()
+}
+
+fn words(value: &Value) -> BTreeSet<String> {
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|v| v.as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn flags(command: &clap::Command) -> BTreeSet<String> {
+    let own = command
+        .get_arguments()
+        .filter(|a| !a.is_positional() && !a.is_global_set() && a.get_id() != "help");
+    own.map(|a| match a.get_long() {
+        Some(long) => format!("--{long}"),
+        None => format!("-{}", a.get_short().unwrap()),
+    })
+    .collect()
+}
+
+#[test]
+fn the_operator_manifest_is_the_command_tree() {
+    let operator = document(&["--describe"]);
+    assert_eq!(
+        (&operator["name"], &operator["schema_version"]),
+        (&json!("pack"), &json!("operator.v0"))
+    );
+    let tree = gitpack::cli::command_tree();
+    let visible = |command: &clap::Command| -> BTreeSet<String> {
+        command
+            .get_subcommands()
+            .filter(|c| !c.is_hide_set())
+            .map(|c| c.get_name().to_owned())
+            .collect()
+    };
+    let listed: Vec<&Value> = operator["subcommands"].as_array().unwrap().iter().collect();
+    let names: BTreeSet<String> = listed.iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names, visible(&tree));
+    for entry in listed {
+        let command = tree.find_subcommand(entry["name"].as_str().unwrap()).unwrap();
+        assert_eq!(words(&entry["flags"]), flags(command), "{}", entry["name"]);
+        assert_eq!(words(&entry["subcommands"]), visible(command), "{}", entry["name"]);
+    }
+    let codes: BTreeSet<String> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+    assert_eq!(words(&operator["refusals"]), codes);
+}
+
+#[test]
+fn every_refusal_is_documented_and_nothing_else() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/refusals.md")).unwrap();
+    let documented: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .filter(|code| code.starts_with("E_"))
+        .collect();
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(documented, codes);
+}
+
+#[test]
+fn describing_comes_before_anything_that_could_be_wrong() {
+    let place = Place::new();
+    for args in [
+        &["--describe"][..],
+        &["seal", "absent", "--describe"],
+        &["nonsense", "--schema"],
+        &["verify", "--schema", "--bogus"],
+    ] {
+        let done = place.pack_in(place.path(), args).ok();
+        assert!(serde_json::from_slice::<Value>(&done.stdout).is_ok(), "{args:?}");
+    }
+    assert_eq!(
+        place.pack_in(place.path(), &["--version"]).ok().out(),
+        format!("pack {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+/// Asserts that `bytes` are one document of the schema `name`.
+fn assert_valid(name: &str, bytes: &[u8]) {
+    let schema = document(&["--schema"]);
+    let schema = json!({"$schema": schema["$schema"], "$ref": format!("#/$defs/{name}"), "$defs": schema["$defs"]});
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let value: Value = serde_json::from_slice(bytes).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&value)
+        .map(|e| format!("{}: {e}", e.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{name}: {errors:?}\n{value}");
+}
+
+#[test]
+fn what_is_printed_and_written_follows_the_schemas() {
+    let repo = Repo::set_up();
+    repo.write("s.vec", "secret");
+    let (_, pack) = repo.seal(&["--attach", "s.vec", "--note", "n"]);
+    let (_, plain) = repo.seal(&["README.md", "-o", "../plain"]);
+    let (pack_text, plain_text) = (pack.to_str().unwrap(), plain.to_str().unwrap());
+    assert_valid("pack.v0", &fs::read(pack.join("manifest.json")).unwrap());
+    assert_valid("pack.sealed.v0", &fs::read(pack.join("SEALED_ARTIFACTS.json")).unwrap());
+    let print = |args: &[&str]| repo.pack(args).stdout;
+    for args in [&["state", "--json"][..], &["state", "--json", "--mode", "public"]] {
+        assert_valid("pack.state.v0", &print(args));
+    }
+    assert_valid("pack.verify.v0", &print(&["verify", "--json", pack_text]));
+    assert_valid(
+        "pack.verify.v0",
+        &print(&["verify", "--json", pack_text, "--rev", "HEAD"]),
+    );
+    assert_valid("pack.verify.v0", &print(&["verify", "--json", "absent"]));
+    assert_valid("pack.diff.v0", &print(&["diff", "--json", pack_text, plain_text]));
+    assert_valid("pack.diff.v0", &print(&["diff", "--json", pack_text, pack_text]));
+    for path in [pack_text, plain_text] {
+        assert_valid("pack.inspect.v0", &print(&["inspect", "--json", path]));
+    }
+    let (_, lite) = repo.seal(&["-o", "../lite", "--emit", "lite", "--attach", "s.vec"]);
+    let read = |member: &str| fs::read(lite.join(member)).unwrap();
+    assert_valid("P2.0", &read("LITE/PACK_MANIFEST.json"));
+    assert_valid("pack.run_refs.v0", &read("LITE/RUN_REFS.json"));
+    let refs: Value = serde_json::from_slice(&read("LITE/RUN_REFS.json")).unwrap();
+    for (name, schema) in [
+        ("task_spec_ref", "pack.task_spec.v0"),
+        ("output_hashes_ref", "pack.output_hashes.v0"),
+        ("status_ref", "pack.status.v0"),
+    ] {
+        let hash = refs[name].as_str().unwrap().strip_prefix("sha256:").unwrap();
+        let stored = format!(".git/gitpack/cas/{}/{}", &hash[..2], &hash[2..]);
+        assert_valid(schema, &fs::read(repo.path(&stored)).unwrap());
+    }
+    for args in [
+        &["audit", "--json"][..],
+        &["audit", "--json", "--run", "last", "--deep"],
+    ] {
+        assert_valid("pack.audit.v0", &print(args));
+    }
+    let roots = ".git/gitpack/runs";
+    for run in fs::read_dir(repo.path(roots))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
+        drop(fs::remove_file(run.join("RUN_ROOTS.json")));
+    }
+    assert_valid("pack.audit.v0", &print(&["audit", "--json"]));
+    for args in [
+        &["seal", "absent"][..],
+        &["seal", "--bogus"],
+        &["diff", "--json", "absent", "absent"],
+        &["recipients", "add", "x"],
+    ] {
+        assert_valid("refusal", &print(args));
+    }
+    fs::write(pack.join("repo/README.md"), "changed").unwrap();
+    fs::write(pack.join("extra"), "").unwrap();
+    assert_valid("pack.verify.v0", &print(&["verify", "--json", pack_text]));
+    let ledger = fs::read_to_string(repo.place.home().join(".epistemic/witness.jsonl")).unwrap();
+    assert!(ledger.lines().count() > 8);
+    for line in ledger.lines() {
+        assert_valid("witness.v0", line.as_bytes());
+    }
+}
+
+#[test]
+fn a_wrong_document_does_not_pass_for_a_right_one() {
+    let wrong = std::panic::catch_unwind(|| assert_valid("pack.v0", b"{\"version\":\"pack.v0\"}"));
+    assert!(wrong.is_err());
+}

@@ -1,0 +1,38 @@
+//! The tests of the whole: they run the program, and the library as its users see it. They are one binary, because each one more
+//! would link everything once more. An area has a module; what several need is in `common`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod age_testkit;
+mod architecture;
+mod attack;
+mod cipher;
+mod common;
+mod describe;
+mod determinism;
+mod emit;
+mod faults;
+mod forgery;
+mod gc;
+mod guard;
+mod hooks;
+mod interop;
+mod keys;
+mod odd_repositories;
+mod open;
+mod open_keys;
+mod privacy;
+mod refusals;
+mod regression;
+mod rekey;
+mod restore;
+mod scan;
+mod seal;
+mod sealing;
+mod stable_seals;
+mod state;
+mod store;
+mod templates;
+mod twins;
+mod vectors;
+mod witness;

@@ -1,0 +1,132 @@
+//! `git pack protect` and `reveal`: what they do to disk and index, what they refuse, and that nothing is half-made.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use crate::common;
+use crate::common::{Repo, snapshot};
+
+fn status(repo: &Repo) -> String {
+    repo.git(&["status", "--porcelain", "-uall"]).ok().out()
+}
+
+#[test]
+fn a_file_goes_and_comes_back() {
+    let repo = Repo::set_up();
+    repo.write("emb/a b.vec", "secret");
+    repo.git(&["add", "-f", "."]).ok();
+    repo.pack(&["protect", "emb/a b.vec"]).ok();
+    assert_eq!(status(&repo), "M  .gitignore\nA  \"emb/a b.vec.age\"\n");
+    assert_eq!(fs::read(repo.path("emb/a b.vec")).unwrap(), b"secret");
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    repo.pack(&["protect", "--check"]).ok();
+    // Sealed again, nothing changes.
+    let before = snapshot(&repo.root);
+    repo.pack(&["protect", "emb/a b.vec"]).ok();
+    let changed = |(path, _, _): &&(std::path::PathBuf, u32, Vec<u8>)| !path.starts_with(".git");
+    assert_eq!(
+        snapshot(&repo.root).iter().filter(changed).collect::<Vec<_>>(),
+        before.iter().filter(changed).collect::<Vec<_>>()
+    );
+    fs::remove_file(repo.path("emb/a b.vec")).unwrap();
+    repo.place.pack_in(&repo.path("emb"), &["reveal"]).ok();
+    assert_eq!(fs::read(repo.path("emb/a b.vec")).unwrap(), b"secret");
+}
+
+#[test]
+fn whichever_side_moved_on_is_not_written_over() {
+    let repo = Repo::set_up();
+    for name in ["a.vec", "b.vec"] {
+        repo.write(name, "one");
+        repo.pack(&["protect", name]).ok();
+    }
+    assert_eq!(status(&repo), "M  .gitignore\nA  a.vec.age\nA  b.vec.age\n");
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    repo.write("a.vec", "two");
+    let done = repo.pack(&["protect", "--check"]);
+    assert_eq!(done.code, 1);
+    assert!(done.out().contains("plaintext is newer"), "{}", done.out());
+    let value = repo.pack(&["reveal"]).refused("E_IO");
+    assert_eq!(value["refusal"]["next_command"], "git pack protect a.vec");
+    assert_eq!(fs::read(repo.path("a.vec")).unwrap(), b"two");
+    let sealed = fs::read(repo.path("a.vec.age")).unwrap();
+    repo.pack(&["protect", "a.vec"]).ok();
+    assert_ne!(fs::read(repo.path("a.vec.age")).unwrap(), sealed);
+    // The twin moved on: another clone sealed something else.
+    fs::write(repo.path("a.vec.age"), fs::read(repo.path("b.vec.age")).unwrap()).unwrap();
+    let value = repo.pack(&["protect", "a.vec"]).refused("E_IO");
+    assert_eq!(value["refusal"]["next_command"], "git pack reveal a.vec");
+    repo.pack(&["reveal", "a.vec"]).ok();
+    assert_eq!(fs::read(repo.path("a.vec")).unwrap(), b"one");
+    // A twin that is damaged, or for somebody else, writes nothing.
+    let mut bytes = fs::read(repo.path("a.vec.age")).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(repo.path("a.vec.age"), bytes).unwrap();
+    fs::remove_file(repo.path("a.vec")).unwrap();
+    repo.pack(&["reveal", "a.vec"]).refused("E_CRYPTO");
+    assert!(!repo.path("a.vec").exists());
+    fs::remove_file(repo.identity()).unwrap();
+    repo.pack(&["init"]).ok();
+    fs::remove_file(repo.path("b.vec")).unwrap();
+    repo.pack(&["reveal", "b.vec.age"]).refused("E_NO_IDENTITY");
+}
+
+#[test]
+fn what_is_refused_changes_nothing() {
+    let repo = Repo::set_up();
+    repo.write("a.vec", "secret");
+    repo.write("target", "x");
+    symlink("target", repo.path("link.vec")).unwrap();
+    let other = repo.place.path().join("other");
+    repo.place.run(repo.place.path(), "git", &["init", "-q", "other"]).ok();
+    common::write(&other.join("z"), "z");
+    repo.place.run(&other, "git", &["add", "."]).ok();
+    repo.place.run(&other, "git", &["commit", "-q", "-m", "z"]).ok();
+    repo.git(&[
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        "-q",
+        "../other",
+        "m",
+    ])
+    .ok();
+    repo.git(&["commit", "-q", "-m", "sub"]).ok();
+    repo.write("m/z.vec", "secret");
+    let before = snapshot(&repo.root);
+    for (path, code) in [
+        ("link.vec", "E_IO"),
+        ("absent", "E_IO"),
+        (".git/config", "E_USAGE"),
+        (".gitpack.toml", "E_USAGE"),
+        (".gitignore", "E_USAGE"),
+        ("m/z.vec", "E_USAGE"),
+        ("../other/z", "E_USAGE"),
+    ] {
+        repo.pack(&["protect", "a.vec", path]).refused(code);
+        assert_eq!(snapshot(&repo.root), before, "{path}");
+    }
+    // git cannot write the index: what was written before is taken back.
+    repo.write(".git/index.lock", "");
+    let before = snapshot(&repo.path("."));
+    repo.pack(&["protect", "a.vec"]).refused("E_UNSUPPORTED");
+    let visible = |all: Vec<(std::path::PathBuf, u32, Vec<u8>)>| -> Vec<_> {
+        all.into_iter()
+            .filter(|(path, _, _)| !path.starts_with(".git"))
+            .collect()
+    };
+    assert_eq!(visible(snapshot(&repo.path("."))), visible(before));
+}
+
+#[test]
+fn protect_says_what_is_not_ignored_all_the_same() {
+    let repo = Repo::set_up();
+    repo.write("a/.gitignore", "!*\n");
+    repo.write("a/k.vec", "plain");
+    repo.write("b.vec", "plain");
+    let done = repo.pack(&["protect", "a/k.vec", "b.vec"]).ok();
+    assert!(done.stderr.contains("a/k.vec is not ignored"), "{}", done.stderr);
+    assert!(!done.stderr.contains("b.vec is not"), "{}", done.stderr);
+    assert!(!done.stderr.contains("disk, is ignored"), "{}", done.stderr);
+}

@@ -1,0 +1,184 @@
+//! The test vectors of `fixtures/vectors`: packs with one fault each, and exactly what is to be found in them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::common::Place;
+use serde_json::Value;
+
+/// Fewer than these, and the vectors were not found or lost.
+const AT_LEAST: usize = 45;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+/// The names of the vectors, sorted.
+fn names() -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(fixtures().join("vectors"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Reads an `expect` file: the outcome, then the findings.
+fn expectation(text: &str) -> Result<Vec<String>, String> {
+    let lines: Vec<String> = text
+        .lines()
+        .skip_while(|line| line.starts_with("# "))
+        .map(str::to_owned)
+        .collect();
+    let outcome = lines.first().map_or("", String::as_str);
+    let told = lines.iter().skip(1);
+    let notices = told.clone().filter(|line| line.starts_with("NOTICE ")).count();
+    let findings = told.clone().filter(|line| line.contains(' ')).count() - notices;
+    let whole = notices + findings + 1 == lines.len();
+    let sound = match outcome {
+        "OK" => whole && findings == 0,
+        "INVALID" => whole && findings > 0,
+        _ => outcome.starts_with("REFUSAL E_") && lines.len() == 1,
+    };
+    match sound && text.ends_with('\n') {
+        true => Ok(lines),
+        false => Err(format!("this is no expectation: {text:?}")),
+    }
+}
+
+/// Puts a report into the words of an `expect` file. Reasons for one finding are not counted.
+fn answer(report: &Value) -> Vec<String> {
+    let outcome = report["outcome"].as_str().unwrap();
+    let mut lines = vec![match report["refusal"]["code"].as_str() {
+        Some(code) => format!("{outcome} {code}"),
+        None => outcome.to_owned(),
+    }];
+    for finding in report["invalid"].as_array().unwrap() {
+        lines.push(format!("{} {}", finding["code"].as_str().unwrap(), path_of(finding)));
+    }
+    for notice in report["notices"].as_array().into_iter().flatten() {
+        lines.push(format!(
+            "NOTICE {} {}",
+            notice["code"].as_str().unwrap(),
+            path_of(notice)
+        ));
+    }
+    lines.dedup();
+    lines
+}
+
+/// The path of a finding as it stands between its quotes in the report.
+fn path_of(finding: &Value) -> String {
+    let Some(path) = finding.get("path") else {
+        return "-".into();
+    };
+    let quoted = path.to_string();
+    match &quoted[1..quoted.len() - 1] {
+        "" => quoted,
+        inner => inner.to_owned(),
+    }
+}
+
+/// Returns how `git pack verify` differs from what is expected of a vector.
+fn difference(place: &Place, name: &str) -> Result<(), String> {
+    let vector = fixtures().join("vectors").join(name);
+    let text = fs::read_to_string(vector.join("expect")).map_err(|e| format!("{name}/expect: {e}"))?;
+    let expected = expectation(&text).map_err(|why| format!("{name}/expect: {why}"))?;
+    let status = match expected[0].as_str() {
+        "OK" => 0,
+        "INVALID" => 1,
+        _ => 2,
+    };
+    let pack = vector.join("pack");
+    let pack = pack.to_str().unwrap();
+    let machine = place.pack_in(place.path(), &["verify", "--json", pack]);
+    let human = place.pack_in(place.path(), &["verify", pack]);
+    let found = serde_json::from_slice(&machine.stdout)
+        .map(|report| answer(&report))
+        .map_err(|e| format!("{name}: no report: {e}\n{}", machine.stderr))?;
+    if found != expected {
+        let (expected, found) = (expected.join("\n    "), found.join("\n    "));
+        return Err(format!("{name}:\n  expected\n    {expected}\n  found\n    {found}"));
+    }
+    if (machine.code, human.code) != (status, status) {
+        return Err(format!(
+            "{name}: expected exit status {status}, found {} with --json and {} without",
+            machine.code, human.code
+        ));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_vector_is_answered_as_expected() {
+    let place = Place::new();
+    let names = names();
+    assert!(names.len() >= AT_LEAST, "only {} vectors", names.len());
+    let differing: Vec<String> = names.iter().filter_map(|name| difference(&place, name).err()).collect();
+    assert!(
+        differing.is_empty(),
+        "{} of {} vectors:\n{}",
+        differing.len(),
+        names.len(),
+        differing.join("\n")
+    );
+}
+
+#[test]
+fn the_tables_have_one_row_for_every_vector_and_sample() {
+    let readme = fs::read_to_string(fixtures().join("README.md")).unwrap();
+    let mut rows: Vec<&str> = readme
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    rows.sort_unstable();
+    let mut names = names();
+    names.extend(samples(&fixtures().join("content"), ""));
+    let missing: Vec<_> = names.iter().filter(|name| !rows.contains(&name.as_str())).collect();
+    let stale: Vec<_> = rows
+        .iter()
+        .filter(|row| !names.iter().any(|name| name == *row))
+        .collect();
+    let twice: Vec<_> = rows
+        .windows(2)
+        .filter(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
+        .collect();
+    assert!(
+        missing.is_empty() && stale.is_empty() && twice.is_empty(),
+        "in fixtures/README.md are missing {missing:?}, stale {stale:?}, twice {twice:?}"
+    );
+}
+
+/// The samples of content, by their paths.
+fn samples(directory: &Path, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}{}", entry.file_name().into_string().unwrap());
+        match entry.file_type().unwrap().is_dir() {
+            true => found.extend(samples(&entry.path(), &format!("{name}/"))),
+            false => found.push(name),
+        }
+    }
+    found
+}
+
+#[test]
+fn what_is_no_expectation_is_refused() {
+    for text in [
+        "",
+        "# x\n",
+        "OK",
+        "OK\nx y\n",
+        "INVALID\n",
+        "INVALID\nx\n",
+        "REFUSAL\n",
+        "YES\n",
+        "REFUSAL E_IO\nx y\n",
+    ] {
+        assert!(expectation(text).is_err(), "{text:?}");
+    }
+    let text = "# x\n# y\nINVALID\nHASH_MISMATCH a b\n";
+    assert_eq!(expectation(text).unwrap(), ["INVALID", "HASH_MISMATCH a b"]);
+}
