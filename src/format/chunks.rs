@@ -5,12 +5,39 @@ use std::io::{self, Read};
 
 use fastcdc::v2020::{FastCDC, Normalization};
 
-/// The least bytes of a chunk, but for the last one.
-pub const MIN: usize = 2 << 10;
-/// The bytes that a chunk has on average.
-pub const AVERAGE: usize = 4 << 10;
-/// The most bytes of a chunk.
-pub const MAX: usize = 16 << 10;
+/// How large chunks are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Grain {
+    /// For contents of any size.
+    #[default]
+    Coarse,
+    /// For small contents, of which a few large chunks would say too little.
+    Fine,
+}
+
+impl Grain {
+    /// Returns the least bytes of a chunk, but for the last one.
+    pub const fn least(self) -> usize {
+        match self {
+            // What is skipped costs nothing, and a large content has chunks enough.
+            Self::Coarse => 3 << 10,
+            Self::Fine => 64,
+        }
+    }
+
+    /// Returns the bytes that a chunk has on average.
+    pub const fn average(self) -> usize {
+        match self {
+            Self::Coarse => 4 << 10,
+            Self::Fine => 512,
+        }
+    }
+
+    /// Returns the most bytes of a chunk.
+    pub const fn most(self) -> usize {
+        8 * self.average()
+    }
+}
 
 /// So many bytes are read at a time.
 const BUFFER: usize = 1 << 20;
@@ -18,18 +45,27 @@ const BUFFER: usize = 1 << 20;
 /// Cuts bytes that come in pieces of any size.
 #[derive(Default)]
 pub struct Chunks {
+    grain: Grain,
     /// What was not cut yet, because more bytes may belong to it.
     rest: Vec<u8>,
 }
 
 impl Chunks {
+    /// Makes a cutter that has cut nothing yet.
+    pub fn new(grain: Grain) -> Self {
+        Self {
+            grain,
+            rest: Vec::new(),
+        }
+    }
+
     /// Takes the next bytes, and gives each chunk that they complete to `each`.
     pub fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) {
         while !self.rest.is_empty() && !bytes.is_empty() {
             let before = self.rest.len();
-            let taken = bytes.len().min(2 * MAX - before);
+            let taken = bytes.len().min(2 * self.grain.most() - before);
             self.rest.extend_from_slice(&bytes[..taken]);
-            let end = cut(&self.rest, &mut each, Until::Behind(before));
+            let end = cut(self.grain, &self.rest, &mut each, Until::Behind(before));
             match end.checked_sub(before) {
                 // The next chunk begins among the new bytes, and can be cut where they are.
                 Some(used) => {
@@ -43,18 +79,18 @@ impl Chunks {
             }
         }
         if self.rest.is_empty() {
-            let end = cut(bytes, &mut each, Until::MoreMayCome);
+            let end = cut(self.grain, bytes, &mut each, Until::MoreMayCome);
             self.rest.extend_from_slice(&bytes[end..]);
         }
     }
 
     /// Gives what is left to `each`: there are no more bytes.
     pub fn finish(self, mut each: impl FnMut(&[u8])) {
-        cut(&self.rest, &mut each, Until::End);
+        cut(self.grain, &self.rest, &mut each, Until::End);
     }
 }
 
-/// Reads `content` to its end, gives each chunk of it to `each`, and returns how many bytes there are.
+/// Reads `content` to its end, gives each coarse chunk of it to `each`, and returns how many bytes there are.
 pub fn cut_all(content: &mut dyn Read, mut each: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; BUFFER];
     let (mut held, mut size) = (0, 0);
@@ -69,12 +105,12 @@ pub fn cut_all(content: &mut dyn Read, mut each: impl FnMut(&[u8])) -> io::Resul
             Err(e) => return Err(e),
         }
         if held == buffer.len() {
-            let end = cut(&buffer, &mut each, Until::MoreMayCome);
+            let end = cut(Grain::Coarse, &buffer, &mut each, Until::MoreMayCome);
             buffer.copy_within(end.., 0);
             held -= end;
         }
     }
-    cut(&buffer[..held], &mut each, Until::End);
+    cut(Grain::Coarse, &buffer[..held], &mut each, Until::End);
     Ok(size)
 }
 
@@ -89,15 +125,26 @@ enum Until {
     End,
 }
 
-/// Cuts chunks from the start of `bytes`, and returns how many bytes they have. Where more bytes may come, the place of a cut
+/// Cuts chunks from the start of `bytes`, and returns how many bytes they have.
+///
+/// Where a chunk ends should depend on the bytes before that place, and not on where the chunk began. So the sizes are not
+/// normalized, and the least one is small: otherwise, bytes among others would be cut as they are alone only after many chunks.
+///
+/// Where more bytes may come, the place of a cut
 /// is certain only while there is room for the largest chunk.
-fn cut(bytes: &[u8], each: &mut impl FnMut(&[u8]), until: Until) -> usize {
-    let cutter = FastCDC::with_level(bytes, MIN, AVERAGE, MAX, Normalization::Level2);
+fn cut(grain: Grain, bytes: &[u8], each: &mut impl FnMut(&[u8]), until: Until) -> usize {
+    let cutter = FastCDC::with_level(
+        bytes,
+        grain.least(),
+        grain.average(),
+        grain.most(),
+        Normalization::Level0,
+    );
     let mut start = 0;
     while start < bytes.len() {
         let goes_on = match until {
-            Until::MoreMayCome => bytes.len() - start >= MAX,
-            Until::Behind(place) => start < place && bytes.len() - start >= MAX,
+            Until::MoreMayCome => bytes.len() - start >= grain.most(),
+            Until::Behind(place) => start < place && bytes.len() - start >= grain.most(),
             Until::End => true,
         };
         if !goes_on {
@@ -141,8 +188,12 @@ mod tests {
     }
 
     fn chunks(bytes: &[u8], piece: usize) -> Vec<Vec<u8>> {
+        cut_by(Grain::Coarse, bytes, piece)
+    }
+
+    fn cut_by(grain: Grain, bytes: &[u8], piece: usize) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
-        let mut chunks = Chunks::default();
+        let mut chunks = Chunks::new(grain);
         for piece in bytes.chunks(piece) {
             chunks.feed(piece, |chunk| found.push(chunk.to_vec()));
         }
@@ -178,7 +229,10 @@ mod tests {
             let mut read = Vec::new();
             prop_assert_eq!(cut_all(&mut &bytes[..], |chunk| read.push(chunk.to_vec())).unwrap(), length as u64);
             prop_assert_eq!(&read, &whole);
-            prop_assert_eq!(whole.concat(), bytes);
+            prop_assert_eq!(whole.concat(), &bytes[..]);
+            let fine = cut_by(Grain::Fine, &bytes, usize::MAX);
+            prop_assert_eq!(&cut_by(Grain::Fine, &bytes, piece), &fine);
+            prop_assert_eq!(fine.concat(), bytes);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The table of known plaintext: keyed hashes of the chunks of what this clone protected, and which file each is from.
 //!
-//! Layout: a head of 64 bytes (magic, the logarithm of the number of buckets, the numbers of entries and of bytes about the
+//! Layout: a head of 64 bytes (magic, the logarithm of the number of buckets, whether there are fine chunks, the numbers of entries and of bytes about the
 //! originals, a salt), for each bucket where its entries end and a code of 16 bytes, the code of all before; then what is known
 //! of the originals, as a canonical JSON document, and its code; then the entries, sorted. A look-up reads one bucket.
 
@@ -24,7 +24,10 @@ pub const ENTRY: usize = 16;
 /// A bucket has at most about so many entries: fewer make a longer index, which is read whole, and more a longer look-up.
 const FILL: usize = 1024;
 
-const MAGIC: &[u8; 8] = b"gpknown1";
+/// A file of at most so many bytes is known by fine chunks: of coarse ones it has too few to tell a part of it.
+pub const SMALL: u64 = 256 << 10;
+
+const MAGIC: &[u8; 8] = b"gpknown2";
 
 /// The number that stands for no original: the chunk is common, and evidence of nothing.
 pub const COMMON: u32 = u32::MAX;
@@ -75,6 +78,8 @@ pub struct Index {
     pub salt: [u8; SALT],
     /// Bytes of the document about the originals.
     pub about: usize,
+    /// Whether some original is small enough to be known by fine chunks.
+    pub has_fine_chunks: bool,
     bits: u8,
     ends: Vec<u32>,
     codes: Vec<[u8; SHORT]>,
@@ -106,6 +111,7 @@ impl Index {
             salt: head[32..32 + SALT].try_into().expect("the salt"),
             about: usize::try_from(number(24)).unwrap_or(usize::MAX),
             bits: head[8],
+            has_fine_chunks: head[9] == 1,
             codes: codes.collect(),
             ends,
         })
@@ -162,12 +168,13 @@ pub fn encode(originals: Vec<Original>, mut entries: Vec<Entry>, salt: &[u8; SAL
         coded.extend(entry.original.to_le_bytes());
         coded.extend(entry.length.to_le_bytes());
     }
+    let has_fine_chunks = originals.iter().any(|original| original.size <= SMALL);
     let about = to_document(&Originals {
         version: VERSION.into(),
         originals,
     });
     let mut out = MAGIC.to_vec();
-    out.push(bits);
+    out.extend([bits, u8::from(has_fine_chunks)]);
     out.resize(16, 0);
     out.extend((entries.len() as u64).to_le_bytes());
     out.extend((about.len() as u64).to_le_bytes());

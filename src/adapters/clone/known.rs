@@ -63,6 +63,11 @@ impl Known {
         self.table.as_ref().is_none_or(|table| table.index.entries() == 0)
     }
 
+    /// Returns whether some file is known by fine chunks.
+    pub fn has_fine_chunks(&self) -> bool {
+        self.table.as_ref().is_some_and(|table| table.index.has_fine_chunks)
+    }
+
     /// Returns what tells this state of the table from every other; none if nothing is known.
     pub fn generation(&self) -> Option<&str> {
         let table = self.table.as_ref().filter(|table| table.index.entries() > 0)?;

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use crate::adapters::clone::known::{Known, Tags};
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::Contents;
+use crate::format::chunks::Grain;
 use crate::format::object_id::ObjectId;
 use crate::format::refusal::Refusal;
 use crate::format::repo_path::RepoPath;
@@ -160,13 +161,17 @@ struct Found {
 /// One content as it comes.
 struct Heard {
     marks: Marks,
-    matched: HashMap<u32, (HashSet<u64>, u64)>,
+    matched: Matched,
 }
+
+/// By the number of an original: the tags of it that a content has, and how many bytes these are, by the size of the chunks.
+/// Versions of one file may be known by chunks of either size, and bytes that are in both count once.
+type Matched = HashMap<u32, (HashSet<u64>, HashMap<Grain, u64>)>;
 
 impl Listener for Listening<'_> {
     fn begin(&mut self, place: &Place) {
         let heard = Heard {
-            marks: Marks::new(&self.finder.tags),
+            marks: Marks::new(&self.finder.tags, self.finder.known.has_fine_chunks()),
             matched: HashMap::new(),
         };
         self.open.push((place.clone(), heard));
@@ -176,8 +181,8 @@ impl Listener for Listening<'_> {
         let finder = self.finder;
         if let Some((_, heard)) = self.open.iter_mut().rev().find(|(open, _)| open == place) {
             let matched = &mut heard.matched;
-            heard.marks.feed(&finder.tags, bytes, |tag, chunk| {
-                finder.look_up(matched, tag, chunk.len())
+            heard.marks.feed(&finder.tags, bytes, |grain, tag, chunk| {
+                finder.look_up(matched, grain, tag, chunk.len())
             });
         }
     }
@@ -190,15 +195,16 @@ impl Listener for Listening<'_> {
         let finder = self.finder;
         let matched = &mut heard.matched;
         let size = heard.marks.size;
-        let whole = heard
-            .marks
-            .finish(&finder.tags, |tag, chunk| finder.look_up(matched, tag, chunk.len()));
+        let whole = heard.marks.finish(&finder.tags, |grain, tag, chunk| {
+            finder.look_up(matched, grain, tag, chunk.len())
+        });
         let wholes = match size >= LEAST {
             true => finder.known.find(whole),
             false => Vec::new(),
         };
         let evidence = |number: u32| finder.known.originals().get(number as usize).map_or(0, |o| o.evidence);
-        let parts = heard.matched.iter().map(|(number, (_, bytes))| (*number, *bytes));
+        let most = |bytes: &HashMap<Grain, u64>| bytes.values().copied().max().unwrap_or_default();
+        let parts = heard.matched.iter().map(|(number, (_, bytes))| (*number, most(bytes)));
         let parts = parts.filter(|(number, bytes)| is_leak(*bytes, evidence(*number), size));
         let wholes = wholes.iter().filter(|entry| entry.length == 0);
         let found: Vec<(u32, u64)> = parts.chain(wholes.map(|entry| (entry.original, size))).collect();
@@ -213,12 +219,12 @@ impl Listener for Listening<'_> {
 }
 
 impl Finder {
-    fn look_up(&self, matched: &mut HashMap<u32, (HashSet<u64>, u64)>, tag: u64, length: usize) {
+    fn look_up(&self, matched: &mut Matched, grain: Grain, tag: u64, length: usize) {
         for entry in self.known.find(tag) {
             let (tags, bytes) = matched.entry(entry.original).or_default();
             // What stands in a content twice is found once.
             if entry.length as usize == length && tags.insert(tag) {
-                *bytes += length as u64;
+                *bytes.entry(grain).or_default() += length as u64;
             }
         }
     }

@@ -8,18 +8,21 @@ use crate::adapters::clone::known::Tags;
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Proof, reading};
 use crate::adapters::{files, workers};
-use crate::format::chunks::{cut_all, is_trivial};
-use crate::format::known::Original;
+use crate::format::chunks::{Chunks, Grain, cut_all, is_trivial};
+use crate::format::known::{Original, SMALL};
 use crate::format::mac::MacHasher;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Policy};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
-use crate::ops::known::{LEAST, hex, tag_of_whole};
+use crate::ops::known::{LEAST, Marks, hex, tag_of_whole};
 use crate::rules::known::{Book, Fingerprints};
 use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode};
+
+/// So many bytes are read at a time.
+const BUFFER: usize = 256 << 10;
 
 /// A file that is to be known by its content.
 #[derive(Clone, Debug)]
@@ -161,9 +164,19 @@ struct Learned {
 
 /// Learns what a content is known by.
 fn learn(tags: &Tags, content: &mut dyn Read) -> io::Result<Learned> {
+    let mut start = Vec::new();
+    (&mut *content).take(SMALL + 1).read_to_end(&mut start)?;
     let mut marking = Marking::new(tags);
-    let size = cut_all(content, |chunk| marking.mark(chunk))?;
-    Ok(marking.finish(size))
+    let size = cut_all(&mut start.as_slice().chain(content), |chunk| marking.mark(chunk))?;
+    let mut learned = marking.finish(size);
+    if size <= SMALL {
+        let mut fine = Marking::new(tags);
+        let mut chunks = Chunks::new(Grain::Fine);
+        chunks.feed(&start, |chunk| fine.mark(chunk));
+        chunks.finish(|chunk| fine.mark(chunk));
+        learned.chunks = fine.chunks;
+    }
+    Ok(learned)
 }
 
 /// Hashes the chunks of one content.
@@ -216,6 +229,7 @@ fn public_tags(
         .iter()
         .flat_map(|new| new.chunks.iter().map(|chunk| chunk.0).chain(new.whole));
     let wanted: HashSet<u64> = chunks.collect();
+    let has_small = new.iter().any(|new| new.about.size <= SMALL);
     let is_public = |entry: &TreeEntry| {
         entry.kind != EntryKind::Submodule
             && !paths.contains(&entry.path)
@@ -229,20 +243,24 @@ fn public_tags(
         .collect();
     let ids: Vec<ObjectId> = ids.into_iter().collect();
     let found = repo.with_blobs_held_against(Proof::Checksum, &ids, |at, mut contents| {
-        let mut whole = tags.whole();
         let mut found: Vec<u64> = Vec::new();
         let mut keep = |tag: u64| {
             if wanted.contains(&tag) {
                 found.push(tag);
             }
         };
-        let cut = cut_all(&mut contents, |chunk| {
-            let code = tags.chunk(chunk);
-            whole.update(&code);
-            keep(Tags::tag(&code));
-        });
-        let size = cut.map_err(|e| reading(&ids[at], &e))?;
-        keep(tag_of_whole(whole, size));
+        let mut marks = Marks::new(tags, has_small);
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            match contents.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => marks.feed(tags, &buffer[..read], |_, tag, _| keep(tag)),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(reading(&ids[at], &e)),
+            }
+        }
+        let whole = marks.finish(tags, |_, tag, _| keep(tag));
+        keep(whole);
         Ok(found)
     })?;
     Ok(found.into_iter().flatten().collect())

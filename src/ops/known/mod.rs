@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::adapters::clone::known::Tags;
 use crate::adapters::git::Repository;
-use crate::format::chunks::Chunks;
+use crate::format::chunks::{Chunks, Grain};
 use crate::format::known::Original;
 use crate::format::mac::MacHasher;
 use crate::format::refusal::Result;
@@ -24,30 +24,39 @@ const LEAST: u64 = 32;
 /// The chunks of a content and their keyed hashes.
 struct Marks {
     chunks: Chunks,
+    /// Fine chunks as well, where some small file is known.
+    fine: Option<Chunks>,
     whole: MacHasher,
     size: u64,
 }
 
 impl Marks {
-    fn new(tags: &Tags) -> Self {
+    fn new(tags: &Tags, fine: bool) -> Self {
         Self {
             chunks: Chunks::default(),
+            fine: fine.then(|| Chunks::new(Grain::Fine)),
             whole: tags.whole(),
             size: 0,
         }
     }
 
     /// Takes the next bytes; gives each chunk that is complete with its tag to `each`.
-    fn feed(&mut self, tags: &Tags, bytes: &[u8], mut each: impl FnMut(u64, &[u8])) {
+    fn feed(&mut self, tags: &Tags, bytes: &[u8], mut each: impl FnMut(Grain, u64, &[u8])) {
         self.size += bytes.len() as u64;
         let whole = &mut self.whole;
         self.chunks.feed(bytes, |chunk| mark(tags, whole, chunk, &mut each));
+        if let Some(fine) = &mut self.fine {
+            fine.feed(bytes, |chunk| mark_fine(tags, chunk, &mut each));
+        }
     }
 
     /// Gives the rest to `each`, and returns the tag of the whole.
-    fn finish(self, tags: &Tags, mut each: impl FnMut(u64, &[u8])) -> u64 {
+    fn finish(self, tags: &Tags, mut each: impl FnMut(Grain, u64, &[u8])) -> u64 {
         let mut whole = self.whole;
         self.chunks.finish(|chunk| mark(tags, &mut whole, chunk, &mut each));
+        if let Some(fine) = self.fine {
+            fine.finish(|chunk| mark_fine(tags, chunk, &mut each));
+        }
         tag_of_whole(whole, self.size)
     }
 }
@@ -58,10 +67,14 @@ fn tag_of_whole(mut whole: MacHasher, size: u64) -> u64 {
     Tags::tag(&whole.finish())
 }
 
-fn mark(tags: &Tags, whole: &mut MacHasher, chunk: &[u8], each: &mut impl FnMut(u64, &[u8])) {
+fn mark(tags: &Tags, whole: &mut MacHasher, chunk: &[u8], each: &mut impl FnMut(Grain, u64, &[u8])) {
     let code = tags.chunk(chunk);
     whole.update(&code);
-    each(Tags::tag(&code), chunk);
+    each(Grain::Coarse, Tags::tag(&code), chunk);
+}
+
+fn mark_fine(tags: &Tags, chunk: &[u8], each: &mut impl FnMut(Grain, u64, &[u8])) {
+    each(Grain::Fine, Tags::tag(&tags.chunk(chunk)), chunk);
 }
 
 /// How much is known.

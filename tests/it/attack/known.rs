@@ -110,6 +110,24 @@ fn text_and_small_files_are_known_too() {
     );
 }
 
+/// The attacker gains: most of a small file, because it has too few chunks to be recognised by.
+#[test]
+fn a_part_of_a_small_file_is_found() {
+    for (seed, lines) in [(1, 130), (2, 200), (3, 500), (4, 900)] {
+        let content = text(seed, lines);
+        let repo = protecting(&content);
+        let ends = [content.clone(), b"\n".to_vec()].concat();
+        assert!(found(&repo, "notes.md", &ends) >= 60, "{lines} lines, and one behind");
+        let starts = [b"# notes\n".to_vec(), content.clone()].concat();
+        assert!(found(&repo, "notes.md", &starts) >= 60, "{lines} lines, and one before");
+        for tenths in [(0, 6), (1, 7), (2, 8), (3, 9), (4, 10)] {
+            let (from, to) = (content.len() * tenths.0 / 10, content.len() * tenths.1 / 10);
+            let part = found(&repo, "notes.md", &content[from..to]);
+            assert!(part >= 33, "{lines} lines, {tenths:?}: {part} %");
+        }
+    }
+}
+
 /// The attacker gains: a copy that is pushed, or already in a commit, as what the hook at the commit did not see.
 #[test]
 fn it_is_found_at_the_commit_at_the_push_and_in_history() {
