@@ -22,8 +22,8 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Takes the twins that are tracked, in the index, at `HEAD` or in the commit's tree `tree`, beside one of `places` or
-    /// beside a file that is known by content.
+    /// Takes the twins that are tracked, in the index, at `HEAD`, on the main branches or in the commit's tree `tree`, beside
+    /// one of `places` or beside a file that is known by content. What is checked out now may be older than the protection.
     pub(super) fn of(
         repo: &Repository,
         registry: &Registry,
@@ -40,9 +40,7 @@ impl Guarded {
             return Ok(guarded);
         }
         let mut trees: Vec<ObjectId> = tree.into_iter().collect();
-        if repo.has_commit() {
-            trees.push(repo.commit("HEAD")?.tree);
-        }
+        trees.extend(twins::trees_of(repo, &repo.default_commits()?)?);
         twins::beside(repo, &trees, places.iter(), &mut guarded.twins)?;
         let staged = repo.index()?.files_named(|path| plain_of(path).is_some());
         twins::collect(repo, staged, &mut guarded.twins)?;

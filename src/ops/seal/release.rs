@@ -30,14 +30,19 @@ pub(super) fn named(
     for path in &request.plaintext {
         let bare = bare(path);
         let on_disk = files::canonical(&ctx.cwd.join(path)).ok();
-        let is_it = |(member, candidate): &(MemberPath, Candidate)| {
-            let by_place = match &candidate.source {
-                Origin::File(file) => on_disk.is_some() && files::canonical(file).ok() == on_disk,
-                Origin::Blob(_) => candidate.place.as_deref() == Some(bare),
-            };
-            by_place || member.as_str().as_bytes() == bare
+        let is_there = |(_, candidate): &(MemberPath, Candidate)| match &candidate.source {
+            Origin::File(file) => on_disk.is_some() && files::canonical(file).ok() == on_disk,
+            Origin::Blob(_) => candidate.place.as_deref() == Some(bare),
         };
-        let found: Vec<usize> = (0..candidates.len()).filter(|at| is_it(&candidates[*at])).collect();
+        let is_called = |(member, _): &(MemberPath, Candidate)| member.as_str().as_bytes() == bare;
+        let all_that = |is_it: &dyn Fn(&(MemberPath, Candidate)) -> bool| -> Vec<usize> {
+            (0..candidates.len()).filter(|at| is_it(&candidates[*at])).collect()
+        };
+        // One path may be where one artifact is, and what another is called in the pack: only one of them is meant.
+        let found = match all_that(&is_there) {
+            found if found.is_empty() => all_that(&is_called),
+            found => found,
+        };
         if found.is_empty() {
             return Err(not_there(path));
         }

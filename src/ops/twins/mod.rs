@@ -16,7 +16,8 @@ use crate::format::digest::{Digest, Hasher, Hashing};
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::{SUFFIX, TwinNote, VERSION};
-use crate::ops::{Context, identity};
+use crate::ops::{Context, identity, known};
+use crate::rules::protect::Registry;
 use crate::rules::twins::{Standing, standing};
 
 /// A pair of files in the work tree.
@@ -144,6 +145,17 @@ impl Place {
             self.agree(&observed.pair, observed.plain_hash, observed.sealed_hash)?;
         }
         Ok(observed)
+    }
+
+    /// Remembers the plaintexts by their content, so that the guard knows them under every name.
+    fn learn(&self, registry: &Registry, observed: &[Observed]) {
+        let plain = observed.iter().map(|found| known::Protected {
+            path: found.pair.plain.clone(),
+            source: known::Source::File(found.pair.plain_file.clone()),
+            formats: Vec::new(),
+            attached: false,
+        });
+        known::remember(&self.repo, registry, plain.collect());
     }
 
     fn hash_of_sealed(&self, pair: &Pair, identities: &Identities) -> Result<Digest> {

@@ -9,7 +9,7 @@ use crate::format::digest::Digest;
 use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::ops::twins::{Observed, PairReport, Place, is_twin, nothing_at};
-use crate::ops::{Context, configuration, identity, known, recipients};
+use crate::ops::{Context, configuration, identity, recipients};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{Standing, ignore_line};
 
@@ -101,13 +101,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
         undo(&path, before.as_deref(), ignored.is_some(), &observed);
         return Err(refused);
     }
-    let sealed = observed.iter().map(|found| known::Protected {
-        path: found.pair.plain.clone(),
-        source: known::Source::File(found.pair.plain_file.clone()),
-        formats: Vec::new(),
-        attached: false,
-    });
-    known::remember(&place.repo, &loaded.registry()?, sealed.collect());
+    place.learn(&loaded.registry()?, &observed);
     let mut not_ignored = Vec::new();
     for found in &observed {
         if !place.repo.is_ignored(&found.pair.plain)? {

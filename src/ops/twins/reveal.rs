@@ -8,7 +8,7 @@ use crate::adapters::git::Exposure;
 use crate::format::digest::Hashing;
 use crate::format::refusal::{Refusal, Result};
 use crate::ops::twins::{Observed, PairReport, Place, nothing_at};
-use crate::ops::{Context, identity};
+use crate::ops::{Context, configuration, identity};
 use crate::rules::twins::Standing;
 
 /// The mode of what is revealed.
@@ -69,6 +69,10 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
         let Some((file, hash)) = opened else { continue };
         place_unnamed(file, &found.pair.plain_file, PRIVATE)?;
         place.agree(&found.pair, Some(hash), found.sealed_hash)?;
+    }
+    // What was revealed stands, whatever the configuration on disk is like.
+    if let Ok(registry) = configuration::here(&place.repo).and_then(|loaded| loaded.registry()) {
+        place.learn(&registry, &observed);
     }
     let reports = observed.into_iter().map(|found| PairReport {
         is_tracked: false,

@@ -241,3 +241,66 @@ fn known_plaintext_goes_into_no_pack_unless_it_is_named() {
     repo.pack(&["seal", "-o", "../released"]).ok();
     repo.pack(&["seal", "e/copy.bin", "-o", "../released-copy"]).ok();
 }
+
+/// Gain: the plaintext in a commit from before the protection, because that commit is what is checked out.
+#[test]
+fn an_old_checkout_forgets_no_protection() {
+    let repo = Repo::set_up();
+    let content = noise(7, 200_000);
+    repo.write("notes.txt", &content);
+    repo.commit("plain notes");
+    repo.pack(&["protect", "notes.txt"]).ok();
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    fs::rename(repo.path("notes.txt"), repo.path("../kept")).unwrap();
+    repo.git(&["checkout", "-q", "HEAD~1"]).ok();
+    repo.pack(&["seal", "-o", "../tree"]).refused("E_PLAINTEXT_LEAK");
+    repo.pack(&["seal", "../kept", "-o", "../copy"])
+        .refused("E_PLAINTEXT_LEAK");
+    repo.pack(&["seal", "notes.txt", "-o", "../out"]).ok();
+    assert!(!gives_away(&repo.path("../out"), &content));
+    repo.pack(&["seal", "--rev", "HEAD", "notes.txt", "-o", "../rev"]).ok();
+    assert!(!gives_away(&repo.path("../rev"), &content));
+}
+
+/// Gain: with one copy released, another goes along, whose path in the pack is that of the first on disk.
+#[test]
+fn one_path_names_one_artifact() {
+    let (repo, content) = protecting();
+    repo.write("x/c", &content);
+    repo.write("d/x/c", &content[..150_000]);
+    let value = repo
+        .pack(&["seal", "d/x", "x/c", "--plaintext", "x/c", "-o", "../out"])
+        .refused("E_PLAINTEXT_LEAK");
+    assert!(
+        value["refusal"]["detail"]["path"].as_str().unwrap().ends_with("x/c"),
+        "{value}"
+    );
+    assert!(!repo.path("../out").exists());
+    repo.pack(&[
+        "seal",
+        "d/x",
+        "x/c",
+        "--plaintext",
+        "x/c",
+        "--plaintext",
+        "d/x/c",
+        "-o",
+        "../out",
+    ])
+    .ok();
+}
+
+/// Gain: a copy of what was revealed in a clone, in which nothing was ever sealed.
+#[test]
+fn what_a_clone_reveals_is_known_there() {
+    let (repo, content) = protecting();
+    repo.place
+        .run(repo.place.path(), "git", &["clone", "-q", "repo", "clone"])
+        .ok();
+    let clone = repo.place.path().join("clone");
+    repo.place.pack_in(&clone, &["reveal"]).ok();
+    write(&clone.join("copy.bin"), &content);
+    repo.place
+        .pack_in(&clone, &["seal", "copy.bin", "-o", "../out"])
+        .refused("E_PLAINTEXT_LEAK");
+}
