@@ -19,13 +19,14 @@ impl Grain {
     /// Returns the least bytes of a chunk, but for the last one.
     pub const fn least(self) -> usize {
         match self {
-            // What is skipped costs nothing, and a large content has chunks enough.
+            // Bytes that are skipped take no time.
             Self::Coarse => 3 << 10,
             Self::Fine => 64,
         }
     }
 
-    /// Returns the bytes that a chunk has on average.
+    /// Returns the bytes from one place where a chunk may end to the next, on average. Places within the least bytes of a chunk
+    /// are skipped, so a chunk has about the least bytes more than this.
     pub const fn average(self) -> usize {
         match self {
             Self::Coarse => 4 << 10,
@@ -127,8 +128,9 @@ enum Until {
 
 /// Cuts chunks from the start of `bytes`, and returns how many bytes they have.
 ///
-/// Where a chunk ends should depend on the bytes before that place, and not on where the chunk began. So the sizes are not
-/// normalized, and the least one is small: otherwise, bytes among others would be cut as they are alone only after many chunks.
+/// Where a chunk ends should depend on the bytes before that place, and as little as possible on where the chunk began:
+/// otherwise, a part of a content is cut like the content only after many chunks. So sizes are not normalized. The fewer bytes
+/// are skipped, the sooner the cuts agree.
 ///
 /// Where more bytes may come, the place of a cut
 /// is certain only while there is room for the largest chunk.
@@ -209,6 +211,26 @@ mod tests {
         let among: std::collections::HashSet<Vec<u8>> = chunks(&around, 1 << 20).into_iter().collect();
         let found = own.iter().filter(|chunk| among.contains(*chunk)).count();
         assert!(found + 5 >= own.len(), "{found} of {}", own.len());
+    }
+
+    #[test]
+    fn a_part_is_soon_cut_like_the_whole() {
+        for (grain, length, ends) in [(Grain::Coarse, 400_000, 40_000), (Grain::Fine, 40_000, 5_000)] {
+            let content = noise(5, length);
+            let own: std::collections::HashSet<Vec<u8>> = cut_by(grain, &content, usize::MAX).into_iter().collect();
+            let mut most = 0;
+            for at in 0..50 {
+                let from = at * length / 100;
+                let part = &content[from..from + length / 2];
+                let cut = cut_by(grain, part, usize::MAX);
+                let found: usize = cut.iter().filter(|chunk| own.contains(*chunk)).map(Vec::len).sum();
+                most = most.max(part.len() - found);
+            }
+            assert!(
+                most <= ends,
+                "{grain:?}: {most} bytes of a part were cut in another way"
+            );
+        }
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! The table of known plaintext: keyed hashes of the chunks of what this clone protected, and which file each is from.
 //!
-//! Layout: a head of 64 bytes (magic, the logarithm of the number of buckets, whether there are fine chunks, the numbers of entries and of bytes about the
-//! originals, a salt), for each bucket where its entries end and a code of 16 bytes, the code of all before; then what is known
-//! of the originals, as a canonical JSON document, and its code; then the entries, sorted. A look-up reads one bucket.
+//! Layout: a head of 64 bytes (magic, the logarithm of the number of buckets, whether there are fine chunks, the numbers of
+//! entries and of bytes about the originals, a salt), for each bucket where its entries end and a code of 16 bytes, the code of
+//! all before; then what is known of the originals, as a canonical JSON document, and its code; then the entries, sorted. A
+//! look-up reads one bucket.
 
 use serde::{Deserialize, Serialize};
 

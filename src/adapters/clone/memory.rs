@@ -36,7 +36,8 @@ impl Memory {
         self.key(read).map(|key| key.derive(purpose))
     }
 
-    /// Returns the key to write with for `purpose`. It is made if there is none yet; none if nothing can be kept.
+    /// Returns the key to write with for `purpose`, and makes the user's key first if it is missing. Returns `None` if nothing
+    /// can be kept.
     pub fn to_write(&self, purpose: &str) -> Option<MacKey> {
         self.key(|file| read(file).or_else(|| make(file)))
             .map(|key| key.derive(purpose))

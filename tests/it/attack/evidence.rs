@@ -8,7 +8,8 @@ use crate::common;
 use crate::common::packs::{codes, sample, standing};
 use crate::common::{Place, Repo, noise, write};
 
-/// Files that are refused wherever they are sealed: private keys, whatever they are called, and seals that are none.
+/// Files that are refused wherever they are sealed: private keys, whatever they are called, and files that only claim
+/// to be sealed.
 fn refused() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("id_ed25519", sample("private-key/openssh_ed25519")),
