@@ -4,7 +4,8 @@
 //!
 //! | layer | owns | may import |
 //! |---|---|---|
-//! | [`mod@format`] | what is on disk and on the wire | nothing |
+//! | [`refusal`] | the reasons for refusing | nothing |
+//! | [`mod@format`] | what is on disk and on the wire | `refusal` |
 //! | [`rules`] | what is judged | `format` |
 //! | [`adapters`] | git, the cipher, the disk | `format` |
 //! | [`ops`] | one use case a file | `format`, `rules`, `adapters` |
@@ -14,4 +15,5 @@ pub mod adapters;
 pub mod cli;
 pub mod format;
 pub mod ops;
+pub mod refusal;
 pub mod rules;

@@ -4,7 +4,7 @@
 use gitpack::format::dump::read::{Document, read};
 use gitpack::format::dump::text::TextWatch;
 use gitpack::format::dump::write::{Heading, Top, Whole, Writer};
-use gitpack::format::refusal::Refusal;
+use gitpack::refusal::Refusal;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -11,7 +11,7 @@ use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
-use crate::format::refusal::{Refusal, Result, io_reason};
+use crate::refusal::{Refusal, Result, io_reason};
 
 /// The largest document of ours that is read whole; a longer one is only hashed, and comes back without its content.
 pub const MAX_DOCUMENT: u64 = MAX_BYTES;

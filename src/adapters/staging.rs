@@ -10,7 +10,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use crate::adapters::files::{self, parent, sync};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::member_path::MemberPath;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 const PREFIX: &str = ".git-pack-staging-";
 

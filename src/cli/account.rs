@@ -8,15 +8,15 @@ use serde_json::Map;
 use crate::cli::args::Command;
 use crate::cli::output::Output;
 use crate::cli::output::words::without_password;
-use crate::format::repo_path::shown;
 use crate::format::witness::Input;
 use crate::ops::Context;
-use crate::ops::open::OpenReport;
-use crate::ops::rekey::RekeyReport;
-use crate::ops::restore::RestoreReport;
-use crate::ops::seal::SealReport;
-use crate::ops::verify::VerifyReport;
+use crate::ops::pack::open::OpenReport;
+use crate::ops::pack::rekey::RekeyReport;
+use crate::ops::pack::restore::RestoreReport;
+use crate::ops::pack::seal::SealReport;
+use crate::ops::pack::verify::VerifyReport;
 use crate::ops::witness::{Testimony, record};
+use crate::refusal::shown::shown;
 
 /// An account that is filled in while the command runs.
 pub(super) struct Account(Testimony);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::format::repo_path::shown;
 use crate::ops::{Ask, Asker};
+use crate::refusal::shown::shown;
 
 /// Returns somebody who knows a passphrase, and for the rest asks at the terminal.
 pub(super) fn knowing(passphrase: Zeroizing<String>) -> Asker {

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cli::args::WITH_JSON;
 use crate::cli::output::words::quoted;
 use crate::cli::{OPERATOR, SCHEMA};
-use crate::format::refusal::{Refusal, Result};
 use crate::format::timestamp::Timestamp;
 use crate::ops::{Context, Memory, ObjectPlaces, Surroundings};
+use crate::refusal::{Refusal, Result};
 
 /// Reads everything that a command may want to know of the world.
 pub(super) fn context() -> Result<Context> {

@@ -8,9 +8,10 @@ use crate::cli::output::refusal;
 use crate::cli::output::{Output, guard};
 use crate::cli::{NO, Style, YES, env};
 use crate::format::budget::Bound;
-use crate::format::refusal::{Refusal, Result};
-use crate::ops::scan::ScanReport;
-use crate::ops::{Context, hook, install};
+use crate::ops::Context;
+use crate::ops::guard::scan::ScanReport;
+use crate::ops::guard::{hook, install};
+use crate::refusal::{Refusal, Result};
 
 /// The most that is read of what git gives a hook: some million refs.
 const MAX_STDIN: u64 = 256 << 20;
@@ -24,7 +25,7 @@ pub(super) fn answer(ctx: &Context, args: &Hook, output: &mut Output) -> Result<
     if let Some(chained) = &args.chained
         && let Some(status) = install::run_chained(ctx, chained, &args.arguments, stdin.as_deref())?
     {
-        let shown = crate::format::repo_path::shown(chained.as_os_str().as_encoded_bytes());
+        let shown = crate::refusal::shown::shown(chained.as_os_str().as_encoded_bytes());
         output.err(&format!(
             "git-pack: the hook that was here before, {shown}, failed ({status}), so git does not go on\n"
         ));

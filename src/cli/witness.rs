@@ -6,12 +6,12 @@ use crate::cli::args::{WitnessCommand, WitnessFilter};
 use crate::cli::output::Output;
 use crate::cli::{NO, YES};
 use crate::format::canonical_json::to_document;
-use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::shown;
 use crate::format::timestamp::Timestamp;
 use crate::format::witness::{Filter, Line, TOOL};
 use crate::ops::Context;
 use crate::ops::witness::{Found, query, verify};
+use crate::refusal::shown::shown;
+use crate::refusal::{Refusal, Result};
 
 pub(super) fn answer(ctx: &Context, command: WitnessCommand, output: &mut Output) -> Result<u8> {
     let ours = Filter {

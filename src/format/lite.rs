@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::format::canonical_json::{Document, safe_integer, write_listing};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
-use crate::format::repo_path::shown;
 use crate::format::repo_state::{Mode, RepoState, StateFile};
 use crate::format::run_record::{CommitRef, RunRefs};
 use crate::format::sealed::{INDEX as NAMES, MEMBER as SEALED_ARTIFACTS, SealedArtifacts, opaque_path};
 use crate::format::tree_meta::{PACK_INFO, PROTECTED, PROVENANCE, PackInfo, REPO_STATE};
+use crate::refusal::shown::shown;
 
 /// Member path of the manifest of contents.
 pub const PACK_MANIFEST: &str = "LITE/PACK_MANIFEST.json";

@@ -20,7 +20,6 @@ pub mod padding;
 pub mod protected;
 pub mod push_line;
 pub mod receipt;
-pub mod refusal;
 pub mod remote_notes;
 pub mod remote_url;
 pub mod repo_path;

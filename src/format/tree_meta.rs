@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::format::canonical_json::{Document, parse_strict_into, write_listing};
 use crate::format::digest::{Digest, bare};
 use crate::format::member_path::MemberPath;
-use crate::format::repo_path::shown;
 use crate::format::repo_state::Mode;
+use crate::refusal::shown::shown;
 
 /// Member path of the repository state.
 pub const REPO_STATE: &str = "meta/REPO_STATE.json";

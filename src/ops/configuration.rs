@@ -11,8 +11,8 @@ use crate::adapters::git::{Commit, Repository};
 use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::{Config, ConfigError, FILE_NAME};
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result, io_reason};
 use crate::format::repo_state::EntryKind;
+use crate::refusal::{Refusal, Result, io_reason};
 use crate::rules::protect::Registry;
 use crate::rules::scope::{BadScope, Selection};
 

@@ -10,7 +10,7 @@ use crate::adapters::{cipher, files};
 use crate::format::digest::{Digest, Hasher};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::protected::Format;
-use crate::format::refusal::Result;
+use crate::refusal::Result;
 use crate::rules::content::{self, KeyWatch, Look, UnpackBudget};
 use crate::rules::scan::{InPart, Seal, Traits, Unexamined};
 

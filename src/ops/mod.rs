@@ -1,35 +1,13 @@
 //! One use case a file: observe, judge, act.
 
-pub mod audit;
 pub mod configuration;
 pub mod contents;
-pub mod diff;
-pub mod documents;
-pub mod gc;
-pub mod hook;
-pub mod identity;
-pub mod init;
-pub mod inspect;
-pub mod install;
-pub mod key;
-pub mod known;
-pub mod open;
-pub mod output;
+pub mod guard;
+pub mod keys;
+pub mod pack;
 pub mod protection;
-pub mod recipients;
-pub mod rekey;
-pub mod remotes;
-pub mod restore;
-pub mod run;
-pub mod scan;
-pub mod seal;
-pub mod sealed_pack;
 pub mod state;
-pub mod status;
-pub mod texts;
-pub mod twins;
-pub mod unseal;
-pub mod verify;
+pub mod store;
 pub mod witness;
 
 use std::path::PathBuf;
@@ -38,8 +16,8 @@ pub use crate::adapters::cipher::{Ask, Asker, Silence};
 pub use crate::adapters::clone::Memory;
 use crate::adapters::git::Repository;
 pub use crate::adapters::git::{ObjectPlaces, Surroundings};
-use crate::format::refusal::Result;
 use crate::format::timestamp::Timestamp;
+use crate::refusal::Result;
 
 /// What a command is told of the world it runs in.
 #[derive(Clone, Debug)]

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::Result;
 use crate::format::repo_state::{EntryKind, Mode, TreeEntry};
 use crate::ops::contents::traits_of;
+use crate::refusal::Result;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::seals::{PlainMember, SealedFile, judge_at};

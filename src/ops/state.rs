@@ -7,13 +7,13 @@ use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::{
     Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version, manifest_digest,
 };
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::retain_plain;
+use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Registry;
 use crate::rules::scope::Selection;
 use crate::rules::seals::SealedFile;

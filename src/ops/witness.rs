@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use crate::adapters::{files, ledger};
-use crate::format::refusal::{Refusal, Result};
 use crate::format::witness::{Blake3, Filter, Input, Line, Record, TOOL};
 use crate::ops::Context;
+use crate::refusal::{Refusal, Result};
 
 /// What a command has to tell; the rest of the record is known here.
 #[derive(Clone, Debug)]

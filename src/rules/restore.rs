@@ -6,8 +6,8 @@ use crate::format::digest::Digest;
 use crate::format::lite::{Kind, MANIFEST_VERSION, ManifestEntry, PackManifest};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
-use crate::format::repo_path::shown;
 use crate::format::sealed::Seal;
+use crate::refusal::shown::shown;
 
 /// So many characters of a path are told; a hostile one may have millions.
 const TOLD: usize = 200;

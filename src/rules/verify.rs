@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::format::digest::Digest;
 use crate::format::manifest::{DeclaredRef, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
-use crate::format::repo_path::shown;
+use crate::refusal::shown::shown;
 
 /// What was found on disk under one path below the pack's root.
 #[derive(Clone, Debug)]

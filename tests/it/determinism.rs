@@ -211,7 +211,7 @@ fn drawn(paths: &[String]) -> String {
                 line.push_str(if is_last(above) { "    " } else { "│   " });
             }
             line.push_str(if is_last(depth) { "└── " } else { "├── " });
-            line.push_str(&gitpack::format::repo_path::shown(path[depth].as_bytes()));
+            line.push_str(&gitpack::refusal::shown::shown(path[depth].as_bytes()));
             if depth + 1 < path.len() {
                 line.push('/');
             }

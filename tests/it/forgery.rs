@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::common;
 use crate::common::packs::{assert_same, codes, copy_tree, recompute, redeclare_as_found, sample};
 use crate::common::{Repo, noise, snapshot, write};
-use gitpack::ops::verify::verify_directory;
+use gitpack::ops::pack::verify::verify_directory;
 
 const CHUNK: usize = (64 << 10) + 16;
 

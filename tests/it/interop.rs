@@ -117,7 +117,8 @@ fn a_flipped_byte_of_a_foreign_manifest_is_caught_or_says_the_same() {
             flipped[at] ^= mask;
             fs::write(&file, &flipped).unwrap();
             let says_the_same = parsed(&flipped) == parsed(&bytes);
-            let is_sound = gitpack::ops::verify::verify_directory(&pack).is_ok_and(|report| report.findings.is_empty());
+            let is_sound =
+                gitpack::ops::pack::verify::verify_directory(&pack).is_ok_and(|report| report.findings.is_empty());
             assert_eq!(is_sound, says_the_same, "byte {at} mask {mask:#x}");
             same += usize::from(is_sound);
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::common;
 use crate::common::packs::{codes, copy_tree, opened, unprivileged};
 use crate::common::{Place, Repo, noise, snapshot};
-use gitpack::ops::verify::verify_directory;
+use gitpack::ops::pack::verify::verify_directory;
 
 /// A set-up repository with an untracked vector.
 fn with_vector() -> (Repo, Vec<u8>) {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Recipients, one_line};
 use crate::format::digest::{Digest, Hashing};
-use crate::format::refusal::Refusal;
+use crate::refusal::Refusal;
 
 /// What came of encrypting a plaintext.
 #[derive(Debug)]

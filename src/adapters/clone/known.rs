@@ -11,7 +11,7 @@ use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::format::known::{self, COMMON, Entry, HEAD, Index, Original, SALT};
 use crate::format::mac::{FastMacKey, LENGTH, MacHasher, MacKey};
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// What the file is authenticated for.
 const PURPOSE: &str = "known plaintext";

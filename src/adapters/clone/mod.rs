@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::files;
 use crate::adapters::store::disk::DiskStore;
 use crate::format::digest::Digest;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 use digests::DigestCache;
 use known::Known;
 pub use memory::Memory;

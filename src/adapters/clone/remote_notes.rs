@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
-use crate::format::refusal::Result;
 use crate::format::remote_notes::RemoteNotes;
+use crate::refusal::Result;
 
 /// What the notes are authenticated for.
 const PURPOSE: &str = "remotes";

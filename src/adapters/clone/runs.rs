@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::adapters::staging::{Access, Publish, Staging};
-use crate::format::refusal::{Refusal, Result};
 use crate::format::run_record::{MAX_BYTES, RunId};
+use crate::refusal::{Refusal, Result};
 
 /// Name of the list of what a run needs.
 pub const RUN_ROOTS: &str = "RUN_ROOTS.json";

@@ -11,7 +11,7 @@ use crate::adapters::files::{self, Durability, create_private_dir, open_regular,
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::receipt::{Receipt, Subject, VERSION};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// The store of one clone, shared by its worktrees.
 pub struct SealStore {

@@ -6,9 +6,9 @@ use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::Digest;
-use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::TwinNote;
+use crate::refusal::Result;
 
 /// What a note is authenticated for.
 const PURPOSE: &str = "twin note";

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{canonical, exists, parent};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// Refuses if the last part of `path` is a link.
 pub fn ensure_is_no_link(path: &Path) -> Result<()> {

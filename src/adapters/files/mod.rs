@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_state::EntryKind;
+use crate::refusal::{Refusal, Result};
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
 pub use write::{
     Durability, Over, TEMPORARY, clone_whole, place_unnamed, replace_link, unnamed_beside, write_new_private,

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::{ensure_is_no_link, parent, sync};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// What the name of a file begins with while it is not whole.
 pub const TEMPORARY: &str = ".git-pack-";

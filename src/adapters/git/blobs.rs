@@ -12,7 +12,7 @@ use crate::adapters::workers;
 use crate::format::budget::Bound;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::{ObjectHasher, ObjectId};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// A blob larger than this is streamed through `git cat-file`: the library holds a blob whole.
 const MAX_IN_MEMORY: u64 = 16 << 20;

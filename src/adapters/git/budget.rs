@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::adapters::git::Repository;
 use crate::adapters::{usage, workers};
 use crate::format::budget::{Bound, SECOND_FOR_EACH, SMALL};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// The processor time is asked for once in so many expenses.
 const ASK_EACH: u64 = 32;

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// The canary's path: no rule can release it.
 pub const PATH: &str = "_PACK_RUN/git-pack-canary";

@@ -8,9 +8,9 @@ use std::rc::Rc;
 use crate::adapters::git::raw_tree::{Entries, Entry, Leads, cost_of, read_tree};
 use crate::adapters::git::{Repository, corrupt_object, from_gix};
 use crate::format::budget::Bound;
-use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
+use crate::refusal::{Refusal, Result};
 
 /// Something that a commit does to a path.
 pub(super) enum Change {

@@ -4,9 +4,9 @@ use crate::adapters::git::raw_tree::{Entries, Leads};
 use crate::adapters::git::tree::id_of;
 use crate::adapters::git::{Repository, changes, to_gix};
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
+use crate::refusal::Result;
 
 /// The way to the directory that was visited last. The next one begins where the two part, so that a tree on the way to
 /// several directories, given in order, is read once.

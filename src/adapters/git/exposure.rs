@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::adapters::git::Repository;
 use crate::adapters::git::staging::literal;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
+use crate::refusal::{Refusal, Result};
 
 /// The commits that hold a file, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::Result;
+use crate::refusal::Result;
 
 /// The largest list that is read.
 const MAX_BYTES: u64 = 64 << 20;

@@ -11,9 +11,9 @@ use crate::adapters::git::{Repository, corrupt_object, ensure_intact, explain, f
 use crate::adapters::workers;
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
+use crate::refusal::{Refusal, Result};
 
 /// From so many commits on, reading every directory once is cheaper than comparing each commit with its parents.
 const WORTH_A_SWEEP: usize = 512;

@@ -6,8 +6,8 @@ use crate::adapters::git::walk::Walk;
 use crate::adapters::git::{Repository, from_gix, object_error, to_gix};
 use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::Result;
 use crate::format::repo_path::RepoPath;
+use crate::refusal::Result;
 
 impl Repository {
     /// Returns the commits of a walk from which one of `blobs` can be reached.

@@ -13,9 +13,10 @@ use gix::objs::TreeRefIter;
 use crate::adapters::git::tree::entry_kind;
 use crate::adapters::git::{Repository, ensure_intact, explain, from_gix, object_error, to_gix};
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::{RepoPath, shown};
+use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::refusal::shown::shown;
+use crate::refusal::{Refusal, Result};
 
 /// An entry of the index.
 #[derive(Clone, Debug)]

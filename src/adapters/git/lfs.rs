@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::files::{self, Opened};
 use crate::adapters::git::Repository;
 use crate::format::digest::Digest;
-use crate::format::refusal::Result;
+use crate::refusal::Result;
 
 impl Repository {
     /// Opens the Git LFS object of this hash; none if it is not in the clone, or cannot be opened as a file of its own.

@@ -45,7 +45,7 @@ use gix::bstr::ByteSlice;
 use crate::adapters::clone::PrivateState;
 use crate::format::budget::Bound;
 use crate::format::object_id::{ObjectHasher, ObjectId};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// A delta-base cache of this size for each thread lets packs be read in one sweep; without one it takes twice as long.
 const DELTA_CACHE: &str = "core.deltaBaseCacheLimit=25165824";

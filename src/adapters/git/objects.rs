@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::adapters::git::{Repository, explain};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// Where git said that objects are.
 #[derive(Clone, Debug, Default)]

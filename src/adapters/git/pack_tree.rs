@@ -8,8 +8,8 @@ use crate::adapters::pack_dir::{Found, Look, read_from};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::Result;
 use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::refusal::Result;
 
 /// The entries below a tree that may be the root of a pack.
 pub struct PackTree<'a> {

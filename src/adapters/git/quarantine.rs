@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::adapters::git::{Repository, from_gix, object_error};
 use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// So many objects are looked at in one go.
 const AT_ONCE: usize = 65536;

@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, object_error};
 use crate::format::budget::Bound;
-use crate::format::refusal::Result;
 use crate::format::repo_state::EntryKind;
+use crate::refusal::Result;
 
 /// The entries of a tree's bytes.
 pub(super) struct Entries<'a> {

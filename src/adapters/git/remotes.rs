@@ -12,7 +12,7 @@ use crate::adapters::git::history::Peeled;
 use crate::adapters::git::{Repository, explain, from_gix};
 use crate::format::fetch_head::FetchHead;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// Tracking refs are those in the place that git has for them: what a refspec writes elsewhere, such as into
 /// `refs/heads/`, a person writes too.

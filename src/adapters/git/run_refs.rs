@@ -8,8 +8,8 @@ use gix::refs::{FullName, Target};
 use crate::adapters::files;
 use crate::adapters::git::{Repository, explain, from_gix, to_gix};
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
 use crate::format::run_record::RunId;
+use crate::refusal::{Refusal, Result};
 
 /// What the names of these refs begin with.
 const PREFIX: &str = "refs/gitpack/runs/";

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
+use crate::refusal::{Refusal, Result};
 
 impl Repository {
     /// Stages the files at `add` as they are on disk, and stops tracking those at `remove`; all of it or nothing.

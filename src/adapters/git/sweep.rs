@@ -17,9 +17,9 @@ use crate::adapters::git::{Repository, corrupt_object, from_gix, to_gix};
 use crate::adapters::workers;
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
+use crate::refusal::{Refusal, Result};
 
 /// A thread forgets the directories that it compares with when they take so many bytes.
 const MAX_PREVIOUS: usize = 16 << 20;

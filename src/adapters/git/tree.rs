@@ -9,9 +9,10 @@ use crate::adapters::git::raw_tree::{Entries, Entry, Leads, read_tree};
 use crate::adapters::git::{Repository, corrupt_object, to_gix};
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::{RepoPath, shown};
+use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::refusal::shown::shown;
+use crate::refusal::{Refusal, Result};
 
 impl Repository {
     /// Returns every entry of a tree that is not itself a tree, sorted bytewise by path.

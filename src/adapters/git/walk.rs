@@ -14,7 +14,7 @@ use crate::adapters::git::history::Peeled;
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, explain, from_gix, object_error, to_gix};
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// So many known commits are looked at after the last one that could matter: times of commits may be a little wrong.
 const SLOP: usize = 5;
@@ -50,7 +50,7 @@ impl Walk {
     /// Refuses if the range goes on below the history that this clone has.
     pub fn ensure_whole(&self) -> Result<()> {
         match self.cut {
-            Some(commit) => Err(Refusal::CutHistory { commit }),
+            Some(commit) => Err(Refusal::CutHistory { commit: commit.hex() }),
             None => Ok(()),
         }
     }

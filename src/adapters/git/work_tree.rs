@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
 use crate::format::repo_path::RepoPath;
+use crate::refusal::{Refusal, Result};
 
 /// A file of the work tree.
 pub struct WorkFile {

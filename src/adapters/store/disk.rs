@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Store, Take, checked, corrupt, drain};
 use crate::adapters::files::{self, Over, create_private_dir, open_regular, sync, write_whole_over};
 use crate::format::digest::{Digest, Hashing};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// The content store of one clone, shared by its worktrees: `cas/<2 hex digits>/<62 hex digits>`.
 pub struct DiskStore {

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::{Store, Take, checked};
 use crate::format::digest::Digest;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

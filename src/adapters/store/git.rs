@@ -5,7 +5,7 @@ use crate::adapters::clone::digests::DigestCache;
 use crate::adapters::git::Repository;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// Some blobs of a repository, by the SHA-256 of what they hold.
 pub struct GitStore<'a> {

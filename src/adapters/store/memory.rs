@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Store, Take};
 use crate::format::digest::Digest;
-use crate::format::refusal::Result;
+use crate::refusal::Result;
 
 /// Contents by their hashes.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use std::io::Read;
 
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// What content is given to.
 pub type Take<'a> = &'a mut (dyn FnMut(&mut dyn Read) -> Result<()> + Send);

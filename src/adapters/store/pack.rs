@@ -8,7 +8,7 @@ use super::{Store, Take, checked};
 use crate::adapters::files::open_regular;
 use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
-use crate::format::refusal::{Refusal, Result};
+use crate::refusal::{Refusal, Result};
 
 /// A pack that was verified, by the hashes of its members.
 pub struct PackStore {

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::Style;
 use crate::format::repo_state::Mode;
-use crate::ops::scan::surfaces::Surface;
+use crate::ops::guard::scan::surfaces::Surface;
 pub(in crate::cli) use store::{Audit, Gc, Restore};
 
 /// Publish a repository, or a pack of it, without giving away what it must not.

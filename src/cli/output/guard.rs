@@ -10,10 +10,10 @@ use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, pai
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Origin, Policy};
 use crate::format::remote_url::without_secret;
-use crate::format::repo_path::{harmless, shown};
 use crate::format::repo_state::EntryKind;
-use crate::ops::scan::surfaces::Surface;
-use crate::ops::scan::{Examined, Found, ScanReport};
+use crate::ops::guard::scan::surfaces::Surface;
+use crate::ops::guard::scan::{Examined, Found, ScanReport};
+use crate::refusal::shown::{harmless, shown};
 use crate::rules::protect::Cause;
 use crate::rules::push::{Doubt, private_line};
 use crate::rules::scan::{InPart, Leak, LeakCode};

@@ -8,18 +8,18 @@ use crate::cli::output::Output;
 use crate::cli::output::guard::in_part_notice;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, size, without_password};
 use crate::format::digest::Digest;
-use crate::format::repo_path::{harmless, shown};
 use crate::format::repo_state::Mode;
 use crate::ops::Context;
-use crate::ops::diff::DiffReport;
-use crate::ops::init::InitReport;
-use crate::ops::inspect::InspectReport;
-use crate::ops::install::{ALL_HOOKS, HooksReport};
-use crate::ops::key::{Generated, KeyPlace, Origin};
-use crate::ops::open::OpenReport;
-use crate::ops::seal::{Notice, SealReport};
+use crate::ops::guard::init::InitReport;
+use crate::ops::guard::install::{ALL_HOOKS, HooksReport};
+use crate::ops::keys::key::{Generated, KeyPlace, Origin};
+use crate::ops::pack::diff::DiffReport;
+use crate::ops::pack::inspect::InspectReport;
+use crate::ops::pack::open::OpenReport;
+use crate::ops::pack::seal::{Notice, SealReport};
+use crate::ops::pack::verify::VerifyReport;
 use crate::ops::state::State;
-use crate::ops::verify::VerifyReport;
+use crate::refusal::shown::{harmless, shown};
 
 pub(crate) fn init(output: &mut Output, ctx: &Context, report: &InitReport) {
     let mut row = |label: &str, what: &str, about: &str| {

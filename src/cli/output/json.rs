@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::format::canonical_json::to_document;
-use crate::format::repo_path::shown;
-use crate::ops::diff::DiffReport;
-use crate::ops::inspect::InspectReport;
-use crate::ops::scan::ScanReport;
-use crate::ops::scan::surfaces::Surface;
+use crate::ops::guard::scan::ScanReport;
+use crate::ops::guard::scan::surfaces::Surface;
+use crate::ops::pack::diff::DiffReport;
+use crate::ops::pack::inspect::InspectReport;
+use crate::ops::pack::verify::VerifyReport;
 use crate::ops::state::State;
-use crate::ops::verify::VerifyReport;
+use crate::refusal::shown::shown;
 use crate::rules::protect::Cause;
 use crate::rules::scan::InPart;
 use crate::rules::verify::{Finding, FindingKind};

@@ -16,8 +16,8 @@ use std::io::{self, Write};
 
 use anstream::AutoStream;
 
-use crate::format::refusal::{Refusal, Result};
 use crate::format::witness::Blake3;
+use crate::refusal::{Refusal, Result};
 
 /// Both streams. Colour is left out where the terminal, or whoever set `NO_COLOR`, does not want it.
 pub(super) struct Output {

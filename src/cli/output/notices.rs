@@ -2,8 +2,8 @@
 
 use crate::cli::output::Output;
 use crate::cli::output::words::{LOOK, paint};
-use crate::format::repo_path::harmless;
-use crate::ops::verify::VerifyReport;
+use crate::ops::pack::verify::VerifyReport;
+use crate::refusal::shown::harmless;
 
 /// So many notices are listed; a pack of another maker may have one for each member.
 const NOTICES: usize = 10;

@@ -6,8 +6,8 @@ use crate::cli::output::words::{BLOCKS, TYPE, paint, quoted};
 use crate::cli::output::{Output, json};
 use crate::cli::{REFUSED, Style, env};
 use crate::format::canonical_json::to_document;
-use crate::format::refusal::{Code, Exceeded, Refusal, io_reason};
-use crate::format::repo_path::{harmless, shown};
+use crate::refusal::shown::{harmless, shown};
+use crate::refusal::{Code, Exceeded, Refusal, io_reason};
 
 /// Tells of a refusal and returns the exit status.
 pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> u8 {
@@ -314,7 +314,7 @@ fn message(refusal: &Refusal) -> (String, Value) {
         ),
         Refusal::CutHistory { commit } => (
             format!("the history of this clone is cut off at {commit}, and the range goes on below it"),
-            json!({ "commit": commit.hex() }),
+            json!({ "commit": commit }),
         ),
         Refusal::NoRecipients { artifacts, uncommitted } => {
             let noun = if artifacts.len() == 1 {

@@ -6,9 +6,9 @@ use crate::cli::output::Output;
 use crate::cli::output::human::{aligned, path_from, remote_name};
 use crate::cli::output::refusal::one_line;
 use crate::cli::output::words::{LOOK, TYPE, count, paint, quoted};
-use crate::format::repo_path::{harmless, shown};
 use crate::ops::Context;
-use crate::ops::rekey::{RekeyReport, Remaining};
+use crate::ops::pack::rekey::{RekeyReport, Remaining};
+use crate::refusal::shown::{harmless, shown};
 
 /// So many refs are named in one place.
 const NAMED: usize = 8;

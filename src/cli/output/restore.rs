@@ -4,10 +4,10 @@ use crate::cli::output::Output;
 use crate::cli::output::human::{aligned, path_from};
 use crate::cli::output::words::{count, size};
 use crate::format::dump::OtherEntry;
-use crate::format::refusal::{Refusal, Result};
-use crate::format::repo_path::shown;
 use crate::ops::Context;
-use crate::ops::restore::{Entries, RestoreReport, Restored};
+use crate::ops::pack::restore::{Entries, RestoreReport, Restored};
+use crate::refusal::shown::shown;
+use crate::refusal::{Refusal, Result};
 
 /// So many entries that are not there are named.
 const NAMED: usize = 10;

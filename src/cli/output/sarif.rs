@@ -8,8 +8,8 @@ use serde_sarif::sarif::{
 
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
-use crate::format::repo_path::shown;
-use crate::ops::scan::{Found, ScanReport};
+use crate::ops::guard::scan::{Found, ScanReport};
+use crate::refusal::shown::shown;
 use crate::rules::protect::Cause;
 use crate::rules::scan::LeakCode;
 

@@ -6,10 +6,10 @@ use crate::cli::output::Output;
 use crate::cli::output::human::aligned;
 use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, size};
 use crate::format::canonical_json::to_document;
-use crate::format::repo_path::shown;
 use crate::format::run_record::Verdict;
-use crate::ops::audit::{AuditReport, Pinned};
-use crate::ops::gc::GcReport;
+use crate::ops::store::audit::{AuditReport, Pinned};
+use crate::ops::store::gc::GcReport;
+use crate::refusal::shown::shown;
 use crate::rules::retention::{Fate, Reason};
 
 /// Returns the `pack.audit.v0` document.

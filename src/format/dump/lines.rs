@@ -3,8 +3,8 @@
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Bucket;
 use crate::format::dump::{Other, OtherEntry, Subject};
-use crate::format::repo_path::{shown, unshown};
 use crate::format::repo_state::Mode;
+use crate::refusal::shown::{shown, unshown};
 
 pub(super) const READ_FIRST: &str = "## Read first";
 pub(super) const NOT_TEXT: &str = "## Not text";

@@ -160,7 +160,7 @@ mod tests {
     use super::text::TextWatch;
     use super::write::{Heading, Top, Whole, Writer};
     use super::*;
-    use crate::format::refusal::Refusal;
+    use crate::refusal::Refusal;
 
     type Files = Vec<(String, Vec<u8>)>;
 

@@ -9,8 +9,8 @@ use crate::format::dump::lines::{self, HEAD_LINES, HOW, NOT_TEXT, READ_FIRST};
 use crate::format::dump::text::TextWatch;
 use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, Subject, TextEntry};
 use crate::format::member_path::MemberPath;
-use crate::format::refusal::Refusal;
 use crate::format::repo_state::{RepoState, StateFile};
+use crate::refusal::Refusal;
 
 pub use crate::format::dump::lines::Heading;
 

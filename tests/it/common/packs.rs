@@ -10,7 +10,7 @@ use gitpack::format::digest::Digest;
 use gitpack::format::member_path::MemberPath;
 use gitpack::format::sealed::{Seal, SealedArtifacts, chunk_bytes};
 use gitpack::format::tree_meta::{FILE_INDEX, FILE_TREE, file_tree};
-use gitpack::ops::verify::verify_directory;
+use gitpack::ops::pack::verify::verify_directory;
 use serde_json::{Value, json};
 
 use super::{Done, GIT_PACK, Place, Repo, age, is_root, snapshot};

@@ -1,0 +1,262 @@
+//! `git pack hook`: what the installed hooks ask, judged on what is really staged, pushed or received.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::adapters::git::Repository;
+use crate::adapters::git::budget::Side;
+use crate::adapters::git::history::Peeled;
+use crate::format::config::Config;
+use crate::format::object_id::ObjectId;
+use crate::format::push_line::{PushLine, RefLine};
+use crate::ops::Context;
+use crate::ops::contents;
+use crate::ops::guard::known;
+use crate::ops::guard::remotes::Place;
+use crate::ops::guard::scan::range::{Change, Ranges};
+use crate::ops::guard::scan::{PushedTo, ScanReport, packs, surfaces};
+use crate::refusal::{Refusal, Result};
+use crate::rules::content::UnpackBudget;
+use crate::rules::push::{Reported, destination};
+use crate::rules::scan::Destination;
+
+/// Judges what the commit about to be made would hold, by the rules of `HEAD` and of the index together.
+pub fn pre_commit(ctx: &Context) -> Result<ScanReport> {
+    surfaces::staged(ctx)
+}
+
+/// Judges everything that a push would publish on a remote for the first time; `stdin` is what git gave the hook.
+///
+/// `remote` is the remote's name, or its URL if it has none, and `url` where the push goes. The rules of each pushed tip
+/// apply together with those of what the remote is known to have below it. Packs in what is pushed are verified.
+pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<ScanReport> {
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
+    let lines = PushLine::parse_all(stdin).map_err(|problem| bad_line("pre-push", problem))?;
+    let reported = lines.iter().map(|line| Reported {
+        remote_ref: line.remote_ref.clone(),
+        old: line.remote,
+    });
+    let mut place = Place::observe(&repo, remote, url, reported.collect())?;
+    place.keep_what_was_seen(&repo)?;
+    let standing = place.standing();
+    let beside = rules_beside(&repo, lines.iter().filter_map(|line| line.local))?;
+    let mut changes = Vec::new();
+    for line in &lines {
+        let Some(tip) = line.local else { continue };
+        let change = match line.remote.filter(|old| repo.has(old)) {
+            Some(old) => Change::of(&line.remote_ref, tip, vec![old]),
+            // What is there now was never fetched: what was there last has its say.
+            None => Change {
+                beside: beside.clone(),
+                ..Change::of(
+                    &line.remote_ref,
+                    tip,
+                    place
+                        .tracked(&line.remote_ref)
+                        .into_iter()
+                        .chain(standing.clone())
+                        .collect(),
+                )
+            },
+        };
+        changes.push(change);
+    }
+    let pushed = changes.iter().map(|change| (change.name.clone(), change.tip)).collect();
+    let report = judge_push(&repo, &place, &changes)?;
+    if report.is_clean() {
+        place.keep_what_passed(&repo, pushed);
+    }
+    Ok(report)
+}
+
+/// Judges every local branch and tag that `remote` is not known to have, `HEAD`, and what else is `named`: what there is to
+/// do where whoever runs the hook does not say what is pushed.
+pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[String]) -> Result<ScanReport> {
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
+    let mut place = Place::observe(&repo, remote, url, Vec::new())?;
+    place.keep_what_was_seen(&repo)?;
+    let known = place.known();
+    let mut tips = Vec::new();
+    for prefix in ["refs/heads/", "refs/tags/"] {
+        for (name, tip) in repo.refs(prefix)? {
+            tips.push((format!("{prefix}{name}"), tip));
+        }
+    }
+    // What is pushed may be any of these, under its own name.
+    let pushed = tips.iter().cloned().collect();
+    if repo.has_commit() {
+        tips.push(("HEAD".into(), repo.commit("HEAD")?.id));
+    }
+    for rev in named {
+        // Those are among the refs.
+        if !["refs/heads/", "refs/tags/"]
+            .iter()
+            .any(|prefix| rev.starts_with(prefix))
+        {
+            tips.push((rev.clone(), repo.commit(rev)?.id));
+        }
+    }
+    let beside = rules_beside(&repo, tips.iter().map(|(_, tip)| *tip))?;
+    let changes: Vec<Change> = tips
+        .iter()
+        .map(|(name, tip)| Change {
+            beside: beside.clone(),
+            ..Change::of(name, *tip, known.clone())
+        })
+        .collect();
+    let report = judge_push(&repo, &place, &changes)?;
+    if report.is_clean() {
+        place.keep_what_passed(&repo, pushed);
+    }
+    Ok(report)
+}
+
+/// Returns the commits whose rules hold for a new ref of a remote that has no rules yet: everything that is pushed with it,
+/// and the branches that are the main ones here.
+fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Result<Arc<[ObjectId]>> {
+    let mut seen = HashSet::new();
+    let all = repo.default_commits()?.into_iter().chain(tips);
+    Ok(all.filter(|id| seen.insert(*id)).collect())
+}
+
+fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<ScanReport> {
+    let known = place.known();
+    let urls = [place.url.clone()];
+    let ranges = Ranges {
+        repo,
+        known: &known,
+        destination: &|configs| destination(configs, &urls),
+        verify_packs: true,
+        needs_all: false,
+        met: None,
+        budget: UnpackBudget::of(contents::BUDGET),
+    };
+    let mut report = ranges.judge(changes)?;
+    surfaces::learn(repo, &report, |entry| known::Source::Blob(entry.id));
+    if let Some(root) = repo.work_tree()
+        && !changes.is_empty()
+    {
+        let tips = commits(repo, changes)?;
+        let walk = repo.walk(&tips, &known)?;
+        let is_pushed = |id: &ObjectId| tips.contains(id) || walk.contains(id);
+        report
+            .packs
+            .extend(packs::verify_outputs(repo, &root, &ranges.budget, is_pushed)?);
+    }
+    report.pushed_to = Some(PushedTo {
+        url: place.url.clone(),
+        doubt: place.belief.doubt,
+    });
+    Ok(report)
+}
+
+/// Judges what a server is about to receive, while it still lies in quarantine.
+///
+/// The rules of each new tip apply together with those of the old one or, for a new ref, those of the default branch.
+///
+/// Where this takes more time or memory than is allowed, whatever is being done then, the process ends with the code that
+/// `tell` returns, which is called in another thread.
+pub fn pre_receive(ctx: &Context, stdin: &[u8], tell: impl FnOnce(Refusal) -> u8 + Send) -> Result<ScanReport> {
+    let repo = ctx.repository()?.bounded(Side::Server)?;
+    let lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("pre-receive", problem))?;
+    let to = match repo.config_text("gitpack.visibility").as_deref() {
+        Some("private") => Destination::PrivateRemote,
+        None | Some("public") => Destination::PublicRemote,
+        Some(other) => {
+            return Err(Refusal::BadConfig {
+                origin: "git config".into(),
+                line: None,
+                problem: format!("gitpack.visibility: expected public or private, found {other:?}"),
+            });
+        }
+    };
+    repo.watched(tell, || {
+        let known = repo.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
+        judge_refs(&repo, &lines, known, to, true)
+    })
+}
+
+/// Judges refs that are about to change: branches, tags and a detached `HEAD`, whoever changes them.
+pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result<ScanReport> {
+    if state != "prepared" {
+        return Ok(ScanReport::default());
+    }
+    let mut lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("reference-transaction", problem))?;
+    lines.retain(|line| {
+        line.name == "HEAD" || line.name.starts_with("refs/heads/") || line.name.starts_with("refs/tags/")
+    });
+    if lines.iter().all(|line| line.new.is_none() || line.new == line.old) {
+        return Ok(ScanReport::default());
+    }
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
+    // Other refs, such as the stash, are not judged, so what they hold is not known to be clean.
+    let mut known = Vec::new();
+    for prefix in ["refs/heads/", "refs/tags/", "refs/remotes/"] {
+        known.extend(repo.refs(prefix)?.into_iter().map(|(_, id)| id));
+    }
+    judge_refs(&repo, &lines, known, Destination::Repository, false)
+}
+
+fn judge_refs(
+    repo: &Repository,
+    lines: &[RefLine],
+    known: Vec<ObjectId>,
+    to: Destination,
+    is_server: bool,
+) -> Result<ScanReport> {
+    let has: HashSet<&ObjectId> = known.iter().collect();
+    // A new ref is held against the default branch or, where HEAD names none, against all of them.
+    let standing: Vec<ObjectId> = match repo.has_commit() {
+        true => vec![repo.commit("HEAD")?.id],
+        false => repo.refs("refs/heads/")?.into_iter().map(|(_, id)| id).collect(),
+    };
+    let beside: Arc<[ObjectId]> = lines.iter().filter_map(|line| line.new).collect();
+    let changes: Vec<Change> = lines
+        .iter()
+        .filter(|line| line.new != line.old)
+        .filter_map(|line| {
+            let tip = line.new.filter(|tip| !has.contains(tip))?;
+            Some(match line.old {
+                Some(old) => Change::of(&line.name, tip, vec![old]),
+                None => Change {
+                    beside: beside.clone(),
+                    ..Change::of(&line.name, tip, standing.clone())
+                },
+            })
+        })
+        .collect();
+    let ranges = Ranges {
+        repo,
+        known: &known,
+        destination: &|_: &[&Config]| to,
+        verify_packs: is_server,
+        needs_all: false,
+        met: is_server.then(RefCell::default),
+        budget: UnpackBudget::of(match is_server {
+            true => contents::SERVER_BUDGET,
+            false => contents::BUDGET,
+        }),
+    };
+    let mut report = ranges.judge(&changes)?;
+    ranges.judge_besides(&changes, &mut report)?;
+    Ok(report)
+}
+
+/// Returns the commits to which changes lead.
+fn commits(repo: &Repository, changes: &[Change]) -> Result<Vec<ObjectId>> {
+    let mut found = Vec::new();
+    for change in changes {
+        if let Peeled::Commit(id) = repo.peel(&change.tip)? {
+            found.push(id);
+        }
+    }
+    Ok(found)
+}
+
+fn bad_line(hook: &str, problem: String) -> Refusal {
+    Refusal::Usage {
+        problem: format!("{hook}: {problem}"),
+        next: None,
+    }
+}

@@ -1,0 +1,148 @@
+//! `git pack init`: a configuration, an ignored output directory, an identity and the hooks.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::cipher;
+use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
+use crate::format::config::{FILE_NAME, add_recipient, is_same_recipient};
+use crate::ops::guard::install::{self, HooksReport, InstallRequest};
+use crate::ops::keys::{identity, recipients};
+use crate::ops::{Context, configuration};
+use crate::refusal::{Refusal, Result};
+
+const TEMPLATE: &str = include_str!("../../../templates/gitpack.toml");
+const IGNORED: &str = "_PACK_RUN/";
+
+/// What `init` did, or found done.
+#[derive(Debug)]
+pub struct InitReport {
+    /// Whether `.gitpack.toml` was written; else it was there.
+    pub config_written: bool,
+    /// Whether `_PACK_RUN/` was added to `.gitignore`; else it was there.
+    pub ignore_written: bool,
+    /// The identity file.
+    pub identity: PathBuf,
+    /// Whether the identity was made; else it was there.
+    pub identity_made: bool,
+    /// Its recipient.
+    pub recipient: String,
+    /// Whether the recipient is among those of the configuration.
+    pub recipient_listed: bool,
+    /// The hooks.
+    pub hooks: HooksReport,
+}
+
+/// Sets up the repository at the context's directory. What is there already is kept, so it can be run again.
+pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
+    let repo = ctx.repository()?;
+    let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what: "git pack init" })?;
+
+    // Everything that may refuse comes before the first write.
+    let present = configuration::on_disk(&root)?;
+    let gitignore = root.join(".gitignore");
+    // Git itself reads none through a link.
+    files::ensure_is_no_link(&gitignore)?;
+    let ignored = files::read_optional(&gitignore, 16 << 20)?.unwrap_or_default();
+    let hooks = install::plan_install(ctx, hooks)?;
+    let identity_path = identity::path(ctx, &repo)?;
+    let known = identity::recipient(ctx, &identity_path)?;
+
+    files::ensure_writable(&root)?;
+
+    let (recipient, identity_made) = match known {
+        Some(recipient) => (recipient, false),
+        None => make_identity(ctx, &identity_path)?,
+    };
+    let recipient_listed = match present.is_present() {
+        true => recipients::named(&present)?
+            .iter()
+            .any(|(_, named)| is_same_recipient(&named.value, &recipient)),
+        false => {
+            let text = add_recipient(TEMPLATE, &recipient)
+                .map_err(|e| configuration::bad("the template", e))?
+                .expect("the template names no recipient");
+            write_whole(&root.join(FILE_NAME), text.as_bytes(), 0o666, Durability::Durable)?;
+            true
+        }
+    };
+    let ignore_written = !ignores_outputs(&ignored);
+    if ignore_written {
+        write_whole(&gitignore, &with_outputs_ignored(ignored), 0o666, Durability::Durable)?;
+    }
+    Ok(InitReport {
+        config_written: !present.is_present(),
+        ignore_written,
+        identity: identity_path,
+        identity_made,
+        recipient,
+        recipient_listed,
+        hooks: install::apply(hooks)?,
+    })
+}
+
+/// Makes an identity; if another process made one meanwhile, that one is it. Returns the recipient, and whether it is new.
+fn make_identity(ctx: &Context, path: &Path) -> Result<(String, bool)> {
+    let new = cipher::generate_identity(&ctx.now.to_string());
+    create_private_dir(files::parent(path))?;
+    if files::write_new_private(path, new.file.as_bytes())? {
+        return Ok((new.recipient, true));
+    }
+    identity::recipient(ctx, path)?
+        .map(|recipient| (recipient, false))
+        .ok_or_else(|| Refusal::NoIdentity {
+            path: path.to_owned(),
+            reason: "it appeared and vanished again".into(),
+        })
+}
+
+/// The last line about run outputs decides, as it does for git.
+fn ignores_outputs(gitignore: &[u8]) -> bool {
+    gitignore
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.trim_ascii_end())
+        .fold(false, |ignored, line| {
+            let (negated, pattern) = match line.strip_prefix(b"!") {
+                Some(pattern) => (true, pattern),
+                None => (false, line),
+            };
+            match pattern {
+                b"_PACK_RUN/" | b"/_PACK_RUN/" | b"_PACK_RUN" | b"/_PACK_RUN" => !negated,
+                _ => ignored,
+            }
+        })
+}
+
+/// Adds the line, with the line ends that the file has.
+fn with_outputs_ignored(mut gitignore: Vec<u8>) -> Vec<u8> {
+    let end: &[u8] = if gitignore.windows(2).any(|w| w == b"\r\n") {
+        b"\r\n"
+    } else {
+        b"\n"
+    };
+    if !gitignore.is_empty() && !gitignore.ends_with(b"\n") {
+        gitignore.extend_from_slice(end);
+    }
+    gitignore.extend_from_slice(IGNORED.as_bytes());
+    gitignore.extend_from_slice(end);
+    gitignore
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ignore_line_is_added_once_and_in_the_files_own_style() {
+        for (before, after) in [
+            ("", "_PACK_RUN/\n"),
+            ("target", "target\n_PACK_RUN/\n"),
+            ("a\r\nb\r\n", "a\r\nb\r\n_PACK_RUN/\r\n"),
+        ] {
+            assert!(!ignores_outputs(before.as_bytes()));
+            let written = with_outputs_ignored(before.into());
+            assert_eq!(String::from_utf8(written.clone()).unwrap(), after);
+            assert!(ignores_outputs(&written));
+        }
+        assert!(!ignores_outputs(b"#_PACK_RUN/\n!_PACK_RUN/\n"));
+    }
+}

@@ -1,0 +1,415 @@
+//! `git pack install` and `uninstall`: the hooks that guard commit, push, refs and server.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::files;
+use crate::adapters::git::Repository;
+use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, Named};
+use crate::ops::Context;
+use crate::ops::guard::remotes;
+use crate::refusal::{Refusal, Result};
+use crate::rules::hook_script::{self, Errexit};
+use crate::rules::managers::Manager;
+
+/// The hooks of a work tree, in the order in which they are named to people.
+pub const CLIENT_HOOKS: [&str; 3] = ["pre-commit", "pre-merge-commit", "pre-push"];
+
+/// The hook that judges every change of a ref.
+pub const STRICT_HOOK: &str = "reference-transaction";
+
+/// The hook of a server.
+pub const SERVER_HOOK: &str = "pre-receive";
+
+/// Every hook that we may have installed.
+pub const ALL_HOOKS: [&str; 5] = ["pre-commit", "pre-merge-commit", "pre-push", STRICT_HOOK, SERVER_HOOK];
+
+const SHIM: &str = include_str!("../../../hooks/shim");
+
+/// What git's configuration has git run, a line for sh; git adds the arguments.
+const COMMAND: &str = include_str!("../../../hooks/configured");
+
+/// Every shim of ours, of whatever version, has a line that begins so.
+const MARK: &str = "# git-pack guard, shim ";
+
+/// What to install.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InstallRequest {
+    /// The hook of a server instead of those of a work tree.
+    pub server: bool,
+    /// The hook that judges every change of a ref, too.
+    pub strict: bool,
+    /// Chain hooks although a manager owns them, and will write them anew when it likes.
+    pub force: bool,
+}
+
+impl InstallRequest {
+    fn hooks(self) -> Vec<&'static str> {
+        let mut hooks = match self.server {
+            true => vec![SERVER_HOOK],
+            false => CLIENT_HOOKS.to_vec(),
+        };
+        if self.strict {
+            hooks.push(STRICT_HOOK);
+        }
+        hooks
+    }
+}
+
+/// What is to be done to the hooks.
+pub struct Plan {
+    directory: HooksDir,
+    configured: ConfiguredHooks,
+    steps: Vec<(&'static str, Step)>,
+    /// The repository whose remotes are noted, for hooks that judge pushes to them.
+    noting: Option<Repository>,
+}
+
+/// What is to be done about one hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    /// Write our shim, over nothing or over one of ours.
+    Write(Vec<u8>),
+    /// Set somebody else's hook aside, to run before ours, and write our shim.
+    Chain(Vec<u8>),
+    /// Have git run ours from its configuration, beside the file.
+    Configure(String),
+    /// Take ours away, and put back what was set aside.
+    Remove,
+    /// Take ours out of git's configuration.
+    Unconfigure,
+    /// It is as it should be.
+    Leave(Present),
+}
+
+/// How a hook is as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// There is nothing of ours to change.
+    Ours,
+    /// Somebody else's hook, or the manager's configuration, runs ours.
+    Called,
+    /// git's configuration runs ours.
+    Configured,
+    /// There is none.
+    Absent,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct HooksReport {
+    /// The hooks directory.
+    pub directory: PathBuf,
+    /// The hooks that were written, configured or removed.
+    pub changed: Vec<&'static str>,
+    /// The hooks that were as they should be.
+    pub unchanged: Vec<&'static str>,
+    /// Those of the changed ones before which somebody else's hook runs.
+    pub chained: Vec<&'static str>,
+    /// Those of the changed ones that git runs from its configuration.
+    pub configured: Vec<&'static str>,
+}
+
+/// Plans the installation; refuses if a hook manager owns what would have to be changed.
+pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
+    let repo = ctx.repository()?;
+    if request.server && repo.work_tree().is_some() {
+        return Err(Refusal::Usage {
+            problem: "--server is for a bare repository, and this one has a work tree".into(),
+            next: Some("git pack init".into()),
+        });
+    }
+    if !request.server && repo.work_tree().is_none() {
+        return Err(Refusal::Usage {
+            problem: "these hooks guard a work tree, and this repository is bare".into(),
+            next: Some("git pack init --server".into()),
+        });
+    }
+    let directory = HooksDir::of(&ctx.cwd)?;
+    let configured = ConfiguredHooks::of(&ctx.cwd)?;
+    let mut steps = Vec::new();
+    for hook in request.hooks() {
+        let step = match present(&repo, &directory, &configured, hook)? {
+            (_, Some(Present::Called)) => Step::Leave(Present::Called),
+            (Standing::Ours(present), _) if present == shim(ctx, hook)? => Step::Leave(Present::Ours),
+            (Standing::Ours(_), _) | (Standing::None, None) => Step::Write(shim(ctx, hook)?),
+            (_, Some(Present::Configured)) if !request.force => match command(ctx, hook)? {
+                command if configured.command(hook) == Some(&command) => Step::Leave(Present::Configured),
+                command => Step::Configure(command),
+            },
+            (Standing::None, _) => Step::Write(shim(ctx, hook)?),
+            (Standing::Foreign(_), _) if !request.force && configured.can_run(hook)? => {
+                Step::Configure(command(ctx, hook)?)
+            }
+            (Standing::Foreign(Some(manager)), _) if !request.force => {
+                let (deed, lines) = manager.lines();
+                return Err(Refusal::HookManager {
+                    manager: manager.name(),
+                    directory: directory.path().to_owned(),
+                    deed,
+                    lines,
+                });
+            }
+            (Standing::Foreign(_), _) if directory.has_chained(hook) => {
+                return Err(Refusal::Unsupported {
+                    what: format!(
+                        "{0} has both {hook} and {hook}.chained, neither of which is git-pack's",
+                        directory.path().display()
+                    ),
+                    remedy: format!(
+                        "decide which one of them is to run, and take the other away: rm '{}'",
+                        directory.path().join(format!("{hook}.chained")).display()
+                    ),
+                });
+            }
+            (Standing::Foreign(_), _) => Step::Chain(shim(ctx, hook)?),
+        };
+        let is_in_the_directory = matches!(step, Step::Write(_) | Step::Chain(_) | Step::Leave(Present::Ours));
+        steps.push((hook, step));
+        // Once is enough.
+        if is_in_the_directory && configured.has(hook) {
+            steps.push((hook, Step::Unconfigure));
+        }
+    }
+    if steps
+        .iter()
+        .any(|(_, step)| matches!(step, Step::Write(_) | Step::Chain(_)))
+    {
+        directory.ensure_writable()?;
+    }
+    Ok(Plan {
+        directory,
+        configured,
+        steps,
+        noting: (!request.server).then_some(repo),
+    })
+}
+
+/// Plans the removal of all our shims; hooks of others are put back.
+pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
+    ctx.repository()?;
+    let directory = HooksDir::of(&ctx.cwd)?;
+    let configured = ConfiguredHooks::of(&ctx.cwd)?;
+    let mut steps = Vec::new();
+    for hook in ALL_HOOKS {
+        let is_there = directory.read(hook)?.is_some_and(|present| is_ours(&present));
+        if configured.has(hook) {
+            steps.push((hook, Step::Unconfigure));
+        }
+        if is_there {
+            steps.push((hook, Step::Remove));
+        }
+        if !is_there && !configured.has(hook) {
+            steps.push((hook, Step::Leave(Present::Absent)));
+        }
+    }
+    if steps.iter().any(|(_, step)| *step == Step::Remove) {
+        directory.ensure_writable()?;
+    }
+    Ok(Plan {
+        directory,
+        configured,
+        steps,
+        noting: None,
+    })
+}
+
+/// Does what was planned.
+pub fn apply(plan: Plan) -> Result<HooksReport> {
+    let mut report = HooksReport {
+        directory: plan.directory.path().to_owned(),
+        changed: Vec::new(),
+        unchanged: Vec::new(),
+        chained: Vec::new(),
+        configured: Vec::new(),
+    };
+    for (hook, step) in plan.steps {
+        match step {
+            Step::Write(bytes) => {
+                plan.directory.write(hook, &bytes)?;
+                if plan.directory.has_chained(hook) {
+                    report.chained.push(hook);
+                }
+            }
+            Step::Chain(bytes) => {
+                plan.directory.chain(hook, &bytes)?;
+                report.chained.push(hook);
+            }
+            Step::Configure(command) => {
+                plan.configured.set(hook, &command)?;
+                report.configured.push(hook);
+            }
+            Step::Remove => plan.directory.restore(hook)?,
+            Step::Unconfigure => {
+                plan.configured.unset(hook)?;
+                report.configured.push(hook);
+            }
+            Step::Leave(_) => {
+                report.unchanged.push(hook);
+                continue;
+            }
+        }
+        if report.changed.last() != Some(&hook) {
+            report.changed.push(hook);
+        }
+    }
+    report.unchanged.retain(|hook| !report.changed.contains(hook));
+    if let Some(repo) = &plan.noting {
+        // Without the notes, the first push is judged whole.
+        drop(remotes::note_all(repo));
+    }
+    Ok(report)
+}
+
+/// Runs the hook that was set aside, in the place where git runs ours; returns how it failed, if it did.
+pub fn run_chained(
+    ctx: &Context,
+    chained: &Path,
+    arguments: &[String],
+    stdin: Option<&[u8]>,
+) -> Result<Option<String>> {
+    let chained = ctx.cwd.join(chained);
+    let named = match hooks_dir::read_chained(&chained) {
+        Some(hook) if Manager::goes_by_its_name(&hook) => Named::AsBefore,
+        _ => Named::AsItsFile,
+    };
+    hooks_dir::run_chained(&chained, named, arguments, stdin)
+}
+
+/// What stands in the place of a hook.
+enum Standing {
+    None,
+    Ours(Vec<u8>),
+    Foreign(Option<Manager>),
+}
+
+/// Returns how a hook of ours is there, for `status`; none if nothing runs it.
+pub fn installed(ctx: &Context, repo: &Repository, hook: &str) -> Result<Option<Present>> {
+    let directory = HooksDir::of(&ctx.cwd)?;
+    let configured = ConfiguredHooks::of(&ctx.cwd)?;
+    Ok(match present(repo, &directory, &configured, hook)? {
+        (_, Some(how)) => Some(how),
+        (Standing::Ours(shim), None) if directory.is_executable(hook) => {
+            let whole = std::str::from_utf8(&shim).is_ok_and(|shim| is_made_of(SHIM, shim, hook));
+            whole.then_some(Present::Ours)
+        }
+        _ => None,
+    })
+}
+
+fn present(
+    repo: &Repository,
+    directory: &HooksDir,
+    configured: &ConfiguredHooks,
+    hook: &str,
+) -> Result<(Standing, Option<Present>)> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut runs = false;
+    let standing = match directory.read(hook)? {
+        None => Standing::None,
+        Some(bytes) if is_ours(&bytes) => Standing::Ours(bytes),
+        Some(bytes) if directory.is_executable(hook) && calls_us(&bytes, hook) => {
+            return Ok((Standing::Foreign(None), Some(Present::Called)));
+        }
+        Some(bytes) => {
+            let manager = Manager::of(&bytes, directory.path().as_os_str().as_bytes());
+            // Whatever the manager is told to do, a hook that does not ask it, or that git does not run, guards nothing.
+            runs = directory.is_executable(hook) && manager.is_some_and(|manager| manager.is_called_by(&bytes));
+            Standing::Foreign(manager)
+        }
+    };
+    let how = match &standing {
+        Standing::Foreign(Some(manager)) if runs => {
+            let base = match manager {
+                Manager::Husky => directory.path().parent().map(Path::to_owned),
+                Manager::Lefthook | Manager::PreCommit | Manager::Prek => repo.work_tree(),
+            };
+            match base {
+                Some(base) if manager_calls_us(&base, *manager, hook)? => Some(Present::Called),
+                _ => None,
+            }
+        }
+        _ => None,
+    };
+    let how = match how {
+        None if configured.runs(hook)? && configured.command(hook).is_some_and(|c| is_made_of(COMMAND, c, hook)) => {
+            Some(Present::Configured)
+        }
+        how => how,
+    };
+    Ok((standing, how))
+}
+
+fn manager_calls_us(base: &Path, manager: Manager, hook: &str) -> Result<bool> {
+    let mut present = Vec::new();
+    for file in manager.configuration(hook) {
+        // One that cannot be read may say anything.
+        match files::read_optional(&base.join(&file), 1 << 20) {
+            Ok(Some(text)) => present.push((file, text)),
+            Ok(None) => {}
+            Err(_) => return Ok(false),
+        }
+    }
+    Ok(manager.runs_ours(hook, &present))
+}
+
+fn is_ours(hook: &[u8]) -> bool {
+    hook.split(|byte| *byte == b'\n')
+        .any(|line| line.starts_with(MARK.as_bytes()))
+}
+
+/// Whether somebody else's hook runs ours, and provably blocks where ours does.
+fn calls_us(present: &[u8], hook: &str) -> bool {
+    !is_ours(present)
+        && std::str::from_utf8(present).is_ok_and(|script| hook_script::blocks(script, hook, Errexit::Off))
+}
+
+/// Whether `text` is `template` for this hook, with some path of the program in it: what was changed may not guard.
+fn is_made_of(template: &str, text: &str, hook: &str) -> bool {
+    let template = template.trim_end().replace("@HOOK@", hook);
+    let mut parts = template.split("@BINARY@");
+    let rest = parts.next().and_then(|first| text.trim_end().strip_prefix(first));
+    let Some(mut rest) = rest else { return false };
+    let mut program: Option<&str> = None;
+    for part in parts {
+        let end = match program {
+            Some(program) => rest.starts_with(program).then_some(program.len()),
+            None => rest.find(part).filter(|end| is_quoted(&rest[..*end])),
+        };
+        let Some(end) = end else { return false };
+        program.get_or_insert(&rest[..end]);
+        match rest[end..].strip_prefix(part) {
+            Some(behind) => rest = behind,
+            None => return false,
+        }
+    }
+    rest.is_empty()
+}
+
+/// Whether this is one word in the quotes of [`quoted`].
+fn is_quoted(text: &str) -> bool {
+    let inner = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
+    inner.is_some_and(|inner| !inner.replace(r"'\''", "").contains('\''))
+}
+
+/// Returns the shim of a hook, with this program's path in it for clients that run hooks with a bare `PATH`.
+fn shim(ctx: &Context, hook: &str) -> Result<Vec<u8>> {
+    let binary = quoted(binary(ctx)?);
+    Ok(SHIM.replace("@HOOK@", hook).replace("@BINARY@", &binary).into_bytes())
+}
+
+/// Returns the command that git runs as `hook` where its configuration says so.
+fn command(ctx: &Context, hook: &str) -> Result<String> {
+    let binary = quoted(binary(ctx)?);
+    Ok(COMMAND.trim_end().replace("@HOOK@", hook).replace("@BINARY@", &binary))
+}
+
+fn binary(ctx: &Context) -> Result<&str> {
+    ctx.binary.to_str().ok_or_else(|| Refusal::Unsupported {
+        what: format!("git-pack lies at a path that is not UTF-8: {}", ctx.binary.display()),
+        remedy: "install it elsewhere".into(),
+    })
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

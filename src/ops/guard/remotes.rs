@@ -1,0 +1,284 @@
+//! Remotes under observation: what this clone knows of a place that a push goes to, and what it keeps about it.
+
+use std::collections::BTreeMap;
+
+use crate::adapters::git::Repository;
+use crate::format::object_id::ObjectId;
+use crate::format::remote_notes::RemoteNotes;
+use crate::refusal::Result;
+use crate::rules::push::{self, Belief, Cloned, Doubt, Evidence, Remote, Reported, Tracking};
+
+/// How the reflog of a clone begins.
+const CLONED: &str = "clone: from ";
+
+/// What git writes into the reflog of a tracking ref that a push moved.
+const PUSHED: &str = "update by push";
+
+/// A place that a push goes to.
+pub struct Place {
+    /// Its URL; empty if nobody said it.
+    pub url: String,
+    /// What the remote is known to have.
+    pub belief: Belief,
+    /// Whether this remote was used with this URL last.
+    is_last: bool,
+    remote: Option<Remote>,
+    default: Option<String>,
+    reported: Vec<Reported>,
+    notes: RemoteNotes,
+}
+
+impl Place {
+    /// Looks at the place that a push to `url` goes to; `named` is the remote as git calls it.
+    pub fn observe(repo: &Repository, named: &str, url: &str, reported: Vec<Reported>) -> Result<Self> {
+        let name = name_of(repo, named, url);
+        let url = match &name {
+            // Whoever runs the hook may leave the URL out.
+            Some(name) if url.is_empty() => only(repo.push_urls(name)).unwrap_or_default(),
+            _ => url.to_owned(),
+        };
+        let notes = repo.private().remote_notes().load();
+        let remote = name.map(|name| remote(repo, &name, &url, &notes)).transpose()?;
+        let (remote, default) = remote.unzip();
+        let evidence = match &remote {
+            Some(remote) => evidence(repo, remote, &url, notes)?,
+            None => Evidence {
+                notes,
+                ..Evidence::default()
+            },
+        };
+        let descends = |new: &ObjectId, old: &ObjectId| repo.descends(new, old);
+        let belief = push::believe(&url, remote.as_ref(), &evidence, &reported, &descends)?;
+        let notes = evidence.notes;
+        let is_last = remote.as_ref().is_some_and(|remote| {
+            let last = notes.of(&remote.name).next();
+            last.is_some() && last == notes.get(&remote.name, &url)
+        });
+        Ok(Self {
+            url,
+            belief,
+            is_last,
+            remote,
+            default: default.flatten(),
+            reported,
+            notes,
+        })
+    }
+
+    /// Returns what the remote has already: what git reports, and the tracking refs that count.
+    pub fn known(&self) -> Vec<ObjectId> {
+        let reported = self.reported.iter().filter_map(|report| report.old);
+        reported.chain(self.belief.there.values().copied()).collect()
+    }
+
+    /// Returns what a ref of the remote is tracked as, whether that counts or not.
+    pub fn tracked(&self, remote_ref: &str) -> Option<ObjectId> {
+        let mut tracking = self.remote.iter().flat_map(|remote| &remote.tracking);
+        let tracking = tracking.find(|tracking| !tracking.is_shared && tracking.remote_ref == remote_ref)?;
+        Some(tracking.id)
+    }
+
+    /// Returns what a new branch is held against: the remote's default branch or, where that is not known, all that is
+    /// known to be there.
+    pub fn standing(&self) -> Vec<ObjectId> {
+        match self.default.as_ref().and_then(|default| self.belief.there.get(default)) {
+            Some(id) => vec![*id],
+            None => self.known(),
+        }
+    }
+
+    /// Keeps what must be known next time, whatever becomes of this push: that the remote is used with this URL now, and
+    /// that it contradicts what was tracked.
+    pub fn keep_what_was_seen(&mut self, repo: &Repository) -> Result<()> {
+        if self.is_last && !self.belief.is_contradicted {
+            return Ok(());
+        }
+        let Some(remote) = &self.remote else { return Ok(()) };
+        let spent = repo.fetch_heads().iter().map(|head| head.print()).collect();
+        let note = push::noted(remote, &self.url, &self.belief, &self.reported, spent);
+        let names = repo.remotes();
+        self.notes.put(note, |name| names.iter().any(|other| other == name));
+        let saved = repo.private().remote_notes().save(&self.notes);
+        match self.belief.is_contradicted {
+            true => saved,
+            // Without the note, less counts next time.
+            false => Ok(()),
+        }
+    }
+
+    /// Keeps what was judged for this place, and found clean.
+    pub fn keep_what_passed(&mut self, repo: &Repository, pushed: BTreeMap<String, ObjectId>) {
+        let Some(remote) = &self.remote else { return };
+        let spent = self.notes.get(&remote.name, &self.url).map(|note| note.spent.clone());
+        let mut note = push::noted(
+            remote,
+            &self.url,
+            &self.belief,
+            &self.reported,
+            spent.unwrap_or_default(),
+        );
+        note.pushed = pushed;
+        if self.notes.get(&remote.name, &self.url) == Some(&note) {
+            return;
+        }
+        let names = repo.remotes();
+        self.notes.put(note, |name| names.iter().any(|other| other == name));
+        // A clone that cannot be written to knows less next time.
+        drop(repo.private().remote_notes().save(&self.notes));
+    }
+}
+
+/// What `status` says of a remote at one URL.
+pub struct RemoteReport {
+    /// Its name.
+    pub name: String,
+    /// The URL that it pushes to.
+    pub url: String,
+    /// How many of its tracking refs count.
+    pub counted: usize,
+    /// How many there are.
+    pub tracked: usize,
+    /// Why some do not count.
+    pub doubt: Option<Doubt>,
+    /// Whether the configuration here calls the URL private.
+    pub is_private: bool,
+}
+
+/// Returns how each remote stands at each URL that it pushes to.
+pub fn report(repo: &Repository, is_private: impl Fn(&str) -> bool) -> Result<Vec<RemoteReport>> {
+    let mut found = Vec::new();
+    for name in repo.remotes() {
+        for url in repo.push_urls(&name) {
+            let place = Place::observe(repo, &name, &url, Vec::new())?;
+            found.push(RemoteReport {
+                counted: place.belief.there.len(),
+                tracked: place.belief.tracked,
+                doubt: place.belief.doubt,
+                is_private: is_private(&url),
+                name: name.clone(),
+                url,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Notes the remotes that are met for the first time: their tracking refs count as what their URLs have.
+pub fn note_all(repo: &Repository) -> Result<()> {
+    let notes = repo.private().remote_notes().load();
+    let mut kept = notes.clone();
+    let names = repo.remotes();
+    let mut remotes = Vec::new();
+    for name in &names {
+        let url = repo.fetch_url(name).unwrap_or_default();
+        remotes.push(remote(repo, name, &url, &notes)?.0);
+    }
+    let all: Vec<&Remote> = remotes.iter().collect();
+    for remote in &remotes {
+        let url = remote.fetch_url.clone().unwrap_or_default();
+        let evidence = evidence(repo, remote, &url, notes.clone())?;
+        if let Some(note) = push::first_note(remote, &evidence, &all) {
+            kept.put(note, |name| names.iter().any(|other| other == name));
+        }
+    }
+    match kept == notes {
+        true => Ok(()),
+        false => repo.private().remote_notes().save(&kept),
+    }
+}
+
+/// Returns the remote that git names, or else the only one that fetches from this URL and pushes to it.
+fn name_of(repo: &Repository, named: &str, url: &str) -> Option<String> {
+    if repo.has_remote(named) {
+        return Some(named.to_owned());
+    }
+    let fits = |name: &String| {
+        repo.fetch_url(name).as_deref() == Some(url) && repo.push_urls(name).iter().any(|push| push == url)
+    };
+    only(repo.remotes().into_iter().filter(fits).collect())
+}
+
+fn only(mut values: Vec<String>) -> Option<String> {
+    match values.len() {
+        1 => values.pop(),
+        _ => None,
+    }
+}
+
+/// Reads what is configured of a remote, and which ref its default branch is.
+fn remote(repo: &Repository, name: &str, url: &str, notes: &RemoteNotes) -> Result<(Remote, Option<String>)> {
+    let note = notes.get(name, url);
+    let head = repo.default_tracking_ref(name);
+    let mut default = None;
+    let mut tracking = Vec::new();
+    for tracked in repo.tracking_refs(name)? {
+        if head.as_ref() == Some(&tracked.local_ref) {
+            default = Some(tracked.remote_ref.clone());
+        }
+        // The reflog is only asked about what moved since the note.
+        let is_noted =
+            |note: &crate::format::remote_notes::RemoteNote| note.there.get(&tracked.remote_ref) == Some(&tracked.id);
+        let moved_by_push = match note {
+            Some(note) if !is_noted(note) => repo
+                .reflog(&tracked.local_ref)
+                .map(|log| log.now == tracked.id && log.last == PUSHED),
+            _ => None,
+        };
+        tracking.push(Tracking {
+            remote_ref: tracked.remote_ref,
+            id: tracked.id,
+            is_shared: tracked.is_shared,
+            moved_by_push,
+        });
+    }
+    let remote = Remote {
+        name: name.to_owned(),
+        fetch_url: repo.fetch_url(name),
+        push_urls: repo.push_urls(name),
+        tracking,
+    };
+    Ok((remote, default))
+}
+
+fn evidence(repo: &Repository, remote: &Remote, url: &str, notes: RemoteNotes) -> Result<Evidence> {
+    let note = notes.get(&remote.name, url);
+    let is_noted =
+        |tracking: &Tracking| note.is_some_and(|note| note.there.get(&tracking.remote_ref) == Some(&tracking.id));
+    if remote.tracking.iter().all(is_noted) {
+        return Ok(Evidence {
+            notes,
+            ..Evidence::default()
+        });
+    }
+    let spent = note.map(|note| note.spent.as_slice()).unwrap_or_default();
+    let fetched = repo.fetch_heads().iter().flat_map(|head| head.lines(spent)).collect();
+    let cloned = match note {
+        None => cloned(repo, &remote.name)?,
+        Some(_) => None,
+    };
+    Ok(Evidence { fetched, cloned, notes })
+}
+
+/// Returns what the reflogs say of the clone that made this repository.
+///
+/// git writes no reflog for the refs that a clone makes, only for `HEAD` beside them: a ref without one was not moved since.
+fn cloned(repo: &Repository, name: &str) -> Result<Option<Cloned>> {
+    if !repo.keeps_reflogs() {
+        return Ok(None);
+    }
+    let Some(from) = repo
+        .reflog(&format!("refs/remotes/{name}/HEAD"))
+        .and_then(|log| log.first.strip_prefix(CLONED).map(str::to_owned))
+    else {
+        return Ok(None);
+    };
+    let mut values = BTreeMap::new();
+    for tracked in repo.tracking_refs(name)? {
+        let value = match repo.reflog(&tracked.local_ref) {
+            None => Some(tracked.id),
+            Some(log) => log.before,
+        };
+        values.extend(value.map(|id| (tracked.remote_ref, id)));
+    }
+    Ok(Some(Cloned { from, values }))
+}

@@ -1,0 +1,212 @@
+//! Packs that a push would publish, verified: those tracked in the pushed tips, and those sealed from a pushed commit.
+
+use std::collections::{BTreeSet, HashSet};
+use std::io::Read;
+use std::path::Path;
+
+use crate::adapters::clone::verified_packs::VerifiedPacks;
+use crate::adapters::git::Repository;
+use crate::adapters::git::blobs::reading;
+use crate::adapters::git::history::Batch;
+use crate::adapters::git::pack_tree::PackTree;
+use crate::adapters::git::walk::Walk;
+use crate::adapters::{files, pack_dir};
+use crate::format::member_path::MANIFEST;
+use crate::format::object_id::ObjectId;
+use crate::format::tree_meta::{PACK_INFO, PackInfo};
+use crate::ops::guard::scan::InvalidPack;
+use crate::ops::pack::seal::OUTPUT_DIRECTORY;
+use crate::ops::pack::verify::{Source, verify_for_push};
+use crate::refusal::{Refusal, Result};
+use crate::rules::content::UnpackBudget;
+use crate::rules::protect::{Registry, Subject};
+
+/// So many touched directories are worth being looked into one by one.
+const MAX_DIRECTORIES: usize = 20_000;
+
+/// The directories that a range of commits touches.
+pub enum Touched {
+    /// These.
+    Directories(BTreeSet<Vec<u8>>),
+    /// Not known, since not every commit was looked into by itself.
+    Any,
+}
+
+impl Touched {
+    /// Returns what is touched before anything was looked at.
+    pub fn nothing() -> Self {
+        Self::Directories(BTreeSet::new())
+    }
+
+    /// Adds the directories above everything that a part of a range introduces or deletes.
+    pub fn add(&mut self, batch: &Batch) {
+        let Self::Directories(directories) = self else {
+            return;
+        };
+        let introduced = batch.introduced.iter().map(|introduced| &introduced.entry.path);
+        for path in introduced.chain(&batch.deleted) {
+            let path = path.as_bytes();
+            let mut end = path.len();
+            loop {
+                end = path[..end].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                if !directories.insert(path[..end].to_vec()) || end == 0 {
+                    break;
+                }
+            }
+        }
+        if directories.len() > MAX_DIRECTORIES {
+            // Going through the whole tree costs no more than so many looks into it.
+            *self = Self::Any;
+        }
+    }
+}
+
+/// The root of a tree that may be a pack's: the path and the tree.
+type Root = (Vec<u8>, ObjectId);
+
+/// Verifies the packs in the trees of `tips` that stand in or above touched directories, from the object database.
+///
+/// Those whose manifest lies where the registry lets everything stand, such as test fixtures, are left alone. One that
+/// names a commit of `walk` must match it.
+pub fn verify_tracked(
+    repo: &Repository,
+    (registry, budget): (&Registry, &UnpackBudget),
+    tips: &[ObjectId],
+    touched: &Touched,
+    walk: &Walk,
+) -> Result<Vec<InvalidPack>> {
+    let mut invalid = Vec::new();
+    // What many tips have alike is looked at once.
+    let (mut trees, mut seen) = (HashSet::new(), HashSet::new());
+    for tip in tips {
+        let tree = repo.commit_of(tip)?.tree;
+        if !trees.insert(tree) {
+            continue;
+        }
+        for root in roots(repo, &tree, touched)? {
+            if seen.insert(root.clone()) {
+                invalid.extend(verify_root(repo, (registry, budget), tip, root, walk)?);
+            }
+        }
+    }
+    Ok(invalid)
+}
+
+/// Returns the touched directories of a tree or, where those are not known, all that have a manifest.
+fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Root>> {
+    let mut found: Vec<Vec<u8>> = Vec::new();
+    let directories: Vec<&[u8]> = match touched {
+        Touched::Directories(directories) => directories.iter().map(Vec::as_slice).collect(),
+        Touched::Any => {
+            repo.walk_tree(tree, |path, _, _| {
+                if let Some(directory) = path.strip_suffix(MANIFEST.as_bytes())
+                    && (directory.is_empty() || directory.ends_with(b"/"))
+                {
+                    found.push(directory.strip_suffix(b"/").unwrap_or(directory).to_vec());
+                }
+            })?;
+            found.iter().map(Vec::as_slice).collect()
+        }
+    };
+    let roots = repo.directories_in_tree(tree, directories)?;
+    Ok(roots.into_iter().map(|(path, tree)| (path.to_vec(), tree)).collect())
+}
+
+fn verify_root(
+    repo: &Repository,
+    (registry, budget): (&Registry, &UnpackBudget),
+    tip: &ObjectId,
+    (directory, tree): Root,
+    walk: &Walk,
+) -> Result<Option<InvalidPack>> {
+    let manifest = match repo.blob_in_tree(&tree, MANIFEST) {
+        Ok(Some(manifest)) => manifest,
+        Ok(None) | Err(Refusal::NotRegular { .. }) => return Ok(None),
+        Err(other) => return Err(other),
+    };
+    let place = match directory.is_empty() {
+        true => MANIFEST.as_bytes().to_vec(),
+        false => [&directory[..], b"/", MANIFEST.as_bytes()].concat(),
+    };
+    let subject = Subject {
+        path: &place,
+        ..Subject::default()
+    };
+    if registry.releases(&subject) || !claims_to_be_ours(repo, &manifest)? {
+        return Ok(None);
+    }
+    let name = match directory.is_empty() {
+        true => ".".to_owned(),
+        false => String::from_utf8_lossy(&directory).into_owned(),
+    };
+    let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
+    match verify_for_push(repo, &source, budget, |id| walk.contains(id)) {
+        Ok(report) if report.findings.is_empty() => Ok(None),
+        Ok(report) => Ok(Some(InvalidPack::of(name, Some(*tip), &report))),
+        Err(Refusal::BadPack { reason, .. }) => Ok(Some(InvalidPack {
+            path: name,
+            commit: Some(*tip),
+            problems: vec![reason],
+        })),
+        Err(other) => Err(other),
+    }
+}
+
+/// Verifies the packs below `_PACK_RUN/` that were sealed from a commit for which `is_pushed` holds.
+///
+/// One that was verified before, and none of whose files has changed in size, time or place since, is not read again.
+pub fn verify_outputs(
+    repo: &Repository,
+    root: &Path,
+    budget: &UnpackBudget,
+    is_pushed: impl Fn(&ObjectId) -> bool,
+) -> Result<Vec<InvalidPack>> {
+    let outputs = root.join(OUTPUT_DIRECTORY);
+    let verified = repo.private().verified_packs();
+    let mut invalid = Vec::new();
+    for name in files::directories_in(&outputs)? {
+        let directory = outputs.join(&name);
+        let Some(info) = files::read_optional(&directory.join(PACK_INFO), pack_dir::MAX_DOCUMENT)
+            .ok()
+            .flatten()
+        else {
+            continue;
+        };
+        let named = PackInfo::parse(&info).and_then(|info| ObjectId::parse(&info.commit));
+        if !named.is_some_and(|commit| is_pushed(&commit)) || verified.knows(&directory) {
+            continue;
+        }
+        let seen = VerifiedPacks::print(&directory);
+        let shown = format!("{OUTPUT_DIRECTORY}/{}", name.to_string_lossy());
+        match verify_for_push(repo, &Source::Directory(&directory), budget, &is_pushed) {
+            Ok(report) if report.findings.is_empty() => verified.keep(&directory, seen),
+            Ok(report) => invalid.push(InvalidPack::of(shown, None, &report)),
+            Err(Refusal::BadPack { reason, .. }) => invalid.push(InvalidPack {
+                path: shown,
+                commit: None,
+                problems: vec![reason],
+            }),
+            Err(other) => return Err(other),
+        }
+    }
+    Ok(invalid)
+}
+
+/// Whether a manifest.json speaks of our format; others have files of that name too, and larger ones.
+fn claims_to_be_ours(repo: &Repository, manifest: &ObjectId) -> Result<bool> {
+    const MARK: &[u8] = b"pack.v0";
+    let claims = repo.with_blobs(std::slice::from_ref(manifest), |_, mut blob| {
+        let (mut found, mut seen) = (false, Vec::new());
+        let mut part = vec![0; 64 << 10];
+        loop {
+            let n = blob.read(&mut part).map_err(|e| reading(manifest, &e))?;
+            if n == 0 {
+                return Ok(found);
+            }
+            seen.extend_from_slice(&part[..n]);
+            found = found || seen.windows(MARK.len()).any(|window| window == MARK);
+            seen.drain(..seen.len().saturating_sub(MARK.len() - 1));
+        }
+    })?;
+    Ok(claims == [true])
+}

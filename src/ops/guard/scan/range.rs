@@ -1,0 +1,497 @@
+//! What ranges of commits introduce, judged by the rules of both of their sides.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::adapters::git::Repository;
+use crate::adapters::git::history::{Batch, Peeled};
+use crate::adapters::git::walk::Walk;
+use crate::format::budget::{Bound, EACH_CONFIG};
+use crate::format::config::{Config, FILE_NAME};
+use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::EntryKind;
+use crate::ops::configuration::{self, Loaded, Rules};
+use crate::ops::guard::scan::engine::{Judge, WORTH_REMEMBERING};
+use crate::ops::guard::scan::packs::{self, Touched};
+use crate::ops::guard::scan::{Found, ScanReport, twins};
+use crate::refusal::{Refusal, Result};
+use crate::rules::content::UnpackBudget;
+use crate::rules::protect::Subject;
+use crate::rules::scan::{Candidate, Destination};
+use crate::rules::twins::SealedTwins;
+use crate::rules::weakening::weakened;
+
+/// So many blobs to which nothing leads are judged in one go.
+const BESIDES_AT_ONCE: usize = 16384;
+
+/// A ref that is about to change, or an end of a range.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The ref, or how else the tip is called.
+    pub name: String,
+    /// The object that it will point to.
+    pub tip: ObjectId,
+    /// The objects whose rules have a say, because they are what was there before.
+    pub old: Vec<ObjectId>,
+    /// The commits whose rules have a say where nothing was there before that has rules: what is pushed with it, and the main
+    /// branches here.
+    pub beside: Commits,
+}
+
+impl Change {
+    /// Makes a change that is held against `old` alone.
+    pub fn of(name: &str, tip: ObjectId, old: Vec<ObjectId>) -> Self {
+        Self {
+            name: name.to_owned(),
+            tip,
+            old,
+            beside: Arc::new([]),
+        }
+    }
+}
+
+/// What the changes of one call have in common.
+pub struct Ranges<'a> {
+    /// The repository.
+    pub repo: &'a Repository,
+    /// What is not new, since it and everything below it are there already.
+    pub known: &'a [ObjectId],
+    /// Where it all goes, given every configuration that has a say.
+    pub destination: &'a dyn Fn(&[&Config]) -> Destination,
+    /// Whether the packs that stand in the tips are verified.
+    pub verify_packs: bool,
+    /// Whether a range that goes on below the history of a shallow clone is refused. What is pushed from such a clone is
+    /// judged as far as it is there, since the rest came from a remote.
+    pub needs_all: bool,
+    /// The blobs that were met, if somebody asks. Then nothing is passed over for having been clean before.
+    pub met: Option<RefCell<HashSet<ObjectId>>>,
+    /// What unpacking may cost, packs that are verified included.
+    pub budget: UnpackBudget,
+}
+
+/// Changes whose tips and old sides have the same configurations.
+struct Group {
+    tips: Vec<ObjectId>,
+    /// The commits on the old sides of all tips.
+    before: Vec<ObjectId>,
+    new: Rc<Loaded>,
+    old: Vec<Rc<Loaded>>,
+    beside: Vec<Rc<Loaded>>,
+}
+
+/// So many different configurations may have a say about each other in one push; a push to an empty remote decides how many
+/// there are, and each is held against every tip.
+const MAX_BESIDE: usize = 32;
+
+/// Commits that many changes have in common.
+type Commits = Arc<[ObjectId]>;
+
+/// The configurations that have a say about each other, and what was found out for that.
+#[derive(Default)]
+struct Besides {
+    /// The commits that were asked for last, and their configurations.
+    of: Option<(Commits, Vec<Rc<Loaded>>)>,
+    /// The blob of the configuration in each tree.
+    in_tree: HashMap<ObjectId, Option<ObjectId>>,
+}
+
+impl Ranges<'_> {
+    /// Judges every entry that the commits of `changes` introduce.
+    ///
+    /// The rules of each tip apply together with those of its old side and of the commits right below what is new, so that
+    /// no change releases its own leak.
+    pub fn judge(&self, changes: &[Change]) -> Result<ScanReport> {
+        let mut report = ScanReport::default();
+        self.repo.hold(Bound::Refs, changes.len() as u64)?;
+        let rules = Rules::of(self.repo);
+        let mut groups: Vec<Group> = Vec::new();
+        let mut besides = Besides::default();
+        for change in changes {
+            match self.repo.peel(&change.tip)? {
+                Peeled::Commit(tip) => {
+                    let group = self.group(&rules, &mut besides, tip, change)?;
+                    self.add(&mut groups, group)?;
+                }
+                Peeled::Blob(blob) => self.judge_blob(change, blob, &mut report)?,
+                Peeled::Tree(_) => {
+                    return Err(Refusal::Unsupported {
+                        what: format!(
+                            "{} leads to a tree without a commit, so there is no path to judge it by",
+                            change.name
+                        ),
+                        remedy: "point it at a commit that has this tree".into(),
+                    });
+                }
+            }
+        }
+        let mut reported = BTreeSet::new();
+        for group in groups {
+            self.judge_group(&rules, group, &mut reported, &mut report)?;
+        }
+        report.weakened.sort();
+        report.weakened.dedup();
+        Ok(report)
+    }
+
+    /// Returns the group that a change makes by itself.
+    fn group(&self, rules: &Rules<'_>, besides: &mut Besides, tip: ObjectId, change: &Change) -> Result<Group> {
+        let new = rules.in_commit(&tip)?;
+        let mut old: Vec<Rc<Loaded>> = Vec::new();
+        let mut before = Vec::new();
+        for id in &change.old {
+            let Some((commit, loaded)) = self.old_side(rules, id)? else {
+                continue;
+            };
+            before.push(commit);
+            if !old.iter().any(|other| same(other, &loaded)) {
+                old.push(loaded);
+            }
+        }
+        let beside = match old.iter().any(|loaded| loaded.is_present()) {
+            true => Vec::new(),
+            false => self.beside(rules, besides, tip, &new, &change.beside)?,
+        };
+        Ok(Group {
+            tips: vec![tip],
+            before,
+            new,
+            old,
+            beside,
+        })
+    }
+
+    /// Adds a group to those with the same configurations.
+    fn add(&self, groups: &mut Vec<Group>, group: Group) -> Result<()> {
+        let all_same =
+            |a: &[Rc<Loaded>], b: &[Rc<Loaded>]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
+        let place = groups.iter_mut().find(|other| {
+            same(&other.new, &group.new) && all_same(&other.old, &group.old) && all_same(&other.beside, &group.beside)
+        });
+        match place {
+            Some(other) => {
+                other.tips.extend(group.tips);
+                other.before.extend(group.before);
+            }
+            None => {
+                // The rules of a group are compiled together, once with and once without the old ones.
+                let sets = 2 + group.old.len() + group.beside.len();
+                self.repo.spend(Bound::ConfigBytes, EACH_CONFIG * sets as u64)?;
+                groups.push(group);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the configurations of `commits` that have a say about `tip`, where nothing that was there before has one.
+    ///
+    /// A commit without a configuration has nothing to say. Nor has an older version of the tip's own one: what its history
+    /// decided since is decided, as if the tip were pushed alone.
+    fn beside(
+        &self,
+        rules: &Rules<'_>,
+        besides: &mut Besides,
+        tip: ObjectId,
+        new: &Rc<Loaded>,
+        commits: &Commits,
+    ) -> Result<Vec<Rc<Loaded>>> {
+        if !besides.of.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, commits)) {
+            let mut all: Vec<Rc<Loaded>> = Vec::new();
+            for id in commits.iter() {
+                if let Some((_, loaded)) = self.old_side(rules, id)?
+                    && loaded.is_present()
+                    && all.iter().all(|other| !same(other, &loaded))
+                {
+                    all.push(loaded);
+                }
+            }
+            besides.of = Some((Arc::clone(commits), all));
+        }
+        let all = besides.of.iter().flat_map(|(_, all)| all);
+        let mut found: Vec<Rc<Loaded>> = all.filter(|loaded| !same(loaded, new)).map(Rc::clone).collect();
+        if !found.is_empty() {
+            let versions = self.repo.versions_of(&tip, FILE_NAME, &mut besides.in_tree)?;
+            found.retain(|loaded| {
+                let bytes = loaded.bytes.as_deref().unwrap_or_default();
+                let mut hasher = ObjectHasher::new(&tip, "blob", bytes.len() as u64);
+                hasher.update(bytes);
+                !versions.contains(&hasher.finish())
+            });
+        }
+        match found.len() {
+            0..=MAX_BESIDE => Ok(found),
+            n => Err(Refusal::Unsupported {
+                what: format!(
+                    "nothing is there yet, and this push brings {n} different versions of {FILE_NAME}, each of which has a say about the others"
+                ),
+                remedy: "push the main branch first, by itself".into(),
+            }),
+        }
+    }
+
+    /// Returns the commit of an old side and its configuration; none if there is no such commit here: what a remote has may
+    /// never have been fetched.
+    fn old_side(&self, rules: &Rules<'_>, id: &ObjectId) -> Result<Option<(ObjectId, Rc<Loaded>)>> {
+        if !self.repo.has(id) {
+            return Ok(None);
+        }
+        match self.repo.peel(id)? {
+            Peeled::Commit(id) => Ok(Some((id, rules.in_commit_or_none(&id)?))),
+            Peeled::Tree(_) | Peeled::Blob(_) => Ok(None),
+        }
+    }
+
+    /// A blob without a path is judged by its content, and passes only if somebody allowed just this blob: whatever path
+    /// it has elsewhere may be protected.
+    fn judge_blob(&self, change: &Change, blob: ObjectId, report: &mut ScanReport) -> Result<()> {
+        let head = match self.repo.has_commit() {
+            true => configuration::in_commit(self.repo, &self.repo.commit("HEAD")?)?,
+            false => Loaded::none(),
+        };
+        let registry = head.registry()?;
+        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&[&head.config]), &self.budget);
+        let found = judge.judge(&[without_path(blob)])?;
+        self.note(&judge, report);
+        let allowed = Subject {
+            blob: Some(blob),
+            ..Subject::default()
+        };
+        if found.is_empty() && !registry.releases(&allowed) {
+            return Err(Refusal::Unsupported {
+                what: format!(
+                    "{} leads to the blob {blob} without a commit, so there is no path to judge it by",
+                    change.name
+                ),
+                remedy: format!("if everybody may have it, add [[allow]] blob = \"{blob}\" to .gitpack.toml"),
+            });
+        }
+        report.leaks.extend(found);
+        Ok(())
+    }
+
+    /// Judges blobs that were sent although nothing of what was sent leads to them: by content alone, with the rules of
+    /// everybody who has a say.
+    pub fn judge_besides(&self, changes: &[Change], report: &mut ScanReport) -> Result<()> {
+        let Some(met) = &self.met else { return Ok(()) };
+        let blobs = self.repo.sent_besides(&met.borrow())?;
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let rules = Rules::of(self.repo);
+        let mut loaded: Vec<Rc<Loaded>> = Vec::new();
+        for id in changes.iter().flat_map(|change| change.old.iter().chain([&change.tip])) {
+            if let Some((_, side)) = self.old_side(&rules, id)?
+                && !loaded.iter().any(|other| Rc::ptr_eq(other, &side))
+            {
+                loaded.push(side);
+            }
+        }
+        let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
+        let registry = configuration::registry(&sides)?;
+        let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
+        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&configs), &self.budget);
+        for blobs in blobs.chunks(BESIDES_AT_ONCE) {
+            let candidates: Vec<Candidate> = blobs.iter().map(|blob| without_path(*blob)).collect();
+            report.leaks.extend(judge.judge(&candidates)?);
+        }
+        self.note(&judge, report);
+        Ok(())
+    }
+
+    /// Adds up what a judge looked at.
+    fn note(&self, judge: &Judge<'_>, report: &mut ScanReport) {
+        report.examined += judge.examined;
+        report.in_part.extend(judge.in_part.iter().cloned());
+        report.more += judge.more;
+        if let Some(met) = &self.met {
+            met.borrow_mut().extend(judge.met());
+        }
+    }
+
+    /// Returns every configuration that has a say in a group: the new one, then those of the old side and of the commits
+    /// right below what is new.
+    fn sides(&self, rules: &Rules<'_>, group: &Group, walk: &Walk) -> Result<Vec<Rc<Loaded>>> {
+        let mut loaded = vec![Rc::clone(&group.new)];
+        loaded.extend(group.old.iter().map(Rc::clone));
+        for id in &walk.boundary {
+            let below = rules.in_commit_or_none(id)?;
+            if loaded
+                .iter()
+                .all(|other| !Rc::ptr_eq(other, &below) && other.bytes != below.bytes)
+            {
+                loaded.push(below);
+            }
+        }
+        Ok(loaded)
+    }
+
+    fn judge_group(
+        &self,
+        rules: &Rules<'_>,
+        group: Group,
+        reported: &mut BTreeSet<(RepoPath, ObjectId)>,
+        report: &mut ScanReport,
+    ) -> Result<()> {
+        let walk = self.repo.walk(&group.tips, self.known)?;
+        if self.needs_all {
+            walk.ensure_whole()?;
+        }
+        let loaded = self.sides(rules, &group, &walk)?;
+        let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
+        let new = sides[0];
+        for old in &sides[1..] {
+            report.weakened.extend(weakened(&old.config, &new.config));
+        }
+        // What is pushed beside it is no old side, from which something could be taken away.
+        let beside = || group.beside.iter().map(Rc::as_ref);
+        let alone = configuration::registry(&[new].into_iter().chain(beside()).collect::<Vec<_>>())?;
+        let sides: Vec<&Loaded> = sides.into_iter().chain(beside()).collect();
+        let registry = configuration::registry(&sides)?;
+        let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
+        let destination = (self.destination)(&configs);
+        let ends = Ends::of(self.repo, &group, &walk)?;
+        let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination, &self.budget);
+        let mut judge = judge.between(ends.all.clone());
+        let is_long = walk.count() >= WORTH_REMEMBERING;
+        if is_long {
+            // What was judged clean was so under the twins of that time.
+            let (both, new) = ends.twins()?;
+            judge.know_twins(&both, &new);
+            judge.remember_under_twins();
+        }
+        let clean = match self.met {
+            Some(_) => HashSet::new(),
+            None => judge.clean_commits(walk.count()),
+        };
+        let mut found = Vec::new();
+        let mut touched = Touched::nothing();
+        let range = self.repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {
+            touched.add(&batch);
+            let candidates = candidates(batch);
+            if !is_long {
+                let (both, new) = ends.twins_beside(&candidates)?;
+                judge.know_twins(&both, &new);
+            }
+            found.extend(judge.judge(&candidates)?);
+            Ok(())
+        })?;
+        judge.examined.commits += range.commits.len() as u64;
+        judge.examined.remembered_commits += range.passed_over;
+        judge.in_part.sort_by(|a, b| a.path.cmp(&b.path));
+        name_commits(self.repo, &walk, &mut found)?;
+        let mut invalid = Vec::new();
+        if self.verify_packs {
+            if range.is_long || range.passed_over > 0 {
+                touched = Touched::Any;
+            }
+            let within = (&registry, &self.budget);
+            invalid = packs::verify_tracked(self.repo, within, &group.tips, &touched, &walk)?;
+        }
+        // What could not be examined whole is told again the next time.
+        if found.is_empty() && invalid.is_empty() && judge.in_part.is_empty() {
+            judge.keep_clean(&range.commits);
+        }
+        self.note(&judge, report);
+        report.packs.extend(invalid);
+        found.retain(|found| reported.insert((found.leak.entry.path.clone(), found.leak.entry.id)));
+        for mut found in found {
+            let entry = &found.leak.entry;
+            found.deleted_in = range.deleted.get(&entry.path);
+            found.is_root = entry.commit.is_some_and(|commit| walk.roots.contains(&commit));
+            report.leaks.push(found);
+        }
+        if let Some(commit) = report.leaks.iter().find_map(|found| found.leak.entry.commit) {
+            let remotes: Vec<ObjectId> = self.repo.refs("refs/remotes/")?.into_iter().map(|(_, id)| id).collect();
+            report.is_elsewhere = self.repo.walk(&[commit], &remotes)?.count() == 0;
+        }
+        Ok(())
+    }
+}
+
+/// The trees at the ends of a range.
+struct Ends<'a> {
+    repo: &'a Repository,
+    /// All of them: those of the tips, of what was there before, and of the commits right below what is new.
+    all: Vec<ObjectId>,
+    tips: Vec<ObjectId>,
+}
+
+impl<'a> Ends<'a> {
+    fn of(repo: &'a Repository, group: &Group, walk: &Walk) -> Result<Self> {
+        let all = group.tips.iter().chain(&group.before).chain(&walk.boundary);
+        Ok(Self {
+            repo,
+            all: twins::trees_of(repo, all)?,
+            tips: twins::trees_of(repo, &group.tips)?,
+        })
+    }
+
+    /// Returns the sealed twins at all ends, and those at the tips.
+    fn twins(&self) -> Result<(SealedTwins, SealedTwins)> {
+        let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
+        twins::everywhere(self.repo, &self.all, &mut all)?;
+        twins::everywhere(self.repo, &self.tips, &mut tips)?;
+        Ok((all, tips))
+    }
+
+    /// Returns those that stand beside a candidate.
+    fn twins_beside(&self, candidates: &[Candidate]) -> Result<(SealedTwins, SealedTwins)> {
+        let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
+        let paths = || candidates.iter().map(|candidate| &candidate.path);
+        twins::beside(self.repo, &self.all, paths(), &mut all)?;
+        twins::beside(self.repo, &self.tips, paths(), &mut tips)?;
+        Ok((all, tips))
+    }
+}
+
+/// Whether two configurations are the same, wherever they stand.
+fn same(a: &Rc<Loaded>, b: &Rc<Loaded>) -> bool {
+    Rc::ptr_eq(a, b) || a.bytes == b.bytes
+}
+
+/// Finds out which commit of a long range introduced each leak, and sorts the oldest first.
+pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Result<()> {
+    let unnamed = found.iter().filter(|found| found.leak.entry.commit.is_none());
+    let wanted: Vec<_> = unnamed
+        .map(|found| (found.leak.entry.path.clone(), found.leak.entry.id))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    // A sweep finds them in no order.
+    found.sort_by(|a, b| (&a.leak.entry.path, a.leak.entry.id).cmp(&(&b.leak.entry.path, b.leak.entry.id)));
+    let by = repo.introduced_by(walk, &wanted)?;
+    for found in found.iter_mut() {
+        let entry = &mut found.leak.entry;
+        let commit = by.get(&(entry.path.clone(), entry.id)).copied();
+        entry.commit = entry.commit.or(commit);
+    }
+    let order: HashMap<ObjectId, usize> = walk.commits().enumerate().map(|(at, id)| (id, at)).collect();
+    found.sort_by_key(|found| found.leak.entry.commit.and_then(|id| order.get(&id).copied()));
+    Ok(())
+}
+
+/// Makes the candidates of what a range introduces.
+pub fn candidates(batch: Batch) -> Vec<Candidate> {
+    let introduced = batch.introduced.into_iter();
+    introduced
+        .map(|introduced| Candidate {
+            path: introduced.entry.path,
+            kind: introduced.entry.kind,
+            id: introduced.entry.id,
+            commit: introduced.commit,
+        })
+        .collect()
+}
+
+/// Makes the candidate of a blob to which a ref leads directly.
+pub fn without_path(blob: ObjectId) -> Candidate {
+    Candidate {
+        path: RepoPath::new(b""),
+        kind: EntryKind::Regular,
+        id: blob,
+        commit: None,
+    }
+}

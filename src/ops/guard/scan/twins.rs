@@ -1,0 +1,83 @@
+//! Sealed twins at the ends of a change: what they protect, whatever the rules say.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use crate::adapters::git::Repository;
+use crate::adapters::git::blobs::{Proof, reading};
+use crate::format::object_id::ObjectId;
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::refusal::Result;
+use crate::rules::content::claims_age;
+use crate::rules::twins::{SealedTwins, plain_of};
+
+/// So many bytes tell whether something claims to be an age file.
+const CLAIM: u64 = 1024;
+
+/// Collects those of `files` that are sealed twins: by their name, and because their content begins as an age file does.
+///
+/// A blob that is not in this clone counts as a twin: what cannot be read must not release anything.
+pub fn collect(repo: &Repository, files: impl IntoIterator<Item = TreeEntry>, into: &mut SealedTwins) -> Result<()> {
+    let named = files.into_iter().filter(|file| is_file(file.kind));
+    let named: Vec<TreeEntry> = named.filter(|file| plain_of(file.path.as_bytes()).is_some()).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let ids: BTreeSet<ObjectId> = named.iter().map(|file| file.id).filter(|id| repo.has(id)).collect();
+    let ids: Vec<ObjectId> = ids.into_iter().collect();
+    let begin_as_age = repo.with_blobs_held_against(Proof::Checksum, &ids, |at, mut contents| {
+        let mut head = Vec::new();
+        (&mut contents)
+            .take(CLAIM)
+            .read_to_end(&mut head)
+            .map_err(|e| reading(&ids[at], &e))?;
+        // A stream has to be read to its end, or git would take the reader for gone.
+        std::io::copy(&mut contents, &mut std::io::sink()).map_err(|e| reading(&ids[at], &e))?;
+        Ok(claims_age(&head))
+    })?;
+    for file in &named {
+        let known = ids.binary_search(&file.id).ok();
+        if known.is_none_or(|at| begin_as_age[at]) {
+            into.add(&file.path);
+        }
+    }
+    Ok(())
+}
+
+/// Collects the twins that stand in `trees` beside one of `paths`.
+pub fn beside<'a>(
+    repo: &Repository,
+    trees: &[ObjectId],
+    paths: impl Iterator<Item = &'a RepoPath>,
+    into: &mut SealedTwins,
+) -> Result<()> {
+    let directories: BTreeSet<&[u8]> = paths.map(|path| directory_of(path.as_bytes())).collect();
+    let mut found = Vec::new();
+    for tree in trees.iter().collect::<BTreeSet<_>>() {
+        found.extend(repo.files_in_directories(tree, directories.iter().copied())?);
+    }
+    collect(repo, found, into)
+}
+
+/// Collects all twins that stand in `trees`.
+pub fn everywhere(repo: &Repository, trees: &[ObjectId], into: &mut SealedTwins) -> Result<()> {
+    let found = repo.files_named(trees, &|name| plain_of(name).is_some())?;
+    collect(repo, found, into)
+}
+
+/// Returns the trees of commits, each once.
+pub fn trees_of<'a>(repo: &Repository, commits: impl IntoIterator<Item = &'a ObjectId>) -> Result<Vec<ObjectId>> {
+    let commits: BTreeSet<&ObjectId> = commits.into_iter().collect();
+    let trees = commits.into_iter().map(|id| Ok(repo.commit_of(id)?.tree));
+    let trees: BTreeSet<ObjectId> = trees.collect::<Result<_>>()?;
+    Ok(trees.into_iter().collect())
+}
+
+fn is_file(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::Regular | EntryKind::Executable)
+}
+
+fn directory_of(path: &[u8]) -> &[u8] {
+    &path[..path.iter().rposition(|byte| *byte == b'/').unwrap_or(0)]
+}

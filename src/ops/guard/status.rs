@@ -1,0 +1,250 @@
+//! `git pack status`: what is protected here, who can open it, which hooks fire, what is wrong.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::adapters::files;
+use crate::adapters::git::Repository;
+use crate::adapters::git::canary::{self, Canary};
+use crate::adapters::pack_dir;
+use crate::format::config::Allow;
+use crate::format::object_id::ObjectId;
+use crate::format::protected::{Policy, Rule};
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::EntryKind;
+use crate::format::tree_meta::{PACK_INFO, PackInfo};
+use crate::ops::configuration;
+use crate::ops::guard::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
+use crate::ops::guard::known::{self, Extent};
+use crate::ops::guard::remotes::{self, RemoteReport};
+use crate::ops::guard::twins::{self, PairReport};
+use crate::ops::keys::{identity, recipients};
+use crate::ops::pack::seal::OUTPUT_DIRECTORY;
+use crate::ops::{Context, Silence};
+use crate::refusal::{Refusal, Result};
+use crate::rules::protect::{Registry, is_run_output};
+use crate::rules::push::destination;
+use crate::rules::scan::Destination;
+
+/// How things stand.
+pub struct StatusReport {
+    /// The branch, if `HEAD` is on one.
+    pub branch: Option<String>,
+    /// The commit, if there is one.
+    pub commit: Option<ObjectId>,
+    /// Number of tracked files that differ from it; none in a bare repository.
+    pub dirty: Option<usize>,
+    /// The hooks, each with how it is there.
+    pub hooks: Vec<(&'static str, Option<Present>)>,
+    /// The pairs of files whose sealed twin is tracked.
+    pub twins: Vec<PairReport>,
+    /// The protected files that are tracked in plaintext.
+    pub tracked: Vec<RepoPath>,
+    /// The protected files that are neither tracked nor sealed, nor ignored.
+    pub untracked: Vec<RepoPath>,
+    /// The recipients, as they stand in the configuration.
+    pub recipients: Vec<String>,
+    /// The recipient of whoever works here.
+    pub own_recipient: Option<String>,
+    /// Whether there is a configuration.
+    pub configured: bool,
+    /// The packs below `_PACK_RUN/`, each with the commit it was sealed from.
+    pub packs: Vec<(String, Option<String>)>,
+    /// How much plaintext is known by its content.
+    pub known: Extent,
+    /// The remotes, at each URL that they push to.
+    pub remotes: Vec<RemoteReport>,
+}
+
+/// What a hook made of a canary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It blocked it, and named it.
+    Blocked,
+    /// It let it pass, or is not there.
+    NotGuarded,
+    /// It failed, but not because it saw the canary.
+    FailedOtherwise(String),
+}
+
+/// Looks at the repository at the context's directory.
+pub fn status(ctx: &Context) -> Result<StatusReport> {
+    let repo = ctx.repository()?;
+    let root = repo.work_tree();
+    let loaded = configuration::here(&repo)?;
+    let registry = loaded.registry()?;
+    let named = recipients::named(&loaded)?;
+    let commit = match repo.has_commit() {
+        true => Some(repo.commit("HEAD")?.id),
+        false => None,
+    };
+    let mut hooks = Vec::new();
+    for hook in expected_hooks(&repo) {
+        hooks.push((hook, install::installed(ctx, &repo, hook)?));
+    }
+    for hook in ALL_HOOKS {
+        if hooks.iter().all(|(other, _)| *other != hook)
+            && let Some(how) = install::installed(ctx, &repo, hook)?
+        {
+            hooks.push((hook, Some(how)));
+        }
+    }
+    let (mut tracked, mut untracked, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
+    if root.is_some() {
+        pairs = twins::check_unattended(ctx)?;
+        let sealed: std::collections::BTreeSet<&RepoPath> = pairs.iter().map(|pair| &pair.path).collect();
+        for staged in repo.index()?.staged(None, None)? {
+            let path = staged.entry.path;
+            let is_file = staged.entry.kind != EntryKind::Submodule;
+            if is_file && !is_sealed(path.as_bytes()) && registry.judge(path.as_bytes()).is_some() {
+                tracked.push(path);
+            }
+        }
+        for file in repo.work_tree_files(false)? {
+            let path = file.path.as_bytes();
+            let protected = !file.tracked && !is_run_output(path) && !is_sealed(path);
+            if protected && registry.judge(path).is_some() && !sealed.contains(&file.path) {
+                untracked.push(file.path);
+            }
+        }
+    }
+    if let Some(root) = &root {
+        let never = |path: &&RepoPath| {
+            registry
+                .judge(path.as_bytes())
+                .is_some_and(|v| v.policy == Policy::Never)
+        };
+        let by_rule = tracked
+            .iter()
+            .chain(&untracked)
+            .filter(never)
+            .filter(|path| !is_run_output(path.as_bytes()));
+        let plain = pairs.iter().map(|pair| &pair.path).chain(by_rule).cloned();
+        remember(&repo, &registry, root, plain);
+    }
+    // To look is not to be asked for a passphrase.
+    let quiet = Context {
+        ask: Silence::asker(),
+        ..ctx.clone()
+    };
+    let identity = identity::path(ctx, &repo).and_then(|path| identity::recipient(&quiet, &path));
+    Ok(StatusReport {
+        branch: repo.branch(),
+        dirty: match root {
+            Some(_) => Some(repo.dirty()?),
+            None => None,
+        },
+        commit,
+        hooks,
+        twins: pairs,
+        tracked,
+        untracked,
+        recipients: named.into_iter().map(|(_, recipient)| recipient.value).collect(),
+        own_recipient: identity.ok().flatten(),
+        configured: loaded.is_present(),
+        packs: packs(root.as_deref())?,
+        known: known::extent(&repo),
+        remotes: remotes::report(&repo, |url| {
+            destination(&[&loaded.config], &[url.to_owned()]) == Destination::PrivateRemote
+        })?,
+    })
+}
+
+/// Has the clone know the protected files that are on disk by their content, but for those that it knows as they are.
+fn remember(repo: &Repository, registry: &Registry, root: &Path, paths: impl Iterator<Item = RepoPath>) {
+    let on_disk = paths.filter(|path| files::exists(&root.join(OsStr::from_bytes(path.as_bytes()))));
+    let protected = on_disk.map(|path| known::Protected {
+        source: known::on_disk(root, &path),
+        path,
+        formats: Vec::new(),
+        attached: false,
+    });
+    known::remember(repo, registry, protected.collect());
+}
+
+/// Gives a canary to each hook, as git would, and says what became of it.
+pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, Proof)>> {
+    let repo = ctx.repository()?;
+    let mut hooks = expected_hooks(&repo);
+    for hook in ALL_HOOKS {
+        if !hooks.contains(&hook) && install::installed(ctx, &repo, hook)?.is_some() {
+            hooks.push(hook);
+        }
+    }
+    let canary = Canary::plant(&repo, &ctx.cwd)?;
+    let remote = repo.any_remote().unwrap_or_else(|| "origin".into());
+    let url = repo
+        .push_urls(&remote)
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| remote.clone());
+    let mut proofs = Vec::new();
+    for hook in hooks {
+        let answer = canary.give_to(hook, &remote, &url)?;
+        let named = answer.words.contains(canary::PATH);
+        proofs.push((
+            hook,
+            match (answer.passed, named) {
+                (false, true) => Proof::Blocked,
+                (true, _) => Proof::NotGuarded,
+                (false, false) => {
+                    let last = answer
+                        .words
+                        .lines()
+                        .rev()
+                        .find(|line| line.contains(char::is_alphanumeric));
+                    Proof::FailedOtherwise(last.unwrap_or("it said nothing").trim().to_owned())
+                }
+            },
+        ));
+    }
+    Ok(proofs)
+}
+
+/// The rules in force, and the blobs that are allowed.
+pub struct RegistryReport {
+    /// The rules, in the order in which they are written.
+    pub rules: Vec<Rule>,
+    /// The exceptions.
+    pub allowed: Vec<Allow>,
+}
+
+/// Returns what is protected here.
+pub fn registry(ctx: &Context) -> Result<RegistryReport> {
+    let loaded = configuration::here(&ctx.repository()?)?;
+    let registry = loaded.registry()?;
+    Ok(RegistryReport {
+        rules: registry.rules().next().unwrap_or_default().to_vec(),
+        allowed: loaded.config.allow.into_iter().map(|allow| allow.value).collect(),
+    })
+}
+
+fn expected_hooks(repo: &Repository) -> Vec<&'static str> {
+    match repo.work_tree() {
+        Some(_) => CLIENT_HOOKS.to_vec(),
+        None => vec![SERVER_HOOK],
+    }
+}
+
+fn is_sealed(path: &[u8]) -> bool {
+    path.ends_with(b".age")
+}
+
+fn packs(root: Option<&Path>) -> Result<Vec<(String, Option<String>)>> {
+    let Some(root) = root else { return Ok(Vec::new()) };
+    let outputs = root.join(OUTPUT_DIRECTORY);
+    let mut packs = Vec::new();
+    for name in files::directories_in(&outputs)? {
+        let directory = outputs.join(&name);
+        if matches!(pack_dir::manifest(&directory), Err(Refusal::BadPack { .. })) {
+            continue;
+        }
+        let info = files::read_optional(&directory.join(PACK_INFO), pack_dir::MAX_DOCUMENT)
+            .ok()
+            .flatten();
+        let commit = info.and_then(|info| PackInfo::parse(&info)).map(|info| info.commit);
+        packs.push((format!("{OUTPUT_DIRECTORY}/{}", name.to_string_lossy()), commit));
+    }
+    Ok(packs)
+}

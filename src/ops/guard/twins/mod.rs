@@ -1,0 +1,251 @@
+//! `git pack protect` and `reveal`: a file and its sealed twin, of which git tracks only the twin.
+
+pub mod protect;
+pub mod reveal;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::cipher::Identities;
+use crate::adapters::clone::twin_notes::TwinNotes;
+use crate::adapters::git::{Exposure, Repository};
+use crate::adapters::{cipher, files};
+use crate::format::digest::{Digest, Hasher, Hashing};
+use crate::format::repo_path::RepoPath;
+use crate::format::twin::{SUFFIX, TwinNote, VERSION};
+use crate::ops::Context;
+use crate::ops::guard::known;
+use crate::ops::keys::identity;
+use crate::refusal::{Refusal, Result};
+use crate::rules::protect::Registry;
+use crate::rules::twins::{Standing, standing};
+
+/// A pair of files in the work tree.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The plaintext's path in the repository.
+    pub plain: RepoPath,
+    /// The twin's.
+    pub sealed: RepoPath,
+    /// The plaintext on disk.
+    plain_file: PathBuf,
+    /// The twin on disk.
+    sealed_file: PathBuf,
+}
+
+impl Pair {
+    /// Refuses if a link is on the way to one of the files: the index may name what lies behind one.
+    fn ensure_no_link(&self, root: &Path) -> Result<()> {
+        for path in [&self.plain, &self.sealed] {
+            files::ensure_no_link(root, Path::new(OsStr::from_bytes(path.as_bytes())))?;
+        }
+        Ok(())
+    }
+}
+
+/// A pair and how it stands.
+#[derive(Debug)]
+pub struct PairReport {
+    /// The plaintext's path in the repository.
+    pub path: RepoPath,
+    /// How the pair stands.
+    pub standing: Standing,
+    /// Whether git tracks the plaintext beside its twin.
+    pub is_tracked: bool,
+    /// The commits that hold the plaintext, where they were looked for.
+    pub exposure: Exposure,
+}
+
+/// What one command needs to know of the repository.
+struct Place {
+    repo: Repository,
+    root: PathBuf,
+    notes: TwinNotes,
+}
+
+/// A pair as it was found on disk.
+struct Observed {
+    pair: Pair,
+    plain_hash: Option<Digest>,
+    sealed_hash: Option<Digest>,
+    standing: Standing,
+}
+
+impl Place {
+    fn of(ctx: &Context, what: &'static str) -> Result<Self> {
+        let repo = ctx.repository()?;
+        let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what })?;
+        let notes = repo.private().twin_notes();
+        Ok(Self { repo, root, notes })
+    }
+
+    /// Returns the pair to which a path on the command line belongs: the plaintext's or its twin's.
+    fn pair_of(&self, ctx: &Context, path: &Path) -> Result<Pair> {
+        let given = ctx.cwd.join(path);
+        let outside = |why: &str| Refusal::Usage {
+            problem: format!("{}: {why}", path.display()),
+            next: None,
+        };
+        let name = given.file_name().ok_or_else(|| outside("expected a file"))?.to_owned();
+        let directory = files::canonical(files::parent(&given))?;
+        let place = directory.join(name);
+        let below = place
+            .strip_prefix(&self.root)
+            .map_err(|_| outside("it lies outside of this work tree"))?;
+        Ok(self.pair(&RepoPath::new(below.as_os_str().as_bytes())))
+    }
+
+    fn pair(&self, path: &RepoPath) -> Pair {
+        let bytes = path.as_bytes();
+        let plain = RepoPath::new(bytes.strip_suffix(SUFFIX.as_bytes()).unwrap_or(bytes));
+        let sealed = RepoPath::new(&[plain.as_bytes(), SUFFIX.as_bytes()].concat());
+        Pair {
+            plain_file: self.root.join(OsStr::from_bytes(plain.as_bytes())),
+            sealed_file: self.root.join(OsStr::from_bytes(sealed.as_bytes())),
+            plain,
+            sealed,
+        }
+    }
+
+    /// Returns every pair whose twin is tracked.
+    fn tracked_pairs(&self) -> Result<Vec<Pair>> {
+        let files = self.repo.work_tree_files(false)?.into_iter();
+        let twins = files.filter(|file| file.tracked && is_twin(file.path.as_bytes()));
+        Ok(twins.map(|file| self.pair(&file.path)).collect())
+    }
+
+    /// Returns every path that git tracks.
+    fn tracked(&self) -> Result<BTreeSet<RepoPath>> {
+        let files = self.repo.index()?.files_named(|_| true).into_iter();
+        Ok(files.map(|file| file.path).collect())
+    }
+
+    /// Looks at both files. A pair that was never seen to agree is opened, if `identities` can.
+    fn observe(&self, pair: Pair, identities: &Identities) -> Result<Observed> {
+        let plain_hash = hash_of(&pair.plain_file)?;
+        let sealed_hash = hash_of(&pair.sealed_file)?;
+        let note = self.notes.get(&pair.plain);
+        let mut standing = standing(plain_hash.as_ref(), sealed_hash.as_ref(), note.as_ref());
+        if standing == Standing::Unknown
+            && !identities.is_empty()
+            && let Ok(opened) = self.hash_of_sealed(&pair, identities)
+        {
+            standing = match Some(opened) == plain_hash {
+                true => Standing::UpToDate,
+                false => Standing::BothChanged,
+            };
+        }
+        let observed = Observed {
+            pair,
+            plain_hash,
+            sealed_hash,
+            standing,
+        };
+        if standing == Standing::UpToDate && note.is_none() {
+            self.agree(&observed.pair, observed.plain_hash, observed.sealed_hash)?;
+        }
+        Ok(observed)
+    }
+
+    /// Remembers the plaintexts by their content, so that the guard knows them under every name.
+    fn learn(&self, registry: &Registry, observed: &[Observed]) {
+        let plain = observed.iter().map(|found| known::Protected {
+            path: found.pair.plain.clone(),
+            source: known::Source::File(found.pair.plain_file.clone()),
+            formats: Vec::new(),
+            attached: false,
+        });
+        known::remember(&self.repo, registry, plain.collect());
+    }
+
+    fn hash_of_sealed(&self, pair: &Pair, identities: &Identities) -> Result<Digest> {
+        let opened = files::open_regular(&pair.sealed_file)?;
+        let mut hashing = Hashing::new(std::io::sink());
+        cipher::decrypt(identities, &opened.file, &mut hashing)
+            .map_err(|why| identity::not_opened(why, &pair.sealed.to_string(), identities))?;
+        Ok(hashing.finish().1)
+    }
+
+    fn agree(&self, pair: &Pair, plain: Option<Digest>, sealed: Option<Digest>) -> Result<()> {
+        let (Some(plain_hash), Some(sealed_hash)) = (plain, sealed) else {
+            return Ok(());
+        };
+        let note = TwinNote {
+            version: VERSION.into(),
+            plain_hash,
+            sealed_hash,
+        };
+        self.notes.put(&pair.plain, &note)
+    }
+}
+
+/// Says how each pair whose twin is tracked stands; `identities` are files named on the command line.
+pub fn check(ctx: &Context, identities: &[PathBuf]) -> Result<Vec<PairReport>> {
+    check_with(ctx, &identity::load_if_any(ctx, identities)?)
+}
+
+/// Like [`check`], with nothing that asks for a passphrase or the touch of a key.
+pub fn check_unattended(ctx: &Context) -> Result<Vec<PairReport>> {
+    check_with(ctx, &identity::load_if_any(ctx, &[])?.unattended())
+}
+
+fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>> {
+    let place = Place::of(ctx, "git pack protect")?;
+    let pairs = place.tracked_pairs()?.into_iter();
+    let tracked = place.tracked()?;
+    pairs
+        .map(|pair| {
+            let path = pair.plain.clone();
+            let standing = place.observe(pair, identities)?.standing;
+            Ok(PairReport {
+                is_tracked: tracked.contains(&path),
+                exposure: Exposure::default(),
+                path,
+                standing,
+            })
+        })
+        .collect()
+}
+
+/// Keeps the note about the twin at `path` true when its ciphertext was changed for one with the same plaintext; returns
+/// whether there was one that named the old ciphertext.
+pub fn carry_over(ctx: &Context, path: &Path, old: &Digest, new: &Digest) -> Result<bool> {
+    let place = match Place::of(ctx, "a sealed twin") {
+        Err(Refusal::NotARepository { .. } | Refusal::NoWorkTree { .. }) => return Ok(false),
+        other => other?,
+    };
+    let pair = match place.pair_of(ctx, path) {
+        // Outside of this work tree there are no twins of its own.
+        Err(Refusal::Usage { .. }) => return Ok(false),
+        other => other?,
+    };
+    if !is_twin(path.as_os_str().as_bytes()) {
+        return Ok(false);
+    }
+    match place.notes.get(&pair.plain).filter(|note| note.sealed_hash == *old) {
+        Some(note) => place.agree(&pair, Some(note.plain_hash), Some(*new)).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+fn nothing_at(path: &Path) -> Refusal {
+    const ENOENT: i32 = 2;
+    Refusal::io("reading", path)(std::io::Error::from_raw_os_error(ENOENT))
+}
+
+fn is_twin(path: &[u8]) -> bool {
+    path.len() > SUFFIX.len() && path.ends_with(SUFFIX.as_bytes())
+}
+
+fn hash_of(path: &Path) -> Result<Option<Digest>> {
+    if !files::exists(path) {
+        return Ok(None);
+    }
+    let opened = files::open_regular(path)?;
+    drop(opened);
+    let mut hasher = Hasher::default();
+    files::read_in_chunks(path, |bytes| hasher.update(bytes))?;
+    Ok(Some(hasher.finish()))
+}

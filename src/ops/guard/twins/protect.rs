@@ -1,0 +1,249 @@
+//! `git pack protect`: seals files beside themselves, and has git track the sealed twin instead.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::cipher;
+use crate::adapters::files::{self, Durability, write_whole};
+use crate::format::config::FILE_NAME;
+use crate::format::digest::Digest;
+use crate::format::repo_path::RepoPath;
+use crate::ops::guard::twins::{Observed, PairReport, Place, is_twin, nothing_at};
+use crate::ops::keys::{identity, recipients};
+use crate::ops::{Context, configuration};
+use crate::refusal::{Refusal, Result};
+use crate::rules::protect::is_run_output;
+use crate::rules::twins::{Standing, ignore_line};
+
+const GITIGNORE: &str = ".gitignore";
+
+/// What to protect, and how.
+#[derive(Clone, Debug)]
+pub struct ProtectRequest {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// Seal over a twin that holds something else.
+    pub force: bool,
+    /// The identity files; none means those in force.
+    pub identities: Vec<PathBuf>,
+}
+
+/// What was done.
+#[derive(Debug)]
+pub struct ProtectReport {
+    /// The files; [`Standing::UpToDate`] says that the twin was right already.
+    pub files: Vec<PairReport>,
+    /// For how many recipients.
+    pub recipients: usize,
+    /// Whether `.gitignore` was changed but not staged, because it has other changes that are not.
+    pub gitignore_unstaged: bool,
+    /// The plaintexts that git does not ignore all the same, since a `.gitignore` further down takes that back.
+    pub not_ignored: Vec<RepoPath>,
+}
+
+/// Encrypts each file to `<file>.age`, takes the plaintext out of the index but not off the disk, ignores it, and stages
+/// the twin. Everything that may be refused is, before anything is written.
+pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport> {
+    let place = Place::of(ctx, "git pack protect")?;
+    let loaded = configuration::on_disk(&place.root)?;
+    let recipients = recipients::of_config(ctx, &loaded)?;
+    let mut observed: Vec<Observed> = Vec::new();
+    let identities = identity::load_if_any(ctx, &request.identities)?;
+    for file in &request.files {
+        if is_twin(file.as_os_str().as_encoded_bytes()) {
+            return Err(Refusal::Usage {
+                problem: format!("{} is a sealed twin already", file.display()),
+                next: Some(format!("git pack reveal {}", file.display())),
+            });
+        }
+        let found = place.observe(place.pair_of(ctx, file)?, &identities)?;
+        if found.plain_hash.is_none() {
+            return Err(nothing_at(&found.pair.plain_file));
+        }
+        ensure_is_for_sealing(&place, &found)?;
+        found.pair.ensure_no_link(&place.root)?;
+        ensure_may_be_sealed(&found, request.force)?;
+        if observed.iter().all(|other| other.pair.plain != found.pair.plain) {
+            observed.push(found);
+        }
+    }
+    if recipients.names().is_empty() {
+        return Err(Refusal::NoRecipients {
+            artifacts: observed.iter().map(|found| found.pair.plain.to_string()).collect(),
+            uncommitted: false,
+        });
+    }
+    let exposures = observed.iter().map(|found| place.repo.exposure(&found.pair.plain));
+    let exposures = exposures.collect::<Result<Vec<_>>>()?;
+    let ignored = ignore(&place, &observed)?;
+
+    let gitignore = RepoPath::new(GITIGNORE.as_bytes());
+    let path = place.root.join(GITIGNORE);
+    let stage_ignore = match &ignored {
+        Some(_) => !files::exists(&path) || place.repo.is_staged_as_on_disk(&gitignore)?,
+        None => false,
+    };
+    let before = files::read_optional(&path, 16 << 20)?;
+    let apply = || {
+        for found in observed.iter().filter(|found| found.standing != Standing::UpToDate) {
+            let (plain, sealed) = seal(found, &recipients)?;
+            place.agree(&found.pair, Some(plain), Some(sealed))?;
+        }
+        if let Some(bytes) = &ignored {
+            write_whole(&path, bytes, 0o666, Durability::Durable)?;
+        }
+        let mut add: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
+        if stage_ignore {
+            add.push(gitignore.clone());
+        }
+        let remove: Vec<RepoPath> = observed.iter().map(|found| found.pair.plain.clone()).collect();
+        place.repo.stage(&add, &remove)
+    };
+    if let Err(refused) = apply() {
+        undo(&path, before.as_deref(), ignored.is_some(), &observed);
+        return Err(refused);
+    }
+    place.learn(&loaded.registry()?, &observed);
+    let mut not_ignored = Vec::new();
+    for found in &observed {
+        if !place.repo.is_ignored(&found.pair.plain)? {
+            not_ignored.push(found.pair.plain.clone());
+        }
+    }
+    let files = observed.into_iter().zip(exposures);
+    Ok(ProtectReport {
+        not_ignored,
+        files: files
+            .map(|(found, exposure)| PairReport {
+                is_tracked: false,
+                exposure,
+                path: found.pair.plain,
+                standing: found.standing,
+            })
+            .collect(),
+        recipients: recipients.names().len(),
+        gitignore_unstaged: ignored.is_some() && !stage_ignore,
+    })
+}
+
+/// Takes back what was written before something was refused: new twins, and the lines of `.gitignore`.
+fn undo(gitignore: &Path, before: Option<&[u8]>, changed: bool, observed: &[Observed]) {
+    for found in observed.iter().filter(|found| found.sealed_hash.is_none()) {
+        drop(files::remove(&found.pair.sealed_file));
+    }
+    if changed {
+        drop(match before {
+            Some(bytes) => write_whole(gitignore, bytes, 0o666, Durability::Durable),
+            None => files::remove(gitignore),
+        });
+    }
+}
+
+/// Git's own files, and those that tell git and us what to do, are none that one seals; nor are those of another repository.
+fn ensure_is_for_sealing(place: &Place, found: &Observed) -> Result<()> {
+    let path = &found.pair.plain;
+    let refuse = |problem: String| Err(Refusal::Usage { problem, next: None });
+    let mut segments = path.as_bytes().split(|byte| *byte == b'/');
+    if segments.any(|segment| segment.eq_ignore_ascii_case(b".git")) {
+        return refuse(format!("{path} is git's own"));
+    }
+    let name = path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    if [
+        &b".gitignore"[..],
+        b".gitattributes",
+        b".gitmodules",
+        FILE_NAME.as_bytes(),
+    ]
+    .contains(&name)
+    {
+        return refuse(format!(
+            "{path} is read by git or git-pack, and must stand in the clear"
+        ));
+    }
+    let above = found
+        .pair
+        .plain_file
+        .ancestors()
+        .skip(1)
+        .take_while(|above| **above != place.root);
+    for directory in above {
+        if files::exists(&directory.join(".git")) {
+            let below = found.pair.plain_file.strip_prefix(directory).unwrap_or(Path::new(""));
+            return Err(Refusal::Usage {
+                problem: format!("{path} is in another repository, {}", directory.display()),
+                next: Some(format!(
+                    "git -C {} pack protect {}",
+                    directory.display(),
+                    below.display()
+                )),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
+    let path = &found.pair.plain;
+    if is_run_output(path.as_bytes()) {
+        return Err(Refusal::Usage {
+            problem: format!("{path} is a run output, which is never tracked, sealed or not"),
+            next: None,
+        });
+    }
+    let why = match found.standing {
+        Standing::PlainOnly | Standing::PlainNewer | Standing::UpToDate => return Ok(()),
+        _ if force => return Ok(()),
+        Standing::SealedNewer => "it changed since, and this plaintext did not: reveal it instead",
+        Standing::BothChanged => "it holds something else than this plaintext",
+        Standing::SealedOnly | Standing::Unknown => "what it holds is not known here",
+    };
+    Err(Refusal::TwinDiffers {
+        path: found.pair.sealed_file.clone(),
+        why,
+        instead: (found.standing == Standing::SealedNewer).then(|| format!("git pack reveal {}", found.pair.plain)),
+    })
+}
+
+/// Returns the new `.gitignore`, if it must change so that git passes over the plaintexts.
+fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
+    let path = place.root.join(GITIGNORE);
+    // Git itself reads none through a link.
+    files::ensure_is_no_link(&path)?;
+    let mut text = files::read_optional(&path, 16 << 20)?.unwrap_or_default();
+    let before = text.len();
+    for found in observed {
+        if place.repo.is_ignored(&found.pair.plain)? {
+            continue;
+        }
+        let line = ignore_line(found.pair.plain.as_bytes()).ok_or_else(|| Refusal::UnsafePath {
+            path: found.pair.plain.to_string(),
+            reason: "no line of a .gitignore can name it".into(),
+        })?;
+        let newline: &[u8] = match text.windows(2).any(|pair| pair == b"\r\n") {
+            true => b"\r\n",
+            false => b"\n",
+        };
+        if !text.is_empty() && !text.ends_with(b"\n") {
+            text.extend_from_slice(newline);
+        }
+        text.extend(line);
+        text.extend_from_slice(newline);
+    }
+    Ok((text.len() != before).then_some(text))
+}
+
+fn seal(found: &Observed, recipients: &cipher::Recipients) -> Result<(Digest, Digest)> {
+    let pair = &found.pair;
+    let opened = files::open_regular(&pair.plain_file)?;
+    let mut file = files::unnamed_beside(&pair.sealed_file, 0o666)?;
+    let encrypted = cipher::encrypt(recipients, &mut &opened.file, &mut file).map_err(|e| match e {
+        cipher::EncryptError::Cipher(reason) => Refusal::Crypto {
+            deed: "sealing",
+            subject: pair.plain.to_string(),
+            reason,
+        },
+        e => e.refusal(&pair.plain_file, &pair.sealed_file),
+    })?;
+    opened.ensure_unchanged()?;
+    files::place_unnamed(file, &pair.sealed_file, 0o666)?;
+    Ok((encrypted.plain_hash, encrypted.sealed_hash))
+}

@@ -1,0 +1,100 @@
+//! `git pack reveal`: opens sealed twins beside themselves.
+
+use std::path::PathBuf;
+
+use crate::adapters::cipher;
+use crate::adapters::files::{self, place_unnamed};
+use crate::adapters::git::Exposure;
+use crate::format::digest::Hashing;
+use crate::ops::guard::twins::{Observed, PairReport, Place, nothing_at};
+use crate::ops::keys::identity;
+use crate::ops::{Context, configuration};
+use crate::refusal::{Refusal, Result};
+use crate::rules::twins::Standing;
+
+/// The mode of what is revealed.
+const PRIVATE: u32 = 0o600;
+
+/// What to reveal, and how.
+#[derive(Clone, Debug)]
+pub struct RevealRequest {
+    /// The files, or their twins; none means every twin that is tracked.
+    pub files: Vec<PathBuf>,
+    /// Write over a plaintext that holds something else.
+    pub force: bool,
+    /// The identity files; none means those in force.
+    pub identities: Vec<PathBuf>,
+}
+
+/// Decrypts each twin to the file that it was made from; never over a plaintext that has moved on.
+///
+/// All of them are opened before the first is written, into files that have no name.
+pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>> {
+    let place = Place::of(ctx, "git pack reveal")?;
+    // Without any, what is sealed with a passphrase still opens.
+    let identities = identity::load_if_any(ctx, &request.identities)?;
+    let pairs = match request.files.is_empty() {
+        true => place.tracked_pairs()?,
+        false => {
+            let pairs = request.files.iter().map(|file| place.pair_of(ctx, file));
+            pairs.collect::<Result<_>>()?
+        }
+    };
+    let mut observed = Vec::new();
+    for pair in pairs {
+        let found = place.observe(pair, &identities)?;
+        if found.sealed_hash.is_none() {
+            return Err(nothing_at(&found.pair.sealed_file));
+        }
+        ensure_may_be_written(&found, request.force)?;
+        found.pair.ensure_no_link(&place.root)?;
+        observed.push(found);
+    }
+    let mut opened = Vec::new();
+    for found in &observed {
+        if found.standing == Standing::UpToDate {
+            opened.push(None);
+            continue;
+        }
+        let pair = &found.pair;
+        let sealed = files::open_regular(&pair.sealed_file)?;
+        let unnamed = files::unnamed_beside(&pair.plain_file, PRIVATE)?;
+        let mut hashing = Hashing::new(unnamed);
+        cipher::decrypt(&identities, &sealed.file, &mut hashing)
+            .map_err(|why| identity::not_opened(why, &pair.sealed.to_string(), &identities))?;
+        sealed.ensure_unchanged()?;
+        let (file, hash, _) = hashing.finish();
+        opened.push(Some((file, hash)));
+    }
+    for (found, opened) in observed.iter().zip(opened) {
+        let Some((file, hash)) = opened else { continue };
+        place_unnamed(file, &found.pair.plain_file, PRIVATE)?;
+        place.agree(&found.pair, Some(hash), found.sealed_hash)?;
+    }
+    // What was revealed stands, whatever the configuration on disk is like.
+    if let Ok(registry) = configuration::here(&place.repo).and_then(|loaded| loaded.registry()) {
+        place.learn(&registry, &observed);
+    }
+    let reports = observed.into_iter().map(|found| PairReport {
+        is_tracked: false,
+        exposure: Exposure::default(),
+        path: found.pair.plain,
+        standing: found.standing,
+    });
+    Ok(reports.collect())
+}
+
+fn ensure_may_be_written(found: &Observed, force: bool) -> Result<()> {
+    let why = match found.standing {
+        Standing::UpToDate | Standing::SealedOnly | Standing::SealedNewer | Standing::PlainOnly => return Ok(()),
+        _ if force => return Ok(()),
+        Standing::PlainNewer => "it changed since it was sealed: protect it, or set it aside",
+        Standing::BothChanged => "it holds something else than its sealed twin",
+        Standing::Unknown => "whether it holds something else than its sealed twin cannot be seen here",
+    };
+    Err(Refusal::TwinDiffers {
+        path: found.pair.plain_file.clone(),
+        why,
+        instead: (found.standing == Standing::PlainNewer).then(|| format!("git pack protect {}", found.pair.plain)),
+    })
+}

@@ -1,0 +1,190 @@
+//! The identities of whoever works here: where their files are, and what is in them.
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::adapters::cipher::{DecryptError, Identities};
+use crate::adapters::files::{self, Secret};
+use crate::adapters::git::Repository;
+use crate::ops::Context;
+use crate::refusal::{Refusal, Result};
+
+/// The largest identity file that is read.
+const MAX_BYTES: usize = 1 << 20;
+
+/// Who named the identity file that is in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `GIT_PACK_IDENTITY`.
+    Environment,
+    /// `git config gitpack.identity`.
+    GitConfig,
+    /// Nobody: it is the file that `init` makes.
+    Default,
+}
+
+/// Returns the path of the identity file, which must not lie in the work tree: there git could come to track it.
+pub fn path(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
+    place(ctx, Some(repo)).map(|(path, _)| path)
+}
+
+/// Returns the identity file that is in force where no flag names one, and who named it.
+pub fn in_force(ctx: &Context) -> Result<(PathBuf, Origin)> {
+    match ctx.repository() {
+        Ok(repo) => place(ctx, Some(&repo)),
+        // The configuration of somebody else's repository is not believed.
+        Err(Refusal::NotARepository { .. } | Refusal::NotYours { .. }) => place(ctx, None),
+        Err(refused) => Err(refused),
+    }
+}
+
+/// The first place in the order in which they are looked at, and in which `key list` shows them.
+fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, Origin)> {
+    let mut all = places(ctx, repo)?.into_iter();
+    let named = all.find_map(|(origin, path)| path.map(|path| (path, origin)));
+    let (path, origin) = named.ok_or_else(|| Refusal::Usage {
+        problem: "there is no HOME and no XDG_CONFIG_HOME, so there is no place for an identity".into(),
+        next: Some("GIT_PACK_IDENTITY=/path/to/identity.txt git pack init".into()),
+    })?;
+    if let Some(repo) = repo {
+        ensure_outside(&path, repo)?;
+    }
+    Ok((path, origin))
+}
+
+/// Returns where identities are looked for, in order, and the path that each place names.
+pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(Origin, Option<PathBuf>); 3]> {
+    let configured = match repo {
+        Some(repo) => repo.config_path("gitpack.identity")?,
+        None => None,
+    };
+    Ok([
+        (
+            Origin::Environment,
+            ctx.identity.as_ref().map(|path| ctx.cwd.join(path)),
+        ),
+        (Origin::GitConfig, configured.map(|path| ctx.cwd.join(path))),
+        (
+            Origin::Default,
+            ctx.config_home
+                .as_ref()
+                .map(|home| home.join("git-pack").join("identity.txt")),
+        ),
+    ])
+}
+
+pub(super) fn ensure_outside(path: &Path, repo: &Repository) -> Result<()> {
+    let standing = path.ancestors().find(|path| files::exists(path)).unwrap_or(path);
+    let within = |root: PathBuf| files::canonical(standing).is_ok_and(|place| place.starts_with(root));
+    if repo.work_tree().is_some_and(within) && !path.starts_with(repo.common_dir()) {
+        return Err(unfit(
+            path,
+            "it lies in the work tree, where git could come to track it; set GIT_PACK_IDENTITY to another place",
+        ));
+    }
+    Ok(())
+}
+
+/// Returns the identities in `given`, which are named on the command line, or else those in force here.
+pub fn load(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
+    if !given.is_empty() {
+        let each = given.iter().map(|file| {
+            let path = ctx.cwd.join(file);
+            read(ctx, &path, file)?.ok_or_else(|| unfit(file, "it is not there"))
+        });
+        return Ok(Identities::join(each.collect::<Result<Vec<_>>>()?, &ctx.ask));
+    }
+    let (path, _) = in_force(ctx)?;
+    read(ctx, &path, &path)?.ok_or_else(|| unfit(&path, "it is not there"))
+}
+
+/// Like [`load`], for what can do without: if the file that is in force is not there, there are no identities.
+pub fn load_if_any(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
+    if !given.is_empty() {
+        return load(ctx, given);
+    }
+    let (path, _) = in_force(ctx)?;
+    Ok(read(ctx, &path, &path)?.unwrap_or_else(|| Identities::none(&ctx.ask)))
+}
+
+/// Returns the identities in the file at `path`, which is called `name`; none if there is no file.
+///
+/// A link is followed, and a pipe is read. A file that others can read is refused: its key may not be its owner's alone.
+pub(super) fn read(ctx: &Context, path: &Path, name: &Path) -> Result<Option<Identities>> {
+    let bytes = match files::read_secret(path, MAX_BYTES)? {
+        Secret::Missing => return Ok(None),
+        Secret::Bytes(bytes) => bytes,
+        Secret::Unfit(why) => return Err(unfit(name, why)),
+    };
+    let name = name.display().to_string();
+    Identities::parse(name.clone(), bytes, &ctx.ask)
+        .map(Some)
+        .map_err(|why| unfit(Path::new(&name), why))
+}
+
+/// Returns the recipient of the first key in the identity file at `path`; none if there is no file.
+pub fn recipient(ctx: &Context, path: &Path) -> Result<Option<String>> {
+    let Some(identities) = read(ctx, path, path)? else {
+        return Ok(None);
+    };
+    let recipients = identities.recipients().map_err(|why| still_locked(path, &why))?;
+    match recipients.into_iter().next() {
+        Some(recipient) => Ok(Some(recipient)),
+        None => Err(unfit(
+            path,
+            "only its plugin knows its recipient: git pack recipients add names one",
+        )),
+    }
+}
+
+/// Returns the passphrase in a file: its first line, without the end of the line.
+pub fn passphrase(ctx: &Context, file: &Path) -> Result<Zeroizing<String>> {
+    let unfit = |why: &str| Refusal::usage(format!("--passphrase-file {}: {why}", file.display()));
+    let bytes = match files::read_secret(&ctx.cwd.join(file), 64 << 10)? {
+        Secret::Missing => return Err(unfit("it is not there")),
+        Secret::Bytes(bytes) => bytes,
+        Secret::Unfit(why) => return Err(unfit(&why)),
+    };
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match std::str::from_utf8(line) {
+        Ok("") => Err(unfit("its first line is empty")),
+        Ok(line) => Ok(Zeroizing::new(line.to_owned())),
+        Err(_) => Err(unfit("its first line is not text")),
+    }
+}
+
+/// Says why something was not opened.
+pub fn not_opened(why: DecryptError, subject: &str, identities: &Identities) -> Refusal {
+    let subject = subject.to_owned();
+    match why {
+        DecryptError::NotFor { stanzas } => Refusal::NoneOpens {
+            subject,
+            stanzas,
+            tried: identities.tried(),
+        },
+        DecryptError::Locked(reason) => Refusal::Locked { subject, reason },
+        DecryptError::Broken(reason) => Refusal::Crypto {
+            deed: "opening",
+            subject,
+            reason,
+        },
+        DecryptError::Reading(e) => Refusal::io("reading", Path::new(&subject))(e),
+        DecryptError::Writing(e) => Refusal::io("opening", Path::new(&subject))(e),
+    }
+}
+
+/// Says why a file was not unlocked; the reason names it, and the refusal does.
+pub(super) fn still_locked(path: &Path, why: &str) -> Refusal {
+    let named = format!("{}: ", path.display());
+    unfit(path, why.strip_prefix(&named).unwrap_or(why))
+}
+
+/// Says that an identity file cannot serve.
+pub(super) fn unfit(path: &Path, reason: impl Into<String>) -> Refusal {
+    Refusal::NoIdentity {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
+}

@@ -1,0 +1,168 @@
+//! `git pack key`: makes identities, and shows those that there are.
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+pub use crate::adapters::cipher::PublicKey;
+use crate::adapters::cipher::{self, NewIdentity};
+use crate::adapters::files::{self, create_private_dir};
+use crate::ops::keys::identity;
+pub use crate::ops::keys::identity::Origin;
+use crate::ops::{Context, Silence};
+use crate::refusal::{Refusal, Result, io_reason};
+
+/// How a new identity file is locked.
+pub enum Lock {
+    /// Not at all.
+    None,
+    /// With a passphrase that is asked for.
+    Ask,
+    /// With this passphrase.
+    Passphrase(Zeroizing<String>),
+}
+
+/// A new identity.
+#[derive(Debug)]
+pub struct Generated {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its recipient.
+    pub recipient: String,
+    /// Whether the file is locked by a passphrase.
+    pub locked: bool,
+}
+
+/// One of the places where identities are looked for.
+pub struct KeyPlace {
+    /// Who names it.
+    pub origin: Origin,
+    /// The file; none if nobody does.
+    pub path: Option<PathBuf>,
+    /// Whether it is the one that is used where no flag names another.
+    pub in_force: bool,
+    /// The keys in it, none if there is no file; or why it cannot be used.
+    pub keys: Result<Option<Vec<PublicKey>>, String>,
+}
+
+/// Makes a new X25519 identity, in `output` or else where identities are looked for; never over anything.
+pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Generated> {
+    let path = match output {
+        Some(path) => {
+            let path = ctx.cwd.join(path);
+            files::ensure_stays_in_tree(files::parent(&path))?;
+            path
+        }
+        None => identity::in_force(ctx)?.0,
+    };
+    let in_the_way = || {
+        let why = "it is there already, and a key is never written over; --output names another place";
+        Refusal::io("writing", &path)(std::io::Error::other(why))
+    };
+    // Before anybody is asked for a passphrase in vain.
+    if files::exists(&path) {
+        return Err(in_the_way());
+    }
+    let passphrase = match lock {
+        Lock::None => None,
+        Lock::Ask => Some(ask_twice(ctx)?),
+        Lock::Passphrase(passphrase) => Some(passphrase),
+    };
+    let NewIdentity { mut file, recipient } = cipher::generate_identity(&ctx.now.to_string());
+    if let Some(passphrase) = &passphrase {
+        let locked = cipher::lock_identity(&file, passphrase).map_err(|reason| Refusal::Crypto {
+            deed: "locking",
+            subject: path.display().to_string(),
+            reason,
+        })?;
+        file = Zeroizing::new(locked);
+    }
+    create_private_dir(files::parent(&path))?;
+    match files::write_new_private(&path, file.as_bytes())? {
+        true => Ok(Generated {
+            path,
+            recipient,
+            locked: passphrase.is_some(),
+        }),
+        false => Err(in_the_way()),
+    }
+}
+
+fn ask_twice(ctx: &Context) -> Result<Zeroizing<String>> {
+    let nobody = || Refusal::usage("--passphrase: there is no terminal to ask at: use --passphrase-file");
+    let first = ctx.ask.secret("Passphrase for the new identity").ok_or_else(nobody)?;
+    let second = ctx.ask.secret("The same again").ok_or_else(nobody)?;
+    match first == second {
+        _ if first.is_empty() => Err(Refusal::usage("--passphrase: it is empty")),
+        true => Ok(first),
+        false => Err(Refusal::usage("--passphrase: they are not the same")),
+    }
+}
+
+/// Returns the places where identities are looked for, in order, with the keys that can be told without a passphrase.
+pub fn list(ctx: &Context) -> Result<Vec<KeyPlace>> {
+    let quiet = Context {
+        ask: Silence::asker(),
+        ..ctx.clone()
+    };
+    let repo = match ctx.repository() {
+        Ok(repo) => Some(repo),
+        // The configuration of somebody else's repository is not believed.
+        Err(Refusal::NotARepository { .. } | Refusal::NotYours { .. }) => None,
+        Err(refused) => return Err(refused),
+    };
+    let mut found = Vec::new();
+    let mut decided = false;
+    for (origin, path) in identity::places(ctx, repo.as_ref())? {
+        let in_force = path.is_some() && !decided;
+        decided |= in_force;
+        let keys = match (&path, &repo) {
+            (Some(path), Some(repo)) => identity::ensure_outside(path, repo).and_then(|()| keys_in(&quiet, path)),
+            (Some(path), None) => keys_in(&quiet, path),
+            (None, _) => Ok(None),
+        };
+        found.push(KeyPlace {
+            origin,
+            path,
+            in_force,
+            keys: keys.map_err(|refused| match refused {
+                Refusal::NoIdentity { reason, .. } => reason,
+                Refusal::Io { source, .. } => io_reason(&source),
+                _ => "it cannot be read".into(),
+            }),
+        });
+    }
+    Ok(found)
+}
+
+fn keys_in(quiet: &Context, path: &Path) -> Result<Option<Vec<PublicKey>>> {
+    let Some(identities) = identity::read(quiet, path, path)? else {
+        return Ok(None);
+    };
+    Ok(Some(identities.public_keys().unwrap_or_else(|_| {
+        let kinds = identities.kinds().into_iter();
+        kinds.map(|kind| PublicKey { kind, recipient: None }).collect()
+    })))
+}
+
+/// Returns the recipients of the keys in a file, or in the one that is in force.
+pub fn public(ctx: &Context, file: Option<&Path>) -> Result<Vec<String>> {
+    let given: Vec<PathBuf> = file.map(Path::to_owned).into_iter().collect();
+    let identities = identity::load(ctx, &given)?;
+    let path = match file {
+        Some(file) => file.to_owned(),
+        None => identity::in_force(ctx)?.0,
+    };
+    let keys = identities
+        .public_keys()
+        .map_err(|why| identity::still_locked(&path, &why))?;
+    let known = |key: PublicKey| {
+        key.recipient.ok_or_else(|| {
+            identity::unfit(
+                &path,
+                format!("the recipient of a {} key is known to it alone", key.kind),
+            )
+        })
+    };
+    keys.into_iter().map(known).collect()
+}

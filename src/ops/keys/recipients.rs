@@ -1,0 +1,138 @@
+//! `git pack recipients`: who can open what is sealed here.
+
+use std::path::PathBuf;
+
+use crate::adapters::cipher::{Recipients, is_secret};
+use crate::adapters::files::{Durability, read_any, write_whole};
+use crate::format::config::{ConfigError, FILE_NAME, Located, add_recipient, parse_recipients_file, remove_recipient};
+use crate::ops::Context;
+use crate::ops::configuration::{self, Loaded};
+use crate::refusal::{Refusal, Result};
+
+/// Returns the recipients in the work tree's configuration, in the order written.
+pub fn list(ctx: &Context) -> Result<Vec<String>> {
+    let (_, loaded) = present(ctx)?;
+    of_config(ctx, &loaded)?;
+    let named = named(&loaded)?;
+    Ok(named.into_iter().map(|(_, recipient)| recipient.value).collect())
+}
+
+/// Adds a recipient; returns whether it was not there before.
+pub fn add(ctx: &Context, recipient: &str) -> Result<bool> {
+    of_flags(ctx, &[recipient.to_owned()], &[])?;
+    edit(ctx, |text| add_recipient(text, recipient))
+}
+
+/// Removes a recipient. What was sealed for it before can still be opened by it.
+pub fn remove(ctx: &Context, recipient: &str) -> Result<()> {
+    match edit(ctx, |text| remove_recipient(text, recipient))? {
+        true => Ok(()),
+        false if is_secret(recipient) => Err(Refusal::usage("this is a secret key, not a recipient")),
+        false => Err(Refusal::Usage {
+            problem: format!("{recipient} is not a recipient in {FILE_NAME}"),
+            next: Some("git pack recipients list".into()),
+        }),
+    }
+}
+
+/// Parses the recipients that a configuration names.
+pub fn of_config(ctx: &Context, loaded: &Loaded) -> Result<Recipients> {
+    judged(ctx, named(loaded)?)
+}
+
+/// Returns the recipients that a configuration names, itself or by its recipients file, each with its origin.
+pub fn named(loaded: &Loaded) -> Result<Vec<(String, Located<String>)>> {
+    let own = loaded.config.recipients.iter();
+    let mut all: Vec<_> = own.map(|named| (loaded.origin.clone(), named.clone())).collect();
+    match (&loaded.listed, &loaded.config.recipients_file) {
+        (Some(listed), _) => {
+            let bytes = listed.bytes.as_ref().map_err(|why| Refusal::BadConfig {
+                origin: listed.origin.clone(),
+                line: None,
+                problem: why.clone(),
+            })?;
+            all.extend(in_file(&listed.origin, bytes)?);
+        }
+        (None, Some(file)) => {
+            return Err(Refusal::BadConfig {
+                origin: loaded.origin.clone(),
+                line: Some(file.line),
+                problem: "recipients_file: it cannot be read from here".into(),
+            });
+        }
+        (None, None) => {}
+    }
+    Ok(all)
+}
+
+fn in_file(origin: &str, bytes: &[u8]) -> Result<Vec<(String, Located<String>)>> {
+    let named = parse_recipients_file(bytes).map_err(|e| configuration::bad(origin, e))?;
+    Ok(named.into_iter().map(|named| (origin.to_owned(), named)).collect())
+}
+
+/// Parses recipients one by one, so that the line is known that holds none, and then all together.
+fn judged(ctx: &Context, named: Vec<(String, Located<String>)>) -> Result<Recipients> {
+    for (origin, recipient) in &named {
+        Recipients::parse([recipient.value.as_str()], &ctx.ask).map_err(|(_, why)| Refusal::BadConfig {
+            origin: origin.clone(),
+            line: Some(recipient.line),
+            problem: format!("recipients: {why}"),
+        })?;
+    }
+    parse(ctx, named.iter().map(|(_, recipient)| recipient.value.as_str()))
+}
+
+/// Parses the recipients that flags name or, where none do, those of a configuration.
+pub fn of_flags_or_config(
+    ctx: &Context,
+    recipients: &[String],
+    files: &[PathBuf],
+    loaded: &Loaded,
+) -> Result<Recipients> {
+    match recipients.is_empty() && files.is_empty() {
+        true => of_config(ctx, loaded),
+        false => of_flags(ctx, recipients, files),
+    }
+}
+
+/// Parses recipients given on the command line, and those in the files that it names.
+pub fn of_flags(ctx: &Context, recipients: &[String], files: &[PathBuf]) -> Result<Recipients> {
+    parse(ctx, recipients.iter().map(String::as_str))?;
+    let mut named = Vec::new();
+    for file in files {
+        let bytes = read_any(&ctx.cwd.join(file), configuration::MAX_BYTES)?;
+        named.extend(in_file(&file.display().to_string(), &bytes)?);
+    }
+    judged(ctx, named.clone())?;
+    let listed = named.iter().map(|(_, recipient)| recipient.value.as_str());
+    parse(ctx, recipients.iter().map(String::as_str).chain(listed))
+}
+
+fn parse<'a>(ctx: &Context, recipients: impl IntoIterator<Item = &'a str>) -> Result<Recipients> {
+    Recipients::parse(recipients, &ctx.ask).map_err(|(text, why)| Refusal::usage(format!("recipient {text:?}: {why}")))
+}
+
+fn present(ctx: &Context) -> Result<(PathBuf, Loaded)> {
+    let repo = ctx.repository()?;
+    let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
+        what: "git pack recipients",
+    })?;
+    let loaded = configuration::on_disk(&root)?;
+    if !loaded.is_present() {
+        return Err(Refusal::Usage {
+            problem: format!("there is no {FILE_NAME} here"),
+            next: Some("git pack init".into()),
+        });
+    }
+    Ok((root.join(FILE_NAME), loaded))
+}
+
+fn edit(ctx: &Context, change: impl FnOnce(&str) -> Result<Option<String>, ConfigError>) -> Result<bool> {
+    let (path, loaded) = present(ctx)?;
+    let bytes = loaded.bytes.unwrap_or_default();
+    let text = std::str::from_utf8(&bytes).expect("a configuration that was parsed is UTF-8");
+    match change(text).map_err(|e| configuration::bad(&loaded.origin, e))? {
+        Some(text) => write_whole(&path, text.as_bytes(), 0o666, Durability::Durable).map(|()| true),
+        None => Ok(false),
+    }
+}

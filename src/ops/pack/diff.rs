@@ -1,0 +1,75 @@
+//! `git pack diff`: what changed from one pack to another.
+
+use std::path::Path;
+
+use crate::adapters::{files, pack_dir};
+use crate::format::digest::Digest;
+use crate::format::member_path::MemberPath;
+use crate::ops::Context;
+use crate::refusal::Result;
+use crate::rules::diff::{Difference, diff as compare, outcome};
+use crate::rules::member_type::MAX_BYTES;
+
+/// The difference, and what known reports concluded before and after.
+#[derive(Debug)]
+pub struct DiffReport {
+    /// The ids of both packs, as declared.
+    pub pack_ids: [String; 2],
+    /// How their members differ.
+    pub difference: Difference,
+    /// Reports whose outcome is another now.
+    pub shifts: Vec<Shift>,
+}
+
+/// A report that came to another outcome.
+#[derive(Debug)]
+pub struct Shift {
+    /// The member.
+    pub path: String,
+    /// The tool, such as `rvl`.
+    pub tool: String,
+    /// The outcome in the first pack.
+    pub before: String,
+    /// The outcome in the second.
+    pub after: String,
+}
+
+/// Compares two packs by their manifests; members are looked into only for the outcomes of known reports, and need not be
+/// there.
+pub fn diff(ctx: &Context, before: &Path, after: &Path) -> Result<DiffReport> {
+    let roots = [ctx.cwd.join(before), ctx.cwd.join(after)];
+    let manifests = [pack_dir::manifest(&roots[0])?, pack_dir::manifest(&roots[1])?];
+    let difference = compare(&manifests[0], &manifests[1]);
+    let mut shifts = Vec::new();
+    for changed in &difference.changed {
+        let Some(version) = &changed.report else { continue };
+        let before = concluded(&roots[0], &changed.path, &changed.before);
+        let after = concluded(&roots[1], &changed.path, &changed.after);
+        if let (Some(before), Some(after)) = (before, after)
+            && before != after
+        {
+            let tool = version.split('.').next().unwrap_or(version).to_owned();
+            shifts.push(Shift {
+                path: changed.path.clone(),
+                tool,
+                before,
+                after,
+            });
+        }
+    }
+    let [before, after] = manifests;
+    Ok(DiffReport {
+        pack_ids: [before.pack_id, after.pack_id],
+        difference,
+        shifts,
+    })
+}
+
+/// Returns the outcome of a report, if the member is there with the bytes that its manifest declares.
+fn concluded(root: &Path, path: &str, hash: &str) -> Option<String> {
+    let path = MemberPath::parse(path).ok()?;
+    let bytes = files::read(&root.join(path.as_str()), MAX_BYTES as u64).ok()?;
+    (Digest::parse_ref(hash) == Some(Digest::of(&bytes)))
+        .then(|| outcome(&bytes))
+        .flatten()
+}

@@ -1,0 +1,156 @@
+//! The documents that every pack has of its own: the lists of its members, and the manifest.
+
+use std::io::{self, Write};
+
+use crate::adapters::staging::Staging;
+use crate::format::canonical_json::Document;
+use crate::format::digest::Digest;
+use crate::format::manifest::{MAX_BYTES, Manifest, Member, MemberType};
+use crate::format::member_path::{MANIFEST, MemberPath};
+use crate::format::timestamp::Timestamp;
+use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, file_tree};
+use crate::refusal::{Refusal, Result};
+
+/// The release that stands in manifests.
+pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// More documents than any pack has of its own.
+const OWN: usize = 16;
+
+/// Writes documents of the pack's own and keeps count of all members.
+pub struct Documents<'a> {
+    staging: &'a Staging,
+    members: Vec<(Member, u64)>,
+}
+
+impl<'a> Documents<'a> {
+    /// Begins with no member.
+    pub fn of(staging: &'a Staging) -> Self {
+        Self {
+            staging,
+            members: Vec::new(),
+        }
+    }
+
+    /// Counts a member of `size` bytes that was written already.
+    pub fn count(&mut self, member: Member, size: u64) {
+        self.members.push((member, size));
+    }
+
+    /// Makes room for so many members more.
+    pub fn reserve(&mut self, members: usize) {
+        self.members.reserve(members + OWN);
+    }
+
+    /// Returns the members that were counted so far, with their bytes.
+    pub fn written(&self) -> impl Iterator<Item = &(Member, u64)> {
+        self.members.iter()
+    }
+
+    /// Writes a document and counts it.
+    pub fn add(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
+        let written = self.stream(path, |out| out.write_all(bytes))?;
+        self.members.push(written);
+        Ok(())
+    }
+
+    /// Writes a document piece by piece and counts it; returns its digest and its bytes.
+    pub fn write(&mut self, path: &str, document: &impl Document) -> Result<(Digest, u64)> {
+        let (member, size) = self.stream(path, |out| document.write(out))?;
+        let hash = member.bytes_hash;
+        self.count(member, size);
+        Ok((hash, size))
+    }
+
+    fn stream(&self, path: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(Member, u64)> {
+        let ((), bytes_hash, size) = self.staging.stream(path, write)?;
+        ensure_readable(path, size)?;
+        let member = Member {
+            path: MemberPath::parse(path).expect("the names of our documents are safe"),
+            bytes_hash,
+            kind: MemberType::Other,
+            artifact_version: None,
+        };
+        Ok((member, size))
+    }
+
+    /// Writes the list of members and the same list drawn as a tree; the list holds everything but itself.
+    pub fn listing(&mut self) -> Result<()> {
+        let drawn = MemberPath::parse(FILE_TREE).expect("the names of our documents are safe");
+        let paths = self.members.iter().map(|(member, _)| &member.path);
+        let text = file_tree(paths.chain([&drawn]));
+        self.add(FILE_TREE, text.as_bytes())?;
+        drop(text);
+        self.members.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        let files = self.members.iter().map(|(member, size)| IndexedFile {
+            path: member.path.to_string(),
+            hash: member.bytes_hash,
+            size: *size,
+        });
+        let index = self.stream(FILE_INDEX, |out| FileIndex::write_of(out, files))?;
+        self.members.push(index);
+        Ok(())
+    }
+
+    /// Writes the manifest; returns the pack's id and the number of members.
+    pub fn finish(self, created: Timestamp, note: Option<String>) -> Result<(Digest, u64)> {
+        let manifest = Manifest {
+            created,
+            note,
+            tool_version: TOOL_VERSION.into(),
+            members: self.members.into_iter().map(|(member, _)| member).collect(),
+        };
+        let members = manifest.members.len() as u64;
+        let (pack_id, _, bytes) = self.staging.stream(MANIFEST, |out| manifest.write(out))?;
+        ensure_readable("the manifest", bytes)?;
+        Ok((pack_id, members))
+    }
+}
+
+/// One that would be too long to be read again is refused: what is sealed is to verify.
+pub fn ensure_readable(what: &str, bytes: u64) -> Result<()> {
+    match bytes > MAX_BYTES {
+        true => Err(Refusal::TooLong {
+            what: what.to_owned(),
+            allowed: MAX_BYTES,
+            found: bytes,
+        }),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapters::pack_dir;
+    use crate::adapters::staging::{Access, Publish};
+
+    #[test]
+    fn what_could_not_be_verified_is_not_sealed() {
+        let temp = tempfile::tempdir().unwrap();
+        let now = Timestamp::from_seconds(0).unwrap();
+        // What the manifest has besides the note.
+        let staging = Staging::beside(&temp.path().join("x"), Access::Shared).unwrap();
+        Documents::of(&staging).finish(now, Some(String::new())).unwrap();
+        let hull = std::fs::metadata(staging.member(&MemberPath::parse(MANIFEST).unwrap()))
+            .unwrap()
+            .len();
+        for (more, fits) in [(0, true), (1, false)] {
+            let output = temp.path().join(format!("pack-{more}"));
+            let staging = Staging::beside(&output, Access::Shared).unwrap();
+            let note = "n".repeat((MAX_BYTES - hull) as usize + more);
+            let finished = Documents::of(&staging).finish(now, Some(note));
+            staging.publish(&output, Publish::New).unwrap();
+            assert_eq!(pack_dir::manifest(&output).is_ok(), fits);
+            match finished {
+                Ok(_) => assert!(fits),
+                Err(Refusal::TooLong { found, .. }) => assert_eq!((fits, found), (false, MAX_BYTES + 1)),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        let staging = Staging::beside(&temp.path().join("y"), Access::Shared).unwrap();
+        let long = vec![b'x'; MAX_BYTES as usize + 1];
+        let added = Documents::of(&staging).add("meta/REPO_STATE.json", &long);
+        assert!(matches!(added, Err(Refusal::TooLong { .. })));
+    }
+}

@@ -1,0 +1,81 @@
+//! `git pack inspect`: what is in a pack, without judging it.
+
+use std::path::Path;
+
+use crate::adapters::{files, pack_dir};
+use crate::format::canonical_json::parse_strict_into;
+use crate::format::digest::Digest;
+use crate::format::member_path::MemberPath;
+use crate::format::repo_state::RepoState;
+use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
+use crate::ops::Context;
+use crate::refusal::Result;
+use crate::rules::seals::in_sealed;
+
+/// What a pack says of itself.
+#[derive(Debug)]
+pub struct InspectReport {
+    /// The declared id.
+    pub pack_id: String,
+    /// The declared time.
+    pub created: String,
+    /// The declared note.
+    pub note: Option<String>,
+    /// The release that made it.
+    pub tool_version: String,
+    /// The members, in the order declared.
+    pub members: Vec<InspectedMember>,
+    /// What it was packed from.
+    pub info: Option<PackInfo>,
+    /// The digest of the state that it carries.
+    pub state: Option<Digest>,
+}
+
+/// A member.
+#[derive(Debug)]
+pub struct InspectedMember {
+    /// Its path.
+    pub path: String,
+    /// Its type.
+    pub kind: String,
+    /// Its version.
+    pub artifact_version: Option<String>,
+    /// Its declared hash.
+    pub bytes_hash: String,
+    /// Its size on disk; none if it is not there as a regular file.
+    pub size: Option<u64>,
+    /// Whether it is sealed.
+    pub sealed: bool,
+}
+
+/// Reads a pack's manifest and documents.
+pub fn inspect(ctx: &Context, path: &Path) -> Result<InspectReport> {
+    let root = ctx.cwd.join(path);
+    let manifest = pack_dir::manifest(&root)?;
+    let members = manifest
+        .members
+        .into_iter()
+        .map(|member| InspectedMember {
+            size: MemberPath::parse(&member.path)
+                .ok()
+                .and_then(|path| files::regular_size(&root, path.as_str())),
+            sealed: in_sealed(&member.path),
+            path: member.path,
+            kind: member.kind.into_owned(),
+            artifact_version: member.artifact_version,
+            bytes_hash: member.bytes_hash.to_string(),
+        })
+        .collect();
+    let read = |path: &str| files::read(&root.join(path), pack_dir::MAX_DOCUMENT).ok();
+    Ok(InspectReport {
+        pack_id: manifest.pack_id,
+        created: manifest.created,
+        note: manifest.note,
+        tool_version: manifest.tool_version,
+        members,
+        info: read(PACK_INFO).and_then(|bytes| parse_strict_into(&bytes).ok()),
+        state: read(REPO_STATE)
+            .and_then(|bytes| parse_strict_into::<RepoState>(&bytes).ok())
+            .map(|state| state.digest()),
+    })
+}

@@ -1,0 +1,14 @@
+//! Packs: sealing, verifying, opening, restoring, rekeying and comparing them.
+
+pub mod diff;
+pub mod documents;
+pub mod inspect;
+pub mod open;
+pub mod output;
+pub mod rekey;
+pub mod restore;
+pub mod seal;
+pub mod sealed_pack;
+pub mod texts;
+pub mod unseal;
+pub mod verify;

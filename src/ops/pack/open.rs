@@ -1,0 +1,168 @@
+//! `git pack open`: the protected part of a pack, for those who may have it.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::adapters::cipher::Identities;
+use crate::adapters::staging::{Access, Publish, Staging};
+use crate::adapters::workers;
+use crate::format::digest::Digest;
+use crate::ops::Context;
+use crate::ops::keys::identity;
+use crate::ops::pack::output::Output;
+use crate::ops::pack::seal::OUTPUT_DIRECTORY;
+use crate::ops::pack::sealed_pack::SealedPack;
+use crate::ops::pack::unseal::{Named, Unopened, unseal};
+use crate::refusal::{Refusal, Result};
+
+/// What to open, and where to.
+#[derive(Clone, Debug, Default)]
+pub struct OpenRequest {
+    /// The pack's directory.
+    pub pack: PathBuf,
+    /// Artifacts, or directories of them; none means all.
+    pub paths: Vec<String>,
+    /// The output directory instead of the default one.
+    pub output: Option<PathBuf>,
+    /// Identity files instead of the one in force.
+    pub identities: Vec<PathBuf>,
+}
+
+/// What was opened.
+#[derive(Debug)]
+pub struct OpenReport {
+    /// The pack's id.
+    pub pack_id: String,
+    /// SHA-256 of its manifest.
+    pub manifest_hash: Digest,
+    /// Bytes of its manifest.
+    pub manifest_bytes: u64,
+    /// Number of artifacts.
+    pub artifacts: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Where they are, absolute; none if they went to a writer.
+    pub output: Option<PathBuf>,
+}
+
+/// Decrypts artifacts into a new directory that only its owner can read; all of them, or nothing is left.
+pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
+    let opening = Opening::of(ctx, request)?;
+    let output = output_of(ctx, request, &opening.pack.report.pack_id)?;
+    let staging = Staging::beside(&output, Access::Private)?;
+    let sizes = workers::map(
+        &opening.artifacts,
+        || Ok(()),
+        |(), artifact| {
+            let target = staging.member(&artifact.path);
+            let mut file = staging.create(&artifact.path)?;
+            unseal(&opening.pack.root, &artifact.seal, &opening.identities, &mut file)
+                .map_err(|why| opening.refusal(why, artifact, &target))
+        },
+    )?;
+    staging.publish(&output, Publish::New)?;
+    Ok(opening.report(sizes.iter().sum(), Some(output)))
+}
+
+/// Writes the one artifact that is asked for to `out`, once it is known that all of it opens.
+pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut dyn Write) -> Result<OpenReport> {
+    let opening = Opening::of(ctx, request)?;
+    let [artifact] = opening.artifacts.as_slice() else {
+        return Err(Refusal::usage(format!(
+            "--stdout takes one artifact, and these are {}: name one",
+            opening.artifacts.len()
+        )));
+    };
+    let stdout = Path::new("standard output");
+    let unseal = |out: &mut dyn Write| {
+        unseal(&opening.pack.root, &artifact.seal, &opening.identities, out)
+            .map_err(|why| opening.refusal(why, artifact, stdout))
+    };
+    unseal(&mut io::sink())?;
+    let bytes = unseal(out)?;
+    Ok(opening.report(bytes, None))
+}
+
+/// A pack that verified, and the artifacts of it that were asked for.
+struct Opening {
+    pack: SealedPack,
+    identities: Identities,
+    artifacts: Vec<Named>,
+}
+
+impl Opening {
+    fn of(ctx: &Context, request: &OpenRequest) -> Result<Self> {
+        let pack = SealedPack::verified(&ctx.cwd.join(&request.pack), &request.pack)?;
+        let identities = identity::load(ctx, &request.identities)?;
+        let artifacts = select(pack.named(&identities)?, &request.paths, &request.pack)?;
+        Ok(Self {
+            pack,
+            identities,
+            artifacts,
+        })
+    }
+
+    fn refusal(&self, why: Unopened, artifact: &Named, target: &Path) -> Refusal {
+        why.refusal(artifact.path.as_str(), target, &self.identities)
+    }
+
+    fn report(&self, bytes: u64, output: Option<PathBuf>) -> OpenReport {
+        OpenReport {
+            pack_id: self.pack.report.pack_id.clone(),
+            manifest_hash: self.pack.report.manifest_hash,
+            manifest_bytes: self.pack.report.manifest_bytes,
+            artifacts: self.artifacts.len() as u64,
+            bytes,
+            output,
+        }
+    }
+}
+
+/// Returns the artifacts that `paths` name: each is one of them, or a directory of some.
+fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>> {
+    if paths.is_empty() {
+        return Ok(named);
+    }
+    let mut wanted = BTreeSet::new();
+    for path in paths {
+        let bare = path.strip_suffix('/').unwrap_or(path);
+        let bare = bare.strip_prefix("./").unwrap_or(bare);
+        let within = |artifact: &Named| {
+            let full = artifact.path.as_str();
+            full == bare || full.strip_prefix(bare).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let found: Vec<usize> = (0..named.len()).filter(|at| within(&named[*at])).collect();
+        if found.is_empty() {
+            return Err(Refusal::Usage {
+                problem: format!("{} has no sealed artifact {path}", pack.display()),
+                next: Some(format!("git pack inspect {}", pack.display())),
+            });
+        }
+        wanted.extend(found);
+    }
+    let kept = named.into_iter().enumerate().filter(|(at, _)| wanted.contains(at));
+    Ok(kept.map(|(_, artifact)| artifact).collect())
+}
+
+/// Decides where the artifacts go: never over anything, and never where git could come to track them.
+fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<PathBuf> {
+    let output = match &request.output {
+        Some(output) => Output::at(ctx, output)?,
+        None => default_output(ctx, pack_id)?,
+    };
+    output.ensure_outside(&ctx.cwd.join(&request.pack))?;
+    output.ensure_untracked(request.output.is_none())?;
+    Ok(output.path)
+}
+
+fn default_output(ctx: &Context, pack_id: &str) -> Result<Output> {
+    let root = match ctx.repository() {
+        Ok(repo) => repo.work_tree().unwrap_or_else(|| ctx.cwd.clone()),
+        Err(Refusal::NotARepository { .. }) => ctx.cwd.clone(),
+        Err(refused) => return Err(refused),
+    };
+    let hex = pack_id.strip_prefix("sha256:").unwrap_or(pack_id);
+    let short = hex.get(..12).unwrap_or(hex);
+    Output::below(ctx, &root, &Path::new(OUTPUT_DIRECTORY).join("open").join(short))
+}

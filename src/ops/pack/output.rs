@@ -1,0 +1,144 @@
+//! Where a command may put a directory that it makes: never over anything, nor into its own input or git's directory; and
+//! what was opened, never where git could come to track it.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::adapters::files::{self, Durability, write_whole};
+use crate::adapters::git::Repository;
+use crate::format::repo_path::RepoPath;
+use crate::ops::Context;
+use crate::ops::pack::seal::OUTPUT_DIRECTORY;
+use crate::refusal::{Refusal, Result};
+
+/// A place where nothing stands, or an empty directory.
+pub struct Output {
+    /// It, absolute, with links and dots resolved.
+    pub path: PathBuf,
+    /// The repository that it lies in.
+    repo: Option<Repository>,
+}
+
+impl Output {
+    /// Takes a place for a new directory, unless it is taken, or lies in git's own directory.
+    pub fn at(ctx: &Context, wanted: &Path) -> Result<Self> {
+        let wanted = ctx.cwd.join(wanted);
+        if files::exists(&wanted) && !files::is_empty_directory(&wanted) {
+            return Err(Refusal::OutputExists {
+                path: wanted,
+                replaceable: false,
+            });
+        }
+        let (path, repo) = outside_of_git(ctx, &wanted)?;
+        Ok(Self { path, repo })
+    }
+
+    /// Like [`Output::at`], for a place of our own below `root`, to which no link leads.
+    pub fn below(ctx: &Context, root: &Path, wanted: &Path) -> Result<Self> {
+        files::ensure_no_link(root, wanted)?;
+        Self::at(ctx, &root.join(wanted))
+    }
+
+    /// Refuses if it lies in the pack at `root`.
+    pub fn ensure_outside(&self, root: &Path) -> Result<()> {
+        match self.path.starts_with(files::canonical(root)?) {
+            true => Err(Refusal::usage(format!(
+                "{} lies in the pack itself",
+                self.path.display()
+            ))),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses if git could come to track what is put there. A directory that is `ours` is ignored from now on, if it was
+    /// not.
+    pub fn ensure_untracked(&self, ours: bool) -> Result<()> {
+        let Some(repo) = &self.repo else { return Ok(()) };
+        let Some(root) = repo.work_tree() else { return Ok(()) };
+        let Ok(below) = self.path.strip_prefix(&root) else {
+            return Ok(());
+        };
+        let inside = RepoPath::new(below.join("x").as_os_str().as_bytes());
+        if ours && !repo.is_ignored(&inside)? {
+            ignore_own(&root)?;
+        }
+        if repo.is_ignored(&inside)? && !tracks_below(repo, below)? {
+            return Ok(());
+        }
+        Err(Refusal::Usage {
+            problem: format!(
+                "{} lies in a work tree, where git could come to track what is opened: \
+                 take a directory outside of it, or one that git ignores",
+                self.path.display()
+            ),
+            next: None,
+        })
+    }
+}
+
+/// Resolves a place, which may be taken, unless it lies in git's own directory; with the repository that it lies in.
+pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<Repository>)> {
+    files::ensure_stays_in_tree(&ctx.cwd.join(wanted))?;
+    let (above, path) = resolved(&ctx.cwd.join(wanted))?;
+    let repo = match Repository::discover(&above, &ctx.surroundings) {
+        Err(Refusal::NotARepository { .. }) => None,
+        other => Some(other?),
+    };
+    // Nothing is written into somebody else's repository.
+    repo.as_ref().map_or(Ok(()), Repository::ensure_ours)?;
+    // The environment may name another repository than the one that it lies in.
+    let mut in_git = path.components().any(|part| part.as_os_str() == ".git");
+    if let Some(repo) = &repo {
+        in_git |= path.starts_with(files::canonical(&repo.common_dir())?);
+    }
+    match in_git {
+        true => Err(Refusal::usage(format!(
+            "{} lies in git's own directory",
+            path.display()
+        ))),
+        false => Ok((path, repo)),
+    }
+}
+
+/// Returns the directory above an output that stands, and the output, with links and dots resolved.
+fn resolved(output: &Path) -> Result<(PathBuf, PathBuf)> {
+    let outside = || {
+        Refusal::usage(format!(
+            "--output {}: expected a directory by its name",
+            output.display()
+        ))
+    };
+    for above in output.ancestors().skip(1) {
+        let Ok(standing) = files::canonical(above) else {
+            continue;
+        };
+        if !files::is_directory(&standing) {
+            return Err(Refusal::io("creating", output)(io::ErrorKind::NotADirectory.into()));
+        }
+        let rest = output.strip_prefix(above).map_err(|_| outside())?;
+        let plain = rest.components().all(|part| matches!(part, Component::Normal(_)));
+        return match plain && rest != Path::new("") {
+            true => Ok((standing.clone(), standing.join(rest))),
+            false => Err(outside()),
+        };
+    }
+    Err(outside())
+}
+
+fn tracks_below(repo: &Repository, directory: &Path) -> Result<bool> {
+    let prefix = [directory.as_os_str().as_bytes(), b"/"].concat();
+    let files = repo.work_tree_files(false)?;
+    Ok(files
+        .iter()
+        .any(|file| file.tracked && file.path.as_bytes().starts_with(&prefix)))
+}
+
+/// Has git ignore the directory of what is opened, where the repository's own rules do not.
+fn ignore_own(root: &Path) -> Result<()> {
+    let below = Path::new(OUTPUT_DIRECTORY).join("open");
+    files::ensure_no_link(root, &below)?;
+    let directory = root.join(below);
+    files::create_private_dir(&directory)?;
+    write_whole(&directory.join(".gitignore"), b"*\n", 0o600, Durability::Durable)
+}

@@ -1,0 +1,102 @@
+//! An age file that other recipients can open.
+
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use crate::adapters::files::{Opened, Over};
+use crate::adapters::{cipher, files};
+use crate::format::sealed::is_chunked;
+use crate::ops::Context;
+use crate::ops::guard::twins;
+use crate::ops::pack::rekey::remains::Remains;
+use crate::ops::pack::rekey::turn::Job;
+use crate::ops::pack::rekey::{Change, RekeyReport, RekeyRequest, is_same};
+use crate::refusal::{Refusal, Result};
+
+/// Rekeys an age file.
+pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
+    let source = ctx.cwd.join(&request.what);
+    let output = ctx.cwd.join(&request.output);
+    check_output(&output, request.replace)?;
+    files::ensure_stays_in_tree(&output)?;
+    let change = Change::of(ctx, request)?;
+    let opened = files::open_regular(&source)?;
+    if !request.reencrypt {
+        ensure_turns(&opened, &request.what)?;
+    }
+    change.ensure_somebody(std::iter::once(request.what.display().to_string()))?;
+    let replaced = is_same(&source, &output);
+    let over = match request.replace && files::exists(&output) {
+        true => Over::Anything,
+        false => Over::Nothing,
+    };
+    let job = Job {
+        source: &opened,
+        path: &source,
+        name: &request.what.display().to_string(),
+        target: &output,
+    };
+    let turned = files::write_whole_over(&output, 0o666, over, |file| change.turn(&job, file))?;
+    let standing = (!replaced).then_some(source.as_path());
+    let mut remains = Remains::of(ctx, change.repo.as_ref(), &[turned.old], standing, &output);
+    // It is rekeyed whatever becomes of the note, without which the pair only looks as if the twin had moved on.
+    let is_twin = twins::carry_over(ctx, &output, &turned.old.hash, &turned.hash).unwrap_or_else(|why| {
+        let what = "that the twin is up to date could not be noted";
+        remains.unseen.push((what.into(), why));
+        true
+    });
+    Ok(RekeyReport {
+        pack_id: None,
+        input_hash: turned.old.hash,
+        input_bytes: turned.old.bytes,
+        artifacts: 1,
+        recipients: change.recipients.names().len(),
+        reencrypted: change.reencrypt,
+        output,
+        is_twin,
+        remains,
+    })
+}
+
+/// Only an age file may be replaced: what stands in plaintext there may be the only copy.
+fn check_output(output: &Path, replace: bool) -> Result<()> {
+    if !files::exists(output) {
+        return Ok(());
+    }
+    let replaceable = files::open_regular(output).is_ok_and(|standing| is_age(&standing));
+    match replace && replaceable {
+        true => Ok(()),
+        false => Err(Refusal::OutputExists {
+            path: output.to_owned(),
+            replaceable: replaceable && !replace,
+        }),
+    }
+}
+
+/// Refuses what has no header that could be changed alone, and a payload that was cut short.
+fn ensure_turns(opened: &Opened, name: &Path) -> Result<()> {
+    let broken = |reason| Refusal::Crypto {
+        deed: "opening",
+        subject: name.display().to_string(),
+        reason,
+    };
+    let judged = match cipher::header(&opened.file) {
+        Ok(header) if is_chunked(opened.size.saturating_sub(header.bytes)) => Ok(()),
+        Ok(_) => Err(broken("no payload has its length".into())),
+        Err(_) if is_age(opened) => Err(Refusal::Armoured { path: name.to_owned() }),
+        Err(reason) => Err(broken(reason)),
+    };
+    (&opened.file).rewind().map_err(Refusal::io("reading", name))?;
+    judged
+}
+
+/// Returns whether a file begins as an age file does, armoured or not.
+fn is_age(opened: &Opened) -> bool {
+    let mut head = Vec::new();
+    // A header takes a third more room in armour.
+    let most = 2 * cipher::MAX_HEADER as u64;
+    let read = (&opened.file)
+        .rewind()
+        .and_then(|()| (&opened.file).take(most).read_to_end(&mut head));
+    read.is_ok() && cipher::has_header(&head)
+}

@@ -1,0 +1,29 @@
+//! Does a pack that is to be restored say the canon version of its commit?
+
+use std::path::Path;
+
+use crate::ops::pack::verify::RepoStateReport;
+use crate::ops::{Context, configuration, state};
+use crate::refusal::{Refusal, Result};
+
+/// Refuses a pack with another canon version than its commit has, where the repository at hand has that commit.
+pub(super) fn ensure_same(ctx: &Context, pack: &Path, stated: Option<&RepoStateReport>) -> Result<()> {
+    let Some((stated, commit)) = stated.and_then(|stated| Some((stated, stated.commit.as_deref()?))) else {
+        return Ok(());
+    };
+    // A pack is restored anywhere; where its commit is not, there is nothing to compare it with.
+    let Ok(repo) = ctx.repository() else { return Ok(()) };
+    let Ok(commit) = repo.commit(commit) else { return Ok(()) };
+    let loaded = configuration::in_commit_or_none(&repo, &commit)?;
+    let canon = state::canon(&repo, &commit, &loaded)?;
+    match canon == stated.canon_version {
+        true => Ok(()),
+        false => Err(Refusal::BadPack {
+            path: pack.to_owned(),
+            reason: format!(
+                "CANON_VERSION_MISMATCH: it says {:?}, and its commit {canon:?}",
+                stated.canon_version
+            ),
+        }),
+    }
+}

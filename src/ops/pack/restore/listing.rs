@@ -1,0 +1,217 @@
+//! What is to be restored: the manifest of contents of a pack, or one in the content store.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::adapters::clone::runs::RUN_REFS;
+use crate::adapters::store::bytes;
+use crate::adapters::store::pack::PackStore;
+use crate::adapters::{files, pack_dir};
+use crate::format::canonical_json::parse_strict_into;
+use crate::format::digest::Digest;
+use crate::format::lite::{PackManifest, sealed_entries};
+use crate::format::manifest::ManifestDocument;
+use crate::format::repo_state::{EntryKind, RepoState};
+use crate::format::run_record::{MAX_BYTES, RunRefs, TaskSpec, parse_record};
+use crate::format::sealed::SealedArtifacts;
+use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
+use crate::ops::Context;
+use crate::ops::pack::restore::canon;
+use crate::ops::pack::restore::sources::Here;
+use crate::ops::pack::sealed_pack::ensure_sound;
+use crate::ops::pack::verify::verify_directory;
+use crate::refusal::{Refusal, Result};
+use crate::rules::restore::{Unfit, brief, check};
+
+/// A manifest of contents, and what else is known of its entries.
+pub(super) struct Listing {
+    /// What it is called in messages.
+    pub(super) name: String,
+    /// The manifest, which is one of a tree.
+    pub(super) manifest: PackManifest,
+    /// The id of the pack that it is of; none of a manifest by its ref.
+    pub(super) pack_id: Option<String>,
+    /// SHA-256 of the pack's manifest, or of this one.
+    pub(super) input_hash: Digest,
+    /// Its bytes.
+    pub(super) input_bytes: u64,
+    /// The members of the pack.
+    pub(super) pack: Option<PackStore>,
+    /// The state digest that the pack names.
+    pub(super) state: Option<Digest>,
+    /// The entries that are no plain files; none if nobody knows.
+    pub(super) kinds: Option<HashMap<String, EntryKind>>,
+    /// What is declared of its ciphertexts, if that was asked for.
+    pub(super) sealed: Option<SealedArtifacts>,
+}
+
+impl Listing {
+    /// Takes the manifest of the pack at `root`, which verifies; where it has none, that which its documents come to.
+    pub(super) fn of_pack(ctx: &Context, root: &Path, name: &Path) -> Result<Self> {
+        let mut report = verify_directory(root)?;
+        ensure_sound(&report, name)?;
+        canon::ensure_same(ctx, name, report.repo_state.as_ref())?;
+        let manifest = pack_dir::manifest(root)?;
+        if manifest.file_hash != report.manifest_hash {
+            return Err(Refusal::ChangedWhileRead { path: root.to_owned() });
+        }
+        let state = report.repo_state.as_ref().filter(|state| state.commit.is_some());
+        let (Some(state), Some(sealed)) = (state, report.sealed.take()) else {
+            return Err(Refusal::Usage {
+                problem: format!(
+                    "{} is no pack of a commit, so there is no tree to restore",
+                    name.display()
+                ),
+                next: None,
+            });
+        };
+        let digest = state.digest;
+        let bad = |reason: String| Refusal::BadPack {
+            path: name.to_owned(),
+            reason,
+        };
+        let documents = Documents {
+            root,
+            manifest: &manifest,
+        };
+        let state: RepoState = parse_strict_into(&documents.read(REPO_STATE)?).map_err(|e| bad(e.to_string()))?;
+        let info: PackInfo = parse_strict_into(&documents.read(PACK_INFO)?).map_err(|e| bad(e.to_string()))?;
+        // What a pack has under LITE/ lists the same, or it would not have verified.
+        let contents = PackManifest::of_documents(&state, &info, &sealed);
+        let listing = Self {
+            name: name.display().to_string(),
+            pack_id: Some(report.pack_id),
+            input_hash: report.manifest_hash,
+            input_bytes: report.manifest_bytes,
+            pack: Some(PackStore::of(root, &manifest)),
+            state: Some(digest),
+            kinds: Some(kinds(state.files.iter().map(|file| (file.path.as_str(), file.kind())))),
+            sealed: Some(sealed),
+            manifest: contents,
+        };
+        check(&listing.manifest).map_err(|why| listing.refusal(why))?;
+        Ok(listing)
+    }
+
+    /// Takes the manifest of that name in the content store; with what is declared of its ciphertexts, if these are to be
+    /// opened.
+    pub(super) fn of_ref(here: &Here, hash: &Digest, opening: bool) -> Result<Self> {
+        let Some(document) = bytes(&here.disk, hash, MAX_BYTES)? else {
+            return Err(Refusal::NoManifest {
+                manifest: hash.to_string(),
+            });
+        };
+        let bad = |reason: String| Refusal::BadManifest {
+            name: hash.to_string(),
+            reason: brief(&reason),
+        };
+        let manifest: PackManifest = parse_record(&document).map_err(bad)?;
+        let mut listing = Self {
+            name: hash.to_string(),
+            pack_id: None,
+            input_hash: *hash,
+            input_bytes: document.len() as u64,
+            pack: None,
+            state: None,
+            kinds: None,
+            sealed: None,
+            manifest,
+        };
+        drop(document);
+        check(&listing.manifest).map_err(|why| listing.refusal(why))?;
+        if let Some(tree) = here.tree_of(&listing.name, &listing.manifest.repo_state)? {
+            let named = tree.iter().filter_map(|entry| Some((entry.path.as_str()?, entry.kind)));
+            listing.kinds = Some(kinds(named));
+        }
+        if opening && listing.manifest.sealed().next().is_some() {
+            listing.sealed = Some(declared(here, hash, &listing.manifest)?);
+        }
+        Ok(listing)
+    }
+
+    /// Returns whether its pack has every content.
+    pub(super) fn is_whole(&self) -> bool {
+        let pack = self.pack.as_ref();
+        pack.is_some_and(|pack| self.manifest.entries.iter().all(|entry| pack.has(&entry.content)))
+    }
+
+    /// Says why it cannot be restored.
+    pub(super) fn refusal(&self, why: Unfit) -> Refusal {
+        match why {
+            Unfit::Bad(reason) => Refusal::BadManifest {
+                name: self.name.clone(),
+                reason,
+            },
+            Unfit::Collision {
+                path,
+                sources,
+                as_ciphertext,
+            } => Refusal::Collision {
+                path,
+                sources,
+                as_ciphertext,
+            },
+        }
+    }
+}
+
+fn kinds<'a>(entries: impl Iterator<Item = (&'a str, EntryKind)>) -> HashMap<String, EntryKind> {
+    let special = entries.filter(|(_, kind)| *kind != EntryKind::Regular);
+    special.map(|(path, kind)| (path.to_owned(), kind)).collect()
+}
+
+/// Finds what is declared of a manifest's ciphertexts: in the records of a run that came to this manifest.
+fn declared(here: &Here, hash: &Digest, manifest: &PackManifest) -> Result<SealedArtifacts> {
+    for run in here.runs.ids()? {
+        let refs = here.runs.read(&run, RUN_REFS)?;
+        let Some(refs) = refs.and_then(|refs| parse_record::<RunRefs>(&refs).ok()) else {
+            continue;
+        };
+        if refs.manifest_ref != *hash {
+            continue;
+        }
+        let Some(task) = bytes(&here.disk, &refs.task_spec_ref, MAX_BYTES)? else {
+            continue;
+        };
+        let Ok(task) = parse_record::<TaskSpec>(&task) else {
+            continue;
+        };
+        let Some(document) = bytes(&here.disk, &task.sealed, MAX_BYTES)? else {
+            continue;
+        };
+        let Ok(document) = parse_strict_into::<SealedArtifacts>(&document) else {
+            continue;
+        };
+        let mut entries: Vec<_> = sealed_entries(&document).collect();
+        entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        if manifest.sealed().eq(&entries) {
+            return Ok(document);
+        }
+    }
+    Err(Refusal::usage(
+        "--identity: the run that made this manifest is not in this clone, so how its ciphertexts are to be opened is not known: \
+         name its pack instead",
+    ))
+}
+
+/// The documents of a pack, each held against the hash that the pack's manifest has of it.
+struct Documents<'a> {
+    root: &'a Path,
+    manifest: &'a ManifestDocument,
+}
+
+impl Documents<'_> {
+    fn hash_of(&self, path: &str) -> Option<Digest> {
+        let member = self.manifest.members.iter().find(|member| member.path == path)?;
+        member.bytes_hash.digest()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>> {
+        let place = self.root.join(path);
+        let bytes = files::read(&place, MAX_BYTES)?;
+        match self.hash_of(path) == Some(Digest::of(&bytes)) {
+            true => Ok(bytes),
+            false => Err(Refusal::ChangedWhileRead { path: place }),
+        }
+    }
+}

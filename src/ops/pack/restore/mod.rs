@@ -1,0 +1,163 @@
+//! `git pack restore`: the files of a commit from a list of their hashes, or from the one text that holds them all.
+
+mod canon;
+mod full;
+mod listing;
+mod sources;
+mod target;
+mod write;
+
+use std::path::PathBuf;
+
+use crate::adapters::files;
+use crate::format::digest::Digest;
+use crate::format::dump::OtherEntry;
+use crate::ops::Context;
+use crate::ops::keys::identity;
+use crate::ops::pack::output::Output;
+use crate::ops::store::audit::content_ref;
+use crate::refusal::{Refusal, Result};
+use listing::Listing;
+use sources::Here;
+
+/// What to restore, and where to.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreRequest {
+    /// A pack's directory, or the ref of a manifest of contents; of texts, a pack's directory or a file from under `FULL/`.
+    pub from: PathBuf,
+    /// Whether to take the texts from the member under `FULL/`.
+    pub from_full: bool,
+    /// A new directory; what is only checked needs none.
+    pub output: Option<PathBuf>,
+    /// Whether everything is read and checked, and nothing written.
+    pub dry_run: bool,
+    /// Identity files; with any, what is sealed is opened.
+    pub identities: Vec<PathBuf>,
+}
+
+/// What was restored, or could be.
+#[derive(Debug)]
+pub struct RestoreReport {
+    /// The pack's id; none of a manifest by its ref, nor of a single file.
+    pub pack_id: Option<String>,
+    /// SHA-256 of the pack's manifest, of the manifest of contents, or of the single file.
+    pub input_hash: Digest,
+    /// Its bytes.
+    pub input_bytes: u64,
+    /// Number of files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The state digest over them.
+    pub digest: Digest,
+    /// The commit that they say they are from.
+    pub commit: String,
+    /// What they are.
+    pub what: Restored,
+    /// Where they are, absolute; none if nothing was written.
+    pub output: Option<PathBuf>,
+}
+
+/// What files were restored from.
+#[derive(Debug)]
+pub enum Restored {
+    /// The texts of a commit.
+    Texts {
+        /// The state digest of that commit, over the files and what is missing.
+        state: Digest,
+        /// The entries of that state that are no text, and so are not there.
+        missing: Vec<OtherEntry>,
+    },
+    /// The entries of a manifest.
+    Entries(Entries),
+}
+
+/// How the files stand to the entries of a manifest.
+#[derive(Debug)]
+pub struct Entries {
+    /// The state digest that the pack names; a manifest by itself names none.
+    pub state: Option<Digest>,
+    /// The state digest over the files that are not sealed.
+    pub plain: Digest,
+    /// Number of ciphertexts.
+    pub ciphertexts: u64,
+    /// Number of files that were sealed, and were opened.
+    pub opened: u64,
+    /// Number of links, which are files that hold their target.
+    pub links: u64,
+    /// Number of submodules, which are files that hold their commit's id.
+    pub submodules: u64,
+    /// Whether it is known which files are executable, links or submodules.
+    pub kinds_known: bool,
+}
+
+/// Rebuilds files; all of them, or nothing is left.
+pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport> {
+    if request.output.is_none() && !request.dry_run {
+        return Err(Refusal::usage("--output names the directory for the files"));
+    }
+    let output = match &request.output {
+        Some(output) => Some(Output::at(ctx, output)?),
+        None => None,
+    };
+    let by_ref = manifest_ref(ctx, request)?;
+    if request.from_full {
+        if by_ref.is_some() || !request.identities.is_empty() {
+            return Err(Refusal::usage(
+                "--from-full takes a pack or one of its files, whose texts are never sealed",
+            ));
+        }
+        return full::restore(ctx, request, output.as_ref());
+    }
+    let from = ctx.cwd.join(&request.from);
+    let pack = by_ref.is_none().then_some(from.as_path());
+    if let Some(output) = &output {
+        if let Some(pack) = pack {
+            output.ensure_outside(pack)?;
+        }
+        if !request.identities.is_empty() {
+            output.ensure_untracked(false)?;
+        }
+    }
+    // What cannot serve is refused before anything is read.
+    let identities = match request.identities.is_empty() {
+        true => None,
+        false => Some(identity::load(ctx, &request.identities)?),
+    };
+    let here = || Here::of(ctx.repository()?, request.dry_run);
+    let (listing, here) = match by_ref {
+        Some(hash) => {
+            let here = here()?;
+            (Listing::of_ref(&here, &hash, identities.is_some())?, Some(here))
+        }
+        None => {
+            let listing = Listing::of_pack(ctx, &from, &request.from)?;
+            // A pack that has everything needs no repository, nor one in which nothing is wrong.
+            let here = match listing.is_whole() {
+                true => None,
+                false => match here() {
+                    Err(Refusal::NotARepository { .. }) => None,
+                    other => Some(other?),
+                },
+            };
+            (listing, here)
+        }
+    };
+    write::restore(request, &listing, here.as_ref(), identities.as_ref(), output.as_ref())
+}
+
+/// Returns the ref that is to be restored; none if it is a path.
+fn manifest_ref(ctx: &Context, request: &RestoreRequest) -> Result<Option<Digest>> {
+    let Some(text) = request.from.to_str() else {
+        return Ok(None);
+    };
+    if text.starts_with("sha256:") {
+        return content_ref(text).map(Some);
+    }
+    let is_hash = |text: &str| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let like = text.split_once(':').map_or(text, |(_, hash)| hash);
+    match is_hash(like) && !files::exists(&ctx.cwd.join(text)) {
+        true => content_ref(text).map(Some),
+        false => Ok(None),
+    }
+}

@@ -1,0 +1,165 @@
+//! Where contents are found: in the pack, in the content store, in the commit, or wherever else in git.
+
+use std::collections::HashSet;
+
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::runs::Runs;
+use crate::adapters::git::Repository;
+use crate::adapters::store::Store;
+use crate::adapters::store::disk::{DiskStore, Held};
+use crate::adapters::store::git::GitStore;
+use crate::adapters::store::memory::MemoryStore;
+use crate::format::digest::Digest;
+use crate::format::object_id::ObjectId;
+use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::format::run_record::CommitRef;
+use crate::ops::pack::restore::listing::Listing;
+use crate::refusal::{Refusal, Result};
+use crate::rules::restore::{Form, Item, brief};
+
+/// The repository at hand.
+pub(super) struct Here {
+    /// Its content store.
+    pub(super) disk: DiskStore,
+    /// Its runs.
+    pub(super) runs: Runs,
+    repo: Repository,
+    cache: DigestCache,
+    /// Nothing is collected while this is held.
+    _lock: Option<Held>,
+}
+
+impl Here {
+    /// Takes a repository, to which nothing at all is written if it is only to be read.
+    pub(super) fn of(repo: Repository, reading_only: bool) -> Result<Self> {
+        let disk = repo.private().store();
+        let cache = repo.private().digests();
+        Ok(Self {
+            runs: repo.private().runs(),
+            cache: match reading_only {
+                true => cache.reading_only(),
+                false => cache,
+            },
+            _lock: disk.lock_to_read()?,
+            disk,
+            repo,
+        })
+    }
+
+    /// Returns the entries of the commit that a manifest names; none if it is not in this clone, whole. One with another tree
+    /// is refused.
+    pub(super) fn tree_of(&self, manifest: &str, state: &CommitRef) -> Result<Option<Vec<TreeEntry>>> {
+        let commit = match self.repo.commit(&state.commit) {
+            Ok(commit) => commit,
+            Err(Refusal::BadRevision { .. } | Refusal::MissingObject { .. }) => return Ok(None),
+            Err(other) => return Err(other),
+        };
+        if commit.tree.hex() != state.tree {
+            return Err(Refusal::BadManifest {
+                name: manifest.to_owned(),
+                reason: format!("the tree of {} is {}, not {}", state.commit, commit.tree, state.tree),
+            });
+        }
+        match self.repo.tree_entries(&commit.tree) {
+            Err(Refusal::MissingObject { .. }) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+}
+
+/// A store, and which of the items it has.
+pub(super) struct Source<'a> {
+    /// The store.
+    pub(super) store: Box<dyn Store + 'a>,
+    /// The places of its items.
+    pub(super) items: Vec<usize>,
+}
+
+/// Finds every content; refuses if one is nowhere.
+pub(super) fn locate<'a>(listing: &'a Listing, here: Option<&'a Here>, items: &[Item]) -> Result<Vec<Source<'a>>> {
+    let mut search = Search {
+        items,
+        open: (0..items.len()).collect(),
+        found: Vec::new(),
+    };
+    if let Some(pack) = &listing.pack {
+        search.look_in(Box::new(pack))?;
+    }
+    let Some(here) = here else { return search.finish(true) };
+    search.look_in(Box::new(&here.disk))?;
+    if search.open.is_empty() {
+        return search.finish(true);
+    }
+    let tree = here.tree_of(&listing.name, &listing.manifest.repo_state)?;
+    let has_commit = tree.is_some();
+    let wanted: HashSet<&str> = search.open.iter().map(|at| items[*at].path.as_str()).collect();
+    let mut entries = tree.unwrap_or_default();
+    entries.retain(|entry| entry.path.as_str().is_some_and(|path| wanted.contains(path)));
+    let files = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
+    let mut blobs: Vec<ObjectId> = files.map(|entry| entry.id).collect();
+    blobs.sort_unstable();
+    blobs.dedup();
+    search.look_in(Box::new(GitStore::of_blobs(&here.repo, &here.cache, &blobs)))?;
+    let submodules = entries.iter().filter(|entry| entry.kind == EntryKind::Submodule);
+    let ids = submodules.map(|entry| entry.id.hex().into_bytes());
+    search.look_in(Box::new(MemoryStore::of(ids)))?;
+    // Any other blob of the clone may be one that nobody asked for: a protected one, by its hash.
+    search.ensure_not_damaged(here, &entries)?;
+    search.finish(has_commit)
+}
+
+struct Search<'a, 'i> {
+    items: &'i [Item],
+    /// The places of items that were not found yet.
+    open: Vec<usize>,
+    found: Vec<Source<'a>>,
+}
+
+impl<'a> Search<'a, '_> {
+    fn hashes(&self) -> Vec<Digest> {
+        self.open.iter().map(|at| self.items[*at].content).collect()
+    }
+
+    fn look_in(&mut self, store: Box<dyn Store + 'a>) -> Result<()> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let there = store.contains_all(&self.hashes())?;
+        let open = std::mem::take(&mut self.open).into_iter().zip(there);
+        let (here, open): (Vec<_>, Vec<_>) = open.partition(|(_, there)| *there);
+        let places = |list: Vec<(usize, bool)>| list.into_iter().map(|(at, _)| at).collect();
+        self.open = places(open);
+        self.found.push(Source {
+            store,
+            items: places(here),
+        });
+        Ok(())
+    }
+
+    /// Refuses if a content that was not found is one that git has, damaged: that it is missing would not help anybody.
+    fn ensure_not_damaged(&self, here: &Here, entries: &[TreeEntry]) -> Result<()> {
+        let missing: HashSet<&str> = self.open.iter().map(|at| self.items[*at].path.as_str()).collect();
+        let blobs = entries.iter().filter(|entry| {
+            entry.kind != EntryKind::Submodule && entry.path.as_str().is_some_and(|path| missing.contains(path))
+        });
+        let blobs: Vec<ObjectId> = blobs.map(|entry| entry.id).collect();
+        match here.repo.hash_blobs(&blobs) {
+            Err(damaged @ Refusal::Corrupt { .. }) => Err(damaged),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(self, has_commit: bool) -> Result<Vec<Source<'a>>> {
+        let Some(first) = self.open.first().map(|at| &self.items[*at]) else {
+            return Ok(self.found);
+        };
+        let sealed = |at: &&usize| self.items[**at].form != Form::File;
+        Err(Refusal::MissingContent {
+            count: self.open.len() as u64,
+            sealed: self.open.iter().filter(sealed).count() as u64,
+            example: brief(first.path.as_str()),
+            content: first.content.to_string(),
+            has_commit,
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Where restored files go: into staging until all of them are there, or nowhere.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::adapters::staging::{Access, Publish, Staging};
+use crate::format::member_path::MemberPath;
+use crate::ops::pack::output::Output;
+use crate::refusal::Result;
+
+/// The place of files that are being restored.
+pub(super) enum Target {
+    /// Beside an output.
+    Staged(Staging, PathBuf),
+    /// They are only checked.
+    Nowhere,
+}
+
+impl Target {
+    /// Makes the place for an output; none if nothing is to be written.
+    pub(super) fn of(output: Option<&Output>, dry_run: bool, access: Access) -> Result<Self> {
+        match output {
+            Some(output) if !dry_run => Ok(Self::Staged(
+                Staging::beside(&output.path, access)?,
+                output.path.clone(),
+            )),
+            _ => Ok(Self::Nowhere),
+        }
+    }
+
+    /// Returns a writer for a file, and what errors of it are to name.
+    pub(super) fn create(&self, path: &MemberPath) -> Result<(Box<dyn Write>, PathBuf)> {
+        match self {
+            Self::Staged(staging, _) => Ok((Box::new(staging.create(path)?), staging.member(path))),
+            Self::Nowhere => Ok((Box::new(io::sink()), PathBuf::from(path.as_str()))),
+        }
+    }
+
+    /// Lets everybody who may read a file run it as well.
+    pub(super) fn make_executable(&self, path: &MemberPath) -> Result<()> {
+        match self {
+            Self::Staged(staging, _) => staging.make_executable(path),
+            Self::Nowhere => Ok(()),
+        }
+    }
+
+    /// Puts the files at their output, all at once; returns where that is.
+    pub(super) fn publish(self) -> Result<Option<PathBuf>> {
+        match self {
+            Self::Staged(staging, output) => {
+                staging.publish(&output, Publish::New)?;
+                Ok(Some(output))
+            }
+            Self::Nowhere => Ok(None),
+        }
+    }
+}

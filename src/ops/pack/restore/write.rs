@@ -1,0 +1,232 @@
+//! The files that a manifest lists, each written once and held against its hash while it is.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use crate::adapters::cipher::Identities;
+use crate::adapters::staging::Access;
+use crate::adapters::store::{Store, bytes, unreadable};
+use crate::format::digest::{Digest, Hashing};
+use crate::format::member_path::MemberPath;
+use crate::format::repo_state::{EntryKind, digest_lines};
+use crate::format::sealed::{Seal, SealedArtifacts};
+use crate::ops::keys::identity;
+use crate::ops::pack::output::Output;
+use crate::ops::pack::restore::listing::Listing;
+use crate::ops::pack::restore::sources::{Here, Source, locate};
+use crate::ops::pack::restore::target::Target;
+use crate::ops::pack::restore::{Entries, RestoreReport, RestoreRequest, Restored};
+use crate::ops::pack::unseal::{MAX_INDEX, Unopened, named_by, unseal_from};
+use crate::refusal::{Refusal, Result};
+use crate::rules::restore::{Form, Item, brief, items};
+
+/// The most that is held of a file at once.
+const BUFFER: u64 = 128 << 10;
+
+/// Writes what a manifest lists, or only reads it.
+pub(super) fn restore(
+    request: &RestoreRequest,
+    listing: &Listing,
+    here: Option<&Here>,
+    identities: Option<&Identities>,
+    output: Option<&Output>,
+) -> Result<RestoreReport> {
+    let opened = match identities {
+        Some(identities) => Some(names(listing, here, identities)?),
+        None => None,
+    };
+    let items = items(&listing.manifest, opened).map_err(|why| listing.refusal(why))?;
+    let sources = locate(listing, here, &items)?;
+    let access = match identities {
+        Some(_) => Access::Private,
+        None => Access::Shared,
+    };
+    let target = Target::of(output, request.dry_run, access)?;
+    let writer = Writer {
+        listing,
+        items: &items,
+        identities,
+        target: &target,
+        written: Mutex::new(vec![None; items.len()]),
+        refused: Mutex::new(None),
+    };
+    let written = writer.all(&sources)?;
+    let what = entries(listing, &items, &written);
+    for item in items.iter().filter(|item| item.form == Form::File) {
+        let kinds = listing.kinds.as_ref();
+        if kinds.and_then(|kinds| kinds.get(item.path.as_str())) == Some(&EntryKind::Executable) {
+            target.make_executable(&item.path)?;
+        }
+    }
+    Ok(RestoreReport {
+        pack_id: listing.pack_id.clone(),
+        input_hash: listing.input_hash,
+        input_bytes: listing.input_bytes,
+        files: items.len() as u64,
+        bytes: written.iter().map(|(_, size)| size).sum(),
+        digest: digest(items.iter().zip(&written)),
+        commit: listing.manifest.repo_state.commit.clone(),
+        what: Restored::Entries(what),
+        output: target.publish()?,
+    })
+}
+
+fn digest<'a>(files: impl Iterator<Item = (&'a Item, &'a Written)>) -> Digest {
+    digest_lines(files.map(|(item, (hash, size))| (hash, *size, item.path.as_str().as_bytes())))
+}
+
+fn entries(listing: &Listing, items: &[Item], written: &[Written]) -> Entries {
+    let plain = || items.iter().zip(written).filter(|(item, _)| item.form == Form::File);
+    let count = |what: &dyn Fn(&Item) -> bool| items.iter().filter(|item| what(item)).count() as u64;
+    let kinds = listing.kinds.as_ref();
+    let of_kind = |kind: EntryKind| {
+        count(&|item| item.form == Form::File && kinds.and_then(|kinds| kinds.get(item.path.as_str())) == Some(&kind))
+    };
+    Entries {
+        state: listing.state,
+        plain: digest(plain()),
+        ciphertexts: count(&|item| item.form == Form::Ciphertext),
+        opened: count(&|item| matches!(item.form, Form::Opened(_))),
+        links: of_kind(EntryKind::Symlink),
+        submodules: of_kind(EntryKind::Submodule),
+        kinds_known: kinds.is_some(),
+    }
+}
+
+/// Returns where each artifact goes, and its seal; where names are sealed, the index is opened for them.
+fn names(listing: &Listing, here: Option<&Here>, identities: &Identities) -> Result<Vec<(MemberPath, Seal)>> {
+    let Some(document) = &listing.sealed else {
+        return Ok(Vec::new());
+    };
+    let index = index(listing, here, document)?;
+    let opened = named_by(document, |seal, names| {
+        unseal_from(&index[..], seal, identities, names).map(drop)
+    });
+    let named = opened.map_err(|why| match why {
+        Unopened::Cipher(why) => identity::not_opened(why, "the names of its artifacts", identities),
+        Unopened::Other(reason) => Refusal::BadManifest {
+            name: listing.name.clone(),
+            reason: brief(&reason),
+        },
+    })?;
+    Ok(named.into_iter().map(|named| (named.path, named.seal)).collect())
+}
+
+/// Returns the ciphertext of the index, or nothing where there is none.
+fn index(listing: &Listing, here: Option<&Here>, document: &SealedArtifacts) -> Result<Vec<u8>> {
+    let Some(seal) = &document.index else {
+        return Ok(Vec::new());
+    };
+    let pack = listing.pack.as_ref().map(|pack| pack as &dyn Store);
+    let disk = here.map(|here| &here.disk as &dyn Store);
+    for store in pack.into_iter().chain(disk) {
+        // With its header and tags, it is not twice as long as what it holds may be.
+        if let Some(bytes) = bytes(store, &seal.sealed_hash, 2 * MAX_INDEX)? {
+            return Ok(bytes);
+        }
+    }
+    Err(Refusal::MissingContent {
+        count: 1,
+        sealed: 1,
+        example: seal.sealed_path.clone(),
+        content: seal.sealed_hash.to_string(),
+        has_commit: true,
+    })
+}
+
+/// Hash and bytes of a file, as they were written.
+type Written = (Digest, u64);
+
+struct Writer<'a> {
+    listing: &'a Listing,
+    items: &'a [Item],
+    identities: Option<&'a Identities>,
+    target: &'a Target,
+    written: Mutex<Vec<Option<Written>>>,
+    /// Why a content is not what it should be, though it may be damaged: its store says that, once all of it was read.
+    refused: Mutex<Option<Refusal>>,
+}
+
+impl Writer<'_> {
+    fn all(self, sources: &[Source<'_>]) -> Result<Vec<Written>> {
+        for Source { store, items } in sources {
+            let hashes: Vec<Digest> = items.iter().map(|at| self.items[*at].content).collect();
+            let found = store.get_each(&hashes, &|at, content| self.write(items[at], content))?;
+            if let Some(refused) = lock(&self.refused).take() {
+                return Err(refused);
+            }
+            if let Some(at) = found.iter().position(|found| !found) {
+                return Err(Refusal::MissingObject {
+                    count: 1,
+                    example: hashes[at].to_string(),
+                });
+            }
+        }
+        let written = self.written.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let written: Option<Vec<Written>> = written.into_iter().collect();
+        Ok(written.expect("every item is in one source, which gave it to be written"))
+    }
+
+    fn write(&self, at: usize, content: &mut dyn Read) -> Result<()> {
+        let item = &self.items[at];
+        if lock(&self.refused).is_some() {
+            return Ok(());
+        }
+        let (file, place) = self.target.create(&item.path)?;
+        let mut file = Hashing::new(file);
+        let done = match (&item.form, self.identities) {
+            (Form::Opened(seal), Some(identities)) => unseal_from(content, seal, identities, &mut file)
+                .map(drop)
+                .map_err(|why| why.refusal(item.path.as_str(), &place, identities)),
+            _ => self.copy(item, content, &mut file, &place)?,
+        };
+        match done {
+            Ok(()) => {
+                let (_, hash, size) = file.finish();
+                lock(&self.written)[at] = Some((hash, size));
+            }
+            Err(refused) => drop(lock(&self.refused).get_or_insert(refused)),
+        }
+        Ok(())
+    }
+
+    /// Copies a content; the inner refusal is one of its size.
+    fn copy(&self, item: &Item, content: &mut dyn Read, to: &mut dyn Write, place: &Path) -> Result<Result<()>> {
+        let mut buffer = vec![0; item.bytes.clamp(1, BUFFER) as usize];
+        let mut size = 0;
+        loop {
+            match content.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => {
+                    size += n as u64;
+                    if size > item.bytes {
+                        break;
+                    }
+                    to.write_all(&buffer[..n]).map_err(Refusal::io("writing", place))?;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(unreadable(&item.content, &e)),
+            }
+        }
+        Ok(match size == item.bytes {
+            true => Ok(()),
+            false => Err(Refusal::BadManifest {
+                name: self.listing.name.clone(),
+                reason: format!(
+                    "{} has {} bytes, and {} are listed",
+                    brief(item.path.as_str()),
+                    match size > item.bytes {
+                        true => "more".to_owned(),
+                        false => size.to_string(),
+                    },
+                    item.bytes
+                ),
+            }),
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

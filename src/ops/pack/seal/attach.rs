@@ -1,0 +1,232 @@
+//! Untracked files that a tree pack seals as well: those that `attach` of the configuration and `--attach` name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::files::{self, Walked};
+use crate::format::member_path::MemberPath;
+use crate::format::repo_state::Mode;
+use crate::ops::Context;
+use crate::ops::configuration::Loaded;
+use crate::ops::pack::seal::Notice;
+use crate::ops::pack::seal::collect::{Inside, Protected, Source, is_artifact, judge_file, member_path, protect};
+use crate::ops::pack::seal::guarded::Guarded;
+use crate::refusal::shown::shown;
+use crate::refusal::{Refusal, Result};
+use crate::rules::globs::{Case, Globs};
+use crate::rules::protect::Registry;
+use crate::rules::scan::LeakCode;
+
+/// Attached files, by the path they have in the work tree.
+pub(super) struct Attached<'a> {
+    root: &'a Path,
+    registry: &'a Registry,
+    /// What the commit has in the scope is in the pack already.
+    tracked: &'a BTreeSet<Vec<u8>>,
+    found: BTreeMap<MemberPath, Protected>,
+}
+
+impl<'a> Attached<'a> {
+    /// Begins with none, in the work tree at `root`.
+    pub(super) fn of(root: &'a Path, registry: &'a Registry, tracked: &'a BTreeSet<Vec<u8>>) -> Self {
+        Self {
+            root,
+            registry,
+            tracked,
+            found: BTreeMap::new(),
+        }
+    }
+
+    /// Returns all of them, by path.
+    pub(super) fn into_protected(self) -> impl Iterator<Item = Protected> {
+        self.found.into_values()
+    }
+
+    /// Adds what the configuration's `attach` globs match; one that matches nothing is refused.
+    pub(super) fn configured(&mut self, loaded: &Loaded) -> Result<()> {
+        let globs = &loaded.config.attach;
+        if globs.is_empty() {
+            return Ok(());
+        }
+        let bad = |index: usize, problem: String| Refusal::BadConfig {
+            origin: loaded.origin.clone(),
+            line: globs.get(index).map(|glob| glob.line),
+            problem: format!("attach: {problem}"),
+        };
+        let set = Globs::new(globs.iter().map(|glob| glob.value.as_str()), Case::Sensitive)
+            .map_err(|e| bad(e.index, e.reason))?;
+        let used = self.matched(&set, Path::new(""), |index| &globs[index].value)?;
+        match (0..globs.len()).find(|index| !used.contains(index)) {
+            Some(index) => {
+                let glob = &globs[index].value;
+                Err(bad(index, format!("{glob:?} matches nothing in the work tree")))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Adds a file, a directory or what a glob matches, as named on the command line and seen from the current directory.
+    pub(super) fn named(&mut self, ctx: &Context, path: &Path) -> Result<Option<Notice>> {
+        let absolute = ctx.cwd.join(path);
+        if !files::exists(&absolute)
+            && let Some((directory, glob)) = split_glob(path)
+        {
+            return self.glob(ctx, path, &directory, &glob).map(|()| None);
+        }
+        let name = absolute.file_name().map(OsStr::to_owned);
+        // The parent may be reached through links; what is attached itself may not be one.
+        let place = match name {
+            Some(name) => files::canonical(files::parent(&absolute))?.join(name),
+            None => files::canonical(&absolute)?,
+        };
+        let relative = self.below(&place, path)?.as_os_str().as_bytes().to_vec();
+        if files::is_directory(&place) {
+            self.directory(&place, &relative, path)?;
+        } else if self.tracked.contains(&relative) {
+            return Ok(Some(Notice::AttachTracked { path: shown(&relative) }));
+        } else {
+            // That it is there and a regular file is checked again when it is read.
+            drop(files::open_regular(&place)?);
+            self.add(&relative, Walked::File, FLAG)?;
+        }
+        Ok(None)
+    }
+
+    fn directory(&mut self, place: &Path, relative: &[u8], path: &Path) -> Result<()> {
+        let below = files::walk(place, enters_work_tree);
+        if below.is_empty() {
+            let path = path.display();
+            return Err(Refusal::usage(format!("{FLAG} {path}: there is nothing in it")));
+        }
+        for (inner, walked) in below {
+            self.add(&joined(relative, &inner), walked, FLAG)?;
+        }
+        Ok(())
+    }
+
+    fn glob(&mut self, ctx: &Context, path: &Path, directory: &Path, glob: &str) -> Result<()> {
+        let usage = |why: String| Refusal::usage(format!("{FLAG} {}: {why}", path.display()));
+        let set = Globs::new([glob], Case::Sensitive).map_err(|e| usage(e.reason))?;
+        let directory = ctx.cwd.join(directory);
+        let used = match files::canonical(&directory) {
+            Ok(place) => {
+                let below = self.below(&place, path)?;
+                self.matched(&set, &below, |_| FLAG)?
+            }
+            Err(_) => BTreeSet::new(),
+        };
+        match used.is_empty() {
+            true => Err(usage(format!("it matches nothing in {}", directory.display()))),
+            false => Ok(()),
+        }
+    }
+
+    /// Adds what a set of globs matches below a directory of the work tree; returns which of them match something.
+    fn matched<'g>(&mut self, set: &Globs, below: &Path, rule: impl Fn(usize) -> &'g str) -> Result<BTreeSet<usize>> {
+        let mut used = BTreeSet::new();
+        let root = self.root.join(below);
+        for (inner, walked) in files::walk(&root, enters_work_tree) {
+            if let Walked::UnreadableDirectory(e) | Walked::Unreadable(e) = walked {
+                // What may lie in there cannot be judged, and must not be left out in silence.
+                return Err(Refusal::io("listing", &root.join(OsStr::from_bytes(&inner)))(e));
+            }
+            let matching = set.matching(&inner);
+            if let Some(index) = matching.first() {
+                let path = joined(below.as_os_str().as_bytes(), &inner);
+                if !matches!(walked, Walked::EmptyDirectory) {
+                    used.extend(&matching);
+                }
+                self.add(&path, walked, rule(*index))?;
+            }
+        }
+        Ok(used)
+    }
+
+    /// Returns the path below the top of the work tree.
+    fn below(&self, place: &Path, path: &Path) -> Result<PathBuf> {
+        let below = place.strip_prefix(self.root).map(Path::to_owned);
+        below.map_err(|_| {
+            let (path, root) = (path.display(), self.root.display());
+            Refusal::usage(format!("{FLAG} {path}: it is outside the work tree {root}"))
+        })
+    }
+
+    fn add(&mut self, path: &[u8], walked: Walked, rule: &str) -> Result<()> {
+        let file = self.root.join(OsStr::from_bytes(path));
+        if self.tracked.contains(path) || !is_artifact(&file, walked)? {
+            return Ok(());
+        }
+        let member = member_path(path)?;
+        let judged = judge_file(
+            &file,
+            self.registry,
+            &[path],
+            Mode::Public,
+            (Inside::AsNeeded, &Guarded::default()),
+        )?;
+        // What is attached is sealed whatever it is.
+        let leak = judged.leak.filter(|leak| leak.code != LeakCode::FakeSeal);
+        let source = Source::File(file, Box::new(judged.stamp));
+        self.found.insert(member.clone(), protect(member, source, leak, rule));
+        Ok(())
+    }
+}
+
+/// The flag, which is also the rule of what it names.
+const FLAG: &str = "--attach";
+
+/// Splits a path with a glob in it into the directory before the first glob and a glob below that; none if there is no glob.
+///
+/// Like those of the configuration, a glob without a directory matches at any depth.
+fn split_glob(path: &Path) -> Option<(PathBuf, String)> {
+    let is_glob = |part: &str| part.contains(['*', '?', '[', '{', '\\']);
+    let text = path.to_str()?;
+    let parts: Vec<&str> = text.split('/').collect();
+    let first = parts.iter().position(|part| is_glob(part))?;
+    let directory = match &parts[..first] {
+        [""] => "/".to_owned(),
+        parts => parts.join("/"),
+    };
+    let glob = parts[first..].join("/");
+    Some(match first {
+        0 => (PathBuf::from("."), glob),
+        _ => (PathBuf::from(directory), format!("/{glob}")),
+    })
+}
+
+fn joined(directory: &[u8], inner: &[u8]) -> Vec<u8> {
+    match (directory, inner) {
+        (b"", path) | (path, b"") => path.to_vec(),
+        (directory, inner) => [directory, b"/", inner].concat(),
+    }
+}
+
+fn enters_work_tree(directory: &[u8]) -> bool {
+    let name = directory.rsplit(|byte| *byte == b'/').next().unwrap_or(directory);
+    name != b".git" && !name.eq_ignore_ascii_case(b"_PACK_RUN")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_begins_below_the_last_plain_directory() {
+        for (path, directory, glob) in [
+            ("*.vec", ".", "*.vec"),
+            ("**/*.vec", ".", "**/*.vec"),
+            ("a/b/*.vec", "a/b", "/*.vec"),
+            ("../a/**/x?", "../a", "/**/x?"),
+            ("./*.vec", ".", "/*.vec"),
+            ("/tmp/*", "/tmp", "/*"),
+            ("/*", "/", "/*"),
+            ("a/{b,c}/d/", "a", "/{b,c}/d/"),
+        ] {
+            let split = split_glob(Path::new(path)).unwrap();
+            assert_eq!(split, (PathBuf::from(directory), glob.to_owned()), "{path}");
+        }
+        assert_eq!(split_glob(Path::new("a/b.vec")), None);
+    }
+}

@@ -1,0 +1,194 @@
+//! Artifacts that were named, before it is known which of them stand in the clear.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use crate::adapters::files;
+use crate::adapters::git::{Commit, Repository};
+use crate::format::member_path::{MANIFEST, MemberPath};
+use crate::format::object_id::ObjectId;
+use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::format::{sealed, tree_meta};
+use crate::ops::Context;
+use crate::ops::pack::seal::collect::{is_artifact, member_path};
+use crate::refusal::shown::shown;
+use crate::refusal::{Refusal, Result};
+use crate::rules::seals::{in_directory, in_sealed};
+
+/// Where an artifact is to be found.
+pub(super) enum Origin {
+    File(PathBuf),
+    Blob(ObjectId),
+}
+
+/// An artifact, before it is known whether it stands in the clear.
+pub(super) struct Candidate {
+    pub(super) source: Origin,
+    /// Where it comes from, for messages.
+    origin: String,
+    /// Its path in the repository, if it is in one.
+    pub(super) place: Option<Vec<u8>>,
+}
+
+/// Artifacts by member path: a file by its name, a directory as `<its name>/<relative path>`.
+#[derive(Default)]
+pub(super) struct Candidates(BTreeMap<MemberPath, Candidate>);
+
+impl Candidates {
+    fn add(&mut self, path: &[u8], candidate: Candidate) -> Result<()> {
+        let path = member_path(path)?;
+        if is_reserved(path.as_str()) {
+            return Err(Refusal::ReservedPath {
+                path: path.to_string(),
+                source: candidate.origin,
+            });
+        }
+        if let Some(other) = self.0.get(&path) {
+            return Err(Refusal::Duplicate {
+                path: path.to_string(),
+                sources: [other.origin.clone(), candidate.origin],
+            });
+        }
+        self.0.insert(path, candidate);
+        Ok(())
+    }
+
+    pub(super) fn add_from_disk(&mut self, ctx: &Context, arguments: &[PathBuf]) -> Result<()> {
+        let from = |file: PathBuf| Candidate {
+            origin: file.display().to_string(),
+            place: None,
+            source: Origin::File(file),
+        };
+        for argument in arguments {
+            let file = ctx.cwd.join(argument);
+            let name = match argument.file_name() {
+                Some(name) => name.to_owned(),
+                // `.` and `..` have the name of the directory they stand for.
+                None => files::canonical(&file)?
+                    .file_name()
+                    .map(OsStr::to_owned)
+                    .ok_or_else(|| {
+                        Refusal::usage(format!("{}: it has no name to seal it under", argument.display()))
+                    })?,
+            };
+            // A link is not followed, not even with a slash behind it.
+            let bare = file.components().collect::<PathBuf>();
+            let is_directory = files::is_directory(&bare);
+            if !is_directory {
+                // Opening says whether it is there and what it is; it is read later.
+                drop(files::open_regular(&bare)?);
+                self.add(name.as_bytes(), from(bare))?;
+                continue;
+            }
+            for (relative, walked) in files::walk(&bare, |_| true) {
+                let inner = bare.join(OsStr::from_bytes(&relative));
+                if is_artifact(&inner, walked)? {
+                    self.add(&[name.as_bytes(), b"/", &relative].concat(), from(inner))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn add_from_commit(&mut self, origin: &FromCommit, arguments: &[PathBuf]) -> Result<()> {
+        for argument in arguments {
+            let given = argument.as_os_str().as_bytes();
+            let path = given.strip_prefix(b"./").unwrap_or(given);
+            let path = path.strip_suffix(b"/").unwrap_or(path);
+            let directory = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path).len();
+            let above = &path[..path.len() - directory];
+            let mut any = false;
+            for entry in &origin.entries {
+                let full = entry.path.as_bytes();
+                let within = full == path || (full.starts_with(path) && full.get(path.len()) == Some(&b'/'));
+                if path.is_empty() || !within {
+                    continue;
+                }
+                any = true;
+                let name = format!("{}:{}", origin.rev, entry.path);
+                let kind = match entry.kind {
+                    EntryKind::Regular | EntryKind::Executable => None,
+                    EntryKind::Symlink => Some("a symbolic link"),
+                    EntryKind::Submodule => Some("a submodule"),
+                };
+                if let Some(kind) = kind {
+                    return Err(Refusal::NotRegular {
+                        path: name.into(),
+                        kind,
+                    });
+                }
+                let candidate = Candidate {
+                    source: Origin::Blob(entry.id),
+                    origin: name,
+                    place: Some(full.to_vec()),
+                };
+                self.add(&full[above.len()..], candidate)?;
+            }
+            if !any {
+                return Err(Refusal::Io {
+                    deed: "reading",
+                    path: format!("{}:{}", origin.rev, shown(given)).into(),
+                    source: std::io::Error::new(
+                        std::io::ErrorKind::NotFound,
+                        "there is nothing of that path in the commit",
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the artifacts, if there are any and none would have to be a file and a directory at once.
+    pub(super) fn finish(self) -> Result<BTreeMap<MemberPath, Candidate>> {
+        let found = self.0;
+        if found.is_empty() {
+            return Err(Refusal::Empty);
+        }
+        for (below, candidate) in &found {
+            for (at, _) in below.as_str().match_indices('/') {
+                let above = MemberPath::parse(&below.as_str()[..at]);
+                if let Some(file) = above.ok().and_then(|above| found.get(&above)) {
+                    return Err(Refusal::Duplicate {
+                        path: below.as_str()[..at].to_owned(),
+                        sources: [file.origin.clone(), candidate.origin.clone()],
+                    });
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Names that mean something to a verifier and so cannot be given to an artifact.
+fn is_reserved(path: &str) -> bool {
+    path == MANIFEST
+        || in_directory(path, MANIFEST)
+        || path == sealed::MEMBER
+        || tree_meta::DOCUMENTS.contains(&path)
+        || in_sealed(path)
+        || in_directory(path, tree_meta::REPO)
+}
+
+/// The commit from which artifacts are taken.
+pub(super) struct FromCommit {
+    pub(super) repo: Repository,
+    rev: String,
+    pub(super) commit: Commit,
+    entries: Vec<TreeEntry>,
+}
+
+impl FromCommit {
+    pub(super) fn of(ctx: &Context, rev: &str) -> Result<Self> {
+        let repo = ctx.repository()?;
+        let commit = repo.commit(rev)?;
+        let entries = repo.tree_entries(&commit.tree)?;
+        Ok(Self {
+            repo,
+            rev: rev.to_owned(),
+            commit,
+            entries,
+        })
+    }
+}

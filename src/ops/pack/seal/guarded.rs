@@ -1,0 +1,93 @@
+//! What this clone keeps from being published, whatever the rules say: the plaintexts of sealed twins, and what is known by its
+//! content.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+
+use crate::adapters::git::Repository;
+use crate::format::object_id::ObjectId;
+use crate::format::repo_path::RepoPath;
+use crate::ops::guard::known::{self, Finder};
+use crate::ops::guard::scan::twins;
+use crate::refusal::Result;
+use crate::rules::protect::{Cause, Registry};
+use crate::rules::scan::{Leak, LeakCode, Traits};
+use crate::rules::twins::{SealedTwins, plain_of};
+
+/// What a clone guards; by default nothing.
+#[derive(Default)]
+pub(super) struct Guarded {
+    finder: Option<Finder>,
+    twins: SealedTwins,
+}
+
+impl Guarded {
+    /// Takes the twins that are tracked, in the index, at `HEAD`, on the main branches or in the commit's tree `tree`, beside
+    /// one of `places` or beside a file that is known by content. What is checked out now may be older than the protection.
+    pub(super) fn of(
+        repo: &Repository,
+        registry: &Registry,
+        tree: Option<ObjectId>,
+        places: Vec<RepoPath>,
+    ) -> Result<Self> {
+        let mut guarded = Self {
+            finder: Finder::of(repo, registry),
+            twins: SealedTwins::default(),
+        };
+        let originals = guarded.finder.iter().flat_map(Finder::originals);
+        let places: Vec<RepoPath> = places.into_iter().chain(originals).collect();
+        if places.is_empty() {
+            return Ok(guarded);
+        }
+        let mut trees: Vec<ObjectId> = tree.into_iter().collect();
+        trees.extend(twins::trees_of(repo, &repo.default_commits()?)?);
+        twins::beside(repo, &trees, places.iter(), &mut guarded.twins)?;
+        let staged = repo.index()?.files_named(|path| plain_of(path).is_some());
+        twins::collect(repo, staged, &mut guarded.twins)?;
+        Ok(guarded)
+    }
+
+    /// Returns the twins.
+    pub(super) fn twins(&self) -> &SealedTwins {
+        &self.twins
+    }
+
+    /// Finds out what there is to be said of a file of `size` bytes.
+    pub(super) fn look_into(&self, file: &mut dyn Read, size: u64) -> io::Result<Traits> {
+        let mut traits = known::look_into_file(self.finder.as_ref(), file, size)?;
+        self.name_twins(&mut traits);
+        Ok(traits)
+    }
+
+    /// Finds out what there is to be said of blobs; those of which there is nothing to be said are left out.
+    pub(super) fn traits_of(
+        &self,
+        repo: &Repository,
+        ids: impl Iterator<Item = ObjectId>,
+    ) -> Result<HashMap<ObjectId, Traits>> {
+        let mut all = known::traits_of(repo, self.finder.as_ref(), ids)?;
+        all.values_mut().for_each(|traits| self.name_twins(traits));
+        Ok(all)
+    }
+
+    fn name_twins(&self, traits: &mut Traits) {
+        for part in &mut traits.known {
+            part.twin = self.twins.of(part.original.as_bytes()).cloned();
+        }
+    }
+}
+
+/// Returns why something must not stand in the clear that no rule protects, but this clone.
+pub(super) fn why(leak: &Leak) -> Option<String> {
+    match &leak.cause {
+        Cause::Twin(twin) => Some(format!("its sealed twin {twin} is tracked")),
+        Cause::Known { percent, original } if leak.code == LeakCode::KnownPlaintext => {
+            let within = leak.detail.as_ref().map(|within| format!(", {within}"));
+            let within = within.unwrap_or_default();
+            Some(format!(
+                "it holds {percent} % of {original}{within}, which is protected here"
+            ))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! `LITE/` and the records of the run: what a tree pack holds by name and hash, and everything that it takes to rebuild it.
+
+use crate::adapters::staging::Staging;
+use crate::format::canonical_json::Document;
+use crate::format::digest::Digest;
+use crate::format::lite::{
+    INDEX, MANIFEST_VERSION, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary, entries, index,
+};
+use crate::format::member_path::MemberPath;
+use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState};
+use crate::format::run_record::{CommitRef, ScopeSpec, TASK_SPEC_VERSION, TaskSpec};
+use crate::format::sealed::SealedArtifacts;
+use crate::format::tree_meta::Part;
+use crate::ops::pack::documents::{Documents, TOOL_VERSION};
+use crate::ops::pack::seal::collect::{Plan, TreePlan};
+use crate::ops::pack::seal::stage::Staged;
+use crate::ops::store::run::{Held, Output, Outputs, Records};
+use crate::refusal::{Refusal, Result};
+
+/// What the documents of a tree pack say.
+pub struct Described {
+    /// What its digest covers.
+    pub state: RepoState,
+    /// What is sealed in it.
+    pub sealed: SealedArtifacts,
+}
+
+/// Writes `LITE/` where the plan emits it; returns the records of the run.
+pub fn lite(
+    documents: &mut Documents<'_>,
+    staging: &Staging,
+    mode: Mode,
+    tree: &TreePlan,
+    described: Described,
+    mut outputs: Outputs,
+) -> Result<Records> {
+    let repo_state = CommitRef {
+        commit: tree.commit.id.hex(),
+        tree: tree.commit.tree.hex(),
+    };
+    let Described { state, sealed } = described;
+    let digest = state.digest();
+    let entries = entries(state.files.into_iter(), Some(&sealed)).collect();
+    let manifest = PackManifest::new(&tree.scope, repo_state.clone(), &tree.layout, entries);
+    ensure_distinct(&manifest)?;
+    let task = TaskSpec {
+        canon_version: tree.canon_version.clone(),
+        grammar_version: GRAMMAR_VERSION.into(),
+        manifest_version: MANIFEST_VERSION.into(),
+        mode,
+        packer_version: TOOL_VERSION.into(),
+        parts: tree.emit.clone(),
+        repo_state,
+        scope: ScopeSpec::of(&tree.scope, &tree.title, &tree.layout, &tree.globs),
+        sealed: Digest::of(&sealed.to_bytes()),
+        version: TASK_SPEC_VERSION.into(),
+    };
+    let own = documents
+        .written()
+        .filter(|(member, _)| REBUILT_FROM.contains(&member.path.as_str()));
+    outputs
+        .own
+        .extend(own.map(|(member, size)| file(staging, &member.path, member.bytes_hash, *size)));
+    let emitted = tree.emit.contains(&Part::Lite);
+    let written = match emitted {
+        true => {
+            let path = MemberPath::parse(PACK_MANIFEST).expect("the names of our documents are safe");
+            let (hash, size) = documents.write(PACK_MANIFEST, &manifest)?;
+            file(staging, &path, hash, size)
+        }
+        false => {
+            let (place, hash, size) = staging.stream_aside("PACK_MANIFEST.json", |out| manifest.write(out))?;
+            let held = Held::File(place);
+            Output { hash, size, held }
+        }
+    };
+    let records = Records::new(&task, written, outputs);
+    if emitted {
+        let summary = Summary {
+            title: &tree.title,
+            mode,
+            state: digest,
+            refs: &records.refs,
+        };
+        documents.write(RUN_REFS, &records.refs)?;
+        documents.add(INDEX, index(&manifest, &summary).as_bytes())?;
+    }
+    Ok(records)
+}
+
+/// With names that are sealed too, a file of the tree may have the name of a ciphertext.
+fn ensure_distinct(manifest: &PackManifest) -> Result<()> {
+    match manifest.entries.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        None => Ok(()),
+        Some(pair) => Err(Refusal::Duplicate {
+            path: pair[0].path.clone(),
+            sources: ["the commit, which tracks it".into(), "a ciphertext of that name".into()],
+        }),
+    }
+}
+
+/// Returns the contents of a plan's entries, and its ciphertexts, as outputs of its run.
+pub fn outputs(staging: &Staging, plan: &Plan, staged: &Staged) -> Outputs {
+    let mut outputs = Outputs {
+        committed: Vec::with_capacity(plan.plain.len()),
+        own: Vec::new(),
+    };
+    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
+        match &item.entry {
+            Some(entry) if entry.kind == EntryKind::Submodule => {
+                outputs.own.push(Output::of(entry.id.hex().into_bytes()));
+            }
+            Some(_) => outputs.committed.push((copy.hash, copy.size)),
+            None => {}
+        }
+    }
+    let sealed = staged.ciphertexts();
+    outputs.own.extend(sealed.map(|sealed| {
+        file(
+            staging,
+            &sealed.member.path,
+            sealed.seal.sealed_hash,
+            sealed.seal.sealed_bytes,
+        )
+    }));
+    outputs
+}
+
+fn file(staging: &Staging, path: &MemberPath, hash: Digest, size: u64) -> Output {
+    Output {
+        hash,
+        size,
+        held: Held::File(staging.member(path)),
+    }
+}

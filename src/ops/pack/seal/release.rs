@@ -1,0 +1,146 @@
+//! What `--plaintext` lets stand in the clear: private keys, files that only claim to be sealed, and files that hold what is
+//! protected under another name.
+
+use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::adapters::files;
+use crate::adapters::git::Repository;
+use crate::format::member_path::MemberPath;
+use crate::format::object_id::ObjectId;
+use crate::format::repo_state::TreeEntry;
+use crate::ops::Context;
+use crate::ops::contents::blob_of_file;
+use crate::ops::pack::seal::SealRequest;
+use crate::ops::pack::seal::candidates::{Candidate, Origin};
+use crate::ops::pack::seal::evidence::JudgedArtifact;
+use crate::ops::protection::Judge;
+use crate::refusal::{Refusal, Result};
+use crate::rules::protect::Registry;
+use crate::rules::scan::{Leak, LeakCode};
+
+/// Returns which of the artifacts are named, by their place in the list. A name that fits none of them is refused.
+pub(super) fn named(
+    ctx: &Context,
+    request: &SealRequest,
+    candidates: &[(MemberPath, Candidate)],
+) -> Result<BTreeSet<usize>> {
+    let mut all = BTreeSet::new();
+    for path in &request.plaintext {
+        let bare = bare(path);
+        let on_disk = files::canonical(&ctx.cwd.join(path)).ok();
+        let is_there = |(_, candidate): &(MemberPath, Candidate)| match &candidate.source {
+            Origin::File(file) => on_disk.is_some() && files::canonical(file).ok() == on_disk,
+            Origin::Blob(_) => candidate.place.as_deref() == Some(bare),
+        };
+        let is_called = |(member, _): &(MemberPath, Candidate)| member.as_str().as_bytes() == bare;
+        let all_that = |is_it: &dyn Fn(&(MemberPath, Candidate)) -> bool| -> Vec<usize> {
+            (0..candidates.len()).filter(|at| is_it(&candidates[*at])).collect()
+        };
+        // One path may be where one artifact is, and what another is called in the pack: only one of them is meant.
+        let found = match all_that(&is_there) {
+            found if found.is_empty() => all_that(&is_called),
+            found => found,
+        };
+        if found.is_empty() {
+            return Err(not_there(path));
+        }
+        all.extend(found);
+    }
+    Ok(all)
+}
+
+/// Lets the named artifacts stand in the clear by an exception in the registry for each blob, so that the pack verifies.
+///
+/// What a rule protects, other than keys, is for a rule to release.
+pub(super) fn release(
+    repo: &Repository,
+    registry: &mut Registry,
+    named: &BTreeSet<usize>,
+    judged: &mut [JudgedArtifact],
+    candidates: &[(MemberPath, Candidate)],
+) -> Result<()> {
+    let mut blobs = Vec::new();
+    for at in named {
+        let (item, (member, candidate)) = (&mut judged[*at], &candidates[*at]);
+        let Some(leak) = &item.leak else { continue };
+        ensure_may_be_named(leak, member.as_str())?;
+        let blob = match &candidate.source {
+            Origin::Blob(id) => *id,
+            Origin::File(file) => blob_of_file(file, &repo.zero_id())?,
+        };
+        item.seen.blob = Some(blob);
+        item.leak = None;
+        blobs.push(blob);
+    }
+    registry.allow(&blobs);
+    Ok(())
+}
+
+/// Does the same for entries of a commit's tree; returns the paths of those that would not stand in the clear otherwise.
+pub(super) fn release_in_tree(
+    ctx: &Context,
+    request: &SealRequest,
+    root: Option<&Path>,
+    registry: &mut Registry,
+    (entries, judge): (&[TreeEntry], &Judge),
+) -> Result<Vec<String>> {
+    let mut blobs: Vec<ObjectId> = Vec::new();
+    let mut released = Vec::new();
+    for path in &request.plaintext {
+        let below = root.and_then(|root| below(root, &ctx.cwd, path));
+        let is_it = |entry: &&TreeEntry| {
+            let full = entry.path.as_bytes();
+            full == bare(path) || below.as_ref().is_some_and(|below| below.as_os_str().as_bytes() == full)
+        };
+        let entry = entries.iter().find(is_it).ok_or_else(|| not_there(path))?;
+        if let Some(leak) = judge.judge(registry, entry).1 {
+            ensure_may_be_named(&leak, &entry.path.to_string())?;
+            blobs.push(entry.id);
+            released.push(entry.path.to_string());
+        }
+    }
+    registry.allow(&blobs);
+    Ok(released)
+}
+
+fn ensure_may_be_named(leak: &Leak, path: &str) -> Result<()> {
+    match leak.code {
+        LeakCode::PrivateKey | LeakCode::FakeSeal | LeakCode::KnownPlaintext => Ok(()),
+        _ => Err(Refusal::Usage {
+            problem: format!(
+                "--plaintext {path}: rule {} of class {} protects it, and --plaintext is for private keys, fake seals and \
+                 copies of what is protected under another name",
+                leak.cause, leak.class
+            ),
+            next: None,
+        }),
+    }
+}
+
+fn not_there(path: &Path) -> Refusal {
+    Refusal::usage(format!(
+        "--plaintext {}: no such file would be in the pack",
+        path.display()
+    ))
+}
+
+fn bare(path: &Path) -> &[u8] {
+    let given = path.as_os_str().as_bytes();
+    given.strip_prefix(b"./").unwrap_or(given)
+}
+
+/// Returns the place below `root` of a path on the command line, whether or not anything is there.
+fn below(root: &Path, cwd: &Path, path: &Path) -> Option<PathBuf> {
+    let mut place = PathBuf::new();
+    let cwd = files::canonical(cwd).ok()?;
+    for part in cwd.join(path).components() {
+        match part {
+            Component::ParentDir => drop(place.pop()),
+            Component::CurDir => {}
+            part => place.push(part),
+        }
+    }
+    place.strip_prefix(root).ok().map(Path::to_owned)
+}

@@ -1,0 +1,104 @@
+//! Ciphertexts of an earlier pack that may stand for the same plaintexts in a new one.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::cipher::{Identities, Recipients, is_grease};
+use crate::adapters::files::open_regular;
+use crate::adapters::workers;
+use crate::format::digest::{Digest, Hashing};
+use crate::format::receipt::{Receipt, Subject, VERSION};
+use crate::format::sealed::{INDEX, Seal};
+use crate::ops::Context;
+use crate::ops::keys::identity;
+use crate::ops::pack::sealed_pack::SealedPack;
+use crate::ops::pack::unseal::{Unopened, unseal};
+use crate::refusal::{Refusal, Result};
+
+/// The seals of a pack, by what they were found to hold.
+pub struct Reusable {
+    root: PathBuf,
+    /// By path, plaintext and whether that is padded.
+    seals: HashMap<(String, Digest, bool), (Seal, u64)>,
+}
+
+impl Reusable {
+    /// Opens every seal of the pack, to nowhere, and keeps those that are sealed for keys of the kinds that `recipients` are.
+    ///
+    /// For whom exactly an age file is sealed cannot be seen, not even by those who can open it.
+    pub fn of(ctx: &Context, pack: &Path, identities: &[PathBuf], recipients: &Recipients) -> Result<Self> {
+        let sealed = SealedPack::verified(&ctx.cwd.join(pack), pack)?;
+        let identities = identity::load(ctx, identities)?;
+        let mut named: Vec<(String, Seal)> = sealed
+            .named(&identities)?
+            .into_iter()
+            .map(|named| (named.path.to_string(), named.seal))
+            .collect();
+        named.extend(sealed.document.index.clone().map(|index| (INDEX.to_owned(), index)));
+        if let Some(kinds) = recipients.stanza_kinds() {
+            named.retain(|(_, seal)| kinds_of(seal) == kinds);
+        }
+        let opened = workers::map(
+            &named,
+            || Ok(()),
+            |(), (path, seal)| {
+                hash_of(&sealed.root, seal, &identities).map_err(|why| match why {
+                    Unopened::Cipher(why) => identity::not_opened(why, path, &identities),
+                    Unopened::Other(reason) => Refusal::BadPack {
+                        path: pack.to_owned(),
+                        reason: format!("{path}: {reason}"),
+                    },
+                })
+            },
+        )?;
+        let seals = named.into_iter().zip(opened);
+        Ok(Self {
+            root: sealed.root,
+            seals: seals
+                .map(|((path, seal), (hash, bytes))| ((path, hash, seal.padded), (seal, bytes)))
+                .collect(),
+        })
+    }
+
+    /// Returns what would be the receipt of the ciphertext that holds this.
+    pub fn find(&self, subject: &Subject) -> Option<Receipt> {
+        let key = (subject.path.clone(), subject.plain_hash, subject.padded);
+        let (seal, plain_bytes) = self.seals.get(&key)?;
+        Some(Receipt {
+            version: VERSION.into(),
+            subject: subject.clone(),
+            plain_bytes: *plain_bytes,
+            sealed_hash: seal.sealed_hash,
+            sealed_bytes: seal.sealed_bytes,
+        })
+    }
+
+    /// Copies that ciphertext into `output`, checking that it still is the one that was opened.
+    pub fn copy_into(&self, receipt: &Receipt, output: impl Write, target: &Path) -> Result<()> {
+        let subject = &receipt.subject;
+        let key = (subject.path.clone(), subject.plain_hash, subject.padded);
+        let (seal, _) = self.seals.get(&key).expect("what was found is there");
+        let source = self.root.join(&seal.sealed_path);
+        let opened = open_regular(&source)?;
+        let mut copy = Hashing::new(output);
+        std::io::copy(&mut &opened.file, &mut copy).map_err(Refusal::io("writing", target))?;
+        match copy.finish().1 == seal.sealed_hash {
+            true => Ok(()),
+            false => Err(Refusal::ChangedWhileRead { path: source }),
+        }
+    }
+}
+
+fn kinds_of(seal: &Seal) -> Vec<String> {
+    let mut kinds: Vec<String> = seal.stanzas.iter().filter(|kind| !is_grease(kind)).cloned().collect();
+    kinds.sort();
+    kinds
+}
+
+fn hash_of(root: &Path, seal: &Seal, identities: &Identities) -> Result<(Digest, u64), Unopened> {
+    let mut hashing = Hashing::new(std::io::sink());
+    unseal(root, seal, identities, &mut hashing)?;
+    let (_, hash, bytes) = hashing.finish();
+    Ok((hash, bytes))
+}

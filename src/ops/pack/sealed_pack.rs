@@ -1,0 +1,63 @@
+//! A sealed pack that was verified, in the hands of somebody with a key.
+
+use std::path::{Path, PathBuf};
+
+use crate::adapters::cipher::Identities;
+use crate::format::sealed::SealedArtifacts;
+use crate::ops::keys::identity;
+use crate::ops::pack::unseal::{Named, Unopened, named};
+use crate::ops::pack::verify::{VerifyReport, verify_directory};
+use crate::refusal::{Refusal, Result};
+
+/// A pack that was verified, and what it declares about its seals.
+pub struct SealedPack {
+    /// Its directory.
+    pub root: PathBuf,
+    /// What it was called.
+    pub name: PathBuf,
+    /// How it verified.
+    pub report: VerifyReport,
+    /// What it declares.
+    pub document: SealedArtifacts,
+}
+
+/// Refuses a pack that does not verify.
+pub fn ensure_sound(report: &VerifyReport, name: &Path) -> Result<()> {
+    match report.findings.iter().next() {
+        None => Ok(()),
+        Some(first) => Err(Refusal::NotSound {
+            path: name.to_owned(),
+            first: format!("{} {}", first.kind.code(), first.path).trim_end().to_owned(),
+            more: report.findings.len() - 1,
+        }),
+    }
+}
+
+impl SealedPack {
+    /// Verifies the pack at `root`; one that is not sound, or declares no seals, is refused.
+    pub fn verified(root: &Path, name: &Path) -> Result<Self> {
+        let mut report = verify_directory(root)?;
+        ensure_sound(&report, name)?;
+        let document = report.sealed.take().filter(|document| !document.artifacts.is_empty());
+        let Some(document) = document else {
+            return Err(Refusal::usage(format!("nothing is sealed in {}", name.display())));
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            name: name.to_owned(),
+            report,
+            document,
+        })
+    }
+
+    /// Returns the artifacts, sorted by path; where names are sealed, the index is opened for them.
+    pub fn named(&self, identities: &Identities) -> Result<Vec<Named>> {
+        named(&self.root, &self.document, identities).map_err(|why| match why {
+            Unopened::Cipher(why) => identity::not_opened(why, "the names of its artifacts", identities),
+            Unopened::Other(reason) => Refusal::BadPack {
+                path: self.name.clone(),
+                reason,
+            },
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! Reading the files under `FULL/` and `SPLIT/` of a pack: their texts, one after the other, and what these are.
+
+use std::io::{self, BufReader, Read};
+
+use crate::adapters::pack_dir;
+use crate::format::dump::layout::prefix_of_index;
+use crate::format::dump::read::{Document, ReadError, Take, read};
+use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::format::tokens::TokenCounter;
+use crate::format::tree_meta::FULL;
+use crate::ops::contents::examine_file;
+use crate::refusal::Refusal;
+use crate::rules::content::{Look, UnpackBudget};
+use crate::rules::seals::in_directory;
+use crate::rules::texts::{SeenText, SeenTexts, TextsRead};
+
+const BUFFER: usize = 128 << 10;
+
+/// Looks into a member under `FULL/` or `SPLIT/`.
+pub fn look(path: &str, member: &mut dyn Read, size: u64, budget: &UnpackBudget) -> io::Result<SeenTexts> {
+    if prefix_of_index(path).is_some() {
+        if size > pack_dir::MAX_DOCUMENT {
+            return Ok(SeenTexts::List(None));
+        }
+        let mut bytes = Vec::with_capacity(size as usize);
+        member.take(pack_dir::MAX_DOCUMENT).read_to_end(&mut bytes)?;
+        return Ok(SeenTexts::List(Some(bytes)));
+    }
+    let whole = in_directory(path, FULL);
+    let mut seen = Vec::new();
+    let document = texts(member, whole, &mut |heading, content| {
+        let mut watched = Watched::of(content, heading.size, !whole);
+        let traits = examine_file(&mut watched, heading.size, Look::within(budget))
+            .map_err(Refusal::io("reading", path.as_ref()))?;
+        io::copy(&mut watched, &mut io::sink()).map_err(Refusal::io("reading", path.as_ref()))?;
+        seen.push(SeenText {
+            traits,
+            blobs: watched.blobs.into_iter().map(ObjectHasher::finish).collect(),
+            tokens: watched.tokens.map_or(0, TokenCounter::finish),
+        });
+        Ok(())
+    });
+    match document {
+        Ok(document) => Ok(SeenTexts::Texts(Ok(Box::new(TextsRead { document, seen })))),
+        Err(ReadError::Bad(line, why)) => Ok(SeenTexts::Texts(Err(format!("line {line}: {why}")))),
+        Err(ReadError::Io(e)) => Err(e),
+        Err(ReadError::Refused(Refusal::Io { source, .. })) => Err(source),
+        Err(ReadError::Refused(_)) => Err(io::Error::other("a text in it could not be judged")),
+    }
+}
+
+/// Reads a file with texts, and gives each to `take`.
+pub fn texts(from: &mut dyn Read, whole: bool, take: Take<'_>) -> Result<Document, ReadError> {
+    read(BufReader::with_capacity(BUFFER, from), whole, take)
+}
+
+/// A text that goes by, hashed as git would hash it, its tokens counted.
+struct Watched<'a> {
+    content: &'a mut dyn Read,
+    blobs: Vec<ObjectHasher>,
+    tokens: Option<TokenCounter>,
+}
+
+impl<'a> Watched<'a> {
+    fn of(content: &'a mut dyn Read, size: u64, count: bool) -> Self {
+        let like = [ObjectId::from_bytes(&[0; 20]), ObjectId::from_bytes(&[0; 32])];
+        let blobs = like.iter().flatten();
+        Self {
+            content,
+            blobs: blobs.map(|like| ObjectHasher::new(like, "blob", size)).collect(),
+            tokens: count.then(TokenCounter::default),
+        }
+    }
+}
+
+impl Read for Watched<'_> {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.content.read(buf)?;
+        self.blobs.iter_mut().for_each(|hasher| hasher.update(&buf[..n]));
+        if let Some(tokens) = &mut self.tokens {
+            tokens.see(&buf[..n]);
+        }
+        Ok(n)
+    }
+}

@@ -1,0 +1,165 @@
+//! What is sealed in a pack, for somebody with a key: the names of its artifacts, and what they hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use crate::adapters::cipher::{self, DecryptError, Identities};
+use crate::adapters::files;
+use crate::format::canonical_json::{parse_strict_into, to_document};
+use crate::format::digest::Hashing;
+use crate::format::member_path::{MemberPath, above};
+use crate::format::padding::Unpadding;
+use crate::format::sealed::{INDEX_VERSION, IndexedArtifact, Seal, SealedArtifacts, SealedIndex};
+use crate::ops::keys::identity;
+use crate::refusal::{Refusal, Result};
+
+/// The largest index that is opened.
+pub const MAX_INDEX: u64 = 64 << 20;
+
+/// An artifact by name.
+#[derive(Clone, Debug)]
+pub struct Named {
+    /// Where it lies in plaintext.
+    pub path: MemberPath,
+    /// The rule that sealed it.
+    pub rule: String,
+    /// Its ciphertext.
+    pub seal: Seal,
+}
+
+/// Why a seal was not opened.
+#[derive(Debug)]
+pub enum Unopened {
+    /// The cipher did not open it.
+    Cipher(DecryptError),
+    /// It is not the file that was declared, or not what it should be inside.
+    Other(String),
+}
+
+impl Unopened {
+    /// Says why `subject` was not opened into the file `target`.
+    pub fn refusal(self, subject: &str, target: &Path, identities: &Identities) -> Refusal {
+        match self {
+            Self::Cipher(DecryptError::Writing(e)) => Refusal::io("writing", target)(e),
+            Self::Cipher(why) => identity::not_opened(why, subject, identities),
+            Self::Other(reason) => Refusal::Crypto {
+                deed: "opening",
+                subject: subject.to_owned(),
+                reason,
+            },
+        }
+    }
+}
+
+/// Returns the artifacts that the document of the pack at `root` declares, sorted by path; where names are sealed, the index
+/// is opened for them.
+pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -> Result<Vec<Named>, Unopened> {
+    named_by(document, |index, bytes| {
+        unseal(root, index, identities, bytes).map(drop)
+    })
+}
+
+/// Like [`named`], where `open_index` opens the index.
+pub fn named_by(
+    document: &SealedArtifacts,
+    open_index: impl FnOnce(&Seal, &mut Vec<u8>) -> Result<(), Unopened>,
+) -> Result<Vec<Named>, Unopened> {
+    let mut named = match &document.index {
+        None => document
+            .artifacts
+            .iter()
+            .map(|artifact| {
+                let (path, rule) = (artifact.path.as_deref(), artifact.rule.as_deref());
+                name(path.unwrap_or_default(), rule.unwrap_or_default(), &artifact.seal)
+            })
+            .collect::<Result<Vec<_>, _>>()?,
+        Some(index) => {
+            let mut bytes = Vec::new();
+            if index.plain_bytes > MAX_INDEX {
+                return Err(Unopened::Other(format!("the index has more than {MAX_INDEX} bytes")));
+            }
+            open_index(index, &mut bytes)?;
+            let mut sealed: BTreeMap<&str, &Seal> = document
+                .artifacts
+                .iter()
+                .map(|artifact| (artifact.seal.sealed_path.as_str(), &artifact.seal))
+                .collect();
+            let index = parse_index(&bytes).map_err(Unopened::Other)?;
+            if index.len() != sealed.len() {
+                return Err(Unopened::Other("the index is not the list of the other seals".into()));
+            }
+            let entries = index.iter().map(|entry| {
+                // Each seal once: a name that is not there any more was taken by another.
+                let seal = sealed.remove(entry.sealed_path.as_str());
+                let seal = seal.ok_or_else(|| Unopened::Other(format!("the index names {}", entry.sealed_path)))?;
+                name(&entry.path, &entry.rule, seal)
+            });
+            entries.collect::<Result<Vec<_>, _>>()?
+        }
+    };
+    named.sort_by(|a, b| a.path.cmp(&b.path));
+    if let Some(pair) = named.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        return Err(Unopened::Other(format!("two seals are of {}", pair[0].path)));
+    }
+    let paths: BTreeSet<&str> = named.iter().map(|named| named.path.as_str()).collect();
+    for path in &paths {
+        if let Some(file) = above(path).find(|above| paths.contains(above)) {
+            return Err(Unopened::Other(format!(
+                "{file} would have to be a file and a directory at once"
+            )));
+        }
+    }
+    Ok(named)
+}
+
+fn parse_index(bytes: &[u8]) -> Result<Vec<IndexedArtifact>, String> {
+    let index: SealedIndex = parse_strict_into(bytes).map_err(|e| format!("the index: {e}"))?;
+    match index.version.as_str() {
+        INDEX_VERSION if to_document(&index) != bytes || !index.artifacts.is_sorted_by(|a, b| a.path < b.path) => {
+            Err("the index is not in canonical form".into())
+        }
+        INDEX_VERSION => Ok(index.artifacts),
+        other => Err(format!("the index: version: expected {INDEX_VERSION}, found {other:?}")),
+    }
+}
+
+fn name(path: &str, rule: &str, seal: &Seal) -> Result<Named, Unopened> {
+    let parsed = MemberPath::parse(path).map_err(|why| Unopened::Other(format!("{path:?} is no artifact: {why}")))?;
+    Ok(Named {
+        path: parsed,
+        rule: rule.to_owned(),
+        seal: seal.clone(),
+    })
+}
+
+/// Decrypts a seal of the pack at `root` into `output`, without its padding; returns the length of what it holds.
+///
+/// What was written before an error was found is not to be used. The ciphertext must be the one that was declared, also if
+/// somebody changed it since the pack was verified.
+pub fn unseal(root: &Path, seal: &Seal, identities: &Identities, output: impl Write) -> Result<u64, Unopened> {
+    let opened = files::open_regular(&root.join(&seal.sealed_path))
+        .map_err(|_| Unopened::Other("it is no file that can be read".into()))?;
+    unseal_from(&opened.file, seal, identities, output)
+}
+
+/// Like [`unseal`], of a ciphertext from wherever it is.
+pub fn unseal_from(
+    ciphertext: impl Read,
+    seal: &Seal,
+    identities: &Identities,
+    output: impl Write,
+) -> Result<u64, Unopened> {
+    let mut ciphertext = Hashing::new(ciphertext);
+    let mut unpadding = Unpadding::new(output, seal.padded);
+    cipher::decrypt(identities, &mut ciphertext, &mut unpadding).map_err(Unopened::Cipher)?;
+    let (_, hash, bytes) = ciphertext.finish();
+    if (hash, bytes) != (seal.sealed_hash, seal.sealed_bytes) {
+        return Err(Unopened::Other("it changed since the pack was verified".into()));
+    }
+    let finished = unpadding.finish().map_err(|e| match e.kind() {
+        io::ErrorKind::InvalidData => Unopened::Other(e.to_string()),
+        _ => Unopened::Cipher(DecryptError::Writing(e)),
+    });
+    finished.map(|(_, length)| length)
+}

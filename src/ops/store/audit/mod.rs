@@ -1,0 +1,277 @@
+//! `git pack audit`: is everything that runs and pins need rooted, present, and what its name says?
+
+pub mod run;
+
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::runs::{GC_PINS, Runs, no_such_run};
+use crate::adapters::git::Repository;
+use crate::adapters::store::Store;
+use crate::adapters::store::git::GitStore;
+use crate::format::digest::Digest;
+use crate::format::object_id::ObjectId;
+use crate::format::run_record::{RunId, Verdict, parse_roots, write_roots};
+use crate::ops::Context;
+use crate::refusal::{Refusal, Result};
+use crate::rules::audit::{Finding, FindingCode, Place, Presence};
+use run::{Depth, Memory, Places, RunFiles, audit_run, look_for};
+
+/// What to audit.
+#[derive(Clone, Debug, Default)]
+pub struct AuditRequest {
+    /// One run, by its id or as `last`; none means all of them, and the pins.
+    pub run: Option<String>,
+    /// Whether the digest cache is held against the blobs, too.
+    pub deep: bool,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct AuditReport {
+    /// The one run that was audited; none if it was all of them.
+    pub run: Option<RunId>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Number of runs.
+    pub runs: u64,
+    /// Number of different roots.
+    pub roots: u64,
+    /// How many of them git holds, of the runs'.
+    pub in_git: u64,
+    /// Number of pins.
+    pub pins: u64,
+    /// Number of files in the store.
+    pub stored: u64,
+    /// Their bytes.
+    pub stored_bytes: u64,
+    /// How many of them nothing names.
+    pub unrooted: u64,
+    /// How many records of the digest cache were held against their blobs.
+    pub cached: Option<u64>,
+}
+
+impl AuditReport {
+    /// Returns what the audit says.
+    pub fn verdict(&self) -> Verdict {
+        match self.findings.is_empty() {
+            true => Verdict::Pass,
+            false => Verdict::Fail,
+        }
+    }
+}
+
+/// Audits a repository's runs.
+pub fn audit(ctx: &Context, request: &AuditRequest) -> Result<AuditReport> {
+    let repo = ctx.repository()?;
+    let (runs, store) = (repo.private().runs(), repo.private().store());
+    let _lock = store.lock_to_read()?;
+    let cache = repo.private().digests();
+    let places = Places {
+        repo: &repo,
+        runs: &runs,
+        store: &store,
+        cache: &cache,
+    };
+    let wanted = match request.run.as_deref() {
+        None => None,
+        Some(name) => Some(named(&runs, name)?),
+    };
+    let ids = match &wanted {
+        Some(run) => vec![run.clone()],
+        None => runs.ids()?,
+    };
+    let mut memory = match ids.len() {
+        0..=1 => Memory::default(),
+        _ => Memory::of_many(),
+    };
+    let (mut findings, mut roots, mut in_git) = (Vec::new(), Vec::<Digest>::new(), 0);
+    for id in &ids {
+        let files = RunFiles::read(&runs, id)?;
+        let audited = audit_run(&places, id, &files, Depth::Content, None, &mut memory)?;
+        findings.extend(audited.findings);
+        let its_roots = files.roots.unwrap_or_default();
+        match roots.is_empty() {
+            true => roots = its_roots,
+            false => roots.extend(its_roots),
+        }
+        in_git += audited.in_git;
+    }
+    let mut pins = Vec::new();
+    if wanted.is_none() {
+        pins = audit_pins(&places, &mut findings, &mut memory)?;
+    }
+    let cached = match request.deep {
+        true => Some(audit_cache(&repo, &cache, &mut findings)?),
+        false => None,
+    };
+    roots.sort_unstable();
+    roots.dedup();
+    findings.sort_unstable();
+    let stored = store.list()?.stored;
+    let named = |hash: &Digest| roots.binary_search(hash).is_ok() || pins.binary_search(hash).is_ok();
+    Ok(AuditReport {
+        findings,
+        runs: ids.len() as u64,
+        roots: roots.len() as u64,
+        in_git,
+        pins: pins.len() as u64,
+        stored: stored.len() as u64,
+        stored_bytes: stored.iter().map(|stored| stored.bytes).sum(),
+        unrooted: match wanted {
+            None => stored.iter().filter(|stored| !named(&stored.hash)).count() as u64,
+            Some(_) => 0,
+        },
+        run: wanted,
+        cached,
+    })
+}
+
+/// Returns the run that somebody names by its id, or as `last`.
+fn named(runs: &Runs, name: &str) -> Result<RunId> {
+    let id = match name {
+        "last" => runs.last()?,
+        name => RunId::parse(name),
+    };
+    id.filter(|id| runs.has(id)).ok_or_else(|| no_such_run(name))
+}
+
+/// Returns the pins, or why they cannot be read.
+fn pins(runs: &Runs) -> Result<Result<Vec<Digest>, String>> {
+    Ok(runs.pins()?.map_or(Ok(Vec::new()), |bytes| parse_roots(&bytes)))
+}
+
+fn audit_pins(places: &Places<'_>, findings: &mut Vec<Finding>, memory: &mut Memory) -> Result<Vec<Digest>> {
+    let mut add = |code, subject: String, detail: String| {
+        findings.push(Finding {
+            run: None,
+            code,
+            subject,
+            name: Some("a pin".into()),
+            detail,
+        });
+    };
+    let pins = match pins(places.runs)? {
+        Ok(pins) => pins,
+        Err(why) => {
+            add(FindingCode::PinsInvalid, GC_PINS.into(), why);
+            return Ok(Vec::new());
+        }
+    };
+    let nothing = GitStore::of_nothing(places.repo);
+    let found = look_for(places, &nothing, &pins, Depth::Content, memory)?;
+    for (hash, presence) in pins.iter().zip(found) {
+        match presence {
+            Presence::Here(Place::Disk | Place::Git) => {}
+            Presence::Missing => add(
+                FindingCode::ObjectMissing,
+                hash.to_string(),
+                "it is not in the content store".into(),
+            ),
+            Presence::Corrupt(why) => add(FindingCode::ObjectCorrupt, hash.to_string(), why.into()),
+        }
+    }
+    Ok(pins)
+}
+
+/// Holds every record of the digest cache against its blob; those of blobs that are gone say nothing.
+fn audit_cache(repo: &Repository, cache: &DigestCache, findings: &mut Vec<Finding>) -> Result<u64> {
+    let mut records: Vec<(ObjectId, Digest, u64)> = cache.records().collect();
+    let ids: Vec<ObjectId> = records.iter().map(|(id, ..)| *id).collect();
+    let absent = repo.absent(&ids)?;
+    records.retain(|(id, ..)| absent.binary_search(id).is_err());
+    let ids: Vec<ObjectId> = records.iter().map(|(id, ..)| *id).collect();
+    let hashed: Vec<Result<(Digest, u64)>> = match repo.hash_blobs(&ids) {
+        Ok(hashed) => hashed.into_iter().map(Ok).collect(),
+        Err(_) => ids.iter().map(|id| Ok(repo.hash_blobs(&[*id])?[0])).collect(),
+    };
+    for ((id, hash, size), derived) in records.iter().zip(hashed) {
+        let (code, detail) = match derived {
+            Ok(derived) if derived == (*hash, *size) => continue,
+            Ok((derived, bytes)) => (
+                FindingCode::CacheWrong,
+                format!("it says {hash} and {size} bytes; the blob has {derived} and {bytes}"),
+            ),
+            Err(Refusal::Corrupt { what, .. }) => (FindingCode::ObjectCorrupt, what),
+            Err(other) => return Err(other),
+        };
+        findings.push(Finding {
+            run: None,
+            code,
+            subject: id.hex(),
+            name: Some("the digest cache".into()),
+            detail,
+        });
+    }
+    Ok(records.len() as u64)
+}
+
+/// What became of a pin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pinned {
+    /// It is there now.
+    Added,
+    /// It was there already.
+    Known,
+    /// It is not there any more.
+    Removed,
+    /// It was not there.
+    Unknown,
+}
+
+/// Keeps content of the store, whatever runs name it. What git alone has is not put there: it may be protected.
+pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
+    let hash = content_ref(text)?;
+    let repo = ctx.repository()?;
+    let (runs, store) = (repo.private().runs(), repo.private().store());
+    let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
+    if !store.get(&hash, &mut |_| Ok(()))? {
+        return Err(Refusal::Usage {
+            problem: format!("{hash} is not in the content store; what is committed is kept by a branch or a tag"),
+            next: None,
+        });
+    }
+    change_pins(&runs, |pins| match pins.binary_search(&hash) {
+        Ok(_) => Pinned::Known,
+        Err(at) => {
+            pins.insert(at, hash);
+            Pinned::Added
+        }
+    })
+}
+
+/// Takes a pin away.
+pub fn unpin(ctx: &Context, text: &str) -> Result<Pinned> {
+    let hash = content_ref(text)?;
+    let repo = ctx.repository()?;
+    let (runs, store) = (repo.private().runs(), repo.private().store());
+    let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
+    change_pins(&runs, |pins| match pins.binary_search(&hash) {
+        Ok(at) => {
+            pins.remove(at);
+            Pinned::Removed
+        }
+        Err(_) => Pinned::Unknown,
+    })
+}
+
+/// Returns the pins, and refuses if they cannot be read.
+pub fn sound_pins(runs: &Runs) -> Result<Vec<Digest>> {
+    pins(runs)?.map_err(|why| Refusal::Corrupt {
+        what: format!("{}: {why}", runs.pins_path().display()),
+        remedy: "mend it by hand: a JSON list of hashes, sorted".into(),
+    })
+}
+
+fn change_pins(runs: &Runs, change: impl FnOnce(&mut Vec<Digest>) -> Pinned) -> Result<Pinned> {
+    let mut pins = sound_pins(runs)?;
+    let changed = change(&mut pins);
+    if matches!(changed, Pinned::Added | Pinned::Removed) {
+        runs.write_pins(&write_roots(pins))?;
+    }
+    Ok(changed)
+}
+
+/// Parses a content ref.
+pub fn content_ref(text: &str) -> Result<Digest> {
+    Digest::parse_ref(text)
+        .ok_or_else(|| Refusal::usage(format!("expected sha256: and 64 lowercase hex digits, found {text:?}")))
+}

@@ -1,0 +1,301 @@
+//! The audit of one run: its roots, its records, and whether everything that they name is there.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::runs::{RUN_REFS, RUN_ROOTS, Runs};
+use crate::adapters::git::Repository;
+use crate::adapters::store::git::GitStore;
+use crate::adapters::store::{Store, bytes};
+use crate::format::digest::Digest;
+use crate::format::lite::PackManifest;
+use crate::format::object_id::ObjectId;
+use crate::format::run_record::{MAX_BYTES, RunId, RunRefs, TaskSpec, parse_record, parse_roots};
+use crate::refusal::{Refusal, Result, io_reason};
+use crate::rules::audit::{Finding, FindingCode, Findings, Observed, Place, Presence};
+
+/// Where runs and what they need are kept.
+pub struct Places<'a> {
+    /// The repository.
+    pub repo: &'a Repository,
+    /// Its runs.
+    pub runs: &'a Runs,
+    /// The files of its content store.
+    pub store: &'a dyn Store,
+    /// Its digest cache.
+    pub cache: &'a DigestCache,
+}
+
+/// How closely content is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// It is there.
+    Presence,
+    /// It is there, and hashes to its name.
+    Content,
+}
+
+/// The two files of a run.
+pub struct RunFiles {
+    /// Its roots, or why there are none.
+    pub roots: Result<Vec<Digest>, String>,
+    /// The refs of its records; none if there is no such file.
+    pub refs: Option<Vec<u8>>,
+}
+
+impl RunFiles {
+    /// Reads those of a run that was published.
+    pub fn read(runs: &Runs, run: &RunId) -> Result<Self> {
+        Ok(Self {
+            roots: parse(runs.read(run, RUN_ROOTS)?.as_deref(), parse_roots),
+            refs: runs.read(run, RUN_REFS)?,
+        })
+    }
+}
+
+/// What came of the audit of a run.
+#[derive(Default)]
+pub struct RunAudit {
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// How many of them are held by git.
+    pub in_git: u64,
+}
+
+/// What was found out about content already, by other runs of the same audit.
+#[derive(Default)]
+pub struct Memory {
+    known: Option<HashMap<(Digest, Option<ObjectId>), Presence>>,
+}
+
+impl Memory {
+    /// Remembers what was found out for the runs that come after.
+    pub fn of_many() -> Self {
+        Self {
+            known: Some(HashMap::new()),
+        }
+    }
+}
+
+/// Audits a run; `pending` is a record that is not to be there yet.
+pub fn audit_run(
+    places: &Places<'_>,
+    run: &RunId,
+    files: &RunFiles,
+    depth: Depth,
+    pending: Option<Digest>,
+    memory: &mut Memory,
+) -> Result<RunAudit> {
+    let mut findings = Findings::of(run);
+    let roots = match &files.roots {
+        Ok(roots) => roots,
+        Err(why) => {
+            findings.add(FindingCode::RootsInvalid, RUN_ROOTS, None, why);
+            return Ok(RunAudit {
+                findings: findings.finish(),
+                ..RunAudit::default()
+            });
+        }
+    };
+    let mut observed = Observed::default();
+    let mut damaged = BTreeMap::new();
+    match parse(files.refs.as_deref(), parse_record::<RunRefs>) {
+        Ok(refs) => {
+            let mut read = |hash: &Digest| record(places.store, hash, &mut damaged);
+            observed.task = read(&refs.task_spec_ref)?.map(|bytes| parse_record(&bytes));
+            observed.outputs = read(&refs.output_hashes_ref)?.map(|bytes| parse_record(&bytes));
+            observed.status = read(&refs.status_ref)?.map(|bytes| parse_record(&bytes));
+            observed.refs = Some(refs);
+        }
+        Err(why) => findings.add(FindingCode::RecordInvalid, RUN_REFS, None, why),
+    }
+    let kept = places.repo.kept_commit(run)?;
+    observed.kept = kept.map(|id| id.hex());
+    findings.records(roots, &observed);
+    // At the end of a sealing, the manifest and its outputs were made from the same entries just now.
+    if depth == Depth::Content
+        && let Some(refs) = &observed.refs
+        && let Ok(Some(manifest)) = bytes(places.store, &refs.manifest_ref, MAX_BYTES)
+    {
+        match parse_record::<PackManifest>(&manifest) {
+            Ok(manifest) => findings.manifest(&manifest, &observed),
+            Err(why) => findings.add(
+                FindingCode::RecordInvalid,
+                refs.manifest_ref.to_string(),
+                Some("PACK_MANIFEST"),
+                why,
+            ),
+        }
+    }
+    observed.outputs = None;
+    let task = observed.task.as_ref().and_then(|task| task.as_ref().ok());
+    let git = held_by_git(places, run, task, &mut findings)?;
+    let sought = match pending {
+        Some(pending) => roots.iter().copied().filter(|hash| *hash != pending).collect(),
+        None => Cow::Borrowed(&roots[..]),
+    };
+    let mut found = look_for(places, &git, &sought, depth, memory)?;
+    drop(git);
+    for (hash, presence) in sought.iter().zip(&mut found) {
+        if let Some(why) = damaged.remove(hash) {
+            *presence = Presence::Corrupt(why.into());
+        }
+    }
+    let in_git = found
+        .iter()
+        .filter(|presence| **presence == Presence::Here(Place::Git))
+        .count() as u64;
+    let all_here = found.iter().all(|presence| matches!(presence, Presence::Here(_)));
+    if !all_here || !findings.is_empty() {
+        let names = names(places.store, observed.refs.as_ref());
+        findings.objects(&sought, &found);
+        findings.name(&names);
+    }
+    Ok(RunAudit {
+        findings: findings.finish(),
+        in_git,
+    })
+}
+
+fn parse<T>(bytes: Option<&[u8]>, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {
+    match bytes {
+        None => Err("it is not there".into()),
+        Some(bytes) => parse(bytes),
+    }
+}
+
+/// Returns the bytes of a record; none where that is missing, which is told of its root, or damaged.
+fn record(store: &dyn Store, hash: &Digest, damaged: &mut BTreeMap<Digest, String>) -> Result<Option<Vec<u8>>> {
+    match bytes(store, hash, MAX_BYTES) {
+        Ok(bytes) => Ok(bytes),
+        Err(refusal) => {
+            damaged.insert(*hash, damage(refusal)?);
+            Ok(None)
+        }
+    }
+}
+
+/// Returns what is the matter with content that cannot be had as its name says; any other refusal goes on as it came.
+fn damage(refusal: Refusal) -> Result<String> {
+    match refusal {
+        Refusal::Corrupt { what, .. } => Ok(what),
+        Refusal::Io { deed, source, .. } => Ok(format!("{deed} it: {}", io_reason(&source))),
+        other => Err(other),
+    }
+}
+
+/// Returns what git holds for a run: the blobs of the commit that its ref keeps, or would have to keep.
+fn held_by_git<'a>(
+    places: &Places<'a>,
+    run: &RunId,
+    task: Option<&TaskSpec>,
+    findings: &mut Findings<'_>,
+) -> Result<GitStore<'a>> {
+    let none = || Ok(GitStore::of_nothing(places.repo));
+    let commit = match (task, places.repo.kept_commit(run)?) {
+        (Some(task), _) => ObjectId::parse(&task.repo_state.commit),
+        (None, kept) => kept,
+    };
+    let Some(commit) = commit else { return none() };
+    let tree = match places.repo.commit(&commit.hex()) {
+        Ok(commit) => commit.tree,
+        Err(e) => {
+            findings.add(FindingCode::ObjectMissing, commit.hex(), Some("the commit"), said(e)?);
+            return none();
+        }
+    };
+    if let Some(task) = task
+        && task.repo_state.tree != tree.hex()
+    {
+        let what = format!("its tree is {tree}, not {}", task.repo_state.tree);
+        findings.add(FindingCode::RecordInvalid, commit.hex(), Some("the commit"), what);
+    }
+    match places.repo.tree_blobs(&tree) {
+        Ok(blobs) => Ok(GitStore::of_blobs(places.repo, places.cache, &blobs)),
+        Err(e) => {
+            findings.add(FindingCode::ObjectMissing, tree.hex(), Some("the tree"), said(e)?);
+            none()
+        }
+    }
+}
+
+/// Returns what an object that cannot be had has to say; anything else goes on as it came.
+fn said(refusal: Refusal) -> Result<String> {
+    match refusal {
+        Refusal::BadRevision { reason, .. } => Ok(reason),
+        Refusal::MissingObject { count, example } => Ok(format!("{count} objects are missing, one is {example}")),
+        Refusal::Corrupt { what, .. } => Ok(what),
+        other => Err(other),
+    }
+}
+
+/// Looks for content: first with git, then among the files of the store.
+pub fn look_for(
+    places: &Places<'_>,
+    git: &GitStore<'_>,
+    sought: &[Digest],
+    depth: Depth,
+    memory: &mut Memory,
+) -> Result<Vec<Presence>> {
+    let mut found = vec![Presence::Missing; sought.len()];
+    let mut open: Vec<usize> = (0..sought.len()).collect();
+    if let (Depth::Content, Some(known)) = (depth, &memory.known) {
+        open.retain(|at| match known.get(&(sought[*at], git.blob(&sought[*at]))) {
+            Some(presence) => {
+                found[*at] = presence.clone();
+                false
+            }
+            None => true,
+        });
+    }
+    let new = open.clone();
+    let stores: [(&dyn Store, Place); 2] = [(git, Place::Git), (places.store, Place::Disk)];
+    for (store, place) in stores {
+        let hashes: Cow<'_, [Digest]> = match open.len() == sought.len() {
+            true => Cow::Borrowed(sought),
+            false => open.iter().map(|at| sought[*at]).collect(),
+        };
+        let mut closed = Vec::with_capacity(open.len());
+        match depth {
+            Depth::Presence => closed.extend(store.contains_all(&hashes)?),
+            Depth::Content => {
+                for (at, seen) in open.iter().zip(store.check(&hashes)) {
+                    closed.push(!matches!(seen, Ok(false)));
+                    if let Err(refusal) = seen {
+                        found[*at] = Presence::Corrupt(damage(refusal)?.into());
+                    }
+                }
+            }
+        }
+        let mut closed = closed.into_iter();
+        open.retain(|at| {
+            let is_closed = closed.next().unwrap_or_default();
+            if is_closed && found[*at] == Presence::Missing {
+                found[*at] = Presence::Here(place);
+            }
+            !is_closed
+        });
+    }
+    if let (Depth::Content, Some(known)) = (depth, &mut memory.known) {
+        let keys = new
+            .into_iter()
+            .map(|at| ((sought[at], git.blob(&sought[at])), found[at].clone()));
+        known.extend(keys);
+    }
+    Ok(found)
+}
+
+/// Returns what is known of the names of a run's contents.
+fn names(store: &dyn Store, refs: Option<&RunRefs>) -> BTreeMap<Digest, String> {
+    let Some(refs) = refs else { return BTreeMap::new() };
+    let manifest = bytes(store, &refs.manifest_ref, MAX_BYTES).ok().flatten();
+    let manifest = manifest.and_then(|bytes| parse_record::<PackManifest>(&bytes).ok());
+    let entries = manifest.into_iter().flat_map(|manifest| manifest.entries);
+    let mut names: BTreeMap<Digest, String> = BTreeMap::new();
+    for entry in entries {
+        names.entry(entry.content).or_insert(entry.path);
+    }
+    names.extend(refs.records().map(|(name, hash)| (hash, name.to_owned())));
+    names
+}

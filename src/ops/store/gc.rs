@@ -1,0 +1,200 @@
+//! `git pack gc`: what nothing needs leaves the content store, once it is old enough.
+
+use std::path::PathBuf;
+
+use crate::adapters::clone::runs::{RUN_ROOTS, Runs};
+use crate::adapters::files;
+use crate::adapters::git::{Peeled, Repository};
+use crate::adapters::store::disk::{DiskStore, Held, Hold};
+use crate::format::digest::Digest;
+use crate::format::known::Original;
+use crate::format::repo_path::RepoPath;
+use crate::format::run_record::{RunId, parse_roots};
+use crate::format::timestamp::Period;
+use crate::ops::guard::known;
+use crate::ops::guard::scan::twins;
+use crate::ops::store::audit::sound_pins;
+use crate::ops::{Context, configuration};
+use crate::refusal::{Refusal, Result};
+use crate::rules::protect::Subject;
+use crate::rules::retention::{self, NoRoots, Object, Observed};
+use crate::rules::twins::{SealedTwins, plain_of};
+
+/// What to collect, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct GcRequest {
+    /// How old an object that nothing needs must be before it goes.
+    pub grace: Period,
+    /// Whether nothing is changed.
+    pub dry_run: bool,
+}
+
+/// What was collected, or would be.
+#[derive(Debug)]
+pub struct GcReport {
+    /// What stays, what goes, and why.
+    pub plan: retention::Plan,
+    /// Number of files and directories that killed processes left.
+    pub unfinished: u64,
+    /// How old an object must be before it goes.
+    pub grace: Period,
+    /// Whether it was done.
+    pub applied: bool,
+    /// Number of files that are no longer known by their content, since nothing protects them any more.
+    pub forgotten: usize,
+}
+
+impl GcReport {
+    /// Returns whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.unfinished == 0
+            && self.forgotten == 0
+            && self.plan.released.is_empty()
+            && self.plan.removed().next().is_none()
+    }
+}
+
+/// A collection that was planned while nobody else uses the store, which is held until this is dropped.
+#[must_use = "a plan does nothing until it is applied"]
+pub struct Plan {
+    /// What stays, what goes, and why.
+    pub retention: retention::Plan,
+    /// What killed processes left: unfinished files, and locks of refs.
+    pub unfinished: Vec<PathBuf>,
+    repo: Repository,
+    store: DiskStore,
+    _lock: Option<Held>,
+}
+
+/// Collects; or says what would be collected, and changes nothing.
+pub fn gc(ctx: &Context, request: GcRequest) -> Result<GcReport> {
+    let plan = plan(ctx, request)?;
+    if !request.dry_run {
+        apply(&plan)?;
+    }
+    Ok(GcReport {
+        forgotten: forget(&plan.repo, request.dry_run)?,
+        unfinished: plan.unfinished.len() as u64,
+        plan: plan.retention,
+        grace: request.grace,
+        applied: !request.dry_run,
+    })
+}
+
+/// Plans a collection, and refuses if it is not certain what must stay.
+fn plan(ctx: &Context, request: GcRequest) -> Result<Plan> {
+    let repo = ctx.repository()?;
+    let (runs, store) = (repo.private().runs(), repo.private().store());
+    let mut plan = Plan {
+        retention: retention::Plan::default(),
+        unfinished: Vec::new(),
+        _lock: None,
+        repo,
+        store,
+    };
+    if !plan.store.exists() && plan.repo.runs_with_refs()?.is_empty() {
+        return Ok(plan);
+    }
+    plan._lock = match request.dry_run {
+        true => plan.store.lock_if_held_before(Hold::Exclusive)?,
+        false => Some(plan.store.lock(Hold::Exclusive)?),
+    };
+    let pins = sound_pins(&runs)?;
+    let roots = |run: RunId| Ok((run.clone(), sound_roots(&runs, &run)?));
+    let roots = runs.ids()?.into_iter().map(roots).collect::<Result<Vec<_>>>()?;
+    let refs = plan.repo.runs_with_refs()?;
+    let listing = plan.store.list()?;
+    let objects = listing.stored.iter().map(|stored| Object {
+        hash: stored.hash,
+        bytes: stored.bytes,
+        written: stored.written,
+    });
+    let planned = retention::plan(&Observed {
+        objects: &objects.collect::<Vec<_>>(),
+        runs: &roots,
+        pins: &pins,
+        refs: &refs,
+        now: ctx.now.seconds(),
+        grace: request.grace.seconds(),
+    });
+    plan.retention = planned.map_err(|lost| no_roots(lost, &plan.store))?;
+    plan.unfinished = listing.unfinished;
+    plan.unfinished.extend(runs.unfinished()?);
+    plan.unfinished.extend(plan.repo.locks_of_run_refs()?);
+    Ok(plan)
+}
+
+/// Does what was planned. Each step by itself leaves everything that is needed, so that it may end after any.
+fn apply(plan: &Plan) -> Result<()> {
+    plan.unfinished.iter().try_for_each(|path| files::remove_whole(path))?;
+    plan.retention
+        .removed()
+        .try_for_each(|object| plan.store.remove(&object.hash))?;
+    match plan.retention.released.as_slice() {
+        [] => Ok(()),
+        released => plan.repo.release_commits(released),
+    }
+}
+
+/// Forgets the known plaintext that neither a rule, nor a twin, nor a seal of an attached file protects any more.
+fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
+    let mut sealed = SealedTwins::default();
+    twins::collect(
+        repo,
+        repo.index()?.files_named(|path| plain_of(path).is_some()),
+        &mut sealed,
+    )?;
+    // What another branch, or a remote, protects is protected here too once it is checked out.
+    let mut commits = Vec::new();
+    for (_, id) in repo.refs("refs/")? {
+        if repo.has(&id)
+            && let Peeled::Commit(commit) = repo.peel(&id)?
+        {
+            commits.push(commit);
+        }
+    }
+    twins::everywhere(repo, &twins::trees_of(repo, &commits)?, &mut sealed)?;
+    let mut registries = vec![configuration::here(repo)?.registry()?.with_twins(&sealed)];
+    if repo.has_commit() {
+        let head = configuration::in_commit_or_none(repo, &repo.commit("HEAD")?)?;
+        registries.push(head.registry()?.with_twins(&sealed));
+    }
+    let attached = repo.private().seals().artifacts()?;
+    let keeps = |path: &RepoPath, original: &Original| {
+        let file = Subject {
+            path: path.as_bytes(),
+            formats: &original.formats,
+            blob: None,
+        };
+        let by_rule = registries.iter().any(|registry| registry.judge_file(&file).is_some());
+        by_rule || (original.attached && path.as_str().is_some_and(|path| attached.contains(path)))
+    };
+    known::forget(repo, keeps, dry_run)
+}
+
+fn sound_roots(runs: &Runs, run: &RunId) -> Result<Vec<Digest>> {
+    let roots = match runs.read(run, RUN_ROOTS)? {
+        Some(bytes) => parse_roots(&bytes),
+        None => Err("it is not there".into()),
+    };
+    roots.map_err(|why| Refusal::Corrupt {
+        what: format!(
+            "{}: {why}; nothing was removed",
+            runs.directory(run).join(RUN_ROOTS).display()
+        ),
+        remedy: "put it back as it was or, if the run is not needed, remove its directory".into(),
+    })
+}
+
+fn no_roots(lost: NoRoots, store: &DiskStore) -> Refusal {
+    Refusal::Corrupt {
+        what: format!(
+            "objects but no roots: nothing says which of {} in the content store are needed; nothing was removed",
+            lost.objects
+        ),
+        remedy: format!(
+            "put gitpack/runs/ and GC_PINS.json back where they were, or git pack seal; if nothing of it is needed, remove {}",
+            store.directory().display()
+        ),
+    }
+}

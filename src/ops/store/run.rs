@@ -1,0 +1,435 @@
+//! A run: what was asked and what came of it is recorded, rooted and audited, before anybody hears of success.
+
+use std::path::PathBuf;
+
+use crate::adapters::clone::runs::{RUN_REFS, RUN_ROOTS, Runs};
+use crate::adapters::files;
+use crate::adapters::git::{Commit, Repository};
+use crate::adapters::store::Store;
+use crate::format::canonical_json::{Document, to_document};
+use crate::format::digest::Digest;
+use crate::format::run_record::{
+    OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION, Status, TaskSpec, Verdict, parse_record,
+    snapshot_hash, write_roots,
+};
+use crate::ops::store::audit::run::{Depth, Memory, Places, RunFiles, audit_run};
+use crate::refusal::{Refusal, Result};
+use crate::rules::audit::{Finding, FindingCode, Findings};
+
+/// Content that a run needs, and git does not have.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its hash.
+    pub hash: Digest,
+    /// Its bytes.
+    pub size: u64,
+    /// Where it is before the store has it.
+    pub held: Held,
+}
+
+/// Where content is before the store has it.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// In this file.
+    File(PathBuf),
+    /// Here.
+    Bytes(Vec<u8>),
+    /// Nowhere: it is the list of the hashes of all outputs, which is written anew.
+    Hashes,
+}
+
+impl Output {
+    /// Takes bytes.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        Self {
+            hash: Digest::of(&bytes),
+            size: bytes.len() as u64,
+            held: Held::Bytes(bytes),
+        }
+    }
+}
+
+/// Everything that came of a run, but for its manifest.
+#[derive(Default)]
+pub struct Outputs {
+    /// What git keeps: hash and bytes.
+    pub committed: Vec<(Digest, u64)>,
+    /// What the store is to keep.
+    pub own: Vec<Output>,
+}
+
+/// The records of a run, and everything that it needs.
+pub struct Records {
+    /// The run.
+    pub id: RunId,
+    /// The refs of its records, where its audit says that all is well.
+    pub refs: RunRefs,
+    status: Status,
+    /// The hashes of all outputs.
+    hashes: OutputHashes,
+    /// What the store is to keep, the other records among it.
+    own: Vec<Output>,
+}
+
+impl Records {
+    /// Makes the records of a task that came to these outputs.
+    pub fn new(task: &TaskSpec, manifest: Output, outputs: Outputs) -> Self {
+        let Outputs { committed, mut own } = outputs;
+        let manifest_ref = manifest.hash;
+        own.push(manifest);
+        let mut sizes = committed;
+        sizes.reserve_exact(own.len());
+        sizes.extend(own.iter().map(|output| (output.hash, output.size)));
+        sizes.sort_unstable();
+        sizes.dedup_by_key(|output| output.0);
+        let hashes = OutputHashes::new(sizes.iter().map(|output| output.0).collect());
+        let (hash, size) = hashes.hashed();
+        let outputs = Output {
+            hash,
+            size,
+            held: Held::Hashes,
+        };
+        let task = Output::of(to_document(task));
+        let status = Status {
+            cas_snapshot_hash: snapshot_hash(sizes.iter().map(|(hash, size)| (hash, *size))),
+            manifest_ref,
+            output_hashes_ref: outputs.hash,
+            state: RunState::Completed,
+            task_spec_ref: task.hash,
+            verdict: Verdict::Pass,
+            version: STATUS_VERSION.into(),
+        };
+        own.extend([task, outputs]);
+        Self {
+            id: RunId::of(&status.task_spec_ref),
+            refs: refs_of(&status),
+            status,
+            hashes,
+            own,
+        }
+    }
+
+    fn roots(&self) -> Vec<Digest> {
+        let records = self.refs.records().map(|(_, hash)| hash);
+        let mut roots = Vec::with_capacity(records.len() + self.hashes.hashes.len());
+        roots.extend(records);
+        roots.extend(&self.hashes.hashes);
+        roots.sort_unstable();
+        roots.dedup();
+        roots
+    }
+}
+
+fn refs_of(status: &Status) -> RunRefs {
+    RunRefs {
+        manifest_ref: status.manifest_ref,
+        output_hashes_ref: status.output_hashes_ref,
+        status_ref: Digest::of(&to_document(status)),
+        task_spec_ref: status.task_spec_ref,
+        version: RUN_REFS_VERSION.into(),
+    }
+}
+
+/// Where a run is recorded.
+pub struct Recorder<'a> {
+    /// The repository.
+    pub repo: &'a Repository,
+    /// Its runs.
+    pub runs: &'a Runs,
+    /// Its content store, which somebody holds.
+    pub store: &'a dyn Store,
+    /// The commit.
+    pub commit: Commit,
+}
+
+impl Recorder<'_> {
+    /// Stores and roots what a run needs, audits it (mode B), and records that all is well; or that it is not, which is
+    /// `E_AUDIT`.
+    ///
+    /// A run that stands is not put right in silence: it is audited before anything is added.
+    pub fn record(self, records: &Records) -> Result<()> {
+        let mut memory = Memory::default();
+        let standing = match self.runs.has(&records.id) {
+            true => Some(RunFiles::read(self.runs, &records.id)?),
+            false => None,
+        };
+        if let Some(standing) = &standing {
+            self.audit(records, standing, None, &mut memory)?;
+        }
+        self.store_all(records)?;
+        if standing.is_none() {
+            self.repo.keep_commit(&records.id, &self.commit.id)?;
+        }
+        let new = RunFiles {
+            roots: Ok(records.roots()),
+            refs: Some(to_document(&records.refs)),
+        };
+        if standing.is_none() {
+            self.audit(records, &new, Some(records.refs.status_ref), &mut memory)?;
+        }
+        self.put(&to_document(&records.status))?;
+        self.ensure_recorded(records, &new)?;
+        let is_same = standing.is_some_and(|standing| standing.refs == new.refs);
+        if let RunFiles {
+            roots: Ok(roots),
+            refs: Some(refs),
+        } = new
+            && !is_same
+        {
+            let roots = write_roots(roots);
+            match self.runs.publish(&records.id, &roots, &refs) {
+                // Another process was faster, and recorded the same run.
+                Err(Refusal::OutputExists { .. })
+                    if self.runs.read(&records.id, RUN_ROOTS)? == Some(roots)
+                        && self.runs.read(&records.id, RUN_REFS)? == Some(refs) => {}
+                other => other?,
+            }
+        }
+        self.runs.note_last(&records.id)
+    }
+
+    fn store_all(&self, records: &Records) -> Result<()> {
+        for output in &records.own {
+            match &output.held {
+                Held::File(path) => self.store.put(&output.hash, &mut files::open_regular(path)?.file)?,
+                Held::Bytes(bytes) => self.store.put(&output.hash, &mut &bytes[..])?,
+                Held::Hashes => self.store.put(&output.hash, &mut &to_document(&records.hashes)[..])?,
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, document: &[u8]) -> Result<()> {
+        self.store.put(&Digest::of(document), &mut &document[..])
+    }
+
+    /// Reads the records back before anything names them.
+    fn ensure_recorded(&self, records: &Records, files: &RunFiles) -> Result<()> {
+        for (name, hash) in records.refs.records() {
+            let code = match self.store.check(&[hash]).pop() {
+                Some(Ok(true)) => continue,
+                Some(Ok(false)) | None => FindingCode::ObjectMissing,
+                Some(Err(_)) => FindingCode::ObjectCorrupt,
+            };
+            let mut found = Findings::of(&records.id);
+            found.add(code, hash.to_string(), Some(name), "it was stored just now");
+            return self.fail(records, files, &found.finish());
+        }
+        Ok(())
+    }
+
+    fn audit(&self, records: &Records, files: &RunFiles, pending: Option<Digest>, memory: &mut Memory) -> Result<()> {
+        let cache = self.repo.private().digests();
+        let places = Places {
+            repo: self.repo,
+            runs: self.runs,
+            store: self.store,
+            cache: &cache,
+        };
+        // What was put together just now is looked for; a run that stands is read, for what it needs may have changed.
+        let depth = match pending {
+            Some(_) => Depth::Presence,
+            None => Depth::Content,
+        };
+        let audited = audit_run(&places, &records.id, files, depth, pending, memory)?;
+        let mut findings = audited.findings;
+        // That an earlier audit failed does not matter where this one finds nothing.
+        findings.retain(|finding| finding.code != FindingCode::RunFailed);
+        if let Some(refs) = files
+            .refs
+            .as_deref()
+            .and_then(|refs| parse_record::<RunRefs>(refs).ok())
+        {
+            let (said, now) = (refs.records(), records.refs.records());
+            let others = said
+                .iter()
+                .zip(&now)
+                .filter(|(said, now)| said.1 != now.1 && said.0 != "STATUS");
+            findings.extend(others.map(|(said, now)| Finding {
+                run: Some(records.id.clone()),
+                code: FindingCode::RecordInvalid,
+                subject: said.1.to_string(),
+                name: Some(said.0.to_owned()),
+                detail: format!("sealing came to {} now", now.1),
+            }));
+        }
+        match findings.is_empty() {
+            true => Ok(()),
+            false => self.fail(records, files, &findings),
+        }
+    }
+
+    /// Refuses for what an audit found, and has the run say so.
+    fn fail(&self, records: &Records, files: &RunFiles, findings: &[Finding]) -> Result<()> {
+        let Some(first) = findings.first() else { return Ok(()) };
+        let name = first.name.as_deref().unwrap_or_default();
+        let first = [first.code.as_str(), &first.subject, name].join(" ");
+        self.note_failure(records, files)?;
+        Err(Refusal::Audit {
+            run: records.id.to_string(),
+            first: first.trim_end().to_owned(),
+            more: findings.len() - 1,
+            directory: self.runs.directory(&records.id),
+        })
+    }
+
+    /// Records that a run failed its audit, beside whatever it has for roots.
+    fn note_failure(&self, records: &Records, files: &RunFiles) -> Result<()> {
+        let failed = Status {
+            state: RunState::Failed,
+            verdict: Verdict::Fail,
+            ..records.status.clone()
+        };
+        self.put(&to_document(&failed))?;
+        let refs = refs_of(&failed);
+        let Ok(mut roots) = files.roots.clone() else {
+            return Ok(());
+        };
+        roots.push(refs.status_ref);
+        self.runs.publish(&records.id, &write_roots(roots), &to_document(&refs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+    use crate::adapters::clone::digests::DigestCache;
+    use crate::adapters::git::Surroundings;
+    use crate::adapters::store::faulty::{Fault, Faulty};
+    use crate::format::dump::layout::Layout;
+    use crate::format::lite::{Kind, MANIFEST_VERSION, ManifestEntry, PackManifest};
+    use crate::format::repo_state::{GRAMMAR_VERSION, Mode};
+    use crate::format::run_record::{CommitRef, ScopeSpec, TASK_SPEC_VERSION};
+    use crate::format::tree_meta::Part;
+    use crate::ops::store::audit::run::RunAudit;
+
+    fn git(directory: &Path, args: &[&str]) {
+        let mut command = Command::new("git");
+        command
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.org"])
+            .args(args);
+        assert!(command.current_dir(directory).status().unwrap().success());
+    }
+
+    fn repository() -> (tempfile::TempDir, Repository) {
+        let temp = tempfile::tempdir().unwrap();
+        git(temp.path(), &["init", "-q"]);
+        std::fs::write(temp.path().join("tracked"), "tracked content").unwrap();
+        git(temp.path(), &["add", "."]);
+        git(temp.path(), &["commit", "-q", "-m", "one"]);
+        let repo = Repository::discover(temp.path(), &Surroundings::default()).unwrap();
+        (temp, repo)
+    }
+
+    fn records(commit: &Commit) -> Records {
+        let repo_state = CommitRef {
+            commit: commit.id.hex(),
+            tree: commit.tree.hex(),
+        };
+        let tracked = (Digest::of(b"tracked content"), 15);
+        let own = Output::of(b"own content".to_vec());
+        let task = TaskSpec {
+            canon_version: "unknown".into(),
+            grammar_version: GRAMMAR_VERSION.into(),
+            manifest_version: MANIFEST_VERSION.into(),
+            mode: Mode::Public,
+            packer_version: "0".into(),
+            parts: vec![Part::Lite],
+            repo_state: repo_state.clone(),
+            scope: ScopeSpec {
+                anchors: Vec::new(),
+                buckets: Vec::new(),
+                exclude: Vec::new(),
+                include: Vec::new(),
+                key: "repo".into(),
+                prefix: "REPO".into(),
+                title: "repo".into(),
+            },
+            sealed: own.hash,
+            version: TASK_SPEC_VERSION.into(),
+        };
+        let entry = ManifestEntry::new("tracked", tracked.0, tracked.1, Kind::File);
+        let manifest = PackManifest::new("repo", repo_state, &Layout::of_scope("repo"), vec![entry]);
+        let outputs = Outputs {
+            committed: vec![tracked],
+            own: vec![own],
+        };
+        Records::new(&task, Output::of(to_document(&manifest)), outputs)
+    }
+
+    fn record(repo: &Repository, store: &dyn Store, runs: &Runs) -> (RunId, Result<()>) {
+        let commit = repo.commit("HEAD").unwrap();
+        let records = records(&commit);
+        let recorder = Recorder {
+            repo,
+            runs,
+            store,
+            commit,
+        };
+        (records.id.clone(), recorder.record(&records))
+    }
+
+    fn audited(repo: &Repository, store: &dyn Store, runs: &Runs, run: &RunId) -> (RunAudit, usize) {
+        let places = Places {
+            repo,
+            runs,
+            store,
+            cache: &DigestCache::off(),
+        };
+        let files = RunFiles::read(runs, run).unwrap();
+        let audit = audit_run(&places, run, &files, Depth::Content, None, &mut Memory::default()).unwrap();
+        (audit, files.roots.unwrap_or_default().len())
+    }
+
+    #[test]
+    fn what_is_recorded_is_rooted_and_there() {
+        let (_temp, repo) = repository();
+        let (runs, store) = (repo.private().runs(), repo.private().store());
+        for _ in 0..2 {
+            let (run, done) = record(&repo, &store, &runs);
+            done.unwrap();
+            assert_eq!(runs.last().unwrap(), Some(run.clone()));
+            let (audited, roots) = audited(&repo, &store, &runs, &run);
+            assert_eq!((audited.findings.len(), roots, audited.in_git), (0, 6, 1));
+        }
+    }
+
+    #[test]
+    fn no_run_claims_success_over_a_store_that_fails() {
+        let names = 5;
+        for fault in [Fault::Err, Fault::Short, Fault::Flip, Fault::Forget] {
+            for which in 0..names {
+                let (_temp, repo) = repository();
+                let (runs, inner) = (repo.private().runs(), repo.private().store());
+                let refs = records(&repo.commit("HEAD").unwrap()).refs.records();
+                let hash = refs.get(which).map_or(Digest::of(b"own content"), |record| record.1);
+                let store = Faulty { inner, fault, hash };
+                let (run, done) = record(&repo, &store, &runs);
+                match done {
+                    Err(Refusal::Audit { .. } | Refusal::Corrupt { .. } | Refusal::Io { .. }) => {}
+                    Err(other) => panic!("{other:?}"),
+                    // Content that is there and damaged is not read when it is sealed, and found when it is audited.
+                    Ok(()) => {
+                        assert!(which == names - 1 && matches!(fault, Fault::Short | Fault::Flip));
+                        assert_eq!(
+                            audited(&repo, &store, &runs, &run).0.findings[0].code,
+                            FindingCode::ObjectCorrupt
+                        );
+                        continue;
+                    }
+                }
+                assert_eq!(runs.last().unwrap(), None);
+                if runs.has(&run) {
+                    let found = audited(&repo, &store.inner, &runs, &run).0.findings;
+                    assert!(
+                        found.iter().any(|finding| finding.code == FindingCode::RunFailed),
+                        "{found:?}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Names that somebody else chose, made fit for a person's eye: quoted as git quotes them.
+
+/// Returns `path` for a person's eye: itself where it is harmless, else quoted as git does it (`"a\nb\377"`), so that
+/// no name can break a line or speak to the terminal.
+pub fn shown(path: &[u8]) -> String {
+    let text = std::str::from_utf8(path);
+    if let Ok(text) = text
+        && !text.chars().any(is_unsafe_to_print)
+    {
+        return text.to_owned();
+    }
+    let mut out = String::from("\"");
+    for chunk in path.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' => out.push_str("\\n"),
+                '\t' => out.push_str("\\t"),
+                '\r' => out.push_str("\\r"),
+                '"' | '\\' => out.extend(['\\', c]),
+                c if is_unsafe_to_print(c) => push_octal(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes()),
+                c => out.push(c),
+            }
+        }
+        push_octal(&mut out, chunk.invalid());
+    }
+    out.push('"');
+    out
+}
+
+/// Returns the text that [`shown`] shows so; none if it shows none so.
+pub fn unshown(text: &str) -> Option<String> {
+    let path = match text.strip_prefix('"') {
+        None => text.as_bytes().to_vec(),
+        Some(rest) => unquoted(rest.strip_suffix('"')?.as_bytes())?,
+    };
+    String::from_utf8(path)
+        .ok()
+        .filter(|path| shown(path.as_bytes()) == text)
+}
+
+fn unquoted(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut path = Vec::with_capacity(rest.len());
+    while let [first, behind @ ..] = rest {
+        let (byte, behind) = match (first, behind) {
+            (b'\\', [b'n', behind @ ..]) => (b'\n', behind),
+            (b'\\', [b't', behind @ ..]) => (b'\t', behind),
+            (b'\\', [b'r', behind @ ..]) => (b'\r', behind),
+            (b'\\', [c @ (b'"' | b'\\'), behind @ ..]) => (*c, behind),
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', behind @ ..]) => {
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), behind)
+            }
+            (b'\\', _) => return None,
+            (byte, behind) => (*byte, behind),
+        };
+        path.push(byte);
+        rest = behind;
+    }
+    Some(path)
+}
+
+/// Returns a sentence for a person's eye: itself, unless something in it could break a line or speak to the terminal.
+pub fn harmless(text: &str) -> String {
+    match text.chars().any(|c| c != '"' && is_unsafe_to_print(c)) {
+        true => shown(text.as_bytes()),
+        false => text.to_owned(),
+    }
+}
+
+fn push_octal(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        out.push_str(&format!("\\{byte:03o}"));
+    }
+}
+
+/// Control characters, the quote that marks a quoted name, and what reorders or hides text on a terminal.
+fn is_unsafe_to_print(c: char) -> bool {
+    c.is_control()
+        || c == '"'
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{shown, unshown};
+
+    #[test]
+    fn what_is_shown_comes_back_and_nothing_else_does() {
+        for path in ["a b", "a\nb", "\"", "\\", "a\u{202e}\\\"\t\r\u{1}", ""] {
+            assert_eq!(unshown(&shown(path.as_bytes())).as_deref(), Some(path));
+        }
+        for text in ["\"a\"", "\"a", "\"\\x\\n\"", "\"\\012\"", "\"\\377\"", "a\nb"] {
+            assert_eq!(unshown(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_cannot_break_lines_or_speak_to_the_terminal() {
+        assert_eq!(shown("ä b/c".as_bytes()), "ä b/c");
+        assert_eq!(shown(b"a\nb"), "\"a\\nb\"");
+        assert_eq!(shown(b"a\x1b[31m"), "\"a\\033[31m\"");
+        assert_eq!(shown(b"\xff\"\\"), "\"\\377\\\"\\\\\"");
+        assert_eq!(shown("a\u{202e}b".as_bytes()), "\"a\\342\\200\\256b\"");
+    }
+}
