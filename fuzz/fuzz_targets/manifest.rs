@@ -2,7 +2,9 @@
 #![no_main]
 
 use gitpack::format::manifest::ManifestDocument;
-use gitpack::rules::verify::{Facts, Findings, envelope};
+use gitpack::rules::pack::findings::Findings;
+use gitpack::rules::pack::members::envelope;
+use gitpack::rules::pack::observed::Facts;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

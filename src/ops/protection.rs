@@ -7,9 +7,10 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, Mode, TreeEntry};
 use crate::ops::contents::traits_of;
 use crate::refusal::Result;
+use crate::rules::pack::commit::SealedFile;
+use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
-use crate::rules::seals::{PlainMember, SealedFile, judge_at};
 
 /// What there is to be said of the contents of a tree's entries.
 pub struct Judge {

@@ -14,9 +14,9 @@ use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::retain_plain;
 use crate::refusal::{Refusal, Result};
+use crate::rules::pack::commit::SealedFile;
 use crate::rules::protect::Registry;
 use crate::rules::scope::Selection;
-use crate::rules::seals::SealedFile;
 
 /// What to compute the state of.
 #[derive(Clone, Debug, Default)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::format::foreign::profile_version;
 use crate::format::manifest::{ManifestDocument, MemberType, VERSION};
-use crate::rules::verify::NoticeKind;
+use crate::rules::pack::findings::NoticeKind;
 
 /// The largest artifact that is looked into; a larger one is `other`. Part of the format: the type is in the pack id.
 pub const MAX_BYTES: usize = 16 << 20;

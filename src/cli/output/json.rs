@@ -10,9 +10,9 @@ use crate::ops::pack::inspect::InspectReport;
 use crate::ops::pack::verify::VerifyReport;
 use crate::ops::state::State;
 use crate::refusal::shown::shown;
+use crate::rules::pack::findings::{Finding, FindingKind};
 use crate::rules::protect::Cause;
 use crate::rules::scan::InPart;
-use crate::rules::verify::{Finding, FindingKind};
 
 /// Returns the `pack.state.v0` document.
 pub(crate) fn state(state: &State) -> Vec<u8> {

@@ -10,7 +10,7 @@ use crate::format::repo_state::RepoState;
 use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
 use crate::ops::Context;
 use crate::refusal::Result;
-use crate::rules::seals::in_sealed;
+use crate::rules::pack::places::in_sealed;
 
 /// What a pack says of itself.
 #[derive(Debug)]

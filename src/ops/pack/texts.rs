@@ -11,8 +11,8 @@ use crate::format::tree_meta::FULL;
 use crate::ops::contents::examine_file;
 use crate::refusal::Refusal;
 use crate::rules::content::{Look, UnpackBudget};
-use crate::rules::seals::in_directory;
-use crate::rules::texts::{SeenText, SeenTexts, TextsRead};
+use crate::rules::pack::observed::{SeenText, SeenTexts, TextsRead};
+use crate::rules::pack::places::in_directory;
 
 const BUFFER: usize = 128 << 10;
 

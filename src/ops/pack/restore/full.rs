@@ -18,7 +18,7 @@ use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::texts::texts;
 use crate::ops::pack::verify::verify_directory;
 use crate::refusal::{Refusal, Result};
-use crate::rules::seals::in_directory;
+use crate::rules::pack::places::in_directory;
 
 /// Rebuilds the text files; all of them, or nothing is left.
 pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&Output>) -> Result<RestoreReport> {

@@ -15,7 +15,7 @@ use crate::ops::Context;
 use crate::ops::pack::seal::collect::{is_artifact, member_path};
 use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
-use crate::rules::seals::{in_directory, in_sealed};
+use crate::rules::pack::places::{in_directory, in_sealed};
 
 /// Where an artifact is to be found.
 pub(super) enum Origin {

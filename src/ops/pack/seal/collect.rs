@@ -26,9 +26,9 @@ use crate::ops::pack::seal::{Notice, Privacy, SealRequest};
 use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::claims_age;
+use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode, Traits};
-use crate::rules::seals::{PlainMember, judge_at};
 
 /// Everything that will be staged.
 pub struct Plan {

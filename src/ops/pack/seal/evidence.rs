@@ -20,9 +20,9 @@ use crate::ops::pack::seal::{Notice, SealRequest, release};
 use crate::ops::protection::retain_plain;
 use crate::ops::{Context, state};
 use crate::refusal::{Refusal, Result};
+use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, needs_a_word};
-use crate::rules::seals::{PlainMember, judge_at};
 
 /// Collects an evidence pack.
 pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {

@@ -25,7 +25,7 @@ use crate::ops::pack::seal::{Notice, SealReport, SealRequest};
 use crate::ops::store::run::{Outputs, Records};
 use crate::refusal::{Refusal, Result};
 use crate::rules::member_type::registry_files;
-use crate::rules::seals::judge_member;
+use crate::rules::pack::plain::judge_member;
 
 /// A pack that is whole but for its place.
 pub struct Finished {

@@ -17,9 +17,11 @@ use crate::ops::pack::verify::Source;
 use crate::refusal::Result;
 use crate::rules::content::{KeyWatch, Look, UnpackBudget};
 use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
+use crate::rules::pack::observed::SeenTexts;
+use crate::rules::pack::places::{copied, in_directory, in_sealed, is_of_texts};
+use crate::rules::pack::plain::{PlainMember, PlainMembers, judge_member};
+use crate::rules::pack::seals;
 use crate::rules::scan::Traits;
-use crate::rules::seals::{self, PlainMember, PlainMembers};
-use crate::rules::texts::{SeenTexts, is_of_texts};
 
 /// The longest target of a link, and more than the id of a submodule's commit.
 const MAX_TARGET: u64 = 4096;
@@ -76,7 +78,7 @@ impl Looker<'_> {
                 false => None,
             }));
         }
-        if seals::in_sealed(path) {
+        if in_sealed(path) {
             let mut watched = KeyWatch::new(member, Look::default());
             let header = cipher::header(&mut watched);
             return Ok(Seen::Header(Box::new(match watched.finish()? {
@@ -109,7 +111,7 @@ impl Looker<'_> {
     fn plain(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
         let mut watched = Watching {
             member,
-            watch: (self.has_texts && seals::in_directory(path, tree_meta::REPO)).then(TextWatch::default),
+            watch: (self.has_texts && in_directory(path, tree_meta::REPO)).then(TextWatch::default),
         };
         let traits = match self.by_content {
             true => examine_file(&mut watched, size, Look::within(self.budget))?,
@@ -172,11 +174,11 @@ pub(super) fn plain_members(
     let mut members = Vec::with_capacity(seen.len());
     for (path, traits, size) in seen {
         let mut kind = EntryKind::Regular;
-        if let Some(copied) = seals::copied(&path).and_then(|copied| kinds.get(copied))
+        if let Some(entry_kind) = copied(&path).and_then(|entry| kinds.get(entry))
             // What a document calls a link must be able to be one.
             && size <= MAX_TARGET
         {
-            kind = *copied;
+            kind = *entry_kind;
         }
         let is_plain = traits.is_none() && kind == EntryKind::Regular;
         let mut member = PlainMember {
@@ -185,7 +187,7 @@ pub(super) fn plain_members(
             blob: None,
         };
         if let Some((registry, like)) = &exceptions
-            && seals::judge_member(registry, &path, Some(&member), tree_pack, Mode::Public).is_some()
+            && judge_member(registry, &path, Some(&member), tree_pack, Mode::Public).is_some()
         {
             member.blob = source.blob_of(&path, like)?;
         }

@@ -24,12 +24,14 @@ use crate::ops::state::{StateRequest, state_in};
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::member_type::{Conformity, MAX_BYTES};
+use crate::rules::pack::findings::{Findings, NoticeKind};
+use crate::rules::pack::members::envelope;
+use crate::rules::pack::observed::{Fact, Facts};
+use crate::rules::pack::places::{copied, is_of_texts, is_tree_pack};
+use crate::rules::pack::seals::{self, Seals};
+use crate::rules::pack::state::{self as state_rules, PackState, Texts};
+use crate::rules::pack::{layout, lite};
 use crate::rules::scan::InPart;
-use crate::rules::seals::{self, Seals};
-use crate::rules::state::{self as state_rules, PackState, Texts};
-use crate::rules::texts::is_of_texts;
-use crate::rules::verify::{Fact, Facts, Findings, NoticeKind, envelope};
-use crate::rules::{layout, lite};
 use ends::same_but_for_ends;
 use look::{Looker, MAX_HELD, Seen, plain_members};
 use opening::open_seals;
@@ -207,7 +209,7 @@ struct Examined {
 fn examine(source: &Source<'_>, budget: &UnpackBudget) -> Result<Examined> {
     let manifest = source.manifest()?;
     let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
-    let tree_pack = seals::is_tree_pack(manifest.members.iter().map(|member| member.path.as_str()));
+    let tree_pack = is_tree_pack(manifest.members.iter().map(|member| member.path.as_str()));
     let typed = manifest
         .members
         .iter()
@@ -246,7 +248,7 @@ fn examine(source: &Source<'_>, budget: &UnpackBudget) -> Result<Examined> {
                         conformity,
                         is_text,
                     } => {
-                        if let (Some(is_text), Some(copied)) = (is_text, seals::copied(&name)) {
+                        if let (Some(is_text), Some(copied)) = (is_text, copied(&name)) {
                             copies.insert(copied.to_owned(), is_text);
                         }
                         if let Some(conformity) = conformity {

@@ -10,7 +10,7 @@ use crate::ops::keys::identity;
 use crate::ops::pack::unseal::{Unopened, named, unseal};
 use crate::ops::pack::verify::VerifyReport;
 use crate::refusal::Result;
-use crate::rules::verify::FindingKind;
+use crate::rules::pack::findings::FindingKind;
 
 /// Opens every seal, to nowhere. Those that were found missing or tampered with already are said to be so once.
 pub(super) fn open_seals(root: &Path, identities: &Identities, report: &mut VerifyReport) -> Result<()> {

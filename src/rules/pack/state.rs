@@ -13,11 +13,11 @@ use crate::format::tree_meta::{
     DOCUMENTS, FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, PACK_INFO, PACK_INFO_VERSION, PROTECTED, PROVENANCE,
     PROVENANCE_VERSION, PackInfo, Part, Provenance, REPO, REPO_STATE, is_file_tree,
 };
-use crate::rules::layout::LaidOut;
-use crate::rules::lite;
-use crate::rules::seals::{in_directory, in_sealed, is_tree_pack};
-use crate::rules::texts::{self, Members, is_of_texts};
-use crate::rules::verify::{Fact, Facts, FindingKind, Findings, Mismatch};
+use crate::rules::pack::findings::{FindingKind, Findings, Mismatch};
+use crate::rules::pack::layout::LaidOut;
+use crate::rules::pack::observed::{Fact, Facts, Members, PackDocuments};
+use crate::rules::pack::places::{in_directory, in_sealed, is_of_texts, is_tree_pack};
+use crate::rules::pack::{lite, texts};
 
 /// The repository state that a pack carries.
 pub struct PackState {
@@ -40,9 +40,6 @@ pub struct Texts<'a> {
     /// Of each plain copy that was looked into, whether it is text.
     pub copies: &'a BTreeMap<String, bool>,
 }
-
-/// The documents of a pack that could be read, by their paths; a large one is taken out when it is judged.
-pub type PackDocuments = BTreeMap<String, Vec<u8>>;
 
 /// Takes out the repository state; none if the pack has no readable one.
 pub fn repo_state(documents: &mut PackDocuments, findings: &mut Findings) -> Option<RepoState> {

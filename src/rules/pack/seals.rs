@@ -6,20 +6,21 @@ use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
-use crate::format::object_id::ObjectId;
 use crate::format::padding::is_padded;
 use crate::format::protected::{Format, Policy};
-use crate::format::repo_path::RepoPath;
-use crate::format::repo_state::{EntryKind, Mode};
+use crate::format::repo_state::Mode;
 use crate::format::sealed::{
-    ATTACHED, DIRECTORY, INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes,
-    opaque_path, sealed_path,
+    ATTACHED, INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, opaque_path,
+    sealed_path,
 };
 use crate::format::tree_meta::{self, PROTECTED, REPO};
+use crate::rules::pack::commit::SealedFile;
+use crate::rules::pack::findings::{FindingKind, Findings};
+use crate::rules::pack::observed::{Fact, Facts, Members, SeenTexts};
+use crate::rules::pack::places::{in_sealed, is_tree_pack};
+use crate::rules::pack::plain::{PlainMembers, judge_member};
 use crate::rules::protect::Registry;
-use crate::rules::scan::{self, Candidate, Destination, Leak, Traits};
-use crate::rules::texts::{Members, SeenTexts};
-use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
+use crate::rules::scan::Leak;
 
 /// What was read of a pack's seals.
 pub struct Seals<'a> {
@@ -35,29 +36,6 @@ pub struct Seals<'a> {
     pub plain: &'a PlainMembers,
     /// What was seen in the members that hold texts.
     pub texts: &'a Members,
-}
-
-/// What was seen in the members in the clear: sorted by path; none of a plain file of which there is nothing to be said.
-#[derive(Default)]
-pub struct PlainMembers(pub Vec<(String, Option<Box<PlainMember>>)>);
-
-impl PlainMembers {
-    /// Returns what was seen in a member; none if it was not looked into.
-    pub fn get(&self, path: &str) -> Option<PlainMember> {
-        let at = self.0.binary_search_by(|(other, _)| other.as_str().cmp(path)).ok()?;
-        Some(self.0[at].1.as_deref().cloned().unwrap_or_default())
-    }
-}
-
-/// What was seen in a member in the clear.
-#[derive(Clone, Debug, Default)]
-pub struct PlainMember {
-    /// What it copies.
-    pub kind: EntryKind,
-    /// What its content is.
-    pub traits: Traits,
-    /// Its blob, where that matters.
-    pub blob: Option<ObjectId>,
 }
 
 /// Judges the seals of a pack; returns its document, if it has one that can be read.
@@ -150,16 +128,6 @@ fn why(leak: &Leak) -> String {
         Some(detail) => format!("class {}, rule {}: {detail}", leak.class, leak.cause),
         None => format!("class {}, rule {}", leak.class, leak.cause),
     }
-}
-
-/// Returns whether a member path lies under `sealed/`.
-pub fn in_sealed(path: &str) -> bool {
-    in_directory(path, DIRECTORY)
-}
-
-/// Returns whether a member path lies under a directory at the top of the pack.
-pub fn in_directory(path: &str, directory: &str) -> bool {
-    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn parse(bytes: &[u8], findings: &mut Findings) -> Option<SealedArtifacts> {
@@ -376,75 +344,5 @@ pub fn compare(document: &SealedArtifacts, files: &[SealedFile], findings: &mut 
                 "the commit has {count} protected files of class {class}, and {declared} seals of that class are declared"
             ));
         }
-    }
-}
-
-/// A file in a commit that a pack seals.
-#[derive(Clone, Debug)]
-pub struct SealedFile {
-    /// Its path.
-    pub path: RepoPath,
-    /// The class that it has.
-    pub class: String,
-    /// The policy.
-    pub policy: Policy,
-}
-
-/// Returns whether a pack with these members is one of a commit's tree: it has copies of entries, or a document that only
-/// such packs have.
-pub fn is_tree_pack<'a>(mut members: impl Iterator<Item = &'a str>) -> bool {
-    members.any(|path| in_directory(path, REPO) || tree_meta::OF_TREE_PACKS.contains(&path))
-}
-
-/// Returns the path of the entry that a member under `repo/` copies.
-pub fn copied(member: &str) -> Option<&str> {
-    member.strip_prefix(REPO)?.strip_prefix('/')
-}
-
-/// Returns why a member may not stand in the clear in a pack of this mode.
-///
-/// In a tree pack, what lies under `repo/` is judged by the path of the entry that it copies. The documents of the pack
-/// itself hold no artifact. Of a member that was not looked into, only the name is judged.
-pub fn judge_member(
-    registry: &Registry,
-    path: &str,
-    seen: Option<&PlainMember>,
-    tree_pack: bool,
-    mode: Mode,
-) -> Option<Leak> {
-    if tree_meta::DOCUMENTS.contains(&path) || path == MEMBER {
-        return None;
-    }
-    let judged = copied(path).filter(|_| tree_pack).unwrap_or(path).as_bytes();
-    match seen {
-        Some(seen) => judge_at(registry, judged, seen, mode),
-        None => scan::judge_path(registry, &entry(judged, EntryKind::Regular, None), destination(mode)),
-    }
-}
-
-/// Returns why what was seen may not stand in the clear under a path, in a pack of this mode.
-pub fn judge_at(registry: &Registry, path: &[u8], seen: &PlainMember, mode: Mode) -> Option<Leak> {
-    let kind = match seen.kind {
-        // A copy of a submodule is no submodule: it publishes what it holds, as a link does.
-        EntryKind::Submodule => EntryKind::Symlink,
-        kind => kind,
-    };
-    scan::judge(registry, &entry(path, kind, seen.blob), &seen.traits, destination(mode))
-}
-
-fn entry(path: &[u8], kind: EntryKind, blob: Option<ObjectId>) -> Candidate {
-    Candidate {
-        path: RepoPath::new(path),
-        kind,
-        id: blob.unwrap_or(ObjectId::NULL),
-        commit: None,
-    }
-}
-
-/// Returns where a pack of this mode may end up.
-fn destination(mode: Mode) -> Destination {
-    match mode {
-        Mode::Public => Destination::PublicRemote,
-        Mode::Internal => Destination::PrivateRemote,
     }
 }

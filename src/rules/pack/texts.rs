@@ -6,51 +6,15 @@ use crate::format::dump::index::{self, Listed};
 use crate::format::dump::layout::{Bucket, bucket_member, bucket_number, full_member, prefix_of_full, prefix_of_index};
 use crate::format::dump::read::Document;
 use crate::format::dump::{Other, OtherEntry, Subject, TextEntry};
-use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
 use crate::format::tree_meta::{FULL, PACK_INFO, PackInfo, Part, REPO_STATE, SPLIT};
-use crate::rules::layout::LaidOut;
+use crate::rules::pack::findings::{FindingKind, Findings};
+use crate::rules::pack::layout::LaidOut;
+use crate::rules::pack::observed::{Members, SeenText, SeenTexts, TextsRead};
+use crate::rules::pack::places::in_directory;
+use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
-use crate::rules::seals::{PlainMember, in_directory, judge_at};
-use crate::rules::verify::{FindingKind, Findings};
-
-/// What was seen in a member under `FULL/` or `SPLIT/`.
-#[derive(Debug)]
-pub enum SeenTexts {
-    /// A list of texts; none if it is too large to be one.
-    List(Option<Vec<u8>>),
-    /// Texts, or why there are none.
-    Texts(Result<Box<TextsRead>, String>),
-}
-
-/// A file with texts that was read.
-#[derive(Debug)]
-pub struct TextsRead {
-    /// What is in it.
-    pub document: Document,
-    /// What was seen in its texts.
-    pub seen: Vec<SeenText>,
-}
-
-/// What was seen in a text, in the order of its document.
-#[derive(Debug)]
-pub struct SeenText {
-    /// What its content is.
-    pub traits: Traits,
-    /// Its blob, by each hash that git has.
-    pub blobs: Vec<ObjectId>,
-    /// Its tokens, where they are to be counted.
-    pub tokens: u64,
-}
-
-/// The members under `FULL/` and `SPLIT/` that were looked into.
-pub type Members = BTreeMap<String, SeenTexts>;
-
-/// Returns whether a member of a tree pack is one that texts are written to.
-pub fn is_of_texts(path: &str) -> bool {
-    in_directory(path, FULL) || in_directory(path, SPLIT)
-}
 
 impl SeenTexts {
     /// Returns why texts may not stand in the clear, each with its path: by the registry, as their copies would be.

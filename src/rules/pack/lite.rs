@@ -17,8 +17,8 @@ use crate::format::run_record::{
 };
 use crate::format::sealed::{MEMBER as SEALED, SealedArtifacts};
 use crate::format::tree_meta::{PackInfo, Part};
-use crate::rules::state::PackDocuments;
-use crate::rules::verify::{Fact, Facts, FindingKind, Findings};
+use crate::rules::pack::findings::{FindingKind, Findings};
+use crate::rules::pack::observed::{Fact, Facts, PackDocuments};
 
 /// What a pack says of itself elsewhere.
 pub struct Pack<'a> {

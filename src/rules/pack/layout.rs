@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::format::dump::TextEntry;
 use crate::format::dump::layout::{Bucket, Layout, bucket_member};
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
-use crate::rules::verify::{FindingKind, Findings};
+use crate::rules::pack::findings::{FindingKind, Findings};
 
 /// How the texts of a pack stand under `FULL/`, or under `SPLIT/`.
 #[derive(Debug)]

@@ -1,0 +1,208 @@
+//! Is a pack what its manifest says: its id, its members, their paths and their bytes, and nothing else?
+
+use std::collections::BTreeSet;
+
+use crate::format::manifest::{DeclaredRef, ManifestDocument};
+use crate::format::member_path::{MANIFEST, MemberPath};
+use crate::refusal::shown::shown;
+use crate::rules::pack::findings::{FindingKind, Findings, Mismatch, NoticeKind};
+use crate::rules::pack::observed::{Fact, Facts};
+
+/// Judges the envelope: id, count, paths, hashes, that the set is closed, and how all of it is spelled.
+pub fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bool, findings: &mut Findings) {
+    for (place, what) in &manifest.violations {
+        findings.violation(place, what.clone());
+    }
+    for departure in manifest.departures.iter().filter(|d| tree_pack || !d.is_usual) {
+        let place = match departure.place.as_str() {
+            "" => MANIFEST,
+            place => place,
+        };
+        findings.departure(place, NoticeKind::NotCanonical(departure.what.clone()), tree_pack);
+    }
+    if let Some(mismatch) = Mismatch::of(&manifest.pack_id, manifest.computed_id) {
+        findings.add("", FindingKind::PackIdMismatch(mismatch));
+    }
+    if let Some(mismatch) = Mismatch::of(manifest.member_count, manifest.members.len()) {
+        findings.add("", FindingKind::MemberCountMismatch(mismatch));
+    }
+    let mut declared = BTreeSet::new();
+    for member in &manifest.members {
+        if !declared.insert(member.path.as_bytes()) {
+            findings.add(&member.path, FindingKind::DuplicateMemberPath);
+            continue;
+        }
+        let path = match MemberPath::parse(&member.path) {
+            Ok(path) => path,
+            Err(why) => {
+                findings.add(&member.path, FindingKind::UnsafeMemberPath(why.to_string()));
+                continue;
+            }
+        };
+        if path.is_reserved() {
+            findings.add(&member.path, FindingKind::ReservedMemberPath);
+            continue;
+        }
+        findings.member(&member.path, &member.bytes_hash, facts);
+    }
+    for (path, fact) in facts {
+        let name = std::str::from_utf8(path).map_or_else(|_| shown(path), str::to_owned);
+        match fact {
+            Fact::UnreadableDirectory(why) => {
+                findings.add(format!("{name}/"), FindingKind::UnreadableMember(why.clone()));
+            }
+            Fact::EmptyDirectory => {
+                findings.add(
+                    format!("{name}/"),
+                    FindingKind::ExtraMember("an empty directory".into()),
+                );
+            }
+            _ if declared.contains(path.as_slice()) => {}
+            _ => findings.add(name, FindingKind::ExtraMember("not declared in manifest.json".into())),
+        }
+    }
+}
+
+impl Findings {
+    fn member(&mut self, path: &str, expected: &DeclaredRef, facts: &Facts) {
+        let kind = match facts.get(path.as_bytes()) {
+            Some(Fact::Hashed { hash, .. }) if expected.digest() == Some(*hash) => return,
+            Some(Fact::Hashed { hash, .. }) => match Mismatch::of(expected, hash) {
+                Some(mismatch) => FindingKind::HashMismatch(mismatch),
+                None => return,
+            },
+            Some(Fact::Unreadable(why) | Fact::UnreadableDirectory(why)) => FindingKind::UnreadableMember(why.clone()),
+            Some(Fact::NotRegular(kind)) => FindingKind::NonRegularMember((*kind).to_owned()),
+            Some(Fact::EmptyDirectory) => FindingKind::NonRegularMember("a directory".into()),
+            Some(Fact::Undeclared) => FindingKind::UnreadableMember("it was not read".into()),
+            None => match obstacle(path, facts) {
+                Some(kind) => kind,
+                None => FindingKind::MissingMember,
+            },
+        };
+        self.add(path, kind);
+    }
+}
+
+/// Why nothing was seen at `path` although something may be there: a directory on the way could not be listed, or is not
+/// one; or the path itself is a directory.
+fn obstacle(path: &str, facts: &Facts) -> Option<FindingKind> {
+    for (at, _) in path.match_indices('/') {
+        match facts.get(&path.as_bytes()[..at]) {
+            Some(Fact::UnreadableDirectory(why)) => {
+                return Some(FindingKind::UnreadableMember(why.clone()));
+            }
+            Some(Fact::NotRegular(kind)) => {
+                return Some(FindingKind::NonRegularMember(format!("below {kind}")));
+            }
+            _ => {}
+        }
+    }
+    let below = [path.as_bytes(), b"/"].concat();
+    facts
+        .range(below.clone()..)
+        .next()
+        .filter(|(other, _)| other.starts_with(&below))
+        .map(|_| FindingKind::NonRegularMember("a directory".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::canonical_json::to_document;
+    use crate::format::digest::Digest;
+    use serde_json::json;
+
+    fn judge(members: serde_json::Value, facts: Facts) -> Vec<(String, &'static str)> {
+        let count = members.as_array().unwrap().len();
+        let mut document = json!({"version":"pack.v0","pack_id":"","created":"2026-01-15T10:30:00Z",
+            "tool_version":"0.1.0","member_count":count,"members":members});
+        let id = ManifestDocument::parse(&to_document(&document)).unwrap().computed_id;
+        document["pack_id"] = id.to_string().into();
+        let manifest = ManifestDocument::parse(&to_document(&document)).unwrap();
+        let mut findings = Findings::default();
+        envelope(&manifest, &facts, false, &mut findings);
+        findings.iter().map(|f| (f.path.clone(), f.kind.code())).collect()
+    }
+
+    fn member(path: &str) -> serde_json::Value {
+        json!({"path":path,"bytes_hash":Digest::of(b"x").to_string(),"type":"other"})
+    }
+
+    fn hashed(content: &[u8]) -> Fact {
+        Fact::Hashed {
+            hash: Digest::of(content),
+            size: content.len() as u64,
+        }
+    }
+
+    fn facts<const N: usize>(list: [(&str, Fact); N]) -> Facts {
+        list.into_iter()
+            .map(|(path, fact)| (path.as_bytes().to_vec(), fact))
+            .collect()
+    }
+
+    #[test]
+    fn nothing_that_could_not_be_read_passes() {
+        let found = judge(
+            json!([
+                member("a"),
+                member("b"),
+                member("c/d"),
+                member("e/f"),
+                member("g"),
+                member("h"),
+                member("i"),
+                member("j")
+            ]),
+            facts([
+                ("a", hashed(b"x")),
+                ("b", hashed(b"y")),
+                ("c", Fact::UnreadableDirectory("denied".into())),
+                ("e", Fact::NotRegular("a symbolic link")),
+                ("g", Fact::Unreadable("denied".into())),
+                ("h", Fact::NotRegular("a FIFO")),
+                ("i/k", hashed(b"x")),
+            ]),
+        );
+        let codes: Vec<_> = found.iter().map(|(path, code)| (path.as_str(), *code)).collect();
+        assert_eq!(
+            codes,
+            [
+                ("b", "HASH_MISMATCH"),
+                ("c/", "UNREADABLE_MEMBER"),
+                ("c/d", "UNREADABLE_MEMBER"),
+                ("e", "EXTRA_MEMBER"),
+                ("e/f", "NON_REGULAR_MEMBER"),
+                ("g", "UNREADABLE_MEMBER"),
+                ("h", "NON_REGULAR_MEMBER"),
+                ("i", "NON_REGULAR_MEMBER"),
+                ("i/k", "EXTRA_MEMBER"),
+                ("j", "MISSING_MEMBER"),
+            ]
+        );
+    }
+
+    #[test]
+    fn the_set_is_closed_and_paths_are_judged_before_they_are_followed() {
+        let found = judge(
+            json!([member("../x"), member("a"), member("a"), member("manifest.json")]),
+            facts([
+                ("a", hashed(b"x")),
+                ("d", Fact::EmptyDirectory),
+                ("z", Fact::Undeclared),
+            ]),
+        );
+        let codes: Vec<_> = found.iter().map(|(path, code)| (path.as_str(), *code)).collect();
+        assert_eq!(
+            codes,
+            [
+                ("../x", "UNSAFE_MEMBER_PATH"),
+                ("a", "DUPLICATE_MEMBER_PATH"),
+                ("d/", "EXTRA_MEMBER"),
+                ("manifest.json", "RESERVED_MEMBER_PATH"),
+                ("z", "EXTRA_MEMBER"),
+            ]
+        );
+    }
+}
