@@ -1,16 +1,16 @@
-//! Reading files that may be armoured.
+//! Reads age files with or without ASCII armour.
 
 use std::io::{self, BufReader, Read};
 
 use age::armor::ArmoredReader;
 
-/// How much blank space may stand before an armoured file; the `age` tool takes as much.
+/// Most blank bytes accepted before the armour. The `age` tool has the same limit.
 const MAX_BLANK: usize = 1024;
 
-/// What the crate reads an armoured file from.
+/// A reader that removes the armour, if there is any.
 pub(super) type Dearmoured<R> = ArmoredReader<BufReader<Unblanked<R>>>;
 
-/// Reads what is in the armour, or the file as it is if there is none.
+/// Returns a reader of the content inside the armour, or of the file as it is if it has no armour.
 pub(super) fn dearmoured<R: Read>(input: R) -> Dearmoured<R> {
     ArmoredReader::new(Unblanked {
         input,
@@ -19,10 +19,10 @@ pub(super) fn dearmoured<R: Read>(input: R) -> Dearmoured<R> {
     })
 }
 
-/// Leaves out blank space before armour, which the specification allows and the crate does not.
+/// Skips blank space before the armour. The specification allows it, but the crate does not accept it.
 pub(super) struct Unblanked<R> {
     input: R,
-    /// The first bytes, as far as they had to be looked at, once they were.
+    /// The bytes consumed to find the start of the armour. `None` until the first read.
     head: Option<Vec<u8>>,
     at: usize,
 }

@@ -1,4 +1,4 @@
-//! Asking a person: for passphrases, and whatever a plugin wants to know.
+//! Asks the person for passphrases and for whatever a plugin wants to know.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use age::secrecy::SecretString;
 use zeroize::Zeroizing;
 
-/// Asks the person. None means that nobody is there to answer.
+/// Asks the person. Each method returns `None` if there is no terminal to ask at.
 pub trait Ask: Send + Sync {
-    /// Asks for a secret, which is not shown while it is typed.
+    /// Asks for a secret and does not echo it.
     fn secret(&self, prompt: &str) -> Option<Zeroizing<String>>;
     /// Asks for a line of text.
     fn text(&self, prompt: &str) -> Option<String>;
-    /// Asks for a decision; the words are those of the answers.
+    /// Asks a question with the answers `yes` and, if given, `no`. Returns true for `yes`.
     fn confirm(&self, message: &str, yes: &str, no: Option<&str>) -> Option<bool>;
-    /// Says something that wants no answer.
+    /// Shows a message that needs no answer.
     fn tell(&self, message: &str);
 }
 
@@ -24,15 +24,15 @@ impl fmt::Debug for dyn Ask {
     }
 }
 
-/// Somebody to ask, shared.
+/// A shared prompter.
 pub type Asker = Arc<dyn Ask>;
 
-/// Nobody to ask: gives no answer, and is told nothing.
+/// A prompter that declines every question and discards every message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silence;
 
 impl Silence {
-    /// Returns nobody as somebody to ask.
+    /// Returns a prompter that always declines.
     pub fn asker() -> Asker {
         Arc::new(Self)
     }
@@ -54,7 +54,7 @@ impl Ask for Silence {
     fn tell(&self, _: &str) {}
 }
 
-/// Why a passphrase that is needed was not given.
+/// The reason given when a passphrase is needed and cannot be asked for.
 pub(super) const NO_PASSPHRASE: &str =
     "it wants a passphrase, and there is no terminal to ask at: use --passphrase-file";
 
@@ -63,13 +63,13 @@ pub(super) fn passphrase(ask: &Asker, prompt: &str) -> Option<SecretString> {
     ask.secret(prompt).map(|secret| SecretString::from(secret.as_str()))
 }
 
-/// One person cannot be asked two things at once, so whoever may ask holds this.
+/// Returns a lock to hold while asking. A person cannot answer two questions at once.
 pub(super) fn one_at_a_time() -> MutexGuard<'static, ()> {
     static TALKING: Mutex<()> = Mutex::new(());
     TALKING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the crate's plugin client asks, handed on.
+/// Passes the questions of the crate's plugin client on to the prompter.
 #[derive(Clone)]
 pub(super) struct Callbacks(pub(super) Asker);
 

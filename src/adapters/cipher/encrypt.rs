@@ -1,4 +1,4 @@
-//! Encrypting to recipients.
+//! Encrypts to recipients.
 
 use std::cell::Cell;
 use std::io::{self, Read, Write};
@@ -10,16 +10,16 @@ use super::{Recipients, one_line};
 use crate::format::digest::{Digest, Hashing};
 use crate::refusal::Refusal;
 
-/// What came of encrypting a plaintext.
+/// The hashes and sizes of a plaintext and its ciphertext.
 #[derive(Debug)]
 pub struct Encrypted {
     /// SHA-256 of the plaintext.
     pub plain_hash: Digest,
-    /// Bytes of the plaintext.
+    /// Size of the plaintext in bytes.
     pub plain_bytes: u64,
     /// SHA-256 of the ciphertext.
     pub sealed_hash: Digest,
-    /// Bytes of the ciphertext.
+    /// Size of the ciphertext in bytes.
     pub sealed_bytes: u64,
 }
 
@@ -35,7 +35,7 @@ pub enum EncryptError {
 }
 
 impl EncryptError {
-    /// Says what failed; the paths are those of the plaintext and of the ciphertext.
+    /// Returns the refusal for this error. `plain` and `sealed` are the paths of the plaintext and the ciphertext.
     pub fn refusal(self, plain: &Path, sealed: &Path) -> Refusal {
         match self {
             Self::Reading(source) => Refusal::io("reading", plain)(source),
@@ -49,7 +49,7 @@ impl EncryptError {
     }
 }
 
-/// Encrypts `plain` to `recipients` into `output`, reading it once.
+/// Encrypts `plain` to `recipients` and writes the ciphertext to `output`. Reads `plain` once.
 pub fn encrypt(recipients: &Recipients, plain: &mut dyn Read, output: impl Write) -> Result<Encrypted, EncryptError> {
     let encryptor = recipients.with_each(|each| age::Encryptor::with_recipients(each))?;
     let failed = Cell::new(None);
@@ -83,7 +83,7 @@ pub fn encrypt(recipients: &Recipients, plain: &mut dyn Read, output: impl Write
     })
 }
 
-/// Keeps why a write failed: the crate makes a text of it while it writes the header.
+/// Remembers the original error of a failed write, because the crate turns it into text while it writes the header.
 struct Failing<'a, W> {
     inner: W,
     failed: &'a Cell<Option<io::Error>>,
@@ -113,7 +113,7 @@ impl<W: Write> Write for Failing<'_, W> {
     }
 }
 
-/// Returns what the crate's error means here.
+/// Describes an encryption error of the crate.
 pub(super) fn said_of(error: &age::EncryptError) -> String {
     match error {
         age::EncryptError::IncompatibleRecipients { .. } => {
@@ -127,7 +127,7 @@ pub(super) fn said_of(error: &age::EncryptError) -> String {
     }
 }
 
-/// Says that a plugin is not there.
+/// Describes a plugin that is missing or cannot be used.
 pub(super) fn missing_plugin(why: &age::plugin::ResolveError) -> String {
     match why {
         age::plugin::ResolveError::MissingPlugin { binary_name } => {
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::adapters::cipher::{Silence, generate_identity};
 
-    /// Counts calls, and errs at one of them.
+    /// Counts calls and fails at one of them.
     struct Faulty<T> {
         inner: T,
         calls: usize,
@@ -161,7 +161,7 @@ mod tests {
         fn call(&mut self) -> io::Result<()> {
             self.calls += 1;
             match self.calls == self.errs_at {
-                // The kind must not matter: this is the one that the crate uses for what is wrongly encrypted.
+                // The kind of the error must not matter. The crate uses this one for damaged ciphertexts.
                 true => Err(io::Error::new(io::ErrorKind::InvalidData, "injected")),
                 false => Ok(()),
             }
@@ -183,7 +183,7 @@ mod tests {
     impl<T: Read> Read for Faulty<T> {
         fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
             self.call()?;
-            // Short reads, so that there are several.
+            // Short reads make several calls necessary.
             let n = buf.len().min(10_000);
             self.inner.read(&mut buf[..n])
         }
@@ -194,7 +194,7 @@ mod tests {
         Recipients::parse([recipient.as_str()], &Silence::asker()).unwrap()
     }
 
-    /// Sizes around those of chunks: none, one, a whole one, and more.
+    /// Sizes around the chunk size: empty, one byte, one whole chunk, and more.
     const SIZES: [usize; 5] = [0, 1, 65_536, 65_537, 200_000];
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
             let (whole, output) = run(usize::MAX);
             assert_eq!(whole.unwrap().sealed_bytes, output.inner.len() as u64);
             assert!(output.calls > size / (64 << 10) + 2, "{size}: {} calls", output.calls);
-            // Headers differ by their grease, and so does the number of calls: until there is none to err at.
+            // Headers carry random grease, so the number of calls varies. Stop when a run has no call left to fail.
             let mut failed = 0;
             for errs_at in 1.. {
                 match run(errs_at) {

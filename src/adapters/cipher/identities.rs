@@ -1,4 +1,4 @@
-//! Identities: the keys that open, from age identity files and SSH keys, locked by a passphrase or not.
+//! Identities: private keys from age identity files and SSH keys, with or without a passphrase.
 
 use std::io::{BufReader, Read};
 use std::str::FromStr;
@@ -21,10 +21,10 @@ use crate::format::digest::Digest;
 
 const WRONG_PASSPHRASE: &str = "the passphrase is wrong";
 
-/// The most bytes that a locked identity file may open to.
+/// Most bytes of plaintext read from a locked identity file.
 const MAX_FILE: u64 = 1 << 20;
 
-/// A set of identities. None of them is unlocked before something needs it.
+/// A set of identities. A locked one is unlocked when it is first needed.
 #[derive(Clone)]
 pub struct Identities {
     files: Vec<Arc<File>>,
@@ -34,9 +34,9 @@ pub struct Identities {
 /// The public side of an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    /// What kind of key it is, such as `X25519`, or `plugin yubikey`.
+    /// The kind of key, such as `X25519` or `plugin yubikey`.
     pub kind: String,
-    /// The recipient; none where only a plugin knows it.
+    /// The recipient. `None` if only a plugin knows it.
     pub recipient: Option<String>,
 }
 
@@ -60,20 +60,21 @@ enum Key {
     Plugin(age::plugin::Identity),
 }
 
-/// An SSH key with a passphrase. Its public half is in the clear, so it is known which stanzas are for it.
+/// An SSH key with a passphrase. Its public half is not encrypted, so its stanzas are recognised without the
+/// passphrase.
 struct LockedSsh {
     key: age::ssh::EncryptedKey,
     public: String,
     unlocked: Once<Key>,
 }
 
-/// An identity file that is itself an age file, sealed with a passphrase.
+/// An identity file that is itself an age file sealed with a passphrase.
 struct LockedFile {
     bytes: Zeroizing<Vec<u8>>,
     unlocked: Once<Vec<Key>>,
 }
 
-/// What a passphrase unlocks: asked for once, whatever comes of it.
+/// The result of unlocking. The passphrase is asked for once, whether it is right or wrong.
 struct Once<T>(Mutex<Option<Result<Arc<T>, String>>>);
 
 impl<T> Once<T> {
@@ -88,7 +89,7 @@ impl<T> Once<T> {
 }
 
 impl Identities {
-    /// Returns no identities at all: they open what is sealed with a passphrase, which is asked for.
+    /// Returns an empty set. It can still open files sealed with a passphrase, by asking for it.
     pub fn none(ask: &Asker) -> Self {
         Self {
             files: Vec::new(),
@@ -96,10 +97,10 @@ impl Identities {
         }
     }
 
-    /// Parses the content of a file; `name` is what it is called when a passphrase is asked for.
+    /// Parses the content of an identity file. `name` identifies the file when its passphrase is asked for.
     ///
-    /// An age identity file, plain or sealed with a passphrase, armoured or not; or an SSH private key, plain or with a
-    /// passphrase. The reason, which repeats nothing of the content, if it is none of these.
+    /// Accepts an age identity file (plain or sealed with a passphrase, armoured or not) and an SSH private key (with
+    /// or without a passphrase). The error gives the reason and repeats nothing of the content, which may be secret.
     pub fn parse(name: String, bytes: Zeroizing<Vec<u8>>, ask: &Asker) -> Result<Self, String> {
         let content = match bytes.trim_ascii_start() {
             armoured if armoured.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") => Content::locked(bytes)?,
@@ -113,7 +114,7 @@ impl Identities {
         })
     }
 
-    /// Makes one set of several.
+    /// Joins several sets into one.
     pub fn join(all: impl IntoIterator<Item = Self>, ask: &Asker) -> Self {
         let files = all.into_iter().flat_map(|each| each.files).collect();
         Self {
@@ -122,7 +123,8 @@ impl Identities {
         }
     }
 
-    /// Returns those that ask nobody: no passphrase, and no plugin, which may want a key to be touched.
+    /// Returns the identities that work without a person: those with a passphrase or a plugin are left out, since a
+    /// plugin may want a hardware key to be touched.
     pub fn unattended(&self) -> Self {
         let quiet = |file: &&Arc<File>| match &file.content {
             Content::Keys(keys) => !keys.iter().any(|key| matches!(key, Key::Plugin(_))),
@@ -134,23 +136,23 @@ impl Identities {
         }
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// Returns what kinds of keys these are, as far as that is known without a passphrase.
+    /// Returns the kinds of the keys, as far as they are known without a passphrase.
     pub fn kinds(&self) -> Vec<String> {
         self.files.iter().flat_map(|file| file.kinds()).collect()
     }
 
-    /// Returns the names of the files, each with the kinds of its keys, for an error to say what was tried.
+    /// Returns the name of each file with the kinds of its keys, for error messages.
     pub fn tried(&self) -> Vec<String> {
         let file = |file: &Arc<File>| format!("{} ({})", file.name, file.kinds().join(", "));
         self.files.iter().map(file).collect()
     }
 
-    /// Returns the public side of each key. What is locked by a passphrase and cannot be known without it is unlocked.
+    /// Returns the public side of each key. Asks for a passphrase where the public side is locked too.
     pub fn public_keys(&self) -> Result<Vec<PublicKey>, String> {
         let mut found = Vec::new();
         for file in &self.files {
@@ -168,16 +170,16 @@ impl Identities {
         Ok(found)
     }
 
-    /// Returns the recipients of the keys, where they are known.
+    /// Returns the recipients of those keys whose recipient is known.
     pub fn recipients(&self) -> Result<Vec<String>, String> {
         let keys = self.public_keys()?;
         Ok(keys.into_iter().filter_map(|key| key.recipient).collect())
     }
 
-    /// Unwraps the file key that the stanzas of one header hold.
+    /// Unwraps the file key from the stanzas of one header.
     ///
-    /// Keys that ask nobody come first; then what must be unlocked, and plugins. An identity that fails does not keep the
-    /// others from being tried.
+    /// Tries keys that work without a person first, then locked keys and plugins. Goes on with the next identity when
+    /// one fails.
     pub(super) fn unwrap(&self, stanzas: &[Stanza]) -> Result<FileKey, DecryptError> {
         if let [stanza] = stanzas
             && stanza.tag == "scrypt"
@@ -280,7 +282,7 @@ fn unsupported(kind: &age::ssh::UnsupportedKey) -> String {
     }
 }
 
-/// Parses an age identity file, line by line.
+/// Parses the lines of an age identity file.
 fn keys_of(bytes: &[u8]) -> Result<Vec<Key>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "it is not a text file")?;
     let mut keys = Vec::new();
@@ -324,7 +326,7 @@ impl Key {
     }
 }
 
-/// Tries the keys that ask nobody.
+/// Tries the keys that work without a person.
 fn unwrap_quietly(keys: &[Key], stanzas: &[Stanza], failures: &mut Vec<DecryptError>) -> Option<FileKey> {
     for key in keys {
         let unwrapped = match key {
@@ -341,7 +343,7 @@ fn unwrap_quietly(keys: &[Key], stanzas: &[Stanza], failures: &mut Vec<DecryptEr
     None
 }
 
-/// Tries the keys that plugins have, those of one plugin together.
+/// Tries the plugin keys. All keys of one plugin are handed to it in one call.
 fn unwrap_by_plugins(
     keys: &[Key],
     stanzas: &[Stanza],
@@ -367,7 +369,7 @@ fn unwrap_by_plugins(
                 Some(Err(e)) => failures.push(DecryptError::Locked(format!("age-plugin-{name}: {}", one_line(&e)))),
                 None => {}
             },
-            // It is missed only where it may have helped.
+            // A missing plugin is an error only if it could have opened a stanza.
             Err(why)
                 if stanzas
                     .iter()
@@ -425,7 +427,7 @@ impl LockedFile {
                     age::DecryptError::DecryptionFailed => format!("{name}: {WRONG_PASSPHRASE}"),
                     e => failed(&e),
                 })?;
-            // Room for all of it at once: what a vector leaves behind when it grows is not wiped.
+            // Reserve all the room first: a growing vector leaves copies of the secret behind that are not wiped.
             let mut text = Zeroizing::new(Vec::with_capacity(self.bytes.len()));
             reader.take(MAX_FILE).read_to_end(&mut text).map_err(|e| failed(&e))?;
             keys_of(&text).map_err(|why| format!("{name}: {why}"))
@@ -433,7 +435,7 @@ impl LockedFile {
     }
 
     fn unwrap(&self, stanzas: &[Stanza], name: &str, ask: &Asker, failures: &mut Vec<DecryptError>) -> Option<FileKey> {
-        // Such a file holds no SSH keys.
+        // A locked identity file holds no SSH keys.
         let may_fit = |stanza: &Stanza| !["ssh-ed25519", "ssh-rsa"].contains(&&*stanza.tag) && !is_grease(&stanza.tag);
         if !stanzas.iter().any(may_fit) {
             return None;

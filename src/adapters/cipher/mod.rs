@@ -1,4 +1,4 @@
-//! The cipher: age v1 (age-encryption.org/v1), by the `age` crate and nothing else.
+//! The cipher: age v1 (age-encryption.org/v1), implemented by the `age` crate.
 
 mod armour;
 mod ask;
@@ -22,22 +22,22 @@ pub use recipients::{Recipients, is_secret};
 pub use rewrap::{RewrapError, Rewrapped, rewrap};
 pub use structure::{MAX_HEADER, examine_seal, has_header, header, is_grease};
 
-/// The work factor of what is sealed with a passphrase here: that of the `age` tool, about a second.
+/// The scrypt work factor for sealing with a passphrase. It is that of the `age` tool and takes about a second.
 const WORK_FACTOR: u8 = 18;
 
-/// The highest work factor that is accepted, as by the `age` tool. The crate's own bound depends on how fast the machine
-/// is at that moment; this one is the same everywhere.
+/// The highest scrypt work factor accepted for opening. It is that of the `age` tool. The crate's own bound depends on
+/// the speed of the machine at that moment; this one is the same everywhere.
 const MAX_WORK_FACTOR: u8 = 22;
 
 /// A new identity: the text of its file, and its recipient.
 pub struct NewIdentity {
-    /// What an age identity file holds.
+    /// The content of an age identity file.
     pub file: Zeroizing<String>,
     /// The recipient, `age1…`.
     pub recipient: String,
 }
 
-/// Makes a new X25519 identity; `created` stands in the file's comment as `age-keygen` writes it.
+/// Generates an X25519 identity. `created` goes into the file's comment, as `age-keygen` writes it.
 pub fn generate_identity(created: &str) -> NewIdentity {
     let identity = age::x25519::Identity::generate();
     let recipient = identity.to_public().to_string();
@@ -49,7 +49,8 @@ pub fn generate_identity(created: &str) -> NewIdentity {
     NewIdentity { file, recipient }
 }
 
-/// Encrypts the text of an identity file to a passphrase, armoured: what `age -p -a` makes of it and `age -i` reads.
+/// Encrypts the text of an identity file with a passphrase and armours it, in the form that `age -p -a` writes and `age
+/// -i` reads.
 pub fn lock_identity(file: &str, passphrase: &str) -> Result<String, String> {
     let mut recipient = age::scrypt::Recipient::new(SecretString::from(passphrase));
     recipient.set_work_factor(WORK_FACTOR);
@@ -65,7 +66,7 @@ pub fn lock_identity(file: &str, passphrase: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|e| e.to_string())
 }
 
-/// Returns what the crate said on one line, without the marks that it sets around what it inserts.
+/// Formats an error of the crate on one line, without the Unicode isolation marks that it puts around inserted values.
 fn one_line(said: &impl std::fmt::Display) -> String {
     let text = said.to_string().replace(['\u{2068}', '\u{2069}'], "");
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

@@ -1,4 +1,4 @@
-//! Opening what was encrypted.
+//! Decrypts age files.
 
 use std::cell::RefCell;
 use std::io::{self, BufReader, Cursor, Read, Write};
@@ -13,23 +13,23 @@ use super::{Identities, one_line};
 /// Why an age file was not opened.
 #[derive(Debug)]
 pub enum DecryptError {
-    /// None of the identities is meant.
+    /// No identity matches a recipient of the file.
     NotFor {
-        /// The types of its stanzas, sorted, each once, grease left out.
+        /// The types of the file's stanzas, sorted, without duplicates and without grease.
         stanzas: Vec<String>,
     },
-    /// An identity that may be meant could not be tried: a passphrase is missing or wrong, or a plugin failed.
+    /// An identity that may match could not be tried: its passphrase is missing or wrong, or its plugin failed.
     Locked(String),
-    /// It is no age file, or a damaged one.
+    /// The input is not an age file, or it is damaged.
     Broken(String),
-    /// It could not be read.
+    /// The input could not be read.
     Reading(io::Error),
-    /// What it holds could not be written.
+    /// The plaintext could not be written.
     Writing(io::Error),
 }
 
 impl DecryptError {
-    /// Says that none of the identities is meant.
+    /// Returns the error for a header that no identity matches.
     pub(super) fn not_for(stanzas: &[Stanza]) -> Self {
         let kinds = stanzas.iter().map(|stanza| stanza.tag.clone());
         let mut stanzas: Vec<String> = kinds.filter(|kind| !is_grease(kind)).collect();
@@ -38,7 +38,7 @@ impl DecryptError {
         Self::NotFor { stanzas }
     }
 
-    /// Says that a part of it is not what it should be, or could not be read: what the reader of [`open`] fails with.
+    /// Converts an error of the reader that [`open`] returns: either the file is damaged, or it could not be read.
     pub fn of_reading(e: io::Error) -> Self {
         match e.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
@@ -68,10 +68,11 @@ impl std::fmt::Display for DecryptError {
     }
 }
 
-/// Opens an age file, armoured or not; what comes out of the reader was authenticated, chunk by chunk.
+/// Opens an age file, armoured or not. Returns a reader of the plaintext; each chunk is authenticated before it is
+/// returned.
 ///
-/// What was read before an error is not the whole plaintext, and so not to be used. A file that is sealed with a passphrase
-/// is opened by asking for it.
+/// If the reader fails, discard what was read before: it is not the whole plaintext. Asks for the passphrase if the
+/// file is sealed with one.
 pub fn open<R: Read>(identities: &Identities, input: R) -> Result<impl Read + use<R>, DecryptError> {
     let mut input = BufReader::new(dearmoured(input));
     let head = Head::read(&mut input)?;
@@ -82,7 +83,7 @@ pub fn open<R: Read>(identities: &Identities, input: R) -> Result<impl Read + us
 
 /// Decrypts an age file, armoured or not.
 ///
-/// What was written to `output` before an error was found is not to be used.
+/// If this fails, discard what was written to `output`: it is not the whole plaintext.
 pub fn decrypt(identities: &Identities, input: impl Read, output: &mut dyn Write) -> Result<(), DecryptError> {
     let mut plain = open(identities, input)?;
     let mut buffer = Zeroizing::new(vec![0; 64 << 10]);
@@ -96,7 +97,7 @@ pub fn decrypt(identities: &Identities, input: impl Read, output: &mut dyn Write
     }
 }
 
-/// All identities as the one that the crate asks. It keeps why they failed, and the file key.
+/// Presents all identities to the crate as one. Remembers why they failed, and the unwrapped file key.
 pub(super) struct Opener<'a> {
     identities: &'a Identities,
     failed: RefCell<Option<DecryptError>>,
@@ -112,7 +113,7 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// Has the crate open something with this identity, and returns what it opened.
+    /// Calls `open` with this identity and converts its error.
     pub(super) fn open<T>(
         &self,
         open: impl FnOnce(&dyn age::Identity) -> Result<T, age::DecryptError>,
@@ -124,7 +125,7 @@ impl<'a> Opener<'a> {
         })
     }
 
-    /// Returns the file key, once something was opened.
+    /// Returns the file key that was unwrapped, if any.
     pub(super) fn file_key(self) -> Option<FileKey> {
         self.key.into_inner()
     }
@@ -149,7 +150,7 @@ impl age::Identity for Opener<'_> {
     }
 }
 
-/// Copies a file key from one protected place to another.
+/// Copies a file key without leaving a copy in unprotected memory.
 pub(super) fn copy_of(key: &FileKey) -> FileKey {
     use age::secrecy::ExposeSecret;
     FileKey::init_with_mut(|copy| copy.copy_from_slice(key.expose_secret()))

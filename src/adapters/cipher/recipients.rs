@@ -1,4 +1,4 @@
-//! Recipients: those to whom something is encrypted, of every kind that age knows.
+//! Recipients: the public keys to encrypt to, of every kind that age knows.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use super::EncryptError;
 use super::ask::{Asker, Callbacks, one_at_a_time};
 use super::encrypt::said_of;
 
-/// A set of recipients: their order and repetitions do not matter.
+/// A set of recipients. Order and duplicates do not matter.
 pub struct Recipients {
     keys: Vec<Key>,
     names: Vec<String>,
@@ -25,10 +25,10 @@ enum Key {
 }
 
 impl Recipients {
-    /// Parses recipients; the offending one, fit to be shown, and the reason if one is none.
+    /// Parses recipients. The error holds the text that is not a recipient, made safe to show, and the reason.
     ///
-    /// `age1…` (X25519), `age1tag1…`, `age1tagpq1…`, `age1<plugin>1…`, `ssh-ed25519 …`, `ssh-rsa …`; what stands behind an
-    /// SSH key is a comment.
+    /// Accepts `age1…` (X25519), `age1tag1…`, `age1tagpq1…`, `age1<plugin>1…`, `ssh-ed25519 …` and `ssh-rsa …`. Text
+    /// after an SSH key is a comment.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, ask: &Asker) -> Result<Self, (String, String)> {
         let mut keys = Vec::new();
         for text in texts {
@@ -43,13 +43,13 @@ impl Recipients {
         Ok(Self { keys, names, ask })
     }
 
-    /// Returns the recipients as text, sorted, without duplicates and comments.
+    /// Returns the recipients as text, sorted, without duplicates or comments.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Returns the types, sorted, of the stanzas that a header for these recipients has, one for each recipient, grease left
-    /// out; none where a plugin decides.
+    /// Returns the stanza types of a header for these recipients, sorted, one for each recipient, without grease.
+    /// `None` if a plugin chooses them.
     pub fn stanza_kinds(&self) -> Option<Vec<String>> {
         let kinds = self.keys.iter().map(|key| match key {
             Key::X25519(_) => Some("X25519".to_owned()),
@@ -64,7 +64,7 @@ impl Recipients {
         Some(kinds)
     }
 
-    /// Hands each recipient to the crate, those of one plugin together.
+    /// Calls `wrap` with all recipients. The recipients of one plugin become one item.
     pub(super) fn with_each<T>(
         &self,
         wrap: impl FnOnce(&mut dyn Iterator<Item = &dyn age::Recipient>) -> Result<T, age::EncryptError>,
@@ -100,7 +100,8 @@ impl Recipients {
     }
 }
 
-/// Returns what can be repeated of something that is no recipient: not what may be a key, whole or damaged.
+/// Returns what an error may show of a text that is not a recipient. Hides anything that may be a secret key, even a
+/// damaged one.
 fn shown(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
     let public = ["age1", "ssh-", "ecdsa-", "sk-"]
@@ -120,7 +121,7 @@ fn claims_to_be_public(text: &str) -> bool {
         .any(|start| lower.starts_with(start))
 }
 
-/// Returns whether text looks like a secret key, which must not be repeated in any message.
+/// Returns whether a text looks like a secret key. No message may repeat such a text.
 pub fn is_secret(text: &str) -> bool {
     let exact = text.to_ascii_uppercase();
     if claims_to_be_public(text) {
@@ -203,7 +204,7 @@ fn parse_ssh(text: &str) -> Result<Key, String> {
         }
         _ => "expected a recipient: age1…, ssh-ed25519 …, ssh-rsa …".to_owned(),
     })?;
-    // The crate stops reading where the key ends, and what is glued to it would go unnoticed.
+    // The crate stops reading at the end of the key and would not notice other bytes glued to it.
     match key.to_string().trim_end_matches('=') == line.trim_end_matches('=') {
         true => Ok(Key::Ssh(key)),
         false => Err("this SSH public key is damaged".into()),

@@ -1,4 +1,4 @@
-//! Changing who can open an age file without touching its payload: the same file key, in a new header.
+//! Changes who can open an age file without touching its payload: wraps the same file key in a new header.
 
 use std::collections::HashSet;
 use std::io::{BufReader, Cursor, Read};
@@ -17,24 +17,24 @@ use crate::format::digest::hmac_sha256;
 
 /// A new header for an old payload.
 pub struct Rewrapped {
-    /// The new header, and behind it the nonce that the payload has.
+    /// The new header, followed by the nonce of the payload.
     pub header: Vec<u8>,
-    /// Bytes of the old header and the nonce; behind them begins the payload.
+    /// Size of the old header and the nonce in bytes. The payload begins after them.
     pub old_header_bytes: u64,
 }
 
-/// Why no new header was made.
+/// Why a new header could not be made.
 #[derive(Debug)]
 pub enum RewrapError {
-    /// The old one was not opened.
+    /// The old header could not be opened.
     Opening(DecryptError),
-    /// The new one could not be made.
+    /// The new header could not be encrypted.
     Sealing(EncryptError),
 }
 
-/// Unwraps the file key of an age file that is not armoured, and wraps it for `recipients`.
+/// Unwraps the file key of an age file without armour and wraps it for `recipients`.
 ///
-/// Whoever could open the file has its key, and so can still open the payload wherever it is.
+/// This revokes nothing: a former recipient may know the file key, which still opens every copy of the payload.
 pub fn rewrap(identities: &Identities, input: impl Read, recipients: &Recipients) -> Result<Rewrapped, RewrapError> {
     let old = Head::read(&mut BufReader::new(input)).map_err(|e| RewrapError::Opening(e.into()))?;
     let opener = Opener::of(identities);
@@ -50,7 +50,7 @@ pub fn rewrap(identities: &Identities, input: impl Read, recipients: &Recipients
     })
 }
 
-/// Has the crate make a header whose stanzas wrap `key`, and gives it the MAC that belongs to it.
+/// Lets the crate make a header whose stanzas wrap `key`, and replaces its MAC by the one under `key`.
 fn header_for(key: &FileKey, recipients: &Recipients, nonce: &[u8]) -> Result<Vec<u8>, EncryptError> {
     let encryptor = recipients.with_each(|each| {
         let wrapping: Vec<Wrapping> = each.map(|recipient| Wrapping { recipient, key }).collect();
@@ -68,7 +68,7 @@ fn header_for(key: &FileKey, recipients: &Recipients, nonce: &[u8]) -> Result<Ve
     Ok(made)
 }
 
-/// Proves, by the crate, that `header` is one and that its MAC is that of `key`.
+/// Checks that the crate accepts `header` and that its MAC is the one under `key`.
 fn prove(header: &[u8], key: &FileKey) -> Result<(), String> {
     let wrong = |why: String| format!("the new header does not hold: {why}");
     Head::read(&mut &header[..]).map_err(|_| wrong("it cannot be read back".into()))?;
@@ -78,7 +78,7 @@ fn prove(header: &[u8], key: &FileKey) -> Result<(), String> {
         .map_err(|e| wrong(super::one_line(&e)))
 }
 
-/// A recipient that wraps our file key instead of the one that the crate made.
+/// A recipient that wraps a given file key instead of the one that the crate generated.
 struct Wrapping<'a> {
     recipient: &'a dyn age::Recipient,
     key: &'a FileKey,
@@ -90,7 +90,7 @@ impl age::Recipient for Wrapping<'_> {
     }
 }
 
-/// An identity that knows the file key.
+/// An identity that returns a given file key.
 struct Known<'a>(&'a FileKey);
 
 impl age::Identity for Known<'_> {

@@ -1,7 +1,7 @@
 //! The structure of an age file, as far as it can be judged without a key (c2sp.org/age).
 //!
-//! The crate reads headers of old that the specification rules out, and looks into a stanza only with a fitting key. So the
-//! header is parsed here, strictly, and every stanza of a known type must have the shape of one.
+//! The crate accepts older headers that the specification rules out, and checks a stanza only with a matching key. So
+//! this module parses the header strictly and checks the shape of every stanza whose type is known.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use super::MAX_WORK_FACTOR;
 use super::armour::dearmoured;
 use crate::format::sealed::{SealHeader, is_chunked};
 
-/// The most bytes an age header may have here: some thousand recipients. Parsing a longer one would take too long.
+/// Most bytes of an age header: enough for some thousand recipients. Parsing a longer one would take too long.
 pub const MAX_HEADER: usize = 512 << 10;
 
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
@@ -23,30 +23,30 @@ const NONCE: usize = 16;
 const MAC: usize = 32;
 /// Characters of a full line of a stanza's body.
 const COLUMNS: usize = 64;
-/// Bytes of a wrapped file key: the key, and the cipher's tag.
+/// Size of a wrapped file key in bytes: the key and the authentication tag.
 const WRAPPED_KEY: usize = 32;
 
-/// A header and the payload's nonce behind it.
+/// A header and the payload's nonce that follows it.
 pub(super) struct Head {
-    /// The bytes, from the version line to the nonce.
+    /// All bytes, from the version line to the end of the nonce.
     pub(super) bytes: Vec<u8>,
     /// The stanzas, in order.
     pub(super) stanzas: Vec<Stanza>,
-    /// How many of the bytes the MAC is of: up to `---` and with it.
+    /// Number of bytes that the MAC covers: from the start to the `---`, inclusive.
     pub(super) authenticated: usize,
 }
 
-/// Why no header was read.
+/// Why a header could not be read.
 pub(super) enum HeadError {
     /// The input could not be read.
     Io(io::Error),
-    /// It is none.
+    /// The bytes are not a valid header.
     Broken(String),
 }
 
 impl From<io::Error> for HeadError {
     fn from(e: io::Error) -> Self {
-        // What is cut short or wrongly armoured is a matter of form.
+        // Truncated or badly armoured input is malformed. It is not an I/O failure.
         match e.kind() {
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
                 Self::Broken(format!("it is not an age file: {}", super::one_line(&e)))
@@ -63,7 +63,7 @@ impl From<&str> for HeadError {
 }
 
 impl Head {
-    /// Reads header and nonce and not a byte more, and checks all that can be checked without a key.
+    /// Reads the header and the nonce, not a byte more, and checks everything that can be checked without a key.
     pub(super) fn read(input: &mut impl BufRead) -> Result<Self, HeadError> {
         let mut bytes = Vec::new();
         let mut stanzas: Vec<Stanza> = Vec::new();
@@ -131,7 +131,7 @@ impl Head {
     }
 }
 
-/// Appends a line, with its end, to `bytes`; returns where it begins.
+/// Appends the next line, with its newline, to `bytes`. Returns the offset at which the line begins.
 fn next_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> Result<usize, HeadError> {
     let start = bytes.len();
     let left = MAX_HEADER - start;
@@ -159,12 +159,12 @@ fn stanza_line(line: &[u8]) -> Result<(String, Vec<String>), HeadError> {
     Ok((tag, words.collect::<Result<_, _>>()?))
 }
 
-/// Returns whether a stanza of this type is there only so that readers stay tolerant of types that they do not know.
+/// Returns whether a stanza of this type is grease: one that only keeps readers tolerant of types they do not know.
 pub fn is_grease(kind: &str) -> bool {
     kind == "grease" || kind.ends_with("-grease")
 }
 
-/// Checks the shape of a stanza whose type is known; what is not known may have any.
+/// Checks the shape of a stanza of a known type. A stanza of an unknown type may have any shape.
 fn check(stanza: &Stanza, of: usize) -> Result<(), &'static str> {
     let args: Vec<&str> = stanza.args.iter().map(String::as_str).collect();
     match stanza.tag.as_str() {
@@ -201,7 +201,8 @@ fn check(stanza: &Stanza, of: usize) -> Result<(), &'static str> {
                 return Err("has not one argument");
             };
             ensure_length(tag, 4)?;
-            // As long as the key's modulus, from the weakest that anybody ever used to the longest that anybody makes.
+            // The body is as long as the key's modulus: from 512 bits, the weakest key ever in use, to 16384 bits, the
+            // longest.
             return match (64..=2048).contains(&stanza.body.len()) {
                 true => Ok(()),
                 false => Err("has a body of another length than an RSA key's"),
@@ -220,7 +221,7 @@ fn check(stanza: &Stanza, of: usize) -> Result<(), &'static str> {
             };
             ensure_length(tag, 4)?;
             let before = if stanza.tag == "p256tag" { 0 } else { 1088 };
-            // A point that is not compressed begins with a 4.
+            // An uncompressed point begins with the byte 4.
             if ensure_length(encapsulation, before + 65)?[before] != 4 {
                 return Err("has a share that is no point");
             }
@@ -243,9 +244,10 @@ fn ensure_length(argument: &str, length: usize) -> Result<Vec<u8>, &'static str>
     }
 }
 
-/// Refuses what is no share of X25519, or one of low order, with which the shared secret is zero whatever the key.
+/// Refuses an argument that is not an X25519 share, and one of low order: with it, the shared secret is zero for every
+/// key.
 ///
-/// The crate does so for any key, so one that nobody has serves.
+/// The crate refuses such a share whichever key it tries, so a throw-away key finds it.
 fn ensure_share(argument: &str) -> Result<(), &'static str> {
     static NOBODY: LazyLock<age::x25519::Identity> = LazyLock::new(age::x25519::Identity::generate);
     ensure_length(argument, 32)?;
@@ -260,9 +262,9 @@ fn ensure_share(argument: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Reads the header of an age file without a key: its stanza types, payload nonce and length, or why it has none.
+/// Reads the header of an age file: its stanza types, payload nonce and length. The error says why there is no header.
 ///
-/// Whether the header is authentic cannot be seen without a key.
+/// Without a key, this cannot tell whether the header is authentic.
 pub fn header(input: impl Read) -> Result<SealHeader, String> {
     match Head::read(&mut BufReader::new(input)) {
         Ok(head) => Ok(SealHeader {
@@ -275,15 +277,15 @@ pub fn header(input: impl Read) -> Result<SealHeader, String> {
     }
 }
 
-/// Returns whether bytes begin with the whole header of an age file, armoured or not.
+/// Returns whether the bytes begin with a complete age header, armoured or not.
 pub fn has_header(head: &[u8]) -> bool {
     header(dearmoured(head)).is_ok()
 }
 
-/// Reads an age file to its end, armoured or not, and tells whether header, stanzas and payload length are those of one:
-/// why not, if they are not.
+/// Reads an age file to its end, armoured or not, and checks the header, the stanzas and the length of the payload.
 ///
-/// An error is one of reading. Whether it is authentic cannot be seen without a key.
+/// The inner error says what is wrong with the file; the outer one is a failure to read it. Without a key, this cannot
+/// tell whether the file is authentic.
 pub fn examine_seal(input: &mut dyn Read) -> io::Result<Result<(), String>> {
     let mut source = Source {
         inner: input,
@@ -307,7 +309,7 @@ pub fn examine_seal(input: &mut dyn Read) -> io::Result<Result<(), String>> {
             },
         }
     };
-    // Whatever the cipher made of it: what could not be read was not judged, and the stream is read to its end.
+    // Read the stream to its end whatever the verdict is: a file that could not be read must not count as judged.
     let drained = io::copy(&mut source, &mut io::sink());
     match source.failed {
         Some(e) => Err(e),
@@ -315,7 +317,7 @@ pub fn examine_seal(input: &mut dyn Read) -> io::Result<Result<(), String>> {
     }
 }
 
-/// Remembers an error of reading, which the cipher would take for one of format.
+/// Remembers a read error, which the crate would report as a format error.
 struct Source<'a> {
     inner: &'a mut dyn Read,
     failed: Option<io::Error>,
@@ -334,7 +336,7 @@ impl Read for Source<'_> {
     }
 }
 
-/// Counts what is read.
+/// Counts the bytes that are read.
 struct Counted<'a, R> {
     inner: &'a mut R,
     count: u64,

@@ -1,4 +1,4 @@
-//! The digest cache of a clone: what was hashed once is not hashed again.
+//! The digest cache of a clone: the SHA-256 and size of blobs that were hashed before.
 
 use std::path::{Path, PathBuf};
 
@@ -8,12 +8,13 @@ use crate::format::digest::Digest;
 use crate::format::digest_table::DigestTable;
 use crate::format::object_id::ObjectId;
 
-/// The largest table that is read: some 60 million blobs.
+/// The largest table to read, in bytes: some 60 million blobs.
 const MAX_BYTES: u64 = 4 << 30;
 
-/// The cache of one clone, or none at all.
+/// The cache of one clone, or an empty one that keeps nothing.
 ///
-/// Digests of protected blobs are kept with the receipts, where alone such hashes may be.
+/// Digests of protected blobs lie in a table of their own, beside the receipts: a hash of protected plaintext may be
+/// stored nowhere else.
 pub struct DigestCache {
     plain: Table,
     protected: Table,
@@ -27,7 +28,7 @@ struct Table {
 }
 
 impl DigestCache {
-    /// Reads the cache of a clone. One that is damaged, or that somebody else wrote, counts as empty.
+    /// Reads the cache of a clone. A table that is damaged, or not authenticated by the user's key, counts as empty.
     pub(super) fn load(own: &Path, memory: Memory) -> Self {
         Self {
             plain: Table::load(own.join("digests"), "digests", memory.clone()),
@@ -35,7 +36,7 @@ impl DigestCache {
         }
     }
 
-    /// Returns a cache that knows nothing and keeps nothing.
+    /// Returns an empty cache that stores nothing.
     pub fn off() -> Self {
         let off = || Table {
             path: None,
@@ -49,7 +50,7 @@ impl DigestCache {
         }
     }
 
-    /// Returns the same cache, which from now on keeps nothing more.
+    /// Returns the same cache, which no longer stores new digests.
     pub fn reading_only(mut self) -> Self {
         (self.plain.path, self.protected.path) = (None, None);
         self
@@ -60,7 +61,7 @@ impl DigestCache {
         self.plain.digests.get(id).or_else(|| self.protected.digests.get(id))
     }
 
-    /// Returns the same for many blobs.
+    /// Returns the digest and size of each of `ids`, in order. `None` for a blob that was not hashed before.
     pub fn get_all<'a>(&self, ids: impl Iterator<Item = &'a ObjectId> + Clone) -> Vec<Option<(Digest, u64)>> {
         let mut found = self.plain.digests.get_all(ids.clone());
         for (found, id) in found.iter_mut().zip(ids).filter(|(found, _)| found.is_none()) {
@@ -69,12 +70,12 @@ impl DigestCache {
         found
     }
 
-    /// Returns every record, to be held against the blobs.
+    /// Returns every record, for checking it against its blob.
     pub fn records(&self) -> impl Iterator<Item = (ObjectId, Digest, u64)> {
         self.plain.digests.records().chain(self.protected.digests.records())
     }
 
-    /// Keeps `added` for the next time, where protected blobs are kept apart. A clone that cannot be written to is merely
+    /// Stores `added`, protected blobs in their own table. Ignores write errors: without the cache, later runs are only
     /// slower.
     pub fn keep(&self, added: &[(ObjectId, Digest, u64)], is_protected: impl Fn(&ObjectId) -> bool) {
         let (protected, plain): (Vec<_>, Vec<_>) = added.iter().partition(|(id, ..)| is_protected(id));

@@ -1,4 +1,4 @@
-//! Known plaintext of a clone: `gitpack/known`, read a bucket at a time, and written whole.
+//! Known plaintext of a clone: the file `gitpack/known`, read one bucket at a time and written whole.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,16 +13,16 @@ use crate::format::mac::{FastMacKey, LENGTH, MacHasher, MacKey};
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};
 
-/// What the file is authenticated for.
+/// The purpose from which the file's authentication key is derived.
 const PURPOSE: &str = "known plaintext";
 
-/// The largest part of the file that is read at once: what is known of the originals.
+/// The largest list of originals to read, in bytes. It is the largest part of the file that is read at once.
 const MAX_ABOUT: usize = 256 << 20;
 
-/// So many buckets are held; then they are read again.
+/// Most buckets held in memory. When there are more, all are dropped and read again on demand.
 const MAX_HELD: usize = 4096;
 
-/// What is known, as it stood when this was opened.
+/// The table of known plaintext, as it was when it was opened.
 pub struct Known {
     path: PathBuf,
     memory: Memory,
@@ -38,7 +38,8 @@ struct Table {
     held: Mutex<HashMap<usize, Arc<[Entry]>>>,
 }
 
-/// The keyed hashes of one clone. Without its salt and the user's key nobody can tell what they are of.
+/// Computes the keyed hashes of one clone. Without the clone's salt and the user's key, a hash does not reveal its
+/// content.
 #[derive(Clone)]
 pub struct Tags {
     chunk: FastMacKey,
@@ -48,7 +49,7 @@ pub struct Tags {
 }
 
 impl Known {
-    /// Opens the table of a clone. One that is damaged, or that somebody else wrote, counts as empty.
+    /// Opens the table of a clone. A table that is damaged, or not authenticated by the user's key, counts as empty.
     pub(super) fn open(own: &Path, memory: Memory) -> Self {
         let path = own.join("known");
         Self {
@@ -58,29 +59,29 @@ impl Known {
         }
     }
 
-    /// Returns whether nothing is known.
+    /// Returns whether the table is empty.
     pub fn is_empty(&self) -> bool {
         self.table.as_ref().is_none_or(|table| table.index.entries() == 0)
     }
 
-    /// Returns whether some file is known by fine chunks.
+    /// Returns whether some original was cut into fine chunks.
     pub fn has_fine_chunks(&self) -> bool {
         self.table.as_ref().is_some_and(|table| table.index.has_fine_chunks)
     }
 
-    /// Returns what tells this state of the table from every other; none if nothing is known.
+    /// Returns an id of this state of the table, which changes with its content. `None` if the table is empty.
     pub fn generation(&self) -> Option<&str> {
         let table = self.table.as_ref().filter(|table| table.index.entries() > 0)?;
         Some(&table.generation)
     }
 
-    /// Returns the keyed hashes to look up; none if nothing is known.
+    /// Returns the keyed hashes to look up with. `None` if there is no table.
     pub fn tags(&self) -> Option<Tags> {
         let table = self.table.as_ref()?;
         Some(Tags::of(&table.key, &table.index.salt))
     }
 
-    /// Returns the entries of originals that have this tag. An entry that was not written with our key is left out.
+    /// Returns the entries of originals with this tag. Leaves out entries that the user's key does not authenticate.
     pub fn find(&self, tag: u64) -> Vec<Entry> {
         let Some(table) = &self.table else { return Vec::new() };
         let entries = table.bucket(table.index.bucket_of(tag));
@@ -89,7 +90,7 @@ impl Known {
         same.filter(|entry| entry.original != COMMON).copied().collect()
     }
 
-    /// Returns what is known of the originals; the place of each is its number.
+    /// Returns the originals. An entry refers to an original by its index in this list.
     pub fn originals(&self) -> &[Original] {
         let Some(table) = &self.table else { return &[] };
         table
@@ -97,7 +98,7 @@ impl Known {
             .get_or_init(|| table.read_originals().unwrap_or_default())
     }
 
-    /// Returns how many chunks are known, and how many bytes the table has.
+    /// Returns the number of known chunks and the size of the table in bytes.
     pub fn size(&self) -> (usize, u64) {
         match &self.table {
             Some(table) => (
@@ -108,8 +109,10 @@ impl Known {
         }
     }
 
-    /// Gives all that is known to `change`, alone, and writes what it makes of it. `change` is also given the keyed hashes of the
-    /// table, and returns whether anything is to be written. Returns false where nothing can be remembered.
+    /// Changes the table under a lock: `change` edits the originals and the entries, and returns whether to write them.
+    ///
+    /// `change` also gets the keyed hashes of the table. Returns false if the user's key is not available, so that
+    /// nothing can be stored.
     pub fn change(
         &self,
         change: impl FnOnce(&Tags, &mut Vec<Original>, &mut Vec<Entry>) -> Result<bool>,
@@ -223,12 +226,12 @@ impl Tags {
         self.chunk.of(bytes)
     }
 
-    /// Returns the tag that goes with a whole keyed hash.
+    /// Returns the tag of a keyed hash: its first eight bytes.
     pub fn tag(code: &[u8; LENGTH]) -> u64 {
         u64::from_le_bytes(code[..8].try_into().expect("a code has 32 bytes"))
     }
 
-    /// Returns a hasher for the tag of a whole content: over the keyed hashes of its chunks, and its size.
+    /// Returns a hasher for the tag of a whole content. Its input is the keyed hashes of the chunks and the size.
     pub fn whole(&self) -> MacHasher {
         self.whole.hasher()
     }
@@ -238,7 +241,8 @@ impl Tags {
         hex(&self.blob.of(id.as_bytes())[..16])
     }
 
-    /// Returns the keyed hash of what a file looks like without being read; none if it cannot be seen.
+    /// Returns the keyed hash of a file's metadata (device, inode, size, times), which shows a change without reading
+    /// the file. `None` if the metadata cannot be read.
     pub fn look(&self, path: &Path) -> Option<String> {
         let meta = std::fs::symlink_metadata(path).ok()?;
         let mut seen = Vec::new();

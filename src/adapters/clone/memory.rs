@@ -1,5 +1,7 @@
-//! The key under which a user's own memory is believed. It lies outside of every clone, so that whoever can write to a
-//! clone, or prepared it, cannot make us say what is not so.
+//! The user's key, which authenticates everything that git-pack remembers in a clone.
+//!
+//! The key lies outside of every clone. So an attacker who can write to a clone, or prepared it, cannot forge what is
+//! remembered there.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use zeroize::Zeroizing;
 use crate::adapters::files::{self, create_private_dir, write_new_private};
 use crate::format::mac::{LENGTH, MacKey};
 
-/// The user's key, read or made when it is first needed. Cheap to copy.
+/// The user's key, read or generated when it is first needed. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Memory {
     file: Option<PathBuf>,
@@ -18,7 +20,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Names the key below the user's directory for state, which is `XDG_STATE_HOME`; without one there is no memory.
+    /// Names the key file below `state_home`, the user's `XDG_STATE_HOME`. Without it, nothing is remembered.
     pub fn of(state_home: Option<&Path>) -> Self {
         Self {
             file: state_home.map(|home| home.join("git-pack").join("memory.key")),
@@ -26,18 +28,18 @@ impl Memory {
         }
     }
 
-    /// Returns a memory that believes nothing and keeps nothing.
+    /// Returns a memory without a key: it accepts nothing stored and stores nothing.
     pub fn none() -> Self {
         Self::of(None)
     }
 
-    /// Returns the key for what is read for `purpose`; none where nothing can have been kept.
+    /// Returns the key to verify what was stored for `purpose`. `None` if there is no key, so nothing was stored.
     pub fn to_read(&self, purpose: &str) -> Option<MacKey> {
         self.key(read).map(|key| key.derive(purpose))
     }
 
-    /// Returns the key to write with for `purpose`, and makes the user's key first if it is missing. Returns `None` if nothing
-    /// can be kept.
+    /// Returns the key to authenticate what is stored for `purpose`, and generates the user's key if it is missing.
+    /// `None` if the key cannot be stored.
     pub fn to_write(&self, purpose: &str) -> Option<MacKey> {
         self.key(|file| read(file).or_else(|| make(file)))
             .map(|key| key.derive(purpose))
@@ -52,7 +54,8 @@ impl Memory {
     }
 }
 
-/// Reads the key; none unless it is this user's alone. A key that others know, or wrote, proves nothing.
+/// Reads the key. `None` unless the user owns the file and nobody else has access to it: a key that others know or
+/// wrote proves nothing.
 fn read(file: &Path) -> Option<MacKey> {
     let opened = files::open_regular(file).ok()?;
     let meta = opened.file.metadata().ok()?;
@@ -63,7 +66,7 @@ fn read(file: &Path) -> Option<MacKey> {
     Some(MacKey::from_bytes(bytes.as_slice().try_into().ok()?))
 }
 
-/// Makes a key, unless another process is faster; then reads what that one made.
+/// Generates and stores a key, then reads it back. If another process was faster, its key stays and is the one read.
 fn make(file: &Path) -> Option<MacKey> {
     let mut bytes = Zeroizing::new([0; LENGTH]);
     let filled = rustix::rand::getrandom(bytes.as_mut_slice(), rustix::rand::GetRandomFlags::empty()).ok()?;

@@ -1,4 +1,4 @@
-//! What git-pack keeps in a clone: everything below `$GIT_COMMON_DIR/gitpack`, by one handle that is opened once.
+//! What git-pack keeps in a clone: everything below `$GIT_COMMON_DIR/gitpack`, behind one handle that is opened once.
 
 pub mod digests;
 pub mod known;
@@ -26,10 +26,10 @@ use twin_notes::TwinNotes;
 use verdicts::Verdicts;
 use verified_packs::VerifiedPacks;
 
-/// Name of the directory below a repository's common directory.
+/// Name of git-pack's directory below a repository's common directory.
 const OWN: &str = "gitpack";
 
-/// The private state of one clone, shared by its worktrees. Nothing is created before something is kept.
+/// The private state of one clone, shared by its worktrees. Directories are created when something is first stored.
 #[derive(Debug)]
 pub struct PrivateState {
     own: PathBuf,
@@ -39,15 +39,15 @@ pub struct PrivateState {
 impl PrivateState {
     /// Opens the state below a repository's common directory.
     ///
-    /// Somebody else may have prepared the clone. A link below `gitpack/` would make us read or overwrite a file elsewhere,
-    /// and a FIFO would make us wait without end, so anything but directories and regular files is refused.
+    /// An attacker may have prepared the clone. A link below `gitpack/` would redirect a read or a write to a file
+    /// elsewhere, and a FIFO would block forever. So anything but directories and regular files is refused.
     pub fn open(common_dir: &Path, memory: Memory) -> Result<Self> {
         let own = common_dir.join(OWN);
         ensure_plain(&own, 2)?;
         Ok(Self { own, memory })
     }
 
-    /// Returns the state of a repository that is not ours: it remembers nothing and keeps nothing.
+    /// Returns the state for a repository of another user: it remembers nothing and stores nothing.
     pub fn none(common_dir: &Path) -> Self {
         Self {
             own: common_dir.join(OWN),
@@ -55,17 +55,17 @@ impl PrivateState {
         }
     }
 
-    /// Returns what was hashed before.
+    /// Returns the digest cache.
     pub fn digests(&self) -> DigestCache {
         DigestCache::load(&self.own, self.memory.clone())
     }
 
-    /// Returns what was judged clean before under the rules that `key` stands for.
+    /// Returns the log of what was judged clean under the rules that `key` stands for.
     pub fn verdicts(&self, key: Digest) -> Verdicts {
         Verdicts::of(&self.own, key, self.memory.clone())
     }
 
-    /// Returns which packs on disk were verified before.
+    /// Returns the record of packs on disk that were verified before.
     pub fn verified_packs(&self) -> VerifiedPacks {
         VerifiedPacks::of(&self.own, self.memory.clone())
     }
@@ -80,17 +80,17 @@ impl PrivateState {
         RemoteNoteFile::of(&self.own, self.memory.clone())
     }
 
-    /// Returns the plaintext that is known by its content.
+    /// Returns the table of known plaintext.
     pub fn known(&self) -> Known {
         Known::open(&self.own, self.memory.clone())
     }
 
-    /// Returns the ciphertexts and receipts of earlier seals.
+    /// Returns the store of ciphertexts and receipts of earlier seals.
     pub fn seals(&self) -> SealStore {
         SealStore::of(&self.own)
     }
 
-    /// Returns the runs.
+    /// Returns the recorded runs.
     pub fn runs(&self) -> Runs {
         Runs::of(&self.own)
     }
@@ -101,7 +101,8 @@ impl PrivateState {
     }
 }
 
-/// Refuses if `path`, or anything up to `depth` directories below it, is neither a directory nor a regular file.
+/// Refuses if `path`, or anything in it down to `depth` levels of directories, is neither a directory nor a regular
+/// file.
 fn ensure_plain(path: &Path, depth: usize) -> Result<()> {
     let Some(kind) = files::kind_at(path)? else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The notes of a clone about its remotes, on disk.
+//! The file in which a clone keeps its notes about remotes.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +7,20 @@ use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::format::remote_notes::RemoteNotes;
 use crate::refusal::Result;
 
-/// What the notes are authenticated for.
+/// The purpose from which the notes' authentication key is derived.
 const PURPOSE: &str = "remotes";
 
-/// The largest file that is read: some hundred thousand refs.
+/// The largest file to read, in bytes: some hundred thousand refs.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// The place of the notes.
+/// The file of the notes.
 pub struct RemoteNoteFile {
     path: PathBuf,
     memory: Memory,
 }
 
 impl RemoteNoteFile {
-    /// Names the file; nothing is created until something is saved.
+    /// Names the file. It is created by the first save.
     pub(super) fn of(own: &Path, memory: Memory) -> Self {
         Self {
             path: own.join("remotes"),
@@ -28,7 +28,7 @@ impl RemoteNoteFile {
         }
     }
 
-    /// Reads the notes. Without them, or with damaged ones, or with those of somebody else, nothing is known.
+    /// Reads the notes. Notes that are missing, damaged, or not authenticated by the user's key count as empty.
     pub fn load(&self) -> RemoteNotes {
         let read = || {
             let key = self.memory.to_read(PURPOSE)?;
@@ -38,7 +38,7 @@ impl RemoteNoteFile {
         read().unwrap_or_default()
     }
 
-    /// Writes the notes. Where nothing can be remembered they are left out.
+    /// Writes the notes. Does nothing if the user's key is not available.
     pub fn save(&self, notes: &RemoteNotes) -> Result<()> {
         let Some(key) = self.memory.to_write(PURPOSE) else {
             return Ok(());

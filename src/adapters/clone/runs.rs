@@ -1,4 +1,4 @@
-//! Runs on disk: `gitpack/runs/<id>/` with what must be kept for each, and `gitpack/GC_PINS.json`.
+//! Runs on disk: `gitpack/runs/<id>/` with the list of what each run needs, and `gitpack/GC_PINS.json`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,14 @@ use crate::adapters::staging::{Access, Publish, Staging};
 use crate::format::run_record::{MAX_BYTES, RunId};
 use crate::refusal::{Refusal, Result};
 
-/// Name of the list of what a run needs.
+/// Name of the file that lists the contents a run needs.
 pub const RUN_ROOTS: &str = "RUN_ROOTS.json";
-/// Name of the refs of its records.
+/// Name of the file that lists the refs of a run's records.
 pub const RUN_REFS: &str = "RUN_REFS.json";
-/// Name of the list of what a person keeps.
+/// Name of the file that lists the contents a person has pinned.
 pub const GC_PINS: &str = "GC_PINS.json";
 
-/// Name of the file that names the run that ended last.
+/// Name of the file that holds the id of the run that ended last.
 const LAST: &str = "last";
 
 /// The runs of one clone, shared by its worktrees.
@@ -23,12 +23,13 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Names them; nothing is created yet.
+    /// Names the directory. It is created by the first publish.
     pub(super) fn of(own: &Path) -> Self {
         Self { own: own.to_owned() }
     }
 
-    /// Returns every run that there is, sorted: whatever has such a name, for what it is shows when it is read.
+    /// Returns the ids of all runs, sorted. Every name that is a run id counts, even of a file: reading it shows
+    /// whether it is a run.
     pub fn ids(&self) -> Result<Vec<RunId>> {
         let names = files::names_in(&self.own.join("runs"))?;
         Ok(names.iter().filter_map(|name| RunId::parse(name.to_str()?)).collect())
@@ -39,17 +40,17 @@ impl Runs {
         self.own.join("runs").join(run.as_str())
     }
 
-    /// Returns whether there is such a run.
+    /// Returns whether the run exists.
     pub fn has(&self, run: &RunId) -> bool {
         files::is_directory(&self.directory(run))
     }
 
-    /// Returns the bytes of a file of a run; none if it is not there.
+    /// Returns the bytes of a file of a run. `None` if the file does not exist.
     pub fn read(&self, run: &RunId, name: &str) -> Result<Option<Vec<u8>>> {
         files::read_optional(&self.directory(run).join(name), MAX_BYTES)
     }
 
-    /// Puts a run in its place, whole and in one step; one that stands is swapped out.
+    /// Publishes the files of a run in one rename. Replaces an earlier version of the run.
     pub fn publish(&self, run: &RunId, roots: &[u8], refs: &[u8]) -> Result<()> {
         let target = self.directory(run);
         create_private_dir(files::parent(&target))?;
@@ -71,13 +72,13 @@ impl Runs {
         Ok(text.and_then(|text| RunId::parse(text.trim_end())))
     }
 
-    /// Notes the run that ended last.
+    /// Records the run that ended last.
     pub fn note_last(&self, run: &RunId) -> Result<()> {
         let path = self.own.join("runs").join(LAST);
         write_own(&path, &mut format!("{run}\n").as_bytes(), Durability::Durable)
     }
 
-    /// Returns the bytes of the pins; none if there are none.
+    /// Returns the bytes of the pins. `None` if there is no such file.
     pub fn pins(&self) -> Result<Option<Vec<u8>>> {
         files::read_optional(&self.own.join(GC_PINS), MAX_BYTES)
     }
@@ -88,12 +89,12 @@ impl Runs {
         write_own(&self.own.join(GC_PINS), &mut &pins[..], Durability::Durable)
     }
 
-    /// Returns where the pins are.
+    /// Returns the path of the pins.
     pub fn pins_path(&self) -> PathBuf {
         self.own.join(GC_PINS)
     }
 
-    /// Returns what processes that were killed left among the runs, if nobody writes there now.
+    /// Returns the temporary files among the runs. If no process is writing there now, killed processes left them.
     pub fn unfinished(&self) -> Result<Vec<PathBuf>> {
         let directory = self.own.join("runs");
         let names = files::names_in(&directory)?.into_iter();
@@ -102,7 +103,7 @@ impl Runs {
     }
 }
 
-/// Refuses a run that is not there.
+/// Returns the refusal for a run that does not exist.
 pub fn no_such_run(name: &str) -> Refusal {
     Refusal::Usage {
         problem: format!("there is no run {name} here"),

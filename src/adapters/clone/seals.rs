@@ -1,4 +1,4 @@
-//! Receipts and ciphertexts of earlier sealings, private to the clone: what keeps a sealed artifact's bytes stable.
+//! Receipts and ciphertexts of earlier sealings, private to the clone. They keep the bytes of a sealed artifact stable.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -19,15 +19,16 @@ pub struct SealStore {
 }
 
 impl SealStore {
-    /// Names the store; nothing is created until something is put.
+    /// Names the store. It is created when something is first stored.
     pub(super) fn of(own: &Path) -> Self {
         Self {
             directory: own.join("seals"),
         }
     }
 
-    /// Waits until no other process seals here, and keeps others waiting until the returned file is dropped: two that seal
-    /// one artifact at once must come to one ciphertext.
+    /// Waits until no other process seals here, and blocks other processes until the returned file is dropped.
+    ///
+    /// Two processes that seal the same artifact at once must end up with the same ciphertext.
     #[must_use = "the lock ends when this is dropped"]
     pub fn lock(&self) -> Result<File> {
         create_private_dir(&self.directory)?;
@@ -37,9 +38,9 @@ impl SealStore {
         Ok(file)
     }
 
-    /// Returns the receipt of an earlier sealing of exactly this.
+    /// Returns the receipt of an earlier sealing of exactly this subject.
     ///
-    /// A receipt that cannot be read or is not what its name says is `E_CORRUPT`: sealing anew without a word would change
+    /// A receipt that cannot be read, or is for another subject, is `E_CORRUPT`: sealing again silently would change
     /// the id of a pack that should not have changed.
     pub fn find(&self, subject: &Subject) -> Result<Option<Receipt>> {
         let path = self.receipt_path(subject);
@@ -53,7 +54,7 @@ impl SealStore {
             .ok_or_else(|| corrupt(&path))
     }
 
-    /// Copies the ciphertext of `receipt` into `output`, checking that it is the one of the receipt.
+    /// Copies the ciphertext of `receipt` into `output` and checks it against the receipt.
     pub fn copy_into(&self, receipt: &Receipt, mut output: impl Write, target: &Path) -> Result<()> {
         let path = self.ciphertext_path(receipt);
         let opened = match open_regular(&path) {
@@ -71,10 +72,10 @@ impl SealStore {
         Ok(())
     }
 
-    /// Keeps the ciphertext at `sealed` under its receipt: first the ciphertext, then, when it stands, the receipt, in place
-    /// of an earlier one.
+    /// Stores the ciphertext at `sealed` with its receipt, and removes the ciphertext of an earlier one.
     ///
-    /// It is a file of its own: whoever edits the pack's does not spoil it.
+    /// Writes the ciphertext before the receipt, so that a receipt never lacks its ciphertext. The stored file is a
+    /// copy: editing the pack's file in place must not change it.
     pub fn put(&self, receipt: &Receipt, sealed: &Path) -> Result<()> {
         let target = self.ciphertext_path(receipt);
         create_private_dir(files::parent(&target))?;
@@ -92,7 +93,7 @@ impl SealStore {
         }
     }
 
-    /// Returns the paths of the artifacts of which there are receipts. Receipts that cannot be read are left out.
+    /// Returns the paths of all artifacts with a receipt. Skips receipts that cannot be read.
     pub fn artifacts(&self) -> Result<BTreeSet<String>> {
         let receipts = files::walk(&self.directory, |_| true).into_iter();
         let receipts = receipts.filter(|(path, _)| path.ends_with(b".json"));
@@ -104,11 +105,11 @@ impl SealStore {
         Ok(paths.collect())
     }
 
-    /// Returns how many ciphertexts are kept here whose hash is one of `sealed`, and the directory they are in.
+    /// Returns the number of stored ciphertexts whose hash is in `sealed`, and the directory of the store.
     pub fn holding(&self, sealed: &BTreeSet<Digest>) -> (usize, &Path) {
         let marks: BTreeSet<String> = sealed.iter().map(short_of).collect();
         let kept = files::walk(&self.directory, |_| true).into_iter().filter(|(path, _)| {
-            // Each ciphertext has the beginning of its hash in its name.
+            // The name of a ciphertext contains the beginning of its hash.
             let name = std::str::from_utf8(path)
                 .ok()
                 .and_then(|path| path.strip_suffix(".age"));
@@ -122,7 +123,7 @@ impl SealStore {
         self.path(subject, "json")
     }
 
-    /// Named after its content too, so that a new one does not have to take the place of an old one.
+    /// Returns the path of a ciphertext. It contains the hash, so that a new ciphertext never overwrites an old one.
     fn ciphertext_path(&self, receipt: &Receipt) -> PathBuf {
         let sealed = short_of(&receipt.sealed_hash);
         self.path(&receipt.subject, &format!("{sealed}.age"))
@@ -136,7 +137,7 @@ impl SealStore {
     }
 }
 
-/// Returns the part of a ciphertext's hash that is in its name.
+/// Returns the part of a ciphertext's hash that its file name contains.
 fn short_of(sealed: &Digest) -> String {
     sealed.hex()[..16].to_owned()
 }

@@ -1,4 +1,4 @@
-//! The notes of a clone about its sealed twins: one file a path.
+//! The notes of a clone about its sealed twins: one file for each plaintext path.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::format::repo_path::RepoPath;
 use crate::format::twin::TwinNote;
 use crate::refusal::Result;
 
-/// What a note is authenticated for.
+/// The purpose from which a note's authentication key is derived, together with its path.
 const PURPOSE: &str = "twin note";
 
 /// The notes of one clone.
@@ -20,7 +20,7 @@ pub struct TwinNotes {
 }
 
 impl TwinNotes {
-    /// Names the directory; nothing is created until something is put.
+    /// Names the directory. It is created when something is first stored.
     pub(super) fn of(own: &Path, memory: Memory) -> Self {
         Self {
             directory: own.join("twins"),
@@ -28,14 +28,15 @@ impl TwinNotes {
         }
     }
 
-    /// Returns the note about the plaintext at `path`. One that is damaged, or that somebody else wrote, does not count.
+    /// Returns the note about the plaintext at `path`. `None` if it is missing, damaged, or not authenticated by the
+    /// user's key.
     pub fn get(&self, path: &RepoPath) -> Option<TwinNote> {
         let key = self.memory.to_read(&purpose(path))?;
         let bytes = files::read_optional(&self.place(path), 1 << 12).ok().flatten()?;
         parse_strict_into(key.open(&bytes)?).ok()
     }
 
-    /// Writes the note. Where nothing can be remembered it is left out.
+    /// Writes the note. Does nothing if the user's key is not available.
     pub fn put(&self, path: &RepoPath, note: &TwinNote) -> Result<()> {
         let Some(key) = self.memory.to_write(&purpose(path)) else {
             return Ok(());
@@ -50,7 +51,7 @@ impl TwinNotes {
     }
 }
 
-/// A note counts for its own path only.
+/// Returns the purpose of a note. It names the path, so that a note copied to another path is not accepted there.
 fn purpose(path: &RepoPath) -> String {
     format!("{PURPOSE} {}", Digest::of(path.as_bytes()))
 }

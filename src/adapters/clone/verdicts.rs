@@ -9,13 +9,13 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::verdict_log::VerdictLog;
 
-/// The largest log that is read: some ten million ids.
+/// The largest log to read, in bytes: some ten million ids.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// So many logs are kept, those used last: a clone has few registries at a time.
+/// Most logs kept; the least recently written are removed. A clone uses few registries at a time.
 const MAX_LOGS: usize = 8;
 
-/// So many trees are noted.
+/// Most trees noted for one registry.
 const MAX_TREES: usize = 16;
 
 /// The log for one registry.
@@ -26,7 +26,7 @@ pub struct Verdicts {
 }
 
 impl Verdicts {
-    /// Names the log for `key`; nothing is read or created yet.
+    /// Names the log for `key`. Reads and creates nothing yet.
     pub(super) fn of(own: &Path, key: Digest, memory: Memory) -> Self {
         Self {
             path: own.join("verdicts").join(key.hex()),
@@ -35,7 +35,7 @@ impl Verdicts {
         }
     }
 
-    /// Reads it. One that is damaged, or that somebody else wrote, is removed and counts as empty.
+    /// Reads the log. One that is damaged, or not authenticated by the user's key, is removed and counts as empty.
     pub fn load(&self) -> VerdictLog {
         let (Some(key), Ok(Some(bytes))) = (
             self.memory.to_read(&self.purpose),
@@ -44,18 +44,18 @@ impl Verdicts {
             return VerdictLog::default();
         };
         VerdictLog::parse(&key, &bytes).unwrap_or_else(|| {
-            // One that stays is dropped again next time.
+            // If the removal fails, the next read drops the file again.
             drop(std::fs::remove_file(&self.path));
             VerdictLog::default()
         })
     }
 
-    /// Returns whether a tree is among those that were judged clean last.
+    /// Returns whether a tree is among the last few that were judged clean.
     pub fn knows_tree(&self, tree: &ObjectId) -> bool {
         self.trees().contains(tree)
     }
 
-    /// Notes a tree that was judged clean, beside the last few others: there is one for each branch that is worked on.
+    /// Notes a tree that was judged clean, and keeps the last few others: each branch in use has its own.
     pub fn add_tree(&self, tree: &ObjectId) {
         let mut trees = self.trees();
         let Some(key) = self.memory.to_write(&self.purpose) else {
@@ -86,7 +86,8 @@ impl Verdicts {
         self.path.with_extension("trees")
     }
 
-    /// Adds what was judged clean. A clone that cannot be written to is merely slower.
+    /// Adds commits and blobs that were judged clean. Ignores write errors: without the log, later runs are only
+    /// slower.
     pub fn add(&self, commits: &[ObjectId], blobs: &[ObjectId]) {
         if commits.is_empty() && blobs.is_empty() {
             return;
@@ -110,7 +111,7 @@ impl Verdicts {
     }
 }
 
-/// Removes the logs that were not used for the longest time.
+/// Removes the least recently written logs above [`MAX_LOGS`].
 fn prune(directory: &Path) {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return;

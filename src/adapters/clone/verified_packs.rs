@@ -1,4 +1,4 @@
-//! Packs on disk that were verified, and whose files have not changed in size, time or place since.
+//! A record of packs on disk that were verified and whose files have not changed in size, time or inode since.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,14 +9,14 @@ use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, Walked, create_private_dir, write_own};
 use crate::format::digest::{Digest, Hasher};
 
-/// The memory of one clone: a small file for each pack, named after its directory.
+/// The record of one clone: a small file for each pack, named by the hash of its directory.
 pub struct VerifiedPacks {
     directory: PathBuf,
     memory: Memory,
 }
 
 impl VerifiedPacks {
-    /// Names the memory; nothing is created until something is kept.
+    /// Names the directory. It is created when something is first stored.
     pub(super) fn of(own: &Path, memory: Memory) -> Self {
         Self {
             directory: own.join("verified"),
@@ -24,7 +24,8 @@ impl VerifiedPacks {
         }
     }
 
-    /// Returns a digest of what can be seen of a pack's files without reading them; none if something is not readable.
+    /// Returns a digest of the metadata of a pack's files. `None` if the pack holds anything but readable regular
+    /// files.
     pub fn print(pack: &Path) -> Option<Digest> {
         let mut hasher = Hasher::default();
         hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
@@ -46,7 +47,7 @@ impl VerifiedPacks {
         Some(hasher.finish())
     }
 
-    /// Returns whether the pack is as it was when it was kept.
+    /// Returns whether the pack is unchanged since it was recorded as verified.
     pub fn knows(&self, pack: &Path) -> bool {
         let Some(key) = self.memory.to_read(&purpose(pack)) else {
             return false;
@@ -55,7 +56,8 @@ impl VerifiedPacks {
         kept.is_some_and(|code| Self::print(pack).is_some_and(|print| key.proves(print.as_bytes(), &code)))
     }
 
-    /// Keeps that the pack was verified when it had this print. A clone that cannot be written to is merely slower.
+    /// Records that the pack was verified when its metadata had this digest. Ignores write errors: the pack is only
+    /// verified again.
     pub fn keep(&self, pack: &Path, print: Option<Digest>) {
         let (Some(print), Some(key)) = (print, self.memory.to_write(&purpose(pack))) else {
             return;
@@ -71,7 +73,7 @@ impl VerifiedPacks {
     }
 }
 
-/// A print counts for its own directory only.
+/// Returns the purpose of a record. It names the directory, so that a record copied for another pack is not accepted.
 fn purpose(pack: &Path) -> String {
     format!("verified pack {}", Digest::of(pack.as_os_str().as_bytes()))
 }
