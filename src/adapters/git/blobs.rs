@@ -1,4 +1,4 @@
-//! The contents of blobs, read in parallel and in the order in which they lie in the packs.
+//! Reads the contents of blobs, in parallel and in the order in which they lie in git's packs.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -14,20 +14,20 @@ use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::refusal::{Refusal, Result};
 
-/// A blob larger than this is streamed through `git cat-file`: the library holds a blob whole.
+/// A blob of more bytes than this is streamed through `git cat-file`, because the library holds a whole blob in memory.
 const MAX_IN_MEMORY: u64 = 16 << 20;
 
-/// So many bytes of blobs are held at one time by all threads together.
+/// Most bytes of blobs that all threads together hold at one time.
 const MAX_HELD: u64 = 64 << 20;
 
-/// The processor time is asked for once in so many bytes of a stream.
+/// Number of streamed bytes after which the processor time is checked again.
 const ASK_EACH: usize = 8 << 20;
 
-/// The content of a blob, to be read to its end.
+/// The content of a blob. Its receiver reads it to the end.
 pub enum Contents<'a> {
-    /// All of it.
+    /// The whole content.
     Whole(&'a [u8]),
-    /// A stream of this many bytes.
+    /// A stream of the content, and its size in bytes.
     Stream(&'a mut dyn Read, u64),
 }
 
@@ -41,9 +41,9 @@ impl Read for Contents<'_> {
 }
 
 impl Repository {
-    /// Gives each blob to `each`, with its index in `ids`; results stand in that order.
+    /// Passes each blob to `each`, with its index in `ids`. Returns the results in the order of `ids`.
     ///
-    /// `each` reads its blob to the end. Blobs that are not in this clone are counted, and refused together.
+    /// `each` reads its blob to the end. Blobs that are missing from this clone are counted and refused together.
     pub fn with_blobs<R: Send>(
         &self,
         ids: &[ObjectId],
@@ -52,7 +52,7 @@ impl Repository {
         self.with_blobs_held_against(Proof::Id, ids, each)
     }
 
-    /// Like [`Self::with_blobs`], with a choice of what the contents are held against.
+    /// Like [`Self::with_blobs`], but `proof` chooses what the contents are checked against.
     pub fn with_blobs_held_against<R: Send>(
         &self,
         proof: Proof,
@@ -88,7 +88,7 @@ impl Repository {
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
 
-    /// Returns how many bytes a blob has, without reading it.
+    /// Returns the size of a blob in bytes, without reading it.
     pub fn blob_size(&self, id: &ObjectId) -> Result<u64> {
         let id = to_gix(id);
         let header = self.local().find_header(id).map_err(|e| object_error(id, &e))?;
@@ -98,7 +98,8 @@ impl Repository {
         }
     }
 
-    /// Returns the bytes of a blob that is a document called `name`, of at most `max` bytes; a larger one is not read.
+    /// Returns the content of a blob that is a document called `name`. Refuses one of more than `max` bytes without
+    /// reading it.
     pub fn document(&self, id: &ObjectId, name: &str, max: u64) -> Result<Vec<u8>> {
         let size = self.blob_size(id)?;
         if size > max {
@@ -116,7 +117,7 @@ impl Repository {
         Ok(contents.pop().expect("one id gives one content or a refusal"))
     }
 
-    /// Returns SHA-256 and size of each blob, in the order of `ids`.
+    /// Returns the SHA-256 and the size in bytes of each blob, in the order of `ids`.
     pub fn hash_blobs(&self, ids: &[ObjectId]) -> Result<Vec<(Digest, u64)>> {
         self.with_blobs(ids, |index, mut blob| {
             let mut hashing = Hashing::new(std::io::sink());
@@ -126,10 +127,10 @@ impl Repository {
         })
     }
 
-    /// Returns those of `ids` that are not in this clone, or cannot be read as much as to see what they are; sorted.
+    /// Returns those of `ids` that are missing from this clone, or whose header cannot be read, sorted.
     pub fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>> {
         let order = self.pack_order(ids);
-        // What lies in a pack is in its index; a loose object may be a file with nothing in it.
+        // The index of a pack proves that an object exists. A loose object may be an empty file.
         let loose: Vec<&Job> = order.iter().filter(|job| job.is_loose()).collect();
         let found = workers::map(
             &loose,
@@ -160,12 +161,12 @@ impl Repository {
         self.spend(Bound::BlobBytes, size)?;
         if size > MAX_IN_MEMORY {
             if header.num_deltas().is_some_and(|deltas| deltas > 0) {
-                // git streams what is stored whole, and holds what is stored as a delta.
+                // git streams an object that is stored whole, but holds one that is stored as a delta in memory.
                 self.hold(Bound::ObjectBytes, size)?;
             }
             return self.stream_blob(id, size, each).map(Some);
         }
-        // A few large ones at once would take as much as one that is larger.
+        // Several large blobs at once would take as much memory as one that is too large.
         let _held = self.room.hold(size);
         let data = match repo.objects.try_find(&id, buffer) {
             Ok(Some(data)) => data,
@@ -185,7 +186,7 @@ impl Repository {
         let failed = |why: &str| corrupt_object(id, &format!("git cat-file: {why}"));
         let mut child = self
             .git()
-            // Below this size, git would hold it whole.
+            // git holds blobs below this size in memory whole.
             .args(["-c", &format!("core.bigFileThreshold={MAX_IN_MEMORY}")])
             .args(["cat-file", "blob", &id.to_string()])
             .stdout(Stdio::piped())
@@ -207,7 +208,7 @@ impl Repository {
             refused,
             ..
         } = checked;
-        // A reader that gave up half-way must not leave git waiting for it.
+        // If the reader stopped half-way, git would block on a full pipe.
         drop(stdout);
         let status = child.wait().map_err(|e| failed(&e.to_string()))?;
         if let Some(refused) = refused {
@@ -224,14 +225,14 @@ impl Repository {
     }
 }
 
-/// Room for blobs that are held whole at one time, whatever the number of threads; a thread waits until there is some.
+/// Memory for blobs that are held whole, shared by all threads. A thread waits until there is room for its blob.
 #[derive(Default)]
 pub(super) struct Room {
     taken: Mutex<u64>,
     freed: Condvar,
 }
 
-/// A part of the room, given back when dropped.
+/// A part of the room, returned when dropped.
 struct Held<'a>(&'a Room, u64);
 
 impl Room {
@@ -254,17 +255,17 @@ impl Drop for Held<'_> {
     }
 }
 
-/// What the content of an object is held against when it is read.
+/// What the content of an object is checked against when it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// Its id, so that nothing forged is taken over into what others will trust.
+    /// Its id. For content that goes into something others will trust, so that nothing forged gets in.
     Id,
-    /// Its id if it lies loose; the checksums of its pack if it lies in one, which git itself has held against the ids
-    /// when it came. That finds damage, and takes a quarter of the time.
+    /// Its id if it is loose; the checksums of its pack if it is packed. git checked packed objects against their ids
+    /// when it received them. This detects damage in a quarter of the time.
     Checksum,
 }
 
-/// Hashes what is read as git hashes a blob, and stops where it takes too long.
+/// A reader that hashes its bytes as git hashes a blob, and stops when the time bound is exceeded.
 struct Checked<'a, R> {
     repository: &'a Repository,
     inner: R,
@@ -293,7 +294,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Refuses for a blob whose stream broke off.
+/// Returns the refusal for a blob that could not be read to its end.
 pub fn reading(id: &ObjectId, error: &std::io::Error) -> Refusal {
     corrupt_object(to_gix(id), &error.to_string())
 }

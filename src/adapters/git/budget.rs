@@ -1,4 +1,4 @@
-//! What a look at this repository has cost so far, held against what it may cost.
+//! The budget of one command on this repository: counts what reading has cost, and refuses when it exceeds a bound.
 
 use std::process::exit;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,42 +12,43 @@ use crate::adapters::{usage, workers};
 use crate::format::budget::{Bound, SECOND_FOR_EACH, SMALL};
 use crate::refusal::{Refusal, Result};
 
-/// The processor time is asked for once in so many expenses.
+/// Number of calls to [`Repository::spend`] after which the processor time is checked again.
 const ASK_EACH: u64 = 32;
 
-/// What one object, and all that is held, may take more of on a server that has large ones already.
+/// Most bytes of memory that one object, and all held objects together, may take beyond the bound on a server that
+/// already stores large objects.
 const MORE_MEMORY: u64 = 256 << 20;
 
-/// What may be held more for each core beyond two, since each reads an object of its own.
+/// Additional bytes of memory for each core beyond two, since each core reads an object of its own.
 const MEMORY_OF_A_CORE: u64 = 64 << 20;
 
-/// How often it is looked at what the process uses.
+/// Interval at which the watcher checks the time and memory that the process uses.
 const LOOK_EACH: Duration = Duration::from_millis(5);
 
-/// Who looks.
+/// Who reads the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Somebody in their own clone.
+    /// A user in their own clone.
     Clone,
-    /// A server that receives what others made.
+    /// A server that receives pushes.
     Server,
 }
 
-/// What may be spent, and what was; shared by all threads.
+/// What may be spent and what has been spent. Shared by all threads.
 pub(super) struct Budget {
     side: Side,
-    /// What git's configuration sets, in the order of [`Bound::ALL`].
+    /// The bounds that git's configuration sets, in the order of [`Bound::ALL`].
     configured: [Option<u64>; Bound::ALL.len()],
     spent: [AtomicU64; Bound::ALL.len()],
-    /// Bytes of which the bounds grow; found out when a base is exceeded.
+    /// Size in bytes by which the bounds grow. Computed when a base is first exceeded.
     weight: OnceLock<u64>,
     expenses: AtomicU64,
-    /// What may be held besides, because of the objects that were here before.
+    /// Additional bytes of memory, because of large objects that were stored before the push.
     more_memory: u64,
 }
 
 impl Budget {
-    /// Makes one of which nothing is spent yet.
+    /// Returns a budget of which nothing is spent yet.
     pub(super) fn new(side: Side) -> Self {
         Self {
             side,
@@ -59,7 +60,7 @@ impl Budget {
         }
     }
 
-    /// Makes one that bounds nothing but how deep things nest: git itself refuses to go deeper.
+    /// Returns a budget that bounds nothing but the depth of trees, since git itself refuses deeper ones.
     pub(super) fn unbounded() -> Self {
         let mut budget = Self::new(Side::Clone);
         for bound in Bound::ALL.into_iter().filter(|bound| *bound != Bound::Depth) {
@@ -95,7 +96,7 @@ impl Budget {
         }
     }
 
-    /// Returns what is allowed of a bound before anything is weighed.
+    /// Returns the base of a bound, which holds for a repository or push of any size.
     fn base(&self, bound: Bound) -> u64 {
         self.configured[bound as usize].unwrap_or_else(|| match self.side {
             Side::Clone => bound.in_a_clone().base,
@@ -105,7 +106,7 @@ impl Budget {
 }
 
 impl Repository {
-    /// Bounds what is read from now on: by what git's configuration says, and as fits `side`.
+    /// Bounds all further reading, by git's configuration and by the defaults for `side`.
     pub fn bounded(mut self, side: Side) -> Result<Self> {
         let mut budget = Budget::new(side);
         for bound in Bound::ALL {
@@ -113,10 +114,10 @@ impl Repository {
         }
         self.budget = budget;
         if side == Side::Server {
-            // The objects that were here before may need more than what was sent.
+            // Objects that were stored before the push may need more memory than the objects in it.
             self.budget.more_memory = self.packed_bytes().saturating_mul(8).min(MORE_MEMORY);
         } else if self.budget.configured[Bound::ObjectBytes as usize].is_none() {
-            // As the repository was opened.
+            // The default limit already applies since the repository was opened.
             return Ok(self);
         }
         let memory = self.allowed(Bound::ObjectBytes);
@@ -124,7 +125,7 @@ impl Repository {
         Ok(self)
     }
 
-    /// Returns the number in git's configuration; `k`, `m` and `g` behind it count as git counts them.
+    /// Returns a number from git's configuration. The suffixes `k`, `m` and `g` mean powers of 1024, as in git.
     fn config_number(&self, key: &str) -> Result<Option<u64>> {
         let Some(text) = self.config_text(key) else {
             return Ok(None);
@@ -143,12 +144,12 @@ impl Repository {
         })
     }
 
-    /// Returns how much of a bound is allowed here.
+    /// Returns the limit of a bound for this repository.
     pub(super) fn allowed(&self, bound: Bound) -> u64 {
         self.budget.allowed(bound, || self.weight())
     }
 
-    /// Counts what something costs, and refuses it where all together is more than allowed.
+    /// Adds a cost to the sum of a bound, and refuses if the sum exceeds the limit.
     pub fn spend(&self, bound: Bound, amount: u64) -> Result<()> {
         let spent = self.budget.spent[bound as usize].fetch_add(amount, Ordering::Relaxed);
         let spent = spent.saturating_add(amount);
@@ -159,7 +160,7 @@ impl Repository {
         self.hold(bound, spent)
     }
 
-    /// Refuses something that takes more of a bound than is allowed.
+    /// Refuses if `needed` exceeds the limit of a bound.
     pub fn hold(&self, bound: Bound, needed: u64) -> Result<()> {
         if needed <= self.budget.base(bound) {
             return Ok(());
@@ -173,7 +174,7 @@ impl Repository {
         }
     }
 
-    /// Refuses to go on where the processor was busy for too long: what the other bounds cannot foresee.
+    /// Refuses if the process has used too much processor time. Catches costs that the other bounds do not foresee.
     pub fn spend_time(&self) -> Result<()> {
         if self.budget.base(Bound::Seconds) == u64::MAX {
             return Ok(());
@@ -181,9 +182,10 @@ impl Repository {
         self.hold(Bound::Seconds, usage::processor_time().as_secs())
     }
 
-    /// Does `work`, and meanwhile ends the process once that has used more time or memory than it may, with the code that
-    /// `tell` returns: this holds for what cannot count by itself, such as a parser. Nothing is watched where neither is
-    /// bounded.
+    /// Does `work` while another thread watches the time and memory of the process.
+    ///
+    /// Beyond a limit, it ends the process with the exit code that `tell` returns. This bounds work that cannot count
+    /// its own cost, such as a parser. Watches nothing if neither time nor memory is bounded.
     pub fn watched<R>(&self, tell: impl FnOnce(Refusal) -> u8 + Send, work: impl FnOnce() -> R) -> R {
         if [Bound::Seconds, Bound::Memory].map(|bound| self.budget.base(bound)) == [u64::MAX; 2] {
             return work();
@@ -195,7 +197,7 @@ impl Repository {
                     let memory = usage::memory().map_or(Ok(()), |held| self.hold(Bound::Memory, held));
                     if let Err(refused) = memory.and_then(|()| self.spend_time()) {
                         let code = tell(refused);
-                        // What waits to be dropped is not.
+                        // `exit` drops nothing, so remove temporary files first.
                         self.leave_nothing();
                         exit(code.into());
                     }
@@ -207,7 +209,7 @@ impl Repository {
         })
     }
 
-    /// Returns how many findings are worth keeping: a server tells whoever pushes of some, and the rest is counted.
+    /// Returns the number of findings to keep. A server reports some of them to the pusher and counts the rest.
     pub fn findings_kept(&self) -> usize {
         match self.budget.side {
             Side::Clone => usize::MAX,

@@ -1,4 +1,5 @@
-//! A canary: a protected file in an index and a commit that nobody else sees, given to a hook as git would give it.
+//! The canary of `status --doctor`: a protected file in a private index and commit, passed to a hook as git would pass
+//! it.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -9,13 +10,13 @@ use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};
 
-/// The canary's path: no rule can release it.
+/// The canary's path. No configuration can release it.
 pub const PATH: &str = "_PACK_RUN/git-pack-canary";
 
-/// The ref to which it would be pushed, by its id: no local ref leads to it.
+/// The ref to which the canary would be pushed. No local ref leads to its commit.
 const REF: &str = "refs/heads/git-pack-canary";
 
-/// A canary in a temporary place; gone when dropped. The repository itself is not written to.
+/// A canary in a temporary directory, removed when dropped. Nothing is written to the repository itself.
 pub struct Canary {
     directory: tempfile::TempDir,
     cwd: PathBuf,
@@ -24,17 +25,17 @@ pub struct Canary {
     zero: ObjectId,
 }
 
-/// What a hook did with the canary.
+/// The answer of a hook to the canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether it said yes.
+    /// Whether the hook let the canary pass.
     pub passed: bool,
-    /// What it said besides.
+    /// What the hook wrote to standard error.
     pub words: String,
 }
 
 impl Canary {
-    /// Makes blob, index, tree and commit in a temporary object directory.
+    /// Creates the blob, index, tree and commit in a temporary object directory.
     pub fn plant(repo: &Repository, cwd: &Path) -> Result<Self> {
         let failed = |e: std::io::Error| Refusal::io("making a canary in", Path::new("a temporary directory"))(e);
         let directory = tempfile::Builder::new()
@@ -73,9 +74,10 @@ impl Canary {
         Ok(canary)
     }
 
-    /// Puts the canary beside what is staged, so that a hook that looks at more than the canary sees what it would at a
-    /// commit. Marked as not checked out: some hook managers put unstaged changes away for a while, and a file that is
-    /// missing is one.
+    /// Adds the canary to a copy of the index, so that the hook sees the staged files as at a commit.
+    ///
+    /// Marks the canary as not checked out: some hook managers stash unstaged changes, and a missing file would be such
+    /// a change.
     fn stage(&self, repo: &Repository, entry: &str) -> Result<()> {
         let index = repo.index_path();
         let copy = self.directory.path().join("index");
@@ -89,7 +91,7 @@ impl Canary {
         Ok(())
     }
 
-    /// Gives the canary to a hook, as git itself runs it; `remote` is where it would be pushed.
+    /// Runs a hook on the canary, through `git hook run`. `remote` and `url` name where the canary would be pushed.
     pub fn give_to(&self, hook: &str, remote: &str, url: &str) -> Result<Answer> {
         let (commit, zero) = (&self.commit, &self.zero);
         let (arguments, stdin): (Vec<&str>, String) = match hook {
@@ -122,7 +124,7 @@ impl Canary {
             .spawn();
         let mut child = child.map_err(|e| said(&e.to_string()))?;
         let mut pipe = child.stdin.take().expect("stdin was asked to be a pipe");
-        // git may not want what it is given; what it says then is in its status.
+        // git may exit without reading its input. Its status then tells what happened.
         drop(pipe.write_all(stdin));
         drop(pipe);
         let output = child.wait_with_output().map_err(|e| said(&e.to_string()))?;

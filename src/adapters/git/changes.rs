@@ -1,7 +1,7 @@
-//! What one commit has and none of its parents: its tree walked beside theirs, directory by directory.
+//! What a commit adds to all of its parents: compares its tree with theirs, directory by directory.
 //!
-//! What equals a parent's is passed over unread. However deep or wide the trees are, no more is held than the directories
-//! on the way and the ones that wait beside them.
+//! A directory that equals a parent's is skipped unread. However deep or wide the trees are, memory holds only the
+//! directories on the current path and those still to be compared.
 
 use std::rc::Rc;
 
@@ -12,32 +12,32 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
 use crate::refusal::{Refusal, Result};
 
-/// Something that a commit does to a path.
+/// A change that a commit makes to a path.
 pub(super) enum Change {
-    /// It has an entry that no parent has there.
+    /// The commit has an entry that no parent has at this path.
     Introduced(TreeEntry),
-    /// Its first parent has a file there, and it has none.
+    /// The first parent has a file at this path, and the commit has none.
     Deleted(RepoPath),
 }
 
-/// A directory that waits to be compared.
+/// A directory still to be compared.
 struct Waiting {
-    /// The path of the directory above; none at the top.
+    /// Path of the parent directory. `None` at the root.
     above: Option<Rc<[u8]>>,
     name: Box<[u8]>,
     depth: u64,
-    /// The tree there; none where the commit has none.
+    /// The commit's tree at this path. `None` if it has none.
     new: Option<gix::ObjectId>,
-    /// The tree that the first parent has there.
+    /// The first parent's tree at this path.
     first: Option<gix::ObjectId>,
-    /// The trees that other parents have there, each once.
+    /// The other parents' trees at this path, without duplicates.
     others: Vec<gix::ObjectId>,
 }
 
-/// What the older trees have in place of an entry.
+/// What the parents have at the place of an entry.
 #[derive(Clone, Default)]
 struct Older {
-    /// The very same entry.
+    /// Whether a parent has exactly the same entry.
     same: bool,
     first: Option<gix::ObjectId>,
     others: Vec<gix::ObjectId>,
@@ -61,8 +61,8 @@ impl<'a> Comparer<'a> {
         }
     }
 
-    /// Gives everything that `new` has, and none of `parents`, to `each`, and whatever the first of them has and `new` has
-    /// not.
+    /// Passes to `each` every entry that `new` has and no parent has, and every file that the first parent has and
+    /// `new` has not.
     pub(super) fn compare(
         &mut self,
         new: gix::ObjectId,
@@ -137,14 +137,14 @@ impl<'a> Comparer<'a> {
         }
         for other in &at.others {
             self.read(*other, older)?;
-            // The newer one is gone through once more.
+            // The new directory is compared again with each parent, so it costs again.
             self.repository.spend(Bound::TreeBytes, newer.len() as u64)?;
             let old = list(*other, older)?;
             pair(&entries, &old, |new, old| {
                 note(&entries[new], &old, &mut have[new], false)
             });
         }
-        // Directories wait in a stack, so that the last one is gone into first.
+        // Directories wait on a stack. Reverse them, so that the first one is entered first.
         let entered = self.waiting.len();
         for (entry, older) in entries.iter().zip(have).filter(|(_, older)| !older.same) {
             let leads = leads(entry, new)?;
@@ -173,7 +173,7 @@ impl<'a> Comparer<'a> {
         Ok(())
     }
 
-    /// Tells of an entry of the first parent that the commit has not.
+    /// Reports an entry of the first parent that the commit does not have.
     fn gone(
         &mut self,
         entry: &Entry<'_>,
@@ -217,13 +217,13 @@ fn list(id: gix::ObjectId, bytes: &[u8]) -> Result<Vec<Entry<'_>>> {
     entries.ok_or_else(|| corrupt_object(id, "it is not a list of entries"))
 }
 
-/// Returns what an entry of a tree leads to.
+/// Returns the kind of object that an entry of a tree leads to, or refuses an ambiguous mode.
 pub(super) fn leads(entry: &Entry<'_>, tree: gix::ObjectId) -> Result<Leads> {
     let leads = entry.leads();
     leads.ok_or_else(|| corrupt_object(tree, "an entry has a mode that git reads one way or another"))
 }
 
-/// Notes what an older tree has under the name of an entry.
+/// Records what a parent's tree has under the name of an entry.
 fn note(entry: &Entry<'_>, old: &Entry<'_>, have: &mut Older, is_first: bool) {
     have.same |= entry.raw == old.raw;
     if have.same || old.leads() != Some(Leads::Directory) {
@@ -237,8 +237,8 @@ fn note(entry: &Entry<'_>, old: &Entry<'_>, have: &mut Older, is_first: bool) {
     }
 }
 
-/// Calls `each` for every entry of `new` with the one that stands under its name in `old`, file with file and directory
-/// with directory; returns what is in `old` alone.
+/// Pairs the entries of `new` and `old` that have the same name and are both files or both directories, and calls
+/// `each` for each pair. Returns the entries that are only in `old`.
 fn pair<'o>(new: &[Entry<'_>], old: &[Entry<'o>], mut each: impl FnMut(usize, Entry<'o>)) -> Vec<Entry<'o>> {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let mut missed = Vec::new();
@@ -259,7 +259,7 @@ fn pair<'o>(new: &[Entry<'_>], old: &[Entry<'o>], mut each: impl FnMut(usize, En
     missed
 }
 
-/// Does the same for trees that git did not make: names may be there twice, and in any order.
+/// Like [`pair`], for trees that git did not write: names may be unsorted and duplicated.
 fn pair_unsorted<'o>(new: &[Entry<'_>], old: &[Entry<'o>], mut each: impl FnMut(usize, Entry<'o>)) -> Vec<Entry<'o>> {
     use std::collections::HashMap;
     let key = |entry: &Entry<'o>| (entry.name, entry.leads() == Some(Leads::Directory));
@@ -310,7 +310,7 @@ mod tests {
         assert_eq!((pairs, missed), (vec![(0, "foo".into())], vec!["foo.txt".into()]));
         let (pairs, missed) = paired(&[(file, "a", 1)], &[(dir, "a", 1)]);
         assert_eq!((pairs.len(), missed.len()), (0, 1));
-        // Twice the same name, and out of order: the one that is the same is found.
+        // A duplicated name, out of order: the identical entry is paired.
         let twice = [(file, "b", 1), (file, "a", 2), (file, "a", 3)];
         let (pairs, missed) = paired(&twice, &[(file, "a", 3), (file, "c", 1)]);
         assert_eq!((pairs, missed), (vec![(2, "a".into())], vec!["c".into()]));

@@ -1,4 +1,4 @@
-//! Going down one tree to several of its directories.
+//! Visits several directories of one tree, and reads each tree on the way once.
 
 use crate::adapters::git::raw_tree::{Entries, Leads};
 use crate::adapters::git::tree::id_of;
@@ -8,12 +8,12 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
 use crate::refusal::Result;
 
-/// The way to the directory that was visited last. The next one begins where the two part, so that a tree on the way to
-/// several directories, given in order, is read once.
+/// The path to the last visited directory. The next visit starts at the deepest directory that both paths share, so
+/// each tree is read once if the directories are visited in order.
 struct Descent<'a> {
     repo: &'a Repository,
     root: ObjectId,
-    /// The root, once it was read, and the directories below it.
+    /// The root, once it was read, followed by the directories on the path.
     way: Vec<Step>,
 }
 
@@ -24,7 +24,7 @@ struct Step {
 }
 
 impl Descent<'_> {
-    /// Goes to the directory `path`, the root for the empty path; none if there is no such directory.
+    /// Goes to the directory `path`; the empty path is the root. `None` if there is no such directory.
     fn to(&mut self, path: &[u8]) -> Result<Option<&Step>> {
         if self.way.is_empty() {
             self.enter(b"", self.root)?;
@@ -38,7 +38,7 @@ impl Descent<'_> {
         self.way.truncate(1 + shared);
         for name in &names[shared..] {
             let Some(above) = self.way.last() else { return Ok(None) };
-            // Of a name that is there twice, the first counts, as it does for git.
+            // If a name occurs twice, the first entry counts, as in git.
             let found = Entries::of(&above.bytes, above.id.as_bytes().len()).find(|entry| entry.name == *name);
             let Some(entry) = found else { return Ok(None) };
             if changes::leads(&entry, to_gix(&above.id))? != Leads::Directory {
@@ -70,7 +70,7 @@ impl Repository {
         }
     }
 
-    /// Returns the files that stand right in one of these directories of a tree. A directory that is not there has no files.
+    /// Returns the files directly in these directories of a tree. A missing directory counts as empty.
     pub fn files_in_directories<'a>(
         &self,
         tree: &ObjectId,
@@ -93,7 +93,7 @@ impl Repository {
         Ok(files)
     }
 
-    /// Returns those of these directories that are in a tree, with their trees.
+    /// Returns those directories that exist in a tree, each with the id of its tree.
     pub fn directories_in_tree<'a>(
         &self,
         tree: &ObjectId,

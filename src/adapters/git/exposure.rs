@@ -1,4 +1,4 @@
-//! Which commits of history hold a file, and which of them a remote has already.
+//! Finds the commits that hold a file, and which of them a remote already has.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,9 +12,9 @@ use crate::refusal::{Refusal, Result};
 /// The commits that hold a file, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exposure {
-    /// Those that no remote-tracking branch has: they can still be rewritten.
+    /// Commits that no remote-tracking branch contains. They can still be rewritten.
     pub unpushed: Vec<ObjectId>,
-    /// The others: whoever can read the remote has the file.
+    /// All other commits. Everyone who can read the remote has the file.
     pub pushed: Vec<ObjectId>,
 }
 
@@ -26,7 +26,7 @@ impl Exposure {
 }
 
 impl Repository {
-    /// Returns the commits of all refs that put a file at `path`, or another content into it.
+    /// Returns the commits of all refs that add or change the file at `path`.
     pub fn exposure(&self, path: &RepoPath) -> Result<Exposure> {
         if !self.has_commit() {
             return Ok(Exposure::default());
@@ -58,7 +58,7 @@ impl Repository {
         let mut commits = Vec::new();
         for line in text.lines() {
             let id = ObjectId::parse(line).ok_or_else(|| failed(line))?;
-            // A commit that takes the file away is listed too.
+            // The list also contains commits that delete the file.
             if self.has_file_at(&self.commit_of(&id)?.tree, path)? {
                 commits.push(id);
             }

@@ -1,4 +1,5 @@
-//! Grafts (gitrepository-layout(5), `info/grafts`): parents that a clone makes up, and that git believes when it pushes.
+//! Grafts (gitrepository-layout(5), `info/grafts`): parents that a clone assigns to commits, and that git follows when
+//! it pushes.
 
 use std::collections::HashMap;
 
@@ -7,17 +8,17 @@ use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
 use crate::refusal::Result;
 
-/// The largest list that is read.
+/// The largest list to read, in bytes.
 const MAX_BYTES: u64 = 64 << 20;
 
-/// The made-up parents of commits.
+/// Commits and the parents that grafts assign to them.
 pub(super) type Grafts = HashMap<gix::ObjectId, Vec<gix::ObjectId>>;
 
 impl Repository {
-    /// Returns the grafts in force: those of `GIT_GRAFT_FILE` or, without it, those of the clone.
+    /// Returns the grafts in effect: those of `GIT_GRAFT_FILE` if it is set, otherwise those of the clone.
     pub(super) fn grafts(&self) -> Result<Grafts> {
         let bytes = match &self.graft_file {
-            // It may be /dev/null.
+            // The file may be /dev/null, so it need not be regular.
             Some(path) if files::exists(path) => Some(files::read_any(path, MAX_BYTES)?),
             Some(_) => None,
             None => files::read_optional(&self.common_dir().join("info").join("grafts"), MAX_BYTES)?,
@@ -26,8 +27,9 @@ impl Repository {
     }
 }
 
-/// Reads lines of ids: a commit, then its parents. Git ignores a malformed line. Here
-/// its ids count as far as they can be read, since more parents mean that more is judged.
+/// Parses lines of ids: a commit, then its parents.
+///
+/// git ignores a malformed line. Here, its valid ids count: more parents can only mean that more is judged.
 fn parse(bytes: &[u8]) -> Grafts {
     let mut grafts = Grafts::new();
     for line in bytes

@@ -1,4 +1,4 @@
-//! History: what a range of commits introduces, also when a later commit deletes it again.
+//! History: the entries that a range of commits introduces, including those that a later commit deletes again.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
@@ -15,53 +15,55 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
 use crate::refusal::{Refusal, Result};
 
-/// From so many commits on, reading every directory once is cheaper than comparing each commit with its parents.
+/// Number of commits from which reading every directory once is cheaper than comparing each commit with its parents.
 const WORTH_A_SWEEP: usize = 512;
 
-/// So many commits are compared at once.
+/// Number of commits compared in one round of the threads.
 const AT_ONCE: usize = 64;
 
-/// A commit that changes more paths than this is compared by itself, and told of in parts.
+/// A commit that changes more paths than this is compared alone, and its changes are handed over in parts.
 const MANY_CHANGES: usize = 4096;
 
-/// So many entries are handed over at once.
+/// Number of entries handed over at once.
 pub(super) const BATCH: usize = 16384;
 
-/// An entry and the commit of a range that introduced it.
+/// An entry and the commit that introduced it.
 #[derive(Clone, Debug)]
 pub struct Introduced {
     /// The entry.
     pub entry: TreeEntry,
-    /// The commit; none in a long range, where [`Repository::introduced_by`] tells.
+    /// The commit. `None` in a long range, where [`Repository::introduced_by`] finds it.
     pub commit: Option<ObjectId>,
 }
 
-/// A part of what a range of commits does to paths.
+/// A part of the changes in a range of commits.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// Entries that some commit has and none of its parents: the oldest commits first; in a long range in no order.
+    /// Entries that a commit has and none of its parents has, oldest commits first. In a long range, in no order.
     pub introduced: Vec<Introduced>,
-    /// Paths that some commit deletes; nothing in a long range.
+    /// Paths that a commit deletes. Empty in a long range.
     pub deleted: Vec<RepoPath>,
 }
 
-/// Takes one part after another.
+/// Receives the batches one after the other.
 pub type Sink<'a> = &'a mut (dyn FnMut(Batch) -> Result<()> + Send);
 
-/// What is known of a range of commits when all of its parts were taken.
+/// What is known of a range of commits after all of its batches.
 #[derive(Debug, Default)]
 pub struct Range {
-    /// For each path that some commit deletes and no later one brings back, the last such commit; nothing in a long range.
+    /// For each path that a commit deletes and no later one restores, the last such commit. Empty in a long range.
     pub deleted: Deleted,
-    /// The commits that were looked at.
+    /// The commits that were judged.
     pub commits: Vec<ObjectId>,
-    /// Number of commits that were passed over, because the caller knows them.
+    /// Number of commits that were skipped because the caller knows them.
     pub passed_over: u64,
-    /// Whether it was a long range, of which it is not told which commit brought what.
+    /// Whether the range was long, so that entries come without their commits.
     pub is_long: bool,
 }
 
-/// Paths and the commits that deleted them last; a path is kept as a keyed hash of 128 bits.
+/// Paths and the commits that deleted them last.
+///
+/// Keeps a keyed hash of 128 bits for each path, so that many long paths take little memory.
 #[derive(Debug, Default)]
 pub struct Deleted {
     keys: [std::hash::RandomState; 2],
@@ -89,19 +91,19 @@ impl Deleted {
     }
 }
 
-/// What an object turns out to be when tags are peeled.
+/// An object after peeling tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peeled {
     /// A commit.
     Commit(ObjectId),
-    /// A tree without a commit.
+    /// A tree that a ref or tag names directly.
     Tree(ObjectId),
-    /// A blob without a path.
+    /// A blob that a ref or tag names directly.
     Blob(ObjectId),
 }
 
 impl Repository {
-    /// Returns the refs below `prefix`, which ends in a slash: the name behind it, and the id at which it points in the end.
+    /// Returns the refs below `prefix`, which ends in a slash: the rest of each name, and the id that it resolves to.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
         let repo = self.local();
         let failed = |e: &gix::Error| Refusal::Unsupported {
@@ -110,7 +112,7 @@ impl Repository {
         };
         let platform = repo.references().map_err(|e| failed(&e))?;
         let Ok(refs) = platform.prefixed(prefix) else {
-            // A URL or another name that no ref can have: nothing is known of that remote.
+            // The name is a URL or otherwise not valid in a ref, so nothing is known of that remote.
             return Ok(Vec::new());
         };
         let mut found = Vec::new();
@@ -125,12 +127,12 @@ impl Repository {
         Ok(found)
     }
 
-    /// Returns whether an object is in this clone.
+    /// Returns whether this clone has an object.
     pub fn has(&self, id: &ObjectId) -> bool {
         self.local().has_object(to_gix(id))
     }
 
-    /// Returns whether there may be objects of the history here that this clone does not have: it is shallow, or partial.
+    /// Returns whether this clone may lack objects of its history, because it is shallow or partial.
     pub fn lacks_objects(&self) -> bool {
         let repo = self.local();
         let promised = |remote: &gix::bstr::BStr| self.config_text(&format!("remote.{remote}.promisor")).is_some();
@@ -139,7 +141,7 @@ impl Repository {
             || repo.remote_names().iter().any(|remote| promised(remote.as_ref()))
     }
 
-    /// Peels tags.
+    /// Follows tags to the object they name.
     pub fn peel(&self, id: &ObjectId) -> Result<Peeled> {
         let repo = self.local();
         let mut id = to_gix(id);
@@ -177,7 +179,8 @@ impl Repository {
         memory.get(id).copied()
     }
 
-    /// Gives what the commits of a walk introduce to `sink`, but for those for which `is_known` holds.
+    /// Passes the entries that the commits of a walk introduce to `sink`, except for commits for which `is_known`
+    /// returns true.
     pub fn introduced(&self, walk: &Walk, is_known: impl Fn(&ObjectId) -> bool, sink: Sink<'_>) -> Result<Range> {
         let mut range = Range::default();
         let steps: Vec<&Step> = walk
@@ -226,8 +229,9 @@ impl Repository {
         Ok(range)
     }
 
-    /// Returns what one commit has and none of its parents, for what equals a parent's was introduced there; none if that
-    /// is so much that it should be told of in parts.
+    /// Returns the changes of one commit. `None` if there are so many that they must be handed over in parts.
+    ///
+    /// An entry that equals a parent's is no change: it was introduced there.
     fn changes_of(
         &self,
         repo: &gix::Repository,
@@ -240,7 +244,7 @@ impl Repository {
         let done = Comparer::new(self, repo).compare(step.tree, &parents, &mut |change| {
             is_many = changes.len() == MANY_CHANGES;
             match is_many {
-                // Any refusal ends the comparison.
+                // An error ends the comparison. Which one does not matter, because it is dropped below.
                 true => Err(Refusal::Empty),
                 false => {
                     changes.push(change);
@@ -271,7 +275,7 @@ impl Repository {
     }
 }
 
-/// Hands changes over in parts, each entry once.
+/// Hands changes over in batches, each entry once.
 struct Telling<'a, 's> {
     seen: Seen,
     deleted: &'a mut Deleted,
@@ -305,7 +309,7 @@ impl Telling<'_, '_> {
     }
 }
 
-/// Remembers path and blob of entries by a keyed hash of 128 bits.
+/// Remembers the path and blob of entries, as keyed hashes of 128 bits.
 #[derive(Default)]
 struct Seen {
     keys: [std::hash::RandomState; 2],

@@ -1,4 +1,4 @@
-//! Which commits lead to a blob: those that have it, and all that come after them, whether they deleted it or not.
+//! Finds the commits that lead to a blob: those that have it, and all their descendants, even if they delete it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -12,7 +12,8 @@ use crate::refusal::Result;
 impl Repository {
     /// Returns the commits of a walk from which one of `blobs` can be reached.
     pub fn leading_to(&self, walk: &Walk, blobs: &BTreeSet<ObjectId>) -> Result<HashSet<ObjectId>> {
-        // Only the first commit that brought it is told there, and another branch may have brought it too.
+        // `introduced` names only the first commit that added a blob, and another branch may have added it too. So
+        // collect the paths and look into every commit.
         let mut places: BTreeSet<RepoPath> = BTreeSet::new();
         self.introduced(walk, |_| false, &mut |batch| {
             let introduced = batch.introduced.into_iter().map(|introduced| introduced.entry);

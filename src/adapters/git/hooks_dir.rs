@@ -7,21 +7,21 @@ use std::process::{Command, Stdio};
 use crate::adapters::files;
 use crate::refusal::{Refusal, Result};
 
-/// The largest hook that is looked into.
+/// The largest hook to read, in bytes.
 const MAX_HOOK: u64 = 16 << 20;
 
-/// A hook of somebody else's is set aside under its name and this.
+/// Suffix of the name under which a foreign hook is set aside.
 const CHAINED: &str = ".chained";
 
-/// The directory in which git looks for hooks.
+/// The directory in which git looks for hooks, with access to the hooks in it.
 pub struct HooksDir {
     path: PathBuf,
-    /// The same as git says it, in which links may be left.
+    /// The same path as git reports it, with links unresolved.
     said: PathBuf,
 }
 
 impl HooksDir {
-    /// Asks git itself, which knows of `core.hooksPath` and of worktrees, as it would be run in `directory`.
+    /// Asks git, run in `directory`, for its hooks directory. git takes `core.hooksPath` and worktrees into account.
     pub fn of(directory: &Path) -> Result<Self> {
         let configured = ask(directory, &["config", "--get", "core.hooksPath"])?;
         if configured.status.success() && configured.stdout.trim_ascii().is_empty() {
@@ -38,7 +38,7 @@ impl HooksDir {
             bytes.pop();
         }
         let said = directory.join(PathBuf::from(std::ffi::OsString::from_vec(bytes)));
-        // The directory need not exist yet; its parent does.
+        // The directory may not exist yet, so resolve its parent.
         let path = match (files::canonical(files::parent(&said)), said.file_name()) {
             (Ok(parent), Some(name)) => parent.join(name),
             _ => said.clone(),
@@ -46,46 +46,47 @@ impl HooksDir {
         Ok(Self { path, said })
     }
 
-    /// Refuses if no hook could be written, or if it is a link in the work tree that says where.
+    /// Refuses if the directory is not writable, or if a link in the work tree redirects it to a place outside.
     ///
-    /// A link in git's own directory, or on the way to a place outside of the work tree, is the owner's own.
+    /// Links in git's own directory, and on a path outside of the work tree, belong to the owner and are allowed.
     pub fn ensure_writable(&self) -> Result<()> {
         files::ensure_stays_in_tree(&self.said)?;
         files::ensure_writable(&self.path)
     }
 
-    /// Returns the directory's path.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the hook of that name, if there is one.
+    /// Returns the content of a hook. `None` if it does not exist.
     pub fn read(&self, hook: &str) -> Result<Option<Vec<u8>>> {
         let path = self.path.join(hook);
         if !files::exists(&path) {
             return Ok(None);
         }
-        // A hook may be a link, as those of some managers are; what it leads to is what git runs.
+        // Some hook managers install hooks as links. git runs the target, so read that.
         files::read(&files::canonical(&path)?, MAX_HOOK).map(Some)
     }
 
-    /// Writes an executable hook; a link in its place is replaced, not written through.
+    /// Writes an executable hook. A link in its place is replaced, not written through.
     pub fn write(&self, hook: &str, bytes: &[u8]) -> Result<()> {
         std::fs::create_dir_all(&self.path).map_err(Refusal::io("creating", &self.path))?;
         files::replace_link(&self.path.join(hook), bytes, 0o777)
     }
 
-    /// Returns whether git would run the hook: one that is not executable is passed over.
+    /// Returns whether the hook is executable. git skips one that is not.
     pub fn is_executable(&self, hook: &str) -> bool {
         files::permission_bits(&self.path.join(hook)).is_ok_and(|bits| bits & 0o111 != 0)
     }
 
-    /// Returns whether somebody else's hook was set aside.
+    /// Returns whether a foreign hook was set aside.
     pub fn has_chained(&self, hook: &str) -> bool {
         files::exists(&self.chained(hook))
     }
 
-    /// Sets a hook aside as it is, links included, and writes `bytes` in its place; at every moment one of both runs.
+    /// Sets a hook aside unchanged, even a link, and writes `bytes` in its place. At every moment one of the two is in
+    /// place.
     pub fn chain(&self, hook: &str, bytes: &[u8]) -> Result<()> {
         let place = self.path.join(hook);
         let aside = self.chained(hook);
@@ -93,7 +94,7 @@ impl HooksDir {
         files::replace_link(&place, bytes, 0o777)
     }
 
-    /// Takes our hook away and puts back what was set aside.
+    /// Removes git-pack's hook and puts the hook that was set aside back in its place.
     pub fn restore(&self, hook: &str) -> Result<()> {
         let place = self.path.join(hook);
         match self.has_chained(hook) {
@@ -107,23 +108,23 @@ impl HooksDir {
     }
 }
 
-/// The name under which a hook that was set aside runs.
+/// The program name (`$0`) with which a hook that was set aside runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named {
-    /// That of its file.
+    /// The path of its file.
     AsItsFile,
-    /// The one that it had before; it is a script for `sh`.
+    /// The path that it had before. The hook must be a script for `sh`.
     AsBefore,
 }
 
-/// Reads the hook that was set aside, if there is one.
+/// Reads the hook that was set aside. `None` if there is none that can be read.
 pub fn read_chained(hook: &Path) -> Option<Vec<u8>> {
     files::read(&files::canonical(hook).ok()?, MAX_HOOK).ok()
 }
 
-/// Runs the hook that was set aside, if git would: with the same arguments and its own copy of `stdin`.
+/// Runs the hook that was set aside, if it is executable, with the same arguments and its own copy of `stdin`.
 ///
-/// Returns its exit status where that is not success.
+/// Returns its exit status if it failed.
 pub fn run_chained(hook: &Path, named: Named, arguments: &[String], stdin: Option<&[u8]>) -> Result<Option<String>> {
     if !files::permission_bits(hook).is_ok_and(|bits| bits & 0o111 != 0) {
         return Ok(None);
@@ -143,23 +144,25 @@ pub fn run_chained(hook: &Path, named: Named, arguments: &[String], stdin: Optio
     }
     let mut child = command.spawn().map_err(failed)?;
     if let (Some(mut pipe), Some(stdin)) = (child.stdin.take(), stdin) {
-        // A hook need not read what it is given.
+        // A hook may exit without reading its input, so a failed write is no error.
         drop(std::io::Write::write_all(&mut pipe, stdin));
     }
     let status = child.wait().map_err(failed)?;
     Ok((!status.success()).then(|| status.to_string()))
 }
 
-/// Hooks in git's configuration (`hook.<name>.command`), which git runs since 2.54: before the one in the directory, with
-/// the same arguments and standard input, and whatever comes of the others.
+/// Hooks in git's configuration (`hook.<name>.command`).
+///
+/// git runs them since 2.54, before the hook in the directory, with the same arguments and standard input, and each of
+/// them whether or not the others fail.
 pub struct ConfiguredHooks {
     directory: PathBuf,
     supported: bool,
-    /// The hooks of ours that this repository's configuration names, each with its command.
+    /// The git-pack hooks that this repository's configuration names, each with its command.
     ours: Vec<(String, Option<String>)>,
 }
 
-/// Every hook of ours has a name that begins so.
+/// Prefix of the configured name of every git-pack hook.
 const CONFIGURED: &str = "git-pack-";
 
 impl ConfiguredHooks {
@@ -191,14 +194,14 @@ impl ConfiguredHooks {
         })
     }
 
-    /// Returns whether this git would run such a hook.
+    /// Returns whether this version of git runs configured hooks, and `hook` is not disabled.
     pub fn can_run(&self, hook: &str) -> Result<bool> {
         let key = format!("hook.{hook}.enabled");
         let enabled = || ask(&self.directory, &["config", "--type=bool", "--get", &key]);
         Ok(self.supported && enabled()?.stdout.trim_ascii() != b"false")
     }
 
-    /// Returns whether git runs ours, by its own word: it may be configured and disabled.
+    /// Returns whether git lists git-pack's hook among those it runs. A configured hook may be disabled.
     pub fn runs(&self, hook: &str) -> Result<bool> {
         if !self.supported {
             return Ok(false);
@@ -211,18 +214,18 @@ impl ConfiguredHooks {
             .any(|line| line == ours.as_bytes()))
     }
 
-    /// Returns whether this repository's configuration names ours, whether or not this git heeds it.
+    /// Returns whether this repository's configuration names git-pack's hook, even if this version of git ignores it.
     pub fn has(&self, hook: &str) -> bool {
         self.ours.iter().any(|(other, _)| other == hook)
     }
 
-    /// Returns what this repository's configuration has git run as ours.
+    /// Returns the command that this repository's configuration gives for git-pack's hook.
     pub fn command(&self, hook: &str) -> Option<&str> {
         let (_, command) = self.ours.iter().find(|(other, _)| other == hook)?;
         command.as_deref()
     }
 
-    /// Has git run `command` as `hook`, whatever was there of ours.
+    /// Configures git to run `command` as `hook`. Replaces an earlier configuration of git-pack's hook.
     pub fn set(&self, hook: &str, command: &str) -> Result<()> {
         if self.has(hook) {
             self.unset(hook)?;
@@ -232,7 +235,7 @@ impl ConfiguredHooks {
         self.config(&["--local", &format!("{name}.event"), hook])
     }
 
-    /// Undoes that.
+    /// Removes git-pack's hook from the configuration.
     pub fn unset(&self, hook: &str) -> Result<()> {
         self.config(&["--local", "--remove-section", &format!("hook.{CONFIGURED}{hook}")])
     }
@@ -252,7 +255,7 @@ impl ConfiguredHooks {
     }
 }
 
-/// Returns the version of git: major and minor.
+/// Returns the major and minor version of git.
 fn version(directory: &Path) -> Option<(u32, u32)> {
     let output = ask(directory, &["--version"]).ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

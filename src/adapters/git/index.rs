@@ -1,4 +1,4 @@
-//! The index: what is really staged, from the file that git names, and what of it differs from a commit.
+//! The index: reads what is staged, and finds what differs from a commit.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -23,22 +23,22 @@ use crate::refusal::{Refusal, Result};
 pub struct Staged {
     /// The entry.
     pub entry: TreeEntry,
-    /// How it differs from the tree that was compared with.
+    /// How the entry differs from the tree it was compared with.
     pub change: Change,
 }
 
-/// How an entry of the index differs from a tree.
+/// How an entry of the index differs from the entry of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Not at all.
+    /// The tree has the same entry.
     None,
-    /// There is another entry under that path.
+    /// The tree has a different entry at this path.
     Modified,
-    /// There is nothing under that path.
+    /// The tree has nothing at this path.
     Added,
 }
 
-/// Says which paths are wanted.
+/// Returns whether a path is wanted.
 pub type Wanted<'a> = dyn Fn(&[u8]) -> bool + 'a;
 
 /// The index as it was when it was opened.
@@ -48,7 +48,7 @@ pub struct Index<'a> {
 }
 
 impl Repository {
-    /// Reads the index; `GIT_INDEX_FILE` is heeded.
+    /// Reads the index that git uses, which `GIT_INDEX_FILE` may name.
     pub fn index(&self) -> Result<Index<'_>> {
         let state = self.local().index_or_empty().map_err(|e| Refusal::Unsupported {
             what: format!("the index cannot be read: {}", explain(&e)),
@@ -57,14 +57,14 @@ impl Repository {
         Ok(Index { repo: self, state })
     }
 
-    /// Returns where the index lies; `GIT_INDEX_FILE` is heeded.
+    /// Returns the path of the index that git uses, which `GIT_INDEX_FILE` may name.
     pub fn index_path(&self) -> PathBuf {
         self.local().index_path()
     }
 }
 
 impl Index<'_> {
-    /// Returns the entry at `path`; one of its entries, if it is a directory; none if there is nothing.
+    /// Returns the entry at `path`, or some entry below it if it is a directory. `None` if the index has neither.
     pub fn at(&self, path: &str) -> Result<Option<TreeEntry>> {
         let below = format!("{path}/");
         let entries = self.state.entries();
@@ -90,7 +90,7 @@ impl Index<'_> {
         }))
     }
 
-    /// Returns the files of the index whose path `wanted` takes, as they would be committed.
+    /// Returns the files of the index whose path `wanted` accepts, as they would be committed.
     pub fn files_named(&self, wanted: impl Fn(&[u8]) -> bool) -> Vec<TreeEntry> {
         let index: &gix::index::State = &self.state;
         let files = index.entries().iter().filter(|entry| {
@@ -106,23 +106,24 @@ impl Index<'_> {
             .collect()
     }
 
-    /// Returns whether directories stand for what they hold.
+    /// Returns whether the index is sparse: an entry may be a directory that stands for all files in it.
     pub fn is_sparse(&self) -> bool {
         self.state.is_sparse()
     }
 
-    /// Returns the id of the tree that a commit would have, if git has noted it: it does so before it asks a hook.
+    /// Returns the id of the tree that a commit would have, if git has recorded it in the index. git does so before it
+    /// runs a hook.
     pub fn tree(&self) -> Option<ObjectId> {
         let root = self.state.tree()?;
         root.num_entries.map(|_| from_gix(&root.id))
     }
 
-    /// Returns the entries of the index that a commit would take and that differ from the tree `head`, and, if there is a
-    /// `keep`, those whose path it wants besides, in the order of the index.
+    /// Returns the entries that a commit would take and that differ from the tree `head`, in the order of the index. If
+    /// `keep` is given, also returns unchanged entries whose path it accepts.
     ///
-    /// Entries that are only intended to be added are not part of a commit. The directories of a sparse index are
-    /// replaced by what they hold. What the index knows to be the same directory as in `head` is not compared again: git
-    /// itself would write that directory's id into the commit.
+    /// Entries marked intent-to-add are not part of a commit. A directory of a sparse index is replaced by its files. A
+    /// directory that the index records with the same tree id as in `head` is not compared: git itself would write that
+    /// id into the commit.
     pub fn staged(&self, head: Option<&ObjectId>, keep: Option<&Wanted<'_>>) -> Result<Vec<Staged>> {
         let index: &gix::index::State = &self.state;
         let repo = self.repo.local();
@@ -132,7 +133,8 @@ impl Index<'_> {
             changed: Vec::new(),
         };
         let all = 0..index.entries().len();
-        // An entry may stand beside the sparse directory that it belongs into; what git noted of that is not to be trusted.
+        // In a sparse index, a file may have an entry beside the sparse directory that contains it. The recorded tree
+        // of that directory is then wrong.
         let known = index.tree().filter(|_| !self.is_sparse());
         comparison.directory(all, 0, known, head.map(to_gix))?;
         let mut entries = Vec::new();
@@ -211,16 +213,17 @@ impl Change {
     }
 }
 
-/// Finds out which entries of an index differ from a tree.
+/// Finds the entries of an index that differ from a tree.
 struct Comparison<'a> {
     repo: &'a gix::Repository,
     index: &'a gix::index::State,
-    /// The places of the entries that differ, in their order, and how.
+    /// The indices of the entries that differ, ascending, each with its change.
     changed: Vec<(usize, Change)>,
 }
 
 impl Comparison<'_> {
-    /// Compares the entries in `range`, which all lie below a directory whose path takes `prefix` bytes, with `tree`.
+    /// Compares the entries in `range` with `tree`. All of them lie below one directory, whose path is `prefix` bytes
+    /// long.
     fn directory(
         &mut self,
         range: Range<usize>,
@@ -281,8 +284,8 @@ impl Comparison<'_> {
         }
     }
 
-    /// Returns how many of `entries` lie in the directory `step` with which the first one begins. What git noted tells where
-    /// to look first.
+    /// Returns how many of `entries`, counted from the first, lie in the directory `step`. Tries the count that git
+    /// recorded first.
     fn extent(&self, entries: &[Entry], prefix: usize, step: &[u8], noted: Option<&CacheTree>) -> usize {
         let is_below = |entry: &Entry| entry.path(self.index)[prefix..].starts_with(step);
         let noted = noted.and_then(|noted| usize::try_from(noted.num_entries?).ok());

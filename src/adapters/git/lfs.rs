@@ -1,4 +1,4 @@
-//! The objects of Git LFS that a clone keeps.
+//! The Git LFS objects that a clone stores.
 
 use std::path::{Path, PathBuf};
 
@@ -8,9 +8,10 @@ use crate::format::digest::Digest;
 use crate::refusal::Result;
 
 impl Repository {
-    /// Opens the Git LFS object of this hash; none if it is not in the clone, or cannot be opened as a file of its own.
+    /// Opens the Git LFS object with this hash. `None` if the clone does not have it, or it cannot be opened as a
+    /// regular file.
     ///
-    /// No link below the storage is followed. What is in the file has to be held against the hash.
+    /// Follows no link below the storage. The caller must check the content against the hash.
     pub fn lfs_object(&self, oid: &Digest) -> Result<Option<Opened>> {
         let hex = oid.hex();
         let mut path = self.lfs_storage()?;
@@ -23,7 +24,8 @@ impl Repository {
         Ok(files::open_regular(&path.join(hex)).ok())
     }
 
-    /// Returns where the objects are kept, as Git LFS has it: `lfs.storage`, from the common directory, or `lfs` in there.
+    /// Returns the storage directory as Git LFS determines it: `lfs.storage`, relative to the common directory, or else
+    /// `lfs` in it.
     fn lfs_storage(&self) -> Result<PathBuf> {
         let configured = self.config_path("lfs.storage")?;
         Ok(self.common_dir().join(configured.unwrap_or_else(|| "lfs".into())))

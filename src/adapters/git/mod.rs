@@ -1,4 +1,4 @@
-//! A git repository: found as git finds it, and asked for commits, configuration and places.
+//! A git repository: discovery, commits, configuration and directories.
 
 pub mod blobs;
 pub mod budget;
@@ -47,53 +47,57 @@ use crate::format::budget::Bound;
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::refusal::{Refusal, Result};
 
-/// A delta-base cache of this size for each thread lets packs be read in one sweep; without one it takes twice as long.
+/// The delta-base cache of each thread. With this size a pack is read in one pass; without a cache it takes twice as
+/// long.
 const DELTA_CACHE: &str = "core.deltaBaseCacheLimit=25165824";
 
-/// Objects are read whoever owns the repository, up to [`MEMORY_IN_A_CLONE`]; what is larger is streamed.
+/// The largest object that the library reads into memory, [`MEMORY_IN_A_CLONE`], whoever owns the repository. Larger
+/// blobs are streamed.
 const MEMORY: &str = "gitoxide.objects.allocLimit=2147483648";
 
-/// The checksum of the index is not computed when it is read: git itself does not do that either, but for `git fsck`.
+/// Skips the checksum of the index when reading it, as git does everywhere but in `git fsck`.
 const SKIP_INDEX_HASH: &str = "index.skipHash=true";
 
-/// A repository; cheap to share among threads.
+/// An open repository, to be shared among threads.
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
-    /// Read when objects are first to be put in order.
+    /// The indices of all packs, read when they are first needed.
     packs: OnceLock<PackIndices>,
-    /// Joins several object directories into one, where git named them.
+    /// The directory that joins several object directories, if git named any in the environment.
     joined: Option<Joined>,
-    /// What is kept in this clone.
+    /// What git-pack keeps in this clone.
     private: PrivateState,
-    /// What of it belongs to somebody else.
+    /// Which part of the repository belongs to another user, if any.
     foreign: Option<Foreign>,
-    /// What may be read, and how much was.
+    /// Bounds what is read, and counts it.
     budget: Budget,
-    /// The tags that were peeled, so that a chain of them is followed once.
+    /// The objects behind tags already peeled, so that a chain of tags is followed once.
     peeled: Mutex<HashMap<gix::ObjectId, Peeled>>,
-    /// Room for blobs that are held whole.
+    /// Memory for blobs that are held whole.
     room: Room,
-    /// `GIT_GRAFT_FILE`.
+    /// The value of `GIT_GRAFT_FILE`.
     graft_file: Option<PathBuf>,
 }
 
-/// A commit, as much of it as is needed here.
+/// The parts of a commit that git-pack needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Commit {
-    /// Its id.
+    /// Id of the commit.
     pub id: ObjectId,
-    /// The id of its tree.
+    /// Id of its tree.
     pub tree: ObjectId,
-    /// The committer's time, in seconds since the epoch.
+    /// Committer time in seconds since the epoch.
     pub committed: i64,
 }
 
 impl Repository {
-    /// Opens the repository that git would use in `directory`, heeding `GIT_DIR` and its kin, whoever it belongs to.
+    /// Opens the repository that git would use in `directory`, also when `GIT_DIR` and similar variables name it,
+    /// whoever owns it.
     pub fn discover(directory: &Path, surroundings: &Surroundings) -> Result<Self> {
         let mut trust = gix::sec::trust::Mapping::<gix::open::Options>::default();
         for options in [&mut trust.full, &mut trust.reduced] {
-            // A repository of another owner is read as any other: nothing in it is executed, and every object must count.
+            // Read a repository of another owner like any other: nothing in it is executed, and every object must be
+            // judged.
             options.modify(|o| o.cli_overrides([DELTA_CACHE, MEMORY, SKIP_INDEX_HASH]));
         }
         let upwards = gix::discover::upwards::Options {
@@ -135,7 +139,7 @@ impl Repository {
         })
     }
 
-    /// Refuses a repository that belongs to somebody else: what it is configured to do must not be done for us.
+    /// Refuses a repository that belongs to another user: that user's configuration must not decide what git-pack does.
     pub fn ensure_ours(&self) -> Result<()> {
         match &self.foreign {
             Some(Foreign { path, owner }) => Err(Refusal::NotYours {
@@ -151,32 +155,32 @@ impl Repository {
         &self.private
     }
 
-    /// Returns a handle for one thread. Replacement objects are local to a clone and never looked at.
+    /// Returns a handle for one thread. It ignores replacement objects, which are local to a clone.
     fn local(&self) -> gix::Repository {
         let mut repo = self.shared.to_thread_local();
         repo.objects.ignore_replacements = true;
         repo
     }
 
-    /// Returns a handle for a thread that reads much, and looks for no new packs meanwhile.
+    /// Returns a handle for a thread that reads many objects. It does not look for new packs.
     fn worker(&self) -> gix::Repository {
         let mut repo = self.local();
         repo.objects.refresh_never();
         repo
     }
 
-    /// Returns the top of the work tree, absolute and without links; a bare repository has none.
+    /// Returns the root of the work tree, as an absolute path without links. `None` in a bare repository.
     pub fn work_tree(&self) -> Option<PathBuf> {
         let work_tree = self.shared.work_tree.as_deref()?;
         Some(std::fs::canonicalize(work_tree).unwrap_or_else(|_| work_tree.to_owned()))
     }
 
-    /// Returns the directory that all worktrees of the clone share.
+    /// Returns the git directory that all worktrees of the clone share.
     pub fn common_dir(&self) -> PathBuf {
         self.local().common_dir().to_owned()
     }
 
-    /// Returns a value of the git configuration that names a path, `~` expanded.
+    /// Returns a path from the git configuration, with `~` expanded.
     pub fn config_path(&self, key: &str) -> Result<Option<PathBuf>> {
         self.local()
             .config_snapshot()
@@ -188,31 +192,31 @@ impl Repository {
             })
     }
 
-    /// Returns a value of the git configuration.
+    /// Returns a value of the git configuration as text.
     pub fn config_text(&self, key: &str) -> Option<String> {
         let value = self.local().config_snapshot().string(key)?;
         Some(value.to_str_lossy().into_owned())
     }
 
-    /// Returns the name of a remote: that of the branch or the first one.
+    /// Returns the name of a configured remote, the first in alphabetical order. `None` if there is none.
     pub fn any_remote(&self) -> Option<String> {
         let repo = self.local();
         let names = repo.remote_names();
         names.iter().next().map(|name| name.to_str_lossy().into_owned())
     }
 
-    /// Returns the short name of the branch that HEAD is on.
+    /// Returns the short name of the current branch.
     pub fn branch(&self) -> Option<String> {
         let name = self.local().head_name().ok()??;
         Some(name.shorten().to_str_lossy().into_owned())
     }
 
-    /// Returns whether HEAD has a commit.
+    /// Returns whether HEAD points to a commit.
     pub fn has_commit(&self) -> bool {
         self.local().head_id().is_ok()
     }
 
-    /// Resolves a revision to the commit it names, peeling tags.
+    /// Resolves a revision to a commit, following tags.
     pub fn commit(&self, rev: &str) -> Result<Commit> {
         let repo = self.local();
         let bad = |reason: String| Refusal::BadRevision {
@@ -243,7 +247,7 @@ impl Repository {
         }
     }
 
-    /// Returns the commit of an id.
+    /// Returns the commit with this id.
     pub fn commit_of(&self, id: &ObjectId) -> Result<Commit> {
         match walk::read_commit(self, &self.local(), to_gix(id), &mut Vec::new())? {
             Some(named) => Ok(Commit {
@@ -258,7 +262,8 @@ impl Repository {
         }
     }
 
-    /// Returns the git directory and the variables that make a child `git` use this repository and nothing else.
+    /// Returns a `git` command that uses this repository, fetches nothing, and runs no file system monitor. In a
+    /// repository of another user, it runs no hooks either.
     fn git(&self) -> Command {
         let mut command = Command::new("git");
         command
@@ -276,12 +281,12 @@ impl Repository {
     }
 }
 
-/// Takes over an id of the library's.
+/// Converts an id of the library.
 fn from_gix(id: &gix::oid) -> ObjectId {
     ObjectId::from_bytes(id.as_bytes()).expect("git object ids have 20 or 32 bytes")
 }
 
-/// Gives an id back to the library.
+/// Converts an id for the library.
 fn to_gix(id: &ObjectId) -> gix::ObjectId {
     gix::ObjectId::from_bytes_or_panic(id.as_bytes())
 }
@@ -300,7 +305,7 @@ fn explain(error: &(dyn std::error::Error + 'static)) -> String {
     text.replace('\n', " ")
 }
 
-/// Tells an object that is not there from one that cannot be read.
+/// Returns the refusal for an object that is missing, too large for the memory bound, or unreadable.
 fn object_error(id: gix::ObjectId, error: &gix::Error) -> Refusal {
     if error.is_not_found() {
         return Refusal::MissingObject {
@@ -317,7 +322,7 @@ fn object_error(id: gix::ObjectId, error: &gix::Error) -> Refusal {
     }
 }
 
-/// Refuses an object whose content is not the one that its id stands for.
+/// Refuses an object whose content does not hash to its id.
 fn ensure_intact(id: gix::ObjectId, kind: &str, content: &[u8]) -> Result<()> {
     let expected = from_gix(&id);
     let mut hasher = ObjectHasher::new(&expected, kind, content.len() as u64);
@@ -328,13 +333,13 @@ fn ensure_intact(id: gix::ObjectId, kind: &str, content: &[u8]) -> Result<()> {
     }
 }
 
-/// Returns what a reference leads to, whether that is in this clone or not.
+/// Returns the id that a reference resolves to, even if this clone does not have the object.
 fn target_of(repo: &gix::Repository, rev: &str) -> Option<gix::ObjectId> {
     let mut reference = repo.find_reference(rev).ok()?;
     Some(reference.follow_to_object().ok()?.detach())
 }
 
-/// Tells references that are kept in a way that the library does not know from those that are damaged.
+/// Returns the refusal for references that are damaged, or stored in a format that the library cannot read.
 fn unreadable_references(repo: &gix::Repository, error: &gix::Error) -> Refusal {
     let storage = repo.config_snapshot().string("extensions.refStorage");
     match storage.filter(|storage| storage.as_slice() != b"files") {

@@ -8,27 +8,27 @@ use std::sync::Arc;
 use crate::adapters::git::{Repository, explain};
 use crate::refusal::{Refusal, Result};
 
-/// Where git said that objects are.
+/// The object directories and graft file that git named in the environment.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectPlaces {
-    /// `GIT_OBJECT_DIRECTORY`.
+    /// The value of `GIT_OBJECT_DIRECTORY`.
     pub directory: Option<PathBuf>,
-    /// `GIT_ALTERNATE_OBJECT_DIRECTORIES`.
+    /// The value of `GIT_ALTERNATE_OBJECT_DIRECTORIES`.
     pub alternates: Option<OsString>,
-    /// `GIT_GRAFT_FILE`.
+    /// The value of `GIT_GRAFT_FILE`.
     pub grafts: Option<PathBuf>,
 }
 
-/// A directory that names several object directories as its alternates; removed when dropped.
+/// A temporary object directory whose alternates are several object directories. Removed when dropped.
 pub(super) struct Joined {
     directory: tempfile::TempDir,
-    /// The repository's own objects, as they were before.
+    /// The repository's own object store, without the other directories.
     pub(super) own: Arc<gix::odb::Store>,
-    /// `GIT_OBJECT_DIRECTORY`, if that is not the repository's own: the quarantine of a push.
+    /// The value of `GIT_OBJECT_DIRECTORY`, unless it is the repository's own: the quarantine of a push.
     pub(super) new: Option<PathBuf>,
 }
 
-/// Makes the repository read from `places` as well as from its own objects; the library does not do so by itself.
+/// Makes the repository read from `places` as well as from its own objects, which the library does not do itself.
 pub(super) fn join(
     shared: &mut gix::ThreadSafeRepository,
     cwd: &Path,
@@ -74,7 +74,7 @@ pub(super) fn join(
     }))
 }
 
-/// Opens the objects in a directory and its alternates; no object may take more than `memory` bytes.
+/// Opens the object store in a directory and its alternates. Objects of more than `memory` bytes are refused.
 fn store_at(
     shared: &gix::ThreadSafeRepository,
     directory: &Path,
@@ -93,14 +93,14 @@ fn store_at(
 }
 
 impl Repository {
-    /// Removes the temporary directory of joined objects: for an end of the process that drops nothing.
+    /// Removes the temporary directory of joined objects. Called before `exit`, which drops nothing.
     pub(super) fn leave_nothing(&self) {
         if let Some(joined) = &self.joined {
             drop(std::fs::remove_dir_all(joined.directory.path()));
         }
     }
 
-    /// Refuses objects that take more than `bytes` of memory from now on.
+    /// From now on, refuses objects that take more than `bytes` bytes of memory.
     pub(super) fn limit_memory(&mut self, bytes: usize) -> Result<()> {
         let directory = self.shared.objects.path().to_owned();
         self.shared.objects = store_at(&self.shared, &directory, Some(bytes))?;
@@ -108,7 +108,7 @@ impl Repository {
     }
 }
 
-/// Splits at colons; an entry that begins with a double quote is quoted as in C.
+/// Splits a list of paths at colons. An entry that begins with a double quote is quoted as in C.
 fn split(list: &[u8]) -> Vec<PathBuf> {
     let mut entries = Vec::new();
     let mut rest = list;
@@ -133,7 +133,7 @@ fn split(list: &[u8]) -> Vec<PathBuf> {
     entries
 }
 
-/// Undoes C-style quoting up to the closing quote; returns what follows it too.
+/// Undoes C-style quoting up to the closing quote. Returns the text and the rest after the quote.
 fn unquote(mut text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut plain = Vec::new();
     loop {
@@ -166,7 +166,7 @@ fn unquote(mut text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// Quotes a path as `objects/info/alternates` takes it, where it must be.
+/// Quotes a path for `objects/info/alternates`, if it contains a character that requires it.
 fn quoted(path: &[u8]) -> Vec<u8> {
     if !path.iter().any(|byte| matches!(byte, b'\n' | b'"' | b'#' | b'\\')) {
         return path.to_vec();

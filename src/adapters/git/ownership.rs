@@ -1,5 +1,6 @@
-//! Whose a repository is, by git's own rule (`safe.directory` in git-config(1)): one that belongs to somebody else is read,
-//! but nothing in it is believed, executed or written.
+//! Determines the owner of a repository by git's own rule (`safe.directory` in git-config(1)).
+//!
+//! A repository of another user is read, but nothing in it is trusted, executed or written.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -8,21 +9,21 @@ use std::process::{Command, Stdio};
 use crate::adapters::clone::Memory;
 use crate::adapters::git::ObjectPlaces;
 
-/// What the environment says about where a repository and what belongs to it are.
+/// What the environment says about the repository and its owner.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// Where git said that objects are: `GIT_OBJECT_DIRECTORY` and its alternates.
+    /// The object directories that git named: `GIT_OBJECT_DIRECTORY` and its alternates.
     pub objects: ObjectPlaces,
-    /// Whether `GIT_DIR` names the repository. Git asks nothing about the owner of one that is named.
+    /// Whether `GIT_DIR` names the repository. git does not check the owner of a repository that is named explicitly.
     pub names_git_dir: bool,
-    /// The user who became root by sudo; git trusts that user's repositories too.
+    /// Id of the user who became root by sudo. git trusts that user's repositories too.
     pub sudo_uid: Option<u32>,
-    /// The key of the user's memory.
+    /// The user's key for what git-pack remembers in a clone.
     pub memory: Memory,
 }
 
 impl Default for Surroundings {
-    /// Returns those of an empty environment.
+    /// Returns the surroundings for an empty environment.
     fn default() -> Self {
         Self {
             objects: ObjectPlaces::default(),
@@ -33,16 +34,16 @@ impl Default for Surroundings {
     }
 }
 
-/// A repository that belongs to somebody else, in whole or in part.
+/// A repository that belongs to another user, in whole or in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign {
-    /// Its work tree or, if it is bare, its git directory: what `safe.directory` would have to name.
+    /// Its work tree or, if it is bare, its git directory. This is the path that `safe.directory` would have to name.
     pub path: PathBuf,
-    /// Who owns the work tree, the git directory or what leads to it.
+    /// Id of the user who owns the work tree, the git directory, or the `.git` entry.
     pub owner: u32,
 }
 
-/// Returns who else owns the repository; none if git takes it for ours.
+/// Returns the other user who owns the repository. `None` if git accepts it as the current user's.
 pub(super) fn foreign(
     directory: &Path,
     git_dir: &Path,
@@ -62,7 +63,7 @@ pub(super) fn foreign(
             owner,
         })
     });
-    // Only git knows what safe.directory says in the configuration that it believes.
+    // Only git knows which configuration files count for `safe.directory`, so ask it.
     found.filter(|_| !git_takes_it_for_ours(directory))
 }
 
@@ -71,7 +72,7 @@ fn is_ours(owner: u32, sudo_uid: Option<u32>) -> bool {
     owner == user.as_raw() || (user.is_root() && sudo_uid == Some(owner))
 }
 
-/// Asks git itself. It refuses before it reads the configuration of a repository that is not ours.
+/// Asks git. It refuses a repository of another user before it reads that repository's configuration.
 fn git_takes_it_for_ours(directory: &Path) -> bool {
     let asked = Command::new("git")
         .args(["-c", "core.fsmonitor=false", "rev-parse", "--git-dir"])

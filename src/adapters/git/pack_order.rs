@@ -1,4 +1,4 @@
-//! Where objects lie: reading them in the order of the packs goes forward through each file once.
+//! Orders objects by their position in git's packs, so that reading them goes through each file once, forward.
 
 use std::path::Path;
 
@@ -8,24 +8,24 @@ use crate::adapters::git::blobs::Proof;
 use crate::adapters::git::{Repository, to_gix};
 use crate::format::object_id::ObjectId;
 
-/// The place of what lies in no pack.
+/// The pack number of loose objects.
 const LOOSE: u32 = u32::MAX;
 
 /// An object to be read.
 pub(super) struct Job {
-    /// Its pack, and where it begins there.
+    /// Number of its pack, and its offset in bytes there.
     place: (u32, u64),
-    /// Where it stands in what was to be ordered.
+    /// Index of the object in the list to be ordered.
     pub(super) index: usize,
 }
 
 impl Job {
-    /// Returns whether the content of the object must be held against its id.
+    /// Returns whether the content of the object must be checked against its id.
     pub(super) fn needs_its_id(&self, proof: Proof) -> bool {
         proof == Proof::Id || self.is_loose()
     }
 
-    /// Returns whether it lies in no pack that was there when this was found out.
+    /// Returns whether the object is in none of the packs that existed when the indices were read.
     pub(super) fn is_loose(&self) -> bool {
         self.place.0 == LOOSE
     }
@@ -35,7 +35,7 @@ impl Job {
 pub(super) struct PackIndices(Vec<index::File>);
 
 impl PackIndices {
-    /// Opens them. One that cannot be read is left out: whether an object is missing is found out when it is read.
+    /// Opens the indices. Skips one that cannot be read: a missing object is noticed when it is read.
     fn of(repo: &gix::Repository) -> Self {
         let store = repo.objects.store_ref();
         let mut directories = vec![store.path().to_owned()];
@@ -47,7 +47,7 @@ impl PackIndices {
         Self(files)
     }
 
-    /// Returns the number of the pack that has an object, and where it begins there.
+    /// Returns the number of the pack that has an object, and the offset of the object in it.
     fn find(&self, id: &gix::oid) -> Option<(u32, u64)> {
         self.0.iter().zip(0..).find_map(|(file, number)| {
             let at = file.lookup(id)?;
@@ -72,9 +72,10 @@ fn indices_in(directory: &Path, hash: gix::hash::Kind) -> Vec<index::File> {
 }
 
 impl Repository {
-    /// Orders `ids` as they lie in the packs, loose ones last.
+    /// Orders `ids` by their position in the packs, loose objects last.
     ///
-    /// The library tells the place of an object too, and inflates it for that: a large one does not fit the memory.
+    /// Reads the indices itself: the library reports a position only after inflating the object, and a large object may
+    /// not fit into memory.
     pub(super) fn pack_order(&self, ids: &[ObjectId]) -> Vec<Job> {
         let indices = self.packs.get_or_init(|| PackIndices::of(&self.local()));
         let mut order: Vec<Job> = ids

@@ -1,4 +1,4 @@
-//! A pack that is tracked: read from the object database, as it stands in a commit.
+//! A tracked pack: read from the object database, as a commit has it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::refusal::Result;
 
-/// The entries below a tree that may be the root of a pack.
+/// The entries of a tree that may be the root of a pack.
 pub struct PackTree<'a> {
     repo: &'a Repository,
     entries: Vec<TreeEntry>,
@@ -26,7 +26,7 @@ impl<'a> PackTree<'a> {
         })
     }
 
-    /// Reads and parses its manifest; why it is none, if it is none.
+    /// Reads and parses the manifest. The inner error says why the tree has no valid manifest.
     pub fn manifest(&self) -> Result<Result<ManifestDocument, String>> {
         let mut entries = self.entries.iter();
         let Some(entry) = entries.find(|entry| entry.path.as_bytes() == MANIFEST.as_bytes()) else {

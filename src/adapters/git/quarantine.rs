@@ -1,4 +1,4 @@
-//! The quarantine of a push (githooks(5)): objects that were sent, some of which no ref may lead to.
+//! The quarantine of a push (githooks(5)): the objects that were sent, including those that no ref leads to.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -8,14 +8,15 @@ use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};
 
-/// So many objects are looked at in one go.
+/// Number of objects examined in one round of the threads.
 const AT_ONCE: usize = 65536;
 
-/// Git unpacks small pushes with its fastest compression, so that what was sent may take so many times as much.
+/// git unpacks small pushes with its fastest compression, so the loose objects may take this many times the bytes sent.
 const LOOSENED: u64 = 8;
 
 impl Repository {
-    /// Returns the blobs that were sent, are new here, and are not among `reached`; nothing where nothing lies in quarantine.
+    /// Returns the blobs that were sent, are new to this repository, and are not in `reached`. Empty if there is no
+    /// quarantine.
     pub fn sent_besides(&self, reached: &HashSet<ObjectId>) -> Result<Vec<ObjectId>> {
         let Some(joined) = &self.joined else {
             return Ok(Vec::new());
@@ -54,7 +55,7 @@ impl Repository {
         Ok(found)
     }
 
-    /// Gives the id of every object in a directory to `each`, packed or loose.
+    /// Passes the id of every object in an object directory to `each`, packed or loose.
     fn objects_in(&self, directory: &Path, each: &mut dyn FnMut(gix::ObjectId) -> Result<()>) -> Result<()> {
         let hash = self.local().object_hash();
         let unreadable = |path: &Path, why: String| Refusal::Corrupt {
@@ -75,8 +76,8 @@ impl Repository {
         Ok(())
     }
 
-    /// Returns how many bytes make the bounds grow: those that were sent or, where nothing lies in quarantine, all that are
-    /// stored.
+    /// Returns the size in bytes by which the bounds grow: of the objects that were sent or, without a quarantine, of
+    /// all stored objects.
     pub(super) fn weight(&self) -> u64 {
         match self.joined.as_ref().and_then(|joined| joined.new.as_ref()) {
             Some(sent) => packed_in(sent).saturating_add(loose_in(sent) / LOOSENED),
@@ -88,7 +89,7 @@ impl Repository {
         }
     }
 
-    /// Returns how many bytes all packs have, but for those in quarantine.
+    /// Returns the size in bytes of all packs outside of the quarantine.
     pub(super) fn packed_bytes(&self) -> u64 {
         let sent = self.joined.as_ref().and_then(|joined| joined.new.as_ref());
         let directories = self
@@ -105,12 +106,12 @@ impl Repository {
     }
 }
 
-/// Returns how many bytes the packs in a directory of objects take; what cannot be listed takes none.
+/// Returns the size in bytes of the packs in an object directory. A directory that cannot be listed counts as empty.
 fn packed_in(directory: &Path) -> u64 {
     bytes_of(&directory.join("pack"))
 }
 
-/// Returns how many bytes the loose objects in such a directory take.
+/// Returns the size in bytes of the loose objects in an object directory.
 fn loose_in(directory: &Path) -> u64 {
     let directories = (0..=255_u8).map(|first| directory.join(format!("{first:02x}")));
     directories.map(|directory| bytes_of(&directory)).sum()

@@ -1,4 +1,4 @@
-//! The bytes of a tree as its entries, whoever wrote them: modes that git itself never writes, names twice, no order.
+//! Parses the entries of a tree object, even those that git never writes: odd modes, duplicated names, wrong order.
 
 use std::cmp::Ordering;
 
@@ -7,31 +7,31 @@ use crate::format::budget::Bound;
 use crate::format::repo_state::EntryKind;
 use crate::refusal::Result;
 
-/// The entries of a tree's bytes.
+/// Iterates over the entries of a tree object.
 pub(super) struct Entries<'a> {
     pub(super) rest: &'a [u8],
     width: usize,
 }
 
-/// An entry as it is written.
+/// An entry as it is stored.
 #[derive(Clone, Copy)]
 pub(super) struct Entry<'a> {
-    /// All of it.
+    /// All bytes of the entry.
     pub(super) raw: &'a [u8],
-    /// Its mode, in octal digits.
+    /// The mode, in octal digits.
     pub(super) mode: &'a [u8],
-    /// Its name.
+    /// The name, without its directory.
     pub(super) name: &'a [u8],
-    /// The id of its object.
+    /// The binary id of its object.
     pub(super) id: &'a [u8],
 }
 
-/// What an entry leads to.
+/// The kind of object that an entry leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leads {
-    /// To a tree.
+    /// A tree.
     Directory,
-    /// To content, or to a submodule's commit.
+    /// A blob, or the commit of a submodule.
     Content(EntryKind),
 }
 
@@ -40,7 +40,7 @@ impl<'a> Entries<'a> {
         Self { rest: bytes, width }
     }
 
-    /// Passes over the entries that both begin with; returns whether anything is left to be looked at.
+    /// Skips the entries with which both begin. Returns whether entries are left to be compared.
     pub(super) fn skip_what_equals(&mut self, other: &mut Entries<'a>) -> bool {
         let mut equal = common_prefix(self.rest, other.rest);
         if equal == self.rest.len() && equal == other.rest.len() {
@@ -62,7 +62,7 @@ impl<'a> Entries<'a> {
         .next()
     }
 
-    /// Returns all entries, in their order; none if the bytes are no list of entries.
+    /// Returns all entries in their order. `None` if the bytes are not a list of entries.
     pub(super) fn all(mut self) -> Option<Vec<Entry<'a>>> {
         let mut entries = Vec::with_capacity(self.rest.len() / (self.width + 16));
         while !self.rest.is_empty() {
@@ -75,7 +75,7 @@ impl<'a> Entries<'a> {
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
-    /// Returns the next entry; none at the end, and where there is no entry.
+    /// Returns the next entry. `None` at the end and at bytes that are not an entry.
     fn next(&mut self) -> Option<Entry<'a>> {
         let space = self.rest.iter().take(8).position(|byte| *byte == b' ')?;
         let end = space + 1 + memchr::memchr(0, &self.rest[space + 1..])?;
@@ -91,7 +91,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// Returns how many bytes both begin with.
+/// Returns the length of the common prefix in bytes.
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     const BLOCK: usize = 64;
     let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
@@ -101,10 +101,10 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
 }
 
 impl Entry<'_> {
-    /// Returns what the entry leads to; none if its mode is no number that git could have written, or would read alike in
-    /// all of its versions.
+    /// Returns the kind of object that the entry leads to. `None` if its mode is malformed, or if versions of git read
+    /// it differently.
     ///
-    /// What is neither a tree nor a submodule is content, whatever else its mode says: a pack brings it along.
+    /// Everything but a tree and a submodule is content, whatever its mode says: a push sends its blob.
     pub(super) fn leads(&self) -> Option<Leads> {
         const TYPE: u32 = 0o170_000;
         let octal = |value: u32, digit: &u8| matches!(digit, b'0'..=b'7').then(|| value * 8 + u32::from(digit - b'0'));
@@ -121,7 +121,7 @@ impl Entry<'_> {
         }))
     }
 
-    /// Returns whether the type in the mode is one that git writes.
+    /// Returns whether git itself writes modes with this file type.
     pub(super) fn is_as_git_writes_it(&self) -> bool {
         let mode = std::str::from_utf8(self.mode)
             .ok()
@@ -132,7 +132,8 @@ impl Entry<'_> {
         )
     }
 
-    /// Compares with another as git orders the entries of a tree: a directory as if its name ended with a slash.
+    /// Compares two entries in the order of a git tree, in which the name of a directory sorts as if it ended with a
+    /// slash.
     pub(super) fn order(&self, other: &Entry<'_>) -> Ordering {
         let end = |entry: &Entry<'_>| match entry.leads() {
             Some(Leads::Directory) => b'/',
@@ -146,7 +147,8 @@ impl Entry<'_> {
     }
 }
 
-/// Reads a tree into `buffer`, held against its id, and counts it; false if it is not in this clone.
+/// Reads a tree into `buffer` and counts its cost. Checks it against its id if `needs_its_id`. Returns false if this
+/// clone does not have it.
 pub(super) fn read_tree(
     repository: &Repository,
     repo: &gix::Repository,
@@ -156,7 +158,7 @@ pub(super) fn read_tree(
 ) -> Result<bool> {
     use gix::objs::Find;
     if id == gix::ObjectId::empty_tree(id.kind()) {
-        // Git knows it without having it.
+        // git knows the empty tree even if it is not stored.
         buffer.clear();
         return Ok(true);
     }
@@ -169,9 +171,9 @@ pub(super) fn read_tree(
         return Err(corrupt_object(id, "it is not a tree"));
     }
     buffer.truncate(length);
-    // So much memory its entries take while they are compared.
+    // Comparing the entries takes about this much memory.
     repository.hold(Bound::ObjectBytes, 6 * length as u64)?;
-    // A tree that is read again costs again; the smallest costs something, too.
+    // A tree that is read again costs again, and even the smallest tree costs something.
     repository.spend(Bound::TreeBytes, length as u64 + 64)?;
     if needs_its_id {
         ensure_intact(id, "tree", buffer)?;
@@ -179,7 +181,7 @@ pub(super) fn read_tree(
     Ok(true)
 }
 
-/// Returns how much an entry counts: a directory waits until its turn comes, and takes memory for that long.
+/// Returns the cost of an entry. A directory costs more, because it takes memory until it has been compared.
 pub(super) fn cost_of(leads: Leads) -> u64 {
     match leads {
         Leads::Directory => 4,
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!(leads("755"), Some(Leads::Content(EntryKind::Executable)));
         assert_eq!(leads("120777"), Some(Leads::Content(EntryKind::Symlink)));
         assert_eq!(leads("160000"), Some(Leads::Content(EntryKind::Submodule)));
-        // Of these, git keeps the low 16 bits in some versions.
+        // Some versions of git keep only the low 16 bits of such modes.
         for mode in ["", "1040000", "200000", "8", "10064 ", "-1"] {
             assert_eq!(leads(mode), None, "{mode}");
         }

@@ -1,4 +1,5 @@
-//! Remotes: where git fetches from and pushes to, which refs track them, and what git wrote down about both.
+//! Remotes: the URLs that git fetches from and pushes to, their tracking refs, and git's own records of fetches and
+//! pushes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -14,22 +15,22 @@ use crate::format::fetch_head::FetchHead;
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};
 
-/// Tracking refs are those in the place that git has for them: what a refspec writes elsewhere, such as into
-/// `refs/heads/`, a person writes too.
+/// Where tracking refs lie. A refspec may write elsewhere, such as into `refs/heads/`, but a person writes there too,
+/// so such a ref is no evidence.
 const TRACKING: &str = "refs/remotes/";
 
-/// The largest `FETCH_HEAD` that is read.
+/// The largest `FETCH_HEAD` to read, in bytes.
 const MAX_FETCH_HEAD: u64 = 32 << 20;
 
-/// The branches that are the main one where nothing says which one is.
+/// Names of branches that count as the main branch if nothing else names it.
 const USUAL_DEFAULTS: [&str; 2] = ["main", "master"];
 
-/// A tracking ref and where it is from.
+/// A tracking ref and the ref of the remote that it tracks.
 #[derive(Clone, Debug)]
 pub struct TrackingRef {
-    /// The ref of the remote.
+    /// Full name of the ref at the remote.
     pub remote_ref: String,
-    /// The ref here.
+    /// Full name of the ref in this clone.
     pub local_ref: String,
     /// The object it points to.
     pub id: ObjectId,
@@ -37,21 +38,21 @@ pub struct TrackingRef {
     pub is_shared: bool,
 }
 
-/// What a reflog says of how a ref began, and of how it was moved last.
+/// The first and the last entry of a reflog.
 #[derive(Clone, Debug)]
 pub struct Reflog {
-    /// What the ref was before the first entry; none if it was not there.
+    /// The id of the ref before the first entry. `None` if the ref did not exist.
     pub before: Option<ObjectId>,
     /// The message of the first entry.
     pub first: String,
-    /// What the last entry made of the ref.
+    /// The id of the ref after the last entry.
     pub now: ObjectId,
     /// The message of the last entry.
     pub last: String,
 }
 
 impl Repository {
-    /// Returns the names of all remotes of the configuration, those that are not UTF-8 left out.
+    /// Returns the names of all configured remotes. Skips names that are not UTF-8.
     pub fn remotes(&self) -> Vec<String> {
         let repo = self.local();
         let names = repo.remote_names();
@@ -61,7 +62,7 @@ impl Repository {
             .collect()
     }
 
-    /// Returns whether a remote of that name is configured.
+    /// Returns whether a remote with this name is configured.
     pub fn has_remote(&self, name: &str) -> bool {
         let repo = self.local();
         repo.remote_names()
@@ -69,13 +70,13 @@ impl Repository {
             .any(|remote| remote.as_bstr() == name.as_bytes().as_bstr())
     }
 
-    /// Returns where git fetches from: the first URL of a remote, rewritten as git does it.
+    /// Returns the URL that git fetches from: the first URL of a remote, rewritten as git does it.
     pub fn fetch_url(&self, name: &str) -> Option<String> {
         let urls = self.values_of(&format!("remote.{name}.url"));
         Some(rewritten(urls.first()?, &self.rewrites("insteadOf")))
     }
 
-    /// Returns everywhere git pushes to, rewritten as git does it.
+    /// Returns all URLs that git pushes to, rewritten as git does it.
     pub fn push_urls(&self, name: &str) -> Vec<String> {
         let instead = self.rewrites("insteadOf");
         let rewrite = |urls: Vec<String>| urls.iter().map(|url| rewritten(url, &instead)).collect::<Vec<_>>();
@@ -83,7 +84,7 @@ impl Repository {
         if !pushed.is_empty() {
             return rewrite(pushed);
         }
-        // Once pushInsteadOf fits one URL, git pushes only to those that it fits.
+        // If pushInsteadOf matches any URL, git pushes only to the URLs that it matches.
         let urls = self.values_of(&format!("remote.{name}.url"));
         let for_push = self.rewrites("pushInsteadOf");
         let fitting = urls.iter().filter(|url| longest(url, &for_push).is_some());
@@ -94,8 +95,8 @@ impl Repository {
         }
     }
 
-    /// Returns the tracking refs of a remote: those below `refs/remotes/` that its own fetch refspecs fill. Symbolic refs
-    /// are none.
+    /// Returns the tracking refs of a remote: the refs below `refs/remotes/` that its own fetch refspecs fill, without
+    /// symbolic refs.
     pub fn tracking_refs(&self, name: &str) -> Result<Vec<TrackingRef>> {
         let specs = self.fetch_specs(name);
         let mut found = Vec::new();
@@ -110,7 +111,7 @@ impl Repository {
         }
         for (at, sources) in mine {
             let (local_ref, id) = &refs[at];
-            // One ref that is filled from two is from neither for sure.
+            // If two refs of the remote fill one tracking ref, its content may come from either. Skip it.
             let [Some(remote_ref)] = &sources[..] else { continue };
             found.push(TrackingRef {
                 remote_ref: remote_ref.clone(),
@@ -122,7 +123,7 @@ impl Repository {
         Ok(found)
     }
 
-    /// Returns the tracking ref to which `refs/remotes/<name>/HEAD` leads.
+    /// Returns the tracking ref that `refs/remotes/<name>/HEAD` points to.
     pub fn default_tracking_ref(&self, name: &str) -> Option<String> {
         let repo = self.local();
         let head = repo.find_reference(&format!("{TRACKING}{name}/HEAD")).ok()?;
@@ -130,8 +131,8 @@ impl Repository {
         Some(target)
     }
 
-    /// Returns the commits whose rules hold here before anything was pushed: that of `HEAD`, and those of the branches that
-    /// are the main ones by configuration, by custom, or by what remotes said.
+    /// Returns the commits whose rules apply before anything was pushed: `HEAD`, and the main branches by
+    /// configuration, by convention, or by what remotes reported.
     pub fn default_commits(&self) -> Result<Vec<ObjectId>> {
         let repo = self.local();
         let mut names: Vec<String> = self.config_text("init.defaultBranch").into_iter().collect();
@@ -158,7 +159,7 @@ impl Repository {
         Ok(found)
     }
 
-    /// Returns what the reflog of a ref says; none if there is none that can be read.
+    /// Returns the ends of the reflog of a ref. `None` if it has no readable reflog.
     pub fn reflog(&self, name: &str) -> Option<Reflog> {
         let repo = self.local();
         let reference = repo.find_reference(name).ok()?;
@@ -175,7 +176,7 @@ impl Repository {
         })
     }
 
-    /// Returns whether git writes reflogs of tracking refs here, as far as the configuration says now.
+    /// Returns whether git writes reflogs for tracking refs, according to the present configuration.
     pub fn keeps_reflogs(&self) -> bool {
         let setting = self.config_text("core.logAllRefUpdates");
         match setting.map(|setting| setting.to_ascii_lowercase()).as_deref() {
@@ -185,7 +186,7 @@ impl Repository {
         }
     }
 
-    /// Returns the `FETCH_HEAD` of every work tree; git keeps what it fetched last there.
+    /// Returns the `FETCH_HEAD` of every work tree, in which git records its last fetch.
     pub fn fetch_heads(&self) -> Vec<FetchHead> {
         let common = self.common_dir();
         let mut places: Vec<PathBuf> = vec![common.clone()];
@@ -205,7 +206,8 @@ impl Repository {
         places.into_iter().filter_map(read).collect()
     }
 
-    /// Returns whether `old` is `new` or one of its ancestors; no, where one of them is not a commit that is here.
+    /// Returns whether `old` is `new` or one of its ancestors. Returns false if this clone does not have both as
+    /// commits.
     pub fn descends(&self, new: &ObjectId, old: &ObjectId) -> Result<bool> {
         if new == old {
             return Ok(true);
@@ -219,7 +221,7 @@ impl Repository {
         }
     }
 
-    /// Returns the refs below `prefix` that point at an object themselves, by their full names.
+    /// Returns the full names and ids of the refs below `prefix` that are not symbolic.
     fn direct_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
         let repo = self.local();
         let failed = |e: &gix::Error| Refusal::Unsupported {
@@ -237,7 +239,8 @@ impl Repository {
         Ok(found)
     }
 
-    /// Returns the fetch refspecs of a remote; none of them if one cannot be read, as git would not fetch then.
+    /// Returns the fetch refspecs of a remote. Returns an empty list if one of them is invalid, since git then fetches
+    /// nothing.
     fn fetch_specs(&self, name: &str) -> Vec<String> {
         let specs = self.values_of(&format!("remote.{name}.fetch"));
         match specs.iter().all(|spec| parse_spec(spec).is_some()) {
@@ -246,7 +249,7 @@ impl Repository {
         }
     }
 
-    /// Returns all values of a key, in the order of the configuration. An empty one takes back those before it.
+    /// Returns all values of a key, in the order of the configuration. An empty value resets those before it.
     fn values_of(&self, key: &str) -> Vec<String> {
         let values = self
             .local()
@@ -261,7 +264,7 @@ impl Repository {
             .collect()
     }
 
-    /// Returns what is to be replaced in URLs, and by what: `url.<by>.<key>`.
+    /// Returns the URL rewrites `url.<by>.<key>`, as pairs of the replaced prefix and its replacement.
     fn rewrites(&self, key: &str) -> Vec<(String, String)> {
         let repo = self.local();
         let config = repo.config_snapshot();
@@ -284,7 +287,7 @@ fn text(bytes: &BString) -> String {
     bytes.to_str_lossy().into_owned()
 }
 
-/// Returns the longest of `rewrites` that fits, the first of several that are as long.
+/// Returns the longest of `rewrites` that matches. Of several with the same length, the first.
 fn longest<'a>(url: &str, rewrites: &'a [(String, String)]) -> Option<&'a (String, String)> {
     let mut best: Option<&(String, String)> = None;
     for rewrite in rewrites.iter().filter(|(replaced, _)| url.starts_with(replaced)) {
@@ -295,7 +298,7 @@ fn longest<'a>(url: &str, rewrites: &'a [(String, String)]) -> Option<&'a (Strin
     best
 }
 
-/// Replaces the beginning of a URL, once, as git does it.
+/// Replaces the beginning of a URL once, as git does it.
 fn rewritten(url: &str, rewrites: &[(String, String)]) -> String {
     match longest(url, rewrites) {
         Some((replaced, by)) => format!("{by}{}", &url[replaced.len()..]),
@@ -307,8 +310,8 @@ fn parse_spec(spec: &str) -> Option<RefSpecRef<'_>> {
     gix::refspec::parse(spec.into(), Operation::Fetch).ok()
 }
 
-/// Returns, for each of `refs` that `specs` fill, the refs of the remote that it is filled from; none in place of a source
-/// that is not a full name.
+/// Returns, for each of `refs` that `specs` fill, the remote refs that fill it. A source that is not a full ref name is
+/// `None`.
 fn sources(specs: &[String], refs: &[(String, ObjectId)]) -> BTreeMap<usize, Vec<Option<String>>> {
     let ids: Vec<gix::ObjectId> = refs.iter().map(|(_, id)| super::to_gix(id)).collect();
     let items = refs.iter().zip(&ids).map(|((name, _), id)| Item {

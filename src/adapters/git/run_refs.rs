@@ -11,11 +11,11 @@ use crate::format::object_id::ObjectId;
 use crate::format::run_record::RunId;
 use crate::refusal::{Refusal, Result};
 
-/// What the names of these refs begin with.
+/// Prefix of the names of these refs.
 const PREFIX: &str = "refs/gitpack/runs/";
 
 impl Repository {
-    /// Lets the ref of a run point to its commit.
+    /// Points the ref of a run to its commit.
     pub fn keep_commit(&self, run: &RunId, commit: &ObjectId) -> Result<()> {
         let change = Change::Update {
             log: LogChange::default(),
@@ -28,7 +28,7 @@ impl Repository {
                 "git pack gc    (clears the lock of such a ref that a killed seal left)",
             )
         })?;
-        // A ref that a power cut takes away is a commit that may be collected.
+        // Sync the ref: if a power cut removed it, git could collect the commit.
         let path = self.common_dir().join(name(run));
         match files::exists(&path) {
             true => files::sync(&path),
@@ -36,7 +36,7 @@ impl Repository {
         }
     }
 
-    /// Removes the refs of runs, all or none.
+    /// Removes the refs of these runs, either all or none.
     pub fn release_commits(&self, runs: &[RunId]) -> Result<()> {
         let delete = |run| {
             let change = Change::Delete {
@@ -49,7 +49,7 @@ impl Repository {
             .map_err(|why| unwritable(&why, "git pack-refs    (git itself may say more)"))
     }
 
-    /// Returns the locks of refs of runs, which killed processes left if nobody changes such refs now.
+    /// Returns the lock files of run refs. If no process is changing such refs now, killed processes left them.
     pub fn locks_of_run_refs(&self) -> Result<Vec<PathBuf>> {
         let directory = self.common_dir().join(PREFIX);
         let names = files::names_in(&directory)?.into_iter();
@@ -58,7 +58,7 @@ impl Repository {
         Ok(locks.map(|name| directory.join(name)).collect())
     }
 
-    /// Returns what the ref of a run points to.
+    /// Returns the commit that the ref of a run points to. `None` if the run has no ref.
     pub fn kept_commit(&self, run: &RunId) -> Result<Option<ObjectId>> {
         let repo = self.local();
         let found = repo.try_find_reference(name(run).as_str());
@@ -82,7 +82,7 @@ impl Repository {
     }
 
     fn edit(&self, edits: Vec<RefEdit>) -> Result<(), String> {
-        // Where the configuration wants a log of every ref, somebody must have written it.
+        // If the configuration requires a reflog for every ref, git needs an author for the entry.
         let author = gix::actor::SignatureRef {
             name: "git-pack".into(),
             email: "".into(),

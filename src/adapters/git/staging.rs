@@ -1,4 +1,4 @@
-//! Changes of the index: what is staged and what is no longer tracked, in one step, by git itself.
+//! Changes the index: stages files and stops tracking others in one step, through git itself.
 
 use std::ffi::OsStr;
 use std::io::Write;
@@ -11,9 +11,9 @@ use crate::format::repo_path::RepoPath;
 use crate::refusal::{Refusal, Result};
 
 impl Repository {
-    /// Stages the files at `add` as they are on disk, and stops tracking those at `remove`; all of it or nothing.
+    /// Stages the files at `add` and stops tracking those at `remove`, either all of it or nothing.
     ///
-    /// The bytes of `add` are taken as they are: no filter is run on them.
+    /// Takes the bytes of `add` as they are on disk, without running filters.
     pub fn stage(&self, add: &[RepoPath], remove: &[RepoPath]) -> Result<()> {
         let mut input = Vec::new();
         let zero = self.zero_id();
@@ -33,7 +33,7 @@ impl Repository {
         run(command, &input).map(drop)
     }
 
-    /// Returns whether the file at `path` is tracked, and has no changes that are not staged.
+    /// Returns whether the file at `path` is tracked and has no unstaged changes.
     pub fn is_staged_as_on_disk(&self, path: &RepoPath) -> Result<bool> {
         let mut command = self.at_top()?;
         command
@@ -43,7 +43,7 @@ impl Repository {
         Ok(output.status.success() && self.index()?.at(&String::from_utf8_lossy(path.as_bytes()))?.is_some())
     }
 
-    /// Returns whether git ignores the file at `path`, tracked or not.
+    /// Returns whether an ignore rule matches the file at `path`, even if it is tracked.
     pub fn is_ignored(&self, path: &RepoPath) -> Result<bool> {
         let mut command = self.at_top()?;
         command.args(["check-ignore", "--quiet", "--no-index", "--"]);
@@ -52,7 +52,7 @@ impl Repository {
         Ok(output.status.success())
     }
 
-    /// Returns how many tracked files differ from `HEAD`.
+    /// Returns the number of tracked files that differ from `HEAD`.
     pub fn dirty(&self) -> Result<usize> {
         let mut command = self.at_top()?;
         command.args(["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames"]);
@@ -77,7 +77,7 @@ impl Repository {
     }
 }
 
-/// Returns the pathspec that means this path and nothing else.
+/// Returns a pathspec that matches this path and nothing else.
 pub(super) fn literal(path: &RepoPath) -> std::ffi::OsString {
     let mut pathspec = std::ffi::OsString::from(":(literal,top)");
     pathspec.push(OsStr::from_bytes(path.as_bytes()));

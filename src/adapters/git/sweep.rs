@@ -1,8 +1,8 @@
-//! Sweeps: every entry that any of many commits has, each directory read once and in the order of the packs.
+//! Sweeps: collects every entry of many commits, reading each directory once and in the order of the packs.
 //!
-//! Comparing each commit with its parents reads what they share over and over. A sweep reads the directories level by
-//! level, whole history at a time, and does not say which commit an entry came with; that is looked up for the few that
-//! somebody asks about.
+//! Comparing each commit with its parents reads their common directories again and again. A sweep reads the directories
+//! of all commits level by level. It does not record which commit introduced an entry; that is looked up later for the
+//! few entries for which it is needed.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -21,31 +21,31 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
 use crate::refusal::{Refusal, Result};
 
-/// A thread forgets the directories that it compares with when they take so many bytes.
+/// A thread drops the directories it keeps for comparison when they exceed this many bytes.
 const MAX_PREVIOUS: usize = 16 << 20;
 
-/// A thread hands over what is new in a directory when there is so much of it.
+/// A thread hands over its new entries when there are this many.
 const MAX_FRESH: usize = 1024;
 
 const SHARDS: usize = 64;
 
-/// A directory: its tree, and the number of its path.
+/// A directory: the id of its tree, and the number of its path.
 type Directory = (ObjectId, u32);
 
-/// The number of the path at the top.
+/// The path number of the root.
 const TOP: u32 = 0;
 
-/// An entry that no directory of that path had before.
+/// An entry that was not seen at its path before.
 struct Fresh {
     name: Box<[u8]>,
     leads: Leads,
     id: ObjectId,
 }
 
-/// The paths of directories, each as a name below another.
+/// The paths of directories, numbered. Each is stored as its parent's number and its own name.
 struct Paths {
     keys: [RandomState; 2],
-    /// For each directory the one above, and where its name ends in `names`.
+    /// For each directory, the number of its parent, and the end of its name in `names`.
     above: Vec<(u32, usize)>,
     names: Vec<u8>,
     numbers: HashMap<[u64; 2], u32>,
@@ -61,7 +61,7 @@ impl Paths {
         }
     }
 
-    /// Returns the number of a directory's path, a new one where it has none yet.
+    /// Returns the number of a directory's path, and assigns one if it has none yet.
     fn number(&mut self, above: u32, name: &[u8]) -> u32 {
         let key = [
             self.keys[0].hash_one((above, name)),
@@ -87,13 +87,13 @@ impl Paths {
     }
 }
 
-/// What the threads of a sweep find, brought together.
+/// The combined results of the threads of a sweep.
 struct Gathered<'s> {
     paths: Paths,
     /// The directories of the next level.
     below: Vec<Directory>,
     batch: Vec<Introduced>,
-    /// Who takes the entries; nobody wants those of what is known.
+    /// Receives the entries. `None` while reading the known commits, whose entries are not reported.
     sink: Option<Sink<'s>>,
 }
 
@@ -140,12 +140,12 @@ struct Sweep<'a> {
     repo: &'a Repository,
     keys: [RandomState; 2],
     seen: Vec<Mutex<HashSet<[u64; 2]>>>,
-    /// How many known entries count as one that is judged.
+    /// Number of known entries that cost as much as one that is judged.
     weight: u64,
 }
 
 impl Repository {
-    /// Gives every entry that one of `trees` has, and none of the commits `known`, to `sink`.
+    /// Passes to `sink` every entry that one of `trees` has and none of the commits `known` has.
     pub(super) fn sweep(&self, trees: Vec<ObjectId>, known: &[ObjectId], sink: Sink<'_>) -> Result<()> {
         let mut sweep = Sweep {
             repo: self,
@@ -159,7 +159,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Returns, for each of `wanted`, the first commit of the walk that has it.
+    /// Returns, for each entry in `wanted`, the first commit of the walk that has it.
     pub fn introduced_by(
         &self,
         walk: &Walk,
@@ -198,10 +198,9 @@ impl Repository {
         Ok(search.found)
     }
 
-    /// Returns the trees of commits.
-    /// Returns every blob that a commit, or one below it, has under a name at its top.
+    /// Returns every blob that `tip` or one of its ancestors has at the name `name` in its root.
     ///
-    /// `in_tree` remembers what the trees of other tips had.
+    /// `in_tree` caches what was found in each tree, across calls.
     pub fn versions_of(
         &self,
         tip: &ObjectId,
@@ -227,6 +226,7 @@ impl Repository {
             .collect())
     }
 
+    /// Returns the trees of commits, in the same order.
     fn trees_of(&self, commits: &[ObjectId]) -> Result<Vec<ObjectId>> {
         let order = self.pack_order(commits);
         let trees = workers::map(
@@ -238,24 +238,25 @@ impl Repository {
     }
 }
 
-/// Makes each tree once a directory at the top.
+/// Returns each distinct tree as a directory at the root.
 fn roots(trees: Vec<ObjectId>) -> Vec<Directory> {
     let unique: HashSet<ObjectId> = trees.into_iter().collect();
     unique.into_iter().map(|tree| (tree, TOP)).collect()
 }
 
-/// What a thread keeps between directories.
+/// The state of a thread between directories.
 struct Worker {
     repo: gix::Repository,
     buffer: Vec<u8>,
-    /// The directory of each path that was read last, and how many bytes they are.
+    /// For each path number, the bytes of the directory that was read last there.
     previous: HashMap<u32, Vec<u8>>,
+    /// Total size of `previous` in bytes.
     previous_bytes: usize,
     fresh: Vec<Fresh>,
 }
 
 impl Sweep<'_> {
-    /// Reads all of `level` and whatever lies below, and gives the entries that are new to `sink`.
+    /// Reads all directories of `level` and everything below them. Passes new entries to `sink`.
     fn over(&self, mut level: Vec<Directory>, paths: Paths, sink: Option<Sink<'_>>) -> Result<Paths> {
         let gathered = Mutex::new(Gathered {
             paths,
@@ -306,7 +307,8 @@ impl Sweep<'_> {
         Ok(gathered.paths)
     }
 
-    /// Hands over the entries of a directory that none of that path had before; false if it is not in this clone.
+    /// Hands over the entries of a directory that were not seen at its path before. Returns false if this clone does
+    /// not have the directory.
     fn directory(
         &self,
         worker: &mut Worker,
@@ -326,7 +328,8 @@ impl Sweep<'_> {
             let Some(entry) = new.next() else {
                 return Err(corrupt_object(id, "it is not a list of entries"));
             };
-            // Both are sorted, by names at least nearly so; an entry that is missed here is only looked up in vain.
+            // Both lists are sorted by name, or nearly so. A match that is missed here costs only a needless look-up in
+            // `seen`.
             while old.peek().is_some_and(|other| other.name < entry.name) {
                 old.next();
             }
@@ -362,7 +365,7 @@ impl Sweep<'_> {
         Ok(true)
     }
 
-    /// Counts new entries below a path, with the bytes of their names.
+    /// Counts new entries below a path and the bytes of their paths.
     fn count(&self, entries: u64, names: u64, above: u32, gathered: &Mutex<Gathered<'_>>) -> Result<()> {
         self.repo.spend(Bound::Entries, entries.div_ceil(self.weight))?;
         let gathered = lock(gathered);
@@ -377,7 +380,7 @@ impl Sweep<'_> {
 }
 
 impl Worker {
-    /// Keeps the directory that was read just now, to compare the next one of its path with.
+    /// Keeps the directory just read, to compare it with the next one at the same path.
     fn keep(&mut self, path: u32) {
         self.previous_bytes += self.buffer.len();
         if self.previous_bytes > MAX_PREVIOUS {
@@ -395,12 +398,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Looks for entries, commit by commit, and only below the directories that lead to them.
+/// Searches for entries commit by commit, entering only the directories that lead to them.
 struct Search<'a> {
     repo: &'a Repository,
-    /// The names that are of interest in a directory.
+    /// For each directory, the names to look at.
     below: HashMap<Vec<u8>, HashSet<Vec<u8>>>,
-    /// The ids that are looked for under a path.
+    /// For each path, the ids to find there.
     ids: HashMap<RepoPath, Vec<ObjectId>>,
     seen: HashSet<(gix::ObjectId, Vec<u8>)>,
     found: HashMap<(RepoPath, ObjectId), ObjectId>,

@@ -1,4 +1,4 @@
-//! The entries of a commit's tree, from the object database alone.
+//! Lists the entries of a commit's tree from the object database.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -15,7 +15,7 @@ use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 
 impl Repository {
-    /// Returns every entry of a tree that is not itself a tree, sorted bytewise by path.
+    /// Returns all entries of a tree, recursively, except for trees, sorted bytewise by path.
     pub fn tree_entries(&self, tree: &ObjectId) -> Result<Vec<TreeEntry>> {
         let mut entries = Vec::new();
         self.walk_tree(tree, |path, kind, id| {
@@ -28,7 +28,7 @@ impl Repository {
         Ok(entries)
     }
 
-    /// Returns every blob of a tree, sorted, each once.
+    /// Returns all blobs of a tree, recursively, sorted and without duplicates.
     pub fn tree_blobs(&self, tree: &ObjectId) -> Result<Vec<ObjectId>> {
         let mut blobs = Vec::new();
         self.walk_tree(tree, |_, kind, id| {
@@ -41,7 +41,7 @@ impl Repository {
         Ok(blobs)
     }
 
-    /// Calls `each` with the path of every entry of a tree that is not itself a tree.
+    /// Calls `each` for all entries of a tree, recursively, except for trees.
     pub fn walk_tree(&self, tree: &ObjectId, each: impl FnMut(&[u8], EntryKind, ObjectId)) -> Result<()> {
         let repo = self.local();
         let mut walk = Walk {
@@ -64,8 +64,9 @@ impl Repository {
         }
     }
 
-    /// Returns every file of `trees` whose name `wanted` takes, each once. A directory that stands in several trees, or under
-    /// several paths, is read once.
+    /// Returns every file of `trees` whose name `wanted` accepts, without duplicates.
+    ///
+    /// Searches a directory once, even if it occurs in several trees or at several paths.
     pub fn files_named(&self, trees: &[ObjectId], wanted: &dyn Fn(&[u8]) -> bool) -> Result<Vec<TreeEntry>> {
         let mut search = NameSearch {
             repository: self,
@@ -94,7 +95,7 @@ impl Repository {
         }
     }
 
-    /// Returns what a path in a tree leads to, and its id; none if there is nothing.
+    /// Returns the kind and the id of the object at a path in a tree. `None` if the path does not exist.
     fn at_path(&self, tree: &ObjectId, path: &[u8]) -> Result<Option<(Leads, ObjectId)>> {
         let mut at = (Leads::Directory, *tree);
         for name in path.split(|byte| *byte == b'/') {
@@ -103,7 +104,7 @@ impl Repository {
             }
             let id = to_gix(&at.1);
             let bytes = self.tree_bytes(id)?;
-            // Of a name that is there twice, the first counts, as it does for git.
+            // If a name occurs twice, the first entry counts, as in git.
             let found = Entries::of(&bytes, at.1.as_bytes().len()).find(|entry| entry.name == name);
             let Some(entry) = found else { return Ok(None) };
             at = (super::changes::leads(&entry, id)?, id_of(&entry));
@@ -111,7 +112,7 @@ impl Repository {
         Ok(Some(at))
     }
 
-    /// Returns the blob of the regular file at `path` in a tree; none if there is nothing.
+    /// Returns the blob of the regular file at `path` in a tree. `None` if the path does not exist.
     pub fn blob_in_tree(&self, tree: &ObjectId, path: &str) -> Result<Option<ObjectId>> {
         let Some((leads, id)) = self.at_path(tree, path.as_bytes())? else {
             return Ok(None);
@@ -128,7 +129,8 @@ impl Repository {
         })
     }
 
-    /// Returns the bytes of the regular file at `path` in a tree, which may have `max` of them; none if there is nothing.
+    /// Returns the content of the regular file at `path` in a tree, of at most `max` bytes. `None` if the path does not
+    /// exist.
     pub fn file_in_tree(&self, tree: &ObjectId, path: &str, max: u64) -> Result<Option<Vec<u8>>> {
         match self.blob_in_tree(tree, path)? {
             Some(id) => self.document(&id, path, max).map(Some),
@@ -137,11 +139,11 @@ impl Repository {
     }
 }
 
-/// Looks for files by their names in trees that share most of what is in them.
+/// Searches for files by name in trees that have most of their directories in common.
 struct NameSearch<'a> {
     repository: &'a Repository,
     wanted: &'a dyn Fn(&[u8]) -> bool,
-    /// Whether there is such a file in a tree, or below it.
+    /// For each tree, whether it or a tree below it has such a file.
     below: HashMap<ObjectId, bool>,
     told: HashSet<(Vec<u8>, ObjectId)>,
     found: Vec<TreeEntry>,
@@ -196,12 +198,12 @@ fn is_file(kind: EntryKind) -> bool {
     matches!(kind, EntryKind::Regular | EntryKind::Executable)
 }
 
-/// A tree that is being gone through.
+/// A tree that is being walked.
 struct Frame {
     bytes: Vec<u8>,
-    /// How many of them were gone through.
+    /// Number of bytes of the tree already walked.
     done: usize,
-    /// How long the path of the tree is.
+    /// Length of the tree's path in bytes.
     path: usize,
 }
 
@@ -210,14 +212,14 @@ struct Walk<'a, F> {
     repo: &'a gix::Repository,
     path: Vec<u8>,
     frames: Vec<Frame>,
-    /// Bytes of the trees that are being gone through.
+    /// Total size in bytes of the trees being walked.
     held: usize,
     each: F,
     missing: Vec<gix::ObjectId>,
 }
 
 impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
-    /// Reads the tree whose path is the present one.
+    /// Reads the tree at the current path.
     fn enter(&mut self, id: gix::ObjectId) -> Result<()> {
         self.repository.hold(Bound::Depth, self.frames.len() as u64)?;
         let mut bytes = Vec::new();
@@ -275,12 +277,13 @@ pub(super) fn id_of(entry: &Entry<'_>) -> ObjectId {
     ObjectId::from_bytes(entry.id).expect("an entry has an id as wide as its tree's")
 }
 
-/// Holds the entries of a tree against what git makes of one: each name once, fit for a path, and in order. From any other
-/// tree, two readers could make two lists of files.
+/// Checks that the entries of a tree are as git writes them: valid names, each once, and in order.
+///
+/// Of any other tree, two readers could make two different lists of files.
 #[derive(Default)]
 struct TreeOrder<'a> {
     previous: Option<Entry<'a>>,
-    /// The names, not of trees, that the last one begins with: each continues the one before it.
+    /// The names of earlier non-trees that are prefixes of the last name. Each is a prefix of the next.
     begun: Vec<&'a [u8]>,
 }
 
@@ -301,7 +304,7 @@ impl<'a> TreeOrder<'a> {
         while self.begun.last().is_some_and(|begun| !name.starts_with(begun)) {
             self.begun.pop();
         }
-        // A file and a directory of one name need not stand side by side.
+        // A file and a directory with the same name may have other entries between them.
         let is_tree = leads == Leads::Directory;
         let is_twice = is_tree && self.begun.last() == Some(&name);
         match self.previous.map_or(Ordering::Less, |previous| previous.order(entry)) {
@@ -317,7 +320,7 @@ impl<'a> TreeOrder<'a> {
     }
 }
 
-/// Returns what an entry is; none if it is a tree.
+/// Returns the kind of an entry. `None` if it is a tree.
 pub(super) fn entry_kind(kind: GitKind) -> Option<EntryKind> {
     Some(match kind {
         GitKind::Tree => return None,

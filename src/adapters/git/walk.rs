@@ -1,8 +1,8 @@
-//! The way through history: from commits down to what is known, as git's push would see it.
+//! Walks history from commits down to known ones, covering everything that git could send.
 //!
-//! Replacement objects and commit-graph files are not looked at, for they can say anything. Grafts can have git send more
-//! than the commits themselves name, so what they add is walked too. A list of shallow commits has git send less; whatever
-//! lies below them in this clone is walked all the same.
+//! Ignores replacement objects and commit-graph files, because a clone can put anything into them. Grafts can make git
+//! send more than the commits name as parents, so the walk follows them too. A list of shallow commits makes git send
+//! less; the walk still follows everything below them that this clone has.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
@@ -16,38 +16,38 @@ use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};
 
-/// So many known commits are looked at after the last one that could matter: times of commits may be a little wrong.
+/// Number of known commits to visit beyond the last one that can matter, because commit times may be slightly wrong.
 const SLOP: usize = 5;
 
-/// The commits of a range, before any of them was looked into.
+/// The commits of a range.
 #[derive(Default)]
 pub struct Walk {
     /// Oldest first.
     pub(super) steps: Vec<Step>,
-    /// The commits right below the range: parents of its commits that are known already.
+    /// The commits just below the range: known parents of its commits.
     pub boundary: BTreeSet<ObjectId>,
     /// The commits of the range that have no parents.
     pub roots: HashSet<ObjectId>,
     ids: HashSet<gix::ObjectId>,
-    /// A commit of the range some parents of which a shallow clone does not have, if there is one.
+    /// A commit of the range of which this shallow clone lacks a parent, if there is one.
     cut: Option<ObjectId>,
 }
 
-/// A commit on the way through history.
+/// A commit met by the walk.
 pub(super) struct Step {
     pub(super) id: gix::ObjectId,
     pub(super) tree: gix::ObjectId,
-    /// Those that are in this clone.
+    /// The parents that this clone has.
     pub(super) parents: Vec<gix::ObjectId>,
 }
 
 impl Walk {
-    /// Returns the number of commits.
+    /// Returns the number of commits in the range.
     pub fn count(&self) -> usize {
         self.steps.len()
     }
 
-    /// Refuses if the range goes on below the history that this clone has.
+    /// Refuses if the range continues below the history that this clone has.
     pub fn ensure_whole(&self) -> Result<()> {
         match self.cut {
             Some(commit) => Err(Refusal::CutHistory { commit: commit.hex() }),
@@ -73,9 +73,9 @@ impl Walk {
 }
 
 impl Repository {
-    /// Walks from the commits `tips` down to those that can be reached from `known`, which are left out.
+    /// Walks from the commits `tips` down to those that are reachable from `known`, which are left out.
     ///
-    /// A known id that is not in this clone says nothing and is passed over.
+    /// Skips known ids that this clone does not have.
     pub fn walk(&self, tips: &[ObjectId], known: &[ObjectId]) -> Result<Walk> {
         let mut walk = Walk::default();
         if tips.is_empty() {
@@ -109,7 +109,7 @@ impl Repository {
         Ok(walk)
     }
 
-    /// Returns the commits that the list of shallow ones names.
+    /// Returns the commits at which this clone is shallow.
     fn shallow(&self) -> Result<HashSet<gix::ObjectId>> {
         let commits = self.local().shallow_commits().map_err(|e| Refusal::Unsupported {
             what: explain(&e),
@@ -121,14 +121,14 @@ impl Repository {
     }
 }
 
-/// What a commit has to say of itself.
+/// The fields of a commit object.
 pub(super) struct Named {
     pub(super) tree: gix::ObjectId,
     pub(super) parents: Vec<gix::ObjectId>,
     pub(super) committed: i64,
 }
 
-/// Reads a commit, held against its id; none if it is not in this clone.
+/// Reads a commit and checks it against its id. `None` if this clone does not have it.
 pub(super) fn read_commit(
     repository: &Repository,
     repo: &gix::Repository,
@@ -154,7 +154,8 @@ pub(super) fn read_commit(
     }))
 }
 
-/// Returns the committer's time; zero if there is none. Nothing but the order of the walk depends on it.
+/// Returns the committer time in seconds since the epoch, or zero if it cannot be read. Only the order of the walk
+/// depends on it.
 fn committed(commit: &[u8]) -> i64 {
     let header = commit.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
     let line = header.filter_map(|line| line.strip_prefix(b"committer ")).next();
@@ -164,18 +165,18 @@ fn committed(commit: &[u8]) -> i64 {
     seconds.unwrap_or_default()
 }
 
-/// What is known of a commit on the way.
+/// The state of a commit during the walk.
 #[derive(Clone, Copy, Default)]
 struct State {
-    /// It is reached from what is known.
+    /// Whether it is reachable from a known commit.
     painted: bool,
-    /// It is in the queue, and was not painted when it came there.
+    /// Whether it is in the queue and was not painted when it was queued.
     wanted: bool,
-    /// Where it stands among the steps, if it was one.
+    /// Its index in the steps, if it is one.
     step: Option<u32>,
 }
 
-/// A commit whose turn comes: the latest first and, of one time, in the order in which they were found.
+/// A queued commit. The latest comes first; commits with the same time come in the order in which they were found.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
     committed: i64,
@@ -192,11 +193,11 @@ struct Walker<'a> {
     grafts: Grafts,
     states: HashMap<gix::ObjectId, State>,
     queue: BinaryHeap<Turn>,
-    /// How many commits in the queue are wanted.
+    /// Number of commits in the queue that are wanted.
     wanted: usize,
     found: usize,
     steps: Vec<Step>,
-    /// Commits at or below a shallow one, whose parents need not be here.
+    /// Commits at or below a shallow one. Their parents may be missing.
     loose: HashSet<gix::ObjectId>,
     cut: Vec<gix::ObjectId>,
 }
@@ -243,7 +244,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Makes a commit a step, and wants its parents.
+    /// Adds a commit to the steps, and its parents to the queue.
     fn take(&mut self, turn: Turn) -> Result<()> {
         let Turn {
             id, tree, mut parents, ..
@@ -285,7 +286,7 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Notes that a commit, and with it all that it leads to, is known.
+    /// Marks a commit and everything reachable from it as known.
     fn paint(&mut self, id: gix::ObjectId) -> Result<()> {
         let mut pending = vec![id];
         while let Some(id) = pending.pop() {
@@ -298,14 +299,14 @@ impl<'a> Walker<'a> {
             if let Some(step) = state.step {
                 pending.extend(&self.steps[step as usize].parents);
             } else if is_new {
-                // One that is not here leads nowhere.
+                // A known commit that this clone does not have leads nowhere.
                 self.enqueue(id)?;
             }
         }
         Ok(())
     }
 
-    /// Puts a commit into the queue; false if it is not here.
+    /// Queues a commit. Returns false if this clone does not have it.
     fn enqueue(&mut self, id: gix::ObjectId) -> Result<bool> {
         let Some(named) = read_commit(self.repository, &self.repo, id, &mut self.buffer)? else {
             return Ok(false);

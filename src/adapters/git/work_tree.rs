@@ -9,15 +9,16 @@ use crate::refusal::{Refusal, Result};
 
 /// A file of the work tree.
 pub struct WorkFile {
-    /// Its path from the top.
+    /// Path relative to the root of the work tree.
     pub path: RepoPath,
-    /// Whether the index has it.
+    /// Whether the index has an entry for it.
     pub tracked: bool,
 }
 
 impl Repository {
-    /// Returns every file that is tracked, and every other that git does not ignore, or, with `no_ignore`, ignored ones
-    /// as well; sorted bytewise. What lies in another repository below is not listed.
+    /// Returns all tracked files and all other files that git does not ignore, sorted bytewise by path.
+    ///
+    /// With `no_ignore`, ignored files are included. The files of nested repositories are not listed.
     pub fn work_tree_files(&self, no_ignore: bool) -> Result<Vec<WorkFile>> {
         let mut files = Vec::new();
         for path in self.list_files(&["--cached"])? {
@@ -28,7 +29,7 @@ impl Repository {
             false => &["--others", "--exclude-standard"],
         };
         for path in self.list_files(others)? {
-            // Another repository is listed as a directory.
+            // git lists a nested repository as a directory.
             if !path.as_bytes().ends_with(b"/") {
                 files.push(WorkFile { path, tracked: false });
             }
@@ -38,7 +39,7 @@ impl Repository {
         Ok(files)
     }
 
-    /// Returns an id of all zeros, of the kind that this repository's objects have.
+    /// Returns the all-zero id, in the length of this repository's object ids.
     pub fn zero_id(&self) -> ObjectId {
         let length = self.local().object_hash().len_in_bytes();
         ObjectId::from_bytes(&[0; 32][..length]).expect("object ids have 20 or 32 bytes")
