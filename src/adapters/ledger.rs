@@ -1,4 +1,4 @@
-//! The witness ledger: a file of lines, shared with other tools, to which whole lines are appended under a lock.
+//! The witness ledger: a file of lines, shared with other tools. Appends whole lines under a lock.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -7,13 +7,13 @@ use std::path::Path;
 use crate::adapters::files;
 use crate::refusal::{Refusal, Result};
 
-/// The longest last line that is looked at for the chain.
+/// The longest last line that is read for the hash chain, in bytes.
 const MAX_LINE: u64 = 16 << 20;
 
-/// Appends the line that `make` returns for the line before it; nothing else in the file is touched.
+/// Appends the line that `make` returns when given the last line. Changes nothing else in the file.
 ///
-/// A line that another tool left without a newline gets one first. If the line cannot be written whole, the file is cut
-/// back to what it was.
+/// If another tool left the last line without a newline, adds one first. If the line cannot be written whole, truncates
+/// the file to its former length.
 pub fn append(path: &Path, make: impl FnOnce(Option<&[u8]>) -> Vec<u8>) -> Result<()> {
     std::fs::create_dir_all(files::parent(path)).map_err(Refusal::io("creating", files::parent(path)))?;
     let mut file = OpenOptions::new()
@@ -44,7 +44,7 @@ pub fn append(path: &Path, make: impl FnOnce(Option<&[u8]>) -> Vec<u8>) -> Resul
     Ok(())
 }
 
-/// Returns the end of the file, from before its last line on.
+/// Returns the end of the file, which contains at least its whole last line.
 fn tail(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
     let mut reach = 4 << 10;
     loop {
@@ -63,13 +63,13 @@ fn tail(file: &mut File, length: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Returns all lines without their newlines; a ledger that does not exist has none.
+/// Returns all lines without their newlines. A missing ledger counts as empty.
 pub fn lines(path: &Path) -> Result<Vec<Vec<u8>>> {
     let target = match files::exists(path) {
         true => files::canonical(path)?,
         false => return Ok(Vec::new()),
     };
-    // A FIFO or device in its place would never end.
+    // Reading a FIFO or a device would never end.
     let opened = files::open_regular(&target)?;
     let mut bytes = Vec::new();
     (&opened.file)

@@ -1,4 +1,4 @@
-//! A pack on disk: its manifest read, its files hashed, links never followed.
+//! A pack on disk: reads its manifest and hashes its files, without following links.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -13,12 +13,13 @@ use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::refusal::{Refusal, Result, io_reason};
 
-/// The largest document of ours that is read whole; a longer one is only hashed, and comes back without its content.
+/// The largest git-pack document that is read into memory, in bytes. A longer one is only hashed and returned without
+/// its content.
 pub const MAX_DOCUMENT: u64 = MAX_BYTES;
 
 const BUFFER: usize = 128 << 10;
 
-/// What stands under a path below a pack's root.
+/// What was found at a path below a pack's root.
 pub enum Found<E> {
     /// A declared regular file, read to its end.
     Read(MemberRead<E>),
@@ -34,17 +35,18 @@ pub enum Found<E> {
     UnreadableDirectory(String),
 }
 
-/// What was read of a member.
+/// The digest, size and content of a member that was read.
 pub struct MemberRead<E> {
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the member.
     pub hash: Digest,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Whatever was found out by looking at its content.
+    /// The result of [`Look`].
     pub seen: E,
 }
 
-/// Looks at the content of a declared member of a path and size, as far as it likes; the rest is read after it.
+/// Examines a declared member, given its path, a reader of its content, and its size in bytes. It need not read to the
+/// end: the caller reads the rest.
 pub type Look<'a, E> = &'a (dyn Fn(&str, &mut dyn Read, u64) -> io::Result<E> + Sync);
 
 /// Reads and parses the manifest of the pack at `root`.
@@ -82,8 +84,8 @@ pub fn manifest(root: &Path) -> Result<ManifestDocument> {
     ManifestDocument::parse(&bytes).map_err(|why| bad(format!("manifest.json: {why}")))
 }
 
-/// Reads everything below `root` except the manifest: declared files are hashed, in parallel and constant memory, while
-/// `look` looks at them. What was found is sorted by its path.
+/// Reads everything below `root` except the manifest. Hashes declared files in parallel, in constant memory, while
+/// `look` examines them. Returns the results sorted by path.
 pub fn observe<E: Send>(
     root: &Path,
     declared: &BTreeSet<&[u8]>,

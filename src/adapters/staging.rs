@@ -1,4 +1,4 @@
-//! Staging: what is written stands beside its output under another name until one rename makes it whole.
+//! Staging: output is written to a directory beside its destination and published by one rename.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufWriter, Write};
@@ -24,30 +24,30 @@ pub struct Staging {
     access: Access,
     /// Parents of the output that did not exist before, outermost first.
     made: Vec<PathBuf>,
-    /// Open and locked for as long as this process lives.
+    /// The lock on the directory, held while this process lives.
     _lock: File,
 }
 
-/// Who may read what is staged, once it is published.
+/// Who may read the output once it is published.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Whoever the umask lets.
+    /// Everyone whom the umask allows.
     Shared,
-    /// Its owner alone.
+    /// Only the owner.
     Private,
 }
 
-/// What may stand at the output when it is published.
+/// What may exist at the destination when the output is published.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Publish {
     /// Nothing, or an empty directory.
     New,
-    /// An older pack, which is swapped out in the same rename and then removed.
+    /// An older pack. It is exchanged in the same rename and then removed.
     Replace,
 }
 
 impl Staging {
-    /// Makes a staging directory on the file system of `output`, creating that path's parents, and clears what dead
+    /// Creates a staging directory beside `output`, and the parents of `output`. Removes staging directories that dead
     /// processes left there.
     pub fn beside(output: &Path, access: Access) -> Result<Self> {
         let beside = parent(output);
@@ -76,7 +76,7 @@ impl Staging {
                 staging
                     .make_directories(&staging.root)
                     .map_err(Refusal::io("creating", &staging.root))?;
-                // What a kill leaves in a work tree is nothing for git to add.
+                // If the process is killed, git must not add what is left in a work tree.
                 let ignore = staging.directory.join(".gitignore");
                 std::fs::write(&ignore, "*\n").map_err(Refusal::io("writing", &ignore))?;
                 Ok(staging)
@@ -88,12 +88,12 @@ impl Staging {
         }
     }
 
-    /// Returns where the member `path` is being staged.
+    /// Returns the path on disk at which the member `path` is staged.
     pub fn member(&self, path: &MemberPath) -> PathBuf {
         self.root.join(path.as_str())
     }
 
-    /// Creates the file of a member, and its directories.
+    /// Creates the file of a member and its parent directories.
     pub fn create(&self, path: &MemberPath) -> Result<File> {
         let target = self.member(path);
         let create = || {
@@ -115,7 +115,7 @@ impl Staging {
             .map_err(Refusal::io("writing", &target))
     }
 
-    /// Opens the file of a member once more, emptied.
+    /// Opens the file of an existing member for writing, truncated.
     pub fn overwrite(&self, path: &MemberPath) -> Result<File> {
         let target = self.member(path);
         OpenOptions::new()
@@ -125,13 +125,13 @@ impl Staging {
             .map_err(Refusal::io("writing", &target))
     }
 
-    /// Opens the file of a member to read it back.
+    /// Opens the file of a member for reading.
     pub fn open(&self, path: &MemberPath) -> Result<File> {
         let target = self.member(path);
         File::open(&target).map_err(Refusal::io("reading", &target))
     }
 
-    /// Lets everybody who may read a member run it as well.
+    /// Sets an execute bit for each read bit of a member.
     pub fn make_executable(&self, path: &MemberPath) -> Result<()> {
         let target = self.member(path);
         let set = || {
@@ -141,7 +141,7 @@ impl Staging {
         set().map_err(Refusal::io("writing", &target))
     }
 
-    /// Removes a directory at the pack's root with everything in it, if it is there.
+    /// Removes a directory at the pack's root with everything in it, if it exists.
     pub fn discard(&self, directory: &str) -> Result<()> {
         let target = self.root.join(directory);
         match std::fs::remove_dir_all(&target) {
@@ -156,7 +156,8 @@ impl Staging {
         std::fs::rename(self.member(from), &target).map_err(Refusal::io("writing", &target))
     }
 
-    /// Has `write` write a file of the pack, member or manifest; returns its digest and bytes with what that returns.
+    /// Writes a file of the pack, a member or the manifest, by calling `write`. Returns the result of `write`, the
+    /// file's digest and its size in bytes.
     pub fn stream<T>(
         &self,
         name: &str,
@@ -165,7 +166,8 @@ impl Staging {
         self.write_new(&self.root.join(name), write)
     }
 
-    /// Does the same with a file beside the pack, which is gone with the staging directory; returns where it is as well.
+    /// Like [`Self::stream`], for a file beside the pack, which is removed with the staging directory. Returns its
+    /// path, digest and size in bytes.
     pub fn stream_aside(
         &self,
         name: &str,
@@ -201,12 +203,13 @@ impl Staging {
         builder.create(path)
     }
 
-    /// Syncs everything staged and renames it to `output`; from then on it stands there whole.
+    /// Syncs everything staged and renames it to `output`. A reader sees nothing there before the rename, and the whole
+    /// output after it.
     pub fn publish(mut self, output: &Path, how: Publish) -> Result<()> {
         sync_tree(&self.root)?;
         let renaming = Refusal::io("renaming the finished pack to", output);
         match how {
-            // rename(2) puts a directory in place of nothing or of an empty directory, and of nothing else.
+            // rename(2) replaces nothing but an empty directory, so an existing output is never overwritten here.
             Publish::New => match std::fs::rename(&self.root, output) {
                 Err(e)
                     if matches!(
@@ -232,7 +235,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What cannot be removed now is cleared by the next run; there is nobody to tell.
+        // The next run clears what cannot be removed now. A destructor has no way to report an error.
         drop(std::fs::remove_dir_all(&self.directory));
         for directory in self.made.iter().rev() {
             drop(std::fs::remove_dir(directory));
@@ -240,9 +243,10 @@ impl Drop for Staging {
     }
 }
 
-/// Makes a directory that no other process can take for abandoned.
+/// Creates a directory and locks it, so that no other process takes it for abandoned.
 ///
-/// Between its making and its locking another process may clear it; then the name has gone, and another is tried.
+/// Between the two steps, another process may clear the directory. The name is then gone or names another directory,
+/// and the loop tries again.
 fn claim(beside: &Path) -> io::Result<(PathBuf, File)> {
     for _ in 0..64 {
         let mut builder = tempfile::Builder::new();
@@ -269,7 +273,7 @@ fn claim(beside: &Path) -> io::Result<(PathBuf, File)> {
     Err(io::Error::other("another process keeps clearing it"))
 }
 
-/// Removes the staging directories in `directory` whose process has ended: nobody holds their lock.
+/// Removes the staging directories in `directory` whose lock is free: the processes that made them have ended.
 fn clear_abandoned(directory: &Path) {
     let Ok(entries) = std::fs::read_dir(directory) else {
         return;
@@ -291,7 +295,7 @@ fn clear_abandoned(directory: &Path) {
 
 /// Syncs every file and directory below `root`.
 fn sync_tree(root: &Path) -> Result<()> {
-    // One call for many files: the kernel writes them in the order that suits the disk.
+    // One call syncs all files: the kernel writes them in the best order for the disk.
     #[cfg(target_os = "linux")]
     {
         let directory = File::open(root).map_err(Refusal::io("syncing", root))?;

@@ -1,5 +1,5 @@
-//! What this process has used of the machine: processor time, which unlike a clock's does not depend on what else the machine
-//! does, and memory.
+//! The processor time and memory that this process has used. Unlike wall-clock time, processor time does not depend on
+//! what else the machine does.
 
 use std::fs;
 use std::time::Duration;
@@ -16,8 +16,8 @@ pub fn processor_time() -> Duration {
     )
 }
 
-/// Returns the bytes of memory that this process holds now, those of mapped files left out; none where the system does not
-/// tell, which only Linux does.
+/// Returns the memory that this process holds now, in bytes, without mapped files. `None` on systems other than Linux,
+/// which do not report it.
 pub fn memory() -> Option<u64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     let mut pages = statm.split_ascii_whitespace().skip(1).map(str::parse::<u64>);

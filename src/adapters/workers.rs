@@ -1,17 +1,17 @@
-//! A pool of threads, bounded by the cores, that maps a list in its own order; and what they share of a bounded thing.
+//! Maps a list on one thread for each core, keeping its order. Also a memory budget that threads share.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Returns how many threads are worth having.
+/// Returns the number of threads to use: one for each core.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Maps `items` with one `state` a thread; results stand in the order of the items.
+/// Maps `items` in parallel, with one `state` for each thread. Returns the results in the order of the items.
 ///
-/// After an error no new item is begun, and the error of the earliest failed item is returned.
+/// After an error, starts no new item, and returns the error of the failed item with the lowest index.
 pub fn map<T, S, R, E>(
     items: &[T],
     state: impl Fn() -> Result<S, E> + Sync,
@@ -23,7 +23,7 @@ where
     E: Send,
 {
     let count = threads().min(items.len()).max(1);
-    // Neighbours go to one thread, which keeps what they share (a delta base, a directory) in its caches.
+    // Neighbours go to the same thread, whose caches then hold what they share, such as a delta base or a directory.
     let run = (items.len() / (count * 16)).clamp(1, 256);
     let failed = AtomicBool::new(false);
     let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
@@ -38,7 +38,7 @@ where
             Err(e) => return fail(0, e),
         };
         loop {
-            // The lock is given back before the work begins.
+            // This statement ends the lock before the work begins.
             let next = runs.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some(((items, places), start)) = next else {
                 return Ok(());
@@ -75,14 +75,14 @@ where
         .collect())
 }
 
-/// An amount that threads take shares of, and wait for.
+/// An amount of memory that threads share. A thread waits until its share is available.
 pub struct MemoryBudget {
     whole: u64,
     left: Mutex<u64>,
     given_back: Condvar,
 }
 
-/// A share of a [`MemoryBudget`].
+/// A share of a [`MemoryBudget`], returned when dropped.
 #[must_use = "a share that is dropped is given back"]
 pub struct Share<'a> {
     of: &'a MemoryBudget,
@@ -90,7 +90,7 @@ pub struct Share<'a> {
 }
 
 impl MemoryBudget {
-    /// Begins with all of it.
+    /// Returns a budget of `whole` bytes.
     pub fn of(whole: u64) -> Self {
         Self {
             whole,
@@ -99,7 +99,7 @@ impl MemoryBudget {
         }
     }
 
-    /// Waits for a share; more than the whole is the whole.
+    /// Waits for a share of `amount` bytes, or of the whole budget if `amount` is larger.
     pub fn take(&self, amount: u64) -> Share<'_> {
         let amount = amount.min(self.whole);
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);

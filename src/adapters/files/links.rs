@@ -1,11 +1,11 @@
-//! Links in a work tree: whoever made its content must not decide where else something is written.
+//! Checks for links in a work tree, so that the author of its content cannot redirect a write to a place outside of it.
 
 use std::path::Path;
 
 use super::{canonical, exists, parent};
 use crate::refusal::{Refusal, Result};
 
-/// Refuses if the last part of `path` is a link.
+/// Refuses if `path` itself is a link.
 pub fn ensure_is_no_link(path: &Path) -> Result<()> {
     match is_link(path) {
         true => Err(through(path, path)),
@@ -13,7 +13,7 @@ pub fn ensure_is_no_link(path: &Path) -> Result<()> {
     }
 }
 
-/// Refuses if anything from below `root` down to `below`, itself included, is a link.
+/// Refuses if any component of `below`, a path relative to `root`, is a link.
 pub fn ensure_no_link(root: &Path, below: &Path) -> Result<()> {
     let mut path = root.to_owned();
     for part in below.components() {
@@ -25,10 +25,11 @@ pub fn ensure_no_link(root: &Path, below: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Refuses if a link that lies in a work tree leads out of it on the way to `path`, which a person named.
+/// Refuses if, on the way to `path`, a link that lies in a work tree leads out of that work tree. For paths that a
+/// person named.
 ///
-/// A link outside of any work tree is the person's own, and so is one in git's directory: no commit brings it, and whoever can
-/// write there has git run what they like.
+/// A link outside of any work tree is the person's own. So is one in git's directory: no commit can create it, and
+/// anyone who can write there can make git run any program.
 pub fn ensure_stays_in_tree(path: &Path) -> Result<()> {
     for link in path.ancestors().filter(|path| is_link(path)) {
         let (Ok(home), Some(name)) = (canonical(parent(link)), link.file_name()) else {

@@ -1,4 +1,4 @@
-//! Files on disk: bounded reads of regular files, and the one way in which whole files are written.
+//! Files on disk: bounded reads of regular files, and the one way of writing whole files.
 
 mod links;
 mod write;
@@ -19,7 +19,7 @@ pub use write::{
     write_own, write_whole, write_whole_over,
 };
 
-/// Names what a file is that is not a regular one.
+/// Names the kind of a file that is not regular.
 pub fn kind_name(kind: std::fs::FileType) -> &'static str {
     if kind.is_symlink() {
         "a symbolic link"
@@ -34,17 +34,17 @@ pub fn kind_name(kind: std::fs::FileType) -> &'static str {
     }
 }
 
-/// A regular file that is being read, with what it was when it was opened.
+/// An open regular file, with its metadata from when it was opened.
 pub struct Opened {
     /// The open file.
     pub file: File,
-    /// Its size when it was opened.
+    /// Size in bytes when it was opened.
     pub size: u64,
     path: PathBuf,
     stamp: Stamp,
 }
 
-/// What tells two states of a file apart.
+/// Metadata that changes when a file changes: inode, size, modification time and status change time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp(u64, u64, i64, i64, i64, i64);
 
@@ -75,7 +75,7 @@ pub fn open_regular(path: &Path) -> Result<Opened> {
     let file = match opened {
         Ok(file) => file,
         Err(e) => {
-            // A link gives ELOOP and a socket ENXIO: say what it is rather than what the call said.
+            // A link gives ELOOP and a socket ENXIO: name the kind of file instead of the error.
             return Err(match std::fs::symlink_metadata(path) {
                 Ok(meta) if !meta.is_file() => not_regular(kind_name(meta.file_type())),
                 _ => Refusal::io("opening", path)(e),
@@ -94,8 +94,9 @@ pub fn open_regular(path: &Path) -> Result<Opened> {
     })
 }
 
-/// Opens a file of our own, to lock it or to add to its end, and creates it if there is none. Its content stays. As in
-/// [`open_regular`], no link is followed, and a pipe does not make it wait.
+/// Opens a file of git-pack's own for locking or appending, and creates it if it does not exist.
+///
+/// As in [`open_regular`], links are not followed, and opening a FIFO does not block.
 pub fn open_own(path: &Path) -> Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = OpenOptions::new()
@@ -117,7 +118,7 @@ pub fn open_own(path: &Path) -> Result<File> {
     }
 }
 
-/// Opens a regular file that was looked at before, and refuses if it is not what it was then.
+/// Opens a regular file, and refuses if it changed since `stamp` was taken.
 pub fn open_same(path: &Path, stamp: &Stamp) -> Result<Opened> {
     let opened = open_regular(path)?;
     match opened.stamp == *stamp {
@@ -127,12 +128,12 @@ pub fn open_same(path: &Path, stamp: &Stamp) -> Result<Opened> {
 }
 
 impl Opened {
-    /// Returns what the file was when it was opened.
+    /// Returns the file's metadata from when it was opened.
     pub fn stamp(&self) -> Stamp {
         self.stamp.clone()
     }
 
-    /// Refuses if the file is not what it was when it was opened: what was read of it is then no version of it.
+    /// Refuses if the file changed since it was opened: the bytes read may then mix two versions of it.
     pub fn ensure_unchanged(&self) -> Result<()> {
         let meta = self.file.metadata().map_err(Refusal::io("reading", &self.path))?;
         if Stamp::of(&meta) == self.stamp {
@@ -145,7 +146,7 @@ impl Opened {
     }
 }
 
-/// Reads a regular file of at most `max` bytes; none if there is nothing at `path`.
+/// Reads a regular file of at most `max` bytes. `None` if nothing exists at `path`.
 pub fn read_optional(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     match std::fs::symlink_metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -154,7 +155,7 @@ pub fn read_optional(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Returns when a file was written, in nanoseconds since the epoch; none if that cannot be told.
+/// Returns the modification time of a file in nanoseconds since the epoch. `None` if it cannot be read.
 pub fn written_at(path: &Path) -> Option<u64> {
     let meta = std::fs::symlink_metadata(path).ok()?;
     u64::try_from(i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())).ok()
@@ -166,13 +167,13 @@ pub fn read(path: &Path, max: u64) -> Result<Vec<u8>> {
     read_all(&opened.file, path, max, opened.size)
 }
 
-/// Reads a file of at most `max` bytes, whatever it is: a link is followed, and a pipe is read.
+/// Reads a file of any kind, of at most `max` bytes. Follows links and reads pipes.
 pub fn read_any(path: &Path, max: u64) -> Result<Vec<u8>> {
     let file = File::open(path).map_err(Refusal::io("opening", path))?;
     read_all(&file, path, max, 0)
 }
 
-/// Reads an open file of at most `max` bytes, and probably of `expected`.
+/// Reads an open file of at most `max` bytes. Reserves memory for `expected` bytes.
 fn read_all(file: &File, path: &Path, max: u64, expected: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(expected.min(max) as usize);
     file.take(max + 1)
@@ -185,17 +186,17 @@ fn read_all(file: &File, path: &Path, max: u64, expected: u64) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// What came of reading a file that should be its owner's alone.
+/// The result of reading a file to which only its owner should have access.
 pub enum Secret {
-    /// There is nothing at the path.
+    /// Nothing exists at the path.
     Missing,
-    /// Why it is not to be used.
+    /// The file must not be used, for this reason.
     Unfit(String),
-    /// Its bytes.
+    /// The content of the file.
     Bytes(Zeroizing<Vec<u8>>),
 }
 
-/// Reads a file of at most `max` bytes that should be its owner's alone. Links are followed, and pipes are read.
+/// Reads a file of at most `max` bytes to which only its owner should have access. Follows links and reads pipes.
 pub fn read_secret(path: &Path, max: usize) -> Result<Secret> {
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -213,7 +214,7 @@ pub fn read_secret(path: &Path, max: usize) -> Result<Secret> {
             "others can read it (mode {bits:03o}): chmod 600 {path}"
         )));
     }
-    // Room for all of it at once: what a vector leaves behind when it grows is not wiped.
+    // Reserve all the room first: a growing vector leaves copies of the secret behind that are not wiped.
     let mut bytes = Zeroizing::new(Vec::with_capacity(max + 1));
     (&mut file)
         .take(max as u64 + 1)
@@ -225,7 +226,7 @@ pub fn read_secret(path: &Path, max: usize) -> Result<Secret> {
     })
 }
 
-/// Gives a file's bytes to `each`, some at a time.
+/// Passes the bytes of a file to `each`, one buffer at a time.
 pub fn read_in_chunks(path: &Path, mut each: impl FnMut(&[u8])) -> Result<()> {
     let mut file = File::open(path).map_err(Refusal::io("opening", path))?;
     let mut buffer = vec![0; 128 << 10];
@@ -239,7 +240,7 @@ pub fn read_in_chunks(path: &Path, mut each: impl FnMut(&[u8])) -> Result<()> {
     }
 }
 
-/// Copies all of `from` to `to`; the paths are what an error names.
+/// Copies all of `from` to `to`. `source` and `target` are the paths that an error names.
 pub fn copy(mut from: impl Read, source: &Path, mut to: impl io::Write, target: &Path) -> Result<()> {
     let mut buffer = vec![0; 128 << 10];
     loop {
@@ -252,7 +253,7 @@ pub fn copy(mut from: impl Read, source: &Path, mut to: impl io::Write, target: 
     }
 }
 
-/// Refuses if nothing could be written into the directory at `path`, or into the nearest one above it that exists.
+/// Refuses if the directory at `path`, or the nearest existing one above it, is not writable.
 pub fn ensure_writable(path: &Path) -> Result<()> {
     let standing = path.ancestors().find(|path| exists(path)).unwrap_or(path);
     let refuse = |e: io::Error| Refusal::io("writing to", standing)(e);
@@ -271,14 +272,14 @@ pub fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Syncs a file or, so that the names in it last, a directory.
+/// Syncs a file or a directory. Syncing a directory makes the names in it durable.
 pub fn sync(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|directory| directory.sync_all())
         .map_err(Refusal::io("syncing", path))
 }
 
-/// Creates a directory and its parents, for their owner's eyes only.
+/// Creates a directory and its parents with mode 0700.
 pub fn create_private_dir(path: &Path) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
@@ -288,7 +289,7 @@ pub fn create_private_dir(path: &Path) -> Result<()> {
         .map_err(Refusal::io("creating", path))
 }
 
-/// Removes a file; it is no error if there is none.
+/// Removes a file. Succeeds if the file does not exist.
 pub fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Refusal::io("removing", path)(e)),
@@ -296,7 +297,7 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes whatever stands at `path`, a directory with everything in it.
+/// Removes whatever exists at `path`: a file, or a directory with everything in it.
 pub fn remove_whole(path: &Path) -> Result<()> {
     match is_directory(path) {
         true => std::fs::remove_dir_all(path).map_err(Refusal::io("removing", path)),
@@ -304,7 +305,7 @@ pub fn remove_whole(path: &Path) -> Result<()> {
     }
 }
 
-/// Returns what stands at `path` itself, a link included; none if nothing does.
+/// Returns the kind of file at `path`, without following a link. `None` if nothing exists there.
 pub fn kind_at(path: &Path) -> Result<Option<std::fs::FileType>> {
     match std::fs::symlink_metadata(path) {
         Ok(meta) => Ok(Some(meta.file_type())),
@@ -313,7 +314,7 @@ pub fn kind_at(path: &Path) -> Result<Option<std::fs::FileType>> {
     }
 }
 
-/// Returns the name of everything in a directory, with what it is; links are not followed.
+/// Returns the name and the kind of everything in a directory. Links are not followed.
 pub fn kinds_in(path: &Path) -> Result<Vec<(std::ffi::OsString, std::fs::FileType)>> {
     let listing = |e| Refusal::io("listing", path)(e);
     let entries = std::fs::read_dir(path).map_err(listing)?;
@@ -324,7 +325,7 @@ pub fn kinds_in(path: &Path) -> Result<Vec<(std::ffi::OsString, std::fs::FileTyp
     kinds.collect::<io::Result<_>>().map_err(listing)
 }
 
-/// Returns whether anything, even a dangling link, stands at `path`.
+/// Returns whether anything exists at `path`, even a dangling link.
 pub fn exists(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
@@ -334,7 +335,8 @@ pub fn is_directory(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir())
 }
 
-/// Returns the size of the regular file at `relative` below `root`; none if there is none, or a link is on the way.
+/// Returns the size in bytes of the regular file at `relative` below `root`. `None` if there is no such file, or a link
+/// is on the way.
 pub fn regular_size(root: &Path, relative: &str) -> Option<u64> {
     for (at, _) in relative.match_indices('/') {
         if !is_directory(&root.join(&relative[..at])) {
@@ -362,7 +364,8 @@ pub fn canonical(path: &Path) -> Result<PathBuf> {
     std::fs::canonicalize(path).map_err(Refusal::io("reading", path))
 }
 
-/// Returns what git would track at `path`, and the target of a link; none if there is nothing, or a directory.
+/// Returns the kind of entry that git would track at `path`, with the target of a link. `None` if nothing or a
+/// directory is there.
 pub fn entry(path: &Path) -> Result<Option<(EntryKind, Option<Vec<u8>>)>> {
     let meta = match std::fs::symlink_metadata(path) {
         Ok(meta) => meta,
@@ -389,7 +392,8 @@ pub fn entry(path: &Path) -> Result<Option<(EntryKind, Option<Vec<u8>>)>> {
     }))
 }
 
-/// Returns the names of the directories in `path`, sorted; links are none. Nothing there is nothing in it.
+/// Returns the names of the directories in `path`, sorted, without links to directories. A missing directory counts as
+/// empty.
 pub fn directories_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
     let entries = match std::fs::read_dir(path) {
         Ok(entries) => entries,
@@ -407,7 +411,7 @@ pub fn directories_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
-/// Returns every name in the directory `path`, sorted. Nothing there is nothing in it; a link that leads nowhere, or a file,
+/// Returns every name in the directory `path`, sorted. A missing directory counts as empty; a dangling link or a file
 /// is an error.
 pub fn names_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
     let listing = |e| Refusal::io("listing", path)(e);
@@ -422,10 +426,10 @@ pub fn names_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
-/// Lists the regular files and everything else below `root`, as relative paths in bytewise order; never follows links.
+/// Lists everything below `root`, as relative paths in bytewise order, without following links.
 ///
-/// A directory is represented by what is in it, unless that is nothing; one for whose path `enter` does not hold is passed
-/// over.
+/// A directory is listed only if it is empty or unreadable; otherwise, its content is. Directories for whose path
+/// `enter` returns false are skipped.
 pub fn walk(root: &Path, enter: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Walked)> {
     use std::os::unix::ffi::OsStrExt;
     let mut found = Vec::new();
@@ -464,11 +468,11 @@ pub fn walk(root: &Path, enter: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Walked)
     found
 }
 
-/// What [`walk`] met.
+/// An item of the list that [`walk`] returns.
 pub enum Walked {
     /// A regular file.
     File,
-    /// Something else, not followed.
+    /// A link, FIFO, socket or device, by its name.
     NotRegular(&'static str),
     /// A directory with nothing in it.
     EmptyDirectory,

@@ -1,4 +1,4 @@
-//! Files that are written whole: a reader sees the old bytes or the new, never a part.
+//! Writes whole files: a reader sees the old bytes or the new, never a part.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
@@ -11,21 +11,21 @@ use rustix::fs::OFlags;
 use super::{ensure_is_no_link, parent, sync};
 use crate::refusal::{Refusal, Result};
 
-/// What the name of a file begins with while it is not whole.
+/// Prefix of the name of a file that is not complete yet.
 pub const TEMPORARY: &str = ".git-pack-";
 
 /// Whether a write must survive a power cut before it counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Durability {
-    /// Synced, file and directory.
+    /// The file and its directory are synced.
     Durable,
-    /// A cache: its loss costs time only, and a damaged one is noticed.
+    /// Nothing is synced. For caches: losing one costs only time, and a damaged one is detected.
     Disposable,
 }
 
 /// Writes a whole file in one step: a reader sees the old bytes or the new, never a part.
 ///
-/// A new file gets `mode` less the umask; one that stands keeps its own. A link in its place is refused.
+/// A new file gets `mode` less the umask; an existing one keeps its mode. A link at `path` is refused.
 pub fn write_whole(path: &Path, bytes: &[u8], mode: u32, durability: Durability) -> Result<()> {
     write_whole_from(path, &mut &bytes[..], mode, durability)
 }
@@ -38,8 +38,9 @@ fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Du
     })
 }
 
-/// Writes a copy of `source`. Both share their blocks on the disk where the file system can; a change of one never changes the
-/// other.
+/// Copies the file `source` to `path`.
+///
+/// The two files share disk blocks where the file system supports it. A later change to one never changes the other.
 pub fn clone_whole(source: &Path, path: &Path, mode: u32) -> Result<()> {
     let mut from = super::open_regular(source)?.file;
     write_with(path, mode, Durability::Durable, Over::Anything, |file| {
@@ -52,8 +53,9 @@ pub fn clone_whole(source: &Path, path: &Path, mode: u32) -> Result<()> {
     })
 }
 
-/// Like [`write_whole`], by whatever `write` writes, whose error leaves nothing behind; over nothing if that is wanted, also
-/// if something came there meanwhile.
+/// Like [`write_whole`], with the content that `write` produces. An error of `write` leaves nothing behind.
+///
+/// With [`Over::Nothing`], a file that another process creates at `path` meanwhile is not replaced.
 pub fn write_whole_over<T>(
     path: &Path,
     mode: u32,
@@ -63,12 +65,12 @@ pub fn write_whole_over<T>(
     write_with(path, mode, Durability::Durable, over, write)
 }
 
-/// What a whole file may take the place of.
+/// What a whole file may replace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Over {
-    /// Whatever stands there.
+    /// Any existing file.
     Anything,
-    /// Nothing: what stands there is refused.
+    /// Nothing: an existing file is refused.
     Nothing,
 }
 
@@ -114,9 +116,9 @@ fn write_with<T>(
     Ok(written)
 }
 
-/// Returns a file without a name on the disk where `path` is, for what must not be left behind.
+/// Creates a file without a name on the file system of `path`, for content that must not be left behind after a crash.
 ///
-/// It gets `mode` less the umask.
+/// The file gets `mode` less the umask.
 pub fn unnamed_beside(path: &Path, mode: u32) -> Result<File> {
     #[cfg(target_os = "linux")]
     {
@@ -126,15 +128,15 @@ pub fn unnamed_beside(path: &Path, mode: u32) -> Result<File> {
             return Ok(file.into());
         }
     }
-    // Some file systems cannot; then it has a name for a moment.
+    // On file systems without unnamed files, the file has a name for a moment.
     let _ = mode;
     tempfile::tempfile_in(parent(path)).map_err(Refusal::io("writing", path))
 }
 
-/// Puts a file without a name in place of whatever stands at `path`, in one step: a reader sees the old bytes or the new.
+/// Moves an unnamed file to `path` in one step: a reader sees the old bytes or the new.
 ///
-/// It keeps the mode that it was made with, which is `mode`; one that stands keeps its own. A link in its place is refused.
-/// Until it is whole there is no name for it, so that a process that is killed leaves nothing behind.
+/// The file keeps the mode `mode` that it was made with, unless it replaces a file, whose mode it takes. A link at
+/// `path` is refused. The file has no name until it is complete, so a killed process leaves nothing behind.
 pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
     use std::os::fd::AsRawFd;
     let writing = |e: io::Error| Refusal::io("writing", path)(e);
@@ -153,11 +155,11 @@ pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
     match name {
         Ok(name) => {
             std::fs::rename(name.path(), path).map_err(writing)?;
-            // It has another name now, and nothing stands under this one.
+            // The rename has taken this name away, so there is nothing to remove under it.
             drop(name.into_temp_path().keep());
             sync(parent(path))
         }
-        // Where the system cannot give a name to a file that has none, its bytes are copied into one that has.
+        // Where the system cannot name an unnamed file, copy its bytes into a named one.
         Err(_) => {
             io::Seek::rewind(&mut file).map_err(writing)?;
             write_whole_from(path, &mut file, mode, Durability::Durable)
@@ -165,7 +167,7 @@ pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
     }
 }
 
-/// Like [`write_whole`], in place of whatever stands at `path` itself: a link is replaced, not written through.
+/// Like [`write_whole`], but a link at `path` is replaced, not refused and not written through.
 pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
     let mut file = temporary(path, mode)?;
@@ -175,7 +177,7 @@ pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     sync(parent(path))
 }
 
-/// Makes a file with a name of its own beside `path`, to be renamed to it.
+/// Creates a temporary file beside `path`, to be renamed to `path`.
 fn temporary(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile> {
     tempfile::Builder::new()
         .prefix(TEMPORARY)
@@ -184,8 +186,10 @@ fn temporary(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile> {
         .map_err(Refusal::io("writing", path))
 }
 
-/// Writes a whole file of our own, for its owner's eyes only, in one step. What stands at `path` is replaced, a link itself
-/// and never what it leads to: somebody may have planted it.
+/// Writes a whole file of git-pack's own in one step, with mode 0600.
+///
+/// Replaces whatever exists at `path`. A link, which an attacker may have planted, is replaced itself; its target is
+/// not written.
 pub fn write_own(path: &Path, bytes: &mut dyn Read, durability: Durability) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
     let mut file = temporary(path, 0o600)?;
@@ -200,7 +204,7 @@ pub fn write_own(path: &Path, bytes: &mut dyn Read, durability: Durability) -> R
     }
 }
 
-/// Writes a whole new file for its owner's eyes only; returns false, and changes nothing, if something stands there.
+/// Writes a whole new file with mode 0600. Returns false and changes nothing if something exists at `path`.
 pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
     let writing = |e| Refusal::io("writing", path)(e);
     let mut file = temporary(path, 0o600)?;
@@ -233,11 +237,11 @@ mod tests {
             let inode = file.metadata().unwrap().ino();
             place_unnamed(file, &target, 0o600).unwrap();
             assert_eq!(std::fs::read_to_string(&target).unwrap(), content);
-            // It was not copied.
+            // The same inode shows that the file was moved, not copied.
             assert_eq!(std::fs::metadata(&target).unwrap().ino(), inode);
             assert_eq!(permission_bits(&target).unwrap(), 0o600);
         }
-        // Nothing is written through a link, nor in its place.
+        // A link is neither written through nor replaced.
         let file = unnamed_beside(&link, 0o600).unwrap();
         place_unnamed(file, &link, 0o600).unwrap_err();
         write_whole(&link, b"through", 0o600, Durability::Durable).unwrap_err();

@@ -1,4 +1,4 @@
-//! The content store's files: what git does not have.
+//! The content store on disk: contents that git's object database does not have.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,29 +19,29 @@ pub struct DiskStore {
 /// A file of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// Its name.
+    /// SHA-256 of the content, which is also the file's name.
     pub hash: Digest,
-    /// Its bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// When it was written, in seconds since the epoch.
+    /// Modification time in seconds since the epoch.
     pub written: i64,
 }
 
-/// What lies in the store's directories.
+/// The files in the store's directories.
 #[derive(Debug, Default)]
 pub struct Listing {
     /// The files, sorted by name.
     pub stored: Vec<Stored>,
-    /// What writers that were killed left behind.
+    /// Temporary files that killed writers left behind.
     pub unfinished: Vec<PathBuf>,
 }
 
-/// Who else may use the store meanwhile.
+/// Who else may hold the store at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// Everybody who adds or reads.
+    /// Other processes that add or read.
     Shared,
-    /// Nobody.
+    /// No other process.
     Exclusive,
 }
 
@@ -52,37 +52,38 @@ pub struct Held {
 }
 
 impl DiskStore {
-    /// Names the store below a clone's own directory; nothing is created until something is put.
+    /// Names the store below a clone's `gitpack` directory. It is created when something is first stored.
     pub fn of(own: &Path) -> Self {
         Self {
             directory: own.join("cas"),
         }
     }
 
-    /// Returns the directory that it is in.
+    /// Returns the directory of the store.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
 
-    /// Returns whether there is a store.
+    /// Returns whether the store exists.
     pub fn exists(&self) -> bool {
         files::exists(&self.directory)
     }
 
-    /// Waits until nobody is in the way, and holds the store, which is created if there is none, until what is
-    /// returned is dropped.
+    /// Waits for the lock of the store and holds it until the returned value is dropped. Creates the store if it does
+    /// not exist.
     pub fn lock(&self, hold: Hold) -> Result<Held> {
         create_private_dir(&self.directory)?;
         let path = self.lock_path();
         locked(files::open_own(&path)?, hold, &path)
     }
 
-    /// Like [`Self::lock`], shared, for who only reads; none where nobody ever held the store.
+    /// Like [`Self::lock`], shared, for readers. `None` if the store was never locked, so that reading creates nothing.
     pub fn lock_to_read(&self) -> Result<Option<Held>> {
         self.lock_if_held_before(Hold::Shared)
     }
 
-    /// Like [`Self::lock`], for who changes nothing; none where nobody ever held the store.
+    /// Like [`Self::lock`], but `None` if the store was never locked, so that a process that changes nothing creates
+    /// nothing.
     pub fn lock_if_held_before(&self, hold: Hold) -> Result<Option<Held>> {
         let path = self.lock_path();
         ensure_regular(&path)?;
@@ -97,7 +98,7 @@ impl DiskStore {
         self.directory.join("lock")
     }
 
-    /// Returns what is in the store. Files that are none of its own are left out.
+    /// Lists the files of the store. Skips files that do not belong to it.
     pub fn list(&self) -> Result<Listing> {
         let mut listing = Listing::default();
         for (directory, name) in entries(&self.directory)? {
@@ -127,12 +128,12 @@ impl DiskStore {
         Ok(listing)
     }
 
-    /// Removes the file of that name, if there is one.
+    /// Removes the content with this hash, if it is stored.
     pub fn remove(&self, hash: &Digest) -> Result<()> {
         files::remove(&self.path(hash))
     }
 
-    /// Returns where the file of that name lies.
+    /// Returns the path of the content with this hash.
     pub fn path(&self, hash: &Digest) -> PathBuf {
         let hex = hash.hex();
         self.directory.join(&hex[..2]).join(&hex[2..])
@@ -185,7 +186,7 @@ impl Store for DiskStore {
             create_private_dir(directory)?;
             sync(&self.directory)?;
         }
-        // Read-only, so that nobody edits by accident what is known by its hash.
+        // The file is read-only: an accidental edit would make the content differ from its hash.
         write_whole_over(&path, 0o400, Over::Anything, |file| {
             let mut hashing = Hashing::new(content);
             io::copy(&mut hashing, file).map_err(Refusal::io("writing", &path))?;
@@ -210,7 +211,7 @@ fn locked(file: File, hold: Hold, path: &Path) -> Result<Held> {
     Ok(Held { _lock: file })
 }
 
-/// Refuses what would be waited for without end when it is opened.
+/// Refuses anything but a regular file: opening a FIFO would block forever.
 fn ensure_regular(path: &Path) -> Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(meta) if !meta.is_file() => Err(Refusal::NotRegular {
@@ -221,7 +222,7 @@ fn ensure_regular(path: &Path) -> Result<()> {
     }
 }
 
-/// Returns what is in a directory, path and name; nothing if there is no directory.
+/// Returns the path and the name of everything in a directory. A missing directory counts as empty.
 fn entries(directory: &Path) -> Result<Vec<(PathBuf, std::ffi::OsString)>> {
     let reading = |e| Refusal::io("listing", directory)(e);
     match std::fs::read_dir(directory) {

@@ -1,4 +1,4 @@
-//! A content store that errs, shortens, flips and forgets on purpose, to see that nobody believes it.
+//! A content store that fails, truncates, flips bits and forgets on purpose, to test that its users notice.
 
 use std::io::Read;
 
@@ -15,17 +15,17 @@ pub enum Fault {
     Short,
     /// The first byte has a flipped bit.
     Flip,
-    /// What was put is not there.
+    /// Stored content is missing.
     Forget,
 }
 
-/// A store that goes wrong with one hash.
+/// A store that fails for one hash.
 pub struct Faulty<S> {
     /// The store behind it.
     pub inner: S,
     /// What goes wrong.
     pub fault: Fault,
-    /// With what.
+    /// The hash for which it goes wrong.
     pub hash: Digest,
 }
 

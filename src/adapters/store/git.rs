@@ -1,4 +1,4 @@
-//! The object database of the repository as a content store: committed bytes are kept there already.
+//! The repository's object database as a content store: committed bytes are in it already.
 
 use super::{Store, Take, TakeEach, checked, drain};
 use crate::adapters::clone::digests::DigestCache;
@@ -7,7 +7,7 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};
 
-/// Some blobs of a repository, by the SHA-256 of what they hold.
+/// Some blobs of a repository, by the SHA-256 of their content.
 pub struct GitStore<'a> {
     repo: &'a Repository,
     /// Sorted by digest.
@@ -15,12 +15,12 @@ pub struct GitStore<'a> {
 }
 
 impl<'a> GitStore<'a> {
-    /// Takes the blobs of a tree; those that the digest cache does not know are read.
+    /// Takes the blobs of a tree. Reads and hashes those that the digest cache does not know.
     pub fn of_tree(repo: &'a Repository, cache: &DigestCache, tree: &ObjectId) -> Result<Self> {
         Ok(Self::of_blobs(repo, cache, &repo.tree_blobs(tree)?))
     }
 
-    /// Takes these blobs, likewise.
+    /// Takes these blobs. Reads and hashes those that the digest cache does not know.
     pub fn of_blobs(repo: &'a Repository, cache: &DigestCache, ids: &[ObjectId]) -> Self {
         let known = cache.get_all(ids.iter());
         let (mut blobs, mut unknown) = (Vec::with_capacity(ids.len()), Vec::new());
@@ -31,7 +31,7 @@ impl<'a> GitStore<'a> {
             }
         }
         let mut added = Vec::new();
-        // One that cannot be read is not there for whoever asks for it; the others are.
+        // A blob that cannot be read counts as missing; the others stay available.
         let hashed: Vec<Option<(Digest, u64)>> = match repo.hash_blobs(&unknown) {
             Ok(hashed) => hashed.into_iter().map(Some).collect(),
             Err(_) => unknown.iter().map(|id| repo.hash_blobs(&[*id]).ok()?.pop()).collect(),
@@ -42,12 +42,12 @@ impl<'a> GitStore<'a> {
                 added.push((*id, hash, size));
             }
         }
-        // Which of them are protected is not known here, so all are kept as if they were.
+        // Any of them may be protected, which is not known here, so all digests go into the table for protected blobs.
         cache.keep(&added, |_| true);
         Self::sorted(repo, blobs)
     }
 
-    /// Takes none.
+    /// Returns a store without blobs.
     pub fn of_nothing(repo: &'a Repository) -> Self {
         Self::sorted(repo, Vec::new())
     }
@@ -58,7 +58,7 @@ impl<'a> GitStore<'a> {
         Self { repo, blobs }
     }
 
-    /// Returns the blob of that content.
+    /// Returns the blob whose content has this hash.
     pub fn blob(&self, hash: &Digest) -> Option<ObjectId> {
         let at = self.blobs.binary_search_by_key(hash, |blob| blob.0).ok()?;
         Some(self.blobs[at].1)
@@ -116,7 +116,7 @@ impl Store for GitStore<'_> {
     fn check(&self, hashes: &[Digest]) -> Vec<Result<bool>> {
         match self.get_each(hashes, &|at, content| drain(content, &hashes[at])) {
             Ok(found) => found.into_iter().map(Ok).collect(),
-            // Which of them it is, is found out one by one.
+            // The error does not tell which content failed, so check them one by one.
             Err(_) => hashes
                 .iter()
                 .map(|hash| self.get(hash, &mut |content| drain(content, hash)))

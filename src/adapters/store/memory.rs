@@ -1,4 +1,4 @@
-//! Small contents at hand as a content store.
+//! Small contents in memory as a content store.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::refusal::Result;
 pub struct MemoryStore(HashMap<Digest, Vec<u8>>);
 
 impl MemoryStore {
-    /// Takes contents.
+    /// Takes contents and hashes them.
     pub fn of(contents: impl Iterator<Item = Vec<u8>>) -> Self {
         Self(contents.map(|bytes| (Digest::of(&bytes), bytes)).collect())
     }

@@ -1,4 +1,4 @@
-//! The content store: bytes by their SHA-256, wherever they lie.
+//! Content stores: bytes addressed by their SHA-256, in several kinds of places.
 
 pub mod disk;
 #[cfg(test)]
@@ -13,29 +13,29 @@ use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
 use crate::refusal::{Refusal, Result};
 
-/// What content is given to.
+/// Receives a content.
 pub type Take<'a> = &'a mut (dyn FnMut(&mut dyn Read) -> Result<()> + Send);
 
-/// What many contents are given to, each with its place among those that were asked for.
+/// Receives each of many contents, with its index in the request.
 pub type TakeEach<'a> = &'a (dyn Fn(usize, &mut dyn Read) -> Result<()> + Sync);
 
-/// A place where content lies by its hash.
+/// A place that holds content by its hash.
 pub trait Store: Sync {
-    /// Returns what it is called in messages.
+    /// Returns the name of the store for messages.
     fn name(&self) -> &'static str;
 
-    /// Returns whether there is something of that name, without reading it.
+    /// Returns whether the store has content with this hash, without reading it.
     fn contains(&self, hash: &Digest) -> Result<bool>;
 
-    /// Gives the content of that name to `take`; false if there is none.
+    /// Passes the content with this hash to `take`. Returns false if there is none.
     ///
-    /// Content that does not hash to its name is `E_CORRUPT`, which is known only after `take` had all of it.
+    /// Content that does not match its hash is `E_CORRUPT`. This is known only after `take` has read all of it.
     fn get(&self, hash: &Digest, take: Take<'_>) -> Result<bool>;
 
-    /// Gives each content that is there to `take`, in the order and on the threads that suit the store; returns, in the order
-    /// of `hashes`, what was there.
+    /// Passes each content that exists to `take`, in the order and on the threads that suit the store. Returns, in the
+    /// order of `hashes`, which of them existed.
     ///
-    /// As with [`Self::get`], content that is not what its name says is refused when `take` had it.
+    /// As with [`Self::get`], content that does not match its hash is refused after `take` has read it.
     fn get_each(&self, hashes: &[Digest], take: TakeEach<'_>) -> Result<Vec<bool>> {
         let places: Vec<usize> = (0..hashes.len()).collect();
         workers::map(
@@ -45,9 +45,10 @@ pub trait Store: Sync {
         )
     }
 
-    /// Keeps content under its name, durably and in one step; what is there already is held against its name instead.
+    /// Stores content under its hash, durably and in one step. If the store has it already, checks the stored content
+    /// against the hash instead.
     ///
-    /// A store that only gives refuses what is not there already.
+    /// A read-only store refuses content that it does not have.
     fn put(&self, hash: &Digest, _: &mut dyn Read) -> Result<()> {
         match self.contains(hash)? {
             true => Ok(()),
@@ -58,12 +59,13 @@ pub trait Store: Sync {
         }
     }
 
-    /// Returns for each name whether there is something, without reading it.
+    /// Returns, for each hash, whether the store has its content, without reading it.
     fn contains_all(&self, hashes: &[Digest]) -> Result<Vec<bool>> {
         workers::map(hashes, || Ok(()), |(), hash| self.contains(hash))
     }
 
-    /// Reads each to its end and returns, in the same order, whether it is there, or why it is not what its name says.
+    /// Reads each content to its end. Returns, in the order of `hashes`, whether it exists, or why it does not match
+    /// its hash.
     fn check(&self, hashes: &[Digest]) -> Vec<Result<bool>> {
         let checked = workers::map(
             hashes,
@@ -105,7 +107,7 @@ impl<S: Store + ?Sized> Store for &S {
     }
 }
 
-/// Returns the bytes of that name, if there are any and at most `max` of them.
+/// Returns the content with this hash, of at most `max` bytes. `None` if the store does not have it.
 pub fn bytes(store: &dyn Store, hash: &Digest, max: u64) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     let found = store.get(hash, &mut |content| {
@@ -120,7 +122,7 @@ pub fn bytes(store: &dyn Store, hash: &Digest, max: u64) -> Result<Option<Vec<u8
     Ok(found.then_some(bytes))
 }
 
-/// Gives `content` to `take`, reads what that left, and holds all of it against `hash`.
+/// Passes `content` to `take`, reads the rest, and checks all of it against `hash`.
 fn checked(store: &'static str, hash: &Digest, content: &mut dyn Read, take: Take<'_>) -> Result<()> {
     let mut hashing = Hashing::new(content);
     take(&mut hashing)?;
@@ -138,7 +140,7 @@ fn drain(mut content: impl Read, hash: &Digest) -> Result<()> {
     }
 }
 
-/// Refuses for content that broke off while it was read.
+/// Returns the refusal for content that could not be read to its end.
 pub fn unreadable(hash: &Digest, error: &std::io::Error) -> Refusal {
     corrupt(hash, "the store", &error.to_string())
 }

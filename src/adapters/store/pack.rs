@@ -10,7 +10,7 @@ use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::refusal::{Refusal, Result};
 
-/// A pack that was verified, by the hashes of its members.
+/// The members of a verified pack, by their hashes.
 pub struct PackStore {
     root: PathBuf,
     members: HashMap<Digest, String>,
@@ -49,7 +49,7 @@ impl Store for PackStore {
         };
         match open_regular(&self.root.join(path)) {
             Ok(opened) => checked(self.name(), hash, &mut &opened.file, take).map(|()| true),
-            // It was there when the pack was verified.
+            // The file has vanished since the pack was verified.
             Err(Refusal::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(other) => Err(other),
         }
