@@ -1,4 +1,4 @@
-//! The content of bzip2.
+//! Decompresses bzip2.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,13 +7,13 @@ use bzip2::{Decompress, Status};
 use super::limits::{Limits, Window};
 use super::{Layer, Source};
 
-/// What a decoder takes at most, for blocks of 900 kB.
+/// Most bytes of memory that a decoder takes, for blocks of 900 kB.
 const MEMORY: u64 = 4 << 20;
 
-/// What beginning a stream costs, in bytes that it yields: its tables are made anew.
+/// The cost of starting a stream, in bytes of output: the decoder makes its tables anew.
 const BEGIN: u64 = 4096;
 
-/// Whether a stream of bzip2 begins so: with the size of its blocks, and a block or the end.
+/// Returns whether a bzip2 stream begins with these bytes: a block size, then a block or the end of the stream.
 pub fn is_stream(head: &[u8]) -> bool {
     match head {
         [b'B', b'Z', b'h', b'1'..=b'9', rest @ ..] => {
@@ -23,7 +23,7 @@ pub fn is_stream(head: &[u8]) -> bool {
     }
 }
 
-/// What the streams of bzip2 hold, one after another. Whatever follows the last one ends it.
+/// A reader of the content of consecutive bzip2 streams. Other bytes after a stream end the content.
 pub struct Streams<'s, 'a> {
     source: &'s mut Source<'a>,
     limits: &'s Limits<'s>,
@@ -31,7 +31,7 @@ pub struct Streams<'s, 'a> {
 }
 
 impl<'s, 'a> Streams<'s, 'a> {
-    /// Reads the streams that begin here.
+    /// Reads the streams that begin at the current position.
     pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
         Self {
             source,
@@ -72,7 +72,7 @@ impl Read for Streams<'_, '_> {
                 Ok(Status::MemNeeded) => return Err(io::ErrorKind::OutOfMemory.into()),
                 Ok(_) if consumed + written > 0 || !exhausted => {}
                 Ok(_) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                // Nothing is handed out together with an error: a block is checked before any of it is.
+                // No output is lost: the decoder checks a block before it returns any byte of it.
                 Err(damage) => return Err(io::Error::new(io::ErrorKind::InvalidData, damage)),
             }
             if written > 0 {

@@ -1,27 +1,27 @@
-//! What is inside of a layer, as far as it can be had.
+//! The content of a layer, as far as the limits and damage allow.
 
 use std::io::{self, Read};
 
 use super::Unread;
 use super::limits::Limits;
 
-/// One content of a layer. It is read to its end, and then tells whether that was all.
+/// A reader of one content of a layer. After its end, it tells whether anything was left unread.
 pub struct Content<'a> {
     inner: &'a mut dyn Read,
     limits: &'a Limits<'a>,
-    /// What a byte of it costs; none if it is only copied, not decompressed.
+    /// Cost of one byte in budget units. `None` if the content is only copied, not decompressed.
     price: Option<u64>,
-    /// How many bytes it may still yield.
+    /// Number of bytes it may still yield.
     left: u64,
     given: u64,
     unread: Option<Unread>,
-    /// Whether the bytes are no layer at all if not one byte can be decompressed.
+    /// Whether the bytes count as no layer at all if not one byte can be decompressed.
     is_doubtful: bool,
     ended: bool,
 }
 
 impl<'a> Content<'a> {
-    /// The content of a layer that has only one.
+    /// Returns the content of a layer that has only one.
     pub(super) fn of_layer(inner: &'a mut dyn Read, limits: &'a Limits<'a>, price: u64, is_doubtful: bool) -> Self {
         Self {
             inner,
@@ -35,7 +35,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// The content of a member of an archive.
+    /// Returns the content of a member of an archive.
     pub(super) fn of_member(inner: &'a mut dyn Read, limits: &'a Limits<'a>, price: Option<u64>) -> Self {
         Self {
             inner,
@@ -49,18 +49,18 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Says from the start that not all of it can be read.
+    /// Sets the reason why not all of it can be read, if that is known in advance.
     pub(super) fn but(mut self, why: Option<Unread>) -> Self {
         self.unread = why;
         self
     }
 
-    /// Returns why there was more than was handed out, if there was. Known at the end.
+    /// Returns why some of the content was not read. Known after the end; `None` if all of it was read.
     pub fn unread(&self) -> Option<Unread> {
         self.unread
     }
 
-    /// Returns how many bytes were handed out.
+    /// Returns the number of bytes read so far.
     pub(super) fn given(&self) -> u64 {
         self.given
     }
@@ -75,7 +75,7 @@ impl<'a> Content<'a> {
 }
 
 impl Read for Content<'_> {
-    /// Never errs: damage is an end.
+    /// Never fails: damage ends the content.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ended || buffer.is_empty() {
             return Ok(0);

@@ -1,4 +1,4 @@
-//! The content of deflate and gzip.
+//! Decompresses deflate and gzip.
 
 use std::io::{self, BufRead, Read};
 
@@ -6,7 +6,7 @@ use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::Source;
 
-/// What deflated data holds, to the last byte before any damage.
+/// A reader of the content of deflated data, up to the last byte before any damage.
 pub struct Inflate<S> {
     source: S,
     state: Decompress,
@@ -14,7 +14,7 @@ pub struct Inflate<S> {
 }
 
 impl<S: BufRead> Inflate<S> {
-    /// Reads deflate without anything around it.
+    /// Reads raw deflate data, without a header.
     pub fn raw(source: S) -> Self {
         Self {
             source,
@@ -30,7 +30,7 @@ impl<S: BufRead> Read for Inflate<S> {
     }
 }
 
-/// Inflates into `buffer`; `ended` keeps an end that was met together with bytes.
+/// Inflates into `buffer`. `ended` remembers an end or an error that came together with output.
 fn inflate(
     source: &mut dyn BufRead,
     state: &mut Decompress,
@@ -69,18 +69,18 @@ const NAME: u8 = 8;
 const COMMENT: u8 = 16;
 const RESERVED: u8 = 0xe0;
 
-/// Whether a member of gzip begins so.
+/// Returns whether a gzip member begins with these bytes.
 pub fn is_gzip(head: &[u8]) -> bool {
     matches!(head, [0x1f, 0x8b, 8, flags, ..] if flags & RESERVED == 0)
 }
 
-/// What the members of gzip hold, one after another.
+/// A reader of the content of consecutive gzip members.
 ///
-/// The header is read here, since readers differ in whether they check it: what some of them would read is read.
-/// Zeros may follow a member, as on tapes; whatever else follows ends it.
+/// Parses the header itself and accepts every header that some reader accepts, because readers differ in what they
+/// check. Zeros may follow a member, as on tapes. Other bytes end the content.
 pub struct Gzip<'s, 'a> {
     source: &'s mut Source<'a>,
-    /// The member that is open.
+    /// The current member.
     member: Option<Member>,
 }
 
@@ -91,12 +91,12 @@ struct Member {
 }
 
 impl<'s, 'a> Gzip<'s, 'a> {
-    /// Reads the members that begin here.
+    /// Reads the members that begin at the current position.
     pub fn new(source: &'s mut Source<'a>) -> Self {
         Self { source, member: None }
     }
 
-    /// Begins the next member; returns whether there is one.
+    /// Starts the next member. Returns false if there is none.
     fn begin(&mut self) -> io::Result<bool> {
         while let [0, ..] = self.source.peek(1)? {
             let ahead = self.source.peek(1)?;

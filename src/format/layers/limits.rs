@@ -1,33 +1,35 @@
-//! How much is unpacked, of one blob and of all that are judged together.
+//! Limits on unpacking: for one blob, and for all blobs of one judgement.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How much of the layers of one blob is opened, so that a small file that unpacks to a huge one costs little.
+/// Limits on unpacking the layers of one blob, so that a small file that unpacks to a huge one costs little.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// The bytes that one member of an archive yields at most.
+    /// Most bytes read of one member of an archive.
     pub member: u64,
-    /// The bytes that decompression yields at most, all layers and members together.
+    /// Most bytes of decompressed output, over all layers and members.
     pub total: u64,
-    /// How many members of archives are opened, all archives together.
+    /// Most members opened, over all archives.
     pub members: usize,
-    /// The bytes that decoders keep to refer back to, all that work at a time together.
+    /// Most bytes of memory for the windows of all decoders that work at the same time.
     pub windows: u64,
 }
 
-/// What unpacking may cost in one judgement, shared by all threads that work on it. One unit is about what it takes to
-/// inflate a byte.
+/// The cost that unpacking may have in one judgement, shared by all of its threads. One unit is about the cost of
+/// inflating a byte.
+///
+/// It bounds many small bombs, each of which is within the limits of one blob.
 #[derive(Debug)]
 pub struct UnpackBudget(AtomicU64);
 
 impl UnpackBudget {
-    /// Makes a budget of so many units.
+    /// Returns a budget of `units` units.
     pub const fn of(units: u64) -> Self {
         Self(AtomicU64::new(units))
     }
 
-    /// Returns how many units are left.
+    /// Returns the number of units left.
     pub fn left(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -38,10 +40,10 @@ impl UnpackBudget {
     }
 }
 
-/// What one member costs besides its bytes.
+/// Cost of a member besides its bytes, in units.
 const MEMBER: u64 = 4096;
 
-/// What is left of the bounds while one blob is examined.
+/// The limits left while one blob is examined.
 pub struct Limits<'a> {
     member: u64,
     total: Cell<u64>,
@@ -51,7 +53,7 @@ pub struct Limits<'a> {
 }
 
 impl<'a> Limits<'a> {
-    /// Begins with all that the bounds allow, and what is left of the budget.
+    /// Starts with the full bounds and the rest of the shared budget.
     pub fn new(bounds: &Bounds, budget: Option<&'a UnpackBudget>) -> Self {
         Self {
             member: bounds.member,
@@ -62,31 +64,31 @@ impl<'a> Limits<'a> {
         }
     }
 
-    /// Returns how many bytes one member may yield.
+    /// Returns the most bytes to read of one member.
     pub(super) fn member(&self) -> u64 {
         self.member
     }
 
-    /// Returns how many bytes may still be decompressed where one costs `price`.
+    /// Returns the number of bytes that may still be decompressed if each costs `price` units.
     pub(super) fn room(&self, price: u64) -> u64 {
         let affordable = self.budget.map_or(u64::MAX, |budget| budget.left() / price.max(1));
         self.total.get().min(affordable)
     }
 
-    /// Counts bytes that were decompressed.
+    /// Counts decompressed bytes.
     pub(super) fn spend(&self, bytes: u64, price: u64) {
         self.total.set(self.total.get().saturating_sub(bytes));
         self.pay(bytes.saturating_mul(price));
     }
 
-    /// Pays for work that yields nothing.
+    /// Pays for work that yields no output.
     pub(super) fn pay(&self, units: u64) {
         if let Some(budget) = self.budget {
             budget.spend(units);
         }
     }
 
-    /// Begins another member; returns whether there may be one.
+    /// Counts another member. Returns whether it may be opened.
     pub(super) fn begin_member(&self) -> bool {
         let left = self.members.get();
         self.members.set(left.saturating_sub(1));
@@ -94,12 +96,12 @@ impl<'a> Limits<'a> {
         left > 0 && self.budget.is_none_or(|budget| budget.left() > 0)
     }
 
-    /// Returns how much memory a decoder may still have for its window.
+    /// Returns the bytes of memory left for windows.
     pub(super) fn window_left(&self) -> u64 {
         self.windows.get()
     }
 
-    /// Takes memory for a window until the result is dropped; none if there is not as much.
+    /// Reserves memory for a window until the result is dropped. `None` if not enough is left.
     pub(super) fn window(&self, bytes: u64) -> Option<Window<'_>> {
         self.windows.set(self.windows.get().checked_sub(bytes)?);
         Some(Window {
@@ -109,7 +111,7 @@ impl<'a> Limits<'a> {
     }
 }
 
-/// Memory that a decoder takes.
+/// Memory reserved for a decoder.
 #[must_use = "the memory counts as free again when this is dropped"]
 pub struct Window<'l> {
     windows: &'l Cell<u64>,

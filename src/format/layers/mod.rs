@@ -1,4 +1,4 @@
-//! Layers around content, compression and archives, opened as streams: packed bytes to the bytes within.
+//! Layers around content: opens compressed data and archives as streams.
 
 mod bzip;
 mod content;
@@ -16,43 +16,43 @@ pub use content::Content;
 pub use limits::{Bounds, Limits, UnpackBudget};
 pub use source::Source;
 
-/// So many bytes tell a layer.
+/// Number of bytes that identify a layer.
 const HEAD: usize = 512;
 
 /// A way of wrapping content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
-    /// gzip, RFC 1952, of one or more members, which are one content.
+    /// gzip, RFC 1952. One or more members form one content.
     Gzip,
-    /// Zstandard, RFC 8878, of one or more frames, which are one content.
+    /// Zstandard, RFC 8878. One or more frames form one content.
     Zstd,
-    /// xz, of one or more streams, which are one content.
+    /// xz. One or more streams form one content.
     Xz,
-    /// bzip2, of one or more streams, which are one content.
+    /// bzip2. One or more streams form one content.
     Bzip2,
-    /// A zip archive, whose members are many contents.
+    /// A zip archive. Each member is a content.
     Zip,
-    /// A tar archive, whose members are many contents.
+    /// A tar archive. Each member is a content.
     Tar,
 }
 
-/// Why something of a layer was not read.
+/// Why a part of a layer was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unread {
-    /// It is more than the bounds allow.
+    /// It exceeds the limits.
     Bound,
-    /// It is damaged, or cut short.
+    /// It is damaged or truncated.
     Damaged,
     /// It is encrypted.
     Encrypted,
-    /// It is packed in a way that is not known here.
+    /// It is packed by an unsupported method.
     Unsupported,
-    /// It is in more layers than are opened.
+    /// It is nested in more layers than are opened.
     Depth,
 }
 
 impl Unread {
-    /// Returns why reading failed.
+    /// Returns the reason for a read error.
     fn of(error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::OutOfMemory => Self::Bound,
@@ -62,7 +62,7 @@ impl Unread {
     }
 }
 
-/// Takes each content that is found, with its name if it is a member of an archive. It reads to the end.
+/// Receives each content, with its name if it is a member of an archive. Reads it to the end.
 pub type Visit<'v> = &'v mut dyn FnMut(Option<&str>, &mut Content<'_>);
 
 impl Layer {
@@ -78,7 +78,7 @@ impl Layer {
         }
     }
 
-    /// Returns the layer that bytes which begin with `head` are wrapped in. It looks at the first 512 bytes.
+    /// Returns the layer of data that begins with `head`, of which it examines the first 512 bytes.
     pub fn of(head: &[u8]) -> Option<Self> {
         match head {
             _ if inflate::is_gzip(head) => Some(Self::Gzip),
@@ -91,7 +91,7 @@ impl Layer {
         }
     }
 
-    /// Returns what a byte that it yields costs, in units of a [`UnpackBudget`].
+    /// Returns the cost of one byte of its output, in units of an [`UnpackBudget`].
     fn price(self) -> u64 {
         match self {
             Self::Gzip | Self::Zstd | Self::Zip | Self::Tar => 1,
@@ -101,16 +101,16 @@ impl Layer {
     }
 }
 
-/// Opens `layer`, which begins here, and hands each content to `visit`, with those of other layers that follow a compressed
-/// one.
+/// Opens `layer` at the current position and passes each content to `visit`, as well as the contents of other layers
+/// that directly follow compressed data.
 ///
-/// An archive is read as it lies: a zip archive by its local headers, where no header follows a member up to the next
-/// one, and if it is in memory by its central directory too, so that neither hides a member from the other. Where it is
-/// not, what the directory names and no header led to is damage.
+/// Reads an archive in the order of its bytes. Reads a zip archive by its local headers, searching for the next header
+/// after each member. If it is in memory, reads it by its central directory too, so that neither hides a member from
+/// the other. In a stream, a member that the directory names and no header led to counts as damage.
 ///
-/// Damage ends a content, or the whole, and is no error; nor is one of the reader that `source` stands on, which has
-/// to be noticed there. Each content tells by itself whether all of it was read. Returns why something else of the layer
-/// was not.
+/// Damage ends a content or the whole archive and is not an error. An error of the reader below `source` also only ends
+/// the content; that reader must report it itself. Each content tells whether all of it was read. Returns why any other
+/// part of the layer was not read.
 #[must_use = "what was not opened was not examined"]
 pub fn open(layer: Layer, source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
     let mut layer = layer;
@@ -137,8 +137,7 @@ pub fn open(layer: Layer, source: &mut Source, limits: &Limits, visit: Visit<'_>
     }
 }
 
-/// Returns the layer that begins behind a content that has ended, zeros passed over. A zip archive there is looked for by
-/// [`open_behind`].
+/// Returns the layer that begins after the end of a content, skipping zeros. [`open_behind`] finds a zip archive there.
 fn following(source: &mut Source) -> Option<Layer> {
     while let Ok(rest @ [0, ..]) = source.fill_buf() {
         let zeros = rest.iter().take_while(|byte| **byte == 0).count();
@@ -148,30 +147,30 @@ fn following(source: &mut Source) -> Option<Layer> {
     (next != Layer::Zip).then_some(next)
 }
 
-/// Opens a zip archive that begins behind other bytes, of which the first `from` belong to something else.
+/// Opens a zip archive that begins after other bytes.
 ///
-/// In memory, it is found by its end-of-central-directory record, and `None` means that there is no such archive. In a
-/// stream, every local header counts, since the record comes last; whether there was one is told at the end.
+/// In memory, finds it by its end-of-central-directory record. In a stream, that record comes last, so every local
+/// header counts, and the result tells whether the record came.
 pub fn open_behind(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Behind {
     zip::open_behind(source, limits, visit)
 }
 
-/// What came of looking for a zip archive behind other bytes.
+/// The result of searching for a zip archive after other bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
-    /// There is none.
+    /// There is no archive.
     Nothing,
-    /// There is one; why something of it was not read.
+    /// There is an archive, with the reason why a part of it was not read.
     Archive(Option<Unread>),
 }
 
-/// Returns the name of a member as it is shown, of which the rest is left out where it is very long.
+/// Returns the name of a member for display, truncated if it is very long.
 fn shown(name: &[u8]) -> String {
     const LONGEST: usize = 1024;
     String::from_utf8_lossy(&name[..name.len().min(LONGEST)]).into_owned()
 }
 
-/// Reads on to nowhere, as far as the limits allow; returns why not to the end.
+/// Reads and discards the rest, as far as the limits allow. Returns why it did not reach the end.
 fn drain(inner: &mut dyn Read, limits: &Limits, price: u64) -> Option<Unread> {
     let mut content = Content::of_layer(inner, limits, price, false);
     io::copy(&mut content, &mut io::sink()).ok();
@@ -258,7 +257,7 @@ mod tests {
         assert_eq!(all(&[deflated(1001), deflated(1)]), expected);
         let expected = (vec![entry(900, 900), entry(900, 600), entry(1, 0)], None);
         assert_eq!(all(&[deflated(900), deflated(900), deflated(1)]), expected);
-        // Only what is decompressed counts.
+        // Only decompressed bytes count.
         let expected = (vec![entry(900, 900), entry(900, 900), entry(1, 1)], None);
         assert_eq!(all(&[stored(900), stored(900), deflated(1)]), expected);
         let expected = (vec![entry(1, 1), entry(2, 2), entry(3, 3)], Some(Unread::Bound));
@@ -276,7 +275,7 @@ mod tests {
         }
         assert_eq!(read[..7], [(1400, None); 7]);
         assert_eq!(read[7..], [(200, Some(Unread::Bound)), (0, Some(Unread::Bound))]);
-        // A member costs something too, so that a million empty ones are not free.
+        // A member has a cost of its own, so that a million empty ones are not free.
         let budget = UnpackBudget::of(10_000);
         let (contents, unread) = opened_within(
             &[stored(1), stored(2), stored(3), stored(4)].concat(),
@@ -288,7 +287,7 @@ mod tests {
 
     #[test]
     fn entries_that_overlap_are_paid_for() {
-        // A hundred headers lead to the same bytes, which yield nothing but take their time.
+        // A hundred headers lead to the same bytes, which yield no output but take time.
         let packed = [[0, 0, 0, 0xff, 0xff].repeat(199), vec![1, 0, 0, 0xff, 0xff]].concat();
         let (mut bytes, mut directory) = (Vec::new(), Vec::new());
         for at in 0..100u32 {
@@ -344,7 +343,7 @@ mod tests {
         let one = |given, unread| (vec![("-".to_owned(), given, unread)], None);
         assert_eq!(opened(&whole), one(1200, None));
         assert_eq!(opened(&[&whole[..], &gzip(&text[..99])].concat()), one(1299, None));
-        // As on tapes, zeros may follow, and another member.
+        // As on tapes, zeros and another member may follow.
         let padded = [&whole[..], &[0; 700], &gzip(&text[..99]), &[0; 99]].concat();
         assert_eq!(opened(&padded), one(1299, None));
         assert_eq!(opened(&[&whole[..], b"and more"].concat()), one(1200, None));
@@ -359,7 +358,7 @@ mod tests {
     #[test]
     fn a_header_that_some_readers_refuse_is_read_all_the_same() {
         let mut bytes = gzip(b"text");
-        // With the flags for a checksum, a comment and extra fields, and a checksum that is wrong.
+        // The flags announce a checksum, a comment and extra fields, and the checksum is wrong.
         bytes.splice(3..10, [2 | 4 | 16, 0, 0, 0, 0, 0, 0, 3, 0, 1, 2, 3, b'c', 0, 9, 9]);
         assert_eq!(opened(&bytes), (vec![("-".to_owned(), 4, None)], None));
     }

@@ -1,20 +1,20 @@
-//! A reader that can look ahead, and knows where it is.
+//! A reader that can look ahead and knows its position.
 
 use std::io::{self, BufRead, Read};
 
 use memchr::memmem;
 
-/// How much a source holds of a stream.
+/// Number of bytes of a stream that a source buffers.
 const BUFFER: usize = 64 * 1024;
 
-/// A reader that can look ahead. Of a stream it holds 64 KiB.
+/// A reader that can look ahead, up to 64 KiB in a stream.
 pub struct Source<'a> {
     from: From<'a>,
     position: u64,
 }
 
 enum From<'a> {
-    /// All bytes, and where in them the next one is.
+    /// All bytes, and the offset of the next one.
     Slice(&'a [u8], usize),
     Stream {
         inner: &'a mut dyn Read,
@@ -25,15 +25,15 @@ enum From<'a> {
     },
 }
 
-/// What the record begins with that ends a zip archive.
+/// Signature of the record that ends a zip archive.
 const END: &[u8; 4] = b"PK\x05\x06";
 
-/// Where the last end of a zip archive is among all bytes that were read.
+/// Finds the last end signature of a zip archive in all bytes read from a stream.
 #[derive(Default)]
 struct Ends {
     last: Option<u64>,
     read: u64,
-    /// The bytes before, as many as a signature may begin in.
+    /// The last bytes read, in which a signature may have begun.
     before: [u8; END.len() - 1],
 }
 
@@ -52,7 +52,7 @@ impl Ends {
 }
 
 impl<'a> Source<'a> {
-    /// Reads from `inner`.
+    /// Reads the stream `inner`.
     pub fn new(inner: &'a mut dyn Read) -> Self {
         Self {
             from: From::Stream {
@@ -66,7 +66,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Reads `bytes`, beginning at `position`.
+    /// Reads `bytes`, starting at offset `position`.
     pub fn of(bytes: &'a [u8], position: usize) -> Self {
         let position = position.min(bytes.len());
         Self {
@@ -75,7 +75,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns all bytes, those before the position too, if they are in memory.
+    /// Returns all bytes, including those before the position. `None` for a stream.
     pub(super) fn whole(&self) -> Option<&'a [u8]> {
         match self.from {
             From::Slice(bytes, _) => Some(bytes),
@@ -83,7 +83,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns where the last record that ends a zip archive is in a stream, as far as it was read.
+    /// Returns the offset of the last end signature of a zip archive in the bytes read from a stream. `None` in memory.
     pub(super) fn last_end(&self) -> Option<u64> {
         match self.from {
             From::Slice(..) => None,
@@ -91,12 +91,13 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns how many bytes are before the next one.
+    /// Returns the offset of the next byte.
     pub fn position(&self) -> u64 {
         self.position
     }
 
-    /// Returns what comes next: at least `count` bytes, of which there are less than 64 KiB, unless there are fewer.
+    /// Returns the next bytes without consuming them: at least `count`, or all that are left. `count` must be less than
+    /// 64 KiB.
     pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         match &mut self.from {
             From::Slice(bytes, start) => Ok(&bytes[*start..]),
@@ -135,7 +136,7 @@ impl<'a> Source<'a> {
         Ok(bytes)
     }
 
-    /// Passes over the next `count` bytes; returns whether there were as many.
+    /// Skips the next `count` bytes. Returns false if there were fewer.
     pub(super) fn skip(&mut self, mut count: u64) -> io::Result<bool> {
         while count > 0 {
             let available = self.fill_buf()?.len();
@@ -150,7 +151,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// Reads what is buffered, or as much of it as there is room for.
+/// Reads buffered bytes, as many as fit into `buffer`.
 fn read_buffered(from: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
     let available = from.fill_buf()?;
     let read = available.len().min(buffer.len());
@@ -183,7 +184,7 @@ impl BufRead for Source<'_> {
     }
 }
 
-/// The next bytes of a source, of which there must be as many as was said.
+/// A reader of a stated number of bytes of a source. It is an error if there are fewer.
 pub(super) struct Stored<'s, 'a> {
     source: &'s mut Source<'a>,
     left: u64,
@@ -195,7 +196,7 @@ impl<'s, 'a> Stored<'s, 'a> {
         Self { source, left: size }
     }
 
-    /// Returns how many of them were not read.
+    /// Returns the number of bytes not read yet.
     pub(super) fn left(&self) -> u64 {
         self.left
     }

@@ -1,4 +1,4 @@
-//! The members of a tar archive: ustar, pax, GNU, and the old form without a magic.
+//! Reads tar archives: ustar, pax, GNU, and the old form without a magic.
 
 use std::io::{self, BufRead, Read};
 
@@ -6,22 +6,23 @@ use super::limits::Limits;
 use super::source::Stored;
 use super::{Content, Source, Unread, Visit};
 
-/// Archives are made of blocks.
+/// Size in bytes of the blocks of which an archive consists.
 const BLOCK: usize = 512;
 
-/// The longest long name, or set of pax records, that is read. Longer ones are passed over.
+/// The longest name record or set of pax records to read, in bytes. Longer ones are skipped.
 const MAX_RECORDS: u64 = 1 << 20;
 
-/// Whether a member begins so: the checksum of the header is right, whatever else it says.
+/// Returns whether a member begins with these bytes: the checksum of the header is right, whatever else is in it.
 pub fn is_header(head: &[u8]) -> bool {
     head.first_chunk::<BLOCK>().is_some_and(|block| {
-        // A sum over spaces is right for a block of spaces and zeros; a header has more.
+        // The checksum is also right for a block of spaces and zeros, so require a name or a magic.
         let has_name = block[0] != 0 && block[0] != b' ' || block[257..].starts_with(b"ustar");
         has_name && sum_is_right(block)
     })
 }
 
-/// The checksum is over the header with spaces in its own place; some writers sum signed bytes.
+/// Returns whether the checksum of a header is right. It is computed with spaces in its own place; some writers sum
+/// signed bytes.
 fn sum_is_right(block: &[u8; BLOCK]) -> bool {
     const SUM: std::ops::Range<usize> = 148..156;
     let Some(stated) = octal(&block[SUM]) else {
@@ -34,7 +35,7 @@ fn sum_is_right(block: &[u8; BLOCK]) -> bool {
     stated == unsigned + spaces || i64::try_from(stated).is_ok_and(|stated| stated == signed + spaces as i64)
 }
 
-/// Parses digits with spaces before them, and a space or NUL behind; none at all if there is no digit.
+/// Parses octal digits with spaces before them and a space or NUL after them. `None` if there is no digit.
 fn octal(field: &[u8]) -> Option<u64> {
     let text = field.trim_ascii_start();
     let digits = text.iter().take_while(|b| matches!(b, b'0'..=b'7')).count();
@@ -45,7 +46,7 @@ fn octal(field: &[u8]) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok()
 }
 
-/// Returns a size, which is octal, or binary if its first bit is set.
+/// Parses a size, which is octal, or binary if its first bit is set.
 fn size(field: &[u8]) -> Option<u64> {
     match field {
         [0x80, zeros @ .., _, _, _, _, _, _, _, _] if zeros.iter().all(|b| *b == 0) => {
@@ -57,7 +58,7 @@ fn size(field: &[u8]) -> Option<u64> {
     }
 }
 
-/// What records before a header say of the member that follows.
+/// What the records before a header state about the member that follows.
 #[derive(Default)]
 struct Ahead {
     name: Option<Vec<u8>>,
@@ -65,10 +66,10 @@ struct Ahead {
     is_sparse: bool,
 }
 
-/// Opens the members that begin here. Returns why something other than their contents was not read.
+/// Opens the members that begin at the current position. Returns why something other than their contents was not read.
 ///
-/// As GNU tar does, it goes on at the next header where there is something else than one. Behind the zeros that end an
-/// archive, another may follow; whatever else does is none of it.
+/// Where a header should be and is not, it continues at the next header, as GNU tar does. Another archive may follow
+/// the zeros that end one. Anything else after them is not part of the archive.
 pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
     let mut archive = Archive {
         limits,
@@ -76,7 +77,7 @@ pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Un
         ahead: Ahead::default(),
         unread: None,
     };
-    // An error is one of the reader below, which notices it by itself.
+    // Only the reader below can fail, and it reports that itself.
     archive.members(source).ok();
     archive.unread
 }
@@ -118,7 +119,7 @@ impl Archive<'_, '_> {
         }
     }
 
-    /// Reads what follows a header; returns whether it may.
+    /// Reads what follows a header. Returns false if the limits do not allow it.
     fn member(&mut self, header: &[u8; BLOCK], source: &mut Source) -> io::Result<bool> {
         let kind = header[156];
         let Some(mut length) = size(&header[124..136]) else {
@@ -135,7 +136,7 @@ impl Archive<'_, '_> {
         let ahead = std::mem::take(&mut self.ahead);
         length = ahead.size.unwrap_or(length);
         if kind == b'1' {
-            // The size of a hard link is that of its target, whose bytes are not here.
+            // The size of a hard link is that of its target, whose bytes do not follow.
             length = 0;
         }
         let mut is_sparse = ahead.is_sparse;
@@ -152,7 +153,10 @@ impl Archive<'_, '_> {
         Ok(true)
     }
 
-    /// Of a sparse file, only what is stored is read: where it belongs decides how the file begins.
+    /// Reads the content of a member.
+    ///
+    /// Of a sparse file, reads only the stored parts and marks it as not fully read: the positions of the parts decide
+    /// how the file begins.
     fn content(&mut self, name: &[u8], length: u64, is_sparse: bool, source: &mut Source) -> io::Result<()> {
         let mut stored = Stored::of(source, length);
         let name = super::shown(name);
@@ -165,7 +169,7 @@ impl Archive<'_, '_> {
         Ok(())
     }
 
-    /// Reads what is said of the member that follows.
+    /// Reads a record about the member that follows.
     fn records(&mut self, kind: u8, length: u64, source: &mut Source) -> io::Result<()> {
         let mut text = Vec::new();
         if length <= MAX_RECORDS {
@@ -187,7 +191,7 @@ impl Archive<'_, '_> {
         Ok(())
     }
 
-    /// `length keyword=value\n`, the length over all of it.
+    /// Parses pax records: `length keyword=value\n`, where the length counts the whole record.
     fn pax(&mut self, for_all: bool, mut text: &[u8]) {
         let mut known = || -> Option<()> {
             while !text.is_empty() {
@@ -198,7 +202,7 @@ impl Archive<'_, '_> {
                 let equals = record.iter().position(|b| *b == b'=')?;
                 let (keyword, value) = (&record[..equals], &record[equals + 1..]);
                 match keyword {
-                    // A size for all members would be read by some and not by others.
+                    // Some readers apply a global size to all members and others do not.
                     b"size" if for_all => return None,
                     b"size" => self.ahead.size = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
                     b"path" if !for_all => self.ahead.name = Some(value.to_vec()),
@@ -214,7 +218,7 @@ impl Archive<'_, '_> {
     }
 }
 
-/// Returns the name in a header, of ustar with its prefix.
+/// Returns the name in a header, with the prefix that ustar has.
 fn name(header: &[u8; BLOCK]) -> Vec<u8> {
     let text = |field: &[u8]| {
         let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
@@ -228,7 +232,7 @@ fn name(header: &[u8; BLOCK]) -> Vec<u8> {
     }
 }
 
-/// Returns how many bytes fill the last block.
+/// Returns the number of bytes that fill up the last block.
 fn padding(length: u64) -> u64 {
     const BLOCK: u64 = self::BLOCK as u64;
     (BLOCK - length % BLOCK) % BLOCK

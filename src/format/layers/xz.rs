@@ -1,4 +1,4 @@
-//! The content of xz.
+//! Decompresses xz.
 
 use std::io::{self, BufRead, Read};
 
@@ -7,30 +7,30 @@ use lzma_rust2::XzReader;
 use super::Source;
 use super::limits::{Limits, Window};
 
-/// What a stream begins with.
+/// Signature at the start of a stream.
 pub const MAGIC: &[u8] = b"\xfd7zXZ\0";
 
-/// What a decoder takes besides its dictionary.
+/// Bytes of memory that a decoder takes besides its dictionary.
 const OVERHEAD: u64 = 1 << 20;
 
-/// The number of the filter that decompresses.
+/// Id of the LZMA2 filter, the one that decompresses.
 const LZMA2: u64 = 0x21;
 
-/// What the streams of xz hold, one after another, with zeros between. Whatever follows the last one ends it.
+/// A reader of the content of consecutive xz streams, with zeros allowed between them. Other bytes end the content.
 pub struct Streams<'s, 'a> {
     limits: &'s Limits<'s>,
     state: State<'s, 'a>,
 }
 
 enum State<'s, 'a> {
-    /// A stream may begin.
+    /// Before a stream, or after the last one.
     Between(&'s mut Source<'a>),
     Inside(Box<XzReader<&'s mut Source<'a>>>, Option<Window<'s>>),
     Ended,
 }
 
 impl<'s, 'a> Streams<'s, 'a> {
-    /// Reads the streams that begin here.
+    /// Reads the streams that begin at the current position.
     pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
         Self {
             limits,
@@ -38,7 +38,7 @@ impl<'s, 'a> Streams<'s, 'a> {
         }
     }
 
-    /// Begins the next stream, if there is one.
+    /// Starts the next stream, if there is one.
     fn begin(&self, source: &'s mut Source<'a>) -> io::Result<State<'s, 'a>> {
         while let [0, ..] = source.peek(1)? {
             source.consume(1);
@@ -78,11 +78,12 @@ impl Read for Streams<'_, '_> {
     }
 }
 
-/// The longest headers of a stream and of its first block.
+/// Most bytes of the headers of a stream and its first block together.
 const HEADERS: usize = 12 + 1024;
 
-/// Returns how large the dictionary of the first block of a stream is, in bytes; none if there is no block. Larger ones
-/// that follow are refused by the decoder, which is given this as its limit.
+/// Returns the size in bytes of the dictionary of a stream's first block. `None` if there is no block.
+///
+/// This size becomes the decoder's memory limit, so it refuses later blocks with a larger dictionary.
 fn dictionary(stream: &[u8]) -> Option<u64> {
     let block = stream.get(12..)?;
     let size = match block.first()? {
@@ -112,7 +113,7 @@ fn dictionary(stream: &[u8]) -> Option<u64> {
     None
 }
 
-/// Takes a number: seven bits a byte, the lowest first.
+/// Takes a variable-length number: seven bits in each byte, the lowest first.
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for at in 0..9 {

@@ -1,4 +1,4 @@
-//! The content of zstd frames.
+//! Decompresses zstd frames.
 
 use std::io::{self, Read};
 
@@ -7,18 +7,18 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use super::Source;
 use super::limits::{Limits, Window};
 
-/// What can stand at the start of zstd data.
+/// The kinds of frames at the start of zstd data.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Frame {
     /// A frame of data.
     Data,
-    /// Bytes for somebody else, which a decoder passes over.
+    /// A skippable frame: bytes for other programs, which a decoder skips.
     Skippable,
-    /// A frame as it was before the format was fixed, which the reference decoder reads still.
+    /// A frame of a version before the format was fixed, which the reference decoder still reads.
     Early,
 }
 
-/// Returns what begins with `head`.
+/// Returns the kind of frame that begins with `head`.
 pub fn frame(head: &[u8]) -> Option<Frame> {
     match head {
         [0x28, 0xb5, 0x2f, 0xfd, descriptor, ..] if descriptor & RESERVED == 0 => Some(Frame::Data),
@@ -34,35 +34,38 @@ const RESERVED: u8 = 0x08;
 const CHECKSUM: u8 = 0x04;
 const DICTIONARY: u8 = 0x03;
 
-/// The smallest window, and the largest that is kept, both as the exponent of two above ten.
+/// The smallest window, as the n in 2^(10+n) bytes.
 const SMALLEST: u8 = 0;
+/// The largest window that is kept, as the n in 2^(10+n) bytes.
 const LARGEST: u8 = 16;
 
-/// What a decoder takes besides its window.
+/// Bytes of memory that a decoder takes besides its window.
 const OVERHEAD: u64 = 512 << 10;
 
-/// The last block of a frame, empty, and a checksum. A decoder holds back what it may need to refer to until it has seen
-/// the last block; where there is damage, this one makes it give out what there was before.
+/// An empty last block of a frame, and a checksum.
+///
+/// A decoder holds back output that it may need to refer to until it has seen the last block. After damage, this block
+/// makes it return the output before the damage.
 const LAST_BLOCK: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
 
-/// The content of zstd frames, one after another, to the last block before any damage.
+/// A reader of the content of consecutive zstd frames, up to the last block before any damage.
 pub struct Frames<'s, 'a> {
     source: &'s mut Source<'a>,
     limits: &'s Limits<'s>,
     decoder: FrameDecoder,
-    /// The memory that the decoder has, which it never gives back.
+    /// The memory reserved for the decoder, which never shrinks.
     window: Option<Window<'s>>,
     held: u64,
     inside: bool,
-    /// Whether the frame has a larger window than is kept.
+    /// Whether the frame's window is larger than the one that is kept.
     is_cut: bool,
     damage: Option<io::Error>,
-    /// How many frames may still begin.
+    /// Number of frames that may still be read.
     left: usize,
 }
 
 impl<'s, 'a> Frames<'s, 'a> {
-    /// Reads all frames that begin here.
+    /// Reads all frames that begin at the current position.
     pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
         Self {
             source,
@@ -85,10 +88,11 @@ impl<'s, 'a> Frames<'s, 'a> {
         }
     }
 
-    /// Begins a frame of data.
+    /// Starts a data frame.
     ///
-    /// The decoder is told of a window that fits what is left of the memory. A frame may ask for more, up to gigabytes,
-    /// and seldom refers back so far; where one does, that is an error, and the frame was read in part.
+    /// Gives the decoder a header with a window that fits into the memory left. A frame may ask for a window of
+    /// gigabytes, but rarely refers back that far. If it does, decoding fails there, and the frame counts as read in
+    /// part.
     fn begin(&mut self) -> io::Result<()> {
         let header = Header::read(self.source)?;
         let needed = header.window.min(header.content.unwrap_or(u64::MAX).max(1024));
@@ -106,10 +110,11 @@ impl<'s, 'a> Frames<'s, 'a> {
             self.window = Some(self.limits.window(memory).ok_or(io::ErrorKind::OutOfMemory)?);
             self.held = memory;
         }
-        // A block may be as large as the window that the frame states.
+        // A block may be as large as the window that the frame states, so state at least that.
         let stated = exponent.max(BLOCK.min(header.exponent()));
         let told = [0x28, 0xb5, 0x2f, 0xfd, header.flags & CHECKSUM, stated << 3];
-        // The second time, it has the memory at once, rather than by doubling, which takes half as much again.
+        // On the second reset, the decoder has all of its memory at once. Growing by doubling would take half as much
+        // again.
         for _ in 0..2 {
             self.decoder.reset(&told[..]).map_err(io::Error::other)?;
         }
@@ -117,7 +122,7 @@ impl<'s, 'a> Frames<'s, 'a> {
         Ok(())
     }
 
-    /// Decodes the next block, or has the decoder give out what it holds if that fails.
+    /// Decodes the next block. If that fails, makes the decoder return the output it holds back.
     fn decode(&mut self) -> io::Result<()> {
         let blocks = BlockDecodingStrategy::UptoBlocks(1);
         if let Err(damage) = self.decoder.decode_blocks(&mut *self.source, blocks) {
@@ -175,15 +180,15 @@ impl Read for Frames<'_, '_> {
     }
 }
 
-/// The exponent of the largest block, 128 KiB.
+/// The size of the largest block, 128 KiB, as the n in 2^(10+n) bytes.
 const BLOCK: u8 = 7;
 
-/// What stands in front of a frame.
+/// The header of a frame.
 struct Header {
     flags: u8,
-    /// How far the frame may refer back.
+    /// Size of the window in bytes: how far the frame may refer back.
     window: u64,
-    /// How many bytes it holds, if it says so.
+    /// Size of the content in bytes, if the header states it.
     content: Option<u64>,
 }
 
@@ -214,14 +219,14 @@ impl Header {
         Ok(Self { flags, window, content })
     }
 
-    /// Returns the exponent of the window, rounded up.
+    /// Returns the size of the window as the n in 2^(10+n) bytes, rounded up.
     fn exponent(&self) -> u8 {
         let exponent = (SMALLEST..LARGEST).find(|exponent| self.window <= 1 << (10 + exponent));
         exponent.unwrap_or(LARGEST)
     }
 }
 
-/// Takes a little-endian number of so many bytes.
+/// Takes a little-endian number of `bytes` bytes.
 fn number(source: &mut Source, bytes: usize) -> io::Result<u64> {
     let mut number = [0; 8];
     source.read_exact(&mut number[..bytes])?;

@@ -1,4 +1,4 @@
-//! The central directory of a zip archive, in memory and in a stream.
+//! Reads the central directory of a zip archive, in memory and in a stream.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -10,30 +10,32 @@ use super::records::{
     END, END_64, END_LENGTH, END_REACH, ENTRY, ENTRY_LENGTH, End, Entry, LOCAL_HEADER, LOCATOR_64, Packing,
 };
 
-/// So many records that could end an archive are looked at.
+/// Most end records to examine.
 const MAX_ENDS: usize = 16;
 
-/// The length of what says where the record of zip64 is.
+/// Size in bytes of the locator of the zip64 end record.
 const LOCATOR_LENGTH: usize = 20;
 
-/// The central directory of an archive in memory, as one reader or another would find it.
+/// A central directory in memory, as some reader would find it.
 pub struct Directory {
-    /// Where its entries begin.
+    /// Offset of the first entry.
     pub start: usize,
-    /// Where what follows them begins.
+    /// Offset of the end of the entries.
     pub end: usize,
-    /// Where the archive begins, so that offsets count from there; none if they lead to before the bytes.
+    /// Offset of the archive's start, from which the entries' offsets count. `None` if it would lie before the bytes.
     pub base: Option<usize>,
-    /// Why it cannot be read.
+    /// Why the directory cannot be read completely.
     pub unread: Option<Unread>,
-    /// How many entries there should be.
+    /// The stated number of entries.
     count: u64,
 }
 
 impl Directory {
-    /// Returns the directories that the end of `bytes` leads to: by the last record that could end an archive, by those
-    /// whose comment goes on to the last byte, and of each by the size and by the offset that it states, since readers
-    /// differ in what they believe.
+    /// Returns all directories that some reader would find from the end of `bytes`.
+    ///
+    /// Readers differ in which end record they use and which of its fields they trust. So this follows the last
+    /// possible end record and every one whose comment reaches to the last byte, each both by its size and by its
+    /// offset.
     pub fn all_of(bytes: &[u8]) -> Vec<Self> {
         let from = bytes.len().saturating_sub(END_REACH);
         let mut found: Vec<Self> = Vec::new();
@@ -103,7 +105,7 @@ impl Directory {
         found
     }
 
-    /// Returns how each member is packed, and its offset.
+    /// Returns the packing and the offset of each member.
     pub fn entries<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (Packing, u64)> + use<'b> {
         let mut rest = &bytes[self.start..self.end];
         std::iter::from_fn(move || {
@@ -114,49 +116,51 @@ impl Directory {
     }
 }
 
-/// Returns where the record of zip64 is that belongs to the end at `at`.
+/// Returns the offset of the zip64 end record that belongs to the end record at `at`.
 fn wide_end(bytes: &[u8], at: usize) -> Option<usize> {
     let locator = at.checked_sub(LOCATOR_LENGTH)?;
     bytes[locator..].starts_with(LOCATOR_64).then_some(())?;
-    // It lies right before, unless it has more fields than are known today.
+    // It lies directly before the locator, unless it has fields that are not known today.
     let from = locator.saturating_sub(4096);
     memmem::rfind(&bytes[from..locator], END_64).map(|at| from + at)
 }
 
-/// So many entries of a directory in a stream are kept.
+/// Most entries kept of a directory in a stream.
 const MAX_ENTRIES: usize = 200_000;
 
-/// The longest entry that is looked at in a stream, without its comment.
+/// The longest entry to read in a stream, in bytes, without its comment.
 const MAX_ENTRY: usize = 60_000;
 
-/// The directory of an archive in a stream, of which everything is kept that looks like a part until its end tells what is.
+/// The directory of an archive in a stream. Keeps everything that looks like a part of it, until the end record tells
+/// which parts are real.
 #[derive(Default)]
 pub struct Run {
-    /// What looks like an entry, by where it is: how the member is packed, its offset, and how long the entry is.
+    /// Possible entries by their offset in the stream: the member's packing, its offset, and the length of the entry in
+    /// bytes.
     entries: BTreeMap<u64, (Packing, u64, usize)>,
-    /// The last record of zip64, and where it is.
+    /// The last zip64 end record and its offset.
     wide: Option<(u64, End)>,
-    /// The last record that could end an archive, and where the entries end.
+    /// The last possible end record: its offset, its content, and the offset at which the entries end.
     last: Option<(u64, End, u64)>,
-    /// Where the last signature of such a record is, whether it could be one or not.
+    /// Offset of the last signature of an end record, even of an impossible one.
     seen: Option<u64>,
-    /// Where the stream ended.
+    /// Offset reached in the stream.
     position: u64,
 }
 
-/// What was found of a directory.
+/// The directory found in a stream.
 #[derive(Default)]
 pub struct Found {
-    /// Where the archive begins, so that offsets count from there.
+    /// Offset of the archive's start, from which the entries' offsets count.
     pub base: i64,
-    /// How each member is packed, and its offset.
+    /// The packing and the offset of each member.
     pub entries: Vec<(Packing, u64)>,
-    /// Whether these are all, as the end has it.
+    /// Whether these are all entries, by the end record.
     pub is_whole: bool,
 }
 
 impl Run {
-    /// Goes on to the next local header; returns whether there is one.
+    /// Continues to the next local header. Returns false if there is none.
     pub fn next(&mut self, source: &mut Source) -> io::Result<bool> {
         loop {
             self.position = source.position();
@@ -178,7 +182,7 @@ impl Run {
                 signature if &signature == LOCAL_HEADER => return Ok(true),
                 signature => self.record(signature, source)?,
             }
-            // What it says of its length is not believed yet: other records may be in there.
+            // The record's stated length is not trusted: other records may lie within it.
             source.consume(4);
         }
     }
@@ -220,8 +224,8 @@ impl Run {
         Ok(())
     }
 
-    /// Returns what was found, if the stream ends as an archive does. `last` is where its last signature of an end is, which
-    /// a member may have swallowed.
+    /// Returns the directory, if the stream ends like an archive. `last` is the offset of the last end signature in the
+    /// stream, even inside a member.
     pub fn finish(self, last: Option<u64>) -> Option<Found> {
         let is_near = |at: u64| at + END_REACH as u64 >= self.position;
         let Some((_, end, stop)) = self.last.filter(|(at, ..)| is_near(*at)) else {
@@ -244,10 +248,10 @@ impl Run {
     }
 }
 
-/// How far the record of zip64 begins before the end at most.
+/// Most bytes between the zip64 end record and the end record.
 const MAX_WIDE: u64 = 8192;
 
-/// Returns where the first signature is; it may go on behind `bytes`.
+/// Returns the offset of the first signature in `bytes`. Some of its bytes may be cut off.
 fn signature(bytes: &[u8]) -> Option<usize> {
     let wanted = |at: &usize| matches!(bytes.get(at + 2..at + 4), Some([3, 4] | [1, 2] | [5, 6] | [6, 6]));
     memmem::find_iter(bytes, b"PK").find(wanted)

@@ -1,4 +1,4 @@
-//! One member of a zip archive, unpacked.
+//! Unpacks one member of a zip archive.
 
 use std::io::{self, BufRead, Read};
 
@@ -9,15 +9,15 @@ use super::super::zstd::Frames;
 use super::super::{Content, Layer, Source, Unread, Visit, bzip, drain, xz};
 use super::records::{BZIP2, DEFLATED, DESCRIPTOR, Packing, STORED, XZ};
 
-/// What came of reading a member.
+/// The result of reading a member.
 pub struct Done {
-    /// How many bytes it has.
+    /// Number of bytes read.
     pub given: u64,
-    /// Why its end was not found, or something stands between its end and where it should end.
+    /// Why its end was not found, or lies before the stated end.
     pub unread: Option<Unread>,
 }
 
-/// Reads the member whose bytes begin here, and passes over them.
+/// Reads the member whose data begins at the current position, and moves to the end of the data.
 pub fn read(
     source: &mut Source,
     packing: &Packing,
@@ -61,7 +61,7 @@ impl Member<'_, '_> {
         (content.given(), content.unread())
     }
 
-    /// A member whose packed size is known. It is damaged if it ends before that.
+    /// Reads a member whose packed size is known. It is damaged if its data ends before that.
     fn sized(&mut self, source: &mut Source, method: u16, size: u64) -> io::Result<Done> {
         let mut packed = Stored::of(source, size);
         let mut ends_early = false;
@@ -93,7 +93,7 @@ impl Member<'_, '_> {
         }
     }
 
-    /// A member whose size stands behind it, so that its end has to be found in it.
+    /// Reads a member whose size follows its data, so that the data itself must show where it ends.
     fn described(&mut self, source: &mut Source, method: u16) -> Done {
         let limits = self.limits;
         let mut to_end = |inner: &mut dyn Read, layer: Layer| {
@@ -119,7 +119,8 @@ impl Member<'_, '_> {
     }
 }
 
-/// A stored member whose size follows it: it ends before a descriptor that states as many bytes as there were.
+/// A reader of a stored member whose size follows it. It ends before a descriptor that states the number of bytes read
+/// so far.
 struct Described<'s, 'a> {
     source: &'s mut Source<'a>,
     given: u64,

@@ -1,4 +1,4 @@
-//! The members of a zip archive, by its local headers and by its central directory.
+//! Reads the members of a zip archive, by its local headers and by its central directory.
 
 mod directory;
 mod member;
@@ -14,7 +14,7 @@ use super::{Behind, Source, Unread, Visit};
 use directory::{Directory, Run};
 use records::{LOCAL_LENGTH, Local, Packing, STORED};
 
-/// Opens the archive that begins here.
+/// Opens the archive that begins at the current position.
 pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
     let mut walk = Walk::new(limits, visit);
     match source.whole() {
@@ -30,16 +30,17 @@ pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Un
     walk.unread
 }
 
-/// Opens an archive that begins behind other bytes, of which those before the position belong to something else.
+/// Opens an archive that begins after other bytes. Those before the current position belong to something else.
 pub fn open_behind(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Behind {
     let mut walk = Walk::new(limits, visit);
     let is_there = match source.whole() {
         Some(bytes) => {
-            // What ends before belongs to what is there.
+            // A directory that ends before the position belongs to the bytes before it.
             let mut directories = Directory::all_of(bytes);
             directories.retain(|directory| directory.end as u64 >= source.position());
             for directory in &directories {
-                // Where the end leads nowhere, any local header may be one of the archive.
+                // If the end record does not lead to a start, any local header after the position may belong to the
+                // archive.
                 let start = directory.base.or(usize::try_from(source.position()).ok());
                 let start = start.unwrap_or(directory.start);
                 walk.whole(&mut Source::of(bytes, start), directory.start as u64);
@@ -55,11 +56,11 @@ pub fn open_behind(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Be
     }
 }
 
-/// A way through an archive.
+/// The state of reading one archive.
 struct Walk<'v, 'l> {
     limits: &'l Limits<'l>,
     visit: Visit<'v>,
-    /// What was read, by where its local header is: how it is packed there, and how many bytes it has.
+    /// The members read, by the offset of their local header: the packing stated there, and the number of bytes read.
     seen: HashMap<u64, (Packing, u64)>,
     unread: Option<Unread>,
 }
@@ -78,7 +79,7 @@ impl<'v, 'l> Walk<'v, 'l> {
         self.unread = self.unread.or(why);
     }
 
-    /// Reads the members in memory up to `end`, by their local headers.
+    /// Reads the members in memory up to offset `end`, by their local headers.
     fn whole(&mut self, source: &mut Source, end: u64) {
         let finder = memmem::Finder::new(records::LOCAL_HEADER);
         while source.position() < end {
@@ -92,11 +93,11 @@ impl<'v, 'l> Walk<'v, 'l> {
         }
     }
 
-    /// Reads the members of a stream by their local headers, and holds them against the central directory, which comes
-    /// last. Returns whether there was one, so that this is an archive.
+    /// Reads the members of a stream by their local headers, and checks them against the central directory, which comes
+    /// last. Returns whether there was a directory, which makes the stream an archive.
     fn stream(&mut self, source: &mut Source) -> bool {
         let mut run = Run::default();
-        // An error is one of the reader below, which notices it by itself.
+        // Only the reader below can fail, and it reports that itself.
         while let Ok(true) = run.next(source) {
             match self.member(source) {
                 Ok(true) => {}
@@ -104,7 +105,7 @@ impl<'v, 'l> Walk<'v, 'l> {
                 Err(_) => break,
             }
         }
-        // An end that some member swallowed makes an archive only of what has members.
+        // An end signature inside a member counts only if there are members.
         let last = source.last_end().filter(|_| !self.seen.is_empty());
         let Some(found) = run.finish(last) else {
             return false;
@@ -120,11 +121,11 @@ impl<'v, 'l> Walk<'v, 'l> {
         true
     }
 
-    /// Whether this member was read as the directory says that it is packed.
+    /// Returns whether the member at this offset was read with the packing that the directory states.
     fn has_seen(&self, at: u64, packing: &Packing) -> bool {
         self.seen.get(&at).is_some_and(|(seen, given)| {
             let is_packed_so = seen.method == packing.method && seen.encrypted == packing.encrypted;
-            // What is compressed says by itself where it ends, if its header does not say otherwise.
+            // Compressed data marks its own end, so its header need not state a size. A stated size must agree.
             let is_all = match packing.method == STORED && !packing.encrypted {
                 true => packing.size == Some(*given),
                 false => seen.size.is_none() || seen.size == packing.size,
@@ -133,8 +134,8 @@ impl<'v, 'l> Walk<'v, 'l> {
         })
     }
 
-    /// Reads the member whose local header is here, or passes over one byte if this is none. Returns whether there may be
-    /// another one.
+    /// Reads the member whose local header is at the current position, or skips one byte if there is no header. Returns
+    /// false if no further member may be read.
     fn member(&mut self, source: &mut Source) -> io::Result<bool> {
         let at = source.position();
         let local = source.peek(LOCAL_LENGTH)?.first_chunk().and_then(Local::parse);
@@ -163,7 +164,7 @@ impl<'v, 'l> Walk<'v, 'l> {
         Ok(true)
     }
 
-    /// Reads the members that a directory names and no local header led to, or not as the directory has it.
+    /// Reads the members that a directory names and that were not read, or were read with another packing.
     fn by_directories(&mut self, bytes: &[u8], directories: &[Directory]) {
         for directory in directories {
             self.note(directory.unread);
@@ -184,7 +185,7 @@ impl<'v, 'l> Walk<'v, 'l> {
         }
     }
 
-    /// Reads one member as a directory has it; returns whether there may be another one.
+    /// Reads one member by a directory's entry. Returns false if no further member may be read.
     fn by_entry(&mut self, bytes: &[u8], at: u64, packing: &Packing) -> bool {
         let start = usize::try_from(at).ok();
         let Some(header) = start.and_then(|at| bytes.get(at..)?.first_chunk::<LOCAL_LENGTH>()) else {
@@ -194,7 +195,7 @@ impl<'v, 'l> Walk<'v, 'l> {
         let length = |at: usize| usize::from(u16::from_le_bytes([header[at], header[at + 1]]));
         let behind = start.unwrap_or_default() + LOCAL_LENGTH;
         let name = &bytes[behind..bytes.len().min(behind + length(26))];
-        // Entries may overlap, so that what is read is paid for, also where it yields nothing.
+        // Entries may overlap, so each pays for the bytes it reads, even if they yield no output.
         let size = packing.size.unwrap_or_default().min(bytes.len() as u64);
         if !self.limits.begin_member() || self.limits.room(1) < size {
             self.note(Some(Unread::Bound));

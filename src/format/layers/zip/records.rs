@@ -1,33 +1,34 @@
-//! The records of a zip archive: local headers, the central directory, and what ends it.
+//! The records of a zip archive: local headers, entries of the central directory, and end records.
 
 use super::super::Unread;
 
-/// What a local header begins with.
+/// Signature of a local header.
 pub const LOCAL_HEADER: &[u8; 4] = b"PK\x03\x04";
 
-/// What an entry of the central directory begins with.
+/// Signature of an entry of the central directory.
 pub const ENTRY: &[u8; 4] = b"PK\x01\x02";
 
-/// What the record that ends the central directory begins with.
+/// Signature of the record that ends the central directory.
 pub const END: &[u8; 4] = b"PK\x05\x06";
 
-/// The same of zip64, and what says where that is.
+/// Signature of the zip64 end record.
 pub const END_64: &[u8; 4] = b"PK\x06\x06";
+/// Signature of the locator of the zip64 end record.
 pub const LOCATOR_64: &[u8; 4] = b"PK\x06\x07";
 
-/// What a data descriptor begins with.
+/// Signature of a data descriptor.
 pub const DESCRIPTOR: &[u8; 4] = b"PK\x07\x08";
 
-/// The length of a local header without name and extra fields.
+/// Size in bytes of a local header without name and extra fields.
 pub const LOCAL_LENGTH: usize = 30;
 
-/// The length of an entry without name, extra fields and comment.
+/// Size in bytes of an entry without name, extra fields and comment.
 pub const ENTRY_LENGTH: usize = 46;
 
-/// The length of the record at the end, without its comment.
+/// Size in bytes of the end record without its comment.
 pub const END_LENGTH: usize = 22;
 
-/// How far from the end of the file the record at the end can begin.
+/// Most bytes between the start of the end record and the end of the file. Its comment has at most 65,535 bytes.
 pub const END_REACH: usize = END_LENGTH + 65_535;
 
 pub const STORED: u16 = 0;
@@ -37,14 +38,14 @@ pub const ZSTANDARD: [u16; 2] = [93, 20];
 pub const XZ: u16 = 95;
 const ENCRYPTED: u16 = 99;
 
-/// How the bytes of a member are packed, by a local header or by the central directory.
+/// How a member is packed, as a local header or the central directory states it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packing {
-    /// How it is compressed.
+    /// Number of the compression method.
     pub method: u16,
     /// Whether it is encrypted.
     pub encrypted: bool,
-    /// The packed size; none if it stands behind the bytes.
+    /// Packed size in bytes. `None` if it follows the data.
     pub size: Option<u64>,
 }
 
@@ -58,7 +59,7 @@ impl Packing {
         }
     }
 
-    /// Returns why it cannot be read, if it is so.
+    /// Returns why the member cannot be read. `None` if it can.
     pub fn unread(&self) -> Option<Unread> {
         let known = [STORED, DEFLATED, BZIP2, XZ].contains(&self.method) || ZSTANDARD.contains(&self.method);
         match (self.encrypted, known) {
@@ -81,7 +82,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-/// A local header, without what follows it.
+/// The fixed part of a local header.
 pub struct Local {
     pub packing: Packing,
     is_wide: bool,
@@ -90,7 +91,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Parses a local header. None if it cannot be one: the bytes only look like its start.
+    /// Parses a local header. `None` if the bytes only have its signature but cannot be one.
     pub fn parse(header: &[u8; LOCAL_LENGTH]) -> Option<Self> {
         let short = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
         let (version, flags, method) = (header[4], short(6), short(8));
@@ -106,9 +107,9 @@ impl Local {
         })
     }
 
-    /// Takes the size from the extra fields, where the header says that it is there.
+    /// Takes the size from the zip64 extra field, if the header refers to it.
     pub fn widen(&mut self, extra: &[u8]) {
-        // The plain size stands before the packed one.
+        // The plain size comes before the packed size.
         if self.is_wide
             && let Some(size) = wide(extra).and_then(|field| u64_at(field, 8))
         {
@@ -117,7 +118,7 @@ impl Local {
     }
 }
 
-/// Returns the field of zip64 among extra fields.
+/// Returns the zip64 field among extra fields.
 fn wide(mut extra: &[u8]) -> Option<&[u8]> {
     while let Some((head, rest)) = extra.split_first_chunk::<4>() {
         let length = usize::from(u16::from_le_bytes([head[2], head[3]]));
@@ -132,14 +133,14 @@ fn wide(mut extra: &[u8]) -> Option<&[u8]> {
 /// An entry of the central directory.
 pub struct Entry {
     pub packing: Packing,
-    /// Where the local header is, from the start of the archive.
+    /// Offset of the local header from the start of the archive.
     pub offset: u64,
-    /// How long the entry is, with its comment, which need not be there.
+    /// Length of the entry in bytes with its comment, of which bytes may be missing.
     pub length: usize,
 }
 
 impl Entry {
-    /// Parses the entry that `bytes` begin with; none if there is none, or it is cut short.
+    /// Parses the entry at the start of `bytes`. `None` if there is none, or it is truncated.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         if !bytes.starts_with(ENTRY) {
             return None;
@@ -149,7 +150,7 @@ impl Entry {
         let comment = usize::from(u16_at(bytes, 32)?);
         let fields = bytes.get(ENTRY_LENGTH + name..)?.get(..extra)?;
         let (packed, plain, offset) = (u32_at(bytes, 20)?, u32_at(bytes, 24)?, u32_at(bytes, 42)?);
-        // Of the wide numbers only those are there that do not fit, in this order.
+        // The zip64 field holds only the numbers that do not fit into 32 bits, in this order.
         let mut wide = wide(fields).unwrap_or_default().chunks_exact(8);
         let mut widened = |number: u32| match number {
             u32::MAX => wide.next().and_then(|field| u64_at(field, 0)).unwrap_or(number.into()),
@@ -165,7 +166,7 @@ impl Entry {
     }
 }
 
-/// What the end of an archive says of its central directory.
+/// What the end record of an archive states about its central directory.
 #[derive(Clone, Copy)]
 pub struct End {
     pub entries: u64,
@@ -174,14 +175,14 @@ pub struct End {
 }
 
 impl End {
-    /// Before anything was parsed.
+    /// The value before anything was parsed.
     pub const NOTHING: Self = Self {
         entries: 0,
         size: 0,
         offset: 0,
     };
 
-    /// Parses the record that ends an archive; none if the numbers in it cannot be.
+    /// Parses the end record of an archive. `None` if its numbers are impossible.
     pub fn parse(record: &[u8]) -> Option<Self> {
         let (disk, first, here, entries) = (
             u16_at(record, 4)?,
@@ -200,7 +201,7 @@ impl End {
         })
     }
 
-    /// Takes the numbers of the record of zip64.
+    /// Takes the numbers from the zip64 end record.
     pub fn widen(&mut self, record: &[u8]) -> Option<()> {
         record.starts_with(END_64).then_some(())?;
         *self = Self {
