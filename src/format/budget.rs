@@ -1,25 +1,25 @@
-//! What one look at a repository may cost: the closed set of bounds, their keys in git's configuration, and their values.
+//! The default values of the bounds on what one command may read from a repository.
 //!
-//! Small objects can stand for a great deal: ten identical subtrees on each of ten levels are a thousand bytes and ten
-//! thousand million paths. Each bound has a base, which no small push may exceed, and grows with the bytes that were sent
-//! or are stored, so that no large repository is refused for its size.
+//! Small objects can expand to a great deal: ten identical subtrees on each of ten levels take a thousand bytes and
+//! name ten thousand million paths. So each bound has a base that holds for every push, and grows with the bytes that
+//! were sent or are stored, so that no repository is refused for its size alone.
 
 pub use crate::refusal::bound::Bound;
 
-/// What compiling a configuration costs, whatever its size is, in bytes of [`Bound::ConfigBytes`].
+/// The fixed cost of compiling a configuration of any size, in bytes of [`Bound::ConfigBytes`].
 pub const EACH_CONFIG: u64 = 16 << 10;
 
-/// How a bound grows.
+/// The value of a bound, and how it grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allowance {
-    /// What is allowed to anybody.
+    /// The amount that is always allowed.
     pub base: u64,
-    /// What is allowed besides for each 1024 bytes that were sent or are stored.
+    /// The additional amount for each 1024 bytes that were sent or are stored.
     pub for_each_kib: u64,
 }
 
 impl Allowance {
-    /// Returns what is allowed where `bytes` were sent or are stored.
+    /// Returns the amount allowed if `bytes` were sent or are stored.
     pub fn with(self, bytes: u64) -> u64 {
         let more = u128::from(bytes) * u128::from(self.for_each_kib) / 1024;
         self.base.saturating_add(u64::try_from(more).unwrap_or(u64::MAX))
@@ -27,7 +27,7 @@ impl Allowance {
 }
 
 impl Bound {
-    /// Returns what a server allows a push, which grows with the bytes that were sent.
+    /// Returns the allowance of a server for a push. It grows with the bytes sent.
     pub fn on_a_server(self) -> Allowance {
         let (base, for_each_kib) = match self {
             Self::Entries => (2_500_000, 32),
@@ -39,7 +39,8 @@ impl Bound {
             Self::ConfigBytes => (16 << 20, 64),
             Self::Refs => (1_000_000, 0),
             Self::Memory => (192 << 20, 32 << 10),
-            // One more for each 128 KiB beyond the first MiB, which take a millisecond if they are what they seem to be.
+            // The caller adds one second for each 128 KiB beyond the first MiB. An honest push needs a millisecond for
+            // that much.
             Self::Seconds => {
                 return Allowance {
                     base: 8,
@@ -50,7 +51,7 @@ impl Bound {
         Allowance { base, for_each_kib }
     }
 
-    /// Returns what a clone allows itself, which grows with the bytes that it stores.
+    /// Returns the allowance in a user's own clone. It grows with the bytes stored.
     pub fn in_a_clone(self) -> Allowance {
         let server = self.on_a_server();
         match self {
@@ -58,7 +59,7 @@ impl Bound {
                 base: MEMORY_IN_A_CLONE,
                 for_each_kib: 0,
             },
-            // Whoever waits may stop it, and knows what else needs the memory.
+            // Unbounded: the user can stop the command, and knows what else needs the memory.
             Self::Seconds | Self::Memory => Allowance {
                 base: u64::MAX,
                 for_each_kib: 0,
@@ -71,13 +72,13 @@ impl Bound {
     }
 }
 
-/// The memory that one object may take in a clone.
+/// Most bytes of memory for one object in a clone.
 pub const MEMORY_IN_A_CLONE: u64 = 2 << 30;
 
-/// A push of no more bytes than this earns no more time.
+/// Size of a push in bytes up to which it gets no more than the base time.
 pub const SMALL: u64 = 1 << 20;
 
-/// Bytes beyond them that earn a push one second more.
+/// Bytes beyond [`SMALL`] for which a push gets one more second.
 pub const SECOND_FOR_EACH: u64 = 128 << 10;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! JSON, read strictly and written canonically (RFC 8785, JCS) with one newline at the end.
+//! JSON: strict parsing, and canonical output (RFC 8785, JCS) with one newline at the end.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::format::digest::{Digest, Hashing};
 
-/// Why a text is not strict JSON, with the line and column where it was noticed.
+/// Why a text is not strict JSON, with the line and column of the fault.
 #[derive(Debug, PartialEq, Eq)]
 pub struct JsonError(String);
 
@@ -27,8 +27,8 @@ const MAX_SAFE_INTEGER: u64 = 1 << 53;
 
 /// Parses one JSON document.
 ///
-/// Refuses duplicate keys, trailing data, integers beyond ±2^53 and nesting of 128 levels or more, all of which common
-/// parsers change silently. A limit on the size is the caller's, who reads the bytes.
+/// Refuses duplicate keys, trailing data, integers beyond ±2^53 and nesting of 128 levels or more, because common
+/// parsers change these silently. The caller, who reads the bytes, limits their size.
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
     parse(bytes, Strict::Whole(None))
 }
@@ -41,7 +41,7 @@ fn parse(bytes: &[u8], strict: Strict<'_>) -> Result<Value, JsonError> {
         .map_err(|e| JsonError(e.to_string()))
 }
 
-/// Parses one JSON document as strictly into `T`, without holding it in any other form.
+/// Parses one JSON document into `T`, as strictly as [`parse_strict`], without building a [`Value`] first.
 pub fn parse_strict_into<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     Check
@@ -51,10 +51,10 @@ pub fn parse_strict_into<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T
         .map_err(|e| JsonError(e.to_string()))
 }
 
-/// Parses one document in canonical form straight into `T`, which takes a fraction of the memory of [`parse_strict_into`].
+/// Parses one document in canonical form into `T`, with a fraction of the memory of [`parse_strict_into`].
 ///
-/// What is not the canonical form of what was parsed is refused, so that nothing is read in two ways. An integer beyond
-/// 2^53 is `T`'s own to refuse: see [`safe_integer`].
+/// Refuses bytes that are not the canonical form of the parsed value, so that no document can be read in two ways. `T`
+/// itself must refuse integers beyond 2^53: see [`safe_integer`].
 pub fn parse_canonical<T: Document + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, JsonError> {
     let value: T = serde_json::from_slice(bytes).map_err(|e| JsonError(e.to_string()))?;
     match value.is_written_as(bytes) {
@@ -63,7 +63,7 @@ pub fn parse_canonical<T: Document + for<'de> Deserialize<'de>>(bytes: &[u8]) ->
     }
 }
 
-/// Reads a count that every JSON parser reads as the same: at most 2^53.
+/// Deserialises a count of at most 2^53, which every JSON parser reads as the same number.
 pub fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     match u64::deserialize(deserializer)? {
         value if value > MAX_SAFE_INTEGER => Err(de::Error::custom(format!("integer {value} is beyond 2^53"))),
@@ -76,23 +76,23 @@ pub fn to_canonical<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json_canonicalizer::to_vec(value).expect("documents of ours have string keys and finite numbers")
 }
 
-/// Returns the canonical form followed by one newline: a document as it stands in a file.
+/// Returns the canonical form followed by one newline, which is the content of a document's file.
 pub fn to_document<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = to_canonical(value);
     bytes.push(b'\n');
-    // Some documents are large, and kept for a while.
+    // Some documents are large and stay in memory for a while.
     bytes.shrink_to_fit();
     bytes
 }
 
-/// A document in canonical form; one that is nearly all one list writes it item by item.
+/// A document in canonical form. A document that is mostly one list overrides `write` to write it item by item.
 pub trait Document: Serialize + Sized {
     /// Writes the document as [`to_document`] returns it.
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(&to_document(self))
     }
 
-    /// Returns the SHA-256 of what would be written, and its bytes.
+    /// Returns the SHA-256 and the size in bytes of the written document.
     fn hashed(&self) -> (Digest, u64) {
         let mut hashing = Hashing::new(io::sink());
         self.write(&mut hashing).expect("a sink takes everything");
@@ -100,23 +100,23 @@ pub trait Document: Serialize + Sized {
         (hash, bytes)
     }
 
-    /// Returns whether `bytes` are what would be written, without making a second copy of them.
+    /// Returns whether `bytes` equal the written document, without writing a second copy to memory.
     fn is_written_as(&self, bytes: &[u8]) -> bool {
         let mut same = Same::of(bytes);
         self.write(&mut same).is_ok() && same.is_same()
     }
 }
 
-/// Takes everything, and knows whether it was these bytes.
+/// A writer that compares what is written with expected bytes.
 pub struct Same<'a>(Option<&'a [u8]>);
 
 impl<'a> Same<'a> {
-    /// Expects these bytes.
+    /// Returns a writer that expects these bytes.
     pub fn of(bytes: &'a [u8]) -> Self {
         Self(Some(bytes))
     }
 
-    /// Returns whether all of them came, and nothing else.
+    /// Returns whether exactly the expected bytes were written.
     pub fn is_same(&self) -> bool {
         self.0.is_some_and(<[u8]>::is_empty)
     }
@@ -133,7 +133,7 @@ impl Write for Same<'_> {
     }
 }
 
-/// Writes a document whose list under `key` has these items; what `hull` has there does not count.
+/// Writes the document `hull`, with these items as the list under `key`. Ignores the value that `hull` has there.
 pub fn write_listing<T: Serialize>(
     out: &mut dyn Write,
     hull: &impl Serialize,
@@ -158,7 +158,7 @@ pub fn write_item(mut out: &mut dyn Write, first: &mut bool, item: &impl Seriali
     Ok(serde_json_canonicalizer::to_writer(item, &mut out)?)
 }
 
-/// Returns what stands before and behind the items of the list under `key` in the canonical form of an object.
+/// Returns the bytes before and after the items of the list under `key`, in the canonical form of an object.
 pub fn around_list(hull: &impl Serialize, key: &str) -> [Vec<u8>; 2] {
     let Ok(Value::Object(fields)) = serde_json::to_value(hull) else {
         unreachable!("only objects have keys");
@@ -186,22 +186,22 @@ pub fn around_list(hull: &impl Serialize, key: &str) -> [Vec<u8>; 2] {
     [head, tail]
 }
 
-/// The most values that one item of a list may have, and that a document may have beside its list.
+/// Most values in one item of a list, and most values in a document beside its list.
 ///
-/// A value takes a hundred times the memory of its shortest text, so that a document that is short enough to be read could
-/// fill it.
+/// A value in memory takes a hundred times the bytes of its shortest text, so a document within the size limit could
+/// otherwise exhaust the memory.
 pub const MAX_VALUES: usize = 4096;
 
-/// Parses one JSON document as strictly as [`parse_strict`], and gives each item of the list under `key` in its outermost
-/// object to `each`; returns the document with that list left empty.
+/// Parses one JSON document as strictly as [`parse_strict`], and passes each item of the list under `key` in the
+/// outermost object to `each`. Returns the document with that list empty.
 ///
-/// Refuses more than [`MAX_VALUES`] values in an item, and beside the list.
+/// Refuses more than [`MAX_VALUES`] values in an item or beside the list.
 pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
     let budget = Budget::default();
     parse(bytes, Strict::Listing(key, each, &budget))
 }
 
-/// How many values may still come.
+/// The number of values still allowed.
 struct Budget(Cell<usize>);
 
 impl Default for Budget {
@@ -222,7 +222,8 @@ impl Budget {
     }
 }
 
-/// What is parsed, where its items go if they are not kept, and how much of it is kept at most.
+/// What is being parsed: a whole value, a document with a list whose items are handed out, or that list. Each with its
+/// budget.
 enum Strict<'a> {
     Whole(Option<&'a Budget>),
     Listing(&'a str, &'a mut dyn FnMut(Value), &'a Budget),
@@ -288,7 +289,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
         if let Self::Items(each) = &mut self {
-            // What was given away is not kept.
+            // Items that are handed out are not kept.
             while let Some(item) = seq.next_element_seed(Strict::Whole(Some(&Budget::default())))? {
                 each(item);
             }
@@ -324,7 +325,7 @@ fn duplicate<E: de::Error>(key: &str) -> E {
     E::custom(format!("duplicate key {key:?}"))
 }
 
-/// Refuses what [`Strict`] refuses, and keeps nothing.
+/// Makes the checks of [`Strict`] without building a value.
 #[derive(Clone, Copy)]
 struct Check;
 
@@ -466,7 +467,7 @@ mod tests {
         );
     }
 
-    /// A document that is a list, and a hull around it.
+    /// A document that consists of a list and the fields around it.
     #[derive(Serialize)]
     struct Listing(Map<String, Value>);
 

@@ -1,32 +1,33 @@
-//! Content-defined chunks (FastCDC, 2020): where a chunk ends depends on what is in it, so that the same bytes give the same
-//! chunks wherever they stand.
+//! Content-defined chunks (FastCDC, 2020): the end of a chunk depends on its content, so equal bytes give equal chunks
+//! at any offset.
 
 use std::io::{self, Read};
 
 use fastcdc::v2020::{FastCDC, Normalization};
 
-/// How large chunks are.
+/// The size of chunks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Grain {
     /// For contents of any size.
     #[default]
     Coarse,
-    /// For small contents, of which a few large chunks would say too little.
+    /// For small contents, which would have too few coarse chunks to recognise a part of them.
     Fine,
 }
 
 impl Grain {
-    /// Returns the least bytes of a chunk, but for the last one.
+    /// Returns the minimum size of a chunk in bytes, except for the last one.
     pub const fn least(self) -> usize {
         match self {
-            // Bytes that are skipped take no time.
+            // Skipping this many bytes of each chunk saves time.
             Self::Coarse => 3 << 10,
             Self::Fine => 64,
         }
     }
 
-    /// Returns the bytes from one place where a chunk may end to the next, on average. Places within the least bytes of a chunk
-    /// are skipped, so a chunk has about the least bytes more than this.
+    /// Returns the average distance in bytes between places where a chunk may end.
+    ///
+    /// Places within the minimum size are skipped, so an average chunk is larger than this by about the minimum size.
     pub const fn average(self) -> usize {
         match self {
             Self::Coarse => 4 << 10,
@@ -34,25 +35,25 @@ impl Grain {
         }
     }
 
-    /// Returns the most bytes of a chunk.
+    /// Returns the maximum size of a chunk in bytes.
     pub const fn most(self) -> usize {
         8 * self.average()
     }
 }
 
-/// So many bytes are read at a time.
+/// Number of bytes read at a time.
 const BUFFER: usize = 1 << 20;
 
-/// Cuts bytes that come in pieces of any size.
+/// Cuts a stream, fed in pieces of any size, into chunks.
 #[derive(Default)]
 pub struct Chunks {
     grain: Grain,
-    /// What was not cut yet, because more bytes may belong to it.
+    /// Bytes not cut yet, because more bytes may belong to their chunk.
     rest: Vec<u8>,
 }
 
 impl Chunks {
-    /// Makes a cutter that has cut nothing yet.
+    /// Returns a cutter for a new content.
     pub fn new(grain: Grain) -> Self {
         Self {
             grain,
@@ -60,7 +61,7 @@ impl Chunks {
         }
     }
 
-    /// Takes the next bytes, and gives each chunk that they complete to `each`.
+    /// Takes the next bytes and passes each chunk that they complete to `each`.
     pub fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) {
         while !self.rest.is_empty() && !bytes.is_empty() {
             let before = self.rest.len();
@@ -68,7 +69,7 @@ impl Chunks {
             self.rest.extend_from_slice(&bytes[..taken]);
             let end = cut(self.grain, &self.rest, &mut each, Until::Behind(before));
             match end.checked_sub(before) {
-                // The next chunk begins among the new bytes, and can be cut where they are.
+                // The next chunk begins in the new bytes, so cut it there without copying.
                 Some(used) => {
                     self.rest.clear();
                     bytes = &bytes[used..];
@@ -85,13 +86,13 @@ impl Chunks {
         }
     }
 
-    /// Gives what is left to `each`: there are no more bytes.
+    /// Ends the content and passes the remaining chunks to `each`.
     pub fn finish(self, mut each: impl FnMut(&[u8])) {
         cut(self.grain, &self.rest, &mut each, Until::End);
     }
 }
 
-/// Reads `content` to its end, gives each coarse chunk of it to `each`, and returns how many bytes there are.
+/// Reads `content` to its end and passes each coarse chunk to `each`. Returns the size of the content in bytes.
 pub fn cut_all(content: &mut dyn Read, mut each: impl FnMut(&[u8])) -> io::Result<u64> {
     let mut buffer = vec![0; BUFFER];
     let (mut held, mut size) = (0, 0);
@@ -118,22 +119,21 @@ pub fn cut_all(content: &mut dyn Read, mut each: impl FnMut(&[u8])) -> io::Resul
 /// How far to cut.
 #[derive(Clone, Copy)]
 enum Until {
-    /// As far as the cuts are certain, whatever comes next.
+    /// As far as the cuts do not depend on bytes still to come.
     MoreMayCome,
-    /// Likewise, but no further than the first chunk that ends at or behind this place.
+    /// Like `MoreMayCome`, but only up to the first chunk that ends at or after this offset.
     Behind(usize),
-    /// To the end: there is no more.
+    /// To the end of the bytes, which is the end of the content.
     End,
 }
 
-/// Cuts chunks from the start of `bytes`, and returns how many bytes they have.
+/// Cuts chunks from the start of `bytes`. Returns the number of bytes cut.
 ///
-/// Where a chunk ends should depend on the bytes before that place, and as little as possible on where the chunk began:
-/// otherwise, a part of a content is cut like the content only after many chunks. So sizes are not normalized. The fewer bytes
-/// are skipped, the sooner the cuts agree.
+/// The end of a chunk should depend on the bytes before it, and as little as possible on the start of the chunk.
+/// Otherwise, a part of a content is cut like the whole only after many chunks. So sizes are not normalized. The fewer
+/// bytes are skipped, the sooner the cuts agree.
 ///
-/// Where more bytes may come, the place of a cut
-/// is certain only while there is room for the largest chunk.
+/// If more bytes may come, a cut is certain only if at least as many bytes are left as the largest chunk may have.
 fn cut(grain: Grain, bytes: &[u8], each: &mut impl FnMut(&[u8]), until: Until) -> usize {
     let cutter = FastCDC::with_level(
         bytes,
@@ -159,8 +159,8 @@ fn cut(grain: Grain, bytes: &[u8], each: &mut impl FnMut(&[u8]), until: Until) -
     start
 }
 
-/// Returns whether a chunk says nothing of where it is from: it has few different bytes, such as runs of zeros have, or
-/// repeats something short.
+/// Returns whether a chunk is no evidence of its origin: it has few distinct byte values, such as a run of zeros, or
+/// repeats a short pattern.
 pub fn is_trivial(chunk: &[u8]) -> bool {
     let repeats = |period: usize| chunk.len() > 2 * period && chunk[period..] == chunk[..chunk.len() - period];
     let has_few = |bytes: &[u8]| {
@@ -168,7 +168,7 @@ pub fn is_trivial(chunk: &[u8]) -> bool {
         bytes.iter().for_each(|byte| seen[usize::from(*byte)] = true);
         seen.iter().filter(|seen| **seen).count() <= 8
     };
-    // The start of most chunks says enough, so that not all of each has to be gone through.
+    // The start of most chunks already has many byte values, so the whole chunk is rarely read.
     let start = &chunk[..chunk.len().min(64)];
     (has_few(start) && has_few(chunk)) || [8, 12, 16, 24, 32, 48, 64, 128, 256].into_iter().any(repeats)
 }

@@ -1,4 +1,5 @@
-//! `.gitpack.toml`: what is protected, who can open it, which scopes there are; text to values, and careful edits.
+//! `.gitpack.toml`: what is protected, for which recipients, and in which scopes. Parses it, and edits it without
+//! touching other text.
 
 mod limits;
 mod scope;
@@ -18,22 +19,22 @@ use crate::format::tree_meta::Part;
 use scope::RawScope;
 pub use scope::{Limits, Scope};
 
-/// The file's name, at the top of the repository.
+/// Name of the file at the root of the repository.
 pub const FILE_NAME: &str = ".gitpack.toml";
 
 /// The class of run outputs, which no configuration may name or release.
 pub const RUN_OUTPUT_CLASS: &str = "pack-run";
 
-/// Why a remote cannot be called private by its name.
+/// The error for an attempt to call a remote private by its name.
 const NO_NAMED_REMOTES: &str = "[remote.NAME] is not a key here, since names of remotes differ from clone to clone; \
     private_remotes = [\"URL\"] at the top of the file calls a place private";
 
-/// What is wrong in a configuration file, and on which line.
+/// An error in a configuration file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The line, counted from 1, where it is known.
+    /// The line, counted from 1, if it is known.
     pub line: Option<usize>,
-    /// What was found and what was expected.
+    /// The problem: what was expected and what was found.
     pub problem: String,
 }
 
@@ -43,7 +44,7 @@ impl fmt::Display for ConfigError {
     }
 }
 
-/// A value with the line it stands on.
+/// A value with its line.
 #[derive(Clone, Debug)]
 pub struct Located<T> {
     /// The value.
@@ -52,39 +53,39 @@ pub struct Located<T> {
     pub line: usize,
 }
 
-/// A whole configuration; [`Config::default`] is that of a repository without one.
+/// A configuration. [`Config::default`] is the one of a repository without the file.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
-    /// The scope that is packed when none is named.
+    /// Key of the scope that is packed if the command names no scope.
     pub default_scope: Option<String>,
-    /// What a tree pack is made of; none means the plain copies.
+    /// The parts of a tree pack. `None` means the plain copies.
     pub emit: Option<Vec<Part>>,
-    /// Globs of untracked artifacts that every tree pack seals in.
+    /// Globs of untracked artifacts that are sealed into every tree pack.
     pub attach: Vec<Located<String>>,
     /// The file that holds the canon version.
     pub canon_version_file: Option<String>,
-    /// The scopes by key.
+    /// The scopes, by key.
     pub scopes: BTreeMap<String, Scope>,
-    /// The `[[protect]]` rules in the order written, each with its line.
+    /// The `[[protect]]` rules in their order in the file, each with its line.
     pub protect: Vec<Located<Rule>>,
-    /// The `[[allow]]` exceptions in the order written, each with its line.
+    /// The `[[allow]]` exceptions in their order in the file, each with its line.
     pub allow: Vec<Located<Allow>>,
-    /// Recipients of everything that is sealed.
+    /// The recipients of everything that is sealed.
     pub recipients: Vec<Located<String>>,
-    /// The file that names more of them, as a path below the top of the repository.
+    /// The file that names more recipients, as a path relative to the root of the repository.
     pub recipients_file: Option<Located<MemberPath>>,
     /// The places that only insiders can read.
     pub private_remotes: Vec<Located<PrivatePlace>>,
-    /// Whether the guard blocks what it could not examine whole, rather than say so.
+    /// Whether the guard blocks files that it could examine only in part, instead of reporting them.
     pub blocks_in_part: bool,
 }
 
-/// One blob that may stand in plaintext everywhere.
+/// An exception: a blob that may appear in plaintext everywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Allow {
-    /// Its id.
+    /// Id of the blob.
     pub blob: ObjectId,
-    /// Why, for whoever reads the file.
+    /// The reason, for readers of the file.
     pub reason: String,
 }
 
@@ -104,7 +105,7 @@ struct RawConfig {
     seal: RawSeal,
     #[serde(default)]
     private_remotes: Vec<Spanned<String>>,
-    /// Not a key any more; it is read to say what takes its place.
+    /// A former key. It is read only to tell what replaces it.
     remote: Option<Spanned<toml::Value>>,
     #[serde(default)]
     guard: RawGuard,
@@ -155,7 +156,7 @@ struct RawGuard {
     in_part: InPart,
 }
 
-/// What is done about a file that could not be examined whole.
+/// What the guard does about a file that it could examine only in part.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum InPart {
@@ -167,7 +168,7 @@ enum InPart {
 impl Config {
     /// Parses the bytes of a `.gitpack.toml`.
     ///
-    /// Unknown keys are errors: a misspelt rule that protects nothing must not pass for one that does.
+    /// Unknown keys are errors: a misspelt rule must not look like one that protects something.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         let text = std::str::from_utf8(bytes).map_err(|e| ConfigError {
             line: Some(line_of(bytes, e.valid_up_to())),
@@ -311,7 +312,7 @@ impl Config {
     }
 }
 
-/// Returns whether a scope can have this key: keys become part of directory names.
+/// Returns whether a scope can have this key. Keys become part of directory names.
 pub fn is_plain_word(key: &str) -> bool {
     !key.is_empty() && !key.starts_with('.') && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
@@ -320,7 +321,7 @@ fn line_of(text: &[u8], offset: usize) -> usize {
     Lines::of(text).at(offset)
 }
 
-/// Where the lines of a text end: a text may have very many values, each of which is told with its line.
+/// The offsets of all line ends of a text. Finds the line of each of very many values without scanning the text again.
 struct Lines(Vec<usize>);
 
 impl Lines {
@@ -329,13 +330,14 @@ impl Lines {
         Self(ends.map(|(at, _)| at).collect())
     }
 
-    /// Returns the line, counted from 1, on which the byte at `offset` stands.
+    /// Returns the line, counted from 1, of the byte at `offset`.
     fn at(&self, offset: usize) -> usize {
         self.0.partition_point(|end| *end < offset) + 1
     }
 }
 
-/// Returns `text` with `recipient` added to `[seal] recipients`, everything else as it was; none if it is there already.
+/// Returns `text` with `recipient` added to `[seal] recipients` and otherwise unchanged. `None` if the recipient is
+/// listed already.
 pub fn add_recipient(text: &str, recipient: &str) -> Result<Option<String>, ConfigError> {
     edit_recipients(text, |list| {
         if position(list, recipient).is_some() {
@@ -346,9 +348,9 @@ pub fn add_recipient(text: &str, recipient: &str) -> Result<Option<String>, Conf
     })
 }
 
-/// Returns `text` with an `[[allow]]` entry added for each of `blobs` that has none yet, and how many those are.
+/// Returns `text` with an `[[allow]]` entry for each of `blobs` that has none yet, and the number of entries added.
 ///
-/// Each comes with a comment that says what it is about.
+/// The text that comes with each blob becomes a comment above its entry.
 pub fn add_allowed(text: &str, blobs: &[(Allow, String)]) -> Result<(String, usize), ConfigError> {
     let present = Config::parse(text.as_bytes())?.allow;
     let mut edited = text.to_owned();
@@ -371,7 +373,7 @@ pub fn add_allowed(text: &str, blobs: &[(Allow, String)]) -> Result<(String, usi
     Ok((edited, added))
 }
 
-/// Returns `text` without `recipient` in `[seal] recipients`; none if it is not there.
+/// Returns `text` with `recipient` removed from `[seal] recipients`. `None` if the recipient is not listed.
 pub fn remove_recipient(text: &str, recipient: &str) -> Result<Option<String>, ConfigError> {
     edit_recipients(text, |list| match position(list, recipient) {
         Some(at) => {
@@ -387,15 +389,16 @@ fn position(list: &Array, recipient: &str) -> Option<usize> {
     list.iter().position(same)
 }
 
-/// Returns whether two texts name one recipient: what stands behind an SSH public key is a comment.
+/// Returns whether two texts name the same recipient. Ignores the comment after an SSH public key.
 pub fn is_same_recipient(a: &str, b: &str) -> bool {
     a.split_ascii_whitespace()
         .take(2)
         .eq(b.split_ascii_whitespace().take(2))
 }
 
-/// Returns the recipients in the text of a recipients file, each with its line: one a line, with blank lines and `#`
-/// comments between them, as `age -R` reads it.
+/// Parses a recipients file, and returns each recipient with its line.
+///
+/// The format is that of `age -R`: one recipient on each line, with blank lines and `#` comments allowed.
 pub fn parse_recipients_file(bytes: &[u8]) -> Result<Vec<Located<String>>, ConfigError> {
     let text = std::str::from_utf8(bytes).map_err(|e| ConfigError {
         line: Some(line_of(bytes, e.valid_up_to())),
@@ -441,7 +444,7 @@ fn edit_recipients(text: &str, edit: impl FnOnce(&mut Array) -> bool) -> Result<
     }))
 }
 
-/// Puts each recipient on a line of its own, keeping the comments that stand before them.
+/// Puts each recipient on its own line, and keeps the comments before it.
 fn lay_out(list: &mut Array) {
     for item in list.iter_mut() {
         let prefix = item.decor().prefix().and_then(|raw| raw.as_str()).unwrap_or("");

@@ -34,7 +34,7 @@ impl Digest {
         hex_text(&self.hex_bytes()).to_owned()
     }
 
-    /// Returns the same digits as bytes.
+    /// Returns 64 lowercase hex digits as ASCII bytes.
     pub fn hex_bytes(&self) -> [u8; 64] {
         let mut hex = [0; 64];
         for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
@@ -49,13 +49,13 @@ impl Digest {
         parse_hex::<32>(text.as_bytes()).map(Self)
     }
 
-    /// Parses `sha256:` and 64 lowercase hex digits; no other shape is a content ref.
+    /// Parses a content ref: exactly `sha256:` and 64 lowercase hex digits.
     pub fn parse_ref(text: &str) -> Option<Self> {
         Self::parse_hex(text.strip_prefix(PREFIX)?)
     }
 }
 
-/// What a content ref begins with.
+/// Prefix of a content ref.
 const PREFIX: &str = "sha256:";
 
 /// Returns hex digits as text.
@@ -65,7 +65,7 @@ fn hex_text(digits: &[u8]) -> &str {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Appends two lowercase hex digits a byte.
+/// Appends two lowercase hex digits for each byte.
 pub fn push_hex(out: &mut String, bytes: &[u8]) {
     for byte in bytes {
         out.push(char::from(HEX[usize::from(byte >> 4)]));
@@ -175,7 +175,7 @@ pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// Hashes and counts what passes through to `inner`, in either direction.
+/// A wrapper that hashes and counts the bytes read from or written to `inner`.
 pub struct Hashing<T> {
     inner: T,
     hasher: Hasher,
@@ -183,7 +183,7 @@ pub struct Hashing<T> {
 }
 
 impl<T> Hashing<T> {
-    /// Starts with nothing hashed.
+    /// Wraps `inner`. Nothing is hashed yet.
     pub fn new(inner: T) -> Self {
         Self {
             inner,
@@ -197,14 +197,14 @@ impl<T> Hashing<T> {
         &self.inner
     }
 
-    /// Returns what the digest would be if `more` passed as well.
+    /// Returns the digest of everything hashed so far followed by `more`.
     pub fn digest_with(&self, more: &[u8]) -> Digest {
         let mut hasher = self.hasher.clone();
         hasher.update(more);
         hasher.finish()
     }
 
-    /// Returns the inner value, the digest and the number of bytes that passed.
+    /// Returns the inner value, the digest, and the number of bytes hashed.
     pub fn finish(self) -> (T, Digest, u64) {
         (self.inner, self.hasher.finish(), self.count)
     }

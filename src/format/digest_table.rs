@@ -1,8 +1,9 @@
-//! The digest cache's file: object id → (SHA-256, size), sorted, of fixed width, with authentication codes at the end.
+//! The file of the digest cache: sorted records of fixed width, object id → (SHA-256, size), followed by authentication
+//! codes.
 //!
-//! Layout: 8 bytes magic, 1 byte length of an object id, 7 bytes zero, the number of records as u64 LE, the records
-//! (object id, 32 bytes SHA-256, size as u64 LE) in ascending order of id, for every block of 256 records a code of 16
-//! bytes, and the code of the first 24 bytes. A look-up checks the blocks that it takes something from, and no others.
+//! Layout: 8 bytes magic; 1 byte length of an object id; 7 bytes zero; the number of records as u64 LE; the records
+//! (object id, 32 bytes SHA-256, size as u64 LE) in ascending order of id; for every block of 256 records a code of 16
+//! bytes; the code of the first 24 bytes. A look-up checks only the blocks whose records it returns.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -13,17 +14,17 @@ use crate::format::object_id::ObjectId;
 const MAGIC: &[u8; 8] = b"gpdigst2";
 const HEADER: usize = 24;
 
-/// Records of a block.
+/// Number of records in a block.
 const BLOCK: usize = 256;
 
-/// A block that was not looked at yet.
+/// The code of the block was not checked yet.
 const UNCHECKED: u8 = 0;
-/// A block that this user wrote.
+/// The block was written under the user's key.
 const GENUINE: u8 = 1;
-/// A block that somebody else wrote, or that is damaged.
+/// The block is damaged, or was written without the user's key.
 const FORGED: u8 = 2;
 
-/// A table that was read, or an empty one. What it returns was written by whoever has the key.
+/// A table of digests. It returns only records that were written under the user's key.
 pub struct DigestTable {
     bytes: Vec<u8>,
     id_len: usize,
@@ -44,8 +45,8 @@ impl DigestTable {
         }
     }
 
-    /// Takes the bytes of a file; none unless its length is right and its header was written under `key`, for a wrong
-    /// digest must never be believed.
+    /// Takes the bytes of a file. `None` unless its length is right and its header was written under `key`: a forged
+    /// digest must never be accepted.
     pub fn parse(bytes: Vec<u8>, key: &MacKey) -> Option<Self> {
         if bytes.len() < HEADER + LENGTH || &bytes[..8] != MAGIC || bytes[9..16] != [0; 7] {
             return None;
@@ -88,8 +89,8 @@ impl DigestTable {
         if key.len() != self.id_len || self.count == 0 {
             return None;
         }
-        // Ids are uniformly distributed, so their leading bits say where a record should be; each look narrows that
-        // down, to a handful of looks. Ids that are not (somebody made them so) are halved instead.
+        // Interpolation search: ids are uniformly distributed, so their leading bits predict the position of a record.
+        // If an attacker chose the ids, the prediction fails, and the search falls back to halving.
         let lead = lead(key);
         let (mut low, mut high) = (0, self.count);
         let (mut low_lead, mut high_lead) = (0, u64::MAX);
@@ -116,8 +117,8 @@ impl DigestTable {
         None
     }
 
-    /// Returns what [`DigestTable::get`] returns for each id, in one sweep over the table: many ids at a time are found
-    /// faster so, because memory is read in its order.
+    /// Returns the result of [`DigestTable::get`] for each id, in one pass over the table. For many ids this is faster,
+    /// because it reads memory in order.
     pub fn get_all<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> Vec<Option<(Digest, u64)>> {
         let ids: Vec<&ObjectId> = ids.collect();
         let mut found = vec![None; ids.len()];
@@ -134,7 +135,7 @@ impl DigestTable {
             while at < self.count && lead(self.id(at)) < wanted {
                 at += 1;
             }
-            // Ids with one lead are rare; all of them are looked at.
+            // Ids with the same lead are rare, so compare all of them.
             let same = (at..self.count).take_while(|at| lead(self.id(*at)) == wanted);
             let key = ids[index].as_bytes();
             let at = same.into_iter().find(|at| self.id(*at) == key);
@@ -143,7 +144,7 @@ impl DigestTable {
         found
     }
 
-    /// Returns every record, in ascending order of id.
+    /// Returns every authentic record, in ascending order of id.
     pub fn records(&self) -> impl Iterator<Item = (ObjectId, Digest, u64)> {
         (0..self.count).filter(|at| self.is_genuine(*at)).map(|at| {
             let id = ObjectId::from_bytes(self.id(at)).expect("an id has 20 or 32 bytes");
@@ -152,8 +153,8 @@ impl DigestTable {
         })
     }
 
-    /// Returns the bytes of a table, written under `key`, with the records of this one and `added`, which may repeat known
-    /// ids.
+    /// Returns the bytes of a table with the records of this table and `added`, authenticated by `key`. `added` may
+    /// repeat known ids.
     pub fn with(&self, added: &[(ObjectId, Digest, u64)], key: &MacKey) -> Vec<u8> {
         let mut added: Vec<_> = added.iter().collect();
         added.sort_unstable_by_key(|record| record.0);
@@ -198,12 +199,12 @@ impl DigestTable {
         out
     }
 
-    /// Returns the value of the record at `at`, if that is the one of `id` and its block is genuine.
+    /// Returns the value of the record at index `at`, if it is the record of `id` and its block is genuine.
     fn checked_value(&self, at: usize, id: &[u8]) -> Option<(Digest, u64)> {
         (self.id(at) == id && self.is_genuine(at)).then(|| self.value(at))
     }
 
-    /// Returns whether the block of the record at `at` was written under the key.
+    /// Returns whether the block of the record at index `at` was written under the key.
     fn is_genuine(&self, at: usize) -> bool {
         let block = at / BLOCK;
         match self.checked[block].load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! `FETCH_HEAD`, in which git writes what it fetched last, and from where.
+//! `FETCH_HEAD`: git's record of what it fetched last, and from where.
 
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
@@ -7,23 +7,23 @@ use crate::format::remote_notes::SpentFile;
 /// An object that was fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
-    /// The object.
+    /// Id of the object.
     pub id: ObjectId,
-    /// The URL as git notes it: without its user, and without slashes and `.git` at its end.
+    /// The URL as git records it: without its user, and without slashes and `.git` at its end.
     pub from: String,
 }
 
-/// A `FETCH_HEAD` as it is on disk.
+/// A `FETCH_HEAD` file.
 #[derive(Clone, Debug)]
 pub struct FetchHead {
-    /// Its bytes.
+    /// Content of the file.
     pub bytes: Vec<u8>,
-    /// When it was written, in nanoseconds since the epoch.
+    /// Modification time in nanoseconds since the epoch.
     pub written: u64,
 }
 
 impl FetchHead {
-    /// Returns what is kept to know it again.
+    /// Returns the properties by which the file is recognised later.
     pub fn print(&self) -> SpentFile {
         SpentFile {
             length: self.bytes.len(),
@@ -32,10 +32,11 @@ impl FetchHead {
         }
     }
 
-    /// Returns what its lines say, but for what was there when one of `spent` was noted. What is not such a line says
-    /// nothing.
+    /// Returns the objects that its lines name, without lines that were already there when one of `spent` was recorded.
+    /// Skips malformed lines.
     ///
-    /// A file that was written anew counts, also if it has the same bytes; what was only appended to it counts alone.
+    /// If git wrote the file anew, all of its lines count, even if the bytes are the same. If git only appended to it,
+    /// only the new lines count.
     pub fn lines(&self, spent: &[SpentFile]) -> Vec<Fetched> {
         let is_old = |old: &&SpentFile| {
             let begin = self.bytes.get(..old.length);
@@ -48,11 +49,11 @@ impl FetchHead {
     }
 }
 
-/// `<id> TAB [not-for-merge] TAB [<kind> '<name>' of ]<url>`
+/// Parses `<id> TAB [not-for-merge] TAB [<kind> '<name>' of ]<url>`.
 fn line(line: &[u8]) -> Option<Fetched> {
     let mut fields = std::str::from_utf8(line).ok()?.splitn(3, '\t');
     let (id, _, note) = (fields.next()?, fields.next()?, fields.next()?);
-    // No ref has a quote and a space in it that could stand for the end of its name.
+    // A ref name cannot contain a space, so the first `' of ` ends the name.
     let from = note.split_once("' of ").map_or(note, |(_, url)| url);
     Some(Fetched {
         id: ObjectId::parse(id)?,

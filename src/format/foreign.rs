@@ -1,20 +1,21 @@
-//! YAML and TOML that others wrote: profiles, and the configurations of hook managers.
+//! YAML and TOML written by other tools: profiles, and the configurations of hook managers.
 
 use saphyr_parser::{Event, Parser};
 
-/// Nothing that people write nests deeper. The parser takes some hundred bytes for each level.
+/// Most levels of nesting, more than people write. The parser takes some hundred bytes of memory for each level.
 const MAX_DEPTH: usize = 128;
 
-/// Returns the `schema_version` of a YAML mapping that also has a `profile_id`, both scalars at its top.
+/// Returns the `schema_version` of a YAML mapping that also has a `profile_id`. Both must be scalars of the outermost
+/// mapping.
 pub fn profile_version(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
     if !text.contains("schema_version") || !text.contains("profile_id") {
         return None;
     }
-    // Of all the keys that a hostile document may have, these two are kept.
+    // A hostile document may have very many keys, so keep only these two.
     let (mut schema_version, mut profile_id) = (None, false);
     let mut depth = 0;
-    // At depth 1, keys and values of the top mapping take turns.
+    // At depth 1, keys and values of the outermost mapping alternate.
     let mut key: Option<String> = None;
     for event in Parser::new_from_str(text) {
         let (event, _) = event.ok()?;
@@ -44,22 +45,23 @@ pub fn profile_version(bytes: &[u8]) -> Option<String> {
     schema_version.filter(|_| profile_id)
 }
 
-/// More values than any configuration has.
+/// Most values in a configuration, more than any real one has.
 const MAX_NODES: usize = 20_000;
 
 /// A value of a configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
-    /// A text, number or other single value, as it is spelled.
+    /// A text, number or other single value, as spelled in the file.
     Scalar(String),
     /// A list.
     List(Vec<Node>),
-    /// A mapping, in the order written.
+    /// A mapping, in the order of the file.
     Map(Vec<(String, Node)>),
 }
 
 impl Node {
-    /// Parses YAML, of which JSON is a part; none if it has anchors, keys that are no scalars or twice, or is too large.
+    /// Parses YAML, which includes JSON. `None` if it has aliases, keys that are not scalars, duplicate keys, or too
+    /// many values.
     pub fn of_yaml(text: &str) -> Option<Self> {
         let mut open: Vec<(Node, Option<String>)> = Vec::new();
         let mut whole = None;
@@ -125,7 +127,7 @@ impl Node {
             .map(|(_, value)| value)
     }
 
-    /// Returns the fields of a mapping; none of anything else.
+    /// Returns the fields of a mapping. Empty for any other value.
     pub fn fields(&self) -> &[(String, Node)] {
         match self {
             Self::Map(fields) => fields,
@@ -133,7 +135,7 @@ impl Node {
         }
     }
 
-    /// Returns the items of a list; none of anything else.
+    /// Returns the items of a list. Empty for any other value.
     pub fn items(&self) -> &[Node] {
         match self {
             Self::List(items) => items,
@@ -141,7 +143,7 @@ impl Node {
         }
     }
 
-    /// Returns a single value.
+    /// Returns the text of a scalar. `None` for any other value.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Scalar(text) => Some(text),
@@ -149,12 +151,12 @@ impl Node {
         }
     }
 
-    /// Returns whether it is a mapping that has no other keys than these.
+    /// Returns whether this is a mapping with no other keys than these.
     pub fn has_only(&self, keys: &[&str]) -> bool {
         matches!(self, Self::Map(_)) && self.fields().iter().all(|(key, _)| keys.contains(&key.as_str()))
     }
 
-    /// Returns whether a mapping has this value under a key.
+    /// Returns whether this is a mapping with the scalar `value` under `key`.
     pub fn says(&self, key: &str, value: &str) -> bool {
         self.get(key).and_then(Node::text) == Some(value)
     }

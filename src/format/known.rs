@@ -1,9 +1,9 @@
-//! The table of known plaintext: keyed hashes of the chunks of what this clone protected, and which file each is from.
+//! The table of known plaintext: keyed hashes of the chunks of files that this clone protected, each with its original.
 //!
-//! Layout: a head of 64 bytes (magic, the logarithm of the number of buckets, whether there are fine chunks, the numbers of
-//! entries and of bytes about the originals, a salt), for each bucket where its entries end and a code of 16 bytes, the code of
-//! all before; then what is known of the originals, as a canonical JSON document, and its code; then the entries, sorted. A
-//! look-up reads one bucket.
+//! Layout: a head of 64 bytes (magic, the binary logarithm of the number of buckets, whether there are fine chunks, the
+//! number of entries, the size of the document about the originals, a salt); for each bucket the end of its entries and
+//! a code of 16 bytes; the code of everything before; the document about the originals, as canonical JSON, and its
+//! code; the entries, sorted. A look-up reads one bucket.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,36 +11,37 @@ use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::mac::{LENGTH, MacKey, SHORT};
 use crate::format::protected::Format;
 
-/// The version of the document about the originals.
+/// Version of the document about the originals.
 pub const VERSION: &str = "pack.known.v0";
 
-/// Bytes of the head.
+/// Size of the head in bytes.
 pub const HEAD: usize = 64;
-/// Bytes of a salt.
+/// Size of a salt in bytes.
 pub const SALT: usize = 16;
-/// Bytes of what the index says of a bucket.
+/// Size in bytes of the index's record of a bucket.
 const BUCKET: usize = 4 + SHORT;
-/// Bytes of an entry.
+/// Size of an entry in bytes.
 pub const ENTRY: usize = 16;
-/// A bucket has at most about so many entries: fewer make a longer index, which is read whole, and more a longer look-up.
+/// A bucket has at most about this many entries. Fewer would make the index longer, which is read whole; more would
+/// make a look-up longer.
 const FILL: usize = 1024;
 
-/// A file of at most so many bytes is known by fine chunks: of coarse ones it has too few to tell a part of it.
+/// Size in bytes up to which a file is cut into fine chunks. It has too few coarse chunks to recognise a part of it.
 pub const SMALL: u64 = 256 << 10;
 
 const MAGIC: &[u8; 8] = b"gpknown2";
 
-/// The number that stands for no original: the chunk is common, and evidence of nothing.
+/// The number of no original: the chunk is common, so finding it proves nothing.
 pub const COMMON: u32 = u32::MAX;
 
-/// A chunk that is known. A length of zero stands for a whole original.
+/// A known chunk. A length of zero means a whole original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
-    /// The first eight bytes of its keyed hash.
+    /// The first eight bytes of the chunk's keyed hash.
     pub tag: u64,
-    /// The number of the original, or [`COMMON`].
+    /// Index of the original, or [`COMMON`].
     pub original: u32,
-    /// Its length in bytes.
+    /// Length of the chunk in bytes.
     pub length: u32,
 }
 
@@ -48,19 +49,19 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Original {
-    /// Its repository path, in hexadecimal: it may be any bytes.
+    /// Repository path, in hexadecimal, because it may be any bytes.
     pub path: String,
-    /// Size in bytes, when it was met last.
+    /// Size in bytes when the file was last learned.
     pub size: u64,
-    /// Bytes of its chunks that are evidence, of the version that has the fewest.
+    /// Size in bytes of its chunks that count as evidence, in the version that has the fewest.
     pub evidence: u64,
-    /// What its content was recognised as.
+    /// The formats recognised in its content.
     pub formats: Vec<Format>,
-    /// Whether it is protected because somebody attached it to a pack, whatever the rules say.
+    /// Whether it is protected because a user attached it to a pack, whatever the rules say.
     pub attached: bool,
-    /// Keyed hashes of the git blobs that it was met as, in hexadecimal.
+    /// Keyed hashes of the git blobs that had its content, in hexadecimal.
     pub blobs: Vec<String>,
-    /// A keyed hash of what its file looked like when it was met last, in hexadecimal.
+    /// Keyed hash of its file's metadata when the file was last learned, in hexadecimal.
     pub seen: Option<String>,
 }
 
@@ -72,14 +73,14 @@ struct Originals {
     originals: Vec<Original>,
 }
 
-/// What stands before the entries.
+/// The head and the index of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Index {
-    /// The salt of the keys of this table.
+    /// The salt from which the keys of this table are derived.
     pub salt: [u8; SALT],
-    /// Bytes of the document about the originals.
+    /// Size in bytes of the document about the originals.
     pub about: usize,
-    /// Whether some original is small enough to be known by fine chunks.
+    /// Whether some original is small enough to be cut into fine chunks.
     pub has_fine_chunks: bool,
     bits: u8,
     ends: Vec<u32>,
@@ -87,13 +88,13 @@ pub struct Index {
 }
 
 impl Index {
-    /// Returns how many bytes the index has whose head this is; none if it is no such head.
+    /// Returns the size in bytes of the index with this head. `None` if it is not a valid head.
     pub fn length(head: &[u8; HEAD]) -> Option<usize> {
         let bits = head[8];
         (&head[..8] == MAGIC && bits <= 24).then(|| HEAD + (BUCKET << bits) + LENGTH)
     }
 
-    /// Parses an index with its head; none unless it was written under `key`.
+    /// Parses a head and its index. `None` unless they were written under `key`.
     pub fn parse(bytes: &[u8], key: &MacKey) -> Option<Self> {
         let head: &[u8; HEAD] = bytes.first_chunk()?;
         if bytes.len() != Self::length(head)? {
@@ -123,42 +124,42 @@ impl Index {
         self.ends.last().map_or(0, |end| *end as usize)
     }
 
-    /// Returns how many buckets there are.
+    /// Returns the number of buckets.
     pub fn buckets(&self) -> usize {
         self.ends.len()
     }
 
-    /// Returns the bucket that entries with this tag are in.
+    /// Returns the number of the bucket for entries with this tag.
     pub fn bucket_of(&self, tag: u64) -> usize {
         bucket_of(tag, self.bits)
     }
 
-    /// Returns where in the file the entries of a bucket are: the place of the first byte, and the bytes.
+    /// Returns the offset and the size in bytes of the entries of a bucket.
     pub fn place_of(&self, bucket: usize) -> (u64, usize) {
         let start = bucket.checked_sub(1).map_or(0, |before| self.ends[before] as usize);
         let before = HEAD + BUCKET * self.ends.len() + LENGTH + self.about + LENGTH + start * ENTRY;
         (before as u64, (self.ends[bucket] as usize - start) * ENTRY)
     }
 
-    /// Parses the entries of a bucket; none unless they were written under `key`.
+    /// Parses the entries of a bucket. `None` unless they were written under `key`.
     pub fn entries_of(&self, bucket: usize, bytes: &[u8], key: &MacKey) -> Option<Vec<Entry>> {
         let genuine = key.of_block(bucket as u64, bytes) == self.codes[bucket];
         genuine.then(|| bytes.chunks_exact(ENTRY).map(parse_entry).collect())
     }
 
-    /// Returns where in the file the document about the originals is, with its code.
+    /// Returns the offset and the size in bytes of the document about the originals, with its code.
     pub fn place_of_originals(&self) -> (u64, usize) {
         ((HEAD + BUCKET * self.ends.len() + LENGTH) as u64, self.about + LENGTH)
     }
 }
 
-/// Parses the document about the originals with its code; none unless it was written under `key`.
+/// Parses the document about the originals with its code. `None` unless it was written under `key`.
 pub fn parse_originals(bytes: &[u8], key: &MacKey) -> Option<Vec<Original>> {
     let parsed: Originals = parse_strict_into(key.open(bytes)?).ok()?;
     (parsed.version == VERSION).then_some(parsed.originals)
 }
 
-/// Returns the bytes of a table.
+/// Returns the bytes of a table with these originals and entries.
 pub fn encode(originals: Vec<Original>, mut entries: Vec<Entry>, salt: &[u8; SALT], key: &MacKey) -> Vec<u8> {
     entries.sort_unstable();
     entries.dedup();
@@ -196,7 +197,7 @@ pub fn encode(originals: Vec<Original>, mut entries: Vec<Entry>, salt: &[u8; SAL
 }
 
 fn bucket_of(tag: u64, bits: u8) -> usize {
-    // A shift by all 64 bits would be none at all.
+    // With zero bits, the shift is by all 64 bits, which `checked_shr` refuses. There is only bucket 0 then.
     tag.checked_shr(64 - u32::from(bits)).unwrap_or(0) as usize
 }
 

@@ -1,4 +1,4 @@
-//! `LITE/`: what a pack holds by path, hash and size, and where the records of its run are; never any content.
+//! `LITE/`: the contents of a pack by path, hash and size, and the refs of its run's records. It never holds content.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,28 +19,29 @@ use crate::refusal::shown::shown;
 pub const PACK_MANIFEST: &str = "LITE/PACK_MANIFEST.json";
 /// Member path of the refs of the run's records.
 pub const RUN_REFS: &str = "LITE/RUN_REFS.json";
-/// Member path of the summary for people.
+/// Member path of the summary for human readers.
 pub const INDEX: &str = "LITE/INDEX.md";
-/// All of them.
+/// All members under `LITE/`.
 pub const MEMBERS: [&str; 3] = [PACK_MANIFEST, RUN_REFS, INDEX];
 
-/// The documents of a pack that its contents are put together by; its lists of members follow from them.
+/// The documents from which the contents of a pack are rebuilt. Its lists of members follow from them.
 pub const REBUILT_FROM: [&str; 5] = [REPO_STATE, PACK_INFO, PROVENANCE, PROTECTED, SEALED_ARTIFACTS];
 
-/// The version that [`PackManifest`] names.
+/// Version of [`PackManifest`].
 pub const MANIFEST_VERSION: &str = "P2.0";
 
 /// `LITE/PACK_MANIFEST.json`: the contents of a pack by path and content ref.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackManifest {
-    /// The directories at the top that have entries: those that the scope orders in its order, then the rest bytewise.
+    /// The root's directories that have entries: first those that the scope orders, in its order, then the others
+    /// bytewise.
     pub buckets: Vec<String>,
     /// The entries, sorted bytewise by path, no path twice.
     pub entries: Vec<ManifestEntry>,
-    /// The commit. No branch, or a detached worktree would give other bytes.
+    /// The commit. No branch is named: a detached worktree would otherwise give other bytes.
     pub repo_state: CommitRef,
-    /// The scope's key.
+    /// Key of the scope.
     pub scope: String,
     /// [`MANIFEST_VERSION`].
     pub version: String,
@@ -50,26 +51,26 @@ pub struct PackManifest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ManifestEntry {
-    /// Bytes of the content.
+    /// Size of the content in bytes.
     #[serde(deserialize_with = "safe_integer")]
     pub bytes: u64,
-    /// What follows the last dot of the file's name, if that has one behind its first character.
+    /// The extension: the text after the last dot of the file name. A dot at the start of the name does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ext: Option<String>,
-    /// What the content is.
+    /// The kind of content.
     pub kind: Kind,
-    /// Its path: that of the tree's entry or of the artifact, or the ciphertext's own where names are sealed too.
+    /// Path of the tree's entry or of the artifact, or the ciphertext's own path if names are sealed too.
     pub path: String,
     /// SHA-256 of the content.
     #[serde(rename = "ref")]
     pub content: Digest,
 }
 
-/// What the content of an entry is.
+/// The kind of content of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Kind {
-    /// The file's own.
+    /// The content of the file.
     File,
     /// The artifact's ciphertext, an age file.
     Sealed,
@@ -109,7 +110,7 @@ impl Document for PackManifest {
 }
 
 impl PackManifest {
-    /// Makes a manifest of entries in any order.
+    /// Builds a manifest from entries in any order.
     pub fn new(scope: &str, repo_state: CommitRef, layout: &Layout, mut entries: Vec<ManifestEntry>) -> Self {
         entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
         Self {
@@ -121,7 +122,8 @@ impl PackManifest {
         }
     }
 
-    /// Makes the manifest that the documents of a pack come to, but for the order of its buckets, which none of them tells.
+    /// Builds the manifest from the documents of a pack. The order of its buckets may differ, because no document
+    /// states it.
     pub fn of_documents(state: &RepoState, info: &PackInfo, sealed: &SealedArtifacts) -> Self {
         let layout = Layout {
             prefix: String::new(),
@@ -145,7 +147,7 @@ impl PackManifest {
         self.entries.iter().filter(|entry| entry.kind == Kind::Sealed)
     }
 
-    /// Returns whether its ciphertexts stand under names of their own, because those of the artifacts are sealed too.
+    /// Returns whether its ciphertexts have opaque names, because the names of the artifacts are sealed too.
     pub fn has_opaque_names(&self) -> bool {
         let mut others = self.sealed().filter(|entry| entry.path != NAMES).peekable();
         self.sealed().any(|entry| entry.path == NAMES)
@@ -153,7 +155,7 @@ impl PackManifest {
             && others.all(|entry| entry.path == opaque_path(&entry.content))
     }
 
-    /// Returns what is wrong with its order: of its entries, or of the list of its buckets.
+    /// Returns what is wrong with the order of the entries or the list of buckets. `None` if they are right.
     pub fn disorder(&self) -> Option<&'static str> {
         if !self.entries.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
             return Some("entries are not sorted bytewise by path, or one is there twice");
@@ -167,7 +169,7 @@ impl PackManifest {
     }
 }
 
-/// Returns directories at the top in the order that a scope gives them.
+/// Returns directories of the root in the order of a scope's layout.
 pub fn in_order<'a>(directories: impl Iterator<Item = &'a str>, layout: &Layout) -> Vec<String> {
     let mut paths: Vec<String> = directories.map(|name| format!("{name}/")).collect();
     layout.sort(&mut paths, |path| path);
@@ -177,7 +179,7 @@ pub fn in_order<'a>(directories: impl Iterator<Item = &'a str>, layout: &Layout)
     paths
 }
 
-/// Returns the entries that a pack's manifest of contents has, of the files of its state and of its seals, in no order.
+/// Returns the entries of a pack's manifest of contents for the files of its state and its seals, in no order.
 pub fn entries(
     files: impl Iterator<Item = StateFile>,
     sealed: Option<&SealedArtifacts>,
@@ -186,7 +188,7 @@ pub fn entries(
     plain.chain(sealed.into_iter().flat_map(sealed_entries))
 }
 
-/// Returns those of the ciphertexts that a document declares.
+/// Returns the entries for the ciphertexts that a document declares.
 pub fn sealed_entries(document: &SealedArtifacts) -> impl Iterator<Item = ManifestEntry> {
     let artifacts = document.artifacts.iter();
     let artifacts = artifacts.map(|artifact| (artifact.path.as_deref(), &artifact.seal));
@@ -197,7 +199,7 @@ pub fn sealed_entries(document: &SealedArtifacts) -> impl Iterator<Item = Manife
     })
 }
 
-/// Returns the directories at the top, sorted.
+/// Returns the root's directories that have entries, sorted.
 fn directories(entries: &[ManifestEntry]) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     for entry in entries {
@@ -207,21 +209,21 @@ fn directories(entries: &[ManifestEntry]) -> Vec<&str> {
             found.push(directory);
         }
     }
-    // A sorted list of paths has `a-b` between `a/…` and `a.b`, so that a directory may come up more than once.
+    // Sorted paths have `a-b/…` before `a/…`, but sorted names have `a` before `a-b`.
     found.sort_unstable();
     found.dedup();
     found
 }
 
-/// What the summary says beside the manifest.
+/// What the summary contains besides the manifest.
 pub struct Summary<'a> {
-    /// The scope's title.
+    /// Title of the scope.
     pub title: &'a str,
-    /// What stays in the clear.
+    /// The mode of the pack: what stays in plaintext.
     pub mode: Mode,
     /// The state digest.
     pub state: Digest,
-    /// The records of the run.
+    /// The refs of the run's records.
     pub refs: &'a RunRefs,
 }
 

@@ -1,11 +1,11 @@
-//! Message authentication: keyed BLAKE3, by which a clone's memory is told from what others wrote there.
+//! Message authentication with keyed BLAKE3. It tells what git-pack stored in a clone from what others wrote there.
 
 use highway::{HighwayHash, HighwayHasher, Key};
 
-/// Bytes of a key, and of a code.
+/// Size of a key and of a code in bytes.
 pub const LENGTH: usize = 32;
 
-/// Bytes of a code that stands for one block among many: 128 bits.
+/// Size in bytes of the code of one block among many: 128 bits.
 pub const SHORT: usize = 16;
 
 /// A secret key, for one purpose.
@@ -13,13 +13,13 @@ pub const SHORT: usize = 16;
 pub struct MacKey([u8; LENGTH]);
 
 impl MacKey {
-    /// Takes the bytes of a key.
+    /// Wraps the bytes of a key.
     pub fn from_bytes(bytes: [u8; LENGTH]) -> Self {
         Self(bytes)
     }
 
-    /// Returns the key for `purpose` that follows from this one. What is valid for one purpose says nothing for another,
-    /// so a file cannot be passed off as one of another kind.
+    /// Derives the key for `purpose`. A code for one purpose is not valid for another, so a file cannot be passed off
+    /// as one of another kind.
     pub fn derive(&self, purpose: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key("git-pack 2026 memory of a clone");
         hasher.update(&self.0);
@@ -32,7 +32,7 @@ impl MacKey {
         *blake3::keyed_hash(&self.0, bytes).as_bytes()
     }
 
-    /// Returns the key for many short codes that follows from this one.
+    /// Derives a key for codes of many short messages.
     pub fn fast(&self) -> FastMacKey {
         let inner = self.derive("inner").0;
         let number = |at: usize| u64::from_le_bytes(inner[8 * at..8 * at + 8].try_into().expect("eight bytes"));
@@ -42,18 +42,18 @@ impl MacKey {
         }
     }
 
-    /// Returns a hasher for the code of bytes that come in pieces.
+    /// Returns a hasher for the code of a message that comes in pieces.
     pub fn hasher(&self) -> MacHasher {
         MacHasher(blake3::Hasher::new_keyed(&self.0))
     }
 
-    /// Returns whether `code` is that of `bytes`. Takes as long whatever the answer is.
+    /// Returns whether `code` is the code of `bytes`, in constant time.
     pub fn proves(&self, bytes: &[u8], code: &[u8]) -> bool {
         let code: Result<[u8; LENGTH], _> = code.try_into();
         code.is_ok_and(|code| blake3::keyed_hash(&self.0, bytes) == blake3::Hash::from_bytes(code))
     }
 
-    /// Returns the short code of the block `number` with these bytes.
+    /// Returns the short code of block number `number` with these bytes.
     pub fn of_block(&self, number: u64, bytes: &[u8]) -> [u8; SHORT] {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         hasher.update(&number.to_le_bytes());
@@ -63,22 +63,24 @@ impl MacKey {
         code
     }
 
-    /// Returns `bytes` with their code behind them.
+    /// Returns `bytes` followed by their code.
     pub fn seal(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let code = self.of(&bytes);
         bytes.extend_from_slice(&code);
         bytes
     }
 
-    /// Returns what [`MacKey::seal`] was given; none if that cannot have been this.
+    /// Returns the bytes that were given to [`MacKey::seal`]. `None` if the code is wrong.
     pub fn open<'a>(&self, sealed: &'a [u8]) -> Option<&'a [u8]> {
         let (bytes, code) = sealed.split_at_checked(sealed.len().checked_sub(LENGTH)?)?;
         self.proves(bytes, code).then_some(bytes)
     }
 }
 
-/// A key for many short codes. Its codes are those of a strong hash under a secret key, and of the length: the hash alone is
-/// several times as fast as BLAKE3 for a few kilobytes, and BLAKE3 over it keeps it from being seen.
+/// A key for codes of many short messages.
+///
+/// A code is the keyed BLAKE3 of a keyed HighwayHash of the message and of its length. For a few kilobytes, HighwayHash
+/// is several times as fast as BLAKE3. BLAKE3 on top keeps the HighwayHash values secret.
 #[derive(Clone)]
 pub struct FastMacKey {
     inner: [u64; 4],
@@ -100,7 +102,7 @@ impl FastMacKey {
     }
 }
 
-/// A code in the making.
+/// A running code.
 pub struct MacHasher(blake3::Hasher);
 
 impl MacHasher {

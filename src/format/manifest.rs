@@ -1,4 +1,4 @@
-//! `manifest.json` (`pack.v0`): the members of a pack, and the id that covers every byte of it.
+//! `manifest.json` (`pack.v0`): the members of a pack, and the id that covers every byte of the pack.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,13 +12,13 @@ use crate::format::digest::{Digest, Hashing};
 use crate::format::member_path::MemberPath;
 use crate::format::timestamp::Timestamp;
 
-/// The version that every manifest of this format names.
+/// Version of this format, which every manifest states.
 pub const VERSION: &str = "pack.v0";
 
-/// The most bytes a manifest may have; a longer one is refused unread.
+/// Most bytes of a manifest. A longer one is refused unread.
 pub const MAX_BYTES: u64 = 64 << 20;
 
-/// What a member is, by its content.
+/// The type of a member, by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemberType {
@@ -34,7 +34,7 @@ pub enum MemberType {
     Pack,
     /// YAML with `schema_version` and `profile_id`.
     Profile,
-    /// Files of a materialised registry.
+    /// A file of a materialised registry.
     Registry,
     /// Everything else.
     Other,
@@ -57,7 +57,7 @@ impl MemberType {
         all.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// Returns the type that a JSON document's `version` stands for, if it is a known one.
+    /// Returns the type of a JSON document with this `version`. `None` if the version is unknown.
     pub fn of_version(version: &str) -> Option<Self> {
         Some(match version {
             "lock.v0" => Self::Lockfile,
@@ -70,17 +70,17 @@ impl MemberType {
     }
 }
 
-/// One member as it is sealed.
+/// A member to be written into a manifest.
 #[derive(Clone, Debug, Serialize)]
 pub struct Member {
-    /// Where it lies below the pack's root.
+    /// Path of the member, relative to the pack's root.
     pub path: MemberPath,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the member.
     pub bytes_hash: Digest,
-    /// What it is.
+    /// Type of the member.
     #[serde(rename = "type")]
     pub kind: MemberType,
-    /// Its `version`, where the type is known by one.
+    /// The `version` of its content, if the type is recognised by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_version: Option<String>,
 }
@@ -88,18 +88,19 @@ pub struct Member {
 /// A manifest to be written.
 #[derive(Debug)]
 pub struct Manifest {
-    /// When the pack was made.
+    /// Time at which the pack was made.
     pub created: Timestamp,
-    /// What somebody wanted to say about it.
+    /// A note by the user.
     pub note: Option<String>,
-    /// The release that made it.
+    /// The release of git-pack that made the pack.
     pub tool_version: String,
     /// The members, in any order.
     pub members: Vec<Member>,
 }
 
 impl Manifest {
-    /// Writes `manifest.json`: members sorted bytewise by path, canonical, one newline; returns the pack's id.
+    /// Writes `manifest.json` in canonical form, with members sorted bytewise by path and one newline at the end.
+    /// Returns the pack's id.
     pub fn write(mut self, out: &mut dyn Write) -> io::Result<Digest> {
         self.members.sort_by(|a, b| a.path.cmp(&b.path));
         let mut hull = serde_json::json!({
@@ -120,7 +121,7 @@ impl Manifest {
             write_item(&mut out, &mut first, member)?;
         }
         out.flush()?;
-        // Whatever the id is, it stands behind the members.
+        // The id comes after the members, so it can be computed before it is written.
         let id = out.get_ref().digest_with(&blank);
         hull[PACK_ID] = id.to_string().into();
         let [_, behind] = around_list(&hull, MEMBERS);
@@ -136,10 +137,10 @@ const PACK_ID: &str = "pack_id";
 
 const BUFFER: usize = 64 << 10;
 
-/// A member as a manifest declares it, not yet believed.
+/// A member as a manifest declares it, before any check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared {
-    /// The path as written; [`MemberPath::parse`] says whether it is safe.
+    /// The path as written. [`MemberPath::parse`] decides whether it is safe.
     pub path: String,
     /// The hash as written.
     pub bytes_hash: DeclaredRef,
@@ -149,12 +150,12 @@ pub struct Declared {
     pub artifact_version: Option<String>,
 }
 
-/// A content ref as it is written, which may be none.
+/// A declared content ref, which may be malformed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeclaredRef {
-    /// It is one.
+    /// A valid content ref.
     Digest(Digest),
-    /// It is some other text.
+    /// Any other text.
     Other(String),
 }
 
@@ -163,7 +164,7 @@ impl DeclaredRef {
         Digest::parse_ref(&text).map_or(Self::Other(text), Self::Digest)
     }
 
-    /// Returns the digest, if it is one.
+    /// Returns the digest. `None` if the ref is malformed.
     pub fn digest(&self) -> Option<Digest> {
         match self {
             Self::Digest(digest) => Some(*digest),
@@ -181,53 +182,53 @@ impl fmt::Display for DeclaredRef {
     }
 }
 
-/// A manifest as it was read: what it says, what its id should be, and where it departs from the schema.
+/// A manifest that was read: its declarations, its computed id, and where it violates the schema.
 #[derive(Debug)]
 pub struct ManifestDocument {
-    /// SHA-256 of the file.
+    /// SHA-256 of the manifest's file.
     pub file_hash: Digest,
-    /// Its bytes.
+    /// Size of the file in bytes.
     pub file_bytes: u64,
     /// The declared id.
     pub pack_id: String,
-    /// The id that the document has by its content.
+    /// The id computed from the content.
     pub computed_id: Digest,
     /// The declared number of members.
     pub member_count: u64,
-    /// The declared members, in the order written.
+    /// The declared members, in the order of the file.
     pub members: Vec<Declared>,
     /// The declared time.
     pub created: String,
     /// The declared note.
     pub note: Option<String>,
-    /// The declared release.
+    /// The declared release of the tool.
     pub tool_version: String,
-    /// What is wrong without making the document unreadable: where, and what.
+    /// Violations of the schema that leave the document readable, each as a place and a description.
     pub violations: Vec<(String, String)>,
-    /// What says the right thing, and says it otherwise than this program would.
+    /// Valid content that git-pack would spell in another way.
     pub departures: Vec<Departure>,
 }
 
-/// A place where a manifest departs from how this program spells it.
+/// A place where a manifest is spelled in another way than git-pack spells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departure {
-    /// Where; empty for the whole document.
+    /// The place. Empty for the whole document.
     pub place: String,
-    /// How.
+    /// The difference.
     pub what: String,
-    /// Whether the contract names both spellings, so that there is nothing to tell.
+    /// Whether the contract allows both spellings, so that no notice is needed.
     pub is_usual: bool,
 }
 
-/// The most violations that are listed of one manifest: a short one could have very many.
+/// Most violations listed for one manifest. A short manifest could have very many.
 const MAX_VIOLATIONS: usize = 1000;
 
 /// Why a manifest cannot be judged at all.
 #[derive(Debug)]
 pub enum Malformed {
-    /// Not strict JSON.
+    /// The file is not strict JSON.
     Json(JsonError),
-    /// JSON of another shape.
+    /// The JSON has another structure.
     Shape(String),
 }
 
@@ -243,8 +244,8 @@ impl fmt::Display for Malformed {
 impl ManifestDocument {
     /// Parses the bytes of a `manifest.json`.
     ///
-    /// A missing or mistyped required field is [`Malformed`]; an unknown field, an ill-formed value and members out of order
-    /// are violations, so that everything else is still judged. A spelling that is not ours is a departure.
+    /// A missing or mistyped required field is [`Malformed`]. An unknown field, an invalid value and members out of
+    /// order are violations, so that everything else is still judged. A spelling other than git-pack's is a departure.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut list = MemberList::default();
         let mut hull = parse_listing(bytes, MEMBERS, &mut |item| list.read(item)).map_err(Malformed::Json)?;
@@ -326,14 +327,14 @@ impl ManifestDocument {
     }
 }
 
-/// The members of a manifest, read one by one.
+/// Collects the members of a manifest one by one.
 #[derive(Default)]
 struct MemberList {
     members: Vec<Declared>,
     violations: Vec<(String, String)>,
-    /// The first one.
+    /// The first departure.
     departure: Option<Departure>,
-    /// Why there are no more of them.
+    /// The fault at which collecting stopped.
     malformed: Option<Malformed>,
     seen: usize,
 }
@@ -387,10 +388,10 @@ impl MemberList {
     }
 }
 
-/// Returns the SHA-256 of the canonical form of a manifest with its `pack_id` set to the empty string, and whether `bytes`
-/// are that form with the id that it has.
+/// Computes the id: the SHA-256 of the manifest's canonical form with an empty `pack_id`. Also returns whether `bytes`
+/// are canonical.
 ///
-/// Leaves that empty string in `hull`. The members are read again, so that no copy of them is made.
+/// Leaves the empty `pack_id` in `hull`. Reads the members again instead of keeping a copy of them.
 fn computed_id(hull: &mut Value, bytes: &[u8]) -> (Digest, bool) {
     let [before, behind] = around_list(hull, MEMBERS);
     hull[PACK_ID] = "".into();
@@ -414,7 +415,8 @@ fn computed_id(hull: &mut Value, bytes: &[u8]) -> (Digest, bool) {
     (id, out.get_ref().get_ref().is_same())
 }
 
-/// The contract takes null for an optional field that is left out; we leave it out.
+/// Returns the departure for an optional field that is null. The contract allows null for an absent field; git-pack
+/// omits the field.
 fn null_departure(place: &str, value: Option<&Value>) -> Option<Departure> {
     value.is_some_and(Value::is_null).then(|| Departure {
         place: place.to_owned(),
@@ -502,7 +504,7 @@ mod tests {
 
     #[test]
     fn every_flipped_byte_of_a_manifest_shows() {
-        // A space in the place of the final newline changes nothing that is said: the id is the same, and it is told.
+        // A space instead of the final newline changes no value. The id stays the same, and a departure is reported.
         let (id, bytes) = written(sample());
         for at in 0..bytes.len() {
             for mask in 1..=255u8 {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// The manifest's own name, which no member may have.
+/// Name of the manifest, which no member may have.
 pub const MANIFEST: &str = "manifest.json";
 
 /// A path that can be joined to a pack's root and stays below it, on any file system.
@@ -14,17 +14,17 @@ pub struct MemberPath(String);
 /// Why a path is unsafe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsafe {
-    /// No bytes at all.
+    /// It is empty.
     Empty,
-    /// Begins with `/`, a drive letter (`C:`) or `\\`.
+    /// It begins with `/`, a drive letter (`C:`) or `\\`.
     Absolute,
-    /// Has an empty, `.` or `..` segment.
+    /// It has an empty, `.` or `..` segment.
     Segment,
-    /// Has a NUL byte.
+    /// It has a NUL byte.
     Nul,
-    /// Has a segment that some file system takes for `.git`.
+    /// It has a segment that some file system treats as `.git`.
     DotGit,
-    /// Is not UTF-8.
+    /// It is not UTF-8.
     NotUtf8,
 }
 
@@ -42,7 +42,7 @@ impl fmt::Display for Unsafe {
 }
 
 impl MemberPath {
-    /// Parses a path, refusing every unsafe one.
+    /// Parses a path. Refuses unsafe paths.
     pub fn parse(text: &str) -> Result<Self, Unsafe> {
         let bytes = text.as_bytes();
         if bytes.is_empty() {
@@ -66,12 +66,12 @@ impl MemberPath {
         Ok(Self(text.to_owned()))
     }
 
-    /// Parses bytes, refusing what is not UTF-8.
+    /// Parses the bytes of a path. Refuses unsafe paths and bytes that are not UTF-8.
     pub fn parse_bytes(bytes: &[u8]) -> Result<Self, Unsafe> {
         Self::parse(std::str::from_utf8(bytes).map_err(|_| Unsafe::NotUtf8)?)
     }
 
-    /// Returns this path below `prefix`, which is itself safe.
+    /// Returns this path below `prefix`, which must be safe.
     pub fn below(&self, prefix: &str) -> Self {
         Self(format!("{prefix}/{}", self.0))
     }
@@ -81,13 +81,13 @@ impl MemberPath {
         &self.0
     }
 
-    /// Returns whether this is the manifest's own name.
+    /// Returns whether this is the name of the manifest.
     pub fn is_reserved(&self) -> bool {
         self.0 == MANIFEST
     }
 }
 
-/// Whether HFS+ or NTFS would take `segment`, or a part of it behind a backslash, for `.git`.
+/// Returns whether HFS+ or NTFS would treat `segment`, or a part of it between backslashes, as `.git`.
 fn names_dot_git(segment: &str) -> bool {
     let options = gix_validate::path::component::Options {
         protect_windows: false,

@@ -1,4 +1,4 @@
-//! What is on disk and on the wire: bytes to values and back, without any I/O.
+//! Formats on disk and on the wire: converts bytes to values and back, without any I/O.
 
 pub mod budget;
 pub mod canonical_json;

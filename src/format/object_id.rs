@@ -15,13 +15,13 @@ pub struct ObjectId {
 }
 
 impl ObjectId {
-    /// The id that no object has: all zeros.
+    /// The all-zero id, which no object has.
     pub const NULL: Self = Self {
         bytes: [0; 32],
         len: 20,
     };
 
-    /// Wraps 20 or 32 raw bytes; any other length is none.
+    /// Wraps 20 or 32 raw bytes. `None` for any other length.
     pub fn from_bytes(raw: &[u8]) -> Option<Self> {
         if raw.len() != 20 && raw.len() != 32 {
             return None;
@@ -47,20 +47,20 @@ impl ObjectId {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// Returns the hex digits, 40 or 64.
+    /// Returns the 40 or 64 lowercase hex digits.
     pub fn hex(&self) -> String {
         let mut hex = String::with_capacity(64);
         push_hex(&mut hex, self.as_bytes());
         hex
     }
 
-    /// Returns the first seven hex digits, for people.
+    /// Returns the first seven hex digits, for display.
     pub fn short(&self) -> String {
         self.hex()[..7].to_owned()
     }
 }
 
-/// Hashes an object as git does: its type and size, a NUL, its content.
+/// Hashes an object as git does: its type and size, a NUL byte, its content.
 pub struct ObjectHasher(Inner);
 
 enum Inner {
@@ -69,7 +69,7 @@ enum Inner {
 }
 
 impl ObjectHasher {
-    /// Begins an object of `kind` (`blob`, `tree`, `commit`) and `size`, hashed as `like` was.
+    /// Starts an object of `kind` (`blob`, `tree`, `commit`) with `size` bytes, using the hash function of `like`.
     pub fn new(like: &ObjectId, kind: &str, size: u64) -> Self {
         let mut hasher = Self(match like.len {
             20 => Inner::Sha1(sha1::Sha1::new()),
@@ -79,7 +79,7 @@ impl ObjectHasher {
         hasher
     }
 
-    /// Adds some of the content.
+    /// Adds the next bytes of the content.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
             Inner::Sha1(hasher) => hasher.update(bytes),

@@ -1,14 +1,14 @@
-//! Padded plaintexts: content, zeros, and the length of the content, so that a ciphertext tells less of it.
+//! Padded plaintexts: content, zeros, and the length of the content, so that a ciphertext reveals less about the size.
 //!
 //! The whole has a Padmé size (Nikitin et al., "Reducing Metadata Leakage from Encrypted Files and Communication with
-//! PURBs", section 4): at most 12 % more than the content, and O(log log n) bits of its size are told. Its last eight bytes
-//! are the length of the content, big endian; what stands between the two is zero.
+//! PURBs", section 4): it is at most 12 % larger than the content and reveals O(log log n) bits of its size. The last
+//! eight bytes are the length of the content, big endian. All bytes between the two are zero.
 
 use std::io::{self, Read, Write};
 
 const TRAILER: usize = 8;
 
-/// Returns the size of the padded plaintext of `content` bytes.
+/// Returns the size in bytes of the padded plaintext for `content` bytes.
 pub fn padded_bytes(content: u64) -> u64 {
     padme(content.saturating_add(TRAILER as u64))
 }
@@ -18,7 +18,8 @@ pub fn is_padded(bytes: u64) -> bool {
     bytes >= TRAILER as u64 && padme(bytes) == bytes
 }
 
-/// Rounds up so that as many low bits are zero as the length of the exponent leaves over.
+/// Rounds up to the Padmé size: of the bits below the leading one, keeps as many as its exponent has bits, and clears
+/// the rest.
 fn padme(length: u64) -> u64 {
     if length < 2 {
         return length;
@@ -29,16 +30,16 @@ fn padme(length: u64) -> u64 {
     length.saturating_add(mask) & !mask
 }
 
-/// Reads a content and pads it.
+/// A reader that pads the content of another reader.
 pub struct Padded<R> {
     inner: R,
     content: u64,
-    /// What is left of zeros and trailer, once the content has ended.
+    /// The zeros left, the trailer, and the position in the trailer. Set when the content has ended.
     rest: Option<(u64, [u8; TRAILER], usize)>,
 }
 
 impl<R: Read> Padded<R> {
-    /// Wraps a reader.
+    /// Wraps the reader of the content.
     pub fn new(inner: R) -> Self {
         Self {
             inner,
@@ -47,7 +48,7 @@ impl<R: Read> Padded<R> {
         }
     }
 
-    /// Returns the reader.
+    /// Returns the inner reader.
     pub fn into_inner(self) -> R {
         self.inner
     }
@@ -83,21 +84,21 @@ impl<R: Read> Read for Padded<R> {
     }
 }
 
-/// Writes the content of a padded plaintext to another writer, in one pass and constant memory.
+/// A writer that removes the padding and passes the content on, in one pass and constant memory.
 pub struct Unpadding<W> {
     inner: W,
-    /// Whether there is padding at all.
+    /// Whether the plaintext is padded.
     on: bool,
     total: u64,
     written: u64,
-    /// Zeros that may be content or padding: what follows them decides.
+    /// Number of zeros that may be content or padding, which the bytes after them decide.
     zeros: u64,
-    /// The last bytes so far, which may be the trailer.
+    /// The last bytes seen, which may be the trailer.
     tail: Vec<u8>,
 }
 
 impl<W: Write> Unpadding<W> {
-    /// Wraps a writer; everything goes through unchanged unless the plaintext is `padded`.
+    /// Wraps a writer. Unless the plaintext is `padded`, passes everything on unchanged.
     pub fn new(inner: W, padded: bool) -> Self {
         Self {
             inner,
@@ -109,7 +110,7 @@ impl<W: Write> Unpadding<W> {
         }
     }
 
-    /// Writes what is left of the content; returns the writer and the length of the content.
+    /// Writes the rest of the content. Returns the writer and the length of the content in bytes.
     pub fn finish(mut self) -> io::Result<(W, u64)> {
         if !self.on {
             return Ok((self.inner, self.total));
@@ -142,7 +143,7 @@ impl<W: Write> Unpadding<W> {
         Ok(())
     }
 
-    /// Passes on what cannot be the trailer any more.
+    /// Passes on bytes that can no longer belong to the trailer.
     fn settle(&mut self, bytes: &[u8]) -> io::Result<()> {
         let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
         if end > 0 {
@@ -201,7 +202,7 @@ mod tests {
 
     #[test]
     fn sizes_are_those_of_padme() {
-        // From the paper's definition: L = 9 is 1001b, of whose exponent 3 two bits are kept.
+        // By the paper's definition: L = 9 is 1001b. Its exponent 3 has two bits, so two bits are kept.
         for (length, expected) in [
             (1, 1),
             (2, 2),

@@ -1,11 +1,11 @@
-//! The protected registry as data: rules, policies, and `meta/PROTECTED.json`.
+//! The data of the protected registry: rules, policies, and `meta/PROTECTED.json`.
 
 use serde::{Deserialize, Serialize};
 
-/// The version of `meta/PROTECTED.json`.
+/// Version of `meta/PROTECTED.json`.
 pub const VERSION: &str = "pack.protected.v0";
 
-/// Where plaintext under a rule may stand.
+/// Where a rule allows plaintext.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
@@ -28,7 +28,7 @@ impl Policy {
     }
 }
 
-/// Who wrote a rule.
+/// Where a rule comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
@@ -38,7 +38,7 @@ pub enum Origin {
     Config,
 }
 
-/// What bytes can be recognised as, whatever their name is.
+/// A format that is recognised by content, whatever the name of the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -63,7 +63,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format there is.
+    /// All formats.
     pub const ALL: [Self; 9] = [
         Self::Faiss,
         Self::Hnsw,
@@ -97,60 +97,60 @@ impl Format {
     }
 }
 
-/// One rule: whatever lies under its paths, or is of its formats, belongs to its class and follows its policy.
+/// A rule: files at its paths or of its formats belong to its class and follow its policy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// A free word, for messages and reports.
+    /// A free name for messages and reports.
     pub class: String,
     /// Globs over repository paths, matched without regard to case.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
-    /// Formats that the rule covers wherever they lie; a releasing rule with both paths and formats needs both to match.
+    /// Formats that the rule covers at any path. A releasing rule with both paths and formats needs both to match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<Format>,
-    /// Where plaintext may stand.
+    /// Where plaintext is allowed.
     pub policy: Policy,
-    /// Globs of paths where plaintext is fine after all.
+    /// Globs of paths at which plaintext is allowed despite the policy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_in: Vec<String>,
-    /// Who wrote it.
+    /// Where the rule comes from.
     pub origin: Origin,
 }
 
-/// The rules of one configuration, on top of the built-in ones, and what it lets pass.
+/// The rules of one configuration, on top of the built-in rules, and its exceptions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSetDocument {
     /// The rules, in order.
     pub rules: Vec<Rule>,
-    /// Blobs that may stand in plaintext: their git object ids in hex, sorted, none twice.
+    /// Blobs that are allowed in plaintext: their git object ids in hex, sorted, without duplicates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<String>,
 }
 
-/// The most globs of all sets of a pack together: what two configurations may hold, and the built-in rules with them.
+/// Most globs in all rule sets of a pack together: the limits of two configurations, each with the built-in rules.
 const MAX_GLOBS: usize = 2 * (4096 + 64);
 
-/// The most bytes of these globs together.
+/// Most bytes of all these globs together.
 const MAX_GLOB_BYTES: usize = 2 * (132 << 10);
 
 /// `meta/PROTECTED.json`: the registry in force when a pack was sealed.
 ///
-/// A file is judged by each set on its own, where the last matching rule decides, and the strictest of these verdicts
-/// holds.
+/// Each set judges a file on its own, by its last matching rule. The strictest of these verdicts holds.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProtectedDocument {
     /// [`VERSION`].
     pub version: String,
-    /// The sets of rules: one a configuration that had a say.
+    /// The rule sets: one for each configuration that applied.
     pub rule_sets: Vec<RuleSetDocument>,
 }
 
 impl ProtectedDocument {
-    /// Returns what there is too much of, if anything: whoever made the pack wrote it, and each path is held against all of
-    /// it.
+    /// Refuses a document with too many globs.
+    ///
+    /// The maker of the pack, who may be hostile, writes it, and every path is matched against all globs.
     pub fn hold(&self) -> Result<(), String> {
         let rules = self.rule_sets.iter().flat_map(|set| &set.rules);
         let globs = rules.flat_map(|rule| rule.paths.iter().chain(&rule.allow_in));

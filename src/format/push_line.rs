@@ -1,27 +1,27 @@
-//! The lines that git gives hooks about refs (githooks(5)).
+//! The lines about refs that git passes to hooks (githooks(5)).
 
 use crate::format::object_id::ObjectId;
 
-/// One ref to be pushed.
+/// A ref to be pushed, as pre-push hooks get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushLine {
-    /// The object to be pushed; none for a deletion.
+    /// The object to be pushed. `None` for a deletion.
     pub local: Option<ObjectId>,
-    /// The ref on the remote, such as `refs/heads/main`.
+    /// Full name of the ref at the remote, such as `refs/heads/main`.
     pub remote_ref: String,
-    /// The object that the remote ref has now; none if there is no such ref yet.
+    /// The object that the remote ref points to now. `None` if the ref does not exist yet.
     pub remote: Option<ObjectId>,
 }
 
 impl PushLine {
-    /// Parses all of a hook's standard input; what is wrong with it, if it is not such lines.
+    /// Parses the whole standard input of a pre-push hook.
     pub fn parse_all(stdin: &[u8]) -> Result<Vec<Self>, String> {
         stdin
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
             .map(|line| {
                 let wrong = || wrong(line);
-                // Ref names have no spaces, but a revision such as `HEAD@{1 day ago}` may stand in the first field.
+                // Ref names have no spaces, but the first field may be a revision such as `HEAD@{1 day ago}`.
                 let mut fields = line.rsplitn(4, |byte| *byte == b' ');
                 let remote = fields.next().ok_or_else(wrong)?;
                 let remote_ref = fields.next().ok_or_else(wrong)?;
@@ -37,19 +37,19 @@ impl PushLine {
     }
 }
 
-/// A ref that is about to change, as pre-receive and reference-transaction hooks are told: `<old> <new> <ref>`.
+/// A ref that is about to change, as pre-receive and reference-transaction hooks get it: `<old> <new> <ref>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefLine {
-    /// What it points to now; none if it is not there, or not known.
+    /// The object it points to now. `None` if the ref does not exist, or its value is not known.
     pub old: Option<ObjectId>,
-    /// What it will point to; none for a deletion.
+    /// The object it will point to. `None` for a deletion.
     pub new: Option<ObjectId>,
-    /// Its full name.
+    /// Full name of the ref.
     pub name: String,
 }
 
 impl RefLine {
-    /// Parses all of a hook's standard input; symbolic refs, whose value begins with `ref:`, are left out.
+    /// Parses the whole standard input of such a hook. Skips symbolic refs, whose value begins with `ref:`.
     pub fn parse_all(stdin: &[u8]) -> Result<Vec<Self>, String> {
         let lines = stdin.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines
@@ -75,7 +75,7 @@ fn wrong(line: &[u8]) -> String {
     format!("cannot read the line {:?}", String::from_utf8_lossy(line))
 }
 
-/// Parses an object id; all zeros mean none.
+/// Parses an object id. All zeros give `Some(None)`, a malformed id `None`.
 fn parse_id(text: &[u8]) -> Option<Option<ObjectId>> {
     let id = ObjectId::parse(std::str::from_utf8(text).ok()?)?;
     Some(id.as_bytes().iter().any(|byte| *byte != 0).then_some(id))

@@ -1,14 +1,14 @@
-//! Receipts of sealings: private to the clone, they let an unchanged artifact keep its ciphertext.
+//! Receipts of sealings, private to the clone. They let an unchanged artifact keep its ciphertext.
 
 use serde::{Deserialize, Serialize};
 
 use crate::format::canonical_json::to_canonical;
 use crate::format::digest::Digest;
 
-/// The version of a receipt.
+/// Version of a receipt.
 pub const VERSION: &str = "pack.receipt.v0";
 
-/// What was sealed, for whom, and into what. It names a plaintext hash and must never be published.
+/// A record of a sealing: its subject and its ciphertext. It contains a plaintext hash and must never be published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
@@ -16,35 +16,36 @@ pub struct Receipt {
     pub version: String,
     /// What was sealed, and for whom.
     pub subject: Subject,
-    /// Bytes of the plaintext, without padding.
+    /// Size of the plaintext in bytes, without padding.
     pub plain_bytes: u64,
     /// SHA-256 of the ciphertext.
     pub sealed_hash: Digest,
-    /// Bytes of the ciphertext.
+    /// Size of the ciphertext in bytes.
     pub sealed_bytes: u64,
 }
 
-/// What a sealing is a sealing of: the same subject has the same ciphertext.
+/// Everything that determines a ciphertext: sealing the same subject again gives the same ciphertext.
 ///
-/// The path belongs to it, or two artifacts with one ciphertext would tell everybody that they are the same, and a guess at
-/// one could be confirmed by having it sealed as another.
+/// The path is part of it. Otherwise, two artifacts with equal content would have one ciphertext, which would reveal
+/// that they are equal, and an attacker could confirm a guess by having it sealed under another path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Subject {
-    /// The artifact's path.
+    /// Path of the artifact.
     pub path: String,
     /// SHA-256 of the plaintext, without padding.
     pub plain_hash: Digest,
     /// Whether the plaintext is padded.
     pub padded: bool,
-    /// Whether it is for packs that tell no names: a ciphertext in another pack that tells its name would tell it here too.
+    /// Whether it is for packs with opaque names. They need their own ciphertext: if another pack held the same one
+    /// under its name, that would reveal the name.
     pub opaque: bool,
     /// The recipients, sorted, without duplicates.
     pub recipients: Vec<String>,
 }
 
 impl Subject {
-    /// Returns the key under which its receipt is kept.
+    /// Returns the key under which its receipt is stored.
     pub fn key(&self) -> Digest {
         Digest::of(&to_canonical(self))
     }

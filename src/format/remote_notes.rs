@@ -1,6 +1,6 @@
-//! The notes of a clone about its remotes: what was seen to be where, and what was pushed there.
+//! The notes of a clone about its remotes: which objects their refs were seen to have, and what was pushed.
 //!
-//! Lines of text. A URL may hold a password, so only its hash is written.
+//! The file consists of lines of text. A URL may contain a password, so only its hash is stored.
 //!
 //! ```text
 //! pack.remotes.v0
@@ -16,13 +16,13 @@ use std::collections::BTreeMap;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 
-/// The first line.
+/// The first line of the file.
 const VERSION: &str = "pack.remotes.v0";
 
-/// So many URLs of one remote are remembered, those used last.
+/// Most URLs kept for one remote, the last used ones.
 const MAX_URLS: usize = 8;
 
-/// All notes, those used last first.
+/// All notes, the last used first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RemoteNotes {
     notes: Vec<RemoteNote>,
@@ -31,33 +31,33 @@ pub struct RemoteNotes {
 /// What is known of one remote at one URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteNote {
-    /// The remote's name.
+    /// Name of the remote.
     pub remote: String,
-    /// The hash of the whole URL.
+    /// SHA-256 of the whole URL.
     pub url: Digest,
-    /// What each ref of the remote was seen to point to.
+    /// The object that each ref of the remote was seen to point to.
     pub there: BTreeMap<String, ObjectId>,
-    /// What was judged for a push to each ref; whether it arrived is not known.
+    /// The object last judged for a push to each ref. It is not known whether the push succeeded.
     pub pushed: BTreeMap<String, ObjectId>,
-    /// Tracking refs, by the ref of the remote, that were here when this was written and did not count.
+    /// Tracking refs that existed when the note was written and did not count as evidence, by the ref of the remote.
     pub foreign: BTreeMap<String, ObjectId>,
-    /// The `FETCH_HEAD` files of that time, if they do not count.
+    /// The `FETCH_HEAD` files of that time that do not count as evidence.
     pub spent: Vec<SpentFile>,
 }
 
-/// A file as it once was.
+/// The state of a file at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpentFile {
-    /// Its length in bytes.
+    /// Size in bytes.
     pub length: usize,
-    /// When it was written, in nanoseconds since the epoch.
+    /// Modification time in nanoseconds since the epoch.
     pub written: u64,
-    /// The hash of its bytes.
+    /// SHA-256 of its content.
     pub hash: Digest,
 }
 
 impl RemoteNote {
-    /// Makes a note that knows nothing yet.
+    /// Returns an empty note.
     pub fn new(remote: &str, url: &str) -> Self {
         Self {
             remote: remote.to_owned(),
@@ -71,7 +71,7 @@ impl RemoteNote {
 }
 
 impl RemoteNotes {
-    /// Parses a whole file; none if any line is not what it should be.
+    /// Parses a whole file. `None` if any line is malformed.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(bytes).ok()?.lines();
         if lines.next()? != VERSION {
@@ -130,19 +130,19 @@ impl RemoteNotes {
         text.into_bytes()
     }
 
-    /// Returns the note about a remote at a URL.
+    /// Returns the note about a remote at one URL.
     pub fn get(&self, remote: &str, url: &str) -> Option<&RemoteNote> {
         let url = Digest::of(url.as_bytes());
         self.notes.iter().find(|note| note.remote == remote && note.url == url)
     }
 
-    /// Returns all notes about a remote, that of the URL used last first.
+    /// Returns all notes about a remote, the last used URL first.
     pub fn of<'a>(&'a self, remote: &'a str) -> impl Iterator<Item = &'a RemoteNote> {
         self.notes.iter().filter(move |note| note.remote == remote)
     }
 
-    /// Puts a note first, in the place of an older one about the same remote and URL. Remotes that `is_remote` does not
-    /// know are forgotten.
+    /// Puts a note first and removes an older one about the same remote and URL. Drops the notes about remotes for
+    /// which `is_remote` returns false.
     pub fn put(&mut self, note: RemoteNote, is_remote: impl Fn(&str) -> bool) {
         let same = |other: &RemoteNote| other.remote == note.remote && other.url == note.url;
         self.notes.retain(|other| !same(other) && is_remote(&other.remote));

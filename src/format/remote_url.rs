@@ -1,40 +1,40 @@
-//! The URL of a remote, split as git splits it, so that no two places are mistaken for one.
+//! Parses the URL of a remote as git does, so that no two places are mistaken for one.
 //!
-//! Only URLs with one plain reading are taken apart. A URL that two programs could read differently is refused: it has a
-//! `..` segment, an escape, two `@`, a backslash, or is relative to a directory.
+//! Refuses URLs that two programs could read differently: those with a `..` segment, an escape, two `@` or a backslash,
+//! and those relative to a directory.
 
-/// How git gets to a remote.
+/// How git reaches a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// `scheme://…`, with the scheme.
+    /// `scheme://…`; holds the scheme.
     Scheme(String),
-    /// `user@host:path`, by ssh.
+    /// `user@host:path`, over ssh.
     Scp,
     /// A path on this machine.
     Path,
 }
 
-/// A URL with one plain reading.
+/// A URL that every program reads in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteUrl {
-    /// How git gets there.
+    /// How git reaches the remote.
     pub way: Way,
-    /// The user, who decides with ssh in whose home directory a path begins.
+    /// The user. Over ssh, a relative path starts in this user's home directory.
     pub user: Option<String>,
-    /// The host in lower case; empty for a place on this machine.
+    /// The host in lower case. Empty for a path on this machine.
     pub host: String,
     /// The port, if the URL names one.
     pub port: Option<String>,
-    /// Whether the path begins at the root and not in a home directory.
+    /// Whether the path starts at the root directory, not in a home directory.
     pub is_absolute: bool,
     /// The segments of the path, without empty ones.
     pub segments: Vec<String>,
-    /// Whether the URL held a password, which is not kept.
+    /// Whether the URL contained a password, which is not kept.
     pub had_password: bool,
 }
 
 impl RemoteUrl {
-    /// Takes a URL apart; says why, if it has no plain reading.
+    /// Parses a URL. The error says why programs could read it differently.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.chars().any(char::is_control) {
             return Err("it has a control character");
@@ -51,7 +51,7 @@ impl RemoteUrl {
         Self::scp(host, path)
     }
 
-    /// Returns whether a user in the URL only says who pushes, and not to which place.
+    /// Returns whether a user in the URL only authenticates the pusher and does not select the place.
     pub fn is_web(&self) -> bool {
         matches!(&self.way, Way::Scheme(scheme) if is_web(scheme))
     }
@@ -135,17 +135,17 @@ impl RemoteUrl {
     }
 }
 
-/// An entry of `private_remotes`: a URL, in whose path `*` and `**` are wildcards.
+/// An entry of `private_remotes`: a URL with the wildcards `*` and `**` in its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivatePlace {
-    /// As it is written.
+    /// The text as written.
     pub text: String,
-    /// What it says.
+    /// The parsed URL.
     pub url: RemoteUrl,
 }
 
 impl PrivatePlace {
-    /// Parses an entry; says why, if it can name no place.
+    /// Parses an entry. The error says why it cannot name a place.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| format!("private_remotes: {why}: {:?}", without_secret(text));
         let url = RemoteUrl::parse(text).map_err(|why| wrong(&format!("expected a URL, but {why}")))?;
@@ -172,12 +172,12 @@ impl PrivatePlace {
     }
 }
 
-/// Returns a URL as it may be shown: without a password, and without a user where the user may be a token.
+/// Returns a URL for display: without a password, and without a user if that may be a token.
 pub fn without_secret(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    // Where the authority ends is read so that too much is hidden rather than too little.
+    // In doubt about the end of the authority, hide too much rather than too little.
     let (authority, path) = match rest.split_once('/') {
         Some((authority, path)) => (authority, Some(path)),
         None => (rest, None),
@@ -195,7 +195,7 @@ pub fn without_secret(url: &str) -> String {
 
 /// Returns a URL as git writes it into `FETCH_HEAD`: without its user, and without slashes and one `.git` at its end.
 ///
-/// Several URLs have one such form, so it can speak against a URL, but not alone for it.
+/// Several URLs share one such form. So a different form disproves a URL, but an equal form does not prove it.
 pub fn as_git_notes(url: &str) -> String {
     let anonymous = as_git_shows(url);
     let cut = anonymous.trim_end_matches('/');
@@ -253,7 +253,7 @@ fn host_and_port(text: &str) -> Result<(String, Option<String>), &'static str> {
     Ok((host.to_ascii_lowercase(), port.map(str::to_owned)))
 }
 
-/// Splits the path of a URL that a server reads.
+/// Splits the path of a URL that a server interprets.
 fn path_segments(path: &str) -> Result<Vec<String>, &'static str> {
     if has_oddity(path) {
         return Err("its path has a character that servers read differently");

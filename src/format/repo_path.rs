@@ -1,15 +1,15 @@
-//! Paths of tracked entries: bytes as git holds them, and how they are shown.
+//! Paths of tracked entries, as the bytes that git stores.
 
 use std::fmt;
 
 use crate::refusal::shown::shown;
 
-/// A repository path, `/`-separated bytes without a leading slash; ordered bytewise.
+/// A path relative to the repository's root: `/`-separated bytes without a leading slash, ordered bytewise.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepoPath(Box<[u8]>);
 
 impl RepoPath {
-    /// Takes the bytes as git gives them.
+    /// Wraps the bytes that git returns.
     pub fn new(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
@@ -19,7 +19,7 @@ impl RepoPath {
         &self.0
     }
 
-    /// Returns the path as text, if it is UTF-8.
+    /// Returns the path as text. `None` if it is not UTF-8.
     pub fn as_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }

@@ -1,4 +1,4 @@
-//! Repository state: the entries of a commit's tree, the digest over them, and the documents that tell of it.
+//! Repository state: the entries of a commit's tree, their digest, and the documents about them.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use crate::format::digest::{Digest, Hasher, bare};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 
-/// The version of the packing grammar: what is included, and how it is hashed.
+/// Version of the packing grammar, which defines what is included and how it is hashed.
 pub const GRAMMAR_VERSION: &str = "1.0";
 
-/// What a tree holds under a path.
+/// The kind of an entry of a tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EntryKind {
     /// A blob.
@@ -20,14 +20,14 @@ pub enum EntryKind {
     Regular,
     /// A blob with the executable bit.
     Executable,
-    /// A symbolic link; its content is its target.
+    /// A symbolic link. Its content is its target.
     Symlink,
-    /// A submodule; its content is its commit id in hex.
+    /// A submodule. Its content is its commit id in hex.
     Submodule,
 }
 
 impl EntryKind {
-    /// Returns the mode as git writes it, except for plain files, which need none.
+    /// Returns the mode as git writes it. `None` for regular files, whose mode is omitted.
     pub fn mode(self) -> Option<&'static str> {
         match self {
             Self::Regular => None,
@@ -41,11 +41,11 @@ impl EntryKind {
 /// One entry of a tree.
 #[derive(Clone, Debug)]
 pub struct TreeEntry {
-    /// Its path.
+    /// Path of the entry, relative to the repository's root.
     pub path: RepoPath,
-    /// What it is.
+    /// The kind of entry.
     pub kind: EntryKind,
-    /// The blob, or a submodule's commit.
+    /// Id of the blob, or of a submodule's commit.
     pub id: ObjectId,
 }
 
@@ -56,7 +56,7 @@ pub struct StateEntry {
     pub entry: TreeEntry,
     /// SHA-256 of the content.
     pub hash: Digest,
-    /// Bytes of the content.
+    /// Size of the content in bytes.
     pub size: u64,
 }
 
@@ -95,7 +95,7 @@ pub fn manifest_digest(entries: &[StateEntry]) -> Digest {
     digest_lines(entries.iter().map(|e| (&e.hash, e.size, e.entry.path.as_bytes())))
 }
 
-/// Lines are hashed when so many bytes of them have come together.
+/// Size in bytes of the buffer in which lines are collected before they are hashed.
 const LINES: usize = 64 << 10;
 
 /// Returns the manifest digest of contents by hash, size and path, sorted bytewise by path.
@@ -113,46 +113,46 @@ pub fn digest_lines<'a>(entries: impl Iterator<Item = (&'a Digest, u64, &'a [u8]
     hasher.finish()
 }
 
-/// What a pack leaves in the clear.
+/// What a pack holds in plaintext.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// For everybody: whatever the registry protects is sealed.
+    /// For the public: everything that the registry protects is sealed.
     #[default]
     Public,
-    /// For insiders: only what must never stand in plaintext is sealed.
+    /// For insiders: only files that must never be in plaintext are sealed.
     Internal,
 }
 
-/// `git pack state --json`.
+/// The output of `git pack state --json`.
 #[derive(Debug, Serialize)]
 pub struct StateReport {
     /// `pack.state.v0`.
     pub version: &'static str,
     /// The manifest digest.
     pub digest: Digest,
-    /// The scope's key.
+    /// Key of the scope.
     pub scope: String,
-    /// Which entries were left out, if any were.
+    /// The mode by which entries were left out. `None` if all entries are covered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
-    /// The commit.
+    /// Id of the commit.
     pub commit: ObjectId,
-    /// Its tree.
+    /// Id of its tree.
     pub tree: ObjectId,
-    /// The canon version in that commit.
+    /// The canon version in the commit.
     pub canon_version: String,
     /// [`GRAMMAR_VERSION`].
     pub grammar_version: &'static str,
     /// Number of entries covered.
     pub entries: u64,
-    /// Number of entries by what they are.
+    /// Number of entries by kind.
     pub counts: Counts,
-    /// Sum of their sizes.
+    /// Total size of their contents in bytes.
     pub bytes: u64,
 }
 
-/// How many entries of each kind.
+/// The number of entries of each kind.
 #[derive(Debug, Default, Serialize)]
 pub struct Counts {
     /// Plain files.
@@ -181,7 +181,7 @@ impl Counts {
     }
 }
 
-/// `meta/REPO_STATE.json`: what a pack's digest covers.
+/// `meta/REPO_STATE.json`: the entries that a pack's state digest covers.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RepoState {
@@ -189,7 +189,7 @@ pub struct RepoState {
     pub canon_version: String,
     /// [`GRAMMAR_VERSION`] of the packer.
     pub grammar_version: String,
-    /// The scope's key.
+    /// Key of the scope.
     pub scope: String,
     /// The entries, sorted bytewise by path.
     pub files: Vec<StateFile>,
@@ -199,20 +199,20 @@ pub struct RepoState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateFile {
-    /// Its path.
+    /// Path of the entry, relative to the repository's root.
     pub path: String,
-    /// SHA-256 of its content, 64 hex digits.
+    /// SHA-256 of its content, as 64 hex digits.
     #[serde(with = "bare")]
     pub hash: Digest,
-    /// Bytes of its content.
+    /// Size of its content in bytes.
     pub size: u64,
-    /// Its git mode where it is not a plain file.
+    /// Its git mode. `None` for a regular file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
 }
 
 impl StateFile {
-    /// Returns what its mode says that it is; of an unknown mode, a regular file.
+    /// Returns the kind that its mode states. An unknown mode counts as a regular file.
     pub fn kind(&self) -> EntryKind {
         use EntryKind::{Executable, Regular, Submodule, Symlink};
         let mut kinds = [Executable, Symlink, Submodule].into_iter();
@@ -222,14 +222,14 @@ impl StateFile {
             .unwrap_or(Regular)
     }
 
-    /// Returns whether its mode is one that entries have.
+    /// Returns whether its mode is a known one.
     pub fn has_known_mode(&self) -> bool {
         use EntryKind::{Executable, Submodule, Symlink};
         let known = [Executable, Symlink, Submodule].map(EntryKind::mode);
         self.mode.is_none() || known.contains(&self.mode.as_deref())
     }
 
-    /// Takes a state entry; its path if that is not UTF-8.
+    /// Converts a state entry. The error is its path, if that is not UTF-8.
     pub fn of(entry: &StateEntry) -> Result<Self, RepoPath> {
         let path = entry.entry.path.as_str().ok_or_else(|| entry.entry.path.clone())?;
         Ok(Self::new(path, entry.entry.kind, entry.hash, entry.size))
@@ -259,7 +259,7 @@ impl Document for RepoState {
 }
 
 impl RepoState {
-    /// Returns the manifest digest of the files, in bytewise order of their paths however they are listed.
+    /// Returns the manifest digest of the files, sorted bytewise by path, whatever their order in the document.
     pub fn digest(&self) -> Digest {
         let mut files: Vec<&StateFile> = self.files.iter().collect();
         files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));

@@ -1,6 +1,7 @@
-//! The records of a run: what was asked, what came of it, and what must be kept for it.
+//! The records of a run: its task, its outputs, its status, and the contents that must be kept for it.
 //!
-//! All are canonical JSON (RFC 8785) with one newline, and name no time and no place: identical input gives identical refs.
+//! All records are canonical JSON (RFC 8785) with one newline. They contain no time and no location, so identical input
+//! gives identical refs.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,24 +14,24 @@ use crate::format::dump::layout::Layout;
 use crate::format::repo_state::Mode;
 use crate::format::tree_meta::Part;
 
-/// The version that [`TaskSpec`] names.
+/// Version of [`TaskSpec`].
 pub const TASK_SPEC_VERSION: &str = "pack.task_spec.v0";
-/// The version that [`OutputHashes`] names.
+/// Version of [`OutputHashes`].
 pub const OUTPUT_HASHES_VERSION: &str = "pack.output_hashes.v0";
-/// The version that [`Status`] names.
+/// Version of [`Status`].
 pub const STATUS_VERSION: &str = "pack.status.v0";
-/// The version that [`RunRefs`] names.
+/// Version of [`RunRefs`].
 pub const RUN_REFS_VERSION: &str = "pack.run_refs.v0";
 
-/// The largest record that is read: some three million hashes.
+/// The largest record to read, in bytes: some three million hashes.
 pub const MAX_BYTES: u64 = 256 << 20;
 
-/// The name of a run: the first 12 hex digits of the SHA-256 of its task.
+/// The id of a run: the first 12 hex digits of the SHA-256 of its task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunId(String);
 
 impl RunId {
-    /// Returns the name of the run of a task.
+    /// Returns the id of the run of a task.
     pub fn of(task_spec: &Digest) -> Self {
         Self(task_spec.hex()[..12].to_owned())
     }
@@ -46,7 +47,7 @@ impl RunId {
         &self.0
     }
 
-    /// Returns whether this is the name of the run of that task.
+    /// Returns whether this is the id of the run of that task.
     pub fn is_of(&self, task_spec: &Digest) -> bool {
         task_spec.hex().starts_with(&self.0)
     }
@@ -62,13 +63,13 @@ impl fmt::Display for RunId {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommitRef {
-    /// The commit.
+    /// Id of the commit.
     pub commit: String,
-    /// Its tree.
+    /// Id of its tree.
     pub tree: String,
 }
 
-/// What was asked of a run.
+/// The task of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskSpec {
@@ -78,17 +79,17 @@ pub struct TaskSpec {
     pub grammar_version: String,
     /// The version of the manifest of contents.
     pub manifest_version: String,
-    /// What stays in the clear.
+    /// The mode of the pack: what stays in plaintext.
     pub mode: Mode,
-    /// The release that packed.
+    /// The release of git-pack that made the pack.
     pub packer_version: String,
-    /// What the pack is made of, sorted.
+    /// The parts of the pack, sorted.
     pub parts: Vec<Part>,
-    /// The commit.
+    /// Id of the commit.
     pub repo_state: CommitRef,
-    /// Which part of its tree, and in which order.
+    /// The scope: which part of the tree, and its layout.
     pub scope: ScopeSpec,
-    /// The hash of `SEALED_ARTIFACTS.json`, which names the registry in force and every ciphertext.
+    /// SHA-256 of `SEALED_ARTIFACTS.json`, which names the registry in force and every ciphertext.
     pub sealed: Digest,
     /// [`TASK_SPEC_VERSION`].
     pub version: String,
@@ -98,24 +99,24 @@ pub struct TaskSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScopeSpec {
-    /// What is read first.
+    /// Paths of the files to read first.
     pub anchors: Vec<String>,
-    /// The order of the directories at the top.
+    /// The order of the root's directories.
     pub buckets: Vec<String>,
-    /// Globs of what is left out.
+    /// Globs of the paths that are excluded.
     pub exclude: Vec<String>,
-    /// Globs of what is in it.
+    /// Globs of the paths that are included.
     pub include: Vec<String>,
-    /// Its key.
+    /// Key of the scope.
     pub key: String,
-    /// What the names of files under `FULL/` and `SPLIT/` begin with.
+    /// Prefix of the names of files under `FULL/` and `SPLIT/`.
     pub prefix: String,
-    /// Its title.
+    /// Title of the scope.
     pub title: String,
 }
 
 impl ScopeSpec {
-    /// Takes the settings of the scope `key`; `globs` are what is in it, and what is left out.
+    /// Collects the settings of the scope `key`. `globs` are the included and the excluded globs.
     pub fn of(key: &str, title: &str, layout: &Layout, globs: &[Vec<String>; 2]) -> Self {
         let [include, exclude] = globs.clone();
         Self {
@@ -130,58 +131,58 @@ impl ScopeSpec {
     }
 }
 
-/// Everything that is needed to rebuild what came of a run.
+/// All contents that are needed to rebuild the output of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputHashes {
-    /// The refs, sorted, each once.
+    /// The hashes, sorted, without duplicates.
     pub hashes: Vec<Digest>,
     /// [`OUTPUT_HASHES_VERSION`].
     pub version: String,
 }
 
-/// How a run ended.
+/// The result of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Status {
-    /// SHA-256 over a line `<64 hex hash> <size>` for each output, in the order of [`OutputHashes`].
+    /// SHA-256 over the lines `<64 hex hash> <size>` of all outputs, in the order of [`OutputHashes`].
     pub cas_snapshot_hash: Digest,
-    /// The manifest of contents.
+    /// Hash of the manifest of contents.
     pub manifest_ref: Digest,
-    /// The [`OutputHashes`].
+    /// Hash of the [`OutputHashes`].
     pub output_hashes_ref: Digest,
-    /// Whether it came to its end.
+    /// Whether the run completed.
     pub state: RunState,
-    /// The [`TaskSpec`].
+    /// Hash of the [`TaskSpec`].
     pub task_spec_ref: Digest,
-    /// What its audit said.
+    /// The verdict of its audit.
     pub verdict: Verdict,
     /// [`STATUS_VERSION`].
     pub version: String,
 }
 
-/// Whether a run came to its end.
+/// Whether a run completed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RunState {
-    /// It did.
+    /// The run completed.
     Completed,
-    /// It was stopped by its audit.
+    /// The audit stopped the run.
     Failed,
 }
 
-/// What an audit says.
+/// The verdict of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Verdict {
-    /// Everything that must be there is there.
+    /// All required contents exist and are intact.
     Pass,
-    /// Something is not.
+    /// Some required content is missing or damaged.
     Fail,
 }
 
 impl Verdict {
-    /// Returns the word for it.
+    /// Returns the word in the record.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
@@ -190,24 +191,24 @@ impl Verdict {
     }
 }
 
-/// Where the records of a run are: `LITE/RUN_REFS.json`, and a file beside its roots.
+/// The hashes of a run's records: `LITE/RUN_REFS.json`, and a file beside the run's roots.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunRefs {
-    /// The manifest of contents.
+    /// Hash of the manifest of contents.
     pub manifest_ref: Digest,
-    /// The [`OutputHashes`].
+    /// Hash of the [`OutputHashes`].
     pub output_hashes_ref: Digest,
-    /// The [`Status`].
+    /// Hash of the [`Status`].
     pub status_ref: Digest,
-    /// The [`TaskSpec`].
+    /// Hash of the [`TaskSpec`].
     pub task_spec_ref: Digest,
     /// [`RUN_REFS_VERSION`].
     pub version: String,
 }
 
 impl RunRefs {
-    /// Returns the four records, each with its name.
+    /// Returns the names and hashes of the four records.
     pub fn records(&self) -> [(&'static str, Digest); 4] {
         [
             ("TASK_SPEC", self.task_spec_ref),
@@ -235,7 +236,7 @@ impl Document for Status {}
 impl Document for RunRefs {}
 
 impl OutputHashes {
-    /// Takes the hashes of what came of a run, in any order.
+    /// Collects the hashes of a run's outputs, in any order.
     pub fn new(mut hashes: Vec<Digest>) -> Self {
         hashes.sort_unstable();
         hashes.dedup();
@@ -246,7 +247,7 @@ impl OutputHashes {
     }
 }
 
-/// Returns [`Status::cas_snapshot_hash`] of outputs that are sorted by hash, each there once.
+/// Returns [`Status::cas_snapshot_hash`] for outputs that are sorted by hash and without duplicates.
 pub fn snapshot_hash<'a>(outputs: impl Iterator<Item = (&'a Digest, u64)>) -> Digest {
     let mut hasher = Hasher::default();
     for (hash, size) in outputs {
@@ -256,7 +257,7 @@ pub fn snapshot_hash<'a>(outputs: impl Iterator<Item = (&'a Digest, u64)>) -> Di
     hasher.finish()
 }
 
-/// Writes `RUN_ROOTS.json` or `GC_PINS.json`: a sorted list of hashes, 64 hex digits each.
+/// Returns the bytes of `RUN_ROOTS.json` or `GC_PINS.json`: a sorted list of hashes of 64 hex digits.
 pub fn write_roots(mut hashes: Vec<Digest>) -> Vec<u8> {
     hashes.sort_unstable();
     hashes.dedup();
@@ -271,9 +272,9 @@ pub fn write_roots(mut hashes: Vec<Digest>) -> Vec<u8> {
     out
 }
 
-/// Parses what [`write_roots`] writes; an error says why it is something else.
+/// Parses what [`write_roots`] returns. The error says what is wrong.
 pub fn parse_roots(bytes: &[u8]) -> Result<Vec<Digest>, String> {
-    // It has one form only, so that is all that is read.
+    // The list has exactly one form, so no general JSON parser is needed.
     let list = bytes.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]\n"));
     let list = list.ok_or("expected a list of hashes, 64 lowercase hex digits each, in canonical JSON")?;
     let mut items = list.chunks(67).enumerate().map(|(at, item)| {
@@ -296,7 +297,7 @@ pub fn parse_roots(bytes: &[u8]) -> Result<Vec<Digest>, String> {
     }
 }
 
-/// Parses a record strictly: anything but the canonical form of a document of this type is an error that says why.
+/// Parses a record strictly. Anything but the canonical form of this type is an error.
 pub fn parse_record<T: Document + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, String> {
     parse_canonical(bytes).map_err(|e| e.to_string())
 }
@@ -363,7 +364,7 @@ mod tests {
             format!("{text}\n"),
             text.replace("\"version\"", "\"hashes\":[],\"version\""),
             text.replace("\"version\"", "\"more\":1,\"version\""),
-            // A record as a list of its values, which the parser would take.
+            // A record as a list of its values, which serde would accept.
             format!("[{},\"{OUTPUT_HASHES_VERSION}\"]\n", &text[open..=close]),
         ] {
             assert!(parse_record::<OutputHashes>(other.as_bytes()).is_err(), "{other}");

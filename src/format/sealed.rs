@@ -1,4 +1,4 @@
-//! `SEALED_ARTIFACTS.json` (`pack.sealed.v0`), and the sizes that an age v1 payload can have.
+//! `SEALED_ARTIFACTS.json` (`pack.sealed.v0`), and the possible sizes of an age v1 payload.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,30 +8,30 @@ use crate::format::member_path::MemberPath;
 use crate::format::protected::Policy;
 use crate::format::repo_state::Mode;
 
-/// The version of the document.
+/// Version of the document.
 pub const VERSION: &str = "pack.sealed.v0";
 
-/// The document's member path.
+/// Member path of the document.
 pub const MEMBER: &str = "SEALED_ARTIFACTS.json";
 
-/// The directory of sealed members.
+/// Directory of sealed members.
 pub const DIRECTORY: &str = "sealed";
 
-/// The class of an artifact that no rule protects, but that somebody attached.
+/// The class of an artifact that a user attached and that no rule protects.
 pub const ATTACHED: &str = "attached";
 
-/// Returns the member path under which the artifact at `path` is sealed.
+/// Returns the member path of the seal of the artifact at `path`.
 pub fn sealed_path(path: &MemberPath) -> String {
     format!("{DIRECTORY}/{path}.age")
 }
 
-/// The member that holds the names of artifacts whose seals do not tell them.
+/// Member path of the sealed index, which holds the names of artifacts whose seals have opaque names.
 pub const INDEX: &str = "sealed/INDEX.age";
 
-/// The version of what is sealed in [`INDEX`].
+/// Version of the document sealed in [`INDEX`].
 pub const INDEX_VERSION: &str = "pack.sealed-index.v0";
 
-/// Returns the member path of a seal that tells no name: the first 32 hex digits of the hash of its ciphertext.
+/// Returns the member path of a seal with an opaque name: the first 32 hex digits of the hash of its ciphertext.
 pub fn opaque_path(sealed_hash: &Digest) -> String {
     format!("{DIRECTORY}/{}.age", &sealed_hash.hex()[..32])
 }
@@ -42,17 +42,17 @@ pub fn opaque_path(sealed_hash: &Digest) -> String {
 pub struct SealedArtifacts {
     /// [`VERSION`].
     pub version: String,
-    /// What the pack leaves in the clear.
+    /// The mode of the pack: what it holds in plaintext.
     pub mode: Mode,
     /// SHA-256 of the member `meta/PROTECTED.json`.
     pub registry_hash: Digest,
     /// Number of artifacts.
     pub artifact_count: u64,
-    /// SHA-256 of the canonical document with this field empty.
+    /// SHA-256 of the canonical document in which this field is empty.
     pub sealed_digest: String,
-    /// The artifacts, sorted bytewise by the path of their seals.
+    /// The artifacts, sorted bytewise by the member path of their seals.
     pub artifacts: Vec<SealedArtifact>,
-    /// The sealed [`SealedIndex`], where the artifacts tell no names.
+    /// The sealed [`SealedIndex`], if the seals have opaque names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<Seal>,
 }
@@ -61,14 +61,14 @@ pub struct SealedArtifacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedArtifact {
-    /// Where it would lie in plaintext; none where names are sealed too.
+    /// Path of its plaintext. `None` if names are sealed too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The class of the rule that protects it.
     pub class: String,
     /// The policy of that rule.
     pub policy: Policy,
-    /// The glob that matched, or what else sealed it; none where names are sealed too.
+    /// The glob that matched, or another reason for sealing it. `None` if names are sealed too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// Its ciphertext.
@@ -76,17 +76,17 @@ pub struct SealedArtifact {
     pub seal: Seal,
 }
 
-/// What is public about a ciphertext.
+/// The public properties of a ciphertext.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Seal {
-    /// The member that holds it.
+    /// Path of the member that holds the ciphertext.
     pub sealed_path: String,
-    /// Its SHA-256.
+    /// SHA-256 of the ciphertext.
     pub sealed_hash: Digest,
-    /// Its bytes.
+    /// Size of the ciphertext in bytes.
     pub sealed_bytes: u64,
-    /// Bytes of the plaintext, its padding included.
+    /// Size of the plaintext in bytes, including its padding.
     pub plain_bytes: u64,
     /// Whether the plaintext is padded (`format/padding.rs`).
     #[serde(default, skip_serializing_if = "is_false")]
@@ -97,7 +97,7 @@ pub struct Seal {
     pub nonce: String,
 }
 
-/// What [`INDEX`] holds: the names that the document leaves out.
+/// The document sealed in [`INDEX`]: the names that [`SealedArtifacts`] leaves out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SealedIndex {
@@ -107,15 +107,15 @@ pub struct SealedIndex {
     pub artifacts: Vec<IndexedArtifact>,
 }
 
-/// One artifact in [`SealedIndex`].
+/// An artifact in [`SealedIndex`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexedArtifact {
-    /// Where it would lie in plaintext.
+    /// Path of its plaintext.
     pub path: String,
-    /// The glob that matched, or what else sealed it.
+    /// The glob that matched, or another reason for sealing it.
     pub rule: String,
-    /// Its seal.
+    /// Member path of its seal.
     pub sealed_path: String,
 }
 
@@ -124,7 +124,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl SealedArtifacts {
-    /// Makes the document of `artifacts`.
+    /// Builds the document for `artifacts`.
     pub fn new(mode: Mode, registry_hash: Digest, mut artifacts: Vec<SealedArtifact>, index: Option<Seal>) -> Self {
         artifacts.sort_by(|a, b| a.seal.sealed_path.cmp(&b.seal.sealed_path));
         let mut document = Self {
@@ -140,46 +140,46 @@ impl SealedArtifacts {
         document
     }
 
-    /// Returns the digest that the document should name.
+    /// Returns the correct value of `sealed_digest`.
     pub fn computed_digest(&self) -> Digest {
         let mut blank = self.clone();
         blank.sealed_digest.clear();
         Digest::of(&to_canonical(&blank))
     }
 
-    /// Returns every declared ciphertext: those of the artifacts, and that of the index.
+    /// Returns all declared ciphertexts: those of the artifacts and of the index.
     pub fn seals(&self) -> impl Iterator<Item = &Seal> {
         self.artifacts.iter().map(|artifact| &artifact.seal).chain(&self.index)
     }
 
-    /// Returns the bytes of the member.
+    /// Returns the content of the member.
     pub fn to_bytes(&self) -> Vec<u8> {
         to_document(self)
     }
 }
 
-/// What can be seen of an age file without a key.
+/// What an age file reveals without a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealHeader {
     /// The stanza types, in order.
     pub stanzas: Vec<String>,
     /// The payload nonce, base64 without padding.
     pub nonce: String,
-    /// Bytes of header and nonce together.
+    /// Size of the header and the nonce in bytes.
     pub bytes: u64,
 }
 
 const CHUNK: u64 = 64 << 10;
 const TAG: u64 = 16;
 
-/// Returns the bytes that the encrypted chunks of `plain` bytes take: 64 KiB a chunk, 16 bytes of tag for each, one empty
-/// chunk for no bytes at all (age-encryption.org/v1, "Payload").
+/// Returns the size in bytes of the encrypted chunks for `plain` bytes: 64 KiB and a tag of 16 bytes for each chunk,
+/// and one empty chunk for an empty plaintext (age-encryption.org/v1, "Payload").
 pub fn chunk_bytes(plain: u64) -> u64 {
     let chunks = plain.div_ceil(CHUNK).max(1);
     plain.saturating_add(chunks.saturating_mul(TAG))
 }
 
-/// Returns whether the encrypted chunks of some plaintext can take so many bytes.
+/// Returns whether the encrypted chunks of some plaintext can have this size in bytes.
 pub fn is_chunked(bytes: u64) -> bool {
     let rest = bytes % (CHUNK + TAG);
     bytes == TAG || (bytes > TAG && (rest == 0 || rest > TAG))

@@ -1,4 +1,4 @@
-//! Times: RFC 3339 in UTC, whole seconds, `Z`; and lengths of time.
+//! Times (RFC 3339 in UTC, whole seconds, `Z`) and lengths of time.
 
 use std::fmt;
 
@@ -7,21 +7,20 @@ use std::fmt;
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
-    /// Takes seconds since the epoch; none beyond the years that RFC 3339 can write (0000 to 9999).
+    /// Converts seconds since the epoch. `None` outside of the years that RFC 3339 can write (0000 to 9999).
     pub fn from_seconds(seconds: i64) -> Option<Self> {
         let stamp = jiff::Timestamp::from_second(seconds).ok()?;
         let year = stamp.to_zoned(jiff::tz::TimeZone::UTC).year();
         (0..=9999).contains(&year).then_some(Self(stamp))
     }
 
-    /// Parses an RFC 3339 date and time with any offset; fractions of a second are cut off.
+    /// Parses an RFC 3339 date and time with any offset. Fractions of a second are cut off.
     pub fn parse(text: &str) -> Option<Self> {
         let stamp: jiff::Timestamp = text.parse().ok()?;
         Self::from_seconds(stamp.as_second() - i64::from(stamp.subsec_nanosecond() < 0))
     }
 
-    /// Parses an ISO 8601 date and time in UTC: in whole seconds or with a fraction, which is cut off, and with `Z` or
-    /// `+00:00`.
+    /// Parses an ISO 8601 date and time in UTC, with `Z` or `+00:00`. Fractions of a second are cut off.
     pub fn parse_utc(text: &str) -> Option<Self> {
         let stamp = Self::parse(text)?;
         let spelled = stamp.to_string();
@@ -45,13 +44,15 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A length of time in whole seconds, none of them negative.
+/// A length of time in whole seconds, not negative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Period(i64);
 
 impl Period {
-    /// Parses `14d`, `12h`, `1h 30m` and the like, or `0`. A day has 24 hours, and a part of a second counts as a whole one;
-    /// months and years, whose lengths differ, are none.
+    /// Parses `14d`, `12h`, `1h 30m` and the like, or `0`.
+    ///
+    /// A day has 24 hours, and a part of a second is rounded up. Months and years are refused, because their lengths
+    /// differ.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "0" {
             return Some(Self(0));
@@ -62,7 +63,7 @@ impl Period {
         (!length.is_negative()).then_some(Self(seconds))
     }
 
-    /// Returns its seconds.
+    /// Returns the number of seconds.
     pub fn seconds(self) -> i64 {
         self.0
     }

@@ -1,17 +1,17 @@
-//! How many tokens a text has for a language model.
+//! Counts the tokens that a text has for a language model.
 
 use bpe_openai::o200k_base;
 
-/// The vocabulary that is counted with.
+/// Name of the vocabulary.
 pub const VOCABULARY: &str = "o200k_base";
 
-/// The tokenizer.
+/// Name of the tokenizer.
 pub const TOKENIZER: &str = "bpe-openai";
 
-/// A longer text is counted in pieces of so many bytes.
+/// Size in bytes of the pieces in which a longer text is counted.
 const PIECE: usize = 16 << 20;
 
-/// Counts the tokens of a text as it comes.
+/// Counts the tokens of a stream of text.
 #[derive(Default)]
 pub struct TokenCounter {
     pending: Vec<u8>,
@@ -19,7 +19,7 @@ pub struct TokenCounter {
 }
 
 impl TokenCounter {
-    /// Sees the next bytes.
+    /// Counts the next bytes.
     pub fn see(&mut self, mut bytes: &[u8]) {
         while self.pending.len() + bytes.len() > PIECE {
             let (now, later) = bytes.split_at(PIECE - self.pending.len());
@@ -29,7 +29,7 @@ impl TokenCounter {
                 Ok(text) => text.len(),
                 Err(e) => e.valid_up_to(),
             };
-            // What is not text is nobody's to count; it must only not be held without end.
+            // Non-text input has no valid prefix to count. Count it as it is, so that it is not buffered without limit.
             let whole = if whole == 0 { self.pending.len() } else { whole };
             let rest = self.pending.split_off(whole);
             self.tokens += count(&self.pending);
@@ -38,7 +38,7 @@ impl TokenCounter {
         self.pending.extend_from_slice(bytes);
     }
 
-    /// Returns their number.
+    /// Returns the number of tokens.
     pub fn finish(self) -> u64 {
         self.tokens + count(&self.pending)
     }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn texts_have_the_tokens_that_the_vocabulary_gives_them() {
-        // As tiktoken counts them.
+        // Expected values from tiktoken.
         for (text, tokens) in [
             ("", 0),
             ("hello world", 2),

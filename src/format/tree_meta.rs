@@ -15,69 +15,69 @@ use crate::refusal::shown::shown;
 pub const REPO_STATE: &str = "meta/REPO_STATE.json";
 /// Member path of the list of members.
 pub const FILE_INDEX: &str = "meta/FILE_INDEX.json";
-/// Member path of that list drawn as a tree.
+/// Member path of the list of members drawn as a tree.
 pub const FILE_TREE: &str = "meta/FILE_TREE.txt";
 /// Member path of the summary.
 pub const PACK_INFO: &str = "meta/PACK_INFO.json";
-/// Member path of the generator's name.
+/// Member path of the provenance: the program that made the pack.
 pub const PROVENANCE: &str = "meta/PROVENANCE.json";
 /// Member path of the protected registry.
 pub const PROTECTED: &str = "meta/PROTECTED.json";
-/// The documents of a pack, other than its manifest and the list of its seals.
+/// All documents of a pack except for its manifest and the list of its seals.
 pub const DOCUMENTS: [&str; 6] = [REPO_STATE, FILE_INDEX, FILE_TREE, PACK_INFO, PROVENANCE, PROTECTED];
-/// Those of them that only tree packs have; a tree pack has them all, and [`REPO_STATE`] and [`PROTECTED`] as well.
+/// The documents that only tree packs have. A tree pack has all of them, and also [`REPO_STATE`] and [`PROTECTED`].
 pub const OF_TREE_PACKS: [&str; 4] = [FILE_INDEX, FILE_TREE, PACK_INFO, PROVENANCE];
 /// Directory of the plain copies of the tree's entries.
 pub const REPO: &str = "repo";
 /// Directory of the one file that holds all texts.
 pub const FULL: &str = "FULL";
-/// Directory of the files that hold all texts, one a bucket.
+/// Directory of the files that hold all texts, one for each bucket.
 pub const SPLIT: &str = "SPLIT";
-/// Directory of the members that hold pointers alone.
+/// Directory of the members that hold only names, hashes and sizes.
 pub const LITE: &str = "LITE";
 
 /// `meta/PACK_INFO.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PackInfo {
-    /// The scope's key.
+    /// Key of the scope.
     pub scope: String,
-    /// The scope's title.
+    /// Title of the scope.
     pub title: String,
-    /// First 12 digits of the state digest.
+    /// First 12 hex digits of the state digest.
     pub stamp: String,
     /// `pack.info.v0`.
     pub version: String,
-    /// The commit, in hex.
+    /// Id of the commit, in hex.
     pub commit: String,
-    /// Its tree, in hex.
+    /// Id of the commit's tree, in hex.
     pub tree: String,
-    /// What the pack leaves in the clear.
+    /// The mode of the pack: what it holds in plaintext.
     pub mode: Mode,
-    /// What it is made of, sorted; left out where that is the plain copies alone.
+    /// The parts of the pack, sorted. `None` if it has only the plain copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emit: Option<Vec<Part>>,
 }
 
-/// A form in which a tree pack holds the entries that stand in the clear.
+/// A form in which a tree pack holds its plaintext entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// All texts in one file under `FULL/`.
     Full,
-    /// Names, hashes and sizes under `LITE/`, and nothing else.
+    /// Only names, hashes and sizes, under `LITE/`.
     Lite,
-    /// A copy of each under `repo/`.
+    /// A copy of each entry under `repo/`.
     Repo,
-    /// All texts under `SPLIT/`, a file a bucket.
+    /// All texts under `SPLIT/`, one file for each bucket.
     Split,
 }
 
 impl Part {
-    /// What a tree pack is made of unless somebody says otherwise.
+    /// The parts of a tree pack by default.
     pub const DEFAULT: [Self; 1] = [Self::Repo];
 
-    /// Parses the word for a part; an error says what was expected.
+    /// Parses the word for a part. The error says what was expected.
     pub fn parse(word: &str) -> Result<Self, String> {
         match word {
             "full" => Ok(Self::Full),
@@ -88,7 +88,7 @@ impl Part {
         }
     }
 
-    /// Sorts parts; none at all, or one twice, is an error.
+    /// Sorts parts. Refuses an empty list and duplicates.
     pub fn set(mut parts: Vec<Self>) -> Result<Vec<Self>, String> {
         parts.sort_unstable();
         match parts.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -98,7 +98,7 @@ impl Part {
         }
     }
 
-    /// Returns the word for it.
+    /// Returns the word for the part.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Full => "full",
@@ -110,24 +110,24 @@ impl Part {
 }
 
 impl PackInfo {
-    /// Returns what the pack is made of.
+    /// Returns the parts of the pack.
     pub fn parts(&self) -> &[Part] {
         self.emit.as_deref().unwrap_or(&Part::DEFAULT)
     }
 
-    /// Parses the document strictly; none if it is not one.
+    /// Parses the document strictly. `None` if it is malformed.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         parse_strict_into(bytes).ok()
     }
 }
 
-/// The version that [`PackInfo`] names.
+/// Version of [`PackInfo`].
 pub const PACK_INFO_VERSION: &str = "pack.info.v0";
 
-/// The version that [`Provenance`] names.
+/// Version of [`Provenance`].
 pub const PROVENANCE_VERSION: &str = "pack.provenance.v0";
 
-/// `meta/FILE_INDEX.json`: every member but itself, sorted bytewise by path.
+/// `meta/FILE_INDEX.json`: all members except for itself, sorted bytewise by path.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileIndex {
@@ -142,7 +142,7 @@ impl Document for FileIndex {
 }
 
 impl FileIndex {
-    /// Writes the document of these members.
+    /// Writes the document for these members.
     pub fn write_of<T: Serialize>(out: &mut dyn Write, files: impl Iterator<Item = T>) -> io::Result<()> {
         write_listing(out, &Self { files: Vec::new() }, "files", files)
     }
@@ -156,42 +156,45 @@ impl Document for Provenance {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexedFile {
-    /// Member path.
+    /// Path of the member, relative to the pack's root.
     pub path: String,
-    /// SHA-256 of its bytes, 64 hex digits.
+    /// SHA-256 of the member, as 64 hex digits.
     #[serde(with = "bare")]
     pub hash: Digest,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// `meta/PROVENANCE.json`: what made the pack. It names no host.
+/// `meta/PROVENANCE.json`: the program that made the pack. It names no host.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
     /// `git-pack`.
     pub generator: String,
-    /// Its release.
+    /// Release of the generator.
     pub generator_version: String,
     /// `pack.provenance.v0`.
     pub version: String,
 }
 
-/// Draws member paths as a tree: entries of a directory in bytewise order, names quoted where they could break a line.
+/// Draws member paths as a tree, with the entries of a directory in bytewise order. Quotes names that could break a
+/// line.
 pub fn file_tree<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> String {
     let mut drawing = String::new();
     draw(paths, &mut drawing).expect("a string takes everything");
     drawing
 }
 
-/// Returns whether `drawing` is what [`file_tree`] makes of these paths. It is compared line by line, since that of one deep
-/// path is as large as the square of its length.
+/// Returns whether `drawing` equals the output of [`file_tree`] for these paths.
+///
+/// Compares while drawing instead of building the expected drawing first, because the drawing of one deep path is as
+/// large as the square of its length.
 pub fn is_file_tree<'a>(drawing: &[u8], paths: impl Iterator<Item = &'a MemberPath>) -> bool {
     let mut rest = Rest(drawing);
     draw(paths, &mut rest).is_ok() && rest.0.is_empty()
 }
 
-/// What is still to be written; takes nothing else.
+/// The rest of the expected drawing. Fails when anything else is written.
 struct Rest<'a>(&'a [u8]);
 
 impl fmt::Write for Rest<'_> {
@@ -203,12 +206,13 @@ impl fmt::Write for Rest<'_> {
 
 fn draw<'a>(paths: impl Iterator<Item = &'a MemberPath>, out: &mut dyn fmt::Write) -> fmt::Result {
     let mut paths: Vec<&str> = paths.map(MemberPath::as_str).collect();
-    // Name by name: in a list that is sorted bytewise, `a-b` stands between `a` and what is in it.
+    // Compare name by name: sorted bytewise, `a-b` would lie between `a` and the entries in `a`.
     paths.sort_unstable_by(|a, b| a.split('/').cmp(b.split('/')));
     paths.dedup();
     out.write_str("./\n")?;
     let mut indent = String::new();
-    // Of each open directory what is still to be drawn, where the names in it begin, and how far they are indented.
+    // For each open directory: the paths still to be drawn, the offset of the names in them, and the length of the
+    // indentation.
     let mut open: Vec<(&[&str], usize, usize)> = vec![(&paths, 0, 0)];
     while let Some((rest, from, depth)) = open.last_mut() {
         let from = *from;
@@ -219,7 +223,7 @@ fn draw<'a>(paths: impl Iterator<Item = &'a MemberPath>, out: &mut dyn fmt::Writ
         let name = |path: &str| path[from..].find('/').map_or(path.len(), |at| from + at);
         let end = name(first);
         let same = rest.partition_point(|path| path[from..name(path)] == first[from..end]);
-        // Something can be declared that is a file and a directory.
+        // A manifest may declare the same path as a file and as a directory.
         let inside = &rest[usize::from(end == first.len())..same];
         *rest = &rest[same..];
         let (corner, line) = match rest.is_empty() {

@@ -1,16 +1,16 @@
-//! The private note of a clone about a file and its sealed twin, as they were when they last agreed.
+//! The private note of a clone about a file and its sealed twin, at the time when they last agreed.
 
 use serde::{Deserialize, Serialize};
 
 use crate::format::digest::Digest;
 
-/// The version of the note.
+/// Version of the note.
 pub const VERSION: &str = "pack.twin.v0";
 
-/// What is appended to a file's name to get that of its sealed twin.
+/// Suffix that the name of a file's sealed twin adds to the file's name.
 pub const SUFFIX: &str = ".age";
 
-/// Both sides of a pair, by their hashes; it never leaves the clone.
+/// The hashes of both sides of a pair. The note never leaves the clone, since it contains a plaintext hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TwinNote {

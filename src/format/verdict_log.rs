@@ -1,7 +1,7 @@
-//! The verdict log: commits and blobs that were judged clean under one registry, in chunks that are only ever appended.
+//! The verdict log: commits and blobs that were judged clean under one registry, in append-only chunks.
 //!
-//! A chunk: `GPV1`, the length of an id (one byte), three zero bytes, the numbers of commits and of blobs (u32, little
-//! endian), the ids of both, and the message authentication code of everything before it.
+//! A chunk consists of `GPV1`, the length of an id (one byte), three zero bytes, the number of commits and the number
+//! of blobs (u32, little endian), the ids of both, and the message authentication code of everything before it.
 
 use std::collections::HashSet;
 
@@ -11,17 +11,17 @@ use crate::format::object_id::ObjectId;
 const MAGIC: &[u8; 4] = b"GPV1";
 const HEADER: usize = 16;
 
-/// What a log remembers.
+/// The content of a log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct VerdictLog {
-    /// Commits all of whose entries are clean.
+    /// Commits of which all entries are clean.
     pub commits: HashSet<ObjectId>,
-    /// Blobs of whose content there is nothing to be said.
+    /// Blobs whose content gives no finding.
     pub blobs: HashSet<ObjectId>,
 }
 
 impl VerdictLog {
-    /// Parses a whole log; none if any of it is damaged or was written under another key.
+    /// Parses a whole log. `None` if any part of it is damaged or was written under another key.
     pub fn parse(key: &MacKey, mut bytes: &[u8]) -> Option<Self> {
         let mut log = Self::default();
         while !bytes.is_empty() {
@@ -46,7 +46,7 @@ impl VerdictLog {
         Some(log)
     }
 
-    /// Returns the chunk to be appended for ids of one width.
+    /// Returns the chunk to append for these ids, which all have the same length.
     pub fn chunk(key: &MacKey, commits: &[ObjectId], blobs: &[ObjectId]) -> Vec<u8> {
         let width = commits.iter().chain(blobs).next().map_or(20, |id| id.as_bytes().len());
         let mut chunk = MAGIC.to_vec();

@@ -1,4 +1,4 @@
-//! Witness records (`witness.v0`): one canonical JSON line an answered command, chained by BLAKE3 hashes.
+//! Witness records (`witness.v0`): one line of canonical JSON for each answered command, chained by BLAKE3 hashes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::format::canonical_json::{parse_strict, to_canonical};
 use crate::format::timestamp::Timestamp;
 
-/// The tool name that our records carry.
+/// The tool name in git-pack's records.
 pub const TOOL: &str = "pack";
 
 /// A running BLAKE3 hash.
@@ -32,15 +32,15 @@ impl Blake3 {
     }
 }
 
-/// Something that a command looked at.
+/// An input of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Input {
-    /// The path, as it was given.
+    /// The path as given by the user.
     pub path: String,
-    /// Its content's hash, where it is known and no secret.
+    /// Hash of its content, if it is known and not secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hash: Option<String>,
-    /// Its bytes, likewise.
+    /// Size in bytes, if it is known and not secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
 }
@@ -50,31 +50,31 @@ pub struct Input {
 pub struct Record {
     /// [`TOOL`].
     pub tool: &'static str,
-    /// Our release.
+    /// The release of git-pack.
     pub version: &'static str,
-    /// The command, such as `seal`.
+    /// Name of the command, such as `seal`.
     pub command: &'static str,
-    /// BLAKE3 of this program's own file.
+    /// BLAKE3 of this program's executable file.
     pub binary_hash: String,
-    /// What was looked at.
+    /// The inputs of the command.
     pub inputs: Vec<Input>,
-    /// What was asked for.
+    /// The parameters of the command.
     pub params: Map<String, Value>,
     /// The outcome in one word.
     pub outcome: String,
     /// The exit status.
     pub exit_code: u8,
-    /// BLAKE3 of what was printed on standard output.
+    /// BLAKE3 of what the command printed on standard output.
     pub output_hash: String,
-    /// When, in whole seconds.
+    /// The time, in whole seconds.
     pub ts: String,
-    /// The pack that it was about.
+    /// Id of the pack that the command was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pack_id: Option<String>,
 }
 
 impl Record {
-    /// Returns the line, without its newline: chained to `previous`, the line before it, and with its own id.
+    /// Returns the line without its newline, with its id and, if there is a line before it, the hash of that line.
     pub fn to_line(&self, previous: Option<&[u8]>) -> Vec<u8> {
         let mut value = serde_json::to_value(self).expect("a record has string keys only");
         if let Some(previous) = previous {
@@ -85,12 +85,12 @@ impl Record {
     }
 }
 
-/// A line that was read: a JSON object of some tool's.
+/// A line that was read: a JSON object written by any tool.
 #[derive(Clone, Debug)]
 pub struct Line(Value);
 
 impl Line {
-    /// Parses a line; none if it is malformed.
+    /// Parses a line. `None` if it is malformed.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let value = parse_strict(bytes).ok()?;
         value.is_object().then_some(Self(value))
@@ -101,17 +101,17 @@ impl Line {
         &self.0
     }
 
-    /// Returns a field that is a string.
+    /// Returns the value of a field. `None` if it is missing or not a string.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.0.get(field).and_then(Value::as_str)
     }
 
-    /// Returns the time, also under the name that older records give it.
+    /// Returns the time. Older records name the field `timestamp`.
     pub fn time(&self) -> Option<&str> {
         self.text("ts").or_else(|| self.text("timestamp"))
     }
 
-    /// Returns whether the id is that of the record.
+    /// Returns whether the id matches the record.
     pub fn id_is_right(&self) -> bool {
         let mut bare = self.0.clone();
         let Some(id) = bare.as_object_mut().and_then(|fields| fields.remove("id")) else {
@@ -130,23 +130,23 @@ impl Line {
     }
 }
 
-/// Which records are asked for.
+/// Conditions on records.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Of this tool.
+    /// Only records of this tool.
     pub tool: Option<String>,
-    /// Not before this time.
+    /// Only records at or after this time.
     pub since: Option<Timestamp>,
-    /// Not after this time.
+    /// Only records at or before this time.
     pub until: Option<Timestamp>,
-    /// With this outcome.
+    /// Only records with this outcome.
     pub outcome: Option<String>,
-    /// With an input of this hash.
+    /// Only records with an input of this hash.
     pub input_hash: Option<String>,
 }
 
 impl Filter {
-    /// Returns whether a record is one of those asked for. One without a readable time is in no span of time.
+    /// Returns whether a record meets all conditions. A record without a readable time meets no condition on the time.
     pub fn matches(&self, line: &Line) -> bool {
         let equals =
             |wanted: &Option<String>, field: &str| wanted.as_deref().is_none_or(|w| line.text(field) == Some(w));

@@ -1,20 +1,20 @@
-//! How much one configuration may hold: whoever pushes writes it, and each path is held against all of it.
+//! Limits on the size of a configuration. A pusher writes it, and every path is matched against all of its globs.
 
 use crate::format::config::RawConfig;
 
-/// The most globs of all kinds together.
+/// Most globs of all kinds together.
 const MAX_GLOBS: usize = 4096;
 
-/// The most bytes of all globs together.
+/// Most bytes of all globs together.
 const MAX_GLOB_BYTES: usize = 128 << 10;
 
 /// The longest glob, in bytes.
 const MAX_GLOB: usize = 4096;
 
-/// The most scopes, remotes and recipients, and the most buckets and anchors of one scope.
+/// Most scopes, most recipients, and most buckets and anchors of one scope.
 const MAX_ITEMS: usize = 4096;
 
-/// Returns what there is too much of, if anything.
+/// Refuses a configuration that exceeds a limit. The error names what there is too much of.
 pub(super) fn hold(raw: &RawConfig) -> Result<(), String> {
     let of_rules = raw.protect.iter().flat_map(|rule| {
         let rule = rule.get_ref();

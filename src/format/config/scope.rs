@@ -1,4 +1,4 @@
-//! `[scope.KEY]`: a part of the tree, how packs of it are laid out, and how large they may be.
+//! `[scope.KEY]`: a part of the tree, the layout of its packs, and their size limits.
 
 use bytesize::ByteSize;
 use serde::Deserialize;
@@ -8,29 +8,29 @@ use crate::format::config::{Located, is_plain_word};
 use crate::format::dump::layout::{Layout, is_prefix};
 use crate::format::member_path::MemberPath;
 
-/// A part of the tree under a name.
+/// A named part of the tree.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// For people.
+    /// The title that people see.
     pub title: Option<String>,
-    /// Globs of what belongs to it.
+    /// Globs of the paths in the scope.
     pub include: Vec<Located<String>>,
-    /// Globs of what does not, although included.
+    /// Globs of included paths that are not in the scope.
     pub exclude: Vec<Located<String>>,
-    /// How its texts are laid out.
+    /// The layout of its texts.
     pub layout: Layout,
-    /// How large a pack of it may be.
+    /// Size limits of its packs.
     pub limits: Limits,
 }
 
-/// What a pack of a scope must not exceed; none is no limit.
+/// Limits for packs of a scope. `None` means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of all entries together.
+    /// Most bytes of all entries together.
     pub max_total_bytes: Option<u64>,
-    /// Bytes of one entry.
+    /// Most bytes of one entry.
     pub max_entry_bytes: Option<u64>,
-    /// Number of entries.
+    /// Most entries.
     pub max_entries: Option<u64>,
 }
 
@@ -59,18 +59,18 @@ struct RawLimits {
 }
 
 impl RawScope {
-    /// Returns its globs.
+    /// Returns the globs of the scope.
     pub(super) fn globs(&self) -> impl Iterator<Item = &String> {
         let globs = self.include.iter().flatten().chain(&self.exclude);
         globs.map(|glob| glob.get_ref())
     }
 
-    /// Returns how many buckets and anchors it has.
+    /// Returns the number of its buckets and anchors.
     pub(super) fn items(&self) -> usize {
         self.buckets.len() + self.anchors.len()
     }
 
-    /// Reads the scope `key`; an error is where in the text it is, if that is known, and what is wrong.
+    /// Reads the scope `key`. The error holds the offset in the text, if it is known, and the problem.
     pub(super) fn read(
         self,
         key: &str,
@@ -137,7 +137,7 @@ impl RawScope {
 
 type Read<T> = Result<Option<T>, (Option<usize>, String)>;
 
-/// Reads a number of bytes: an integer, or a text with a unit.
+/// Reads a size in bytes: an integer, or a text with a unit.
 fn size(key: &str, raw: Option<Spanned<Value>>) -> Read<u64> {
     let Some(raw) = raw else { return Ok(None) };
     let bytes = match raw.get_ref() {

@@ -1,4 +1,4 @@
-//! The list of all texts under `SPLIT/`: what to read first, and what each costs a language model.
+//! The index under `SPLIT/`: lists all texts, which to read first, and the size of each in bytes and tokens.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use crate::format::dump::write::section;
 use crate::format::dump::{INDEX_VERSION, OtherEntry, Subject};
 use crate::format::tokens::{TOKENIZER, VOCABULARY};
 
-/// A file under `SPLIT/` with the texts of a bucket.
+/// A file under `SPLIT/` that holds the texts of a bucket.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Its name, without the directory.
+    /// File name, without the directory.
     pub name: String,
-    /// Its texts, in their order.
+    /// Its texts, in the order of the file.
     pub texts: Vec<Listed>,
 }
 
-/// A text in the list.
+/// A text in the index.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// Its path.
+    /// Path of the text, relative to the repository's root.
     pub path: String,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Its tokens.
+    /// Number of tokens of the text by itself.
     pub tokens: u64,
 }
 
@@ -40,7 +40,7 @@ impl Listed {
     }
 }
 
-/// Writes the list.
+/// Returns the content of the index.
 pub fn write(subject: &Subject, parts: &[Part], anchors: &[String], others: &[OtherEntry]) -> String {
     let all = || parts.iter().flat_map(|part| &part.texts);
     let sum = |texts: &mut dyn Iterator<Item = &Listed>| {
@@ -84,9 +84,9 @@ pub fn write(subject: &Subject, parts: &[Part], anchors: &[String], others: &[Ot
     text
 }
 
-/// Returns the paths that a list says to read first.
+/// Returns the paths that an index lists under "Read first".
 ///
-/// Everything else in it is given by the texts themselves: whoever has them writes it again.
+/// Everything else in an index follows from the texts, so a verifier writes it again and compares.
 pub fn anchors(list: &str) -> Vec<String> {
     let behind = list
         .split_once(&format!("\n\n{READ_FIRST}\n\n"))

@@ -1,33 +1,33 @@
-//! In which order texts stand in `FULL/` and `SPLIT/`, in which buckets, and what the files there are called.
+//! The layout of `FULL/` and `SPLIT/`: the order of texts, their buckets, and the names of the files.
 
 use std::collections::BTreeMap;
 
 use crate::format::tree_meta::{FULL, SPLIT};
 
-/// How the texts of a scope are laid out.
+/// The layout of the texts of a scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// What the names of the files begin with.
+    /// Prefix of the names of the files.
     pub prefix: String,
-    /// The directories at the top that come first, in their order.
+    /// Names of the root's directories that come first, in this order.
     pub buckets: Vec<String>,
-    /// The files to be read first, in their order.
+    /// Paths of the files to read first, in this order.
     pub anchors: Vec<String>,
 }
 
-/// The texts of one directory at the top, or those that lie in none.
+/// A group of texts: those below one directory of the root, or those in the root itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bucket {
-    /// Files at the top.
+    /// The files in the root.
     Root,
-    /// Everything in this directory.
+    /// Everything below this directory of the root.
     Directory(String),
 }
 
-/// The longest name of a directory that is taken into the name of a file whole.
+/// Number of characters of a directory's name that the name of a file takes over.
 const MAX_NAME: usize = 40;
 
-/// Returns whether the names of files may begin with `text`.
+/// Returns whether `text` is a valid prefix for the names of files.
 pub fn is_prefix(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
 }
@@ -41,7 +41,7 @@ impl Bucket {
         }
     }
 
-    /// Returns its name, fit for the name of a file: capitals, digits, `.`, `_` and `-`.
+    /// Returns the bucket's name for use in a file name: capitals, digits, `.`, `_` and `-`.
     fn file_name(&self) -> String {
         let name = match self {
             Self::Root => return "ROOT".into(),
@@ -56,7 +56,7 @@ impl Bucket {
 }
 
 impl Layout {
-    /// Returns the layout of the scope `key` where nothing else is said.
+    /// Returns the default layout of the scope `key`.
     pub fn of_scope(key: &str) -> Self {
         let plain = |c: char| match c {
             c if c.is_ascii_alphanumeric() || "_-".contains(c) => c.to_ascii_uppercase(),
@@ -69,8 +69,8 @@ impl Layout {
         }
     }
 
-    /// Sorts what has a path: the buckets that are named first, then the files at the top, then the other directories
-    /// bytewise; within a bucket bytewise.
+    /// Sorts items by path: first the configured buckets in their order, then the files in the root, then the other
+    /// directories bytewise. Within a bucket, bytewise.
     pub fn sort<T>(&self, items: &mut [T], path: impl Fn(&T) -> &str) {
         let named: BTreeMap<&str, usize> = self
             .buckets
@@ -89,37 +89,37 @@ impl Layout {
     }
 }
 
-/// Returns the member that holds all texts of a pack with this stamp.
+/// Returns the path of the member that holds all texts of a pack. `stamp` is part of its name.
 pub fn full_member(prefix: &str, stamp: &str) -> String {
     format!("{FULL}/{prefix}-FULL-{stamp}.md")
 }
 
-/// Returns the member that lists all texts of a pack, and where each stands.
+/// Returns the path of the index member, which lists all texts of a pack and the file of each.
 pub fn index_member(prefix: &str) -> String {
     format!("{SPLIT}/{prefix}{INDEX_END}")
 }
 
 const INDEX_END: &str = "-00_INDEX.md";
 
-/// Returns the member that holds the texts of a bucket, the `number`th from 1.
+/// Returns the path of the member that holds the texts of a bucket. `number` counts the buckets from 1.
 pub fn bucket_member(prefix: &str, number: usize, bucket: &Bucket) -> String {
     format!("{SPLIT}/{prefix}-{number:02}_{}.md", bucket.file_name())
 }
 
-/// Returns the number that is in the name of a member that holds the texts of a bucket.
+/// Returns the bucket's number in the path of a member. `None` if it is not the name of a bucket's member.
 pub fn bucket_number(prefix: &str, member: &str) -> Option<usize> {
     let name = member.strip_prefix(SPLIT)?.strip_prefix('/')?.strip_prefix(prefix)?;
     let (number, _) = name.strip_prefix('-')?.split_once('_')?;
     number.parse().ok()
 }
 
-/// Returns what the names of the files begin with, of a member that is a list of texts by its name.
+/// Returns the file prefix in the path of an index member. `None` if it is not the name of an index.
 pub fn prefix_of_index(member: &str) -> Option<&str> {
     let name = member.strip_prefix(SPLIT)?.strip_prefix('/')?;
     name.strip_suffix(INDEX_END).filter(|prefix| is_prefix(prefix))
 }
 
-/// Returns what the names of the files begin with, of a member that holds all texts by its name.
+/// Returns the file prefix in the path of a member with all texts. `None` if it is not the name of one.
 pub fn prefix_of_full<'a>(member: &'a str, stamp: &str) -> Option<&'a str> {
     let name = member.strip_prefix(FULL)?.strip_prefix('/')?.strip_suffix(".md")?;
     let prefix = name.strip_suffix(stamp)?.strip_suffix("-FULL-")?;

@@ -1,4 +1,6 @@
-//! The lines of `FULL/` and `SPLIT/`, in both directions. What reads one writes it again to see that it is that line.
+//! Writes and parses the single lines of `FULL/` and `SPLIT/`.
+//!
+//! A parser writes the parsed value again and compares, so that each line has exactly one accepted form.
 
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Bucket;
@@ -10,14 +12,14 @@ pub(super) const READ_FIRST: &str = "## Read first";
 pub(super) const NOT_TEXT: &str = "## Not text";
 const ROOT: &str = "## ROOT";
 
-/// How the texts stand here, for whoever reads them.
+/// The explanation of the format in each file, for its readers.
 pub(super) const HOW: &str = "\
 Each file has a heading with its path and its size, and then its bytes as they are between two fences. A fence is longer
 than any run of backticks in its file. Where a file does not end in a newline, the one before the closing fence is not
 part of it.
 ";
 
-/// Returns a path as a Markdown code span on one line.
+/// Formats a path as a Markdown code span on one line.
 pub(super) fn span(path: &str) -> String {
     let shown = shown(path.as_bytes());
     let longest = shown.split(|c| c != '`').map(str::len).max().unwrap_or(0);
@@ -29,7 +31,7 @@ pub(super) fn span(path: &str) -> String {
     }
 }
 
-/// Parses a span at the beginning of `text`; returns the path and what stands behind it.
+/// Parses a code span at the start of `text`. Returns the path and the text after it.
 pub(super) fn parse_span(text: &str) -> Option<(String, &str)> {
     let fence = text.len() - text.trim_start_matches('`').len();
     let inner = &text[fence..];
@@ -69,11 +71,11 @@ pub(super) fn parse_bucket(line: &str) -> Option<Bucket> {
 /// The heading of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Heading {
-    /// Its path.
+    /// Path of the text, relative to the repository's root.
     pub path: String,
-    /// Its bytes.
+    /// Size of the text in bytes.
     pub size: u64,
-    /// Whether it is executable.
+    /// Whether the file is executable.
     pub executable: bool,
 }
 
@@ -98,7 +100,7 @@ impl Heading {
         (heading.line() == line).then_some(heading)
     }
 
-    /// Returns the line that opens the fence: backticks, and the ending of the name if it is a plain word.
+    /// Returns the line that opens the fence: backticks, and the file's extension if it is a plain word.
     pub(super) fn fence(&self, length: usize) -> String {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         let word = |ending: &&str| {
@@ -109,7 +111,7 @@ impl Heading {
     }
 }
 
-/// Returns the line of an entry that is no text.
+/// Returns the line of an entry that is not a text.
 pub(super) fn other(entry: &OtherEntry) -> String {
     let (hash, kind) = (entry.hash.hex(), entry.kind.as_str());
     format!("- {} · {} B · {kind} · {hash}", span(&entry.path), entry.size)
@@ -127,7 +129,7 @@ pub(super) fn parse_other(line: &str) -> Option<OtherEntry> {
     (other(&entry) == line).then_some(entry)
 }
 
-/// Returns the lines at the top of every file.
+/// Returns the head, which begins every file.
 pub(super) fn head(subject: &Subject, version: &str) -> String {
     let mode = match subject.mode {
         Mode::Public => "public",
@@ -143,10 +145,10 @@ pub(super) fn head(subject: &Subject, version: &str) -> String {
     )
 }
 
-/// The number of lines of a head.
+/// Number of lines of a head.
 pub(super) const HEAD_LINES: usize = 8;
 
-/// Parses a head, all of it and nothing else.
+/// Parses exactly one head.
 pub(super) fn parse_head(text: &str, version: &str) -> Option<Subject> {
     let lines: Vec<&str> = text.lines().collect();
     let value = |at: usize, key: &str| lines.get(at)?.strip_prefix("- ")?.strip_prefix(key)?.strip_prefix(": ");
@@ -165,17 +167,17 @@ pub(super) fn parse_head(text: &str, version: &str) -> Option<Subject> {
     (head(&subject, version) == text).then_some(subject)
 }
 
-/// Returns the line that counts texts.
+/// Returns the line with the number of texts and their total size in bytes.
 pub(super) fn texts(number: u64, bytes: u64) -> String {
     format!("- texts: {number} of {bytes} B")
 }
 
-/// Returns the line that counts entries that are no text.
+/// Returns the line with the number of entries that are not texts.
 pub(super) fn others(number: u64) -> String {
     format!("- not text: {number}")
 }
 
-/// Parses either of them.
+/// Parses the line that [`texts`] returns.
 pub(super) fn parse_counts(line: &str) -> Option<(u64, u64)> {
     let (number, bytes) = line.strip_prefix("- texts: ")?.strip_suffix(" B")?.split_once(" of ")?;
     let (number, bytes) = (number.parse().ok()?, bytes.parse().ok()?);

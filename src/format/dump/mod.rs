@@ -1,6 +1,6 @@
-//! `FULL/` and `SPLIT/`: the texts of a tree in Markdown that gives back their exact bytes.
+//! `FULL/` and `SPLIT/`: the texts of a tree in Markdown, from which their exact bytes can be restored.
 //!
-//! Nothing in such a file is free: whoever has read one can write it again, byte for byte. See docs/format.md.
+//! A file has exactly one form: writing what was parsed from it gives the same bytes again. See docs/format.md.
 
 pub mod index;
 pub mod layout;
@@ -12,64 +12,64 @@ pub mod write;
 use crate::format::digest::Digest;
 use crate::format::repo_state::{EntryKind, Mode, StateFile};
 
-/// The format of a file under `FULL/`.
+/// Format version of a file under `FULL/`.
 pub const FULL_VERSION: &str = "pack.full.v0";
 
-/// The format of a file under `SPLIT/` that holds texts.
+/// Format version of a file under `SPLIT/` that holds texts.
 pub const SPLIT_VERSION: &str = "pack.split.v0";
 
-/// The format of the file under `SPLIT/` that lists them.
+/// Format version of the index under `SPLIT/`.
 pub const INDEX_VERSION: &str = "pack.split-index.v0";
 
-/// What a pack's texts are the texts of.
+/// The commit and scope that the texts of a pack come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// The scope's title.
+    /// Title of the scope.
     pub title: String,
-    /// The scope's key.
+    /// Key of the scope.
     pub scope: String,
-    /// What the pack leaves in the clear.
+    /// The mode of the pack: what it holds in plaintext.
     pub mode: Mode,
-    /// The commit, in hex.
+    /// Id of the commit, in hex.
     pub commit: String,
-    /// Its tree, in hex.
+    /// Id of the commit's tree, in hex.
     pub tree: String,
-    /// The state digest of all entries in the clear, texts or not.
+    /// The state digest of all entries in plaintext, texts and others.
     pub state: Digest,
 }
 
-/// A text.
+/// An entry that is a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextEntry {
-    /// Its path.
+    /// Path of the entry, relative to the repository's root.
     pub path: String,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Whether it is executable.
+    /// Whether the file is executable.
     pub executable: bool,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the content.
     pub hash: Digest,
 }
 
-/// An entry that is no text.
+/// An entry that is not a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherEntry {
-    /// Its path.
+    /// Path of the entry, relative to the repository's root.
     pub path: String,
-    /// Bytes of its content.
+    /// Size of the content in bytes.
     pub size: u64,
-    /// What it is.
+    /// The kind of entry.
     pub kind: Other,
-    /// SHA-256 of its content.
+    /// SHA-256 of the content.
     pub hash: Digest,
 }
 
-/// Why an entry is listed, and not written down.
+/// Why an entry is only listed, without its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Other {
     /// A file that is not UTF-8, or has a NUL byte.
     Binary,
-    /// The same, executable.
+    /// An executable file that is not UTF-8, or has a NUL byte.
     BinaryExecutable,
     /// A symbolic link.
     Link,
@@ -80,7 +80,7 @@ pub enum Other {
 impl Other {
     const ALL: [Self; 4] = [Self::Binary, Self::BinaryExecutable, Self::Link, Self::Submodule];
 
-    /// Returns what an entry of this kind is where it is no text.
+    /// Returns the variant for an entry of this kind that is not a text.
     pub fn of(kind: EntryKind) -> Self {
         match kind {
             EntryKind::Regular => Self::Binary,
@@ -99,7 +99,7 @@ impl Other {
         }
     }
 
-    /// Returns the words for it.
+    /// Returns the words in the file for this variant.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Binary => "binary",
@@ -115,7 +115,7 @@ impl Other {
 }
 
 impl TextEntry {
-    /// Returns it as the state lists it.
+    /// Returns the entry as the state lists it.
     pub fn in_state(&self) -> StateFile {
         let kind = match self.executable {
             true => EntryKind::Executable,
@@ -126,12 +126,12 @@ impl TextEntry {
 }
 
 impl OtherEntry {
-    /// Returns it as the state lists it.
+    /// Returns the entry as the state lists it.
     pub fn in_state(&self) -> StateFile {
         file(&self.path, self.hash, self.size, self.kind.kind())
     }
 
-    /// Takes an entry of the state.
+    /// Converts an entry of the state.
     pub fn of(file: &StateFile) -> Self {
         Self {
             path: file.path.clone(),
@@ -206,7 +206,7 @@ mod tests {
 
     fn read_back(bytes: &[u8]) -> Result<(Files, Document), ReadError> {
         let mut files = Files::new();
-        // A buffer of one byte: nothing may hang on where a read ends.
+        // A buffer of one byte: the result must not depend on where a read ends.
         let document = read(
             std::io::BufReader::with_capacity(1, bytes),
             true,
@@ -276,7 +276,8 @@ mod tests {
                 let Ok((_, document)) = read_back(changed) else {
                     continue;
                 };
-                // What the file says of itself alone is held against the pack; all else is seen here.
+                // A change to the file's own description is found when it is compared with the pack. Every other change
+                // is found here.
                 let line = bytes[..at].rsplit(|b| *b == b'\n').next().unwrap().len();
                 let line = String::from_utf8_lossy(&bytes[at - line..]).into_owned();
                 let said = ["# \"A title", "- scope", "- mode", "- commit", "- tree"];
@@ -354,7 +355,7 @@ mod tests {
             let (back, _) = read_back(&bytes).unwrap();
             files.sort();
             prop_assert_eq!(&back, &files);
-            // The order in which they were given makes no difference.
+            // The order of the input does not matter.
             files.reverse();
             prop_assert_eq!(full(&files, &[], &[]), bytes);
         }

@@ -1,4 +1,5 @@
-//! Reading texts back: strictly, so that what was read is what was written, and with bounded memory for each text.
+//! Reads texts back: strictly, so that only what [`super::write`] writes is accepted, and with bounded memory for each
+//! text.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead, Read};
@@ -14,28 +15,28 @@ use crate::refusal::Refusal;
 
 pub use crate::format::dump::lines::Heading;
 
-/// The longest line outside of a text.
+/// The longest line outside of a text, in bytes.
 const MAX_LINE: u64 = 8 << 20;
 
-/// What was in a file, but for the texts themselves.
+/// A parsed file, without the content of its texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
-    /// What it holds the texts of.
+    /// The commit and scope of the texts.
     pub subject: Subject,
-    /// The texts, in their order.
+    /// The texts, in the order of the file.
     pub texts: Vec<TextEntry>,
-    /// What only a file with all texts has: what is to be read first, and what is no text.
+    /// The paths to read first, and the entries that are not texts. Only a file with all texts has them.
     pub whole: Option<(Vec<String>, Vec<OtherEntry>)>,
 }
 
 /// Why a file could not be read.
 #[derive(Debug)]
 pub enum ReadError {
-    /// Its bytes could not be had.
+    /// The file could not be read.
     Io(io::Error),
-    /// Whoever took a text refused.
+    /// The receiver of a text refused it.
     Refused(Refusal),
-    /// It is not such a file; its line, and what is wrong there.
+    /// The file is malformed: the line, and what is wrong there.
     Bad(u64, String),
 }
 
@@ -45,12 +46,12 @@ impl From<io::Error> for ReadError {
     }
 }
 
-/// Takes a text: its heading and its content, of which it may leave some.
+/// Receives the heading and the content of a text. It need not read all of the content.
 pub type Take<'a> = &'a mut dyn FnMut(&Heading, &mut dyn Read) -> Result<(), Refusal>;
 
-/// Reads a file under `FULL/`, or one with texts under `SPLIT/`, and gives each text to `take`.
+/// Reads a file under `FULL/`, or one with texts under `SPLIT/`, and passes each text to `take`.
 ///
-/// A path that leads out of a directory, or comes twice, is refused before its text is given to anybody.
+/// A path that leads out of a directory, or occurs twice, is refused before its text is passed on.
 pub fn read(from: impl BufRead, whole: bool, take: Take<'_>) -> Result<Document, ReadError> {
     let mut reader = Reader {
         from,
@@ -100,7 +101,8 @@ pub fn read(from: impl BufRead, whole: bool, take: Take<'_>) -> Result<Document,
 }
 
 impl Document {
-    /// Where all texts are, what is to be read first is among them, and the state is the one that is named.
+    /// In a file with all texts, checks that the anchors are among the texts, and that the state digest is the stated
+    /// one.
     fn ensure_whole(&self) -> Result<(), &'static str> {
         let Some((anchors, others)) = &self.whole else {
             return Ok(());
@@ -117,7 +119,7 @@ impl Document {
         Ok(())
     }
 
-    /// Returns the digest over the texts alone.
+    /// Returns the state digest of the texts alone.
     pub fn texts_digest(&self) -> Digest {
         digest(self.texts.iter().map(TextEntry::in_state))
     }
@@ -137,7 +139,7 @@ pub fn digest(files: impl Iterator<Item = StateFile>) -> Digest {
 struct Reader<R> {
     from: R,
     line: u64,
-    /// Lines that were looked at and put back, the next one last.
+    /// Lines that were read ahead and put back, in reverse order.
     unread: Vec<String>,
 }
 
@@ -159,7 +161,7 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// Reads a line without its newline; none at the end.
+    /// Reads a line without its newline. `None` at the end.
     fn line(&mut self) -> Result<Option<String>, ReadError> {
         self.line += 1;
         if let Some(line) = self.unread.pop() {
@@ -242,7 +244,7 @@ impl<R: BufRead> Reader<R> {
         Ok((subject, counts, Some((anchors, listed))))
     }
 
-    /// Reads a list under a heading, if that is what comes next.
+    /// Reads a list under `heading`, if that comes next. Otherwise returns an empty list.
     fn section<T>(&mut self, heading: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, ReadError> {
         let (blank, next) = (self.line()?, self.line()?);
         if (blank.as_deref(), next.as_deref()) != (Some(""), Some(heading)) {
@@ -312,7 +314,7 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-/// The bytes of one text, looked at as they go by.
+/// The content of one text, hashed and examined while it is read.
 struct Content<'a, R> {
     from: &'a mut R,
     left: u64,

@@ -1,34 +1,34 @@
-//! What is text, and which fence stands around it: found out in pieces, as the bytes come.
+//! Decides whether content is text and which fence it needs, from a stream of bytes.
 
-/// Watches bytes go by.
+/// Examines a stream of bytes.
 #[derive(Clone, Debug, Default)]
 pub struct TextWatch {
     not_text: bool,
-    /// The bytes of a character that has begun and not ended.
+    /// The bytes of a character that is not complete yet.
     begun: Vec<u8>,
     run: usize,
     longest: usize,
     last: Option<u8>,
 }
 
-/// What there is to know of a text to write it down.
+/// The properties of a text that decide how it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextShape {
-    /// The longest run of backticks in it.
+    /// Length of the longest run of backticks.
     pub backticks: usize,
-    /// Whether it ends in a newline, or has no bytes at all.
+    /// Whether the text ends in a newline or is empty.
     pub is_closed: bool,
 }
 
 impl TextShape {
-    /// Returns how many backticks its fence has: more than any run in it, and at least three.
+    /// Returns the number of backticks of its fence: more than the longest run in it, and at least three.
     pub fn fence(&self) -> usize {
         self.backticks.saturating_add(1).max(3)
     }
 }
 
 impl TextWatch {
-    /// Sees the next bytes.
+    /// Examines the next bytes.
     pub fn see(&mut self, bytes: &[u8]) {
         self.last = bytes.last().copied().or(self.last);
         if self.not_text {
@@ -53,7 +53,7 @@ impl TextWatch {
         }
     }
 
-    /// Takes the bytes that end a character which began before; returns those behind it.
+    /// Completes a character that began in earlier bytes. Returns the bytes after it.
     fn finish_begun<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
         let mut taken = 0;
         while !self.begun.is_empty() && taken < bytes.len() {
@@ -71,9 +71,10 @@ impl TextWatch {
         &bytes[taken..]
     }
 
-    /// Returns the shape of what went by; none if it is not text.
+    /// Returns the shape of the bytes examined. `None` if they are not text.
     ///
-    /// Text is UTF-8 without a NUL byte. Other control characters do not count against it: they come back as they are.
+    /// Text is UTF-8 without a NUL byte. Other control characters are allowed, because the format restores them
+    /// unchanged.
     pub fn shape(&self) -> Option<TextShape> {
         let is_text = !self.not_text && self.begun.is_empty();
         is_text.then_some(TextShape {

@@ -1,4 +1,4 @@
-//! Writing the texts of `FULL/`, or of one bucket of `SPLIT/`.
+//! Writes the texts of `FULL/`, or of one bucket of `SPLIT/`.
 
 use std::io::{self, Read, Write};
 
@@ -9,42 +9,42 @@ use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, Subject};
 
 pub use crate::format::dump::lines::Heading;
 
-/// What stands before the texts.
+/// The description before the texts.
 #[derive(Clone, Copy)]
 pub struct Top<'a> {
-    /// What they are the texts of.
+    /// The commit and scope of the texts.
     pub subject: &'a Subject,
-    /// Number of texts in this file, and of their bytes.
+    /// Number of texts in this file, and their total size in bytes.
     pub texts: (u64, u64),
-    /// What only a file with all texts has.
+    /// The additional lists of a file with all texts. `None` for a bucket.
     pub whole: Option<Whole<'a>>,
 }
 
-/// What is said where all texts are.
+/// The additional lists of a file with all texts.
 #[derive(Clone, Copy)]
 pub struct Whole<'a> {
     /// Paths of the texts to be read first.
     pub anchors: &'a [String],
-    /// The entries that are no texts, sorted by path.
+    /// The entries that are not texts, sorted by path.
     pub others: &'a [OtherEntry],
 }
 
-/// Writes texts, one after the other.
+/// Writes texts one after the other.
 pub struct Writer<W> {
     out: W,
     bucket: Option<Bucket>,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a file.
+    /// Starts a file with its top.
     pub fn begin(mut out: W, top: &Top<'_>) -> io::Result<Self> {
         out.write_all(self::top(top).as_bytes())?;
         Ok(Self { out, bucket: None })
     }
 
-    /// Writes a text; the texts of a bucket come one after the other.
+    /// Writes a text. The caller passes the texts of one bucket consecutively.
     ///
-    /// Content of another size, or another shape, than was said is an error: nobody could read it back.
+    /// Content of another size than stated is an error, since the file could not be read back.
     pub fn text(&mut self, heading: &Heading, shape: &TextShape, content: &mut dyn Read) -> io::Result<()> {
         let bucket = Bucket::of(&heading.path);
         if self.bucket.as_ref() != Some(&bucket) {
@@ -97,7 +97,7 @@ pub(super) fn top(top: &Top<'_>) -> String {
     text
 }
 
-/// Writes a list under a heading, or nothing where there is nothing to list.
+/// Writes a list under a heading, or nothing if the list is empty.
 pub(super) fn section(heading: &str, list: impl Iterator<Item = String>, push: &mut impl FnMut(&str)) {
     for (at, line) in list.enumerate() {
         if at == 0 {
