@@ -1,5 +1,7 @@
-//! Private keys however they are written: as they are, in base64, as in a Kubernetes Secret, and in letters of two bytes.
-//! One search goes for all of their signs.
+//! Finds private keys in every writing: plain, in base64 (as in a Kubernetes Secret), and in two-byte characters
+//! (UTF-16).
+//!
+//! One search finds the signs of all of them.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -9,18 +11,19 @@ use memchr::memmem;
 
 use super::keys::{self, REACH, has_plain_key};
 
-/// What says that a key may be around.
+/// A sign that a key may be nearby.
 #[derive(Clone, Copy)]
 enum Sign {
-    /// A part of the marker of a PEM key.
+    /// Part of the marker of a PEM key.
     Pem,
-    /// A part of the prefix of an age identity.
+    /// Part of the prefix of an age identity.
     Age,
-    /// A part of the first line of a PuTTY key.
+    /// Part of the first line of a PuTTY key.
     Putty,
 }
 
-/// Parts of markers. Of each kind, there are two that do not overlap, so that a line end in one leaves the other.
+/// Parts of markers to find in base64. Each kind has two parts that do not overlap, so that a line end inside one
+/// leaves the other intact.
 const PARTS: [(&[u8], Sign); 8] = [
     (b"-----BEGIN", Sign::Pem),
     (b"PRIVATE KEY", Sign::Pem),
@@ -32,7 +35,7 @@ const PARTS: [(&[u8], Sign); 8] = [
     (b"Key-File-", Sign::Putty),
 ];
 
-/// Markers that are searched for in letters of two bytes, whose second bytes are zero.
+/// Markers to find in two-byte characters whose second byte is zero.
 const WIDE: [(&[u8], Sign); 4] = [
     (b"PRIVATE KEY-", Sign::Pem),
     (b"AGE-SECRET-", Sign::Age),
@@ -40,19 +43,21 @@ const WIDE: [(&[u8], Sign); 4] = [
     (b"PuTTY-User-", Sign::Putty),
 ];
 
-/// How a sign is written.
+/// The writing of a sign.
 #[derive(Clone, Copy)]
 enum Writing {
-    /// In base64, with its first letter at this place of a group of four.
+    /// In base64. The first letter of the sign is at this position in its group of four.
     Base64(usize),
+    /// In two-byte characters.
     Wide,
 }
 
-/// What a needle means.
+/// What a match of the search means.
 #[derive(Clone, Copy)]
 enum Meaning {
-    /// It is the marker of this number.
+    /// The plain marker with this number.
     Marker(usize),
+    /// A sign in another writing.
     Written(Sign, Writing),
 }
 
@@ -88,8 +93,8 @@ static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Returns the letters that `part` gives in base64, whatever stands around it, where `before` bytes of its group of three
-/// come first; and the place of the first letter in its group of four.
+/// Returns the base64 letters of `part` that do not depend on the bytes around it, if `before` bytes precede it in its
+/// group of three. Also returns the position of the first letter in its group of four.
 fn in_base64(part: &[u8], before: usize) -> (Vec<u8>, usize) {
     let bytes = [&[0; 2][..before], part].concat();
     let bit = |at: usize| bytes[at / 8] >> (7 - at % 8) & 1;
@@ -101,9 +106,9 @@ fn in_base64(part: &[u8], before: usize) -> (Vec<u8>, usize) {
     (letters.collect(), first % 4)
 }
 
-/// Whether there is a private key in `window`, a sign of which begins within `judged`.
+/// Returns whether `window` contains a private key with a sign that begins within `judged`.
 pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
-    /// The longest sign.
+    /// Most bytes of a sign.
     const SIGN: usize = 32;
     let signs = &*SIGNS;
     let searched = &window[judged.start..window.len().min(judged.end + SIGN)];
@@ -120,8 +125,10 @@ pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
     })
 }
 
-/// Whether the text is that of a key, or has one at its beginning. As much of it is looked at as a key may have: another
-/// marker ends it, so that a file of nothing but markers costs no more than any other.
+/// Returns whether the text is a key, or begins with one.
+///
+/// Reads no more than a key may have and stops at the next marker, so that a file full of markers costs no more than
+/// any other.
 fn is_key(sign: Sign, mut text: impl Iterator<Item = u8>) -> bool {
     const HEAD: usize = 192;
     let mut read: Vec<u8> = text.by_ref().take(HEAD).collect();
@@ -151,7 +158,7 @@ fn is_key(sign: Sign, mut text: impl Iterator<Item = u8>) -> bool {
     has_plain_key(&read)
 }
 
-/// What base64 says, in lines with whatever stands before and between them: white space and escapes.
+/// Decodes base64 in lines, and skips white space and escapes before and between them.
 struct Base64<'w> {
     rest: &'w [u8],
     bits: u32,
@@ -159,11 +166,11 @@ struct Base64<'w> {
 }
 
 impl<'w> Base64<'w> {
-    /// Reads around the sign at `at`, whose first letter is at `place` in its group of four.
+    /// Decodes the text around the sign at `at`, whose first letter is at position `place` in its group of four.
     fn around(window: &'w [u8], at: usize, place: usize) -> Option<Self> {
-        /// So many letters before a sign the marker begins that it belongs to.
+        /// Most letters between the start of a marker and a sign in it.
         const BEFORE: usize = 48;
-        /// So many bytes may stand between two letters.
+        /// Most bytes between two letters.
         const BETWEEN: usize = 128;
         let mut start = (place == 0).then_some(at);
         let (mut letters, mut between) = (0, 0);
@@ -191,7 +198,7 @@ impl<'w> Base64<'w> {
     }
 }
 
-/// Whether the letter at `at` is that of an escaped line end.
+/// Returns whether the letter at `at` belongs to an escaped line end or tab.
 fn escapes(window: &[u8], at: usize) -> bool {
     matches!(window[at], b'n' | b'r' | b't') && at > 0 && window[at - 1] == b'\\'
 }
@@ -237,7 +244,7 @@ impl Iterator for Base64<'_> {
     }
 }
 
-/// Every other byte, as long as those between are zero.
+/// Iterates over every other byte, as long as the bytes between them are zero.
 struct Wide<'w> {
     window: &'w [u8],
     at: usize,
@@ -245,9 +252,10 @@ struct Wide<'w> {
 }
 
 impl<'w> Wide<'w> {
-    /// Reads around the sign at `at`. Which byte of a letter comes first does not matter: zeros are between.
+    /// Reads the text around the sign at `at`. Works in both byte orders, since zeros lie between the letters in
+    /// either.
     fn around(window: &'w [u8], at: usize) -> Self {
-        /// So many letters before a sign the marker begins that it belongs to.
+        /// Most letters between the start of a marker and a sign in it.
         const BEFORE: usize = 32;
         let is_wide = |at: &usize| window[*at + 1] == 0;
         let before = (1..=BEFORE).map_while(|back| at.checked_sub(2 * back));
@@ -264,7 +272,7 @@ impl Iterator for Wide<'_> {
 
     fn next(&mut self) -> Option<u8> {
         let letter = *self.window[..self.end].get(self.at)?;
-        // The last letter may have nothing behind it.
+        // The last letter may have no byte after it.
         let is_wide = self.window.get(self.at + 1).is_none_or(|zero| *zero == 0);
         self.at += 2;
         is_wide.then_some(letter)

@@ -1,4 +1,4 @@
-//! One blob that is looked into: its own bytes, and what is inside of it, layer by layer.
+//! Examines one blob: its own bytes, and the contents of its layers.
 
 use std::cell::RefCell;
 use std::io::{self, Read};
@@ -10,17 +10,17 @@ use super::{BOUNDS, DEPTH, IN_MEMORY, Look, Recognised};
 use crate::format::layers::{self, Behind, Bounds, Content, Layer, Limits, Source, Unread};
 use crate::format::protected::Format;
 
-/// One blob that is looked into, and what was found so far.
+/// The examination of one blob, with the findings so far.
 pub struct Examination<'a> {
     found: RefCell<Recognised>,
     listener: RefCell<Option<&'a mut dyn Listener>>,
     limits: Limits<'a>,
-    /// Buffers to be used again.
+    /// Buffers for reuse.
     spare: RefCell<Vec<Vec<u8>>>,
 }
 
 impl<'a> Examination<'a> {
-    /// Begins to look into a blob.
+    /// Starts the examination of a blob.
     pub fn new(look: Look<'a>) -> Self {
         Self {
             found: RefCell::default(),
@@ -30,12 +30,13 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// Returns what was found.
+    /// Returns the findings.
     pub fn finish(self) -> Recognised {
         self.found.into_inner()
     }
 
-    /// Looks into bytes in memory. `complete` says that there are no more, rather than that no more were had.
+    /// Examines bytes in memory. `complete` tells whether they are all bytes of the content, not only those that could
+    /// be read.
     pub fn slice(&self, place: &Place, bytes: &[u8], complete: bool) {
         self.begin(place);
         self.hear(place, bytes);
@@ -44,9 +45,9 @@ impl<'a> Examination<'a> {
         self.end(place);
     }
 
-    /// Looks into a blob that begins with `start` and goes on with `rest`; returns what it points to in Git LFS.
+    /// Examines a blob that begins with `start` and continues with `rest`. Returns its Git LFS pointer, if it is one.
     ///
-    /// Errs only where `rest` does.
+    /// Fails only if `rest` does.
     pub fn stream(&self, start: &[u8], rest: &mut dyn Read) -> io::Result<Option<Pointer>> {
         let place = Place::blob();
         self.begin(&place);
@@ -57,7 +58,8 @@ impl<'a> Examination<'a> {
         Ok(pointer)
     }
 
-    /// Opens what is inside of bytes that begin with `start` and go on with `rest`, and watches them to their end.
+    /// Opens the layers of a stream that begins with `start` and continues with `rest`, and watches its bytes to the
+    /// end.
     fn pass(&self, place: &Place, start: &[u8], rest: &mut dyn Read) -> io::Result<Watch> {
         let mut tee = Tee {
             inner: &mut start.chain(rest),
@@ -76,7 +78,7 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// Opens the layer that the bytes are, and a zip archive behind it, or behind whatever else they begin with.
+    /// Opens the layer that the bytes begin with, if any, and a zip archive that begins after it or after other bytes.
     fn open_all(&self, layer: Option<Layer>, source: &mut Source, place: &Place) {
         if place.depth() == DEPTH {
             if layer.is_some() || self.is_archive(source) {
@@ -94,12 +96,12 @@ impl<'a> Examination<'a> {
         let before = self.found.borrow().in_part.clone();
         match layers::open_behind(source, &self.limits, &mut self.visit(Layer::Zip, place)) {
             Behind::Archive(unread) => self.note(unread, &place.inside(Layer::Zip, None)),
-            // What looked like members is none, so that nothing of it is missed.
+            // The possible members belong to no archive, so nothing of them counts as unread.
             Behind::Nothing => self.found.borrow_mut().in_part = before,
         }
     }
 
-    /// Whether a zip archive lies behind other bytes. Nothing of it is opened.
+    /// Returns whether a zip archive begins after other bytes, without opening it.
     fn is_archive(&self, source: &mut Source) -> bool {
         let none = Bounds { members: 0, ..BOUNDS };
         layers::open_behind(source, &Limits::new(&none, None), &mut |_, _| {}) != Behind::Nothing
@@ -109,7 +111,7 @@ impl<'a> Examination<'a> {
         move |name, content| self.content(&outer.inside(layer, name), content)
     }
 
-    /// Looks into one content of a layer, which never errs.
+    /// Examines one content of a layer. Reading it never fails.
     fn content(&self, place: &Place, content: &mut Content) {
         let mut start = self.spare.borrow_mut().pop().unwrap_or_default();
         start.clear();
@@ -127,7 +129,7 @@ impl<'a> Examination<'a> {
         self.spare.borrow_mut().push(start);
     }
 
-    /// Keeps that something at a place could not be read.
+    /// Records that something at a place could not be read.
     fn note(&self, why: Option<Unread>, place: &Place) {
         if let Some(why) = why {
             let mut found = self.found.borrow_mut();
@@ -135,7 +137,7 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// Keeps that formats were found at a place. What a content is itself goes before what is inside of it.
+    /// Records formats found at a place. A place replaces places inside of it.
     fn add(&self, formats: impl IntoIterator<Item = Format>, place: &Place) {
         let mut found = self.found.borrow_mut();
         for format in formats {
@@ -165,7 +167,7 @@ impl<'a> Examination<'a> {
     }
 }
 
-/// A reader whose bytes are watched as they pass, and that remembers its error: a decoder may hide it.
+/// A reader that watches its bytes and remembers its error, because a decoder may hide it.
 struct Tee<'a, 'l> {
     inner: &'a mut dyn Read,
     watch: Watch,

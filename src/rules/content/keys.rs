@@ -1,4 +1,4 @@
-//! Private keys anywhere in some bytes: age identities, PEM and PuTTY files, as they are or written otherwise.
+//! Finds private keys anywhere in some bytes: age identities, PEM and PuTTY files, plain or encoded.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -9,16 +9,16 @@ use memchr::memmem::{self, Finder};
 
 use super::{encoded, pem};
 
-/// How far a key reaches behind its marker at most.
+/// Most bytes between a key's marker and its end.
 pub const REACH: usize = 64 * 1024;
 
-/// How far a key begins before what is searched for at most, with line ends and indentation between.
+/// Most bytes between a key's start and the sign that is searched for, with line ends and indentation between them.
 pub const BEFORE: usize = 1024;
 
-/// How far the label of a PEM key begins before its end at most.
+/// Most bytes of the label of a PEM key.
 const LABEL: usize = 64;
 
-/// What a marker is, and what decides whether a key stands around it.
+/// A marker, and the check for a key around it.
 type Marker = (Finder<'static>, fn(&[u8], usize) -> bool);
 
 static MARKERS: LazyLock<[Marker; 3]> = LazyLock::new(|| {
@@ -31,38 +31,39 @@ static MARKERS: LazyLock<[Marker; 3]> = LazyLock::new(|| {
     ]
 });
 
-/// In `AGE-SECRET-KEY-` and in `PRIVATE KEY-----`.
+/// Part of `AGE-SECRET-KEY-` and of `PRIVATE KEY-----`.
 const KEY: &[u8] = b"KEY-";
 const LOWERCASE_KEY: &[u8] = b"secret-key-";
 const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 
-/// Whether there is a private key in `window` whose marker, or another sign of which, begins within `judged`.
+/// Returns whether `window` contains a private key whose marker, or another sign of it, begins within `judged`.
 pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
     encoded::has_key(window, judged)
 }
 
-/// Whether there is one that is written as it is. Longer texts are searched for everything at once, by [`has_key`].
+/// Returns whether a short text contains a plain private key. For longer texts, [`has_key`] searches for all writings
+/// at once.
 pub fn has_plain_key(text: &[u8]) -> bool {
     MARKERS
         .iter()
         .any(|(finder, is_key)| finder.find_iter(text).any(|at| is_key(text, at)))
 }
 
-/// Returns what a key that is written as it is has around it.
+/// Returns the markers of plain keys.
 pub fn markers() -> impl Iterator<Item = &'static [u8]> {
     MARKERS.iter().map(|(finder, _)| finder.needle())
 }
 
-/// Whether a key stands around the marker at `at`, which is that of this number among [`markers`].
+/// Returns whether a key surrounds the marker at `at`. `marker` is its index in [`markers`].
 pub fn is_around(window: &[u8], at: usize, marker: usize) -> bool {
     MARKERS[marker].1(window, at)
 }
 
-/// Whether an age identity with a right checksum stands around the marker at `at`.
+/// Returns whether an age identity with a valid checksum surrounds the marker at `at`.
 fn identity(window: &[u8], at: usize) -> bool {
     const DATA: usize = "1".len() + 52 + 6;
     ["AGE-SECRET-KEY-", "AGE-SECRET-KEY-PQ-"].into_iter().any(|prefix| {
-        // Both are 32 bytes; the marker stands where "KEY-" or "SECRET-KEY-" does in the prefix.
+        // Both kinds hold 32 bytes. The marker is the "KEY-" or the "SECRET-KEY-" in the prefix.
         let marker = if window[at] == b'K' {
             "AGE-SECRET-".len()
         } else {
@@ -81,7 +82,7 @@ fn identity(window: &[u8], at: usize) -> bool {
     })
 }
 
-/// Whether a PEM private key stands around the `KEY-` at `at`.
+/// Returns whether a PEM private key surrounds the `KEY-` at `at`.
 fn pem_key(window: &[u8], at: usize) -> bool {
     const BEGIN: &[u8] = b"-----BEGIN ";
     let before = &window[at.saturating_sub(LABEL)..at];
@@ -103,7 +104,7 @@ fn pem_key(window: &[u8], at: usize) -> bool {
     pem::is_key(kind, body, start.checked_sub(1).map(|before| window[before]))
 }
 
-/// Whether a PuTTY private key of version 2 or 3 begins at `at`: the lines of its private part are there.
+/// Returns whether a PuTTY private key of version 2 or 3, including its private lines, begins at `at`.
 fn putty_key(window: &[u8], at: usize) -> bool {
     const PRIVATE: &[u8] = b"Private-Lines: ";
     let rest = &window[at + PUTTY.len()..window.len().min(at + REACH)];

@@ -1,4 +1,4 @@
-//! What the bytes of a blob are, whatever its name is.
+//! Recognises what a blob is by its bytes, whatever its name is.
 
 mod encoded;
 mod examination;
@@ -25,11 +25,11 @@ use examination::Examination;
 pub use pointer::Pointer;
 use watch::Watch;
 
-/// A blob of up to this many bytes is read into memory whole.
+/// Size in bytes up to which a blob is read into memory whole.
 const IN_MEMORY: u64 = 4 << 20;
 
-/// How much is examined inside of a blob: 256 MiB of what it decompresses to, in all layers together, and of archives
-/// the first 64 MiB of each of the first 100,000 members. Decoders keep windows of 65 MiB at a time.
+/// Limits on examining a blob: 256 MiB of decompressed output over all layers; of archives, the first 64 MiB of each of
+/// the first 100,000 members; 65 MiB of decoders' windows at a time.
 pub const BOUNDS: Bounds = Bounds {
     member: 64 << 20,
     total: 256 << 20,
@@ -37,36 +37,37 @@ pub const BOUNDS: Bounds = Bounds {
     windows: 65 << 20,
 };
 
-/// So many layers are opened, one in another.
+/// Number of nested layers that are opened.
 pub const DEPTH: usize = 3;
 
-/// Counts up whenever something more, or something less, is recognised: what was judged before is judged again.
+/// Version of the recognition. Increase it whenever something more or less is recognised, so that earlier verdicts are
+/// not reused.
 pub const VERSION: u32 = 4;
 
 /// What was recognised in a blob.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recognised {
-    /// The formats, and where each was found first.
+    /// The formats, each with the place where it was found first.
     pub formats: BTreeMap<Format, Place>,
-    /// The bytes claim to be an age file: they begin with its version line or with its ASCII armour.
+    /// Whether the bytes claim to be an age file: they begin with its version line or its ASCII armour.
     pub age: bool,
-    /// What the bytes point to in Git LFS.
+    /// The Git LFS pointer that the bytes are, if any.
     pub pointer: Option<Pointer>,
-    /// Why not all that is inside was looked at, and where each reason was met first.
+    /// Reasons why not all of the blob was examined, each with the place where it occurred first.
     pub in_part: BTreeMap<Unread, Place>,
 }
 
-/// How a blob is looked into.
+/// Options for examining a blob.
 #[derive(Default)]
 pub struct Look<'a> {
-    /// What unpacking may cost, besides what [`BOUNDS`] allow.
+    /// The shared budget for unpacking, in addition to [`BOUNDS`].
     pub budget: Option<&'a UnpackBudget>,
-    /// Hears everything that is read and unpacked.
+    /// Receives all bytes that are read and unpacked.
     pub listener: Option<&'a mut dyn Listener>,
 }
 
 impl<'a> Look<'a> {
-    /// Looks into a blob at the cost of a budget that it shares with others.
+    /// Returns options that share a budget with other blobs.
     pub fn within(budget: &'a UnpackBudget) -> Self {
         Self {
             budget: Some(budget),
@@ -75,12 +76,12 @@ impl<'a> Look<'a> {
     }
 }
 
-/// Recognises what a blob is, and reads it to its end. `size` is what it is said to be; nothing but speed depends on it.
+/// Recognises what a blob is, and reads it to its end. `size` is its stated size, on which only speed depends.
 ///
-/// Up to [`DEPTH`] layers are opened, within [`BOUNDS`]. Of each content there are at most 4 MiB in memory, besides the
-/// windows of decoders. What could not be read is told.
+/// Opens up to [`DEPTH`] layers, within [`BOUNDS`]. Holds at most 4 MiB of each content in memory, besides the windows
+/// of decoders. The result tells what could not be read.
 ///
-/// Errs only where `blob` does.
+/// Fails only if `blob` does.
 pub fn recognise(blob: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<Recognised> {
     let mut start = Vec::with_capacity(usize::try_from(size.min(IN_MEMORY) + 1).unwrap_or_default());
     blob.take(IN_MEMORY + 1).read_to_end(&mut start)?;
@@ -90,7 +91,7 @@ pub fn recognise(blob: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<R
     recognise_stream(&start, blob, look)
 }
 
-/// A reader whose bytes are searched for private keys as they pass.
+/// A reader that searches its bytes for private keys.
 pub struct KeyWatch<'a, R> {
     inner: R,
     watch: Watch,
@@ -111,7 +112,7 @@ impl<'a, R: Read> KeyWatch<'a, R> {
         }
     }
 
-    /// Reads what is left, and returns whether a private key was among all that passed.
+    /// Reads the rest, and returns whether the bytes contained a private key.
     pub fn finish(mut self) -> io::Result<bool> {
         let mut buffer = vec![0; 64 * 1024];
         loop {
@@ -140,7 +141,7 @@ impl<R: Read> Read for KeyWatch<'_, R> {
     }
 }
 
-/// Recognises what a blob is that is in memory, as [`recognise`] does.
+/// Like [`recognise`], for a blob in memory.
 pub fn recognise_slice(blob: &[u8], look: Look<'_>) -> Recognised {
     let examination = Examination::new(look);
     examination.slice(&Place::blob(), blob, true);
@@ -151,7 +152,7 @@ pub fn recognise_slice(blob: &[u8], look: Look<'_>) -> Recognised {
     }
 }
 
-/// Recognises what begins with `start` and goes on with `rest`.
+/// Like [`recognise`], for a blob that begins with `start` and continues with `rest`.
 fn recognise_stream(start: &[u8], rest: &mut dyn Read, look: Look<'_>) -> io::Result<Recognised> {
     let examination = Examination::new(look);
     let pointer = examination.stream(start, rest)?;
@@ -254,10 +255,10 @@ mod tests {
             assert_eq!(formats.len(), 1, "{name}: {found:?}");
             assert_eq!(formats[0].0.as_str(), format, "{name}");
             let place = formats[0].1.to_string();
-            // A zip member that is stored shows in the archive as well.
+            // A stored zip member is also visible in the archive itself.
             let shows = place == "blob" && name.contains("stored");
             assert!(place.starts_with(layer) || shows, "{name}: {place}");
-            // What is not whole, or only some readers read, is told besides.
+            // Damage, and content that only some readers read, is reported too.
             let odd = ["damage", "cut", "unknown", "encrypted", "lies"];
             let is_odd = odd.iter().any(|word| name.contains(word));
             assert_eq!(found.in_part.is_empty(), !is_odd, "{name}: {found:?}");
@@ -337,7 +338,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    /// Keeps what it hears, and demands that it is called as promised.
+    /// Records what it receives, and checks the promised order of calls.
     #[derive(Default)]
     pub struct Recorder {
         open: Vec<(Place, Vec<u8>)>,

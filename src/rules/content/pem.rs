@@ -1,21 +1,21 @@
-//! The body of a PEM private key, as files have it and as source code quotes it.
+//! Recognises the body of a PEM private key, in files and quoted in source code.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-/// What the label of a key says about its body.
+/// The kind of body that a key's label announces.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It is in the format of OpenSSH.
+    /// The format of OpenSSH.
     OpenSsh,
-    /// It is DER, unless a header says that it is encrypted.
+    /// DER, unless a header says that it is encrypted.
     Plain,
-    /// It is DER, around what is encrypted.
+    /// DER around encrypted data.
     Encrypted,
 }
 
-/// A decoder for bodies whose padding has been taken off.
+/// A decoder for bodies without padding.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -23,11 +23,13 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Whether `body`, which stands between the markers, is that of a key: line ends, escapes of them, quotes, commas,
-/// plus signs, comment signs and indentation are left aside, and what remains has to decode to a key that is there
-/// nearly whole (seven eighths of it). `before` is the byte before the first marker.
+/// Returns whether `body`, the text between the markers, is the body of a key. `before` is the byte before the first
+/// marker.
+///
+/// Ignores line ends and their escapes, quotes, commas, plus signs, comment signs and indentation. The rest must decode
+/// to at least seven eighths of a key.
 pub fn is_key(kind: Kind, body: &[u8], before: Option<u8>) -> bool {
-    // As in a patch, where each line that is added begins with a plus sign.
+    // In a patch, each added line begins with a plus sign.
     let added = before == Some(b'+')
         && body
             .split(|&b| b == b'\n')
@@ -57,7 +59,7 @@ pub fn is_key(kind: Kind, body: &[u8], before: Option<u8>) -> bool {
     })
 }
 
-/// Whether `text` goes on, after a line end or its escape, with a line of at least `count` letters of base64.
+/// Returns whether, after a line end or its escape, `text` has a line of at least `count` letters of base64.
 pub fn opens_with_base64(text: &[u8], count: usize) -> bool {
     let text = unescape(&text[..text.len().min(16 + 2 * count)], false);
     let mut lines = text.split(|&b| b == b'\n');
@@ -67,7 +69,8 @@ pub fn opens_with_base64(text: &[u8], count: usize) -> bool {
         && lines.any(|line| line.split(|b| !in_base64(*b)).any(|run| run.len() >= count))
 }
 
-/// Turns escaped line ends and escaped letters into themselves. With `added`, takes the plus sign off each line.
+/// Replaces escaped line ends and escaped letters by the characters they stand for. With `added`, removes the plus sign
+/// from each line.
 fn unescape(body: &[u8], added: bool) -> Vec<u8> {
     let mut text = Vec::with_capacity(body.len());
     let mut rest = body;
@@ -75,7 +78,7 @@ fn unescape(body: &[u8], added: bool) -> Vec<u8> {
         rest = tail;
         match first {
             b'\\' => {
-                // Text that was quoted more than once has more than one backslash.
+                // Text that was quoted several times has several backslashes.
                 while let [b'\\', tail @ ..] = rest {
                     rest = tail;
                 }
@@ -109,7 +112,7 @@ fn in_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
-/// Whether a run is a sign of the source around the key: strings that are added up, comments, assignments.
+/// Returns whether a run belongs to source code around the key: concatenation, a comment or an assignment.
 fn is_sign(run: &[u8]) -> bool {
     run.len() < 4 && run.iter().all(|b| matches!(b, b'+' | b'/' | b'='))
 }
@@ -126,13 +129,15 @@ fn decode(base64: &[u8]) -> Vec<u8> {
     ENGINE.decode(letters).unwrap_or_default()
 }
 
-/// Whether so many bytes are enough of something of `whole` bytes.
+/// Returns whether `bytes` has at least seven eighths of `whole` bytes.
 fn nearly(bytes: &[u8], whole: usize) -> bool {
     bytes.len() >= whole - whole / 8
 }
 
-/// `"openssh-key-v1\0"`, the names of the cipher and the key derivation and its options, the number of keys, a public
-/// and a private part; all but the number after their lengths.
+/// Returns whether this is a key in the format of OpenSSH.
+///
+/// Layout: `"openssh-key-v1\0"`; the cipher, the key derivation and its options; the number of keys; a public and a
+/// private part. All fields but the number are preceded by their lengths.
 fn is_openssh(key: &[u8]) -> bool {
     fn field(bytes: &[u8]) -> Option<(usize, &[u8])> {
         let (length, rest) = bytes.split_first_chunk::<4>()?;
@@ -154,8 +159,8 @@ fn is_openssh(key: &[u8]) -> bool {
     whole(key).is_some_and(|whole| nearly(key, whole))
 }
 
-/// Whether this is a sequence that begins as a private key does: a version and a number (RSA, DSA), an octet string
-/// (EC) or an algorithm (PKCS#8), or the algorithm that it is encrypted with.
+/// Returns whether this is a DER sequence that begins like a private key: with a version followed by a number (RSA,
+/// DSA), an octet string (EC) or an algorithm (PKCS#8), or with the algorithm that it is encrypted with.
 fn is_der(key: &[u8], kind: Kind) -> bool {
     const LEAST: usize = 32;
     let Some((length, content)) = sequence(key) else {
@@ -170,7 +175,7 @@ fn is_der(key: &[u8], kind: Kind) -> bool {
     begins && length >= LEAST && nearly(key, key.len() - content.len() + length)
 }
 
-/// Returns the length of a DER sequence and as much of its content as is there.
+/// Returns the stated length of a DER sequence and the part of its content that is present.
 fn sequence(der: &[u8]) -> Option<(usize, &[u8])> {
     match der {
         [0x30, length @ ..=0x7f, rest @ ..] => Some((usize::from(*length), rest)),
@@ -180,7 +185,8 @@ fn sequence(der: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// Whether `base64`, of a key encrypted as a whole, has the length of blocks and varies as much as random bytes do.
+/// Returns whether `base64` may be a wholly encrypted key: its length is a multiple of the cipher's block, and its
+/// letters vary like those of random bytes.
 fn is_encrypted(base64: &[u8], body: &[u8]) -> bool {
     let letters = base64.iter().filter(|b| **b != b'=').count();
     let mut seen = [false; 256];

@@ -1,16 +1,16 @@
-//! Where in a blob some bytes are, and who listens to them while they are examined.
+//! Places inside a blob, and the trait for listeners to its bytes.
 
 use std::fmt;
 
 use crate::format::layers::Layer;
 
-/// Where in a blob something is: the layers to open, from the outside in. Of the blob itself there are none.
+/// A place inside a blob: the layers to open, from the outside in. Empty for the blob itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     steps: Vec<Step>,
 }
 
-/// One layer that is opened.
+/// A layer to open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The layer.
@@ -25,7 +25,7 @@ impl Place {
         Self::default()
     }
 
-    /// Returns the place of what is inside of a layer that begins here.
+    /// Returns the place inside a layer that begins at this place.
     pub fn inside(&self, layer: Layer, member: Option<&str>) -> Self {
         let mut steps = self.steps.clone();
         steps.push(Step {
@@ -40,12 +40,12 @@ impl Place {
         &self.steps
     }
 
-    /// Returns how many layers are around it.
+    /// Returns the number of layers around it.
     pub fn depth(&self) -> usize {
         self.steps.len()
     }
 
-    /// Returns whether this is `outer`, or inside of it.
+    /// Returns whether this place is `outer` or inside of it.
     pub fn is_within(&self, outer: &Self) -> bool {
         self.steps.starts_with(&outer.steps)
     }
@@ -69,13 +69,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// Hears all bytes of a blob while it is examined: its own, and those of each content of each layer that is opened.
+/// Receives all bytes of a blob while it is examined: its own, and those of every content of every opened layer.
 ///
-/// Calls are nested as the places are: the blob begins first and ends last, and a content begins and ends while what it
-/// is in has begun and not ended. Every place that begins ends, also where its bytes are cut short by damage or a bound.
-/// Bytes of an outer place may come between those of an inner one, since a large content is unpacked while it is read;
-/// the bytes of one place come in their order. There is one current content at each depth, so [`Place::depth`] tells
-/// apart whose bytes these are.
+/// Calls nest like the places: the blob begins first and ends last, and a content begins and ends while its container
+/// is open. Every place that begins also ends, even if damage or a limit cuts its bytes short. The bytes of one place
+/// come in their order. Bytes of an outer place may come between those of an inner one, since a large content is
+/// unpacked while it is read. There is one current content at each depth, so [`Place::depth`] identifies the content of
+/// a call.
 pub trait Listener {
     /// The bytes of `place` begin.
     fn begin(&mut self, place: &Place);
@@ -83,6 +83,6 @@ pub trait Listener {
     /// The next bytes of `place`, which has begun and not ended.
     fn feed(&mut self, place: &Place, bytes: &[u8]);
 
-    /// There are no more bytes of `place`, or no more can be had.
+    /// The bytes of `place` end, or no more of them can be read.
     fn end(&mut self, place: &Place);
 }

@@ -1,30 +1,32 @@
-//! Files that stand for others: Git LFS pointers, and what claims to be an age file.
+//! Recognises files that stand for other content: Git LFS pointers, and files that claim to be age files.
 
 use memchr::memmem;
 
 use crate::format::digest::Digest;
 
-/// Pointers are smaller than this.
+/// Size in bytes that a pointer does not reach.
 pub const POINTER_SIZE: usize = 1024;
 
-/// What a version line of a pointer says; the last two are of Git LFS before its first release.
+/// Values of a pointer's version line. The last two are from before the first release of Git LFS.
 const VERSIONS: [&str; 3] = [
     "https://git-lfs.github.com/spec/v1",
     "http://git-media.io/v/2",
     "https://hawser.github.com/spec/v1",
 ];
 
-/// What a Git LFS pointer points to.
+/// The target of a Git LFS pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pointer {
-    /// The SHA-256 of the object.
+    /// SHA-256 of the object.
     pub oid: Digest,
-    /// Its size in bytes.
+    /// Size of the object in bytes.
     pub size: u64,
 }
 
-/// Parses these bytes as a Git LFS pointer, by its specification v1; none if they are no pointer. As in Git LFS itself,
-/// there may be white space around it and empty lines in it, lines may end in CRLF, and a size may have a plus sign.
+/// Parses a Git LFS pointer by its specification v1. `None` if the bytes are not a pointer.
+///
+/// Accepts what Git LFS itself accepts: white space around the text, empty lines, lines that end in CRLF, and a plus
+/// sign before the size.
 pub fn lfs(bytes: &[u8]) -> Option<Pointer> {
     let may_be = bytes.len() < POINTER_SIZE && memmem::find(bytes, b"version ").is_some();
     may_be.then(|| parse(bytes)).flatten()
@@ -60,7 +62,7 @@ fn parse(bytes: &[u8]) -> Option<Pointer> {
     })
 }
 
-/// Whether bytes that begin so claim to be an age file, binary or armored.
+/// Returns whether bytes with this start claim to be an age file, binary or armoured.
 pub fn claims_age(head: &[u8]) -> bool {
     head.starts_with(b"age-encryption.org/v1")
         || (head.first().is_some_and(|b| *b == b'-' || b.is_ascii_whitespace())

@@ -1,29 +1,29 @@
-//! What a format is recognised by: the start of some bytes, their end, and how many they are.
+//! The parts of a content by which a format is recognised: its start, its end and its size.
 
 use std::collections::BTreeSet;
 
 use super::{tables, tensors, torch, vectors};
 use crate::format::protected::Format;
 
-/// How much of the start is looked at.
+/// Number of bytes taken from the start.
 pub const HEAD: usize = 64 * 1024;
 
-/// How much of the end is looked at.
+/// Number of bytes taken from the end.
 pub const TAIL: usize = 16;
 
-/// The start and the end of some bytes.
+/// The start, the end and the size of a content.
 #[derive(Clone, Copy)]
 pub struct Sample<'a> {
-    /// The first [`HEAD`] bytes, or all.
+    /// The first [`HEAD`] bytes, or all if there are fewer.
     pub head: &'a [u8],
-    /// The last [`TAIL`] bytes, or all; `None` if where they end is not known.
+    /// The last [`TAIL`] bytes, or all if there are fewer. `None` if the end of the content was not read.
     pub tail: Option<&'a [u8]>,
-    /// How many bytes there are, at least.
+    /// Size of the content in bytes. At least this, if the end was not read.
     pub size: u64,
 }
 
 impl<'a> Sample<'a> {
-    /// Takes the sample of `bytes`, which are all.
+    /// Takes the sample of a whole content.
     pub fn of(bytes: &'a [u8]) -> Self {
         Self {
             head: &bytes[..bytes.len().min(HEAD)],
@@ -32,7 +32,7 @@ impl<'a> Sample<'a> {
         }
     }
 
-    /// Returns which formats these bytes have, other than private keys, and pickles that only show inside.
+    /// Returns the formats of the content, except for private keys and for pickles that only a search inside finds.
     pub fn formats(&self) -> BTreeSet<Format> {
         let recognised = [
             (Format::Faiss, vectors::is_faiss(self)),
@@ -47,7 +47,7 @@ impl<'a> Sample<'a> {
         recognised.into_iter().filter(|r| r.1).map(|r| r.0).collect()
     }
 
-    /// Returns whether there are at least `size` bytes, as far as that is known.
+    /// Returns whether the content may have at least `size` bytes.
     pub fn holds(&self, size: u64) -> bool {
         self.tail.is_none() || size <= self.size
     }

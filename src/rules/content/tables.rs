@@ -1,9 +1,9 @@
-//! Tables and arrays: Parquet, Arrow and NumPy.
+//! Recognises tables and arrays: Parquet, Arrow and NumPy.
 
 use super::sample::Sample;
 
-/// Whether this is a Parquet file: its magic at both ends and between them a footer of the length that stands there.
-/// Of one whose end is not known, a page header has to follow the magic.
+/// Returns whether this is a Parquet file: it has the magic at both ends, and a footer of the stated length fits
+/// between them. If the end was not read, a page header must follow the first magic.
 pub fn is_parquet(sample: &Sample) -> bool {
     let Some(magic @ (b"PAR1" | b"PARE")) = sample.head.first_chunk() else {
         return false;
@@ -14,13 +14,13 @@ pub fn is_parquet(sample: &Sample) -> bool {
     }
 }
 
-/// Returns the length before the `magic` at the end.
+/// Returns the footer length that precedes the `magic` at the end.
 fn footer(sample: &Sample, magic: &[u8]) -> Option<u64> {
     let rest = sample.tail?.strip_suffix(magic)?;
     Some(u32::from_le_bytes(*rest.last_chunk()?).into())
 }
 
-/// Whether this is an Arrow IPC file or stream, or a Feather file of either version, the second of which is an Arrow
+/// Returns whether this is an Arrow IPC file or stream, or a Feather file of version 1. Feather version 2 is an Arrow
 /// file.
 pub fn is_arrow(sample: &Sample) -> bool {
     let framed = |magic: &[u8], start: u64| match sample.tail {
@@ -35,9 +35,10 @@ pub fn is_arrow(sample: &Sample) -> bool {
     }
 }
 
-/// Whether what follows the continuation marker is a message with a schema, as a stream begins.
+/// Returns whether a message with a schema follows the continuation marker, as at the start of a stream.
 ///
-/// `length: i32`, then a flatbuffer: a table `version: i16, header_type: u8, header: offset, bodyLength: i64`.
+/// Layout: `length: i32`, then a flatbuffer with the table `version: i16, header_type: u8, header: offset, bodyLength:
+/// i64`.
 fn schema(sample: &Sample) -> Option<bool> {
     const SCHEMA: u8 = 1;
     let length = usize::try_from(sample.i32(4)?).ok()?;
@@ -66,11 +67,12 @@ fn schema(sample: &Sample) -> Option<bool> {
     let [kind] = sample.bytes(field(message, 1)?)?;
     let header = table_at(field(message, 2)?)?;
     let version = field(message, 0).map_or(Some(0), |at| sample.u16(at))?;
-    // The fields of a schema are its second field.
+    // The second field of a schema holds its fields.
     Some(kind == SCHEMA && version <= 8 && table_at(field(header, 1)?).is_some())
 }
 
-/// Whether this is a NumPy array: magic, version, and the dictionary that describes it.
+/// Returns whether this is a NumPy array: it begins with the magic, a version, and the dictionary that describes the
+/// array.
 pub fn is_numpy(sample: &Sample) -> bool {
     numpy(sample) == Some(true)
 }

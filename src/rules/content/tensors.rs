@@ -1,4 +1,4 @@
-//! Model weights that a header describes: safetensors and GGUF.
+//! Recognises model weights with a describing header: safetensors and GGUF.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::sample::Sample;
 
-/// The longest header that the safetensors library reads.
+/// The longest header that the safetensors library reads, in bytes.
 const HEADER: u64 = 100_000_000;
 
-/// Whether this is a safetensors file: the length of a JSON object, the object, which describes the tensors, and these.
+/// Returns whether this is a safetensors file: the length of a JSON object, that object, which describes the tensors,
+/// and the tensors.
 pub fn is_safetensors(sample: &Sample) -> bool {
     let Some(length) = sample.u64(0) else { return false };
     if !(2..=HEADER).contains(&length) || !sample.holds(8 + length) || sample.head.get(8) != Some(&b'{') {
@@ -53,14 +54,14 @@ fn describes_tensors(header: &[u8], nothing_follows: bool) -> bool {
     })
 }
 
-/// Returns an object of those entries that `start`, which breaks off somewhere, has whole.
+/// Returns a JSON object with the complete entries of `start`, which is the truncated text of an object.
 fn longest_object(start: &[u8]) -> Option<Vec<u8>> {
     let last = start.windows(2).rposition(|pair| pair == b"},")?;
     Some([&start[..=last], b"}"].concat())
 }
 
-/// Whether this is a GGUF file, of either byte order: versions 1 to 3, counts that are possible, and a first key or
-/// tensor name that is a name.
+/// Returns whether this is a GGUF file of either byte order: it has a version from 1 to 3, possible counts, and a
+/// plausible first key or tensor name.
 pub fn is_gguf(sample: &Sample) -> bool {
     gguf(sample) == Some(true)
 }

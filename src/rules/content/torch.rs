@@ -1,22 +1,23 @@
-//! Tensors in pickles, as `torch.save` and `pickle.dump` write them.
+//! Recognises tensors in pickles, as `torch.save` and `pickle.dump` write them.
 
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-/// How many bytes a reference to a tensor's class takes at most.
+/// Most bytes of a reference to a tensor's class.
 pub const REFERENCE: usize = 256;
 
-/// The number with which `torch.save` began its files before they were zip archives, as protocol 2 and later pickle it.
+/// The magic number at the start of files that `torch.save` wrote before it wrote zip archives, as pickled by protocol
+/// 2 and later.
 const MAGIC: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 
-/// Whether bytes that begin so are a file of `torch.save` from before it wrote zip archives.
+/// Returns whether bytes with this start are a file that `torch.save` wrote before it wrote zip archives.
 pub fn is_legacy_archive(head: &[u8]) -> bool {
     match head {
         [0x80, 2 | 3, rest @ ..] => rest.starts_with(MAGIC),
         [0x80, 4 | 5, rest @ ..] => {
-            // A frame of the length that follows may come first.
+            // A frame opcode and its length may come first.
             let framed = rest.strip_prefix(&[0x95]).and_then(|frame| frame.get(8..));
             framed.unwrap_or(rest).starts_with(MAGIC)
         }
@@ -24,14 +25,14 @@ pub fn is_legacy_archive(head: &[u8]) -> bool {
     }
 }
 
-/// Whether bytes that begin so may be a pickle: of protocols 2 to 5, or of 0 or 1, which have no magic but begin with a
-/// mark, an empty collection or a class.
+/// Returns whether bytes with this start may be a pickle: of protocols 2 to 5, or of 0 or 1, which have no magic but
+/// begin with a mark, an empty collection or a class.
 pub fn may_be_pickle(head: &[u8]) -> bool {
     matches!(head, [0x80, 2..=5, ..] | [b'(' | b')' | b']' | b'}' | b'c', ..])
 }
 
-/// Whether `window`, a part of what may be a pickle, refers to a storage of torch or to a function that makes a tensor
-/// from one, in a reference whose module begins within `judged`.
+/// Returns whether `window`, a part of a possible pickle, refers to a torch storage or to a function that makes a
+/// tensor from one. The module name of the reference must begin within `judged`.
 pub fn refers_to_tensor(window: &[u8], judged: Range<usize>) -> bool {
     static TORCH: LazyLock<Finder> = LazyLock::new(|| Finder::new("torch"));
     let searched = &window[judged.start..window.len().min(judged.end + 4)];
@@ -41,7 +42,7 @@ pub fn refers_to_tensor(window: &[u8], judged: Range<usize>) -> bool {
     })
 }
 
-/// `c module \n name \n`.
+/// Recognises the reference `c module \n name \n`.
 fn by_opcode(window: &[u8], at: usize) -> bool {
     let rest = &window[at..window.len().min(at + REFERENCE)];
     let mut lines = rest.splitn(3, |&b| b == b'\n');
@@ -54,7 +55,7 @@ fn by_opcode(window: &[u8], at: usize) -> bool {
             .is_some_and(|(module, name)| makes_tensor(module, name))
 }
 
-/// Two short strings, each kept for later or not, and the opcode that makes a class of them.
+/// Recognises a reference made of two short strings, each memoized or not, and the opcode that makes a class of them.
 fn by_stack(window: &[u8], at: usize) -> Option<bool> {
     const SHORT_STRING: u8 = 0x8c;
     const KEEP: &[u8] = &[0x94];

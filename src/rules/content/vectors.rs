@@ -1,18 +1,18 @@
-//! Vector indexes: faiss and hnswlib.
+//! Recognises vector indexes: faiss and hnswlib.
 
 use super::sample::Sample;
 
-/// What faiss writes twice into the header of an index, where something else once was.
+/// The value that faiss writes into two unused fields of an index header.
 const DUMMY: u64 = 1 << 20;
 
-/// The largest dimension that is believed.
+/// The largest plausible dimension.
 const DIMENSIONS: u32 = 1 << 24;
 
-/// Whether this is a faiss index, or a vector transform, which can be read only with one.
+/// Returns whether this is a faiss index, or a vector transform of faiss.
 pub fn is_faiss(sample: &Sample) -> bool {
     match sample.head.first_chunk() {
         Some([b'I', b'B', a, b]) if named(*a, *b) => binary_index(sample) == Some(true),
-        // A lattice index has four numbers of its own before the header.
+        // A lattice index has four additional numbers before the header.
         Some(b"IxLa") => index(sample, 20) == Some(true),
         Some([b'I', a, b, c]) if a.is_ascii_alphanumeric() && named(*b, *c) => index(sample, 4) == Some(true),
         Some(b"rrot" | b"LTra") => linear_transform(sample, 4) == Some(true),
@@ -25,7 +25,7 @@ fn named(a: u8, b: u8) -> bool {
     a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric()
 }
 
-/// `d: i32, ntotal: i64, dummy: i64, dummy: i64, is_trained: bool, metric_type: i32`.
+/// Checks an index header: `d: i32, ntotal: i64, dummy: i64, dummy: i64, is_trained: bool, metric_type: i32`.
 fn index(sample: &Sample, at: usize) -> Option<bool> {
     let dimensions = sample.u32(at)?;
     let [trained] = sample.bytes(at + 28)?;
@@ -39,7 +39,7 @@ fn index(sample: &Sample, at: usize) -> Option<bool> {
     )
 }
 
-/// `d: i32, code_size: i32, ntotal: i64, is_trained: bool, metric_type: i32`.
+/// Checks a binary index header: `d: i32, code_size: i32, ntotal: i64, is_trained: bool, metric_type: i32`.
 fn binary_index(sample: &Sample) -> Option<bool> {
     let dimensions = sample.u32(4)?;
     let [trained] = sample.bytes(20)?;
@@ -54,8 +54,10 @@ fn binary_index(sample: &Sample) -> Option<bool> {
     )
 }
 
-/// `have_bias: bool, A: [f32], b: [f32], d_in: i32, d_out: i32, is_trained: bool`, the arrays after their lengths, and
-/// nothing more. What lies beyond the sample is taken to be what follows from its end.
+/// Checks a linear transform: `have_bias: bool, A: [f32], b: [f32], d_in: i32, d_out: i32, is_trained: bool`, with a
+/// length before each array, and nothing after it.
+///
+/// Values that lie beyond the sample are taken to be those that follow from its end.
 fn linear_transform(sample: &Sample, at: usize) -> Option<bool> {
     let [.., a, b, c, d, e, f, g, h, trained] = sample.tail? else {
         return None;
@@ -77,8 +79,8 @@ fn linear_transform(sample: &Sample, at: usize) -> Option<bool> {
     )
 }
 
-/// A linear transform after how it was made: `eigen_power: f32, epsilon: f32, random_rotation: bool,
-/// balanced_bins: i32` and three arrays.
+/// Checks a PCA transform: `eigen_power: f32, epsilon: f32, random_rotation: bool, balanced_bins: i32`, three arrays,
+/// and a linear transform.
 fn pca(sample: &Sample) -> Option<bool> {
     let mut at: usize = if sample.head.starts_with(b"Pcam") {
         4 + 4 + 4 + 1 + 4
@@ -92,13 +94,13 @@ fn pca(sample: &Sample) -> Option<bool> {
     linear_transform(sample, at)
 }
 
-/// Whether this is an index as hnswlib saves it, which has no magic, but many numbers that follow from others.
+/// Returns whether this is an index as hnswlib saves it. It has no magic, but many of its numbers follow from others.
 pub fn is_hnsw(sample: &Sample) -> bool {
     hnsw(sample) == Some(true)
 }
 
-/// `offsetLevel0, max_elements, cur_element_count, size_data_per_element, label_offset, offsetData: u64,
-/// maxlevel: i32, enterpoint_node: u32, maxM, maxM0, M: u64, mult: f64, ef_construction: u64`.
+/// Checks the header: `offsetLevel0, max_elements, cur_element_count, size_data_per_element, label_offset, offsetData:
+/// u64, maxlevel: i32, enterpoint_node: u32, maxM, maxM0, M: u64, mult: f64, ef_construction: u64`.
 fn hnsw(sample: &Sample) -> Option<bool> {
     const HEADER: u64 = 96;
     if sample.u64(0)? != 0 {

@@ -1,4 +1,4 @@
-//! Some bytes as they come, in pieces of any size: what is kept of them to tell what they are.
+//! Recognises the formats of a stream of bytes that comes in pieces of any size.
 
 use std::collections::BTreeSet;
 
@@ -7,18 +7,19 @@ use super::sample::{HEAD, Sample, TAIL};
 use super::{keys, pointer, torch};
 use crate::format::protected::Format;
 
-/// How many bytes are searched at once.
+/// Number of bytes searched at once.
 const WINDOW: usize = 512 * 1024;
 
-/// How much of a window is before what is judged in it.
+/// Number of bytes of a window that precede its judged part.
 const BEFORE: usize = keys::BEFORE;
 
-/// How much is left to the next window, which is as far as anything reaches that is searched for.
+/// Number of bytes left to the next window: nothing that is searched for is longer, so none is cut.
 const REACH: usize = keys::REACH;
 
 const _: () = assert!(torch::REFERENCE <= REACH && BEFORE + REACH < WINDOW / 2);
 
-/// Tells what the formats of `bytes` are. `complete` says that there are no more, rather than that no more were had.
+/// Returns the formats of `bytes`. `complete` tells whether they are all bytes of the content, not only those that
+/// could be read.
 pub fn all_of(bytes: &[u8], complete: bool) -> BTreeSet<Format> {
     if wide(bytes).is_some() {
         let mut watch = Watch::default();
@@ -39,7 +40,7 @@ pub fn all_of(bytes: &[u8], complete: bool) -> BTreeSet<Format> {
     formats
 }
 
-/// Watches bytes.
+/// Collects what is needed to recognise a stream: its sample, and the results of searching it.
 #[derive(Default)]
 pub struct Watch {
     head: Vec<u8>,
@@ -69,14 +70,14 @@ impl Watch {
         }
     }
 
-    /// Returns what these bytes, if they are all, point to in Git LFS.
+    /// Returns the Git LFS pointer that the bytes so far are, if any.
     pub fn pointer(&self) -> Option<Pointer> {
         (self.size == self.head.len() as u64)
             .then(|| pointer::lfs(&self.head))
             .flatten()
     }
 
-    /// Tells what the formats are. `complete` says that there are no more bytes, rather than that no more were had.
+    /// Returns the formats. `complete` tells whether all bytes of the content came, not only those that could be read.
     pub fn finish(mut self, complete: bool) -> BTreeSet<Format> {
         if self.head.len() < HEAD {
             self.search.begin(&self.head);
@@ -92,14 +93,14 @@ impl Watch {
     }
 }
 
-/// The order of the bytes of UTF-16.
+/// The byte order of UTF-16.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
     Little,
     Big,
 }
 
-/// Returns the order if these bytes begin with the byte order mark of UTF-16.
+/// Returns the byte order if these bytes begin with the byte order mark of UTF-16.
 fn wide(head: &[u8]) -> Option<Order> {
     match head {
         [0xff, 0xfe, ..] => Some(Order::Little),
@@ -108,14 +109,14 @@ fn wide(head: &[u8]) -> Option<Order> {
     }
 }
 
-/// What is searched for in all bytes, through a window that moves over them.
+/// A search through all bytes, in a moving window.
 #[derive(Default)]
 struct Search {
     window: Vec<u8>,
-    /// Where in the window begins what has not been judged.
+    /// Offset in the window of the first byte not judged yet.
     judged: usize,
     wide: Option<Order>,
-    /// The first half of a letter whose second is still to come.
+    /// The first byte of a two-byte character whose second byte is still to come.
     half: Option<u8>,
     for_tensors: bool,
     key: bool,
@@ -123,7 +124,7 @@ struct Search {
 }
 
 impl Search {
-    /// Takes the first bytes, which decide what is searched for.
+    /// Takes the first bytes, which decide what to search for.
     fn begin(&mut self, head: &[u8]) {
         self.wide = wide(head);
         self.for_tensors = torch::may_be_pickle(head);
@@ -174,7 +175,7 @@ impl Search {
     }
 }
 
-/// Returns a letter of ASCII as its byte, and a byte that no marker has for any other.
+/// Returns the byte of an ASCII character. For any other character, returns a byte that no marker contains.
 fn narrow(order: Order, first: u8, second: u8) -> u8 {
     let (low, high) = match order {
         Order::Little => (first, second),
@@ -193,7 +194,7 @@ mod tests {
     use super::super::{Look, Recognised, recognise, recognise_stream};
     use super::*;
 
-    /// A reader that hands out at most so many bytes a time, in turns, and is interrupted now and then.
+    /// A reader that returns at most the given number of bytes at a time, in turns, and is interrupted now and then.
     struct Pieces<'a> {
         rest: &'a [u8],
         sizes: Vec<usize>,
@@ -222,11 +223,13 @@ mod tests {
         recognise_stream(start, &mut rest, Look::default()).unwrap()
     }
 
-    /// As much as is needed to tell the layer; a stream has more in memory by then.
+    /// Enough bytes to identify the layer. A real stream has more in memory by then.
     const START: usize = 512;
 
-    /// Whether a stream comes to the same as its bytes in memory. Members of a zip archive to which no local header leads
-    /// can be read in memory only; in a stream they are told to be missed.
+    /// Returns whether a stream gives the same result as its bytes in memory.
+    ///
+    /// Members of a zip archive without a local header can be read only in memory. In a stream, they are reported as
+    /// unread.
     fn agrees(stream: &Recognised, whole: &Recognised) -> bool {
         let is_in_part = !stream.in_part.is_empty();
         let has_all = whole
@@ -273,7 +276,7 @@ mod tests {
         }
     }
 
-    /// Letters that no key is made of, `length` of them.
+    /// Returns `length` bytes of text that is not part of any key.
     fn filler(length: usize) -> Vec<u8> {
         b"some text, KEY- and other things; "
             .iter()
