@@ -1,4 +1,4 @@
-//! Is everything that a run needs rooted and there, and are its records what they should be?
+//! Judges a run: are all contents that it needs rooted and present, and are its records valid?
 
 use std::collections::BTreeMap;
 
@@ -10,46 +10,46 @@ use crate::format::run_record::{
 };
 use crate::format::sealed::MEMBER as SEALED_ARTIFACTS;
 
-/// Something that an audit found.
+/// A finding of an audit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// The run; none for pins and the digest cache.
+    /// The run. `None` for pins and the digest cache.
     pub run: Option<RunId>,
     /// What is wrong.
     pub code: FindingCode,
-    /// With what: a content ref, or the name of a file or ref.
+    /// What it is about: a content ref, or the name of a file or ref.
     pub subject: String,
-    /// The path or record that the content is of, where it is known.
+    /// The path or record that has this content, if it is known.
     pub name: Option<String>,
-    /// More of it.
+    /// Further explanation.
     pub detail: String,
 }
 
-/// What can be wrong.
+/// The kinds of findings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingCode {
-    /// A list of roots cannot be read, or is none.
+    /// A list of roots cannot be read or is malformed.
     RootsInvalid,
-    /// The same of the pins.
+    /// The list of pins cannot be read or is malformed.
     PinsInvalid,
-    /// A record of a run is not what it should be.
+    /// A record of a run is invalid.
     RecordInvalid,
-    /// Something that a run needs is not among its roots.
+    /// A content that a run needs is not among its roots.
     NotRooted,
-    /// The ref that keeps a run's commit is not there, or points elsewhere.
+    /// The ref that keeps a run's commit is missing or points elsewhere.
     RefMissing,
-    /// Something that is rooted is nowhere.
+    /// A rooted content is missing.
     ObjectMissing,
-    /// Something that is rooted is not what its name says, or cannot be read.
+    /// A rooted content does not match its hash or cannot be read.
     ObjectCorrupt,
-    /// The run's own audit had failed.
+    /// The audit at the end of the run had failed.
     RunFailed,
-    /// The digest cache says something else than the blob.
+    /// The digest cache disagrees with a blob.
     CacheWrong,
 }
 
 impl FindingCode {
-    /// Every code there is.
+    /// All codes.
     pub const ALL: [Self; 9] = [
         Self::RootsInvalid,
         Self::PinsInvalid,
@@ -78,33 +78,35 @@ impl FindingCode {
     }
 }
 
-/// What was read of a run: each record, or why it is none; nothing of what is missing, which is found by its root.
+/// What was read of a run: each record, or why it is invalid.
+///
+/// A missing record is `None` here; the check of the roots reports it.
 #[derive(Default)]
 pub struct Observed {
-    /// The records that must be there.
+    /// The refs of the run's records.
     pub refs: Option<RunRefs>,
-    /// What was asked.
+    /// The task.
     pub task: Option<Result<TaskSpec, String>>,
-    /// What came of it.
+    /// The outputs.
     pub outputs: Option<Result<OutputHashes, String>>,
-    /// How it ended.
+    /// The status.
     pub status: Option<Result<Status, String>>,
     /// The commit that the run's ref points to, in hex.
     pub kept: Option<String>,
 }
 
-/// What became of content that was looked for.
+/// The result of looking for a content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// It is there and, if it was read, what its name says.
+    /// It exists and, if it was read, matches its hash.
     Here(Place),
-    /// It is nowhere.
+    /// It exists nowhere.
     Missing,
-    /// It is there, and is something else or cannot be read.
+    /// It exists, but does not match its hash or cannot be read.
     Corrupt(Box<str>),
 }
 
-/// Where content is.
+/// Where a content is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In git's object database.
@@ -120,12 +122,12 @@ pub struct Findings<'a> {
 }
 
 impl<'a> Findings<'a> {
-    /// Begins with none.
+    /// Starts without findings.
     pub fn of(run: &'a RunId) -> Self {
         Self { run, found: Vec::new() }
     }
 
-    /// Adds one.
+    /// Adds a finding.
     pub fn add(
         &mut self,
         code: FindingCode,
@@ -142,14 +144,14 @@ impl<'a> Findings<'a> {
         });
     }
 
-    /// Returns them sorted, each once.
+    /// Returns the findings, sorted and without duplicates.
     pub fn finish(mut self) -> Vec<Finding> {
         self.found.sort_unstable();
         self.found.dedup();
         self.found
     }
 
-    /// Judges the records of a run, and whether everything that it needs is among its sorted roots.
+    /// Judges the records of a run, and checks that everything it needs is among its roots, which are sorted.
     pub fn records(&mut self, roots: &[Digest], observed: &Observed) {
         let rooted = |hash: &Digest| roots.binary_search(hash).is_ok();
         let Some(refs) = &observed.refs else { return };
@@ -224,7 +226,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    /// Judges whether a manifest is that of the run, and everything that it names among the outputs.
+    /// Checks that a manifest belongs to the run, and that everything it names is among the outputs.
     pub fn manifest(&mut self, manifest: &PackManifest, observed: &Observed) {
         let (Some(refs), Some(outputs)) = (&observed.refs, sound(&observed.outputs)) else {
             return;
@@ -279,19 +281,19 @@ impl<'a> Findings<'a> {
         self.add(FindingCode::RefMissing, name, None, what);
     }
 
-    /// Returns whether nothing was found.
+    /// Returns whether there are no findings.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 
-    /// Says of what was found what it is, where `names` does.
+    /// Adds the names of contents to findings that have none, from `names`.
     pub fn name(&mut self, names: &BTreeMap<Digest, String>) {
         for finding in self.found.iter_mut().filter(|finding| finding.name.is_none()) {
             finding.name = Digest::parse_ref(&finding.subject).and_then(|hash| names.get(&hash).cloned());
         }
     }
 
-    /// Judges where the roots of a run are.
+    /// Adds findings for roots of a run that are missing or corrupt.
     pub fn objects(&mut self, roots: &[Digest], found: &[Presence]) {
         for (hash, presence) in roots.iter().zip(found) {
             match presence {

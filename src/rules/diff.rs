@@ -1,4 +1,4 @@
-//! How two packs differ: by their manifests alone, and by what known reports in them concluded.
+//! Compares two packs: by their manifests, and by the outcomes of known reports in them.
 
 use std::collections::BTreeMap;
 
@@ -6,29 +6,29 @@ use serde::Deserialize;
 
 use crate::format::manifest::{Declared, ManifestDocument};
 
-/// The difference of two packs; every list is sorted bytewise by path.
+/// The difference of two packs. Every list is sorted bytewise by path.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Members that only the second has.
+    /// Paths of members that only the second pack has.
     pub added: Vec<String>,
-    /// Members that only the first has.
+    /// Paths of members that only the first pack has.
     pub removed: Vec<String>,
-    /// Members that both have, with different bytes.
+    /// Members that both packs have, with different content.
     pub changed: Vec<Changed>,
-    /// Number of members that both have with the same bytes.
+    /// Number of members that both packs have with the same content.
     pub unchanged: u64,
 }
 
-/// A member with different bytes.
+/// A member whose content differs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Changed {
-    /// Its path.
+    /// Path of the member, relative to the pack's root.
     pub path: String,
-    /// Its hash in the first pack.
+    /// Content ref in the first pack.
     pub before: String,
-    /// Its hash in the second.
+    /// Content ref in the second pack.
     pub after: String,
-    /// The version of the report that it is in both, if it is a known one.
+    /// The report version, if the member is a report of the same known version in both packs.
     pub report: Option<String>,
 }
 
@@ -73,7 +73,7 @@ pub fn diff(before: &ManifestDocument, after: &ManifestDocument) -> Difference {
     difference
 }
 
-/// Returns the outcome that a report concludes with, if it is a JSON object that names one.
+/// Returns the outcome that a report states. `None` if it is not a JSON object with an `outcome`.
 pub fn outcome(report: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Concluding {

@@ -1,4 +1,4 @@
-//! Sets of globs over repository paths, with the rules that git's users know from `.gitignore`.
+//! Sets of globs over repository paths, with rules like those of `.gitignore`.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -7,9 +7,11 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
-/// Compiled globs. A pattern without a slash matches at any depth, a leading slash ties it to the top, a trailing one
-/// means everything below; any other also matches everything below a directory of such a name; `*` and `?` do not cross
-/// slashes, `**` does.
+/// Compiled globs.
+///
+/// A pattern without a slash matches at any depth. A leading slash anchors it at the root. A trailing slash matches
+/// only what is below a directory; without one, a pattern also matches everything below a directory that it names. `*`
+/// and `?` do not match slashes, `**` does.
 #[derive(Clone)]
 pub struct Globs {
     set: GlobSet,
@@ -18,19 +20,19 @@ pub struct Globs {
     pattern_of: Vec<usize>,
 }
 
-/// Whether letters that differ only in case are the same.
+/// Whether matching distinguishes upper and lower case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Case {
-    /// They are not.
+    /// Upper and lower case differ.
     Sensitive,
-    /// They are: a renamed `X.VEC` is still a vector.
+    /// Upper and lower case are the same: a renamed `X.VEC` is still a vector.
     Insensitive,
 }
 
-/// A pattern that is not a glob: its index, and why.
+/// A pattern that is not a valid glob.
 #[derive(Debug)]
 pub struct BadGlob {
-    /// Its index among the patterns given.
+    /// Index of the pattern in the list.
     pub index: usize,
     /// Why it cannot be compiled.
     pub reason: String,
@@ -72,12 +74,12 @@ impl Globs {
         Ok(Self { set, case, pattern_of })
     }
 
-    /// Returns whether any pattern matches.
+    /// Returns whether any pattern matches a path.
     pub fn matches(&self, path: &[u8]) -> bool {
         self.set.is_match(as_path(&self.fold(path)))
     }
 
-    /// Returns the indices of the patterns that match, ascending.
+    /// Returns the indices of the patterns that match a path, ascending.
     pub fn matching(&self, path: &[u8]) -> Vec<usize> {
         let mut patterns = self.set.matches(as_path(&self.fold(path)));
         for glob in &mut patterns {
@@ -87,25 +89,24 @@ impl Globs {
     }
 }
 
-/// A pattern for whole paths: `*` stands for a part of one segment, `**` for any number of segments, and everything else
-/// for itself.
+/// A pattern for whole paths. `*` matches a part of one segment, `**` any number of segments.
 pub struct WholePath(GlobMatcher);
 
 impl WholePath {
-    /// Compiles a pattern; none if it cannot be one.
+    /// Compiles a pattern. `None` if it is invalid.
     pub fn new(pattern: &str) -> Option<Self> {
         let glob = GlobBuilder::new(pattern).literal_separator(true).build().ok()?;
         Some(Self(glob.compile_matcher()))
     }
 
-    /// Returns whether the whole path is matched.
+    /// Returns whether the pattern matches the whole path.
     pub fn matches(&self, path: &str) -> bool {
         self.0.is_match(path)
     }
 }
 
 impl Globs {
-    /// Folds case as the patterns were folded: of all letters in UTF-8, of the ASCII ones in other bytes.
+    /// Folds the case of a path like that of the patterns: of all letters in UTF-8, of ASCII letters in other bytes.
     fn fold<'a>(&self, path: &'a [u8]) -> Cow<'a, [u8]> {
         if self.case == Case::Sensitive || path.iter().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
             return Cow::Borrowed(path);
@@ -140,7 +141,7 @@ fn spellings(pattern: &str) -> Vec<String> {
     vec![base, below]
 }
 
-/// Why no path of a repository can match, where that is plain to see: a rule that protects nothing must not pass for one
+/// Returns why a pattern can never match, for the obvious cases: a rule that protects nothing must not look like one
 /// that does.
 fn never_matches(pattern: &str) -> Option<&'static str> {
     let segments = || pattern.strip_prefix('/').unwrap_or(pattern).split('/');

@@ -1,13 +1,14 @@
-//! Does the configuration of a hook manager have it run our hook so that it blocks? Only what can be proven counts.
+//! Judges whether a hook manager's configuration runs git-pack's hook so that its failure blocks. Only what can be
+//! proven counts.
 //!
-//! A key that is not known here may skip the hook, so it is no proof.
+//! An unknown key might skip the hook, so a configuration with one proves nothing.
 
 use crate::format::foreign::Node;
 use crate::rules::hook_script::{self, Errexit};
 
-/// Returns whether a configuration of lefthook runs our `hook`.
+/// Returns whether a configuration of lefthook runs git-pack's `hook` so that it blocks.
 pub fn lefthook_blocks(config: &Node, hook: &str) -> bool {
-    // These bring in what is not seen here, or have every job run by something else.
+    // These keys include files that are not examined here, or change how every job is run.
     let elsewhere = ["extends", "remote", "remotes", "rc", "templates", "lefthook"];
     if elsewhere.iter().any(|key| config.get(key).is_some()) {
         return false;
@@ -21,15 +22,16 @@ pub fn lefthook_blocks(config: &Node, hook: &str) -> bool {
     listed.chain(named.map(|(_, job)| job)).any(|job| {
         let keys = ["name", "run", "use_stdin", "priority", "fail_text"];
         let run = job.get("run").and_then(Node::text).unwrap_or_default();
-        // Without use_stdin, pre-push is told nothing, and judges everything.
+        // Without use_stdin, pre-push gets no input and judges everything.
         job.has_only(&keys) && hook_script::blocks(run, hook, Errexit::Off)
     })
 }
 
-/// Returns whether a configuration of pre-commit or prek runs our `hook`, by itself or by one of the hooks that we offer.
+/// Returns whether a configuration of pre-commit or prek runs git-pack's `hook` so that it blocks, as a local hook or
+/// as one of those in `.pre-commit-hooks.yaml`.
 pub fn pre_commit_blocks(config: &Node, hook: &str) -> bool {
     let repos = config.get("repos").map(Node::items).unwrap_or_default().iter();
-    // Without stages of its own, a hook has those of the file.
+    // A hook without stages has the default stages of the file.
     let default = config.get("default_stages");
     repos
         .flat_map(|repo| {
@@ -73,7 +75,7 @@ fn local_blocks(entry: &Node, default: Option<&Node>, hook: &str) -> bool {
         ["git", "pack", "hook", name] | ["git-pack", "hook", name] => *name,
         _ => return false,
     };
-    // What is committed by a merge is staged as well.
+    // The files of a merge commit are staged too, so the pre-commit hook covers it.
     let is_ours = names == hook || (hook == "pre-merge-commit" && names == "pre-commit");
     let stages = entry.get("stages").or(default);
     let language = entry.get("language").and_then(Node::text).unwrap_or_default();
@@ -85,7 +87,7 @@ fn local_blocks(entry: &Node, default: Option<&Node>, hook: &str) -> bool {
         && stages.is_none_or(|stages| has_stage(stages, hook))
 }
 
-/// Stages had shorter names once.
+/// Returns whether a hook is in these stages. Older versions use shorter names for stages.
 fn has_stage(stages: &Node, hook: &str) -> bool {
     let short = hook.strip_prefix("pre-").unwrap_or(hook);
     let mut stages = stages.items().iter().filter_map(Node::text);

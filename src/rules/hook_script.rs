@@ -1,33 +1,36 @@
-//! Does a script of somebody else's run our hook so that it blocks? Only what can be proven counts.
+//! Judges whether a foreign hook script runs git-pack's hook so that its failure blocks. Only what can be proven
+//! counts.
 //!
-//! A script that is not understood is no proof: then ours is run beside it, which does no harm. A line that merely names our
-//! hook, and lets its failure pass, would leave nobody guarding.
+//! A script that is not understood proves nothing. git-pack's hook is then run in addition, which does no harm. If a
+//! line that ignores the hook's failure counted, nothing would guard the repository.
 
-/// How the shell that runs a script takes a failing command.
+/// What the shell does when a command of the script fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Errexit {
-    /// It goes on.
+    /// It continues.
     Off,
-    /// It ends, as with `sh -e`.
+    /// It exits, as with `sh -e`.
     On,
 }
 
-/// The hooks that judge only what they are told on standard input, which a command before them could read away.
+/// Hooks that judge only what they read from standard input, which an earlier command could consume.
 const READ_INPUT: [&str; 2] = ["pre-receive", "reference-transaction"];
 
-/// Words that read a part of the input: where pre-push is told nothing, it judges everything, but not where it is told a part.
+/// Commands that may read only a part of standard input. With empty input, pre-push judges everything; with a part of
+/// it, only that part.
 const READ_A_PART: [&str; 6] = ["read", "head", "sed", "dd", "mapfile", "readarray"];
 
-/// Words that may leave a script early, change what a name means, or end the regime of `set -e`.
+/// Words that may end a script early, change the meaning of a name, or suspend `set -e`.
 const UNPROVEN: [&str; 20] = [
     "exec", "return", "trap", "eval", "source", ".", "alias", "unalias", "kill", "function", "unset", "if", "case",
     "for", "while", "until", "select", "!", "command", "break",
 ];
 
-/// Returns whether `script` runs our `hook`, and fails if that does.
+/// Returns whether `script` provably runs git-pack's `hook` and fails if the hook fails.
 ///
-/// Understood is a sequence of simple lines: before ours, none that could end the script in peace; ours by itself, its failure
-/// heeded because it is the last line, because of `exec`, `|| exit`, or because of `set -e`.
+/// Only a sequence of simple lines is understood. No line before git-pack's may end the script with success. git-pack's
+/// line must stand alone, and its failure must end the script: because it is the last line, or by `exec`, `|| exit` or
+/// `set -e`.
 pub fn blocks(script: &str, hook: &str, errexit: Errexit) -> bool {
     let mut errexit = errexit == Errexit::On;
     let mut lines = script.lines();
@@ -71,7 +74,7 @@ pub fn blocks(script: &str, hook: &str, errexit: Errexit) -> bool {
     false
 }
 
-/// Returns whether this interpreter is a shell that is understood, and if so whether it is told to end at a failure.
+/// Returns whether this shell is told to exit at a failure. `None` if it is not a supported shell.
 fn shell(interpreter: &str) -> Option<bool> {
     let mut words = interpreter.split_whitespace();
     let program = match words.next()?.rsplit('/').next()? {
@@ -86,7 +89,7 @@ fn shell(interpreter: &str) -> Option<bool> {
     }
 }
 
-/// Returns whether these options of `set`, which must be understood, have the shell end at a failure.
+/// Returns whether these options of `set` make the shell exit at a failure. `None` if one of them is not understood.
 fn options(words: &str) -> Option<bool> {
     let mut ends = false;
     for word in words.split_whitespace() {
@@ -101,14 +104,15 @@ fn options(words: &str) -> Option<bool> {
     Some(ends)
 }
 
-/// Husky up to version 8 has its scripts begin so: they are run again by `sh -e`.
+/// Returns whether this is the line at the start of scripts of husky up to version 8, which runs them again by `sh -e`.
 fn is_huskys(line: &str) -> bool {
     let path = line.strip_prefix(". \"$(dirname \"$0\")/");
     let path = path.or_else(|| line.strip_prefix(". \"$(dirname -- \"$0\")/"));
     path == Some("_/husky.sh\"")
 }
 
-/// Returns whether a line is ours and nothing else, and if so whether it heeds the failure by itself.
+/// Returns whether git-pack's line ends the script by itself if the hook fails. `None` if the line is not exactly a
+/// call of git-pack's hook.
 fn call(line: &str, hook: &str) -> Option<bool> {
     let line = line.split(" #").next().unwrap_or(line);
     let mut words = line.split_whitespace().peekable();
@@ -121,7 +125,7 @@ fn call(line: &str, hook: &str) -> Option<bool> {
     if (words.next(), words.next()) != (Some("hook"), Some(hook)) {
         return None;
     }
-    // What git gives the hook, in the spellings of sh and of lefthook.
+    // The hook's arguments, in the notations of sh and lefthook.
     let given = ["\"$@\"", "$@", "\"$*\"", "\"$1\"", "\"$2\"", "$1", "$2", "{1}", "{2}"];
     while words.next_if(|word| given.contains(word)).is_some() {}
     match words.collect::<Vec<_>>().as_slice() {
@@ -132,11 +136,11 @@ fn call(line: &str, hook: &str) -> Option<bool> {
     }
 }
 
-/// Returns whether a line that is not ours lets the script go on, or makes it fail.
+/// Returns whether another line provably lets the script continue, or makes it fail.
 fn passes_by(line: &str, hook: &str) -> bool {
     let quotes = |quote| line.matches(quote).count() % 2 == 0;
     let is_whole = quotes('"') && quotes('\'') && !line.ends_with('\\') && !line.contains("<<") && !line.contains('`');
-    // `f()` defines, and `&` at the end lets go of what it starts.
+    // `f()` defines a function, which may change what a later name means.
     if !is_whole || line.contains("()") || line.starts_with(['(', '{']) || line.contains("set +") {
         return false;
     }

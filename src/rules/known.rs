@@ -1,4 +1,4 @@
-//! Known plaintext: when do chunks that are known make a leak of some content, and which chunks are evidence at all?
+//! Known plaintext: decides when known chunks make a content a leak, and which chunks count as evidence.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,48 +8,49 @@ use crate::format::protected::Format;
 use crate::format::repo_path::RepoPath;
 use crate::rules::protect::{Registry, Subject, Verdict};
 
-/// A content leaks an original if it has one part in so many of it.
+/// A content leaks an original if it contains one part in this many of the original.
 const PART_OF_ORIGINAL: u64 = 3;
-/// It does so too if it is made of it by one part in so many, and has at least [`MUCH`] of it.
+/// A content also leaks an original if one part in this many of the content comes from it, and that is at least
+/// [`MUCH`].
 const PART_OF_CONTENT: u64 = 2;
-/// Bytes that are more than a header or a template that two files have in common.
+/// Number of bytes that exceeds a header or template that two files may have in common.
 const MUCH: u64 = 64 << 10;
-/// Bytes that are a leak in whatever they stand.
+/// Number of bytes that is a leak in any content.
 const VERY_MUCH: u64 = 1 << 20;
-/// Fewer bytes than this are a leak only as a whole original.
+/// Number of bytes below which only a whole original is a leak.
 const LITTLE: u64 = 2 << 10;
-/// Two originals are versions or copies of each other if they share one part in so many of the smaller one.
+/// Two originals count as versions or copies of each other if they share one part in this many of the smaller one.
 const PART_OF_RELATIVE: u64 = 2;
 
-/// What was found in a blob of something that this clone protected.
+/// A part of a file that this clone protected, found in a blob.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownPart {
-    /// The path of the original.
+    /// Path of the original.
     pub original: RepoPath,
-    /// What its content was recognised as.
+    /// The formats recognised in the original.
     pub formats: Vec<Format>,
-    /// Whether it is protected because somebody attached it to a pack.
+    /// Whether the original is protected because a user attached it to a pack.
     pub attached: bool,
-    /// Its sealed twin, if that stands at an end of what is judged.
+    /// Path of its sealed twin, if that is tracked at either end of what is judged.
     pub twin: Option<RepoPath>,
-    /// The blob that it was met as, if an exception names that one.
+    /// The blob with the original's content that an exception names, if any.
     pub blob: Option<ObjectId>,
-    /// Bytes of it that were found.
+    /// Number of its bytes that were found.
     pub found: u64,
-    /// Its size in bytes.
+    /// Size of the original in bytes.
     pub size: u64,
-    /// The layers in which they were found, where it was not the blob itself.
+    /// The layers in which they were found. `None` for the blob itself.
     pub within: Option<String>,
 }
 
 impl KnownPart {
-    /// Returns how much of the original was found, of 100, at least 1.
+    /// Returns the part of the original that was found, in percent, at least 1.
     pub fn percent(&self) -> u64 {
         let hundredth = self.size.max(1);
         (self.found.saturating_mul(100) / hundredth).clamp(1, 100)
     }
 
-    /// Returns what the rules of today say of the original; none if it is not protected any more.
+    /// Returns the verdict of the present rules on the original. `None` if it is no longer protected.
     pub fn verdict(&self, registry: &Registry) -> Option<Verdict> {
         let original = Subject {
             path: self.original.as_bytes(),
@@ -64,7 +65,8 @@ impl KnownPart {
     }
 }
 
-/// Returns whether `found` bytes, of an original with so many bytes of evidence, are a leak in a content of so many bytes.
+/// Returns whether `found` bytes are a leak, for an original with `evidence` bytes of evidence and a content of
+/// `content` bytes.
 pub fn is_leak(found: u64, evidence: u64, content: u64) -> bool {
     found >= LITTLE
         && (found >= VERY_MUCH
@@ -72,27 +74,27 @@ pub fn is_leak(found: u64, evidence: u64, content: u64) -> bool {
             || (found >= MUCH && found >= content.div_ceil(PART_OF_CONTENT)))
 }
 
-/// What was learned of a file that is to be protected.
+/// What was learned of a file to be protected.
 pub struct Fingerprints {
-    /// What is known of it; its evidence is still to be counted.
+    /// The record of the file. Its evidence is not counted yet.
     pub about: Original,
-    /// Its chunks that are not trivial: tag and length.
+    /// Tag and length in bytes of each of its chunks that is not trivial.
     pub chunks: Vec<(u64, u32)>,
-    /// The tag of the whole; none if it says nothing.
+    /// The tag of the whole content. `None` if it is trivial.
     pub whole: Option<u64>,
 }
 
-/// All that is known.
+/// All known plaintext.
 #[derive(Default)]
 pub struct Book {
-    /// The originals; their places are their numbers.
+    /// The originals. Entries refer to them by index.
     pub originals: Vec<Original>,
     /// The entries, sorted.
     pub entries: Vec<Entry>,
 }
 
 impl Book {
-    /// Adds a file. Tags in `public` stand in what was public before, and are evidence of nothing.
+    /// Adds a file. Tags in `public` were published before, so finding them proves nothing.
     ///
     /// A chunk that two files have in common is evidence of neither, unless the files are copies or versions of each other.
     pub fn add(&mut self, new: Fingerprints, public: &HashSet<u64>) {
@@ -141,12 +143,12 @@ impl Book {
         let about = &mut self.originals[number as usize];
         about.evidence = match about.evidence {
             0 => evidence,
-            // Of several versions the one counts of which the least has to be found.
+            // Of several versions, the one with the least evidence counts.
             before => before.min(evidence.max(1)),
         };
     }
 
-    /// Forgets the originals for which `keeps` does not hold.
+    /// Removes the originals for which `keeps` returns false.
     pub fn retain(&mut self, keeps: impl Fn(&Original) -> bool) {
         let mut numbers = Vec::with_capacity(self.originals.len());
         let mut kept = Vec::new();
@@ -172,7 +174,7 @@ impl Book {
         self.entries.sort_unstable();
     }
 
-    /// Returns the number of the original at that path, and notes what was learned of it now.
+    /// Returns the number of the original at that path, after merging what was learned now.
     fn number_of(&mut self, about: &Original) -> u32 {
         let at = self.originals.iter().position(|other| other.path == about.path);
         let Some(at) = at else {
@@ -196,7 +198,7 @@ impl Book {
         at as u32
     }
 
-    /// Returns the originals that are versions or copies of one with these chunks.
+    /// Returns the numbers of the originals that are versions or copies of one with these chunks.
     fn relatives(&self, number: u32, chunks: &HashMap<u64, u32>, public: &HashSet<u64>) -> HashSet<u32> {
         let own: u64 = chunks
             .iter()
@@ -263,7 +265,7 @@ mod tests {
         book.add(fingerprints("a", 0..100), &(90..100).collect());
         assert_eq!(book.originals[0].evidence, 90 * 4096);
         book.add(fingerprints("b", 80..200), &HashSet::new());
-        // 80..90 is in both, and neither is mostly the other; 90..100 was public.
+        // 80..90 is in both files, which are not versions of each other. 90..100 was public.
         for tag in 80..100 {
             assert_eq!(owners(&book, tag), [COMMON], "{tag}");
         }

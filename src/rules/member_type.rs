@@ -1,4 +1,4 @@
-//! What a member is, decided from its content by a bounded read, and whether it is what a manifest says.
+//! Decides the type of a member from its content, by a bounded read, and checks it against the declared type.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,16 @@ use crate::format::foreign::profile_version;
 use crate::format::manifest::{ManifestDocument, MemberType, VERSION};
 use crate::rules::pack::findings::NoticeKind;
 
-/// The largest artifact that is looked into; a larger one is `other`. Part of the format: the type is in the pack id.
+/// The largest artifact to examine, in bytes. A larger one is `other`. This is part of the format, since the pack id
+/// covers the type.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// The name of the file that makes a directory a materialised registry.
+/// Name of the file that makes a directory a materialised registry.
 const REGISTRY: &str = "registry.json";
 
-/// Returns the type of `content` and, where it names one, its version.
+/// Returns the type of `content` and the version that it states, if any.
 ///
-/// `content` is the whole artifact, or none of it where it is larger than [`MAX_BYTES`].
+/// `content` is the whole artifact, or `None` if it is larger than [`MAX_BYTES`].
 pub fn detect(content: Option<&[u8]>) -> (MemberType, Option<String>) {
     let Some(bytes) = content else {
         return (MemberType::Other, None);
@@ -34,9 +35,9 @@ pub fn detect(content: Option<&[u8]>) -> (MemberType, Option<String>) {
     }
 }
 
-/// Returns whether `bytes` can be the beginning of something that [`detect`] knows.
+/// Returns whether `bytes` can be the start of a type that [`detect`] knows.
 pub fn is_hopeful(bytes: &[u8]) -> bool {
-    // YAML has no leading mark, but what is not text is no YAML.
+    // YAML has no signature at its start, but binary data is not YAML.
     may_be_json(bytes) || !bytes.contains(&0)
 }
 
@@ -54,7 +55,8 @@ fn json_version(bytes: &[u8]) -> Option<String> {
         .map(|document| document.version)
 }
 
-/// Returns those of `paths` that lie in a materialised registry: beside or below a `registry.json`, that file included.
+/// Returns those of `paths` that lie in a materialised registry: each `registry.json`, and the files beside and below
+/// it.
 pub fn registry_files<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> BTreeSet<&'a str> {
     let roots: BTreeSet<&str> = paths
         .clone()
@@ -67,35 +69,35 @@ pub fn registry_files<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> BTree
     paths
         .filter(|path| {
             let above = path.match_indices('/').map(|(at, _)| &path[..at]);
-            // At the top of a pack, a registry is that one file: everything lies below the top.
+            // In the root of a pack, only the `registry.json` itself counts, because every member lies below the root.
             *path == REGISTRY || above.into_iter().any(|directory| roots.contains(directory))
         })
         .collect()
 }
 
-/// What checking a member against the schema of its type came to.
+/// The result of checking a member against the schema of its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conformity {
-    /// It is what it is said to be.
+    /// It conforms to its declared type and version.
     Conforms,
-    /// It is, and its `artifact_version` is there or not there otherwise than this program has it.
+    /// It conforms, but it lacks the `artifact_version` that git-pack would write.
     Departs(NoticeKind),
-    /// It is not, and why.
+    /// It does not conform, for this reason.
     Violates(String),
-    /// No schema for that type and version is known here.
+    /// No schema for its type and version is known.
     Unknown,
-    /// Its type has no schema, so that there is nothing to check.
+    /// Its type has no schema, so there is nothing to check.
     NoSchema,
-    /// Its type has no schema, and it has an `artifact_version` all the same.
+    /// Its type has no schema, but it has an `artifact_version`.
     NoSchemaFor(NoticeKind),
     /// It is larger than [`MAX_BYTES`].
     TooLarge,
 }
 
-/// Checks the content of a member that is declared with this type and version; no content is too much of it.
+/// Checks the content of a member against its declared type and version. `None` as content means that it is too large.
 ///
-/// The compiled-in schemas ask for little: an object (or YAML mapping) with the declared version; rules have an array
-/// `rules`; a pack's manifest is itself a well-formed one.
+/// The built-in schemas require little: an object (or YAML mapping) with the declared version; for rules, an array
+/// `rules`; for a pack, a well-formed manifest.
 pub fn conforms(kind: &str, version: Option<&str>, content: Option<&[u8]>) -> Conformity {
     if kind == MemberType::Other.as_str() || kind == MemberType::Registry.as_str() {
         return match version.map(|version| (version, MemberType::of_version(version))) {
@@ -128,7 +130,7 @@ pub fn conforms(kind: &str, version: Option<&str>, content: Option<&[u8]>) -> Co
         return Conformity::Violates(why);
     }
     let found = match kind == MemberType::Profile.as_str() {
-        // To another maker, a profile that is spelled as JSON is YAML.
+        // JSON is valid YAML, so other makers may write a profile as JSON.
         true => profile_version(bytes),
         false => detect(content)
             .1
@@ -144,7 +146,7 @@ pub fn conforms(kind: &str, version: Option<&str>, content: Option<&[u8]>) -> Co
     }
 }
 
-/// Checks what the schema of a version asks beyond naming it; where it is not met, the document is of no known type.
+/// Checks what the schema of a version requires beyond the version itself. A document that fails has no known type.
 fn has_schema_of(version: &str, bytes: &[u8]) -> Result<(), String> {
     match version {
         "verify.rules.v0" => {
@@ -225,7 +227,7 @@ mod tests {
         ] {
             assert_eq!(detect(Some(text.as_bytes())), (MemberType::Other, None), "{text}");
         }
-        // Aliases are not expanded, so that a bomb of them is harmless.
+        // Aliases are not expanded, so a bomb of nested aliases is harmless.
         let mut bomb = String::from("a0: &a0 x\nschema_version: 1\nprofile_id: p\n");
         for n in 1..60 {
             let list = vec![format!("*a{}", n - 1); 10].join(",");

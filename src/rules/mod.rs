@@ -1,4 +1,4 @@
-//! What is judged: protected? leak? valid? Values to verdicts, without any I/O.
+//! Judgements: is a file protected, a push a leak, a pack valid? Values to verdicts, without any I/O.
 
 pub mod audit;
 pub mod content;

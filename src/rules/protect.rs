@@ -1,4 +1,5 @@
-//! The protected registry: which class and policy a file has, by the built-in rules and those of the configurations.
+//! The protected registry: decides the class and policy of a file, by the built-in rules and the rules of
+//! configurations.
 
 #[cfg(test)]
 mod tests;
@@ -22,13 +23,14 @@ const KEY_CLASS: &str = "key";
 /// The class of files that only their sealed twins protect.
 const SEALED_CLASS: &str = "sealed";
 
-/// The class of files that somebody attached to a pack, and that no rule names.
+/// The class of files that a user attached to a pack and that no rule names.
 const ATTACHED_CLASS: &str = "attached";
 
-/// The directory of run outputs; a path with such a segment is always protected, in any case and without exception.
+/// The directory of run outputs. A path with such a segment, in upper or lower case, is always protected, without
+/// exception.
 const RUN_OUTPUT_SEGMENT: &[u8] = b"_PACK_RUN";
 
-/// The built-in classes, their globs and formats; all of them have the policy `never`.
+/// The built-in classes with their globs and formats. All have the policy `never`.
 const BUILT_IN: [(&str, &[&str], &[Format]); 7] = [
     (
         RUN_OUTPUT_CLASS,
@@ -58,15 +60,15 @@ const BUILT_IN: [(&str, &[&str], &[Format]); 7] = [
     (KEY_CLASS, &[], &[Format::PrivateKey]),
 ];
 
-/// A registry in force: one set of rules a configuration that has a say, the strictest verdict holds.
+/// A registry in force: one set of rules for each configuration that applies. The strictest verdict holds.
 ///
-/// Cheap to copy.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Registry {
     sets: Arc<[RuleSet]>,
-    /// What is protected besides, because its sealed twin is tracked.
+    /// Further files that are protected because their sealed twins are tracked.
     twins: SealedTwins,
-    /// Whether some configuration blocks what could not be examined whole.
+    /// Whether some configuration blocks files that could be examined only in part.
     blocks_in_part: bool,
 }
 
@@ -74,56 +76,57 @@ pub struct Registry {
 struct RuleSet {
     rules: Vec<Rule>,
     allow_in: Vec<Globs>,
-    /// Blobs that may stand in plaintext everywhere but among run outputs.
+    /// Blobs that are allowed in plaintext everywhere except among run outputs.
     allowed: BTreeSet<ObjectId>,
-    /// All globs of all rules, and for each its rule and text.
+    /// All globs of all rules.
     globs: Globs,
+    /// For each glob, the index of its rule, and its text.
     sources: Vec<(usize, String)>,
-    /// The rules that name formats, ascending.
+    /// Indices of the rules that name formats, ascending.
     with_formats: Vec<usize>,
 }
 
-/// What is known of a file that is to be judged.
+/// What is known of a file to be judged.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Subject<'a> {
-    /// Its repository path.
+    /// Path relative to the repository's root.
     pub path: &'a [u8],
-    /// What its content was recognised as.
+    /// The formats recognised in its content.
     pub formats: &'a [Format],
-    /// Its blob.
+    /// Id of its blob, if it is known.
     pub blob: Option<ObjectId>,
 }
 
-/// What the registry says of a file that it does not leave alone.
+/// The registry's verdict on a protected file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
     /// The class of the deciding rule.
     pub class: String,
-    /// Its policy: never `allowed`.
+    /// The policy of that rule. Never `allowed`.
     pub policy: Policy,
     /// What matched.
     pub cause: Cause,
-    /// Who wrote the rule.
+    /// Where the rule comes from.
     pub origin: Origin,
 }
 
-/// What it is about a file that a rule matched.
+/// The property of a file that a rule matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// Its path, by this glob.
     Glob(String),
     /// Its content.
     Content(Format),
-    /// Its sealed twin, at this path, is tracked.
+    /// Its sealed twin at this path is tracked.
     Twin(RepoPath),
-    /// It has so much, of 100, of the file at this path, which this clone protected.
+    /// It contains a part of a file that this clone protected.
     Known {
-        /// How much of it.
+        /// The part in percent.
         percent: u64,
-        /// Its path.
+        /// Path of the protected file.
         original: RepoPath,
     },
-    /// That not all of its content could be examined.
+    /// Not all of its content could be examined.
     InPart,
 }
 
@@ -140,7 +143,7 @@ impl fmt::Display for Cause {
 }
 
 impl Verdict {
-    /// Returns what holds for the plaintext of a tracked twin, whatever the rules say.
+    /// Returns the verdict on the plaintext of a tracked twin, whatever the rules say.
     pub fn twin(sealed: &RepoPath) -> Self {
         Self {
             class: SEALED_CLASS.into(),
@@ -150,7 +153,7 @@ impl Verdict {
         }
     }
 
-    /// Returns what holds for a file that somebody attached to a pack, whatever the rules say.
+    /// Returns the verdict on a file that a user attached to a pack, whatever the rules say.
     pub fn attached(path: &RepoPath) -> Self {
         Self {
             class: ATTACHED_CLASS.into(),
@@ -162,7 +165,8 @@ impl Verdict {
 }
 
 impl Registry {
-    /// Compiles the registry of `configs`, each on top of the built-in rules; of none, those rules alone.
+    /// Compiles the registry of `configs`, each on top of the built-in rules. Without configurations, only the built-in
+    /// rules apply.
     pub fn of(configs: &[&Config]) -> Result<Self, ConfigError> {
         let none = Config::default();
         let configs = if configs.is_empty() { &[&none][..] } else { configs };
@@ -174,7 +178,7 @@ impl Registry {
         registry.and(configs)
     }
 
-    /// Returns the same registry, in which these configurations have their say too.
+    /// Returns the same registry with these configurations added.
     pub fn and(self, configs: &[&Config]) -> Result<Self, ConfigError> {
         let mut new: Vec<RuleSet> = Vec::new();
         for config in configs {
@@ -201,13 +205,13 @@ impl Registry {
         })
     }
 
-    /// Returns the same registry, which also protects the plaintexts of `twins`.
+    /// Returns the same registry, which then also protects the plaintexts of `twins`.
     pub fn with_twins(mut self, twins: &SealedTwins) -> Self {
         self.add_twins(twins);
         self
     }
 
-    /// Has the registry protect the plaintexts of `twins` as well.
+    /// Adds the plaintexts of `twins` to the protected files.
     pub fn add_twins(&mut self, twins: &SealedTwins) {
         self.twins.extend(twins);
     }
@@ -250,29 +254,29 @@ impl Registry {
         })
     }
 
-    /// Returns whether what could not be examined whole is a leak to the guard.
+    /// Returns whether the guard treats a file that it could examine only in part as a leak.
     pub fn blocks_in_part(&self) -> bool {
         self.blocks_in_part
     }
 
-    /// Returns whether every set lets this blob pass by an exception of its own.
+    /// Returns whether every set has an exception for this blob.
     pub fn has_exception(&self, blob: ObjectId) -> bool {
         self.sets.iter().all(|set| set.allowed.contains(&blob))
     }
 
-    /// Returns the blobs that may stand in plaintext by an exception of their own.
+    /// Returns the blobs with an exception in any set.
     pub fn exceptions(&self) -> impl Iterator<Item = ObjectId> {
         self.sets.iter().flat_map(|set| set.allowed.iter().copied())
     }
 
-    /// Lets these blobs stand in plaintext, as exceptions of a configuration do.
+    /// Adds exceptions for these blobs to every set.
     pub fn allow(&mut self, blobs: &[ObjectId]) {
         for set in Arc::make_mut(&mut self.sets) {
             set.allowed.extend(blobs);
         }
     }
 
-    /// Returns a digest of everything that a verdict depends on besides the file.
+    /// Returns a digest of everything in the registry on which a verdict depends.
     pub fn fingerprint(&self) -> Digest {
         let mut all = self.to_document();
         for sealed in self.twins.iter() {
@@ -282,24 +286,24 @@ impl Registry {
         Digest::of(&all)
     }
 
-    /// Returns whether every set begins with the built-in rules: without them it is no registry of ours.
+    /// Returns whether every set begins with the built-in rules. Otherwise, git-pack did not make the registry.
     pub fn has_built_in_rules(&self) -> bool {
         let built_in: Vec<Rule> = built_in().collect();
         self.sets.iter().all(|set| set.rules.starts_with(&built_in))
     }
 
-    /// Returns whether some rule for a content of this format gives a file this class and policy.
+    /// Returns whether some rule for this format has this class and policy.
     pub fn has_rule_for(&self, format: Format, class: &str, policy: Policy) -> bool {
         let mut rules = self.sets.iter().flat_map(|set| &set.rules);
         rules.any(|rule| rule.formats.contains(&format) && rule.class == class && rule.policy == policy)
     }
 
-    /// Returns the rules in force, a list a set.
+    /// Returns the rules in force, one list for each set.
     pub fn rules(&self) -> impl Iterator<Item = &[Rule]> {
         self.sets.iter().map(|set| set.rules.as_slice())
     }
 
-    /// Returns the strictest verdict of the sets on a repository path; none where plaintext may stand everywhere.
+    /// Returns the strictest verdict of the sets on a repository path. `None` if plaintext is allowed everywhere.
     pub fn judge(&self, path: &[u8]) -> Option<Verdict> {
         self.judge_file(&Subject {
             path,
@@ -309,7 +313,7 @@ impl Registry {
 
     /// Returns the strictest verdict of the sets on a file, by its path, its content and its blob.
     ///
-    /// The plaintext of a tracked twin is protected unless every set releases it in so many words.
+    /// The plaintext of a tracked twin is protected unless every set releases it explicitly.
     pub fn judge_file(&self, file: &Subject<'_>) -> Option<Verdict> {
         let by_rules = self.sets.iter().filter_map(|set| set.judge(file));
         let by_rules = by_rules.max_by_key(|verdict| verdict.policy);
@@ -320,13 +324,13 @@ impl Registry {
         }
     }
 
-    /// Returns whether a file under this path may stand nowhere, whatever its content is, unless it is encrypted or an
-    /// exception lets its blob pass.
+    /// Returns whether plaintext at this path is allowed nowhere, whatever its content is, unless an exception covers
+    /// its blob.
     pub fn forbids_path(&self, path: &[u8]) -> bool {
         self.sets.iter().any(|set| set.forbids_path(path)) || self.is_plain_of_twin(path)
     }
 
-    /// Returns whether nothing but a tracked twin protects the file at `path`.
+    /// Returns whether only a tracked twin protects the file at `path`.
     pub fn is_plain_of_twin(&self, path: &[u8]) -> bool {
         let verdict = self.judge(path);
         verdict.is_some_and(|verdict| matches!(verdict.cause, Cause::Twin(_)))
@@ -337,7 +341,7 @@ impl Registry {
         self.sets.iter().all(|set| set.allows(file))
     }
 
-    /// Returns whether every set lets plaintext stand under this path and blob by a rule or an exception of its own.
+    /// Returns whether every set releases this path and blob by a rule or an exception.
     pub fn releases(&self, file: &Subject<'_>) -> bool {
         self.sets.iter().all(|set| set.releases(file))
     }
@@ -375,8 +379,8 @@ impl RuleSet {
         })
     }
 
-    /// The last rule that matches decides, so that a configuration refines what stands before it. Private keys and run
-    /// outputs are beyond its rules.
+    /// Judges a file by the last matching rule, so that a configuration refines the rules before it. Its rules cannot
+    /// release private keys and run outputs.
     fn judge(&self, file: &Subject<'_>) -> Option<Verdict> {
         let verdict = |class: &str, policy, cause, origin| {
             Some(Verdict {
@@ -415,7 +419,7 @@ impl RuleSet {
             path,
             ..Subject::default()
         };
-        // Rules behind the deciding one that go by content can name another class, but not all of them can release.
+        // A later rule that matches by content could decide instead. That matters only if it can release the file.
         let releases =
             |rule: &Rule| !rule.formats.is_empty() && (rule.policy != Policy::Never || !rule.allow_in.is_empty());
         self.deciding(&file).is_some_and(|(rule, _)| {
@@ -440,15 +444,15 @@ impl RuleSet {
         self.rules[rule].policy == Policy::Allowed || self.allow_in[rule].matches(path)
     }
 
-    /// Returns the last rule that matches, and by what.
+    /// Returns the index of the last matching rule, and what it matched.
     ///
-    /// Rules that match neither by path nor by a format are not looked at: there may be very many.
+    /// Examines only rules that match by path or name formats, because there may be very many rules.
     fn deciding(&self, file: &Subject<'_>) -> Option<(usize, Cause)> {
         let by_path: Vec<usize> = self.globs.matching(file.path);
         if by_path.is_empty() && file.formats.is_empty() {
             return None;
         }
-        // Globs stand in the order of their rules.
+        // Globs are in the order of their rules.
         let mut globs = by_path.into_iter().rev().peekable();
         let mut by_content = match file.formats.is_empty() {
             true => [].iter(),
@@ -459,7 +463,7 @@ impl RuleSet {
         loop {
             let of_glob = globs.peek().map(|glob| self.sources[*glob].0);
             let index = of_glob.max(by_content.peek().map(|index| **index))?;
-            // Of several globs of a rule, the last one is named.
+            // If several globs of the rule match, name the last one.
             let glob = globs.peek().filter(|_| of_glob == Some(index)).copied();
             while globs.next_if(|glob| self.sources[*glob].0 == index).is_some() {}
             by_content.next_if(|other| **other == index);
@@ -477,7 +481,7 @@ impl RuleSet {
     }
 }
 
-/// Returns whether a path has a `_PACK_RUN` segment.
+/// Returns whether a path has a `_PACK_RUN` segment, in upper or lower case.
 pub fn is_run_output(path: &[u8]) -> bool {
     path.split(|byte| *byte == b'/')
         .any(|segment| segment.eq_ignore_ascii_case(RUN_OUTPUT_SEGMENT))

@@ -1,7 +1,8 @@
-//! What a remote has already, and whether it is public: what decides how much of a push is judged, and how strictly.
+//! Decides which objects a remote already has, and whether it is public. This determines how much of a push is judged,
+//! and how strictly.
 //!
-//! A tracking ref is only git's own note: a push elsewhere, a changed URL or a fetch from another place moves it or leaves
-//! it stale. So a tracking ref counts only with evidence that the remote had this object at this URL.
+//! A tracking ref is only git's own record: a push elsewhere, a changed URL or a fetch from another place moves it or
+//! leaves it stale. So a tracking ref counts only with evidence that the remote had this object at this URL.
 
 #[cfg(test)]
 mod tests;
@@ -15,14 +16,14 @@ use crate::format::remote_notes::{RemoteNote, RemoteNotes, SpentFile};
 use crate::format::remote_url::{RemoteUrl, Way, as_git_notes, as_git_shows};
 pub use visibility::{destination, private_line};
 
-/// A remote as the configuration of a clone describes it.
+/// A remote as a clone's configuration describes it.
 #[derive(Clone, Debug, Default)]
 pub struct Remote {
-    /// Its name.
+    /// Name of the remote.
     pub name: String,
-    /// Where git fetches from, as rewritten by `url.*.insteadOf`; none if nothing is configured.
+    /// The URL that git fetches from, rewritten by `url.*.insteadOf`. `None` if no URL is configured.
     pub fetch_url: Option<String>,
-    /// Everywhere git pushes to, as rewritten by `url.*.insteadOf` and `pushInsteadOf`.
+    /// All URLs that git pushes to, rewritten by `url.*.insteadOf` and `pushInsteadOf`.
     pub push_urls: Vec<String>,
     /// Its tracking refs.
     pub tracking: Vec<Tracking>,
@@ -31,98 +32,99 @@ pub struct Remote {
 /// A ref below `refs/remotes/` that the remote's own fetch refspecs fill.
 #[derive(Clone, Debug)]
 pub struct Tracking {
-    /// The ref of the remote, such as `refs/heads/main`.
+    /// Full name of the ref at the remote, such as `refs/heads/main`.
     pub remote_ref: String,
-    /// The object it points to here.
+    /// The object that it points to in this clone.
     pub id: ObjectId,
-    /// Whether the refspecs of another remote fill it too, so that it may be from there.
+    /// Whether the refspecs of another remote fill it too, so that its object may come from there.
     pub is_shared: bool,
-    /// Whether the last entry of its reflog says that a push moved it; none if it has no reflog.
+    /// Whether the last entry of its reflog says that a push moved it. `None` if it has no reflog.
     pub moved_by_push: Option<bool>,
 }
 
-/// What speaks for tracking refs.
+/// The evidence for tracking refs.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// The notes of this clone.
     pub notes: RemoteNotes,
-    /// What `FETCH_HEAD` lists.
+    /// The objects that `FETCH_HEAD` lists.
     pub fetched: Vec<Fetched>,
-    /// The clone that made this repository, if its reflog names it.
+    /// The `git clone` that made this repository, if a reflog records it.
     pub cloned: Option<Cloned>,
 }
 
-/// What the reflog of `refs/remotes/<name>/HEAD` says of the clone.
+/// What the reflog of `refs/remotes/<name>/HEAD` records about the `git clone`.
 #[derive(Clone, Debug, Default)]
 pub struct Cloned {
-    /// The URL as git wrote it: without its user.
+    /// The URL as git recorded it: without its user.
     pub from: String,
-    /// What each ref of the remote was when it was cloned.
+    /// The object of each ref of the remote at that time.
     pub values: BTreeMap<String, ObjectId>,
 }
 
-/// A ref of the remote of which git reports what it points to right now.
+/// A ref of the remote whose present object git reports.
 #[derive(Clone, Debug)]
 pub struct Reported {
-    /// The ref of the remote.
+    /// Full name of the ref at the remote.
     pub remote_ref: String,
-    /// The object; none if the remote has no such ref.
+    /// The object. `None` if the remote has no such ref.
     pub old: Option<ObjectId>,
 }
 
-/// What the remote is known to have.
+/// What the remote is believed to have.
 #[derive(Clone, Debug, Default)]
 pub struct Belief {
-    /// The tracking refs that count, by the ref of the remote, with the object that is there.
+    /// The tracking refs that count, by the ref of the remote, each with its object.
     pub there: BTreeMap<String, ObjectId>,
-    /// How many tracking refs there are.
+    /// Number of tracking refs.
     pub tracked: usize,
-    /// Why some or all of them do not count.
+    /// Why some or all tracking refs do not count.
     pub doubt: Option<Doubt>,
-    /// Whether the remote contradicts what was tracked: that must be remembered, whatever becomes of this push.
+    /// Whether the remote contradicts the tracking refs. This must be remembered even if the push is blocked.
     pub is_contradicted: bool,
 }
 
 /// Why tracking refs do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
-    /// The push goes to a URL, and no remote has it.
+    /// The push goes to a URL that no remote has.
     NoRemote,
     /// There are no tracking refs.
     NothingTracked,
-    /// The push goes elsewhere than what git fetches from.
+    /// The push goes to another URL than git fetches from.
     PushedElsewhere,
-    /// What is noted about the remote is noted for another URL.
+    /// The notes about the remote are for another URL.
     AnotherUrl,
-    /// Nothing was noted of the remote yet, so that nothing says where they are from.
+    /// There is no note about the remote yet, so nothing tells where the tracking refs come from.
     Unmet,
-    /// Nothing says where they are from.
+    /// Nothing tells where the tracking refs come from.
     Unknown,
-    /// The refspecs of two remotes fill them.
+    /// The refspecs of two remotes fill the tracking refs.
     Shared,
     /// The remote has another history than the tracked one.
     Rewritten,
-    /// Some of them moved, and nothing says that this remote moved them.
+    /// Some tracking refs moved, and nothing tells that a fetch from or a push to this remote moved them.
     Unconfirmed,
 }
 
-/// What speaks for a tracking ref.
+/// The evidence for one tracking ref.
 enum Standing {
-    /// The remote had this object when git fetched or pushed last.
+    /// The remote had this object at git's last fetch or push.
     Fresh,
-    /// It was there when the remote was noted.
+    /// The remote had this object when the note was written.
     Noted,
-    /// Only this older one was seen there, of which the present one is a descendant.
+    /// The remote was seen to have only this ancestor of the present object.
     Behind(ObjectId),
-    /// Something else was seen there, so that history was rewritten at one end.
+    /// The remote was seen to have another object, so history was rewritten at one end.
     Replaced,
-    /// Nothing.
+    /// There is no evidence.
     Unknown,
 }
 
-/// Returns which tracking refs count for a push to `url`, given what git reports of the refs that are pushed.
+/// Returns the tracking refs that count for a push to `url`, given git's report about the refs that are pushed.
 ///
-/// `descends(new, old)` tells whether `old` is `new` or one of its ancestors; it is false where `new` is not here.
+/// `descends(new, old)` returns whether `old` is `new` or one of its ancestors, and false if this clone does not have
+/// `new`.
 pub fn believe<E>(
     url: &str,
     remote: Option<&Remote>,
@@ -169,7 +171,7 @@ pub fn believe<E>(
     })
 }
 
-/// What came of looking at each tracking ref.
+/// The result of weighing all tracking refs.
 #[derive(Default)]
 struct Weighed {
     there: BTreeMap<String, ObjectId>,
@@ -177,18 +179,19 @@ struct Weighed {
     is_contradicted: bool,
 }
 
-/// Looks at each tracking ref. One that the remote contradicts takes all of them along; one that was replaced leaves those
-/// that were seen there since.
+/// Weighs each tracking ref.
+///
+/// If the remote contradicts one of them, none counts. If one was replaced, only those with fresh evidence count.
 fn weigh<E>(
     remote: &Remote,
     witness: &Witness<'_>,
     reported: &BTreeMap<&str, Option<ObjectId>>,
     descends: &dyn Fn(&ObjectId, &ObjectId) -> Result<bool, E>,
 ) -> Result<Weighed, E> {
-    // Whether what git reports of the ref does not descend from what was tracked, or seen there.
+    // Returns whether git reports an object that does not descend from the tracked one.
     let contradicts = |tracking: &Tracking, tracked: ObjectId| match reported.get(tracking.remote_ref.as_str()) {
         None => Ok(false),
-        // A remote without a branch that was tracked may be another one by now.
+        // A remote that lacks a tracked branch may have become another repository.
         Some(None) => Ok(true),
         Some(Some(old)) => Ok(*old != tracked && !descends(old, &tracked)?),
     };
@@ -229,7 +232,7 @@ struct Witness<'a> {
     note: Option<&'a RemoteNote>,
     fetched: BTreeSet<ObjectId>,
     cloned: Option<&'a Cloned>,
-    /// The URL was the last that this remote was used with, and is the only one that it pushes to.
+    /// Whether the URL is the last one used with this remote and the only one it pushes to.
     is_constant: bool,
 }
 
@@ -238,7 +241,7 @@ impl<'a> Witness<'a> {
         let note = evidence.notes.get(&remote.name, url);
         let is_last = note.is_some() && evidence.notes.of(&remote.name).next() == note;
         let noted_as = as_git_notes(url);
-        // Several URLs look alike in FETCH_HEAD, so it counts only for the URL that the remote is known by.
+        // Several URLs look alike in FETCH_HEAD, so it counts only for the URL that was last used with the remote.
         let fetched = evidence
             .fetched
             .iter()
@@ -271,7 +274,7 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// What the remote was last seen to have under a ref.
+    /// Returns the object that a ref of the remote was last seen to point to.
     fn seen(&self, remote_ref: &str) -> Option<ObjectId> {
         let cloned = self.cloned.and_then(|cloned| cloned.values.get(remote_ref));
         self.note
@@ -280,7 +283,7 @@ impl<'a> Witness<'a> {
             .copied()
     }
 
-    /// Whether git moved the ref because a push to this URL was accepted.
+    /// Returns whether git moved the tracking ref because the remote accepted a push to this URL.
     fn was_pushed(&self, tracking: &Tracking) -> bool {
         let Some(note) = self.note else { return false };
         let is_it = |note: &RemoteNote| note.pushed.get(&tracking.remote_ref) == Some(&tracking.id);
@@ -291,9 +294,9 @@ impl<'a> Witness<'a> {
             .filter(|other| other.url != note.url);
         let was_judged = is_it(note) && !elsewhere.into_iter().any(is_it);
         match tracking.moved_by_push {
-            // Without a reflog, what was judged for this URL and no other one must be what moved it.
+            // Without a reflog, the push that moved it must have been judged for this URL and no other.
             None => was_judged,
-            // A ref that stood there when the URL was met may have been pushed to another one.
+            // A ref that already had this object when the URL was first noted may have been pushed to another URL.
             Some(by_push) => {
                 let was_here = note.foreign.get(&tracking.remote_ref) == Some(&tracking.id);
                 by_push && (was_judged || (self.is_constant && !was_here))
@@ -301,7 +304,8 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// Whether the remote now has something that does not descend from what it had, and no push of ours made it so.
+    /// Returns whether the remote now has an object that does not descend from the one it had, and no push from this
+    /// clone explains it.
     fn was_rewritten<E>(
         &self,
         tracking: &Tracking,
@@ -314,8 +318,9 @@ impl<'a> Witness<'a> {
     }
 }
 
-/// Whether a reflog says that the clone is from just this URL. git leaves the user out of it, which may name another place
-/// with ssh.
+/// Returns whether a reflog proves that the repository was cloned from exactly this URL.
+///
+/// git omits the user from the recorded URL. Over ssh, the user may select another place, so such a URL is not proven.
 fn is_of(cloned: &Cloned, url: &str) -> bool {
     let has_no_user = match RemoteUrl::parse(url) {
         Ok(url) => match &url.way {
@@ -328,7 +333,8 @@ fn is_of(cloned: &Cloned, url: &str) -> bool {
     has_no_user && cloned.from == url
 }
 
-/// Returns the note about a remote after a look at it: what is known to be there, and what does not count from now on.
+/// Returns the note about a remote after a push was judged: the objects it is known to have, and the tracking refs that
+/// do not count from now on.
 pub fn noted(remote: &Remote, url: &str, belief: &Belief, reported: &[Reported], spent: Vec<SpentFile>) -> RemoteNote {
     let mut note = RemoteNote::new(&remote.name, url);
     note.there.clone_from(&belief.there);
@@ -347,8 +353,9 @@ pub fn noted(remote: &Remote, url: &str, belief: &Belief, reported: &[Reported],
     note
 }
 
-/// Returns the note about a remote that is met for the first time, when hooks are installed: its tracking refs count as what
-/// its URL has. None if something was noted before, or something says that they are from elsewhere.
+/// Returns the first note about a remote, for when hooks are installed: its tracking refs count as what its URL has.
+///
+/// `None` if there is a note already, or if anything shows that the tracking refs come from elsewhere.
 pub fn first_note(remote: &Remote, evidence: &Evidence, others: &[&Remote]) -> Option<RemoteNote> {
     let url = remote.fetch_url.as_deref()?;
     if evidence.notes.of(&remote.name).next().is_some() || !remote.push_urls.iter().any(|push| push == url) {

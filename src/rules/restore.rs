@@ -1,4 +1,4 @@
-//! Where the entries of a manifest of contents go when they are restored, and whether they can all be there at once.
+//! Decides where the entries of a manifest of contents are restored to, and refuses entries that collide.
 
 use std::cmp::Ordering;
 
@@ -9,50 +9,50 @@ use crate::format::object_id::ObjectId;
 use crate::format::sealed::Seal;
 use crate::refusal::shown::shown;
 
-/// So many characters of a path are told; a hostile one may have millions.
+/// Number of characters of a path that a message shows. A hostile path may have millions.
 const TOLD: usize = 200;
 
 /// A file to be restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Item {
-    /// Where it is written.
+    /// Path to write to, relative to the output.
     pub path: MemberPath,
-    /// The content, or the ciphertext that it is opened from.
+    /// Hash of the content, or of the ciphertext to open.
     pub content: Digest,
-    /// The bytes of that.
+    /// Size in bytes of that content or ciphertext.
     pub bytes: u64,
-    /// What is written of it.
+    /// What to write of the content.
     pub form: Form,
 }
 
-/// What is written of a content.
+/// What to write of a content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// All of it: a file's own.
+    /// The content of a file, as it is.
     File,
-    /// All of it: an age file.
+    /// A ciphertext, as it is.
     Ciphertext,
-    /// What is sealed in it.
+    /// The plaintext sealed in it.
     Opened(Seal),
 }
 
 /// Why a manifest cannot be restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
-    /// It is none of a commit's tree.
+    /// It is not a valid manifest of a commit's tree.
     Bad(String),
-    /// Two entries would come to one place, or one below the other.
+    /// Two entries would be written to the same path, or one below the other.
     Collision {
-        /// The place.
+        /// The path.
         path: String,
-        /// What would be there.
+        /// The two entries.
         sources: [String; 2],
-        /// Whether it would not happen if ciphertexts were opened.
+        /// Whether the collision would not occur if ciphertexts were opened.
         as_ciphertext: bool,
     },
 }
 
-/// Returns why this is not the manifest of a tree: what it is in itself, without a look at where its entries go.
+/// Refuses a manifest that is not a valid manifest of a tree. Does not check where its entries go.
 pub fn check(manifest: &PackManifest) -> Result<(), Unfit> {
     let bad = |why: String| Err(Unfit::Bad(why));
     if manifest.version != MANIFEST_VERSION {
@@ -79,8 +79,8 @@ pub fn check(manifest: &PackManifest) -> Result<(), Unfit> {
     Ok(())
 }
 
-/// Returns the files that a manifest comes to, sorted bytewise by path: with the ciphertexts as they are or, of somebody with
-/// a key, with what is sealed in them.
+/// Returns the files to restore, sorted bytewise by path. With `opened`, ciphertexts are replaced by the plaintexts
+/// sealed in them.
 pub fn items(manifest: &PackManifest, opened: Option<Vec<(MemberPath, Seal)>>) -> Result<Vec<Item>, Unfit> {
     let opaque = manifest.has_opaque_names();
     let mut items = Vec::with_capacity(manifest.entries.len());
@@ -117,10 +117,10 @@ fn parse(path: &str) -> Result<MemberPath, Unfit> {
     MemberPath::parse(path).map_err(|why| Unfit::Bad(format!("{} cannot be restored: {why}", told(path))))
 }
 
-/// Orders paths so that what lies below one follows it at once.
+/// Orders paths so that everything below a path directly follows it.
 fn in_tree_order(a: &MemberPath, b: &MemberPath) -> Ordering {
     fn key(path: &MemberPath) -> impl Iterator<Item = u8> {
-        // No path has a NUL byte.
+        // Paths have no NUL byte, so zero sorts before everything else.
         path.as_str().bytes().map(|byte| if byte == b'/' { 0 } else { byte })
     }
     key(a).cmp(key(b))
@@ -153,7 +153,7 @@ fn collision(item: &Item, next: &Item) -> Unfit {
     }
 }
 
-/// Returns the beginning of a text.
+/// Returns the start of a text, for messages.
 pub fn brief(text: &str) -> String {
     match text.char_indices().nth(TOLD) {
         None => text.to_owned(),
@@ -242,7 +242,7 @@ mod tests {
     fn nothing_is_a_file_and_a_directory_or_two_files() {
         use Kind::{File, Sealed};
         let bad = |entries: &[(&str, Kind)]| items(&manifest(entries), None).unwrap_err();
-        // Between a file and what lies below it, others may stand.
+        // Sorted bytewise, other paths may lie between a file and a path below it.
         for entries in [
             &[("a", File), ("a-b", File), ("a.b", File), ("a/x", File)][..],
             &[("d/a", File), ("d/a/b/c", File)],

@@ -1,4 +1,4 @@
-//! What a collection keeps, and why; everything else goes.
+//! Plans a garbage collection: which objects it keeps and why, and which it removes.
 
 use crate::format::digest::Digest;
 use crate::format::run_record::RunId;
@@ -6,106 +6,107 @@ use crate::format::run_record::RunId;
 /// An object of the content store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object {
-    /// Its name.
+    /// SHA-256 of the content, which is also its name.
     pub hash: Digest,
-    /// Its bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// When it was written, in seconds since the epoch.
+    /// Modification time in seconds since the epoch.
     pub written: i64,
 }
 
-/// What is known when a collection is planned.
+/// The input of a plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'a> {
-    /// The objects, sorted by hash, each once.
+    /// The objects, sorted by hash, without duplicates.
     pub objects: &'a [Object],
-    /// Every run that there is, with its roots, each once.
+    /// All runs with their roots, without duplicates.
     pub runs: &'a [(RunId, Vec<Digest>)],
-    /// What a person keeps.
+    /// Contents that a person has pinned.
     pub pins: &'a [Digest],
     /// The runs for which a ref keeps a commit.
     pub refs: &'a [RunId],
     /// The present time, in seconds since the epoch.
     pub now: i64,
-    /// How old an object that nothing needs must be before it goes, in seconds.
+    /// Age in seconds below which an unneeded object is kept.
     pub grace: i64,
 }
 
-/// What is to become of each object, and which refs keep nothing any more.
+/// The plan: the fate of each object, and the refs to remove.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// The objects, sorted by hash.
     pub objects: Vec<Judged>,
-    /// The runs that are gone and whose refs go too, sorted.
+    /// The runs that no longer exist and whose refs are removed, sorted.
     pub released: Vec<RunId>,
 }
 
-/// An object, and what is to become of it.
+/// An object and its fate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
-    /// Its name.
+    /// SHA-256 of the content, which is also its name.
     pub hash: Digest,
-    /// Its bytes.
+    /// Size in bytes.
     pub bytes: u64,
-    /// What is to become of it.
+    /// The fate of the object.
     pub fate: Fate,
 }
 
-/// What is to become of an object.
+/// What the collection does with an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It stays.
+    /// The object is kept.
     Keep(Reason),
-    /// It goes.
+    /// The object is removed.
     Remove,
 }
 
-/// Why an object stays.
+/// Why an object is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// A run needs it.
     Needed {
-        /// The first of them.
+        /// The first run that needs it.
         run: RunId,
-        /// How many more there are.
+        /// Number of further runs that need it.
         others: u64,
     },
-    /// A person keeps it.
+    /// A person has pinned it.
     Pinned,
-    /// Nothing needs it, but somebody may be about to.
+    /// Nothing needs it, but it is young, and a run in progress may be about to need it.
     Young,
 }
 
-/// Objects that would go although nothing says what must stay: it is the roots that are lost, not the objects.
+/// The refusal to remove objects when there are no roots at all: then the roots are lost, and the objects may still be
+/// needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoRoots {
-    /// How many would go.
+    /// Number of objects that would be removed.
     pub objects: u64,
 }
 
-/// Number and bytes of objects.
+/// Number and total size of objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// Their number.
+    /// Number of objects.
     pub objects: u64,
-    /// Their bytes.
+    /// Total size in bytes.
     pub bytes: u64,
 }
 
-/// How many objects have which fate.
+/// The number of objects with each fate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Those that runs need.
+    /// Objects that runs need.
     pub needed: u64,
-    /// Those that only a pin keeps.
+    /// Objects that only a pin keeps.
     pub pinned: u64,
-    /// Those that are too young.
+    /// Objects that are kept because they are young.
     pub young: u64,
-    /// Those that go.
+    /// Objects that are removed.
     pub removed: Sum,
 }
 
-/// Plans a collection.
+/// Plans a collection. Refuses if objects would be removed and there are no roots at all.
 pub fn plan(observed: &Observed<'_>) -> Result<Plan, NoRoots> {
     let objects = observed.objects;
     let mut fates: Vec<Fate> = objects.iter().map(|object| unneeded(object, observed)).collect();
@@ -133,19 +134,19 @@ pub fn plan(observed: &Observed<'_>) -> Result<Plan, NoRoots> {
         objects: judged.collect(),
         released: Vec::new(),
     };
-    // Pins say what must stay only where no ref tells of runs that are not there any more.
+    // Pins count as roots only if no ref names a run that no longer exists.
     let has_runs = observed.runs.iter().any(|(_, roots)| !roots.is_empty());
     let is_rooted = has_runs || (!observed.pins.is_empty() && observed.refs.is_empty());
     match plan.tally().removed.objects {
         removed if removed > 0 && !is_rooted => return Err(NoRoots { objects: removed }),
-        // Then the refs may be all that is left of runs that somebody lost.
+        // Without roots, the refs may be all that is left of lost runs, so keep them.
         _ if !is_rooted && !objects.is_empty() => {}
         _ => plan.released = gone(observed),
     }
     Ok(plan)
 }
 
-/// Returns the fate of an object that no run and no pin names. One that is of the future is young.
+/// Returns the fate of an object that no run and no pin names. An object from the future counts as young.
 fn unneeded(object: &Object, observed: &Observed<'_>) -> Fate {
     match observed.now.saturating_sub(object.written) < observed.grace.max(0) {
         true => Fate::Keep(Reason::Young),
@@ -161,12 +162,12 @@ fn gone(observed: &Observed<'_>) -> Vec<RunId> {
 }
 
 impl Plan {
-    /// Returns what goes.
+    /// Returns the objects to remove.
     pub fn removed(&self) -> impl Iterator<Item = &Judged> {
         self.objects.iter().filter(|object| object.fate == Fate::Remove)
     }
 
-    /// Returns how many objects have which fate.
+    /// Returns the number of objects with each fate.
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
         for object in &self.objects {
@@ -285,7 +286,7 @@ mod tests {
                 grace: 10,
                 ..observed
             };
-            // The ref tells of a run that somebody lost; without it, the pins are all that is wanted.
+            // The ref names a lost run. Without the ref, the pins are the only roots.
             assert_eq!(plan(&pinned), Err(NoRoots { objects: 1 }));
             assert_eq!(fates(&Observed { refs: &[], ..pinned }), [Fate::Remove]);
         }

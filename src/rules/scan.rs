@@ -1,4 +1,4 @@
-//! The leak guard's judgement: is this entry, with this content, in this place, a leak?
+//! The leak guard's judgement: is an entry with this content a leak at this destination?
 
 use std::fmt;
 
@@ -11,62 +11,62 @@ use crate::rules::content::Pointer;
 use crate::rules::known::KnownPart;
 use crate::rules::protect::{Cause, Registry, Subject, is_run_output};
 
-/// Where the entry would end up.
+/// Where an entry is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// In a commit of this repository.
+    /// Into a commit of this repository.
     Repository,
-    /// On a remote that only insiders can read.
+    /// To a remote that only insiders can read.
     PrivateRemote,
-    /// On a remote that anybody may read.
+    /// To a remote that anybody may read.
     PublicRemote,
 }
 
 /// An entry to be judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// Its path; empty for a blob that a ref names without one.
+    /// Path relative to the repository's root. Empty for a blob that a ref names directly.
     pub path: RepoPath,
-    /// What it is.
+    /// The kind of entry.
     pub kind: EntryKind,
-    /// Its blob, or a submodule's commit; [`ObjectId::NULL`] where it is not known.
+    /// Id of its blob, or of a submodule's commit. [`ObjectId::NULL`] if it is not known.
     pub id: ObjectId,
-    /// The commit that introduces it, where there is one.
+    /// The commit that introduces it, if there is one.
     pub commit: Option<ObjectId>,
 }
 
-/// What was seen in the content of a blob.
+/// The findings about the content of a blob.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traits {
-    /// What it was recognised as, and inside which layer (`gzip`) where it was not the blob itself.
+    /// The formats recognised, each with the layer in which it was found (`gzip`). `None` for the blob itself.
     pub formats: Vec<(Format, Option<String>)>,
-    /// Whether it is an age file.
+    /// Whether the blob is an age file.
     pub seal: Seal,
-    /// What it points to, if it is a Git LFS pointer.
+    /// The Git LFS pointer that the blob is, if any.
     pub lfs_pointer: Option<Pointer>,
-    /// Why not all that is inside was looked at.
+    /// Parts of the blob that were not examined.
     pub in_part: Vec<InPart>,
-    /// What was found in it of files that this clone protected.
+    /// Parts of files that this clone protected, found in the blob.
     pub known: Vec<KnownPart>,
 }
 
-/// That something inside of a blob was not looked at.
+/// A part of a blob that was not examined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InPart {
-    /// Why.
+    /// The reason.
     pub why: Unexamined,
-    /// Where, if it is not the blob itself (`gzip`).
+    /// The layer in which it is (`gzip`). `None` for the blob itself.
     pub within: Option<String>,
 }
 
-/// Why something was not looked at.
+/// Why something was not examined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unexamined {
     /// It could not be unpacked.
     Packed(Unread),
-    /// It is a Git LFS pointer, and its object is not in this clone, or cannot be read.
+    /// It is a Git LFS pointer whose object is missing from this clone or cannot be read.
     LfsAbsent,
-    /// It is a Git LFS pointer, and what is in this clone under the name of its object is something else.
+    /// It is a Git LFS pointer whose object in this clone does not match its hash.
     LfsOther,
 }
 
@@ -91,43 +91,43 @@ impl fmt::Display for InPart {
 /// Whether a blob is an age file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Seal {
-    /// It does not look like one.
+    /// It does not look like an age file.
     #[default]
     No,
-    /// Header, stanzas and payload length are those of one.
+    /// Its header, stanzas and payload length are valid.
     Whole,
-    /// It begins like one, but cannot be one.
+    /// It begins like an age file but is not a valid one. Holds the reason.
     Broken(String),
 }
 
 impl Traits {
-    /// Returns whether there is nothing to be said of the content.
+    /// Returns whether there are no findings about the content.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// What kind of leak.
+/// The kind of leak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeakCode {
     /// A path with a `_PACK_RUN` segment.
     TrackedRunOutput,
-    /// Plaintext that a rule protects, by its path or by its content.
+    /// Plaintext that a rule protects by its path or content.
     PlaintextProtected,
     /// An `.age` file that is not an age file.
     FakeSeal,
-    /// A Git LFS pointer under a protected path, or to protected content: the plaintext goes to the LFS server.
+    /// A Git LFS pointer at a protected path, or to protected content. The plaintext would go to the LFS server.
     LfsPointer,
     /// A private key.
     PrivateKey,
-    /// Plaintext of something that this clone protected, under another name or in part.
+    /// Plaintext of a file that this clone protected, under another name or in part.
     KnownPlaintext,
-    /// A blob that could not be examined whole, where a configuration forbids that.
+    /// A blob that could be examined only in part, if a configuration forbids that.
     ExaminedInPart,
 }
 
 impl LeakCode {
-    /// Every code there is.
+    /// All codes.
     pub const ALL: [Self; 7] = [
         Self::TrackedRunOutput,
         Self::PlaintextProtected,
@@ -155,33 +155,34 @@ impl LeakCode {
 /// A leak.
 #[derive(Clone, Debug)]
 pub struct Leak {
-    /// What kind of leak.
+    /// The kind of leak.
     pub code: LeakCode,
     /// The entry.
     pub entry: Candidate,
     /// The class of the rule.
     pub class: String,
-    /// Its policy.
+    /// The policy of the rule.
     pub policy: Policy,
     /// What matched.
     pub cause: Cause,
-    /// The layer in which the content was found, and whatever else there is to say.
+    /// The layer in which the content was found, or another explanation.
     pub detail: Option<String>,
-    /// Who wrote the rule.
+    /// Where the rule comes from.
     pub origin: Origin,
 }
 
-/// The name that makes a file claim to be sealed.
+/// Suffix of the name of a file that claims to be sealed.
 const SEALED_SUFFIX: &[u8] = b".age";
 
-/// Returns whether the path alone calls for a look at the content: a rule protects it, or it claims to be sealed.
+/// Returns whether the path alone requires examining the content: a rule protects the path, or the name claims that the
+/// file is sealed.
 pub fn needs_content(registry: &Registry, entry: &Candidate) -> bool {
     entry.kind != EntryKind::Submodule
         && (claims_to_be_sealed(entry) || registry.judge(entry.path.as_bytes()).is_some())
         && !is_run_output(entry.path.as_bytes())
 }
 
-/// Judges one entry by its path alone; none if that forbids nothing.
+/// Judges an entry by its path alone. `None` if the path is not forbidden.
 pub fn judge_path(registry: &Registry, entry: &Candidate, destination: Destination) -> Option<Leak> {
     let traits = Traits::default();
     match claims_to_be_sealed(entry) {
@@ -190,10 +191,10 @@ pub fn judge_path(registry: &Registry, entry: &Candidate, destination: Destinati
     }
 }
 
-/// Judges one entry; none if it may go where it is going.
+/// Judges an entry. `None` if it may go to its destination.
 ///
-/// A submodule publishes no content of its own and is a leak only inside `_PACK_RUN`. What is encrypted is no plaintext,
-/// whatever its name is.
+/// A submodule publishes no content of its own, so it is a leak only inside `_PACK_RUN`. An encrypted file is not
+/// plaintext, whatever its name is.
 pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destination: Destination) -> Option<Leak> {
     let path = entry.path.as_bytes();
     let run_output = is_run_output(path);
@@ -208,9 +209,10 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
     };
     if !run_output {
         match &traits.seal {
-            // A key that can be read in it is not encrypted.
+            // A key that can be read in the file is not encrypted.
             Seal::Whole if formats.contains(&Format::PrivateKey) => {}
-            // Nothing that the bytes look like counts, but bytes that are known were not encrypted, whatever stands before them.
+            // Formats found in ciphertext are chance matches and do not count. Known plaintext found in it was never
+            // encrypted, whatever header precedes it.
             Seal::Whole => return judge_known(registry, entry, &subject, traits, destination),
             Seal::Broken(why) if claims_to_be_sealed(entry) => return fake_seal(registry, entry, &subject, why),
             Seal::No if claims_to_be_sealed(entry) => {
@@ -256,8 +258,8 @@ fn is_leak(policy: Policy, destination: Destination) -> bool {
     }
 }
 
-/// Judges what was found in an entry of files that this clone protected, by what holds for those files now. An exception for
-/// this blob lets it pass.
+/// Judges the parts of protected files found in an entry, by the present rules for those files. An exception for the
+/// entry's blob releases it.
 fn judge_known(
     registry: &Registry,
     entry: &Candidate,
@@ -287,8 +289,8 @@ fn judge_known(
     })
 }
 
-/// Returns why a file must not be published unless somebody names it, whatever rules there are: it holds a private key, or
-/// only claims to be sealed.
+/// Returns why a file must not be published unless the user names it, whatever the rules say: it holds a private key,
+/// or it only claims to be sealed. `None` otherwise.
 pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<String> {
     let mut keys = traits
         .formats
@@ -306,7 +308,7 @@ pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<String> {
     is_named_as_sealed(path).then(|| format!("its name says that it is sealed, but {why}"))
 }
 
-/// Judges one entry as the guard does: also one that could not be examined whole is a leak, if a configuration says so.
+/// Like [`judge`], but an entry that could be examined only in part is also a leak if a configuration says so.
 pub fn judge_guarded(
     registry: &Registry,
     entry: &Candidate,
@@ -328,7 +330,7 @@ pub fn judge_guarded(
     judge(registry, entry, traits, destination).or_else(unexamined)
 }
 
-/// Returns whether not all of an entry was examined, and no exception lets its blob pass.
+/// Returns whether an entry was examined only in part and has no exception for its blob.
 pub fn is_in_part(registry: &Registry, entry: &Candidate, traits: &Traits) -> bool {
     !traits.in_part.is_empty() && !registry.has_exception(entry.id)
 }
@@ -458,7 +460,7 @@ mod tests {
         assert_eq!(judged(&["", block]), leak);
         let both = format!("{block}{allow}");
         assert_eq!(judged(&[&both]), None);
-        // An exception that only one side has releases nothing yet.
+        // An exception that only one of the configurations has releases nothing.
         assert_eq!(judged(&[block, &both]), leak);
     }
 

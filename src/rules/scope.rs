@@ -1,34 +1,34 @@
-//! Scopes: which part of a tree is meant.
+//! Scopes: selects the part of a tree to pack.
 
 use crate::format::config::{Config, ConfigError, Limits, Located};
 use crate::format::dump::layout::Layout;
 use crate::rules::globs::{Case, Globs};
 
-/// The scope that every repository has: everything.
+/// Key of the scope that every repository has: the whole tree.
 pub const WHOLE: &str = "repo";
 
-/// A scope, ready to select paths.
+/// A compiled scope, which selects paths.
 pub struct Selection {
-    /// The scope's key.
+    /// Key of the scope.
     pub key: String,
-    /// Its title, or its key.
+    /// Title of the scope, or its key if it has no title.
     pub title: String,
-    /// How its texts are laid out.
+    /// The layout of its texts.
     pub layout: Layout,
-    /// How large a pack of it may be.
+    /// Size limits of its packs.
     pub limits: Limits,
-    /// Globs of what is in it, and of what is left out, as they are written.
+    /// The included and the excluded globs, as written.
     pub globs: [Vec<String>; 2],
-    /// The same, ready; none selects everything.
+    /// The same globs, compiled. `None` selects everything.
     compiled: Option<(Globs, Globs)>,
 }
 
 /// Why a scope cannot be used.
 #[derive(Debug)]
 pub enum BadScope {
-    /// The configuration has none of that name; these are the names it has.
+    /// The configuration has no scope with this key. Holds the existing keys.
     Unknown(Vec<String>),
-    /// One of its globs is wrong.
+    /// One of its globs is invalid.
     Config(ConfigError),
 }
 

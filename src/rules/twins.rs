@@ -1,4 +1,5 @@
-//! A file and its sealed twin: which of them has moved on since they last agreed, and what a tracked twin protects.
+//! Files and their sealed twins: which of the two changed since they last agreed, and which files tracked twins
+//! protect.
 
 use std::collections::BTreeMap;
 
@@ -6,16 +7,18 @@ use crate::format::digest::Digest;
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::{SUFFIX, TwinNote};
 
-/// The plaintexts that are protected because their sealed twins are tracked: that is what `git pack protect` promises, with
-/// or without a rule that names them.
+/// The plaintexts that are protected because their sealed twins are tracked.
+///
+/// `git pack protect` promises this protection, with or without a rule that names the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealedTwins {
-    /// Twins by the folded paths of their plaintexts: a file system that ignores case has one file under both.
+    /// Twins by the case-folded paths of their plaintexts: on a file system that ignores case, two spellings name the
+    /// same file.
     by_plain: BTreeMap<Vec<u8>, RepoPath>,
 }
 
 impl SealedTwins {
-    /// Adds the twin at `sealed`; a path that no twin has is passed over.
+    /// Adds the twin at `sealed`. Ignores a path that is not the name of a twin.
     pub fn add(&mut self, sealed: &RepoPath) {
         if let Some(plain) = plain_of(sealed.as_bytes()) {
             self.by_plain.entry(folded(plain)).or_insert_with(|| sealed.clone());
@@ -53,7 +56,7 @@ impl SealedTwins {
     }
 }
 
-/// Returns the path of the plaintext of which there is a twin at `sealed`, if that is the name of a twin.
+/// Returns the path of the plaintext of the twin at `sealed`. `None` if that is not the name of a twin.
 pub fn plain_of(sealed: &[u8]) -> Option<&[u8]> {
     let (plain, suffix) = sealed.split_at_checked(sealed.len().checked_sub(SUFFIX.len())?)?;
     let named = !plain.is_empty() && !plain.ends_with(b"/");
@@ -67,26 +70,26 @@ fn folded(path: &[u8]) -> Vec<u8> {
     }
 }
 
-/// How a pair stands.
+/// The state of a file and its sealed twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The sealed twin holds what the plaintext is.
+    /// The sealed twin holds the present plaintext.
     UpToDate,
-    /// There is no plaintext here.
+    /// There is no plaintext.
     SealedOnly,
     /// There is no sealed twin.
     PlainOnly,
-    /// The plaintext changed since.
+    /// The plaintext changed since they last agreed.
     PlainNewer,
-    /// The sealed twin changed since.
+    /// The sealed twin changed since they last agreed.
     SealedNewer,
-    /// Both changed since.
+    /// Both changed since they last agreed.
     BothChanged,
-    /// They were never seen to agree in this clone.
+    /// This clone has not seen them agree.
     Unknown,
 }
 
-/// Compares the present hashes with those of the note.
+/// Compares the present hashes with those in the note.
 pub fn standing(plain: Option<&Digest>, sealed: Option<&Digest>, note: Option<&TwinNote>) -> Standing {
     let (plain, sealed) = match (plain, sealed) {
         (Some(plain), Some(sealed)) => (plain, sealed),
@@ -104,7 +107,8 @@ pub fn standing(plain: Option<&Digest>, sealed: Option<&Digest>, note: Option<&T
     }
 }
 
-/// Returns the line of a `.gitignore` at the top that ignores just the file at `path` (gitignore(5)).
+/// Returns the line of the root's `.gitignore` that ignores exactly the file at `path` (gitignore(5)). `None` if the
+/// path has a line end.
 pub fn ignore_line(path: &[u8]) -> Option<Vec<u8>> {
     if path.contains(&b'\n') || path.contains(&b'\r') {
         return None;

@@ -1,4 +1,4 @@
-//! What a change of the configuration takes away from the protection.
+//! Finds what a change of the configuration no longer protects.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::format::config::Config;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Policy, Rule};
 
-/// Returns what `new` no longer protects, or newly releases, compared with `old`; a sentence each.
+/// Returns what `new` no longer protects, or newly releases, compared with `old`. One sentence for each item.
 pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let new_rules: Vec<&Rule> = new.protect.iter().map(|rule| &rule.value).collect();
@@ -19,7 +19,7 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
     for rule in &new_rules {
         let releases = rule.policy != Policy::Never || !rule.allow_in.is_empty();
         let is_new = !old_rules.contains(rule);
-        // A rule that protects something under its own name more strictly than before releases nothing.
+        // A rule that is at least as strict as an old rule for the same paths and formats releases nothing.
         let tightens = old_rules.iter().any(|old| covers(rule, old));
         if releases && is_new && !tightens {
             found.push(format!("{} is new", describe(rule)));
@@ -42,7 +42,7 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
     found
 }
 
-/// Whether whatever `old` protects `new` protects no less.
+/// Returns whether `new` protects everything that `old` protects, at least as strictly.
 fn covers(new: &Rule, old: &Rule) -> bool {
     old.paths.iter().all(|glob| new.paths.contains(glob))
         && old.formats.iter().all(|format| new.formats.contains(format))

@@ -1,4 +1,4 @@
-//! What the registry says of paths, contents and blobs.
+//! Tests of the registry's verdicts on paths, contents and blobs.
 
 use super::*;
 use crate::format::canonical_json::parse_strict_into;
@@ -109,11 +109,11 @@ fn content_is_judged_where_names_say_nothing() {
     );
     let dataset = Some(("dataset".to_owned(), Policy::Internal));
     assert_eq!(judge_content(&config, "t", &[Format::Parquet], 1), dataset);
-    // A release that names both needs both.
+    // A releasing rule with both paths and formats needs both to match.
     assert_eq!(judge_content(&config, "samples/x", &[Format::Faiss], 1), None);
     assert_eq!(judge_content(&config, "x", &[Format::Faiss], 1), vector);
     assert!(judge_content(&config, "samples/x.gguf", &[Format::Gguf], 1).is_some());
-    // Keys are released one by one only, run outputs never.
+    // A key is released only by an exception for its blob, a run output never.
     let key = Some(("key".to_owned(), Policy::Never));
     assert_eq!(judge_content(&config, "public/k", &[Format::PrivateKey], 1), key);
     assert_eq!(judge_content(&config, "k", &[Format::PrivateKey], 7), None);

@@ -1,4 +1,4 @@
-//! What counts as being at a remote, and which places are private, on values alone.
+//! Tests of the evidence for tracking refs and of private places, on values alone.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ fn id(byte: u8) -> ObjectId {
     ObjectId::from_bytes(&[byte; 20]).unwrap()
 }
 
-/// History is a line, in which a larger number is the younger commit; from 100 on there is another one.
+/// A linear history in which a larger number is a younger commit. A second, unrelated history starts at 100.
 fn descends(new: &ObjectId, old: &ObjectId) -> Result<bool, ()> {
     let (new, old) = (new.as_bytes()[0], old.as_bytes()[0]);
     Ok(new >= old && (new < 100) == (old < 100))
@@ -46,7 +46,7 @@ fn note(url: &str, there: &[(&str, u8)]) -> RemoteNote {
     note
 }
 
-/// The note that comes last was used last.
+/// Builds evidence from notes. The last note in the list was used last.
 fn evidence(notes: &[RemoteNote]) -> Evidence {
     let mut evidence = Evidence::default();
     for note in notes {
@@ -69,7 +69,7 @@ fn is(old: Option<u8>) -> Vec<Reported> {
     }]
 }
 
-/// The commits that count, and the doubt.
+/// Returns the commits that count, and the doubt.
 fn counted(remote: &Remote, evidence: &Evidence, reported: &[Reported]) -> (Vec<u8>, Option<Doubt>) {
     let belief = believe(URL, Some(remote), evidence, reported, &descends).unwrap();
     assert_eq!(
@@ -87,7 +87,7 @@ fn nothing_counts_without_evidence() {
     assert_eq!(counted(&remote, &none, &[]), (vec![], Some(Doubt::Unmet)));
     let belief = believe(URL, None, &none, &[], &descends).unwrap();
     assert_eq!(belief.doubt, Some(Doubt::NoRemote));
-    // What FETCH_HEAD lists may be from a URL that only looks the same there.
+    // An object in FETCH_HEAD may come from another URL that looks the same there.
     let mut seen = evidence(&[]);
     seen.fetched = vec![fetched("https://host/x", 5)];
     assert_eq!(counted(&remote, &seen, &[]), (vec![], Some(Doubt::Unmet)));

@@ -1,11 +1,12 @@
-//! Whether a place is private: by the URL that is pushed to, and by what the configurations say of it.
+//! Decides whether the destination of a push is private, by its URLs and the configurations.
 
 use crate::format::config::Config;
 use crate::format::remote_url::{PrivatePlace, RemoteUrl, without_secret};
 use crate::rules::globs::WholePath;
 use crate::rules::scan::Destination;
 
-/// Returns where a push to all of `urls` goes: a private place only if each of `configs` calls each URL private.
+/// Returns the destination of a push to all of `urls`. It is private only if every one of `configs` calls every URL
+/// private.
 pub fn destination(configs: &[&Config], urls: &[String]) -> Destination {
     let is_private =
         |config: &Config, url: &RemoteUrl| config.private_remotes.iter().any(|place| covers(&place.value, url));
@@ -17,9 +18,9 @@ pub fn destination(configs: &[&Config], urls: &[String]) -> Destination {
     }
 }
 
-/// Whether a URL is one of those that an entry of `private_remotes` names.
+/// Returns whether an entry of `private_remotes` covers a URL.
 ///
-/// Everything but the path is compared as a whole, so that no wildcard reaches from one host to another.
+/// Everything but the path is compared literally, so that no wildcard extends to another host.
 fn covers(place: &PrivatePlace, url: &RemoteUrl) -> bool {
     let named = &place.url;
     let is_home = |url: &RemoteUrl| url.segments.first().is_some_and(|first| first.starts_with('~'));
@@ -27,14 +28,14 @@ fn covers(place: &PrivatePlace, url: &RemoteUrl) -> bool {
         && named.host == url.host
         && named.port == url.port
         && named.is_absolute == url.is_absolute
-        // With https the user says who pushes; with ssh, whose home directory it is.
+        // Over https, the user only authenticates the pusher. Over ssh, the user selects the home directory.
         && (url.is_web() || named.user == url.user)
-        // `~name` is a home directory, which `*` does not stand for.
+        // `~name` is a home directory, which `*` must not match.
         && is_home(named) == is_home(url)
         && WholePath::new(&named.segments.join("/")).is_some_and(|glob| glob.matches(&url.segments.join("/")))
 }
 
-/// Returns the line of `.gitpack.toml` that calls the place at `url` private; none if no entry can name it.
+/// Returns the line of `.gitpack.toml` that calls the place at `url` private. `None` if no entry can name it.
 pub fn private_line(url: &str) -> Option<String> {
     RemoteUrl::parse(url).ok()?;
     let shown = without_secret(url);
