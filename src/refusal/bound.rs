@@ -1,21 +1,21 @@
-//! What is counted and bounded while a repository is read, with the keys that set the bounds.
+//! The quantities that are bounded while a repository is read, with the configuration keys that set the bounds.
 
-/// Something that is counted, and bounded.
+/// A bounded quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Bound {
-    /// Entries of trees under their paths; a directory counts as four.
+    /// Entries of trees, counted at each of their paths. A directory counts as four.
     Entries,
     /// Bytes of the paths of these entries.
     PathBytes,
-    /// How deep trees and tags nest.
+    /// Levels to which trees and tags nest.
     Depth,
     /// Bytes of commits, trees and tags together.
     TreeBytes,
-    /// Bytes of memory that one object takes while it is read.
+    /// Bytes of memory for one object while it is read.
     ObjectBytes,
     /// Bytes of blobs together.
     BlobBytes,
-    /// Bytes of configurations; each counts as a fixed amount more than it has.
+    /// Bytes of configurations, plus a fixed amount for each.
     ConfigBytes,
     /// Refs that one push changes.
     Refs,
@@ -26,7 +26,7 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// Every bound there is.
+    /// All bounds.
     pub const ALL: [Self; 10] = [
         Self::Entries,
         Self::PathBytes,
@@ -40,7 +40,7 @@ impl Bound {
         Self::Seconds,
     ];
 
-    /// Returns the key in git's configuration that sets it.
+    /// Returns the key in git's configuration that sets the bound.
     pub fn key(self) -> &'static str {
         match self {
             Self::Entries => "gitpack.maxEntries",
@@ -56,7 +56,7 @@ impl Bound {
         }
     }
 
-    /// Returns what it counts, in the plural.
+    /// Returns the name of the quantity, in the plural.
     pub fn measure(self) -> &'static str {
         match self {
             Self::Entries => "entries of trees",

@@ -1,6 +1,6 @@
 //! Refusals: the closed set of reasons for which something could not be judged or done, and their codes.
 //!
-//! How a reason reads to a person is the command line's business; see `cli/output/refusal.rs`.
+//! The command line turns a reason into a message; see `cli/output/refusal.rs`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use bound::Bound;
 pub mod bound;
 pub mod shown;
 
-/// The result of anything that may be refused.
+/// The result of an operation that may be refused.
 pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 
 /// A reason for a refusal. Nothing was changed.
@@ -18,9 +18,9 @@ pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 pub enum Refusal {
     /// An operating-system error: the deed (`reading`), the path, the cause.
     Io {
-        /// What was being done, as a participle.
+        /// The action that failed, as a participle.
         deed: &'static str,
-        /// To which file or directory.
+        /// The file or directory.
         path: PathBuf,
         /// Why it failed.
         source: io::Error,
@@ -32,13 +32,13 @@ pub enum Refusal {
         /// What it is instead.
         kind: &'static str,
     },
-    /// A link on the way to what would be written.
+    /// A link on the path to a file that would be written.
     ThroughLink {
-        /// What would be written.
+        /// The file that would be written.
         path: PathBuf,
         /// The link.
         link: PathBuf,
-        /// What it leads to, as it says.
+        /// The target that the link states.
         target: PathBuf,
     },
     /// A file that changed between its first and last byte.
@@ -46,7 +46,7 @@ pub enum Refusal {
         /// The file.
         path: PathBuf,
     },
-    /// The output is in the way.
+    /// The output exists already.
     OutputExists {
         /// The output.
         path: PathBuf,
@@ -55,9 +55,9 @@ pub enum Refusal {
     },
     /// A path that cannot be a member of a pack.
     UnsafePath {
-        /// The path, fit to be shown.
+        /// The path, made safe to show.
         path: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
     /// Two sources for one member path.
@@ -67,13 +67,13 @@ pub enum Refusal {
         /// Both sources.
         sources: [String; 2],
     },
-    /// Two entries that would be restored to one place, or one below the other.
+    /// Two entries that would be restored to the same path, or one below the other.
     Collision {
         /// The place.
         path: String,
         /// Both entries.
         sources: [String; 2],
-        /// Whether it would not happen if ciphertexts were opened.
+        /// Whether the collision would not occur if ciphertexts were opened.
         as_ciphertext: bool,
     },
     /// An artifact under a name that the pack itself uses.
@@ -83,7 +83,7 @@ pub enum Refusal {
         /// The artifact.
         source: String,
     },
-    /// Nothing to seal.
+    /// There is nothing to seal.
     Empty,
     /// Not a pack, or not one that can be judged.
     BadPack {
@@ -92,30 +92,30 @@ pub enum Refusal {
         /// What is wrong.
         reason: String,
     },
-    /// A manifest of contents that is none of a tree, or not what it says.
+    /// A manifest of contents that is not a valid manifest of a tree, or does not match its ref.
     BadManifest {
         /// Its ref, or its pack.
         name: String,
         /// What is wrong.
         reason: String,
     },
-    /// A pack that was judged, and is not sound.
+    /// A pack that was judged and is not sound.
     NotSound {
         /// The pack.
         path: PathBuf,
-        /// The first finding: its code and its place.
+        /// The code and the place of the first finding.
         first: String,
-        /// How many more there are.
+        /// Number of further findings.
         more: usize,
     },
-    /// A flag or argument that makes no sense here.
+    /// An invalid flag, argument or combination.
     Usage {
         /// What is wrong.
         problem: String,
-        /// The command that does what was probably meant.
+        /// The command that the user probably meant.
         next: Option<String>,
     },
-    /// No repository at or above this directory.
+    /// There is no repository at or above this directory.
     NotARepository {
         /// The directory.
         path: PathBuf,
@@ -124,14 +124,14 @@ pub enum Refusal {
     NotYours {
         /// Its work tree or, if it is bare, its git directory.
         path: PathBuf,
-        /// Whose it is: a user's number.
+        /// Id of the user who owns it.
         owner: u32,
     },
-    /// A link, or another special file, where git-pack keeps files of its own.
+    /// A link or other special file where git-pack keeps its own files.
     Planted {
         /// The place.
         path: PathBuf,
-        /// What stands there.
+        /// The kind of file there.
         kind: &'static str,
     },
     /// A bare repository where a work tree is needed.
@@ -145,16 +145,16 @@ pub enum Refusal {
     BadRevision {
         /// The revision as given.
         rev: String,
-        /// What it is instead, or why it was not found.
+        /// What the revision names instead, or why it was not found.
         reason: String,
     },
     /// A configuration file or value is wrong.
     BadConfig {
-        /// The file, with the revision it comes from if it is not the one on disk.
+        /// The file, with its revision unless it is the one on disk.
         origin: String,
-        /// The line, where it is known.
+        /// The line, counted from 1, if it is known.
         line: Option<usize>,
-        /// What was expected.
+        /// The problem: what was expected and what was found.
         problem: String,
     },
     /// Objects that this clone does not have.
@@ -168,13 +168,13 @@ pub enum Refusal {
     MissingContent {
         /// How many.
         count: u64,
-        /// How many of them are ciphertexts.
+        /// Number of them that are ciphertexts.
         sealed: u64,
-        /// The path of one.
+        /// The path of one of them.
         example: String,
-        /// Its hash.
+        /// The hash of that one.
         content: String,
-        /// Whether the commit that they are of is in this clone.
+        /// Whether this clone has the commit that they belong to.
         has_commit: bool,
     },
     /// A manifest of contents that is not in this clone's content store.
@@ -182,130 +182,130 @@ pub enum Refusal {
         /// Its ref.
         manifest: String,
     },
-    /// A range that goes on below the history that this clone has.
+    /// A range that continues below the history that this clone has.
     CutHistory {
-        /// The commit whose parents are not here.
+        /// The commit whose parents this clone lacks.
         commit: String,
     },
-    /// Protected artifacts, and nobody to seal them to.
+    /// Protected artifacts without a recipient to seal them to.
     NoRecipients {
         /// The artifacts.
         artifacts: Vec<String>,
-        /// Whether the work tree has a configuration that names some, which is not committed.
+        /// Whether an uncommitted configuration in the work tree names recipients.
         uncommitted: bool,
     },
-    /// The identity file cannot serve.
+    /// The identity file cannot be used.
     NoIdentity {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// None of the identities opens something.
+    /// No identity opens a ciphertext.
     NoneOpens {
-        /// What.
+        /// The ciphertext.
         subject: String,
-        /// The types of its stanzas.
+        /// The types of its stanzas, without grease.
         stanzas: Vec<String>,
         /// The identities that were tried, with the kinds of their keys.
         tried: Vec<String>,
     },
     /// An identity may open something, but could not be used: its passphrase is missing or wrong, or its plugin failed.
     Locked {
-        /// What.
+        /// The ciphertext.
         subject: String,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// An armoured age file whose header alone was to be changed.
+    /// An age file that is armoured, so that its header cannot be replaced alone.
     Armoured {
         /// The file.
         path: PathBuf,
     },
-    /// Any other failure of the cipher.
+    /// Another failure of the cipher.
     Crypto {
-        /// What was being done, as a participle.
+        /// The action that failed, as a participle.
         deed: &'static str,
-        /// To what.
+        /// What it was done to.
         subject: String,
         /// Why it failed.
         reason: String,
     },
-    /// A plain member with the content, or under the name, of something protected.
+    /// A plaintext member with the content or the name of something protected.
     PlaintextLeak {
-        /// The plain member.
+        /// The plaintext member.
         plain: String,
-        /// What it gives away.
+        /// What it would reveal.
         protected: String,
         /// Whether `--plaintext` may name it.
         may_be_named: bool,
     },
-    /// A scope with more in it than its limits allow.
+    /// A scope whose pack would exceed its limits.
     Limit {
-        /// The scope's key.
+        /// Key of the scope.
         scope: String,
-        /// Which limit, and by how much.
+        /// The exceeded limit.
         exceeded: Exceeded,
-        /// The largest entries, with their bytes, where it is about bytes.
+        /// The largest entries with their sizes in bytes, if the limit is about sizes.
         largest: Vec<(String, u64)>,
     },
-    /// A document that would be longer than anything reads it.
+    /// A document that would be longer than any reader accepts.
     TooLong {
         /// The document.
         what: String,
-        /// The most bytes that it may have.
+        /// Most bytes that it may have.
         allowed: u64,
-        /// Those it would have.
+        /// Bytes that it would have.
         found: u64,
     },
-    /// What is to be judged costs more than one look may cost.
+    /// Judging the input would cost more than a bound allows.
     Budget {
-        /// What it has too much of.
+        /// The exceeded bound.
         bound: Bound,
-        /// How much is allowed, where that is known.
+        /// The limit, if it is known.
         allowed: Option<u64>,
     },
-    /// Stored content that does not hash to its name, or cannot be decoded.
+    /// Stored content that does not match its hash, or cannot be decoded.
     Corrupt {
         /// What is corrupt.
         what: String,
         /// What to do about it.
         remedy: String,
     },
-    /// A file that would be written over holds something else than its twin.
+    /// A file that would be overwritten holds other content than its sealed twin.
     TwinDiffers {
         /// The file.
         path: PathBuf,
-        /// What is known of it.
+        /// What is known about the file.
         why: &'static str,
-        /// The command that does no harm.
+        /// The command that keeps the file's content.
         instead: Option<String>,
     },
-    /// The hooks belong to a hook manager, which would write them anew.
+    /// The hooks belong to a hook manager, which would overwrite others.
     HookManager {
-        /// Its name.
+        /// Name of the manager.
         manager: &'static str,
         /// The hooks directory.
         directory: PathBuf,
         /// What to do with the lines.
         deed: &'static str,
-        /// The lines that make it run ours.
+        /// The lines that make the manager run git-pack's hooks.
         lines: Vec<&'static str>,
     },
-    /// A run whose audit found that something is not rooted, not there, or not what it should be.
+    /// A run whose audit found a content that is not rooted, missing or corrupt.
     Audit {
         /// The run.
         run: String,
-        /// The first finding: its code and what it is about.
+        /// The code and the subject of the first finding.
         first: String,
-        /// How many more there are.
+        /// Number of further findings.
         more: usize,
-        /// Where its roots are.
+        /// The directory of its roots.
         directory: PathBuf,
     },
-    /// Something in the repository that cannot be read or changed by us.
+    /// Something in the repository that git-pack cannot read or change.
     Unsupported {
-        /// What.
+        /// Description of what cannot be read or changed.
         what: String,
         /// What to do about it.
         remedy: String,
@@ -315,15 +315,15 @@ pub enum Refusal {
 /// A limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    /// Its key in the configuration.
+    /// The limit's key in the configuration.
     pub limit: &'static str,
-    /// What it allows.
+    /// The allowed amount.
     pub allowed: u64,
-    /// What was found.
+    /// The amount found.
     pub found: u64,
 }
 
-/// The code of a refusal, as machines see it.
+/// The code of a refusal, for machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// `E_EMPTY`
@@ -363,7 +363,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// Every code there is.
+    /// All codes.
     pub const ALL: [Self; 17] = [
         Self::Empty,
         Self::Io,
@@ -428,7 +428,7 @@ impl Refusal {
         move |source| Self::Io { deed, path, source }
     }
 
-    /// Refuses with `E_USAGE` and no better command to offer.
+    /// Returns an `E_USAGE` refusal without a suggested command.
     pub fn usage(problem: impl Into<String>) -> Self {
         Self::Usage {
             problem: problem.into(),

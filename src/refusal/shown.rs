@@ -1,7 +1,7 @@
-//! Names that somebody else chose, made fit for a person's eye: quoted as git quotes them.
+//! Makes foreign names safe to show: quotes them as git does.
 
-/// Returns `path` for a person's eye: itself where it is harmless, else quoted as git does it (`"a\nb\377"`), so that
-/// no name can break a line or speak to the terminal.
+/// Returns `path` for display: unchanged if it is harmless, otherwise quoted as git does it (`"a\nb\377"`), so that no
+/// name can break a line or send control sequences to the terminal.
 pub fn shown(path: &[u8]) -> String {
     let text = std::str::from_utf8(path);
     if let Ok(text) = text
@@ -27,7 +27,7 @@ pub fn shown(path: &[u8]) -> String {
     out
 }
 
-/// Returns the text that [`shown`] shows so; none if it shows none so.
+/// Undoes [`shown`]. `None` if [`shown`] never returns this text.
 pub fn unshown(text: &str) -> Option<String> {
     let path = match text.strip_prefix('"') {
         None => text.as_bytes().to_vec(),
@@ -58,7 +58,7 @@ fn unquoted(mut rest: &[u8]) -> Option<Vec<u8>> {
     Some(path)
 }
 
-/// Returns a sentence for a person's eye: itself, unless something in it could break a line or speak to the terminal.
+/// Returns a sentence for display: unchanged, unless it could break a line or send control sequences to the terminal.
 pub fn harmless(text: &str) -> String {
     match text.chars().any(|c| c != '"' && is_unsafe_to_print(c)) {
         true => shown(text.as_bytes()),
@@ -72,7 +72,8 @@ fn push_octal(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Control characters, the quote that marks a quoted name, and what reorders or hides text on a terminal.
+/// Returns whether a character must be escaped: control characters, the quote that marks a quoted name, and characters
+/// that reorder or hide text on a terminal.
 fn is_unsafe_to_print(c: char) -> bool {
     c.is_control()
         || c == '"'
