@@ -369,6 +369,7 @@ pub fn add_allowed(text: &str, blobs: &[(Allow, String)]) -> Result<(String, usi
         ));
         added += 1;
     }
+    // An edit must never leave a file that cannot be parsed.
     Config::parse(edited.as_bytes())?;
     Ok((edited, added))
 }

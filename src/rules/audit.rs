@@ -191,6 +191,7 @@ impl<'a> Findings<'a> {
                 self.invalid(hash, name, &format!("version: expected {expected}"));
             }
         }
+        // The id of a run comes from its task's hash. Under another id, the records belong to another run.
         if !self.run.is_of(&refs.task_spec_ref) {
             self.invalid(refs.task_spec_ref, "TASK_SPEC", "the run is not named after it");
         }

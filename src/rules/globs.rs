@@ -137,6 +137,7 @@ fn spellings(pattern: &str) -> Vec<String> {
     if base.ends_with("**") {
         return vec![base];
     }
+    // As in `.gitignore`, a name also matches everything below a directory with that name.
     let below = format!("{base}/**");
     vec![base, below]
 }

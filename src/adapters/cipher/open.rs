@@ -144,6 +144,7 @@ impl age::Identity for Opener<'_> {
             }
             Err(why) => {
                 self.failed.replace(Some(why));
+                // The crate only passes this error on; `open` returns the one kept above.
                 Err(age::DecryptError::NoMatchingKeys)
             }
         })

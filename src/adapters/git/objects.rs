@@ -42,6 +42,7 @@ pub(super) fn join(
     let own = canonical(&own);
     let mut list: Vec<PathBuf> = vec![own.clone()];
     for directory in directories.iter().map(|path| canonical(path)) {
+        // During a push, git names the repository's own directory among the alternates, so it may be listed already.
         if directory.is_dir() && !list.contains(&directory) {
             list.push(directory);
         }

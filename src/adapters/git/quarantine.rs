@@ -42,6 +42,7 @@ impl Repository {
             part.clear();
             Ok(())
         };
+        // git keeps every object of an accepted push, even those that no ref leads to, so judge these too.
         self.objects_in(directory, &mut |id| {
             if !reached.contains(&from_gix(&id)) {
                 part.push(id);

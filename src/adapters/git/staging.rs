@@ -29,6 +29,7 @@ impl Repository {
             input.push(0);
         }
         let mut command = self.at_top()?;
+        // One call changes all entries: git writes the index in one step or not at all.
         command.args(["update-index", "-z", "--index-info"]);
         run(command, &input).map(drop)
     }

@@ -277,6 +277,7 @@ impl<R: BufRead> Reader<R> {
             failed: false,
         };
         let taken = take(&heading, &mut content);
+        // Read what the receiver left, so that all of the content is hashed and the next line is found.
         if taken.is_ok() {
             io::copy(&mut content, &mut io::sink())?;
         }

@@ -148,6 +148,7 @@ impl Search {
                 }
             }
             if self.window.len() == WINDOW {
+                // A key that begins near the end of the window may be cut, so leave it to the next window.
                 self.judge(WINDOW - REACH);
                 let kept = WINDOW - REACH - BEFORE;
                 self.window.drain(..kept);

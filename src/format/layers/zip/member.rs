@@ -99,6 +99,7 @@ impl Member<'_, '_> {
         let mut to_end = |inner: &mut dyn Read, layer: Layer| {
             let (given, unread) = self.show(inner, Some(layer.price()));
             let unread = match unread {
+                // A bound was reached. The member's end must still be found, or later members would be missed.
                 Some(Unread::Bound) => drain(inner, limits, layer.price()),
                 _ => None,
             };
