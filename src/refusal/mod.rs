@@ -1,6 +1,7 @@
-//! Refusals: the closed set of reasons for which something could not be judged or done, and their codes.
+//! Refusals: the closed set of reasons for which something could not be judged or done.
 //!
-//! The command line turns a reason into a message; see `cli/output/refusal.rs`.
+//! A reason is typed facts, a code and a sentence that says what, where and why. The command line adds the flag or command
+//! that helps; see `cli/output/refusal.rs`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,8 @@ use std::path::{Path, PathBuf};
 use bound::Bound;
 
 pub mod bound;
+pub mod code;
+mod display;
 pub mod shown;
 
 /// The result of an operation that may be refused.
@@ -321,91 +324,6 @@ pub struct Exceeded {
     pub allowed: u64,
     /// The amount found.
     pub found: u64,
-}
-
-/// The code of a refusal, for machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
-    /// `E_EMPTY`
-    Empty,
-    /// `E_IO`
-    Io,
-    /// `E_DUPLICATE`
-    Duplicate,
-    /// `E_BAD_PACK`
-    BadPack,
-    /// `E_USAGE`
-    Usage,
-    /// `E_NOT_A_REPOSITORY`
-    NotARepository,
-    /// `E_BAD_REVISION`
-    BadRevision,
-    /// `E_BAD_CONFIG`
-    BadConfig,
-    /// `E_MISSING_OBJECT`
-    MissingObject,
-    /// `E_NO_RECIPIENTS`
-    NoRecipients,
-    /// `E_NO_IDENTITY`
-    NoIdentity,
-    /// `E_CRYPTO`
-    Crypto,
-    /// `E_PLAINTEXT_LEAK`
-    PlaintextLeak,
-    /// `E_LIMIT`
-    Limit,
-    /// `E_CORRUPT`
-    Corrupt,
-    /// `E_AUDIT`
-    Audit,
-    /// `E_UNSUPPORTED`
-    Unsupported,
-}
-
-impl Code {
-    /// All codes.
-    pub const ALL: [Self; 17] = [
-        Self::Empty,
-        Self::Io,
-        Self::Duplicate,
-        Self::BadPack,
-        Self::Usage,
-        Self::NotARepository,
-        Self::BadRevision,
-        Self::BadConfig,
-        Self::MissingObject,
-        Self::NoRecipients,
-        Self::NoIdentity,
-        Self::Crypto,
-        Self::PlaintextLeak,
-        Self::Limit,
-        Self::Corrupt,
-        Self::Audit,
-        Self::Unsupported,
-    ];
-
-    /// Returns the code as it is printed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "E_EMPTY",
-            Self::Io => "E_IO",
-            Self::Duplicate => "E_DUPLICATE",
-            Self::BadPack => "E_BAD_PACK",
-            Self::Usage => "E_USAGE",
-            Self::NotARepository => "E_NOT_A_REPOSITORY",
-            Self::BadRevision => "E_BAD_REVISION",
-            Self::BadConfig => "E_BAD_CONFIG",
-            Self::MissingObject => "E_MISSING_OBJECT",
-            Self::NoRecipients => "E_NO_RECIPIENTS",
-            Self::NoIdentity => "E_NO_IDENTITY",
-            Self::Crypto => "E_CRYPTO",
-            Self::PlaintextLeak => "E_PLAINTEXT_LEAK",
-            Self::Limit => "E_LIMIT",
-            Self::Corrupt => "E_CORRUPT",
-            Self::Audit => "E_AUDIT",
-            Self::Unsupported => "E_UNSUPPORTED",
-        }
-    }
 }
 
 /// Returns what the operating system said, in lower case and without its error number.

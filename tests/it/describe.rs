@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use crate::common::{Place, Repo};
-use gitpack::refusal::Code;
+use gitpack::refusal::code::Code;
 use serde_json::{Value, json};
 
 fn document(args: &[&str]) -> Value {

@@ -9,7 +9,7 @@ use crate::common::{Done, Place, Repo, noise};
 use gitpack::format::canonical_json::to_document;
 use gitpack::format::digest::Digest;
 use gitpack::format::receipt::Receipt;
-use gitpack::refusal::Code;
+use gitpack::refusal::code::Code;
 
 type Case = (Code, fn() -> Done);
 

@@ -1,0 +1,88 @@
+//! The parts of a refusal, for machines.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::refusal::shown::shown;
+use crate::refusal::{Exceeded, Refusal, io_reason};
+
+/// Returns the parts of a refusal.
+pub(super) fn detail(refusal: &Refusal) -> Value {
+    match refusal {
+        Refusal::Io { deed, path, source } => {
+            json!({ "deed": deed, "path": show(path), "reason": io_reason(source) })
+        }
+        Refusal::NotRegular { path, kind } | Refusal::Planted { path, kind } => {
+            json!({ "path": show(path), "kind": kind })
+        }
+        Refusal::ChangedWhileRead { path }
+        | Refusal::OutputExists { path, .. }
+        | Refusal::NotARepository { path }
+        | Refusal::Armoured { path } => json!({ "path": show(path) }),
+        Refusal::ThroughLink { path, link, target } => {
+            json!({ "path": show(path), "link": show(link), "target": show(target) })
+        }
+        Refusal::TwinDiffers { path, why, .. } => json!({ "path": show(path), "reason": why }),
+        Refusal::UnsafePath { path, reason } => json!({ "path": path, "reason": reason }),
+        Refusal::Duplicate { path, sources } | Refusal::Collision { path, sources, .. } => {
+            json!({ "path": path, "sources": sources })
+        }
+        Refusal::ReservedPath { path, source } => json!({ "path": path, "sources": [source] }),
+        Refusal::Empty => json!({}),
+        Refusal::BadPack { path, reason } | Refusal::NoIdentity { path, reason } => {
+            json!({ "path": show(path), "reason": reason })
+        }
+        Refusal::BadManifest { name, reason } => json!({ "path": name, "reason": reason }),
+        Refusal::Audit { run, first, more, .. } => json!({ "run": run, "first": first, "more": more }),
+        Refusal::NotSound { path, first, more } => json!({ "path": show(path), "first": first, "more": more }),
+        Refusal::Usage { problem, .. } => json!({ "problem": problem }),
+        Refusal::NotYours { path, owner } => json!({ "path": show(path), "owner": owner }),
+        Refusal::NoWorkTree { what } => json!({ "what": what }),
+        Refusal::NoCommit => json!({ "rev": "HEAD" }),
+        Refusal::BadRevision { rev, reason } => json!({ "rev": rev, "reason": reason }),
+        Refusal::BadConfig { origin, line, problem } => json!({ "file": origin, "line": line, "problem": problem }),
+        Refusal::MissingObject { count, example } => json!({ "count": count, "example": example }),
+        Refusal::MissingContent {
+            count,
+            sealed,
+            example,
+            content,
+            ..
+        } => json!({ "count": count, "sealed": sealed, "example": example, "content": content }),
+        Refusal::NoManifest { manifest } => json!({ "count": 1, "example": manifest }),
+        Refusal::CutHistory { commit } => json!({ "commit": commit }),
+        Refusal::NoRecipients { artifacts, .. } => json!({ "artifacts": artifacts }),
+        Refusal::NoneOpens {
+            subject,
+            stanzas,
+            tried,
+        } => json!({ "subject": subject, "stanzas": stanzas, "tried": tried }),
+        Refusal::Locked { subject, reason } => json!({ "subject": subject, "reason": reason }),
+        Refusal::Crypto { deed, subject, reason } => json!({ "deed": deed, "subject": subject, "reason": reason }),
+        Refusal::PlaintextLeak { plain, protected, .. } => json!({ "path": plain, "protected": protected }),
+        Refusal::Limit {
+            scope,
+            exceeded,
+            largest,
+        } => {
+            let Exceeded { limit, allowed, found } = *exceeded;
+            let entry = |(path, bytes): &(String, u64)| json!({ "path": path, "bytes": bytes });
+            let largest: Vec<Value> = largest.iter().map(entry).collect();
+            json!({ "scope": scope, "limit": limit, "allowed": allowed, "found": found, "largest": largest })
+        }
+        Refusal::TooLong { what, allowed, found } => json!({ "limit": what, "allowed": allowed, "found": found }),
+        Refusal::Budget { bound, allowed } => json!({ "limit": bound.key(), "allowed": allowed }),
+        Refusal::Corrupt { what, .. } | Refusal::Unsupported { what, .. } => json!({ "what": what }),
+        Refusal::HookManager {
+            manager,
+            directory,
+            lines,
+            ..
+        } => json!({ "manager": manager, "directory": show(directory), "lines": lines }),
+    }
+}
+
+fn show(path: &Path) -> String {
+    shown(path.as_os_str().as_encoded_bytes())
+}

@@ -1,0 +1,123 @@
+//! The codes of refusals, as machines see them.
+
+use crate::refusal::Refusal;
+
+/// The code of a refusal, as machines see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// `E_EMPTY`
+    Empty,
+    /// `E_IO`
+    Io,
+    /// `E_DUPLICATE`
+    Duplicate,
+    /// `E_BAD_PACK`
+    BadPack,
+    /// `E_USAGE`
+    Usage,
+    /// `E_NOT_A_REPOSITORY`
+    NotARepository,
+    /// `E_BAD_REVISION`
+    BadRevision,
+    /// `E_BAD_CONFIG`
+    BadConfig,
+    /// `E_MISSING_OBJECT`
+    MissingObject,
+    /// `E_NO_RECIPIENTS`
+    NoRecipients,
+    /// `E_NO_IDENTITY`
+    NoIdentity,
+    /// `E_CRYPTO`
+    Crypto,
+    /// `E_PLAINTEXT_LEAK`
+    PlaintextLeak,
+    /// `E_LIMIT`
+    Limit,
+    /// `E_CORRUPT`
+    Corrupt,
+    /// `E_AUDIT`
+    Audit,
+    /// `E_UNSUPPORTED`
+    Unsupported,
+}
+
+impl Code {
+    /// Every code there is.
+    pub const ALL: [Self; 17] = [
+        Self::Empty,
+        Self::Io,
+        Self::Duplicate,
+        Self::BadPack,
+        Self::Usage,
+        Self::NotARepository,
+        Self::BadRevision,
+        Self::BadConfig,
+        Self::MissingObject,
+        Self::NoRecipients,
+        Self::NoIdentity,
+        Self::Crypto,
+        Self::PlaintextLeak,
+        Self::Limit,
+        Self::Corrupt,
+        Self::Audit,
+        Self::Unsupported,
+    ];
+
+    /// Returns the code as it is printed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "E_EMPTY",
+            Self::Io => "E_IO",
+            Self::Duplicate => "E_DUPLICATE",
+            Self::BadPack => "E_BAD_PACK",
+            Self::Usage => "E_USAGE",
+            Self::NotARepository => "E_NOT_A_REPOSITORY",
+            Self::BadRevision => "E_BAD_REVISION",
+            Self::BadConfig => "E_BAD_CONFIG",
+            Self::MissingObject => "E_MISSING_OBJECT",
+            Self::NoRecipients => "E_NO_RECIPIENTS",
+            Self::NoIdentity => "E_NO_IDENTITY",
+            Self::Crypto => "E_CRYPTO",
+            Self::PlaintextLeak => "E_PLAINTEXT_LEAK",
+            Self::Limit => "E_LIMIT",
+            Self::Corrupt => "E_CORRUPT",
+            Self::Audit => "E_AUDIT",
+            Self::Unsupported => "E_UNSUPPORTED",
+        }
+    }
+}
+
+impl Refusal {
+    /// Returns the code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Empty => Code::Empty,
+            Self::Io { .. }
+            | Self::NotRegular { .. }
+            | Self::ThroughLink { .. }
+            | Self::Planted { .. }
+            | Self::ChangedWhileRead { .. }
+            | Self::OutputExists { .. }
+            | Self::TwinDiffers { .. }
+            | Self::UnsafePath { .. } => Code::Io,
+            Self::Duplicate { .. } | Self::Collision { .. } | Self::ReservedPath { .. } => Code::Duplicate,
+            Self::BadPack { .. } | Self::BadManifest { .. } | Self::NotSound { .. } => Code::BadPack,
+            Self::Usage { .. } | Self::NoWorkTree { .. } | Self::Armoured { .. } => Code::Usage,
+            Self::NotARepository { .. } => Code::NotARepository,
+            Self::NoCommit | Self::BadRevision { .. } => Code::BadRevision,
+            Self::BadConfig { .. } => Code::BadConfig,
+            Self::MissingObject { .. }
+            | Self::MissingContent { .. }
+            | Self::NoManifest { .. }
+            | Self::CutHistory { .. } => Code::MissingObject,
+            Self::NoRecipients { .. } => Code::NoRecipients,
+            Self::NoIdentity { .. } | Self::NoneOpens { .. } | Self::Locked { .. } => Code::NoIdentity,
+            Self::Crypto { .. } => Code::Crypto,
+            Self::PlaintextLeak { .. } => Code::PlaintextLeak,
+            Self::Limit { .. } | Self::TooLong { .. } | Self::Budget { .. } => Code::Limit,
+            Self::Corrupt { .. } => Code::Corrupt,
+            Self::Audit { .. } => Code::Audit,
+            Self::NotYours { .. } | Self::HookManager { .. } | Self::Unsupported { .. } => Code::Unsupported,
+        }
+    }
+}
