@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::cli::env;
 use crate::cli::output::Output;
-use crate::cli::output::human::{advise, aligned, remote_name};
+use crate::cli::output::human::{advise, remote_name};
 use crate::cli::output::json::examined_in_part;
+use crate::cli::output::table::aligned;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, quoted, size};
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Origin, Policy};

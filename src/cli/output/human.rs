@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::guard::in_part_notice;
+use crate::cli::output::table::aligned;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, size, without_password};
 use crate::format::digest::Digest;
 use crate::format::repo_state::Mode;
@@ -420,22 +421,6 @@ pub(crate) fn inspected(output: &mut Output, report: &InspectReport) {
     columns(output, &rows);
 }
 
-/// Returns rows in aligned columns, a line each.
-pub(super) fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = indent.to_owned();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(&format!("{cell:<width$}   "));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 fn columns<const N: usize>(output: &mut Output, rows: &[[String; N]]) {
     for line in aligned(rows, "  ").lines() {
         output.line(line);
@@ -443,11 +428,11 @@ fn columns<const N: usize>(output: &mut Output, rows: &[[String; N]]) {
 }
 
 pub(super) fn advise(advice: &[(&str, String)]) -> String {
-    let width = advice.iter().map(|(what, _)| what.len()).max().unwrap_or(0);
-    advice
+    let rows: Vec<[String; 2]> = advice
         .iter()
-        .map(|(what, command)| format!("  {what:<width$}   {}\n", paint(TYPE, command)))
-        .collect()
+        .map(|(what, command)| [(*what).to_owned(), paint(TYPE, command)])
+        .collect();
+    aligned(&rows, "  ")
 }
 
 /// Shortens a content ref to what is needed to recognise it.

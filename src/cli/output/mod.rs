@@ -10,6 +10,7 @@ pub(super) mod restore;
 pub(super) mod sarif;
 pub(super) mod status;
 pub(super) mod store;
+pub(super) mod table;
 pub(crate) mod words;
 
 use std::io::{self, Write};

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use crate::cli::output::Output;
-use crate::cli::output::human::{aligned, path_from, remote_name};
+use crate::cli::output::human::{path_from, remote_name};
 use crate::cli::output::refusal::one_line;
+use crate::cli::output::table::aligned;
 use crate::cli::output::words::{LOOK, TYPE, count, paint, quoted};
 use crate::ops::Context;
 use crate::ops::pack::rekey::{RekeyReport, Remaining};

@@ -1,7 +1,8 @@
 //! What was restored, as people read it.
 
 use crate::cli::output::Output;
-use crate::cli::output::human::{aligned, path_from};
+use crate::cli::output::human::path_from;
+use crate::cli::output::table::aligned;
 use crate::cli::output::words::{count, size};
 use crate::format::dump::OtherEntry;
 use crate::ops::Context;

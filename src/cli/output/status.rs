@@ -2,7 +2,8 @@
 
 use crate::cli::output::Output;
 use crate::cli::output::guard::doubt_words;
-use crate::cli::output::human::{aligned, short_key};
+use crate::cli::output::human::short_key;
+use crate::cli::output::table::aligned;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, paint, quoted, size};
 use crate::format::config::is_same_recipient;
 use crate::format::object_id::ObjectId;

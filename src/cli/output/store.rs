@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cli::output::Output;
-use crate::cli::output::human::aligned;
+use crate::cli::output::table::aligned;
 use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, size};
 use crate::format::canonical_json::to_document;
 use crate::format::run_record::Verdict;

@@ -1,0 +1,34 @@
+//! Rows in aligned columns, as wide as a terminal shows them.
+
+use unicode_width::UnicodeWidthStr;
+
+/// Returns rows in aligned columns, a line each.
+pub(crate) fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = indent.to_owned();
+        for (cell, width) in row.iter().zip(&widths) {
+            let rest = width - cell.width();
+            line.push_str(&format!("{cell}{:rest$}   ", ""));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_a_terminal_shows_them() {
+        let rows = [["a", "1"], ["\u{6587}\u{5b57}", "2"], ["e\u{301}", "3"]];
+        let rows = rows.map(|row| row.map(str::to_owned));
+        let expected = "  a      1\n  \u{6587}\u{5b57}   2\n  e\u{301}      3\n";
+        assert_eq!(aligned(&rows, "  "), expected);
+        assert_eq!(aligned::<2>(&[], ""), "");
+    }
+}
