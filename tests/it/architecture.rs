@@ -47,7 +47,7 @@ const DOORS: [(&[&str], &[&str]); 36] = [
         &["toml::", "toml_edit::"],
         &["format/config.rs", "format/config/", "format/foreign.rs"],
     ),
-    (&["bytesize::"], &["format/config/scope.rs"]),
+    (&["bytesize::"], &["format/config/scope.rs", "cli/output/words.rs"]),
     (&["bpe_openai::"], &["format/tokens.rs"]),
     (&["jiff::"], &["format/timestamp.rs"]),
     (&["gix_validate::"], &["format/member_path.rs"]),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use bytesize::ByteSize;
 
 /// Red: what blocks.
 pub(crate) const BLOCKS: Style = AnsiColor::Red.on_default().bold();
@@ -28,17 +29,15 @@ pub(crate) fn count(n: u64, one: &str) -> String {
 
 /// Returns a size with a binary unit: `3.4 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     if bytes < 1024 {
         return count(bytes, "byte");
     }
-    let mut value = bytes as f64 / 1024.0;
-    let mut unit = 0;
-    while value >= 1023.95 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
+    let text = ByteSize::b(bytes).display().iec().to_string();
+    match text.starts_with("1024.0 ") {
+        // Rounded up to a whole one of the next unit.
+        true => ByteSize::b(bytes.next_power_of_two()).display().iec().to_string(),
+        false => text,
     }
-    format!("{value:.1} {}", UNITS[unit])
 }
 
 /// Returns `9 ms` or `0.31 s`.
