@@ -51,8 +51,8 @@ use crate::refusal::{Refusal, Result};
 /// long.
 const DELTA_CACHE: &str = "core.deltaBaseCacheLimit=25165824";
 
-/// The largest object that the library reads into memory, [`MEMORY_IN_A_CLONE`], whoever owns the repository. Larger
-/// blobs are streamed.
+/// The largest object that the library reads into memory: [`crate::format::budget::MEMORY_IN_A_CLONE`], whoever owns
+/// the repository. Larger blobs are streamed.
 const MEMORY: &str = "gitoxide.objects.allocLimit=2147483648";
 
 /// Skips the checksum of the index when reading it, as git does everywhere but in `git fsck`.
