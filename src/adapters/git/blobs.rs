@@ -63,10 +63,16 @@ impl Repository {
         let missing = Mutex::new(Vec::new());
         let done = workers::map(
             &order,
-            || Ok((self.worker(), Vec::new())),
-            |(repo, buffer), job| {
+            || {
+                Ok(Reader {
+                    repo: self.worker(),
+                    buffer: Vec::new(),
+                })
+            },
+            |reader, job| {
                 let id = to_gix(&ids[job.index]);
-                match self.read_blob(repo, buffer, id, job, proof, |blob| each(job.index, blob))? {
+                let needs_the_id = proof.needs_the_id(job);
+                match self.read_blob(reader, id, needs_the_id, |blob| each(job.index, blob))? {
                     Some(result) => Ok(Some((job.index, result))),
                     None => {
                         lock(&missing).push(id);
@@ -145,11 +151,9 @@ impl Repository {
 
     fn read_blob<R>(
         &self,
-        repo: &gix::Repository,
-        buffer: &mut Vec<u8>,
+        Reader { repo, buffer }: &mut Reader,
         id: gix::ObjectId,
-        job: &Job,
-        proof: Proof,
+        needs_the_id: bool,
         each: impl FnOnce(Contents<'_>) -> Result<R>,
     ) -> Result<Option<R>> {
         let header = match repo.try_find_header(id) {
@@ -176,7 +180,7 @@ impl Repository {
         if data.kind != gix::object::Kind::Blob {
             return Err(corrupt_object(id, "it is not a blob"));
         }
-        if job.needs_its_id(proof) {
+        if needs_the_id {
             ensure_intact(id, "blob", data.data)?;
         }
         each(Contents::Whole(data.data)).map(Some)
@@ -225,6 +229,12 @@ impl Repository {
     }
 }
 
+/// What one thread reads blobs with.
+struct Reader {
+    repo: gix::Repository,
+    buffer: Vec<u8>,
+}
+
 /// Memory for blobs that are held whole, shared by all threads. A thread waits until there is room for its blob.
 #[derive(Default)]
 pub(super) struct Room {
@@ -263,6 +273,13 @@ pub enum Proof {
     /// Its id if it is loose; the checksums of its pack if it is packed. git checked packed objects against their ids
     /// when it received them. This detects damage in a quarter of the time.
     Checksum,
+}
+
+impl Proof {
+    /// Returns whether the content of an object must be checked against its id.
+    pub(super) fn needs_the_id(self, job: &Job) -> bool {
+        self == Self::Id || job.is_loose()
+    }
 }
 
 /// A reader that hashes its bytes as git hashes a blob, and stops when the time bound is exceeded.

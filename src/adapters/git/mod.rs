@@ -16,6 +16,7 @@ mod objects;
 mod ownership;
 mod pack_order;
 pub mod pack_tree;
+mod peel;
 mod quarantine;
 mod raw_tree;
 pub mod remotes;
@@ -34,11 +35,11 @@ use std::sync::{Mutex, OnceLock};
 use blobs::Room;
 use budget::Budget;
 pub use exposure::Exposure;
-pub use history::Peeled;
 use objects::Joined;
 pub use objects::ObjectPlaces;
 pub use ownership::{Foreign, Surroundings};
 use pack_order::PackIndices;
+pub use peel::Peeled;
 
 use gix::bstr::ByteSlice;
 

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use gix::odb::pack::index;
 
-use crate::adapters::git::blobs::Proof;
 use crate::adapters::git::{Repository, to_gix};
 use crate::format::object_id::ObjectId;
 
@@ -20,11 +19,6 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// Returns whether the content of the object must be checked against its id.
-    pub(super) fn needs_its_id(&self, proof: Proof) -> bool {
-        proof == Proof::Id || self.is_loose()
-    }
-
     /// Returns whether the object is in none of the packs that existed when the indices were read.
     pub(super) fn is_loose(&self) -> bool {
         self.place.0 == LOOSE

@@ -9,8 +9,7 @@ use gix::refspec::match_group::{Item, SourceRef};
 use gix::refspec::{MatchGroup, RefSpecRef, parse::Operation};
 
 use crate::adapters::files;
-use crate::adapters::git::history::Peeled;
-use crate::adapters::git::{Repository, explain, from_gix};
+use crate::adapters::git::{Peeled, Repository, explain, from_gix};
 use crate::format::fetch_head::FetchHead;
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};

@@ -286,7 +286,7 @@ impl Sweep<'_> {
                 },
                 |worker, job| {
                     let (id, path) = level[job.index];
-                    let needs_its_id = job.needs_its_id(Proof::Checksum);
+                    let needs_its_id = Proof::Checksum.needs_the_id(job);
                     if !self.directory(worker, to_gix(&id), path, needs_its_id, &gathered)? {
                         lock(&missing).push(id);
                     }

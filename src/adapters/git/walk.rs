@@ -10,8 +10,9 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use gix::objs::{CommitRefIter, Find as _};
 
 use crate::adapters::git::grafts::Grafts;
-use crate::adapters::git::history::Peeled;
-use crate::adapters::git::{Repository, corrupt_object, ensure_intact, explain, from_gix, object_error, to_gix};
+use crate::adapters::git::{
+    Peeled, Repository, corrupt_object, ensure_intact, explain, from_gix, object_error, to_gix,
+};
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};

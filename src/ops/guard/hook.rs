@@ -4,9 +4,8 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::adapters::git::Repository;
 use crate::adapters::git::budget::Side;
-use crate::adapters::git::history::Peeled;
+use crate::adapters::git::{Peeled, Repository};
 use crate::format::config::Config;
 use crate::format::object_id::ObjectId;
 use crate::format::push_line::{PushLine, RefLine};

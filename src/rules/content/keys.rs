@@ -1,13 +1,12 @@
 //! Finds private keys anywhere in some bytes: age identities, PEM and PuTTY files, plain or encoded.
 
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Hrp};
 use memchr::memmem::{self, Finder};
 
-use super::{encoded, pem};
+use super::pem;
 
 /// Most bytes between a key's marker and its end.
 pub const REACH: usize = 64 * 1024;
@@ -36,13 +35,7 @@ const KEY: &[u8] = b"KEY-";
 const LOWERCASE_KEY: &[u8] = b"secret-key-";
 const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
 
-/// Returns whether `window` contains a private key whose marker, or another sign of it, begins within `judged`.
-pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
-    encoded::has_key(window, judged)
-}
-
-/// Returns whether a short text contains a plain private key. For longer texts, [`has_key`] searches for all writings
-/// at once.
+/// Returns whether a short text contains a plain private key. Longer texts are searched for all writings of a key at once.
 pub fn has_plain_key(text: &[u8]) -> bool {
     MARKERS
         .iter()

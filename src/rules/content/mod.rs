@@ -2,6 +2,7 @@
 
 mod encoded;
 mod examination;
+mod formats;
 mod keys;
 mod pem;
 mod place;

@@ -1,10 +1,5 @@
 //! The parts of a content by which a format is recognised: its start, its end and its size.
 
-use std::collections::BTreeSet;
-
-use super::{tables, tensors, torch, vectors};
-use crate::format::protected::Format;
-
 /// Number of bytes taken from the start.
 pub const HEAD: usize = 64 * 1024;
 
@@ -30,21 +25,6 @@ impl<'a> Sample<'a> {
             tail: Some(&bytes[bytes.len().saturating_sub(TAIL)..]),
             size: bytes.len() as u64,
         }
-    }
-
-    /// Returns the formats of the content, except for private keys and for pickles that only a search inside finds.
-    pub fn formats(&self) -> BTreeSet<Format> {
-        let recognised = [
-            (Format::Faiss, vectors::is_faiss(self)),
-            (Format::Hnsw, vectors::is_hnsw(self)),
-            (Format::Safetensors, tensors::is_safetensors(self)),
-            (Format::Gguf, tensors::is_gguf(self)),
-            (Format::Pickle, torch::is_legacy_archive(self.head)),
-            (Format::Parquet, tables::is_parquet(self)),
-            (Format::Arrow, tables::is_arrow(self)),
-            (Format::Numpy, tables::is_numpy(self)),
-        ];
-        recognised.into_iter().filter(|r| r.1).map(|r| r.0).collect()
     }
 
     /// Returns whether the content may have at least `size` bytes.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::formats::formats_of;
 use super::pointer::Pointer;
 use super::sample::{HEAD, Sample, TAIL};
-use super::{keys, pointer, torch};
+use super::{encoded, keys, pointer, torch};
 use crate::format::protected::Format;
 
 /// Number of bytes searched at once.
@@ -30,8 +31,8 @@ pub fn all_of(bytes: &[u8], complete: bool) -> BTreeSet<Format> {
     if !complete {
         sample.tail = None;
     }
-    let mut formats = sample.formats();
-    if keys::has_key(bytes, 0..bytes.len()) {
+    let mut formats = formats_of(&sample);
+    if encoded::has_key(bytes, 0..bytes.len()) {
         formats.insert(Format::PrivateKey);
     }
     if torch::may_be_pickle(bytes) && torch::refers_to_tensor(bytes, 0..bytes.len()) {
@@ -87,7 +88,7 @@ impl Watch {
             tail: complete.then_some(&self.tail[..]),
             size: self.size,
         };
-        let mut formats = sample.formats();
+        let mut formats = formats_of(&sample);
         formats.extend(self.search.finish());
         formats
     }
@@ -158,7 +159,7 @@ impl Search {
     }
 
     fn judge(&mut self, end: usize) {
-        self.key = self.key || keys::has_key(&self.window, self.judged..end);
+        self.key = self.key || encoded::has_key(&self.window, self.judged..end);
         self.tensors = self.tensors || (self.for_tensors && torch::refers_to_tensor(&self.window, self.judged..end));
     }
 

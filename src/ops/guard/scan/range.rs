@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::adapters::git::Repository;
-use crate::adapters::git::history::{Batch, Peeled};
+use crate::adapters::git::history::Batch;
 use crate::adapters::git::walk::Walk;
+use crate::adapters::git::{Peeled, Repository};
 use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::{Config, FILE_NAME};
 use crate::format::object_id::{ObjectHasher, ObjectId};

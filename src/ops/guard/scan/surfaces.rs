@@ -5,11 +5,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::adapters::files::{self, open_regular};
-use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::Contents;
 use crate::adapters::git::budget::Side;
-use crate::adapters::git::history::Peeled;
 use crate::adapters::git::index::{Change as IndexChange, Wanted};
+use crate::adapters::git::{Peeled, Repository};
 use crate::adapters::workers;
 use crate::format::config::Allow;
 use crate::format::config::{Config, FILE_NAME, add_allowed};

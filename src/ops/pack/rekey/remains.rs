@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::adapters::git::Repository;
-use crate::adapters::git::history::Peeled;
+use crate::adapters::git::{Peeled, Repository};
 use crate::adapters::{files, pack_dir};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
