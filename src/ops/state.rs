@@ -95,13 +95,14 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
         Some(mode) => retain_plain(repo, &registry, &mut entries, mode)?,
         None => Vec::new(),
     };
+    let off = DigestCache::off();
     let cache = match request.no_cache {
-        true => DigestCache::off(),
+        true => &off,
         false => repo.private().digests(),
     };
     Ok(State {
         canon_version: canon(repo, &commit, &loaded)?,
-        entries: hash(repo, &registry, entries, &cache)?,
+        entries: hash(repo, &registry, entries, cache)?,
         registry: registry.to_document(),
         sealed,
         scope: selection.key,

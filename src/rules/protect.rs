@@ -26,9 +26,9 @@ const SEALED_CLASS: &str = "sealed";
 /// The class of files that a user attached to a pack and that no rule names.
 const ATTACHED_CLASS: &str = "attached";
 
-/// The directory of run outputs. A path with such a segment, in upper or lower case, is always protected, without
-/// exception.
-const RUN_OUTPUT_SEGMENT: &[u8] = b"_PACK_RUN";
+/// The directory of run outputs at the top of a work tree. A path with such a segment, in upper or lower case, is always
+/// protected, without exception.
+pub const OUTPUT_DIRECTORY: &str = "_PACK_RUN";
 
 /// The built-in classes with their globs and formats. All have the policy `never`.
 const BUILT_IN: [(&str, &[&str], &[Format]); 7] = [
@@ -484,7 +484,7 @@ impl RuleSet {
 /// Returns whether a path has a `_PACK_RUN` segment, in upper or lower case.
 pub fn is_run_output(path: &[u8]) -> bool {
     path.split(|byte| *byte == b'/')
-        .any(|segment| segment.eq_ignore_ascii_case(RUN_OUTPUT_SEGMENT))
+        .any(|segment| segment.eq_ignore_ascii_case(OUTPUT_DIRECTORY.as_bytes()))
 }
 
 fn built_in() -> impl Iterator<Item = Rule> {

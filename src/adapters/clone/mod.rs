@@ -11,6 +11,7 @@ pub mod verdicts;
 pub mod verified_packs;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::adapters::files;
 use crate::adapters::store::disk::DiskStore;
@@ -30,10 +31,11 @@ use verified_packs::VerifiedPacks;
 const OWN: &str = "gitpack";
 
 /// The private state of one clone, shared by its worktrees. Directories are created when something is first stored.
-#[derive(Debug)]
 pub struct PrivateState {
     own: PathBuf,
     memory: Memory,
+    /// Read when it is first asked for.
+    digests: OnceLock<DigestCache>,
 }
 
 impl PrivateState {
@@ -44,7 +46,11 @@ impl PrivateState {
     pub fn open(common_dir: &Path, memory: Memory) -> Result<Self> {
         let own = common_dir.join(OWN);
         ensure_plain(&own, 2)?;
-        Ok(Self { own, memory })
+        Ok(Self {
+            own,
+            memory,
+            digests: OnceLock::new(),
+        })
     }
 
     /// Returns the state for a repository of another user: it remembers nothing and stores nothing.
@@ -52,12 +58,14 @@ impl PrivateState {
         Self {
             own: common_dir.join(OWN),
             memory: Memory::none(),
+            digests: OnceLock::new(),
         }
     }
 
-    /// Returns the digest cache.
-    pub fn digests(&self) -> DigestCache {
-        DigestCache::load(&self.own, self.memory.clone())
+    /// Returns the digest cache, which is read once.
+    pub fn digests(&self) -> &DigestCache {
+        let load = || DigestCache::load(&self.own, self.memory.clone());
+        self.digests.get_or_init(load)
     }
 
     /// Returns the log of what was judged clean under the rules that `key` stands for.

@@ -20,10 +20,9 @@ use crate::ops::guard::known::{self, Extent};
 use crate::ops::guard::remotes::{self, RemoteReport};
 use crate::ops::guard::twins::{self, PairReport};
 use crate::ops::keys::{identity, recipients};
-use crate::ops::pack::seal::OUTPUT_DIRECTORY;
 use crate::ops::{Context, Silence};
 use crate::refusal::{Refusal, Result};
-use crate::rules::protect::{Registry, is_run_output};
+use crate::rules::protect::{OUTPUT_DIRECTORY, Registry, is_run_output};
 use crate::rules::push::destination;
 use crate::rules::scan::Destination;
 

@@ -32,6 +32,11 @@ impl<'a> Documents<'a> {
         }
     }
 
+    /// Returns where the pack is staged.
+    pub fn staging(&self) -> &'a Staging {
+        self.staging
+    }
+
     /// Counts a member of `size` bytes that was written already.
     pub fn count(&mut self, member: Member, size: u64) {
         self.members.push((member, size));

@@ -11,10 +11,10 @@ use crate::format::digest::Digest;
 use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::ops::pack::output::Output;
-use crate::ops::pack::seal::OUTPUT_DIRECTORY;
 use crate::ops::pack::sealed_pack::SealedPack;
 use crate::ops::pack::unseal::{Named, Unopened, unseal};
 use crate::refusal::{Refusal, Result};
+use crate::rules::protect::OUTPUT_DIRECTORY;
 
 /// What to open, and where to.
 #[derive(Clone, Debug, Default)]

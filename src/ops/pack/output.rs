@@ -9,8 +9,8 @@ use crate::adapters::files::{self, Durability, write_whole};
 use crate::adapters::git::Repository;
 use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
-use crate::ops::pack::seal::OUTPUT_DIRECTORY;
 use crate::refusal::{Refusal, Result};
+use crate::rules::protect::OUTPUT_DIRECTORY;
 
 /// A place where nothing stands, or an empty directory.
 pub struct Output {

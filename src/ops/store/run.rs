@@ -219,12 +219,11 @@ impl Recorder<'_> {
     }
 
     fn audit(&self, records: &Records, files: &RunFiles, pending: Option<Digest>, memory: &mut Memory) -> Result<()> {
-        let cache = self.repo.private().digests();
         let places = Places {
             repo: self.repo,
             runs: self.runs,
             store: self.store,
-            cache: &cache,
+            cache: self.repo.private().digests(),
         };
         // What was put together just now is looked for; a run that stands is read, for what it needs may have changed.
         let depth = match pending {

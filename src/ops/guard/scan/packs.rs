@@ -15,11 +15,10 @@ use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::guard::scan::InvalidPack;
-use crate::ops::pack::seal::OUTPUT_DIRECTORY;
 use crate::ops::pack::verify::{Source, verify_for_push};
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
-use crate::rules::protect::{Registry, Subject};
+use crate::rules::protect::{OUTPUT_DIRECTORY, Registry, Subject};
 
 /// So many touched directories are worth being looked into one by one.
 const MAX_DIRECTORIES: usize = 20_000;

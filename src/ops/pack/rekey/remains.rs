@@ -10,8 +10,8 @@ use crate::format::object_id::ObjectId;
 use crate::ops::Context;
 use crate::ops::pack::rekey::is_same;
 use crate::ops::pack::rekey::turn::Ciphertext;
-use crate::ops::pack::seal::OUTPUT_DIRECTORY;
 use crate::refusal::{Refusal, Result};
+use crate::rules::protect::OUTPUT_DIRECTORY;
 
 /// Where old ciphertexts remain.
 #[derive(Debug, Default)]

@@ -17,7 +17,7 @@ use crate::format::sealed::SealedArtifacts;
 use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
 use crate::ops::Context;
 use crate::ops::pack::restore::canon;
-use crate::ops::pack::restore::sources::Here;
+use crate::ops::pack::restore::here::Here;
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::verify::verify_directory;
 use crate::refusal::{Refusal, Result};

@@ -2,6 +2,7 @@
 
 mod canon;
 mod full;
+mod here;
 mod listing;
 mod sources;
 mod target;
@@ -17,8 +18,8 @@ use crate::ops::keys::identity;
 use crate::ops::pack::output::Output;
 use crate::ops::store::audit::content_ref;
 use crate::refusal::{Refusal, Result};
+use here::Here;
 use listing::Listing;
-use sources::Here;
 
 /// What to restore, and where to.
 #[derive(Clone, Debug, Default)]

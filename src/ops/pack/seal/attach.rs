@@ -11,12 +11,14 @@ use crate::format::repo_state::Mode;
 use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::pack::seal::Notice;
-use crate::ops::pack::seal::collect::{Inside, Protected, Source, is_artifact, judge_file, member_path, protect};
+use crate::ops::pack::seal::collect::{is_artifact, member_path};
 use crate::ops::pack::seal::guarded::Guarded;
+use crate::ops::pack::seal::judged::{FileJudge, Inside, attached_by, protected_by};
+use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact};
 use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 use crate::rules::globs::{Case, Globs};
-use crate::rules::protect::Registry;
+use crate::rules::protect::{Registry, is_run_output};
 use crate::rules::scan::LeakCode;
 
 /// Attached files, by the path they have in the work tree.
@@ -25,7 +27,7 @@ pub(super) struct Attached<'a> {
     registry: &'a Registry,
     /// What the commit has in the scope is in the pack already.
     tracked: &'a BTreeSet<Vec<u8>>,
-    found: BTreeMap<MemberPath, Protected>,
+    found: BTreeMap<MemberPath, ProtectedArtifact>,
 }
 
 impl<'a> Attached<'a> {
@@ -40,7 +42,7 @@ impl<'a> Attached<'a> {
     }
 
     /// Returns all of them, by path.
-    pub(super) fn into_protected(self) -> impl Iterator<Item = Protected> {
+    pub(super) fn into_protected(self) -> impl Iterator<Item = ProtectedArtifact> {
         self.found.into_values()
     }
 
@@ -159,17 +161,20 @@ impl<'a> Attached<'a> {
             return Ok(());
         }
         let member = member_path(path)?;
-        let judged = judge_file(
-            &file,
-            self.registry,
-            &[path],
-            Mode::Public,
-            (Inside::AsNeeded, &Guarded::default()),
-        )?;
+        let judge = FileJudge {
+            registry: self.registry,
+            guarded: &Guarded::default(),
+            mode: Mode::Public,
+            look: Inside::AsNeeded,
+        };
+        let judged = judge.judge(&file, &[path])?;
+        let source = ArtifactSource::File(file, Box::new(judged.stamp));
         // What is attached is sealed whatever it is.
-        let leak = judged.leak.filter(|leak| leak.code != LeakCode::FakeSeal);
-        let source = Source::File(file, Box::new(judged.stamp));
-        self.found.insert(member.clone(), protect(member, source, leak, rule));
+        let artifact = match judged.leak.filter(|leak| leak.code != LeakCode::FakeSeal) {
+            Some(leak) => protected_by(leak, member.clone(), source),
+            None => attached_by(rule, member.clone(), source),
+        };
+        self.found.insert(member, artifact);
         Ok(())
     }
 }
@@ -205,7 +210,7 @@ fn joined(directory: &[u8], inner: &[u8]) -> Vec<u8> {
 
 fn enters_work_tree(directory: &[u8]) -> bool {
     let name = directory.rsplit(|byte| *byte == b'/').next().unwrap_or(directory);
-    name != b".git" && !name.eq_ignore_ascii_case(b"_PACK_RUN")
+    name != b".git" && !is_run_output(name)
 }
 
 #[cfg(test)]

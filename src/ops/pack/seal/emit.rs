@@ -13,11 +13,11 @@ use crate::format::dump::write::{Heading, Top, Whole, Writer};
 use crate::format::dump::{Other, OtherEntry, Subject};
 use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
-use crate::format::repo_state::EntryKind;
+use crate::format::repo_state::{EntryKind, Mode};
 use crate::format::tokens::TokenCounter;
 use crate::format::tree_meta::{Part, REPO};
 use crate::ops::pack::documents::Documents;
-use crate::ops::pack::seal::collect::{Plan, TreePlan};
+use crate::ops::pack::seal::plan::TreePlan;
 use crate::ops::pack::seal::stage::Staged;
 use crate::refusal::{Refusal, Result};
 
@@ -33,8 +33,7 @@ struct Text {
 /// Returns the paths that are to be read first, and are no text in this pack.
 pub fn emit(
     documents: &mut Documents<'_>,
-    staging: &Staging,
-    plan: &Plan,
+    mode: Mode,
     tree: &TreePlan,
     staged: &Staged,
     state: Digest,
@@ -42,7 +41,7 @@ pub fn emit(
     if !tree.emit.contains(&Part::Full) && !tree.emit.contains(&Part::Split) {
         return Ok(Vec::new());
     }
-    let (mut texts, others) = sorted_out(plan, staged);
+    let (mut texts, others) = sorted_out(tree, staged);
     tree.layout.sort(&mut texts, |text| &text.heading.path);
     let known: BTreeSet<&str> = texts.iter().map(|text| text.heading.path.as_str()).collect();
     let is_text = |path: &&String| known.contains(path.as_str());
@@ -51,13 +50,13 @@ pub fn emit(
     let subject = Subject {
         title: tree.title.clone(),
         scope: tree.scope.clone(),
-        mode: plan.mode,
+        mode,
         commit: tree.commit.id.hex(),
         tree: tree.commit.tree.hex(),
         state,
     };
     let writing = Writing {
-        staging,
+        staging: documents.staging(),
         subject: &subject,
     };
     let prefix = &tree.layout.prefix;
@@ -93,31 +92,31 @@ pub fn emit(
         documents.add(&index_member(prefix), list.as_bytes())?;
     }
     if !tree.emit.contains(&Part::Repo) {
-        staging.discard(REPO)?;
+        documents.staging().discard(REPO)?;
     }
     Ok(missed.into_iter().cloned().collect())
 }
 
 /// Parts the staged entries into texts, and what is only listed.
-fn sorted_out(plan: &Plan, staged: &Staged) -> (Vec<Text>, Vec<OtherEntry>) {
+fn sorted_out(tree: &TreePlan, staged: &Staged) -> (Vec<Text>, Vec<OtherEntry>) {
     let (mut texts, mut others) = (Vec::new(), Vec::new());
-    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
-        let Some((path, entry)) = item.tracked() else { continue };
-        let is_file = matches!(entry.kind, EntryKind::Regular | EntryKind::Executable);
+    for (member, copy) in tree.members.iter().zip(&staged.plain) {
+        let path = member.path_in_tree();
+        let is_file = matches!(member.kind, EntryKind::Regular | EntryKind::Executable);
         match copy.text.filter(|_| is_file) {
             Some(shape) => texts.push(Text {
                 heading: Heading {
                     path: path.to_owned(),
                     size: copy.size,
-                    executable: entry.kind == EntryKind::Executable,
+                    executable: member.kind == EntryKind::Executable,
                 },
                 shape,
-                copy: item.path.clone(),
+                copy: member.copy.clone(),
             }),
             None => others.push(OtherEntry {
                 path: path.to_owned(),
                 size: copy.size,
-                kind: Other::of(entry.kind),
+                kind: Other::of(member.kind),
                 hash: copy.hash,
             }),
         }

@@ -1,6 +1,6 @@
 //! What an evidence pack is made of: files and directories named on the command line, on disk or in a commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -12,20 +12,22 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile};
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::pack::seal::candidates::{Candidate, Candidates, FromCommit, Origin};
-use crate::ops::pack::seal::collect::{
-    Inside, Plain, Plan, Protected, Source, ensure_is_artifact, judge_file, protect, recipients_for, same_but_for_case,
-};
+use crate::ops::pack::seal::collect::{same_but_for_case, sealing_of};
 use crate::ops::pack::seal::guarded::{self, Guarded};
+use crate::ops::pack::seal::judged::{FileJudge, Inside, JudgedArtifact, ensure_is_artifact, protected_by};
+use crate::ops::pack::seal::plan::{
+    ArtifactSource, EvidenceMember, EvidencePlan, EvidenceRules, Material, ProtectedArtifact, Ruled, SealPlan, Sealing,
+};
 use crate::ops::pack::seal::{Notice, SealRequest, release};
 use crate::ops::protection::retain_plain;
 use crate::ops::{Context, state};
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::Registry;
-use crate::rules::scan::{Leak, needs_a_word};
+use crate::rules::scan::{Traits, needs_a_word};
 
 /// Collects an evidence pack.
-pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
+pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     ensure_is_evidence(request)?;
     let mut candidates = Candidates::default();
     let mut ground = match &request.rev {
@@ -39,7 +41,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
             Ground::on_disk(ctx)?
         }
     };
-    if ground.rules.is_none() {
+    if ground.site.rules().is_none() {
         ensure_means_to_copy(ctx, request)?;
     }
     let candidates: Vec<(MemberPath, Candidate)> = candidates.finish()?.into_iter().collect();
@@ -52,55 +54,31 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<Plan> {
         mode: request.mode,
     };
     let mut judged = judge.all(&candidates)?;
-    if let (Some(_), Some(repo)) = (&ground.rules, &ground.repo) {
+    if let (Some(_), Some(repo)) = (ground.site.rules(), ground.site.repo()) {
         release::release(repo, &mut ground.registry, &named, &mut judged, &candidates)?;
     }
     let each = candidates.into_iter().map(|(path, _)| path).zip(judged);
-    let (plain, protected) = match &ground.rules {
-        Some(_) => by_rules(each)?,
-        None => {
-            let mut plain = Vec::new();
-            for (at, (path, judged)) in each.enumerate() {
-                if !named.contains(&at) {
-                    ensure_goes_without_a_word(&path, &judged)?;
-                    notices.extend(judged.leak.as_ref().map(|leak| Notice::Unprotected {
-                        path: path.to_string(),
-                        class: leak.class.clone(),
-                    }));
-                }
-                plain.push(judged.plain(path));
-            }
-            (plain, Vec::new())
+    let (members, sealing) = match ground.site.rules() {
+        Some(loaded) => {
+            let (members, protected) = by_rules(each)?;
+            (members, sealing_of(ctx, protected, request, loaded, || false)?)
         }
+        None => (without_rules(each, &named, &mut notices)?, None),
     };
-    if protected.is_empty()
+    if sealing.is_none()
         && let Some(flag) = request.sealing_flag()
     {
         notices.push(Notice::NothingSealed { flag });
     }
-    let nobody = Loaded::none();
-    let loaded = ground.rules.as_ref().map_or(&nobody, |rules| &rules.recipients);
-    let recipients = recipients_for(ctx, &protected, request, loaded, || false)?;
-    let mut plan = Plan {
-        repo: None,
-        tree: None,
+    Ok(SealPlan {
         mode: request.mode,
-        privacy: request.privacy,
-        fresh: request.fresh,
-        registry: None,
-        binding: None,
-        plain,
-        protected,
-        recipients,
-        default_directory: Some(ctx.cwd.join("pack")),
         notices,
-    };
-    if let Some(rules) = ground.rules {
-        plan.repo = ground.repo;
-        plan.registry = Some(ground.registry);
-        plan.binding = rules.binding;
-    }
-    Ok(plan)
+        default_directory: Some(ctx.cwd.join("pack")),
+        material: Material::Evidence(Box::new(EvidencePlan {
+            members,
+            rules: ground.into_rules(sealing),
+        })),
+    })
 }
 
 /// Where no configuration applies, everything stands in the clear: who says how to seal does not mean that, and what lies in a
@@ -154,18 +132,41 @@ fn ensure_is_evidence(request: &SealRequest) -> Result<()> {
 }
 
 /// Returns the artifacts that stand in the clear, and those that are sealed.
-fn by_rules(each: impl Iterator<Item = (MemberPath, JudgedArtifact)>) -> Result<(Vec<Plain>, Vec<Protected>)> {
-    let (mut plain, mut protected) = (Vec::new(), Vec::new());
+fn by_rules(
+    each: impl Iterator<Item = (MemberPath, JudgedArtifact)>,
+) -> Result<(Vec<EvidenceMember>, Vec<ProtectedArtifact>)> {
+    let (mut members, mut protected) = (Vec::new(), Vec::new());
     for (path, judged) in each {
         match judged.leak {
             Some(leak) => {
                 ensure_is_artifact(&leak)?;
-                protected.push(protect(path, judged.source, Some(leak), ""));
+                protected.push(protected_by(leak, path, judged.source));
             }
-            None => plain.push(judged.plain(path)),
+            None => members.push(judged.plain(path)),
         }
     }
-    Ok((plain, protected))
+    Ok((members, protected))
+}
+
+/// Returns the artifacts, all of which stand in the clear. Those that are not `named`, by their place in the list, are refused
+/// or told of where they look protected.
+fn without_rules(
+    each: impl Iterator<Item = (MemberPath, JudgedArtifact)>,
+    named: &BTreeSet<usize>,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<EvidenceMember>> {
+    let mut members = Vec::new();
+    for (at, (path, judged)) in each.enumerate() {
+        if !named.contains(&at) {
+            ensure_goes_without_a_word(&path, &judged)?;
+            notices.extend(judged.leak.as_ref().map(|leak| Notice::Unprotected {
+                path: path.to_string(),
+                class: leak.class.clone(),
+            }));
+        }
+        members.push(judged.plain(path));
+    }
+    Ok(members)
 }
 
 /// Without rules, what nobody publishes on purpose is refused all the same.
@@ -183,41 +184,80 @@ fn ensure_goes_without_a_word(path: &MemberPath, judged: &JudgedArtifact) -> Res
 
 /// Where evidence comes from, and what has a say about it.
 struct Ground {
-    /// The repository, if it comes from one.
-    repo: Option<Repository>,
-    /// The top of the work tree, for artifacts on disk.
-    root: Option<PathBuf>,
-    /// The tree of the commit that artifacts are taken from.
-    tree: Option<ObjectId>,
+    site: Site,
     registry: Registry,
-    /// What the repository's configuration says besides; none where there is no configuration.
-    rules: Option<Rules>,
 }
 
-/// What a repository with a configuration says about evidence besides what is protected.
-struct Rules {
-    /// The configuration that names the recipients.
-    recipients: Loaded,
-    /// The state of the commit that the evidence is bound to.
-    binding: Option<RepoState>,
+/// Where artifacts are taken from.
+enum Site {
+    /// The disk, in no work tree.
+    Disk,
+    /// A work tree.
+    WorkTree {
+        repo: Repository,
+        /// Its top.
+        root: PathBuf,
+        /// The configuration that names the recipients; none where the work tree has no configuration.
+        rules: Option<Loaded>,
+    },
+    /// A commit.
+    Commit {
+        repo: Repository,
+        tree: ObjectId,
+        /// Its configuration, which names the recipients.
+        rules: Loaded,
+        /// Its state, to which the evidence is bound.
+        binding: RepoState,
+    },
+}
+
+impl Site {
+    fn repo(&self) -> Option<&Repository> {
+        match self {
+            Self::Disk => None,
+            Self::WorkTree { repo, .. } | Self::Commit { repo, .. } => Some(repo),
+        }
+    }
+
+    fn tree(&self) -> Option<ObjectId> {
+        match self {
+            Self::Commit { tree, .. } => Some(*tree),
+            Self::Disk | Self::WorkTree { .. } => None,
+        }
+    }
+
+    /// Returns the configuration that says how to seal, where there is one.
+    fn rules(&self) -> Option<&Loaded> {
+        match self {
+            Self::Disk => None,
+            Self::WorkTree { rules, .. } => rules.as_ref(),
+            Self::Commit { rules, .. } => Some(rules),
+        }
+    }
+
+    /// Returns the path that a file has in the work tree.
+    fn place_of(&self, file: &Path) -> Option<Vec<u8>> {
+        let Self::WorkTree { root, .. } = self else { return None };
+        let file = files::canonical(file).ok()?;
+        let place = file.strip_prefix(root).ok()?;
+        Some(place.as_os_str().as_bytes().to_vec())
+    }
 }
 
 impl Ground {
     /// Takes the configurations that have a say about artifacts on disk: that of `HEAD` and that of the work tree.
     fn on_disk(ctx: &Context) -> Result<Self> {
-        let mut ground = Self {
-            repo: None,
-            root: None,
-            tree: None,
-            registry: Registry::of(&[]).expect("the built-in rules compile"),
-            rules: None,
+        let builtin = || Registry::of(&[]).expect("the built-in rules compile");
+        let nowhere = || Self {
+            site: Site::Disk,
+            registry: builtin(),
         };
         let repo = match ctx.repository() {
-            Err(Refusal::NotARepository { .. }) => return Ok(ground),
+            Err(Refusal::NotARepository { .. }) => return Ok(nowhere()),
             other => other?,
         };
         let Some(root) = repo.work_tree() else {
-            return Ok(ground);
+            return Ok(nowhere());
         };
         let on_disk = configuration::on_disk(&root)?;
         let committed = match repo.has_commit() {
@@ -225,19 +265,23 @@ impl Ground {
             false => None,
         };
         let committed = committed.filter(Loaded::is_present);
-        ground.repo = Some(repo);
-        ground.root = Some(root);
-        if committed.is_some() || on_disk.is_present() {
-            ground.registry = configuration::registry(&committed.iter().chain([&on_disk]).collect::<Vec<_>>())?;
-            ground.rules = Some(Rules {
-                recipients: match committed {
-                    Some(committed) if !on_disk.is_present() => committed,
-                    _ => on_disk,
-                },
-                binding: None,
-            });
-        }
-        Ok(ground)
+        let applies = committed.is_some() || on_disk.is_present();
+        let registry = match applies {
+            true => configuration::registry(&committed.iter().chain([&on_disk]).collect::<Vec<_>>())?,
+            false => builtin(),
+        };
+        let rules = match committed {
+            Some(committed) if !on_disk.is_present() => committed,
+            _ => on_disk,
+        };
+        Ok(Self {
+            site: Site::WorkTree {
+                repo,
+                root,
+                rules: applies.then_some(rules),
+            },
+            registry,
+        })
     }
 
     /// Takes the configuration of the commit, and binds the evidence to its state.
@@ -249,7 +293,7 @@ impl Ground {
         let mut entries = state::select(&repo, &commit, &selection)?;
         // The hashes of protected entries are not for everybody.
         retain_plain(&repo, &registry, &mut entries, mode)?;
-        let hashed = state::hash(&repo, &registry, entries, &repo.private().digests())?;
+        let hashed = state::hash(&repo, &registry, entries, repo.private().digests())?;
         let files = hashed.iter().map(|entry| {
             StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
                 path: path.to_string(),
@@ -263,36 +307,46 @@ impl Ground {
             files: files.collect::<Result<_>>()?,
         };
         Ok(Self {
-            repo: Some(repo),
-            root: None,
-            tree: Some(commit.tree),
+            site: Site::Commit {
+                repo,
+                tree: commit.tree,
+                rules: loaded,
+                binding,
+            },
             registry,
-            rules: Some(Rules {
-                recipients: loaded,
-                binding: Some(binding),
-            }),
         })
     }
 
     /// Has the registry protect the plaintexts of tracked twins; returns what else the clone guards.
     fn guard(&mut self, candidates: &[(MemberPath, Candidate)]) -> Result<Guarded> {
-        let Some(repo) = &self.repo else {
+        let Some(repo) = self.site.repo() else {
             return Ok(Guarded::default());
         };
         let places = candidates.iter().filter_map(|(_, candidate)| match &candidate.source {
             Origin::Blob(_) => candidate.place.clone(),
-            Origin::File(file) => self.place_of(file),
+            Origin::File(file) => self.site.place_of(file),
         });
         let places = places.map(|place| RepoPath::new(&place)).collect();
-        let guarded = Guarded::of(repo, &self.registry, self.tree, places)?;
+        let guarded = Guarded::of(repo, &self.registry, self.site.tree(), places)?;
         self.registry.add_twins(guarded.twins());
         Ok(guarded)
     }
 
-    fn place_of(&self, file: &Path) -> Option<Vec<u8>> {
-        let file = files::canonical(file).ok()?;
-        let place = file.strip_prefix(self.root.as_ref()?).ok()?;
-        Some(place.as_os_str().as_bytes().to_vec())
+    /// Returns the rules that the evidence was judged by, with what they seal; none where no configuration applies.
+    fn into_rules(self, sealing: Option<Sealing>) -> Option<EvidenceRules> {
+        let (repo, binding) = match self.site {
+            Site::Disk | Site::WorkTree { rules: None, .. } => return None,
+            Site::WorkTree { repo, .. } => (repo, None),
+            Site::Commit { repo, binding, .. } => (repo, Some(binding)),
+        };
+        Some(EvidenceRules {
+            ruled: Ruled {
+                repo,
+                registry: self.registry,
+                sealing,
+            },
+            binding,
+        })
     }
 }
 
@@ -304,38 +358,24 @@ struct Judge<'a> {
     mode: Mode,
 }
 
-/// An artifact, and why it may not stand in the clear.
-pub(super) struct JudgedArtifact {
-    source: Source,
-    pub(super) seen: PlainMember,
-    pub(super) leak: Option<Leak>,
-}
-
-impl JudgedArtifact {
-    fn plain(self, path: MemberPath) -> Plain {
-        Plain {
-            path,
-            source: self.source,
-            entry: None,
-            seen: Some(Box::new(self.seen)),
-        }
-    }
-}
-
 impl Judge<'_> {
     fn all(&self, candidates: &[(MemberPath, Candidate)]) -> Result<Vec<JudgedArtifact>> {
         let blobs = candidates.iter().filter_map(|(_, candidate)| match candidate.source {
             Origin::Blob(id) => Some(id),
             Origin::File(_) => None,
         });
-        let traits = match &self.ground.repo {
+        let traits = match self.ground.site.repo() {
             Some(repo) => self.guarded.traits_of(repo, blobs)?,
             None => HashMap::new(),
         };
-        let registry = &self.ground.registry;
-        let look = match self.ground.rules {
-            Some(_) => Inside::AsNeeded,
-            None => Inside::Always,
+        let files = FileJudge {
+            registry: &self.ground.registry,
+            guarded: self.guarded,
+            mode: self.mode,
+            look: match self.ground.site.rules() {
+                Some(_) => Inside::AsNeeded,
+                None => Inside::Always,
+            },
         };
         workers::map(
             candidates,
@@ -343,27 +383,13 @@ impl Judge<'_> {
             |(), (path, candidate)| {
                 let name = path.as_str().as_bytes();
                 match &candidate.source {
-                    Origin::Blob(id) => {
-                        let seen = PlainMember {
-                            kind: EntryKind::Regular,
-                            traits: traits.get(id).cloned().unwrap_or_default(),
-                            blob: Some(*id),
-                        };
-                        let names = [Some(name), candidate.place.as_deref()];
-                        let leaks = names.into_iter().flatten();
-                        let leaks = leaks.filter_map(|name| judge_at(registry, name, &seen, self.mode));
-                        Ok(JudgedArtifact {
-                            source: Source::Blob(*id),
-                            leak: leaks.max_by_key(|leak| leak.policy),
-                            seen,
-                        })
-                    }
+                    Origin::Blob(id) => Ok(self.blob(*id, name, candidate, &traits)),
                     Origin::File(file) => {
-                        let place = self.ground.place_of(file);
+                        let place = self.ground.site.place_of(file);
                         let names: Vec<&[u8]> = [Some(name), place.as_deref()].into_iter().flatten().collect();
-                        let judged = judge_file(file, registry, &names, self.mode, (look, self.guarded))?;
+                        let judged = files.judge(file, &names)?;
                         Ok(JudgedArtifact {
-                            source: Source::File(file.clone(), Box::new(judged.stamp)),
+                            source: ArtifactSource::File(file.clone(), Box::new(judged.stamp)),
                             seen: judged.seen,
                             leak: judged.leak,
                         })
@@ -371,5 +397,27 @@ impl Judge<'_> {
                 }
             },
         )
+    }
+
+    fn blob(
+        &self,
+        id: ObjectId,
+        name: &[u8],
+        candidate: &Candidate,
+        traits: &HashMap<ObjectId, Traits>,
+    ) -> JudgedArtifact {
+        let seen = PlainMember {
+            kind: EntryKind::Regular,
+            traits: traits.get(&id).cloned().unwrap_or_default(),
+            blob: Some(id),
+        };
+        let names = [Some(name), candidate.place.as_deref()];
+        let leaks = names.into_iter().flatten();
+        let leaks = leaks.filter_map(|name| judge_at(&self.ground.registry, name, &seen, self.mode));
+        JudgedArtifact {
+            source: ArtifactSource::Blob(id),
+            leak: leaks.max_by_key(|leak| leak.policy),
+            seen,
+        }
     }
 }

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use crate::adapters::staging::Staging;
 use crate::format::digest::Digest;
 use crate::format::manifest::{Member, MemberType};
+use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::receipt::Receipt;
-use crate::format::repo_state::{GRAMMAR_VERSION, Mode, RepoState, StateFile};
+use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile};
 use crate::format::sealed::{MEMBER as SEALED_ARTIFACTS, SealedArtifacts};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{
@@ -17,15 +18,16 @@ use crate::format::tree_meta::{
 use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::pack::documents::{Documents, TOOL_VERSION};
-use crate::ops::pack::seal::collect::{Plan, Source, TreePlan};
 use crate::ops::pack::seal::emit::emit;
 use crate::ops::pack::seal::lite::{self, Described, lite};
+use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, EvidencePlan, Material, SealPlan, TreePlan};
 use crate::ops::pack::seal::stage::{Kept, Staged, StagedMember};
 use crate::ops::pack::seal::{Notice, SealReport, SealRequest};
-use crate::ops::store::run::{Outputs, Records};
+use crate::ops::store::run::Records;
 use crate::refusal::{Refusal, Result};
 use crate::rules::member_type::registry_files;
 use crate::rules::pack::plain::judge_member;
+use crate::rules::protect::Registry;
 
 /// A pack that is whole but for its place.
 pub struct Finished {
@@ -33,13 +35,19 @@ pub struct Finished {
     pub report: SealReport,
     /// The name of its directory at the default output.
     pub directory_name: String,
-    /// The records of the run of a tree pack.
-    pub records: Option<Records>,
+    /// The run of a tree pack.
+    pub run: Option<FinishedRun>,
+    /// Receipts of new ciphertexts, and where these are staged.
+    pub receipts: Vec<(Receipt, PathBuf)>,
+}
+
+/// The run that a tree pack came of.
+pub struct FinishedRun {
+    /// Its records.
+    pub records: Records,
     /// The digests of blobs that were copied, to be kept so that no audit need read them again. Nothing of that is
     /// protected, also not under another name.
     pub hashed: Vec<(ObjectId, Digest, u64)>,
-    /// Receipts of new ciphertexts, and where these are staged.
-    pub receipts: Vec<(Receipt, PathBuf)>,
 }
 
 /// Checks for leaks, then writes the documents and the manifest.
@@ -49,138 +57,177 @@ pub fn finalize(
     ctx: &Context,
     request: &SealRequest,
     staging: &Staging,
-    plan: &mut Plan,
+    plan: &mut SealPlan,
     mut staged: Staged,
 ) -> Result<Finished> {
     ensure_no_leak(plan, &staged)?;
-    let hashed = hashed(plan, &staged);
-    let mut report = SealReport {
-        pack_id: Digest::of(b""),
-        output: PathBuf::new(),
-        existed: false,
-        commit: plan.tree.as_ref().map(|tree| (tree.commit, tree.branch.clone())),
-        plain_files: staged.plain.len() as u64,
-        plain_bytes: staged.plain.iter().map(|member| member.size).sum(),
-        sealed: staged.sealed.len() as u64,
-        reused: staged.sealed.iter().filter(|seal| seal.sealed.kept != Kept::No).count() as u64,
-        taken_over: staged
-            .sealed
-            .iter()
-            .filter(|seal| seal.sealed.kept == Kept::InPack)
-            .count() as u64,
-        recipients: plan
-            .recipients
-            .as_ref()
-            .map_or(0, |recipients| recipients.names().len()),
-        members: 0,
-        inputs: inputs(plan, &staged),
-        notices: plan.notices.clone(),
-    };
+    let mut report = reported(plan, &staged);
     let mut documents = Documents::of(staging);
-    let (mut state, mut outputs) = (None, Outputs::default());
-    if let Some(tree) = &plan.tree {
-        let covered = repo_state(plan, tree, &staged);
-        let missed = emit(&mut documents, staging, plan, tree, &staged, covered.digest())?;
-        report
-            .notices
-            .extend(missed.into_iter().map(|path| Notice::NoAnchor { path }));
-        outputs = lite::outputs(staging, plan, &staged);
-        state = Some(covered);
-    }
-    count_copies(&mut documents, plan, std::mem::take(&mut staged.plain));
-    if let (Some(tree), Some(state)) = (&plan.tree, &state) {
-        tree_documents(&mut documents, plan.mode, tree, state)?;
-    }
-    if let Some(binding) = &plan.binding {
-        documents.write(REPO_STATE, binding)?;
-    }
-    let mut sealed = None;
-    if let Some(registry) = plan
-        .registry
-        .as_ref()
-        // What is not for everybody says so, and what is bound to a commit is judged by its rules, also if nothing in it had
-        // to be sealed.
-        .filter(|_| {
-            let bound = plan.tree.is_some() || plan.binding.is_some();
-            bound || !staged.sealed.is_empty() || plan.mode == Mode::Internal
-        })
-    {
-        let registry = registry.to_document();
-        documents.add(PROTECTED, &registry)?;
-        let artifacts = staged.sealed.iter().map(|seal| seal.artifact.clone()).collect();
-        let index = staged.index.as_ref().map(|index| index.seal.clone());
-        let document = SealedArtifacts::new(plan.mode, Digest::of(&registry), artifacts, index);
-        documents.add(SEALED_ARTIFACTS, &document.to_bytes())?;
-        sealed = Some(document);
-    }
-    let digest = state.as_ref().map(RepoState::digest);
-    let records = match (&plan.tree, state, sealed) {
-        (Some(tree), Some(state), Some(sealed)) => {
-            let described = Described { state, sealed };
-            Some(lite(&mut documents, staging, plan.mode, tree, described, outputs)?)
+    let tree = match &mut plan.material {
+        Material::Tree(tree) => {
+            let (finished, missed) = tree_members(&mut documents, plan.mode, tree, &mut staged)?;
+            let missed = missed.into_iter().map(|path| Notice::NoAnchor { path });
+            report.notices.extend(missed);
+            Some(finished)
         }
-        _ => None,
+        Material::Evidence(evidence) => {
+            evidence_members(&mut documents, plan.mode, evidence, &mut staged)?;
+            None
+        }
     };
     for sealed in staged.ciphertexts() {
         documents.count(sealed.member.clone(), sealed.seal.sealed_bytes);
     }
-    if plan.tree.is_some() {
+    if tree.is_some() {
         documents.listing()?;
     }
-    let created = created(ctx, request, plan.tree.as_ref())?;
+    let created = created(ctx, request, &plan.material)?;
     let (pack_id, members) = documents.finish(created, request.note.clone())?;
     report.pack_id = pack_id;
     report.members = members;
+    let receipts = staged.ciphertexts().filter_map(|sealed| sealed.receipt.clone());
+    let receipts = receipts.collect();
+    let (directory_name, run) = match tree {
+        Some(tree) => (tree.directory_name, Some(tree.run)),
+        None => (pack_id.to_string(), None),
+    };
     Ok(Finished {
-        directory_name: match (&plan.tree, digest) {
-            (Some(tree), Some(digest)) => {
-                format!("llm-pack-{}-{}", tree.scope, &digest.hex()[..12])
-            }
-            _ => pack_id.to_string(),
-        },
-        records,
-        hashed,
-        receipts: staged
-            .ciphertexts()
-            .filter_map(|sealed| sealed.receipt.clone())
-            .collect(),
         report,
+        directory_name,
+        run,
+        receipts,
     })
 }
 
-/// Returns the digests of what was copied out of git that the clone does not know yet.
-fn hashed(plan: &Plan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
-    let Some(repo) = plan.repo.as_ref().filter(|_| plan.tree.is_some()) else {
-        return Vec::new();
+/// Returns what is known of a pack before its documents are written.
+fn reported(plan: &SealPlan, staged: &Staged) -> SealReport {
+    let kept = |what: &dyn Fn(Kept) -> bool| staged.sealed.iter().filter(|seal| what(seal.sealed.kept)).count() as u64;
+    SealReport {
+        pack_id: Digest::of(b""),
+        output: PathBuf::new(),
+        existed: false,
+        commit: match &plan.material {
+            Material::Tree(tree) => Some((tree.commit, tree.branch.clone())),
+            Material::Evidence(_) => None,
+        },
+        plain_files: staged.plain.len() as u64,
+        plain_bytes: staged.plain.iter().map(|member| member.size).sum(),
+        sealed: staged.sealed.len() as u64,
+        reused: kept(&|kept| kept != Kept::No),
+        taken_over: kept(&|kept| kept == Kept::InPack),
+        recipients: plan
+            .sealing()
+            .map_or(0, |(_, sealing)| sealing.recipients.names().len()),
+        members: 0,
+        inputs: inputs(plan, staged),
+        notices: plan.notices.clone(),
+    }
+}
+
+/// A tree pack whose documents were written.
+struct FinishedTree {
+    directory_name: String,
+    run: FinishedRun,
+}
+
+/// Writes and counts what a tree pack has in the clear; returns the paths besides that are to be read first and are no text.
+fn tree_members(
+    documents: &mut Documents<'_>,
+    mode: Mode,
+    tree: &mut TreePlan,
+    staged: &mut Staged,
+) -> Result<(FinishedTree, Vec<String>)> {
+    let hashed = hashed(tree, staged);
+    let state = repo_state(tree, staged);
+    let digest = state.digest();
+    let missed = emit(documents, mode, tree, staged, digest)?;
+    let outputs = lite::outputs(documents.staging(), tree, staged);
+    let (members, copies) = (std::mem::take(&mut tree.members), std::mem::take(&mut staged.plain));
+    match tree.emit.contains(&Part::Repo) {
+        true => count_copies(documents, members.into_iter().map(|member| member.copy), copies),
+        // They are there only to be read again.
+        false => drop((members, copies)),
+    }
+    tree_documents(documents, mode, tree, &state)?;
+    let sealed = sealed_documents(documents, mode, &tree.ruled.registry, staged)?;
+    let records = lite(documents, mode, tree, Described { state, sealed }, outputs)?;
+    let finished = FinishedTree {
+        directory_name: format!("llm-pack-{}-{}", tree.scope, &digest.hex()[..12]),
+        run: FinishedRun { records, hashed },
     };
-    let cache = repo.private().digests();
-    let blobs = plan
-        .plain
-        .iter()
-        .zip(&staged.plain)
-        .filter_map(|(item, copy)| match item.source {
-            Source::Blob(id) if cache.get(&id).is_none() => Some((id, copy.hash, copy.size)),
-            _ => None,
-        });
-    blobs.collect()
+    Ok((finished, missed))
+}
+
+/// Writes and counts what an evidence pack has in the clear.
+fn evidence_members(
+    documents: &mut Documents<'_>,
+    mode: Mode,
+    evidence: &mut EvidencePlan,
+    staged: &mut Staged,
+) -> Result<()> {
+    let (members, copies) = (std::mem::take(&mut evidence.members), std::mem::take(&mut staged.plain));
+    count_copies(documents, members.into_iter().map(|member| member.path), copies);
+    let Some(rules) = &evidence.rules else { return Ok(()) };
+    if let Some(binding) = &rules.binding {
+        documents.write(REPO_STATE, binding)?;
+    }
+    // What is not for everybody says so, and what is bound to a commit is judged by its rules, also if nothing in it had
+    // to be sealed.
+    if rules.binding.is_some() || !staged.sealed.is_empty() || mode == Mode::Internal {
+        sealed_documents(documents, mode, &rules.ruled.registry, staged)?;
+    }
+    Ok(())
+}
+
+/// Writes the registry, and what is sealed by it.
+fn sealed_documents(
+    documents: &mut Documents<'_>,
+    mode: Mode,
+    registry: &Registry,
+    staged: &Staged,
+) -> Result<SealedArtifacts> {
+    let registry = registry.to_document();
+    documents.add(PROTECTED, &registry)?;
+    let artifacts = staged.sealed.iter().map(|seal| seal.artifact.clone()).collect();
+    let index = staged.index.as_ref().map(|index| index.seal.clone());
+    let document = SealedArtifacts::new(mode, Digest::of(&registry), artifacts, index);
+    documents.add(SEALED_ARTIFACTS, &document.to_bytes())?;
+    Ok(document)
+}
+
+/// Returns the digests of what was copied out of git that the clone does not know yet.
+fn hashed(tree: &TreePlan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
+    let cache = tree.ruled.repo.private().digests();
+    let copied = tree.members.iter().zip(&staged.plain);
+    let blobs = copied.filter(|(member, _)| member.kind != EntryKind::Submodule);
+    let unknown = blobs.filter(|(member, _)| cache.get(&member.id).is_none());
+    unknown
+        .map(|(member, copy)| (member.id, copy.hash, copy.size))
+        .collect()
 }
 
 /// Names the files that were sealed as evidence, with the hashes of those that stand in the clear.
-fn inputs(plan: &Plan, staged: &Staged) -> Vec<Input> {
-    let name = |source: &Source| match source {
-        Source::File(path, _) => Some(path.display().to_string()),
-        Source::Blob(_) | Source::Bytes(_) => None,
+fn inputs(plan: &SealPlan, staged: &Staged) -> Vec<Input> {
+    let name = |source: &ArtifactSource| match source {
+        ArtifactSource::File(path, _) => Some(path.display().to_string()),
+        ArtifactSource::Blob(_) | ArtifactSource::Bytes(_) => None,
     };
-    let plain = plan.plain.iter().zip(&staged.plain).filter_map(|(item, copy)| {
+    let plain = match &plan.material {
+        // What a tree pack has in the clear comes from git.
+        Material::Tree(_) => &[][..],
+        Material::Evidence(evidence) => &evidence.members,
+    };
+    let plain = plain.iter().zip(&staged.plain).filter_map(|(member, copy)| {
         Some(Input {
-            path: name(&item.source)?,
+            path: name(&member.source)?,
             hash: Some(copy.hash.to_string()),
             bytes: Some(copy.size),
         })
     });
-    let sealed = plan.protected.iter().filter_map(|item| {
+    let sealed = plan.sealing().map_or(&[][..], |(_, sealing)| &sealing.artifacts);
+    let sealed = sealed.iter().filter_map(|artifact| {
         Some(Input {
-            path: name(&item.source)?,
+            path: name(&artifact.source)?,
             hash: None,
             bytes: None,
         })
@@ -189,7 +236,14 @@ fn inputs(plan: &Plan, staged: &Staged) -> Vec<Input> {
 }
 
 /// Nothing in the clear may have the content of a protected artifact, or a name that the registry protects.
-fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
+fn ensure_no_leak(plan: &SealPlan, staged: &Staged) -> Result<()> {
+    match &plan.material {
+        Material::Tree(tree) => ensure_none_leaks(plan, &tree.members, staged),
+        Material::Evidence(evidence) => ensure_none_leaks(plan, &evidence.members, staged),
+    }
+}
+
+fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &Staged) -> Result<()> {
     let secrets: BTreeMap<Digest, &str> = staged
         .sealed
         .iter()
@@ -197,8 +251,9 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
         .filter(|seal| seal.sealed.plain_bytes > 0)
         .map(|seal| (seal.sealed.plain_hash, seal.path.as_str()))
         .collect();
-    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
-        let plain = item.path.as_str();
+    let is_tree = matches!(plan.material, Material::Tree(_));
+    for (member, copy) in members.iter().zip(&staged.plain) {
+        let plain = member.path().as_str();
         if let Some(protected) = secrets.get(&copy.hash) {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
@@ -207,9 +262,8 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
             });
         }
         let leak = plan
-            .registry
-            .as_ref()
-            .and_then(|r| judge_member(r, plain, Some(&item.seen()), plan.tree.is_some(), plan.mode));
+            .ruled()
+            .and_then(|ruled| judge_member(&ruled.registry, plain, Some(&member.seen()), is_tree, plan.mode));
         if let Some(leak) = leak {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
@@ -221,13 +275,13 @@ fn ensure_no_leak(plan: &Plan, staged: &Staged) -> Result<()> {
     Ok(())
 }
 
-fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Result<Timestamp> {
+fn created(ctx: &Context, request: &SealRequest, material: &Material) -> Result<Timestamp> {
     if let Some(created) = request.created.or(ctx.source_date_epoch) {
         return Ok(created);
     }
-    match tree {
-        None => Ok(ctx.now),
-        Some(tree) => Timestamp::from_seconds(tree.commit.committed).ok_or_else(|| Refusal::Usage {
+    match material {
+        Material::Evidence(_) => Ok(ctx.now),
+        Material::Tree(tree) => Timestamp::from_seconds(tree.commit.committed).ok_or_else(|| Refusal::Usage {
             problem: format!(
                 "the commit's date ({} s) cannot be written as RFC 3339",
                 tree.commit.committed
@@ -237,18 +291,19 @@ fn created(ctx: &Context, request: &SealRequest, tree: Option<&TreePlan>) -> Res
     }
 }
 
-/// Counts the plain copies as members, unless they are there only to be read again; takes them out of the plan.
-fn count_copies(documents: &mut Documents<'_>, plan: &mut Plan, copies: Vec<StagedMember>) {
-    let plain = std::mem::take(&mut plan.plain);
-    if plan.tree.as_ref().is_some_and(|tree| !tree.emit.contains(&Part::Repo)) {
-        return;
-    }
-    let registry = registry_files(plain.iter().map(|item| item.path.as_str()));
+/// Counts the plain copies as members.
+fn count_copies(
+    documents: &mut Documents<'_>,
+    paths: impl ExactSizeIterator<Item = MemberPath>,
+    copies: Vec<StagedMember>,
+) {
+    let paths: Vec<MemberPath> = paths.collect();
+    let registry = registry_files(paths.iter().map(MemberPath::as_str));
     let registry: BTreeSet<String> = registry.into_iter().map(str::to_owned).collect();
-    documents.reserve(plain.len());
-    for (item, copy) in plain.into_iter().zip(copies) {
+    documents.reserve(paths.len());
+    for (path, copy) in paths.into_iter().zip(copies) {
         let mut member = Member {
-            path: item.path,
+            path,
             bytes_hash: copy.hash,
             kind: copy.kind,
             artifact_version: copy.artifact_version.map(String::from),
@@ -261,12 +316,10 @@ fn count_copies(documents: &mut Documents<'_>, plan: &mut Plan, copies: Vec<Stag
 }
 
 /// Returns what the digest covers: the entries that stand in the clear.
-fn repo_state(plan: &Plan, tree: &TreePlan, staged: &Staged) -> RepoState {
-    let mut files = Vec::with_capacity(plan.plain.len());
-    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
-        let Some((path, entry)) = item.tracked() else { continue };
-        files.push(StateFile::new(path, entry.kind, copy.hash, copy.size));
-    }
+fn repo_state(tree: &TreePlan, staged: &Staged) -> RepoState {
+    let copied = tree.members.iter().zip(&staged.plain);
+    let files = copied.map(|(member, copy)| StateFile::new(member.path_in_tree(), member.kind, copy.hash, copy.size));
+    let mut files: Vec<StateFile> = files.collect();
     files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
     RepoState {
         canon_version: tree.canon_version.clone(),

@@ -31,8 +31,7 @@ pub fn ensure(
     if limits.max_total_bytes.is_none() && limits.max_entry_bytes.is_none() {
         return Ok(());
     }
-    let cache = repo.private().digests();
-    let mut sized: Vec<(String, u64)> = state::hash(repo, registry, entries.to_vec(), &cache)?
+    let mut sized: Vec<(String, u64)> = state::hash(repo, registry, entries.to_vec(), repo.private().digests())?
         .into_iter()
         .map(|entry| (entry.entry.path.to_string(), entry.size))
         .collect();

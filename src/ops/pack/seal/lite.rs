@@ -12,7 +12,7 @@ use crate::format::run_record::{CommitRef, ScopeSpec, TASK_SPEC_VERSION, TaskSpe
 use crate::format::sealed::SealedArtifacts;
 use crate::format::tree_meta::Part;
 use crate::ops::pack::documents::{Documents, TOOL_VERSION};
-use crate::ops::pack::seal::collect::{Plan, TreePlan};
+use crate::ops::pack::seal::plan::TreePlan;
 use crate::ops::pack::seal::stage::Staged;
 use crate::ops::store::run::{Held, Output, Outputs, Records};
 use crate::refusal::{Refusal, Result};
@@ -28,12 +28,12 @@ pub struct Described {
 /// Writes `LITE/` where the plan emits it; returns the records of the run.
 pub fn lite(
     documents: &mut Documents<'_>,
-    staging: &Staging,
     mode: Mode,
     tree: &TreePlan,
     described: Described,
     mut outputs: Outputs,
 ) -> Result<Records> {
+    let staging = documents.staging();
     let repo_state = CommitRef {
         commit: tree.commit.id.hex(),
         tree: tree.commit.tree.hex(),
@@ -99,19 +99,18 @@ fn ensure_distinct(manifest: &PackManifest) -> Result<()> {
     }
 }
 
-/// Returns the contents of a plan's entries, and its ciphertexts, as outputs of its run.
-pub fn outputs(staging: &Staging, plan: &Plan, staged: &Staged) -> Outputs {
+/// Returns the contents of a tree's entries, and the ciphertexts, as outputs of its run.
+pub fn outputs(staging: &Staging, tree: &TreePlan, staged: &Staged) -> Outputs {
     let mut outputs = Outputs {
-        committed: Vec::with_capacity(plan.plain.len()),
+        committed: Vec::with_capacity(tree.members.len()),
         own: Vec::new(),
     };
-    for (item, copy) in plan.plain.iter().zip(&staged.plain) {
-        match &item.entry {
-            Some(entry) if entry.kind == EntryKind::Submodule => {
-                outputs.own.push(Output::of(entry.id.hex().into_bytes()));
+    for (member, copy) in tree.members.iter().zip(&staged.plain) {
+        match member.kind {
+            EntryKind::Submodule => outputs.own.push(Output::of(member.id.hex().into_bytes())),
+            EntryKind::Regular | EntryKind::Executable | EntryKind::Symlink => {
+                outputs.committed.push((copy.hash, copy.size));
             }
-            Some(_) => outputs.committed.push((copy.hash, copy.size)),
-            None => {}
         }
     }
     let sealed = staged.ciphertexts();

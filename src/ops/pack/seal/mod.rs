@@ -3,12 +3,16 @@
 mod attach;
 mod candidates;
 mod collect;
+mod copy;
 mod emit;
+mod encrypt;
 mod evidence;
 mod finalize;
 mod guarded;
+mod judged;
 mod limits;
 mod lite;
+mod plan;
 mod release;
 mod reuse;
 mod stage;
@@ -25,7 +29,6 @@ use crate::adapters::staging::{Access, Publish, Staging};
 use crate::adapters::store::disk::Hold;
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
-use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::Mode;
@@ -36,13 +39,11 @@ use crate::ops::Context;
 use crate::ops::guard::known;
 use crate::ops::pack::output::outside_of_git;
 use crate::ops::pack::verify;
-use crate::ops::store::run::{Recorder, Records};
+use crate::ops::store::run::Recorder;
 use crate::refusal::{Refusal, Result};
-use collect::{Plan, Source, TreePlan};
+use finalize::FinishedRun;
+use plan::{ArtifactSource, Material, ProtectedArtifact, Ruled};
 use reuse::Reusable;
-
-/// Where packs of this repository lie, below the top of its work tree.
-pub const OUTPUT_DIRECTORY: &str = "_PACK_RUN";
 
 /// What to seal, and how.
 #[derive(Clone, Debug, Default)]
@@ -206,13 +207,13 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
             ));
         }
     };
-    let store = plan.repo.as_ref().map(|repo| repo.private().seals());
+    let store = plan.ruled().map(|ruled| ruled.repo.private().seals());
     let _lock = match &store {
-        Some(store) if plan.recipients.is_some() => Some(store.lock()?),
+        Some(store) if plan.sealing().is_some() => Some(store.lock()?),
         _ => None,
     };
-    let reusable = match (&request.reuse, &plan.recipients) {
-        (Some(pack), Some(recipients)) => Some(Reusable::of(ctx, pack, &request.identities, recipients)?),
+    let reusable = match (&request.reuse, plan.sealing()) {
+        (Some(pack), Some((_, sealing))) => Some(Reusable::of(ctx, pack, &request.identities, &sealing.recipients)?),
         _ => None,
     };
     let staging = Staging::beside(&base, Access::Shared)?;
@@ -236,11 +237,13 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         }
     }
     // Also where the pack stands already: its run may be gone, or may have lost what it needs.
-    let _held = match (&plan.repo, &plan.tree, &finished.records) {
-        (Some(repo), Some(tree), Some(records)) => Some(record(repo, tree, records, &finished.hashed)?),
+    let _held = match (&plan.material, &finished.run) {
+        (Material::Tree(tree), Some(run)) => Some(record(&tree.ruled.repo, tree.commit, run)?),
         _ => None,
     };
-    remember(&plan);
+    if let Some(ruled) = plan.ruled() {
+        remember(ruled);
+    }
     if stands {
         report.existed = true;
         return Ok(report);
@@ -256,55 +259,51 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
 }
 
 /// Has the clone know what was sealed by its content, so that no copy of it gets past the guard under another name.
-fn remember(plan: &Plan) {
-    let (Some(repo), Some(registry)) = (&plan.repo, &plan.registry) else {
-        return;
+fn remember(ruled: &Ruled) {
+    let root = ruled.repo.work_tree();
+    let artifacts = ruled.sealing.iter().flat_map(|sealing| &sealing.artifacts);
+    let sealed = artifacts.filter_map(|artifact| to_be_known(artifact, root.as_deref()));
+    known::remember(&ruled.repo, &ruled.registry, sealed.collect());
+}
+
+/// Returns what an artifact is to be known by; none if it holds a private key, or may be published some day.
+fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<known::Protected> {
+    let whole = artifact.policy == Policy::Never && !artifact.formats.contains(&Format::PrivateKey);
+    let below = |file: &Path| {
+        let file = files::canonical(file).ok()?;
+        let path = file.strip_prefix(root?).ok()?;
+        Some(RepoPath::new(path.as_os_str().as_bytes()))
     };
-    let root = repo.work_tree();
-    let sealed = plan.protected.iter().filter_map(|artifact| {
-        let whole = artifact.policy == Policy::Never && !artifact.formats.contains(&Format::PrivateKey);
-        let below = |file: &PathBuf| {
-            let file = files::canonical(file).ok()?;
-            let path = file.strip_prefix(root.as_ref()?).ok()?;
-            Some(RepoPath::new(path.as_os_str().as_bytes()))
-        };
-        let named = || RepoPath::new(artifact.path.as_str().as_bytes());
-        let (path, source, attached) = match &artifact.source {
-            // The rules say nothing of what lies outside of the work tree.
-            Source::File(file, _) => match below(file) {
-                Some(path) => (path, known::Source::File(file.clone()), artifact.attached),
-                None => (named(), known::Source::File(file.clone()), true),
-            },
-            Source::Blob(id) => (named(), known::Source::Blob(*id), artifact.attached),
-            Source::Bytes(_) => return None,
-        };
-        whole.then(|| known::Protected {
-            path,
-            source,
-            formats: artifact.formats.clone(),
-            attached,
-        })
-    });
-    known::remember(repo, registry, sealed.collect());
+    let named = || RepoPath::new(artifact.path.as_str().as_bytes());
+    let (path, source, attached) = match &artifact.source {
+        // The rules say nothing of what lies outside of the work tree.
+        ArtifactSource::File(file, _) => match below(file) {
+            Some(path) => (path, known::Source::File(file.clone()), artifact.attached),
+            None => (named(), known::Source::File(file.clone()), true),
+        },
+        ArtifactSource::Blob(id) => (named(), known::Source::Blob(*id), artifact.attached),
+        ArtifactSource::Bytes(_) => return None,
+    };
+    whole.then(|| known::Protected {
+        path,
+        source,
+        formats: artifact.formats.clone(),
+        attached,
+    })
 }
 
 /// Records the run of a tree pack; nothing is collected while the returned file is held.
-fn record(
-    repo: &Repository,
-    tree: &TreePlan,
-    records: &Records,
-    hashed: &[(ObjectId, Digest, u64)],
-) -> Result<impl Sized> {
+fn record(repo: &Repository, commit: Commit, run: &FinishedRun) -> Result<impl Sized + use<>> {
     let (runs, store) = (repo.private().runs(), repo.private().store());
     let lock = store.lock(Hold::Shared)?;
-    repo.private().digests().keep(hashed, |_| false);
+    repo.private().digests().keep(&run.hashed, |_| false);
     let recorder = Recorder {
         repo,
         runs: &runs,
         store: &store,
-        commit: tree.commit,
+        commit,
     };
-    recorder.record(records)?;
+    recorder.record(&run.records)?;
     Ok(lock)
 }
 

@@ -14,7 +14,7 @@ use crate::ops::Context;
 use crate::ops::contents::blob_of_file;
 use crate::ops::pack::seal::SealRequest;
 use crate::ops::pack::seal::candidates::{Candidate, Origin};
-use crate::ops::pack::seal::evidence::JudgedArtifact;
+use crate::ops::pack::seal::judged::JudgedArtifact;
 use crate::ops::protection::Judge;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Registry;

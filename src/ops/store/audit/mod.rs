@@ -69,7 +69,7 @@ pub fn audit(ctx: &Context, request: &AuditRequest) -> Result<AuditReport> {
         repo: &repo,
         runs: &runs,
         store: &store,
-        cache: &cache,
+        cache,
     };
     let wanted = match request.run.as_deref() {
         None => None,
@@ -100,7 +100,7 @@ pub fn audit(ctx: &Context, request: &AuditRequest) -> Result<AuditReport> {
         pins = audit_pins(&places, &mut findings, &mut memory)?;
     }
     let cached = match request.deep {
-        true => Some(audit_cache(&repo, &cache, &mut findings)?),
+        true => Some(audit_cache(&repo, cache, &mut findings)?),
         false => None,
     };
     roots.sort_unstable();
@@ -174,7 +174,7 @@ fn audit_pins(places: &Places<'_>, findings: &mut Vec<Finding>, memory: &mut Mem
 
 /// Holds every record of the digest cache against its blob; those of blobs that are gone say nothing.
 fn audit_cache(repo: &Repository, cache: &DigestCache, findings: &mut Vec<Finding>) -> Result<u64> {
-    let mut records: Vec<(ObjectId, Digest, u64)> = cache.records().collect();
+    let mut records = cache.records();
     let ids: Vec<ObjectId> = records.iter().map(|(id, ..)| *id).collect();
     let absent = repo.absent(&ids)?;
     records.retain(|(id, ..)| absent.binary_search(id).is_err());

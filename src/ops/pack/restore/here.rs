@@ -1,0 +1,60 @@
+//! The repository in which a pack is restored, and what it has.
+
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::runs::Runs;
+use crate::adapters::git::Repository;
+use crate::adapters::store::disk::{DiskStore, Held};
+use crate::format::repo_state::TreeEntry;
+use crate::format::run_record::CommitRef;
+use crate::refusal::{Refusal, Result};
+
+/// The repository at hand.
+pub(super) struct Here {
+    /// Its content store.
+    pub(super) disk: DiskStore,
+    /// Its runs.
+    pub(super) runs: Runs,
+    pub(super) repo: Repository,
+    /// The digests of its blobs.
+    pub(super) cache: DigestCache,
+    /// Nothing is collected while this is held.
+    _lock: Option<Held>,
+}
+
+impl Here {
+    /// Takes a repository, to which nothing at all is written if it is only to be read.
+    pub(super) fn of(repo: Repository, reading_only: bool) -> Result<Self> {
+        let disk = repo.private().store();
+        let cache = repo.private().digests();
+        Ok(Self {
+            runs: repo.private().runs(),
+            cache: match reading_only {
+                true => cache.reading_only(),
+                false => cache.clone(),
+            },
+            _lock: disk.lock_to_read()?,
+            disk,
+            repo,
+        })
+    }
+
+    /// Returns the entries of the commit that a manifest names; none if it is not in this clone, whole. One with another tree
+    /// is refused.
+    pub(super) fn tree_of(&self, manifest: &str, state: &CommitRef) -> Result<Option<Vec<TreeEntry>>> {
+        let commit = match self.repo.commit(&state.commit) {
+            Ok(commit) => commit,
+            Err(Refusal::BadRevision { .. } | Refusal::MissingObject { .. }) => return Ok(None),
+            Err(other) => return Err(other),
+        };
+        if commit.tree.hex() != state.tree {
+            return Err(Refusal::BadManifest {
+                name: manifest.to_owned(),
+                reason: format!("the tree of {} is {}, not {}", state.commit, commit.tree, state.tree),
+            });
+        }
+        match self.repo.tree_entries(&commit.tree) {
+            Err(Refusal::MissingObject { .. }) => Ok(None),
+            other => other.map(Some),
+        }
+    }
+}

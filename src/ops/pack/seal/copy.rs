@@ -1,0 +1,170 @@
+//! Copies of what stands in the clear: hashed, typed and written in one pass.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use crate::adapters::files;
+use crate::adapters::git::{Repository, blobs};
+use crate::adapters::staging::Staging;
+use crate::adapters::workers;
+use crate::format::digest::Hasher;
+use crate::format::dump::text::TextWatch;
+use crate::format::manifest::MemberType;
+use crate::format::member_path::MemberPath;
+use crate::format::object_id::ObjectId;
+use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, TreePlan};
+use crate::ops::pack::seal::stage::StagedMember;
+use crate::ops::state;
+use crate::refusal::{Refusal, Result};
+use crate::rules::member_type;
+
+/// Finds out what the copies of a tree's entries would be, without making any.
+pub(super) fn hash_all(tree: &TreePlan) -> Result<Vec<StagedMember>> {
+    let repo = &tree.ruled.repo;
+    let entries = tree
+        .members
+        .iter()
+        .map(|member| (member.path_in_tree().as_bytes(), member.kind, &member.id));
+    let hashed = state::digests(repo, &tree.ruled.registry, entries, repo.private().digests())?;
+    let staged = hashed.into_iter().map(|(hash, size)| StagedMember {
+        hash,
+        kind: MemberType::Other,
+        artifact_version: None,
+        size,
+        text: None,
+    });
+    Ok(staged.collect())
+}
+
+/// Copies members into the pack, their blobs in the order in which they lie in `repo`.
+pub(super) fn copy_all<M: CopiedMember>(
+    staging: &Staging,
+    repo: Option<&Repository>,
+    members: &[M],
+) -> Result<Vec<StagedMember>> {
+    let blobs = members
+        .iter()
+        .enumerate()
+        .filter_map(|(at, member)| match *member.source() {
+            ArtifactSource::Blob(id) => Some((at, id)),
+            _ => None,
+        });
+    let (places, ids): (Vec<usize>, Vec<ObjectId>) = blobs.unzip();
+    let mut copied = Vec::new();
+    if let Some(repo) = repo.filter(|_| !ids.is_empty()) {
+        copied = repo.with_blobs(&ids, |at, mut blob| {
+            let path = members[places[at]].path();
+            copy(staging, path, &mut blob, |e| blobs::reading(&ids[at], &e))
+        })?;
+    }
+    drop(ids);
+    if copied.len() == members.len() {
+        return Ok(copied);
+    }
+    let mut staged: Vec<Option<StagedMember>> = members.iter().map(|_| None).collect();
+    for (at, copy) in places.into_iter().zip(copied) {
+        staged[at] = Some(copy);
+    }
+    let others: Vec<(usize, &M)> = members
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| staged[*at].is_none())
+        .collect();
+    let copies = workers::map(
+        &others,
+        || Ok(()),
+        |(), (_, member)| {
+            read_source(&member.source(), |path, reader| {
+                copy(staging, member.path(), reader, |e| Refusal::io("reading", path)(e))
+            })
+        },
+    )?;
+    for ((at, _), copy) in others.iter().zip(copies) {
+        staged[*at] = Some(copy);
+    }
+    Ok(staged.into_iter().flatten().collect())
+}
+
+/// Gives the bytes of a file, or those at hand, to `each`; a file that changes meanwhile is refused, and so is a blob, which
+/// only a repository has.
+pub(super) fn read_source<R>(
+    source: &ArtifactSource,
+    each: impl FnOnce(&Path, &mut dyn Read) -> Result<R>,
+) -> Result<R> {
+    match source {
+        ArtifactSource::File(path, stamp) => {
+            let opened = files::open_same(path, stamp)?;
+            let result = each(path, &mut &opened.file)?;
+            opened.ensure_unchanged()?;
+            Ok(result)
+        }
+        ArtifactSource::Bytes(bytes) => each(Path::new(""), &mut &bytes[..]),
+        ArtifactSource::Blob(id) => Err(Refusal::MissingObject {
+            count: 1,
+            example: id.hex(),
+        }),
+    }
+}
+
+/// Streams `reader` into a member: hashed, typed and written in one pass.
+fn copy(
+    staging: &Staging,
+    path: &MemberPath,
+    reader: &mut dyn Read,
+    unreadable: impl Fn(std::io::Error) -> Refusal,
+) -> Result<StagedMember> {
+    let mut file = staging.create(path)?;
+    let mut hasher = Hasher::default();
+    let mut probe = Probe::default();
+    let mut watch = TextWatch::default();
+    let mut size = 0;
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        let n = match reader.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(n) => n,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(unreadable(e)),
+        };
+        let chunk = &buffer[..n];
+        hasher.update(chunk);
+        probe.feed(chunk);
+        watch.see(chunk);
+        size += n as u64;
+        file.write_all(chunk)
+            .map_err(|e| Refusal::io("writing", &staging.member(path))(e))?;
+    }
+    let (kind, artifact_version) = probe.detect();
+    Ok(StagedMember {
+        hash: hasher.finish(),
+        kind,
+        artifact_version: artifact_version.map(String::into_boxed_str),
+        size,
+        text: watch.shape(),
+    })
+}
+
+/// Keeps what type detection needs to see, and no more.
+#[derive(Default)]
+struct Probe {
+    bytes: Vec<u8>,
+    hopeless: bool,
+}
+
+impl Probe {
+    fn feed(&mut self, chunk: &[u8]) {
+        if self.hopeless {
+            return;
+        }
+        if self.bytes.len() + chunk.len() > member_type::MAX_BYTES || !member_type::is_hopeful(chunk) {
+            self.hopeless = true;
+            self.bytes = Vec::new();
+            return;
+        }
+        self.bytes.extend_from_slice(chunk);
+    }
+
+    fn detect(self) -> (MemberType, Option<String>) {
+        member_type::detect((!self.hopeless).then_some(&self.bytes))
+    }
+}

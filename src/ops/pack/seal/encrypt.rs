@@ -1,0 +1,273 @@
+//! Ciphertexts of what is sealed: new ones, or earlier ones of the same plaintexts.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use crate::adapters::cipher;
+use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::seals::SealStore;
+use crate::adapters::files;
+use crate::adapters::git::Repository;
+use crate::adapters::staging::Staging;
+use crate::adapters::workers;
+use crate::format::canonical_json::to_document;
+use crate::format::digest::{Digest, Hashing};
+use crate::format::manifest::{Member, MemberType};
+use crate::format::member_path::MemberPath;
+use crate::format::object_id::ObjectId;
+use crate::format::padding::{Padded, padded_bytes};
+use crate::format::receipt::{self, Receipt, Subject};
+use crate::format::sealed::{
+    DIRECTORY, INDEX, INDEX_VERSION, IndexedArtifact, Seal, SealedArtifact, SealedIndex, opaque_path, sealed_path,
+};
+use crate::ops::pack::documents::ensure_readable;
+use crate::ops::pack::seal::collect::member_path;
+use crate::ops::pack::seal::copy::read_source;
+use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact, Sealing};
+use crate::ops::pack::seal::reuse::Reusable;
+use crate::ops::pack::seal::stage::{Kept, StagedCiphertext, StagedSeal};
+use crate::refusal::{Refusal, Result};
+
+/// Seals the artifacts of a plan.
+pub(super) struct Sealer<'a> {
+    staging: &'a Staging,
+    repo: &'a Repository,
+    sealing: &'a Sealing,
+    store: SealStore,
+    cache: &'a DigestCache,
+    reusable: Option<&'a Reusable>,
+}
+
+/// What is to be encrypted, and under which name it will lie.
+struct Job<'a> {
+    /// The artifact's path.
+    path: &'a str,
+    source: &'a ArtifactSource,
+    padded: bool,
+    /// Where it is staged.
+    member: MemberPath,
+    /// Whether it is then renamed after its ciphertext.
+    opaque: bool,
+}
+
+impl<'a> Sealer<'a> {
+    /// Makes one for the artifacts of a repository.
+    pub(super) fn of(
+        staging: &'a Staging,
+        repo: &'a Repository,
+        sealing: &'a Sealing,
+        reusable: Option<&'a Reusable>,
+    ) -> Self {
+        Self {
+            staging,
+            repo,
+            sealing,
+            store: repo.private().seals(),
+            cache: repo.private().digests(),
+            reusable,
+        }
+    }
+
+    /// Seals all of them, in their order, and their names where these are sealed too.
+    pub(super) fn all(&self) -> Result<(Vec<StagedSeal>, Option<StagedCiphertext>)> {
+        let numbered: Vec<(usize, &ProtectedArtifact)> = self.sealing.artifacts.iter().enumerate().collect();
+        let opaque = self.sealing.privacy.opaque_names;
+        let sealed = workers::map(
+            &numbered,
+            || Ok(()),
+            |(), (number, item)| {
+                let member = match opaque {
+                    true => format!("{DIRECTORY}/{number}.new"),
+                    false => sealed_path(&item.path),
+                };
+                let sealed = self.seal(&Job {
+                    path: item.path.as_str(),
+                    source: &item.source,
+                    padded: self.sealing.privacy.pad,
+                    member: member_path(member.as_bytes())?,
+                    opaque,
+                })?;
+                Ok(StagedSeal {
+                    artifact: SealedArtifact {
+                        path: (!opaque).then(|| item.path.to_string()),
+                        class: item.class.clone(),
+                        policy: item.policy,
+                        rule: (!opaque).then(|| item.rule.clone()),
+                        seal: sealed.seal.clone(),
+                    },
+                    path: item.path.clone(),
+                    sealed,
+                })
+            },
+        )?;
+        // So that a tracked artifact need not be read to find its ciphertext the next time.
+        let hashed: Vec<(ObjectId, Digest, u64)> = self
+            .sealing
+            .artifacts
+            .iter()
+            .zip(&sealed)
+            .filter_map(|(item, staged)| match item.source {
+                ArtifactSource::Blob(id) if self.cache.get(&id).is_none() => {
+                    Some((id, staged.sealed.plain_hash, staged.sealed.plain_bytes))
+                }
+                _ => None,
+            })
+            .collect();
+        self.cache.keep(&hashed, |_| true);
+        let index = match opaque && !sealed.is_empty() {
+            true => Some(self.index(&sealed)?),
+            false => None,
+        };
+        Ok((sealed, index))
+    }
+
+    /// Seals the names that the document leaves out. Their number is public; how long they are is not.
+    fn index(&self, sealed: &[StagedSeal]) -> Result<StagedCiphertext> {
+        let mut artifacts: Vec<IndexedArtifact> = self
+            .sealing
+            .artifacts
+            .iter()
+            .zip(sealed)
+            .map(|(item, staged)| IndexedArtifact {
+                path: item.path.to_string(),
+                rule: item.rule.clone(),
+                sealed_path: staged.sealed.seal.sealed_path.clone(),
+            })
+            .collect();
+        artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+        let document = SealedIndex {
+            version: INDEX_VERSION.into(),
+            artifacts,
+        };
+        let document = to_document(&document);
+        ensure_readable(INDEX, padded_bytes(document.len() as u64))?;
+        self.seal(&Job {
+            path: INDEX,
+            source: &ArtifactSource::Bytes(document),
+            padded: true,
+            member: member_path(INDEX.as_bytes())?,
+            opaque: false,
+        })
+    }
+
+    fn seal(&self, job: &Job<'_>) -> Result<StagedCiphertext> {
+        let target = self.staging.member(&job.member);
+        let file = self.staging.create(&job.member)?;
+        // A tracked artifact that was hashed before need not be read to find its earlier ciphertext.
+        if let ArtifactSource::Blob(id) = job.source
+            && let Some((hash, _)) = self.cache.get(id)
+            && let Some(receipt) = self.earlier(self.subject(job, hash))?
+        {
+            self.store.copy_into(&receipt, file, &target)?;
+            return self.staged(job, receipt, Kept::Here);
+        }
+        let new = match job.source {
+            ArtifactSource::Blob(id) => {
+                let sealed = self.repo.with_blobs(std::slice::from_ref(id), |_, mut blob| {
+                    self.encrypt(job, Path::new(job.path), &mut blob, &file)
+                })?;
+                sealed.into_iter().next().expect("one id gives one result or a refusal")
+            }
+            source => read_source(source, |path, reader| self.encrypt(job, path, reader, &file))?,
+        };
+        if let Some(receipt) = self.earlier(new.subject.clone())? {
+            self.store
+                .copy_into(&receipt, self.staging.overwrite(&job.member)?, &target)?;
+            return self.staged(job, receipt, Kept::Here);
+        }
+        if let Some(reusable) = self.reusable
+            && let Some(receipt) = reusable.find(&new.subject)
+        {
+            reusable.copy_into(&receipt, self.staging.overwrite(&job.member)?, &target)?;
+            return self.staged(job, receipt, Kept::InPack);
+        }
+        self.staged(job, new, Kept::No)
+    }
+
+    fn subject(&self, job: &Job<'_>, plain_hash: Digest) -> Subject {
+        Subject {
+            path: job.path.to_owned(),
+            plain_hash,
+            padded: job.padded,
+            opaque: self.sealing.privacy.opaque_names,
+            recipients: self.sealing.recipients.names().to_vec(),
+        }
+    }
+
+    /// Reads a plaintext once, into the cipher.
+    fn encrypt(&self, job: &Job<'_>, path: &Path, plain: &mut dyn Read, file: impl Write) -> Result<Receipt> {
+        let target = self.staging.member(&job.member);
+        let refuse = |e: cipher::EncryptError| e.refusal(path, &target);
+        let (encrypted, plain_hash, plain_bytes) = match job.padded {
+            true => {
+                let mut padded = Padded::new(Hashing::new(plain));
+                let encrypted = cipher::encrypt(&self.sealing.recipients, &mut padded, file).map_err(refuse)?;
+                let (_, hash, bytes) = padded.into_inner().finish();
+                (encrypted, hash, bytes)
+            }
+            false => {
+                let encrypted = cipher::encrypt(&self.sealing.recipients, plain, file).map_err(refuse)?;
+                let (hash, bytes) = (encrypted.plain_hash, encrypted.plain_bytes);
+                (encrypted, hash, bytes)
+            }
+        };
+        Ok(Receipt {
+            version: receipt::VERSION.into(),
+            subject: self.subject(job, plain_hash),
+            plain_bytes,
+            sealed_hash: encrypted.sealed_hash,
+            sealed_bytes: encrypted.sealed_bytes,
+        })
+    }
+
+    fn earlier(&self, subject: Subject) -> Result<Option<Receipt>> {
+        match self.sealing.fresh {
+            true => Ok(None),
+            false => self.store.find(&subject),
+        }
+    }
+
+    fn staged(&self, job: &Job<'_>, receipt: Receipt, kept: Kept) -> Result<StagedCiphertext> {
+        let header =
+            cipher::header(&files::open_regular(&self.staging.member(&job.member))?.file).map_err(|reason| {
+                Refusal::Crypto {
+                    deed: "reading back",
+                    subject: job.path.to_owned(),
+                    reason,
+                }
+            })?;
+        let member = match job.opaque {
+            true => {
+                let named = member_path(opaque_path(&receipt.sealed_hash).as_bytes())?;
+                self.staging.rename(&job.member, &named)?;
+                named
+            }
+            false => job.member.clone(),
+        };
+        Ok(StagedCiphertext {
+            seal: Seal {
+                sealed_path: member.to_string(),
+                sealed_hash: receipt.sealed_hash,
+                sealed_bytes: receipt.sealed_bytes,
+                plain_bytes: match job.padded {
+                    true => padded_bytes(receipt.plain_bytes),
+                    false => receipt.plain_bytes,
+                },
+                padded: job.padded,
+                stanzas: header.stanzas,
+                nonce: header.nonce,
+            },
+            plain_hash: receipt.subject.plain_hash,
+            plain_bytes: receipt.plain_bytes,
+            // For whom the ciphertext of another pack is sealed is not known, so it gets no receipt that says so.
+            receipt: (kept == Kept::No).then(|| (receipt.clone(), self.staging.member(&member))),
+            kept,
+            member: Member {
+                path: member,
+                bytes_hash: receipt.sealed_hash,
+                kind: MemberType::Other,
+                artifact_version: None,
+            },
+        })
+    }
+}
