@@ -1,8 +1,8 @@
-//! The codes of refusals, as machines see them.
+//! The codes of refusals, for machines.
 
 use crate::refusal::Refusal;
 
-/// The code of a refusal, as machines see it.
+/// The code of a refusal, for machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// `E_EMPTY`
@@ -42,7 +42,7 @@ pub enum Code {
 }
 
 impl Code {
-    /// Every code there is.
+    /// All codes.
     pub const ALL: [Self; 17] = [
         Self::Empty,
         Self::Io,
@@ -88,7 +88,7 @@ impl Code {
 }
 
 impl Refusal {
-    /// Returns the code.
+    /// Returns the code of the refusal.
     pub fn code(&self) -> Code {
         match self {
             Self::Empty => Code::Empty,

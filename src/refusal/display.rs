@@ -166,12 +166,12 @@ impl fmt::Display for Exceeded {
     }
 }
 
-/// Returns a path fit to be shown.
+/// Returns a path, made safe to show.
 pub(super) fn show(path: &Path) -> String {
     shown(path.as_os_str().as_bytes())
 }
 
-/// Returns the first finding, and how many more there are.
+/// Returns the first finding and the number of further ones.
 fn first_of(first: &str, more: usize) -> String {
     let first = shown(first.as_bytes());
     match more {
@@ -180,7 +180,7 @@ fn first_of(first: &str, more: usize) -> String {
     }
 }
 
-/// Returns which contents are missing, with the verb.
+/// Returns the subject and verb of the message about missing contents.
 fn missing(count: u64, sealed: u64) -> String {
     match (count, sealed) {
         (1, 1) => "a ciphertext is".into(),
