@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
 ];
 
 /// Which places may name what; a place ending in `/` is a directory. All below `src/`.
-const DOORS: [(&[&str], &[&str]); 36] = [
+const DOORS: &[(&[&str], &[&str])] = &[
     (&["gix::"], &["adapters/git/"]),
     (&["age::", "age_core::"], &["adapters/cipher/"]),
     (&["base64::"], &["adapters/cipher/", "rules/content/pem.rs"]),
@@ -43,10 +43,8 @@ const DOORS: [(&[&str], &[&str]); 36] = [
     (&["saphyr_parser::"], &["format/foreign.rs"]),
     (&["unicode_normalization::"], &["ops/pack/seal/collect.rs"]),
     (&["serde_json_canonicalizer::"], &["format/canonical_json.rs"]),
-    (
-        &["toml::", "toml_edit::"],
-        &["format/config.rs", "format/config/", "format/foreign.rs"],
-    ),
+    (&["toml::"], &["format/config/", "format/foreign.rs"]),
+    (&["toml_edit::"], &["format/config/edit.rs"]),
     (&["bytesize::"], &["format/config/scope.rs", "cli/output/words.rs"]),
     (&["bpe_openai::"], &["format/tokens.rs"]),
     (&["jiff::"], &["format/timestamp.rs"]),
@@ -70,7 +68,7 @@ fn violations(path: &str, text: &str) -> Vec<String> {
             }
         }
     }
-    for (needles, places) in DOORS {
+    for (needles, places) in DOORS.iter().copied() {
         for needle in needles {
             let allowed = places
                 .iter()

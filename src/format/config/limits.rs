@@ -1,6 +1,6 @@
 //! Limits on the size of a configuration. A pusher writes it, and every path is matched against all of its globs.
 
-use crate::format::config::RawConfig;
+use crate::format::config::raw::RawConfig;
 
 /// Most globs of all kinds together.
 const MAX_GLOBS: usize = 4096;

@@ -4,7 +4,8 @@ use bytesize::ByteSize;
 use serde::Deserialize;
 use toml::{Spanned, Value};
 
-use crate::format::config::{Located, is_plain_word};
+use crate::format::config::lines::Lines;
+use crate::format::config::{ConfigError, Located, is_plain_word};
 use crate::format::dump::layout::{Layout, is_prefix};
 use crate::format::member_path::MemberPath;
 
@@ -70,103 +71,110 @@ impl RawScope {
         self.buckets.len() + self.anchors.len()
     }
 
-    /// Reads the scope `key`. The error holds the offset in the text, if it is known, and the problem.
-    pub(super) fn read(
-        self,
-        key: &str,
-        located: &impl Fn(Spanned<String>) -> Located<String>,
-    ) -> Result<Scope, (Option<usize>, String)> {
+    /// Reads the scope `key`.
+    pub(super) fn read(self, key: &str, lines: &Lines) -> Result<Scope, ConfigError> {
         if !is_plain_word(key) {
             let problem = format!("scope: expected a name of letters, digits, '.', '_' and '-', found {key:?}");
-            return Err((None, problem));
+            return Err(ConfigError { line: None, problem });
         }
-        let whole = Located {
+        let mut layout = Layout::of_scope(key);
+        if let Some(prefix) = self.prefix {
+            layout.prefix = read_prefix(prefix, lines)?;
+        }
+        for bucket in self.buckets {
+            add_bucket(&mut layout, bucket, lines)?;
+        }
+        for anchor in self.anchors {
+            add_anchor(&mut layout, anchor, lines)?;
+        }
+        let limits = self.limits.read(lines)?;
+        let whole = || Located {
             value: "**".into(),
             line: 0,
         };
-        let mut layout = Layout::of_scope(key);
-        if let Some(prefix) = self.prefix {
-            if !is_prefix(prefix.get_ref()) {
-                let problem = format!(
-                    "prefix: expected at most 64 letters, digits, '_' and '-', found {:?}",
-                    prefix.get_ref()
-                );
-                return Err((Some(prefix.span().start), problem));
-            }
-            layout.prefix = prefix.into_inner();
-        }
-        for bucket in self.buckets {
-            let (at, name) = (bucket.span().start, bucket.into_inner());
-            let name = name.strip_suffix('/').unwrap_or(&name).to_owned();
-            if name.contains('/') || MemberPath::parse(&name).is_err() {
-                let problem = format!("buckets: expected the name of a directory at the top, found {name:?}");
-                return Err((Some(at), problem));
-            }
-            if layout.buckets.contains(&name) {
-                return Err((Some(at), format!("buckets: {name:?} is there twice")));
-            }
-            layout.buckets.push(name);
-        }
-        for anchor in self.anchors {
-            let (at, path) = (anchor.span().start, anchor.into_inner());
-            if let Err(why) = MemberPath::parse(&path) {
-                let problem = format!("anchors: expected the path of a file in the tree, found {path:?}: {why}");
-                return Err((Some(at), problem));
-            }
-            if layout.anchors.contains(&path) {
-                return Err((Some(at), format!("anchors: {path:?} is there twice")));
-            }
-            layout.anchors.push(path);
-        }
-        let limits = Limits {
-            max_total_bytes: size("max_total_bytes", self.limits.max_total_bytes)?,
-            max_entry_bytes: size("max_entry_bytes", self.limits.max_entry_bytes)?,
-            max_entries: number("max_entries", self.limits.max_entries)?,
-        };
+        let located = |globs: Vec<_>| globs.into_iter().map(|glob| lines.locate(glob)).collect();
         Ok(Scope {
             title: self.title,
-            include: self
-                .include
-                .map_or_else(|| vec![whole], |globs| globs.into_iter().map(located).collect()),
-            exclude: self.exclude.into_iter().map(located).collect(),
+            include: self.include.map_or_else(|| vec![whole()], located),
+            exclude: located(self.exclude),
             layout,
             limits,
         })
     }
 }
 
-type Read<T> = Result<Option<T>, (Option<usize>, String)>;
+fn read_prefix(prefix: Spanned<String>, lines: &Lines) -> Result<String, ConfigError> {
+    match is_prefix(prefix.get_ref()) {
+        true => Ok(prefix.into_inner()),
+        false => {
+            let found = prefix.get_ref();
+            let problem = format!("prefix: expected at most 64 letters, digits, '_' and '-', found {found:?}");
+            Err(lines.error(prefix.span().start, problem))
+        }
+    }
+}
+
+fn add_bucket(layout: &mut Layout, bucket: Spanned<String>, lines: &Lines) -> Result<(), ConfigError> {
+    let (at, name) = (bucket.span().start, bucket.into_inner());
+    let name = name.strip_suffix('/').unwrap_or(&name).to_owned();
+    if name.contains('/') || MemberPath::parse(&name).is_err() {
+        let problem = format!("buckets: expected the name of a directory at the top, found {name:?}");
+        return Err(lines.error(at, problem));
+    }
+    if layout.buckets.contains(&name) {
+        return Err(lines.error(at, format!("buckets: {name:?} is there twice")));
+    }
+    layout.buckets.push(name);
+    Ok(())
+}
+
+fn add_anchor(layout: &mut Layout, anchor: Spanned<String>, lines: &Lines) -> Result<(), ConfigError> {
+    let (at, path) = (anchor.span().start, anchor.into_inner());
+    if let Err(why) = MemberPath::parse(&path) {
+        let problem = format!("anchors: expected the path of a file in the tree, found {path:?}: {why}");
+        return Err(lines.error(at, problem));
+    }
+    if layout.anchors.contains(&path) {
+        return Err(lines.error(at, format!("anchors: {path:?} is there twice")));
+    }
+    layout.anchors.push(path);
+    Ok(())
+}
+
+impl RawLimits {
+    fn read(self, lines: &Lines) -> Result<Limits, ConfigError> {
+        Ok(Limits {
+            max_total_bytes: size("max_total_bytes", self.max_total_bytes, lines)?,
+            max_entry_bytes: size("max_entry_bytes", self.max_entry_bytes, lines)?,
+            max_entries: number("max_entries", self.max_entries, lines)?,
+        })
+    }
+}
 
 /// Reads a size in bytes: an integer, or a text with a unit.
-fn size(key: &str, raw: Option<Spanned<Value>>) -> Read<u64> {
+fn size(key: &str, raw: Option<Spanned<Value>>, lines: &Lines) -> Result<Option<u64>, ConfigError> {
     let Some(raw) = raw else { return Ok(None) };
     let bytes = match raw.get_ref() {
         Value::Integer(bytes) => u64::try_from(*bytes).ok(),
         Value::String(text) => text.parse::<ByteSize>().ok().map(|size| size.as_u64()),
         _ => None,
     };
-    expected(
-        key,
-        "bytes as an integer, or a size such as \"50MiB\" or \"2 MB\"",
-        &raw,
-        bytes,
-    )
+    let expected = "bytes as an integer, or a size such as \"50MiB\" or \"2 MB\"";
+    let bytes = bytes.ok_or_else(|| not(key, expected, &raw, lines))?;
+    Ok(Some(bytes))
 }
 
-fn number(key: &str, raw: Option<Spanned<Value>>) -> Read<u64> {
+fn number(key: &str, raw: Option<Spanned<Value>>, lines: &Lines) -> Result<Option<u64>, ConfigError> {
     let Some(raw) = raw else { return Ok(None) };
     let number = raw.get_ref().as_integer().and_then(|n| u64::try_from(n).ok());
-    expected(key, "an integer that is not negative", &raw, number)
+    let number = number.ok_or_else(|| not(key, "an integer that is not negative", &raw, lines))?;
+    Ok(Some(number))
 }
 
-fn expected(key: &str, what: &str, raw: &Spanned<Value>, found: Option<u64>) -> Read<u64> {
-    match found {
-        Some(found) => Ok(Some(found)),
-        None => {
-            let problem = format!("limits.{key}: expected {what}, found {}", raw.get_ref());
-            Err((Some(raw.span().start), problem))
-        }
-    }
+/// Returns the error about a limit with an unusable value.
+fn not(key: &str, expected: &str, found: &Spanned<Value>, lines: &Lines) -> ConfigError {
+    let problem = format!("limits.{key}: expected {expected}, found {}", found.get_ref());
+    lines.error(found.span().start, problem)
 }
 
 #[cfg(test)]

@@ -1,0 +1,196 @@
+//! Parses the text of a `.gitpack.toml`.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+
+use crate::format::config::lines::{Lines, text_of};
+use crate::format::config::raw::{InPart, RawConfig, RawPack};
+use crate::format::config::scope::{RawScope, Scope};
+use crate::format::config::{Config, ConfigError, Located, limits, protect};
+use crate::format::member_path::MemberPath;
+use crate::format::remote_url::PrivatePlace;
+use crate::format::tree_meta::Part;
+
+/// The error for an attempt to call a remote private by its name.
+const NO_NAMED_REMOTES: &str = "[remote.NAME] is not a key here, since names of remotes differ from clone to clone; \
+    private_remotes = [\"URL\"] at the top of the file calls a place private";
+
+impl Config {
+    /// Parses the bytes of a `.gitpack.toml`.
+    ///
+    /// Unknown keys are errors: a misspelt rule must not look like one that protects something.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
+        let text = text_of(bytes)?;
+        let lines = Lines::of(bytes);
+        let raw: RawConfig = toml::from_str(text).map_err(|e| ConfigError {
+            line: e.span().map(|span| lines.at(span.start)),
+            problem: e.message().replace('\n', ", "),
+        })?;
+        limits::hold(&raw).map_err(|problem| ConfigError { line: None, problem })?;
+        if *raw.version.get_ref() != 1 {
+            let problem = format!("version: expected 1, found {}", raw.version.get_ref());
+            return Err(lines.error(raw.version.span().start, problem));
+        }
+        let scopes = scopes(raw.scope, &lines)?;
+        let emit = raw.pack.emit.as_ref().map(|parts| emit(parts, &lines)).transpose()?;
+        let default_scope = default_scope(&raw.pack, &scopes, &lines)?;
+        let protect = raw.protect.into_iter().map(|raw| protect::rule(raw, &lines));
+        let protect = protect.collect::<Result<_, _>>()?;
+        let allow = raw.allow.into_iter().map(|raw| protect::exception(raw, &lines));
+        let allow = allow.collect::<Result<_, _>>()?;
+        if let Some(remote) = raw.remote {
+            return Err(lines.error(remote.span().start, NO_NAMED_REMOTES));
+        }
+        let private_remotes = raw.private_remotes.iter().map(|place| private_remote(place, &lines));
+        let private_remotes = private_remotes.collect::<Result<_, _>>()?;
+        let recipients_file = raw.seal.recipients_file.map(|path| recipients_file(&path, &lines));
+        Ok(Self {
+            default_scope,
+            emit,
+            attach: raw.pack.attach.into_iter().map(|glob| lines.locate(glob)).collect(),
+            canon_version_file: raw.pack.canon_version_file,
+            scopes,
+            protect,
+            allow,
+            recipients: raw.seal.recipients.into_iter().map(|r| lines.locate(r)).collect(),
+            recipients_file: recipients_file.transpose()?,
+            private_remotes,
+            blocks_in_part: raw.guard.in_part == InPart::Block,
+        })
+    }
+}
+
+fn scopes(raw: BTreeMap<String, RawScope>, lines: &Lines) -> Result<BTreeMap<String, Scope>, ConfigError> {
+    let read = |(key, scope): (String, RawScope)| {
+        let scope = scope.read(&key, lines)?;
+        Ok((key, scope))
+    };
+    raw.into_iter().map(read).collect()
+}
+
+fn emit(parts: &Spanned<Vec<Spanned<String>>>, lines: &Lines) -> Result<Vec<Part>, ConfigError> {
+    let fail = |offset: usize, why: String| lines.error(offset, format!("emit: {why}"));
+    let named = parts.get_ref().iter().map(|part| {
+        let named = Part::parse(part.get_ref());
+        named.map_err(|why| fail(part.span().start, why))
+    });
+    Part::set(named.collect::<Result<_, _>>()?).map_err(|why| fail(parts.span().start, why))
+}
+
+fn default_scope(
+    pack: &RawPack,
+    scopes: &BTreeMap<String, Scope>,
+    lines: &Lines,
+) -> Result<Option<String>, ConfigError> {
+    let Some(scope) = &pack.scope else { return Ok(None) };
+    let key = scope.get_ref();
+    match key == "repo" || scopes.contains_key(key) {
+        true => Ok(Some(key.clone())),
+        false => {
+            let problem = format!("pack.scope: expected a scope of this file, found {key:?}");
+            Err(lines.error(scope.span().start, problem))
+        }
+    }
+}
+
+fn private_remote(place: &Spanned<String>, lines: &Lines) -> Result<Located<PrivatePlace>, ConfigError> {
+    let offset = place.span().start;
+    let value = PrivatePlace::parse(place.get_ref()).map_err(|problem| lines.error(offset, problem))?;
+    Ok(Located {
+        value,
+        line: lines.at(offset),
+    })
+}
+
+fn recipients_file(path: &Spanned<String>, lines: &Lines) -> Result<Located<MemberPath>, ConfigError> {
+    let offset = path.span().start;
+    let value = MemberPath::parse_bytes(path.get_ref().as_bytes()).map_err(|why| {
+        let problem = format!("recipients_file: expected a path below the top of the repository: {why}");
+        lines.error(offset, problem)
+    })?;
+    Ok(Located {
+        value,
+        line: lines.at(offset),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_named_with_their_line() {
+        for (text, line, expected) in [
+            ("", 1, "missing field `version`"),
+            ("version = 2\n", 1, "expected 1, found 2"),
+            ("version = 1\n\n[pack]\nscopee = \"x\"\n", 4, "unknown field `scopee`"),
+            (
+                "version = 1\n[pack]\nscope = \"docs\"\n",
+                3,
+                "expected a scope of this file",
+            ),
+            (
+                "version = 1\n[[protect]]\nclass = \"v\"\npaths = [\"*\"]\npolicy = \"nevr\"\n",
+                5,
+                "unknown variant `nevr`, expected one of",
+            ),
+            (
+                "version = 1\n[[protect]]\nclass = \"pack-run\"\npaths = [\"*\"]\n",
+                3,
+                "a word of your own",
+            ),
+            (
+                "version = 1\n[[protect]]\nclass = \"v\"\npaths = []\n",
+                2,
+                "at least one glob",
+            ),
+            (
+                "version = 1\n[[protect]]\nclass = \"v\"\nformats = [\"fais\"]\n",
+                4,
+                "unknown variant `fais`",
+            ),
+            (
+                "version = 1\n[[protect]]\nclass = \"v\"\nformats = [\"private-key\"]\npolicy = \"allowed\"\n",
+                4,
+                "always protected",
+            ),
+            (
+                "version = 1\n[[allow]]\nblob = \"main\"\nreason = \"x\"\n",
+                3,
+                "40 or 64 hex digits",
+            ),
+            (
+                "version = 1\n[[allow]]\nblob = \"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"\nreason = \" \"\n",
+                4,
+                "why this blob may be public",
+            ),
+            ("version = 1\n[seal]\nrecipients = \"age1\"\n", 3, "expected a sequence"),
+            (
+                "version = 1\n[seal]\nrecipients_file = \"../keys\"\n",
+                3,
+                "a path below the top of the repository",
+            ),
+            ("version = 1\nx = [\n", 2, "unclosed array"),
+            (
+                "version = 1\n[remote.origin]\nvisibility = \"private\"\n",
+                2,
+                "private_remotes = [\"URL\"]",
+            ),
+            (
+                "version = 1\nprivate_remotes = [\n\"../x\"]\n",
+                3,
+                "expected a URL, but it is relative",
+            ),
+            (
+                "version = 1\nprivate_remotes = [\"https://me:word@h/x\"]\n",
+                2,
+                "\"https://h/x\"",
+            ),
+        ] {
+            let error = Config::parse(text.as_bytes()).unwrap_err();
+            assert_eq!(error.line, Some(line), "{text}: {error}");
+            assert!(error.problem.contains(expected), "{text}: {error}");
+        }
+    }
+}
