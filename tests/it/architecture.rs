@@ -42,7 +42,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["highway::"], &["format/mac.rs"]),
     (&["saphyr_parser::"], &["format/foreign.rs"]),
     (&["unicode_normalization::"], &["ops/pack/seal/collect.rs"]),
-    (&["serde_json_canonicalizer::"], &["format/canonical_json.rs"]),
+    (&["serde_json_canonicalizer::"], &["format/canonical_json/"]),
     (&["toml::"], &["format/config/", "format/foreign.rs"]),
     (&["toml_edit::"], &["format/config/edit.rs"]),
     (&["bytesize::"], &["format/config/scope.rs", "cli/output/words.rs"]),

@@ -1,15 +1,17 @@
 //! JSON: strict parsing, and canonical output (RFC 8785, JCS) with one newline at the end.
 
-use std::cell::Cell;
-use std::collections::BTreeSet;
+mod document;
+mod strict;
+
 use std::fmt;
-use std::io::{self, Write};
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
-use crate::format::digest::{Digest, Hashing};
+pub use document::{Document, Same, around_list, write_item, write_listing};
+pub use strict::MAX_VALUES;
+use strict::{Budget, Check, MAX_SAFE_INTEGER, Strict};
 
 /// Why a text is not strict JSON, with the line and column of the fault.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,8 +24,6 @@ impl fmt::Display for JsonError {
 }
 
 impl std::error::Error for JsonError {}
-
-const MAX_SAFE_INTEGER: u64 = 1 << 53;
 
 /// Parses one JSON document.
 ///
@@ -71,6 +71,15 @@ pub fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
     }
 }
 
+/// Parses one JSON document as strictly as [`parse_strict`], and passes each item of the list under `key` in the
+/// outermost object to `each`. Returns the document with that list empty.
+///
+/// Refuses more than [`MAX_VALUES`] values in an item or beside the list.
+pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
+    let budget = Budget::default();
+    parse(bytes, Strict::Listing(key, each, &budget))
+}
+
 /// Returns the canonical form, without a newline.
 pub fn to_canonical<T: Serialize>(value: &T) -> Vec<u8> {
     serde_json_canonicalizer::to_vec(value).expect("documents of ours have string keys and finite numbers")
@@ -83,316 +92,6 @@ pub fn to_document<T: Serialize>(value: &T) -> Vec<u8> {
     // Some documents are large and stay in memory for a while.
     bytes.shrink_to_fit();
     bytes
-}
-
-/// A document in canonical form. A document that is mostly one list overrides `write` to write it item by item.
-pub trait Document: Serialize + Sized {
-    /// Writes the document as [`to_document`] returns it.
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(&to_document(self))
-    }
-
-    /// Returns the SHA-256 and the size in bytes of the written document.
-    fn hashed(&self) -> (Digest, u64) {
-        let mut hashing = Hashing::new(io::sink());
-        self.write(&mut hashing).expect("a sink takes everything");
-        let (_, hash, bytes) = hashing.finish();
-        (hash, bytes)
-    }
-
-    /// Returns whether `bytes` equal the written document, without writing a second copy to memory.
-    fn is_written_as(&self, bytes: &[u8]) -> bool {
-        let mut same = Same::of(bytes);
-        self.write(&mut same).is_ok() && same.is_same()
-    }
-}
-
-/// A writer that compares what is written with expected bytes.
-pub struct Same<'a>(Option<&'a [u8]>);
-
-impl<'a> Same<'a> {
-    /// Returns a writer that expects these bytes.
-    pub fn of(bytes: &'a [u8]) -> Self {
-        Self(Some(bytes))
-    }
-
-    /// Returns whether exactly the expected bytes were written.
-    pub fn is_same(&self) -> bool {
-        self.0.is_some_and(<[u8]>::is_empty)
-    }
-}
-
-impl Write for Same<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0 = self.0.and_then(|rest| rest.strip_prefix(buf));
-        Ok(buf.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Writes the document `hull`, with these items as the list under `key`. Ignores the value that `hull` has there.
-pub fn write_listing<T: Serialize>(
-    out: &mut dyn Write,
-    hull: &impl Serialize,
-    key: &str,
-    items: impl Iterator<Item = T>,
-) -> io::Result<()> {
-    let [before, behind] = around_list(hull, key);
-    out.write_all(&before)?;
-    let mut first = true;
-    for item in items {
-        write_item(out, &mut first, &item)?;
-    }
-    out.write_all(&behind)?;
-    out.write_all(b"\n")
-}
-
-/// Writes the next item of a list.
-pub fn write_item(mut out: &mut dyn Write, first: &mut bool, item: &impl Serialize) -> io::Result<()> {
-    if !std::mem::replace(first, false) {
-        out.write_all(b",")?;
-    }
-    Ok(serde_json_canonicalizer::to_writer(item, &mut out)?)
-}
-
-/// Returns the bytes before and after the items of the list under `key`, in the canonical form of an object.
-pub fn around_list(hull: &impl Serialize, key: &str) -> [Vec<u8>; 2] {
-    let Ok(Value::Object(fields)) = serde_json::to_value(hull) else {
-        unreachable!("only objects have keys");
-    };
-    let (mut before, mut behind) = (Map::new(), Map::new());
-    for (name, value) in fields {
-        match name.encode_utf16().cmp(key.encode_utf16()) {
-            std::cmp::Ordering::Less => drop(before.insert(name, value)),
-            std::cmp::Ordering::Equal => {}
-            std::cmp::Ordering::Greater => drop(behind.insert(name, value)),
-        }
-    }
-    let mut head = to_canonical(&before);
-    head.pop();
-    if !before.is_empty() {
-        head.push(b',');
-    }
-    head.extend(to_canonical(&key));
-    head.extend(b":[");
-    let mut tail = b"]".to_vec();
-    if !behind.is_empty() {
-        tail.push(b',');
-    }
-    tail.extend_from_slice(&to_canonical(&behind)[1..]);
-    [head, tail]
-}
-
-/// Most values in one item of a list, and most values in a document beside its list.
-///
-/// A value in memory takes a hundred times the bytes of its shortest text, so a document within the size limit could
-/// otherwise exhaust the memory.
-pub const MAX_VALUES: usize = 4096;
-
-/// Parses one JSON document as strictly as [`parse_strict`], and passes each item of the list under `key` in the
-/// outermost object to `each`. Returns the document with that list empty.
-///
-/// Refuses more than [`MAX_VALUES`] values in an item or beside the list.
-pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
-    let budget = Budget::default();
-    parse(bytes, Strict::Listing(key, each, &budget))
-}
-
-/// The number of values still allowed.
-struct Budget(Cell<usize>);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Cell::new(MAX_VALUES))
-    }
-}
-
-impl Budget {
-    fn take<E: de::Error>(&self) -> Result<(), E> {
-        match self.0.get().checked_sub(1) {
-            Some(left) => {
-                self.0.set(left);
-                Ok(())
-            }
-            None => Err(E::custom(format!("more than {MAX_VALUES} values"))),
-        }
-    }
-}
-
-/// What is being parsed: a whole value, a document with a list whose items are handed out, or that list. Each with its
-/// budget.
-enum Strict<'a> {
-    Whole(Option<&'a Budget>),
-    Listing(&'a str, &'a mut dyn FnMut(Value), &'a Budget),
-    Items(&'a mut dyn FnMut(Value)),
-}
-
-impl<'a> Strict<'a> {
-    fn budget(&self) -> Option<&'a Budget> {
-        match self {
-            Self::Whole(budget) => *budget,
-            Self::Listing(_, _, budget) => Some(budget),
-            Self::Items(_) => None,
-        }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        Check.visit_u64(value).map(|()| value.into())
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        Check.visit_i64(value).map(|()| value.into())
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Check.visit_f64(value)?;
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("number is not finite"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        if let Self::Items(each) = &mut self {
-            // Items that are handed out are not kept.
-            while let Some(item) = seq.next_element_seed(Strict::Whole(Some(&Budget::default())))? {
-                each(item);
-            }
-            return Ok(Value::Array(items));
-        }
-        let budget = self.budget();
-        while let Some(item) = seq.next_element_seed(Strict::Whole(budget))? {
-            budget.map_or(Ok(()), Budget::take)?;
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
-        let mut object = Map::new();
-        let budget = self.budget();
-        while let Some(key) = map.next_key::<String>()? {
-            if object.contains_key(&key) {
-                return Err(duplicate(&key));
-            }
-            budget.map_or(Ok(()), Budget::take)?;
-            let value = map.next_value_seed(match &mut self {
-                Self::Listing(list, each, _) if *list == key => Strict::Items(each),
-                _ => Strict::Whole(budget),
-            })?;
-            object.insert(key, value);
-        }
-        Ok(Value::Object(object))
-    }
-}
-
-fn duplicate<E: de::Error>(key: &str) -> E {
-    E::custom(format!("duplicate key {key:?}"))
-}
-
-/// Makes the checks of [`Strict`] without building a value.
-#[derive(Clone, Copy)]
-struct Check;
-
-impl<'de> DeserializeSeed<'de> for Check {
-    type Value = ();
-
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Check {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
-        match value > MAX_SAFE_INTEGER {
-            true => Err(E::custom(format!("integer {value} is beyond 2^53"))),
-            false => Ok(()),
-        }
-    }
-
-    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
-        match value.unsigned_abs() > MAX_SAFE_INTEGER {
-            true => Err(E::custom(format!("integer {value} is beyond -2^53"))),
-            false => Ok(()),
-        }
-    }
-
-    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
-        // An integer literal too large for 64 bits arrives here, already rounded.
-        match value.abs() >= MAX_SAFE_INTEGER as f64 {
-            true => Err(E::custom("number is beyond ±2^53")),
-            false => Ok(()),
-        }
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Check)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut keys = BTreeSet::new();
-        while let Some(key) = map.next_key::<String>()? {
-            map.next_value_seed(Check)?;
-            if let Some(key) = keys.replace(key) {
-                return Err(duplicate(&key));
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -467,37 +166,7 @@ mod tests {
         );
     }
 
-    /// A document that consists of a list and the fields around it.
-    #[derive(Serialize)]
-    struct Listing(Map<String, Value>);
-
-    impl Document for Listing {
-        fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-            let mut hull = self.0.clone();
-            hull.remove("m");
-            let items = self.0["m"].as_array().unwrap().iter();
-            write_listing(out, &hull, "m", items)
-        }
-    }
-
-    #[test]
-    fn a_list_stands_where_its_key_belongs() {
-        for text in [
-            r#"{"m":[]}"#,
-            r#"{"m":[1,[2],{"b":1,"a":"\""}]}"#,
-            r#"{"a":{"m":[]},"m":[1],"n":"\"m\":[]"}"#,
-            r#"{"A":[],"l\"m":[],"m":[1,2],"n":{"m":[]},"é":null}"#,
-        ] {
-            let Value::Object(fields) = parse_strict(text.as_bytes()).unwrap() else {
-                panic!("{text}")
-            };
-            let mut bytes = Vec::new();
-            Listing(fields.clone()).write(&mut bytes).unwrap();
-            assert_eq!(bytes, to_document(&fields), "{text}");
-        }
-    }
-
-    fn json() -> impl Strategy<Value = Value> {
+    pub(super) fn json() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
@@ -522,32 +191,6 @@ mod tests {
             prop_assert_eq!(&again, &value);
             prop_assert_eq!(&parse_canonical::<Value>(&bytes).unwrap(), &value);
             prop_assert_eq!(to_document(&again), bytes);
-        }
-
-        #[test]
-        fn a_list_that_is_written_and_read_item_by_item_is_the_list(
-            mut fields in prop::collection::btree_map("[lmn\"\\\\é😀]{0,3}", json(), 0..5),
-            items in prop::collection::vec(json(), 0..5),
-            at in any::<prop::sample::Index>(),
-        ) {
-            fields.insert("m".into(), items.clone().into());
-            let whole: Map<String, Value> = fields.into_iter().collect();
-            let bytes = to_document(&whole);
-            let mut listed = Vec::new();
-            Listing(whole.clone()).write(&mut listed).unwrap();
-            prop_assert_eq!(&listed, &bytes);
-            prop_assert!(Listing(whole.clone()).is_written_as(&bytes));
-            let mut read = Vec::new();
-            let mut hull = parse_listing(&bytes, "m", &mut |item| read.push(item)).unwrap();
-            prop_assert_eq!(&hull["m"], &Value::Array(Vec::new()));
-            prop_assert_eq!(&read, &items);
-            hull["m"] = items.into();
-            prop_assert_eq!(hull, Value::Object(whole.clone()));
-            let mut other = bytes.clone();
-            other[at.index(bytes.len())] ^= 1;
-            for other in [&other, &bytes[..at.index(bytes.len())], &[&bytes[..], b"\n"].concat()] {
-                prop_assert!(!Listing(whole.clone()).is_written_as(other));
-            }
         }
     }
 }

@@ -1,0 +1,211 @@
+//! The visitors that read strict JSON: one keeps the values, the other only checks them.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// The largest integer that every JSON parser reads exactly.
+pub(super) const MAX_SAFE_INTEGER: u64 = 1 << 53;
+
+/// Most values in one item of a list, and most values in a document beside its list.
+///
+/// A value in memory takes a hundred times the bytes of its shortest text, so a document within the size limit could
+/// otherwise exhaust the memory.
+pub const MAX_VALUES: usize = 4096;
+
+/// The number of values still allowed.
+pub(super) struct Budget(Cell<usize>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Cell::new(MAX_VALUES))
+    }
+}
+
+impl Budget {
+    fn take<E: de::Error>(&self) -> Result<(), E> {
+        match self.0.get().checked_sub(1) {
+            Some(left) => {
+                self.0.set(left);
+                Ok(())
+            }
+            None => Err(E::custom(format!("more than {MAX_VALUES} values"))),
+        }
+    }
+}
+
+/// What is being parsed: a whole value, a document with a list whose items are handed out, or that list. Each with its
+/// budget.
+pub(super) enum Strict<'a> {
+    Whole(Option<&'a Budget>),
+    Listing(&'a str, &'a mut dyn FnMut(Value), &'a Budget),
+    Items(&'a mut dyn FnMut(Value)),
+}
+
+impl<'a> Strict<'a> {
+    fn budget(&self) -> Option<&'a Budget> {
+        match self {
+            Self::Whole(budget) => *budget,
+            Self::Listing(_, _, budget) => Some(budget),
+            Self::Items(_) => None,
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
+        Check.visit_u64(value).map(|()| value.into())
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
+        Check.visit_i64(value).map(|()| value.into())
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
+        Check.visit_f64(value)?;
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom("number is not finite"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        if let Self::Items(each) = &mut self {
+            // Items that are handed out are not kept.
+            while let Some(item) = seq.next_element_seed(Strict::Whole(Some(&Budget::default())))? {
+                each(item);
+            }
+            return Ok(Value::Array(items));
+        }
+        let budget = self.budget();
+        while let Some(item) = seq.next_element_seed(Strict::Whole(budget))? {
+            budget.map_or(Ok(()), Budget::take)?;
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
+        let mut object = Map::new();
+        let budget = self.budget();
+        while let Some(key) = map.next_key::<String>()? {
+            if object.contains_key(&key) {
+                return Err(duplicate(&key));
+            }
+            budget.map_or(Ok(()), Budget::take)?;
+            let value = map.next_value_seed(match &mut self {
+                Self::Listing(list, each, _) if *list == key => Strict::Items(each),
+                _ => Strict::Whole(budget),
+            })?;
+            object.insert(key, value);
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+fn duplicate<E: de::Error>(key: &str) -> E {
+    E::custom(format!("duplicate key {key:?}"))
+}
+
+/// Makes the checks of [`Strict`] without building a value.
+#[derive(Clone, Copy)]
+pub(super) struct Check;
+
+impl<'de> DeserializeSeed<'de> for Check {
+    type Value = ();
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Check {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<(), E> {
+        match value > MAX_SAFE_INTEGER {
+            true => Err(E::custom(format!("integer {value} is beyond 2^53"))),
+            false => Ok(()),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<(), E> {
+        match value.unsigned_abs() > MAX_SAFE_INTEGER {
+            true => Err(E::custom(format!("integer {value} is beyond -2^53"))),
+            false => Ok(()),
+        }
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<(), E> {
+        // An integer literal too large for 64 bits arrives here, already rounded.
+        match value.abs() >= MAX_SAFE_INTEGER as f64 {
+            true => Err(E::custom("number is beyond ±2^53")),
+            false => Ok(()),
+        }
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(Check)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            map.next_value_seed(Check)?;
+            if let Some(key) = keys.replace(key) {
+                return Err(duplicate(&key));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! The members that a manifest declares, read one by one.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::format::digest::Digest;
+use crate::format::manifest::MemberType;
+use crate::format::manifest::read::{Departure, Malformed, null_departure, optional_text, shape, text};
+
+/// A member as a manifest declares it, before any check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The path as written. [`MemberPath::parse`] decides whether it is safe.
+    pub path: String,
+    /// The hash as written.
+    pub bytes_hash: DeclaredRef,
+    /// The type as written.
+    pub kind: Cow<'static, str>,
+    /// The artifact version as written.
+    pub artifact_version: Option<String>,
+}
+
+/// A declared content ref, which may be malformed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeclaredRef {
+    /// A valid content ref.
+    Digest(Digest),
+    /// Any other text.
+    Other(String),
+}
+
+impl DeclaredRef {
+    fn of(text: String) -> Self {
+        Digest::parse_ref(&text).map_or(Self::Other(text), Self::Digest)
+    }
+
+    /// Returns the digest. `None` if the ref is malformed.
+    pub fn digest(&self) -> Option<Digest> {
+        match self {
+            Self::Digest(digest) => Some(*digest),
+            Self::Other(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for DeclaredRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digest(digest) => digest.fmt(f),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// Most violations listed for one manifest. A short manifest could have very many.
+const MAX_VIOLATIONS: usize = 1000;
+
+/// Collects the members of a manifest one by one.
+#[derive(Default)]
+pub(super) struct MemberList {
+    pub(super) members: Vec<Declared>,
+    pub(super) violations: Vec<(String, String)>,
+    /// The first departure.
+    pub(super) departure: Option<Departure>,
+    /// The fault at which collecting stopped.
+    pub(super) malformed: Option<Malformed>,
+    seen: usize,
+}
+
+impl MemberList {
+    pub(super) fn read(&mut self, item: Value) {
+        if self.malformed.is_none()
+            && let Err(why) = self.add(item)
+        {
+            self.malformed = Some(why);
+        }
+        self.seen += 1;
+    }
+
+    fn add(&mut self, item: Value) -> Result<(), Malformed> {
+        let Value::Object(mut item) = item else {
+            return Err(shape(&format!("members[{}] is not an object", self.seen)));
+        };
+        let path = text("path", item.remove("path"))?;
+        let bytes_hash = DeclaredRef::of(text("bytes_hash", item.remove("bytes_hash"))?);
+        let kind = text("type", item.remove("type"))?;
+        let artifact_version = item.remove("artifact_version");
+        if let Some(departure) = null_departure(&path, artifact_version.as_ref()) {
+            self.departure.get_or_insert(departure);
+        }
+        let artifact_version = optional_text("artifact_version", artifact_version)?;
+        let mut violate = |what: String| match self.violations.len() {
+            MAX_VIOLATIONS.. => {}
+            _ => self.violations.push((path.clone(), what)),
+        };
+        for key in item.keys() {
+            violate(format!("unknown field {key:?}"));
+        }
+        if let DeclaredRef::Other(text) = &bytes_hash {
+            violate(format!("bytes_hash is not a content ref: {text:?}"));
+        }
+        let known = MemberType::parse(&kind).map(MemberType::as_str);
+        if known.is_none() {
+            violate(format!("unknown type {kind:?}"));
+        }
+        if self.members.last().is_some_and(|last| last.path > path) {
+            violate("members are not sorted bytewise by path".into());
+        }
+        self.members.push(Declared {
+            path,
+            bytes_hash,
+            kind: known.map_or(Cow::Owned(kind), Cow::Borrowed),
+            artifact_version,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! Reads a manifest, and lists where it violates the schema.
+
+use std::fmt;
+use std::io::{BufWriter, Write};
+
+use serde_json::{Map, Value};
+
+use crate::format::canonical_json::{JsonError, Same, around_list, parse_listing, write_item};
+use crate::format::digest::{Digest, Hashing};
+use crate::format::manifest::members::{Declared, MemberList};
+use crate::format::manifest::{BUFFER, MEMBERS, PACK_ID, VERSION};
+use crate::format::timestamp::Timestamp;
+
+/// The keys that a manifest may have.
+const KEYS: [&str; 7] = [
+    "version",
+    PACK_ID,
+    "created",
+    "note",
+    "tool_version",
+    MEMBERS,
+    "member_count",
+];
+
+/// A manifest that was read: its declarations, its computed id, and where it violates the schema.
+#[derive(Debug)]
+pub struct ManifestDocument {
+    /// SHA-256 of the manifest's file.
+    pub file_hash: Digest,
+    /// Size of the file in bytes.
+    pub file_bytes: u64,
+    /// The declared id.
+    pub pack_id: String,
+    /// The id computed from the content.
+    pub computed_id: Digest,
+    /// The declared number of members.
+    pub member_count: u64,
+    /// The declared members, in the order of the file.
+    pub members: Vec<Declared>,
+    /// The declared time.
+    pub created: String,
+    /// The declared note.
+    pub note: Option<String>,
+    /// The declared release of the tool.
+    pub tool_version: String,
+    /// Violations of the schema that leave the document readable, each as a place and a description.
+    pub violations: Vec<(String, String)>,
+    /// Valid content that git-pack would spell in another way.
+    pub departures: Vec<Departure>,
+}
+
+/// A place where a manifest is spelled in another way than git-pack spells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The place. Empty for the whole document.
+    pub place: String,
+    /// The difference.
+    pub what: String,
+    /// Whether the contract allows both spellings, so that no notice is needed.
+    pub is_usual: bool,
+}
+
+/// Why a manifest cannot be judged at all.
+#[derive(Debug)]
+pub enum Malformed {
+    /// The file is not strict JSON.
+    Json(JsonError),
+    /// The JSON has another structure.
+    Shape(String),
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(e) => write!(f, "it is not strict JSON: {e}"),
+            Self::Shape(what) => write!(f, "it is not a {VERSION} manifest: {what}"),
+        }
+    }
+}
+
+impl ManifestDocument {
+    /// Parses the bytes of a `manifest.json`.
+    ///
+    /// A missing or mistyped required field is [`Malformed`]. An unknown field, an invalid value and members out of
+    /// order are violations, so that everything else is still judged. A spelling other than git-pack's is a departure.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut list = MemberList::default();
+        let mut hull = parse_listing(bytes, MEMBERS, &mut |item| list.read(item)).map_err(Malformed::Json)?;
+        let Value::Object(fields) = &hull else {
+            return Err(shape("expected an object"));
+        };
+        ensure_version(fields)?;
+        let (mut violations, mut departures) = (Vec::new(), Vec::new());
+        let pack_id = text(PACK_ID, fields.get(PACK_ID).cloned())?;
+        if Digest::parse_ref(&pack_id).is_none() {
+            violations.push((PACK_ID.to_owned(), format!("not a content ref: {pack_id:?}")));
+        }
+        let created = text("created", fields.get("created").cloned())?;
+        let tool_version = text("tool_version", fields.get("tool_version").cloned())?;
+        match judge_created(&created) {
+            Spelling::Wrong(what) => violations.push(("created".to_owned(), what)),
+            Spelling::Unusual(departure) => departures.push(departure),
+            Spelling::Ours => {}
+        }
+        departures.extend(null_departure("note", fields.get("note")));
+        let note = optional_text("note", fields.get("note").cloned())?;
+        let member_count = fields.get("member_count").and_then(Value::as_u64);
+        let member_count = member_count.ok_or_else(|| shape("member_count is not a whole number"))?;
+        let unknown = fields.keys().filter(|key| !KEYS.contains(&key.as_str()));
+        violations.extend(unknown.map(|key| (key.clone(), "unknown field".to_owned())));
+        let Some(Value::Array(_)) = fields.get(MEMBERS) else {
+            return Err(shape("members is not an array"));
+        };
+        if let Some(why) = list.malformed {
+            return Err(why);
+        }
+        violations.extend(list.violations);
+        departures.extend(list.departure);
+        let (computed_id, canonical) = computed_id(&mut hull, bytes);
+        departures.extend((!canonical).then(not_canonical));
+        Ok(Self {
+            file_hash: Digest::of(bytes),
+            file_bytes: bytes.len() as u64,
+            pack_id,
+            computed_id,
+            member_count,
+            members: list.members,
+            created,
+            note,
+            tool_version,
+            violations,
+            departures,
+        })
+    }
+}
+
+fn ensure_version(fields: &Map<String, Value>) -> Result<(), Malformed> {
+    match fields.get("version") {
+        Some(Value::String(version)) if version == VERSION => Ok(()),
+        Some(other) => Err(shape(&format!("version is {other}"))),
+        None => Err(shape("version is missing")),
+    }
+}
+
+/// How a value is spelled.
+enum Spelling {
+    /// As git-pack spells it.
+    Ours,
+    /// In another way that means the same.
+    Unusual(Departure),
+    /// Without a meaning, for this reason.
+    Wrong(String),
+}
+
+fn judge_created(created: &str) -> Spelling {
+    let what = || format!("expected RFC 3339 in whole seconds with Z, found {created:?}");
+    match Timestamp::parse_utc(created) {
+        None => Spelling::Wrong(what()),
+        Some(time) if time.to_string() != created => Spelling::Unusual(Departure {
+            place: "created".into(),
+            what: what(),
+            is_usual: false,
+        }),
+        Some(_) => Spelling::Ours,
+    }
+}
+
+/// Computes the id: the SHA-256 of the manifest's canonical form with an empty `pack_id`. Also returns whether `bytes`
+/// are canonical.
+///
+/// Leaves the empty `pack_id` in `hull`. Reads the members again instead of keeping a copy of them.
+fn computed_id(hull: &mut Value, bytes: &[u8]) -> (Digest, bool) {
+    let [before, behind] = around_list(hull, MEMBERS);
+    hull[PACK_ID] = "".into();
+    let [_, blank] = around_list(hull, MEMBERS);
+    let mut out = BufWriter::with_capacity(BUFFER, Hashing::new(Same::of(bytes)));
+    let mut first = true;
+    let mut written = out.write_all(&before);
+    let read = parse_listing(bytes, MEMBERS, &mut |item| {
+        if written.is_ok() {
+            written = write_item(&mut out, &mut first, &item);
+        }
+    });
+    read.expect("it could be read before");
+    written
+        .and_then(|()| out.flush())
+        .expect("nothing is written to a disk");
+    let id = out.get_ref().digest_with(&blank);
+    let mut ended = out.write_all(&behind);
+    ended = ended.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
+    ended.expect("nothing is written to a disk");
+    (id, out.get_ref().get_ref().is_same())
+}
+
+fn not_canonical() -> Departure {
+    Departure {
+        place: String::new(),
+        what: "not in canonical form (RFC 8785 and one newline)".into(),
+        is_usual: false,
+    }
+}
+
+/// Returns the departure for an optional field that is null. The contract allows null for an absent field; git-pack
+/// omits the field.
+pub(super) fn null_departure(place: &str, value: Option<&Value>) -> Option<Departure> {
+    value.is_some_and(Value::is_null).then(|| Departure {
+        place: place.to_owned(),
+        what: "an optional field is null, and not left out".into(),
+        is_usual: true,
+    })
+}
+
+pub(super) fn shape(what: &str) -> Malformed {
+    Malformed::Shape(what.to_owned())
+}
+
+pub(super) fn text(key: &str, value: Option<Value>) -> Result<String, Malformed> {
+    optional_text(key, value)?.ok_or_else(|| shape(&format!("{key} is missing")))
+}
+
+pub(super) fn optional_text(key: &str, value: Option<Value>) -> Result<Option<String>, Malformed> {
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(shape(&format!("{key} is not a string: {other}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::canonical_json::{parse_strict, to_canonical, to_document};
+    use crate::format::manifest::write::tests::{sample, written};
+
+    #[test]
+    fn the_id_proves_itself_and_members_are_sorted() {
+        let (id, bytes) = written(sample());
+        let read = ManifestDocument::parse(&bytes).unwrap();
+        assert_eq!(read.pack_id, id.to_string());
+        assert_eq!(read.computed_id, id);
+        assert_eq!(read.violations, []);
+        assert_eq!(read.departures, []);
+        let whole = parse_strict(&bytes).unwrap();
+        assert_eq!(to_document(&whole), bytes);
+        let blank = String::from_utf8(to_canonical(&whole))
+            .unwrap()
+            .replace(&id.to_string(), "");
+        assert_eq!(id, Digest::of(blank.as_bytes()));
+        let paths: Vec<_> = read.members.iter().map(|m| m.path.as_str()).collect();
+        assert_eq!(paths, ["B", "a/z", "b"]);
+    }
+
+    #[test]
+    fn every_flipped_byte_of_a_manifest_shows() {
+        // A space instead of the final newline changes no value. The id stays the same, and a departure is reported.
+        let (id, bytes) = written(sample());
+        for at in 0..bytes.len() {
+            for mask in 1..=255u8 {
+                let mut flipped = bytes.clone();
+                flipped[at] ^= mask;
+                if let Ok(read) = ManifestDocument::parse(&flipped) {
+                    let shows = read.pack_id != read.computed_id.to_string() || !read.violations.is_empty();
+                    let is_end = at == bytes.len() - 1;
+                    assert!(shows != is_end, "byte {at} of {id} flipped by {mask:#x}");
+                    assert!(shows || read.departures.len() == 1, "byte {at} flipped by {mask:#x}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_manifest_is_malformed() {
+        for text in [
+            "[]",
+            "{}",
+            r#"{"version":"pack.v1"}"#,
+            r#"{"version":"pack.v0","pack_id":"","created":"","tool_version":"","member_count":0}"#,
+            r#"{"version":"pack.v0","pack_id":"","created":"","tool_version":"","member_count":-1,"members":[]}"#,
+            r#"{"version":"pack.v0","pack_id":"","created":"","tool_version":"","member_count":1,"members":[1]}"#,
+            r#"{"version":"pack.v0","pack_id":1,"created":"","tool_version":"","member_count":0,"members":[]}"#,
+        ] {
+            assert!(ManifestDocument::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}
