@@ -1,4 +1,4 @@
-//! Any bytes as an age file: its header, and as a recipient and an identity file.
+//! Reads any bytes as an age header, as a recipients file and as an identity file.
 #![no_main]
 
 use gitpack::adapters::cipher::{Identities, Recipients, Silence, examine_seal, header};

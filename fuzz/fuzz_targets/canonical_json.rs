@@ -1,4 +1,4 @@
-//! What is strict JSON has one canonical form, which reads back as the same.
+//! Every strict JSON document has one canonical form, which parses to the same document.
 #![no_main]
 
 use gitpack::format::canonical_json::{parse_strict, to_document};

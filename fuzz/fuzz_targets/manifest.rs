@@ -1,4 +1,4 @@
-//! Any bytes as a manifest, and as the manifest of an empty pack that is then judged.
+//! Reads any bytes as a manifest, and judges them as the manifest of an empty directory.
 #![no_main]
 
 use gitpack::format::manifest::ManifestDocument;
@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     if let Ok(manifest) = ManifestDocument::parse(bytes) {
         let mut findings = Findings::default();
         envelope(&manifest, &Facts::new(), false, &mut findings);
-        // Members of an empty directory are missing, whatever else is wrong with them.
+        // The directory is empty, so every declared member is missing.
         assert!(manifest.members.is_empty() || !findings.is_empty());
     }
 });

@@ -1,4 +1,4 @@
-//! Whatever is taken for a safe path stays below the directory that it is joined to.
+//! Every accepted member path stays below the directory that it is joined to.
 #![no_main]
 
 use std::path::{Component, Path};

@@ -1,4 +1,4 @@
-//! Any bytes as a file under `FULL/`: what is read is written again as it was.
+//! Reads any bytes as a file under `FULL/`. A document that was read writes the same bytes again.
 #![no_main]
 
 use gitpack::format::dump::read::{Document, read};

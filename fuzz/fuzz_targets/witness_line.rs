@@ -1,4 +1,4 @@
-//! Any bytes as a line of the ledger: read or passed over, never more.
+//! Reads any bytes as a line of the ledger: it is parsed or skipped, and never panics.
 #![no_main]
 
 use gitpack::format::witness::{Filter, Line};

@@ -1,5 +1,6 @@
-//! The tests of the whole: they run the program, and the library as its users see it. They are one binary, because each one more
-//! would link everything once more. An area has a module; what several need is in `common`.
+//! The tests of the whole program: they run the binary, and use the library as its users do. They are one binary,
+//! because every test binary links all dependencies again. Each area has a module; `common` holds what several areas
+//! share.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -1,4 +1,5 @@
-//! A hermetic place to run the real git and the built git-pack in: own home, no configuration of the machine's.
+//! A hermetic place in which the real git and the built git-pack run: its own home, and no configuration of the
+//! machine.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,17 +14,17 @@ pub mod reference;
 /// The binary under test.
 pub const GIT_PACK: &str = env!("CARGO_BIN_EXE_git-pack");
 
-/// The `age` command: `GITPACK_AGE`, else `age`. `tests/run` finds it.
+/// The `age` command: the value of `GITPACK_AGE`, else `age`. The script `tests/run` finds or installs one.
 pub fn age() -> String {
     std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into())
 }
 
-/// The command that makes keys, which comes with it.
+/// The key generator that belongs to the `age` command.
 pub fn age_keygen() -> String {
     format!("{}-keygen", age())
 }
 
-/// A directory of its own with a home in it; gone when dropped.
+/// A temporary directory with a home in it; dropping the value removes it.
 pub struct Place {
     temp: tempfile::TempDir,
 }
@@ -34,7 +35,7 @@ pub struct Repo {
     pub root: PathBuf,
 }
 
-/// What a command did.
+/// The outcome of a command.
 #[derive(Debug)]
 pub struct Done {
     pub code: i32,
@@ -89,8 +90,8 @@ impl Place {
         self.path().join("home")
     }
 
-    /// Has every command here find a git that says it is of this version, and since 2.54 lists what is configured as that
-    /// one does. Only a real one of that version runs it.
+    /// Makes every command here find a git that reports this version and, like git 2.54 and later, lists configured
+    /// hooks. Only a real git of such a version runs them.
     pub fn git_says(&self, version: &str) {
         let bin = self.path().join("bin");
         fs::create_dir_all(&bin).unwrap();
@@ -103,13 +104,14 @@ impl Place {
              exec {0} \"$@\"\n",
             real.trim()
         );
-        // Written by another process: see `copy_binary`.
+        // Another process writes the script, for the reason that `copy_binary` gives.
         let mut written = self.command("sh", &bin);
         written.args(["-c", "printf %s \"$1\" >git && chmod +x git", "sh", &script]);
         assert!(written.status().unwrap().success());
     }
 
-    /// A command with nothing of this process's environment but `PATH`, on which git-pack comes first, after `bin/` here.
+    /// Returns a command with a fixed environment. Of this process's environment it keeps only `PATH`, with `bin/` of
+    /// this place first and git-pack second.
     pub fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
         let bin = Path::new(GIT_PACK).parent().unwrap();
         let first = self.path().join("bin");
@@ -141,8 +143,8 @@ impl Place {
         Done::from(self.command(program, directory).args(args).output().unwrap())
     }
 
-    /// Copies the binary, in a process of its own: a file that this one had open for writing while another thread forks
-    /// could not be executed.
+    /// Copies the binary by running `cp`. If this process wrote the file itself, another thread could fork while the
+    /// file is open for writing, and the kernel would then refuse to execute it ("text file busy").
     pub fn copy_binary(&self, target: &Path) {
         self.run(self.path(), "cp", &[GIT_PACK, target.to_str().unwrap()]).ok();
     }
@@ -202,7 +204,7 @@ impl Repo {
         self.git(&["commit", "-q", "--allow-empty", "-m", message]).ok();
     }
 
-    /// Commits one path and leaves everything else untracked.
+    /// Commits one path and leaves all other changes uncommitted.
     pub fn commit_only(&self, path: &str) {
         self.git(&["add", path]).ok();
         self.git(&["commit", "-q", "-m", "only"]).ok();
@@ -217,7 +219,7 @@ impl Repo {
         self.place.home().join(".config/git-pack/identity.txt")
     }
 
-    /// Seals and returns the id and the directory.
+    /// Seals, and returns the pack's id and directory.
     #[track_caller]
     pub fn seal(&self, args: &[&str]) -> (String, PathBuf) {
         let done = self.pack(&[&["seal"], args].concat()).ok();
@@ -233,7 +235,7 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) {
     fs::write(path, content).unwrap();
 }
 
-/// Bytes that look random and are the same every time.
+/// Returns bytes that look random and are the same for the same seed.
 pub fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     (0..len)
@@ -254,7 +256,7 @@ pub fn snapshot(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
             let meta = fs::symlink_metadata(&path).unwrap();
             let relative = path.strip_prefix(root).unwrap().to_owned();
             if relative.ends_with(".epistemic") || relative == Path::new("git-pack") {
-                // The witness ledger grows with every command; a copy of the binary is large, and nobody's business.
+                // The witness ledger grows with every command. A copied binary is large and not part of any test.
                 continue;
             }
             let mode = meta.permissions().mode();
@@ -277,7 +279,7 @@ pub fn snapshot(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
     found
 }
 
-/// Whether this process may read everything, so that a test of unreadable files would test nothing.
+/// Returns whether this process can read files without permission. A test of unreadable files would then test nothing.
 pub fn is_root() -> bool {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("x");

@@ -1,4 +1,4 @@
-//! Packs in the hands of a test: opened by other means, copied, and forged so that their documents agree again.
+//! Packs for tests: opened with the `age` command, copied, and forged so that their documents agree again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{Done, GIT_PACK, Place, Repo, age, is_root, snapshot};
 
-/// What the `age` command makes of a sealed file with the key of the repository's owner.
+/// Decrypts a sealed file with the `age` command and the owner's key.
 #[track_caller]
 pub fn opened(repo: &Repo, sealed: &Path) -> Vec<u8> {
     let identity = repo.identity();
@@ -23,13 +23,13 @@ pub fn opened(repo: &Repo, sealed: &Path) -> Vec<u8> {
     repo.place.run(&repo.root, &age(), &args).ok().stdout
 }
 
-/// A sample of content, by its path below `fixtures/content`.
+/// Returns a content sample by its path below `fixtures/content`.
 pub fn sample(path: &str) -> Vec<u8> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/content");
     fs::read(Path::new(root).join(path)).unwrap()
 }
 
-/// Path and code of everything that is wrong with a pack.
+/// Returns path and code of every finding on a pack.
 pub fn codes(root: &Path) -> Vec<(String, &'static str)> {
     let report = verify_directory(root).unwrap();
     let findings = report.findings.iter();
@@ -38,12 +38,12 @@ pub fn codes(root: &Path) -> Vec<(String, &'static str)> {
         .collect()
 }
 
-/// A document of a pack.
+/// Reads a JSON document of a pack.
 pub fn document(pack: &Path, member: &str) -> Value {
     serde_json::from_slice(&fs::read(pack.join(member)).unwrap()).unwrap()
 }
 
-/// The declared artifacts of a pack: path, class, policy and rule.
+/// Returns path, class, policy and rule of each artifact that a pack declares.
 pub fn declared(pack: &Path) -> Vec<[String; 4]> {
     let document = document(pack, "SEALED_ARTIFACTS.json");
     let artifacts = document["artifacts"].as_array().unwrap();
@@ -53,12 +53,12 @@ pub fn declared(pack: &Path) -> Vec<[String; 4]> {
         .collect()
 }
 
-/// The declared paths of a pack's artifacts.
+/// Returns the paths of the artifacts that a pack declares.
 pub fn declared_paths(pack: &Path) -> Vec<String> {
     declared(pack).into_iter().map(|[path, ..]| path).collect()
 }
 
-/// Every ciphertext of a pack, by its hash.
+/// Maps every ciphertext of a pack to its hash.
 pub fn ciphertexts(pack: &Path) -> BTreeMap<PathBuf, String> {
     let files = snapshot(&pack.join("sealed"));
     let files = files.into_iter().filter(|(_, mode, _)| mode & 0o170000 == 0o100000);
@@ -80,7 +80,7 @@ pub fn copy_tree(from: &Path, to: &Path) {
     }
 }
 
-/// Recomputes the list of files, the tree and the manifest of a pack from what stands there, as a clever forger would.
+/// Recomputes the file list, the tree and the manifest of a pack from the files on disk, as a clever forger would.
 pub fn recompute(pack: &Path) {
     let mut manifest = document(pack, "manifest.json");
     let known: BTreeMap<String, Value> = manifest["members"]
@@ -133,7 +133,7 @@ pub fn recompute(pack: &Path) {
     fs::write(pack.join("manifest.json"), to_document(&manifest)).unwrap();
 }
 
-/// Changes what a pack declares of its seals, and recomputes what depends on it.
+/// Changes what a pack declares about its seals, and recomputes every document that depends on it.
 pub fn redeclare(pack: &Path, change: impl FnOnce(&mut SealedArtifacts)) {
     let path = pack.join("SEALED_ARTIFACTS.json");
     let mut document: SealedArtifacts = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
@@ -147,8 +147,8 @@ pub fn redeclare(pack: &Path, change: impl FnOnce(&mut SealedArtifacts)) {
     recompute(pack);
 }
 
-/// Declares of every seal what can be seen of the file that stands there now, as far as that can be made plausible; a seal
-/// that is gone is no longer declared.
+/// Makes the declarations fit the sealed files that are on disk now, as far as their headers allow. Drops the
+/// declaration of a seal that is gone.
 pub fn redeclare_as_found(pack: &Path) {
     redeclare(pack, |document| {
         document
@@ -173,14 +173,14 @@ fn as_found(pack: &Path, seal: &mut Seal) {
         let payload = bytes.len() as u64 - header.bytes;
         let chunks = payload.div_ceil((64 << 10) + 16).max(1);
         seal.plain_bytes = payload.saturating_sub(16 * chunks);
-        // Only where some plaintext has such a payload.
+        // Every payload of this length belongs to some plaintext.
         debug_assert!(chunk_bytes(seal.plain_bytes) >= 16);
         seal.stanzas = header.stanzas;
         seal.nonce = header.nonce;
     }
 }
 
-/// Runs the binary as somebody who may not read everything: as ourselves, or as another user where we are root.
+/// Runs the binary without the right to read everything: as the current user, or as user 65534 if that is root.
 pub fn unprivileged(place: &Place, directory: &Path, args: &[&str]) -> Done {
     use std::os::unix::process::CommandExt;
     let mut command = place.command(GIT_PACK, directory);
@@ -195,7 +195,7 @@ pub fn unprivileged(place: &Place, directory: &Path, args: &[&str]) -> Done {
     Done::from(command.args(args).output().unwrap())
 }
 
-/// Gives everything here to the user that [`unprivileged`] runs as.
+/// Gives every file here to the user that [`unprivileged`] runs as.
 pub fn give_away(place: &Place) {
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
     if is_root() {
@@ -203,7 +203,7 @@ pub fn give_away(place: &Place) {
     }
 }
 
-/// A [`snapshot`] of everything, but for the store of ciphertexts while there is nothing but its lock in it.
+/// Takes a [`snapshot`], but leaves out a ciphertext store that holds only its lock.
 pub fn standing(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
     let mut found = snapshot(root);
     let store = [".git/gitpack", ".git/gitpack/seals", ".git/gitpack/seals/lock"];
@@ -211,7 +211,7 @@ pub fn standing(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
     found
 }
 
-/// Asserts that nothing came, went or changed, and names what did.
+/// Asserts that no file was added, removed or changed; the message names each one that was.
 #[track_caller]
 pub fn assert_same(before: &[(PathBuf, u32, Vec<u8>)], after: &[(PathBuf, u32, Vec<u8>)], when: &str) {
     let differing = |one: &[(PathBuf, u32, Vec<u8>)], other: &[(PathBuf, u32, Vec<u8>)]| -> Vec<PathBuf> {

@@ -1,11 +1,12 @@
-//! The state digest by other means: a few lines of shell over `git ls-tree` and `git cat-file`.
+//! The state digest, computed independently: a few lines of shell over `git ls-tree` and `git cat-file`.
 
 use std::path::Path;
 
 use super::Place;
 
-/// Prints `sha256:` and the digest of revision `$1`. Newlines in names are swapped with NUL ends while the shell reads
-/// lines, and swapped back when they are printed. Submodules have no blob: their content is the commit id.
+/// Prints `sha256:` and the digest of revision `$1`. The shell reads lines, so the script swaps newlines in names with
+/// the NUL that ends an entry, and swaps them back to print them. A submodule has no blob: its content is the commit
+/// id.
 pub const SCRIPT: &str = r#"
 set -e
 git ls-tree -r -z "$1" | tr '\n\0' '\001\n' | while IFS= read -r entry; do
