@@ -5,7 +5,7 @@ pub fn faiss(n: usize) -> Vec<u8> {
     flat(b"IxF2", 1, n)
 }
 
-/// One that is compared by inner product.
+/// A faiss index of 4 such vectors, compared by inner product.
 pub fn faiss_inner_product() -> Vec<u8> {
     flat(b"IxFI", 0, 4)
 }

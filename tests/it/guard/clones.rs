@@ -1,4 +1,4 @@
-//! Clones that lack objects, share them, or have damaged ones: what cannot be read is never clean.
+//! Clones that lack objects, share them, or have damaged ones: the guard never calls unreadable content clean.
 
 use std::fs;
 
@@ -10,17 +10,17 @@ use crate::guard::table::{
 };
 use crate::guard::world::{Outcome, World};
 
-/// The remote has three versions of a file; a clone of its last commit alone, guarded, is made as `../shallow`.
+/// Gives the remote three versions of a file, and makes `../shallow`: a guarded clone of the last commit only.
 const SHALLOW: &str = "for n in 1 2 3; do put v $n; git add v; git commit -q -m $n; done; git push -q
     git clone -q --depth=1 \"file://$PWD/../remote.git\" ../shallow; cd ../shallow; git pack install;";
 
-/// A clone with the newest versions only, guarded, as `../partial`; `$first` is a blob that it lacks.
+/// Makes `../partial`: a guarded clone that holds only the newest versions. `$first` is a blob that it lacks.
 const PARTIAL: &str = "for n in 1 2 3; do put v $n; git add v; git commit -q -m $n; done; git push -q
     first=$(git rev-parse HEAD~2:v); git -C ../remote.git config uploadpack.allowFilter true
     git clone -q --filter=blob:none \"file://$PWD/../remote.git\" ../partial; cd ../partial; git pack install
     not env GIT_NO_LAZY_FETCH=1 git cat-file -e $first 2>/dev/null;";
 
-/// Whoever refuses for want of an object must not have fetched it.
+/// Asserts that a refusal for a missing object did not fetch that object.
 fn still_partial(w: &World, outcome: Outcome) -> Outcome {
     if outcome.done.code != 0 {
         let first = w.sh("git rev-parse HEAD~2:v");
@@ -84,7 +84,7 @@ pub fn rows() -> Vec<Row> {
                 w.sh(&format!(
                     "{PARTIAL} git update-index --add --cacheinfo 100644,$first,other.bin"
                 ));
-                // git itself would fetch the blob before it asks the hook.
+                // `git commit` would fetch the blob before it runs the hook, so the row runs the hook alone.
                 still_partial(w, w.act_in(&w.beside("partial"), &["hook", "run", "pre-commit"]))
             },
         ),
@@ -129,7 +129,7 @@ pub fn rows() -> Vec<Row> {
             );
             let id = w.sh("git rev-parse HEAD");
             let old = w.sh("git rev-parse HEAD~1");
-            // Without its objects git itself does not get as far as the hook.
+            // Without these objects git fails before it runs the hook, so the row runs the hook itself.
             let line = format!("refs/heads/main {id} refs/heads/main {old}\n");
             let mut outcome = w
                 .deed(common::GIT_PACK, &["hook", "pre-push", "hub", "../remote.git"])
@@ -224,7 +224,7 @@ pub fn rows() -> Vec<Row> {
                 w.sh("git rev-parse HEAD"),
                 w.sh("git rev-parse origin/main")
             );
-            // Git itself does not get as far as the hook.
+            // Git fails before it runs the hook, so the row runs the hook itself.
             let mut outcome = w
                 .deed(common::GIT_PACK, &["hook", "pre-push", "origin", "../remote.git"])
                 .stdin(&line)
@@ -234,7 +234,7 @@ pub fn rows() -> Vec<Row> {
         })
         .direct(),
         row("a damaged index", refused(Commit, &[]), |w| {
-            // Git itself does not get as far as the hook.
+            // Git fails before it runs the hook, so the row runs the hook itself.
             w.sh("put a.vec; git add a.vec");
             fs::write(w.path(".git/index"), "DIRC, but no more").unwrap();
             let mut outcome = w.deed(common::GIT_PACK, &["hook", "pre-commit"]).go();

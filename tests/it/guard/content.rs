@@ -8,7 +8,7 @@ use crate::guard::table::{
 
 type Make = fn() -> Vec<u8>;
 
-/// A format, what makes one, and the words of a message about it.
+/// The format, a function that makes a sample, and the words of the message about it.
 const FORMATS: [(&str, Make, &[&str]); 8] = [
     ("faiss, flat", || bytes::faiss(4), &["vector", "faiss"]),
     ("faiss, inner product", bytes::faiss_inner_product, &["vector", "faiss"]),

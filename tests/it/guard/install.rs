@@ -1,4 +1,4 @@
-//! The hooks beside those of others, and without the program that they call.
+//! Our hooks beside hooks of other tools, and hooks whose program is gone.
 
 use std::fs;
 
@@ -9,14 +9,14 @@ use crate::guard::table::{
 };
 use crate::guard::world::World;
 
-/// Puts somebody else's hook where ours was, and installs ours again.
+/// Replaces our hook with a foreign one, and installs ours again beside it.
 fn beside(w: &World, hook: &str, script: &str) {
     w.sh("git pack uninstall");
     w.script(&w.path(".git/hooks").join(hook), &format!("#!/bin/sh\n{script}\n"));
     w.sh("git pack install");
 }
 
-/// Installs the hooks from a binary that is then gone.
+/// Installs the hooks from a copy of the binary, and removes that copy.
 fn without_binary(w: &World) {
     let binary = w.beside("elsewhere/git-pack");
     w.sh("mkdir ../elsewhere");
@@ -245,7 +245,7 @@ pub fn rows() -> Vec<Row> {
             w.deed("git", &["commit", "-m", "x"]).bare_path().go()
         }),
         row("a configuration that git cannot read", refused(Commit, &[]), |w| {
-            // Git itself does not get as far as the hook.
+            // Git fails before it runs the hook, so the row runs the hook itself.
             w.sh("put a.vec; git add a.vec; echo '[core' >>.git/config");
             let mut outcome = w.deed(common::GIT_PACK, &["hook", "pre-commit"]).go();
             outcome.hooks.push(("pre-commit".into(), outcome.done.code));

@@ -1,4 +1,4 @@
-//! Private keys, in whatever file they stand.
+//! Private keys in files of any kind.
 
 use crate::common;
 use crate::guard::table::{
@@ -142,7 +142,7 @@ pub fn rows() -> Vec<Row> {
             w.commit()
         }));
     }
-    // The same key, set as people set keys into other files.
+    // One key, embedded as people embed keys in other files.
     type Setting = (&'static str, &'static str, fn(&str) -> String);
     let settings: [Setting; 7] = [
         ("with CRLF", "id", |key| key.replace('\n', "\r\n")),
@@ -193,7 +193,7 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// Commits twenty lines and changes two of them, far apart: the first or the second change brings a key in.
+/// Commits twenty lines, then changes two distant ones on disk. The first or the second change adds a key.
 fn lines_with_key_at(w: &crate::guard::world::World, change: usize) {
     let mut lines: Vec<String> = (1..=20).map(|n| format!("line {n}")).collect();
     w.write("notes.txt", lines.join("\n") + "\n");

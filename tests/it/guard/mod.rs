@@ -1,5 +1,5 @@
-//! The leak guard from end to end: every way to leak that git offers, and what must pass, with the real git and the
-//! installed hooks. Each row of a table is a small repository of its own; a table reports all its failing rows at once.
+//! The leak guard end to end, with the real git and the installed hooks: every way to leak that git offers, and what
+//! must pass. Each row of a table is a small repository; a table reports all its failing rows at once.
 
 mod bytes;
 mod clones;
@@ -24,7 +24,7 @@ use table::{Row, run, still_met_without_hooks};
 
 type Table = (&'static str, fn() -> Vec<Row>);
 
-/// Every table by name; each has a test of its own below.
+/// Every table by name; each has its own test below.
 const TABLES: [Table; 15] = [
     ("commit", commit::rows),
     ("names", names::rows),
@@ -123,13 +123,14 @@ fn scan_finds_on_every_surface() {
     run("scan", scan::rows());
 }
 
-/// A row that cannot fail holds nothing: with git's hooks switched off, none that expects a hook may be met.
+/// A row that passes without the guard proves nothing. So hooks are switched off here, and every row that expects one
+/// must then fail.
 #[test]
 fn without_hooks_rows_fail() {
     fail_without_hooks(11);
 }
 
-/// The same for all of them, which takes as long as all of them do.
+/// Does the same for all rows, which takes as long as all tables together.
 #[test]
 #[ignore = "doubles the time; for those who change the tables"]
 fn without_hooks_every_row_fails() {

@@ -1,4 +1,4 @@
-//! Names under which a protected file is still a protected file.
+//! Names under which the guard still recognises a protected file.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,7 +8,7 @@ use crate::guard::table::{
     Row, blocked, row,
 };
 
-/// A name, and how a message shows it.
+/// What is special about the name, the name, and how a message shows it.
 const NAMES: [(&str, &[u8], &str); 31] = [
     (
         "below a directory of such a name",

@@ -1,4 +1,4 @@
-//! Packs in what is pushed are verified, and so are the run outputs sealed from it.
+//! The guard verifies packs in a push, and run outputs sealed from it.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn tracked(w: &World) {
     w.sh("git pack seal reports/a.json reports/b.txt -o evidence/one; git add evidence; git commit -q -m evidence");
 }
 
-/// Changes something in the tracked pack and commits that behind the hook's back.
+/// Changes the tracked pack and commits the change without the hook.
 fn tamper(w: &World, change: impl FnOnce(&Path)) {
     tracked(w);
     change(&w.path("evidence/one"));
@@ -113,7 +113,7 @@ pub fn rows() -> Vec<Row> {
             "tampered in a commit that a later one mends",
             passes(&["pre-push"]),
             |w| {
-                // The packs of the pushed tips are verified.
+                // The guard verifies the packs of the pushed tips only.
                 tamper(w, falsify);
                 w.sh("git revert --no-edit HEAD >/dev/null");
                 w.push()

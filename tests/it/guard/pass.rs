@@ -1,4 +1,4 @@
-//! Innocent things, which pass in silence.
+//! Innocent content that passes without a message.
 
 use crate::common::noise;
 use crate::guard::bytes;
@@ -46,7 +46,7 @@ pub fn rows() -> Vec<Row> {
             w.commit()
         }));
     }
-    // A name and its content.
+    // What it is, its name and its content.
     type Content = (&'static str, &'static str, fn() -> Vec<u8>);
     let contents: [Content; 33] = [
         ("text", "a.txt", || b"hello\n".to_vec()),

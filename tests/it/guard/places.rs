@@ -1,4 +1,4 @@
-//! Places that a commit can come from: other work trees, directories, environments and settings.
+//! Commits from unusual places: other work trees, directories, environments and settings.
 
 use crate::common;
 use crate::guard::bytes;

@@ -3,17 +3,17 @@
 use crate::guard::bytes;
 use crate::guard::table::{At::Push, Expected, Row, blocked, refused, row};
 
-/// The leak of most rows: in history, and deleted again.
+/// The leak of most rows: a commit adds it, and the next one deletes it.
 const DELETED: &str = "leak data/x.vec; drop data/x.vec;";
 
 fn x_vec() -> Expected {
     blocked(Push, &["data/x.vec", "vector", "**/*.vec"])
 }
 
-/// Whatever the refs and the remote are.
+/// Rows about refs and remotes.
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    // All of them start with the leak and its deletion on `main`.
+    // Each row starts with the leak and its deletion on `main`.
     let simple: [(&str, &str, &[&str]); 32] = [
         ("the upstream branch", "", &["push"]),
         ("by name", "", &["push", "origin", "main"]),
@@ -150,7 +150,7 @@ pub fn rows() -> Vec<Row> {
             w.act(&["push", "origin"])
         }),
         row("a fork, by a URL with a user and a password", x_vec(), |w| {
-            // Nothing listens there, and nothing is asked before the guard is.
+            // Nothing listens at that URL. The guard answers before git connects.
             w.sh(DELETED);
             w.sh("git init -q --bare ../fork.git; git config url.../fork.git.pushInsteadOf https://u:p@fork.test/");
             let outcome = w.act(&["push", "https://u:p@fork.test/", "main"]);
@@ -307,7 +307,7 @@ pub fn rows() -> Vec<Row> {
     rows
 }
 
-/// Wherever in history it is.
+/// Rows about the place of the leak in history.
 pub fn history() -> Vec<Row> {
     let vec = || blocked(Push, &["a.vec", "vector"]);
     vec![

@@ -1,4 +1,4 @@
-//! A server that guards itself: what clients let through, pre-receive does not.
+//! A server with its own guard: pre-receive stops what the clients let through.
 
 use crate::guard::bytes;
 use crate::guard::table::{At::Receive, Expected, Row, blocked, passes, passes_saying, refused, row};

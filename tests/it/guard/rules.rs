@@ -1,4 +1,4 @@
-//! Whose rules: those of before and of after together, never the change's own alone.
+//! Which rules apply: those before and those after a change, both; never the change's own rules alone.
 
 use crate::guard::bytes;
 use crate::guard::table::{
@@ -17,7 +17,7 @@ fn config(rules: &str) -> String {
     format!("version = 1\n{rules}")
 }
 
-/// An exception for what `git hash-object` says of "secret\n", or of another content.
+/// Returns an `[[allow]]` entry for the blob of this content.
 fn allow(w: &World, content: &[u8]) -> String {
     w.write("../content", content);
     let id = w.sh("git hash-object ../content");
@@ -457,7 +457,7 @@ pub fn rows() -> Vec<Row> {
             w.push()
         }),
     ];
-    // What a change may not do for itself: rules before, rules after, the leak, and its content.
+    // What a change must not allow itself: the rules before, the rules after, the path of the leak, and its content.
     type Weakening = (
         &'static str,
         &'static str,

@@ -1,4 +1,5 @@
-//! What calls itself sealed must be; a pointer to a protected file gives the file to another server.
+//! A file named like a seal must be one, and a Git LFS pointer to a protected file sends the plaintext to another
+//! server.
 
 use crate::guard::bytes;
 use crate::guard::table::{

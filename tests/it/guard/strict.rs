@@ -1,4 +1,4 @@
-//! `git pack install --strict`: no ref takes a leak, whatever moves it; what keeps a repository going passes.
+//! `git pack install --strict`: no ref takes a leak, whatever command moves it; ordinary maintenance passes.
 
 use crate::guard::bytes;
 use crate::guard::table::{At::RefTransaction, Row, blocked, passes, row};
@@ -7,7 +7,7 @@ const HOOK: &[&str] = &["reference-transaction"];
 
 pub fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
-    // What was there before the strict hook was; then the deed.
+    // The commands that run before the strict hook is installed; then the one under test.
     let leaks: [(&str, &str, &[&str]); 13] = [
         (
             "commit --no-verify",
@@ -78,7 +78,7 @@ pub fn rows() -> Vec<Row> {
             w.act(act)
         }));
     }
-    // A commit that no ref has, then a deed that gives it one.
+    // Each row makes a commit that no ref holds, then runs a command that gives it a ref.
     let plumbing: [(&str, &[&str]); 6] = [
         ("update-ref", &["update-ref", "refs/heads/new", "{}"]),
         ("update-ref of HEAD", &["update-ref", "HEAD", "{}"]),

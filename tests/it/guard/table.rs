@@ -1,4 +1,4 @@
-//! Tables of rows: a name, a deed in a world of its own, and what must come of it.
+//! Tables of rows. Each row has a name, one command in a world of its own, and the expected outcome.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::guard::world::{Outcome, Templates, World};
 
-/// How many rows of a table run at a time; tables run beside each other as well.
+/// How many rows of a table run at a time. Tables run in parallel, too.
 const WORKERS: usize = 3;
 
 type Act = Box<dyn Fn(&World) -> Outcome + Send + Sync>;
 
-/// A row.
+/// One case of a table.
 pub struct Row {
     name: String,
     format: &'static str,
@@ -22,7 +22,7 @@ pub struct Row {
     act: Act,
 }
 
-/// Where the guard stands.
+/// Which hook of the guard answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum At {
     Commit,
@@ -31,25 +31,25 @@ pub enum At {
     RefTransaction,
 }
 
-/// What must come of a row.
+/// The expected outcome of a row.
 #[derive(Debug)]
 enum Expect {
-    /// A leak: the hook answers 1, its message has these words, and no ref of any repository moves.
+    /// A leak: the hook exits with 1, its message contains these words, and no ref of any repository moves.
     Blocked { at: At, names: Vec<String> },
-    /// It cannot be judged: the hook answers 2, its message has these words, and no ref moves.
+    /// Not judged: the hook exits with 2, its message contains these words, and no ref moves.
     Refused { at: At, says: Vec<String> },
-    /// Git succeeds, these hooks ran, all content; they say nothing, or these words.
+    /// Git succeeds and these hooks ran with exit status 0. They print nothing, or these words.
     Passes { ran: Vec<String>, says: Vec<String> },
-    /// Somebody else's hook says no, with these words, and no ref moves.
+    /// A foreign hook refuses with these words, and no ref moves.
     Objected { hook: &'static str, says: Vec<String> },
-    /// A report of `scan --json`: its exit status, and a finding each with this code and this path.
+    /// A report of `scan --json`: its exit status, and the code and path of each finding.
     Scan {
         code: i32,
         finds: Vec<(&'static str, String)>,
     },
 }
 
-/// What is expected, before it has a name.
+/// An expected outcome, for [`row`].
 pub struct Expected(Expect);
 
 fn owned(words: &[&str]) -> Vec<String> {
@@ -66,7 +66,7 @@ pub fn refused(at: At, says: &[&str]) -> Expected {
     Expected(Expect::Refused { at, says })
 }
 
-/// Passes in silence, and these hooks had a look.
+/// Expects success without a message, after these hooks ran.
 pub fn passes(ran: &[&str]) -> Expected {
     passes_saying(ran, &[])
 }
@@ -102,25 +102,25 @@ pub fn row(
 }
 
 impl Row {
-    /// The same in a repository whose objects are named by SHA-256.
+    /// Runs the row in a repository with SHA-256 object names.
     pub fn sha256(mut self) -> Self {
         self.format = "sha256";
         self
     }
 
-    /// It runs the hook itself, where git would stop before.
+    /// The row runs the hook itself, because git would fail before it runs the hook.
     pub fn direct(mut self) -> Self {
         self.direct = true;
         self
     }
 
-    /// Git leaves the branch before it is stopped: `HEAD` may move, but no ref.
+    /// Git leaves the branch before the guard stops it: `HEAD` may move, but no ref.
     pub fn detaches(mut self) -> Self {
         self.detaches = true;
         self
     }
 
-    /// Returns what is wrong, or why the row was skipped.
+    /// Returns the failure, or the reason for a skip.
     fn failure(&self, templates: &Templates, hooks: bool) -> Result<Option<&'static str>, String> {
         let tried = catch_unwind(AssertUnwindSafe(|| {
             let world = templates.copy(self.format, hooks);
@@ -242,7 +242,7 @@ impl Expect {
         }
     }
 
-    /// Whether this can be met although no hook runs.
+    /// Returns whether the outcome is possible without any hook.
     fn needs_no_hook(&self) -> bool {
         match self {
             Self::Passes { ran, .. } => ran.is_empty(),
@@ -252,7 +252,7 @@ impl Expect {
     }
 }
 
-/// Whether an object somewhere in the report has the code and the path among its values.
+/// Returns whether an object anywhere in the report has both the code and the path among its values.
 fn has_finding(report: &serde_json::Value, code: &str, path: &str) -> bool {
     match report {
         serde_json::Value::Object(members) => {
@@ -282,7 +282,7 @@ pub fn run(table: &str, rows: Vec<Row>) {
     );
 }
 
-/// Switches hooks off for the deed of every row that needs one, and returns those that are met all the same.
+/// Switches hooks off for every row that needs one, and returns the rows that still pass.
 pub fn still_met_without_hooks(rows: Vec<Row>) -> Vec<String> {
     let rows: Vec<Row> = rows
         .into_iter()
@@ -295,7 +295,7 @@ pub fn still_met_without_hooks(rows: Vec<Row>) -> Vec<String> {
         .collect()
 }
 
-/// Returns the rows that fail, in the order of the table, and why.
+/// Returns the failing rows in the order of the table, each with its reason.
 fn try_all(rows: &[Row], hooks: bool) -> Vec<(String, String)> {
     let templates = Templates::default();
     let next = AtomicUsize::new(0);
@@ -305,7 +305,7 @@ fn try_all(rows: &[Row], hooks: bool) -> Vec<(String, String)> {
         {
             match row.failure(&templates, hooks) {
                 Ok(None) => {}
-                // Without hooks a row that is skipped proves nothing either way.
+                // Without hooks, a skipped row proves nothing either way.
                 Ok(Some(_)) if !hooks => failures.lock().unwrap().push((at, row.name.clone(), String::new())),
                 #[allow(clippy::print_stderr, reason = "a row that was not tried is not to go unnoticed")]
                 Ok(Some(why)) => eprintln!("{}: skipped, {why}", row.name),

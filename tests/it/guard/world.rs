@@ -1,4 +1,4 @@
-//! The world of a row: a repository that was set up, its public remote, and the one deed that is judged.
+//! The world of a row: a repository that is set up, its public remote, and the one command under test.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::common::{Done, Place, Repo};
 
-/// What every script of a row begins with.
+/// The first lines of every script of a row.
 const PRELUDE: &str = r#"
 set -eu
 put() { mkdir -p -- "$(dirname -- "$1")"; printf '%s\n' "${2:-secret}" >"$1"; }
@@ -22,35 +22,35 @@ clean() { put "$1" "$1"; git add -- "$1"; git commit -q -m "add $1"; }
 drop() { git rm -q -- "$1"; git commit -q --no-verify -m "drop $1"; }
 "#;
 
-/// Copied for each row: a repository that `git pack init` set up, with one commit that its remote `origin` has.
+/// Each row gets a copy of one of these: a repository that `git pack init` set up, whose one commit is on `origin`.
 #[derive(Default)]
 pub struct Templates {
     sha1: OnceLock<Place>,
     sha256: OnceLock<Place>,
 }
 
-/// What a row has to itself.
+/// The surroundings of one row.
 pub struct World {
     pub repo: Repo,
     hooks: bool,
     deeds: AtomicUsize,
 }
 
-/// What the deed of a row did.
+/// The outcome of a row's command.
 pub struct Outcome {
     pub done: Done,
-    /// All refs in the world, before and after.
+    /// All refs of all repositories here, before and after.
     pub before: Refs,
     pub after: Refs,
     /// The hooks that git ran, by name, and their exit status.
     pub hooks: Vec<(String, i32)>,
-    /// Why the row could not be tried here.
+    /// The reason why the row cannot run on this machine.
     pub skipped: Option<&'static str>,
 }
 
 pub type Refs = BTreeMap<PathBuf, Vec<u8>>;
 
-/// A deed to be judged, in the making.
+/// A command under test that is not started yet.
 pub struct Deed<'a> {
     world: &'a World,
     command: std::process::Command,
@@ -62,7 +62,7 @@ impl Templates {
         let cell = if format == "sha256" { &self.sha256 } else { &self.sha1 };
         let template = cell.get_or_init(|| make(format));
         let place = Place::new();
-        // Another process copies: hooks that this one had open for writing could not be executed.
+        // `cp` copies, for the reason that `Place::copy_binary` gives: the hooks must be executable.
         let from = format!("{}/.", template.path().display());
         let to = place.path().to_str().unwrap();
         place.run(place.path(), "cp", &["-a", &from, to]).ok();
@@ -77,7 +77,7 @@ impl Templates {
 
 fn make(format: &str) -> Place {
     let repo = Repo::with_format(format);
-    // Nothing here has to outlive the machine, or to be tidied up in the background; few files are quickly copied.
+    // Without fsync and background maintenance the template is made faster; without sample hooks it is copied faster.
     let script = format!(
         "quick() {{ git config core.fsync none; git config gc.auto 0; git config maintenance.auto false; }}
         quick; rm .git/hooks/*.sample; echo hello >README.md; git pack init; git add .; git commit -q -m first
@@ -95,7 +95,7 @@ fn make(format: &str) -> Place {
 }
 
 impl World {
-    /// Runs a script at the top of the repository; see [`PRELUDE`] for its words.
+    /// Runs a script at the top of the repository, after [`PRELUDE`].
     #[track_caller]
     pub fn sh(&self, script: &str) -> String {
         self.sh_in(&self.repo.root, script)
@@ -112,28 +112,28 @@ impl World {
         self.repo.write(path, content);
     }
 
-    /// Writes and stages a file, ignored or not.
+    /// Writes a file and stages it even if it is ignored.
     #[track_caller]
     pub fn stage(&self, path: &str, content: impl AsRef<[u8]>) {
         self.write(path, content);
         self.repo.git(&["add", "-f", "--", path]).ok();
     }
 
-    /// Commits a file behind the hook's back.
+    /// Commits a file without running the hook.
     #[track_caller]
     pub fn smuggle(&self, path: &str, content: impl AsRef<[u8]>) {
         self.stage(path, content);
         self.repo.git(&["commit", "-q", "--no-verify", "-m", "smuggled"]).ok();
     }
 
-    /// Commits `.gitpack.toml` with these lines, keys of the top before tables, and pushes it.
+    /// Commits and pushes a `.gitpack.toml` with these lines; keys of the top level come before tables.
     #[track_caller]
     pub fn rules(&self, rules: &str) {
         self.stage(".gitpack.toml", format!("version = 1\n{rules}"));
         self.sh("git commit -q -m rules; git push -q");
     }
 
-    /// Writes an executable script; by another process, for this one must not have it open for writing.
+    /// Writes an executable script, from another process: this one must not have it open for writing.
     #[track_caller]
     pub fn script(&self, path: &Path, text: &str) {
         let write = "mkdir -p \"$(dirname \"$0\")\"; printf '%s' \"$1\" >\"$0\"; chmod +x \"$0\"";
@@ -149,12 +149,13 @@ impl World {
         self.repo.place.path().join(relative)
     }
 
-    /// The file of a loose object.
+    /// The path of a loose object.
     pub fn loose(&self, id: &str) -> PathBuf {
         self.path(&format!(".git/objects/{}/{}", &id[..2], &id[2..]))
     }
 
-    /// Gives `origin` an absolute URL, since no other can be called private; returns the line that does so.
+    /// Gives `origin` an absolute URL, because only an absolute URL can be called private. Returns the configuration
+    /// line that does so.
     #[track_caller]
     pub fn private(&self) -> String {
         let url = self.sh("cd ../remote.git; pwd -P");
@@ -162,18 +163,18 @@ impl World {
         format!("private_remotes = [\"{url}\"]\n")
     }
 
-    /// Has the remote guard itself.
+    /// Installs the guard on the remote.
     #[track_caller]
     pub fn server(&self) {
         self.sh("cd ../remote.git; git pack init --server");
     }
 
-    /// The age identity that `git pack init` made.
+    /// The age identity file that `git pack init` made.
     pub fn identity(&self) -> String {
         fs::read_to_string(self.repo.identity()).unwrap()
     }
 
-    /// Seals with the real `age`, for this repository's recipient unless `args` name others.
+    /// Seals with the `age` command, for this repository's recipient unless `args` name others.
     #[track_caller]
     pub fn age(&self, args: &[&str], plaintext: &[u8]) -> Vec<u8> {
         let program = std::env::var("GITPACK_AGE").unwrap_or_else(|_| "age".into());
@@ -193,7 +194,7 @@ impl World {
         fs::read(self.beside("sealed")).unwrap()
     }
 
-    /// A private key that `ssh-keygen` made just now; none where there is no such program.
+    /// Makes a private key with `ssh-keygen`; returns nothing if there is no such program.
     pub fn ssh_key(&self, args: &[&str]) -> Option<Vec<u8>> {
         let path = self.beside("ssh-key");
         let fixed = ["-q", "-N", "", "-C", "throw-away", "-f", path.to_str().unwrap()];
@@ -202,12 +203,12 @@ impl World {
         fs::read(path).ok()
     }
 
-    /// The deed of a row: git at the top of the repository.
+    /// Runs the command under test: git at the top of the repository.
     pub fn act(&self, args: &[&str]) -> Outcome {
         self.deed("git", args).go()
     }
 
-    /// The deed of a row, elsewhere.
+    /// Runs git in another directory as the command under test.
     pub fn act_in(&self, directory: &Path, args: &[&str]) -> Outcome {
         self.deed("git", args).at(directory).go()
     }
@@ -230,7 +231,7 @@ impl World {
         }
     }
 
-    /// The row cannot be tried here.
+    /// Returns the outcome of a row that cannot run on this machine.
     pub fn skip(&self, why: &'static str) -> Outcome {
         let nothing = self.repo.place.run(self.repo.place.path(), "true", &[]);
         Outcome {
@@ -242,7 +243,7 @@ impl World {
         }
     }
 
-    /// Every ref of every repository here, as files.
+    /// Reads every ref of every repository here, as files.
     fn refs(&self) -> Refs {
         fn walk(directory: &Path, in_refs: bool, found: &mut Refs) {
             let Ok(entries) = fs::read_dir(directory) else { return };
@@ -266,7 +267,7 @@ impl World {
 }
 
 impl Outcome {
-    /// Passes over where each `HEAD` is.
+    /// Ignores what each `HEAD` points to.
     pub fn forget_heads(&mut self) {
         for refs in [&mut self.before, &mut self.after] {
             refs.retain(|path, _| !path.ends_with("HEAD"));
@@ -290,7 +291,7 @@ impl Deed<'_> {
         self
     }
 
-    /// Leaves nothing on `PATH` but what git itself needs.
+    /// Reduces `PATH` to the directories that git itself needs.
     pub fn bare_path(self) -> Self {
         let path = std::env::var_os("PATH").unwrap();
         let has_git = |directory: &PathBuf| directory.join("git").is_file();
@@ -298,14 +299,14 @@ impl Deed<'_> {
         self.env("PATH", format!("{}:/usr/bin:/bin", git.display()))
     }
 
-    /// Does it.
+    /// Runs the command and records refs and hooks.
     pub fn go(mut self) -> Outcome {
         let world = self.world;
         let number = world.deeds.fetch_add(1, Ordering::Relaxed);
         let trace = world.beside(&format!("trace-{number}"));
         self.command.env("GIT_TRACE2_EVENT", &trace);
         if !world.hooks {
-            // Ours, the repository's own setting, and those of the other end of a push.
+            // Switches off our hooks, those of the repository's own setting, and those at the other end of a push.
             let nowhere = "[core]\n\thooksPath = /nonexistent\n[safe]\n\tdirectory = *\n";
             fs::write(world.beside("no-hooks"), nowhere).unwrap();
             self.command
@@ -320,7 +321,7 @@ impl Deed<'_> {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = self.command.spawn().unwrap();
-        // Whoever does not want it may close it.
+        // A command that does not read its input may close the pipe, so an error here is ignored.
         child.stdin.take().unwrap().write_all(&self.stdin).ok();
         let output = child.wait_with_output().unwrap();
         Outcome {
