@@ -1,4 +1,4 @@
-//! Small pushes that stand for a great deal. Each must be answered within the bounds of the hook, or refused.
+//! Small pushes that expand to a huge amount of work. The hook must answer or refuse each within its bounds.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -8,10 +8,10 @@ use crate::common;
 
 const MAIN: &str = "refs/heads/main";
 
-/// Which bound is met first depends on the machine: that of the processor time may come before the one that is counted.
+/// The end of the message for any bound. Which bound is reached first, time or a count, depends on the machine.
 const TOO_MUCH: &str = "that are allowed here";
 
-/// Trees of `levels` levels, each of which has the one below under ten names.
+/// Adds trees of `levels` levels. Each level holds the one below under ten names.
 fn nested(pack: &mut Pack, levels: usize, name: &str) -> Id {
     let blob = pack.blob(b"x\n");
     let names: Vec<String> = (0..10).map(|n| format!("{name}{n}")).collect();
@@ -24,7 +24,7 @@ fn nested(pack: &mut Pack, levels: usize, name: &str) -> Id {
     below
 }
 
-/// Gains: a push of 1 KB that keeps the server busy for hours and takes all of its memory.
+/// Gain: a push of 1 KB keeps the server busy for hours and takes all its memory.
 #[test]
 fn trees_of_identical_trees() {
     for levels in [7, 8, 12] {
@@ -36,7 +36,7 @@ fn trees_of_identical_trees() {
     }
 }
 
-/// Gains: the same through history so long that it is judged in another way.
+/// Gain: the same with a history so long that the guard judges it by another method.
 #[test]
 fn trees_of_identical_trees_in_a_long_history() {
     let server = Server::new();
@@ -49,7 +49,7 @@ fn trees_of_identical_trees_in_a_long_history() {
     server.push(&pack, &[(None, tip, MAIN)]).refused(TOO_MUCH);
 }
 
-/// Gains: no more than many paths, but each so long that they fill the memory.
+/// Gain: the number of paths stays moderate, but their length fills the memory.
 #[test]
 fn names_that_are_very_long() {
     let server = Server::new();
@@ -59,7 +59,7 @@ fn names_that_are_very_long() {
     server.push(&pack, &[(None, commit, MAIN)]).refused(TOO_MUCH);
 }
 
-/// Gains nothing: a repository with many files is let in, and an operator can raise the bounds.
+/// No gain: a repository with many files passes, and an operator can raise the bounds.
 #[test]
 fn what_is_large_but_not_too_large_passes() {
     let server = Server::new();
@@ -74,7 +74,7 @@ fn what_is_large_but_not_too_large_passes() {
     server.push(&pack, &[(None, commit, MAIN)]).passed();
 }
 
-/// Gains: a stack that overflows, or paths whose length grows as their square.
+/// Gain: a deep tree overflows the stack, or its paths take memory that grows with the square of the depth.
 #[test]
 fn a_tree_of_a_hundred_thousand_levels() {
     let server = Server::new();
@@ -90,7 +90,7 @@ fn a_tree_of_a_hundred_thousand_levels() {
         .refused("levels of trees or tags");
 }
 
-/// Gains: memory and time for chains of tags that are followed again for each ref.
+/// Gain: chains of tags cost memory and time, because they are followed again for each ref.
 #[test]
 fn tags_of_tags() {
     let server = Server::new();
@@ -114,7 +114,7 @@ fn tags_of_tags() {
         .refused("levels of trees or tags");
 }
 
-/// Gains: ten thousand comparisons of one tree.
+/// Gain: one commit costs ten thousand comparisons of its tree.
 #[test]
 fn a_commit_with_ten_thousand_parents() {
     let server = Server::new();
@@ -124,7 +124,7 @@ fn a_commit_with_ten_thousand_parents() {
     let tree = nested(&mut pack, 3, "d");
     let tip = pack.commit(tree, &parents, "octopus");
     server.push(&pack, &[(None, tip, MAIN)]).answered();
-    // The parents are there, each with a tree of its own; the one commit is compared with all of them.
+    // All parents exist and have different trees, so the one commit is compared with each of them.
     let server = Server::new();
     let mut pack = Pack::default();
     let blob = pack.blob(b"x\n");
@@ -143,7 +143,7 @@ fn a_commit_with_ten_thousand_parents() {
     server.judge(&pack, &[(None, tip, MAIN)]).answered();
 }
 
-/// Gains: 700 MB of memory for a file that is read whole before anybody asks for its size.
+/// Gain: a file takes 700 MB of memory, because it is read before its size is checked.
 #[test]
 fn documents_that_inflate() {
     for (directory, name, answer) in [
@@ -166,11 +166,11 @@ fn documents_that_inflate() {
     }
 }
 
-/// Gains: hours of inflating zeros.
+/// Gain: the server inflates zeros for hours.
 #[test]
 fn blobs_that_inflate() {
     let server = Server::new();
-    // Kept as they were sent: a blob that git unpacks takes more room, and earns more time.
+    // Keeps the pack as it was sent. Unpacked blobs would be larger, and a larger push is allowed more time.
     server.configure("receive.unpackLimit", "1");
     let mut pack = Pack::default();
     let zeros: Vec<Id> = (1..=3).map(|n| pack.zeros((600 << 20) + n)).collect();
@@ -181,7 +181,7 @@ fn blobs_that_inflate() {
     server.push(&pack, &[(None, commit, MAIN)]).refused(TOO_MUCH);
 }
 
-/// Gains: memory for what a delta makes of a few bytes, be it the object itself or one on the way to a small one.
+/// Gain: a delta of a few bytes expands in memory, either to the pushed object or to one in the chain below it.
 #[test]
 fn deltas_that_grow() {
     let base = vec![b'a'; 65536];
@@ -206,7 +206,7 @@ fn deltas_that_grow() {
         let commit = pack.commit(tree, &[], "delta");
         let answer = server.push(&pack, &[(None, commit, MAIN)]);
         if unpacked {
-            // git stored it whole, and it is read as a stream.
+            // Git unpacked the object and stored it whole, so the hook reads it as a stream.
             answer.answered();
             continue;
         }
@@ -217,7 +217,7 @@ fn deltas_that_grow() {
             answer.done.stderr
         );
     }
-    // A tree that grows.
+    // The same for a tree.
     let entry = [&b"100644 a\0"[..], &[7; 20], &b"100644 b\0"[..], &[7; 20]].concat();
     let mut content = entry.repeat(65536 / entry.len() + 1);
     content.truncate(content.len() / 29 * 29);
@@ -233,7 +233,7 @@ fn deltas_that_grow() {
         .refused("memory for one object");
 }
 
-/// Gains: the square of the length of a chain.
+/// Gain: a chain of deltas costs time that grows with the square of its length.
 #[test]
 fn chains_of_thousands_of_deltas() {
     let server = Server::new();
@@ -242,7 +242,7 @@ fn chains_of_thousands_of_deltas() {
     let mut id = pack.blob(&content);
     let mut ids = vec![id];
     for n in 0..3000_u32 {
-        // Copy 65,536 bytes, then four new ones.
+        // Copies 65,536 bytes, then inserts four new ones.
         let length = content.len() as u64;
         let mut next = content[..65536].to_vec();
         next.extend_from_slice(&n.to_be_bytes());
@@ -260,7 +260,7 @@ fn chains_of_thousands_of_deltas() {
         ids.push(id);
     }
     let names: Vec<String> = (0..ids.len()).map(|n| format!("f{n:05}")).collect();
-    // Read in an order that no cache is made for.
+    // An order of reading that defeats caches.
     let entries: Vec<_> = names
         .iter()
         .zip(&ids)
@@ -271,7 +271,7 @@ fn chains_of_thousands_of_deltas() {
     server.push(&pack, &[(None, commit, MAIN)]).answered();
 }
 
-/// Gains: a loose object whose header says that it is small, and that is not.
+/// Gain: a loose object is larger than its header says.
 #[test]
 fn loose_objects_that_lie() {
     let tree = nested(&mut Pack::default(), 1, "d");
@@ -305,7 +305,7 @@ fn with_configuration(text: &str, files: usize) -> (Pack, Id) {
     (pack, commit)
 }
 
-/// Gains: time and memory for a configuration that nests, or that has very much of everything.
+/// Gain: a configuration that nests deeply, or has too many entries, costs time and memory.
 #[test]
 fn configurations_that_explode() {
     let rule = "[[protect]]\nclass = \"c\"\npaths = [\"a\"]\n";
@@ -331,7 +331,7 @@ fn configurations_that_explode() {
     server.push(&pack, &[(None, commit, MAIN)]).answered();
 }
 
-/// Gains: globs that take seconds for each path.
+/// Gain: matching one path against the globs takes seconds.
 #[test]
 fn globs_that_explode() {
     let alternatives = "{a,b}".repeat(800);
@@ -352,7 +352,7 @@ fn globs_that_explode() {
     }
 }
 
-/// Gains: a configuration is compiled again for each of thousands of refs.
+/// Gain: the configuration is compiled again for each of thousands of refs.
 #[test]
 fn floods_of_refs() {
     let server = Server::new();
@@ -378,7 +378,7 @@ fn floods_of_refs() {
     server.judge(&pack, &refs).refused(TOO_MUCH);
 }
 
-/// Gains: memory for a list of findings as long as the push can make it.
+/// Gain: the list of findings takes memory without a limit.
 #[test]
 fn leaks_without_number() {
     let server = Server::new();
@@ -389,7 +389,7 @@ fn leaks_without_number() {
     server.push(&pack, &[(None, commit, MAIN)]).blocked("100000 leaks");
 }
 
-/// Gains: memory for a tracked pack whose documents inflate, or nest.
+/// Gain: a tracked pack takes memory with documents that inflate or nest.
 #[test]
 fn packs_that_explode() {
     let nested_json = format!("{{\"version\":\"pack.v0\",\"a\":{}", "[".repeat(1_000_000));

@@ -1,4 +1,4 @@
-//! Packs in small pushes whose verification stands for a great deal.
+//! Small pushes with packs that are expensive to verify.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ const MAIN: &str = "refs/heads/main";
 
 const NO_HASH: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A manifest with the right id, and a final newline; `members` are declared as they stand.
+/// Builds a manifest of these members, unchanged, with the right id and a final newline.
 fn manifest(members: &[Value]) -> Vec<u8> {
     use gitpack::format::canonical_json::to_document;
     use gitpack::format::digest::Digest;
@@ -35,7 +35,7 @@ fn member(path: &str, content: &[u8], kind: &str) -> Value {
     member
 }
 
-/// Adds the tree of these files, whose paths have at most one slash.
+/// Adds a tree of these files. A path has at most one slash.
 fn tree(pack: &mut Pack, files: &[(&str, &[u8])]) -> Id {
     let mut below: Vec<(String, Vec<(String, Id)>)> = Vec::new();
     let mut top = Vec::new();
@@ -60,7 +60,7 @@ fn tree(pack: &mut Pack, files: &[(&str, &[u8])]) -> Id {
     pack.tree(&entries)
 }
 
-/// Pushes a pack of these files to a server that has these bounds of its own.
+/// Pushes a pack of these files to a server that is configured with these bounds.
 fn push(bounds: &[(&str, &str)], files: &[(&str, &[u8])]) -> Answer {
     let server = Server::new();
     for (key, value) in bounds {
@@ -74,7 +74,7 @@ fn push(bounds: &[(&str, &str)], files: &[(&str, &[u8])]) -> Answer {
     server.push(&pack, &[(None, commit, MAIN)])
 }
 
-/// Gains: 2.4 GB and a minute for 31 KB, since the rules of a pack were compiled however many there are.
+/// Gain: a push of 31 KB costs 2.4 GB and a minute, because the verifier compiles every rule that a pack carries.
 #[test]
 fn rules_of_a_pack_that_explode() {
     let set = |n: usize| {
@@ -89,7 +89,7 @@ fn rules_of_a_pack_that_explode() {
     push(&[], &files).blocked("PACK_INVALID");
 }
 
-/// Gains: memory as the square of the depth of one path, which need not be there.
+/// Gain: one deep path, of a member that need not exist, costs memory that grows with the square of its depth.
 #[test]
 fn one_deep_member_drawn_as_a_tree() {
     let deep = json!({"path": "a/".repeat(60_000) + "x", "bytes_hash": NO_HASH, "type": "other"});
@@ -98,7 +98,7 @@ fn one_deep_member_drawn_as_a_tree() {
     push(&[], &[("manifest.json", &manifest), (path, b"./\n")]).blocked("PACK_INVALID");
 }
 
-/// Gains: 1.5 GB for 20 KB, since a parser keeps each level of a profile that nests five million deep.
+/// Gain: a push of 20 KB costs 1.5 GB, because a parser keeps each of five million levels of a profile.
 #[test]
 fn profiles_that_nest_without_end() {
     let profile = format!("schema_version: 1\nprofile_id: x\n{}", "? ".repeat(5_000_000)).into_bytes();
@@ -112,7 +112,8 @@ fn profiles_that_nest_without_end() {
     push(&[], &files).blocked("PACK_INVALID");
 }
 
-/// Gains: as much time or memory as it likes, for what no counter foresees. Whatever the process does, it is ended.
+/// Gain: a push takes unlimited time or memory in a way that no counter measures. So the process limits itself, and
+/// ends when it reaches a limit.
 #[test]
 fn what_takes_too_long_or_too_much_is_ended() {
     let keys: Vec<String> = (0..4000).map(|n| format!("\"{n:x}\":0")).collect();
@@ -140,7 +141,7 @@ fn what_takes_too_long_or_too_much_is_ended() {
     }
 }
 
-/// Gains: minutes for 27 KB of streams that hold nothing, each of which has its tables made.
+/// Gain: a push of 27 KB costs minutes, because the decoder builds its tables for each of a million empty streams.
 #[test]
 fn empty_streams_of_bzip2() {
     let place = Place::new();
@@ -159,7 +160,8 @@ fn empty_streams_of_bzip2() {
     assert!(said.contains("EXAMINED_IN_PART"), "{said}");
 }
 
-/// Gains: a key in a member whose local header says that it is empty, which others read by the central directory.
+/// Gain: a key goes public in a zip member whose local header says that it is empty; other readers use the central
+/// directory, which has the real size.
 #[test]
 fn a_member_whose_header_says_that_it_is_empty() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! Evidence that nobody meant to publish.
+//! Evidence packs with content that nobody meant to publish.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +8,7 @@ use crate::common;
 use crate::common::packs::{codes, sample, standing};
 use crate::common::{Place, Repo, noise, write};
 
-/// Files that are refused wherever they are sealed: private keys, whatever they are called, and files that only claim
-/// to be sealed.
+/// Files that are refused in every pack: private keys under any name, and files with the name of a seal that are none.
 fn refused() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("id_ed25519", sample("private-key/openssh_ed25519")),
@@ -27,7 +26,7 @@ fn seal(place: &Place, directory: &Path, args: &[&str]) -> common::Done {
     place.pack_in(directory, &[&["seal"], args].concat())
 }
 
-/// Gain: a private key goes into a pack in the clear, and whoever gets the pack has it.
+/// Gain: a pack publishes a private key in the clear.
 #[test]
 fn no_pack_holds_a_key_or_a_fake_seal_unless_it_is_named() {
     for (name, content) in refused() {
@@ -41,7 +40,7 @@ fn no_pack_holds_a_key_or_a_fake_seal_unless_it_is_named() {
             assert_eq!(value["refusal"]["detail"]["path"], format!("e/{name}"), "{value}");
             assert_eq!(standing(root), before, "{name}");
 
-            // Named by its path on disk, by a longer spelling of it, or by its path in the pack.
+            // A file can be named by its path on disk, by a longer spelling of that path, or by its path in the pack.
             let on_disk = format!("e/{name}");
             let longer = format!("./e/../e/{name}");
             for (at, path) in [on_disk.as_str(), longer.as_str()].iter().enumerate() {
@@ -57,7 +56,7 @@ fn no_pack_holds_a_key_or_a_fake_seal_unless_it_is_named() {
     }
 }
 
-/// Gain: a misspelt name lets something else pass than was meant.
+/// Gain: a misspelt name releases another file than the user meant.
 #[test]
 fn a_name_that_is_not_in_the_pack_is_refused() {
     let place = Place::new();
@@ -73,7 +72,7 @@ fn a_name_that_is_not_in_the_pack_is_refused() {
     assert!(!repo.path("_PACK_RUN").exists());
 }
 
-/// Gain: with one key released, everything else that is protected goes along, or the pack does not verify.
+/// Gain: releasing one key also releases other protected files, or makes a pack that does not verify.
 #[test]
 fn what_is_named_is_all_that_is_released() {
     let repo = Repo::set_up();
@@ -87,12 +86,12 @@ fn what_is_named_is_all_that_is_released() {
     assert_eq!(fs::read(pack.join("e/id")).unwrap(), key);
     assert!(pack.join("sealed/e/second.age").exists() && pack.join("sealed/e/a.vec.age").exists());
     assert_eq!(codes(&pack), []);
-    // What a rule protects is for a rule to release.
+    // Only a rule can release a file that a rule protects.
     repo.pack(&["seal", "e", "--plaintext", "e/a.vec", "-o", "../no"])
         .refused("E_USAGE");
 }
 
-/// Gain: a tree pack passes for what its commit's rules make of it, with a key in the clear.
+/// Gain: a tree pack that holds a key in the clear passes for the pack that its commit's rules give.
 #[test]
 fn a_tree_pack_with_a_named_key_says_that_it_is_not_that_of_its_commit() {
     let repo = Repo::set_up();
@@ -125,7 +124,8 @@ fn a_tree_pack_with_a_named_key_says_that_it_is_not_that_of_its_commit() {
     assert!(against.out().contains("meta/PROTECTED.json"), "{}", against.out());
 }
 
-/// A repository that protected `secrets/data.txt`, which stands there in plaintext, ignored; its content is returned too.
+/// Sets up a repository that protected `secrets/data.txt`; the plaintext is on disk and ignored. Returns its content,
+/// too.
 fn protecting() -> (Repo, Vec<u8>) {
     let repo = Repo::set_up();
     let content = noise(7, 200_000);
@@ -135,7 +135,7 @@ fn protecting() -> (Repo, Vec<u8>) {
     (repo, content)
 }
 
-/// Whether some file below `directory` holds the middle of `content`.
+/// Returns whether a file below `directory` holds the middle of `content`.
 fn gives_away(directory: &Path, content: &[u8]) -> bool {
     let middle = &content[content.len() / 2..][..64];
     standing(directory)
@@ -143,7 +143,7 @@ fn gives_away(directory: &Path, content: &[u8]) -> bool {
         .any(|(_, _, bytes)| bytes.windows(middle.len()).any(|window| window == middle))
 }
 
-/// Gain: what stands beside its sealed twin goes into a pack in the clear, because no rule names it.
+/// Gain: a plaintext with a sealed twin goes into a pack in the clear, because no rule names it.
 #[test]
 fn the_plaintext_of_a_twin_is_sealed_in_evidence() {
     let (repo, content) = protecting();
@@ -166,7 +166,7 @@ fn the_plaintext_of_a_twin_is_sealed_in_evidence() {
         "../out",
     ])
     .refused("E_USAGE");
-    // A commit from before the protection has it as well.
+    // The same for a commit from before the protection.
     let other = Repo::set_up();
     other.write("notes.txt", &content);
     other.commit("plain notes");
@@ -178,7 +178,7 @@ fn the_plaintext_of_a_twin_is_sealed_in_evidence() {
     assert!(!gives_away(&other.path("../out"), &content));
 }
 
-/// Gain: the same where the configuration was taken away.
+/// Gain: the same after the configuration was removed.
 #[test]
 fn the_plaintext_of_a_twin_is_refused_without_rules() {
     let (repo, content) = protecting();
@@ -196,7 +196,7 @@ fn the_plaintext_of_a_twin_is_refused_without_rules() {
         .ok();
 }
 
-/// Gain: a copy of it under another name, in part or packed, goes into a pack in the clear.
+/// Gain: a copy of a protected plaintext goes into a pack in the clear, under another name, in part or compressed.
 #[test]
 fn known_plaintext_goes_into_no_pack_unless_it_is_named() {
     let (repo, content) = protecting();
@@ -236,14 +236,14 @@ fn known_plaintext_goes_into_no_pack_unless_it_is_named() {
     repo.pack(&args).ok();
     assert_eq!(codes(&repo.path("../tree")), []);
 
-    // Whoever does not protect it any more may publish it.
+    // When the user no longer protects the original, its copies may be published.
     repo.git(&["rm", "-q", "secrets/data.txt.age"]).ok();
     repo.git(&["commit", "-q", "--no-verify", "-m", "no twin"]).ok();
     repo.pack(&["seal", "-o", "../released"]).ok();
     repo.pack(&["seal", "e/copy.bin", "-o", "../released-copy"]).ok();
 }
 
-/// Gain: the plaintext in a commit from before the protection, because that commit is what is checked out.
+/// Gain: a commit from before the protection is checked out, and its plaintext goes into a pack.
 #[test]
 fn an_old_checkout_forgets_no_protection() {
     let repo = Repo::set_up();
@@ -263,7 +263,7 @@ fn an_old_checkout_forgets_no_protection() {
     assert!(!gives_away(&repo.path("../rev"), &content));
 }
 
-/// Gain: with one copy released, another goes along, whose path in the pack is that of the first on disk.
+/// Gain: releasing one copy releases another, whose path in the pack equals the first one's path on disk.
 #[test]
 fn one_path_names_one_artifact() {
     let (repo, content) = protecting();
@@ -291,7 +291,7 @@ fn one_path_names_one_artifact() {
     .ok();
 }
 
-/// Gain: a copy of what was revealed in a clone, in which nothing was ever sealed.
+/// Gain: a clone that revealed a plaintext but never sealed publishes a copy of it.
 #[test]
 fn what_a_clone_reveals_is_known_there() {
     let (repo, content) = protecting();

@@ -1,4 +1,4 @@
-//! Hooks of others that name ours and do not heed it.
+//! Foreign hooks that mention ours but ignore its verdict.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ fn executable(repo: &Repo, path: &str, script: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Whether a commit of a protected file is stopped.
+/// Returns whether a commit of a protected file is stopped.
 fn is_guarded(repo: &Repo) -> bool {
     repo.write("a.vec", "secret");
     repo.git(&["add", "-f", "a.vec"]).ok();
@@ -23,7 +23,7 @@ fn is_guarded(repo: &Repo) -> bool {
     done.code != 0 && done.stderr.contains("a.vec")
 }
 
-/// A set-up repository whose pre-commit hook is not there.
+/// Sets up a repository and removes its pre-commit hook.
 fn repo() -> Repo {
     let repo = Repo::set_up();
     repo.place.git_says("2.53.0");
@@ -31,7 +31,7 @@ fn repo() -> Repo {
     repo
 }
 
-/// Gain: a hook that names ours and lets everything pass keeps ours from being installed, and nothing is guarded.
+/// Gain: a hook that mentions ours but lets everything pass keeps ours from being installed, so nothing is guarded.
 #[test]
 fn a_hook_that_names_ours_and_does_not_heed_it_is_no_guard() {
     for script in [
@@ -60,7 +60,7 @@ fn a_hook_that_names_ours_and_does_not_heed_it_is_no_guard() {
     }
 }
 
-/// Gain: a hook that git does not run, because it is not executable, passes for one that guards.
+/// Gain: a hook that is not executable, so that git ignores it, counts as a guard.
 #[test]
 fn a_hook_that_git_does_not_run_is_no_guard() {
     let repo = repo();
@@ -75,7 +75,7 @@ fn a_hook_that_git_does_not_run_is_no_guard() {
     assert!(is_guarded(&repo));
 }
 
-/// Gain: a shim of ours that somebody defused passes for ours.
+/// Gain: a copy of our shim that was disarmed counts as ours.
 #[test]
 fn a_shim_that_was_changed_is_no_guard() {
     let repo = repo();
@@ -93,7 +93,7 @@ fn a_shim_that_was_changed_is_no_guard() {
     assert!(is_guarded(&repo));
 }
 
-/// Gain: a manager that is told to skip our hook keeps ours from being installed.
+/// Gain: a hook manager that is told to skip our hook keeps ours from being installed.
 #[test]
 fn a_manager_that_skips_ours_is_no_guard() {
     let lefthook = "#!/bin/sh\ncall_lefthook run \"pre-commit\" \"$@\"\n";

@@ -1,4 +1,4 @@
-//! Objects made by hand, in a pack made by hand, sent to a real server: what no client of git would send.
+//! Objects and packs made by hand and sent to a real server. No git client would send them.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,8 +12,8 @@ use sha1::{Digest, Sha1};
 
 use crate::common::{Done, Place};
 
-/// What the hook may use: processor seconds before it is killed, and KiB of memory of its own. Its own bounds are lower;
-/// a machine under load makes neither of them grow.
+/// The limits that the shell sets for the hook: processor seconds, and KiB of memory of its own. The hook's own bounds
+/// are lower. Neither value grows on a busy machine.
 const SECONDS: u32 = 10;
 const MEMORY: u32 = 256 << 10;
 
@@ -41,7 +41,7 @@ pub fn hex(id: &Id) -> String {
     })
 }
 
-/// A pack in the making.
+/// A git pack that is being built.
 #[derive(Default)]
 pub struct Pack {
     entries: Vec<u8>,
@@ -58,7 +58,7 @@ impl Pack {
         self.add(Kind::Blob, content)
     }
 
-    /// A blob of that many zeros, never held whole.
+    /// Adds a blob of `length` zeros without holding it in memory.
     pub fn zeros(&mut self, length: u64) -> Id {
         let part = vec![0; 1 << 20];
         let mut hasher = Sha1::new();
@@ -76,7 +76,7 @@ impl Pack {
         hasher.finalize().into()
     }
 
-    /// A tree of entries as they stand here: mode, name, object.
+    /// Adds a tree of entries in the order given: mode, name, object.
     pub fn tree(&mut self, entries: &[(&str, &str, Id)]) -> Id {
         let mut content = Vec::new();
         for (mode, name, id) in entries {
@@ -103,7 +103,7 @@ impl Pack {
         self.add(Kind::Tag, content.as_bytes())
     }
 
-    /// An object that is `instructions` on top of another one; `content` is what comes of it.
+    /// Adds a delta: `instructions` that apply to the object `base`.
     pub fn delta(&mut self, base: Id, instructions: &[u8]) {
         self.entry(7, instructions.len() as u64, &base, instructions);
     }
@@ -143,7 +143,7 @@ pub fn id_of(kind: Kind, content: &[u8]) -> Id {
     hasher.finalize().into()
 }
 
-/// A number as the headers of deltas have it.
+/// Encodes a number as delta headers do.
 pub fn varint(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     while number > 127 {
@@ -154,24 +154,24 @@ pub fn varint(mut number: u64) -> Vec<u8> {
     bytes
 }
 
-/// Instructions that make `size` bytes out of the first 65,536 of a base of `base` bytes, over and over.
+/// Builds instructions that copy the first 65,536 bytes of a base of `base` bytes until the result has `size` bytes.
 pub fn repeated(base: u64, size: u64) -> Vec<u8> {
     assert!(base >= 65536 && size.is_multiple_of(65536));
     let mut instructions = [varint(base), varint(size)].concat();
-    // Copy from the beginning; no size means 65,536.
+    // Copies from offset 0; an omitted size means 65,536.
     instructions.resize(instructions.len() + (size / 65536) as usize, 0x80);
     instructions
 }
 
-/// A bare repository that judges what it receives, with its hook held to its bounds.
+/// A bare repository with the guard, whose hook runs under the limits above.
 pub struct Server {
     pub place: Place,
     pub root: PathBuf,
 }
 
-/// What the hook came to, and git.
+/// The results of the hook and of git.
 pub struct Answer {
-    /// The hook's exit status; none if git refused the push by itself, before any hook.
+    /// The hook's exit status; none if git refused the push before it ran the hook.
     pub hook: Option<i32>,
     pub done: Done,
 }
@@ -226,7 +226,8 @@ impl Server {
         self.answer("git", &["receive-pack", "."], &input)
     }
 
-    /// Puts a pack into the repository, and gives its hook the lines: what git itself would not let in.
+    /// Indexes a pack directly and gives the hook the ref lines. So the hook sees objects that git would not accept in
+    /// a push.
     pub fn judge(&self, pack: &Pack, refs: &[(Option<Id>, Id, &str)]) -> Answer {
         let unpacked = self.feed("git", &["index-pack", "--stdin"], &pack.bytes());
         assert_eq!(unpacked.code, 0, "{}", unpacked.stderr);
@@ -249,7 +250,7 @@ impl Server {
         Answer { hook, done }
     }
 
-    /// Where the hook makes temporary files; it leaves none.
+    /// The hook's temporary directory. The hook must leave it empty.
     fn temporary(&self) -> PathBuf {
         self.place.path().join("temporary")
     }
@@ -274,7 +275,7 @@ impl Server {
 }
 
 impl Answer {
-    /// The hook refused, and said so.
+    /// Asserts that the hook refused with these words.
     #[track_caller]
     pub fn refused(&self, words: &str) {
         let said = &self.done.stderr;
@@ -282,7 +283,7 @@ impl Answer {
         assert!(said.contains(words), "{said}");
     }
 
-    /// The hook found a leak, and named it.
+    /// Asserts that the hook found a leak and named it.
     #[track_caller]
     pub fn blocked(&self, words: &str) {
         let said = &self.done.stderr;
@@ -295,7 +296,7 @@ impl Answer {
         assert_eq!(self.hook, Some(0), "{}", self.done.stderr);
     }
 
-    /// The hook came to an answer, whichever it is: it was not killed, and did not run out of memory.
+    /// Asserts that the hook came to any answer: no limit killed it.
     #[track_caller]
     pub fn answered(&self) {
         assert!(
@@ -306,7 +307,7 @@ impl Answer {
         );
     }
 
-    /// Either git refused it before any hook ran, or the hook did.
+    /// Asserts that git or the hook refused the push.
     #[track_caller]
     pub fn kept_out(&self) {
         match self.hook {

@@ -1,11 +1,11 @@
-//! Private keys that are written otherwise than in a file of their own.
+//! Private keys in other encodings than a key file of their own.
 
 use std::fs;
 
 use crate::attack::layers::samples;
 use crate::common::Repo;
 
-/// Otherwise: the key of a Kubernetes Secret, or one that an editor saved in UTF-16, goes public.
+/// Gain: the key in a Kubernetes Secret, or in a file that an editor saved as UTF-16, goes public.
 #[test]
 fn a_key_in_base64_or_in_letters_of_two_bytes_is_stopped() {
     let repo = Repo::set_up();
@@ -34,7 +34,7 @@ fn a_key_in_base64_or_in_letters_of_two_bytes_is_stopped() {
     );
 }
 
-/// Otherwise: a key hides behind a second writing, in an archive that is wrapped twice.
+/// Gain: such a key goes public inside an archive that is wrapped twice.
 #[test]
 fn such_a_key_is_found_in_layers_too() {
     let repo = Repo::set_up();

@@ -1,11 +1,11 @@
-//! Plaintext that this clone protected, brought back under another name, in part, or wrapped.
+//! Plaintext that this clone protected and that returns under another name, in part, or wrapped.
 
 use std::fs;
 use std::io::Write;
 
 use crate::common::{Done, Repo, noise};
 
-/// A repository whose `secrets/data.txt`, of this content, was protected and committed.
+/// Sets up a repository whose `secrets/data.txt` has this content, is protected and committed.
 fn protecting(content: &[u8]) -> Repo {
     let repo = Repo::set_up();
     repo.write("secrets/data.txt", content);
@@ -49,7 +49,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// An archive of one file, made by the real `tar`.
+/// Makes an archive of one file with the real `tar`.
 fn tar(repo: &Repo, name: &str, content: &[u8], flags: &str) -> Vec<u8> {
     let directory = repo.place.path().join("tar");
     fs::create_dir_all(&directory).unwrap();
@@ -58,7 +58,7 @@ fn tar(repo: &Repo, name: &str, content: &[u8], flags: &str) -> Vec<u8> {
     fs::read(repo.place.path().join("made.tar")).unwrap()
 }
 
-/// Words, each line another, so that it is text and no chunk stands twice.
+/// Returns text whose lines all differ, so that no chunk occurs twice.
 fn text(seed: u64, lines: usize) -> Vec<u8> {
     let mut text = Vec::new();
     for (at, bytes) in noise(seed, lines * 4).chunks(4).enumerate() {
@@ -67,7 +67,7 @@ fn text(seed: u64, lines: usize) -> Vec<u8> {
     text
 }
 
-/// The attacker gains: the plaintext under another name, in part, among other bytes, or packed.
+/// Gain: the plaintext passes under another name, in part, among other bytes, or compressed.
 #[test]
 fn a_copy_a_part_and_a_wrapped_copy_are_found() {
     let content = noise(7, 600_000);
@@ -91,7 +91,7 @@ fn a_copy_a_part_and_a_wrapped_copy_are_found() {
     assert!((40..=50).contains(&part), "{part} % of the unchanged half");
 }
 
-/// The attacker gains: the same of text, and of a file that is smaller than a few chunks.
+/// Gain: the same for text, and for a file of only a few chunks.
 #[test]
 fn text_and_small_files_are_known_too() {
     let content = text(1, 2000);
@@ -110,7 +110,7 @@ fn text_and_small_files_are_known_too() {
     );
 }
 
-/// The attacker gains: most of a small file, because it has too few chunks to be recognised by.
+/// Gain: most of a small file passes, because it has too few chunks to be recognised.
 #[test]
 fn a_part_of_a_small_file_is_found() {
     for (seed, lines) in [(1, 130), (2, 200), (3, 500), (4, 900)] {
@@ -128,7 +128,7 @@ fn a_part_of_a_small_file_is_found() {
     }
 }
 
-/// The attacker gains: a copy that is pushed, or already in a commit, as what the hook at the commit did not see.
+/// Gain: a copy that the commit hook did not see passes the push and the scan of history.
 #[test]
 fn it_is_found_at_the_commit_at_the_push_and_in_history() {
     let content = noise(7, 100_000);
@@ -160,8 +160,8 @@ fn it_is_found_at_the_commit_at_the_push_and_in_history() {
     assert_eq!(report["findings"][0]["rule"], "100 % of secrets/data.txt");
 }
 
-/// The attacker gains: the plaintext of something that was attached to a pack, met by a scan, or blocked at a commit once and
-/// then renamed.
+/// Gain: the clone does not know a plaintext that was attached to a pack, met by a scan, or blocked at a commit, and it
+/// passes under another name.
 #[test]
 fn seals_scans_hooks_and_status_feed_it() {
     let content = noise(11, 50_000);
@@ -193,7 +193,7 @@ fn seals_scans_hooks_and_status_feed_it() {
     assert_eq!(repo.git(&["commit", "-q", "-m", "renamed"]).code, 1);
 }
 
-/// Nothing is gained here: what many files have in common is no plaintext of one of them.
+/// No gain: content that many files share does not make a file a copy of a protected one.
 #[test]
 fn what_is_common_is_not_found() {
     let licence = text(2, 300);
@@ -217,11 +217,11 @@ fn what_is_common_is_not_found() {
     passes(&repo, "empty", "");
     passes(&repo, "small", "{}\n");
     passes(&repo, "other.bin", noise(13, 600_000));
-    // The test would notice.
+    // A real copy is still found, so the test can fail.
     found(&repo, "copy.bin", &content);
 }
 
-/// Nothing is gained here: two files that were made from one template are not parts of each other, once both are known.
+/// No gain: two files from one template are not parts of each other once both are known.
 #[test]
 fn what_two_unrelated_files_share_is_evidence_of_neither() {
     let template = noise(4, 90_000);
@@ -235,7 +235,7 @@ fn what_two_unrelated_files_share_is_evidence_of_neither() {
     assert_eq!(stage(&repo, "copy.bin", fs::read(repo.path("a.vec")).unwrap()).code, 1);
 }
 
-/// Nothing is gained here: whoever releases the original, by a rule or an exception, releases what is known of it.
+/// No gain: a rule or an exception that releases the original also releases its copies.
 #[test]
 fn a_release_of_the_original_releases_its_copies() {
     let content = noise(7, 100_000);
@@ -255,7 +255,7 @@ fn a_release_of_the_original_releases_its_copies() {
     assert_eq!(stage(&repo, "copy", &content).code, 0);
     rule("never");
     assert_eq!(stage(&repo, "copy", &content).code, 1);
-    // An exception for the blob releases it under every name.
+    // An exception for the blob applies under every name.
     let blob = repo.git(&["hash-object", "copy"]).ok().out();
     let allow = format!("{config}\n[[allow]]\nblob = \"{}\"\nreason = \"public\"\n", blob.trim());
     repo.write(".gitpack.toml", allow);
@@ -264,7 +264,7 @@ fn a_release_of_the_original_releases_its_copies() {
     assert_eq!(stage(&repo, "copy", &content).code, 0);
 }
 
-/// The attacker gains: a guess at a protected file is confirmed by somebody who has only the file of what is known.
+/// Gain: a reader of the table of known content uses it to confirm a guess at a protected file.
 #[test]
 fn what_is_known_says_nothing_to_others_and_is_believed_from_nobody_else() {
     let content = b"user = somebody, password = correct horse battery staple\n".repeat(40);
@@ -275,7 +275,7 @@ fn what_is_known_says_nothing_to_others_and_is_believed_from_nobody_else() {
     let blob = repo.git(&["hash-object", "secrets/data.txt"]).ok().out();
     let sha256 = gitpack::format::digest::Digest::of(&content);
     assert!(!has(blob.trim().as_bytes()) && !has(&sha256.as_bytes()[..8]) && !has(b"password"));
-    // Two clones that know the same have nothing in common.
+    // Tables of two clones that know the same content share no record.
     let other = protecting(&content);
     let theirs = fs::read(other.path(".git/gitpack/known")).unwrap();
     let common = table[64..]
@@ -286,13 +286,13 @@ fn what_is_known_says_nothing_to_others_and_is_believed_from_nobody_else() {
             .filter(|window| window.iter().any(|byte| !byte.is_ascii()))
             .all(|w| w.contains(&0))
     );
-    // Somebody else's table is not believed: every rule holds as before.
+    // A table of another clone is ignored, and the rules apply as before.
     fs::write(&place, theirs).unwrap();
     assert_eq!(stage(&repo, "copy.txt", &content).code, 0);
     assert_eq!(stage(&repo, "x.vec", &content).code, 1);
 }
 
-/// Nothing is gained here: `gc` forgets what nothing protects any more, and only that.
+/// No gain: `gc` forgets exactly the content that nothing protects any more.
 #[test]
 fn what_nothing_protects_is_forgotten() {
     let content = noise(7, 100_000);
@@ -307,7 +307,7 @@ fn what_nothing_protects_is_forgotten() {
     assert!(!repo.pack(&["status"]).ok().out().contains("by content"));
 }
 
-/// The attacker gains: the header of an age file before the plaintext.
+/// Gain: plaintext passes behind the header of an age file.
 #[test]
 fn the_header_of_an_age_file_hides_nothing() {
     let content = noise(7, 300_000);
@@ -322,7 +322,7 @@ fn the_header_of_an_age_file_hides_nothing() {
     assert!(found(&repo, "notes.bin", &dressed) > 90);
 }
 
-/// Otherwise: a clone that has checked out an old branch forgets what the others protect.
+/// Gain: a clone that checks out an old branch forgets what other branches protect.
 #[test]
 fn what_another_branch_protects_is_remembered() {
     let content = noise(7, 100_000);
@@ -335,7 +335,7 @@ fn what_another_branch_protects_is_remembered() {
     assert_eq!(found(&repo, "copy", &content), 100);
 }
 
-/// The attacker gains: the plaintext counts as public, since it stands in a commit that was never pushed.
+/// Gain: the plaintext counts as public because a commit holds it that was never pushed.
 #[test]
 fn what_only_a_local_branch_has_is_not_public() {
     let content = noise(7, 300_000);

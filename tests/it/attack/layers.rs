@@ -1,11 +1,11 @@
-//! Protected content in layers, and layers that cannot be read.
+//! Protected content inside archives and compressed files, and such files that cannot be read.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::common::Repo;
 
-/// The sample files below `fixtures/content/<below>`.
+/// Returns the sample files below `fixtures/content/<below>`.
 pub fn samples(below: &str) -> Vec<PathBuf> {
     fn files(directory: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(directory).unwrap() {
@@ -24,7 +24,7 @@ pub fn samples(below: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Stages each sample under an innocent name; returns the names.
+/// Stages each sample under an innocent name, and returns the names.
 fn stage(repo: &Repo, below: &str) -> Vec<String> {
     let samples = samples(below).into_iter().enumerate();
     let names: Vec<String> = samples
@@ -41,7 +41,7 @@ fn stage(repo: &Repo, below: &str) -> Vec<String> {
 const DATASET: &str = "[[protect]]\nclass = \"dataset\"\nformats = [\"parquet\", \"arrow\", \"numpy\"]\n";
 const BLOCK: &str = "[guard]\nin_part = \"block\"\n";
 
-/// A repository whose configuration has these lines too, with the guard installed.
+/// Sets up a guarded repository whose configuration also has these lines.
 fn with_rules(rules: &str) -> Repo {
     let repo = Repo::set_up();
     repo.write(".gitpack.toml", format!("version = 1\n{rules}"));
@@ -61,8 +61,8 @@ fn paths_of(report: &serde_json::Value) -> Vec<String> {
     paths
 }
 
-/// Otherwise: an index goes public in a tar, in xz or bzip2, two layers deep, behind a script, or in a member that only
-/// the headers or only the directory of a zip archive shows.
+/// Gain: an index goes public in a tar, in xz or bzip2, two layers deep, behind a script, or in a zip member that only
+/// the headers or only the directory shows.
 #[test]
 fn an_index_in_any_layer_is_stopped() {
     let repo = with_rules(DATASET);
@@ -74,7 +74,8 @@ fn an_index_in_any_layer_is_stopped() {
     assert_eq!(commit.code, 1, "{}", commit.stderr);
 }
 
-/// Otherwise: whatever is encrypted, damaged for all readers but one, or one layer too deep goes public without a word.
+/// Gain: an encrypted file, one that only a lenient reader can unpack, or one nested a layer too deep goes public
+/// without a notice.
 #[test]
 fn what_cannot_be_read_is_told() {
     let repo = with_rules("");
@@ -100,7 +101,7 @@ fn what_cannot_be_read_is_told() {
     }
 }
 
-/// Otherwise: a team that wants such files stopped has them published all the same.
+/// Gain: a team configured that unreadable files are stopped, and they are published anyway.
 #[test]
 fn what_cannot_be_read_is_stopped_where_that_is_asked_for() {
     let repo = with_rules(BLOCK);
@@ -131,7 +132,7 @@ fn what_cannot_be_read_is_stopped_where_that_is_asked_for() {
         commit.stderr
     );
 
-    // One blob may pass by an exception of its own, from the next change on.
+    // An exception lets one blob pass, from the next change on.
     let blob = repo.git(&["rev-parse", &format!(":{}", names[0])]).ok().out();
     let allow = format!(
         "[[allow]]\nblob = \"{}\"\nreason = \"looked at by hand\"\n",
@@ -146,7 +147,7 @@ fn what_cannot_be_read_is_stopped_where_that_is_asked_for() {
     assert_eq!(repo.git(&["commit", "-q", "-m", "not allowed"]).code, 1);
 }
 
-/// Otherwise: the change that publishes the file switches the check off in the same commit.
+/// Gain: the commit that publishes the file also switches the check off.
 #[test]
 fn a_change_cannot_let_its_own_file_be_unread() {
     let repo = with_rules(BLOCK);
@@ -163,7 +164,7 @@ fn a_change_cannot_let_its_own_file_be_unread() {
     );
 }
 
-/// Otherwise: a server that wants such files stopped takes them from a client without hooks.
+/// Gain: a client without hooks pushes an unreadable file to a server that is configured to stop it.
 #[test]
 fn a_server_stops_what_cannot_be_read() {
     let repo = with_rules(BLOCK);
@@ -181,7 +182,7 @@ fn a_server_stops_what_cannot_be_read() {
     assert!(push.stderr.contains("pre-receive hook declined"), "{}", push.stderr);
 }
 
-/// Otherwise: what was told once, and passed, is remembered as clean and never told again.
+/// Gain: the guard gives one notice about an unreadable file, then remembers it as clean.
 #[test]
 fn what_was_told_is_told_again() {
     let repo = with_rules("");
@@ -196,7 +197,7 @@ fn what_was_told_is_told_again() {
     assert_eq!((told(), told()), (2, 2));
 }
 
-/// The attacker gains: an index in a second stream, of another kind than the first.
+/// Gain: an index goes public in a second stream, compressed in another way than the first.
 #[test]
 fn an_index_behind_another_compressed_stream_is_stopped() {
     let repo = Repo::set_up();

@@ -1,4 +1,4 @@
-//! Git LFS pointers under innocent names, whose objects are what is published.
+//! Git LFS pointers under innocent names. A push of a pointer publishes its object.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -23,7 +23,7 @@ fn hash(content: &[u8]) -> String {
         .collect()
 }
 
-/// Commits a pointer to `content` under an innocent name; returns where its object belongs.
+/// Commits a pointer to `content` under an innocent name, and returns the path at which its object belongs.
 fn point(repo: &Repo, content: &[u8]) -> PathBuf {
     let oid = hash(content);
     let pointer = format!(
@@ -35,7 +35,7 @@ fn point(repo: &Repo, content: &[u8]) -> PathBuf {
     repo.path(&format!(".git/lfs/objects/{}/{}/{oid}", &oid[..2], &oid[2..4]))
 }
 
-/// The codes of findings and notices about what is staged, and the detail of the first finding.
+/// Scans the index; returns the exit status, the codes of findings and notices, and the detail of the first finding.
 fn scan(repo: &Repo) -> (i32, Vec<String>, String) {
     let done = repo.pack(&["scan", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
@@ -46,7 +46,7 @@ fn scan(repo: &Repo) -> (i32, Vec<String>, String) {
     (done.code, codes.collect(), detail)
 }
 
-/// Otherwise: weights go to the LFS server under the name of a picture.
+/// Gain: weights go to the LFS server under the name of a picture.
 #[test]
 fn the_object_of_a_pointer_is_judged() {
     let repo = Repo::set_up();
@@ -60,7 +60,7 @@ fn the_object_of_a_pointer_is_judged() {
         "{}",
         commit.stderr
     );
-    // In layers, keys, and from the work tree too.
+    // The object may be compressed, may be a key, and counts for a scan of the work tree, too.
     let packed = content("layers/gzip/faiss/index.gz");
     write(&point(&repo, &packed), &packed);
     assert_eq!(scan(&repo), expected("in its Git LFS object, in a gzip"));
@@ -68,12 +68,12 @@ fn the_object_of_a_pointer_is_judged() {
     write(&point(&repo, &key), &key);
     assert_eq!(scan(&repo), expected("in its Git LFS object"));
     assert_eq!(repo.pack(&["scan", "--worktree"]).code, 1);
-    // An ordinary object passes without a word.
+    // An ordinary object passes without a notice.
     write(&point(&repo, b"a picture"), b"a picture");
     assert_eq!(scan(&repo), (0, Vec::new(), String::new()));
 }
 
-/// Otherwise: a pointer whose object is elsewhere, or is said to be another, passes for one that was looked at.
+/// Gain: a pointer whose object is absent or replaced counts as examined.
 #[test]
 fn a_pointer_whose_object_cannot_be_judged_is_told() {
     let repo = Repo::set_up();
@@ -81,7 +81,8 @@ fn a_pointer_whose_object_cannot_be_judged_is_told() {
     let in_part = || (0, vec!["EXAMINED_IN_PART".to_owned()], String::new());
     let object = point(&repo, &weights);
     assert_eq!(scan(&repo), in_part());
-    // Something else in its place, a link, a pipe, a directory: no object, and nothing waits for a writer.
+    // The path of the object may hold other content, a link, a pipe or a directory. None of these is the object, and
+    // the guard must not wait for a writer of the pipe.
     write(&object, b"something else");
     assert_eq!(scan(&repo), in_part());
     fs::remove_file(&object).unwrap();
@@ -94,7 +95,7 @@ fn a_pointer_whose_object_cannot_be_judged_is_told() {
     fs::remove_file(&object).unwrap();
     fs::create_dir(&object).unwrap();
     assert_eq!(scan(&repo), in_part());
-    // Nor are links to directories on the way followed.
+    // Links in place of parent directories are not followed either.
     fs::remove_dir(&object).unwrap();
     let directory = object.parent().unwrap();
     fs::remove_dir(directory).unwrap();
@@ -104,7 +105,7 @@ fn a_pointer_whose_object_cannot_be_judged_is_told() {
     assert_eq!(scan(&repo), in_part());
 }
 
-/// Otherwise: whoever keeps the objects in another place publishes them unjudged.
+/// Gain: objects in a configured storage directory are published without a check.
 #[test]
 fn objects_are_found_where_the_configuration_keeps_them() {
     let repo = Repo::set_up();
@@ -122,7 +123,7 @@ fn objects_are_found_where_the_configuration_keeps_them() {
     }
 }
 
-/// Otherwise: a pointer that Git LFS accepts, written a little otherwise, publishes its object unseen.
+/// Gain: a pointer that Git LFS accepts in an unusual spelling publishes its object without a check.
 #[test]
 fn a_pointer_may_be_written_as_git_lfs_reads_it() {
     let repo = Repo::set_up();

@@ -1,4 +1,4 @@
-//! Links that a repository brings along, and what would be written through them.
+//! Symbolic links that a repository tracks, and commands that would write through them.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::common::packs::{assert_same, standing};
 use crate::common::{Done, Repo};
 
-/// A repository with a place outside of it that nobody means to write to.
+/// A repository, and a directory outside of it that no command may write to.
 struct Scene {
     repo: Repo,
     away: PathBuf,
@@ -21,7 +21,7 @@ impl Scene {
         Self { repo, away }
     }
 
-    /// Has the repository track a link.
+    /// Makes the repository track a link.
     fn track(&self, link: &str, target: &str) {
         let path = self.repo.path(link);
         if path.is_dir() {
@@ -33,8 +33,8 @@ impl Scene {
         self.repo.git(&["commit", "-q", "--no-verify", "-m", link]).ok();
     }
 
-    /// Runs a command that must be refused for the link, and change nothing outside of the repository and nothing in its
-    /// work tree.
+    /// Runs a command that must be refused because of the link, and must change nothing outside the repository or in
+    /// its work tree.
     #[track_caller]
     fn refuses(&self, args: &[&str]) {
         let before = [standing(&self.away), standing(&self.repo.root)];
@@ -49,7 +49,7 @@ impl Scene {
     }
 }
 
-/// A twin that is tracked, of a plaintext that is not.
+/// Tracks a sealed twin whose plaintext is not tracked.
 fn with_twin(repo: &Repo, path: &str) {
     repo.write(path, "secret\n");
     repo.pack(&["protect", path]).ok();
@@ -57,7 +57,7 @@ fn with_twin(repo: &Repo, path: &str) {
     repo.git(&["commit", "-q", "-m", "twin"]).ok();
 }
 
-/// Gain: a cloned repository appends lines to a file of the user's choice, or rather the attacker's: `~/.profile`.
+/// Gain: a cloned repository appends lines to a file that the attacker chooses, such as `~/.profile`.
 #[test]
 fn a_gitignore_that_is_a_link_is_not_written_through() {
     for target in ["../away/victim", "../away/new", "linked"] {
@@ -73,7 +73,7 @@ fn a_gitignore_that_is_a_link_is_not_written_through() {
     scene.refuses(&["protect", "a.vec"]);
 }
 
-/// Gain: a cloned repository has a configuration written over any file that the user can write.
+/// Gain: a cloned repository overwrites any file of the user with a configuration.
 #[test]
 fn a_configuration_that_is_a_link_is_not_written_through() {
     for target in ["../away/victim", "../away/new"] {
@@ -97,7 +97,7 @@ fn a_configuration_that_is_a_link_is_not_written_through() {
     }
 }
 
-/// Gain: whole packs, and plaintext that was opened, land where the attacker's link says, such as a shared directory.
+/// Gain: whole packs, or opened plaintext, are written where the attacker's link points, such as a shared directory.
 #[test]
 fn default_outputs_are_not_written_through_a_link() {
     let scene = Scene::of(Repo::set_up());
@@ -123,7 +123,8 @@ fn default_outputs_are_not_written_through_a_link() {
     scene.refuses(&["open", "../pack"]);
 }
 
-/// Gain: a path that looks as if it lay in the work tree leads to `~/.ssh`, and a pack, a key or plaintext is put there.
+/// Gain: a path that seems to be inside the work tree leads to `~/.ssh`, and a pack, a key or plaintext is written
+/// there.
 #[test]
 fn outputs_in_the_work_tree_stay_in_it() {
     let scene = Scene::of(Repo::set_up());
@@ -145,7 +146,7 @@ fn outputs_in_the_work_tree_stay_in_it() {
         scene.refuses(&["rekey", "twin.txt.age", "-o", place, "-r", recipient]);
         scene.refuses(&["key", "generate", "-o", place]);
     }
-    // Who means that place names it.
+    // A user who names the target directly may write there.
     scene.repo.pack(&["seal", "README.md", "-o", "../away/new"]).ok();
 }
 
@@ -191,7 +192,7 @@ fn install(repo: &Repo) -> Done {
     repo.pack(&["install"])
 }
 
-/// Gain: executable files are put where a tracked directory leads, by whoever has `core.hooksPath` point into the work tree.
+/// Gain: `core.hooksPath` points into the work tree, and executable files are written where a tracked link leads.
 #[test]
 fn hooks_are_not_installed_through_a_link_in_the_work_tree() {
     for (hooks, link) in [("hooks", "hooks"), ("tools/hooks", "tools")] {
@@ -203,7 +204,7 @@ fn hooks_are_not_installed_through_a_link_in_the_work_tree() {
         scene.refuses(&["install"]);
         scene.refuses(&["init"]);
     }
-    // Git's own directory, and a place that the owner's configuration names, are the owner's.
+    // Links in git's own directory, and in a place that the owner configured, belong to the owner.
     let scene = Scene::of(Repo::empty());
     drop(fs::remove_dir_all(scene.repo.path(".git/hooks")));
     symlink(&scene.away, scene.repo.path(".git/hooks")).unwrap();
@@ -211,7 +212,7 @@ fn hooks_are_not_installed_through_a_link_in_the_work_tree() {
     assert!(scene.away.join("pre-commit").exists());
 }
 
-/// Gain: another repository's hook is written over when this one is set up.
+/// Gain: setting up this repository overwrites the hook of another one.
 #[test]
 fn a_hook_that_is_a_link_is_replaced_and_not_written_through() {
     let scene = Scene::of(Repo::empty());

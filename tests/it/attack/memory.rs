@@ -1,4 +1,4 @@
-//! What a clone remembers, written by somebody who can write to it but has not the user's key.
+//! Records of a clone, written by an attacker who has write access but not the user's key.
 
 use std::fs;
 
@@ -10,13 +10,13 @@ use gitpack::format::verdict_log::VerdictLog;
 
 use crate::common::Repo;
 
-/// The key of the user here, as the program keeps it.
+/// Reads the user's key from the place where the program keeps it.
 fn key(repo: &Repo) -> MacKey {
     let bytes = fs::read(repo.place.home().join(".local/state/git-pack/memory.key")).unwrap();
     MacKey::from_bytes(bytes.try_into().unwrap())
 }
 
-/// A table in which every blob of the repository has the digest of another content.
+/// Builds a table that gives every blob of the repository a wrong digest.
 fn forged(repo: &Repo, key: &MacKey) -> Vec<u8> {
     let listed = repo.git(&["ls-tree", "-r", "HEAD"]).ok().out();
     let records: Vec<(ObjectId, Digest, u64)> = listed
@@ -29,7 +29,7 @@ fn forged(repo: &Repo, key: &MacKey) -> Vec<u8> {
     DigestTable::empty().with(&records, key)
 }
 
-/// The attacker gains: `verify --rev` calls a pack equal to a commit that it does not hold.
+/// Gain: `verify --rev` calls a pack equal to a commit that it does not hold.
 #[test]
 fn a_digest_table_of_somebody_else_proves_nothing() {
     let repo = Repo::set_up();
@@ -39,12 +39,12 @@ fn a_digest_table_of_somebody_else_proves_nothing() {
     let place = repo.path(".git/gitpack/digests");
     fs::write(&place, forged(&repo, &MacKey::from_bytes([1; 32]).derive("digests"))).unwrap();
     assert_eq!(repo.pack(&["state"]).ok().out(), honest);
-    // The test would notice: under the user's own key the same table is believed.
+    // Under the user's own key the same table is believed, so the test can fail.
     fs::write(&place, forged(&repo, &key(&repo).derive("digests"))).unwrap();
     assert_ne!(repo.pack(&["state"]).ok().out(), honest);
 }
 
-/// The attacker gains: as above, with the honest table changed in one place and all that has no key computed anew.
+/// Gain: the same with the honest table changed in one byte, and every checksum without a key recomputed.
 #[test]
 fn no_byte_of_the_digest_table_can_be_changed() {
     let repo = Repo::set_up();
@@ -61,7 +61,7 @@ fn no_byte_of_the_digest_table_can_be_changed() {
     }
 }
 
-/// The attacker gains: a leak in history that `scan --all` and the hooks pass over, because a log calls its commit clean.
+/// Gain: a forged log calls a commit clean, and `scan --all` and the hooks skip a leak in history.
 #[test]
 fn a_verdict_log_of_somebody_else_clears_nothing() {
     let repo = Repo::set_up();
@@ -71,7 +71,7 @@ fn a_verdict_log_of_somebody_else_clears_nothing() {
     }
     repo.write("leak.bin", "x");
     repo.pack(&["scan", "--all"]).ok();
-    // Which log is asked depends on the rules in force; the attacker writes over the one that is there.
+    // The name of the log depends on the rules in force. The attacker overwrites the log that is there.
     repo.git(&["rm", "-q", "--cached", "leak.bin"]);
     repo.write("leak.vec", "leak\n");
     repo.git(&["add", "-f", "leak.vec"]).ok();
@@ -96,7 +96,7 @@ fn a_verdict_log_of_somebody_else_clears_nothing() {
     assert_eq!(repo.pack(&["scan", "--all"]).code, 1);
 }
 
-/// The attacker gains: a sealed pack whose files were exchanged is published, because a note says that it was verified.
+/// Gain: a sealed pack with exchanged files is published, because a forged note says that it was verified.
 #[test]
 fn a_note_that_a_pack_was_verified_counts_for_its_writer_only() {
     let repo = Repo::set_up();

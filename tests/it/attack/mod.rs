@@ -1,5 +1,6 @@
-//! Attacks: what somebody hostile tries against the guard, the clone and the verifier, with the real git and the installed
-//! hooks. Each row or test says in one line what the attacker gains if it fails.
+//! Attacks on the guard, the clone and the verifier, with the real git and the installed hooks. Each row or test starts
+//! with `Gain:`, which says what the attacker, or a mishap, would achieve if it failed. `No gain:` marks honest use
+//! that must stay possible.
 
 mod bombs;
 mod costly_packs;

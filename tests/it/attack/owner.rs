@@ -1,4 +1,4 @@
-//! A repository of somebody else, in which a victim runs git-pack.
+//! A victim runs git-pack in a repository that belongs to another user.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -8,10 +8,10 @@ use std::process::Command;
 use crate::common;
 use crate::common::{Done, Place, Repo, is_root, snapshot, write};
 
-/// A user who is not the one who runs the tests.
+/// A user id other than that of the tests.
 const STRANGER: &str = "54321";
 
-/// What each command is tried with; `PACK` stands for a pack in the repository, `OUT` for a directory outside of it.
+/// The commands to try. `PACK` stands for a pack in the repository, `OUT` for a directory outside of it.
 const COMMANDS: &[&[&str]] = &[
     &["init"],
     &["init", "--server"],
@@ -56,7 +56,7 @@ const COMMANDS: &[&[&str]] = &[
     &["hook", "pre-commit"],
 ];
 
-/// A repository with rules, a pack and traps in its configuration, which a stranger then owns.
+/// Sets up a repository with rules, a pack, and traps in its configuration, and gives it to a stranger.
 fn trapped() -> (Repo, String) {
     let repo = Repo::set_up();
     repo.write("secret.vec", "protected\n");
@@ -101,8 +101,8 @@ fn run_in(place: &Place, directory: &Path, args: &[&str]) -> Done {
     place.pack_in(directory, args)
 }
 
-/// The attacker gains: code of theirs that runs as the victim, files of the victim's that are written, and seals that the
-/// attacker opens.
+/// Gain: the attacker's code runs as the victim, files of the victim are written, or seals can be opened by the
+/// attacker.
 #[test]
 fn in_somebody_elses_repository_every_command_refuses_or_changes_and_starts_nothing() {
     if !is_root() {
@@ -153,7 +153,8 @@ fn in_somebody_elses_repository_every_command_refuses_or_changes_and_starts_noth
     }
 }
 
-/// The attacker gains: an artifact that the victim seals in a subdirectory of theirs is encrypted to their key.
+/// Gain: a victim seals an artifact in a subdirectory of the attacker's repository, and it is encrypted to the
+/// attacker.
 #[test]
 fn nothing_is_sealed_for_recipients_that_somebody_else_names() {
     if !is_root() {
@@ -168,7 +169,7 @@ fn nothing_is_sealed_for_recipients_that_somebody_else_names() {
     assert!(next.contains("another user"), "{next}");
 }
 
-/// The attacker gains nothing here; the victim who trusts a repository can say so, in the way that git has for it.
+/// No gain: a victim who trusts a repository can say so by git's own setting.
 #[test]
 fn a_repository_that_safe_directory_names_is_ours() {
     if !is_root() {
@@ -187,7 +188,7 @@ fn a_repository_that_safe_directory_names_is_ours() {
         command.status().unwrap().code()
     };
     assert_eq!(status(&config), Some(0));
-    // The repository cannot say so of itself.
+    // The repository's own configuration cannot declare trust.
     let own = fs::read_to_string(repo.path(".git/config")).unwrap();
     fs::write(repo.path(".git/config"), format!("{own}[safe]\n\tdirectory = *\n")).unwrap();
     assert_eq!(status(Path::new("/dev/null")), Some(2));

@@ -1,4 +1,4 @@
-//! A clone that somebody else prepared, and gave away as an archive: what stands below `.git/gitpack` is not ours.
+//! A clone that an attacker prepared and shared as an archive. Files below `.git/gitpack` in it are not the user's own.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::common;
 use crate::common::Repo;
 
-/// Where a command keeps something, and what would make it do so.
+/// A place below `.git/gitpack`, and a command that writes there.
 const PLACES: &[(&str, &[&str])] = &[
     ("digests", &["state"]),
     ("seals/digests", &["state"]),
@@ -35,7 +35,7 @@ fn repo() -> Repo {
     repo
 }
 
-/// The attacker gains: a file of the victim's, which a link leads to, is overwritten or emptied.
+/// Gain: a planted link makes a command overwrite or empty a file of the victim.
 #[test]
 fn a_planted_link_is_never_written_through() {
     for (place, command) in PLACES {
@@ -63,7 +63,7 @@ fn a_planted_link_is_never_written_through() {
     }
 }
 
-/// The attacker gains: the victim's commands, and every commit by its hook, hang for ever.
+/// Gain: a planted pipe makes the victim's commands and commit hooks hang forever.
 #[test]
 fn a_planted_pipe_is_not_waited_for() {
     for (place, command) in PLACES.iter().filter(|(place, _)| !place.is_empty()) {

@@ -1,5 +1,5 @@
-//! Attacks by what a remote is taken for: tracking refs of another place, a private place that is none, and rules that an
-//! old branch does not have.
+//! Mistakes about a remote: tracking refs that belong to another place, a public place taken for a private one, and an
+//! old branch that lacks the rules.
 
 use crate::common;
 use crate::guard::table::{
@@ -14,16 +14,17 @@ fn x_vec() -> Expected {
     blocked(Push, &["data/x.vec", "vector"])
 }
 
-/// A leak that is at the first place: `origin/main` has it, and it is deleted again. What follows pushes it elsewhere.
+/// Makes a leak that `origin/main` has and that is deleted again. The rest of the row pushes it to another place.
 const AT_ORIGIN: &str = "leak data/x.vec; drop data/x.vec; git push -q --no-verify; clean more;";
 
-/// Pushes a branch of which no place has heard, so that git reports nothing of what is there.
+/// Pushes a branch name that no remote has, so that git's ref list says nothing about what the remote has.
 fn new_branch(w: &World, script: &str) -> crate::guard::world::Outcome {
     w.sh(script);
     w.act(&["push", "origin", "HEAD:refs/heads/new"])
 }
 
-/// Gain: what the first place has is published at the second one unseen, since tracking refs of the first count for it.
+/// Gain: content that the first place has is published at a second place without a check, because the tracking refs of
+/// the first place count for the second.
 #[test]
 fn tracking_refs_of_another_place_do_not_count() {
     let elsewhere = "git init -q --bare ../public.git;";
@@ -134,10 +135,10 @@ fn tracking_refs_of_another_place_do_not_count() {
     run("attack: tracking refs", rows);
 }
 
-/// Gain: what the owners of a server took out of its history is published there again, from a clone that still has it.
+/// Gain: the owners of a server removed a leak from its history, and a clone that still has it publishes it again.
 #[test]
 fn a_rewritten_history_is_not_what_was_tracked() {
-    // The server drops the leak, and everybody who has it keeps a branch that holds it.
+    // The server drops the leak. A user still has it on a branch named `keep`.
     let purge = "leak data/x.vec; drop data/x.vec; git push -q --no-verify; git fetch -q; git branch keep
         git -C ../remote.git update-ref refs/heads/main $(git rev-parse HEAD~2);";
     let mut rows = Vec::new();
@@ -176,7 +177,8 @@ fn a_rewritten_history_is_not_what_was_tracked() {
     run("attack: rewritten history", rows);
 }
 
-/// Gain: people who are blocked for what a place has already switch the guard off. What git itself saw at a place counts.
+/// No gain: content that a place already has is not blocked again there; users who are blocked for it would switch the
+/// guard off. The refs that git reports for the place count as evidence.
 #[test]
 fn what_a_place_has_is_not_blocked_there() {
     let leak = "leak data/x.vec; drop data/x.vec; git push -q --no-verify;";
@@ -220,7 +222,7 @@ fn what_a_place_has_is_not_blocked_there() {
     );
 }
 
-/// Gain: internal files become public by a push to a place that is called like a private one, or reached by its name.
+/// Gain: internal files become public by a push to a place whose URL resembles a private one, or that has its name.
 #[test]
 fn no_public_place_passes_for_a_private_one() {
     let internal = || blocked(Push, &["a.notes", "not on a public remote", "counts as public"]);
@@ -265,7 +267,7 @@ fn no_public_place_passes_for_a_private_one() {
                 "git init -q --bare ../public.git; public=$(cd ../public.git; pwd -P)
                  private=$(cd ../remote.git; pwd -P); quietly a.notes; {script}; echo \"{remote}\""
             ));
-            // A push to several URLs goes on after one was refused, so nothing is really pushed.
+            // With several URLs git goes on after one refusal, so this is a dry run.
             w.act(&["push", "--dry-run", &remote, "main"])
         }));
     }
@@ -307,11 +309,11 @@ fn no_public_place_passes_for_a_private_one() {
     run("attack: private places", rows);
 }
 
-/// Gain: a branch from before there were rules carries their files to a place that has no rules yet.
+/// Gain: a branch from before the rules carries protected files to an empty remote, which has no rules.
 #[test]
 fn the_first_push_judges_every_branch_by_the_rules_of_all() {
     const LEDGER: &str = "version = 1\n[[protect]]\nclass = \"ledger\"\npaths = [\"books/**\"]\n";
-    // `old` holds a ledger and no rules; `main` has rules, and never had the ledger.
+    // `old` holds a ledger and no rules; `main` has rules and never held the ledger.
     let world = |w: &World, rules: &str| {
         w.sh(
             "git init -q --bare -b main ../empty.git; git init -q -b main ../fresh; cd ../fresh; put README.md
@@ -385,7 +387,7 @@ fn the_first_push_judges_every_branch_by_the_rules_of_all() {
     run("attack: first pushes", rows);
 }
 
-/// Gain: `scan --remote` calls clean what a push would publish, since one of the URLs that git pushes to is not looked at.
+/// Gain: `scan --remote` calls a push clean because it ignores one of the URLs to which git would push.
 #[test]
 fn every_url_that_git_pushes_to_is_looked_at() {
     let repo = common::Repo::set_up();
@@ -423,13 +425,13 @@ fn every_url_that_git_pushes_to_is_looked_at() {
             .filter_map(|line| line.split_once("o, ")?.1.split_once(": public"))
             .map(|(url, _)| url)
             .collect();
-        // It is the same URL, but for what is not to be told.
+        // The URLs are equal except for the password, which must not be shown.
         let git = git.replace("me:hunter2@", "");
         assert_eq!(ours, git.lines().collect::<Vec<_>>(), "{setup}");
     }
 }
 
-/// Gain: the same, where a private URL stands beside a public one; and `status` says why tracking refs do not count.
+/// Gain: a public URL beside a private one receives internal files. `status` also says why tracking refs do not count.
 #[test]
 fn a_remote_is_as_public_as_the_most_public_of_its_urls() {
     let repo = common::Repo::set_up();
@@ -459,7 +461,7 @@ fn a_remote_is_as_public_as_the_most_public_of_its_urls() {
     assert!(status.contains(why), "{status}");
 }
 
-/// Gain: whoever prepares a clone has a file of its user overwritten, or a push hang for ever.
+/// Gain: the author of a prepared clone overwrites a file of its user, or makes a push hang forever.
 #[test]
 fn notes_are_not_written_through_a_link() {
     let repo = common::Repo::set_up();
@@ -470,7 +472,7 @@ fn notes_are_not_written_through_a_link() {
     std::fs::create_dir_all(notes.parent().unwrap()).unwrap();
     drop(std::fs::remove_file(&notes));
     std::os::unix::fs::symlink(&victim, &notes).unwrap();
-    // What is planted is refused, not passed over.
+    // A planted link is refused, not ignored.
     assert_ne!(repo.git(&["push", "-q", "o", "main"]).code, 0);
     assert_eq!(repo.pack(&["install"]).code, 2);
     assert_eq!(std::fs::read(&victim).unwrap(), b"mine");

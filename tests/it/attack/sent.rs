@@ -1,5 +1,5 @@
-//! What is really sent: more than the commits name, other than what the clone shows, or hidden among objects to which
-//! nothing leads.
+//! What a push really sends: more objects than the commits name, other objects than the clone shows, or objects that no
+//! ref reaches.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use crate::common::Repo;
 
 const MAIN: &str = "refs/heads/main";
 
-/// A private key that was made for this and is used for nothing.
+/// A private key that was made for these tests and protects nothing.
 const KEY: &str = include_str!("../../../fixtures/content/private-key/pkcs8_encrypted");
 
-/// A clone that is set up, with a commit that its bare remote has.
+/// Sets up a repository with one commit, which its bare remote has, too.
 fn with_remote() -> Repo {
     let repo = Repo::set_up();
     let script = "git init -q --bare -b main ../remote.git; git remote add origin ../remote.git
@@ -27,14 +27,14 @@ fn sh(repo: &Repo, script: &str) -> String {
     done.out().trim().to_owned()
 }
 
-/// Every object that the remote has.
+/// Lists every object that the remote has.
 fn objects(repo: &Repo) -> BTreeSet<String> {
     let listed = "git -C ../remote.git cat-file --batch-all-objects --batch-check='%(objectname)'";
     sh(repo, listed).lines().map(str::to_owned).collect()
 }
 
-/// Pushes without hooks to see what git sends, takes that back, and pushes with them; returns whether a blob was sent,
-/// and whether the guard let the push go on.
+/// Pushes once without hooks, to see what git sends, restores the remote, and pushes again with hooks. Returns whether
+/// the blob was sent, and whether the guard let the push pass.
 fn sends_and_passes(repo: &Repo, env: &[(&str, &str)], blob: &str) -> (bool, bool) {
     sh(repo, "cp -a ../remote.git ../kept.git");
     let push = |args: &[&str]| {
@@ -57,7 +57,8 @@ fn sends_and_passes(repo: &Repo, env: &[(&str, &str)], blob: &str) -> (bool, boo
     (sent, !stopped)
 }
 
-/// Gains: a graft has git send commits that nothing names, and the guard looks at what the commits name.
+/// Gain: with a graft, git sends commits that no pushed commit names, and the guard examines only what the commits
+/// name.
 #[test]
 fn grafts_do_not_hide_what_is_sent() {
     for by_variable in [false, true] {
@@ -86,7 +87,7 @@ fn grafts_do_not_hide_what_is_sent() {
     }
 }
 
-/// Gains: a graft that takes parents away hides the commits that brought a leak.
+/// Gain: a graft that removes parents hides the commits that added a leak.
 #[test]
 fn grafts_that_cut_history_do_not_hide_it() {
     let repo = with_remote();
@@ -102,7 +103,7 @@ fn grafts_that_cut_history_do_not_hide_it() {
     assert!(!passes);
 }
 
-/// Gains: the same by a list of shallow commits that somebody wrote by hand.
+/// Gain: a hand-written list of shallow commits hides them in the same way.
 #[test]
 fn a_planted_list_of_shallow_commits_does_not_hide_history() {
     for at in ["HEAD", "HEAD~1", "origin/main"] {
@@ -120,7 +121,7 @@ fn a_planted_list_of_shallow_commits_does_not_hide_history() {
     }
 }
 
-/// Gains: a replacement shows the guard a clean commit in place of the one that is sent.
+/// Gain: a replacement object shows the guard a clean commit instead of the one that git sends.
 #[test]
 fn replacements_do_not_hide_what_is_sent() {
     let repo = with_remote();
@@ -134,7 +135,7 @@ fn replacements_do_not_hide_what_is_sent() {
     assert!(sent && !passes);
 }
 
-/// Gains: a commit-graph file, which git does not look at where there are grafts, tells the guard of other parents.
+/// Gain: a commit-graph file tells the guard of wrong parents. Git itself ignores that file where there are grafts.
 #[test]
 fn a_commit_graph_does_not_hide_history() {
     let repo = with_remote();
@@ -144,7 +145,8 @@ fn a_commit_graph_does_not_hide_history() {
         git commit -q --no-verify -m drop; git commit-graph write --reachable",
     );
     let blob = repo.rev("HEAD~1:a.vec");
-    // The first parent of the last commit becomes the one before: its place in the table of commits is a number.
+    // Changes the first parent of the last commit to its grandparent. The file stores a parent as its index in the
+    // sorted table of commits.
     let file = repo.path(".git/objects/info/commit-graph");
     let mut graph = std::fs::read(&file).unwrap();
     let order: Vec<String> = {
@@ -170,7 +172,7 @@ fn a_commit_graph_does_not_hide_history() {
     assert!(!passes);
 }
 
-/// Gains: content behind a mode that git passes over lies on the server, for whoever asks for it by its id.
+/// Gain: content whose tree entry has a mode that git skips reaches the server, where anybody can fetch it by its id.
 #[test]
 fn entries_of_odd_modes_are_judged_as_content() {
     for mode in [
@@ -184,7 +186,7 @@ fn entries_of_odd_modes_are_judged_as_content() {
             let tree = pack.tree(&[(mode, "notes.txt", key)]);
             let commit = pack.commit(tree, &[], "odd");
             let answer = server.push(&pack, &[(None, commit, MAIN)]);
-            // With fsckObjects git refuses most of them by itself.
+            // With fsckObjects, git itself refuses most of these modes.
             answer.kept_out();
             assert!(
                 strict == "true" || answer.hook == Some(1),
@@ -193,7 +195,7 @@ fn entries_of_odd_modes_are_judged_as_content() {
             );
         }
     }
-    // What git reads one way in one version, and another way in the next.
+    // Versions of git disagree about these modes.
     for mode in ["1040000", "1100644", "200000", "9", "100 644"] {
         let server = Server::new();
         let mut pack = Pack::default();
@@ -206,7 +208,7 @@ fn entries_of_odd_modes_are_judged_as_content() {
     }
 }
 
-/// Gains: content to which nothing leads lies on the server, and uploadpack.allowAnySHA1InWant gives it out.
+/// Gain: content that no ref reaches gets onto the server, and uploadpack.allowAnySHA1InWant hands it out.
 #[test]
 fn objects_to_which_nothing_leads_are_judged() {
     for limit in ["1", "1000"] {
@@ -232,7 +234,7 @@ fn objects_to_which_nothing_leads_are_judged() {
             assert_ne!(server.git(&["cat-file", "-e", &hex(&key)]).code, 0, "{name}");
         }
     }
-    // A bare deletion of content from the tree does not help: its commit is not pushed, its blob is.
+    // An unreachable blob without a finding passes, and the server keeps it.
     let server = Server::new();
     let mut pack = Pack::default();
     let plain = pack.blob(b"nothing to be said of this\n");
@@ -243,7 +245,7 @@ fn objects_to_which_nothing_leads_are_judged() {
     assert_eq!(server.git(&["cat-file", "-e", &hex(&plain)]).code, 0);
 }
 
-/// Gains: an honest push is refused for what the server had before, as a thin pack brings it along.
+/// No gain: an honest push passes although its thin pack repeats content that the server already had.
 #[test]
 fn what_the_server_had_before_is_not_judged_again() {
     let server = Server::new();
@@ -260,7 +262,7 @@ fn what_the_server_had_before_is_not_judged_again() {
     place.run(place.path(), "sh", &["-euc", &script, "sh", KEY]).ok();
 }
 
-/// Gains: a tree that two readers read differently, one of which is the guard.
+/// Gain: git and the guard read one tree differently, and the guard does not see the key in it.
 #[test]
 fn trees_that_can_be_read_in_two_ways() {
     let key_at = |entries: &[(&str, &str)], inner: bool| -> (Pack, Id) {
@@ -290,7 +292,7 @@ fn trees_that_can_be_read_in_two_ways() {
         let server = Server::new();
         server.judge(&pack, &[(None, commit, MAIN)]).blocked("private-key");
     }
-    // The first parent has the first of two entries of one name: the second one is new.
+    // The parent has only the first of two entries with one name. The guard must treat the second one as new.
     let server = Server::new();
     let mut pack = Pack::default();
     let (key, clean) = (pack.blob(KEY.as_bytes()), pack.blob(b"x\n"));
@@ -301,7 +303,7 @@ fn trees_that_can_be_read_in_two_ways() {
     server.judge(&pack, &[(None, second, MAIN)]).blocked("private-key");
 }
 
-/// Gains: a tag of a tag of a blob, or of a tree, brings content without a commit.
+/// Gain: a tag of a tag of a blob, or of a tree, brings content to the server without a commit.
 #[test]
 fn tags_of_blobs_and_trees() {
     for (kind, words) in [(Kind::Blob, "private-key"), (Kind::Tree, "without a commit")] {

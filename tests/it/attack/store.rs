@@ -1,4 +1,4 @@
-//! What somebody does to a pack, and what must not come of it for the clone.
+//! Edits to a pack that must not damage the store of its clone.
 
 use std::fs;
 use std::io::Write;
@@ -8,7 +8,7 @@ use crate::common;
 use crate::common::Repo;
 use crate::common::packs::{codes, opened};
 
-/// Gain: an edited pack spoils what the clone keeps, so that no seal of the commit is possible or every later one is damaged.
+/// Gain: an edited pack damages the clone's store, so that sealing the commit fails or every later seal is damaged.
 #[test]
 fn editing_a_sealed_member_does_not_spoil_the_store() {
     let repo = Repo::set_up();
@@ -27,7 +27,7 @@ fn editing_a_sealed_member_does_not_spoil_the_store() {
     assert_eq!(fs::read(other.join("sealed/s.vec.age")).unwrap(), whole);
     assert_eq!(opened(&repo, &other.join("sealed/s.vec.age")), b"tiny secret");
     repo.pack(&["audit"]).ok();
-    // Nor does anything else of a pack, or of what is kept, have a second name.
+    // No file of a pack or of the store may have a second hard link.
     for root in [repo.path("_PACK_RUN"), other, repo.path(".git/gitpack")] {
         for (path, mode, _) in common::snapshot(&root) {
             let meta = fs::metadata(root.join(&path)).unwrap();

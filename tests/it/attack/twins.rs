@@ -1,8 +1,8 @@
-//! A file that was sealed by `git pack protect`, and that no rule names: its plaintext must not come back into history.
+//! A file that only `git pack protect` protects, not a rule: its plaintext must not return to history.
 
 use crate::common::{Done, Repo, noise};
 
-/// A repository with a remote, in which `notes.txt` was protected and committed, and nothing else is.
+/// Sets up a repository with a remote, in which `notes.txt` was protected and committed.
 fn protected() -> Repo {
     let repo = with_remote();
     repo.write("notes.txt", "what nobody else may read\n");
@@ -36,7 +36,7 @@ fn blocked(done: &Done, code: i32) {
     );
 }
 
-/// The attacker gains: the plaintext of a sealed file, which its owner added again by accident.
+/// Gain: the owner of a sealed file adds its plaintext again by accident, and the guard lets it pass.
 #[test]
 fn the_plaintext_cannot_be_added_again() {
     let repo = protected();
@@ -57,7 +57,7 @@ fn the_plaintext_cannot_be_added_again() {
     assert!(refused.to_string().contains("notes.txt.age"), "{refused}");
 }
 
-/// The attacker gains: the plaintext in a commit from before the protection, which is pushed afterwards.
+/// Gain: a commit from before the protection is pushed afterwards with the plaintext.
 #[test]
 fn history_from_before_the_protection_is_not_pushed() {
     let repo = with_remote();
@@ -74,7 +74,7 @@ fn history_from_before_the_protection_is_not_pushed() {
     blocked(&repo.pack(&["scan", "--all"]), 1);
 }
 
-/// The attacker gains: the same, from a history so long that its commits were remembered as clean before the protection.
+/// Gain: the same with a long history, whose commits the clone remembered as clean before the protection.
 #[test]
 fn what_was_clean_before_the_protection_is_judged_again() {
     let repo = with_remote();
@@ -90,7 +90,7 @@ fn what_was_clean_before_the_protection_is_judged_again() {
     blocked(&repo.pack(&["scan", "--all"]), 1);
 }
 
-/// The attacker gains: the plaintext, by a commit that takes the twin away and puts the plaintext in its place.
+/// Gain: one commit replaces the twin with the plaintext, and so removes its own protection.
 #[test]
 fn taking_the_twin_away_releases_nothing_in_the_same_change() {
     let repo = protected();
@@ -101,7 +101,7 @@ fn taking_the_twin_away_releases_nothing_in_the_same_change() {
     blocked(&repo.git(&["push", "-q", "origin", "main"]), 1);
 }
 
-/// The attacker gains: the plaintext on a server, by a branch that does not have the twin.
+/// Gain: the plaintext reaches a server on a branch that lacks the twin.
 #[test]
 fn a_server_knows_the_twin_of_its_default_branch() {
     let repo = protected();
@@ -116,7 +116,7 @@ fn a_server_knows_the_twin_of_its_default_branch() {
     assert!(push.stderr.contains("sealed twin notes.txt.age"), "{}", push.stderr);
 }
 
-/// The attacker gains: the plaintext under a name that differs in case, which many file systems take for the same file.
+/// Gain: the plaintext passes under a name that differs only in case, which many file systems treat as the same file.
 #[test]
 fn case_does_not_tell_a_plaintext_from_its_twin() {
     let repo = protected();
@@ -126,13 +126,13 @@ fn case_does_not_tell_a_plaintext_from_its_twin() {
     assert_eq!(done.code, 1, "{}", done.stderr);
 }
 
-/// Nothing is gained here: a name alone protects nothing, an exception releases, and other files are not touched.
+/// No gain: a file whose name alone resembles a plaintext passes, and an exception releases the plaintext.
 #[test]
 fn what_is_no_plaintext_of_a_twin_passes() {
     let repo = protected();
     repo.write("other.txt", "public\n");
     repo.commit("other");
-    // The twin has moved on to another name, and so has what it protects.
+    // The twin was renamed, so its plaintext has the new name as well.
     repo.git(&["mv", "notes.txt.age", "moved.txt.age"]).ok();
     repo.git(&["commit", "-q", "-m", "moved"]).ok();
     repo.write(".gitignore", "_PACK_RUN/\n");

@@ -1,4 +1,4 @@
-//! Small pushes that unpack to very much.
+//! Small pushes that unpack to a very large amount.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::common::{GIT_PACK, Repo};
 
-/// What a server may take for a push of under 1 MB, on two cores: ten seconds of both.
+/// The most that a server may spend on a push of under 1 MB: ten seconds on each of two cores, and this much memory.
 const TIME: Duration = Duration::from_secs(20);
 const MEMORY: u64 = 256 << 20;
 
-/// How long the judgement of what was pushed took, and how much memory; what it said, and its exit status.
+/// The judgement of a push: exit status, message, processor time and memory.
 struct Judged {
     code: i32,
     said: String,
@@ -19,7 +19,7 @@ struct Judged {
     memory: u64,
 }
 
-/// Judges everything in the work tree as a server would: the objects are there, and the refs about to change.
+/// Judges everything in the work tree as a server would: the objects exist, and the refs are about to change.
 fn judge(repo: &Repo) -> Judged {
     repo.git(&["add", "-A", "-f"]).ok();
     repo.git(&["commit", "-q", "--no-verify", "-m", "bombs"]).ok();
@@ -42,7 +42,7 @@ fn judge(repo: &Repo) -> Judged {
     writeln!(child.stdin.take().unwrap(), "{old} {new} refs/heads/main").unwrap();
     let (mut memory, mut time) = (0, Duration::ZERO);
     let status = loop {
-        // The kernel keeps both as long as the process is there.
+        // The kernel reports time and memory until the process is reaped.
         time = time.max(processor_time(child.id()));
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -63,8 +63,8 @@ fn judge(repo: &Repo) -> Judged {
     }
 }
 
-/// The processor time of a process, which a busy machine does not change: user and system time in `/proc/PID/stat` (proc(5)),
-/// in hundredths of a second.
+/// Returns the processor time of a process, which does not depend on the load: user and system time of `/proc/PID/stat`
+/// (proc(5)), in hundredths of a second.
 fn processor_time(process: u32) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
@@ -84,7 +84,7 @@ fn is_answered(what: &str, judged: &Judged) {
     assert!(said.contains("EXAMINED_IN_PART"), "{what}: {said}");
 }
 
-/// What makes `bomb` of the file `zeros`, of so many MiB.
+/// The format, the size of the file `zeros` in MiB, and the command that makes `bomb` of it.
 const BOMBS: [(&str, u32, &str); 8] = [
     ("gzip", 300, "gzip -1 <zeros >bomb"),
     ("zstd", 900, "zstd -q --long=27 <zeros >bomb"),
@@ -104,7 +104,7 @@ const BOMBS: [(&str, u32, &str); 8] = [
     ("zstd in xz", 900, "zstd -q --long=27 <zeros | xz -9 >bomb"),
 ];
 
-/// Otherwise: a push of one small file keeps a server busy for minutes, or eats its memory.
+/// Gain: one small file keeps a server busy for minutes, or takes its memory.
 #[test]
 fn a_small_file_that_unpacks_to_very_much_is_answered() {
     for (what, megabytes, make) in BOMBS {
@@ -117,7 +117,7 @@ fn a_small_file_that_unpacks_to_very_much_is_answered() {
     }
 }
 
-/// Otherwise: a hundred of them, each within the bounds of one file, do.
+/// Gain: a hundred such files do so together, each within the bounds for one file.
 #[test]
 fn a_hundred_such_files_cost_no_more() {
     for (what, megabytes, pack) in [
@@ -127,7 +127,7 @@ fn a_hundred_such_files_cost_no_more() {
         ("zstd", 40, "zstd -q"),
     ] {
         let repo = Repo::set_up();
-        // What is packed may be strung together.
+        // These formats allow several streams in a row.
         let script = format!(
             "truncate -s {megabytes}M zeros; {pack} -c zeros >bomb; rm zeros
             for n in $(seq 100); do (echo $n | {pack} -c; cat bomb) >bomb$n; done; rm bomb"
@@ -138,11 +138,11 @@ fn a_hundred_such_files_cost_no_more() {
     }
 }
 
-/// Otherwise: archives that hold themselves, or name one member a thousand times, are unpacked without end.
+/// Gain: an archive that contains itself, or lists one member a thousand times, is unpacked without end.
 #[test]
 fn entries_that_overlap_and_archives_in_archives_end_soon() {
     let repo = Repo::set_up();
-    // Ten archives in each of ten archives, and so on, which share all their bytes.
+    // Ten archives in each of ten archives, and so on; all of them share their bytes.
     let script = "import zipfile, io
 data = b'0' * (1 << 20)
 for depth in range(9):

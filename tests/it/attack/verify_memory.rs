@@ -1,4 +1,4 @@
-//! Packs that want a verifier's memory.
+//! Packs that try to exhaust a verifier's memory.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,7 +8,7 @@ use crate::common::{Done, Place, write};
 
 const MIB: usize = 1 << 20;
 
-/// Verifies with at most so many MiB of data of its own.
+/// Verifies with at most `mib` MiB of data memory.
 fn verify_within(place: &Place, mib: usize, pack: &str) -> Done {
     let script = format!("ulimit -d {}; exec git-pack verify --json {pack}", mib << 10);
     place.run(place.path(), "sh", &["-c", &script])
@@ -20,7 +20,7 @@ fn manifest(members: &str, count: usize, more: &str) -> String {
     )
 }
 
-/// Gain: a manifest of a few MB, which packs to a few KB, takes a hundred times its size and has the verifier killed.
+/// Gain: a manifest of a few MB, which compresses to a few KB, takes a hundred times its size and kills the verifier.
 #[test]
 fn values_in_a_manifest_do_not_grow() {
     let values = |bytes: usize| r#"{"a":0},"#.repeat(bytes / 8) + "0";
@@ -47,7 +47,7 @@ fn values_in_a_manifest_do_not_grow() {
     }
 }
 
-/// Gain: as many large documents as the verifier has cores are parsed at once, each into many times its size.
+/// Gain: as many large documents as the verifier has cores are parsed at once, and each grows many times.
 #[test]
 fn typed_members_are_parsed_within_bounds() {
     let place = Place::new();
