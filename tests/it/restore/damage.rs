@@ -1,4 +1,4 @@
-//! What is damaged, gone or interrupted: refused, or cleared up, and never half there.
+//! Damaged, missing and interrupted restores: they are refused or cleaned up, and never half done.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use crate::common;
 use crate::common::packs::{assert_same, copy_tree, give_away, recompute, standing, unprivileged};
 use crate::common::{GIT_PACK, Repo, noise};
 
-/// Changes a file that nobody is to write to.
+/// Changes a read-only file.
 fn damage(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = fs::read(path).unwrap();
     change(&mut bytes);
@@ -38,7 +38,7 @@ fn a_changed_byte_is_refused_wherever_it_is() {
             nothing_at(&repo, "out");
         }
     };
-    // In the store: the manifest, and a ciphertext.
+    // Damage in the store: the manifest, and a ciphertext.
     let seal = super::document(&lite, "SEALED_ARTIFACTS.json")["artifacts"][0]["sealed_hash"].clone();
     for content in [by_ref.as_str(), seal.as_str().unwrap()] {
         let path = stored(&repo.root, content);
@@ -56,7 +56,7 @@ fn a_changed_byte_is_refused_wherever_it_is() {
         fs::write(&path, &whole).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
     }
-    // In git, with a digest cache and without one.
+    // Damage in git, with a digest cache and without one.
     let path = loose(&repo, "HEAD:data");
     let whole = fs::read(&path).unwrap();
     for cached in [true, false] {
@@ -78,7 +78,7 @@ fn a_changed_byte_is_refused_wherever_it_is() {
         repo.pack(&["restore", &by_ref, "--dry-run"]).ok();
         repo.pack(&["state"]).ok();
     }
-    // In the pack.
+    // Damage in the pack.
     repo.seal(&["--emit", "lite,repo", "--attach", "s.vec", "-o", "../whole"]);
     for member in [
         "repo/data",
@@ -128,7 +128,7 @@ fn what_is_missing_is_counted_and_named() {
     let value = done.refused("E_MISSING_OBJECT");
     assert_eq!(value["refusal"]["detail"]["count"], 3);
     assert_eq!(value["refusal"]["next_command"], "git fetch --refetch --no-filter");
-    // A clone that never sealed has no ciphertext; whoever brings the manifest along hears of it.
+    // A clone that never sealed has no ciphertext. It says so when it gets only the manifest.
     let other = Repo::set_up();
     other.write("x", "x");
     other.write("s.vec", noise(8, 1000));
@@ -187,7 +187,7 @@ fn where_nothing_may_be_written_it_is_refused() {
     fs::create_dir(&closed).unwrap();
     give_away(&repo.place);
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
-    // The copy of the binary that may be needed is made by the first run.
+    // The first run makes the copy of the binary that it may need.
     unprivileged(&repo.place, &repo.root, &["restore", "../lite", "-o", "../first"]).ok();
     let before = standing(repo.place.path());
     for from in ["../lite", &by_ref] {
@@ -197,14 +197,14 @@ fn where_nothing_may_be_written_it_is_refused() {
             assert_same(&before, &standing(repo.place.path()), output);
         }
     }
-    // A store and a pack that cannot be read are no empty ones.
+    // An unreadable store or pack does not count as an empty one.
     let content = stored(&repo.root, &by_ref);
     fs::set_permissions(&content, fs::Permissions::from_mode(0o0)).unwrap();
     unprivileged(&repo.place, &repo.root, &["restore", &by_ref, "-o", "../out"]).refused("E_IO");
     fs::set_permissions(lite.join("meta/REPO_STATE.json"), fs::Permissions::from_mode(0o0)).unwrap();
     unprivileged(&repo.place, &repo.root, &["restore", "../lite", "-o", "../out"]).refused("E_BAD_PACK");
     nothing_at(&repo, "out");
-    // Whoever has all of it in the pack needs neither.
+    // A pack that holds everything needs neither the store nor git.
     fs::set_permissions(&content, fs::Permissions::from_mode(0o400)).unwrap();
     fs::set_permissions(lite.join("meta/REPO_STATE.json"), fs::Permissions::from_mode(0o644)).unwrap();
     unprivileged(&repo.place, &repo.root, &["seal", "-o", "../whole"]).ok();

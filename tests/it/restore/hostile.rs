@@ -1,4 +1,4 @@
-//! Manifests that somebody put into the store by hand, each under its true hash.
+//! Hostile manifests, placed in the store by hand under their true hash.
 
 use std::fs;
 use std::io::{BufWriter, Write};
@@ -14,20 +14,20 @@ use crate::common;
 use crate::common::packs::assert_same;
 use crate::common::{Repo, snapshot};
 
-/// A repository with two files, and the manifest of it.
+/// Makes a repository with two files, and returns the manifest of its pack.
 fn small() -> (Repo, PackManifest) {
     let repo = Repo::empty();
     repo.write("a", "content of a\n");
     repo.write("d/b", "content of b\n");
     repo.commit("one");
     let (_, lite) = repo.seal(&["--emit", "lite", "-o", "../lite"]);
-    // For other paths than the commit has it at.
+    // Manifests below give this content to paths that the commit does not have.
     put(&repo, b"content of a\n");
     let manifest = fs::read(lite.join("LITE/PACK_MANIFEST.json")).unwrap();
     (repo, serde_json::from_slice(&manifest).unwrap())
 }
 
-/// Puts bytes into the store of a repository, and returns their ref.
+/// Puts bytes into the store of a repository, and returns their content ref.
 fn put(repo: &Repo, bytes: &[u8]) -> String {
     let content = Digest::of(bytes).to_string();
     common::write(&stored(&repo.root, &content), bytes);
@@ -38,7 +38,7 @@ fn of_a(path: &str) -> ManifestEntry {
     ManifestEntry::new(path, Digest::of(b"content of a\n"), 13, Kind::File)
 }
 
-/// A manifest of files that all have the content of `a`, in the order in which they come.
+/// Makes a manifest of files with the content of `a`, in the order given.
 fn listing(whole: &PackManifest, paths: &[&str]) -> PackManifest {
     let mut buckets: Vec<String> = paths
         .iter()
@@ -206,7 +206,7 @@ fn a_content_that_nobody_has_is_missing_and_no_other_is_taken() {
     let content = put(&repo, &to_document(&manifest));
     repo.pack(&["restore", &content, "-o", "../out"])
         .refused("E_MISSING_OBJECT");
-    // A commit that is not here is no commit of another name.
+    // With all contents here but not the commit, restore succeeds and says that it could not compare the state.
     put(&repo, b"content of b\n");
     let mut manifest = whole;
     manifest.repo_state = CommitRef {

@@ -1,4 +1,4 @@
-//! `restore` from hashes: what a commit held comes back from packs, from the content store and from git, or nothing does.
+//! `restore` from hashes: all files of a commit come back from packs, the content store and git, or none does.
 
 mod damage;
 mod hostile;
@@ -17,7 +17,7 @@ use crate::common::{Done, Repo, noise, snapshot};
 use gitpack::format::digest::Digest;
 use serde_json::json;
 
-/// Every kind of entry, and names that are hard to handle; nothing is sealed.
+/// Makes every kind of entry, and difficult names; nothing is sealed.
 fn scene() -> Repo {
     let repo = Repo::empty();
     repo.write("README.md", "hello\n");
@@ -44,7 +44,7 @@ fn scene() -> Repo {
     repo
 }
 
-/// What a directory holds: bytes, and whether they can be executed; directories are left out.
+/// Returns the files of a directory: bytes, and whether the file is executable. Directories are left out.
 fn files(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, bool)> {
     let found = snapshot(root).into_iter();
     let found = found.filter(|(_, mode, _)| mode & 0o170000 != 0o040000);
@@ -56,7 +56,7 @@ fn files(root: &Path) -> BTreeMap<PathBuf, (Vec<u8>, bool)> {
         .collect()
 }
 
-/// Asserts that a directory holds just that, and names what it does not.
+/// Asserts that a directory holds exactly these files, and names each difference.
 #[track_caller]
 fn assert_files(root: &Path, expected: &BTreeMap<PathBuf, (Vec<u8>, bool)>, what: &str) {
     let found = files(root);
@@ -65,7 +65,8 @@ fn assert_files(root: &Path, expected: &BTreeMap<PathBuf, (Vec<u8>, bool)>, what
     assert!(differing.is_empty(), "{what}: {differing:?}");
 }
 
-/// What git itself makes of a commit, links as files that hold their target; it leaves submodules empty.
+/// Returns the files that `git archive` makes of a commit, with a link as a file that holds its target. Submodules are
+/// empty.
 fn archived(repo: &Repo) -> BTreeMap<PathBuf, (Vec<u8>, bool)> {
     let target = repo.place.path().join("archived");
     fs::create_dir(&target).unwrap();
@@ -87,13 +88,13 @@ fn lines(done: &Done) -> (String, String) {
     (count.to_owned(), digest.to_owned())
 }
 
-/// The directory of the object store in which a content lies.
+/// Returns the path of a content in the store.
 fn stored(root: &Path, content: &str) -> PathBuf {
     let hex = content.strip_prefix("sha256:").unwrap();
     root.join(".git/gitpack/cas").join(&hex[..2]).join(&hex[2..])
 }
 
-/// Nothing half is left where something was to be restored.
+/// Asserts that nothing is left at a refused output.
 #[track_caller]
 fn nothing_at(repo: &Repo, output: &str) {
     let place = repo.place.path();
@@ -155,16 +156,16 @@ fn a_fresh_clone_has_what_is_in_git_and_no_place_but_the_pack_has_what_is_not() 
     for output in ["one", "two"] {
         assert_files(&place.path().join(output), &expected, output);
     }
-    // The manifest is in the store of the clone that sealed it, and in the pack.
+    // The manifest is both in the store of the sealing clone and in the pack.
     let by_ref = manifest_ref(&lite);
     let refused = run(&by_ref, "../out").refused("E_MISSING_OBJECT");
     assert_eq!(refused["refusal"]["detail"]["example"], by_ref.as_str());
-    // Outside of every repository, there is the pack.
+    // Outside of every repository only the pack remains.
     let nowhere = place.path().join("home");
     let outside = |from: &Path| place.pack_in(&nowhere, &["restore", from.to_str().unwrap(), "-o", "out"]);
     let refused = outside(&lite).refused("E_MISSING_OBJECT");
     let detail = &refused["refusal"]["detail"];
-    // The empty file is a member of no pack of names, as all the others.
+    // The pack holds no copies of files, and the empty file is missing like all others.
     assert_eq!(
         (&detail["count"], &detail["sealed"]),
         (&json!(expected.len()), &json!(0))
@@ -175,7 +176,7 @@ fn a_fresh_clone_has_what_is_in_git_and_no_place_but_the_pack_has_what_is_not() 
     place
         .pack_in(&nowhere, &["restore", &by_ref, "-o", "x"])
         .refused("E_NOT_A_REPOSITORY");
-    // A clone that lacks the commit says so.
+    // A clone without the commit says so.
     let other = Repo::empty();
     other.write("x", "x");
     other.commit("other");
@@ -188,7 +189,7 @@ fn a_fresh_clone_has_what_is_in_git_and_no_place_but_the_pack_has_what_is_not() 
 fn another_blob_of_the_clone_is_not_given_out_for_its_hash() {
     let repo = scene();
     let (_, lite) = repo.seal(&["--emit", "lite", "-o", "../lite"]);
-    // Another history with the same files, whose digests are all known.
+    // Another history with the same files, so that all digests are known.
     let other = Repo::empty();
     for (path, (bytes, _)) in archived(&repo) {
         other.write_bytes(path.as_os_str().as_bytes(), &bytes);
@@ -227,14 +228,14 @@ fn it_works_in_subdirectories_linked_worktrees_and_bare_repositories() {
             fs::remove_dir_all(&output).unwrap();
         }
     }
-    // A bare repository seals, too, and its store is its own.
+    // A bare repository has its own store.
     let bare = place.path().join("bare");
     place
         .pack_in(&bare, &["seal", "--emit", "lite", "-o", "../of-bare"])
         .ok();
     place.pack_in(&bare, &["restore", &by_ref, "-o", "../out"]).ok();
     assert_files(&place.path().join("out"), &expected, "bare");
-    // In a work tree, relative to where one stands.
+    // Inside a work tree, the output is relative to the current directory.
     repo.pack(&["restore", "../lite", "-o", "below/out"]).ok();
     assert_files(&repo.path("below/out"), &expected, "below");
 }
@@ -291,7 +292,7 @@ fn an_output_that_is_in_the_way_is_refused_before_anything_is_read() {
     fs::write(repo.place.path().join("file"), "").unwrap();
     fs::create_dir(repo.place.path().join("empty")).unwrap();
     symlink("lite", repo.place.path().join("way-in")).unwrap();
-    // So that whoever reads it finds it damaged.
+    // Damages the pack, so that a command that reads it fails.
     fs::write(lite.join("repo/README.md"), "other").unwrap();
     let manifest = fs::read(stored(&repo.root, &by_ref)).unwrap();
     let damage = |bytes: &[u8]| {
@@ -317,7 +318,7 @@ fn an_output_that_is_in_the_way_is_refused_before_anything_is_read() {
             repo.pack(&["restore", &by_ref, "-o", output]).refused(code);
         }
     }
-    // Git's own directory is one wherever the environment says that the repository is.
+    // The directory of git is refused as an output, even if the environment names another repository.
     let other = Repo::empty();
     let mut command = repo.place.command(common::GIT_PACK, &repo.root);
     command.env("GIT_DIR", other.path(".git"));
@@ -325,7 +326,7 @@ fn an_output_that_is_in_the_way_is_refused_before_anything_is_read() {
     assert_eq!(out.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&out.stdout).contains("E_USAGE"));
     assert_same(&before, &snapshot(repo.place.path()), "refused outputs");
-    // An empty directory is as good as none.
+    // An empty directory is accepted as an output.
     damage(&manifest);
     repo.pack(&["restore", &by_ref, "-o", "../empty"]).ok();
 }
@@ -360,7 +361,7 @@ fn what_makes_no_sense_is_said_to_make_none() {
     repo.pack(&["restore", ".", "-o", "../out"]).refused("E_BAD_PACK");
     repo.pack(&["restore", "../lite", "-i", identity, "-o", "../out"])
         .refused("E_NO_IDENTITY");
-    // What --from-full would write can be checked as well.
+    // `--dry-run` also checks what `--from-full` would write.
     let checked = repo.pack(&["restore", "../lite", "--from-full", "--dry-run"]).ok();
     assert!(checked.out().starts_with("RESTORABLE "));
     let done = repo.pack(&["restore", "../lite", "--from-full", "-o", "../out"]).ok();
@@ -425,7 +426,7 @@ fn the_ledger_knows_what_was_restored() {
     assert!(dry.code == 0 && record.get("pack_id").is_none_or(serde_json::Value::is_null));
     repo.pack(&["restore", "../absent", "-o", "../x"]).refused("E_IO");
     assert_eq!(last()["outcome"], "REFUSAL");
-    // A name that is no text names no content.
+    // A name that is not UTF-8 names no content.
     let odd = OsStr::from_bytes(b"sha256:\xff");
     let mut command = repo.place.command(common::GIT_PACK, &repo.root);
     let out = command.arg("restore").arg(odd).args(["-o", "../x"]).output().unwrap();

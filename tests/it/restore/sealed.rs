@@ -1,4 +1,4 @@
-//! Sealed entries: ciphertexts for whoever has no key, and for whoever has one what is in them, in private.
+//! Restored sealed entries: ciphertexts without a key; with a key plaintexts, readable by their owner only.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -13,7 +13,7 @@ use crate::common;
 use crate::common::packs::{assert_same, ciphertexts, copy_tree, recompute};
 use crate::common::{Repo, age_keygen, noise, snapshot};
 
-/// Protected files, tracked and attached, of sizes at which padding matters.
+/// Makes protected files, tracked and attached, of sizes that padding changes.
 fn scene() -> Repo {
     let repo = Repo::set_up();
     for (path, size) in [("s.vec", 1000), ("d/big.vec", 70_000), ("d/empty.vec", 0)] {
@@ -66,7 +66,7 @@ fn with_a_key_everything_is_what_it_was() {
     let repo = scene();
     let identity = repo.identity();
     let identity = identity.to_str().unwrap();
-    // Without what was attached, all of it is the commit's whole state.
+    // Without the attached file, the result is the whole state of the commit.
     let state = repo.pack(&["state"]).ok().out();
     for (name, flags) in [
         ("named", &[][..]),
@@ -183,7 +183,7 @@ fn what_is_opened_does_not_come_to_where_git_could_track_it() {
             false => drop(done.refused("E_USAGE")),
         }
         assert_eq!(repo.path(output).exists(), fine, "{output}");
-        // Ciphertexts may be tracked.
+        // Ciphertexts may go to a tracked path.
         repo.pack(&["restore", "../pack", "-o", &format!("{output}-sealed")])
             .ok();
     }
@@ -211,7 +211,7 @@ fn the_ledger_has_no_hash_over_what_was_opened() {
 #[test]
 fn a_ciphertext_that_would_take_the_place_of_its_twin_needs_a_key() {
     let repo = scene();
-    // The twin is tracked, and the plaintext is sealed into the pack as well.
+    // Tracks the twin, and seals the plaintext into the pack as well.
     repo.git(&["rm", "-q", "--cached", "s.vec"]).ok();
     repo.pack(&["protect", "s.vec"]).ok();
     repo.git(&["add", "s.vec.age"]).ok();
@@ -256,7 +256,7 @@ fn a_manifest_whose_run_is_not_here_is_not_opened() {
     repo.pack(&["restore", &by_ref, "-o", "../out"]).ok();
     repo.pack(&["restore", "../pack", "-o", "../opened", "-i", identity])
         .ok();
-    // A run that says that it came to a manifest of other ciphertexts is not believed.
+    // A run record that claims a manifest with other ciphertexts is not believed.
     repo.seal(&["--emit", "lite", "-o", "../recorded"]);
     let mut manifest: PackManifest = serde_json::from_slice(&fs::read(stored(&repo.root, &by_ref)).unwrap()).unwrap();
     let text = Digest::of(b"text\n");
@@ -275,7 +275,7 @@ fn a_manifest_whose_run_is_not_here_is_not_opened() {
     repo.pack(&["restore", &forged_ref, "-o", "../forged", "-i", identity])
         .refused("E_USAGE");
     repo.pack(&["restore", &forged_ref, "-o", "../forged"]).ok();
-    // Ciphertexts that are only in the pack are found there.
+    // Ciphertexts that only the pack holds are found there.
     fs::remove_dir_all(repo.path(".git/gitpack/cas")).unwrap();
     repo.pack(&["restore", "../pack", "-o", "../again", "-i", identity])
         .ok();
@@ -287,7 +287,7 @@ fn seals_that_are_declared_otherwise_than_listed_are_refused() {
     let (_, pack) = repo.seal(&["--emit", "lite", "-o", "../pack"]);
     let forged = repo.place.path().join("forged");
     copy_tree(&pack, &forged);
-    // A plain file that is listed as sealed: whoever has a key would get none.
+    // Lists a plain file as sealed, so that a key would open nothing there.
     let path = forged.join("LITE/PACK_MANIFEST.json");
     let text = fs::read_to_string(&path).unwrap();
     let from = "\"kind\":\"FILE\",\"path\":\"text\"";
