@@ -1,5 +1,5 @@
-//! The age test vectors of C2SP: what they expect is what our own way of opening comes to, and what the keyless check of
-//! the structure says.
+//! The age test vectors of C2SP: our way of opening gives the expected result, and so does the keyless check of the
+//! structure.
 
 #![allow(clippy::print_stdout, reason = "what was not run is said")]
 
@@ -14,8 +14,7 @@ use gitpack::adapters::cipher::{
 use gitpack::format::digest::Digest;
 use zeroize::Zeroizing;
 
-/// The vectors that only an identity opens which the age crate does not read (AGE-SECRET-KEY-PQ-1…): those that name no
-/// other.
+/// Vectors for identities that the age crate cannot read (AGE-SECRET-KEY-PQ-1…), and that name no other identity.
 const UNSUPPORTED: [&str; 18] = [
     "armor_hybrid",
     "hybrid",
@@ -83,7 +82,7 @@ impl Vector {
     }
 }
 
-/// Returns the vectors; none if they are not where they are looked for by default.
+/// Returns the vectors; none if the default directory does not exist.
 fn vectors() -> Vec<Vector> {
     let named = std::env::var_os("GITPACK_AGE_TESTKIT").map(PathBuf::from);
     let place = named
@@ -120,7 +119,7 @@ impl Ask for Knows {
     fn tell(&self, _: &str) {}
 }
 
-/// Opens a vector; what came out of it, and how it ended.
+/// Opens a vector; returns the plaintext and how it ended.
 fn opened(vector: &Vector, identities: &Identities) -> (Vec<u8>, &'static str) {
     let mut plain = Vec::new();
     let ended = match open(identities, &vector.file[..]) {
@@ -159,7 +158,7 @@ fn every_vector_ends_as_it_should() {
             "no match" => &["no match"],
             "header failure" | "HMAC failure" => &["broken"],
             "payload failure" => &["payload failure"],
-            // Armour goes wrong before the header, in it, or in the payload.
+            // Bad armour shows before the header, in it, or in the payload.
             "armor failure" => &["broken", "payload failure"],
             other => panic!("{}: {other}", vector.name),
         };

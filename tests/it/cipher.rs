@@ -1,4 +1,4 @@
-//! The cipher: every kind of key, what asks when, and what a header must be.
+//! The cipher: every kind of key, when it asks for a passphrase, and what a valid header is.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use gitpack::format::digest::Digest;
 use gitpack::format::sealed::chunk_bytes;
 use zeroize::Zeroizing;
 
-/// Gives one answer to whoever asks, and counts.
+/// Gives the same answer every time, and counts the questions.
 struct Answers(&'static str, AtomicUsize);
 
 impl Ask for Answers {
@@ -63,7 +63,7 @@ fn opened(identities: &Identities, bytes: &[u8]) -> Result<Vec<u8>, DecryptError
     decrypt(identities, bytes, &mut plain).map(|()| plain)
 }
 
-/// Makes an SSH key; none where there is no ssh-keygen.
+/// Makes an SSH key; returns none if there is no ssh-keygen.
 fn ssh_key(kind: &str, passphrase: &str) -> Option<(String, String)> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("key");
@@ -187,7 +187,7 @@ fn ssh_keys_open_with_and_without_a_passphrase() {
         let identities = identity_of(&private, &asker);
         assert_eq!(identities.kinds(), [format!("ssh-{kind}")]);
         assert_eq!(identities.recipients().unwrap(), for_one(&public).names());
-        // What is for others does not ask.
+        // A seal for others does not cause a question.
         let foreign = sealed_for(&recipients, b"other");
         assert!(matches!(
             opened(&identities, &foreign),
@@ -223,7 +223,7 @@ fn a_locked_identity_file_asks_once_and_only_if_it_may_fit() {
     assert_eq!(opened(&identities, &bytes).unwrap(), b"plain");
     assert_eq!(identities.recipients().unwrap()[0], new.recipient);
     assert_eq!(right.1.load(Ordering::Relaxed), 1);
-    // A key that fits and asks nobody comes first.
+    // A key that fits without a passphrase is tried first.
     let wrong = answers("wrong");
     let asker: Asker = wrong.clone();
     let both = Identities::join([identity_of(&locked, &asker), identity_of(&new.file, &asker)], &asker);
@@ -291,7 +291,7 @@ fn identity_files_that_are_none_say_why_and_repeat_nothing() {
     }
 }
 
-/// A recipient of the kind that hardware holds: a public key, of a test of the age crate.
+/// A recipient of a hardware key, from a test of the age crate.
 const TAGGED: &str = "age1tag1qt8lw0ual6avlwmwatk888yqnmdamm7xfd0wak53ut6elz5c4swx2yqdj4e";
 /// The same with a post-quantum half.
 const TAGGED_PQ: &str = include_str!("../../fixtures/tagpq-recipient.txt");
@@ -319,7 +319,7 @@ fn tagged_recipients_are_encrypted_to_and_post_quantum_ones_do_not_mix() {
 
 #[test]
 fn a_missing_plugin_is_named() {
-    // Bech32 of a few bytes under the prefix of a plugin that nobody has.
+    // A Bech32 recipient of a plugin that does not exist.
     let hrp = bech32::Hrp::parse("age1nosuchthing").unwrap();
     let plugin = bech32::encode::<bech32::Bech32>(hrp, &[1, 2, 3]).unwrap();
     let recipients = for_one(&plugin);
@@ -349,7 +349,7 @@ fn a_rewrapped_header_opens_the_old_payload_for_the_new_ones_alone() {
         Err(DecryptError::NotFor { .. })
     ));
     assert_eq!(examine_seal(&mut &moved[..]).unwrap(), Ok(()));
-    // The old header's MAC is verified: a header that was tampered with is not wrapped anew.
+    // The MAC of the old header is verified, so a tampered header is not wrapped again.
     let mut tampered = bytes.clone();
     let mac = bytes.windows(4).position(|at| at == b"--- ").unwrap() + 6;
     tampered[mac] = if tampered[mac] == b'A' { b'B' } else { b'A' };
@@ -404,7 +404,7 @@ fn keys_of_every_kind_change_hands() {
         kinds.retain(|kind| !is_grease(kind));
         kinds.sort();
         assert_eq!(Some(kinds), recipients.stanza_kinds());
-        // The age tool, where there is one, thinks so too.
+        // The `age` command agrees, where there is one.
         let directory = tempfile::tempdir().unwrap();
         let (sealed, key) = (directory.path().join("sealed"), directory.path().join("key"));
         std::fs::write(&sealed, &moved).unwrap();
@@ -418,14 +418,14 @@ fn keys_of_every_kind_change_hands() {
         {
             assert_eq!(output.stdout, b"plain", "{}", String::from_utf8_lossy(&output.stderr));
         }
-        // Post-quantum recipients are refused company here as well.
+        // Post-quantum recipients cannot be mixed with others here either.
         let mixed = Recipients::parse([new.recipient.as_str(), TAGGED_PQ], &nobody()).unwrap();
         assert!(matches!(
             rewrap(identities, &bytes[..], &mixed),
             Err(RewrapError::Sealing(_))
         ));
     }
-    // What is armoured has no payload to be copied as it is.
+    // The payload of an armoured file cannot be copied unchanged.
     let refused = rewrap(&Identities::none(&asker), armoured.as_bytes(), &for_one(&new.recipient))
         .err()
         .unwrap();
@@ -433,7 +433,7 @@ fn keys_of_every_kind_change_hands() {
 }
 
 proptest! {
-    /// What is a header here is one to the crate: the two never disagree in that direction.
+    /// Every header that is accepted here is accepted by the crate, too.
     #[test]
     fn what_is_a_header_here_is_one_to_the_crate(at in 0usize..400, byte: u8) {
         let mut bytes = sealed_for(&for_one(&generate_identity("").recipient), b"x");

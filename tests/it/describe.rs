@@ -1,4 +1,4 @@
-//! What git-pack says of itself, held against what it is: operator manifest, schemas, refusals.
+//! The self-description of git-pack, compared with its behaviour: operator manifest, schemas, refusals.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The determinism contract, line by line: what feeds the digest, what a pack is named after, which documents are the same
-//! everywhere, and which versions reject a pack; and one pack id from wherever the commit is.
+//! The determinism contract, line by line: the inputs of the digest, the names of packs, the documents that are the
+//! same everywhere, and the versions that reject a pack. One commit gives one pack id wherever it is sealed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use gitpack::format::canonical_json::to_document;
 use gitpack::format::digest::Digest;
 use serde_json::{Value, json};
 
-/// Every part that a tree pack can be made of.
+/// Every part of a tree pack.
 const PARTS: &[&str] = &["full", "lite", "repo", "split"];
 
 const CANON: &str = "LAW/CANON/VERSIONING.md";
@@ -23,7 +23,7 @@ const CONFIG: &str = "version = 1\n[pack]\ncanon_version_file = \"LAW/CANON/VERS
                       [scope.repo]\ntitle = \"A title\"\nprefix = \"FIX\"\nbuckets = [\"LAW\"]\nanchors = [\"README.md\"]\n\
                       [scope.src]\ninclude = [\"src/**\"]\n";
 
-/// A commit with every kind of entry, always the same one: name, address and date of its author are fixed.
+/// Makes a fixed commit with every kind of entry: name, address and date of its author never change.
 fn fixture() -> Repo {
     let repo = Repo::empty();
     repo.write(".gitpack.toml", CONFIG);
@@ -60,14 +60,14 @@ fn state(repo: &Repo, args: &[&str]) -> String {
     repo.pack(&[&["state"], args].concat()).ok().out().trim().to_owned()
 }
 
-/// Member paths and bytes: whatever there is but the modes, which are the umask's.
+/// Maps member paths to bytes. Modes are left out, because they depend on the umask.
 fn bytes(pack: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let files = snapshot(pack).into_iter();
     let files = files.filter(|(_, mode, _)| mode & 0o170000 == 0o100000);
     files.map(|(path, _, bytes)| (path, bytes)).collect()
 }
 
-/// The paths of two packs whose bytes differ, or that only one of them has.
+/// Returns the paths whose bytes differ between two packs, or that only one has.
 fn differing(one: &Path, other: &Path) -> Vec<String> {
     let (one, other) = (bytes(one), bytes(other));
     let paths: std::collections::BTreeSet<_> = one.keys().chain(other.keys()).collect();
@@ -75,7 +75,7 @@ fn differing(one: &Path, other: &Path) -> Vec<String> {
     differing.map(|path| path.to_str().unwrap().to_owned()).collect()
 }
 
-/// The lines that the digest is over, made of a pack's own document.
+/// Computes the digest from the lines that a pack's own document gives.
 fn digest_of_state(pack: &Path) -> String {
     let state = document(pack, "meta/REPO_STATE.json");
     let mut lines = String::new();
@@ -109,7 +109,7 @@ fn only_file_content_hashes_sizes_and_paths_feed_the_digest() {
             .ok();
         state(&repo, &[])
     };
-    // A message, an author, a parent, a tag, a branch, and what an entry is: none of them.
+    // The digest ignores the message, the author, the parent, tags, the branch and the kind of an entry.
     assert_eq!(amended(&["-m", "another"]), digest);
     assert_eq!(amended(&["--author", "Somebody Else <else@example.org>"]), digest);
     repo.git(&["commit", "-q", "--allow-empty", "-m", "one more"]).ok();
@@ -120,7 +120,7 @@ fn only_file_content_hashes_sizes_and_paths_feed_the_digest() {
     repo.git(&["update-index", "--chmod=+x", "README.md"]).ok();
     assert_eq!(amended(&[]), digest);
 
-    // A hash, a size and a path: each of them.
+    // The digest changes with a hash, a size and a path.
     let mut seen = vec![digest];
     for (path, content) in [("a/c", "9\n"), ("a/c", "9"), ("a/d", "9")] {
         fs::remove_dir_all(repo.path("a")).unwrap();
@@ -137,7 +137,7 @@ fn timestamps_are_ignored() {
     let repo = fixture();
     let digest = state(&repo, &[]);
     let (id, pack) = repo.seal(&["--emit", &all_parts()]);
-    // Of files: the same pack.
+    // Other dates of files: the same pack.
     repo.place
         .run(
             &repo.root,
@@ -147,7 +147,7 @@ fn timestamps_are_ignored() {
         .ok();
     repo.write("README.md", fs::read(repo.path("README.md")).unwrap());
     assert_eq!(repo.seal(&["--emit", &all_parts()]), (id, pack.clone()));
-    // Of commits: the same state, and the same directory.
+    // Other dates of the commit: the same state and the same directory.
     let mut commit = repo.place.command("git", &repo.root);
     commit
         .args(["commit", "-q", "--amend", "--no-edit", "--date", "1999-12-31T00:00:00Z"])
@@ -190,7 +190,7 @@ fn file_index_is_the_sorted_list_of_path_hash_and_size() {
     );
 }
 
-/// Draws sorted paths, by other means than the packer: each line from the path alone.
+/// Draws sorted paths as a tree, in another way than the packer: each line from its path alone.
 fn drawn(paths: &[String]) -> String {
     let mut lines = vec!["./".to_owned()];
     let names = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
@@ -310,7 +310,7 @@ fn canon_version_is_read_from_the_file_that_the_commit_names() {
         let report: Value = serde_json::from_slice(&report).unwrap();
         report["canon_version"].clone()
     };
-    // The work tree has no say.
+    // The work tree has no effect.
     repo.write(CANON, "canon_version: 9.9.9\n");
     assert_eq!(canon(&repo, "HEAD"), "2.7.1");
     repo.commit("new canon");
@@ -318,12 +318,12 @@ fn canon_version_is_read_from_the_file_that_the_commit_names() {
         (canon(&repo, "HEAD"), canon(&repo, "HEAD~1")),
         ("9.9.9".into(), "2.7.1".into())
     );
-    // Neither has another file of that kind.
+    // Another file of that kind has no effect either.
     repo.write("docs/OTHER.md", "canon_version: 1.1.1\n");
     repo.write(".gitpack.toml", CONFIG.replace(CANON, "docs/OTHER.md"));
     repo.commit("another file");
     assert_eq!(canon(&repo, "HEAD"), "1.1.1");
-    // It is read whether the scope covers it or not.
+    // The file is read even if the scope does not cover it.
     let (_, pack) = repo.seal(&["--scope", "src"]);
     assert_eq!(document(&pack, "meta/REPO_STATE.json")["canon_version"], "1.1.1");
 }
@@ -366,7 +366,7 @@ fn grammar_version_is_1_0() {
     assert_eq!(report["grammar_version"], "1.0");
 }
 
-/// Asserts that a pack is INVALID for a version alone, to people and to machines, and that both are told what to do.
+/// Asserts that a pack is INVALID for this version alone, and that both people and machines are told the remedy.
 #[track_caller]
 fn assert_rejected(repo: &Repo, args: &[&str], code: &str, versions: [&str; 2], remedy: &str) {
     let done = repo.pack(&[&["verify"], args].concat());
@@ -398,7 +398,7 @@ fn a_pack_of_another_canon_version_is_rejected() {
     let repo = fixture();
     let (_, pack) = repo.seal(&["--scope", "src", "-o", "../pack"]);
     assert_eq!(codes(&pack), []);
-    // The files of the scope are the same, and the rules that govern them are not.
+    // The files of the scope are the same, but the rules that govern them changed.
     repo.write(CANON, "canon_version: 3.0.0\n");
     repo.commit("new canon");
     repo.pack(&["verify", "../pack", "--rev", "HEAD~1"]).ok();
@@ -418,7 +418,7 @@ fn a_pack_of_another_canon_version_is_rejected() {
 #[test]
 fn a_pack_of_another_grammar_version_is_rejected() {
     let repo = fixture();
-    // Without LITE, which names the hash of the state.
+    // Without LITE, which refers to the hash of the state.
     let (_, pack) = repo.seal(&["--emit", "repo,full", "-o", "../pack"]);
     let other = repo.place.path().join("other");
     copy_tree(&pack, &other);
@@ -426,7 +426,7 @@ fn a_pack_of_another_grammar_version_is_rejected() {
     state["grammar_version"] = "1.1".into();
     fs::write(other.join("meta/REPO_STATE.json"), to_document(&state)).unwrap();
     recompute(&other);
-    // What it means is not known here, with a commit or without.
+    // The unknown version is rejected both with a commit and without one.
     for args in [&["../other"][..], &["../other", "--rev", "HEAD"]] {
         let remedy = "seal the commit again";
         assert_rejected(&repo, args, "GRAMMAR_VERSION_MISMATCH", ["1.0", "1.1"], remedy);
@@ -445,7 +445,7 @@ fn one_state_of_two_commits_varies_only_where_the_commit_is_named() {
     let varying = differing(&one, &two);
     let named = |path: &String| path.starts_with("FULL/") || path.starts_with("SPLIT/") || path.starts_with("LITE/");
     let documents: Vec<&str> = varying.iter().filter(|path| !named(path)).map(String::as_str).collect();
-    // The list and the manifest hold the hashes of what names the commit.
+    // The file list and the manifest hold hashes of documents that name the commit.
     assert_eq!(
         documents,
         ["manifest.json", "meta/FILE_INDEX.json", "meta/PACK_INFO.json"]
@@ -453,7 +453,7 @@ fn one_state_of_two_commits_varies_only_where_the_commit_is_named() {
     for path in varying.iter().filter(|path| named(path)) {
         let [one, two] = [&one, &two].map(|pack| fs::read_to_string(pack.join(path)).unwrap());
         let unlike = one.lines().zip(two.lines()).filter(|(one, two)| one != two);
-        // LITE names the commit in its records too, which are known by their hashes.
+        // LITE also names the commit in its records, which appear as hashes.
         let names_it = |line: &str| match path.starts_with("LITE/") {
             true => line.starts_with("* commit: ") || line.contains("sha256:"),
             false => line.starts_with("- commit: "),
@@ -484,7 +484,7 @@ fn a_note_and_a_time_vary_the_manifest_alone() {
     }
 }
 
-/// A way to the commit of the fixture: where it is sealed, and what is special about the command.
+/// One way to seal the commit of the fixture: where it runs, and how the command differs.
 struct Way {
     name: &'static str,
     directory: PathBuf,
@@ -492,7 +492,7 @@ struct Way {
     special: fn(&mut Command),
 }
 
-/// Every way in which somebody may have that commit.
+/// Returns every way in which a user may have that commit.
 fn ways(repo: &Repo) -> Vec<Way> {
     let place = &repo.place;
     let url = format!("file://{}", repo.root.display());
@@ -595,7 +595,7 @@ fn another_user_has_the_same_pack_id() {
         .ok();
     give_away(&theirs);
     if unprivileged(&theirs, theirs.path(), &["--version"]).code != 0 {
-        // Nobody may run anything here, so nobody can be asked.
+        // The other user cannot run anything here, so there is nothing to test.
         return;
     }
     let mut clone = theirs.command("git", theirs.path());
@@ -618,7 +618,7 @@ fn another_user_has_the_same_pack_id() {
         let done = unprivileged(&theirs, &theirs.path().join("clone"), &seal).ok();
         assert!(done.out().starts_with(&format!("PACK_CREATED {id}\n")), "{parts}");
         assert_eq!(differing(&pack, &output), [""; 0], "{parts}");
-        // In a repository that is not theirs nothing is believed, so nothing is sealed.
+        // In a repository of another user nothing is trusted, so sealing is refused.
         if common::is_root() {
             fs::set_permissions(repo.place.path(), fs::Permissions::from_mode(0o755)).unwrap();
             let refused = theirs.path().join("refused");
@@ -629,7 +629,7 @@ fn another_user_has_the_same_pack_id() {
     }
 }
 
-/// These ids are promises: the same commit and release give them on every machine. A new release has new ones.
+/// These ids are promises: the same commit and release give them on every machine. A new release has new ids.
 #[test]
 fn golden_ids_of_the_fixture() {
     let repo = fixture();

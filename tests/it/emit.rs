@@ -1,4 +1,4 @@
-//! What a tree pack is made of: FULL and SPLIT, their limits, their proof, and the way back.
+//! The parts of a tree pack: FULL and SPLIT, their limits, their proof, and the way back to files.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -15,7 +15,7 @@ use serde_json::Value;
 const CONFIG: &str = "version = 1\n[pack]\nemit = [\"split\", \"repo\", \"full\"]\n[scope.repo]\ntitle = \"A title\"\n\
                       prefix = \"PRE\"\nbuckets = [\"z\", \"none\"]\nanchors = [\"z/first.md\", \"gone.md\", \"README.md\"]\n";
 
-/// Every kind of entry, and texts that are hard to write down.
+/// Makes every kind of entry, and texts that are hard to represent.
 fn texts() -> Repo {
     let repo = Repo::empty();
     repo.write(".gitpack.toml", CONFIG);
@@ -66,7 +66,7 @@ fn text(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// Where each stands in a text, in the order in which they were named.
+/// Returns the position of each needle in a text, in the order given.
 fn places(text: &str, needles: &[&str]) -> Vec<usize> {
     needles
         .iter()
@@ -131,7 +131,7 @@ fn full_and_split_hold_every_text_in_the_order_of_the_configuration() {
     );
     assert!(index.contains("## PRE-03_A.md · `a/` · 5 of "));
     assert!(index.contains("- `a/empty` · 0 B · 0 tokens\n"));
-    // Every member is listed, and everything is the same a second time.
+    // Every member is listed, and sealing again gives the same pack.
     let listed = text(pack.join("meta/FILE_TREE.txt"));
     assert!(listed.contains("PRE-04_A_B.md") && listed.contains("PRE-FULL-"));
     repo.seal(&["-o", "../again"]);
@@ -174,7 +174,7 @@ fn what_is_not_named_is_not_emitted() {
         assert_eq!(top(&pack), expected);
         repo.pack(&["verify", &output, "--rev", "HEAD"]).ok();
     }
-    // What is the default is not said, and a pack of it is the one that it always was.
+    // The default parts are not written down, so a pack of them stays the same as before parts existed.
     let info = document(&repo.place.path().join("only-repo"), "meta/PACK_INFO.json");
     assert_eq!(info.get("emit"), None);
     for (args, expected) in [
@@ -220,7 +220,7 @@ fn limits_hold_before_anything_is_written() {
         assert!(!repo.place.path().join("out").exists());
     }
     limited("max_entries = 3, max_entry_bytes = 3000, max_total_bytes = \"1MiB\"").ok();
-    // They are of tree packs: a state, and evidence, have none.
+    // Limits apply to tree packs only, not to a state or to evidence.
     fs::remove_dir_all(repo.place.path().join("out")).unwrap();
     limited("max_entries = 0").refused("E_LIMIT");
     repo.pack(&["state"]).ok();
@@ -262,7 +262,8 @@ fn nothing_protected_is_in_the_texts() {
     }
 }
 
-/// Changes the text of a pack that has only FULL, and everything that depends on it, as a clever forger would.
+/// Changes the text of a pack that has only FULL, and recomputes everything that depends on it, as a clever forger
+/// would.
 fn forge(pack: &Path, path: [&str; 2], content: [&str; 2]) {
     let old = names(&pack.join("FULL")).remove(0);
     let old = pack.join("FULL").join(old);
@@ -322,7 +323,7 @@ fn a_text_that_the_registry_protects_is_a_leak_wherever_it_stands() {
     );
     repo.write("b.txt", "text\n");
     repo.commit("one");
-    // The names of the files are the pack's own: a rule for *.md is about entries.
+    // The pack chooses the names of its files, so a rule for *.md does not apply to them, only to entries.
     let (_, pack) = repo.seal(&["-o", "../pack", "--emit", "full"]);
     assert_eq!(codes(&pack), []);
     let key = String::from_utf8(sample("private-key/openssh_ed25519")).unwrap();
@@ -381,7 +382,7 @@ fn a_blob_that_may_stand_in_plaintext_may_stand_in_the_texts() {
     assert_eq!(codes(&pack), []);
 }
 
-/// Changes a member, and what a forger would change with it.
+/// Changes a copy of the pack, recomputes what a forger would, and returns the findings.
 fn with(repo: &Repo, pack: &Path, change: impl FnOnce(&Path)) -> Vec<(String, &'static str)> {
     let forged = repo.place.path().join("forged");
     drop(fs::remove_dir_all(&forged));
@@ -431,7 +432,7 @@ fn what_is_not_made_of_the_state_is_found() {
             "{missing:?}"
         );
     }
-    // Where no file with texts is held against it, the head of the list cannot say more either.
+    // Even without FULL to compare with, a forged scope cannot add a line to the head of the list.
     let scoped = with(&repo, &only_split, |forged| {
         for member in ["meta/PACK_INFO.json", "meta/REPO_STATE.json"] {
             let mut edited = document(forged, member);
@@ -473,7 +474,7 @@ fn what_is_not_made_of_the_state_is_found() {
         });
         assert!(!renamed.is_empty());
     }
-    // What the pack does not say that it emits is not there, and copies are all there or none is.
+    // A part that the pack does not declare must be absent; copies are all there or none is.
     for (pack, member) in [
         (&only_full, "SPLIT/x.md"),
         (&only_split, "FULL/x.md"),
@@ -505,7 +506,7 @@ fn what_is_not_made_of_the_state_is_found() {
     }
 }
 
-/// What `verify --rev HEAD` finds: path, code and detail.
+/// Runs `verify --rev HEAD` and returns path, code and detail of each finding.
 fn against_head(repo: &Repo, pack: &Path) -> Vec<[String; 3]> {
     let done = repo.pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD", "--json"]);
     let report: Value = serde_json::from_str(&done.out()).unwrap();
@@ -547,7 +548,7 @@ fn another_layout_than_that_of_the_commit_is_found() {
     let info = [("meta/PACK_INFO.json", schema, title)];
     type Expected<'a> = Vec<(&'a str, &'a str, String)>;
     let cases: Vec<([&str; 4], Expected<'_>, Expected<'_>, Expected<'_>)> = vec![
-        // An anchor that is no text makes no difference, nor does a bucket without texts.
+        // An anchor that is not a text changes nothing, and neither does a bucket without texts.
         (
             ["PRE", r#""none", "z""#, r#""z/x", "top""#, "A title"],
             vec![],
@@ -625,12 +626,12 @@ fn a_forged_list_of_what_to_read_first_is_found() {
         let forged = repo.place.path().join("forged");
         (found, against_head(&repo, &forged))
     };
-    // Whether it is the list of the configuration is known from the commit alone.
+    // Only the commit shows which list the configuration asks for.
     let (found, compared) = forged(first, "");
     assert_eq!(found, []);
     let what = "to be read first, number 1: found README.md, by the commit's configuration it is z/first.md";
     assert_eq!(compared, [[list, "REPO_STATE_MISMATCH", what].map(str::to_owned)]);
-    // That they are texts, each once, is known from the pack.
+    // The pack itself shows that anchors are texts and that each occurs once.
     for to in [
         format!("{first}{first}"),
         first.replace("z/first.md", "bin/data"),
@@ -685,7 +686,7 @@ fn the_texts_come_back_from_full_and_prove_that_they_are_the_commit() {
         let out = done.out();
         let (count, digest) = out.trim_end().split_once('\n').unwrap();
         assert_eq!(count, "RESTORED 11");
-        // The digest is that of the lines of state --files, without those that are no text.
+        // The digest covers the lines of `state --files` without those of files that are not text.
         let lines = repo.pack(&["state", "--files", "-z"]).ok().stdout;
         let mut kept = Vec::new();
         for line in lines.split(|b| *b == 0).filter(|line| !line.is_empty()) {
@@ -764,7 +765,7 @@ fn what_cannot_be_restored_is_refused_and_leaves_nothing() {
     );
 }
 
-/// The repository of the example in docs/format.md.
+/// Makes the repository of the example in docs/format.md.
 fn example() -> Repo {
     let repo = Repo::empty();
     repo.write(

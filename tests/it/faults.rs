@@ -1,5 +1,4 @@
-//! Whatever goes wrong while something is sealed: it is refused, nothing is left, and the next seal gives the pack that it
-//! would have been.
+//! Faults during sealing: each is refused, leaves nothing, and the next seal gives the same pack as without the fault.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,7 +10,7 @@ use std::process::Stdio;
 use crate::common::packs::{assert_same, codes, give_away, standing, unprivileged};
 use crate::common::{Done, GIT_PACK, Repo, noise};
 
-/// A repository with a tracked and an untracked artifact, and something in the clear.
+/// Makes a repository with a tracked artifact, an untracked artifact, and a plain file.
 fn scene() -> Repo {
     let repo = Repo::set_up();
     repo.write("model.gguf", noise(1, 70_000));
@@ -77,7 +76,7 @@ fn without_fit_recipients_nothing_is_sealed_until_there_are() {
     };
     for args in [&TREE[..], &EVIDENCE] {
         refused(&[args, &["-r", "age1nobody"]].concat(), "E_USAGE");
-        // One that is good does not make up for it.
+        // A valid recipient does not excuse an invalid one.
         refused(&[args, &["-r", own, "-r", "age1nobody"]].concat(), "E_USAGE");
         refused(&[args, &["-R", "bad-recipients"]].concat(), "E_BAD_CONFIG");
         refused(&[args, &["-R", "no-recipients"]].concat(), "E_BAD_CONFIG");
@@ -153,7 +152,7 @@ fn a_store_or_an_output_that_cannot_be_written_stops_the_seal() {
     give_away(&repo.place);
     let run = |output: &str| unprivileged(&repo.place, &repo.root, &[&TREE[..], &["-o", output]].concat());
     unprivileged(&repo.place, &repo.root, &["--version"]).ok();
-    // Its directory and its lock are there, and nothing else.
+    // The store has only its directory and its lock.
     let first = fs::canonicalize(repo.path(".git")).unwrap().join("gitpack/seals");
     fs::create_dir_all(&first).unwrap();
     fs::write(first.join("lock"), "").unwrap();
@@ -179,7 +178,7 @@ fn a_store_or_an_output_that_cannot_be_written_stops_the_seal() {
     assert_eq!(id(&run("../two").ok()), one);
 }
 
-/// Waits until so many bytes of a ciphertext are staged; none if the process ended before.
+/// Waits until `bytes` bytes of a ciphertext are staged; returns none if the process ended first.
 fn staged(directory: &Path, bytes: u64, child: &mut std::process::Child) -> Option<PathBuf> {
     loop {
         for entry in fs::read_dir(directory).unwrap().flatten() {
@@ -257,8 +256,8 @@ fn an_artifact_that_changes_while_it_is_encrypted_is_not_sealed() {
     assert_eq!(seal(&repo, &evidence, "evidence-again"), first[1]);
 }
 
-/// Runs seals with ever higher limits on the size of a file, which stand in for a full disk, until one succeeds; returns
-/// what could not be written.
+/// Runs seals with increasing limits on file size, which stand in for a full disk, until one succeeds. Returns the
+/// files that could not be written.
 fn fill_up(repo: &Repo, args: &[&str], limits: impl Iterator<Item = usize>) -> BTreeSet<String> {
     let before = standing(repo.place.path());
     let mut failed = BTreeSet::new();
@@ -276,7 +275,7 @@ fn fill_up(repo: &Repo, args: &[&str], limits: impl Iterator<Item = usize>) -> B
         let value = done.refused("E_IO");
         let message = value["refusal"]["message"].as_str().unwrap();
         assert!(message.starts_with("writing "), "{message}");
-        // What is left of the path once the staging directory, whose name is random, is taken off.
+        // The path inside the staging directory, whose own name is random.
         let path = message["writing ".len()..].split(": ").next().unwrap();
         let path = path.split_once(".git-pack-staging-").map_or(path, |(_, rest)| rest);
         failed.insert(path.split_once('/').map_or(path, |(_, rest)| rest).to_owned());
@@ -288,7 +287,7 @@ fn fill_up(repo: &Repo, args: &[&str], limits: impl Iterator<Item = usize>) -> B
 #[test]
 fn a_disk_that_is_full_at_any_document_leaves_nothing() {
     let repo = Repo::set_up();
-    // So many names of such a length that every document is longer than the one before, and the artifact short.
+    // Enough long names to make each document longer than the one before, and a short artifact.
     for n in 0..40 {
         repo.write(&format!("plain/a-file-with-a-name-of-some-length-{n}"), n.to_string());
     }
@@ -301,7 +300,7 @@ fn a_disk_that_is_full_at_any_document_leaves_nothing() {
         assert!(failed.contains(stage), "{stage}: {failed:?}");
     }
     assert_eq!(seal(&repo, &args, "again"), id);
-    // Of many short artifacts, what declares them is the longest.
+    // With many short artifacts, their declarations are the longest document.
     for n in 0..20 {
         repo.write(&format!("many/{n}.vec"), n.to_string());
     }
@@ -322,7 +321,7 @@ fn a_disk_that_is_full_at_any_point_of_a_ciphertext_leaves_nothing() {
         repo.write("copied.txt", "x".repeat(300_000));
         repo.commit_only("copied.txt");
         let args = [&["seal", "--attach", "big.vec"], flags].concat();
-        // With `--fresh` there is no pack that it would have been.
+        // With `--fresh` every pack differs, so there is no id to compare.
         let id = (!flags.contains(&"--fresh")).then(|| seal(&repo, &args, "first"));
         let limits = [0, 1, 40, 128, 129, 130, 200, 260, 294, 320, 500, 585, 700];
         let failed = fill_up(&repo, &args, limits.into_iter());

@@ -1,5 +1,4 @@
-//! Forgeries: whatever is done to what is sealed, and however much of the pack is then made to agree, it is found, and what
-//! was forged is not opened.
+//! Forged seals: every forgery is found, however much of the pack is made to agree with it, and none is opened.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,21 +13,21 @@ const CHUNK: usize = (64 << 10) + 16;
 /// How much of the pack the forger recomputes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Care {
-    /// Nothing.
+    /// No documents.
     None,
-    /// The manifest, the list of files and the tree.
+    /// The manifest, the file list and the tree.
     Manifest,
-    /// What is declared of the seals, too.
+    /// The declarations of the seals as well.
     Seals,
 }
 
-/// What tells of a forgery that was made with some care.
+/// Who can detect a forgery.
 enum Told {
-    /// Anybody can tell, by one of these codes.
+    /// Anybody, by one of these codes.
     Keyless(&'static [&'static str]),
-    /// Only whoever opens the seals can tell.
+    /// Only the holder of a key, by opening the seals.
     WithKey,
-    /// Nothing can, or there is nothing to recompute.
+    /// Verification cannot detect it, or there is nothing to recompute.
     Nothing,
 }
 
@@ -39,17 +38,17 @@ type Forge = fn(&Kit, &Path);
 struct Forgery {
     what: &'static str,
     forge: Forge,
-    /// By [`Care`].
+    /// Indexed by [`Care`].
     told: [Told; 3],
 }
 
-/// A sealed pack, as a tree pack or as evidence.
+/// A sealed pack, either a tree pack or evidence.
 struct Kit {
     repo: Repo,
     pack: PathBuf,
-    /// Where copies of files lie in it.
+    /// The directory of plain files in the pack.
     plain: &'static str,
-    /// Its seals: one of several chunks, and a small one.
+    /// Its seals: a large one of several chunks, and a small one.
     big: &'static str,
     small: &'static str,
 }
@@ -85,7 +84,7 @@ impl Kit {
     }
 }
 
-/// Three chunks and a bit.
+/// Three chunks and a little more.
 fn big() -> Vec<u8> {
     noise(7, 200_000)
 }
@@ -97,7 +96,7 @@ fn scene() -> Repo {
     repo
 }
 
-/// The length of the header and the nonce of an age file.
+/// Returns the length of the header and nonce of an age file.
 fn head(bytes: &[u8]) -> usize {
     gitpack::adapters::cipher::header(bytes).unwrap().bytes as usize
 }
@@ -108,7 +107,7 @@ fn edit(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Rewrites the text of a header.
+/// Edits the text of a header.
 fn edit_header(path: &Path, change: impl FnOnce(String) -> String) {
     edit(path, |bytes| {
         let nonce = head(bytes) - 16;
@@ -117,7 +116,7 @@ fn edit_header(path: &Path, change: impl FnOnce(String) -> String) {
     });
 }
 
-/// A stanza of another age file of the same kind, as text.
+/// A stanza of the same kind from another age file.
 const STANZA: &str = "-> X25519 S7rQ0wR2TnrR1bPeq9rAAvkhZoTG8q1ExoHrC9QCDhY\n\
                       GLU1jFt9CqS6bVMTF2LkK1SmGQT9cEB0dP/vKcmvmBo\n";
 
@@ -190,7 +189,8 @@ fn forgeries() -> Vec<Forgery> {
         ),
         forgery(
             "a seal left out",
-            // One that is no longer declared is not missing by what the pack says; see the test against the commit.
+            // If the declaration is gone as well, the pack does not show that a seal is missing. Another test compares
+            // with the commit.
             [
                 Keyless(&["SEAL_MISSING", "MISSING_MEMBER"]),
                 Keyless(&["SEAL_MISSING"]),
@@ -223,7 +223,7 @@ fn forgeries() -> Vec<Forgery> {
             },
         ),
         forgery(
-            // Each opens, and to what was sealed, but under the name of the other: no key tells that.
+            // Each seal opens to a sealed artifact, but under the name of the other. No key can detect that.
             "the seals swapped",
             [Keyless(TAMPERED), Keyless(TAMPERED), Nothing],
             |kit, pack| {
@@ -291,7 +291,7 @@ fn forgeries() -> Vec<Forgery> {
             |kit, pack| fs::write(pack.join(kit.small), sample("age/armored")).unwrap(),
         ),
         forgery(
-            // It is whole, and sealed for somebody else.
+            // A complete seal that is made for another recipient.
             "another's seal",
             [Keyless(TAMPERED), Keyless(TAMPERED), WithKey],
             |kit, pack| fs::write(pack.join(kit.small), sample("age/binary")).unwrap(),
@@ -310,7 +310,7 @@ fn forgeries() -> Vec<Forgery> {
             [Keyless(TAMPERED), Keyless(TAMPERED), WithKey],
             |kit, pack| {
                 edit_header(&pack.join(kit.small), |text| {
-                    // What is left is the grease, or another stanza stands where the right one was.
+                    // Leaves only the grease, or puts another stanza in place of the right one.
                     let from = text.find("-> X25519").unwrap();
                     let rest = &text[from + 3..];
                     let to = rest.find("\n-> ").or(rest.find("\n---")).unwrap();
@@ -342,7 +342,7 @@ fn forgeries() -> Vec<Forgery> {
     ]
 }
 
-/// Asserts that `open` refuses and leaves nothing; where only a key tells of the forgery, also artifact by artifact.
+/// Asserts that `open` refuses and leaves nothing. If only a key detects the forgery, also tries each artifact alone.
 #[track_caller]
 fn does_not_open(repo: &Repo, pack: &Path, what: &str, with_key: bool) {
     let before = snapshot(repo.place.path());
@@ -350,7 +350,7 @@ fn does_not_open(repo: &Repo, pack: &Path, what: &str, with_key: bool) {
     let done = repo.pack(&["open", named, "-o", "../opened"]);
     assert_eq!(done.code, 2, "{what}: {}", done.out());
     assert!(done.out().contains("\"outcome\":\"REFUSAL\""), "{what}: {}", done.out());
-    // A single artifact that was left alone may be taken out of a pack of which another was forged with all care.
+    // An untouched artifact may be opened from a pack in which another was forged.
     for (path, plain) in [("small.vec", noise(8, 500)), ("big.vec", big())] {
         if with_key {
             let done = repo.pack(&["open", named, path, "--stdout"]);
@@ -433,7 +433,7 @@ fn seals_that_are_dropped_and_not_declared_any_more_are_missed_by_the_commit() {
         repo.pack(&["verify", "../pack", "--rev", "HEAD"]).ok();
         let dropped = match dropped {
             "" => {
-                // Of an artifact, not that of the names: which comes first is up to the ciphertexts.
+                // The seal of an artifact, not that of the names; which sorts first depends on the ciphertexts.
                 let mut names = common::packs::ciphertexts(&pack).into_keys();
                 pack.join("sealed")
                     .join(names.find(|name| !name.ends_with("INDEX.age")).unwrap())
@@ -479,12 +479,12 @@ fn a_copy_of_an_artifact_under_another_name_is_refused_when_it_is_sealed() {
     }
 }
 
-/// As `any_flipped_byte_of_any_file_is_caught` does it, for a pack that tells neither names nor sizes.
+/// The same as `any_flipped_byte_of_any_file_is_caught`, for a pack that hides names and sizes.
 #[test]
 fn any_flipped_byte_of_an_opaque_and_padded_pack_is_caught() {
     let repo = Repo::set_up();
     repo.write("s.vec", "tiny secret");
-    // As evidence: it has the fewest members, and each is read for every byte.
+    // Evidence has the fewest members, and each is read once for every byte.
     let (_, pack) = repo.seal(&["s.vec", "--opaque-names", "--pad", "-o", "../pack"]);
     for (path, mode, bytes) in snapshot(&pack) {
         if mode & 0o170000 == 0o040000 {
@@ -497,7 +497,7 @@ fn any_flipped_byte_of_an_opaque_and_padded_pack_is_caught() {
             fs::write(&file, &flipped).unwrap();
             match verify_directory(&pack) {
                 Ok(report) => assert!(!report.findings.is_empty(), "{} byte {at}", path.display()),
-                // A manifest that is no manifest any more cannot be judged.
+                // A manifest that no longer parses cannot be judged.
                 Err(_) => assert_eq!(path, Path::new("manifest.json")),
             }
         }

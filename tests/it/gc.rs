@@ -1,4 +1,4 @@
-//! Collection: what is needed stays, what is not goes, and neither a kill nor a seal at the same time changes that.
+//! Collection keeps what is needed and removes the rest; neither a kill nor a seal at the same time changes that.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -23,7 +23,7 @@ fn place_of(repo: &Repo, hash: &Digest) -> PathBuf {
     own(repo).join("cas").join(&hash.hex()[..2]).join(&hash.hex()[2..])
 }
 
-/// Says that a file was written so long ago; if that is negative, that it will be.
+/// Sets a file's time to `seconds` ago, or into the future if negative.
 fn age(path: &PathBuf, seconds: i64) {
     let by = Duration::from_secs(seconds.unsigned_abs());
     let now = SystemTime::now();
@@ -31,7 +31,7 @@ fn age(path: &PathBuf, seconds: i64) {
     File::open(path).unwrap().set_modified(written).unwrap();
 }
 
-/// Puts an object into the store that nothing needs.
+/// Puts an object into the store that no run needs.
 fn put(repo: &Repo, content: &[u8], seconds_ago: i64) -> Digest {
     let hash = Digest::of(content);
     let path = place_of(repo, &hash);
@@ -85,7 +85,7 @@ fn passes(repo: &Repo) {
     repo.pack(&["audit"]).ok();
 }
 
-/// Collects, sees that the audit passes then, and returns the last line on stdout.
+/// Collects, asserts that the audit then passes, and returns the last line on stdout.
 #[track_caller]
 fn gc(repo: &Repo, args: &[&str]) -> String {
     let done = repo.pack(&[&["gc"], args].concat()).ok();
@@ -93,7 +93,7 @@ fn gc(repo: &Repo, args: &[&str]) -> String {
     done.out().lines().last().unwrap().to_owned()
 }
 
-/// Two runs of two commits, and their names.
+/// Makes two runs of two commits, and returns their names.
 fn two_runs() -> (Repo, [String; 2]) {
     let repo = Repo::set_up();
     repo.write(".git/info/exclude", "*.vec\n");
@@ -130,7 +130,7 @@ fn what_nothing_needs_goes_once_it_is_old_enough() {
     assert_eq!(gc(&repo, &[]), "NOTHING TO COLLECT");
     assert_eq!(gc(&repo, &["--grace", "2w"]), "NOTHING TO COLLECT");
     assert_eq!(gc(&repo, &["--grace", "300h"]), "COLLECTED 1 object, 5 bytes");
-    // A clock that is wrong is no reason to hurry.
+    // A time in the future comes from a wrong clock, so the object is kept.
     assert_eq!(gc(&repo, &["--grace", "0"]), "NOTHING TO COLLECT");
     age(&place_of(&repo, &future), 0);
     let done = repo.pack(&["gc", "--grace", "0"]).ok();
@@ -181,7 +181,7 @@ fn a_dry_run_changes_nothing() {
     );
     repo.pack(&["gc", "--dry-run", "--why", "--grace", "0"]).ok();
     assert_eq!(snapshot(&repo.root), before);
-    // Nor does it make a lock where there was none.
+    // It does not create a missing lock either.
     fs::remove_file(own(&repo).join("cas/lock")).unwrap();
     let before = snapshot(&repo.root);
     repo.pack(&["gc", "--dry-run"]).ok();
@@ -246,7 +246,7 @@ fn a_run_that_is_removed_takes_along_what_it_alone_needs() {
     assert!(shared > 0 && needed != stored(&repo));
     fs::remove_dir_all(run_directory(&repo, &one)).unwrap();
     assert_eq!(refs(&repo), BTreeSet::from([one.clone(), two.clone()]));
-    // The commit needs no grace: nothing but the run needed the ref, and the objects are young.
+    // The ref of the commit goes at once, because only the run needed it. The objects are too young.
     assert_eq!(gc(&repo, &[]), "COLLECTED 0 objects, 0 bytes");
     assert_eq!(refs(&repo), BTreeSet::from([two.clone()]));
     let goes = stored(&repo).len() - needed.len();
@@ -255,7 +255,7 @@ fn a_run_that_is_removed_takes_along_what_it_alone_needs() {
     assert!(line.starts_with(&format!("COLLECTED {goes} objects, ")), "{line}");
     assert_eq!(stored(&repo), needed);
     assert_eq!(refs(&repo), BTreeSet::from([two]));
-    // What is sealed again is there again.
+    // Sealing again restores the run.
     repo.seal(&["--rev", "HEAD^", "--attach", "a.vec", "-o", "../again"]);
     assert_eq!(last(&repo), one);
     assert_eq!(gc(&repo, &["--grace", "0"]), "NOTHING TO COLLECT");
@@ -346,7 +346,7 @@ fn whatever_cannot_be_read_as_roots_stops_the_collection() {
         }
         fs::write(path, &whole).unwrap();
     }
-    // What has the name of a run is one.
+    // Any file with the name of a run counts as one.
     let (directory, away) = (run_directory(&repo, &one), repo.place.path().join("away"));
     fs::rename(&directory, &away).unwrap();
     fs::write(&directory, "").unwrap();
@@ -355,12 +355,12 @@ fn whatever_cannot_be_read_as_roots_stops_the_collection() {
     symlink(repo.place.path().join("nowhere"), &directory).unwrap();
     refused("a link to nowhere", "E_IO", directory.to_str().unwrap());
     fs::remove_file(&directory).unwrap();
-    // Somebody may have planted it, so it is not followed.
+    // A link may be planted, so it is not followed.
     symlink(&away, &directory).unwrap();
     refused("a link", "E_IO", directory.to_str().unwrap());
     fs::remove_file(&directory).unwrap();
     fs::rename(&away, &directory).unwrap();
-    // The same of all of them together.
+    // The same for the directory of all runs.
     let runs = own(&repo).join("runs");
     fs::rename(&runs, &away).unwrap();
     fs::write(&runs, "").unwrap();
@@ -463,9 +463,9 @@ fn soaking() -> bool {
     std::env::var_os("GITPACK_SOAK").is_some()
 }
 
-/// Kills a process at a moment that differs from time to time; returns whether it had ended before.
+/// Kills a process at varying moments; returns whether it had ended before.
 ///
-/// How long it takes depends on who else uses the machine, so that the moments follow what came of the last ones.
+/// The run time depends on the load of the machine, so the delays adapt to the last outcomes.
 struct Killer {
     longest: Duration,
     fractions: std::vec::IntoIter<u8>,
@@ -507,7 +507,7 @@ fn a_kill_at_any_moment_leaves_a_store_that_audits_clean() {
             .collect();
         let args = ["-c", "printf %s \"$1\" | git update-ref --stdin", "sh", &refs.concat()];
         let done = repo.place.run(&repo.root, "sh", &args);
-        // A lock of a ref that was left is in the way until the next collection.
+        // A leftover lock of a ref blocks until the next collection.
         assert!(done.code == 0 || done.stderr.contains(".lock"), "{}", done.stderr);
     };
     let mut longest = Duration::ZERO;
@@ -581,7 +581,7 @@ fn what_a_killed_seal_stored_goes_and_what_others_need_stays() {
     passes(&repo);
 }
 
-/// Whether content is in the store or in the commit.
+/// Returns whether content is in the store or in the commit.
 fn is_kept(repo: &Repo, reference: &str, commit: &str, path: &str) -> bool {
     let hash = Digest::parse_ref(reference).unwrap();
     if let Ok(bytes) = fs::read(place_of(repo, &hash)) {
@@ -609,7 +609,8 @@ fn seals_that_run_while_it_is_collected_again_and_again_lose_nothing() {
         for round in 0..rounds {
             let mut seals = Vec::new();
             for n in 0..8 {
-                // Four seal an artifact, one after the other, and four at the same time only what git has.
+                // Four seals take an artifact, so they wait for each other. The other four need only git, and run at
+                // the same time.
                 repo.write("README.md", format!("round {round}, {n}\n"));
                 repo.commit("another");
                 let (rev, pack) = (repo.rev("HEAD"), format!("../packs/{round}-{n}"));

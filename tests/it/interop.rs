@@ -1,4 +1,4 @@
-//! Packs of other makers of `pack.v0`, and what an answer to them looks like; the packs are in `fixtures/vectors`.
+//! Packs by other implementations of `pack.v0`, and the reports on them. The packs are in `fixtures/vectors`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ fn a_pack_of_another_maker_is_ok_and_what_is_unusual_is_told() {
         "{}",
         human.stderr
     );
-    // It is read by the other commands too.
+    // The other commands read the pack, too.
     for args in [["inspect", "--json"], ["diff", "--json"]] {
         let path = pack.to_str().unwrap();
         let paths: &[&str] = if args[0] == "diff" { &[path, path] } else { &[path] };
@@ -66,7 +66,7 @@ fn a_pack_of_another_maker_is_ok_and_what_is_unusual_is_told() {
     copy_tree(&pack, &copy);
     place.pack_in(place.path(), &["seal", "copy", "-o", "outer"]).ok();
     assert_eq!(verified(&place, &place.path().join("outer")).0, 0);
-    // Where there is nothing to tell, the report has the shape of the contract.
+    // Without a finding or notice, the report has exactly the fields of the contract.
     let (_, report) = verified(&place, &place.path().join("outer"));
     let keys: Vec<&String> = report.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["checks", "invalid", "outcome", "pack_id", "refusal", "version"]);
@@ -95,13 +95,13 @@ fn what_no_schema_was_held_against_is_skipped() {
             "{artifacts:?}"
         );
     }
-    // The documents of a tree pack are held against their schemas, whatever is in the tree.
+    // The documents of a tree pack are checked against their schemas, whatever the tree contains.
     let repo = Repo::set_up();
     let (_, pack) = repo.seal(&[]);
     assert_eq!(verified(&repo.place, &pack).1["checks"]["schema_validation"], "pass");
 }
 
-/// What stands between the tokens of a manifest says nothing; everything else is bound by the id.
+/// White space between the tokens of a manifest has no meaning; the id covers everything else.
 #[test]
 fn a_flipped_byte_of_a_foreign_manifest_is_caught_or_says_the_same() {
     let place = Place::new();

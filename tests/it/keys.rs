@@ -10,11 +10,11 @@ use crate::common::{Done, GIT_PACK, Repo, age, age_keygen};
 
 const PLAIN: &[u8] = b"the plaintext of a vector\n";
 const PASSPHRASE: &str = "open, sesame";
-/// Recipients of the kinds that hardware holds; nobody has their keys.
+/// Recipients of the kinds that hardware keeps; their keys are not available here.
 const TAGGED: &str = "age1tag1qt8lw0ual6avlwmwatk888yqnmdamm7xfd0wak53ut6elz5c4swx2yqdj4e";
 const TAGGED_PQ: &str = include_str!("../../fixtures/tagpq-recipient.txt");
 
-/// An age plugin whose cipher is to exchange the halves of the file key: enough to tell who was asked.
+/// An age plugin that wraps the file key by swapping its halves. That suffices to see which plugin was asked.
 const PLUGIN: &str = r#"#!/bin/sh
 say() { printf '%s\n' "$@"; }
 heard() { read -r _; read -r _; }
@@ -43,7 +43,7 @@ esac
 say '-> done' ''
 "#;
 
-/// A repository, with room for keys beside it.
+/// A repository, with a directory for keys beside it.
 struct Bench {
     repo: Repo,
 }
@@ -57,7 +57,7 @@ impl Bench {
         self.repo.place.path().join(name)
     }
 
-    /// Writes a file that is its owner's alone.
+    /// Writes a file that only its owner can read.
     fn private(&self, name: &str, content: &str) -> PathBuf {
         let path = self.file(name);
         fs::write(&path, content).unwrap();
@@ -69,7 +69,7 @@ impl Bench {
         self.private("passphrase", &format!("{PASSPHRASE}\nnot this line\n"))
     }
 
-    /// Runs git-pack, without a terminal, and sees that it keeps secrets to itself.
+    /// Runs git-pack without a terminal, and asserts that it prints no secret.
     fn pack(&self, args: &[&str]) -> Done {
         let setsid = |args: &[&str]| self.repo.place.command("setsid", &self.repo.root).args(args).output();
         let done = match setsid(&["-w", "true"]).is_ok_and(|output| output.status.success()) {
@@ -91,9 +91,9 @@ impl Bench {
         self.repo.place.run(&self.repo.root, &age(), args)
     }
 
-    /// Runs a command at a terminal, at which `lines` are typed; none where there is no script(1) to make one.
+    /// Runs a command at a terminal and types `lines`; returns none if there is no script(1) to make a terminal.
     fn typing(&self, lines: &[&str], command: &str) -> Option<Done> {
-        // That of util-linux; others take other flags.
+        // Only the script(1) of util-linux takes these flags.
         if self.sh("script --version").code != 0 {
             return None;
         }
@@ -102,7 +102,7 @@ impl Bench {
         Some(self.sh(&format!("({typed}; sleep 3) | script -qec \"{command}\" /dev/null")))
     }
 
-    /// Makes an SSH key pair; the path of the private one, and the public one.
+    /// Makes an SSH key pair; returns the path of the private key, and the public key.
     fn ssh(&self, kind: &str, passphrase: &str) -> (String, String) {
         let path = self.file(&format!("ssh-{kind}-{}", passphrase.len()));
         let path = path.to_str().unwrap();
@@ -112,7 +112,7 @@ impl Bench {
         (path.to_owned(), public.trim().to_owned())
     }
 
-    /// Seals something for a recipient; the sealed file.
+    /// Seals `s.vec` for a recipient, and returns the sealed file.
     fn sealed_for(&self, recipient: &str) -> PathBuf {
         self.repo.write("s.vec", PLAIN);
         drop(fs::remove_dir_all(self.file("pack")));
@@ -123,7 +123,7 @@ impl Bench {
         sealed
     }
 
-    /// Opens `s.vec.age`, and takes away what came out.
+    /// Opens `s.vec.age`, and removes the plaintext.
     fn revealed(&self, args: &[&str]) -> Done {
         let done = self.pack(&[&["reveal", "s.vec"], args].concat());
         if done.code == 0 {
@@ -135,7 +135,7 @@ impl Bench {
         done
     }
 
-    /// What we seal `age` opens, what it seals we open, and what we seal we open.
+    /// Asserts that `age` opens our seal, that we open a seal by `age`, and that we open our own.
     fn both_ways(&self, recipient: &str, identity: &str, flags: &[&str], age_can_ask: bool) {
         let sealed = self.sealed_for(recipient);
         let flags = [&["-i", identity][..], flags].concat();
@@ -155,7 +155,7 @@ impl Bench {
 }
 
 fn keeps_secrets(done: &Done) {
-    // With dots behind it, it is the name of a kind.
+    // Followed by an ellipsis, it is the name of a kind of key and no secret.
     let mut said = format!("{}{}", done.out(), done.stderr);
     for kind in ["AGE-SECRET-KEY-1…", "AGE-PLUGIN-…"] {
         said = said.replace(kind, "");
@@ -192,7 +192,7 @@ fn a_generated_identity_works_both_ways_and_is_never_written_over() {
         recipient
     );
     bench.both_ways(&recipient, text(&identity), &[], true);
-    // A link is followed, and a pipe is read.
+    // A link to an identity is followed, and a pipe is read.
     let link = bench.file("link");
     symlink(&identity, &link).unwrap();
     bench.sealed_for(&recipient);
@@ -200,7 +200,7 @@ fn a_generated_identity_works_both_ways_and_is_never_written_over() {
     let piped = format!("cat {} | {GIT_PACK} reveal s.vec -i /dev/fd/0", text(&identity));
     bench.sh(&piped).ok();
     assert_eq!(fs::read(bench.repo.path("s.vec")).unwrap(), PLAIN);
-    // Outside of any repository, and in the order in which identities are looked for.
+    // The same outside of a repository, with the identities in the order in which they are looked up.
     let outside = bench.repo.place.home();
     let run = |args: &[&str]| bench.repo.place.pack_in(&outside, args);
     assert_eq!(run(&["key", "public", text(&identity)]).ok().out().trim(), recipient);
@@ -243,7 +243,7 @@ fn an_identity_locked_by_a_passphrase_opens_with_it_alone() {
             .starts_with("it wants a passphrase"),
         "{value}"
     );
-    // By a pipe, too.
+    // The passphrase may come through a pipe.
     bench.sealed_for(&recipient);
     let by_pipe = format!(
         "echo '{PASSPHRASE}' | {GIT_PACK} reveal s.vec -i {} --passphrase-file /dev/fd/0",
@@ -251,10 +251,10 @@ fn an_identity_locked_by_a_passphrase_opens_with_it_alone() {
     );
     bench.sh(&by_pipe).ok();
     fs::remove_file(bench.repo.path("s.vec")).unwrap();
-    // The age tool reads what we made, and we what it makes.
+    // The `age` command reads our protected identity, and we read one that it made.
     let opened = bench.file("opened");
     let by_age = format!("{} -d -i {} -o {} s.vec.age", age(), text(&identity), text(&opened));
-    // How rage asks depends on what else is installed.
+    // The way in which rage asks depends on other programs that are installed.
     let asks_plainly = !age().ends_with("rage");
     let type_to_age = |lines: &[&str], command: &str| match asks_plainly {
         true => bench.typing(lines, command),
@@ -279,7 +279,7 @@ fn an_identity_locked_by_a_passphrase_opens_with_it_alone() {
         bench.sealed_for(&recipient);
         bench.revealed(&[&["-i", text(&theirs)], &flags[..]].concat()).ok();
     }
-    // At a terminal we ask ourselves.
+    // At a terminal, git-pack asks for the passphrase.
     let (locked, sealed_to) = match theirs.exists() {
         true => (&theirs, &recipient),
         false => (&identity, &own),
@@ -290,7 +290,7 @@ fn an_identity_locked_by_a_passphrase_opens_with_it_alone() {
         assert_eq!(fs::read(bench.repo.path("s.vec")).unwrap(), PLAIN);
         fs::remove_file(bench.repo.path("s.vec")).unwrap();
     }
-    // Without, and with a wrong one.
+    // Without a passphrase, and with a wrong one.
     let value = bench.revealed(&["-i", text(&identity)]).refused("E_NO_IDENTITY");
     let message = value["refusal"]["message"].as_str().unwrap();
     assert!(
@@ -348,7 +348,7 @@ fn a_plugin_works_both_ways_and_is_named_where_it_is_missing() {
     let bench = Bench::new();
     let bin = bench.file("bin");
     fs::create_dir_all(&bin).unwrap();
-    // Written by another process: one that this one had open for writing could not be executed.
+    // Another process writes the plugin, because the kernel does not execute a file that is open for writing.
     let mut written = bench.repo.place.command("sh", &bin);
     written.args([
         "-c",
@@ -423,7 +423,7 @@ fn identities_that_cannot_serve_are_refused_by_name() {
     );
     assert!(done.stderr.contains("other.txt (X25519)"), "{}", done.stderr);
     done.refused("E_NO_IDENTITY");
-    // Among several, one that fits is enough.
+    // Of several identities, one that fits is enough.
     let fitting = bench.repo.identity();
     bench.revealed(&["-i", text(&other), "-i", text(&fitting)]).ok();
     fs::set_permissions(&other, fs::Permissions::from_mode(0o640)).unwrap();
@@ -441,7 +441,7 @@ fn identities_that_cannot_serve_are_refused_by_name() {
     assert!(reason(text(&none)).contains("line 1: no identity"));
     let hybrid = bench.private("hybrid", "AGE-SECRET-KEY-PQ-1QQ\n");
     assert!(reason(text(&hybrid)).contains("not supported"));
-    // In the work tree by flag, but not by configuration.
+    // An identity in the work tree is accepted from a flag, but not from the configuration.
     bench.repo.write("in-tree.txt", &key);
     fs::set_permissions(bench.repo.path("in-tree.txt"), fs::Permissions::from_mode(0o600)).unwrap();
     bench.revealed(&["-i", "in-tree.txt"]).ok();
@@ -482,7 +482,7 @@ fn recipients_files_are_read_from_flags_and_from_the_commit() {
         .pack(&["seal", "s.vec", "-r", "AGE-SECRET-KEY-1QQQ", "-o", "../no"])
         .refused("E_USAGE");
 
-    // By the configuration: on disk for evidence, of the commit for tree packs.
+    // Recipients from the configuration: evidence takes the one on disk, tree packs that of the commit.
     let config = fs::read_to_string(bench.repo.path(".gitpack.toml")).unwrap();
     let named = config.replace("[seal]\n", "[seal]\nrecipients_file = \"keys/list.txt\"\n");
     assert_ne!(named, config);
@@ -498,7 +498,7 @@ fn recipients_files_are_read_from_flags_and_from_the_commit() {
     assert!(bench.pack(&["status"]).ok().out().contains("ssh-ed25519 …who@where"));
     bench.repo.git(&["add", ".gitpack.toml", "keys"]).ok();
     bench.repo.git(&["commit", "-q", "-m", "keys"]).ok();
-    // What is on disk now has no say in a pack of the commit.
+    // The file on disk does not affect a pack of the commit.
     bench.repo.write("keys/list.txt", format!("{other}\n"));
     bench.pack(&["seal", "--attach", "s.vec", "-o", "../tree"]).ok();
     let opened = bench

@@ -1,5 +1,4 @@
-//! Repositories that are not as one expects: `state`, `seal` and `verify --rev` give the right answer or refuse, and never
-//! another answer than git would.
+//! Unusual repositories: `state`, `seal` and `verify --rev` give the same answer as git, or refuse.
 
 use std::fs;
 use std::io::Write;
@@ -14,10 +13,10 @@ use crate::common::{Done, GIT_PACK, Place, Repo, reference, snapshot};
 use gitpack::format::object_id::ObjectId;
 use serde_json::Value;
 
-/// Every part that a tree pack can be made of.
+/// Every part of a tree pack.
 const PARTS: &str = "full,lite,repo,split";
 
-/// Seals a commit with every part, holds the pack against the commit and the digest against one computed by other means, and
+/// Seals a commit with every part, compares the pack with the commit and the digest with the reference script, and
 /// returns the pack's id and directory.
 #[track_caller]
 fn sealed(place: &Place, root: &Path, rev: &str, output: &str) -> (String, PathBuf) {
@@ -38,7 +37,7 @@ fn sealed(place: &Place, root: &Path, rev: &str, output: &str) -> (String, PathB
     (id.to_owned(), pack)
 }
 
-/// Asserts that `seal` and `verify --rev` refuse a commit, and leave everything as it was; returns the refusal of `seal`.
+/// Asserts that `seal` and `verify --rev` refuse a commit and change nothing; returns the refusal of `seal`.
 #[track_caller]
 fn refused(place: &Place, root: &Path, rev: &str, code: &str) -> Value {
     let pack = any_pack(place);
@@ -53,7 +52,7 @@ fn refused(place: &Place, root: &Path, rev: &str, code: &str) -> Value {
     refusal
 }
 
-/// A pack of some other repository, to be held against commits.
+/// Makes a pack of another repository, to compare commits with.
 fn any_pack(place: &Place) -> PathBuf {
     let pack = place.path().join("any-pack");
     if !pack.exists() {
@@ -65,7 +64,7 @@ fn any_pack(place: &Place) -> PathBuf {
     pack
 }
 
-/// Writes an object as it is given, fit or not, and returns its id.
+/// Writes an object without checks, and returns its id.
 fn object(repo: &Repo, kind: &str, content: &[u8]) -> String {
     let mut git = repo.place.command("git", &repo.root);
     git.args(["hash-object", "-t", kind, "-w", "--literally", "--stdin"]);
@@ -76,7 +75,7 @@ fn object(repo: &Repo, kind: &str, content: &[u8]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Writes a tree of modes, names and ids, in that order, whatever git may think of it.
+/// Writes a tree of modes, names and ids in the order given, even if git would reject it.
 fn tree(repo: &Repo, entries: &[(&str, &[u8], &str)]) -> String {
     let mut content = Vec::new();
     for (mode, name, id) in entries {
@@ -122,7 +121,7 @@ fn a_commit_of_no_files_is_a_pack_of_no_files() {
             .ok();
         assert!(done.out().starts_with("RESTORED 0\n"), "{}", done.out());
 
-        // Git knows the empty tree without having it: at the top, and as a directory.
+        // Git knows the empty tree without storing it: at the top, and as a directory.
         let other = Repo::with_format(format);
         let empty = other.git(&["hash-object", "-t", "tree", "/dev/null"]).ok().out();
         let empty = empty.trim();
@@ -163,7 +162,7 @@ fn a_submodule_is_the_id_of_its_commit() {
         let id = point("a");
         let (_, pack) = sealed(&repo.place, &repo.root, "HEAD", "../pack");
         assert_eq!(fs::read_to_string(pack.join("repo/sub/module")).unwrap(), id);
-        // It needs not be there, and a work tree in its place changes nothing.
+        // The submodule need not be checked out, and files in its place change nothing.
         repo.write("sub/module/file", "x");
         assert_eq!(
             sealed(&repo.place, &repo.root, "HEAD", "../again").0,
@@ -217,7 +216,7 @@ fn links_are_their_targets_and_never_followed() {
         let text = String::from_utf8_lossy(&bytes);
         assert!(!text.contains("outside of the repository"), "{}", path.display());
     }
-    // A configuration that is a link is none.
+    // A link in place of the configuration is refused.
     repo.git(&["mv", ".gitpack.toml.link", ".gitpack.toml"]).ok();
     repo.git(&["commit", "-q", "-m", "configuration"]).ok();
     let value = refused(&repo.place, &repo.root, "HEAD", "E_BAD_CONFIG");
@@ -274,7 +273,7 @@ fn names_that_other_systems_do_not_like_are_kept_as_they_are() {
             format!("{name}\n")
         );
     }
-    // They come back out of the texts, and what is printed of them speaks to no terminal.
+    // `--from-full` restores these names, and messages show them without control characters.
     repo.pack(&["restore", "../pack", "--from-full", "-o", "../texts"]).ok();
     for name in names {
         assert_eq!(
@@ -306,7 +305,7 @@ fn a_name_that_is_not_utf8_is_shown_byte_by_byte_and_only_the_state_has_it() {
     assert_eq!(value["refusal"]["detail"]["reason"], "it is not UTF-8");
     let done = repo.pack(&["seal", "-o", "../no"]);
     assert!(done.stderr.contains("\"caf\\351\\n.txt\"") && done.stderr.contains("rename it, or leave it out"));
-    // Left out, it is in nobody's way.
+    // A name that the scope excludes does no harm.
     repo.write(".gitpack.toml", "version = 1\n[scope.repo]\nexclude = [\"*.txt\"]\n");
     repo.commit("left out");
     repo.seal(&["-o", "../pack", "--emit", PARTS]);
@@ -354,7 +353,7 @@ fn names_that_git_or_a_pack_forbids_are_refused() {
         let message = value["refusal"]["message"].as_str().unwrap();
         assert!(message.contains("cannot be a member of a pack"), "{message}");
         assert!(!repo.place.path().join("no").exists());
-        // No pack can be of such a commit, and that is no reason not to say so.
+        // No pack can match such a commit, and `verify` says so.
         let pack = any_pack(&repo.place);
         let done = repo.pack(&["verify", pack.to_str().unwrap(), "--rev", &commit]);
         assert_eq!(done.code, 1, "{}", done.stderr);
@@ -441,7 +440,7 @@ fn a_tree_that_an_old_git_wrote_is_read_as_git_reads_it() {
     let blob = object(&repo, "blob", b"x");
     let blob = blob.as_str();
     let inner = tree(&repo, &[("100664", b"b", blob), ("100777", b"c", blob)]);
-    // Names between a file and a directory that begin alike, with modes of long ago.
+    // Names that sort between a file and a directory with a common beginning, and obsolete modes.
     let entries: [(&str, &[u8], &str); 7] = [
         ("100600", b"a", blob),
         ("0100644", b"a-", blob),
@@ -518,7 +517,8 @@ fn a_partial_clone_is_refused_and_nothing_is_fetched() {
         let value = refused(place, &root, "HEAD", "E_MISSING_OBJECT");
         assert_eq!(value["refusal"]["next_command"], "git fetch --refetch --no-filter");
         assert!(!fetched.exists(), "{filter}");
-        // What it says helps, and the spy would have seen it. No repacking goes on behind it meanwhile.
+        // The suggested command helps, and the spy would notice a fetch. Maintenance is off, so that no repack runs
+        // meanwhile.
         let fetch = [
             "-c",
             "maintenance.auto=false",
@@ -556,7 +556,7 @@ fn a_reftable_repository_is_refused_with_what_to_do() {
     let done = place.pack_in(&root, &["seal", "-o", "../no"]);
     let remedy = "git refs migrate --ref-format=files";
     assert!(done.stderr.contains(remedy), "{}", done.stderr);
-    // A git that has this command shows that it helps.
+    // The remedy works with a git that has this command.
     let args: Vec<&str> = remedy.split(' ').skip(1).collect();
     if place.run(&root, "git", &args).code == 0 {
         sealed(&place, &root, "HEAD", "../pack");
@@ -598,7 +598,7 @@ fn objects_in_alternates_are_as_good_as_own_ones() {
         if packed {
             repo.git(&["gc", "-q"]).ok();
         }
-        // One borrows from another, which borrows itself.
+        // One clone borrows from another, which itself borrows.
         let [first, second] = [("repo", "first"), ("first", "second")].map(|(from, to)| {
             let name = format!("{to}-{packed}");
             let from = if from == "repo" {
@@ -622,7 +622,7 @@ fn objects_in_alternates_are_as_good_as_own_ones() {
             let output = format!("../of-{}", root.file_name().unwrap().to_str().unwrap());
             assert_eq!(sealed(place, root, "HEAD", &output).0, id, "{}", root.display());
         }
-        // Or the environment names them.
+        // Or the environment names the object directories.
         let name = format!("env-{packed}");
         place.run(place.path(), "git", &["init", "-q", &name]).ok();
         let output = place
@@ -640,7 +640,7 @@ fn objects_in_alternates_are_as_good_as_own_ones() {
             .output()
             .unwrap();
         assert!(String::from_utf8_lossy(&output.stdout).contains(&id), "{output:?}");
-        // When they are gone, that is what is said.
+        // If they are gone, the refusal says so.
         fs::remove_file(first.join(".git/objects/info/alternates")).unwrap();
         refused(place, &first, "HEAD", "E_MISSING_OBJECT");
     }
@@ -656,7 +656,7 @@ fn grafts_and_replaced_objects_change_nothing() {
     repo.write("a", "fake");
     repo.commit("two");
     let (second, _) = sealed(&repo.place, &repo.root, "HEAD", "../second");
-    // What is too large for the memory is read by git itself.
+    // Git itself reads a blob that is too large for memory.
     repo.write("large.bin", vec![0; 17 << 20]);
     repo.commit("large");
     let large = repo.pack(&["state", "--no-cache"]).ok().out();
@@ -669,7 +669,7 @@ fn grafts_and_replaced_objects_change_nothing() {
     }
     let second_id = repo.rev("HEAD~1");
     fs::write(repo.path(".git/info/grafts"), format!("{second_id}\n")).unwrap();
-    // Git by itself is deceived.
+    // Git itself follows the replacement.
     assert_eq!(repo.git(&["show", &format!("{first}:a")]).ok().out(), "fake");
     let seal = |rev: &str, output: &str| {
         let (id, _) = repo.seal(&["--rev", rev, "--emit", PARTS, "-o", output]);
@@ -681,22 +681,22 @@ fn grafts_and_replaced_objects_change_nothing() {
     assert_eq!(repo.pack(&["state", "--no-cache"]).ok().out(), large);
 }
 
-/// Runs `git pack` with no more memory for its data than so many KiB.
+/// Runs `git pack` with at most `kib` KiB of data memory.
 fn confined(place: &Place, root: &Path, kib: u64, args: &[&str]) -> Done {
     let script = format!("ulimit -d {kib}; exec git-pack \"$@\"");
     place.run(root, "sh", &[&["-c", &script, "sh"], args].concat())
 }
 
-/// The bytes of memory that a state may take for each file.
+/// The bytes of memory that `state` may take for each file.
 const OF_STATE: u64 = 200;
 
-/// What sealing takes for each file, all parts of a pack at once.
+/// The bytes that sealing all parts may take for each file.
 const OF_SEAL: u64 = 1000;
 
-/// What verifying takes for each file: it holds the documents of a pack and what they say.
+/// The bytes that verifying may take for each file; it holds the documents of a pack in memory.
 const OF_VERIFY: u64 = 2300;
 
-/// Returns how much memory there is for so many files, in KiB.
+/// Returns the memory bound for so many files, in KiB.
 fn bound(files: u64, each: u64) -> u64 {
     (64 << 10) + files * each / 1024
 }
@@ -705,13 +705,13 @@ fn soak() -> bool {
     std::env::var_os("GITPACK_SOAK").is_some()
 }
 
-/// GITPACK_SOAK=1: a blob of 3 GB.
+/// With GITPACK_SOAK=1 the blob has 3 GB.
 #[test]
 fn a_blob_larger_than_memory_goes_through_in_pieces() {
     let repo = Repo::empty();
     let size: u64 = if soak() { 3 << 30 } else { 80 << 20 };
     fs::File::create(repo.path("zeros")).unwrap().set_len(size).unwrap();
-    // Into a pack, in pieces.
+    // The pack stores the blob in pieces.
     repo.git(&["-c", "core.bigFileThreshold=1m", "add", "zeros"]).ok();
     repo.git(&["commit", "-q", "-m", "zeros"]).ok();
     assert!(repo.git(&["count-objects"]).ok().out().starts_with("2 objects"));
@@ -726,7 +726,7 @@ fn a_blob_larger_than_memory_goes_through_in_pieces() {
         fs::metadata(repo.place.path().join("pack/repo/zeros")).unwrap().len(),
         size
     );
-    // A loose one is read by another path.
+    // A loose object is read by another code path.
     if !soak() {
         let digest = repo.pack(&["state"]).ok().out();
         fs::remove_dir_all(repo.path(".git/objects/pack")).unwrap();
@@ -736,7 +736,7 @@ fn a_blob_larger_than_memory_goes_through_in_pieces() {
     }
 }
 
-/// GITPACK_SOAK=1: 100,000 files.
+/// With GITPACK_SOAK=1 there are 100,000 files.
 #[test]
 fn very_many_files_are_all_there_and_need_bounded_memory() {
     let repo = Repo::empty();

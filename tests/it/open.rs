@@ -1,4 +1,5 @@
-//! `git pack open`: which artifacts, where to, and where not; whole or not at all.
+//! `git pack open`: which artifacts it opens, where it writes them and where not; and that it opens all of them or
+//! none.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +20,7 @@ fn artifacts() -> BTreeMap<&'static str, Vec<u8>> {
     ])
 }
 
-/// A repository with a pack beside it, `../pack`, of those artifacts, which are gone from the work tree.
+/// Makes a repository and its pack `../pack` of these artifacts, then removes them from the work tree.
 fn scene() -> Repo {
     let repo = Repo::set_up();
     for (path, content) in artifacts() {
@@ -50,7 +51,7 @@ fn files(root: &Path) -> BTreeMap<String, Vec<u8>> {
         .collect()
 }
 
-/// Asserts that exactly these artifacts stand there.
+/// Asserts that exactly these artifacts are below `root`.
 #[track_caller]
 fn holds(root: &Path, paths: &[&str]) {
     let found = files(root);
@@ -78,7 +79,7 @@ fn by_default_it_opens_for_its_owner_alone_where_git_ignores_it() {
         .unwrap()
         .to_owned();
     let root = repo.path("_PACK_RUN/open").join(&id[..12]);
-    // From below the top, too; the umask does not matter.
+    // It also works from a subdirectory, and does not depend on the umask.
     fs::create_dir(repo.path("below")).unwrap();
     let done = repo.place.run(
         &repo.path("below"),
@@ -99,7 +100,7 @@ fn by_default_it_opens_for_its_owner_alone_where_git_ignores_it() {
         assert_eq!(mode & 0o777, expected, "{}", path.display());
     }
     assert_eq!(repo.git(&["status", "--porcelain"]).ok().out(), "");
-    // A second time it would be over the first.
+    // A second run would overwrite the first one's output.
     let before = snapshot(repo.place.path());
     repo.pack(&["open", "../pack"]).refused("E_IO");
     assert_same(&before, &snapshot(repo.place.path()), "opened again");
@@ -121,7 +122,7 @@ fn where_nothing_is_ignored_yet_the_default_output_ignores_itself() {
     assert_eq!(repo.git(&["status", "--porcelain", "-uall"]).ok().out(), "");
     repo.git(&["add", "-A"]).ok();
     assert_eq!(repo.git(&["diff", "--cached", "--name-only"]).ok().out(), "");
-    // Elsewhere nobody asked for an ignore file.
+    // In another directory the user did not ask for an ignore file, so the output must be ignored already.
     repo.pack(&["open", "../pack", "-o", "mine"]).refused("E_USAGE");
     assert!(!repo.path("mine").exists());
 }
@@ -179,7 +180,7 @@ fn artifacts_are_chosen_by_path_and_by_directory() {
         repo.pack(&["open", "../pack", path, "--stdout"]).refused("E_USAGE");
     }
     assert_same(&before, &standing(repo.place.path()), "unknown paths");
-    // What has nothing sealed has nothing to open.
+    // A pack without sealed artifacts has nothing to open.
     repo.seal(&["-o", "../plain"]);
     repo.pack(&["open", "../plain"]).refused("E_USAGE");
 }
@@ -192,7 +193,7 @@ fn one_artifact_goes_to_standard_output_and_nothing_else_does() {
         let done = repo.pack(&["open", "../pack", path, "--stdout"]).ok();
         assert!(done.stdout == content, "{path}");
     }
-    // A directory of one is one.
+    // A directory with a single artifact selects one artifact.
     let done = repo.pack(&["open", "../pack", "other", "--stdout"]).ok();
     assert_eq!(done.stdout, artifacts()["other/c.vec"]);
     for args in [
@@ -245,11 +246,11 @@ fn nothing_is_ever_written_over() {
         assert_eq!(done.code, 2, "{output}: {}", done.out());
         assert_same(&before, &standing(repo.place.path()), output);
     }
-    // An empty directory is nothing to write over.
+    // An empty directory may be the output.
     fs::create_dir(beside("empty")).unwrap();
     repo.pack(&["open", "../pack", "-o", "../empty"]).ok();
     holds(&beside("empty"), &ALL);
-    // With a slash it is the same place, and so is one whose parents are still to be made.
+    // A trailing slash makes no difference, and missing parents are created.
     repo.pack(&["open", "../pack", "-o", "../new/with/parents/"]).ok();
     holds(&beside("new/with/parents"), &ALL);
 }
@@ -282,7 +283,7 @@ fn it_refuses_to_write_where_git_could_track_and_writes_where_git_does_not() {
         "sub/deep/opened",
         "open/seen",
         "../repo/opened",
-        // Ignored, but git tracks something there that is gone from the disk.
+        // Ignored paths; but git tracks a file there that is deleted on disk.
         "out/x",
         "out/y",
         "out/nested/opened",
@@ -300,7 +301,7 @@ fn it_refuses_to_write_where_git_could_track_and_writes_where_git_does_not() {
         let message = value["refusal"]["message"].as_str().unwrap();
         assert!(message.contains("git"), "{output}: {message}");
         assert_same(&before, &standing(&parent), output);
-        // It does not matter where it is run.
+        // The result does not depend on the current directory.
         let absolute = repo.root.join(output);
         let args = ["open", "pack", "-o", absolute.to_str().unwrap()];
         repo.place.pack_in(&parent, &args).refused("E_USAGE");
@@ -332,7 +333,7 @@ fn it_refuses_to_write_where_git_could_track_and_writes_where_git_does_not() {
     }
 }
 
-/// Waits until so many bytes are staged below `directory`; none if the process ended before.
+/// Waits until `bytes` bytes are staged below `directory`; returns none if the process ended first.
 fn staged(directory: &Path, bytes: u64, child: &mut std::process::Child) -> Option<PathBuf> {
     loop {
         for entry in fs::read_dir(directory).unwrap().flatten() {
@@ -376,7 +377,7 @@ fn a_kill_leaves_the_output_whole_or_absent_and_the_next_run_clears_up() {
             fs::remove_dir_all(parent.join("opened")).unwrap();
             whole += 1;
         } else if let Some(left) = staging.filter(|left| left.exists()) {
-            // What it leaves is its owner's alone, and nothing for git.
+            // A killed run leaves a directory that only its owner can read and that git does not see.
             assert_eq!(fs::metadata(&left).unwrap().permissions().mode() & 0o777, 0o700);
             assert_eq!(repo.git(&["status", "--porcelain", "-uall"]).ok().out(), "");
             killed += 1;
@@ -412,7 +413,7 @@ fn a_full_disk_leaves_nothing_of_it() {
         ("padded", 500),
         ("padded", 1700),
     ] {
-        // The witness cannot be written either, which must not hide the refusal.
+        // The witness cannot be written either, and that error must not hide the refusal.
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec git-pack open ../{pack} -o ../new/opened");
         let value = repo.place.run(&repo.root, "sh", &["-c", &script]).refused("E_IO");
         let message = value["refusal"]["message"].as_str().unwrap();
@@ -429,7 +430,7 @@ fn where_nothing_may_be_written_it_is_refused() {
     fs::create_dir(&closed).unwrap();
     give_away(&repo.place);
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).unwrap();
-    // The copy of the binary that may be needed is made by the first run.
+    // The first run makes the copy of the binary that it may need.
     unprivileged(&repo.place, &repo.root, &["open", "../pack", "-o", "../first"]).ok();
     let before = standing(repo.place.path());
     for output in ["../closed/opened", "../closed/new/opened"] {
@@ -448,7 +449,7 @@ fn places_without_a_repository_need_none() {
     let place = Place::new();
     common::write(&place.path().join("index.vec"), "x");
     place.pack_in(place.path(), &["seal", "index.vec", "-o", "pack"]).ok();
-    // It stands in the clear there, so that there is nothing to open.
+    // Outside of a repository the artifact is sealed in the clear, so there is nothing to open.
     place.pack_in(place.path(), &["open", "pack"]).refused("E_USAGE");
     place.pack_in(place.path(), &["open", "absent"]).refused("E_BAD_PACK");
 }

@@ -1,4 +1,4 @@
-//! `git pack open` and `verify --identity`: with which keys, and of what was sealed, forged or damaged.
+//! `git pack open` and `verify --identity`: which keys serve, and what happens with sealed, forged and damaged content.
 
 use std::fs;
 use std::io::Read;
@@ -13,10 +13,10 @@ use gitpack::format::sealed::sealed_path;
 use serde_json::Value;
 
 const PASSPHRASE: &str = "open, sesame";
-/// What stands nowhere but in what is opened.
+/// A text that occurs only in opened artifacts.
 const PLAIN: &[u8] = b"the plaintext of a vector\n";
 
-/// A repository, and keys beside it.
+/// A repository with keys beside it.
 struct Bench(Repo);
 
 impl Bench {
@@ -43,7 +43,7 @@ impl Bench {
         self.0.place.run(&self.0.root, "setsid", &whole)
     }
 
-    /// Seals `s.vec` to a recipient as `../pack`.
+    /// Seals `s.vec` for a recipient as `../pack`.
     fn sealed_for(&self, recipient: &str) -> PathBuf {
         let args = ["--attach", "s.vec", "-r", recipient, "-o", "../pack", "--replace"];
         self.0.seal(&args).1
@@ -55,15 +55,15 @@ impl Bench {
         self.0.seal(&[&args, flags].concat()).1
     }
 
-    /// The recipient that `init` configured.
+    /// Returns the recipient that `init` configured.
     fn own(&self) -> String {
         self.0.pack(&["recipients", "list"]).ok().out().trim().to_owned()
     }
 
-    /// Encrypts with `age`, for the owner.
+    /// Encrypts with the `age` command, for the owner.
     fn by_age(&self, plain: &[u8], target: &Path) {
         let source = self.beside("to-encrypt");
-        // What the clone keeps may be the same file.
+        // The target may be a hard link to a file of the clone, so it is removed first.
         drop(fs::remove_file(target));
         fs::write(&source, plain).unwrap();
         let args = [
@@ -77,7 +77,7 @@ impl Bench {
         fs::remove_file(source).unwrap();
     }
 
-    /// Opens and verifies with these flags.
+    /// Asserts that `open` and `verify` succeed with these flags.
     #[track_caller]
     fn serve(&self, flags: &[&str]) {
         let done = self
@@ -91,7 +91,7 @@ impl Bench {
         self.pack(&[&["verify", "../pack"], flags].concat()).ok();
     }
 
-    /// Asserts that neither serves with these flags, for this reason, and that nothing is left or told.
+    /// Asserts that both commands refuse with these flags for this reason, and leave and tell nothing.
     #[track_caller]
     fn do_not_serve(&self, flags: &[&str], reason: &str) {
         let before = standing(self.0.place.path());
@@ -126,7 +126,7 @@ fn ssh(bench: &Bench, kind: &str, passphrase: &str) -> (String, String) {
     (path, public.trim().to_owned())
 }
 
-/// Asserts that `verify` with these flags comes to no verdict.
+/// Asserts that `verify` with these flags reaches no verdict.
 #[track_caller]
 fn does_not_verify(bench: &Bench, flags: &[&str]) {
     let done = bench.pack(&[&["verify", "../pack", "--json"], flags].concat());
@@ -157,7 +157,7 @@ fn keys_of_every_kind_serve_open_and_verify() {
         .pack(&[&["key", "generate", "-o", made], &locked[..]].concat())
         .ok()
         .out();
-    // Names that are sealed are opened with it, too, and it is found among several.
+    // The key also opens sealed names, and is found among several.
     let opaque = [
         "--attach",
         "s.vec",
@@ -189,7 +189,7 @@ fn keys_that_cannot_serve_are_refused_by_what_is_wrong_with_them() {
     for opaque in [&[][..], &["--opaque-names"]] {
         let both = ["-r", &recipient, "-r", &ssh_recipient];
         bench.sealed(&[&both[..], opaque].concat());
-        // The kinds that would fit are named, and what was tried.
+        // The refusal names the kinds of key that would fit and the files that were tried.
         for (key, kind) in [(&wrong, "X25519"), (&ssh_wrong, "ssh-rsa")] {
             let value = bench.pack(&["open", "../pack", "-i", key]).refused("E_NO_IDENTITY");
             let detail = &value["refusal"]["detail"];
@@ -208,13 +208,13 @@ fn keys_that_cannot_serve_are_refused_by_what_is_wrong_with_them() {
     for mode in [0o640, 0o604, 0o660] {
         fs::set_permissions(&right, fs::Permissions::from_mode(mode)).unwrap();
         bench.do_not_serve(&["-i", &right], "chmod 600");
-        // One that could serve does not make up for it.
+        // A usable key does not excuse a badly protected one.
         bench.do_not_serve(&["-i", &wrong, "-i", &right], "chmod 600");
         does_not_verify(&bench, &["-i", &right]);
     }
     bench.private("not-a-key", "hello\n");
     bench.do_not_serve(&["-i", "../not-a-key"], "not-a-key");
-    // The one in force is judged alike.
+    // The default identity is judged in the same way.
     let default = bench.0.identity();
     fs::rename(&default, default.with_extension("away")).unwrap();
     bench.do_not_serve(&[], "it is not there");
@@ -239,7 +239,7 @@ fn a_passphrase_that_is_wrong_or_cannot_be_asked_for_opens_nothing() {
         bench.do_not_serve(&["-i", key], "no terminal");
         bench.do_not_serve(&["-i", key, "--passphrase-file", &wrong], "the passphrase is wrong");
         for flags in [&["-i", key][..], &["-i", key, "--passphrase-file", &wrong]] {
-            // That the key could not be tried says nothing about the seal.
+            // A key that could not be tried says nothing about the seal.
             does_not_verify(&bench, flags);
         }
         let absent = ["open", "../pack", "-i", key, "--passphrase-file", "../absent"];
@@ -270,7 +270,7 @@ fn what_age_sealed_for_us_opens_in_a_pack_made_by_hand() {
         assert!(fs::read(bench.beside("opened/s.vec")).unwrap() == content);
         fs::remove_dir_all(bench.beside("opened")).unwrap();
     }
-    // Where its padding is none, it does not open, though age would.
+    // With wrong padding it does not open, although `age` would open it.
     let pack = bench.sealed(&["--pad"]);
     bench.by_age(&[1; 64], &pack.join("sealed/s.vec.age"));
     redeclare_as_found(&pack);
@@ -285,7 +285,7 @@ fn what_age_sealed_for_us_opens_in_a_pack_made_by_hand() {
     refused_whole(&bench, "no padding");
 }
 
-/// Asserts that `../pack` is refused, and that nothing appears anywhere.
+/// Asserts that `../pack` is refused, and that no file appears anywhere.
 #[track_caller]
 fn refused_whole(bench: &Bench, when: &str) {
     let before = standing(bench.0.place.path());
@@ -301,7 +301,7 @@ fn refused_whole(bench: &Bench, when: &str) {
     }
 }
 
-/// Paths that lead out of a directory, into git's, or nowhere.
+/// Paths that lead out of a directory, into git's directory, or nowhere.
 const BAD: [&str; 14] = [
     "../x",
     "..",
@@ -330,7 +330,7 @@ fn a_path_that_leads_out_of_the_output_is_never_followed() {
         copy_tree(&whole, &pack);
         redeclare(&pack, |sealed| sealed.artifacts[0].path = Some(bad.into()));
         refused_whole(&bench, bad);
-        // And with a seal of that name, where that is one that a file can have.
+        // The same with a seal of that name, where a file can have it.
         let seal = format!("sealed/{bad}.age");
         let within = !bad.starts_with('/') && !["..", ".", ""].contains(&bad) && !bad.ends_with('/');
         if within {
@@ -344,7 +344,7 @@ fn a_path_that_leads_out_of_the_output_is_never_followed() {
     }
 }
 
-/// Changes the sealed list of names in `../pack`, as somebody who may seal to the owner can.
+/// Edits the sealed list of names in `../pack`, as anybody can who seals to the owner.
 fn forge_index(bench: &Bench, change: impl FnOnce(&mut Value)) {
     let pack = bench.beside("pack");
     let path = pack.join("sealed/INDEX.age");
@@ -401,7 +401,7 @@ fn a_forged_list_of_names_is_not_believed() {
         let done = bench.pack(&["verify", "../pack", "-i", identity.to_str().unwrap()]);
         assert_eq!(done.code, 1, "{what}: {}", done.out());
     }
-    // With the list as it was, the pack opens.
+    // With the original list the pack opens.
     fs::remove_dir_all(&pack).unwrap();
     copy_tree(&whole, &pack);
     forge_index(&bench, |_| {});
@@ -441,7 +441,7 @@ fn what_only_the_cipher_can_tell_is_told_before_anything_is_left() {
         let pack = bench.sealed(&[&["--attach", "big.vec"], flags].concat());
         let sealed = pack.join("sealed/big.vec.age");
         let mut bytes = fs::read(&sealed).unwrap();
-        // In the last chunk, after all others were good.
+        // Damages the last chunk, after all others were good.
         let at = bytes.len() - 100;
         bytes[at] ^= 1;
         fs::remove_file(&sealed).unwrap();
@@ -467,7 +467,7 @@ fn what_only_the_cipher_can_tell_is_told_before_anything_is_left() {
             done.refused("E_CRYPTO");
             assert_same(&before, &standing(bench.0.place.path()), "tampered");
         }
-        // The other one was left alone.
+        // The other artifact was not changed.
         let done = bench.pack(&["open", "../pack", "s.vec", "--stdout"]).ok();
         assert_eq!(done.stdout, PLAIN);
     }

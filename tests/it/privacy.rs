@@ -1,4 +1,4 @@
-//! What must not be told is told nowhere: no run of a protected plaintext, and no hash of one, outside of the clone's receipts.
+//! Secrets appear nowhere: no part of a protected plaintext, and no hash of one, outside of the clone's receipts.
 
 use std::collections::HashSet;
 use std::fs;
@@ -13,10 +13,10 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use gitpack::format::digest::Digest;
 use gitpack::format::object_id::{ObjectHasher, ObjectId};
 
-/// Every 32 bytes in a row hold one of the 16-byte blocks at multiples of 16.
+/// The 16-byte blocks of a plaintext at multiples of 16. Any 32 consecutive bytes contain one of them whole.
 struct Runs {
     blocks: HashSet<[u8; 16]>,
-    /// Whether some block begins with eight bytes that come to this index: asked first, because it is quick.
+    /// Indexed by the first eight bytes of a block: whether any block begins so. Quick to ask, so it is asked first.
     likely: Vec<bool>,
 }
 
@@ -46,7 +46,7 @@ impl Runs {
     }
 }
 
-/// All the ways in which a hash of a plaintext could stand somewhere.
+/// Returns every hash of a plaintext, in every form in which it might be stored.
 fn hashes(plain: &[u8]) -> Vec<Vec<u8>> {
     let sha256 = Digest::of(plain);
     let like = ObjectId::from_bytes(&[0; 20]).unwrap();
@@ -69,13 +69,13 @@ fn holds(bytes: &[u8], needle: &[u8]) -> bool {
     memchr::memmem::find(bytes, needle).is_some()
 }
 
-/// Every file of the place but the plaintexts themselves.
+/// Reads every file of the place except the plaintexts.
 fn everything(place: &Path, plaintexts: &[PathBuf]) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found: Vec<(PathBuf, Vec<u8>)> = snapshot(place)
         .into_iter()
         .map(|(path, _, bytes)| (path, bytes))
         .collect();
-    // The helper passes over the ledger; here it is what matters.
+    // `snapshot` skips the ledger, which matters here.
     let ledger = place.join("home/.epistemic");
     let lines = if ledger.exists() { snapshot(&ledger) } else { Vec::new() };
     for (path, _, bytes) in lines {
@@ -90,7 +90,7 @@ struct Scene {
     plaintexts: Vec<(PathBuf, Vec<u8>)>,
 }
 
-/// A repository with untracked artifacts of several kinds: by name, by content, large enough for several chunks, and text.
+/// Makes a repository with untracked artifacts: protected by name, by content, of several chunks, and text.
 fn scene(size: usize) -> Scene {
     let repo = Repo::set_up();
     fs::create_dir(repo.place.path().join("tmp")).unwrap();
@@ -190,7 +190,7 @@ fn no_plaintext_and_no_hash_of_one_is_told_by_anything_that_is_written() {
         &["open", "../pack", "--output", "../opened"],
         &["open", "../pack", "proofs/PROOF_BUNDLE.json", "--stdout"],
         &["seal", "embeddings", "proofs/PROOF_BUNDLE.json", "-o", "../evidence"],
-        // Refusals must not tell either.
+        // A refusal must not tell a secret either.
         &["open", "../pack", "--output", "../opened"],
         &["seal", "--attach", "assets", "-o", "../pack"],
     ] {
@@ -208,7 +208,7 @@ fn no_plaintext_and_no_hash_of_one_is_told_by_anything_that_is_written() {
     }
 }
 
-/// Kills a seal after ever longer times, until it comes to its end by itself.
+/// Kills a seal after increasing delays until one ends by itself.
 #[test]
 fn a_kill_in_the_middle_of_sealing_tells_nothing() {
     let scene = scene(20_000_000);
@@ -260,7 +260,7 @@ fn the_hash_of_a_tracked_protected_file_is_kept_with_the_receipts_alone() {
             assert!(!told || path.starts_with("seals"), "{}", path.display());
         }
     }
-    // It is there, or it would have to be read each time.
+    // The receipts hold the hash, so that the artifact need not be read each time.
     let kept = fs::read(repo.path(".git/gitpack/seals/digests")).unwrap();
     assert!(holds(&kept, hash.as_bytes()));
 }

@@ -1,4 +1,4 @@
-//! Every refusal code there is, produced by what it is for, with a whole envelope and nothing left behind.
+//! Every refusal code, produced by its own cause, with a complete envelope and nothing left behind.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,7 +68,7 @@ const CASES: [Case; 17] = [
         repo.pack(&["init"])
     }),
     (Code::Crypto, || {
-        // A store in which receipt and ciphertext agree, and the ciphertext is no age file.
+        // A store whose receipt and ciphertext agree, but whose ciphertext is not an age file.
         let repo = Repo::set_up();
         repo.write("a.vec", "secret");
         repo.seal(&["--attach", "a.vec", "-o", "../one"]);
@@ -161,7 +161,7 @@ fn a_manifest_of_300_megabytes_is_refused_without_being_read() {
         .unwrap()
         .set_len(300 << 20)
         .unwrap();
-    // With too little memory to hold it.
+    // Too little memory to hold the manifest.
     let script = "ulimit -v 2000000; exec git-pack verify --json pack";
     let done = place.run(place.path(), "sh", &["-c", script]);
     assert_eq!(done.code, 2);

@@ -1,4 +1,4 @@
-//! What somebody found who had only the binary and the promises: each test is named after what it did.
+//! Bugs that a tester found with only the binary and its promises. Each test is named after what the program did.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ fn recipient(repo: &Repo) -> String {
     repo.pack(&["key", "public"]).ok().out().trim().to_owned()
 }
 
-/// A repository with a protected file that is tracked, and its pack at `../pack`.
+/// Makes a repository with a tracked protected file, and its pack at `../pack`.
 fn tracked(flags: &[&str]) -> Repo {
     let repo = Repo::set_up();
     repo.write("src/big.vec", noise(1, 3000));
@@ -242,7 +242,7 @@ fn a_seal_whose_output_was_taken_left_a_run() {
     let repo = Repo::set_up();
     repo.seal(&[]);
     let before = snapshot(&repo.path(".git/gitpack/runs"));
-    // Its default place is that of the pack of the same state.
+    // Its default output is that of the other pack of the same state.
     repo.pack(&["seal", "--emit", "lite"]).refused("E_IO");
     assert_eq!(snapshot(&repo.path(".git/gitpack/runs")), before);
     let refs = repo.git(&["for-each-ref", "refs/gitpack"]).ok().out();

@@ -1,4 +1,4 @@
-//! `git pack rekey`, end to end: with the real git, and with the `age` command to open what was rekeyed.
+//! `git pack rekey` end to end, with the real git, and with the `age` command to open the result.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -8,7 +8,7 @@ use crate::common::{Done, Repo, age, age_keygen, noise, snapshot};
 use gitpack::format::digest::Digest;
 use serde_json::Value;
 
-/// A repository with an untracked vector, and a key of somebody else's.
+/// A repository with an untracked vector, and the key of another person.
 struct Bench {
     repo: Repo,
     secret: Vec<u8>,
@@ -75,7 +75,7 @@ impl Bench {
         self.repo.place.run(&self.repo.root, &age(), &args)
     }
 
-    /// Everything in and beside the repository but git's own files and the ledger: path, mode, and hash.
+    /// Snapshots everything in and beside the repository except git's own files and the ledger: path, mode, and hash.
     fn surroundings(&self) -> Vec<(PathBuf, u32, String)> {
         let all = snapshot(self.repo.place.path()).into_iter();
         all.filter(|(path, _, _)| !path.starts_with("repo/.git"))
@@ -92,7 +92,7 @@ fn manifest(pack: &Path) -> Value {
     serde_json::from_slice(&fs::read(pack.join("manifest.json")).unwrap()).unwrap()
 }
 
-/// The header of an age file, without the nonce, and what comes after it.
+/// Returns the header of an age file without its MAC, and everything after the header.
 fn parts(file: &Path) -> (String, Vec<u8>) {
     let bytes = fs::read(file).unwrap();
     let mac = bytes.windows(5).position(|at| at == b"\n--- ").unwrap() + 1;
@@ -130,7 +130,7 @@ fn a_tree_pack_is_for_the_new_recipient_alone_and_keeps_its_payloads() {
         let member = is["sealed_path"].as_str().unwrap();
         let ((old_header, old_payload), (header, payload)) = (parts(&old.join(member)), parts(&new.join(member)));
         assert!(old_payload == payload, "{member}");
-        // No stanza of the old header is in the new one.
+        // The new header has none of the old stanzas.
         for line in old_header.lines().filter(|line| line.starts_with("-> ")) {
             assert!(!header.contains(line), "{line}");
         }
@@ -214,7 +214,7 @@ fn what_cannot_be_rekeyed_is_refused_and_leaves_nothing() {
         "{value}"
     );
     refused(&[&["absent", "-o", "../new"][..], &to_other].concat(), "E_IO");
-    // Without a place to put it nothing is done, and the message names the flag.
+    // Without an output nothing is done, and the message names the flag.
     let done = bench.repo.pack(&[&["rekey", pack][..], &to_other].concat());
     assert_eq!(done.code, 2);
     assert!(done.stderr.contains("--output"), "{}", done.stderr);
@@ -280,7 +280,7 @@ fn sealed_names_and_padding_stay() {
         );
         let nonces_stay = of(&was, "nonce") == of(&is, "nonce");
         assert_eq!(nonces_stay, flags.is_empty(), "{output}");
-        // The names are sealed under a new key in any case: they name other seals now.
+        // The sealed list of names gets a new key in any case, because it names other seals now.
         let index = "sealed/INDEX.age";
         assert_ne!(parts(&old.join(index)).1[..16], parts(&new.join(index)).1[..16]);
         assert_eq!(was["index"]["plain_bytes"], is["index"]["plain_bytes"]);
@@ -296,7 +296,7 @@ fn sealed_names_and_padding_stay() {
             .ok();
         assert!(fs::read(bench.repo.path(&opened).join("embeddings/index.vec")).unwrap() == bench.secret);
         assert_eq!(fs::read(bench.repo.path(&opened).join("notes.vec")).unwrap(), b"short");
-        // And back again, by whoever can open it now.
+        // Rekeys back to the first owner, with the key that can open it now.
         let back = format!("../{output}-back");
         bench
             .repo
@@ -365,7 +365,7 @@ fn replacing_swaps_packs_and_nothing_else() {
         .collect();
     names.sort();
     assert_eq!(names, ["home", "other.txt", "pack", "repo"]);
-    // In the place of another pack, and of an empty directory; but not of one in which somebody keeps something.
+    // The output may replace another pack or an empty directory, but not a directory with other files.
     let text = pack.to_str().unwrap();
     let own = ["-i", bench.other.text()];
     bench.repo.seal(&["README.md", "-o", "../readme"]);
@@ -412,7 +412,7 @@ fn the_recipients_are_those_of_the_flags_or_else_the_configured_ones() {
     bench.age(&third.file, &bench.out("listed/sealed/notes.vec.age")).ok();
     assert_eq!(stanzas("../listed").matches("X25519").count(), 1);
 
-    // Where nobody is named, nothing is done.
+    // Without a recipient nothing is done.
     let config = fs::read_to_string(bench.repo.path(".gitpack.toml")).unwrap();
     let without: String = config
         .lines()
@@ -488,7 +488,7 @@ fn a_file_gets_another_header_and_a_twin_stays_up_to_date() {
     assert!(bench.age(&bench.other.file, &bench.out("copy.age")).ok().stdout == bench.secret);
     assert_ne!(bench.age(&repo.identity(), &bench.out("copy.age")).code, 0);
 
-    // What stands at the output is kept, unless it is an age file and to be replaced.
+    // An existing output is kept, unless it is an age file and `--replace` is given.
     let value = bench.rekey(&twin, "../copy.age", &[]).refused("E_IO");
     assert!(
         value["refusal"]["next_command"]
@@ -518,7 +518,7 @@ fn a_file_gets_another_header_and_a_twin_stays_up_to_date() {
     let check = repo.pack(&["protect", "--check"]).ok().out();
     assert_eq!(check.matches("up to date").count(), 2, "{check}");
     assert!(bench.age(&bench.other.file, &twin).ok().stdout == bench.secret);
-    // A twin that had moved on is not made to look as if it had not.
+    // Rekeying must not hide that the twin was changed meanwhile.
     fs::write(bench.out("plain"), "longer").unwrap();
     let own = repo.pack(&["recipients", "list"]).ok().out();
     let args = ["-r", own.trim(), "-o", "notes.vec.age", "../plain"];
@@ -599,7 +599,7 @@ fn it_is_said_where_old_ciphertexts_remain() {
     repo.git(&["commit", "-q", "-m", "sealed"]).ok();
     repo.git(&["tag", "-a", "-m", "v1", "v1"]).ok();
     repo.git(&["push", "-q", "team/origin", "main"]).ok();
-    // Another branch brings the same twin by itself, and deletes it again.
+    // Another branch adds the same twin independently, and deletes it again.
     repo.git(&["checkout", "-q", "-b", "side", "before"]).ok();
     repo.git(&["checkout", "main", "--", "notes.vec.age"]).ok();
     repo.git(&["commit", "-q", "-m", "the same"]).ok();
@@ -626,7 +626,7 @@ fn it_is_said_where_old_ciphertexts_remain() {
     assert_eq!(row("history"), "history main, side, tag v1");
     assert_eq!(row("remote"), "remote team/origin main when last fetched or pushed");
 
-    // The file as it is now is in no history; a pack, another one and the store hold what is in a pack.
+    // The current file is not in history. A pack, a second pack and the store hold the ciphertexts of the pack.
     repo.write("data.vec", "new");
     let old = repo.seal(&["--attach", "data.vec"]).1;
     repo.seal(&["--attach", "data.vec", "--note", "other", "-o", "_PACK_RUN/other"]);
@@ -644,7 +644,7 @@ fn it_is_said_where_old_ciphertexts_remain() {
         "{said}"
     );
 
-    // What is staged and nowhere else is in git's database.
+    // A file that is only staged is in git's database.
     repo.git(&["add", "-f", "_PACK_RUN/new"]).ok();
     let again = [
         "rekey",
@@ -662,7 +662,7 @@ fn it_is_said_where_old_ciphertexts_remain() {
     );
     assert!(!said.contains("file keys are unchanged"), "{said}");
 
-    // Without a repository only what was rekeyed is seen.
+    // Outside of a repository only the rekeyed pack itself is known.
     let identity = repo.identity();
     let args = ["rekey", "out", "-o", "out2", "-r", &bench.other.recipient];
     let own = ["-i", identity.to_str().unwrap()];
@@ -681,7 +681,7 @@ fn what_can_be_neither_written_nor_kept_leaves_nothing() {
     let sealed = pack.join("sealed/big.vec.age");
     fs::copy(&sealed, bench.out("big.age")).unwrap();
     let before = bench.surroundings();
-    // The shell's limit on file sizes stands in for the disk; the signal is ignored, so that the write fails instead.
+    // `ulimit -f` stands in for a full disk. The signal is ignored, so that the write fails instead.
     for flags in ["", "--reencrypt"] {
         for (what, output) in [
             (&pack, "../new"),
@@ -755,7 +755,7 @@ fn the_ledger_tells_of_it_without_a_hash_of_a_plaintext() {
     }
 }
 
-/// An age plugin that wraps for anybody, and first does to a file what it should not.
+/// An age plugin that wraps for any recipient, and first appends a byte to a target file.
 const SPOILER: &str = r#"#!/bin/sh
 printf x >>TARGET
 say() { printf '%s\n' "$@"; }
@@ -779,7 +779,7 @@ fn what_changes_after_it_was_verified_is_not_taken_over() {
     fs::create_dir(&bin).unwrap();
     let recipient = bech32::encode::<bech32::Bech32>(bech32::Hrp::parse("age1spoiler").unwrap(), &[7; 8]).unwrap();
     let rekey = |what: &Path, target: &Path| {
-        // Written by another process: one that this one had open for writing could not be executed.
+        // Another process writes the plugin, because the kernel does not execute a file that is open for writing.
         let script = SPOILER.replace("TARGET", target.to_str().unwrap());
         let mut written = bench.repo.place.command("sh", &bin);
         let write = "printf %s \"$1\" >age-plugin-spoiler && chmod +x age-plugin-spoiler";
@@ -800,7 +800,7 @@ fn what_changes_after_it_was_verified_is_not_taken_over() {
         assert!(!bench.out("new").exists());
         fs::write(&target, bytes).unwrap();
     }
-    // A ciphertext that changes is noticed while it is read, or when it was read.
+    // A ciphertext that changes while it is read, or right after, is noticed.
     let target = pack.join("sealed/embeddings/index.vec.age");
     let bytes = fs::read(&target).unwrap();
     let done = rekey(&pack, &target);
@@ -809,7 +809,7 @@ fn what_changes_after_it_was_verified_is_not_taken_over() {
     assert!(noticed, "{}", done.stderr);
     assert!(!bench.out("new").exists());
     fs::write(&target, bytes).unwrap();
-    // So is a file that does, and one that came to the output meanwhile is kept.
+    // So is a changed single file; a file that appears at the output meanwhile is kept.
     let file = bench.out("file.age");
     fs::copy(&target, &file).unwrap();
     rekey(&file, &file).refused("E_IO");
@@ -818,7 +818,7 @@ fn what_changes_after_it_was_verified_is_not_taken_over() {
     rekey(&file, &bench.out("new")).refused("E_IO");
     assert_eq!(fs::read(bench.out("new")).unwrap()[..1], *b"x");
     fs::remove_file(bench.out("new")).unwrap();
-    // Without mischief the plugin's recipients are as good as any.
+    // If the plugin changes nothing of ours, its recipients are accepted.
     rekey(&pack, &bench.out("nothing")).ok();
     bench.repo.pack(&["verify", "../new", "--rev", "HEAD"]).ok();
     assert!(

@@ -1,4 +1,4 @@
-//! `git pack scan` as a machine sees it: documents, formats, what is remembered, what is never believed.
+//! `git pack scan` for machines: documents, formats, and which remembered verdicts are believed.
 
 use std::fs;
 
@@ -42,7 +42,7 @@ fn documents_follow_their_schemas() {
     let ours = jsonschema::validator_for(&ours).unwrap();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/sarif/sarif-schema-2.1.0.json");
     let mut sarif: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
-    // The pattern of a run's language has a stray bracket, which only some regular expressions put up with.
+    // The schema's pattern for a language has a stray bracket, which not every regular expression engine accepts.
     for of in ["run", "toolComponent"] {
         let language = sarif
             .pointer_mut(&format!("/definitions/{of}/properties/language"))
@@ -94,7 +94,7 @@ fn what_was_clean_is_remembered_and_a_changed_rule_forgets() {
     let allowed = "[[allow]]\nblob = \"536aca34dbae6b2b8af26bebdcba83543c9546f0\"\nreason = \"a test\"\n";
     let (code, _) = json(&repo, &["--all"]);
     assert_eq!(code, 1);
-    // Nothing of a history with a leak is taken for clean.
+    // No commit of a history with a leak is remembered as clean.
     let (code, again) = json(&repo, &["--all"]);
     assert_eq!((code, &again["examined"]["remembered_commits"]), (1, &0.into()));
     assert!(again["examined"]["remembered_blobs"].as_u64().unwrap() > 90, "{again}");
@@ -154,7 +154,7 @@ fn a_damaged_memory_is_dropped_and_never_believed() {
             "byte {at}"
         );
     }
-    // Under the name of other rules it says nothing.
+    // A log under the name of other rules has no effect.
     fs::write(directory.join("0".repeat(64)), &whole).unwrap();
     repo.write(
         ".gitpack.toml",
@@ -207,7 +207,7 @@ fn long_histories_name_the_commit_that_brought_the_leak() {
         (code, value["findings"][0]["commit"].as_str().unwrap()),
         (1, leak.as_str())
     );
-    // What was there already below the range is not introduced by it, whichever way the range is read.
+    // Content that exists below the range is not introduced by it, whichever way the range is read.
     for range in ["long~560..long", "long~500..long", "long~200..long"] {
         assert_eq!(json(&repo, &["--range", range]).0, 0, "{range}");
     }
@@ -228,7 +228,7 @@ fn a_late_adopter_decides_blob_by_blob() {
     repo.pack(&["scan", "--all"]).ok();
     repo.git(&["commit", "-qam", "decided"]).ok();
     repo.pack(&["scan", "--rev", "HEAD"]).ok();
-    // One byte more is another blob.
+    // One byte more makes another blob.
     repo.write("old.vec", "published long ago!");
     repo.git(&["add", "-f", "old.vec"]).ok();
     assert_ne!(repo.git(&["commit", "-qm", "changed"]).code, 0);

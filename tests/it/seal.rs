@@ -1,4 +1,4 @@
-//! Sealing and verifying, end to end: with the real git, and with the `age` command to open what was sealed.
+//! Sealing and verifying end to end, with the real git, and with the `age` command to open the seals.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,7 +9,7 @@ use crate::common::packs::{codes, copy_tree, opened, unprivileged};
 use crate::common::{Place, Repo, noise, snapshot};
 use gitpack::ops::pack::verify::verify_directory;
 
-/// A set-up repository with an untracked vector.
+/// Makes a repository with an untracked vector.
 fn with_vector() -> (Repo, Vec<u8>) {
     let repo = Repo::set_up();
     let secret = noise(7, 100_000);
@@ -17,7 +17,7 @@ fn with_vector() -> (Repo, Vec<u8>) {
     (repo, secret)
 }
 
-/// Rewrites the manifest (and index) of a pack after a member was changed, as a clever forger would.
+/// Rewrites the manifest and index of a pack after a member was changed, as a clever forger would.
 fn forge(pack: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     use gitpack::format::canonical_json::to_document;
     use gitpack::format::digest::Digest;
@@ -68,11 +68,11 @@ fn an_attached_vector_is_sealed_verified_opened_and_stable() {
     let again = repo.seal(&["--attach", "embeddings/index.vec"]);
     assert_eq!(again, (id.clone(), pack.clone()));
     assert_eq!(snapshot(&pack), before);
-    // Somewhere else, from nothing, it is the same pack byte for byte.
+    // A new pack in another place has the same bytes.
     let (elsewhere_id, elsewhere) = repo.seal(&["--attach", "embeddings/index.vec", "--output", "../elsewhere"]);
     assert_eq!(elsewhere_id, id);
     assert_eq!(snapshot(&elsewhere), before);
-    // What is ignored stays untracked, and there is nothing else in the work tree.
+    // The vector stays untracked, and only the ignored output is new in the work tree.
     let status = repo.git(&["status", "--porcelain", "--ignored"]).ok().out();
     assert_eq!(status, "?? embeddings/\n!! _PACK_RUN/\n");
 }
@@ -216,7 +216,7 @@ fn one_commit_gives_one_pack_from_every_clone() {
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&output.stdout).contains(&id));
-    // The bare clone has no default output.
+    // A bare clone has no default output.
     repo.place
         .run(repo.place.path(), "git", &["clone", "-q", "--bare", &url, "bare"])
         .ok();
@@ -319,7 +319,7 @@ fn tracked_protected_entries_are_sealed_and_left_out_of_the_state() {
     assert!(pack.ends_with(format!("_PACK_RUN/llm-pack-repo-{}", &public["sha256:".len()..][..12])));
     assert_ne!(public, repo.pack(&["state"]).ok().out());
     repo.pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD"]).ok();
-    // With the digest cache warm the ciphertext is found without reading the blob.
+    // With a warm digest cache the ciphertext is found without reading the blob.
     assert_eq!(repo.seal(&["-o", "../again"]).0, id);
 }
 
@@ -332,7 +332,7 @@ fn configured_attachments_are_sealed_into_every_tree_pack() {
         format!("{config}\n[pack]\nattach = [\"embeddings/*.vec\", \"none/*\"]\n"),
     );
     repo.git(&["commit", "-qam", "attach"]).ok();
-    // A glob that matches nothing is a misspelt one.
+    // A glob that matches nothing is taken for a typing error.
     let value = repo.pack(&["seal"]).refused("E_BAD_CONFIG");
     assert!(value["refusal"]["detail"]["line"].is_u64(), "{value}");
     let problem = value["refusal"]["detail"]["problem"].as_str().unwrap();
@@ -399,7 +399,7 @@ fn any_flipped_byte_of_any_file_is_caught() {
                         "{} byte {at} mask {mask:#x}",
                         path.display()
                     ),
-                    // A manifest that is no manifest any more cannot be judged.
+                    // A manifest that no longer parses cannot be judged.
                     Err(_) => assert_eq!(path, Path::new("manifest.json")),
                 }
             }
@@ -407,7 +407,7 @@ fn any_flipped_byte_of_any_file_is_caught() {
         fs::write(&file, &bytes).unwrap();
     }
     assert_eq!(codes(&pack), []);
-    // Once through the binary, for the exit status.
+    // Once through the binary, to see the exit status.
     let sealed = pack.join("sealed/s.vec.age");
     let mut bytes = fs::read(&sealed).unwrap();
     let at = bytes.len() - 30;
@@ -753,7 +753,7 @@ fn nobody_to_seal_to_is_refused() {
     let value = repo.pack(&["seal", "--attach", "a.vec"]).refused("E_NO_RECIPIENTS");
     assert_eq!(value["refusal"]["detail"]["artifacts"][0], "a.vec");
     assert!(!repo.path("_PACK_RUN").exists());
-    // A configuration that is not committed does not count for a tree pack, and that is said.
+    // A tree pack ignores a configuration that is not committed, and the refusal says so.
     repo.pack(&["init"]).ok();
     let value = repo.pack(&["seal", "--attach", "a.vec"]).refused("E_NO_RECIPIENTS");
     assert!(
@@ -811,7 +811,7 @@ fn unreadable_input_is_refused_and_leaves_nothing() {
         names.sort();
         assert_eq!(names, ["d", "file", "fine"], "{name}");
     }
-    // And in a pack: what cannot be read is a finding, never a pass.
+    // The same in a pack: an unreadable file is a finding, never a pass.
     let pack = root.join("out");
     place.pack_in(&root, &["seal", "file", "d", "-o", "out"]).ok();
     open_up(place.path());
@@ -847,7 +847,7 @@ fn open_up(root: &Path) {
 fn what_stands_at_the_output_is_kept_unless_replacing_was_asked_for() {
     let repo = Repo::set_up();
     let (first, pack) = repo.seal(&[]);
-    // Another pack of the same state: the note makes the difference.
+    // The note makes this another pack of the same state.
     let value = repo.pack(&["seal", "--note", "n"]).refused("E_IO");
     let next = value["refusal"]["next_command"].as_str().unwrap();
     assert_eq!(next, "git pack seal --note n --replace");
@@ -855,11 +855,11 @@ fn what_stands_at_the_output_is_kept_unless_replacing_was_asked_for() {
     assert_eq!(same, pack);
     assert_ne!(first, second);
     assert_eq!(codes(&pack), []);
-    // A damaged pack with the right id does not count as standing whole.
+    // A damaged pack with the right id does not count as present.
     fs::write(pack.join("repo/README.md"), "damaged").unwrap();
     repo.pack(&["seal", "--note", "n"]).refused("E_IO");
     assert_eq!(fs::read_dir(repo.path("_PACK_RUN")).unwrap().count(), 1);
-    // An empty directory is no obstacle.
+    // An empty directory may be the output.
     fs::create_dir(repo.path("_PACK_RUN/empty")).unwrap();
     repo.seal(&["-o", "_PACK_RUN/empty"]);
 }
@@ -898,7 +898,7 @@ fn a_corrupt_ciphertext_in_the_store_is_refused_by_name() {
     assert!(done.stderr.contains(receipt.to_str().unwrap()), "{}", done.stderr);
     done.refused("E_CORRUPT");
     assert!(!repo.place.path().join("two").exists());
-    // What it offers mends it.
+    // The suggested command repairs it.
     repo.seal(&["--attach", "embeddings/index.vec", "--fresh", "-o", "../two"]);
     let again = repo.seal(&["--attach", "embeddings/index.vec", "-o", "../three"]);
     assert_eq!(
@@ -941,7 +941,7 @@ fn a_loose_identity_is_refused_and_a_good_one_is_kept() {
         .replace("# public key: ", "");
     assert!(config.contains(&key));
     assert!(!config.contains("AGE-SECRET"));
-    // Run again: nothing changes.
+    // A second run changes nothing.
     let before = snapshot(&second.root);
     assert!(run(&second, &identity).status.success());
     assert_eq!(snapshot(&second.root), before);
@@ -952,7 +952,7 @@ fn a_full_disk_leaves_nothing() {
     let repo = Repo::set_up();
     repo.write("big.bin", noise(1, 3_000_000));
     repo.commit("big");
-    // The shell's limit on file sizes stands in for the disk; the signal is ignored, so that the write fails instead.
+    // `ulimit -f` stands in for a full disk. The signal is ignored, so that the write fails instead.
     let script = "trap '' XFSZ; ulimit -f 1000; exec git-pack seal -o ../out";
     let done = repo.place.run(&repo.root, "sh", &["-c", script]);
     let value = done.refused("E_IO");
@@ -971,7 +971,7 @@ fn a_full_disk_leaves_nothing() {
 #[test]
 fn a_kill_at_any_moment_leaves_the_pack_whole_or_not_there() {
     let repo = Repo::set_up();
-    // GITPACK_SOAK=1: 200 kills of a seal of 200 MB, at moments spread over its whole run.
+    // With GITPACK_SOAK=1: 200 kills of a seal of 200 MB, at moments spread over its whole run.
     let soak = std::env::var_os("GITPACK_SOAK").is_some();
     let (kills, size) = if soak { (200, 10_000_000) } else { (25, 500_000) };
     for n in 0..20 {
@@ -1078,7 +1078,7 @@ fn evidence_can_be_taken_from_a_commit_and_is_bound_to_it() {
     repo.write("reports/b.txt", "b");
     repo.git(&["add", "-f", "."]).ok();
     repo.git(&["commit", "-q", "--no-verify", "-m", "tracked"]).ok();
-    // The disk is not looked at.
+    // With `--rev`, files on disk are not read.
     repo.write("reports/b.txt", "changed on disk");
     let created = ["--created", "2026-01-15T10:30:00Z"];
     let args = ["--rev", "HEAD", "reports", "README.md", "embeddings/index.vec"];
@@ -1146,7 +1146,7 @@ fn types_are_decided_from_content() {
     );
     let out = place.path().join("out");
     assert_eq!(codes(&out), []);
-    // A forger who declares another version than the content has is found out.
+    // A forged version that differs from the content's own is found.
     forge(&out, |m| m["members"][2]["artifact_version"] = "rvl.v0".into());
     assert_eq!(codes(&out), [("in/reg/lock.json".to_owned(), "SCHEMA_VIOLATION")]);
 }
@@ -1200,7 +1200,7 @@ fn a_weakened_registry_shows() {
     let path = pack.join("meta/PROTECTED.json");
     let text = fs::read_to_string(&path).unwrap();
     let allow = r#",{"class":"all","origin":"config","paths":["**"],"policy":"allowed"}]}],"version""#;
-    // By itself a rule more may be what the configuration says; the commit knows better.
+    // The pack alone cannot show that a rule was added; the commit can.
     for (weak, rev) in [
         (text.replace("]}],\"version\"", allow), true),
         (text.replace("\"**/*.vec\",", ""), false),
@@ -1296,7 +1296,7 @@ fn an_identity_is_not_put_where_git_could_track_it() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("E_NO_IDENTITY"), "{text}");
     assert_eq!(snapshot(&repo.root), before);
-    // A relative XDG path is none.
+    // A relative XDG path is ignored.
     assert_eq!(run("XDG_CONFIG_HOME", "conf").0, Some(0));
     assert!(!repo.path("conf").exists() && repo.identity().exists());
 }
@@ -1409,7 +1409,7 @@ fn what_is_sealed_verifies_whatever_the_content_claims_to_be() {
     for (path, mode, bytes) in snapshot(Path::new(vectors)) {
         if mode & 0o170000 == 0o100000 {
             let text = String::from_utf8_lossy(&bytes);
-            // Seals that are none, and keys, are among them on purpose.
+            // Some fixtures are broken seals and keys, on purpose.
             if path.extension().is_some_and(|end| end == "age")
                 || text.contains("SECRET-KEY")
                 || text.contains("PRIVATE KEY")
@@ -1461,7 +1461,7 @@ fn odd_artifacts_are_refused_by_name() {
         .pack_in(&place.path().join("d"), &["seal", ".", "-o", "../out"])
         .ok();
     assert!(place.path().join("out/d/f").exists());
-    // A check that was not made is not passed.
+    // A check that was not made is not reported as passed.
     common::write(&place.path().join("lock.json"), "{\"version\":\"lock.v0\"}");
     place.pack_in(place.path(), &["seal", "lock.json", "-o", "typed"]).ok();
     fs::remove_file(place.path().join("typed/lock.json")).unwrap();

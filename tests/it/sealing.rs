@@ -1,4 +1,4 @@
-//! What of a repository is sealed, and what stays in the clear: by name, by content, by mode, by configuration.
+//! Which files of a repository are sealed and which stay in the clear: by name, by content, by mode, by configuration.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::common;
 use crate::common::packs::{codes, declared, declared_paths, document, opened, sample};
 use crate::common::{Place, Repo, noise};
 
-/// Files whose names say nothing, by path: content, class and rule.
+/// Files with innocent names: path, content, class and rule.
 const BY_CONTENT: [(&str, &str, &str, &str); 5] = [
     ("assets/logo.png", "faiss/flat_ip", "vector", "content: faiss"),
     (
@@ -37,7 +37,7 @@ fn with_content(repo: &Repo) {
     }
 }
 
-/// Commits everything; the hooks would not let it.
+/// Commits everything without the hooks, which would refuse.
 fn commit_all(repo: &Repo) {
     repo.git(&["add", "-A"]).ok();
     repo.git(&["commit", "-q", "--no-verify", "-m", "all"]).ok();
@@ -78,7 +78,7 @@ fn what_content_makes_protected_is_sealed_whatever_its_name_is() {
     }
     assert!(pack.join("repo/assets/picture.png").exists());
     verifies(&repo, &pack, "HEAD");
-    // The state of the public mode leaves out the same, and no more.
+    // The state of the public mode leaves out the same files, and no others.
     let digest = repo.pack(&["state", "--mode", "public"]).ok().out();
     let state = fs::read(pack.join("meta/REPO_STATE.json")).unwrap();
     let state: gitpack::format::repo_state::RepoState = serde_json::from_slice(&state).unwrap();
@@ -89,7 +89,7 @@ fn what_content_makes_protected_is_sealed_whatever_its_name_is() {
         assert!(repo.pack(&["state", "--files"]).ok().out().contains(path));
     }
     assert!(listed.contains("assets/picture.png"));
-    // Another clone comes to the same judgement.
+    // Another clone reaches the same verdicts.
     let url = format!("file://{}", repo.root.display());
     let parent = repo.place.path();
     repo.place.run(parent, "git", &["clone", "-q", &url, "clone"]).ok();
@@ -180,7 +180,7 @@ fn an_allowed_blob_stays_in_the_clear_and_the_same_format_elsewhere_does_not() {
         assert_eq!(declared_paths(&pack), ["table.dat"]);
         assert_eq!(codes(&pack), []);
     }
-    // What is allowed is that blob, not that name.
+    // An exception releases the blob, not the name.
     repo.write("assets/logo.png", sample("faiss/flat_l2"));
     let (_, pack) = repo.seal(&["assets/logo.png", "released.vec", "-o", "../another"]);
     assert!(
@@ -288,12 +288,12 @@ fn internal_leaves_in_the_clear_what_is_internal_and_public_seals_both() {
         assert_eq!(state.contains("plan.notes"), mode == "internal");
         assert!(!state.contains("index.vec"));
     }
-    // Also if nothing in it had to be sealed.
+    // The same if nothing in the pack had to be sealed.
     let only = ["plan.notes", "--rev", "HEAD", "--mode", "internal", "-o", "../only"];
     let (_, pack) = repo.seal(&only);
     assert_eq!(document(&pack, "SEALED_ARTIFACTS.json")["mode"], "internal");
     verifies(&repo, &pack, "HEAD");
-    // An internal pack that calls itself public holds a leak.
+    // An internal pack that calls itself public contains a leak.
     let pack = repo.place.path().join("disk-internal");
     common::packs::redeclare(&pack, |sealed| sealed.mode = gitpack::format::repo_state::Mode::Public);
     assert_eq!(codes(&pack), [("plan.notes".to_owned(), "PLAINTEXT_LEAK")]);
@@ -360,7 +360,7 @@ fn where_nothing_governs_artifacts_are_copied_and_a_warning_names_each_that_woul
         for (path, content, ..) in BY_CONTENT {
             assert_eq!(fs::read(pack.join(path)).unwrap(), sample(content));
             let line = done.stderr.lines().find(|line| line.contains(path));
-            // The key was named, so there is nothing to tell.
+            // The user named the key, so there is no warning about it.
             assert!(
                 line.is_some_and(|line| line.contains("in the clear")) != content.starts_with("private-key"),
                 "{path}: {}",
@@ -374,7 +374,7 @@ fn where_nothing_governs_artifacts_are_copied_and_a_warning_names_each_that_woul
         assert_eq!(codes(&pack), []);
     };
     warned(&root, "../outside");
-    // A repository without a configuration governs nothing either.
+    // A repository without a configuration has no rules for it either.
     place.run(&root, "git", &["init", "-q"]).ok();
     warned(&root, "../ungoverned");
     place.run(&root, "git", &["add", "index.vec"]).ok();
@@ -430,7 +430,7 @@ fn files_directories_and_globs_are_attached_alike() {
         ("e", &["./*.bin"], &["e/a.bin", "e/b.bin"]),
         ("e/f", &["../*.bin", "c.bin"], &["e/a.bin", "e/b.bin", "e/f/c.bin"]),
         ("e/f", &["../../g/*"], &["g/a.bin"]),
-        // What the commit tracks is in the pack already.
+        // Files that the commit tracks are in the pack already, so `--attach` leaves them out.
         (
             ".",
             &["tracked.bin", "*.bin"],
@@ -456,7 +456,7 @@ fn files_directories_and_globs_are_attached_alike() {
         done.refused("E_USAGE");
         assert!(!pack.exists(), "{directory} {attach}");
     }
-    // A shell that expands a glob leaves all but the first file for something else.
+    // If the shell expands the glob, all files but the first become another argument.
     let done = repo.pack(&["seal", "--attach", "e/a.bin", "e/b.bin"]);
     assert!(done.stderr.contains("quote"), "{}", done.stderr);
     done.refused("E_USAGE");

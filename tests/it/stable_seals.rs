@@ -1,4 +1,4 @@
-//! How artifacts are sealed: ciphertexts that stay until something changes, names and sizes that are not told.
+//! How artifacts are sealed: ciphertexts stay the same until something changes, and names and sizes can be hidden.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,10 +10,10 @@ use crate::common::{Done, GIT_PACK, Repo, age_keygen, noise, snapshot};
 use gitpack::format::padding::{is_padded, padded_bytes};
 use gitpack::format::sealed::chunk_bytes;
 
-/// A recipient whose key nobody has.
+/// A recipient whose key is not available here.
 const OTHER: &str = "age1lvyvwawkr0mcnnnncaghunadrqkmuf9e6507x9y920xxpp866cnql7dp2z";
 
-/// A repository with a tracked and an untracked artifact, both of unmistakable names and of more than a chunk.
+/// Makes a repository with a tracked and an untracked artifact; both have unmistakable names and more than one chunk.
 fn scene() -> (Repo, BTreeMap<&'static str, Vec<u8>>) {
     let repo = Repo::set_up();
     let artifacts = BTreeMap::from([
@@ -69,14 +69,14 @@ fn opaque_names_tell_neither_path_nor_rule_and_open_brings_them_back() {
     assert_eq!(codes(&pack), []);
     repo.pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD"]).ok();
     for (path, _, bytes) in snapshot(&pack) {
-        // Names of directories too, and the rule of what no glob protects.
+        // This includes the names of directories, and the rule given for artifacts that no glob protects.
         for told in ["quagga", "zorilla", "numbat", "eland", "attached/", "--attach"] {
             assert!(!path.to_string_lossy().contains(told), "{}", path.display());
             let found = memchr::memmem::find(&bytes, told.as_bytes());
             assert!(found.is_none(), "{told} in {}", path.display());
         }
     }
-    // The registry is public, but not which of its rules sealed what.
+    // The pack publishes its rules, but not which rule sealed which artifact.
     let told = fs::read_to_string(pack.join("SEALED_ARTIFACTS.json")).unwrap();
     for rule in ["rule", "*.vec", "*.gguf"] {
         assert!(!told.contains(rule), "{told}");
@@ -94,7 +94,8 @@ fn opaque_names_tell_neither_path_nor_rule_and_open_brings_them_back() {
         (&"sealed/INDEX.age".into(), &true.into())
     );
     opens_to(&repo, &pack, &artifacts);
-    // A second one is the same, names and all; one with names shares no ciphertext, which would tell them here too.
+    // A second pack is identical, including its names. A pack with plain names shares no ciphertext with it; a shared
+    // one would give the names away.
     let (again, second) = seal(&repo, "opaque-again", &["--opaque-names"]);
     assert_eq!(again, id);
     assert_same(&snapshot(&pack), &snapshot(&second), "sealed again");
@@ -102,7 +103,7 @@ fn opaque_names_tell_neither_path_nor_rule_and_open_brings_them_back() {
     let named: Vec<String> = ciphertexts(&named).into_values().collect();
     let opaque: Vec<String> = ciphertexts(&pack).into_values().collect();
     assert!(!named.iter().any(|ciphertext| opaque.contains(ciphertext)));
-    // Evidence, too.
+    // The same for evidence.
     let (_, evidence) = repo.seal(&["attached/zorilla.vec", "--opaque-names", "-o", "../evidence"]);
     assert_eq!(codes(&evidence), []);
     for (path, _, bytes) in snapshot(&evidence) {
@@ -160,7 +161,7 @@ fn padded_sizes_are_padme_sizes_and_the_exact_bytes_come_back() {
     let (again, second) = repo.seal(&[&args[..], &["../again"]].concat());
     assert_eq!(again, id);
     assert_same(&snapshot(&pack), &snapshot(&second), "sealed again");
-    // Padded and not are two ciphertexts, both kept.
+    // The padded and the plain ciphertext are both kept.
     let (plain_id, plain) = repo.seal(&["--attach", "p", "-o", "../plain"]);
     assert_ne!(ciphertexts(&plain), ciphertexts(&pack));
     assert_eq!(repo.seal(&["--attach", "p", "-o", "../plain-again"]).0, plain_id);
@@ -252,7 +253,7 @@ fn equal_contents_have_ciphertexts_that_do_not_tell_so() {
     }
 }
 
-/// A clone of the repository, without any store, that has the untracked artifacts too.
+/// Clones the repository without a store, and copies the untracked artifacts.
 fn clone_of(repo: &Repo, name: &str) -> PathBuf {
     let url = format!("file://{}", repo.root.display());
     repo.place
@@ -291,10 +292,10 @@ fn reuse_gives_another_clone_the_same_ciphertexts_and_so_the_same_pack() {
         let second = repo.place.path().join("second");
         assert_same(&snapshot(&pack), &snapshot(&second), "in another clone");
         assert_eq!(reused(&done), 3, "{}", done.stderr);
-        // For whom they are is not known, so the clone does not take them for its own.
+        // The clone does not know the recipients of these ciphertexts, so it does not reuse them for its own packs.
         assert!(!run(&["-o", "../third"]).ok().out().contains(&id), "{flags:?}");
         if n == 0 {
-            // By itself a clone comes to other ciphertexts.
+            // Without the old pack a clone makes other ciphertexts.
             let alone = clone_of(&repo, "alone");
             let done = repo
                 .place
@@ -327,7 +328,7 @@ fn reuse_keeps_what_is_unchanged_and_encrypts_anew_what_is_not() {
     }
     artifacts.insert("attached/zorilla.vec", changed);
     opens_to(&repo, &repo.place.path().join("second"), &artifacts);
-    // In the first clone itself, likewise.
+    // The same in the first clone.
     repo.write("attached/numbat.bin", "changed");
     let (_, third) = seal(&repo, "third", &[]);
     for (path, ciphertext) in ciphertexts(&third) {
@@ -426,7 +427,7 @@ fn recipients_that_are_put_back_bring_back_the_earlier_ciphertexts() {
     repo.pack(&["recipients", "remove", OTHER]).ok();
     commit("put back");
     assert_eq!(ciphertexts(&seal(&repo, "back", &[]).1), ciphertexts(&first));
-    // The first commit has the very pack that it had.
+    // Sealing the first commit again gives the same pack.
     assert_eq!(seal(&repo, "first-again", &["--rev", "HEAD~2"]).0, id);
     assert_eq!(declared_paths(&first).len(), 3);
 }

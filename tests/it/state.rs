@@ -1,4 +1,4 @@
-//! `git pack state` against a digest computed by other means, and whatever a clone may look like.
+//! `git pack state` against a digest that is computed by other means, in clones of every kind.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use crate::common;
 use crate::common::{Repo, noise, reference};
 
-/// A repository with everything that a tree can hold.
+/// Makes a repository with everything that a tree can hold.
 fn zoo(format: &str) -> Repo {
     let repo = Repo::with_format(format);
     repo.write("plain.txt", "text\n");
@@ -52,7 +52,7 @@ fn equals_the_reference_on_everything_a_tree_can_hold() {
         for args in [&["state"][..], &["state"], &["state", "--no-cache"], &["state", "main"]] {
             assert_eq!(repo.pack(args).ok().out().trim(), expected, "{format} {args:?}");
         }
-        // Packed objects are read by another path than loose ones.
+        // Packed objects are read by another code path than loose ones.
         repo.git(&["gc", "-q", "--aggressive", "--prune=now"]).ok();
         assert_eq!(
             repo.pack(&["state", "--no-cache"]).ok().out().trim(),
@@ -133,7 +133,7 @@ fn check_answers_yes_no_or_refuses() {
 #[test]
 fn the_same_from_every_kind_of_clone() {
     let repo = zoo("sha1");
-    // Replacing is local to a clone, and the work tree and the index are not the subject.
+    // Replacement refs are local to a clone, and `state` reads neither the work tree nor the index.
     repo.write("second", "commit");
     repo.commit("second");
     let expected = repo.pack(&["state"]).ok().out();
@@ -295,7 +295,7 @@ fn missing_objects_are_counted_and_never_skipped() {
     let value = repo.pack(&["state", "--json"]).refused("E_MISSING_OBJECT");
     assert_eq!(value["refusal"]["detail"]["count"], 2);
 
-    // A partial clone must not fetch in silence either.
+    // A partial clone must not fetch without a message either.
     let repo = zoo("sha1");
     repo.git(&["config", "uploadpack.allowFilter", "true"]).ok();
     let url = format!("file://{}", repo.root.display());

@@ -1,4 +1,4 @@
-//! The content store: what a tree pack leaves there, that everything is rooted, and that nothing false is passed over.
+//! The content store: what a tree pack stores, that everything is rooted, and that every fault is reported.
 //!
 //! The tests named `p2_8_…` are those that the contract of the content-addressed packer asks for, in its order.
 
@@ -20,14 +20,14 @@ use serde_json::{Value, json};
 const CONFIG: &str = "version = 1\n[pack]\nemit = [\"lite\", \"repo\"]\n[scope.repo]\ntitle = \"A title\"\n\
                       buckets = [\"LAW\", \"CAPABILITY\"]\n";
 
-/// Lines that occur nowhere else.
+/// Returns lines that occur nowhere else.
 fn lines(seed: u64) -> String {
     (0..20)
         .map(|n| format!("line {n} of {seed}: only here {}\n", seed * 1000 + n))
         .collect()
 }
 
-/// Every kind of entry, with content that can be recognised; with artifacts, one tracked and one attached.
+/// Makes every kind of entry with recognisable content; with `sealed`, also one tracked and one attached artifact.
 fn library(sealed: bool) -> Repo {
     let repo = Repo::set_up();
     let init = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
@@ -71,7 +71,7 @@ fn store(repo: &Repo) -> PathBuf {
     repo.path(".git/gitpack/cas")
 }
 
-/// The files of the store by their hash.
+/// Maps the files of the store by their hash.
 fn stored(repo: &Repo) -> BTreeMap<String, PathBuf> {
     let files = snapshot(&store(repo))
         .into_iter()
@@ -89,7 +89,7 @@ fn put(repo: &Repo, bytes: &[u8]) -> Digest {
     hash
 }
 
-/// Writes over a file of the store, which is read-only.
+/// Overwrites a read-only file of the store.
 fn overwrite(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
@@ -112,7 +112,7 @@ fn write_roots(repo: &Repo, roots: &[String]) {
     fs::write(run_directory(repo).join("RUN_ROOTS.json"), to_document(&roots)).unwrap();
 }
 
-/// What an audit says: exit status, and code and subject of each finding.
+/// Runs an audit; returns the exit status, and code and subject of each finding.
 fn audit(repo: &Repo, args: &[&str]) -> (i32, Vec<(String, String)>) {
     let done = repo.pack(&[&["audit", "--json"], args].concat());
     let report: Value = serde_json::from_slice(&done.stdout).unwrap_or_else(|e| panic!("{e}: {}", done.stderr));
@@ -149,7 +149,7 @@ fn fails(repo: &Repo, code: &str, subject: &str) {
     }
 }
 
-/// Sealing is refused with this code and leaves no pack.
+/// Asserts that sealing is refused with this code and leaves no pack.
 #[track_caller]
 fn seal_refused(repo: &Repo, code: &str) -> Value {
     let before = snapshot(&repo.path("_PACK_RUN"));
@@ -192,7 +192,7 @@ fn p2_8_1_determinism_two_builds_give_one_manifest_and_one_set_of_refs() {
     assert_eq!(receipts(&repo.root), receipts(&clone));
     let runs = |place: &Path| snapshot(&place.join(".git/gitpack/runs"));
     assert_eq!(runs(&repo.root), runs(&clone));
-    // And once more in the same place, over what stands.
+    // Sealing again in the same place changes nothing.
     let before = (stored(&repo), runs(&repo.root));
     let (again, _) = repo.seal(&["-o", "../third"]);
     assert_eq!((again, stored(&repo), runs(&repo.root)), (id, before.0, before.1));
@@ -231,10 +231,10 @@ fn p2_8_2_lite_is_manifest_only() {
     assert!(files > 10);
     for secret in [noise(1, 5000), noise(2, 7000)] {
         assert!(secret.windows(32).step_by(32).all(|part| !contains(part)));
-        // Of a protected artifact, not even the hash.
+        // Not even the hash of a protected artifact is stored.
         assert!(!contains(Digest::of(&secret).hex().as_bytes()));
     }
-    // That the search would find something.
+    // The search itself works.
     assert!(contains(b"PACK_MANIFEST"));
 }
 
@@ -366,7 +366,7 @@ fn p2_8_5_without_any_one_of_its_roots_the_audit_fails_and_so_does_the_seal() {
         write_roots(&repo, &rest);
         fails(&repo, "NOT_ROOTED", &format!("sha256:{gone}"));
     }
-    // Without its STATUS alone, a run that failed for that is well again: it has another then.
+    // Leaves out a root other than the STATUS. A run that failed for its STATUS alone would get a new STATUS, and pass.
     let passed = hashes["status_ref"].as_str().unwrap().strip_prefix("sha256:").unwrap();
     let gone = whole.iter().find(|root| *root != passed).unwrap().clone();
     let rest: Vec<String> = whole.iter().filter(|root| **root != gone).cloned().collect();
@@ -376,7 +376,7 @@ fn p2_8_5_without_any_one_of_its_roots_the_audit_fails_and_so_does_the_seal() {
         refused["refusal"]["message"].as_str().unwrap().contains(&gone),
         "{refused}"
     );
-    // The run says so itself, and stays so until somebody looks after it.
+    // The run records its own failure, and keeps it until somebody acts.
     let refs = document(&run_directory(&repo), "RUN_REFS.json");
     let status = refs["status_ref"]
         .as_str()
@@ -391,7 +391,7 @@ fn p2_8_5_without_any_one_of_its_roots_the_audit_fails_and_so_does_the_seal() {
     );
     fails(&repo, "RUN_FAILED", refs["status_ref"].as_str().unwrap());
     seal_refused(&repo, "E_AUDIT");
-    // As the refusal says.
+    // The refusal names this remedy.
     fs::remove_dir_all(run_directory(&repo)).unwrap();
     repo.seal(&["-o", "../pack", ATTACH[0], ATTACH[1]]);
     assert_eq!(roots(&repo), whole);
@@ -426,7 +426,7 @@ fn p2_8_7_no_record_names_a_place_a_person_or_a_time() {
         for needle in [place.as_str(), "example.org", "/home", "/tmp", year] {
             assert!(!text.contains(needle), "{needle} in {text}");
         }
-        // Canonical JSON or a ciphertext, or what a submodule's entry says.
+        // Each object is canonical JSON, a ciphertext, or the content of a submodule entry.
         let is_age = text.starts_with("age-encryption.org/v1");
         let is_json = serde_json::from_slice::<Value>(&bytes).is_ok_and(|value| to_document(&value) == bytes);
         assert!(is_age || is_json || text == "1".repeat(40), "{text}");
@@ -455,7 +455,7 @@ fn any_flipped_byte_and_any_missing_object_is_named_and_stops_the_seal() {
         );
         fs::remove_file(&path).unwrap();
         fails(&repo, "OBJECT_MISSING", &subject);
-        // Each time the run had failed: it is recorded anew, which brings back what is missing.
+        // Each refused seal records the run as failed, so the run is removed and sealed again below.
         let refused = repo.pack(&["seal", ATTACH[0], ATTACH[1], "-o", "../refused"]);
         assert_eq!(refused.code, 2, "{}", refused.out());
         fs::write(&path, &whole).unwrap();
@@ -480,7 +480,7 @@ fn what_git_holds_is_audited_too() {
     overwrite(&path, &flipped);
     fails(&repo, "OBJECT_CORRUPT", &subject);
     seal_refused_plain(&repo);
-    // Also where nothing is copied, and every digest is known.
+    // The same where nothing is copied and every digest is known.
     let refused = repo.pack(&["seal", "--emit", "lite", "-o", "../refused"]);
     assert_eq!(refused.code, 2, "{}", refused.out());
     fs::remove_file(&path).unwrap();
@@ -504,7 +504,7 @@ fn seal_refused_plain(repo: &Repo) {
     assert!(!repo.place.path().join("refused").exists());
 }
 
-/// A run that failed while something was missing is well again once that is back and it is sealed again.
+/// Asserts that a run that failed for a missing object passes after the object is back and the run is sealed again.
 fn passes_after_a_failure(repo: &Repo) {
     repo.seal(&["-o", "../again"]);
     passes(repo);
@@ -524,7 +524,7 @@ fn without_the_ref_of_the_run_the_commit_is_not_kept() {
     let prune = ["gc", "-q", "--prune=now"];
     repo.git(&expire).ok();
     repo.git(&prune).ok();
-    // Nothing but the run leads to that commit any more.
+    // Only the run refers to that commit now.
     passes(&repo);
     let name = format!("refs/gitpack/runs/{}", run_id(&repo));
     assert_eq!(repo.rev(&name), commit);
@@ -571,7 +571,7 @@ fn a_pack_that_stands_is_no_reason_not_to_record_and_audit_its_run() {
     repo.git(&["update-ref", "-d", &name]).ok();
     repo.pack(&["seal", ATTACH[0], ATTACH[1]]).refused("E_AUDIT");
     repo.pack(&["verify", sealed.1.to_str().unwrap()]).ok();
-    // As the refusal says.
+    // The refusal names this remedy.
     fs::remove_dir_all(&directory).unwrap();
     assert_eq!(repo.seal(&ATTACH), sealed);
     passes(&repo);
@@ -589,7 +589,7 @@ fn what_has_the_name_of_a_run_is_audited_as_one() {
         fs::write(path, "").unwrap();
         repo.pack(&["audit", "--json"]).refused("E_IO");
         fs::remove_file(path).unwrap();
-        // A link may have been planted, wherever it leads.
+        // An attacker may have planted a link, whatever it points to.
         for target in [&repo.place.path().join("nowhere"), &away] {
             symlink(target, path).unwrap();
             repo.pack(&["audit", "--json"]).refused("E_IO");
@@ -658,10 +658,10 @@ fn records_that_do_not_belong_together_are_found() {
 #[test]
 fn pins_keep_content_and_are_audited() {
     let repo = library(false);
-    // Nothing is stored yet, and an audit makes nothing.
+    // The store is empty, and an audit does not create one.
     passes_empty(&repo);
     repo.seal(&[]);
-    // What git alone has is not copied: it may be protected.
+    // Content that only git has is not copied into the store, because it may be protected.
     let committed = Digest::of(lines(0).as_bytes()).to_string();
     pin_refused(&repo, &committed, "is not in the content store");
     assert!(!stored(&repo).contains_key(&committed[7..]));
@@ -722,7 +722,7 @@ fn a_digest_cache_that_lies_is_found_by_a_deep_audit() {
     let repo = library(false);
     repo.seal(&[]);
     let path = repo.path(".git/gitpack/digests");
-    // Under any other key than the user's own it would not be believed at all.
+    // A table under another key would not be believed.
     let key = fs::read(repo.place.home().join(".local/state/git-pack/memory.key")).unwrap();
     let key = MacKey::from_bytes(key.try_into().unwrap()).derive("digests");
     let table = DigestTable::parse(fs::read(&path).unwrap(), &key).unwrap();
@@ -732,7 +732,7 @@ fn a_digest_cache_that_lies_is_found_by_a_deep_audit() {
     assert_eq!(status, 1);
     assert!(findings.iter().any(|(code, _)| code == "CACHE_WRONG"), "{findings:?}");
     fs::remove_file(&path).unwrap();
-    // Without a cache everything is derived again.
+    // Without a cache every digest is computed again.
     passes(&repo);
 }
 
@@ -748,7 +748,7 @@ fn runs_of_several_commits_stand_beside_each_other() {
         ids.insert(run_id(&repo));
         passes(&repo);
     }
-    // Another scope, other parts and new seals are other runs; another note is none.
+    // Other parts, new seals and another mode make other runs; another note does not.
     for args in [&["--emit", "repo"][..], &["--fresh"], &["--mode", "internal"]] {
         repo.seal(&[&["-o", "../pack", "--replace", ATTACH[0], ATTACH[1]], args].concat());
         assert!(ids.insert(run_id(&repo)), "{args:?}");
@@ -924,7 +924,7 @@ fn lite_is_held_against_the_configuration_of_the_commit() {
     let (manifest, refs) = (mismatch("LITE/PACK_MANIFEST.json"), mismatch("LITE/RUN_REFS.json"));
     let swapped = config.replace("[\"LAW\", \"CAPABILITY\"]", "[\"CAPABILITY\", \"LAW\"]");
     assert_eq!(found(swapped), [manifest, refs.clone()]);
-    // Globs that select the same are another task all the same.
+    // Other globs that select the same files are another task.
     let spelled = config.replace("exclude = [", "exclude = [\"nothing.here\", ");
     assert_eq!(found(spelled), [refs]);
 }
@@ -943,7 +943,7 @@ fn outputs_that_lack_what_the_manifest_names_are_found() {
     let gone = entries.iter().find(|entry| entry["kind"] == "SEALED").unwrap()["ref"]
         .as_str()
         .unwrap();
-    // Outputs, status, refs and roots are made anew without it, as somebody would who wants it collected.
+    // The attacker wants the object collected, so outputs, status, refs and roots are rewritten without it.
     let mut outputs = record("output_hashes_ref");
     outputs["hashes"].as_array_mut().unwrap().retain(|hash| hash != gone);
     let outputs_ref = put(&repo, &to_document(&outputs));
@@ -960,7 +960,7 @@ fn outputs_that_lack_what_the_manifest_names_are_found() {
     fs::write(directory.join("RUN_REFS.json"), to_document(&forged)).unwrap();
     write_roots(&repo, &roots);
     fails(&repo, "NOT_ROOTED", gone);
-    // A version that is not known makes a record none.
+    // A record of an unknown version does not count as a record.
     let mut other = refs.clone();
     other["version"] = json!("pack.run_refs.v9");
     fs::write(directory.join("RUN_REFS.json"), to_document(&other)).unwrap();

@@ -1,4 +1,5 @@
-//! What `templates/` and `.pre-commit-hooks.yaml` say is true: they parse, and what they run does what they promise.
+//! `templates/` and `.pre-commit-hooks.yaml` keep their promises: they parse, and the commands in them do what they
+//! say.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +10,7 @@ use crate::common::{Done, Repo};
 use gitpack::format::config::Config;
 use saphyr_parser::{Event, Parser};
 
-/// A YAML node; scalars as they stand.
+/// A YAML node; a scalar keeps its text.
 #[derive(Clone, Debug)]
 enum Node {
     Scalar(String),
@@ -109,7 +110,7 @@ fn shell(repo: &Repo, directory: &Path, script: &str, env: &[(&str, &str)], stdi
     }
 }
 
-/// A set-up repository without hooks, and its remote that has the first commit.
+/// Makes a repository without hooks, and its remote, which has the first commit.
 fn with_remote() -> Repo {
     let repo = Repo::set_up();
     repo.pack(&["uninstall"]).ok();
@@ -122,7 +123,7 @@ fn with_remote() -> Repo {
     repo
 }
 
-/// Holds the lines that a manager runs at commit and push to what they are for.
+/// Asserts that the lines that a hook manager runs at commit and push stop a leak and pass clean changes.
 #[track_caller]
 fn assert_guards(hook: &str, line: &str) {
     let repo = with_remote();
@@ -230,10 +231,11 @@ fn what_husky_is_to_run_guards() {
     }
 }
 
-/// A job's scan: the script for what a request adds, with its variables from base to tip, and that for the default branch.
+/// The scan of a CI job: a script for the changes of a request, with its variables for base and tip, and a script for
+/// the default branch.
 type Scan<'a> = dyn Fn(&Repo, &Path, Option<(&str, &str)>) -> Done + 'a;
 
-/// Holds a CI job to its promises: what leaks fails, also if a later commit deletes it; what is missing is no pass.
+/// Asserts that a CI job fails on a leak, even if a later commit deletes it, and fails if history is missing.
 fn assert_scans(scan: &Scan<'_>) {
     let repo = with_remote();
     let base = repo.rev("HEAD");
@@ -263,7 +265,7 @@ fn assert_scans(scan: &Scan<'_>) {
     scanned(&repo.root, Some((&base, &tip)), 1);
     scanned(&repo.root, Some((&clean, &tip)), 1);
 
-    // A checkout with less than all of the history.
+    // A checkout with part of the history.
     repo.git(&["push", "-q", "origin", "main"]).ok();
     let url = format!("file://{}", repo.place.path().join("remote.git").display());
     repo.place
@@ -296,7 +298,7 @@ fn the_github_job_scans() {
     };
     let triggers = file.get("on").unwrap();
     assert!(triggers.get("pull_request").is_some() && triggers.get("push").is_some());
-    // Nothing that others can name stands in a script, only in variables.
+    // A script must not contain an expression that a contributor controls; such values go into variables only.
     for step in steps {
         assert!(step.get("run").is_none_or(|run| !run.text().contains("${{")));
     }
@@ -334,7 +336,7 @@ fn the_gitlab_job_scans() {
         Some((base, tip)) => {
             let env = [("CI_MERGE_REQUEST_DIFF_BASE_SHA", base), ("CI_COMMIT_SHA", tip)];
             let done = shell(repo, directory, &script, &env, "");
-            // As in a pipeline for merged results, whose commit is not the tip.
+            // A pipeline for merged results runs on a commit that is not the tip.
             let merged = [
                 ("CI_MERGE_REQUEST_DIFF_BASE_SHA", base),
                 ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", tip),

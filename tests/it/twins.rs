@@ -1,4 +1,4 @@
-//! `git pack protect` and `reveal`: what they do to disk and index, what they refuse, and that nothing is half-made.
+//! `git pack protect` and `reveal`: their effect on disk and index, what they refuse, and that nothing stays half-made.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -20,7 +20,7 @@ fn a_file_goes_and_comes_back() {
     assert_eq!(fs::read(repo.path("emb/a b.vec")).unwrap(), b"secret");
     repo.git(&["commit", "-q", "-m", "sealed"]).ok();
     repo.pack(&["protect", "--check"]).ok();
-    // Sealed again, nothing changes.
+    // Sealing again changes nothing.
     let before = snapshot(&repo.root);
     repo.pack(&["protect", "emb/a b.vec"]).ok();
     let changed = |(path, _, _): &&(std::path::PathBuf, u32, Vec<u8>)| !path.starts_with(".git");
@@ -52,13 +52,13 @@ fn whichever_side_moved_on_is_not_written_over() {
     let sealed = fs::read(repo.path("a.vec.age")).unwrap();
     repo.pack(&["protect", "a.vec"]).ok();
     assert_ne!(fs::read(repo.path("a.vec.age")).unwrap(), sealed);
-    // The twin moved on: another clone sealed something else.
+    // The twin holds new content, because another clone sealed it.
     fs::write(repo.path("a.vec.age"), fs::read(repo.path("b.vec.age")).unwrap()).unwrap();
     let value = repo.pack(&["protect", "a.vec"]).refused("E_IO");
     assert_eq!(value["refusal"]["next_command"], "git pack reveal a.vec");
     repo.pack(&["reveal", "a.vec"]).ok();
     assert_eq!(fs::read(repo.path("a.vec")).unwrap(), b"one");
-    // A twin that is damaged, or for somebody else, writes nothing.
+    // A damaged twin, or one for other recipients, writes nothing.
     let mut bytes = fs::read(repo.path("a.vec.age")).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(repo.path("a.vec.age"), bytes).unwrap();
@@ -107,7 +107,7 @@ fn what_is_refused_changes_nothing() {
         repo.pack(&["protect", "a.vec", path]).refused(code);
         assert_eq!(snapshot(&repo.root), before, "{path}");
     }
-    // git cannot write the index: what was written before is taken back.
+    // Git cannot write the index, so the seal that was written before is removed again.
     repo.write(".git/index.lock", "");
     let before = snapshot(&repo.path("."));
     repo.pack(&["protect", "a.vec"]).refused("E_UNSUPPORTED");

@@ -1,4 +1,4 @@
-//! The test vectors of `fixtures/vectors`: packs with one fault each, and exactly what is to be found in them.
+//! The test vectors of `fixtures/vectors`: packs with one fault each, and exactly the findings expected.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::common::Place;
 use serde_json::Value;
 
-/// Fewer than these, and the vectors were not found or lost.
+/// A smaller number of vectors means that some were lost or not found.
 const AT_LEAST: usize = 45;
 
 fn fixtures() -> PathBuf {
@@ -46,7 +46,7 @@ fn expectation(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-/// Puts a report into the words of an `expect` file. Reasons for one finding are not counted.
+/// Puts a report into the words of an `expect` file. Repeated findings count once.
 fn answer(report: &Value) -> Vec<String> {
     let outcome = report["outcome"].as_str().unwrap();
     let mut lines = vec![match report["refusal"]["code"].as_str() {
@@ -67,7 +67,7 @@ fn answer(report: &Value) -> Vec<String> {
     lines
 }
 
-/// The path of a finding as it stands between its quotes in the report.
+/// Returns the path of a finding as the report quotes it.
 fn path_of(finding: &Value) -> String {
     let Some(path) = finding.get("path") else {
         return "-".into();
@@ -79,7 +79,7 @@ fn path_of(finding: &Value) -> String {
     }
 }
 
-/// Returns how `git pack verify` differs from what is expected of a vector.
+/// Returns how the answer of `git pack verify` differs from the expectation of a vector.
 fn difference(place: &Place, name: &str) -> Result<(), String> {
     let vector = fixtures().join("vectors").join(name);
     let text = fs::read_to_string(vector.join("expect")).map_err(|e| format!("{name}/expect: {e}"))?;
@@ -150,7 +150,7 @@ fn the_tables_have_one_row_for_every_vector_and_sample() {
     );
 }
 
-/// The samples of content, by their paths.
+/// Lists the content samples by their paths.
 fn samples(directory: &Path, prefix: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {

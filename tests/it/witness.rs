@@ -101,7 +101,7 @@ fn a_changed_ledger_is_named_at_its_first_break() {
         assert_eq!(done.code, 1);
         assert!(done.out().contains(expected), "{expected}: {}", done.out());
     }
-    // Lines of others are theirs: nothing is said of them, and malformed ones are passed over with one warning.
+    // Lines of other tools are ignored; malformed lines are skipped with one warning.
     fs::write(
         &path,
         format!("{{\"tool\":\"rvl\"}}\nnot json\n{}\n", "x".repeat(10_000)),
@@ -208,7 +208,7 @@ fn packs_are_compared_by_their_manifests() {
     ] {
         assert!(out.contains(line), "{out}");
     }
-    // Members need not be there.
+    // `diff` reads only the manifests, so a member may be missing.
     fs::remove_file(root.join("p2/rvl.json")).unwrap();
     assert_eq!(place.pack_in(root, &["diff", "p1", "p2", "--json"]).code, 1);
     assert!(
@@ -247,7 +247,7 @@ fn a_pack_is_shown_with_sizes_and_seals() {
     );
 }
 
-/// These ids are promises: the same input, time and release give them on every machine. A new release has new ones.
+/// These ids are promises: equal input, time and release give them on every machine. A new release has new ids.
 #[test]
 fn golden_ids() {
     let place = Place::new();
