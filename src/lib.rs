@@ -1,11 +1,51 @@
-//! git-pack: deterministic states of commits, sealed packs whose id proves their content, and a guard against leaks.
+//! git-pack publishes a repository, or a pack of it, without giving away what it must not.
 //!
-//! Five layers, one direction; `tests/it/architecture.rs` holds the table.
+//! * A *state* is one digest over what a commit's tree holds; every clone gives the same: [`ops::state`].
+//! * A *pack* is a directory whose id covers every byte in it, with protected files sealed: [`ops::pack`].
+//! * The *guard* stops protected files at commit and at push: [`ops::guard`].
+//! * The *store* keeps what is needed to build packs again: [`ops::store`].
+//!
+//! A use case is a function of [`ops::Context`], which says all that it may know of its surroundings, and of a request. It
+//! returns a report, or a [`refusal::Refusal`] where something could not be judged or done.
+//!
+//! ```
+//! use std::process::Command;
+//!
+//! use gitpack::format::timestamp::Timestamp;
+//! use gitpack::ops::Context;
+//! use gitpack::ops::state::{StateRequest, state};
+//!
+//! let repository = tempfile::tempdir().unwrap();
+//! let git = |args: &[&str]| {
+//!     let mut git = Command::new("git");
+//!     git.current_dir(repository.path()).args(["-c", "user.name=A", "-c", "user.email=a@example.org"]);
+//! #   git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+//!     assert!(git.args(args).status().unwrap().success());
+//! };
+//! git(&["init", "-q"]);
+//! std::fs::write(repository.path().join("README.md"), "hello\n").unwrap();
+//! git(&["add", "README.md"]);
+//! git(&["commit", "-q", "-m", "first"]);
+//!
+//! let ctx = Context::new(repository.path(), Timestamp::from_seconds(0).unwrap());
+//! let state = state(&ctx, &StateRequest::default()).unwrap();
+//! assert_eq!(state.entries.len(), 1);
+//! assert_eq!(
+//!     state.digest().to_string(),
+//!     "sha256:c949a812dfff7900e8edccc74a5f3d85624169bff49e002ce50ba976ef404b02"
+//! );
+//! ```
+//!
+//! Longer programs are in `examples/`.
+//!
+//! # Map
+//!
+//! Five layers, one direction; `tests/it/architecture.rs` holds the table. Every layer may import the ground, [`refusal`].
 //!
 //! | layer | owns | may import |
 //! |---|---|---|
 //! | [`refusal`] | the reasons for refusing | nothing |
-//! | [`mod@format`] | what is on disk and on the wire | `refusal` |
+//! | [`mod@format`] | what is on disk and on the wire | nothing else |
 //! | [`rules`] | what is judged | `format` |
 //! | [`adapters`] | git, the cipher, the disk | `format` |
 //! | [`ops`] | one use case a file | `format`, `rules`, `adapters` |

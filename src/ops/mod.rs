@@ -43,6 +43,22 @@ pub struct Context {
 }
 
 impl Context {
+    /// Returns what an empty environment tells of `cwd`, which is absolute: there are no keys and no ledger, nothing is
+    /// remembered, and no question is answered. Hooks that are installed from here look for `git-pack` on the `PATH`.
+    pub fn new(cwd: impl Into<PathBuf>, now: Timestamp) -> Self {
+        Self {
+            cwd: cwd.into(),
+            surroundings: Surroundings::default(),
+            now,
+            source_date_epoch: None,
+            identity: None,
+            config_home: None,
+            ledger: None,
+            ask: Silence::asker(),
+            binary: PathBuf::new(),
+        }
+    }
+
     /// Opens the repository at the directory that the command was started in; one that belongs to somebody else is refused.
     pub fn repository(&self) -> Result<Repository> {
         let repo = self.repository_to_read()?;

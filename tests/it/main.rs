@@ -12,6 +12,7 @@ mod common;
 mod describe;
 mod determinism;
 mod emit;
+mod examples;
 mod faults;
 mod forgery;
 mod gc;

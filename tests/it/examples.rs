@@ -1,0 +1,54 @@
+//! The programs of `examples/`, on a repository. They are compiled in, since they have no binary where only this one is built.
+
+use gitpack::format::timestamp::Timestamp;
+use gitpack::ops::Context;
+
+use crate::common::Repo;
+
+#[allow(dead_code, reason = "its main function is not called here")]
+#[path = "../../examples/scan_a_range.rs"]
+mod scan_a_range;
+#[allow(dead_code, reason = "its main function is not called here")]
+#[path = "../../examples/state_of_a_commit.rs"]
+mod state_of_a_commit;
+#[allow(dead_code, reason = "its main function is not called here")]
+#[path = "../../examples/verify_a_pack.rs"]
+mod verify_a_pack;
+
+fn context(repo: &Repo) -> Context {
+    Context::new(&repo.root, Timestamp::from_seconds(0).unwrap())
+}
+
+#[test]
+fn the_state_is_the_one_that_the_program_prints() {
+    let repo = Repo::set_up();
+    let digest = state_of_a_commit::digest_of(&context(&repo), None).unwrap();
+    assert_eq!(format!("{digest}\n"), repo.pack(&["state"]).ok().out());
+    assert!(state_of_a_commit::digest_of(&context(&repo), Some("absent".into())).is_err());
+}
+
+#[test]
+fn a_pack_has_no_findings_until_a_member_changes() {
+    let repo = Repo::set_up();
+    let (_, pack) = repo.seal(&[]);
+    let findings = || verify_a_pack::findings(&context(&repo), pack.clone()).unwrap();
+    assert_eq!(findings(), [] as [&str; 0]);
+    std::fs::write(pack.join("repo/README.md"), "changed").unwrap();
+    assert!(
+        findings().contains(&"HASH_MISMATCH repo/README.md".to_owned()),
+        "{:?}",
+        findings()
+    );
+}
+
+#[test]
+fn a_leak_is_found_after_it_was_deleted() {
+    let repo = Repo::set_up();
+    let leaks = || scan_a_range::leaks(&context(&repo), "HEAD~2..HEAD".into()).unwrap();
+    repo.write("a.vec", "secret");
+    repo.git(&["add", "-f", "a.vec"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "leak"]).ok();
+    repo.git(&["rm", "-q", "a.vec"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "no leak"]).ok();
+    assert_eq!(leaks(), ["PLAINTEXT_PROTECTED a.vec: **/*.vec"]);
+}
