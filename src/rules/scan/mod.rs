@@ -1,15 +1,15 @@
 //! The leak guard's judgement: is an entry with this content a leak at this destination?
 
-use std::fmt;
+mod leak;
+mod traits;
 
-use crate::format::layers::Unread;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
-use crate::rules::content::Pointer;
-use crate::rules::known::KnownPart;
 use crate::rules::protect::{Cause, Registry, Subject, is_run_output};
+pub use leak::{Leak, LeakCode};
+pub use traits::{InPart, Seal, Traits, Unexamined};
 
 /// Where an entry is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,142 +33,6 @@ pub struct Candidate {
     pub id: ObjectId,
     /// The commit that introduces it, if there is one.
     pub commit: Option<ObjectId>,
-}
-
-/// The findings about the content of a blob.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traits {
-    /// The formats recognised, each with the layer in which it was found (`gzip`). `None` for the blob itself.
-    pub formats: Vec<(Format, Option<String>)>,
-    /// Whether the blob is an age file.
-    pub seal: Seal,
-    /// The Git LFS pointer that the blob is, if any.
-    pub lfs_pointer: Option<Pointer>,
-    /// Parts of the blob that were not examined.
-    pub in_part: Vec<InPart>,
-    /// Parts of files that this clone protected, found in the blob.
-    pub known: Vec<KnownPart>,
-}
-
-/// A part of a blob that was not examined.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InPart {
-    /// The reason.
-    pub why: Unexamined,
-    /// The layer in which it is (`gzip`). `None` for the blob itself.
-    pub within: Option<String>,
-}
-
-/// Why something was not examined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unexamined {
-    /// It could not be unpacked.
-    Packed(Unread),
-    /// It is a Git LFS pointer whose object is missing from this clone or cannot be read.
-    LfsAbsent,
-    /// It is a Git LFS pointer whose object in this clone does not match its hash.
-    LfsOther,
-}
-
-impl fmt::Display for InPart {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.why {
-            Unexamined::Packed(Unread::Bound) => "it unpacks to more than is looked at",
-            Unexamined::Packed(Unread::Damaged) => "it is damaged or cut short",
-            Unexamined::Packed(Unread::Encrypted) => "it is encrypted",
-            Unexamined::Packed(Unread::Unsupported) => "it is packed in a way that is not known",
-            Unexamined::Packed(Unread::Depth) => "it is in too many layers",
-            Unexamined::LfsAbsent => "its Git LFS object is not here",
-            Unexamined::LfsOther => "its Git LFS object here is not the one that it names",
-        })?;
-        match &self.within {
-            Some(within) => write!(f, " ({within})"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Whether a blob is an age file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Seal {
-    /// It does not look like an age file.
-    #[default]
-    No,
-    /// Its header, stanzas and payload length are valid.
-    Whole,
-    /// It begins like an age file but is not a valid one. Holds the reason.
-    Broken(String),
-}
-
-impl Traits {
-    /// Returns whether there are no findings about the content.
-    pub fn is_plain(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// The kind of leak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LeakCode {
-    /// A path with a `_PACK_RUN` segment.
-    TrackedRunOutput,
-    /// Plaintext that a rule protects by its path or content.
-    PlaintextProtected,
-    /// An `.age` file that is not an age file.
-    FakeSeal,
-    /// A Git LFS pointer at a protected path, or to protected content. The plaintext would go to the LFS server.
-    LfsPointer,
-    /// A private key.
-    PrivateKey,
-    /// Plaintext of a file that this clone protected, under another name or in part.
-    KnownPlaintext,
-    /// A blob that could be examined only in part, if a configuration forbids that.
-    ExaminedInPart,
-}
-
-impl LeakCode {
-    /// All codes.
-    pub const ALL: [Self; 7] = [
-        Self::TrackedRunOutput,
-        Self::PlaintextProtected,
-        Self::FakeSeal,
-        Self::LfsPointer,
-        Self::PrivateKey,
-        Self::KnownPlaintext,
-        Self::ExaminedInPart,
-    ];
-
-    /// Returns the code as it is printed.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::TrackedRunOutput => "TRACKED_RUN_OUTPUT",
-            Self::PlaintextProtected => "PLAINTEXT_PROTECTED",
-            Self::FakeSeal => "FAKE_SEAL",
-            Self::LfsPointer => "LFS_POINTER",
-            Self::PrivateKey => "PRIVATE_KEY",
-            Self::KnownPlaintext => "KNOWN_PLAINTEXT",
-            Self::ExaminedInPart => "EXAMINED_IN_PART",
-        }
-    }
-}
-
-/// A leak.
-#[derive(Clone, Debug)]
-pub struct Leak {
-    /// The kind of leak.
-    pub code: LeakCode,
-    /// The entry.
-    pub entry: Candidate,
-    /// The class of the rule.
-    pub class: String,
-    /// The policy of the rule.
-    pub policy: Policy,
-    /// What matched.
-    pub cause: Cause,
-    /// The layer in which the content was found, or another explanation.
-    pub detail: Option<String>,
-    /// Where the rule comes from.
-    pub origin: Origin,
 }
 
 /// Suffix of the name of a file that claims to be sealed.
@@ -361,6 +225,8 @@ mod tests {
     use super::*;
     use crate::format::config::Config;
     use crate::format::digest::Digest;
+    use crate::format::layers::Unread;
+    use crate::rules::content::Pointer;
 
     fn judged(path: &str, kind: EntryKind, traits: &Traits, destination: Destination) -> Option<LeakCode> {
         let config = Config::parse(
