@@ -212,81 +212,29 @@ mod tests {
     #[test]
     fn filters_select() {
         let line = Line::parse(&record().to_line(None)).unwrap();
-        let time = |text: &str| Timestamp::parse(text);
-        let all = Filter::default();
-        assert!(all.matches(&line));
-        for (filter, expected) in [
-            (
-                Filter {
-                    tool: Some("pack".into()),
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Filter {
-                    tool: Some("rvl".into()),
-                    ..all.clone()
-                },
-                false,
-            ),
-            (
-                Filter {
-                    since: time("2026-01-15T10:30:00Z"),
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Filter {
-                    since: time("2026-01-15T10:30:01Z"),
-                    ..all.clone()
-                },
-                false,
-            ),
-            (
-                Filter {
-                    until: time("2026-01-15T10:30:00Z"),
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Filter {
-                    until: time("2026-01-15T10:29:59Z"),
-                    ..all.clone()
-                },
-                false,
-            ),
-            (
-                Filter {
-                    outcome: Some("REFUSAL".into()),
-                    ..all.clone()
-                },
-                false,
-            ),
-            (
-                Filter {
-                    input_hash: Some("sha256:1".into()),
-                    ..all.clone()
-                },
-                true,
-            ),
-            (
-                Filter {
-                    input_hash: Some("sha256:2".into()),
-                    ..all.clone()
-                },
-                false,
-            ),
-        ] {
+        assert!(Filter::default().matches(&line));
+        type Change = fn(&mut Filter);
+        let cases: [(Change, bool); 9] = [
+            (|f| f.tool = Some("pack".into()), true),
+            (|f| f.tool = Some("rvl".into()), false),
+            (|f| f.since = Timestamp::parse("2026-01-15T10:30:00Z"), true),
+            (|f| f.since = Timestamp::parse("2026-01-15T10:30:01Z"), false),
+            (|f| f.until = Timestamp::parse("2026-01-15T10:30:00Z"), true),
+            (|f| f.until = Timestamp::parse("2026-01-15T10:29:59Z"), false),
+            (|f| f.outcome = Some("REFUSAL".into()), false),
+            (|f| f.input_hash = Some("sha256:1".into()), true),
+            (|f| f.input_hash = Some("sha256:2".into()), false),
+        ];
+        for (change, expected) in cases {
+            let mut filter = Filter::default();
+            change(&mut filter);
             assert_eq!(filter.matches(&line), expected, "{filter:?}");
         }
         let old = Line::parse(b"{\"tool\":\"x\",\"timestamp\":\"2026-01-15T10:30:00Z\"}").unwrap();
         assert!(
             Filter {
-                since: time("2026-01-15T10:30:00Z"),
-                ..all
+                since: Timestamp::parse("2026-01-15T10:30:00Z"),
+                ..Filter::default()
             }
             .matches(&old)
         );

@@ -165,6 +165,21 @@ impl<'a> Findings<'a> {
                 );
             }
         }
+        self.versions(refs, observed);
+        // The id of a run comes from its task's hash. Under another id, the records belong to another run.
+        if !self.run.is_of(&refs.task_spec_ref) {
+            self.invalid(refs.task_spec_ref, "TASK_SPEC", "the run is not named after it");
+        }
+        self.task(refs, observed);
+        self.outputs(refs, observed, rooted);
+        match &observed.status {
+            Some(Ok(status)) => self.status(refs, status),
+            Some(Err(why)) => self.invalid(refs.status_ref, "STATUS", why),
+            None => {}
+        }
+    }
+
+    fn versions(&mut self, refs: &RunRefs, observed: &Observed) {
         let versions = [
             (refs.status_ref, "RUN_REFS.json", Some(&refs.version), RUN_REFS_VERSION),
             (
@@ -191,10 +206,9 @@ impl<'a> Findings<'a> {
                 self.invalid(hash, name, &format!("version: expected {expected}"));
             }
         }
-        // The id of a run comes from its task's hash. Under another id, the records belong to another run.
-        if !self.run.is_of(&refs.task_spec_ref) {
-            self.invalid(refs.task_spec_ref, "TASK_SPEC", "the run is not named after it");
-        }
+    }
+
+    fn task(&mut self, refs: &RunRefs, observed: &Observed) {
         match &observed.task {
             Some(Ok(task)) => match &observed.kept {
                 Some(kept) if *kept == task.repo_state.commit => {}
@@ -204,6 +218,9 @@ impl<'a> Findings<'a> {
             Some(Err(why)) => self.invalid(refs.task_spec_ref, "TASK_SPEC", why),
             None => {}
         }
+    }
+
+    fn outputs(&mut self, refs: &RunRefs, observed: &Observed, rooted: impl Fn(&Digest) -> bool) {
         match &observed.outputs {
             Some(Ok(outputs)) => {
                 let unrooted = outputs
@@ -218,11 +235,6 @@ impl<'a> Findings<'a> {
                 }
             }
             Some(Err(why)) => self.invalid(refs.output_hashes_ref, "OUTPUT_HASHES", why),
-            None => {}
-        }
-        match &observed.status {
-            Some(Ok(status)) => self.status(refs, status),
-            Some(Err(why)) => self.invalid(refs.status_ref, "STATUS", why),
             None => {}
         }
     }
