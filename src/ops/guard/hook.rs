@@ -1,4 +1,4 @@
-//! `git pack hook`: what the installed hooks ask, judged on what is really staged, pushed or received.
+//! `git pack hook`: judges for the installed hooks what is staged, pushed or received.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ use crate::rules::content::UnpackBudget;
 use crate::rules::push::{Reported, destination};
 use crate::rules::scan::Destination;
 
-/// Judges what the commit about to be made would hold, by the rules of `HEAD` and of the index together.
+/// Judges what the next commit would hold, by the rules of `HEAD` and of the index together.
 pub fn pre_commit(ctx: &Context) -> Result<ScanReport> {
     surfaces::staged(ctx)
 }
@@ -45,7 +45,7 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
         let Some(tip) = line.local else { continue };
         let change = match line.remote.filter(|old| repo.has(old)) {
             Some(old) => Change::of(&line.remote_ref, tip, vec![old]),
-            // What is there now was never fetched: what was there last has its say.
+            // The remote's commit was never fetched, so the rules of the commit fetched last apply.
             None => Change {
                 beside: beside.clone(),
                 ..Change::of(
@@ -69,8 +69,8 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
     Ok(report)
 }
 
-/// Judges every local branch and tag that `remote` is not known to have, `HEAD`, and what else is `named`: what there is to
-/// do where whoever runs the hook does not say what is pushed.
+/// Judges every local branch and tag that `remote` is not known to have, `HEAD`, and the revisions in `named`. This
+/// serves hook runners that do not say what is pushed.
 pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[String]) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
     let mut place = Place::observe(&repo, remote, url, Vec::new())?;
@@ -82,13 +82,13 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
             tips.push((format!("{prefix}{name}"), tip));
         }
     }
-    // What is pushed may be any of these, under its own name.
+    // A push may send any of these under its own name.
     let pushed = tips.iter().cloned().collect();
     if repo.has_commit() {
         tips.push(("HEAD".into(), repo.commit("HEAD")?.id));
     }
     for rev in named {
-        // Those are among the refs.
+        // Such a name is among the refs above.
         if !["refs/heads/", "refs/tags/"]
             .iter()
             .any(|prefix| rev.starts_with(prefix))
@@ -111,8 +111,8 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
     Ok(report)
 }
 
-/// Returns the commits whose rules hold for a new ref of a remote that has no rules yet: everything that is pushed with it,
-/// and the branches that are the main ones here.
+/// Returns the commits whose rules apply to a new ref of a remote that has no rules yet: everything pushed with it, and
+/// the main branches of this clone.
 fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Result<Arc<[ObjectId]>> {
     let mut seen = HashSet::new();
     let all = repo.default_commits()?.into_iter().chain(tips);
@@ -150,12 +150,12 @@ fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<Sc
     Ok(report)
 }
 
-/// Judges what a server is about to receive, while it still lies in quarantine.
+/// Judges what a server is about to receive, while it is still in quarantine.
 ///
 /// The rules of each new tip apply together with those of the old one or, for a new ref, those of the default branch.
 ///
-/// Where this takes more time or memory than is allowed, whatever is being done then, the process ends with the code that
-/// `tell` returns, which is called in another thread.
+/// When this takes more time or memory than allowed, the process ends at once, with the exit code that `tell` returns.
+/// `tell` is called in another thread.
 pub fn pre_receive(ctx: &Context, stdin: &[u8], tell: impl FnOnce(Refusal) -> u8 + Send) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Server)?;
     let lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("pre-receive", problem))?;
@@ -176,7 +176,7 @@ pub fn pre_receive(ctx: &Context, stdin: &[u8], tell: impl FnOnce(Refusal) -> u8
     })
 }
 
-/// Judges refs that are about to change: branches, tags and a detached `HEAD`, whoever changes them.
+/// Judges refs that are about to change, by whatever command: branches, tags and a detached `HEAD`.
 pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result<ScanReport> {
     if state != "prepared" {
         return Ok(ScanReport::default());
@@ -189,7 +189,7 @@ pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result
         return Ok(ScanReport::default());
     }
     let repo = ctx.repository()?.bounded(Side::Clone)?;
-    // Other refs, such as the stash, are not judged, so what they hold is not known to be clean.
+    // Other refs, such as the stash, are not judged, so their content is not known to be clean.
     let mut known = Vec::new();
     for prefix in ["refs/heads/", "refs/tags/", "refs/remotes/"] {
         known.extend(repo.refs(prefix)?.into_iter().map(|(_, id)| id));
@@ -205,7 +205,7 @@ fn judge_refs(
     is_server: bool,
 ) -> Result<ScanReport> {
     let has: HashSet<&ObjectId> = known.iter().collect();
-    // A new ref is held against the default branch or, where HEAD names none, against all of them.
+    // A new ref is compared with the default branch or, if HEAD names no commit, with all branches.
     let standing: Vec<ObjectId> = match repo.has_commit() {
         true => vec![repo.commit("HEAD")?.id],
         false => repo.refs("refs/heads/")?.into_iter().map(|(_, id)| id).collect(),
@@ -242,7 +242,7 @@ fn judge_refs(
     Ok(report)
 }
 
-/// Returns the commits to which changes lead.
+/// Returns the commits that the changes point to.
 fn commits(repo: &Repository, changes: &[Change]) -> Result<Vec<ObjectId>> {
     let mut found = Vec::new();
     for change in changes {

@@ -13,7 +13,7 @@ use crate::refusal::{Refusal, Result};
 const TEMPLATE: &str = include_str!("../../../templates/gitpack.toml");
 const IGNORED: &str = "_PACK_RUN/";
 
-/// What `init` did, or found done.
+/// What `init` did, and what it found done already.
 #[derive(Debug)]
 pub struct InitReport {
     /// Whether `.gitpack.toml` was written; else it was there.
@@ -24,23 +24,24 @@ pub struct InitReport {
     pub identity: PathBuf,
     /// Whether the identity was made; else it was there.
     pub identity_made: bool,
-    /// Its recipient.
+    /// The identity's recipient.
     pub recipient: String,
-    /// Whether the recipient is among those of the configuration.
+    /// Whether the configuration lists the recipient.
     pub recipient_listed: bool,
     /// The hooks.
     pub hooks: HooksReport,
 }
 
-/// Sets up the repository at the context's directory. What is there already is kept, so it can be run again.
+/// Sets up the repository at the context's directory. Everything that exists is kept, so `init` can be run again.
 pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     let repo = ctx.repository()?;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what: "git pack init" })?;
 
-    // Everything that may refuse comes before the first write.
+    // Everything that may refuse comes before the first write, so that a refusal leaves nothing half set up.
     let present = configuration::on_disk(&root)?;
     let gitignore = root.join(".gitignore");
-    // Git itself reads none through a link.
+    // Git does not read a `.gitignore` that is a link, and writing through one could change a file outside the
+    // repository.
     files::ensure_is_no_link(&gitignore)?;
     let ignored = files::read_optional(&gitignore, 16 << 20)?.unwrap_or_default();
     let hooks = install::plan_install(ctx, hooks)?;
@@ -80,7 +81,8 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     })
 }
 
-/// Makes an identity; if another process made one meanwhile, that one is it. Returns the recipient, and whether it is new.
+/// Makes an identity, and returns its recipient and whether it is new. An identity that another process made meanwhile
+/// is used instead.
 fn make_identity(ctx: &Context, path: &Path) -> Result<(String, bool)> {
     let new = cipher::generate_identity(&ctx.now.to_string());
     create_private_dir(files::parent(path))?;
@@ -95,7 +97,7 @@ fn make_identity(ctx: &Context, path: &Path) -> Result<(String, bool)> {
         })
 }
 
-/// The last line about run outputs decides, as it does for git.
+/// Returns whether run outputs are ignored. As in git, the last matching line decides.
 fn ignores_outputs(gitignore: &[u8]) -> bool {
     gitignore
         .split(|byte| *byte == b'\n')
@@ -112,7 +114,7 @@ fn ignores_outputs(gitignore: &[u8]) -> bool {
         })
 }
 
-/// Adds the line, with the line ends that the file has.
+/// Adds the line for run outputs, with the line ending that the file uses.
 fn with_outputs_ignored(mut gitignore: Vec<u8>) -> Vec<u8> {
     let end: &[u8] = if gitignore.windows(2).any(|w| w == b"\r\n") {
         b"\r\n"

@@ -20,15 +20,15 @@ pub const STRICT_HOOK: &str = "reference-transaction";
 /// The hook of a server.
 pub const SERVER_HOOK: &str = "pre-receive";
 
-/// Every hook that we may have installed.
+/// Every hook that this program may install.
 pub const ALL_HOOKS: [&str; 5] = ["pre-commit", "pre-merge-commit", "pre-push", STRICT_HOOK, SERVER_HOOK];
 
 const SHIM: &str = include_str!("../../../hooks/shim");
 
-/// What git's configuration has git run, a line for sh; git adds the arguments.
+/// The command in git's configuration: a line for sh, to which git adds the arguments.
 const COMMAND: &str = include_str!("../../../hooks/configured");
 
-/// Every shim of ours, of whatever version, has a line that begins so.
+/// A line of every shim of ours, of any version, begins with this mark.
 const MARK: &str = "# git-pack guard, shim ";
 
 /// What to install.
@@ -55,7 +55,7 @@ impl InstallRequest {
     }
 }
 
-/// What is to be done to the hooks.
+/// The steps to change the hooks.
 pub struct Plan {
     directory: HooksDir,
     configured: ConfiguredHooks,
@@ -64,52 +64,52 @@ pub struct Plan {
     noting: Option<Repository>,
 }
 
-/// What is to be done about one hook.
+/// A step for one hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
-    /// Write our shim, over nothing or over one of ours.
+    /// Write our shim, where no hook is or over an older one of ours.
     Write(Vec<u8>),
-    /// Set somebody else's hook aside, to run before ours, and write our shim.
+    /// Set a foreign hook aside, to run before ours, and write our shim.
     Chain(Vec<u8>),
-    /// Have git run ours from its configuration, beside the file.
+    /// Configure git to run our hook in addition to the hook file.
     Configure(String),
-    /// Take ours away, and put back what was set aside.
+    /// Remove our hook, and restore the foreign one that was set aside.
     Remove,
-    /// Take ours out of git's configuration.
+    /// Remove our hook from git's configuration.
     Unconfigure,
-    /// It is as it should be.
+    /// Change nothing.
     Leave(Present),
 }
 
-/// How a hook is as it should be.
+/// The way in which a hook needs no change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Present {
-    /// There is nothing of ours to change.
+    /// Our hook is installed.
     Ours,
-    /// Somebody else's hook, or the manager's configuration, runs ours.
+    /// A foreign hook or the manager's configuration runs ours.
     Called,
-    /// git's configuration runs ours.
+    /// Git's configuration runs ours.
     Configured,
-    /// There is none.
+    /// No hook of ours is installed.
     Absent,
 }
 
-/// What was done.
+/// The changes to the hooks.
 #[derive(Debug)]
 pub struct HooksReport {
     /// The hooks directory.
     pub directory: PathBuf,
     /// The hooks that were written, configured or removed.
     pub changed: Vec<&'static str>,
-    /// The hooks that were as they should be.
+    /// The hooks that needed no change.
     pub unchanged: Vec<&'static str>,
-    /// Those of the changed ones before which somebody else's hook runs.
+    /// The changed hooks that run a foreign hook first.
     pub chained: Vec<&'static str>,
-    /// Those of the changed ones that git runs from its configuration.
+    /// The changed hooks that git runs from its configuration.
     pub configured: Vec<&'static str>,
 }
 
-/// Plans the installation; refuses if a hook manager owns what would have to be changed.
+/// Plans the installation. Refuses if a hook manager owns a file that would have to change.
 pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
     let repo = ctx.repository()?;
     if request.server && repo.work_tree().is_some() {
@@ -165,7 +165,7 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
         };
         let is_in_the_directory = matches!(step, Step::Write(_) | Step::Chain(_) | Step::Leave(Present::Ours));
         steps.push((hook, step));
-        // Once is enough.
+        // One way suffices; with both, the hook would run twice.
         if is_in_the_directory && configured.has(hook) {
             steps.push((hook, Step::Unconfigure));
         }
@@ -184,7 +184,7 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
     })
 }
 
-/// Plans the removal of all our shims; hooks of others are put back.
+/// Plans the removal of all our shims, and the return of foreign hooks that were set aside.
 pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
     ctx.repository()?;
     let directory = HooksDir::of(&ctx.cwd)?;
@@ -213,7 +213,7 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
     })
 }
 
-/// Does what was planned.
+/// Applies a plan.
 pub fn apply(plan: Plan) -> Result<HooksReport> {
     let mut report = HooksReport {
         directory: plan.directory.path().to_owned(),
@@ -254,13 +254,13 @@ pub fn apply(plan: Plan) -> Result<HooksReport> {
     }
     report.unchanged.retain(|hook| !report.changed.contains(hook));
     if let Some(repo) = &plan.noting {
-        // Without the notes, the first push is judged whole.
+        // Without the notes, the first push is judged whole. That is slower, and no reason to fail.
         drop(remotes::note_all(repo));
     }
     Ok(report)
 }
 
-/// Runs the hook that was set aside, in the place where git runs ours; returns how it failed, if it did.
+/// Runs the foreign hook that was set aside, as git would run it. Returns how it failed, if it did.
 pub fn run_chained(
     ctx: &Context,
     chained: &Path,
@@ -275,14 +275,14 @@ pub fn run_chained(
     hooks_dir::run_chained(&chained, named, arguments, stdin)
 }
 
-/// What stands in the place of a hook.
+/// What is at the place of a hook.
 enum Standing {
     None,
     Ours(Vec<u8>),
     Foreign(Option<Manager>),
 }
 
-/// Returns how a hook of ours is there, for `status`; none if nothing runs it.
+/// Returns how a hook of ours is installed, for `status`; none if nothing runs it.
 pub fn installed(ctx: &Context, repo: &Repository, hook: &str) -> Result<Option<Present>> {
     let directory = HooksDir::of(&ctx.cwd)?;
     let configured = ConfiguredHooks::of(&ctx.cwd)?;
@@ -312,7 +312,8 @@ fn present(
         }
         Some(bytes) => {
             let manager = Manager::of(&bytes, directory.path().as_os_str().as_bytes());
-            // Whatever the manager is told to do, a hook that does not ask it, or that git does not run, guards nothing.
+            // Whatever the manager is configured to do, a hook that does not call it, or that git does not run, guards
+            // nothing.
             runs = directory.is_executable(hook) && manager.is_some_and(|manager| manager.is_called_by(&bytes));
             Standing::Foreign(manager)
         }
@@ -342,7 +343,7 @@ fn present(
 fn manager_calls_us(base: &Path, manager: Manager, hook: &str) -> Result<bool> {
     let mut present = Vec::new();
     for file in manager.configuration(hook) {
-        // One that cannot be read may say anything.
+        // A file that cannot be read may say anything.
         match files::read_optional(&base.join(&file), 1 << 20) {
             Ok(Some(text)) => present.push((file, text)),
             Ok(None) => {}
@@ -357,13 +358,14 @@ fn is_ours(hook: &[u8]) -> bool {
         .any(|line| line.starts_with(MARK.as_bytes()))
 }
 
-/// Whether somebody else's hook runs ours, and provably blocks where ours does.
+/// Returns whether a foreign hook runs ours, and provably blocks when ours does.
 fn calls_us(present: &[u8], hook: &str) -> bool {
     !is_ours(present)
         && std::str::from_utf8(present).is_ok_and(|script| hook_script::blocks(script, hook, Errexit::Off))
 }
 
-/// Whether `text` is `template` for this hook, with some path of the program in it: what was changed may not guard.
+/// Returns whether `text` is `template` for this hook, with any path of the program in it. An edited shim may not
+/// guard.
 fn is_made_of(template: &str, text: &str, hook: &str) -> bool {
     let template = template.trim_end().replace("@HOOK@", hook);
     let mut parts = template.split("@BINARY@");
@@ -385,19 +387,19 @@ fn is_made_of(template: &str, text: &str, hook: &str) -> bool {
     rest.is_empty()
 }
 
-/// Whether this is one word in the quotes of [`quoted`].
+/// Returns whether this is one word in the quotes of [`quoted`].
 fn is_quoted(text: &str) -> bool {
     let inner = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
     inner.is_some_and(|inner| !inner.replace(r"'\''", "").contains('\''))
 }
 
-/// Returns the shim of a hook, with this program's path in it for clients that run hooks with a bare `PATH`.
+/// Returns the shim of a hook. It names this program by its path, because some clients run hooks with a bare `PATH`.
 fn shim(ctx: &Context, hook: &str) -> Result<Vec<u8>> {
     let binary = quoted(binary(ctx)?);
     Ok(SHIM.replace("@HOOK@", hook).replace("@BINARY@", &binary).into_bytes())
 }
 
-/// Returns the command that git runs as `hook` where its configuration says so.
+/// Returns the command for git's configuration to run as `hook`.
 fn command(ctx: &Context, hook: &str) -> Result<String> {
     let binary = quoted(binary(ctx)?);
     Ok(COMMAND.trim_end().replace("@HOOK@", hook).replace("@BINARY@", &binary))

@@ -1,4 +1,4 @@
-//! The guard: what the hooks and `scan` judge, the twins that it protects, and what it is installed by.
+//! The guard: the judgements of the hooks and of `scan`, sealed twins, known plaintext, and the installation.
 
 pub mod hook;
 pub mod init;

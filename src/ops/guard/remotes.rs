@@ -1,4 +1,4 @@
-//! Remotes under observation: what this clone knows of a place that a push goes to, and what it keeps about it.
+//! What this clone knows about a remote that a push goes to, and the notes that it keeps.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::format::remote_notes::RemoteNotes;
 use crate::refusal::Result;
 use crate::rules::push::{self, Belief, Cloned, Doubt, Evidence, Remote, Reported, Tracking};
 
-/// How the reflog of a clone begins.
+/// The beginning of the reflog entry that a clone writes.
 const CLONED: &str = "clone: from ";
 
-/// What git writes into the reflog of a tracking ref that a push moved.
+/// The reflog message that git writes for a tracking ref that a push moved.
 const PUSHED: &str = "update by push";
 
-/// A place that a push goes to.
+/// A destination of a push.
 pub struct Place {
-    /// Its URL; empty if nobody said it.
+    /// Its URL; empty if it is not known.
     pub url: String,
     /// What the remote is known to have.
     pub belief: Belief,
-    /// Whether this remote was used with this URL last.
+    /// Whether this remote was last used with this URL.
     is_last: bool,
     remote: Option<Remote>,
     default: Option<String>,
@@ -29,11 +29,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// Looks at the place that a push to `url` goes to; `named` is the remote as git calls it.
+    /// Observes the destination of a push to `url`; `named` is the remote as git calls it.
     pub fn observe(repo: &Repository, named: &str, url: &str, reported: Vec<Reported>) -> Result<Self> {
         let name = name_of(repo, named, url);
         let url = match &name {
-            // Whoever runs the hook may leave the URL out.
+            // A hook runner may leave out the URL.
             Some(name) if url.is_empty() => only(repo.push_urls(name)).unwrap_or_default(),
             _ => url.to_owned(),
         };
@@ -65,21 +65,21 @@ impl Place {
         })
     }
 
-    /// Returns what the remote has already: what git reports, and the tracking refs that count.
+    /// Returns what the remote already has: what git reports, and the tracking refs that count.
     pub fn known(&self) -> Vec<ObjectId> {
         let reported = self.reported.iter().filter_map(|report| report.old);
         reported.chain(self.belief.there.values().copied()).collect()
     }
 
-    /// Returns what a ref of the remote is tracked as, whether that counts or not.
+    /// Returns the commit at which a ref of the remote is tracked, whether that counts or not.
     pub fn tracked(&self, remote_ref: &str) -> Option<ObjectId> {
         let mut tracking = self.remote.iter().flat_map(|remote| &remote.tracking);
         let tracking = tracking.find(|tracking| !tracking.is_shared && tracking.remote_ref == remote_ref)?;
         Some(tracking.id)
     }
 
-    /// Returns what a new branch is held against: the remote's default branch or, where that is not known, all that is
-    /// known to be there.
+    /// Returns the commits that a new branch is compared with: the remote's default branch or, if that is not known,
+    /// all that the remote is known to have.
     pub fn standing(&self) -> Vec<ObjectId> {
         match self.default.as_ref().and_then(|default| self.belief.there.get(default)) {
             Some(id) => vec![*id],
@@ -87,8 +87,8 @@ impl Place {
         }
     }
 
-    /// Keeps what must be known next time, whatever becomes of this push: that the remote is used with this URL now, and
-    /// that it contradicts what was tracked.
+    /// Saves facts that the next push needs, even if this one fails: that the remote is now used with this URL, and
+    /// that the remote contradicts its tracking refs.
     pub fn keep_what_was_seen(&mut self, repo: &Repository) -> Result<()> {
         if self.is_last && !self.belief.is_contradicted {
             return Ok(());
@@ -101,12 +101,12 @@ impl Place {
         let saved = repo.private().remote_notes().save(&self.notes);
         match self.belief.is_contradicted {
             true => saved,
-            // Without the note, less counts next time.
+            // Without the note, fewer tracking refs count next time, so more is judged.
             false => Ok(()),
         }
     }
 
-    /// Keeps what was judged for this place, and found clean.
+    /// Saves what was judged for this destination and found clean.
     pub fn keep_what_passed(&mut self, repo: &Repository, pushed: BTreeMap<String, ObjectId>) {
         let Some(remote) = &self.remote else { return };
         let spent = self.notes.get(&remote.name, &self.url).map(|note| note.spent.clone());
@@ -123,12 +123,12 @@ impl Place {
         }
         let names = repo.remotes();
         self.notes.put(note, |name| names.iter().any(|other| other == name));
-        // A clone that cannot be written to knows less next time.
+        // If the clone cannot be written to, more is judged next time.
         drop(repo.private().remote_notes().save(&self.notes));
     }
 }
 
-/// What `status` says of a remote at one URL.
+/// The report of `status` on a remote at one URL.
 pub struct RemoteReport {
     /// Its name.
     pub name: String,
@@ -136,15 +136,15 @@ pub struct RemoteReport {
     pub url: String,
     /// How many of its tracking refs count.
     pub counted: usize,
-    /// How many there are.
+    /// How many tracking refs it has.
     pub tracked: usize,
     /// Why some do not count.
     pub doubt: Option<Doubt>,
-    /// Whether the configuration here calls the URL private.
+    /// Whether this clone's configuration calls the URL private.
     pub is_private: bool,
 }
 
-/// Returns how each remote stands at each URL that it pushes to.
+/// Returns a report on each remote at each URL that it pushes to.
 pub fn report(repo: &Repository, is_private: impl Fn(&str) -> bool) -> Result<Vec<RemoteReport>> {
     let mut found = Vec::new();
     for name in repo.remotes() {
@@ -163,7 +163,7 @@ pub fn report(repo: &Repository, is_private: impl Fn(&str) -> bool) -> Result<Ve
     Ok(found)
 }
 
-/// Notes the remotes that are met for the first time: their tracking refs count as what their URLs have.
+/// Writes a note for each new remote: its tracking refs then count as what its URLs have.
 pub fn note_all(repo: &Repository) -> Result<()> {
     let notes = repo.private().remote_notes().load();
     let mut kept = notes.clone();
@@ -187,7 +187,7 @@ pub fn note_all(repo: &Repository) -> Result<()> {
     }
 }
 
-/// Returns the remote that git names, or else the only one that fetches from this URL and pushes to it.
+/// Returns the remote that git names, or else the only remote that fetches from this URL and pushes to it.
 fn name_of(repo: &Repository, named: &str, url: &str) -> Option<String> {
     if repo.has_remote(named) {
         return Some(named.to_owned());
@@ -205,7 +205,7 @@ fn only(mut values: Vec<String>) -> Option<String> {
     }
 }
 
-/// Reads what is configured of a remote, and which ref its default branch is.
+/// Reads the configuration of a remote, and finds the tracking ref of its default branch.
 fn remote(repo: &Repository, name: &str, url: &str, notes: &RemoteNotes) -> Result<(Remote, Option<String>)> {
     let note = notes.get(name, url);
     let head = repo.default_tracking_ref(name);
@@ -215,7 +215,7 @@ fn remote(repo: &Repository, name: &str, url: &str, notes: &RemoteNotes) -> Resu
         if head.as_ref() == Some(&tracked.local_ref) {
             default = Some(tracked.remote_ref.clone());
         }
-        // The reflog is only asked about what moved since the note.
+        // Only refs that moved since the note need a look at the reflog.
         let is_noted =
             |note: &crate::format::remote_notes::RemoteNote| note.there.get(&tracked.remote_ref) == Some(&tracked.id);
         let moved_by_push = match note {
@@ -259,9 +259,10 @@ fn evidence(repo: &Repository, remote: &Remote, url: &str, notes: RemoteNotes) -
     Ok(Evidence { fetched, cloned, notes })
 }
 
-/// Returns what the reflogs say of the clone that made this repository.
+/// Returns what the reflogs say about the clone that made this repository.
 ///
-/// git writes no reflog for the refs that a clone makes, only for `HEAD` beside them: a ref without one was not moved since.
+/// A clone writes a reflog for `HEAD`, but not for the tracking refs that it makes. So a tracking ref without a reflog
+/// was not moved since.
 fn cloned(repo: &Repository, name: &str) -> Result<Option<Cloned>> {
     if !repo.keeps_reflogs() {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! `git pack status`: what is protected here, who can open it, which hooks fire, what is wrong.
+//! `git pack status`: what is protected here, who can open it, which hooks run, and what is wrong.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -26,48 +26,48 @@ use crate::rules::protect::{OUTPUT_DIRECTORY, Registry, is_run_output};
 use crate::rules::push::destination;
 use crate::rules::scan::Destination;
 
-/// How things stand.
+/// The state of a repository and its guard.
 pub struct StatusReport {
     /// The branch, if `HEAD` is on one.
     pub branch: Option<String>,
     /// The commit, if there is one.
     pub commit: Option<ObjectId>,
-    /// Number of tracked files that differ from it; none in a bare repository.
+    /// Number of tracked files that differ from the commit; none in a bare repository.
     pub dirty: Option<usize>,
-    /// The hooks, each with how it is there.
+    /// The hooks, each with how it is installed.
     pub hooks: Vec<(&'static str, Option<Present>)>,
-    /// The pairs of files whose sealed twin is tracked.
+    /// The pairs whose sealed twin is tracked.
     pub twins: Vec<PairReport>,
     /// The protected files that are tracked in plaintext.
     pub tracked: Vec<RepoPath>,
     /// The protected files that are neither tracked nor sealed, nor ignored.
     pub untracked: Vec<RepoPath>,
-    /// The recipients, as they stand in the configuration.
+    /// The recipients, as the configuration names them.
     pub recipients: Vec<String>,
-    /// The recipient of whoever works here.
+    /// The recipient of the identity in force here.
     pub own_recipient: Option<String>,
     /// Whether there is a configuration.
     pub configured: bool,
-    /// The packs below `_PACK_RUN/`, each with the commit it was sealed from.
+    /// The packs below `_PACK_RUN/`, each with the commit that it was sealed from.
     pub packs: Vec<(String, Option<String>)>,
-    /// How much plaintext is known by its content.
+    /// How much plaintext this clone knows by its content.
     pub known: Extent,
     /// The remotes, at each URL that they push to.
     pub remotes: Vec<RemoteReport>,
 }
 
-/// What a hook made of a canary.
+/// The outcome of a hook on a canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// It blocked it, and named it.
+    /// The hook blocked the canary, and named it.
     Blocked,
-    /// It let it pass, or is not there.
+    /// The hook let the canary pass, or is not installed.
     NotGuarded,
-    /// It failed, but not because it saw the canary.
+    /// The hook failed for another reason.
     FailedOtherwise(String),
 }
 
-/// Looks at the repository at the context's directory.
+/// Examines the repository at the context's directory.
 pub fn status(ctx: &Context) -> Result<StatusReport> {
     let repo = ctx.repository()?;
     let root = repo.work_tree();
@@ -122,7 +122,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         let plain = pairs.iter().map(|pair| &pair.path).chain(by_rule).cloned();
         remember(&repo, &registry, root, plain);
     }
-    // To look is not to be asked for a passphrase.
+    // A status report must not ask for a passphrase.
     let quiet = Context {
         ask: Silence::asker(),
         ..ctx.clone()
@@ -150,7 +150,8 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
     })
 }
 
-/// Has the clone know the protected files that are on disk by their content, but for those that it knows as they are.
+/// Makes the clone remember the protected files on disk by their content. Files that it already knows unchanged are
+/// skipped.
 fn remember(repo: &Repository, registry: &Registry, root: &Path, paths: impl Iterator<Item = RepoPath>) {
     let on_disk = paths.filter(|path| files::exists(&root.join(OsStr::from_bytes(path.as_bytes()))));
     let protected = on_disk.map(|path| known::Protected {
@@ -162,7 +163,7 @@ fn remember(repo: &Repository, registry: &Registry, root: &Path, paths: impl Ite
     known::remember(repo, registry, protected.collect());
 }
 
-/// Gives a canary to each hook, as git would, and says what became of it.
+/// Gives a canary to each hook, as git would, and reports the outcomes.
 pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, Proof)>> {
     let repo = ctx.repository()?;
     let mut hooks = expected_hooks(&repo);
@@ -201,7 +202,7 @@ pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, Proof)>> {
     Ok(proofs)
 }
 
-/// The rules in force, and the blobs that are allowed.
+/// The rules in force and the exceptions.
 pub struct RegistryReport {
     /// The rules, in the order in which they are written.
     pub rules: Vec<Rule>,
@@ -209,7 +210,7 @@ pub struct RegistryReport {
     pub allowed: Vec<Allow>,
 }
 
-/// Returns what is protected here.
+/// Returns the rules and exceptions of this repository.
 pub fn registry(ctx: &Context) -> Result<RegistryReport> {
     let loaded = configuration::here(&ctx.repository()?)?;
     let registry = loaded.registry()?;

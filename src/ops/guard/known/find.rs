@@ -1,4 +1,4 @@
-//! Looking for known plaintext in what the guard reads.
+//! Searches for known plaintext in everything that the guard reads.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ use crate::rules::known::{KnownPart, is_leak};
 use crate::rules::protect::Registry;
 use crate::rules::scan::Traits;
 
-/// Looks for known plaintext in everything that it hears.
+/// Searches for known plaintext in every content that it listens to.
 pub struct Finder {
     known: Known,
     tags: Tags,
@@ -26,7 +26,7 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// Returns a finder for what the clone knows; none if that is nothing. `registry` tells which blobs are allowed.
+    /// Returns a finder for what the clone knows; none if it knows nothing. `registry` tells which blobs are allowed.
     pub fn of(repo: &Repository, registry: &Registry) -> Option<Self> {
         let known = repo.private().known();
         let tags = known.tags().filter(|_| !known.is_empty())?;
@@ -34,12 +34,12 @@ impl Finder {
         Some(Self { known, tags, allowed })
     }
 
-    /// Returns the paths of all that is known.
+    /// Returns the paths of all known files.
     pub fn originals(&self) -> impl Iterator<Item = RepoPath> {
         self.known.originals().iter().filter_map(path_of)
     }
 
-    /// Returns what tells this state of what is known from every other.
+    /// Returns a name for this state of the known content, which changes whenever the content does.
     pub fn generation(&self) -> &str {
         self.known.generation().unwrap_or_default()
     }
@@ -59,16 +59,16 @@ impl Finder {
     }
 }
 
-/// Why a content was not looked into.
+/// Why a content was not examined.
 pub enum NotRead {
-    /// What it leads to could not be judged.
+    /// Something that it leads to could not be judged.
     Refused(Refusal),
     /// The content itself could not be read.
     Unreadable(io::Error),
 }
 
 impl NotRead {
-    /// Returns the refusal, which `unreadable` makes of an error of the content itself.
+    /// Returns the refusal; `unreadable` makes one of an error of the content itself.
     pub fn refusal(self, unreadable: impl FnOnce(io::Error) -> Refusal) -> Refusal {
         match self {
             Self::Refused(refused) => refused,
@@ -77,8 +77,8 @@ impl NotRead {
     }
 }
 
-/// Finds out what there is to be said of a content, of the Git LFS object that it points to, and what of both is known;
-/// returns its size too.
+/// Examines a content and the Git LFS object that it points to, and finds known plaintext in both. Returns its size,
+/// too.
 pub fn look_into(
     repo: &Repository,
     finder: Option<&Finder>,
@@ -98,14 +98,13 @@ pub fn look_into(
     Ok((traits, size))
 }
 
-/// Finds out what there is to be said of a file on disk, and what of it is known.
+/// Examines a file on disk, and finds known plaintext in it.
 pub fn look_into_file(finder: Option<&Finder>, file: &mut dyn Read, size: u64) -> io::Result<Traits> {
     let (examined, known) = heard(finder, None, |look| contents::examine_file(file, size, look));
     Ok(Traits { known, ..examined? })
 }
 
-/// Finds out what there is to be said of blobs, and what of them is known; those of which there is nothing to be said are
-/// left out.
+/// Examines blobs, and finds known plaintext in them. Blobs without a finding are left out.
 pub fn traits_of(
     repo: &Repository,
     finder: Option<&Finder>,
@@ -118,7 +117,7 @@ pub fn traits_of(
     })
 }
 
-/// Returns what `look` does, and what is known of everything that it reads.
+/// Returns the result of `look`, and the known plaintext in everything that it reads.
 fn heard<R>(
     finder: Option<&Finder>,
     budget: Option<&UnpackBudget>,
@@ -144,12 +143,12 @@ fn heard<R>(
     (result, parts)
 }
 
-/// Hears the contents of one blob.
+/// Listens to the contents of one blob.
 struct Listening<'a> {
     finder: &'a Finder,
-    /// The contents that began and did not end, from the outside in.
+    /// The contents that began and have not ended, outermost first.
     open: Vec<(Place, Heard)>,
-    /// By the number of the original: the most of it that some content has.
+    /// For each original, by its number: the largest part of it that any content has.
     found: HashMap<u32, Found>,
 }
 
@@ -158,14 +157,15 @@ struct Found {
     within: Option<String>,
 }
 
-/// One content as it comes.
+/// One content that is being read.
 struct Heard {
     marks: Marks,
     matched: Matched,
 }
 
-/// By the number of an original: the tags of it that a content has, and how many bytes these are, by the size of the chunks.
-/// Versions of one file may be known by chunks of either size, and bytes that are in both count once.
+/// For each original, by its number: the tags of it that a content has, and how many bytes they cover, by chunk size.
+///
+/// Versions of one file may be known by chunks of either size. Bytes that both sizes cover count once.
 type Matched = HashMap<u32, (HashSet<u64>, HashMap<Grain, u64>)>;
 
 impl Listener for Listening<'_> {
@@ -222,7 +222,7 @@ impl Finder {
     fn look_up(&self, matched: &mut Matched, grain: Grain, tag: u64, length: usize) {
         for entry in self.known.find(tag) {
             let (tags, bytes) = matched.entry(entry.original).or_default();
-            // What stands in a content twice is found once.
+            // A chunk that occurs twice in a content counts once.
             if entry.length as usize == length && tags.insert(tag) {
                 *bytes.entry(grain).or_default() += length as u64;
             }

@@ -1,4 +1,4 @@
-//! Learning what files are known by.
+//! Learns to recognise protected files by their content.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
@@ -21,10 +21,10 @@ use crate::rules::known::{Book, Fingerprints};
 use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode};
 
-/// So many bytes are read at a time.
+/// The number of bytes read at a time.
 const BUFFER: usize = 256 << 10;
 
-/// A file that is to be known by its content.
+/// A file to remember by its content.
 #[derive(Clone, Debug)]
 pub struct Protected {
     /// Its repository path.
@@ -33,7 +33,7 @@ pub struct Protected {
     pub source: Source,
     /// What its content was recognised as.
     pub formats: Vec<Format>,
-    /// Whether it is protected because somebody attached it to a pack, whatever the rules say.
+    /// Whether it is protected because a user attached it to a pack, whatever the rules say.
     pub attached: bool,
 }
 
@@ -47,8 +47,8 @@ pub enum Source {
 }
 
 impl Protected {
-    /// Returns the file of a leak, if all of it is protected plaintext: of what holds a private key, or something that is known
-    /// already, the rest may be harmless.
+    /// Returns the file of a leak, if all of its content is protected plaintext. A file that holds a private key, or
+    /// known plaintext, may otherwise be harmless.
     pub fn of_leak(leak: &Leak, source: Source) -> Option<Self> {
         let whole = leak.code == LeakCode::PlaintextProtected && leak.policy == Policy::Never;
         let formats = match leak.cause {
@@ -64,10 +64,9 @@ impl Protected {
     }
 }
 
-/// Remembers files by their content, but for those that are known already; returns whether all of them are known now.
+/// Remembers files by their content, except those that are known already. Returns whether all of them are known now.
 ///
-/// This is a help for later and no part of what is being done: where nothing can be kept, or a file cannot be read any more,
-/// it is left out.
+/// This only helps later checks. A file that cannot be read is left out, and a clone that cannot be written to forgets.
 pub fn remember(repo: &Repository, registry: &Registry, protected: Vec<Protected>) -> bool {
     let known = repo.private().known();
     let wanted: Vec<Protected> = match known.tags() {
@@ -113,7 +112,7 @@ pub fn remember(repo: &Repository, registry: &Registry, protected: Vec<Protected
     learned.unwrap_or(false)
 }
 
-/// Returns whether a file was met before as it is now.
+/// Returns whether a file is already known in its current state.
 fn is_met(original: &Original, file: &Protected, tags: &Tags) -> bool {
     let same = match &file.source {
         Source::File(path) => original.seen.is_some() && original.seen == tags.look(path),
@@ -122,7 +121,7 @@ fn is_met(original: &Original, file: &Protected, tags: &Tags) -> bool {
     same && (original.attached || !file.attached)
 }
 
-/// Learns what a file is known by; none if it cannot be read.
+/// Computes the fingerprints of a file; returns none if it cannot be read.
 fn fingerprints(repo: &Repository, tags: &Tags, file: &Protected) -> Option<Fingerprints> {
     let (learned, seen, blobs) = match &file.source {
         Source::File(path) => {
@@ -155,14 +154,14 @@ fn fingerprints(repo: &Repository, tags: &Tags, file: &Protected) -> Option<Fing
     })
 }
 
-/// What a content is known by.
+/// The fingerprints of a content.
 struct Learned {
     size: u64,
     chunks: Vec<(u64, u32)>,
     whole: Option<u64>,
 }
 
-/// Learns what a content is known by.
+/// Computes the fingerprints of a content.
 fn learn(tags: &Tags, content: &mut dyn Read) -> io::Result<Learned> {
     let mut start = Vec::new();
     (&mut *content).take(SMALL + 1).read_to_end(&mut start)?;
@@ -179,7 +178,7 @@ fn learn(tags: &Tags, content: &mut dyn Read) -> io::Result<Learned> {
     Ok(learned)
 }
 
-/// Hashes the chunks of one content.
+/// Hashes the chunks of a content.
 struct Marking<'a> {
     tags: &'a Tags,
     whole: MacHasher,
@@ -213,8 +212,8 @@ impl<'a> Marking<'a> {
     }
 }
 
-/// Returns the tags, of those that were just learned, that stand in what is public already: in a file of the default branch
-/// that is neither one of `paths` nor protected.
+/// Returns those of the learned tags that also occur in public content: in a file of the default branch that is neither
+/// protected nor one of `paths`.
 fn public_tags(
     repo: &Repository,
     registry: &Registry,
@@ -266,8 +265,8 @@ fn public_tags(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Returns the tree of the default branch: that of a remote, by its `HEAD` or its usual names, and of the local `HEAD` only
-/// where there is no remote. A local branch must not make common what nobody else has.
+/// Returns the tree of the default branch: the remote's, by its `HEAD` or its usual names. The local `HEAD` counts only
+/// if there is no remote: content that only a local branch has is not public.
 fn default_tree(repo: &Repository) -> Result<Option<ObjectId>> {
     let refs = repo.refs("refs/remotes/")?;
     let named = |end: &str| refs.iter().find(|(name, id)| name.ends_with(end) && repo.has(id));

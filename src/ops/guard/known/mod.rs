@@ -1,4 +1,4 @@
-//! Known plaintext: what this clone protected is remembered by its content, and found again wherever it turns up.
+//! Known plaintext: this clone remembers what it protected by its content, and recognises it under any name.
 
 mod find;
 mod learn;
@@ -18,13 +18,13 @@ use crate::rules::known::Book;
 pub use find::{Finder, look_into, look_into_file, traits_of};
 pub use learn::{Protected, Source, remember};
 
-/// A whole content of fewer bytes is too common to be known by.
+/// A whole content with fewer bytes is too common to be recognised by.
 const LEAST: u64 = 32;
 
 /// The chunks of a content and their keyed hashes.
 struct Marks {
     chunks: Chunks,
-    /// Fine chunks as well, where some small file is known.
+    /// Fine chunks as well, if some small file is known.
     fine: Option<Chunks>,
     whole: MacHasher,
     size: u64,
@@ -40,7 +40,7 @@ impl Marks {
         }
     }
 
-    /// Takes the next bytes; gives each chunk that is complete with its tag to `each`.
+    /// Takes the next bytes, and passes each complete chunk with its tag to `each`.
     fn feed(&mut self, tags: &Tags, bytes: &[u8], mut each: impl FnMut(Grain, u64, &[u8])) {
         self.size += bytes.len() as u64;
         let whole = &mut self.whole;
@@ -50,7 +50,7 @@ impl Marks {
         }
     }
 
-    /// Gives the rest to `each`, and returns the tag of the whole.
+    /// Passes the rest to `each`, and returns the tag of the whole.
     fn finish(self, tags: &Tags, mut each: impl FnMut(Grain, u64, &[u8])) -> u64 {
         let mut whole = self.whole;
         self.chunks.finish(|chunk| mark(tags, &mut whole, chunk, &mut each));
@@ -61,7 +61,7 @@ impl Marks {
     }
 }
 
-/// Returns the tag of a whole content, of whose chunks the keyed hashes went into `whole`.
+/// Returns the tag of a whole content; `whole` received the keyed hashes of its chunks.
 fn tag_of_whole(mut whole: MacHasher, size: u64) -> u64 {
     whole.update(&size.to_le_bytes());
     Tags::tag(&whole.finish())
@@ -77,18 +77,18 @@ fn mark_fine(tags: &Tags, chunk: &[u8], each: &mut impl FnMut(Grain, u64, &[u8])
     each(Grain::Fine, Tags::tag(&tags.chunk(chunk)), chunk);
 }
 
-/// How much is known.
+/// How much plaintext is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Extent {
-    /// Files.
+    /// Number of files.
     pub originals: usize,
-    /// Bytes of them.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// Bytes that the table of their keyed hashes has.
+    /// Size in bytes of the table of keyed hashes.
     pub table: u64,
 }
 
-/// Returns how much is known in a clone.
+/// Returns how much a clone knows.
 pub fn extent(repo: &Repository) -> Extent {
     let known = repo.private().known();
     let originals = known.originals();
@@ -99,7 +99,7 @@ pub fn extent(repo: &Repository) -> Extent {
     }
 }
 
-/// Forgets what nothing protects any more; returns how many files were forgotten. With `dry_run` they are only counted.
+/// Forgets files that nothing protects any more, and returns how many. With `dry_run` they are only counted.
 pub fn forget(repo: &Repository, keeps: impl Fn(&RepoPath, &Original) -> bool, dry_run: bool) -> Result<usize> {
     let is_kept = |original: &Original| path_of(original).is_some_and(|path| keeps(&path, original));
     let known = repo.private().known();
@@ -131,7 +131,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns where the file of a repository path is on disk.
+/// Returns the file of a repository path on disk.
 pub fn on_disk(root: &Path, path: &RepoPath) -> Source {
     Source::File(root.join(OsStr::from_bytes(path.as_bytes())))
 }

@@ -1,4 +1,4 @@
-//! The engine under every surface of the guard: contents read once, judged by path and content, and what was clean kept.
+//! The engine of the guard: reads each content once, judges it by path and content, and remembers what was clean.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,13 +16,13 @@ use crate::rules::protect::Registry;
 use crate::rules::scan::{Candidate, Destination, Traits, is_in_part, judge_guarded};
 use crate::rules::twins::SealedTwins;
 
-/// The memory is read only for so many commits or blobs: for fewer, looking again is cheaper.
+/// Remembered verdicts are read only for at least so many commits or blobs. For fewer, judging them again is cheaper.
 pub const WORTH_REMEMBERING: usize = 64;
 
-/// The processor time is asked for once in so many entries.
+/// The processor time is checked once in so many entries.
 const ASK_EACH: usize = 16;
 
-/// What was looked at.
+/// How much was examined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Examined {
     /// Commits whose changes were judged.
@@ -31,11 +31,11 @@ pub struct Examined {
     pub entries: u64,
     /// Blobs whose content was read.
     pub blobs: u64,
-    /// Bytes of them.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// Commits known to be clean from an earlier look under the same rules.
+    /// Commits that were judged clean before under the same rules, and not judged again.
     pub remembered_commits: u64,
-    /// Blobs known to be clean likewise.
+    /// Blobs that were judged clean before, and not read again.
     pub remembered_blobs: u64,
 }
 
@@ -50,7 +50,7 @@ impl std::ops::AddAssign for Examined {
     }
 }
 
-/// The rules in force for entries that go to one place, and what was judged clean under them before.
+/// The rules for entries that go to one destination, and the verdicts remembered under them.
 pub struct Judge<'a> {
     repo: &'a Repository,
     registry: Registry,
@@ -60,22 +60,22 @@ pub struct Judge<'a> {
     /// The rules of the new side alone.
     alone: Option<Registry>,
     verdicts: Verdicts,
-    /// Looks for what this clone protected.
+    /// Searches for plaintext that this clone protected.
     finder: Option<Finder>,
-    /// The trees at the ends of what is judged, whose sealed twins protect copies of their plaintexts too.
+    /// The trees at the ends of what is judged. Their sealed twins also protect copies of the plaintexts.
     ends: Vec<ObjectId>,
     remembered: Option<HashSet<ObjectId>>,
-    /// Blobs of whose content there was nothing to be said, in this look or an earlier one.
+    /// Blobs without a finding in their content, now or before.
     plain: HashSet<ObjectId>,
-    /// What was to be said of the others.
+    /// The findings in the other blobs.
     traits: HashMap<ObjectId, Traits>,
-    /// How many leaks were returned so far.
+    /// How many leaks were returned.
     found: usize,
-    /// How many more there were, of which nothing is kept.
+    /// How many more leaks there were; their details are not kept, so that a push cannot fill the memory.
     pub more: u64,
-    /// What was looked at so far.
+    /// How much was examined.
     pub examined: Examined,
-    /// Entries of which not all could be examined.
+    /// Entries that could be examined only in part.
     pub in_part: Vec<PartlyExamined>,
 }
 
@@ -85,7 +85,7 @@ impl<'a> Judge<'a> {
         Self::of_both_sides(repo, registry, None, destination, budget)
     }
 
-    /// Makes a judge by the rules of both sides of a change, which also knows those of the new side alone.
+    /// Makes a judge by the rules of both sides of a change; it also keeps the rules of the new side alone.
     pub fn of_both_sides(
         repo: &'a Repository,
         registry: &Registry,
@@ -113,13 +113,13 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Has the judge take the sealed twins in these trees for those of known plaintext.
+    /// Also protects copies of known plaintext whose sealed twins are in these trees.
     pub fn between(mut self, ends: Vec<ObjectId>) -> Self {
         self.ends = ends;
         self
     }
 
-    /// Has the judge protect the plaintexts of `twins`; those of `new` also by the rules of the new side alone.
+    /// Protects the plaintexts of `twins`. The twins in `new` also count under the rules of the new side alone.
     pub fn know_twins(&mut self, twins: &SealedTwins, new: &SealedTwins) {
         self.registry.add_twins(twins);
         if let Some(alone) = &mut self.alone {
@@ -127,12 +127,12 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Has the judge remember what is clean under the twins that it knows now: they are all that count.
+    /// Remembers verdicts under the twins that the judge knows now. Call it when these are all that count.
     pub fn remember_under_twins(&mut self) {
         self.verdicts = verdicts_under(self.repo, &self.registry, self.destination, self.finder.as_ref());
     }
 
-    /// Returns the commits that were judged clean before, if it is worth asking for `count`.
+    /// Returns the commits that were judged clean before, or none if `count` is too small to be worth a look.
     pub fn clean_commits(&mut self, count: usize) -> HashSet<ObjectId> {
         if count < WORTH_REMEMBERING {
             return HashSet::new();
@@ -142,10 +142,10 @@ impl<'a> Judge<'a> {
         log.commits
     }
 
-    /// Judges entries by path and content, and returns the leaks in their order; to be called for one part of a range after
+    /// Judges entries by path and content, and returns the leaks in their order. Call it for one part of a range after
     /// another.
     ///
-    /// Every blob is read once, whatever its path says, but for those that were plain before.
+    /// Reads every blob once, whatever its path, except those that were plain before.
     pub fn judge(&mut self, entries: &[Candidate]) -> Result<Vec<Found>> {
         if self.remembered.is_none() && entries.len() >= WORTH_REMEMBERING {
             self.remembered = Some(self.verdicts.load().blobs);
@@ -189,7 +189,7 @@ impl<'a> Judge<'a> {
         Ok(leaks)
     }
 
-    /// Reads the blobs of entries that were not read before.
+    /// Reads the blobs of entries that were not read yet.
     fn read(&mut self, entries: &[Candidate]) -> Result<()> {
         let mut wanted = HashSet::new();
         for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Submodule) {
@@ -230,8 +230,8 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// Looks for the sealed twins of the originals of what was found. They stand anywhere in the trees, so this is left until
-    /// something was found.
+    /// Searches the trees for sealed twins of the originals that were found. A twin may be anywhere in the trees, so
+    /// this happens only after a find.
     fn find_twins(&self, traits: &mut HashMap<ObjectId, Traits>) -> Result<()> {
         let mut sealed = SealedTwins::default();
         let parts = || traits.values().flat_map(|traits| &traits.known);
@@ -244,7 +244,7 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// Returns the blobs that were met so far.
+    /// Returns the blobs seen so far.
     pub fn met(&self) -> impl Iterator<Item = ObjectId> {
         self.plain.iter().chain(self.traits.keys()).copied()
     }
@@ -254,12 +254,12 @@ impl<'a> Judge<'a> {
         self.verdicts.knows_tree(tree)
     }
 
-    /// Keeps that every entry of a tree was judged, and none of them is a leak.
+    /// Records that every entry of a tree was judged and is clean.
     pub fn keep_clean_tree(&self, tree: &ObjectId) {
         self.verdicts.add_tree(tree);
     }
 
-    /// Keeps commits all of whose entries were judged, and none of them a leak.
+    /// Records commits whose entries were all judged and are clean.
     pub fn keep_clean(&self, commits: &[ObjectId]) {
         if commits.len() >= WORTH_REMEMBERING {
             self.verdicts.add(commits, &[]);
@@ -267,7 +267,7 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Returns the memory of what was judged clean under these rules, and by what was known then, on the way to this place.
+/// Returns the remembered verdicts under these rules, this state of known content and this destination.
 fn verdicts_under(repo: &Repository, rules: &Registry, destination: Destination, finder: Option<&Finder>) -> Verdicts {
     let rules = rules.fingerprint();
     let known = finder.map_or("", Finder::generation);

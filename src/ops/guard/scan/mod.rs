@@ -1,4 +1,4 @@
-//! `git pack scan`, and what the hooks share with it: surfaces that yield entries, and what was found among them.
+//! `git pack scan`, and the parts that the hooks share with it: surfaces that yield entries, and the findings.
 
 pub mod engine;
 pub mod packs;
@@ -13,32 +13,32 @@ use crate::rules::push::Doubt;
 use crate::rules::scan::{InPart, Leak};
 pub use engine::Examined;
 
-/// What a look at a surface came to.
+/// The outcome of a scan.
 #[derive(Default)]
 pub struct ScanReport {
     /// The leaks, in the order of the surface; oldest commit first in a range.
     pub leaks: Vec<Found>,
-    /// How many more leaks there are, of which nothing is kept.
+    /// How many more leaks there are, whose details are not kept.
     pub more: u64,
     /// Packs that do not verify.
     pub packs: Vec<InvalidPack>,
-    /// What the change under judgement takes away from the protection; it still applies to that change.
+    /// The protection that the change under judgement removes; it still applies to that change.
     pub weakened: Vec<String>,
-    /// Files that could not be examined whole, unless that makes them leaks.
+    /// Files that could be examined only in part, unless that makes them leaks.
     pub in_part: Vec<PartlyExamined>,
-    /// What was looked at.
+    /// How much was examined.
     pub examined: Examined,
-    /// Whether some commit of a leak is known to be on a remote already, though not on this one.
+    /// Whether a commit of a leak is known to be on another remote already.
     pub is_elsewhere: bool,
-    /// Where a push goes, if one was judged.
+    /// The destination of the push, if one was judged.
     pub pushed_to: Option<PushedTo>,
 }
 
-/// Where a push goes.
+/// The destination of a push.
 pub struct PushedTo {
     /// The URL; it may hold a password.
     pub url: String,
-    /// Why tracking refs do not count, so that more was judged than is new since the last fetch.
+    /// Why tracking refs do not count, so that more is judged than is new since the last fetch.
     pub doubt: Option<Doubt>,
 }
 
@@ -49,27 +49,27 @@ impl ScanReport {
     }
 }
 
-/// A file that could not be examined whole.
+/// A file that could be examined only in part.
 #[derive(Clone, Debug)]
 pub struct PartlyExamined {
     /// Its path.
     pub path: RepoPath,
-    /// Why.
+    /// The reasons.
     pub why: Vec<InPart>,
 }
 
-/// A leak, and what is known of it besides.
+/// A leak and its circumstances.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The leak.
     pub leak: Leak,
     /// The commit of the range that deletes the path again.
     pub deleted_in: Option<ObjectId>,
-    /// Whether the commit that introduces it is the first of its history.
+    /// Whether the commit that introduces it has no parent.
     pub is_root: bool,
-    /// Whether `HEAD` has nothing under its path, so that unstaging leaves it out.
+    /// Whether `HEAD` has nothing at its path, so that unstaging removes it from the commit.
     pub is_added: bool,
-    /// Whether the new rules alone would let it pass: the change itself weakens them.
+    /// Whether the new rules alone would let it pass, because the change itself weakens them.
     pub weakened: bool,
 }
 
@@ -89,9 +89,9 @@ impl From<Leak> for Found {
 pub struct InvalidPack {
     /// Its directory, from the top of the repository.
     pub path: String,
-    /// The commit in which it stands, if it is tracked.
+    /// The commit that holds it, if it is tracked.
     pub commit: Option<ObjectId>,
-    /// What is wrong: a line each.
+    /// The problems, one line each.
     pub problems: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! Packs that a push would publish, verified: those tracked in the pushed tips, and those sealed from a pushed commit.
+//! Verifies the packs that a push would publish: those tracked in the pushed tips, and those sealed from a pushed
+//! commit.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io::Read;
@@ -20,24 +21,24 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::protect::{OUTPUT_DIRECTORY, Registry, Subject};
 
-/// So many touched directories are worth being looked into one by one.
+/// The most touched directories that are looked up one by one.
 const MAX_DIRECTORIES: usize = 20_000;
 
 /// The directories that a range of commits touches.
 pub enum Touched {
-    /// These.
+    /// These directories.
     Directories(BTreeSet<Vec<u8>>),
-    /// Not known, since not every commit was looked into by itself.
+    /// Unknown, because not every commit was compared with its parents.
     Any,
 }
 
 impl Touched {
-    /// Returns what is touched before anything was looked at.
+    /// Returns the value for an empty range.
     pub fn nothing() -> Self {
         Self::Directories(BTreeSet::new())
     }
 
-    /// Adds the directories above everything that a part of a range introduces or deletes.
+    /// Adds all directories above the entries that a part of a range introduces or deletes.
     pub fn add(&mut self, batch: &Batch) {
         let Self::Directories(directories) = self else {
             return;
@@ -54,19 +55,19 @@ impl Touched {
             }
         }
         if directories.len() > MAX_DIRECTORIES {
-            // Going through the whole tree costs no more than so many looks into it.
+            // Walking the whole tree costs no more than so many lookups in it.
             *self = Self::Any;
         }
     }
 }
 
-/// The root of a tree that may be a pack's: the path and the tree.
+/// The root of a tree that may be a pack: its path and the tree.
 type Root = (Vec<u8>, ObjectId);
 
-/// Verifies the packs in the trees of `tips` that stand in or above touched directories, from the object database.
+/// Verifies, from the object database, the packs in the trees of `tips` that are in or above touched directories.
 ///
-/// Those whose manifest lies where the registry lets everything stand, such as test fixtures, are left alone. One that
-/// names a commit of `walk` must match it.
+/// Skips a pack whose manifest has a path that the registry releases, such as a test fixture. A pack that names a
+/// commit of `walk` must match that commit.
 pub fn verify_tracked(
     repo: &Repository,
     (registry, budget): (&Registry, &UnpackBudget),
@@ -75,7 +76,7 @@ pub fn verify_tracked(
     walk: &Walk,
 ) -> Result<Vec<InvalidPack>> {
     let mut invalid = Vec::new();
-    // What many tips have alike is looked at once.
+    // A tree that many tips share is examined once.
     let (mut trees, mut seen) = (HashSet::new(), HashSet::new());
     for tip in tips {
         let tree = repo.commit_of(tip)?.tree;
@@ -91,7 +92,7 @@ pub fn verify_tracked(
     Ok(invalid)
 }
 
-/// Returns the touched directories of a tree or, where those are not known, all that have a manifest.
+/// Returns the touched directories of a tree or, if they are not known, all with a manifest.
 fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Root>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     let directories: Vec<&[u8]> = match touched {
@@ -151,9 +152,9 @@ fn verify_root(
     }
 }
 
-/// Verifies the packs below `_PACK_RUN/` that were sealed from a commit for which `is_pushed` holds.
+/// Verifies the packs below `_PACK_RUN/` that were sealed from a commit for which `is_pushed` returns true.
 ///
-/// One that was verified before, and none of whose files has changed in size, time or place since, is not read again.
+/// A pack that was verified before is not read again, unless a file of it changed in size, time or place.
 pub fn verify_outputs(
     repo: &Repository,
     root: &Path,
@@ -191,7 +192,7 @@ pub fn verify_outputs(
     Ok(invalid)
 }
 
-/// Whether a manifest.json speaks of our format; others have files of that name too, and larger ones.
+/// Returns whether a manifest.json is of our format. Other projects have files with that name, some of them large.
 fn claims_to_be_ours(repo: &Repository, manifest: &ObjectId) -> Result<bool> {
     const MARK: &[u8] = b"pack.v0";
     let claims = repo.with_blobs(std::slice::from_ref(manifest), |_, mut blob| {

@@ -1,4 +1,4 @@
-//! What ranges of commits introduce, judged by the rules of both of their sides.
+//! Judges what ranges of commits introduce, by the rules of both sides.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -24,25 +24,25 @@ use crate::rules::scan::{Candidate, Destination};
 use crate::rules::twins::SealedTwins;
 use crate::rules::weakening::weakened;
 
-/// So many blobs to which nothing leads are judged in one go.
+/// The number of unreachable blobs that are judged in one go.
 const BESIDES_AT_ONCE: usize = 16384;
 
 /// A ref that is about to change, or an end of a range.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The ref, or how else the tip is called.
+    /// The ref, or another name of the tip.
     pub name: String,
     /// The object that it will point to.
     pub tip: ObjectId,
-    /// The objects whose rules have a say, because they are what was there before.
+    /// The objects that were there before. Their rules apply.
     pub old: Vec<ObjectId>,
-    /// The commits whose rules have a say where nothing was there before that has rules: what is pushed with it, and the main
-    /// branches here.
+    /// The commits whose rules apply if nothing with rules was there before: everything pushed with it, and the main
+    /// branches of this clone.
     pub beside: Commits,
 }
 
 impl Change {
-    /// Makes a change that is held against `old` alone.
+    /// Makes a change that is compared with `old` alone.
     pub fn of(name: &str, tip: ObjectId, old: Vec<ObjectId>) -> Self {
         Self {
             name: name.to_owned(),
@@ -53,26 +53,26 @@ impl Change {
     }
 }
 
-/// What the changes of one call have in common.
+/// The settings that all changes of one call share.
 pub struct Ranges<'a> {
     /// The repository.
     pub repo: &'a Repository,
-    /// What is not new, since it and everything below it are there already.
+    /// Objects that are not new. Everything reachable from them is there already.
     pub known: &'a [ObjectId],
-    /// Where it all goes, given every configuration that has a say.
+    /// Returns the destination, given every configuration that applies.
     pub destination: &'a dyn Fn(&[&Config]) -> Destination,
-    /// Whether the packs that stand in the tips are verified.
+    /// Whether packs in the tips are verified.
     pub verify_packs: bool,
-    /// Whether a range that goes on below the history of a shallow clone is refused. What is pushed from such a clone is
-    /// judged as far as it is there, since the rest came from a remote.
+    /// Whether to refuse a range that continues below the history of a shallow clone. A push from such a clone is
+    /// judged as far as its history goes, because a remote already has the rest.
     pub needs_all: bool,
-    /// The blobs that were met, if somebody asks. Then nothing is passed over for having been clean before.
+    /// Collects the blobs that were seen, if wanted. Then every blob is read, even one that was clean before.
     pub met: Option<RefCell<HashSet<ObjectId>>>,
-    /// What unpacking may cost, packs that are verified included.
+    /// The budget for unpacking, including packs that are verified.
     pub budget: UnpackBudget,
 }
 
-/// Changes whose tips and old sides have the same configurations.
+/// Changes whose tips and old sides have equal configurations.
 struct Group {
     tips: Vec<ObjectId>,
     /// The commits on the old sides of all tips.
@@ -82,17 +82,17 @@ struct Group {
     beside: Vec<Rc<Loaded>>,
 }
 
-/// So many different configurations may have a say about each other in one push; a push to an empty remote decides how many
-/// there are, and each is held against every tip.
+/// The most configurations that may apply beside each other in one push. The author of a push to an empty remote
+/// decides how many there are, and each is compared with every tip.
 const MAX_BESIDE: usize = 32;
 
-/// Commits that many changes have in common.
+/// Commits that many changes share.
 type Commits = Arc<[ObjectId]>;
 
-/// The configurations that have a say about each other, and what was found out for that.
+/// The configurations that apply beside each other, with a cache of what was looked up.
 #[derive(Default)]
 struct Besides {
-    /// The commits that were asked for last, and their configurations.
+    /// The commits of the last request, and their configurations.
     of: Option<(Commits, Vec<Rc<Loaded>>)>,
     /// The blob of the configuration in each tree.
     in_tree: HashMap<ObjectId, Option<ObjectId>>,
@@ -136,7 +136,7 @@ impl Ranges<'_> {
         Ok(report)
     }
 
-    /// Returns the group that a change makes by itself.
+    /// Returns the group of a single change.
     fn group(&self, rules: &Rules<'_>, besides: &mut Besides, tip: ObjectId, change: &Change) -> Result<Group> {
         let new = rules.in_commit(&tip)?;
         let mut old: Vec<Rc<Loaded>> = Vec::new();
@@ -163,7 +163,7 @@ impl Ranges<'_> {
         })
     }
 
-    /// Adds a group to those with the same configurations.
+    /// Adds a group, or merges it with one of equal configurations.
     fn add(&self, groups: &mut Vec<Group>, group: Group) -> Result<()> {
         let all_same =
             |a: &[Rc<Loaded>], b: &[Rc<Loaded>]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b));
@@ -185,10 +185,10 @@ impl Ranges<'_> {
         Ok(())
     }
 
-    /// Returns the configurations of `commits` that have a say about `tip`, where nothing that was there before has one.
+    /// Returns the configurations of `commits` that apply to `tip`, if nothing that was there before has one.
     ///
-    /// A commit without a configuration has nothing to say. Nor has an older version of the tip's own one: what its history
-    /// decided since is decided, as if the tip were pushed alone.
+    /// A commit without a configuration adds nothing. An older version of the tip's own configuration adds nothing
+    /// either: its history replaced it, as if the tip were pushed alone.
     fn beside(
         &self,
         rules: &Rules<'_>,
@@ -231,7 +231,7 @@ impl Ranges<'_> {
         }
     }
 
-    /// Returns the commit of an old side and its configuration; none if there is no such commit here: what a remote has may
+    /// Returns the commit of an old side and its configuration; none if the commit is not here. What a remote has may
     /// never have been fetched.
     fn old_side(&self, rules: &Rules<'_>, id: &ObjectId) -> Result<Option<(ObjectId, Rc<Loaded>)>> {
         if !self.repo.has(id) {
@@ -243,8 +243,8 @@ impl Ranges<'_> {
         }
     }
 
-    /// A blob without a path is judged by its content, and passes only if somebody allowed just this blob: whatever path
-    /// it has elsewhere may be protected.
+    /// Judges a blob without a path by its content. It passes only if an exception allows this blob, because it may
+    /// have a protected path elsewhere.
     fn judge_blob(&self, change: &Change, blob: ObjectId, report: &mut ScanReport) -> Result<()> {
         let head = match self.repo.has_commit() {
             true => configuration::in_commit(self.repo, &self.repo.commit("HEAD")?)?,
@@ -271,8 +271,8 @@ impl Ranges<'_> {
         Ok(())
     }
 
-    /// Judges blobs that were sent although nothing of what was sent leads to them: by content alone, with the rules of
-    /// everybody who has a say.
+    /// Judges blobs that were sent although no sent commit reaches them: by content alone, with every configuration
+    /// that applies.
     pub fn judge_besides(&self, changes: &[Change], report: &mut ScanReport) -> Result<()> {
         let Some(met) = &self.met else { return Ok(()) };
         let blobs = self.repo.sent_besides(&met.borrow())?;
@@ -300,7 +300,7 @@ impl Ranges<'_> {
         Ok(())
     }
 
-    /// Adds up what a judge looked at.
+    /// Adds the counts of a judge to the report.
     fn note(&self, judge: &Judge<'_>, report: &mut ScanReport) {
         report.examined += judge.examined;
         report.in_part.extend(judge.in_part.iter().cloned());
@@ -310,8 +310,8 @@ impl Ranges<'_> {
         }
     }
 
-    /// Returns every configuration that has a say in a group: the new one, then those of the old side and of the commits
-    /// right below what is new.
+    /// Returns every configuration that applies to a group: the new one, those of the old side, and those of the
+    /// commits right below what is new.
     fn sides(&self, rules: &Rules<'_>, group: &Group, walk: &Walk) -> Result<Vec<Rc<Loaded>>> {
         let mut loaded = vec![Rc::clone(&group.new)];
         loaded.extend(group.old.iter().map(Rc::clone));
@@ -344,7 +344,7 @@ impl Ranges<'_> {
         for old in &sides[1..] {
             report.weakened.extend(weakened(&old.config, &new.config));
         }
-        // What is pushed beside it is no old side, from which something could be taken away.
+        // A commit that is pushed beside the tip is not an old side: the change cannot remove protection from it.
         let beside = || group.beside.iter().map(Rc::as_ref);
         let alone = configuration::registry(&[new].into_iter().chain(beside()).collect::<Vec<_>>())?;
         let sides: Vec<&Loaded> = sides.into_iter().chain(beside()).collect();
@@ -356,7 +356,7 @@ impl Ranges<'_> {
         let mut judge = judge.between(ends.all.clone());
         let is_long = walk.count() >= WORTH_REMEMBERING;
         if is_long {
-            // What was judged clean was so under the twins of that time.
+            // Remembered verdicts hold only for the twins of that time.
             let (both, new) = ends.twins()?;
             judge.know_twins(&both, &new);
             judge.remember_under_twins();
@@ -389,7 +389,7 @@ impl Ranges<'_> {
             let within = (&registry, &self.budget);
             invalid = packs::verify_tracked(self.repo, within, &group.tips, &touched, &walk)?;
         }
-        // What could not be examined whole is told again the next time.
+        // A file that could be examined only in part must be reported again next time, so nothing is recorded as clean.
         if found.is_empty() && invalid.is_empty() && judge.in_part.is_empty() {
             judge.keep_clean(&range.commits);
         }
@@ -413,7 +413,7 @@ impl Ranges<'_> {
 /// The trees at the ends of a range.
 struct Ends<'a> {
     repo: &'a Repository,
-    /// All of them: those of the tips, of what was there before, and of the commits right below what is new.
+    /// All ends: the tips, what was there before, and the commits right below what is new.
     all: Vec<ObjectId>,
     tips: Vec<ObjectId>,
 }
@@ -436,7 +436,7 @@ impl<'a> Ends<'a> {
         Ok((all, tips))
     }
 
-    /// Returns those that stand beside a candidate.
+    /// Returns the sealed twins beside the candidates, at all ends and at the tips.
     fn twins_beside(&self, candidates: &[Candidate]) -> Result<(SealedTwins, SealedTwins)> {
         let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
         let paths = || candidates.iter().map(|candidate| &candidate.path);
@@ -446,12 +446,12 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// Whether two configurations are the same, wherever they stand.
+/// Returns whether two configurations have the same text.
 fn same(a: &Rc<Loaded>, b: &Rc<Loaded>) -> bool {
     Rc::ptr_eq(a, b) || a.bytes == b.bytes
 }
 
-/// Finds out which commit of a long range introduced each leak, and sorts the oldest first.
+/// Finds the commit of a long range that introduced each leak, and sorts the leaks by age, oldest first.
 pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Result<()> {
     let unnamed = found.iter().filter(|found| found.leak.entry.commit.is_none());
     let wanted: Vec<_> = unnamed
@@ -460,7 +460,7 @@ pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Resu
     if wanted.is_empty() {
         return Ok(());
     }
-    // A sweep finds them in no order.
+    // A sweep returns them in no particular order.
     found.sort_by(|a, b| (&a.leak.entry.path, a.leak.entry.id).cmp(&(&b.leak.entry.path, b.leak.entry.id)));
     let by = repo.introduced_by(walk, &wanted)?;
     for found in found.iter_mut() {
@@ -486,7 +486,7 @@ pub fn candidates(batch: Batch) -> Vec<Candidate> {
         .collect()
 }
 
-/// Makes the candidate of a blob to which a ref leads directly.
+/// Makes the candidate of a blob that a ref points to directly.
 pub fn without_path(blob: ObjectId) -> Candidate {
     Candidate {
         path: RepoPath::new(b""),

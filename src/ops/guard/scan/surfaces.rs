@@ -1,4 +1,4 @@
-//! The surfaces of `git pack scan`: what is staged, the work tree, a commit, a range, everything.
+//! The surfaces of `git pack scan`: the index, the work tree, a commit, a range, all history.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -30,14 +30,14 @@ use crate::rules::scan::{Candidate, Destination, is_in_part, judge_guarded, need
 use crate::rules::twins::{SealedTwins, plain_of};
 use crate::rules::weakening::weakened;
 
-/// What to look at.
+/// The surface to scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Surface {
     /// What the next commit would hold.
     Staged,
-    /// The files on disk, tracked or not; those that git ignores too, if asked.
+    /// The files on disk, tracked or not; with `no_ignore` also those that git ignores.
     WorkTree {
-        /// Whether what git ignores is looked at too.
+        /// Whether ignored files are scanned, too.
         no_ignore: bool,
     },
     /// The tree of a commit.
@@ -48,8 +48,10 @@ pub enum Surface {
     All,
 }
 
-/// Looks for leaks on a surface; with `remote`, as if it were pushed there. Where the history of a surface goes on below
-/// what a shallow clone has, that is refused, unless `shallow` says that what is here will do.
+/// Scans a surface for leaks; with `remote`, as if it were pushed there.
+///
+/// Refuses a surface whose history continues below that of a shallow clone, unless `shallow` accepts the history that
+/// is here.
 pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: bool) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
     let urls = match remote {
@@ -80,7 +82,7 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: boo
     Ok(report)
 }
 
-/// Remembers the protected files that a look met, so that they are known under every name.
+/// Remembers the protected files of a scan by their content, so that they are recognised under every name.
 pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate) -> known::Source) {
     let met = report.leaks.iter().map(|found| &found.leak);
     let met: Vec<_> = met
@@ -94,7 +96,7 @@ pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate)
     }
 }
 
-/// Judges what the commit about to be made would hold.
+/// Judges what the next commit would hold.
 pub fn staged(ctx: &Context) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
     let report = staged_to(&repo, &|_| Destination::Repository)?;
@@ -102,8 +104,8 @@ pub fn staged(ctx: &Context) -> Result<ScanReport> {
     Ok(report)
 }
 
-/// What differs from `HEAD` is judged by the rules of `HEAD` and of the index together; every other tracked path by those
-/// of the index, since it is not this commit that put it there.
+/// Judges paths that differ from `HEAD` by the rules of `HEAD` and of the index together. Every other tracked path is
+/// judged by the rules of the index alone, because this commit does not add it.
 fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let index = repo.index()?;
     let new = configuration::in_index(repo, &index)?;
@@ -142,7 +144,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
             commit: None,
         };
         match staged.change {
-            // What a partial clone does not have stands in a commit already.
+            // A blob that a partial clone lacks is in a commit already.
             IndexChange::None if needs_content(&alone, &candidate) && !repo.has(&candidate.id) => all_seen = false,
             IndexChange::None => unchanged.push(candidate),
             IndexChange::Modified => changed.push(candidate),
@@ -152,7 +154,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
             }
         }
     }
-    // A twin that this commit removes protects its plaintext in this commit still.
+    // A twin that this commit removes still protects its plaintext in this commit.
     if let Some(head) = &head {
         twins::beside(repo, &[head.tree], changed.iter().map(|entry| &entry.path), &mut sealed)?;
     }
@@ -184,8 +186,8 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     })
 }
 
-/// Judges the files on disk by the configuration on disk. Links are not followed, and run outputs that are not tracked are
-/// where they belong.
+/// Judges the files on disk by the configuration on disk. Does not follow links, and skips untracked run outputs, which
+/// are where they belong.
 fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
         what: "git pack scan --worktree",
@@ -262,14 +264,14 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
     Ok(report)
 }
 
-/// What came of looking at a file on disk.
+/// The outcome for one file on disk.
 struct Looked {
     found: Option<Found>,
     bytes: u64,
     in_part: Option<PartlyExamined>,
 }
 
-/// Hashes what is read as git hashes a blob.
+/// Computes git's blob hash of everything that is read.
 struct Hashed<R> {
     inner: R,
     hasher: ObjectHasher,
@@ -404,8 +406,8 @@ fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination)
     })
 }
 
-/// Adds an `[[allow]]` entry to `.gitpack.toml` on disk for each blob among the leaks that one may release; returns how
-/// many were added.
+/// Adds an `[[allow]]` entry to `.gitpack.toml` on disk for each blob among the leaks that may be released, and returns
+/// how many were added.
 pub fn write_allow(ctx: &Context, report: &ScanReport) -> Result<usize> {
     let repo = ctx.repository()?;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {

@@ -1,4 +1,4 @@
-//! Sealed twins at the ends of a change: what they protect, whatever the rules say.
+//! Sealed twins at the ends of a change. They protect their plaintexts whatever the rules say.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -12,12 +12,12 @@ use crate::refusal::Result;
 use crate::rules::content::claims_age;
 use crate::rules::twins::{SealedTwins, plain_of};
 
-/// So many bytes tell whether something claims to be an age file.
+/// The number of bytes that show whether a file claims to be an age file.
 const CLAIM: u64 = 1024;
 
-/// Collects those of `files` that are sealed twins: by their name, and because their content begins as an age file does.
+/// Collects the files that are sealed twins: by name, and because their content begins like an age file.
 ///
-/// A blob that is not in this clone counts as a twin: what cannot be read must not release anything.
+/// A blob that is not in this clone counts as a twin, because unreadable content must not release anything.
 pub fn collect(repo: &Repository, files: impl IntoIterator<Item = TreeEntry>, into: &mut SealedTwins) -> Result<()> {
     let named = files.into_iter().filter(|file| is_file(file.kind));
     let named: Vec<TreeEntry> = named.filter(|file| plain_of(file.path.as_bytes()).is_some()).collect();
@@ -32,7 +32,7 @@ pub fn collect(repo: &Repository, files: impl IntoIterator<Item = TreeEntry>, in
             .take(CLAIM)
             .read_to_end(&mut head)
             .map_err(|e| reading(&ids[at], &e))?;
-        // A stream has to be read to its end, or git would take the reader for gone.
+        // The stream must be read to its end. Otherwise git reports that its reader is gone.
         std::io::copy(&mut contents, &mut std::io::sink()).map_err(|e| reading(&ids[at], &e))?;
         Ok(claims_age(&head))
     })?;
@@ -45,7 +45,7 @@ pub fn collect(repo: &Repository, files: impl IntoIterator<Item = TreeEntry>, in
     Ok(())
 }
 
-/// Collects the twins that stand in `trees` beside one of `paths`.
+/// Collects the twins in `trees` that are beside one of `paths`.
 pub fn beside<'a>(
     repo: &Repository,
     trees: &[ObjectId],
@@ -60,13 +60,13 @@ pub fn beside<'a>(
     collect(repo, found, into)
 }
 
-/// Collects all twins that stand in `trees`.
+/// Collects all twins in `trees`.
 pub fn everywhere(repo: &Repository, trees: &[ObjectId], into: &mut SealedTwins) -> Result<()> {
     let found = repo.files_named(trees, &|name| plain_of(name).is_some())?;
     collect(repo, found, into)
 }
 
-/// Returns the trees of commits, each once.
+/// Returns the trees of commits without duplicates.
 pub fn trees_of<'a>(repo: &Repository, commits: impl IntoIterator<Item = &'a ObjectId>) -> Result<Vec<ObjectId>> {
     let commits: BTreeSet<&ObjectId> = commits.into_iter().collect();
     let trees = commits.into_iter().map(|id| Ok(repo.commit_of(id)?.tree));

@@ -27,7 +27,7 @@ use crate::rules::twins::{Standing, standing};
 pub struct Pair {
     /// The plaintext's path in the repository.
     pub plain: RepoPath,
-    /// The twin's.
+    /// The twin's path in the repository.
     pub sealed: RepoPath,
     /// The plaintext on disk.
     plain_file: PathBuf,
@@ -36,7 +36,7 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Refuses if a link is on the way to one of the files: the index may name what lies behind one.
+    /// Refuses if a link leads to one of the files: the index may name a path behind a link.
     fn ensure_no_link(&self, root: &Path) -> Result<()> {
         for path in [&self.plain, &self.sealed] {
             files::ensure_no_link(root, Path::new(OsStr::from_bytes(path.as_bytes())))?;
@@ -45,27 +45,27 @@ impl Pair {
     }
 }
 
-/// A pair and how it stands.
+/// A pair and its state.
 #[derive(Debug)]
 pub struct PairReport {
     /// The plaintext's path in the repository.
     pub path: RepoPath,
-    /// How the pair stands.
+    /// The state of the pair.
     pub standing: Standing,
     /// Whether git tracks the plaintext beside its twin.
     pub is_tracked: bool,
-    /// The commits that hold the plaintext, where they were looked for.
+    /// The commits that hold the plaintext, if they were searched for.
     pub exposure: Exposure,
 }
 
-/// What one command needs to know of the repository.
+/// The parts of the repository that one command needs.
 struct Place {
     repo: Repository,
     root: PathBuf,
     notes: TwinNotes,
 }
 
-/// A pair as it was found on disk.
+/// A pair as found on disk.
 struct Observed {
     pair: Pair,
     plain_hash: Option<Digest>,
@@ -81,7 +81,7 @@ impl Place {
         Ok(Self { repo, root, notes })
     }
 
-    /// Returns the pair to which a path on the command line belongs: the plaintext's or its twin's.
+    /// Returns the pair of a path on the command line, which may be the plaintext's or its twin's.
     fn pair_of(&self, ctx: &Context, path: &Path) -> Result<Pair> {
         let given = ctx.cwd.join(path);
         let outside = |why: &str| Refusal::Usage {
@@ -122,7 +122,7 @@ impl Place {
         Ok(files.map(|file| file.path).collect())
     }
 
-    /// Looks at both files. A pair that was never seen to agree is opened, if `identities` can.
+    /// Observes both files. If no record says that they agree, opens the twin, provided `identities` can.
     fn observe(&self, pair: Pair, identities: &Identities) -> Result<Observed> {
         let plain_hash = hash_of(&pair.plain_file)?;
         let sealed_hash = hash_of(&pair.sealed_file)?;
@@ -149,7 +149,7 @@ impl Place {
         Ok(observed)
     }
 
-    /// Remembers the plaintexts by their content, so that the guard knows them under every name.
+    /// Remembers the plaintexts by their content, so that the guard recognises them under every name.
     fn learn(&self, registry: &Registry, observed: &[Observed]) {
         let plain = observed.iter().map(|found| known::Protected {
             path: found.pair.plain.clone(),
@@ -181,12 +181,12 @@ impl Place {
     }
 }
 
-/// Says how each pair whose twin is tracked stands; `identities` are files named on the command line.
+/// Returns the state of each pair whose twin is tracked; `identities` are files named on the command line.
 pub fn check(ctx: &Context, identities: &[PathBuf]) -> Result<Vec<PairReport>> {
     check_with(ctx, &identity::load_if_any(ctx, identities)?)
 }
 
-/// Like [`check`], with nothing that asks for a passphrase or the touch of a key.
+/// Like [`check`], but never asks for a passphrase or a touch of a key.
 pub fn check_unattended(ctx: &Context) -> Result<Vec<PairReport>> {
     check_with(ctx, &identity::load_if_any(ctx, &[])?.unattended())
 }
@@ -209,15 +209,15 @@ fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>>
         .collect()
 }
 
-/// Keeps the note about the twin at `path` true when its ciphertext was changed for one with the same plaintext; returns
-/// whether there was one that named the old ciphertext.
+/// Keeps the note about the twin at `path` true when its ciphertext is replaced by one of the same plaintext. Returns
+/// whether there was a note that named the old ciphertext.
 pub fn carry_over(ctx: &Context, path: &Path, old: &Digest, new: &Digest) -> Result<bool> {
     let place = match Place::of(ctx, "a sealed twin") {
         Err(Refusal::NotARepository { .. } | Refusal::NoWorkTree { .. }) => return Ok(false),
         other => other?,
     };
     let pair = match place.pair_of(ctx, path) {
-        // Outside of this work tree there are no twins of its own.
+        // A path outside of this work tree has no twin here.
         Err(Refusal::Usage { .. }) => return Ok(false),
         other => other?,
     };

@@ -1,4 +1,4 @@
-//! `git pack protect`: seals files beside themselves, and has git track the sealed twin instead.
+//! `git pack protect`: seals files beside themselves, and makes git track the sealed twin instead.
 
 use std::path::{Path, PathBuf};
 
@@ -16,32 +16,34 @@ use crate::rules::twins::{Standing, ignore_line};
 
 const GITIGNORE: &str = ".gitignore";
 
-/// What to protect, and how.
+/// The files to protect, and how.
 #[derive(Clone, Debug)]
 pub struct ProtectRequest {
     /// The files.
     pub files: Vec<PathBuf>,
     /// Seal over a twin that holds something else.
     pub force: bool,
-    /// The identity files; none means those in force.
+    /// The identity files; if empty, those in force.
     pub identities: Vec<PathBuf>,
 }
 
-/// What was done.
+/// The outcome.
 #[derive(Debug)]
 pub struct ProtectReport {
-    /// The files; [`Standing::UpToDate`] says that the twin was right already.
+    /// The files; [`Standing::UpToDate`] means that the twin was right already.
     pub files: Vec<PairReport>,
-    /// For how many recipients.
+    /// The number of recipients.
     pub recipients: usize,
-    /// Whether `.gitignore` was changed but not staged, because it has other changes that are not.
+    /// Whether `.gitignore` was changed but not staged, because it has other unstaged changes.
     pub gitignore_unstaged: bool,
-    /// The plaintexts that git does not ignore all the same, since a `.gitignore` further down takes that back.
+    /// The plaintexts that git still does not ignore, because a deeper `.gitignore` includes them again.
     pub not_ignored: Vec<RepoPath>,
 }
 
-/// Encrypts each file to `<file>.age`, takes the plaintext out of the index but not off the disk, ignores it, and stages
-/// the twin. Everything that may be refused is, before anything is written.
+/// Encrypts each file to `<file>.age`, removes the plaintext from the index but not from disk, ignores it, and stages
+/// the twin.
+///
+/// Everything that may be refused is refused before the first write.
 pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport> {
     let place = Place::of(ctx, "git pack protect")?;
     let loaded = configuration::on_disk(&place.root)?;
@@ -125,7 +127,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     })
 }
 
-/// Takes back what was written before something was refused: new twins, and the lines of `.gitignore`.
+/// Removes what was written before a refusal: new twins, and new lines in `.gitignore`.
 fn undo(gitignore: &Path, before: Option<&[u8]>, changed: bool, observed: &[Observed]) {
     for found in observed.iter().filter(|found| found.sealed_hash.is_none()) {
         drop(files::remove(&found.pair.sealed_file));
@@ -138,7 +140,7 @@ fn undo(gitignore: &Path, before: Option<&[u8]>, changed: bool, observed: &[Obse
     }
 }
 
-/// Git's own files, and those that tell git and us what to do, are none that one seals; nor are those of another repository.
+/// Refuses to seal git's own files, files that configure git or git-pack, and files of another repository.
 fn ensure_is_for_sealing(place: &Place, found: &Observed) -> Result<()> {
     let path = &found.pair.plain;
     let refuse = |problem: String| Err(Refusal::Usage { problem, next: None });
@@ -203,10 +205,11 @@ fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
     })
 }
 
-/// Returns the new `.gitignore`, if it must change so that git passes over the plaintexts.
+/// Returns the new `.gitignore`, if it must change so that git ignores the plaintexts.
 fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
     let path = place.root.join(GITIGNORE);
-    // Git itself reads none through a link.
+    // Git does not read a `.gitignore` that is a link, and writing through one could change a file outside the
+    // repository.
     files::ensure_is_no_link(&path)?;
     let mut text = files::read_optional(&path, 16 << 20)?.unwrap_or_default();
     let before = text.len();

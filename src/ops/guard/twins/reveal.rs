@@ -12,26 +12,26 @@ use crate::ops::{Context, configuration};
 use crate::refusal::{Refusal, Result};
 use crate::rules::twins::Standing;
 
-/// The mode of what is revealed.
+/// The file mode of revealed plaintext: its owner's alone.
 const PRIVATE: u32 = 0o600;
 
-/// What to reveal, and how.
+/// The files to reveal, and how.
 #[derive(Clone, Debug)]
 pub struct RevealRequest {
-    /// The files, or their twins; none means every twin that is tracked.
+    /// The files or their twins; if empty, every tracked twin.
     pub files: Vec<PathBuf>,
     /// Write over a plaintext that holds something else.
     pub force: bool,
-    /// The identity files; none means those in force.
+    /// The identity files; if empty, those in force.
     pub identities: Vec<PathBuf>,
 }
 
-/// Decrypts each twin to the file that it was made from; never over a plaintext that has moved on.
+/// Decrypts each twin to its plaintext file, but never over a plaintext that changed.
 ///
-/// All of them are opened before the first is written, into files that have no name.
+/// All of them are opened into files without a name before the first one gets its place, so a failure leaves nothing.
 pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>> {
     let place = Place::of(ctx, "git pack reveal")?;
-    // Without any, what is sealed with a passphrase still opens.
+    // A twin that is sealed with a passphrase opens without an identity.
     let identities = identity::load_if_any(ctx, &request.identities)?;
     let pairs = match request.files.is_empty() {
         true => place.tracked_pairs()?,
@@ -71,7 +71,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
         place_unnamed(file, &found.pair.plain_file, PRIVATE)?;
         place.agree(&found.pair, Some(hash), found.sealed_hash)?;
     }
-    // What was revealed stands, whatever the configuration on disk is like.
+    // The files are revealed already, so a bad configuration on disk is no reason to fail.
     if let Ok(registry) = configuration::here(&place.repo).and_then(|loaded| loaded.registry()) {
         place.learn(&registry, &observed);
     }
