@@ -1,4 +1,4 @@
-//! The identities of whoever works here: where their files are, and what is in them.
+//! The user's identities: the places of their files, and their content.
 
 use std::path::{Path, PathBuf};
 
@@ -13,33 +13,33 @@ use crate::refusal::{Refusal, Result};
 /// The largest identity file that is read.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Who named the identity file that is in force.
+/// How the identity file in force was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// `GIT_PACK_IDENTITY`.
     Environment,
     /// `git config gitpack.identity`.
     GitConfig,
-    /// Nobody: it is the file that `init` makes.
+    /// Not named: the file that `init` makes.
     Default,
 }
 
-/// Returns the path of the identity file, which must not lie in the work tree: there git could come to track it.
+/// Returns the path of the identity file. It must not be in the work tree, where git could track it.
 pub fn path(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
     place(ctx, Some(repo)).map(|(path, _)| path)
 }
 
-/// Returns the identity file that is in force where no flag names one, and who named it.
+/// Returns the identity file that is used without a flag, and how it was named.
 pub fn in_force(ctx: &Context) -> Result<(PathBuf, Origin)> {
     match ctx.repository() {
         Ok(repo) => place(ctx, Some(&repo)),
-        // The configuration of somebody else's repository is not believed.
+        // The configuration of another user's repository is not believed.
         Err(Refusal::NotARepository { .. } | Refusal::NotYours { .. }) => place(ctx, None),
         Err(refused) => Err(refused),
     }
 }
 
-/// The first place in the order in which they are looked at, and in which `key list` shows them.
+/// Returns the first place in the order of the lookup, which is also the order of `key list`.
 fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, Origin)> {
     let mut all = places(ctx, repo)?.into_iter();
     let named = all.find_map(|(origin, path)| path.map(|path| (path, origin)));
@@ -53,7 +53,7 @@ fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, Origin)> 
     Ok((path, origin))
 }
 
-/// Returns where identities are looked for, in order, and the path that each place names.
+/// Returns the places of identities in the order of the lookup, and the path that each names.
 pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(Origin, Option<PathBuf>); 3]> {
     let configured = match repo {
         Some(repo) => repo.config_path("gitpack.identity")?,
@@ -86,7 +86,7 @@ pub(super) fn ensure_outside(path: &Path, repo: &Repository) -> Result<()> {
     Ok(())
 }
 
-/// Returns the identities in `given`, which are named on the command line, or else those in force here.
+/// Returns the identities in the files `given` on the command line, or else those in force.
 pub fn load(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
     if !given.is_empty() {
         let each = given.iter().map(|file| {
@@ -99,7 +99,7 @@ pub fn load(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
     read(ctx, &path, &path)?.ok_or_else(|| unfit(&path, "it is not there"))
 }
 
-/// Like [`load`], for what can do without: if the file that is in force is not there, there are no identities.
+/// Like [`load`], but a missing file in force gives no identities instead of a refusal.
 pub fn load_if_any(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
     if !given.is_empty() {
         return load(ctx, given);
@@ -108,9 +108,9 @@ pub fn load_if_any(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
     Ok(read(ctx, &path, &path)?.unwrap_or_else(|| Identities::none(&ctx.ask)))
 }
 
-/// Returns the identities in the file at `path`, which is called `name`; none if there is no file.
+/// Returns the identities in the file at `path`, which messages call `name`; none if there is no file.
 ///
-/// A link is followed, and a pipe is read. A file that others can read is refused: its key may not be its owner's alone.
+/// Follows a link, and reads a pipe. Refuses a file that others can read, because others may then have its key.
 pub(super) fn read(ctx: &Context, path: &Path, name: &Path) -> Result<Option<Identities>> {
     let bytes = match files::read_secret(path, MAX_BYTES)? {
         Secret::Missing => return Ok(None),
@@ -138,7 +138,7 @@ pub fn recipient(ctx: &Context, path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Returns the passphrase in a file: its first line, without the end of the line.
+/// Returns the passphrase in a file: its first line without the line ending.
 pub fn passphrase(ctx: &Context, file: &Path) -> Result<Zeroizing<String>> {
     let unfit = |why: &str| Refusal::usage(format!("--passphrase-file {}: {why}", file.display()));
     let bytes = match files::read_secret(&ctx.cwd.join(file), 64 << 10)? {
@@ -155,7 +155,7 @@ pub fn passphrase(ctx: &Context, file: &Path) -> Result<Zeroizing<String>> {
     }
 }
 
-/// Says why something was not opened.
+/// Makes the refusal for a file that was not opened.
 pub fn not_opened(why: DecryptError, subject: &str, identities: &Identities) -> Refusal {
     let subject = subject.to_owned();
     match why {
@@ -175,13 +175,13 @@ pub fn not_opened(why: DecryptError, subject: &str, identities: &Identities) -> 
     }
 }
 
-/// Says why a file was not unlocked; the reason names it, and the refusal does.
+/// Makes the refusal for an identity file that was not unlocked. The refusal names the file, so the reason need not.
 pub(super) fn still_locked(path: &Path, why: &str) -> Refusal {
     let named = format!("{}: ", path.display());
     unfit(path, why.strip_prefix(&named).unwrap_or(why))
 }
 
-/// Says that an identity file cannot serve.
+/// Makes the refusal for an unusable identity file.
 pub(super) fn unfit(path: &Path, reason: impl Into<String>) -> Refusal {
     Refusal::NoIdentity {
         path: path.to_owned(),

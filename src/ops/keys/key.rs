@@ -1,4 +1,4 @@
-//! `git pack key`: makes identities, and shows those that there are.
+//! `git pack key`: makes identities, and lists the existing ones.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,13 @@ pub use crate::ops::keys::identity::Origin;
 use crate::ops::{Context, Silence};
 use crate::refusal::{Refusal, Result, io_reason};
 
-/// How a new identity file is locked.
+/// How a new identity file is protected.
 pub enum Lock {
-    /// Not at all.
+    /// Not protected.
     None,
-    /// With a passphrase that is asked for.
+    /// By a passphrase that is asked for.
     Ask,
-    /// With this passphrase.
+    /// By this passphrase.
     Passphrase(Zeroizing<String>),
 }
 
@@ -29,23 +29,23 @@ pub struct Generated {
     pub path: PathBuf,
     /// Its recipient.
     pub recipient: String,
-    /// Whether the file is locked by a passphrase.
+    /// Whether a passphrase protects the file.
     pub locked: bool,
 }
 
-/// One of the places where identities are looked for.
+/// A place where identities are looked up.
 pub struct KeyPlace {
-    /// Who names it.
+    /// How it is named.
     pub origin: Origin,
-    /// The file; none if nobody does.
+    /// The file; none if the place names none.
     pub path: Option<PathBuf>,
-    /// Whether it is the one that is used where no flag names another.
+    /// Whether this file is used when no flag names another.
     pub in_force: bool,
-    /// The keys in it, none if there is no file; or why it cannot be used.
+    /// The keys in the file, none if there is no file; or why it cannot be used.
     pub keys: Result<Option<Vec<PublicKey>>, String>,
 }
 
-/// Makes a new X25519 identity, in `output` or else where identities are looked for; never over anything.
+/// Makes a new X25519 identity, in `output` or else at the default path. Never overwrites a file.
 pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Generated> {
     let path = match output {
         Some(path) => {
@@ -59,7 +59,7 @@ pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Gene
         let why = "it is there already, and a key is never written over; --output names another place";
         Refusal::io("writing", &path)(std::io::Error::other(why))
     };
-    // Before anybody is asked for a passphrase in vain.
+    // Checks first, so that the user does not enter a passphrase in vain.
     if files::exists(&path) {
         return Err(in_the_way());
     }
@@ -99,7 +99,7 @@ fn ask_twice(ctx: &Context) -> Result<Zeroizing<String>> {
     }
 }
 
-/// Returns the places where identities are looked for, in order, with the keys that can be told without a passphrase.
+/// Returns the places where identities are looked up, in order, with the keys that are readable without a passphrase.
 pub fn list(ctx: &Context) -> Result<Vec<KeyPlace>> {
     let quiet = Context {
         ask: Silence::asker(),
@@ -107,7 +107,7 @@ pub fn list(ctx: &Context) -> Result<Vec<KeyPlace>> {
     };
     let repo = match ctx.repository() {
         Ok(repo) => Some(repo),
-        // The configuration of somebody else's repository is not believed.
+        // The configuration of another user's repository is not believed.
         Err(Refusal::NotARepository { .. } | Refusal::NotYours { .. }) => None,
         Err(refused) => return Err(refused),
     };
@@ -145,7 +145,7 @@ fn keys_in(quiet: &Context, path: &Path) -> Result<Option<Vec<PublicKey>>> {
     })))
 }
 
-/// Returns the recipients of the keys in a file, or in the one that is in force.
+/// Returns the recipients of the keys in a file, or in the file in force.
 pub fn public(ctx: &Context, file: Option<&Path>) -> Result<Vec<String>> {
     let given: Vec<PathBuf> = file.map(Path::to_owned).into_iter().collect();
     let identities = identity::load(ctx, &given)?;

@@ -1,4 +1,4 @@
-//! Keys: identities that open, and recipients that are sealed to.
+//! Keys: identities, which open, and recipients, to which is sealed.
 
 pub mod identity;
 pub mod key;

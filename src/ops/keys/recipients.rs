@@ -1,4 +1,4 @@
-//! `git pack recipients`: who can open what is sealed here.
+//! `git pack recipients`: the recipients that can open what is sealed here.
 
 use std::path::PathBuf;
 
@@ -17,13 +17,13 @@ pub fn list(ctx: &Context) -> Result<Vec<String>> {
     Ok(named.into_iter().map(|(_, recipient)| recipient.value).collect())
 }
 
-/// Adds a recipient; returns whether it was not there before.
+/// Adds a recipient; returns whether it is new.
 pub fn add(ctx: &Context, recipient: &str) -> Result<bool> {
     of_flags(ctx, &[recipient.to_owned()], &[])?;
     edit(ctx, |text| add_recipient(text, recipient))
 }
 
-/// Removes a recipient. What was sealed for it before can still be opened by it.
+/// Removes a recipient. It can still open everything that was sealed to it before.
 pub fn remove(ctx: &Context, recipient: &str) -> Result<()> {
     match edit(ctx, |text| remove_recipient(text, recipient))? {
         true => Ok(()),
@@ -40,7 +40,7 @@ pub fn of_config(ctx: &Context, loaded: &Loaded) -> Result<Recipients> {
     judged(ctx, named(loaded)?)
 }
 
-/// Returns the recipients that a configuration names, itself or by its recipients file, each with its origin.
+/// Returns the recipients that a configuration and its recipients file name, each with its origin.
 pub fn named(loaded: &Loaded) -> Result<Vec<(String, Located<String>)>> {
     let own = loaded.config.recipients.iter();
     let mut all: Vec<_> = own.map(|named| (loaded.origin.clone(), named.clone())).collect();
@@ -70,7 +70,7 @@ fn in_file(origin: &str, bytes: &[u8]) -> Result<Vec<(String, Located<String>)>>
     Ok(named.into_iter().map(|named| (origin.to_owned(), named)).collect())
 }
 
-/// Parses recipients one by one, so that the line is known that holds none, and then all together.
+/// Parses recipients one by one, so that an error names its line, and then all together.
 fn judged(ctx: &Context, named: Vec<(String, Located<String>)>) -> Result<Recipients> {
     for (origin, recipient) in &named {
         Recipients::parse([recipient.value.as_str()], &ctx.ask).map_err(|(_, why)| Refusal::BadConfig {
@@ -82,7 +82,7 @@ fn judged(ctx: &Context, named: Vec<(String, Located<String>)>) -> Result<Recipi
     parse(ctx, named.iter().map(|(_, recipient)| recipient.value.as_str()))
 }
 
-/// Parses the recipients that flags name or, where none do, those of a configuration.
+/// Parses the recipients that flags name or, without such flags, those of a configuration.
 pub fn of_flags_or_config(
     ctx: &Context,
     recipients: &[String],
@@ -95,7 +95,7 @@ pub fn of_flags_or_config(
     }
 }
 
-/// Parses recipients given on the command line, and those in the files that it names.
+/// Parses the recipients on the command line, and those in the files that it names.
 pub fn of_flags(ctx: &Context, recipients: &[String], files: &[PathBuf]) -> Result<Recipients> {
     parse(ctx, recipients.iter().map(String::as_str))?;
     let mut named = Vec::new();

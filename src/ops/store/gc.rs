@@ -1,4 +1,4 @@
-//! `git pack gc`: what nothing needs leaves the content store, once it is old enough.
+//! `git pack gc`: removes from the content store what is no longer needed, once it is old enough.
 
 use std::path::PathBuf;
 
@@ -23,24 +23,24 @@ use crate::rules::twins::{SealedTwins, plain_of};
 /// What to collect, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct GcRequest {
-    /// How old an object that nothing needs must be before it goes.
+    /// The age at which an unneeded object is removed.
     pub grace: Period,
-    /// Whether nothing is changed.
+    /// Whether only to report.
     pub dry_run: bool,
 }
 
 /// What was collected, or would be.
 #[derive(Debug)]
 pub struct GcReport {
-    /// What stays, what goes, and why.
+    /// The objects that stay and those that go, with reasons.
     pub plan: retention::Plan,
-    /// Number of files and directories that killed processes left.
+    /// Number of files and directories that killed processes left behind.
     pub unfinished: u64,
-    /// How old an object must be before it goes.
+    /// The age at which an unneeded object is removed.
     pub grace: Period,
-    /// Whether it was done.
+    /// Whether the plan was carried out.
     pub applied: bool,
-    /// Number of files that are no longer known by their content, since nothing protects them any more.
+    /// Number of files whose fingerprints were dropped, because nothing protects the files any more.
     pub forgotten: usize,
 }
 
@@ -54,19 +54,19 @@ impl GcReport {
     }
 }
 
-/// A collection that was planned while nobody else uses the store, which is held until this is dropped.
+/// A planned collection. It holds the lock of the store until it is dropped, so the store cannot change meanwhile.
 #[must_use = "a plan does nothing until it is applied"]
 pub struct Plan {
-    /// What stays, what goes, and why.
+    /// The objects that stay and those that go, with reasons.
     pub retention: retention::Plan,
-    /// What killed processes left: unfinished files, and locks of refs.
+    /// The leftovers of killed processes: unfinished files, and locks of refs.
     pub unfinished: Vec<PathBuf>,
     repo: Repository,
     store: DiskStore,
     _lock: Option<Held>,
 }
 
-/// Collects; or says what would be collected, and changes nothing.
+/// Collects, or only reports what a collection would do.
 pub fn gc(ctx: &Context, request: GcRequest) -> Result<GcReport> {
     let plan = plan(ctx, request)?;
     if !request.dry_run {
@@ -81,7 +81,7 @@ pub fn gc(ctx: &Context, request: GcRequest) -> Result<GcReport> {
     })
 }
 
-/// Plans a collection, and refuses if it is not certain what must stay.
+/// Plans a collection. Refuses if it is not certain what must stay.
 fn plan(ctx: &Context, request: GcRequest) -> Result<Plan> {
     let repo = ctx.repository()?;
     let (runs, store) = (repo.private().runs(), repo.private().store());
@@ -124,7 +124,7 @@ fn plan(ctx: &Context, request: GcRequest) -> Result<Plan> {
     Ok(plan)
 }
 
-/// Does what was planned. Each step by itself leaves everything that is needed, so that it may end after any.
+/// Applies a plan. Each step leaves everything that is needed in place, so a kill between two steps does no harm.
 fn apply(plan: &Plan) -> Result<()> {
     plan.unfinished.iter().try_for_each(|path| files::remove_whole(path))?;
     plan.retention
@@ -136,7 +136,7 @@ fn apply(plan: &Plan) -> Result<()> {
     }
 }
 
-/// Forgets the known plaintext that neither a rule, nor a twin, nor a seal of an attached file protects any more.
+/// Forgets known plaintext that is no longer protected by a rule, a twin, or the seal of an attached file.
 fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
     let mut sealed = SealedTwins::default();
     twins::collect(
@@ -144,7 +144,7 @@ fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
         repo.index()?.files_named(|path| plain_of(path).is_some()),
         &mut sealed,
     )?;
-    // What another branch, or a remote, protects is protected here too once it is checked out.
+    // What another branch or a remote protects will be protected here, too, once it is checked out.
     let mut commits = Vec::new();
     for (_, id) in repo.refs("refs/")? {
         if repo.has(&id)

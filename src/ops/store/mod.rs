@@ -1,4 +1,4 @@
-//! The content store of a clone: the runs that root it, their audit, and the collection of the rest.
+//! The content store of a clone: the runs that root its objects, their audit, and the collection of unrooted objects.
 
 pub mod audit;
 pub mod gc;

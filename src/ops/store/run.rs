@@ -1,4 +1,4 @@
-//! A run: what was asked and what came of it is recorded, rooted and audited, before anybody hears of success.
+//! Runs: the task and its outputs are recorded, rooted and audited before success is reported.
 
 use std::path::PathBuf;
 
@@ -16,30 +16,30 @@ use crate::ops::store::audit::run::{Depth, Memory, Places, RunFiles, audit_run};
 use crate::refusal::{Refusal, Result};
 use crate::rules::audit::{Finding, FindingCode, Findings};
 
-/// Content that a run needs, and git does not have.
+/// Content that a run needs and that git does not have.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// Its hash.
     pub hash: Digest,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Where it is before the store has it.
+    /// Where the content is until the store has it.
     pub held: Held,
 }
 
-/// Where content is before the store has it.
+/// Where content is until the store has it.
 #[derive(Clone, Debug)]
 pub enum Held {
-    /// In this file.
+    /// In a file.
     File(PathBuf),
-    /// Here.
+    /// In memory.
     Bytes(Vec<u8>),
-    /// Nowhere: it is the list of the hashes of all outputs, which is written anew.
+    /// Nowhere: it is the list of the hashes of all outputs, which is generated.
     Hashes,
 }
 
 impl Output {
-    /// Takes bytes.
+    /// Makes an output of bytes.
     pub fn of(bytes: Vec<u8>) -> Self {
         Self {
             hash: Digest::of(&bytes),
@@ -49,30 +49,30 @@ impl Output {
     }
 }
 
-/// Everything that came of a run, but for its manifest.
+/// The outputs of a run, except its manifest.
 #[derive(Default)]
 pub struct Outputs {
-    /// What git keeps: hash and bytes.
+    /// Contents that git keeps: hash and size in bytes.
     pub committed: Vec<(Digest, u64)>,
-    /// What the store is to keep.
+    /// Contents that the store must keep.
     pub own: Vec<Output>,
 }
 
-/// The records of a run, and everything that it needs.
+/// The records of a run and everything that it needs.
 pub struct Records {
     /// The run.
     pub id: RunId,
-    /// The refs of its records, where its audit says that all is well.
+    /// The refs of its records for a run that passes its audit.
     pub refs: RunRefs,
     status: Status,
     /// The hashes of all outputs.
     hashes: OutputHashes,
-    /// What the store is to keep, the other records among it.
+    /// Contents for the store, including the other records.
     own: Vec<Output>,
 }
 
 impl Records {
-    /// Makes the records of a task that came to these outputs.
+    /// Makes the records of a task with these outputs.
     pub fn new(task: &TaskSpec, manifest: Output, outputs: Outputs) -> Self {
         let Outputs { committed, mut own } = outputs;
         let manifest_ref = manifest.hash;
@@ -130,23 +130,22 @@ fn refs_of(status: &Status) -> RunRefs {
     }
 }
 
-/// Where a run is recorded.
+/// The places that a run is recorded in.
 pub struct Recorder<'a> {
     /// The repository.
     pub repo: &'a Repository,
     /// Its runs.
     pub runs: &'a Runs,
-    /// Its content store, which somebody holds.
+    /// Its content store, whose lock the caller holds.
     pub store: &'a dyn Store,
     /// The commit.
     pub commit: Commit,
 }
 
 impl Recorder<'_> {
-    /// Stores and roots what a run needs, audits it (mode B), and records that all is well; or that it is not, which is
-    /// `E_AUDIT`.
+    /// Stores and roots what a run needs, audits it (mode B), and records the result. A failed audit is `E_AUDIT`.
     ///
-    /// A run that stands is not put right in silence: it is audited before anything is added.
+    /// An existing run is audited before anything is added, so that its damage is reported and not silently repaired.
     pub fn record(self, records: &Records) -> Result<()> {
         let mut memory = Memory::default();
         let standing = match self.runs.has(&records.id) {
@@ -178,7 +177,7 @@ impl Recorder<'_> {
         {
             let roots = write_roots(roots);
             match self.runs.publish(&records.id, &roots, &refs) {
-                // Another process was faster, and recorded the same run.
+                // Another process recorded the same run first.
                 Err(Refusal::OutputExists { .. })
                     if self.runs.read(&records.id, RUN_ROOTS)? == Some(roots)
                         && self.runs.read(&records.id, RUN_REFS)? == Some(refs) => {}
@@ -203,7 +202,7 @@ impl Recorder<'_> {
         self.store.put(&Digest::of(document), &mut &document[..])
     }
 
-    /// Reads the records back before anything names them.
+    /// Reads the records back before a run refers to them.
     fn ensure_recorded(&self, records: &Records, files: &RunFiles) -> Result<()> {
         for (name, hash) in records.refs.records() {
             let code = match self.store.check(&[hash]).pop() {
@@ -225,14 +224,15 @@ impl Recorder<'_> {
             store: self.store,
             cache: self.repo.private().digests(),
         };
-        // What was put together just now is looked for; a run that stands is read, for what it needs may have changed.
+        // The content of a new run was written just now, so its presence suffices. That of an existing run is read,
+        // because it may have changed.
         let depth = match pending {
             Some(_) => Depth::Presence,
             None => Depth::Content,
         };
         let audited = audit_run(&places, &records.id, files, depth, pending, memory)?;
         let mut findings = audited.findings;
-        // That an earlier audit failed does not matter where this one finds nothing.
+        // A failure of an earlier audit does not count if this audit finds nothing.
         findings.retain(|finding| finding.code != FindingCode::RunFailed);
         if let Some(refs) = files
             .refs
@@ -258,7 +258,7 @@ impl Recorder<'_> {
         }
     }
 
-    /// Refuses for what an audit found, and has the run say so.
+    /// Refuses because of an audit's findings, and marks the run as failed.
     fn fail(&self, records: &Records, files: &RunFiles, findings: &[Finding]) -> Result<()> {
         let Some(first) = findings.first() else { return Ok(()) };
         let name = first.name.as_deref().unwrap_or_default();
@@ -272,7 +272,7 @@ impl Recorder<'_> {
         })
     }
 
-    /// Records that a run failed its audit, beside whatever it has for roots.
+    /// Marks a run as failed, and leaves its roots as they are.
     fn note_failure(&self, records: &Records, files: &RunFiles) -> Result<()> {
         let failed = Status {
             state: RunState::Failed,
@@ -410,7 +410,7 @@ mod tests {
                 match done {
                     Err(Refusal::Audit { .. } | Refusal::Corrupt { .. } | Refusal::Io { .. }) => {}
                     Err(other) => panic!("{other:?}"),
-                    // Content that is there and damaged is not read when it is sealed, and found when it is audited.
+                    // Sealing does not read content that is present, so only an audit finds the damage.
                     Ok(()) => {
                         assert!(which == names - 1 && matches!(fault, Fault::Short | Fault::Flip));
                         assert_eq!(

@@ -1,4 +1,5 @@
-//! `git pack audit`: is everything that runs and pins need rooted, present, and what its name says?
+//! `git pack audit`: checks that everything that runs and pins need is rooted, present, and has the content of its
+//! name.
 
 pub mod run;
 
@@ -18,39 +19,39 @@ use run::{Depth, Memory, Places, RunFiles, audit_run, look_for};
 /// What to audit.
 #[derive(Clone, Debug, Default)]
 pub struct AuditRequest {
-    /// One run, by its id or as `last`; none means all of them, and the pins.
+    /// One run, by its id or as `last`; if none, all runs and the pins.
     pub run: Option<String>,
-    /// Whether the digest cache is held against the blobs, too.
+    /// Whether to compare the digest cache with the blobs.
     pub deep: bool,
 }
 
-/// What was found.
+/// The result.
 #[derive(Debug)]
 pub struct AuditReport {
-    /// The one run that was audited; none if it was all of them.
+    /// The run that was audited; none if all were.
     pub run: Option<RunId>,
-    /// What is wrong.
+    /// The findings.
     pub findings: Vec<Finding>,
     /// Number of runs.
     pub runs: u64,
     /// Number of different roots.
     pub roots: u64,
-    /// How many of them git holds, of the runs'.
+    /// Number of roots of the runs that git holds.
     pub in_git: u64,
     /// Number of pins.
     pub pins: u64,
     /// Number of files in the store.
     pub stored: u64,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub stored_bytes: u64,
-    /// How many of them nothing names.
+    /// How many of them no root names.
     pub unrooted: u64,
-    /// How many records of the digest cache were held against their blobs.
+    /// Number of records of the digest cache that were compared with their blobs.
     pub cached: Option<u64>,
 }
 
 impl AuditReport {
-    /// Returns what the audit says.
+    /// Returns the verdict.
     pub fn verdict(&self) -> Verdict {
         match self.findings.is_empty() {
             true => Verdict::Pass,
@@ -125,7 +126,7 @@ pub fn audit(ctx: &Context, request: &AuditRequest) -> Result<AuditReport> {
     })
 }
 
-/// Returns the run that somebody names by its id, or as `last`.
+/// Returns the run named by its id, or as `last`.
 fn named(runs: &Runs, name: &str) -> Result<RunId> {
     let id = match name {
         "last" => runs.last()?,
@@ -172,7 +173,7 @@ fn audit_pins(places: &Places<'_>, findings: &mut Vec<Finding>, memory: &mut Mem
     Ok(pins)
 }
 
-/// Holds every record of the digest cache against its blob; those of blobs that are gone say nothing.
+/// Compares every record of the digest cache with its blob. A record of a missing blob proves nothing, and is skipped.
 fn audit_cache(repo: &Repository, cache: &DigestCache, findings: &mut Vec<Finding>) -> Result<u64> {
     let mut records = cache.records();
     let ids: Vec<ObjectId> = records.iter().map(|(id, ..)| *id).collect();
@@ -204,20 +205,21 @@ fn audit_cache(repo: &Repository, cache: &DigestCache, findings: &mut Vec<Findin
     Ok(records.len() as u64)
 }
 
-/// What became of a pin.
+/// The result for a pin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pinned {
-    /// It is there now.
+    /// The pin is new.
     Added,
-    /// It was there already.
+    /// The pin existed.
     Known,
-    /// It is not there any more.
+    /// The pin was removed.
     Removed,
-    /// It was not there.
+    /// There was no such pin.
     Unknown,
 }
 
-/// Keeps content of the store, whatever runs name it. What git alone has is not put there: it may be protected.
+/// Pins content of the store, so that it is kept without a run. Content that only git has is not copied into the store,
+/// because it may be protected.
 pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
     let hash = content_ref(text)?;
     let repo = ctx.repository()?;
@@ -238,7 +240,7 @@ pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
     })
 }
 
-/// Takes a pin away.
+/// Removes a pin.
 pub fn unpin(ctx: &Context, text: &str) -> Result<Pinned> {
     let hash = content_ref(text)?;
     let repo = ctx.repository()?;

@@ -1,4 +1,4 @@
-//! The audit of one run: its roots, its records, and whether everything that they name is there.
+//! The audit of one run: its roots, its records, and the presence of everything that they name.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +15,7 @@ use crate::format::run_record::{MAX_BYTES, RunId, RunRefs, TaskSpec, parse_recor
 use crate::refusal::{Refusal, Result, io_reason};
 use crate::rules::audit::{Finding, FindingCode, Findings, Observed, Place, Presence};
 
-/// Where runs and what they need are kept.
+/// Where runs and their content are kept.
 pub struct Places<'a> {
     /// The repository.
     pub repo: &'a Repository,
@@ -27,25 +27,25 @@ pub struct Places<'a> {
     pub cache: &'a DigestCache,
 }
 
-/// How closely content is looked at.
+/// How thoroughly content is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
-    /// It is there.
+    /// The content exists.
     Presence,
-    /// It is there, and hashes to its name.
+    /// The content exists, and its hash is its name.
     Content,
 }
 
 /// The two files of a run.
 pub struct RunFiles {
-    /// Its roots, or why there are none.
+    /// Its roots, or why they cannot be read.
     pub roots: Result<Vec<Digest>, String>,
     /// The refs of its records; none if there is no such file.
     pub refs: Option<Vec<u8>>,
 }
 
 impl RunFiles {
-    /// Reads those of a run that was published.
+    /// Reads the files of a published run.
     pub fn read(runs: &Runs, run: &RunId) -> Result<Self> {
         Ok(Self {
             roots: parse(runs.read(run, RUN_ROOTS)?.as_deref(), parse_roots),
@@ -54,23 +54,23 @@ impl RunFiles {
     }
 }
 
-/// What came of the audit of a run.
+/// The result of the audit of a run.
 #[derive(Default)]
 pub struct RunAudit {
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Finding>,
-    /// How many of them are held by git.
+    /// Number of roots that git holds.
     pub in_git: u64,
 }
 
-/// What was found out about content already, by other runs of the same audit.
+/// Results about content from other runs of the same audit.
 #[derive(Default)]
 pub struct Memory {
     known: Option<HashMap<(Digest, Option<ObjectId>), Presence>>,
 }
 
 impl Memory {
-    /// Remembers what was found out for the runs that come after.
+    /// Keeps results for the runs that follow.
     pub fn of_many() -> Self {
         Self {
             known: Some(HashMap::new()),
@@ -78,7 +78,7 @@ impl Memory {
     }
 }
 
-/// Audits a run; `pending` is a record that is not to be there yet.
+/// Audits a run; `pending` is a record that need not exist yet.
 pub fn audit_run(
     places: &Places<'_>,
     run: &RunId,
@@ -113,7 +113,8 @@ pub fn audit_run(
     let kept = places.repo.kept_commit(run)?;
     observed.kept = kept.map(|id| id.hex());
     findings.records(roots, &observed);
-    // At the end of a sealing, the manifest and its outputs were made from the same entries just now.
+    // At the end of sealing, the manifest and its outputs have just been made from the same entries, so a comparison
+    // would prove nothing.
     if depth == Depth::Content
         && let Some(refs) = &observed.refs
         && let Ok(Some(manifest)) = bytes(places.store, &refs.manifest_ref, MAX_BYTES)
@@ -165,7 +166,7 @@ fn parse<T>(bytes: Option<&[u8]>, parse: impl Fn(&[u8]) -> Result<T, String>) ->
     }
 }
 
-/// Returns the bytes of a record; none where that is missing, which is told of its root, or damaged.
+/// Returns the bytes of a record; none if it is missing or damaged. A missing record is reported as a missing root.
 fn record(store: &dyn Store, hash: &Digest, damaged: &mut BTreeMap<Digest, String>) -> Result<Option<Vec<u8>>> {
     match bytes(store, hash, MAX_BYTES) {
         Ok(bytes) => Ok(bytes),
@@ -176,7 +177,7 @@ fn record(store: &dyn Store, hash: &Digest, damaged: &mut BTreeMap<Digest, Strin
     }
 }
 
-/// Returns what is the matter with content that cannot be had as its name says; any other refusal goes on as it came.
+/// Returns the description of damaged content; passes any other refusal on.
 fn damage(refusal: Refusal) -> Result<String> {
     match refusal {
         Refusal::Corrupt { what, .. } => Ok(what),
@@ -185,7 +186,7 @@ fn damage(refusal: Refusal) -> Result<String> {
     }
 }
 
-/// Returns what git holds for a run: the blobs of the commit that its ref keeps, or would have to keep.
+/// Returns what git holds for a run: the blobs of the commit that its ref keeps, or has to keep.
 fn held_by_git<'a>(
     places: &Places<'a>,
     run: &RunId,
@@ -220,7 +221,7 @@ fn held_by_git<'a>(
     }
 }
 
-/// Returns what an object that cannot be had has to say; anything else goes on as it came.
+/// Returns the reason why an object cannot be read; passes any other refusal on.
 fn said(refusal: Refusal) -> Result<String> {
     match refusal {
         Refusal::BadRevision { reason, .. } => Ok(reason),
@@ -230,7 +231,7 @@ fn said(refusal: Refusal) -> Result<String> {
     }
 }
 
-/// Looks for content: first with git, then among the files of the store.
+/// Looks for content in git first, then in the files of the store.
 pub fn look_for(
     places: &Places<'_>,
     git: &GitStore<'_>,
@@ -286,7 +287,7 @@ pub fn look_for(
     Ok(found)
 }
 
-/// Returns what is known of the names of a run's contents.
+/// Returns the known names of a run's contents.
 fn names(store: &dyn Store, refs: Option<&RunRefs>) -> BTreeMap<Digest, String> {
     let Some(refs) = refs else { return BTreeMap::new() };
     let manifest = bytes(store, &refs.manifest_ref, MAX_BYTES).ok().flatten();
