@@ -1,4 +1,4 @@
-//! Configurations: the one on disk, those in commits and in the index, and the registry that some of them make.
+//! Configurations: the one on disk, those in commits and in the index, and the registries made of them.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -19,23 +19,23 @@ use crate::rules::scope::{BadScope, Selection};
 /// The largest configuration that is read.
 pub const MAX_BYTES: u64 = 1 << 20;
 
-/// A configuration and where it comes from, for messages.
+/// A configuration and its origin, for messages.
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// The file, with the revision it stands in.
+    /// The file, with the revision that holds it.
     pub origin: String,
-    /// The bytes it was parsed from; none if there is no file.
+    /// The bytes that it was parsed from; none if there is no file.
     pub bytes: Option<Vec<u8>>,
-    /// The file that it names for recipients; none if it names none, or it cannot be read from where this comes.
+    /// The recipients file that it names; none if it names none, or if this origin does not read such files.
     pub listed: Option<Listed>,
 }
 
 /// A recipients file that a configuration names.
 pub struct Listed {
-    /// The file, with the revision it stands in.
+    /// The file, with the revision that holds it.
     pub origin: String,
-    /// Its bytes, or why there are none; it is only missed where somebody is sealed to.
+    /// Its bytes, or why they are missing. That is an error only when something is sealed.
     pub bytes: Result<Vec<u8>, String>,
 }
 
@@ -51,12 +51,12 @@ impl Loaded {
             bytes,
             listed: None,
         };
-        // A rule that cannot be compiled is reported here, where its file is known.
+        // Reports a rule that cannot be compiled while its file is known.
         loaded.registry()?;
         Ok(loaded)
     }
 
-    /// Returns what holds where there is no configuration at all.
+    /// Returns the configuration of a repository without one.
     pub fn none() -> Self {
         Self {
             config: Config::default(),
@@ -66,7 +66,7 @@ impl Loaded {
         }
     }
 
-    /// Reads the file that the configuration names for recipients, if it does.
+    /// Reads the recipients file, if the configuration names one.
     fn with_listed(mut self, revision: &str, read: impl FnOnce(&str) -> Result<Option<Vec<u8>>>) -> Self {
         self.listed = self.config.recipients_file.as_ref().map(|named| {
             let path = named.value.as_str();
@@ -84,7 +84,7 @@ impl Loaded {
         self
     }
 
-    /// Returns whether it names anybody to seal to.
+    /// Returns whether it names any recipients.
     pub fn names_recipients(&self) -> bool {
         !self.config.recipients.is_empty() || self.config.recipients_file.is_some()
     }
@@ -113,7 +113,7 @@ impl Loaded {
     }
 }
 
-/// Blames a configuration's origin for an error in it.
+/// Makes the refusal for an error in a configuration, with its origin.
 pub fn bad(origin: &str, error: ConfigError) -> Refusal {
     Refusal::BadConfig {
         origin: origin.to_owned(),
@@ -173,8 +173,8 @@ fn origin_in(commit: &Commit) -> String {
     format!("{FILE_NAME} in {}", commit.id.short())
 }
 
-/// Configurations in commits, each read and compiled once however many commits have it; without the recipients files that
-/// they name.
+/// The configurations of commits. Each is read and compiled once, however many commits share it. Recipients files are
+/// not read.
 pub struct Rules<'a> {
     repo: &'a Repository,
     read: RefCell<HashMap<Option<ObjectId>, Rc<Loaded>>>,
@@ -182,7 +182,7 @@ pub struct Rules<'a> {
 }
 
 impl<'a> Rules<'a> {
-    /// Makes one that has read nothing yet.
+    /// Makes an empty cache.
     pub fn of(repo: &'a Repository) -> Self {
         Self {
             repo,
@@ -207,8 +207,8 @@ impl<'a> Rules<'a> {
         Ok(loaded)
     }
 
-    /// Returns the configuration in a commit that a change builds on; a broken one counts as none, or the change that mends
-    /// it could never be made.
+    /// Returns the configuration in a commit that a change builds on. A broken one counts as none; otherwise the change
+    /// that repairs it could never be made.
     pub fn in_commit_or_none(&self, id: &ObjectId) -> Result<Rc<Loaded>> {
         let commit = self.repo.commit_of(id)?;
         let none = |origin: String| {
@@ -229,8 +229,8 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// Returns the configuration in a commit that a change builds on; a broken one counts as none, or the change that mends it
-/// could never be made.
+/// Returns the configuration in a commit that a change builds on. A broken one counts as none; otherwise the change
+/// that repairs it could never be made.
 pub fn in_commit_or_none(repo: &Repository, commit: &Commit) -> Result<Loaded> {
     match in_commit(repo, commit) {
         Err(Refusal::BadConfig { origin, .. }) => Ok(Loaded {
@@ -266,13 +266,13 @@ fn not_a_file(origin: &str, kind: &str) -> Refusal {
     }
 }
 
-/// Returns the registry in which every one of `loaded` has its say.
+/// Returns the registry of all of `loaded` together.
 pub fn registry(loaded: &[&Loaded]) -> Result<Registry> {
     let configs: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
     Registry::of(&configs).map_err(|e| bad(FILE_NAME, e))
 }
 
-/// Returns a registry in which `loaded` has its say too. What both have in common is not compiled again.
+/// Returns the registry of `registry` and `loaded` together. Rules that both share are not compiled again.
 pub fn and(registry: Registry, loaded: Option<&Loaded>) -> Result<Registry> {
     let config: Vec<&Config> = loaded.iter().map(|loaded| &loaded.config).collect();
     registry.and(&config).map_err(|e| bad(FILE_NAME, e))

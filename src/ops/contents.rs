@@ -1,4 +1,5 @@
-//! What files and blobs hold, whatever their names are: looked into once, and what holds nothing remembered.
+//! The content of files and blobs, whatever their names. Each blob is examined once, and blobs without a finding are
+//! remembered.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
@@ -14,28 +15,28 @@ use crate::refusal::Result;
 use crate::rules::content::{self, KeyWatch, Look, UnpackBudget};
 use crate::rules::scan::{InPart, Seal, Traits, Unexamined};
 
-/// The memory is used only for so many blobs: for fewer, looking again is cheaper.
+/// Remembered blobs are read only for at least so many blobs. For fewer, examining them again is cheaper.
 const WORTH_REMEMBERING: usize = 64;
 
-/// What unpacking may cost while a server judges a push: it has to answer soon, whatever it was sent.
+/// The most bytes to unpack while a server judges a push. The server must answer soon, whatever was sent.
 pub const SERVER_BUDGET: u64 = 768 << 20;
 
-/// What unpacking may cost in one judgement elsewhere, or for one pack.
+/// The most bytes to unpack in one judgement elsewhere, or for one pack.
 pub const BUDGET: u64 = 256 << 30;
 
-/// A file of up to this many bytes is read into memory whole.
+/// A file of at most this many bytes is read into memory.
 const IN_MEMORY: u64 = 4 << 20;
 
-/// Returns what there is to be said of the content of each blob, leaving out those of which there is nothing to be said.
+/// Returns the findings in the content of each blob; blobs without a finding are left out.
 ///
-/// Blobs that are not in this clone are refused. What holds nothing is remembered for the clone, by its id.
+/// Refuses blobs that are not in this clone. Remembers blobs without a finding by their id.
 pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Result<HashMap<ObjectId, Traits>> {
     traits_by(repo, ids, "", |contents, budget| {
         examine(contents, Look::within(budget)).map(|(traits, _)| traits)
     })
 }
 
-/// Does the same by another way to look into a blob, `way`, under which it is remembered what was plain.
+/// Does the same with another way to examine a blob. Blobs without a finding are remembered under the name `way`.
 pub fn traits_by(
     repo: &Repository,
     ids: impl Iterator<Item = ObjectId>,
@@ -69,7 +70,7 @@ pub fn traits_by(
     Ok(found)
 }
 
-/// Returns the id that git would give to a file, by the hash that gave `like`.
+/// Returns the id that git would give to a file, with the hash function of `like`.
 pub fn blob_of_file(path: &Path, like: &ObjectId) -> Result<ObjectId> {
     let opened = files::open_regular(path)?;
     let mut hasher = ObjectHasher::new(like, "blob", opened.size);
@@ -78,7 +79,7 @@ pub fn blob_of_file(path: &Path, like: &ObjectId) -> Result<ObjectId> {
     Ok(hasher.finish())
 }
 
-/// Finds out what there is to be said of the content of a file of `size` bytes, reading all of it.
+/// Returns the findings in a file of `size` bytes. Reads all of it.
 pub fn examine_file(file: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<Traits> {
     if size > IN_MEMORY {
         return examine(Contents::Stream(file, size), look).map(|(traits, _)| traits);
@@ -87,12 +88,12 @@ pub fn examine_file(file: &mut dyn Read, size: u64, look: Look<'_>) -> io::Resul
     file.take(IN_MEMORY).read_to_end(&mut bytes)?;
     match file.read(&mut [0])? {
         0 => examine(Contents::Whole(&bytes), look).map(|(traits, _)| traits),
-        // It grew while it was read; whoever reads it notices.
+        // The file grew while it was read, so its size is not the promised one.
         _ => Err(io::Error::other("it changed while it was read")),
     }
 }
 
-/// Finds out what there is to be said of a blob's content, reading all of it; returns its size too.
+/// Returns the findings in a blob's content, and its size. Reads all of it.
 pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u64)> {
     let (recognised, seal, size) = match contents {
         Contents::Whole(bytes) => {
@@ -129,7 +130,7 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
             (content::recognise(whole, size, look)?, seal, size)
         }
     };
-    // What is encrypted is noise, whatever it looks like; but a key that can be read in it is not.
+    // Ciphertext is noise, and a format that seems to be in it is an accident. A key that is readable in it is not.
     let is_noise = seal == Seal::Whole;
     let formats = recognised.formats.into_iter();
     let formats = formats.filter(|(format, _)| !is_noise || *format == Format::PrivateKey);
@@ -149,9 +150,9 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
     Ok((traits, size))
 }
 
-/// Looks into the object that a Git LFS pointer names, and adds what is in it to what was seen in the pointer.
+/// Examines the object of a Git LFS pointer, and adds its findings to those in the pointer.
 ///
-/// What goes to the LFS server is the object, whatever the name of the pointer is. Nothing is fetched.
+/// The LFS server gets the object, whatever the pointer's name. Nothing is fetched.
 pub fn follow_pointer(repo: &Repository, traits: &mut Traits, look: Look<'_>) -> Result<()> {
     let Some(pointer) = traits.lfs_pointer else {
         return Ok(());
@@ -189,7 +190,7 @@ pub fn follow_pointer(repo: &Repository, traits: &mut Traits, look: Look<'_>) ->
     Ok(())
 }
 
-/// Hashes what is read.
+/// Computes the hash of everything that is read.
 struct Hashed<R> {
     inner: R,
     hasher: Hasher,

@@ -1,4 +1,4 @@
-//! One use case a file: observe, judge, act.
+//! The use cases, one in each file: observe, judge, act.
 
 pub mod configuration;
 pub mod contents;
@@ -19,7 +19,7 @@ pub use crate::adapters::git::{ObjectPlaces, Surroundings};
 use crate::format::timestamp::Timestamp;
 use crate::refusal::Result;
 
-/// What a command is told of the world it runs in.
+/// Everything that a command may know of its surroundings.
 #[derive(Clone, Debug)]
 pub struct Context {
     /// The directory it was started in, absolute.
@@ -36,9 +36,9 @@ pub struct Context {
     pub config_home: Option<PathBuf>,
     /// The witness ledger: `EPISTEMIC_WITNESS`, else a file below the home directory.
     pub ledger: Option<PathBuf>,
-    /// Who answers when a passphrase is needed, or a plugin asks.
+    /// Answers when a passphrase is needed, or a plugin asks.
     pub ask: Asker,
-    /// This program's own file, for hooks to remember.
+    /// The path of this program, which installed hooks contain.
     pub binary: PathBuf,
 }
 
@@ -59,15 +59,16 @@ impl Context {
         }
     }
 
-    /// Opens the repository at the directory that the command was started in; one that belongs to somebody else is refused.
+    /// Opens the repository at the command's directory. Refuses a repository of another user: its configuration could
+    /// run code or choose recipients.
     pub fn repository(&self) -> Result<Repository> {
         let repo = self.repository_to_read()?;
         repo.ensure_ours()?;
         Ok(repo)
     }
 
-    /// Opens the same repository, whoever it belongs to, for what only reads commits: in one that belongs to somebody else
-    /// nothing is remembered, and its configuration must not be used.
+    /// Opens the repository at the command's directory even if it belongs to another user. Use it only to read commits:
+    /// nothing is remembered in a repository of another user, and its configuration must not be used.
     pub fn repository_to_read(&self) -> Result<Repository> {
         Repository::discover(&self.cwd, &self.surroundings)
     }

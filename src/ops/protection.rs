@@ -1,4 +1,4 @@
-//! Which entries of a tree stand in the clear in a pack, and which are sealed.
+//! Decides which entries of a tree a pack holds in the clear, and which it seals.
 
 use std::collections::HashMap;
 
@@ -12,25 +12,25 @@ use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
 
-/// What there is to be said of the contents of a tree's entries.
+/// The findings in the contents of a tree's entries.
 pub struct Judge {
     traits: HashMap<ObjectId, Traits>,
     mode: Mode,
 }
 
 impl Judge {
-    /// Looks into the contents of entries that are to be judged for a pack of that mode.
+    /// Examines the contents of entries, to judge them for a pack of this mode.
     pub fn of(repo: &Repository, entries: &[TreeEntry], mode: Mode) -> Result<Self> {
         let traits = traits_of(repo, blobs(entries))?;
         Ok(Self { traits, mode })
     }
 
-    /// Makes a judge who was told by somebody else what there is to be said of the blobs of entries.
+    /// Makes a judge from findings that are known already.
     pub fn told(traits: HashMap<ObjectId, Traits>, mode: Mode) -> Self {
         Self { traits, mode }
     }
 
-    /// Judges one of them by path and content: what was seen in it, and why it may not stand in the clear.
+    /// Judges an entry by path and content: returns the findings in it, and why it may not be in the clear.
     pub fn judge(&self, registry: &Registry, entry: &TreeEntry) -> (PlainMember, Option<Leak>) {
         let seen = PlainMember {
             kind: entry.kind,
@@ -48,7 +48,7 @@ pub fn blobs(entries: &[TreeEntry]) -> impl Iterator<Item = ObjectId> {
     blobs.map(|entry| entry.id)
 }
 
-/// Leaves the entries that stand in the clear in a pack of that mode; returns those that it seals.
+/// Keeps the entries that a pack of this mode holds in the clear; returns those that it seals.
 pub fn retain_plain(
     repo: &Repository,
     registry: &Registry,
@@ -58,7 +58,7 @@ pub fn retain_plain(
     let judge = Judge::of(repo, entries, mode)?;
     let mut sealed = Vec::new();
     entries.retain(|entry| match judge.judge(registry, entry).1 {
-        // What only claims to be sealed is no artifact: a pack with it is refused.
+        // A file that only claims to be sealed is no artifact: a pack with it is refused.
         Some(leak) if leak.code != LeakCode::FakeSeal => {
             sealed.push(SealedFile {
                 path: entry.path.clone(),

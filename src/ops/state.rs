@@ -1,4 +1,4 @@
-//! `git pack state`: the digest of what a commit's tree holds.
+//! `git pack state`: the digest of the content of a commit's tree.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +18,14 @@ use crate::rules::pack::commit::SealedFile;
 use crate::rules::protect::Registry;
 use crate::rules::scope::Selection;
 
-/// What to compute the state of.
+/// The state to compute.
 #[derive(Clone, Debug, Default)]
 pub struct StateRequest {
     /// The revision; none means `HEAD`.
     pub rev: Option<String>,
     /// The scope; none means the default one.
     pub scope: Option<String>,
-    /// What to leave out, as a pack of that mode does.
+    /// Leaves out what a pack of this mode seals.
     pub mode: Option<Mode>,
     /// Whether to neither read nor write the digest cache.
     pub no_cache: bool,
@@ -41,9 +41,9 @@ pub struct State {
     pub title: String,
     /// How packs of the scope are laid out.
     pub layout: Layout,
-    /// The globs of the scope: what is in it, and what is left out.
+    /// The globs of the scope: included and excluded.
     pub globs: [Vec<String>; 2],
-    /// What was left out.
+    /// The mode whose sealed entries were left out.
     pub mode: Option<Mode>,
     /// The canon version in the commit.
     pub canon_version: String,
@@ -114,7 +114,7 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
     })
 }
 
-/// Returns the entries of a commit that belong to a scope.
+/// Returns the entries of a commit that are in a scope.
 pub fn select(repo: &Repository, commit: &Commit, selection: &Selection) -> Result<Vec<TreeEntry>> {
     let mut entries = repo.tree_entries(&commit.tree)?;
     entries.retain(|entry| selection.contains(entry.path.as_bytes()));
@@ -140,7 +140,7 @@ pub fn canon(repo: &Repository, commit: &Commit, loaded: &Loaded) -> Result<Stri
     }
 }
 
-/// Adds digest and size to each entry: from the cache where it knows them, else from the object database.
+/// Adds digest and size to each entry: from the cache if it has them, else from the object database.
 pub fn hash(
     repo: &Repository,
     registry: &Registry,
@@ -157,7 +157,7 @@ pub fn hash(
         .collect())
 }
 
-/// Returns digest and size of each entry, which is its path, what it is, and its id; likewise.
+/// Returns digest and size of each entry in the same way. An entry is its path, its kind, and its id.
 pub fn digests<'a>(
     repo: &Repository,
     registry: &Registry,

@@ -1,4 +1,4 @@
-//! `git pack witness`: what was done here, by which binary, with which result.
+//! `git pack witness`: the record of commands that ran here, by which binary, and with which result.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,14 @@ use crate::format::witness::{Blake3, Filter, Input, Line, Record, TOOL};
 use crate::ops::Context;
 use crate::refusal::{Refusal, Result};
 
-/// What a command has to tell; the rest of the record is known here.
+/// The part of a record that only the command knows.
 #[derive(Clone, Debug)]
 pub struct Testimony {
     /// The command.
     pub command: &'static str,
-    /// What it looked at.
+    /// Its inputs.
     pub inputs: Vec<Input>,
-    /// What it was asked for.
+    /// Its parameters.
     pub params: Map<String, Value>,
     /// How it ended, in one word.
     pub outcome: String,
@@ -24,7 +24,7 @@ pub struct Testimony {
     pub exit_code: u8,
     /// BLAKE3 of what it printed on stdout.
     pub output_hash: String,
-    /// The pack that it was about.
+    /// The pack that it handled.
     pub pack_id: Option<String>,
 }
 
@@ -53,12 +53,12 @@ fn binary_hash(binary: &Path) -> Result<String> {
     Ok(hash.finish())
 }
 
-/// The records that were asked for, and how many lines were none.
+/// The records of a query, and the number of malformed lines.
 #[derive(Debug)]
 pub struct Found {
     /// The records, oldest first.
     pub records: Vec<Line>,
-    /// Number of malformed lines that were passed over.
+    /// Number of malformed lines, which were skipped.
     pub malformed: u64,
 }
 
@@ -78,14 +78,14 @@ pub fn query(ctx: &Context, filter: &Filter) -> Result<Found> {
     Ok(found)
 }
 
-/// What became of the chain.
+/// The result of a check of the chain.
 #[derive(Debug)]
 pub struct Chain {
     /// Number of our records that were checked.
     pub checked: u64,
-    /// Number of malformed lines, which may have been ours.
+    /// Number of malformed lines. Some of them may have been ours.
     pub malformed: u64,
-    /// The first line, counted from 1, at which it breaks, and why.
+    /// The first line, counted from 1, at which the chain breaks, and why.
     pub broken: Option<(u64, &'static str)>,
 }
 
