@@ -1,4 +1,4 @@
-//! Untracked files that a tree pack seals as well: those that `attach` of the configuration and `--attach` name.
+//! Untracked files that a tree pack seals as well: those of the configuration's `attach` and of `--attach`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -21,17 +21,17 @@ use crate::rules::globs::{Case, Globs};
 use crate::rules::protect::{Registry, is_run_output};
 use crate::rules::scan::LeakCode;
 
-/// Attached files, by the path they have in the work tree.
+/// Attached files, by their path in the work tree.
 pub(super) struct Attached<'a> {
     root: &'a Path,
     registry: &'a Registry,
-    /// What the commit has in the scope is in the pack already.
+    /// The entries of the commit in the scope. They are in the pack already.
     tracked: &'a BTreeSet<Vec<u8>>,
     found: BTreeMap<MemberPath, ProtectedArtifact>,
 }
 
 impl<'a> Attached<'a> {
-    /// Begins with none, in the work tree at `root`.
+    /// Makes an empty collection for the work tree at `root`.
     pub(super) fn of(root: &'a Path, registry: &'a Registry, tracked: &'a BTreeSet<Vec<u8>>) -> Self {
         Self {
             root,
@@ -41,12 +41,12 @@ impl<'a> Attached<'a> {
         }
     }
 
-    /// Returns all of them, by path.
+    /// Returns the artifacts, sorted by path.
     pub(super) fn into_protected(self) -> impl Iterator<Item = ProtectedArtifact> {
         self.found.into_values()
     }
 
-    /// Adds what the configuration's `attach` globs match; one that matches nothing is refused.
+    /// Adds the matches of the configuration's `attach` globs. Refuses a glob that matches nothing.
     pub(super) fn configured(&mut self, loaded: &Loaded) -> Result<()> {
         let globs = &loaded.config.attach;
         if globs.is_empty() {
@@ -69,7 +69,8 @@ impl<'a> Attached<'a> {
         }
     }
 
-    /// Adds a file, a directory or what a glob matches, as named on the command line and seen from the current directory.
+    /// Adds a file, a directory or the matches of a glob, as named on the command line relative to the current
+    /// directory.
     pub(super) fn named(&mut self, ctx: &Context, path: &Path) -> Result<Option<Notice>> {
         let absolute = ctx.cwd.join(path);
         if !files::exists(&absolute)
@@ -78,7 +79,7 @@ impl<'a> Attached<'a> {
             return self.glob(ctx, path, &directory, &glob).map(|()| None);
         }
         let name = absolute.file_name().map(OsStr::to_owned);
-        // The parent may be reached through links; what is attached itself may not be one.
+        // The path to the parent may contain links. The attached file itself must not be one.
         let place = match name {
             Some(name) => files::canonical(files::parent(&absolute))?.join(name),
             None => files::canonical(&absolute)?,
@@ -89,7 +90,7 @@ impl<'a> Attached<'a> {
         } else if self.tracked.contains(&relative) {
             return Ok(Some(Notice::AttachTracked { path: shown(&relative) }));
         } else {
-            // That it is there and a regular file is checked again when it is read.
+            // The file is checked again when it is read.
             drop(files::open_regular(&place)?);
             self.add(&relative, Walked::File, FLAG)?;
         }
@@ -125,13 +126,13 @@ impl<'a> Attached<'a> {
         }
     }
 
-    /// Adds what a set of globs matches below a directory of the work tree; returns which of them match something.
+    /// Adds the matches of a set of globs below a directory of the work tree; returns the globs that match something.
     fn matched<'g>(&mut self, set: &Globs, below: &Path, rule: impl Fn(usize) -> &'g str) -> Result<BTreeSet<usize>> {
         let mut used = BTreeSet::new();
         let root = self.root.join(below);
         for (inner, walked) in files::walk(&root, enters_work_tree) {
             if let Walked::UnreadableDirectory(e) | Walked::Unreadable(e) = walked {
-                // What may lie in there cannot be judged, and must not be left out in silence.
+                // The content of an unreadable directory cannot be judged, and must not be left out without an error.
                 return Err(Refusal::io("listing", &root.join(OsStr::from_bytes(&inner)))(e));
             }
             let matching = set.matching(&inner);
@@ -169,7 +170,7 @@ impl<'a> Attached<'a> {
         };
         let judged = judge.judge(&file, &[path])?;
         let source = ArtifactSource::File(file, Box::new(judged.stamp));
-        // What is attached is sealed whatever it is.
+        // An attached file is sealed whatever its content is.
         let artifact = match judged.leak.filter(|leak| leak.code != LeakCode::FakeSeal) {
             Some(leak) => protected_by(leak, member.clone(), source),
             None => attached_by(rule, member.clone(), source),
@@ -179,12 +180,12 @@ impl<'a> Attached<'a> {
     }
 }
 
-/// The flag, which is also the rule of what it names.
+/// The flag. It is also the rule that a pack names for artifacts that the flag attached.
 const FLAG: &str = "--attach";
 
-/// Splits a path with a glob in it into the directory before the first glob and a glob below that; none if there is no glob.
+/// Splits a path with a glob into the directory before the first glob and a glob below that; none if there is no glob.
 ///
-/// Like those of the configuration, a glob without a directory matches at any depth.
+/// Like a glob of the configuration, a glob without a directory matches at any depth.
 fn split_glob(path: &Path) -> Option<(PathBuf, String)> {
     let is_glob = |part: &str| part.contains(['*', '?', '[', '{', '\\']);
     let text = path.to_str()?;

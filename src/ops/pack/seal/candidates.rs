@@ -1,4 +1,4 @@
-//! Artifacts that were named, before it is known which of them stand in the clear.
+//! The named artifacts, before it is known which of them are sealed.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -17,16 +17,16 @@ use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::places::{in_directory, in_sealed};
 
-/// Where an artifact is to be found.
+/// Where an artifact is read from.
 pub(super) enum Origin {
     File(PathBuf),
     Blob(ObjectId),
 }
 
-/// An artifact, before it is known whether it stands in the clear.
+/// An artifact, before it is known whether it is sealed.
 pub(super) struct Candidate {
     pub(super) source: Origin,
-    /// Where it comes from, for messages.
+    /// Its origin, for messages.
     origin: String,
     /// Its path in the repository, if it is in one.
     pub(super) place: Option<Vec<u8>>,
@@ -65,7 +65,7 @@ impl Candidates {
             let file = ctx.cwd.join(argument);
             let name = match argument.file_name() {
                 Some(name) => name.to_owned(),
-                // `.` and `..` have the name of the directory they stand for.
+                // `.` and `..` take the name of the directory that they stand for.
                 None => files::canonical(&file)?
                     .file_name()
                     .map(OsStr::to_owned)
@@ -73,11 +73,11 @@ impl Candidates {
                         Refusal::usage(format!("{}: it has no name to seal it under", argument.display()))
                     })?,
             };
-            // A link is not followed, not even with a slash behind it.
+            // A link is not followed, not even with a slash after it.
             let bare = file.components().collect::<PathBuf>();
             let is_directory = files::is_directory(&bare);
             if !is_directory {
-                // Opening says whether it is there and what it is; it is read later.
+                // Opening it checks that it exists and is a regular file. It is read later.
                 drop(files::open_regular(&bare)?);
                 self.add(name.as_bytes(), from(bare))?;
                 continue;
@@ -140,7 +140,7 @@ impl Candidates {
         Ok(())
     }
 
-    /// Returns the artifacts, if there are any and none would have to be a file and a directory at once.
+    /// Returns the artifacts. Refuses if there are none, or if a path would be both a file and a directory.
     pub(super) fn finish(self) -> Result<BTreeMap<MemberPath, Candidate>> {
         let found = self.0;
         if found.is_empty() {
@@ -161,7 +161,7 @@ impl Candidates {
     }
 }
 
-/// Names that mean something to a verifier and so cannot be given to an artifact.
+/// Returns whether a path has a meaning for verifiers, so that an artifact cannot have it.
 fn is_reserved(path: &str) -> bool {
     path == MANIFEST
         || in_directory(path, MANIFEST)
@@ -171,7 +171,7 @@ fn is_reserved(path: &str) -> bool {
         || in_directory(path, tree_meta::REPO)
 }
 
-/// The commit from which artifacts are taken.
+/// The commit that artifacts are read from.
 pub(super) struct FromCommit {
     pub(super) repo: Repository,
     rev: String,

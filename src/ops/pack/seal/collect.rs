@@ -1,4 +1,4 @@
-//! What collecting a pack takes, whatever it is made of.
+//! The parts of collecting that tree packs and evidence packs share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
@@ -23,7 +23,8 @@ pub(super) fn member_path(path: &[u8]) -> Result<MemberPath> {
     })
 }
 
-/// Returns how protected artifacts are sealed; none if there are none. Refuses if they are to be sealed for nobody.
+/// Returns how protected artifacts are sealed; none if there are none. Refuses if there are artifacts but no
+/// recipients.
 pub(super) fn sealing_of(
     ctx: &Context,
     protected: Vec<ProtectedArtifact>,
@@ -49,13 +50,13 @@ pub(super) fn sealing_of(
     }))
 }
 
-/// Returns a notice for each path that is another one, once more, on a file system that folds case.
+/// Returns a notice for each pair of paths that a file system without case treats as one.
 pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath> + Clone) -> Vec<Notice> {
     let fold = |path: &MemberPath| match path.as_str() {
         text if text.is_ascii() => text.to_ascii_lowercase(),
         text => text.nfc().collect::<String>().to_lowercase(),
     };
-    // Nearly all are different, and their hashes take less memory than their names.
+    // Nearly all paths differ, and their hashes take less memory than their names.
     let hasher = RandomState::new();
     let mut hashes: Vec<u64> = paths.clone().map(|path| hasher.hash_one(fold(path))).collect();
     let all = hashes.clone();
@@ -76,7 +77,7 @@ pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath> 
         .collect()
 }
 
-/// Returns whether a walked entry is a file to be sealed; what is neither that nor an empty directory is refused.
+/// Returns whether a walked entry is a file to seal. Refuses everything else except an empty directory.
 pub(super) fn is_artifact(path: &Path, walked: Walked) -> Result<bool> {
     match walked {
         Walked::File => Ok(true),

@@ -1,4 +1,4 @@
-//! Copies of what stands in the clear: hashed, typed and written in one pass.
+//! Copies the members in the clear, and hashes and types them in the same pass.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::ops::state;
 use crate::refusal::{Refusal, Result};
 use crate::rules::member_type;
 
-/// Finds out what the copies of a tree's entries would be, without making any.
+/// Hashes a tree's entries without copying them.
 pub(super) fn hash_all(tree: &TreePlan) -> Result<Vec<StagedMember>> {
     let repo = &tree.ruled.repo;
     let entries = tree
@@ -36,7 +36,7 @@ pub(super) fn hash_all(tree: &TreePlan) -> Result<Vec<StagedMember>> {
     Ok(staged.collect())
 }
 
-/// Copies members into the pack, their blobs in the order in which they lie in `repo`.
+/// Copies members into the pack, blobs in the order in which `repo` stores them.
 pub(super) fn copy_all<M: CopiedMember>(
     staging: &Staging,
     repo: Option<&Repository>,
@@ -85,7 +85,7 @@ pub(super) fn copy_all<M: CopiedMember>(
     Ok(staged.into_iter().flatten().collect())
 }
 
-/// Gives the bytes of a file, or those at hand, to `each`; a file that changes meanwhile is refused, and so is a blob, which
+/// Passes the bytes of a file, or the given bytes, to `each`. Refuses a file that changes meanwhile, and a blob, which
 /// only a repository has.
 pub(super) fn read_source<R>(
     source: &ArtifactSource,
@@ -106,7 +106,7 @@ pub(super) fn read_source<R>(
     }
 }
 
-/// Streams `reader` into a member: hashed, typed and written in one pass.
+/// Streams `reader` into a member, and hashes and types it in the same pass.
 fn copy(
     staging: &Staging,
     path: &MemberPath,
@@ -144,7 +144,7 @@ fn copy(
     })
 }
 
-/// Keeps what type detection needs to see, and no more.
+/// Keeps the beginning of a member that type detection needs, and no more.
 #[derive(Default)]
 struct Probe {
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! `FULL/` and `SPLIT/`: the texts among the staged copies, written once more for whoever reads them in one go.
+//! Writes `FULL/` and `SPLIT/`: the texts among the staged copies, for readers who want all of them in a few files.
 
 use std::collections::BTreeSet;
 use std::io::{BufReader, BufWriter, Read};
@@ -28,9 +28,10 @@ struct Text {
     copy: MemberPath,
 }
 
-/// Writes what the plan emits beside the plain copies, and takes these away where it does not emit them.
+/// Writes the parts that the plan emits besides the plain copies, and removes the copies if the plan does not emit
+/// them.
 ///
-/// Returns the paths that are to be read first, and are no text in this pack.
+/// Returns the anchors that are not texts in this pack.
 pub fn emit(
     documents: &mut Documents<'_>,
     mode: Mode,
@@ -97,7 +98,7 @@ pub fn emit(
     Ok(missed.into_iter().cloned().collect())
 }
 
-/// Parts the staged entries into texts, and what is only listed.
+/// Sorts the staged entries into texts, and entries that are only listed.
 fn sorted_out(tree: &TreePlan, staged: &Staged) -> (Vec<Text>, Vec<OtherEntry>) {
     let (mut texts, mut others) = (Vec::new(), Vec::new());
     for (member, copy) in tree.members.iter().zip(&staged.plain) {

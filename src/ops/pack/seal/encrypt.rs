@@ -1,4 +1,4 @@
-//! Ciphertexts of what is sealed: new ones, or earlier ones of the same plaintexts.
+//! Seals the artifacts: makes new ciphertexts, or reuses earlier ones of the same plaintexts.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -38,20 +38,20 @@ pub(super) struct Sealer<'a> {
     reusable: Option<&'a Reusable>,
 }
 
-/// What is to be encrypted, and under which name it will lie.
+/// A plaintext to encrypt, and the name of its ciphertext.
 struct Job<'a> {
     /// The artifact's path.
     path: &'a str,
     source: &'a ArtifactSource,
     padded: bool,
-    /// Where it is staged.
+    /// The staged path.
     member: MemberPath,
-    /// Whether it is then renamed after its ciphertext.
+    /// Whether the member is then renamed to the hash of its ciphertext.
     opaque: bool,
 }
 
 impl<'a> Sealer<'a> {
-    /// Makes one for the artifacts of a repository.
+    /// Makes a sealer for the artifacts of a repository.
     pub(super) fn of(
         staging: &'a Staging,
         repo: &'a Repository,
@@ -68,7 +68,7 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    /// Seals all of them, in their order, and their names where these are sealed too.
+    /// Seals all artifacts in their order, and their names if these are sealed, too.
     pub(super) fn all(&self) -> Result<(Vec<StagedSeal>, Option<StagedCiphertext>)> {
         let numbered: Vec<(usize, &ProtectedArtifact)> = self.sealing.artifacts.iter().enumerate().collect();
         let opaque = self.sealing.privacy.opaque_names;
@@ -100,7 +100,7 @@ impl<'a> Sealer<'a> {
                 })
             },
         )?;
-        // So that a tracked artifact need not be read to find its ciphertext the next time.
+        // With these digests, a tracked artifact need not be read to find its ciphertext next time.
         let hashed: Vec<(ObjectId, Digest, u64)> = self
             .sealing
             .artifacts
@@ -121,7 +121,7 @@ impl<'a> Sealer<'a> {
         Ok((sealed, index))
     }
 
-    /// Seals the names that the document leaves out. Their number is public; how long they are is not.
+    /// Seals the names that the document leaves out. Their number is public, their length is not.
     fn index(&self, sealed: &[StagedSeal]) -> Result<StagedCiphertext> {
         let mut artifacts: Vec<IndexedArtifact> = self
             .sealing
@@ -153,7 +153,7 @@ impl<'a> Sealer<'a> {
     fn seal(&self, job: &Job<'_>) -> Result<StagedCiphertext> {
         let target = self.staging.member(&job.member);
         let file = self.staging.create(&job.member)?;
-        // A tracked artifact that was hashed before need not be read to find its earlier ciphertext.
+        // The ciphertext of a tracked artifact with a known hash is found without reading the artifact.
         if let ArtifactSource::Blob(id) = job.source
             && let Some((hash, _)) = self.cache.get(id)
             && let Some(receipt) = self.earlier(self.subject(job, hash))?
@@ -194,7 +194,7 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    /// Reads a plaintext once, into the cipher.
+    /// Reads a plaintext once, and encrypts it.
     fn encrypt(&self, job: &Job<'_>, path: &Path, plain: &mut dyn Read, file: impl Write) -> Result<Receipt> {
         let target = self.staging.member(&job.member);
         let refuse = |e: cipher::EncryptError| e.refusal(path, &target);
@@ -259,7 +259,7 @@ impl<'a> Sealer<'a> {
             },
             plain_hash: receipt.subject.plain_hash,
             plain_bytes: receipt.plain_bytes,
-            // For whom the ciphertext of another pack is sealed is not known, so it gets no receipt that says so.
+            // The recipients of another pack's ciphertext are not known, so it gets no receipt.
             receipt: (kept == Kept::No).then(|| (receipt.clone(), self.staging.member(&member))),
             kept,
             member: Member {

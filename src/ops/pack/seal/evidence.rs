@@ -1,4 +1,4 @@
-//! What an evidence pack is made of: files and directories named on the command line, on disk or in a commit.
+//! Collects an evidence pack: files and directories named on the command line, on disk or in a commit.
 
 use std::collections::{BTreeSet, HashMap};
 use std::os::unix::ffi::OsStrExt;
@@ -81,8 +81,8 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     })
 }
 
-/// Where no configuration applies, everything stands in the clear: who says how to seal does not mean that, and what lies in a
-/// repository with rules is to be judged by them.
+/// Without a configuration, every artifact is copied in the clear. Refuses that if a flag says how to seal, or if an
+/// artifact belongs to a repository with rules.
 fn ensure_means_to_copy(ctx: &Context, request: &SealRequest) -> Result<()> {
     if let Some(flag) = request.sealing_flag() {
         return Err(Refusal::Usage {
@@ -131,7 +131,7 @@ fn ensure_is_evidence(request: &SealRequest) -> Result<()> {
     Ok(())
 }
 
-/// Returns the artifacts that stand in the clear, and those that are sealed.
+/// Returns the artifacts in the clear, and those that are sealed.
 fn by_rules(
     each: impl Iterator<Item = (MemberPath, JudgedArtifact)>,
 ) -> Result<(Vec<EvidenceMember>, Vec<ProtectedArtifact>)> {
@@ -148,8 +148,8 @@ fn by_rules(
     Ok((members, protected))
 }
 
-/// Returns the artifacts, all of which stand in the clear. Those that are not `named`, by their place in the list, are refused
-/// or told of where they look protected.
+/// Returns the artifacts, all of them in the clear. An artifact that looks protected is refused or reported, unless its
+/// index is in `named`.
 fn without_rules(
     each: impl Iterator<Item = (MemberPath, JudgedArtifact)>,
     named: &BTreeSet<usize>,
@@ -169,7 +169,7 @@ fn without_rules(
     Ok(members)
 }
 
-/// Without rules, what nobody publishes on purpose is refused all the same.
+/// Refuses artifacts that must not be published by accident, even without rules.
 fn ensure_goes_without_a_word(path: &MemberPath, judged: &JudgedArtifact) -> Result<()> {
     let by_guard = judged.leak.as_ref().and_then(guarded::why);
     match by_guard.or_else(|| needs_a_word(path.as_str().as_bytes(), &judged.seen.traits)) {
@@ -182,31 +182,31 @@ fn ensure_goes_without_a_word(path: &MemberPath, judged: &JudgedArtifact) -> Res
     }
 }
 
-/// Where evidence comes from, and what has a say about it.
+/// The source of the evidence, and the rules that apply.
 struct Ground {
     site: Site,
     registry: Registry,
 }
 
-/// Where artifacts are taken from.
+/// Where artifacts are read from.
 enum Site {
-    /// The disk, in no work tree.
+    /// The disk, outside of any work tree.
     Disk,
     /// A work tree.
     WorkTree {
         repo: Repository,
-        /// Its top.
+        /// The top of the work tree.
         root: PathBuf,
-        /// The configuration that names the recipients; none where the work tree has no configuration.
+        /// The configuration that names the recipients; none if the work tree has no configuration.
         rules: Option<Loaded>,
     },
     /// A commit.
     Commit {
         repo: Repository,
         tree: ObjectId,
-        /// Its configuration, which names the recipients.
+        /// The commit's configuration, which names the recipients.
         rules: Loaded,
-        /// Its state, to which the evidence is bound.
+        /// The commit's state, to which the evidence is bound.
         binding: RepoState,
     },
 }
@@ -226,7 +226,7 @@ impl Site {
         }
     }
 
-    /// Returns the configuration that says how to seal, where there is one.
+    /// Returns the configuration that says how to seal; none if there is none.
     fn rules(&self) -> Option<&Loaded> {
         match self {
             Self::Disk => None,
@@ -235,7 +235,7 @@ impl Site {
         }
     }
 
-    /// Returns the path that a file has in the work tree.
+    /// Returns the path of a file in the work tree.
     fn place_of(&self, file: &Path) -> Option<Vec<u8>> {
         let Self::WorkTree { root, .. } = self else { return None };
         let file = files::canonical(file).ok()?;
@@ -245,7 +245,7 @@ impl Site {
 }
 
 impl Ground {
-    /// Takes the configurations that have a say about artifacts on disk: that of `HEAD` and that of the work tree.
+    /// Loads the configurations that apply to artifacts on disk: those of `HEAD` and of the work tree.
     fn on_disk(ctx: &Context) -> Result<Self> {
         let builtin = || Registry::of(&[]).expect("the built-in rules compile");
         let nowhere = || Self {
@@ -284,14 +284,14 @@ impl Ground {
         })
     }
 
-    /// Takes the configuration of the commit, and binds the evidence to its state.
+    /// Loads the commit's configuration, and binds the evidence to its state.
     fn of_commit(origin: FromCommit, mode: Mode) -> Result<Self> {
         let FromCommit { repo, commit, .. } = origin;
         let loaded = configuration::in_commit(&repo, &commit)?;
         let registry = loaded.registry()?;
         let selection = loaded.scope(None)?;
         let mut entries = state::select(&repo, &commit, &selection)?;
-        // The hashes of protected entries are not for everybody.
+        // The hashes of protected entries must not be published.
         retain_plain(&repo, &registry, &mut entries, mode)?;
         let hashed = state::hash(&repo, &registry, entries, repo.private().digests())?;
         let files = hashed.iter().map(|entry| {
@@ -317,7 +317,7 @@ impl Ground {
         })
     }
 
-    /// Has the registry protect the plaintexts of tracked twins; returns what else the clone guards.
+    /// Makes the registry protect the plaintexts of tracked twins; returns what else the clone guards.
     fn guard(&mut self, candidates: &[(MemberPath, Candidate)]) -> Result<Guarded> {
         let Some(repo) = self.site.repo() else {
             return Ok(Guarded::default());
@@ -332,7 +332,7 @@ impl Ground {
         Ok(guarded)
     }
 
-    /// Returns the rules that the evidence was judged by, with what they seal; none where no configuration applies.
+    /// Returns the rules that judged the evidence, with what they seal; none if no configuration applies.
     fn into_rules(self, sealing: Option<Sealing>) -> Option<EvidenceRules> {
         let (repo, binding) = match self.site {
             Site::Disk | Site::WorkTree { rules: None, .. } => return None,
@@ -350,8 +350,8 @@ impl Ground {
     }
 }
 
-/// Judges artifacts by content, by their names in the pack and by their places in the repository; the strictest verdict
-/// holds.
+/// Judges artifacts by content, by their names in the pack and by their paths in the repository. The strictest verdict
+/// applies.
 struct Judge<'a> {
     ground: &'a Ground,
     guarded: &'a Guarded,

@@ -1,4 +1,4 @@
-//! Finalizing: the last checks, the documents of the pack, the manifest.
+//! Finalizing: the last checks, the documents of the pack, and the manifest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -29,30 +29,30 @@ use crate::rules::member_type::registry_files;
 use crate::rules::pack::plain::judge_member;
 use crate::rules::protect::Registry;
 
-/// A pack that is whole but for its place.
+/// A complete pack that is not at its output yet.
 pub struct Finished {
-    /// What there is to say about it; the output is still to be filled in.
+    /// The report, except for the output.
     pub report: SealReport,
-    /// The name of its directory at the default output.
+    /// The name of its directory below the default output.
     pub directory_name: String,
     /// The run of a tree pack.
     pub run: Option<FinishedRun>,
-    /// Receipts of new ciphertexts, and where these are staged.
+    /// The receipts of new ciphertexts, and the staged paths of these.
     pub receipts: Vec<(Receipt, PathBuf)>,
 }
 
-/// The run that a tree pack came of.
+/// The run of a tree pack.
 pub struct FinishedRun {
     /// Its records.
     pub records: Records,
-    /// The digests of blobs that were copied, to be kept so that no audit need read them again. Nothing of that is
-    /// protected, also not under another name.
+    /// The digests of copied blobs. They are kept so that no audit reads these blobs again. None of the blobs is
+    /// protected, under any name.
     pub hashed: Vec<(ObjectId, Digest, u64)>,
 }
 
 /// Checks for leaks, then writes the documents and the manifest.
 ///
-/// What is large is let go of as soon as it was written down: a tree may have very many entries.
+/// Drops each large list as soon as it is written, because a tree may have very many entries.
 pub fn finalize(
     ctx: &Context,
     request: &SealRequest,
@@ -99,7 +99,7 @@ pub fn finalize(
     })
 }
 
-/// Returns what is known of a pack before its documents are written.
+/// Returns the facts that are known before a pack's documents are written.
 fn reported(plan: &SealPlan, staged: &Staged) -> SealReport {
     let kept = |what: &dyn Fn(Kept) -> bool| staged.sealed.iter().filter(|seal| what(seal.sealed.kept)).count() as u64;
     SealReport {
@@ -124,13 +124,13 @@ fn reported(plan: &SealPlan, staged: &Staged) -> SealReport {
     }
 }
 
-/// A tree pack whose documents were written.
+/// A tree pack with its documents written.
 struct FinishedTree {
     directory_name: String,
     run: FinishedRun,
 }
 
-/// Writes and counts what a tree pack has in the clear; returns the paths besides that are to be read first and are no text.
+/// Writes and counts the members in the clear of a tree pack; returns the anchors that are not texts.
 fn tree_members(
     documents: &mut Documents<'_>,
     mode: Mode,
@@ -145,7 +145,7 @@ fn tree_members(
     let (members, copies) = (std::mem::take(&mut tree.members), std::mem::take(&mut staged.plain));
     match tree.emit.contains(&Part::Repo) {
         true => count_copies(documents, members.into_iter().map(|member| member.copy), copies),
-        // They are there only to be read again.
+        // The pack does not emit copies. They were staged only to be read again.
         false => drop((members, copies)),
     }
     tree_documents(documents, mode, tree, &state)?;
@@ -158,7 +158,7 @@ fn tree_members(
     Ok((finished, missed))
 }
 
-/// Writes and counts what an evidence pack has in the clear.
+/// Writes and counts the members in the clear of an evidence pack.
 fn evidence_members(
     documents: &mut Documents<'_>,
     mode: Mode,
@@ -171,15 +171,15 @@ fn evidence_members(
     if let Some(binding) = &rules.binding {
         documents.write(REPO_STATE, binding)?;
     }
-    // What is not for everybody says so, and what is bound to a commit is judged by its rules, also if nothing in it had
-    // to be sealed.
+    // An internal pack must declare its mode, and a pack that is bound to a commit is judged by its rules. So both get
+    // these documents even if nothing is sealed.
     if rules.binding.is_some() || !staged.sealed.is_empty() || mode == Mode::Internal {
         sealed_documents(documents, mode, &rules.ruled.registry, staged)?;
     }
     Ok(())
 }
 
-/// Writes the registry, and what is sealed by it.
+/// Writes the registry, and the declaration of the seals.
 fn sealed_documents(
     documents: &mut Documents<'_>,
     mode: Mode,
@@ -195,7 +195,7 @@ fn sealed_documents(
     Ok(document)
 }
 
-/// Returns the digests of what was copied out of git that the clone does not know yet.
+/// Returns the digests of copied blobs that the clone does not know yet.
 fn hashed(tree: &TreePlan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
     let cache = tree.ruled.repo.private().digests();
     let copied = tree.members.iter().zip(&staged.plain);
@@ -206,14 +206,14 @@ fn hashed(tree: &TreePlan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
         .collect()
 }
 
-/// Names the files that were sealed as evidence, with the hashes of those that stand in the clear.
+/// Lists the files that were sealed as evidence, with the hashes of those in the clear.
 fn inputs(plan: &SealPlan, staged: &Staged) -> Vec<Input> {
     let name = |source: &ArtifactSource| match source {
         ArtifactSource::File(path, _) => Some(path.display().to_string()),
         ArtifactSource::Blob(_) | ArtifactSource::Bytes(_) => None,
     };
     let plain = match &plan.material {
-        // What a tree pack has in the clear comes from git.
+        // The plain members of a tree pack come from git.
         Material::Tree(_) => &[][..],
         Material::Evidence(evidence) => &evidence.members,
     };
@@ -235,7 +235,7 @@ fn inputs(plan: &SealPlan, staged: &Staged) -> Vec<Input> {
     plain.chain(sealed).collect()
 }
 
-/// Nothing in the clear may have the content of a protected artifact, or a name that the registry protects.
+/// Refuses a member in the clear with the content of a protected artifact, or with a name that the registry protects.
 fn ensure_no_leak(plan: &SealPlan, staged: &Staged) -> Result<()> {
     match &plan.material {
         Material::Tree(tree) => ensure_none_leaks(plan, &tree.members, staged),
@@ -247,7 +247,7 @@ fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &St
     let secrets: BTreeMap<Digest, &str> = staged
         .sealed
         .iter()
-        // Every empty file has the same content; it gives nothing away.
+        // Every empty file has the same content, which reveals nothing.
         .filter(|seal| seal.sealed.plain_bytes > 0)
         .map(|seal| (seal.sealed.plain_hash, seal.path.as_str()))
         .collect();
@@ -315,7 +315,7 @@ fn count_copies(
     }
 }
 
-/// Returns what the digest covers: the entries that stand in the clear.
+/// Returns the state that the digest covers: the entries in the clear.
 fn repo_state(tree: &TreePlan, staged: &Staged) -> RepoState {
     let copied = tree.members.iter().zip(&staged.plain);
     let files = copied.map(|(member, copy)| StateFile::new(member.path_in_tree(), member.kind, copy.hash, copy.size));
@@ -329,7 +329,7 @@ fn repo_state(tree: &TreePlan, staged: &Staged) -> RepoState {
     }
 }
 
-/// Writes what tells of the commit.
+/// Writes the documents that describe the commit.
 fn tree_documents(documents: &mut Documents<'_>, mode: Mode, tree: &TreePlan, state: &RepoState) -> Result<()> {
     documents.write(REPO_STATE, state)?;
     documents.write(

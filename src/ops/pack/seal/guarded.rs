@@ -1,5 +1,4 @@
-//! What this clone keeps from being published, whatever the rules say: the plaintexts of sealed twins, and what is known by its
-//! content.
+//! What this clone must not publish, whatever the rules say: the plaintexts of sealed twins, and known plaintext.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -14,7 +13,7 @@ use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::twins::{SealedTwins, plain_of};
 
-/// What a clone guards; by default nothing.
+/// The guarded content of a clone; by default none.
 #[derive(Default)]
 pub(super) struct Guarded {
     finder: Option<Finder>,
@@ -22,8 +21,8 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    /// Takes the twins that are tracked, in the index, at `HEAD`, on the main branches or in the commit's tree `tree`, beside
-    /// one of `places` or beside a file that is known by content. What is checked out now may be older than the protection.
+    /// Collects the tracked twins beside one of `places` or beside a file that is known by content. Searches the index,
+    /// `HEAD`, the main branches and the commit's tree `tree`, because the checkout may be older than the protection.
     pub(super) fn of(
         repo: &Repository,
         registry: &Registry,
@@ -52,14 +51,14 @@ impl Guarded {
         &self.twins
     }
 
-    /// Finds out what there is to be said of a file of `size` bytes.
+    /// Examines a file of `size` bytes.
     pub(super) fn look_into(&self, file: &mut dyn Read, size: u64) -> io::Result<Traits> {
         let mut traits = known::look_into_file(self.finder.as_ref(), file, size)?;
         self.name_twins(&mut traits);
         Ok(traits)
     }
 
-    /// Finds out what there is to be said of blobs; those of which there is nothing to be said are left out.
+    /// Examines blobs; blobs without a finding are left out.
     pub(super) fn traits_of(
         &self,
         repo: &Repository,
@@ -77,7 +76,7 @@ impl Guarded {
     }
 }
 
-/// Returns why something must not stand in the clear that no rule protects, but this clone.
+/// Returns why this clone, and no rule, forbids plaintext; none if a rule forbids it.
 pub(super) fn why(leak: &Leak) -> Option<String> {
     match &leak.cause {
         Cause::Twin(twin) => Some(format!("its sealed twin {twin} is tracked")),

@@ -1,4 +1,4 @@
-//! Artifacts that were judged: whether they may stand in the clear, and why not.
+//! Judges artifacts: whether they may be in the clear, and why not.
 
 use std::io::Read;
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode, Traits};
 
-/// Enough of a file to see whether it claims to be an age file.
+/// The length of the beginning of a file that shows whether it claims to be an age file.
 const HEAD: u64 = 4096;
 
-/// An artifact, and why it may not stand in the clear.
+/// An artifact, and why it may not be in the clear.
 pub(super) struct JudgedArtifact {
     pub(super) source: ArtifactSource,
     pub(super) seen: PlainMember,
@@ -37,19 +37,19 @@ impl JudgedArtifact {
     }
 }
 
-/// A file on disk that was judged.
+/// A file on disk after its judgement.
 pub(super) struct JudgedFile {
     pub(super) seen: PlainMember,
-    /// What it was then: what is read later must be the same.
+    /// The file's state at its judgement. It must be the same when it is read later.
     pub(super) stamp: Stamp,
-    /// Why it may not stand in the clear.
+    /// Why it may not be in the clear.
     pub(super) leak: Option<Leak>,
 }
 
-/// When a file's content is looked into.
+/// When the content of a file is examined.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Inside {
-    /// Where its name does not decide already.
+    /// Only if its name does not decide already.
     AsNeeded,
     /// Always.
     Always,
@@ -64,10 +64,10 @@ pub(super) struct FileJudge<'a> {
 }
 
 impl FileJudge<'_> {
-    /// Looks into a file and judges it under every one of `names`; the strictest verdict holds.
+    /// Examines a file and judges it under every one of `names`. The strictest verdict applies.
     ///
-    /// Which blob it is is found out only where that may release it; what its content is, only where that can change
-    /// something, unless `look` says so.
+    /// Computes the blob's id only if an exception may release it. Examines the content only if that can change the
+    /// verdict, unless `look` demands it.
     pub(super) fn judge(&self, path: &Path, names: &[&[u8]]) -> Result<JudgedFile> {
         let opened = files::open_regular(path)?;
         let reading = |e| Refusal::io("reading", path)(e);
@@ -75,7 +75,7 @@ impl FileJudge<'_> {
         (&opened.file).take(HEAD).read_to_end(&mut head).map_err(reading)?;
         let forbidden = self.look == Inside::AsNeeded && names.iter().any(|name| self.registry.forbids_path(name));
         let traits = match forbidden && !claims_age(&head) {
-            // What it is changes nothing, and reading it twice would take its time.
+            // The content changes nothing, so a second read would be wasted.
             true => Traits::default(),
             false => {
                 let traits = self.guarded.look_into(&mut head.chain(&opened.file), opened.size);
@@ -109,7 +109,7 @@ impl FileJudge<'_> {
     }
 }
 
-/// Has an artifact sealed because of a leak.
+/// Makes the artifact that a leak requires to be sealed.
 pub(super) fn protected_by(leak: Leak, path: MemberPath, source: ArtifactSource) -> ProtectedArtifact {
     let formats = match &leak.cause {
         Cause::Content(format) => vec![*format],
@@ -126,7 +126,7 @@ pub(super) fn protected_by(leak: Leak, path: MemberPath, source: ArtifactSource)
     }
 }
 
-/// Has an artifact sealed that no rule protects, because somebody attached it by `rule`.
+/// Makes an artifact that no rule protects, and that `rule` attached.
 pub(super) fn attached_by(rule: &str, path: MemberPath, source: ArtifactSource) -> ProtectedArtifact {
     ProtectedArtifact {
         path,
@@ -139,8 +139,8 @@ pub(super) fn attached_by(rule: &str, path: MemberPath, source: ArtifactSource) 
     }
 }
 
-/// Refuses what is no artifact to be sealed: what only claims to be sealed, and what holds a part of something that is
-/// protected under another name.
+/// Refuses files that must not become sealed artifacts: those that only claim to be sealed, and those that hold part of
+/// a file that is protected under another name.
 pub(super) fn ensure_is_artifact(leak: &Leak) -> Result<()> {
     let protected = match leak.code {
         LeakCode::FakeSeal => Some(format!(

@@ -1,4 +1,4 @@
-//! The limits of a scope, held against its entries before anything is written.
+//! Checks the limits of a scope against its entries before anything is written.
 
 use crate::adapters::git::Repository;
 use crate::format::config::Limits;
@@ -7,10 +7,10 @@ use crate::ops::state;
 use crate::refusal::{Exceeded, Refusal, Result};
 use crate::rules::protect::Registry;
 
-/// So many of the largest entries are named.
+/// The number of largest entries that a refusal names.
 const NAMED: usize = 5;
 
-/// Refuses entries that are too many, or too large, for the limits of their scope, sealed ones among them.
+/// Refuses entries that are too many or too large for the limits of their scope. Sealed entries count, too.
 pub fn ensure(
     repo: &Repository,
     registry: &Registry,

@@ -1,4 +1,5 @@
-//! `LITE/` and the records of the run: what a tree pack holds by name and hash, and everything that it takes to rebuild it.
+//! Writes `LITE/` and the records of the run: the names and hashes of a tree pack's content, and everything needed to
+//! rebuild it.
 
 use crate::adapters::staging::Staging;
 use crate::format::canonical_json::Document;
@@ -17,15 +18,15 @@ use crate::ops::pack::seal::stage::Staged;
 use crate::ops::store::run::{Held, Output, Outputs, Records};
 use crate::refusal::{Refusal, Result};
 
-/// What the documents of a tree pack say.
+/// The documents of a tree pack.
 pub struct Described {
-    /// What its digest covers.
+    /// The entries that the digest covers.
     pub state: RepoState,
-    /// What is sealed in it.
+    /// The declaration of the seals.
     pub sealed: SealedArtifacts,
 }
 
-/// Writes `LITE/` where the plan emits it; returns the records of the run.
+/// Writes `LITE/` if the plan emits it; returns the records of the run.
 pub fn lite(
     documents: &mut Documents<'_>,
     mode: Mode,
@@ -88,7 +89,7 @@ pub fn lite(
     Ok(records)
 }
 
-/// With names that are sealed too, a file of the tree may have the name of a ciphertext.
+/// Refuses duplicate paths. If names are sealed, a file of the tree may have the name of a ciphertext.
 fn ensure_distinct(manifest: &PackManifest) -> Result<()> {
     match manifest.entries.windows(2).find(|pair| pair[0].path == pair[1].path) {
         None => Ok(()),
@@ -99,7 +100,7 @@ fn ensure_distinct(manifest: &PackManifest) -> Result<()> {
     }
 }
 
-/// Returns the contents of a tree's entries, and the ciphertexts, as outputs of its run.
+/// Returns the contents of a tree's entries, and the ciphertexts, as outputs of the run.
 pub fn outputs(staging: &Staging, tree: &TreePlan, staged: &Staged) -> Outputs {
     let mut outputs = Outputs {
         committed: Vec::with_capacity(tree.members.len()),

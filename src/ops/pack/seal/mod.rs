@@ -1,4 +1,4 @@
-//! `git pack seal`: artifacts, or a commit's tree, become a pack whose id proves its content.
+//! `git pack seal`: makes a pack of artifacts, or of a commit's tree. The pack's id proves its content.
 
 mod attach;
 mod candidates;
@@ -48,7 +48,7 @@ use reuse::Reusable;
 /// What to seal, and how.
 #[derive(Clone, Debug, Default)]
 pub struct SealRequest {
-    /// Files and directories; none means the tree of a commit.
+    /// Files and directories; if empty, the tree of a commit.
     pub artifacts: Vec<PathBuf>,
     /// The commit of a tree pack; none means `HEAD`.
     pub rev: Option<String>,
@@ -56,27 +56,27 @@ pub struct SealRequest {
     pub scope: Option<String>,
     /// Untracked artifacts to seal into a tree pack.
     pub attach: Vec<PathBuf>,
-    /// Files that stand in the clear although they hold a private key, or only claim to be sealed.
+    /// Files to publish in the clear although they hold a private key, or only claim to be sealed.
     pub plaintext: Vec<PathBuf>,
     /// Recipients instead of the configured ones.
     pub recipients: Vec<String>,
-    /// What a tree pack is made of, sorted, instead of what the configuration says.
+    /// The parts of a tree pack, sorted, instead of the configured ones.
     pub emit: Option<Vec<Part>>,
-    /// What stays in the clear.
+    /// Which protected files stay in the clear.
     pub mode: Mode,
-    /// How much the seals tell of what they hold.
+    /// How much the seals reveal.
     pub privacy: Privacy,
-    /// Whether everything is encrypted anew, instead of keeping earlier ciphertexts.
+    /// Whether to encrypt everything again instead of reusing earlier ciphertexts.
     pub fresh: bool,
-    /// A pack whose ciphertexts are kept where they hold the same.
+    /// A pack whose ciphertexts are reused where the plaintexts are the same.
     pub reuse: Option<PathBuf>,
-    /// Identity files that open it, instead of the one in force.
+    /// Identity files that open that pack, instead of the one in force.
     pub identities: Vec<PathBuf>,
-    /// Files that name recipients, beside them.
+    /// Files that name further recipients.
     pub recipients_files: Vec<PathBuf>,
     /// The output directory instead of the default one.
     pub output: Option<PathBuf>,
-    /// Whether another pack at the output is swapped for this one.
+    /// Whether to replace another pack at the output.
     pub replace: bool,
     /// A note for the manifest.
     pub note: Option<String>,
@@ -84,84 +84,84 @@ pub struct SealRequest {
     pub created: Option<Timestamp>,
 }
 
-/// How much the seals tell of what they hold.
+/// How much the seals reveal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Privacy {
-    /// Names are sealed too.
+    /// Whether names are sealed.
     pub opaque_names: bool,
-    /// Sizes are rounded up.
+    /// Whether sizes are rounded up.
     pub pad: bool,
 }
 
-/// What was sealed.
+/// The outcome.
 #[derive(Debug)]
 pub struct SealReport {
     /// The pack's id.
     pub pack_id: Digest,
-    /// Where it stands, absolute.
+    /// The absolute path of the pack.
     pub output: PathBuf,
-    /// Whether it stood there already, whole.
+    /// Whether the same pack was at the output already.
     pub existed: bool,
     /// The commit of a tree pack, and the branch if it is that of `HEAD`.
     pub commit: Option<(Commit, Option<String>)>,
     /// Number of files in the clear that are not the pack's own documents.
     pub plain_files: u64,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub plain_bytes: u64,
     /// Number of sealed artifacts.
     pub sealed: u64,
-    /// How many of them kept an earlier ciphertext.
+    /// How many of them reuse an earlier ciphertext.
     pub reused: u64,
-    /// How many of these are those of another pack, so that it is not known for whom they are.
+    /// How many of these come from another pack, so that their recipients are not known.
     pub taken_over: u64,
-    /// Number of recipients they were sealed for.
+    /// Number of recipients.
     pub recipients: usize,
     /// Number of members.
     pub members: u64,
-    /// The artifacts of an evidence pack; of those that were sealed, no hash is known to anybody else.
+    /// The artifacts of an evidence pack. A sealed one has no hash here, because its hash must stay private.
     pub inputs: Vec<Input>,
-    /// What somebody should know.
+    /// Notices for the user.
     pub notices: Vec<Notice>,
 }
 
-/// Something worth a line on stderr, which changes nothing.
+/// A fact worth a line on stderr. It does not change the outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The work tree's configuration is not the one of the sealed commit, which was used.
+    /// The work tree's configuration differs from that of the sealed commit. The commit's configuration was used.
     ConfigDiffers {
         /// The commit, shortened.
         commit: String,
     },
-    /// There is no registry here; the built-in one would have protected this artifact.
+    /// There is no registry here; the built-in rules would have protected this artifact.
     Unprotected {
         /// The artifact.
         path: String,
         /// The class that it would have.
         class: String,
     },
-    /// This file of the commit stands in the clear because somebody named it, against the rules of the commit.
+    /// This file of the commit is in the clear against the commit's rules, because the user named it.
     Released {
         /// Its path.
         path: String,
     },
-    /// Nothing that was named is protected, so that nothing was sealed although a flag says how.
+    /// No named artifact is protected, so nothing was sealed although a flag says how.
     NothingSealed {
         /// The flag.
         flag: &'static str,
     },
-    /// A file that was to be attached is in the commit, and so in the pack already.
+    /// A file to attach is tracked by the commit, so it is in the pack already.
     AttachTracked {
         /// Its path.
         path: String,
     },
-    /// The configuration attaches files, and a bare repository has none.
+    /// The configuration attaches files, but a bare repository has none.
     NowhereToAttach,
-    /// What is to be read first is no text in this pack.
+    /// An anchor is not a text in this pack.
     NoAnchor {
         /// Its path.
         path: String,
     },
-    /// Two members whose names are one on a file system that folds case.
+    /// Two members have names that a file system without case treats as one.
     SameButForCase {
         /// Both names.
         paths: [String; 2],
@@ -169,7 +169,7 @@ pub enum Notice {
 }
 
 impl SealRequest {
-    /// Returns a flag that was given and says how to seal.
+    /// Returns a given flag that is about sealing.
     fn sealing_flag(&self) -> Option<&'static str> {
         let flags = [
             ("--recipient", !self.recipients.is_empty()),
@@ -184,7 +184,7 @@ impl SealRequest {
     }
 }
 
-/// Seals; either the whole pack stands at its output afterwards, or nothing was left behind.
+/// Seals. Either the whole pack is at its output afterwards, or nothing is left behind.
 pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     if let Some(output) = &request.output {
         check_output(&ctx.cwd.join(output), request.replace)?;
@@ -197,7 +197,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     let base = match (&request.output, &plan.default_directory) {
         (Some(output), _) => ctx.cwd.join(output),
         (None, Some(directory)) => {
-            // Where it goes if nobody says so is not for a link to say.
+            // The default output must not be a link: the user did not choose its target.
             files::ensure_is_no_link(directory)?;
             directory.join("x")
         }
@@ -228,7 +228,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     report.output = output.clone();
     let stands = request.output.is_none() && stands_whole(&output, &report.pack_id);
     if !stands {
-        // What is refused leaves no run.
+        // A refused pack must leave no run.
         check_output(&output, request.replace)?;
     }
     if let Some(store) = store.as_ref().filter(|_| !stands) {
@@ -236,7 +236,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
             store.put(receipt, path)?;
         }
     }
-    // Also where the pack stands already: its run may be gone, or may have lost what it needs.
+    // The run is recorded even if the pack exists: the run may be gone, or may lack content.
     let _held = match (&plan.material, &finished.run) {
         (Material::Tree(tree), Some(run)) => Some(record(&tree.ruled.repo, tree.commit, run)?),
         _ => None,
@@ -249,7 +249,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         return Ok(report);
     }
     match publish(staging, &output, request.replace) {
-        // Another process was faster, and made the same pack.
+        // Another process made the same pack first.
         Err(Refusal::OutputExists { .. }) if request.output.is_none() && stands_whole(&output, &report.pack_id) => {
             report.existed = true;
         }
@@ -258,7 +258,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     Ok(report)
 }
 
-/// Has the clone know what was sealed by its content, so that no copy of it gets past the guard under another name.
+/// Makes the clone remember the sealed content, so that the guard finds copies of it under other names.
 fn remember(ruled: &Ruled) {
     let root = ruled.repo.work_tree();
     let artifacts = ruled.sealing.iter().flat_map(|sealing| &sealing.artifacts);
@@ -266,7 +266,7 @@ fn remember(ruled: &Ruled) {
     known::remember(&ruled.repo, &ruled.registry, sealed.collect());
 }
 
-/// Returns what an artifact is to be known by; none if it holds a private key, or may be published some day.
+/// Returns what to remember of an artifact; none if it holds a private key, or if its policy allows publication.
 fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<known::Protected> {
     let whole = artifact.policy == Policy::Never && !artifact.formats.contains(&Format::PrivateKey);
     let below = |file: &Path| {
@@ -276,7 +276,7 @@ fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<know
     };
     let named = || RepoPath::new(artifact.path.as_str().as_bytes());
     let (path, source, attached) = match &artifact.source {
-        // The rules say nothing of what lies outside of the work tree.
+        // The rules do not apply to files outside of the work tree.
         ArtifactSource::File(file, _) => match below(file) {
             Some(path) => (path, known::Source::File(file.clone()), artifact.attached),
             None => (named(), known::Source::File(file.clone()), true),
@@ -292,7 +292,7 @@ fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<know
     })
 }
 
-/// Records the run of a tree pack; nothing is collected while the returned file is held.
+/// Records the run of a tree pack. Nothing is collected while the returned value is held.
 fn record(repo: &Repository, commit: Commit, run: &FinishedRun) -> Result<impl Sized + use<>> {
     let (runs, store) = (repo.private().runs(), repo.private().store());
     let lock = store.lock(Hold::Shared)?;
@@ -307,7 +307,7 @@ fn record(repo: &Repository, commit: Commit, run: &FinishedRun) -> Result<impl S
     Ok(lock)
 }
 
-/// Refuses early what [`publish`] would refuse late.
+/// Refuses early what [`publish`] would refuse after all the work.
 pub(super) fn check_output(output: &Path, replace: bool) -> Result<()> {
     if !files::exists(output) || files::is_empty_directory(output) {
         return Ok(());
@@ -322,7 +322,7 @@ pub(super) fn check_output(output: &Path, replace: bool) -> Result<()> {
     }
 }
 
-/// Puts a finished pack at its output: where nothing is or, if it is to replace one, in the place of another pack.
+/// Moves a finished pack to its output, which is free, or holds another pack to replace.
 pub(super) fn publish(staging: Staging, output: &Path, replace: bool) -> Result<()> {
     check_output(output, replace)?;
     let how = match files::exists(output) && !files::is_empty_directory(output) {
@@ -332,7 +332,8 @@ pub(super) fn publish(staging: Staging, output: &Path, replace: bool) -> Result<
     staging.publish(output, how)
 }
 
-/// Only a pack may be swapped out, and only if nothing lies in it that it does not declare: that is somebody's work.
+/// Returns whether the output may be replaced: only a pack, and only without undeclared files, which may be somebody's
+/// work.
 fn is_replaceable(output: &Path) -> bool {
     let Some(manifest) = pack_dir::manifest(output).ok().filter(|_| files::is_directory(output)) else {
         return false;

@@ -1,4 +1,5 @@
-//! The plan of a pack: what goes into it, from where, and in which form. It is made before anything is written.
+//! The plan of a pack: its content, the sources, and the form of each member. It is complete before anything is
+//! written.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -19,29 +20,29 @@ use crate::rules::scan::Traits;
 
 /// Everything that will be staged.
 pub struct SealPlan {
-    /// What the pack is made of.
+    /// The material of the pack.
     pub material: Material,
-    /// What stays in the clear.
+    /// Which protected files stay in the clear.
     pub mode: Mode,
-    /// Where packs go that have no output of their own.
+    /// The directory of packs without an output of their own.
     pub default_directory: Option<PathBuf>,
-    /// What somebody should know.
+    /// Notices for the user.
     pub notices: Vec<Notice>,
 }
 
-/// What a pack is made of.
+/// The material of a pack.
 pub enum Material {
     /// A commit's tree.
     Tree(Box<TreePlan>),
-    /// Artifacts that were named.
+    /// Named artifacts.
     Evidence(Box<EvidencePlan>),
 }
 
-/// What makes a tree pack.
+/// The material of a tree pack.
 pub struct TreePlan {
-    /// The rules of its commit, and what they seal.
+    /// The rules of the commit, and what they seal.
     pub ruled: Ruled,
-    /// The entries that stand in the clear.
+    /// The entries in the clear.
     pub members: Vec<TreeMember>,
     /// The commit.
     pub commit: Commit,
@@ -53,19 +54,19 @@ pub struct TreePlan {
     pub title: String,
     /// The canon version in the commit.
     pub canon_version: String,
-    /// What the pack is made of, sorted.
+    /// The parts of the pack, sorted.
     pub emit: Vec<Part>,
     /// How its texts are laid out.
     pub layout: Layout,
-    /// The globs of the scope: what is in it, and what is left out.
+    /// The globs of the scope: included and excluded.
     pub globs: [Vec<String>; 2],
 }
 
-/// What makes an evidence pack.
+/// The material of an evidence pack.
 pub struct EvidencePlan {
-    /// The artifacts that stand in the clear.
+    /// The artifacts in the clear.
     pub members: Vec<EvidenceMember>,
-    /// The rules that they were judged by; none where no configuration applies, so that nothing is sealed.
+    /// The rules that judged them; none if no configuration applies, so that nothing is sealed.
     pub rules: Option<EvidenceRules>,
 }
 
@@ -73,36 +74,36 @@ pub struct EvidencePlan {
 pub struct EvidenceRules {
     /// The rules, and what they seal.
     pub ruled: Ruled,
-    /// The state of the commit that the pack is bound to, if its artifacts are taken from one.
+    /// The state of the commit that the pack is bound to, if its artifacts come from a commit.
     pub binding: Option<RepoState>,
 }
 
-/// A repository whose rules apply to a pack, and what they seal of it.
+/// A repository whose rules apply to a pack, and what they seal.
 pub struct Ruled {
     /// The repository.
     pub repo: Repository,
     /// The registry in force.
     pub registry: Registry,
-    /// What is sealed, if anything is.
+    /// What is sealed; none if nothing is.
     pub sealing: Option<Sealing>,
 }
 
-/// What is sealed, and how.
+/// The artifacts to seal, and how.
 pub struct Sealing {
-    /// The artifacts, of which there is at least one.
+    /// The artifacts; at least one.
     pub artifacts: Vec<ProtectedArtifact>,
-    /// For whom.
+    /// The recipients.
     pub recipients: Recipients,
-    /// How much the seals tell of what they hold.
+    /// How much the seals reveal.
     pub privacy: Privacy,
-    /// Whether everything is encrypted anew.
+    /// Whether to encrypt everything again.
     pub fresh: bool,
 }
 
 /// Where the bytes of an artifact come from.
 #[derive(Clone, Debug)]
 pub enum ArtifactSource {
-    /// A file on disk, and what it was when it was judged.
+    /// A file on disk, and its state at its judgement.
     File(PathBuf, Box<Stamp>),
     /// A blob of the repository.
     Blob(ObjectId),
@@ -110,27 +111,27 @@ pub enum ArtifactSource {
     Bytes(Vec<u8>),
 }
 
-/// A member in the clear that is a copy of something.
+/// A member in the clear that is a copy.
 pub trait CopiedMember: Sync {
     /// Returns its member path.
     fn path(&self) -> &MemberPath;
 
-    /// Returns where its bytes come from.
+    /// Returns the source of its bytes.
     fn source(&self) -> Cow<'_, ArtifactSource>;
 
-    /// Returns by what it was judged.
+    /// Returns the findings that it was judged by.
     fn seen(&self) -> Cow<'_, PlainMember>;
 }
 
-/// An entry of a tree that stands in the clear.
+/// An entry of a tree in the clear.
 pub struct TreeMember {
     /// Its member path, which is below `REPO/`.
     pub copy: MemberPath,
-    /// What it is.
+    /// The kind of the entry.
     pub kind: EntryKind,
     /// The blob, or a submodule's commit.
     pub id: ObjectId,
-    /// By what it was judged; none where there is nothing to be said of its content.
+    /// The findings that it was judged by; none if its content has none.
     pub seen: Option<Box<PlainMember>>,
 }
 
@@ -164,7 +165,7 @@ impl CopiedMember for TreeMember {
     }
 }
 
-/// Returns where the bytes of a tree's entry come from. A submodule stands for itself by the id of its commit.
+/// Returns the source of a tree entry's bytes. The content of a submodule is the id of its commit.
 pub fn source_of_entry(kind: EntryKind, id: ObjectId) -> ArtifactSource {
     match kind {
         EntryKind::Submodule => ArtifactSource::Bytes(id.hex().into_bytes()),
@@ -172,13 +173,13 @@ pub fn source_of_entry(kind: EntryKind, id: ObjectId) -> ArtifactSource {
     }
 }
 
-/// An artifact that stands in the clear.
+/// An artifact in the clear.
 pub struct EvidenceMember {
     /// Its member path.
     pub path: MemberPath,
-    /// Its bytes.
+    /// The source of its bytes.
     pub source: ArtifactSource,
-    /// By what it was judged.
+    /// The findings that it was judged by.
     pub seen: PlainMember,
 }
 
@@ -196,26 +197,26 @@ impl CopiedMember for EvidenceMember {
     }
 }
 
-/// An artifact to be sealed.
+/// An artifact to seal.
 pub struct ProtectedArtifact {
-    /// Where it would lie in plaintext.
+    /// The path of the plaintext.
     pub path: MemberPath,
-    /// Its bytes.
+    /// The source of its bytes.
     pub source: ArtifactSource,
     /// Its class.
     pub class: String,
     /// Its policy.
     pub policy: Policy,
-    /// The glob that matched, or what else sealed it.
+    /// The glob that matched, or another reason for sealing it.
     pub rule: String,
-    /// What its content was recognised as, if that is why.
+    /// The formats recognised in its content, if they are the reason.
     pub formats: Vec<Format>,
-    /// Whether no rule matched: somebody attached it.
+    /// Whether it was attached although no rule matched.
     pub attached: bool,
 }
 
 impl SealPlan {
-    /// Returns the rules that apply and what they seal; none where no configuration applies.
+    /// Returns the rules that apply, with what they seal; none if no configuration applies.
     pub fn ruled(&self) -> Option<&Ruled> {
         match &self.material {
             Material::Tree(tree) => Some(&tree.ruled),
@@ -223,7 +224,7 @@ impl SealPlan {
         }
     }
 
-    /// Returns what is sealed by these rules, if anything is.
+    /// Returns what these rules seal; none if nothing is sealed.
     pub fn sealing(&self) -> Option<(&Ruled, &Sealing)> {
         let ruled = self.ruled()?;
         Some((ruled, ruled.sealing.as_ref()?))
@@ -231,7 +232,7 @@ impl SealPlan {
 }
 
 impl TreePlan {
-    /// Returns whether entries are copied, be it only to be read again.
+    /// Returns whether entries are copied, even if only to be read again.
     pub fn needs_copies(&self) -> bool {
         self.emit.iter().any(|part| *part != Part::Lite)
     }

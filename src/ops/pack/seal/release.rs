@@ -1,5 +1,5 @@
-//! What `--plaintext` lets stand in the clear: private keys, files that only claim to be sealed, and files that hold what is
-//! protected under another name.
+//! The files that `--plaintext` releases: private keys, files that only claim to be sealed, and files with content that
+//! is protected under another name.
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +20,7 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode};
 
-/// Returns which of the artifacts are named, by their place in the list. A name that fits none of them is refused.
+/// Returns the indices of the artifacts that the request names. Refuses a name that fits none.
 pub(super) fn named(
     ctx: &Context,
     request: &SealRequest,
@@ -38,7 +38,8 @@ pub(super) fn named(
         let all_that = |is_it: &dyn Fn(&(MemberPath, Candidate)) -> bool| -> Vec<usize> {
             (0..candidates.len()).filter(|at| is_it(&candidates[*at])).collect()
         };
-        // One path may be where one artifact is, and what another is called in the pack: only one of them is meant.
+        // A path may be where one artifact is on disk, and also the name of another in the pack. Only the first is
+        // meant.
         let found = match all_that(&is_there) {
             found if found.is_empty() => all_that(&is_called),
             found => found,
@@ -51,9 +52,9 @@ pub(super) fn named(
     Ok(all)
 }
 
-/// Lets the named artifacts stand in the clear by an exception in the registry for each blob, so that the pack verifies.
+/// Adds an exception to the registry for each named artifact's blob, so that the pack verifies with it in the clear.
 ///
-/// What a rule protects, other than keys, is for a rule to release.
+/// Only a rule can release what a rule protects, except keys.
 pub(super) fn release(
     repo: &Repository,
     registry: &mut Registry,
@@ -78,7 +79,7 @@ pub(super) fn release(
     Ok(())
 }
 
-/// Does the same for entries of a commit's tree; returns the paths of those that would not stand in the clear otherwise.
+/// Does the same for entries of a commit's tree; returns the paths that are in the clear only because of that.
 pub(super) fn release_in_tree(
     ctx: &Context,
     request: &SealRequest,
@@ -131,7 +132,7 @@ fn bare(path: &Path) -> &[u8] {
     given.strip_prefix(b"./").unwrap_or(given)
 }
 
-/// Returns the place below `root` of a path on the command line, whether or not anything is there.
+/// Returns the position below `root` of a path on the command line, whether or not a file is there.
 fn below(root: &Path, cwd: &Path, path: &Path) -> Option<PathBuf> {
     let mut place = PathBuf::new();
     let cwd = files::canonical(cwd).ok()?;

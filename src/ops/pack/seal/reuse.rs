@@ -1,4 +1,4 @@
-//! Ciphertexts of an earlier pack that may stand for the same plaintexts in a new one.
+//! Ciphertexts of an earlier pack that can be reused for the same plaintexts in a new one.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -16,17 +16,18 @@ use crate::ops::pack::sealed_pack::SealedPack;
 use crate::ops::pack::unseal::{Unopened, unseal};
 use crate::refusal::{Refusal, Result};
 
-/// The seals of a pack, by what they were found to hold.
+/// The seals of a pack, by their content.
 pub struct Reusable {
     root: PathBuf,
-    /// By path, plaintext and whether that is padded.
+    /// By path, plaintext and padding.
     seals: HashMap<(String, Digest, bool), (Seal, u64)>,
 }
 
 impl Reusable {
-    /// Opens every seal of the pack, to nowhere, and keeps those that are sealed for keys of the kinds that `recipients` are.
+    /// Opens every seal of the pack without keeping the plaintext, and keeps the seals for keys of the same kinds as
+    /// `recipients`.
     ///
-    /// For whom exactly an age file is sealed cannot be seen, not even by those who can open it.
+    /// The recipients of an age file cannot be seen, not even by those who can open it.
     pub fn of(ctx: &Context, pack: &Path, identities: &[PathBuf], recipients: &Recipients) -> Result<Self> {
         let sealed = SealedPack::verified(&ctx.cwd.join(pack), pack)?;
         let identities = identity::load(ctx, identities)?;
@@ -61,7 +62,7 @@ impl Reusable {
         })
     }
 
-    /// Returns what would be the receipt of the ciphertext that holds this.
+    /// Returns the receipt that a ciphertext of this content would have.
     pub fn find(&self, subject: &Subject) -> Option<Receipt> {
         let key = (subject.path.clone(), subject.plain_hash, subject.padded);
         let (seal, plain_bytes) = self.seals.get(&key)?;
@@ -74,7 +75,7 @@ impl Reusable {
         })
     }
 
-    /// Copies that ciphertext into `output`, checking that it still is the one that was opened.
+    /// Copies that ciphertext into `output`, and checks that it is still the one that was opened.
     pub fn copy_into(&self, receipt: &Receipt, output: impl Write, target: &Path) -> Result<()> {
         let subject = &receipt.subject;
         let key = (subject.path.clone(), subject.plain_hash, subject.padded);

@@ -1,4 +1,4 @@
-//! Staging: each source is read once, into the pack or into the cipher.
+//! Staging: reads each source once, and copies or encrypts it into the pack.
 
 use std::path::PathBuf;
 
@@ -15,13 +15,13 @@ use crate::ops::pack::seal::plan::{Material, SealPlan};
 use crate::ops::pack::seal::reuse::Reusable;
 use crate::refusal::Result;
 
-/// Everything that was written.
+/// Everything that was staged.
 pub struct Staged {
     /// The plain members, in the order of the plan.
     pub plain: Vec<StagedMember>,
     /// The sealed ones, in the order of the plan.
     pub sealed: Vec<StagedSeal>,
-    /// The sealed names, where names are sealed too.
+    /// The sealed index, if names are sealed.
     pub index: Option<StagedCiphertext>,
 }
 
@@ -32,60 +32,60 @@ impl Staged {
     }
 }
 
-/// A plain member that was written, under the path that the plan has for it.
+/// A staged plain member, whose path is that of the plan.
 pub struct StagedMember {
     /// SHA-256 of its bytes.
     pub hash: Digest,
-    /// What it is.
+    /// Its type.
     pub kind: MemberType,
-    /// Its `version`, where the type is known by one.
+    /// Its `version`, if its type is recognised by one.
     pub artifact_version: Option<Box<str>>,
-    /// Its bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// Its shape, where it is text.
+    /// Its shape, if it is text.
     pub text: Option<TextShape>,
 }
 
-/// A sealed artifact that was written.
+/// A staged artifact.
 pub struct StagedSeal {
     /// Its ciphertext.
     pub sealed: StagedCiphertext,
     /// Its entry in `SEALED_ARTIFACTS.json`.
     pub artifact: SealedArtifact,
-    /// Where it would lie in plaintext.
+    /// The path of the plaintext.
     pub path: MemberPath,
 }
 
-/// A ciphertext that was written.
+/// A staged ciphertext.
 pub struct StagedCiphertext {
     /// Its entry in the manifest.
     pub member: Member,
-    /// What is public about it.
+    /// Its public description.
     pub seal: Seal,
-    /// SHA-256 of the plaintext; never to be published.
+    /// SHA-256 of the plaintext. It must never be published.
     pub plain_hash: Digest,
-    /// Bytes of the plaintext, without padding.
+    /// Size of the plaintext in bytes, without padding.
     pub plain_bytes: u64,
-    /// The receipt to keep, and the ciphertext, if this is a new one.
+    /// The receipt to keep, and the path of the ciphertext, if it is new.
     pub receipt: Option<(Receipt, PathBuf)>,
-    /// Where it was before.
+    /// Where the ciphertext comes from.
     pub kept: Kept,
 }
 
-/// Where a ciphertext was before.
+/// Where a ciphertext comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kept {
-    /// Nowhere: it is new.
+    /// It is new.
     No,
-    /// In this clone.
+    /// This clone kept it.
     Here,
-    /// In another pack.
+    /// It is from another pack.
     InPack,
 }
 
 /// Writes every member of the plan.
 pub fn stage(staging: &Staging, plan: &SealPlan, reusable: Option<&Reusable>) -> Result<Staged> {
-    // What must not leak is done first: if it cannot be sealed, nothing was copied for nothing.
+    // Artifacts are sealed first. If that fails, no plain member was copied in vain.
     let (sealed, index) = match plan.sealing() {
         Some((ruled, sealing)) => Sealer::of(staging, &ruled.repo, sealing, reusable).all()?,
         None => (Vec::new(), None),

@@ -1,4 +1,4 @@
-//! What a tree pack is made of: a commit's entries, and untracked artifacts to be sealed with them.
+//! Collects a tree pack: a commit's entries, and untracked artifacts to seal with them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::protect::{Cause, OUTPUT_DIRECTORY, Registry, Subject};
 use crate::rules::twins::SealedTwins;
 
-/// Where a tree pack is collected from.
+/// The source of a tree pack.
 struct Site {
     repo: Repository,
     commit: Commit,
@@ -92,7 +92,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
 impl Site {
     fn of(ctx: &Context, request: &SealRequest) -> Result<Self> {
         let repo = match ctx.repository() {
-            // Without a repository there is nothing to seal unless artifacts are named.
+            // Without a repository, and without named artifacts, there is nothing to seal.
             Err(Refusal::NotARepository { .. }) if request.rev.is_none() && request.attach.is_empty() => {
                 return Err(Refusal::Empty);
             }
@@ -107,7 +107,7 @@ impl Site {
         })
     }
 
-    /// Returns a notice if the configuration on disk is not that of the commit. A checkout with other line ends says the same.
+    /// Returns a notice if the configuration on disk differs from that of the commit. Other line endings do not count.
     fn config_differs(&self) -> Option<Notice> {
         let lines = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).replace("\r\n", "\n"));
         let on_disk = self.work_tree.as_ref()?.join(FILE_NAME);
@@ -152,7 +152,7 @@ impl Site {
     }
 }
 
-/// A commit that tracks a file beside its sealed twin would have the pack publish what the twin hides.
+/// Refuses a commit that tracks a file beside its sealed twin: the pack would publish what the twin hides.
 fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry]) -> Result<()> {
     let mut sealed = SealedTwins::default();
     twins::collect(repo, entries.iter().cloned(), &mut sealed)?;
@@ -178,7 +178,7 @@ fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry
     }
 }
 
-/// Returns the entries that stand in the clear, and those that are sealed.
+/// Returns the entries in the clear, and those that are sealed.
 fn by_rules(
     entries: Vec<TreeEntry>,
     judge: &Judge,
@@ -205,7 +205,7 @@ fn by_rules(
     Ok((members, protected))
 }
 
-/// No artifact may have to be a file and a directory at once.
+/// Refuses a path that would be both a file and a directory.
 fn ensure_distinct(protected: &[ProtectedArtifact]) -> Result<()> {
     let paths: BTreeSet<&str> = protected.iter().map(|item| item.path.as_str()).collect();
     for path in &paths {
