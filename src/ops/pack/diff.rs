@@ -1,4 +1,4 @@
-//! `git pack diff`: what changed from one pack to another.
+//! `git pack diff`: the difference between two packs.
 
 use std::path::Path;
 
@@ -10,18 +10,18 @@ use crate::refusal::Result;
 use crate::rules::diff::{Difference, diff as compare, outcome};
 use crate::rules::member_type::MAX_BYTES;
 
-/// The difference, and what known reports concluded before and after.
+/// The difference, with the outcomes of known reports before and after.
 #[derive(Debug)]
 pub struct DiffReport {
     /// The ids of both packs, as declared.
     pub pack_ids: [String; 2],
-    /// How their members differ.
+    /// The difference of their members.
     pub difference: Difference,
-    /// Reports whose outcome is another now.
+    /// Reports with another outcome.
     pub shifts: Vec<Shift>,
 }
 
-/// A report that came to another outcome.
+/// A report whose outcome changed.
 #[derive(Debug)]
 pub struct Shift {
     /// The member.
@@ -30,12 +30,11 @@ pub struct Shift {
     pub tool: String,
     /// The outcome in the first pack.
     pub before: String,
-    /// The outcome in the second.
+    /// The outcome in the second pack.
     pub after: String,
 }
 
-/// Compares two packs by their manifests; members are looked into only for the outcomes of known reports, and need not be
-/// there.
+/// Compares two packs by their manifests. Reads members only for the outcomes of known reports; they may be missing.
 pub fn diff(ctx: &Context, before: &Path, after: &Path) -> Result<DiffReport> {
     let roots = [ctx.cwd.join(before), ctx.cwd.join(after)];
     let manifests = [pack_dir::manifest(&roots[0])?, pack_dir::manifest(&roots[1])?];
@@ -65,7 +64,7 @@ pub fn diff(ctx: &Context, before: &Path, after: &Path) -> Result<DiffReport> {
     })
 }
 
-/// Returns the outcome of a report, if the member is there with the bytes that its manifest declares.
+/// Returns the outcome of a report, if the member has the bytes that its manifest declares.
 fn concluded(root: &Path, path: &str, hash: &str) -> Option<String> {
     let path = MemberPath::parse(path).ok()?;
     let bytes = files::read(&root.join(path.as_str()), MAX_BYTES as u64).ok()?;

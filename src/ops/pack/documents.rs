@@ -1,4 +1,4 @@
-//! The documents that every pack has of its own: the lists of its members, and the manifest.
+//! The documents that every pack has: the lists of its members, and the manifest.
 
 use std::io::{self, Write};
 
@@ -11,20 +11,20 @@ use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, file_tree};
 use crate::refusal::{Refusal, Result};
 
-/// The release that stands in manifests.
+/// The release that manifests state.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// More documents than any pack has of its own.
+/// An upper bound for the number of a pack's own documents.
 const OWN: usize = 16;
 
-/// Writes documents of the pack's own and keeps count of all members.
+/// Writes a pack's own documents, and counts all members.
 pub struct Documents<'a> {
     staging: &'a Staging,
     members: Vec<(Member, u64)>,
 }
 
 impl<'a> Documents<'a> {
-    /// Begins with no member.
+    /// Begins without members.
     pub fn of(staging: &'a Staging) -> Self {
         Self {
             staging,
@@ -37,17 +37,17 @@ impl<'a> Documents<'a> {
         self.staging
     }
 
-    /// Counts a member of `size` bytes that was written already.
+    /// Counts a member of `size` bytes that was already written.
     pub fn count(&mut self, member: Member, size: u64) {
         self.members.push((member, size));
     }
 
-    /// Makes room for so many members more.
+    /// Reserves room for this many further members.
     pub fn reserve(&mut self, members: usize) {
         self.members.reserve(members + OWN);
     }
 
-    /// Returns the members that were counted so far, with their bytes.
+    /// Returns the members counted so far, with their sizes in bytes.
     pub fn written(&self) -> impl Iterator<Item = &(Member, u64)> {
         self.members.iter()
     }
@@ -59,7 +59,7 @@ impl<'a> Documents<'a> {
         Ok(())
     }
 
-    /// Writes a document piece by piece and counts it; returns its digest and its bytes.
+    /// Writes a document piece by piece and counts it; returns its digest and its size in bytes.
     pub fn write(&mut self, path: &str, document: &impl Document) -> Result<(Digest, u64)> {
         let (member, size) = self.stream(path, |out| document.write(out))?;
         let hash = member.bytes_hash;
@@ -79,7 +79,7 @@ impl<'a> Documents<'a> {
         Ok((member, size))
     }
 
-    /// Writes the list of members and the same list drawn as a tree; the list holds everything but itself.
+    /// Writes the list of members, and the same list drawn as a tree. The list names every member except itself.
     pub fn listing(&mut self) -> Result<()> {
         let drawn = MemberPath::parse(FILE_TREE).expect("the names of our documents are safe");
         let paths = self.members.iter().map(|(member, _)| &member.path);
@@ -112,7 +112,7 @@ impl<'a> Documents<'a> {
     }
 }
 
-/// One that would be too long to be read again is refused: what is sealed is to verify.
+/// Refuses a document that would be too long to be read again, because a sealed pack must verify.
 pub fn ensure_readable(what: &str, bytes: u64) -> Result<()> {
     match bytes > MAX_BYTES {
         true => Err(Refusal::TooLong {
@@ -134,7 +134,7 @@ mod tests {
     fn what_could_not_be_verified_is_not_sealed() {
         let temp = tempfile::tempdir().unwrap();
         let now = Timestamp::from_seconds(0).unwrap();
-        // What the manifest has besides the note.
+        // The size of a manifest with an empty note.
         let staging = Staging::beside(&temp.path().join("x"), Access::Shared).unwrap();
         Documents::of(&staging).finish(now, Some(String::new())).unwrap();
         let hull = std::fs::metadata(staging.member(&MemberPath::parse(MANIFEST).unwrap()))

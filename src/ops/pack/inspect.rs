@@ -1,4 +1,4 @@
-//! `git pack inspect`: what is in a pack, without judging it.
+//! `git pack inspect`: lists the content of a pack without judging it.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::ops::Context;
 use crate::refusal::Result;
 use crate::rules::pack::places::in_sealed;
 
-/// What a pack says of itself.
+/// The declarations of a pack.
 #[derive(Debug)]
 pub struct InspectReport {
     /// The declared id.
@@ -25,9 +25,9 @@ pub struct InspectReport {
     pub tool_version: String,
     /// The members, in the order declared.
     pub members: Vec<InspectedMember>,
-    /// What it was packed from.
+    /// Its origin.
     pub info: Option<PackInfo>,
-    /// The digest of the state that it carries.
+    /// The digest of its repository state.
     pub state: Option<Digest>,
 }
 
@@ -42,7 +42,7 @@ pub struct InspectedMember {
     pub artifact_version: Option<String>,
     /// Its declared hash.
     pub bytes_hash: String,
-    /// Its size on disk; none if it is not there as a regular file.
+    /// Its size on disk; none if it is not a regular file.
     pub size: Option<u64>,
     /// Whether it is sealed.
     pub sealed: bool,

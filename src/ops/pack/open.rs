@@ -1,4 +1,4 @@
-//! `git pack open`: the protected part of a pack, for those who may have it.
+//! `git pack open`: opens the protected part of a pack, for the holders of a key.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -16,12 +16,12 @@ use crate::ops::pack::unseal::{Named, Unopened, unseal};
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::OUTPUT_DIRECTORY;
 
-/// What to open, and where to.
+/// What to open, and the output.
 #[derive(Clone, Debug, Default)]
 pub struct OpenRequest {
     /// The pack's directory.
     pub pack: PathBuf,
-    /// Artifacts, or directories of them; none means all.
+    /// Artifacts, or directories of artifacts; if empty, all.
     pub paths: Vec<String>,
     /// The output directory instead of the default one.
     pub output: Option<PathBuf>,
@@ -29,24 +29,24 @@ pub struct OpenRequest {
     pub identities: Vec<PathBuf>,
 }
 
-/// What was opened.
+/// The outcome.
 #[derive(Debug)]
 pub struct OpenReport {
     /// The pack's id.
     pub pack_id: String,
     /// SHA-256 of its manifest.
     pub manifest_hash: Digest,
-    /// Bytes of its manifest.
+    /// Size of its manifest in bytes.
     pub manifest_bytes: u64,
     /// Number of artifacts.
     pub artifacts: u64,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// Where they are, absolute; none if they went to a writer.
+    /// The absolute path of the output; none if the artifact went to a writer.
     pub output: Option<PathBuf>,
 }
 
-/// Decrypts artifacts into a new directory that only its owner can read; all of them, or nothing is left.
+/// Decrypts artifacts into a new directory that only its owner can read: all of them, or none.
 pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
     let opening = Opening::of(ctx, request)?;
     let output = output_of(ctx, request, &opening.pack.report.pack_id)?;
@@ -65,7 +65,7 @@ pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
     Ok(opening.report(sizes.iter().sum(), Some(output)))
 }
 
-/// Writes the one artifact that is asked for to `out`, once it is known that all of it opens.
+/// Writes the one requested artifact to `out`, after all of it was opened successfully.
 pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut dyn Write) -> Result<OpenReport> {
     let opening = Opening::of(ctx, request)?;
     let [artifact] = opening.artifacts.as_slice() else {
@@ -84,7 +84,7 @@ pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut dyn Write) -> Res
     Ok(opening.report(bytes, None))
 }
 
-/// A pack that verified, and the artifacts of it that were asked for.
+/// A verified pack, and the requested artifacts.
 struct Opening {
     pack: SealedPack,
     identities: Identities,
@@ -119,7 +119,7 @@ impl Opening {
     }
 }
 
-/// Returns the artifacts that `paths` name: each is one of them, or a directory of some.
+/// Returns the artifacts that `paths` name. A path is an artifact or a directory of artifacts.
 fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>> {
     if paths.is_empty() {
         return Ok(named);
@@ -145,7 +145,7 @@ fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>
     Ok(kept.map(|(_, artifact)| artifact).collect())
 }
 
-/// Decides where the artifacts go: never over anything, and never where git could come to track them.
+/// Decides where the artifacts go: never over existing files, and never where git could track them.
 fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<PathBuf> {
     let output = match &request.output {
         Some(output) => Output::at(ctx, output)?,

@@ -1,5 +1,5 @@
-//! Where a command may put a directory that it makes: never over anything, nor into its own input or git's directory; and
-//! what was opened, never where git could come to track it.
+//! Decides where a command may create a directory: never over existing files, in its own input or in git's directory.
+//! Opened plaintext never goes where git could track it.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -12,16 +12,16 @@ use crate::ops::Context;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::OUTPUT_DIRECTORY;
 
-/// A place where nothing stands, or an empty directory.
+/// A path that is free, or an empty directory.
 pub struct Output {
-    /// It, absolute, with links and dots resolved.
+    /// The absolute path, with links and dots resolved.
     pub path: PathBuf,
-    /// The repository that it lies in.
+    /// The repository that contains it.
     repo: Option<Repository>,
 }
 
 impl Output {
-    /// Takes a place for a new directory, unless it is taken, or lies in git's own directory.
+    /// Takes a path for a new directory. Refuses one that is in use, or inside git's own directory.
     pub fn at(ctx: &Context, wanted: &Path) -> Result<Self> {
         let wanted = ctx.cwd.join(wanted);
         if files::exists(&wanted) && !files::is_empty_directory(&wanted) {
@@ -34,13 +34,13 @@ impl Output {
         Ok(Self { path, repo })
     }
 
-    /// Like [`Output::at`], for a place of our own below `root`, to which no link leads.
+    /// Like [`Output::at`], for a path of our own below `root`, which must not lead through a link.
     pub fn below(ctx: &Context, root: &Path, wanted: &Path) -> Result<Self> {
         files::ensure_no_link(root, wanted)?;
         Self::at(ctx, &root.join(wanted))
     }
 
-    /// Refuses if it lies in the pack at `root`.
+    /// Refuses an output inside the pack at `root`.
     pub fn ensure_outside(&self, root: &Path) -> Result<()> {
         match self.path.starts_with(files::canonical(root)?) {
             true => Err(Refusal::usage(format!(
@@ -51,8 +51,7 @@ impl Output {
         }
     }
 
-    /// Refuses if git could come to track what is put there. A directory that is `ours` is ignored from now on, if it was
-    /// not.
+    /// Refuses an output that git could track. With `ours`, first makes git ignore the directory if it does not yet.
     pub fn ensure_untracked(&self, ours: bool) -> Result<()> {
         let Some(repo) = &self.repo else { return Ok(()) };
         let Some(root) = repo.work_tree() else { return Ok(()) };
@@ -77,7 +76,8 @@ impl Output {
     }
 }
 
-/// Resolves a place, which may be taken, unless it lies in git's own directory; with the repository that it lies in.
+/// Resolves a path and finds the repository that contains it. The path may be in use, but must not be inside git's own
+/// directory.
 pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<Repository>)> {
     files::ensure_stays_in_tree(&ctx.cwd.join(wanted))?;
     let (above, path) = resolved(&ctx.cwd.join(wanted))?;
@@ -85,9 +85,9 @@ pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<R
         Err(Refusal::NotARepository { .. }) => None,
         other => Some(other?),
     };
-    // Nothing is written into somebody else's repository.
+    // Nothing is written into the repository of another user.
     repo.as_ref().map_or(Ok(()), Repository::ensure_ours)?;
-    // The environment may name another repository than the one that it lies in.
+    // The environment may name another repository than the one around the path.
     let mut in_git = path.components().any(|part| part.as_os_str() == ".git");
     if let Some(repo) = &repo {
         in_git |= path.starts_with(files::canonical(&repo.common_dir())?);
@@ -101,7 +101,7 @@ pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<R
     }
 }
 
-/// Returns the directory above an output that stands, and the output, with links and dots resolved.
+/// Returns the existing directory above an output, and the output, both with links and dots resolved.
 fn resolved(output: &Path) -> Result<(PathBuf, PathBuf)> {
     let outside = || {
         Refusal::usage(format!(
@@ -134,7 +134,7 @@ fn tracks_below(repo: &Repository, directory: &Path) -> Result<bool> {
         .any(|file| file.tracked && file.path.as_bytes().starts_with(&prefix)))
 }
 
-/// Has git ignore the directory of what is opened, where the repository's own rules do not.
+/// Makes git ignore the directory for opened plaintext.
 fn ignore_own(root: &Path) -> Result<()> {
     let below = Path::new(OUTPUT_DIRECTORY).join("open");
     files::ensure_no_link(root, &below)?;

@@ -1,4 +1,4 @@
-//! A sealed pack that was verified, in the hands of somebody with a key.
+//! A verified pack with seals, for the holder of a key.
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +9,15 @@ use crate::ops::pack::unseal::{Named, Unopened, named};
 use crate::ops::pack::verify::{VerifyReport, verify_directory};
 use crate::refusal::{Refusal, Result};
 
-/// A pack that was verified, and what it declares about its seals.
+/// A verified pack, and the declaration of its seals.
 pub struct SealedPack {
     /// Its directory.
     pub root: PathBuf,
-    /// What it was called.
+    /// The path that the user gave.
     pub name: PathBuf,
-    /// How it verified.
+    /// The outcome of its verification.
     pub report: VerifyReport,
-    /// What it declares.
+    /// The declaration of its seals.
     pub document: SealedArtifacts,
 }
 
@@ -34,7 +34,7 @@ pub fn ensure_sound(report: &VerifyReport, name: &Path) -> Result<()> {
 }
 
 impl SealedPack {
-    /// Verifies the pack at `root`; one that is not sound, or declares no seals, is refused.
+    /// Verifies the pack at `root`. Refuses one that is not sound, or declares no seals.
     pub fn verified(root: &Path, name: &Path) -> Result<Self> {
         let mut report = verify_directory(root)?;
         ensure_sound(&report, name)?;
@@ -50,7 +50,7 @@ impl SealedPack {
         })
     }
 
-    /// Returns the artifacts, sorted by path; where names are sealed, the index is opened for them.
+    /// Returns the artifacts, sorted by path. If names are sealed, opens the index for them.
     pub fn named(&self, identities: &Identities) -> Result<Vec<Named>> {
         named(&self.root, &self.document, identities).map_err(|why| match why {
             Unopened::Cipher(why) => identity::not_opened(why, "the names of its artifacts", identities),

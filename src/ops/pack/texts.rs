@@ -1,4 +1,4 @@
-//! Reading the files under `FULL/` and `SPLIT/` of a pack: their texts, one after the other, and what these are.
+//! Reads the files under `FULL/` and `SPLIT/` of a pack: each of their texts, with its hash and its number of tokens.
 
 use std::io::{self, BufReader, Read};
 
@@ -16,7 +16,7 @@ use crate::rules::pack::places::in_directory;
 
 const BUFFER: usize = 128 << 10;
 
-/// Looks into a member under `FULL/` or `SPLIT/`.
+/// Examines a member under `FULL/` or `SPLIT/`.
 pub fn look(path: &str, member: &mut dyn Read, size: u64, budget: &UnpackBudget) -> io::Result<SeenTexts> {
     if prefix_of_index(path).is_some() {
         if size > pack_dir::MAX_DOCUMENT {
@@ -49,12 +49,12 @@ pub fn look(path: &str, member: &mut dyn Read, size: u64, budget: &UnpackBudget)
     }
 }
 
-/// Reads a file with texts, and gives each to `take`.
+/// Reads a file of texts, and passes each text to `take`.
 pub fn texts(from: &mut dyn Read, whole: bool, take: Take<'_>) -> Result<Document, ReadError> {
     read(BufReader::with_capacity(BUFFER, from), whole, take)
 }
 
-/// A text that goes by, hashed as git would hash it, its tokens counted.
+/// Passes a text through, computes its git hash, and counts its tokens.
 struct Watched<'a> {
     content: &'a mut dyn Read,
     blobs: Vec<ObjectHasher>,

@@ -1,4 +1,4 @@
-//! What is sealed in a pack, for somebody with a key: the names of its artifacts, and what they hold.
+//! The sealed part of a pack, for the holder of a key: the names of its artifacts, and their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
@@ -17,10 +17,10 @@ use crate::refusal::{Refusal, Result};
 /// The largest index that is opened.
 pub const MAX_INDEX: u64 = 64 << 20;
 
-/// An artifact by name.
+/// An artifact with its name.
 #[derive(Clone, Debug)]
 pub struct Named {
-    /// Where it lies in plaintext.
+    /// The path of the plaintext.
     pub path: MemberPath,
     /// The rule that sealed it.
     pub rule: String,
@@ -33,12 +33,12 @@ pub struct Named {
 pub enum Unopened {
     /// The cipher did not open it.
     Cipher(DecryptError),
-    /// It is not the file that was declared, or not what it should be inside.
+    /// It is not the declared file, or its content is not what was declared.
     Other(String),
 }
 
 impl Unopened {
-    /// Says why `subject` was not opened into the file `target`.
+    /// Makes the refusal for `subject`, which was not opened into the file `target`.
     pub fn refusal(self, subject: &str, target: &Path, identities: &Identities) -> Refusal {
         match self {
             Self::Cipher(DecryptError::Writing(e)) => Refusal::io("writing", target)(e),
@@ -52,15 +52,15 @@ impl Unopened {
     }
 }
 
-/// Returns the artifacts that the document of the pack at `root` declares, sorted by path; where names are sealed, the index
-/// is opened for them.
+/// Returns the artifacts that the document of the pack at `root` declares, sorted by path. If names are sealed, opens
+/// the index for them.
 pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -> Result<Vec<Named>, Unopened> {
     named_by(document, |index, bytes| {
         unseal(root, index, identities, bytes).map(drop)
     })
 }
 
-/// Like [`named`], where `open_index` opens the index.
+/// Like [`named`], but opens the index with `open_index`.
 pub fn named_by(
     document: &SealedArtifacts,
     open_index: impl FnOnce(&Seal, &mut Vec<u8>) -> Result<(), Unopened>,
@@ -90,7 +90,7 @@ pub fn named_by(
                 return Err(Unopened::Other("the index is not the list of the other seals".into()));
             }
             let entries = index.iter().map(|entry| {
-                // Each seal once: a name that is not there any more was taken by another.
+                // Each seal may be named once. A second entry for it finds it gone.
                 let seal = sealed.remove(entry.sealed_path.as_str());
                 let seal = seal.ok_or_else(|| Unopened::Other(format!("the index names {}", entry.sealed_path)))?;
                 name(&entry.path, &entry.rule, seal)
@@ -133,17 +133,17 @@ fn name(path: &str, rule: &str, seal: &Seal) -> Result<Named, Unopened> {
     })
 }
 
-/// Decrypts a seal of the pack at `root` into `output`, without its padding; returns the length of what it holds.
+/// Decrypts a seal of the pack at `root` into `output`, without its padding; returns the size of the content.
 ///
-/// What was written before an error was found is not to be used. The ciphertext must be the one that was declared, also if
-/// somebody changed it since the pack was verified.
+/// After an error, do not use what was written. The ciphertext must be the declared one, even if the file was changed
+/// after the pack was verified.
 pub fn unseal(root: &Path, seal: &Seal, identities: &Identities, output: impl Write) -> Result<u64, Unopened> {
     let opened = files::open_regular(&root.join(&seal.sealed_path))
         .map_err(|_| Unopened::Other("it is no file that can be read".into()))?;
     unseal_from(&opened.file, seal, identities, output)
 }
 
-/// Like [`unseal`], of a ciphertext from wherever it is.
+/// Like [`unseal`], but takes the ciphertext from any reader.
 pub fn unseal_from(
     ciphertext: impl Read,
     seal: &Seal,

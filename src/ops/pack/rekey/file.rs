@@ -1,4 +1,4 @@
-//! An age file that other recipients can open.
+//! Rekeys a single age file.
 
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -39,7 +39,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let turned = files::write_whole_over(&output, 0o666, over, |file| change.turn(&job, file))?;
     let standing = (!replaced).then_some(source.as_path());
     let mut remains = Remains::of(ctx, change.repo.as_ref(), &[turned.old], standing, &output);
-    // It is rekeyed whatever becomes of the note, without which the pair only looks as if the twin had moved on.
+    // The file is rekeyed even if the note fails. Without the note, the pair only looks as if the twin had changed.
     let is_twin = twins::carry_over(ctx, &output, &turned.old.hash, &turned.hash).unwrap_or_else(|why| {
         let what = "that the twin is up to date could not be noted";
         remains.unseen.push((what.into(), why));
@@ -58,7 +58,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     })
 }
 
-/// Only an age file may be replaced: what stands in plaintext there may be the only copy.
+/// Refuses to overwrite anything but an age file: a plaintext there may be the only copy.
 fn check_output(output: &Path, replace: bool) -> Result<()> {
     if !files::exists(output) {
         return Ok(());
@@ -73,7 +73,7 @@ fn check_output(output: &Path, replace: bool) -> Result<()> {
     }
 }
 
-/// Refuses what has no header that could be changed alone, and a payload that was cut short.
+/// Refuses a file whose header cannot be changed alone, or whose payload is cut short.
 fn ensure_turns(opened: &Opened, name: &Path) -> Result<()> {
     let broken = |reason| Refusal::Crypto {
         deed: "opening",
@@ -90,10 +90,10 @@ fn ensure_turns(opened: &Opened, name: &Path) -> Result<()> {
     judged
 }
 
-/// Returns whether a file begins as an age file does, armoured or not.
+/// Returns whether a file begins like an age file, armoured or not.
 fn is_age(opened: &Opened) -> bool {
     let mut head = Vec::new();
-    // A header takes a third more room in armour.
+    // Armour makes a header a third longer.
     let most = 2 * cipher::MAX_HEADER as u64;
     let read = (&opened.file)
         .rewind()

@@ -1,4 +1,4 @@
-//! `git pack rekey`: other recipients for what is sealed already.
+//! `git pack rekey`: changes the recipients of a pack or file that is sealed already.
 
 mod file;
 mod pack;
@@ -18,51 +18,52 @@ use crate::ops::configuration::{self, Loaded};
 use crate::ops::keys::{identity, recipients};
 use crate::refusal::{Refusal, Result};
 
-/// What to rekey, for whom, and where to.
+/// What to rekey, for which recipients, and the output.
 #[derive(Clone, Debug, Default)]
 pub struct RekeyRequest {
     /// A pack's directory, or an age file.
     pub what: PathBuf,
-    /// Where the new one goes.
+    /// The output.
     pub output: PathBuf,
-    /// Whether another pack, or another age file, at the output is swapped for this one.
+    /// Whether to replace another pack, or another age file, at the output.
     pub replace: bool,
-    /// Whether everything is encrypted anew, under new file keys.
+    /// Whether to encrypt everything again under new file keys.
     pub reencrypt: bool,
     /// Recipients instead of the configured ones.
     pub recipients: Vec<String>,
-    /// Files that name recipients, beside them.
+    /// Files that name further recipients.
     pub recipients_files: Vec<PathBuf>,
     /// Identity files instead of the one in force.
     pub identities: Vec<PathBuf>,
 }
 
-/// What was rekeyed.
+/// The outcome.
 #[derive(Debug)]
 pub struct RekeyReport {
     /// The new pack's id; none for a file.
     pub pack_id: Option<Digest>,
     /// SHA-256 of the old manifest or, for a file, of the old ciphertext.
     pub input_hash: Digest,
-    /// Bytes of that.
+    /// Size of that in bytes.
     pub input_bytes: u64,
     /// Number of artifacts.
     pub artifacts: u64,
-    /// Number of recipients that they are sealed for now.
+    /// Number of recipients of the new seals.
     pub recipients: usize,
-    /// Whether they have new file keys.
+    /// Whether the artifacts have new file keys.
     pub reencrypted: bool,
-    /// Where the new one is, absolute.
+    /// The absolute path of the output.
     pub output: PathBuf,
-    /// Whether it is the sealed twin of a file here, so that git is to be told of it.
+    /// Whether the output is the sealed twin of a file here, so that the user must still stage it.
     pub is_twin: bool,
     /// Where the old ciphertexts remain.
     pub remains: Remains,
 }
 
-/// Seals what a pack or an age file holds for other recipients; the new one stands whole at its output, or nothing does.
+/// Seals a pack or an age file for other recipients. Either the whole result is at the output afterwards, or nothing
+/// is.
 ///
-/// The file keys stay as they are, and so do the payloads, unless everything is to be encrypted anew.
+/// Keeps file keys and payloads, unless everything is to be encrypted again.
 pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let what = ctx.cwd.join(&request.what);
     match files::is_directory(&files::canonical(&what)?) {
@@ -71,7 +72,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     }
 }
 
-/// Those who can open, and those who will be able to.
+/// The identities that open the old seals, and the new recipients.
 struct Change {
     repo: Option<Repository>,
     identities: Identities,
@@ -98,7 +99,7 @@ impl Change {
         })
     }
 
-    /// Refuses if there is nobody to seal `artifacts` to.
+    /// Refuses if there are artifacts but no recipients.
     fn ensure_somebody(&self, artifacts: impl Iterator<Item = String>) -> Result<()> {
         match self.recipients.names().is_empty() {
             true => Err(Refusal::NoRecipients {
@@ -110,7 +111,7 @@ impl Change {
     }
 }
 
-/// Returns whether both paths lead to the same thing.
+/// Returns whether both paths lead to the same file.
 fn is_same(a: &Path, b: &Path) -> bool {
     match (files::canonical(a), files::canonical(b)) {
         (Ok(a), Ok(b)) => a == b,

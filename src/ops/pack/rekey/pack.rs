@@ -1,4 +1,4 @@
-//! A pack whose seals other recipients can open: everything else in it is copied.
+//! Rekeys a pack: seals its artifacts for other recipients, and copies everything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -62,7 +62,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     })
 }
 
-/// A pack within a pack would be no member of it, and spoil it.
+/// Refuses an output inside the pack: it would not be a member of that pack, and the pack would no longer verify.
 fn ensure_outside(root: &Path, output: &Path) -> Result<()> {
     let root = files::canonical(root)?;
     let above = output
@@ -78,7 +78,7 @@ fn ensure_outside(root: &Path, output: &Path) -> Result<()> {
     }
 }
 
-/// What came of it.
+/// The result of rekeying.
 struct Rekeyed {
     pack_id: Digest,
     old: Vec<Ciphertext>,
@@ -100,7 +100,7 @@ impl Rekeying<'_> {
         }
         let created = Timestamp::parse(&manifest.created).ok_or_else(|| self.bad("its time is none"))?;
         let document = &pack.document;
-        // What cannot be opened is refused before anything is copied.
+        // Refuses what cannot be opened before anything is copied.
         let named = match &document.index {
             Some(_) => Some(pack.named(&self.change.identities)?),
             None => None,
@@ -144,7 +144,7 @@ impl Rekeying<'_> {
         Ok(Rekeyed { pack_id, old })
     }
 
-    /// Writes the ciphertext of an artifact for the new recipients; with `named`, names are sealed.
+    /// Writes the ciphertext of an artifact for the new recipients. With `named`, names are sealed.
     fn seal(
         &self,
         number: usize,
@@ -177,7 +177,7 @@ impl Rekeying<'_> {
         Ok((new, turned.old))
     }
 
-    /// Returns what is public about the ciphertext that was staged in the place of another.
+    /// Returns the public description of the staged ciphertext that replaces another.
     fn described(&self, seal: &Seal, staged: &MemberPath, hash: Digest, bytes: u64) -> Result<Seal> {
         let file = files::open_regular(&self.staging.member(staged))?.file;
         let header = cipher::header(&file).map_err(|reason| Refusal::Crypto {
@@ -199,7 +199,7 @@ impl Rekeying<'_> {
         })
     }
 
-    /// Seals the names anew: they stand beside the names of the ciphertexts, which are others now.
+    /// Seals the names again. The index also names the ciphertexts, which changed.
     fn index(&self, named: &[Named], new: &[SealedArtifact]) -> Result<Seal> {
         let moved: BTreeMap<&str, &str> = self
             .pack
@@ -238,7 +238,7 @@ impl Rekeying<'_> {
         self.described(&blank, &member, encrypted.sealed_hash, encrypted.sealed_bytes)
     }
 
-    /// Returns what the ciphertext of the old index can be found by.
+    /// Returns the properties by which the ciphertext of the old index can be found.
     fn observe(&self, seal: &Seal) -> Result<Ciphertext> {
         let path = self.pack.root.join(&seal.sealed_path);
         let blob = match &self.change.repo {
@@ -252,7 +252,7 @@ impl Rekeying<'_> {
         })
     }
 
-    /// Copies a member that stays as it is.
+    /// Copies a member unchanged.
     fn copy(&self, declared: &Declared) -> Result<(Member, u64)> {
         let path = self.member(&declared.path)?;
         let source = self.pack.root.join(&declared.path);

@@ -1,4 +1,4 @@
-//! Where old ciphertexts remain, as far as can be seen from here: whoever could open them still can.
+//! Finds where old ciphertexts remain, as far as this clone can see. Everybody who could open them still can.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,29 +18,29 @@ use crate::rules::protect::OUTPUT_DIRECTORY;
 pub struct Remains {
     /// The places.
     pub places: Vec<Remaining>,
-    /// What could not be looked at, and why.
+    /// Places that could not be searched, and why.
     pub unseen: Vec<(String, Refusal)>,
 }
 
 /// A place where old ciphertexts remain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remaining {
-    /// What was rekeyed.
+    /// The source that was rekeyed.
     Source(PathBuf),
-    /// A pack of this repository, with so many of them.
+    /// A pack of this repository, and the number of old ciphertexts in it.
     Pack(PathBuf, usize),
-    /// What this clone keeps for the next sealing, with so many of them.
+    /// The store that this clone keeps for the next sealing, and their number.
     Store(PathBuf, usize),
     /// The history of branches, tags and other refs of this clone.
     Refs(Vec<String>),
-    /// The history that a remote had when it was last heard of: its name, and the branches.
+    /// The history of a remote when it was last fetched or pushed: the remote's name, and the branches.
     Remote(String, Vec<String>),
-    /// Git's object database; no ref leads there.
+    /// Git's object database; no ref reaches them.
     Objects,
 }
 
 impl Remains {
-    /// Looks for `old`; `source` is what was rekeyed, if it still stands, and `output` is the new one.
+    /// Searches for `old`. `source` is what was rekeyed, if it still exists, and `output` is the result.
     pub fn of(
         ctx: &Context,
         repo: Option<&Repository>,
@@ -75,7 +75,7 @@ impl Remains {
         remains
     }
 
-    /// Looks into the manifests of the packs in a directory.
+    /// Searches the manifests of the packs in a directory.
     fn packs(&mut self, outputs: &Path, hashes: &BTreeSet<Digest>, own: &[&Path]) {
         let names = match files::directories_in(outputs) {
             Ok(names) => names,
@@ -102,7 +102,7 @@ impl Remains {
         }
     }
 
-    /// Looks for the blobs in the history of every ref.
+    /// Searches the history of every ref for the blobs.
     fn history(&mut self, repo: &Repository, blobs: &BTreeSet<ObjectId>) -> Result<()> {
         let has_any = blobs.iter().any(|blob| repo.has(blob));
         if !has_any && !repo.lacks_objects() {
@@ -145,7 +145,7 @@ impl Remains {
         for name in found {
             match name.strip_prefix("remotes/") {
                 None => own.push(name),
-                // It points at another of the remote's branches.
+                // It points at another branch of the same remote, which is searched itself.
                 Some(tracking) if tracking.ends_with("/HEAD") => {}
                 Some(tracking) => {
                     let (remote, branch) = split(repo, tracking);
@@ -161,7 +161,7 @@ impl Remains {
     }
 }
 
-/// Splits the name of a tracking ref into those of the remote, in which slashes may be, and of its branch.
+/// Splits the name of a tracking ref into remote and branch. Both may contain slashes.
 fn split(repo: &Repository, tracking: &str) -> (String, String) {
     let ends = tracking.match_indices('/').map(|(at, _)| at);
     let known = ends.clone().find(|at| repo.has_remote(&tracking[..*at]));

@@ -1,4 +1,4 @@
-//! One ciphertext, turned into one for other recipients.
+//! Turns a ciphertext into one for other recipients.
 
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
@@ -11,36 +11,36 @@ use crate::ops::keys::identity;
 use crate::ops::pack::rekey::Change;
 use crate::refusal::{Refusal, Result};
 
-/// A ciphertext to be turned.
+/// A ciphertext to turn.
 pub struct Job<'a> {
     /// The open file.
     pub source: &'a Opened,
-    /// Where that is.
+    /// The path of that file.
     pub path: &'a Path,
-    /// What is sealed in it, as it is called in an error.
+    /// The name of its content, for errors.
     pub name: &'a str,
-    /// Where the new one is written.
+    /// The path of the new ciphertext.
     pub target: &'a Path,
 }
 
-/// What a ciphertext was before, and what it is now.
+/// A ciphertext before and after.
 pub struct Turned {
-    /// The ciphertext before.
+    /// The old ciphertext.
     pub old: Ciphertext,
-    /// SHA-256 of the new one.
+    /// SHA-256 of the new ciphertext.
     pub hash: Digest,
-    /// Bytes of the new one.
+    /// Size of the new ciphertext in bytes.
     pub bytes: u64,
 }
 
-/// A ciphertext, by what it can be found by.
+/// The properties by which a ciphertext can be found.
 #[derive(Clone, Copy)]
 pub struct Ciphertext {
     /// Its SHA-256.
     pub hash: Digest,
-    /// Its bytes.
+    /// Its size in bytes.
     pub bytes: u64,
-    /// The id that git gives it in the repository here.
+    /// The id that git gives it in this repository.
     pub blob: Option<ObjectId>,
 }
 
@@ -71,17 +71,18 @@ impl Change {
         })
     }
 
-    /// Writes a new header and, behind it, the payload as it is.
+    /// Writes a new header, followed by the payload unchanged.
     fn wrap_anew(&self, job: &Job<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
         let mut file = &job.source.file;
         let length = cipher::header(file)
             .map_err(|reason| job.crypto("opening", reason))?
             .bytes;
         file.rewind().map_err(Refusal::io("reading", job.path))?;
-        // Whoever rekeys vouches for the payload: it is opened once, to nowhere, and must be whole.
+        // The new seal vouches for the payload. So the payload is decrypted once, without keeping the plaintext, and
+        // must be complete.
         cipher::decrypt(&self.identities, file, &mut io::sink()).map_err(|why| self.not_opened(why, job))?;
         file.rewind().map_err(Refusal::io("reading", job.path))?;
-        // What is wrapped anew are the bytes that were hashed, whatever else the file may say when it is read again.
+        // The header is taken from the bytes that were hashed, even if the file changes before it is read again.
         let mut head = Vec::new();
         let read = old.take(length).read_to_end(&mut head);
         read.map_err(Refusal::io("reading", job.path))?;
@@ -97,7 +98,7 @@ impl Change {
         Ok((hash, bytes))
     }
 
-    /// Decrypts, and encrypts under a new file key; padding is a part of what is encrypted, and stays.
+    /// Decrypts, and encrypts under a new file key. Padding is part of the plaintext, and stays.
     fn encrypt_anew(&self, job: &Job<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
         let mut plain = cipher::open(&self.identities, &mut *old).map_err(|why| self.not_opened(why, job))?;
         let encrypted = cipher::encrypt(&self.recipients, &mut plain, output).map_err(|why| match why {
@@ -105,7 +106,7 @@ impl Change {
             why => job.not_sealed(why),
         })?;
         drop(plain);
-        // Behind armour there may be blank space.
+        // White space may follow the armour.
         files::copy(old, job.path, io::sink(), job.target)?;
         Ok((encrypted.sealed_hash, encrypted.sealed_bytes))
     }
@@ -135,7 +136,7 @@ impl Job<'_> {
     }
 }
 
-/// Hashes what is read, as we do and as git does.
+/// Computes the SHA-256 and the git hash of everything that is read.
 struct Observed<R> {
     inner: Hashing<R>,
     blob: Option<ObjectHasher>,

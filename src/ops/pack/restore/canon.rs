@@ -1,4 +1,4 @@
-//! Does a pack that is to be restored say the canon version of its commit?
+//! Compares the canon version of a pack with that of its commit.
 
 use std::path::Path;
 
@@ -6,12 +6,12 @@ use crate::ops::pack::verify::RepoStateReport;
 use crate::ops::{Context, configuration, state};
 use crate::refusal::{Refusal, Result};
 
-/// Refuses a pack with another canon version than its commit has, where the repository at hand has that commit.
+/// Refuses a pack whose canon version differs from that of its commit, if this repository has the commit.
 pub(super) fn ensure_same(ctx: &Context, pack: &Path, stated: Option<&RepoStateReport>) -> Result<()> {
     let Some((stated, commit)) = stated.and_then(|stated| Some((stated, stated.commit.as_deref()?))) else {
         return Ok(());
     };
-    // A pack is restored anywhere; where its commit is not, there is nothing to compare it with.
+    // A pack can be restored anywhere. Without its commit there is nothing to compare with.
     let Ok(repo) = ctx.repository() else { return Ok(()) };
     let Ok(commit) = repo.commit(commit) else { return Ok(()) };
     let loaded = configuration::in_commit_or_none(&repo, &commit)?;

@@ -1,4 +1,4 @@
-//! The text files of a commit from the one file that holds them all, and proof that it does.
+//! Restores the text files of a commit from the one file that holds them all, and proves that it does.
 
 use std::path::{Path, PathBuf};
 
@@ -20,7 +20,7 @@ use crate::ops::pack::verify::verify_directory;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::places::in_directory;
 
-/// Rebuilds the text files; all of them, or nothing is left.
+/// Restores the text files: all of them, or none.
 pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&Output>) -> Result<RestoreReport> {
     let from = ctx.cwd.join(&request.from);
     let pack = match files::is_directory(&from) {
@@ -94,7 +94,7 @@ fn report(
     }
 }
 
-/// Returns the one member of a pack that holds all texts.
+/// Returns the single member of a pack that holds all texts.
 fn full_of(root: &Path, name: &Path) -> Result<PathBuf> {
     let manifest = pack_dir::manifest(root)?;
     let mut members = manifest
@@ -102,7 +102,7 @@ fn full_of(root: &Path, name: &Path) -> Result<PathBuf> {
         .iter()
         .filter(|member| in_directory(&member.path, FULL));
     match members.next() {
-        // An evidence pack may have such a directory too: what is in it says whether it is one of ours.
+        // An evidence pack may have such a directory, too. The content shows whether the file is one of ours.
         Some(member) => Ok(root.join(&member.path)),
         None => Err(Refusal::Usage {
             problem: format!("{} has no member under {FULL}/ to restore from", name.display()),

@@ -1,4 +1,4 @@
-//! The repository in which a pack is restored, and what it has.
+//! The repository in which a pack is restored, and its content.
 
 use crate::adapters::clone::digests::DigestCache;
 use crate::adapters::clone::runs::Runs;
@@ -8,7 +8,7 @@ use crate::format::repo_state::TreeEntry;
 use crate::format::run_record::CommitRef;
 use crate::refusal::{Refusal, Result};
 
-/// The repository at hand.
+/// The current repository.
 pub(super) struct Here {
     /// Its content store.
     pub(super) disk: DiskStore,
@@ -17,12 +17,12 @@ pub(super) struct Here {
     pub(super) repo: Repository,
     /// The digests of its blobs.
     pub(super) cache: DigestCache,
-    /// Nothing is collected while this is held.
+    /// Held, so that nothing is collected meanwhile.
     _lock: Option<Held>,
 }
 
 impl Here {
-    /// Takes a repository, to which nothing at all is written if it is only to be read.
+    /// Opens a repository. Nothing is written to it if it may only be read.
     pub(super) fn of(repo: Repository, reading_only: bool) -> Result<Self> {
         let disk = repo.private().store();
         let cache = repo.private().digests();
@@ -38,8 +38,8 @@ impl Here {
         })
     }
 
-    /// Returns the entries of the commit that a manifest names; none if it is not in this clone, whole. One with another tree
-    /// is refused.
+    /// Returns the entries of the commit that a manifest names; none if this clone lacks the commit or part of its
+    /// tree. Refuses a commit with another tree than the manifest names.
     pub(super) fn tree_of(&self, manifest: &str, state: &CommitRef) -> Result<Option<Vec<TreeEntry>>> {
         let commit = match self.repo.commit(&state.commit) {
             Ok(commit) => commit,

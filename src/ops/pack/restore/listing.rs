@@ -1,4 +1,4 @@
-//! What is to be restored: the manifest of contents of a pack, or one in the content store.
+//! The list of what to restore: the manifest of contents of a pack, or one in the content store.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,30 +23,31 @@ use crate::ops::pack::verify::verify_directory;
 use crate::refusal::{Refusal, Result};
 use crate::rules::restore::{Unfit, brief, check};
 
-/// A manifest of contents, and what else is known of its entries.
+/// A manifest of contents, with further facts about its entries.
 pub(super) struct Listing {
-    /// What it is called in messages.
+    /// Its name in messages.
     pub(super) name: String,
-    /// The manifest, which is one of a tree.
+    /// The manifest, which is that of a tree.
     pub(super) manifest: PackManifest,
-    /// The id of the pack that it is of; none of a manifest by its ref.
+    /// The id of its pack; none if the manifest is given by its ref.
     pub(super) pack_id: Option<String>,
     /// SHA-256 of the pack's manifest, or of this one.
     pub(super) input_hash: Digest,
-    /// Its bytes.
+    /// Size of that in bytes.
     pub(super) input_bytes: u64,
     /// The members of the pack.
     pub(super) pack: Option<PackStore>,
     /// The state digest that the pack names.
     pub(super) state: Option<Digest>,
-    /// The entries that are no plain files; none if nobody knows.
+    /// The kinds of entries that are not plain files; none if they are not known.
     pub(super) kinds: Option<HashMap<String, EntryKind>>,
-    /// What is declared of its ciphertexts, if that was asked for.
+    /// The declaration of its ciphertexts, if it is needed.
     pub(super) sealed: Option<SealedArtifacts>,
 }
 
 impl Listing {
-    /// Takes the manifest of the pack at `root`, which verifies; where it has none, that which its documents come to.
+    /// Reads the manifest of the pack at `root`, which must verify. If the pack has none, builds it from the pack's
+    /// documents.
     pub(super) fn of_pack(ctx: &Context, root: &Path, name: &Path) -> Result<Self> {
         let mut report = verify_directory(root)?;
         ensure_sound(&report, name)?;
@@ -76,7 +77,7 @@ impl Listing {
         };
         let state: RepoState = parse_strict_into(&documents.read(REPO_STATE)?).map_err(|e| bad(e.to_string()))?;
         let info: PackInfo = parse_strict_into(&documents.read(PACK_INFO)?).map_err(|e| bad(e.to_string()))?;
-        // What a pack has under LITE/ lists the same, or it would not have verified.
+        // A manifest under LITE/ lists the same, or the pack would not have verified.
         let contents = PackManifest::of_documents(&state, &info, &sealed);
         let listing = Self {
             name: name.display().to_string(),
@@ -93,8 +94,8 @@ impl Listing {
         Ok(listing)
     }
 
-    /// Takes the manifest of that name in the content store; with what is declared of its ciphertexts, if these are to be
-    /// opened.
+    /// Reads the manifest with this hash from the content store; with `opening`, also the declaration of its
+    /// ciphertexts.
     pub(super) fn of_ref(here: &Here, hash: &Digest, opening: bool) -> Result<Self> {
         let Some(document) = bytes(&here.disk, hash, MAX_BYTES)? else {
             return Err(Refusal::NoManifest {
@@ -129,13 +130,13 @@ impl Listing {
         Ok(listing)
     }
 
-    /// Returns whether its pack has every content.
+    /// Returns whether the pack holds every content.
     pub(super) fn is_whole(&self) -> bool {
         let pack = self.pack.as_ref();
         pack.is_some_and(|pack| self.manifest.entries.iter().all(|entry| pack.has(&entry.content)))
     }
 
-    /// Says why it cannot be restored.
+    /// Makes the refusal for a manifest that cannot be restored.
     pub(super) fn refusal(&self, why: Unfit) -> Refusal {
         match why {
             Unfit::Bad(reason) => Refusal::BadManifest {
@@ -160,7 +161,7 @@ fn kinds<'a>(entries: impl Iterator<Item = (&'a str, EntryKind)>) -> HashMap<Str
     special.map(|(path, kind)| (path.to_owned(), kind)).collect()
 }
 
-/// Finds what is declared of a manifest's ciphertexts: in the records of a run that came to this manifest.
+/// Finds the declaration of a manifest's ciphertexts, in the records of a run with this manifest.
 fn declared(here: &Here, hash: &Digest, manifest: &PackManifest) -> Result<SealedArtifacts> {
     for run in here.runs.ids()? {
         let refs = here.runs.read(&run, RUN_REFS)?;
@@ -194,7 +195,7 @@ fn declared(here: &Here, hash: &Digest, manifest: &PackManifest) -> Result<Seale
     ))
 }
 
-/// The documents of a pack, each held against the hash that the pack's manifest has of it.
+/// The documents of a pack. Each is checked against its hash in the pack's manifest.
 struct Documents<'a> {
     root: &'a Path,
     manifest: &'a ManifestDocument,

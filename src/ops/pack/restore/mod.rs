@@ -1,4 +1,5 @@
-//! `git pack restore`: the files of a commit from a list of their hashes, or from the one text that holds them all.
+//! `git pack restore`: restores the files of a commit from a list of their hashes, or from the one text that holds them
+//! all.
 
 mod canon;
 mod full;
@@ -21,68 +22,69 @@ use crate::refusal::{Refusal, Result};
 use here::Here;
 use listing::Listing;
 
-/// What to restore, and where to.
+/// What to restore, and the output.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreRequest {
-    /// A pack's directory, or the ref of a manifest of contents; of texts, a pack's directory or a file from under `FULL/`.
+    /// A pack's directory, or the ref of a manifest of contents; with `from_full`, a pack's directory or a file under
+    /// `FULL/`.
     pub from: PathBuf,
     /// Whether to take the texts from the member under `FULL/`.
     pub from_full: bool,
-    /// A new directory; what is only checked needs none.
+    /// A new directory; not needed for a check.
     pub output: Option<PathBuf>,
-    /// Whether everything is read and checked, and nothing written.
+    /// Whether to read and check everything, and write nothing.
     pub dry_run: bool,
-    /// Identity files; with any, what is sealed is opened.
+    /// Identity files; with any, sealed entries are opened.
     pub identities: Vec<PathBuf>,
 }
 
-/// What was restored, or could be.
+/// The outcome.
 #[derive(Debug)]
 pub struct RestoreReport {
-    /// The pack's id; none of a manifest by its ref, nor of a single file.
+    /// The pack's id; none for a manifest given by its ref, and for a single file.
     pub pack_id: Option<String>,
     /// SHA-256 of the pack's manifest, of the manifest of contents, or of the single file.
     pub input_hash: Digest,
-    /// Its bytes.
+    /// Size of that in bytes.
     pub input_bytes: u64,
     /// Number of files.
     pub files: u64,
-    /// Their bytes.
+    /// Their total size in bytes.
     pub bytes: u64,
-    /// The state digest over them.
+    /// The state digest of the files.
     pub digest: Digest,
-    /// The commit that they say they are from.
+    /// The commit that the source names.
     pub commit: String,
-    /// What they are.
+    /// The kind of source, with its facts.
     pub what: Restored,
-    /// Where they are, absolute; none if nothing was written.
+    /// The absolute path of the output; none if nothing was written.
     pub output: Option<PathBuf>,
 }
 
-/// What files were restored from.
+/// The source of restored files.
 #[derive(Debug)]
 pub enum Restored {
     /// The texts of a commit.
     Texts {
-        /// The state digest of that commit, over the files and what is missing.
+        /// The state digest of that commit, computed over the files and the missing entries.
         state: Digest,
-        /// The entries of that state that are no text, and so are not there.
+        /// The entries of that state that are not texts, and so not restored.
         missing: Vec<OtherEntry>,
     },
     /// The entries of a manifest.
     Entries(Entries),
 }
 
-/// How the files stand to the entries of a manifest.
+/// How the files relate to the entries of a manifest.
 #[derive(Debug)]
 pub struct Entries {
-    /// The state digest that the pack names; a manifest by itself names none.
+    /// The state digest that the pack names; a manifest alone names none.
     pub state: Option<Digest>,
     /// The state digest over the files that are not sealed.
     pub plain: Digest,
     /// Number of ciphertexts.
     pub ciphertexts: u64,
-    /// Number of files that were sealed, and were opened.
+    /// Number of sealed files that were opened.
     pub opened: u64,
     /// Number of links, which are files that hold their target.
     pub links: u64,
@@ -92,7 +94,7 @@ pub struct Entries {
     pub kinds_known: bool,
 }
 
-/// Rebuilds files; all of them, or nothing is left.
+/// Restores files: all of them, or none.
 pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport> {
     if request.output.is_none() && !request.dry_run {
         return Err(Refusal::usage("--output names the directory for the files"));
@@ -120,7 +122,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
             output.ensure_untracked(false)?;
         }
     }
-    // What cannot serve is refused before anything is read.
+    // Unusable identities are refused before anything is read.
     let identities = match request.identities.is_empty() {
         true => None,
         false => Some(identity::load(ctx, &request.identities)?),
@@ -133,7 +135,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
         }
         None => {
             let listing = Listing::of_pack(ctx, &from, &request.from)?;
-            // A pack that has everything needs no repository, nor one in which nothing is wrong.
+            // A pack that holds everything needs no repository, and is restored even where the repository is damaged.
             let here = match listing.is_whole() {
                 true => None,
                 false => match here() {
@@ -147,7 +149,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
     write::restore(request, &listing, here.as_ref(), identities.as_ref(), output.as_ref())
 }
 
-/// Returns the ref that is to be restored; none if it is a path.
+/// Returns the ref to restore; none if the request names a path.
 fn manifest_ref(ctx: &Context, request: &RestoreRequest) -> Result<Option<Digest>> {
     let Some(text) = request.from.to_str() else {
         return Ok(None);

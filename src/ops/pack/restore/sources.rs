@@ -1,4 +1,4 @@
-//! Where contents are found: in the pack, in the content store, in the commit, or wherever else in git.
+//! Finds contents: in the pack, in the content store, and in the commit.
 
 use std::collections::HashSet;
 
@@ -13,15 +13,15 @@ use crate::ops::pack::restore::listing::Listing;
 use crate::refusal::{Refusal, Result};
 use crate::rules::restore::{Form, Item, brief};
 
-/// A store, and which of the items it has.
+/// A store, and the items that it has.
 pub(super) struct Source<'a> {
     /// The store.
     pub(super) store: Box<dyn Store + 'a>,
-    /// The places of its items.
+    /// The indices of its items.
     pub(super) items: Vec<usize>,
 }
 
-/// Finds every content; refuses if one is nowhere.
+/// Finds every content. Refuses if one is missing.
 pub(super) fn locate<'a>(listing: &'a Listing, here: Option<&'a Here>, items: &[Item]) -> Result<Vec<Source<'a>>> {
     let mut search = Search {
         items,
@@ -49,14 +49,14 @@ pub(super) fn locate<'a>(listing: &'a Listing, here: Option<&'a Here>, items: &[
     let submodules = entries.iter().filter(|entry| entry.kind == EntryKind::Submodule);
     let ids = submodules.map(|entry| entry.id.hex().into_bytes());
     search.look_in(Box::new(MemoryStore::of(ids)))?;
-    // Any other blob of the clone may be one that nobody asked for: a protected one, by its hash.
+    // No other blob of the clone is searched. It could be a protected file, named by its hash in a hostile manifest.
     search.ensure_not_damaged(here, &entries)?;
     search.finish(has_commit)
 }
 
 struct Search<'a, 'i> {
     items: &'i [Item],
-    /// The places of items that were not found yet.
+    /// The indices of the items that are not found yet.
     open: Vec<usize>,
     found: Vec<Source<'a>>,
 }
@@ -82,7 +82,7 @@ impl<'a> Search<'a, '_> {
         Ok(())
     }
 
-    /// Refuses if a content that was not found is one that git has, damaged: that it is missing would not help anybody.
+    /// Refuses with the damage if git has a missing content in a damaged object. To call it missing would help nobody.
     fn ensure_not_damaged(&self, here: &Here, entries: &[TreeEntry]) -> Result<()> {
         let missing: HashSet<&str> = self.open.iter().map(|at| self.items[*at].path.as_str()).collect();
         let blobs = entries.iter().filter(|entry| {

@@ -1,4 +1,4 @@
-//! Where restored files go: into staging until all of them are there, or nowhere.
+//! Where restored files are written: into staging until all are complete, or nowhere.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -8,16 +8,16 @@ use crate::format::member_path::MemberPath;
 use crate::ops::pack::output::Output;
 use crate::refusal::Result;
 
-/// The place of files that are being restored.
+/// The place for restored files.
 pub(super) enum Target {
-    /// Beside an output.
+    /// A staging directory beside the output.
     Staged(Staging, PathBuf),
-    /// They are only checked.
+    /// Nowhere: the files are only checked.
     Nowhere,
 }
 
 impl Target {
-    /// Makes the place for an output; none if nothing is to be written.
+    /// Makes the place for an output, or [`Target::Nowhere`] if nothing is to be written.
     pub(super) fn of(output: Option<&Output>, dry_run: bool, access: Access) -> Result<Self> {
         match output {
             Some(output) if !dry_run => Ok(Self::Staged(
@@ -28,7 +28,7 @@ impl Target {
         }
     }
 
-    /// Returns a writer for a file, and what errors of it are to name.
+    /// Returns a writer for a file, and the path that its errors name.
     pub(super) fn create(&self, path: &MemberPath) -> Result<(Box<dyn Write>, PathBuf)> {
         match self {
             Self::Staged(staging, _) => Ok((Box::new(staging.create(path)?), staging.member(path))),
@@ -36,7 +36,7 @@ impl Target {
         }
     }
 
-    /// Lets everybody who may read a file run it as well.
+    /// Makes a file executable for everybody who may read it.
     pub(super) fn make_executable(&self, path: &MemberPath) -> Result<()> {
         match self {
             Self::Staged(staging, _) => staging.make_executable(path),
@@ -44,7 +44,7 @@ impl Target {
         }
     }
 
-    /// Puts the files at their output, all at once; returns where that is.
+    /// Moves all files to their output at once; returns its path.
     pub(super) fn publish(self) -> Result<Option<PathBuf>> {
         match self {
             Self::Staged(staging, output) => {

@@ -1,4 +1,4 @@
-//! The files that a manifest lists, each written once and held against its hash while it is.
+//! Writes the files that a manifest lists, each once, and checks each against its hash in the same pass.
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -22,10 +22,10 @@ use crate::ops::pack::unseal::{MAX_INDEX, Unopened, named_by, unseal_from};
 use crate::refusal::{Refusal, Result};
 use crate::rules::restore::{Form, Item, brief, items};
 
-/// The most that is held of a file at once.
+/// The most bytes of a file that are held at a time.
 const BUFFER: u64 = 128 << 10;
 
-/// Writes what a manifest lists, or only reads it.
+/// Writes the files of a manifest, or only reads and checks them.
 pub(super) fn restore(
     request: &RestoreRequest,
     listing: &Listing,
@@ -95,7 +95,7 @@ fn entries(listing: &Listing, items: &[Item], written: &[Written]) -> Entries {
     }
 }
 
-/// Returns where each artifact goes, and its seal; where names are sealed, the index is opened for them.
+/// Returns the path and seal of each artifact. If names are sealed, opens the index for them.
 fn names(listing: &Listing, here: Option<&Here>, identities: &Identities) -> Result<Vec<(MemberPath, Seal)>> {
     let Some(document) = &listing.sealed else {
         return Ok(Vec::new());
@@ -114,7 +114,7 @@ fn names(listing: &Listing, here: Option<&Here>, identities: &Identities) -> Res
     Ok(named.into_iter().map(|named| (named.path, named.seal)).collect())
 }
 
-/// Returns the ciphertext of the index, or nothing where there is none.
+/// Returns the ciphertext of the index; empty if there is none.
 fn index(listing: &Listing, here: Option<&Here>, document: &SealedArtifacts) -> Result<Vec<u8>> {
     let Some(seal) = &document.index else {
         return Ok(Vec::new());
@@ -122,7 +122,7 @@ fn index(listing: &Listing, here: Option<&Here>, document: &SealedArtifacts) -> 
     let pack = listing.pack.as_ref().map(|pack| pack as &dyn Store);
     let disk = here.map(|here| &here.disk as &dyn Store);
     for store in pack.into_iter().chain(disk) {
-        // With its header and tags, it is not twice as long as what it holds may be.
+        // Header and tags make a ciphertext less than twice as long as its largest content.
         if let Some(bytes) = bytes(store, &seal.sealed_hash, 2 * MAX_INDEX)? {
             return Ok(bytes);
         }
@@ -136,7 +136,7 @@ fn index(listing: &Listing, here: Option<&Here>, document: &SealedArtifacts) -> 
     })
 }
 
-/// Hash and bytes of a file, as they were written.
+/// Hash and size of a file that was written.
 type Written = (Digest, u64);
 
 struct Writer<'a> {
@@ -145,7 +145,8 @@ struct Writer<'a> {
     identities: Option<&'a Identities>,
     target: &'a Target,
     written: Mutex<Vec<Option<Written>>>,
-    /// Why a content is not what it should be, though it may be damaged: its store says that, once all of it was read.
+    /// Why a content was not restored. If the content is damaged, its store reports that instead, after reading all of
+    /// it.
     refused: Mutex<Option<Refusal>>,
 }
 
@@ -192,7 +193,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Copies a content; the inner refusal is one of its size.
+    /// Copies a content. The inner refusal is about its size.
     fn copy(&self, item: &Item, content: &mut dyn Read, to: &mut dyn Write, place: &Path) -> Result<Result<()>> {
         let mut buffer = vec![0; item.bytes.clamp(1, BUFFER) as usize];
         let mut size = 0;

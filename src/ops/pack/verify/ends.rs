@@ -1,4 +1,4 @@
-//! Which files of a pack differ from those of a commit in their line ends alone.
+//! Finds the files of a pack that differ from those of a commit only in line endings.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
@@ -14,9 +14,9 @@ use crate::format::repo_state::{EntryKind, StateEntry};
 use crate::format::tree_meta::REPO;
 use crate::refusal::Result;
 
-/// Returns those of `changed` whose copy in the pack at `root` has the lines of the commit's file, ended otherwise.
+/// Returns those of `changed` whose copy in the pack at `root` has the lines of the commit's file with other endings.
 ///
-/// What has no copy, or none that can be read, is not among them.
+/// Files without a readable copy are left out.
 pub fn same_but_for_ends(
     repo: &Repository,
     root: &Path,
@@ -47,7 +47,7 @@ pub fn same_but_for_ends(
     Ok(same.map(|((path, ..), _)| (*path).clone()).collect())
 }
 
-/// Returns the hash of a text with every carriage return before a newline left out.
+/// Returns the hash of a text without the carriage returns before newlines.
 fn lines_of(text: &mut dyn Read) -> io::Result<Digest> {
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 64 << 10];
@@ -79,7 +79,7 @@ fn lines_of(text: &mut dyn Read) -> io::Result<Digest> {
 mod tests {
     use super::*;
 
-    /// Gives one byte at a time.
+    /// Yields one byte at a time.
     struct Slow<'a>(&'a [u8]);
 
     impl Read for Slow<'_> {

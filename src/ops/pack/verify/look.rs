@@ -1,4 +1,4 @@
-//! What is looked for in the members of a pack while they are hashed.
+//! Examines the members of a pack while they are hashed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -23,50 +23,50 @@ use crate::rules::pack::plain::{PlainMember, PlainMembers, judge_member};
 use crate::rules::pack::seals;
 use crate::rules::scan::Traits;
 
-/// The longest target of a link, and more than the id of a submodule's commit.
+/// The longest target of a link. The id of a submodule's commit is shorter.
 const MAX_TARGET: u64 = 4096;
 
-/// What was seen in a member.
+/// The result for a member.
 pub(super) enum Seen {
-    /// It is nothing that is looked into.
+    /// A member that is not examined.
     Nothing,
-    /// A document of the pack's own; none if it is too large to be one.
+    /// A document of the pack; none if it is too large to be one.
     Document(Option<Vec<u8>>),
     /// A sealed member: its header, or why it has none.
     Header(Box<Result<SealHeader, String>>),
     /// A member in the clear.
     Plain {
-        /// What there is to be said of its content, where there is something.
+        /// The findings in its content, if any.
         traits: Option<Box<Traits>>,
         conformity: Option<Box<Conformity>>,
-        /// Whether it is text, where that matters.
+        /// Whether it is text, if that matters.
         is_text: Option<bool>,
     },
-    /// A member that holds texts.
+    /// A member of texts.
     Texts(Box<SeenTexts>),
 }
 
-/// Looks at members as far as the checks need it.
+/// Examines members as far as the checks require.
 pub(super) struct Looker<'a> {
-    /// What unpacking may cost, all members together.
+    /// The budget for unpacking all members together.
     pub(super) budget: &'a UnpackBudget,
     /// Whether members in the clear are judged by their content.
     pub(super) by_content: bool,
     /// Whether it is a tree pack.
     pub(super) tree_pack: bool,
-    /// Whether there are members that texts are written to.
+    /// Whether there are members of texts.
     pub(super) has_texts: bool,
-    /// The members that are of a type, or have a version.
+    /// The members with a type or a version.
     pub(super) typed: BTreeMap<&'a str, &'a Declared>,
-    /// What is left for typed members that are held whole.
+    /// The memory that is left for typed members, which are read whole.
     pub(super) held: MemoryBudget,
 }
 
-/// The most bytes of typed members that are held at once: two of the largest.
+/// The most bytes of typed members held at a time: two of the largest.
 pub(super) const MAX_HELD: u64 = 2 * MAX_BYTES as u64;
 
 impl Looker<'_> {
-    /// Looks at one member.
+    /// Examines a member.
     pub(super) fn look(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
         if DOCUMENTS.contains(&path) || path == sealed::MEMBER || (self.tree_pack && lite::MEMBERS.contains(&path)) {
             return Ok(Seen::Document(match size <= pack_dir::MAX_DOCUMENT {
@@ -100,7 +100,7 @@ impl Looker<'_> {
             let conformity = Some(conforms(None));
             return self.plain(path, member, size).map(|seen| seen.conforming(conformity));
         }
-        // However many cores there are, no more than this is held and parsed at once.
+        // Limits what is read and parsed at a time, however many cores there are.
         let _share = self.held.take(size);
         let mut bytes = Vec::with_capacity(size as usize);
         member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
@@ -126,7 +126,7 @@ impl Looker<'_> {
     }
 }
 
-/// A member that goes by, watched for whether it is text.
+/// A member that is read, and checked for being text.
 struct Watching<'a> {
     member: &'a mut dyn Read,
     watch: Option<TextWatch>,
@@ -151,11 +151,10 @@ impl Seen {
     }
 }
 
-/// A member in the clear, with what was seen in it and its bytes.
+/// A member in the clear, with the findings in it and its size in bytes.
 pub(super) type SeenPlain = (String, Option<Box<Traits>>, u64);
 
-/// Adds to what was seen in members, which are sorted by path, what they copy, and, where exceptions are by blob, which
-/// blob they are.
+/// Adds to each member, sorted by path, the entry that it copies and, if exceptions name blobs, its blob.
 pub(super) fn plain_members(
     source: &Source<'_>,
     tree_pack: bool,
@@ -175,7 +174,7 @@ pub(super) fn plain_members(
     for (path, traits, size) in seen {
         let mut kind = EntryKind::Regular;
         if let Some(entry_kind) = copied(&path).and_then(|entry| kinds.get(entry))
-            // What a document calls a link must be able to be one.
+            // A document may call a member a link only if the member is short enough for one.
             && size <= MAX_TARGET
         {
             kind = *entry_kind;

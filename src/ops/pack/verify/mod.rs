@@ -1,4 +1,4 @@
-//! `git pack verify`: is a pack what its manifest says, and what a commit holds?
+//! `git pack verify`: checks that a pack is what its manifest declares, and what a commit holds.
 
 mod ends;
 mod look;
@@ -36,37 +36,37 @@ use ends::same_but_for_ends;
 use look::{Looker, MAX_HELD, Seen, plain_members};
 use opening::open_seals;
 
-/// What was found out about a pack.
+/// The outcome for a pack.
 pub struct VerifyReport {
     /// The id that its manifest declares.
     pub pack_id: String,
-    /// What is wrong with it; nothing if it is OK.
+    /// The findings; empty if the pack is OK.
     pub findings: Findings,
     /// SHA-256 of its manifest.
     pub manifest_hash: Digest,
-    /// Bytes of its manifest.
+    /// Size of its manifest in bytes.
     pub manifest_bytes: u64,
-    /// Whether there was nothing to check against a schema, or something that could not be.
+    /// Whether there was no member with a schema, or one that could not be checked.
     pub schemas_skipped: bool,
     /// Number of declared members.
     pub members: usize,
-    /// Its repository state, if it carries one.
+    /// Its repository state, if it has one.
     pub repo_state: Option<RepoStateReport>,
-    /// What it declares about its seals.
+    /// The declaration of its seals.
     pub sealed: Option<SealedArtifacts>,
-    /// Whether its seals were opened, too.
+    /// Whether its seals were opened.
     pub opened: bool,
-    /// Members in the clear that could not be examined whole, and why.
+    /// Members in the clear that could be examined only in part, and why.
     pub in_part: Vec<(String, Vec<InPart>)>,
 }
 
-/// The repository state that a pack carries.
+/// The repository state of a pack.
 pub struct RepoStateReport {
     /// Its digest.
     pub digest: Digest,
     /// Its scope.
     pub scope: String,
-    /// The canon version that it says.
+    /// The canon version that it states.
     pub canon_version: String,
     /// The commit that the pack names.
     pub commit: Option<String>,
@@ -74,21 +74,21 @@ pub struct RepoStateReport {
     pub compared_with: Option<ObjectId>,
 }
 
-/// What to verify, and against what.
+/// What to verify, and against which commit.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyRequest {
     /// The pack's directory.
     pub pack: PathBuf,
     /// A commit of the repository at the context's directory to compare with.
     pub rev: Option<String>,
-    /// Identity files; with any, every seal is opened, to nowhere.
+    /// Identity files; with any, every seal is opened without keeping the plaintext.
     pub identities: Vec<PathBuf>,
 }
 
 /// Verifies a pack.
 pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
     let root = ctx.cwd.join(&request.pack);
-    // What cannot serve is refused before anything is read.
+    // Unusable identities are refused before anything is read.
     let identities = match request.identities.is_empty() {
         true => None,
         false => Some(identity::load(ctx, &request.identities)?),
@@ -113,12 +113,12 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
     Ok(report)
 }
 
-/// Verifies the pack in a directory, by itself.
+/// Verifies the pack in a directory, without a commit.
 pub fn verify_directory(root: &Path) -> Result<VerifyReport> {
     examine(&Source::Directory(root), &UnpackBudget::of(BUDGET)).map(|examined| examined.report)
 }
 
-/// Verifies a pack, and against the commit that it names if `is_pushed` says that this commit is pushed with it.
+/// Verifies a pack. Compares it with the commit that it names if `is_pushed` returns true for that commit.
 pub fn verify_for_push(
     repo: &Repository,
     source: &Source<'_>,
@@ -137,7 +137,7 @@ pub fn verify_for_push(
     Ok(report)
 }
 
-/// Where a pack stands.
+/// Where a pack is.
 pub enum Source<'a> {
     /// In a directory.
     Directory(&'a Path),
@@ -163,7 +163,7 @@ impl Source<'_> {
         }
     }
 
-    /// Returns the blob that a member is, hashed as `like` was.
+    /// Returns the blob of a member, with the hash function of `like`.
     fn blob_of(&self, path: &str, like: &ObjectId) -> Result<Option<ObjectId>> {
         match self {
             Self::Tree(tree, _) => Ok(tree.blob_at(path)),
@@ -172,12 +172,12 @@ impl Source<'_> {
     }
 }
 
-/// What was held against the schema of its type.
+/// The result of the checks against schemas.
 #[derive(Default)]
 struct Schemas {
-    /// Whether anything was.
+    /// Whether any member was checked.
     checked: bool,
-    /// Whether something of a known type could not be.
+    /// Whether a member of a known type could not be checked.
     skipped: bool,
 }
 
@@ -200,7 +200,7 @@ impl Schemas {
     }
 }
 
-/// What a look at a whole pack came to.
+/// The result of examining a whole pack.
 struct Examined {
     report: VerifyReport,
     state: Option<PackState>,
@@ -275,7 +275,7 @@ fn examine(source: &Source<'_>, budget: &UnpackBudget) -> Result<Examined> {
         (path, fact)
     });
     let facts: Facts = facts.collect();
-    // A check that could not be made is not one that was passed.
+    // A check that could not be made does not count as passed.
     let examined = |path: &str| matches!(facts.get(path.as_bytes()), Some(Fact::Hashed { .. }));
     schemas.skipped |= looker.typed.keys().any(|path| !examined(path));
     schemas.checked |= !contents.is_empty();
@@ -331,7 +331,8 @@ fn examine(source: &Source<'_>, budget: &UnpackBudget) -> Result<Examined> {
     })
 }
 
-/// Compares with a commit, in the pack's own scope and mode; `root` is where its copies are, if that is a directory.
+/// Compares with a commit, in the pack's own scope and mode. `root` is the directory of its copies, if it is a
+/// directory.
 fn compare(
     repo: &Repository,
     rev: &str,

@@ -1,4 +1,4 @@
-//! The seals of a pack, opened to nowhere by somebody with a key.
+//! Opens the seals of a pack without keeping the plaintext.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::ops::pack::verify::VerifyReport;
 use crate::refusal::Result;
 use crate::rules::pack::findings::FindingKind;
 
-/// Opens every seal, to nowhere. Those that were found missing or tampered with already are said to be so once.
+/// Opens every seal without keeping the plaintext. A seal with a finding of its own gets no second one.
 pub(super) fn open_seals(root: &Path, identities: &Identities, report: &mut VerifyReport) -> Result<()> {
     report.opened = true;
     let Some(document) = &report.sealed else { return Ok(()) };
@@ -53,7 +53,7 @@ pub(super) fn open_seals(root: &Path, identities: &Identities, report: &mut Veri
     Ok(())
 }
 
-/// Returns why a seal is not what it should be. That a key could not be tried says nothing about the seal.
+/// Returns what is wrong with a seal. A key that could not be tried says nothing about the seal.
 fn judged(opened: Result<(), Unopened>, path: &str, identities: &Identities) -> Result<Option<String>> {
     match opened {
         Ok(()) => Ok(None),
