@@ -107,7 +107,7 @@ impl Index {
             .clone()
             .map(|bucket| u32::from_le_bytes(bucket[..4].try_into().expect("four bytes")))
             .collect();
-        let codes = buckets.map(|bucket| bucket[4..].try_into().expect("the code of a bucket"));
+        let codes = buckets.map(|bucket| bucket[4..].try_into().expect("a bucket has a fixed length"));
         let is_sound = ends.is_sorted() && ends.last().map(|end| u64::from(*end)) == Some(number(16));
         is_sound.then(|| Self {
             salt: head[32..32 + SALT].try_into().expect("the salt"),

@@ -275,7 +275,11 @@ mod tests {
             (book.originals[0].evidence, book.originals[1].evidence),
             (80 * 4096, 100 * 4096)
         );
-        assert_eq!(owners(&book, 1_000_000), [0], "a whole is no chunk");
+        assert_eq!(
+            owners(&book, 1_000_000),
+            [0],
+            "the tag of a whole content does not count as a chunk"
+        );
     }
 
     #[test]

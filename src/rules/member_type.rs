@@ -152,7 +152,7 @@ fn has_schema_of(version: &str, bytes: &[u8]) -> Result<(), String> {
         "verify.rules.v0" => {
             #[derive(Deserialize)]
             struct Rules {
-                #[allow(dead_code, reason = "that it is an array is all that is asked")]
+                #[allow(dead_code, reason = "only its being an array is checked")]
                 rules: Vec<serde::de::IgnoredAny>,
             }
             let rules = serde_json::from_slice::<Rules>(bytes);

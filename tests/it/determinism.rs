@@ -639,7 +639,7 @@ fn golden_ids_of_the_fixture() {
             "e5a25cfb9e2b92349973a9e2558f886cb5dfc57e",
             "sha256:33f3fdb67e911523cd85518714f5055291d33d8604970ca9430282c5948fb2a9"
         ),
-        "the fixture itself is another"
+        "the fixture itself changed"
     );
     let golden = [
         (

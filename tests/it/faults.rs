@@ -251,7 +251,7 @@ fn an_artifact_that_changes_while_it_is_encrypted_is_not_sealed() {
             assert_same(&before, &standing(repo.place.path()), what);
         }
     }
-    assert_eq!(midway, 6, "it was changed in the middle");
+    assert_eq!(midway, 6, "the file was not changed in the middle of every run");
     assert_eq!(seal(&repo, &attach, "tree-again"), first[0]);
     assert_eq!(seal(&repo, &evidence, "evidence-again"), first[1]);
 }
@@ -281,7 +281,7 @@ fn fill_up(repo: &Repo, args: &[&str], limits: impl Iterator<Item = usize>) -> B
         failed.insert(path.split_once('/').map_or(path, |(_, rest)| rest).to_owned());
         assert_same(&before, &standing(repo.place.path()), &script);
     }
-    panic!("it never succeeded");
+    panic!("no limit was high enough for a seal to succeed");
 }
 
 #[test]

@@ -398,7 +398,7 @@ fn none_passes(kit: &Kit) {
                     }
                 }
                 WithKey => {
-                    assert_eq!(found, [], "{what}: it could be told without a key");
+                    assert_eq!(found, [], "{what}: it was detected without a key");
                     kit.repo.pack(&arguments[..2]).ok();
                     assert!(with_key.out().contains("SEAL_UNOPENABLE"), "{what}: {}", with_key.out());
                 }
@@ -442,7 +442,7 @@ fn seals_that_are_dropped_and_not_declared_any_more_are_missed_by_the_commit() {
         };
         fs::remove_file(dropped).unwrap();
         redeclare_as_found(&pack);
-        assert_eq!(codes(&pack), [], "by itself it agrees");
+        assert_eq!(codes(&pack), [], "without the commit the pack agrees with itself");
         let done = repo.pack(&["verify", "../pack", "--rev", "HEAD"]);
         assert_eq!(done.code, 1);
         assert!(done.out().contains("SEAL_MISSING"), "{}", done.out());

@@ -117,7 +117,7 @@ fn rooted(repo: &Repo, runs: &[String]) -> BTreeSet<Digest> {
 fn what_nothing_needs_goes_once_it_is_old_enough() {
     let (repo, runs) = two_runs();
     let needed = rooted(&repo, &runs);
-    assert_eq!(stored(&repo), needed, "all that sealing leaves is needed");
+    assert_eq!(stored(&repo), needed, "sealing stored something that no run needs");
     age_all(&repo, 1000 * DAY);
     let old = put(&repo, b"old", 14 * DAY + 1);
     let young = put(&repo, b"young", 14 * DAY - 600);

@@ -526,7 +526,7 @@ fn hooks_of_a_manager_are_its_own_unless_forced() {
     assert_eq!(
         fs::read_dir(repo.place.home()).unwrap().count(),
         0,
-        "no identity was made for nothing"
+        "the refused init made an identity"
     );
     // Hooks with the lines that the refusal suggests are recognised.
     let lines: Vec<&str> = value["refusal"]["detail"]["lines"]

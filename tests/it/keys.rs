@@ -1,6 +1,6 @@
 //! Keys of every kind at the command line, both ways, against the real `age`, `ssh-keygen` and a plugin of our own.
 
-#![allow(clippy::print_stderr, reason = "what was not run is said")]
+#![allow(clippy::print_stderr, reason = "the test names the tools that are missing")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -357,7 +357,7 @@ fn forge_index(bench: &Bench, change: impl FnOnce(&mut Value)) {
     Padded::new(&content[..]).read_to_end(&mut padded).unwrap();
     bench.by_age(&padded, &path);
     redeclare_as_found(&pack);
-    assert_eq!(codes(&pack), [], "without a key it agrees");
+    assert_eq!(codes(&pack), [], "without a key the pack agrees with itself");
 }
 
 #[test]
@@ -463,7 +463,7 @@ fn what_only_the_cipher_can_tell_is_told_before_anything_is_left() {
             &["open", "../pack", "big.vec", "--stdout"],
         ] {
             let done = bench.pack(args);
-            assert!(done.stdout.len() < 1000, "no plaintext goes before the refusal");
+            assert!(done.stdout.len() < 1000, "plaintext was written before the refusal");
             done.refused("E_CRYPTO");
             assert_same(&before, &standing(bench.0.place.path()), "tampered");
         }

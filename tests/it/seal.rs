@@ -522,7 +522,7 @@ fn a_forger_who_recomputes_the_manifest_is_caught_by_the_seals() {
         let copy = repo.place.path().join("forged");
         drop(fs::remove_dir_all(&copy));
         copy_tree(&pack, &copy);
-        assert_eq!(codes(&copy), [], "{what}: the copy is whole");
+        assert_eq!(codes(&copy), [], "{what}: the copy differs before the forgery");
         forgery(&copy);
         let found = codes(&copy);
         assert!(found.iter().any(|(_, c)| *c == code), "{what}: {found:?}");
@@ -787,7 +787,7 @@ fn without_a_repository_or_commit_there_is_nothing_to_seal() {
 fn unreadable_input_is_refused_and_leaves_nothing() {
     assert!(
         !common::is_root() || run_as_nobody_works(),
-        "this test needs a user who may not read everything"
+        "this test needs a user who cannot read everything"
     );
     let place = Place::new();
     let root = place.path().join("work");
@@ -1005,7 +1005,7 @@ fn a_kill_at_any_moment_leaves_the_pack_whole_or_not_there() {
         .unwrap()
         .map(|e| e.unwrap().file_name())
         .collect();
-    assert_eq!(names, ["pack"], "what the killed left behind is cleared by the next");
+    assert_eq!(names, ["pack"], "the next run did not clean up after the killed ones");
 }
 
 #[test]

@@ -359,7 +359,7 @@ fn p2_8_5_without_any_one_of_its_roots_the_audit_fails_and_so_does_the_seal() {
     assert_eq!(
         needed,
         whole.iter().map(String::as_str).collect(),
-        "every root is needed by name"
+        "a root is not an output or a record"
     );
     for gone in &whole {
         let rest: Vec<String> = whole.iter().filter(|root| *root != gone).cloned().collect();
@@ -490,7 +490,7 @@ fn what_git_holds_is_audited_too() {
     assert_eq!(
         lite.code,
         2,
-        "a pack that copies nothing needs its contents no less: {}",
+        "a pack without copies also needs its contents: {}",
         lite.out()
     );
     fs::write(&path, &whole).unwrap();
@@ -767,7 +767,11 @@ fn runs_of_several_commits_stand_beside_each_other() {
     ]);
     assert_eq!(run_id(&repo), before);
     let listed = fs::read_dir(repo.path(".git/gitpack/runs")).unwrap().count();
-    assert_eq!(listed, ids.len() + 1, "the runs, and the name of the last one");
+    assert_eq!(
+        listed,
+        ids.len() + 1,
+        "expected the runs and the file that names the last one"
+    );
     let refs = repo
         .git(&["for-each-ref", "--format=%(refname:lstrip=3)", "refs/gitpack/runs"])
         .ok()
@@ -791,7 +795,7 @@ fn a_forged_lite_is_found_in_the_pack() {
     assert_eq!(
         with(&|_| ()),
         [],
-        "a pack whose documents are only computed anew is sound"
+        "the pack was not sound after its documents were recomputed"
     );
     let edit = |member: &'static str, change: fn(&mut Value)| {
         with(&|forged| {
@@ -873,7 +877,7 @@ fn an_opaque_pack_tells_no_name_in_lite_either() {
         .filter(|entry| entry["kind"] == "SEALED")
         .map(|entry| entry["path"].as_str().unwrap())
         .collect();
-    assert_eq!(sealed.len(), 3, "two artifacts, and their names");
+    assert_eq!(sealed.len(), 3, "expected two artifacts and the sealed names");
     for (path, _, bytes) in snapshot(&pack.join("LITE")) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         assert!(

@@ -281,7 +281,7 @@ fn golden_ids() {
     assert_eq!(
         repo.rev("HEAD"),
         "dbcd17621924d137a5d6f2e667a160a9a5aa1713",
-        "the fixture itself is another"
+        "the fixture itself changed"
     );
     let tree = repo.seal(&[]).0;
     assert_eq!(

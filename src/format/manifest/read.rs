@@ -181,14 +181,14 @@ fn computed_id(hull: &mut Value, bytes: &[u8]) -> (Digest, bool) {
             written = write_item(&mut out, &mut first, &item);
         }
     });
-    read.expect("it could be read before");
+    read.expect("the same bytes were parsed before");
     written
         .and_then(|()| out.flush())
-        .expect("nothing is written to a disk");
+        .expect("hashing and comparing cannot fail");
     let id = out.get_ref().digest_with(&blank);
     let mut ended = out.write_all(&behind);
     ended = ended.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    ended.expect("nothing is written to a disk");
+    ended.expect("hashing and comparing cannot fail");
     (id, out.get_ref().get_ref().is_same())
 }
 

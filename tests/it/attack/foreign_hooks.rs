@@ -52,7 +52,10 @@ fn a_hook_that_names_ours_and_does_not_heed_it_is_no_guard() {
     ] {
         let repo = repo();
         executable(&repo, ".git/hooks/pre-commit", &format!("#!/bin/sh\n{script}"));
-        assert!(!is_guarded(&repo), "the row proves nothing: {script}");
+        assert!(
+            !is_guarded(&repo),
+            "the hook guards without git-pack, so the row proves nothing: {script}"
+        );
         let status = repo.pack(&["status"]).out();
         assert!(!status.contains("pre-commit (called"), "{script}\n{status}");
         repo.pack(&["install"]).ok();

@@ -145,7 +145,7 @@ fn in_somebody_elses_repository_every_command_refuses_or_changes_and_starts_noth
             );
             assert!(
                 !place.path().join("sprung").exists(),
-                "{args:?} ran what the repository names"
+                "{args:?} ran a command that the repository names"
             );
             assert!(snapshot(&repo.root) == before, "{args:?} changed the repository");
             assert!(fs::read_dir(&out).unwrap().next().is_none(), "{args:?} wrote a pack");

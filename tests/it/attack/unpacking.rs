@@ -29,7 +29,7 @@ fn judge(repo: &Repo) -> Judged {
     let size = repo.place.run(&repo.root, "sh", &["-c", script]).ok().out();
     assert!(
         size.trim().parse::<u64>().unwrap() < 1300,
-        "{size} KiB are no small push"
+        "a push of {size} KiB is not small"
     );
     let (old, new) = (repo.rev("HEAD~1"), repo.rev("HEAD"));
     let mut command = repo.place.command(GIT_PACK, &repo.place.path().join("remote.git"));

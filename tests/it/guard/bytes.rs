@@ -208,7 +208,7 @@ pub fn zip(members: &[(&str, &[u8])]) -> Vec<u8> {
 
 /// A zip archive with one deflated member, from what `gzip` made of its data.
 pub fn zip_deflated(name: &str, data: &[u8], gzipped: &[u8]) -> Vec<u8> {
-    assert_eq!(gzipped[3], 0, "a gzip header with further fields");
+    assert_eq!(gzipped[3], 0, "the gzip header has optional fields");
     archive(&[(name, 8, data, &gzipped[10..gzipped.len() - 8])])
 }
 

@@ -307,7 +307,7 @@ fn try_all(rows: &[Row], hooks: bool) -> Vec<(String, String)> {
                 Ok(None) => {}
                 // Without hooks, a skipped row proves nothing either way.
                 Ok(Some(_)) if !hooks => failures.lock().unwrap().push((at, row.name.clone(), String::new())),
-                #[allow(clippy::print_stderr, reason = "a row that was not tried is not to go unnoticed")]
+                #[allow(clippy::print_stderr, reason = "a skipped row must be visible")]
                 Ok(Some(why)) => eprintln!("{}: skipped, {why}", row.name),
                 Err(why) => failures.lock().unwrap().push((at, row.name.clone(), why)),
             }

@@ -253,7 +253,7 @@ fn a_kill_at_any_moment_leaves_all_of_it_or_nothing() {
     assert_eq!(
         names,
         ["files", "timed"],
-        "what the killed left behind is cleared by the next"
+        "the next run did not clean up after the killed ones"
     );
 }
 

@@ -167,7 +167,7 @@ impl Writer<'_> {
         }
         let written = self.written.into_inner().unwrap_or_else(PoisonError::into_inner);
         let written: Option<Vec<Written>> = written.into_iter().collect();
-        Ok(written.expect("every item is in one source, which gave it to be written"))
+        Ok(written.expect("every item is in one source, and every source wrote its items"))
     }
 
     fn write(&self, at: usize, content: &mut dyn Read) -> Result<()> {

@@ -79,7 +79,7 @@ impl Reusable {
     pub fn copy_into(&self, receipt: &Receipt, output: impl Write, target: &Path) -> Result<()> {
         let subject = &receipt.subject;
         let key = (subject.path.clone(), subject.plain_hash, subject.padded);
-        let (seal, _) = self.seals.get(&key).expect("what was found is there");
+        let (seal, _) = self.seals.get(&key).expect("`find` made the receipt from these seals");
         let source = self.root.join(&seal.sealed_path);
         let opened = open_regular(&source)?;
         let mut copy = Hashing::new(output);
