@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Which layers a layer may import.
+/// Each layer, and the layers that it may import.
 const LAYERS: [(&str, &[&str]); 6] = [
     ("refusal", &[]),
     ("format", &["refusal"]),
@@ -13,7 +13,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
     ("cli", &["refusal", "format", "rules", "ops"]),
 ];
 
-/// Which places may name what; a place ending in `/` is a directory. All below `src/`.
+/// Names, and the only places below `src/` that may use them. A place that ends with `/` is a directory.
 const DOORS: &[(&[&str], &[&str])] = &[
     (&["gix::"], &["adapters/git/"]),
     (&["age::", "age_core::"], &["adapters/cipher/"]),
@@ -57,7 +57,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["io::stdout", "io::stderr", "io::stdin", "println!"], &["cli/"]),
 ];
 
-/// Returns what is wrong with the file at `path` (relative to `src/`).
+/// Returns the violations in the file at `path`, which is relative to `src/`.
 fn violations(path: &str, text: &str) -> Vec<String> {
     let code = code_of(text);
     let mut found = Vec::new();
@@ -81,7 +81,7 @@ fn violations(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// Returns the source without comments, string contents and test modules, which may use what they like.
+/// Returns the source without comments, string contents and test modules, which may use everything.
 fn code_of(text: &str) -> String {
     // A test module in the file ends the code. One that is declared here and lies in a file of its own does not.
     let tests = text.match_indices("#[cfg(test)]").map(|(at, _)| at);
@@ -131,7 +131,7 @@ fn code_of(text: &str) -> String {
     code
 }
 
-/// Whether `code` reaches into a layer: by `crate::layer`, by a braced `use crate::{layer…}`, or by climbing out of its own.
+/// Returns whether `code` imports a layer: by `crate::layer`, by a braced `use crate::{layer…}`, or by `super`.
 fn imports(code: &str, layer: &str) -> bool {
     let flat: String = code.split_whitespace().collect::<Vec<_>>().join(" ");
     let named = |prefix: &str| names(code, &format!("{prefix}{layer}::")) || names(code, &format!("{prefix}{layer};"));
@@ -142,7 +142,7 @@ fn imports(code: &str, layer: &str) -> bool {
     named("crate::") || named("super::super::") || named("gitpack::") || braced
 }
 
-/// Whether `needle` stands in `code` as a whole word, not as the end of a longer one.
+/// Returns whether `needle` occurs in `code` at the beginning of a word.
 fn names(code: &str, needle: &str) -> bool {
     code.match_indices(needle).any(|(at, _)| {
         let before = code[..at].chars().next_back();

@@ -69,6 +69,7 @@ fn a_tree_pack_cut_down_to_its_state_passed_as_evidence_of_the_commit() {
     assert_eq!(repo.pack(&["verify", "../cut", "--rev", "HEAD"]).code, 1);
 }
 
+/// In a pack without names, the seal of an attached artifact must not make up for the missing seal of a tracked one.
 #[test]
 fn seals_dropped_from_a_pack_without_names_were_made_up_for_by_attached_ones() {
     let repo = Repo::set_up();
@@ -91,6 +92,8 @@ fn seals_dropped_from_a_pack_without_names_were_made_up_for_by_attached_ones() {
     assert!(done.out().contains("SEAL_MISSING"), "{}", done.out());
 }
 
+/// A file counts as encrypted only if its header has a recipient and its payload holds no readable key. Otherwise the
+/// guard lets it pass and packs hold it in the clear.
 #[test]
 fn a_header_for_nobody_and_a_key_behind_a_real_seal_passed_for_encrypted() {
     let repo = Repo::set_up();
@@ -119,6 +122,8 @@ fn a_header_for_nobody_and_a_key_behind_a_real_seal_passed_for_encrypted() {
     }
 }
 
+/// The third pack must be sealed anew: the ciphertext of the reused pack cannot be opened with the new key, although
+/// its recipients are of the same kinds.
 #[test]
 fn a_reused_seal_was_recorded_for_recipients_that_it_is_not_for() {
     let repo = Repo::set_up();
@@ -138,6 +143,7 @@ fn a_reused_seal_was_recorded_for_recipients_that_it_is_not_for() {
         .ok();
 }
 
+/// Rekeying copies the payload without encrypting it again, so it must check that the payload is complete.
 #[test]
 fn rekeying_passed_on_a_damaged_payload_under_a_new_name() {
     let repo = Repo::set_up();
@@ -156,6 +162,7 @@ fn rekeying_passed_on_a_damaged_payload_under_a_new_name() {
     }
 }
 
+/// The plaintext would be part of the pack, and the pack would no longer verify.
 #[test]
 fn a_pack_was_opened_into_itself() {
     let repo = tracked(&[]);
@@ -176,6 +183,7 @@ fn an_artifact_below_a_tracked_one_made_a_pack_that_could_not_be_opened() {
         .refused("E_DUPLICATE");
 }
 
+/// Both seals verify without a key, but one of the artifacts is lost.
 #[test]
 fn one_ciphertext_stood_for_two_artifacts() {
     let repo = tracked(&[]);
@@ -191,6 +199,7 @@ fn one_ciphertext_stood_for_two_artifacts() {
     assert!(codes(&forged).iter().any(|(_, code)| *code == "SEAL_TAMPERED"));
 }
 
+/// A shared ciphertext would reveal the name of an artifact in the opaque pack.
 #[test]
 fn opaque_packs_shared_ciphertexts_with_packs_that_tell_names() {
     let repo = tracked(&[]);

@@ -376,7 +376,7 @@ fn p2_8_5_without_any_one_of_its_roots_the_audit_fails_and_so_does_the_seal() {
         refused["refusal"]["message"].as_str().unwrap().contains(&gone),
         "{refused}"
     );
-    // The run records its own failure, and keeps it until somebody acts.
+    // The run records its own failure, and keeps it until the user acts.
     let refs = document(&run_directory(&repo), "RUN_REFS.json");
     let status = refs["status_ref"]
         .as_str()

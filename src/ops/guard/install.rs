@@ -67,7 +67,7 @@ pub struct Plan {
 /// A step for one hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
-    /// Write our shim, where no hook is or over an older one of ours.
+    /// Write our shim, over an older one or where there is no hook.
     Write(Vec<u8>),
     /// Set a foreign hook aside, to run before ours, and write our shim.
     Chain(Vec<u8>),

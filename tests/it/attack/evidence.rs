@@ -1,4 +1,4 @@
-//! Evidence packs with content that nobody meant to publish.
+//! Evidence packs with content that was published by accident.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,8 @@ use crate::common;
 use crate::common::packs::{codes, sample, standing};
 use crate::common::{Place, Repo, noise, write};
 
-/// Files that are refused in every pack: private keys under any name, and files with the name of a seal that are none.
+/// Files that are refused in every pack: private keys under any name, and files that only have the
+/// name of a seal.
 fn refused() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("id_ed25519", sample("private-key/openssh_ed25519")),

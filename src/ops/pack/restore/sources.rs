@@ -82,7 +82,7 @@ impl<'a> Search<'a, '_> {
         Ok(())
     }
 
-    /// Refuses with the damage if git has a missing content in a damaged object. To call it missing would help nobody.
+    /// Refuses with the damage if git has a missing content in a damaged object. Fetching it would not repair it.
     fn ensure_not_damaged(&self, here: &Here, entries: &[TreeEntry]) -> Result<()> {
         let missing: HashSet<&str> = self.open.iter().map(|at| self.items[*at].path.as_str()).collect();
         let blobs = entries.iter().filter(|entry| {
