@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cli::args::WITH_JSON;
+use crate::cli::output::refusal::usage::misused;
 use crate::cli::output::words::quoted;
 use crate::cli::{OPERATOR, SCHEMA};
 use crate::format::timestamp::Timestamp;
@@ -69,7 +70,7 @@ fn source_date_epoch() -> Result<Option<Timestamp>> {
         .and_then(Timestamp::from_seconds)
         .map(Some)
         .ok_or_else(|| {
-            Refusal::usage(format!(
+            misused(format!(
                 "SOURCE_DATE_EPOCH: expected seconds since 1970, found {value:?}"
             ))
         })

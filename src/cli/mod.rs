@@ -36,9 +36,10 @@ use crate::ops::state::StateRequest;
 use crate::ops::store::audit::{self, AuditRequest};
 use crate::ops::store::gc::{self, GcRequest};
 use crate::ops::{Context, state};
-use crate::refusal::{Refusal, Result};
+use crate::refusal::Result;
 use account::Account;
 use args::{Arguments, Command, KeyCommand, PassphraseFlag, RecipientsCommand, ScanFormat};
+use output::refusal::usage::{misused, misused_for};
 use output::{
     Output, guard, guard::Told, human, json, notices, refusal, rekey as rekey_output, restore as restore_output, sarif,
     status as status_output, store as store_output,
@@ -156,7 +157,7 @@ fn usage(output: &mut Output, error: &clap::Error) -> u8 {
             .map(str::trim)
             .collect();
         let problem = problem.join(" ");
-        let refused = Refusal::usage(problem.strip_prefix("git-pack: ").unwrap_or(&problem));
+        let refused = misused(problem.strip_prefix("git-pack: ").unwrap_or(&problem));
         output.out(&refusal::envelope(&refused));
     }
     REFUSED
@@ -492,16 +493,20 @@ fn answer_scan(ctx: &Context, args: &args::Scan, output: &mut Output) -> Result<
 }
 
 fn parse_created(text: &str) -> Result<Timestamp> {
-    Timestamp::parse(text).ok_or_else(|| Refusal::Usage {
-        problem: format!("--created {text}: expected RFC 3339"),
-        next: Some("git pack seal --created 2026-01-15T10:30:00Z".into()),
+    Timestamp::parse(text).ok_or_else(|| {
+        misused_for(
+            format!("--created {text}: expected RFC 3339"),
+            "git pack seal --created 2026-01-15T10:30:00Z",
+        )
     })
 }
 
 fn parse_grace(text: &str) -> Result<Period> {
-    Period::parse(text).ok_or_else(|| Refusal::Usage {
-        problem: format!("--grace {text}: expected a time such as 14d, 12h or 90m, or 0"),
-        next: Some("git pack gc --grace 14d".into()),
+    Period::parse(text).ok_or_else(|| {
+        misused_for(
+            format!("--grace {text}: expected a time such as 14d, 12h or 90m, or 0"),
+            "git pack gc --grace 14d",
+        )
     })
 }
 
@@ -511,13 +516,13 @@ fn parse_emit(words: &[String]) -> Result<Option<Vec<Part>>> {
     }
     let parts: std::result::Result<Vec<Part>, String> = words.iter().map(|word| Part::parse(word)).collect();
     let parts = parts.and_then(Part::set);
-    parts.map(Some).map_err(|why| Refusal::usage(format!("--emit: {why}")))
+    parts.map(Some).map_err(|why| misused(format!("--emit: {why}")))
 }
 
 fn parse_digest(text: &str) -> Result<Digest> {
     Digest::parse_ref(text)
         .or_else(|| Digest::parse_hex(text))
-        .ok_or_else(|| Refusal::usage(format!("--check {text}: expected sha256: and 64 lowercase hex digits")))
+        .ok_or_else(|| misused(format!("--check {text}: expected sha256: and 64 lowercase hex digits")))
 }
 
 #[cfg(test)]

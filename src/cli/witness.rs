@@ -4,14 +4,15 @@ use serde_json::json;
 
 use crate::cli::args::{WitnessCommand, WitnessFilter};
 use crate::cli::output::Output;
+use crate::cli::output::refusal::usage::misused;
 use crate::cli::{NO, YES};
 use crate::format::canonical_json::to_document;
 use crate::format::timestamp::Timestamp;
 use crate::format::witness::{Filter, Line, TOOL};
 use crate::ops::Context;
 use crate::ops::witness::{Found, query, verify};
+use crate::refusal::Result;
 use crate::refusal::shown::shown;
-use crate::refusal::{Refusal, Result};
 
 pub(super) fn answer(ctx: &Context, command: WitnessCommand, output: &mut Output) -> Result<u8> {
     let ours = Filter {
@@ -104,7 +105,7 @@ fn parse(filter: WitnessFilter) -> Result<Filter> {
         None => Ok(None),
         Some(text) => Timestamp::parse(&text)
             .map(Some)
-            .ok_or_else(|| Refusal::usage(format!("{flag} {text}: expected RFC 3339"))),
+            .ok_or_else(|| misused(format!("{flag} {text}: expected RFC 3339"))),
     };
     Ok(Filter {
         tool: Some(filter.tool),

@@ -12,6 +12,7 @@ use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::{Config, ConfigError, FILE_NAME};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::EntryKind;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result, io_reason};
 use crate::rules::protect::Registry;
 use crate::rules::scope::{BadScope, Selection};
@@ -103,12 +104,11 @@ impl Loaded {
     pub fn scope(&self, key: Option<&str>) -> Result<Selection> {
         Selection::of(&self.config, key).map_err(|e| match e {
             BadScope::Config(e) => bad(&self.origin, e),
-            BadScope::Unknown(names) => Refusal::usage(format!(
-                "there is no scope {:?} in {}; there is {}",
-                key.unwrap_or_default(),
-                self.origin,
-                names.join(", ")
-            )),
+            BadScope::Unknown(known) => Refusal::Usage(Misuse::UnknownScope {
+                scope: key.unwrap_or_default().to_owned(),
+                origin: self.origin.clone(),
+                known,
+            }),
         })
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::adapters::{files, ledger};
 use crate::format::witness::{Blake3, Filter, Input, Line, Record, TOOL};
 use crate::ops::Context;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 
 /// The part of a record that only the command knows.
@@ -123,8 +124,5 @@ pub fn verify(ctx: &Context) -> Result<Chain> {
 }
 
 fn path(ctx: &Context) -> Result<PathBuf> {
-    ctx.ledger.clone().ok_or_else(|| Refusal::Usage {
-        problem: "there is no HOME, so there is no place for a witness ledger".into(),
-        next: Some("EPISTEMIC_WITNESS=/path/to/witness.jsonl git pack witness query".into()),
-    })
+    ctx.ledger.clone().ok_or(Refusal::Usage(Misuse::NoLedger))
 }

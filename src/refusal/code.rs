@@ -102,7 +102,7 @@ impl Refusal {
             | Self::UnsafePath { .. } => Code::Io,
             Self::Duplicate { .. } | Self::Collision { .. } | Self::ReservedPath { .. } => Code::Duplicate,
             Self::BadPack { .. } | Self::BadManifest { .. } | Self::NotSound { .. } => Code::BadPack,
-            Self::Usage { .. } | Self::NoWorkTree { .. } | Self::Armoured { .. } => Code::Usage,
+            Self::Usage(_) | Self::NoWorkTree { .. } | Self::Armoured { .. } => Code::Usage,
             Self::NotARepository { .. } => Code::NotARepository,
             Self::NoCommit | Self::BadRevision { .. } => Code::BadRevision,
             Self::BadConfig { .. } => Code::BadConfig,

@@ -47,7 +47,7 @@ impl fmt::Display for Refusal {
             Self::NotSound { path, first, more } => {
                 write!(f, "{} does not verify: {}", show(path), first_of(first, *more))
             }
-            Self::Usage { problem, .. } => f.write_str(problem),
+            Self::Usage(misuse) => misuse.fmt(f),
             Self::NotARepository { path } => write!(f, "there is no git repository at {} or above", show(path)),
             Self::NotYours { path, owner } => write!(
                 f,

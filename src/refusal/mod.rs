@@ -7,11 +7,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bound::Bound;
+use usage::Misuse;
 
 pub mod bound;
 pub mod code;
 mod display;
 pub mod shown;
+pub mod usage;
 
 /// The result of an operation that may be refused.
 pub type Result<T, E = Refusal> = std::result::Result<T, E>;
@@ -112,12 +114,7 @@ pub enum Refusal {
         more: usize,
     },
     /// An invalid flag, argument or combination.
-    Usage {
-        /// What is wrong.
-        problem: String,
-        /// The command that the user probably meant.
-        next: Option<String>,
-    },
+    Usage(Misuse),
     /// There is no repository at or above this directory.
     NotARepository {
         /// The directory.
@@ -344,13 +341,5 @@ impl Refusal {
     pub fn io(deed: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io { deed, path, source }
-    }
-
-    /// Returns an `E_USAGE` refusal without a suggested command.
-    pub fn usage(problem: impl Into<String>) -> Self {
-        Self::Usage {
-            problem: problem.into(),
-            next: None,
-        }
     }
 }

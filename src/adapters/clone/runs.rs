@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::adapters::staging::{Access, Publish, Staging};
 use crate::format::run_record::{MAX_BYTES, RunId};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 
 /// Name of the file that lists the contents a run needs.
@@ -105,8 +106,5 @@ impl Runs {
 
 /// Returns the refusal for a run that does not exist.
 pub fn no_such_run(name: &str) -> Refusal {
-    Refusal::Usage {
-        problem: format!("there is no run {name} here"),
-        next: Some("git pack audit".into()),
-    }
+    Refusal::Usage(Misuse::UnknownRun { run: name.to_owned() })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::guard::in_part_notice;
+use crate::cli::output::refusal::usage::flag;
 use crate::cli::output::table::aligned;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, duration, paint, size, without_password};
 use crate::format::digest::Digest;
@@ -236,7 +237,8 @@ fn notice(notice: &Notice) -> String {
             "{} stands in the clear by --plaintext; the rules of the commit seal it, and verify --rev will say so",
             shown(path.as_bytes())
         ),
-        Notice::NothingSealed { flag } => {
+        Notice::NothingSealed { option } => {
+            let flag = flag(*option);
             format!("{flag} was given, and nothing of what was named is protected: it stands in the clear")
         }
         Notice::AttachTracked { path } => {

@@ -2,6 +2,7 @@
 
 mod detail;
 mod remedy;
+pub(crate) mod usage;
 
 use serde_json::{Value, json};
 
@@ -86,6 +87,14 @@ struct Text {
     hint: Option<String>,
 }
 
+/// Returns what, where and why on one line, with the flag where there is one.
+fn message(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Usage(misuse) => usage::problem(misuse),
+        other => other.to_string(),
+    }
+}
+
 fn explain(refusal: &Refusal) -> Text {
     let (next, hint) = remedy(refusal);
     let more = match refusal {
@@ -121,7 +130,7 @@ fn explain(refusal: &Refusal) -> Text {
         _ => Vec::new(),
     };
     Text {
-        message: refusal.to_string(),
+        message: message(refusal),
         detail: detail(refusal),
         more,
         pasted,

@@ -15,6 +15,7 @@ use crate::ops::guard::known;
 use crate::ops::guard::remotes::Place;
 use crate::ops::guard::scan::range::{Change, Ranges};
 use crate::ops::guard::scan::{PushedTo, ScanReport, packs, surfaces};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::push::{Reported, destination};
@@ -254,8 +255,8 @@ fn commits(repo: &Repository, changes: &[Change]) -> Result<Vec<ObjectId>> {
 }
 
 fn bad_line(hook: &str, problem: String) -> Refusal {
-    Refusal::Usage {
-        problem: format!("{hook}: {problem}"),
-        next: None,
-    }
+    Refusal::Usage(Misuse::BadHookInput {
+        hook: hook.to_owned(),
+        problem,
+    })
 }

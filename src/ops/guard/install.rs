@@ -7,6 +7,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, Named};
 use crate::ops::Context;
 use crate::ops::guard::remotes;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::hook_script::{self, Errexit};
 use crate::rules::managers::Manager;
@@ -113,16 +114,10 @@ pub struct HooksReport {
 pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
     let repo = ctx.repository()?;
     if request.server && repo.work_tree().is_some() {
-        return Err(Refusal::Usage {
-            problem: "--server is for a bare repository, and this one has a work tree".into(),
-            next: Some("git pack init".into()),
-        });
+        return Err(Refusal::Usage(Misuse::NotBare));
     }
     if !request.server && repo.work_tree().is_none() {
-        return Err(Refusal::Usage {
-            problem: "these hooks guard a work tree, and this repository is bare".into(),
-            next: Some("git pack init --server".into()),
-        });
+        return Err(Refusal::Usage(Misuse::Bare));
     }
     let directory = HooksDir::of(&ctx.cwd)?;
     let configured = ConfiguredHooks::of(&ctx.cwd)?;

@@ -8,6 +8,7 @@ use crate::adapters::cipher::{DecryptError, Identities};
 use crate::adapters::files::{self, Secret};
 use crate::adapters::git::Repository;
 use crate::ops::Context;
+use crate::refusal::usage::{Misuse, PassphraseFault};
 use crate::refusal::{Refusal, Result};
 
 /// The largest identity file that is read.
@@ -43,10 +44,7 @@ pub fn in_force(ctx: &Context) -> Result<(PathBuf, Origin)> {
 fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, Origin)> {
     let mut all = places(ctx, repo)?.into_iter();
     let named = all.find_map(|(origin, path)| path.map(|path| (path, origin)));
-    let (path, origin) = named.ok_or_else(|| Refusal::Usage {
-        problem: "there is no HOME and no XDG_CONFIG_HOME, so there is no place for an identity".into(),
-        next: Some("GIT_PACK_IDENTITY=/path/to/identity.txt git pack init".into()),
-    })?;
+    let (path, origin) = named.ok_or(Refusal::Usage(Misuse::NoPlaceForIdentity))?;
     if let Some(repo) = repo {
         ensure_outside(&path, repo)?;
     }
@@ -140,18 +138,23 @@ pub fn recipient(ctx: &Context, path: &Path) -> Result<Option<String>> {
 
 /// Returns the passphrase in a file: its first line without the line ending.
 pub fn passphrase(ctx: &Context, file: &Path) -> Result<Zeroizing<String>> {
-    let unfit = |why: &str| Refusal::usage(format!("--passphrase-file {}: {why}", file.display()));
+    let unfit = |fault| {
+        Refusal::Usage(Misuse::PassphraseFile {
+            file: file.to_owned(),
+            fault,
+        })
+    };
     let bytes = match files::read_secret(&ctx.cwd.join(file), 64 << 10)? {
-        Secret::Missing => return Err(unfit("it is not there")),
+        Secret::Missing => return Err(unfit(PassphraseFault::Missing)),
         Secret::Bytes(bytes) => bytes,
-        Secret::Unfit(why) => return Err(unfit(&why)),
+        Secret::Unfit(why) => return Err(unfit(PassphraseFault::Unfit(why))),
     };
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     match std::str::from_utf8(line) {
-        Ok("") => Err(unfit("its first line is empty")),
+        Ok("") => Err(unfit(PassphraseFault::Empty)),
         Ok(line) => Ok(Zeroizing::new(line.to_owned())),
-        Err(_) => Err(unfit("its first line is not text")),
+        Err(_) => Err(unfit(PassphraseFault::NotText)),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::adapters::files::{self, create_private_dir};
 use crate::ops::keys::identity;
 pub use crate::ops::keys::identity::Origin;
 use crate::ops::{Context, Silence};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result, io_reason};
 
 /// How a new identity file is protected.
@@ -89,13 +90,13 @@ pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Gene
 }
 
 fn ask_twice(ctx: &Context) -> Result<Zeroizing<String>> {
-    let nobody = || Refusal::usage("--passphrase: there is no terminal to ask at: use --passphrase-file");
+    let nobody = || Refusal::Usage(Misuse::NoTerminal);
     let first = ctx.ask.secret("Passphrase for the new identity").ok_or_else(nobody)?;
     let second = ctx.ask.secret("The same again").ok_or_else(nobody)?;
     match first == second {
-        _ if first.is_empty() => Err(Refusal::usage("--passphrase: it is empty")),
+        _ if first.is_empty() => Err(Refusal::Usage(Misuse::EmptyPassphrase)),
         true => Ok(first),
-        false => Err(Refusal::usage("--passphrase: they are not the same")),
+        false => Err(Refusal::Usage(Misuse::PassphrasesDiffer)),
     }
 }
 

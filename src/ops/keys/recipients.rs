@@ -7,6 +7,7 @@ use crate::adapters::files::{Durability, read_any, write_whole};
 use crate::format::config::{ConfigError, FILE_NAME, Located, add_recipient, parse_recipients_file, remove_recipient};
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 
 /// Returns the recipients in the work tree's configuration, in the order written.
@@ -27,11 +28,10 @@ pub fn add(ctx: &Context, recipient: &str) -> Result<bool> {
 pub fn remove(ctx: &Context, recipient: &str) -> Result<()> {
     match edit(ctx, |text| remove_recipient(text, recipient))? {
         true => Ok(()),
-        false if is_secret(recipient) => Err(Refusal::usage("this is a secret key, not a recipient")),
-        false => Err(Refusal::Usage {
-            problem: format!("{recipient} is not a recipient in {FILE_NAME}"),
-            next: Some("git pack recipients list".into()),
-        }),
+        false if is_secret(recipient) => Err(Refusal::Usage(Misuse::SecretAsRecipient)),
+        false => Err(Refusal::Usage(Misuse::UnknownRecipient {
+            recipient: recipient.to_owned(),
+        })),
     }
 }
 
@@ -109,7 +109,8 @@ pub fn of_flags(ctx: &Context, recipients: &[String], files: &[PathBuf]) -> Resu
 }
 
 fn parse<'a>(ctx: &Context, recipients: impl IntoIterator<Item = &'a str>) -> Result<Recipients> {
-    Recipients::parse(recipients, &ctx.ask).map_err(|(text, why)| Refusal::usage(format!("recipient {text:?}: {why}")))
+    Recipients::parse(recipients, &ctx.ask)
+        .map_err(|(text, fault)| Refusal::Usage(Misuse::BadRecipient { text, fault }))
 }
 
 fn present(ctx: &Context) -> Result<(PathBuf, Loaded)> {
@@ -119,10 +120,7 @@ fn present(ctx: &Context) -> Result<(PathBuf, Loaded)> {
     })?;
     let loaded = configuration::on_disk(&root)?;
     if !loaded.is_present() {
-        return Err(Refusal::Usage {
-            problem: format!("there is no {FILE_NAME} here"),
-            next: Some("git pack init".into()),
-        });
+        return Err(Refusal::Usage(Misuse::NoConfiguration));
     }
     Ok((root.join(FILE_NAME), loaded))
 }

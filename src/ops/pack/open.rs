@@ -13,6 +13,7 @@ use crate::ops::keys::identity;
 use crate::ops::pack::output::Output;
 use crate::ops::pack::sealed_pack::SealedPack;
 use crate::ops::pack::unseal::{Named, Unopened, unseal};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::OUTPUT_DIRECTORY;
 
@@ -69,10 +70,9 @@ pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
 pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut dyn Write) -> Result<OpenReport> {
     let opening = Opening::of(ctx, request)?;
     let [artifact] = opening.artifacts.as_slice() else {
-        return Err(Refusal::usage(format!(
-            "--stdout takes one artifact, and these are {}: name one",
-            opening.artifacts.len()
-        )));
+        return Err(Refusal::Usage(Misuse::ManyForOneStream {
+            artifacts: opening.artifacts.len(),
+        }));
     };
     let stdout = Path::new("standard output");
     let unseal = |out: &mut dyn Write| {
@@ -134,10 +134,10 @@ fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>
         };
         let found: Vec<usize> = (0..named.len()).filter(|at| within(&named[*at])).collect();
         if found.is_empty() {
-            return Err(Refusal::Usage {
-                problem: format!("{} has no sealed artifact {path}", pack.display()),
-                next: Some(format!("git pack inspect {}", pack.display())),
-            });
+            return Err(Refusal::Usage(Misuse::UnknownArtifact {
+                pack: pack.to_owned(),
+                path: path.clone(),
+            }));
         }
         wanted.extend(found);
     }

@@ -9,6 +9,7 @@ use crate::adapters::files::{self, Durability, write_whole};
 use crate::adapters::git::Repository;
 use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::OUTPUT_DIRECTORY;
 
@@ -43,10 +44,9 @@ impl Output {
     /// Refuses an output inside the pack at `root`.
     pub fn ensure_outside(&self, root: &Path) -> Result<()> {
         match self.path.starts_with(files::canonical(root)?) {
-            true => Err(Refusal::usage(format!(
-                "{} lies in the pack itself",
-                self.path.display()
-            ))),
+            true => Err(Refusal::Usage(Misuse::OutputInPack {
+                output: self.path.clone(),
+            })),
             false => Ok(()),
         }
     }
@@ -65,14 +65,9 @@ impl Output {
         if repo.is_ignored(&inside)? && !tracks_below(repo, below)? {
             return Ok(());
         }
-        Err(Refusal::Usage {
-            problem: format!(
-                "{} lies in a work tree, where git could come to track what is opened: \
-                 take a directory outside of it, or one that git ignores",
-                self.path.display()
-            ),
-            next: None,
-        })
+        Err(Refusal::Usage(Misuse::OutputTracked {
+            output: self.path.clone(),
+        }))
     }
 }
 
@@ -93,10 +88,7 @@ pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<R
         in_git |= path.starts_with(files::canonical(&repo.common_dir())?);
     }
     match in_git {
-        true => Err(Refusal::usage(format!(
-            "{} lies in git's own directory",
-            path.display()
-        ))),
+        true => Err(Refusal::Usage(Misuse::OutputInGit { output: path })),
         false => Ok((path, repo)),
     }
 }
@@ -104,10 +96,9 @@ pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<R
 /// Returns the existing directory above an output, and the output, both with links and dots resolved.
 fn resolved(output: &Path) -> Result<(PathBuf, PathBuf)> {
     let outside = || {
-        Refusal::usage(format!(
-            "--output {}: expected a directory by its name",
-            output.display()
-        ))
+        Refusal::Usage(Misuse::UnnamedOutput {
+            output: output.to_owned(),
+        })
     };
     for above in output.ancestors().skip(1) {
         let Ok(standing) = files::canonical(above) else {

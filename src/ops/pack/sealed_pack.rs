@@ -7,6 +7,7 @@ use crate::format::sealed::SealedArtifacts;
 use crate::ops::keys::identity;
 use crate::ops::pack::unseal::{Named, Unopened, named};
 use crate::ops::pack::verify::{VerifyReport, verify_directory};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 
 /// A verified pack, and the declaration of its seals.
@@ -40,7 +41,7 @@ impl SealedPack {
         ensure_sound(&report, name)?;
         let document = report.sealed.take().filter(|document| !document.artifacts.is_empty());
         let Some(document) = document else {
-            return Err(Refusal::usage(format!("nothing is sealed in {}", name.display())));
+            return Err(Refusal::Usage(Misuse::NothingSealed { pack: name.to_owned() }));
         };
         Ok(Self {
             root: root.to_owned(),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::cli::output::refusal::usage;
 use crate::refusal::shown::shown;
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
@@ -36,7 +37,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         Refusal::BadManifest { name, reason } => json!({ "path": name, "reason": reason }),
         Refusal::Audit { run, first, more, .. } => json!({ "run": run, "first": first, "more": more }),
         Refusal::NotSound { path, first, more } => json!({ "path": show(path), "first": first, "more": more }),
-        Refusal::Usage { problem, .. } => json!({ "problem": problem }),
+        Refusal::Usage(misuse) => json!({ "problem": usage::problem(misuse) }),
         Refusal::NotYours { path, owner } => json!({ "path": show(path), "owner": owner }),
         Refusal::NoWorkTree { what } => json!({ "what": what }),
         Refusal::NoCommit => json!({ "rev": "HEAD" }),

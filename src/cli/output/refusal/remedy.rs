@@ -1,6 +1,7 @@
 //! What to do about a refusal.
 
 use crate::cli::env;
+use crate::cli::output::refusal::usage;
 use crate::cli::output::words::quoted;
 use crate::refusal::Refusal;
 
@@ -31,7 +32,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("--output <another path>"),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
-        Refusal::Usage { next, .. } => (next.clone(), None),
+        Refusal::Usage(misuse) => (usage::next(misuse), None),
         Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),
         Refusal::NotYours { path, .. } => hint(&format!(
             "if you trust whoever can write there: git config --global --add safe.directory {}",

@@ -22,6 +22,7 @@ use crate::ops::guard::known::{self, Finder, look_into};
 use crate::ops::guard::scan::engine::Judge;
 use crate::ops::guard::scan::range::{Change, Ranges, candidates, name_commits, without_path};
 use crate::ops::guard::scan::{Found, PartlyExamined, ScanReport, twins};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::protect::is_run_output;
@@ -56,10 +57,9 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: boo
     let repo = ctx.repository()?.bounded(Side::Clone)?;
     let urls = match remote {
         Some(remote) if !repo.has_remote(remote) => {
-            return Err(Refusal::Usage {
-                problem: format!("--remote {remote}: there is no remote of that name"),
-                next: Some("git remote".into()),
-            });
+            return Err(Refusal::Usage(Misuse::UnknownRemote {
+                remote: remote.to_owned(),
+            }));
         }
         Some(remote) => Some(repo.push_urls(remote)),
         None => None,
@@ -317,10 +317,9 @@ fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination
 fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let ends = range.split_once("..").filter(|(_, to)| !to.starts_with('.'));
     let Some((from, tip)) = ends else {
-        return Err(Refusal::Usage {
-            problem: format!("--range {range}: expected two revisions with two dots between them"),
-            next: Some("git pack scan --range origin/main..HEAD".into()),
-        });
+        return Err(Refusal::Usage(Misuse::BadRange {
+            range: range.to_owned(),
+        }));
     };
     let end = |rev: &str| {
         repo.commit(if rev.is_empty() { "HEAD" } else { rev })

@@ -18,6 +18,7 @@ use crate::format::twin::{SUFFIX, TwinNote, VERSION};
 use crate::ops::Context;
 use crate::ops::guard::known;
 use crate::ops::keys::identity;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Registry;
 use crate::rules::twins::{Standing, standing};
@@ -84,16 +85,12 @@ impl Place {
     /// Returns the pair of a path on the command line, which may be the plaintext's or its twin's.
     fn pair_of(&self, ctx: &Context, path: &Path) -> Result<Pair> {
         let given = ctx.cwd.join(path);
-        let outside = |why: &str| Refusal::Usage {
-            problem: format!("{}: {why}", path.display()),
-            next: None,
-        };
-        let name = given.file_name().ok_or_else(|| outside("expected a file"))?.to_owned();
+        let not_a_file = || Refusal::Usage(Misuse::NotAFile { path: path.to_owned() });
+        let outside = |_| Refusal::Usage(Misuse::OutsideWorkTree { path: path.to_owned() });
+        let name = given.file_name().ok_or_else(not_a_file)?.to_owned();
         let directory = files::canonical(files::parent(&given))?;
         let place = directory.join(name);
-        let below = place
-            .strip_prefix(&self.root)
-            .map_err(|_| outside("it lies outside of this work tree"))?;
+        let below = place.strip_prefix(&self.root).map_err(outside)?;
         Ok(self.pair(&RepoPath::new(below.as_os_str().as_bytes())))
     }
 
@@ -218,7 +215,7 @@ pub fn carry_over(ctx: &Context, path: &Path, old: &Digest, new: &Digest) -> Res
     };
     let pair = match place.pair_of(ctx, path) {
         // A path outside of this work tree has no twin here.
-        Err(Refusal::Usage { .. }) => return Ok(false),
+        Err(Refusal::Usage(_)) => return Ok(false),
         other => other?,
     };
     if !is_twin(path.as_os_str().as_bytes()) {

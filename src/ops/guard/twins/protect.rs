@@ -10,6 +10,7 @@ use crate::format::repo_path::RepoPath;
 use crate::ops::guard::twins::{Observed, PairReport, Place, is_twin, nothing_at};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{Standing, ignore_line};
@@ -52,10 +53,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let identities = identity::load_if_any(ctx, &request.identities)?;
     for file in &request.files {
         if is_twin(file.as_os_str().as_encoded_bytes()) {
-            return Err(Refusal::Usage {
-                problem: format!("{} is a sealed twin already", file.display()),
-                next: Some(format!("git pack reveal {}", file.display())),
-            });
+            return Err(Refusal::Usage(Misuse::SealedAlready { file: file.clone() }));
         }
         let found = place.observe(place.pair_of(ctx, file)?, &identities)?;
         if found.plain_hash.is_none() {
@@ -143,10 +141,9 @@ fn undo(gitignore: &Path, before: Option<&[u8]>, changed: bool, observed: &[Obse
 /// Refuses to seal git's own files, files that configure git or git-pack, and files of another repository.
 fn ensure_is_for_sealing(place: &Place, found: &Observed) -> Result<()> {
     let path = &found.pair.plain;
-    let refuse = |problem: String| Err(Refusal::Usage { problem, next: None });
     let mut segments = path.as_bytes().split(|byte| *byte == b'/');
     if segments.any(|segment| segment.eq_ignore_ascii_case(b".git")) {
-        return refuse(format!("{path} is git's own"));
+        return Err(Refusal::Usage(Misuse::GitsOwn { path: path.to_string() }));
     }
     let name = path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     if [
@@ -157,9 +154,7 @@ fn ensure_is_for_sealing(place: &Place, found: &Observed) -> Result<()> {
     ]
     .contains(&name)
     {
-        return refuse(format!(
-            "{path} is read by git or git-pack, and must stand in the clear"
-        ));
+        return Err(Refusal::Usage(Misuse::ReadInPlaintext { path: path.to_string() }));
     }
     let above = found
         .pair
@@ -170,14 +165,11 @@ fn ensure_is_for_sealing(place: &Place, found: &Observed) -> Result<()> {
     for directory in above {
         if files::exists(&directory.join(".git")) {
             let below = found.pair.plain_file.strip_prefix(directory).unwrap_or(Path::new(""));
-            return Err(Refusal::Usage {
-                problem: format!("{path} is in another repository, {}", directory.display()),
-                next: Some(format!(
-                    "git -C {} pack protect {}",
-                    directory.display(),
-                    below.display()
-                )),
-            });
+            return Err(Refusal::Usage(Misuse::InAnotherRepository {
+                path: path.to_string(),
+                repository: directory.to_owned(),
+                below: below.to_owned(),
+            }));
         }
     }
     Ok(())
@@ -186,10 +178,7 @@ fn ensure_is_for_sealing(place: &Place, found: &Observed) -> Result<()> {
 fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
     let path = &found.pair.plain;
     if is_run_output(path.as_bytes()) {
-        return Err(Refusal::Usage {
-            problem: format!("{path} is a run output, which is never tracked, sealed or not"),
-            next: None,
-        });
+        return Err(Refusal::Usage(Misuse::RunOutput { path: path.to_string() }));
     }
     let why = match found.standing {
         Standing::PlainOnly | Standing::PlainNewer | Standing::UpToDate => return Ok(()),

@@ -24,6 +24,7 @@ use crate::ops::pack::seal::{check_output, publish};
 use crate::ops::pack::sealed_pack::SealedPack;
 use crate::ops::pack::unseal::Named;
 use crate::ops::{Context, contents};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 
 /// Rekeys a pack.
@@ -70,10 +71,9 @@ fn ensure_outside(root: &Path, output: &Path) -> Result<()> {
         .skip(1)
         .find_map(|above| files::canonical(above).ok());
     match above.is_some_and(|above| above.starts_with(&root)) {
-        true => Err(Refusal::usage(format!(
-            "--output {}: it lies in the pack itself",
-            output.display()
-        ))),
+        true => Err(Refusal::Usage(Misuse::RekeyedIntoItself {
+            output: output.to_owned(),
+        })),
         false => Ok(()),
     }
 }

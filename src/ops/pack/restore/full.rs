@@ -17,6 +17,7 @@ use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored};
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::texts::texts;
 use crate::ops::pack::verify::verify_directory;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::places::in_directory;
 
@@ -104,10 +105,7 @@ fn full_of(root: &Path, name: &Path) -> Result<PathBuf> {
     match members.next() {
         // An evidence pack may have such a directory, too. The content shows whether the file is one of ours.
         Some(member) => Ok(root.join(&member.path)),
-        None => Err(Refusal::Usage {
-            problem: format!("{} has no member under {FULL}/ to restore from", name.display()),
-            next: Some("git pack seal --emit repo,full".into()),
-        }),
+        None => Err(Refusal::Usage(Misuse::NoTexts { pack: name.to_owned() })),
     }
 }
 

@@ -20,6 +20,7 @@ use crate::ops::pack::restore::canon;
 use crate::ops::pack::restore::here::Here;
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::verify::verify_directory;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::restore::{Unfit, brief, check};
 
@@ -58,13 +59,7 @@ impl Listing {
         }
         let state = report.repo_state.as_ref().filter(|state| state.commit.is_some());
         let (Some(state), Some(sealed)) = (state, report.sealed.take()) else {
-            return Err(Refusal::Usage {
-                problem: format!(
-                    "{} is no pack of a commit, so there is no tree to restore",
-                    name.display()
-                ),
-                next: None,
-            });
+            return Err(Refusal::Usage(Misuse::NotOfCommit { pack: name.to_owned() }));
         };
         let digest = state.digest;
         let bad = |reason: String| Refusal::BadPack {
@@ -189,10 +184,7 @@ fn declared(here: &Here, hash: &Digest, manifest: &PackManifest) -> Result<Seale
             return Ok(document);
         }
     }
-    Err(Refusal::usage(
-        "--identity: the run that made this manifest is not in this clone, so how its ciphertexts are to be opened is not known: \
-         name its pack instead",
-    ))
+    Err(Refusal::Usage(Misuse::UnknownRunOfManifest))
 }
 
 /// The documents of a pack. Each is checked against its hash in the pack's manifest.

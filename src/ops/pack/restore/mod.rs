@@ -18,6 +18,7 @@ use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::ops::pack::output::Output;
 use crate::ops::store::audit::content_ref;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use here::Here;
 use listing::Listing;
@@ -97,7 +98,7 @@ pub struct Entries {
 /// Restores files: all of them, or none.
 pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport> {
     if request.output.is_none() && !request.dry_run {
-        return Err(Refusal::usage("--output names the directory for the files"));
+        return Err(Refusal::Usage(Misuse::NoOutput));
     }
     let output = match &request.output {
         Some(output) => Some(Output::at(ctx, output)?),
@@ -106,9 +107,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
     let by_ref = manifest_ref(ctx, request)?;
     if request.from_full {
         if by_ref.is_some() || !request.identities.is_empty() {
-            return Err(Refusal::usage(
-                "--from-full takes a pack or one of its files, whose texts are never sealed",
-            ));
+            return Err(Refusal::Usage(Misuse::OnlyTexts));
         }
         return full::restore(ctx, request, output.as_ref());
     }

@@ -16,6 +16,7 @@ use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::judged::{FileJudge, Inside, attached_by, protected_by};
 use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact};
 use crate::refusal::shown::shown;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::globs::{Case, Globs};
 use crate::rules::protect::{Registry, is_run_output};
@@ -100,8 +101,7 @@ impl<'a> Attached<'a> {
     fn directory(&mut self, place: &Path, relative: &[u8], path: &Path) -> Result<()> {
         let below = files::walk(place, enters_work_tree);
         if below.is_empty() {
-            let path = path.display();
-            return Err(Refusal::usage(format!("{FLAG} {path}: there is nothing in it")));
+            return Err(Refusal::Usage(Misuse::AttachEmpty { path: path.to_owned() }));
         }
         for (inner, walked) in below {
             self.add(&joined(relative, &inner), walked, FLAG)?;
@@ -110,8 +110,12 @@ impl<'a> Attached<'a> {
     }
 
     fn glob(&mut self, ctx: &Context, path: &Path, directory: &Path, glob: &str) -> Result<()> {
-        let usage = |why: String| Refusal::usage(format!("{FLAG} {}: {why}", path.display()));
-        let set = Globs::new([glob], Case::Sensitive).map_err(|e| usage(e.reason))?;
+        let set = Globs::new([glob], Case::Sensitive).map_err(|e| {
+            Refusal::Usage(Misuse::AttachBadGlob {
+                path: path.to_owned(),
+                problem: e.reason,
+            })
+        })?;
         let directory = ctx.cwd.join(directory);
         let used = match files::canonical(&directory) {
             Ok(place) => {
@@ -121,7 +125,10 @@ impl<'a> Attached<'a> {
             Err(_) => BTreeSet::new(),
         };
         match used.is_empty() {
-            true => Err(usage(format!("it matches nothing in {}", directory.display()))),
+            true => Err(Refusal::Usage(Misuse::AttachNothing {
+                path: path.to_owned(),
+                directory,
+            })),
             false => Ok(()),
         }
     }
@@ -151,8 +158,10 @@ impl<'a> Attached<'a> {
     fn below(&self, place: &Path, path: &Path) -> Result<PathBuf> {
         let below = place.strip_prefix(self.root).map(Path::to_owned);
         below.map_err(|_| {
-            let (path, root) = (path.display(), self.root.display());
-            Refusal::usage(format!("{FLAG} {path}: it is outside the work tree {root}"))
+            Refusal::Usage(Misuse::AttachOutside {
+                path: path.to_owned(),
+                work_tree: self.root.to_owned(),
+            })
         })
     }
 

@@ -14,6 +14,7 @@ use crate::format::{sealed, tree_meta};
 use crate::ops::Context;
 use crate::ops::pack::seal::collect::{is_artifact, member_path};
 use crate::refusal::shown::shown;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::places::{in_directory, in_sealed};
 
@@ -70,7 +71,9 @@ impl Candidates {
                     .file_name()
                     .map(OsStr::to_owned)
                     .ok_or_else(|| {
-                        Refusal::usage(format!("{}: it has no name to seal it under", argument.display()))
+                        Refusal::Usage(Misuse::NoMemberName {
+                            artifact: argument.clone(),
+                        })
                     })?,
             };
             // A link is not followed, not even with a slash after it.

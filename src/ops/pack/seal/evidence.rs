@@ -21,6 +21,7 @@ use crate::ops::pack::seal::plan::{
 use crate::ops::pack::seal::{Notice, SealRequest, release};
 use crate::ops::protection::retain_plain;
 use crate::ops::{Context, state};
+use crate::refusal::usage::{Misuse, SealOption};
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::Registry;
@@ -66,9 +67,9 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
         None => (without_rules(each, &named, &mut notices)?, None),
     };
     if sealing.is_none()
-        && let Some(flag) = request.sealing_flag()
+        && let Some(option) = request.sealing_option()
     {
-        notices.push(Notice::NothingSealed { flag });
+        notices.push(Notice::NothingSealed { option });
     }
     Ok(SealPlan {
         mode: request.mode,
@@ -84,11 +85,8 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
 /// Without a configuration, every artifact is copied in the clear. Refuses that if a flag says how to seal, or if an
 /// artifact belongs to a repository with rules.
 fn ensure_means_to_copy(ctx: &Context, request: &SealRequest) -> Result<()> {
-    if let Some(flag) = request.sealing_flag() {
-        return Err(Refusal::Usage {
-            problem: format!("{flag}: no .gitpack.toml applies here, so nothing would be sealed"),
-            next: Some("git pack init    (in a repository; then seal there)".into()),
-        });
+    if let Some(option) = request.sealing_option() {
+        return Err(Refusal::Usage(Misuse::NothingWouldBeSealed { option }));
     }
     for artifact in &request.artifacts {
         let directory = files::canonical(files::parent(&ctx.cwd.join(artifact)))?;
@@ -98,14 +96,10 @@ fn ensure_means_to_copy(ctx: &Context, request: &SealRequest) -> Result<()> {
         };
         let Some(root) = repo.work_tree() else { continue };
         if configuration::on_disk(&root)?.is_present() {
-            return Err(Refusal::Usage {
-                problem: format!(
-                    "{} belongs to the repository {}, whose .gitpack.toml says what is sealed",
-                    artifact.display(),
-                    root.display()
-                ),
-                next: Some(format!("cd {}    (and seal there)", root.display())),
-            });
+            return Err(Refusal::Usage(Misuse::OtherRules {
+                artifact: artifact.clone(),
+                repository: root,
+            }));
         }
     }
     Ok(())
@@ -114,19 +108,12 @@ fn ensure_means_to_copy(ctx: &Context, request: &SealRequest) -> Result<()> {
 /// Refuses flags that belong to a tree pack.
 fn ensure_is_evidence(request: &SealRequest) -> Result<()> {
     let tree_only = [
-        ("--scope", request.scope.is_some()),
-        ("--attach", !request.attach.is_empty()),
-        ("--emit", request.emit.is_some()),
+        (SealOption::Scope, request.scope.is_some()),
+        (SealOption::Attach, !request.attach.is_empty()),
+        (SealOption::Emit, request.emit.is_some()),
     ];
-    if let Some((flag, _)) = tree_only.iter().find(|(_, given)| *given) {
-        return Err(Refusal::usage(format!(
-            "{flag} belongs to a tree pack, and artifacts are named for an evidence pack{}",
-            if *flag == "--attach" {
-                "; quote a glob, so that the shell leaves it alone"
-            } else {
-                ""
-            }
-        )));
+    if let Some((option, _)) = tree_only.into_iter().find(|(_, given)| *given) {
+        return Err(Refusal::Usage(Misuse::OfTreePack { option }));
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, EvidencePlan, M
 use crate::ops::pack::seal::stage::{Kept, Staged, StagedMember};
 use crate::ops::pack::seal::{Notice, SealReport, SealRequest};
 use crate::ops::store::run::Records;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::member_type::registry_files;
 use crate::rules::pack::plain::judge_member;
@@ -281,13 +282,10 @@ fn created(ctx: &Context, request: &SealRequest, material: &Material) -> Result<
     }
     match material {
         Material::Evidence(_) => Ok(ctx.now),
-        Material::Tree(tree) => Timestamp::from_seconds(tree.commit.committed).ok_or_else(|| Refusal::Usage {
-            problem: format!(
-                "the commit's date ({} s) cannot be written as RFC 3339",
-                tree.commit.committed
-            ),
-            next: None,
-        }),
+        Material::Tree(tree) => {
+            let seconds = tree.commit.committed;
+            Timestamp::from_seconds(seconds).ok_or(Refusal::Usage(Misuse::DateOutOfRange { seconds }))
+        }
     }
 }
 

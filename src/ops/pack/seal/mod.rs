@@ -40,6 +40,7 @@ use crate::ops::guard::known;
 use crate::ops::pack::output::outside_of_git;
 use crate::ops::pack::verify;
 use crate::ops::store::run::Recorder;
+use crate::refusal::usage::{Misuse, SealOption};
 use crate::refusal::{Refusal, Result};
 use finalize::FinishedRun;
 use plan::{ArtifactSource, Material, ProtectedArtifact, Ruled};
@@ -144,10 +145,10 @@ pub enum Notice {
         /// Its path.
         path: String,
     },
-    /// No named artifact is protected, so nothing was sealed although a flag says how.
+    /// No named artifact is protected, so nothing was sealed although an option says how.
     NothingSealed {
-        /// The flag.
-        flag: &'static str,
+        /// The option.
+        option: SealOption,
     },
     /// A file to attach is tracked by the commit, so it is in the pack already.
     AttachTracked {
@@ -169,18 +170,18 @@ pub enum Notice {
 }
 
 impl SealRequest {
-    /// Returns a given flag that is about sealing.
-    fn sealing_flag(&self) -> Option<&'static str> {
-        let flags = [
-            ("--recipient", !self.recipients.is_empty()),
-            ("--recipients-file", !self.recipients_files.is_empty()),
-            ("--opaque-names", self.privacy.opaque_names),
-            ("--pad", self.privacy.pad),
-            ("--fresh", self.fresh),
-            ("--reuse", self.reuse.is_some()),
-            ("--mode internal", self.mode == Mode::Internal),
+    /// Returns a given option that is about sealing.
+    fn sealing_option(&self) -> Option<SealOption> {
+        let options = [
+            (SealOption::Recipient, !self.recipients.is_empty()),
+            (SealOption::RecipientsFile, !self.recipients_files.is_empty()),
+            (SealOption::OpaqueNames, self.privacy.opaque_names),
+            (SealOption::Pad, self.privacy.pad),
+            (SealOption::Fresh, self.fresh),
+            (SealOption::Reuse, self.reuse.is_some()),
+            (SealOption::Internal, self.mode == Mode::Internal),
         ];
-        flags.into_iter().find(|(_, given)| *given).map(|(flag, _)| flag)
+        options.into_iter().find(|(_, given)| *given).map(|(option, _)| option)
     }
 }
 
@@ -202,9 +203,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
             directory.join("x")
         }
         (None, None) => {
-            return Err(Refusal::usage(
-                "a bare repository has no default output: name one with --output",
-            ));
+            return Err(Refusal::Usage(Misuse::NoDefaultOutput));
         }
     };
     let store = plan.ruled().map(|ruled| ruled.repo.private().seals());

@@ -16,6 +16,7 @@ use crate::ops::pack::seal::SealRequest;
 use crate::ops::pack::seal::candidates::{Candidate, Origin};
 use crate::ops::pack::seal::judged::JudgedArtifact;
 use crate::ops::protection::Judge;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode};
@@ -109,22 +110,16 @@ pub(super) fn release_in_tree(
 fn ensure_may_be_named(leak: &Leak, path: &str) -> Result<()> {
     match leak.code {
         LeakCode::PrivateKey | LeakCode::FakeSeal | LeakCode::KnownPlaintext => Ok(()),
-        _ => Err(Refusal::Usage {
-            problem: format!(
-                "--plaintext {path}: rule {} of class {} protects it, and --plaintext is for private keys, fake seals and \
-                 copies of what is protected under another name",
-                leak.cause, leak.class
-            ),
-            next: None,
-        }),
+        _ => Err(Refusal::Usage(Misuse::NotReleasable {
+            path: path.to_owned(),
+            cause: leak.cause.to_string(),
+            class: leak.class.clone(),
+        })),
     }
 }
 
 fn not_there(path: &Path) -> Refusal {
-    Refusal::usage(format!(
-        "--plaintext {}: no such file would be in the pack",
-        path.display()
-    ))
+    Refusal::Usage(Misuse::NotInPack { path: path.to_owned() })
 }
 
 fn bare(path: &Path) -> &[u8] {

@@ -21,6 +21,7 @@ use crate::ops::Context;
 use crate::ops::contents::{BUDGET, blob_of_file};
 use crate::ops::keys::identity;
 use crate::ops::state::{StateRequest, state_in};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::member_type::{Conformity, MAX_BYTES};
@@ -96,11 +97,10 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
     let Examined { mut report, state } = examine(&Source::Directory(&root), &UnpackBudget::of(BUDGET))?;
     if let Some(rev) = &request.rev {
         let Some(pack) = state else {
-            return Err(Refusal::usage(format!(
-                "--rev: {} carries no readable {}, so there is nothing to compare with a commit",
-                request.pack.display(),
-                tree_meta::REPO_STATE,
-            )));
+            return Err(Refusal::Usage(Misuse::NoState {
+                pack: request.pack.clone(),
+                document: tree_meta::REPO_STATE,
+            }));
         };
         let commit = compare(&ctx.repository_to_read()?, rev, Some(&root), &pack, &mut report)?;
         if let Some(repo_state) = &mut report.repo_state {

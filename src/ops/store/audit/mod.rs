@@ -12,6 +12,7 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::run_record::{RunId, Verdict, parse_roots, write_roots};
 use crate::ops::Context;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::audit::{Finding, FindingCode, Place, Presence};
 use run::{Depth, Memory, Places, RunFiles, audit_run, look_for};
@@ -226,10 +227,9 @@ pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
     let (runs, store) = (repo.private().runs(), repo.private().store());
     let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
     if !store.get(&hash, &mut |_| Ok(()))? {
-        return Err(Refusal::Usage {
-            problem: format!("{hash} is not in the content store; what is committed is kept by a branch or a tag"),
-            next: None,
-        });
+        return Err(Refusal::Usage(Misuse::NotInStore {
+            content: hash.to_string(),
+        }));
     }
     change_pins(&runs, |pins| match pins.binary_search(&hash) {
         Ok(_) => Pinned::Known,
@@ -274,6 +274,5 @@ fn change_pins(runs: &Runs, change: impl FnOnce(&mut Vec<Digest>) -> Pinned) -> 
 
 /// Parses a content ref.
 pub fn content_ref(text: &str) -> Result<Digest> {
-    Digest::parse_ref(text)
-        .ok_or_else(|| Refusal::usage(format!("expected sha256: and 64 lowercase hex digits, found {text:?}")))
+    Digest::parse_ref(text).ok_or_else(|| Refusal::Usage(Misuse::BadContentRef { found: text.to_owned() }))
 }

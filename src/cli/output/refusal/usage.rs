@@ -1,0 +1,115 @@
+//! Misuse in the words of the command line: which flag is wrong, and which command was probably meant.
+
+use crate::refusal::Refusal;
+use crate::refusal::usage::{Misuse, SealOption};
+
+/// Refuses arguments that only the command line knows.
+pub(crate) fn misused(problem: impl Into<String>) -> Refusal {
+    Refusal::Usage(Misuse::Arguments {
+        problem: problem.into(),
+        next: None,
+    })
+}
+
+/// Like [`misused`], with the command that was probably meant.
+pub(crate) fn misused_for(problem: String, next: &str) -> Refusal {
+    Refusal::Usage(Misuse::Arguments {
+        problem,
+        next: Some(next.to_owned()),
+    })
+}
+
+/// Returns what is wrong, with the flag to which it belongs and, where that fits in a few words, what to give instead.
+pub(super) fn problem(misuse: &Misuse) -> String {
+    match misuse {
+        Misuse::NotInStore { .. } => format!("{misuse}; what is committed is kept by a branch or a tag"),
+        Misuse::NoTerminal => "--passphrase: there is no terminal to ask at: use --passphrase-file".into(),
+        Misuse::EmptyPassphrase => "--passphrase: it is empty".into(),
+        Misuse::PassphrasesDiffer => "--passphrase: they are not the same".into(),
+        Misuse::PassphraseFile { .. } => format!("--passphrase-file {misuse}"),
+        Misuse::UnknownRemote { remote } => format!("--remote {remote}: there is no remote of that name"),
+        Misuse::BadRange { range } => {
+            format!("--range {range}: expected two revisions with two dots between them")
+        }
+        Misuse::NotBare => "--server is for a bare repository, and this one has a work tree".into(),
+        Misuse::ManyForOneStream { artifacts } => {
+            format!("--stdout takes one artifact, and these are {artifacts}: name one")
+        }
+        Misuse::NoState { .. } => format!("--rev: {misuse}"),
+        Misuse::OnlyTexts => "--from-full takes a pack or one of its files, whose texts are never sealed".into(),
+        Misuse::UnknownRunOfManifest => format!("--identity: {misuse}: name its pack instead"),
+        Misuse::NoOutput => "--output names the directory for the files".into(),
+        Misuse::NoDefaultOutput => format!("{misuse}: name one with --output"),
+        Misuse::UnnamedOutput { .. } | Misuse::RekeyedIntoItself { .. } => format!("--output {misuse}"),
+        Misuse::OutputTracked { .. } => format!("{misuse}: take a directory outside of it, or one that git ignores"),
+        Misuse::NotReleasable { .. } => format!(
+            "--plaintext {misuse}, and --plaintext is for private keys, fake seals and copies of what is protected under \
+             another name"
+        ),
+        Misuse::NotInPack { .. } => format!("--plaintext {misuse}"),
+        Misuse::NothingWouldBeSealed { option } => {
+            let flag = flag(*option);
+            format!("{flag}: no .gitpack.toml applies here, so nothing would be sealed")
+        }
+        Misuse::OfTreePack { option } => {
+            let flag = flag(*option);
+            let quoting = match option {
+                SealOption::Attach => "; quote a glob, so that the shell leaves it alone",
+                _ => "",
+            };
+            format!("{flag} belongs to a tree pack, and artifacts are named for an evidence pack{quoting}")
+        }
+        Misuse::AttachEmpty { .. }
+        | Misuse::AttachBadGlob { .. }
+        | Misuse::AttachNothing { .. }
+        | Misuse::AttachOutside { .. } => format!("--attach {misuse}"),
+        other => other.to_string(),
+    }
+}
+
+/// Returns the command that does what was probably meant.
+pub(super) fn next(misuse: &Misuse) -> Option<String> {
+    let next = match misuse {
+        Misuse::Arguments { next, .. } => return next.clone(),
+        Misuse::NoLedger => "EPISTEMIC_WITNESS=/path/to/witness.jsonl git pack witness query",
+        Misuse::NoPlaceForIdentity => "GIT_PACK_IDENTITY=/path/to/identity.txt git pack init",
+        Misuse::UnknownRun { .. } => "git pack audit",
+        Misuse::UnknownRecipient { .. } => "git pack recipients list",
+        Misuse::NoConfiguration | Misuse::NotBare => "git pack init",
+        Misuse::SealedAlready { file } => return Some(format!("git pack reveal {}", file.display())),
+        Misuse::InAnotherRepository { repository, below, .. } => {
+            return Some(format!(
+                "git -C {} pack protect {}",
+                repository.display(),
+                below.display()
+            ));
+        }
+        Misuse::UnknownRemote { .. } => "git remote",
+        Misuse::BadRange { .. } => "git pack scan --range origin/main..HEAD",
+        Misuse::Bare => "git pack init --server",
+        Misuse::UnknownArtifact { pack, .. } => return Some(format!("git pack inspect {}", pack.display())),
+        Misuse::NoTexts { .. } => "git pack seal --emit repo,full",
+        Misuse::NothingWouldBeSealed { .. } => "git pack init    (in a repository; then seal there)",
+        Misuse::OtherRules { repository, .. } => {
+            return Some(format!("cd {}    (and seal there)", repository.display()));
+        }
+        _ => return None,
+    };
+    Some(next.to_owned())
+}
+
+/// Returns the flag of an option.
+pub(crate) fn flag(option: SealOption) -> &'static str {
+    match option {
+        SealOption::Scope => "--scope",
+        SealOption::Attach => "--attach",
+        SealOption::Emit => "--emit",
+        SealOption::Recipient => "--recipient",
+        SealOption::RecipientsFile => "--recipients-file",
+        SealOption::OpaqueNames => "--opaque-names",
+        SealOption::Pad => "--pad",
+        SealOption::Fresh => "--fresh",
+        SealOption::Reuse => "--reuse",
+        SealOption::Internal => "--mode internal",
+    }
+}

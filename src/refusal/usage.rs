@@ -1,0 +1,449 @@
+//! Misuse: flags, arguments and places that make no sense here.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// What was asked for and makes no sense here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misuse {
+    /// Arguments that the command line itself refuses. Only `cli` makes this one, in its own words.
+    Arguments {
+        /// What is wrong with them.
+        problem: String,
+        /// The command that does what was probably meant.
+        next: Option<String>,
+    },
+    /// No home directory, so no place for a witness ledger.
+    NoLedger,
+    /// No home directory, so no place for an identity.
+    NoPlaceForIdentity,
+    /// A scope that a configuration does not have.
+    UnknownScope {
+        /// Its key.
+        scope: String,
+        /// The configuration.
+        origin: String,
+        /// The scopes that it has.
+        known: Vec<String>,
+    },
+    /// A run that is not in this clone.
+    UnknownRun {
+        /// Its name.
+        run: String,
+    },
+    /// Text that is not the ref of a content.
+    BadContentRef {
+        /// The text.
+        found: String,
+    },
+    /// A content that is not in the content store.
+    NotInStore {
+        /// Its ref.
+        content: String,
+    },
+    /// No terminal at which a new passphrase could be typed.
+    NoTerminal,
+    /// A new passphrase that is empty.
+    EmptyPassphrase,
+    /// A new passphrase that was typed in two ways.
+    PassphrasesDiffer,
+    /// A file without a passphrase in it that can be used.
+    PassphraseFile {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        fault: PassphraseFault,
+    },
+    /// A secret key where a recipient is needed.
+    SecretAsRecipient,
+    /// A recipient that the configuration does not name.
+    UnknownRecipient {
+        /// The recipient.
+        recipient: String,
+    },
+    /// Text that is not a recipient.
+    BadRecipient {
+        /// The text, without what may be secret.
+        text: String,
+        /// What is wrong with it.
+        fault: String,
+    },
+    /// A work tree without a configuration.
+    NoConfiguration,
+    /// Standard input of a hook that is not what git gives it.
+    BadHookInput {
+        /// The hook.
+        hook: String,
+        /// What its parser said.
+        problem: String,
+    },
+    /// A path without a file name, where a file is needed.
+    NotAFile {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A file outside the work tree.
+    OutsideWorkTree {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// A sealed twin where a plaintext is needed.
+    SealedAlready {
+        /// The path as given.
+        file: PathBuf,
+    },
+    /// A file of git's own, which is not sealed.
+    GitsOwn {
+        /// Its path.
+        path: String,
+    },
+    /// A file that git or git-pack reads, so that it must stay in plaintext.
+    ReadInPlaintext {
+        /// Its path.
+        path: String,
+    },
+    /// A file of another repository below this one.
+    InAnotherRepository {
+        /// Its path.
+        path: String,
+        /// The work tree of the other repository.
+        repository: PathBuf,
+        /// Its path there.
+        below: PathBuf,
+    },
+    /// A file among the outputs of runs, which are not tracked.
+    RunOutput {
+        /// Its path.
+        path: String,
+    },
+    /// A remote that the repository does not have.
+    UnknownRemote {
+        /// Its name.
+        remote: String,
+    },
+    /// A range that does not have two ends.
+    BadRange {
+        /// The range as given.
+        range: String,
+    },
+    /// Hooks of a server for a repository with a work tree.
+    NotBare,
+    /// Hooks of a work tree for a bare repository.
+    Bare,
+    /// Several artifacts for one stream.
+    ManyForOneStream {
+        /// How many.
+        artifacts: usize,
+    },
+    /// An artifact that is not sealed in a pack.
+    UnknownArtifact {
+        /// The pack.
+        pack: PathBuf,
+        /// The artifact.
+        path: String,
+    },
+    /// A pack in which nothing is sealed.
+    NothingSealed {
+        /// The pack.
+        pack: PathBuf,
+    },
+    /// A pack that does not carry the state of a commit.
+    NoState {
+        /// The pack.
+        pack: PathBuf,
+        /// The document that it would carry.
+        document: &'static str,
+    },
+    /// A pack that is not of a commit.
+    NotOfCommit {
+        /// The pack.
+        pack: PathBuf,
+    },
+    /// A pack without a member that holds all texts.
+    NoTexts {
+        /// The pack.
+        pack: PathBuf,
+    },
+    /// The ref of a manifest, or identities, where the texts of a pack are needed.
+    OnlyTexts,
+    /// A manifest whose run is not known, so that its ciphertexts cannot be opened.
+    UnknownRunOfManifest,
+    /// No output, where one is needed.
+    NoOutput,
+    /// No output, where a bare repository has no default.
+    NoDefaultOutput,
+    /// An output without a name of its own.
+    UnnamedOutput {
+        /// The output as given.
+        output: PathBuf,
+    },
+    /// An output in the pack that is opened or restored.
+    OutputInPack {
+        /// The output.
+        output: PathBuf,
+    },
+    /// An output in the pack that is rekeyed.
+    RekeyedIntoItself {
+        /// The output as given.
+        output: PathBuf,
+    },
+    /// An output in git's own directory.
+    OutputInGit {
+        /// The output.
+        output: PathBuf,
+    },
+    /// An output that git could come to track.
+    OutputTracked {
+        /// The output.
+        output: PathBuf,
+    },
+    /// A commit whose date cannot be written.
+    DateOutOfRange {
+        /// The date, in seconds since 1970.
+        seconds: i64,
+    },
+    /// A protected file that may not be released.
+    NotReleasable {
+        /// Its path.
+        path: String,
+        /// What protects it.
+        cause: String,
+        /// Its class.
+        class: String,
+    },
+    /// A file to be released that would not be in the pack.
+    NotInPack {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// An option that says how to seal, where nothing would be sealed.
+    NothingWouldBeSealed {
+        /// The option.
+        option: SealOption,
+    },
+    /// An option of a tree pack, where artifacts are named.
+    OfTreePack {
+        /// The option.
+        option: SealOption,
+    },
+    /// An artifact of a repository with rules of its own.
+    OtherRules {
+        /// The artifact as given.
+        artifact: PathBuf,
+        /// The work tree of that repository.
+        repository: PathBuf,
+    },
+    /// An artifact without a file name.
+    NoMemberName {
+        /// The artifact as given.
+        artifact: PathBuf,
+    },
+    /// An empty directory that was to be attached.
+    AttachEmpty {
+        /// The directory as given.
+        path: PathBuf,
+    },
+    /// A glob that cannot be read.
+    AttachBadGlob {
+        /// The path with the glob as given.
+        path: PathBuf,
+        /// What its parser said.
+        problem: String,
+    },
+    /// A glob that matches nothing.
+    AttachNothing {
+        /// The path with the glob as given.
+        path: PathBuf,
+        /// The directory where nothing matches.
+        directory: PathBuf,
+    },
+    /// A file outside the work tree that was to be attached.
+    AttachOutside {
+        /// The path as given.
+        path: PathBuf,
+        /// The work tree.
+        work_tree: PathBuf,
+    },
+}
+
+/// What is wrong with a file that should hold a passphrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PassphraseFault {
+    /// There is no such file.
+    Missing,
+    /// It cannot be used as it is.
+    Unfit(String),
+    /// Its first line is empty.
+    Empty,
+    /// Its first line is not text.
+    NotText,
+}
+
+/// An option of `seal`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealOption {
+    /// A scope of the configuration.
+    Scope,
+    /// Files to be attached.
+    Attach,
+    /// Which forms to write.
+    Emit,
+    /// A recipient.
+    Recipient,
+    /// A file of recipients.
+    RecipientsFile,
+    /// Names that tell nothing.
+    OpaqueNames,
+    /// Padding.
+    Pad,
+    /// No seal of an earlier pack is used again.
+    Fresh,
+    /// The seals of a pack are used again.
+    Reuse,
+    /// The mode for what stays inside an organisation.
+    Internal,
+}
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Arguments { problem, .. } => f.write_str(problem),
+            Self::NoLedger => f.write_str("there is no HOME, so there is no place for a witness ledger"),
+            Self::NoPlaceForIdentity => {
+                f.write_str("there is no HOME and no XDG_CONFIG_HOME, so there is no place for an identity")
+            }
+            Self::UnknownScope { scope, origin, known } => {
+                write!(
+                    f,
+                    "there is no scope {scope:?} in {origin}; there is {}",
+                    known.join(", ")
+                )
+            }
+            Self::UnknownRun { run } => write!(f, "there is no run {run} here"),
+            Self::BadContentRef { found } => {
+                write!(f, "expected sha256: and 64 lowercase hex digits, found {found:?}")
+            }
+            Self::NotInStore { content } => write!(f, "{content} is not in the content store"),
+            Self::NoTerminal => f.write_str("there is no terminal to ask for a passphrase at"),
+            Self::EmptyPassphrase => f.write_str("the new passphrase is empty"),
+            Self::PassphrasesDiffer => f.write_str("the two passphrases are not the same"),
+            Self::PassphraseFile { file, fault } => write!(f, "{}: {fault}", file.display()),
+            Self::SecretAsRecipient => f.write_str("this is a secret key, not a recipient"),
+            Self::UnknownRecipient { recipient } => write!(f, "{recipient} is not a recipient in .gitpack.toml"),
+            Self::BadRecipient { text, fault } => write!(f, "recipient {text:?}: {fault}"),
+            Self::NoConfiguration => f.write_str("there is no .gitpack.toml here"),
+            Self::BadHookInput { hook, problem } => write!(f, "{hook}: {problem}"),
+            Self::NotAFile { path } => write!(f, "{}: expected a file", path.display()),
+            Self::OutsideWorkTree { path } => write!(f, "{}: it lies outside of this work tree", path.display()),
+            Self::SealedAlready { file } => write!(f, "{} is a sealed twin already", file.display()),
+            Self::GitsOwn { path } => write!(f, "{path} is git's own"),
+            Self::ReadInPlaintext { path } => {
+                write!(f, "{path} is read by git or git-pack, and must stand in the clear")
+            }
+            Self::InAnotherRepository { path, repository, .. } => {
+                write!(f, "{path} is in another repository, {}", repository.display())
+            }
+            Self::RunOutput { path } => write!(f, "{path} is a run output, which is never tracked, sealed or not"),
+            Self::UnknownRemote { remote } => write!(f, "there is no remote {remote}"),
+            Self::BadRange { range } => write!(f, "the range {range} is not two revisions with two dots between them"),
+            Self::NotBare => f.write_str("the hooks of a server are for a bare repository, and this one has a work tree"),
+            Self::Bare => f.write_str("these hooks guard a work tree, and this repository is bare"),
+            Self::ManyForOneStream { artifacts } => {
+                write!(f, "one stream takes one artifact, and these are {artifacts}")
+            }
+            Self::UnknownArtifact { pack, path } => write!(f, "{} has no sealed artifact {path}", pack.display()),
+            Self::NothingSealed { pack } => write!(f, "nothing is sealed in {}", pack.display()),
+            Self::NoState { pack, document } => write!(
+                f,
+                "{} carries no readable {document}, so there is nothing to compare with a commit",
+                pack.display()
+            ),
+            Self::NotOfCommit { pack } => write!(
+                f,
+                "{} is no pack of a commit, so there is no tree to restore",
+                pack.display()
+            ),
+            Self::NoTexts { pack } => write!(f, "{} has no member under FULL/ to restore from", pack.display()),
+            Self::OnlyTexts => f.write_str("texts are restored from a pack or one of its files, and are never sealed"),
+            Self::UnknownRunOfManifest => f.write_str(
+                "the run that made this manifest is not in this clone, so how its ciphertexts are to be opened is not known",
+            ),
+            Self::NoOutput => f.write_str("there is no directory for the files"),
+            Self::NoDefaultOutput => f.write_str("a bare repository has no default output"),
+            Self::UnnamedOutput { output } => {
+                write!(f, "{}: expected a directory by its name", output.display())
+            }
+            Self::OutputInPack { output } => write!(f, "{} lies in the pack itself", output.display()),
+            Self::RekeyedIntoItself { output } => write!(f, "{}: it lies in the pack itself", output.display()),
+            Self::OutputInGit { output } => write!(f, "{} lies in git's own directory", output.display()),
+            Self::OutputTracked { output } => write!(
+                f,
+                "{} lies in a work tree, where git could come to track what is opened",
+                output.display()
+            ),
+            Self::DateOutOfRange { seconds } => {
+                write!(f, "the commit's date ({seconds} s) cannot be written as RFC 3339")
+            }
+            Self::NotReleasable { path, cause, class } => {
+                write!(f, "{path}: rule {cause} of class {class} protects it")
+            }
+            Self::NotInPack { path } => write!(f, "{}: no such file would be in the pack", path.display()),
+            Self::NothingWouldBeSealed { option } => {
+                write!(f, "{option}: no .gitpack.toml applies here, so nothing would be sealed")
+            }
+            Self::OfTreePack { option } => {
+                write!(f, "{option} belongs to a tree pack, and artifacts are named for an evidence pack")
+            }
+            Self::OtherRules { artifact, repository } => write!(
+                f,
+                "{} belongs to the repository {}, whose .gitpack.toml says what is sealed",
+                artifact.display(),
+                repository.display()
+            ),
+            Self::NoMemberName { artifact } => {
+                write!(f, "{}: it has no name to seal it under", artifact.display())
+            }
+            Self::AttachEmpty { path } => write!(f, "{}: there is nothing in it", path.display()),
+            Self::AttachBadGlob { path, problem } => write!(f, "{}: {problem}", path.display()),
+            Self::AttachNothing { path, directory } => {
+                write!(f, "{}: it matches nothing in {}", path.display(), directory.display())
+            }
+            Self::AttachOutside { path, work_tree } => {
+                write!(
+                    f,
+                    "{}: it is outside the work tree {}",
+                    path.display(),
+                    work_tree.display()
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for PassphraseFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("it is not there"),
+            Self::Unfit(why) => f.write_str(why),
+            Self::Empty => f.write_str("its first line is empty"),
+            Self::NotText => f.write_str("its first line is not text"),
+        }
+    }
+}
+
+impl fmt::Display for SealOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scope => "a scope",
+            Self::Attach => "a file to attach",
+            Self::Emit => "a choice of forms",
+            Self::Recipient => "a recipient",
+            Self::RecipientsFile => "a file of recipients",
+            Self::OpaqueNames => "opaque names",
+            Self::Pad => "padding",
+            Self::Fresh => "fresh seals",
+            Self::Reuse => "seals of another pack",
+            Self::Internal => "the mode internal",
+        })
+    }
+}
