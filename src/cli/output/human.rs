@@ -288,8 +288,8 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
                     let detail = detail.map(|detail| format!("; {detail}")).unwrap_or_default();
                     format!(
                         "expected {}, found {}{detail}",
-                        short(&mismatch.expected),
-                        short(&mismatch.actual)
+                        short(&mismatch.expected.to_string()),
+                        short(&mismatch.actual.to_string())
                     )
                 }
                 (None, detail) => detail.map(harmless).unwrap_or_default(),

@@ -10,7 +10,7 @@ use crate::ops::pack::inspect::InspectReport;
 use crate::ops::pack::verify::VerifyReport;
 use crate::ops::state::State;
 use crate::refusal::shown::shown;
-use crate::rules::pack::findings::{Finding, FindingKind};
+use crate::rules::pack::findings::{Check, Finding};
 use crate::rules::protect::Cause;
 use crate::rules::scan::InPart;
 
@@ -21,19 +21,19 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
 
 /// Returns the `pack.verify.v0` document of a pack that could be judged.
 pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
-    let none_of = |codes: &[&str]| !report.findings.iter().any(|f| codes.contains(&f.kind.code()));
+    let passed = |check| report.findings.passes(check);
     let mut document = json!({
         "version": "pack.verify.v0",
         "outcome": if report.findings.is_empty() { "OK" } else { "INVALID" },
         "pack_id": report.pack_id,
         "checks": {
             "manifest_parse": true,
-            "member_count": none_of(&["MEMBER_COUNT_MISMATCH"]),
-            "member_paths": none_of(&["DUPLICATE_MEMBER_PATH", "RESERVED_MEMBER_PATH", "UNSAFE_MEMBER_PATH"]),
-            "extra_members": none_of(&["EXTRA_MEMBER"]),
-            "member_hashes": none_of(&["MISSING_MEMBER", "NON_REGULAR_MEMBER", "UNREADABLE_MEMBER", "HASH_MISMATCH"]),
-            "pack_id": none_of(&["PACK_ID_MISMATCH"]),
-            "schema_validation": match (none_of(&["SCHEMA_VIOLATION"]), report.schemas_skipped) {
+            "member_count": passed(Check::MemberCount),
+            "member_paths": passed(Check::MemberPaths),
+            "extra_members": passed(Check::ExtraMembers),
+            "member_hashes": passed(Check::MemberHashes),
+            "pack_id": passed(Check::PackId),
+            "schema_validation": match (passed(Check::SchemaValidation), report.schemas_skipped) {
                 (false, _) => "fail",
                 (true, true) => "skipped",
                 (true, false) => "pass",
@@ -56,11 +56,7 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
         }
         if let Some(commit) = &state.compared_with {
             document["repo_state"]["compared_with"] = json!(commit);
-            document["repo_state"]["matches"] = json!(none_of(&[
-                "REPO_STATE_MISMATCH",
-                "CANON_VERSION_MISMATCH",
-                "GRAMMAR_VERSION_MISMATCH",
-            ]));
+            document["repo_state"]["matches"] = json!(passed(Check::RepoState));
         }
     }
     if let Some(sealed) = &report.sealed {
@@ -68,11 +64,11 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
             "artifact_count": sealed.artifacts.len(),
             "mode": sealed.mode,
             "opaque_names": sealed.index.is_some(),
-            "intact": none_of(&["SEAL_MISSING", "SEAL_TAMPERED", "SEAL_UNDECLARED"]),
-            "plaintext_leak": !none_of(&["PLAINTEXT_LEAK"]),
+            "intact": passed(Check::SealsIntact),
+            "plaintext_leak": !passed(Check::PlaintextLeak),
         });
         if report.opened {
-            document["sealed"]["openable"] = json!(none_of(&["SEAL_UNOPENABLE", "SEAL_MISSING", "SEAL_TAMPERED"]));
+            document["sealed"]["openable"] = json!(passed(Check::SealsOpenable));
         }
     }
     to_document(&document)
@@ -214,12 +210,8 @@ fn finding(finding: &Finding) -> Value {
         value["path"] = json!(finding.path);
     }
     if let Some(mismatch) = finding.kind.mismatch() {
-        let number = |text: &str| match finding.kind {
-            FindingKind::MemberCountMismatch(_) => text.parse::<u64>().map_or(json!(text), Value::from),
-            _ => json!(text),
-        };
-        value["expected"] = number(&mismatch.expected);
-        value["actual"] = number(&mismatch.actual);
+        value["expected"] = json!(mismatch.expected);
+        value["actual"] = json!(mismatch.actual);
     }
     if let Some(detail) = finding.kind.detail() {
         value["detail"] = json!(detail);

@@ -1,6 +1,34 @@
-//! What can be wrong with a pack, and what is no fault and worth a note.
+//! What can be wrong with a pack, what is no fault and worth a note, and which check of a report each belongs to.
 
 use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::Serialize;
+
+/// A check of a pack whose outcome is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// The manifest counts its members.
+    MemberCount,
+    /// Each member has a safe path of its own.
+    MemberPaths,
+    /// Nothing is there that is not declared.
+    ExtraMembers,
+    /// The members are there, with the bytes that are declared.
+    MemberHashes,
+    /// The id is that of the content.
+    PackId,
+    /// The documents are what they should be.
+    SchemaValidation,
+    /// The state agrees with the members, and with a commit.
+    RepoState,
+    /// The seals are those that are declared.
+    SealsIntact,
+    /// The seals open.
+    SealsOpenable,
+    /// Nothing protected stands in the clear.
+    PlaintextLeak,
+}
 
 /// One thing that is wrong with a pack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,13 +39,13 @@ pub struct Finding {
     pub kind: FindingKind,
 }
 
-/// What can be wrong.
+/// What can be wrong. Findings of one path are reported in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
     /// The id is not that of the content.
-    PackIdMismatch(Mismatch),
+    PackIdMismatch(Mismatch<String>),
     /// The count is not that of the members.
-    MemberCountMismatch(Mismatch),
+    MemberCountMismatch(Mismatch<u64>),
     /// A path is declared more than once.
     DuplicateMemberPath,
     /// A member is called `manifest.json`.
@@ -31,7 +59,7 @@ pub enum FindingKind {
     /// A member or directory could not be read.
     UnreadableMember(String),
     /// A member's bytes are not those declared.
-    HashMismatch(Mismatch),
+    HashMismatch(Mismatch<String>),
     /// Something is there that the manifest does not declare.
     ExtraMember(String),
     /// A document departs from its schema.
@@ -49,64 +77,94 @@ pub enum FindingKind {
     /// The pack's state and its members, or a commit, differ here.
     RepoStateMismatch(String),
     /// The commit has another canon version.
-    CanonVersionMismatch(Mismatch),
+    CanonVersionMismatch(Mismatch<String>),
     /// The pack was made with another packing grammar.
-    GrammarVersionMismatch(Mismatch),
+    GrammarVersionMismatch(Mismatch<String>),
 }
 
 /// Two values that should be one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mismatch {
+pub struct Mismatch<T> {
     /// What should be.
-    pub expected: String,
+    pub expected: T,
     /// What is.
-    pub actual: String,
+    pub actual: T,
 }
 
-impl Mismatch {
+impl<T: PartialEq> Mismatch<T> {
     /// Returns the pair if the values differ.
-    pub fn of(expected: impl ToString, actual: impl ToString) -> Option<Self> {
-        let (expected, actual) = (expected.to_string(), actual.to_string());
+    pub fn of(expected: T, actual: T) -> Option<Self> {
         (expected != actual).then_some(Self { expected, actual })
     }
 }
 
-impl FindingKind {
-    /// Returns the code as it is printed.
-    pub fn code(&self) -> &'static str {
+/// A value of a [`Mismatch`], as it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Printed<'a> {
+    /// A text.
+    Text(&'a str),
+    /// A number.
+    Number(u64),
+}
+
+impl fmt::Display for Printed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PackIdMismatch(_) => "PACK_ID_MISMATCH",
-            Self::MemberCountMismatch(_) => "MEMBER_COUNT_MISMATCH",
-            Self::DuplicateMemberPath => "DUPLICATE_MEMBER_PATH",
-            Self::ReservedMemberPath => "RESERVED_MEMBER_PATH",
-            Self::UnsafeMemberPath(_) => "UNSAFE_MEMBER_PATH",
-            Self::MissingMember => "MISSING_MEMBER",
-            Self::NonRegularMember(_) => "NON_REGULAR_MEMBER",
-            Self::UnreadableMember(_) => "UNREADABLE_MEMBER",
-            Self::HashMismatch(_) => "HASH_MISMATCH",
-            Self::ExtraMember(_) => "EXTRA_MEMBER",
-            Self::SchemaViolation(_) => "SCHEMA_VIOLATION",
-            Self::SealMissing(_) => "SEAL_MISSING",
-            Self::SealTampered(_) => "SEAL_TAMPERED",
-            Self::SealUndeclared => "SEAL_UNDECLARED",
-            Self::SealUnopenable(_) => "SEAL_UNOPENABLE",
-            Self::PlaintextLeak(_) => "PLAINTEXT_LEAK",
-            Self::RepoStateMismatch(_) => "REPO_STATE_MISMATCH",
-            Self::CanonVersionMismatch(_) => "CANON_VERSION_MISMATCH",
-            Self::GrammarVersionMismatch(_) => "GRAMMAR_VERSION_MISMATCH",
+            Self::Text(text) => f.write_str(text),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl FindingKind {
+    /// Returns the code as it is printed, and the checks that fail by it.
+    fn row(&self) -> (&'static str, &'static [Check]) {
+        use Check::*;
+        match self {
+            Self::PackIdMismatch(_) => ("PACK_ID_MISMATCH", &[PackId]),
+            Self::MemberCountMismatch(_) => ("MEMBER_COUNT_MISMATCH", &[MemberCount]),
+            Self::DuplicateMemberPath => ("DUPLICATE_MEMBER_PATH", &[MemberPaths]),
+            Self::ReservedMemberPath => ("RESERVED_MEMBER_PATH", &[MemberPaths]),
+            Self::UnsafeMemberPath(_) => ("UNSAFE_MEMBER_PATH", &[MemberPaths]),
+            Self::MissingMember => ("MISSING_MEMBER", &[MemberHashes]),
+            Self::NonRegularMember(_) => ("NON_REGULAR_MEMBER", &[MemberHashes]),
+            Self::UnreadableMember(_) => ("UNREADABLE_MEMBER", &[MemberHashes]),
+            Self::HashMismatch(_) => ("HASH_MISMATCH", &[MemberHashes]),
+            Self::ExtraMember(_) => ("EXTRA_MEMBER", &[ExtraMembers]),
+            Self::SchemaViolation(_) => ("SCHEMA_VIOLATION", &[SchemaValidation]),
+            Self::SealMissing(_) => ("SEAL_MISSING", &[SealsIntact, SealsOpenable]),
+            Self::SealTampered(_) => ("SEAL_TAMPERED", &[SealsIntact, SealsOpenable]),
+            Self::SealUndeclared => ("SEAL_UNDECLARED", &[SealsIntact]),
+            Self::SealUnopenable(_) => ("SEAL_UNOPENABLE", &[SealsOpenable]),
+            Self::PlaintextLeak(_) => ("PLAINTEXT_LEAK", &[PlaintextLeak]),
+            Self::RepoStateMismatch(_) => ("REPO_STATE_MISMATCH", &[RepoState]),
+            Self::CanonVersionMismatch(_) => ("CANON_VERSION_MISMATCH", &[RepoState]),
+            Self::GrammarVersionMismatch(_) => ("GRAMMAR_VERSION_MISMATCH", &[RepoState]),
         }
     }
 
+    /// Returns the code as it is printed.
+    pub fn code(&self) -> &'static str {
+        self.row().0
+    }
+
+    /// Returns the checks that fail by it: one, or two where a seal is concerned.
+    pub fn checks(&self) -> &'static [Check] {
+        self.row().1
+    }
+
     /// Returns the two values, where the finding is about such.
-    pub fn mismatch(&self) -> Option<&Mismatch> {
-        match self {
+    pub fn mismatch(&self) -> Option<Mismatch<Printed<'_>>> {
+        let (expected, actual) = match self {
+            Self::MemberCountMismatch(m) => (Printed::Number(m.expected), Printed::Number(m.actual)),
             Self::PackIdMismatch(m)
-            | Self::MemberCountMismatch(m)
             | Self::HashMismatch(m)
             | Self::CanonVersionMismatch(m)
-            | Self::GrammarVersionMismatch(m) => Some(m),
-            _ => None,
-        }
+            | Self::GrammarVersionMismatch(m) => (Printed::Text(&m.expected), Printed::Text(&m.actual)),
+            _ => return None,
+        };
+        Some(Mismatch { expected, actual })
     }
 
     /// Returns whether the finding is about the pack as a whole, not about one member or file.
@@ -210,6 +268,11 @@ impl Findings {
     /// Returns what is no fault, in order.
     pub fn notices(&self) -> impl ExactSizeIterator<Item = &Notice> {
         self.notices.iter()
+    }
+
+    /// Returns whether nothing was found that fails a check.
+    pub fn passes(&self, check: Check) -> bool {
+        !self.found.iter().any(|finding| finding.kind.checks().contains(&check))
     }
 
     /// Adds a `SCHEMA_VIOLATION`.

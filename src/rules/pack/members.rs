@@ -20,10 +20,10 @@ pub fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bool, fin
         };
         findings.departure(place, NoticeKind::NotCanonical(departure.what.clone()), tree_pack);
     }
-    if let Some(mismatch) = Mismatch::of(&manifest.pack_id, manifest.computed_id) {
+    if let Some(mismatch) = Mismatch::of(manifest.pack_id.clone(), manifest.computed_id.to_string()) {
         findings.add("", FindingKind::PackIdMismatch(mismatch));
     }
-    if let Some(mismatch) = Mismatch::of(manifest.member_count, manifest.members.len()) {
+    if let Some(mismatch) = Mismatch::of(manifest.member_count, manifest.members.len() as u64) {
         findings.add("", FindingKind::MemberCountMismatch(mismatch));
     }
     let mut declared = BTreeSet::new();
@@ -67,7 +67,7 @@ impl Findings {
     fn member(&mut self, path: &str, expected: &DeclaredRef, facts: &Facts) {
         let kind = match facts.get(path.as_bytes()) {
             Some(Fact::Hashed { hash, .. }) if expected.digest() == Some(*hash) => return,
-            Some(Fact::Hashed { hash, .. }) => match Mismatch::of(expected, hash) {
+            Some(Fact::Hashed { hash, .. }) => match Mismatch::of(expected.to_string(), hash.to_string()) {
                 Some(mismatch) => FindingKind::HashMismatch(mismatch),
                 None => return,
             },

@@ -89,7 +89,7 @@ pub fn judge(
         }
     }
     let state = state?;
-    if let Some(mismatch) = Mismatch::of(GRAMMAR_VERSION, &state.grammar_version) {
+    if let Some(mismatch) = Mismatch::of(GRAMMAR_VERSION.to_owned(), state.grammar_version.clone()) {
         findings.add(REPO_STATE, FindingKind::GrammarVersionMismatch(mismatch));
     }
     if !state.files.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
@@ -287,7 +287,7 @@ pub fn compare(
     same_but_for_ends: &BTreeSet<String>,
     findings: &mut Findings,
 ) {
-    if let Some(mismatch) = Mismatch::of(canon_version, &pack.canon_version) {
+    if let Some(mismatch) = Mismatch::of(canon_version.to_owned(), pack.canon_version.clone()) {
         findings.add(REPO_STATE, FindingKind::CanonVersionMismatch(mismatch));
     }
     let packed: BTreeMap<&str, &StateFile> = pack.files.iter().map(|file| (file.path.as_str(), file)).collect();
