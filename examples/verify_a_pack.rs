@@ -19,7 +19,7 @@ pub fn findings(ctx: &Context, pack: PathBuf) -> Result<Vec<String>> {
         ..VerifyRequest::default()
     };
     let report = verify(ctx, &request)?;
-    let lines = report.findings.iter();
+    let lines = report.verdict.findings.iter();
     Ok(lines
         .map(|finding| format!("{} {}", finding.kind.code(), finding.path))
         .collect())

@@ -119,11 +119,12 @@ impl Account {
 
     /// Adds what came of verifying.
     pub(super) fn verified(&mut self, report: &VerifyReport) {
-        self.0.outcome = if report.findings.is_empty() { "OK" } else { "INVALID" }.into();
-        self.0.pack_id = Some(report.pack_id.clone());
+        let verdict = &report.verdict;
+        self.0.outcome = if verdict.findings.is_empty() { "OK" } else { "INVALID" }.into();
+        self.0.pack_id = Some(verdict.pack_id.clone());
         for input in &mut self.0.inputs {
-            input.hash = Some(report.manifest_hash.to_string());
-            input.bytes = Some(report.manifest_bytes);
+            input.hash = Some(verdict.manifest_hash.to_string());
+            input.bytes = Some(verdict.manifest_bytes);
         }
     }
 

@@ -263,7 +263,7 @@ fn answer(ctx: &Context, command: Command, output: &mut Output, account: &mut Op
             if let Some(account) = account {
                 account.verified(&report);
             }
-            return Ok(if report.findings.is_empty() { YES } else { NO });
+            return Ok(if report.verdict.findings.is_empty() { YES } else { NO });
         }
         Command::Open(args) => {
             let ctx = &answering(ctx, &args.keys.passphrase)?;

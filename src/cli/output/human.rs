@@ -273,13 +273,14 @@ pub(crate) fn opened(output: &mut Output, ctx: &Context, report: &OpenReport) {
 }
 
 pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
-    let outcome = match report.findings.is_empty() {
+    let verdict = &report.verdict;
+    let outcome = match verdict.findings.is_empty() {
         true => paint(PROVEN, "OK"),
         false => paint(BLOCKS, "INVALID"),
     };
     output.line(&format!("pack verify: {outcome}"));
-    output.line(&format!("  pack_id: {}", shown(report.pack_id.as_bytes())));
-    let rows: Vec<[String; 3]> = report
+    output.line(&format!("  pack_id: {}", shown(verdict.pack_id.as_bytes())));
+    let rows: Vec<[String; 3]> = verdict
         .findings
         .iter()
         .map(|finding| {
@@ -302,25 +303,25 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
         })
         .collect();
     columns(output, &rows);
-    for (path, why) in &report.in_part {
+    for (path, why) in &verdict.in_part {
         output.err(&in_part_notice(path, why));
     }
-    let members = count(report.members as u64, "member");
-    if report.findings.is_empty() {
+    let members = count(verdict.members as u64, "member");
+    if verdict.findings.is_empty() {
         let mut facts = vec![format!("{members} intact")];
-        if let Some(sealed) = report.sealed.as_ref().filter(|sealed| !sealed.artifacts.is_empty()) {
+        if let Some(sealed) = verdict.sealed.as_ref().filter(|sealed| !sealed.artifacts.is_empty()) {
             let opened = if report.opened { ", all of them open" } else { "" };
             facts.push(format!("{} sealed{opened}", sealed.artifacts.len()));
         }
-        if report
+        if verdict
             .sealed
             .as_ref()
             .is_some_and(|sealed| sealed.mode == Mode::Internal)
         {
             facts.push("internal: not for everybody".into());
         }
-        if let Some(state) = &report.repo_state {
-            let commit = match (&state.compared_with, &state.commit) {
+        if let Some(state) = &verdict.state {
+            let commit = match (&report.compared_with, &state.commit) {
                 (Some(id), _) => format!("state equals that of {}", id.short()),
                 (None, Some(id)) => format!(
                     "state {} of commit {}",
@@ -335,7 +336,7 @@ pub(crate) fn verified(output: &mut Output, report: &VerifyReport) {
     } else {
         output.line(&format!(
             "  {} in a pack of {members}",
-            count(report.findings.len() as u64, "finding")
+            count(verdict.findings.len() as u64, "finding")
         ));
     }
 }

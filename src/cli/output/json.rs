@@ -21,11 +21,12 @@ pub(crate) fn state(state: &State) -> Vec<u8> {
 
 /// Returns the `pack.verify.v0` document of a pack that could be judged.
 pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
-    let passed = |check| report.findings.passes(check);
+    let verdict = &report.verdict;
+    let passed = |check| verdict.findings.passes(check);
     let mut document = json!({
         "version": "pack.verify.v0",
-        "outcome": if report.findings.is_empty() { "OK" } else { "INVALID" },
-        "pack_id": report.pack_id,
+        "outcome": if verdict.findings.is_empty() { "OK" } else { "INVALID" },
+        "pack_id": verdict.pack_id,
         "checks": {
             "manifest_parse": true,
             "member_count": passed(Check::MemberCount),
@@ -33,33 +34,29 @@ pub(crate) fn verify(report: &VerifyReport) -> Vec<u8> {
             "extra_members": passed(Check::ExtraMembers),
             "member_hashes": passed(Check::MemberHashes),
             "pack_id": passed(Check::PackId),
-            "schema_validation": match (passed(Check::SchemaValidation), report.schemas_skipped) {
-                (false, _) => "fail",
-                (true, true) => "skipped",
-                (true, false) => "pass",
-            },
+            "schema_validation": verdict.schema_validation(),
         },
-        "invalid": report.findings.iter().map(finding).collect::<Vec<_>>(),
+        "invalid": verdict.findings.iter().map(finding).collect::<Vec<_>>(),
         "refusal": null,
     });
-    if report.findings.notices().len() > 0 {
-        let notices = report
+    if verdict.findings.notices().len() > 0 {
+        let notices = verdict
             .findings
             .notices()
             .map(|notice| json!({ "code": notice.kind.code(), "path": notice.path, "detail": notice.kind.detail() }));
         document["notices"] = notices.collect();
     }
-    if let Some(state) = &report.repo_state {
+    if let Some(state) = &verdict.state {
         document["repo_state"] = json!({ "digest": state.digest, "scope": state.scope });
         if let Some(commit) = &state.commit {
             document["repo_state"]["commit"] = json!(commit);
         }
-        if let Some(commit) = &state.compared_with {
+        if let Some(commit) = &report.compared_with {
             document["repo_state"]["compared_with"] = json!(commit);
             document["repo_state"]["matches"] = json!(passed(Check::RepoState));
         }
     }
-    if let Some(sealed) = &report.sealed {
+    if let Some(sealed) = &verdict.sealed {
         document["sealed"] = json!({
             "artifact_count": sealed.artifacts.len(),
             "mode": sealed.mode,

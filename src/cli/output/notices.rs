@@ -10,7 +10,7 @@ const NOTICES: usize = 10;
 
 /// Tells what another maker of packs does otherwise.
 pub(crate) fn of_pack(output: &mut Output, report: &VerifyReport) {
-    let notices = report.findings.notices();
+    let notices = report.verdict.findings.notices();
     let more = notices.len().saturating_sub(NOTICES);
     for notice in notices.take(NOTICES) {
         output.err(&format!(

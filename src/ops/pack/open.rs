@@ -50,7 +50,7 @@ pub struct OpenReport {
 /// Decrypts artifacts into a new directory that only its owner can read: all of them, or none.
 pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
     let opening = Opening::of(ctx, request)?;
-    let output = output_of(ctx, request, &opening.pack.report.pack_id)?;
+    let output = output_of(ctx, request, &opening.pack.verdict.pack_id)?;
     let staging = Staging::beside(&output, Access::Private)?;
     let sizes = workers::map(
         &opening.artifacts,
@@ -109,9 +109,9 @@ impl Opening {
 
     fn report(&self, bytes: u64, output: Option<PathBuf>) -> OpenReport {
         OpenReport {
-            pack_id: self.pack.report.pack_id.clone(),
-            manifest_hash: self.pack.report.manifest_hash,
-            manifest_bytes: self.pack.report.manifest_bytes,
+            pack_id: self.pack.verdict.pack_id.clone(),
+            manifest_hash: self.pack.verdict.manifest_hash,
+            manifest_bytes: self.pack.verdict.manifest_bytes,
             artifacts: self.artifacts.len() as u64,
             bytes,
             output,

@@ -6,9 +6,10 @@ use crate::adapters::cipher::Identities;
 use crate::format::sealed::SealedArtifacts;
 use crate::ops::keys::identity;
 use crate::ops::pack::unseal::{Named, Unopened, named};
-use crate::ops::pack::verify::{VerifyReport, verify_directory};
+use crate::ops::pack::verify::verify_directory;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
+use crate::rules::pack::verdict::Verdict;
 
 /// A verified pack, and the declaration of its seals.
 pub struct SealedPack {
@@ -17,19 +18,19 @@ pub struct SealedPack {
     /// The path that the user gave.
     pub name: PathBuf,
     /// The outcome of its verification.
-    pub report: VerifyReport,
+    pub verdict: Verdict,
     /// The declaration of its seals.
     pub document: SealedArtifacts,
 }
 
 /// Refuses a pack that does not verify.
-pub fn ensure_sound(report: &VerifyReport, name: &Path) -> Result<()> {
-    match report.findings.iter().next() {
+pub fn ensure_sound(verdict: &Verdict, name: &Path) -> Result<()> {
+    match verdict.findings.iter().next() {
         None => Ok(()),
         Some(first) => Err(Refusal::NotSound {
             path: name.to_owned(),
             first: format!("{} {}", first.kind.code(), first.path).trim_end().to_owned(),
-            more: report.findings.len() - 1,
+            more: verdict.findings.len() - 1,
         }),
     }
 }
@@ -37,16 +38,16 @@ pub fn ensure_sound(report: &VerifyReport, name: &Path) -> Result<()> {
 impl SealedPack {
     /// Verifies the pack at `root`. Refuses one that is not sound, or declares no seals.
     pub fn verified(root: &Path, name: &Path) -> Result<Self> {
-        let mut report = verify_directory(root)?;
-        ensure_sound(&report, name)?;
-        let document = report.sealed.take().filter(|document| !document.artifacts.is_empty());
+        let mut verdict = verify_directory(root)?;
+        ensure_sound(&verdict, name)?;
+        let document = verdict.sealed.take().filter(|document| !document.artifacts.is_empty());
         let Some(document) = document else {
             return Err(Refusal::Usage(Misuse::NothingSealed { pack: name.to_owned() }));
         };
         Ok(Self {
             root: root.to_owned(),
             name: name.to_owned(),
-            report,
+            verdict,
             document,
         })
     }

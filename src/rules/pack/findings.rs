@@ -280,6 +280,11 @@ impl Findings {
         self.add(path, FindingKind::SchemaViolation(what.into()));
     }
 
+    /// Adds a `REPO_STATE_MISMATCH`.
+    pub fn differs(&mut self, path: &str, what: impl Into<String>) {
+        self.add(path, FindingKind::RepoStateMismatch(what.into()));
+    }
+
     /// Returns whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()

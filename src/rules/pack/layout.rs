@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::format::dump::TextEntry;
 use crate::format::dump::layout::{Bucket, Layout, bucket_member};
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
-use crate::rules::pack::findings::{FindingKind, Findings};
+use crate::rules::pack::findings::Findings;
 
 /// How the texts of a pack stand under `FULL/`, or under `SPLIT/`.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl LaidOut {
 }
 
 /// Compares the title and the layout of a pack with those that a commit's configuration gives its scope.
-pub fn compare(info: &PackInfo, laid_out: &[LaidOut], title: &str, layout: &Layout, findings: &mut Findings) {
+pub(super) fn compare(info: &PackInfo, laid_out: &[LaidOut], title: &str, layout: &Layout, findings: &mut Findings) {
     if info.title != title {
         let what = format!("title is {:?}, that of the commit is {title:?}", info.title);
         findings.violation(PACK_INFO, what);
@@ -42,7 +42,7 @@ pub fn compare(info: &PackInfo, laid_out: &[LaidOut], title: &str, layout: &Layo
 
 impl LaidOut {
     fn compare(&self, layout: &Layout, findings: &mut Findings) {
-        let mut differs = |path: &str, what: String| findings.add(path, FindingKind::RepoStateMismatch(what));
+        let mut differs = |path: &str, what: String| findings.differs(path, what);
         if self.prefix != layout.prefix {
             let what = format!(
                 "its name begins with {}, and by the commit's configuration with {}",
@@ -116,6 +116,7 @@ mod tests {
     use crate::format::digest::Digest;
     use crate::format::repo_state::Mode;
     use crate::format::tree_meta::PACK_INFO_VERSION;
+    use crate::rules::pack::findings::FindingKind;
 
     fn layout() -> Layout {
         Layout {

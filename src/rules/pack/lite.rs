@@ -9,26 +9,19 @@ use crate::format::lite::{
     INDEX, MANIFEST_VERSION, MEMBERS, ManifestEntry, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary,
     entries, in_order, index,
 };
-use crate::format::manifest::ManifestDocument;
 use crate::format::repo_state::RepoState;
 use crate::format::run_record::{
     CommitRef, OutputHashes, RUN_REFS_VERSION, RunRefs, RunState, STATUS_VERSION, ScopeSpec, Status, TASK_SPEC_VERSION,
     TaskSpec, Verdict, parse_record, snapshot_hash,
 };
-use crate::format::sealed::{MEMBER as SEALED, SealedArtifacts};
+use crate::format::sealed::MEMBER as SEALED;
 use crate::format::tree_meta::{PackInfo, Part};
-use crate::rules::pack::findings::{FindingKind, Findings};
-use crate::rules::pack::observed::{Fact, Facts, PackDocuments};
-
-/// What a pack says of itself elsewhere.
-pub struct Pack<'a> {
-    /// What it was packed from.
-    pub info: &'a PackInfo,
-    /// What its digest covers.
-    pub state: &'a RepoState,
-    /// Its seals.
-    pub sealed: Option<&'a SealedArtifacts>,
-}
+use crate::rules::pack::commit::Settings;
+use crate::rules::pack::documents::Documents;
+use crate::rules::pack::findings::Findings;
+use crate::rules::pack::members::Members;
+use crate::rules::pack::observed::{Facts, hashed};
+use crate::rules::pack::tree::TreePack;
 
 /// What a pack says under `LITE/` that follows from the configuration of its commit.
 pub struct Carried {
@@ -42,18 +35,8 @@ pub struct Carried {
     sealed: Digest,
 }
 
-/// The settings of a scope in a commit.
-pub struct Settings<'a> {
-    /// Its title.
-    pub title: &'a str,
-    /// How it is laid out.
-    pub layout: &'a Layout,
-    /// The globs of what is in it, and of what is left out.
-    pub globs: &'a [Vec<String>; 2],
-}
-
 /// Compares what a pack carries with what the settings of its scope in a commit make of it.
-pub fn compare(
+pub(super) fn compare(
     carried: &Carried,
     info: &PackInfo,
     state: &RepoState,
@@ -63,7 +46,7 @@ pub fn compare(
     let layout = settings.layout;
     if carried.buckets != in_order(carried.buckets.iter().map(String::as_str), layout) {
         let what = "its buckets are not in the order of the commit's configuration";
-        findings.add(PACK_MANIFEST, FindingKind::RepoStateMismatch(what.into()));
+        findings.differs(PACK_MANIFEST, what);
     }
     let task = TaskSpec {
         canon_version: state.canon_version.clone(),
@@ -82,28 +65,26 @@ pub fn compare(
     };
     if carried.task_spec_ref != Digest::of(&to_document(&task)) {
         let what = "task_spec_ref is not that of this pack by the commit's configuration";
-        findings.add(RUN_REFS, FindingKind::RepoStateMismatch(what.into()));
+        findings.differs(RUN_REFS, what);
     }
 }
 
 /// Judges the members under `LITE/` of a tree pack; returns what only its commit can tell more of.
-pub fn judge(
-    pack: &Pack<'_>,
-    manifest: &ManifestDocument,
-    facts: &Facts,
-    documents: &mut PackDocuments,
+pub(super) fn judge(
+    pack: &TreePack<'_>,
+    members: &Members<'_>,
+    documents: &mut Documents,
     findings: &mut Findings,
 ) -> Option<Carried> {
     let emitted = pack.info.parts().contains(&Part::Lite);
-    let is_member = |path: &str| manifest.members.iter().any(|member| member.path == path);
     for path in MEMBERS {
-        match (emitted, is_member(path)) {
+        match (emitted, members.has(path)) {
             (true, false) => findings.violation(path, "the pack emits it, and it is not a member"),
             (false, true) => findings.violation(path, "the pack does not emit it"),
             _ => {}
         }
     }
-    let bytes = documents.remove(PACK_MANIFEST).filter(|_| emitted)?;
+    let bytes = documents.take(PACK_MANIFEST).filter(|_| emitted)?;
     let manifest_ref = Digest::of(&bytes);
     let read = parse_record::<PackManifest>(&bytes);
     drop(bytes);
@@ -122,11 +103,11 @@ pub fn judge(
             return None;
         }
     };
-    check_refs(pack, &refs, manifest_ref, facts, findings);
+    check_refs(pack, &refs, manifest_ref, members.facts, findings);
     let summary = Summary {
         title: &pack.info.title,
         mode: pack.info.mode,
-        state: pack.state.digest(),
+        state: pack.digest,
         refs: &refs,
     };
     let text = documents.get(INDEX);
@@ -136,12 +117,12 @@ pub fn judge(
     Some(Carried {
         buckets: contents.buckets,
         task_spec_ref: refs.task_spec_ref,
-        packer_version: manifest.tool_version.clone(),
+        packer_version: members.manifest.tool_version.clone(),
         sealed: Digest::of(documents.get(SEALED)?),
     })
 }
 
-fn check_contents(pack: &Pack<'_>, contents: &PackManifest, findings: &mut Findings) {
+fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut Findings) {
     if contents.version != MANIFEST_VERSION {
         let what = format!("version: expected {MANIFEST_VERSION}, found {:?}", contents.version);
         findings.violation(PACK_MANIFEST, what);
@@ -178,9 +159,7 @@ fn check_contents(pack: &Pack<'_>, contents: &PackManifest, findings: &mut Findi
             .collect()
     };
     let (expected, found) = (by_path(&expected.entries), by_path(&contents.entries));
-    let mut differs = |path: &str, what: &str| {
-        findings.add(path, FindingKind::RepoStateMismatch(format!("{what} {PACK_MANIFEST}")));
-    };
+    let mut differs = |path: &str, what: &str| findings.differs(path, format!("{what} {PACK_MANIFEST}"));
     for (path, entry) in &expected {
         match found.get(path) {
             Some(found) if found == entry => {}
@@ -210,7 +189,7 @@ fn has_exactly(contents: &PackManifest, entries: impl Iterator<Item = ManifestEn
 }
 
 /// The records lie in the store of whoever sealed; what must stand in most of them follows from the pack.
-fn check_refs(pack: &Pack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: &Facts, findings: &mut Findings) {
+fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: &Facts, findings: &mut Findings) {
     if refs.version != RUN_REFS_VERSION {
         let what = format!("version: expected {RUN_REFS_VERSION}, found {:?}", refs.version);
         return findings.violation(RUN_REFS, what);
@@ -221,10 +200,10 @@ fn check_refs(pack: &Pack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: &Fac
     let outputs = entries(pack.state.files.iter().cloned(), pack.sealed).map(|entry| (entry.content, entry.bytes));
     let mut outputs: Vec<(Digest, u64)> = outputs.collect();
     for path in REBUILT_FROM.into_iter().chain([PACK_MANIFEST]) {
-        match facts.get(path.as_bytes()) {
-            Some(Fact::Hashed { hash, size }) => outputs.push((*hash, *size)),
+        match hashed(facts, path) {
+            Some(output) => outputs.push(output),
             // What is missing or cannot be read was found for that.
-            _ => return,
+            None => return,
         }
     }
     // Where two sizes are said of one content, the one that is said last counts.

@@ -8,8 +8,37 @@ use crate::refusal::shown::shown;
 use crate::rules::pack::findings::{FindingKind, Findings, Mismatch, NoticeKind};
 use crate::rules::pack::observed::{Fact, Facts};
 
+/// What every rule looks at: the members that are declared, and what stands there.
+pub(super) struct Members<'a> {
+    /// The manifest that declares them.
+    pub manifest: &'a ManifestDocument,
+    /// What stands under each path.
+    pub facts: &'a Facts,
+    /// Their paths, each once.
+    pub paths: BTreeSet<&'a str>,
+    /// Whether it is a pack of a commit's tree.
+    pub tree_pack: bool,
+}
+
+impl<'a> Members<'a> {
+    /// Lists the members of a manifest.
+    pub(super) fn of(manifest: &'a ManifestDocument, facts: &'a Facts, tree_pack: bool) -> Self {
+        Self {
+            manifest,
+            facts,
+            paths: manifest.members.iter().map(|member| member.path.as_str()).collect(),
+            tree_pack,
+        }
+    }
+
+    /// Returns whether there is a member of this path.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.paths.contains(path)
+    }
+}
+
 /// Judges the envelope: id, count, paths, hashes, that the set is closed, and how all of it is spelled.
-pub fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bool, findings: &mut Findings) {
+pub(super) fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bool, findings: &mut Findings) {
     for (place, what) in &manifest.violations {
         findings.violation(place, what.clone());
     }

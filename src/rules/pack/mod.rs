@@ -1,13 +1,147 @@
-//! Is a pack sound by itself, and is it a pack of that commit? What was observed of it to findings.
+//! Is a pack sound by itself, and is it a pack of that commit? What was observed of it to one verdict.
 
 pub mod commit;
+pub mod conformity;
+mod copies;
+pub mod documents;
 pub mod findings;
-pub mod layout;
-pub mod lite;
-pub mod members;
+mod layout;
+mod lists;
+mod lite;
+mod members;
 pub mod observed;
+pub mod opening;
 pub mod places;
 pub mod plain;
-pub mod seals;
-pub mod state;
-pub mod texts;
+mod registry;
+pub mod schemas;
+mod seals;
+mod state;
+mod texts;
+mod tree;
+pub mod verdict;
+
+use crate::format::repo_state::Mode;
+use crate::format::sealed::SealedArtifacts;
+use crate::format::tree_meta::{PACK_INFO, PROTECTED, PackInfo};
+use crate::rules::pack::commit::Committed;
+use crate::rules::pack::members::{Members, envelope};
+use crate::rules::pack::observed::Observed;
+use crate::rules::pack::plain::Clear;
+use crate::rules::pack::registry::Unsealed;
+use crate::rules::pack::tree::TreePack;
+use crate::rules::pack::verdict::{PackState, Verdict};
+
+/// Judges a pack by itself. Its state, if it has one that can be read, comes back besides, to be held against a commit.
+///
+/// Every check is always made. A large document is dropped as soon as it is judged.
+pub fn judge(mut observed: Observed) -> (Verdict, Option<PackState>) {
+    let mut findings = observed.documents.take_findings();
+    let schemas_skipped = schemas::judge(&observed, &mut findings);
+    let in_part = observed.plain.in_part();
+    let Observed {
+        manifest,
+        tree_pack,
+        facts,
+        mut documents,
+        headers,
+        plain,
+        texts,
+        typed,
+    } = observed;
+    drop(typed);
+    envelope(&manifest, &facts, tree_pack, &mut findings);
+    lists::judge(&mut documents, &manifest, &facts, &mut findings);
+    let members = Members::of(&manifest, &facts, tree_pack);
+    let info: Option<PackInfo> = documents.read(PACK_INFO, &mut findings);
+    let sealed = seals::judge(&members, &headers, &documents, info.as_ref(), &mut findings);
+    let registry = documents.registry.take().map(|registry| {
+        let unsealed = Unsealed {
+            clear: Clear::of(&plain, &facts, documents.state.as_ref(), tree_pack),
+            texts: &texts.members,
+        };
+        registry::judge(&registry, sealed.as_ref(), &members, &unsealed, &mut findings);
+        registry.bytes
+    });
+    drop(plain);
+    tree::judge(&members, &mut documents, &mut findings);
+    let pack = documents.state.take().map(|state| {
+        let digest = state.digest();
+        state::judge(&state, &mut findings);
+        if let Some(info) = &info {
+            state::judge_info(info, &state, &digest, &mut findings);
+        }
+        let (mut laid_out, mut carried) = (Vec::new(), None);
+        if tree_pack {
+            copies::judge(&state, &facts, info.as_ref(), &mut findings);
+        }
+        if let Some(info) = info.as_ref().filter(|_| tree_pack) {
+            let tree = TreePack {
+                info,
+                state: &state,
+                digest,
+                sealed: sealed.as_ref(),
+            };
+            laid_out = texts::judge(&tree, &members, &texts, &mut findings);
+            carried = lite::judge(&tree, &members, &mut documents, &mut findings);
+        }
+        PackState {
+            state,
+            digest,
+            mode: mode_of(info.as_ref(), sealed.as_ref()),
+            info,
+            registry,
+            laid_out,
+            carried,
+        }
+    });
+    let verdict = Verdict {
+        manifest_hash: manifest.file_hash,
+        manifest_bytes: manifest.file_bytes,
+        members: manifest.members.len(),
+        pack_id: manifest.pack_id,
+        findings,
+        schemas_skipped,
+        state: pack.as_ref().map(PackState::summary),
+        sealed,
+        in_part,
+    };
+    (verdict, pack)
+}
+
+/// Returns what a pack leaves in the clear, by whichever of its documents says so.
+fn mode_of(info: Option<&PackInfo>, sealed: Option<&SealedArtifacts>) -> Mode {
+    match (info, sealed) {
+        (Some(info), _) => info.mode,
+        (None, Some(sealed)) => sealed.mode,
+        (None, None) => Mode::Public,
+    }
+}
+
+/// Holds a pack against a commit, and adds to its verdict how they differ.
+pub fn against(pack: &PackState, committed: &Committed<'_>, verdict: &mut Verdict) {
+    let findings = &mut verdict.findings;
+    let (state, settings) = (&pack.state, &committed.settings);
+    let same = &committed.same_but_for_ends;
+    state::compare(state, committed.canon_version, committed.files, same, findings);
+    if let Some(info) = &pack.info {
+        layout::compare(info, &pack.laid_out, settings.title, settings.layout, findings);
+        if let Some(carried) = &pack.carried {
+            lite::compare(carried, info, state, settings, findings);
+        }
+        if info.commit == committed.id.hex() && info.tree != committed.tree.hex() {
+            let what = format!("its tree is {}, not that of the commit that it names", info.tree);
+            findings.violation(PACK_INFO, what);
+        }
+        if let Some(sealed) = &verdict.sealed {
+            seals::compare(sealed, committed.sealed, findings);
+        }
+    }
+    if pack
+        .registry
+        .as_ref()
+        .is_some_and(|registry| registry != committed.registry)
+    {
+        findings.violation(PROTECTED, "it is not the registry of the commit");
+    }
+}

@@ -1,25 +1,19 @@
 //! May a member stand in the clear? Judged by its place, its content and its blob, against a registry.
 
+use std::collections::BTreeMap;
+
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
-use crate::format::repo_state::{EntryKind, Mode};
+use crate::format::repo_state::{EntryKind, Mode, RepoState};
 use crate::format::sealed::MEMBER;
 use crate::format::tree_meta::DOCUMENTS;
+use crate::rules::pack::observed::{Facts, Observed, PlainMembers, hashed};
 use crate::rules::pack::places::copied;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{self, Candidate, Destination, Leak, Traits};
 
-/// What was seen in the members in the clear: sorted by path; none of a plain file of which there is nothing to be said.
-#[derive(Default)]
-pub struct PlainMembers(pub Vec<(String, Option<Box<PlainMember>>)>);
-
-impl PlainMembers {
-    /// Returns what was seen in a member; none if it was not looked into.
-    pub fn get(&self, path: &str) -> Option<PlainMember> {
-        let at = self.0.binary_search_by(|(other, _)| other.as_str().cmp(path)).ok()?;
-        Some(self.0[at].1.as_deref().cloned().unwrap_or_default())
-    }
-}
+/// The longest target of a link, and more than the id of a submodule's commit.
+const MAX_TARGET: u64 = 4096;
 
 /// What was seen in a member in the clear.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +24,80 @@ pub struct PlainMember {
     pub traits: Traits,
     /// Its blob, where that matters.
     pub blob: Option<ObjectId>,
+}
+
+/// Members whose blobs are still to be observed.
+pub struct BlobsAsked {
+    /// An exception of the registry: the blobs are to be hashed as it was.
+    pub like: ObjectId,
+    /// The members.
+    pub paths: Vec<String>,
+}
+
+/// Returns the members that leak unless the registry has an exception for their blobs; none where it has no exceptions.
+pub fn blobs_asked(observed: &Observed) -> Option<BlobsAsked> {
+    let documents = &observed.documents;
+    let registry = documents.registry.as_ref()?.rules.as_ref().ok()?;
+    let like = registry.exceptions().next()?;
+    let clear = Clear::of(
+        &observed.plain,
+        &observed.facts,
+        documents.state.as_ref(),
+        observed.tree_pack,
+    );
+    let paths = observed.plain.members.iter().map(|(path, _)| path);
+    let leaking = paths.filter(|path| clear.leak(registry, path, Mode::Public).is_some());
+    Some(BlobsAsked {
+        like,
+        paths: leaking.cloned().collect(),
+    })
+}
+
+/// The members in the clear, with all that is known of each.
+pub(super) struct Clear<'a> {
+    seen: &'a PlainMembers,
+    facts: &'a Facts,
+    /// The entries of the state that are no plain files.
+    kinds: BTreeMap<&'a str, EntryKind>,
+    tree_pack: bool,
+}
+
+impl<'a> Clear<'a> {
+    /// Joins what was seen of the members with what the state says that they copy.
+    pub(super) fn of(seen: &'a PlainMembers, facts: &'a Facts, state: Option<&'a RepoState>, tree_pack: bool) -> Self {
+        let files = state.into_iter().flat_map(|state| &state.files);
+        let special = files.filter(|file| tree_pack && file.kind() != EntryKind::Regular);
+        Self {
+            seen,
+            facts,
+            kinds: special.map(|file| (file.path.as_str(), file.kind())).collect(),
+            tree_pack,
+        }
+    }
+
+    /// Returns why a member may not stand in the clear in a pack of this mode.
+    pub(super) fn leak(&self, registry: &Registry, path: &str, mode: Mode) -> Option<Leak> {
+        judge_member(registry, path, self.member(path).as_ref(), self.tree_pack, mode)
+    }
+
+    /// Returns what was seen in a member; none if it was not looked into.
+    fn member(&self, path: &str) -> Option<PlainMember> {
+        let members = &self.seen.members;
+        let at = members.binary_search_by(|(other, _)| other.as_str().cmp(path)).ok()?;
+        Some(PlainMember {
+            kind: self.kind(path).unwrap_or_default(),
+            traits: members[at].1.as_deref().cloned().unwrap_or_default(),
+            blob: self.seen.blobs.get(path).copied(),
+        })
+    }
+
+    /// Returns what the state says that a member copies, where that is no plain file.
+    fn kind(&self, path: &str) -> Option<EntryKind> {
+        let kind = self.kinds.get(copied(path)?)?;
+        let (_, size) = hashed(self.facts, path)?;
+        // What a document calls a link must be able to be one.
+        (size <= MAX_TARGET).then_some(*kind)
+    }
 }
 
 /// Returns why a member may not stand in the clear in a pack of this mode.

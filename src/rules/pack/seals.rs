@@ -1,132 +1,82 @@
-//! Are a pack's seals whole, declared and undisturbed, and is nothing protected in the clear? Judged without a key.
+//! Are a pack's seals whole, declared and undisturbed? Judged without a key.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
-use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::padding::is_padded;
-use crate::format::protected::{Format, Policy};
-use crate::format::repo_state::Mode;
+use crate::format::protected::Policy;
 use crate::format::sealed::{
-    ATTACHED, INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, opaque_path,
-    sealed_path,
+    INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, opaque_path, sealed_path,
 };
-use crate::format::tree_meta::{self, PROTECTED, REPO};
+use crate::format::tree_meta::{PACK_INFO, PROTECTED, PackInfo, REPO, REPO_STATE};
 use crate::rules::pack::commit::SealedFile;
+use crate::rules::pack::documents::{Documents, RegistryDocument};
 use crate::rules::pack::findings::{FindingKind, Findings};
-use crate::rules::pack::observed::{Fact, Facts, Members, SeenTexts};
-use crate::rules::pack::places::{in_sealed, is_tree_pack};
-use crate::rules::pack::plain::{PlainMembers, judge_member};
-use crate::rules::protect::Registry;
-use crate::rules::scan::Leak;
-
-/// What was read of a pack's seals.
-pub struct Seals<'a> {
-    /// The bytes of `SEALED_ARTIFACTS.json`, if it is a member that could be read.
-    pub document: Option<&'a [u8]>,
-    /// The bytes of `meta/PACK_INFO.json`, likewise.
-    pub info: Option<&'a [u8]>,
-    /// The bytes of `meta/PROTECTED.json`, likewise.
-    pub registry: Option<&'a [u8]>,
-    /// For each member under `sealed/`: its header, or why it has none.
-    pub headers: &'a BTreeMap<String, Result<SealHeader, String>>,
-    /// What was seen in the members in the clear.
-    pub plain: &'a PlainMembers,
-    /// What was seen in the members that hold texts.
-    pub texts: &'a Members,
-}
+use crate::rules::pack::members::Members;
+use crate::rules::pack::observed::{Fact, Headers};
+use crate::rules::pack::places::in_sealed;
 
 /// Judges the seals of a pack; returns its document, if it has one that can be read.
-pub fn judge(
-    manifest: &ManifestDocument,
-    facts: &Facts,
-    seals: &Seals<'_>,
+pub(super) fn judge(
+    members: &Members<'_>,
+    headers: &Headers,
+    documents: &Documents,
+    info: Option<&PackInfo>,
     findings: &mut Findings,
 ) -> Option<SealedArtifacts> {
-    let members: BTreeSet<&str> = manifest.members.iter().map(|m| m.path.as_str()).collect();
-    let document = seals.document.and_then(|bytes| parse(bytes, findings));
-    let mut declared = BTreeSet::new();
+    let document = documents.get(MEMBER).and_then(|bytes| parse(bytes, findings));
     if let Some(document) = &document {
-        check_document(document, seals.registry, findings);
-        check_mode(document, seals.info, findings);
-        let mut hashes: BTreeMap<Digest, &str> = BTreeMap::new();
-        for seal in document.seals() {
-            if let Some(other) = hashes.insert(seal.sealed_hash, &seal.sealed_path) {
-                let what = format!("it is the ciphertext of {other}, and no two artifacts have the same");
-                findings.add(&seal.sealed_path, FindingKind::SealTampered(what));
-            }
-            if !declared.insert(seal.sealed_path.as_str()) {
-                findings.violation(MEMBER, format!("{} is declared twice", seal.sealed_path));
-            }
-            check_seal(seal, &members, facts, seals, findings);
-        }
-        for artifact in &document.artifacts {
-            check_name(artifact, &members, findings);
-        }
+        check_document(document, documents.registry.as_ref(), findings);
+        check_mode(document, info, findings);
+        check_declared(document, members, headers, findings);
     }
-    let tree = is_tree_pack(members.iter().copied());
-    let bound = members.contains(tree_meta::REPO_STATE);
-    if (tree || bound || members.contains(PROTECTED)) && !members.contains(MEMBER) {
-        let what = format!(
-            "a pack with {PROTECTED} or {} declares its seals, and this is not a member",
-            tree_meta::REPO_STATE
-        );
-        findings.violation(MEMBER, what);
-    }
-    if bound && !tree && !members.contains(PROTECTED) {
-        let what = "what is bound to a commit has the registry of that commit, and this is not a member";
-        findings.violation(PROTECTED, what);
-    }
-    for path in &members {
+    check_presence(members, findings);
+    let declared = declared(document.as_ref());
+    for path in &members.paths {
         if in_sealed(path) && !declared.contains(path) {
             findings.add(*path, FindingKind::SealUndeclared);
-        }
-    }
-    if let Some(bytes) = seals.registry {
-        match parse_registry(bytes) {
-            Ok(registry) => {
-                if registry.to_document() != bytes {
-                    findings.violation(PROTECTED, "not in canonical form");
-                }
-                if !registry.has_built_in_rules() {
-                    findings.violation(PROTECTED, "a rule set does not begin with the built-in rules");
-                }
-                if let Some(document) = &document {
-                    check_verdicts(document, &registry, tree, findings);
-                }
-                let mode = document.as_ref().map_or(Mode::Public, |document| document.mode);
-                for path in members.iter().filter(|path| !declared.contains(*path)) {
-                    if let Some(texts @ (SeenTexts::Texts(Ok(_)) | SeenTexts::List(_))) = seals.texts.get(*path) {
-                        for (text, leak) in texts.leaks(&registry, mode) {
-                            let what = format!("{text} in it: {}", why(&leak));
-                            findings.add(*path, FindingKind::PlaintextLeak(what));
-                        }
-                        continue;
-                    }
-                    if let Some(leak) = judge_member(&registry, path, seals.plain.get(path).as_ref(), tree, mode) {
-                        findings.add(*path, FindingKind::PlaintextLeak(why(&leak)));
-                    }
-                }
-            }
-            Err(why) => findings.violation(PROTECTED, why),
         }
     }
     document
 }
 
-/// Parses `meta/PROTECTED.json`.
-pub fn parse_registry(bytes: &[u8]) -> Result<Registry, String> {
-    parse_strict_into(bytes)
-        .map_err(|e| e.to_string())
-        .and_then(Registry::of_document)
+/// Returns the paths of the seals that a document declares.
+pub(super) fn declared(document: Option<&SealedArtifacts>) -> BTreeSet<&str> {
+    let seals = document.into_iter().flat_map(SealedArtifacts::seals);
+    seals.map(|seal| seal.sealed_path.as_str()).collect()
 }
 
-fn why(leak: &Leak) -> String {
-    match &leak.detail {
-        Some(detail) => format!("class {}, rule {}: {detail}", leak.class, leak.cause),
-        None => format!("class {}, rule {}", leak.class, leak.cause),
+/// What is bound to a commit, or has a registry, declares its seals; what is bound to a commit has its registry.
+fn check_presence(members: &Members<'_>, findings: &mut Findings) {
+    let bound = members.has(REPO_STATE);
+    if (members.tree_pack || bound || members.has(PROTECTED)) && !members.has(MEMBER) {
+        let what = format!("a pack with {PROTECTED} or {REPO_STATE} declares its seals, and this is not a member");
+        findings.violation(MEMBER, what);
+    }
+    if bound && !members.tree_pack && !members.has(PROTECTED) {
+        let what = "what is bound to a commit has the registry of that commit, and this is not a member";
+        findings.violation(PROTECTED, what);
+    }
+}
+
+/// Every seal that is declared is there, once, and what it should be.
+fn check_declared(document: &SealedArtifacts, members: &Members<'_>, headers: &Headers, findings: &mut Findings) {
+    let mut declared = BTreeSet::new();
+    let mut hashes: BTreeMap<Digest, &str> = BTreeMap::new();
+    for seal in document.seals() {
+        if let Some(other) = hashes.insert(seal.sealed_hash, &seal.sealed_path) {
+            let what = format!("it is the ciphertext of {other}, and no two artifacts have the same");
+            findings.add(&seal.sealed_path, FindingKind::SealTampered(what));
+        }
+        if !declared.insert(seal.sealed_path.as_str()) {
+            findings.violation(MEMBER, format!("{} is declared twice", seal.sealed_path));
+        }
+        check_seal(seal, members, headers, findings);
+    }
+    for artifact in &document.artifacts {
+        check_name(artifact, members, findings);
     }
 }
 
@@ -153,14 +103,13 @@ fn parse(bytes: &[u8], findings: &mut Findings) -> Option<SealedArtifacts> {
 }
 
 /// Both documents that name the mode name the same.
-fn check_mode(document: &SealedArtifacts, info: Option<&[u8]>, findings: &mut Findings) {
-    let info = info.and_then(|bytes| parse_strict_into::<tree_meta::PackInfo>(bytes).ok());
+fn check_mode(document: &SealedArtifacts, info: Option<&PackInfo>, findings: &mut Findings) {
     if info.is_some_and(|info| info.mode != document.mode) {
-        findings.violation(tree_meta::PACK_INFO, format!("mode is not the one of {MEMBER}"));
+        findings.violation(PACK_INFO, format!("mode is not the one of {MEMBER}"));
     }
 }
 
-fn check_document(document: &SealedArtifacts, registry: Option<&[u8]>, findings: &mut Findings) {
+fn check_document(document: &SealedArtifacts, registry: Option<&RegistryDocument>, findings: &mut Findings) {
     if document.artifact_count != document.artifacts.len() as u64 {
         findings.violation(
             MEMBER,
@@ -203,7 +152,7 @@ fn check_document(document: &SealedArtifacts, registry: Option<&[u8]>, findings:
     }
     match registry {
         None => findings.violation(MEMBER, format!("{PROTECTED} is not in the pack")),
-        Some(bytes) if Digest::of(bytes) != document.registry_hash => {
+        Some(registry) if Digest::of(&registry.bytes) != document.registry_hash => {
             findings.violation(MEMBER, format!("registry_hash is not the hash of {PROTECTED}"));
         }
         Some(_) => {}
@@ -211,7 +160,7 @@ fn check_document(document: &SealedArtifacts, registry: Option<&[u8]>, findings:
 }
 
 /// The seal lies where its artifact says, and the artifact does not lie beside it.
-fn check_name(artifact: &SealedArtifact, members: &BTreeSet<&str>, findings: &mut Findings) {
+fn check_name(artifact: &SealedArtifact, members: &Members<'_>, findings: &mut Findings) {
     let path = artifact.seal.sealed_path.as_str();
     let Some(name) = &artifact.path else {
         if path != opaque_path(&artifact.seal.sealed_hash) {
@@ -225,18 +174,18 @@ fn check_name(artifact: &SealedArtifact, members: &BTreeSet<&str>, findings: &mu
         Err(why) => findings.violation(MEMBER, format!("{name:?} is not a member path: {why}")),
     }
     let plain = [name.clone(), format!("{REPO}/{name}")];
-    for plain in plain.iter().filter(|plain| members.contains(plain.as_str())) {
+    for plain in plain.iter().filter(|plain| members.has(plain)) {
         let what = format!("it stands in the clear beside its seal {path}");
         findings.add(plain.as_str(), FindingKind::PlaintextLeak(what));
     }
 }
 
-fn check_seal(seal: &Seal, members: &BTreeSet<&str>, facts: &Facts, seals: &Seals<'_>, findings: &mut Findings) {
+fn check_seal(seal: &Seal, members: &Members<'_>, headers: &Headers, findings: &mut Findings) {
     let path = seal.sealed_path.as_str();
-    let (hash, size) = match facts.get(path.as_bytes()) {
-        Some(Fact::Hashed { hash, size }) if members.contains(path) => (hash, *size),
+    let (hash, size) = match members.facts.get(path.as_bytes()) {
+        Some(Fact::Hashed { hash, size }) if members.has(path) => (hash, *size),
         // Present but unread: the envelope has said so, and it cannot count as intact here either.
-        Some(_) if members.contains(path) => {
+        Some(_) if members.has(path) => {
             return findings.add(path, FindingKind::SealTampered("it could not be read".into()));
         }
         _ => {
@@ -253,27 +202,8 @@ fn check_seal(seal: &Seal, members: &BTreeSet<&str>, facts: &Facts, seals: &Seal
     if size != seal.sealed_bytes {
         tampered(format!("expected {} bytes, found {size}", seal.sealed_bytes));
     }
-    match seals.headers.get(path) {
-        Some(Ok(header)) => {
-            if header.stanzas != seal.stanzas {
-                tampered(format!(
-                    "its stanzas are {:?}, declared are {:?}",
-                    header.stanzas, seal.stanzas
-                ));
-            }
-            if header.stanzas.iter().all(|stanza| stanza.ends_with("-grease")) {
-                tampered("it is sealed for nobody".into());
-            }
-            if header.nonce != seal.nonce {
-                tampered("its payload nonce is not the one declared".into());
-            }
-            if size.checked_sub(header.bytes) != Some(chunk_bytes(seal.plain_bytes)) {
-                tampered(format!("its payload cannot hold {} bytes", seal.plain_bytes));
-            }
-            if seal.padded && !is_padded(seal.plain_bytes) {
-                tampered(format!("no padded plaintext has {} bytes", seal.plain_bytes));
-            }
-        }
+    match headers.get(path) {
+        Some(Ok(header)) => check_header(seal, header, size, &mut tampered),
         Some(Err(why)) => tampered(why.clone()),
         // One that lies elsewhere was reported for that, and was not looked into.
         None if !in_sealed(path) => {}
@@ -281,43 +211,29 @@ fn check_seal(seal: &Seal, members: &BTreeSet<&str>, facts: &Facts, seals: &Seal
     }
 }
 
-/// Every artifact is sealed for the reason that the registry gives, or because somebody attached it.
-fn check_verdicts(document: &SealedArtifacts, registry: &Registry, tree_pack: bool, findings: &mut Findings) {
-    for artifact in &document.artifacts {
-        let agrees = match (&artifact.path, &artifact.rule) {
-            (Some(path), Some(rule)) => agrees(registry, artifact, path, rule, tree_pack),
-            _ => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
-        };
-        if !agrees {
-            let what = format!(
-                "class, policy or rule of {} are not those of the registry",
-                artifact.path.as_deref().unwrap_or(&artifact.seal.sealed_path)
-            );
-            findings.violation(MEMBER, what);
-        }
+fn check_header(seal: &Seal, header: &SealHeader, size: u64, tampered: &mut dyn FnMut(String)) {
+    if header.stanzas != seal.stanzas {
+        tampered(format!(
+            "its stanzas are {:?}, declared are {:?}",
+            header.stanzas, seal.stanzas
+        ));
     }
-}
-
-fn agrees(registry: &Registry, artifact: &SealedArtifact, path: &str, rule: &str, tree_pack: bool) -> bool {
-    if let Some(format) = rule.strip_prefix("content: ").and_then(Format::parse) {
-        // What the content is cannot be seen, but there must be a rule for it.
-        return registry.has_rule_for(format, &artifact.class, artifact.policy);
+    if header.stanzas.iter().all(|stanza| stanza.ends_with("-grease")) {
+        tampered("it is sealed for nobody".into());
     }
-    match registry.judge(path.as_bytes()) {
-        Some(verdict) => {
-            let said = (verdict.policy, verdict.class.as_str(), verdict.cause.to_string());
-            said == (artifact.policy, artifact.class.as_str(), rule.to_owned())
-                // Evidence is judged by its place in the repository too, which the pack does not name.
-                || (!tree_pack && artifact.policy > verdict.policy)
-        }
-        // What no rule protects was attached, to a tree pack.
-        None if tree_pack => (artifact.policy, artifact.class.as_str()) == (Policy::Never, ATTACHED),
-        None => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
+    if header.nonce != seal.nonce {
+        tampered("its payload nonce is not the one declared".into());
+    }
+    if size.checked_sub(header.bytes) != Some(chunk_bytes(seal.plain_bytes)) {
+        tampered(format!("its payload cannot hold {} bytes", seal.plain_bytes));
+    }
+    if seal.padded && !is_padded(seal.plain_bytes) {
+        tampered(format!("no padded plaintext has {} bytes", seal.plain_bytes));
     }
 }
 
 /// Holds the seals of a tree pack against the files that a pack of its commit and mode seals.
-pub fn compare(document: &SealedArtifacts, files: &[SealedFile], findings: &mut Findings) {
+pub(super) fn compare(document: &SealedArtifacts, files: &[SealedFile], findings: &mut Findings) {
     let mut missing = |what: String| findings.add(MEMBER, FindingKind::SealMissing(what));
     if document.index.is_none() {
         let declared: BTreeSet<&str> = document.artifacts.iter().filter_map(|a| a.path.as_deref()).collect();

@@ -6,85 +6,79 @@ use crate::format::dump::index::{self, Listed};
 use crate::format::dump::layout::{Bucket, bucket_member, bucket_number, full_member, prefix_of_full, prefix_of_index};
 use crate::format::dump::read::Document;
 use crate::format::dump::{Other, OtherEntry, Subject, TextEntry};
-use crate::format::repo_state::{EntryKind, Mode, RepoState, StateFile};
-use crate::format::tree_meta::{FULL, PACK_INFO, PackInfo, Part, REPO_STATE, SPLIT};
-use crate::rules::pack::findings::{FindingKind, Findings};
+use crate::format::repo_state::{EntryKind, Mode, StateFile};
+use crate::format::tree_meta::{FULL, PACK_INFO, Part, REPO_STATE, SPLIT};
+use crate::rules::pack::findings::Findings;
 use crate::rules::pack::layout::LaidOut;
-use crate::rules::pack::observed::{Members, SeenText, SeenTexts, TextsRead};
+use crate::rules::pack::members::Members;
+use crate::rules::pack::observed::{SeenText, SeenTexts, TextMembers, TextsRead};
 use crate::rules::pack::places::in_directory;
 use crate::rules::pack::plain::{PlainMember, judge_at};
+use crate::rules::pack::tree::TreePack;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
 
-impl SeenTexts {
-    /// Returns why texts may not stand in the clear, each with its path: by the registry, as their copies would be.
-    pub fn leaks(&self, registry: &Registry, mode: Mode) -> Vec<(&str, Leak)> {
-        let Self::Texts(Ok(read)) = self else {
-            return Vec::new();
+/// Returns why texts may not stand in the clear, each with its path: by the registry, as their copies would be.
+pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) -> Vec<(&'t str, Leak)> {
+    let TextsRead { document, seen } = read;
+    let like = registry.exceptions().next().map(|id| id.as_bytes().len());
+    let texts = document.texts.iter().zip(seen);
+    let leaks = texts.filter_map(|(text, seen)| {
+        let member = PlainMember {
+            kind: EntryKind::Regular,
+            traits: seen.traits.clone(),
+            blob: seen.blobs.iter().find(|id| Some(id.as_bytes().len()) == like).copied(),
         };
-        let TextsRead { document, seen } = &**read;
-        let like = registry.exceptions().next().map(|id| id.as_bytes().len());
-        let texts = document.texts.iter().zip(seen);
-        let leaks = texts.filter_map(|(text, seen)| {
-            let member = PlainMember {
-                kind: EntryKind::Regular,
-                traits: seen.traits.clone(),
-                blob: seen.blobs.iter().find(|id| Some(id.as_bytes().len()) == like).copied(),
-            };
-            Some((
-                text.path.as_str(),
-                judge_at(registry, text.path.as_bytes(), &member, mode)?,
-            ))
-        });
-        let others = document.whole.iter().flat_map(|(_, others)| others);
-        let is_exact = like.is_none();
-        let named = others.filter_map(|entry| {
-            // Of these there is a name and a hash here, and no content.
-            let member = PlainMember {
-                kind: match entry.kind {
-                    Other::Link | Other::Submodule => EntryKind::Symlink,
-                    // Their blobs are not known here, and one of them may be released by its id.
-                    Other::Binary | Other::BinaryExecutable if !is_exact => return None,
-                    Other::Binary | Other::BinaryExecutable => EntryKind::Regular,
-                },
-                traits: Traits::default(),
-                blob: None,
-            };
-            let leak = judge_at(registry, entry.path.as_bytes(), &member, mode)?;
-            // Whether it is what its name claims, its copy or its commit tells: here is nothing that could be plaintext.
-            (leak.code != LeakCode::FakeSeal).then_some((entry.path.as_str(), leak))
-        });
-        leaks.chain(named).collect()
-    }
+        Some((
+            text.path.as_str(),
+            judge_at(registry, text.path.as_bytes(), &member, mode)?,
+        ))
+    });
+    let others = document.whole.iter().flat_map(|(_, others)| others);
+    let is_exact = like.is_none();
+    let named = others.filter_map(|entry| {
+        // Of these there is a name and a hash here, and no content.
+        let member = PlainMember {
+            kind: match entry.kind {
+                Other::Link | Other::Submodule => EntryKind::Symlink,
+                // Their blobs are not known here, and one of them may be released by its id.
+                Other::Binary | Other::BinaryExecutable if !is_exact => return None,
+                Other::Binary | Other::BinaryExecutable => EntryKind::Regular,
+            },
+            traits: Traits::default(),
+            blob: None,
+        };
+        let leak = judge_at(registry, entry.path.as_bytes(), &member, mode)?;
+        // Whether it is what its name claims, its copy or its commit tells: here is nothing that could be plaintext.
+        (leak.code != LeakCode::FakeSeal).then_some((entry.path.as_str(), leak))
+    });
+    leaks.chain(named).collect()
 }
 
 /// Judges the files under `FULL/` and `SPLIT/` by the state of their pack; returns how the texts stand there.
-///
-/// `copies` says of each plain copy that was looked into whether it is text.
-pub fn judge(
-    info: &PackInfo,
-    state: &RepoState,
-    paths: &BTreeSet<&str>,
-    members: &Members,
-    copies: &BTreeMap<String, bool>,
+pub(super) fn judge(
+    pack: &TreePack<'_>,
+    members: &Members<'_>,
+    seen: &TextMembers,
     findings: &mut Findings,
 ) -> Vec<LaidOut> {
+    let (info, state) = (pack.info, pack.state);
     let subject = Subject {
         title: info.title.clone(),
         scope: info.scope.clone(),
         mode: info.mode,
         commit: info.commit.clone(),
         tree: info.tree.clone(),
-        state: state.digest(),
+        state: pack.digest,
     };
     let judging = Judging {
         subject,
         state: state.files.iter().map(|file| (file.path.as_str(), file)).collect(),
-        members,
-        copies,
+        seen,
     };
     let below = |directory: &str, part: Part, findings: &mut Findings| {
-        let found: Vec<&str> = paths
+        let found: Vec<&str> = members
+            .paths
             .iter()
             .filter(|path| in_directory(path, directory))
             .copied()
@@ -114,8 +108,7 @@ type Read<'a> = (usize, &'a str, &'a Document, &'a [SeenText]);
 struct Judging<'a> {
     subject: Subject,
     state: BTreeMap<&'a str, &'a StateFile>,
-    members: &'a Members,
-    copies: &'a BTreeMap<String, bool>,
+    seen: &'a TextMembers,
 }
 
 impl Judging<'_> {
@@ -127,7 +120,7 @@ impl Judging<'_> {
         for path in found {
             let Some(prefix) = prefix_of_full(path, stamp) else {
                 let what = format!("expected the name {}", full_member("<prefix>", stamp));
-                findings.add(*path, FindingKind::RepoStateMismatch(what));
+                findings.differs(path, what);
                 continue;
             };
             named += 1;
@@ -227,7 +220,7 @@ impl Judging<'_> {
         known: &BTreeSet<&str>,
         findings: &mut Findings,
     ) -> Option<Vec<String>> {
-        let Some(SeenTexts::List(Some(list))) = self.members.get(path) else {
+        let Some(SeenTexts::List(Some(list))) = self.seen.members.get(path) else {
             findings.violation(path, "it was not read: it is too large, or not of the type other");
             return None;
         };
@@ -249,11 +242,11 @@ impl Judging<'_> {
     }
 
     fn document(&self, path: &str, findings: &mut Findings) -> Option<(&Document, &[SeenText])> {
-        match self.members.get(path) {
+        match self.seen.members.get(path) {
             Some(SeenTexts::Texts(Ok(read))) => {
                 if read.document.subject != self.subject {
                     let what = format!("its head is not that of {PACK_INFO} and {REPO_STATE}");
-                    findings.add(path, FindingKind::RepoStateMismatch(what));
+                    findings.differs(path, what);
                 }
                 Some((&read.document, &read.seen))
             }
@@ -280,7 +273,7 @@ impl Judging<'_> {
         others: &[OtherEntry],
         findings: &mut Findings,
     ) {
-        let mut differs = |what: String| findings.add(member, FindingKind::RepoStateMismatch(what));
+        let mut differs = |what: String| findings.differs(member, what);
         let mut held = BTreeSet::new();
         for file in texts
             .map(TextEntry::in_state)
@@ -300,7 +293,7 @@ impl Judging<'_> {
             .iter()
             .filter(|entry| matches!(entry.kind, Other::Binary | Other::BinaryExecutable))
         {
-            if self.copies.get(&entry.path) == Some(&true) {
+            if self.seen.copies.get(&entry.path) == Some(&true) {
                 differs(format!("{} is text, and its text is not there", entry.path));
             }
         }

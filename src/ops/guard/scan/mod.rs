@@ -8,7 +8,7 @@ pub mod twins;
 
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
-use crate::ops::pack::verify::VerifyReport;
+use crate::rules::pack::verdict::Verdict;
 use crate::rules::push::Doubt;
 use crate::rules::scan::{InPart, Leak};
 pub use engine::Examined;
@@ -96,8 +96,8 @@ pub struct InvalidPack {
 }
 
 impl InvalidPack {
-    fn of(path: String, commit: Option<ObjectId>, report: &VerifyReport) -> Self {
-        let problems = report.findings.iter().map(|finding| match &finding.path {
+    fn of(path: String, commit: Option<ObjectId>, verdict: &Verdict) -> Self {
+        let problems = verdict.findings.iter().map(|finding| match &finding.path {
             path if path.is_empty() => finding.kind.code().to_owned(),
             path => format!("{} {path}", finding.kind.code()),
         });

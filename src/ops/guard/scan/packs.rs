@@ -141,8 +141,8 @@ fn verify_root(
     };
     let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
     match verify_for_push(repo, &source, budget, |id| walk.contains(id)) {
-        Ok(report) if report.findings.is_empty() => Ok(None),
-        Ok(report) => Ok(Some(InvalidPack::of(name, Some(*tip), &report))),
+        Ok(verdict) if verdict.findings.is_empty() => Ok(None),
+        Ok(verdict) => Ok(Some(InvalidPack::of(name, Some(*tip), &verdict))),
         Err(Refusal::BadPack { reason, .. }) => Ok(Some(InvalidPack {
             path: name,
             commit: Some(*tip),
@@ -179,8 +179,8 @@ pub fn verify_outputs(
         let seen = VerifiedPacks::print(&directory);
         let shown = format!("{OUTPUT_DIRECTORY}/{}", name.to_string_lossy());
         match verify_for_push(repo, &Source::Directory(&directory), budget, &is_pushed) {
-            Ok(report) if report.findings.is_empty() => verified.keep(&directory, seen),
-            Ok(report) => invalid.push(InvalidPack::of(shown, None, &report)),
+            Ok(verdict) if verdict.findings.is_empty() => verified.keep(&directory, seen),
+            Ok(verdict) => invalid.push(InvalidPack::of(shown, None, &verdict)),
             Err(Refusal::BadPack { reason, .. }) => invalid.push(InvalidPack {
                 path: shown,
                 commit: None,

@@ -52,8 +52,8 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let standing = (!replaced).then_some(root.as_path());
     Ok(RekeyReport {
         pack_id: Some(pack_id),
-        input_hash: pack.report.manifest_hash,
-        input_bytes: pack.report.manifest_bytes,
+        input_hash: pack.verdict.manifest_hash,
+        input_bytes: pack.verdict.manifest_bytes,
         artifacts: pack.document.artifacts.len() as u64,
         recipients: change.recipients.names().len(),
         reencrypted: change.reencrypt,
@@ -95,7 +95,7 @@ impl Rekeying<'_> {
     fn all(&self) -> Result<Rekeyed> {
         let pack = self.pack;
         let manifest = pack_dir::manifest(&pack.root)?;
-        if manifest.file_hash != pack.report.manifest_hash {
+        if manifest.file_hash != pack.verdict.manifest_hash {
             return Err(self.bad("it changed since it was verified"));
         }
         let created = Timestamp::parse(&manifest.created).ok_or_else(|| self.bad("its time is none"))?;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::ops::pack::verify::RepoStateReport;
 use crate::ops::{Context, configuration, state};
 use crate::refusal::{Refusal, Result};
+use crate::rules::pack::verdict::StateSummary;
 
 /// Refuses a pack whose canon version differs from that of its commit, if this repository has the commit.
-pub(super) fn ensure_same(ctx: &Context, pack: &Path, stated: Option<&RepoStateReport>) -> Result<()> {
+pub(super) fn ensure_same(ctx: &Context, pack: &Path, stated: Option<&StateSummary>) -> Result<()> {
     let Some((stated, commit)) = stated.and_then(|stated| Some((stated, stated.commit.as_deref()?))) else {
         return Ok(());
     };

@@ -34,9 +34,9 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
         false => None,
     };
     let full = match &pack {
-        Some(report) => {
-            ensure_sound(report, &request.from)?;
-            canon::ensure_same(ctx, &request.from, report.repo_state.as_ref())?;
+        Some(verdict) => {
+            ensure_sound(verdict, &request.from)?;
+            canon::ensure_same(ctx, &request.from, verdict.state.as_ref())?;
             full_of(&from, &request.from)?
         }
         None => from,
@@ -57,7 +57,7 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
     let document = document.map_err(|why| refusal(why, &full))?;
     let (_, hash, bytes) = hashing.finish();
     opened.ensure_unchanged()?;
-    let state = pack.as_ref().and_then(|pack| pack.repo_state.as_ref());
+    let state = pack.as_ref().and_then(|pack| pack.state.as_ref());
     if pack.is_some() && state.is_none_or(|state| state.digest != document.subject.state) {
         return Err(Refusal::BadPack {
             path: request.from.clone(),

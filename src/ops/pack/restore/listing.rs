@@ -50,15 +50,15 @@ impl Listing {
     /// Reads the manifest of the pack at `root`, which must verify. If the pack has none, builds it from the pack's
     /// documents.
     pub(super) fn of_pack(ctx: &Context, root: &Path, name: &Path) -> Result<Self> {
-        let mut report = verify_directory(root)?;
-        ensure_sound(&report, name)?;
-        canon::ensure_same(ctx, name, report.repo_state.as_ref())?;
+        let mut verdict = verify_directory(root)?;
+        ensure_sound(&verdict, name)?;
+        canon::ensure_same(ctx, name, verdict.state.as_ref())?;
         let manifest = pack_dir::manifest(root)?;
-        if manifest.file_hash != report.manifest_hash {
+        if manifest.file_hash != verdict.manifest_hash {
             return Err(Refusal::ChangedWhileRead { path: root.to_owned() });
         }
-        let state = report.repo_state.as_ref().filter(|state| state.commit.is_some());
-        let (Some(state), Some(sealed)) = (state, report.sealed.take()) else {
+        let state = verdict.state.as_ref().filter(|state| state.commit.is_some());
+        let (Some(state), Some(sealed)) = (state, verdict.sealed.take()) else {
             return Err(Refusal::Usage(Misuse::NotOfCommit { pack: name.to_owned() }));
         };
         let digest = state.digest;
@@ -76,9 +76,9 @@ impl Listing {
         let contents = PackManifest::of_documents(&state, &info, &sealed);
         let listing = Self {
             name: name.display().to_string(),
-            pack_id: Some(report.pack_id),
-            input_hash: report.manifest_hash,
-            input_bytes: report.manifest_bytes,
+            pack_id: Some(verdict.pack_id),
+            input_hash: verdict.manifest_hash,
+            input_bytes: verdict.manifest_bytes,
             pack: Some(PackStore::of(root, &manifest)),
             state: Some(digest),
             kinds: Some(kinds(state.files.iter().map(|file| (file.path.as_str(), file.kind())))),

@@ -345,5 +345,5 @@ fn is_replaceable(output: &Path) -> bool {
 fn stands_whole(output: &Path, pack_id: &Digest) -> bool {
     files::is_directory(output)
         && verify::verify_directory(output)
-            .is_ok_and(|report| report.findings.is_empty() && report.pack_id == pack_id.to_string())
+            .is_ok_and(|verdict| verdict.findings.is_empty() && verdict.pack_id == pack_id.to_string())
 }

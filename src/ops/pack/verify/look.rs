@@ -1,4 +1,4 @@
-//! Examines the members of a pack while they are hashed.
+//! What is looked for in the members of a pack while they are hashed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -8,65 +8,73 @@ use crate::adapters::{cipher, pack_dir};
 use crate::format::dump::text::TextWatch;
 use crate::format::lite;
 use crate::format::manifest::Declared;
-use crate::format::repo_state::{EntryKind, Mode, RepoState};
 use crate::format::sealed::{self, SealHeader};
-use crate::format::tree_meta::{self, DOCUMENTS};
+use crate::format::tree_meta::{DOCUMENTS, PROTECTED, REPO};
 use crate::ops::contents::examine_file;
 use crate::ops::pack::texts;
-use crate::ops::pack::verify::Source;
-use crate::refusal::Result;
 use crate::rules::content::{KeyWatch, Look, UnpackBudget};
-use crate::rules::member_type::{Conformity, MAX_BYTES, conforms};
-use crate::rules::pack::observed::SeenTexts;
-use crate::rules::pack::places::{copied, in_directory, in_sealed, is_of_texts};
-use crate::rules::pack::plain::{PlainMember, PlainMembers, judge_member};
-use crate::rules::pack::seals;
+use crate::rules::member_type::MAX_BYTES;
+use crate::rules::pack::conformity::{Conformity, conforms};
+use crate::rules::pack::observed::{Observed, SeenTexts};
+use crate::rules::pack::places::{in_directory, in_sealed, is_of_texts};
+use crate::rules::pack::schemas::is_typed;
 use crate::rules::scan::Traits;
 
-/// The longest target of a link. The id of a submodule's commit is shorter.
-const MAX_TARGET: u64 = 4096;
-
-/// The result for a member.
+/// What was seen in a member.
 pub(super) enum Seen {
-    /// A member that is not examined.
+    /// It is nothing that is looked into.
     Nothing,
-    /// A document of the pack; none if it is too large to be one.
+    /// A document of the pack's own; none if it is too large to be one.
     Document(Option<Vec<u8>>),
     /// A sealed member: its header, or why it has none.
     Header(Box<Result<SealHeader, String>>),
     /// A member in the clear.
     Plain {
-        /// The findings in its content, if any.
+        /// What there is to be said of its content, where there is something.
         traits: Option<Box<Traits>>,
         conformity: Option<Box<Conformity>>,
-        /// Whether it is text, if that matters.
+        /// Whether it is text, where that matters.
         is_text: Option<bool>,
     },
-    /// A member of texts.
+    /// A member that holds texts.
     Texts(Box<SeenTexts>),
 }
 
-/// Examines members as far as the checks require.
+/// The most bytes of typed members that are held at once: two of the largest.
+const MAX_HELD: u64 = 2 * MAX_BYTES as u64;
+
+/// Looks at members as far as the checks need it.
 pub(super) struct Looker<'a> {
-    /// The budget for unpacking all members together.
-    pub(super) budget: &'a UnpackBudget,
+    /// What unpacking may cost, all members together.
+    budget: &'a UnpackBudget,
     /// Whether members in the clear are judged by their content.
-    pub(super) by_content: bool,
+    by_content: bool,
     /// Whether it is a tree pack.
-    pub(super) tree_pack: bool,
-    /// Whether there are members of texts.
-    pub(super) has_texts: bool,
-    /// The members with a type or a version.
-    pub(super) typed: BTreeMap<&'a str, &'a Declared>,
-    /// The memory that is left for typed members, which are read whole.
-    pub(super) held: MemoryBudget,
+    tree_pack: bool,
+    /// Whether there are members that texts are written to.
+    has_texts: bool,
+    /// The members that are of a type, or have a version.
+    typed: BTreeMap<&'a str, &'a Declared>,
+    /// What is left for typed members that are held whole.
+    held: MemoryBudget,
 }
 
-/// The most bytes of typed members held at a time: two of the largest.
-pub(super) const MAX_HELD: u64 = 2 * MAX_BYTES as u64;
+impl<'a> Looker<'a> {
+    /// Looks at the members that a manifest declares.
+    pub(super) fn of(observed: &'a Observed, budget: &'a UnpackBudget) -> Self {
+        let members = &observed.manifest.members;
+        let typed = members.iter().filter(|member| is_typed(member));
+        Self {
+            budget,
+            by_content: members.iter().any(|member| member.path == PROTECTED),
+            tree_pack: observed.tree_pack,
+            has_texts: observed.tree_pack && members.iter().any(|member| is_of_texts(&member.path)),
+            typed: typed.map(|member| (member.path.as_str(), member)).collect(),
+            held: MemoryBudget::of(MAX_HELD),
+        }
+    }
 
-impl Looker<'_> {
-    /// Examines a member.
+    /// Looks at one member.
     pub(super) fn look(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
         if DOCUMENTS.contains(&path) || path == sealed::MEMBER || (self.tree_pack && lite::MEMBERS.contains(&path)) {
             return Ok(Seen::Document(match size <= pack_dir::MAX_DOCUMENT {
@@ -100,7 +108,7 @@ impl Looker<'_> {
             let conformity = Some(conforms(None));
             return self.plain(path, member, size).map(|seen| seen.conforming(conformity));
         }
-        // Limits what is read and parsed at a time, however many cores there are.
+        // However many cores there are, no more than this is held and parsed at once.
         let _share = self.held.take(size);
         let mut bytes = Vec::with_capacity(size as usize);
         member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
@@ -111,7 +119,7 @@ impl Looker<'_> {
     fn plain(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
         let mut watched = Watching {
             member,
-            watch: (self.has_texts && in_directory(path, tree_meta::REPO)).then(TextWatch::default),
+            watch: (self.has_texts && in_directory(path, REPO)).then(TextWatch::default),
         };
         let traits = match self.by_content {
             true => examine_file(&mut watched, size, Look::within(self.budget))?,
@@ -126,7 +134,7 @@ impl Looker<'_> {
     }
 }
 
-/// A member that is read, and checked for being text.
+/// A member that goes by, watched for whether it is text.
 struct Watching<'a> {
     member: &'a mut dyn Read,
     watch: Option<TextWatch>,
@@ -149,49 +157,4 @@ impl Seen {
         }
         self
     }
-}
-
-/// A member in the clear, with the findings in it and its size in bytes.
-pub(super) type SeenPlain = (String, Option<Box<Traits>>, u64);
-
-/// Adds to each member, sorted by path, the entry that it copies and, if exceptions name blobs, its blob.
-pub(super) fn plain_members(
-    source: &Source<'_>,
-    tree_pack: bool,
-    seen: Vec<SeenPlain>,
-    state: Option<&RepoState>,
-    registry: Option<&[u8]>,
-) -> Result<PlainMembers> {
-    let files = state.into_iter().flat_map(|state| &state.files);
-    let special = files.filter(|file| tree_pack && file.kind() != EntryKind::Regular);
-    let kinds: BTreeMap<&str, EntryKind> = special.map(|file| (file.path.as_str(), file.kind())).collect();
-    let registry = registry.and_then(|bytes| seals::parse_registry(bytes).ok());
-    let exceptions = registry.as_ref().and_then(|registry| {
-        let like = registry.exceptions().next()?;
-        Some((registry, like))
-    });
-    let mut members = Vec::with_capacity(seen.len());
-    for (path, traits, size) in seen {
-        let mut kind = EntryKind::Regular;
-        if let Some(entry_kind) = copied(&path).and_then(|entry| kinds.get(entry))
-            // A document may call a member a link only if the member is short enough for one.
-            && size <= MAX_TARGET
-        {
-            kind = *entry_kind;
-        }
-        let is_plain = traits.is_none() && kind == EntryKind::Regular;
-        let mut member = PlainMember {
-            kind,
-            traits: traits.map(|traits| *traits).unwrap_or_default(),
-            blob: None,
-        };
-        if let Some((registry, like)) = &exceptions
-            && judge_member(registry, &path, Some(&member), tree_pack, Mode::Public).is_some()
-        {
-            member.blob = source.blob_of(&path, like)?;
-        }
-        let is_plain = is_plain && member.blob.is_none();
-        members.push((path, (!is_plain).then(|| Box::new(member))));
-    }
-    Ok(PlainMembers(members))
 }

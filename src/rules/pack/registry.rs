@@ -1,0 +1,108 @@
+//! Does a pack keep to the registry that it carries: in why artifacts are sealed, and in what stands in the clear?
+
+use std::collections::BTreeMap;
+
+use crate::format::protected::{Format, Policy};
+use crate::format::repo_state::Mode;
+use crate::format::sealed::{ATTACHED, MEMBER, SealedArtifact, SealedArtifacts};
+use crate::format::tree_meta::PROTECTED;
+use crate::rules::pack::documents::RegistryDocument;
+use crate::rules::pack::findings::{FindingKind, Findings};
+use crate::rules::pack::members::Members;
+use crate::rules::pack::observed::SeenTexts;
+use crate::rules::pack::plain::Clear;
+use crate::rules::pack::seals::declared;
+use crate::rules::pack::texts;
+use crate::rules::protect::Registry;
+use crate::rules::scan::Leak;
+
+/// What stands in a pack besides its seals.
+pub(super) struct Unsealed<'a> {
+    /// The members in the clear.
+    pub clear: Clear<'a>,
+    /// The members that hold texts.
+    pub texts: &'a BTreeMap<String, SeenTexts>,
+}
+
+/// Judges the registry of a pack, and by it everything that the pack has.
+pub(super) fn judge(
+    registry: &RegistryDocument,
+    sealed: Option<&SealedArtifacts>,
+    members: &Members<'_>,
+    unsealed: &Unsealed<'_>,
+    findings: &mut Findings,
+) {
+    let rules = match &registry.rules {
+        Ok(rules) => rules,
+        Err(why) => return findings.violation(PROTECTED, why),
+    };
+    if rules.to_document() != registry.bytes {
+        findings.violation(PROTECTED, "not in canonical form");
+    }
+    if !rules.has_built_in_rules() {
+        findings.violation(PROTECTED, "a rule set does not begin with the built-in rules");
+    }
+    if let Some(document) = sealed {
+        check_verdicts(document, rules, members.tree_pack, findings);
+    }
+    let mode = sealed.map_or(Mode::Public, |document| document.mode);
+    let declared = declared(sealed);
+    for path in members.paths.iter().filter(|path| !declared.contains(*path)) {
+        let mut leaks = |what: String| findings.add(*path, FindingKind::PlaintextLeak(what));
+        match unsealed.texts.get(*path) {
+            Some(SeenTexts::List(_)) => {}
+            Some(SeenTexts::Texts(Ok(read))) => {
+                for (text, leak) in texts::leaks(read, rules, mode) {
+                    leaks(format!("{text} in it: {}", reason(&leak)));
+                }
+            }
+            Some(SeenTexts::Texts(Err(_))) | None => {
+                if let Some(leak) = unsealed.clear.leak(rules, path, mode) {
+                    leaks(reason(&leak));
+                }
+            }
+        }
+    }
+}
+
+fn reason(leak: &Leak) -> String {
+    match &leak.detail {
+        Some(detail) => format!("class {}, rule {}: {detail}", leak.class, leak.cause),
+        None => format!("class {}, rule {}", leak.class, leak.cause),
+    }
+}
+
+/// Every artifact is sealed for the reason that the registry gives, or because somebody attached it.
+fn check_verdicts(document: &SealedArtifacts, registry: &Registry, tree_pack: bool, findings: &mut Findings) {
+    for artifact in &document.artifacts {
+        let agrees = match (&artifact.path, &artifact.rule) {
+            (Some(path), Some(rule)) => agrees(registry, artifact, path, rule, tree_pack),
+            _ => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
+        };
+        if !agrees {
+            let what = format!(
+                "class, policy or rule of {} are not those of the registry",
+                artifact.path.as_deref().unwrap_or(&artifact.seal.sealed_path)
+            );
+            findings.violation(MEMBER, what);
+        }
+    }
+}
+
+fn agrees(registry: &Registry, artifact: &SealedArtifact, path: &str, rule: &str, tree_pack: bool) -> bool {
+    if let Some(format) = rule.strip_prefix("content: ").and_then(Format::parse) {
+        // What the content is cannot be seen, but there must be a rule for it.
+        return registry.has_rule_for(format, &artifact.class, artifact.policy);
+    }
+    match registry.judge(path.as_bytes()) {
+        Some(verdict) => {
+            let said = (verdict.policy, verdict.class.as_str(), verdict.cause.to_string());
+            said == (artifact.policy, artifact.class.as_str(), rule.to_owned())
+                // Evidence is judged by its place in the repository too, which the pack does not name.
+                || (!tree_pack && artifact.policy > verdict.policy)
+        }
+        // What no rule protects was attached, to a tree pack.
+        None if tree_pack => (artifact.policy, artifact.class.as_str()) == (Policy::Never, ATTACHED),
+        None => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
+    }
+}
