@@ -1,4 +1,4 @@
-//! What a commit holds, as far as a pack of it is held against it.
+//! The contents of a commit that a pack is compared with.
 
 use std::collections::BTreeSet;
 
@@ -8,33 +8,33 @@ use crate::format::protected::Policy;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::StateFile;
 
-/// A commit, in the scope and the mode of a pack.
+/// A commit, in the scope and the mode of the pack to compare.
 pub struct Committed<'a> {
-    /// Its id.
+    /// Its object id.
     pub id: ObjectId,
     /// The id of its tree.
     pub tree: ObjectId,
     /// Its canon version.
     pub canon_version: &'a str,
-    /// The files that a pack of it has in the clear.
+    /// The files that a pack of the commit holds in the clear.
     pub files: &'a [StateFile],
-    /// Those of them whose copy in the pack differs in its line ends alone.
+    /// Paths of the files whose copy in the pack differs in line endings only.
     pub same_but_for_ends: BTreeSet<String>,
-    /// The files that a pack of it seals.
+    /// The files that a pack of the commit seals.
     pub sealed: &'a [SealedFile],
     /// The settings of the scope.
     pub settings: Settings<'a>,
-    /// Its registry, as a document.
+    /// Its registry, as the bytes of `meta/PROTECTED.json`.
     pub registry: &'a [u8],
 }
 
-/// The settings of a scope in a commit.
+/// The settings of a scope in the commit's configuration.
 pub struct Settings<'a> {
     /// Its title.
     pub title: &'a str,
-    /// How it is laid out.
+    /// Its layout.
     pub layout: &'a Layout,
-    /// The globs of what is in it, and of what is left out.
+    /// Its include globs, then its exclude globs.
     pub globs: &'a [Vec<String>; 2],
 }
 
@@ -43,8 +43,8 @@ pub struct Settings<'a> {
 pub struct SealedFile {
     /// Its path.
     pub path: RepoPath,
-    /// The class that it has.
+    /// Its protection class.
     pub class: String,
-    /// The policy.
+    /// Its policy.
     pub policy: Policy,
 }

@@ -1,4 +1,4 @@
-//! Are the plain copies under `repo/` those of the entries that the state of a pack has?
+//! Checks the plain copies under `repo/` against the repository state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::format::tree_meta::{PackInfo, Part, REPO};
 use crate::rules::pack::findings::Findings;
 use crate::rules::pack::observed::{Fact, Facts};
 
-/// Judges the plain copies: they are exactly the entries of the state or, where none are emitted, none.
+/// Checks that there is exactly one plain copy for each entry of the state, or none if the pack emits no copies.
 pub(super) fn judge(state: &RepoState, facts: &Facts, info: Option<&PackInfo>, findings: &mut Findings) {
     let emitted = info.map_or(&Part::DEFAULT[..], PackInfo::parts);
     let prefix = format!("{REPO}/");

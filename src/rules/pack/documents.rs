@@ -1,4 +1,4 @@
-//! The documents of a pack: two that other observations depend on are parsed at once, the rest when the pack is judged.
+//! The documents of a pack. Two are parsed early, because further observations depend on them.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -10,31 +10,31 @@ use crate::format::tree_meta::{PROTECTED, REPO_STATE};
 use crate::rules::pack::findings::Findings;
 use crate::rules::protect::Registry;
 
-/// The documents of a pack. Each is parsed once, and its bytes are dropped as soon as they are judged.
+/// The documents of a pack. Each is parsed once. The bytes of a large one are dropped as soon as it is judged.
 #[derive(Default)]
 pub struct Documents {
-    /// The repository state, if it can be read.
+    /// The repository state. `None` if it is missing or cannot be parsed.
     pub(super) state: Option<RepoState>,
-    /// The registry, if there is one.
+    /// The registry. `None` if it is missing.
     pub(super) registry: Option<RegistryDocument>,
-    /// Whether any document could be read.
+    /// Whether any document was read.
     pub(super) any_read: bool,
-    /// The bytes of the others.
+    /// The bytes of the other documents, by path.
     bytes: BTreeMap<String, Vec<u8>>,
-    /// What is wrong with documents that are too large, and with the state.
+    /// Findings about oversized documents and the repository state.
     findings: Findings,
 }
 
 /// `meta/PROTECTED.json`.
 pub(super) struct RegistryDocument {
-    /// Its bytes.
+    /// The document's bytes.
     pub bytes: Vec<u8>,
-    /// The rules in it, or why it has none.
+    /// The rules that it contains, or why it cannot be parsed.
     pub rules: Result<Registry, String>,
 }
 
 impl Documents {
-    /// Parses the repository state and the registry. Of each document, `read` has the bytes; none if it is too large.
+    /// Parses the repository state and the registry. `read` has the bytes of each document, `None` if it is too large.
     pub fn parse(read: BTreeMap<String, Option<Vec<u8>>>) -> Self {
         let mut documents = Self::default();
         let mut findings = Findings::default();
@@ -51,12 +51,12 @@ impl Documents {
         documents
     }
 
-    /// Takes out what was found while the documents were parsed.
+    /// Takes the findings made so far.
     pub(super) fn take_findings(&mut self) -> Findings {
         mem::take(&mut self.findings)
     }
 
-    /// Takes out the bytes of a document.
+    /// Removes and returns the bytes of a document.
     pub(super) fn take(&mut self, path: &str) -> Option<Vec<u8>> {
         self.bytes.remove(path)
     }
@@ -66,7 +66,7 @@ impl Documents {
         self.bytes.get(path).map(Vec::as_slice)
     }
 
-    /// Takes out a document and parses it; none if there is none, or none that can be read.
+    /// Removes a document and parses it. Returns `None` if it is missing or cannot be parsed.
     pub(super) fn read<T: Document + for<'de> serde::Deserialize<'de>>(
         &mut self,
         path: &str,

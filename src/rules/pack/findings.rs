@@ -1,108 +1,108 @@
-//! What can be wrong with a pack, what is no fault and worth a note, and which check of a report each belongs to.
+//! The findings and notices about a pack, and the check that each finding belongs to.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
-/// A check of a pack whose outcome is reported.
+/// A check whose result the report of `verify` states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
-    /// The manifest counts its members.
+    /// The declared member count is correct.
     MemberCount,
-    /// Each member has a safe path of its own.
+    /// Member paths are safe and unique.
     MemberPaths,
-    /// Nothing is there that is not declared.
+    /// The pack contains no undeclared files.
     ExtraMembers,
-    /// The members are there, with the bytes that are declared.
+    /// All members exist and match their declared hashes.
     MemberHashes,
-    /// The id is that of the content.
+    /// The pack id matches the content.
     PackId,
-    /// The documents are what they should be.
+    /// All documents and typed members follow their schemas.
     SchemaValidation,
-    /// The state agrees with the members, and with a commit.
+    /// The repository state matches the members and the commit.
     RepoState,
-    /// The seals are those that are declared.
+    /// All seals are declared and unchanged.
     SealsIntact,
-    /// The seals open.
+    /// All seals can be opened.
     SealsOpenable,
-    /// Nothing protected stands in the clear.
+    /// No protected content is in the clear.
     PlaintextLeak,
 }
 
-/// One thing that is wrong with a pack.
+/// A fault in a pack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Finding {
-    /// The member or file; empty where the whole pack is meant.
+    /// Path of the member or file. Empty for the pack as a whole.
     pub path: String,
-    /// What is wrong with it.
+    /// The kind of fault.
     pub kind: FindingKind,
 }
 
-/// What can be wrong. Findings of one path are reported in this order.
+/// The kind of a fault. Findings about one path are reported in this order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
-    /// The id is not that of the content.
+    /// The declared pack id does not match the content.
     PackIdMismatch(Mismatch<String>),
-    /// The count is not that of the members.
+    /// The declared member count does not match the number of members.
     MemberCountMismatch(Mismatch<u64>),
     /// A path is declared more than once.
     DuplicateMemberPath,
-    /// A member is called `manifest.json`.
+    /// A member has the path `manifest.json`.
     ReservedMemberPath,
-    /// A member path could lead out of the pack.
+    /// A member path is unsafe: it could lead out of the pack.
     UnsafeMemberPath(String),
-    /// A declared member is not there.
+    /// A declared member does not exist.
     MissingMember,
     /// A member is not a regular file.
     NonRegularMember(String),
     /// A member or directory could not be read.
     UnreadableMember(String),
-    /// A member's bytes are not those declared.
+    /// The bytes of a member do not match its declared hash.
     HashMismatch(Mismatch<String>),
-    /// Something is there that the manifest does not declare.
+    /// The pack contains something that the manifest does not declare.
     ExtraMember(String),
-    /// A document departs from its schema.
+    /// A document or typed member violates its schema.
     SchemaViolation(String),
-    /// A declared seal is not among the members.
+    /// A declared seal is not a member.
     SealMissing(String),
-    /// A seal is not the one declared, or not an age file at all.
+    /// A seal differs from its declaration, or is not an age file.
     SealTampered(String),
-    /// An `.age` member under `sealed/` that nothing declares.
+    /// A member under `sealed/` is not declared as a seal.
     SealUndeclared,
-    /// A seal that the identities given do not open, or that does not hold what it should.
+    /// A seal cannot be opened with the given identities, or its content is invalid.
     SealUnopenable(String),
-    /// A plain member that the pack's own registry protects.
+    /// A member in the clear is protected by the pack's own registry.
     PlaintextLeak(String),
-    /// The pack's state and its members, or a commit, differ here.
+    /// The repository state differs from the members or from the commit at this path.
     RepoStateMismatch(String),
-    /// The commit has another canon version.
+    /// The canon version differs from the commit's.
     CanonVersionMismatch(Mismatch<String>),
-    /// The pack was made with another packing grammar.
+    /// The pack was made with a different grammar version.
     GrammarVersionMismatch(Mismatch<String>),
 }
 
-/// Two values that should be one.
+/// Two values that should be equal.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mismatch<T> {
-    /// What should be.
+    /// The expected value.
     pub expected: T,
-    /// What is.
+    /// The actual value.
     pub actual: T,
 }
 
 impl<T: PartialEq> Mismatch<T> {
-    /// Returns the pair if the values differ.
+    /// Returns the pair if the values differ, else `None`.
     pub fn of(expected: T, actual: T) -> Option<Self> {
         (expected != actual).then_some(Self { expected, actual })
     }
 }
 
-/// A value of a [`Mismatch`], as it is printed.
+/// A value of a [`Mismatch`], for printing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Printed<'a> {
-    /// A text.
+    /// A string.
     Text(&'a str),
     /// A number.
     Number(u64),
@@ -118,7 +118,7 @@ impl fmt::Display for Printed<'_> {
 }
 
 impl FindingKind {
-    /// Returns the code as it is printed, and the checks that fail by it.
+    /// Returns the printed code of the finding and the checks that it fails.
     fn row(&self) -> (&'static str, &'static [Check]) {
         use Check::*;
         match self {
@@ -144,17 +144,17 @@ impl FindingKind {
         }
     }
 
-    /// Returns the code as it is printed.
+    /// Returns the printed code.
     pub fn code(&self) -> &'static str {
         self.row().0
     }
 
-    /// Returns the checks that fail by it: one, or two where a seal is concerned.
+    /// Returns the checks that the finding fails. Some findings about seals fail two.
     pub fn checks(&self) -> &'static [Check] {
         self.row().1
     }
 
-    /// Returns the two values, where the finding is about such.
+    /// Returns the expected and the actual value, if the finding compares two.
     pub fn mismatch(&self) -> Option<Mismatch<Printed<'_>>> {
         let (expected, actual) = match self {
             Self::MemberCountMismatch(m) => (Printed::Number(m.expected), Printed::Number(m.actual)),
@@ -167,12 +167,12 @@ impl FindingKind {
         Some(Mismatch { expected, actual })
     }
 
-    /// Returns whether the finding is about the pack as a whole, not about one member or file.
+    /// Returns whether the finding is about the pack as a whole.
     pub fn is_about_the_pack(&self) -> bool {
         matches!(self, Self::PackIdMismatch(_) | Self::MemberCountMismatch(_))
     }
 
-    /// Returns what more there is to say, where there is; of versions, what to do.
+    /// Returns the details, if there are any. For versions, this is the advice what to do.
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::UnsafeMemberPath(what)
@@ -194,30 +194,30 @@ impl FindingKind {
     }
 }
 
-/// Something that another maker of packs does otherwise, and that is no fault.
+/// A difference from how git-pack writes packs that is not a fault.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Notice {
     /// The member, or the field of the manifest.
     pub path: String,
-    /// What it is.
+    /// The kind of difference.
     pub kind: NoticeKind,
 }
 
-/// What another maker can do otherwise.
+/// A kind of difference that other makers of packs may have.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeKind {
-    /// It says the right thing, and is not spelled as this program spells it.
+    /// The content is correct but not in canonical form.
     NotCanonical(String),
-    /// A member has no `artifact_version` where this program writes one.
+    /// A member lacks the `artifact_version` that git-pack would write.
     VersionMissing(String),
-    /// A member has an `artifact_version` where this program writes none.
+    /// A member has an `artifact_version` that git-pack would leave out.
     VersionExtra(String),
-    /// A member of a type was too large to be looked into.
+    /// A typed member is too large to examine.
     NotExamined(String),
 }
 
 impl NoticeKind {
-    /// Returns the code as it is printed.
+    /// Returns the printed code.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotCanonical(_) => "NOT_CANONICAL",
@@ -227,7 +227,7 @@ impl NoticeKind {
         }
     }
 
-    /// Returns what there is to say.
+    /// Returns the details.
     pub fn detail(&self) -> &str {
         match self {
             Self::NotCanonical(what)
@@ -238,7 +238,7 @@ impl NoticeKind {
     }
 }
 
-/// Collects findings in the order in which they will be reported: by path, then by kind.
+/// Findings and notices, in the order of the report: by path, then by kind.
 #[derive(Default)]
 pub struct Findings {
     found: BTreeSet<Finding>,
@@ -254,7 +254,7 @@ impl Findings {
         });
     }
 
-    /// Adds what another maker may do: in a tree pack, which only this program makes, it is a `SCHEMA_VIOLATION`.
+    /// Adds a notice. In a tree pack, which only git-pack makes, it is a `SCHEMA_VIOLATION` instead.
     pub fn departure(&mut self, path: &str, kind: NoticeKind, tree_pack: bool) {
         match tree_pack {
             true => self.violation(path, kind.detail()),
@@ -265,12 +265,12 @@ impl Findings {
         }
     }
 
-    /// Returns what is no fault, in order.
+    /// Returns the notices in order.
     pub fn notices(&self) -> impl ExactSizeIterator<Item = &Notice> {
         self.notices.iter()
     }
 
-    /// Returns whether nothing was found that fails a check.
+    /// Returns whether no finding fails `check`.
     pub fn passes(&self, check: Check) -> bool {
         !self.found.iter().any(|finding| finding.kind.checks().contains(&check))
     }
@@ -285,7 +285,7 @@ impl Findings {
         self.add(path, FindingKind::RepoStateMismatch(what.into()));
     }
 
-    /// Returns whether nothing was found.
+    /// Returns whether there are no findings.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
@@ -295,7 +295,7 @@ impl Findings {
         self.found.iter()
     }
 
-    /// Returns how many there are.
+    /// Returns the number of findings.
     pub fn len(&self) -> usize {
         self.found.len()
     }

@@ -1,4 +1,4 @@
-//! Are the texts of a pack laid out as a commit's configuration says?
+//! Checks the layout of a pack's texts against a commit's configuration.
 
 use std::collections::BTreeSet;
 
@@ -7,29 +7,29 @@ use crate::format::dump::layout::{Bucket, Layout, bucket_member};
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::rules::pack::findings::Findings;
 
-/// How the texts of a pack stand under `FULL/`, or under `SPLIT/`.
+/// The layout of a pack's texts under `FULL/` or under `SPLIT/`.
 #[derive(Debug)]
 pub struct LaidOut {
-    /// The member that says what to read first: the one with all texts, or the list of them.
+    /// The member that lists the anchors: the one with all texts, or the index.
     pub member: String,
-    /// The members with the texts of one bucket each, in their order; none where one member has all texts.
+    /// The members that hold one bucket each, in order. Empty if one member holds all texts.
     pub files: Vec<(String, Bucket)>,
-    /// What the names of these members begin with.
+    /// The prefix of the members' file names.
     pub prefix: String,
-    /// What is to be read first.
+    /// The anchors: paths of the texts to read first.
     pub anchors: Vec<String>,
-    /// The texts, in their order.
+    /// The texts, in order.
     pub texts: Vec<TextEntry>,
 }
 
 impl LaidOut {
-    /// Returns whether these are the same texts in the same layout.
+    /// Returns whether both have the same texts in the same layout.
     pub fn agrees(&self, other: &Self) -> bool {
         (&self.prefix, &self.anchors, &self.texts) == (&other.prefix, &other.anchors, &other.texts)
     }
 }
 
-/// Compares the title and the layout of a pack with those that a commit's configuration gives its scope.
+/// Compares the title and the layout of a pack with the scope's settings in a commit.
 pub(super) fn compare(info: &PackInfo, laid_out: &[LaidOut], title: &str, layout: &Layout, findings: &mut Findings) {
     if info.title != title {
         let what = format!("title is {:?}, that of the commit is {title:?}", info.title);
@@ -79,7 +79,7 @@ impl LaidOut {
     }
 }
 
-/// Returns the buckets of paths, each where it begins.
+/// Returns the buckets of the paths, consecutive duplicates removed.
 fn buckets(paths: &[&str]) -> Vec<Bucket> {
     let mut buckets: Vec<Bucket> = paths.iter().map(|path| Bucket::of(path)).collect();
     buckets.dedup();
@@ -93,7 +93,7 @@ fn name(bucket: &Bucket) -> String {
     }
 }
 
-/// Says where two lists begin to differ.
+/// Describes the first difference between two lists, if there is one.
 fn first_difference<T: PartialEq>(
     place: &str,
     found: &[T],

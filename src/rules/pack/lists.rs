@@ -1,4 +1,4 @@
-//! Are the lists of a pack's members, by hash and drawn as a tree, those of the members that it has?
+//! Checks the two lists of members, `meta/FILE_INDEX.json` and `meta/FILE_TREE.txt`, against the manifest.
 
 use crate::format::canonical_json::Same;
 use crate::format::manifest::ManifestDocument;
@@ -8,7 +8,7 @@ use crate::rules::pack::documents::Documents;
 use crate::rules::pack::findings::Findings;
 use crate::rules::pack::observed::{Facts, hashed};
 
-/// Takes out the lists of members, and judges them.
+/// Judges both lists and drops them.
 pub(super) fn judge(documents: &mut Documents, manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
     if let Some(drawing) = documents.take(FILE_TREE) {
         check_tree(&drawing, manifest, findings);
@@ -25,7 +25,7 @@ pub(super) fn judge(documents: &mut Documents, manifest: &ManifestDocument, fact
     }
 }
 
-/// Returns whether `bytes` are the list of the other members, all of which could be read; it is not parsed for that.
+/// Returns whether `bytes` are the index of the other members and all of these were read. Does not parse the index.
 fn is_index(bytes: &[u8], manifest: &ManifestDocument, facts: &Facts) -> bool {
     let members = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
     let mut complete = true;
@@ -51,7 +51,7 @@ fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, fi
         && members.zip(&index.files).all(|(member, file)| {
             member.path == file.path
                 && member.bytes_hash.digest() == Some(file.hash)
-                // What could not be read was reported for that.
+                // Unreadable members are reported elsewhere.
                 && hashed(facts, &member.path).is_none_or(|(_, size)| size == file.size)
         });
     if !agrees {
@@ -59,7 +59,7 @@ fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, fi
     }
 }
 
-/// The drawing is made from the list, and nothing else can stand in it.
+/// Checks that the drawing is exactly the one made from the list.
 fn check_tree(drawing: &[u8], manifest: &ManifestDocument, findings: &mut Findings) {
     let listed = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
     let paths: Vec<MemberPath> = listed

@@ -1,4 +1,4 @@
-//! Is what a pack has under `LITE/` made of its state and its seals, and of nothing else?
+//! Checks that the members under `LITE/` follow from the pack's state and seals.
 
 use std::collections::BTreeMap;
 
@@ -23,19 +23,19 @@ use crate::rules::pack::members::Members;
 use crate::rules::pack::observed::{Facts, hashed};
 use crate::rules::pack::tree::TreePack;
 
-/// What a pack says under `LITE/` that follows from the configuration of its commit.
+/// The parts of `LITE/` that depend on the commit's configuration.
 pub struct Carried {
-    /// The order of the buckets.
+    /// The buckets, in order.
     buckets: Vec<String>,
-    /// The ref of the task.
+    /// The content ref of the task.
     task_spec_ref: Digest,
-    /// The release that packed.
+    /// The release of the tool that made the pack.
     packer_version: String,
-    /// The hash of the document that declares the seals.
+    /// SHA-256 of the document that declares the seals.
     sealed: Digest,
 }
 
-/// Compares what a pack carries with what the settings of its scope in a commit make of it.
+/// Compares these parts with the ones that the scope's settings in a commit give.
 pub(super) fn compare(
     carried: &Carried,
     info: &PackInfo,
@@ -69,7 +69,7 @@ pub(super) fn compare(
     }
 }
 
-/// Judges the members under `LITE/` of a tree pack; returns what only its commit can tell more of.
+/// Judges the members under `LITE/` of a tree pack. Returns the parts that only a comparison with the commit can check.
 pub(super) fn judge(
     pack: &TreePack<'_>,
     members: &Members<'_>,
@@ -172,7 +172,7 @@ fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut F
     }
 }
 
-/// Returns whether a manifest has these entries, each once in its order; they are not held for that.
+/// Returns whether a manifest has exactly these entries, in order. Does not collect the entries.
 fn has_exactly(contents: &PackManifest, entries: impl Iterator<Item = ManifestEntry>) -> bool {
     let mut open = vec![true; contents.entries.len()];
     let place = |path: &str| {
@@ -188,7 +188,7 @@ fn has_exactly(contents: &PackManifest, entries: impl Iterator<Item = ManifestEn
     is_ordered && all.all(|found| found) && !open.contains(&true)
 }
 
-/// The records lie in the store of whoever sealed; what must stand in most of them follows from the pack.
+/// Checks the refs of the run's records. The records are not in the pack, but most of their content follows from it.
 fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: &Facts, findings: &mut Findings) {
     if refs.version != RUN_REFS_VERSION {
         let what = format!("version: expected {RUN_REFS_VERSION}, found {:?}", refs.version);
@@ -202,11 +202,11 @@ fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: 
     for path in REBUILT_FROM.into_iter().chain([PACK_MANIFEST]) {
         match hashed(facts, path) {
             Some(output) => outputs.push(output),
-            // What is missing or cannot be read was found for that.
+            // Missing and unreadable members are reported elsewhere.
             None => return,
         }
     }
-    // Where two sizes are said of one content, the one that is said last counts.
+    // If a content has two stated sizes, the last one counts.
     outputs.reverse();
     outputs.sort_by_key(|output| output.0);
     outputs.dedup_by_key(|output| output.0);

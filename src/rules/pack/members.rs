@@ -1,4 +1,4 @@
-//! Is a pack what its manifest says: its id, its members, their paths and their bytes, and nothing else?
+//! Checks a pack against its manifest: id, member count, paths, hashes, and that nothing else is in the pack.
 
 use std::collections::BTreeSet;
 
@@ -8,20 +8,20 @@ use crate::refusal::shown::shown;
 use crate::rules::pack::findings::{FindingKind, Findings, Mismatch, NoticeKind};
 use crate::rules::pack::observed::{Fact, Facts};
 
-/// What every rule looks at: the members that are declared, and what stands there.
+/// The declared members, and what was found at their paths.
 pub(super) struct Members<'a> {
-    /// The manifest that declares them.
+    /// The manifest that declares the members.
     pub manifest: &'a ManifestDocument,
-    /// What stands under each path.
+    /// What was found at each path.
     pub facts: &'a Facts,
-    /// Their paths, each once.
+    /// The paths of the members, without duplicates.
     pub paths: BTreeSet<&'a str>,
-    /// Whether it is a pack of a commit's tree.
+    /// Whether the pack is a tree pack.
     pub tree_pack: bool,
 }
 
 impl<'a> Members<'a> {
-    /// Lists the members of a manifest.
+    /// Collects the members of a manifest.
     pub(super) fn of(manifest: &'a ManifestDocument, facts: &'a Facts, tree_pack: bool) -> Self {
         Self {
             manifest,
@@ -31,13 +31,13 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// Returns whether there is a member of this path.
+    /// Returns whether a member has this path.
     pub(super) fn has(&self, path: &str) -> bool {
         self.paths.contains(path)
     }
 }
 
-/// Judges the envelope: id, count, paths, hashes, that the set is closed, and how all of it is spelled.
+/// Judges the envelope: id, count, paths, hashes, extra files, and the spelling of the manifest.
 pub(super) fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bool, findings: &mut Findings) {
     for (place, what) in &manifest.violations {
         findings.violation(place, what.clone());
@@ -113,8 +113,8 @@ impl Findings {
     }
 }
 
-/// Why nothing was seen at `path` although something may be there: a directory on the way could not be listed, or is not
-/// one; or the path itself is a directory.
+/// Explains why nothing was found at `path` although it may exist: a parent could not be listed or is not a directory,
+/// or the path itself is a directory.
 fn obstacle(path: &str, facts: &Facts) -> Option<FindingKind> {
     for (at, _) in path.match_indices('/') {
         match facts.get(&path.as_bytes()[..at]) {

@@ -1,4 +1,4 @@
-//! Is a pack sound by itself, and is it a pack of that commit? What was observed of it to one verdict.
+//! Judges a pack by itself and against a commit: from an [`Observed`] to a [`Verdict`].
 
 pub mod commit;
 pub mod conformity;
@@ -32,9 +32,9 @@ use crate::rules::pack::registry::Unsealed;
 use crate::rules::pack::tree::TreePack;
 use crate::rules::pack::verdict::{PackState, Verdict};
 
-/// Judges a pack by itself. Its state, if it has one that can be read, comes back besides, to be held against a commit.
+/// Judges a pack by itself. Also returns its repository state, if that is readable, for a comparison with a commit.
 ///
-/// Every check is always made. A large document is dropped as soon as it is judged.
+/// Every check is made, whatever the others find. A large document is dropped as soon as it is judged.
 pub fn judge(mut observed: Observed) -> (Verdict, Option<PackState>) {
     let mut findings = observed.documents.take_findings();
     let schemas_skipped = schemas::judge(&observed, &mut findings);
@@ -109,7 +109,7 @@ pub fn judge(mut observed: Observed) -> (Verdict, Option<PackState>) {
     (verdict, pack)
 }
 
-/// Returns what a pack leaves in the clear, by whichever of its documents says so.
+/// Returns the mode of a pack, from the first of its documents that states it.
 fn mode_of(info: Option<&PackInfo>, sealed: Option<&SealedArtifacts>) -> Mode {
     match (info, sealed) {
         (Some(info), _) => info.mode,
@@ -118,7 +118,7 @@ fn mode_of(info: Option<&PackInfo>, sealed: Option<&SealedArtifacts>) -> Mode {
     }
 }
 
-/// Holds a pack against a commit, and adds to its verdict how they differ.
+/// Compares a pack with a commit, and adds the differences to its verdict.
 pub fn against(pack: &PackState, committed: &Committed<'_>, verdict: &mut Verdict) {
     let findings = &mut verdict.findings;
     let (state, settings) = (&pack.state, &committed.settings);

@@ -1,4 +1,4 @@
-//! What is seen of a pack before anything is judged: plain data, gathered in one pass over its members.
+//! The observations of a pack, before anything is judged. Plain data.
 
 use std::collections::BTreeMap;
 
@@ -12,28 +12,28 @@ use crate::rules::pack::documents::Documents;
 use crate::rules::pack::places::is_tree_pack;
 use crate::rules::scan::{InPart, Traits};
 
-/// Everything that was seen of a pack.
+/// All observations of a pack.
 pub struct Observed {
     /// Its manifest.
     pub manifest: ManifestDocument,
-    /// Whether it is a pack of a commit's tree.
+    /// Whether it is a tree pack.
     pub tree_pack: bool,
-    /// What stands under each path.
+    /// What was found at each path.
     pub facts: Facts,
-    /// The documents that could be read.
+    /// The documents.
     pub documents: Documents,
     /// The headers of the seals.
     pub headers: Headers,
     /// The members in the clear.
     pub plain: PlainMembers,
-    /// The texts.
+    /// The members that hold texts.
     pub texts: TextMembers,
-    /// The members of a type.
+    /// The members with a type other than `other`, or with a version.
     pub typed: TypedMembers,
 }
 
 impl Observed {
-    /// Begins with the manifest alone: nothing was seen below it yet.
+    /// Creates the observations of a manifest, without any of its members.
     pub fn of(manifest: ManifestDocument) -> Self {
         Self {
             tree_pack: is_tree_pack(manifest.members.iter().map(|member| member.path.as_str())),
@@ -48,35 +48,35 @@ impl Observed {
     }
 }
 
-/// What was found on disk under one path below the pack's root.
+/// What was found at a path.
 #[derive(Clone, Debug)]
 pub enum Fact {
-    /// A regular file, read to its end.
+    /// A regular file that was read completely.
     Hashed {
         /// SHA-256 of its bytes.
         hash: Digest,
-        /// Its bytes.
+        /// Size in bytes.
         size: u64,
     },
-    /// A regular file that no member declares; it was not read.
+    /// A regular file that is not declared. It was not read.
     Undeclared,
     /// A link, FIFO, socket or device.
     NotRegular(&'static str),
-    /// A directory with nothing in it.
+    /// An empty directory.
     EmptyDirectory,
-    /// A file that could not be read.
+    /// A file that could not be read, and why.
     Unreadable(String),
-    /// A directory that could not be listed.
+    /// A directory that could not be listed, and why.
     UnreadableDirectory(String),
 }
 
-/// Everything found below a pack's root except its manifest, by relative path.
+/// Everything found below a pack's root except its manifest, by path.
 pub type Facts = BTreeMap<Vec<u8>, Fact>;
 
-/// For each member under `sealed/`: its header, or why it has none.
+/// The age header of each member under `sealed/`, or why it has none.
 pub type Headers = BTreeMap<String, Result<SealHeader, String>>;
 
-/// Returns the hash and the bytes of a file that was read to its end.
+/// Returns the hash and the size of a file that was read completely.
 pub(super) fn hashed(facts: &Facts, path: &str) -> Option<(Digest, u64)> {
     match facts.get(path.as_bytes()) {
         Some(Fact::Hashed { hash, size }) => Some((*hash, *size)),
@@ -84,17 +84,17 @@ pub(super) fn hashed(facts: &Facts, path: &str) -> Option<(Digest, u64)> {
     }
 }
 
-/// What was seen in the members in the clear.
+/// The observations of the members in the clear.
 #[derive(Default)]
 pub struct PlainMembers {
-    /// What the content of each is, sorted by path; none where there is nothing to be said of it.
+    /// The traits of each content, sorted by path. `None` if the content is plain.
     pub members: Vec<(String, Option<Box<Traits>>)>,
-    /// The blobs of those that [`crate::rules::pack::plain::blobs_asked`] names.
+    /// The blob ids of the members that [`crate::rules::pack::plain::blobs_asked`] returns.
     pub blobs: BTreeMap<String, ObjectId>,
 }
 
 impl PlainMembers {
-    /// Returns the members that could not be examined whole, and why.
+    /// Returns the members that were examined only in part, with the reasons.
     pub(super) fn in_part(&self) -> Vec<(String, Vec<InPart>)> {
         let members = self.members.iter();
         let in_part = members.filter_map(|(path, traits)| Some((path, &traits.as_deref()?.in_part)));
@@ -105,17 +105,17 @@ impl PlainMembers {
     }
 }
 
-/// What members of a type came to when they were held against its schema.
+/// The results of checking typed members against their schemas.
 #[derive(Default)]
 pub struct TypedMembers {
-    /// Whether any conforms.
+    /// Whether any member conforms.
     pub any_conforms: bool,
-    /// Those of which there is more to be said.
+    /// The members that do not simply conform.
     pub others: Vec<(String, Conformity)>,
 }
 
 impl TypedMembers {
-    /// Adds a member.
+    /// Adds the result for a member.
     pub fn add(&mut self, path: &str, conformity: Conformity) {
         match conformity {
             Conformity::NoSchema => {}
@@ -125,40 +125,40 @@ impl TypedMembers {
     }
 }
 
-/// What was seen of the texts of a tree pack.
+/// The observations of the texts of a tree pack.
 #[derive(Default)]
 pub struct TextMembers {
     /// The members under `FULL/` and `SPLIT/`.
     pub members: BTreeMap<String, SeenTexts>,
-    /// Of each plain copy that was looked into, by the path that it copies, whether it is text.
+    /// Whether each examined plain copy is text, by the path of its entry.
     pub copies: BTreeMap<String, bool>,
 }
 
-/// What was seen in a member under `FULL/` or `SPLIT/`.
+/// The observations of a member under `FULL/` or `SPLIT/`.
 #[derive(Debug)]
 pub enum SeenTexts {
-    /// A list of texts; none if it is too large to be one.
+    /// A list of texts. `None` if it is too large.
     List(Option<Vec<u8>>),
-    /// Texts, or why there are none.
+    /// Texts, or why they cannot be read.
     Texts(Result<Box<TextsRead>, String>),
 }
 
 /// A file with texts that was read.
 #[derive(Debug)]
 pub struct TextsRead {
-    /// What is in it.
+    /// The parsed document.
     pub document: Document,
-    /// What was seen in its texts.
+    /// The observations of its texts, in order.
     pub seen: Vec<SeenText>,
 }
 
-/// What was seen in a text, in the order of its document.
+/// The observations of a text.
 #[derive(Debug)]
 pub struct SeenText {
-    /// What its content is.
+    /// The traits of its content.
     pub traits: Traits,
-    /// Its blob, by each hash that git has.
+    /// Its blob ids, one for each hash that git supports.
     pub blobs: Vec<ObjectId>,
-    /// Its tokens, where they are to be counted.
+    /// Number of tokens, if they are counted. Otherwise 0.
     pub tokens: u64,
 }

@@ -1,4 +1,4 @@
-//! Do the seals of a pack open for the holder of a key?
+//! Judges the results of opening a pack's seals with keys.
 
 use std::collections::BTreeSet;
 
@@ -6,25 +6,25 @@ use crate::format::sealed::{INDEX, Seal, SealedArtifacts};
 use crate::rules::pack::findings::FindingKind;
 use crate::rules::pack::verdict::Verdict;
 
-/// The seals of a pack that are to be opened.
+/// The seals to open.
 pub struct ToOpen<'a> {
     /// The document that declares them.
     pub document: &'a SealedArtifacts,
     /// The seals of artifacts.
     pub seals: Vec<&'a Seal>,
-    /// Whether to open the index, too.
+    /// Whether to open the index as well.
     pub index: bool,
 }
 
-/// What came of opening a seal.
+/// The result of opening a seal.
 pub struct Opened {
-    /// The member.
+    /// Path of the seal.
     pub path: String,
-    /// Why it does not open, or does not hold what it should.
+    /// Why it cannot be opened or its content is invalid. `None` if it opened.
     pub fault: Option<String>,
 }
 
-/// Returns the seals to open: all but those that were found missing or tampered with, which fail without that.
+/// Returns the seals to open: all except those already found missing or tampered with.
 pub fn to_open(verdict: &Verdict) -> Option<ToOpen<'_>> {
     let document = verdict.sealed.as_ref()?;
     let known: BTreeSet<&str> = verdict
@@ -43,7 +43,7 @@ pub fn to_open(verdict: &Verdict) -> Option<ToOpen<'_>> {
     })
 }
 
-/// Adds to a verdict what came of opening the seals.
+/// Adds the failures to a verdict.
 pub fn judge_opened(verdict: &mut Verdict, opened: Vec<Opened>) {
     for Opened { path, fault } in opened {
         if let Some(why) = fault {

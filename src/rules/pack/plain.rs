@@ -1,4 +1,4 @@
-//! May a member stand in the clear? Judged by its place, its content and its blob, against a registry.
+//! Judges whether a member may be in the clear, by its path, content and blob, against a registry.
 
 use std::collections::BTreeMap;
 
@@ -12,29 +12,29 @@ use crate::rules::pack::places::copied;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{self, Candidate, Destination, Leak, Traits};
 
-/// The longest target of a link, and more than the id of a submodule's commit.
+/// Maximum length of a link's target, in bytes. The commit id of a submodule is shorter.
 const MAX_TARGET: u64 = 4096;
 
-/// What was seen in a member in the clear.
+/// A member in the clear.
 #[derive(Clone, Debug, Default)]
 pub struct PlainMember {
-    /// What it copies.
+    /// The kind of entry that it is a copy of.
     pub kind: EntryKind,
-    /// What its content is.
+    /// The traits of its content.
     pub traits: Traits,
-    /// Its blob, where that matters.
+    /// Its blob id, if that affects the judgement.
     pub blob: Option<ObjectId>,
 }
 
-/// Members whose blobs are still to be observed.
+/// Members whose blob ids are needed.
 pub struct BlobsAsked {
-    /// An exception of the registry: the blobs are to be hashed as it was.
+    /// An exception of the registry. The blob ids must use the same hash.
     pub like: ObjectId,
-    /// The members.
+    /// Paths of the members.
     pub paths: Vec<String>,
 }
 
-/// Returns the members that leak unless the registry has an exception for their blobs; none where it has no exceptions.
+/// Returns the members that leak unless the registry has an exception for their blobs. `None` if it has no exceptions.
 pub fn blobs_asked(observed: &Observed) -> Option<BlobsAsked> {
     let documents = &observed.documents;
     let registry = documents.registry.as_ref()?.rules.as_ref().ok()?;
@@ -53,17 +53,17 @@ pub fn blobs_asked(observed: &Observed) -> Option<BlobsAsked> {
     })
 }
 
-/// The members in the clear, with all that is known of each.
+/// The members in the clear, with all observations of each.
 pub(super) struct Clear<'a> {
     seen: &'a PlainMembers,
     facts: &'a Facts,
-    /// The entries of the state that are no plain files.
+    /// The entries of the state that are not regular files.
     kinds: BTreeMap<&'a str, EntryKind>,
     tree_pack: bool,
 }
 
 impl<'a> Clear<'a> {
-    /// Joins what was seen of the members with what the state says that they copy.
+    /// Combines the observations of the members with the kinds of entries in the state.
     pub(super) fn of(seen: &'a PlainMembers, facts: &'a Facts, state: Option<&'a RepoState>, tree_pack: bool) -> Self {
         let files = state.into_iter().flat_map(|state| &state.files);
         let special = files.filter(|file| tree_pack && file.kind() != EntryKind::Regular);
@@ -75,12 +75,12 @@ impl<'a> Clear<'a> {
         }
     }
 
-    /// Returns why a member may not stand in the clear in a pack of this mode.
+    /// Returns why a member must not be in the clear in a pack of this mode, if it must not.
     pub(super) fn leak(&self, registry: &Registry, path: &str, mode: Mode) -> Option<Leak> {
         judge_member(registry, path, self.member(path).as_ref(), self.tree_pack, mode)
     }
 
-    /// Returns what was seen in a member; none if it was not looked into.
+    /// Returns the observations of a member. `None` if it was not examined.
     fn member(&self, path: &str) -> Option<PlainMember> {
         let members = &self.seen.members;
         let at = members.binary_search_by(|(other, _)| other.as_str().cmp(path)).ok()?;
@@ -91,19 +91,19 @@ impl<'a> Clear<'a> {
         })
     }
 
-    /// Returns what the state says that a member copies, where that is no plain file.
+    /// Returns the kind of entry that a member is a copy of, if it is not a regular file.
     fn kind(&self, path: &str) -> Option<EntryKind> {
         let kind = self.kinds.get(copied(path)?)?;
         let (_, size) = hashed(self.facts, path)?;
-        // What a document calls a link must be able to be one.
+        // The state may lie: a file longer than any link target is not a link.
         (size <= MAX_TARGET).then_some(*kind)
     }
 }
 
-/// Returns why a member may not stand in the clear in a pack of this mode.
+/// Returns why a member must not be in the clear in a pack of this mode, if it must not.
 ///
-/// In a tree pack, what lies under `repo/` is judged by the path of the entry that it copies. The documents of the pack
-/// itself hold no artifact. Of a member that was not looked into, only the name is judged.
+/// In a tree pack, a member below `repo/` is judged by the path of its entry. The documents of the pack are never
+/// leaks. A member that was not examined is judged by its path alone.
 pub fn judge_member(
     registry: &Registry,
     path: &str,
@@ -121,10 +121,10 @@ pub fn judge_member(
     }
 }
 
-/// Returns why what was seen may not stand in the clear under a path, in a pack of this mode.
+/// Returns why a member must not be in the clear at this path in a pack of this mode, if it must not.
 pub fn judge_at(registry: &Registry, path: &[u8], seen: &PlainMember, mode: Mode) -> Option<Leak> {
     let kind = match seen.kind {
-        // A copy of a submodule is no submodule: it publishes what it holds, as a link does.
+        // The copy of a submodule publishes its content, as the copy of a link does.
         EntryKind::Submodule => EntryKind::Symlink,
         kind => kind,
     };
@@ -140,7 +140,7 @@ fn entry(path: &[u8], kind: EntryKind, blob: Option<ObjectId>) -> Candidate {
     }
 }
 
-/// Returns where a pack of this mode may end up.
+/// Returns the most public destination of a pack with this mode.
 fn destination(mode: Mode) -> Destination {
     match mode {
         Mode::Public => Destination::PublicRemote,

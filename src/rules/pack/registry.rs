@@ -1,4 +1,4 @@
-//! Does a pack keep to the registry that it carries: in why artifacts are sealed, and in what stands in the clear?
+//! Checks a pack against its own registry: the reasons of its seals, and leaks in the clear.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::rules::pack::texts;
 use crate::rules::protect::Registry;
 use crate::rules::scan::Leak;
 
-/// What stands in a pack besides its seals.
+/// The members of a pack that are not seals.
 pub(super) struct Unsealed<'a> {
     /// The members in the clear.
     pub clear: Clear<'a>,
@@ -24,7 +24,7 @@ pub(super) struct Unsealed<'a> {
     pub texts: &'a BTreeMap<String, SeenTexts>,
 }
 
-/// Judges the registry of a pack, and by it everything that the pack has.
+/// Judges the registry of a pack, and the members of the pack by its rules.
 pub(super) fn judge(
     registry: &RegistryDocument,
     sealed: Option<&SealedArtifacts>,
@@ -72,7 +72,7 @@ fn reason(leak: &Leak) -> String {
     }
 }
 
-/// Every artifact is sealed for the reason that the registry gives, or because somebody attached it.
+/// Checks that each artifact was sealed by a rule of the registry, or was attached.
 fn check_verdicts(document: &SealedArtifacts, registry: &Registry, tree_pack: bool, findings: &mut Findings) {
     for artifact in &document.artifacts {
         let agrees = match (&artifact.path, &artifact.rule) {
@@ -91,17 +91,17 @@ fn check_verdicts(document: &SealedArtifacts, registry: &Registry, tree_pack: bo
 
 fn agrees(registry: &Registry, artifact: &SealedArtifact, path: &str, rule: &str, tree_pack: bool) -> bool {
     if let Some(format) = rule.strip_prefix("content: ").and_then(Format::parse) {
-        // What the content is cannot be seen, but there must be a rule for it.
+        // The content is encrypted, but a rule for its format must exist.
         return registry.has_rule_for(format, &artifact.class, artifact.policy);
     }
     match registry.judge(path.as_bytes()) {
         Some(verdict) => {
             let said = (verdict.policy, verdict.class.as_str(), verdict.cause.to_string());
             said == (artifact.policy, artifact.class.as_str(), rule.to_owned())
-                // Evidence is judged by its place in the repository too, which the pack does not name.
+                // Evidence is also judged by its path in the repository, which the pack does not state.
                 || (!tree_pack && artifact.policy > verdict.policy)
         }
-        // What no rule protects was attached, to a tree pack.
+        // In a tree pack, an artifact that no rule protects was attached.
         None if tree_pack => (artifact.policy, artifact.class.as_str()) == (Policy::Never, ATTACHED),
         None => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
     }

@@ -1,4 +1,4 @@
-//! Are the members of a type what the schema of that type asks for?
+//! Judges typed members by the results of their schema checks.
 
 use crate::format::manifest::Declared;
 use crate::rules::member_type::MAX_BYTES;
@@ -6,15 +6,15 @@ use crate::rules::pack::conformity::Conformity;
 use crate::rules::pack::findings::{Findings, NoticeKind};
 use crate::rules::pack::observed::{Observed, hashed};
 
-/// Returns whether a member is declared as more than any file, so that its content is to be held against a schema.
+/// Returns whether a member has a type other than `other`, or a version, so that its content must be checked.
 pub fn is_typed(member: &Declared) -> bool {
     member.kind != "other" || member.artifact_version.is_some()
 }
 
-/// Judges the members of a type; returns whether there was nothing to check, or something that could not be.
+/// Judges the typed members. Returns whether there was nothing to check, or something could not be checked.
 pub(super) fn judge(observed: &Observed, findings: &mut Findings) -> bool {
     let mut typed = observed.manifest.members.iter().filter(|member| is_typed(member));
-    // A check that could not be made is not one that was passed.
+    // A member that could not be checked has not passed.
     let mut skipped = typed.any(|member| hashed(&observed.facts, &member.path).is_none());
     let mut checked = observed.documents.any_read || observed.typed.any_conforms;
     for (path, conformity) in &observed.typed.others {

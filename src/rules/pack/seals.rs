@@ -1,4 +1,4 @@
-//! Are a pack's seals whole, declared and undisturbed? Judged without a key.
+//! Checks without a key that a pack's seals are declared and unchanged.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::rules::pack::members::Members;
 use crate::rules::pack::observed::{Fact, Headers};
 use crate::rules::pack::places::in_sealed;
 
-/// Judges the seals of a pack; returns its document, if it has one that can be read.
+/// Judges the seals of a pack. Returns the document that declares them, if it is readable.
 pub(super) fn judge(
     members: &Members<'_>,
     headers: &Headers,
@@ -42,13 +42,14 @@ pub(super) fn judge(
     document
 }
 
-/// Returns the paths of the seals that a document declares.
+/// Returns the paths of the declared seals.
 pub(super) fn declared(document: Option<&SealedArtifacts>) -> BTreeSet<&str> {
     let seals = document.into_iter().flat_map(SealedArtifacts::seals);
     seals.map(|seal| seal.sealed_path.as_str()).collect()
 }
 
-/// What is bound to a commit, or has a registry, declares its seals; what is bound to a commit has its registry.
+/// Checks that a pack with a registry or a repository state declares its seals, and that one with a state has a
+/// registry.
 fn check_presence(members: &Members<'_>, findings: &mut Findings) {
     let bound = members.has(REPO_STATE);
     if (members.tree_pack || bound || members.has(PROTECTED)) && !members.has(MEMBER) {
@@ -61,7 +62,7 @@ fn check_presence(members: &Members<'_>, findings: &mut Findings) {
     }
 }
 
-/// Every seal that is declared is there, once, and what it should be.
+/// Checks each declared seal.
 fn check_declared(document: &SealedArtifacts, members: &Members<'_>, headers: &Headers, findings: &mut Findings) {
     let mut declared = BTreeSet::new();
     let mut hashes: BTreeMap<Digest, &str> = BTreeMap::new();
@@ -102,7 +103,7 @@ fn parse(bytes: &[u8], findings: &mut Findings) -> Option<SealedArtifacts> {
     }
 }
 
-/// Both documents that name the mode name the same.
+/// Checks that both documents state the same mode.
 fn check_mode(document: &SealedArtifacts, info: Option<&PackInfo>, findings: &mut Findings) {
     if info.is_some_and(|info| info.mode != document.mode) {
         findings.violation(PACK_INFO, format!("mode is not the one of {MEMBER}"));
@@ -159,7 +160,7 @@ fn check_document(document: &SealedArtifacts, registry: Option<&RegistryDocument
     }
 }
 
-/// The seal lies where its artifact says, and the artifact does not lie beside it.
+/// Checks that a seal has the path of its artifact, and that the artifact is not in the clear beside it.
 fn check_name(artifact: &SealedArtifact, members: &Members<'_>, findings: &mut Findings) {
     let path = artifact.seal.sealed_path.as_str();
     let Some(name) = &artifact.path else {
@@ -184,7 +185,7 @@ fn check_seal(seal: &Seal, members: &Members<'_>, headers: &Headers, findings: &
     let path = seal.sealed_path.as_str();
     let (hash, size) = match members.facts.get(path.as_bytes()) {
         Some(Fact::Hashed { hash, size }) if members.has(path) => (hash, *size),
-        // Present but unread: the envelope has said so, and it cannot count as intact here either.
+        // An unreadable seal is reported by the envelope, but it must not count as intact either.
         Some(_) if members.has(path) => {
             return findings.add(path, FindingKind::SealTampered("it could not be read".into()));
         }
@@ -205,7 +206,7 @@ fn check_seal(seal: &Seal, members: &Members<'_>, headers: &Headers, findings: &
     match headers.get(path) {
         Some(Ok(header)) => check_header(seal, header, size, &mut tampered),
         Some(Err(why)) => tampered(why.clone()),
-        // One that lies elsewhere was reported for that, and was not looked into.
+        // A seal outside of `sealed/` is reported elsewhere, and its header is not read.
         None if !in_sealed(path) => {}
         None => tampered("its header was not read".into()),
     }
@@ -232,7 +233,7 @@ fn check_header(seal: &Seal, header: &SealHeader, size: u64, tampered: &mut dyn 
     }
 }
 
-/// Holds the seals of a tree pack against the files that a pack of its commit and mode seals.
+/// Compares the seals of a tree pack with the files that a pack of its commit and mode must seal.
 pub(super) fn compare(document: &SealedArtifacts, files: &[SealedFile], findings: &mut Findings) {
     let mut missing = |what: String| findings.add(MEMBER, FindingKind::SealMissing(what));
     if document.index.is_none() {
@@ -245,7 +246,7 @@ pub(super) fn compare(document: &SealedArtifacts, files: &[SealedFile], findings
         }
         return;
     }
-    // Which seal is of which file cannot be seen, but how many there must be of each class can.
+    // The names are sealed, so only the number of seals of each class can be compared.
     let mut expected: BTreeMap<(&str, Policy), usize> = BTreeMap::new();
     for file in files {
         *expected.entry((&file.class, file.policy)).or_default() += 1;

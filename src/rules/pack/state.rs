@@ -1,4 +1,4 @@
-//! Is a pack's repository state well-formed, does the pack say of itself what follows from it, and is it a commit's?
+//! Checks a pack's repository state by itself, and against `meta/PACK_INFO.json` and a commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::tree_meta::{PACK_INFO, PACK_INFO_VERSION, PackInfo, Part, REPO_STATE};
 use crate::rules::pack::findings::{FindingKind, Findings, Mismatch};
 
-/// Judges a repository state by itself.
+/// Judges the repository state by itself.
 pub(super) fn judge(state: &RepoState, findings: &mut Findings) {
     if let Some(mismatch) = Mismatch::of(GRAMMAR_VERSION.to_owned(), state.grammar_version.clone()) {
         findings.add(REPO_STATE, FindingKind::GrammarVersionMismatch(mismatch));
@@ -30,7 +30,7 @@ pub(super) fn judge(state: &RepoState, findings: &mut Findings) {
     }
 }
 
-/// Judges what a pack says that it was packed from, by its state.
+/// Judges `meta/PACK_INFO.json` by itself and by the repository state.
 pub(super) fn judge_info(info: &PackInfo, state: &RepoState, digest: &Digest, findings: &mut Findings) {
     if info.version != PACK_INFO_VERSION {
         findings.violation(
@@ -66,7 +66,7 @@ fn is_object_id(text: &str) -> bool {
 
 /// Compares the state of a pack with that of a commit, path by path.
 ///
-/// `same_but_for_ends` are paths whose content differs in line ends alone.
+/// `same_but_for_ends` has the paths whose contents differ in line endings only.
 pub(super) fn compare(
     pack: &RepoState,
     canon_version: &str,

@@ -1,4 +1,4 @@
-//! Are the files under `FULL/` and `SPLIT/` made of a pack's state, and of nothing else?
+//! Checks that the members under `FULL/` and `SPLIT/` follow from the pack's state.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::rules::pack::tree::TreePack;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
 
-/// Returns why texts may not stand in the clear, each with its path: by the registry, as their copies would be.
+/// Returns the leaks among texts, each with its path. Texts are judged as their plain copies would be.
 pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) -> Vec<(&'t str, Leak)> {
     let TextsRead { document, seen } = read;
     let like = registry.exceptions().next().map(|id| id.as_bytes().len());
@@ -37,11 +37,11 @@ pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) ->
     let others = document.whole.iter().flat_map(|(_, others)| others);
     let is_exact = like.is_none();
     let named = others.filter_map(|entry| {
-        // Of these there is a name and a hash here, and no content.
+        // These entries have only a path and a hash here, and no content.
         let member = PlainMember {
             kind: match entry.kind {
                 Other::Link | Other::Submodule => EntryKind::Symlink,
-                // Their blobs are not known here, and one of them may be released by its id.
+                // Their blob ids are unknown, and an exception may allow one of them.
                 Other::Binary | Other::BinaryExecutable if !is_exact => return None,
                 Other::Binary | Other::BinaryExecutable => EntryKind::Regular,
             },
@@ -49,13 +49,13 @@ pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) ->
             blob: None,
         };
         let leak = judge_at(registry, entry.path.as_bytes(), &member, mode)?;
-        // Whether it is what its name claims, its copy or its commit tells: here is nothing that could be plaintext.
+        // The content is not here, so whether an `.age` file is one cannot and need not be judged.
         (leak.code != LeakCode::FakeSeal).then_some((entry.path.as_str(), leak))
     });
     leaks.chain(named).collect()
 }
 
-/// Judges the files under `FULL/` and `SPLIT/` by the state of their pack; returns how the texts stand there.
+/// Judges the members under `FULL/` and `SPLIT/` by the pack's state. Returns their layouts.
 pub(super) fn judge(
     pack: &TreePack<'_>,
     members: &Members<'_>,
@@ -102,7 +102,7 @@ pub(super) fn judge(
     full.into_iter().chain(split).collect()
 }
 
-/// A file with the texts of one bucket: its number, its path, and what is in it.
+/// A member with the texts of one bucket: its number, its path, its document, and the observations of its texts.
 type Read<'a> = (usize, &'a str, &'a Document, &'a [SeenText]);
 
 struct Judging<'a> {
@@ -112,7 +112,7 @@ struct Judging<'a> {
 }
 
 impl Judging<'_> {
-    /// There is one file, it has the name that its state gives it, and it holds the state.
+    /// Checks that one member holds all texts, has the expected name, and matches the state.
     fn full(&self, found: &[&str], findings: &mut Findings) -> Option<LaidOut> {
         let stamp = &self.subject.state.hex()[..12];
         let mut laid_out = None;
@@ -144,7 +144,8 @@ impl Judging<'_> {
         laid_out
     }
 
-    /// There is one list and a file for each bucket, with the names that these give them, and together they hold the state.
+    /// Checks that there is one index and one member for each bucket, with the expected names, and that they match the
+    /// state.
     fn split(&self, found: &[&str], findings: &mut Findings) -> Option<LaidOut> {
         let mut lists = found.iter().filter_map(|path| Some((*path, prefix_of_index(path)?)));
         let (Some((list, prefix)), None) = (lists.next(), lists.next()) else {
@@ -160,7 +161,7 @@ impl Judging<'_> {
             };
             let bucket = document.texts.first().map(|text| Bucket::of(&text.path));
             let one = |bucket: &Bucket| document.texts.iter().all(|text| Bucket::of(&text.path) == *bucket);
-            // Its own number is the one under which it can have its name.
+            // Its number is the one that gives it its name.
             let number = bucket.filter(one).and_then(|bucket| {
                 let number = bucket_number(prefix, path)?;
                 (bucket_member(prefix, number, &bucket) == **path).then_some(number)
@@ -211,7 +212,7 @@ impl Judging<'_> {
         })
     }
 
-    /// The list is the one that the texts give.
+    /// Checks that the index follows from the texts. Returns the anchors.
     fn list(
         &self,
         path: &str,
@@ -265,7 +266,8 @@ impl Judging<'_> {
         }
     }
 
-    /// Texts, and what is no text, are the entries of the state; what is text by its copy is among the texts.
+    /// Checks that texts and other entries together are the entries of the state, and that each entry whose plain copy
+    /// is text is among the texts.
     fn hold<'t>(
         &self,
         member: &str,

@@ -1,4 +1,4 @@
-//! Has a tree pack the members that such a pack has, and no others, and says what made it?
+//! Checks that a tree pack has the members that it must have and no others, and checks its provenance.
 
 use crate::format::digest::Digest;
 use crate::format::lite::MEMBERS;
@@ -10,19 +10,19 @@ use crate::rules::pack::findings::Findings;
 use crate::rules::pack::members::Members;
 use crate::rules::pack::places::{in_directory, in_sealed, is_of_texts};
 
-/// What a tree pack says of itself, to which everything else in it is held.
+/// The statements of a tree pack about itself, by which its other members are judged.
 pub(super) struct TreePack<'a> {
-    /// What it was packed from.
+    /// The parsed `meta/PACK_INFO.json`.
     pub info: &'a PackInfo,
-    /// What its digest covers.
+    /// The repository state.
     pub state: &'a RepoState,
-    /// That digest.
+    /// Digest of the repository state.
     pub digest: Digest,
-    /// Its seals.
+    /// The document that declares its seals, if it is readable.
     pub sealed: Option<&'a SealedArtifacts>,
 }
 
-/// Judges what made a pack and, of a tree pack, which members it has.
+/// Judges the provenance of a pack and, for a tree pack, the set of its members.
 pub(super) fn judge(members: &Members<'_>, documents: &mut Documents, findings: &mut Findings) {
     let provenance: Option<Provenance> = documents.read(PROVENANCE, findings);
     if provenance.is_some_and(|provenance| provenance.version != PROVENANCE_VERSION) {
@@ -39,7 +39,7 @@ pub(super) fn judge(members: &Members<'_>, documents: &mut Documents, findings: 
     }
 }
 
-/// Returns whether a tree pack can have a member of this path: its documents, its copies and its seals, and nothing else.
+/// Returns whether a tree pack may have a member with this path.
 fn belongs(path: &str) -> bool {
     MEMBERS.contains(&path)
         || DOCUMENTS.contains(&path)

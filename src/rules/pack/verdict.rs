@@ -1,4 +1,4 @@
-//! What is said of a pack, and what is kept of it for the comparison with a commit.
+//! The verdict on a pack, and the state that is kept for a comparison with a commit.
 
 use std::collections::BTreeMap;
 
@@ -11,30 +11,30 @@ use crate::rules::pack::layout::LaidOut;
 use crate::rules::pack::lite::Carried;
 use crate::rules::scan::InPart;
 
-/// What is said of a pack.
+/// The verdict on a pack.
 pub struct Verdict {
-    /// The id that its manifest declares.
+    /// The declared pack id.
     pub pack_id: String,
     /// SHA-256 of its manifest.
     pub manifest_hash: Digest,
-    /// Bytes of its manifest.
+    /// Size of its manifest in bytes.
     pub manifest_bytes: u64,
     /// Number of declared members.
     pub members: usize,
-    /// What is wrong with it; nothing if it is OK.
+    /// The findings. Empty if the pack is OK.
     pub findings: Findings,
-    /// Whether there was nothing to check against a schema, or something that could not be.
+    /// Whether there was nothing to check against a schema, or something could not be checked.
     pub(super) schemas_skipped: bool,
-    /// Its repository state, if it carries one.
+    /// Its repository state, if it has a readable one.
     pub state: Option<StateSummary>,
-    /// What it declares about its seals.
+    /// The document that declares its seals, if it is readable.
     pub sealed: Option<SealedArtifacts>,
-    /// Members in the clear that could not be examined whole, and why.
+    /// Members in the clear that were examined only in part, with the reasons.
     pub in_part: Vec<(String, Vec<InPart>)>,
 }
 
 impl Verdict {
-    /// Returns what holding documents and members against their schemas came to, as it is printed.
+    /// Returns the printed result of the schema checks.
     pub fn schema_validation(&self) -> &'static str {
         match (self.findings.passes(Check::SchemaValidation), self.schemas_skipped) {
             (false, _) => "fail",
@@ -44,38 +44,38 @@ impl Verdict {
     }
 }
 
-/// The repository state that a pack carries, in short.
+/// A summary of a pack's repository state.
 pub struct StateSummary {
     /// Its digest.
     pub digest: Digest,
     /// Its scope.
     pub scope: String,
-    /// The canon version that it says.
+    /// Its canon version.
     pub canon_version: String,
-    /// The commit that the pack names.
+    /// The commit that the pack states, if any.
     pub commit: Option<String>,
 }
 
-/// The repository state that a pack carries, and what is laid out by it: whatever a commit can tell more of.
+/// A pack's repository state and layout, for a comparison with a commit.
 pub struct PackState {
-    /// What the digest covers.
+    /// The parsed `meta/REPO_STATE.json`.
     pub state: RepoState,
-    /// That digest.
+    /// Digest of the state.
     pub(super) digest: Digest,
-    /// What it was packed from, in a tree pack.
+    /// The parsed `meta/PACK_INFO.json`. Only a tree pack has one.
     pub info: Option<PackInfo>,
-    /// What the pack leaves in the clear.
+    /// The mode of the pack.
     pub mode: Mode,
     /// The bytes of its registry.
     pub(super) registry: Option<Vec<u8>>,
-    /// How its texts stand under `FULL/` and `SPLIT/`, where they could be read.
+    /// The layouts of its texts under `FULL/` and `SPLIT/`, if they are readable.
     pub(super) laid_out: Vec<LaidOut>,
-    /// What it has under `LITE/`.
+    /// The parts of `LITE/` that depend on the commit's configuration.
     pub(super) carried: Option<Carried>,
 }
 
 impl PackState {
-    /// Returns the state in short.
+    /// Returns a summary of the state.
     pub(super) fn summary(&self) -> StateSummary {
         StateSummary {
             digest: self.digest,
@@ -85,7 +85,7 @@ impl PackState {
         }
     }
 
-    /// Returns the paths that the pack and a commit have with different contents.
+    /// Returns the paths whose contents differ between the pack and a commit.
     pub fn changed(&self, files: &[StateFile]) -> Vec<String> {
         let packed: BTreeMap<&str, &StateFile> =
             self.state.files.iter().map(|file| (file.path.as_str(), file)).collect();

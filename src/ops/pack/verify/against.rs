@@ -1,4 +1,4 @@
-//! What a commit holds, in the scope and the mode of a pack that is held against it.
+//! Compares a pack with a commit, in the scope and the mode of the pack.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::rules::pack;
 use crate::rules::pack::commit::{Committed, Settings};
 use crate::rules::pack::verdict::{PackState, Verdict};
 
-/// Holds a pack against a commit, and returns that; `root` is where the copies are, if that is a directory.
+/// Compares a pack with a commit and returns the id of the commit. `root` is the pack's directory, if it is in one.
 pub(super) fn hold(
     repo: &Repository,
     rev: &str,

@@ -1,4 +1,4 @@
-//! What is looked for in the members of a pack while they are hashed.
+//! Examines the members of a pack while they are hashed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -20,47 +20,48 @@ use crate::rules::pack::places::{in_directory, in_sealed, is_of_texts};
 use crate::rules::pack::schemas::is_typed;
 use crate::rules::scan::Traits;
 
-/// What was seen in a member.
+/// The observations of a member.
 pub(super) enum Seen {
-    /// It is nothing that is looked into.
+    /// The member is not examined.
     Nothing,
-    /// A document of the pack's own; none if it is too large to be one.
+    /// A document of the pack. `None` if it is too large.
     Document(Option<Vec<u8>>),
     /// A sealed member: its header, or why it has none.
     Header(Box<Result<SealHeader, String>>),
     /// A member in the clear.
     Plain {
-        /// What there is to be said of its content, where there is something.
+        /// The traits of its content. `None` if it is plain.
         traits: Option<Box<Traits>>,
+        /// The result of its schema check, if it is typed.
         conformity: Option<Box<Conformity>>,
-        /// Whether it is text, where that matters.
+        /// Whether it is text, if that is needed.
         is_text: Option<bool>,
     },
     /// A member that holds texts.
     Texts(Box<SeenTexts>),
 }
 
-/// The most bytes of typed members that are held at once: two of the largest.
+/// Maximum number of bytes of typed members in memory at once: two of the largest size.
 const MAX_HELD: u64 = 2 * MAX_BYTES as u64;
 
-/// Looks at members as far as the checks need it.
+/// Examines members as far as the checks need it.
 pub(super) struct Looker<'a> {
-    /// What unpacking may cost, all members together.
+    /// The budget for unpacking, shared by all members.
     budget: &'a UnpackBudget,
-    /// Whether members in the clear are judged by their content.
+    /// Whether to examine the content of members in the clear.
     by_content: bool,
-    /// Whether it is a tree pack.
+    /// Whether the pack is a tree pack.
     tree_pack: bool,
-    /// Whether there are members that texts are written to.
+    /// Whether any members hold texts.
     has_texts: bool,
-    /// The members that are of a type, or have a version.
+    /// The typed members, by path.
     typed: BTreeMap<&'a str, &'a Declared>,
-    /// What is left for typed members that are held whole.
+    /// The memory budget for typed members, which are held whole.
     held: MemoryBudget,
 }
 
 impl<'a> Looker<'a> {
-    /// Looks at the members that a manifest declares.
+    /// Creates a looker for the members of the observed manifest.
     pub(super) fn of(observed: &'a Observed, budget: &'a UnpackBudget) -> Self {
         let members = &observed.manifest.members;
         let typed = members.iter().filter(|member| is_typed(member));
@@ -74,7 +75,7 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// Looks at one member.
+    /// Examines one member.
     pub(super) fn look(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
         if DOCUMENTS.contains(&path) || path == sealed::MEMBER || (self.tree_pack && lite::MEMBERS.contains(&path)) {
             return Ok(Seen::Document(match size <= pack_dir::MAX_DOCUMENT {
@@ -108,7 +109,7 @@ impl<'a> Looker<'a> {
             let conformity = Some(conforms(None));
             return self.plain(path, member, size).map(|seen| seen.conforming(conformity));
         }
-        // However many cores there are, no more than this is held and parsed at once.
+        // The limit holds for any number of cores.
         let _share = self.held.take(size);
         let mut bytes = Vec::with_capacity(size as usize);
         member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
@@ -134,7 +135,7 @@ impl<'a> Looker<'a> {
     }
 }
 
-/// A member that goes by, watched for whether it is text.
+/// A reader that notes whether its content is text.
 struct Watching<'a> {
     member: &'a mut dyn Read,
     watch: Option<TextWatch>,

@@ -1,4 +1,4 @@
-//! `git pack verify`: is a pack what its manifest says, and what a commit holds?
+//! `git pack verify`: verifies a pack by itself and against a commit.
 
 mod against;
 mod ends;
@@ -27,31 +27,31 @@ use look::Seen;
 use observe::observe;
 use opening::open_seals;
 
-/// What was found out about a pack, and how far it was looked into.
+/// The result of verifying a pack.
 pub struct VerifyReport {
-    /// What is said of it.
+    /// The verdict on the pack.
     pub verdict: Verdict,
-    /// The commit that it was held against.
+    /// The commit that it was compared with, if any.
     pub compared_with: Option<ObjectId>,
-    /// Whether its seals were opened, too.
+    /// Whether its seals were opened as well.
     pub opened: bool,
 }
 
-/// What to verify, and against what.
+/// The options of `verify`.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyRequest {
     /// The pack's directory.
     pub pack: PathBuf,
     /// A commit of the repository at the context's directory to compare with.
     pub rev: Option<String>,
-    /// Identity files; with any, every seal is opened, to nowhere.
+    /// Identity files. If there are any, every seal is opened and its content is discarded.
     pub identities: Vec<PathBuf>,
 }
 
 /// Verifies a pack.
 pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
     let root = ctx.cwd.join(&request.pack);
-    // What cannot serve is refused before anything is read.
+    // Unusable identities are refused before anything is read.
     let identities = match request.identities.is_empty() {
         true => None,
         false => Some(identity::load(ctx, &request.identities)?),
@@ -78,13 +78,13 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
     })
 }
 
-/// Verifies the pack in a directory, by itself.
+/// Verifies a pack in a directory by itself.
 pub fn verify_directory(root: &Path) -> Result<Verdict> {
     let observed = observe(&Source::Directory(root), &UnpackBudget::of(BUDGET))?;
     Ok(judge(observed).0)
 }
 
-/// Verifies a pack, and against the commit that it names if `is_pushed` says that this commit is pushed with it.
+/// Verifies a pack. If it states a commit for which `is_pushed` returns true, it is also compared with that commit.
 pub fn verify_for_push(
     repo: &Repository,
     source: &Source<'_>,
@@ -102,11 +102,11 @@ pub fn verify_for_push(
     Ok(verdict)
 }
 
-/// Where a pack stands.
+/// The location of a pack.
 pub enum Source<'a> {
-    /// In a directory.
+    /// A directory.
     Directory(&'a Path),
-    /// In a commit.
+    /// A tree in a commit, and its name for messages.
     Tree(PackTree<'a>, String),
 }
 
@@ -128,7 +128,7 @@ impl Source<'_> {
         }
     }
 
-    /// Returns the blob that a member is, hashed as `like` was.
+    /// Returns the blob id of a member, with the same hash as `like`.
     fn blob_of(&self, path: &str, like: &ObjectId) -> Result<Option<ObjectId>> {
         match self {
             Self::Tree(tree, _) => Ok(tree.blob_at(path)),

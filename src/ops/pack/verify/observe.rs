@@ -1,4 +1,4 @@
-//! Everything that is to be seen of a pack, in one pass over its members.
+//! Gathers all observations of a pack, in one pass over its members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Obse
     Ok(observed)
 }
 
-/// Reads the members, and looks at each.
+/// Reads and examines the members.
 fn members(source: &Source<'_>, observed: &Observed, budget: &UnpackBudget) -> Result<Vec<(Vec<u8>, Found<Seen>)>> {
     let members = observed.manifest.members.iter();
     let declared: BTreeSet<&[u8]> = members.map(|member| member.path.as_bytes()).collect();
@@ -54,7 +54,7 @@ fn members(source: &Source<'_>, observed: &Observed, budget: &UnpackBudget) -> R
     source.observe(&declared, &|path, member, size| looker.look(path, member, size))
 }
 
-/// Keeps what was seen in a member.
+/// Adds the observations of a member.
 fn keep(observed: &mut Observed, documents: &mut BTreeMap<String, Option<Vec<u8>>>, path: String, seen: Seen) {
     match seen {
         Seen::Nothing => {}
@@ -77,7 +77,7 @@ fn keep(observed: &mut Observed, documents: &mut BTreeMap<String, Option<Vec<u8>
     }
 }
 
-/// Returns the blobs of the members of which the rules ask for them.
+/// Returns the blob ids that the rules ask for.
 fn blobs(source: &Source<'_>, observed: &Observed) -> Result<BTreeMap<String, ObjectId>> {
     let mut blobs = BTreeMap::new();
     if let Some(asked) = blobs_asked(observed) {

@@ -1,4 +1,4 @@
-//! The seals of a pack, opened to nowhere with the keys given.
+//! Opens the seals of a pack to check them, and discards their contents.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::refusal::Result;
 use crate::rules::pack::opening::{Opened, judge_opened, to_open};
 use crate::rules::pack::verdict::Verdict;
 
-/// Opens every seal that is to be opened, to nowhere, and adds to the verdict what came of it.
+/// Opens the seals that are worth opening, and adds the failures to the verdict.
 pub(super) fn open_seals(root: &Path, identities: &Identities, verdict: &mut Verdict) -> Result<()> {
     let Some(wanted) = to_open(verdict) else { return Ok(()) };
     let mut opened = workers::map(
@@ -30,7 +30,7 @@ pub(super) fn open_seals(root: &Path, identities: &Identities, verdict: &mut Ver
     Ok(())
 }
 
-/// Returns what came of opening a seal. That a key could not be tried says nothing about the seal.
+/// Returns the result of opening a seal. A key that could not be tried is an error: it says nothing about the seal.
 fn outcome(came: Result<(), Unopened>, path: &str, identities: &Identities) -> Result<Opened> {
     let fault = match came {
         Ok(()) => None,
