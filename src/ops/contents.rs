@@ -11,12 +11,10 @@ use crate::adapters::{cipher, files};
 use crate::format::digest::{Digest, Hasher};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::protected::Format;
+use crate::ops::clean_memory::CleanMemory;
 use crate::refusal::Result;
 use crate::rules::content::{self, KeyWatch, Look, UnpackBudget};
 use crate::rules::scan::{InPart, Seal, Traits, Unexamined};
-
-/// Remembered blobs are read only for at least so many blobs. For fewer, examining them again is cheaper.
-const WORTH_REMEMBERING: usize = 64;
 
 /// The most bytes to unpack while a server judges a push. The server must answer soon, whatever was sent.
 pub const SERVER_BUDGET: u64 = 768 << 20;
@@ -32,7 +30,7 @@ const IN_MEMORY: u64 = 4 << 20;
 /// Refuses blobs that are not in this clone. Remembers blobs without a finding by their id.
 pub fn traits_of(repo: &Repository, ids: impl Iterator<Item = ObjectId>) -> Result<HashMap<ObjectId, Traits>> {
     traits_by(repo, ids, "", |contents, budget| {
-        examine(contents, Look::within(budget)).map(|(traits, _)| traits)
+        examine(contents, Look::within(budget))
     })
 }
 
@@ -41,33 +39,19 @@ pub fn traits_by(
     repo: &Repository,
     ids: impl Iterator<Item = ObjectId>,
     way: &str,
-    look: impl Fn(Contents<'_>, &UnpackBudget) -> io::Result<Traits> + Sync,
+    look: impl Fn(Contents<'_>, &UnpackBudget) -> io::Result<(Traits, u64)> + Sync,
 ) -> Result<HashMap<ObjectId, Traits>> {
-    let mut wanted: HashSet<ObjectId> = ids.collect();
+    let wanted: HashSet<ObjectId> = ids.collect();
     let version = env!("CARGO_PKG_VERSION");
     let key = Digest::of(format!("{version} {} contents{way}", content::VERSION).as_bytes());
-    let memory = repo.private().verdicts(key);
-    if wanted.len() >= WORTH_REMEMBERING {
-        let plain = memory.load().blobs;
-        wanted.retain(|id| !plain.contains(id));
-    }
-    let wanted: Vec<ObjectId> = wanted.into_iter().collect();
+    let mut memory = CleanMemory::of(repo.private().verdicts(key));
+    memory.ask_for_blobs(wanted.len());
     let budget = UnpackBudget::of(BUDGET);
-    let read = repo.with_blobs_held_against(Proof::Id, &wanted, |at, contents| {
-        look(contents, &budget).map_err(|e| reading(&wanted[at], &e))
+    let read = memory.read(repo, Proof::Id, wanted, |id, contents| {
+        look(contents, &budget).map_err(|e| reading(id, &e))
     })?;
-    let mut plain = Vec::new();
-    let mut found = HashMap::new();
-    for (id, traits) in wanted.into_iter().zip(read) {
-        match traits.is_plain() {
-            true => plain.push(id),
-            false => drop(found.insert(id, traits)),
-        }
-    }
-    if plain.len() >= WORTH_REMEMBERING {
-        memory.add(&[], &plain);
-    }
-    Ok(found)
+    memory.keep_blobs(&read.plain);
+    Ok(read.traits)
 }
 
 /// Returns the id that git would give to a file, with the hash function of `like`.

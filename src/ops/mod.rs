@@ -1,5 +1,6 @@
 //! The use cases, one in each file: observe, judge, act.
 
+mod clean_memory;
 pub mod configuration;
 pub mod contents;
 pub mod guard;

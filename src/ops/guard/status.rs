@@ -1,5 +1,6 @@
 //! `git pack status`: what is protected here, who can open it, which hooks run, and what is wrong.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -78,50 +79,11 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         true => Some(repo.commit("HEAD")?.id),
         false => None,
     };
-    let mut hooks = Vec::new();
-    for hook in expected_hooks(&repo) {
-        hooks.push((hook, install::installed(ctx, &repo, hook)?));
-    }
-    for hook in ALL_HOOKS {
-        if hooks.iter().all(|(other, _)| *other != hook)
-            && let Some(how) = install::installed(ctx, &repo, hook)?
-        {
-            hooks.push((hook, Some(how)));
-        }
-    }
-    let (mut tracked, mut untracked, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
-    if root.is_some() {
-        pairs = twins::check_unattended(ctx)?;
-        let sealed: std::collections::BTreeSet<&RepoPath> = pairs.iter().map(|pair| &pair.path).collect();
-        for staged in repo.index()?.staged(None, None)? {
-            let path = staged.entry.path;
-            let is_file = staged.entry.kind != EntryKind::Submodule;
-            if is_file && !is_sealed(path.as_bytes()) && registry.judge(path.as_bytes()).is_some() {
-                tracked.push(path);
-            }
-        }
-        for file in repo.work_tree_files(false)? {
-            let path = file.path.as_bytes();
-            let protected = !file.tracked && !is_run_output(path) && !is_sealed(path);
-            if protected && registry.judge(path).is_some() && !sealed.contains(&file.path) {
-                untracked.push(file.path);
-            }
-        }
-    }
-    if let Some(root) = &root {
-        let never = |path: &&RepoPath| {
-            registry
-                .judge(path.as_bytes())
-                .is_some_and(|v| v.policy == Policy::Never)
-        };
-        let by_rule = tracked
-            .iter()
-            .chain(&untracked)
-            .filter(never)
-            .filter(|path| !is_run_output(path.as_bytes()));
-        let plain = pairs.iter().map(|pair| &pair.path).chain(by_rule).cloned();
-        remember(&repo, &registry, root, plain);
-    }
+    let hooks = hooks(ctx, &repo)?;
+    let files = match &root {
+        Some(root) => protected_files(ctx, &repo, root, &registry)?,
+        None => ProtectedFiles::default(),
+    };
     // A status report must not ask for a passphrase.
     let quiet = Context {
         ask: Silence::asker(),
@@ -136,9 +98,9 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         },
         commit,
         hooks,
-        twins: pairs,
-        tracked,
-        untracked,
+        twins: files.twins,
+        tracked: files.tracked,
+        untracked: files.untracked,
         recipients: named.into_iter().map(|(_, recipient)| recipient.value).collect(),
         own_recipient: identity.ok().flatten(),
         configured: loaded.is_present(),
@@ -147,6 +109,63 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         remotes: remotes::report(&repo, |url| {
             destination(&[&loaded.config], &[url.to_owned()]) == Destination::PrivateRemote
         })?,
+    })
+}
+
+/// Returns the hooks that should be installed, and the others that are.
+fn hooks(ctx: &Context, repo: &Repository) -> Result<Vec<(&'static str, Option<Present>)>> {
+    let mut hooks = Vec::new();
+    for hook in expected_hooks(repo) {
+        hooks.push((hook, install::installed(ctx, repo, hook)?));
+    }
+    for hook in ALL_HOOKS {
+        if hooks.iter().all(|(other, _)| *other != hook)
+            && let Some(how) = install::installed(ctx, repo, hook)?
+        {
+            hooks.push((hook, Some(how)));
+        }
+    }
+    Ok(hooks)
+}
+
+/// The protected files of a work tree.
+#[derive(Default)]
+struct ProtectedFiles {
+    twins: Vec<PairReport>,
+    tracked: Vec<RepoPath>,
+    untracked: Vec<RepoPath>,
+}
+
+/// Finds the protected files of a work tree, and makes the clone remember those that must never be published.
+fn protected_files(ctx: &Context, repo: &Repository, root: &Path, registry: &Registry) -> Result<ProtectedFiles> {
+    let twins = twins::check_unattended(ctx)?;
+    let sealed: BTreeSet<&RepoPath> = twins.iter().map(|pair| &pair.path).collect();
+    let (mut tracked, mut untracked) = (Vec::new(), Vec::new());
+    for staged in repo.index()?.staged(None, None)? {
+        let path = staged.entry.path;
+        let is_file = staged.entry.kind != EntryKind::Submodule;
+        if is_file && !is_sealed(path.as_bytes()) && registry.judge(path.as_bytes()).is_some() {
+            tracked.push(path);
+        }
+    }
+    for file in repo.work_tree_files(false)? {
+        let path = file.path.as_bytes();
+        let protected = !file.tracked && !is_run_output(path) && !is_sealed(path);
+        if protected && registry.judge(path).is_some() && !sealed.contains(&file.path) {
+            untracked.push(file.path);
+        }
+    }
+    let is_never_published = |path: &&RepoPath| {
+        let verdict = registry.judge(path.as_bytes());
+        verdict.is_some_and(|verdict| verdict.policy == Policy::Never) && !is_run_output(path.as_bytes())
+    };
+    let by_rule = tracked.iter().chain(&untracked).filter(is_never_published);
+    let plain = twins.iter().map(|pair| &pair.path).chain(by_rule).cloned();
+    remember(repo, registry, root, plain);
+    Ok(ProtectedFiles {
+        twins,
+        tracked,
+        untracked,
     })
 }
 

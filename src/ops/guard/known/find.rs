@@ -113,7 +113,7 @@ pub fn traits_of(
     let way = finder.map_or(String::new(), |finder| format!(" {}", finder.generation()));
     contents::traits_by(repo, ids, &way, |contents, budget| {
         let (examined, known) = heard(finder, Some(budget), |look| contents::examine(contents, look));
-        examined.map(|(traits, _)| Traits { known, ..traits })
+        examined.map(|(traits, size)| (Traits { known, ..traits }, size))
     })
 }
 

@@ -8,6 +8,7 @@ use crate::adapters::git::blobs::{Proof, reading};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::EntryKind;
+use crate::ops::clean_memory::CleanMemory;
 use crate::ops::guard::known::{Finder, look_into};
 use crate::ops::guard::scan::{Found, PartlyExamined, twins};
 use crate::refusal::Result;
@@ -15,9 +16,6 @@ use crate::rules::content::{self, UnpackBudget};
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Candidate, Destination, Traits, is_in_part, judge_guarded};
 use crate::rules::twins::SealedTwins;
-
-/// Remembered verdicts are read only for at least so many commits or blobs. For fewer, judging them again is cheaper.
-pub const WORTH_REMEMBERING: usize = 64;
 
 /// The processor time is checked once in so many entries.
 const ASK_EACH: usize = 16;
@@ -59,12 +57,11 @@ pub struct Judge<'a> {
     budget: &'a UnpackBudget,
     /// The rules of the new side alone.
     alone: Option<Registry>,
-    verdicts: Verdicts,
+    memory: CleanMemory,
     /// Searches for plaintext that this clone protected.
     finder: Option<Finder>,
     /// The trees at the ends of what is judged. Their sealed twins also protect copies of the plaintexts.
     ends: Vec<ObjectId>,
-    remembered: Option<HashSet<ObjectId>>,
     /// Blobs without a finding in their content, now or before.
     plain: HashSet<ObjectId>,
     /// The findings in the other blobs.
@@ -100,10 +97,9 @@ impl<'a> Judge<'a> {
             destination,
             budget,
             alone: alone.cloned(),
-            verdicts: verdicts_under(repo, registry, destination, finder.as_ref()),
+            memory: CleanMemory::of(verdicts_under(repo, registry, destination, finder.as_ref())),
             finder,
             ends: Vec::new(),
-            remembered: None,
             plain: HashSet::new(),
             traits: HashMap::new(),
             found: 0,
@@ -129,17 +125,13 @@ impl<'a> Judge<'a> {
 
     /// Remembers verdicts under the twins that the judge knows now. Call it when these are all that count.
     pub fn remember_under_twins(&mut self) {
-        self.verdicts = verdicts_under(self.repo, &self.registry, self.destination, self.finder.as_ref());
+        let verdicts = verdicts_under(self.repo, &self.registry, self.destination, self.finder.as_ref());
+        self.memory.change_to(verdicts);
     }
 
     /// Returns the commits that were judged clean before, or none if `count` is too small to be worth a look.
     pub fn clean_commits(&mut self, count: usize) -> HashSet<ObjectId> {
-        if count < WORTH_REMEMBERING {
-            return HashSet::new();
-        }
-        let log = self.verdicts.load();
-        self.remembered = Some(log.blobs);
-        log.commits
+        self.memory.commits(count)
     }
 
     /// Judges entries by path and content, and returns the leaks in their order. Call it for one part of a range after
@@ -147,9 +139,7 @@ impl<'a> Judge<'a> {
     ///
     /// Reads every blob once, whatever its path, except those that were plain before.
     pub fn judge(&mut self, entries: &[Candidate]) -> Result<Vec<Found>> {
-        if self.remembered.is_none() && entries.len() >= WORTH_REMEMBERING {
-            self.remembered = Some(self.verdicts.load().blobs);
-        }
+        self.memory.ask_for_blobs(entries.len());
         self.examined.entries += entries.len() as u64;
         self.read(entries)?;
         let none = Traits::default();
@@ -191,42 +181,21 @@ impl<'a> Judge<'a> {
 
     /// Reads the blobs of entries that were not read yet.
     fn read(&mut self, entries: &[Candidate]) -> Result<()> {
-        let mut wanted = HashSet::new();
-        for entry in entries.iter().filter(|entry| entry.kind != EntryKind::Submodule) {
-            if self.plain.contains(&entry.id) || self.traits.contains_key(&entry.id) {
-                continue;
-            }
-            match self.remembered.as_ref().is_some_and(|plain| plain.contains(&entry.id)) {
-                true => {
-                    self.plain.insert(entry.id);
-                    self.examined.remembered_blobs += 1;
-                }
-                false => drop(wanted.insert(entry.id)),
-            }
-        }
-        let wanted: Vec<ObjectId> = wanted.into_iter().collect();
-        let read = self
-            .repo
-            .with_blobs_held_against(Proof::Checksum, &wanted, |at, contents| {
-                let looked = look_into(self.repo, self.finder.as_ref(), self.budget, contents);
-                looked.map_err(|e| e.refusal(|e| reading(&wanted[at], &e)))
-            })?;
-        self.examined.blobs += wanted.len() as u64;
-        let mut plain = Vec::new();
-        let mut read_now = HashMap::new();
-        for (id, (found, bytes)) in wanted.into_iter().zip(read) {
-            self.examined.bytes += bytes;
-            match found.is_plain() {
-                true => plain.push(id),
-                false => drop(read_now.insert(id, found)),
-            }
-        }
-        self.find_twins(&mut read_now)?;
-        self.traits.extend(read_now);
-        if plain.len() >= WORTH_REMEMBERING {
-            self.verdicts.add(&[], &plain);
-        }
-        self.plain.extend(plain);
+        let is_new = |id: &ObjectId| !self.plain.contains(id) && !self.traits.contains_key(id);
+        let blobs = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
+        let wanted: HashSet<ObjectId> = blobs.map(|entry| entry.id).filter(is_new).collect();
+        let mut read = self.memory.read(self.repo, Proof::Checksum, wanted, |id, contents| {
+            let looked = look_into(self.repo, self.finder.as_ref(), self.budget, contents);
+            looked.map_err(|e| e.refusal(|e| reading(id, &e)))
+        })?;
+        self.examined.remembered_blobs += read.remembered.len() as u64;
+        self.examined.blobs += read.count();
+        self.examined.bytes += read.bytes;
+        self.find_twins(&mut read.traits)?;
+        self.traits.extend(read.traits);
+        self.memory.keep_blobs(&read.plain);
+        self.plain.extend(read.remembered);
+        self.plain.extend(read.plain);
         Ok(())
     }
 
@@ -251,19 +220,17 @@ impl<'a> Judge<'a> {
 
     /// Returns whether every entry of a tree is known to be clean.
     pub fn knows_tree(&self, tree: &ObjectId) -> bool {
-        self.verdicts.knows_tree(tree)
+        self.memory.knows_tree(tree)
     }
 
     /// Records that every entry of a tree was judged and is clean.
     pub fn keep_clean_tree(&self, tree: &ObjectId) {
-        self.verdicts.add_tree(tree);
+        self.memory.keep_tree(tree);
     }
 
     /// Records commits whose entries were all judged and are clean.
     pub fn keep_clean(&self, commits: &[ObjectId]) {
-        if commits.len() >= WORTH_REMEMBERING {
-            self.verdicts.add(commits, &[]);
-        }
+        self.memory.keep_commits(commits);
     }
 }
 

@@ -13,15 +13,16 @@ use crate::format::config::{Config, FILE_NAME};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
+use crate::ops::clean_memory::WORTH_REMEMBERING;
 use crate::ops::configuration::{self, Loaded, Rules};
-use crate::ops::guard::scan::engine::{Judge, WORTH_REMEMBERING};
+use crate::ops::guard::scan::engine::Judge;
 use crate::ops::guard::scan::packs::{self, Touched};
-use crate::ops::guard::scan::{Found, ScanReport, twins};
+use crate::ops::guard::scan::twins::Ends;
+use crate::ops::guard::scan::{Found, ScanReport};
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
-use crate::rules::protect::Subject;
+use crate::rules::protect::{Registry, Subject};
 use crate::rules::scan::{Candidate, Destination};
-use crate::rules::twins::SealedTwins;
 use crate::rules::weakening::weakened;
 
 /// The number of unreachable blobs that are judged in one go.
@@ -87,7 +88,7 @@ struct Group {
 const MAX_BESIDE: usize = 32;
 
 /// Commits that many changes share.
-type Commits = Arc<[ObjectId]>;
+pub type Commits = Arc<[ObjectId]>;
 
 /// The configurations that apply beside each other, with a cache of what was looked up.
 #[derive(Default)]
@@ -340,19 +341,12 @@ impl Ranges<'_> {
         }
         let loaded = self.sides(rules, &group, &walk)?;
         let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
-        let new = sides[0];
         for old in &sides[1..] {
-            report.weakened.extend(weakened(&old.config, &new.config));
+            report.weakened.extend(weakened(&old.config, &sides[0].config));
         }
-        // A commit that is pushed beside the tip is not an old side: the change cannot remove protection from it.
-        let beside = || group.beside.iter().map(Rc::as_ref);
-        let alone = configuration::registry(&[new].into_iter().chain(beside()).collect::<Vec<_>>())?;
-        let sides: Vec<&Loaded> = sides.into_iter().chain(beside()).collect();
-        let registry = configuration::registry(&sides)?;
-        let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
-        let destination = (self.destination)(&configs);
-        let ends = Ends::of(self.repo, &group, &walk)?;
-        let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination, &self.budget);
+        let (registry, judge) = self.judge_by(sides, &group)?;
+        let ends = group.tips.iter().chain(&group.before).chain(&walk.boundary);
+        let ends = Ends::of(self.repo, ends, &group.tips)?;
         let mut judge = judge.between(ends.all.clone());
         let is_long = walk.count() >= WORTH_REMEMBERING;
         if is_long {
@@ -403,46 +397,29 @@ impl Ranges<'_> {
             report.leaks.push(found);
         }
         if let Some(commit) = report.leaks.iter().find_map(|found| found.leak.entry.commit) {
-            let remotes: Vec<ObjectId> = self.repo.refs("refs/remotes/")?.into_iter().map(|(_, id)| id).collect();
-            report.is_elsewhere = self.repo.walk(&[commit], &remotes)?.count() == 0;
+            report.is_elsewhere = self.is_elsewhere(commit)?;
         }
         Ok(())
     }
-}
 
-/// The trees at the ends of a range.
-struct Ends<'a> {
-    repo: &'a Repository,
-    /// All ends: the tips, what was there before, and the commits right below what is new.
-    all: Vec<ObjectId>,
-    tips: Vec<ObjectId>,
-}
-
-impl<'a> Ends<'a> {
-    fn of(repo: &'a Repository, group: &Group, walk: &Walk) -> Result<Self> {
-        let all = group.tips.iter().chain(&group.before).chain(&walk.boundary);
-        Ok(Self {
-            repo,
-            all: twins::trees_of(repo, all)?,
-            tips: twins::trees_of(repo, &group.tips)?,
-        })
+    /// Returns the registry of these sides, of which the first is the new one, and a judge by it.
+    fn judge_by<'s>(&self, mut sides: Vec<&'s Loaded>, group: &'s Group) -> Result<(Registry, Judge<'_>)> {
+        // A commit that is pushed beside the tip is not an old side: the change cannot remove protection from it.
+        let beside = group.beside.iter().map(Rc::as_ref);
+        let alone: Vec<&Loaded> = sides.iter().copied().take(1).chain(beside.clone()).collect();
+        let alone = configuration::registry(&alone)?;
+        sides.extend(beside);
+        let registry = configuration::registry(&sides)?;
+        let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
+        let destination = (self.destination)(&configs);
+        let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination, &self.budget);
+        Ok((registry, judge))
     }
 
-    /// Returns the sealed twins at all ends, and those at the tips.
-    fn twins(&self) -> Result<(SealedTwins, SealedTwins)> {
-        let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
-        twins::everywhere(self.repo, &self.all, &mut all)?;
-        twins::everywhere(self.repo, &self.tips, &mut tips)?;
-        Ok((all, tips))
-    }
-
-    /// Returns the sealed twins beside the candidates, at all ends and at the tips.
-    fn twins_beside(&self, candidates: &[Candidate]) -> Result<(SealedTwins, SealedTwins)> {
-        let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
-        let paths = || candidates.iter().map(|candidate| &candidate.path);
-        twins::beside(self.repo, &self.all, paths(), &mut all)?;
-        twins::beside(self.repo, &self.tips, paths(), &mut tips)?;
-        Ok((all, tips))
+    /// Returns whether some remote is known to have a commit.
+    fn is_elsewhere(&self, commit: ObjectId) -> Result<bool> {
+        let remotes: Vec<ObjectId> = self.repo.refs("refs/remotes/")?.into_iter().map(|(_, id)| id).collect();
+        Ok(self.repo.walk(&[commit], &remotes)?.count() == 0)
     }
 }
 

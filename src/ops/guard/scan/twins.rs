@@ -10,6 +10,7 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::refusal::Result;
 use crate::rules::content::claims_age;
+use crate::rules::scan::Candidate;
 use crate::rules::twins::{SealedTwins, plain_of};
 
 /// The number of bytes that show whether a file claims to be an age file.
@@ -80,4 +81,44 @@ fn is_file(kind: EntryKind) -> bool {
 
 fn directory_of(path: &[u8]) -> &[u8] {
     &path[..path.iter().rposition(|byte| *byte == b'/').unwrap_or(0)]
+}
+
+/// The trees at the ends of a range.
+pub struct Ends<'a> {
+    repo: &'a Repository,
+    /// All ends: the tips, what was there before, and the commits right below what is new.
+    pub all: Vec<ObjectId>,
+    tips: Vec<ObjectId>,
+}
+
+impl<'a> Ends<'a> {
+    /// Takes the trees of the commits at all ends, and those of the tips.
+    pub fn of<'i>(
+        repo: &'a Repository,
+        all: impl IntoIterator<Item = &'i ObjectId>,
+        tips: &[ObjectId],
+    ) -> Result<Self> {
+        Ok(Self {
+            repo,
+            all: trees_of(repo, all)?,
+            tips: trees_of(repo, tips)?,
+        })
+    }
+
+    /// Returns the sealed twins at all ends, and those at the tips.
+    pub fn twins(&self) -> Result<(SealedTwins, SealedTwins)> {
+        let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
+        everywhere(self.repo, &self.all, &mut all)?;
+        everywhere(self.repo, &self.tips, &mut tips)?;
+        Ok((all, tips))
+    }
+
+    /// Returns the sealed twins beside the candidates, at all ends and at the tips.
+    pub fn twins_beside(&self, candidates: &[Candidate]) -> Result<(SealedTwins, SealedTwins)> {
+        let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
+        let paths = || candidates.iter().map(|candidate| &candidate.path);
+        beside(self.repo, &self.all, paths(), &mut all)?;
+        beside(self.repo, &self.tips, paths(), &mut tips)?;
+        Ok((all, tips))
+    }
 }

@@ -17,6 +17,9 @@ use crate::rules::twins::{Standing, ignore_line};
 
 const GITIGNORE: &str = ".gitignore";
 
+/// The largest `.gitignore` to read, in bytes.
+const MAX_GITIGNORE: u64 = 16 << 20;
+
 /// The files to protect, and how.
 #[derive(Clone, Debug)]
 pub struct ProtectRequest {
@@ -49,23 +52,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let place = Place::of(ctx, "git pack protect")?;
     let loaded = configuration::on_disk(&place.root)?;
     let recipients = recipients::of_config(ctx, &loaded)?;
-    let mut observed: Vec<Observed> = Vec::new();
-    let identities = identity::load_if_any(ctx, &request.identities)?;
-    for file in &request.files {
-        if is_twin(file.as_os_str().as_encoded_bytes()) {
-            return Err(Refusal::Usage(Misuse::SealedAlready { file: file.clone() }));
-        }
-        let found = place.observe(place.pair_of(ctx, file)?, &identities)?;
-        if found.plain_hash.is_none() {
-            return Err(nothing_at(&found.pair.plain_file));
-        }
-        ensure_is_for_sealing(&place, &found)?;
-        found.pair.ensure_no_link(&place.root)?;
-        ensure_may_be_sealed(&found, request.force)?;
-        if observed.iter().all(|other| other.pair.plain != found.pair.plain) {
-            observed.push(found);
-        }
-    }
+    let observed = observe(ctx, request, &place)?;
     if recipients.names().is_empty() {
         return Err(Refusal::NoRecipients {
             artifacts: observed.iter().map(|found| found.pair.plain.to_string()).collect(),
@@ -74,32 +61,9 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     }
     let exposures = observed.iter().map(|found| place.repo.exposure(&found.pair.plain));
     let exposures = exposures.collect::<Result<Vec<_>>>()?;
-    let ignored = ignore(&place, &observed)?;
-
-    let gitignore = RepoPath::new(GITIGNORE.as_bytes());
-    let path = place.root.join(GITIGNORE);
-    let stage_ignore = match &ignored {
-        Some(_) => !files::exists(&path) || place.repo.is_staged_as_on_disk(&gitignore)?,
-        None => false,
-    };
-    let before = files::read_optional(&path, 16 << 20)?;
-    let apply = || {
-        for found in observed.iter().filter(|found| found.standing != Standing::UpToDate) {
-            let (plain, sealed) = seal(found, &recipients)?;
-            place.agree(&found.pair, Some(plain), Some(sealed))?;
-        }
-        if let Some(bytes) = &ignored {
-            write_whole(&path, bytes, 0o666, Durability::Durable)?;
-        }
-        let mut add: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
-        if stage_ignore {
-            add.push(gitignore.clone());
-        }
-        let remove: Vec<RepoPath> = observed.iter().map(|found| found.pair.plain.clone()).collect();
-        place.repo.stage(&add, &remove)
-    };
-    if let Err(refused) = apply() {
-        undo(&path, before.as_deref(), ignored.is_some(), &observed);
+    let ignoring = Ignoring::of(&place, &observed)?;
+    if let Err(refused) = apply(&place, &observed, &recipients, &ignoring) {
+        undo(&ignoring, &observed);
         return Err(refused);
     }
     place.learn(&loaded.registry()?, &observed);
@@ -121,19 +85,88 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
             })
             .collect(),
         recipients: recipients.names().len(),
-        gitignore_unstaged: ignored.is_some() && !stage_ignore,
+        gitignore_unstaged: ignoring.new.is_some() && !ignoring.is_staged,
     })
 }
 
+/// Returns the files that the request names, each once. Refuses one that may not be sealed.
+fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec<Observed>> {
+    let mut observed: Vec<Observed> = Vec::new();
+    let identities = identity::load_if_any(ctx, &request.identities)?;
+    for file in &request.files {
+        if is_twin(file.as_os_str().as_encoded_bytes()) {
+            return Err(Refusal::Usage(Misuse::SealedAlready { file: file.clone() }));
+        }
+        let found = place.observe(place.pair_of(ctx, file)?, &identities)?;
+        if found.plain_hash.is_none() {
+            return Err(nothing_at(&found.pair.plain_file));
+        }
+        ensure_is_for_sealing(place, &found)?;
+        found.pair.ensure_no_link(&place.root)?;
+        ensure_may_be_sealed(&found, request.force)?;
+        if observed.iter().all(|other| other.pair.plain != found.pair.plain) {
+            observed.push(found);
+        }
+    }
+    Ok(observed)
+}
+
+/// The `.gitignore` at the top of the work tree, before and after the plaintexts are ignored.
+struct Ignoring {
+    path: PathBuf,
+    before: Option<Vec<u8>>,
+    /// The new content. `None` if it need not change.
+    new: Option<Vec<u8>>,
+    /// Whether the new content is staged: only if all of the old one was.
+    is_staged: bool,
+}
+
+impl Ignoring {
+    fn of(place: &Place, observed: &[Observed]) -> Result<Self> {
+        let new = ignore(place, observed)?;
+        let path = place.root.join(GITIGNORE);
+        let is_staged = match &new {
+            Some(_) => !files::exists(&path) || place.repo.is_staged_as_on_disk(&gitignore())?,
+            None => false,
+        };
+        Ok(Self {
+            before: files::read_optional(&path, MAX_GITIGNORE)?,
+            new,
+            path,
+            is_staged,
+        })
+    }
+}
+
+fn gitignore() -> RepoPath {
+    RepoPath::new(GITIGNORE.as_bytes())
+}
+
+fn apply(place: &Place, observed: &[Observed], recipients: &cipher::Recipients, ignoring: &Ignoring) -> Result<()> {
+    for found in observed.iter().filter(|found| found.standing != Standing::UpToDate) {
+        let (plain, sealed) = seal(found, recipients)?;
+        place.agree(&found.pair, Some(plain), Some(sealed))?;
+    }
+    if let Some(bytes) = &ignoring.new {
+        write_whole(&ignoring.path, bytes, 0o666, Durability::Durable)?;
+    }
+    let mut add: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
+    if ignoring.is_staged {
+        add.push(gitignore());
+    }
+    let remove: Vec<RepoPath> = observed.iter().map(|found| found.pair.plain.clone()).collect();
+    place.repo.stage(&add, &remove)
+}
+
 /// Removes what was written before a refusal: new twins, and new lines in `.gitignore`.
-fn undo(gitignore: &Path, before: Option<&[u8]>, changed: bool, observed: &[Observed]) {
+fn undo(ignoring: &Ignoring, observed: &[Observed]) {
     for found in observed.iter().filter(|found| found.sealed_hash.is_none()) {
         drop(files::remove(&found.pair.sealed_file));
     }
-    if changed {
-        drop(match before {
-            Some(bytes) => write_whole(gitignore, bytes, 0o666, Durability::Durable),
-            None => files::remove(gitignore),
+    if ignoring.new.is_some() {
+        drop(match &ignoring.before {
+            Some(bytes) => write_whole(&ignoring.path, bytes, 0o666, Durability::Durable),
+            None => files::remove(&ignoring.path),
         });
     }
 }
@@ -200,7 +233,7 @@ fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
     // Git does not read a `.gitignore` that is a link, and writing through one could change a file outside the
     // repository.
     files::ensure_is_no_link(&path)?;
-    let mut text = files::read_optional(&path, 16 << 20)?.unwrap_or_default();
+    let mut text = files::read_optional(&path, MAX_GITIGNORE)?.unwrap_or_default();
     let before = text.len();
     for found in observed {
         if place.repo.is_ignored(&found.pair.plain)? {
