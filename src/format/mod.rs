@@ -20,6 +20,7 @@ pub mod padding;
 pub mod protected;
 pub mod push_line;
 pub mod receipt;
+pub mod reflog;
 pub mod remote_notes;
 pub mod remote_url;
 pub mod repo_path;

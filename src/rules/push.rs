@@ -4,6 +4,7 @@
 //! A tracking ref is only git's own record: a push elsewhere, a changed URL or a fetch from another place moves it or
 //! leaves it stale. So a tracking ref counts only with evidence that the remote had this object at this URL.
 
+pub mod baseline;
 #[cfg(test)]
 mod tests;
 mod visibility;
@@ -105,6 +106,21 @@ pub enum Doubt {
     Rewritten,
     /// Some tracking refs moved, and nothing tells that a fetch from or a push to this remote moved them.
     Unconfirmed,
+}
+
+/// Returns the ref of a remote that a tracking ref is from, of those that its refspecs fill it from.
+///
+/// If two refs of the remote fill one tracking ref, its content may come from either, so it counts as from none.
+pub fn tracked_from(sources: &[Option<String>]) -> Option<&str> {
+    match sources {
+        [source] => source.as_deref(),
+        _ => None,
+    }
+}
+
+/// Returns whether a remote is at `url`: git fetches from it and pushes to it.
+pub fn is_at(url: &str, fetch_url: Option<&str>, push_urls: &[String]) -> bool {
+    fetch_url == Some(url) && push_urls.iter().any(|push| push == url)
 }
 
 /// The evidence for one tracking ref.

@@ -186,44 +186,50 @@ fn read_all(file: &File, path: &Path, max: u64, expected: u64) -> Result<Vec<u8>
     Ok(bytes)
 }
 
-/// The result of reading a file to which only its owner should have access.
-pub enum Secret {
-    /// Nothing exists at the path.
-    Missing,
-    /// The file must not be used, for this reason.
-    Unfit(String),
-    /// The content of the file.
-    Bytes(Zeroizing<Vec<u8>>),
+/// A file to which only its owner should have access: opened, but not read yet.
+pub struct SecretFile {
+    file: File,
+    meta: std::fs::Metadata,
+    path: PathBuf,
 }
 
-/// Reads a file of at most `max` bytes to which only its owner should have access. Follows links and reads pipes.
-pub fn read_secret(path: &Path, max: usize) -> Result<Secret> {
-    let mut file = match File::open(path) {
+/// Opens a file to which only its owner should have access. Returns `None` if nothing exists at `path`. Follows links, and
+/// opens pipes.
+pub fn open_secret(path: &Path) -> Result<Option<SecretFile>> {
+    let file = match File::open(path) {
         Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Secret::Missing),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(Refusal::io("opening", path)(e)),
     };
     let meta = file.metadata().map_err(Refusal::io("reading", path))?;
-    if meta.is_dir() {
-        return Ok(Secret::Unfit("it is a directory".into()));
+    Ok(Some(SecretFile {
+        file,
+        meta,
+        path: path.to_owned(),
+    }))
+}
+
+impl SecretFile {
+    /// Returns whether it is a directory.
+    pub fn is_directory(&self) -> bool {
+        self.meta.is_dir()
     }
-    let bits = meta.permissions().mode() & 0o777;
-    if meta.is_file() && bits & 0o077 != 0 {
-        let path = path.display();
-        return Ok(Secret::Unfit(format!(
-            "others can read it (mode {bits:03o}): chmod 600 {path}"
-        )));
+
+    /// Returns the permission bits of a regular file. `None` for anything else.
+    pub fn bits(&self) -> Option<u32> {
+        self.meta.is_file().then(|| self.meta.permissions().mode() & 0o777)
     }
-    // Reserve all the room first: a growing vector leaves copies of the secret behind that are not wiped.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(max + 1));
-    (&mut file)
-        .take(max as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(Refusal::io("reading", path))?;
-    Ok(match bytes.len() > max {
-        true => Secret::Unfit(format!("it has more than {max} bytes")),
-        false => Secret::Bytes(bytes),
-    })
+
+    /// Reads the file. Returns `None` if it has more than `max` bytes.
+    pub fn read(mut self, max: usize) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        // Reserve all the room first: a growing vector leaves copies of the secret behind that are not wiped.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(max + 1));
+        (&mut self.file)
+            .take(max as u64 + 1)
+            .read_to_end(&mut bytes)
+            .map_err(Refusal::io("reading", &self.path))?;
+        Ok((bytes.len() <= max).then_some(bytes))
+    }
 }
 
 /// Passes the bytes of a file to `each`, one buffer at a time.

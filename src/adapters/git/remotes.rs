@@ -12,6 +12,7 @@ use crate::adapters::files;
 use crate::adapters::git::{Peeled, Repository, explain, from_gix};
 use crate::format::fetch_head::FetchHead;
 use crate::format::object_id::ObjectId;
+use crate::format::reflog::Reflog;
 use crate::refusal::{Refusal, Result};
 
 /// Where tracking refs lie. A refspec may write elsewhere, such as into `refs/heads/`, but a person writes there too,
@@ -21,33 +22,17 @@ const TRACKING: &str = "refs/remotes/";
 /// The largest `FETCH_HEAD` to read, in bytes.
 const MAX_FETCH_HEAD: u64 = 32 << 20;
 
-/// Names of branches that count as the main branch if nothing else names it.
-const USUAL_DEFAULTS: [&str; 2] = ["main", "master"];
-
-/// A tracking ref and the ref of the remote that it tracks.
+/// A ref below `refs/remotes/` that fetch refspecs fill.
 #[derive(Clone, Debug)]
-pub struct TrackingRef {
-    /// Full name of the ref at the remote.
-    pub remote_ref: String,
+pub struct FilledRef {
     /// Full name of the ref in this clone.
     pub local_ref: String,
     /// The object it points to.
     pub id: ObjectId,
+    /// The refs of the remote that its own refspecs fill it from; none in place of a source that is not a full name.
+    pub sources: Vec<Option<String>>,
     /// Whether another remote's refspecs fill it too.
     pub is_shared: bool,
-}
-
-/// The first and the last entry of a reflog.
-#[derive(Clone, Debug)]
-pub struct Reflog {
-    /// The id of the ref before the first entry. `None` if the ref did not exist.
-    pub before: Option<ObjectId>,
-    /// The message of the first entry.
-    pub first: String,
-    /// The id of the ref after the last entry.
-    pub now: ObjectId,
-    /// The message of the last entry.
-    pub last: String,
 }
 
 impl Repository {
@@ -94,13 +79,11 @@ impl Repository {
         }
     }
 
-    /// Returns the tracking refs of a remote: the refs below `refs/remotes/` that its own fetch refspecs fill, without
-    /// symbolic refs.
-    pub fn tracking_refs(&self, name: &str) -> Result<Vec<TrackingRef>> {
+    /// Returns the refs below `refs/remotes/` that the fetch refspecs of a remote fill, without symbolic refs.
+    pub fn filled_refs(&self, name: &str) -> Result<Vec<FilledRef>> {
         let specs = self.fetch_specs(name);
-        let mut found = Vec::new();
         if specs.is_empty() {
-            return Ok(found);
+            return Ok(Vec::new());
         }
         let refs = self.direct_refs(TRACKING)?;
         let mine = sources(&specs, &refs);
@@ -108,18 +91,13 @@ impl Repository {
         for other in self.remotes().iter().filter(|other| *other != name) {
             shared.extend(sources(&self.fetch_specs(other), &refs).into_keys());
         }
-        for (at, sources) in mine {
-            let (local_ref, id) = &refs[at];
-            // If two refs of the remote fill one tracking ref, its content may come from either. Skip it.
-            let [Some(remote_ref)] = &sources[..] else { continue };
-            found.push(TrackingRef {
-                remote_ref: remote_ref.clone(),
-                local_ref: local_ref.clone(),
-                id: *id,
-                is_shared: shared.contains(&at),
-            });
-        }
-        Ok(found)
+        let filled = mine.into_iter().map(|(at, sources)| FilledRef {
+            local_ref: refs[at].0.clone(),
+            id: refs[at].1,
+            sources,
+            is_shared: shared.contains(&at),
+        });
+        Ok(filled.collect())
     }
 
     /// Returns the tracking ref that `refs/remotes/<name>/HEAD` points to.
@@ -130,20 +108,12 @@ impl Repository {
         Some(target)
     }
 
-    /// Returns the commits whose rules apply before anything was pushed: `HEAD`, and the main branches by
-    /// configuration, by convention, or by what remotes reported.
-    pub fn default_commits(&self) -> Result<Vec<ObjectId>> {
+    /// Returns the commits that the refs of these names lead to, each once. Skips refs and commits that do not exist here.
+    pub fn commits_at(&self, names: &[String]) -> Result<Vec<ObjectId>> {
         let repo = self.local();
-        let mut names: Vec<String> = self.config_text("init.defaultBranch").into_iter().collect();
-        names.extend(USUAL_DEFAULTS.map(str::to_owned));
-        let mut refs: Vec<String> = names.iter().map(|name| format!("refs/heads/{name}")).collect();
-        refs.extend(self.remotes().iter().map(|name| format!("{TRACKING}{name}/HEAD")));
         let mut found: Vec<ObjectId> = Vec::new();
-        if self.has_commit() {
-            found.push(self.commit("HEAD")?.id);
-        }
-        for name in refs {
-            let Ok(mut reference) = repo.find_reference(&name) else {
+        for name in names {
+            let Ok(mut reference) = repo.find_reference(name.as_str()) else {
                 continue;
             };
             let Ok(id) = reference.follow_to_object() else { continue };

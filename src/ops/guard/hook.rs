@@ -12,12 +12,13 @@ use crate::format::push_line::{PushLine, RefLine};
 use crate::ops::Context;
 use crate::ops::contents;
 use crate::ops::guard::known;
-use crate::ops::guard::remotes::Place;
-use crate::ops::guard::scan::range::{Change, Ranges};
+use crate::ops::guard::remotes::{Place, main_commits};
+use crate::ops::guard::scan::range::{Change, Commits, Ranges};
 use crate::ops::guard::scan::{PushedTo, ScanReport, packs, surfaces};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
+use crate::rules::push::baseline::{self, Baseline};
 use crate::rules::push::{Reported, destination};
 use crate::rules::scan::Destination;
 
@@ -41,27 +42,14 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
     place.keep_what_was_seen(&repo)?;
     let standing = place.standing();
     let beside = rules_beside(&repo, lines.iter().filter_map(|line| line.local))?;
-    let mut changes = Vec::new();
-    for line in &lines {
-        let Some(tip) = line.local else { continue };
-        let change = match line.remote.filter(|old| repo.has(old)) {
-            Some(old) => Change::of(&line.remote_ref, tip, vec![old]),
-            // The remote's commit was never fetched, so the rules of the commit fetched last apply.
-            None => Change {
-                beside: beside.clone(),
-                ..Change::of(
-                    &line.remote_ref,
-                    tip,
-                    place
-                        .tracked(&line.remote_ref)
-                        .into_iter()
-                        .chain(standing.clone())
-                        .collect(),
-                )
-            },
-        };
-        changes.push(change);
-    }
+    let changes: Vec<Change> = lines
+        .iter()
+        .filter_map(|line| {
+            let reported = line.remote.filter(|old| repo.has(old));
+            let baseline = baseline::of_push(reported, place.tracked(&line.remote_ref), &standing);
+            Some(change(&line.remote_ref, line.local?, baseline, &beside))
+        })
+        .collect();
     let pushed = changes.iter().map(|change| (change.name.clone(), change.tip)).collect();
     let report = judge_push(&repo, &place, &changes)?;
     if report.is_clean() {
@@ -78,7 +66,7 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
     place.keep_what_was_seen(&repo)?;
     let known = place.known();
     let mut tips = Vec::new();
-    for prefix in ["refs/heads/", "refs/tags/"] {
+    for prefix in baseline::JUDGED_REFS {
         for (name, tip) in repo.refs(prefix)? {
             tips.push((format!("{prefix}{name}"), tip));
         }
@@ -90,20 +78,14 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
     }
     for rev in named {
         // Such a name is among the refs above.
-        if !["refs/heads/", "refs/tags/"]
-            .iter()
-            .any(|prefix| rev.starts_with(prefix))
-        {
+        if !baseline::is_judged(rev) {
             tips.push((rev.clone(), repo.commit(rev)?.id));
         }
     }
     let beside = rules_beside(&repo, tips.iter().map(|(_, tip)| *tip))?;
     let changes: Vec<Change> = tips
         .iter()
-        .map(|(name, tip)| Change {
-            beside: beside.clone(),
-            ..Change::of(name, *tip, known.clone())
-        })
+        .map(|(name, tip)| change(name, *tip, baseline::of_push(None, None, &known), &beside))
         .collect();
     let report = judge_push(&repo, &place, &changes)?;
     if report.is_clean() {
@@ -114,10 +96,22 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
 
 /// Returns the commits whose rules apply to a new ref of a remote that has no rules yet: everything pushed with it, and
 /// the main branches of this clone.
-fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Result<Arc<[ObjectId]>> {
+fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Result<Commits> {
     let mut seen = HashSet::new();
-    let all = repo.default_commits()?.into_iter().chain(tips);
+    let all = main_commits(repo)?.into_iter().chain(tips);
     Ok(all.filter(|id| seen.insert(*id)).collect())
+}
+
+/// Returns the change of a ref to `tip`. If the ref is new, the rules of `beside` apply too.
+fn change(name: &str, tip: ObjectId, baseline: Baseline, beside: &Commits) -> Change {
+    let change = Change::of(name, tip, baseline.old);
+    match baseline.is_new {
+        true => Change {
+            beside: Arc::clone(beside),
+            ..change
+        },
+        false => change,
+    }
 }
 
 fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<ScanReport> {
@@ -172,8 +166,13 @@ pub fn pre_receive(ctx: &Context, stdin: &[u8], tell: impl FnOnce(Refusal) -> u8
         }
     };
     repo.watched(tell, || {
-        let known = repo.refs("refs/")?.into_iter().map(|(_, id)| id).collect();
-        judge_refs(&repo, &lines, known, to, true)
+        let refs = repo.refs("refs/")?;
+        let branches = refs.iter().filter(|(name, _)| name.starts_with("heads/"));
+        let there = There {
+            branches: branches.map(|(_, id)| *id).collect(),
+            known: refs.iter().map(|(_, id)| *id).collect(),
+        };
+        judge_refs(&repo, &lines, &there, to, true)
     })
 }
 
@@ -183,52 +182,54 @@ pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result
         return Ok(ScanReport::default());
     }
     let mut lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("reference-transaction", problem))?;
-    lines.retain(|line| {
-        line.name == "HEAD" || line.name.starts_with("refs/heads/") || line.name.starts_with("refs/tags/")
-    });
+    lines.retain(|line| line.name == "HEAD" || baseline::is_judged(&line.name));
     if lines.iter().all(|line| line.new.is_none() || line.new == line.old) {
         return Ok(ScanReport::default());
     }
     let repo = ctx.repository()?.bounded(Side::Clone)?;
+    let ids = |prefix: &str| Ok::<_, Refusal>(repo.refs(prefix)?.into_iter().map(|(_, id)| id));
+    let branches: Vec<ObjectId> = ids("refs/heads/")?.collect();
     // Other refs, such as the stash, are not judged, so their content is not known to be clean.
-    let mut known = Vec::new();
-    for prefix in ["refs/heads/", "refs/tags/", "refs/remotes/"] {
-        known.extend(repo.refs(prefix)?.into_iter().map(|(_, id)| id));
-    }
-    judge_refs(&repo, &lines, known, Destination::Repository, false)
+    let mut known = branches.clone();
+    known.extend(ids("refs/tags/")?);
+    known.extend(ids("refs/remotes/")?);
+    let there = There { branches, known };
+    judge_refs(&repo, &lines, &there, Destination::Repository, false)
+}
+
+/// The refs of a repository before some of them change.
+struct There {
+    /// Tips of the branches.
+    branches: Vec<ObjectId>,
+    /// Tips of the refs that were judged before, so that everything below them is clean.
+    known: Vec<ObjectId>,
 }
 
 fn judge_refs(
     repo: &Repository,
     lines: &[RefLine],
-    known: Vec<ObjectId>,
+    there: &There,
     to: Destination,
     is_server: bool,
 ) -> Result<ScanReport> {
-    let has: HashSet<&ObjectId> = known.iter().collect();
-    // A new ref is compared with the default branch or, if HEAD names no commit, with all branches.
-    let standing: Vec<ObjectId> = match repo.has_commit() {
-        true => vec![repo.commit("HEAD")?.id],
-        false => repo.refs("refs/heads/")?.into_iter().map(|(_, id)| id).collect(),
+    let known: HashSet<&ObjectId> = there.known.iter().collect();
+    let default = match repo.has_commit() {
+        true => Some(repo.commit("HEAD")?.id),
+        false => None,
     };
-    let beside: Arc<[ObjectId]> = lines.iter().filter_map(|line| line.new).collect();
+    let standing = baseline::standing(default, &there.branches);
+    let beside: Commits = lines.iter().filter_map(|line| line.new).collect();
+    let is_known = |tip: &ObjectId| known.contains(tip);
     let changes: Vec<Change> = lines
         .iter()
-        .filter(|line| line.new != line.old)
         .filter_map(|line| {
-            let tip = line.new.filter(|tip| !has.contains(tip))?;
-            Some(match line.old {
-                Some(old) => Change::of(&line.name, tip, vec![old]),
-                None => Change {
-                    beside: beside.clone(),
-                    ..Change::of(&line.name, tip, standing.clone())
-                },
-            })
+            let (tip, baseline) = baseline::of_change(line.old, line.new, is_known, &standing)?;
+            Some(change(&line.name, tip, baseline, &beside))
         })
         .collect();
     let ranges = Ranges {
         repo,
-        known: &known,
+        known: &there.known,
         destination: &|_: &[&Config]| to,
         verify_packs: is_server,
         needs_all: false,

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::adapters::git::Repository;
+use crate::adapters::git::remotes::FilledRef;
 use crate::format::object_id::ObjectId;
-use crate::format::remote_notes::RemoteNotes;
+use crate::format::remote_notes::{RemoteNote, RemoteNotes};
 use crate::refusal::Result;
-use crate::rules::push::{self, Belief, Cloned, Doubt, Evidence, Remote, Reported, Tracking};
-
-/// The beginning of the reflog entry that a clone writes.
-const CLONED: &str = "clone: from ";
-
-/// The reflog message that git writes for a tracking ref that a push moved.
-const PUSHED: &str = "update by push";
+use crate::rules::main_branches::main_refs;
+use crate::rules::push::{self, Belief, Cloned, Doubt, Evidence, Remote, Reported, Tracking, baseline};
 
 /// A destination of a push.
 pub struct Place {
@@ -81,10 +77,8 @@ impl Place {
     /// Returns the commits that a new branch is compared with: the remote's default branch or, if that is not known,
     /// all that the remote is known to have.
     pub fn standing(&self) -> Vec<ObjectId> {
-        match self.default.as_ref().and_then(|default| self.belief.there.get(default)) {
-            Some(id) => vec![*id],
-            None => self.known(),
-        }
+        let default = self.default.as_ref().and_then(|default| self.belief.there.get(default));
+        baseline::standing(default.copied(), &self.known())
     }
 
     /// Saves facts that the next push needs, even if this one fails: that the remote is now used with this URL, and
@@ -187,14 +181,23 @@ pub fn note_all(repo: &Repository) -> Result<()> {
     }
 }
 
+/// Returns the commits whose rules apply before anything was pushed: `HEAD`, and the tips of the main branches.
+pub fn main_commits(repo: &Repository) -> Result<Vec<ObjectId>> {
+    let head = match repo.has_commit() {
+        true => Some(repo.commit("HEAD")?.id),
+        false => None,
+    };
+    let refs = main_refs(repo.config_text("init.defaultBranch"), &repo.remotes());
+    let main = repo.commits_at(&refs)?.into_iter().filter(|id| Some(*id) != head);
+    Ok(head.into_iter().chain(main).collect())
+}
+
 /// Returns the remote that git names, or else the only remote that fetches from this URL and pushes to it.
 fn name_of(repo: &Repository, named: &str, url: &str) -> Option<String> {
     if repo.has_remote(named) {
         return Some(named.to_owned());
     }
-    let fits = |name: &String| {
-        repo.fetch_url(name).as_deref() == Some(url) && repo.push_urls(name).iter().any(|push| push == url)
-    };
+    let fits = |name: &String| push::is_at(url, repo.fetch_url(name).as_deref(), &repo.push_urls(name));
     only(repo.remotes().into_iter().filter(fits).collect())
 }
 
@@ -205,29 +208,33 @@ fn only(mut values: Vec<String>) -> Option<String> {
     }
 }
 
+/// Returns the tracking refs of a remote, each with the ref of the remote that it is from.
+fn tracked(repo: &Repository, name: &str) -> Result<Vec<(String, FilledRef)>> {
+    let filled = repo.filled_refs(name)?.into_iter();
+    let from = |filled: FilledRef| Some((push::tracked_from(&filled.sources)?.to_owned(), filled));
+    Ok(filled.filter_map(from).collect())
+}
+
 /// Reads the configuration of a remote, and finds the tracking ref of its default branch.
 fn remote(repo: &Repository, name: &str, url: &str, notes: &RemoteNotes) -> Result<(Remote, Option<String>)> {
     let note = notes.get(name, url);
     let head = repo.default_tracking_ref(name);
     let mut default = None;
     let mut tracking = Vec::new();
-    for tracked in repo.tracking_refs(name)? {
-        if head.as_ref() == Some(&tracked.local_ref) {
-            default = Some(tracked.remote_ref.clone());
+    for (remote_ref, filled) in tracked(repo, name)? {
+        if head.as_ref() == Some(&filled.local_ref) {
+            default = Some(remote_ref.clone());
         }
         // Only refs that moved since the note need a look at the reflog.
-        let is_noted =
-            |note: &crate::format::remote_notes::RemoteNote| note.there.get(&tracked.remote_ref) == Some(&tracked.id);
+        let is_noted = |note: &RemoteNote| note.there.get(&remote_ref) == Some(&filled.id);
         let moved_by_push = match note {
-            Some(note) if !is_noted(note) => repo
-                .reflog(&tracked.local_ref)
-                .map(|log| log.now == tracked.id && log.last == PUSHED),
+            Some(note) if !is_noted(note) => repo.reflog(&filled.local_ref).map(|log| log.was_pushed_to(&filled.id)),
             _ => None,
         };
         tracking.push(Tracking {
-            remote_ref: tracked.remote_ref,
-            id: tracked.id,
-            is_shared: tracked.is_shared,
+            remote_ref,
+            id: filled.id,
+            is_shared: filled.is_shared,
             moved_by_push,
         });
     }
@@ -267,19 +274,20 @@ fn cloned(repo: &Repository, name: &str) -> Result<Option<Cloned>> {
     if !repo.keeps_reflogs() {
         return Ok(None);
     }
-    let Some(from) = repo
-        .reflog(&format!("refs/remotes/{name}/HEAD"))
-        .and_then(|log| log.first.strip_prefix(CLONED).map(str::to_owned))
-    else {
+    let head = repo.reflog(&format!("refs/remotes/{name}/HEAD"));
+    let Some(from) = head.as_ref().and_then(|log| log.cloned_from()) else {
         return Ok(None);
     };
     let mut values = BTreeMap::new();
-    for tracked in repo.tracking_refs(name)? {
-        let value = match repo.reflog(&tracked.local_ref) {
-            None => Some(tracked.id),
+    for (remote_ref, filled) in tracked(repo, name)? {
+        let value = match repo.reflog(&filled.local_ref) {
+            None => Some(filled.id),
             Some(log) => log.before,
         };
-        values.extend(value.map(|id| (tracked.remote_ref, id)));
+        values.extend(value.map(|id| (remote_ref, id)));
     }
-    Ok(Some(Cloned { from, values }))
+    Ok(Some(Cloned {
+        from: from.to_owned(),
+        values,
+    }))
 }

@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::adapters::cipher::{DecryptError, Identities};
-use crate::adapters::files::{self, Secret};
+use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::ops::Context;
 use crate::refusal::usage::{Misuse, PassphraseFault};
 use crate::refusal::{Refusal, Result};
+use crate::rules::identity_file::why_unfit;
 
 /// The largest identity file that is read.
 const MAX_BYTES: usize = 1 << 20;
+
+/// The largest passphrase file that is read.
+const MAX_PASSPHRASE: usize = 64 << 10;
 
 /// How the identity file in force was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,15 +114,28 @@ pub fn load_if_any(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
 ///
 /// Follows a link, and reads a pipe. Refuses a file that others can read, because others may then have its key.
 pub(super) fn read(ctx: &Context, path: &Path, name: &Path) -> Result<Option<Identities>> {
-    let bytes = match files::read_secret(path, MAX_BYTES)? {
-        Secret::Missing => return Ok(None),
-        Secret::Bytes(bytes) => bytes,
-        Secret::Unfit(why) => return Err(unfit(name, why)),
+    let bytes = match read_secret(path, MAX_BYTES)? {
+        None => return Ok(None),
+        Some(Ok(bytes)) => bytes,
+        Some(Err(why)) => return Err(unfit(name, why)),
     };
     let name = name.display().to_string();
     Identities::parse(name.clone(), bytes, &ctx.ask)
         .map(Some)
         .map_err(|why| unfit(Path::new(&name), why))
+}
+
+/// Reads a file of at most `max` bytes that only its owner may read. Returns `None` if there is no file, and the reason if it
+/// must not be used.
+fn read_secret(path: &Path, max: usize) -> Result<Option<Result<Zeroizing<Vec<u8>>, String>>> {
+    let Some(file) = files::open_secret(path)? else {
+        return Ok(None);
+    };
+    if let Some(why) = why_unfit(file.is_directory(), file.bits(), &path.display().to_string()) {
+        return Ok(Some(Err(why)));
+    }
+    let bytes = file.read(max)?;
+    Ok(Some(bytes.ok_or_else(|| format!("it has more than {max} bytes"))))
 }
 
 /// Returns the recipient of the first key in the identity file at `path`; none if there is no file.
@@ -144,10 +161,10 @@ pub fn passphrase(ctx: &Context, file: &Path) -> Result<Zeroizing<String>> {
             fault,
         })
     };
-    let bytes = match files::read_secret(&ctx.cwd.join(file), 64 << 10)? {
-        Secret::Missing => return Err(unfit(PassphraseFault::Missing)),
-        Secret::Bytes(bytes) => bytes,
-        Secret::Unfit(why) => return Err(unfit(PassphraseFault::Unfit(why))),
+    let bytes = match read_secret(&ctx.cwd.join(file), MAX_PASSPHRASE)? {
+        None => return Err(unfit(PassphraseFault::Missing)),
+        Some(Ok(bytes)) => bytes,
+        Some(Err(why)) => return Err(unfit(PassphraseFault::Unfit(why))),
     };
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -405,3 +405,19 @@ fn the_line_to_add_calls_just_this_place_private() {
         }
     }
 }
+
+#[test]
+fn a_ref_tracks_the_only_one_that_fills_it() {
+    let source = |name: &str| Some(name.to_owned());
+    assert_eq!(tracked_from(&[source("refs/heads/a")]), Some("refs/heads/a"));
+    assert_eq!(tracked_from(&[source("refs/heads/a"), source("refs/heads/b")]), None);
+    assert_eq!(tracked_from(&[None]), None);
+    assert_eq!(tracked_from(&[]), None);
+}
+
+#[test]
+fn a_remote_is_where_it_both_fetches_from_and_pushes_to() {
+    let push = ["a".to_owned(), "b".to_owned()];
+    assert!(is_at("b", Some("b"), &push));
+    assert!(!is_at("a", Some("b"), &push) && !is_at("c", Some("c"), &push) && !is_at("a", None, &push));
+}

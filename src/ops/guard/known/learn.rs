@@ -18,6 +18,7 @@ use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::ops::guard::known::{LEAST, Marks, hex, tag_of_whole};
 use crate::refusal::{Refusal, Result};
 use crate::rules::known::{Book, Fingerprints};
+use crate::rules::main_branches::default_of_remotes;
 use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode};
 
@@ -269,9 +270,8 @@ fn public_tags(
 /// if there is no remote: content that only a local branch has is not public.
 fn default_tree(repo: &Repository) -> Result<Option<ObjectId>> {
     let refs = repo.refs("refs/remotes/")?;
-    let named = |end: &str| refs.iter().find(|(name, id)| name.ends_with(end) && repo.has(id));
-    match ["/HEAD", "/main", "/master"].into_iter().find_map(named) {
-        Some((_, id)) => Ok(Some(repo.commit(&id.hex())?.tree)),
+    match default_of_remotes(&refs, |id| repo.has(id)) {
+        Some(id) => Ok(Some(repo.commit(&id.hex())?.tree)),
         None if repo.remotes().is_empty() && repo.has_commit() => Ok(Some(repo.commit("HEAD")?.tree)),
         None => Ok(None),
     }

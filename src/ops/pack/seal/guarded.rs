@@ -7,6 +7,7 @@ use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::guard::known::{self, Finder};
+use crate::ops::guard::remotes::main_commits;
 use crate::ops::guard::scan::twins;
 use crate::refusal::Result;
 use crate::rules::protect::{Cause, Registry};
@@ -39,7 +40,7 @@ impl Guarded {
             return Ok(guarded);
         }
         let mut trees: Vec<ObjectId> = tree.into_iter().collect();
-        trees.extend(twins::trees_of(repo, &repo.default_commits()?)?);
+        trees.extend(twins::trees_of(repo, &main_commits(repo)?)?);
         twins::beside(repo, &trees, places.iter(), &mut guarded.twins)?;
         let staged = repo.index()?.files_named(|path| plain_of(path).is_some());
         twins::collect(repo, staged, &mut guarded.twins)?;
