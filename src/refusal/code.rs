@@ -115,9 +115,9 @@ impl Refusal {
             Self::Crypto { .. } => Code::Crypto,
             Self::PlaintextLeak { .. } => Code::PlaintextLeak,
             Self::Limit { .. } | Self::TooLong { .. } | Self::Budget { .. } => Code::Limit,
-            Self::Corrupt { .. } => Code::Corrupt,
+            Self::Corrupt(_) => Code::Corrupt,
             Self::Audit { .. } => Code::Audit,
-            Self::NotYours { .. } | Self::HookManager { .. } | Self::Unsupported { .. } => Code::Unsupported,
+            Self::NotYours { .. } | Self::HookManager { .. } | Self::Unsupported(_) => Code::Unsupported,
         }
     }
 }

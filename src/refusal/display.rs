@@ -131,7 +131,8 @@ impl fmt::Display for Refusal {
                     None => write!(f, "judging this takes more {measure} than are allowed here"),
                 }
             }
-            Self::Corrupt { what, .. } | Self::Unsupported { what, .. } => f.write_str(what),
+            Self::Corrupt(corrupt) => corrupt.fmt(f),
+            Self::Unsupported(unsupported) => unsupported.fmt(f),
             Self::TwinDiffers { path, why, .. } => write!(f, "{} would be written over, and {why}", show(path)),
             Self::HookManager { manager, directory, .. } => write!(
                 f,

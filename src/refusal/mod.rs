@@ -7,12 +7,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bound::Bound;
+use corrupt::Corrupt;
+use unsupported::Unsupported;
 use usage::Misuse;
 
 pub mod bound;
 pub mod code;
+pub mod corrupt;
 mod display;
 pub mod shown;
+pub mod unsupported;
 pub mod usage;
 
 /// The result of an operation that may be refused.
@@ -266,12 +270,7 @@ pub enum Refusal {
         allowed: Option<u64>,
     },
     /// Stored content that does not match its hash, or cannot be decoded.
-    Corrupt {
-        /// What is corrupt.
-        what: String,
-        /// What to do about it.
-        remedy: String,
-    },
+    Corrupt(Corrupt),
     /// A file that would be overwritten holds other content than its sealed twin.
     TwinDiffers {
         /// The file.
@@ -304,12 +303,7 @@ pub enum Refusal {
         directory: PathBuf,
     },
     /// Something in the repository that git-pack cannot read or change.
-    Unsupported {
-        /// Description of what cannot be read or changed.
-        what: String,
-        /// What to do about it.
-        remedy: String,
-    },
+    Unsupported(Unsupported),
 }
 
 /// A limit that was exceeded.

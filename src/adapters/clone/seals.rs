@@ -11,6 +11,7 @@ use crate::adapters::files::{self, Durability, create_private_dir, open_regular,
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::receipt::{Receipt, Subject, VERSION};
+use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
 
 /// The store of one clone, shared by its worktrees.
@@ -143,12 +144,5 @@ fn short_of(sealed: &Digest) -> String {
 }
 
 fn corrupt(path: &Path) -> Refusal {
-    let stem = path.with_extension("");
-    Refusal::Corrupt {
-        what: format!("{}: it is not the sealing that its receipt names", path.display()),
-        remedy: format!(
-            "rm {0}.*    (the artifact is then encrypted anew), or seal with --fresh",
-            stem.display()
-        ),
-    }
+    Refusal::Corrupt(Corrupt::Sealing { path: path.to_owned() })
 }

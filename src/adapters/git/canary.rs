@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// The canary's path. No configuration can release it.
@@ -151,8 +152,7 @@ impl Canary {
 }
 
 fn said(what: &str) -> Refusal {
-    Refusal::Unsupported {
-        what: format!("git did not make a canary: {}", what.replace('\n', " ")),
-        remedy: "git --version    (hooks can be tried out since 2.40)".into(),
-    }
+    Refusal::Unsupported(Unsupported::Canary {
+        said: what.replace('\n', " "),
+    })
 }

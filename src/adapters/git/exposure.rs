@@ -7,6 +7,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::staging::literal;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// The commits that hold a file, newest first.
@@ -41,9 +42,11 @@ impl Repository {
     }
 
     fn commits_with(&self, path: &RepoPath, from: &[&str]) -> Result<Vec<ObjectId>> {
-        let failed = |why: &str| Refusal::Unsupported {
-            what: format!("git does not list the commits with {path}: {}", why.replace('\n', " ")),
-            remedy: "git rev-list --all    (git itself may say more)".into(),
+        let failed = |said: &str| {
+            Refusal::Unsupported(Unsupported::CommitsWith {
+                path: path.to_string(),
+                said: said.replace('\n', " "),
+            })
         };
         let mut git = self.git();
         git.args(["rev-list", "--full-history"])

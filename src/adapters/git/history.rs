@@ -10,6 +10,7 @@ use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::TreeEntry;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// Number of commits from which reading every directory once is cheaper than comparing each commit with its parents.
@@ -92,9 +93,11 @@ impl Repository {
     /// Returns the refs below `prefix`, which ends in a slash: the rest of each name, and the id that it resolves to.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
         let repo = self.local();
-        let failed = |e: &gix::Error| Refusal::Unsupported {
-            what: format!("the refs below {prefix} cannot be read: {}", explain(e)),
-            remedy: "git for-each-ref    (git itself may say more)".into(),
+        let failed = |e: &gix::Error| {
+            Refusal::Unsupported(Unsupported::ReferencesBelow {
+                prefix: prefix.to_owned(),
+                said: explain(e),
+            })
         };
         let platform = repo.references().map_err(|e| failed(&e))?;
         let Ok(refs) = platform.prefixed(prefix) else {

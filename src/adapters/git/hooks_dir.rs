@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::adapters::files;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// The largest hook to read, in bytes.
@@ -244,13 +245,9 @@ impl ConfiguredHooks {
         let output = ask(&self.directory, &[&["config"], args].concat())?;
         match output.status.success() {
             true => Ok(()),
-            false => Err(Refusal::Unsupported {
-                what: format!(
-                    "git config: {}",
-                    String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ")
-                ),
-                remedy: "git config --local --list    (git itself may say more)".into(),
-            }),
+            false => Err(Refusal::Unsupported(Unsupported::GitConfig {
+                said: String::from_utf8_lossy(&output.stderr).trim().replace('\n', " "),
+            })),
         }
     }
 }
@@ -270,8 +267,5 @@ fn ask(directory: &Path, args: &[&str]) -> Result<std::process::Output> {
 }
 
 fn asking(why: &str) -> Refusal {
-    Refusal::Unsupported {
-        what: format!("git does not say where hooks are: {why}"),
-        remedy: "git rev-parse --git-path hooks".into(),
-    }
+    Refusal::Unsupported(Unsupported::HooksDirectory { said: why.to_owned() })
 }

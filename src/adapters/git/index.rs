@@ -16,6 +16,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::refusal::shown::shown;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// An entry of the index.
@@ -50,10 +51,10 @@ pub struct Index<'a> {
 impl Repository {
     /// Reads the index that git uses, which `GIT_INDEX_FILE` may name.
     pub fn index(&self) -> Result<Index<'_>> {
-        let state = self.local().index_or_empty().map_err(|e| Refusal::Unsupported {
-            what: format!("the index cannot be read: {}", explain(&e)),
-            remedy: "git status    (git itself may say more)".into(),
-        })?;
+        let state = self
+            .local()
+            .index_or_empty()
+            .map_err(|e| Refusal::Unsupported(Unsupported::Index { said: explain(&e) }))?;
         Ok(Index { repo: self, state })
     }
 
@@ -197,9 +198,11 @@ impl Index<'_> {
 fn kind_of(path: &[u8], mode: Mode) -> Result<EntryKind> {
     mode.to_tree_entry_mode()
         .and_then(|mode| entry_kind(mode.kind()))
-        .ok_or_else(|| Refusal::Unsupported {
-            what: format!("the index has {} with mode {mode:?}", shown(path)),
-            remedy: "git status    (git itself may say more)".into(),
+        .ok_or_else(|| {
+            Refusal::Unsupported(Unsupported::IndexMode {
+                path: shown(path),
+                mode: format!("{mode:?}"),
+            })
         })
 }
 

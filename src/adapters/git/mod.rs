@@ -46,6 +46,8 @@ use gix::bstr::ByteSlice;
 use crate::adapters::clone::PrivateState;
 use crate::format::budget::Bound;
 use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::refusal::corrupt::Corrupt;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// The delta-base cache of each thread. With this size a pack is read in one pass; without a cache it takes twice as
@@ -114,10 +116,7 @@ impl Repository {
                         path: directory.to_owned(),
                     };
                 }
-                Refusal::Unsupported {
-                    what: format!("the repository cannot be opened: {}", explain(&e)),
-                    remedy: "git status    (git itself may say more)".into(),
-                }
+                Refusal::Unsupported(Unsupported::Repository { said: explain(&e) })
             })?;
         let joined = objects::join(&mut shared, directory, &surroundings.objects)?;
         let common_dir = shared.to_thread_local().common_dir().to_owned();
@@ -344,20 +343,16 @@ fn target_of(repo: &gix::Repository, rev: &str) -> Option<gix::ObjectId> {
 fn unreadable_references(repo: &gix::Repository, error: &gix::Error) -> Refusal {
     let storage = repo.config_snapshot().string("extensions.refStorage");
     match storage.filter(|storage| storage.as_slice() != b"files") {
-        Some(storage) => Refusal::Unsupported {
-            what: format!("the references of this repository are kept as {storage}, and only files can be read here"),
-            remedy: "git refs migrate --ref-format=files".into(),
-        },
-        None => Refusal::Unsupported {
-            what: format!("the references of this repository cannot be read: {}", explain(error)),
-            remedy: "git fsck".into(),
-        },
+        Some(storage) => Refusal::Unsupported(Unsupported::RefStorage {
+            storage: storage.to_string(),
+        }),
+        None => Refusal::Unsupported(Unsupported::References { said: explain(error) }),
     }
 }
 
 fn corrupt_object(id: gix::ObjectId, why: &str) -> Refusal {
-    Refusal::Corrupt {
-        what: format!("object {id} cannot be read: {why}"),
-        remedy: "git fsck".into(),
-    }
+    Refusal::Corrupt(Corrupt::Object {
+        id: id.to_string(),
+        said: why.to_owned(),
+    })
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::adapters::git::{Repository, explain};
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// The object directories and graft file that git named in the environment.
@@ -87,10 +88,9 @@ fn store_at(
     };
     let hash = shared.to_thread_local().object_hash();
     let store = gix::odb::Store::at_opts(directory.to_owned(), hash, &mut std::iter::empty(), options);
-    store.map(Arc::new).map_err(|e| Refusal::Unsupported {
-        what: format!("the object directories cannot be read: {}", explain(&e)),
-        remedy: "git fsck".into(),
-    })
+    store
+        .map(Arc::new)
+        .map_err(|e| Refusal::Unsupported(Unsupported::ObjectDirectories { said: explain(&e) }))
 }
 
 impl Repository {

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::adapters::git::{Repository, from_gix, object_error};
 use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
+use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
 
 /// Number of objects examined in one round of the threads.
@@ -59,9 +60,11 @@ impl Repository {
     /// Passes the id of every object in an object directory to `each`, packed or loose.
     fn objects_in(&self, directory: &Path, each: &mut dyn FnMut(gix::ObjectId) -> Result<()>) -> Result<()> {
         let hash = self.local().object_hash();
-        let unreadable = |path: &Path, why: String| Refusal::Corrupt {
-            what: format!("{} cannot be read: {why}", path.display()),
-            remedy: "git fsck".into(),
+        let unreadable = |path: &Path, said: String| {
+            Refusal::Corrupt(Corrupt::ObjectFile {
+                path: path.to_owned(),
+                said,
+            })
         };
         for path in listed(&directory.join("pack"))? {
             if path.extension().is_some_and(|ending| ending == "idx") {

@@ -13,6 +13,7 @@ use crate::adapters::git::{Peeled, Repository, explain, from_gix};
 use crate::format::fetch_head::FetchHead;
 use crate::format::object_id::ObjectId;
 use crate::format::reflog::Reflog;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// Where tracking refs lie. A refspec may write elsewhere, such as into `refs/heads/`, but a person writes there too,
@@ -193,9 +194,11 @@ impl Repository {
     /// Returns the full names and ids of the refs below `prefix` that are not symbolic.
     fn direct_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
         let repo = self.local();
-        let failed = |e: &gix::Error| Refusal::Unsupported {
-            what: format!("the refs below {prefix} cannot be read: {}", explain(e)),
-            remedy: "git for-each-ref    (git itself may say more)".into(),
+        let failed = |e: &gix::Error| {
+            Refusal::Unsupported(Unsupported::ReferencesBelow {
+                prefix: prefix.to_owned(),
+                said: explain(e),
+            })
         };
         let mut found = Vec::new();
         let platform = repo.references().map_err(|e| failed(&e))?;

@@ -9,6 +9,7 @@ use crate::adapters::files;
 use crate::adapters::git::{Repository, explain, from_gix, to_gix};
 use crate::format::object_id::ObjectId;
 use crate::format::run_record::RunId;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// Prefix of the names of these refs.
@@ -22,12 +23,8 @@ impl Repository {
             expected: PreviousValue::Any,
             new: Target::Object(to_gix(commit)),
         };
-        self.edit(vec![edit(run, change)]).map_err(|why| {
-            unwritable(
-                &why,
-                "git pack gc    (clears the lock of such a ref that a killed seal left)",
-            )
-        })?;
+        self.edit(vec![edit(run, change)])
+            .map_err(|said| Refusal::Unsupported(Unsupported::RunReferenceUnwritable { prefix: PREFIX, said }))?;
         // Sync the ref: if a power cut removed it, git could collect the commit.
         let path = self.common_dir().join(name(run));
         match files::exists(&path) {
@@ -46,7 +43,7 @@ impl Repository {
             edit(run, change)
         };
         self.edit(runs.iter().map(delete).collect())
-            .map_err(|why| unwritable(&why, "git pack-refs    (git itself may say more)"))
+            .map_err(|said| Refusal::Unsupported(Unsupported::RunReferencesUnremovable { prefix: PREFIX, said }))
     }
 
     /// Returns the lock files of run refs. If no process is changing such refs now, killed processes left them.
@@ -101,20 +98,10 @@ fn edit(run: &RunId, change: Change) -> RefEdit {
     }
 }
 
-fn unwritable(why: &str, remedy: &str) -> Refusal {
-    Refusal::Unsupported {
-        what: format!("{PREFIX} cannot be written: {why}"),
-        remedy: remedy.into(),
-    }
-}
-
 fn name(run: &RunId) -> String {
     format!("{PREFIX}{run}")
 }
 
 fn unreadable(why: &str) -> Refusal {
-    Refusal::Unsupported {
-        what: format!("the references of this repository cannot be read: {why}"),
-        remedy: "git refs verify".into(),
-    }
+    Refusal::Unsupported(Unsupported::RunReferences { said: why.to_owned() })
 }

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 impl Repository {
@@ -103,8 +104,7 @@ fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn failed(why: &str) -> Refusal {
-    Refusal::Unsupported {
-        what: format!("git does not change the index: {}", why.replace('\n', " ")),
-        remedy: "git status    (git itself may say more)".into(),
-    }
+    Refusal::Unsupported(Unsupported::IndexUnchanged {
+        said: why.replace('\n', " "),
+    })
 }

@@ -15,6 +15,7 @@ use crate::adapters::git::{
 };
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// Number of known commits to visit beyond the last one that can matter, because commit times may be slightly wrong.
@@ -112,10 +113,10 @@ impl Repository {
 
     /// Returns the commits at which this clone is shallow.
     fn shallow(&self) -> Result<HashSet<gix::ObjectId>> {
-        let commits = self.local().shallow_commits().map_err(|e| Refusal::Unsupported {
-            what: explain(&e),
-            remedy: "git fetch --unshallow".into(),
-        })?;
+        let commits = self
+            .local()
+            .shallow_commits()
+            .map_err(|e| Refusal::Unsupported(Unsupported::ShallowList { said: explain(&e) }))?;
         Ok(commits
             .map(|commits| commits.iter().copied().collect())
             .unwrap_or_default())

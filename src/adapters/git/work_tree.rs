@@ -5,6 +5,7 @@ use std::process::Stdio;
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// A file of the work tree.
@@ -46,10 +47,7 @@ impl Repository {
     }
 
     fn list_files(&self, which: &[&str]) -> Result<Vec<RepoPath>> {
-        let failed = |why: String| Refusal::Unsupported {
-            what: format!("git does not list the files of the work tree: {why}"),
-            remedy: "git ls-files    (git itself may say more)".into(),
-        };
+        let failed = |said: String| Refusal::Unsupported(Unsupported::WorkTree { said });
         let root = self.work_tree().ok_or(Refusal::NoWorkTree { what: "listing files" })?;
         let output = self
             .git()

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::{Store, Take, checked, corrupt, drain};
 use crate::adapters::files::{self, Over, create_private_dir, open_regular, sync, write_whole_over};
 use crate::format::digest::{Digest, Hashing};
+use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
 
 /// The content store of one clone, shared by its worktrees: `cas/<2 hex digits>/<62 hex digits>`.
@@ -173,11 +174,15 @@ impl Store for DiskStore {
         match self.read(hash, &mut |standing| drain(standing, hash)) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            Err(Refusal::Corrupt { what, .. }) => {
-                return Err(Refusal::Corrupt {
-                    what,
-                    remedy: format!("git pack audit; then, to have it stored anew: rm -f {}", path.display()),
-                });
+            Err(Refusal::Corrupt(Corrupt::Stored {
+                content, store, fault, ..
+            })) => {
+                return Err(Refusal::Corrupt(Corrupt::Stored {
+                    content,
+                    store,
+                    fault,
+                    in_the_way: Some(path),
+                }));
             }
             Err(other) => return Err(other),
         }
@@ -276,17 +281,17 @@ mod tests {
             let hash = put(&store, b"content");
             std::fs::remove_file(store.path(&hash)).unwrap();
             std::fs::write(store.path(&hash), damage).unwrap();
-            assert!(matches!(bytes(&store, &hash, 100), Err(Refusal::Corrupt { .. })));
+            assert!(matches!(bytes(&store, &hash, 100), Err(Refusal::Corrupt(_))));
             assert!(matches!(
                 store.put(&hash, &mut &b"content"[..]),
-                Err(Refusal::Corrupt { .. })
+                Err(Refusal::Corrupt(_))
             ));
             assert!(store.check(&[hash])[0].is_err());
             store.remove(&hash).unwrap();
         }
         let hash = Digest::of(b"content");
         std::os::unix::fs::symlink("/dev/null", store.path(&hash)).unwrap();
-        assert!(matches!(bytes(&store, &hash, 100), Err(Refusal::Corrupt { .. })));
+        assert!(matches!(bytes(&store, &hash, 100), Err(Refusal::Corrupt(_))));
         assert!(!store.contains(&hash).unwrap());
     }
 
@@ -294,10 +299,7 @@ mod tests {
     fn content_of_another_name_is_not_stored() {
         let (_temp, store) = store();
         let hash = Digest::of(b"content");
-        assert!(matches!(
-            store.put(&hash, &mut &b"other"[..]),
-            Err(Refusal::Corrupt { .. })
-        ));
+        assert!(matches!(store.put(&hash, &mut &b"other"[..]), Err(Refusal::Corrupt(_))));
         assert!(!store.contains(&hash).unwrap());
         assert!(store.list().unwrap().unfinished.is_empty());
     }

@@ -11,6 +11,7 @@ use std::io::Read;
 
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
+use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
 
 /// Receives a content.
@@ -145,9 +146,11 @@ pub fn unreadable(hash: &Digest, error: &std::io::Error) -> Refusal {
     corrupt(hash, "the store", &error.to_string())
 }
 
-fn corrupt(hash: &Digest, store: &str, why: &str) -> Refusal {
-    Refusal::Corrupt {
-        what: format!("{hash} in {store}: {why}"),
-        remedy: "git pack audit    (lists everything that is missing or damaged)".into(),
-    }
+fn corrupt(hash: &Digest, store: &'static str, why: &str) -> Refusal {
+    Refusal::Corrupt(Corrupt::Stored {
+        content: hash.to_string(),
+        store,
+        fault: why.to_owned(),
+        in_the_way: None,
+    })
 }

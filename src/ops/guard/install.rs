@@ -7,6 +7,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, Named};
 use crate::ops::Context;
 use crate::ops::guard::remotes;
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::hook_script::{self, Errexit};
@@ -145,16 +146,10 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
                 });
             }
             (Standing::Foreign(_), _) if directory.has_chained(hook) => {
-                return Err(Refusal::Unsupported {
-                    what: format!(
-                        "{0} has both {hook} and {hook}.chained, neither of which is git-pack's",
-                        directory.path().display()
-                    ),
-                    remedy: format!(
-                        "decide which one of them is to run, and take the other away: rm '{}'",
-                        directory.path().join(format!("{hook}.chained")).display()
-                    ),
-                });
+                return Err(Refusal::Unsupported(Unsupported::TwoHooks {
+                    directory: directory.path().to_owned(),
+                    hook,
+                }));
             }
             (Standing::Foreign(_), _) => Step::Chain(shim(ctx, hook)?),
         };
@@ -401,9 +396,10 @@ fn command(ctx: &Context, hook: &str) -> Result<String> {
 }
 
 fn binary(ctx: &Context) -> Result<&str> {
-    ctx.binary.to_str().ok_or_else(|| Refusal::Unsupported {
-        what: format!("git-pack lies at a path that is not UTF-8: {}", ctx.binary.display()),
-        remedy: "install it elsewhere".into(),
+    ctx.binary.to_str().ok_or_else(|| {
+        Refusal::Unsupported(Unsupported::BinaryPath {
+            path: ctx.binary.clone(),
+        })
     })
 }
 

@@ -15,6 +15,7 @@ use crate::ops::guard::known;
 use crate::ops::guard::scan::twins;
 use crate::ops::store::audit::sound_pins;
 use crate::ops::{Context, configuration};
+use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Subject;
 use crate::rules::retention::{self, NoRoots, Object, Observed};
@@ -177,24 +178,17 @@ fn sound_roots(runs: &Runs, run: &RunId) -> Result<Vec<Digest>> {
         Some(bytes) => parse_roots(&bytes),
         None => Err("it is not there".into()),
     };
-    roots.map_err(|why| Refusal::Corrupt {
-        what: format!(
-            "{}: {why}; nothing was removed",
-            runs.directory(run).join(RUN_ROOTS).display()
-        ),
-        remedy: "put it back as it was or, if the run is not needed, remove its directory".into(),
+    roots.map_err(|said| {
+        Refusal::Corrupt(Corrupt::Roots {
+            path: runs.directory(run).join(RUN_ROOTS),
+            said,
+        })
     })
 }
 
 fn no_roots(lost: NoRoots, store: &DiskStore) -> Refusal {
-    Refusal::Corrupt {
-        what: format!(
-            "objects but no roots: nothing says which of {} in the content store are needed; nothing was removed",
-            lost.objects
-        ),
-        remedy: format!(
-            "put gitpack/runs/ and GC_PINS.json back where they were, or git pack seal; if nothing of it is needed, remove {}",
-            store.directory().display()
-        ),
-    }
+    Refusal::Corrupt(Corrupt::NoRoots {
+        objects: lost.objects,
+        store: store.directory().to_owned(),
+    })
 }

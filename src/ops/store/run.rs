@@ -408,7 +408,7 @@ mod tests {
                 let store = Faulty { inner, fault, hash };
                 let (run, done) = record(&repo, &store, &runs);
                 match done {
-                    Err(Refusal::Audit { .. } | Refusal::Corrupt { .. } | Refusal::Io { .. }) => {}
+                    Err(Refusal::Audit { .. } | Refusal::Corrupt(_) | Refusal::Io { .. }) => {}
                     Err(other) => panic!("{other:?}"),
                     // Sealing does not read content that is present, so only an audit finds the damage.
                     Ok(()) => {

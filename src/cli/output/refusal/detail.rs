@@ -74,7 +74,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         }
         Refusal::TooLong { what, allowed, found } => json!({ "limit": what, "allowed": allowed, "found": found }),
         Refusal::Budget { bound, allowed } => json!({ "limit": bound.key(), "allowed": allowed }),
-        Refusal::Corrupt { what, .. } | Refusal::Unsupported { what, .. } => json!({ "what": what }),
+        Refusal::Corrupt(_) | Refusal::Unsupported(_) => json!({ "what": refusal.to_string() }),
         Refusal::HookManager {
             manager,
             directory,

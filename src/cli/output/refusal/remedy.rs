@@ -4,6 +4,8 @@ use crate::cli::env;
 use crate::cli::output::refusal::usage;
 use crate::cli::output::words::quoted;
 use crate::refusal::Refusal;
+use crate::refusal::corrupt::Corrupt;
+use crate::refusal::unsupported::Unsupported;
 
 /// Returns the command that would fix it, or else what to do.
 pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
@@ -94,7 +96,8 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 "if it is meant to be so large, where it is judged: git config {key} {more}"
             ))
         }
-        Refusal::Corrupt { remedy, .. } | Refusal::Unsupported { remedy, .. } => hint(remedy),
+        Refusal::Corrupt(corrupt) => (None, Some(mending(corrupt))),
+        Refusal::Unsupported(unsupported) => (None, Some(way_out(unsupported))),
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),
             Some("or chain them all the same: git pack install --force".into()),
@@ -123,4 +126,64 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         | Refusal::Locked { .. }
         | Refusal::Crypto { .. } => (None, None),
     }
+}
+
+/// Returns how damage is mended.
+fn mending(corrupt: &Corrupt) -> String {
+    match corrupt {
+        Corrupt::Object { .. } | Corrupt::ObjectFile { .. } => "git fsck".into(),
+        Corrupt::Stored { in_the_way: None, .. } => {
+            "git pack audit    (lists everything that is missing or damaged)".into()
+        }
+        Corrupt::Stored {
+            in_the_way: Some(file), ..
+        } => format!("git pack audit; then, to have it stored anew: rm -f {}", file.display()),
+        Corrupt::Sealing { path } => format!(
+            "rm {}.*    (the artifact is then encrypted anew), or seal with --fresh",
+            path.with_extension("").display()
+        ),
+        Corrupt::Pins { .. } => "mend it by hand: a JSON list of hashes, sorted".into(),
+        Corrupt::Roots { .. } => "put it back as it was or, if the run is not needed, remove its directory".into(),
+        Corrupt::NoRoots { store, .. } => format!(
+            "put gitpack/runs/ and GC_PINS.json back where they were, or git pack seal; if nothing of it is needed, remove {}",
+            store.display()
+        ),
+    }
+}
+
+/// Returns what to do where something cannot be read or changed.
+fn way_out(unsupported: &Unsupported) -> String {
+    let command = match unsupported {
+        Unsupported::Repository { .. }
+        | Unsupported::Index { .. }
+        | Unsupported::IndexMode { .. }
+        | Unsupported::IndexUnchanged { .. } => "git status    (git itself may say more)",
+        Unsupported::RefStorage { .. } => "git refs migrate --ref-format=files",
+        Unsupported::References { .. } | Unsupported::ObjectDirectories { .. } => "git fsck",
+        Unsupported::ReferencesBelow { .. } => "git for-each-ref    (git itself may say more)",
+        Unsupported::RunReferences { .. } => "git refs verify",
+        Unsupported::RunReferenceUnwritable { .. } => {
+            "git pack gc    (clears the lock of such a ref that a killed seal left)"
+        }
+        Unsupported::RunReferencesUnremovable { .. } => "git pack-refs    (git itself may say more)",
+        Unsupported::ShallowList { .. } => "git fetch --unshallow",
+        Unsupported::WorkTree { .. } => "git ls-files    (git itself may say more)",
+        Unsupported::CommitsWith { .. } => "git rev-list --all    (git itself may say more)",
+        Unsupported::GitConfig { .. } => "git config --local --list    (git itself may say more)",
+        Unsupported::HooksDirectory { .. } => "git rev-parse --git-path hooks",
+        Unsupported::Canary { .. } => "git --version    (hooks can be tried out since 2.40)",
+        Unsupported::TreeReference { .. } => "point it at a commit that has this tree",
+        Unsupported::BlobReference { blob, .. } => {
+            return format!("if everybody may have it, add [[allow]] blob = \"{blob}\" to .gitpack.toml");
+        }
+        Unsupported::ManyConfigurations { .. } => "push the main branch first, by itself",
+        Unsupported::TwoHooks { directory, hook } => {
+            return format!(
+                "decide which one of them is to run, and take the other away: rm '{}'",
+                directory.join(format!("{hook}.chained")).display()
+            );
+        }
+        Unsupported::BinaryPath { .. } => "install it elsewhere",
+    };
+    command.to_owned()
 }

@@ -19,6 +19,7 @@ use crate::ops::guard::scan::engine::Judge;
 use crate::ops::guard::scan::packs::{self, Touched};
 use crate::ops::guard::scan::twins::Ends;
 use crate::ops::guard::scan::{Found, ScanReport};
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::protect::{Registry, Subject};
@@ -118,13 +119,9 @@ impl Ranges<'_> {
                 }
                 Peeled::Blob(blob) => self.judge_blob(change, blob, &mut report)?,
                 Peeled::Tree(_) => {
-                    return Err(Refusal::Unsupported {
-                        what: format!(
-                            "{} leads to a tree without a commit, so there is no path to judge it by",
-                            change.name
-                        ),
-                        remedy: "point it at a commit that has this tree".into(),
-                    });
+                    return Err(Refusal::Unsupported(Unsupported::TreeReference {
+                        reference: change.name.clone(),
+                    }));
                 }
             }
         }
@@ -223,12 +220,7 @@ impl Ranges<'_> {
         }
         match found.len() {
             0..=MAX_BESIDE => Ok(found),
-            n => Err(Refusal::Unsupported {
-                what: format!(
-                    "nothing is there yet, and this push brings {n} different versions of {FILE_NAME}, each of which has a say about the others"
-                ),
-                remedy: "push the main branch first, by itself".into(),
-            }),
+            versions => Err(Refusal::Unsupported(Unsupported::ManyConfigurations { versions })),
         }
     }
 
@@ -260,13 +252,10 @@ impl Ranges<'_> {
             ..Subject::default()
         };
         if found.is_empty() && !registry.releases(&allowed) {
-            return Err(Refusal::Unsupported {
-                what: format!(
-                    "{} leads to the blob {blob} without a commit, so there is no path to judge it by",
-                    change.name
-                ),
-                remedy: format!("if everybody may have it, add [[allow]] blob = \"{blob}\" to .gitpack.toml"),
-            });
+            return Err(Refusal::Unsupported(Unsupported::BlobReference {
+                reference: change.name.clone(),
+                blob: blob.to_string(),
+            }));
         }
         report.leaks.extend(found);
         Ok(())

@@ -90,7 +90,7 @@ impl<'a> Search<'a, '_> {
         });
         let blobs: Vec<ObjectId> = blobs.map(|entry| entry.id).collect();
         match here.repo.hash_blobs(&blobs) {
-            Err(damaged @ Refusal::Corrupt { .. }) => Err(damaged),
+            Err(damaged @ Refusal::Corrupt(_)) => Err(damaged),
             _ => Ok(()),
         }
     }

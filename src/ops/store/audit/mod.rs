@@ -12,6 +12,7 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::run_record::{RunId, Verdict, parse_roots, write_roots};
 use crate::ops::Context;
+use crate::refusal::corrupt::Corrupt;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::audit::{Finding, FindingCode, Place, Presence};
@@ -192,7 +193,7 @@ fn audit_cache(repo: &Repository, cache: &DigestCache, findings: &mut Vec<Findin
                 FindingCode::CacheWrong,
                 format!("it says {hash} and {size} bytes; the blob has {derived} and {bytes}"),
             ),
-            Err(Refusal::Corrupt { what, .. }) => (FindingCode::ObjectCorrupt, what),
+            Err(Refusal::Corrupt(corrupt)) => (FindingCode::ObjectCorrupt, corrupt.to_string()),
             Err(other) => return Err(other),
         };
         findings.push(Finding {
@@ -257,9 +258,11 @@ pub fn unpin(ctx: &Context, text: &str) -> Result<Pinned> {
 
 /// Returns the pins, and refuses if they cannot be read.
 pub fn sound_pins(runs: &Runs) -> Result<Vec<Digest>> {
-    pins(runs)?.map_err(|why| Refusal::Corrupt {
-        what: format!("{}: {why}", runs.pins_path().display()),
-        remedy: "mend it by hand: a JSON list of hashes, sorted".into(),
+    pins(runs)?.map_err(|said| {
+        Refusal::Corrupt(Corrupt::Pins {
+            path: runs.pins_path(),
+            said,
+        })
     })
 }
 

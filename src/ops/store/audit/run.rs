@@ -180,7 +180,7 @@ fn record(store: &dyn Store, hash: &Digest, damaged: &mut BTreeMap<Digest, Strin
 /// Returns the description of damaged content; passes any other refusal on.
 fn damage(refusal: Refusal) -> Result<String> {
     match refusal {
-        Refusal::Corrupt { what, .. } => Ok(what),
+        Refusal::Corrupt(corrupt) => Ok(corrupt.to_string()),
         Refusal::Io { deed, source, .. } => Ok(format!("{deed} it: {}", io_reason(&source))),
         other => Err(other),
     }
@@ -226,7 +226,7 @@ fn said(refusal: Refusal) -> Result<String> {
     match refusal {
         Refusal::BadRevision { reason, .. } => Ok(reason),
         Refusal::MissingObject { count, example } => Ok(format!("{count} objects are missing, one is {example}")),
-        Refusal::Corrupt { what, .. } => Ok(what),
+        Refusal::Corrupt(corrupt) => Ok(corrupt.to_string()),
         other => Err(other),
     }
 }

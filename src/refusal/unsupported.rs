@@ -1,0 +1,183 @@
+//! What cannot be read or changed in a repository, and what git itself does not do.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// What cannot be read or changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unsupported {
+    /// A repository that cannot be opened.
+    Repository {
+        /// What git said.
+        said: String,
+    },
+    /// References that are not kept in files.
+    RefStorage {
+        /// How they are kept.
+        storage: String,
+    },
+    /// References that cannot be read.
+    References {
+        /// What git said.
+        said: String,
+    },
+    /// References below a prefix that cannot be read.
+    ReferencesBelow {
+        /// The prefix.
+        prefix: String,
+        /// What git said.
+        said: String,
+    },
+    /// References of runs that cannot be read.
+    RunReferences {
+        /// What git said.
+        said: String,
+    },
+    /// A reference of a run that cannot be written.
+    RunReferenceUnwritable {
+        /// The prefix of such references.
+        prefix: &'static str,
+        /// What git said.
+        said: String,
+    },
+    /// References of runs that cannot be removed.
+    RunReferencesUnremovable {
+        /// The prefix of such references.
+        prefix: &'static str,
+        /// What git said.
+        said: String,
+    },
+    /// Object directories that cannot be read.
+    ObjectDirectories {
+        /// What git said.
+        said: String,
+    },
+    /// A list of shallow commits that cannot be read.
+    ShallowList {
+        /// What git said.
+        said: String,
+    },
+    /// An index that cannot be read.
+    Index {
+        /// What git said.
+        said: String,
+    },
+    /// An entry of the index with a mode that is not known.
+    IndexMode {
+        /// Its path, fit to be shown.
+        path: String,
+        /// The mode.
+        mode: String,
+    },
+    /// An index that git does not change.
+    IndexUnchanged {
+        /// What git said.
+        said: String,
+    },
+    /// Files of the work tree that git does not list.
+    WorkTree {
+        /// What git said.
+        said: String,
+    },
+    /// Commits with a file that git does not list.
+    CommitsWith {
+        /// The path of the file.
+        path: String,
+        /// What git said.
+        said: String,
+    },
+    /// A configuration that git does not change.
+    GitConfig {
+        /// What git said.
+        said: String,
+    },
+    /// A directory of hooks that git does not name.
+    HooksDirectory {
+        /// What git said.
+        said: String,
+    },
+    /// A canary that git does not make.
+    Canary {
+        /// What git said.
+        said: String,
+    },
+    /// A reference that leads to a tree without a commit.
+    TreeReference {
+        /// Its name.
+        reference: String,
+    },
+    /// A reference that leads to a blob without a commit.
+    BlobReference {
+        /// Its name.
+        reference: String,
+        /// The blob.
+        blob: String,
+    },
+    /// A first push with many versions of the configuration.
+    ManyConfigurations {
+        /// How many.
+        versions: usize,
+    },
+    /// A hook and a chained one, both of others.
+    TwoHooks {
+        /// The hooks directory.
+        directory: PathBuf,
+        /// The name of the hook.
+        hook: &'static str,
+    },
+    /// A path of git-pack itself that is not UTF-8.
+    BinaryPath {
+        /// The path.
+        path: PathBuf,
+    },
+}
+
+impl fmt::Display for Unsupported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repository { said } => write!(f, "the repository cannot be opened: {said}"),
+            Self::RefStorage { storage } => write!(
+                f,
+                "the references of this repository are kept as {storage}, and only files can be read here"
+            ),
+            Self::References { said } | Self::RunReferences { said } => {
+                write!(f, "the references of this repository cannot be read: {said}")
+            }
+            Self::ReferencesBelow { prefix, said } => write!(f, "the refs below {prefix} cannot be read: {said}"),
+            Self::RunReferenceUnwritable { prefix, said } | Self::RunReferencesUnremovable { prefix, said } => {
+                write!(f, "{prefix} cannot be written: {said}")
+            }
+            Self::ObjectDirectories { said } => write!(f, "the object directories cannot be read: {said}"),
+            Self::ShallowList { said } => f.write_str(said),
+            Self::Index { said } => write!(f, "the index cannot be read: {said}"),
+            Self::IndexMode { path, mode } => write!(f, "the index has {path} with mode {mode}"),
+            Self::IndexUnchanged { said } => write!(f, "git does not change the index: {said}"),
+            Self::WorkTree { said } => write!(f, "git does not list the files of the work tree: {said}"),
+            Self::CommitsWith { path, said } => write!(f, "git does not list the commits with {path}: {said}"),
+            Self::GitConfig { said } => write!(f, "git config: {said}"),
+            Self::HooksDirectory { said } => write!(f, "git does not say where hooks are: {said}"),
+            Self::Canary { said } => write!(f, "git did not make a canary: {said}"),
+            Self::TreeReference { reference } => write!(
+                f,
+                "{reference} leads to a tree without a commit, so there is no path to judge it by"
+            ),
+            Self::BlobReference { reference, blob } => write!(
+                f,
+                "{reference} leads to the blob {blob} without a commit, so there is no path to judge it by"
+            ),
+            Self::ManyConfigurations { versions } => write!(
+                f,
+                "nothing is there yet, and this push brings {versions} different versions of .gitpack.toml, each of which has \
+                 a say about the others"
+            ),
+            Self::TwoHooks { directory, hook } => write!(
+                f,
+                "{} has both {hook} and {hook}.chained, neither of which is git-pack's",
+                directory.display()
+            ),
+            Self::BinaryPath { path } => {
+                write!(f, "git-pack lies at a path that is not UTF-8: {}", path.display())
+            }
+        }
+    }
+}
