@@ -1,13 +1,13 @@
 //! The environment, the clock and the process: read here and nowhere else.
 
 use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::cli::args::WITH_JSON;
 use crate::cli::output::refusal::usage::misused;
 use crate::cli::output::words::quoted;
-use crate::cli::{OPERATOR, SCHEMA};
 use crate::format::timestamp::Timestamp;
 use crate::ops::{Context, Memory, ObjectPlaces, Surroundings};
 use crate::refusal::{Refusal, Result};
@@ -76,46 +76,15 @@ fn source_date_epoch() -> Result<Option<Timestamp>> {
         })
 }
 
-/// Returns whether arguments that could not be parsed ask for a refusal's envelope on stdout.
-pub(super) fn wants_envelope() -> bool {
-    let arguments: Vec<_> = env::args_os().skip(1).collect();
-    let command = arguments
-        .iter()
-        .filter_map(|a| a.to_str())
-        .find(|a| !a.starts_with('-'));
-    match command {
-        None | Some("hook" | "status") => false,
-        Some("scan") => {
-            let format = arguments
-                .windows(2)
-                .any(|pair| pair[0] == "--format" && pair[1] == "json");
-            format || arguments.iter().any(|a| a == "--json" || a == "--format=json")
-        }
-        Some(command) if WITH_JSON.contains(&command) => arguments.iter().any(|a| a == "--json"),
-        Some(_) => true,
-    }
-}
-
-/// Returns what `--describe`, `--schema` or `--version`, before any `--`, asks for.
-pub(super) fn asked_for_description() -> Option<&'static str> {
-    let mut arguments = env::args_os().skip(1).take_while(|a| a != "--").peekable();
-    if arguments.peek().is_some_and(|a| a == "hook") {
-        return None;
-    }
-    arguments.find_map(|a| match a.to_str() {
-        Some("--describe") => Some(OPERATOR),
-        Some("--schema") => Some(SCHEMA),
-        Some("--version") => Some(concat!("pack ", env!("CARGO_PKG_VERSION"), "\n")),
-        _ => None,
-    })
+/// Returns the arguments of this process, without its name.
+pub(super) fn arguments() -> Vec<OsString> {
+    env::args_os().skip(1).collect()
 }
 
 /// Returns the command line that this process was given, with one flag more, as a shell takes it.
 pub(super) fn invocation_with(flag: &str) -> String {
-    let mut arguments: Vec<String> = env::args_os()
-        .skip(1)
-        .map(|a| quoted(std::os::unix::ffi::OsStrExt::as_bytes(a.as_os_str())))
-        .collect();
+    let given = arguments();
+    let mut arguments: Vec<String> = given.iter().map(|a| quoted(a.as_bytes())).collect();
     let end = arguments.iter().position(|a| a == "--").unwrap_or(arguments.len());
     arguments.insert(end, flag.to_owned());
     format!("git pack {}", arguments.join(" "))

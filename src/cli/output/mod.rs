@@ -1,24 +1,21 @@
 //! Standard output for results, standard error for people.
 
-pub(super) mod guard;
-pub(super) mod human;
-pub(super) mod json;
-pub(super) mod notices;
+pub(super) mod doubt;
+pub(super) mod in_part;
+pub(super) mod names;
 pub(super) mod refusal;
-pub(super) mod rekey;
-pub(super) mod restore;
-pub(super) mod sarif;
-pub(super) mod status;
-pub(super) mod store;
 pub(super) mod table;
 pub(crate) mod words;
 
 use std::io::{self, Write};
 
 use anstream::AutoStream;
+use anyhow::Context;
 
 use crate::format::witness::Blake3;
-use crate::refusal::{Refusal, Result};
+
+/// What is said of a standard output that cannot be written.
+const UNWRITTEN: &str = "writing standard output";
 
 /// Both streams. Colour is left out where the terminal, or whoever set `NO_COLOR`, does not want it.
 pub(super) struct Output {
@@ -52,6 +49,11 @@ impl Output {
         &mut self.stdout
     }
 
+    /// Writes a line to stdout of which no hash may be kept.
+    pub(super) fn unrecorded_line(&mut self, text: &str) -> anyhow::Result<()> {
+        writeln!(self.stdout, "{text}").context(UNWRITTEN)
+    }
+
     /// Writes a line to stdout, colour included where it is wanted.
     pub(super) fn line(&mut self, text: &str) {
         let text = match self.coloured {
@@ -71,13 +73,13 @@ impl Output {
         drop(self.stderr.write_all(text.as_bytes()));
     }
 
-    /// Refuses if anything written to stdout did not get there: a result that nobody has is none.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    /// Fails if anything written to stdout did not get there: a result that nobody has is none.
+    pub(super) fn flush(&mut self) -> anyhow::Result<()> {
         let result = self.stdout.flush();
         self.note(result);
         match self.failed.take() {
             None => Ok(()),
-            Some(source) => Err(Refusal::io("writing", std::path::Path::new("standard output"))(source)),
+            Some(source) => Err(anyhow::Error::new(source).context(UNWRITTEN)),
         }
     }
 

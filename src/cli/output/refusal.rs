@@ -6,9 +6,10 @@ pub(crate) mod usage;
 
 use serde_json::{Value, json};
 
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
 use crate::cli::output::words::{BLOCKS, TYPE, paint};
-use crate::cli::output::{Output, json};
-use crate::cli::{REFUSED, Style};
+use crate::cli::style::Style;
 use crate::format::canonical_json::to_document;
 use crate::refusal::Refusal;
 use crate::refusal::shown::{harmless, shown};
@@ -16,18 +17,18 @@ use detail::detail;
 use remedy::remedy;
 
 /// Tells of a refusal and returns the exit status.
-pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> u8 {
+pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> Exit {
     if let Refusal::Io { source, .. } = refusal
         && source.kind() == std::io::ErrorKind::BrokenPipe
     {
         // Whoever read our output has gone; git says nothing then, and neither do we.
-        return REFUSED;
+        return Exit::Refused;
     }
     match style {
         Style::Human | Style::Hook => {}
         Style::Envelope => output.out(&envelope(refusal)),
-        Style::Verify => output.line(&format!("pack verify: {}", paint(BLOCKS, "REFUSAL"))),
-        Style::VerifyJson => output.out(&json::verify_refused(body(refusal))),
+        Style::Outcome(command) => output.line(&format!("{command}: {}", paint(BLOCKS, "REFUSAL"))),
+        Style::Document(around) => output.out(&around(body(refusal))),
     }
     let text = explain(refusal);
     let mut human = format!("git-pack: {}\n", harmless(&text.message));
@@ -37,14 +38,14 @@ pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> u8 
     for line in &text.pasted {
         human.push_str(&format!("{}\n", paint(TYPE, line)));
     }
-    if style == Style::Hook {
+    if matches!(style, Style::Hook) {
         human.push_str("  this could not be judged, so git does not go on\n");
     }
     if let Some(hint) = text.hint.as_ref().or(text.next.as_ref()) {
         human.push_str(&format!("  try        {}\n", paint(TYPE, hint)));
     }
     output.err(&human);
-    REFUSED
+    Exit::Refused
 }
 
 /// Returns what a refusal says, without its remedy.

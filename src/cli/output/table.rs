@@ -2,6 +2,9 @@
 
 use unicode_width::UnicodeWidthStr;
 
+use crate::cli::output::Output;
+use crate::cli::output::words::{TYPE, paint};
+
 /// Returns rows in aligned columns, a line each.
 pub(crate) fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
@@ -17,6 +20,22 @@ pub(crate) fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> Str
         text.push('\n');
     }
     text
+}
+
+/// Prints rows in aligned columns, a line each.
+pub(crate) fn columns<const N: usize>(output: &mut Output, rows: &[[String; N]], indent: &str) {
+    for line in aligned(rows, indent).lines() {
+        output.line(line);
+    }
+}
+
+/// Returns what can be done, a line each, with the command that does it.
+pub(crate) fn advise(advice: &[(&str, String)]) -> String {
+    let rows: Vec<[String; 2]> = advice
+        .iter()
+        .map(|(what, command)| [(*what).to_owned(), paint(TYPE, command)])
+        .collect();
+    aligned(&rows, "  ")
 }
 
 #[cfg(test)]

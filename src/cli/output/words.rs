@@ -19,6 +19,11 @@ pub(crate) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// Returns a command to type, after an arrow.
+pub(crate) fn arrow(command: &str) -> String {
+    format!("→ {}", paint(TYPE, command))
+}
+
 /// Returns `1 file`, `2 files`.
 pub(crate) fn count(n: u64, one: &str) -> String {
     match n {

@@ -222,32 +222,30 @@ pub enum Pinned {
 
 /// Pins content of the store, so that it is kept without a run. Content that only git has is not copied into the store,
 /// because it may be protected.
-pub fn pin(ctx: &Context, text: &str) -> Result<Pinned> {
-    let hash = content_ref(text)?;
+pub fn pin(ctx: &Context, hash: &Digest) -> Result<Pinned> {
     let repo = ctx.repository()?;
     let (runs, store) = (repo.private().runs(), repo.private().store());
     let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
-    if !store.get(&hash, &mut |_| Ok(()))? {
+    if !store.get(hash, &mut |_| Ok(()))? {
         return Err(Refusal::Usage(Misuse::NotInStore {
             content: hash.to_string(),
         }));
     }
-    change_pins(&runs, |pins| match pins.binary_search(&hash) {
+    change_pins(&runs, |pins| match pins.binary_search(hash) {
         Ok(_) => Pinned::Known,
         Err(at) => {
-            pins.insert(at, hash);
+            pins.insert(at, *hash);
             Pinned::Added
         }
     })
 }
 
 /// Removes a pin.
-pub fn unpin(ctx: &Context, text: &str) -> Result<Pinned> {
-    let hash = content_ref(text)?;
+pub fn unpin(ctx: &Context, hash: &Digest) -> Result<Pinned> {
     let repo = ctx.repository()?;
     let (runs, store) = (repo.private().runs(), repo.private().store());
     let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
-    change_pins(&runs, |pins| match pins.binary_search(&hash) {
+    change_pins(&runs, |pins| match pins.binary_search(hash) {
         Ok(at) => {
             pins.remove(at);
             Pinned::Removed

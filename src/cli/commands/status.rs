@@ -1,28 +1,68 @@
-//! How things stand, as people read it.
+//! `git pack status`: what is protected here, who can open it, and which hooks guard it.
 
+use clap::Parser;
+
+use super::Run;
+use super::protect::standing;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::guard::doubt_words;
-use crate::cli::output::human::short_key;
-use crate::cli::output::table::aligned;
-use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, count, paint, quoted, size};
+use crate::cli::output::doubt::doubt_words;
+use crate::cli::output::names::short_key;
+use crate::cli::output::table::columns;
+use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, arrow, count, paint, quoted, size};
+use crate::cli::style::{Envelope, Style};
 use crate::format::config::is_same_recipient;
-use crate::format::object_id::ObjectId;
 use crate::format::protected::Origin;
 use crate::format::remote_url::without_secret;
-use crate::format::repo_path::RepoPath;
+use crate::ops::Context;
 use crate::ops::guard::install::Present;
 use crate::ops::guard::remotes::RemoteReport;
-use crate::ops::guard::status::{Proof, RegistryReport, StatusReport};
-use crate::ops::guard::twins::PairReport;
-use crate::ops::guard::twins::protect::ProtectReport;
+use crate::ops::guard::status::{self, Proof, RegistryReport, StatusReport};
 use crate::refusal::shown::{harmless, shown};
 use crate::rules::push::Doubt;
-use crate::rules::twins::Standing;
 
 /// So many files of a kind are named.
 const NAMED: usize = 50;
 
-pub(crate) fn status(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static str, Proof)]>) {
+/// Show what is protected here, who can open it, and which hooks guard it
+#[derive(Parser)]
+#[command(name = "status")]
+pub(super) struct Status {
+    /// Print the protected registry in force
+    #[arg(long, conflicts_with = "doctor")]
+    registry: bool,
+    /// Prove each hook: give it a canary, as git would, and see whether it is blocked
+    #[arg(long)]
+    doctor: bool,
+}
+
+impl Run for Status {
+    fn envelope() -> Envelope {
+        Envelope::Never
+    }
+
+    fn style(&self) -> Style {
+        Style::Human
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        if self.registry {
+            registry(output, &status::registry(ctx)?);
+            return Ok(Exit::Yes);
+        }
+        let report = status::status(ctx)?;
+        let proofs = match self.doctor {
+            true => Some(status::doctor(ctx)?),
+            false => None,
+        };
+        human(output, &report, proofs.as_deref());
+        let unproven = proofs.iter().flatten().any(|(_, proof)| *proof != Proof::Blocked);
+        Ok(Exit::yes_if(!unproven))
+    }
+}
+
+fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static str, Proof)]>) {
     output.line(&row("repository", &repository(report)));
     match proofs {
         Some(proofs) => guard_proven(output, proofs),
@@ -208,137 +248,11 @@ fn protected(output: &mut Output, report: &StatusReport) {
     for path in report.untracked.iter().take(NAMED) {
         rows.push([shown(path.as_bytes()), "untracked, not sealed".into(), String::new()]);
     }
-    for line in aligned(&rows, "             ").lines() {
-        output.line(line);
-    }
-}
-
-/// Says how a pair stands, and what to do about it.
-fn standing(pair: &PairReport) -> (String, String) {
-    let (path, standing): (&RepoPath, _) = (&pair.path, pair.standing);
-    let twin = format!("{}.age", shown(path.as_bytes()));
-    let protect = arrow(&format!("git pack protect {}", quoted(path.as_bytes())));
-    let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
-    if pair.is_tracked {
-        return (format!("sealed as {twin}, but tracked in plaintext as well"), protect);
-    }
-    match standing {
-        Standing::UpToDate => (format!("sealed as {twin}, up to date"), String::new()),
-        Standing::SealedOnly => (format!("sealed as {twin}, no plaintext here"), String::new()),
-        Standing::PlainOnly => ("not sealed".into(), protect),
-        Standing::PlainNewer => (format!("sealed as {twin}, plaintext is newer"), protect),
-        Standing::SealedNewer => (format!("sealed as {twin}, which is newer"), reveal),
-        Standing::BothChanged => (format!("sealed as {twin}, which holds something else"), String::new()),
-        Standing::Unknown => (format!("sealed as {twin}, which no identity here opens"), String::new()),
-    }
-}
-
-/// Prints how each pair stands.
-pub(crate) fn pairs(output: &mut Output, pairs: &[PairReport]) {
-    let rows: Vec<[String; 3]> = pairs
-        .iter()
-        .map(|pair| {
-            let (about, command) = standing(pair);
-            [shown(pair.path.as_bytes()), about, command]
-        })
-        .collect();
-    for line in aligned(&rows, "").lines() {
-        output.line(line);
-    }
-    let drifted = pairs.iter().filter(|pair| has_drifted(pair)).count();
-    let text = match (pairs.len(), drifted) {
-        (0, _) => "no sealed twin is tracked here".to_owned(),
-        (n, 0) => format!("{}, none has drifted", count(n as u64, "pair")),
-        (n, drifted) => format!("{drifted} of {} drifted", count(n as u64, "pair")),
-    };
-    output.err(&format!("  {text}\n"));
-}
-
-/// Returns whether a pair no longer agrees, or cannot be seen to, or is tracked twice.
-pub(crate) fn has_drifted(pair: &PairReport) -> bool {
-    pair.is_tracked || !matches!(pair.standing, Standing::UpToDate | Standing::SealedOnly)
-}
-
-pub(crate) fn protect(output: &mut Output, report: &ProtectReport) {
-    for pair in &report.files {
-        let path = shown(pair.path.as_bytes());
-        let what = match pair.standing {
-            Standing::UpToDate => "up to date",
-            _ => "sealed",
-        };
-        output.line(&format!("{what:<10} {path} as {path}.age"));
-    }
-    let recipients = count(report.recipients as u64, "recipient");
-    let ignored = if report.not_ignored.is_empty() {
-        " is ignored,"
-    } else {
-        ""
-    };
-    output.err(&format!(
-        "  for {recipients}; the plaintext stays on disk,{ignored} and is no longer tracked\n"
-    ));
-    for path in &report.not_ignored {
-        let path = shown(path.as_bytes());
-        let command = format!("git check-ignore -v --no-index {path}");
-        output.err(&format!(
-            "  {path} is not ignored: another .gitignore takes that back   {}\n",
-            paint(TYPE, &command)
-        ));
-    }
-    for pair in report.files.iter().filter(|pair| !pair.exposure.is_empty()) {
-        exposed(output, pair);
-    }
-    if report.gitignore_unstaged {
-        output.err(&format!(
-            "  .gitignore has other changes, so it was not staged   {}\n",
-            paint(TYPE, "git add .gitignore")
-        ));
-    }
-}
-
-/// Says which commits hold the plaintext of what was sealed: a twin does not take it out of history.
-fn exposed(output: &mut Output, pair: &PairReport) {
-    let path = shown(pair.path.as_bytes());
-    let named = |commits: &[ObjectId]| {
-        let first: Vec<String> = commits.iter().take(3).map(ObjectId::short).collect();
-        let more = if commits.len() > 3 { ", …" } else { "" };
-        format!("{} ({}{more})", count(commits.len() as u64, "commit"), first.join(", "))
-    };
-    output.err(&format!(
-        "\n  {} {path} stands in history in plaintext\n",
-        paint(LOOK, "look")
-    ));
-    if let Some(oldest) = pair.exposure.unpushed.last() {
-        let rewrite = format!("git rebase -i {}^", oldest.short());
-        output.err(&format!(
-            "    not pushed   {}: a push is blocked until it is taken out of them   {}\n",
-            named(&pair.exposure.unpushed),
-            paint(TYPE, &rewrite)
-        ));
-    }
-    if !pair.exposure.pushed.is_empty() {
-        output.err(&format!(
-            "    pushed       {}: whoever can read the remote has it; replace what it holds\n",
-            named(&pair.exposure.pushed)
-        ));
-    }
-}
-
-pub(crate) fn revealed(output: &mut Output, pairs: &[PairReport]) {
-    for pair in pairs {
-        let path = shown(pair.path.as_bytes());
-        match pair.standing {
-            Standing::UpToDate => output.line(&format!("{:<10} {path}", "up to date")),
-            _ => output.line(&format!("{:<10} {path} from {path}.age", "revealed")),
-        }
-    }
-    if pairs.is_empty() {
-        output.err("  no sealed twin is tracked here\n");
-    }
+    columns(output, &rows, "             ");
 }
 
 /// Prints the rules in force.
-pub(crate) fn registry(output: &mut Output, report: &RegistryReport) {
+fn registry(output: &mut Output, report: &RegistryReport) {
     let mut rows = vec![["class", "policy", "paths and formats", "but not in", "from"].map(str::to_owned)];
     for rule in &report.rules {
         let formats = rule
@@ -358,17 +272,11 @@ pub(crate) fn registry(output: &mut Output, report: &RegistryReport) {
             origin.into(),
         ]);
     }
-    for line in aligned(&rows, "").lines() {
-        output.line(line);
-    }
+    columns(output, &rows, "");
     for allow in &report.allowed {
         output.line(&format!("allowed   blob {}   {}", allow.blob, harmless(&allow.reason)));
     }
     output.err("  the last rule that matches decides; pack-run and key are beyond the rules, but [[allow]] releases single keys\n");
-}
-
-fn arrow(command: &str) -> String {
-    format!("→ {}", paint(TYPE, command))
 }
 
 fn row(label: &str, text: &str) -> String {

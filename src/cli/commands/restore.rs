@@ -1,30 +1,93 @@
-//! What was restored, as people read it.
+//! `git pack restore`: the files of a commit, rebuilt.
 
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::PassphraseFlag;
+use crate::cli::account::{Account, name};
+use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::human::path_from;
+use crate::cli::output::names::path_from;
 use crate::cli::output::table::aligned;
 use crate::cli::output::words::{count, size};
 use crate::format::dump::OtherEntry;
 use crate::ops::Context;
-use crate::ops::pack::restore::{Entries, RestoreReport, Restored};
+use crate::ops::pack::restore::{Entries, RestoreReport, RestoreRequest, Restored, restore};
 use crate::refusal::shown::shown;
-use crate::refusal::{Refusal, Result};
 
 /// So many entries that are not there are named.
 const NAMED: usize = 10;
 
-pub(crate) fn restored(output: &mut Output, ctx: &Context, report: &RestoreReport) -> Result<()> {
-    let outcome = if report.output.is_some() {
-        "RESTORED"
-    } else {
-        "RESTORABLE"
-    };
-    output.line(&format!("{outcome} {}", report.files));
+/// Rebuild the files of a commit from a pack, or from a manifest in the content store
+#[derive(Parser)]
+#[command(name = "restore")]
+pub(super) struct Restore {
+    /// The pack's directory, or the ref (sha256:…) of a PACK_MANIFEST in the content store
+    #[arg(value_name = "PACK|MANIFEST_REF")]
+    from: PathBuf,
+    /// Take the texts from the member under FULL/, of a pack or of that one file
+    #[arg(long, conflicts_with = "identities")]
+    from_full: bool,
+    /// A new directory for the files
+    #[arg(long, short = 'o', value_name = "DIR", required_unless_present = "dry_run")]
+    output: Option<PathBuf>,
+    /// Read and check everything, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Open what is sealed with this age identity file or SSH private key, instead of restoring ciphertexts
+    #[arg(long = "identity", short = 'i', value_name = "FILE")]
+    identities: Vec<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseFlag,
+}
+
+impl Run for Restore {
+    fn account(&self) -> Option<Account> {
+        Some(
+            Account::of("restore")
+                .input(&self.from)
+                .asked("output", self.output.as_deref().map(name))
+                .asked("dry_run", self.dry_run.then_some(true)),
+        )
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
+        let ctx = &self.passphrase.answering(ctx)?;
+        let request = RestoreRequest {
+            from: self.from,
+            from_full: self.from_full,
+            output: self.output,
+            dry_run: self.dry_run,
+            identities: self.identities,
+        };
+        let report = restore(ctx, &request)?;
+        human(output, ctx, &report)?;
+        if let Some(account) = account {
+            account.ends(outcome(&report));
+            account.is_about(report.pack_id.clone());
+            account.found("file_count", report.files);
+            account.read(&report.input_hash, report.input_bytes);
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+/// Returns the outcome in one word.
+fn outcome(report: &RestoreReport) -> &'static str {
+    match report.output {
+        Some(_) => "RESTORED",
+        None => "RESTORABLE",
+    }
+}
+
+fn human(output: &mut Output, ctx: &Context, report: &RestoreReport) -> Result<()> {
+    output.line(&format!("{} {}", outcome(report), report.files));
     let opened = matches!(&report.what, Restored::Entries(entries) if entries.opened > 0);
     match opened {
         // A hash over what was sealed is for whoever opened it, and not for the ledger.
-        true => writeln!(output.unrecorded(), "{}", report.digest)
-            .map_err(Refusal::io("writing", std::path::Path::new("standard output")))?,
+        true => output.unrecorded_line(&report.digest.to_string())?,
         false => output.line(&report.digest.to_string()),
     }
     let commit: String = report.commit.chars().take(7).collect();

@@ -1,19 +1,78 @@
-//! Audits, pins and collections, as people and machines read them.
+//! `git pack audit`: is everything kept that sealed trees need?
 
+use clap::Parser;
 use serde_json::json;
 
+use super::Run;
+use super::values::content_ref;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::table::aligned;
+use crate::cli::output::table::columns;
 use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, size};
+use crate::cli::style::{Envelope, Style};
 use crate::format::canonical_json::to_document;
+use crate::format::digest::Digest;
 use crate::format::run_record::Verdict;
-use crate::ops::store::audit::{AuditReport, Pinned};
-use crate::ops::store::gc::GcReport;
+use crate::ops::Context;
+use crate::ops::store::audit::{AuditReport, AuditRequest, Pinned, audit, pin, unpin};
 use crate::refusal::shown::shown;
-use crate::rules::retention::{Fate, Reason};
+
+/// Prove that everything that sealed trees need is kept, and is what it should be
+#[derive(Parser)]
+#[command(name = "audit")]
+pub(super) struct Audit {
+    /// Audit one run, by its id or as `last`, instead of all of them and the pins
+    #[arg(long, value_name = "ID|last")]
+    run: Option<String>,
+    /// Hold the digest cache against the blobs as well
+    #[arg(long)]
+    deep: bool,
+    /// Keep this content (sha256:…) whatever runs need, and say no more
+    #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json", "unpin"], value_parser = content_ref)]
+    pin: Option<Digest>,
+    /// Keep it no longer than runs need it
+    #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json"], value_parser = content_ref)]
+    unpin: Option<Digest>,
+    /// Print the pack.audit.v0 document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run for Audit {
+    fn envelope() -> Envelope {
+        Envelope::WITH_JSON
+    }
+
+    fn style(&self) -> Style {
+        Style::with_json(self.json)
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let pinned = match (&self.pin, &self.unpin) {
+            (Some(content), _) => Some((content, pin(ctx, content)?)),
+            (None, Some(content)) => Some((content, unpin(ctx, content)?)),
+            (None, None) => None,
+        };
+        if let Some((content, pinned)) = pinned {
+            tell_pinned(output, content, pinned);
+            return Ok(Exit::Yes);
+        }
+        let request = AuditRequest {
+            run: self.run,
+            deep: self.deep,
+        };
+        let report = audit(ctx, &request)?;
+        match self.json {
+            true => output.out(&document(&report)),
+            false => human(output, &report),
+        }
+        Ok(Exit::yes_if(report.findings.is_empty()))
+    }
+}
 
 /// Returns the `pack.audit.v0` document.
-pub(crate) fn audit_document(report: &AuditReport) -> Vec<u8> {
+fn document(report: &AuditReport) -> Vec<u8> {
     let findings: Vec<_> = report
         .findings
         .iter()
@@ -46,7 +105,7 @@ pub(crate) fn audit_document(report: &AuditReport) -> Vec<u8> {
     }))
 }
 
-pub(crate) fn audited(output: &mut Output, report: &AuditReport) {
+fn human(output: &mut Output, report: &AuditReport) {
     let verdict = report.verdict();
     let word = match verdict {
         Verdict::Pass => paint(PROVEN, verdict.as_str()),
@@ -83,9 +142,7 @@ pub(crate) fn audited(output: &mut Output, report: &AuditReport) {
             [run, finding.code.as_str().to_owned(), subject, name, detail]
         })
         .collect();
-    for row in aligned(&rows, "  ").lines() {
-        output.line(row);
-    }
+    columns(output, &rows, "  ");
     if report.findings.iter().any(|finding| finding.run.is_some()) {
         output.err(
             "  to have a run recorded anew, remove its directory, gitpack/runs/<id> in the git directory, and seal its\n  \
@@ -98,7 +155,7 @@ pub(crate) fn audited(output: &mut Output, report: &AuditReport) {
     }
 }
 
-pub(crate) fn pinned(output: &mut Output, content: &str, pinned: Pinned) {
+fn tell_pinned(output: &mut Output, content: &Digest, pinned: Pinned) {
     let what = match pinned {
         Pinned::Added => "pinned     ",
         Pinned::Known => "pinned     (it was before) ",
@@ -106,74 +163,4 @@ pub(crate) fn pinned(output: &mut Output, content: &str, pinned: Pinned) {
         Pinned::Unknown => "unpinned   (it was not pinned) ",
     };
     output.line(&format!("{what}{content}"));
-}
-
-pub(crate) fn collected(output: &mut Output, report: &GcReport, why: bool) {
-    if why {
-        for object in &report.plan.objects {
-            let fate = match &object.fate {
-                Fate::Keep(Reason::Needed { run, others: 0 }) => format!("keep    needed by run {run}"),
-                Fate::Keep(Reason::Needed { run, others }) => format!("keep    needed by run {run} and {others} more"),
-                Fate::Keep(Reason::Pinned) => "keep    pinned".to_owned(),
-                Fate::Keep(Reason::Young) => format!("keep    younger than {}", report.grace),
-                Fate::Remove => "remove  no run and no pin names it".to_owned(),
-            };
-            output.line(&format!("{}  {fate}", object.hash));
-        }
-    }
-    let tally = report.plan.tally();
-    let what = format!(
-        "{}, {}",
-        count(tally.removed.objects, "object"),
-        size(tally.removed.bytes)
-    );
-    output.line(&match (report.is_empty(), report.applied) {
-        (true, _) => "NOTHING TO COLLECT".to_owned(),
-        (false, true) => format!("COLLECTED {what}"),
-        (false, false) => format!("would collect {what}"),
-    });
-    if report.forgotten > 0 {
-        let what = if report.applied { "forgot" } else { "would forget" };
-        let files = count(report.forgotten as u64, "file");
-        output.err(&format!(
-            "  {what} {files} by content, which nothing protects any more\n"
-        ));
-    }
-    let young = format!("younger than {}", report.grace);
-    let kept = [
-        (tally.needed, "needed by runs"),
-        (tally.pinned, "pinned"),
-        (tally.young, &young),
-    ];
-    let parts = |parts: &[(u64, &str)]| {
-        let parts = parts.iter().filter(|(n, _)| *n > 0);
-        parts
-            .map(|(n, what)| format!("{n} {what}"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let rows = [
-        ("kept", "kept", parts(&kept)),
-        ("released", "would release", released(report)),
-        ("cleared", "would clear", unfinished(report)),
-    ];
-    for (done, planned, what) in rows.iter().filter(|(.., what)| !what.is_empty()) {
-        let deed = if report.applied { done } else { planned };
-        output.err(&format!("  {deed} {what}\n"));
-    }
-}
-
-fn released(report: &GcReport) -> String {
-    match report.plan.released.len() as u64 {
-        0 => String::new(),
-        1 => "1 commit of a run that is gone".to_owned(),
-        n => format!("{n} commits of runs that are gone"),
-    }
-}
-
-fn unfinished(report: &GcReport) -> String {
-    match report.unfinished {
-        0 => String::new(),
-        n => format!("{} that killed processes left", count(n, "file")),
-    }
 }

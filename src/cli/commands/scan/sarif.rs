@@ -1,4 +1,4 @@
-//! Findings as SARIF 2.1.0 (OASIS), for whatever shows them beside the code.
+//! The findings of a scan as SARIF 2.1.0 (OASIS), for whatever shows them beside the code.
 
 use serde_json::json;
 use serde_sarif::sarif::{
@@ -17,7 +17,7 @@ use crate::rules::scan::LeakCode;
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
 /// Returns the SARIF document of a scan.
-pub(crate) fn scan(report: &ScanReport) -> Vec<u8> {
+pub(super) fn document(report: &ScanReport) -> Vec<u8> {
     let rules: Vec<ReportingDescriptor> = LeakCode::ALL
         .iter()
         .map(|code| {

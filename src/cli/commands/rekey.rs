@@ -1,20 +1,85 @@
-//! What became of a rekeying, as people read it.
+//! `git pack rekey`: a sealed pack or file, for other recipients.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Parser;
+
+use super::Run;
+use super::flags::IdentityFlags;
+use crate::cli::account::{Account, name};
+use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::human::{path_from, remote_name};
+use crate::cli::output::names::{path_from, remote_name};
 use crate::cli::output::refusal::one_line;
 use crate::cli::output::table::aligned;
 use crate::cli::output::words::{LOOK, TYPE, count, paint, quoted};
 use crate::ops::Context;
-use crate::ops::pack::rekey::{RekeyReport, Remaining};
+use crate::ops::pack::rekey::{RekeyReport, RekeyRequest, Remaining, rekey};
 use crate::refusal::shown::{harmless, shown};
 
 /// So many refs are named in one place.
 const NAMED: usize = 8;
 
-pub(crate) fn rekeyed(output: &mut Output, ctx: &Context, report: &RekeyReport) {
+/// Change who can open a sealed pack or file, without encrypting it anew
+#[derive(Parser)]
+#[command(name = "rekey")]
+pub(super) struct Rekey {
+    /// The pack's directory, or an age file
+    #[arg(value_name = "PACK|FILE.age")]
+    what: PathBuf,
+    /// Where the rekeyed pack or file goes
+    #[arg(long, short = 'o', value_name = "DIR|FILE")]
+    output: PathBuf,
+    /// Swap out another pack, or another age file, that stands at the output; it may be the one that is rekeyed
+    #[arg(long)]
+    replace: bool,
+    /// Encrypt anew, under new file keys, instead of keeping the payloads
+    #[arg(long)]
+    reencrypt: bool,
+    /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
+    #[arg(long, short = 'r')]
+    recipient: Vec<String>,
+    /// Seal to the recipients in this file, one a line, instead of the configured ones
+    #[arg(long, short = 'R', value_name = "FILE")]
+    recipients_file: Vec<PathBuf>,
+    #[command(flatten)]
+    keys: IdentityFlags,
+}
+
+impl Run for Rekey {
+    fn account(&self) -> Option<Account> {
+        Some(
+            Account::of("rekey")
+                .input(&self.what)
+                .asked("output", Some(name(&self.output))),
+        )
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
+        let ctx = &self.keys.passphrase.answering(ctx)?;
+        let request = RekeyRequest {
+            what: self.what,
+            output: self.output,
+            replace: self.replace,
+            reencrypt: self.reencrypt,
+            recipients: self.recipient,
+            recipients_files: self.recipients_file,
+            identities: self.keys.identities,
+        };
+        let report = rekey(ctx, &request)?;
+        human(output, ctx, &report);
+        if let Some(account) = account {
+            account.ends("REKEYED");
+            account.is_about(report.pack_id.map(|id| id.to_string()));
+            account.found("artifact_count", report.artifacts);
+            // The hash of a file is that of its ciphertext.
+            account.read(&report.input_hash, report.input_bytes);
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {
     output.line(&format!("REKEYED {}", report.artifacts));
     let slash = if report.pack_id.is_some() { "/" } else { "" };
     output.line(&format!("{}{slash}", path_from(&ctx.cwd, &report.output)));

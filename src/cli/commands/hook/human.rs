@@ -1,0 +1,160 @@
+//! What a hook found, as people read it.
+
+use std::time::Duration;
+
+use crate::cli::commands::scan::leaks::{
+    LISTED, NAMED, commit_advice, examined, leak_lines, leak_row, notices, unnamed,
+};
+use crate::cli::output::Output;
+use crate::cli::output::doubt::doubt_words;
+use crate::cli::output::names::remote_name;
+use crate::cli::output::table::{advise, aligned};
+use crate::cli::output::words::{BLOCKS, TYPE, count, paint};
+use crate::format::protected::Policy;
+use crate::format::remote_url::without_secret;
+use crate::ops::guard::scan::{Found, ScanReport};
+use crate::refusal::shown::{harmless, shown};
+use crate::rules::push::{Doubt, private_line};
+use crate::rules::scan::LeakCode;
+
+/// Tells of what a commit would hold; silent if there is nothing to tell.
+pub(super) fn commit(output: &mut Output, report: &ScanReport) {
+    let leaks = &report.leaks;
+    if !leaks.is_empty() {
+        let what = match (leaks.len(), leaks.iter().all(is_plain)) {
+            (1, true) => "1 protected file is staged in plaintext".to_owned(),
+            (n, true) => format!("{n} protected files are staged in plaintext"),
+            (n, false) => format!("{} staged", count(n as u64, "leak")),
+        };
+        let mut text = format!("git-pack: {}, {what}\n\n", paint(BLOCKS, "commit blocked"));
+        let rows: Vec<_> = leaks.iter().take(NAMED).map(|found| leak_row(&found.leak)).collect();
+        text.push_str(&aligned(&rows, "  "));
+        text.push_str(&unnamed(leaks.len(), NAMED));
+        text.push('\n');
+        text.push_str(&advise(&commit_advice(leaks)));
+        output.err(&text);
+    }
+    if leaks.iter().any(|found| found.weakened) {
+        output.err("  this commit itself would release them; a release counts from the next commit on,\n  so commit .gitpack.toml first, by itself\n");
+    }
+    notices(output, report);
+}
+
+/// Tells of what a push would publish.
+pub(super) fn push(output: &mut Output, remote: &str, report: &ScanReport, time: Duration) {
+    let what = paint(BLOCKS, &format!("push to {} blocked", remote_name(remote)));
+    range(output, &what, report, time);
+    let Some(pushed_to) = report.pushed_to.as_ref().filter(|_| !report.leaks.is_empty()) else {
+        return;
+    };
+    if report.leaks.iter().any(|found| found.leak.policy == Policy::Internal) {
+        output.err(&public_place(&pushed_to.url));
+    }
+    if let Some((why, command)) = pushed_to.doubt.and_then(doubted) {
+        output.err(&format!("  {why}, so everything that is pushed was judged{command}\n"));
+    }
+}
+
+/// Says that a place counts as public, and how to call it private.
+fn public_place(url: &str) -> String {
+    let shown = match url {
+        "" => "the place that is pushed to".to_owned(),
+        url => shown(without_secret(url).as_bytes()),
+    };
+    match private_line(url) {
+        Some(line) => format!(
+            "  {shown} counts as public; if only insiders can read it, first commit and push, at the top of .gitpack.toml:\n    {}\n",
+            paint(TYPE, &harmless(&line))
+        ),
+        None => {
+            format!("  {shown} counts as public, and private_remotes cannot name it: give the remote an absolute URL\n")
+        }
+    }
+}
+
+/// Says why tracking refs do not count, and what would change that, where it explains why more was judged than is new.
+fn doubted(doubt: Doubt) -> Option<(&'static str, String)> {
+    let (why, command) = doubt_words(doubt)?;
+    let command = command
+        .map(|command| format!("   {}", paint(TYPE, command)))
+        .unwrap_or_default();
+    Some((why, command))
+}
+
+/// Says why more was judged than may be pushed.
+pub(super) fn all_was_judged(output: &mut Output) {
+    output.err(
+        "  what is pushed was not said, so every branch and tag that the remote is not known to have was judged\n",
+    );
+}
+
+/// Tells of what a server would receive.
+pub(super) fn receive(output: &mut Output, report: &ScanReport, time: Duration) {
+    range(output, &paint(BLOCKS, "push blocked by this server"), report, time);
+}
+
+/// Tells of what changed refs would hold.
+pub(super) fn refs(output: &mut Output, report: &ScanReport, time: Duration) {
+    range(output, &paint(BLOCKS, "update of refs blocked"), report, time);
+}
+
+fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
+    if !report.is_clean() {
+        let mut found = Vec::new();
+        if !report.leaks.is_empty() {
+            found.push(count(report.leaks.len() as u64 + report.more, "leak"));
+        }
+        if !report.packs.is_empty() {
+            found.push(count(report.packs.len() as u64, "invalid pack"));
+        }
+        let commits = count(
+            report.examined.commits + report.examined.remembered_commits,
+            "new commit",
+        );
+        let mut text = format!("git-pack: {what}, {} in {commits}\n\n", found.join(" and "));
+        text.push_str(&leak_lines(&report.leaks, "the push would still publish it", LISTED));
+        for pack in &report.packs {
+            text.push_str(&format!(
+                "  {}   PACK_INVALID   it does not verify\n",
+                shown(pack.path.as_bytes())
+            ));
+            for problem in pack.problems.iter().take(NAMED) {
+                text.push_str(&format!("            {}\n", harmless(problem)));
+            }
+        }
+        text.push('\n');
+        if let Some(first) = report.leaks.iter().find(|found| found.leak.entry.commit.is_some()) {
+            let commit = first.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
+            let command = match first.is_root {
+                true => "git rebase -i --root".to_owned(),
+                false => format!("git rebase -i {commit}^"),
+            };
+            if report.is_elsewhere {
+                text.push_str("  these commits are on another remote already; push others, without the files\n");
+            } else {
+                text.push_str("  these commits are not pushed yet; take the files out of them:\n");
+                text.push_str(&format!("    {}\n", paint(TYPE, &command)));
+            }
+        }
+        if !report.packs.is_empty() {
+            text.push_str("  seal the pack again, or leave it out:\n");
+            text.push_str(&format!("    {}\n", paint(TYPE, "git pack verify <pack>")));
+        }
+        if report.leaks.iter().any(|found| found.weakened) {
+            text.push_str(
+                "  the pushed commits themselves would release them; a release counts from the next push on,\n",
+            );
+            text.push_str("  so push the commit that changes .gitpack.toml first, by itself\n");
+        }
+        text.push_str(&format!("  {}\n", examined(&report.examined, Some(time))));
+        output.err(&text);
+    }
+    notices(output, report);
+}
+
+fn is_plain(found: &Found) -> bool {
+    matches!(
+        found.leak.code,
+        LeakCode::PlaintextProtected | LeakCode::TrackedRunOutput
+    )
+}

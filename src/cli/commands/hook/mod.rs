@@ -1,0 +1,161 @@
+//! `git pack hook NAME`: what git gives a hook, and what it wants back.
+
+mod human;
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum};
+
+use super::Run;
+use crate::cli::account::Account;
+use crate::cli::env::{self, Stopwatch};
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::{Output, refusal};
+use crate::cli::style::{Envelope, Style};
+use crate::ops::Context;
+use crate::ops::guard::scan::ScanReport;
+use crate::ops::guard::{hook, install};
+use crate::refusal::Refusal;
+use crate::refusal::bound::Bound;
+use crate::refusal::shown::shown;
+
+/// The most that is read of what git gives a hook: some million refs.
+const MAX_STDIN: u64 = 256 << 20;
+
+/// What the installed hooks call
+#[derive(Parser)]
+#[command(name = "hook", hide = true)]
+pub(super) struct Hook {
+    /// Somebody else's hook, which runs first
+    #[arg(long, value_name = "FILE")]
+    chained: Option<PathBuf>,
+    /// It is git that runs this, so that an empty standard input says that there is nothing to be pushed
+    #[arg(long)]
+    by_git: bool,
+    name: HookName,
+    /// The arguments that git gives the hook
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+/// The hooks, by the names that git calls them by.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum HookName {
+    #[value(name = "pre-commit", alias = "pre-merge-commit")]
+    Commit,
+    #[value(name = "pre-push")]
+    Push,
+    #[value(name = "pre-receive")]
+    Receive,
+    #[value(name = "reference-transaction")]
+    Refs,
+}
+
+impl Run for Hook {
+    fn envelope() -> Envelope {
+        Envelope::Never
+    }
+
+    fn style(&self) -> Style {
+        Style::Hook
+    }
+
+    /// Runs the hook that was there before ours, then ours.
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let stdin = match self.name {
+            HookName::Commit => None,
+            HookName::Push | HookName::Receive | HookName::Refs => Some(standard_input()?),
+        };
+        if let Some(chained) = &self.chained
+            && let Some(status) = install::run_chained(ctx, chained, &self.arguments, stdin.as_deref())?
+        {
+            let chained = shown(chained.as_os_str().as_encoded_bytes());
+            output.err(&format!(
+                "git-pack: the hook that was here before, {chained}, failed ({status}), so git does not go on\n"
+            ));
+            return Ok(Exit::No);
+        }
+        let report = self.judge(ctx, &stdin.unwrap_or_default(), output)?;
+        Ok(Exit::yes_if(report.is_clean()))
+    }
+}
+
+impl Hook {
+    /// Judges what git wants to do, and tells of it.
+    fn judge(&self, ctx: &Context, stdin: &[u8], output: &mut Output) -> Result<ScanReport> {
+        let started = Stopwatch::start();
+        match self.name {
+            HookName::Commit => {
+                let report = hook::pre_commit(ctx)?;
+                human::commit(output, &report);
+                Ok(report)
+            }
+            HookName::Push => self.push(ctx, stdin, output, &started),
+            HookName::Receive => {
+                let report = hook::pre_receive(ctx, stdin, last_words)?;
+                human::receive(output, &report, started.elapsed());
+                Ok(report)
+            }
+            HookName::Refs => {
+                let report = hook::reference_transaction(ctx, self.argument(0), stdin)?;
+                human::refs(output, &report, started.elapsed());
+                Ok(report)
+            }
+        }
+    }
+
+    fn push(&self, ctx: &Context, stdin: &[u8], output: &mut Output, started: &Stopwatch) -> Result<ScanReport> {
+        let (mut remote, mut url) = (self.argument(0), self.argument(1));
+        // Others may keep git's lines to themselves, or have another hook read them first.
+        let is_told = !stdin.is_empty() || self.by_git || self.chained.is_some();
+        let theirs = match is_told {
+            true => env::TheirPush::default(),
+            false => env::TheirPush::read(),
+        };
+        if remote.is_empty() {
+            (remote, url) = (&theirs.remote, &theirs.url);
+        }
+        let report = match is_told {
+            true => hook::pre_push(ctx, remote, url, stdin)?,
+            false => hook::pre_push_of_everything(ctx, remote, url, &theirs.named)?,
+        };
+        human::push(output, remote, &report, started.elapsed());
+        if !is_told && !report.is_clean() {
+            human::all_was_judged(output);
+        }
+        Ok(report)
+    }
+
+    /// Returns an argument that git gives the hook; an empty one if it gives fewer.
+    fn argument(&self, at: usize) -> &str {
+        self.arguments.get(at).map_or("", String::as_str)
+    }
+}
+
+/// Prints a refusal while another thread still judges, before the process ends.
+fn last_words(refused: Refusal) -> u8 {
+    let mut output = Output::new();
+    let exit = refusal::print(&mut output, &refused, Style::Hook);
+    // Nothing was written to standard output.
+    drop(output.flush());
+    exit.code()
+}
+
+fn standard_input() -> Result<Vec<u8>, Refusal> {
+    let mut stdin = Vec::new();
+    if std::io::stdin().is_terminal() {
+        return Ok(stdin);
+    }
+    std::io::stdin()
+        .take(MAX_STDIN + 1)
+        .read_to_end(&mut stdin)
+        .map_err(Refusal::io("reading", Path::new("standard input")))?;
+    match stdin.len() as u64 > MAX_STDIN {
+        true => Err(Refusal::Budget {
+            bound: Bound::Refs,
+            allowed: None,
+        }),
+        false => Ok(stdin),
+    }
+}

@@ -1,0 +1,83 @@
+//! `git pack init`: a repository that is set up.
+
+use clap::Parser;
+
+use super::Run;
+use super::install::hooks;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::names::{short_key, tilde};
+use crate::cli::output::words::{TYPE, paint};
+use crate::ops::Context;
+use crate::ops::guard::init::{InitReport, init};
+use crate::ops::guard::install::{self, InstallRequest};
+
+/// Set up this repository: configuration, ignored outputs, identity, hooks
+#[derive(Parser)]
+#[command(name = "init")]
+pub(super) struct Init {
+    /// Only guard this bare repository against what is pushed to it (pre-receive)
+    #[arg(long)]
+    server: bool,
+    /// Also judge every change of a ref (reference-transaction), so that --no-verify and plumbing do not slip by
+    #[arg(long)]
+    strict: bool,
+    /// Chain hooks even if a hook manager owns them
+    #[arg(long)]
+    force: bool,
+}
+
+impl Run for Init {
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let request = InstallRequest {
+            server: self.server,
+            strict: self.strict,
+            force: self.force,
+        };
+        match self.server {
+            true => hooks(output, ctx, &install::apply(install::plan_install(ctx, request)?)?),
+            false => human(output, ctx, &init(ctx, request)?),
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
+    let mut row = |label: &str, what: &str, about: &str| {
+        output.line(format!("{label:<10} {what:<24} {about}").trim_end());
+    };
+    match report.config_written {
+        true => row("wrote", ".gitpack.toml", "what is protected here, and who can open it"),
+        false => row("kept", ".gitpack.toml", "it was there"),
+    }
+    match report.ignore_written {
+        true => row("ignored", "_PACK_RUN/", "in .gitignore"),
+        false => row("kept", ".gitignore", "it ignores _PACK_RUN/ already"),
+    }
+    let identity = tilde(&report.identity);
+    match report.identity_made {
+        true => row(
+            "identity",
+            &identity,
+            "(new, keep it safe: without it sealed artifacts cannot be opened)",
+        ),
+        false => row("identity", &identity, "(it was there)"),
+    }
+    match (report.recipient_listed, report.config_written) {
+        (true, true) => row("recipient", &short_key(&report.recipient), "added to .gitpack.toml"),
+        (true, false) => row("recipient", &short_key(&report.recipient), "in .gitpack.toml already"),
+        (false, _) => row("recipient", &short_key(&report.recipient), "not in .gitpack.toml"),
+    }
+    hooks(output, ctx, &report.hooks);
+    let mut next = Vec::new();
+    if !report.recipient_listed {
+        next.push(format!("git pack recipients add {}", report.recipient));
+    }
+    if report.config_written || report.ignore_written {
+        next.push("git add .gitpack.toml .gitignore && git commit".into());
+    }
+    for command in next {
+        output.line(&format!("{:<10} {}", "next", paint(TYPE, &command)));
+    }
+}

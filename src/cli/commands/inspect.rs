@@ -1,0 +1,127 @@
+//! `git pack inspect`: what is in a pack.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use serde_json::json;
+
+use super::Run;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::table::columns;
+use crate::cli::output::words::size;
+use crate::cli::style::{Envelope, Style};
+use crate::format::canonical_json::to_document;
+use crate::ops::Context;
+use crate::ops::pack::inspect::{InspectReport, inspect};
+use crate::refusal::shown::shown;
+
+/// Show what is in a pack
+#[derive(Parser)]
+#[command(name = "inspect")]
+pub(super) struct Inspect {
+    /// The pack's directory
+    pack: PathBuf,
+    /// Print one JSON document (pack.inspect.v0)
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run for Inspect {
+    fn envelope() -> Envelope {
+        Envelope::WITH_JSON
+    }
+
+    fn style(&self) -> Style {
+        Style::with_json(self.json)
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let report = inspect(ctx, &self.pack)?;
+        match self.json {
+            true => output.out(&document(&report)),
+            false => human(output, &report),
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+fn human(output: &mut Output, report: &InspectReport) {
+    let mut facts = vec![
+        ("pack_id", shown(report.pack_id.as_bytes())),
+        ("created", shown(report.created.as_bytes())),
+    ];
+    if let Some(note) = &report.note {
+        facts.push(("note", shown(note.as_bytes())));
+    }
+    facts.push(("made by", format!("git-pack {}", shown(report.tool_version.as_bytes()))));
+    if let Some(info) = &report.info {
+        let commit = shown(info.commit.get(..12).unwrap_or(&info.commit).as_bytes());
+        let title = shown(info.title.as_bytes());
+        facts.push((
+            "commit",
+            format!("{commit}, scope {} ({title})", shown(info.scope.as_bytes())),
+        ));
+    }
+    if let Some(state) = &report.state {
+        facts.push(("state", state.to_string()));
+    }
+    for (label, fact) in facts {
+        output.line(&format!("{label:<9}  {fact}"));
+    }
+    let total: u64 = report.members.iter().filter_map(|member| member.size).sum();
+    output.line(&format!("{:<9}  {}, {}", "members", report.members.len(), size(total)));
+    let rows: Vec<[String; 4]> = report
+        .members
+        .iter()
+        .map(|member| {
+            let bytes = member.size.map_or_else(|| "missing".to_owned(), size);
+            let share = match (member.size, total) {
+                (Some(bytes), 1..) => format!("{:.1} %", bytes as f64 * 100.0 / total as f64),
+                _ => String::new(),
+            };
+            let kind = match (member.sealed, &member.artifact_version) {
+                (true, _) => "sealed".to_owned(),
+                (false, Some(version)) => shown(format!("{} ({version})", member.kind).as_bytes()),
+                (false, None) => shown(member.kind.as_bytes()),
+            };
+            [shown(member.path.as_bytes()), kind, bytes, share]
+        })
+        .collect();
+    columns(output, &rows, "  ");
+}
+
+/// Returns the `pack.inspect.v0` document.
+fn document(report: &InspectReport) -> Vec<u8> {
+    let members = report.members.iter().map(|member| {
+        let mut value = json!({
+            "path": member.path,
+            "type": member.kind,
+            "bytes_hash": member.bytes_hash,
+            "bytes": member.size,
+            "sealed": member.sealed,
+        });
+        if let Some(version) = &member.artifact_version {
+            value["artifact_version"] = json!(version);
+        }
+        value
+    });
+    let mut document = json!({
+        "version": "pack.inspect.v0",
+        "pack_id": report.pack_id,
+        "created": report.created,
+        "tool_version": report.tool_version,
+        "members": members.collect::<Vec<_>>(),
+    });
+    if let Some(note) = &report.note {
+        document["note"] = json!(note);
+    }
+    if let Some(info) = &report.info {
+        document["pack_info"] = json!(info);
+    }
+    if let Some(state) = &report.state {
+        document["state"] = json!(state);
+    }
+    to_document(&document)
+}

@@ -1,0 +1,114 @@
+//! `git pack key`: keys that open, made and shown.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::Run;
+use super::flags::PassphraseFlag;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::names::tilde;
+use crate::ops::Context;
+use crate::ops::keys::identity;
+use crate::ops::keys::key::{Generated, KeyPlace, Lock, Origin, generate, list, public};
+use crate::refusal::shown::shown;
+
+/// Make a key that opens, or show those that there are
+#[derive(Parser)]
+#[command(name = "key")]
+pub(super) struct Key {
+    #[command(subcommand)]
+    command: Deed,
+}
+
+/// What is done with keys.
+#[derive(Subcommand)]
+enum Deed {
+    /// Make a new age identity, and print its recipient
+    Generate {
+        /// The identity file [default: the one that init would make]
+        #[arg(long, short = 'o', value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Lock the file with a passphrase, asked for at the terminal
+        #[arg(long, conflicts_with = "passphrase_file")]
+        passphrase: bool,
+        /// Lock the file with the passphrase in the first line of this file
+        #[arg(long, value_name = "FILE")]
+        passphrase_file: Option<PathBuf>,
+    },
+    /// Show where identities are looked for, and which keys are there
+    List,
+    /// Print the recipients of an identity file or SSH private key, one a line
+    Public {
+        /// The file [default: the one in force]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        passphrase: PassphraseFlag,
+    },
+}
+
+impl Run for Key {
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        match self.command {
+            Deed::Generate {
+                output: path,
+                passphrase,
+                passphrase_file,
+            } => {
+                let lock = match passphrase_file {
+                    Some(file) => Lock::Passphrase(identity::passphrase(ctx, &file)?),
+                    None if passphrase => Lock::Ask,
+                    None => Lock::None,
+                };
+                generated(output, &generate(ctx, path.as_deref(), lock)?);
+            }
+            Deed::List => places(output, &list(ctx)?),
+            Deed::Public { file, passphrase } => {
+                let ctx = &passphrase.answering(ctx)?;
+                for recipient in public(ctx, file.as_deref())? {
+                    output.line(&recipient);
+                }
+            }
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+fn generated(output: &mut Output, made: &Generated) {
+    output.line(&made.recipient);
+    let locked = if made.locked { ", locked by its passphrase" } else { "" };
+    output.err(&format!(
+        "  identity   {} (new{locked}; keep it safe: without it what is sealed for it cannot be opened)\n",
+        tilde(&made.path)
+    ));
+}
+
+fn places(output: &mut Output, places: &[KeyPlace]) {
+    output.line("--identity           of the command line, before all others");
+    for place in places {
+        let label = match place.origin {
+            Origin::Environment => "GIT_PACK_IDENTITY",
+            Origin::GitConfig => "gitpack.identity",
+            Origin::Default => "default",
+        };
+        let path = place.path.as_deref().map_or_else(|| "not set".to_owned(), tilde);
+        let force = if place.in_force { "  (in force)" } else { "" };
+        output.line(&format!("{label:<20} {path}{force}"));
+        match &place.keys {
+            Ok(None) if place.path.is_some() => output.line("                       not there"),
+            Ok(None) => {}
+            Ok(Some(keys)) => {
+                for key in keys {
+                    let recipient = key.recipient.as_deref().unwrap_or("");
+                    output.line(format!("                       {:<12} {recipient}", key.kind).trim_end());
+                }
+            }
+            Err(why) => output.line(&format!(
+                "                       cannot be used: {}",
+                shown(why.as_bytes())
+            )),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `git pack open`: what is sealed in a pack, opened.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::IdentityFlags;
+use crate::cli::account::{Account, name};
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::names::path_from;
+use crate::cli::output::words::{count, size};
+use crate::ops::Context;
+use crate::ops::pack::open::{OpenReport, OpenRequest, open, open_to};
+
+/// Open what is sealed in a pack
+#[derive(Parser)]
+#[command(name = "open")]
+pub(super) struct Open {
+    /// The pack's directory
+    pack: PathBuf,
+    /// Artifacts to open, or directories of them [default: all]
+    #[arg(value_name = "PATH")]
+    paths: Vec<String>,
+    /// A new directory for them [default: _PACK_RUN/open/<first 12 digits of the pack id>]
+    #[arg(long, short = 'o', value_name = "DIR", conflicts_with = "stdout")]
+    output: Option<PathBuf>,
+    /// Write the one artifact that is named to standard output, and nothing else
+    #[arg(long)]
+    stdout: bool,
+    #[command(flatten)]
+    keys: IdentityFlags,
+}
+
+impl Run for Open {
+    fn account(&self) -> Option<Account> {
+        Some(
+            Account::of("open")
+                .input(&self.pack)
+                .asked("output", self.output.as_deref().map(name)),
+        )
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
+        let ctx = &self.keys.passphrase.answering(ctx)?;
+        let request = OpenRequest {
+            pack: self.pack,
+            paths: self.paths,
+            output: self.output,
+            identities: self.keys.identities,
+        };
+        let report = match self.stdout {
+            true => open_to(ctx, &request, output.unrecorded())?,
+            false => open(ctx, &request)?,
+        };
+        human(output, ctx, &report);
+        if let Some(account) = account {
+            // The ledger does not tell what was in there.
+            account.ends("OPENED");
+            account.is_about(Some(report.pack_id.clone()));
+            account.found("artifact_count", report.artifacts);
+            if let Some(output) = &report.output {
+                account.found("output_dir", name(output));
+            }
+            account.read(&report.manifest_hash, report.manifest_bytes);
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+fn human(output: &mut Output, ctx: &Context, report: &OpenReport) {
+    let Some(directory) = &report.output else { return };
+    output.line(&format!("OPENED {}", report.artifacts));
+    output.line(&format!("{}/", path_from(&ctx.cwd, directory)));
+    let artifacts = count(report.artifacts, "artifact");
+    output.err(&format!(
+        "  {artifacts}, {} · for your eyes only (mode 700)\n",
+        size(report.bytes)
+    ));
+}

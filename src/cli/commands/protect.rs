@@ -1,0 +1,164 @@
+//! `git pack protect`: files sealed beside themselves, and how the pairs stand.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::IdentityFlags;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::table::columns;
+use crate::cli::output::words::{LOOK, TYPE, arrow, count, paint, quoted};
+use crate::format::object_id::ObjectId;
+use crate::format::repo_path::RepoPath;
+use crate::ops::Context;
+use crate::ops::guard::twins::protect::{ProtectReport, ProtectRequest, protect};
+use crate::ops::guard::twins::{PairReport, check};
+use crate::refusal::shown::shown;
+use crate::rules::twins::Standing;
+
+/// Seal tracked files beside themselves, and track the sealed twin instead
+#[derive(Parser)]
+#[command(name = "protect")]
+pub(super) struct Protect {
+    /// The files
+    #[arg(value_name = "FILE", required_unless_present = "check")]
+    files: Vec<PathBuf>,
+    /// Say which pairs have drifted; exit with 1 if any has
+    #[arg(long, conflicts_with_all = ["files", "force"])]
+    check: bool,
+    /// Seal over a twin that holds something else
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    keys: IdentityFlags,
+}
+
+impl Run for Protect {
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let ctx = &self.keys.passphrase.answering(ctx)?;
+        if self.check {
+            let pairs = check(ctx, &self.keys.identities)?;
+            checked(output, &pairs);
+            return Ok(Exit::yes_if(!pairs.iter().any(has_drifted)));
+        }
+        let request = ProtectRequest {
+            files: self.files,
+            force: self.force,
+            identities: self.keys.identities,
+        };
+        human(output, &protect(ctx, &request)?);
+        Ok(Exit::Yes)
+    }
+}
+
+fn human(output: &mut Output, report: &ProtectReport) {
+    for pair in &report.files {
+        let path = shown(pair.path.as_bytes());
+        let what = match pair.standing {
+            Standing::UpToDate => "up to date",
+            _ => "sealed",
+        };
+        output.line(&format!("{what:<10} {path} as {path}.age"));
+    }
+    let recipients = count(report.recipients as u64, "recipient");
+    let ignored = if report.not_ignored.is_empty() {
+        " is ignored,"
+    } else {
+        ""
+    };
+    output.err(&format!(
+        "  for {recipients}; the plaintext stays on disk,{ignored} and is no longer tracked\n"
+    ));
+    for path in &report.not_ignored {
+        let path = shown(path.as_bytes());
+        let command = format!("git check-ignore -v --no-index {path}");
+        output.err(&format!(
+            "  {path} is not ignored: another .gitignore takes that back   {}\n",
+            paint(TYPE, &command)
+        ));
+    }
+    for pair in report.files.iter().filter(|pair| !pair.exposure.is_empty()) {
+        exposed(output, pair);
+    }
+    if report.gitignore_unstaged {
+        output.err(&format!(
+            "  .gitignore has other changes, so it was not staged   {}\n",
+            paint(TYPE, "git add .gitignore")
+        ));
+    }
+}
+
+/// Says which commits hold the plaintext of what was sealed: a twin does not take it out of history.
+fn exposed(output: &mut Output, pair: &PairReport) {
+    let path = shown(pair.path.as_bytes());
+    let named = |commits: &[ObjectId]| {
+        let first: Vec<String> = commits.iter().take(3).map(ObjectId::short).collect();
+        let more = if commits.len() > 3 { ", …" } else { "" };
+        format!("{} ({}{more})", count(commits.len() as u64, "commit"), first.join(", "))
+    };
+    output.err(&format!(
+        "\n  {} {path} stands in history in plaintext\n",
+        paint(LOOK, "look")
+    ));
+    if let Some(oldest) = pair.exposure.unpushed.last() {
+        let rewrite = format!("git rebase -i {}^", oldest.short());
+        output.err(&format!(
+            "    not pushed   {}: a push is blocked until it is taken out of them   {}\n",
+            named(&pair.exposure.unpushed),
+            paint(TYPE, &rewrite)
+        ));
+    }
+    if !pair.exposure.pushed.is_empty() {
+        output.err(&format!(
+            "    pushed       {}: whoever can read the remote has it; replace what it holds\n",
+            named(&pair.exposure.pushed)
+        ));
+    }
+}
+
+/// Prints how each pair stands.
+fn checked(output: &mut Output, pairs: &[PairReport]) {
+    let rows: Vec<[String; 3]> = pairs
+        .iter()
+        .map(|pair| {
+            let (about, command) = standing(pair);
+            [shown(pair.path.as_bytes()), about, command]
+        })
+        .collect();
+    columns(output, &rows, "");
+    let drifted = pairs.iter().filter(|pair| has_drifted(pair)).count();
+    let text = match (pairs.len(), drifted) {
+        (0, _) => "no sealed twin is tracked here".to_owned(),
+        (n, 0) => format!("{}, none has drifted", count(n as u64, "pair")),
+        (n, drifted) => format!("{drifted} of {} drifted", count(n as u64, "pair")),
+    };
+    output.err(&format!("  {text}\n"));
+}
+
+/// Returns whether a pair no longer agrees, or cannot be seen to, or is tracked twice.
+fn has_drifted(pair: &PairReport) -> bool {
+    pair.is_tracked || !matches!(pair.standing, Standing::UpToDate | Standing::SealedOnly)
+}
+
+/// Says how a pair stands, and what to do about it.
+pub(super) fn standing(pair: &PairReport) -> (String, String) {
+    let (path, standing): (&RepoPath, _) = (&pair.path, pair.standing);
+    let twin = format!("{}.age", shown(path.as_bytes()));
+    let protect = arrow(&format!("git pack protect {}", quoted(path.as_bytes())));
+    let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
+    if pair.is_tracked {
+        return (format!("sealed as {twin}, but tracked in plaintext as well"), protect);
+    }
+    match standing {
+        Standing::UpToDate => (format!("sealed as {twin}, up to date"), String::new()),
+        Standing::SealedOnly => (format!("sealed as {twin}, no plaintext here"), String::new()),
+        Standing::PlainOnly => ("not sealed".into(), protect),
+        Standing::PlainNewer => (format!("sealed as {twin}, plaintext is newer"), protect),
+        Standing::SealedNewer => (format!("sealed as {twin}, which is newer"), reveal),
+        Standing::BothChanged => (format!("sealed as {twin}, which holds something else"), String::new()),
+        Standing::Unknown => (format!("sealed as {twin}, which no identity here opens"), String::new()),
+    }
+}

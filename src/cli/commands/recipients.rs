@@ -1,0 +1,75 @@
+//! `git pack recipients`: who can open what is sealed here.
+
+use clap::{Parser, Subcommand};
+
+use super::Run;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::names::short_key;
+use crate::ops::Context;
+use crate::ops::keys::recipients;
+
+/// List, add or remove those who can open what is sealed here
+#[derive(Parser)]
+#[command(name = "recipients")]
+pub(super) struct Recipients {
+    #[command(subcommand)]
+    command: Deed,
+}
+
+/// What is done with the list.
+#[derive(Subcommand)]
+enum Deed {
+    /// Print the recipients in .gitpack.toml
+    List,
+    /// Add one
+    Add {
+        /// A recipient: age1…, ssh-ed25519 …, ssh-rsa …
+        recipient: String,
+    },
+    /// Remove one; what was sealed for it before it can still open
+    Remove {
+        /// The recipient as it stands in .gitpack.toml
+        recipient: String,
+    },
+}
+
+impl Run for Recipients {
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        match self.command {
+            Deed::List => {
+                for recipient in recipients::list(ctx)? {
+                    output.line(&recipient);
+                }
+            }
+            Deed::Add { recipient } => {
+                let is_new = recipients::add(ctx, &recipient)?;
+                added(output, &recipient, is_new);
+            }
+            Deed::Remove { recipient } => {
+                recipients::remove(ctx, &recipient)?;
+                removed(output, &recipient);
+            }
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+fn added(output: &mut Output, recipient: &str, is_new: bool) {
+    let about = if is_new {
+        "added to .gitpack.toml"
+    } else {
+        "in .gitpack.toml already"
+    };
+    output.line(&format!("{:<10} {} {about}", "recipient", short_key(recipient)));
+}
+
+fn removed(output: &mut Output, recipient: &str) {
+    output.line(&format!(
+        "{:<10} {} removed from .gitpack.toml",
+        "recipient",
+        short_key(recipient)
+    ));
+    output.err("  whoever has its identity can still open what was sealed before\n");
+}

@@ -1,0 +1,56 @@
+//! `git pack reveal`: sealed twins opened beside themselves.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::IdentityFlags;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::ops::Context;
+use crate::ops::guard::twins::PairReport;
+use crate::ops::guard::twins::reveal::{RevealRequest, reveal};
+use crate::refusal::shown::shown;
+use crate::rules::twins::Standing;
+
+/// Open sealed twins beside themselves
+#[derive(Parser)]
+#[command(name = "reveal")]
+pub(super) struct Reveal {
+    /// The files, or their sealed twins [default: every twin that is tracked]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Write over a plaintext that holds something else
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    keys: IdentityFlags,
+}
+
+impl Run for Reveal {
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let ctx = &self.keys.passphrase.answering(ctx)?;
+        let request = RevealRequest {
+            files: self.files,
+            force: self.force,
+            identities: self.keys.identities,
+        };
+        human(output, &reveal(ctx, &request)?);
+        Ok(Exit::Yes)
+    }
+}
+
+fn human(output: &mut Output, pairs: &[PairReport]) {
+    for pair in pairs {
+        let path = shown(pair.path.as_bytes());
+        match pair.standing {
+            Standing::UpToDate => output.line(&format!("{:<10} {path}", "up to date")),
+            _ => output.line(&format!("{:<10} {path} from {path}.age", "revealed")),
+        }
+    }
+    if pairs.is_empty() {
+        output.err("  no sealed twin is tracked here\n");
+    }
+}

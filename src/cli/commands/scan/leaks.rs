@@ -1,0 +1,197 @@
+//! Leaks as people read them: the lines about them, and what can be done. A scan and the hooks tell of them alike.
+
+use std::time::Duration;
+
+use crate::cli::env;
+use crate::cli::output::Output;
+use crate::cli::output::in_part::in_part_notice;
+use crate::cli::output::table::aligned;
+use crate::cli::output::words::{LOOK, count, duration, paint, quoted, size};
+use crate::format::object_id::ObjectId;
+use crate::format::protected::{Origin, Policy};
+use crate::format::repo_state::EntryKind;
+use crate::ops::guard::scan::{Examined, Found, ScanReport};
+use crate::refusal::shown::{harmless, shown};
+use crate::rules::protect::Cause;
+use crate::rules::scan::{Leak, LeakCode};
+
+/// So many leaks are named in a hook's message; a list of more helps nobody.
+pub(in crate::cli::commands) const NAMED: usize = 50;
+
+/// So many leaks are listed with their commits; `--json` has them all.
+pub(in crate::cli::commands) const LISTED: usize = 10_000;
+
+/// So many paths are put into a command to be typed.
+const TYPED: usize = 12;
+
+pub(in crate::cli::commands) fn commit_advice(leaks: &[Found]) -> Vec<(&'static str, String)> {
+    let names = |wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(leaks, wanted, name);
+    let git = env::git_at_top();
+    let mut advice = Vec::new();
+    let sealable = names(&is_sealable, &argument);
+    if !sealable.is_empty() {
+        advice.push(("seal instead", format!("{git} pack protect{sealable}")));
+    }
+    if leaks.iter().any(|found| found.is_added) {
+        let added = names(&|found| found.is_added, &pathspec);
+        advice.push(("leave out of the commit", format!("{git} restore --staged --{added}")));
+    }
+    if leaks.iter().any(|found| !found.is_added) {
+        let others = names(&|found| !found.is_added, &pathspec);
+        advice.push(("stop tracking, keep on disk", format!("{git} rm --cached --{others}")));
+    }
+    if leaks.iter().any(|found| found.leak.code != LeakCode::TrackedRunOutput) {
+        advice.push((
+            "or decide otherwise",
+            "[[protect]] and [[allow]] in .gitpack.toml".into(),
+        ));
+    }
+    advice
+}
+
+/// Returns the paths of the wanted leaks as arguments; of too many to be typed, a word for them.
+pub(in crate::cli::commands) fn names_of(
+    leaks: &[Found],
+    wanted: &dyn Fn(&Found) -> bool,
+    name: &dyn Fn(&[u8]) -> String,
+) -> String {
+    let mut paths: Vec<&[u8]> = Vec::new();
+    for found in leaks.iter().filter(|found| wanted(found)) {
+        let path = found.leak.entry.path.as_bytes();
+        if paths.last() != Some(&path) {
+            paths.push(path);
+        }
+    }
+    match paths.len() {
+        0..=TYPED => paths.iter().map(|path| format!(" {}", name(path))).collect(),
+        n => format!(" <each of the {n} files>"),
+    }
+}
+
+pub(in crate::cli::commands) fn leak_lines(leaks: &[Found], still: &str, named: usize) -> String {
+    let rows: Vec<_> = leaks
+        .iter()
+        .take(named)
+        .map(|found| {
+            let commit = found.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
+            let [path, class, rule] = leak_row(&found.leak);
+            [commit, path, class, rule, found.leak.entry.id.hex()[..12].to_owned()]
+        })
+        .collect();
+    let without_commits = rows.iter().all(|row| row[0].is_empty());
+    let mut text = String::new();
+    let lines = match without_commits {
+        true => aligned(
+            &rows.into_iter().map(|[_, a, b, c, d]| [a, b, c, d]).collect::<Vec<_>>(),
+            "  ",
+        ),
+        false => aligned(&rows, "  "),
+    };
+    for (line, found) in lines.lines().zip(leaks) {
+        text.push_str(line);
+        text.push('\n');
+        if let Some(deleted) = found.deleted_in {
+            text.push_str(&format!(
+                "            deleted again in {}, but {still}\n",
+                ObjectId::short(&deleted)
+            ));
+        }
+    }
+    text.push_str(&unnamed(leaks.len(), named));
+    text
+}
+
+pub(in crate::cli::commands) fn leak_row(leak: &Leak) -> [String; 3] {
+    let policy = match (leak.code, leak.policy) {
+        (LeakCode::FakeSeal, _) => "named .age, but no age file".to_owned(),
+        (LeakCode::LfsPointer, _) => format!("{}, and LFS would publish its plaintext", leak.class),
+        (LeakCode::ExaminedInPart, _) => "not all of it could be examined".to_owned(),
+        (_, Policy::Internal) => format!("{}, not on a public remote", leak.class),
+        (_, Policy::Never | Policy::Allowed) => format!("{}, never in plaintext", leak.class),
+    };
+    let origin = match leak.origin {
+        Origin::BuiltIn => "(built in)",
+        Origin::Config => "(.gitpack.toml)",
+    };
+    let detail = leak
+        .detail
+        .as_ref()
+        .map(|detail| format!(", {}", harmless(detail)))
+        .unwrap_or_default();
+    let path = match leak.entry.path.as_bytes() {
+        b"" => format!("blob {}", leak.entry.id.short()),
+        path => shown(path),
+    };
+    let cause = match &leak.cause {
+        Cause::Glob(glob) => format!("rule {glob}{detail}   {origin}"),
+        Cause::Content(_) | Cause::InPart => format!("{}{detail}   {origin}", leak.cause),
+        Cause::Twin(_) | Cause::Known { .. } => format!("{}{detail}", leak.cause),
+    };
+    [path, harmless(&policy), harmless(&cause)]
+}
+
+pub(in crate::cli::commands) fn unnamed(all: usize, named: usize) -> String {
+    match all.saturating_sub(named) {
+        0 => String::new(),
+        n => format!("  and {n} more\n"),
+    }
+}
+
+pub(in crate::cli::commands) fn notices(output: &mut Output, report: &ScanReport) {
+    for file in report.in_part.iter().take(NAMED) {
+        output.err(&in_part_notice(&file.path.to_string(), &file.why));
+    }
+    output.err(&unnamed(report.in_part.len(), NAMED));
+    for what in &report.weakened {
+        let what = harmless(what);
+        output.err(&format!(
+            "  {}   {what}; what this takes away still applies to this change\n",
+            paint(LOOK, "POLICY_WEAKENED")
+        ));
+    }
+}
+
+/// Returns the sentence about what was looked at.
+pub(in crate::cli::commands) fn examined(examined: &Examined, time: Option<Duration>) -> String {
+    if examined == &Examined::default() {
+        return "nothing was there to examine".into();
+    }
+    let mut parts = Vec::new();
+    let remembered = |n: u64| match n {
+        0 => String::new(),
+        n => format!(" ({n} more known to be clean)"),
+    };
+    if examined.commits + examined.remembered_commits > 0 {
+        let more = remembered(examined.remembered_commits);
+        parts.push(format!("{}{more}", count(examined.commits, "commit")));
+    }
+    let more = remembered(examined.remembered_blobs);
+    parts.push(format!("{}{more}", count(examined.blobs, "blob")));
+    parts.push(size(examined.bytes));
+    let time = time.map(|time| format!(" in {}", duration(time))).unwrap_or_default();
+    format!("examined {}{time}", parts.join(", "))
+}
+
+pub(in crate::cli::commands) fn is_sealable(found: &Found) -> bool {
+    let path = found.leak.entry.path.as_bytes();
+    let is_file = matches!(found.leak.entry.kind, EntryKind::Regular | EntryKind::Executable);
+    let has_name = !path.is_empty() && !path.contains(&b'\n') && !path.contains(&b'\r');
+    is_file && has_name && matches!(found.leak.code, LeakCode::PlaintextProtected | LeakCode::PrivateKey)
+}
+
+/// Returns a path as a pathspec that means it and nothing else.
+fn pathspec(path: &[u8]) -> String {
+    let magic = path.starts_with(b":") || path.iter().any(|b| b"*?[\\".contains(b));
+    match magic {
+        true => quoted(&[b":(literal)", path].concat()),
+        false => quoted(path),
+    }
+}
+
+/// Returns a path as an argument that is no flag.
+pub(in crate::cli::commands) fn argument(path: &[u8]) -> String {
+    match path.starts_with(b"-") {
+        true => quoted(&[b"./", path].concat()),
+        false => quoted(path),
+    }
+}

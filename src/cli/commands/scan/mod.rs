@@ -1,0 +1,136 @@
+//! `git pack scan`: leaks, wherever one looks for them.
+
+mod human;
+mod json;
+pub(super) mod leaks;
+mod sarif;
+
+use clap::{Parser, ValueEnum};
+
+use super::Run;
+use crate::cli::account::Account;
+use crate::cli::env;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::style::{Envelope, Style};
+use crate::ops::Context;
+use crate::ops::guard::scan::surfaces::{Surface, scan, write_allow};
+use human::Told;
+
+/// Look for leaks: in what is staged, the work tree, a commit, a range, everything
+#[derive(Parser)]
+#[command(name = "scan")]
+pub(super) struct Scan {
+    /// Look at what is staged [default]
+    #[arg(long, group = "surface")]
+    staged: bool,
+    /// Look at the files on disk, tracked or not, but for those that git ignores
+    #[arg(long, group = "surface")]
+    worktree: bool,
+    /// Look at the tree of a commit
+    #[arg(long, group = "surface", value_name = "REV")]
+    rev: Option<String>,
+    /// Look at what every commit of a range introduces, also if a later one deletes it
+    #[arg(long, group = "surface", value_name = "A..B")]
+    range: Option<String>,
+    /// Look at what every commit of every ref introduces
+    #[arg(long, group = "surface")]
+    all: bool,
+    /// With --worktree: look at what git ignores too
+    #[arg(long, requires = "worktree")]
+    no_ignore: bool,
+    /// In a shallow clone: what is here will do
+    #[arg(long)]
+    shallow: bool,
+    /// Judge as for a push to this remote [default: what may be tracked here]
+    #[arg(long, value_name = "NAME")]
+    remote: Option<String>,
+    /// Print one JSON document (pack.scan.v0), as --format json does
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+    /// How to print the findings
+    #[arg(long)]
+    format: Option<Format>,
+    /// Print nothing but the paths of the findings, each ended by NUL
+    #[arg(short = 'z', conflicts_with_all = ["json", "format"])]
+    nul: bool,
+    /// Release what was found, blob by blob: add an [[allow]] entry to .gitpack.toml for each
+    #[arg(long)]
+    write_allow: bool,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Human,
+    /// One document, pack.scan.v0
+    Json,
+    /// One document, SARIF 2.1.0
+    Sarif,
+    /// Paths, each ended by NUL
+    #[value(skip)]
+    Paths,
+}
+
+impl Scan {
+    /// Returns the surface that was asked for.
+    fn surface(&self) -> Surface {
+        match (&self.rev, &self.range) {
+            (Some(rev), _) => Surface::Revision(rev.clone()),
+            (_, Some(range)) => Surface::Range(range.clone()),
+            _ if self.all => Surface::All,
+            _ if self.worktree => Surface::WorkTree {
+                no_ignore: self.no_ignore,
+            },
+            _ => Surface::Staged,
+        }
+    }
+
+    /// Returns the format that was asked for.
+    fn format(&self) -> Format {
+        match self.format {
+            Some(format) => format,
+            None if self.json => Format::Json,
+            None if self.nul => Format::Paths,
+            None => Format::Human,
+        }
+    }
+}
+
+impl Run for Scan {
+    fn envelope() -> Envelope {
+        Envelope::With(&[&["--json"], &["--format=json"], &["--format", "json"]])
+    }
+
+    fn style(&self) -> Style {
+        Style::with_json(self.format() == Format::Json)
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let started = env::Stopwatch::start();
+        let surface = self.surface();
+        let report = scan(ctx, &surface, self.remote.as_deref(), self.shallow)?;
+        let told = match self.format() {
+            Format::Human => Told::Here,
+            Format::Json | Format::Sarif | Format::Paths => Told::Beside,
+        };
+        match self.format() {
+            Format::Human => {}
+            Format::Json => output.out(&json::document(&surface, &report)),
+            Format::Sarif => output.out(&sarif::document(&report)),
+            Format::Paths => {
+                for found in &report.leaks {
+                    output.out(found.leak.entry.path.as_bytes());
+                    output.out(b"\0");
+                }
+            }
+        }
+        human::print(output, &surface, &report, told, started.elapsed());
+        if self.write_allow && !report.leaks.is_empty() {
+            let added = write_allow(ctx, &report)?;
+            human::allowed(output, added);
+        }
+        Ok(Exit::yes_if(report.is_clean()))
+    }
+}

@@ -1,0 +1,230 @@
+//! `git pack seal`: artifacts into an evidence pack, or a commit into a tree pack.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::{IdentityFlags, ModeArgument};
+use super::values::{self, BadValue};
+use crate::cli::account::{Account, name};
+use crate::cli::env;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::names::path_from;
+use crate::cli::output::refusal::usage::{flag, misused};
+use crate::cli::output::words::{LOOK, count, duration, paint, size};
+use crate::format::timestamp::Timestamp;
+use crate::format::tree_meta::Part;
+use crate::ops::Context;
+use crate::ops::pack::seal::{Notice, Privacy, SealReport, SealRequest, seal};
+use crate::refusal::Refusal;
+use crate::refusal::shown::shown;
+
+/// Seal artifacts into an evidence pack or, with none, a commit into a tree pack
+#[derive(Parser)]
+#[command(name = "seal")]
+pub(super) struct Seal {
+    /// Files and directories to seal as evidence
+    #[arg(value_name = "ARTIFACT")]
+    artifacts: Vec<PathBuf>,
+    /// The commit of a tree pack [default: HEAD]; with artifacts, take them from its tree
+    #[arg(long)]
+    rev: Option<String>,
+    /// A scope of .gitpack.toml [default: its default scope, else everything]
+    #[arg(long, value_name = "KEY")]
+    scope: Option<String>,
+    /// What a tree pack is made of, of repo, lite, full and split [default: emit of .gitpack.toml, else repo]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = part)]
+    emit: Vec<Part>,
+    /// Seal these untracked files into the tree pack as well: a file, a directory or a quoted glob
+    #[arg(long, value_name = "PATH")]
+    attach: Vec<PathBuf>,
+    /// Let this file stand in the clear although it holds a private key or a copy of something protected, or is called .age and is no age file
+    #[arg(long, value_name = "PATH")]
+    plaintext: Vec<PathBuf>,
+    /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
+    #[arg(long, short = 'r')]
+    recipient: Vec<String>,
+    /// What stays in the clear: public seals all that is protected, internal only what is so everywhere
+    #[arg(long, value_name = "MODE", default_value = "public")]
+    mode: ModeArgument,
+    /// Seal names too: the pack tells how many artifacts there are, but neither their paths nor their rules
+    #[arg(long)]
+    opaque_names: bool,
+    /// Round sizes up, by at most 12 %, so that they tell less
+    #[arg(long)]
+    pad: bool,
+    /// Encrypt everything anew instead of keeping earlier ciphertexts
+    #[arg(long)]
+    fresh: bool,
+    /// Keep the ciphertexts of this pack for what has not changed, once they were opened and hold the same
+    #[arg(long, value_name = "PACK", conflicts_with = "fresh")]
+    reuse: Option<PathBuf>,
+    #[command(flatten)]
+    keys: IdentityFlags,
+    /// Seal to the recipients in this file, one a line, instead of the configured ones
+    #[arg(long, short = 'R', value_name = "FILE")]
+    recipients_file: Vec<PathBuf>,
+    /// The pack's directory [default: pack/<id> or _PACK_RUN/llm-pack-<scope>-<digest>]
+    #[arg(long, short = 'o', value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Swap out another pack that stands at the output
+    #[arg(long)]
+    replace: bool,
+    /// A note for the manifest
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// The time for the manifest [default: SOURCE_DATE_EPOCH, else the commit's date or now]
+    #[arg(long, value_name = "RFC3339", value_parser = created)]
+    created: Option<Timestamp>,
+}
+
+/// Parses the time of `--created`.
+fn created(text: &str) -> Result<Timestamp, BadValue> {
+    values::time(text).map_err(|why| why.example("git pack seal --created 2026-01-15T10:30:00Z"))
+}
+
+/// Parses a word of `--emit`.
+fn part(word: &str) -> Result<Part, BadValue> {
+    Part::parse(word).map_err(|_| BadValue::expected("one of repo, lite, full and split"))
+}
+
+/// Returns the parts that `--emit` lists; nothing without it.
+fn listed(parts: Vec<Part>) -> Result<Option<Vec<Part>>, Refusal> {
+    match parts.is_empty() {
+        true => Ok(None),
+        false => Part::set(parts)
+            .map(Some)
+            .map_err(|why| misused(format!("--emit: {why}"))),
+    }
+}
+
+impl Run for Seal {
+    fn account(&self) -> Option<Account> {
+        let artifacts: Vec<String> = self.artifacts.iter().map(|path| name(path)).collect();
+        Some(
+            Account::of("seal")
+                .asked("artifacts", Some(artifacts))
+                .asked("note", self.note.as_deref())
+                .asked("rev", self.rev.as_deref())
+                .asked("scope", self.scope.as_deref())
+                .asked("output", self.output.as_deref().map(name)),
+        )
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
+        let started = env::Stopwatch::start();
+        let ctx = &self.keys.passphrase.answering(ctx)?;
+        let request = SealRequest {
+            artifacts: self.artifacts,
+            rev: self.rev,
+            scope: self.scope,
+            plaintext: self.plaintext,
+            attach: self.attach,
+            recipients: self.recipient,
+            emit: listed(self.emit)?,
+            mode: self.mode.into(),
+            privacy: Privacy {
+                opaque_names: self.opaque_names,
+                pad: self.pad,
+            },
+            fresh: self.fresh,
+            reuse: self.reuse,
+            identities: self.keys.identities,
+            recipients_files: self.recipients_file,
+            output: self.output,
+            replace: self.replace,
+            note: self.note,
+            created: self.created,
+        };
+        let report = seal(ctx, &request)?;
+        human(output, ctx, &report, started.elapsed());
+        if let Some(account) = account {
+            account.ends("PACK_CREATED");
+            account.is_about(Some(report.pack_id.to_string()));
+            account.looked_at(&report.inputs);
+            account.found("member_count", report.members);
+            account.found("output_dir", name(&report.output));
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+fn human(output: &mut Output, ctx: &Context, report: &SealReport, time: Duration) {
+    output.line(&format!("PACK_CREATED {}", report.pack_id));
+    output.line(&format!("{}/", path_from(&ctx.cwd, &report.output)));
+    let mut parts = Vec::new();
+    if let Some((commit, branch)) = &report.commit {
+        let branch = branch
+            .as_ref()
+            .map(|name| format!(" {}", shown(name.as_bytes())))
+            .unwrap_or_default();
+        parts.push(format!("commit {}{branch}", commit.id.short()));
+    }
+    parts.push(format!(
+        "{}, {}",
+        count(report.plain_files, "file"),
+        size(report.plain_bytes)
+    ));
+    if report.sealed > 0 {
+        let reused = match report.reused {
+            0 => String::new(),
+            n if report.taken_over > 0 => {
+                format!(
+                    " ({n} reused, {} of another pack, for whoever can open them there)",
+                    report.taken_over
+                )
+            }
+            n => format!(" ({n} reused)"),
+        };
+        let recipients = count(report.recipients as u64, "recipient");
+        parts.push(format!("{} sealed for {recipients}{reused}", report.sealed));
+    }
+    if report.existed {
+        parts.push("it stood there already, whole".into());
+    }
+    parts.push(duration(time));
+    output.err(&format!("  {}\n", parts.join(" · ")));
+    for notice in &report.notices {
+        output.err(&format!("  {} {}\n", paint(LOOK, "note"), self::notice(notice)));
+    }
+}
+
+fn notice(notice: &Notice) -> String {
+    match notice {
+        Notice::ConfigDiffers { commit } => {
+            format!("the .gitpack.toml of {commit} was used; the one in the work tree differs")
+        }
+        Notice::Unprotected { path, class } => format!(
+            "{} stands in the clear: no .gitpack.toml applies here, else it would be protected as {class}",
+            shown(path.as_bytes())
+        ),
+        Notice::Released { path } => format!(
+            "{} stands in the clear by --plaintext; the rules of the commit seal it, and verify --rev will say so",
+            shown(path.as_bytes())
+        ),
+        Notice::NothingSealed { option } => {
+            let flag = flag(*option);
+            format!("{flag} was given, and nothing of what was named is protected: it stands in the clear")
+        }
+        Notice::AttachTracked { path } => {
+            format!("--attach {path}: the commit tracks it, so the pack has it already")
+        }
+        Notice::NowhereToAttach => {
+            "attach of .gitpack.toml is passed over: a bare repository has no files beside its commits".into()
+        }
+        Notice::NoAnchor { path } => {
+            format!(
+                "anchors: {} is no text in this pack, so nobody is told to read it first",
+                shown(path.as_bytes())
+            )
+        }
+        Notice::SameButForCase { paths: [one, other] } => format!(
+            "{} and {} are one file where case or Unicode form do not count",
+            shown(one.as_bytes()),
+            shown(other.as_bytes())
+        ),
+    }
+}

@@ -1,0 +1,102 @@
+//! `git pack state`: the digest of a commit's tree.
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::ModeArgument;
+use super::values::{BadValue, content_ref};
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::style::{Envelope, Style};
+use crate::format::canonical_json::to_document;
+use crate::format::digest::Digest;
+use crate::ops::Context;
+use crate::ops::state::{State as Report, StateRequest, state};
+
+/// Print the digest of a commit's tree
+#[derive(Parser)]
+#[command(name = "state")]
+pub(super) struct State {
+    /// The commit [default: HEAD]
+    rev: Option<String>,
+    /// Print one JSON document (pack.state.v0)
+    #[arg(long, conflicts_with = "files")]
+    json: bool,
+    /// Print the lines under the digest: <hash> <size> <path>
+    #[arg(long)]
+    files: bool,
+    /// End each line with NUL instead of a newline
+    #[arg(short = 'z', requires = "files")]
+    nul: bool,
+    /// Exit with 0 if the state has this digest, with 1 if it has another
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
+    check: Option<Digest>,
+    /// A scope of .gitpack.toml [default: its default scope, else everything]
+    #[arg(long, value_name = "KEY")]
+    scope: Option<String>,
+    /// Leave out what a pack of this mode seals
+    #[arg(long)]
+    mode: Option<ModeArgument>,
+    /// Hash every blob anew; neither read nor write the digest cache
+    #[arg(long)]
+    no_cache: bool,
+}
+
+/// Parses a digest, with or without the name of the hash.
+fn digest(text: &str) -> Result<Digest, BadValue> {
+    content_ref(text).or_else(|why| Digest::parse_hex(text).ok_or(why))
+}
+
+impl Run for State {
+    fn envelope() -> Envelope {
+        Envelope::WITH_JSON
+    }
+
+    fn style(&self) -> Style {
+        Style::with_json(self.json)
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let args = *self;
+        let request = StateRequest {
+            rev: args.rev,
+            scope: args.scope,
+            mode: args.mode.map(Into::into),
+            no_cache: args.no_cache,
+        };
+        let state = state(ctx, &request)?;
+        let digest = state.digest();
+        if args.files {
+            output.out(&lines(&state, if args.nul { 0 } else { b'\n' }));
+        } else if args.json {
+            output.out(&to_document(&state.report()));
+        } else {
+            output.line(&digest.to_string());
+        }
+        match args.check {
+            Some(expected) if expected != digest => {
+                other_state(output, &state, &expected);
+                Ok(Exit::No)
+            }
+            _ => Ok(Exit::Yes),
+        }
+    }
+}
+
+/// Returns the lines under the digest.
+fn lines(state: &Report, end: u8) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for entry in &state.entries {
+        entry.push_line(&mut lines, end);
+    }
+    lines
+}
+
+fn other_state(output: &mut Output, state: &Report, expected: &Digest) {
+    output.err(&format!(
+        "git-pack: the state of {} is another one\n  expected   {expected}\n  found      {}\n",
+        state.commit.id.short(),
+        state.digest(),
+    ));
+}

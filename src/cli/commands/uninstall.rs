@@ -1,0 +1,48 @@
+//! `git pack uninstall`: the hooks taken out again.
+
+use clap::Parser;
+
+use super::Run;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::names::path_from;
+use crate::ops::Context;
+use crate::ops::guard::install::{HooksReport, apply, plan_uninstall};
+
+/// Remove them, and put back what was there before
+#[derive(Parser)]
+#[command(name = "uninstall")]
+pub(super) struct Uninstall {}
+
+impl Run for Uninstall {
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
+        let plan = plan_uninstall(ctx)?;
+        human(output, ctx, &apply(plan)?);
+        Ok(Exit::Yes)
+    }
+}
+
+fn human(output: &mut Output, ctx: &Context, report: &HooksReport) {
+    let directory = path_from(&ctx.cwd, &report.directory);
+    match report.changed.is_empty() {
+        true => output.line(&format!("removed    nothing: no hook of git-pack is in {directory}")),
+        false => {
+            let files: Vec<&str> = report
+                .changed
+                .iter()
+                .copied()
+                .filter(|hook| !report.configured.contains(hook))
+                .collect();
+            if !files.is_empty() {
+                output.line(&format!("removed    {} from {directory}", files.join(", ")));
+            }
+            if !report.configured.is_empty() {
+                output.line(&format!(
+                    "removed    {} from git's configuration",
+                    report.configured.join(", ")
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Tells of arguments that clap could not parse.
+
+use std::error::Error as _;
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue};
+
+use super::envelope_of;
+use super::values::BadValue;
+use crate::cli::exit::Exit;
+use crate::cli::output::refusal::usage::{misused, misused_for};
+use crate::cli::output::{Output, refusal};
+use crate::cli::style::Style;
+use crate::refusal::Refusal;
+
+/// Prints help, which is an answer, or why the arguments cannot be parsed, which is a refusal.
+pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsString]) -> Exit {
+    if !error.use_stderr() {
+        drop(error.print());
+        return Exit::Yes;
+    }
+    let wants_envelope = wants_envelope(arguments);
+    if let Some(refused) = bad_value(error) {
+        return refusal::print(output, &refused, Style::with_json(wants_envelope));
+    }
+    let text = error.render().to_string();
+    let text = match text.strip_prefix("error: ") {
+        Some(problem) => format!("git-pack: {problem}"),
+        // Called with nothing at all: the help says what there is.
+        None => text,
+    };
+    output.err(&text);
+    if wants_envelope {
+        let problem: Vec<&str> = text
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .map(str::trim)
+            .collect();
+        let problem = problem.join(" ");
+        let refused = misused(problem.strip_prefix("git-pack: ").unwrap_or(&problem));
+        output.out(&refusal::envelope(&refused));
+    }
+    Exit::Refused
+}
+
+/// Returns the refusal of a value that one of our own parsers did not take.
+fn bad_value(error: &clap::Error) -> Option<Refusal> {
+    let why: &BadValue = error.source()?.downcast_ref()?;
+    let told = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    // clap names an argument with what it takes: `--created <RFC3339>`.
+    let flag = told(ContextKind::InvalidArg).split(' ').next().unwrap_or_default();
+    let value = told(ContextKind::InvalidValue);
+    let problem = format!("{flag} {value}: {why}");
+    Some(match why.example {
+        Some(command) => misused_for(problem, command),
+        None => misused(problem),
+    })
+}
+
+/// Returns whether a call with these arguments prints the envelope of a refusal; one of a command that there is not does.
+fn wants_envelope(arguments: &[OsString]) -> bool {
+    let mut words = arguments.iter().filter_map(|a| a.to_str());
+    match words.find(|word| !word.starts_with('-')) {
+        None => false,
+        Some(name) => envelope_of(name).is_none_or(|envelope| envelope.is_wanted_by(arguments)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_envelope_is_printed_as_the_command_declares() {
+        let wants = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            wants_envelope(&arguments)
+        };
+        for line in [
+            "seal --bogus",
+            "--no-witness seal --bogus",
+            "nonsense",
+            "state --bogus --json",
+            "witness count --json",
+            "scan --json",
+            "scan --format json",
+            "scan --format=json",
+        ] {
+            assert!(wants(line), "{line}");
+        }
+        for line in [
+            "--bogus",
+            "state --bogus",
+            "state --format=json",
+            "witness --bogus",
+            "scan --format sarif",
+            "status --json",
+            "hook --json",
+        ] {
+            assert!(!wants(line), "{line}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! The verdict on a pack, as people read it.
+
+use crate::cli::output::Output;
+use crate::cli::output::in_part::in_part_notice;
+use crate::cli::output::names::short;
+use crate::cli::output::table::columns;
+use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, count, paint};
+use crate::format::repo_state::Mode;
+use crate::ops::pack::verify::VerifyReport;
+use crate::refusal::shown::{harmless, shown};
+use crate::rules::pack::findings::Finding;
+
+/// So many notices are listed; a pack of another maker may have one for each member.
+const NOTICES: usize = 10;
+
+/// Prints the outcome, the findings, and what was verified.
+pub(super) fn print(output: &mut Output, report: &VerifyReport) {
+    let verdict = &report.verdict;
+    let is_sound = verdict.findings.is_empty();
+    let outcome = match is_sound {
+        true => paint(PROVEN, "OK"),
+        false => paint(BLOCKS, "INVALID"),
+    };
+    output.line(&format!("pack verify: {outcome}"));
+    output.line(&format!("  pack_id: {}", shown(verdict.pack_id.as_bytes())));
+    let rows: Vec<[String; 3]> = verdict.findings.iter().map(row).collect();
+    columns(output, &rows, "  ");
+    for (path, why) in &verdict.in_part {
+        output.err(&in_part_notice(path, why));
+    }
+    let members = count(verdict.members as u64, "member");
+    match is_sound {
+        true => output.line(&format!("  {members} intact{}", facts(report))),
+        false => output.line(&format!(
+            "  {} in a pack of {members}",
+            count(verdict.findings.len() as u64, "finding")
+        )),
+    }
+}
+
+fn row(finding: &Finding) -> [String; 3] {
+    let what = match (finding.kind.mismatch(), finding.kind.detail()) {
+        (Some(mismatch), detail) => {
+            let detail = detail.map(|detail| format!("; {detail}")).unwrap_or_default();
+            format!(
+                "expected {}, found {}{detail}",
+                short(&mismatch.expected.to_string()),
+                short(&mismatch.actual.to_string())
+            )
+        }
+        (None, detail) => detail.map(harmless).unwrap_or_default(),
+    };
+    let path = match finding.path.as_str() {
+        "" => "manifest.json".into(),
+        path => harmless(path),
+    };
+    [path, finding.kind.code().to_owned(), what]
+}
+
+/// Returns what else was verified of a sound pack: its seals, its mode, its state.
+fn facts(report: &VerifyReport) -> String {
+    let verdict = &report.verdict;
+    let mut facts = String::new();
+    if let Some(sealed) = &verdict.sealed {
+        if !sealed.artifacts.is_empty() {
+            let opened = if report.opened { ", all of them open" } else { "" };
+            facts.push_str(&format!(" · {} sealed{opened}", sealed.artifacts.len()));
+        }
+        if sealed.mode == Mode::Internal {
+            facts.push_str(" · internal: not for everybody");
+        }
+    }
+    if let Some(state) = &verdict.state {
+        let digest = || short(&state.digest.to_string());
+        facts.push_str(&match (&report.compared_with, &state.commit) {
+            (Some(id), _) => format!(" · state equals that of {}", id.short()),
+            (None, Some(id)) => format!(
+                " · state {} of commit {}",
+                digest(),
+                shown(id.get(..7).unwrap_or(id).as_bytes())
+            ),
+            (None, None) => format!(" · state {}", digest()),
+        });
+    }
+    facts
+}
+
+/// Tells what another maker of packs does otherwise.
+pub(super) fn notices(output: &mut Output, report: &VerifyReport) {
+    let notices = report.verdict.findings.notices();
+    let more = notices.len().saturating_sub(NOTICES);
+    for notice in notices.take(NOTICES) {
+        output.err(&format!(
+            "  {} {}: {} {}\n",
+            paint(LOOK, "note"),
+            harmless(&notice.path),
+            notice.kind.code(),
+            harmless(notice.kind.detail())
+        ));
+    }
+    if more > 0 {
+        output.err(&format!("  {} {more} more, see --json\n", paint(LOOK, "note")));
+    }
+}

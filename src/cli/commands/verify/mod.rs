@@ -1,0 +1,80 @@
+//! `git pack verify`: is a pack what it says?
+
+mod human;
+mod json;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::PassphraseFlag;
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::style::{Envelope, Style};
+use crate::ops::Context;
+use crate::ops::pack::verify::{VerifyRequest, verify};
+
+/// Verify a pack: integrity, closed set, seals, leaks
+#[derive(Parser)]
+#[command(name = "verify")]
+pub(super) struct Verify {
+    /// The pack's directory
+    pack: PathBuf,
+    /// Compare also with this commit of the repository here
+    #[arg(long)]
+    rev: Option<String>,
+    /// Print one JSON document (pack.verify.v0)
+    #[arg(long)]
+    json: bool,
+    /// Open every seal as well, to nowhere, with this age identity file or SSH private key
+    #[arg(long = "identity", short = 'i', value_name = "FILE")]
+    identities: Vec<PathBuf>,
+    #[command(flatten)]
+    passphrase: PassphraseFlag,
+}
+
+impl Run for Verify {
+    fn envelope() -> Envelope {
+        Envelope::WITH_JSON
+    }
+
+    fn style(&self) -> Style {
+        match self.json {
+            true => Style::Document(json::refused),
+            false => Style::Outcome("pack verify"),
+        }
+    }
+
+    fn account(&self) -> Option<Account> {
+        Some(
+            Account::of("verify")
+                .input(&self.pack)
+                .asked("rev", self.rev.as_deref()),
+        )
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
+        let ctx = &self.passphrase.answering(ctx)?;
+        let request = VerifyRequest {
+            pack: self.pack,
+            rev: self.rev,
+            identities: self.identities,
+        };
+        let report = verify(ctx, &request)?;
+        match self.json {
+            true => output.out(&json::document(&report)),
+            false => human::print(output, &report),
+        }
+        human::notices(output, &report);
+        let verdict = &report.verdict;
+        let is_sound = verdict.findings.is_empty();
+        if let Some(account) = account {
+            account.ends(if is_sound { "OK" } else { "INVALID" });
+            account.is_about(Some(verdict.pack_id.clone()));
+            account.read(&verdict.manifest_hash, verdict.manifest_bytes);
+        }
+        Ok(Exit::yes_if(is_sound))
+    }
+}

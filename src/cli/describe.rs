@@ -1,0 +1,26 @@
+//! What the program says of itself: `--describe`, `--schema` and `--version`.
+
+use std::ffi::OsString;
+
+/// What `--describe` prints: the operator manifest.
+const OPERATOR: &str = include_str!("../../operator.json");
+
+/// What `--schema` prints: the JSON Schema of `pack.v0`, with those of the reports under `$defs`.
+const SCHEMA: &str = include_str!("../../schema.json");
+
+/// What `--version` prints.
+const VERSION: &str = concat!("pack ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// Returns what the first such flag asks for. A flag after `--`, or one that git gives a hook, does not count.
+pub(super) fn asked_for(arguments: &[OsString]) -> Option<&'static str> {
+    let mut arguments = arguments.iter().take_while(|a| *a != "--").peekable();
+    if arguments.peek().is_some_and(|a| *a == "hook") {
+        return None;
+    }
+    arguments.find_map(|a| match a.to_str() {
+        Some("--describe") => Some(OPERATOR),
+        Some("--schema") => Some(SCHEMA),
+        Some("--version") => Some(VERSION),
+        _ => None,
+    })
+}

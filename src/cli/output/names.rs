@@ -1,0 +1,56 @@
+//! Names as people read them: paths, remotes, keys and digests, shortened where that does no harm.
+
+use std::path::Path;
+
+use crate::cli::env;
+use crate::cli::output::words::without_password;
+use crate::format::digest::Digest;
+use crate::refusal::shown::shown;
+
+/// Shortens a content ref to what is needed to recognise it.
+pub(crate) fn short(text: &str) -> String {
+    match Digest::parse_ref(text) {
+        Some(_) => format!("{}…", &text[.."sha256:".len() + 12]),
+        None => shown(text.as_bytes()),
+    }
+}
+
+/// Shortens a recipient to its two ends.
+pub(crate) fn short_key(recipient: &str) -> String {
+    let mut words = recipient.split_ascii_whitespace();
+    if let (Some(kind), Some(key)) = (words.next(), words.next()) {
+        let end = words
+            .next()
+            .unwrap_or_else(|| key.get(key.len().saturating_sub(4)..).unwrap_or(key));
+        return shown(format!("{kind} …{end}").as_bytes());
+    }
+    match recipient.is_ascii() && recipient.len() > 20 {
+        true => format!("{}…{}", &recipient[..7], &recipient[recipient.len() - 4..]),
+        false => shown(recipient.as_bytes()),
+    }
+}
+
+/// Returns a remote's name; of a URL, without a password that may be in it.
+pub(crate) fn remote_name(remote: &str) -> String {
+    if remote.is_empty() {
+        return "the remote".into();
+    }
+    shown(without_password(remote).as_bytes())
+}
+
+/// Returns `path` as it is written from `from`, where it lies below that, else whole.
+pub(crate) fn path_from(from: &Path, path: &Path) -> String {
+    let path = match path.strip_prefix(from) {
+        Ok(below) if !below.as_os_str().is_empty() => below,
+        _ => path,
+    };
+    shown(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
+}
+
+/// Returns `path` with `~` for the home directory.
+pub(crate) fn tilde(path: &Path) -> String {
+    match env::home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
+        Some(below) => format!("~/{}", below.display()),
+        None => path.display().to_string(),
+    }
+}
