@@ -1,7 +1,7 @@
 //! Reads any bytes as a file under `FULL/`. A document that was read writes the same bytes again.
 #![no_main]
 
-use gitpack::format::dump::read::{Document, read};
+use gitpack::format::dump::read::{ParsedTexts, read};
 use gitpack::format::dump::text::TextWatch;
 use gitpack::format::dump::write::{Heading, Top, Whole, Writer};
 use gitpack::refusal::Refusal;
@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         texts.push((heading.clone(), text));
         Ok(())
     });
-    let Ok(Document { subject, whole: Some((anchors, others)), .. }) = document else {
+    let Ok(ParsedTexts { subject, whole: Some((anchors, others)), .. }) = document else {
         return;
     };
     let top = Top {

@@ -20,7 +20,7 @@ pub const MAX_DOCUMENT: u64 = MAX_BYTES;
 const BUFFER: usize = 128 << 10;
 
 /// What was found at a path below a pack's root.
-pub enum Found<E> {
+pub enum FoundInPack<E> {
     /// A declared regular file, read to its end.
     Read(MemberRead<E>),
     /// A regular file that the manifest does not declare.
@@ -41,13 +41,13 @@ pub struct MemberRead<E> {
     pub hash: Digest,
     /// Size in bytes.
     pub size: u64,
-    /// The result of [`Look`].
+    /// The result of [`LookIntoMember`].
     pub seen: E,
 }
 
 /// Examines a declared member, given its path, a reader of its content, and its size in bytes. It need not read to the
 /// end: the caller reads the rest.
-pub type Look<'a, E> = &'a (dyn Fn(&str, &mut dyn Read, u64) -> io::Result<E> + Sync);
+pub type LookIntoMember<'a, E> = &'a (dyn Fn(&str, &mut dyn Read, u64) -> io::Result<E> + Sync);
 
 /// Reads and parses the manifest of the pack at `root`.
 pub fn manifest(root: &Path) -> Result<ManifestDocument> {
@@ -89,37 +89,37 @@ pub fn manifest(root: &Path) -> Result<ManifestDocument> {
 pub fn observe<E: Send>(
     root: &Path,
     declared: &BTreeSet<&[u8]>,
-    look: Look<'_, E>,
-) -> Result<Vec<(Vec<u8>, Found<E>)>> {
+    look: LookIntoMember<'_, E>,
+) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
     let walked = files::walk(root, |_| true);
     let found = workers::map(
         &walked,
         || Ok(()),
-        |(), (path, walked)| -> Result<Option<Found<E>>> {
+        |(), (path, walked)| -> Result<Option<FoundInPack<E>>> {
             Ok(Some(match walked {
                 Walked::File if path == MANIFEST.as_bytes() => return Ok(None),
                 Walked::File if declared.contains(path.as_slice()) => {
                     let name = std::str::from_utf8(path).unwrap_or_default();
                     let file = root.join(OsStr::from_bytes(path));
                     match read_member(&file, name, look) {
-                        Ok(read) => Found::Read(read),
-                        Err(Refusal::NotRegular { kind, .. }) => Found::NotRegular(kind),
-                        Err(Refusal::Io { source, .. }) => Found::Unreadable(io_reason(&source)),
+                        Ok(read) => FoundInPack::Read(read),
+                        Err(Refusal::NotRegular { kind, .. }) => FoundInPack::NotRegular(kind),
+                        Err(Refusal::Io { source, .. }) => FoundInPack::Unreadable(io_reason(&source)),
                         Err(Refusal::ChangedWhileRead { .. }) => {
-                            Found::Unreadable("it changed while it was read".into())
+                            FoundInPack::Unreadable("it changed while it was read".into())
                         }
                         Err(other) => return Err(other),
                     }
                 }
-                Walked::File => Found::Undeclared,
-                Walked::NotRegular(kind) => Found::NotRegular(kind),
-                Walked::EmptyDirectory => Found::EmptyDirectory,
-                Walked::Unreadable(e) => Found::Unreadable(io_reason(e)),
+                Walked::File => FoundInPack::Undeclared,
+                Walked::NotRegular(kind) => FoundInPack::NotRegular(kind),
+                Walked::EmptyDirectory => FoundInPack::EmptyDirectory,
+                Walked::Unreadable(e) => FoundInPack::Unreadable(io_reason(e)),
                 Walked::UnreadableDirectory(e) if path.is_empty() => {
                     let source = io::Error::new(e.kind(), e.to_string());
                     return Err(Refusal::io("listing", root)(source));
                 }
-                Walked::UnreadableDirectory(e) => Found::UnreadableDirectory(io_reason(e)),
+                Walked::UnreadableDirectory(e) => FoundInPack::UnreadableDirectory(io_reason(e)),
             }))
         },
     )?;
@@ -131,7 +131,7 @@ pub fn observe<E: Send>(
         .collect())
 }
 
-fn read_member<E>(path: &Path, name: &str, look: Look<'_, E>) -> Result<MemberRead<E>> {
+fn read_member<E>(path: &Path, name: &str, look: LookIntoMember<'_, E>) -> Result<MemberRead<E>> {
     let opened = open_regular(path)?;
     let read = read_from(&mut &opened.file, name, opened.size, look).map_err(Refusal::io("reading", path))?;
     opened.ensure_unchanged()?;
@@ -143,7 +143,7 @@ pub(super) fn read_from<E>(
     member: &mut dyn Read,
     name: &str,
     size: u64,
-    look: Look<'_, E>,
+    look: LookIntoMember<'_, E>,
 ) -> io::Result<MemberRead<E>> {
     let capacity = usize::try_from(size).unwrap_or(usize::MAX).clamp(1, BUFFER);
     let mut hashing = Hashing::new(BufReader::with_capacity(capacity, member));

@@ -36,7 +36,7 @@ pub const COMMON: u32 = u32::MAX;
 
 /// A known chunk. A length of zero means a whole original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Entry {
+pub struct KnownChunk {
     /// The first eight bytes of the chunk's keyed hash.
     pub tag: u64,
     /// Index of the original, or [`COMMON`].
@@ -75,7 +75,7 @@ struct Originals {
 
 /// The head and the index of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Index {
+pub struct TableIndex {
     /// The salt from which the keys of this table are derived.
     pub salt: [u8; SALT],
     /// Size in bytes of the document about the originals.
@@ -87,7 +87,7 @@ pub struct Index {
     codes: Vec<[u8; SHORT]>,
 }
 
-impl Index {
+impl TableIndex {
     /// Returns the size in bytes of the index with this head. `None` if it is not a valid head.
     pub fn length(head: &[u8; HEAD]) -> Option<usize> {
         let bits = head[8];
@@ -142,7 +142,7 @@ impl Index {
     }
 
     /// Parses the entries of a bucket. `None` unless they were written under `key`.
-    pub fn entries_of(&self, bucket: usize, bytes: &[u8], key: &MacKey) -> Option<Vec<Entry>> {
+    pub fn entries_of(&self, bucket: usize, bytes: &[u8], key: &MacKey) -> Option<Vec<KnownChunk>> {
         let genuine = key.of_block(bucket as u64, bytes) == self.codes[bucket];
         genuine.then(|| bytes.chunks_exact(ENTRY).map(parse_entry).collect())
     }
@@ -160,7 +160,7 @@ pub fn parse_originals(bytes: &[u8], key: &MacKey) -> Option<Vec<Original>> {
 }
 
 /// Returns the bytes of a table with these originals and entries.
-pub fn encode(originals: Vec<Original>, mut entries: Vec<Entry>, salt: &[u8; SALT], key: &MacKey) -> Vec<u8> {
+pub fn encode(originals: Vec<Original>, mut entries: Vec<KnownChunk>, salt: &[u8; SALT], key: &MacKey) -> Vec<u8> {
     entries.sort_unstable();
     entries.dedup();
     let bits = (entries.len() / FILL).checked_ilog2().map_or(0, |bits| bits + 1) as u8;
@@ -201,9 +201,9 @@ fn bucket_of(tag: u64, bits: u8) -> usize {
     tag.checked_shr(64 - u32::from(bits)).unwrap_or(0) as usize
 }
 
-fn parse_entry(bytes: &[u8]) -> Entry {
+fn parse_entry(bytes: &[u8]) -> KnownChunk {
     let four = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("an entry has 16 bytes"));
-    Entry {
+    KnownChunk {
         tag: u64::from(four(0)) | u64::from(four(4)) << 32,
         original: four(8),
         length: four(12),
@@ -214,10 +214,10 @@ fn parse_entry(bytes: &[u8]) -> Entry {
 mod tests {
     use super::*;
 
-    fn table(count: u64) -> (Vec<Entry>, Vec<u8>, MacKey) {
+    fn table(count: u64) -> (Vec<KnownChunk>, Vec<u8>, MacKey) {
         let key = MacKey::from_bytes([7; LENGTH]);
-        let entries: Vec<Entry> = (0..count)
-            .map(|at| Entry {
+        let entries: Vec<KnownChunk> = (0..count)
+            .map(|at| KnownChunk {
                 tag: at.wrapping_mul(0x9E37_79B9_7F4A_7C15),
                 original: (at % 3) as u32,
                 length: 4096,
@@ -236,9 +236,9 @@ mod tests {
         (entries, bytes, key)
     }
 
-    fn read(bytes: &[u8], key: &MacKey) -> Option<(Index, Vec<Entry>, Vec<Original>)> {
-        let length = Index::length(bytes.first_chunk()?)?;
-        let index = Index::parse(bytes.get(..length)?, key)?;
+    fn read(bytes: &[u8], key: &MacKey) -> Option<(TableIndex, Vec<KnownChunk>, Vec<Original>)> {
+        let length = TableIndex::length(bytes.first_chunk()?)?;
+        let index = TableIndex::parse(bytes.get(..length)?, key)?;
         let part = |(at, length): (u64, usize)| bytes.get(at as usize..at as usize + length);
         let mut entries = Vec::new();
         for bucket in 0..index.buckets() {

@@ -15,7 +15,7 @@ pub struct Receipt {
     /// [`VERSION`].
     pub version: String,
     /// What was sealed, and for whom.
-    pub subject: Subject,
+    pub subject: ReceiptSubject,
     /// Size of the plaintext in bytes, without padding.
     pub plain_bytes: u64,
     /// SHA-256 of the ciphertext.
@@ -30,7 +30,7 @@ pub struct Receipt {
 /// that they are equal, and an attacker could confirm a guess by having it sealed under another path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Subject {
+pub struct ReceiptSubject {
     /// Path of the artifact.
     pub path: String,
     /// SHA-256 of the plaintext, without padding.
@@ -44,7 +44,7 @@ pub struct Subject {
     pub recipients: Vec<String>,
 }
 
-impl Subject {
+impl ReceiptSubject {
     /// Returns the key under which its receipt is stored.
     pub fn key(&self) -> Digest {
         Digest::of(&to_canonical(self))

@@ -156,7 +156,7 @@ pub struct Status {
     /// Hash of the [`TaskSpec`].
     pub task_spec_ref: Digest,
     /// The verdict of its audit.
-    pub verdict: Verdict,
+    pub verdict: AuditVerdict,
     /// [`STATUS_VERSION`].
     pub version: String,
 }
@@ -174,14 +174,14 @@ pub enum RunState {
 /// The verdict of an audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum Verdict {
+pub enum AuditVerdict {
     /// All required contents exist and are intact.
     Pass,
     /// Some required content is missing or damaged.
     Fail,
 }
 
-impl Verdict {
+impl AuditVerdict {
     /// Returns the word in the record.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -29,11 +29,11 @@ pub struct Loaded {
     /// The bytes that it was parsed from; none if there is no file.
     pub bytes: Option<Vec<u8>>,
     /// The recipients file that it names; none if it names none, or if this origin does not read such files.
-    pub listed: Option<Listed>,
+    pub listed: Option<RecipientsFile>,
 }
 
 /// A recipients file that a configuration names.
-pub struct Listed {
+pub struct RecipientsFile {
     /// The file, with the revision that holds it.
     pub origin: String,
     /// Its bytes, or why they are missing. That is an error only when something is sealed.
@@ -80,7 +80,7 @@ impl Loaded {
                 Err(_) => Err("it cannot be read".to_owned()),
             };
             let origin = format!("{path}{revision}");
-            Listed { origin, bytes }
+            RecipientsFile { origin, bytes }
         });
         self
     }

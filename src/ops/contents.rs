@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, Proof, reading};
@@ -14,7 +14,7 @@ use crate::format::protected::Format;
 use crate::ops::clean_memory::CleanMemory;
 use crate::refusal::Result;
 use crate::rules::content::{self, KeyWatch, Look, UnpackBudget};
-use crate::rules::scan::{InPart, Seal, Traits, Unexamined};
+use crate::rules::scan::{InPart, SealState, Traits, Unexamined};
 
 /// The most bytes to unpack while a server judges a push. The server must answer soon, whatever was sent.
 pub const SERVER_BUDGET: u64 = 768 << 20;
@@ -24,6 +24,15 @@ pub const BUDGET: u64 = 256 << 30;
 
 /// A file of at most this many bytes is read into memory.
 const IN_MEMORY: u64 = 4 << 20;
+
+/// Where a content is.
+#[derive(Clone, Debug)]
+pub enum ContentAt {
+    /// In a file on disk.
+    File(PathBuf),
+    /// In a blob of the repository.
+    Blob(ObjectId),
+}
 
 /// Returns the findings in the content of each blob; blobs without a finding are left out.
 ///
@@ -84,7 +93,7 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
             let recognised = content::recognise_slice(bytes, look);
             let seal = match recognised.age {
                 true => seal_of(cipher::examine_seal(&mut &bytes[..])?),
-                false => Seal::No,
+                false => SealState::No,
             };
             (recognised, seal, bytes.len() as u64)
         }
@@ -108,14 +117,14 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
                 return Ok((traits, size));
             }
             let seal = match claims {
-                true => Seal::Broken("its header cannot be read".into()),
-                false => Seal::No,
+                true => SealState::Broken("its header cannot be read".into()),
+                false => SealState::No,
             };
             (content::recognise(whole, size, look)?, seal, size)
         }
     };
     // Ciphertext is noise, and a format that seems to be in it is an accident. A key that is readable in it is not.
-    let is_noise = seal == Seal::Whole;
+    let is_noise = seal == SealState::Whole;
     let formats = recognised.formats.into_iter();
     let formats = formats.filter(|(format, _)| !is_noise || *format == Format::PrivateKey);
     let formats = formats.map(|(format, place)| (format, within(&place))).collect();
@@ -192,9 +201,9 @@ fn within(place: &content::Place) -> Option<String> {
     (place.depth() > 0).then(|| format!("in a {place}"))
 }
 
-fn seal_of(verdict: std::result::Result<(), String>) -> Seal {
+fn seal_of(verdict: std::result::Result<(), String>) -> SealState {
     match verdict {
-        Ok(()) => Seal::Whole,
-        Err(why) => Seal::Broken(why),
+        Ok(()) => SealState::Whole,
+        Err(why) => SealState::Broken(why),
     }
 }

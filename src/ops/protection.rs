@@ -13,12 +13,12 @@ use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
 
 /// The findings in the contents of a tree's entries.
-pub struct Judge {
+pub struct PackJudge {
     traits: HashMap<ObjectId, Traits>,
     mode: Mode,
 }
 
-impl Judge {
+impl PackJudge {
     /// Examines the contents of entries, to judge them for a pack of this mode.
     pub fn of(repo: &Repository, entries: &[TreeEntry], mode: Mode) -> Result<Self> {
         let traits = traits_of(repo, blobs(entries))?;
@@ -55,7 +55,7 @@ pub fn retain_plain(
     entries: &mut Vec<TreeEntry>,
     mode: Mode,
 ) -> Result<Vec<SealedFile>> {
-    let judge = Judge::of(repo, entries, mode)?;
+    let judge = PackJudge::of(repo, entries, mode)?;
     let mut sealed = Vec::new();
     entries.retain(|entry| match judge.judge(registry, entry).1 {
         // A file that only claims to be sealed is no artifact: a pack with it is refused.

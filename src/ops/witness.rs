@@ -56,7 +56,7 @@ fn binary_hash(binary: &Path) -> Result<String> {
 
 /// The records of a query, and the number of malformed lines.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundRecords {
     /// The records, oldest first.
     pub records: Vec<Line>,
     /// Number of malformed lines, which were skipped.
@@ -64,8 +64,8 @@ pub struct Found {
 }
 
 /// Returns the records that match, oldest first.
-pub fn query(ctx: &Context, filter: &Filter) -> Result<Found> {
-    let mut found = Found {
+pub fn query(ctx: &Context, filter: &Filter) -> Result<FoundRecords> {
+    let mut found = FoundRecords {
         records: Vec::new(),
         malformed: 0,
     };

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::format::digest::Digest;
 use crate::format::lite::PackManifest;
 use crate::format::run_record::{
-    OUTPUT_HASHES_VERSION, OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION, Status,
-    TASK_SPEC_VERSION, TaskSpec, Verdict,
+    AuditVerdict, OUTPUT_HASHES_VERSION, OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION,
+    Status, TASK_SPEC_VERSION, TaskSpec,
 };
 use crate::format::sealed::MEMBER as SEALED_ARTIFACTS;
 
 /// A finding of an audit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Finding {
+pub struct AuditFinding {
     /// The run. `None` for pins and the digest cache.
     pub run: Option<RunId>,
     /// What is wrong.
@@ -82,7 +82,7 @@ impl FindingCode {
 ///
 /// A missing record is `None` here; the check of the roots reports it.
 #[derive(Default)]
-pub struct Observed {
+pub struct ObservedRun {
     /// The refs of the run's records.
     pub refs: Option<RunRefs>,
     /// The task.
@@ -99,7 +99,7 @@ pub struct Observed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// It exists and, if it was read, matches its hash.
-    Here(Place),
+    Here(StoredIn),
     /// It exists nowhere.
     Missing,
     /// It exists, but does not match its hash or cannot be read.
@@ -108,7 +108,7 @@ pub enum Presence {
 
 /// Where a content is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum StoredIn {
     /// In git's object database.
     Git,
     /// In a file of the store.
@@ -116,12 +116,12 @@ pub enum Place {
 }
 
 /// The findings of one run.
-pub struct Findings<'a> {
+pub struct AuditFindings<'a> {
     run: &'a RunId,
-    found: Vec<Finding>,
+    found: Vec<AuditFinding>,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> AuditFindings<'a> {
     /// Starts without findings.
     pub fn of(run: &'a RunId) -> Self {
         Self { run, found: Vec::new() }
@@ -135,7 +135,7 @@ impl<'a> Findings<'a> {
         name: Option<&str>,
         detail: impl Into<String>,
     ) {
-        self.found.push(Finding {
+        self.found.push(AuditFinding {
             run: Some(self.run.clone()),
             code,
             subject: subject.into(),
@@ -145,14 +145,14 @@ impl<'a> Findings<'a> {
     }
 
     /// Returns the findings, sorted and without duplicates.
-    pub fn finish(mut self) -> Vec<Finding> {
+    pub fn finish(mut self) -> Vec<AuditFinding> {
         self.found.sort_unstable();
         self.found.dedup();
         self.found
     }
 
     /// Judges the records of a run, and checks that everything it needs is among its roots, which are sorted.
-    pub fn records(&mut self, roots: &[Digest], observed: &Observed) {
+    pub fn records(&mut self, roots: &[Digest], observed: &ObservedRun) {
         let rooted = |hash: &Digest| roots.binary_search(hash).is_ok();
         let Some(refs) = &observed.refs else { return };
         for (name, hash) in refs.records() {
@@ -179,7 +179,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    fn versions(&mut self, refs: &RunRefs, observed: &Observed) {
+    fn versions(&mut self, refs: &RunRefs, observed: &ObservedRun) {
         let versions = [
             (refs.status_ref, "RUN_REFS.json", Some(&refs.version), RUN_REFS_VERSION),
             (
@@ -208,7 +208,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    fn task(&mut self, refs: &RunRefs, observed: &Observed) {
+    fn task(&mut self, refs: &RunRefs, observed: &ObservedRun) {
         match &observed.task {
             Some(Ok(task)) => match &observed.kept {
                 Some(kept) if *kept == task.repo_state.commit => {}
@@ -220,7 +220,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    fn outputs(&mut self, refs: &RunRefs, observed: &Observed, rooted: impl Fn(&Digest) -> bool) {
+    fn outputs(&mut self, refs: &RunRefs, observed: &ObservedRun, rooted: impl Fn(&Digest) -> bool) {
         match &observed.outputs {
             Some(Ok(outputs)) => {
                 let unrooted = outputs
@@ -240,7 +240,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Checks that a manifest belongs to the run, and that everything it names is among the outputs.
-    pub fn manifest(&mut self, manifest: &PackManifest, observed: &Observed) {
+    pub fn manifest(&mut self, manifest: &PackManifest, observed: &ObservedRun) {
         let (Some(refs), Some(outputs)) = (&observed.refs, sound(&observed.outputs)) else {
             return;
         };
@@ -274,7 +274,7 @@ impl<'a> Findings<'a> {
         if names.iter().any(|(said, is)| said != is) {
             self.invalid(refs.status_ref, "STATUS", "it is the status of another run");
         }
-        if (status.state, status.verdict) != (RunState::Completed, Verdict::Pass) {
+        if (status.state, status.verdict) != (RunState::Completed, AuditVerdict::Pass) {
             self.add(
                 FindingCode::RunFailed,
                 refs.status_ref.to_string(),
@@ -342,7 +342,7 @@ mod tests {
     struct Case {
         run: RunId,
         roots: Vec<Digest>,
-        observed: Observed,
+        observed: ObservedRun,
     }
 
     fn sound() -> Case {
@@ -383,14 +383,14 @@ mod tests {
         roots.dedup();
         Case {
             run: RunId::of(&hash("task")),
-            observed: Observed {
+            observed: ObservedRun {
                 status: Some(Ok(Status {
                     cas_snapshot_hash: hash(""),
                     manifest_ref: refs.manifest_ref,
                     output_hashes_ref: refs.output_hashes_ref,
                     state: RunState::Completed,
                     task_spec_ref: refs.task_spec_ref,
-                    verdict: Verdict::Pass,
+                    verdict: AuditVerdict::Pass,
                     version: STATUS_VERSION.into(),
                 })),
                 refs: Some(refs),
@@ -403,7 +403,7 @@ mod tests {
     }
 
     fn codes(case: &Case) -> Vec<(FindingCode, String)> {
-        let mut findings = Findings::of(&case.run);
+        let mut findings = AuditFindings::of(&case.run);
         findings.records(&case.roots, &case.observed);
         let found = findings.finish().into_iter();
         found.map(|finding| (finding.code, finding.subject)).collect()
@@ -438,7 +438,7 @@ mod tests {
             }),
             (FindingCode::RunFailed, |c| {
                 if let Some(Ok(status)) = &mut c.observed.status {
-                    status.verdict = Verdict::Fail;
+                    status.verdict = AuditVerdict::Fail;
                 }
             }),
         ];

@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::format::known::{COMMON, Entry, Original};
+use crate::format::known::{COMMON, KnownChunk, Original};
 use crate::format::object_id::ObjectId;
 use crate::format::protected::Format;
 use crate::format::repo_path::RepoPath;
-use crate::rules::protect::{Registry, Subject, Verdict};
+use crate::rules::protect::{FileFacts, Protection, Registry};
 
 /// A content leaks an original if it contains one part in this many of the original.
 const PART_OF_ORIGINAL: u64 = 3;
@@ -51,16 +51,16 @@ impl KnownPart {
     }
 
     /// Returns the verdict of the present rules on the original. `None` if it is no longer protected.
-    pub fn verdict(&self, registry: &Registry) -> Option<Verdict> {
-        let original = Subject {
+    pub fn verdict(&self, registry: &Registry) -> Option<Protection> {
+        let original = FileFacts {
             path: self.original.as_bytes(),
             formats: &self.formats,
             blob: self.blob,
         };
         registry.judge_file(&original).or_else(|| match &self.twin {
             _ if registry.releases(&original) => None,
-            Some(twin) => Some(Verdict::twin(twin)),
-            None => self.attached.then(|| Verdict::attached(&self.original)),
+            Some(twin) => Some(Protection::twin(twin)),
+            None => self.attached.then(|| Protection::attached(&self.original)),
         })
     }
 }
@@ -90,7 +90,7 @@ pub struct Book {
     /// The originals. Entries refer to them by index.
     pub originals: Vec<Original>,
     /// The entries, sorted.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<KnownChunk>,
 }
 
 impl Book {
@@ -105,7 +105,7 @@ impl Book {
         let known: HashMap<u64, u32> = chunks.iter().copied().collect();
         let relatives = self.relatives(number, &known, public);
         let is_stranger =
-            |entry: &Entry| entry.original != number && entry.length > 0 && !relatives.contains(&entry.original);
+            |entry: &KnownChunk| entry.original != number && entry.length > 0 && !relatives.contains(&entry.original);
 
         let mut common: HashSet<u64> = known.keys().filter(|tag| public.contains(tag)).copied().collect();
         common.extend(self.entries.iter().filter(|e| e.original == COMMON).map(|e| e.tag));
@@ -132,11 +132,11 @@ impl Book {
                     number
                 }
             };
-            self.entries.push(Entry { tag, original, length });
+            self.entries.push(KnownChunk { tag, original, length });
         }
         if let Some(tag) = new.whole.filter(|tag| !public.contains(tag)) {
             let (original, length) = (number, 0);
-            self.entries.push(Entry { tag, original, length });
+            self.entries.push(KnownChunk { tag, original, length });
         }
         self.entries.sort_unstable();
         self.entries.dedup();

@@ -16,7 +16,7 @@ pub struct Object {
 
 /// The input of a plan.
 #[derive(Clone, Copy, Debug)]
-pub struct Observed<'a> {
+pub struct ObservedStore<'a> {
     /// The objects, sorted by hash, without duplicates.
     pub objects: &'a [Object],
     /// All runs with their roots, without duplicates.
@@ -33,16 +33,16 @@ pub struct Observed<'a> {
 
 /// The plan: the fate of each object, and the refs to remove.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
+pub struct RetentionPlan {
     /// The objects, sorted by hash.
-    pub objects: Vec<Judged>,
+    pub objects: Vec<JudgedObject>,
     /// The runs that no longer exist and whose refs are removed, sorted.
     pub released: Vec<RunId>,
 }
 
 /// An object and its fate.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
+pub struct JudgedObject {
     /// SHA-256 of the content, which is also its name.
     pub hash: Digest,
     /// Size in bytes.
@@ -107,7 +107,7 @@ pub struct Tally {
 }
 
 /// Plans a collection. Refuses if objects would be removed and there are no roots at all.
-pub fn plan(observed: &Observed<'_>) -> Result<Plan, NoRoots> {
+pub fn plan(observed: &ObservedStore<'_>) -> Result<RetentionPlan, NoRoots> {
     let objects = observed.objects;
     let mut fates: Vec<Fate> = objects.iter().map(|object| unneeded(object, observed)).collect();
     let at = |hash: &Digest| objects.binary_search_by(|object| object.hash.cmp(hash)).ok();
@@ -125,12 +125,12 @@ pub fn plan(observed: &Observed<'_>) -> Result<Plan, NoRoots> {
             }
         }
     }
-    let judged = objects.iter().zip(fates).map(|(object, fate)| Judged {
+    let judged = objects.iter().zip(fates).map(|(object, fate)| JudgedObject {
         hash: object.hash,
         bytes: object.bytes,
         fate,
     });
-    let mut plan = Plan {
+    let mut plan = RetentionPlan {
         objects: judged.collect(),
         released: Vec::new(),
     };
@@ -147,23 +147,23 @@ pub fn plan(observed: &Observed<'_>) -> Result<Plan, NoRoots> {
 }
 
 /// Returns the fate of an object that no run and no pin names. An object from the future counts as young.
-fn unneeded(object: &Object, observed: &Observed<'_>) -> Fate {
+fn unneeded(object: &Object, observed: &ObservedStore<'_>) -> Fate {
     match observed.now.saturating_sub(object.written) < observed.grace.max(0) {
         true => Fate::Keep(Reason::Young),
         false => Fate::Remove,
     }
 }
 
-fn gone(observed: &Observed<'_>) -> Vec<RunId> {
+fn gone(observed: &ObservedStore<'_>) -> Vec<RunId> {
     let is_gone = |kept: &&RunId| observed.runs.iter().all(|(run, _)| run != *kept);
     let mut gone: Vec<RunId> = observed.refs.iter().filter(is_gone).cloned().collect();
     gone.sort_unstable();
     gone
 }
 
-impl Plan {
+impl RetentionPlan {
     /// Returns the objects to remove.
-    pub fn removed(&self) -> impl Iterator<Item = &Judged> {
+    pub fn removed(&self) -> impl Iterator<Item = &JudgedObject> {
         self.objects.iter().filter(|object| object.fate == Fate::Remove)
     }
 
@@ -207,7 +207,7 @@ mod tests {
         Object { hash, bytes, written }
     }
 
-    fn fates(observed: &Observed<'_>) -> Vec<Fate> {
+    fn fates(observed: &ObservedStore<'_>) -> Vec<Fate> {
         plan(observed).unwrap().objects.into_iter().map(|o| o.fate).collect()
     }
 
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn each_object_has_its_reason() {
-        let observed = Observed {
+        let observed = ObservedStore {
             objects: &[object(1, 0), object(2, 0), object(3, 0), object(4, 91), object(5, 90)],
             runs: &[(run(1), vec![hash(1), hash(2), hash(9)]), (run(2), vec![hash(2)])],
             pins: &[hash(1), hash(3)],
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn what_is_of_the_future_is_young_however_short_the_grace_is() {
         let of = |written: i64, grace| {
-            let observed = Observed {
+            let observed = ObservedStore {
                 objects: &[object(1, written)],
                 runs: &[],
                 pins: &[hash(2)],
@@ -267,7 +267,7 @@ mod tests {
     fn without_any_root_nothing_goes() {
         let no_root = [(run(1), Vec::new())];
         for runs in [&[][..], &no_root] {
-            let mut observed = Observed {
+            let mut observed = ObservedStore {
                 objects: &[object(1, 0), object(2, 0)],
                 runs,
                 pins: &[],
@@ -280,7 +280,7 @@ mod tests {
             assert_eq!(plan(&observed).unwrap().released, []);
             observed.objects = &[];
             assert_eq!(plan(&observed).unwrap().released, [run(2)]);
-            let pinned = Observed {
+            let pinned = ObservedStore {
                 objects: &[object(1, 0)],
                 pins: &[hash(7)],
                 grace: 10,
@@ -288,7 +288,7 @@ mod tests {
             };
             // The ref names a lost run. Without the ref, the pins are the only roots.
             assert_eq!(plan(&pinned), Err(NoRoots { objects: 1 }));
-            assert_eq!(fates(&Observed { refs: &[], ..pinned }), [Fate::Remove]);
+            assert_eq!(fates(&ObservedStore { refs: &[], ..pinned }), [Fate::Remove]);
         }
     }
 
@@ -307,7 +307,7 @@ mod tests {
                 runs.iter().enumerate().map(|(n, roots)| (run(n as u8), hashes(roots))).collect();
             let (pins, refs) = (hashes(&pins), refs.into_iter().map(run).collect::<Vec<_>>());
             let now = 100;
-            let observed = Observed { objects: &objects, runs: &runs, pins: &pins, refs: &refs, now, grace };
+            let observed = ObservedStore { objects: &objects, runs: &runs, pins: &pins, refs: &refs, now, grace };
             let rooted: BTreeSet<Digest> =
                 runs.iter().flat_map(|(_, roots)| roots).chain(&pins).copied().collect();
             let old = |object: &&Object| object.written <= now && now - object.written >= grace;

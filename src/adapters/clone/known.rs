@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
-use crate::format::known::{self, COMMON, Entry, HEAD, Index, Original, SALT};
+use crate::format::known::{self, COMMON, HEAD, KnownChunk, Original, SALT, TableIndex};
 use crate::format::mac::{FastMacKey, LENGTH, MacHasher, MacKey};
 use crate::format::object_id::ObjectId;
 use crate::refusal::{Refusal, Result};
@@ -31,11 +31,11 @@ pub struct Known {
 
 struct Table {
     file: File,
-    index: Index,
+    index: TableIndex,
     key: MacKey,
     generation: String,
     originals: OnceLock<Vec<Original>>,
-    held: Mutex<HashMap<usize, Arc<[Entry]>>>,
+    held: Mutex<HashMap<usize, Arc<[KnownChunk]>>>,
 }
 
 /// Computes the keyed hashes of one clone. Without the clone's salt and the user's key, a hash does not reveal its
@@ -82,7 +82,7 @@ impl Known {
     }
 
     /// Returns the entries of originals with this tag. Leaves out entries that the user's key does not authenticate.
-    pub fn find(&self, tag: u64) -> Vec<Entry> {
+    pub fn find(&self, tag: u64) -> Vec<KnownChunk> {
         let Some(table) = &self.table else { return Vec::new() };
         let entries = table.bucket(table.index.bucket_of(tag));
         let from = entries.partition_point(|entry| entry.tag < tag);
@@ -115,7 +115,7 @@ impl Known {
     /// nothing can be stored.
     pub fn change(
         &self,
-        change: impl FnOnce(&Tags, &mut Vec<Original>, &mut Vec<Entry>) -> Result<bool>,
+        change: impl FnOnce(&Tags, &mut Vec<Original>, &mut Vec<KnownChunk>) -> Result<bool>,
     ) -> Result<bool> {
         let Some(key) = self.memory.to_write(PURPOSE) else {
             return Ok(false);
@@ -159,9 +159,9 @@ impl Table {
         let file = files::open_regular(path).ok()?.file;
         let mut head = [0; HEAD];
         file.read_exact_at(&mut head, 0).ok()?;
-        let mut bytes = vec![0; Index::length(&head)?];
+        let mut bytes = vec![0; TableIndex::length(&head)?];
         file.read_exact_at(&mut bytes, 0).ok()?;
-        let index = Index::parse(&bytes, &key)?;
+        let index = TableIndex::parse(&bytes, &key)?;
         let code = &bytes[bytes.len() - LENGTH..];
         Some(Self {
             generation: code.iter().map(|byte| format!("{byte:02x}")).collect(),
@@ -180,12 +180,12 @@ impl Table {
         known::parse_originals(&bytes, &self.key)
     }
 
-    fn bucket(&self, number: usize) -> Arc<[Entry]> {
+    fn bucket(&self, number: usize) -> Arc<[KnownChunk]> {
         let held = || self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entries) = held().get(&number) {
             return entries.clone();
         }
-        let entries: Arc<[Entry]> = self.read_bucket(number).unwrap_or_default().into();
+        let entries: Arc<[KnownChunk]> = self.read_bucket(number).unwrap_or_default().into();
         let mut held = held();
         if held.len() >= MAX_HELD {
             held.clear();
@@ -194,14 +194,14 @@ impl Table {
         entries
     }
 
-    fn read_bucket(&self, number: usize) -> Option<Vec<Entry>> {
+    fn read_bucket(&self, number: usize) -> Option<Vec<KnownChunk>> {
         let (at, length) = self.index.place_of(number);
         let mut bytes = vec![0; length];
         self.file.read_exact_at(&mut bytes, at).ok()?;
         self.index.entries_of(number, &bytes, &self.key)
     }
 
-    fn all(&self) -> Vec<Entry> {
+    fn all(&self) -> Vec<KnownChunk> {
         let buckets = 0..self.index.buckets();
         buckets
             .flat_map(|number| self.read_bucket(number).unwrap_or_default())

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::files::{self, Durability, create_private_dir, open_regular, write_whole};
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::{Digest, Hashing};
-use crate::format::receipt::{Receipt, Subject, VERSION};
+use crate::format::receipt::{Receipt, ReceiptSubject, VERSION};
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
 
@@ -43,7 +43,7 @@ impl SealStore {
     ///
     /// A receipt that cannot be read, or is for another subject, is `E_CORRUPT`: sealing again silently would change
     /// the id of a pack that should not have changed.
-    pub fn find(&self, subject: &Subject) -> Result<Option<Receipt>> {
+    pub fn find(&self, subject: &ReceiptSubject) -> Result<Option<Receipt>> {
         let path = self.receipt_path(subject);
         let Some(bytes) = files::read_optional(&path, 1 << 20)? else {
             return Ok(None);
@@ -120,7 +120,7 @@ impl SealStore {
         (kept.count(), &self.directory)
     }
 
-    fn receipt_path(&self, subject: &Subject) -> PathBuf {
+    fn receipt_path(&self, subject: &ReceiptSubject) -> PathBuf {
         self.path(subject, "json")
     }
 
@@ -130,7 +130,7 @@ impl SealStore {
         self.path(&receipt.subject, &format!("{sealed}.age"))
     }
 
-    fn path(&self, subject: &Subject, extension: &str) -> PathBuf {
+    fn path(&self, subject: &ReceiptSubject, extension: &str) -> PathBuf {
         let hex = subject.key().hex();
         self.directory
             .join(&hex[..2])

@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex};
 
 use gix::objs::Find as _;
 
-use crate::adapters::git::pack_order::Job;
+use crate::adapters::git::pack_order::PlacedObject;
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
 use crate::adapters::workers;
 use crate::format::budget::Bound;
@@ -137,7 +137,7 @@ impl Repository {
     pub fn absent(&self, ids: &[ObjectId]) -> Result<Vec<ObjectId>> {
         let order = self.pack_order(ids);
         // The index of a pack proves that an object exists. A loose object may be an empty file.
-        let loose: Vec<&Job> = order.iter().filter(|job| job.is_loose()).collect();
+        let loose: Vec<&PlacedObject> = order.iter().filter(|job| job.is_loose()).collect();
         let found = workers::map(
             &loose,
             || Ok::<_, Refusal>(self.worker()),
@@ -277,7 +277,7 @@ pub enum Proof {
 
 impl Proof {
     /// Returns whether the content of an object must be checked against its id.
-    pub(super) fn needs_the_id(self, job: &Job) -> bool {
+    pub(super) fn needs_the_id(self, job: &PlacedObject) -> bool {
         self == Self::Id || job.is_loose()
     }
 }

@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use crate::adapters::git::raw_tree::{Entries, Entry, Leads, cost_of, read_tree};
+use crate::adapters::git::raw_tree::{Leads, RawEntries, RawEntry, cost_of, read_tree};
 use crate::adapters::git::{Repository, corrupt_object, from_gix};
 use crate::format::budget::Bound;
 use crate::format::repo_path::RepoPath;
@@ -13,7 +13,7 @@ use crate::format::repo_state::TreeEntry;
 use crate::refusal::{Refusal, Result};
 
 /// A change that a commit makes to a path.
-pub(super) enum Change {
+pub(super) enum PathChange {
     /// The commit has an entry that no parent has at this path.
     Introduced(TreeEntry),
     /// The first parent has a file at this path, and the commit has none.
@@ -67,7 +67,7 @@ impl<'a> Comparer<'a> {
         &mut self,
         new: gix::ObjectId,
         parents: &[gix::ObjectId],
-        each: &mut dyn FnMut(Change) -> Result<()>,
+        each: &mut dyn FnMut(PathChange) -> Result<()>,
     ) -> Result<()> {
         let mut others: Vec<gix::ObjectId> = parents.iter().skip(1).copied().collect();
         others.sort_unstable();
@@ -107,7 +107,7 @@ impl<'a> Comparer<'a> {
         at: Waiting,
         newer: &mut Vec<u8>,
         older: &mut Vec<u8>,
-        each: &mut dyn FnMut(Change) -> Result<()>,
+        each: &mut dyn FnMut(PathChange) -> Result<()>,
     ) -> Result<()> {
         self.repository.hold(Bound::Depth, at.depth)?;
         let path: Rc<[u8]> = match &at.above {
@@ -162,7 +162,7 @@ impl<'a> Comparer<'a> {
                         others: older.others,
                     });
                 }
-                Leads::Content(kind) => each(Change::Introduced(TreeEntry {
+                Leads::Content(kind) => each(PathChange::Introduced(TreeEntry {
                     path: RepoPath::new(&joined(&path, entry.name)),
                     kind,
                     id: from_gix(gix::oid::from_bytes_unchecked(entry.id)),
@@ -176,11 +176,11 @@ impl<'a> Comparer<'a> {
     /// Reports an entry of the first parent that the commit does not have.
     fn gone(
         &mut self,
-        entry: &Entry<'_>,
+        entry: &RawEntry<'_>,
         tree: gix::ObjectId,
         path: &Rc<[u8]>,
         depth: u64,
-        each: &mut dyn FnMut(Change) -> Result<()>,
+        each: &mut dyn FnMut(PathChange) -> Result<()>,
     ) -> Result<()> {
         let leads = leads(entry, tree)?;
         self.count(leads, path.len() + 1 + entry.name.len())?;
@@ -193,7 +193,7 @@ impl<'a> Comparer<'a> {
                 first: Some(gix::ObjectId::from_bytes_or_panic(entry.id)),
                 others: Vec::new(),
             }),
-            Leads::Content(_) => each(Change::Deleted(RepoPath::new(&joined(path, entry.name))))?,
+            Leads::Content(_) => each(PathChange::Deleted(RepoPath::new(&joined(path, entry.name))))?,
         }
         Ok(())
     }
@@ -212,19 +212,19 @@ pub(super) fn joined(directory: &[u8], name: &[u8]) -> Vec<u8> {
     }
 }
 
-fn list(id: gix::ObjectId, bytes: &[u8]) -> Result<Vec<Entry<'_>>> {
-    let entries = Entries::of(bytes, id.as_bytes().len()).all();
+fn list(id: gix::ObjectId, bytes: &[u8]) -> Result<Vec<RawEntry<'_>>> {
+    let entries = RawEntries::of(bytes, id.as_bytes().len()).all();
     entries.ok_or_else(|| corrupt_object(id, "it is not a list of entries"))
 }
 
 /// Returns the kind of object that an entry of a tree leads to, or refuses an ambiguous mode.
-pub(super) fn leads(entry: &Entry<'_>, tree: gix::ObjectId) -> Result<Leads> {
+pub(super) fn leads(entry: &RawEntry<'_>, tree: gix::ObjectId) -> Result<Leads> {
     let leads = entry.leads();
     leads.ok_or_else(|| corrupt_object(tree, "an entry has a mode that git reads one way or another"))
 }
 
 /// Records what a parent's tree has under the name of an entry.
-fn note(entry: &Entry<'_>, old: &Entry<'_>, have: &mut Older, is_first: bool) {
+fn note(entry: &RawEntry<'_>, old: &RawEntry<'_>, have: &mut Older, is_first: bool) {
     have.same |= entry.raw == old.raw;
     if have.same || old.leads() != Some(Leads::Directory) {
         return;
@@ -239,10 +239,14 @@ fn note(entry: &Entry<'_>, old: &Entry<'_>, have: &mut Older, is_first: bool) {
 
 /// Pairs the entries of `new` and `old` that have the same name and are both files or both directories, and calls
 /// `each` for each pair. Returns the entries that are only in `old`.
-fn pair<'o>(new: &[Entry<'_>], old: &[Entry<'o>], mut each: impl FnMut(usize, Entry<'o>)) -> Vec<Entry<'o>> {
+fn pair<'o>(
+    new: &[RawEntry<'_>],
+    old: &[RawEntry<'o>],
+    mut each: impl FnMut(usize, RawEntry<'o>),
+) -> Vec<RawEntry<'o>> {
     use std::cmp::Ordering::{Equal, Greater, Less};
     let mut missed = Vec::new();
-    let ascends = |entries: &[Entry<'_>]| entries.windows(2).all(|pair| pair[0].order(&pair[1]) == Less);
+    let ascends = |entries: &[RawEntry<'_>]| entries.windows(2).all(|pair| pair[0].order(&pair[1]) == Less);
     if !ascends(new) || !ascends(old) {
         return pair_unsorted(new, old, each);
     }
@@ -260,9 +264,13 @@ fn pair<'o>(new: &[Entry<'_>], old: &[Entry<'o>], mut each: impl FnMut(usize, En
 }
 
 /// Like [`pair`], for trees that git did not write: names may be unsorted and duplicated.
-fn pair_unsorted<'o>(new: &[Entry<'_>], old: &[Entry<'o>], mut each: impl FnMut(usize, Entry<'o>)) -> Vec<Entry<'o>> {
+fn pair_unsorted<'o>(
+    new: &[RawEntry<'_>],
+    old: &[RawEntry<'o>],
+    mut each: impl FnMut(usize, RawEntry<'o>),
+) -> Vec<RawEntry<'o>> {
     use std::collections::HashMap;
-    let key = |entry: &Entry<'o>| (entry.name, entry.leads() == Some(Leads::Directory));
+    let key = |entry: &RawEntry<'o>| (entry.name, entry.leads() == Some(Leads::Directory));
     let mut named: HashMap<(&[u8], bool), usize> = HashMap::new();
     let mut written: HashMap<&[u8], usize> = HashMap::new();
     for (at, entry) in new.iter().enumerate() {
@@ -296,8 +304,8 @@ mod tests {
 
     fn paired(new: &[(&str, &str, u8)], old: &[(&str, &str, u8)]) -> (Vec<(usize, String)>, Vec<String>) {
         let (new, old) = (tree(new), tree(old));
-        let read = |bytes| Entries::of(bytes, 20).all().unwrap();
-        let name = |entry: Entry<'_>| String::from_utf8_lossy(entry.name).into_owned();
+        let read = |bytes| RawEntries::of(bytes, 20).all().unwrap();
+        let name = |entry: RawEntry<'_>| String::from_utf8_lossy(entry.name).into_owned();
         let mut pairs = Vec::new();
         let missed = pair(&read(&new), &read(&old), |at, old| pairs.push((at, name(old))));
         (pairs, missed.into_iter().map(name).collect())

@@ -1,6 +1,6 @@
 //! Visits several directories of one tree, and reads each tree on the way once.
 
-use crate::adapters::git::raw_tree::{Entries, Leads};
+use crate::adapters::git::raw_tree::{Leads, RawEntries};
 use crate::adapters::git::tree::id_of;
 use crate::adapters::git::{Repository, changes, to_gix};
 use crate::format::object_id::ObjectId;
@@ -39,7 +39,7 @@ impl Descent<'_> {
         for name in &names[shared..] {
             let Some(above) = self.way.last() else { return Ok(None) };
             // If a name occurs twice, the first entry counts, as in git.
-            let found = Entries::of(&above.bytes, above.id.as_bytes().len()).find(|entry| entry.name == *name);
+            let found = RawEntries::of(&above.bytes, above.id.as_bytes().len()).find(|entry| entry.name == *name);
             let Some(entry) = found else { return Ok(None) };
             if changes::leads(&entry, to_gix(&above.id))? != Leads::Directory {
                 return Ok(None);
@@ -80,7 +80,7 @@ impl Repository {
         let mut files = Vec::new();
         for directory in directories {
             let Some(step) = descent.to(directory)? else { continue };
-            let entries = Entries::of(&step.bytes, tree.as_bytes().len());
+            let entries = RawEntries::of(&step.bytes, tree.as_bytes().len());
             files.extend(entries.filter_map(|entry| match entry.leads()? {
                 Leads::Content(kind) => Some(TreeEntry {
                     path: RepoPath::new(&changes::joined(directory, entry.name)),

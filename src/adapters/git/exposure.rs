@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::adapters::git::Repository;
-use crate::adapters::git::staging::literal;
+use crate::adapters::git::index_update::literal;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::refusal::unsupported::Unsupported;

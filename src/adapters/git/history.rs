@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 
-use crate::adapters::git::changes::{Change, Comparer};
-use crate::adapters::git::walk::{Step, Walk, read_commit};
+use crate::adapters::git::changes::{Comparer, PathChange};
+use crate::adapters::git::walk::{CommitStep, Walk, read_commit};
 use crate::adapters::git::{Repository, explain, from_gix, to_gix};
 use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
@@ -134,7 +134,7 @@ impl Repository {
     /// returns true.
     pub fn introduced(&self, walk: &Walk, is_known: impl Fn(&ObjectId) -> bool, sink: Sink<'_>) -> Result<Range> {
         let mut range = Range::default();
-        let steps: Vec<&Step> = walk
+        let steps: Vec<&CommitStep> = walk
             .steps
             .iter()
             .filter(|step| !is_known(&from_gix(&step.id)))
@@ -186,9 +186,9 @@ impl Repository {
     fn changes_of(
         &self,
         repo: &gix::Repository,
-        step: &Step,
+        step: &CommitStep,
         trees: &HashMap<gix::ObjectId, gix::ObjectId>,
-    ) -> Result<Option<Vec<Change>>> {
+    ) -> Result<Option<Vec<PathChange>>> {
         let parents = self.trees_beside(repo, step, trees)?;
         let mut changes = Vec::new();
         let mut is_many = false;
@@ -213,7 +213,7 @@ impl Repository {
     fn trees_beside(
         &self,
         repo: &gix::Repository,
-        step: &Step,
+        step: &CommitStep,
         trees: &HashMap<gix::ObjectId, gix::ObjectId>,
     ) -> Result<Vec<gix::ObjectId>> {
         let parents = step.parents.iter();
@@ -235,16 +235,16 @@ struct Telling<'a, 's> {
 }
 
 impl Telling<'_, '_> {
-    fn tell(&mut self, change: Change, commit: ObjectId) -> Result<()> {
+    fn tell(&mut self, change: PathChange, commit: ObjectId) -> Result<()> {
         match change {
-            Change::Introduced(entry) => {
+            PathChange::Introduced(entry) => {
                 self.deleted.remove(&entry.path);
                 if self.seen.insert(&entry) {
                     let commit = Some(commit);
                     self.batch.introduced.push(Introduced { entry, commit });
                 }
             }
-            Change::Deleted(path) => {
+            PathChange::Deleted(path) => {
                 self.deleted.insert(&path, commit);
                 self.batch.deleted.push(path);
             }

@@ -111,7 +111,7 @@ impl HooksDir {
 
 /// The program name (`$0`) with which a hook that was set aside runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
+pub enum ProgramName {
     /// The path of its file.
     AsItsFile,
     /// The path that it had before. The hook must be a script for `sh`.
@@ -126,13 +126,18 @@ pub fn read_chained(hook: &Path) -> Option<Vec<u8>> {
 /// Runs the hook that was set aside, if it is executable, with the same arguments and its own copy of `stdin`.
 ///
 /// Returns its exit status if it failed.
-pub fn run_chained(hook: &Path, named: Named, arguments: &[String], stdin: Option<&[u8]>) -> Result<Option<String>> {
+pub fn run_chained(
+    hook: &Path,
+    named: ProgramName,
+    arguments: &[String],
+    stdin: Option<&[u8]>,
+) -> Result<Option<String>> {
     if !files::permission_bits(hook).is_ok_and(|bits| bits & 0o111 != 0) {
         return Ok(None);
     }
     let failed = |e: std::io::Error| Refusal::io("running", hook)(e);
     let mut command = match (named, hook.to_str().and_then(|path| path.strip_suffix(CHAINED))) {
-        (Named::AsBefore, Some(before)) => {
+        (ProgramName::AsBefore, Some(before)) => {
             let mut shell = Command::new("sh");
             shell.args(["-c", &format!(". \"$0{CHAINED}\""), before]);
             shell

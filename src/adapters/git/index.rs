@@ -21,16 +21,16 @@ use crate::refusal::{Refusal, Result};
 
 /// An entry of the index.
 #[derive(Clone, Debug)]
-pub struct Staged {
+pub struct StagedEntry {
     /// The entry.
     pub entry: TreeEntry,
     /// How the entry differs from the tree it was compared with.
-    pub change: Change,
+    pub change: IndexChange,
 }
 
 /// How an entry of the index differs from the entry of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum IndexChange {
     /// The tree has the same entry.
     None,
     /// The tree has a different entry at this path.
@@ -125,7 +125,7 @@ impl Index<'_> {
     /// Entries marked intent-to-add are not part of a commit. A directory of a sparse index is replaced by its files. A
     /// directory that the index records with the same tree id as in `head` is not compared: git itself would write that
     /// id into the commit.
-    pub fn staged(&self, head: Option<&ObjectId>, keep: Option<&Wanted<'_>>) -> Result<Vec<Staged>> {
+    pub fn staged(&self, head: Option<&ObjectId>, keep: Option<&Wanted<'_>>) -> Result<Vec<StagedEntry>> {
         let index: &gix::index::State = &self.state;
         let repo = self.repo.local();
         let mut comparison = Comparison {
@@ -148,13 +148,13 @@ impl Index<'_> {
         let mut changed = comparison.changed.into_iter().peekable();
         for (at, entry) in index.entries().iter().enumerate() {
             let change = changed.next_if(|(changed, _)| *changed == at);
-            let change = change.map_or(Change::None, |(_, change)| change);
+            let change = change.map_or(IndexChange::None, |(_, change)| change);
             self.add(entry, change, keep, &mut entries)?;
         }
         Ok(entries)
     }
 
-    fn add(&self, entry: &Entry, change: Change, keep: &Wanted<'_>, entries: &mut Vec<Staged>) -> Result<()> {
+    fn add(&self, entry: &Entry, change: IndexChange, keep: &Wanted<'_>, entries: &mut Vec<StagedEntry>) -> Result<()> {
         if entry.flags.contains(Flags::INTENT_TO_ADD) {
             return Ok(());
         }
@@ -163,8 +163,8 @@ impl Index<'_> {
         if entry.mode == Mode::DIR {
             return self.expand(path, &id, change, keep, entries);
         }
-        if change != Change::None || keep(path) {
-            entries.push(Staged {
+        if change != IndexChange::None || keep(path) {
+            entries.push(StagedEntry {
                 entry: TreeEntry {
                     path: RepoPath::new(path),
                     kind: kind_of(path, entry.mode)?,
@@ -180,15 +180,15 @@ impl Index<'_> {
         &self,
         directory: &[u8],
         tree: &ObjectId,
-        change: Change,
+        change: IndexChange,
         keep: &Wanted<'_>,
-        entries: &mut Vec<Staged>,
+        entries: &mut Vec<StagedEntry>,
     ) -> Result<()> {
         for mut entry in self.repo.tree_entries(tree)? {
             let directory = directory.strip_suffix(b"/").unwrap_or(directory);
             entry.path = RepoPath::new(&[directory, b"/", entry.path.as_bytes()].concat());
-            if change != Change::None || keep(entry.path.as_bytes()) {
-                entries.push(Staged { entry, change });
+            if change != IndexChange::None || keep(entry.path.as_bytes()) {
+                entries.push(StagedEntry { entry, change });
             }
         }
         Ok(())
@@ -206,7 +206,7 @@ fn kind_of(path: &[u8], mode: Mode) -> Result<EntryKind> {
         })
 }
 
-impl Change {
+impl IndexChange {
     fn of(is_there: bool, is_same: bool) -> Self {
         match (is_there, is_same) {
             (true, true) => Self::None,
@@ -221,7 +221,7 @@ struct Comparison<'a> {
     repo: &'a gix::Repository,
     index: &'a gix::index::State,
     /// The indices of the entries that differ, ascending, each with its change.
-    changed: Vec<(usize, Change)>,
+    changed: Vec<(usize, IndexChange)>,
 }
 
 impl Comparison<'_> {
@@ -259,7 +259,7 @@ impl Comparison<'_> {
                 let same = committed.is_some_and(|(kind, id)| {
                     *kind == mode.map(|mode| mode.kind()) && *id == entry.id && entry.flags.stage_raw() == 0
                 });
-                self.note(at, Change::of(committed.is_some(), same));
+                self.note(at, IndexChange::of(committed.is_some(), same));
                 at += 1;
                 continue;
             };
@@ -271,7 +271,7 @@ impl Comparison<'_> {
                 .filter(|(kind, _)| *kind == Some(gix::objs::tree::EntryKind::Tree));
             let subtree = subtree.map(|(_, id)| *id);
             if entry.mode == Mode::DIR && path.len() == step.len() {
-                self.note(at, Change::of(subtree.is_some(), subtree == Some(entry.id)));
+                self.note(at, IndexChange::of(subtree.is_some(), subtree == Some(entry.id)));
                 at += 1;
                 continue;
             }
@@ -281,8 +281,8 @@ impl Comparison<'_> {
         Ok(())
     }
 
-    fn note(&mut self, at: usize, change: Change) {
-        if change != Change::None {
+    fn note(&mut self, at: usize, change: IndexChange) {
+        if change != IndexChange::None {
             self.changed.push((at, change));
         }
     }

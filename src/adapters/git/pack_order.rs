@@ -11,14 +11,14 @@ use crate::format::object_id::ObjectId;
 const LOOSE: u32 = u32::MAX;
 
 /// An object to be read.
-pub(super) struct Job {
+pub(super) struct PlacedObject {
     /// Number of its pack, and its offset in bytes there.
     place: (u32, u64),
     /// Index of the object in the list to be ordered.
     pub(super) index: usize,
 }
 
-impl Job {
+impl PlacedObject {
     /// Returns whether the object is in none of the packs that existed when the indices were read.
     pub(super) fn is_loose(&self) -> bool {
         self.place.0 == LOOSE
@@ -70,12 +70,12 @@ impl Repository {
     ///
     /// Reads the indices itself: the library reports a position only after inflating the object, and a large object may
     /// not fit into memory.
-    pub(super) fn pack_order(&self, ids: &[ObjectId]) -> Vec<Job> {
+    pub(super) fn pack_order(&self, ids: &[ObjectId]) -> Vec<PlacedObject> {
         let indices = self.packs.get_or_init(|| PackIndices::of(&self.local()));
-        let mut order: Vec<Job> = ids
+        let mut order: Vec<PlacedObject> = ids
             .iter()
             .enumerate()
-            .map(|(index, id)| Job {
+            .map(|(index, id)| PlacedObject {
                 place: indices.find(&to_gix(id)).unwrap_or((LOOSE, 0)),
                 index,
             })

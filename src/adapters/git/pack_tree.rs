@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, reading};
-use crate::adapters::pack_dir::{Found, Look, read_from};
+use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, read_from};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
@@ -43,17 +43,21 @@ impl<'a> PackTree<'a> {
     }
 
     /// Reads everything but the manifest, as [`crate::adapters::pack_dir::observe`] does on disk.
-    pub fn observe<E: Send>(&self, declared: &BTreeSet<&[u8]>, look: Look<'_, E>) -> Result<Vec<(Vec<u8>, Found<E>)>> {
+    pub fn observe<E: Send>(
+        &self,
+        declared: &BTreeSet<&[u8]>,
+        look: LookIntoMember<'_, E>,
+    ) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
         let mut found = Vec::with_capacity(self.entries.len());
         let mut members = Vec::new();
         for entry in &self.entries {
             let path = entry.path.as_bytes();
             match entry.kind {
-                EntryKind::Symlink => found.push((path.to_vec(), Found::NotRegular("a symbolic link"))),
-                EntryKind::Submodule => found.push((path.to_vec(), Found::NotRegular("a submodule"))),
+                EntryKind::Symlink => found.push((path.to_vec(), FoundInPack::NotRegular("a symbolic link"))),
+                EntryKind::Submodule => found.push((path.to_vec(), FoundInPack::NotRegular("a submodule"))),
                 _ if path == MANIFEST.as_bytes() => {}
                 _ if declared.contains(path) => members.push(entry),
-                _ => found.push((path.to_vec(), Found::Undeclared)),
+                _ => found.push((path.to_vec(), FoundInPack::Undeclared)),
             }
         }
         let ids: Vec<ObjectId> = members.iter().map(|entry| entry.id).collect();
@@ -66,7 +70,7 @@ impl<'a> PackTree<'a> {
             read_from(&mut blob, name, size, look).map_err(|e| reading(&ids[at], &e))
         })?;
         for (entry, read) in members.iter().zip(read) {
-            found.push((entry.path.as_bytes().to_vec(), Found::Read(read)));
+            found.push((entry.path.as_bytes().to_vec(), FoundInPack::Read(read)));
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
         Ok(found)

@@ -8,14 +8,14 @@ use crate::format::repo_state::EntryKind;
 use crate::refusal::Result;
 
 /// Iterates over the entries of a tree object.
-pub(super) struct Entries<'a> {
+pub(super) struct RawEntries<'a> {
     pub(super) rest: &'a [u8],
     width: usize,
 }
 
 /// An entry as it is stored.
 #[derive(Clone, Copy)]
-pub(super) struct Entry<'a> {
+pub(super) struct RawEntry<'a> {
     /// All bytes of the entry.
     pub(super) raw: &'a [u8],
     /// The mode, in octal digits.
@@ -35,13 +35,13 @@ pub(super) enum Leads {
     Content(EntryKind),
 }
 
-impl<'a> Entries<'a> {
+impl<'a> RawEntries<'a> {
     pub(super) fn of(bytes: &'a [u8], width: usize) -> Self {
         Self { rest: bytes, width }
     }
 
     /// Skips the entries with which both begin. Returns whether entries are left to be compared.
-    pub(super) fn skip_what_equals(&mut self, other: &mut Entries<'a>) -> bool {
+    pub(super) fn skip_what_equals(&mut self, other: &mut RawEntries<'a>) -> bool {
         let mut equal = common_prefix(self.rest, other.rest);
         if equal == self.rest.len() && equal == other.rest.len() {
             return false;
@@ -54,7 +54,7 @@ impl<'a> Entries<'a> {
         !self.rest.is_empty()
     }
 
-    pub(super) fn peek(&self) -> Option<Entry<'a>> {
+    pub(super) fn peek(&self) -> Option<RawEntry<'a>> {
         Self {
             rest: self.rest,
             width: self.width,
@@ -63,7 +63,7 @@ impl<'a> Entries<'a> {
     }
 
     /// Returns all entries in their order. `None` if the bytes are not a list of entries.
-    pub(super) fn all(mut self) -> Option<Vec<Entry<'a>>> {
+    pub(super) fn all(mut self) -> Option<Vec<RawEntry<'a>>> {
         let mut entries = Vec::with_capacity(self.rest.len() / (self.width + 16));
         while !self.rest.is_empty() {
             entries.push(self.next()?);
@@ -72,17 +72,17 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
+impl<'a> Iterator for RawEntries<'a> {
+    type Item = RawEntry<'a>;
 
     /// Returns the next entry. `None` at the end and at bytes that are not an entry.
-    fn next(&mut self) -> Option<Entry<'a>> {
+    fn next(&mut self) -> Option<RawEntry<'a>> {
         let space = self.rest.iter().take(8).position(|byte| *byte == b' ')?;
         let end = space + 1 + memchr::memchr(0, &self.rest[space + 1..])?;
         let length = end + 1 + self.width;
         let raw = self.rest.get(..length)?;
         self.rest = &self.rest[length..];
-        Some(Entry {
+        Some(RawEntry {
             raw,
             mode: &raw[..space],
             name: &raw[space + 1..end],
@@ -100,7 +100,7 @@ fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     start + rest.take_while(|(a, b)| a == b).count()
 }
 
-impl Entry<'_> {
+impl RawEntry<'_> {
     /// Returns the kind of object that the entry leads to. `None` if its mode is malformed, or if versions of git read
     /// it differently.
     ///
@@ -134,13 +134,13 @@ impl Entry<'_> {
 
     /// Compares two entries in the order of a git tree, in which the name of a directory sorts as if it ended with a
     /// slash.
-    pub(super) fn order(&self, other: &Entry<'_>) -> Ordering {
-        let end = |entry: &Entry<'_>| match entry.leads() {
+    pub(super) fn order(&self, other: &RawEntry<'_>) -> Ordering {
+        let end = |entry: &RawEntry<'_>| match entry.leads() {
             Some(Leads::Directory) => b'/',
             _ => 0,
         };
         let common = self.name.len().min(other.name.len());
-        let rest = |entry: &Entry<'_>| entry.name.get(common).copied().unwrap_or_else(|| end(entry));
+        let rest = |entry: &RawEntry<'_>| entry.name.get(common).copied().unwrap_or_else(|| end(entry));
         self.name[..common]
             .cmp(&other.name[..common])
             .then_with(|| rest(self).cmp(&rest(other)))
@@ -193,8 +193,8 @@ pub(super) fn cost_of(leads: Leads) -> u64 {
 mod tests {
     use super::*;
 
-    fn entry<'a>(mode: &'a str, name: &'a str) -> Entry<'a> {
-        Entry {
+    fn entry<'a>(mode: &'a str, name: &'a str) -> RawEntry<'a> {
+        RawEntry {
             raw: b"",
             mode: mode.as_bytes(),
             name: name.as_bytes(),

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use crate::adapters::git::blobs::Proof;
 use crate::adapters::git::changes::{joined, leads};
 use crate::adapters::git::history::{BATCH, Batch, Introduced, Sink};
-use crate::adapters::git::raw_tree::{Entries, Leads, cost_of, read_tree};
+use crate::adapters::git::raw_tree::{Leads, RawEntries, cost_of, read_tree};
 use crate::adapters::git::walk::Walk;
 use crate::adapters::git::{Repository, corrupt_object, from_gix, to_gix};
 use crate::adapters::workers;
@@ -322,7 +322,7 @@ impl Sweep<'_> {
         }
         let width = id.as_bytes().len();
         let previous = worker.previous.get(&path).map_or(&[][..], Vec::as_slice);
-        let (mut new, mut old) = (Entries::of(&worker.buffer, width), Entries::of(previous, width));
+        let (mut new, mut old) = (RawEntries::of(&worker.buffer, width), RawEntries::of(previous, width));
         let (mut entries, mut bytes) = (0, 0);
         while new.skip_what_equals(&mut old) {
             let Some(entry) = new.next() else {
@@ -420,7 +420,7 @@ impl Search<'_> {
                 continue;
             }
             let data = self.repo.tree_bytes(tree)?;
-            for entry in Entries::of(&data, tree.as_bytes().len()) {
+            for entry in RawEntries::of(&data, tree.as_bytes().len()) {
                 if !names.contains(entry.name) {
                     continue;
                 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use gix::objs::tree::EntryKind as GitKind;
 
-use crate::adapters::git::raw_tree::{Entries, Entry, Leads, read_tree};
+use crate::adapters::git::raw_tree::{Leads, RawEntries, RawEntry, read_tree};
 use crate::adapters::git::{Repository, corrupt_object, to_gix};
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
@@ -105,7 +105,7 @@ impl Repository {
             let id = to_gix(&at.1);
             let bytes = self.tree_bytes(id)?;
             // If a name occurs twice, the first entry counts, as in git.
-            let found = Entries::of(&bytes, at.1.as_bytes().len()).find(|entry| entry.name == name);
+            let found = RawEntries::of(&bytes, at.1.as_bytes().len()).find(|entry| entry.name == name);
             let Some(entry) = found else { return Ok(None) };
             at = (super::changes::leads(&entry, id)?, id_of(&entry));
         }
@@ -157,7 +157,7 @@ impl NameSearch<'_> {
         self.repository.hold(Bound::Depth, depth)?;
         let bytes = self.repository.tree_bytes(to_gix(tree))?;
         let mut holds = false;
-        for entry in Entries::of(&bytes, tree.as_bytes().len()) {
+        for entry in RawEntries::of(&bytes, tree.as_bytes().len()) {
             holds |= match entry.leads() {
                 Some(Leads::Content(kind)) => is_file(kind) && (self.wanted)(entry.name),
                 Some(Leads::Directory) => self.holds(&id_of(&entry), depth + 1)?,
@@ -173,7 +173,7 @@ impl NameSearch<'_> {
             return Ok(());
         }
         let bytes = self.repository.tree_bytes(to_gix(tree))?;
-        for entry in Entries::of(&bytes, tree.as_bytes().len()) {
+        for entry in RawEntries::of(&bytes, tree.as_bytes().len()) {
             let id = id_of(&entry);
             match entry.leads() {
                 Some(Leads::Content(kind)) if is_file(kind) && (self.wanted)(entry.name) => {
@@ -228,7 +228,7 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
             return Ok(());
         }
         let mut order = TreeOrder::default();
-        let Some(entries) = Entries::of(&bytes, id.as_bytes().len()).all() else {
+        let Some(entries) = RawEntries::of(&bytes, id.as_bytes().len()).all() else {
             return Err(corrupt_object(id, "it is not a list of entries"));
         };
         for entry in &entries {
@@ -252,7 +252,7 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
         while let Some(frame) = self.frames.last_mut() {
             self.path.truncate(frame.path);
             let width = self.repo.object_hash().len_in_bytes();
-            let Some(entry) = Entries::of(&frame.bytes[frame.done..], width).next() else {
+            let Some(entry) = RawEntries::of(&frame.bytes[frame.done..], width).next() else {
                 self.held -= frame.bytes.len();
                 self.frames.pop();
                 continue;
@@ -273,7 +273,7 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
     }
 }
 
-pub(super) fn id_of(entry: &Entry<'_>) -> ObjectId {
+pub(super) fn id_of(entry: &RawEntry<'_>) -> ObjectId {
     ObjectId::from_bytes(entry.id).expect("an entry has an id as wide as its tree's")
 }
 
@@ -282,13 +282,13 @@ pub(super) fn id_of(entry: &Entry<'_>) -> ObjectId {
 /// Of any other tree, two readers could make two different lists of files.
 #[derive(Default)]
 struct TreeOrder<'a> {
-    previous: Option<Entry<'a>>,
+    previous: Option<RawEntry<'a>>,
     /// The names of earlier non-trees that are prefixes of the last name. Each is a prefix of the next.
     begun: Vec<&'a [u8]>,
 }
 
 impl<'a> TreeOrder<'a> {
-    fn next(&mut self, entry: &Entry<'a>) -> Result<(), String> {
+    fn next(&mut self, entry: &RawEntry<'a>) -> Result<(), String> {
         let name: &[u8] = entry.name;
         let say = |what: &str| Err(format!("its entry {} {what}", shown(name)));
         if name.is_empty() {

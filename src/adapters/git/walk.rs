@@ -25,7 +25,7 @@ const SLOP: usize = 5;
 #[derive(Default)]
 pub struct Walk {
     /// Oldest first.
-    pub(super) steps: Vec<Step>,
+    pub(super) steps: Vec<CommitStep>,
     /// The commits just below the range: known parents of its commits.
     pub boundary: BTreeSet<ObjectId>,
     /// The commits of the range that have no parents.
@@ -36,7 +36,7 @@ pub struct Walk {
 }
 
 /// A commit met by the walk.
-pub(super) struct Step {
+pub(super) struct CommitStep {
     pub(super) id: gix::ObjectId,
     pub(super) tree: gix::ObjectId,
     /// The parents that this clone has.
@@ -124,7 +124,7 @@ impl Repository {
 }
 
 /// The fields of a commit object.
-pub(super) struct Named {
+pub(super) struct CommitHeader {
     pub(super) tree: gix::ObjectId,
     pub(super) parents: Vec<gix::ObjectId>,
     pub(super) committed: i64,
@@ -136,7 +136,7 @@ pub(super) fn read_commit(
     repo: &gix::Repository,
     id: gix::ObjectId,
     buffer: &mut Vec<u8>,
-) -> Result<Option<Named>> {
+) -> Result<Option<CommitHeader>> {
     let data = match repo.objects.try_find(&id, buffer) {
         Ok(Some(data)) => data,
         Ok(None) => return Ok(None),
@@ -149,7 +149,7 @@ pub(super) fn read_commit(
     ensure_intact(id, "commit", data.data)?;
     let mut tokens = CommitRefIter::from_bytes(data.data, id.kind());
     let tree = tokens.tree_id().map_err(|e| corrupt_object(id, &explain(&e)))?;
-    Ok(Some(Named {
+    Ok(Some(CommitHeader {
         tree,
         parents: tokens.parent_ids().collect(),
         committed: committed(data.data),
@@ -198,7 +198,7 @@ struct Walker<'a> {
     /// Number of commits in the queue that are wanted.
     wanted: usize,
     found: usize,
-    steps: Vec<Step>,
+    steps: Vec<CommitStep>,
     /// Commits at or below a shallow one. Their parents may be missing.
     loose: HashSet<gix::ObjectId>,
     cut: Vec<gix::ObjectId>,
@@ -269,7 +269,7 @@ impl<'a> Walker<'a> {
         }
         let state = self.states.entry(id).or_default();
         state.step = u32::try_from(self.steps.len()).ok();
-        self.steps.push(Step { id, tree, parents });
+        self.steps.push(CommitStep { id, tree, parents });
         Ok(())
     }
 

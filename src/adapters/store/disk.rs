@@ -19,7 +19,7 @@ pub struct DiskStore {
 
 /// A file of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredFile {
     /// SHA-256 of the content, which is also the file's name.
     pub hash: Digest,
     /// Size in bytes.
@@ -30,9 +30,9 @@ pub struct Stored {
 
 /// The files in the store's directories.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub struct StoreListing {
     /// The files, sorted by name.
-    pub stored: Vec<Stored>,
+    pub stored: Vec<StoredFile>,
     /// Temporary files that killed writers left behind.
     pub unfinished: Vec<PathBuf>,
 }
@@ -48,7 +48,7 @@ pub enum Hold {
 
 /// The store, held until this is dropped.
 #[must_use = "the lock ends when this is dropped"]
-pub struct Held {
+pub struct HeldStore {
     _lock: File,
 }
 
@@ -72,20 +72,20 @@ impl DiskStore {
 
     /// Waits for the lock of the store and holds it until the returned value is dropped. Creates the store if it does
     /// not exist.
-    pub fn lock(&self, hold: Hold) -> Result<Held> {
+    pub fn lock(&self, hold: Hold) -> Result<HeldStore> {
         create_private_dir(&self.directory)?;
         let path = self.lock_path();
         locked(files::open_own(&path)?, hold, &path)
     }
 
     /// Like [`Self::lock`], shared, for readers. `None` if the store was never locked, so that reading creates nothing.
-    pub fn lock_to_read(&self) -> Result<Option<Held>> {
+    pub fn lock_to_read(&self) -> Result<Option<HeldStore>> {
         self.lock_if_held_before(Hold::Shared)
     }
 
     /// Like [`Self::lock`], but `None` if the store was never locked, so that a process that changes nothing creates
     /// nothing.
-    pub fn lock_if_held_before(&self, hold: Hold) -> Result<Option<Held>> {
+    pub fn lock_if_held_before(&self, hold: Hold) -> Result<Option<HeldStore>> {
         let path = self.lock_path();
         ensure_regular(&path)?;
         match File::open(&path) {
@@ -100,8 +100,8 @@ impl DiskStore {
     }
 
     /// Lists the files of the store. Skips files that do not belong to it.
-    pub fn list(&self) -> Result<Listing> {
-        let mut listing = Listing::default();
+    pub fn list(&self) -> Result<StoreListing> {
+        let mut listing = StoreListing::default();
         for (directory, name) in entries(&self.directory)? {
             let Some(lead) = name.to_str().filter(|name| name.len() == 2) else {
                 continue;
@@ -113,7 +113,7 @@ impl DiskStore {
                 match hash {
                     Some(hash) => {
                         let meta = std::fs::symlink_metadata(&path).map_err(Refusal::io("reading", &path))?;
-                        listing.stored.push(Stored {
+                        listing.stored.push(StoredFile {
                             hash,
                             bytes: meta.len(),
                             written: meta.mtime(),
@@ -207,13 +207,13 @@ impl Store for DiskStore {
     }
 }
 
-fn locked(file: File, hold: Hold, path: &Path) -> Result<Held> {
+fn locked(file: File, hold: Hold, path: &Path) -> Result<HeldStore> {
     let locked = match hold {
         Hold::Shared => file.lock_shared(),
         Hold::Exclusive => file.lock(),
     };
     locked.map_err(Refusal::io("locking", path))?;
-    Ok(Held { _lock: file })
+    Ok(HeldStore { _lock: file })
 }
 
 /// Refuses anything but a regular file: opening a FIFO would block forever.

@@ -13,7 +13,7 @@ use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, size};
 use crate::cli::style::{Envelope, Style};
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
-use crate::format::run_record::Verdict;
+use crate::format::run_record::AuditVerdict;
 use crate::ops::Context;
 use crate::ops::store::audit::{AuditReport, AuditRequest, Pinned, audit, pin, unpin};
 use crate::refusal::shown::shown;
@@ -108,8 +108,8 @@ fn document(report: &AuditReport) -> Vec<u8> {
 fn human(output: &mut Output, report: &AuditReport) {
     let verdict = report.verdict();
     let word = match verdict {
-        Verdict::Pass => paint(PROVEN, verdict.as_str()),
-        Verdict::Fail => paint(BLOCKS, verdict.as_str()),
+        AuditVerdict::Pass => paint(PROVEN, verdict.as_str()),
+        AuditVerdict::Fail => paint(BLOCKS, verdict.as_str()),
     };
     output.line(&format!("pack audit: {word}"));
     let mut line = format!("  {}, {}", count(report.runs, "run"), count(report.roots, "root"),);

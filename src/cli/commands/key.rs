@@ -12,7 +12,8 @@ use crate::cli::output::Output;
 use crate::cli::output::names::tilde;
 use crate::ops::Context;
 use crate::ops::keys::identity;
-use crate::ops::keys::key::{Generated, KeyPlace, Lock, Origin, generate, list, public};
+use crate::ops::keys::identity::IdentityOrigin;
+use crate::ops::keys::key::{Generated, KeyPlace, Lock, generate, list, public};
 use crate::refusal::shown::shown;
 
 /// Make a key that opens, or show those that there are
@@ -89,9 +90,9 @@ fn places(output: &mut Output, places: &[KeyPlace]) {
     output.line("--identity           of the command line, before all others");
     for place in places {
         let label = match place.origin {
-            Origin::Environment => "GIT_PACK_IDENTITY",
-            Origin::GitConfig => "gitpack.identity",
-            Origin::Default => "default",
+            IdentityOrigin::Environment => "GIT_PACK_IDENTITY",
+            IdentityOrigin::GitConfig => "gitpack.identity",
+            IdentityOrigin::Default => "default",
         };
         let path = place.path.as_deref().map_or_else(|| "not set".to_owned(), tilde);
         let force = if place.in_force { "  (in force)" } else { "" };

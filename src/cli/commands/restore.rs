@@ -14,7 +14,7 @@ use crate::cli::output::table::aligned;
 use crate::cli::output::words::{count, size};
 use crate::format::dump::OtherEntry;
 use crate::ops::Context;
-use crate::ops::pack::restore::{Entries, RestoreReport, RestoreRequest, Restored, restore};
+use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, RestoredEntries, restore};
 use crate::refusal::shown::shown;
 
 /// So many entries that are not there are named.
@@ -119,7 +119,7 @@ fn human(output: &mut Output, ctx: &Context, report: &RestoreReport) -> Result<(
     Ok(())
 }
 
-fn entries(output: &mut Output, entries: &Entries) {
+fn entries(output: &mut Output, entries: &RestoredEntries) {
     let state = match entries.state {
         Some(state) if state == entries.plain => format!("the pack's state {state}"),
         _ => format!("the state {}", entries.plain),

@@ -18,7 +18,7 @@ use crate::cli::output::words::{LOOK, count, duration, paint, size};
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::Part;
 use crate::ops::Context;
-use crate::ops::pack::seal::{Notice, Privacy, SealReport, SealRequest, seal};
+use crate::ops::pack::seal::{Privacy, SealNotice, SealReport, SealRequest, seal};
 use crate::refusal::Refusal;
 use crate::refusal::shown::shown;
 
@@ -192,36 +192,36 @@ fn human(output: &mut Output, ctx: &Context, report: &SealReport, time: Duration
     }
 }
 
-fn notice(notice: &Notice) -> String {
+fn notice(notice: &SealNotice) -> String {
     match notice {
-        Notice::ConfigDiffers { commit } => {
+        SealNotice::ConfigDiffers { commit } => {
             format!("the .gitpack.toml of {commit} was used; the one in the work tree differs")
         }
-        Notice::Unprotected { path, class } => format!(
+        SealNotice::Unprotected { path, class } => format!(
             "{} stands in the clear: no .gitpack.toml applies here, else it would be protected as {class}",
             shown(path.as_bytes())
         ),
-        Notice::Released { path } => format!(
+        SealNotice::Released { path } => format!(
             "{} stands in the clear by --plaintext; the rules of the commit seal it, and verify --rev will say so",
             shown(path.as_bytes())
         ),
-        Notice::NothingSealed { option } => {
+        SealNotice::NothingSealed { option } => {
             let flag = flag(*option);
             format!("{flag} was given, and nothing of what was named is protected: it stands in the clear")
         }
-        Notice::AttachTracked { path } => {
+        SealNotice::AttachTracked { path } => {
             format!("--attach {path}: the commit tracks it, so the pack has it already")
         }
-        Notice::NowhereToAttach => {
+        SealNotice::NowhereToAttach => {
             "attach of .gitpack.toml is passed over: a bare repository has no files beside its commits".into()
         }
-        Notice::NoAnchor { path } => {
+        SealNotice::NoAnchor { path } => {
             format!(
                 "anchors: {} is no text in this pack, so nobody is told to read it first",
                 shown(path.as_bytes())
             )
         }
-        Notice::SameButForCase { paths: [one, other] } => format!(
+        SealNotice::SameButForCase { paths: [one, other] } => format!(
             "{} and {} are one file where case or Unicode form do not count",
             shown(one.as_bytes()),
             shown(other.as_bytes())

@@ -18,7 +18,7 @@ use crate::format::remote_url::without_secret;
 use crate::ops::Context;
 use crate::ops::guard::install::Present;
 use crate::ops::guard::remotes::RemoteReport;
-use crate::ops::guard::status::{self, Proof, RegistryReport, StatusReport};
+use crate::ops::guard::status::{self, CanaryOutcome, RegistryReport, StatusReport};
 use crate::refusal::shown::{harmless, shown};
 use crate::rules::push::Doubt;
 
@@ -57,12 +57,15 @@ impl Run for Status {
             false => None,
         };
         human(output, &report, proofs.as_deref());
-        let unproven = proofs.iter().flatten().any(|(_, proof)| *proof != Proof::Blocked);
+        let unproven = proofs
+            .iter()
+            .flatten()
+            .any(|(_, proof)| *proof != CanaryOutcome::Blocked);
         Ok(Exit::yes_if(!unproven))
     }
 }
 
-fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static str, Proof)]>) {
+fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static str, CanaryOutcome)]>) {
     output.line(&row("repository", &repository(report)));
     match proofs {
         Some(proofs) => guard_proven(output, proofs),
@@ -199,12 +202,12 @@ fn guard(output: &mut Output, report: &StatusReport) {
     }
 }
 
-fn guard_proven(output: &mut Output, proofs: &[(&'static str, Proof)]) {
+fn guard_proven(output: &mut Output, proofs: &[(&'static str, CanaryOutcome)]) {
     for (at, (hook, proof)) in proofs.iter().enumerate() {
         let what = match proof {
-            Proof::Blocked => paint(PROVEN, "firing (a canary was blocked just now)"),
-            Proof::NotGuarded => format!("{} (a canary passed)", paint(BLOCKS, "NOT GUARDED")),
-            Proof::FailedOtherwise(why) => {
+            CanaryOutcome::Blocked => paint(PROVEN, "firing (a canary was blocked just now)"),
+            CanaryOutcome::NotGuarded => format!("{} (a canary passed)", paint(BLOCKS, "NOT GUARDED")),
+            CanaryOutcome::FailedOtherwise(why) => {
                 format!(
                     "{} it failed before git-pack judged: {}",
                     paint(LOOK, "not known:"),

@@ -13,7 +13,7 @@ use crate::format::canonical_json::to_document;
 use crate::format::timestamp::Timestamp;
 use crate::format::witness::{Filter, Line, TOOL};
 use crate::ops::Context;
-use crate::ops::witness::{Found, query, verify};
+use crate::ops::witness::{FoundRecords, query, verify};
 use crate::refusal::shown::shown;
 
 /// Query the ledger of what was done
@@ -174,7 +174,7 @@ fn answer_verify(ctx: &Context, json: bool, output: &mut Output) -> Result<Exit>
 }
 
 fn found(ctx: &Context, filter: &Filter, output: &mut Output) -> Result<Vec<Line>> {
-    let Found { records, malformed } = query(ctx, filter)?;
+    let FoundRecords { records, malformed } = query(ctx, filter)?;
     warn_of(malformed, output);
     Ok(records)
 }

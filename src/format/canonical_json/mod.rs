@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub use document::{Document, Same, around_list, write_item, write_listing};
 pub use strict::MAX_VALUES;
-use strict::{Budget, Check, MAX_SAFE_INTEGER, Strict};
+use strict::{Check, MAX_SAFE_INTEGER, Strict, ValueBudget};
 
 /// Why a text is not strict JSON, with the line and column of the fault.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
 ///
 /// Refuses more than [`MAX_VALUES`] values in an item or beside the list.
 pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
-    let budget = Budget::default();
+    let budget = ValueBudget::default();
     parse(bytes, Strict::Listing(key, each, &budget))
 }
 

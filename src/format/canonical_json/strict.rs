@@ -17,15 +17,15 @@ pub(super) const MAX_SAFE_INTEGER: u64 = 1 << 53;
 pub const MAX_VALUES: usize = 4096;
 
 /// The number of values still allowed.
-pub(super) struct Budget(Cell<usize>);
+pub(super) struct ValueBudget(Cell<usize>);
 
-impl Default for Budget {
+impl Default for ValueBudget {
     fn default() -> Self {
         Self(Cell::new(MAX_VALUES))
     }
 }
 
-impl Budget {
+impl ValueBudget {
     fn take<E: de::Error>(&self) -> Result<(), E> {
         match self.0.get().checked_sub(1) {
             Some(left) => {
@@ -40,13 +40,13 @@ impl Budget {
 /// What is being parsed: a whole value, a document with a list whose items are handed out, or that list. Each with its
 /// budget.
 pub(super) enum Strict<'a> {
-    Whole(Option<&'a Budget>),
-    Listing(&'a str, &'a mut dyn FnMut(Value), &'a Budget),
+    Whole(Option<&'a ValueBudget>),
+    Listing(&'a str, &'a mut dyn FnMut(Value), &'a ValueBudget),
     Items(&'a mut dyn FnMut(Value)),
 }
 
 impl<'a> Strict<'a> {
-    fn budget(&self) -> Option<&'a Budget> {
+    fn budget(&self) -> Option<&'a ValueBudget> {
         match self {
             Self::Whole(budget) => *budget,
             Self::Listing(_, _, budget) => Some(budget),
@@ -105,14 +105,14 @@ impl<'de> Visitor<'de> for Strict<'_> {
         let mut items = Vec::new();
         if let Self::Items(each) = &mut self {
             // Items that are handed out are not kept.
-            while let Some(item) = seq.next_element_seed(Strict::Whole(Some(&Budget::default())))? {
+            while let Some(item) = seq.next_element_seed(Strict::Whole(Some(&ValueBudget::default())))? {
                 each(item);
             }
             return Ok(Value::Array(items));
         }
         let budget = self.budget();
         while let Some(item) = seq.next_element_seed(Strict::Whole(budget))? {
-            budget.map_or(Ok(()), Budget::take)?;
+            budget.map_or(Ok(()), ValueBudget::take)?;
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -125,7 +125,7 @@ impl<'de> Visitor<'de> for Strict<'_> {
             if object.contains_key(&key) {
                 return Err(duplicate(&key));
             }
-            budget.map_or(Ok(()), Budget::take)?;
+            budget.map_or(Ok(()), ValueBudget::take)?;
             let value = map.next_value_seed(match &mut self {
                 Self::Listing(list, each, _) if *list == key => Strict::Items(each),
                 _ => Strict::Whole(budget),

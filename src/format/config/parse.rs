@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use crate::format::config::lines::{Lines, text_of};
-use crate::format::config::raw::{InPart, RawConfig, RawPack};
+use crate::format::config::raw::{RawConfig, RawInPart, RawPack};
 use crate::format::config::scope::{RawScope, Scope};
 use crate::format::config::{Config, ConfigError, Located, limits, protect};
 use crate::format::member_path::MemberPath;
@@ -56,7 +56,7 @@ impl Config {
             recipients: raw.seal.recipients.into_iter().map(|r| lines.locate(r)).collect(),
             recipients_file: recipients_file.transpose()?,
             private_remotes,
-            blocks_in_part: raw.guard.in_part == InPart::Block,
+            blocks_in_part: raw.guard.in_part == RawInPart::Block,
         })
     }
 }

@@ -72,13 +72,13 @@ pub(super) struct RawSeal {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGuard {
     #[serde(default)]
-    pub(super) in_part: InPart,
+    pub(super) in_part: RawInPart,
 }
 
 /// What the guard does about a file that it could examine only in part.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum InPart {
+pub(super) enum RawInPart {
     #[default]
     Notice,
     Block,

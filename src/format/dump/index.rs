@@ -5,21 +5,21 @@ use std::collections::BTreeMap;
 use crate::format::dump::layout::Bucket;
 use crate::format::dump::lines::{self, NOT_TEXT, READ_FIRST};
 use crate::format::dump::write::section;
-use crate::format::dump::{INDEX_VERSION, OtherEntry, Subject};
+use crate::format::dump::{INDEX_VERSION, OtherEntry, TextsSubject};
 use crate::format::tokens::{TOKENIZER, VOCABULARY};
 
 /// A file under `SPLIT/` that holds the texts of a bucket.
 #[derive(Clone, Debug)]
-pub struct Part {
+pub struct SplitFile {
     /// File name, without the directory.
     pub name: String,
     /// Its texts, in the order of the file.
-    pub texts: Vec<Listed>,
+    pub texts: Vec<IndexedText>,
 }
 
 /// A text in the index.
 #[derive(Clone, Debug)]
-pub struct Listed {
+pub struct IndexedText {
     /// Path of the text, relative to the repository's root.
     pub path: String,
     /// Size in bytes.
@@ -33,7 +33,7 @@ Each file of the list below holds the texts of one directory at the top, or of t
 is named first, then what you need: sizes are in bytes, tokens are those of each text by itself.
 ";
 
-impl Listed {
+impl IndexedText {
     fn line(&self, place: &str) -> String {
         let path = lines::span(&self.path);
         format!("- {path}{place} · {} B · {} tokens", self.size, self.tokens)
@@ -41,9 +41,9 @@ impl Listed {
 }
 
 /// Returns the content of the index.
-pub fn write(subject: &Subject, parts: &[Part], anchors: &[String], others: &[OtherEntry]) -> String {
+pub fn write(subject: &TextsSubject, parts: &[SplitFile], anchors: &[String], others: &[OtherEntry]) -> String {
     let all = || parts.iter().flat_map(|part| &part.texts);
-    let sum = |texts: &mut dyn Iterator<Item = &Listed>| {
+    let sum = |texts: &mut dyn Iterator<Item = &IndexedText>| {
         texts.fold((0u64, 0u64, 0u64), |(n, bytes, tokens), text| {
             (n + 1, bytes + text.size, tokens + text.tokens)
         })
@@ -61,7 +61,7 @@ pub fn write(subject: &Subject, parts: &[Part], anchors: &[String], others: &[Ot
     ));
     push("");
     HOW.lines().for_each(&mut push);
-    let known: BTreeMap<&String, (&str, &Listed)> = parts
+    let known: BTreeMap<&String, (&str, &IndexedText)> = parts
         .iter()
         .flat_map(|part| part.texts.iter().map(|text| (&text.path, (part.name.as_str(), text))))
         .collect();

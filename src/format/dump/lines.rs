@@ -4,7 +4,7 @@
 
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Bucket;
-use crate::format::dump::{Other, OtherEntry, Subject};
+use crate::format::dump::{Other, OtherEntry, TextsSubject};
 use crate::format::repo_state::Mode;
 use crate::refusal::shown::{shown, unshown};
 
@@ -130,7 +130,7 @@ pub(super) fn parse_other(line: &str) -> Option<OtherEntry> {
 }
 
 /// Returns the head, which begins every file.
-pub(super) fn head(subject: &Subject, version: &str) -> String {
+pub(super) fn head(subject: &TextsSubject, version: &str) -> String {
     let mode = match subject.mode {
         Mode::Public => "public",
         Mode::Internal => "internal",
@@ -149,10 +149,10 @@ pub(super) fn head(subject: &Subject, version: &str) -> String {
 pub(super) const HEAD_LINES: usize = 8;
 
 /// Parses exactly one head.
-pub(super) fn parse_head(text: &str, version: &str) -> Option<Subject> {
+pub(super) fn parse_head(text: &str, version: &str) -> Option<TextsSubject> {
     let lines: Vec<&str> = text.lines().collect();
     let value = |at: usize, key: &str| lines.get(at)?.strip_prefix("- ")?.strip_prefix(key)?.strip_prefix(": ");
-    let subject = Subject {
+    let subject = TextsSubject {
         title: unshown(lines.first()?.strip_prefix("# ")?)?,
         scope: value(3, "scope")?.to_owned(),
         mode: match value(4, "mode")? {

@@ -23,7 +23,7 @@ pub const INDEX_VERSION: &str = "pack.split-index.v0";
 
 /// The commit and scope that the texts of a pack come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subject {
+pub struct TextsSubject {
     /// Title of the scope.
     pub title: String,
     /// Key of the scope.
@@ -156,7 +156,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::layout::Layout;
-    use super::read::{Document, ReadError, digest, read};
+    use super::read::{ParsedTexts, ReadError, digest, read};
     use super::text::TextWatch;
     use super::write::{Heading, Top, Whole, Writer};
     use super::*;
@@ -168,8 +168,8 @@ mod tests {
         file(path, Digest::of(bytes), bytes.len() as u64, EntryKind::Regular)
     }
 
-    fn subject(state: Digest) -> Subject {
-        Subject {
+    fn subject(state: Digest) -> TextsSubject {
+        TextsSubject {
             title: "A title\nof \"two\" lines".into(),
             scope: "repo".into(),
             mode: Mode::Public,
@@ -204,7 +204,7 @@ mod tests {
         writer.finish().unwrap()
     }
 
-    fn read_back(bytes: &[u8]) -> Result<(Files, Document), ReadError> {
+    fn read_back(bytes: &[u8]) -> Result<(Files, ParsedTexts), ReadError> {
         let mut files = Files::new();
         // A buffer of one byte: the result must not depend on where a read ends.
         let document = read(

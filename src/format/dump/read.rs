@@ -8,7 +8,7 @@ use crate::format::digest::{Digest, Hasher};
 use crate::format::dump::layout::Bucket;
 use crate::format::dump::lines::{self, HEAD_LINES, HOW, NOT_TEXT, READ_FIRST};
 use crate::format::dump::text::TextWatch;
-use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, Subject, TextEntry};
+use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, TextEntry, TextsSubject};
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{RepoState, StateFile};
 use crate::refusal::Refusal;
@@ -20,9 +20,9 @@ const MAX_LINE: u64 = 8 << 20;
 
 /// A parsed file, without the content of its texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Document {
+pub struct ParsedTexts {
     /// The commit and scope of the texts.
-    pub subject: Subject,
+    pub subject: TextsSubject,
     /// The texts, in the order of the file.
     pub texts: Vec<TextEntry>,
     /// The paths to read first, and the entries that are not texts. Only a file with all texts has them.
@@ -47,12 +47,12 @@ impl From<io::Error> for ReadError {
 }
 
 /// Receives the heading and the content of a text. It need not read all of the content.
-pub type Take<'a> = &'a mut dyn FnMut(&Heading, &mut dyn Read) -> Result<(), Refusal>;
+pub type TakeText<'a> = &'a mut dyn FnMut(&Heading, &mut dyn Read) -> Result<(), Refusal>;
 
 /// Reads a file under `FULL/`, or one with texts under `SPLIT/`, and passes each text to `take`.
 ///
 /// A path that leads out of a directory, or occurs twice, is refused before its text is passed on.
-pub fn read(from: impl BufRead, whole: bool, take: Take<'_>) -> Result<Document, ReadError> {
+pub fn read(from: impl BufRead, whole: bool, take: TakeText<'_>) -> Result<ParsedTexts, ReadError> {
     let mut reader = Reader {
         from,
         line: 0,
@@ -95,12 +95,12 @@ pub fn read(from: impl BufRead, whole: bool, take: Take<'_>) -> Result<Document,
         counted == counts,
         "the texts are not as many, or as long, as is said at the top",
     )?;
-    let document = Document { subject, texts, whole };
+    let document = ParsedTexts { subject, texts, whole };
     document.ensure_whole().map_err(|why| reader.bad(why))?;
     Ok(document)
 }
 
-impl Document {
+impl ParsedTexts {
     /// In a file with all texts, checks that the anchors are among the texts, and that the state digest is the stated
     /// one.
     fn ensure_whole(&self) -> Result<(), &'static str> {
@@ -143,7 +143,7 @@ struct Reader<R> {
     unread: Vec<String>,
 }
 
-type TopRead = (Subject, (u64, u64), Option<(Vec<String>, Vec<OtherEntry>)>);
+type TopRead = (TextsSubject, (u64, u64), Option<(Vec<String>, Vec<OtherEntry>)>);
 
 impl<R: BufRead> Reader<R> {
     fn bad(&self, problem: &str) -> ReadError {
@@ -266,7 +266,7 @@ impl<R: BufRead> Reader<R> {
         Ok(found)
     }
 
-    fn text(&mut self, heading: Heading, take: Take<'_>) -> Result<TextEntry, ReadError> {
+    fn text(&mut self, heading: Heading, take: TakeText<'_>) -> Result<TextEntry, ReadError> {
         let opening = self.some_line()?;
         let mut content = Content {
             from: &mut self.from,

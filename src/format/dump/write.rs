@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use crate::format::dump::layout::Bucket;
 use crate::format::dump::lines::{self, HOW, NOT_TEXT, READ_FIRST};
 use crate::format::dump::text::TextShape;
-use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, Subject};
+use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, TextsSubject};
 
 pub use crate::format::dump::lines::Heading;
 
@@ -13,7 +13,7 @@ pub use crate::format::dump::lines::Heading;
 #[derive(Clone, Copy)]
 pub struct Top<'a> {
     /// The commit and scope of the texts.
-    pub subject: &'a Subject,
+    pub subject: &'a TextsSubject,
     /// Number of texts in this file, and their total size in bytes.
     pub texts: (u64, u64),
     /// The additional lists of a file with all texts. `None` for a bucket.

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use bzip2::{Decompress, Status};
 
-use super::limits::{Limits, Window};
+use super::limits::{LayerLimits, Window};
 use super::{Layer, Source};
 
 /// Most bytes of memory that a decoder takes, for blocks of 900 kB.
@@ -24,15 +24,15 @@ pub fn is_stream(head: &[u8]) -> bool {
 }
 
 /// A reader of the content of consecutive bzip2 streams. Other bytes after a stream end the content.
-pub struct Streams<'s, 'a> {
+pub struct BzipStreams<'s, 'a> {
     source: &'s mut Source<'a>,
-    limits: &'s Limits<'s>,
+    limits: &'s LayerLimits<'s>,
     state: Option<(Decompress, Window<'s>)>,
 }
 
-impl<'s, 'a> Streams<'s, 'a> {
+impl<'s, 'a> BzipStreams<'s, 'a> {
     /// Reads the streams that begin at the current position.
-    pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
+    pub fn new(source: &'s mut Source<'a>, limits: &'s LayerLimits<'s>) -> Self {
         Self {
             source,
             limits,
@@ -41,7 +41,7 @@ impl<'s, 'a> Streams<'s, 'a> {
     }
 }
 
-impl Read for Streams<'_, '_> {
+impl Read for BzipStreams<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);

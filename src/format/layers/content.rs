@@ -3,12 +3,12 @@
 use std::io::{self, Read};
 
 use super::Unread;
-use super::limits::Limits;
+use super::limits::LayerLimits;
 
 /// A reader of one content of a layer. After its end, it tells whether anything was left unread.
 pub struct Content<'a> {
     inner: &'a mut dyn Read,
-    limits: &'a Limits<'a>,
+    limits: &'a LayerLimits<'a>,
     /// Cost of one byte in budget units. `None` if the content is only copied, not decompressed.
     price: Option<u64>,
     /// Number of bytes it may still yield.
@@ -22,7 +22,12 @@ pub struct Content<'a> {
 
 impl<'a> Content<'a> {
     /// Returns the content of a layer that has only one.
-    pub(super) fn of_layer(inner: &'a mut dyn Read, limits: &'a Limits<'a>, price: u64, is_doubtful: bool) -> Self {
+    pub(super) fn of_layer(
+        inner: &'a mut dyn Read,
+        limits: &'a LayerLimits<'a>,
+        price: u64,
+        is_doubtful: bool,
+    ) -> Self {
         Self {
             inner,
             limits,
@@ -36,7 +41,7 @@ impl<'a> Content<'a> {
     }
 
     /// Returns the content of a member of an archive.
-    pub(super) fn of_member(inner: &'a mut dyn Read, limits: &'a Limits<'a>, price: Option<u64>) -> Self {
+    pub(super) fn of_member(inner: &'a mut dyn Read, limits: &'a LayerLimits<'a>, price: Option<u64>) -> Self {
         Self {
             inner,
             limits,

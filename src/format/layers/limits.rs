@@ -44,7 +44,7 @@ impl UnpackBudget {
 const MEMBER: u64 = 4096;
 
 /// The limits left while one blob is examined.
-pub struct Limits<'a> {
+pub struct LayerLimits<'a> {
     member: u64,
     total: Cell<u64>,
     members: Cell<usize>,
@@ -52,7 +52,7 @@ pub struct Limits<'a> {
     budget: Option<&'a UnpackBudget>,
 }
 
-impl<'a> Limits<'a> {
+impl<'a> LayerLimits<'a> {
     /// Starts with the full bounds and the rest of the shared budget.
     pub fn new(bounds: &Bounds, budget: Option<&'a UnpackBudget>) -> Self {
         Self {

@@ -13,7 +13,7 @@ mod zstd;
 use std::io::{self, BufRead, Read};
 
 pub use content::Content;
-pub use limits::{Bounds, Limits, UnpackBudget};
+pub use limits::{Bounds, LayerLimits, UnpackBudget};
 pub use source::Source;
 
 /// Number of bytes that identify a layer.
@@ -112,7 +112,7 @@ impl Layer {
 /// the content; that reader must report it itself. Each content tells whether all of it was read. Returns why any other
 /// part of the layer was not read.
 #[must_use = "what was not opened was not examined"]
-pub fn open(layer: Layer, source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
+pub fn open(layer: Layer, source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
     let mut layer = layer;
     loop {
         let price = layer.price();
@@ -125,8 +125,8 @@ pub fn open(layer: Layer, source: &mut Source, limits: &Limits, visit: Visit<'_>
         match layer {
             Layer::Gzip => one(&mut inflate::Gzip::new(source), true),
             Layer::Zstd => one(&mut zstd::Frames::new(source, limits), true),
-            Layer::Xz => one(&mut xz::Streams::new(source, limits), false),
-            Layer::Bzip2 => one(&mut bzip::Streams::new(source, limits), false),
+            Layer::Xz => one(&mut xz::XzStreams::new(source, limits), false),
+            Layer::Bzip2 => one(&mut bzip::BzipStreams::new(source, limits), false),
             Layer::Zip => return zip::open(source, limits, visit),
             Layer::Tar => return tar::open(source, limits, visit),
         }
@@ -151,7 +151,7 @@ fn following(source: &mut Source) -> Option<Layer> {
 ///
 /// In memory, finds it by its end-of-central-directory record. In a stream, that record comes last, so every local
 /// header counts, and the result tells whether the record came.
-pub fn open_behind(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Behind {
+pub fn open_behind(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Behind {
     zip::open_behind(source, limits, visit)
 }
 
@@ -171,7 +171,7 @@ fn shown(name: &[u8]) -> String {
 }
 
 /// Reads and discards the rest, as far as the limits allow. Returns why it did not reach the end.
-fn drain(inner: &mut dyn Read, limits: &Limits, price: u64) -> Option<Unread> {
+fn drain(inner: &mut dyn Read, limits: &LayerLimits, price: u64) -> Option<Unread> {
     let mut content = Content::of_layer(inner, limits, price, false);
     io::copy(&mut content, &mut io::sink()).ok();
     content.unread()
@@ -192,7 +192,7 @@ mod tests {
 
     type Opened = (String, usize, Option<Unread>);
 
-    fn opened_within(bytes: &[u8], limits: &Limits, from: Option<&mut dyn Read>) -> (Vec<Opened>, Option<Unread>) {
+    fn opened_within(bytes: &[u8], limits: &LayerLimits, from: Option<&mut dyn Read>) -> (Vec<Opened>, Option<Unread>) {
         let layer = Layer::of(bytes).unwrap();
         let mut contents = Vec::new();
         let mut source = match from {
@@ -208,8 +208,8 @@ mod tests {
     }
 
     fn opened(bytes: &[u8]) -> (Vec<Opened>, Option<Unread>) {
-        let streamed = opened_within(bytes, &Limits::new(&BOUNDS, None), Some(&mut &*bytes));
-        assert_eq!(opened_within(bytes, &Limits::new(&BOUNDS, None), None), streamed);
+        let streamed = opened_within(bytes, &LayerLimits::new(&BOUNDS, None), Some(&mut &*bytes));
+        assert_eq!(opened_within(bytes, &LayerLimits::new(&BOUNDS, None), None), streamed);
         streamed
     }
 
@@ -270,7 +270,7 @@ mod tests {
         let bomb = gzip(&[0; 1400]);
         let mut read = Vec::new();
         for _ in 0..9 {
-            let (contents, _) = opened_within(&bomb, &Limits::new(&BOUNDS, Some(&budget)), None);
+            let (contents, _) = opened_within(&bomb, &LayerLimits::new(&BOUNDS, Some(&budget)), None);
             read.push((contents[0].1, contents[0].2));
         }
         assert_eq!(read[..7], [(1400, None); 7]);
@@ -279,7 +279,7 @@ mod tests {
         let budget = UnpackBudget::of(10_000);
         let (contents, unread) = opened_within(
             &[stored(1), stored(2), stored(3), stored(4)].concat(),
-            &Limits::new(&Bounds { members: 9, ..BOUNDS }, Some(&budget)),
+            &LayerLimits::new(&Bounds { members: 9, ..BOUNDS }, Some(&budget)),
             None,
         );
         assert_eq!((contents.len(), unread), (2, Some(Unread::Bound)));
@@ -323,11 +323,11 @@ mod tests {
             let (contents, unread) = opened_within(&bytes, &limits, None);
             (contents.len(), unread)
         };
-        assert_eq!(within(Limits::new(&bounds, None)), (100, None));
-        let (read, unread) = within(Limits::new(&bounds, Some(&budget)));
+        assert_eq!(within(LayerLimits::new(&bounds, None)), (100, None));
+        let (read, unread) = within(LayerLimits::new(&bounds, Some(&budget)));
         assert!(read < 12 && unread == Some(Unread::Bound), "{read} {unread:?}");
         let total = Bounds { total: 5000, ..bounds };
-        assert_eq!(within(Limits::new(&total, None)), (6, Some(Unread::Bound)));
+        assert_eq!(within(LayerLimits::new(&total, None)), (6, Some(Unread::Bound)));
     }
 
     #[test]
@@ -387,7 +387,7 @@ mod tests {
 
     #[test]
     fn windows_are_taken_and_given_back() {
-        let limits = Limits::new(&BOUNDS, None);
+        let limits = LayerLimits::new(&BOUNDS, None);
         let window = limits.window(1 << 20);
         assert!(window.is_some() && limits.window(1).is_none());
         drop(window);

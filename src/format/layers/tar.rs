@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use super::limits::Limits;
+use super::limits::LayerLimits;
 use super::source::Stored;
 use super::{Content, Source, Unread, Visit};
 
@@ -70,7 +70,7 @@ struct Ahead {
 ///
 /// Where a header should be and is not, it continues at the next header, as GNU tar does. Another archive may follow
 /// the zeros that end one. Anything else after them is not part of the archive.
-pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
+pub fn open(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
     let mut archive = Archive {
         limits,
         visit,
@@ -83,7 +83,7 @@ pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Un
 }
 
 struct Archive<'v, 'l> {
-    limits: &'l Limits<'l>,
+    limits: &'l LayerLimits<'l>,
     visit: Visit<'v>,
     ahead: Ahead,
     unread: Option<Unread>,

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use lzma_rust2::XzReader;
 
 use super::Source;
-use super::limits::{Limits, Window};
+use super::limits::{LayerLimits, Window};
 
 /// Signature at the start of a stream.
 pub const MAGIC: &[u8] = b"\xfd7zXZ\0";
@@ -17,8 +17,8 @@ const OVERHEAD: u64 = 1 << 20;
 const LZMA2: u64 = 0x21;
 
 /// A reader of the content of consecutive xz streams, with zeros allowed between them. Other bytes end the content.
-pub struct Streams<'s, 'a> {
-    limits: &'s Limits<'s>,
+pub struct XzStreams<'s, 'a> {
+    limits: &'s LayerLimits<'s>,
     state: State<'s, 'a>,
 }
 
@@ -29,9 +29,9 @@ enum State<'s, 'a> {
     Ended,
 }
 
-impl<'s, 'a> Streams<'s, 'a> {
+impl<'s, 'a> XzStreams<'s, 'a> {
     /// Reads the streams that begin at the current position.
-    pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
+    pub fn new(source: &'s mut Source<'a>, limits: &'s LayerLimits<'s>) -> Self {
         Self {
             limits,
             state: State::Between(source),
@@ -57,7 +57,7 @@ impl<'s, 'a> Streams<'s, 'a> {
     }
 }
 
-impl Read for Streams<'_, '_> {
+impl Read for XzStreams<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);

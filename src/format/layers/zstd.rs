@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::Source;
-use super::limits::{Limits, Window};
+use super::limits::{LayerLimits, Window};
 
 /// The kinds of frames at the start of zstd data.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ const LAST_BLOCK: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
 /// A reader of the content of consecutive zstd frames, up to the last block before any damage.
 pub struct Frames<'s, 'a> {
     source: &'s mut Source<'a>,
-    limits: &'s Limits<'s>,
+    limits: &'s LayerLimits<'s>,
     decoder: FrameDecoder,
     /// The memory reserved for the decoder, which never shrinks.
     window: Option<Window<'s>>,
@@ -66,7 +66,7 @@ pub struct Frames<'s, 'a> {
 
 impl<'s, 'a> Frames<'s, 'a> {
     /// Reads all frames that begin at the current position.
-    pub fn new(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
+    pub fn new(source: &'s mut Source<'a>, limits: &'s LayerLimits<'s>) -> Self {
         Self {
             source,
             limits,
@@ -81,7 +81,7 @@ impl<'s, 'a> Frames<'s, 'a> {
     }
 
     /// Reads only one frame.
-    pub fn one(source: &'s mut Source<'a>, limits: &'s Limits<'s>) -> Self {
+    pub fn one(source: &'s mut Source<'a>, limits: &'s LayerLimits<'s>) -> Self {
         Self {
             left: 1,
             ..Self::new(source, limits)

@@ -10,10 +10,9 @@ use crate::format::config::Config;
 use crate::format::object_id::ObjectId;
 use crate::format::push_line::{PushLine, RefLine};
 use crate::ops::Context;
-use crate::ops::contents;
-use crate::ops::guard::known;
-use crate::ops::guard::remotes::{Place, main_commits};
-use crate::ops::guard::scan::range::{Change, Commits, Ranges};
+use crate::ops::contents::{self, ContentAt};
+use crate::ops::guard::remotes::{PushTarget, main_commits};
+use crate::ops::guard::scan::range::{Commits, Ranges, RefChange};
 use crate::ops::guard::scan::{PushedTo, ScanReport, packs, surfaces};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -38,11 +37,11 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
         remote_ref: line.remote_ref.clone(),
         old: line.remote,
     });
-    let mut place = Place::observe(&repo, remote, url, reported.collect())?;
+    let mut place = PushTarget::observe(&repo, remote, url, reported.collect())?;
     place.keep_what_was_seen(&repo)?;
     let standing = place.standing();
     let beside = rules_beside(&repo, lines.iter().filter_map(|line| line.local))?;
-    let changes: Vec<Change> = lines
+    let changes: Vec<RefChange> = lines
         .iter()
         .filter_map(|line| {
             let reported = line.remote.filter(|old| repo.has(old));
@@ -62,7 +61,7 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
 /// serves hook runners that do not say what is pushed.
 pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[String]) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
-    let mut place = Place::observe(&repo, remote, url, Vec::new())?;
+    let mut place = PushTarget::observe(&repo, remote, url, Vec::new())?;
     place.keep_what_was_seen(&repo)?;
     let known = place.known();
     let mut tips = Vec::new();
@@ -83,7 +82,7 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
         }
     }
     let beside = rules_beside(&repo, tips.iter().map(|(_, tip)| *tip))?;
-    let changes: Vec<Change> = tips
+    let changes: Vec<RefChange> = tips
         .iter()
         .map(|(name, tip)| change(name, *tip, baseline::of_push(None, None, &known), &beside))
         .collect();
@@ -103,10 +102,10 @@ fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Resu
 }
 
 /// Returns the change of a ref to `tip`. If the ref is new, the rules of `beside` apply too.
-fn change(name: &str, tip: ObjectId, baseline: Baseline, beside: &Commits) -> Change {
-    let change = Change::of(name, tip, baseline.old);
+fn change(name: &str, tip: ObjectId, baseline: Baseline, beside: &Commits) -> RefChange {
+    let change = RefChange::of(name, tip, baseline.old);
     match baseline.is_new {
-        true => Change {
+        true => RefChange {
             beside: Arc::clone(beside),
             ..change
         },
@@ -114,7 +113,7 @@ fn change(name: &str, tip: ObjectId, baseline: Baseline, beside: &Commits) -> Ch
     }
 }
 
-fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<ScanReport> {
+fn judge_push(repo: &Repository, place: &PushTarget, changes: &[RefChange]) -> Result<ScanReport> {
     let known = place.known();
     let urls = [place.url.clone()];
     let ranges = Ranges {
@@ -127,7 +126,7 @@ fn judge_push(repo: &Repository, place: &Place, changes: &[Change]) -> Result<Sc
         budget: UnpackBudget::of(contents::BUDGET),
     };
     let mut report = ranges.judge(changes)?;
-    surfaces::learn(repo, &report, |entry| known::Source::Blob(entry.id));
+    surfaces::learn(repo, &report, |entry| ContentAt::Blob(entry.id));
     if let Some(root) = repo.work_tree()
         && !changes.is_empty()
     {
@@ -220,7 +219,7 @@ fn judge_refs(
     let standing = baseline::standing(default, &there.branches);
     let beside: Commits = lines.iter().filter_map(|line| line.new).collect();
     let is_known = |tip: &ObjectId| known.contains(tip);
-    let changes: Vec<Change> = lines
+    let changes: Vec<RefChange> = lines
         .iter()
         .filter_map(|line| {
             let (tip, baseline) = baseline::of_change(line.old, line.new, is_known, &standing)?;
@@ -245,7 +244,7 @@ fn judge_refs(
 }
 
 /// Returns the commits that the changes point to.
-fn commits(repo: &Repository, changes: &[Change]) -> Result<Vec<ObjectId>> {
+fn commits(repo: &Repository, changes: &[RefChange]) -> Result<Vec<ObjectId>> {
     let mut found = Vec::new();
     for change in changes {
         if let Peeled::Commit(id) = repo.peel(&change.tip)? {

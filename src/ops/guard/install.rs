@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
 use crate::adapters::git::Repository;
-use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, Named};
+use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, ProgramName};
 use crate::ops::Context;
 use crate::ops::guard::remotes;
 use crate::refusal::unsupported::Unsupported;
@@ -58,7 +58,7 @@ impl InstallRequest {
 }
 
 /// The steps to change the hooks.
-pub struct Plan {
+pub struct HooksPlan {
     directory: HooksDir,
     configured: ConfiguredHooks,
     steps: Vec<(&'static str, Step)>,
@@ -112,7 +112,7 @@ pub struct HooksReport {
 }
 
 /// Plans the installation. Refuses if a hook manager owns a file that would have to change.
-pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
+pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<HooksPlan> {
     let repo = ctx.repository()?;
     if request.server && repo.work_tree().is_some() {
         return Err(Refusal::Usage(Misuse::NotBare));
@@ -166,7 +166,7 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
     {
         directory.ensure_writable()?;
     }
-    Ok(Plan {
+    Ok(HooksPlan {
         directory,
         configured,
         steps,
@@ -175,7 +175,7 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<Plan> {
 }
 
 /// Plans the removal of all our shims, and the return of foreign hooks that were set aside.
-pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
+pub fn plan_uninstall(ctx: &Context) -> Result<HooksPlan> {
     ctx.repository()?;
     let directory = HooksDir::of(&ctx.cwd)?;
     let configured = ConfiguredHooks::of(&ctx.cwd)?;
@@ -195,7 +195,7 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
     if steps.iter().any(|(_, step)| *step == Step::Remove) {
         directory.ensure_writable()?;
     }
-    Ok(Plan {
+    Ok(HooksPlan {
         directory,
         configured,
         steps,
@@ -204,7 +204,7 @@ pub fn plan_uninstall(ctx: &Context) -> Result<Plan> {
 }
 
 /// Applies a plan.
-pub fn apply(plan: Plan) -> Result<HooksReport> {
+pub fn apply(plan: HooksPlan) -> Result<HooksReport> {
     let mut report = HooksReport {
         directory: plan.directory.path().to_owned(),
         changed: Vec::new(),
@@ -259,8 +259,8 @@ pub fn run_chained(
 ) -> Result<Option<String>> {
     let chained = ctx.cwd.join(chained);
     let named = match hooks_dir::read_chained(&chained) {
-        Some(hook) if Manager::goes_by_its_name(&hook) => Named::AsBefore,
-        _ => Named::AsItsFile,
+        Some(hook) if Manager::goes_by_its_name(&hook) => ProgramName::AsBefore,
+        _ => ProgramName::AsItsFile,
     };
     hooks_dir::run_chained(&chained, named, arguments, stdin)
 }

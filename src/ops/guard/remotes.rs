@@ -11,7 +11,7 @@ use crate::rules::main_branches::main_refs;
 use crate::rules::push::{self, Belief, Cloned, Doubt, Evidence, Remote, Reported, Tracking, baseline};
 
 /// A destination of a push.
-pub struct Place {
+pub struct PushTarget {
     /// Its URL; empty if it is not known.
     pub url: String,
     /// What the remote is known to have.
@@ -24,7 +24,7 @@ pub struct Place {
     notes: RemoteNotes,
 }
 
-impl Place {
+impl PushTarget {
     /// Observes the destination of a push to `url`; `named` is the remote as git calls it.
     pub fn observe(repo: &Repository, named: &str, url: &str, reported: Vec<Reported>) -> Result<Self> {
         let name = name_of(repo, named, url);
@@ -143,7 +143,7 @@ pub fn report(repo: &Repository, is_private: impl Fn(&str) -> bool) -> Result<Ve
     let mut found = Vec::new();
     for name in repo.remotes() {
         for url in repo.push_urls(&name) {
-            let place = Place::observe(repo, &name, &url, Vec::new())?;
+            let place = PushTarget::observe(repo, &name, &url, Vec::new())?;
             found.push(RemoteReport {
                 counted: place.belief.there.len(),
                 tracked: place.belief.tracked,

@@ -59,7 +59,7 @@ pub struct StatusReport {
 
 /// The outcome of a hook on a canary.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Proof {
+pub enum CanaryOutcome {
     /// The hook blocked the canary, and named it.
     Blocked,
     /// The hook let the canary pass, or is not installed.
@@ -173,7 +173,7 @@ fn protected_files(ctx: &Context, repo: &Repository, root: &Path, registry: &Reg
 /// skipped.
 fn remember(repo: &Repository, registry: &Registry, root: &Path, paths: impl Iterator<Item = RepoPath>) {
     let on_disk = paths.filter(|path| files::exists(&root.join(OsStr::from_bytes(path.as_bytes()))));
-    let protected = on_disk.map(|path| known::Protected {
+    let protected = on_disk.map(|path| known::ProtectedFile {
         source: known::on_disk(root, &path),
         path,
         formats: Vec::new(),
@@ -183,7 +183,7 @@ fn remember(repo: &Repository, registry: &Registry, root: &Path, paths: impl Ite
 }
 
 /// Gives a canary to each hook, as git would, and reports the outcomes.
-pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, Proof)>> {
+pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, CanaryOutcome)>> {
     let repo = ctx.repository()?;
     let mut hooks = expected_hooks(&repo);
     for hook in ALL_HOOKS {
@@ -205,15 +205,15 @@ pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, Proof)>> {
         proofs.push((
             hook,
             match (answer.passed, named) {
-                (false, true) => Proof::Blocked,
-                (true, _) => Proof::NotGuarded,
+                (false, true) => CanaryOutcome::Blocked,
+                (true, _) => CanaryOutcome::NotGuarded,
                 (false, false) => {
                     let last = answer
                         .words
                         .lines()
                         .rev()
                         .find(|line| line.contains(char::is_alphanumeric));
-                    Proof::FailedOtherwise(last.unwrap_or("it said nothing").trim().to_owned())
+                    CanaryOutcome::FailedOtherwise(last.unwrap_or("it said nothing").trim().to_owned())
                 }
             },
         ));

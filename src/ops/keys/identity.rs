@@ -20,7 +20,7 @@ const MAX_PASSPHRASE: usize = 64 << 10;
 
 /// How the identity file in force was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub enum IdentityOrigin {
     /// `GIT_PACK_IDENTITY`.
     Environment,
     /// `git config gitpack.identity`.
@@ -35,7 +35,7 @@ pub fn path(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
 }
 
 /// Returns the identity file that is used without a flag, and how it was named.
-pub fn in_force(ctx: &Context) -> Result<(PathBuf, Origin)> {
+pub fn in_force(ctx: &Context) -> Result<(PathBuf, IdentityOrigin)> {
     match ctx.repository() {
         Ok(repo) => place(ctx, Some(&repo)),
         // The configuration of another user's repository is not believed.
@@ -45,7 +45,7 @@ pub fn in_force(ctx: &Context) -> Result<(PathBuf, Origin)> {
 }
 
 /// Returns the first place in the order of the lookup, which is also the order of `key list`.
-fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, Origin)> {
+fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, IdentityOrigin)> {
     let mut all = places(ctx, repo)?.into_iter();
     let named = all.find_map(|(origin, path)| path.map(|path| (path, origin)));
     let (path, origin) = named.ok_or(Refusal::Usage(Misuse::NoPlaceForIdentity))?;
@@ -56,19 +56,19 @@ fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, Origin)> 
 }
 
 /// Returns the places of identities in the order of the lookup, and the path that each names.
-pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(Origin, Option<PathBuf>); 3]> {
+pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(IdentityOrigin, Option<PathBuf>); 3]> {
     let configured = match repo {
         Some(repo) => repo.config_path("gitpack.identity")?,
         None => None,
     };
     Ok([
         (
-            Origin::Environment,
+            IdentityOrigin::Environment,
             ctx.identity.as_ref().map(|path| ctx.cwd.join(path)),
         ),
-        (Origin::GitConfig, configured.map(|path| ctx.cwd.join(path))),
+        (IdentityOrigin::GitConfig, configured.map(|path| ctx.cwd.join(path))),
         (
-            Origin::Default,
+            IdentityOrigin::Default,
             ctx.config_home
                 .as_ref()
                 .map(|home| home.join("git-pack").join("identity.txt")),

@@ -8,7 +8,7 @@ pub use crate::adapters::cipher::PublicKey;
 use crate::adapters::cipher::{self, NewIdentity};
 use crate::adapters::files::{self, create_private_dir};
 use crate::ops::keys::identity;
-pub use crate::ops::keys::identity::Origin;
+use crate::ops::keys::identity::IdentityOrigin;
 use crate::ops::{Context, Silence};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result, io_reason};
@@ -37,7 +37,7 @@ pub struct Generated {
 /// A place where identities are looked up.
 pub struct KeyPlace {
     /// How it is named.
-    pub origin: Origin,
+    pub origin: IdentityOrigin,
     /// The file; none if the place names none.
     pub path: Option<PathBuf>,
     /// Whether this file is used when no flag names another.

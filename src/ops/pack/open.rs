@@ -10,9 +10,9 @@ use crate::adapters::workers;
 use crate::format::digest::Digest;
 use crate::ops::Context;
 use crate::ops::keys::identity;
-use crate::ops::pack::output::Output;
+use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::sealed_pack::SealedPack;
-use crate::ops::pack::unseal::{Named, Unopened, unseal};
+use crate::ops::pack::unseal::{NamedSeal, Unopened, unseal};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::OUTPUT_DIRECTORY;
@@ -88,7 +88,7 @@ pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut dyn Write) -> Res
 struct Opening {
     pack: SealedPack,
     identities: Identities,
-    artifacts: Vec<Named>,
+    artifacts: Vec<NamedSeal>,
 }
 
 impl Opening {
@@ -103,7 +103,7 @@ impl Opening {
         })
     }
 
-    fn refusal(&self, why: Unopened, artifact: &Named, target: &Path) -> Refusal {
+    fn refusal(&self, why: Unopened, artifact: &NamedSeal, target: &Path) -> Refusal {
         why.refusal(artifact.path.as_str(), target, &self.identities)
     }
 
@@ -120,7 +120,7 @@ impl Opening {
 }
 
 /// Returns the artifacts that `paths` name. A path is an artifact or a directory of artifacts.
-fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>> {
+fn select(named: Vec<NamedSeal>, paths: &[String], pack: &Path) -> Result<Vec<NamedSeal>> {
     if paths.is_empty() {
         return Ok(named);
     }
@@ -128,7 +128,7 @@ fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>
     for path in paths {
         let bare = path.strip_suffix('/').unwrap_or(path);
         let bare = bare.strip_prefix("./").unwrap_or(bare);
-        let within = |artifact: &Named| {
+        let within = |artifact: &NamedSeal| {
             let full = artifact.path.as_str();
             full == bare || full.strip_prefix(bare).is_some_and(|rest| rest.starts_with('/'))
         };
@@ -148,7 +148,7 @@ fn select(named: Vec<Named>, paths: &[String], pack: &Path) -> Result<Vec<Named>
 /// Decides where the artifacts go: never over existing files, and never where git could track them.
 fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<PathBuf> {
     let output = match &request.output {
-        Some(output) => Output::at(ctx, output)?,
+        Some(output) => OutputPlace::at(ctx, output)?,
         None => default_output(ctx, pack_id)?,
     };
     output.ensure_outside(&ctx.cwd.join(&request.pack))?;
@@ -156,7 +156,7 @@ fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<Path
     Ok(output.path)
 }
 
-fn default_output(ctx: &Context, pack_id: &str) -> Result<Output> {
+fn default_output(ctx: &Context, pack_id: &str) -> Result<OutputPlace> {
     let root = match ctx.repository() {
         Ok(repo) => repo.work_tree().unwrap_or_else(|| ctx.cwd.clone()),
         Err(Refusal::NotARepository { .. }) => ctx.cwd.clone(),
@@ -164,5 +164,5 @@ fn default_output(ctx: &Context, pack_id: &str) -> Result<Output> {
     };
     let hex = pack_id.strip_prefix("sha256:").unwrap_or(pack_id);
     let short = hex.get(..12).unwrap_or(hex);
-    Output::below(ctx, &root, &Path::new(OUTPUT_DIRECTORY).join("open").join(short))
+    OutputPlace::below(ctx, &root, &Path::new(OUTPUT_DIRECTORY).join("open").join(short))
 }

@@ -14,14 +14,14 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::protect::OUTPUT_DIRECTORY;
 
 /// A path that is free, or an empty directory.
-pub struct Output {
+pub struct OutputPlace {
     /// The absolute path, with links and dots resolved.
     pub path: PathBuf,
     /// The repository that contains it.
     repo: Option<Repository>,
 }
 
-impl Output {
+impl OutputPlace {
     /// Takes a path for a new directory. Refuses one that is in use, or inside git's own directory.
     pub fn at(ctx: &Context, wanted: &Path) -> Result<Self> {
         let wanted = ctx.cwd.join(wanted);
@@ -35,7 +35,7 @@ impl Output {
         Ok(Self { path, repo })
     }
 
-    /// Like [`Output::at`], for a path of our own below `root`, which must not lead through a link.
+    /// Like [`OutputPlace::at`], for a path of our own below `root`, which must not lead through a link.
     pub fn below(ctx: &Context, root: &Path, wanted: &Path) -> Result<Self> {
         files::ensure_no_link(root, wanted)?;
         Self::at(ctx, &root.join(wanted))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::cipher::Identities;
 use crate::format::sealed::SealedArtifacts;
 use crate::ops::keys::identity;
-use crate::ops::pack::unseal::{Named, Unopened, named};
+use crate::ops::pack::unseal::{NamedSeal, Unopened, named};
 use crate::ops::pack::verify::verify_directory;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -53,7 +53,7 @@ impl SealedPack {
     }
 
     /// Returns the artifacts, sorted by path. If names are sealed, opens the index for them.
-    pub fn named(&self, identities: &Identities) -> Result<Vec<Named>> {
+    pub fn named(&self, identities: &Identities) -> Result<Vec<NamedSeal>> {
         named(&self.root, &self.document, identities).map_err(|why| match why {
             Unopened::Cipher(why) => identity::not_opened(why, "the names of its artifacts", identities),
             Unopened::Other(reason) => Refusal::BadPack {

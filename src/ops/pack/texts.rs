@@ -4,7 +4,7 @@ use std::io::{self, BufReader, Read};
 
 use crate::adapters::pack_dir;
 use crate::format::dump::layout::prefix_of_index;
-use crate::format::dump::read::{Document, ReadError, Take, read};
+use crate::format::dump::read::{ParsedTexts, ReadError, TakeText, read};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::tokens::TokenCounter;
 use crate::format::tree_meta::FULL;
@@ -50,7 +50,7 @@ pub fn look(path: &str, member: &mut dyn Read, size: u64, budget: &UnpackBudget)
 }
 
 /// Reads a file of texts, and passes each text to `take`.
-pub fn texts(from: &mut dyn Read, whole: bool, take: Take<'_>) -> Result<Document, ReadError> {
+pub fn texts(from: &mut dyn Read, whole: bool, take: TakeText<'_>) -> Result<ParsedTexts, ReadError> {
     read(BufReader::with_capacity(BUFFER, from), whole, take)
 }
 

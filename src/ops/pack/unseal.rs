@@ -19,7 +19,7 @@ pub const MAX_INDEX: u64 = 64 << 20;
 
 /// An artifact with its name.
 #[derive(Clone, Debug)]
-pub struct Named {
+pub struct NamedSeal {
     /// The path of the plaintext.
     pub path: MemberPath,
     /// The rule that sealed it.
@@ -54,7 +54,7 @@ impl Unopened {
 
 /// Returns the artifacts that the document of the pack at `root` declares, sorted by path. If names are sealed, opens
 /// the index for them.
-pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -> Result<Vec<Named>, Unopened> {
+pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -> Result<Vec<NamedSeal>, Unopened> {
     named_by(document, |index, bytes| {
         unseal(root, index, identities, bytes).map(drop)
     })
@@ -64,7 +64,7 @@ pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -
 pub fn named_by(
     document: &SealedArtifacts,
     open_index: impl FnOnce(&Seal, &mut Vec<u8>) -> Result<(), Unopened>,
-) -> Result<Vec<Named>, Unopened> {
+) -> Result<Vec<NamedSeal>, Unopened> {
     let mut named = match &document.index {
         None => document
             .artifacts
@@ -124,9 +124,9 @@ fn parse_index(bytes: &[u8]) -> Result<Vec<IndexedArtifact>, String> {
     }
 }
 
-fn name(path: &str, rule: &str, seal: &Seal) -> Result<Named, Unopened> {
+fn name(path: &str, rule: &str, seal: &Seal) -> Result<NamedSeal, Unopened> {
     let parsed = MemberPath::parse(path).map_err(|why| Unopened::Other(format!("{path:?} is no artifact: {why}")))?;
-    Ok(Named {
+    Ok(NamedSeal {
         path: parsed,
         rule: rule.to_owned(),
         seal: seal.clone(),

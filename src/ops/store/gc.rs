@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::adapters::clone::runs::{RUN_ROOTS, Runs};
 use crate::adapters::files;
 use crate::adapters::git::{Peeled, Repository};
-use crate::adapters::store::disk::{DiskStore, Held, Hold};
+use crate::adapters::store::disk::{DiskStore, HeldStore, Hold};
 use crate::format::digest::Digest;
 use crate::format::known::Original;
 use crate::format::repo_path::RepoPath;
@@ -17,8 +17,8 @@ use crate::ops::store::audit::sound_pins;
 use crate::ops::{Context, configuration};
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
-use crate::rules::protect::Subject;
-use crate::rules::retention::{self, NoRoots, Object, Observed};
+use crate::rules::protect::FileFacts;
+use crate::rules::retention::{self, NoRoots, Object, ObservedStore};
 use crate::rules::twins::{SealedTwins, plain_of};
 
 /// What to collect, and how.
@@ -34,7 +34,7 @@ pub struct GcRequest {
 #[derive(Debug)]
 pub struct GcReport {
     /// The objects that stay and those that go, with reasons.
-    pub plan: retention::Plan,
+    pub plan: retention::RetentionPlan,
     /// Number of files and directories that killed processes left behind.
     pub unfinished: u64,
     /// The age at which an unneeded object is removed.
@@ -57,14 +57,14 @@ impl GcReport {
 
 /// A planned collection. It holds the lock of the store until it is dropped, so the store cannot change meanwhile.
 #[must_use = "a plan does nothing until it is applied"]
-pub struct Plan {
+pub struct Collection {
     /// The objects that stay and those that go, with reasons.
-    pub retention: retention::Plan,
+    pub retention: retention::RetentionPlan,
     /// The leftovers of killed processes: unfinished files, and locks of refs.
     pub unfinished: Vec<PathBuf>,
     repo: Repository,
     store: DiskStore,
-    _lock: Option<Held>,
+    _lock: Option<HeldStore>,
 }
 
 /// Collects, or only reports what a collection would do.
@@ -83,11 +83,11 @@ pub fn gc(ctx: &Context, request: GcRequest) -> Result<GcReport> {
 }
 
 /// Plans a collection. Refuses if it is not certain what must stay.
-fn plan(ctx: &Context, request: GcRequest) -> Result<Plan> {
+fn plan(ctx: &Context, request: GcRequest) -> Result<Collection> {
     let repo = ctx.repository()?;
     let (runs, store) = (repo.private().runs(), repo.private().store());
-    let mut plan = Plan {
-        retention: retention::Plan::default(),
+    let mut plan = Collection {
+        retention: retention::RetentionPlan::default(),
         unfinished: Vec::new(),
         _lock: None,
         repo,
@@ -110,7 +110,7 @@ fn plan(ctx: &Context, request: GcRequest) -> Result<Plan> {
         bytes: stored.bytes,
         written: stored.written,
     });
-    let planned = retention::plan(&Observed {
+    let planned = retention::plan(&ObservedStore {
         objects: &objects.collect::<Vec<_>>(),
         runs: &roots,
         pins: &pins,
@@ -126,7 +126,7 @@ fn plan(ctx: &Context, request: GcRequest) -> Result<Plan> {
 }
 
 /// Applies a plan. Each step leaves everything that is needed in place, so a kill between two steps does no harm.
-fn apply(plan: &Plan) -> Result<()> {
+fn apply(plan: &Collection) -> Result<()> {
     plan.unfinished.iter().try_for_each(|path| files::remove_whole(path))?;
     plan.retention
         .removed()
@@ -162,7 +162,7 @@ fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
     }
     let attached = repo.private().seals().artifacts()?;
     let keeps = |path: &RepoPath, original: &Original| {
-        let file = Subject {
+        let file = FileFacts {
             path: path.as_bytes(),
             formats: &original.formats,
             blob: None,

@@ -9,27 +9,27 @@ use crate::adapters::store::Store;
 use crate::format::canonical_json::{Document, to_document};
 use crate::format::digest::Digest;
 use crate::format::run_record::{
-    OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION, Status, TaskSpec, Verdict, parse_record,
-    snapshot_hash, write_roots,
+    AuditVerdict, OutputHashes, RUN_REFS_VERSION, RunId, RunRefs, RunState, STATUS_VERSION, Status, TaskSpec,
+    parse_record, snapshot_hash, write_roots,
 };
-use crate::ops::store::audit::run::{Depth, Memory, Places, RunFiles, audit_run};
+use crate::ops::store::audit::run::{AuditMemory, Depth, Places, RunFiles, audit_run};
 use crate::refusal::{Refusal, Result};
-use crate::rules::audit::{Finding, FindingCode, Findings};
+use crate::rules::audit::{AuditFinding, AuditFindings, FindingCode};
 
 /// Content that a run needs and that git does not have.
 #[derive(Clone, Debug)]
-pub struct Output {
+pub struct RunOutput {
     /// Its hash.
     pub hash: Digest,
     /// Size in bytes.
     pub size: u64,
     /// Where the content is until the store has it.
-    pub held: Held,
+    pub source: OutputSource,
 }
 
 /// Where content is until the store has it.
 #[derive(Clone, Debug)]
-pub enum Held {
+pub enum OutputSource {
     /// In a file.
     File(PathBuf),
     /// In memory.
@@ -38,24 +38,24 @@ pub enum Held {
     Hashes,
 }
 
-impl Output {
+impl RunOutput {
     /// Makes an output of bytes.
     pub fn of(bytes: Vec<u8>) -> Self {
         Self {
             hash: Digest::of(&bytes),
             size: bytes.len() as u64,
-            held: Held::Bytes(bytes),
+            source: OutputSource::Bytes(bytes),
         }
     }
 }
 
 /// The outputs of a run, except its manifest.
 #[derive(Default)]
-pub struct Outputs {
+pub struct RunOutputs {
     /// Contents that git keeps: hash and size in bytes.
     pub committed: Vec<(Digest, u64)>,
     /// Contents that the store must keep.
-    pub own: Vec<Output>,
+    pub own: Vec<RunOutput>,
 }
 
 /// The records of a run and everything that it needs.
@@ -68,13 +68,13 @@ pub struct Records {
     /// The hashes of all outputs.
     hashes: OutputHashes,
     /// Contents for the store, including the other records.
-    own: Vec<Output>,
+    own: Vec<RunOutput>,
 }
 
 impl Records {
     /// Makes the records of a task with these outputs.
-    pub fn new(task: &TaskSpec, manifest: Output, outputs: Outputs) -> Self {
-        let Outputs { committed, mut own } = outputs;
+    pub fn new(task: &TaskSpec, manifest: RunOutput, outputs: RunOutputs) -> Self {
+        let RunOutputs { committed, mut own } = outputs;
         let manifest_ref = manifest.hash;
         own.push(manifest);
         let mut sizes = committed;
@@ -84,19 +84,19 @@ impl Records {
         sizes.dedup_by_key(|output| output.0);
         let hashes = OutputHashes::new(sizes.iter().map(|output| output.0).collect());
         let (hash, size) = hashes.hashed();
-        let outputs = Output {
+        let outputs = RunOutput {
             hash,
             size,
-            held: Held::Hashes,
+            source: OutputSource::Hashes,
         };
-        let task = Output::of(to_document(task));
+        let task = RunOutput::of(to_document(task));
         let status = Status {
             cas_snapshot_hash: snapshot_hash(sizes.iter().map(|(hash, size)| (hash, *size))),
             manifest_ref,
             output_hashes_ref: outputs.hash,
             state: RunState::Completed,
             task_spec_ref: task.hash,
-            verdict: Verdict::Pass,
+            verdict: AuditVerdict::Pass,
             version: STATUS_VERSION.into(),
         };
         own.extend([task, outputs]);
@@ -147,7 +147,7 @@ impl Recorder<'_> {
     ///
     /// An existing run is audited before anything is added, so that its damage is reported and not silently repaired.
     pub fn record(self, records: &Records) -> Result<()> {
-        let mut memory = Memory::default();
+        let mut memory = AuditMemory::default();
         let standing = match self.runs.has(&records.id) {
             true => Some(RunFiles::read(self.runs, &records.id)?),
             false => None,
@@ -189,10 +189,10 @@ impl Recorder<'_> {
 
     fn store_all(&self, records: &Records) -> Result<()> {
         for output in &records.own {
-            match &output.held {
-                Held::File(path) => self.store.put(&output.hash, &mut files::open_regular(path)?.file)?,
-                Held::Bytes(bytes) => self.store.put(&output.hash, &mut &bytes[..])?,
-                Held::Hashes => self.store.put(&output.hash, &mut &to_document(&records.hashes)[..])?,
+            match &output.source {
+                OutputSource::File(path) => self.store.put(&output.hash, &mut files::open_regular(path)?.file)?,
+                OutputSource::Bytes(bytes) => self.store.put(&output.hash, &mut &bytes[..])?,
+                OutputSource::Hashes => self.store.put(&output.hash, &mut &to_document(&records.hashes)[..])?,
             }
         }
         Ok(())
@@ -210,14 +210,20 @@ impl Recorder<'_> {
                 Some(Ok(false)) | None => FindingCode::ObjectMissing,
                 Some(Err(_)) => FindingCode::ObjectCorrupt,
             };
-            let mut found = Findings::of(&records.id);
+            let mut found = AuditFindings::of(&records.id);
             found.add(code, hash.to_string(), Some(name), "it was stored just now");
             return self.fail(records, files, &found.finish());
         }
         Ok(())
     }
 
-    fn audit(&self, records: &Records, files: &RunFiles, pending: Option<Digest>, memory: &mut Memory) -> Result<()> {
+    fn audit(
+        &self,
+        records: &Records,
+        files: &RunFiles,
+        pending: Option<Digest>,
+        memory: &mut AuditMemory,
+    ) -> Result<()> {
         let places = Places {
             repo: self.repo,
             runs: self.runs,
@@ -244,7 +250,7 @@ impl Recorder<'_> {
                 .iter()
                 .zip(&now)
                 .filter(|(said, now)| said.1 != now.1 && said.0 != "STATUS");
-            findings.extend(others.map(|(said, now)| Finding {
+            findings.extend(others.map(|(said, now)| AuditFinding {
                 run: Some(records.id.clone()),
                 code: FindingCode::RecordInvalid,
                 subject: said.1.to_string(),
@@ -259,7 +265,7 @@ impl Recorder<'_> {
     }
 
     /// Refuses because of an audit's findings, and marks the run as failed.
-    fn fail(&self, records: &Records, files: &RunFiles, findings: &[Finding]) -> Result<()> {
+    fn fail(&self, records: &Records, files: &RunFiles, findings: &[AuditFinding]) -> Result<()> {
         let Some(first) = findings.first() else { return Ok(()) };
         let name = first.name.as_deref().unwrap_or_default();
         let first = [first.code.as_str(), &first.subject, name].join(" ");
@@ -276,7 +282,7 @@ impl Recorder<'_> {
     fn note_failure(&self, records: &Records, files: &RunFiles) -> Result<()> {
         let failed = Status {
             state: RunState::Failed,
-            verdict: Verdict::Fail,
+            verdict: AuditVerdict::Fail,
             ..records.status.clone()
         };
         self.put(&to_document(&failed))?;
@@ -329,7 +335,7 @@ mod tests {
             tree: commit.tree.hex(),
         };
         let tracked = (Digest::of(b"tracked content"), 15);
-        let own = Output::of(b"own content".to_vec());
+        let own = RunOutput::of(b"own content".to_vec());
         let task = TaskSpec {
             canon_version: "unknown".into(),
             grammar_version: GRAMMAR_VERSION.into(),
@@ -352,11 +358,11 @@ mod tests {
         };
         let entry = ManifestEntry::new("tracked", tracked.0, tracked.1, Kind::File);
         let manifest = PackManifest::new("repo", repo_state, &Layout::of_scope("repo"), vec![entry]);
-        let outputs = Outputs {
+        let outputs = RunOutputs {
             committed: vec![tracked],
             own: vec![own],
         };
-        Records::new(&task, Output::of(to_document(&manifest)), outputs)
+        Records::new(&task, RunOutput::of(to_document(&manifest)), outputs)
     }
 
     fn record(repo: &Repository, store: &dyn Store, runs: &Runs) -> (RunId, Result<()>) {
@@ -379,7 +385,7 @@ mod tests {
             cache: &DigestCache::off(),
         };
         let files = RunFiles::read(runs, run).unwrap();
-        let audit = audit_run(&places, run, &files, Depth::Content, None, &mut Memory::default()).unwrap();
+        let audit = audit_run(&places, run, &files, Depth::Content, None, &mut AuditMemory::default()).unwrap();
         (audit, files.roots.unwrap_or_default().len())
     }
 

@@ -7,14 +7,14 @@ use super::place::{Listener, Place};
 use super::pointer::Pointer;
 use super::watch::{self, Watch};
 use super::{BOUNDS, DEPTH, IN_MEMORY, Look, Recognised};
-use crate::format::layers::{self, Behind, Bounds, Content, Layer, Limits, Source, Unread};
+use crate::format::layers::{self, Behind, Bounds, Content, Layer, LayerLimits, Source, Unread};
 use crate::format::protected::Format;
 
 /// The examination of one blob, with the findings so far.
 pub struct Examination<'a> {
     found: RefCell<Recognised>,
     listener: RefCell<Option<&'a mut dyn Listener>>,
-    limits: Limits<'a>,
+    limits: LayerLimits<'a>,
     /// Buffers for reuse.
     spare: RefCell<Vec<Vec<u8>>>,
 }
@@ -25,7 +25,7 @@ impl<'a> Examination<'a> {
         Self {
             found: RefCell::default(),
             listener: RefCell::new(look.listener),
-            limits: Limits::new(&BOUNDS, look.budget),
+            limits: LayerLimits::new(&BOUNDS, look.budget),
             spare: RefCell::default(),
         }
     }
@@ -104,7 +104,7 @@ impl<'a> Examination<'a> {
     /// Returns whether a zip archive begins after other bytes, without opening it.
     fn is_archive(&self, source: &mut Source) -> bool {
         let none = Bounds { members: 0, ..BOUNDS };
-        layers::open_behind(source, &Limits::new(&none, None), &mut |_, _| {}) != Behind::Nothing
+        layers::open_behind(source, &LayerLimits::new(&none, None), &mut |_, _| {}) != Behind::Nothing
     }
 
     fn visit<'s>(&'s self, layer: Layer, outer: &'s Place) -> impl FnMut(Option<&str>, &mut Content<'_>) + use<'s, 'a> {

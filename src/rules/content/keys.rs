@@ -86,9 +86,9 @@ fn pem_key(window: &[u8], at: usize) -> bool {
         return false;
     };
     let kind = match &before[label + BEGIN.len()..] {
-        b"OPENSSH PRIVATE " => pem::Kind::OpenSsh,
-        b"RSA PRIVATE " | b"DSA PRIVATE " | b"EC PRIVATE " | b"PRIVATE " => pem::Kind::Plain,
-        b"ENCRYPTED PRIVATE " => pem::Kind::Encrypted,
+        b"OPENSSH PRIVATE " => pem::PemKind::OpenSsh,
+        b"RSA PRIVATE " | b"DSA PRIVATE " | b"EC PRIVATE " | b"PRIVATE " => pem::PemKind::Plain,
+        b"ENCRYPTED PRIVATE " => pem::PemKind::Encrypted,
         _ => return false,
     };
     let start = at - before.len() + label;

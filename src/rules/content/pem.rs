@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// The kind of body that a key's label announces.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PemKind {
     /// The format of OpenSSH.
     OpenSsh,
     /// DER, unless a header says that it is encrypted.
@@ -28,7 +28,7 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
 ///
 /// Ignores line ends and their escapes, quotes, commas, plus signs, comment signs and indentation. The rest must decode
 /// to at least seven eighths of a key.
-pub fn is_key(kind: Kind, body: &[u8], before: Option<u8>) -> bool {
+pub fn is_key(kind: PemKind, body: &[u8], before: Option<u8>) -> bool {
     // In a patch, each added line begins with a plus sign.
     let added = before == Some(b'+')
         && body
@@ -52,9 +52,9 @@ pub fn is_key(kind: Kind, body: &[u8], before: Option<u8>) -> bool {
     [all, longest].iter().any(|base64| {
         let decoded = decode(base64);
         match kind {
-            Kind::OpenSsh => is_openssh(&decoded),
-            Kind::Plain if encrypted => is_encrypted(base64, body),
-            Kind::Plain | Kind::Encrypted => is_der(&decoded, kind),
+            PemKind::OpenSsh => is_openssh(&decoded),
+            PemKind::Plain if encrypted => is_encrypted(base64, body),
+            PemKind::Plain | PemKind::Encrypted => is_der(&decoded, kind),
         }
     })
 }
@@ -161,14 +161,16 @@ fn is_openssh(key: &[u8]) -> bool {
 
 /// Returns whether this is a DER sequence that begins like a private key: with a version followed by a number (RSA,
 /// DSA), an octet string (EC) or an algorithm (PKCS#8), or with the algorithm that it is encrypted with.
-fn is_der(key: &[u8], kind: Kind) -> bool {
+fn is_der(key: &[u8], kind: PemKind) -> bool {
     const LEAST: usize = 32;
     let Some((length, content)) = sequence(key) else {
         return false;
     };
     let begins = match (kind, content) {
-        (Kind::Encrypted, [0x30, ..]) => sequence(content).is_some_and(|(_, algorithm)| algorithm.first() == Some(&6)),
-        (Kind::Encrypted, _) => false,
+        (PemKind::Encrypted, [0x30, ..]) => {
+            sequence(content).is_some_and(|(_, algorithm)| algorithm.first() == Some(&6))
+        }
+        (PemKind::Encrypted, _) => false,
         (_, [2, 1, 0 | 1, 2 | 4 | 0x30, ..]) => true,
         _ => false,
     };

@@ -11,8 +11,8 @@ use crate::format::lite::{
 };
 use crate::format::repo_state::RepoState;
 use crate::format::run_record::{
-    CommitRef, OutputHashes, RUN_REFS_VERSION, RunRefs, RunState, STATUS_VERSION, ScopeSpec, Status, TASK_SPEC_VERSION,
-    TaskSpec, Verdict, parse_record, snapshot_hash,
+    AuditVerdict, CommitRef, OutputHashes, RUN_REFS_VERSION, RunRefs, RunState, STATUS_VERSION, ScopeSpec, Status,
+    TASK_SPEC_VERSION, TaskSpec, parse_record, snapshot_hash,
 };
 use crate::format::sealed::MEMBER as SEALED;
 use crate::format::tree_meta::{PackInfo, Part};
@@ -220,7 +220,7 @@ fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: 
         output_hashes_ref: refs.output_hashes_ref,
         state: RunState::Completed,
         task_spec_ref: refs.task_spec_ref,
-        verdict: Verdict::Pass,
+        verdict: AuditVerdict::Pass,
         version: STATUS_VERSION.into(),
     };
     if refs.status_ref != Digest::of(&to_document(&status)) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::format::digest::Digest;
-use crate::format::dump::read::Document;
+use crate::format::dump::read::ParsedTexts;
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
 use crate::format::sealed::SealHeader;
@@ -147,7 +147,7 @@ pub enum SeenTexts {
 #[derive(Debug)]
 pub struct TextsRead {
     /// The parsed document.
-    pub document: Document,
+    pub document: ParsedTexts,
     /// The observations of its texts, in order.
     pub seen: Vec<SeenText>,
 }

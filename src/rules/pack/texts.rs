@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::format::dump::index::{self, Listed};
+use crate::format::dump::index::{self, IndexedText};
 use crate::format::dump::layout::{Bucket, bucket_member, bucket_number, full_member, prefix_of_full, prefix_of_index};
-use crate::format::dump::read::Document;
-use crate::format::dump::{Other, OtherEntry, Subject, TextEntry};
+use crate::format::dump::read::ParsedTexts;
+use crate::format::dump::{Other, OtherEntry, TextEntry, TextsSubject};
 use crate::format::repo_state::{EntryKind, Mode, StateFile};
 use crate::format::tree_meta::{FULL, PACK_INFO, Part, REPO_STATE, SPLIT};
 use crate::rules::pack::findings::Findings;
@@ -63,7 +63,7 @@ pub(super) fn judge(
     findings: &mut Findings,
 ) -> Vec<LaidOut> {
     let (info, state) = (pack.info, pack.state);
-    let subject = Subject {
+    let subject = TextsSubject {
         title: info.title.clone(),
         scope: info.scope.clone(),
         mode: info.mode,
@@ -103,10 +103,10 @@ pub(super) fn judge(
 }
 
 /// A member with the texts of one bucket: its number, its path, its document, and the observations of its texts.
-type Read<'a> = (usize, &'a str, &'a Document, &'a [SeenText]);
+type Read<'a> = (usize, &'a str, &'a ParsedTexts, &'a [SeenText]);
 
 struct Judging<'a> {
-    subject: Subject,
+    subject: TextsSubject,
     state: BTreeMap<&'a str, &'a StateFile>,
     seen: &'a TextMembers,
 }
@@ -226,9 +226,9 @@ impl Judging<'_> {
             return None;
         };
         let anchors = index::anchors(&String::from_utf8_lossy(list));
-        let parts: Vec<index::Part> = parts
+        let parts: Vec<index::SplitFile> = parts
             .iter()
-            .map(|(_, path, document, seen)| index::Part {
+            .map(|(_, path, document, seen)| index::SplitFile {
                 name: path.rsplit('/').next().unwrap_or_default().to_owned(),
                 texts: document.texts.iter().zip(*seen).map(listed).collect(),
             })
@@ -242,7 +242,7 @@ impl Judging<'_> {
         Some(anchors)
     }
 
-    fn document(&self, path: &str, findings: &mut Findings) -> Option<(&Document, &[SeenText])> {
+    fn document(&self, path: &str, findings: &mut Findings) -> Option<(&ParsedTexts, &[SeenText])> {
         match self.seen.members.get(path) {
             Some(SeenTexts::Texts(Ok(read))) => {
                 if read.document.subject != self.subject {
@@ -302,8 +302,8 @@ impl Judging<'_> {
     }
 }
 
-fn listed((text, seen): (&TextEntry, &SeenText)) -> Listed {
-    Listed {
+fn listed((text, seen): (&TextEntry, &SeenText)) -> IndexedText {
+    IndexedText {
         path: text.path.clone(),
         size: text.size,
         tokens: seen.tokens,

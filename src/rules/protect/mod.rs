@@ -17,7 +17,7 @@ use crate::rules::twins::SealedTwins;
 use built_in::built_in;
 pub use built_in::{OUTPUT_DIRECTORY, is_run_output};
 use rule_set::RuleSet;
-pub use verdict::{Cause, Subject, Verdict};
+pub use verdict::{Cause, FileFacts, Protection};
 
 /// A registry in force: one set of rules for each configuration that applies. The strictest verdict holds.
 ///
@@ -171,22 +171,22 @@ impl Registry {
     }
 
     /// Returns the strictest verdict of the sets on a repository path. `None` if plaintext is allowed everywhere.
-    pub fn judge(&self, path: &[u8]) -> Option<Verdict> {
-        self.judge_file(&Subject {
+    pub fn judge(&self, path: &[u8]) -> Option<Protection> {
+        self.judge_file(&FileFacts {
             path,
-            ..Subject::default()
+            ..FileFacts::default()
         })
     }
 
     /// Returns the strictest verdict of the sets on a file, by its path, its content and its blob.
     ///
     /// The plaintext of a tracked twin is protected unless every set releases it explicitly.
-    pub fn judge_file(&self, file: &Subject<'_>) -> Option<Verdict> {
+    pub fn judge_file(&self, file: &FileFacts<'_>) -> Option<Protection> {
         let by_rules = self.sets.iter().filter_map(|set| set.judge(file));
         let by_rules = by_rules.max_by_key(|verdict| verdict.policy);
         match (&by_rules, self.twins.of(file.path)) {
             (Some(verdict), _) if verdict.policy == Policy::Never => by_rules,
-            (_, Some(sealed)) if !self.releases(file) => Some(Verdict::twin(sealed)),
+            (_, Some(sealed)) if !self.releases(file) => Some(Protection::twin(sealed)),
             _ => by_rules,
         }
     }
@@ -204,12 +204,12 @@ impl Registry {
     }
 
     /// Returns whether every set has an exception for the blob of this file.
-    pub fn allows_blob(&self, file: &Subject<'_>) -> bool {
+    pub fn allows_blob(&self, file: &FileFacts<'_>) -> bool {
         self.sets.iter().all(|set| set.allows(file))
     }
 
     /// Returns whether every set releases this path and blob by a rule or an exception.
-    pub fn releases(&self, file: &Subject<'_>) -> bool {
+    pub fn releases(&self, file: &FileFacts<'_>) -> bool {
         self.sets.iter().all(|set| set.releases(file))
     }
 }

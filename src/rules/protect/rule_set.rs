@@ -7,7 +7,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy, Rule};
 use crate::rules::globs::{Case, Globs};
 use crate::rules::protect::built_in::{KEY_CLASS, is_run_output};
-use crate::rules::protect::{Cause, Subject, Verdict};
+use crate::rules::protect::{Cause, FileFacts, Protection};
 
 /// The built-in rules, followed by those of one configuration.
 #[derive(Clone)]
@@ -58,9 +58,9 @@ impl RuleSet {
 
     /// Judges a file by the last matching rule, so that a configuration refines the rules before it. Its rules cannot
     /// release private keys and run outputs.
-    pub(super) fn judge(&self, file: &Subject<'_>) -> Option<Verdict> {
+    pub(super) fn judge(&self, file: &FileFacts<'_>) -> Option<Protection> {
         let verdict = |class: &str, policy, cause, origin| {
-            Some(Verdict {
+            Some(Protection {
                 class: class.into(),
                 policy,
                 cause,
@@ -92,9 +92,9 @@ impl RuleSet {
         if is_run_output(path) {
             return true;
         }
-        let file = Subject {
+        let file = FileFacts {
             path,
-            ..Subject::default()
+            ..FileFacts::default()
         };
         // A later rule that matches by content could decide instead. That matters only if it can release the file.
         let releases =
@@ -106,14 +106,14 @@ impl RuleSet {
         })
     }
 
-    pub(super) fn releases(&self, file: &Subject<'_>) -> bool {
+    pub(super) fn releases(&self, file: &FileFacts<'_>) -> bool {
         self.allows(file)
             || self
                 .deciding(file)
                 .is_some_and(|(rule, _)| self.is_released(rule, file.path))
     }
 
-    pub(super) fn allows(&self, file: &Subject<'_>) -> bool {
+    pub(super) fn allows(&self, file: &FileFacts<'_>) -> bool {
         file.blob.is_some_and(|blob| self.allowed.contains(&blob))
     }
 
@@ -124,7 +124,7 @@ impl RuleSet {
     /// Returns the index of the last matching rule, and what it matched.
     ///
     /// Examines only rules that match by path or name formats, because there may be very many rules.
-    fn deciding(&self, file: &Subject<'_>) -> Option<(usize, Cause)> {
+    fn deciding(&self, file: &FileFacts<'_>) -> Option<(usize, Cause)> {
         let by_path: Vec<usize> = self.globs.matching(file.path);
         if by_path.is_empty() && file.formats.is_empty() {
             return None;

@@ -72,7 +72,7 @@ fn the_strictest_of_several_configurations_holds() {
 }
 
 fn judge_content(config: &Config, path: &str, formats: &[Format], blob: u8) -> Option<(String, Policy)> {
-    let file = Subject {
+    let file = FileFacts {
         path: path.as_bytes(),
         formats,
         blob: ObjectId::from_bytes(&[blob; 20]),

@@ -14,7 +14,7 @@ const ATTACHED_CLASS: &str = "attached";
 
 /// What is known of a file to be judged.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Subject<'a> {
+pub struct FileFacts<'a> {
     /// Path relative to the repository's root.
     pub path: &'a [u8],
     /// The formats recognised in its content.
@@ -25,7 +25,7 @@ pub struct Subject<'a> {
 
 /// The registry's verdict on a protected file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Protection {
     /// The class of the deciding rule.
     pub class: String,
     /// The policy of that rule. Never `allowed`.
@@ -68,7 +68,7 @@ impl fmt::Display for Cause {
     }
 }
 
-impl Verdict {
+impl Protection {
     /// Returns the verdict on the plaintext of a tracked twin, whatever the rules say.
     pub fn twin(sealed: &RepoPath) -> Self {
         Self {

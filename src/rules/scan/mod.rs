@@ -7,9 +7,9 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
-use crate::rules::protect::{Cause, Registry, Subject, is_run_output};
+use crate::rules::protect::{Cause, FileFacts, Registry, is_run_output};
 pub use leak::{Leak, LeakCode};
-pub use traits::{InPart, Seal, Traits, Unexamined};
+pub use traits::{InPart, SealState, Traits, Unexamined};
 
 /// Where an entry is going.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
         return None;
     }
     let formats: Vec<Format> = traits.formats.iter().map(|(format, _)| *format).collect();
-    let subject = Subject {
+    let subject = FileFacts {
         path,
         formats: &formats,
         blob: (entry.id != ObjectId::NULL).then_some(entry.id),
@@ -74,15 +74,15 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
     if !run_output {
         match &traits.seal {
             // A key that can be read in the file is not encrypted.
-            Seal::Whole if formats.contains(&Format::PrivateKey) => {}
+            SealState::Whole if formats.contains(&Format::PrivateKey) => {}
             // Formats found in ciphertext are chance matches and do not count. Known plaintext found in it was never
             // encrypted, whatever header precedes it.
-            Seal::Whole => return judge_known(registry, entry, &subject, traits, destination),
-            Seal::Broken(why) if claims_to_be_sealed(entry) => return fake_seal(registry, entry, &subject, why),
-            Seal::No if claims_to_be_sealed(entry) => {
+            SealState::Whole => return judge_known(registry, entry, &subject, traits, destination),
+            SealState::Broken(why) if claims_to_be_sealed(entry) => return fake_seal(registry, entry, &subject, why),
+            SealState::No if claims_to_be_sealed(entry) => {
                 return fake_seal(registry, entry, &subject, "it is not an age file");
             }
-            Seal::No | Seal::Broken(_) => {}
+            SealState::No | SealState::Broken(_) => {}
         }
     }
     let Some(verdict) = registry
@@ -127,7 +127,7 @@ fn is_leak(policy: Policy, destination: Destination) -> bool {
 fn judge_known(
     registry: &Registry,
     entry: &Candidate,
-    subject: &Subject<'_>,
+    subject: &FileFacts<'_>,
     traits: &Traits,
     destination: Destination,
 ) -> Option<Leak> {
@@ -165,9 +165,9 @@ pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<String> {
         return Some(format!("it holds a private key{}", within.unwrap_or_default()));
     }
     let why = match &traits.seal {
-        Seal::Whole => return None,
-        Seal::Broken(why) => why,
-        Seal::No => "it is not an age file",
+        SealState::Whole => return None,
+        SealState::Broken(why) => why,
+        SealState::No => "it is not an age file",
     };
     is_named_as_sealed(path).then(|| format!("its name says that it is sealed, but {why}"))
 }
@@ -199,7 +199,7 @@ pub fn is_in_part(registry: &Registry, entry: &Candidate, traits: &Traits) -> bo
     !traits.in_part.is_empty() && !registry.has_exception(entry.id)
 }
 
-fn fake_seal(registry: &Registry, entry: &Candidate, subject: &Subject<'_>, why: &str) -> Option<Leak> {
+fn fake_seal(registry: &Registry, entry: &Candidate, subject: &FileFacts<'_>, why: &str) -> Option<Leak> {
     (!registry.releases(subject)).then(|| Leak {
         code: LeakCode::FakeSeal,
         entry: entry.clone(),
@@ -339,17 +339,20 @@ mod tests {
             };
             judged(path, EntryKind::Regular, &traits, Destination::PublicRemote)
         };
-        let broken = || Seal::Broken("short".into());
-        assert_eq!(judge("x.vec.age", Seal::Whole), None);
-        assert_eq!(judge("safe/x.age", Seal::Whole), None);
-        assert_eq!(judge("x.vec", Seal::Whole), None);
-        assert_eq!(judge("_PACK_RUN/x.age", Seal::Whole), Some(LeakCode::TrackedRunOutput));
-        assert_eq!(judge("x.AGE", Seal::No), Some(LeakCode::FakeSeal));
+        let broken = || SealState::Broken("short".into());
+        assert_eq!(judge("x.vec.age", SealState::Whole), None);
+        assert_eq!(judge("safe/x.age", SealState::Whole), None);
+        assert_eq!(judge("x.vec", SealState::Whole), None);
+        assert_eq!(
+            judge("_PACK_RUN/x.age", SealState::Whole),
+            Some(LeakCode::TrackedRunOutput)
+        );
+        assert_eq!(judge("x.AGE", SealState::No), Some(LeakCode::FakeSeal));
         assert_eq!(judge("x.age", broken()), Some(LeakCode::FakeSeal));
         assert_eq!(judge("fixtures/x.age", broken()), None);
         let legible = Traits {
             formats: vec![(Format::PrivateKey, None)],
-            seal: Seal::Whole,
+            seal: SealState::Whole,
             ..Traits::default()
         };
         let legible = judged("x.age", EntryKind::Regular, &legible, Destination::PublicRemote);

@@ -13,7 +13,7 @@ pub struct Traits {
     /// The formats recognised, each with the layer in which it was found (`gzip`). `None` for the blob itself.
     pub formats: Vec<(Format, Option<String>)>,
     /// Whether the blob is an age file.
-    pub seal: Seal,
+    pub seal: SealState,
     /// The Git LFS pointer that the blob is, if any.
     pub lfs_pointer: Option<Pointer>,
     /// Parts of the blob that were not examined.
@@ -62,7 +62,7 @@ impl fmt::Display for InPart {
 
 /// Whether a blob is an age file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Seal {
+pub enum SealState {
     /// It does not look like an age file.
     #[default]
     No,

@@ -12,7 +12,7 @@ use crate::cli::output::table::{advise, aligned};
 use crate::cli::output::words::{BLOCKS, TYPE, count, paint};
 use crate::format::protected::Policy;
 use crate::format::remote_url::without_secret;
-use crate::ops::guard::scan::{Found, ScanReport};
+use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::refusal::shown::{harmless, shown};
 use crate::rules::push::{Doubt, private_line};
 use crate::rules::scan::LeakCode;
@@ -152,7 +152,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
     notices(output, report);
 }
 
-fn is_plain(found: &Found) -> bool {
+fn is_plain(found: &FoundLeak) -> bool {
     matches!(
         found.leak.code,
         LeakCode::PlaintextProtected | LeakCode::TrackedRunOutput

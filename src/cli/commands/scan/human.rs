@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::output::table::advise;
 use crate::cli::output::words::{BLOCKS, PROVEN, paint};
 use crate::ops::guard::scan::surfaces::Surface;
-use crate::ops::guard::scan::{Found, ScanReport};
+use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::rules::scan::LeakCode;
 
 /// Where the findings of a scan are told.
@@ -38,7 +38,7 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
     }
     if !report.leaks.is_empty() {
         let paths =
-            |wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(&report.leaks, wanted, name);
+            |wanted: &dyn Fn(&FoundLeak) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(&report.leaks, wanted, name);
         let mut advice = Vec::new();
         match surface {
             Surface::Staged => advice = commit_advice(&report.leaks),

@@ -10,7 +10,7 @@ use crate::cli::output::words::{LOOK, count, duration, paint, quoted, size};
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Origin, Policy};
 use crate::format::repo_state::EntryKind;
-use crate::ops::guard::scan::{Examined, Found, ScanReport};
+use crate::ops::guard::scan::{Examined, FoundLeak, ScanReport};
 use crate::refusal::shown::{harmless, shown};
 use crate::rules::protect::Cause;
 use crate::rules::scan::{Leak, LeakCode};
@@ -24,8 +24,8 @@ pub(in crate::cli::commands) const LISTED: usize = 10_000;
 /// So many paths are put into a command to be typed.
 const TYPED: usize = 12;
 
-pub(in crate::cli::commands) fn commit_advice(leaks: &[Found]) -> Vec<(&'static str, String)> {
-    let names = |wanted: &dyn Fn(&Found) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(leaks, wanted, name);
+pub(in crate::cli::commands) fn commit_advice(leaks: &[FoundLeak]) -> Vec<(&'static str, String)> {
+    let names = |wanted: &dyn Fn(&FoundLeak) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(leaks, wanted, name);
     let git = env::git_at_top();
     let mut advice = Vec::new();
     let sealable = names(&is_sealable, &argument);
@@ -51,8 +51,8 @@ pub(in crate::cli::commands) fn commit_advice(leaks: &[Found]) -> Vec<(&'static 
 
 /// Returns the paths of the wanted leaks as arguments; of too many to be typed, a word for them.
 pub(in crate::cli::commands) fn names_of(
-    leaks: &[Found],
-    wanted: &dyn Fn(&Found) -> bool,
+    leaks: &[FoundLeak],
+    wanted: &dyn Fn(&FoundLeak) -> bool,
     name: &dyn Fn(&[u8]) -> String,
 ) -> String {
     let mut paths: Vec<&[u8]> = Vec::new();
@@ -68,7 +68,7 @@ pub(in crate::cli::commands) fn names_of(
     }
 }
 
-pub(in crate::cli::commands) fn leak_lines(leaks: &[Found], still: &str, named: usize) -> String {
+pub(in crate::cli::commands) fn leak_lines(leaks: &[FoundLeak], still: &str, named: usize) -> String {
     let rows: Vec<_> = leaks
         .iter()
         .take(named)
@@ -172,7 +172,7 @@ pub(in crate::cli::commands) fn examined(examined: &Examined, time: Option<Durat
     format!("examined {}{time}", parts.join(", "))
 }
 
-pub(in crate::cli::commands) fn is_sealable(found: &Found) -> bool {
+pub(in crate::cli::commands) fn is_sealable(found: &FoundLeak) -> bool {
     let path = found.leak.entry.path.as_bytes();
     let is_file = matches!(found.leak.entry.kind, EntryKind::Regular | EntryKind::Executable);
     let has_name = !path.is_empty() && !path.contains(&b'\n') && !path.contains(&b'\r');

@@ -8,7 +8,7 @@ use serde_sarif::sarif::{
 
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
-use crate::ops::guard::scan::{Found, ScanReport};
+use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::refusal::shown::shown;
 use crate::rules::protect::Cause;
 use crate::rules::scan::LeakCode;
@@ -45,7 +45,7 @@ pub(super) fn document(report: &ScanReport) -> Vec<u8> {
     )
 }
 
-fn finding(found: &Found) -> Finding {
+fn finding(found: &FoundLeak) -> Finding {
     let leak = &found.leak;
     let path = leak.entry.path.as_bytes();
     let cause = match &leak.cause {

@@ -7,7 +7,7 @@ use memchr::memmem;
 
 use super::super::{Source, Unread};
 use super::records::{
-    END, END_64, END_LENGTH, END_REACH, ENTRY, ENTRY_LENGTH, End, Entry, LOCAL_HEADER, LOCATOR_64, Packing,
+    DirectoryEntry, END, END_64, END_LENGTH, END_REACH, ENTRY, ENTRY_LENGTH, End, LOCAL_HEADER, LOCATOR_64, Packing,
 };
 
 /// Most end records to examine.
@@ -109,7 +109,7 @@ impl Directory {
     pub fn entries<'b>(&self, bytes: &'b [u8]) -> impl Iterator<Item = (Packing, u64)> + use<'b> {
         let mut rest = &bytes[self.start..self.end];
         std::iter::from_fn(move || {
-            let entry = Entry::parse(rest)?;
+            let entry = DirectoryEntry::parse(rest)?;
             rest = rest.get(entry.length..)?;
             Some((entry.packing, entry.offset))
         })
@@ -150,7 +150,7 @@ pub struct Run {
 
 /// The directory found in a stream.
 #[derive(Default)]
-pub struct Found {
+pub struct FoundDirectory {
     /// Offset of the archive's start, from which the entries' offsets count.
     pub base: i64,
     /// The packing and the offset of each member.
@@ -199,7 +199,7 @@ impl Run {
                 let needed = ENTRY_LENGTH + size(28) + size(30);
                 if needed <= MAX_ENTRY
                     && self.entries.len() < MAX_ENTRIES
-                    && let Some(entry) = Entry::parse(source.peek(needed)?)
+                    && let Some(entry) = DirectoryEntry::parse(source.peek(needed)?)
                 {
                     self.entries.insert(at, (entry.packing, entry.offset, entry.length));
                 }
@@ -226,18 +226,18 @@ impl Run {
 
     /// Returns the directory, if the stream ends like an archive. `last` is the offset of the last end signature in the
     /// stream, even inside a member.
-    pub fn finish(self, last: Option<u64>) -> Option<Found> {
+    pub fn finish(self, last: Option<u64>) -> Option<FoundDirectory> {
         let is_near = |at: u64| at + END_REACH as u64 >= self.position;
         let Some((_, end, stop)) = self.last.filter(|(at, ..)| is_near(*at)) else {
             return last
                 .filter(|at| is_near(*at) && self.seen != last)
-                .map(|_| Found::default());
+                .map(|_| FoundDirectory::default());
         };
         let mut next = stop.checked_sub(end.size);
         let base = next.and_then(|start| i64::try_from(start).ok()?.checked_sub_unsigned(end.offset));
-        let mut found = Found {
+        let mut found = FoundDirectory {
             base: base.unwrap_or_default(),
-            ..Found::default()
+            ..FoundDirectory::default()
         };
         while let Some((packing, offset, length)) = next.and_then(|at| self.entries.get(&at)) {
             found.entries.push((packing.clone(), *offset));

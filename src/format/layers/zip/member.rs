@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Read};
 
 use super::super::inflate::Inflate;
-use super::super::limits::Limits;
+use super::super::limits::LayerLimits;
 use super::super::source::Stored;
 use super::super::zstd::Frames;
 use super::super::{Content, Layer, Source, Unread, Visit, bzip, drain, xz};
@@ -22,7 +22,7 @@ pub fn read(
     source: &mut Source,
     packing: &Packing,
     name: &[u8],
-    limits: &Limits,
+    limits: &LayerLimits,
     visit: Visit<'_>,
 ) -> io::Result<Done> {
     let name = super::super::shown(name);
@@ -50,7 +50,7 @@ pub fn read(
 
 struct Member<'m, 'v> {
     name: &'m str,
-    limits: &'m Limits<'m>,
+    limits: &'m LayerLimits<'m>,
     visit: Visit<'v>,
 }
 
@@ -87,8 +87,8 @@ impl Member<'_, '_> {
     fn unpack(&mut self, source: &mut Source, method: u16) -> (u64, Option<Unread>) {
         let limits = self.limits;
         match method {
-            BZIP2 => self.show(&mut bzip::Streams::new(source, limits), Some(Layer::Bzip2.price())),
-            XZ => self.show(&mut xz::Streams::new(source, limits), Some(Layer::Xz.price())),
+            BZIP2 => self.show(&mut bzip::BzipStreams::new(source, limits), Some(Layer::Bzip2.price())),
+            XZ => self.show(&mut xz::XzStreams::new(source, limits), Some(Layer::Xz.price())),
             _ => self.show(&mut Frames::new(source, limits), Some(Layer::Zstd.price())),
         }
     }
@@ -107,8 +107,8 @@ impl Member<'_, '_> {
         };
         match method {
             DEFLATED => to_end(&mut Inflate::raw(source), Layer::Gzip),
-            BZIP2 => to_end(&mut bzip::Streams::new(source, limits), Layer::Bzip2),
-            XZ => to_end(&mut xz::Streams::new(source, limits), Layer::Xz),
+            BZIP2 => to_end(&mut bzip::BzipStreams::new(source, limits), Layer::Bzip2),
+            XZ => to_end(&mut xz::XzStreams::new(source, limits), Layer::Xz),
             STORED => {
                 let mut inner = Described { source, given: 0 };
                 let (given, _) = self.show(&mut inner, None);

@@ -9,13 +9,13 @@ use std::io::{self, BufRead, Read};
 
 use memchr::memmem;
 
-use super::limits::Limits;
+use super::limits::LayerLimits;
 use super::{Behind, Source, Unread, Visit};
 use directory::{Directory, Run};
 use records::{LOCAL_LENGTH, Local, Packing, STORED};
 
 /// Opens the archive that begins at the current position.
-pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Unread> {
+pub fn open(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
     let mut walk = Walk::new(limits, visit);
     match source.whole() {
         Some(bytes) => {
@@ -31,7 +31,7 @@ pub fn open(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Option<Un
 }
 
 /// Opens an archive that begins after other bytes. Those before the current position belong to something else.
-pub fn open_behind(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Behind {
+pub fn open_behind(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Behind {
     let mut walk = Walk::new(limits, visit);
     let is_there = match source.whole() {
         Some(bytes) => {
@@ -58,7 +58,7 @@ pub fn open_behind(source: &mut Source, limits: &Limits, visit: Visit<'_>) -> Be
 
 /// The state of reading one archive.
 struct Walk<'v, 'l> {
-    limits: &'l Limits<'l>,
+    limits: &'l LayerLimits<'l>,
     visit: Visit<'v>,
     /// The members read, by the offset of their local header: the packing stated there, and the number of bytes read.
     seen: HashMap<u64, (Packing, u64)>,
@@ -66,7 +66,7 @@ struct Walk<'v, 'l> {
 }
 
 impl<'v, 'l> Walk<'v, 'l> {
-    fn new(limits: &'l Limits<'l>, visit: Visit<'v>) -> Self {
+    fn new(limits: &'l LayerLimits<'l>, visit: Visit<'v>) -> Self {
         Self {
             limits,
             visit,

@@ -131,7 +131,7 @@ fn wide(mut extra: &[u8]) -> Option<&[u8]> {
 }
 
 /// An entry of the central directory.
-pub struct Entry {
+pub struct DirectoryEntry {
     pub packing: Packing,
     /// Offset of the local header from the start of the archive.
     pub offset: u64,
@@ -139,7 +139,7 @@ pub struct Entry {
     pub length: usize,
 }
 
-impl Entry {
+impl DirectoryEntry {
     /// Parses the entry at the start of `bytes`. `None` if there is none, or it is truncated.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         if !bytes.starts_with(ENTRY) {

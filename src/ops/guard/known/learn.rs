@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{self, Read};
-use std::path::PathBuf;
 
 use crate::adapters::clone::known::Tags;
 use crate::adapters::git::Repository;
@@ -15,6 +14,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::ops::contents::ContentAt;
 use crate::ops::guard::known::{LEAST, Marks, hex, tag_of_whole};
 use crate::refusal::{Refusal, Result};
 use crate::rules::known::{Book, Fingerprints};
@@ -27,30 +27,21 @@ const BUFFER: usize = 256 << 10;
 
 /// A file to remember by its content.
 #[derive(Clone, Debug)]
-pub struct Protected {
+pub struct ProtectedFile {
     /// Its repository path.
     pub path: RepoPath,
     /// Where its content is.
-    pub source: Source,
+    pub source: ContentAt,
     /// What its content was recognised as.
     pub formats: Vec<Format>,
     /// Whether it is protected because a user attached it to a pack, whatever the rules say.
     pub attached: bool,
 }
 
-/// Where a content is.
-#[derive(Clone, Debug)]
-pub enum Source {
-    /// In a file on disk.
-    File(PathBuf),
-    /// In a blob of the repository.
-    Blob(ObjectId),
-}
-
-impl Protected {
+impl ProtectedFile {
     /// Returns the file of a leak, if all of its content is protected plaintext. A file that holds a private key, or
     /// known plaintext, may otherwise be harmless.
-    pub fn of_leak(leak: &Leak, source: Source) -> Option<Self> {
+    pub fn of_leak(leak: &Leak, source: ContentAt) -> Option<Self> {
         let whole = leak.code == LeakCode::PlaintextProtected && leak.policy == Policy::Never;
         let formats = match leak.cause {
             Cause::Content(format) => vec![format],
@@ -68,16 +59,16 @@ impl Protected {
 /// Remembers files by their content, except those that are known already. Returns whether all of them are known now.
 ///
 /// This only helps later checks. A file that cannot be read is left out, and a clone that cannot be written to forgets.
-pub fn remember(repo: &Repository, registry: &Registry, protected: Vec<Protected>) -> bool {
+pub fn remember(repo: &Repository, registry: &Registry, protected: Vec<ProtectedFile>) -> bool {
     let known = repo.private().known();
-    let wanted: Vec<Protected> = match known.tags() {
+    let wanted: Vec<ProtectedFile> = match known.tags() {
         Some(tags) => {
             let originals: HashMap<&str, &Original> = known
                 .originals()
                 .iter()
                 .map(|original| (original.path.as_str(), original))
                 .collect();
-            let is_new = |file: &Protected| {
+            let is_new = |file: &ProtectedFile| {
                 let original = originals.get(hex(file.path.as_bytes()).as_str());
                 !original.is_some_and(|original| is_met(original, file, &tags))
             };
@@ -114,25 +105,25 @@ pub fn remember(repo: &Repository, registry: &Registry, protected: Vec<Protected
 }
 
 /// Returns whether a file is already known in its current state.
-fn is_met(original: &Original, file: &Protected, tags: &Tags) -> bool {
+fn is_met(original: &Original, file: &ProtectedFile, tags: &Tags) -> bool {
     let same = match &file.source {
-        Source::File(path) => original.seen.is_some() && original.seen == tags.look(path),
-        Source::Blob(id) => original.blobs.contains(&tags.blob(id)),
+        ContentAt::File(path) => original.seen.is_some() && original.seen == tags.look(path),
+        ContentAt::Blob(id) => original.blobs.contains(&tags.blob(id)),
     };
     same && (original.attached || !file.attached)
 }
 
 /// Computes the fingerprints of a file; returns none if it cannot be read.
-fn fingerprints(repo: &Repository, tags: &Tags, file: &Protected) -> Option<Fingerprints> {
+fn fingerprints(repo: &Repository, tags: &Tags, file: &ProtectedFile) -> Option<Fingerprints> {
     let (learned, seen, blobs) = match &file.source {
-        Source::File(path) => {
+        ContentAt::File(path) => {
             let seen = tags.look(path);
             let opened = files::open_regular(path).ok()?;
             let learned = learn(tags, &mut &opened.file).ok()?;
             opened.ensure_unchanged().ok()?;
             (learned, seen, Vec::new())
         }
-        Source::Blob(id) => {
+        ContentAt::Blob(id) => {
             let one = std::slice::from_ref(id);
             let read = repo.with_blobs_held_against(Proof::Checksum, one, |_, mut contents| {
                 learn(tags, &mut contents).map_err(|e| reading(id, &e))

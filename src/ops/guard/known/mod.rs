@@ -13,10 +13,11 @@ use crate::format::chunks::{Chunks, Grain};
 use crate::format::known::Original;
 use crate::format::mac::MacHasher;
 use crate::format::repo_path::RepoPath;
+use crate::ops::contents::ContentAt;
 use crate::refusal::Result;
 use crate::rules::known::Book;
 pub use find::{Finder, look_into, look_into_file, traits_of};
-pub use learn::{Protected, Source, remember};
+pub use learn::{ProtectedFile, remember};
 
 /// A whole content with fewer bytes is too common to be recognised by.
 const LEAST: u64 = 32;
@@ -132,6 +133,6 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Returns the file of a repository path on disk.
-pub fn on_disk(root: &Path, path: &RepoPath) -> Source {
-    Source::File(root.join(OsStr::from_bytes(path.as_bytes())))
+pub fn on_disk(root: &Path, path: &RepoPath) -> ContentAt {
+    ContentAt::File(root.join(OsStr::from_bytes(path.as_bytes())))
 }

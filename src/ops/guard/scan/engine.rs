@@ -10,7 +10,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_state::EntryKind;
 use crate::ops::clean_memory::CleanMemory;
 use crate::ops::guard::known::{Finder, look_into};
-use crate::ops::guard::scan::{Found, PartlyExamined, twins};
+use crate::ops::guard::scan::{FoundLeak, PartlyExamined, twins};
 use crate::refusal::Result;
 use crate::rules::content::{self, UnpackBudget};
 use crate::rules::protect::Registry;
@@ -49,7 +49,7 @@ impl std::ops::AddAssign for Examined {
 }
 
 /// The rules for entries that go to one destination, and the verdicts remembered under them.
-pub struct Judge<'a> {
+pub struct Engine<'a> {
     repo: &'a Repository,
     registry: Registry,
     destination: Destination,
@@ -76,7 +76,7 @@ pub struct Judge<'a> {
     pub in_part: Vec<PartlyExamined>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> Engine<'a> {
     /// Makes a judge; nothing is read yet.
     pub fn new(repo: &'a Repository, registry: &Registry, destination: Destination, budget: &'a UnpackBudget) -> Self {
         Self::of_both_sides(repo, registry, None, destination, budget)
@@ -138,7 +138,7 @@ impl<'a> Judge<'a> {
     /// another.
     ///
     /// Reads every blob once, whatever its path, except those that were plain before.
-    pub fn judge(&mut self, entries: &[Candidate]) -> Result<Vec<Found>> {
+    pub fn judge(&mut self, entries: &[Candidate]) -> Result<Vec<FoundLeak>> {
         self.memory.ask_for_blobs(entries.len());
         self.examined.entries += entries.len() as u64;
         self.read(entries)?;
@@ -171,9 +171,9 @@ impl<'a> Judge<'a> {
                 .alone
                 .as_ref()
                 .is_some_and(|new| judge_guarded(new, entry, traits, self.destination).is_none());
-            leaks.push(Found {
+            leaks.push(FoundLeak {
                 weakened: released,
-                ..Found::from(leak)
+                ..FoundLeak::from(leak)
             });
         }
         Ok(leaks)

@@ -17,7 +17,7 @@ pub use engine::Examined;
 #[derive(Default)]
 pub struct ScanReport {
     /// The leaks, in the order of the surface; oldest commit first in a range.
-    pub leaks: Vec<Found>,
+    pub leaks: Vec<FoundLeak>,
     /// How many more leaks there are, whose details are not kept.
     pub more: u64,
     /// Packs that do not verify.
@@ -60,7 +60,7 @@ pub struct PartlyExamined {
 
 /// A leak and its circumstances.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct FoundLeak {
     /// The leak.
     pub leak: Leak,
     /// The commit of the range that deletes the path again.
@@ -73,7 +73,7 @@ pub struct Found {
     pub weakened: bool,
 }
 
-impl From<Leak> for Found {
+impl From<Leak> for FoundLeak {
     fn from(leak: Leak) -> Self {
         Self {
             leak,

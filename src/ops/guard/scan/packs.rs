@@ -19,7 +19,7 @@ use crate::ops::guard::scan::InvalidPack;
 use crate::ops::pack::verify::{Source, verify_for_push};
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
-use crate::rules::protect::{OUTPUT_DIRECTORY, Registry, Subject};
+use crate::rules::protect::{FileFacts, OUTPUT_DIRECTORY, Registry};
 
 /// The most touched directories that are looked up one by one.
 const MAX_DIRECTORIES: usize = 20_000;
@@ -128,9 +128,9 @@ fn verify_root(
         true => MANIFEST.as_bytes().to_vec(),
         false => [&directory[..], b"/", MANIFEST.as_bytes()].concat(),
     };
-    let subject = Subject {
+    let subject = FileFacts {
         path: &place,
-        ..Subject::default()
+        ..FileFacts::default()
     };
     if registry.releases(&subject) || !claims_to_be_ours(repo, &manifest)? {
         return Ok(None);

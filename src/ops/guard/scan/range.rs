@@ -15,14 +15,14 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::clean_memory::WORTH_REMEMBERING;
 use crate::ops::configuration::{self, Loaded, Rules};
-use crate::ops::guard::scan::engine::Judge;
+use crate::ops::guard::scan::engine::Engine;
 use crate::ops::guard::scan::packs::{self, Touched};
 use crate::ops::guard::scan::twins::Ends;
-use crate::ops::guard::scan::{Found, ScanReport};
+use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
-use crate::rules::protect::{Registry, Subject};
+use crate::rules::protect::{FileFacts, Registry};
 use crate::rules::scan::{Candidate, Destination};
 use crate::rules::weakening::weakened;
 
@@ -31,7 +31,7 @@ const BESIDES_AT_ONCE: usize = 16384;
 
 /// A ref that is about to change, or an end of a range.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct RefChange {
     /// The ref, or another name of the tip.
     pub name: String,
     /// The object that it will point to.
@@ -43,7 +43,7 @@ pub struct Change {
     pub beside: Commits,
 }
 
-impl Change {
+impl RefChange {
     /// Makes a change that is compared with `old` alone.
     pub fn of(name: &str, tip: ObjectId, old: Vec<ObjectId>) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl Ranges<'_> {
     ///
     /// The rules of each tip apply together with those of its old side and of the commits right below what is new, so that
     /// no change releases its own leak.
-    pub fn judge(&self, changes: &[Change]) -> Result<ScanReport> {
+    pub fn judge(&self, changes: &[RefChange]) -> Result<ScanReport> {
         let mut report = ScanReport::default();
         self.repo.hold(Bound::Refs, changes.len() as u64)?;
         let rules = Rules::of(self.repo);
@@ -135,7 +135,7 @@ impl Ranges<'_> {
     }
 
     /// Returns the group of a single change.
-    fn group(&self, rules: &Rules<'_>, besides: &mut Besides, tip: ObjectId, change: &Change) -> Result<Group> {
+    fn group(&self, rules: &Rules<'_>, besides: &mut Besides, tip: ObjectId, change: &RefChange) -> Result<Group> {
         let new = rules.in_commit(&tip)?;
         let mut old: Vec<Rc<Loaded>> = Vec::new();
         let mut before = Vec::new();
@@ -238,18 +238,18 @@ impl Ranges<'_> {
 
     /// Judges a blob without a path by its content. It passes only if an exception allows this blob, because it may
     /// have a protected path elsewhere.
-    fn judge_blob(&self, change: &Change, blob: ObjectId, report: &mut ScanReport) -> Result<()> {
+    fn judge_blob(&self, change: &RefChange, blob: ObjectId, report: &mut ScanReport) -> Result<()> {
         let head = match self.repo.has_commit() {
             true => configuration::in_commit(self.repo, &self.repo.commit("HEAD")?)?,
             false => Loaded::none(),
         };
         let registry = head.registry()?;
-        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&[&head.config]), &self.budget);
+        let mut judge = Engine::new(self.repo, &registry, (self.destination)(&[&head.config]), &self.budget);
         let found = judge.judge(&[without_path(blob)])?;
         self.note(&judge, report);
-        let allowed = Subject {
+        let allowed = FileFacts {
             blob: Some(blob),
-            ..Subject::default()
+            ..FileFacts::default()
         };
         if found.is_empty() && !registry.releases(&allowed) {
             return Err(Refusal::Unsupported(Unsupported::BlobReference {
@@ -263,7 +263,7 @@ impl Ranges<'_> {
 
     /// Judges blobs that were sent although no sent commit reaches them: by content alone, with every configuration
     /// that applies.
-    pub fn judge_besides(&self, changes: &[Change], report: &mut ScanReport) -> Result<()> {
+    pub fn judge_besides(&self, changes: &[RefChange], report: &mut ScanReport) -> Result<()> {
         let Some(met) = &self.met else { return Ok(()) };
         let blobs = self.repo.sent_besides(&met.borrow())?;
         if blobs.is_empty() {
@@ -281,7 +281,7 @@ impl Ranges<'_> {
         let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
         let registry = configuration::registry(&sides)?;
         let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
-        let mut judge = Judge::new(self.repo, &registry, (self.destination)(&configs), &self.budget);
+        let mut judge = Engine::new(self.repo, &registry, (self.destination)(&configs), &self.budget);
         for blobs in blobs.chunks(BESIDES_AT_ONCE) {
             let candidates: Vec<Candidate> = blobs.iter().map(|blob| without_path(*blob)).collect();
             report.leaks.extend(judge.judge(&candidates)?);
@@ -291,7 +291,7 @@ impl Ranges<'_> {
     }
 
     /// Adds the counts of a judge to the report.
-    fn note(&self, judge: &Judge<'_>, report: &mut ScanReport) {
+    fn note(&self, judge: &Engine<'_>, report: &mut ScanReport) {
         report.examined += judge.examined;
         report.in_part.extend(judge.in_part.iter().cloned());
         report.more += judge.more;
@@ -392,7 +392,7 @@ impl Ranges<'_> {
     }
 
     /// Returns the registry of these sides, of which the first is the new one, and a judge by it.
-    fn judge_by<'s>(&self, mut sides: Vec<&'s Loaded>, group: &'s Group) -> Result<(Registry, Judge<'_>)> {
+    fn judge_by<'s>(&self, mut sides: Vec<&'s Loaded>, group: &'s Group) -> Result<(Registry, Engine<'_>)> {
         // A commit that is pushed beside the tip is not an old side: the change cannot remove protection from it.
         let beside = group.beside.iter().map(Rc::as_ref);
         let alone: Vec<&Loaded> = sides.iter().copied().take(1).chain(beside.clone()).collect();
@@ -401,7 +401,7 @@ impl Ranges<'_> {
         let registry = configuration::registry(&sides)?;
         let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
         let destination = (self.destination)(&configs);
-        let judge = Judge::of_both_sides(self.repo, &registry, Some(&alone), destination, &self.budget);
+        let judge = Engine::of_both_sides(self.repo, &registry, Some(&alone), destination, &self.budget);
         Ok((registry, judge))
     }
 
@@ -418,7 +418,7 @@ fn same(a: &Rc<Loaded>, b: &Rc<Loaded>) -> bool {
 }
 
 /// Finds the commit of a long range that introduced each leak, and sorts the leaks by age, oldest first.
-pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [Found]) -> Result<()> {
+pub fn name_commits(repo: &Repository, walk: &Walk, found: &mut [FoundLeak]) -> Result<()> {
     let unnamed = found.iter().filter(|found| found.leak.entry.commit.is_none());
     let wanted: Vec<_> = unnamed
         .map(|found| (found.leak.entry.path.clone(), found.leak.entry.id))

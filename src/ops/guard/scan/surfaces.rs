@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::adapters::files::{self, open_regular};
 use crate::adapters::git::blobs::Contents;
 use crate::adapters::git::budget::Side;
-use crate::adapters::git::index::{Change as IndexChange, Wanted};
+use crate::adapters::git::index::{IndexChange, Wanted};
 use crate::adapters::git::{Peeled, Repository};
 use crate::adapters::workers;
 use crate::format::config::Allow;
@@ -17,11 +17,11 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::contents;
+use crate::ops::contents::{self, ContentAt};
 use crate::ops::guard::known::{self, Finder, look_into};
-use crate::ops::guard::scan::engine::Judge;
-use crate::ops::guard::scan::range::{Change, Ranges, candidates, name_commits, without_path};
-use crate::ops::guard::scan::{Found, PartlyExamined, ScanReport, twins};
+use crate::ops::guard::scan::engine::Engine;
+use crate::ops::guard::scan::range::{Ranges, RefChange, candidates, name_commits, without_path};
+use crate::ops::guard::scan::{FoundLeak, PartlyExamined, ScanReport, twins};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
@@ -77,16 +77,16 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: boo
     }?;
     match (surface, repo.work_tree()) {
         (Surface::WorkTree { .. }, Some(root)) => learn(&repo, &report, |entry| known::on_disk(&root, &entry.path)),
-        _ => learn(&repo, &report, |entry| known::Source::Blob(entry.id)),
+        _ => learn(&repo, &report, |entry| ContentAt::Blob(entry.id)),
     }
     Ok(report)
 }
 
 /// Remembers the protected files of a scan by their content, so that they are recognised under every name.
-pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate) -> known::Source) {
+pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate) -> ContentAt) {
     let met = report.leaks.iter().map(|found| &found.leak);
     let met: Vec<_> = met
-        .filter_map(|leak| known::Protected::of_leak(leak, source(&leak.entry)))
+        .filter_map(|leak| known::ProtectedFile::of_leak(leak, source(&leak.entry)))
         .collect();
     if met.is_empty() {
         return;
@@ -100,7 +100,7 @@ pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate)
 pub fn staged(ctx: &Context) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
     let report = staged_to(&repo, &|_| Destination::Repository)?;
-    learn(&repo, &report, |entry| known::Source::Blob(entry.id));
+    learn(&repo, &report, |entry| ContentAt::Blob(entry.id));
     Ok(report)
 }
 
@@ -126,7 +126,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     let configs: Vec<&Config> = sides.iter().map(|loaded| &loaded.config).collect();
     let to = to(&configs);
     let budget = UnpackBudget::of(contents::BUDGET);
-    let mut judge_unchanged = Judge::new(repo, &alone, to, &budget);
+    let mut judge_unchanged = Engine::new(repo, &alone, to, &budget);
     let head_is_clean = !index.is_sparse() && head.as_ref().is_some_and(|head| judge_unchanged.knows_tree(&head.tree));
     let protected = |path: &[u8]| is_run_output(path) || alone.judge(path).is_some();
     let unchanged: Option<&Wanted<'_>> = match head_is_clean {
@@ -160,7 +160,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     }
     let both = configuration::and(rules, old.as_ref())?.with_twins(&sealed);
     let ends = head.as_ref().map(|head| head.tree).into_iter().collect();
-    let mut judge = Judge::of_both_sides(repo, &both, Some(&alone), to, &budget).between(ends);
+    let mut judge = Engine::of_both_sides(repo, &both, Some(&alone), to, &budget).between(ends);
     let mut leaks = judge.judge(&changed)?;
     leaks.extend(judge_unchanged.judge(&unchanged)?);
     if all_seen
@@ -244,7 +244,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
                 }
             };
             let candidate = candidate(id);
-            let found = judge_guarded(&registry, &candidate, &traits, to).map(Found::from);
+            let found = judge_guarded(&registry, &candidate, &traits, to).map(FoundLeak::from);
             let is_noted = is_in_part(&registry, &candidate, &traits) && !registry.blocks_in_part();
             let in_part = is_noted.then_some(PartlyExamined {
                 path: candidate.path,
@@ -266,7 +266,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
 
 /// The outcome for one file on disk.
 struct Looked {
-    found: Option<Found>,
+    found: Option<FoundLeak>,
     bytes: u64,
     in_part: Option<PartlyExamined>,
 }
@@ -303,7 +303,7 @@ fn revision(repo: &Repository, rev: &str, to: &dyn Fn(&[&Config]) -> Destination
         })
         .collect();
     let budget = UnpackBudget::of(contents::BUDGET);
-    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]), &budget);
+    let mut judge = Engine::new(repo, &registry, to(&[&loaded.config]), &budget);
     let leaks = judge.judge(&candidates)?;
     Ok(ScanReport {
         leaks,
@@ -336,7 +336,7 @@ fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) 
         met: None,
         budget: UnpackBudget::of(contents::BUDGET),
     };
-    ranges.judge(&[Change::of(range, tip, vec![from])])
+    ranges.judge(&[RefChange::of(range, tip, vec![from])])
 }
 
 /// Judges what all commits of all refs introduce, by the configuration on disk or, in a bare repository, of `HEAD`.
@@ -374,7 +374,7 @@ fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination)
     twins::everywhere(repo, &twins::trees_of(repo, &tips)?, &mut sealed)?;
     let registry = loaded.registry()?.with_twins(&sealed);
     let budget = UnpackBudget::of(contents::BUDGET);
-    let mut judge = Judge::new(repo, &registry, to(&[&loaded.config]), &budget);
+    let mut judge = Engine::new(repo, &registry, to(&[&loaded.config]), &budget);
     let clean = judge.clean_commits(walk.count());
     let mut leaks = Vec::new();
     let range = repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {

@@ -16,6 +16,7 @@ use crate::format::digest::{Digest, Hasher, Hashing};
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::{SUFFIX, TwinNote, VERSION};
 use crate::ops::Context;
+use crate::ops::contents::ContentAt;
 use crate::ops::guard::known;
 use crate::ops::keys::identity;
 use crate::refusal::usage::Misuse;
@@ -148,9 +149,9 @@ impl Place {
 
     /// Remembers the plaintexts by their content, so that the guard recognises them under every name.
     fn learn(&self, registry: &Registry, observed: &[Observed]) {
-        let plain = observed.iter().map(|found| known::Protected {
+        let plain = observed.iter().map(|found| known::ProtectedFile {
             path: found.pair.plain.clone(),
-            source: known::Source::File(found.pair.plain_file.clone()),
+            source: ContentAt::File(found.pair.plain_file.clone()),
             formats: Vec::new(),
             attached: false,
         });

@@ -9,7 +9,7 @@ use crate::format::sealed::is_chunked;
 use crate::ops::Context;
 use crate::ops::guard::twins;
 use crate::ops::pack::rekey::remains::Remains;
-use crate::ops::pack::rekey::turn::Job;
+use crate::ops::pack::rekey::turn::TurnJob;
 use crate::ops::pack::rekey::{Change, RekeyReport, RekeyRequest, is_same};
 use crate::refusal::{Refusal, Result};
 
@@ -30,7 +30,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
         true => Over::Anything,
         false => Over::Nothing,
     };
-    let job = Job {
+    let job = TurnJob {
         source: &opened,
         path: &source,
         name: &request.what.display().to_string(),

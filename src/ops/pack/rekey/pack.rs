@@ -18,11 +18,11 @@ use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{FILE_INDEX, FILE_TREE};
 use crate::ops::pack::documents::Documents;
 use crate::ops::pack::rekey::remains::Remains;
-use crate::ops::pack::rekey::turn::{Ciphertext, Job};
+use crate::ops::pack::rekey::turn::{Ciphertext, TurnJob};
 use crate::ops::pack::rekey::{Change, RekeyReport, RekeyRequest, is_same};
 use crate::ops::pack::seal::{check_output, publish};
 use crate::ops::pack::sealed_pack::SealedPack;
-use crate::ops::pack::unseal::Named;
+use crate::ops::pack::unseal::NamedSeal;
 use crate::ops::{Context, contents};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -149,7 +149,7 @@ impl Rekeying<'_> {
         &self,
         number: usize,
         artifact: &SealedArtifact,
-        named: Option<&[Named]>,
+        named: Option<&[NamedSeal]>,
     ) -> Result<(SealedArtifact, Ciphertext)> {
         let seal = &artifact.seal;
         let name = named.into_iter().flatten().find(|named| named.seal == *seal);
@@ -159,7 +159,7 @@ impl Rekeying<'_> {
             None => self.member(&seal.sealed_path)?,
         };
         let path = self.pack.root.join(&seal.sealed_path);
-        let job = Job {
+        let job = TurnJob {
             source: &files::open_regular(&path)?,
             path: &path,
             name: name.unwrap_or(&seal.sealed_path),
@@ -200,7 +200,7 @@ impl Rekeying<'_> {
     }
 
     /// Seals the names again. The index also names the ciphertexts, which changed.
-    fn index(&self, named: &[Named], new: &[SealedArtifact]) -> Result<Seal> {
+    fn index(&self, named: &[NamedSeal], new: &[SealedArtifact]) -> Result<Seal> {
         let moved: BTreeMap<&str, &str> = self
             .pack
             .document

@@ -12,7 +12,7 @@ use crate::ops::pack::rekey::Change;
 use crate::refusal::{Refusal, Result};
 
 /// A ciphertext to turn.
-pub struct Job<'a> {
+pub struct TurnJob<'a> {
     /// The open file.
     pub source: &'a Opened,
     /// The path of that file.
@@ -46,7 +46,7 @@ pub struct Ciphertext {
 
 impl Change {
     /// Reads a ciphertext once, and writes one for the new recipients to `output`.
-    pub fn turn(&self, job: &Job<'_>, output: impl Write) -> Result<Turned> {
+    pub fn turn(&self, job: &TurnJob<'_>, output: impl Write) -> Result<Turned> {
         let mut old = Observed {
             inner: Hashing::new(&job.source.file),
             blob: self
@@ -72,7 +72,7 @@ impl Change {
     }
 
     /// Writes a new header, followed by the payload unchanged.
-    fn wrap_anew(&self, job: &Job<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
+    fn wrap_anew(&self, job: &TurnJob<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
         let mut file = &job.source.file;
         let length = cipher::header(file)
             .map_err(|reason| job.crypto("opening", reason))?
@@ -99,7 +99,12 @@ impl Change {
     }
 
     /// Decrypts, and encrypts under a new file key. Padding is part of the plaintext, and stays.
-    fn encrypt_anew(&self, job: &Job<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
+    fn encrypt_anew(
+        &self,
+        job: &TurnJob<'_>,
+        old: &mut Observed<impl Read>,
+        output: impl Write,
+    ) -> Result<(Digest, u64)> {
         let mut plain = cipher::open(&self.identities, &mut *old).map_err(|why| self.not_opened(why, job))?;
         let encrypted = cipher::encrypt(&self.recipients, &mut plain, output).map_err(|why| match why {
             EncryptError::Reading(e) => self.not_opened(DecryptError::of_reading(e), job),
@@ -111,7 +116,7 @@ impl Change {
         Ok((encrypted.sealed_hash, encrypted.sealed_bytes))
     }
 
-    fn not_opened(&self, why: DecryptError, job: &Job<'_>) -> Refusal {
+    fn not_opened(&self, why: DecryptError, job: &TurnJob<'_>) -> Refusal {
         match why {
             DecryptError::Reading(e) => Refusal::io("reading", job.path)(e),
             why => identity::not_opened(why, job.name, &self.identities),
@@ -119,7 +124,7 @@ impl Change {
     }
 }
 
-impl Job<'_> {
+impl TurnJob<'_> {
     fn not_sealed(&self, why: EncryptError) -> Refusal {
         match why {
             EncryptError::Cipher(reason) => self.crypto("sealing", reason),

@@ -6,11 +6,11 @@ use crate::adapters::files;
 use crate::adapters::pack_dir;
 use crate::adapters::staging::Access;
 use crate::format::digest::{Digest, Hashing};
-use crate::format::dump::read::{Document, ReadError};
+use crate::format::dump::read::{ParsedTexts, ReadError};
 use crate::format::member_path::MemberPath;
 use crate::format::tree_meta::FULL;
 use crate::ops::Context;
-use crate::ops::pack::output::Output;
+use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::restore::canon;
 use crate::ops::pack::restore::target::Target;
 use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored};
@@ -22,7 +22,7 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::pack::places::in_directory;
 
 /// Restores the text files: all of them, or none.
-pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&Output>) -> Result<RestoreReport> {
+pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&OutputPlace>) -> Result<RestoreReport> {
     let from = ctx.cwd.join(&request.from);
     let pack = match files::is_directory(&from) {
         true => {
@@ -73,7 +73,7 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
 }
 
 fn report(
-    document: Document,
+    document: ParsedTexts,
     pack: Option<(String, Digest, u64)>,
     file: (Digest, u64),
     output: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use crate::adapters::clone::digests::DigestCache;
 use crate::adapters::clone::runs::Runs;
 use crate::adapters::git::Repository;
-use crate::adapters::store::disk::{DiskStore, Held};
+use crate::adapters::store::disk::{DiskStore, HeldStore};
 use crate::format::repo_state::TreeEntry;
 use crate::format::run_record::CommitRef;
 use crate::refusal::{Refusal, Result};
@@ -18,7 +18,7 @@ pub(super) struct Here {
     /// The digests of its blobs.
     pub(super) cache: DigestCache,
     /// Held, so that nothing is collected meanwhile.
-    _lock: Option<Held>,
+    _lock: Option<HeldStore>,
 }
 
 impl Here {

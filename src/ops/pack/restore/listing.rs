@@ -25,7 +25,7 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::restore::{Unfit, brief, check};
 
 /// A manifest of contents, with further facts about its entries.
-pub(super) struct Listing {
+pub(super) struct ContentListing {
     /// Its name in messages.
     pub(super) name: String,
     /// The manifest, which is that of a tree.
@@ -46,7 +46,7 @@ pub(super) struct Listing {
     pub(super) sealed: Option<SealedArtifacts>,
 }
 
-impl Listing {
+impl ContentListing {
     /// Reads the manifest of the pack at `root`, which must verify. If the pack has none, builds it from the pack's
     /// documents.
     pub(super) fn of_pack(ctx: &Context, root: &Path, name: &Path) -> Result<Self> {

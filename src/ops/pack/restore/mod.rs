@@ -16,12 +16,12 @@ use crate::format::digest::Digest;
 use crate::format::dump::OtherEntry;
 use crate::ops::Context;
 use crate::ops::keys::identity;
-use crate::ops::pack::output::Output;
+use crate::ops::pack::output::OutputPlace;
 use crate::ops::store::audit::content_ref;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use here::Here;
-use listing::Listing;
+use listing::ContentListing;
 
 /// What to restore, and the output.
 #[derive(Clone, Debug, Default)]
@@ -73,12 +73,12 @@ pub enum Restored {
         missing: Vec<OtherEntry>,
     },
     /// The entries of a manifest.
-    Entries(Entries),
+    Entries(RestoredEntries),
 }
 
 /// How the files relate to the entries of a manifest.
 #[derive(Debug)]
-pub struct Entries {
+pub struct RestoredEntries {
     /// The state digest that the pack names; a manifest alone names none.
     pub state: Option<Digest>,
     /// The state digest over the files that are not sealed.
@@ -101,7 +101,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
         return Err(Refusal::Usage(Misuse::NoOutput));
     }
     let output = match &request.output {
-        Some(output) => Some(Output::at(ctx, output)?),
+        Some(output) => Some(OutputPlace::at(ctx, output)?),
         None => None,
     };
     let by_ref = manifest_ref(ctx, request)?;
@@ -130,10 +130,10 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
     let (listing, here) = match by_ref {
         Some(hash) => {
             let here = here()?;
-            (Listing::of_ref(&here, &hash, identities.is_some())?, Some(here))
+            (ContentListing::of_ref(&here, &hash, identities.is_some())?, Some(here))
         }
         None => {
-            let listing = Listing::of_pack(ctx, &from, &request.from)?;
+            let listing = ContentListing::of_pack(ctx, &from, &request.from)?;
             // A pack that holds everything needs no repository, and is restored even where the repository is damaged.
             let here = match listing.is_whole() {
                 true => None,

@@ -9,12 +9,12 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::ops::pack::restore::here::Here;
-use crate::ops::pack::restore::listing::Listing;
+use crate::ops::pack::restore::listing::ContentListing;
 use crate::refusal::{Refusal, Result};
 use crate::rules::restore::{Form, Item, brief};
 
 /// A store, and the items that it has.
-pub(super) struct Source<'a> {
+pub(super) struct Supply<'a> {
     /// The store.
     pub(super) store: Box<dyn Store + 'a>,
     /// The indices of its items.
@@ -22,7 +22,11 @@ pub(super) struct Source<'a> {
 }
 
 /// Finds every content. Refuses if one is missing.
-pub(super) fn locate<'a>(listing: &'a Listing, here: Option<&'a Here>, items: &[Item]) -> Result<Vec<Source<'a>>> {
+pub(super) fn locate<'a>(
+    listing: &'a ContentListing,
+    here: Option<&'a Here>,
+    items: &[Item],
+) -> Result<Vec<Supply<'a>>> {
     let mut search = Search {
         items,
         open: (0..items.len()).collect(),
@@ -58,7 +62,7 @@ struct Search<'a, 'i> {
     items: &'i [Item],
     /// The indices of the items that are not found yet.
     open: Vec<usize>,
-    found: Vec<Source<'a>>,
+    found: Vec<Supply<'a>>,
 }
 
 impl<'a> Search<'a, '_> {
@@ -75,7 +79,7 @@ impl<'a> Search<'a, '_> {
         let (here, open): (Vec<_>, Vec<_>) = open.partition(|(_, there)| *there);
         let places = |list: Vec<(usize, bool)>| list.into_iter().map(|(at, _)| at).collect();
         self.open = places(open);
-        self.found.push(Source {
+        self.found.push(Supply {
             store,
             items: places(here),
         });
@@ -95,7 +99,7 @@ impl<'a> Search<'a, '_> {
         }
     }
 
-    fn finish(self, has_commit: bool) -> Result<Vec<Source<'a>>> {
+    fn finish(self, has_commit: bool) -> Result<Vec<Supply<'a>>> {
         let Some(first) = self.open.first().map(|at| &self.items[*at]) else {
             return Ok(self.found);
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::adapters::staging::{Access, Publish, Staging};
 use crate::format::member_path::MemberPath;
-use crate::ops::pack::output::Output;
+use crate::ops::pack::output::OutputPlace;
 use crate::refusal::Result;
 
 /// The place for restored files.
@@ -18,7 +18,7 @@ pub(super) enum Target {
 
 impl Target {
     /// Makes the place for an output, or [`Target::Nowhere`] if nothing is to be written.
-    pub(super) fn of(output: Option<&Output>, dry_run: bool, access: Access) -> Result<Self> {
+    pub(super) fn of(output: Option<&OutputPlace>, dry_run: bool, access: Access) -> Result<Self> {
         match output {
             Some(output) if !dry_run => Ok(Self::Staged(
                 Staging::beside(&output.path, access)?,

@@ -12,12 +12,12 @@ use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{EntryKind, digest_lines};
 use crate::format::sealed::{Seal, SealedArtifacts};
 use crate::ops::keys::identity;
-use crate::ops::pack::output::Output;
+use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::restore::here::Here;
-use crate::ops::pack::restore::listing::Listing;
-use crate::ops::pack::restore::sources::{Source, locate};
+use crate::ops::pack::restore::listing::ContentListing;
+use crate::ops::pack::restore::sources::{Supply, locate};
 use crate::ops::pack::restore::target::Target;
-use crate::ops::pack::restore::{Entries, RestoreReport, RestoreRequest, Restored};
+use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, RestoredEntries};
 use crate::ops::pack::unseal::{MAX_INDEX, Unopened, named_by, unseal_from};
 use crate::refusal::{Refusal, Result};
 use crate::rules::restore::{Form, Item, brief, items};
@@ -28,10 +28,10 @@ const BUFFER: u64 = 128 << 10;
 /// Writes the files of a manifest, or only reads and checks them.
 pub(super) fn restore(
     request: &RestoreRequest,
-    listing: &Listing,
+    listing: &ContentListing,
     here: Option<&Here>,
     identities: Option<&Identities>,
-    output: Option<&Output>,
+    output: Option<&OutputPlace>,
 ) -> Result<RestoreReport> {
     let opened = match identities {
         Some(identities) => Some(names(listing, here, identities)?),
@@ -77,14 +77,14 @@ fn digest<'a>(files: impl Iterator<Item = (&'a Item, &'a Written)>) -> Digest {
     digest_lines(files.map(|(item, (hash, size))| (hash, *size, item.path.as_str().as_bytes())))
 }
 
-fn entries(listing: &Listing, items: &[Item], written: &[Written]) -> Entries {
+fn entries(listing: &ContentListing, items: &[Item], written: &[Written]) -> RestoredEntries {
     let plain = || items.iter().zip(written).filter(|(item, _)| item.form == Form::File);
     let count = |what: &dyn Fn(&Item) -> bool| items.iter().filter(|item| what(item)).count() as u64;
     let kinds = listing.kinds.as_ref();
     let of_kind = |kind: EntryKind| {
         count(&|item| item.form == Form::File && kinds.and_then(|kinds| kinds.get(item.path.as_str())) == Some(&kind))
     };
-    Entries {
+    RestoredEntries {
         state: listing.state,
         plain: digest(plain()),
         ciphertexts: count(&|item| item.form == Form::Ciphertext),
@@ -96,7 +96,7 @@ fn entries(listing: &Listing, items: &[Item], written: &[Written]) -> Entries {
 }
 
 /// Returns the path and seal of each artifact. If names are sealed, opens the index for them.
-fn names(listing: &Listing, here: Option<&Here>, identities: &Identities) -> Result<Vec<(MemberPath, Seal)>> {
+fn names(listing: &ContentListing, here: Option<&Here>, identities: &Identities) -> Result<Vec<(MemberPath, Seal)>> {
     let Some(document) = &listing.sealed else {
         return Ok(Vec::new());
     };
@@ -115,7 +115,7 @@ fn names(listing: &Listing, here: Option<&Here>, identities: &Identities) -> Res
 }
 
 /// Returns the ciphertext of the index; empty if there is none.
-fn index(listing: &Listing, here: Option<&Here>, document: &SealedArtifacts) -> Result<Vec<u8>> {
+fn index(listing: &ContentListing, here: Option<&Here>, document: &SealedArtifacts) -> Result<Vec<u8>> {
     let Some(seal) = &document.index else {
         return Ok(Vec::new());
     };
@@ -140,7 +140,7 @@ fn index(listing: &Listing, here: Option<&Here>, document: &SealedArtifacts) -> 
 type Written = (Digest, u64);
 
 struct Writer<'a> {
-    listing: &'a Listing,
+    listing: &'a ContentListing,
     items: &'a [Item],
     identities: Option<&'a Identities>,
     target: &'a Target,
@@ -151,8 +151,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn all(self, sources: &[Source<'_>]) -> Result<Vec<Written>> {
-        for Source { store, items } in sources {
+    fn all(self, sources: &[Supply<'_>]) -> Result<Vec<Written>> {
+        for Supply { store, items } in sources {
             let hashes: Vec<Digest> = items.iter().map(|at| self.items[*at].content).collect();
             let found = store.get_each(&hashes, &|at, content| self.write(items[at], content))?;
             if let Some(refused) = lock(&self.refused).take() {

@@ -10,7 +10,7 @@ use crate::format::member_path::MemberPath;
 use crate::format::repo_state::Mode;
 use crate::ops::Context;
 use crate::ops::configuration::Loaded;
-use crate::ops::pack::seal::Notice;
+use crate::ops::pack::seal::SealNotice;
 use crate::ops::pack::seal::collect::{is_artifact, member_path};
 use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::judged::{FileJudge, Inside, attached_by, protected_by};
@@ -72,7 +72,7 @@ impl<'a> Attached<'a> {
 
     /// Adds a file, a directory or the matches of a glob, as named on the command line relative to the current
     /// directory.
-    pub(super) fn named(&mut self, ctx: &Context, path: &Path) -> Result<Option<Notice>> {
+    pub(super) fn named(&mut self, ctx: &Context, path: &Path) -> Result<Option<SealNotice>> {
         let absolute = ctx.cwd.join(path);
         if !files::exists(&absolute)
             && let Some((directory, glob)) = split_glob(path)
@@ -89,7 +89,7 @@ impl<'a> Attached<'a> {
         if files::is_directory(&place) {
             self.directory(&place, &relative, path)?;
         } else if self.tracked.contains(&relative) {
-            return Ok(Some(Notice::AttachTracked { path: shown(&relative) }));
+            return Ok(Some(SealNotice::AttachTracked { path: shown(&relative) }));
         } else {
             // The file is checked again when it is read.
             drop(files::open_regular(&place)?);

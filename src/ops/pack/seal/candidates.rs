@@ -8,25 +8,19 @@ use std::path::PathBuf;
 use crate::adapters::files;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::member_path::{MANIFEST, MemberPath};
-use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::format::{sealed, tree_meta};
 use crate::ops::Context;
+use crate::ops::contents::ContentAt;
 use crate::ops::pack::seal::collect::{is_artifact, member_path};
 use crate::refusal::shown::shown;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::places::{in_directory, in_sealed};
 
-/// Where an artifact is read from.
-pub(super) enum Origin {
-    File(PathBuf),
-    Blob(ObjectId),
-}
-
 /// An artifact, before it is known whether it is sealed.
-pub(super) struct Candidate {
-    pub(super) source: Origin,
+pub(super) struct NamedArtifact {
+    pub(super) source: ContentAt,
     /// Its origin, for messages.
     origin: String,
     /// Its path in the repository, if it is in one.
@@ -35,10 +29,10 @@ pub(super) struct Candidate {
 
 /// Artifacts by member path: a file by its name, a directory as `<its name>/<relative path>`.
 #[derive(Default)]
-pub(super) struct Candidates(BTreeMap<MemberPath, Candidate>);
+pub(super) struct NamedArtifacts(BTreeMap<MemberPath, NamedArtifact>);
 
-impl Candidates {
-    fn add(&mut self, path: &[u8], candidate: Candidate) -> Result<()> {
+impl NamedArtifacts {
+    fn add(&mut self, path: &[u8], candidate: NamedArtifact) -> Result<()> {
         let path = member_path(path)?;
         if is_reserved(path.as_str()) {
             return Err(Refusal::ReservedPath {
@@ -57,10 +51,10 @@ impl Candidates {
     }
 
     pub(super) fn add_from_disk(&mut self, ctx: &Context, arguments: &[PathBuf]) -> Result<()> {
-        let from = |file: PathBuf| Candidate {
+        let from = |file: PathBuf| NamedArtifact {
             origin: file.display().to_string(),
             place: None,
-            source: Origin::File(file),
+            source: ContentAt::File(file),
         };
         for argument in arguments {
             let file = ctx.cwd.join(argument);
@@ -122,8 +116,8 @@ impl Candidates {
                         kind,
                     });
                 }
-                let candidate = Candidate {
-                    source: Origin::Blob(entry.id),
+                let candidate = NamedArtifact {
+                    source: ContentAt::Blob(entry.id),
                     origin: name,
                     place: Some(full.to_vec()),
                 };
@@ -144,7 +138,7 @@ impl Candidates {
     }
 
     /// Returns the artifacts. Refuses if there are none, or if a path would be both a file and a directory.
-    pub(super) fn finish(self) -> Result<BTreeMap<MemberPath, Candidate>> {
+    pub(super) fn finish(self) -> Result<BTreeMap<MemberPath, NamedArtifact>> {
         let found = self.0;
         if found.is_empty() {
             return Err(Refusal::Empty);

@@ -12,7 +12,7 @@ use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::keys::recipients;
 use crate::ops::pack::seal::plan::{ProtectedArtifact, Sealing};
-use crate::ops::pack::seal::{Notice, SealRequest};
+use crate::ops::pack::seal::{SealNotice, SealRequest};
 use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 
@@ -51,7 +51,7 @@ pub(super) fn sealing_of(
 }
 
 /// Returns a notice for each pair of paths that a file system without case treats as one.
-pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath> + Clone) -> Vec<Notice> {
+pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath> + Clone) -> Vec<SealNotice> {
     let fold = |path: &MemberPath| match path.as_str() {
         text if text.is_ascii() => text.to_ascii_lowercase(),
         text => text.nfc().collect::<String>().to_lowercase(),
@@ -72,7 +72,7 @@ pub(super) fn same_but_for_case<'a>(paths: impl Iterator<Item = &'a MemberPath> 
         .filter_map(|(path, _)| {
             let other = folded.insert(fold(path), path)?;
             let paths = [other.to_string(), path.to_string()];
-            Some(Notice::SameButForCase { paths })
+            Some(SealNotice::SameButForCase { paths })
         })
         .collect()
 }

@@ -6,11 +6,11 @@ use std::io::{BufReader, BufWriter, Read};
 use crate::adapters::staging::Staging;
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
-use crate::format::dump::index::{self, Listed};
+use crate::format::dump::index::{self, IndexedText};
 use crate::format::dump::layout::{Bucket, bucket_member, full_member, index_member};
 use crate::format::dump::text::TextShape;
 use crate::format::dump::write::{Heading, Top, Whole, Writer};
-use crate::format::dump::{Other, OtherEntry, Subject};
+use crate::format::dump::{Other, OtherEntry, TextsSubject};
 use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{EntryKind, Mode};
@@ -18,7 +18,7 @@ use crate::format::tokens::TokenCounter;
 use crate::format::tree_meta::{Part, REPO};
 use crate::ops::pack::documents::Documents;
 use crate::ops::pack::seal::plan::TreePlan;
-use crate::ops::pack::seal::stage::Staged;
+use crate::ops::pack::seal::stage::StagedPack;
 use crate::refusal::{Refusal, Result};
 
 /// A text among the staged copies.
@@ -36,7 +36,7 @@ pub fn emit(
     documents: &mut Documents<'_>,
     mode: Mode,
     tree: &TreePlan,
-    staged: &Staged,
+    staged: &StagedPack,
     state: Digest,
 ) -> Result<Vec<String>> {
     if !tree.emit.contains(&Part::Full) && !tree.emit.contains(&Part::Split) {
@@ -48,7 +48,7 @@ pub fn emit(
     let is_text = |path: &&String| known.contains(path.as_str());
     let (anchors, missed): (Vec<_>, Vec<_>) = tree.layout.anchors.iter().partition(is_text);
     let anchors: Vec<String> = anchors.into_iter().cloned().collect();
-    let subject = Subject {
+    let subject = TextsSubject {
         title: tree.title.clone(),
         scope: tree.scope.clone(),
         mode,
@@ -79,12 +79,12 @@ pub fn emit(
         {
             let path = bucket_member(prefix, at + 1, &Bucket::of(&bucket[0].heading.path));
             writing.file(documents, &path, bucket, None)?;
-            let listed = counted.by_ref().take(bucket.len()).map(|(text, tokens)| Listed {
+            let listed = counted.by_ref().take(bucket.len()).map(|(text, tokens)| IndexedText {
                 path: text.heading.path.clone(),
                 size: text.heading.size,
                 tokens,
             });
-            parts.push(index::Part {
+            parts.push(index::SplitFile {
                 name: path.rsplit('/').next().unwrap_or_default().to_owned(),
                 texts: listed.collect(),
             });
@@ -99,7 +99,7 @@ pub fn emit(
 }
 
 /// Sorts the staged entries into texts, and entries that are only listed.
-fn sorted_out(tree: &TreePlan, staged: &Staged) -> (Vec<Text>, Vec<OtherEntry>) {
+fn sorted_out(tree: &TreePlan, staged: &StagedPack) -> (Vec<Text>, Vec<OtherEntry>) {
     let (mut texts, mut others) = (Vec::new(), Vec::new());
     for (member, copy) in tree.members.iter().zip(&staged.plain) {
         let path = member.path_in_tree();
@@ -128,7 +128,7 @@ fn sorted_out(tree: &TreePlan, staged: &Staged) -> (Vec<Text>, Vec<OtherEntry>) 
 
 struct Writing<'a> {
     staging: &'a Staging,
-    subject: &'a Subject,
+    subject: &'a TextsSubject,
 }
 
 impl Writing<'_> {

@@ -16,7 +16,7 @@ use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::padding::{Padded, padded_bytes};
-use crate::format::receipt::{self, Receipt, Subject};
+use crate::format::receipt::{self, Receipt, ReceiptSubject};
 use crate::format::sealed::{
     DIRECTORY, INDEX, INDEX_VERSION, IndexedArtifact, Seal, SealedArtifact, SealedIndex, opaque_path, sealed_path,
 };
@@ -184,8 +184,8 @@ impl<'a> Sealer<'a> {
         self.staged(job, new, Kept::No)
     }
 
-    fn subject(&self, job: &Job<'_>, plain_hash: Digest) -> Subject {
-        Subject {
+    fn subject(&self, job: &Job<'_>, plain_hash: Digest) -> ReceiptSubject {
+        ReceiptSubject {
             path: job.path.to_owned(),
             plain_hash,
             padded: job.padded,
@@ -220,7 +220,7 @@ impl<'a> Sealer<'a> {
         })
     }
 
-    fn earlier(&self, subject: Subject) -> Result<Option<Receipt>> {
+    fn earlier(&self, subject: ReceiptSubject) -> Result<Option<Receipt>> {
         match self.sealing.fresh {
             true => Ok(None),
             false => self.store.find(&subject),

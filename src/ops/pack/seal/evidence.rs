@@ -11,14 +11,15 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile};
 use crate::ops::configuration::{self, Loaded};
-use crate::ops::pack::seal::candidates::{Candidate, Candidates, FromCommit, Origin};
+use crate::ops::contents::ContentAt;
+use crate::ops::pack::seal::candidates::{FromCommit, NamedArtifact, NamedArtifacts};
 use crate::ops::pack::seal::collect::{same_but_for_case, sealing_of};
 use crate::ops::pack::seal::guarded::{self, Guarded};
 use crate::ops::pack::seal::judged::{FileJudge, Inside, JudgedArtifact, ensure_is_artifact, protected_by};
 use crate::ops::pack::seal::plan::{
     ArtifactSource, EvidenceMember, EvidencePlan, EvidenceRules, Material, ProtectedArtifact, Ruled, SealPlan, Sealing,
 };
-use crate::ops::pack::seal::{Notice, SealRequest, release};
+use crate::ops::pack::seal::{SealNotice, SealRequest, release};
 use crate::ops::protection::retain_plain;
 use crate::ops::{Context, state};
 use crate::refusal::usage::{Misuse, SealOption};
@@ -30,7 +31,7 @@ use crate::rules::scan::{Traits, needs_a_word};
 /// Collects an evidence pack.
 pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     ensure_is_evidence(request)?;
-    let mut candidates = Candidates::default();
+    let mut candidates = NamedArtifacts::default();
     let mut ground = match &request.rev {
         Some(rev) => {
             let origin = FromCommit::of(ctx, rev)?;
@@ -45,7 +46,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     if ground.site.rules().is_none() {
         ensure_means_to_copy(ctx, request)?;
     }
-    let candidates: Vec<(MemberPath, Candidate)> = candidates.finish()?.into_iter().collect();
+    let candidates: Vec<(MemberPath, NamedArtifact)> = candidates.finish()?.into_iter().collect();
     let named = release::named(ctx, request, &candidates)?;
     let mut notices = same_but_for_case(candidates.iter().map(|(path, _)| path));
     let guarded = ground.guard(&candidates)?;
@@ -69,7 +70,7 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     if sealing.is_none()
         && let Some(option) = request.sealing_option()
     {
-        notices.push(Notice::NothingSealed { option });
+        notices.push(SealNotice::NothingSealed { option });
     }
     Ok(SealPlan {
         mode: request.mode,
@@ -140,13 +141,13 @@ fn by_rules(
 fn without_rules(
     each: impl Iterator<Item = (MemberPath, JudgedArtifact)>,
     named: &BTreeSet<usize>,
-    notices: &mut Vec<Notice>,
+    notices: &mut Vec<SealNotice>,
 ) -> Result<Vec<EvidenceMember>> {
     let mut members = Vec::new();
     for (at, (path, judged)) in each.enumerate() {
         if !named.contains(&at) {
             ensure_goes_without_a_word(&path, &judged)?;
-            notices.extend(judged.leak.as_ref().map(|leak| Notice::Unprotected {
+            notices.extend(judged.leak.as_ref().map(|leak| SealNotice::Unprotected {
                 path: path.to_string(),
                 class: leak.class.clone(),
             }));
@@ -305,13 +306,13 @@ impl Ground {
     }
 
     /// Makes the registry protect the plaintexts of tracked twins; returns what else the clone guards.
-    fn guard(&mut self, candidates: &[(MemberPath, Candidate)]) -> Result<Guarded> {
+    fn guard(&mut self, candidates: &[(MemberPath, NamedArtifact)]) -> Result<Guarded> {
         let Some(repo) = self.site.repo() else {
             return Ok(Guarded::default());
         };
         let places = candidates.iter().filter_map(|(_, candidate)| match &candidate.source {
-            Origin::Blob(_) => candidate.place.clone(),
-            Origin::File(file) => self.site.place_of(file),
+            ContentAt::Blob(_) => candidate.place.clone(),
+            ContentAt::File(file) => self.site.place_of(file),
         });
         let places = places.map(|place| RepoPath::new(&place)).collect();
         let guarded = Guarded::of(repo, &self.registry, self.site.tree(), places)?;
@@ -346,10 +347,10 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn all(&self, candidates: &[(MemberPath, Candidate)]) -> Result<Vec<JudgedArtifact>> {
+    fn all(&self, candidates: &[(MemberPath, NamedArtifact)]) -> Result<Vec<JudgedArtifact>> {
         let blobs = candidates.iter().filter_map(|(_, candidate)| match candidate.source {
-            Origin::Blob(id) => Some(id),
-            Origin::File(_) => None,
+            ContentAt::Blob(id) => Some(id),
+            ContentAt::File(_) => None,
         });
         let traits = match self.ground.site.repo() {
             Some(repo) => self.guarded.traits_of(repo, blobs)?,
@@ -370,8 +371,8 @@ impl Judge<'_> {
             |(), (path, candidate)| {
                 let name = path.as_str().as_bytes();
                 match &candidate.source {
-                    Origin::Blob(id) => Ok(self.blob(*id, name, candidate, &traits)),
-                    Origin::File(file) => {
+                    ContentAt::Blob(id) => Ok(self.blob(*id, name, candidate, &traits)),
+                    ContentAt::File(file) => {
                         let place = self.ground.site.place_of(file);
                         let names: Vec<&[u8]> = [Some(name), place.as_deref()].into_iter().flatten().collect();
                         let judged = files.judge(file, &names)?;
@@ -390,7 +391,7 @@ impl Judge<'_> {
         &self,
         id: ObjectId,
         name: &[u8],
-        candidate: &Candidate,
+        candidate: &NamedArtifact,
         traits: &HashMap<ObjectId, Traits>,
     ) -> JudgedArtifact {
         let seen = PlainMember {

@@ -21,8 +21,8 @@ use crate::ops::pack::documents::{Documents, TOOL_VERSION};
 use crate::ops::pack::seal::emit::emit;
 use crate::ops::pack::seal::lite::{self, Described, lite};
 use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, EvidencePlan, Material, SealPlan, TreePlan};
-use crate::ops::pack::seal::stage::{Kept, Staged, StagedMember};
-use crate::ops::pack::seal::{Notice, SealReport, SealRequest};
+use crate::ops::pack::seal::stage::{Kept, StagedMember, StagedPack};
+use crate::ops::pack::seal::{SealNotice, SealReport, SealRequest};
 use crate::ops::store::run::Records;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -59,7 +59,7 @@ pub fn finalize(
     request: &SealRequest,
     staging: &Staging,
     plan: &mut SealPlan,
-    mut staged: Staged,
+    mut staged: StagedPack,
 ) -> Result<Finished> {
     ensure_no_leak(plan, &staged)?;
     let mut report = reported(plan, &staged);
@@ -67,7 +67,7 @@ pub fn finalize(
     let tree = match &mut plan.material {
         Material::Tree(tree) => {
             let (finished, missed) = tree_members(&mut documents, plan.mode, tree, &mut staged)?;
-            let missed = missed.into_iter().map(|path| Notice::NoAnchor { path });
+            let missed = missed.into_iter().map(|path| SealNotice::NoAnchor { path });
             report.notices.extend(missed);
             Some(finished)
         }
@@ -101,7 +101,7 @@ pub fn finalize(
 }
 
 /// Returns the facts that are known before a pack's documents are written.
-fn reported(plan: &SealPlan, staged: &Staged) -> SealReport {
+fn reported(plan: &SealPlan, staged: &StagedPack) -> SealReport {
     let kept = |what: &dyn Fn(Kept) -> bool| staged.sealed.iter().filter(|seal| what(seal.sealed.kept)).count() as u64;
     SealReport {
         pack_id: Digest::of(b""),
@@ -136,7 +136,7 @@ fn tree_members(
     documents: &mut Documents<'_>,
     mode: Mode,
     tree: &mut TreePlan,
-    staged: &mut Staged,
+    staged: &mut StagedPack,
 ) -> Result<(FinishedTree, Vec<String>)> {
     let hashed = hashed(tree, staged);
     let state = repo_state(tree, staged);
@@ -164,7 +164,7 @@ fn evidence_members(
     documents: &mut Documents<'_>,
     mode: Mode,
     evidence: &mut EvidencePlan,
-    staged: &mut Staged,
+    staged: &mut StagedPack,
 ) -> Result<()> {
     let (members, copies) = (std::mem::take(&mut evidence.members), std::mem::take(&mut staged.plain));
     count_copies(documents, members.into_iter().map(|member| member.path), copies);
@@ -185,7 +185,7 @@ fn sealed_documents(
     documents: &mut Documents<'_>,
     mode: Mode,
     registry: &Registry,
-    staged: &Staged,
+    staged: &StagedPack,
 ) -> Result<SealedArtifacts> {
     let registry = registry.to_document();
     documents.add(PROTECTED, &registry)?;
@@ -197,7 +197,7 @@ fn sealed_documents(
 }
 
 /// Returns the digests of copied blobs that the clone does not know yet.
-fn hashed(tree: &TreePlan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
+fn hashed(tree: &TreePlan, staged: &StagedPack) -> Vec<(ObjectId, Digest, u64)> {
     let cache = tree.ruled.repo.private().digests();
     let copied = tree.members.iter().zip(&staged.plain);
     let blobs = copied.filter(|(member, _)| member.kind != EntryKind::Submodule);
@@ -208,7 +208,7 @@ fn hashed(tree: &TreePlan, staged: &Staged) -> Vec<(ObjectId, Digest, u64)> {
 }
 
 /// Lists the files that were sealed as evidence, with the hashes of those in the clear.
-fn inputs(plan: &SealPlan, staged: &Staged) -> Vec<Input> {
+fn inputs(plan: &SealPlan, staged: &StagedPack) -> Vec<Input> {
     let name = |source: &ArtifactSource| match source {
         ArtifactSource::File(path, _) => Some(path.display().to_string()),
         ArtifactSource::Blob(_) | ArtifactSource::Bytes(_) => None,
@@ -237,14 +237,14 @@ fn inputs(plan: &SealPlan, staged: &Staged) -> Vec<Input> {
 }
 
 /// Refuses a member in the clear with the content of a protected artifact, or with a name that the registry protects.
-fn ensure_no_leak(plan: &SealPlan, staged: &Staged) -> Result<()> {
+fn ensure_no_leak(plan: &SealPlan, staged: &StagedPack) -> Result<()> {
     match &plan.material {
         Material::Tree(tree) => ensure_none_leaks(plan, &tree.members, staged),
         Material::Evidence(evidence) => ensure_none_leaks(plan, &evidence.members, staged),
     }
 }
 
-fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &Staged) -> Result<()> {
+fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &StagedPack) -> Result<()> {
     let secrets: BTreeMap<Digest, &str> = staged
         .sealed
         .iter()
@@ -314,7 +314,7 @@ fn count_copies(
 }
 
 /// Returns the state that the digest covers: the entries in the clear.
-fn repo_state(tree: &TreePlan, staged: &Staged) -> RepoState {
+fn repo_state(tree: &TreePlan, staged: &StagedPack) -> RepoState {
     let copied = tree.members.iter().zip(&staged.plain);
     let files = copied.map(|(member, copy)| StateFile::new(member.path_in_tree(), member.kind, copy.hash, copy.size));
     let mut files: Vec<StateFile> = files.collect();

@@ -14,8 +14,8 @@ use crate::format::sealed::SealedArtifacts;
 use crate::format::tree_meta::Part;
 use crate::ops::pack::documents::{Documents, TOOL_VERSION};
 use crate::ops::pack::seal::plan::TreePlan;
-use crate::ops::pack::seal::stage::Staged;
-use crate::ops::store::run::{Held, Output, Outputs, Records};
+use crate::ops::pack::seal::stage::StagedPack;
+use crate::ops::store::run::{OutputSource, Records, RunOutput, RunOutputs};
 use crate::refusal::{Refusal, Result};
 
 /// The documents of a tree pack.
@@ -32,7 +32,7 @@ pub fn lite(
     mode: Mode,
     tree: &TreePlan,
     described: Described,
-    mut outputs: Outputs,
+    mut outputs: RunOutputs,
 ) -> Result<Records> {
     let staging = documents.staging();
     let repo_state = CommitRef {
@@ -71,8 +71,8 @@ pub fn lite(
         }
         false => {
             let (place, hash, size) = staging.stream_aside("PACK_MANIFEST.json", |out| manifest.write(out))?;
-            let held = Held::File(place);
-            Output { hash, size, held }
+            let source = OutputSource::File(place);
+            RunOutput { hash, size, source }
         }
     };
     let records = Records::new(&task, written, outputs);
@@ -101,14 +101,14 @@ fn ensure_distinct(manifest: &PackManifest) -> Result<()> {
 }
 
 /// Returns the contents of a tree's entries, and the ciphertexts, as outputs of the run.
-pub fn outputs(staging: &Staging, tree: &TreePlan, staged: &Staged) -> Outputs {
-    let mut outputs = Outputs {
+pub fn outputs(staging: &Staging, tree: &TreePlan, staged: &StagedPack) -> RunOutputs {
+    let mut outputs = RunOutputs {
         committed: Vec::with_capacity(tree.members.len()),
         own: Vec::new(),
     };
     for (member, copy) in tree.members.iter().zip(&staged.plain) {
         match member.kind {
-            EntryKind::Submodule => outputs.own.push(Output::of(member.id.hex().into_bytes())),
+            EntryKind::Submodule => outputs.own.push(RunOutput::of(member.id.hex().into_bytes())),
             EntryKind::Regular | EntryKind::Executable | EntryKind::Symlink => {
                 outputs.committed.push((copy.hash, copy.size));
             }
@@ -126,10 +126,10 @@ pub fn outputs(staging: &Staging, tree: &TreePlan, staged: &Staged) -> Outputs {
     outputs
 }
 
-fn file(staging: &Staging, path: &MemberPath, hash: Digest, size: u64) -> Output {
-    Output {
+fn file(staging: &Staging, path: &MemberPath, hash: Digest, size: u64) -> RunOutput {
+    RunOutput {
         hash,
         size,
-        held: Held::File(staging.member(path)),
+        source: OutputSource::File(staging.member(path)),
     }
 }

@@ -36,6 +36,7 @@ use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::Part;
 use crate::format::witness::Input;
 use crate::ops::Context;
+use crate::ops::contents::ContentAt;
 use crate::ops::guard::known;
 use crate::ops::pack::output::outside_of_git;
 use crate::ops::pack::verify;
@@ -122,12 +123,12 @@ pub struct SealReport {
     /// The artifacts of an evidence pack. A sealed one has no hash here, because its hash must stay private.
     pub inputs: Vec<Input>,
     /// Notices for the user.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<SealNotice>,
 }
 
 /// A fact worth a line on stderr. It does not change the outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
+pub enum SealNotice {
     /// The work tree's configuration differs from that of the sealed commit. The commit's configuration was used.
     ConfigDiffers {
         /// The commit, shortened.
@@ -266,7 +267,7 @@ fn remember(ruled: &Ruled) {
 }
 
 /// Returns what to remember of an artifact; none if it holds a private key, or if its policy allows publication.
-fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<known::Protected> {
+fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<known::ProtectedFile> {
     let whole = artifact.policy == Policy::Never && !artifact.formats.contains(&Format::PrivateKey);
     let below = |file: &Path| {
         let file = files::canonical(file).ok()?;
@@ -277,13 +278,13 @@ fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<know
     let (path, source, attached) = match &artifact.source {
         // The rules do not apply to files outside of the work tree.
         ArtifactSource::File(file, _) => match below(file) {
-            Some(path) => (path, known::Source::File(file.clone()), artifact.attached),
-            None => (named(), known::Source::File(file.clone()), true),
+            Some(path) => (path, ContentAt::File(file.clone()), artifact.attached),
+            None => (named(), ContentAt::File(file.clone()), true),
         },
-        ArtifactSource::Blob(id) => (named(), known::Source::Blob(*id), artifact.attached),
+        ArtifactSource::Blob(id) => (named(), ContentAt::Blob(*id), artifact.attached),
         ArtifactSource::Bytes(_) => return None,
     };
-    whole.then(|| known::Protected {
+    whole.then(|| known::ProtectedFile {
         path,
         source,
         formats: artifact.formats.clone(),

@@ -13,7 +13,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_state::{EntryKind, Mode, RepoState};
 use crate::format::tree_meta::{Part, REPO};
-use crate::ops::pack::seal::{Notice, Privacy};
+use crate::ops::pack::seal::{Privacy, SealNotice};
 use crate::rules::pack::plain::PlainMember;
 use crate::rules::protect::Registry;
 use crate::rules::scan::Traits;
@@ -27,7 +27,7 @@ pub struct SealPlan {
     /// The directory of packs without an output of their own.
     pub default_directory: Option<PathBuf>,
     /// Notices for the user.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<SealNotice>,
 }
 
 /// The material of a pack.

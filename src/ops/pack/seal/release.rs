@@ -11,11 +11,11 @@ use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::TreeEntry;
 use crate::ops::Context;
-use crate::ops::contents::blob_of_file;
+use crate::ops::contents::{ContentAt, blob_of_file};
 use crate::ops::pack::seal::SealRequest;
-use crate::ops::pack::seal::candidates::{Candidate, Origin};
+use crate::ops::pack::seal::candidates::NamedArtifact;
 use crate::ops::pack::seal::judged::JudgedArtifact;
-use crate::ops::protection::Judge;
+use crate::ops::protection::PackJudge;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Registry;
@@ -25,18 +25,18 @@ use crate::rules::scan::{Leak, LeakCode};
 pub(super) fn named(
     ctx: &Context,
     request: &SealRequest,
-    candidates: &[(MemberPath, Candidate)],
+    candidates: &[(MemberPath, NamedArtifact)],
 ) -> Result<BTreeSet<usize>> {
     let mut all = BTreeSet::new();
     for path in &request.plaintext {
         let bare = bare(path);
         let on_disk = files::canonical(&ctx.cwd.join(path)).ok();
-        let is_there = |(_, candidate): &(MemberPath, Candidate)| match &candidate.source {
-            Origin::File(file) => on_disk.is_some() && files::canonical(file).ok() == on_disk,
-            Origin::Blob(_) => candidate.place.as_deref() == Some(bare),
+        let is_there = |(_, candidate): &(MemberPath, NamedArtifact)| match &candidate.source {
+            ContentAt::File(file) => on_disk.is_some() && files::canonical(file).ok() == on_disk,
+            ContentAt::Blob(_) => candidate.place.as_deref() == Some(bare),
         };
-        let is_called = |(member, _): &(MemberPath, Candidate)| member.as_str().as_bytes() == bare;
-        let all_that = |is_it: &dyn Fn(&(MemberPath, Candidate)) -> bool| -> Vec<usize> {
+        let is_called = |(member, _): &(MemberPath, NamedArtifact)| member.as_str().as_bytes() == bare;
+        let all_that = |is_it: &dyn Fn(&(MemberPath, NamedArtifact)) -> bool| -> Vec<usize> {
             (0..candidates.len()).filter(|at| is_it(&candidates[*at])).collect()
         };
         // A path may be where one artifact is on disk, and also the name of another in the pack. Only the first is
@@ -61,7 +61,7 @@ pub(super) fn release(
     registry: &mut Registry,
     named: &BTreeSet<usize>,
     judged: &mut [JudgedArtifact],
-    candidates: &[(MemberPath, Candidate)],
+    candidates: &[(MemberPath, NamedArtifact)],
 ) -> Result<()> {
     let mut blobs = Vec::new();
     for at in named {
@@ -69,8 +69,8 @@ pub(super) fn release(
         let Some(leak) = &item.leak else { continue };
         ensure_may_be_named(leak, member.as_str())?;
         let blob = match &candidate.source {
-            Origin::Blob(id) => *id,
-            Origin::File(file) => blob_of_file(file, &repo.zero_id())?,
+            ContentAt::Blob(id) => *id,
+            ContentAt::File(file) => blob_of_file(file, &repo.zero_id())?,
         };
         item.seen.blob = Some(blob);
         item.leak = None;
@@ -86,7 +86,7 @@ pub(super) fn release_in_tree(
     request: &SealRequest,
     root: Option<&Path>,
     registry: &mut Registry,
-    (entries, judge): (&[TreeEntry], &Judge),
+    (entries, judge): (&[TreeEntry], &PackJudge),
 ) -> Result<Vec<String>> {
     let mut blobs: Vec<ObjectId> = Vec::new();
     let mut released = Vec::new();

@@ -8,7 +8,7 @@ use crate::adapters::cipher::{Identities, Recipients, is_grease};
 use crate::adapters::files::open_regular;
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
-use crate::format::receipt::{Receipt, Subject, VERSION};
+use crate::format::receipt::{Receipt, ReceiptSubject, VERSION};
 use crate::format::sealed::{INDEX, Seal};
 use crate::ops::Context;
 use crate::ops::keys::identity;
@@ -63,7 +63,7 @@ impl Reusable {
     }
 
     /// Returns the receipt that a ciphertext of this content would have.
-    pub fn find(&self, subject: &Subject) -> Option<Receipt> {
+    pub fn find(&self, subject: &ReceiptSubject) -> Option<Receipt> {
         let key = (subject.path.clone(), subject.plain_hash, subject.padded);
         let (seal, plain_bytes) = self.seals.get(&key)?;
         Some(Receipt {

@@ -16,7 +16,7 @@ use crate::ops::pack::seal::reuse::Reusable;
 use crate::refusal::Result;
 
 /// Everything that was staged.
-pub struct Staged {
+pub struct StagedPack {
     /// The plain members, in the order of the plan.
     pub plain: Vec<StagedMember>,
     /// The sealed ones, in the order of the plan.
@@ -25,7 +25,7 @@ pub struct Staged {
     pub index: Option<StagedCiphertext>,
 }
 
-impl Staged {
+impl StagedPack {
     /// Returns every ciphertext: those of the artifacts, and that of the index.
     pub fn ciphertexts(&self) -> impl Iterator<Item = &StagedCiphertext> {
         self.sealed.iter().map(|seal| &seal.sealed).chain(&self.index)
@@ -84,7 +84,7 @@ pub enum Kept {
 }
 
 /// Writes every member of the plan.
-pub fn stage(staging: &Staging, plan: &SealPlan, reusable: Option<&Reusable>) -> Result<Staged> {
+pub fn stage(staging: &Staging, plan: &SealPlan, reusable: Option<&Reusable>) -> Result<StagedPack> {
     // Artifacts are sealed first. If that fails, no plain member was copied in vain.
     let (sealed, index) = match plan.sealing() {
         Some((ruled, sealing)) => Sealer::of(staging, &ruled.repo, sealing, reusable).all()?,
@@ -98,5 +98,5 @@ pub fn stage(staging: &Staging, plan: &SealPlan, reusable: Option<&Reusable>) ->
             copy_all(staging, rules.map(|rules| &rules.ruled.repo), &evidence.members)?
         }
     };
-    Ok(Staged { plain, sealed, index })
+    Ok(StagedPack { plain, sealed, index })
 }

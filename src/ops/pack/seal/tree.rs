@@ -19,11 +19,11 @@ use crate::ops::pack::seal::plan::{
     Material, ProtectedArtifact, Ruled, SealPlan, TreeMember, TreePlan, source_of_entry,
 };
 use crate::ops::pack::seal::release::release_in_tree;
-use crate::ops::pack::seal::{Notice, SealRequest, limits};
-use crate::ops::protection::{Judge, blobs};
+use crate::ops::pack::seal::{SealNotice, SealRequest, limits};
+use crate::ops::protection::{PackJudge, blobs};
 use crate::ops::{Context, state};
 use crate::refusal::{Refusal, Result};
-use crate::rules::protect::{Cause, OUTPUT_DIRECTORY, Registry, Subject};
+use crate::rules::protect::{Cause, FileFacts, OUTPUT_DIRECTORY, Registry};
 use crate::rules::twins::SealedTwins;
 
 /// The source of a tree pack.
@@ -43,7 +43,7 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     } = &site;
     let mut registry = loaded.registry()?;
     let selection = loaded.scope(request.scope.as_deref())?;
-    let mut notices: Vec<Notice> = site.config_differs().into_iter().collect();
+    let mut notices: Vec<SealNotice> = site.config_differs().into_iter().collect();
     let entries = state::select(repo, commit, &selection)?;
     limits::ensure(repo, &registry, &selection.key, &selection.limits, &entries)?;
     let attaches = !request.attach.is_empty() || !loaded.config.attach.is_empty();
@@ -52,10 +52,10 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     ensure_no_plain_twin(repo, loaded, &entries)?;
     let guarded = Guarded::of(repo, &registry, Some(commit.tree), Vec::new())?;
     let traits = guarded.traits_of(repo, blobs(&entries))?;
-    let judge = Judge::told(traits, request.mode);
+    let judge = PackJudge::told(traits, request.mode);
     let root = site.work_tree.as_deref();
     let released = release_in_tree(ctx, request, root, &mut registry, (&entries, &judge))?;
-    notices.extend(released.into_iter().map(|path| Notice::Released { path }));
+    notices.extend(released.into_iter().map(|path| SealNotice::Released { path }));
     let (members, mut protected) = by_rules(entries, &judge, &registry)?;
     protected.extend(site.attached(ctx, request, &registry, &tracked, &mut notices)?);
     ensure_distinct(&protected)?;
@@ -108,14 +108,14 @@ impl Site {
     }
 
     /// Returns a notice if the configuration on disk differs from that of the commit. Other line endings do not count.
-    fn config_differs(&self) -> Option<Notice> {
+    fn config_differs(&self) -> Option<SealNotice> {
         let lines = |bytes: Option<&[u8]>| bytes.map(|bytes| String::from_utf8_lossy(bytes).replace("\r\n", "\n"));
         let on_disk = self.work_tree.as_ref()?.join(FILE_NAME);
         let is_same = match files::read_optional(&on_disk, configuration::MAX_BYTES) {
             Ok(bytes) => lines(bytes.as_deref()) == lines(self.loaded.bytes.as_deref()),
             Err(_) => false,
         };
-        (!is_same).then(|| Notice::ConfigDiffers {
+        (!is_same).then(|| SealNotice::ConfigDiffers {
             commit: self.commit.id.short(),
         })
     }
@@ -127,14 +127,14 @@ impl Site {
         request: &SealRequest,
         registry: &Registry,
         tracked: &BTreeSet<Vec<u8>>,
-        notices: &mut Vec<Notice>,
+        notices: &mut Vec<SealNotice>,
     ) -> Result<Vec<ProtectedArtifact>> {
         let Some(root) = &self.work_tree else {
             if !request.attach.is_empty() {
                 return Err(Refusal::NoWorkTree { what: "--attach" });
             }
             if !self.loaded.config.attach.is_empty() {
-                notices.push(Notice::NowhereToAttach);
+                notices.push(SealNotice::NowhereToAttach);
             }
             return Ok(Vec::new());
         };
@@ -158,10 +158,10 @@ fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry
     twins::collect(repo, entries.iter().cloned(), &mut sealed)?;
     let registry = loaded.registry()?.with_twins(&sealed);
     let beside_twin = entries.iter().find_map(|entry| {
-        let file = Subject {
+        let file = FileFacts {
             path: entry.path.as_bytes(),
             blob: Some(entry.id),
-            ..Subject::default()
+            ..FileFacts::default()
         };
         match registry.judge_file(&file)?.cause {
             Cause::Twin(twin) if entry.kind != EntryKind::Submodule => Some((entry, twin)),
@@ -181,7 +181,7 @@ fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry
 /// Returns the entries in the clear, and those that are sealed.
 fn by_rules(
     entries: Vec<TreeEntry>,
-    judge: &Judge,
+    judge: &PackJudge,
     registry: &Registry,
 ) -> Result<(Vec<TreeMember>, Vec<ProtectedArtifact>)> {
     let mut protected = Vec::new();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::pack_tree::PackTree;
-use crate::adapters::pack_dir::{self, Found, Look};
+use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember};
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
 use crate::format::tree_meta::REPO_STATE;
@@ -121,7 +121,11 @@ impl Source<'_> {
         }
     }
 
-    fn observe(&self, declared: &BTreeSet<&[u8]>, look: Look<'_, Seen>) -> Result<Vec<(Vec<u8>, Found<Seen>)>> {
+    fn observe(
+        &self,
+        declared: &BTreeSet<&[u8]>,
+        look: LookIntoMember<'_, Seen>,
+    ) -> Result<Vec<(Vec<u8>, FoundInPack<Seen>)>> {
         match self {
             Self::Directory(root) => pack_dir::observe(root, declared, look),
             Self::Tree(tree, _) => tree.observe(declared, look),

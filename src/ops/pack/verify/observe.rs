@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::adapters::pack_dir::{Found, MemberRead};
+use crate::adapters::pack_dir::{FoundInPack, MemberRead};
 use crate::format::object_id::ObjectId;
 use crate::ops::pack::verify::Source;
 use crate::ops::pack::verify::look::{Looker, Seen};
@@ -21,7 +21,7 @@ pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Obse
     let mut documents = BTreeMap::new();
     let facts = found.into_iter().map(|(path, found)| {
         let fact = match found {
-            Found::Read(read) => {
+            FoundInPack::Read(read) => {
                 let MemberRead { hash, size, seen } = read;
                 keep(
                     &mut observed,
@@ -31,11 +31,11 @@ pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Obse
                 );
                 Fact::Hashed { hash, size }
             }
-            Found::Undeclared => Fact::Undeclared,
-            Found::NotRegular(kind) => Fact::NotRegular(kind),
-            Found::EmptyDirectory => Fact::EmptyDirectory,
-            Found::Unreadable(why) => Fact::Unreadable(why),
-            Found::UnreadableDirectory(why) => Fact::UnreadableDirectory(why),
+            FoundInPack::Undeclared => Fact::Undeclared,
+            FoundInPack::NotRegular(kind) => Fact::NotRegular(kind),
+            FoundInPack::EmptyDirectory => Fact::EmptyDirectory,
+            FoundInPack::Unreadable(why) => Fact::Unreadable(why),
+            FoundInPack::UnreadableDirectory(why) => Fact::UnreadableDirectory(why),
         };
         (path, fact)
     });
@@ -47,7 +47,11 @@ pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Obse
 }
 
 /// Reads and examines the members.
-fn members(source: &Source<'_>, observed: &Observed, budget: &UnpackBudget) -> Result<Vec<(Vec<u8>, Found<Seen>)>> {
+fn members(
+    source: &Source<'_>,
+    observed: &Observed,
+    budget: &UnpackBudget,
+) -> Result<Vec<(Vec<u8>, FoundInPack<Seen>)>> {
     let members = observed.manifest.members.iter();
     let declared: BTreeSet<&[u8]> = members.map(|member| member.path.as_bytes()).collect();
     let looker = Looker::of(observed, budget);

@@ -10,13 +10,13 @@ use crate::adapters::store::Store;
 use crate::adapters::store::git::GitStore;
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
-use crate::format::run_record::{RunId, Verdict, parse_roots, write_roots};
+use crate::format::run_record::{AuditVerdict, RunId, parse_roots, write_roots};
 use crate::ops::Context;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
-use crate::rules::audit::{Finding, FindingCode, Place, Presence};
-use run::{Depth, Memory, Places, RunFiles, audit_run, look_for};
+use crate::rules::audit::{AuditFinding, FindingCode, Presence, StoredIn};
+use run::{AuditMemory, Depth, Places, RunFiles, audit_run, look_for};
 
 /// What to audit.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ pub struct AuditReport {
     /// The run that was audited; none if all were.
     pub run: Option<RunId>,
     /// The findings.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AuditFinding>,
     /// Number of runs.
     pub runs: u64,
     /// Number of different roots.
@@ -54,10 +54,10 @@ pub struct AuditReport {
 
 impl AuditReport {
     /// Returns the verdict.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> AuditVerdict {
         match self.findings.is_empty() {
-            true => Verdict::Pass,
-            false => Verdict::Fail,
+            true => AuditVerdict::Pass,
+            false => AuditVerdict::Fail,
         }
     }
 }
@@ -83,8 +83,8 @@ pub fn audit(ctx: &Context, request: &AuditRequest) -> Result<AuditReport> {
         None => runs.ids()?,
     };
     let mut memory = match ids.len() {
-        0..=1 => Memory::default(),
-        _ => Memory::of_many(),
+        0..=1 => AuditMemory::default(),
+        _ => AuditMemory::of_many(),
     };
     let (mut findings, mut roots, mut in_git) = (Vec::new(), Vec::<Digest>::new(), 0);
     for id in &ids {
@@ -142,9 +142,9 @@ fn pins(runs: &Runs) -> Result<Result<Vec<Digest>, String>> {
     Ok(runs.pins()?.map_or(Ok(Vec::new()), |bytes| parse_roots(&bytes)))
 }
 
-fn audit_pins(places: &Places<'_>, findings: &mut Vec<Finding>, memory: &mut Memory) -> Result<Vec<Digest>> {
+fn audit_pins(places: &Places<'_>, findings: &mut Vec<AuditFinding>, memory: &mut AuditMemory) -> Result<Vec<Digest>> {
     let mut add = |code, subject: String, detail: String| {
-        findings.push(Finding {
+        findings.push(AuditFinding {
             run: None,
             code,
             subject,
@@ -163,7 +163,7 @@ fn audit_pins(places: &Places<'_>, findings: &mut Vec<Finding>, memory: &mut Mem
     let found = look_for(places, &nothing, &pins, Depth::Content, memory)?;
     for (hash, presence) in pins.iter().zip(found) {
         match presence {
-            Presence::Here(Place::Disk | Place::Git) => {}
+            Presence::Here(StoredIn::Disk | StoredIn::Git) => {}
             Presence::Missing => add(
                 FindingCode::ObjectMissing,
                 hash.to_string(),
@@ -176,7 +176,7 @@ fn audit_pins(places: &Places<'_>, findings: &mut Vec<Finding>, memory: &mut Mem
 }
 
 /// Compares every record of the digest cache with its blob. A record of a missing blob proves nothing, and is skipped.
-fn audit_cache(repo: &Repository, cache: &DigestCache, findings: &mut Vec<Finding>) -> Result<u64> {
+fn audit_cache(repo: &Repository, cache: &DigestCache, findings: &mut Vec<AuditFinding>) -> Result<u64> {
     let mut records = cache.records();
     let ids: Vec<ObjectId> = records.iter().map(|(id, ..)| *id).collect();
     let absent = repo.absent(&ids)?;
@@ -196,7 +196,7 @@ fn audit_cache(repo: &Repository, cache: &DigestCache, findings: &mut Vec<Findin
             Err(Refusal::Corrupt(corrupt)) => (FindingCode::ObjectCorrupt, corrupt.to_string()),
             Err(other) => return Err(other),
         };
-        findings.push(Finding {
+        findings.push(AuditFinding {
             run: None,
             code,
             subject: id.hex(),

@@ -13,7 +13,7 @@ use crate::format::lite::PackManifest;
 use crate::format::object_id::ObjectId;
 use crate::format::run_record::{MAX_BYTES, RunId, RunRefs, TaskSpec, parse_record, parse_roots};
 use crate::refusal::{Refusal, Result, io_reason};
-use crate::rules::audit::{Finding, FindingCode, Findings, Observed, Place, Presence};
+use crate::rules::audit::{AuditFinding, AuditFindings, FindingCode, ObservedRun, Presence, StoredIn};
 
 /// Where runs and their content are kept.
 pub struct Places<'a> {
@@ -58,18 +58,18 @@ impl RunFiles {
 #[derive(Default)]
 pub struct RunAudit {
     /// The findings.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AuditFinding>,
     /// Number of roots that git holds.
     pub in_git: u64,
 }
 
 /// Results about content from other runs of the same audit.
 #[derive(Default)]
-pub struct Memory {
+pub struct AuditMemory {
     known: Option<HashMap<(Digest, Option<ObjectId>), Presence>>,
 }
 
-impl Memory {
+impl AuditMemory {
     /// Keeps results for the runs that follow.
     pub fn of_many() -> Self {
         Self {
@@ -85,9 +85,9 @@ pub fn audit_run(
     files: &RunFiles,
     depth: Depth,
     pending: Option<Digest>,
-    memory: &mut Memory,
+    memory: &mut AuditMemory,
 ) -> Result<RunAudit> {
-    let mut findings = Findings::of(run);
+    let mut findings = AuditFindings::of(run);
     let roots = match &files.roots {
         Ok(roots) => roots,
         Err(why) => {
@@ -98,7 +98,7 @@ pub fn audit_run(
             });
         }
     };
-    let mut observed = Observed::default();
+    let mut observed = ObservedRun::default();
     let mut damaged = BTreeMap::new();
     match parse(files.refs.as_deref(), parse_record::<RunRefs>) {
         Ok(refs) => {
@@ -145,7 +145,7 @@ pub fn audit_run(
     }
     let in_git = found
         .iter()
-        .filter(|presence| **presence == Presence::Here(Place::Git))
+        .filter(|presence| **presence == Presence::Here(StoredIn::Git))
         .count() as u64;
     let all_here = found.iter().all(|presence| matches!(presence, Presence::Here(_)));
     if !all_here || !findings.is_empty() {
@@ -191,7 +191,7 @@ fn held_by_git<'a>(
     places: &Places<'a>,
     run: &RunId,
     task: Option<&TaskSpec>,
-    findings: &mut Findings<'_>,
+    findings: &mut AuditFindings<'_>,
 ) -> Result<GitStore<'a>> {
     let none = || Ok(GitStore::of_nothing(places.repo));
     let commit = match (task, places.repo.kept_commit(run)?) {
@@ -237,7 +237,7 @@ pub fn look_for(
     git: &GitStore<'_>,
     sought: &[Digest],
     depth: Depth,
-    memory: &mut Memory,
+    memory: &mut AuditMemory,
 ) -> Result<Vec<Presence>> {
     let mut found = vec![Presence::Missing; sought.len()];
     let mut open: Vec<usize> = (0..sought.len()).collect();
@@ -251,7 +251,7 @@ pub fn look_for(
         });
     }
     let new = open.clone();
-    let stores: [(&dyn Store, Place); 2] = [(git, Place::Git), (places.store, Place::Disk)];
+    let stores: [(&dyn Store, StoredIn); 2] = [(git, StoredIn::Git), (places.store, StoredIn::Disk)];
     for (store, place) in stores {
         let hashes: Cow<'_, [Digest]> = match open.len() == sought.len() {
             true => Cow::Borrowed(sought),
