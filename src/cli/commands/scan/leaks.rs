@@ -101,6 +101,19 @@ pub(in crate::cli::commands) fn leak_lines(leaks: &[FoundLeak], still: &str, nam
     text
 }
 
+/// Returns what a code stands for, in a few words.
+pub(super) fn about(code: LeakCode) -> &'static str {
+    match code {
+        LeakCode::TrackedRunOutput => "a run output, which is never tracked",
+        LeakCode::PlaintextProtected => "protected plaintext",
+        LeakCode::FakeSeal => "an .age file that is no age file",
+        LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
+        LeakCode::PrivateKey => "a private key",
+        LeakCode::KnownPlaintext => "plaintext that this clone protected",
+        LeakCode::ExaminedInPart => "a file that could not be examined whole",
+    }
+}
+
 pub(in crate::cli::commands) fn leak_row(leak: &Leak) -> [String; 3] {
     let policy = match (leak.code, leak.policy) {
         (LeakCode::FakeSeal, _) => "named .age, but no age file".to_owned(),

@@ -6,6 +6,7 @@ use serde_sarif::sarif::{
     Result as Finding, ResultLevel, Run, Sarif, Tool, ToolComponent, Version,
 };
 
+use super::leaks::about;
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
@@ -92,18 +93,6 @@ fn finding(found: &FoundLeak) -> Finding {
                 .build(),
         )
         .build()
-}
-
-fn about(code: LeakCode) -> &'static str {
-    match code {
-        LeakCode::TrackedRunOutput => "a run output, which is never tracked",
-        LeakCode::PlaintextProtected => "protected plaintext",
-        LeakCode::FakeSeal => "an .age file that is no age file",
-        LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
-        LeakCode::PrivateKey => "a private key",
-        LeakCode::KnownPlaintext => "plaintext that this clone protected",
-        LeakCode::ExaminedInPart => "a file that could not be examined whole",
-    }
 }
 
 /// Returns a path as a relative URI reference (RFC 3986).
