@@ -25,6 +25,9 @@ pub(super) fn context() -> Result<Context> {
             },
             names_git_dir: path("GIT_DIR").is_some(),
             sudo_uid: env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok()),
+            default_excludes: path("XDG_CONFIG_HOME")
+                .or_else(|| home().map(|home| home.join(".config")))
+                .map(|place| place.join("git/ignore")),
             memory: Memory::of(state_home().as_deref()),
         },
         now: now(),

@@ -74,8 +74,8 @@ pub enum Unsupported {
         /// What git said.
         said: String,
     },
-    /// Files of the work tree that git does not list.
-    WorkTree {
+    /// A configuration of ignored files that git does not read.
+    IgnoreConfig {
         /// What git said.
         said: String,
     },
@@ -152,7 +152,7 @@ impl fmt::Display for Unsupported {
             Self::Index { said } => write!(f, "the index cannot be read: {said}"),
             Self::IndexMode { path, mode } => write!(f, "the index has {path} with mode {mode}"),
             Self::IndexUnchanged { said } => write!(f, "git does not change the index: {said}"),
-            Self::WorkTree { said } => write!(f, "git does not list the files of the work tree: {said}"),
+            Self::IgnoreConfig { said } => write!(f, "git does not say which files it ignores: {said}"),
             Self::CommitsWith { path, said } => write!(f, "git does not list the commits with {path}: {said}"),
             Self::GitConfig { said } => write!(f, "git config: {said}"),
             Self::HooksDirectory { said } => write!(f, "git does not say where hooks are: {said}"),

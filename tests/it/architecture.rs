@@ -51,6 +51,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["jiff::"], &["format/timestamp.rs"]),
     (&["gix_validate::"], &["format/member_path.rs"]),
     (&["tempfile::", "rustix::"], &["adapters/"]),
+    (&["walkdir::"], &["adapters/files/walk.rs"]),
     (&["std::fs", "fs::rename"], &["adapters/"]),
     (&["std::process::Command", "process::{Command"], &["adapters/git/"]),
     (&["std::env", "env::var"], &["cli/env.rs"]),

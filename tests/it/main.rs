@@ -38,3 +38,4 @@ mod templates;
 mod twins;
 mod vectors;
 mod witness;
+mod work_tree;

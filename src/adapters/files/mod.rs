@@ -1,6 +1,7 @@
 //! Files on disk: bounded reads of regular files, and the one way of writing whole files.
 
 mod links;
+mod walk;
 mod write;
 
 use std::fs::{File, OpenOptions};
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::format::repo_state::EntryKind;
 use crate::refusal::{Refusal, Result};
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
+pub use walk::{Met, Walked, descend, walk};
 pub use write::{
     Durability, Over, TEMPORARY, clone_whole, place_unnamed, replace_link, unnamed_beside, write_new_private,
     write_own, write_whole, write_whole_over,
@@ -430,60 +432,4 @@ pub fn names_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
     let mut names: Vec<_> = names.collect::<io::Result<_>>().map_err(listing)?;
     names.sort();
     Ok(names)
-}
-
-/// Lists everything below `root`, as relative paths in bytewise order, without following links.
-///
-/// A directory is listed only if it is empty or unreadable; otherwise, its content is. Directories for whose path
-/// `enter` returns false are skipped.
-pub fn walk(root: &Path, enter: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Walked)> {
-    use std::os::unix::ffi::OsStrExt;
-    let mut found = Vec::new();
-    let mut pending = vec![(root.to_owned(), Vec::new())];
-    while let Some((directory, prefix)) = pending.pop() {
-        let entries = std::fs::read_dir(&directory).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-        let entries = match entries {
-            Ok(entries) => entries,
-            Err(e) => {
-                found.push((prefix, Walked::UnreadableDirectory(e)));
-                continue;
-            }
-        };
-        if entries.is_empty() && !prefix.is_empty() {
-            found.push((prefix.clone(), Walked::EmptyDirectory));
-        }
-        for entry in entries {
-            let mut path = prefix.clone();
-            if !path.is_empty() {
-                path.push(b'/');
-            }
-            path.extend_from_slice(entry.file_name().as_bytes());
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => {
-                    if enter(&path) {
-                        pending.push((entry.path(), path));
-                    }
-                }
-                Ok(kind) if kind.is_file() => found.push((path, Walked::File)),
-                Ok(kind) => found.push((path, Walked::NotRegular(kind_name(kind)))),
-                Err(e) => found.push((path, Walked::Unreadable(e))),
-            }
-        }
-    }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found
-}
-
-/// An item of the list that [`walk`] returns.
-pub enum Walked {
-    /// A regular file.
-    File,
-    /// A link, FIFO, socket or device, by its name.
-    NotRegular(&'static str),
-    /// A directory with nothing in it.
-    EmptyDirectory,
-    /// A directory that could not be listed.
-    UnreadableDirectory(io::Error),
-    /// An entry of unknown kind.
-    Unreadable(io::Error),
 }

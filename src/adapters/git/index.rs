@@ -112,6 +112,21 @@ impl Index<'_> {
         self.state.is_sparse()
     }
 
+    /// Returns the index itself.
+    pub(super) fn state(&self) -> &gix::index::State {
+        &self.state
+    }
+
+    /// Returns everything in a directory of a sparse index, whose tree has the id `tree`.
+    pub(super) fn below(&self, directory: &[u8], tree: &ObjectId) -> Result<Vec<TreeEntry>> {
+        let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+        let mut entries = self.repo.tree_entries(tree)?;
+        for entry in &mut entries {
+            entry.path = RepoPath::new(&[directory, b"/", entry.path.as_bytes()].concat());
+        }
+        Ok(entries)
+    }
+
     /// Returns the id of the tree that a commit would have, if git has recorded it in the index. git does so before it
     /// runs a hook.
     pub fn tree(&self) -> Option<ObjectId> {
@@ -184,9 +199,7 @@ impl Index<'_> {
         keep: &Wanted<'_>,
         entries: &mut Vec<StagedEntry>,
     ) -> Result<()> {
-        for mut entry in self.repo.tree_entries(tree)? {
-            let directory = directory.strip_suffix(b"/").unwrap_or(directory);
-            entry.path = RepoPath::new(&[directory, b"/", entry.path.as_bytes()].concat());
+        for entry in self.below(directory, tree)? {
             if change != IndexChange::None || keep(entry.path.as_bytes()) {
                 entries.push(StagedEntry { entry, change });
             }

@@ -45,15 +45,6 @@ impl Repository {
         Ok(output.status.success() && self.index()?.at(&String::from_utf8_lossy(path.as_bytes()))?.is_some())
     }
 
-    /// Returns whether an ignore rule matches the file at `path`, even if it is tracked.
-    pub fn is_ignored(&self, path: &RepoPath) -> Result<bool> {
-        let mut command = self.at_top()?;
-        command.args(["check-ignore", "--quiet", "--no-index", "--"]);
-        command.arg(OsStr::from_bytes(path.as_bytes()));
-        let output = command.output().map_err(|e| failed(&e.to_string()))?;
-        Ok(output.status.success())
-    }
-
     /// Returns the number of tracked files that differ from `HEAD`.
     pub fn dirty(&self) -> Result<usize> {
         let mut command = self.at_top()?;

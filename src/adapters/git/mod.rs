@@ -5,14 +5,17 @@ pub mod budget;
 pub mod canary;
 mod changes;
 mod descent;
+mod excludes;
 mod exposure;
 mod grafts;
 pub mod history;
 mod holders;
 pub mod hooks_dir;
+mod ignore_rules;
 pub mod index;
 mod index_update;
 mod lfs;
+mod nested;
 mod objects;
 mod ownership;
 mod pack_order;
@@ -23,6 +26,7 @@ mod raw_tree;
 pub mod remotes;
 pub mod run_refs;
 mod sweep;
+mod tracked;
 pub mod tree;
 pub mod walk;
 pub mod work_tree;
@@ -34,6 +38,7 @@ use std::sync::{Mutex, OnceLock};
 
 use blobs::Room;
 use budget::Budget;
+use excludes::IgnoreConfig;
 pub use exposure::Exposure;
 use objects::Joined;
 pub use objects::ObjectPlaces;
@@ -80,6 +85,10 @@ pub struct Repository {
     room: Room,
     /// The value of `GIT_GRAFT_FILE`.
     graft_file: Option<PathBuf>,
+    /// The file of ignore rules that git reads if its configuration names no other.
+    default_excludes: Option<PathBuf>,
+    /// What the configuration says about ignored files, read when it is first needed.
+    ignore_config: OnceLock<IgnoreConfig>,
 }
 
 /// The parts of a commit that git-pack needs.
@@ -136,6 +145,8 @@ impl Repository {
             peeled: Mutex::default(),
             room: Room::default(),
             graft_file: surroundings.objects.grafts.as_ref().map(|path| directory.join(path)),
+            default_excludes: surroundings.default_excludes.clone(),
+            ignore_config: OnceLock::new(),
         })
     }
 

@@ -18,6 +18,8 @@ pub struct Surroundings {
     pub names_git_dir: bool,
     /// Id of the user who became root by sudo. git trusts that user's repositories too.
     pub sudo_uid: Option<u32>,
+    /// The file of ignore rules that git reads if its configuration names no other.
+    pub default_excludes: Option<PathBuf>,
     /// The user's key for what git-pack remembers in a clone.
     pub memory: Memory,
 }
@@ -29,6 +31,7 @@ impl Default for Surroundings {
             objects: ObjectPlaces::default(),
             names_git_dir: false,
             sudo_uid: None,
+            default_excludes: None,
             memory: Memory::none(),
         }
     }

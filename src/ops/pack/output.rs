@@ -119,10 +119,8 @@ fn resolved(output: &Path) -> Result<(PathBuf, PathBuf)> {
 
 fn tracks_below(repo: &Repository, directory: &Path) -> Result<bool> {
     let prefix = [directory.as_os_str().as_bytes(), b"/"].concat();
-    let files = repo.work_tree_files(false)?;
-    Ok(files
-        .iter()
-        .any(|file| file.tracked && file.path.as_bytes().starts_with(&prefix)))
+    let paths = repo.tracked_paths()?;
+    Ok(paths.iter().any(|path| path.as_bytes().starts_with(&prefix)))
 }
 
 /// Makes git ignore the directory for opened plaintext.

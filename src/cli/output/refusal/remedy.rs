@@ -167,7 +167,7 @@ fn way_out(unsupported: &Unsupported) -> String {
         }
         Unsupported::RunReferencesUnremovable { .. } => "git pack-refs    (git itself may say more)",
         Unsupported::ShallowList { .. } => "git fetch --unshallow",
-        Unsupported::WorkTree { .. } => "git ls-files    (git itself may say more)",
+        Unsupported::IgnoreConfig { .. } => "git status    (git itself may say more)",
         Unsupported::CommitsWith { .. } => "git rev-list --all    (git itself may say more)",
         Unsupported::GitConfig { .. } => "git config --local --list    (git itself may say more)",
         Unsupported::HooksDirectory { .. } => "git rev-parse --git-path hooks",

@@ -109,9 +109,9 @@ impl Place {
 
     /// Returns every pair whose twin is tracked.
     fn tracked_pairs(&self) -> Result<Vec<Pair>> {
-        let files = self.repo.work_tree_files(false)?.into_iter();
-        let twins = files.filter(|file| file.tracked && is_twin(file.path.as_bytes()));
-        Ok(twins.map(|file| self.pair(&file.path)).collect())
+        let paths = self.repo.tracked_paths()?.into_iter();
+        let twins = paths.filter(|path| is_twin(path.as_bytes()));
+        Ok(twins.map(|path| self.pair(&path)).collect())
     }
 
     /// Returns every path that git tracks.
