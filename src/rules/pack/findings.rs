@@ -300,3 +300,26 @@ impl Findings {
         self.found.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_fails_its_own_checks_and_no_others() {
+        let mut findings = Findings::default();
+        findings.add("sealed/a.age", FindingKind::SealMissing("it is declared".into()));
+        assert!(!findings.passes(Check::SealsIntact) && !findings.passes(Check::SealsOpenable));
+        assert!(findings.passes(Check::MemberHashes) && findings.passes(Check::SchemaValidation));
+    }
+
+    #[test]
+    fn a_count_is_printed_as_a_number() {
+        let kind = FindingKind::MemberCountMismatch(Mismatch::of(2, 1).unwrap());
+        let mismatch = kind.mismatch().unwrap();
+        assert_eq!(
+            (mismatch.expected, mismatch.actual),
+            (Printed::Number(2), Printed::Number(1))
+        );
+    }
+}

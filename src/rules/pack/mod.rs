@@ -145,3 +145,48 @@ pub fn against(pack: &PackState, committed: &Committed<'_>, verdict: &mut Verdic
         findings.violation(PROTECTED, "it is not the registry of the commit");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::canonical_json::to_document;
+    use crate::format::digest::Digest;
+    use crate::format::manifest::ManifestDocument;
+    use crate::format::tree_meta::REPO_STATE;
+    use crate::rules::pack::documents::Documents;
+    use crate::rules::pack::findings::Check;
+    use serde_json::json;
+
+    fn observed(member: &str) -> Observed {
+        let mut document = json!({"version":"pack.v0","pack_id":"","created":"2026-01-15T10:30:00Z",
+            "tool_version":"0.1.0","member_count":1,
+            "members":[{"path":member,"bytes_hash":Digest::of(b"x").to_string(),"type":"other"}]});
+        let id = ManifestDocument::parse(&to_document(&document)).unwrap().computed_id;
+        document["pack_id"] = id.to_string().into();
+        Observed::of(ManifestDocument::parse(&to_document(&document)).unwrap())
+    }
+
+    fn codes(verdict: &Verdict) -> Vec<(&str, &str)> {
+        let findings = verdict.findings.iter();
+        findings.map(|f| (f.path.as_str(), f.kind.code())).collect()
+    }
+
+    #[test]
+    fn what_was_not_observed_does_not_pass() {
+        let (verdict, state) = judge(observed("a"));
+        assert_eq!(codes(&verdict), [("a", "MISSING_MEMBER")]);
+        assert!(!verdict.findings.passes(Check::MemberHashes));
+        assert_eq!(verdict.schema_validation(), "skipped");
+        assert!(state.is_none());
+    }
+
+    #[test]
+    fn a_document_that_is_too_large_is_a_violation() {
+        let mut observed = observed(REPO_STATE);
+        observed.documents = Documents::parse([(REPO_STATE.to_owned(), None)].into());
+        let (verdict, state) = judge(observed);
+        assert!(codes(&verdict).contains(&(REPO_STATE, "SCHEMA_VIOLATION")));
+        assert_eq!(verdict.schema_validation(), "fail");
+        assert!(state.is_none());
+    }
+}

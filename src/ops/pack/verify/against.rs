@@ -9,26 +9,26 @@ use crate::format::repo_state::StateFile;
 use crate::ops::pack::verify::ends::same_but_for_ends;
 use crate::ops::state::{StateRequest, state_in};
 use crate::refusal::{Refusal, Result};
-use crate::rules::pack;
+use crate::rules::pack::against;
 use crate::rules::pack::commit::{Committed, Settings};
 use crate::rules::pack::verdict::{PackState, Verdict};
 
 /// Compares a pack with a commit and returns the id of the commit. `root` is the pack's directory, if it is in one.
-pub(super) fn hold(
+pub(super) fn compare(
     repo: &Repository,
     rev: &str,
     root: Option<&Path>,
-    held: &PackState,
+    pack: &PackState,
     verdict: &mut Verdict,
 ) -> Result<ObjectId> {
     let request = StateRequest {
         rev: Some(rev.to_owned()),
-        scope: Some(held.state.scope.clone()),
-        mode: Some(held.mode),
+        scope: Some(pack.state.scope.clone()),
+        mode: Some(pack.mode),
         no_cache: false,
     };
-    let state = state_in(repo, &request)?;
-    let files = state.entries.iter().map(|entry| {
+    let commit = state_in(repo, &request)?;
+    let files = commit.entries.iter().map(|entry| {
         StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
             path: path.to_string(),
             reason: "it is not UTF-8".into(),
@@ -36,23 +36,23 @@ pub(super) fn hold(
     });
     let files: Vec<StateFile> = files.collect::<Result<_>>()?;
     let same_but_for_ends = match root {
-        Some(root) => same_but_for_ends(repo, root, &held.changed(&files), &state.entries)?,
+        Some(root) => same_but_for_ends(repo, root, &pack.changed(&files), &commit.entries)?,
         None => BTreeSet::new(),
     };
     let committed = Committed {
-        id: state.commit.id,
-        tree: state.commit.tree,
-        canon_version: &state.canon_version,
+        id: commit.commit.id,
+        tree: commit.commit.tree,
+        canon_version: &commit.canon_version,
         files: &files,
         same_but_for_ends,
-        sealed: &state.sealed,
+        sealed: &commit.sealed,
         settings: Settings {
-            title: &state.title,
-            layout: &state.layout,
-            globs: &state.globs,
+            title: &commit.title,
+            layout: &commit.layout,
+            globs: &commit.globs,
         },
-        registry: &state.registry,
+        registry: &commit.registry,
     };
-    pack::against(held, &committed, verdict);
-    Ok(state.commit.id)
+    against(pack, &committed, verdict);
+    Ok(commit.commit.id)
 }

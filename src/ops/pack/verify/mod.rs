@@ -66,7 +66,7 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
             }));
         };
         let repo = ctx.repository_to_read()?;
-        compared_with = Some(against::hold(&repo, rev, Some(&root), &pack, &mut verdict)?);
+        compared_with = Some(against::compare(&repo, rev, Some(&root), &pack, &mut verdict)?);
     }
     if let Some(identities) = &identities {
         open_seals(&root, identities, &mut verdict)?;
@@ -97,7 +97,7 @@ pub fn verify_for_push(
         && let Some(commit) = ObjectId::parse(&info.commit)
         && is_pushed(&commit)
     {
-        against::hold(repo, &info.commit, None, pack, &mut verdict)?;
+        against::compare(repo, &info.commit, None, pack, &mut verdict)?;
     }
     Ok(verdict)
 }
