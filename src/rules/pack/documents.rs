@@ -12,7 +12,7 @@ use crate::rules::protect::Registry;
 
 /// The documents of a pack. Each is parsed once. The bytes of a large one are dropped as soon as it is judged.
 #[derive(Default)]
-pub struct Documents {
+pub struct PackDocuments {
     /// The repository state. `None` if it is missing or cannot be parsed.
     pub(super) state: Option<RepoState>,
     /// The registry. `None` if it is missing.
@@ -33,7 +33,7 @@ pub(super) struct RegistryDocument {
     pub rules: Result<Registry, String>,
 }
 
-impl Documents {
+impl PackDocuments {
     /// Parses the repository state and the registry. `read` has the bytes of each document, `None` if it is too large.
     pub fn parse(read: BTreeMap<String, Option<Vec<u8>>>) -> Self {
         let mut documents = Self::default();

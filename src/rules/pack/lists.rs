@@ -4,12 +4,17 @@ use crate::format::canonical_json::Same;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
 use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, is_file_tree};
-use crate::rules::pack::documents::Documents;
+use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::findings::Findings;
 use crate::rules::pack::observed::{Facts, hashed};
 
 /// Judges both lists and drops them.
-pub(super) fn judge(documents: &mut Documents, manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
+pub(super) fn judge(
+    documents: &mut PackDocuments,
+    manifest: &ManifestDocument,
+    facts: &Facts,
+    findings: &mut Findings,
+) {
     if let Some(drawing) = documents.take(FILE_TREE) {
         check_tree(&drawing, manifest, findings);
     }

@@ -17,7 +17,7 @@ use crate::format::run_record::{
 use crate::format::sealed::MEMBER as SEALED;
 use crate::format::tree_meta::{PackInfo, Part};
 use crate::rules::pack::commit::Settings;
-use crate::rules::pack::documents::Documents;
+use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::findings::Findings;
 use crate::rules::pack::members::Members;
 use crate::rules::pack::observed::{Facts, hashed};
@@ -73,7 +73,7 @@ pub(super) fn compare(
 pub(super) fn judge(
     pack: &TreePack<'_>,
     members: &Members<'_>,
-    documents: &mut Documents,
+    documents: &mut PackDocuments,
     findings: &mut Findings,
 ) -> Option<Carried> {
     let emitted = pack.info.parts().contains(&Part::Lite);

@@ -8,7 +8,7 @@ use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
 use crate::format::sealed::SealHeader;
 use crate::rules::pack::conformity::Conformity;
-use crate::rules::pack::documents::Documents;
+use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::places::is_tree_pack;
 use crate::rules::scan::{InPart, Traits};
 
@@ -21,7 +21,7 @@ pub struct Observed {
     /// What was found at each path.
     pub facts: Facts,
     /// The documents.
-    pub documents: Documents,
+    pub documents: PackDocuments,
     /// The headers of the seals.
     pub headers: Headers,
     /// The members in the clear.
@@ -39,7 +39,7 @@ impl Observed {
             tree_pack: is_tree_pack(manifest.members.iter().map(|member| member.path.as_str())),
             manifest,
             facts: Facts::new(),
-            documents: Documents::default(),
+            documents: PackDocuments::default(),
             headers: Headers::new(),
             plain: PlainMembers::default(),
             texts: TextMembers::default(),

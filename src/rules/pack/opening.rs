@@ -17,7 +17,7 @@ pub struct ToOpen<'a> {
 }
 
 /// The result of opening a seal.
-pub struct Opened {
+pub struct OpenedSeal {
     /// Path of the seal.
     pub path: String,
     /// Why it cannot be opened or its content is invalid. `None` if it opened.
@@ -44,8 +44,8 @@ pub fn to_open(verdict: &Verdict) -> Option<ToOpen<'_>> {
 }
 
 /// Adds the failures to a verdict.
-pub fn judge_opened(verdict: &mut Verdict, opened: Vec<Opened>) {
-    for Opened { path, fault } in opened {
+pub fn judge_opened(verdict: &mut Verdict, opened: Vec<OpenedSeal>) {
+    for OpenedSeal { path, fault } in opened {
         if let Some(why) = fault {
             verdict.findings.add(path, FindingKind::SealUnopenable(why));
         }

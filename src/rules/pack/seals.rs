@@ -12,7 +12,7 @@ use crate::format::sealed::{
 };
 use crate::format::tree_meta::{PACK_INFO, PROTECTED, PackInfo, REPO, REPO_STATE};
 use crate::rules::pack::commit::SealedFile;
-use crate::rules::pack::documents::{Documents, RegistryDocument};
+use crate::rules::pack::documents::{PackDocuments, RegistryDocument};
 use crate::rules::pack::findings::{FindingKind, Findings};
 use crate::rules::pack::members::Members;
 use crate::rules::pack::observed::{Fact, Headers};
@@ -22,7 +22,7 @@ use crate::rules::pack::places::in_sealed;
 pub(super) fn judge(
     members: &Members<'_>,
     headers: &Headers,
-    documents: &Documents,
+    documents: &PackDocuments,
     info: Option<&PackInfo>,
     findings: &mut Findings,
 ) -> Option<SealedArtifacts> {

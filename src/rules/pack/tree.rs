@@ -5,7 +5,7 @@ use crate::format::lite::MEMBERS;
 use crate::format::repo_state::RepoState;
 use crate::format::sealed::{MEMBER as SEALED, SealedArtifacts};
 use crate::format::tree_meta::{DOCUMENTS, PROVENANCE, PROVENANCE_VERSION, PackInfo, Provenance, REPO};
-use crate::rules::pack::documents::Documents;
+use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::findings::Findings;
 use crate::rules::pack::members::Members;
 use crate::rules::pack::places::{in_directory, in_sealed, is_of_texts};
@@ -23,7 +23,7 @@ pub(super) struct TreePack<'a> {
 }
 
 /// Judges the provenance of a pack and, for a tree pack, the set of its members.
-pub(super) fn judge(members: &Members<'_>, documents: &mut Documents, findings: &mut Findings) {
+pub(super) fn judge(members: &Members<'_>, documents: &mut PackDocuments, findings: &mut Findings) {
     let provenance: Option<Provenance> = documents.read(PROVENANCE, findings);
     if provenance.is_some_and(|provenance| provenance.version != PROVENANCE_VERSION) {
         findings.violation(PROVENANCE, format!("version: expected {PROVENANCE_VERSION}"));

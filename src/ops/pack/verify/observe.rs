@@ -8,7 +8,7 @@ use crate::ops::pack::verify::Source;
 use crate::ops::pack::verify::look::{Looker, Seen};
 use crate::refusal::Result;
 use crate::rules::content::UnpackBudget;
-use crate::rules::pack::documents::Documents;
+use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::observed::{Fact, Facts, Observed};
 use crate::rules::pack::places::copied;
 use crate::rules::pack::plain::blobs_asked;
@@ -41,7 +41,7 @@ pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Obse
     });
     let facts: Facts = facts.collect();
     observed.facts = facts;
-    observed.documents = Documents::parse(documents);
+    observed.documents = PackDocuments::parse(documents);
     observed.plain.blobs = blobs(source, &observed)?;
     Ok(observed)
 }

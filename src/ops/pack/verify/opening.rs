@@ -8,7 +8,7 @@ use crate::format::sealed::INDEX;
 use crate::ops::keys::identity;
 use crate::ops::pack::unseal::{Unopened, named, unseal};
 use crate::refusal::Result;
-use crate::rules::pack::opening::{Opened, judge_opened, to_open};
+use crate::rules::pack::opening::{OpenedSeal, judge_opened, to_open};
 use crate::rules::pack::verdict::Verdict;
 
 /// Opens the seals that are worth opening, and adds the failures to the verdict.
@@ -31,7 +31,7 @@ pub(super) fn open_seals(root: &Path, identities: &Identities, verdict: &mut Ver
 }
 
 /// Returns the result of opening a seal. A key that could not be tried is an error: it says nothing about the seal.
-fn outcome(came: Result<(), Unopened>, path: &str, identities: &Identities) -> Result<Opened> {
+fn outcome(came: Result<(), Unopened>, path: &str, identities: &Identities) -> Result<OpenedSeal> {
     let fault = match came {
         Ok(()) => None,
         Err(Unopened::Other(why)) => Some(why),
@@ -40,7 +40,7 @@ fn outcome(came: Result<(), Unopened>, path: &str, identities: &Identities) -> R
         }
         Err(Unopened::Cipher(why)) => Some(why.to_string()),
     };
-    Ok(Opened {
+    Ok(OpenedSeal {
         path: path.to_owned(),
         fault,
     })
