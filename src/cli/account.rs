@@ -1,4 +1,4 @@
-//! What a call tells the witness ledger about itself.
+//! The account that a call gives of itself in the witness ledger.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::ops::Context;
 use crate::ops::witness::{Testimony, record};
 use crate::refusal::shown::shown;
 
-/// An account that is filled in while the command runs. Until an outcome is told, it says that the call was refused.
+/// An account that is filled in while the command runs. Its outcome is a refusal until the command sets another one.
 pub(super) struct Account(Testimony);
 
 impl Account {
@@ -41,7 +41,7 @@ impl Account {
         self
     }
 
-    /// Adds what the command is asked for, where it is asked for that.
+    /// Adds a parameter of the call, if it was given.
     pub(super) fn asked(mut self, key: &str, value: Option<impl Into<Value>>) -> Self {
         if let Some(value) = value {
             self.found(key, value);
@@ -49,17 +49,17 @@ impl Account {
         self
     }
 
-    /// Adds something that came of the command.
+    /// Adds a parameter that the command found out.
     pub(super) fn found(&mut self, key: &str, value: impl Into<Value>) {
         self.0.params.insert(key.into(), value.into());
     }
 
-    /// Tells the outcome, in one word.
+    /// Sets the outcome, in one word.
     pub(super) fn ends(&mut self, outcome: &str) {
         self.0.outcome = outcome.into();
     }
 
-    /// Tells which pack it was about.
+    /// Sets the pack of the call.
     pub(super) fn is_about(&mut self, pack_id: Option<String>) {
         self.0.pack_id = pack_id;
     }
@@ -69,7 +69,7 @@ impl Account {
         self.0.inputs = inputs.to_vec();
     }
 
-    /// Tells the hash and the size of the input.
+    /// Sets the hash and the size of the inputs.
     pub(super) fn read(&mut self, hash: &Digest, bytes: u64) {
         for input in &mut self.0.inputs {
             input.hash = Some(hash.to_string());
@@ -77,7 +77,7 @@ impl Account {
         }
     }
 
-    /// Appends the account to the ledger. That this fails is said, and changes nothing else.
+    /// Appends the account to the ledger. A failure is printed and does not change the exit status.
     pub(super) fn close(mut self, ctx: &Context, exit: Exit, output: &mut Output) {
         self.0.exit_code = exit.code();
         self.0.output_hash = output.hash();
@@ -88,7 +88,7 @@ impl Account {
     }
 }
 
-/// Returns a path as the ledger names it: fit to be shown, and without a password that may stand in it.
+/// Returns a path for the ledger: printable, and without a password.
 pub(super) fn name(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| shown(bytes));

@@ -1,4 +1,4 @@
-//! Asking the person at the terminal.
+//! Asks the person at the terminal.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::ops::{Ask, Asker};
 use crate::refusal::shown::shown;
 
-/// Returns somebody who knows a passphrase, and for the rest asks at the terminal.
+/// Returns a prompter that knows the passphrase and asks for everything else at the terminal.
 pub(super) fn knowing(passphrase: Zeroizing<String>) -> Asker {
     Arc::new(Knowing(passphrase))
 }
@@ -33,7 +33,7 @@ impl Ask for Knowing {
     }
 }
 
-/// The terminal that this process belongs to, if there is one.
+/// The terminal of this process, if it has one.
 pub(super) struct Terminal;
 
 impl Ask for Terminal {
@@ -47,7 +47,7 @@ impl Ask for Terminal {
         if !io::stdin().is_terminal() {
             return None;
         }
-        // There is nobody left to tell if the question cannot be written.
+        // A failure to write the question cannot be reported anywhere.
         drop(write!(anstream::stderr(), "{}: ", shown(prompt.as_bytes())));
         let mut line = String::new();
         match io::stdin().lock().read_line(&mut line) {

@@ -1,4 +1,4 @@
-//! What the program says of itself: `--describe`, `--schema` and `--version`.
+//! The texts that describe the program: `--describe`, `--schema` and `--version`.
 
 use std::ffi::OsString;
 
@@ -11,7 +11,7 @@ const SCHEMA: &str = include_str!("../../schema.json");
 /// What `--version` prints.
 const VERSION: &str = concat!("pack ", env!("CARGO_PKG_VERSION"), "\n");
 
-/// Returns what the first such flag asks for. A flag after `--`, or one that git gives a hook, does not count.
+/// Returns the text that the first of these flags asks for. Flags after `--` and flags of a hook do not count.
 pub(super) fn asked_for(arguments: &[OsString]) -> Option<&'static str> {
     let mut arguments = arguments.iter().take_while(|a| *a != "--").peekable();
     if arguments.peek().is_some_and(|a| *a == "hook") {

@@ -12,7 +12,7 @@ use crate::format::timestamp::Timestamp;
 use crate::ops::{Context, Memory, ObjectPlaces, Surroundings};
 use crate::refusal::{Refusal, Result};
 
-/// Reads everything that a command may want to know of the world.
+/// Reads what commands may know of their surroundings.
 pub(super) fn context() -> Result<Context> {
     let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     Ok(Context {
@@ -43,7 +43,7 @@ pub(super) fn context() -> Result<Context> {
     })
 }
 
-/// Returns where the XDG specification has a user's state: `XDG_STATE_HOME`, or `~/.local/state`.
+/// Returns the user's state directory (XDG): `XDG_STATE_HOME`, or `~/.local/state`.
 fn state_home() -> Option<PathBuf> {
     let named = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     named
@@ -84,7 +84,7 @@ pub(super) fn arguments() -> Vec<OsString> {
     env::args_os().skip(1).collect()
 }
 
-/// Returns the command line that this process was given, with one flag more, as a shell takes it.
+/// Returns the command line of this process with one more flag, quoted for a shell.
 pub(super) fn invocation_with(flag: &str) -> String {
     let given = arguments();
     let mut arguments: Vec<String> = given.iter().map(|a| quoted(a.as_bytes())).collect();
@@ -93,8 +93,8 @@ pub(super) fn invocation_with(flag: &str) -> String {
     format!("git pack {}", arguments.join(" "))
 }
 
-/// Returns how to call git at the top of the work tree from where the user called it: git tells its hooks in which
-/// directory below the top that was.
+/// Returns how to call git at the top of the work tree from the user's directory. git names that directory to its hooks
+/// relative to the top.
 pub(super) fn git_at_top() -> String {
     let prefix = env::var_os("GIT_PREFIX").unwrap_or_default();
     let depth = Path::new(&prefix).components().count();
@@ -104,19 +104,19 @@ pub(super) fn git_at_top() -> String {
     }
 }
 
-/// A push, as far as a hook manager tells that keeps git's arguments and lines to itself: pre-commit and prek.
+/// A push as pre-commit and prek describe it. They do not pass git's arguments and lines on.
 #[derive(Debug, Default)]
 pub(super) struct TheirPush {
     /// The remote, or its URL if it has no name.
     pub(super) remote: String,
     /// Where it goes.
     pub(super) url: String,
-    /// What is pushed under one of the refs; they tell of one only.
+    /// What is pushed under a ref. They describe one ref only.
     pub(super) named: Vec<String>,
 }
 
 impl TheirPush {
-    /// Reads what pre-commit and prek give to the hooks that they run.
+    /// Reads the variables that pre-commit and prek set for hooks.
     pub(super) fn read() -> Self {
         let tells = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
         let named = ["PRE_COMMIT_TO_REF", "PRE_COMMIT_LOCAL_BRANCH"];
@@ -128,7 +128,7 @@ impl TheirPush {
     }
 }
 
-/// Measures how long something took.
+/// Measures a duration.
 pub(super) struct Stopwatch(Instant);
 
 impl Stopwatch {

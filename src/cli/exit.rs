@@ -1,11 +1,11 @@
-//! How a call ends: its exit status, or why it came to no answer.
+//! How a call ends: with an exit status, or with a failure.
 
 use crate::refusal::Refusal;
 
-/// The answer of a command, as its exit status says it.
+/// The exit status of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// Created, OK, clean, same.
+    /// Yes: created, OK, clean, same.
     Yes,
     /// A sound no: INVALID, LEAK, another state.
     No,
@@ -14,12 +14,12 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// Returns yes if `answer` holds, else no.
+    /// Returns `Yes` if `answer` is true, else `No`.
     pub(super) fn yes_if(answer: bool) -> Self {
         if answer { Self::Yes } else { Self::No }
     }
 
-    /// Returns the exit status.
+    /// Returns the exit status as a number.
     pub(super) fn code(self) -> u8 {
         match self {
             Self::Yes => 0,
@@ -29,12 +29,12 @@ impl Exit {
     }
 }
 
-/// Why a call came to no answer.
+/// Why a call has no answer.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// One of the closed set of reasons.
+    /// A reason of the closed set.
     Refused(Refusal),
-    /// Anything else, such as a standard output that cannot be written.
+    /// Any other error, such as a standard output that cannot be written.
     Unexpected(anyhow::Error),
 }
 

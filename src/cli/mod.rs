@@ -28,11 +28,11 @@ pub fn command_tree() -> clap::Command {
 
 /// Runs the program on the process's own arguments.
 ///
-/// Nothing that goes wrong inside may look like a yes: a panic is a refusal too.
+/// No internal error may look like a yes, so a panic is a refusal too.
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let mut stderr = anstream::stderr();
-        // There is nobody left to tell if this cannot be written.
+        // A failure to write this cannot be reported anywhere.
         drop(writeln!(
             stderr,
             "git-pack: internal error, so nothing was judged: {panic}"
@@ -42,13 +42,13 @@ pub fn run() -> ExitCode {
     ExitCode::from(unless_it_panics(|| dispatch(&mut output)).code())
 }
 
-/// Returns the exit that `judge` comes to; of a bug, a refusal.
+/// Returns the exit of `judge`, or a refusal if it panics.
 fn unless_it_panics(judge: impl FnOnce() -> Exit) -> Exit {
     catch_unwind(AssertUnwindSafe(judge)).unwrap_or(Exit::Refused)
 }
 
 fn dispatch(output: &mut Output) -> Exit {
-    // Self-description comes before everything that could be wrong with the other arguments.
+    // A description is printed even if the other arguments are wrong.
     if let Some(description) = describe::asked_for(&env::arguments()) {
         output.out(description.as_bytes());
         return finish(output, Ok(Exit::Yes), Style::Human);
@@ -59,7 +59,7 @@ fn dispatch(output: &mut Output) -> Exit {
     }
 }
 
-/// Carries a call out, and records it.
+/// Runs a call and closes its account.
 fn answer(call: Call, output: &mut Output) -> Exit {
     let Call { command, mut account } = call;
     let style = command.style();
@@ -75,7 +75,7 @@ fn answer(call: Call, output: &mut Output) -> Exit {
     exit
 }
 
-/// Returns the exit of a call once its result stands on stdout; tells why there is none.
+/// Returns the exit of a call once its result is written, and reports a failure.
 fn finish(output: &mut Output, result: Result<Exit>, style: Style) -> Exit {
     match result.and_then(|exit| output.flush().map(|()| exit).map_err(Failure::from)) {
         Ok(exit) => exit,
@@ -87,11 +87,11 @@ fn finish(output: &mut Output, result: Result<Exit>, style: Style) -> Exit {
     }
 }
 
-/// Tells of an error that is no refusal.
+/// Reports an error that is not a refusal.
 fn unexpected(output: &mut Output, error: &anyhow::Error) {
     let source = error.downcast_ref::<io::Error>();
     if source.is_some_and(|source| source.kind() == ErrorKind::BrokenPipe) {
-        // Whoever read our output has gone; git says nothing then, and neither do we.
+        // The reader of our output is gone. git prints nothing then, and neither do we.
         return;
     }
     let message = match source {

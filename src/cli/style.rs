@@ -1,32 +1,32 @@
-//! How a command tells of a refusal: on stderr always, and on stdout for machines.
+//! How a command reports a refusal: always on stderr, and on stdout for machines.
 
 use std::ffi::OsString;
 
 use serde_json::Value;
 
-/// How a call tells of a refusal.
+/// How a call reports a refusal.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Style {
     /// On stderr alone.
     Human,
-    /// On stderr, to somebody who called git.
+    /// On stderr, to a person who called git.
     Hook,
-    /// The envelope on stdout as well.
+    /// On stderr, and as an envelope on stdout.
     Envelope,
-    /// The outcome on stdout as well, after the name of the command.
+    /// On stderr, and on stdout as the name of the command and the outcome.
     Outcome(&'static str),
-    /// A document of the command's own on stdout as well, made of the body of the refusal.
+    /// On stderr, and on stdout as a document that the command makes of the refusal.
     Document(fn(Value) -> Vec<u8>),
 }
 
 impl Style {
-    /// Returns the style of a command that is for machines with `--json` only.
+    /// Returns the style of a command that prints for machines only with `--json`.
     pub(super) fn with_json(json: bool) -> Self {
         if json { Self::Envelope } else { Self::Human }
     }
 }
 
-/// When a call whose arguments cannot be parsed prints the envelope on stdout as well.
+/// When a call prints the envelope of a refusal although its arguments cannot be parsed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Envelope {
     /// Always: the command prints for machines.
@@ -38,7 +38,7 @@ pub(super) enum Envelope {
 }
 
 impl Envelope {
-    /// The declaration of a command that is for machines with `--json` only.
+    /// The declaration of a command that prints for machines only with `--json`.
     pub(super) const WITH_JSON: Self = Self::With(&[&["--json"]]);
 
     /// Returns whether a call with these arguments prints the envelope.

@@ -1,4 +1,4 @@
-//! `git pack audit`: is everything kept that sealed trees need?
+//! `git pack audit`: proves that everything is kept that sealed trees need.
 
 use clap::Parser;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! `git pack diff`: two packs compared.
+//! `git pack diff`: compares two packs.
 
 use std::path::PathBuf;
 

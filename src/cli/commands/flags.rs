@@ -1,4 +1,4 @@
-//! The flags that several commands have.
+//! Flags that several commands share.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::refusal::Result;
 
-/// The keys that open.
+/// The identities that open seals.
 #[derive(Args)]
 pub(super) struct IdentityFlags {
     /// Open with this age identity file or SSH private key [default: GIT_PACK_IDENTITY, gitpack.identity, your own]
@@ -20,7 +20,7 @@ pub(super) struct IdentityFlags {
     pub(super) passphrase: PassphraseFlag,
 }
 
-/// What answers where a passphrase is asked for.
+/// A passphrase that is not asked for at the terminal.
 #[derive(Args)]
 pub(super) struct PassphraseFlag {
     /// Take the passphrase from the first line of this file [default: ask at the terminal]
@@ -29,7 +29,7 @@ pub(super) struct PassphraseFlag {
 }
 
 impl PassphraseFlag {
-    /// Returns the context with the passphrase that the flag names as the answer to whoever asks for one.
+    /// Returns the context in which the passphrase of the flag answers every question for a passphrase.
     pub(super) fn answering(&self, ctx: &Context) -> Result<Context> {
         let mut ctx = ctx.clone();
         if let Some(file) = &self.passphrase_file {
@@ -39,7 +39,7 @@ impl PassphraseFlag {
     }
 }
 
-/// For whom a pack is, as a flag.
+/// The mode of a pack, as a flag.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum ModeArgument {
     /// For everybody

@@ -1,4 +1,4 @@
-//! `git pack gc`: what nothing needs, removed from the content store.
+//! `git pack gc`: removes what nothing needs from the content store.
 
 use clap::Parser;
 

@@ -1,4 +1,4 @@
-//! `git pack init`: a repository that is set up.
+//! `git pack init`: sets a repository up.
 
 use clap::Parser;
 

@@ -1,4 +1,4 @@
-//! `git pack inspect`: what is in a pack.
+//! `git pack inspect`: shows what is in a pack.
 
 use std::path::PathBuf;
 

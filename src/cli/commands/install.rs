@@ -1,4 +1,4 @@
-//! `git pack install`: the hooks that guard commit and push.
+//! `git pack install`: installs the hooks that guard commit and push.
 
 use clap::Parser;
 
@@ -35,7 +35,7 @@ impl Run for Install {
     }
 }
 
-/// Prints which hooks stand where.
+/// Prints which hooks are installed, and where.
 pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
     let mut names: Vec<_> = report.changed.iter().chain(&report.unchanged).copied().collect();
     names.sort_by_key(|name| ALL_HOOKS.iter().position(|hook| hook == name));

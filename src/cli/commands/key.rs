@@ -1,4 +1,4 @@
-//! `git pack key`: keys that open, made and shown.
+//! `git pack key`: makes and shows keys.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ pub(super) struct Key {
     command: Deed,
 }
 
-/// What is done with keys.
+/// What to do with keys.
 #[derive(Subcommand)]
 enum Deed {
     /// Make a new age identity, and print its recipient

@@ -1,4 +1,4 @@
-//! Every command: a file for each, and the table that makes the command tree of them.
+//! The commands, one file each, and the table that builds the command tree.
 
 mod audit;
 mod diff;
@@ -34,7 +34,7 @@ use crate::cli::output::Output;
 use crate::cli::style::{Envelope, Style};
 use crate::ops::Context;
 
-/// Every command, in the order in which the help lists them.
+/// Every command, in the order of the help.
 const COMMANDS: &[Command] = &[
     Command::of::<init::Init>(),
     Command::of::<scan::Scan>(),
@@ -59,9 +59,9 @@ const COMMANDS: &[Command] = &[
     Command::of::<hook::Hook>(),
 ];
 
-/// A call of a command, whose arguments are parsed.
+/// A call of a command, with its arguments parsed.
 pub(super) trait Run {
-    /// Returns when a call whose arguments cannot be parsed prints the envelope of a refusal.
+    /// Returns when a call prints the envelope of a refusal although its arguments cannot be parsed.
     fn envelope() -> Envelope
     where
         Self: Sized,
@@ -69,7 +69,7 @@ pub(super) trait Run {
         Envelope::Always
     }
 
-    /// Returns how this call tells of a refusal.
+    /// Returns how this call reports a refusal.
     fn style(&self) -> Style {
         Style::Envelope
     }
@@ -79,11 +79,11 @@ pub(super) trait Run {
         None
     }
 
-    /// Does what was asked for, prints the result, and adds to the account what came of it.
+    /// Runs the call, prints its result, and completes its account.
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit>;
 }
 
-/// What ties a command into the tree.
+/// What the tree needs to know of a command.
 struct Command {
     tree: fn() -> clap::Command,
     parse: fn(&ArgMatches) -> Result<Box<dyn Run>, clap::Error>,
@@ -138,7 +138,7 @@ pub(super) fn tree() -> clap::Command {
 pub(super) struct Call {
     /// The command, with its arguments.
     pub(super) command: Box<dyn Run>,
-    /// Its account, if it is to be recorded.
+    /// Its account for the witness ledger, if it is recorded there.
     pub(super) account: Option<Account>,
 }
 
@@ -155,7 +155,7 @@ pub(super) fn parse() -> Result<Call, clap::Error> {
     Ok(Call { command, account })
 }
 
-/// Returns when the command of this name prints the envelope of a refusal; nothing if there is no such command.
+/// Returns when the command of this name prints the envelope of a refusal, or `None` if there is no such command.
 fn envelope_of(name: &str) -> Option<Envelope> {
     Command::named(name).map(|command| (command.envelope)())
 }

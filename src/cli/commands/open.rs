@@ -1,4 +1,4 @@
-//! `git pack open`: what is sealed in a pack, opened.
+//! `git pack open`: opens what is sealed in a pack.
 
 use std::path::PathBuf;
 
@@ -56,7 +56,7 @@ impl Run for Open {
         };
         human(output, ctx, &report);
         if let Some(account) = account {
-            // The ledger does not tell what was in there.
+            // The ledger must not hold what was in there.
             account.ends("OPENED");
             account.is_about(Some(report.pack_id.clone()));
             account.found("artifact_count", report.artifacts);

@@ -1,4 +1,4 @@
-//! `git pack protect`: files sealed beside themselves, and how the pairs stand.
+//! `git pack protect`: seals files beside themselves, and compares the pairs.
 
 use std::path::PathBuf;
 
@@ -91,7 +91,7 @@ fn human(output: &mut Output, report: &ProtectReport) {
     }
 }
 
-/// Says which commits hold the plaintext of what was sealed: a twin does not take it out of history.
+/// Prints which commits hold the plaintext of a sealed file. Sealing does not take it out of history.
 fn exposed(output: &mut Output, pair: &PairReport) {
     let path = shown(pair.path.as_bytes());
     let named = |commits: &[ObjectId]| {
@@ -119,7 +119,7 @@ fn exposed(output: &mut Output, pair: &PairReport) {
     }
 }
 
-/// Prints how each pair stands.
+/// Prints the standing of each pair.
 fn checked(output: &mut Output, pairs: &[PairReport]) {
     let rows: Vec<[String; 3]> = pairs
         .iter()
@@ -138,12 +138,12 @@ fn checked(output: &mut Output, pairs: &[PairReport]) {
     output.err(&format!("  {text}\n"));
 }
 
-/// Returns whether a pair no longer agrees, or cannot be seen to, or is tracked twice.
+/// Returns whether a pair differs, cannot be compared, or is tracked twice.
 fn has_drifted(pair: &PairReport) -> bool {
     pair.is_tracked || !matches!(pair.standing, Standing::UpToDate | Standing::SealedOnly)
 }
 
-/// Says how a pair stands, and what to do about it.
+/// Returns the standing of a pair, and what to do about it.
 pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let (path, standing): (&RepoPath, _) = (&pair.path, pair.standing);
     let twin = format!("{}.age", shown(path.as_bytes()));

@@ -1,4 +1,4 @@
-//! `git pack recipients`: who can open what is sealed here.
+//! `git pack recipients`: lists and changes who can open what is sealed here.
 
 use clap::{Parser, Subcommand};
 
@@ -18,7 +18,7 @@ pub(super) struct Recipients {
     command: Deed,
 }
 
-/// What is done with the list.
+/// What to do with the list.
 #[derive(Subcommand)]
 enum Deed {
     /// Print the recipients in .gitpack.toml

@@ -1,4 +1,4 @@
-//! `git pack rekey`: a sealed pack or file, for other recipients.
+//! `git pack rekey`: changes who can open a sealed pack or file.
 
 use std::path::{Path, PathBuf};
 

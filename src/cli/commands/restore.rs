@@ -1,4 +1,4 @@
-//! `git pack restore`: the files of a commit, rebuilt.
+//! `git pack restore`: rebuilds the files of a commit.
 
 use std::path::PathBuf;
 

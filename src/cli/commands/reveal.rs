@@ -1,4 +1,4 @@
-//! `git pack reveal`: sealed twins opened beside themselves.
+//! `git pack reveal`: opens sealed twins beside themselves.
 
 use std::path::PathBuf;
 

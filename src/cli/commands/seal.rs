@@ -1,4 +1,4 @@
-//! `git pack seal`: artifacts into an evidence pack, or a commit into a tree pack.
+//! `git pack seal`: seals artifacts into an evidence pack, or a commit into a tree pack.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -91,7 +91,7 @@ fn part(word: &str) -> Result<Part, BadValue> {
     Part::parse(word).map_err(|_| BadValue::expected("one of repo, lite, full and split"))
 }
 
-/// Returns the parts that `--emit` lists; nothing without it.
+/// Returns the parts that `--emit` lists, or `None` without it.
 fn listed(parts: Vec<Part>) -> Result<Option<Vec<Part>>, Refusal> {
     match parts.is_empty() {
         true => Ok(None),

@@ -1,4 +1,4 @@
-//! `git pack state`: the digest of a commit's tree.
+//! `git pack state`: prints the digest of a commit's tree.
 
 use clap::Parser;
 

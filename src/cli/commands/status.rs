@@ -1,4 +1,4 @@
-//! `git pack status`: what is protected here, who can open it, and which hooks guard it.
+//! `git pack status`: shows what is protected here, who can open it, and which hooks guard it.
 
 use clap::Parser;
 
@@ -22,7 +22,7 @@ use crate::ops::guard::status::{self, CanaryOutcome, RegistryReport, StatusRepor
 use crate::refusal::shown::{harmless, shown};
 use crate::rules::push::Doubt;
 
-/// So many files of a kind are named.
+/// The most files of a kind that are named.
 const NAMED: usize = 50;
 
 /// Show what is protected here, who can open it, and which hooks guard it
@@ -118,7 +118,7 @@ fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static 
     }
 }
 
-/// Says of each remote whether it is private, and whether its tracking refs count as what it has.
+/// Prints for each remote whether it is private, and whether its tracking refs count.
 fn remotes(output: &mut Output, remotes: &[RemoteReport]) {
     for (at, remote) in remotes.iter().enumerate() {
         let place = match remote.is_private {

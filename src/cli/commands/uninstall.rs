@@ -1,4 +1,4 @@
-//! `git pack uninstall`: the hooks taken out again.
+//! `git pack uninstall`: removes the hooks.
 
 use clap::Parser;
 

@@ -1,4 +1,4 @@
-//! Tells of arguments that clap could not parse.
+//! Reports arguments that clap could not parse.
 
 use std::error::Error as _;
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use crate::cli::output::{Output, refusal};
 use crate::cli::style::Style;
 use crate::refusal::Refusal;
 
-/// Prints help, which is an answer, or why the arguments cannot be parsed, which is a refusal.
+/// Prints the help, which is an answer, or why the arguments cannot be parsed, which is a refusal.
 pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsString]) -> Exit {
     if !error.use_stderr() {
         drop(error.print());
@@ -26,7 +26,7 @@ pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsStri
     let text = error.render().to_string();
     let text = match text.strip_prefix("error: ") {
         Some(problem) => format!("git-pack: {problem}"),
-        // Called with nothing at all: the help says what there is.
+        // Without any argument, clap prints the help.
         None => text,
     };
     output.err(&text);
@@ -43,14 +43,14 @@ pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsStri
     Exit::Refused
 }
 
-/// Returns the refusal of a value that one of our own parsers did not take.
+/// Returns the refusal of a value that one of our own parsers rejected.
 fn bad_value(error: &clap::Error) -> Option<Refusal> {
     let why: &BadValue = error.source()?.downcast_ref()?;
     let told = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
         _ => "",
     };
-    // clap names an argument with what it takes: `--created <RFC3339>`.
+    // clap names an argument together with its value: `--created <RFC3339>`.
     let flag = told(ContextKind::InvalidArg).split(' ').next().unwrap_or_default();
     let value = told(ContextKind::InvalidValue);
     let problem = format!("{flag} {value}: {why}");
@@ -60,7 +60,7 @@ fn bad_value(error: &clap::Error) -> Option<Refusal> {
     })
 }
 
-/// Returns whether a call with these arguments prints the envelope of a refusal; one of a command that there is not does.
+/// Returns whether a call with these arguments prints the envelope of a refusal. A call of an unknown command does.
 fn wants_envelope(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().filter_map(|a| a.to_str());
     match words.find(|word| !word.starts_with('-')) {

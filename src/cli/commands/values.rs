@@ -1,21 +1,21 @@
-//! The values that flags take, as clap parses them.
+//! Value parsers for clap, and their error.
 
 use std::fmt;
 
 use crate::format::digest::Digest;
 use crate::format::timestamp::Timestamp;
 
-/// A value that a flag does not take.
+/// A value that a flag rejects.
 #[derive(Debug)]
 pub(super) struct BadValue {
-    /// What the flag takes.
+    /// What the flag expects.
     expected: &'static str,
-    /// A command that gives it such a value.
+    /// A command with a valid value.
     pub(super) example: Option<&'static str>,
 }
 
 impl BadValue {
-    /// Returns the error of a flag that takes what `expected` says.
+    /// Returns the error of a flag that expects `expected`.
     pub(super) fn expected(expected: &'static str) -> Self {
         Self {
             expected,
@@ -23,7 +23,7 @@ impl BadValue {
         }
     }
 
-    /// Adds a command that gives the flag such a value.
+    /// Adds a command with a valid value.
     pub(super) fn example(self, command: &'static str) -> Self {
         Self {
             example: Some(command),

@@ -1,4 +1,4 @@
-//! `git pack witness`: the ledger, for people and machines.
+//! `git pack witness`: queries the witness ledger.
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
@@ -24,7 +24,7 @@ pub(super) struct Witness {
     command: Question,
 }
 
-/// What is asked of the ledger.
+/// A question to the ledger.
 #[derive(Subcommand)]
 enum Question {
     /// Print the records that match, oldest first; exit with 1 if there are none
@@ -57,7 +57,7 @@ enum Question {
     },
 }
 
-/// Which records are asked for.
+/// Which records match.
 #[derive(Args)]
 struct FilterFlags {
     /// Records of this tool
@@ -125,7 +125,7 @@ fn answer_query(ctx: &Context, filter: Filter, json: bool, output: &mut Output) 
         tool: filter.tool,
         ..Filter::default()
     };
-    // That the tool has none at all is an answer; that it has some, and none like this, is a no.
+    // A ledger without any record of the tool is a yes. Records of which none matches are a no.
     let is_bare = found.is_empty() && query(ctx, &every)?.records.is_empty();
     match json {
         true => output.out(&to_document(&found.iter().map(Line::value).collect::<Vec<_>>())),

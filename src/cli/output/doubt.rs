@@ -1,8 +1,9 @@
-//! Why the tracking refs of a remote do not count, in words.
+//! The reasons why the tracking refs of a remote do not count, in words.
 
 use crate::rules::push::Doubt;
 
-/// Says why tracking refs do not count, and which command would change that; nothing where there are none.
+/// Returns why tracking refs do not count, and the command that would change that. Without tracking refs there is no
+/// reason.
 pub(crate) fn doubt_words(doubt: Doubt) -> Option<(&'static str, Option<&'static str>)> {
     Some(match doubt {
         Doubt::NoRemote | Doubt::NothingTracked => return None,

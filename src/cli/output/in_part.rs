@@ -1,10 +1,10 @@
-//! How a file that could not be examined whole is told of.
+//! Files that could not be examined whole, in words.
 
 use crate::cli::output::words::{LOOK, paint};
 use crate::refusal::shown::harmless;
 use crate::rules::scan::InPart;
 
-/// Returns what is said of a file that could not be examined whole.
+/// Returns the sentence about a file that could not be examined whole.
 pub(crate) fn examined_in_part(path: &str, why: &[InPart]) -> String {
     let why: Vec<String> = why.iter().map(InPart::to_string).collect();
     format!("{path}: {}", why.join("; "))

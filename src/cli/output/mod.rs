@@ -14,10 +14,10 @@ use anyhow::Context;
 
 use crate::format::witness::Blake3;
 
-/// What is said of a standard output that cannot be written.
+/// The deed that fails when standard output cannot be written.
 const UNWRITTEN: &str = "writing standard output";
 
-/// Both streams. Colour is left out where the terminal, or whoever set `NO_COLOR`, does not want it.
+/// Both streams. There is no colour if the terminal has none or `NO_COLOR` is set.
 pub(super) struct Output {
     stdout: io::Stdout,
     coloured: bool,
@@ -44,17 +44,17 @@ impl Output {
         self.note(result);
     }
 
-    /// Returns stdout for a plaintext, of which no hash may be kept.
+    /// Returns stdout for a plaintext. Its hash is not kept, because the ledger would publish it.
     pub(super) fn unrecorded(&mut self) -> &mut dyn Write {
         &mut self.stdout
     }
 
-    /// Writes a line to stdout of which no hash may be kept.
+    /// Writes a line to stdout. Its hash is not kept, because the ledger would publish it.
     pub(super) fn unrecorded_line(&mut self, text: &str) -> anyhow::Result<()> {
         writeln!(self.stdout, "{text}").context(UNWRITTEN)
     }
 
-    /// Writes a line to stdout, colour included where it is wanted.
+    /// Writes a line to stdout, with colour if the terminal has it.
     pub(super) fn line(&mut self, text: &str) {
         let text = match self.coloured {
             true => format!("{text}\n"),
@@ -68,12 +68,12 @@ impl Output {
         self.printed.finish()
     }
 
-    /// Writes text to stderr; there is nobody to tell if that fails.
+    /// Writes text to stderr. A failure cannot be reported anywhere.
     pub(super) fn err(&mut self, text: &str) {
         drop(self.stderr.write_all(text.as_bytes()));
     }
 
-    /// Fails if anything written to stdout did not get there: a result that nobody has is none.
+    /// Fails if anything could not be written to stdout: a result that did not arrive must not look like a yes.
     pub(super) fn flush(&mut self) -> anyhow::Result<()> {
         let result = self.stdout.flush();
         self.note(result);

@@ -1,4 +1,4 @@
-//! Names as people read them: paths, remotes, keys and digests, shortened where that does no harm.
+//! Names for people: paths, remotes, keys and digests, shortened.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::cli::output::words::without_password;
 use crate::format::digest::Digest;
 use crate::refusal::shown::shown;
 
-/// Shortens a content ref to what is needed to recognise it.
+/// Shortens a content ref to its first digits.
 pub(crate) fn short(text: &str) -> String {
     match Digest::parse_ref(text) {
         Some(_) => format!("{}…", &text[.."sha256:".len() + 12]),
@@ -30,7 +30,7 @@ pub(crate) fn short_key(recipient: &str) -> String {
     }
 }
 
-/// Returns a remote's name; of a URL, without a password that may be in it.
+/// Returns the name of a remote, or its URL without a password.
 pub(crate) fn remote_name(remote: &str) -> String {
     if remote.is_empty() {
         return "the remote".into();
@@ -38,7 +38,7 @@ pub(crate) fn remote_name(remote: &str) -> String {
     shown(without_password(remote).as_bytes())
 }
 
-/// Returns `path` as it is written from `from`, where it lies below that, else whole.
+/// Returns `path` relative to `from` if it lies below it, else the whole path.
 pub(crate) fn path_from(from: &Path, path: &Path) -> String {
     let path = match path.strip_prefix(from) {
         Ok(below) if !below.as_os_str().is_empty() => below,

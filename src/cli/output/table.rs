@@ -29,7 +29,7 @@ pub(crate) fn columns<const N: usize>(output: &mut Output, rows: &[[String; N]],
     }
 }
 
-/// Returns what can be done, a line each, with the command that does it.
+/// Returns lines of advice: what to do, and the command that does it.
 pub(crate) fn advise(advice: &[(&str, String)]) -> String {
     let rows: Vec<[String; 2]> = advice
         .iter()

@@ -1,4 +1,4 @@
-//! What a hook found, as people read it.
+//! The findings of a hook, for people.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::refusal::shown::{harmless, shown};
 use crate::rules::push::{Doubt, private_line};
 use crate::rules::scan::LeakCode;
 
-/// Tells of what a commit would hold; silent if there is nothing to tell.
+/// Prints what blocks a commit, if anything does.
 pub(super) fn commit(output: &mut Output, report: &ScanReport) {
     let leaks = &report.leaks;
     if !leaks.is_empty() {
@@ -40,7 +40,7 @@ pub(super) fn commit(output: &mut Output, report: &ScanReport) {
     notices(output, report);
 }
 
-/// Tells of what a push would publish.
+/// Prints what blocks a push, if anything does.
 pub(super) fn push(output: &mut Output, remote: &str, report: &ScanReport, time: Duration) {
     let what = paint(BLOCKS, &format!("push to {} blocked", remote_name(remote)));
     range(output, &what, report, time);
@@ -55,7 +55,7 @@ pub(super) fn push(output: &mut Output, remote: &str, report: &ScanReport, time:
     }
 }
 
-/// Says that a place counts as public, and how to call it private.
+/// Returns the line about a public remote: how to declare it private.
 fn public_place(url: &str) -> String {
     let shown = match url {
         "" => "the place that is pushed to".to_owned(),
@@ -72,7 +72,7 @@ fn public_place(url: &str) -> String {
     }
 }
 
-/// Says why tracking refs do not count, and what would change that, where it explains why more was judged than is new.
+/// Returns why more was judged than is new, and the command that would change that.
 fn doubted(doubt: Doubt) -> Option<(&'static str, String)> {
     let (why, command) = doubt_words(doubt)?;
     let command = command
@@ -81,19 +81,19 @@ fn doubted(doubt: Doubt) -> Option<(&'static str, String)> {
     Some((why, command))
 }
 
-/// Says why more was judged than may be pushed.
+/// Prints why more was judged than may be pushed.
 pub(super) fn all_was_judged(output: &mut Output) {
     output.err(
         "  what is pushed was not said, so every branch and tag that the remote is not known to have was judged\n",
     );
 }
 
-/// Tells of what a server would receive.
+/// Prints what blocks a push at the server, if anything does.
 pub(super) fn receive(output: &mut Output, report: &ScanReport, time: Duration) {
     range(output, &paint(BLOCKS, "push blocked by this server"), report, time);
 }
 
-/// Tells of what changed refs would hold.
+/// Prints what blocks a change of refs, if anything does.
 pub(super) fn refs(output: &mut Output, report: &ScanReport, time: Duration) {
     range(output, &paint(BLOCKS, "update of refs blocked"), report, time);
 }

@@ -1,4 +1,4 @@
-//! `git pack hook NAME`: what git gives a hook, and what it wants back.
+//! `git pack hook NAME`: runs a hook for git.
 
 mod human;
 
@@ -20,7 +20,7 @@ use crate::refusal::Refusal;
 use crate::refusal::bound::Bound;
 use crate::refusal::shown::shown;
 
-/// The most that is read of what git gives a hook: some million refs.
+/// The most bytes that are read from git: some million refs.
 const MAX_STDIN: u64 = 256 << 20;
 
 /// What the installed hooks call
@@ -39,7 +39,7 @@ pub(super) struct Hook {
     arguments: Vec<String>,
 }
 
-/// The hooks, by the names that git calls them by.
+/// The hooks, named as git names them.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum HookName {
     #[value(name = "pre-commit", alias = "pre-merge-commit")]
@@ -61,7 +61,7 @@ impl Run for Hook {
         Style::Hook
     }
 
-    /// Runs the hook that was there before ours, then ours.
+    /// Runs the hook of others that was there first, then ours.
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let stdin = match self.name {
             HookName::Commit => None,
@@ -82,7 +82,7 @@ impl Run for Hook {
 }
 
 impl Hook {
-    /// Judges what git wants to do, and tells of it.
+    /// Judges what git is about to do, and prints the findings.
     fn judge(&self, ctx: &Context, stdin: &[u8], output: &mut Output) -> Result<ScanReport> {
         let started = Stopwatch::start();
         match self.name {
@@ -107,7 +107,7 @@ impl Hook {
 
     fn push(&self, ctx: &Context, stdin: &[u8], output: &mut Output, started: &Stopwatch) -> Result<ScanReport> {
         let (mut remote, mut url) = (self.argument(0), self.argument(1));
-        // Others may keep git's lines to themselves, or have another hook read them first.
+        // A hook manager may not pass git's lines on, or another hook may have read them.
         let is_told = !stdin.is_empty() || self.by_git || self.chained.is_some();
         let theirs = match is_told {
             true => env::TheirPush::default(),
@@ -127,7 +127,7 @@ impl Hook {
         Ok(report)
     }
 
-    /// Returns an argument that git gives the hook; an empty one if it gives fewer.
+    /// Returns an argument of the hook, or an empty one if git gives fewer.
     fn argument(&self, at: usize) -> &str {
         self.arguments.get(at).map_or("", String::as_str)
     }

@@ -1,4 +1,4 @@
-//! The findings of a scan, as people read them.
+//! The findings of a scan, for people.
 
 use std::time::Duration;
 
@@ -11,16 +11,16 @@ use crate::ops::guard::scan::surfaces::Surface;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::rules::scan::LeakCode;
 
-/// Where the findings of a scan are told.
+/// Where the findings of a scan are printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
     /// On stdout.
     Here,
-    /// On stderr, as a document for machines stands on stdout.
+    /// On stderr, because stdout holds a document for machines.
     Beside,
 }
 
-/// Prints the findings of a scan, a line each, what to do, and what was looked at.
+/// Prints the findings of a scan, a line each, advice, and what was examined.
 pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport, told: Told, time: Duration) {
     let named = match told {
         Told::Here => LISTED,
@@ -70,7 +70,7 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
     output.err(&format!("  {}\n", examined(&report.examined, Some(time))));
 }
 
-/// Says how many entries were added to the configuration.
+/// Prints how many entries were added to the configuration.
 pub(super) fn allowed(output: &mut Output, added: usize) {
     let what = match added {
         1 => "1 [[allow]] entry".to_owned(),

@@ -1,4 +1,4 @@
-//! Leaks as people read them: the lines about them, and what can be done. A scan and the hooks tell of them alike.
+//! Leaks for people: a line for each, and advice. A scan and the hooks share them.
 
 use std::time::Duration;
 
@@ -15,13 +15,13 @@ use crate::refusal::shown::{harmless, shown};
 use crate::rules::protect::Cause;
 use crate::rules::scan::{Leak, LeakCode};
 
-/// So many leaks are named in a hook's message; a list of more helps nobody.
+/// The most leaks that a hook's message names.
 pub(in crate::cli::commands) const NAMED: usize = 50;
 
-/// So many leaks are listed with their commits; `--json` has them all.
+/// The most leaks that are listed with their commits. `--json` lists all.
 pub(in crate::cli::commands) const LISTED: usize = 10_000;
 
-/// So many paths are put into a command to be typed.
+/// The most paths in a command to be typed.
 const TYPED: usize = 12;
 
 pub(in crate::cli::commands) fn commit_advice(leaks: &[FoundLeak]) -> Vec<(&'static str, String)> {
@@ -49,7 +49,7 @@ pub(in crate::cli::commands) fn commit_advice(leaks: &[FoundLeak]) -> Vec<(&'sta
     advice
 }
 
-/// Returns the paths of the wanted leaks as arguments; of too many to be typed, a word for them.
+/// Returns the paths of the wanted leaks as arguments, or a placeholder if they are too many to be typed.
 pub(in crate::cli::commands) fn names_of(
     leaks: &[FoundLeak],
     wanted: &dyn Fn(&FoundLeak) -> bool,
@@ -164,7 +164,7 @@ pub(in crate::cli::commands) fn notices(output: &mut Output, report: &ScanReport
     }
 }
 
-/// Returns the sentence about what was looked at.
+/// Returns the sentence about what was examined.
 pub(in crate::cli::commands) fn examined(examined: &Examined, time: Option<Duration>) -> String {
     if examined == &Examined::default() {
         return "nothing was there to examine".into();
@@ -192,7 +192,7 @@ pub(in crate::cli::commands) fn is_sealable(found: &FoundLeak) -> bool {
     is_file && has_name && matches!(found.leak.code, LeakCode::PlaintextProtected | LeakCode::PrivateKey)
 }
 
-/// Returns a path as a pathspec that means it and nothing else.
+/// Returns the pathspec that matches this path only.
 fn pathspec(path: &[u8]) -> String {
     let magic = path.starts_with(b":") || path.iter().any(|b| b"*?[\\".contains(b));
     match magic {
@@ -201,7 +201,7 @@ fn pathspec(path: &[u8]) -> String {
     }
 }
 
-/// Returns a path as an argument that is no flag.
+/// Returns a path as an argument that is not taken for a flag.
 pub(in crate::cli::commands) fn argument(path: &[u8]) -> String {
     match path.starts_with(b"-") {
         true => quoted(&[b"./", path].concat()),

@@ -1,4 +1,4 @@
-//! `git pack scan`: leaks, wherever one looks for them.
+//! `git pack scan`: looks for leaks.
 
 mod human;
 mod json;
@@ -59,7 +59,7 @@ pub(super) struct Scan {
     write_allow: bool,
 }
 
-/// How findings are printed.
+/// The format of the findings.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people

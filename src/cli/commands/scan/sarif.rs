@@ -1,4 +1,4 @@
-//! The findings of a scan as SARIF 2.1.0 (OASIS), for whatever shows them beside the code.
+//! The findings of a scan as SARIF 2.1.0 (OASIS), for tools that show them beside the code.
 
 use serde_json::json;
 use serde_sarif::sarif::{

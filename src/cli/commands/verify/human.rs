@@ -1,4 +1,4 @@
-//! The verdict on a pack, as people read it.
+//! The verdict on a pack, for people.
 
 use crate::cli::output::Output;
 use crate::cli::output::in_part::in_part_notice;
@@ -10,7 +10,7 @@ use crate::ops::pack::verify::VerifyReport;
 use crate::refusal::shown::{harmless, shown};
 use crate::rules::pack::findings::Finding;
 
-/// So many notices are listed; a pack of another maker may have one for each member.
+/// The most notices that are listed. A pack of another maker may have one for each member.
 const NOTICES: usize = 10;
 
 /// Prints the outcome, the findings, and what was verified.
@@ -85,7 +85,7 @@ fn facts(report: &VerifyReport) -> String {
     facts
 }
 
-/// Tells what another maker of packs does otherwise.
+/// Prints what another maker of packs does otherwise.
 pub(super) fn notices(output: &mut Output, report: &VerifyReport) {
     let notices = report.verdict.findings.notices();
     let more = notices.len().saturating_sub(NOTICES);

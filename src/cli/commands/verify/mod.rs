@@ -1,4 +1,4 @@
-//! `git pack verify`: is a pack what it says?
+//! `git pack verify`: checks a pack.
 
 mod human;
 mod json;
