@@ -98,6 +98,7 @@ impl Refusal {
             | Self::Planted { .. }
             | Self::ChangedWhileRead { .. }
             | Self::OutputExists { .. }
+            | Self::KeyExists { .. }
             | Self::TwinDiffers { .. }
             | Self::UnsafePath { .. } => Code::Io,
             Self::Duplicate { .. } | Self::Collision { .. } | Self::ReservedPath { .. } => Code::Duplicate,

@@ -2,33 +2,40 @@
 
 use std::error::Error;
 use std::fmt;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
-use crate::refusal::shown::shown;
+use crate::refusal::shown::{shown, shown_path};
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io { deed, path, source } => write!(f, "{deed} {}: {}", show(path), io_reason(source)),
+            Self::Io { deed, path, source } => write!(f, "{deed} {}: {}", shown_path(path), io_reason(source)),
             Self::NotRegular { path, kind } => {
-                write!(f, "{} is {kind}, and only regular files can be read here", show(path))
+                write!(
+                    f,
+                    "{} is {kind}, and only regular files can be read here",
+                    shown_path(path)
+                )
             }
             Self::ThroughLink { path, link, target } if path == link => {
                 write!(
                     f,
                     "{} is a link to {}, and is not written through",
-                    show(link),
-                    show(target)
+                    shown_path(link),
+                    shown_path(target)
                 )
             }
             Self::ThroughLink { path, link, target } => {
-                let (path, link, target) = (show(path), show(link), show(target));
+                let (path, link, target) = (shown_path(path), shown_path(link), shown_path(target));
                 write!(f, "{path} is not written: {link} is a link to {target}")
             }
-            Self::ChangedWhileRead { path } => write!(f, "{} changed while it was read", show(path)),
-            Self::OutputExists { path, .. } => write!(f, "{} exists and is not an empty directory", show(path)),
+            Self::ChangedWhileRead { path } => write!(f, "{} changed while it was read", shown_path(path)),
+            Self::OutputExists { path, .. } => write!(f, "{} exists and is not an empty directory", shown_path(path)),
+            Self::KeyExists { path } => write!(
+                f,
+                "writing {}: it is there already, and a key is never written over",
+                shown_path(path)
+            ),
             Self::UnsafePath { path, reason } => write!(f, "{path} cannot be a member of a pack: {reason}"),
             Self::Duplicate { path, .. } => write!(f, "two sources for the member {}", shown(path.as_bytes())),
             Self::Collision { path, .. } => write!(f, "two entries would be restored to {}", shown(path.as_bytes())),
@@ -36,7 +43,9 @@ impl fmt::Display for Refusal {
                 write!(f, "{source} cannot be sealed as {path}: the pack itself uses that name")
             }
             Self::Empty => f.write_str("there is nothing to seal"),
-            Self::BadPack { path, reason } => write!(f, "{} is not a pack that can be judged: {reason}", show(path)),
+            Self::BadPack { path, reason } => {
+                write!(f, "{} is not a pack that can be judged: {reason}", shown_path(path))
+            }
             Self::BadManifest { name, reason } => {
                 write!(
                     f,
@@ -45,21 +54,21 @@ impl fmt::Display for Refusal {
                 )
             }
             Self::NotSound { path, first, more } => {
-                write!(f, "{} does not verify: {}", show(path), first_of(first, *more))
+                write!(f, "{} does not verify: {}", shown_path(path), first_of(first, *more))
             }
             Self::Usage(misuse) => misuse.fmt(f),
-            Self::NotARepository { path } => write!(f, "there is no git repository at {} or above", show(path)),
+            Self::NotARepository { path } => write!(f, "there is no git repository at {} or above", shown_path(path)),
             Self::NotYours { path, owner } => write!(
                 f,
                 "the repository at {} belongs to another user (number {owner}), so nothing in it is believed, run or written",
-                show(path)
+                shown_path(path)
             ),
             Self::Planted { path, kind } => write!(
                 f,
                 "{} is {kind}; only directories and files may stand there, or another file would be read or overwritten",
-                show(path)
+                shown_path(path)
             ),
-            Self::NoWorkTree { what } => write!(f, "{what} needs a work tree, and this repository is bare"),
+            Self::NoWorkTree { action } => write!(f, "{action} needs a work tree, and this repository is bare"),
             Self::NoCommit => f.write_str("there is no commit yet"),
             Self::BadRevision { rev, reason } => {
                 write!(f, "{} does not name a commit: {reason}", shown(rev.as_bytes()))
@@ -98,20 +107,20 @@ impl fmt::Display for Refusal {
                 write!(f, "{} {noun} protected, and {why}", artifacts.len())
             }
             Self::NoIdentity { path, reason } => {
-                write!(f, "the identity {} cannot be used: {reason}", show(path))
+                write!(f, "the identity {} cannot be used: {reason}", shown_path(path))
             }
             Self::NoneOpens { subject, .. } => write!(f, "no identity here opens {}", shown(subject.as_bytes())),
             Self::Locked { subject, reason } => write!(f, "{} was not opened: {reason}", shown(subject.as_bytes())),
             Self::Armoured { path } => write!(
                 f,
                 "{} is armoured: a new header would not leave the text behind it as it is",
-                show(path)
+                shown_path(path)
             ),
             Self::Crypto { deed, subject, reason } => write!(f, "{deed} {subject}: {reason}"),
-            Self::PlaintextLeak { plain, protected, .. } => {
+            Self::PlaintextLeak { plain, giveaway, .. } => {
                 write!(
                     f,
-                    "{} would stand in the clear, and {protected}",
+                    "{} would stand in the clear, and {giveaway}",
                     shown(plain.as_bytes())
                 )
             }
@@ -133,11 +142,13 @@ impl fmt::Display for Refusal {
             }
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::Unsupported(unsupported) => unsupported.fmt(f),
-            Self::TwinDiffers { path, why, .. } => write!(f, "{} would be written over, and {why}", show(path)),
-            Self::HookManager { manager, directory, .. } => write!(
+            Self::TwinDiffers { path, conflict, .. } => {
+                write!(f, "{} would be written over, and {conflict}", shown_path(path))
+            }
+            Self::HookManager { manager, directory } => write!(
                 f,
                 "{} belongs to {manager}, which would write over other hooks",
-                show(directory)
+                shown_path(directory)
             ),
             Self::Audit { run, first, more, .. } => {
                 write!(f, "the audit of run {run} failed: {}", first_of(first, *more))
@@ -165,11 +176,6 @@ impl fmt::Display for Exceeded {
         }
         write!(f, ", {} more than {limit} allows", found - allowed)
     }
-}
-
-/// Returns a path, made safe to show.
-pub(super) fn show(path: &Path) -> String {
-    shown(path.as_os_str().as_bytes())
 }
 
 /// Returns the first finding and the number of further ones.

@@ -8,16 +8,24 @@ use std::path::{Path, PathBuf};
 
 use bound::Bound;
 use corrupt::Corrupt;
+use hook_manager::HookManager;
+use leak::Giveaway;
+use twin::TwinConflict;
 use unsupported::Unsupported;
 use usage::Misuse;
+use work_tree::WorkTreeUse;
 
 pub mod bound;
 pub mod code;
 pub mod corrupt;
 mod display;
+pub mod hook_manager;
+pub mod leak;
 pub mod shown;
+pub mod twin;
 pub mod unsupported;
 pub mod usage;
+pub mod work_tree;
 
 /// The result of an operation that may be refused.
 pub type Result<T, E = Refusal> = std::result::Result<T, E>;
@@ -59,8 +67,13 @@ pub enum Refusal {
     OutputExists {
         /// The output.
         path: PathBuf,
-        /// Whether `--replace` may swap it.
+        /// Whether the user may have it replaced.
         replaceable: bool,
+    },
+    /// The file of a new key exists already.
+    KeyExists {
+        /// The file.
+        path: PathBuf,
     },
     /// A path that cannot be a member of a pack.
     UnsafePath {
@@ -140,8 +153,8 @@ pub enum Refusal {
     },
     /// A bare repository where a work tree is needed.
     NoWorkTree {
-        /// What needs it.
-        what: &'static str,
+        /// The action that needs it.
+        action: WorkTreeUse,
     },
     /// The branch has no commit yet.
     NoCommit,
@@ -240,8 +253,8 @@ pub enum Refusal {
         /// The plaintext member.
         plain: String,
         /// What it would reveal.
-        protected: String,
-        /// Whether `--plaintext` may name it.
+        giveaway: Giveaway,
+        /// Whether the user may release it by its name.
         may_be_named: bool,
     },
     /// A scope whose pack would exceed its limits.
@@ -275,21 +288,17 @@ pub enum Refusal {
     TwinDiffers {
         /// The file.
         path: PathBuf,
+        /// The path of the plaintext, below the top of the work tree.
+        plain: String,
         /// What is known about the file.
-        why: &'static str,
-        /// The command that keeps the file's content.
-        instead: Option<String>,
+        conflict: TwinConflict,
     },
     /// The hooks belong to a hook manager, which would overwrite others.
     HookManager {
-        /// Name of the manager.
-        manager: &'static str,
+        /// The manager.
+        manager: HookManager,
         /// The hooks directory.
         directory: PathBuf,
-        /// What to do with the lines.
-        deed: &'static str,
-        /// The lines that make the manager run git-pack's hooks.
-        lines: Vec<&'static str>,
     },
     /// A run whose audit found a content that is not rooted, missing or corrupt.
     Audit {

@@ -1,5 +1,7 @@
 //! Makes foreign names safe to show: quotes them as git does.
 
+use std::path::Path;
+
 /// Returns `path` for display: unchanged if it is harmless, otherwise quoted as git does it (`"a\nb\377"`), so that no
 /// name can break a line or send control sequences to the terminal.
 pub fn shown(path: &[u8]) -> String {
@@ -25,6 +27,11 @@ pub fn shown(path: &[u8]) -> String {
     }
     out.push('"');
     out
+}
+
+/// Returns a path for display, like [`shown`].
+pub fn shown_path(path: &Path) -> String {
+    shown(path.as_os_str().as_encoded_bytes())
 }
 
 /// Undoes [`shown`]. `None` if [`shown`] never returns this text.

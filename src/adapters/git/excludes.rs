@@ -16,6 +16,7 @@ use crate::adapters::git::ignore_rules::{IgnoreRules, folded};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::refusal::unsupported::Unsupported;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 
 /// The name of the file of rules in a directory.
@@ -54,7 +55,9 @@ struct Level {
 impl Repository {
     /// Returns whether an ignore rule matches the file at `path`, even if it is tracked.
     pub fn is_ignored(&self, path: &RepoPath) -> Result<bool> {
-        let root = self.work_tree().ok_or(Refusal::NoWorkTree { what: "staging" })?;
+        let root = self.work_tree().ok_or(Refusal::NoWorkTree {
+            action: WorkTreeUse::Staging,
+        })?;
         let left_out = HashMap::new();
         let mut excludes = Excludes::of(self, &root, &left_out)?;
         let path = path.as_bytes();

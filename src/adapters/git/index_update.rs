@@ -9,6 +9,7 @@ use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::refusal::unsupported::Unsupported;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 
 impl Repository {
@@ -63,7 +64,9 @@ impl Repository {
     }
 
     fn at_top(&self) -> Result<Command> {
-        let root = self.work_tree().ok_or(Refusal::NoWorkTree { what: "staging" })?;
+        let root = self.work_tree().ok_or(Refusal::NoWorkTree {
+            action: WorkTreeUse::Staging,
+        })?;
         let mut command = self.git();
         command.arg("--work-tree").arg(&root).current_dir(&root);
         Ok(command)

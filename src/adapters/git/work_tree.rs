@@ -11,6 +11,7 @@ use crate::adapters::git::excludes::Excludes;
 use crate::adapters::git::tracked::{Kept, Tracked};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 
 /// A file of the work tree.
@@ -25,7 +26,9 @@ impl Repository {
     /// Returns every file that is tracked, and every other that git does not ignore, or, with `no_ignore`, ignored ones
     /// as well; sorted bytewise. What lies in another repository below is not listed.
     pub fn work_tree_files(&self, no_ignore: bool) -> Result<Vec<WorkFile>> {
-        let root = self.work_tree().ok_or(Refusal::NoWorkTree { what: "listing files" })?;
+        let root = self.work_tree().ok_or(Refusal::NoWorkTree {
+            action: WorkTreeUse::ListingFiles,
+        })?;
         let folds = self.ignore_config()?.folds;
         let tracked = Tracked::of(&self.index()?, folds)?;
         let mut listing = Listing {

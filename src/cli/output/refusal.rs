@@ -3,6 +3,7 @@
 mod detail;
 mod remedy;
 pub(crate) mod usage;
+mod words;
 
 use serde_json::{Value, json};
 
@@ -88,18 +89,10 @@ struct Text {
     hint: Option<String>,
 }
 
-/// Returns what, where and why on one line, with the flag where there is one.
-fn message(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Usage(misuse) => usage::problem(misuse),
-        other => other.to_string(),
-    }
-}
-
 fn explain(refusal: &Refusal) -> Text {
     let (next, hint) = remedy(refusal);
     let more = match refusal {
-        Refusal::HookManager { deed, .. } => vec![format!("{deed}:")],
+        Refusal::HookManager { manager, .. } => vec![format!("{}:", words::adding(*manager))],
         Refusal::Duplicate { sources, .. } | Refusal::Collision { sources, .. } => {
             sources.iter().map(|s| format!("from       {s}")).collect()
         }
@@ -127,11 +120,11 @@ fn explain(refusal: &Refusal) -> Text {
         _ => Vec::new(),
     };
     let pasted = match refusal {
-        Refusal::HookManager { lines, .. } => lines.clone(),
+        Refusal::HookManager { manager, .. } => manager.lines(),
         _ => Vec::new(),
     };
     Text {
-        message: message(refusal),
+        message: words::message(refusal),
         detail: detail(refusal),
         more,
         pasted,

@@ -8,6 +8,7 @@ use crate::format::config::{FILE_NAME, add_recipient, is_same_recipient};
 use crate::ops::guard::install::{self, HooksReport, InstallRequest};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 
 const TEMPLATE: &str = include_str!("../../../templates/gitpack.toml");
@@ -35,7 +36,9 @@ pub struct InitReport {
 /// Sets up the repository at the context's directory. Everything that exists is kept, so `init` can be run again.
 pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     let repo = ctx.repository()?;
-    let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what: "git pack init" })?;
+    let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
+        action: WorkTreeUse::Init,
+    })?;
 
     // Everything that may refuse comes before the first write, so that a refusal leaves nothing half set up.
     let present = configuration::on_disk(&root)?;

@@ -7,11 +7,11 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, ProgramName};
 use crate::ops::Context;
 use crate::ops::guard::remotes;
+use crate::refusal::hook_manager::HookManager;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::hook_script::{self, Errexit};
-use crate::rules::managers::Manager;
 
 /// The hooks of a work tree, in the order in which they are named to people.
 pub const CLIENT_HOOKS: [&str; 3] = ["pre-commit", "pre-merge-commit", "pre-push"];
@@ -137,12 +137,9 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<HooksPlan>
                 Step::Configure(command(ctx, hook)?)
             }
             (Standing::Foreign(Some(manager)), _) if !request.force => {
-                let (deed, lines) = manager.lines();
                 return Err(Refusal::HookManager {
-                    manager: manager.name(),
+                    manager,
                     directory: directory.path().to_owned(),
-                    deed,
-                    lines,
                 });
             }
             (Standing::Foreign(_), _) if directory.has_chained(hook) => {
@@ -259,7 +256,7 @@ pub fn run_chained(
 ) -> Result<Option<String>> {
     let chained = ctx.cwd.join(chained);
     let named = match hooks_dir::read_chained(&chained) {
-        Some(hook) if Manager::goes_by_its_name(&hook) => ProgramName::AsBefore,
+        Some(hook) if HookManager::goes_by_its_name(&hook) => ProgramName::AsBefore,
         _ => ProgramName::AsItsFile,
     };
     hooks_dir::run_chained(&chained, named, arguments, stdin)
@@ -269,7 +266,7 @@ pub fn run_chained(
 enum Standing {
     None,
     Ours(Vec<u8>),
-    Foreign(Option<Manager>),
+    Foreign(Option<HookManager>),
 }
 
 /// Returns how a hook of ours is installed, for `status`; none if nothing runs it.
@@ -301,7 +298,7 @@ fn present(
             return Ok((Standing::Foreign(None), Some(Present::Called)));
         }
         Some(bytes) => {
-            let manager = Manager::of(&bytes, directory.path().as_os_str().as_bytes());
+            let manager = HookManager::of(&bytes, directory.path().as_os_str().as_bytes());
             // Whatever the manager is configured to do, a hook that does not call it, or that git does not run, guards
             // nothing.
             runs = directory.is_executable(hook) && manager.is_some_and(|manager| manager.is_called_by(&bytes));
@@ -311,8 +308,8 @@ fn present(
     let how = match &standing {
         Standing::Foreign(Some(manager)) if runs => {
             let base = match manager {
-                Manager::Husky => directory.path().parent().map(Path::to_owned),
-                Manager::Lefthook | Manager::PreCommit | Manager::Prek => repo.work_tree(),
+                HookManager::Husky => directory.path().parent().map(Path::to_owned),
+                HookManager::Lefthook | HookManager::PreCommit | HookManager::Prek => repo.work_tree(),
             };
             match base {
                 Some(base) if manager_calls_us(&base, *manager, hook)? => Some(Present::Called),
@@ -330,7 +327,7 @@ fn present(
     Ok((standing, how))
 }
 
-fn manager_calls_us(base: &Path, manager: Manager, hook: &str) -> Result<bool> {
+fn manager_calls_us(base: &Path, manager: HookManager, hook: &str) -> Result<bool> {
     let mut present = Vec::new();
     for file in manager.configuration(hook) {
         // A file that cannot be read may say anything.

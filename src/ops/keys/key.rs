@@ -56,10 +56,7 @@ pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Gene
         }
         None => identity::in_force(ctx)?.0,
     };
-    let in_the_way = || {
-        let why = "it is there already, and a key is never written over; --output names another place";
-        Refusal::io("writing", &path)(std::io::Error::other(why))
-    };
+    let in_the_way = || Refusal::KeyExists { path: path.clone() };
     // Checks first, so that the user does not enter a passphrase in vain.
     if files::exists(&path) {
         return Err(in_the_way());

@@ -8,6 +8,7 @@ use crate::format::config::{ConfigError, FILE_NAME, Located, add_recipient, pars
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::refusal::usage::Misuse;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 
 /// Returns the recipients in the work tree's configuration, in the order written.
@@ -116,7 +117,7 @@ fn parse<'a>(ctx: &Context, recipients: impl IntoIterator<Item = &'a str>) -> Re
 fn present(ctx: &Context) -> Result<(PathBuf, Loaded)> {
     let repo = ctx.repository()?;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
-        what: "git pack recipients",
+        action: WorkTreeUse::Recipients,
     })?;
     let loaded = configuration::on_disk(&root)?;
     if !loaded.is_present() {

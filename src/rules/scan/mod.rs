@@ -7,6 +7,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
+use crate::refusal::leak::Giveaway;
 use crate::rules::protect::{Cause, FileFacts, Registry, is_run_output};
 pub use leak::{Leak, LeakCode};
 pub use traits::{InPart, SealState, Traits, Unexamined};
@@ -155,21 +156,23 @@ fn judge_known(
 
 /// Returns why a file must not be published unless the user names it, whatever the rules say: it holds a private key,
 /// or it only claims to be sealed. `None` otherwise.
-pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<String> {
+pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<Giveaway> {
     let mut keys = traits
         .formats
         .iter()
         .filter(|(format, _)| *format == Format::PrivateKey);
     if let Some((_, within)) = keys.next() {
-        let within = within.as_ref().map(|within| format!(", {within}"));
-        return Some(format!("it holds a private key{}", within.unwrap_or_default()));
+        let within = within.as_ref().map(ToString::to_string);
+        return Some(Giveaway::PrivateKey { within });
     }
-    let why = match &traits.seal {
+    let fault = match &traits.seal {
         SealState::Whole => return None,
         SealState::Broken(why) => why,
         SealState::No => "it is not an age file",
     };
-    is_named_as_sealed(path).then(|| format!("its name says that it is sealed, but {why}"))
+    is_named_as_sealed(path).then(|| Giveaway::FakeSeal {
+        fault: fault.to_owned(),
+    })
 }
 
 /// Like [`judge`], but an entry that could be examined only in part is also a leak if a configuration says so.

@@ -1,30 +1,33 @@
 //! The parts of a refusal, for machines.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
-use crate::cli::output::refusal::usage;
-use crate::refusal::shown::shown;
+use crate::cli::output::refusal::{usage, words};
+use crate::refusal::shown::shown_path;
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
 /// Returns the parts of a refusal.
 pub(super) fn detail(refusal: &Refusal) -> Value {
     match refusal {
         Refusal::Io { deed, path, source } => {
-            json!({ "deed": deed, "path": show(path), "reason": io_reason(source) })
+            json!({ "deed": deed, "path": shown_path(path), "reason": io_reason(source) })
         }
         Refusal::NotRegular { path, kind } | Refusal::Planted { path, kind } => {
-            json!({ "path": show(path), "kind": kind })
+            json!({ "path": shown_path(path), "kind": kind })
+        }
+        Refusal::KeyExists { path } => {
+            json!({ "deed": "writing", "path": shown_path(path), "reason": words::KEY_EXISTS })
         }
         Refusal::ChangedWhileRead { path }
         | Refusal::OutputExists { path, .. }
         | Refusal::NotARepository { path }
-        | Refusal::Armoured { path } => json!({ "path": show(path) }),
+        | Refusal::Armoured { path } => json!({ "path": shown_path(path) }),
         Refusal::ThroughLink { path, link, target } => {
-            json!({ "path": show(path), "link": show(link), "target": show(target) })
+            json!({ "path": shown_path(path), "link": shown_path(link), "target": shown_path(target) })
         }
-        Refusal::TwinDiffers { path, why, .. } => json!({ "path": show(path), "reason": why }),
+        Refusal::TwinDiffers { path, conflict, .. } => {
+            json!({ "path": shown_path(path), "reason": words::why_not_overwritten(*conflict) })
+        }
         Refusal::UnsafePath { path, reason } => json!({ "path": path, "reason": reason }),
         Refusal::Duplicate { path, sources } | Refusal::Collision { path, sources, .. } => {
             json!({ "path": path, "sources": sources })
@@ -32,14 +35,14 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         Refusal::ReservedPath { path, source } => json!({ "path": path, "sources": [source] }),
         Refusal::Empty => json!({}),
         Refusal::BadPack { path, reason } | Refusal::NoIdentity { path, reason } => {
-            json!({ "path": show(path), "reason": reason })
+            json!({ "path": shown_path(path), "reason": reason })
         }
         Refusal::BadManifest { name, reason } => json!({ "path": name, "reason": reason }),
         Refusal::Audit { run, first, more, .. } => json!({ "run": run, "first": first, "more": more }),
-        Refusal::NotSound { path, first, more } => json!({ "path": show(path), "first": first, "more": more }),
+        Refusal::NotSound { path, first, more } => json!({ "path": shown_path(path), "first": first, "more": more }),
         Refusal::Usage(misuse) => json!({ "problem": usage::problem(misuse) }),
-        Refusal::NotYours { path, owner } => json!({ "path": show(path), "owner": owner }),
-        Refusal::NoWorkTree { what } => json!({ "what": what }),
+        Refusal::NotYours { path, owner } => json!({ "path": shown_path(path), "owner": owner }),
+        Refusal::NoWorkTree { action } => json!({ "what": words::command_of(*action) }),
         Refusal::NoCommit => json!({ "rev": "HEAD" }),
         Refusal::BadRevision { rev, reason } => json!({ "rev": rev, "reason": reason }),
         Refusal::BadConfig { origin, line, problem } => json!({ "file": origin, "line": line, "problem": problem }),
@@ -61,7 +64,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         } => json!({ "subject": subject, "stanzas": stanzas, "tried": tried }),
         Refusal::Locked { subject, reason } => json!({ "subject": subject, "reason": reason }),
         Refusal::Crypto { deed, subject, reason } => json!({ "deed": deed, "subject": subject, "reason": reason }),
-        Refusal::PlaintextLeak { plain, protected, .. } => json!({ "path": plain, "protected": protected }),
+        Refusal::PlaintextLeak { plain, giveaway, .. } => json!({ "path": plain, "protected": giveaway.to_string() }),
         Refusal::Limit {
             scope,
             exceeded,
@@ -75,15 +78,8 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         Refusal::TooLong { what, allowed, found } => json!({ "limit": what, "allowed": allowed, "found": found }),
         Refusal::Budget { bound, allowed } => json!({ "limit": bound.key(), "allowed": allowed }),
         Refusal::Corrupt(_) | Refusal::Unsupported(_) => json!({ "what": refusal.to_string() }),
-        Refusal::HookManager {
-            manager,
-            directory,
-            lines,
-            ..
-        } => json!({ "manager": manager, "directory": show(directory), "lines": lines }),
+        Refusal::HookManager { manager, directory } => {
+            json!({ "manager": manager.to_string(), "directory": shown_path(directory), "lines": manager.lines() })
+        }
     }
-}
-
-fn show(path: &Path) -> String {
-    shown(path.as_os_str().as_encoded_bytes())
 }

@@ -5,6 +5,7 @@ use crate::cli::output::refusal::usage;
 use crate::cli::output::words::quoted;
 use crate::refusal::Refusal;
 use crate::refusal::corrupt::Corrupt;
+use crate::refusal::twin::TwinConflict;
 use crate::refusal::unsupported::Unsupported;
 
 /// Returns the command that would fix it, or else what to do.
@@ -13,15 +14,16 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     let next = |command: &str| (Some(command.to_owned()), None);
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
-        Refusal::TwinDiffers { instead, .. } => match instead {
-            Some(command) => next(command),
-            None => (
-                None,
-                Some(format!(
-                    "set one of them aside, or, if it may go, {}",
-                    env::invocation_with("--force")
-                )),
-            ),
+        Refusal::TwinDiffers { plain, conflict, .. } => match conflict {
+            TwinConflict::SealedChanged => next(&format!("git pack reveal {plain}")),
+            TwinConflict::PlainChanged => next(&format!("git pack protect {plain}")),
+            TwinConflict::SealedDiffers
+            | TwinConflict::SealedUnknown
+            | TwinConflict::PlainDiffers
+            | TwinConflict::PlainUnknown => hint(&format!(
+                "set one of them aside, or, if it may go, {}",
+                env::invocation_with("--force")
+            )),
         },
         Refusal::ThroughLink { link, .. } => (
             None,
@@ -120,6 +122,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::UnsafePath { .. } => hint("rename it, or leave it out"),
         Refusal::NoWorkTree { .. }
         | Refusal::Io { .. }
+        | Refusal::KeyExists { .. }
         | Refusal::NotRegular { .. }
         | Refusal::BadConfig { .. }
         | Refusal::NoIdentity { .. }

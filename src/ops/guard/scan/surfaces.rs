@@ -23,6 +23,7 @@ use crate::ops::guard::scan::engine::Engine;
 use crate::ops::guard::scan::range::{Ranges, RefChange, candidates, name_commits, without_path};
 use crate::ops::guard::scan::{FoundLeak, PartlyExamined, ScanReport, twins};
 use crate::refusal::usage::Misuse;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::protect::is_run_output;
@@ -190,7 +191,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
 /// are where they belong.
 fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
-        what: "git pack scan --worktree",
+        action: WorkTreeUse::Scan,
     })?;
     let loaded = configuration::on_disk(&root)?;
     let to = to(&[&loaded.config]);
@@ -410,7 +411,7 @@ fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination)
 pub fn write_allow(ctx: &Context, report: &ScanReport) -> Result<usize> {
     let repo = ctx.repository()?;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
-        what: "git pack scan --write-allow",
+        action: WorkTreeUse::Allow,
     })?;
     let loaded = configuration::on_disk(&root)?;
     let text = String::from_utf8(loaded.bytes.unwrap_or_else(|| b"version = 1\n".to_vec()))

@@ -20,6 +20,7 @@ use crate::ops::contents::ContentAt;
 use crate::ops::guard::known;
 use crate::ops::keys::identity;
 use crate::refusal::usage::Misuse;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Registry;
 use crate::rules::twins::{Standing, standing};
@@ -76,9 +77,9 @@ struct Observed {
 }
 
 impl Place {
-    fn of(ctx: &Context, what: &'static str) -> Result<Self> {
+    fn of(ctx: &Context, action: WorkTreeUse) -> Result<Self> {
         let repo = ctx.repository()?;
-        let root = repo.work_tree().ok_or(Refusal::NoWorkTree { what })?;
+        let root = repo.work_tree().ok_or(Refusal::NoWorkTree { action })?;
         let notes = repo.private().twin_notes();
         Ok(Self { repo, root, notes })
     }
@@ -190,7 +191,7 @@ pub fn check_unattended(ctx: &Context) -> Result<Vec<PairReport>> {
 }
 
 fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>> {
-    let place = Place::of(ctx, "git pack protect")?;
+    let place = Place::of(ctx, WorkTreeUse::Protect)?;
     let pairs = place.tracked_pairs()?.into_iter();
     let tracked = place.tracked()?;
     pairs
@@ -210,7 +211,7 @@ fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>>
 /// Keeps the note about the twin at `path` true when its ciphertext is replaced by one of the same plaintext. Returns
 /// whether there was a note that named the old ciphertext.
 pub fn carry_over(ctx: &Context, path: &Path, old: &Digest, new: &Digest) -> Result<bool> {
-    let place = match Place::of(ctx, "a sealed twin") {
+    let place = match Place::of(ctx, WorkTreeUse::Twin) {
         Err(Refusal::NotARepository { .. } | Refusal::NoWorkTree { .. }) => return Ok(false),
         other => other?,
     };

@@ -10,7 +10,9 @@ use crate::format::repo_path::RepoPath;
 use crate::ops::guard::twins::{Observed, PairReport, Place, is_twin, nothing_at};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
+use crate::refusal::twin::TwinConflict;
 use crate::refusal::usage::Misuse;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{Standing, ignore_line};
@@ -49,7 +51,7 @@ pub struct ProtectReport {
 ///
 /// Everything that may be refused is refused before the first write.
 pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport> {
-    let place = Place::of(ctx, "git pack protect")?;
+    let place = Place::of(ctx, WorkTreeUse::Protect)?;
     let loaded = configuration::on_disk(&place.root)?;
     let recipients = recipients::of_config(ctx, &loaded)?;
     let observed = observe(ctx, request, &place)?;
@@ -213,17 +215,17 @@ fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
     if is_run_output(path.as_bytes()) {
         return Err(Refusal::Usage(Misuse::RunOutput { path: path.to_string() }));
     }
-    let why = match found.standing {
+    let conflict = match found.standing {
         Standing::PlainOnly | Standing::PlainNewer | Standing::UpToDate => return Ok(()),
         _ if force => return Ok(()),
-        Standing::SealedNewer => "it changed since, and this plaintext did not: reveal it instead",
-        Standing::BothChanged => "it holds something else than this plaintext",
-        Standing::SealedOnly | Standing::Unknown => "what it holds is not known here",
+        Standing::SealedNewer => TwinConflict::SealedChanged,
+        Standing::BothChanged => TwinConflict::SealedDiffers,
+        Standing::SealedOnly | Standing::Unknown => TwinConflict::SealedUnknown,
     };
     Err(Refusal::TwinDiffers {
         path: found.pair.sealed_file.clone(),
-        why,
-        instead: (found.standing == Standing::SealedNewer).then(|| format!("git pack reveal {}", found.pair.plain)),
+        plain: found.pair.plain.to_string(),
+        conflict,
     })
 }
 

@@ -9,6 +9,8 @@ use crate::format::digest::Hashing;
 use crate::ops::guard::twins::{Observed, PairReport, Place, nothing_at};
 use crate::ops::keys::identity;
 use crate::ops::{Context, configuration};
+use crate::refusal::twin::TwinConflict;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::twins::Standing;
 
@@ -30,7 +32,7 @@ pub struct RevealRequest {
 ///
 /// All of them are opened into files without a name before the first one gets its place, so a failure leaves nothing.
 pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>> {
-    let place = Place::of(ctx, "git pack reveal")?;
+    let place = Place::of(ctx, WorkTreeUse::Reveal)?;
     // A twin that is sealed with a passphrase opens without an identity.
     let identities = identity::load_if_any(ctx, &request.identities)?;
     let pairs = match request.files.is_empty() {
@@ -85,16 +87,16 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
 }
 
 fn ensure_may_be_written(found: &Observed, force: bool) -> Result<()> {
-    let why = match found.standing {
+    let conflict = match found.standing {
         Standing::UpToDate | Standing::SealedOnly | Standing::SealedNewer | Standing::PlainOnly => return Ok(()),
         _ if force => return Ok(()),
-        Standing::PlainNewer => "it changed since it was sealed: protect it, or set it aside",
-        Standing::BothChanged => "it holds something else than its sealed twin",
-        Standing::Unknown => "whether it holds something else than its sealed twin cannot be seen here",
+        Standing::PlainNewer => TwinConflict::PlainChanged,
+        Standing::BothChanged => TwinConflict::PlainDiffers,
+        Standing::Unknown => TwinConflict::PlainUnknown,
     };
     Err(Refusal::TwinDiffers {
         path: found.pair.plain_file.clone(),
-        why,
-        instead: (found.standing == Standing::PlainNewer).then(|| format!("git pack protect {}", found.pair.plain)),
+        plain: found.pair.plain.to_string(),
+        conflict,
     })
 }

@@ -162,9 +162,9 @@ fn ensure_goes_without_a_word(path: &MemberPath, judged: &JudgedArtifact) -> Res
     let by_guard = judged.leak.as_ref().and_then(guarded::why);
     match by_guard.or_else(|| needs_a_word(path.as_str().as_bytes(), &judged.seen.traits)) {
         None => Ok(()),
-        Some(protected) => Err(Refusal::PlaintextLeak {
+        Some(giveaway) => Err(Refusal::PlaintextLeak {
             plain: path.to_string(),
-            protected,
+            giveaway,
             may_be_named: true,
         }),
     }

@@ -24,6 +24,7 @@ use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, EvidencePlan, M
 use crate::ops::pack::seal::stage::{Kept, StagedMember, StagedPack};
 use crate::ops::pack::seal::{SealNotice, SealReport, SealRequest};
 use crate::ops::store::run::Records;
+use crate::refusal::leak::Giveaway;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::member_type::registry_files;
@@ -255,10 +256,12 @@ fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &St
     let is_tree = matches!(plan.material, Material::Tree(_));
     for (member, copy) in members.iter().zip(&staged.plain) {
         let plain = member.path().as_str();
-        if let Some(protected) = secrets.get(&copy.hash) {
+        if let Some(artifact) = secrets.get(&copy.hash) {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
-                protected: format!("it has the content of {protected}"),
+                giveaway: Giveaway::SameContent {
+                    artifact: (*artifact).to_owned(),
+                },
                 may_be_named: false,
             });
         }
@@ -268,7 +271,10 @@ fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &St
         if let Some(leak) = leak {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),
-                protected: format!("rule {} of class {} protects it", leak.cause, leak.class),
+                giveaway: Giveaway::Rule {
+                    cause: leak.cause.to_string(),
+                    class: leak.class,
+                },
                 may_be_named: false,
             });
         }

@@ -10,6 +10,7 @@ use crate::ops::guard::known::{self, Finder};
 use crate::ops::guard::remotes::main_commits;
 use crate::ops::guard::scan::twins;
 use crate::refusal::Result;
+use crate::refusal::leak::Giveaway;
 use crate::rules::protect::{Cause, Registry};
 use crate::rules::scan::{Leak, LeakCode, Traits};
 use crate::rules::twins::{SealedTwins, plain_of};
@@ -78,16 +79,14 @@ impl Guarded {
 }
 
 /// Returns why this clone, and no rule, forbids plaintext; none if a rule forbids it.
-pub(super) fn why(leak: &Leak) -> Option<String> {
+pub(super) fn why(leak: &Leak) -> Option<Giveaway> {
     match &leak.cause {
-        Cause::Twin(twin) => Some(format!("its sealed twin {twin} is tracked")),
-        Cause::Known { percent, original } if leak.code == LeakCode::KnownPlaintext => {
-            let within = leak.detail.as_ref().map(|within| format!(", {within}"));
-            let within = within.unwrap_or_default();
-            Some(format!(
-                "it holds {percent} % of {original}{within}, which is protected here"
-            ))
-        }
+        Cause::Twin(twin) => Some(Giveaway::Twin { twin: twin.to_string() }),
+        Cause::Known { percent, original } if leak.code == LeakCode::KnownPlaintext => Some(Giveaway::Part {
+            percent: *percent,
+            original: original.to_string(),
+            within: leak.detail.clone(),
+        }),
         _ => None,
     }
 }

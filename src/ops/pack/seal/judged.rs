@@ -11,6 +11,7 @@ use crate::format::sealed::ATTACHED;
 use crate::ops::contents::blob_of_file;
 use crate::ops::pack::seal::guarded::{self, Guarded};
 use crate::ops::pack::seal::plan::{ArtifactSource, EvidenceMember, ProtectedArtifact};
+use crate::refusal::leak::Giveaway;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::claims_age;
 use crate::rules::pack::plain::{PlainMember, judge_at};
@@ -142,18 +143,17 @@ pub(super) fn attached_by(rule: &str, path: MemberPath, source: ArtifactSource) 
 /// Refuses files that must not become sealed artifacts: those that only claim to be sealed, and those that hold part of
 /// a file that is protected under another name.
 pub(super) fn ensure_is_artifact(leak: &Leak) -> Result<()> {
-    let protected = match leak.code {
-        LeakCode::FakeSeal => Some(format!(
-            "its name says that it is sealed, but {}",
-            leak.detail.as_deref().unwrap_or("it is no age file")
-        )),
+    let giveaway = match leak.code {
+        LeakCode::FakeSeal => Some(Giveaway::FakeSeal {
+            fault: leak.detail.as_deref().unwrap_or("it is no age file").to_owned(),
+        }),
         LeakCode::KnownPlaintext => guarded::why(leak),
         _ => None,
     };
-    match protected {
-        Some(protected) => Err(Refusal::PlaintextLeak {
+    match giveaway {
+        Some(giveaway) => Err(Refusal::PlaintextLeak {
             plain: leak.entry.path.to_string(),
-            protected,
+            giveaway,
             may_be_named: true,
         }),
         None => Ok(()),

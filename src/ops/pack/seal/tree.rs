@@ -22,6 +22,8 @@ use crate::ops::pack::seal::release::release_in_tree;
 use crate::ops::pack::seal::{SealNotice, SealRequest, limits};
 use crate::ops::protection::{PackJudge, blobs};
 use crate::ops::{Context, state};
+use crate::refusal::leak::Giveaway;
+use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::{Cause, FileFacts, OUTPUT_DIRECTORY, Registry};
 use crate::rules::twins::SealedTwins;
@@ -131,7 +133,9 @@ impl Site {
     ) -> Result<Vec<ProtectedArtifact>> {
         let Some(root) = &self.work_tree else {
             if !request.attach.is_empty() {
-                return Err(Refusal::NoWorkTree { what: "--attach" });
+                return Err(Refusal::NoWorkTree {
+                    action: WorkTreeUse::Attach,
+                });
             }
             if !self.loaded.config.attach.is_empty() {
                 notices.push(SealNotice::NowhereToAttach);
@@ -171,7 +175,7 @@ fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry
     match beside_twin {
         Some((entry, twin)) => Err(Refusal::PlaintextLeak {
             plain: entry.path.to_string(),
-            protected: format!("its sealed twin {twin} is tracked beside it"),
+            giveaway: Giveaway::TwinBeside { twin: twin.to_string() },
             may_be_named: false,
         }),
         None => Ok(()),

@@ -1,0 +1,71 @@
+//! The message of a refusal as a person reads it: where a flag or a command belongs to it, with that.
+
+use crate::cli::output::refusal::usage;
+use crate::refusal::Refusal;
+use crate::refusal::hook_manager::HookManager;
+use crate::refusal::shown::shown_path;
+use crate::refusal::twin::TwinConflict;
+use crate::refusal::work_tree::WorkTreeUse;
+
+/// Why a new key is not written to a file that exists.
+pub(super) const KEY_EXISTS: &str =
+    "it is there already, and a key is never written over; --output names another place";
+
+/// Returns what, where and why on one line, with the flag where there is one.
+pub(super) fn message(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Usage(misuse) => usage::problem(misuse),
+        Refusal::NoWorkTree { action } => {
+            let command = command_of(*action);
+            format!("{command} needs a work tree, and this repository is bare")
+        }
+        Refusal::KeyExists { path } => format!("writing {}: {KEY_EXISTS}", shown_path(path)),
+        Refusal::TwinDiffers { path, conflict, .. } => {
+            let why = why_not_overwritten(*conflict);
+            format!("{} would be written over, and {why}", shown_path(path))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// Returns the command or flag that needs a work tree.
+pub(super) fn command_of(action: WorkTreeUse) -> String {
+    match action {
+        WorkTreeUse::Recipients => "git pack recipients".into(),
+        WorkTreeUse::Init => "git pack init".into(),
+        WorkTreeUse::Protect => "git pack protect".into(),
+        WorkTreeUse::Reveal => "git pack reveal".into(),
+        WorkTreeUse::Scan => "git pack scan --worktree".into(),
+        WorkTreeUse::Allow => "git pack scan --write-allow".into(),
+        WorkTreeUse::Attach => "--attach".into(),
+        WorkTreeUse::Twin | WorkTreeUse::Staging | WorkTreeUse::ListingFiles => action.to_string(),
+    }
+}
+
+/// Returns why a file is not overwritten and, where that is known, what to do instead.
+pub(super) fn why_not_overwritten(conflict: TwinConflict) -> String {
+    match conflict {
+        TwinConflict::SealedChanged => format!("{conflict}: reveal it instead"),
+        TwinConflict::PlainChanged => format!("{conflict}: protect it, or set it aside"),
+        TwinConflict::SealedDiffers
+        | TwinConflict::SealedUnknown
+        | TwinConflict::PlainDiffers
+        | TwinConflict::PlainUnknown => conflict.to_string(),
+    }
+}
+
+/// Returns what to do with the lines that make a hook manager run git-pack's hooks.
+pub(super) fn adding(manager: HookManager) -> &'static str {
+    match manager {
+        HookManager::Husky => "run this beside .husky",
+        HookManager::Lefthook => "add this to lefthook.yml, then run lefthook install",
+        HookManager::PreCommit => {
+            "add this below repos in .pre-commit-config.yaml, indented as the others there, git add it, then run \
+             pre-commit install -t pre-commit -t pre-merge-commit -t pre-push"
+        }
+        HookManager::Prek => {
+            "add this below repos in .pre-commit-config.yaml, indented as the others there, git add it, then run \
+             prek install -t pre-commit -t pre-merge-commit -t pre-push"
+        }
+    }
+}

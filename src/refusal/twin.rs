@@ -1,0 +1,33 @@
+//! A file and its sealed twin that do not agree.
+
+use std::fmt;
+
+/// Why one of both files is not overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TwinConflict {
+    /// The twin changed, and the plaintext did not.
+    SealedChanged,
+    /// The twin holds something else than the plaintext.
+    SealedDiffers,
+    /// What the twin holds is not known.
+    SealedUnknown,
+    /// The plaintext changed, and the twin did not.
+    PlainChanged,
+    /// The plaintext holds something else than the twin.
+    PlainDiffers,
+    /// Whether the plaintext holds something else than the twin is not known.
+    PlainUnknown,
+}
+
+impl fmt::Display for TwinConflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SealedChanged => "it changed since, and this plaintext did not",
+            Self::SealedDiffers => "it holds something else than this plaintext",
+            Self::SealedUnknown => "what it holds is not known here",
+            Self::PlainChanged => "it changed since it was sealed",
+            Self::PlainDiffers => "it holds something else than its sealed twin",
+            Self::PlainUnknown => "whether it holds something else than its sealed twin cannot be seen here",
+        })
+    }
+}
