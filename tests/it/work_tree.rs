@@ -340,7 +340,7 @@ fn any_rules_mean_what_git_takes_them_for() {
         let repo = Repo::empty();
         let scene = Scene::of(&repo);
         let mut choice = Choice(88_172_645_463_325_252 + seed);
-        for at in 0..110 {
+        for at in 0..60 {
             choice.fill(&repo.path(&format!("{at}")));
         }
         repo.write(".git/info/exclude", choice.rules());
@@ -662,6 +662,8 @@ fn real_repositories_are_listed_as_git_lists_them() {
     let clone = ["clone", "-q", source.to_str().unwrap(), "clone"];
     if source.join(".git").exists() && place.run(place.path(), "git", &clone).code == 0 {
         let root = place.path().join("clone");
+        // Looking into all the archives would take long.
+        fs::remove_dir_all(root.join("fixtures")).unwrap();
         touch(
             &root,
             &["target/debug/x", "src/new.rs", "src/adapters/.#lock", "fuzz/corpus/a/b"],

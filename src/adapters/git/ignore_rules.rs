@@ -29,6 +29,29 @@ struct Rule {
     only_directories: bool,
     /// Whether the pattern is for names at any depth. Otherwise, it is for paths.
     is_name: bool,
+    rest: Rest,
+}
+
+/// How the part of a pattern behind its literal part is matched.
+enum Rest {
+    /// It is empty.
+    Nothing,
+    /// A star, and how a name ends.
+    Ending,
+    Glob,
+    /// A glob that the library does not match to its end.
+    Undecided,
+}
+
+impl Rest {
+    fn of(glob: &[u8], is_name: bool) -> Self {
+        match glob {
+            [] => Self::Nothing,
+            [b'*', ending @ ..] if is_name && !ending.iter().any(|byte| SPECIAL.contains(byte)) => Self::Ending,
+            _ if glob.iter().filter(|byte| **byte == b'*').count() > MAX_STARS => Self::Undecided,
+            _ => Self::Glob,
+        }
+    }
 }
 
 /// Returns a path as it is compared. git folds only ASCII letters.
@@ -73,19 +96,18 @@ impl IgnoreRules {
         let Some(rest) = subject.strip_prefix(at(rule.start, rule.glob)) else {
             return false;
         };
-        if glob.is_empty() {
-            return rest.is_empty();
-        }
-        if glob.iter().filter(|byte| **byte == b'*').count() > MAX_STARS {
-            // The library would not decide. Decide so that no file goes unseen.
-            return rule.is_negative;
-        }
-        // git matches only what follows the literal part. The glob of `foo**/bar` thus begins with `**/`.
         let mode = match rule.is_name {
             true => Mode::empty(),
             false => Mode::NO_MATCH_SLASH_LITERAL,
         };
-        gix::glob::wildmatch(glob.into(), rest.into(), mode)
+        match rule.rest {
+            Rest::Nothing => rest.is_empty(),
+            Rest::Ending => rest.ends_with(&glob[1..]),
+            // git matches only what follows the literal part. The glob of `foo**/bar` thus begins with `**/`.
+            Rest::Glob => gix::glob::wildmatch(glob.into(), rest.into(), mode),
+            // Decide so that no file goes unseen.
+            Rest::Undecided => rule.is_negative,
+        }
     }
 
     fn add(&mut self, line: &[u8], folds: bool) {
@@ -121,6 +143,7 @@ impl IgnoreRules {
             is_negative,
             only_directories,
             is_name,
+            rest: Rest::of(glob, is_name),
         });
     }
 }
@@ -215,4 +238,29 @@ fn class_at(bytes: &[u8]) -> Option<&[u8]> {
     let end = bytes.iter().position(|byte| *byte == b']')?;
     let is_class = end > 1 && bytes[0] == b':' && bytes[end - 1] == b':';
     is_class.then(|| &bytes[..=end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ignores(rules: &str, path: &str) -> Option<bool> {
+        IgnoreRules::parse(rules.as_bytes(), false).verdict(path.as_bytes(), false)
+    }
+
+    #[test]
+    fn the_last_rule_that_matches_decides() {
+        assert_eq!(ignores("*.o\n!a.o\n", "a.o"), Some(false));
+        assert_eq!(ignores("!a.o\n*.o\n", "d/a.o"), Some(true));
+        assert_eq!(ignores("*.o\n", "a.c"), None);
+        assert_eq!(ignores("", "a"), None);
+    }
+
+    #[test]
+    fn a_glob_that_is_not_matched_to_its_end_hides_no_file() {
+        let stars = "*a".repeat(100);
+        let name = "a".repeat(100);
+        assert_eq!(ignores(&format!("{stars}\n"), &name), None);
+        assert_eq!(ignores(&format!("*\n!{stars}\n"), &name), Some(false));
+    }
 }
