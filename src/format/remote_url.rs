@@ -2,6 +2,10 @@
 //!
 //! Refuses URLs that two programs could read differently: those with a `..` segment, an escape, two `@` or a backslash,
 //! and those relative to a directory.
+//!
+//! The library's `gix-url` is not used. It accepts such URLs and hides what is wrong with them: it decodes escapes (`%2e%2e`
+//! becomes `..`), drops an empty user, reads the port `0443` as `443` and `host:/~x` as `host:~x`, and takes
+//! `a@one@two` as a user and a host. A place that is public could then equal one that is declared private.
 
 /// How git reaches a remote.
 #[derive(Clone, Debug, PartialEq, Eq)]
