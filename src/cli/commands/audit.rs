@@ -4,6 +4,7 @@ use clap::Parser;
 use serde_json::json;
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use super::values::content_ref;
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
@@ -40,6 +41,14 @@ pub(super) struct Audit {
 }
 
 impl Run for Audit {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Report,
+            yes: "PASS",
+            no: Some("FAIL"),
+        })
+    }
+
     fn envelope() -> Envelope {
         Envelope::WITH_JSON
     }

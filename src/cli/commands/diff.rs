@@ -6,6 +6,7 @@ use clap::Parser;
 use serde_json::json;
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -32,6 +33,14 @@ pub(super) struct Diff {
 }
 
 impl Run for Diff {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Report,
+            yes: "NO_CHANGES",
+            no: Some("CHANGES"),
+        })
+    }
+
     fn envelope() -> Envelope {
         Envelope::WITH_JSON
     }

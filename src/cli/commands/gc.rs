@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use super::values::BadValue;
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
@@ -35,6 +36,14 @@ fn period(text: &str) -> Result<Period, BadValue> {
 }
 
 impl Run for Gc {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "COLLECTED",
+            no: None,
+        })
+    }
+
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let request = GcRequest {
             grace: self.grace,

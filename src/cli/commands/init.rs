@@ -4,6 +4,7 @@ use clap::Parser;
 
 use super::Run;
 use super::install::hooks;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -29,6 +30,14 @@ pub(super) struct Init {
 }
 
 impl Run for Init {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "DONE",
+            no: None,
+        })
+    }
+
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let request = InstallRequest {
             server: self.server,

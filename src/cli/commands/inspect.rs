@@ -6,6 +6,7 @@ use clap::Parser;
 use serde_json::json;
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -29,6 +30,14 @@ pub(super) struct Inspect {
 }
 
 impl Run for Inspect {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Report,
+            yes: "SHOWN",
+            no: None,
+        })
+    }
+
     fn envelope() -> Envelope {
         Envelope::WITH_JSON
     }

@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -24,6 +25,14 @@ pub(super) struct Install {
 }
 
 impl Run for Install {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "DONE",
+            no: None,
+        })
+    }
+
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let request = InstallRequest {
             server: false,

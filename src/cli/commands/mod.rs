@@ -10,6 +10,7 @@ mod inspect;
 mod install;
 mod key;
 mod open;
+pub(super) mod operator;
 mod protect;
 mod recipients;
 mod rekey;
@@ -27,6 +28,8 @@ mod witness;
 
 use clap::error::ErrorKind;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+
+use operator::Operator;
 
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
@@ -69,6 +72,11 @@ pub(super) trait Run {
         Envelope::Always
     }
 
+    /// Returns what the operator manifest says of the command. `None` for a command that people do not call.
+    fn operator() -> Option<Operator>
+    where
+        Self: Sized;
+
     /// Returns how this call reports a refusal.
     fn style(&self) -> Style {
         Style::Envelope
@@ -88,6 +96,7 @@ struct Command {
     tree: fn() -> clap::Command,
     parse: fn(&ArgMatches) -> Result<Box<dyn Run>, clap::Error>,
     envelope: fn() -> Envelope,
+    operator: fn() -> Option<Operator>,
 }
 
 impl Command {
@@ -96,6 +105,7 @@ impl Command {
             tree: C::command,
             parse: |arguments| Ok(Box::new(C::from_arg_matches(arguments)?)),
             envelope: C::envelope,
+            operator: C::operator,
         }
     }
 

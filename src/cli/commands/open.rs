@@ -6,6 +6,7 @@ use clap::Parser;
 
 use super::Run;
 use super::flags::IdentityFlags;
+use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -34,6 +35,14 @@ pub(super) struct Open {
 }
 
 impl Run for Open {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Artifact,
+            yes: "OPENED",
+            no: None,
+        })
+    }
+
     fn account(&self) -> Option<Account> {
         Some(
             Account::of("open")

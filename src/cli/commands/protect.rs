@@ -6,6 +6,7 @@ use clap::Parser;
 
 use super::Run;
 use super::flags::IdentityFlags;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -37,6 +38,14 @@ pub(super) struct Protect {
 }
 
 impl Run for Protect {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "DONE",
+            no: Some("DRIFTED"),
+        })
+    }
+
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let ctx = &self.keys.passphrase.answering(ctx)?;
         if self.check {

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -36,6 +37,14 @@ enum Deed {
 }
 
 impl Run for Recipients {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "DONE",
+            no: None,
+        })
+    }
+
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         match self.command {
             Deed::List => {

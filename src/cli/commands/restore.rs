@@ -6,6 +6,7 @@ use clap::Parser;
 
 use super::Run;
 use super::flags::PassphraseFlag;
+use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -44,6 +45,14 @@ pub(super) struct Restore {
 }
 
 impl Run for Restore {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Artifact,
+            yes: "RESTORED",
+            no: None,
+        })
+    }
+
     fn account(&self) -> Option<Account> {
         Some(
             Account::of("restore")

@@ -6,6 +6,7 @@ use clap::Parser;
 
 use super::Run;
 use super::flags::IdentityFlags;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -30,6 +31,14 @@ pub(super) struct Reveal {
 }
 
 impl Run for Reveal {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "DONE",
+            no: None,
+        })
+    }
+
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let ctx = &self.keys.passphrase.answering(ctx)?;
         let request = RevealRequest {

@@ -7,6 +7,7 @@ use clap::Parser;
 
 use super::Run;
 use super::flags::{IdentityFlags, ModeArgument};
+use super::operator::{Operator, Prints};
 use super::values::{self, BadValue};
 use crate::cli::account::{Account, name};
 use crate::cli::env;
@@ -102,6 +103,14 @@ fn listed(parts: Vec<Part>) -> Result<Option<Vec<Part>>, Refusal> {
 }
 
 impl Run for Seal {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Artifact,
+            yes: "PACK_CREATED",
+            no: None,
+        })
+    }
+
     fn account(&self) -> Option<Account> {
         let artifacts: Vec<String> = self.artifacts.iter().map(|path| name(path)).collect();
         Some(

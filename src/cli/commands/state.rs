@@ -4,6 +4,7 @@ use clap::Parser;
 
 use super::Run;
 use super::flags::ModeArgument;
+use super::operator::{Operator, Prints};
 use super::values::{BadValue, content_ref};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
@@ -49,6 +50,14 @@ fn digest(text: &str) -> Result<Digest, BadValue> {
 }
 
 impl Run for State {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Report,
+            yes: "SAME",
+            no: Some("OTHER"),
+        })
+    }
+
     fn envelope() -> Envelope {
         Envelope::WITH_JSON
     }

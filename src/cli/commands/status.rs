@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use super::protect::standing;
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
@@ -38,6 +39,14 @@ pub(super) struct Status {
 }
 
 impl Run for Status {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Report,
+            yes: "SHOWN",
+            no: Some("NOT_GUARDED"),
+        })
+    }
+
     fn envelope() -> Envelope {
         Envelope::Never
     }

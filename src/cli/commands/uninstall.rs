@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -16,6 +17,14 @@ use crate::ops::guard::install::{HooksReport, apply, plan_uninstall};
 pub(super) struct Uninstall {}
 
 impl Run for Uninstall {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "DONE",
+            no: None,
+        })
+    }
+
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let plan = plan_uninstall(ctx)?;
         human(output, ctx, &apply(plan)?);

@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use super::values::time;
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
@@ -90,6 +91,14 @@ impl From<FilterFlags> for Filter {
 }
 
 impl Run for Witness {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Report,
+            yes: "FOUND",
+            no: Some("NONE_OR_BROKEN"),
+        })
+    }
+
     fn envelope() -> Envelope {
         Envelope::WITH_JSON
     }

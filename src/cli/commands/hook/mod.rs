@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, ValueEnum};
 
 use super::Run;
+use super::operator::Operator;
 use crate::cli::account::Account;
 use crate::cli::env::{self, Stopwatch};
 use crate::cli::exit::{Exit, Result};
@@ -53,6 +54,11 @@ enum HookName {
 }
 
 impl Run for Hook {
+    /// git and other hooks call it, not people.
+    fn operator() -> Option<Operator> {
+        None
+    }
+
     fn envelope() -> Envelope {
         Envelope::Never
     }

@@ -8,6 +8,7 @@ mod sarif;
 use clap::{Parser, ValueEnum};
 
 use super::Run;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::env;
 use crate::cli::exit::{Exit, Result};
@@ -99,6 +100,14 @@ impl Scan {
 }
 
 impl Run for Scan {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Report,
+            yes: "CLEAN",
+            no: Some("LEAK"),
+        })
+    }
+
     fn envelope() -> Envelope {
         Envelope::With(&[&["--json"], &["--format=json"], &["--format", "json"]])
     }

@@ -9,6 +9,7 @@ use clap::Parser;
 
 use super::Run;
 use super::flags::PassphraseFlag;
+use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
@@ -36,6 +37,14 @@ pub(super) struct Verify {
 }
 
 impl Run for Verify {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Report,
+            yes: "OK",
+            no: Some("INVALID"),
+        })
+    }
+
     fn envelope() -> Envelope {
         Envelope::WITH_JSON
     }
