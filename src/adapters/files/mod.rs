@@ -37,7 +37,7 @@ pub fn kind_name(kind: std::fs::FileType) -> &'static str {
 }
 
 /// An open regular file, with its metadata from when it was opened.
-pub struct Opened {
+pub struct OpenedFile {
     /// The open file.
     pub file: File,
     /// Size in bytes when it was opened.
@@ -64,7 +64,7 @@ impl Stamp {
 }
 
 /// Opens a regular file. Links are not followed, and a FIFO or device in its place is refused without waiting for it.
-pub fn open_regular(path: &Path) -> Result<Opened> {
+pub fn open_regular(path: &Path) -> Result<OpenedFile> {
     let not_regular = |kind| Refusal::NotRegular {
         path: path.to_owned(),
         kind,
@@ -88,7 +88,7 @@ pub fn open_regular(path: &Path) -> Result<Opened> {
     if !meta.is_file() {
         return Err(not_regular(kind_name(meta.file_type())));
     }
-    Ok(Opened {
+    Ok(OpenedFile {
         size: meta.len(),
         stamp: Stamp::of(&meta),
         path: path.to_owned(),
@@ -121,7 +121,7 @@ pub fn open_own(path: &Path) -> Result<File> {
 }
 
 /// Opens a regular file, and refuses if it changed since `stamp` was taken.
-pub fn open_same(path: &Path, stamp: &Stamp) -> Result<Opened> {
+pub fn open_same(path: &Path, stamp: &Stamp) -> Result<OpenedFile> {
     let opened = open_regular(path)?;
     match opened.stamp == *stamp {
         true => Ok(opened),
@@ -129,7 +129,7 @@ pub fn open_same(path: &Path, stamp: &Stamp) -> Result<Opened> {
     }
 }
 
-impl Opened {
+impl OpenedFile {
     /// Returns the file's metadata from when it was opened.
     pub fn stamp(&self) -> Stamp {
         self.stamp.clone()

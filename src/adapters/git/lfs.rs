@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files::{self, Opened};
+use crate::adapters::files::{self, OpenedFile};
 use crate::adapters::git::Repository;
 use crate::format::digest::Digest;
 use crate::refusal::Result;
@@ -12,7 +12,7 @@ impl Repository {
     /// regular file.
     ///
     /// Follows no link below the storage. The caller must check the content against the hash.
-    pub fn lfs_object(&self, oid: &Digest) -> Result<Option<Opened>> {
+    pub fn lfs_object(&self, oid: &Digest) -> Result<Option<OpenedFile>> {
         let hex = oid.hex();
         let mut path = self.lfs_storage()?;
         for below in ["objects", &hex[..2], &hex[2..4]] {

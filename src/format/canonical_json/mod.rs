@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub use document::{Document, Same, around_list, write_item, write_listing};
 pub use strict::MAX_VALUES;
-use strict::{Check, MAX_SAFE_INTEGER, Strict, ValueBudget};
+use strict::{MAX_SAFE_INTEGER, Strict, StrictCheck, ValueBudget};
 
 /// Why a text is not strict JSON, with the line and column of the fault.
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ fn parse(bytes: &[u8], strict: Strict<'_>) -> Result<Value, JsonError> {
 /// Parses one JSON document into `T`, as strictly as [`parse_strict`], without building a [`Value`] first.
 pub fn parse_strict_into<T: for<'de> Deserialize<'de>>(bytes: &[u8]) -> Result<T, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    Check
+    StrictCheck
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
         .and_then(|()| serde_json::from_slice(bytes))

@@ -79,15 +79,15 @@ impl<'de> Visitor<'de> for Strict<'_> {
     }
 
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Value, E> {
-        Check.visit_u64(value).map(|()| value.into())
+        StrictCheck.visit_u64(value).map(|()| value.into())
     }
 
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Value, E> {
-        Check.visit_i64(value).map(|()| value.into())
+        StrictCheck.visit_i64(value).map(|()| value.into())
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Value, E> {
-        Check.visit_f64(value)?;
+        StrictCheck.visit_f64(value)?;
         Number::from_f64(value)
             .map(Value::Number)
             .ok_or_else(|| E::custom("number is not finite"))
@@ -142,9 +142,9 @@ fn duplicate<E: de::Error>(key: &str) -> E {
 
 /// Makes the checks of [`Strict`] without building a value.
 #[derive(Clone, Copy)]
-pub(super) struct Check;
+pub(super) struct StrictCheck;
 
-impl<'de> DeserializeSeed<'de> for Check {
+impl<'de> DeserializeSeed<'de> for StrictCheck {
     type Value = ();
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -152,7 +152,7 @@ impl<'de> DeserializeSeed<'de> for Check {
     }
 }
 
-impl<'de> Visitor<'de> for Check {
+impl<'de> Visitor<'de> for StrictCheck {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,14 +194,14 @@ impl<'de> Visitor<'de> for Check {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Check)?.is_some() {}
+        while seq.next_element_seed(StrictCheck)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut keys = BTreeSet::new();
         while let Some(key) = map.next_key::<String>()? {
-            map.next_value_seed(Check)?;
+            map.next_value_seed(StrictCheck)?;
             if let Some(key) = keys.replace(key) {
                 return Err(duplicate(&key));
             }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 use bzip2::{Decompress, Status};
 
 use super::limits::{LayerLimits, Window};
-use super::{Layer, Source};
+use super::{Layer, LayerSource};
 
 /// Most bytes of memory that a decoder takes, for blocks of 900 kB.
 const MEMORY: u64 = 4 << 20;
@@ -25,14 +25,14 @@ pub fn is_stream(head: &[u8]) -> bool {
 
 /// A reader of the content of consecutive bzip2 streams. Other bytes after a stream end the content.
 pub struct BzipStreams<'s, 'a> {
-    source: &'s mut Source<'a>,
+    source: &'s mut LayerSource<'a>,
     limits: &'s LayerLimits<'s>,
     state: Option<(Decompress, Window<'s>)>,
 }
 
 impl<'s, 'a> BzipStreams<'s, 'a> {
     /// Reads the streams that begin at the current position.
-    pub fn new(source: &'s mut Source<'a>, limits: &'s LayerLimits<'s>) -> Self {
+    pub fn new(source: &'s mut LayerSource<'a>, limits: &'s LayerLimits<'s>) -> Self {
         Self {
             source,
             limits,

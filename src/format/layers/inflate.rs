@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
-use super::Source;
+use super::LayerSource;
 
 /// A reader of the content of deflated data, up to the last byte before any damage.
 pub struct Inflate<S> {
@@ -79,7 +79,7 @@ pub fn is_gzip(head: &[u8]) -> bool {
 /// Parses the header itself and accepts every header that some reader accepts, because readers differ in what they
 /// check. Zeros may follow a member, as on tapes. Other bytes end the content.
 pub struct Gzip<'s, 'a> {
-    source: &'s mut Source<'a>,
+    source: &'s mut LayerSource<'a>,
     /// The current member.
     member: Option<Member>,
 }
@@ -92,7 +92,7 @@ struct Member {
 
 impl<'s, 'a> Gzip<'s, 'a> {
     /// Reads the members that begin at the current position.
-    pub fn new(source: &'s mut Source<'a>) -> Self {
+    pub fn new(source: &'s mut LayerSource<'a>) -> Self {
         Self { source, member: None }
     }
 

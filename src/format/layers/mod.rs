@@ -14,7 +14,7 @@ use std::io::{self, BufRead, Read};
 
 pub use content::Content;
 pub use limits::{Bounds, LayerLimits, UnpackBudget};
-pub use source::Source;
+pub use source::LayerSource;
 
 /// Number of bytes that identify a layer.
 const HEAD: usize = 512;
@@ -112,7 +112,7 @@ impl Layer {
 /// the content; that reader must report it itself. Each content tells whether all of it was read. Returns why any other
 /// part of the layer was not read.
 #[must_use = "what was not opened was not examined"]
-pub fn open(layer: Layer, source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
+pub fn open(layer: Layer, source: &mut LayerSource, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
     let mut layer = layer;
     loop {
         let price = layer.price();
@@ -138,7 +138,7 @@ pub fn open(layer: Layer, source: &mut Source, limits: &LayerLimits, visit: Visi
 }
 
 /// Returns the layer that begins after the end of a content, skipping zeros. [`open_behind`] finds a zip archive there.
-fn following(source: &mut Source) -> Option<Layer> {
+fn following(source: &mut LayerSource) -> Option<Layer> {
     while let Ok(rest @ [0, ..]) = source.fill_buf() {
         let zeros = rest.iter().take_while(|byte| **byte == 0).count();
         source.consume(zeros);
@@ -151,7 +151,7 @@ fn following(source: &mut Source) -> Option<Layer> {
 ///
 /// In memory, finds it by its end-of-central-directory record. In a stream, that record comes last, so every local
 /// header counts, and the result tells whether the record came.
-pub fn open_behind(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Behind {
+pub fn open_behind(source: &mut LayerSource, limits: &LayerLimits, visit: Visit<'_>) -> Behind {
     zip::open_behind(source, limits, visit)
 }
 
@@ -196,8 +196,8 @@ mod tests {
         let layer = Layer::of(bytes).unwrap();
         let mut contents = Vec::new();
         let mut source = match from {
-            Some(stream) => Source::new(stream),
-            None => Source::of(bytes, 0),
+            Some(stream) => LayerSource::new(stream),
+            None => LayerSource::of(bytes, 0),
         };
         let unread = open(layer, &mut source, limits, &mut |name, content| {
             let mut all = Vec::new();

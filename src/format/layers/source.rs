@@ -8,7 +8,7 @@ use memchr::memmem;
 const BUFFER: usize = 64 * 1024;
 
 /// A reader that can look ahead, up to 64 KiB in a stream.
-pub struct Source<'a> {
+pub struct LayerSource<'a> {
     from: From<'a>,
     position: u64,
 }
@@ -51,7 +51,7 @@ impl Ends {
     }
 }
 
-impl<'a> Source<'a> {
+impl<'a> LayerSource<'a> {
     /// Reads the stream `inner`.
     pub fn new(inner: &'a mut dyn Read) -> Self {
         Self {
@@ -160,13 +160,13 @@ fn read_buffered(from: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize
     Ok(read)
 }
 
-impl Read for Source<'_> {
+impl Read for LayerSource<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         read_buffered(self, buffer)
     }
 }
 
-impl BufRead for Source<'_> {
+impl BufRead for LayerSource<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if let From::Stream { start, end, .. } = &mut self.from
             && start == end
@@ -186,13 +186,13 @@ impl BufRead for Source<'_> {
 
 /// A reader of a stated number of bytes of a source. It is an error if there are fewer.
 pub(super) struct Stored<'s, 'a> {
-    source: &'s mut Source<'a>,
+    source: &'s mut LayerSource<'a>,
     left: u64,
 }
 
 impl<'s, 'a> Stored<'s, 'a> {
     /// Takes the next `size` bytes.
-    pub(super) fn of(source: &'s mut Source<'a>, size: u64) -> Self {
+    pub(super) fn of(source: &'s mut LayerSource<'a>, size: u64) -> Self {
         Self { source, left: size }
     }
 

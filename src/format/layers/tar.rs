@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use super::limits::LayerLimits;
 use super::source::Stored;
-use super::{Content, Source, Unread, Visit};
+use super::{Content, LayerSource, Unread, Visit};
 
 /// Size in bytes of the blocks of which an archive consists.
 const BLOCK: usize = 512;
@@ -70,7 +70,7 @@ struct Ahead {
 ///
 /// Where a header should be and is not, it continues at the next header, as GNU tar does. Another archive may follow
 /// the zeros that end one. Anything else after them is not part of the archive.
-pub fn open(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
+pub fn open(source: &mut LayerSource, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
     let mut archive = Archive {
         limits,
         visit,
@@ -90,7 +90,7 @@ struct Archive<'v, 'l> {
 }
 
 impl Archive<'_, '_> {
-    fn members(&mut self, source: &mut Source) -> io::Result<()> {
+    fn members(&mut self, source: &mut LayerSource) -> io::Result<()> {
         let mut has_ended = false;
         loop {
             let Some(block) = source.peek(BLOCK)?.first_chunk::<BLOCK>() else {
@@ -120,7 +120,7 @@ impl Archive<'_, '_> {
     }
 
     /// Reads what follows a header. Returns false if the limits do not allow it.
-    fn member(&mut self, header: &[u8; BLOCK], source: &mut Source) -> io::Result<bool> {
+    fn member(&mut self, header: &[u8; BLOCK], source: &mut LayerSource) -> io::Result<bool> {
         let kind = header[156];
         let Some(mut length) = size(&header[124..136]) else {
             self.unread = self.unread.or(Some(Unread::Damaged));
@@ -157,7 +157,7 @@ impl Archive<'_, '_> {
     ///
     /// Of a sparse file, reads only the stored parts and marks it as not fully read: the positions of the parts decide
     /// how the file begins.
-    fn content(&mut self, name: &[u8], length: u64, is_sparse: bool, source: &mut Source) -> io::Result<()> {
+    fn content(&mut self, name: &[u8], length: u64, is_sparse: bool, source: &mut LayerSource) -> io::Result<()> {
         let mut stored = Stored::of(source, length);
         let name = super::shown(name);
         let mut content =
@@ -170,7 +170,7 @@ impl Archive<'_, '_> {
     }
 
     /// Reads a record about the member that follows.
-    fn records(&mut self, kind: u8, length: u64, source: &mut Source) -> io::Result<()> {
+    fn records(&mut self, kind: u8, length: u64, source: &mut LayerSource) -> io::Result<()> {
         let mut text = Vec::new();
         if length <= MAX_RECORDS {
             source.take(length).read_to_end(&mut text)?;

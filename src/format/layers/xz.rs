@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use lzma_rust2::XzReader;
 
-use super::Source;
+use super::LayerSource;
 use super::limits::{LayerLimits, Window};
 
 /// Signature at the start of a stream.
@@ -24,14 +24,14 @@ pub struct XzStreams<'s, 'a> {
 
 enum State<'s, 'a> {
     /// Before a stream, or after the last one.
-    Between(&'s mut Source<'a>),
-    Inside(Box<XzReader<&'s mut Source<'a>>>, Option<Window<'s>>),
+    Between(&'s mut LayerSource<'a>),
+    Inside(Box<XzReader<&'s mut LayerSource<'a>>>, Option<Window<'s>>),
     Ended,
 }
 
 impl<'s, 'a> XzStreams<'s, 'a> {
     /// Reads the streams that begin at the current position.
-    pub fn new(source: &'s mut Source<'a>, limits: &'s LayerLimits<'s>) -> Self {
+    pub fn new(source: &'s mut LayerSource<'a>, limits: &'s LayerLimits<'s>) -> Self {
         Self {
             limits,
             state: State::Between(source),
@@ -39,7 +39,7 @@ impl<'s, 'a> XzStreams<'s, 'a> {
     }
 
     /// Starts the next stream, if there is one.
-    fn begin(&self, source: &'s mut Source<'a>) -> io::Result<State<'s, 'a>> {
+    fn begin(&self, source: &'s mut LayerSource<'a>) -> io::Result<State<'s, 'a>> {
         while let [0, ..] = source.peek(1)? {
             source.consume(1);
         }

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use super::Source;
+use super::LayerSource;
 use super::limits::{LayerLimits, Window};
 
 /// The kinds of frames at the start of zstd data.
@@ -50,7 +50,7 @@ const LAST_BLOCK: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
 
 /// A reader of the content of consecutive zstd frames, up to the last block before any damage.
 pub struct Frames<'s, 'a> {
-    source: &'s mut Source<'a>,
+    source: &'s mut LayerSource<'a>,
     limits: &'s LayerLimits<'s>,
     decoder: FrameDecoder,
     /// The memory reserved for the decoder, which never shrinks.
@@ -66,7 +66,7 @@ pub struct Frames<'s, 'a> {
 
 impl<'s, 'a> Frames<'s, 'a> {
     /// Reads all frames that begin at the current position.
-    pub fn new(source: &'s mut Source<'a>, limits: &'s LayerLimits<'s>) -> Self {
+    pub fn new(source: &'s mut LayerSource<'a>, limits: &'s LayerLimits<'s>) -> Self {
         Self {
             source,
             limits,
@@ -81,7 +81,7 @@ impl<'s, 'a> Frames<'s, 'a> {
     }
 
     /// Reads only one frame.
-    pub fn one(source: &'s mut Source<'a>, limits: &'s LayerLimits<'s>) -> Self {
+    pub fn one(source: &'s mut LayerSource<'a>, limits: &'s LayerLimits<'s>) -> Self {
         Self {
             left: 1,
             ..Self::new(source, limits)
@@ -193,7 +193,7 @@ struct Header {
 }
 
 impl Header {
-    fn read(source: &mut Source) -> io::Result<Self> {
+    fn read(source: &mut LayerSource) -> io::Result<Self> {
         let [_, _, _, _, flags] = source.take_array()?;
         let single = flags & SINGLE_SEGMENT != 0;
         let mut window = 0;
@@ -227,7 +227,7 @@ impl Header {
 }
 
 /// Takes a little-endian number of `bytes` bytes.
-fn number(source: &mut Source, bytes: usize) -> io::Result<u64> {
+fn number(source: &mut LayerSource, bytes: usize) -> io::Result<u64> {
     let mut number = [0; 8];
     source.read_exact(&mut number[..bytes])?;
     Ok(u64::from_le_bytes(number))

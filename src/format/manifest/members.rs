@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::format::digest::Digest;
 use crate::format::manifest::MemberType;
-use crate::format::manifest::read::{Departure, Malformed, null_departure, optional_text, shape, text};
+use crate::format::manifest::fields::{Departure, Malformed, null_departure, optional_text, shape, text};
 
 /// A member as a manifest declares it, before any check.
 #[derive(Clone, Debug, PartialEq, Eq)]

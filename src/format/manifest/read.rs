@@ -1,12 +1,12 @@
 //! Reads a manifest, and lists where it violates the schema.
 
-use std::fmt;
 use std::io::{BufWriter, Write};
 
 use serde_json::{Map, Value};
 
-use crate::format::canonical_json::{JsonError, Same, around_list, parse_listing, write_item};
+use crate::format::canonical_json::{Same, around_list, parse_listing, write_item};
 use crate::format::digest::{Digest, Hashing};
+use crate::format::manifest::fields::{Departure, Malformed, null_departure, optional_text, shape, text};
 use crate::format::manifest::members::{Declared, MemberList};
 use crate::format::manifest::{BUFFER, MEMBERS, PACK_ID, VERSION};
 use crate::format::timestamp::Timestamp;
@@ -47,35 +47,6 @@ pub struct ManifestDocument {
     pub violations: Vec<(String, String)>,
     /// Valid content that git-pack would spell in another way.
     pub departures: Vec<Departure>,
-}
-
-/// A place where a manifest is spelled in another way than git-pack spells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Departure {
-    /// The place. Empty for the whole document.
-    pub place: String,
-    /// The difference.
-    pub what: String,
-    /// Whether the contract allows both spellings, so that no notice is needed.
-    pub is_usual: bool,
-}
-
-/// Why a manifest cannot be judged at all.
-#[derive(Debug)]
-pub enum Malformed {
-    /// The file is not strict JSON.
-    Json(JsonError),
-    /// The JSON has another structure.
-    Shape(String),
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Json(e) => write!(f, "it is not strict JSON: {e}"),
-            Self::Shape(what) => write!(f, "it is not a {VERSION} manifest: {what}"),
-        }
-    }
 }
 
 impl ManifestDocument {
@@ -197,32 +168,6 @@ fn not_canonical() -> Departure {
         place: String::new(),
         what: "not in canonical form (RFC 8785 and one newline)".into(),
         is_usual: false,
-    }
-}
-
-/// Returns the departure for an optional field that is null. The contract allows null for an absent field; git-pack
-/// omits the field.
-pub(super) fn null_departure(place: &str, value: Option<&Value>) -> Option<Departure> {
-    value.is_some_and(Value::is_null).then(|| Departure {
-        place: place.to_owned(),
-        what: "an optional field is null, and not left out".into(),
-        is_usual: true,
-    })
-}
-
-pub(super) fn shape(what: &str) -> Malformed {
-    Malformed::Shape(what.to_owned())
-}
-
-pub(super) fn text(key: &str, value: Option<Value>) -> Result<String, Malformed> {
-    optional_text(key, value)?.ok_or_else(|| shape(&format!("{key} is missing")))
-}
-
-pub(super) fn optional_text(key: &str, value: Option<Value>) -> Result<Option<String>, Malformed> {
-    match value {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(shape(&format!("{key} is not a string: {other}"))),
     }
 }
 

@@ -18,12 +18,12 @@ pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
 const OWN: usize = 16;
 
 /// Writes a pack's own documents, and counts all members.
-pub struct Documents<'a> {
+pub struct DocumentWriter<'a> {
     staging: &'a Staging,
     members: Vec<(Member, u64)>,
 }
 
-impl<'a> Documents<'a> {
+impl<'a> DocumentWriter<'a> {
     /// Begins without members.
     pub fn of(staging: &'a Staging) -> Self {
         Self {
@@ -136,7 +136,7 @@ mod tests {
         let now = Timestamp::from_seconds(0).unwrap();
         // The size of a manifest with an empty note.
         let staging = Staging::beside(&temp.path().join("x"), Access::Shared).unwrap();
-        Documents::of(&staging).finish(now, Some(String::new())).unwrap();
+        DocumentWriter::of(&staging).finish(now, Some(String::new())).unwrap();
         let hull = std::fs::metadata(staging.member(&MemberPath::parse(MANIFEST).unwrap()))
             .unwrap()
             .len();
@@ -144,7 +144,7 @@ mod tests {
             let output = temp.path().join(format!("pack-{more}"));
             let staging = Staging::beside(&output, Access::Shared).unwrap();
             let note = "n".repeat((MAX_BYTES - hull) as usize + more);
-            let finished = Documents::of(&staging).finish(now, Some(note));
+            let finished = DocumentWriter::of(&staging).finish(now, Some(note));
             staging.publish(&output, Publish::New).unwrap();
             assert_eq!(pack_dir::manifest(&output).is_ok(), fits);
             match finished {
@@ -155,7 +155,7 @@ mod tests {
         }
         let staging = Staging::beside(&temp.path().join("y"), Access::Shared).unwrap();
         let long = vec![b'x'; MAX_BYTES as usize + 1];
-        let added = Documents::of(&staging).add("meta/REPO_STATE.json", &long);
+        let added = DocumentWriter::of(&staging).add("meta/REPO_STATE.json", &long);
         assert!(matches!(added, Err(Refusal::TooLong { .. })));
     }
 }

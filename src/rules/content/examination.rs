@@ -7,7 +7,7 @@ use super::place::{Listener, Place};
 use super::pointer::Pointer;
 use super::watch::{self, Watch};
 use super::{BOUNDS, DEPTH, IN_MEMORY, Look, Recognised};
-use crate::format::layers::{self, Behind, Bounds, Content, Layer, LayerLimits, Source, Unread};
+use crate::format::layers::{self, Behind, Bounds, Content, Layer, LayerLimits, LayerSource, Unread};
 use crate::format::protected::Format;
 
 /// The examination of one blob, with the findings so far.
@@ -41,7 +41,7 @@ impl<'a> Examination<'a> {
         self.begin(place);
         self.hear(place, bytes);
         self.add(watch::all_of(bytes, complete), place);
-        self.open_all(Layer::of(bytes), &mut Source::of(bytes, 0), place);
+        self.open_all(Layer::of(bytes), &mut LayerSource::of(bytes, 0), place);
         self.end(place);
     }
 
@@ -68,7 +68,7 @@ impl<'a> Examination<'a> {
             place,
             error: None,
         };
-        self.open_all(Layer::of(start), &mut Source::new(&mut tee), place);
+        self.open_all(Layer::of(start), &mut LayerSource::new(&mut tee), place);
         if tee.error.is_none() {
             io::copy(&mut tee, &mut io::sink()).ok();
         }
@@ -79,7 +79,7 @@ impl<'a> Examination<'a> {
     }
 
     /// Opens the layer that the bytes begin with, if any, and a zip archive that begins after it or after other bytes.
-    fn open_all(&self, layer: Option<Layer>, source: &mut Source, place: &Place) {
+    fn open_all(&self, layer: Option<Layer>, source: &mut LayerSource, place: &Place) {
         if place.depth() == DEPTH {
             if layer.is_some() || self.is_archive(source) {
                 self.note(Some(Unread::Depth), place);
@@ -102,7 +102,7 @@ impl<'a> Examination<'a> {
     }
 
     /// Returns whether a zip archive begins after other bytes, without opening it.
-    fn is_archive(&self, source: &mut Source) -> bool {
+    fn is_archive(&self, source: &mut LayerSource) -> bool {
         let none = Bounds { members: 0, ..BOUNDS };
         layers::open_behind(source, &LayerLimits::new(&none, None), &mut |_, _| {}) != Behind::Nothing
     }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead};
 
 use memchr::memmem;
 
-use super::super::{Source, Unread};
+use super::super::{LayerSource, Unread};
 use super::records::{
     DirectoryEntry, END, END_64, END_LENGTH, END_REACH, ENTRY, ENTRY_LENGTH, End, LOCAL_HEADER, LOCATOR_64, Packing,
 };
@@ -161,7 +161,7 @@ pub struct FoundDirectory {
 
 impl Run {
     /// Continues to the next local header. Returns false if there is none.
-    pub fn next(&mut self, source: &mut Source) -> io::Result<bool> {
+    pub fn next(&mut self, source: &mut LayerSource) -> io::Result<bool> {
         loop {
             self.position = source.position();
             let ahead = source.peek(4)?;
@@ -187,7 +187,7 @@ impl Run {
         }
     }
 
-    fn record(&mut self, signature: [u8; 4], source: &mut Source) -> io::Result<()> {
+    fn record(&mut self, signature: [u8; 4], source: &mut LayerSource) -> io::Result<()> {
         let at = source.position();
         match &signature {
             ENTRY => {

@@ -6,7 +6,7 @@ use super::super::inflate::Inflate;
 use super::super::limits::LayerLimits;
 use super::super::source::Stored;
 use super::super::zstd::Frames;
-use super::super::{Content, Layer, Source, Unread, Visit, bzip, drain, xz};
+use super::super::{Content, Layer, LayerSource, Unread, Visit, bzip, drain, xz};
 use super::records::{BZIP2, DEFLATED, DESCRIPTOR, Packing, STORED, XZ};
 
 /// The result of reading a member.
@@ -19,7 +19,7 @@ pub struct Done {
 
 /// Reads the member whose data begins at the current position, and moves to the end of the data.
 pub fn read(
-    source: &mut Source,
+    source: &mut LayerSource,
     packing: &Packing,
     name: &[u8],
     limits: &LayerLimits,
@@ -62,14 +62,14 @@ impl Member<'_, '_> {
     }
 
     /// Reads a member whose packed size is known. It is damaged if its data ends before that.
-    fn sized(&mut self, source: &mut Source, method: u16, size: u64) -> io::Result<Done> {
+    fn sized(&mut self, source: &mut LayerSource, method: u16, size: u64) -> io::Result<Done> {
         let mut packed = Stored::of(source, size);
         let mut ends_early = false;
         let (given, unread) = match method {
             STORED => self.show(&mut packed, None),
             DEFLATED => self.show(&mut Inflate::raw(&mut packed), Some(Layer::Gzip.price())),
             _ => {
-                let mut inner = Source::new(&mut packed);
+                let mut inner = LayerSource::new(&mut packed);
                 let shown = self.unpack(&mut inner, method);
                 ends_early = !inner.peek(1).unwrap_or_default().is_empty();
                 shown
@@ -84,7 +84,7 @@ impl Member<'_, '_> {
         })
     }
 
-    fn unpack(&mut self, source: &mut Source, method: u16) -> (u64, Option<Unread>) {
+    fn unpack(&mut self, source: &mut LayerSource, method: u16) -> (u64, Option<Unread>) {
         let limits = self.limits;
         match method {
             BZIP2 => self.show(&mut bzip::BzipStreams::new(source, limits), Some(Layer::Bzip2.price())),
@@ -94,7 +94,7 @@ impl Member<'_, '_> {
     }
 
     /// Reads a member whose size follows its data, so that the data itself must show where it ends.
-    fn described(&mut self, source: &mut Source, method: u16) -> Done {
+    fn described(&mut self, source: &mut LayerSource, method: u16) -> Done {
         let limits = self.limits;
         let mut to_end = |inner: &mut dyn Read, layer: Layer| {
             let (given, unread) = self.show(inner, Some(layer.price()));
@@ -123,7 +123,7 @@ impl Member<'_, '_> {
 /// A reader of a stored member whose size follows it. It ends before a descriptor that states the number of bytes read
 /// so far.
 struct Described<'s, 'a> {
-    source: &'s mut Source<'a>,
+    source: &'s mut LayerSource<'a>,
     given: u64,
 }
 

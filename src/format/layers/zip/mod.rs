@@ -10,12 +10,12 @@ use std::io::{self, BufRead, Read};
 use memchr::memmem;
 
 use super::limits::LayerLimits;
-use super::{Behind, Source, Unread, Visit};
+use super::{Behind, LayerSource, Unread, Visit};
 use directory::{Directory, Run};
 use records::{LOCAL_LENGTH, Local, Packing, STORED};
 
 /// Opens the archive that begins at the current position.
-pub fn open(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
+pub fn open(source: &mut LayerSource, limits: &LayerLimits, visit: Visit<'_>) -> Option<Unread> {
     let mut walk = Walk::new(limits, visit);
     match source.whole() {
         Some(bytes) => {
@@ -31,7 +31,7 @@ pub fn open(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Opti
 }
 
 /// Opens an archive that begins after other bytes. Those before the current position belong to something else.
-pub fn open_behind(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) -> Behind {
+pub fn open_behind(source: &mut LayerSource, limits: &LayerLimits, visit: Visit<'_>) -> Behind {
     let mut walk = Walk::new(limits, visit);
     let is_there = match source.whole() {
         Some(bytes) => {
@@ -43,7 +43,7 @@ pub fn open_behind(source: &mut Source, limits: &LayerLimits, visit: Visit<'_>) 
                 // archive.
                 let start = directory.base.or(usize::try_from(source.position()).ok());
                 let start = start.unwrap_or(directory.start);
-                walk.whole(&mut Source::of(bytes, start), directory.start as u64);
+                walk.whole(&mut LayerSource::of(bytes, start), directory.start as u64);
             }
             walk.by_directories(bytes, &directories);
             !directories.is_empty()
@@ -80,7 +80,7 @@ impl<'v, 'l> Walk<'v, 'l> {
     }
 
     /// Reads the members in memory up to offset `end`, by their local headers.
-    fn whole(&mut self, source: &mut Source, end: u64) {
+    fn whole(&mut self, source: &mut LayerSource, end: u64) {
         let finder = memmem::Finder::new(records::LOCAL_HEADER);
         while source.position() < end {
             let Some(at) = source.peek(LOCAL_LENGTH).ok().and_then(|ahead| finder.find(ahead)) else {
@@ -95,7 +95,7 @@ impl<'v, 'l> Walk<'v, 'l> {
 
     /// Reads the members of a stream by their local headers, and checks them against the central directory, which comes
     /// last. Returns whether there was a directory, which makes the stream an archive.
-    fn stream(&mut self, source: &mut Source) -> bool {
+    fn stream(&mut self, source: &mut LayerSource) -> bool {
         let mut run = Run::default();
         // Only the reader below can fail, and it reports that itself.
         while let Ok(true) = run.next(source) {
@@ -136,7 +136,7 @@ impl<'v, 'l> Walk<'v, 'l> {
 
     /// Reads the member whose local header is at the current position, or skips one byte if there is no header. Returns
     /// false if no further member may be read.
-    fn member(&mut self, source: &mut Source) -> io::Result<bool> {
+    fn member(&mut self, source: &mut LayerSource) -> io::Result<bool> {
         let at = source.position();
         let local = source.peek(LOCAL_LENGTH)?.first_chunk().and_then(Local::parse);
         let Some(mut local) = local else {
@@ -202,7 +202,7 @@ impl<'v, 'l> Walk<'v, 'l> {
             return false;
         }
         self.limits.spend(size, 1);
-        let mut source = Source::of(bytes, behind + length(26) + length(28));
+        let mut source = LayerSource::of(bytes, behind + length(26) + length(28));
         match member::read(&mut source, packing, name, self.limits, &mut *self.visit) {
             Ok(read) => {
                 self.note(read.unread);

@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use crate::adapters::files::{Opened, Over};
+use crate::adapters::files::{OpenedFile, Over};
 use crate::adapters::{cipher, files};
 use crate::format::sealed::is_chunked;
 use crate::ops::Context;
@@ -74,7 +74,7 @@ fn check_output(output: &Path, replace: bool) -> Result<()> {
 }
 
 /// Refuses a file whose header cannot be changed alone, or whose payload is cut short.
-fn ensure_turns(opened: &Opened, name: &Path) -> Result<()> {
+fn ensure_turns(opened: &OpenedFile, name: &Path) -> Result<()> {
     let broken = |reason| Refusal::Crypto {
         deed: "opening",
         subject: name.display().to_string(),
@@ -91,7 +91,7 @@ fn ensure_turns(opened: &Opened, name: &Path) -> Result<()> {
 }
 
 /// Returns whether a file begins like an age file, armoured or not.
-fn is_age(opened: &Opened) -> bool {
+fn is_age(opened: &OpenedFile) -> bool {
     let mut head = Vec::new();
     // Armour makes a header a third longer.
     let most = 2 * cipher::MAX_HEADER as u64;

@@ -16,7 +16,7 @@ use crate::format::sealed::{
 };
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::{FILE_INDEX, FILE_TREE};
-use crate::ops::pack::documents::Documents;
+use crate::ops::pack::documents::DocumentWriter;
 use crate::ops::pack::rekey::remains::Remains;
 use crate::ops::pack::rekey::turn::{Ciphertext, TurnJob};
 use crate::ops::pack::rekey::{Change, RekeyReport, RekeyRequest, is_same};
@@ -128,7 +128,7 @@ impl Rekeying<'_> {
         let kept = manifest.members.iter();
         let kept: Vec<&Declared> = kept.filter(|member| !anew.contains(member.path.as_str())).collect();
         let copied = workers::map(&kept, || Ok(()), |(), member| self.copy(member))?;
-        let mut documents = Documents::of(self.staging);
+        let mut documents = DocumentWriter::of(self.staging);
         for (member, size) in copied {
             documents.count(member, size);
         }

@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use crate::adapters::cipher::{self, DecryptError, EncryptError, RewrapError};
-use crate::adapters::files::{self, Opened};
+use crate::adapters::files::{self, OpenedFile};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::ops::keys::identity;
@@ -14,7 +14,7 @@ use crate::refusal::{Refusal, Result};
 /// A ciphertext to turn.
 pub struct TurnJob<'a> {
     /// The open file.
-    pub source: &'a Opened,
+    pub source: &'a OpenedFile,
     /// The path of that file.
     pub path: &'a Path,
     /// The name of its content, for errors.

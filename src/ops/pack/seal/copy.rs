@@ -13,7 +13,7 @@ use crate::format::manifest::MemberType;
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, TreePlan};
-use crate::ops::pack::seal::stage::StagedMember;
+use crate::ops::pack::seal::staged::StagedMember;
 use crate::ops::state;
 use crate::refusal::{Refusal, Result};
 use crate::rules::member_type;

@@ -16,9 +16,9 @@ use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{EntryKind, Mode};
 use crate::format::tokens::TokenCounter;
 use crate::format::tree_meta::{Part, REPO};
-use crate::ops::pack::documents::Documents;
+use crate::ops::pack::documents::DocumentWriter;
 use crate::ops::pack::seal::plan::TreePlan;
-use crate::ops::pack::seal::stage::StagedPack;
+use crate::ops::pack::seal::staged::StagedPack;
 use crate::refusal::{Refusal, Result};
 
 /// A text among the staged copies.
@@ -33,7 +33,7 @@ struct Text {
 ///
 /// Returns the anchors that are not texts in this pack.
 pub fn emit(
-    documents: &mut Documents<'_>,
+    documents: &mut DocumentWriter<'_>,
     mode: Mode,
     tree: &TreePlan,
     staged: &StagedPack,
@@ -132,7 +132,13 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    fn file(&self, documents: &mut Documents<'_>, path: &str, texts: &[Text], whole: Option<Whole<'_>>) -> Result<()> {
+    fn file(
+        &self,
+        documents: &mut DocumentWriter<'_>,
+        path: &str,
+        texts: &[Text],
+        whole: Option<Whole<'_>>,
+    ) -> Result<()> {
         let path = MemberPath::parse(path).expect("prefixes and the names of buckets are plain words");
         let target = self.staging.member(&path);
         let writing = |e| Refusal::io("writing", &target)(e);

@@ -25,7 +25,7 @@ use crate::ops::pack::seal::collect::member_path;
 use crate::ops::pack::seal::copy::read_source;
 use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact, Sealing};
 use crate::ops::pack::seal::reuse::Reusable;
-use crate::ops::pack::seal::stage::{Kept, StagedCiphertext, StagedSeal};
+use crate::ops::pack::seal::staged::{Kept, StagedCiphertext, StagedSeal};
 use crate::refusal::{Refusal, Result};
 
 /// Seals the artifacts of a plan.

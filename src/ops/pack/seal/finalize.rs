@@ -17,11 +17,11 @@ use crate::format::tree_meta::{
 };
 use crate::format::witness::Input;
 use crate::ops::Context;
-use crate::ops::pack::documents::{Documents, TOOL_VERSION};
+use crate::ops::pack::documents::{DocumentWriter, TOOL_VERSION};
 use crate::ops::pack::seal::emit::emit;
 use crate::ops::pack::seal::lite::{self, Described, lite};
 use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, EvidencePlan, Material, SealPlan, TreePlan};
-use crate::ops::pack::seal::stage::{Kept, StagedMember, StagedPack};
+use crate::ops::pack::seal::staged::{Kept, StagedMember, StagedPack};
 use crate::ops::pack::seal::{SealNotice, SealReport, SealRequest};
 use crate::ops::store::run::Records;
 use crate::refusal::leak::Giveaway;
@@ -64,7 +64,7 @@ pub fn finalize(
 ) -> Result<Finished> {
     ensure_no_leak(plan, &staged)?;
     let mut report = reported(plan, &staged);
-    let mut documents = Documents::of(staging);
+    let mut documents = DocumentWriter::of(staging);
     let tree = match &mut plan.material {
         Material::Tree(tree) => {
             let (finished, missed) = tree_members(&mut documents, plan.mode, tree, &mut staged)?;
@@ -134,7 +134,7 @@ struct FinishedTree {
 
 /// Writes and counts the members in the clear of a tree pack; returns the anchors that are not texts.
 fn tree_members(
-    documents: &mut Documents<'_>,
+    documents: &mut DocumentWriter<'_>,
     mode: Mode,
     tree: &mut TreePlan,
     staged: &mut StagedPack,
@@ -162,7 +162,7 @@ fn tree_members(
 
 /// Writes and counts the members in the clear of an evidence pack.
 fn evidence_members(
-    documents: &mut Documents<'_>,
+    documents: &mut DocumentWriter<'_>,
     mode: Mode,
     evidence: &mut EvidencePlan,
     staged: &mut StagedPack,
@@ -183,7 +183,7 @@ fn evidence_members(
 
 /// Writes the registry, and the declaration of the seals.
 fn sealed_documents(
-    documents: &mut Documents<'_>,
+    documents: &mut DocumentWriter<'_>,
     mode: Mode,
     registry: &Registry,
     staged: &StagedPack,
@@ -297,7 +297,7 @@ fn created(ctx: &Context, request: &SealRequest, material: &Material) -> Result<
 
 /// Counts the plain copies as members.
 fn count_copies(
-    documents: &mut Documents<'_>,
+    documents: &mut DocumentWriter<'_>,
     paths: impl ExactSizeIterator<Item = MemberPath>,
     copies: Vec<StagedMember>,
 ) {
@@ -334,7 +334,7 @@ fn repo_state(tree: &TreePlan, staged: &StagedPack) -> RepoState {
 }
 
 /// Writes the documents that describe the commit.
-fn tree_documents(documents: &mut Documents<'_>, mode: Mode, tree: &TreePlan, state: &RepoState) -> Result<()> {
+fn tree_documents(documents: &mut DocumentWriter<'_>, mode: Mode, tree: &TreePlan, state: &RepoState) -> Result<()> {
     documents.write(REPO_STATE, state)?;
     documents.write(
         PACK_INFO,

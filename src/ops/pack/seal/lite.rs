@@ -12,9 +12,9 @@ use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState};
 use crate::format::run_record::{CommitRef, ScopeSpec, TASK_SPEC_VERSION, TaskSpec};
 use crate::format::sealed::SealedArtifacts;
 use crate::format::tree_meta::Part;
-use crate::ops::pack::documents::{Documents, TOOL_VERSION};
+use crate::ops::pack::documents::{DocumentWriter, TOOL_VERSION};
 use crate::ops::pack::seal::plan::TreePlan;
-use crate::ops::pack::seal::stage::StagedPack;
+use crate::ops::pack::seal::staged::StagedPack;
 use crate::ops::store::run::{OutputSource, Records, RunOutput, RunOutputs};
 use crate::refusal::{Refusal, Result};
 
@@ -28,7 +28,7 @@ pub struct Described {
 
 /// Writes `LITE/` if the plan emits it; returns the records of the run.
 pub fn lite(
-    documents: &mut Documents<'_>,
+    documents: &mut DocumentWriter<'_>,
     mode: Mode,
     tree: &TreePlan,
     described: Described,

@@ -16,6 +16,7 @@ mod plan;
 mod release;
 mod reuse;
 mod stage;
+mod staged;
 mod tree;
 
 use std::collections::BTreeSet;
