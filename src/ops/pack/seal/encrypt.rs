@@ -25,7 +25,7 @@ use crate::ops::pack::seal::collect::member_path;
 use crate::ops::pack::seal::copy::read_source;
 use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact, Sealing};
 use crate::ops::pack::seal::reuse::Reusable;
-use crate::ops::pack::seal::staged::{Kept, StagedCiphertext, StagedSeal};
+use crate::ops::pack::seal::staged::{KeptFrom, StagedCiphertext, StagedSeal};
 use crate::refusal::{Refusal, Result};
 
 /// Seals the artifacts of a plan.
@@ -159,7 +159,7 @@ impl<'a> Sealer<'a> {
             && let Some(receipt) = self.earlier(self.subject(job, hash))?
         {
             self.store.copy_into(&receipt, file, &target)?;
-            return self.staged(job, receipt, Kept::Here);
+            return self.staged(job, receipt, KeptFrom::Here);
         }
         let new = match job.source {
             ArtifactSource::Blob(id) => {
@@ -173,15 +173,15 @@ impl<'a> Sealer<'a> {
         if let Some(receipt) = self.earlier(new.subject.clone())? {
             self.store
                 .copy_into(&receipt, self.staging.overwrite(&job.member)?, &target)?;
-            return self.staged(job, receipt, Kept::Here);
+            return self.staged(job, receipt, KeptFrom::Here);
         }
         if let Some(reusable) = self.reusable
             && let Some(receipt) = reusable.find(&new.subject)
         {
             reusable.copy_into(&receipt, self.staging.overwrite(&job.member)?, &target)?;
-            return self.staged(job, receipt, Kept::InPack);
+            return self.staged(job, receipt, KeptFrom::InPack);
         }
-        self.staged(job, new, Kept::No)
+        self.staged(job, new, KeptFrom::No)
     }
 
     fn subject(&self, job: &Job<'_>, plain_hash: Digest) -> ReceiptSubject {
@@ -227,7 +227,7 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    fn staged(&self, job: &Job<'_>, receipt: Receipt, kept: Kept) -> Result<StagedCiphertext> {
+    fn staged(&self, job: &Job<'_>, receipt: Receipt, kept: KeptFrom) -> Result<StagedCiphertext> {
         let header =
             cipher::header(&files::open_regular(&self.staging.member(&job.member))?.file).map_err(|reason| {
                 Refusal::Crypto {
@@ -260,7 +260,7 @@ impl<'a> Sealer<'a> {
             plain_hash: receipt.subject.plain_hash,
             plain_bytes: receipt.plain_bytes,
             // The recipients of another pack's ciphertext are not known, so it gets no receipt.
-            receipt: (kept == Kept::No).then(|| (receipt.clone(), self.staging.member(&member))),
+            receipt: (kept == KeptFrom::No).then(|| (receipt.clone(), self.staging.member(&member))),
             kept,
             member: Member {
                 path: member,

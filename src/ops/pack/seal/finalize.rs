@@ -21,7 +21,7 @@ use crate::ops::pack::documents::{DocumentWriter, TOOL_VERSION};
 use crate::ops::pack::seal::emit::emit;
 use crate::ops::pack::seal::lite::{self, Described, lite};
 use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, EvidencePlan, Material, SealPlan, TreePlan};
-use crate::ops::pack::seal::staged::{Kept, StagedMember, StagedPack};
+use crate::ops::pack::seal::staged::{KeptFrom, StagedMember, StagedPack};
 use crate::ops::pack::seal::{SealNotice, SealReport, SealRequest};
 use crate::ops::store::run::Records;
 use crate::refusal::leak::Giveaway;
@@ -103,7 +103,8 @@ pub fn finalize(
 
 /// Returns the facts that are known before a pack's documents are written.
 fn reported(plan: &SealPlan, staged: &StagedPack) -> SealReport {
-    let kept = |what: &dyn Fn(Kept) -> bool| staged.sealed.iter().filter(|seal| what(seal.sealed.kept)).count() as u64;
+    let kept =
+        |what: &dyn Fn(KeptFrom) -> bool| staged.sealed.iter().filter(|seal| what(seal.sealed.kept)).count() as u64;
     SealReport {
         pack_id: Digest::of(b""),
         output: PathBuf::new(),
@@ -115,8 +116,8 @@ fn reported(plan: &SealPlan, staged: &StagedPack) -> SealReport {
         plain_files: staged.plain.len() as u64,
         plain_bytes: staged.plain.iter().map(|member| member.size).sum(),
         sealed: staged.sealed.len() as u64,
-        reused: kept(&|kept| kept != Kept::No),
-        taken_over: kept(&|kept| kept == Kept::InPack),
+        reused: kept(&|kept| kept != KeptFrom::No),
+        taken_over: kept(&|kept| kept == KeptFrom::InPack),
         recipients: plan
             .sealing()
             .map_or(0, |(_, sealing)| sealing.recipients.names().len()),

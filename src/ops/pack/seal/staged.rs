@@ -63,12 +63,12 @@ pub struct StagedCiphertext {
     /// The receipt to keep, and the path of the ciphertext, if it is new.
     pub receipt: Option<(Receipt, PathBuf)>,
     /// Where the ciphertext comes from.
-    pub kept: Kept,
+    pub kept: KeptFrom,
 }
 
 /// Where a ciphertext comes from.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
+pub enum KeptFrom {
     /// It is new.
     No,
     /// This clone kept it.
