@@ -52,7 +52,10 @@ fn bad_value(error: &clap::Error) -> Option<Refusal> {
     };
     // clap names an argument together with its value: `--created <RFC3339>`.
     let flag = told(ContextKind::InvalidArg).split(' ').next().unwrap_or_default();
-    let value = told(ContextKind::InvalidValue);
+    let value = match told(ContextKind::InvalidValue) {
+        "" => "''",
+        value => value,
+    };
     let problem = format!("{flag} {value}: {why}");
     Some(match why.example {
         Some(command) => misused_for(problem, command),
