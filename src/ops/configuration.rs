@@ -12,6 +12,7 @@ use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::{Config, ConfigError, FILE_NAME};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::EntryKind;
+use crate::refusal::config::ConfigFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result, io_reason};
 use crate::rules::protect::Registry;
@@ -37,7 +38,7 @@ pub struct RecipientsFile {
     /// The file, with the revision that holds it.
     pub origin: String,
     /// Its bytes, or why they are missing. That is an error only when something is sealed.
-    pub bytes: Result<Vec<u8>, String>,
+    pub bytes: Result<Vec<u8>, ConfigFault>,
 }
 
 impl Loaded {
@@ -72,12 +73,12 @@ impl Loaded {
         self.listed = self.config.recipients_file.as_ref().map(|named| {
             let path = named.value.as_str();
             let bytes = match read(path) {
-                Ok(Some(bytes)) if bytes.len() as u64 > MAX_BYTES => Err(format!("it has more than {MAX_BYTES} bytes")),
+                Ok(Some(bytes)) if bytes.len() as u64 > MAX_BYTES => Err(ConfigFault::TooLong { allowed: MAX_BYTES }),
                 Ok(Some(bytes)) => Ok(bytes),
-                Ok(None) => Err("it is not there".to_owned()),
-                Err(Refusal::Io { source, .. }) => Err(io_reason(&source)),
-                Err(Refusal::NotRegular { kind, .. }) => Err(format!("expected a regular file, found {kind}")),
-                Err(_) => Err("it cannot be read".to_owned()),
+                Ok(None) => Err(ConfigFault::Missing),
+                Err(Refusal::Io { source, .. }) => Err(ConfigFault::Said(io_reason(&source))),
+                Err(Refusal::NotRegular { kind, .. }) => Err(ConfigFault::NotRegular { kind }),
+                Err(_) => Err(ConfigFault::Unreadable),
             };
             let origin = format!("{path}{revision}");
             RecipientsFile { origin, bytes }
@@ -118,7 +119,7 @@ pub fn bad(origin: &str, error: ConfigError) -> Refusal {
     Refusal::BadConfig {
         origin: origin.to_owned(),
         line: error.line,
-        problem: error.problem,
+        fault: ConfigFault::Said(error.problem),
     }
 }
 
@@ -258,11 +259,11 @@ pub fn in_index(repo: &Repository, index: &Index<'_>) -> Result<Loaded> {
     Loaded::parse(bytes, origin)
 }
 
-fn not_a_file(origin: &str, kind: &str) -> Refusal {
+fn not_a_file(origin: &str, kind: &'static str) -> Refusal {
     Refusal::BadConfig {
         origin: origin.to_owned(),
         line: None,
-        problem: format!("expected a regular file, found {kind}"),
+        fault: ConfigFault::NotRegular { kind },
     }
 }
 

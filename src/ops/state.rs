@@ -13,6 +13,7 @@ use crate::format::repo_state::{
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::retain_plain;
+use crate::refusal::config::ConfigFault;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::commit::SealedFile;
 use crate::rules::protect::Registry;
@@ -134,7 +135,10 @@ pub fn canon(repo: &Repository, commit: &Commit, loaded: &Loaded) -> Result<Stri
         Err(Refusal::NotRegular { kind, .. }) => Err(Refusal::BadConfig {
             origin: loaded.origin.clone(),
             line: None,
-            problem: format!("canon_version_file: expected a regular file at {path}, found {kind}"),
+            fault: ConfigFault::CanonNotRegular {
+                path: path.to_string(),
+                kind,
+            },
         }),
         Err(other) => Err(other),
     }

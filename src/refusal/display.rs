@@ -76,9 +76,9 @@ impl fmt::Display for Refusal {
             Self::BadConfig {
                 origin,
                 line: Some(line),
-                problem,
-            } => write!(f, "{origin}, line {line}: {problem}"),
-            Self::BadConfig { origin, problem, .. } => write!(f, "{origin}: {problem}"),
+                fault,
+            } => write!(f, "{origin}, line {line}: {fault}"),
+            Self::BadConfig { origin, fault, .. } => write!(f, "{origin}: {fault}"),
             Self::MissingObject { count: 1, example } => write!(f, "an object is not in this clone: {example}"),
             Self::MissingObject { count, example } => {
                 write!(f, "{count} objects are not in this clone, {example} among them")
@@ -106,17 +106,23 @@ impl fmt::Display for Refusal {
                 };
                 write!(f, "{} {noun} protected, and {why}", artifacts.len())
             }
-            Self::NoIdentity { path, reason } => {
-                write!(f, "the identity {} cannot be used: {reason}", shown_path(path))
+            Self::NoIdentity { path, fault } => {
+                write!(f, "the identity {} cannot be used: {fault}", shown_path(path))
             }
             Self::NoneOpens { subject, .. } => write!(f, "no identity here opens {}", shown(subject.as_bytes())),
-            Self::Locked { subject, reason } => write!(f, "{} was not opened: {reason}", shown(subject.as_bytes())),
+            Self::Locked { subject, file, fault } => {
+                let subject = shown(subject.as_bytes());
+                match file {
+                    Some(file) => write!(f, "{subject} was not opened: {file}: {fault}"),
+                    None => write!(f, "{subject} was not opened: {fault}"),
+                }
+            }
             Self::Armoured { path } => write!(
                 f,
                 "{} is armoured: a new header would not leave the text behind it as it is",
                 shown_path(path)
             ),
-            Self::Crypto { deed, subject, reason } => write!(f, "{deed} {subject}: {reason}"),
+            Self::Crypto { deed, subject, fault } => write!(f, "{deed} {subject}: {fault}"),
             Self::PlaintextLeak { plain, giveaway, .. } => {
                 write!(
                     f,

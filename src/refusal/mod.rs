@@ -7,8 +7,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use bound::Bound;
+use config::ConfigFault;
 use corrupt::Corrupt;
 use hook_manager::HookManager;
+use keys::{CipherFault, IdentityFault, LockFault};
 use leak::Giveaway;
 use twin::TwinConflict;
 use unsupported::Unsupported;
@@ -17,9 +19,11 @@ use work_tree::WorkTreeUse;
 
 pub mod bound;
 pub mod code;
+pub mod config;
 pub mod corrupt;
 mod display;
 pub mod hook_manager;
+pub mod keys;
 pub mod leak;
 pub mod shown;
 pub mod twin;
@@ -172,7 +176,7 @@ pub enum Refusal {
         /// The line, counted from 1, if it is known.
         line: Option<usize>,
         /// The problem: what was expected and what was found.
-        problem: String,
+        fault: ConfigFault,
     },
     /// Objects that this clone does not have.
     MissingObject {
@@ -215,8 +219,8 @@ pub enum Refusal {
     NoIdentity {
         /// The file.
         path: PathBuf,
-        /// The reason.
-        reason: String,
+        /// Why it cannot serve.
+        fault: IdentityFault,
     },
     /// No identity opens a ciphertext.
     NoneOpens {
@@ -231,8 +235,10 @@ pub enum Refusal {
     Locked {
         /// The ciphertext.
         subject: String,
-        /// The reason.
-        reason: String,
+        /// The identity file that was not unlocked, where it is known.
+        file: Option<String>,
+        /// Why it was not unlocked.
+        fault: LockFault,
     },
     /// An age file that is armoured, so that its header cannot be replaced alone.
     Armoured {
@@ -246,7 +252,7 @@ pub enum Refusal {
         /// What it was done to.
         subject: String,
         /// Why it failed.
-        reason: String,
+        fault: CipherFault,
     },
     /// A plaintext member with the content or the name of something protected.
     PlaintextLeak {

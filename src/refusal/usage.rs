@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::refusal::keys::{RecipientFault, SecretFault};
+
 /// What was asked for and makes no sense here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misuse {
@@ -66,7 +68,7 @@ pub enum Misuse {
         /// The text, without what may be secret.
         text: String,
         /// What is wrong with it.
-        fault: String,
+        fault: RecipientFault,
     },
     /// A work tree without a configuration.
     NoConfiguration,
@@ -272,7 +274,7 @@ pub enum PassphraseFault {
     /// There is no such file.
     Missing,
     /// It cannot be used as it is.
-    Unfit(String),
+    Unfit(SecretFault),
     /// Its first line is empty.
     Empty,
     /// Its first line is not text.
@@ -424,7 +426,7 @@ impl fmt::Display for PassphraseFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("it is not there"),
-            Self::Unfit(why) => f.write_str(why),
+            Self::Unfit(fault) => fault.fmt(f),
             Self::Empty => f.write_str("its first line is empty"),
             Self::NotText => f.write_str("its first line is not text"),
         }

@@ -54,10 +54,6 @@ impl Ask for Silence {
     fn tell(&self, _: &str) {}
 }
 
-/// The reason given when a passphrase is needed and cannot be asked for.
-pub(super) const NO_PASSPHRASE: &str =
-    "it wants a passphrase, and there is no terminal to ask at: use --passphrase-file";
-
 /// Asks for a passphrase in the form that the crate takes.
 pub(super) fn passphrase(ask: &Asker, prompt: &str) -> Option<SecretString> {
     ask.secret(prompt).map(|secret| SecretString::from(secret.as_str()))

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{Recipients, one_line};
 use crate::format::digest::{Digest, Hashing};
 use crate::refusal::Refusal;
+use crate::refusal::keys::CipherFault;
 
 /// The hashes and sizes of a plaintext and its ciphertext.
 #[derive(Debug)]
@@ -31,7 +32,7 @@ pub enum EncryptError {
     /// The ciphertext could not be written.
     Writing(io::Error),
     /// The cipher itself failed.
-    Cipher(String),
+    Cipher(CipherFault),
 }
 
 impl EncryptError {
@@ -40,10 +41,10 @@ impl EncryptError {
         match self {
             Self::Reading(source) => Refusal::io("reading", plain)(source),
             Self::Writing(source) => Refusal::io("writing", sealed)(source),
-            Self::Cipher(reason) => Refusal::Crypto {
+            Self::Cipher(fault) => Refusal::Crypto {
                 deed: "encrypting",
                 subject: plain.display().to_string(),
-                reason,
+                fault,
             },
         }
     }
@@ -114,26 +115,22 @@ impl<W: Write> Write for Failing<'_, W> {
 }
 
 /// Describes an encryption error of the crate.
-pub(super) fn said_of(error: &age::EncryptError) -> String {
+pub(super) fn fault_of(error: &age::EncryptError) -> CipherFault {
     match error {
-        age::EncryptError::IncompatibleRecipients { .. } => {
-            "these recipients cannot be mixed: one sort of them, such as the post-quantum one, must stand alone, \
-             or the others would undo what it is for"
-                .into()
-        }
-        age::EncryptError::MissingRecipients => "there are no recipients".into(),
+        age::EncryptError::IncompatibleRecipients { .. } => CipherFault::MixedRecipients,
+        age::EncryptError::MissingRecipients => CipherFault::NoRecipients,
         age::EncryptError::PluginResolve(why) => missing_plugin(why),
-        other => one_line(other),
+        other => CipherFault::Said(one_line(other)),
     }
 }
 
-/// Describes a plugin that is missing or cannot be used.
-pub(super) fn missing_plugin(why: &age::plugin::ResolveError) -> String {
+/// Converts the error for a plugin that was not found.
+pub(super) fn missing_plugin(why: &age::plugin::ResolveError) -> CipherFault {
     match why {
-        age::plugin::ResolveError::MissingPlugin { binary_name } => {
-            format!("{binary_name} is not on PATH: install this age plugin")
-        }
-        other => one_line(other),
+        age::plugin::ResolveError::MissingPlugin { binary_name } => CipherFault::MissingPlugin {
+            program: binary_name.clone(),
+        },
+        other => CipherFault::Said(one_line(other)),
     }
 }
 

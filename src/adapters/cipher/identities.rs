@@ -12,14 +12,13 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::armour::dearmoured;
-use super::ask::{Asker, Callbacks, NO_PASSPHRASE, Silence, one_at_a_time, passphrase};
+use super::ask::{Asker, Callbacks, Silence, one_at_a_time, passphrase};
 use super::encrypt::missing_plugin;
 use super::open::DecryptError;
 use super::structure::is_grease;
 use super::{MAX_WORK_FACTOR, one_line};
 use crate::format::digest::Digest;
-
-const WRONG_PASSPHRASE: &str = "the passphrase is wrong";
+use crate::refusal::keys::{CipherFault, KeyFault, LockFault};
 
 /// Most bytes of plaintext read from a locked identity file.
 const MAX_FILE: u64 = 1 << 20;
@@ -75,14 +74,14 @@ struct LockedFile {
 }
 
 /// The result of unlocking. The passphrase is asked for once, whether it is right or wrong.
-struct Once<T>(Mutex<Option<Result<Arc<T>, String>>>);
+struct Once<T>(Mutex<Option<Result<Arc<T>, LockFault>>>);
 
 impl<T> Once<T> {
     fn new() -> Self {
         Self(Mutex::new(None))
     }
 
-    fn get(&self, unlock: impl FnOnce() -> Result<T, String>) -> Result<Arc<T>, String> {
+    fn get(&self, unlock: impl FnOnce() -> Result<T, LockFault>) -> Result<Arc<T>, LockFault> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.get_or_insert_with(|| unlock().map(Arc::new)).clone()
     }
@@ -101,7 +100,7 @@ impl Identities {
     ///
     /// Accepts an age identity file (plain or sealed with a passphrase, armoured or not) and an SSH private key (with
     /// or without a passphrase). The error gives the reason and repeats nothing of the content, which may be secret.
-    pub fn parse(name: String, bytes: Zeroizing<Vec<u8>>, ask: &Asker) -> Result<Self, String> {
+    pub fn parse(name: String, bytes: Zeroizing<Vec<u8>>, ask: &Asker) -> Result<Self, KeyFault> {
         let content = match bytes.trim_ascii_start() {
             armoured if armoured.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") => Content::locked(bytes)?,
             binary if binary.starts_with(b"age-encryption.org/") => Content::locked(bytes)?,
@@ -153,7 +152,7 @@ impl Identities {
     }
 
     /// Returns the public side of each key. Asks for a passphrase where the public side is locked too.
-    pub fn public_keys(&self) -> Result<Vec<PublicKey>, String> {
+    pub fn public_keys(&self) -> Result<Vec<PublicKey>, LockFault> {
         let mut found = Vec::new();
         for file in &self.files {
             match &file.content {
@@ -171,7 +170,7 @@ impl Identities {
     }
 
     /// Returns the recipients of those keys whose recipient is known.
-    pub fn recipients(&self) -> Result<Vec<String>, String> {
+    pub fn recipients(&self) -> Result<Vec<String>, LockFault> {
         let keys = self.public_keys()?;
         Ok(keys.into_iter().filter_map(|key| key.recipient).collect())
     }
@@ -211,15 +210,16 @@ impl Identities {
     }
 
     fn unwrap_with_passphrase(&self, stanza: &Stanza) -> Result<FileKey, DecryptError> {
+        let locked = |fault| DecryptError::Locked { file: None, fault };
         let talking = one_at_a_time();
-        let passphrase = passphrase(&self.ask, "Passphrase of the sealed file")
-            .ok_or_else(|| DecryptError::Locked(NO_PASSPHRASE.into()))?;
+        let passphrase =
+            passphrase(&self.ask, "Passphrase of the sealed file").ok_or_else(|| locked(LockFault::NoPassphrase))?;
         drop(talking);
         let mut identity = age::scrypt::Identity::new(passphrase);
         identity.set_max_work_factor(MAX_WORK_FACTOR);
         match identity.unwrap_stanza(stanza) {
             Some(Ok(key)) => Ok(key),
-            Some(Err(age::DecryptError::DecryptionFailed)) => Err(DecryptError::Locked(WRONG_PASSPHRASE.into())),
+            Some(Err(age::DecryptError::DecryptionFailed)) => Err(locked(LockFault::WrongPassphrase)),
             Some(Err(e)) => Err(DecryptError::Broken(one_line(&e))),
             None => Err(DecryptError::not_for(std::slice::from_ref(stanza))),
         }
@@ -237,80 +237,80 @@ impl File {
 }
 
 impl Content {
-    fn locked(bytes: Zeroizing<Vec<u8>>) -> Result<Self, String> {
-        let header = super::header(dearmoured(&bytes[..]))?;
+    fn locked(bytes: Zeroizing<Vec<u8>>) -> Result<Self, KeyFault> {
+        let header = super::header(dearmoured(&bytes[..])).map_err(|said| KeyFault::BadHeader { said })?;
         match header.stanzas.as_slice() {
             [kind] if kind == "scrypt" => Ok(Self::LockedFile(LockedFile {
                 bytes,
                 unlocked: Once::new(),
             })),
-            _ => Err("it is an age file, but not an identity that is sealed with a passphrase".into()),
+            _ => Err(KeyFault::NotLocked),
         }
     }
 
-    fn ssh(pem: &[u8], name: &str) -> Result<Self, String> {
-        let text = std::str::from_utf8(pem).map_err(|_| "it is not a text file")?;
+    fn ssh(pem: &[u8], name: &str) -> Result<Self, KeyFault> {
+        let text = std::str::from_utf8(pem).map_err(|_| KeyFault::NotText)?;
         let named = text.lines().next().unwrap_or_default();
         if !named.contains("OPENSSH PRIVATE KEY") && !named.contains("RSA PRIVATE KEY") {
-            return Err("it is a key file of a kind that age does not read; ssh-keygen -p -f FILE makes an SSH private key into one that it reads".into());
+            return Err(KeyFault::ForeignFile);
         }
         let identity = age::ssh::Identity::from_buffer(BufReader::new(pem), Some(name.to_owned()))
-            .map_err(|_| "it is a damaged SSH private key")?;
+            .map_err(|_| KeyFault::DamagedSsh)?;
         let public = age::ssh::Recipient::try_from(identity.clone()).map(|public| public.to_string());
         match identity {
             age::ssh::Identity::Encrypted(key) => Ok(Self::LockedSsh(LockedSsh {
                 key,
-                public: public.map_err(|_| "it is an SSH private key of a kind that age does not use")?,
+                public: public.map_err(|_| KeyFault::UnusedSsh)?,
                 unlocked: Once::new(),
             })),
             age::ssh::Identity::Unsupported(kind) => Err(unsupported(&kind)),
             identity => Ok(Self::Keys(vec![Key::Ssh {
-                public: public.map_err(|_| "it is an SSH private key of a kind that age does not use")?,
+                public: public.map_err(|_| KeyFault::UnusedSsh)?,
                 identity: Box::new(identity),
             }])),
         }
     }
 }
 
-fn unsupported(kind: &age::ssh::UnsupportedKey) -> String {
+fn unsupported(kind: &age::ssh::UnsupportedKey) -> KeyFault {
     use age::ssh::UnsupportedKey::{EncryptedPem, EncryptedSsh, Hardware, Type};
     match kind {
-        EncryptedPem => "its passphrase protects it in an old, insecure way: ssh-keygen -o -p -f FILE renews it".into(),
-        EncryptedSsh(cipher) => format!("it is encrypted with {cipher}, which is not supported"),
-        Hardware(kind) => format!("{kind} keys live on a device, which does not decrypt: use an age plugin for it"),
-        Type(kind) => format!("{kind} keys do not decrypt: use ssh-ed25519, ssh-rsa or an age identity"),
+        EncryptedPem => KeyFault::InsecurePassphrase,
+        EncryptedSsh(cipher) => KeyFault::UnsupportedCipher {
+            cipher: cipher.to_string(),
+        },
+        Hardware(kind) => KeyFault::OnDevice { kind: kind.to_string() },
+        Type(kind) => KeyFault::DoesNotDecrypt { kind: kind.to_string() },
     }
 }
 
 /// Parses the lines of an age identity file.
-fn keys_of(bytes: &[u8]) -> Result<Vec<Key>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not a text file")?;
+fn keys_of(bytes: &[u8]) -> Result<Vec<Key>, KeyFault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| KeyFault::NotText)?;
     let mut keys = Vec::new();
     for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let wrong = |why: &str| format!("line {number}: {why}");
+        let damaged = |kind| KeyFault::DamagedLine { line: number, kind };
         let upper = Zeroizing::new(line.to_ascii_uppercase());
         keys.push(match () {
             () if upper.starts_with("AGE-SECRET-KEY-1") => age::x25519::Identity::from_str(line)
                 .map(Key::X25519)
-                .map_err(|_| wrong("a damaged AGE-SECRET-KEY-1…"))?,
+                .map_err(|_| damaged("AGE-SECRET-KEY-1"))?,
             () if upper.starts_with("AGE-SECRET-KEY-PQ-1") => {
-                return Err(wrong("hybrid keys (AGE-SECRET-KEY-PQ-1…) are not supported here"));
+                return Err(KeyFault::HybridLine { line: number });
             }
             () if upper.starts_with("AGE-PLUGIN-") => age::plugin::Identity::from_str(&upper)
                 .map(Key::Plugin)
-                .map_err(|_| wrong("a damaged AGE-PLUGIN-…"))?,
+                .map_err(|_| damaged("AGE-PLUGIN-"))?,
             () => {
-                return Err(wrong(
-                    "no identity: expected AGE-SECRET-KEY-1…, AGE-PLUGIN-… or a comment",
-                ));
+                return Err(KeyFault::UnknownLine { line: number });
             }
         });
     }
     match keys.is_empty() {
-        true => Err("it holds no AGE-SECRET-KEY-1… line".into()),
+        true => Err(KeyFault::Empty),
         false => Ok(keys),
     }
 }
@@ -361,12 +361,19 @@ fn unwrap_by_plugins(
     names.sort_unstable();
     names.dedup();
     let foreign = |kind: &str| !["X25519", "ssh-ed25519", "ssh-rsa", "mlkem768x25519"].contains(&kind);
+    let by_plugin = |fault| DecryptError::Locked {
+        file: None,
+        fault: LockFault::Cipher(fault),
+    };
     for name in names {
         let _talking = one_at_a_time();
         match IdentityPluginV1::new(name, &identities, Callbacks(ask.clone())) {
             Ok(plugin) => match plugin.unwrap_stanzas(stanzas) {
                 Some(Ok(key)) => return Some(key),
-                Some(Err(e)) => failures.push(DecryptError::Locked(format!("age-plugin-{name}: {}", one_line(&e)))),
+                Some(Err(e)) => {
+                    let said = format!("age-plugin-{name}: {}", one_line(&e));
+                    failures.push(by_plugin(CipherFault::Said(said)));
+                }
                 None => {}
             },
             // A missing plugin is an error only if it could have opened a stanza.
@@ -375,7 +382,7 @@ fn unwrap_by_plugins(
                     .iter()
                     .any(|stanza| foreign(&stanza.tag) && !is_grease(&stanza.tag)) =>
             {
-                failures.push(DecryptError::Locked(missing_plugin(&why)));
+                failures.push(by_plugin(missing_plugin(&why)));
             }
             Err(_) => {}
         }
@@ -395,10 +402,7 @@ impl LockedSsh {
         }
         let unlocked = self.unlocked.get(|| {
             let passphrase = asked_for(name, ask)?;
-            let key = self
-                .key
-                .decrypt(passphrase)
-                .map_err(|_| format!("{name}: {WRONG_PASSPHRASE}"))?;
+            let key = self.key.decrypt(passphrase).map_err(|_| LockFault::WrongPassphrase)?;
             Ok(Key::Ssh {
                 identity: Box::new(key.into()),
                 public: self.public.clone(),
@@ -406,8 +410,11 @@ impl LockedSsh {
         });
         match unlocked {
             Ok(key) => unwrap_quietly(std::slice::from_ref(&key), stanzas, failures),
-            Err(why) => {
-                failures.push(DecryptError::Locked(why));
+            Err(fault) => {
+                failures.push(DecryptError::Locked {
+                    file: Some(name.to_owned()),
+                    fault,
+                });
                 None
             }
         }
@@ -415,22 +422,22 @@ impl LockedSsh {
 }
 
 impl LockedFile {
-    fn keys(&self, name: &str, ask: &Asker) -> Result<Arc<Vec<Key>>, String> {
+    fn keys(&self, name: &str, ask: &Asker) -> Result<Arc<Vec<Key>>, LockFault> {
         self.unlocked.get(|| {
             let mut identity = age::scrypt::Identity::new(asked_for(name, ask)?);
             identity.set_max_work_factor(MAX_WORK_FACTOR);
-            let failed = |e: &dyn std::fmt::Display| format!("{name}: {}", one_line(&e));
+            let failed = |e: &dyn std::fmt::Display| LockFault::Cipher(CipherFault::Said(one_line(&e)));
             let decryptor = age::Decryptor::new_buffered(dearmoured(&self.bytes[..])).map_err(|e| failed(&e))?;
             let reader = decryptor
                 .decrypt(std::iter::once(&identity as &dyn age::Identity))
                 .map_err(|e| match e {
-                    age::DecryptError::DecryptionFailed => format!("{name}: {WRONG_PASSPHRASE}"),
+                    age::DecryptError::DecryptionFailed => LockFault::WrongPassphrase,
                     e => failed(&e),
                 })?;
             // Reserve all the room first: a growing vector leaves copies of the secret behind that are not wiped.
             let mut text = Zeroizing::new(Vec::with_capacity(self.bytes.len()));
             reader.take(MAX_FILE).read_to_end(&mut text).map_err(|e| failed(&e))?;
-            keys_of(&text).map_err(|why| format!("{name}: {why}"))
+            keys_of(&text).map_err(LockFault::Key)
         })
     }
 
@@ -444,17 +451,20 @@ impl LockedFile {
             Ok(keys) => {
                 unwrap_quietly(&keys, stanzas, failures).or_else(|| unwrap_by_plugins(&keys, stanzas, ask, failures))
             }
-            Err(why) => {
-                failures.push(DecryptError::Locked(why));
+            Err(fault) => {
+                failures.push(DecryptError::Locked {
+                    file: Some(name.to_owned()),
+                    fault,
+                });
                 None
             }
         }
     }
 }
 
-fn asked_for(name: &str, ask: &Asker) -> Result<age::secrecy::SecretString, String> {
+fn asked_for(name: &str, ask: &Asker) -> Result<age::secrecy::SecretString, LockFault> {
     let _talking = one_at_a_time();
-    passphrase(ask, &format!("Passphrase of {name}")).ok_or_else(|| format!("{name}: {NO_PASSPHRASE}"))
+    passphrase(ask, &format!("Passphrase of {name}")).ok_or(LockFault::NoPassphrase)
 }
 
 fn kind_of_ssh(public: &str) -> String {

@@ -14,6 +14,8 @@ use std::io::Write;
 use age::secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use crate::refusal::keys::CipherFault;
+
 pub use ask::{Ask, Asker, Silence};
 pub use encrypt::{EncryptError, Encrypted, encrypt};
 pub use identities::{Identities, PublicKey};
@@ -51,19 +53,19 @@ pub fn generate_identity(created: &str) -> NewIdentity {
 
 /// Encrypts the text of an identity file with a passphrase and armours it, in the form that `age -p -a` writes and `age
 /// -i` reads.
-pub fn lock_identity(file: &str, passphrase: &str) -> Result<String, String> {
+pub fn lock_identity(file: &str, passphrase: &str) -> Result<String, CipherFault> {
     let mut recipient = age::scrypt::Recipient::new(SecretString::from(passphrase));
     recipient.set_work_factor(WORK_FACTOR);
     let encryptor = age::Encryptor::with_recipients(std::iter::once(&recipient as &dyn age::Recipient))
-        .map_err(|e| encrypt::said_of(&e))?;
+        .map_err(|e| encrypt::fault_of(&e))?;
     let armour = age::armor::ArmoredWriter::wrap_output(Vec::new(), age::armor::Format::AsciiArmor);
     let written = armour.and_then(|armour| {
         let mut writer = encryptor.wrap_output(armour)?;
         writer.write_all(file.as_bytes())?;
         writer.finish()?.finish()
     });
-    let bytes = written.map_err(|e| e.to_string())?;
-    String::from_utf8(bytes).map_err(|e| e.to_string())
+    let bytes = written.map_err(|e| CipherFault::Said(e.to_string()))?;
+    String::from_utf8(bytes).map_err(|e| CipherFault::Said(e.to_string()))
 }
 
 /// Formats an error of the crate on one line, without the Unicode isolation marks that it puts around inserted values.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::armour::dearmoured;
 use super::structure::{Head, HeadError, is_grease};
 use super::{Identities, one_line};
+use crate::refusal::keys::LockFault;
 
 /// Why an age file was not opened.
 #[derive(Debug)]
@@ -19,7 +20,12 @@ pub enum DecryptError {
         stanzas: Vec<String>,
     },
     /// An identity that may match could not be tried: its passphrase is missing or wrong, or its plugin failed.
-    Locked(String),
+    Locked {
+        /// The identity file. `None` if the file itself is sealed with a passphrase.
+        file: Option<String>,
+        /// Why it was not unlocked.
+        fault: LockFault,
+    },
     /// The input is not an age file, or it is damaged.
     Broken(String),
     /// The input could not be read.
@@ -62,7 +68,8 @@ impl std::fmt::Display for DecryptError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotFor { stanzas } => write!(f, "it is sealed for other keys ({})", stanzas.join(", ")),
-            Self::Locked(why) | Self::Broken(why) => f.write_str(why),
+            Self::Locked { fault, .. } => write!(f, "{fault}"),
+            Self::Broken(why) => f.write_str(why),
             Self::Reading(e) | Self::Writing(e) => write!(f, "{e}"),
         }
     }

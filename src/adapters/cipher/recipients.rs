@@ -7,7 +7,8 @@ use age::ssh::ParseRecipientKeyError;
 
 use super::EncryptError;
 use super::ask::{Asker, Callbacks, one_at_a_time};
-use super::encrypt::said_of;
+use super::encrypt::fault_of;
+use crate::refusal::keys::RecipientFault;
 
 /// A set of recipients. Order and duplicates do not matter.
 pub struct Recipients {
@@ -29,7 +30,7 @@ impl Recipients {
     ///
     /// Accepts `age1…` (X25519), `age1tag1…`, `age1tagpq1…`, `age1<plugin>1…`, `ssh-ed25519 …` and `ssh-rsa …`. Text
     /// after an SSH key is a comment.
-    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, ask: &Asker) -> Result<Self, (String, String)> {
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>, ask: &Asker) -> Result<Self, (String, RecipientFault)> {
         let mut keys = Vec::new();
         for text in texts {
             let text = text.trim();
@@ -94,7 +95,7 @@ impl Recipients {
         });
         let talking = (!plugins.is_empty()).then(one_at_a_time);
         let mut each = native.chain(plugins.iter().map(|plugin| plugin as &dyn age::Recipient));
-        let wrapped = wrap(&mut each).map_err(|e| EncryptError::Cipher(said_of(&e)));
+        let wrapped = wrap(&mut each).map_err(|e| EncryptError::Cipher(fault_of(&e)));
         drop(talking);
         wrapped
     }
@@ -136,12 +137,12 @@ pub fn is_secret(text: &str) -> bool {
 }
 
 impl Key {
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, RecipientFault> {
         if is_secret(text) {
-            return Err("this is a secret key, not a recipient: its public key is (git pack key public FILE)".into());
+            return Err(RecipientFault::Secret);
         }
         if text.contains(|c: char| c.is_control() && c != '\t') {
-            return Err("expected one recipient, on one line".into());
+            return Err(RecipientFault::SeveralLines);
         }
         match text
             .split_once("1")
@@ -150,12 +151,12 @@ impl Key {
         {
             Some("age") => Self::parse_age(text),
             _ if text.contains(' ') || text.contains('\t') => parse_ssh(text),
-            _ => Err("expected a recipient: age1…, ssh-ed25519 …, ssh-rsa …".into()),
+            _ => Err(RecipientFault::Unknown),
         }
     }
 
-    fn parse_age(text: &str) -> Result<Self, String> {
-        let expected = |why: &str| format!("expected an age recipient (age1…): {why}");
+    fn parse_age(text: &str) -> Result<Self, RecipientFault> {
+        let expected = |said: &str| RecipientFault::BadAge { said: said.to_owned() };
         let human = text
             .rsplit_once('1')
             .map_or("", |(human, _)| human)
@@ -168,7 +169,7 @@ impl Key {
             "age1tagpq" => age::tagpq::Recipient::from_str(text)
                 .map(|key| Self::TagPq(Box::new(key)))
                 .map_err(expected),
-            "age1pq" => Err("hybrid recipients (age1pq1…) are not supported here: age1tagpq1… are".into()),
+            "age1pq" => Err(RecipientFault::Hybrid),
             _ => {
                 let lower = text.to_ascii_lowercase();
                 age::plugin::Recipient::from_str(&lower)
@@ -189,25 +190,23 @@ impl Key {
     }
 }
 
-fn parse_ssh(text: &str) -> Result<Key, String> {
+fn parse_ssh(text: &str) -> Result<Key, RecipientFault> {
     let mut words = text.split_ascii_whitespace();
     let (kind, base64) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let line = format!("{kind} {base64}");
     let key = age::ssh::Recipient::from_str(&line).map_err(|why| match why {
-        ParseRecipientKeyError::RsaModulusTooSmall => "this RSA key is too weak: it has less than 2048 bits".to_owned(),
-        ParseRecipientKeyError::RsaModulusTooLarge => "this RSA key has more bits than are supported".to_owned(),
+        ParseRecipientKeyError::RsaModulusTooSmall => RecipientFault::WeakRsa,
+        ParseRecipientKeyError::RsaModulusTooLarge => RecipientFault::LongRsa,
         _ if is_ssh_type(kind) && !["ssh-ed25519", "ssh-rsa"].contains(&kind) => {
-            format!("{kind} keys cannot be encrypted to: use ssh-ed25519, ssh-rsa or age1…")
+            RecipientFault::DoesNotEncrypt { kind: kind.to_owned() }
         }
-        ParseRecipientKeyError::Unsupported(kind) => {
-            format!("{kind} keys cannot be encrypted to: use ssh-ed25519, ssh-rsa or age1…")
-        }
-        _ => "expected a recipient: age1…, ssh-ed25519 …, ssh-rsa …".to_owned(),
+        ParseRecipientKeyError::Unsupported(kind) => RecipientFault::DoesNotEncrypt { kind },
+        _ => RecipientFault::Unknown,
     })?;
     // The crate stops reading at the end of the key and would not notice other bytes glued to it.
     match key.to_string().trim_end_matches('=') == line.trim_end_matches('=') {
         true => Ok(Key::Ssh(key)),
-        false => Err("this SSH public key is damaged".into()),
+        false => Err(RecipientFault::DamagedSsh),
     }
 }
 

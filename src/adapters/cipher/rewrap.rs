@@ -14,6 +14,7 @@ use super::open::{Opener, copy_of};
 use super::structure::Head;
 use super::{DecryptError, EncryptError, Identities, Recipients};
 use crate::format::digest::hmac_sha256;
+use crate::refusal::keys::CipherFault;
 
 /// A new header for an old payload.
 pub struct Rewrapped {
@@ -43,7 +44,7 @@ pub fn rewrap(identities: &Identities, input: impl Read, recipients: &Recipients
         .map_err(RewrapError::Opening)?;
     let key = opener.file_key().expect("what was opened has a file key");
     let header = header_for(&key, recipients, old.nonce()).map_err(RewrapError::Sealing)?;
-    prove(&header, &key).map_err(|why| RewrapError::Sealing(EncryptError::Cipher(why)))?;
+    prove(&header, &key).map_err(|why| RewrapError::Sealing(EncryptError::Cipher(CipherFault::Said(why))))?;
     Ok(Rewrapped {
         header,
         old_header_bytes: old.bytes.len() as u64,
@@ -58,8 +59,10 @@ fn header_for(key: &FileKey, recipients: &Recipients, nonce: &[u8]) -> Result<Ve
     })?;
     let mut made = Vec::new();
     drop(encryptor.wrap_output(&mut made).map_err(EncryptError::Writing)?);
-    let head = Head::read(&mut made.as_slice())
-        .map_err(|_| EncryptError::Cipher("the new header is not one that can be read back".into()))?;
+    let head = Head::read(&mut made.as_slice()).map_err(|_| {
+        let said = "the new header is not one that can be read back";
+        EncryptError::Cipher(CipherFault::Said(said.into()))
+    })?;
     made.truncate(head.authenticated);
     let mac_key = Zeroizing::new(hkdf(&[], b"header", key.expose_secret()));
     let mac = hmac_sha256(mac_key.as_slice(), &made);

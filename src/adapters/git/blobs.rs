@@ -12,6 +12,7 @@ use crate::adapters::workers;
 use crate::format::budget::Bound;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::refusal::config::ConfigFault;
 use crate::refusal::{Refusal, Result};
 
 /// A blob of more bytes than this is streamed through `git cat-file`, because the library holds a whole blob in memory.
@@ -112,7 +113,10 @@ impl Repository {
             return Err(Refusal::BadConfig {
                 origin: name.to_owned(),
                 line: None,
-                problem: format!("expected at most {max} bytes, found {size}"),
+                fault: ConfigFault::DocumentTooLong {
+                    allowed: max,
+                    found: size,
+                },
             });
         }
         let mut contents = self.with_blobs(std::slice::from_ref(id), |_, mut blob| {

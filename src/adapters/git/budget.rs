@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::adapters::git::Repository;
 use crate::adapters::{usage, workers};
 use crate::format::budget::{Bound, SECOND_FOR_EACH, SMALL};
+use crate::refusal::config::ConfigFault;
 use crate::refusal::{Refusal, Result};
 
 /// Number of calls to [`Repository::spend`] after which the processor time is checked again.
@@ -140,7 +141,10 @@ impl Repository {
         number.map(Some).ok_or_else(|| Refusal::BadConfig {
             origin: "git config".into(),
             line: None,
-            problem: format!("{key}: expected a number such as 2000000 or 512m, found {text:?}"),
+            fault: ConfigFault::NotANumber {
+                key: key.to_owned(),
+                found: text,
+            },
         })
     }
 

@@ -51,6 +51,7 @@ use gix::bstr::ByteSlice;
 use crate::adapters::clone::PrivateState;
 use crate::format::budget::Bound;
 use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::refusal::config::ConfigFault;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
@@ -199,7 +200,10 @@ impl Repository {
             .map_err(|e| Refusal::BadConfig {
                 origin: "git config".into(),
                 line: None,
-                problem: format!("{key}: {}", explain(&e)),
+                fault: ConfigFault::NotAPath {
+                    key: key.to_owned(),
+                    said: explain(&e),
+                },
             })
     }
 

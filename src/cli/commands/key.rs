@@ -11,11 +11,13 @@ use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::tilde;
+use crate::cli::output::refusal::keys;
 use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::ops::keys::identity::IdentityOrigin;
 use crate::ops::keys::key::{Generated, KeyPlace, Lock, generate, list, public};
 use crate::refusal::shown::shown;
+use crate::refusal::{Refusal, io_reason};
 
 /// Make a key that opens, or show those that there are
 #[derive(Parser)]
@@ -115,10 +117,17 @@ fn places(output: &mut Output, places: &[KeyPlace]) {
                     output.line(format!("                       {:<12} {recipient}", key.kind).trim_end());
                 }
             }
-            Err(why) => output.line(&format!(
-                "                       cannot be used: {}",
-                shown(why.as_bytes())
-            )),
+            Err(refused) => {
+                let why = match refused {
+                    Refusal::NoIdentity { fault, .. } => keys::identity(fault),
+                    Refusal::Io { source, .. } => io_reason(source),
+                    _ => "it cannot be read".into(),
+                };
+                output.line(&format!(
+                    "                       cannot be used: {}",
+                    shown(why.as_bytes())
+                ));
+            }
         }
     }
 }

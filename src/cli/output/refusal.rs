@@ -1,6 +1,7 @@
 //! Refusals as machines and people read them: the one place that maps a reason to message, detail, hint and exit status.
 
 mod detail;
+pub(crate) mod keys;
 mod remedy;
 pub(crate) mod usage;
 mod words;

@@ -14,6 +14,7 @@ use crate::ops::contents::{self, ContentAt};
 use crate::ops::guard::remotes::{PushTarget, main_commits};
 use crate::ops::guard::scan::range::{Commits, Ranges, RefChange};
 use crate::ops::guard::scan::{PushedTo, ScanReport, packs, surfaces};
+use crate::refusal::config::ConfigFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
@@ -160,7 +161,9 @@ pub fn pre_receive(ctx: &Context, stdin: &[u8], tell: impl FnOnce(Refusal) -> u8
             return Err(Refusal::BadConfig {
                 origin: "git config".into(),
                 line: None,
-                problem: format!("gitpack.visibility: expected public or private, found {other:?}"),
+                fault: ConfigFault::Visibility {
+                    found: other.to_owned(),
+                },
             });
         }
     };

@@ -8,6 +8,7 @@ use crate::format::config::{FILE_NAME, add_recipient, is_same_recipient};
 use crate::ops::guard::install::{self, HooksReport, InstallRequest};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
+use crate::refusal::keys::IdentityFault;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 
@@ -96,7 +97,7 @@ fn make_identity(ctx: &Context, path: &Path) -> Result<(String, bool)> {
         .map(|recipient| (recipient, false))
         .ok_or_else(|| Refusal::NoIdentity {
             path: path.to_owned(),
-            reason: "it appeared and vanished again".into(),
+            fault: IdentityFault::Vanished,
         })
 }
 

@@ -8,6 +8,7 @@ use crate::adapters::cipher::{DecryptError, Identities};
 use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::ops::Context;
+use crate::refusal::keys::{CipherFault, IdentityFault, SecretFault};
 use crate::refusal::usage::{Misuse, PassphraseFault};
 use crate::refusal::{Refusal, Result};
 use crate::rules::identity_file::why_unfit;
@@ -80,10 +81,7 @@ pub(super) fn ensure_outside(path: &Path, repo: &Repository) -> Result<()> {
     let standing = path.ancestors().find(|path| files::exists(path)).unwrap_or(path);
     let within = |root: PathBuf| files::canonical(standing).is_ok_and(|place| place.starts_with(root));
     if repo.work_tree().is_some_and(within) && !path.starts_with(repo.common_dir()) {
-        return Err(unfit(
-            path,
-            "it lies in the work tree, where git could come to track it; set GIT_PACK_IDENTITY to another place",
-        ));
+        return Err(unfit(path, IdentityFault::InWorkTree));
     }
     Ok(())
 }
@@ -93,12 +91,12 @@ pub fn load(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
     if !given.is_empty() {
         let each = given.iter().map(|file| {
             let path = ctx.cwd.join(file);
-            read(ctx, &path, file)?.ok_or_else(|| unfit(file, "it is not there"))
+            read(ctx, &path, file)?.ok_or_else(|| unfit(file, IdentityFault::Missing))
         });
         return Ok(Identities::join(each.collect::<Result<Vec<_>>>()?, &ctx.ask));
     }
     let (path, _) = in_force(ctx)?;
-    read(ctx, &path, &path)?.ok_or_else(|| unfit(&path, "it is not there"))
+    read(ctx, &path, &path)?.ok_or_else(|| unfit(&path, IdentityFault::Missing))
 }
 
 /// Like [`load`], but a missing file in force gives no identities instead of a refusal.
@@ -117,25 +115,25 @@ pub(super) fn read(ctx: &Context, path: &Path, name: &Path) -> Result<Option<Ide
     let bytes = match read_secret(path, MAX_BYTES)? {
         None => return Ok(None),
         Some(Ok(bytes)) => bytes,
-        Some(Err(why)) => return Err(unfit(name, why)),
+        Some(Err(fault)) => return Err(unfit(name, IdentityFault::Secret(fault))),
     };
     let name = name.display().to_string();
     Identities::parse(name.clone(), bytes, &ctx.ask)
         .map(Some)
-        .map_err(|why| unfit(Path::new(&name), why))
+        .map_err(|fault| unfit(Path::new(&name), IdentityFault::Key(fault)))
 }
 
 /// Reads a file of at most `max` bytes that only its owner may read. Returns `None` if there is no file, and the reason if it
 /// must not be used.
-fn read_secret(path: &Path, max: usize) -> Result<Option<Result<Zeroizing<Vec<u8>>, String>>> {
+fn read_secret(path: &Path, max: usize) -> Result<Option<Result<Zeroizing<Vec<u8>>, SecretFault>>> {
     let Some(file) = files::open_secret(path)? else {
         return Ok(None);
     };
-    if let Some(why) = why_unfit(file.is_directory(), file.bits(), &path.display().to_string()) {
-        return Ok(Some(Err(why)));
+    if let Some(fault) = why_unfit(file.is_directory(), file.bits(), path) {
+        return Ok(Some(Err(fault)));
     }
     let bytes = file.read(max)?;
-    Ok(Some(bytes.ok_or_else(|| format!("it has more than {max} bytes"))))
+    Ok(Some(bytes.ok_or(SecretFault::TooLong { allowed: max })))
 }
 
 /// Returns the recipient of the first key in the identity file at `path`; none if there is no file.
@@ -143,13 +141,12 @@ pub fn recipient(ctx: &Context, path: &Path) -> Result<Option<String>> {
     let Some(identities) = read(ctx, path, path)? else {
         return Ok(None);
     };
-    let recipients = identities.recipients().map_err(|why| still_locked(path, &why))?;
+    let recipients = identities
+        .recipients()
+        .map_err(|fault| unfit(path, IdentityFault::Locked(fault)))?;
     match recipients.into_iter().next() {
         Some(recipient) => Ok(Some(recipient)),
-        None => Err(unfit(
-            path,
-            "only its plugin knows its recipient: git pack recipients add names one",
-        )),
+        None => Err(unfit(path, IdentityFault::OnlyPluginKnows)),
     }
 }
 
@@ -164,7 +161,7 @@ pub fn passphrase(ctx: &Context, file: &Path) -> Result<Zeroizing<String>> {
     let bytes = match read_secret(&ctx.cwd.join(file), MAX_PASSPHRASE)? {
         None => return Err(unfit(PassphraseFault::Missing)),
         Some(Ok(bytes)) => bytes,
-        Some(Err(why)) => return Err(unfit(PassphraseFault::Unfit(why))),
+        Some(Err(fault)) => return Err(unfit(PassphraseFault::Unfit(fault))),
     };
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -184,27 +181,21 @@ pub fn not_opened(why: DecryptError, subject: &str, identities: &Identities) -> 
             stanzas,
             tried: identities.tried(),
         },
-        DecryptError::Locked(reason) => Refusal::Locked { subject, reason },
+        DecryptError::Locked { file, fault } => Refusal::Locked { subject, file, fault },
         DecryptError::Broken(reason) => Refusal::Crypto {
             deed: "opening",
             subject,
-            reason,
+            fault: CipherFault::Said(reason),
         },
         DecryptError::Reading(e) => Refusal::io("reading", Path::new(&subject))(e),
         DecryptError::Writing(e) => Refusal::io("opening", Path::new(&subject))(e),
     }
 }
 
-/// Makes the refusal for an identity file that was not unlocked. The refusal names the file, so the reason need not.
-pub(super) fn still_locked(path: &Path, why: &str) -> Refusal {
-    let named = format!("{}: ", path.display());
-    unfit(path, why.strip_prefix(&named).unwrap_or(why))
-}
-
 /// Makes the refusal for an unusable identity file.
-pub(super) fn unfit(path: &Path, reason: impl Into<String>) -> Refusal {
+pub(super) fn unfit(path: &Path, fault: IdentityFault) -> Refusal {
     Refusal::NoIdentity {
         path: path.to_owned(),
-        reason: reason.into(),
+        fault,
     }
 }

@@ -10,8 +10,9 @@ use crate::adapters::files::{self, create_private_dir};
 use crate::ops::keys::identity;
 use crate::ops::keys::identity::IdentityOrigin;
 use crate::ops::{Context, Silence};
+use crate::refusal::keys::IdentityFault;
 use crate::refusal::usage::Misuse;
-use crate::refusal::{Refusal, Result, io_reason};
+use crate::refusal::{Refusal, Result};
 
 /// How a new identity file is protected.
 pub enum Lock {
@@ -43,7 +44,7 @@ pub struct KeyPlace {
     /// Whether this file is used when no flag names another.
     pub in_force: bool,
     /// The keys in the file, none if there is no file; or why it cannot be used.
-    pub keys: Result<Option<Vec<PublicKey>>, String>,
+    pub keys: Result<Option<Vec<PublicKey>>>,
 }
 
 /// Makes a new X25519 identity, in `output` or else at the default path. Never overwrites a file.
@@ -68,10 +69,10 @@ pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Gene
     };
     let NewIdentity { mut file, recipient } = cipher::generate_identity(&ctx.now.to_string());
     if let Some(passphrase) = &passphrase {
-        let locked = cipher::lock_identity(&file, passphrase).map_err(|reason| Refusal::Crypto {
+        let locked = cipher::lock_identity(&file, passphrase).map_err(|fault| Refusal::Crypto {
             deed: "locking",
             subject: path.display().to_string(),
-            reason,
+            fault,
         })?;
         file = Zeroizing::new(locked);
     }
@@ -123,11 +124,7 @@ pub fn list(ctx: &Context) -> Result<Vec<KeyPlace>> {
             origin,
             path,
             in_force,
-            keys: keys.map_err(|refused| match refused {
-                Refusal::NoIdentity { reason, .. } => reason,
-                Refusal::Io { source, .. } => io_reason(&source),
-                _ => "it cannot be read".into(),
-            }),
+            keys,
         });
     }
     Ok(found)
@@ -153,14 +150,10 @@ pub fn public(ctx: &Context, file: Option<&Path>) -> Result<Vec<String>> {
     };
     let keys = identities
         .public_keys()
-        .map_err(|why| identity::still_locked(&path, &why))?;
+        .map_err(|fault| identity::unfit(&path, IdentityFault::Locked(fault)))?;
     let known = |key: PublicKey| {
-        key.recipient.ok_or_else(|| {
-            identity::unfit(
-                &path,
-                format!("the recipient of a {} key is known to it alone", key.kind),
-            )
-        })
+        key.recipient
+            .ok_or_else(|| identity::unfit(&path, IdentityFault::OnlyKeyKnows { kind: key.kind }))
     };
     keys.into_iter().map(known).collect()
 }

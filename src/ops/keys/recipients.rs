@@ -7,6 +7,7 @@ use crate::adapters::files::{Durability, read_any, write_whole};
 use crate::format::config::{ConfigError, FILE_NAME, Located, add_recipient, parse_recipients_file, remove_recipient};
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
+use crate::refusal::config::ConfigFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
@@ -47,10 +48,10 @@ pub fn named(loaded: &Loaded) -> Result<Vec<(String, Located<String>)>> {
     let mut all: Vec<_> = own.map(|named| (loaded.origin.clone(), named.clone())).collect();
     match (&loaded.listed, &loaded.config.recipients_file) {
         (Some(listed), _) => {
-            let bytes = listed.bytes.as_ref().map_err(|why| Refusal::BadConfig {
+            let bytes = listed.bytes.as_ref().map_err(|fault| Refusal::BadConfig {
                 origin: listed.origin.clone(),
                 line: None,
-                problem: why.clone(),
+                fault: fault.clone(),
             })?;
             all.extend(in_file(&listed.origin, bytes)?);
         }
@@ -58,7 +59,7 @@ pub fn named(loaded: &Loaded) -> Result<Vec<(String, Located<String>)>> {
             return Err(Refusal::BadConfig {
                 origin: loaded.origin.clone(),
                 line: Some(file.line),
-                problem: "recipients_file: it cannot be read from here".into(),
+                fault: ConfigFault::RecipientsFileUnread,
             });
         }
         (None, None) => {}
@@ -74,10 +75,10 @@ fn in_file(origin: &str, bytes: &[u8]) -> Result<Vec<(String, Located<String>)>>
 /// Parses recipients one by one, so that an error names its line, and then all together.
 fn judged(ctx: &Context, named: Vec<(String, Located<String>)>) -> Result<Recipients> {
     for (origin, recipient) in &named {
-        Recipients::parse([recipient.value.as_str()], &ctx.ask).map_err(|(_, why)| Refusal::BadConfig {
+        Recipients::parse([recipient.value.as_str()], &ctx.ask).map_err(|(_, fault)| Refusal::BadConfig {
             origin: origin.clone(),
             line: Some(recipient.line),
-            problem: format!("recipients: {why}"),
+            fault: ConfigFault::Recipient(fault),
         })?;
     }
     parse(ctx, named.iter().map(|(_, recipient)| recipient.value.as_str()))

@@ -12,6 +12,7 @@ use crate::format::member_path::{MemberPath, above};
 use crate::format::padding::Unpadding;
 use crate::format::sealed::{INDEX_VERSION, IndexedArtifact, Seal, SealedArtifacts, SealedIndex};
 use crate::ops::keys::identity;
+use crate::refusal::keys::CipherFault;
 use crate::refusal::{Refusal, Result};
 
 /// The largest index that is opened.
@@ -43,10 +44,10 @@ impl Unopened {
         match self {
             Self::Cipher(DecryptError::Writing(e)) => Refusal::io("writing", target)(e),
             Self::Cipher(why) => identity::not_opened(why, subject, identities),
-            Self::Other(reason) => Refusal::Crypto {
+            Self::Other(said) => Refusal::Crypto {
                 deed: "opening",
                 subject: subject.to_owned(),
-                reason,
+                fault: CipherFault::Said(said),
             },
         }
     }

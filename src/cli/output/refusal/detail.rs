@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::output::refusal::{usage, words};
+use crate::cli::output::refusal::{keys, usage, words};
 use crate::refusal::shown::shown_path;
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
@@ -34,8 +34,9 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         }
         Refusal::ReservedPath { path, source } => json!({ "path": path, "sources": [source] }),
         Refusal::Empty => json!({}),
-        Refusal::BadPack { path, reason } | Refusal::NoIdentity { path, reason } => {
-            json!({ "path": shown_path(path), "reason": reason })
+        Refusal::BadPack { path, reason } => json!({ "path": shown_path(path), "reason": reason }),
+        Refusal::NoIdentity { path, fault } => {
+            json!({ "path": shown_path(path), "reason": keys::identity(fault) })
         }
         Refusal::BadManifest { name, reason } => json!({ "path": name, "reason": reason }),
         Refusal::Audit { run, first, more, .. } => json!({ "run": run, "first": first, "more": more }),
@@ -45,7 +46,9 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         Refusal::NoWorkTree { action } => json!({ "what": words::command_of(*action) }),
         Refusal::NoCommit => json!({ "rev": "HEAD" }),
         Refusal::BadRevision { rev, reason } => json!({ "rev": rev, "reason": reason }),
-        Refusal::BadConfig { origin, line, problem } => json!({ "file": origin, "line": line, "problem": problem }),
+        Refusal::BadConfig { origin, line, fault } => {
+            json!({ "file": origin, "line": line, "problem": keys::config(fault) })
+        }
         Refusal::MissingObject { count, example } => json!({ "count": count, "example": example }),
         Refusal::MissingContent {
             count,
@@ -62,8 +65,12 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
             stanzas,
             tried,
         } => json!({ "subject": subject, "stanzas": stanzas, "tried": tried }),
-        Refusal::Locked { subject, reason } => json!({ "subject": subject, "reason": reason }),
-        Refusal::Crypto { deed, subject, reason } => json!({ "deed": deed, "subject": subject, "reason": reason }),
+        Refusal::Locked { subject, file, fault } => {
+            json!({ "subject": subject, "reason": keys::locked(file.as_deref(), fault) })
+        }
+        Refusal::Crypto { deed, subject, fault } => {
+            json!({ "deed": deed, "subject": subject, "reason": keys::cipher(fault) })
+        }
         Refusal::PlaintextLeak { plain, giveaway, .. } => json!({ "path": plain, "protected": giveaway.to_string() }),
         Refusal::Limit {
             scope,

@@ -1,7 +1,8 @@
 //! Misuse in the words of the command line: which flag is wrong, and which command was probably meant.
 
+use crate::cli::output::refusal::keys;
 use crate::refusal::Refusal;
-use crate::refusal::usage::{Misuse, SealOption};
+use crate::refusal::usage::{Misuse, PassphraseFault, SealOption};
 
 /// Refuses arguments that only the command line knows.
 pub(crate) fn misused(problem: impl Into<String>) -> Refusal {
@@ -26,7 +27,12 @@ pub(super) fn problem(misuse: &Misuse) -> String {
         Misuse::NoTerminal => "--passphrase: there is no terminal to ask at: use --passphrase-file".into(),
         Misuse::EmptyPassphrase => "--passphrase: it is empty".into(),
         Misuse::PassphrasesDiffer => "--passphrase: they are not the same".into(),
+        Misuse::PassphraseFile {
+            file,
+            fault: PassphraseFault::Unfit(fault),
+        } => format!("--passphrase-file {}: {}", file.display(), keys::secret(fault)),
         Misuse::PassphraseFile { .. } => format!("--passphrase-file {misuse}"),
+        Misuse::BadRecipient { text, fault } => format!("recipient {text:?}: {}", keys::recipient(fault)),
         Misuse::UnknownRemote { remote } => format!("--remote {remote}: there is no remote of that name"),
         Misuse::BadRange { range } => {
             format!("--range {range}: expected two revisions with two dots between them")

@@ -1,9 +1,9 @@
 //! The message of a refusal as a person reads it: where a flag or a command belongs to it, with that.
 
-use crate::cli::output::refusal::usage;
+use crate::cli::output::refusal::{keys, usage};
 use crate::refusal::Refusal;
 use crate::refusal::hook_manager::HookManager;
-use crate::refusal::shown::shown_path;
+use crate::refusal::shown::{shown, shown_path};
 use crate::refusal::twin::TwinConflict;
 use crate::refusal::work_tree::WorkTreeUse;
 
@@ -24,6 +24,19 @@ pub(super) fn message(refusal: &Refusal) -> String {
             let why = why_not_overwritten(*conflict);
             format!("{} would be written over, and {why}", shown_path(path))
         }
+        Refusal::BadConfig { origin, line, fault } => {
+            let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
+            format!("{origin}{place}: {}", keys::config(fault))
+        }
+        Refusal::NoIdentity { path, fault } => {
+            let why = keys::identity(fault);
+            format!("the identity {} cannot be used: {why}", shown_path(path))
+        }
+        Refusal::Locked { subject, file, fault } => {
+            let why = keys::locked(file.as_deref(), fault);
+            format!("{} was not opened: {why}", shown(subject.as_bytes()))
+        }
+        Refusal::Crypto { deed, subject, fault } => format!("{deed} {subject}: {}", keys::cipher(fault)),
         other => other.to_string(),
     }
 }

@@ -263,10 +263,10 @@ fn seal(found: &Observed, recipients: &cipher::Recipients) -> Result<(Digest, Di
     let opened = files::open_regular(&pair.plain_file)?;
     let mut file = files::unnamed_beside(&pair.sealed_file, 0o666)?;
     let encrypted = cipher::encrypt(recipients, &mut &opened.file, &mut file).map_err(|e| match e {
-        cipher::EncryptError::Cipher(reason) => Refusal::Crypto {
+        cipher::EncryptError::Cipher(fault) => Refusal::Crypto {
             deed: "sealing",
             subject: pair.plain.to_string(),
-            reason,
+            fault,
         },
         e => e.refusal(&pair.plain_file, &pair.sealed_file),
     })?;

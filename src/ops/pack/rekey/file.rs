@@ -11,6 +11,7 @@ use crate::ops::guard::twins;
 use crate::ops::pack::rekey::remains::Remains;
 use crate::ops::pack::rekey::turn::TurnJob;
 use crate::ops::pack::rekey::{Change, RekeyReport, RekeyRequest, is_same};
+use crate::refusal::keys::CipherFault;
 use crate::refusal::{Refusal, Result};
 
 /// Rekeys an age file.
@@ -75,10 +76,10 @@ fn check_output(output: &Path, replace: bool) -> Result<()> {
 
 /// Refuses a file whose header cannot be changed alone, or whose payload is cut short.
 fn ensure_turns(opened: &OpenedFile, name: &Path) -> Result<()> {
-    let broken = |reason| Refusal::Crypto {
+    let broken = |said| Refusal::Crypto {
         deed: "opening",
         subject: name.display().to_string(),
-        reason,
+        fault: CipherFault::Said(said),
     };
     let judged = match cipher::header(&opened.file) {
         Ok(header) if is_chunked(opened.size.saturating_sub(header.bytes)) => Ok(()),

@@ -9,6 +9,7 @@ use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::ops::keys::identity;
 use crate::ops::pack::rekey::Change;
+use crate::refusal::keys::CipherFault;
 use crate::refusal::{Refusal, Result};
 
 /// A ciphertext to turn.
@@ -75,7 +76,7 @@ impl Change {
     fn wrap_anew(&self, job: &TurnJob<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
         let mut file = &job.source.file;
         let length = cipher::header(file)
-            .map_err(|reason| job.crypto("opening", reason))?
+            .map_err(|said| job.crypto("opening", CipherFault::Said(said)))?
             .bytes;
         file.rewind().map_err(Refusal::io("reading", job.path))?;
         // The new seal vouches for the payload. So the payload is decrypted once, without keeping the plaintext, and
@@ -127,16 +128,16 @@ impl Change {
 impl TurnJob<'_> {
     fn not_sealed(&self, why: EncryptError) -> Refusal {
         match why {
-            EncryptError::Cipher(reason) => self.crypto("sealing", reason),
+            EncryptError::Cipher(fault) => self.crypto("sealing", fault),
             why => why.refusal(self.path, self.target),
         }
     }
 
-    fn crypto(&self, deed: &'static str, reason: String) -> Refusal {
+    fn crypto(&self, deed: &'static str, fault: CipherFault) -> Refusal {
         Refusal::Crypto {
             deed,
             subject: self.name.to_owned(),
-            reason,
+            fault,
         }
     }
 }

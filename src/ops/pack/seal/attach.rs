@@ -15,6 +15,7 @@ use crate::ops::pack::seal::collect::{is_artifact, member_path};
 use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::judged::{FileJudge, Inside, attached_by, protected_by};
 use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact};
+use crate::refusal::config::ConfigFault;
 use crate::refusal::shown::shown;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -53,18 +54,18 @@ impl<'a> Attached<'a> {
         if globs.is_empty() {
             return Ok(());
         }
-        let bad = |index: usize, problem: String| Refusal::BadConfig {
+        let bad = |index: usize, fault| Refusal::BadConfig {
             origin: loaded.origin.clone(),
             line: globs.get(index).map(|glob| glob.line),
-            problem: format!("attach: {problem}"),
+            fault,
         };
         let set = Globs::new(globs.iter().map(|glob| glob.value.as_str()), Case::Sensitive)
-            .map_err(|e| bad(e.index, e.reason))?;
+            .map_err(|e| bad(e.index, ConfigFault::AttachBadGlob { said: e.reason }))?;
         let used = self.matched(&set, Path::new(""), |index| &globs[index].value)?;
         match (0..globs.len()).find(|index| !used.contains(index)) {
             Some(index) => {
-                let glob = &globs[index].value;
-                Err(bad(index, format!("{glob:?} matches nothing in the work tree")))
+                let glob = globs[index].value.clone();
+                Err(bad(index, ConfigFault::AttachNothing { glob }))
             }
             None => Ok(()),
         }

@@ -35,7 +35,7 @@ fn outcome(came: Result<(), Unopened>, path: &str, identities: &Identities) -> R
     let fault = match came {
         Ok(()) => None,
         Err(Unopened::Other(why)) => Some(why),
-        Err(Unopened::Cipher(why @ (DecryptError::Locked(_) | DecryptError::Reading(_)))) => {
+        Err(Unopened::Cipher(why @ (DecryptError::Locked { .. } | DecryptError::Reading(_)))) => {
             return Err(identity::not_opened(why, path, identities));
         }
         Err(Unopened::Cipher(why)) => Some(why.to_string()),

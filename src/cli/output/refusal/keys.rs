@@ -1,0 +1,79 @@
+//! Why keys do not serve, with what to do where a few words say it.
+
+use crate::refusal::config::ConfigFault;
+use crate::refusal::keys::{CipherFault, IdentityFault, KeyFault, LockFault, RecipientFault, SecretFault};
+
+/// Returns why an identity file cannot serve.
+pub(crate) fn identity(fault: &IdentityFault) -> String {
+    match fault {
+        IdentityFault::InWorkTree => format!("{fault}; set GIT_PACK_IDENTITY to another place"),
+        IdentityFault::OnlyPluginKnows => format!("{fault}: git pack recipients add names one"),
+        IdentityFault::Secret(fault) => secret(fault),
+        IdentityFault::Key(fault) => key(fault),
+        IdentityFault::Locked(fault) => lock(fault),
+        IdentityFault::Missing | IdentityFault::Vanished | IdentityFault::OnlyKeyKnows { .. } => fault.to_string(),
+    }
+}
+
+/// Returns why a file with a secret is not used.
+pub(super) fn secret(fault: &SecretFault) -> String {
+    match fault {
+        SecretFault::ReadableByOthers { path, .. } => format!("{fault}: chmod 600 {}", path.display()),
+        SecretFault::Directory | SecretFault::TooLong { .. } => fault.to_string(),
+    }
+}
+
+/// Returns why something was not unlocked, after the name of its file, if it is known.
+pub(super) fn locked(file: Option<&str>, fault: &LockFault) -> String {
+    match file {
+        Some(file) => format!("{file}: {}", lock(fault)),
+        None => lock(fault),
+    }
+}
+
+/// Returns why the cipher failed.
+pub(super) fn cipher(fault: &CipherFault) -> String {
+    match fault {
+        CipherFault::MissingPlugin { .. } => format!("{fault}: install this age plugin"),
+        CipherFault::MixedRecipients | CipherFault::NoRecipients | CipherFault::Said(_) => fault.to_string(),
+    }
+}
+
+/// Returns why text is not a recipient.
+pub(super) fn recipient(fault: &RecipientFault) -> String {
+    match fault {
+        RecipientFault::Secret => format!("{fault}: its public key is (git pack key public FILE)"),
+        RecipientFault::Hybrid => format!("{fault}: age1tagpq1… are"),
+        RecipientFault::DoesNotEncrypt { .. } => format!("{fault}: use ssh-ed25519, ssh-rsa or age1…"),
+        _ => fault.to_string(),
+    }
+}
+
+/// Returns what is wrong with a configuration.
+pub(super) fn config(fault: &ConfigFault) -> String {
+    match fault {
+        ConfigFault::Recipient(fault) => format!("recipients: {}", recipient(fault)),
+        _ => fault.to_string(),
+    }
+}
+
+fn lock(fault: &LockFault) -> String {
+    match fault {
+        LockFault::NoPassphrase => format!("{fault}: use --passphrase-file"),
+        LockFault::WrongPassphrase => fault.to_string(),
+        LockFault::Key(fault) => key(fault),
+        LockFault::Cipher(fault) => cipher(fault),
+    }
+}
+
+fn key(fault: &KeyFault) -> String {
+    match fault {
+        KeyFault::ForeignFile => {
+            format!("{fault}; ssh-keygen -p -f FILE makes an SSH private key into one that it reads")
+        }
+        KeyFault::InsecurePassphrase => format!("{fault}: ssh-keygen -o -p -f FILE renews it"),
+        KeyFault::OnDevice { .. } => format!("{fault}: use an age plugin for it"),
+        KeyFault::DoesNotDecrypt { .. } => format!("{fault}: use ssh-ed25519, ssh-rsa or an age identity"),
+        _ => fault.to_string(),
+    }
+}
