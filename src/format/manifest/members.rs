@@ -12,7 +12,8 @@ use crate::format::manifest::fields::{Departure, Malformed, null_departure, opti
 /// A member as a manifest declares it, before any check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declared {
-    /// The path as written. [`MemberPath::parse`] decides whether it is safe.
+    /// The path as written. [`MemberPath::parse`](crate::format::member_path::MemberPath::parse) decides whether it is
+    /// safe.
     pub path: String,
     /// The hash as written.
     pub bytes_hash: DeclaredRef,
