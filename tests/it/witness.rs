@@ -1,4 +1,4 @@
-//! The witness ledger, and the commands that only look: diff and inspect.
+//! The witness ledger, and the commands that only look: diff, inspect and list.
 
 use std::fs;
 use std::path::PathBuf;
@@ -244,6 +244,61 @@ fn a_pack_is_shown_with_sizes_and_seals() {
             .ok()
             .out()
             .contains("missing")
+    );
+}
+
+#[test]
+fn packs_of_a_directory_are_listed() {
+    let repo = Repo::set_up();
+    let output = |args: &[&str]| repo.pack(args).ok().out();
+    assert_eq!(output(&["list"]), "", "a repository without packs");
+    let digest = output(&["state"]);
+    output(&["seal"]);
+    output(&[
+        "seal",
+        "--created",
+        "2031-01-01T00:00:00Z",
+        "-o",
+        "_PACK_RUN/z\u{1b}[31m",
+    ]);
+    fs::create_dir_all(repo.path("_PACK_RUN/open")).unwrap();
+    std::os::unix::fs::symlink("/", repo.path("_PACK_RUN/link")).unwrap();
+    let out = output(&["list"]);
+    let lines: Vec<_> = out.lines().collect();
+    assert_eq!(lines.len(), 2, "{out}");
+    assert!(
+        lines[0].contains("2031-01-01T00:00:00Z") && !out.contains('\u{1b}'),
+        "{out}"
+    );
+    assert!(
+        lines[1].contains(&repo.rev("HEAD")[..12]) && lines[1].contains(&digest[..19]),
+        "{out}"
+    );
+    assert_eq!(output(&["list", "_PACK_RUN"]), out);
+    let name = lines[1].split_whitespace().next().unwrap();
+    assert_eq!(
+        output(&["list", &format!("_PACK_RUN/{name}")])
+            .split_whitespace()
+            .next(),
+        Some(name)
+    );
+
+    // A pack that cannot be read does not hide the others, and does not pass for one that was listed.
+    let broken = repo.path("_PACK_RUN/broken");
+    fs::create_dir(&broken).unwrap();
+    fs::write(broken.join("manifest.json"), "{").unwrap();
+    let refused = repo.pack(&["list"]);
+    assert_eq!(refused.out(), out);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("_PACK_RUN/broken"),
+        "{}",
+        refused.stderr
+    );
+    let absent = repo.pack(&["list", "no/such"]);
+    assert!(
+        absent.code == 2 && absent.stderr.contains("no/such"),
+        "{}",
+        absent.stderr
     );
 }
 

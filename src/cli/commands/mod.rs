@@ -9,6 +9,7 @@ mod init;
 mod inspect;
 mod install;
 mod key;
+mod list;
 mod open;
 pub(super) mod operator;
 mod protect;
@@ -54,6 +55,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<rekey::Rekey>(),
     Command::of::<diff::Diff>(),
     Command::of::<inspect::Inspect>(),
+    Command::of::<list::List>(),
     Command::of::<witness::Witness>(),
     Command::of::<recipients::Recipients>(),
     Command::of::<key::Key>(),

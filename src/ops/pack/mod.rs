@@ -3,6 +3,7 @@
 pub mod diff;
 pub mod documents;
 pub mod inspect;
+pub mod list;
 pub mod open;
 pub mod output;
 pub mod rekey;

@@ -1,0 +1,80 @@
+//! `git pack list`: lists the packs in a directory without judging them.
+
+use std::cmp::Reverse;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::adapters::files;
+use crate::format::member_path::MANIFEST;
+use crate::ops::Context;
+use crate::ops::pack::inspect::{InspectReport, inspect};
+use crate::refusal::work_tree::WorkTreeUse;
+use crate::refusal::{Refusal, Result};
+use crate::rules::protect::OUTPUT_DIRECTORY;
+
+/// The packs in a directory.
+#[derive(Debug)]
+pub struct ListReport {
+    /// The directory.
+    pub place: PathBuf,
+    /// The packs, the newest first. Those that cannot be read come last.
+    pub packs: Vec<ListedPack>,
+}
+
+/// A directory that has a manifest.
+#[derive(Debug)]
+pub struct ListedPack {
+    /// Name of the directory.
+    pub name: OsString,
+    /// What the pack declares, or why it cannot be read.
+    pub declared: Result<InspectReport>,
+}
+
+/// Lists the packs in `place`, or in the repository's output directory if `place` is `None`. A place that is a pack is
+/// listed itself.
+pub fn list(ctx: &Context, place: Option<&Path>) -> Result<ListReport> {
+    let (place, names) = match place {
+        Some(place) => {
+            let place = ctx.cwd.join(place);
+            let kinds = files::kinds_in(&place)?;
+            (place, kinds.into_iter().map(|(name, _)| name).collect())
+        }
+        None => {
+            let place = output_directory(ctx)?;
+            let names = files::names_in(&place)?;
+            (place, names)
+        }
+    };
+    let mut packs: Vec<_> = match files::exists(&place.join(MANIFEST)) {
+        true => vec![listed(ctx, &place)],
+        false => {
+            let directories = names.iter().map(|name| place.join(name));
+            // A link would list a pack that lies elsewhere.
+            let packs = directories.filter(|path| files::is_directory(path) && files::exists(&path.join(MANIFEST)));
+            packs.map(|path| listed(ctx, &path)).collect()
+        }
+    };
+    packs.sort_by(|a, b| order(a).cmp(&order(b)));
+    Ok(ListReport { place, packs })
+}
+
+fn listed(ctx: &Context, directory: &Path) -> ListedPack {
+    ListedPack {
+        name: directory.file_name().unwrap_or(directory.as_os_str()).to_owned(),
+        declared: inspect(ctx, directory),
+    }
+}
+
+/// Returns where `seal` puts packs by default.
+fn output_directory(ctx: &Context) -> Result<PathBuf> {
+    let action = WorkTreeUse::ListingFiles;
+    let root = ctx.repository()?.work_tree().ok_or(Refusal::NoWorkTree { action })?;
+    Ok(root.join(OUTPUT_DIRECTORY))
+}
+
+/// Returns a key that sorts the newest pack first. The times of manifests are all in one form, so their text sorts as
+/// they do.
+fn order(pack: &ListedPack) -> (bool, Reverse<&str>, &OsString) {
+    let created = pack.declared.as_ref().map_or("", |declared| &declared.created);
+    (pack.declared.is_err(), Reverse(created), &pack.name)
+}
