@@ -123,6 +123,8 @@ fn what_is_printed_and_written_follows_the_schemas() {
     assert_valid("pack.verify.v0", &print(&["verify", "--json", "absent"]));
     assert_valid("pack.diff.v0", &print(&["diff", "--json", pack_text, plain_text]));
     assert_valid("pack.diff.v0", &print(&["diff", "--json", pack_text, pack_text]));
+    repo.write("../unreadable/manifest.json", "{");
+    assert_valid("pack.list.v0", &print(&["list", "--json", ".."]));
     for path in [pack_text, plain_text] {
         assert_valid("pack.inspect.v0", &print(&["inspect", "--json", path]));
     }

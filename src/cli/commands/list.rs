@@ -4,16 +4,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::Parser;
+use serde_json::json;
 
 use super::Run;
 use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::refusal::one_line;
+use crate::cli::output::refusal::{body, one_line};
 use crate::cli::output::table::columns;
 use crate::cli::output::words::size;
 use crate::cli::style::{Envelope, Style};
+use crate::format::canonical_json::to_document;
 use crate::ops::Context;
 use crate::ops::pack::inspect::InspectReport;
 use crate::ops::pack::list::{ListReport, ListedPack, list};
@@ -27,6 +29,9 @@ use crate::refusal::shown::{harmless, shown, shown_path};
 pub(super) struct List {
     /// The directory that holds the packs, by default _PACK_RUN at the top of the work tree
     directory: Option<PathBuf>,
+    /// Print one JSON document (pack.list.v0)
+    #[arg(long)]
+    json: bool,
 }
 
 impl Run for List {
@@ -39,16 +44,22 @@ impl Run for List {
     }
 
     fn envelope() -> Envelope {
-        Envelope::Never
+        Envelope::WITH_JSON
     }
 
     fn style(&self) -> Style {
-        Style::Human
+        Style::with_json(self.json)
     }
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let report = list(ctx, self.directory.as_deref())?;
-        human(output, &report);
+        match self.json {
+            true => output.out(&document(&report)),
+            false => human(output, &report),
+        }
+        for refused in report.packs.iter().filter_map(|pack| pack.declared.as_ref().err()) {
+            output.err(&format!("git-pack: {}\n", harmless(&one_line(refused))));
+        }
         Ok(match report.packs.iter().any(|pack| pack.declared.is_err()) {
             true => Exit::Refused,
             false => Exit::Yes,
@@ -61,9 +72,6 @@ fn human(output: &mut Output, report: &ListReport) {
     columns(output, &rows, "");
     if report.packs.is_empty() {
         output.err(&format!("  {} holds no packs\n", shown_path(&report.place)));
-    }
-    for refused in report.packs.iter().filter_map(|pack| pack.declared.as_ref().err()) {
-        output.err(&format!("git-pack: {}\n", harmless(&one_line(refused))));
     }
 }
 
@@ -78,15 +86,46 @@ fn row(pack: &ListedPack) -> Option<[String; 5]> {
         shown(declared.created.as_bytes()),
         commit.unwrap_or_else(|| "-".to_owned()),
         state.unwrap_or_else(|| "-".to_owned()),
-        total(declared),
+        match sizes(declared) {
+            (bytes, 0) => size(bytes),
+            (bytes, missing) => format!(
+                "{}, {missing} of {} members missing",
+                size(bytes),
+                declared.members.len()
+            ),
+        },
     ])
 }
 
-/// Returns the size of the members that are there.
-fn total(declared: &InspectReport) -> String {
-    let total = size(declared.members.iter().filter_map(|member| member.size).sum());
-    match declared.members.iter().filter(|member| member.size.is_none()).count() {
-        0 => total,
-        missing => format!("{total}, {missing} of {} members missing", declared.members.len()),
-    }
+/// Returns the total size of the members in bytes, and the number of members that are missing.
+fn sizes(declared: &InspectReport) -> (u64, usize) {
+    let sizes = declared.members.iter().map(|member| member.size);
+    let missing = sizes.clone().filter(Option::is_none).count();
+    (sizes.flatten().sum(), missing)
+}
+
+/// Returns the `pack.list.v0` document.
+fn document(report: &ListReport) -> Vec<u8> {
+    let packs = report.packs.iter().map(|pack| {
+        let name = shown(pack.name.as_bytes());
+        let declared = match &pack.declared {
+            Ok(declared) => declared,
+            Err(refused) => return json!({"name": name, "refusal": body(refused)}),
+        };
+        let (bytes, missing) = sizes(declared);
+        let info = declared.info.as_ref();
+        json!({
+            "name": name,
+            "pack_id": declared.pack_id,
+            "created": declared.created,
+            "members": declared.members.len(),
+            "missing": missing,
+            "bytes": bytes,
+            "commit": info.map(|info| &info.commit),
+            "scope": info.map(|info| &info.scope),
+            "state": declared.state,
+        })
+    });
+    let packs: Vec<_> = packs.collect();
+    to_document(&json!({"version": "pack.list.v0", "packs": packs}))
 }

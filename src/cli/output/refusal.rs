@@ -64,7 +64,8 @@ pub(crate) fn envelope(refusal: &Refusal) -> Vec<u8> {
     }))
 }
 
-fn body(refusal: &Refusal) -> Value {
+/// Returns the code, message, detail and next command of a refusal.
+pub(crate) fn body(refusal: &Refusal) -> Value {
     let text = explain(refusal);
     json!({
         "code": refusal.code().as_str(),
