@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::common::{Place, Repo};
 use gitpack::refusal::code::Code;
+use gitpack::rules::scan::LeakCode;
 use serde_json::{Value, json};
 
 fn document(args: &[&str]) -> Value {
@@ -68,6 +69,20 @@ fn every_refusal_is_documented_and_nothing_else() {
         .filter(|code| code.starts_with("E_"))
         .collect();
     let codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    assert_eq!(documented, codes);
+}
+
+#[test]
+fn every_finding_of_the_guard_is_documented_and_nothing_else() {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guard.md")).unwrap();
+    let section = text.split("\n## Findings\n").nth(1).unwrap();
+    let table = section.trim_start().lines().take_while(|line| line.starts_with('|'));
+    let documented: BTreeSet<&str> = table
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    // What is said about packs and about the rules themselves is not about one file, so it is not a leak.
+    let others = ["PACK_INVALID", "POLICY_WEAKENED"];
+    let codes: BTreeSet<&str> = LeakCode::ALL.iter().map(|code| code.as_str()).chain(others).collect();
     assert_eq!(documented, codes);
 }
 
