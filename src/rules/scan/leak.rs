@@ -13,6 +13,8 @@ pub enum LeakCode {
     PlaintextProtected,
     /// An `.age` file that is not an age file.
     FakeSeal,
+    /// An `.age` file with the header of an age file that nobody can open: it is cut short or damaged.
+    BrokenSeal,
     /// A Git LFS pointer at a protected path, or to protected content. The plaintext would go to the LFS server.
     LfsPointer,
     /// A private key.
@@ -25,10 +27,11 @@ pub enum LeakCode {
 
 impl LeakCode {
     /// All codes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::TrackedRunOutput,
         Self::PlaintextProtected,
         Self::FakeSeal,
+        Self::BrokenSeal,
         Self::LfsPointer,
         Self::PrivateKey,
         Self::KnownPlaintext,
@@ -41,6 +44,7 @@ impl LeakCode {
             Self::TrackedRunOutput => "TRACKED_RUN_OUTPUT",
             Self::PlaintextProtected => "PLAINTEXT_PROTECTED",
             Self::FakeSeal => "FAKE_SEAL",
+            Self::BrokenSeal => "BROKEN_SEAL",
             Self::LfsPointer => "LFS_POINTER",
             Self::PrivateKey => "PRIVATE_KEY",
             Self::KnownPlaintext => "KNOWN_PLAINTEXT",

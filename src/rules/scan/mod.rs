@@ -175,7 +175,9 @@ pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<Giveaway> {
     })
 }
 
-/// Like [`judge`], but an entry that could be examined only in part is also a leak if a configuration says so.
+/// Like [`judge`], for the guard. It tells a broken seal from a fake one: behind the first, the plaintext may be lost,
+/// while the second publishes it. An entry that could be examined only in part is also a leak if a configuration says
+/// so.
 pub fn judge_guarded(
     registry: &Registry,
     entry: &Candidate,
@@ -194,7 +196,11 @@ pub fn judge_guarded(
             origin: Origin::Config,
         })
     };
-    judge(registry, entry, traits, destination).or_else(unexamined)
+    let mut leak = judge(registry, entry, traits, destination).or_else(unexamined)?;
+    if leak.code == LeakCode::FakeSeal && matches!(traits.seal, SealState::Broken(_)) {
+        leak.code = LeakCode::BrokenSeal;
+    }
+    Some(leak)
 }
 
 /// Returns whether an entry was examined only in part and has no exception for its blob.
@@ -361,6 +367,27 @@ mod tests {
         let legible = judged("x.age", EntryKind::Regular, &legible, Destination::PublicRemote);
         assert_eq!(legible, Some(LeakCode::PrivateKey));
         assert_eq!(judge("x.txt", broken()), None);
+        let guarded = |path: &str, seal| {
+            let entry = Candidate {
+                path: RepoPath::new(path.as_bytes()),
+                kind: EntryKind::Regular,
+                id: ObjectId::from_bytes(&[1; 20]).unwrap(),
+                commit: None,
+            };
+            let traits = Traits {
+                seal,
+                ..Traits::default()
+            };
+            let leak = judge_guarded(&Registry::of(&[]).unwrap(), &entry, &traits, Destination::Repository);
+            leak.map(|leak| (leak.code, leak.detail))
+        };
+        let why = |text: &str| Some(text.to_owned());
+        assert_eq!(guarded("x.age", broken()), Some((LeakCode::BrokenSeal, why("short"))));
+        assert_eq!(
+            guarded("x.age", SealState::No).map(|leak| leak.0),
+            Some(LeakCode::FakeSeal)
+        );
+        assert_eq!(guarded("x.txt", broken()), None);
         assert_eq!(judge("x.vec", broken()), Some(LeakCode::PlaintextProtected));
         assert_eq!(leak("x.age", EntryKind::Symlink, Destination::PublicRemote), None);
     }

@@ -107,6 +107,7 @@ pub(super) fn about(code: LeakCode) -> &'static str {
         LeakCode::TrackedRunOutput => "a run output, which is never tracked",
         LeakCode::PlaintextProtected => "protected plaintext",
         LeakCode::FakeSeal => "an .age file that is no age file",
+        LeakCode::BrokenSeal => "an age file that is damaged, so that no identity opens it",
         LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
         LeakCode::PrivateKey => "a private key",
         LeakCode::KnownPlaintext => "plaintext that this clone protected",
@@ -117,6 +118,7 @@ pub(super) fn about(code: LeakCode) -> &'static str {
 pub(in crate::cli::commands) fn leak_row(leak: &Leak) -> [String; 3] {
     let policy = match (leak.code, leak.policy) {
         (LeakCode::FakeSeal, _) => "named .age, but no age file".to_owned(),
+        (LeakCode::BrokenSeal, _) => "a damaged age file, which no identity opens".to_owned(),
         (LeakCode::LfsPointer, _) => format!("{}, and LFS would publish its plaintext", leak.class),
         (LeakCode::ExaminedInPart, _) => "not all of it could be examined".to_owned(),
         (_, Policy::Internal) => format!("{}, not on a public remote", leak.class),
