@@ -172,7 +172,7 @@ impl FindingKind {
         matches!(self, Self::PackIdMismatch(_) | Self::MemberCountMismatch(_))
     }
 
-    /// Returns the details, if there are any. For versions, this is the advice what to do.
+    /// Returns the details, if there are any.
     pub fn detail(&self) -> Option<&str> {
         match self {
             Self::UnsafeMemberPath(what)
@@ -185,10 +185,6 @@ impl FindingKind {
             | Self::SealUnopenable(what)
             | Self::PlaintextLeak(what)
             | Self::RepoStateMismatch(what) => Some(what),
-            Self::CanonVersionMismatch(_) => Some("the commit has other rules: seal it again, and drop this pack"),
-            Self::GrammarVersionMismatch(_) => {
-                Some("other rules made this pack: read it with the git-pack that made it, or seal the commit again")
-            }
             _ => None,
         }
     }

@@ -138,7 +138,7 @@ mod tests {
                 "c REPO_STATE_MISMATCH extra",
                 "d REPO_STATE_MISMATCH missing",
                 "m REPO_STATE_MISMATCH changed",
-                "meta/REPO_STATE.json CANON_VERSION_MISMATCH the commit has other rules",
+                "meta/REPO_STATE.json CANON_VERSION_MISMATCH ",
             ]
         );
         let mut findings = Findings::default();

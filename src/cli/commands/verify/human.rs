@@ -1,5 +1,6 @@
 //! The verdict on a pack, for people.
 
+use super::words::detail;
 use crate::cli::output::Output;
 use crate::cli::output::in_part::in_part_notice;
 use crate::cli::output::names::short;
@@ -39,7 +40,7 @@ pub(super) fn print(output: &mut Output, report: &VerifyReport) {
 }
 
 fn row(finding: &Finding) -> [String; 3] {
-    let what = match (finding.kind.mismatch(), finding.kind.detail()) {
+    let what = match (finding.kind.mismatch(), detail(&finding.kind)) {
         (Some(mismatch), detail) => {
             let detail = detail.map(|detail| format!("; {detail}")).unwrap_or_default();
             format!(

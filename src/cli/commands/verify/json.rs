@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::words::detail;
 use crate::format::canonical_json::to_document;
 use crate::ops::pack::verify::VerifyReport;
 use crate::rules::pack::findings::{Check, Finding};
@@ -79,7 +80,7 @@ fn finding(finding: &Finding) -> Value {
         value["expected"] = json!(mismatch.expected);
         value["actual"] = json!(mismatch.actual);
     }
-    if let Some(detail) = finding.kind.detail() {
+    if let Some(detail) = detail(&finding.kind) {
         value["detail"] = json!(detail);
     }
     value

@@ -2,6 +2,7 @@
 
 mod human;
 mod json;
+mod words;
 
 use std::path::PathBuf;
 
