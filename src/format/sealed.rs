@@ -20,6 +20,9 @@ pub const DIRECTORY: &str = "sealed";
 /// The class of an artifact that a user attached and that no rule protects.
 pub const ATTACHED: &str = "attached";
 
+/// The rule of an artifact that a user attached by this flag. Packs name it, so it never changes.
+pub const ATTACHED_BY_FLAG: &str = "--attach";
+
 /// Returns the member path of the seal of the artifact at `path`.
 pub fn sealed_path(path: &MemberPath) -> String {
     format!("{DIRECTORY}/{path}.age")

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::files::{self, Walked};
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::Mode;
+use crate::format::sealed::ATTACHED_BY_FLAG;
 use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::pack::seal::SealNotice;
@@ -94,7 +95,7 @@ impl<'a> Attached<'a> {
         } else {
             // The file is checked again when it is read.
             drop(files::open_regular(&place)?);
-            self.add(&relative, Walked::File, FLAG)?;
+            self.add(&relative, Walked::File, ATTACHED_BY_FLAG)?;
         }
         Ok(None)
     }
@@ -105,7 +106,7 @@ impl<'a> Attached<'a> {
             return Err(Refusal::Usage(Misuse::AttachEmpty { path: path.to_owned() }));
         }
         for (inner, walked) in below {
-            self.add(&joined(relative, &inner), walked, FLAG)?;
+            self.add(&joined(relative, &inner), walked, ATTACHED_BY_FLAG)?;
         }
         Ok(())
     }
@@ -121,7 +122,7 @@ impl<'a> Attached<'a> {
         let used = match files::canonical(&directory) {
             Ok(place) => {
                 let below = self.below(&place, path)?;
-                self.matched(&set, &below, |_| FLAG)?
+                self.matched(&set, &below, |_| ATTACHED_BY_FLAG)?
             }
             Err(_) => BTreeSet::new(),
         };
@@ -189,9 +190,6 @@ impl<'a> Attached<'a> {
         Ok(())
     }
 }
-
-/// The flag. It is also the rule that a pack names for artifacts that the flag attached.
-const FLAG: &str = "--attach";
 
 /// Splits a path with a glob into the directory before the first glob and a glob below that; none if there is no glob.
 ///
