@@ -9,8 +9,9 @@ use std::path::Path;
 use crate::adapters::files::{self, Walked, open_regular};
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
-use crate::format::manifest::{MAX_BYTES, ManifestDocument};
+use crate::format::manifest::{MAX_BYTES, Malformed, ManifestDocument};
 use crate::format::member_path::MANIFEST;
+use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result, io_reason};
 
 /// The largest git-pack document that is read into memory, in bytes. A longer one is only hashed and returned without
@@ -51,29 +52,27 @@ pub type LookIntoMember<'a, E> = &'a (dyn Fn(&str, &mut dyn Read, u64) -> io::Re
 
 /// Reads and parses the manifest of the pack at `root`.
 pub fn manifest(root: &Path) -> Result<ManifestDocument> {
-    let bad = |reason: String| Refusal::BadPack {
+    let bad = |fault| Refusal::BadPack {
         path: root.to_owned(),
-        reason,
+        fault,
     };
     match std::fs::metadata(root) {
-        Ok(meta) if !meta.is_dir() => return Err(bad("it is not a directory".into())),
+        Ok(meta) if !meta.is_dir() => return Err(bad(PackFault::NotADirectory)),
         Ok(_) => {}
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(bad("it is not there".into())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(bad(PackFault::Missing)),
         Err(e) => return Err(Refusal::io("reading", root)(e)),
     }
     let path = root.join(MANIFEST);
     let opened = open_regular(&path).map_err(|refusal| match refusal {
-        Refusal::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-            bad("it has no manifest.json".into())
-        }
-        Refusal::NotRegular { kind, .. } => bad(format!("its manifest.json is {kind}")),
+        Refusal::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => bad(PackFault::NoManifest),
+        Refusal::NotRegular { kind, .. } => bad(PackFault::ManifestNotRegular { kind }),
         other => other,
     })?;
     if opened.size > MAX_BYTES {
-        return Err(bad(format!(
-            "its manifest.json has {} bytes, more than {MAX_BYTES}",
-            opened.size
-        )));
+        return Err(bad(PackFault::ManifestTooLong {
+            allowed: MAX_BYTES,
+            found: opened.size,
+        }));
     }
     let mut bytes = Vec::with_capacity(opened.size as usize);
     (&opened.file)
@@ -81,7 +80,15 @@ pub fn manifest(root: &Path) -> Result<ManifestDocument> {
         .read_to_end(&mut bytes)
         .map_err(Refusal::io("reading", &path))?;
     opened.ensure_unchanged()?;
-    ManifestDocument::parse(&bytes).map_err(|why| bad(format!("manifest.json: {why}")))
+    ManifestDocument::parse(&bytes).map_err(|why| bad(invalid(why)))
+}
+
+/// Returns the fault of a pack with a malformed manifest.
+pub(super) fn invalid(why: Malformed) -> PackFault {
+    PackFault::Invalid {
+        document: MANIFEST,
+        said: why.to_string(),
+    }
 }
 
 /// Reads everything below `root` except the manifest. Hashes declared files in parallel, in constant memory, while

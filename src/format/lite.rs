@@ -13,6 +13,7 @@ use crate::format::repo_state::{Mode, RepoState, StateFile};
 use crate::format::run_record::{CommitRef, RunRefs};
 use crate::format::sealed::{INDEX as NAMES, MEMBER as SEALED_ARTIFACTS, SealedArtifacts, opaque_path};
 use crate::format::tree_meta::{PACK_INFO, PROTECTED, PROVENANCE, PackInfo, REPO_STATE};
+use crate::refusal::manifest::ManifestFault;
 use crate::refusal::shown::shown;
 
 /// Member path of the manifest of contents.
@@ -156,14 +157,14 @@ impl PackManifest {
     }
 
     /// Returns what is wrong with the order of the entries or the list of buckets. `None` if they are right.
-    pub fn disorder(&self) -> Option<&'static str> {
+    pub fn disorder(&self) -> Option<ManifestFault> {
         if !self.entries.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
-            return Some("entries are not sorted bytewise by path, or one is there twice");
+            return Some(ManifestFault::Unsorted);
         }
         let mut buckets: Vec<&str> = self.buckets.iter().map(String::as_str).collect();
         buckets.sort_unstable();
         if buckets != directories(&self.entries) {
-            return Some("buckets are not the directories at the top of its entries, each once");
+            return Some(ManifestFault::Buckets);
         }
         None
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::refusal::path::PathFault;
+
 /// Name of the manifest, which no member may have.
 pub const MANIFEST: &str = "manifest.json";
 
@@ -11,64 +13,34 @@ pub const MANIFEST: &str = "manifest.json";
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberPath(String);
 
-/// Why a path is unsafe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsafe {
-    /// It is empty.
-    Empty,
-    /// It begins with `/`, a drive letter (`C:`) or `\\`.
-    Absolute,
-    /// It has an empty, `.` or `..` segment.
-    Segment,
-    /// It has a NUL byte.
-    Nul,
-    /// It has a segment that some file system treats as `.git`.
-    DotGit,
-    /// It is not UTF-8.
-    NotUtf8,
-}
-
-impl fmt::Display for Unsafe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "it is empty",
-            Self::Absolute => "it is absolute, or begins with a drive letter",
-            Self::Segment => "it has an empty, `.` or `..` segment",
-            Self::Nul => "it has a NUL byte",
-            Self::DotGit => "it has a segment that names .git",
-            Self::NotUtf8 => "it is not UTF-8",
-        })
-    }
-}
-
 impl MemberPath {
     /// Parses a path. Refuses unsafe paths.
-    pub fn parse(text: &str) -> Result<Self, Unsafe> {
+    pub fn parse(text: &str) -> Result<Self, PathFault> {
         let bytes = text.as_bytes();
         if bytes.is_empty() {
-            return Err(Unsafe::Empty);
+            return Err(PathFault::Empty);
         }
         if bytes.contains(&0) {
-            return Err(Unsafe::Nul);
+            return Err(PathFault::Nul);
         }
         let drive = bytes.len() >= 2 && bytes[0].is_ascii_alphabetic() && bytes[1] == b':';
         if bytes[0] == b'/' || bytes.starts_with(b"\\\\") || drive {
-            return Err(Unsafe::Absolute);
+            return Err(PathFault::Absolute);
         }
         for segment in text.split('/') {
             if matches!(segment, "" | "." | "..") {
-                return Err(Unsafe::Segment);
+                return Err(PathFault::Segment);
             }
             if names_dot_git(segment) {
-                return Err(Unsafe::DotGit);
+                return Err(PathFault::DotGit);
             }
         }
         Ok(Self(text.to_owned()))
     }
 
     /// Parses the bytes of a path. Refuses unsafe paths and bytes that are not UTF-8.
-    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, Unsafe> {
-        Self::parse(std::str::from_utf8(bytes).map_err(|_| Unsafe::NotUtf8)?)
+    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, PathFault> {
+        Self::parse(std::str::from_utf8(bytes).map_err(|_| PathFault::NotUtf8)?)
     }
 
     /// Returns this path below `prefix`, which must be safe.
@@ -133,29 +105,29 @@ mod tests {
     #[test]
     fn unsafe_paths_are_refused_with_their_reason() {
         for (path, why) in [
-            ("", Unsafe::Empty),
-            ("/etc/passwd", Unsafe::Absolute),
-            ("C:\\x", Unsafe::Absolute),
-            ("c:x", Unsafe::Absolute),
-            ("\\\\server\\share", Unsafe::Absolute),
-            ("../x", Unsafe::Segment),
-            ("a/../b", Unsafe::Segment),
-            ("a/./b", Unsafe::Segment),
-            ("a//b", Unsafe::Segment),
-            ("a/", Unsafe::Segment),
-            ("a\0b", Unsafe::Nul),
-            (".git/config", Unsafe::DotGit),
-            ("a/.GIT/hooks/x", Unsafe::DotGit),
-            ("git~1/x", Unsafe::DotGit),
-            (".git./x", Unsafe::DotGit),
-            (".git /x", Unsafe::DotGit),
-            (".git::$INDEX_ALLOCATION/x", Unsafe::DotGit),
-            (".g\u{200c}it/x", Unsafe::DotGit),
-            ("a\\.git\\config", Unsafe::DotGit),
+            ("", PathFault::Empty),
+            ("/etc/passwd", PathFault::Absolute),
+            ("C:\\x", PathFault::Absolute),
+            ("c:x", PathFault::Absolute),
+            ("\\\\server\\share", PathFault::Absolute),
+            ("../x", PathFault::Segment),
+            ("a/../b", PathFault::Segment),
+            ("a/./b", PathFault::Segment),
+            ("a//b", PathFault::Segment),
+            ("a/", PathFault::Segment),
+            ("a\0b", PathFault::Nul),
+            (".git/config", PathFault::DotGit),
+            ("a/.GIT/hooks/x", PathFault::DotGit),
+            ("git~1/x", PathFault::DotGit),
+            (".git./x", PathFault::DotGit),
+            (".git /x", PathFault::DotGit),
+            (".git::$INDEX_ALLOCATION/x", PathFault::DotGit),
+            (".g\u{200c}it/x", PathFault::DotGit),
+            ("a\\.git\\config", PathFault::DotGit),
         ] {
             assert_eq!(MemberPath::parse(path), Err(why), "{path:?}");
         }
-        assert_eq!(MemberPath::parse_bytes(b"a\xff"), Err(Unsafe::NotUtf8));
+        assert_eq!(MemberPath::parse_bytes(b"a\xff"), Err(PathFault::NotUtf8));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::refusal::path::PathFault;
 use crate::refusal::shown::{shown, shown_path};
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
@@ -36,22 +37,20 @@ impl fmt::Display for Refusal {
                 "writing {}: it is there already, and a key is never written over",
                 shown_path(path)
             ),
-            Self::UnsafePath { path, reason } => write!(f, "{path} cannot be a member of a pack: {reason}"),
+            Self::UnsafePath {
+                path,
+                fault: fault @ PathFault::NotIgnorable,
+            } => write!(f, "{path} cannot be protected: {fault}"),
+            Self::UnsafePath { path, fault } => write!(f, "{path} cannot be a member of a pack: {fault}"),
             Self::Duplicate { path, .. } => write!(f, "two sources for the member {}", shown(path.as_bytes())),
             Self::Collision { path, .. } => write!(f, "two entries would be restored to {}", shown(path.as_bytes())),
             Self::ReservedPath { path, source } => {
                 write!(f, "{source} cannot be sealed as {path}: the pack itself uses that name")
             }
             Self::Empty => f.write_str("there is nothing to seal"),
-            Self::BadPack { path, reason } => {
-                write!(f, "{} is not a pack that can be judged: {reason}", shown_path(path))
-            }
-            Self::BadManifest { name, reason } => {
-                write!(
-                    f,
-                    "{} is no manifest that can be restored: {reason}",
-                    shown(name.as_bytes())
-                )
+            Self::BadPack { path, fault } => write!(f, "the pack {} cannot be used: {fault}", shown_path(path)),
+            Self::BadManifest { name, fault } => {
+                write!(f, "the manifest {} cannot be restored: {fault}", shown(name.as_bytes()))
             }
             Self::NotSound { path, first, more } => {
                 write!(f, "{} does not verify: {}", shown_path(path), first_of(first, *more))
@@ -70,8 +69,8 @@ impl fmt::Display for Refusal {
             ),
             Self::NoWorkTree { action } => write!(f, "{action} needs a work tree, and this repository is bare"),
             Self::NoCommit => f.write_str("there is no commit yet"),
-            Self::BadRevision { rev, reason } => {
-                write!(f, "{} does not name a commit: {reason}", shown(rev.as_bytes()))
+            Self::BadRevision { rev, fault } => {
+                write!(f, "{} does not name a commit: {fault}", shown(rev.as_bytes()))
             }
             Self::BadConfig {
                 origin,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::refusal::seal::SealFault;
+
 /// Why a file with a secret is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretFault {
@@ -127,6 +129,8 @@ pub enum CipherFault {
     MixedRecipients,
     /// There are no recipients.
     NoRecipients,
+    /// What was opened is not what was declared.
+    Seal(SealFault),
     /// Another reason, as the cipher states it.
     Said(String),
 }
@@ -234,6 +238,7 @@ impl fmt::Display for CipherFault {
                  others would undo what it is for",
             ),
             Self::NoRecipients => f.write_str("there are no recipients"),
+            Self::Seal(fault) => fault.fmt(f),
             Self::Said(said) => f.write_str(said),
         }
     }

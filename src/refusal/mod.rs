@@ -12,6 +12,10 @@ use corrupt::Corrupt;
 use hook_manager::HookManager;
 use keys::{CipherFault, IdentityFault, LockFault};
 use leak::Giveaway;
+use manifest::ManifestFault;
+use pack::PackFault;
+use path::PathFault;
+use revision::RevisionFault;
 use twin::TwinConflict;
 use unsupported::Unsupported;
 use usage::Misuse;
@@ -25,6 +29,11 @@ mod display;
 pub mod hook_manager;
 pub mod keys;
 pub mod leak;
+pub mod manifest;
+pub mod pack;
+pub mod path;
+pub mod revision;
+pub mod seal;
 pub mod shown;
 pub mod twin;
 pub mod unsupported;
@@ -79,12 +88,12 @@ pub enum Refusal {
         /// The file.
         path: PathBuf,
     },
-    /// A path that cannot be a member of a pack.
+    /// A path that cannot be a member of a pack, or cannot be protected.
     UnsafePath {
         /// The path, made safe to show.
         path: String,
-        /// The reason.
-        reason: String,
+        /// What is wrong with it.
+        fault: PathFault,
     },
     /// Two sources for one member path.
     Duplicate {
@@ -111,19 +120,19 @@ pub enum Refusal {
     },
     /// There is nothing to seal.
     Empty,
-    /// Not a pack, or not one that can be judged.
+    /// Not a pack, or one that cannot be used.
     BadPack {
         /// The pack.
         path: PathBuf,
-        /// What is wrong.
-        reason: String,
+        /// What is wrong with it.
+        fault: PackFault,
     },
     /// A manifest of contents that is not a valid manifest of a tree, or does not match its ref.
     BadManifest {
         /// Its ref, or its pack.
         name: String,
-        /// What is wrong.
-        reason: String,
+        /// What is wrong with it.
+        fault: ManifestFault,
     },
     /// A pack that was judged and is not sound.
     NotSound {
@@ -166,8 +175,8 @@ pub enum Refusal {
     BadRevision {
         /// The revision as given.
         rev: String,
-        /// What the revision names instead, or why it was not found.
-        reason: String,
+        /// What it names instead, or why it was not found.
+        fault: RevisionFault,
     },
     /// A configuration file or value is wrong.
     BadConfig {

@@ -34,6 +34,22 @@ pub fn shown_path(path: &Path) -> String {
     shown(path.as_os_str().as_encoded_bytes())
 }
 
+/// Number of characters of a text that a message shows. A hostile path may have millions.
+pub const TOLD: usize = 200;
+
+/// Returns the start of a text, for messages.
+pub fn brief(text: &str) -> String {
+    match text.char_indices().nth(TOLD) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// Returns the start of a text for display, like [`shown`].
+pub fn told(text: &str) -> String {
+    shown(brief(text).as_bytes())
+}
+
 /// Undoes [`shown`]. `None` if [`shown`] never returns this text.
 pub fn unshown(text: &str) -> Option<String> {
     let path = match text.strip_prefix('"') {

@@ -7,10 +7,8 @@ use crate::format::lite::{Kind, MANIFEST_VERSION, ManifestEntry, PackManifest};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::sealed::Seal;
-use crate::refusal::shown::shown;
-
-/// Number of characters of a path that a message shows. A hostile path may have millions.
-const TOLD: usize = 200;
+use crate::refusal::manifest::ManifestFault;
+use crate::refusal::shown::{brief, told};
 
 /// A file to be restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +38,7 @@ pub enum Form {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unfit {
     /// It is not a valid manifest of a commit's tree.
-    Bad(String),
+    Bad(ManifestFault),
     /// Two entries would be written to the same path, or one below the other.
     Collision {
         /// The path.
@@ -54,26 +52,29 @@ pub enum Unfit {
 
 /// Refuses a manifest that is not a valid manifest of a tree. Does not check where its entries go.
 pub fn check(manifest: &PackManifest) -> Result<(), Unfit> {
-    let bad = |why: String| Err(Unfit::Bad(why));
+    let bad = |fault| Err(Unfit::Bad(fault));
     if manifest.version != MANIFEST_VERSION {
-        let found = told(&manifest.version);
-        return bad(format!("version: expected {MANIFEST_VERSION}, found {found}"));
+        return bad(ManifestFault::Version {
+            expected: MANIFEST_VERSION,
+            found: brief(&manifest.version),
+        });
     }
     if let Some(disorder) = manifest.disorder() {
-        return bad(disorder.into());
+        return bad(disorder);
     }
     let ids = [&manifest.repo_state.commit, &manifest.repo_state.tree].map(|id| ObjectId::parse(id));
     if !matches!(ids, [Some(commit), Some(tree)] if commit.as_bytes().len() == tree.as_bytes().len()) {
-        return bad("repo_state: expected the ids of a commit and its tree".into());
+        return bad(ManifestFault::NoCommit);
     }
     let mut total: u64 = 0;
     for entry in &manifest.entries {
         match total.checked_add(entry.bytes) {
             Some(sum) => total = sum,
-            None => return bad("its entries have more bytes than can be counted".into()),
+            None => return bad(ManifestFault::TooManyBytes),
         }
         if entry.ext != ManifestEntry::new(&entry.path, entry.content, entry.bytes, entry.kind).ext {
-            return bad(format!("{}: ext is not that of its name", told(&entry.path)));
+            let path = brief(&entry.path);
+            return bad(ManifestFault::Extension { path });
         }
     }
     Ok(())
@@ -114,7 +115,10 @@ pub fn items(manifest: &PackManifest, opened: Option<Vec<(MemberPath, Seal)>>) -
 }
 
 fn parse(path: &str) -> Result<MemberPath, Unfit> {
-    MemberPath::parse(path).map_err(|why| Unfit::Bad(format!("{} cannot be restored: {why}", told(path))))
+    MemberPath::parse(path).map_err(|fault| {
+        let path = brief(path);
+        Unfit::Bad(ManifestFault::BadPath { path, fault })
+    })
 }
 
 /// Orders paths so that everything below a path directly follows it.
@@ -133,12 +137,10 @@ fn collide(path: &MemberPath, next: &MemberPath) -> bool {
 
 fn collision(item: &Item, next: &Item) -> Unfit {
     if item.form == Form::File && next.form == Form::File {
+        let path = brief(item.path.as_str());
         return Unfit::Bad(match item.path == next.path {
-            true => format!("{} is there twice", told(item.path.as_str())),
-            false => format!(
-                "{} would have to be a file and a directory at once",
-                told(item.path.as_str())
-            ),
+            true => ManifestFault::Duplicate { path },
+            false => ManifestFault::FileAndDirectory { path },
         });
     }
     let source = |item: &Item| match item.form {
@@ -153,23 +155,12 @@ fn collision(item: &Item, next: &Item) -> Unfit {
     }
 }
 
-/// Returns the start of a text, for messages.
-pub fn brief(text: &str) -> String {
-    match text.char_indices().nth(TOLD) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
-}
-
-fn told(text: &str) -> String {
-    shown(brief(text).as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::format::dump::layout::Layout;
     use crate::format::run_record::CommitRef;
+    use crate::refusal::shown::TOLD;
 
     fn manifest(entries: &[(&str, Kind)]) -> PackManifest {
         let layout = Layout {
@@ -314,6 +305,6 @@ mod tests {
         let Err(Unfit::Bad(why)) = items(&made, None) else {
             panic!("a file and a directory");
         };
-        assert!(why.len() < 2 * TOLD);
+        assert!(why.to_string().len() < 2 * TOLD);
     }
 }

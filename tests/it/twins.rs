@@ -94,8 +94,10 @@ fn what_is_refused_changes_nothing() {
     .ok();
     repo.git(&["commit", "-q", "-m", "sub"]).ok();
     repo.write("m/z.vec", "secret");
+    repo.write("line\nbreak.vec", "secret");
     let before = snapshot(&repo.root);
     for (path, code) in [
+        ("line\nbreak.vec", "E_IO"),
         ("link.vec", "E_IO"),
         ("absent", "E_IO"),
         (".git/config", "E_USAGE"),
@@ -107,6 +109,11 @@ fn what_is_refused_changes_nothing() {
         repo.pack(&["protect", "a.vec", path]).refused(code);
         assert_eq!(snapshot(&repo.root), before, "{path}");
     }
+    let refused = repo.pack(&["protect", "line\nbreak.vec"]).refused("E_IO");
+    assert_eq!(
+        refused["refusal"]["message"],
+        "\"line\\nbreak.vec\" cannot be protected: it has a line break, which a .gitignore cannot name"
+    );
     // Git cannot write the index, so the seal that was written before is removed again.
     repo.write(".git/index.lock", "");
     let before = snapshot(&repo.path("."));

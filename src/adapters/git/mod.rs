@@ -53,6 +53,7 @@ use crate::format::budget::Bound;
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::refusal::config::ConfigFault;
 use crate::refusal::corrupt::Corrupt;
+use crate::refusal::revision::RevisionFault;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
@@ -234,9 +235,9 @@ impl Repository {
     /// Resolves a revision to a commit, following tags.
     pub fn commit(&self, rev: &str) -> Result<Commit> {
         let repo = self.local();
-        let bad = |reason: String| Refusal::BadRevision {
+        let bad = |fault| Refusal::BadRevision {
             rev: rev.to_owned(),
-            reason,
+            fault,
         };
         let id = match repo.rev_parse_single(rev) {
             Ok(id) => id,
@@ -248,17 +249,17 @@ impl Repository {
                             count: 1,
                             example: id.to_string(),
                         },
-                        None => bad("there is nothing of that name".into()),
+                        None => bad(RevisionFault::NotFound),
                     },
-                    Ok(_) => bad(explain(&e)),
+                    Ok(_) => bad(RevisionFault::Said(explain(&e))),
                     Err(e) => unreadable_references(&repo, &e),
                 });
             }
         };
         match self.peel(&from_gix(&id))? {
             Peeled::Commit(id) => self.commit_of(&id),
-            Peeled::Tree(_) => Err(bad("it names a tree, not a commit".into())),
-            Peeled::Blob(_) => Err(bad("it names a blob, not a commit".into())),
+            Peeled::Tree(_) => Err(bad(RevisionFault::Tree)),
+            Peeled::Blob(_) => Err(bad(RevisionFault::Blob)),
         }
     }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, reading};
-use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, read_from};
+use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, invalid, read_from};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::refusal::Result;
+use crate::refusal::pack::PackFault;
 
 /// The entries of a tree that may be the root of a pack.
 pub struct PackTree<'a> {
@@ -27,19 +28,21 @@ impl<'a> PackTree<'a> {
     }
 
     /// Reads and parses the manifest. The inner error says why the tree has no valid manifest.
-    pub fn manifest(&self) -> Result<Result<ManifestDocument, String>> {
+    pub fn manifest(&self) -> Result<Result<ManifestDocument, PackFault>> {
         let mut entries = self.entries.iter();
         let Some(entry) = entries.find(|entry| entry.path.as_bytes() == MANIFEST.as_bytes()) else {
-            return Ok(Err("it has no manifest.json".into()));
+            return Ok(Err(PackFault::NoManifest));
         };
-        if !is_file(entry) {
-            return Ok(Err("its manifest.json is not a regular file".into()));
+        if let Some(kind) = not_a_file(entry) {
+            return Ok(Err(PackFault::ManifestNotRegular { kind }));
         }
-        if self.repo.blob_size(&entry.id)? > MAX_BYTES {
-            return Ok(Err(format!("its manifest.json has more than {MAX_BYTES} bytes")));
+        let found = self.repo.blob_size(&entry.id)?;
+        if found > MAX_BYTES {
+            let allowed = MAX_BYTES;
+            return Ok(Err(PackFault::ManifestTooLong { allowed, found }));
         }
         let bytes = self.repo.document(&entry.id, MANIFEST, MAX_BYTES)?;
-        Ok(ManifestDocument::parse(&bytes).map_err(|why| format!("manifest.json: {why}")))
+        Ok(ManifestDocument::parse(&bytes).map_err(invalid))
     }
 
     /// Reads everything but the manifest, as [`crate::adapters::pack_dir::observe`] does on disk.
@@ -52,12 +55,11 @@ impl<'a> PackTree<'a> {
         let mut members = Vec::new();
         for entry in &self.entries {
             let path = entry.path.as_bytes();
-            match entry.kind {
-                EntryKind::Symlink => found.push((path.to_vec(), FoundInPack::NotRegular("a symbolic link"))),
-                EntryKind::Submodule => found.push((path.to_vec(), FoundInPack::NotRegular("a submodule"))),
-                _ if path == MANIFEST.as_bytes() => {}
-                _ if declared.contains(path) => members.push(entry),
-                _ => found.push((path.to_vec(), FoundInPack::Undeclared)),
+            match not_a_file(entry) {
+                Some(kind) => found.push((path.to_vec(), FoundInPack::NotRegular(kind))),
+                None if path == MANIFEST.as_bytes() => {}
+                None if declared.contains(path) => members.push(entry),
+                None => found.push((path.to_vec(), FoundInPack::Undeclared)),
             }
         }
         let ids: Vec<ObjectId> = members.iter().map(|entry| entry.id).collect();
@@ -87,6 +89,11 @@ impl PackTree<'_> {
     }
 }
 
-fn is_file(entry: &TreeEntry) -> bool {
-    matches!(entry.kind, EntryKind::Regular | EntryKind::Executable)
+/// Returns what an entry is instead of a file. `None` if it is a file.
+fn not_a_file(entry: &TreeEntry) -> Option<&'static str> {
+    match entry.kind {
+        EntryKind::Symlink => Some("a symbolic link"),
+        EntryKind::Submodule => Some("a submodule"),
+        EntryKind::Regular | EntryKind::Executable => None,
+    }
 }

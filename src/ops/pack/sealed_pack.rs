@@ -7,6 +7,7 @@ use crate::format::sealed::SealedArtifacts;
 use crate::ops::keys::identity;
 use crate::ops::pack::unseal::{NamedSeal, Unopened, named};
 use crate::ops::pack::verify::verify_directory;
+use crate::refusal::pack::PackFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::verdict::Verdict;
@@ -56,9 +57,9 @@ impl SealedPack {
     pub fn named(&self, identities: &Identities) -> Result<Vec<NamedSeal>> {
         named(&self.root, &self.document, identities).map_err(|why| match why {
             Unopened::Cipher(why) => identity::not_opened(why, "the names of its artifacts", identities),
-            Unopened::Other(reason) => Refusal::BadPack {
+            Unopened::Seal(fault) => Refusal::BadPack {
                 path: self.name.clone(),
-                reason,
+                fault: PackFault::Seal { path: None, fault },
             },
         })
     }

@@ -13,6 +13,7 @@ use crate::format::padding::Unpadding;
 use crate::format::sealed::{INDEX_VERSION, IndexedArtifact, Seal, SealedArtifacts, SealedIndex};
 use crate::ops::keys::identity;
 use crate::refusal::keys::CipherFault;
+use crate::refusal::seal::SealFault;
 use crate::refusal::{Refusal, Result};
 
 /// The largest index that is opened.
@@ -35,7 +36,7 @@ pub enum Unopened {
     /// The cipher did not open it.
     Cipher(DecryptError),
     /// It is not the declared file, or its content is not what was declared.
-    Other(String),
+    Seal(SealFault),
 }
 
 impl Unopened {
@@ -44,10 +45,10 @@ impl Unopened {
         match self {
             Self::Cipher(DecryptError::Writing(e)) => Refusal::io("writing", target)(e),
             Self::Cipher(why) => identity::not_opened(why, subject, identities),
-            Self::Other(said) => Refusal::Crypto {
+            Self::Seal(fault) => Refusal::Crypto {
                 deed: "opening",
                 subject: subject.to_owned(),
-                fault: CipherFault::Said(said),
+                fault: CipherFault::Seal(fault),
             },
         }
     }
@@ -78,7 +79,7 @@ pub fn named_by(
         Some(index) => {
             let mut bytes = Vec::new();
             if index.plain_bytes > MAX_INDEX {
-                return Err(Unopened::Other(format!("the index has more than {MAX_INDEX} bytes")));
+                return Err(Unopened::Seal(SealFault::IndexTooLong { allowed: MAX_INDEX }));
             }
             open_index(index, &mut bytes)?;
             let mut sealed: BTreeMap<&str, &Seal> = document
@@ -86,14 +87,20 @@ pub fn named_by(
                 .iter()
                 .map(|artifact| (artifact.seal.sealed_path.as_str(), &artifact.seal))
                 .collect();
-            let index = parse_index(&bytes).map_err(Unopened::Other)?;
+            let index = parse_index(&bytes).map_err(Unopened::Seal)?;
             if index.len() != sealed.len() {
-                return Err(Unopened::Other("the index is not the list of the other seals".into()));
+                return Err(Unopened::Seal(SealFault::IndexCount {
+                    entries: index.len(),
+                    seals: sealed.len(),
+                }));
             }
             let entries = index.iter().map(|entry| {
                 // Each seal may be named once. A second entry for it finds it gone.
                 let seal = sealed.remove(entry.sealed_path.as_str());
-                let seal = seal.ok_or_else(|| Unopened::Other(format!("the index names {}", entry.sealed_path)))?;
+                let seal = seal.ok_or_else(|| {
+                    let path = entry.sealed_path.clone();
+                    Unopened::Seal(SealFault::IndexUnknown { path })
+                })?;
                 name(&entry.path, &entry.rule, seal)
             });
             entries.collect::<Result<Vec<_>, _>>()?
@@ -101,32 +108,38 @@ pub fn named_by(
     };
     named.sort_by(|a, b| a.path.cmp(&b.path));
     if let Some(pair) = named.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(Unopened::Other(format!("two seals are of {}", pair[0].path)));
+        let path = pair[0].path.to_string();
+        return Err(Unopened::Seal(SealFault::Duplicate { path }));
     }
     let paths: BTreeSet<&str> = named.iter().map(|named| named.path.as_str()).collect();
     for path in &paths {
         if let Some(file) = above(path).find(|above| paths.contains(above)) {
-            return Err(Unopened::Other(format!(
-                "{file} would have to be a file and a directory at once"
-            )));
+            let path = file.to_owned();
+            return Err(Unopened::Seal(SealFault::FileAndDirectory { path }));
         }
     }
     Ok(named)
 }
 
-fn parse_index(bytes: &[u8]) -> Result<Vec<IndexedArtifact>, String> {
-    let index: SealedIndex = parse_strict_into(bytes).map_err(|e| format!("the index: {e}"))?;
+fn parse_index(bytes: &[u8]) -> Result<Vec<IndexedArtifact>, SealFault> {
+    let index: SealedIndex = parse_strict_into(bytes).map_err(|e| SealFault::BadIndex { said: e.to_string() })?;
     match index.version.as_str() {
         INDEX_VERSION if to_document(&index) != bytes || !index.artifacts.is_sorted_by(|a, b| a.path < b.path) => {
-            Err("the index is not in canonical form".into())
+            Err(SealFault::IndexNotCanonical)
         }
         INDEX_VERSION => Ok(index.artifacts),
-        other => Err(format!("the index: version: expected {INDEX_VERSION}, found {other:?}")),
+        other => Err(SealFault::IndexVersion {
+            expected: INDEX_VERSION,
+            found: other.to_owned(),
+        }),
     }
 }
 
 fn name(path: &str, rule: &str, seal: &Seal) -> Result<NamedSeal, Unopened> {
-    let parsed = MemberPath::parse(path).map_err(|why| Unopened::Other(format!("{path:?} is no artifact: {why}")))?;
+    let parsed = MemberPath::parse(path).map_err(|fault| {
+        let path = path.to_owned();
+        Unopened::Seal(SealFault::BadName { path, fault })
+    })?;
     Ok(NamedSeal {
         path: parsed,
         rule: rule.to_owned(),
@@ -139,8 +152,8 @@ fn name(path: &str, rule: &str, seal: &Seal) -> Result<NamedSeal, Unopened> {
 /// After an error, do not use what was written. The ciphertext must be the declared one, even if the file was changed
 /// after the pack was verified.
 pub fn unseal(root: &Path, seal: &Seal, identities: &Identities, output: impl Write) -> Result<u64, Unopened> {
-    let opened = files::open_regular(&root.join(&seal.sealed_path))
-        .map_err(|_| Unopened::Other("it is no file that can be read".into()))?;
+    let opened =
+        files::open_regular(&root.join(&seal.sealed_path)).map_err(|_| Unopened::Seal(SealFault::Unreadable))?;
     unseal_from(&opened.file, seal, identities, output)
 }
 
@@ -156,10 +169,10 @@ pub fn unseal_from(
     cipher::decrypt(identities, &mut ciphertext, &mut unpadding).map_err(Unopened::Cipher)?;
     let (_, hash, bytes) = ciphertext.finish();
     if (hash, bytes) != (seal.sealed_hash, seal.sealed_bytes) {
-        return Err(Unopened::Other("it changed since the pack was verified".into()));
+        return Err(Unopened::Seal(SealFault::Changed));
     }
     let finished = unpadding.finish().map_err(|e| match e.kind() {
-        io::ErrorKind::InvalidData => Unopened::Other(e.to_string()),
+        io::ErrorKind::InvalidData => Unopened::Seal(SealFault::BadPadding),
         _ => Unopened::Cipher(DecryptError::Writing(e)),
     });
     finished.map(|(_, length)| length)

@@ -128,7 +128,7 @@ fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut F
         findings.violation(PACK_MANIFEST, what);
     }
     if let Some(disorder) = contents.disorder() {
-        findings.violation(PACK_MANIFEST, disorder);
+        findings.violation(PACK_MANIFEST, disorder.to_string());
     }
     if contents.scope != pack.info.scope {
         findings.violation(

@@ -28,24 +28,24 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         Refusal::TwinDiffers { path, conflict, .. } => {
             json!({ "path": shown_path(path), "reason": words::why_not_overwritten(*conflict) })
         }
-        Refusal::UnsafePath { path, reason } => json!({ "path": path, "reason": reason }),
+        Refusal::UnsafePath { path, fault } => json!({ "path": path, "reason": fault.to_string() }),
         Refusal::Duplicate { path, sources } | Refusal::Collision { path, sources, .. } => {
             json!({ "path": path, "sources": sources })
         }
         Refusal::ReservedPath { path, source } => json!({ "path": path, "sources": [source] }),
         Refusal::Empty => json!({}),
-        Refusal::BadPack { path, reason } => json!({ "path": shown_path(path), "reason": reason }),
+        Refusal::BadPack { path, fault } => json!({ "path": shown_path(path), "reason": fault.to_string() }),
         Refusal::NoIdentity { path, fault } => {
             json!({ "path": shown_path(path), "reason": keys::identity(fault) })
         }
-        Refusal::BadManifest { name, reason } => json!({ "path": name, "reason": reason }),
+        Refusal::BadManifest { name, fault } => json!({ "path": name, "reason": fault.to_string() }),
         Refusal::Audit { run, first, more, .. } => json!({ "run": run, "first": first, "more": more }),
         Refusal::NotSound { path, first, more } => json!({ "path": shown_path(path), "first": first, "more": more }),
         Refusal::Usage(misuse) => json!({ "problem": usage::problem(misuse) }),
         Refusal::NotYours { path, owner } => json!({ "path": shown_path(path), "owner": owner }),
         Refusal::NoWorkTree { action } => json!({ "what": words::command_of(*action) }),
         Refusal::NoCommit => json!({ "rev": "HEAD" }),
-        Refusal::BadRevision { rev, reason } => json!({ "rev": rev, "reason": reason }),
+        Refusal::BadRevision { rev, fault } => json!({ "rev": rev, "reason": fault.to_string() }),
         Refusal::BadConfig { origin, line, fault } => {
             json!({ "file": origin, "line": line, "problem": keys::config(fault) })
         }

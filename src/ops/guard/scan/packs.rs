@@ -143,10 +143,10 @@ fn verify_root(
     match verify_for_push(repo, &source, budget, |id| walk.contains(id)) {
         Ok(verdict) if verdict.findings.is_empty() => Ok(None),
         Ok(verdict) => Ok(Some(InvalidPack::of(name, Some(*tip), &verdict))),
-        Err(Refusal::BadPack { reason, .. }) => Ok(Some(InvalidPack {
+        Err(Refusal::BadPack { fault, .. }) => Ok(Some(InvalidPack {
             path: name,
             commit: Some(*tip),
-            problems: vec![reason],
+            problems: vec![fault.to_string()],
         })),
         Err(other) => Err(other),
     }
@@ -181,10 +181,10 @@ pub fn verify_outputs(
         match verify_for_push(repo, &Source::Directory(&directory), budget, &is_pushed) {
             Ok(verdict) if verdict.findings.is_empty() => verified.keep(&directory, seen),
             Ok(verdict) => invalid.push(InvalidPack::of(shown, None, &verdict)),
-            Err(Refusal::BadPack { reason, .. }) => invalid.push(InvalidPack {
+            Err(Refusal::BadPack { fault, .. }) => invalid.push(InvalidPack {
                 path: shown,
                 commit: None,
-                problems: vec![reason],
+                problems: vec![fault.to_string()],
             }),
             Err(other) => return Err(other),
         }

@@ -10,6 +10,7 @@ use crate::format::repo_path::RepoPath;
 use crate::ops::guard::twins::{Observed, PairReport, Place, is_twin, nothing_at};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
+use crate::refusal::path::PathFault;
 use crate::refusal::twin::TwinConflict;
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
@@ -243,7 +244,7 @@ fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
         }
         let line = ignore_line(found.pair.plain.as_bytes()).ok_or_else(|| Refusal::UnsafePath {
             path: found.pair.plain.to_string(),
-            reason: "no line of a .gitignore can name it".into(),
+            fault: PathFault::NotIgnorable,
         })?;
         let newline: &[u8] = match text.windows(2).any(|pair| pair == b"\r\n") {
             true => b"\r\n",

@@ -25,6 +25,7 @@ use crate::ops::pack::sealed_pack::SealedPack;
 use crate::ops::pack::unseal::NamedSeal;
 use crate::ops::{Context, contents};
 use crate::refusal::keys::CipherFault;
+use crate::refusal::pack::PackFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 
@@ -97,9 +98,12 @@ impl Rekeying<'_> {
         let pack = self.pack;
         let manifest = pack_dir::manifest(&pack.root)?;
         if manifest.file_hash != pack.verdict.manifest_hash {
-            return Err(self.bad("it changed since it was verified"));
+            return Err(self.bad(PackFault::Changed));
         }
-        let created = Timestamp::parse(&manifest.created).ok_or_else(|| self.bad("its time is none"))?;
+        let created = Timestamp::parse(&manifest.created).ok_or_else(|| {
+            let found = manifest.created.clone();
+            self.bad(PackFault::BadTime { found })
+        })?;
         let document = &pack.document;
         // Refuses what cannot be opened before anything is copied.
         let named = match &document.index {
@@ -289,13 +293,13 @@ impl Rekeying<'_> {
     }
 
     fn changed(&self, path: &str) -> Refusal {
-        self.bad(format!("{path} changed since it was verified"))
+        self.bad(PackFault::MemberChanged { path: path.to_owned() })
     }
 
-    fn bad(&self, reason: impl Into<String>) -> Refusal {
+    fn bad(&self, fault: PackFault) -> Refusal {
         Refusal::BadPack {
             path: self.pack.name.clone(),
-            reason: reason.into(),
+            fault,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::ops::{Context, configuration, state};
+use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::verdict::StateSummary;
 
@@ -20,10 +21,10 @@ pub(super) fn ensure_same(ctx: &Context, pack: &Path, stated: Option<&StateSumma
         true => Ok(()),
         false => Err(Refusal::BadPack {
             path: pack.to_owned(),
-            reason: format!(
-                "CANON_VERSION_MISMATCH: it says {:?}, and its commit {canon:?}",
-                stated.canon_version
-            ),
+            fault: PackFault::OtherCanon {
+                stated: stated.canon_version.clone(),
+                committed: canon,
+            },
         }),
     }
 }

@@ -17,6 +17,7 @@ use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored};
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::texts::texts;
 use crate::ops::pack::verify::verify_directory;
+use crate::refusal::pack::PackFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::places::in_directory;
@@ -61,7 +62,7 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
     if pack.is_some() && state.is_none_or(|state| state.digest != document.subject.state) {
         return Err(Refusal::BadPack {
             path: request.from.clone(),
-            reason: "what it has under FULL/ is not its state".into(),
+            fault: PackFault::OtherTexts,
         });
     }
     for path in &executable {
@@ -113,9 +114,9 @@ fn refusal(why: ReadError, full: &Path) -> Refusal {
     match why {
         ReadError::Io(e) => Refusal::io("reading", full)(e),
         ReadError::Refused(refused) => refused,
-        ReadError::Bad(line, problem) => Refusal::BadPack {
+        ReadError::Bad(line, said) => Refusal::BadPack {
             path: full.to_owned(),
-            reason: format!("line {line}: {problem}"),
+            fault: PackFault::BadText { line, said },
         },
     }
 }

@@ -6,6 +6,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::store::disk::{DiskStore, HeldStore};
 use crate::format::repo_state::TreeEntry;
 use crate::format::run_record::CommitRef;
+use crate::refusal::manifest::ManifestFault;
 use crate::refusal::{Refusal, Result};
 
 /// The current repository.
@@ -49,7 +50,11 @@ impl Here {
         if commit.tree.hex() != state.tree {
             return Err(Refusal::BadManifest {
                 name: manifest.to_owned(),
-                reason: format!("the tree of {} is {}, not {}", state.commit, commit.tree, state.tree),
+                fault: ManifestFault::OtherTree {
+                    commit: state.commit.clone(),
+                    listed: state.tree.clone(),
+                    found: commit.tree.hex(),
+                },
             });
         }
         match self.repo.tree_entries(&commit.tree) {

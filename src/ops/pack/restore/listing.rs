@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+
 use crate::adapters::clone::runs::RUN_REFS;
 use crate::adapters::store::bytes;
 use crate::adapters::store::pack::PackStore;
@@ -20,9 +22,12 @@ use crate::ops::pack::restore::canon;
 use crate::ops::pack::restore::here::Here;
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::verify::verify_directory;
+use crate::refusal::manifest::ManifestFault;
+use crate::refusal::pack::PackFault;
+use crate::refusal::shown::brief;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
-use crate::rules::restore::{Unfit, brief, check};
+use crate::rules::restore::{Unfit, check};
 
 /// A manifest of contents, with further facts about its entries.
 pub(super) struct ContentListing {
@@ -62,16 +67,13 @@ impl ContentListing {
             return Err(Refusal::Usage(Misuse::NotOfCommit { pack: name.to_owned() }));
         };
         let digest = state.digest;
-        let bad = |reason: String| Refusal::BadPack {
-            path: name.to_owned(),
-            reason,
-        };
         let documents = Documents {
+            name,
             root,
             manifest: &manifest,
         };
-        let state: RepoState = parse_strict_into(&documents.read(REPO_STATE)?).map_err(|e| bad(e.to_string()))?;
-        let info: PackInfo = parse_strict_into(&documents.read(PACK_INFO)?).map_err(|e| bad(e.to_string()))?;
+        let state: RepoState = documents.parse(REPO_STATE)?;
+        let info: PackInfo = documents.parse(PACK_INFO)?;
         // A manifest under LITE/ lists the same, or the pack would not have verified.
         let contents = PackManifest::of_documents(&state, &info, &sealed);
         let listing = Self {
@@ -97,9 +99,9 @@ impl ContentListing {
                 manifest: hash.to_string(),
             });
         };
-        let bad = |reason: String| Refusal::BadManifest {
+        let bad = |said: String| Refusal::BadManifest {
             name: hash.to_string(),
-            reason: brief(&reason),
+            fault: ManifestFault::Invalid { said: brief(&said) },
         };
         let manifest: PackManifest = parse_record(&document).map_err(bad)?;
         let mut listing = Self {
@@ -134,9 +136,9 @@ impl ContentListing {
     /// Makes the refusal for a manifest that cannot be restored.
     pub(super) fn refusal(&self, why: Unfit) -> Refusal {
         match why {
-            Unfit::Bad(reason) => Refusal::BadManifest {
+            Unfit::Bad(fault) => Refusal::BadManifest {
                 name: self.name.clone(),
-                reason,
+                fault,
             },
             Unfit::Collision {
                 path,
@@ -189,6 +191,8 @@ fn declared(here: &Here, hash: &Digest, manifest: &PackManifest) -> Result<Seale
 
 /// The documents of a pack. Each is checked against its hash in the pack's manifest.
 struct Documents<'a> {
+    /// The path that the user gave.
+    name: &'a Path,
     root: &'a Path,
     manifest: &'a ManifestDocument,
 }
@@ -197,6 +201,16 @@ impl Documents<'_> {
     fn hash_of(&self, path: &str) -> Option<Digest> {
         let member = self.manifest.members.iter().find(|member| member.path == path)?;
         member.bytes_hash.digest()
+    }
+
+    fn parse<T: DeserializeOwned>(&self, path: &'static str) -> Result<T> {
+        parse_strict_into(&self.read(path)?).map_err(|e| Refusal::BadPack {
+            path: self.name.to_owned(),
+            fault: PackFault::Invalid {
+                document: path,
+                said: e.to_string(),
+            },
+        })
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {

@@ -10,8 +10,9 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::ops::pack::restore::here::Here;
 use crate::ops::pack::restore::listing::ContentListing;
+use crate::refusal::shown::brief;
 use crate::refusal::{Refusal, Result};
-use crate::rules::restore::{Form, Item, brief};
+use crate::rules::restore::{Form, Item};
 
 /// A store, and the items that it has.
 pub(super) struct Supply<'a> {

@@ -19,8 +19,10 @@ use crate::ops::pack::restore::sources::{Supply, locate};
 use crate::ops::pack::restore::target::Target;
 use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, RestoredEntries};
 use crate::ops::pack::unseal::{MAX_INDEX, Unopened, named_by, unseal_from};
+use crate::refusal::manifest::ManifestFault;
+use crate::refusal::shown::brief;
 use crate::refusal::{Refusal, Result};
-use crate::rules::restore::{Form, Item, brief, items};
+use crate::rules::restore::{Form, Item, items};
 
 /// The most bytes of a file that are held at a time.
 const BUFFER: u64 = 128 << 10;
@@ -106,9 +108,9 @@ fn names(listing: &ContentListing, here: Option<&Here>, identities: &Identities)
     });
     let named = opened.map_err(|why| match why {
         Unopened::Cipher(why) => identity::not_opened(why, "the names of its artifacts", identities),
-        Unopened::Other(reason) => Refusal::BadManifest {
+        Unopened::Seal(fault) => Refusal::BadManifest {
             name: listing.name.clone(),
-            reason: brief(&reason),
+            fault: ManifestFault::Seal(fault),
         },
     })?;
     Ok(named.into_iter().map(|named| (named.path, named.seal)).collect())
@@ -215,15 +217,11 @@ impl Writer<'_> {
             true => Ok(()),
             false => Err(Refusal::BadManifest {
                 name: self.listing.name.clone(),
-                reason: format!(
-                    "{} has {} bytes, and {} are listed",
-                    brief(item.path.as_str()),
-                    match size > item.bytes {
-                        true => "more".to_owned(),
-                        false => size.to_string(),
-                    },
-                    item.bytes
-                ),
+                fault: ManifestFault::Size {
+                    path: brief(item.path.as_str()),
+                    listed: item.bytes,
+                    found: (size < item.bytes).then_some(size),
+                },
             }),
         })
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::adapters::files::Walked;
-use crate::format::member_path::{MemberPath, Unsafe};
+use crate::format::member_path::MemberPath;
 use crate::ops::Context;
 use crate::ops::configuration::Loaded;
 use crate::ops::keys::recipients;
@@ -17,9 +17,9 @@ use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 
 pub(super) fn member_path(path: &[u8]) -> Result<MemberPath> {
-    MemberPath::parse_bytes(path).map_err(|why: Unsafe| Refusal::UnsafePath {
+    MemberPath::parse_bytes(path).map_err(|fault| Refusal::UnsafePath {
         path: shown(path),
-        reason: why.to_string(),
+        fault,
     })
 }
 

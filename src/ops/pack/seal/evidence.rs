@@ -22,6 +22,7 @@ use crate::ops::pack::seal::plan::{
 use crate::ops::pack::seal::{SealNotice, SealRequest, release};
 use crate::ops::protection::retain_plain;
 use crate::ops::{Context, state};
+use crate::refusal::path::PathFault;
 use crate::refusal::usage::{Misuse, SealOption};
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::plain::{PlainMember, judge_at};
@@ -285,7 +286,7 @@ impl Ground {
         let files = hashed.iter().map(|entry| {
             StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
                 path: path.to_string(),
-                reason: "it is not UTF-8".into(),
+                fault: PathFault::NotUtf8,
             })
         });
         let binding = RepoState {

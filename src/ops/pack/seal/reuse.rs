@@ -14,6 +14,7 @@ use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::ops::pack::sealed_pack::SealedPack;
 use crate::ops::pack::unseal::{Unopened, unseal};
+use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result};
 
 /// The seals of a pack, by their content.
@@ -46,9 +47,12 @@ impl Reusable {
             |(), (path, seal)| {
                 hash_of(&sealed.root, seal, &identities).map_err(|why| match why {
                     Unopened::Cipher(why) => identity::not_opened(why, path, &identities),
-                    Unopened::Other(reason) => Refusal::BadPack {
+                    Unopened::Seal(fault) => Refusal::BadPack {
                         path: pack.to_owned(),
-                        reason: format!("{path}: {reason}"),
+                        fault: PackFault::Seal {
+                            path: Some(path.clone()),
+                            fault,
+                        },
                     },
                 })
             },

@@ -8,6 +8,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_state::StateFile;
 use crate::ops::pack::verify::ends::same_but_for_ends;
 use crate::ops::state::{StateRequest, state_in};
+use crate::refusal::path::PathFault;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::against;
 use crate::rules::pack::commit::{Committed, Settings};
@@ -31,7 +32,7 @@ pub(super) fn compare(
     let files = commit.entries.iter().map(|entry| {
         StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
             path: path.to_string(),
-            reason: "it is not UTF-8".into(),
+            fault: PathFault::NotUtf8,
         })
     });
     let files: Vec<StateFile> = files.collect::<Result<_>>()?;

@@ -114,9 +114,9 @@ impl Source<'_> {
     fn manifest(&self) -> Result<ManifestDocument> {
         match self {
             Self::Directory(root) => pack_dir::manifest(root),
-            Self::Tree(tree, name) => tree.manifest()?.map_err(|reason| Refusal::BadPack {
+            Self::Tree(tree, name) => tree.manifest()?.map_err(|fault| Refusal::BadPack {
                 path: name.into(),
-                reason,
+                fault,
             }),
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn open_seals(root: &Path, identities: &Identities, verdict: &mut Ver
 fn outcome(came: Result<(), Unopened>, path: &str, identities: &Identities) -> Result<OpenedSeal> {
     let fault = match came {
         Ok(()) => None,
-        Err(Unopened::Other(why)) => Some(why),
+        Err(Unopened::Seal(fault)) => Some(fault.to_string()),
         Err(Unopened::Cipher(why @ (DecryptError::Locked { .. } | DecryptError::Reading(_)))) => {
             return Err(identity::not_opened(why, path, identities));
         }

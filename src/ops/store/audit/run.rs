@@ -224,7 +224,7 @@ fn held_by_git<'a>(
 /// Returns the reason why an object cannot be read; passes any other refusal on.
 fn said(refusal: Refusal) -> Result<String> {
     match refusal {
-        Refusal::BadRevision { reason, .. } => Ok(reason),
+        Refusal::BadRevision { fault, .. } => Ok(fault.to_string()),
         Refusal::MissingObject { count, example } => Ok(format!("{count} objects are missing, one is {example}")),
         Refusal::Corrupt(corrupt) => Ok(corrupt.to_string()),
         other => Err(other),
