@@ -2,6 +2,7 @@
 //! one door.
 
 mod circles;
+mod flags;
 mod names;
 mod sizes;
 mod sources;
