@@ -59,7 +59,7 @@ impl Bound {
     /// Returns the name of the quantity, in the plural.
     pub fn measure(self) -> &'static str {
         match self {
-            Self::Entries => "entries of trees",
+            Self::Entries => "tree entries",
             Self::PathBytes => "bytes of paths",
             Self::Depth => "levels of trees or tags",
             Self::TreeBytes => "bytes of commits, trees and tags",

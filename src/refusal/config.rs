@@ -51,7 +51,7 @@ pub enum ConfigFault {
         /// The glob.
         glob: String,
     },
-    /// The visibility of a repository is none of the known ones.
+    /// The visibility of a repository is neither public nor private.
     Visibility {
         /// The value.
         found: String,
@@ -76,7 +76,7 @@ impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Said(said) => f.write_str(said),
-            Self::Missing => f.write_str("it is not there"),
+            Self::Missing => f.write_str("the file does not exist"),
             Self::Unreadable => f.write_str("it cannot be read"),
             Self::NotRegular { kind } => write!(f, "expected a regular file, found {kind}"),
             Self::TooLong { allowed } => write!(f, "it has more than {allowed} bytes"),

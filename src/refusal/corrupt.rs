@@ -68,13 +68,13 @@ impl fmt::Display for Corrupt {
                 content, store, fault, ..
             } => write!(f, "{content} in {store}: {fault}"),
             Self::Sealing { path } => {
-                write!(f, "{}: it is not the sealing that its receipt names", path.display())
+                write!(f, "{}: it is not the seal that its receipt names", path.display())
             }
             Self::Pins { path, said } => write!(f, "{}: {said}", path.display()),
             Self::Roots { path, said } => write!(f, "{}: {said}; nothing was removed", path.display()),
             Self::NoRoots { objects, .. } => write!(
                 f,
-                "objects but no roots: nothing says which of {objects} in the content store are needed; nothing was removed"
+                "the content store has {objects} objects but no roots that say which are needed; nothing was removed"
             ),
         }
     }

@@ -12,29 +12,25 @@ impl fmt::Display for Refusal {
         match self {
             Self::Io { deed, path, source } => write!(f, "{deed} {}: {}", shown_path(path), io_reason(source)),
             Self::NotRegular { path, kind } => {
-                write!(
-                    f,
-                    "{} is {kind}, and only regular files can be read here",
-                    shown_path(path)
-                )
+                write!(f, "{} is {kind}; expected a regular file", shown_path(path))
             }
             Self::ThroughLink { path, link, target } if path == link => {
                 write!(
                     f,
-                    "{} is a link to {}, and is not written through",
+                    "{} is a link to {}; git pack does not write through links",
                     shown_path(link),
                     shown_path(target)
                 )
             }
             Self::ThroughLink { path, link, target } => {
                 let (path, link, target) = (shown_path(path), shown_path(link), shown_path(target));
-                write!(f, "{path} is not written: {link} is a link to {target}")
+                write!(f, "cannot write {path}: {link} is a link to {target}")
             }
             Self::ChangedWhileRead { path } => write!(f, "{} changed while it was read", shown_path(path)),
             Self::OutputExists { path, .. } => write!(f, "{} exists and is not an empty directory", shown_path(path)),
             Self::KeyExists { path } => write!(
                 f,
-                "writing {}: it is there already, and a key is never written over",
+                "writing {}: the file already exists; git pack never overwrites a key",
                 shown_path(path)
             ),
             Self::UnsafePath {
@@ -59,15 +55,15 @@ impl fmt::Display for Refusal {
             Self::NotARepository { path } => write!(f, "there is no git repository at {} or above", shown_path(path)),
             Self::NotYours { path, owner } => write!(
                 f,
-                "the repository at {} belongs to another user (number {owner}), so nothing in it is believed, run or written",
+                "the repository at {} belongs to another user (uid {owner}), so git pack does not trust it",
                 shown_path(path)
             ),
             Self::Planted { path, kind } => write!(
                 f,
-                "{} is {kind}; only directories and files may stand there, or another file would be read or overwritten",
+                "{} is {kind}; only a directory or a regular file is safe there",
                 shown_path(path)
             ),
-            Self::NoWorkTree { action } => write!(f, "{action} needs a work tree, and this repository is bare"),
+            Self::NoWorkTree { action } => write!(f, "{action} needs a work tree, but this repository is bare"),
             Self::NoCommit => f.write_str("there is no commit yet"),
             Self::BadRevision { rev, fault } => {
                 write!(f, "{} does not name a commit: {fault}", shown(rev.as_bytes()))
@@ -78,21 +74,20 @@ impl fmt::Display for Refusal {
                 fault,
             } => write!(f, "{origin}, line {line}: {fault}"),
             Self::BadConfig { origin, fault, .. } => write!(f, "{origin}: {fault}"),
-            Self::MissingObject { count: 1, example } => write!(f, "an object is not in this clone: {example}"),
+            Self::MissingObject { count: 1, example } => write!(f, "object {example} is not in this clone"),
             Self::MissingObject { count, example } => {
-                write!(f, "{count} objects are not in this clone, {example} among them")
+                write!(f, "{count} objects are not in this clone, such as {example}")
             }
             Self::MissingContent {
                 count, sealed, example, ..
             } => {
-                let example_is = if *count == 1 { "that of" } else { "one is of" };
                 let example = shown(example.as_bytes());
-                write!(f, "{} nowhere here: {example_is} {example}", missing(*count, *sealed))
+                write!(f, "cannot find the {} here", missing(*count, *sealed, &example))
             }
             Self::NoManifest { manifest } => write!(f, "the content store of this clone has no manifest {manifest}"),
             Self::CutHistory { commit } => write!(
                 f,
-                "the history of this clone is cut off at {commit}, and the range goes on below it"
+                "the history of this clone is cut off at {commit}, but the range needs older commits"
             ),
             Self::NoRecipients { artifacts, uncommitted } => {
                 let noun = match artifacts.len() {
@@ -100,10 +95,10 @@ impl fmt::Display for Refusal {
                     _ => "artifacts are",
                 };
                 let why = match uncommitted {
-                    true => "the .gitpack.toml that names recipients is not in that commit",
-                    false => "there is nobody to seal to",
+                    true => "that commit does not have the .gitpack.toml that names recipients",
+                    false => "no recipients are configured",
                 };
-                write!(f, "{} {noun} protected, and {why}", artifacts.len())
+                write!(f, "{} {noun} protected, but {why}", artifacts.len())
             }
             Self::NoIdentity { path, fault } => {
                 write!(f, "the identity {} cannot be used: {fault}", shown_path(path))
@@ -118,21 +113,17 @@ impl fmt::Display for Refusal {
             }
             Self::Armoured { path } => write!(
                 f,
-                "{} is armoured: a new header would not leave the text behind it as it is",
+                "{} is armoured; git pack can replace only the header of a binary age file",
                 shown_path(path)
             ),
             Self::Crypto { deed, subject, fault } => write!(f, "{deed} {subject}: {fault}"),
             Self::PlaintextLeak { plain, giveaway, .. } => {
-                write!(
-                    f,
-                    "{} would stand in the clear, and {giveaway}",
-                    shown(plain.as_bytes())
-                )
+                write!(f, "{} would be in plaintext, but {giveaway}", shown(plain.as_bytes()))
             }
             Self::Limit { scope, exceeded, .. } => write!(f, "the scope {scope} has {exceeded}"),
             Self::TooLong { what, allowed, found } => write!(
                 f,
-                "{what} would have {found} bytes, {} more than a pack may have there",
+                "{what} would have {found} bytes, {} more than a pack allows",
                 found - allowed
             ),
             Self::Budget { bound, allowed } => {
@@ -140,7 +131,7 @@ impl fmt::Display for Refusal {
                 match allowed {
                     Some(allowed) => write!(
                         f,
-                        "judging this takes more than {allowed} {measure} that are allowed here"
+                        "judging this takes more than the {allowed} {measure} that are allowed here"
                     ),
                     None => write!(f, "judging this takes more {measure} than are allowed here"),
                 }
@@ -148,11 +139,11 @@ impl fmt::Display for Refusal {
             Self::Corrupt(corrupt) => corrupt.fmt(f),
             Self::Unsupported(unsupported) => unsupported.fmt(f),
             Self::TwinDiffers { path, conflict, .. } => {
-                write!(f, "{} would be written over, and {conflict}", shown_path(path))
+                write!(f, "{} would be overwritten, but {conflict}", shown_path(path))
             }
             Self::HookManager { manager, directory } => write!(
                 f,
-                "{} belongs to {manager}, which would write over other hooks",
+                "{} belongs to {manager}, which would overwrite other hooks",
                 shown_path(directory)
             ),
             Self::Audit { run, first, more, .. } => {
@@ -192,14 +183,13 @@ fn first_of(first: &str, more: usize) -> String {
     }
 }
 
-/// Returns the subject and verb of the message about missing contents.
-fn missing(count: u64, sealed: u64) -> String {
+/// Names missing contents, with one of them as an example.
+fn missing(count: u64, sealed: u64, example: &str) -> String {
     match (count, sealed) {
-        (1, 1) => "a ciphertext is".into(),
-        (1, _) => "the content of an entry is".into(),
-        (_, 0) => format!("the contents of {count} entries are"),
-        (_, sealed) if sealed == count => format!("{count} ciphertexts are"),
-        (_, 1) => format!("the contents of {count} entries are, a ciphertext among them,"),
-        (_, sealed) => format!("the contents of {count} entries are, {sealed} ciphertexts among them,"),
+        (1, 1) => format!("ciphertext of {example}"),
+        (1, _) => format!("content of {example}"),
+        (_, 0) => format!("contents of {count} entries, such as {example},"),
+        (_, sealed) if sealed == count => format!("ciphertexts of {count} entries, such as {example},"),
+        (_, sealed) => format!("contents of {count} entries ({sealed} sealed), such as {example},"),
     }
 }

@@ -87,7 +87,7 @@ pub enum IdentityFault {
     Missing,
     /// It appeared and was removed while git-pack ran.
     Vanished,
-    /// It lies in the work tree, where git could come to track it.
+    /// It is in the work tree, where git could track it.
     InWorkTree,
     /// It is not fit to hold a secret.
     Secret(SecretFault),
@@ -180,8 +180,8 @@ impl fmt::Display for KeyFault {
             Self::NotText => f.write_str("it is not a text file"),
             Self::Empty => f.write_str("it holds no AGE-SECRET-KEY-1… line"),
             Self::BadHeader { said } => f.write_str(said),
-            Self::NotLocked => f.write_str("it is an age file, but not an identity that is sealed with a passphrase"),
-            Self::DamagedLine { line, kind } => write!(f, "line {line}: a damaged {kind}…"),
+            Self::NotLocked => f.write_str("it is an age file, but not an identity locked with a passphrase"),
+            Self::DamagedLine { line, kind } => write!(f, "line {line}: the {kind}… key is damaged"),
             Self::HybridLine { line } => {
                 write!(
                     f,
@@ -190,15 +190,15 @@ impl fmt::Display for KeyFault {
             }
             Self::UnknownLine { line } => write!(
                 f,
-                "line {line}: no identity: expected AGE-SECRET-KEY-1…, AGE-PLUGIN-… or a comment"
+                "line {line}: expected an identity (AGE-SECRET-KEY-1…, AGE-PLUGIN-…) or a comment"
             ),
-            Self::ForeignFile => f.write_str("it is a key file of a kind that age does not read"),
+            Self::ForeignFile => f.write_str("age does not read this kind of key file"),
             Self::DamagedSsh => f.write_str("it is a damaged SSH private key"),
-            Self::UnusedSsh => f.write_str("it is an SSH private key of a kind that age does not use"),
-            Self::InsecurePassphrase => f.write_str("its passphrase protects it in an old, insecure way"),
+            Self::UnusedSsh => f.write_str("age does not support this kind of SSH private key"),
+            Self::InsecurePassphrase => f.write_str("it is encrypted in an old, insecure format"),
             Self::UnsupportedCipher { cipher } => write!(f, "it is encrypted with {cipher}, which is not supported"),
-            Self::OnDevice { kind } => write!(f, "{kind} keys live on a device, which does not decrypt"),
-            Self::DoesNotDecrypt { kind } => write!(f, "{kind} keys do not decrypt"),
+            Self::OnDevice { kind } => write!(f, "{kind} keys are on a hardware device, which cannot decrypt"),
+            Self::DoesNotDecrypt { kind } => write!(f, "{kind} keys cannot decrypt"),
         }
     }
 }
@@ -206,14 +206,14 @@ impl fmt::Display for KeyFault {
 impl fmt::Display for IdentityFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("it is not there"),
-            Self::Vanished => f.write_str("it appeared and vanished again"),
-            Self::InWorkTree => f.write_str("it lies in the work tree, where git could come to track it"),
+            Self::Missing => f.write_str("the file does not exist"),
+            Self::Vanished => f.write_str("another process created it and removed it again"),
+            Self::InWorkTree => f.write_str("it is in the work tree, where git could track it"),
             Self::Secret(fault) => fault.fmt(f),
             Self::Key(fault) => fault.fmt(f),
             Self::Locked(fault) => fault.fmt(f),
             Self::OnlyPluginKnows => f.write_str("only its plugin knows its recipient"),
-            Self::OnlyKeyKnows { kind } => write!(f, "the recipient of a {kind} key is known to it alone"),
+            Self::OnlyKeyKnows { kind } => write!(f, "git pack cannot derive the recipient of a {kind} key"),
         }
     }
 }
@@ -221,7 +221,7 @@ impl fmt::Display for IdentityFault {
 impl fmt::Display for LockFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPassphrase => f.write_str("it wants a passphrase, and there is no terminal to ask at"),
+            Self::NoPassphrase => f.write_str("it needs a passphrase, and there is no terminal to ask for it"),
             Self::WrongPassphrase => f.write_str("the passphrase is wrong"),
             Self::Key(fault) => fault.fmt(f),
             Self::Cipher(fault) => fault.fmt(f),
@@ -234,8 +234,8 @@ impl fmt::Display for CipherFault {
         match self {
             Self::MissingPlugin { program } => write!(f, "{program} is not on PATH"),
             Self::MixedRecipients => f.write_str(
-                "these recipients cannot be mixed: one sort of them, such as the post-quantum one, must stand alone, or the \
-                 others would undo what it is for",
+                "these recipients cannot be mixed: some kinds, such as post-quantum ones, protect only if all \
+                 recipients are of that kind",
             ),
             Self::NoRecipients => f.write_str("there are no recipients"),
             Self::Seal(fault) => fault.fmt(f),
@@ -252,9 +252,9 @@ impl fmt::Display for RecipientFault {
             Self::Unknown => f.write_str("expected a recipient: age1…, ssh-ed25519 …, ssh-rsa …"),
             Self::BadAge { said } => write!(f, "expected an age recipient (age1…): {said}"),
             Self::Hybrid => f.write_str("hybrid recipients (age1pq1…) are not supported here"),
-            Self::WeakRsa => f.write_str("this RSA key is too weak: it has less than 2048 bits"),
-            Self::LongRsa => f.write_str("this RSA key has more bits than are supported"),
-            Self::DoesNotEncrypt { kind } => write!(f, "{kind} keys cannot be encrypted to"),
+            Self::WeakRsa => f.write_str("this RSA key is too weak: it has fewer than 2048 bits"),
+            Self::LongRsa => f.write_str("this RSA key has too many bits"),
+            Self::DoesNotEncrypt { kind } => write!(f, "age cannot encrypt to {kind} keys"),
             Self::DamagedSsh => f.write_str("this SSH public key is damaged"),
         }
     }

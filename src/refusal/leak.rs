@@ -65,7 +65,7 @@ impl fmt::Display for Giveaway {
                 write!(f, "it holds {percent} % of {original}{within}, which is protected here")
             }
             Self::PrivateKey { within } => write!(f, "it holds a private key{}", comma(within)),
-            Self::FakeSeal { fault } => write!(f, "its name says that it is sealed, but {fault}"),
+            Self::FakeSeal { fault } => write!(f, "its name says that it is sealed ({fault})"),
         }
     }
 }

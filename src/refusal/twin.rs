@@ -22,12 +22,12 @@ pub enum TwinConflict {
 impl fmt::Display for TwinConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::SealedChanged => "it changed since, and this plaintext did not",
-            Self::SealedDiffers => "it holds something else than this plaintext",
-            Self::SealedUnknown => "what it holds is not known here",
+            Self::SealedChanged => "it has changed, and this plaintext has not",
+            Self::SealedDiffers => "its content differs from this plaintext",
+            Self::SealedUnknown => "this clone does not know its content",
             Self::PlainChanged => "it changed since it was sealed",
-            Self::PlainDiffers => "it holds something else than its sealed twin",
-            Self::PlainUnknown => "whether it holds something else than its sealed twin cannot be seen here",
+            Self::PlainDiffers => "its content differs from its sealed twin",
+            Self::PlainUnknown => "this clone cannot tell whether it differs from its sealed twin",
         })
     }
 }

@@ -101,12 +101,12 @@ pub enum Unsupported {
         /// What git said.
         said: String,
     },
-    /// A reference that leads to a tree without a commit.
+    /// A reference that points to a tree without a commit.
     TreeReference {
         /// Its name.
         reference: String,
     },
-    /// A reference that leads to a blob without a commit.
+    /// A reference that points to a blob without a commit.
     BlobReference {
         /// Its name.
         reference: String,
@@ -138,10 +138,10 @@ impl fmt::Display for Unsupported {
             Self::Repository { said } => write!(f, "the repository cannot be opened: {said}"),
             Self::RefStorage { storage } => write!(
                 f,
-                "the references of this repository are kept as {storage}, and only files can be read here"
+                "this repository stores its refs as {storage}; git pack reads refs only from files"
             ),
             Self::References { said } | Self::RunReferences { said } => {
-                write!(f, "the references of this repository cannot be read: {said}")
+                write!(f, "the refs of this repository cannot be read: {said}")
             }
             Self::ReferencesBelow { prefix, said } => write!(f, "the refs below {prefix} cannot be read: {said}"),
             Self::RunReferenceUnwritable { prefix, said } | Self::RunReferencesUnremovable { prefix, said } => {
@@ -150,33 +150,33 @@ impl fmt::Display for Unsupported {
             Self::ObjectDirectories { said } => write!(f, "the object directories cannot be read: {said}"),
             Self::ShallowList { said } => f.write_str(said),
             Self::Index { said } => write!(f, "the index cannot be read: {said}"),
-            Self::IndexMode { path, mode } => write!(f, "the index has {path} with mode {mode}"),
-            Self::IndexUnchanged { said } => write!(f, "git does not change the index: {said}"),
-            Self::IgnoreConfig { said } => write!(f, "git does not say which files it ignores: {said}"),
-            Self::CommitsWith { path, said } => write!(f, "git does not list the commits with {path}: {said}"),
+            Self::IndexMode { path, mode } => write!(f, "the index has {path} with the unknown mode {mode}"),
+            Self::IndexUnchanged { said } => write!(f, "git cannot update the index: {said}"),
+            Self::IgnoreConfig { said } => write!(f, "git cannot tell which files it ignores: {said}"),
+            Self::CommitsWith { path, said } => write!(f, "git cannot list the commits with {path}: {said}"),
             Self::GitConfig { said } => write!(f, "git config: {said}"),
-            Self::HooksDirectory { said } => write!(f, "git does not say where hooks are: {said}"),
-            Self::Canary { said } => write!(f, "git did not make a canary: {said}"),
+            Self::HooksDirectory { said } => write!(f, "git cannot tell where its hooks are: {said}"),
+            Self::Canary { said } => write!(f, "git could not create a canary: {said}"),
             Self::TreeReference { reference } => write!(
                 f,
-                "{reference} leads to a tree without a commit, so there is no path to judge it by"
+                "{reference} points to a tree without a commit, so git pack cannot judge it by path"
             ),
             Self::BlobReference { reference, blob } => write!(
                 f,
-                "{reference} leads to the blob {blob} without a commit, so there is no path to judge it by"
+                "{reference} points to the blob {blob} without a commit, so git pack cannot judge it by path"
             ),
             Self::ManyConfigurations { versions } => write!(
                 f,
-                "nothing is there yet, and this push brings {versions} different versions of .gitpack.toml, each of which has \
-                 a say about the others"
+                "this first push brings {versions} different versions of .gitpack.toml, and each applies to the \
+                 branches of the others"
             ),
             Self::TwoHooks { directory, hook } => write!(
                 f,
-                "{} has both {hook} and {hook}.chained, neither of which is git-pack's",
+                "{} has both {hook} and {hook}.chained, and git-pack installed neither",
                 directory.display()
             ),
             Self::BinaryPath { path } => {
-                write!(f, "git-pack lies at a path that is not UTF-8: {}", path.display())
+                write!(f, "the path of git-pack is not UTF-8: {}", path.display())
             }
         }
     }

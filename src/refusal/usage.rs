@@ -194,7 +194,7 @@ pub enum Misuse {
         /// The output.
         output: PathBuf,
     },
-    /// An output that git could come to track.
+    /// An output that git could track.
     OutputTracked {
         /// The output.
         output: PathBuf,
@@ -310,14 +310,14 @@ impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arguments { problem, .. } => f.write_str(problem),
-            Self::NoLedger => f.write_str("there is no HOME, so there is no place for a witness ledger"),
+            Self::NoLedger => f.write_str("HOME is not set, so git pack has no place for the witness ledger"),
             Self::NoPlaceForIdentity => {
-                f.write_str("there is no HOME and no XDG_CONFIG_HOME, so there is no place for an identity")
+                f.write_str("neither HOME nor XDG_CONFIG_HOME is set, so git pack has no place for an identity")
             }
             Self::UnknownScope { scope, origin, known } => {
                 write!(
                     f,
-                    "there is no scope {scope:?} in {origin}; there is {}",
+                    "there is no scope {scope:?} in {origin}; its scopes are {}",
                     known.join(", ")
                 )
             }
@@ -326,9 +326,9 @@ impl fmt::Display for Misuse {
                 write!(f, "expected sha256: and 64 lowercase hex digits, found {found:?}")
             }
             Self::NotInStore { content } => write!(f, "{content} is not in the content store"),
-            Self::NoTerminal => f.write_str("there is no terminal to ask for a passphrase at"),
+            Self::NoTerminal => f.write_str("there is no terminal to ask for a passphrase"),
             Self::EmptyPassphrase => f.write_str("the new passphrase is empty"),
-            Self::PassphrasesDiffer => f.write_str("the two passphrases are not the same"),
+            Self::PassphrasesDiffer => f.write_str("the two passphrases differ"),
             Self::PassphraseFile { file, fault } => write!(f, "{}: {fault}", file.display()),
             Self::SecretAsRecipient => f.write_str("this is a secret key, not a recipient"),
             Self::UnknownRecipient { recipient } => write!(f, "{recipient} is not a recipient in .gitpack.toml"),
@@ -336,51 +336,54 @@ impl fmt::Display for Misuse {
             Self::NoConfiguration => f.write_str("there is no .gitpack.toml here"),
             Self::BadHookInput { hook, problem } => write!(f, "{hook}: {problem}"),
             Self::NotAFile { path } => write!(f, "{}: expected a file", path.display()),
-            Self::OutsideWorkTree { path } => write!(f, "{}: it lies outside of this work tree", path.display()),
-            Self::SealedAlready { file } => write!(f, "{} is a sealed twin already", file.display()),
-            Self::GitsOwn { path } => write!(f, "{path} is git's own"),
+            Self::OutsideWorkTree { path } => write!(f, "{} is outside this work tree", path.display()),
+            Self::SealedAlready { file } => write!(f, "{} is already a sealed twin", file.display()),
+            Self::GitsOwn { path } => write!(f, "{path} belongs to git itself"),
             Self::ReadInPlaintext { path } => {
-                write!(f, "{path} is read by git or git-pack, and must stand in the clear")
+                write!(f, "git or git-pack reads {path}, so it must stay in plaintext")
             }
             Self::InAnotherRepository { path, repository, .. } => {
                 write!(f, "{path} is in another repository, {}", repository.display())
             }
-            Self::RunOutput { path } => write!(f, "{path} is a run output, which is never tracked, sealed or not"),
+            Self::RunOutput { path } => write!(
+                f,
+                "{path} is a run output; run outputs are never tracked, not even sealed"
+            ),
             Self::UnknownRemote { remote } => write!(f, "there is no remote {remote}"),
-            Self::BadRange { range } => write!(f, "the range {range} is not two revisions with two dots between them"),
-            Self::NotBare => f.write_str("the hooks of a server are for a bare repository, and this one has a work tree"),
-            Self::Bare => f.write_str("these hooks guard a work tree, and this repository is bare"),
+            Self::BadRange { range } => write!(f, "expected a range such as A..B, found {range}"),
+            Self::NotBare => f.write_str("server hooks need a bare repository, but this one has a work tree"),
+            Self::Bare => f.write_str("these hooks guard a work tree, but this repository is bare"),
             Self::ManyForOneStream { artifacts } => {
-                write!(f, "one stream takes one artifact, and these are {artifacts}")
+                write!(f, "one stream takes one artifact, but {artifacts} are selected")
             }
             Self::UnknownArtifact { pack, path } => write!(f, "{} has no sealed artifact {path}", pack.display()),
-            Self::NothingSealed { pack } => write!(f, "nothing is sealed in {}", pack.display()),
+            Self::NothingSealed { pack } => write!(f, "{} has no sealed artifacts", pack.display()),
             Self::NoState { pack, document } => write!(
                 f,
-                "{} carries no readable {document}, so there is nothing to compare with a commit",
+                "{} has no readable {document} to compare with a commit",
                 pack.display()
             ),
             Self::NotOfCommit { pack } => write!(
                 f,
-                "{} is no pack of a commit, so there is no tree to restore",
+                "{} is not a pack of a commit, so it has no tree to restore",
                 pack.display()
             ),
             Self::NoTexts { pack } => write!(f, "{} has no member under FULL/ to restore from", pack.display()),
-            Self::OnlyTexts => f.write_str("texts are restored from a pack or one of its files, and are never sealed"),
+            Self::OnlyTexts => f.write_str("texts are restored from a pack or one of its files; they are never sealed"),
             Self::UnknownRunOfManifest => f.write_str(
-                "the run that made this manifest is not in this clone, so how its ciphertexts are to be opened is not known",
+                "this clone does not have the run that made this manifest, so git pack cannot open its ciphertexts",
             ),
-            Self::NoOutput => f.write_str("there is no directory for the files"),
+            Self::NoOutput => f.write_str("no output directory is given"),
             Self::NoDefaultOutput => f.write_str("a bare repository has no default output"),
             Self::UnnamedOutput { output } => {
-                write!(f, "{}: expected a directory by its name", output.display())
+                write!(f, "{}: expected the name of a directory", output.display())
             }
-            Self::OutputInPack { output } => write!(f, "{} lies in the pack itself", output.display()),
-            Self::RekeyedIntoItself { output } => write!(f, "{}: it lies in the pack itself", output.display()),
-            Self::OutputInGit { output } => write!(f, "{} lies in git's own directory", output.display()),
+            Self::OutputInPack { output } => write!(f, "{} is inside the pack itself", output.display()),
+            Self::RekeyedIntoItself { output } => write!(f, "{} is inside the pack itself", output.display()),
+            Self::OutputInGit { output } => write!(f, "{} is inside git's own directory", output.display()),
             Self::OutputTracked { output } => write!(
                 f,
-                "{} lies in a work tree, where git could come to track what is opened",
+                "{} is in a work tree, where git could track the opened files",
                 output.display()
             ),
             Self::DateOutOfRange { seconds } => {
@@ -389,34 +392,32 @@ impl fmt::Display for Misuse {
             Self::NotReleasable { path, cause, class } => {
                 write!(f, "{path}: rule {cause} of class {class} protects it")
             }
-            Self::NotInPack { path } => write!(f, "{}: no such file would be in the pack", path.display()),
+            Self::NotInPack { path } => write!(f, "{}: the pack would not have this file", path.display()),
             Self::NothingWouldBeSealed { option } => {
                 write!(f, "{option}: no .gitpack.toml applies here, so nothing would be sealed")
             }
             Self::OfTreePack { option } => {
-                write!(f, "{option} belongs to a tree pack, and artifacts are named for an evidence pack")
+                write!(
+                    f,
+                    "{option} is only for tree packs, but naming artifacts makes an evidence pack"
+                )
             }
             Self::OtherRules { artifact, repository } => write!(
                 f,
-                "{} belongs to the repository {}, whose .gitpack.toml says what is sealed",
+                "{} belongs to the repository {}, whose own .gitpack.toml decides what is sealed",
                 artifact.display(),
                 repository.display()
             ),
             Self::NoMemberName { artifact } => {
-                write!(f, "{}: it has no name to seal it under", artifact.display())
+                write!(f, "{} has no file name to be sealed under", artifact.display())
             }
-            Self::AttachEmpty { path } => write!(f, "{}: there is nothing in it", path.display()),
+            Self::AttachEmpty { path } => write!(f, "{} contains no files", path.display()),
             Self::AttachBadGlob { path, problem } => write!(f, "{}: {problem}", path.display()),
             Self::AttachNothing { path, directory } => {
-                write!(f, "{}: it matches nothing in {}", path.display(), directory.display())
+                write!(f, "{} matches nothing in {}", path.display(), directory.display())
             }
             Self::AttachOutside { path, work_tree } => {
-                write!(
-                    f,
-                    "{}: it is outside the work tree {}",
-                    path.display(),
-                    work_tree.display()
-                )
+                write!(f, "{} is outside the work tree {}", path.display(), work_tree.display())
             }
         }
     }
@@ -425,7 +426,7 @@ impl fmt::Display for Misuse {
 impl fmt::Display for PassphraseFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("it is not there"),
+            Self::Missing => f.write_str("the file does not exist"),
             Self::Unfit(fault) => fault.fmt(f),
             Self::Empty => f.write_str("its first line is empty"),
             Self::NotText => f.write_str("its first line is not text"),

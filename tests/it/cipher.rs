@@ -160,7 +160,7 @@ fn recipients_are_a_set_and_secrets_are_no_recipients() {
         ("ssh-ed25519 AAAA", "expected"),
         (
             "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBHFliOyIZs1gxGF3fmDxFykQhE88wy6AKDGFBfn0R6ZuvRmENABZQa9+pj9hMki+LX0qDJbmHTiWDbYv/cmFt/Q=",
-            "cannot be encrypted to",
+            "cannot encrypt to",
         ),
         ("age1pq1qqqq", "not supported"),
     ] {
@@ -282,13 +282,13 @@ fn identity_files_that_are_none_say_why_and_repeat_nothing() {
     let secret = generate_identity("").file.lines().last().unwrap().to_owned();
     let cut = &secret[..40];
     for (text, because) in [
-        (cut, "line 1: a damaged"),
+        (cut, "line 1: the AGE-SECRET-KEY-1… key is damaged"),
         ("# nothing\n", "no AGE-SECRET-KEY"),
-        ("age1abc", "line 1: no identity"),
+        ("age1abc", "line 1: expected an identity"),
         ("AGE-SECRET-KEY-PQ-1ABC", "not supported"),
         (
             "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
-            "a kind that age does not read",
+            "age does not read this kind",
         ),
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n", "damaged"),
     ] {

@@ -671,7 +671,7 @@ fn refs_without_a_path_are_refused() {
     for id in [&blob, &tree] {
         let done = repo.git(&["push", "origin", &format!("{id}:refs/tags/data")]);
         assert_ne!(done.code, 0);
-        assert!(done.stderr.contains("no path to judge it by"), "{}", done.stderr);
+        assert!(done.stderr.contains("cannot judge it by path"), "{}", done.stderr);
     }
 }
 

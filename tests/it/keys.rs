@@ -240,7 +240,7 @@ fn an_identity_locked_by_a_passphrase_opens_with_it_alone() {
         value["refusal"]["detail"]["reason"]
             .as_str()
             .unwrap()
-            .starts_with("it wants a passphrase"),
+            .starts_with("it needs a passphrase"),
         "{value}"
     );
     // The passphrase may come through a pipe.
@@ -433,12 +433,12 @@ fn identities_that_cannot_serve_are_refused_by_name() {
     };
     assert!(reason(text(&other)).contains("chmod 600"));
     assert!(reason(text(bench.repo.place.path())).contains("it is a directory"));
-    assert!(reason("absent").contains("it is not there"));
+    assert!(reason("absent").contains("the file does not exist"));
     let key = fs::read_to_string(&fitting).unwrap();
     let damaged = bench.private("damaged", &key.replace("AGE-SECRET-KEY-1", "AGE-SECRET-KEY-1QQ"));
     assert!(reason(text(&damaged)).contains("line 3"));
     let none = bench.private("none", "hello\n");
-    assert!(reason(text(&none)).contains("line 1: no identity"));
+    assert!(reason(text(&none)).contains("line 1: expected an identity"));
     let hybrid = bench.private("hybrid", "AGE-SECRET-KEY-PQ-1QQ\n");
     assert!(reason(text(&hybrid)).contains("not supported"));
     // An identity in the work tree is accepted from a flag, but not from the configuration.

@@ -202,7 +202,7 @@ fn keys_that_cannot_serve_are_refused_by_what_is_wrong_with_them() {
         assert_eq!(done.code, 1, "{}", done.out());
         assert!(done.out().contains("SEAL_UNOPENABLE"), "{}", done.out());
     }
-    bench.do_not_serve(&["-i", "../absent"], "it is not there");
+    bench.do_not_serve(&["-i", "../absent"], "the file does not exist");
     fs::create_dir(bench.beside("directory")).unwrap();
     bench.do_not_serve(&["-i", "../directory"], "directory");
     for mode in [0o640, 0o604, 0o660] {
@@ -217,7 +217,7 @@ fn keys_that_cannot_serve_are_refused_by_what_is_wrong_with_them() {
     // The default identity is judged in the same way.
     let default = bench.0.identity();
     fs::rename(&default, default.with_extension("away")).unwrap();
-    bench.do_not_serve(&[], "it is not there");
+    bench.do_not_serve(&[], "the file does not exist");
     bench.0.git(&["config", "gitpack.identity", &wrong]).ok();
     bench.do_not_serve(&[], "X25519");
 }

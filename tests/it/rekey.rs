@@ -210,7 +210,7 @@ fn what_cannot_be_rekeyed_is_refused_and_leaves_nothing() {
         value["refusal"]["message"]
             .as_str()
             .unwrap()
-            .contains("in the pack itself"),
+            .contains("inside the pack itself"),
         "{value}"
     );
     refused(&[&["absent", "-o", "../new"][..], &to_other].concat(), "E_IO");

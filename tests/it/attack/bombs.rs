@@ -68,7 +68,7 @@ fn what_is_large_but_not_too_large_passes() {
     let commit = pack.commit(tree, &[], "many");
     server.configure("gitpack.maxEntries", "5000");
     let answer = server.push(&pack, &[(None, commit, MAIN)]);
-    answer.refused("5000 entries of trees");
+    answer.refused("5000 tree entries");
     assert!(answer.done.stderr.contains("git config gitpack.maxEntries 50000"));
     server.configure("gitpack.maxEntries", "1m");
     server.push(&pack, &[(None, commit, MAIN)]).passed();

@@ -199,13 +199,13 @@ pub fn rows() -> Vec<Row> {
         }),
         row(
             "a blob without a commit",
-            refused(Push, &["no path to judge it by"]),
+            refused(Push, &["cannot judge it by path"]),
             |w| {
                 w.sh("git tag t $(echo secret | git hash-object -w --stdin)");
                 w.act(&["push", "origin", "t"])
             },
         ),
-        row("a tag of a tree", refused(Push, &["no path to judge it by"]), |w| {
+        row("a tag of a tree", refused(Push, &["cannot judge it by path"]), |w| {
             w.sh("put a.vec; git add a.vec; git tag -a t -m t $(git write-tree)");
             w.act(&["push", "origin", "t"])
         }),

@@ -164,7 +164,7 @@ pub fn rows() -> Vec<Row> {
         }),
         row(
             "a blob without a commit",
-            refused(Receive, &["no path to judge it by"]),
+            refused(Receive, &["cannot judge it by path"]),
             |w| {
                 w.server();
                 w.sh("git tag t $(echo secret | git hash-object -w --stdin)");

@@ -121,7 +121,7 @@ fn what_is_missing_is_counted_and_named() {
     let done = repo.pack(&["restore", &by_ref, "-o", "../out"]);
     assert!(
         done.stderr
-            .contains("the contents of 3 entries are nowhere here: one is of d/1"),
+            .contains("cannot find the contents of 3 entries, such as d/1, here"),
         "{}",
         done.stderr
     );
@@ -144,7 +144,7 @@ fn what_is_missing_is_counted_and_named() {
     common::write(&stored(&clone, &by_ref), bytes);
     let done = other.place.pack_in(&clone, &["restore", &by_ref, "-o", "../out"]);
     assert!(
-        done.stderr.contains("a ciphertext is nowhere here: that of s.vec.age"),
+        done.stderr.contains("cannot find the ciphertext of s.vec.age here"),
         "{}",
         done.stderr
     );
