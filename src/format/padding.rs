@@ -115,12 +115,7 @@ impl<W: Write> Unpadding<W> {
         if !self.on {
             return Ok((self.inner, self.total));
         }
-        let bad = || {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                "its padding is not that of a padded plaintext",
-            )
-        };
+        let bad = || io::Error::new(io::ErrorKind::InvalidData, "its padding is invalid");
         let trailer: [u8; TRAILER] = self.tail.as_slice().try_into().map_err(|_| bad())?;
         let content = u64::from_be_bytes(trailer);
         let missing = content.checked_sub(self.written).ok_or_else(bad)?;

@@ -81,10 +81,10 @@ impl RemoteUrl {
             None => (None, false),
         };
         if userinfo.is_some_and(|userinfo| userinfo.contains('@') || has_oddity(userinfo)) {
-            return Err("its user part can be read in two ways");
+            return Err("its user part is ambiguous");
         }
         if !is_web(scheme) && (password || user.is_some_and(|user| !is_word(user))) {
-            return Err("its user part is more than a plain name");
+            return Err("its user part is not a plain name");
         }
         let (host, port) = host_and_port(place)?;
         Ok(Self {
@@ -104,7 +104,7 @@ impl RemoteUrl {
             None => (None, place),
         };
         if user.is_some_and(|user| !is_word(user)) {
-            return Err("its user part is more than a plain name");
+            return Err("its user part is not a plain name");
         }
         let (host, _) = host_and_port(host)?;
         let below_root = path.strip_prefix('/');
@@ -155,7 +155,7 @@ impl PrivatePlace {
         let url = RemoteUrl::parse(text).map_err(|why| wrong(&format!("expected a URL, but {why}")))?;
         if url.had_password || (url.is_web() && url.user.is_some()) {
             return Err(wrong(
-                "a user or a password does not belong here, since it does not name the place",
+                "expected no user or password, because they do not identify a place",
             ));
         }
         if url
@@ -167,7 +167,7 @@ impl PrivatePlace {
         }
         let is_bad = |segment: &String| segment.contains("**") && segment != "**";
         if url.segments.iter().any(is_bad) {
-            return Err(wrong("** stands for whole segments of the path"));
+            return Err(wrong("** must be a whole segment of the path"));
         }
         Ok(Self {
             text: text.to_owned(),
@@ -260,10 +260,10 @@ fn host_and_port(text: &str) -> Result<(String, Option<String>), &'static str> {
 /// Splits the path of a URL that a server interprets.
 fn path_segments(path: &str) -> Result<Vec<String>, &'static str> {
     if has_oddity(path) {
-        return Err("its path has a character that servers read differently");
+        return Err("its path has a character that servers interpret differently");
     }
     if path.contains('%') {
-        return Err("its path has an escape");
+        return Err("its path has a % escape");
     }
     plain_segments(path)
 }

@@ -293,7 +293,7 @@ pub fn parse_roots(bytes: &[u8]) -> Result<Vec<Digest>, String> {
     }
     match hashes.is_sorted_by(|a, b| a < b) {
         true => Ok(hashes),
-        false => Err("it is not sorted, or has a hash twice".into()),
+        false => Err("it is not sorted, or a hash occurs twice".into()),
     }
 }
 

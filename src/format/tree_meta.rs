@@ -93,7 +93,7 @@ impl Part {
         parts.sort_unstable();
         match parts.windows(2).find(|pair| pair[0] == pair[1]) {
             _ if parts.is_empty() => Err("expected at least one of repo, lite, full and split".into()),
-            Some(pair) => Err(format!("{:?} is there twice", pair[0].as_str())),
+            Some(pair) => Err(format!("{:?} occurs twice", pair[0].as_str())),
             None => Ok(parts),
         }
     }

@@ -168,7 +168,7 @@ impl<'a> AuditFindings<'a> {
         self.versions(refs, observed);
         // The id of a run comes from its task's hash. Under another id, the records belong to another run.
         if !self.run.is_of(&refs.task_spec_ref) {
-            self.invalid(refs.task_spec_ref, "TASK_SPEC", "the run is not named after it");
+            self.invalid(refs.task_spec_ref, "TASK_SPEC", "the id of the run does not match it");
         }
         self.task(refs, observed);
         self.outputs(refs, observed, rooted);
@@ -213,7 +213,7 @@ impl<'a> AuditFindings<'a> {
             Some(Ok(task)) => match &observed.kept {
                 Some(kept) if *kept == task.repo_state.commit => {}
                 Some(kept) => self.unkept(task, &format!("it points to {kept}")),
-                None => self.unkept(task, "it is not there"),
+                None => self.unkept(task, "it is missing"),
             },
             Some(Err(why)) => self.invalid(refs.task_spec_ref, "TASK_SPEC", why),
             None => {}
@@ -231,7 +231,7 @@ impl<'a> AuditFindings<'a> {
                     self.add(FindingCode::NotRooted, hash.to_string(), None, "an output of the run");
                 }
                 if outputs.hashes.binary_search(&refs.manifest_ref).is_err() {
-                    self.invalid(refs.output_hashes_ref, "OUTPUT_HASHES", "the manifest is not in it");
+                    self.invalid(refs.output_hashes_ref, "OUTPUT_HASHES", "it does not list the manifest");
                 }
             }
             Some(Err(why)) => self.invalid(refs.output_hashes_ref, "OUTPUT_HASHES", why),
@@ -250,7 +250,7 @@ impl<'a> AuditFindings<'a> {
                 == (&task.scope.key, &task.repo_state, &task.manifest_version)
         });
         if !is_of_task || manifest.disorder().is_some() {
-            self.invalid(refs.manifest_ref, "PACK_MANIFEST", "it is not that of the run's task");
+            self.invalid(refs.manifest_ref, "PACK_MANIFEST", "it does not match the run's task");
         }
         let named = manifest
             .entries
@@ -259,7 +259,7 @@ impl<'a> AuditFindings<'a> {
         let sealed = task.map(|task| (task.sealed, Some(SEALED_ARTIFACTS)));
         for (hash, name) in named.chain(sealed) {
             if outputs.hashes.binary_search(&hash).is_err() {
-                let what = "it is not among the outputs of the run, which needs it";
+                let what = "the run needs it, but does not list it as an output";
                 self.add(FindingCode::NotRooted, hash.to_string(), name, what);
             }
         }
@@ -272,7 +272,7 @@ impl<'a> AuditFindings<'a> {
             (status.manifest_ref, refs.manifest_ref),
         ];
         if names.iter().any(|(said, is)| said != is) {
-            self.invalid(refs.status_ref, "STATUS", "it is the status of another run");
+            self.invalid(refs.status_ref, "STATUS", "it belongs to another run");
         }
         if (status.state, status.verdict) != (RunState::Completed, AuditVerdict::Pass) {
             self.add(

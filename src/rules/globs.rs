@@ -69,7 +69,7 @@ impl Globs {
         }
         let set = builder.build().map_err(|e| BadGlob {
             index: 0,
-            reason: format!("these globs are too much to be compiled together: {e}"),
+            reason: format!("these globs are too large to compile together: {e}"),
         })?;
         Ok(Self { set, case, pattern_of })
     }
@@ -147,7 +147,7 @@ fn spellings(pattern: &str) -> Vec<String> {
 fn never_matches(pattern: &str) -> Option<&'static str> {
     let segments = || pattern.strip_prefix('/').unwrap_or(pattern).split('/');
     if pattern.starts_with('!') {
-        Some("begins with '!': there is no negation here, use allow_in or a rule with policy = \"allowed\"")
+        Some("begins with '!': globs cannot negate; use allow_in or a rule with policy = \"allowed\"")
     } else if segments().any(|segment| segment == "." || segment == "..") {
         Some("has a '.' or '..' segment, which no path of a repository has")
     } else if pattern.contains("//") || pattern.trim_matches('/').is_empty() {

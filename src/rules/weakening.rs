@@ -36,7 +36,7 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
     }
     for place in &new.private_remotes {
         if !old.private_remotes.iter().any(|other| other.value == place.value) {
-            found.push(format!("{} is called private now", place.value.text));
+            found.push(format!("{} now counts as private", place.value.text));
         }
     }
     found
@@ -93,7 +93,7 @@ mod tests {
         let private = config(&format!("private_remotes = [\"git@git.example.org:team/*\"]\n{rule}"));
         assert_eq!(
             weakened(&old, &private),
-            ["git@git.example.org:team/* is called private now"]
+            ["git@git.example.org:team/* now counts as private"]
         );
         assert_eq!(weakened(&private, &private), Vec::<String>::new());
     }

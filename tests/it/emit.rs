@@ -179,7 +179,7 @@ fn what_is_not_named_is_not_emitted() {
     assert_eq!(info.get("emit"), None);
     for (args, expected) in [
         (&["--emit", "ful"][..], "expected one of repo, lite, full and split"),
-        (&["--emit", "full,full"], "\"full\" is there twice"),
+        (&["--emit", "full,full"], "\"full\" occurs twice"),
         (&["--emit", "full", "README.md"], "belongs to a tree pack"),
     ] {
         let refused = repo.pack(&[&["seal", "-o", "../no"], args].concat()).refused("E_USAGE");
@@ -540,11 +540,11 @@ fn another_layout_than_that_of_the_commit_is_found() {
     let list = "SPLIT/PRE-00_INDEX.md";
     let (state, schema) = ("REPO_STATE_MISMATCH", "SCHEMA_VIOLATION");
     let first = |found: &str, expected: &str| {
-        format!("to be read first, number 2: found {found}, by the commit's configuration it is {expected}")
+        format!("anchor 2: found {found}, but the commit's configuration says {expected}")
     };
-    let named = |name: &str| format!("by the commit's configuration its name is SPLIT/{name}");
-    let prefix = "its name begins with PRE, and by the commit's configuration with POST".to_owned();
-    let title = "title is \"A title\", that of the commit is \"Another\"".to_owned();
+    let named = |name: &str| format!("by the commit's configuration, expected the name SPLIT/{name}");
+    let prefix = "its name begins with PRE, but the commit's configuration says POST".to_owned();
+    let title = "title is \"A title\", but the commit's configuration says \"Another\"".to_owned();
     let info = [("meta/PACK_INFO.json", schema, title)];
     type Expected<'a> = Vec<(&'a str, &'a str, String)>;
     let cases: Vec<([&str; 4], Expected<'_>, Expected<'_>, Expected<'_>)> = vec![
@@ -571,7 +571,7 @@ fn another_layout_than_that_of_the_commit_is_found() {
             vec![(
                 full_file,
                 state,
-                "section 2: found ROOT, by the commit's configuration it is a/".into(),
+                "section 2: found ROOT, but the commit's configuration says a/".into(),
             )],
             vec![
                 ("SPLIT/PRE-02_ROOT.md", state, named("PRE-03_ROOT.md")),
@@ -629,7 +629,7 @@ fn a_forged_list_of_what_to_read_first_is_found() {
     // Only the commit shows which list the configuration asks for.
     let (found, compared) = forged(first, "");
     assert_eq!(found, []);
-    let what = "to be read first, number 1: found README.md, by the commit's configuration it is z/first.md";
+    let what = "anchor 1: found README.md, but the commit's configuration says z/first.md";
     assert_eq!(compared, [[list, "REPO_STATE_MISMATCH", what].map(str::to_owned)]);
     // The pack itself shows that anchors are texts and that each occurs once.
     for to in [
@@ -639,7 +639,7 @@ fn a_forged_list_of_what_to_read_first_is_found() {
     ] {
         let (found, compared) = forged(first, &to);
         assert_eq!(found, [(list.to_owned(), "SCHEMA_VIOLATION")], "{to}");
-        let what = "what is to be read first is not among the texts, or there twice";
+        let what = "an anchor is not among the texts, or occurs twice";
         assert!(compared.contains(&[list, "SCHEMA_VIOLATION", what].map(str::to_owned)));
     }
 }

@@ -13,8 +13,8 @@ use crate::format::remote_url::PrivatePlace;
 use crate::format::tree_meta::Part;
 
 /// The error for an attempt to call a remote private by its name.
-const NO_NAMED_REMOTES: &str = "[remote.NAME] is not a key here, since names of remotes differ from clone to clone; \
-    private_remotes = [\"URL\"] at the top of the file calls a place private";
+const NO_NAMED_REMOTES: &str = "[remote.NAME] is not a valid key, because remote names differ between clones; \
+    use private_remotes = [\"URL\"] at the top of the file";
 
 impl Config {
     /// Parses the bytes of a `.gitpack.toml`.
@@ -138,7 +138,7 @@ mod tests {
             (
                 "version = 1\n[[protect]]\nclass = \"pack-run\"\npaths = [\"*\"]\n",
                 3,
-                "a word of your own",
+                "a non-empty name other than",
             ),
             (
                 "version = 1\n[[protect]]\nclass = \"v\"\npaths = []\n",

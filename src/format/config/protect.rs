@@ -14,15 +14,15 @@ pub(super) fn rule(raw: Spanned<RawProtect>, lines: &Lines) -> Result<Located<Ru
     let rule = raw.into_inner();
     let class = rule.class.get_ref();
     if class.is_empty() || class == RUN_OUTPUT_CLASS {
-        let problem = format!("class: expected a word of your own, found {class:?}");
+        let problem = format!("class: expected a non-empty name other than \"{RUN_OUTPUT_CLASS}\", found {class:?}");
         return Err(lines.error(rule.class.span().start, problem));
     }
     if rule.paths.is_empty() && rule.formats.is_empty() {
-        let problem = "expected at least one glob in paths, or one of formats";
+        let problem = "expected at least one glob in paths, or one format in formats";
         return Err(lines.error(offset, problem));
     }
     if let Some(key) = rule.formats.iter().find(|f| *f.get_ref() == Format::PrivateKey) {
-        let problem = "formats: private keys are always protected; release single ones with [[allow]]";
+        let problem = "formats: private keys are always protected; to release one, use [[allow]]";
         return Err(lines.error(key.span().start, problem));
     }
     Ok(Located {
@@ -46,7 +46,7 @@ pub(super) fn exception(raw: RawAllow, lines: &Lines) -> Result<Located<Allow>, 
         return Err(lines.error(offset, problem));
     };
     if raw.reason.get_ref().trim().is_empty() {
-        let problem = "reason: expected why this blob may be public";
+        let problem = "reason: expected a reason why this blob may be public";
         return Err(lines.error(raw.reason.span().start, problem));
     }
     Ok(Located {

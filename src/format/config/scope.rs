@@ -122,7 +122,7 @@ fn add_bucket(layout: &mut Layout, bucket: Spanned<String>, lines: &Lines) -> Re
         return Err(lines.error(at, problem));
     }
     if layout.buckets.contains(&name) {
-        return Err(lines.error(at, format!("buckets: {name:?} is there twice")));
+        return Err(lines.error(at, format!("buckets: {name:?} occurs twice")));
     }
     layout.buckets.push(name);
     Ok(())
@@ -135,7 +135,7 @@ fn add_anchor(layout: &mut Layout, anchor: Spanned<String>, lines: &Lines) -> Re
         return Err(lines.error(at, problem));
     }
     if layout.anchors.contains(&path) {
-        return Err(lines.error(at, format!("anchors: {path:?} is there twice")));
+        return Err(lines.error(at, format!("anchors: {path:?} occurs twice")));
     }
     layout.anchors.push(path);
     Ok(())
@@ -197,11 +197,7 @@ mod tests {
                 "expected one of repo, lite, full and split",
             ),
             ("version = 1\n[pack]\nemit = []\n", 3, "expected at least one"),
-            (
-                "version = 1\n[pack]\nemit = [\"repo\", \"repo\"]\n",
-                3,
-                "is there twice",
-            ),
+            ("version = 1\n[pack]\nemit = [\"repo\", \"repo\"]\n", 3, "occurs twice"),
             (
                 "version = 1\n[scope.a]\nprefix = \"a b\"\n",
                 3,
@@ -212,11 +208,7 @@ mod tests {
                 4,
                 "the name of a directory at the top",
             ),
-            (
-                "version = 1\n[scope.a]\nbuckets = [\"a\", \"a/\"]\n",
-                3,
-                "is there twice",
-            ),
+            ("version = 1\n[scope.a]\nbuckets = [\"a\", \"a/\"]\n", 3, "occurs twice"),
             (
                 "version = 1\n[scope.a]\nanchors = [\"../x\"]\n",
                 3,

@@ -68,7 +68,7 @@ pub fn read(from: impl BufRead, whole: bool, take: TakeText<'_>) -> Result<Parse
         reader.ensure(blank.is_empty(), "expected an empty line before a heading")?;
         let mut line = reader.some_line()?;
         if let Some(bucket) = lines::parse_bucket(&line) {
-            reader.ensure(buckets.insert(bucket.clone()), "this section came before")?;
+            reader.ensure(buckets.insert(bucket.clone()), "this section occurs twice")?;
             section = Some(bucket);
             reader.blank()?;
             line = reader.some_line()?;
@@ -84,7 +84,7 @@ pub fn read(from: impl BufRead, whole: bool, take: TakeText<'_>) -> Result<Parse
         let sorted = before.is_none_or(|last| last.path.as_bytes() < path.as_bytes());
         reader.ensure(
             sorted && known.insert(path.clone()),
-            "this file came before, or should have",
+            "this file occurs twice, or is out of order",
         )?;
         reader.blank()?;
         texts.push(reader.text(heading, take)?);
@@ -93,7 +93,7 @@ pub fn read(from: impl BufRead, whole: bool, take: TakeText<'_>) -> Result<Parse
     let counted = (texts.len() as u64, bytes.unwrap_or(u64::MAX));
     reader.ensure(
         counted == counts,
-        "the texts are not as many, or as long, as is said at the top",
+        "the number or size of the texts differs from the head",
     )?;
     let document = ParsedTexts { subject, texts, whole };
     document.ensure_whole().map_err(|why| reader.bad(why))?;
@@ -110,11 +110,11 @@ impl ParsedTexts {
         let texts: BTreeSet<&str> = self.texts.iter().map(|text| text.path.as_str()).collect();
         let distinct: BTreeSet<&str> = anchors.iter().map(String::as_str).collect();
         if distinct.len() != anchors.len() || !distinct.is_subset(&texts) {
-            return Err("what is to be read first is not among the texts, or there twice");
+            return Err("an anchor is not among the texts, or occurs twice");
         }
         let texts = self.texts.iter().map(TextEntry::in_state);
         if digest(texts.chain(others.iter().map(OtherEntry::in_state))) != self.subject.state {
-            return Err("the entries do not have the state digest that is said at the top");
+            return Err("the state digest of the entries differs from the head");
         }
         Ok(())
     }
@@ -186,7 +186,7 @@ impl<R: BufRead> Reader<R> {
     fn some_line(&mut self) -> Result<String, ReadError> {
         match self.line()? {
             Some(line) => Ok(line),
-            None => Err(self.bad("it ends here, and should not")),
+            None => Err(self.bad("unexpected end of file")),
         }
     }
 
@@ -213,14 +213,17 @@ impl<R: BufRead> Reader<R> {
         let others = match whole {
             true => match lines::parse_others(&self.some_line()?) {
                 Some(others) => others,
-                None => return Err(self.bad("expected the number of entries that are no text")),
+                None => return Err(self.bad("expected the number of entries that are not text")),
             },
             false => 0,
         };
         self.blank()?;
         for expected in HOW.lines() {
             let line = self.some_line()?;
-            self.ensure(line == expected, "expected the words on how the texts stand here")?;
+            self.ensure(
+                line == expected,
+                "expected the fixed text about the layout of this file",
+            )?;
         }
         if !whole {
             return Ok((subject, counts, None));
@@ -232,11 +235,11 @@ impl<R: BufRead> Reader<R> {
         let listed = self.section(NOT_TEXT, lines::parse_other)?;
         self.ensure(
             listed.len() as u64 == others,
-            "the entries that are no text are not as many as is said",
+            "the number of entries that are not text differs from the head",
         )?;
         self.ensure(
             listed.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()),
-            "the entries that are no text are not sorted, or one is there twice",
+            "the entries that are not text are not sorted, or one occurs twice",
         )?;
         for entry in &listed {
             self.ensure_safe(&entry.path)?;
@@ -294,7 +297,7 @@ impl<R: BufRead> Reader<R> {
         let fence = shape.fence();
         self.ensure(
             opening == heading.fence(fence),
-            "the fence before this text is not the one that it must have",
+            "the opening fence does not fit this text",
         )?;
         if !shape.is_closed {
             let end = self.some_line()?;
@@ -304,7 +307,7 @@ impl<R: BufRead> Reader<R> {
         let closes = closing.len() == fence && closing.bytes().all(|b| b == b'`');
         self.ensure(
             closes,
-            "expected the closing fence: the text has another size than its heading says",
+            "expected the closing fence: the size of the text differs from its heading",
         )?;
         Ok(TextEntry {
             path: heading.path,

@@ -41,7 +41,7 @@ impl fmt::Display for Malformed {
 pub(super) fn null_departure(place: &str, value: Option<&Value>) -> Option<Departure> {
     value.is_some_and(Value::is_null).then(|| Departure {
         place: place.to_owned(),
-        what: "an optional field is null, and not left out".into(),
+        what: "an optional field is null instead of left out".into(),
         is_usual: true,
     })
 }

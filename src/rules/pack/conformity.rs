@@ -36,7 +36,7 @@ pub fn conforms(kind: &str, version: Option<&str>, content: Option<&[u8]>) -> Co
                 Conformity::Violates(format!("{version} is a {}, not a {kind}", expected.as_str()))
             }
             Some((version, _)) => Conformity::NoSchemaFor(NoticeKind::VersionExtra(format!(
-                "{version:?}: the artifact_version of a {kind} is left out by this program"
+                "{version:?}: git-pack gives a {kind} no artifact_version"
             ))),
         };
     }
@@ -69,7 +69,7 @@ pub fn conforms(kind: &str, version: Option<&str>, content: Option<&[u8]>) -> Co
     match (found, version) {
         (Some(found), Some(version)) if found == version => Conformity::Conforms,
         (Some(found), None) => Conformity::Departs(NoticeKind::VersionMissing(format!(
-            "its content names the version {found:?}, and the manifest leaves it out"
+            "its content names the version {found:?}, but the manifest leaves it out"
         ))),
         (_, Some(version)) => Conformity::Violates(format!("its content is not a {kind} with version {version}")),
         (None, None) => Conformity::Violates(format!("its content is not a {kind}")),

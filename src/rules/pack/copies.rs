@@ -18,20 +18,20 @@ pub(super) fn judge(state: &RepoState, facts: &Facts, info: Option<&PackInfo>, f
     if !emitted.contains(&Part::Repo) {
         for path in below.keys() {
             let path = String::from_utf8_lossy(path);
-            findings.differs(&path, "it has a copy under repo/, and the pack emits none");
+            findings.differs(&path, "it has a copy under repo/, but the pack does not emit copies");
         }
         return;
     }
     for file in &state.files {
         match below.get(file.path.as_bytes()) {
             Some(Fact::Hashed { hash, size }) if *hash == file.hash && *size == file.size => {}
-            Some(_) => findings.differs(&file.path, "its copy under repo/ is another than the state says"),
+            Some(_) => findings.differs(&file.path, "its copy under repo/ differs from the repository state"),
             None => findings.differs(&file.path, "it has no copy under repo/"),
         }
     }
     let known: BTreeSet<&[u8]> = state.files.iter().map(|file| file.path.as_bytes()).collect();
     for path in below.keys().filter(|path| !known.contains(*path)) {
         let path = String::from_utf8_lossy(path);
-        findings.differs(&path, "it has a copy under repo/ and is not in the state");
+        findings.differs(&path, "it has a copy under repo/, but is not in the repository state");
     }
 }

@@ -32,7 +32,10 @@ impl LaidOut {
 /// Compares the title and the layout of a pack with the scope's settings in a commit.
 pub(super) fn compare(info: &PackInfo, laid_out: &[LaidOut], title: &str, layout: &Layout, findings: &mut Findings) {
     if info.title != title {
-        let what = format!("title is {:?}, that of the commit is {title:?}", info.title);
+        let what = format!(
+            "title is {:?}, but the commit's configuration says {title:?}",
+            info.title
+        );
         findings.violation(PACK_INFO, what);
     }
     for one in laid_out {
@@ -45,7 +48,7 @@ impl LaidOut {
         let mut differs = |path: &str, what: String| findings.differs(path, what);
         if self.prefix != layout.prefix {
             let what = format!(
-                "its name begins with {}, and by the commit's configuration with {}",
+                "its name begins with {}, but the commit's configuration says {}",
                 self.prefix, layout.prefix
             );
             differs(&self.member, what);
@@ -63,7 +66,10 @@ impl LaidOut {
             let number = expected.iter().position(|other| other == bucket).map_or(0, |at| at + 1);
             let expected = bucket_member(&layout.prefix, number, bucket);
             if *path != expected {
-                differs(path, format!("by the commit's configuration its name is {expected}"));
+                differs(
+                    path,
+                    format!("by the commit's configuration, expected the name {expected}"),
+                );
             }
         }
         let known: BTreeSet<&str> = paths.into_iter().collect();
@@ -73,7 +79,7 @@ impl LaidOut {
             .filter(|path| known.contains(path.as_str()))
             .collect();
         let found: Vec<&String> = self.anchors.iter().collect();
-        if let Some(what) = first_difference("to be read first, number", &found, &expected, |path| path.to_string()) {
+        if let Some(what) = first_difference("anchor", &found, &expected, |path| path.to_string()) {
             differs(&self.member, what);
         }
     }
@@ -103,7 +109,7 @@ fn first_difference<T: PartialEq>(
     let at = (0..found.len().max(expected.len())).find(|at| found.get(*at) != expected.get(*at))?;
     let name = |list: &[T]| list.get(at).map_or("nothing".into(), &name);
     Some(format!(
-        "{place} {}: found {}, by the commit's configuration it is {}",
+        "{place} {}: found {}, but the commit's configuration says {}",
         at + 1,
         name(found),
         name(expected)
@@ -177,13 +183,13 @@ mod tests {
             buckets: Vec::new(),
             ..layout()
         };
-        let section = "section 1: found z/, by the commit's configuration it is ROOT";
+        let section = "section 1: found z/, but the commit's configuration says ROOT";
         assert_eq!(
             found(laid_out(&ordered, &[]), &plain),
             [("M".to_owned(), section.to_owned())]
         );
         let names: Vec<_> = found(laid_out(&ordered, &files), &plain);
-        let name = |to: &str| format!("by the commit's configuration its name is SPLIT/{to}");
+        let name = |to: &str| format!("by the commit's configuration, expected the name SPLIT/{to}");
         assert_eq!(
             names,
             [
@@ -201,8 +207,7 @@ mod tests {
                 anchors: anchors.iter().map(|path| (*path).into()).collect(),
                 ..layout()
             };
-            let what =
-                format!("to be read first, number {number}: found {had}, by the commit's configuration it is {has}");
+            let what = format!("anchor {number}: found {had}, but the commit's configuration says {has}");
             assert_eq!(found(laid_out(&ordered, &[]), &other), [("M".to_owned(), what)]);
         }
         let other = Layout {
@@ -216,7 +221,7 @@ mod tests {
     #[test]
     fn another_title_is_named() {
         let none = laid_out(&["z/b", "a"], &[]);
-        let expected = "title is \"A title\", that of the commit is \"Another\"";
+        let expected = "title is \"A title\", but the commit's configuration says \"Another\"";
         assert_eq!(
             found(none, "Another", &layout()),
             [(PACK_INFO.to_owned(), expected.to_owned())]

@@ -60,7 +60,7 @@ fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, fi
                 && hashed(facts, &member.path).is_none_or(|(_, size)| size == file.size)
         });
     if !agrees {
-        findings.violation(FILE_INDEX, "it is not the list of the other members");
+        findings.violation(FILE_INDEX, "it does not list exactly the other members");
     }
 }
 
@@ -71,6 +71,6 @@ fn check_tree(drawing: &[u8], manifest: &ManifestDocument, findings: &mut Findin
         .filter_map(|member| MemberPath::parse(&member.path).ok())
         .collect();
     if !is_file_tree(drawing, paths.iter()) {
-        findings.violation(FILE_TREE, "it is not the list of the other members, drawn as a tree");
+        findings.violation(FILE_TREE, "it does not draw exactly the tree of the other members");
     }
 }

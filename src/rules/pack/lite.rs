@@ -64,7 +64,7 @@ pub(super) fn compare(
         version: TASK_SPEC_VERSION.into(),
     };
     if carried.task_spec_ref != Digest::of(&to_document(&task)) {
-        let what = "task_spec_ref is not that of this pack by the commit's configuration";
+        let what = "task_spec_ref does not match this pack and the commit's configuration";
         findings.differs(RUN_REFS, what);
     }
 }
@@ -79,7 +79,7 @@ pub(super) fn judge(
     let emitted = pack.info.parts().contains(&Part::Lite);
     for path in MEMBERS {
         match (emitted, members.has(path)) {
-            (true, false) => findings.violation(path, "the pack emits it, and it is not a member"),
+            (true, false) => findings.violation(path, "the pack emits it, but it is not a member"),
             (false, true) => findings.violation(path, "the pack does not emit it"),
             _ => {}
         }
@@ -112,7 +112,7 @@ pub(super) fn judge(
     };
     let text = documents.get(INDEX);
     if text.is_some_and(|text| text != index(&contents, &summary).as_bytes()) {
-        findings.violation(INDEX, "it is not the summary of the manifest beside it");
+        findings.violation(INDEX, "it does not match the manifest beside it");
     }
     Some(Carried {
         buckets: contents.buckets,
@@ -133,7 +133,7 @@ fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut F
     if contents.scope != pack.info.scope {
         findings.violation(
             PACK_MANIFEST,
-            format!("scope is {:?}, that of the pack is another", contents.scope),
+            format!("scope is {:?}, which is not the scope of the pack", contents.scope),
         );
     }
     let commit = CommitRef {
@@ -141,7 +141,10 @@ fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut F
         tree: pack.info.tree.clone(),
     };
     if contents.repo_state != commit {
-        findings.violation(PACK_MANIFEST, "repo_state is not the commit of the pack and its tree");
+        findings.violation(
+            PACK_MANIFEST,
+            "repo_state does not name the commit and the tree of the pack",
+        );
     }
     if has_exactly(contents, entries(pack.state.files.iter().cloned(), pack.sealed)) {
         return;
@@ -163,12 +166,12 @@ fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut F
     for (path, entry) in &expected {
         match found.get(path) {
             Some(found) if found == entry => {}
-            Some(_) => differs(path, "it is another in"),
-            None => differs(path, "it is not in"),
+            Some(_) => differs(path, "it differs in"),
+            None => differs(path, "it is missing from"),
         }
     }
     for path in found.keys().filter(|path| !expected.contains_key(*path)) {
-        differs(path, "it is not in the pack, and in");
+        differs(path, "it is not in the pack, but in");
     }
 }
 
@@ -212,7 +215,7 @@ fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: 
     outputs.dedup_by_key(|output| output.0);
     let hashes = OutputHashes::new(outputs.iter().map(|output| output.0).collect());
     if refs.output_hashes_ref != hashes.hashed().0 {
-        findings.violation(RUN_REFS, "output_hashes_ref is not that of what the pack is made of");
+        findings.violation(RUN_REFS, "output_hashes_ref does not match the content of the pack");
     }
     let status = Status {
         cas_snapshot_hash: snapshot_hash(outputs.iter().map(|(hash, size)| (hash, *size))),
@@ -226,7 +229,7 @@ fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: 
     if refs.status_ref != Digest::of(&to_document(&status)) {
         findings.violation(
             RUN_REFS,
-            "status_ref is not that of a run of this pack whose audit passed",
+            "status_ref does not match a run of this pack with a passed audit",
         );
     }
 }

@@ -130,7 +130,7 @@ pub fn against(pack: &PackState, committed: &Committed<'_>, verdict: &mut Verdic
             lite::compare(carried, info, state, settings, findings);
         }
         if info.commit == committed.id.hex() && info.tree != committed.tree.hex() {
-            let what = format!("its tree is {}, not that of the commit that it names", info.tree);
+            let what = format!("its tree is {}, which is not the tree of its commit", info.tree);
             findings.violation(PACK_INFO, what);
         }
         if let Some(sealed) = &verdict.sealed {
@@ -142,7 +142,7 @@ pub fn against(pack: &PackState, committed: &Committed<'_>, verdict: &mut Verdic
         .as_ref()
         .is_some_and(|registry| registry != committed.registry)
     {
-        findings.violation(PROTECTED, "it is not the registry of the commit");
+        findings.violation(PROTECTED, "it differs from the registry of the commit");
     }
 }
 

@@ -81,7 +81,7 @@ fn check_verdicts(document: &SealedArtifacts, registry: &Registry, tree_pack: bo
         };
         if !agrees {
             let what = format!(
-                "class, policy or rule of {} are not those of the registry",
+                "class, policy or rule of {} differs from the registry",
                 artifact.path.as_deref().unwrap_or(&artifact.seal.sealed_path)
             );
             findings.violation(MEMBER, what);

@@ -32,7 +32,7 @@ fn report(path: &str, conformity: &Conformity, tree_pack: bool, findings: &mut F
             findings.departure(path, kind.clone(), tree_pack);
         }
         Conformity::TooLarge => {
-            let what = format!("it has more than {MAX_BYTES} bytes, so that its type is not checked");
+            let what = format!("it has more than {MAX_BYTES} bytes, so its type is not checked");
             findings.departure(path, NoticeKind::NotExamined(what), tree_pack);
         }
         Conformity::Violates(why) => findings.violation(path, why),

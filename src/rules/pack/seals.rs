@@ -53,11 +53,11 @@ pub(super) fn declared(document: Option<&SealedArtifacts>) -> BTreeSet<&str> {
 fn check_presence(members: &Members<'_>, findings: &mut Findings) {
     let bound = members.has(REPO_STATE);
     if (members.tree_pack || bound || members.has(PROTECTED)) && !members.has(MEMBER) {
-        let what = format!("a pack with {PROTECTED} or {REPO_STATE} declares its seals, and this is not a member");
+        let what = format!("it is missing: a pack with {PROTECTED} or {REPO_STATE} must declare its seals");
         findings.violation(MEMBER, what);
     }
     if bound && !members.tree_pack && !members.has(PROTECTED) {
-        let what = "what is bound to a commit has the registry of that commit, and this is not a member";
+        let what = "it is missing: a pack that is bound to a commit must have the registry of that commit";
         findings.violation(PROTECTED, what);
     }
 }
@@ -68,7 +68,7 @@ fn check_declared(document: &SealedArtifacts, members: &Members<'_>, headers: &H
     let mut hashes: BTreeMap<Digest, &str> = BTreeMap::new();
     for seal in document.seals() {
         if let Some(other) = hashes.insert(seal.sealed_hash, &seal.sealed_path) {
-            let what = format!("it is the ciphertext of {other}, and no two artifacts have the same");
+            let what = format!("it has the same ciphertext as {other}");
             findings.add(&seal.sealed_path, FindingKind::SealTampered(what));
         }
         if !declared.insert(seal.sealed_path.as_str()) {
@@ -106,7 +106,7 @@ fn parse(bytes: &[u8], findings: &mut Findings) -> Option<SealedArtifacts> {
 /// Checks that both documents state the same mode.
 fn check_mode(document: &SealedArtifacts, info: Option<&PackInfo>, findings: &mut Findings) {
     if info.is_some_and(|info| info.mode != document.mode) {
-        findings.violation(PACK_INFO, format!("mode is not the one of {MEMBER}"));
+        findings.violation(PACK_INFO, format!("mode differs from {MEMBER}"));
     }
 }
 
@@ -115,7 +115,7 @@ fn check_document(document: &SealedArtifacts, registry: Option<&RegistryDocument
         findings.violation(
             MEMBER,
             format!(
-                "artifact_count is {}, of {} artifacts",
+                "artifact_count is {}, but there are {} artifacts",
                 document.artifact_count,
                 document.artifacts.len()
             ),
@@ -125,14 +125,14 @@ fn check_document(document: &SealedArtifacts, registry: Option<&RegistryDocument
     if document.sealed_digest != computed {
         findings.violation(
             MEMBER,
-            format!("sealed_digest is {}, should be {computed}", document.sealed_digest),
+            format!("sealed_digest is {}, expected {computed}", document.sealed_digest),
         );
     }
     if !document
         .artifacts
         .is_sorted_by(|a, b| a.seal.sealed_path < b.seal.sealed_path)
     {
-        findings.violation(MEMBER, "artifacts are not sorted by sealed_path, or one is there twice");
+        findings.violation(MEMBER, "artifacts are not sorted by sealed_path, or one occurs twice");
     }
     let opaque = document.index.is_some();
     let named = |artifact: &SealedArtifact| (artifact.path.is_some(), artifact.rule.is_some());
@@ -143,13 +143,13 @@ fn check_document(document: &SealedArtifacts, registry: Option<&RegistryDocument
     {
         findings.violation(
             MEMBER,
-            "every artifact has path and rule, or none has and there is an index",
+            "artifacts must have path and rule, or neither of them if there is an index",
         );
     }
     if let Some(index) = &document.index
         && (index.sealed_path != INDEX || !index.padded)
     {
-        findings.violation(MEMBER, format!("the index is not {INDEX}, padded"));
+        findings.violation(MEMBER, format!("the index is not at {INDEX}, or is not padded"));
     }
     match registry {
         None => findings.violation(MEMBER, format!("{PROTECTED} is not in the pack")),
@@ -171,12 +171,12 @@ fn check_name(artifact: &SealedArtifact, members: &Members<'_>, findings: &mut F
     };
     match MemberPath::parse(name) {
         Ok(plain) if sealed_path(&plain) == path => {}
-        Ok(_) => findings.violation(MEMBER, format!("{path} is not where {name} is sealed")),
+        Ok(_) => findings.violation(MEMBER, format!("{path} is not the path for the seal of {name}")),
         Err(why) => findings.violation(MEMBER, format!("{name:?} is not a member path: {why}")),
     }
     let plain = [name.clone(), format!("{REPO}/{name}")];
     for plain in plain.iter().filter(|plain| members.has(plain)) {
-        let what = format!("it stands in the clear beside its seal {path}");
+        let what = format!("it is in plaintext beside its seal {path}");
         findings.add(plain.as_str(), FindingKind::PlaintextLeak(what));
     }
 }
@@ -192,13 +192,13 @@ fn check_seal(seal: &Seal, members: &Members<'_>, headers: &Headers, findings: &
         _ => {
             return findings.add(
                 path,
-                FindingKind::SealMissing("it is declared, and not a member".into()),
+                FindingKind::SealMissing("it is declared, but is not a member".into()),
             );
         }
     };
     let mut tampered = |what: String| findings.add(path, FindingKind::SealTampered(what));
     if *hash != seal.sealed_hash {
-        tampered("its bytes are not those declared".into());
+        tampered("its hash differs from the declared one".into());
     }
     if size != seal.sealed_bytes {
         tampered(format!("expected {} bytes, found {size}", seal.sealed_bytes));
@@ -215,21 +215,21 @@ fn check_seal(seal: &Seal, members: &Members<'_>, headers: &Headers, findings: &
 fn check_header(seal: &Seal, header: &SealHeader, size: u64, tampered: &mut dyn FnMut(String)) {
     if header.stanzas != seal.stanzas {
         tampered(format!(
-            "its stanzas are {:?}, declared are {:?}",
+            "its stanzas are {:?}, but {:?} are declared",
             header.stanzas, seal.stanzas
         ));
     }
     if header.stanzas.iter().all(|stanza| stanza.ends_with("-grease")) {
-        tampered("it is sealed for nobody".into());
+        tampered("it is sealed to no recipient".into());
     }
     if header.nonce != seal.nonce {
-        tampered("its payload nonce is not the one declared".into());
+        tampered("its payload nonce differs from the declared one".into());
     }
     if size.checked_sub(header.bytes) != Some(chunk_bytes(seal.plain_bytes)) {
         tampered(format!("its payload cannot hold {} bytes", seal.plain_bytes));
     }
     if seal.padded && !is_padded(seal.plain_bytes) {
-        tampered(format!("no padded plaintext has {} bytes", seal.plain_bytes));
+        tampered(format!("a padded plaintext cannot have {} bytes", seal.plain_bytes));
     }
 }
 
@@ -241,7 +241,7 @@ pub(super) fn compare(document: &SealedArtifacts, files: &[SealedFile], findings
         let paths = files.iter().filter_map(|file| file.path.as_str());
         for path in paths.filter(|path| !declared.contains(path)) {
             missing(format!(
-                "{path} is in the commit and protected, and its seal is not declared"
+                "{path} is protected in the commit, but its seal is not declared"
             ));
         }
         return;
@@ -258,7 +258,7 @@ pub(super) fn compare(document: &SealedArtifacts, files: &[SealedFile], findings
             .count();
         if declared < count {
             missing(format!(
-                "the commit has {count} protected files of class {class}, and {declared} seals of that class are declared"
+                "the commit has {count} protected files of class {class}, but the pack declares {declared} seals of it"
             ));
         }
     }

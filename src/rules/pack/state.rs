@@ -14,10 +14,7 @@ pub(super) fn judge(state: &RepoState, findings: &mut Findings) {
         findings.add(REPO_STATE, FindingKind::GrammarVersionMismatch(mismatch));
     }
     if !state.files.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
-        findings.violation(
-            REPO_STATE,
-            "files are not sorted bytewise by path, or one is there twice",
-        );
+        findings.violation(REPO_STATE, "files are not sorted bytewise by path, or one occurs twice");
     }
     for file in state.files.iter().filter(|file| !file.has_known_mode()) {
         findings.violation(
@@ -26,7 +23,10 @@ pub(super) fn judge(state: &RepoState, findings: &mut Findings) {
         );
     }
     if !is_plain_word(&state.scope) {
-        findings.violation(REPO_STATE, format!("scope is not the key of one: {:?}", state.scope));
+        findings.violation(
+            REPO_STATE,
+            format!("scope is not a valid key of a scope: {:?}", state.scope),
+        );
     }
 }
 
@@ -41,7 +41,7 @@ pub(super) fn judge_info(info: &PackInfo, state: &RepoState, digest: &Digest, fi
     if let Some(emit) = &info.emit
         && (Part::set(emit.clone()).as_ref() != Ok(emit) || *emit == Part::DEFAULT)
     {
-        let what = "emit is not a sorted list of parts, each once, left out where it is repo alone";
+        let what = "emit must be a sorted list of distinct parts, and left out if it is only repo";
         findings.violation(PACK_INFO, what);
     }
     for (field, id) in [("commit", &info.commit), ("tree", &info.tree)] {
@@ -52,11 +52,11 @@ pub(super) fn judge_info(info: &PackInfo, state: &RepoState, digest: &Digest, fi
     if info.scope != state.scope {
         findings.violation(
             PACK_INFO,
-            format!("scope is {:?}, that of {REPO_STATE} is {:?}", info.scope, state.scope),
+            format!("scope is {:?}, but {REPO_STATE} has {:?}", info.scope, state.scope),
         );
     }
     if info.stamp != digest.hex()[..12] {
-        findings.violation(PACK_INFO, format!("stamp {:?} is not that of {REPO_STATE}", info.stamp));
+        findings.violation(PACK_INFO, format!("stamp {:?} does not match {REPO_STATE}", info.stamp));
     }
 }
 

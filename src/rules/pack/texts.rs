@@ -97,7 +97,7 @@ pub(super) fn judge(
     if let (Some(full), Some(split)) = (&full, &split)
         && !full.agrees(split)
     {
-        findings.violation(&split.member, format!("it does not list what stands under {FULL}/"));
+        findings.violation(&split.member, format!("it does not list the texts under {FULL}/"));
     }
     full.into_iter().chain(split).collect()
 }
@@ -138,7 +138,7 @@ impl Judging<'_> {
             });
         }
         if named != 1 {
-            let what = format!("emit names full, and {named} members hold all texts");
+            let what = format!("emit names full, but {named} members hold all texts");
             findings.violation(PACK_INFO, what);
         }
         laid_out
@@ -149,7 +149,10 @@ impl Judging<'_> {
     fn split(&self, found: &[&str], findings: &mut Findings) -> Option<LaidOut> {
         let mut lists = found.iter().filter_map(|path| Some((*path, prefix_of_index(path)?)));
         let (Some((list, prefix)), None) = (lists.next(), lists.next()) else {
-            findings.violation(PACK_INFO, "emit names split, and there is not one list of the texts");
+            findings.violation(
+                PACK_INFO,
+                "emit names split, but there is not exactly one list of the texts",
+            );
             return None;
         };
         let mut parts: Vec<Read<'_>> = Vec::new();
@@ -170,7 +173,7 @@ impl Judging<'_> {
                 Some(number) => parts.push((number, path, document, seen)),
                 None => {
                     whole = false;
-                    findings.violation(path, "it has not the name of the one bucket whose texts it holds");
+                    findings.violation(path, "its name does not match the one bucket whose texts it holds");
                 }
             }
         }
@@ -186,7 +189,7 @@ impl Judging<'_> {
             if whole {
                 findings.violation(
                     list,
-                    "the files with texts are not numbered without gaps, each text and each bucket in one of them",
+                    "the numbers of the files with texts have gaps, or a text or bucket is in two of them",
                 );
             }
             return None;
@@ -222,7 +225,7 @@ impl Judging<'_> {
         findings: &mut Findings,
     ) -> Option<Vec<String>> {
         let Some(SeenTexts::List(Some(list))) = self.seen.members.get(path) else {
-            findings.violation(path, "it was not read: it is too large, or not of the type other");
+            findings.violation(path, "it was not read: it is too large, or its type is not other");
             return None;
         };
         let anchors = index::anchors(&String::from_utf8_lossy(list));
@@ -235,9 +238,9 @@ impl Judging<'_> {
             .collect();
         let distinct: BTreeSet<&str> = anchors.iter().map(String::as_str).collect();
         if distinct.len() != anchors.len() || !distinct.is_subset(known) {
-            findings.violation(path, "what is to be read first is not among the texts, or there twice");
+            findings.violation(path, "an anchor is not among the texts, or occurs twice");
         } else if index::write(&self.subject, &parts, &anchors, others).as_bytes() != list {
-            findings.violation(path, format!("it is not the list of the texts under {SPLIT}/"));
+            findings.violation(path, format!("it does not list exactly the texts under {SPLIT}/"));
         }
         Some(anchors)
     }
@@ -246,7 +249,7 @@ impl Judging<'_> {
         match self.seen.members.get(path) {
             Some(SeenTexts::Texts(Ok(read))) => {
                 if read.document.subject != self.subject {
-                    let what = format!("its head is not that of {PACK_INFO} and {REPO_STATE}");
+                    let what = format!("its head does not match {PACK_INFO} and {REPO_STATE}");
                     findings.differs(path, what);
                 }
                 Some((&read.document, &read.seen))
@@ -256,11 +259,11 @@ impl Judging<'_> {
                 None
             }
             Some(SeenTexts::List(_)) => {
-                findings.violation(path, "a list where texts were expected");
+                findings.violation(path, "expected texts, found a list");
                 None
             }
             None => {
-                findings.violation(path, "it was not read: it is not there, or not of the type other");
+                findings.violation(path, "it was not read: it is missing, or its type is not other");
                 None
             }
         }
@@ -283,20 +286,20 @@ impl Judging<'_> {
         {
             match self.state.get(file.path.as_str()) {
                 Some(known) if **known == file => {}
-                Some(_) => differs(format!("{} is another there than the state says", file.path)),
-                None => differs(format!("{} is there and not in the state", file.path)),
+                Some(_) => differs(format!("{} differs from the repository state", file.path)),
+                None => differs(format!("{} is not in the repository state", file.path)),
             }
             held.insert(file.path);
         }
         for path in self.state.keys().filter(|path| !held.contains(**path)) {
-            differs(format!("{path} is in the state and not there"));
+            differs(format!("{path} is in the repository state, but missing here"));
         }
         for entry in others
             .iter()
             .filter(|entry| matches!(entry.kind, Other::Binary | Other::BinaryExecutable))
         {
             if self.seen.copies.get(&entry.path) == Some(&true) {
-                differs(format!("{} is text, and its text is not there", entry.path));
+                differs(format!("{} is text, but its text is missing here", entry.path));
             }
         }
     }

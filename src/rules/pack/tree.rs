@@ -32,10 +32,10 @@ pub(super) fn judge(members: &Members<'_>, documents: &mut PackDocuments, findin
         return;
     }
     for path in members.paths.iter().filter(|path| !belongs(path)) {
-        findings.violation(path, "no member of a tree pack has this path");
+        findings.violation(path, "a tree pack cannot have a member at this path");
     }
     for document in DOCUMENTS.iter().filter(|document| !members.has(document)) {
-        findings.violation(document, "a tree pack has this document, and it is not a member");
+        findings.violation(document, "it is missing: a tree pack must have this document");
     }
 }
 

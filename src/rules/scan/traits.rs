@@ -45,13 +45,13 @@ pub enum Unexamined {
 impl fmt::Display for InPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.why {
-            Unexamined::Packed(Unread::Bound) => "it unpacks to more than is looked at",
+            Unexamined::Packed(Unread::Bound) => "it unpacks to more than git pack examines",
             Unexamined::Packed(Unread::Damaged) => "it is damaged or cut short",
             Unexamined::Packed(Unread::Encrypted) => "it is encrypted",
-            Unexamined::Packed(Unread::Unsupported) => "it is packed in a way that is not known",
-            Unexamined::Packed(Unread::Depth) => "it is in too many layers",
-            Unexamined::LfsAbsent => "its Git LFS object is not here",
-            Unexamined::LfsOther => "its Git LFS object here is not the one that it names",
+            Unexamined::Packed(Unread::Unsupported) => "it is packed in an unsupported way",
+            Unexamined::Packed(Unread::Depth) => "it is nested in too many layers",
+            Unexamined::LfsAbsent => "its Git LFS object is not in this clone",
+            Unexamined::LfsOther => "its Git LFS object in this clone does not match its hash",
         })?;
         match &self.within {
             Some(within) => write!(f, " ({within})"),

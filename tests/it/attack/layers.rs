@@ -94,7 +94,7 @@ fn what_cannot_be_read_is_told() {
     for why in [
         "it is encrypted (in a zip",
         "it is damaged or cut short (in a xz)",
-        "packed in a way",
+        "packed in an unsupported way",
         "too many layers",
     ] {
         assert!(commit.stderr.contains(why), "{why}\n{}", commit.stderr);
