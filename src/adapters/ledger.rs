@@ -22,10 +22,11 @@ pub fn append(path: &Path, make: impl FnOnce(Option<&[u8]>) -> Vec<u8>) -> Resul
         .create(true)
         .open(path)
         .map_err(Refusal::io("opening", path))?;
-    if !file.metadata().map_err(Refusal::io("reading", path))?.is_file() {
+    let kind = file.metadata().map_err(Refusal::io("reading", path))?.file_type();
+    if !kind.is_file() {
         return Err(Refusal::NotRegular {
             path: path.to_owned(),
-            kind: "no regular file",
+            kind: files::kind_name(kind),
         });
     }
     file.lock().map_err(Refusal::io("locking", path))?;

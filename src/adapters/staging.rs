@@ -270,7 +270,7 @@ fn claim(beside: &Path) -> io::Result<(PathBuf, File)> {
             return Ok((path, lock));
         }
     }
-    Err(io::Error::other("another process keeps clearing it"))
+    Err(io::Error::other("another process keeps removing it"))
 }
 
 /// Removes the staging directories in `directory` whose lock is free: the processes that made them have ended.

@@ -109,9 +109,9 @@ pub fn verify(ctx: &Context) -> Result<Chain> {
         chain.checked += 1;
         let previous = at.checked_sub(1).map(|before| Blake3::of(&lines[before]));
         let problem = if !line.id_is_right() {
-            Some("its id is not that of its content")
+            Some("its id does not match its content")
         } else if line.text("prev") != previous.as_deref() {
-            Some("the line before it is not the one that it was appended to")
+            Some("it does not follow the line before it")
         } else {
             None
         };

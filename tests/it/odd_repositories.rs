@@ -378,14 +378,14 @@ fn a_tree_that_is_none_is_refused_and_never_read_in_another_way() {
     let inner = inner.as_str();
     type Entries<'a> = &'a [(&'a str, &'a [u8], &'a str)];
     let cases: [(&str, Entries); 20] = [
-        ("is there twice", &[("100644", b"a", one), ("100644", b"a", two)]),
-        ("is there twice", &[("100644", b"a", one), ("100644", b"a", one)]),
-        ("is there twice", &[("100644", b"a", one), ("100755", b"a", one)]),
-        ("is there twice", &[("40000", b"a", inner), ("40000", b"a", inner)]),
-        ("is there twice", &[("100644", b"a", one), ("40000", b"a", inner)]),
-        ("is there twice", &[("160000", b"a", one), ("40000", b"a", inner)]),
+        ("occurs twice", &[("100644", b"a", one), ("100644", b"a", two)]),
+        ("occurs twice", &[("100644", b"a", one), ("100644", b"a", one)]),
+        ("occurs twice", &[("100644", b"a", one), ("100755", b"a", one)]),
+        ("occurs twice", &[("40000", b"a", inner), ("40000", b"a", inner)]),
+        ("occurs twice", &[("100644", b"a", one), ("40000", b"a", inner)]),
+        ("occurs twice", &[("160000", b"a", one), ("40000", b"a", inner)]),
         (
-            "is there twice",
+            "occurs twice",
             &[
                 ("100644", b"a", one),
                 ("100644", b"a-b", two),
@@ -396,16 +396,16 @@ fn a_tree_that_is_none_is_refused_and_never_read_in_another_way() {
         ("is out of order", &[("100644", b"b", one), ("100644", b"a", two)]),
         ("is out of order", &[("40000", b"a", inner), ("100644", b"a-b", two)]),
         ("is out of order", &[("40000", b"a", inner), ("100644", b"a", two)]),
-        ("has a name that no file can have", &[("100644", b"..", one)]),
-        ("has a name that no file can have", &[("40000", b"..", inner)]),
-        ("has a name that no file can have", &[("100644", b".", one)]),
-        ("has a name that no file can have", &[("100644", b".git", one)]),
-        ("has a name that no file can have", &[("40000", b".GIT", inner)]),
-        ("has a name that no file can have", &[("100644", b"a/b", one)]),
-        ("has a name that no file can have", &[("100644", b"/b", one)]),
+        ("has an invalid name", &[("100644", b"..", one)]),
+        ("has an invalid name", &[("40000", b"..", inner)]),
+        ("has an invalid name", &[("100644", b".", one)]),
+        ("has an invalid name", &[("100644", b".git", one)]),
+        ("has an invalid name", &[("40000", b".GIT", inner)]),
+        ("has an invalid name", &[("100644", b"a/b", one)]),
+        ("has an invalid name", &[("100644", b"/b", one)]),
         ("has no name", &[("100644", b"", one)]),
-        ("has a mode that no entry can have", &[("0", b"a", one)]),
-        ("has a mode that no entry can have", &[("170000", b"a", one)]),
+        ("has an invalid mode", &[("0", b"a", one)]),
+        ("has an invalid mode", &[("170000", b"a", one)]),
     ];
     for (why, entries) in cases {
         let bad = tree(&repo, entries);

@@ -85,14 +85,14 @@ fn a_changed_ledger_is_named_at_its_first_break() {
             whole.replacen("\"exit_code\":2", "\"exit_code\":0", 1),
             "line 1: its id",
         ),
-        (format!("{}\n{}\n", lines[0], lines[2]), "line 2: the line before it"),
+        (format!("{}\n{}\n", lines[0], lines[2]), "line 2: it does not follow"),
         (
             format!("{}\n{}\n{}\n", lines[1], lines[0], lines[2]),
-            "line 1: the line before it",
+            "line 1: it does not follow",
         ),
         (
             format!("{}\ninserted\n{}\n", lines[0], lines[1]),
-            "line 3: the line before it",
+            "line 3: it does not follow",
         ),
     ];
     for (text, expected) in cases {

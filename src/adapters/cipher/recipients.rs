@@ -111,7 +111,7 @@ fn shown(text: &str) -> String {
     match () {
         () if is_secret(text) => "a secret key".to_owned(),
         () if public || text.len() <= 24 => text.to_owned(),
-        () => "what was given".to_owned(),
+        () => "the given text".to_owned(),
     }
 }
 

@@ -60,7 +60,7 @@ fn header_for(key: &FileKey, recipients: &Recipients, nonce: &[u8]) -> Result<Ve
     let mut made = Vec::new();
     drop(encryptor.wrap_output(&mut made).map_err(EncryptError::Writing)?);
     let head = Head::read(&mut made.as_slice()).map_err(|_| {
-        let said = "the new header is not one that can be read back";
+        let said = "the new header cannot be read back";
         EncryptError::Cipher(CipherFault::Said(said.into()))
     })?;
     made.truncate(head.authenticated);
@@ -73,7 +73,7 @@ fn header_for(key: &FileKey, recipients: &Recipients, nonce: &[u8]) -> Result<Ve
 
 /// Checks that the crate accepts `header` and that its MAC is the one under `key`.
 fn prove(header: &[u8], key: &FileKey) -> Result<(), String> {
-    let wrong = |why: String| format!("the new header does not hold: {why}");
+    let wrong = |why: String| format!("the new header is invalid: {why}");
     Head::read(&mut &header[..]).map_err(|_| wrong("it cannot be read back".into()))?;
     age::Decryptor::new_buffered(header)
         .and_then(|decryptor| decryptor.decrypt(std::iter::once(&Known(key) as &dyn age::Identity)))

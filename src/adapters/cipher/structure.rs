@@ -70,7 +70,7 @@ impl Head {
         next_line(input, &mut bytes)?;
         if bytes != VERSION_LINE {
             return Err(match bytes.starts_with(b"age-encryption.org/") {
-                true => "it is an age file of another version than v1".into(),
+                true => "it is an age file, but not of version v1".into(),
                 false if bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") => "it is armoured".into(),
                 false => "it is not an age file".into(),
             });
@@ -86,7 +86,7 @@ impl Head {
                 line = next_line(input, &mut bytes)?;
                 let text = &bytes[line..bytes.len() - 1];
                 let decoded = STANDARD_NO_PAD.decode(text).ok().filter(|_| text.len() <= COLUMNS);
-                body.extend(decoded.ok_or("the body of a stanza is not base64 of 64 columns")?);
+                body.extend(decoded.ok_or("the body of a stanza is not base64 in lines of 64 columns")?);
                 if text.len() < COLUMNS {
                     break;
                 }
@@ -98,7 +98,7 @@ impl Head {
             .strip_prefix(b"--- ")
             .and_then(|mac| STANDARD_NO_PAD.decode(mac).ok());
         if mac.is_none_or(|mac| mac.len() != MAC) {
-            return Err("the line of the header's MAC is not one".into());
+            return Err("the MAC line of its header is malformed".into());
         }
         if stanzas.is_empty() {
             return Err("its header names no recipient".into());
@@ -145,7 +145,7 @@ fn next_line(input: &mut impl BufRead, bytes: &mut Vec<u8>) -> Result<usize, Hea
 
 /// Parses `-> type argument…`.
 fn stanza_line(line: &[u8]) -> Result<(String, Vec<String>), HeadError> {
-    let words = line.strip_prefix(b"-> ").ok_or("a line of its header is not one")?;
+    let words = line.strip_prefix(b"-> ").ok_or("a line of its header is malformed")?;
     let text = std::str::from_utf8(&words[..words.len() - 1]).map_err(|_| "a line of its header is not text")?;
     let mut words = text.split(' ').map(
         |word| match word.bytes().all(|b| b.is_ascii_graphic()) && !word.is_empty() {
@@ -170,67 +170,67 @@ fn check(stanza: &Stanza, of: usize) -> Result<(), &'static str> {
     match stanza.tag.as_str() {
         "X25519" => {
             let [share] = args[..] else {
-                return Err("has not one argument");
+                return Err("must have one argument");
             };
             ensure_share(share)?;
         }
         "scrypt" => {
             if of != 1 {
-                return Err("stands beside others, so that not only the passphrase opens it");
+                return Err("must be the only one, so that only the passphrase opens it");
             }
             let [salt, factor] = args[..] else {
-                return Err("has not two arguments");
+                return Err("must have two arguments");
             };
             ensure_length(salt, 16)?;
             let digits = factor.bytes().all(|b| b.is_ascii_digit()) && !factor.starts_with('0');
             match factor.parse::<u8>() {
                 Ok(factor) if digits && factor <= MAX_WORK_FACTOR => {}
                 Ok(_) if digits => return Err("has a work factor above 22"),
-                _ => return Err("has a work factor that is no number"),
+                _ => return Err("has a work factor that is not a number"),
             }
         }
         "ssh-ed25519" => {
             let [tag, share] = args[..] else {
-                return Err("has not two arguments");
+                return Err("must have two arguments");
             };
             ensure_length(tag, 4)?;
             ensure_share(share)?;
         }
         "ssh-rsa" => {
             let [tag] = args[..] else {
-                return Err("has not one argument");
+                return Err("must have one argument");
             };
             ensure_length(tag, 4)?;
             // The body is as long as the key's modulus: from 512 bits, the weakest key ever in use, to 16384 bits, the
             // longest.
             return match (64..=2048).contains(&stanza.body.len()) {
                 true => Ok(()),
-                false => Err("has a body of another length than an RSA key's"),
+                false => Err("has a body whose length does not fit an RSA key"),
             };
         }
         "mlkem768x25519" => {
             let [encapsulation] = args[..] else {
-                return Err("has not one argument");
+                return Err("must have one argument");
             };
             let bytes = ensure_length(encapsulation, 1088 + 32)?;
             ensure_share(&STANDARD_NO_PAD.encode(&bytes[1088..]))?;
         }
         "p256tag" | "mlkem768p256tag" => {
             let [tag, encapsulation] = args[..] else {
-                return Err("has not two arguments");
+                return Err("must have two arguments");
             };
             ensure_length(tag, 4)?;
             let before = if stanza.tag == "p256tag" { 0 } else { 1088 };
             // An uncompressed point begins with the byte 4.
             if ensure_length(encapsulation, before + 65)?[before] != 4 {
-                return Err("has a share that is no point");
+                return Err("has a share that is not a curve point");
             }
         }
         _ => return Ok(()),
     }
     match stanza.body.len() == WRAPPED_KEY {
         true => Ok(()),
-        false => Err("has a body of another length than 32 bytes"),
+        false => Err("has a body that is not 32 bytes long"),
     }
 }
 
@@ -299,12 +299,12 @@ pub fn examine_seal(input: &mut dyn Read) -> io::Result<Result<(), String>> {
         };
         match header(&mut counted) {
             Err(why) => Err(why),
-            Ok(seal) if seal.stanzas.iter().all(|kind| is_grease(kind)) => Err("it is sealed for nobody".into()),
+            Ok(seal) if seal.stanzas.iter().all(|kind| is_grease(kind)) => Err("it is sealed to no recipient".into()),
             Ok(seal) => match io::copy(&mut counted, &mut io::sink()) {
                 Err(e) => Err(e.to_string()),
                 Ok(_) => match is_chunked(counted.count.saturating_sub(seal.bytes)) {
                     true => Ok(()),
-                    false => Err("no payload has this length".into()),
+                    false => Err("its payload has an impossible length".into()),
                 },
             },
         }

@@ -45,7 +45,7 @@ pub fn descend<E>(root: &Path, mut visit: impl FnMut(&[u8], Met) -> Result<bool,
                 let path = error.path().map(relative).unwrap_or_default();
                 let error = error
                     .into_io_error()
-                    .unwrap_or_else(|| io::Error::other("a link leads back"));
+                    .unwrap_or_else(|| io::Error::other("a link leads back to a directory above it"));
                 let met = match path.is_empty() || path == entered {
                     true => Met::UnreadableDirectory(error),
                     false => Met::Unreadable(error),

@@ -227,7 +227,7 @@ impl Repository {
             return Err(failed(&status.to_string()));
         }
         if hasher.finish() != from_gix(&id) {
-            return Err(corrupt_object(id, "its content does not hash to its id"));
+            return Err(corrupt_object(id, "its content does not match its id"));
         }
         Ok(result)
     }
@@ -304,7 +304,7 @@ impl<R: Read> Read for Checked<'_, R> {
             self.until_asked = ASK_EACH;
             if let Err(refused) = self.repository.spend_time() {
                 self.refused = Some(refused);
-                return Err(std::io::Error::other("it takes too long"));
+                return Err(std::io::Error::other("the time limit is exceeded"));
             }
         }
         Ok(n)

@@ -220,7 +220,7 @@ fn list(id: gix::ObjectId, bytes: &[u8]) -> Result<Vec<RawEntry<'_>>> {
 /// Returns the kind of object that an entry of a tree leads to, or refuses an ambiguous mode.
 pub(super) fn leads(entry: &RawEntry<'_>, tree: gix::ObjectId) -> Result<Leads> {
     let leads = entry.leads();
-    leads.ok_or_else(|| corrupt_object(tree, "an entry has a mode that git reads one way or another"))
+    leads.ok_or_else(|| corrupt_object(tree, "an entry has an ambiguous mode"))
 }
 
 /// Records what a parent's tree has under the name of an entry.

@@ -345,7 +345,7 @@ fn ensure_intact(id: gix::ObjectId, kind: &str, content: &[u8]) -> Result<()> {
     hasher.update(content);
     match hasher.finish() == expected {
         true => Ok(()),
-        false => Err(corrupt_object(id, "its content does not hash to its id")),
+        false => Err(corrupt_object(id, "its content does not match its id")),
     }
 }
 

@@ -38,7 +38,7 @@ impl Repository {
             }
             let tag = match repo.objects.try_find(&id, &mut buffer) {
                 Ok(Some(tag)) => tag,
-                Ok(None) | Err(_) => return Err(corrupt_object(id, "it was there just now")),
+                Ok(None) | Err(_) => return Err(corrupt_object(id, "it has just disappeared")),
             };
             self.spend(Bound::TreeBytes, tag.data.len() as u64 + 64)?;
             ensure_intact(id, "tag", tag.data)?;

@@ -295,11 +295,11 @@ impl<'a> TreeOrder<'a> {
             return Err("one of its entries has no name".into());
         }
         if name.contains(&b'/') || matches!(name, b"." | b"..") || name.eq_ignore_ascii_case(b".git") {
-            return say("has a name that no file can have");
+            return say("has an invalid name");
         }
         let leads = match entry.leads() {
             Some(leads) if entry.is_as_git_writes_it() => leads,
-            _ => return say("has a mode that no entry can have"),
+            _ => return say("has an invalid mode"),
         };
         while self.begun.last().is_some_and(|begun| !name.starts_with(begun)) {
             self.begun.pop();
@@ -310,7 +310,7 @@ impl<'a> TreeOrder<'a> {
         match self.previous.map_or(Ordering::Less, |previous| previous.order(entry)) {
             Ordering::Less if !is_twice => {}
             Ordering::Greater => return say("is out of order"),
-            _ => return say("is there twice"),
+            _ => return say("occurs twice"),
         }
         if !is_tree {
             self.begun.push(name);

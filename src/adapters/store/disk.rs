@@ -200,7 +200,7 @@ impl Store for DiskStore {
                 false => Err(corrupt(
                     hash,
                     self.name(),
-                    "other content was to be stored under its name",
+                    "the content to store does not match this hash",
                 )),
             }
         })

@@ -130,7 +130,7 @@ fn checked(store: &'static str, hash: &Digest, content: &mut dyn Read, take: Tak
     drain(&mut hashing, hash)?;
     match hashing.finish().1 == *hash {
         true => Ok(()),
-        false => Err(corrupt(hash, store, "its content does not hash to its name")),
+        false => Err(corrupt(hash, store, "its content does not match its hash")),
     }
 }
 

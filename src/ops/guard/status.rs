@@ -213,7 +213,7 @@ pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, CanaryOutcome)>> {
                         .lines()
                         .rev()
                         .find(|line| line.contains(char::is_alphanumeric));
-                    CanaryOutcome::FailedOtherwise(last.unwrap_or("it said nothing").trim().to_owned())
+                    CanaryOutcome::FailedOtherwise(last.unwrap_or("it printed nothing").trim().to_owned())
                 }
             },
         ));

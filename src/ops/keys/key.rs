@@ -90,7 +90,7 @@ pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Gene
 fn ask_twice(ctx: &Context) -> Result<Zeroizing<String>> {
     let nobody = || Refusal::Usage(Misuse::NoTerminal);
     let first = ctx.ask.secret("Passphrase for the new identity").ok_or_else(nobody)?;
-    let second = ctx.ask.secret("The same again").ok_or_else(nobody)?;
+    let second = ctx.ask.secret("Repeat the passphrase").ok_or_else(nobody)?;
     match first == second {
         _ if first.is_empty() => Err(Refusal::Usage(Misuse::EmptyPassphrase)),
         true => Ok(first),

@@ -176,7 +176,7 @@ fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
 fn sound_roots(runs: &Runs, run: &RunId) -> Result<Vec<Digest>> {
     let roots = match runs.read(run, RUN_ROOTS)? {
         Some(bytes) => parse_roots(&bytes),
-        None => Err("it is not there".into()),
+        None => Err("the file does not exist".into()),
     };
     roots.map_err(|said| {
         Refusal::Corrupt(Corrupt::Roots {

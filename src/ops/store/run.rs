@@ -211,7 +211,7 @@ impl Recorder<'_> {
                 Some(Err(_)) => FindingCode::ObjectCorrupt,
             };
             let mut found = AuditFindings::of(&records.id);
-            found.add(code, hash.to_string(), Some(name), "it was stored just now");
+            found.add(code, hash.to_string(), Some(name), "it was stored a moment ago");
             return self.fail(records, files, &found.finish());
         }
         Ok(())
@@ -255,7 +255,7 @@ impl Recorder<'_> {
                 code: FindingCode::RecordInvalid,
                 subject: said.1.to_string(),
                 name: Some(said.0.to_owned()),
-                detail: format!("sealing came to {} now", now.1),
+                detail: format!("sealing now gives {}", now.1),
             }));
         }
         match findings.is_empty() {

@@ -430,7 +430,7 @@ pub fn write_allow(ctx: &Context, report: &ScanReport) -> Result<usize> {
         };
         let allow = Allow {
             blob: entry.id,
-            reason: format!("was there when the guard came: {place}"),
+            reason: format!("existed before the guard: {place}"),
         };
         blobs.push((
             allow,

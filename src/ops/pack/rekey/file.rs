@@ -42,7 +42,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let mut remains = Remains::of(ctx, change.repo.as_ref(), &[turned.old], standing, &output);
     // The file is rekeyed even if the note fails. Without the note, the pair only looks as if the twin had changed.
     let is_twin = twins::carry_over(ctx, &output, &turned.old.hash, &turned.hash).unwrap_or_else(|why| {
-        let what = "that the twin is up to date could not be noted";
+        let what = "the twin could not be recorded as up to date";
         remains.unseen.push((what.into(), why));
         true
     });
@@ -83,7 +83,7 @@ fn ensure_turns(opened: &OpenedFile, name: &Path) -> Result<()> {
     };
     let judged = match cipher::header(&opened.file) {
         Ok(header) if is_chunked(opened.size.saturating_sub(header.bytes)) => Ok(()),
-        Ok(_) => Err(broken("no payload has its length".into())),
+        Ok(_) => Err(broken("its payload has an impossible length".into())),
         Err(_) if is_age(opened) => Err(Refusal::Armoured { path: name.to_owned() }),
         Err(reason) => Err(broken(reason)),
     };

@@ -127,10 +127,7 @@ impl NamedArtifacts {
                 return Err(Refusal::Io {
                     deed: "reading",
                     path: format!("{}:{}", origin.rev, shown(given)).into(),
-                    source: std::io::Error::new(
-                        std::io::ErrorKind::NotFound,
-                        "there is nothing of that path in the commit",
-                    ),
+                    source: std::io::Error::new(std::io::ErrorKind::NotFound, "the commit has no such path"),
                 });
             }
         }

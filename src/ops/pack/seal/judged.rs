@@ -145,7 +145,7 @@ pub(super) fn attached_by(rule: &str, path: MemberPath, source: ArtifactSource) 
 pub(super) fn ensure_is_artifact(leak: &Leak) -> Result<()> {
     let giveaway = match leak.code {
         LeakCode::FakeSeal => Some(Giveaway::FakeSeal {
-            fault: leak.detail.as_deref().unwrap_or("it is no age file").to_owned(),
+            fault: leak.detail.as_deref().unwrap_or("it is not an age file").to_owned(),
         }),
         LeakCode::KnownPlaintext => guarded::why(leak),
         _ => None,

@@ -91,7 +91,7 @@ impl<'a> Looker<'a> {
             let mut watched = KeyWatch::new(member, Look::default());
             let header = cipher::header(&mut watched);
             return Ok(Seen::Header(Box::new(match watched.finish()? {
-                true => Err("a private key can be read in it".into()),
+                true => Err("it holds a readable private key".into()),
                 false => header,
             })));
         }

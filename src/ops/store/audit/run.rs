@@ -161,7 +161,7 @@ pub fn audit_run(
 
 fn parse<T>(bytes: Option<&[u8]>, parse: impl Fn(&[u8]) -> Result<T, String>) -> Result<T, String> {
     match bytes {
-        None => Err("it is not there".into()),
+        None => Err("the file does not exist".into()),
         Some(bytes) => parse(bytes),
     }
 }
@@ -225,7 +225,7 @@ fn held_by_git<'a>(
 fn said(refusal: Refusal) -> Result<String> {
     match refusal {
         Refusal::BadRevision { fault, .. } => Ok(fault.to_string()),
-        Refusal::MissingObject { count, example } => Ok(format!("{count} objects are missing, one is {example}")),
+        Refusal::MissingObject { count, example } => Ok(format!("{count} objects are missing, such as {example}")),
         Refusal::Corrupt(corrupt) => Ok(corrupt.to_string()),
         other => Err(other),
     }
