@@ -17,7 +17,7 @@ impl fmt::Display for Refusal {
             Self::ThroughLink { path, link, target } if path == link => {
                 write!(
                     f,
-                    "{} is a link to {}; git pack does not write through links",
+                    "{} is a link to {}; git-pack does not write through links",
                     shown_path(link),
                     shown_path(target)
                 )
@@ -30,7 +30,7 @@ impl fmt::Display for Refusal {
             Self::OutputExists { path, .. } => write!(f, "{} exists and is not an empty directory", shown_path(path)),
             Self::KeyExists { path } => write!(
                 f,
-                "writing {}: the file already exists; git pack never overwrites a key",
+                "writing {}: the file already exists; git-pack never overwrites a key",
                 shown_path(path)
             ),
             Self::UnsafePath {
@@ -55,7 +55,7 @@ impl fmt::Display for Refusal {
             Self::NotARepository { path } => write!(f, "there is no git repository at {} or above", shown_path(path)),
             Self::NotYours { path, owner } => write!(
                 f,
-                "the repository at {} belongs to another user (uid {owner}), so git pack does not trust it",
+                "the repository at {} belongs to another user (uid {owner}), so git-pack does not trust it",
                 shown_path(path)
             ),
             Self::Planted { path, kind } => write!(
@@ -113,7 +113,7 @@ impl fmt::Display for Refusal {
             }
             Self::Armoured { path } => write!(
                 f,
-                "{} is armoured; git pack can replace only the header of a binary age file",
+                "{} is armoured; git-pack can replace only the header of a binary age file",
                 shown_path(path)
             ),
             Self::Crypto { deed, subject, fault } => write!(f, "{deed} {subject}: {fault}"),

@@ -213,7 +213,7 @@ impl fmt::Display for IdentityFault {
             Self::Key(fault) => fault.fmt(f),
             Self::Locked(fault) => fault.fmt(f),
             Self::OnlyPluginKnows => f.write_str("only its plugin knows its recipient"),
-            Self::OnlyKeyKnows { kind } => write!(f, "git pack cannot derive the recipient of a {kind} key"),
+            Self::OnlyKeyKnows { kind } => write!(f, "git-pack cannot derive the recipient of a {kind} key"),
         }
     }
 }

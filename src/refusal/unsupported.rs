@@ -138,7 +138,7 @@ impl fmt::Display for Unsupported {
             Self::Repository { said } => write!(f, "the repository cannot be opened: {said}"),
             Self::RefStorage { storage } => write!(
                 f,
-                "this repository stores its refs as {storage}; git pack reads refs only from files"
+                "this repository stores its refs as {storage}; git-pack reads refs only from files"
             ),
             Self::References { said } | Self::RunReferences { said } => {
                 write!(f, "the refs of this repository cannot be read: {said}")
@@ -159,11 +159,11 @@ impl fmt::Display for Unsupported {
             Self::Canary { said } => write!(f, "git could not create a canary: {said}"),
             Self::TreeReference { reference } => write!(
                 f,
-                "{reference} points to a tree without a commit, so git pack cannot judge it by path"
+                "{reference} points to a tree without a commit, so git-pack cannot judge it by path"
             ),
             Self::BlobReference { reference, blob } => write!(
                 f,
-                "{reference} points to the blob {blob} without a commit, so git pack cannot judge it by path"
+                "{reference} points to the blob {blob} without a commit, so git-pack cannot judge it by path"
             ),
             Self::ManyConfigurations { versions } => write!(
                 f,

@@ -310,9 +310,9 @@ impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arguments { problem, .. } => f.write_str(problem),
-            Self::NoLedger => f.write_str("HOME is not set, so git pack has no place for the witness ledger"),
+            Self::NoLedger => f.write_str("HOME is not set, so git-pack has no place for the witness ledger"),
             Self::NoPlaceForIdentity => {
-                f.write_str("neither HOME nor XDG_CONFIG_HOME is set, so git pack has no place for an identity")
+                f.write_str("neither HOME nor XDG_CONFIG_HOME is set, so git-pack has no place for an identity")
             }
             Self::UnknownScope { scope, origin, known } => {
                 write!(
@@ -371,7 +371,7 @@ impl fmt::Display for Misuse {
             Self::NoTexts { pack } => write!(f, "{} has no member under FULL/ to restore from", pack.display()),
             Self::OnlyTexts => f.write_str("texts are restored from a pack or one of its files; they are never sealed"),
             Self::UnknownRunOfManifest => f.write_str(
-                "this clone does not have the run that made this manifest, so git pack cannot open its ciphertexts",
+                "this clone does not have the run that made this manifest, so git-pack cannot open its ciphertexts",
             ),
             Self::NoOutput => f.write_str("no output directory is given"),
             Self::NoDefaultOutput => f.write_str("a bare repository has no default output"),

@@ -551,7 +551,7 @@ fn a_reftable_repository_is_refused_with_what_to_do() {
     let message = value["refusal"]["message"].as_str().unwrap();
     assert_eq!(
         message,
-        "this repository stores its refs as reftable; git pack reads refs only from files"
+        "this repository stores its refs as reftable; git-pack reads refs only from files"
     );
     let done = place.pack_in(&root, &["seal", "-o", "../no"]);
     let remedy = "git refs migrate --ref-format=files";

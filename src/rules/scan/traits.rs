@@ -45,7 +45,7 @@ pub enum Unexamined {
 impl fmt::Display for InPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.why {
-            Unexamined::Packed(Unread::Bound) => "it unpacks to more than git pack examines",
+            Unexamined::Packed(Unread::Bound) => "it unpacks to more than git-pack examines",
             Unexamined::Packed(Unread::Damaged) => "it is damaged or cut short",
             Unexamined::Packed(Unread::Encrypted) => "it is encrypted",
             Unexamined::Packed(Unread::Unsupported) => "it is packed in an unsupported way",

@@ -225,7 +225,7 @@ fn held_by_git<'a>(
 fn said(refusal: Refusal) -> Result<String> {
     match refusal {
         Refusal::BadRevision { fault, .. } => Ok(fault.to_string()),
-        Refusal::MissingObject { count, example } => Ok(format!("{count} objects are missing, such as {example}")),
+        Refusal::MissingObject { count, example } => Ok(format!("{count} objects are missing, one is {example}")),
         Refusal::Corrupt(corrupt) => Ok(corrupt.to_string()),
         other => Err(other),
     }
