@@ -231,7 +231,8 @@ mod tests {
     /// Returns whether a stream gives the same result as its bytes in memory.
     ///
     /// Members of a zip archive without a local header can be read only in memory. In a stream, they are reported as
-    /// unread.
+    /// unread. Behind other bytes, a stream also reports a damaged member of an archive without an end record. In
+    /// memory, the missing record shows first that there is no archive.
     fn agrees(stream: &Recognised, whole: &Recognised) -> bool {
         let is_in_part = !stream.in_part.is_empty();
         let has_all = whole
@@ -240,7 +241,7 @@ mod tests {
             .all(|(format, place)| stream.formats.get(format) == Some(place));
         stream == whole
             || (is_in_part && stream.formats.keys().all(|format| whole.formats.contains_key(format)))
-            || (has_all && whole.in_part.is_empty() == stream.in_part.is_empty())
+            || (has_all && (whole.in_part.is_empty() || is_in_part))
     }
 
     #[test]
