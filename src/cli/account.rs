@@ -1,4 +1,4 @@
-//! The account that a call gives of itself in the witness ledger.
+//! The record of a call in the witness ledger.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::ops::Context;
 use crate::ops::witness::{Testimony, record};
 use crate::refusal::shown::shown;
 
-/// An account that is filled in while the command runs. Its outcome is a refusal until the command sets another one.
+/// A record that is filled in while the command runs. Its outcome is REFUSAL until the command sets another one.
 pub(super) struct Account(Testimony);
 
 impl Account {

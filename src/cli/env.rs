@@ -12,7 +12,7 @@ use crate::format::timestamp::Timestamp;
 use crate::ops::{Context, Memory, ObjectPlaces, Surroundings};
 use crate::refusal::{Refusal, Result};
 
-/// Reads what commands may know of their surroundings.
+/// Reads what commands need to know from the environment.
 pub(super) fn context() -> Result<Context> {
     let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     Ok(Context {
@@ -34,7 +34,7 @@ pub(super) fn context() -> Result<Context> {
         source_date_epoch: source_date_epoch()?,
         identity: path("GIT_PACK_IDENTITY"),
         config_home: path("XDG_CONFIG_HOME")
-            // The XDG specification has relative paths ignored.
+            // By the XDG specification, relative paths are ignored.
             .filter(|path| path.is_absolute())
             .or_else(|| home().map(|home| home.join(".config"))),
         ledger: path("EPISTEMIC_WITNESS").or_else(|| home().map(|home| home.join(".epistemic/witness.jsonl"))),

@@ -7,9 +7,9 @@ use crate::refusal::Refusal;
 pub(super) enum Exit {
     /// Yes: created, OK, clean, same.
     Yes,
-    /// A sound no: INVALID, LEAK, another state.
+    /// No: INVALID, LEAK, a different state.
     No,
-    /// No answer: something could not be judged or done.
+    /// Refused: could not check or do it.
     Refused,
 }
 

@@ -21,21 +21,21 @@ use style::Style;
 use crate::refusal::io_reason;
 use crate::refusal::shown::harmless;
 
-/// Returns the command tree, for those who document or test it.
+/// Returns the command tree, for documentation and tests.
 pub fn command_tree() -> clap::Command {
     commands::tree()
 }
 
 /// Runs the program on the process's own arguments.
 ///
-/// No internal error may look like a yes, so a panic is a refusal too.
+/// An internal error must not look like a yes, so a panic is a refusal too.
 pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let mut stderr = anstream::stderr();
         // A failure to write this cannot be reported anywhere.
         drop(writeln!(
             stderr,
-            "git-pack: internal error, so nothing was judged: {panic}"
+            "git-pack: internal error, so nothing was checked: {panic}"
         ));
     }));
     let mut output = Output::new();

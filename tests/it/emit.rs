@@ -79,7 +79,7 @@ fn full_and_split_hold_every_text_in_the_order_of_the_configuration() {
     let repo = texts();
     let done = repo.pack(&["seal", "-o", "../pack"]).ok();
     assert!(
-        done.stderr.contains("anchors: gone.md is no text in this pack"),
+        done.stderr.contains("anchors: gone.md is not a text file in this pack"),
         "{}",
         done.stderr
     );
@@ -180,7 +180,7 @@ fn what_is_not_named_is_not_emitted() {
     for (args, expected) in [
         (&["--emit", "ful"][..], "expected one of repo, lite, full and split"),
         (&["--emit", "full,full"], "\"full\" occurs twice"),
-        (&["--emit", "full", "README.md"], "belongs to a tree pack"),
+        (&["--emit", "full", "README.md"], "applies to tree packs"),
     ] {
         let refused = repo.pack(&[&["seal", "-o", "../no"], args].concat()).refused("E_USAGE");
         assert!(
@@ -699,7 +699,11 @@ fn the_texts_come_back_from_full_and_prove_that_they_are_the_commit() {
             }
         }
         assert_eq!(digest, Digest::of(&kept).to_string());
-        assert!(done.stderr.contains("4 entries are no text"), "{}", done.stderr);
+        assert!(
+            done.stderr.contains("4 entries that are not text are left out"),
+            "{}",
+            done.stderr
+        );
         assert!(
             done.stderr.contains(state.trim()) && done.stderr.contains("bin/latin1"),
             "{}",

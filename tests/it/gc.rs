@@ -173,8 +173,8 @@ fn a_dry_run_changes_nothing() {
     assert_eq!(done.out(), "would collect 1 object, 3 bytes\n");
     assert!(
         done.stderr.ends_with(
-            " younger than 14d\n  would release 1 commit of a run that is gone\n  \
-             would clear 1 file that killed processes left\n"
+            " younger than 14d\n  would release 1 commit of a deleted run\n  \
+             would clear 1 file left by killed processes\n"
         ),
         "{}",
         done.stderr
@@ -398,8 +398,7 @@ fn what_killed_processes_left_is_cleared_and_nothing_else() {
     let done = repo.pack(&["gc"]).ok();
     assert_eq!(done.out(), "COLLECTED 0 objects, 0 bytes\n");
     assert!(
-        done.stderr
-            .ends_with("\n  cleared 5 files that killed processes left\n"),
+        done.stderr.ends_with("\n  cleared 5 files left by killed processes\n"),
         "{}",
         done.stderr
     );
@@ -435,7 +434,7 @@ fn a_grace_that_is_no_time_is_refused() {
     for bad in ["14", "fortnight", "1y", "1mo", "", "14 d x"] {
         let refused = repo.pack(&["gc", "--grace", bad]).refused("E_USAGE");
         let message = refused["refusal"]["message"].as_str().unwrap();
-        assert!(message.contains("expected a time such as 14d"), "{message}");
+        assert!(message.contains("expected a time span such as 14d"), "{message}");
     }
     repo.pack(&["gc", "--grace", "-1d"]).refused("E_USAGE");
     repo.pack(&["gc", "--grace=-1d"]).refused("E_USAGE");

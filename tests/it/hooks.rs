@@ -467,7 +467,7 @@ fn the_hook_refuses_when_the_binary_is_gone_and_finds_it_with_a_bare_path() {
     repo.git(&["add", "b"]).ok();
     let (passed, stderr) = commit("/usr/local/bin:/usr/bin:/bin");
     assert!(
-        !passed && stderr.contains("git-pack is gone") && stderr.contains("install"),
+        !passed && stderr.contains("git-pack is missing") && stderr.contains("install"),
         "{stderr}"
     );
 }
@@ -796,7 +796,7 @@ fn a_git_that_runs_configured_hooks_gets_ours_beside_those_of_others() {
     assert_eq!(run(bare), (Some(0), String::new()));
     fs::remove_file(&binary).unwrap();
     let (code, stderr) = run(bare);
-    assert!(code == Some(2) && stderr.contains("git-pack is gone"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("git-pack is missing"), "{stderr}");
     repo.pack(&["install"]).ok();
     assert_eq!(command(), first);
 
@@ -891,7 +891,7 @@ fn where_nobody_says_what_is_pushed_everything_that_may_be_is_judged() {
         let (code, stderr) = push(args, env);
         assert_eq!(code, Some(1), "{stderr}");
         assert!(
-            stderr.contains("data/x.vec") && stderr.contains("was not said"),
+            stderr.contains("data/x.vec") && stderr.contains("the hook was not told what is pushed"),
             "{stderr}"
         );
     }

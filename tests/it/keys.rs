@@ -209,10 +209,10 @@ fn a_generated_identity_works_both_ways_and_is_never_written_over() {
     let listed = bench.pack(&["key", "list"]).ok().out();
     let at = |what: &str| listed.find(what).unwrap_or_else(|| panic!("{what}: {listed}"));
     assert!(
-        at("(in force)") > at("gitpack.identity") && at("(in force)") < at("default"),
+        at("(in use)") > at("gitpack.identity") && at("(in use)") < at("default"),
         "{listed}"
     );
-    assert!(at(&recipient) > at("(in force)"), "{listed}");
+    assert!(at(&recipient) > at("(in use)"), "{listed}");
     assert_eq!(bench.pack(&["key", "public"]).ok().out().trim(), recipient);
 }
 

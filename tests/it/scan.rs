@@ -238,7 +238,7 @@ fn a_late_adopter_decides_blob_by_blob() {
 fn nothing_examined_is_said() {
     let repo = Repo::set_up();
     let done = repo.pack(&["scan"]).ok();
-    assert!(done.stderr.contains("nothing was there to examine"), "{}", done.stderr);
+    assert!(done.stderr.contains("found nothing to examine"), "{}", done.stderr);
     let done = repo.pack(&["scan", "--rev", "HEAD"]).ok();
     assert!(done.stderr.contains("examined 3 blobs"), "{}", done.stderr);
     repo.pack(&["scan", "--range", "HEAD"]).refused_on_stderr("two dots");

@@ -362,13 +362,13 @@ fn where_nothing_governs_artifacts_are_copied_and_a_warning_names_each_that_woul
             let line = done.stderr.lines().find(|line| line.contains(path));
             // The user named the key, so there is no warning about it.
             assert!(
-                line.is_some_and(|line| line.contains("in the clear")) != content.starts_with("private-key"),
+                line.is_some_and(|line| line.contains("in plaintext")) != content.starts_with("private-key"),
                 "{path}: {}",
                 done.stderr
             );
         }
         let line = done.stderr.lines().find(|line| line.contains("index.vec")).unwrap();
-        assert!(line.contains("in the clear") && line.contains("vector"), "{line}");
+        assert!(line.contains("in plaintext") && line.contains("vector"), "{line}");
         assert!(!done.stderr.contains("plain.txt"), "{}", done.stderr);
         assert!(!pack.join("sealed").exists() && !pack.join("SEALED_ARTIFACTS.json").exists());
         assert_eq!(codes(&pack), []);

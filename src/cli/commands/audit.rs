@@ -1,4 +1,4 @@
-//! `git pack audit`: proves that everything is kept that sealed trees need.
+//! `git pack audit`: checks that everything sealed trees need is still stored.
 
 use clap::Parser;
 use serde_json::json;
@@ -19,23 +19,23 @@ use crate::ops::Context;
 use crate::ops::store::audit::{AuditReport, AuditRequest, Pinned, audit, pin, unpin};
 use crate::refusal::shown::shown;
 
-/// Prove that everything that sealed trees need is kept, and is what it should be
+/// Check that everything sealed trees need is still stored, and undamaged
 #[derive(Parser)]
 #[command(name = "audit")]
 pub(super) struct Audit {
-    /// Audit one run, by its id or as `last`, instead of all of them and the pins
+    /// Audit only this run, an id or `last` [default: all runs and pins]
     #[arg(long, value_name = "ID|last")]
     run: Option<String>,
-    /// Hold the digest cache against the blobs as well
+    /// Also check the digest cache against the blobs
     #[arg(long)]
     deep: bool,
-    /// Keep this content (sha256:…) whatever runs need, and say no more
+    /// Pin this content (sha256:…), so that gc keeps it; do not audit
     #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json", "unpin"], value_parser = content_ref)]
     pin: Option<Digest>,
-    /// Keep it no longer than runs need it
+    /// Remove the pin, so that gc keeps the content only while a run needs it
     #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json"], value_parser = content_ref)]
     unpin: Option<Digest>,
-    /// Print the pack.audit.v0 document
+    /// Print one JSON document (pack.audit.v0)
     #[arg(long)]
     json: bool,
 }
@@ -132,10 +132,7 @@ fn human(output: &mut Output, report: &AuditReport) {
         size(report.stored_bytes),
     ));
     if let Some(cached) = report.cached {
-        output.line(&format!(
-            "  {} of the digest cache derived again",
-            count(cached, "record")
-        ));
+        output.line(&format!("  {} of the digest cache checked", count(cached, "record")));
     }
     let rows: Vec<[String; 5]> = report
         .findings
@@ -154,22 +151,24 @@ fn human(output: &mut Output, report: &AuditReport) {
     columns(output, &rows, "  ");
     if report.findings.iter().any(|finding| finding.run.is_some()) {
         output.err(
-            "  to have a run recorded anew, remove its directory, gitpack/runs/<id> in the git directory, and seal its\n  \
-             commit again; what only another clone has may be put back from there\n",
+            "  to record a run again, delete its directory (gitpack/runs/<id> in the git directory) and seal its commit\n  \
+             again; if another clone still has the missing content, copy it from there\n",
         );
     }
     if report.unrooted > 0 {
-        let them = count(report.unrooted, "object");
-        output.err(&format!("  nothing needs {them} of these: git pack gc\n"));
+        let unneeded = count(report.unrooted, "object");
+        output.err(&format!(
+            "  {unneeded} of these are not needed: git pack gc removes them\n"
+        ));
     }
 }
 
 fn tell_pinned(output: &mut Output, content: &Digest, pinned: Pinned) {
     let what = match pinned {
         Pinned::Added => "pinned     ",
-        Pinned::Known => "pinned     (it was before) ",
+        Pinned::Known => "pinned     (was already pinned) ",
         Pinned::Removed => "unpinned   ",
-        Pinned::Unknown => "unpinned   (it was not pinned) ",
+        Pinned::Unknown => "unpinned   (was not pinned) ",
     };
     output.line(&format!("{what}{content}"));
 }

@@ -23,9 +23,9 @@ use crate::refusal::shown::shown;
 #[derive(Parser)]
 #[command(name = "diff")]
 pub(super) struct Diff {
-    /// The pack before
+    /// The old pack
     a: PathBuf,
-    /// The pack after
+    /// The new pack
     b: PathBuf,
     /// Print one JSON document (pack.diff.v0)
     #[arg(long)]

@@ -13,23 +13,23 @@ use crate::refusal::Result;
 /// The identities that open seals.
 #[derive(Args)]
 pub(super) struct IdentityFlags {
-    /// Open with this age identity file or SSH private key [default: GIT_PACK_IDENTITY, gitpack.identity, your own]
+    /// Open with this age identity file or SSH private key [default: GIT_PACK_IDENTITY, else gitpack.identity, else your own]
     #[arg(long = "identity", short = 'i', value_name = "FILE")]
     pub(super) identities: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) passphrase: PassphraseFlag,
 }
 
-/// A passphrase that is not asked for at the terminal.
+/// A passphrase from a file instead of the terminal.
 #[derive(Args)]
 pub(super) struct PassphraseFlag {
-    /// Take the passphrase from the first line of this file [default: ask at the terminal]
+    /// Read the passphrase from the first line of this file [default: ask at the terminal]
     #[arg(long, value_name = "FILE")]
     pub(super) passphrase_file: Option<PathBuf>,
 }
 
 impl PassphraseFlag {
-    /// Returns the context in which the passphrase of the flag answers every question for a passphrase.
+    /// Returns a context that answers every passphrase prompt with the passphrase of the flag.
     pub(super) fn answering(&self, ctx: &Context) -> Result<Context> {
         let mut ctx = ctx.clone();
         if let Some(file) = &self.passphrase_file {
@@ -42,9 +42,9 @@ impl PassphraseFlag {
 /// The mode of a pack, as a flag.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum ModeArgument {
-    /// For everybody
+    /// Anyone may read the pack: seal all protected files
     Public,
-    /// For insiders
+    /// Only insiders may read the pack: seal files with the policy never, leave internal ones in plaintext
     Internal,
 }
 

@@ -1,4 +1,4 @@
-//! `git pack gc`: removes what nothing needs from the content store.
+//! `git pack gc`: removes objects that nothing needs from the content store.
 
 use clap::Parser;
 
@@ -14,25 +14,26 @@ use crate::ops::Context;
 use crate::ops::store::gc::{GcReport, GcRequest, gc};
 use crate::rules::retention::{Fate, Reason};
 
-/// Remove what no sealed tree needs and nobody pinned from the content store
+/// Remove objects from the content store that no sealed tree needs and no pin names
 #[derive(Parser)]
 #[command(name = "gc")]
 pub(super) struct Gc {
-    /// Change nothing, and say what would go
+    /// Print what would be removed, without removing it
     #[arg(long)]
     dry_run: bool,
-    /// Print a line for each object: whether it stays or goes, and why
+    /// Print for each object whether it is kept or removed, and why
     #[arg(long)]
     why: bool,
-    /// Keep what is younger than this, although nothing needs it: 14d, 12h, 90m, 0
+    /// Keep unneeded objects that are younger than this: 14d, 12h, 90m, 0
     #[arg(long, value_name = "TIME", default_value = "14d", value_parser = period)]
     grace: Period,
 }
 
 /// Parses a time span.
 fn period(text: &str) -> Result<Period, BadValue> {
-    Period::parse(text)
-        .ok_or_else(|| BadValue::expected("a time such as 14d, 12h or 90m, or 0").example("git pack gc --grace 14d"))
+    Period::parse(text).ok_or_else(|| {
+        BadValue::expected("a time span such as 14d, 12h or 90m, or 0").example("git pack gc --grace 14d")
+    })
 }
 
 impl Run for Gc {
@@ -81,9 +82,7 @@ fn human(output: &mut Output, report: &GcReport, why: bool) {
     if report.forgotten > 0 {
         let what = if report.applied { "forgot" } else { "would forget" };
         let files = count(report.forgotten as u64, "file");
-        output.err(&format!(
-            "  {what} {files} by content, which nothing protects any more\n"
-        ));
+        output.err(&format!("  {what} {files} by content, no longer protected\n"));
     }
     let young = format!("younger than {}", report.grace);
     let kept = [
@@ -112,14 +111,14 @@ fn human(output: &mut Output, report: &GcReport, why: bool) {
 fn released(report: &GcReport) -> String {
     match report.plan.released.len() as u64 {
         0 => String::new(),
-        1 => "1 commit of a run that is gone".to_owned(),
-        n => format!("{n} commits of runs that are gone"),
+        1 => "1 commit of a deleted run".to_owned(),
+        n => format!("{n} commits of deleted runs"),
     }
 }
 
 fn unfinished(report: &GcReport) -> String {
     match report.unfinished {
         0 => String::new(),
-        n => format!("{} that killed processes left", count(n, "file")),
+        n => format!("{} left by killed processes", count(n, "file")),
     }
 }

@@ -14,17 +14,17 @@ use crate::ops::Context;
 use crate::ops::guard::init::{InitReport, init};
 use crate::ops::guard::install::{self, InstallRequest};
 
-/// Set up this repository: configuration, ignored outputs, identity, hooks
+/// Set up this repository: .gitpack.toml, .gitignore, identity, hooks
 #[derive(Parser)]
 #[command(name = "init")]
 pub(super) struct Init {
-    /// Only guard this bare repository against what is pushed to it (pre-receive)
+    /// Guard a bare repository: install only the pre-receive hook, which checks pushes
     #[arg(long)]
     server: bool,
-    /// Also judge every change of a ref (reference-transaction), so that --no-verify and plumbing do not slip by
+    /// Also check every ref update (reference-transaction hook), even with --no-verify or plumbing commands
     #[arg(long)]
     strict: bool,
-    /// Chain hooks even if a hook manager owns them
+    /// Install chained hooks even if a hook manager owns the hooks
     #[arg(long)]
     force: bool,
 }
@@ -58,11 +58,11 @@ fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
     };
     match report.config_written {
         true => row("wrote", ".gitpack.toml", "what is protected here, and who can open it"),
-        false => row("kept", ".gitpack.toml", "it was there"),
+        false => row("kept", ".gitpack.toml", "already exists"),
     }
     match report.ignore_written {
         true => row("ignored", "_PACK_RUN/", "in .gitignore"),
-        false => row("kept", ".gitignore", "it ignores _PACK_RUN/ already"),
+        false => row("kept", ".gitignore", "already ignores _PACK_RUN/"),
     }
     let identity = tilde(&report.identity);
     match report.identity_made {
@@ -71,11 +71,11 @@ fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
             &identity,
             "(new, keep it safe: without it sealed artifacts cannot be opened)",
         ),
-        false => row("identity", &identity, "(it was there)"),
+        false => row("identity", &identity, "(already exists)"),
     }
     match (report.recipient_listed, report.config_written) {
         (true, true) => row("recipient", &short_key(&report.recipient), "added to .gitpack.toml"),
-        (true, false) => row("recipient", &short_key(&report.recipient), "in .gitpack.toml already"),
+        (true, false) => row("recipient", &short_key(&report.recipient), "already in .gitpack.toml"),
         (false, _) => row("recipient", &short_key(&report.recipient), "not in .gitpack.toml"),
     }
     hooks(output, ctx, &report.hooks);

@@ -16,10 +16,10 @@ use crate::ops::guard::install::{ALL_HOOKS, HooksReport, InstallRequest, apply, 
 #[derive(Parser)]
 #[command(name = "install")]
 pub(super) struct Install {
-    /// Also judge every change of a ref (reference-transaction), so that --no-verify and plumbing do not slip by
+    /// Also check every ref update (reference-transaction hook), even with --no-verify or plumbing commands
     #[arg(long)]
     strict: bool,
-    /// Chain hooks even if a hook manager owns them
+    /// Install chained hooks even if a hook manager owns the hooks
     #[arg(long)]
     force: bool,
 }
@@ -49,7 +49,7 @@ pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
     let mut names: Vec<_> = report.changed.iter().chain(&report.unchanged).copied().collect();
     names.sort_by_key(|name| ALL_HOOKS.iter().position(|hook| hook == name));
     let about = if report.changed.is_empty() {
-        " (they were there)"
+        " (already installed)"
     } else {
         ""
     };
@@ -57,20 +57,20 @@ pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
     output.line(&format!("{:<10} {} in {directory}{about}", "hooks", names.join(", ")));
     for hook in &report.chained {
         output.line(&format!(
-            "{:<10} {hook}: the hook that was there runs first, as {hook}.chained",
+            "{:<10} {hook}: the existing hook runs first, as {hook}.chained",
             "chained"
         ));
     }
     for hook in &report.configured {
         output.line(&format!(
-            "{:<10} {hook}: in git's configuration, beside the hook that is there",
+            "{:<10} {hook}: in git's configuration; the existing hook stays",
             "configured"
         ));
     }
     if !report.configured.is_empty() {
         let force = paint(TYPE, "git pack install --force");
         output.line(&format!(
-            "{:<10} a git before 2.54, such as an editor may bring along, passes over these      → {force} chains instead",
+            "{:<10} git before 2.54, such as one bundled with an editor, ignores these      → {force} chains instead",
             ""
         ));
     }

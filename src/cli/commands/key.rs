@@ -19,7 +19,7 @@ use crate::ops::keys::key::{Generated, KeyPlace, Lock, generate, list, public};
 use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, io_reason};
 
-/// Make a key that opens, or show those that there are
+/// Create an age identity, or show the keys in use
 #[derive(Parser)]
 #[command(name = "key")]
 pub(super) struct Key {
@@ -30,23 +30,23 @@ pub(super) struct Key {
 /// What to do with keys.
 #[derive(Subcommand)]
 enum Deed {
-    /// Make a new age identity, and print its recipient
+    /// Create an age identity and print its recipient
     Generate {
-        /// The identity file [default: the one that init would make]
+        /// Write the identity to this file [default: where git pack init would write it]
         #[arg(long, short = 'o', value_name = "FILE")]
         output: Option<PathBuf>,
-        /// Lock the file with a passphrase, asked for at the terminal
+        /// Encrypt the identity with a passphrase, asked for at the terminal
         #[arg(long, conflicts_with = "passphrase_file")]
         passphrase: bool,
-        /// Lock the file with the passphrase in the first line of this file
+        /// Encrypt the identity with the passphrase in the first line of this file
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
     },
-    /// Show where identities are looked for, and which keys are there
+    /// Show where git pack looks for identities, and the keys it finds
     List,
-    /// Print the recipients of an identity file or SSH private key, one a line
+    /// Print the recipients of an identity file or SSH private key, one per line
     Public {
-        /// The file [default: the one in force]
+        /// The file [default: the identity in use]
         file: Option<PathBuf>,
         #[command(flatten)]
         passphrase: PassphraseFlag,
@@ -90,15 +90,19 @@ impl Run for Key {
 
 fn generated(output: &mut Output, made: &Generated) {
     output.line(&made.recipient);
-    let locked = if made.locked { ", locked by its passphrase" } else { "" };
+    let locked = if made.locked {
+        ", encrypted with its passphrase"
+    } else {
+        ""
+    };
     output.err(&format!(
-        "  identity   {} (new{locked}; keep it safe: without it what is sealed for it cannot be opened)\n",
+        "  identity   {} (new{locked}; keep it safe: without it, files sealed for it cannot be opened)\n",
         tilde(&made.path)
     ));
 }
 
 fn places(output: &mut Output, places: &[KeyPlace]) {
-    output.line("--identity           of the command line, before all others");
+    output.line("--identity           on the command line, overrides the others");
     for place in places {
         let label = match place.origin {
             IdentityOrigin::Environment => "GIT_PACK_IDENTITY",
@@ -106,10 +110,10 @@ fn places(output: &mut Output, places: &[KeyPlace]) {
             IdentityOrigin::Default => "default",
         };
         let path = place.path.as_deref().map_or_else(|| "not set".to_owned(), tilde);
-        let force = if place.in_force { "  (in force)" } else { "" };
+        let force = if place.in_force { "  (in use)" } else { "" };
         output.line(&format!("{label:<20} {path}{force}"));
         match &place.keys {
-            Ok(None) if place.path.is_some() => output.line("                       not there"),
+            Ok(None) if place.path.is_some() => output.line("                       not found"),
             Ok(None) => {}
             Ok(Some(keys)) => {
                 for key in keys {

@@ -117,7 +117,7 @@ impl Command {
     }
 }
 
-/// Publish a repository, or a pack of it, without giving away what it must not.
+/// Publish a repository, or a pack of it, without leaking protected files.
 #[derive(Parser)]
 #[command(
     name = "git-pack",
@@ -127,16 +127,16 @@ impl Command {
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
-    after_help = "Exit status: 0 yes (created, OK, clean, same), 1 a sound no (INVALID, a leak, another state), 2 refused (it could not be judged or done)."
+    after_help = "Exit status: 0 yes (created, OK, clean, same), 1 no (INVALID, a leak, a different state), 2 refused (could not check or do it)."
 )]
 struct Globals {
-    /// Keep no record in the witness ledger
+    /// Do not record this call in the witness ledger
     #[arg(long, global = true)]
     no_witness: bool,
-    /// Print what this tool can do, as JSON (operator.v0)
+    /// Print commands, flags and exit codes as JSON (operator.v0)
     #[arg(long, global = true)]
     describe: bool,
-    /// Print the JSON Schema of pack.v0 and of every report
+    /// Print the JSON Schema of pack.v0 and of all reports
     #[arg(long, global = true)]
     schema: bool,
 }

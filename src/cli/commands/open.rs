@@ -1,4 +1,4 @@
-//! `git pack open`: opens what is sealed in a pack.
+//! `git pack open`: opens the sealed artifacts of a pack.
 
 use std::path::PathBuf;
 
@@ -15,19 +15,19 @@ use crate::cli::output::words::{count, size};
 use crate::ops::Context;
 use crate::ops::pack::open::{OpenReport, OpenRequest, open, open_to};
 
-/// Open what is sealed in a pack
+/// Open the sealed artifacts of a pack
 #[derive(Parser)]
 #[command(name = "open")]
 pub(super) struct Open {
     /// The pack's directory
     pack: PathBuf,
-    /// Artifacts to open, or directories of them [default: all]
+    /// Artifacts or directories to open [default: all]
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
-    /// A new directory for them [default: _PACK_RUN/open/<first 12 digits of the pack id>]
+    /// Write them to this new directory [default: _PACK_RUN/open/<first 12 digits of the pack id>]
     #[arg(long, short = 'o', value_name = "DIR", conflicts_with = "stdout")]
     output: Option<PathBuf>,
-    /// Write the one artifact that is named to standard output, and nothing else
+    /// Write one artifact to standard output, and nothing else
     #[arg(long)]
     stdout: bool,
     #[command(flatten)]
@@ -84,7 +84,7 @@ fn human(output: &mut Output, ctx: &Context, report: &OpenReport) {
     output.line(&format!("{}/", path_from(&ctx.cwd, directory)));
     let artifacts = count(report.artifacts, "artifact");
     output.err(&format!(
-        "  {artifacts}, {} · for your eyes only (mode 700)\n",
+        "  {artifacts}, {} · readable only by you (mode 700)\n",
         size(report.bytes)
     ));
 }

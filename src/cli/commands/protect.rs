@@ -1,4 +1,4 @@
-//! `git pack protect`: seals files beside themselves, and compares the pairs.
+//! `git pack protect`: seals files as `FILE.age`, and compares the pairs.
 
 use std::path::PathBuf;
 
@@ -20,17 +20,17 @@ use crate::ops::guard::twins::{PairReport, check};
 use crate::refusal::shown::shown;
 use crate::rules::twins::Standing;
 
-/// Seal tracked files beside themselves, and track the sealed twin instead
+/// Seal each FILE as FILE.age, and have git track that instead
 #[derive(Parser)]
 #[command(name = "protect")]
 pub(super) struct Protect {
-    /// The files
+    /// The files to seal
     #[arg(value_name = "FILE", required_unless_present = "check")]
     files: Vec<PathBuf>,
-    /// Say which pairs have drifted; exit with 1 if any has
+    /// Only compare files with their sealed twins; exit with 1 if any pair has drifted
     #[arg(long, conflicts_with_all = ["files", "force"])]
     check: bool,
-    /// Seal over a twin that holds something else
+    /// Overwrite a twin whose content differs
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -85,7 +85,7 @@ fn human(output: &mut Output, report: &ProtectReport) {
         let path = shown(path.as_bytes());
         let command = format!("git check-ignore -v --no-index {path}");
         output.err(&format!(
-            "  {path} is not ignored: another .gitignore takes that back   {}\n",
+            "  {path} is not ignored: another .gitignore rule overrides it   {}\n",
             paint(TYPE, &command)
         ));
     }
@@ -109,20 +109,20 @@ fn exposed(output: &mut Output, pair: &PairReport) {
         format!("{} ({}{more})", count(commits.len() as u64, "commit"), first.join(", "))
     };
     output.err(&format!(
-        "\n  {} {path} stands in history in plaintext\n",
-        paint(LOOK, "look")
+        "\n  {} history holds {path} in plaintext\n",
+        paint(LOOK, "note")
     ));
     if let Some(oldest) = pair.exposure.unpushed.last() {
         let rewrite = format!("git rebase -i {}^", oldest.short());
         output.err(&format!(
-            "    not pushed   {}: a push is blocked until it is taken out of them   {}\n",
+            "    not pushed   {}: pushes are blocked until these no longer hold it   {}\n",
             named(&pair.exposure.unpushed),
             paint(TYPE, &rewrite)
         ));
     }
     if !pair.exposure.pushed.is_empty() {
         output.err(&format!(
-            "    pushed       {}: whoever can read the remote has it; replace what it holds\n",
+            "    pushed       {}: anyone who can read the remote may have it; replace any secrets in it\n",
             named(&pair.exposure.pushed)
         ));
     }
@@ -141,7 +141,6 @@ fn checked(output: &mut Output, pairs: &[PairReport]) {
     let drifted = pairs.iter().filter(|pair| has_drifted(pair)).count();
     let text = match (pairs.len(), drifted) {
         (0, _) => "no sealed twin is tracked here".to_owned(),
-        (n, 0) => format!("{}, none has drifted", count(n as u64, "pair")),
         (n, drifted) => format!("{drifted} of {} drifted", count(n as u64, "pair")),
     };
     output.err(&format!("  {text}\n"));
@@ -159,15 +158,15 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let protect = arrow(&format!("git pack protect {}", quoted(path.as_bytes())));
     let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
     if pair.is_tracked {
-        return (format!("sealed as {twin}, but tracked in plaintext as well"), protect);
+        return (format!("sealed as {twin}, but also tracked in plaintext"), protect);
     }
     match standing {
         Standing::UpToDate => (format!("sealed as {twin}, up to date"), String::new()),
         Standing::SealedOnly => (format!("sealed as {twin}, no plaintext here"), String::new()),
         Standing::PlainOnly => ("not sealed".into(), protect),
         Standing::PlainNewer => (format!("sealed as {twin}, plaintext is newer"), protect),
-        Standing::SealedNewer => (format!("sealed as {twin}, which is newer"), reveal),
-        Standing::BothChanged => (format!("sealed as {twin}, which holds something else"), String::new()),
-        Standing::Unknown => (format!("sealed as {twin}, which no identity here opens"), String::new()),
+        Standing::SealedNewer => (format!("sealed as {twin}, twin is newer"), reveal),
+        Standing::BothChanged => (format!("sealed as {twin}, contents differ"), String::new()),
+        Standing::Unknown => (format!("sealed as {twin}, no identity here opens it"), String::new()),
     }
 }

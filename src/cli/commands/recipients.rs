@@ -1,4 +1,4 @@
-//! `git pack recipients`: lists and changes who can open what is sealed here.
+//! `git pack recipients`: lists and changes the recipients in `.gitpack.toml`.
 
 use clap::{Parser, Subcommand};
 
@@ -11,7 +11,7 @@ use crate::cli::output::names::short_key;
 use crate::ops::Context;
 use crate::ops::keys::recipients;
 
-/// List, add or remove those who can open what is sealed here
+/// List, add or remove the recipients in .gitpack.toml
 #[derive(Parser)]
 #[command(name = "recipients")]
 pub(super) struct Recipients {
@@ -24,14 +24,14 @@ pub(super) struct Recipients {
 enum Deed {
     /// Print the recipients in .gitpack.toml
     List,
-    /// Add one
+    /// Add a recipient, who can open what is sealed from now on
     Add {
         /// A recipient: age1…, ssh-ed25519 …, ssh-rsa …
         recipient: String,
     },
-    /// Remove one; what was sealed for it before it can still open
+    /// Remove a recipient, who can still open what was sealed before
     Remove {
-        /// The recipient as it stands in .gitpack.toml
+        /// The recipient, as written in .gitpack.toml
         recipient: String,
     },
 }
@@ -69,7 +69,7 @@ fn added(output: &mut Output, recipient: &str, is_new: bool) {
     let about = if is_new {
         "added to .gitpack.toml"
     } else {
-        "in .gitpack.toml already"
+        "already in .gitpack.toml"
     };
     output.line(&format!("{:<10} {} {about}", "recipient", short_key(recipient)));
 }
@@ -80,5 +80,5 @@ fn removed(output: &mut Output, recipient: &str) {
         "recipient",
         short_key(recipient)
     ));
-    output.err("  whoever has its identity can still open what was sealed before\n");
+    output.err("  anyone with its identity can still open what was sealed before\n");
 }

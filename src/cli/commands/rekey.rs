@@ -18,29 +18,29 @@ use crate::ops::Context;
 use crate::ops::pack::rekey::{RekeyReport, RekeyRequest, Remaining, rekey};
 use crate::refusal::shown::{harmless, shown};
 
-/// So many refs are named in one place.
+/// The most refs that are named in one place.
 const NAMED: usize = 8;
 
-/// Change who can open a sealed pack or file, without encrypting it anew
+/// Change who can open a sealed pack or file, without re-encrypting it
 #[derive(Parser)]
 #[command(name = "rekey")]
 pub(super) struct Rekey {
     /// The pack's directory, or an age file
     #[arg(value_name = "PACK|FILE.age")]
     what: PathBuf,
-    /// Where the rekeyed pack or file goes
+    /// Write the rekeyed pack or file here
     #[arg(long, short = 'o', value_name = "DIR|FILE")]
     output: PathBuf,
-    /// Swap out another pack, or another age file, that stands at the output; it may be the one that is rekeyed
+    /// Replace an existing pack or age file at the output, even the one being rekeyed
     #[arg(long)]
     replace: bool,
-    /// Encrypt anew, under new file keys, instead of keeping the payloads
+    /// Re-encrypt everything under new file keys, instead of only rewriting the headers
     #[arg(long)]
     reencrypt: bool,
     /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
     #[arg(long, short = 'r')]
     recipient: Vec<String>,
-    /// Seal to the recipients in this file, one a line, instead of the configured ones
+    /// Seal to the recipients in this file, one per line, instead of the configured ones
     #[arg(long, short = 'R', value_name = "FILE")]
     recipients_file: Vec<PathBuf>,
     #[command(flatten)]
@@ -94,7 +94,7 @@ fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {
     output.line(&format!("{}{slash}", path_from(&ctx.cwd, &report.output)));
     let recipients = count(report.recipients as u64, "recipient");
     let keys = match report.reencrypted {
-        true => "encrypted anew, under new file keys",
+        true => "re-encrypted under new file keys",
         false => "file keys and payloads are unchanged",
     };
     output.err(&format!(
@@ -104,13 +104,13 @@ fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {
     let note = paint(LOOK, "note");
     output.err(&match report.reencrypted {
         true => format!(
-            "  {note} whoever could open the old ciphertexts still can, wherever they remain: nothing takes back\n       \
-             what was published already, and only new content is out of their reach\n"
+            "  {note} anyone who could open the old ciphertexts still can, wherever copies remain: rekeying cannot\n       \
+             undo a publication, and protects only new content from them\n"
         ),
         false => format!(
-            "  {note} whoever could open the old ciphertexts still can: the file keys are unchanged, so that an old\n       \
-             header, if kept, opens what stands here now, too; --reencrypt makes new file keys, but not even that\n       \
-             takes back what was published already: only new content is out of their reach\n"
+            "  {note} anyone who could open the old ciphertexts still can: the file keys are unchanged, so a saved\n       \
+             old header also opens the new files; --reencrypt makes new file keys, but cannot undo a\n       \
+             publication, and protects only new content from them\n"
         ),
     });
     remains(output, &ctx.cwd, report);
@@ -128,8 +128,8 @@ fn path_of<'a>(from: &Path, path: &'a Path) -> &'a Path {
 fn remains(output: &mut Output, cwd: &Path, report: &RekeyReport) {
     let remains = &report.remains;
     match remains.places.is_empty() {
-        true => output.err("  no old ciphertext was found from here; copies elsewhere are not known\n"),
-        false => output.err("  old ciphertexts remain, as far as can be seen from here:\n"),
+        true => output.err("  found no old ciphertexts; git pack cannot see copies elsewhere\n"),
+        false => output.err("  old ciphertexts remain in these places, and perhaps in others:\n"),
     }
     let slash = if report.pack_id.is_some() { "/" } else { "" };
     let rows: Vec<[String; 3]> = remains.places.iter().map(|place| row(cwd, place, slash)).collect();
@@ -144,7 +144,7 @@ fn row(cwd: &Path, place: &Remaining, slash: &str) -> [String; 3] {
     let ciphertexts = |n: &usize| count(*n as u64, "ciphertext");
     let [what, place, about] = match place {
         Remaining::Source(path) => [
-            "what was rekeyed".into(),
+            "source".into(),
             format!("{}{slash}", path_from(cwd, path)),
             String::new(),
         ],
@@ -156,13 +156,13 @@ fn row(cwd: &Path, place: &Remaining, slash: &str) -> [String; 3] {
         ],
         Remaining::Refs(names) => ["history".into(), listed(names), String::new()],
         Remaining::Remote(name, branches) => {
-            let about = "when last fetched or pushed".to_owned();
+            let about = "as of the last fetch or push".to_owned();
             [format!("remote {}", remote_name(name)), listed(branches), about]
         }
         Remaining::Objects => [
             "git".into(),
-            "its object database".into(),
-            "no branch or tag leads there".into(),
+            "object database".into(),
+            "not reachable from any branch or tag".into(),
         ],
     };
     [what, place, about]

@@ -18,7 +18,7 @@ use crate::ops::Context;
 use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, RestoredEntries, restore};
 use crate::refusal::shown::shown;
 
-/// So many entries that are not there are named.
+/// The most missing entries that are named.
 const NAMED: usize = 10;
 
 /// Rebuild the files of a commit from a pack, or from a manifest in the content store
@@ -28,16 +28,16 @@ pub(super) struct Restore {
     /// The pack's directory, or the ref (sha256:…) of a PACK_MANIFEST in the content store
     #[arg(value_name = "PACK|MANIFEST_REF")]
     from: PathBuf,
-    /// Take the texts from the member under FULL/, of a pack or of that one file
+    /// Restore only the text files, from the member under FULL/; PACK can also be that file itself
     #[arg(long, conflicts_with = "identities")]
     from_full: bool,
-    /// A new directory for the files
+    /// Write the files to this new directory
     #[arg(long, short = 'o', value_name = "DIR", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
-    /// Read and check everything, and write nothing
+    /// Read and check everything, without writing files
     #[arg(long)]
     dry_run: bool,
-    /// Open what is sealed with this age identity file or SSH private key, instead of restoring ciphertexts
+    /// Open sealed files with this age identity file or SSH private key, instead of restoring ciphertexts
     #[arg(long = "identity", short = 'i', value_name = "FILE")]
     identities: Vec<PathBuf>,
     #[command(flatten)]
@@ -95,22 +95,22 @@ fn human(output: &mut Output, ctx: &Context, report: &RestoreReport) -> Result<(
     output.line(&format!("{} {}", outcome(report), report.files));
     let opened = matches!(&report.what, Restored::Entries(entries) if entries.opened > 0);
     match opened {
-        // A hash over what was sealed is for whoever opened it, and not for the ledger.
+        // The digest covers opened plaintext, so it must not reach the ledger.
         true => output.unrecorded_line(&report.digest.to_string())?,
         false => output.line(&report.digest.to_string()),
     }
     let commit: String = report.commit.chars().take(7).collect();
     let (noun, from) = match (&report.what, &report.pack_id) {
-        (Restored::Texts { .. }, Some(_)) => ("text", format!("as the pack of {commit} has them")),
-        (Restored::Texts { .. }, None) => ("text", format!("as the file says that {commit} has them")),
-        (Restored::Entries(_), Some(_)) => ("file", format!("as the pack of {commit} has them")),
-        (Restored::Entries(_), None) => ("file", format!("as the manifest says that {commit} has them")),
+        (Restored::Texts { .. }, Some(_)) => ("text", format!("from the pack of commit {commit}")),
+        (Restored::Texts { .. }, None) => ("text", format!("from a file that names commit {commit}")),
+        (Restored::Entries(_), Some(_)) => ("file", format!("from the pack of commit {commit}")),
+        (Restored::Entries(_), None) => ("file", format!("from a manifest that names commit {commit}")),
     };
     let (files, bytes) = (count(report.files, noun), size(report.bytes));
     output.err(&match &report.output {
         Some(directory) => {
             let eyes = if opened {
-                " · for your eyes only (mode 700)"
+                " · readable only by you (mode 700)"
             } else {
                 ""
             };
@@ -119,7 +119,7 @@ fn human(output: &mut Output, ctx: &Context, report: &RestoreReport) -> Result<(
                 path_from(&ctx.cwd, directory)
             )
         }
-        None => format!("  {files}, {bytes}, could be restored, {from}; nothing was written\n"),
+        None => format!("  {files}, {bytes}, can be restored {from}; nothing was written\n"),
     });
     match &report.what {
         Restored::Texts { state, missing } => texts(output, &state.to_string(), missing),
@@ -135,17 +135,19 @@ fn entries(output: &mut Output, entries: &RestoredEntries) {
     };
     let (sealed, opened) = (entries.ciphertexts, entries.opened);
     output.err(&match (sealed, opened) {
-        (0, 0) => format!("  nothing is sealed: this is {state}\n"),
-        (0, 1) => format!("  1 was sealed, and the digest is over what is in it; without it, this is {state}\n"),
+        (0, 0) => format!("  no files are sealed: the digest is {state}\n"),
+        (0, 1) => format!("  1 sealed file was opened, and the digest covers its content; without it, the digest is {state}\n"),
         (0, _) => {
-            format!("  {opened} were sealed, and the digest is over what is in them; without them, this is {state}\n")
+            format!(
+                "  {opened} sealed files were opened, and the digest covers their contents; without them, the digest is {state}\n"
+            )
         }
-        (1, _) => format!("  1 is still sealed (.age), without which this is {state}\n"),
-        _ => format!("  {sealed} are still sealed (.age), without which this is {state}\n"),
+        (1, _) => format!("  1 file is still sealed (.age); without it, the digest is {state}\n"),
+        _ => format!("  {sealed} files are still sealed (.age); without them, the digest is {state}\n"),
     });
     let as_files = |n: u64, what: &str, holds: &str| match n {
-        1 => format!("1 {what} is a file here, which holds {holds}"),
-        n => format!("{n} {what}s are files here, each of which holds {holds}"),
+        1 => format!("1 {what} becomes a file that holds {holds}"),
+        n => format!("{n} {what}s become files, each of which holds {holds}"),
     };
     if entries.links > 0 {
         output.err(&format!("  {}\n", as_files(entries.links, "link", "its target")));
@@ -158,20 +160,20 @@ fn entries(output: &mut Output, entries: &RestoredEntries) {
     }
     if !entries.kinds_known {
         output
-            .err("  which of them are executable, links or submodules is not known: the commit is not in this clone\n");
+            .err("  cannot tell which of them are executable, links or submodules: the commit is not in this clone\n");
     }
 }
 
 fn texts(output: &mut Output, state: &str, missing: &[OtherEntry]) {
     if missing.is_empty() {
-        output.err(&format!("  nothing is missing: this is the state {state}\n"));
+        output.err(&format!("  no entries are missing: the digest is the state {state}\n"));
         return;
     }
     output.err(&format!(
-        "  {} no text, and not there; with what is listed of them, this is the state {state}\n",
+        "  {} left out; with the listed hashes, this is the state {state}\n",
         match missing.len() {
-            1 => "1 entry is".to_owned(),
-            n => format!("{n} entries are"),
+            1 => "1 entry that is not text is".to_owned(),
+            n => format!("{n} entries that are not text are"),
         },
     ));
     let rows: Vec<[String; 3]> = missing

@@ -1,4 +1,4 @@
-//! `git pack reveal`: opens sealed twins beside themselves.
+//! `git pack reveal`: opens sealed twins, `FILE.age`, as `FILE`.
 
 use std::path::PathBuf;
 
@@ -16,14 +16,14 @@ use crate::ops::guard::twins::reveal::{RevealRequest, reveal};
 use crate::refusal::shown::shown;
 use crate::rules::twins::Standing;
 
-/// Open sealed twins beside themselves
+/// Open each sealed twin FILE.age as FILE
 #[derive(Parser)]
 #[command(name = "reveal")]
 pub(super) struct Reveal {
-    /// The files, or their sealed twins [default: every twin that is tracked]
+    /// Files, or their sealed twins [default: all tracked twins]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Write over a plaintext that holds something else
+    /// Overwrite plaintext whose content differs
     #[arg(long)]
     force: bool,
     #[command(flatten)]

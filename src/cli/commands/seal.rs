@@ -23,61 +23,61 @@ use crate::ops::pack::seal::{Privacy, SealNotice, SealReport, SealRequest, seal}
 use crate::refusal::Refusal;
 use crate::refusal::shown::shown;
 
-/// Seal artifacts into an evidence pack or, with none, a commit into a tree pack
+/// Seal a commit into a tree pack, or the named artifacts into an evidence pack
 #[derive(Parser)]
 #[command(name = "seal")]
 pub(super) struct Seal {
-    /// Files and directories to seal as evidence
+    /// Files and directories for an evidence pack [default: seal a tree pack]
     #[arg(value_name = "ARTIFACT")]
     artifacts: Vec<PathBuf>,
-    /// The commit of a tree pack [default: HEAD]; with artifacts, take them from its tree
+    /// The commit to seal [default: HEAD]; with artifacts, read them from its tree
     #[arg(long)]
     rev: Option<String>,
     /// A scope of .gitpack.toml [default: its default scope, else everything]
     #[arg(long, value_name = "KEY")]
     scope: Option<String>,
-    /// What a tree pack is made of, of repo, lite, full and split [default: emit of .gitpack.toml, else repo]
+    /// The parts of a tree pack: repo, lite, full, split [default: emit in .gitpack.toml, else repo]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = part)]
     emit: Vec<Part>,
-    /// Seal these untracked files into the tree pack as well: a file, a directory or a quoted glob
+    /// Also seal these untracked files into the tree pack: a file, a directory or a quoted glob
     #[arg(long, value_name = "PATH")]
     attach: Vec<PathBuf>,
-    /// Let this file stand in the clear although it holds a private key or a copy of something protected, or is called .age and is no age file
+    /// Leave this file in plaintext, even if it holds a private key or a copy of a protected file, or has the name .age but is not an age file
     #[arg(long, value_name = "PATH")]
     plaintext: Vec<PathBuf>,
     /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
     #[arg(long, short = 'r')]
     recipient: Vec<String>,
-    /// What stays in the clear: public seals all that is protected, internal only what is so everywhere
+    /// Who may read the pack: public seals all protected files, internal only those with the policy never
     #[arg(long, value_name = "MODE", default_value = "public")]
     mode: ModeArgument,
-    /// Seal names too: the pack tells how many artifacts there are, but neither their paths nor their rules
+    /// Also seal names: the pack shows how many artifacts it has, but not their paths or rules
     #[arg(long)]
     opaque_names: bool,
-    /// Round sizes up, by at most 12 %, so that they tell less
+    /// Round sizes up, by at most 12 %, so that they reveal less
     #[arg(long)]
     pad: bool,
-    /// Encrypt everything anew instead of keeping earlier ciphertexts
+    /// Re-encrypt everything instead of reusing earlier ciphertexts
     #[arg(long)]
     fresh: bool,
-    /// Keep the ciphertexts of this pack for what has not changed, once they were opened and hold the same
+    /// Reuse the ciphertexts of this pack for unchanged artifacts, after opening and comparing them
     #[arg(long, value_name = "PACK", conflicts_with = "fresh")]
     reuse: Option<PathBuf>,
     #[command(flatten)]
     keys: IdentityFlags,
-    /// Seal to the recipients in this file, one a line, instead of the configured ones
+    /// Seal to the recipients in this file, one per line, instead of the configured ones
     #[arg(long, short = 'R', value_name = "FILE")]
     recipients_file: Vec<PathBuf>,
     /// The pack's directory [default: pack/<id> or _PACK_RUN/llm-pack-<scope>-<digest>]
     #[arg(long, short = 'o', value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Swap out another pack that stands at the output
+    /// Replace an existing pack at the output
     #[arg(long)]
     replace: bool,
     /// A note for the manifest
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// The time for the manifest [default: SOURCE_DATE_EPOCH, else the commit's date or now]
+    /// The time in the manifest [default: SOURCE_DATE_EPOCH, else the commit's date or now]
     #[arg(long, value_name = "RFC3339", value_parser = created)]
     created: Option<Timestamp>,
 }
@@ -182,7 +182,7 @@ fn human(output: &mut Output, ctx: &Context, report: &SealReport, time: Duration
             0 => String::new(),
             n if report.taken_over > 0 => {
                 format!(
-                    " ({n} reused, {} of another pack, for whoever can open them there)",
+                    " ({n} reused, {} of them from another pack, with its recipients)",
                     report.taken_over
                 )
             }
@@ -192,7 +192,7 @@ fn human(output: &mut Output, ctx: &Context, report: &SealReport, time: Duration
         parts.push(format!("{} sealed for {recipients}{reused}", report.sealed));
     }
     if report.existed {
-        parts.push("it stood there already, whole".into());
+        parts.push("the pack already existed".into());
     }
     parts.push(duration(time));
     output.err(&format!("  {}\n", parts.join(" · ")));
@@ -204,34 +204,34 @@ fn human(output: &mut Output, ctx: &Context, report: &SealReport, time: Duration
 fn notice(notice: &SealNotice) -> String {
     match notice {
         SealNotice::ConfigDiffers { commit } => {
-            format!("the .gitpack.toml of {commit} was used; the one in the work tree differs")
+            format!("used the .gitpack.toml of {commit}; the one in the work tree differs")
         }
         SealNotice::Unprotected { path, class } => format!(
-            "{} stands in the clear: no .gitpack.toml applies here, else it would be protected as {class}",
+            "{} is in plaintext: it matches class {class}, but no .gitpack.toml applies here",
             shown(path.as_bytes())
         ),
         SealNotice::Released { path } => format!(
-            "{} stands in the clear by --plaintext; the rules of the commit seal it, and verify --rev will say so",
+            "{} is in plaintext because of --plaintext; the rules of the commit seal it, so verify --rev will report it",
             shown(path.as_bytes())
         ),
         SealNotice::NothingSealed { option } => {
             let flag = flag(*option);
-            format!("{flag} was given, and nothing of what was named is protected: it stands in the clear")
+            format!("{flag} has no effect: none of the named files is protected, so they are in plaintext")
         }
         SealNotice::AttachTracked { path } => {
-            format!("--attach {path}: the commit tracks it, so the pack has it already")
+            format!("--attach {path}: the pack has it already, because the commit tracks it")
         }
         SealNotice::NowhereToAttach => {
-            "attach of .gitpack.toml is passed over: a bare repository has no files beside its commits".into()
+            "ignored attach in .gitpack.toml: a bare repository has no untracked files".into()
         }
         SealNotice::NoAnchor { path } => {
             format!(
-                "anchors: {} is no text in this pack, so nobody is told to read it first",
+                "anchors: {} is not a text file in this pack, so it is not listed to be read first",
                 shown(path.as_bytes())
             )
         }
         SealNotice::SameButForCase { paths: [one, other] } => format!(
-            "{} and {} are one file where case or Unicode form do not count",
+            "{} and {} are the same file on file systems that ignore case or Unicode form",
             shown(one.as_bytes()),
             shown(other.as_bytes())
         ),

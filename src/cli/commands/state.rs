@@ -24,22 +24,22 @@ pub(super) struct State {
     /// Print one JSON document (pack.state.v0)
     #[arg(long, conflicts_with = "files")]
     json: bool,
-    /// Print the lines under the digest: <hash> <size> <path>
+    /// Print the lines that the digest covers: <hash> <size> <path>
     #[arg(long)]
     files: bool,
     /// End each line with NUL instead of a newline
     #[arg(short = 'z', requires = "files")]
     nul: bool,
-    /// Exit with 0 if the state has this digest, with 1 if it has another
+    /// Compare with this digest; exit with 0 if it is the same, else with 1
     #[arg(long, value_name = "DIGEST", value_parser = digest)]
     check: Option<Digest>,
     /// A scope of .gitpack.toml [default: its default scope, else everything]
     #[arg(long, value_name = "KEY")]
     scope: Option<String>,
-    /// Leave out what a pack of this mode seals
+    /// Leave out files that a pack of this mode seals
     #[arg(long)]
     mode: Option<ModeArgument>,
-    /// Hash every blob anew; neither read nor write the digest cache
+    /// Hash every blob; do not read or write the digest cache
     #[arg(long)]
     no_cache: bool,
 }
@@ -93,7 +93,7 @@ impl Run for State {
     }
 }
 
-/// Returns the lines under the digest.
+/// Returns the lines that the digest covers.
 fn lines(state: &Report, end: u8) -> Vec<u8> {
     let mut lines = Vec::new();
     for entry in &state.entries {
@@ -104,7 +104,7 @@ fn lines(state: &Report, end: u8) -> Vec<u8> {
 
 fn other_state(output: &mut Output, state: &Report, expected: &Digest) {
     output.err(&format!(
-        "git-pack: the state of {} is another one\n  expected   {expected}\n  found      {}\n",
+        "git-pack: the state of {} has a different digest\n  expected   {expected}\n  found      {}\n",
         state.commit.id.short(),
         state.digest(),
     ));

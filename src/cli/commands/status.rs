@@ -30,10 +30,10 @@ const NAMED: usize = 50;
 #[derive(Parser)]
 #[command(name = "status")]
 pub(super) struct Status {
-    /// Print the protected registry in force
+    /// Print the protection rules in force
     #[arg(long, conflicts_with = "doctor")]
     registry: bool,
-    /// Prove each hook: give it a canary, as git would, and see whether it is blocked
+    /// Test each hook: run it on a canary file, as git would, and check that it blocks
     #[arg(long)]
     doctor: bool,
 }
@@ -83,7 +83,7 @@ fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static 
     protected(output, report);
     if report.known.originals > 0 {
         let text = format!(
-            "{} by content, {}; the guard looks for them under any name",
+            "{} by content, {}; the guard finds copies under any name",
             count(report.known.originals as u64, "file"),
             size(report.known.bytes)
         );
@@ -103,10 +103,7 @@ fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static 
     let text = match (recipients.is_empty(), report.configured) {
         (true, true) => format!("none      → {}", paint(TYPE, "git pack recipients add age1…")),
         (true, false) if report.dirty.is_some() => {
-            format!(
-                "none, there is no .gitpack.toml      → {}",
-                paint(TYPE, "git pack init")
-            )
+            format!("none: no .gitpack.toml      → {}", paint(TYPE, "git pack init"))
         }
         (true, false) => "none".to_owned(),
         (false, _) => format!("{}: {}", recipients.len(), recipients.join(", ")),
@@ -127,7 +124,7 @@ fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static 
     }
 }
 
-/// Prints for each remote whether it is private, and whether its tracking refs count.
+/// Prints for each remote whether it is private, and how many of its tracking refs are trusted.
 fn remotes(output: &mut Output, remotes: &[RemoteReport]) {
     for (at, remote) in remotes.iter().enumerate() {
         let place = match remote.is_private {
@@ -136,10 +133,10 @@ fn remotes(output: &mut Output, remotes: &[RemoteReport]) {
         };
         let refs = count(remote.tracked as u64, "tracking ref");
         let about = match remote.doubt.map(doubt_words) {
-            None => format!("{refs} counted"),
+            None => format!("{refs} trusted"),
             Some(None) => "no tracking refs".to_owned(),
             Some(Some((why, command))) => {
-                // Before a push, all that is here can be noted as it is.
+                // Before the first push, install records the tracking refs as they are.
                 let command = match remote.doubt {
                     Some(Doubt::Unmet) => Some("git pack install"),
                     _ => command,
@@ -147,7 +144,7 @@ fn remotes(output: &mut Output, remotes: &[RemoteReport]) {
                 let command = command
                     .map(|command| format!("      {}", arrow(command)))
                     .unwrap_or_default();
-                format!("{} of {refs} counted, {why}{command}", remote.counted)
+                format!("{} of {refs} trusted, {why}{command}", remote.counted)
             }
         };
         let url = shown(without_secret(&remote.url).as_bytes());
@@ -193,7 +190,7 @@ fn guard(output: &mut Output, report: &StatusReport) {
         let prove = paint(TYPE, "git pack status --doctor");
         output.line(&row(
             "guard",
-            &format!("{}: installed      → {prove} proves it", there.join(", ")),
+            &format!("{}: installed      → {prove} tests it", there.join(", ")),
         ));
     }
     if !missing.is_empty() {
@@ -214,12 +211,12 @@ fn guard(output: &mut Output, report: &StatusReport) {
 fn guard_proven(output: &mut Output, proofs: &[(&'static str, CanaryOutcome)]) {
     for (at, (hook, proof)) in proofs.iter().enumerate() {
         let what = match proof {
-            CanaryOutcome::Blocked => paint(PROVEN, "firing (a canary was blocked just now)"),
-            CanaryOutcome::NotGuarded => format!("{} (a canary passed)", paint(BLOCKS, "NOT GUARDED")),
+            CanaryOutcome::Blocked => paint(PROVEN, "firing (just blocked a canary)"),
+            CanaryOutcome::NotGuarded => format!("{} (let a canary pass)", paint(BLOCKS, "NOT GUARDED")),
             CanaryOutcome::FailedOtherwise(why) => {
                 format!(
-                    "{} it failed before git-pack judged: {}",
-                    paint(LOOK, "not known:"),
+                    "{} it failed before git-pack checked: {}",
+                    paint(LOOK, "unknown:"),
                     harmless(why)
                 )
             }
@@ -288,7 +285,9 @@ fn registry(output: &mut Output, report: &RegistryReport) {
     for allow in &report.allowed {
         output.line(&format!("allowed   blob {}   {}", allow.blob, harmless(&allow.reason)));
     }
-    output.err("  the last rule that matches decides; pack-run and key are beyond the rules, but [[allow]] releases single keys\n");
+    output.err(
+        "  the last matching rule decides; no rule releases pack-run or key, but [[allow]] can release single keys\n",
+    );
 }
 
 fn row(label: &str, text: &str) -> String {

@@ -11,7 +11,7 @@ use crate::cli::output::names::path_from;
 use crate::ops::Context;
 use crate::ops::guard::install::{HooksReport, apply, plan_uninstall};
 
-/// Remove them, and put back what was there before
+/// Remove the hooks, and restore the ones from before
 #[derive(Parser)]
 #[command(name = "uninstall")]
 pub(super) struct Uninstall {}
@@ -35,7 +35,7 @@ impl Run for Uninstall {
 fn human(output: &mut Output, ctx: &Context, report: &HooksReport) {
     let directory = path_from(&ctx.cwd, &report.directory);
     match report.changed.is_empty() {
-        true => output.line(&format!("removed    nothing: no hook of git-pack is in {directory}")),
+        true => output.line(&format!("removed    nothing: {directory} has no hooks of git-pack")),
         false => {
             let files: Vec<&str> = report
                 .changed

@@ -42,10 +42,10 @@ impl std::error::Error for BadValue {}
 
 /// Parses a time.
 pub(super) fn time(text: &str) -> Result<Timestamp, BadValue> {
-    Timestamp::parse(text).ok_or_else(|| BadValue::expected("RFC 3339"))
+    Timestamp::parse(text).ok_or_else(|| BadValue::expected("an RFC 3339 time"))
 }
 
-/// Parses the ref of a content.
+/// Parses a content ref.
 pub(super) fn content_ref(text: &str) -> Result<Digest, BadValue> {
     Digest::parse_ref(text).ok_or_else(|| BadValue::expected("sha256: and 64 lowercase hex digits"))
 }

@@ -17,7 +17,7 @@ use crate::ops::Context;
 use crate::ops::witness::{FoundRecords, query, verify};
 use crate::refusal::shown::shown;
 
-/// Query the ledger of what was done
+/// Query and verify the witness ledger
 #[derive(Parser)]
 #[command(name = "witness")]
 pub(super) struct Witness {
@@ -28,7 +28,7 @@ pub(super) struct Witness {
 /// A question to the ledger.
 #[derive(Subcommand)]
 enum Question {
-    /// Print the records that match, oldest first; exit with 1 if there are none
+    /// Print matching records, oldest first; exit with 1 if no record matches
     Query {
         #[command(flatten)]
         filter: FilterFlags,
@@ -36,9 +36,9 @@ enum Question {
         #[arg(long)]
         json: bool,
     },
-    /// Print the newest record of git-pack; exit with 1 if there is none
+    /// Print the newest record of git-pack; exit with 1 if the ledger has none
     Last {
-        /// Print it as JSON
+        /// Print the record as JSON
         #[arg(long)]
         json: bool,
     },
@@ -50,7 +50,7 @@ enum Question {
         #[arg(long)]
         json: bool,
     },
-    /// Check ids and chain of git-pack's records; exit with 1 at the first break
+    /// Check the ids and the chain of git-pack's records; exit with 1 at the first break
     Verify {
         /// Print a JSON object
         #[arg(long)]
@@ -61,19 +61,19 @@ enum Question {
 /// Which records match.
 #[derive(Args)]
 struct FilterFlags {
-    /// Records of this tool
+    /// Only records of this tool
     #[arg(long, default_value = "pack")]
     tool: String,
-    /// Not before this time
+    /// Only records from this time on
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     since: Option<Timestamp>,
-    /// Not after this time
+    /// Only records up to this time
     #[arg(long, value_name = "RFC3339", value_parser = time)]
     until: Option<Timestamp>,
-    /// With this outcome, such as OK or REFUSAL
+    /// Only records with this outcome, such as OK or REFUSAL
     #[arg(long)]
     outcome: Option<String>,
-    /// With an input of this hash
+    /// Only records with an input of this hash
     #[arg(long, value_name = "HASH")]
     input_hash: Option<String>,
 }
@@ -134,7 +134,7 @@ fn answer_query(ctx: &Context, filter: Filter, json: bool, output: &mut Output) 
         tool: filter.tool,
         ..Filter::default()
     };
-    // A ledger without any record of the tool is a yes. Records of which none matches are a no.
+    // An empty ledger is a yes; a ledger whose records do not match is a no.
     let is_bare = found.is_empty() && query(ctx, &every)?.records.is_empty();
     match json {
         true => output.out(&to_document(&found.iter().map(Line::value).collect::<Vec<_>>())),
@@ -191,7 +191,7 @@ fn found(ctx: &Context, filter: &Filter, output: &mut Output) -> Result<Vec<Line
 fn warn_of(malformed: u64, output: &mut Output) {
     if malformed > 0 {
         output.err(&format!(
-            "git-pack: {malformed} malformed line(s) of the ledger were passed over\n"
+            "git-pack: skipped {malformed} malformed line(s) of the ledger\n"
         ));
     }
 }

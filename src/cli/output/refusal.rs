@@ -1,4 +1,4 @@
-//! Refusals as machines and people read them: the one place that maps a reason to message, detail, hint and exit status.
+//! Refusals for machines and people: the one place that maps a reason to message, detail, hint and exit status.
 
 mod detail;
 pub(crate) mod keys;
@@ -18,12 +18,12 @@ use crate::refusal::shown::{harmless, shown};
 use detail::detail;
 use remedy::remedy;
 
-/// Tells of a refusal and returns the exit status.
+/// Prints a refusal and returns the exit status.
 pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> Exit {
     if let Refusal::Io { source, .. } = refusal
         && source.kind() == std::io::ErrorKind::BrokenPipe
     {
-        // Whoever read our output has gone; git says nothing then, and neither do we.
+        // The reader of our output is gone. git prints nothing then, and neither do we.
         return Exit::Refused;
     }
     match style {
@@ -41,7 +41,7 @@ pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> Exi
         human.push_str(&format!("{}\n", paint(TYPE, line)));
     }
     if matches!(style, Style::Hook) {
-        human.push_str("  this could not be judged, so git does not go on\n");
+        human.push_str("  this could not be checked, so git stops here\n");
     }
     if let Some(hint) = text.hint.as_ref().or(text.next.as_ref()) {
         human.push_str(&format!("  try        {}\n", paint(TYPE, hint)));
@@ -75,7 +75,7 @@ pub(crate) fn body(refusal: &Refusal) -> Value {
     })
 }
 
-/// What there is to say about a refusal.
+/// The texts of a refusal.
 struct Text {
     /// What, where and why, on one line.
     message: String,
@@ -83,7 +83,7 @@ struct Text {
     detail: Value,
     /// Further lines for people.
     more: Vec<String>,
-    /// Lines to be pasted, so that they must stand as they are.
+    /// Lines to be pasted, printed verbatim.
     pasted: Vec<&'static str>,
     /// The command that would fix it.
     next: Option<String>,
@@ -111,7 +111,7 @@ fn explain(refusal: &Refusal) -> Text {
         }
         Refusal::NoneOpens { stanzas, tried, .. } => {
             let tried = match tried.is_empty() {
-                true => "there is no identity to try".into(),
+                true => "found no identity to try".into(),
                 false => format!("tried {}", shown(tried.join(", ").as_bytes())),
             };
             vec![format!(

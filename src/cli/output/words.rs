@@ -65,7 +65,7 @@ pub(crate) fn without_password(text: &str) -> String {
     }
 }
 
-/// Returns `name` as a POSIX shell takes it for one word, without letting it break the line it stands on.
+/// Quotes `name` as one word for a POSIX shell. The result has no line break.
 pub(crate) fn quoted(name: &[u8]) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./+@%:,".contains(b) || *b >= 0x80;
     let text = std::str::from_utf8(name);

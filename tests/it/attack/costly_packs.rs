@@ -136,7 +136,7 @@ fn what_takes_too_long_or_too_much_is_ended() {
         let answer = push(&[(key, value)], &[("manifest.json", document.as_bytes())]);
         answer.refused(words);
         let said = &answer.done.stderr;
-        assert!(said.contains("could not be judged, so git does not go on"), "{said}");
+        assert!(said.contains("could not be checked, so git stops here"), "{said}");
         assert!(said.contains(&format!("git config {key}")), "{said}");
     }
 }

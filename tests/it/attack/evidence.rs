@@ -116,7 +116,7 @@ fn a_tree_pack_with_a_named_key_says_that_it_is_not_that_of_its_commit() {
         "../../both",
     ];
     let done = repo.place.pack_in(&repo.path("tests"), &both).ok();
-    assert!(done.stderr.contains("tests/id stands in the clear"), "{}", done.stderr);
+    assert!(done.stderr.contains("tests/id is in plaintext"), "{}", done.stderr);
     let pack = repo.place.path().join("both");
     assert_eq!(fs::read(pack.join("repo/tests/id")).unwrap(), key);
     assert_eq!(codes(&pack), []);

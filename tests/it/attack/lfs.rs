@@ -56,7 +56,7 @@ fn the_object_of_a_pointer_is_judged() {
     assert_eq!(scan(&repo), expected("in its Git LFS object"));
     let commit = repo.git(&["commit", "-q", "-m", "x"]);
     assert!(
-        commit.code == 1 && commit.stderr.contains("LFS would publish its plaintext"),
+        commit.code == 1 && commit.stderr.contains("LFS would publish the plaintext"),
         "{}",
         commit.stderr
     );

@@ -449,7 +449,7 @@ fn a_remote_is_as_public_as_the_most_public_of_its_urls() {
     repo.git(&["push", "-q", "o", "main"]).ok();
     let status = repo.pack(&["status"]).ok().out();
     assert!(
-        status.contains(&format!("o, {private}: private, 1 tracking ref counted")),
+        status.contains(&format!("o, {private}: private, 1 tracking ref trusted")),
         "{status}"
     );
     repo.git(&["remote", "set-url", "--add", "o", "../public.git"]).ok();
@@ -457,7 +457,7 @@ fn a_remote_is_as_public_as_the_most_public_of_its_urls() {
     repo.git(&["config", "--replace-all", "remote.o.url", "../public.git"])
         .ok();
     let status = repo.pack(&["status"]).ok().out();
-    let why = "o, ../public.git: public, 0 of 1 tracking ref counted, its tracking refs were noted for another URL";
+    let why = "o, ../public.git: public, 0 of 1 tracking ref trusted, its tracking refs were recorded for another URL";
     assert!(status.contains(why), "{status}");
 }
 

@@ -216,7 +216,8 @@ fn a_content_that_nobody_has_is_missing_and_no_other_is_taken() {
     let content = put(&repo, &to_document(&manifest));
     let done = repo.pack(&["restore", &content, "-o", "../out"]).ok();
     assert!(
-        done.stderr.contains("is not known: the commit is not in this clone"),
+        done.stderr
+            .contains("links or submodules: the commit is not in this clone"),
         "{}",
         done.stderr
     );

@@ -131,9 +131,9 @@ fn what_is_restored_is_what_git_archives() {
         );
         assert_eq!(checked.out(), done.out().replace("RESTORED", "RESTORABLE"));
         for said in [
-            "nothing is sealed",
-            "2 links are files here",
-            "1 submodule is a file here",
+            "no files are sealed",
+            "2 links become files",
+            "1 submodule becomes a file",
             state.trim(),
         ] {
             assert!(done.stderr.contains(said), "{said}: {}", done.stderr);

@@ -52,7 +52,11 @@ fn without_a_key_ciphertexts_stand_beside_where_the_artifacts_were() {
             assert_eq!(*bytes, fs::read(lite.join("sealed").join(&name)).unwrap());
             assert!(sealed.contains_key(Path::new(&name)));
         }
-        assert!(done.stderr.contains("4 are still sealed (.age)"), "{}", done.stderr);
+        assert!(
+            done.stderr.contains("4 files are still sealed (.age)"),
+            "{}",
+            done.stderr
+        );
         let state = repo.pack(&["state", "--mode", "public"]).ok().out();
         assert!(done.stderr.contains(state.trim()), "{}", done.stderr);
         digests.push(lines(&done).1);
@@ -251,7 +255,7 @@ fn a_manifest_whose_run_is_not_here_is_not_opened() {
         .pack(&["restore", &by_ref, "-o", "../out", "-i", identity])
         .refused("E_USAGE");
     let message = refused["refusal"]["message"].as_str().unwrap();
-    assert!(message.contains("name its pack instead"), "{message}");
+    assert!(message.contains("restore from its pack instead"), "{message}");
     nothing_at(&repo, "out");
     repo.pack(&["restore", &by_ref, "-o", "../out"]).ok();
     repo.pack(&["restore", "../pack", "-o", "../opened", "-i", identity])

@@ -35,7 +35,7 @@ pub(super) fn commit(output: &mut Output, report: &ScanReport) {
         output.err(&text);
     }
     if leaks.iter().any(|found| found.weakened) {
-        output.err("  this commit itself would release them; a release counts from the next commit on,\n  so commit .gitpack.toml first, by itself\n");
+        output.err("  this commit also changes .gitpack.toml to release them; that takes effect with the next commit,\n  so commit .gitpack.toml first, by itself\n");
     }
     notices(output, report);
 }
@@ -51,28 +51,32 @@ pub(super) fn push(output: &mut Output, remote: &str, report: &ScanReport, time:
         output.err(&public_place(&pushed_to.url));
     }
     if let Some((why, command)) = pushed_to.doubt.and_then(doubted) {
-        output.err(&format!("  {why}, so everything that is pushed was judged{command}\n"));
+        output.err(&format!(
+            "  {why}, so git-pack checked everything in the push{command}\n"
+        ));
     }
 }
 
 /// Returns the line about a public remote: how to declare it private.
 fn public_place(url: &str) -> String {
     let shown = match url {
-        "" => "the place that is pushed to".to_owned(),
+        "" => "the push target".to_owned(),
         url => shown(without_secret(url).as_bytes()),
     };
     match private_line(url) {
         Some(line) => format!(
-            "  {shown} counts as public; if only insiders can read it, first commit and push, at the top of .gitpack.toml:\n    {}\n",
+            "  {shown} counts as public; if only insiders can read it, add this at the top of .gitpack.toml, and commit and push that first:\n    {}\n",
             paint(TYPE, &harmless(&line))
         ),
         None => {
-            format!("  {shown} counts as public, and private_remotes cannot name it: give the remote an absolute URL\n")
+            format!(
+                "  {shown} counts as public, and private_remotes cannot match it: give the remote an absolute URL\n"
+            )
         }
     }
 }
 
-/// Returns why more was judged than is new, and the command that would change that.
+/// Returns why the hook checked more than the new commits, and the command that avoids it.
 fn doubted(doubt: Doubt) -> Option<(&'static str, String)> {
     let (why, command) = doubt_words(doubt)?;
     let command = command
@@ -81,10 +85,10 @@ fn doubted(doubt: Doubt) -> Option<(&'static str, String)> {
     Some((why, command))
 }
 
-/// Prints why more was judged than may be pushed.
+/// Prints why the hook checked more than the push contains.
 pub(super) fn all_was_judged(output: &mut Output) {
     output.err(
-        "  what is pushed was not said, so every branch and tag that the remote is not known to have was judged\n",
+        "  the hook was not told what is pushed, so it checked every branch and tag that the remote may not have\n",
     );
 }
 
@@ -130,19 +134,19 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
                 false => format!("git rebase -i {commit}^"),
             };
             if report.is_elsewhere {
-                text.push_str("  these commits are on another remote already; push others, without the files\n");
+                text.push_str("  these commits are already on another remote; push new commits without the files\n");
             } else {
                 text.push_str("  these commits are not pushed yet; take the files out of them:\n");
                 text.push_str(&format!("    {}\n", paint(TYPE, &command)));
             }
         }
         if !report.packs.is_empty() {
-            text.push_str("  seal the pack again, or leave it out:\n");
+            text.push_str("  see what is wrong, then seal the pack again or leave it out:\n");
             text.push_str(&format!("    {}\n", paint(TYPE, "git pack verify <pack>")));
         }
         if report.leaks.iter().any(|found| found.weakened) {
             text.push_str(
-                "  the pushed commits themselves would release them; a release counts from the next push on,\n",
+                "  the push also changes .gitpack.toml to release them; that takes effect with the next push,\n",
             );
             text.push_str("  so push the commit that changes .gitpack.toml first, by itself\n");
         }

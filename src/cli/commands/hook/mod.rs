@@ -24,14 +24,14 @@ use crate::refusal::shown::shown;
 /// The most bytes that are read from git: some million refs.
 const MAX_STDIN: u64 = 256 << 20;
 
-/// What the installed hooks call
+/// Run a hook; the installed hooks call this
 #[derive(Parser)]
 #[command(name = "hook", hide = true)]
 pub(super) struct Hook {
-    /// Somebody else's hook, which runs first
+    /// An existing hook, to be run first
     #[arg(long, value_name = "FILE")]
     chained: Option<PathBuf>,
-    /// It is git that runs this, so that an empty standard input says that there is nothing to be pushed
+    /// Called by git itself, so an empty standard input means that nothing is pushed
     #[arg(long)]
     by_git: bool,
     name: HookName,
@@ -67,7 +67,7 @@ impl Run for Hook {
         Style::Hook
     }
 
-    /// Runs the hook of others that was there first, then ours.
+    /// Runs the chained hook, then ours.
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let stdin = match self.name {
             HookName::Commit => None,
@@ -78,7 +78,7 @@ impl Run for Hook {
         {
             let chained = shown(chained.as_os_str().as_encoded_bytes());
             output.err(&format!(
-                "git-pack: the hook that was here before, {chained}, failed ({status}), so git does not go on\n"
+                "git-pack: the chained hook {chained} failed ({status}), so git stops here\n"
             ));
             return Ok(Exit::No);
         }

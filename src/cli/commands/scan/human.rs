@@ -48,19 +48,19 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
                     advice.push(("seal instead", format!("{} pack protect{sealable}", env::git_at_top())));
                 }
                 advice.push((
-                    "or decide otherwise",
+                    "or change the rules",
                     "[[protect]] and [[allow]] in .gitpack.toml".into(),
                 ));
             }
             Surface::Range(_) | Surface::All => {
-                advice.push(("rewrite what is not pushed", "git rebase -i, or git filter-repo".into()));
-                advice.push(("what is pushed already", "is public: replace keys, and decide".into()));
+                advice.push(("rewrite unpushed commits", "git rebase -i, or git filter-repo".into()));
+                advice.push(("what is already pushed", "is public: replace any keys in it".into()));
                 if report
                     .leaks
                     .iter()
                     .any(|found| found.leak.code != LeakCode::TrackedRunOutput)
                 {
-                    advice.push(("decide blob by blob", "git pack scan --all --write-allow".into()));
+                    advice.push(("or allow single blobs", "git pack scan --all --write-allow".into()));
                 }
             }
         }
@@ -77,6 +77,6 @@ pub(super) fn allowed(output: &mut Output, added: usize) {
         n => format!("{n} [[allow]] entries"),
     };
     output.err(&format!(
-        "  added {what} to .gitpack.toml; each releases one blob: read them, and take out what must not be public\n"
+        "  added {what} to .gitpack.toml; each releases one blob: review them, and delete those that must not be public\n"
     ));
 }

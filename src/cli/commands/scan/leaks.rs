@@ -42,7 +42,7 @@ pub(in crate::cli::commands) fn commit_advice(leaks: &[FoundLeak]) -> Vec<(&'sta
     }
     if leaks.iter().any(|found| found.leak.code != LeakCode::TrackedRunOutput) {
         advice.push((
-            "or decide otherwise",
+            "or change the rules",
             "[[protect]] and [[allow]] in .gitpack.toml".into(),
         ));
     }
@@ -104,23 +104,23 @@ pub(in crate::cli::commands) fn leak_lines(leaks: &[FoundLeak], still: &str, nam
 /// Returns what a code stands for, in a few words.
 pub(super) fn about(code: LeakCode) -> &'static str {
     match code {
-        LeakCode::TrackedRunOutput => "a run output, which is never tracked",
+        LeakCode::TrackedRunOutput => "a run output, which must not be tracked",
         LeakCode::PlaintextProtected => "protected plaintext",
-        LeakCode::FakeSeal => "an .age file that is no age file",
-        LeakCode::BrokenSeal => "an age file that is damaged, so that no identity opens it",
+        LeakCode::FakeSeal => "a file named .age that is not an age file",
+        LeakCode::BrokenSeal => "a damaged age file, which no identity can open",
         LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
         LeakCode::PrivateKey => "a private key",
-        LeakCode::KnownPlaintext => "plaintext that this clone protected",
-        LeakCode::ExaminedInPart => "a file that could not be examined whole",
+        LeakCode::KnownPlaintext => "a copy of plaintext that this clone protected",
+        LeakCode::ExaminedInPart => "a file that could not be examined completely",
     }
 }
 
 pub(in crate::cli::commands) fn leak_row(leak: &Leak) -> [String; 3] {
     let policy = match (leak.code, leak.policy) {
-        (LeakCode::FakeSeal, _) => "named .age, but no age file".to_owned(),
-        (LeakCode::BrokenSeal, _) => "a damaged age file, which no identity opens".to_owned(),
-        (LeakCode::LfsPointer, _) => format!("{}, and LFS would publish its plaintext", leak.class),
-        (LeakCode::ExaminedInPart, _) => "not all of it could be examined".to_owned(),
+        (LeakCode::FakeSeal, _) => "named .age, but not an age file".to_owned(),
+        (LeakCode::LfsPointer, _) => format!("{}, but LFS would publish the plaintext", leak.class),
+        (LeakCode::ExaminedInPart, _) => "could not be examined completely".to_owned(),
+        (LeakCode::BrokenSeal, _) => "a damaged age file, which no identity can open".to_owned(),
         (_, Policy::Internal) => format!("{}, not on a public remote", leak.class),
         (_, Policy::Never | Policy::Allowed) => format!("{}, never in plaintext", leak.class),
     };
@@ -160,7 +160,7 @@ pub(in crate::cli::commands) fn notices(output: &mut Output, report: &ScanReport
     for what in &report.weakened {
         let what = harmless(what);
         output.err(&format!(
-            "  {}   {what}; what this takes away still applies to this change\n",
+            "  {}   {what}; the earlier rules still apply to this change\n",
             paint(LOOK, "POLICY_WEAKENED")
         ));
     }
@@ -169,7 +169,7 @@ pub(in crate::cli::commands) fn notices(output: &mut Output, report: &ScanReport
 /// Returns the sentence about what was examined.
 pub(in crate::cli::commands) fn examined(examined: &Examined, time: Option<Duration>) -> String {
     if examined == &Examined::default() {
-        return "nothing was there to examine".into();
+        return "found nothing to examine".into();
     }
     let mut parts = Vec::new();
     let remembered = |n: u64| match n {

@@ -18,44 +18,44 @@ use crate::ops::Context;
 use crate::ops::guard::scan::surfaces::{Surface, scan, write_allow};
 use human::Told;
 
-/// Look for leaks: in what is staged, the work tree, a commit, a range, everything
+/// Look for leaks: in staged files, the work tree, a commit, a range, or all history
 #[derive(Parser)]
 #[command(name = "scan")]
 pub(super) struct Scan {
-    /// Look at what is staged [default]
+    /// Scan what is staged [default]
     #[arg(long, group = "surface")]
     staged: bool,
-    /// Look at the files on disk, tracked or not, but for those that git ignores
+    /// Scan the files on disk, tracked or not, except those that git ignores
     #[arg(long, group = "surface")]
     worktree: bool,
-    /// Look at the tree of a commit
+    /// Scan the tree of a commit
     #[arg(long, group = "surface", value_name = "REV")]
     rev: Option<String>,
-    /// Look at what every commit of a range introduces, also if a later one deletes it
+    /// Scan what every commit of a range introduces, even if a later commit deletes it
     #[arg(long, group = "surface", value_name = "A..B")]
     range: Option<String>,
-    /// Look at what every commit of every ref introduces
+    /// Scan what every commit of every ref introduces
     #[arg(long, group = "surface")]
     all: bool,
-    /// With --worktree: look at what git ignores too
+    /// With --worktree: also scan files that git ignores
     #[arg(long, requires = "worktree")]
     no_ignore: bool,
-    /// In a shallow clone: what is here will do
+    /// In a shallow clone: scan only the history that is here, instead of refusing
     #[arg(long)]
     shallow: bool,
-    /// Judge as for a push to this remote [default: what may be tracked here]
+    /// Apply the rules for a push to this remote [default: the rules for tracked files]
     #[arg(long, value_name = "NAME")]
     remote: Option<String>,
-    /// Print one JSON document (pack.scan.v0), as --format json does
+    /// Print one JSON document (pack.scan.v0), same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
     /// How to print the findings
     #[arg(long)]
     format: Option<Format>,
-    /// Print nothing but the paths of the findings, each ended by NUL
+    /// Print only the paths of the findings, each ended by NUL
     #[arg(short = 'z', conflicts_with_all = ["json", "format"])]
     nul: bool,
-    /// Release what was found, blob by blob: add an [[allow]] entry to .gitpack.toml for each
+    /// Release what was found: add an [[allow]] entry to .gitpack.toml for each blob
     #[arg(long)]
     write_allow: bool,
 }
@@ -63,9 +63,9 @@ pub(super) struct Scan {
 /// The format of the findings.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people
+    /// Text for people
     Human,
-    /// One document, pack.scan.v0
+    /// One JSON document, pack.scan.v0
     Json,
     /// One document, SARIF 2.1.0
     Sarif,

@@ -11,7 +11,7 @@ use crate::ops::pack::verify::VerifyReport;
 use crate::refusal::shown::{harmless, shown};
 use crate::rules::pack::findings::Finding;
 
-/// The most notices that are listed. A pack of another maker may have one for each member.
+/// The most notices that are listed. A pack of another tool may have one for each member.
 const NOTICES: usize = 10;
 
 /// Prints the outcome, the findings, and what was verified.
@@ -64,17 +64,17 @@ fn facts(report: &VerifyReport) -> String {
     let mut facts = String::new();
     if let Some(sealed) = &verdict.sealed {
         if !sealed.artifacts.is_empty() {
-            let opened = if report.opened { ", all of them open" } else { "" };
+            let opened = if report.opened { ", all could be opened" } else { "" };
             facts.push_str(&format!(" · {} sealed{opened}", sealed.artifacts.len()));
         }
         if sealed.mode == Mode::Internal {
-            facts.push_str(" · internal: not for everybody");
+            facts.push_str(" · internal: only for insiders");
         }
     }
     if let Some(state) = &verdict.state {
         let digest = || short(&state.digest.to_string());
         facts.push_str(&match (&report.compared_with, &state.commit) {
-            (Some(id), _) => format!(" · state equals that of {}", id.short()),
+            (Some(id), _) => format!(" · state matches commit {}", id.short()),
             (None, Some(id)) => format!(
                 " · state {} of commit {}",
                 digest(),
@@ -86,7 +86,7 @@ fn facts(report: &VerifyReport) -> String {
     facts
 }
 
-/// Prints what another maker of packs does otherwise.
+/// Prints where another tool's pack differs from ours without being invalid.
 pub(super) fn notices(output: &mut Output, report: &VerifyReport) {
     let notices = report.verdict.findings.notices();
     let more = notices.len().saturating_sub(NOTICES);

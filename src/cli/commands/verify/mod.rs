@@ -18,19 +18,19 @@ use crate::cli::style::{Envelope, Style};
 use crate::ops::Context;
 use crate::ops::pack::verify::{VerifyRequest, verify};
 
-/// Verify a pack: integrity, closed set, seals, leaks
+/// Verify a pack: hashes, list of members, seals, no leaks
 #[derive(Parser)]
 #[command(name = "verify")]
 pub(super) struct Verify {
     /// The pack's directory
     pack: PathBuf,
-    /// Compare also with this commit of the repository here
+    /// Also compare the pack with this commit of the current repository
     #[arg(long)]
     rev: Option<String>,
     /// Print one JSON document (pack.verify.v0)
     #[arg(long)]
     json: bool,
-    /// Open every seal as well, to nowhere, with this age identity file or SSH private key
+    /// Also open every seal with this age identity file or SSH private key, discarding the plaintext
     #[arg(long = "identity", short = 'i', value_name = "FILE")]
     identities: Vec<PathBuf>,
     #[command(flatten)]

@@ -1,13 +1,13 @@
-//! Why keys do not serve, with what to do where a few words say it.
+//! Why keys cannot be used, with a short remedy where there is one.
 
 use crate::refusal::config::ConfigFault;
 use crate::refusal::keys::{CipherFault, IdentityFault, KeyFault, LockFault, RecipientFault, SecretFault};
 
-/// Returns why an identity file cannot serve.
+/// Returns why an identity file cannot be used.
 pub(crate) fn identity(fault: &IdentityFault) -> String {
     match fault {
-        IdentityFault::InWorkTree => format!("{fault}; set GIT_PACK_IDENTITY to another place"),
-        IdentityFault::OnlyPluginKnows => format!("{fault}: git pack recipients add names one"),
+        IdentityFault::InWorkTree => format!("{fault}; set GIT_PACK_IDENTITY to a path outside it"),
+        IdentityFault::OnlyPluginKnows => format!("{fault}: add it with git pack recipients add"),
         IdentityFault::Secret(fault) => secret(fault),
         IdentityFault::Key(fault) => key(fault),
         IdentityFault::Locked(fault) => lock(fault),
@@ -44,8 +44,8 @@ pub(super) fn cipher(fault: &CipherFault) -> String {
 /// Returns why text is not a recipient.
 pub(super) fn recipient(fault: &RecipientFault) -> String {
     match fault {
-        RecipientFault::Secret => format!("{fault}: its public key is (git pack key public FILE)"),
-        RecipientFault::Hybrid => format!("{fault}: age1tagpq1… are"),
+        RecipientFault::Secret => format!("{fault}: use its public key (git pack key public FILE)"),
+        RecipientFault::Hybrid => format!("{fault}: use age1tagpq1…"),
         RecipientFault::DoesNotEncrypt { .. } => format!("{fault}: use ssh-ed25519, ssh-rsa or age1…"),
         _ => fault.to_string(),
     }
@@ -71,9 +71,9 @@ fn lock(fault: &LockFault) -> String {
 fn key(fault: &KeyFault) -> String {
     match fault {
         KeyFault::ForeignFile => {
-            format!("{fault}; ssh-keygen -p -f FILE makes an SSH private key into one that it reads")
+            format!("{fault}; if it is an SSH private key, ssh-keygen -p -f FILE converts it")
         }
-        KeyFault::InsecurePassphrase => format!("{fault}: ssh-keygen -o -p -f FILE renews it"),
+        KeyFault::InsecurePassphrase => format!("{fault}: ssh-keygen -o -p -f FILE upgrades it"),
         KeyFault::OnDevice { .. } => format!("{fault}: use an age plugin for it"),
         KeyFault::DoesNotDecrypt { .. } => format!("{fault}: use ssh-ed25519, ssh-rsa or an age identity"),
         _ => fault.to_string(),

@@ -8,7 +8,7 @@ use crate::refusal::corrupt::Corrupt;
 use crate::refusal::twin::TwinConflict;
 use crate::refusal::unsupported::Unsupported;
 
-/// Returns the command that would fix it, or else what to do.
+/// Returns the command that fixes it, or what to do.
 pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     use std::os::unix::ffi::OsStrExt;
     let next = |command: &str| (Some(command.to_owned()), None);
@@ -21,14 +21,14 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             | TwinConflict::SealedUnknown
             | TwinConflict::PlainDiffers
             | TwinConflict::PlainUnknown => hint(&format!(
-                "set one of them aside, or, if it may go, {}",
+                "move one of them away, or, to overwrite it, {}",
                 env::invocation_with("--force")
             )),
         },
         Refusal::ThroughLink { link, .. } => (
             None,
             Some(format!(
-                "rm {}    (a repository must not say where else files are written), or name the place that it leads to",
+                "rm {}    (git pack does not write through links of a repository), or name the path that it points to",
                 quoted(link.as_os_str().as_bytes())
             )),
         ),
@@ -37,9 +37,9 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::OutputExists { replaceable: false, .. } => hint("--output <another path>"),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
         Refusal::Usage(misuse) => (usage::next(misuse), None),
-        Refusal::NotARepository { .. } => hint("run it inside a repository, or make one with git init"),
+        Refusal::NotARepository { .. } => hint("run it inside a repository, or create one with git init"),
         Refusal::NotYours { path, .. } => hint(&format!(
-            "if you trust whoever can write there: git config --global --add safe.directory {}",
+            "if you trust its owner: git config --global --add safe.directory {}",
             quoted(path.as_os_str().as_encoded_bytes())
         )),
         Refusal::Planted { path, .. } => next(&format!("rm {}", quoted(path.as_os_str().as_encoded_bytes()))),
@@ -47,22 +47,24 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
         Refusal::CutHistory { .. } => (
             Some("git fetch --unshallow".into()),
-            Some("git fetch --unshallow, or, where what is here will do, --shallow".into()),
+            Some("git fetch --unshallow, or add --shallow to scan only the history that is here".into()),
         ),
         Refusal::MissingObject { .. } => next("git fetch --refetch --no-filter"),
-        Refusal::MissingContent { sealed: 1.., .. } => {
-            hint("a pack that has them: ciphertexts are in packs, and in the clone that sealed them, never in git")
-        }
+        Refusal::MissingContent { sealed: 1.., .. } => hint(
+            "restore from a pack that has them: ciphertexts are in packs and in the clone that sealed them, never in git",
+        ),
         Refusal::MissingContent { has_commit: true, .. } => next("git fetch --refetch --no-filter"),
-        Refusal::MissingContent { .. } => hint("in a clone that has the commit, or fetch it: git fetch"),
+        Refusal::MissingContent { .. } => hint("run it in a clone that has the commit, or fetch the commit: git fetch"),
         Refusal::Collision {
             as_ciphertext: true, ..
-        } => hint("--identity FILE opens what is sealed, so that it comes to its own path"),
-        Refusal::Collision { .. } => hint("without --identity, what is sealed is restored as ciphertext beside it"),
-        Refusal::NoManifest { .. } => {
-            hint("restore from a pack, or in the clone that sealed one: LITE/RUN_REFS.json names it as manifest_ref")
+        } => hint("add --identity FILE: it opens sealed files, so that each is restored under its own path"),
+        Refusal::Collision { .. } => hint("leave out --identity: sealed files are then restored as .age files"),
+        Refusal::NoManifest { .. } => hint(
+            "restore from a pack, or in the clone that sealed it: LITE/RUN_REFS.json in the pack has the ref as manifest_ref",
+        ),
+        Refusal::BadManifest { .. } => {
+            hint("use another pack or manifest of the commit, such as a new one: git pack seal --emit lite")
         }
-        Refusal::BadManifest { .. } => hint("another pack or manifest of the commit: git pack seal --emit lite"),
         Refusal::NoRecipients { uncommitted: true, .. } => {
             next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'")
         }
@@ -70,7 +72,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some("git pack init".into()),
             Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
         ),
-        Refusal::NoneOpens { .. } => hint("--identity names another identity file, or an SSH key"),
+        Refusal::NoneOpens { .. } => hint("use another identity file or SSH key: --identity FILE"),
         Refusal::PlaintextLeak {
             plain,
             may_be_named: true,
@@ -78,7 +80,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         } => (
             None,
             Some(format!(
-                "leave it out, or, if everybody may have it, add --plaintext {}",
+                "leave it out, or, if anyone may read it, add --plaintext {}",
                 quoted(plain.as_bytes())
             )),
         ),
@@ -95,19 +97,19 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             let more = allowed.map_or("1g".into(), |allowed| allowed.saturating_mul(10).to_string());
             let key = bound.key();
             hint(&format!(
-                "if it is meant to be so large, where it is judged: git config {key} {more}"
+                "if this size is intended, raise the bound where the check runs: git config {key} {more}"
             ))
         }
         Refusal::Corrupt(corrupt) => (None, Some(mending(corrupt))),
         Refusal::Unsupported(unsupported) => (None, Some(way_out(unsupported))),
         Refusal::HookManager { .. } => (
             Some("git pack install --force".into()),
-            Some("or chain them all the same: git pack install --force".into()),
+            Some("or install chained hooks anyway: git pack install --force".into()),
         ),
         Refusal::Audit { run, directory, .. } => (
             Some(format!("git pack audit --run {run}")),
             Some(format!(
-                "git pack audit --run {run}; then, to have the run recorded anew: rm -r {}",
+                "git pack audit --run {run}; then delete the run and seal again: rm -r {}",
                 quoted(directory.as_os_str().as_bytes())
             )),
         ),
@@ -115,7 +117,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some(format!("git pack verify {}", quoted(path.as_os_str().as_bytes()))),
             None,
         ),
-        Refusal::BadPack { .. } => hint("seal it again, or fetch it again from where it came"),
+        Refusal::BadPack { .. } => hint("seal it again, or get a new copy of it"),
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => {
             hint("rename one of them, or seal them in two packs")
         }
@@ -131,7 +133,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     }
 }
 
-/// Returns how damage is mended.
+/// Returns how to repair damage.
 fn mending(corrupt: &Corrupt) -> String {
     match corrupt {
         Corrupt::Object { .. } | Corrupt::ObjectFile { .. } => "git fsck".into(),
@@ -140,15 +142,18 @@ fn mending(corrupt: &Corrupt) -> String {
         }
         Corrupt::Stored {
             in_the_way: Some(file), ..
-        } => format!("git pack audit; then, to have it stored anew: rm -f {}", file.display()),
+        } => format!(
+            "git pack audit; then delete the damaged file, so that it can be stored again: rm -f {}",
+            file.display()
+        ),
         Corrupt::Sealing { path } => format!(
-            "rm {}.*    (the artifact is then encrypted anew), or seal with --fresh",
+            "rm {}.*    (the next seal encrypts the artifact again), or seal with --fresh",
             path.with_extension("").display()
         ),
-        Corrupt::Pins { .. } => "mend it by hand: a JSON list of hashes, sorted".into(),
-        Corrupt::Roots { .. } => "put it back as it was or, if the run is not needed, remove its directory".into(),
+        Corrupt::Pins { .. } => "repair it by hand: it is a sorted JSON list of hashes".into(),
+        Corrupt::Roots { .. } => "restore the file or, if the run is not needed, delete its directory".into(),
         Corrupt::NoRoots { store, .. } => format!(
-            "put gitpack/runs/ and GC_PINS.json back where they were, or git pack seal; if nothing of it is needed, remove {}",
+            "restore gitpack/runs/ and GC_PINS.json, or run git pack seal; if the content is not needed, delete {}",
             store.display()
         ),
     }
@@ -160,29 +165,27 @@ fn way_out(unsupported: &Unsupported) -> String {
         Unsupported::Repository { .. }
         | Unsupported::Index { .. }
         | Unsupported::IndexMode { .. }
-        | Unsupported::IndexUnchanged { .. } => "git status    (git itself may say more)",
+        | Unsupported::IndexUnchanged { .. } => "git status    (git may show the cause)",
         Unsupported::RefStorage { .. } => "git refs migrate --ref-format=files",
         Unsupported::References { .. } | Unsupported::ObjectDirectories { .. } => "git fsck",
-        Unsupported::ReferencesBelow { .. } => "git for-each-ref    (git itself may say more)",
+        Unsupported::ReferencesBelow { .. } => "git for-each-ref    (git may show the cause)",
         Unsupported::RunReferences { .. } => "git refs verify",
-        Unsupported::RunReferenceUnwritable { .. } => {
-            "git pack gc    (clears the lock of such a ref that a killed seal left)"
-        }
-        Unsupported::RunReferencesUnremovable { .. } => "git pack-refs    (git itself may say more)",
+        Unsupported::RunReferenceUnwritable { .. } => "git pack gc    (removes the lock file that a killed seal left)",
+        Unsupported::RunReferencesUnremovable { .. } => "git pack-refs    (git may show the cause)",
         Unsupported::ShallowList { .. } => "git fetch --unshallow",
-        Unsupported::IgnoreConfig { .. } => "git status    (git itself may say more)",
-        Unsupported::CommitsWith { .. } => "git rev-list --all    (git itself may say more)",
-        Unsupported::GitConfig { .. } => "git config --local --list    (git itself may say more)",
+        Unsupported::IgnoreConfig { .. } => "git status    (git may show the cause)",
+        Unsupported::CommitsWith { .. } => "git rev-list --all    (git may show the cause)",
+        Unsupported::GitConfig { .. } => "git config --local --list    (git may show the cause)",
         Unsupported::HooksDirectory { .. } => "git rev-parse --git-path hooks",
-        Unsupported::Canary { .. } => "git --version    (hooks can be tried out since 2.40)",
+        Unsupported::Canary { .. } => "git --version    (testing hooks needs 2.40 or newer)",
         Unsupported::TreeReference { .. } => "point it at a commit that has this tree",
         Unsupported::BlobReference { blob, .. } => {
-            return format!("if everybody may have it, add [[allow]] blob = \"{blob}\" to .gitpack.toml");
+            return format!("if anyone may read it, add [[allow]] blob = \"{blob}\" to .gitpack.toml");
         }
         Unsupported::ManyConfigurations { .. } => "push the main branch first, by itself",
         Unsupported::TwoHooks { directory, hook } => {
             return format!(
-                "decide which one of them is to run, and take the other away: rm '{}'",
+                "keep the hook that should run and delete the other, such as: rm '{}'",
                 directory.join(format!("{hook}.chained")).display()
             );
         }

@@ -1,4 +1,4 @@
-//! Misuse in the words of the command line: which flag is wrong, and which command was probably meant.
+//! Usage errors in terms of the command line: which flag is wrong, and which command was probably meant.
 
 use crate::cli::output::refusal::keys;
 use crate::refusal::Refusal;
@@ -23,34 +23,37 @@ pub(crate) fn misused_for(problem: String, next: &str) -> Refusal {
 /// Returns what is wrong, with the flag to which it belongs and, where that fits in a few words, what to give instead.
 pub(super) fn problem(misuse: &Misuse) -> String {
     match misuse {
-        Misuse::NotInStore { .. } => format!("{misuse}; what is committed is kept by a branch or a tag"),
-        Misuse::NoTerminal => "--passphrase: there is no terminal to ask at: use --passphrase-file".into(),
-        Misuse::EmptyPassphrase => "--passphrase: it is empty".into(),
-        Misuse::PassphrasesDiffer => "--passphrase: they are not the same".into(),
+        Misuse::NotInStore { .. } => {
+            format!("{misuse}; pins do not apply to committed files, which a branch or tag keeps")
+        }
+        Misuse::NoTerminal => "--passphrase: there is no terminal to ask at; use --passphrase-file".into(),
+        Misuse::EmptyPassphrase => "--passphrase: the passphrase is empty".into(),
+        Misuse::PassphrasesDiffer => "--passphrase: the two passphrases differ".into(),
         Misuse::PassphraseFile {
             file,
             fault: PassphraseFault::Unfit(fault),
         } => format!("--passphrase-file {}: {}", file.display(), keys::secret(fault)),
         Misuse::PassphraseFile { .. } => format!("--passphrase-file {misuse}"),
         Misuse::BadRecipient { text, fault } => format!("recipient {text:?}: {}", keys::recipient(fault)),
-        Misuse::UnknownRemote { remote } => format!("--remote {remote}: there is no remote of that name"),
+        Misuse::UnknownRemote { remote } => format!("--remote {remote}: there is no remote with this name"),
         Misuse::BadRange { range } => {
-            format!("--range {range}: expected two revisions with two dots between them")
+            format!("--range {range}: expected two revisions with two dots in between, A..B")
         }
-        Misuse::NotBare => "--server is for a bare repository, and this one has a work tree".into(),
+        Misuse::NotBare => "--server is for bare repositories, but this one has a work tree".into(),
         Misuse::ManyForOneStream { artifacts } => {
-            format!("--stdout takes one artifact, and these are {artifacts}: name one")
+            format!("--stdout takes one artifact, but {artifacts} match: name one")
         }
         Misuse::NoState { .. } => format!("--rev: {misuse}"),
-        Misuse::OnlyTexts => "--from-full takes a pack or one of its files, whose texts are never sealed".into(),
-        Misuse::UnknownRunOfManifest => format!("--identity: {misuse}: name its pack instead"),
-        Misuse::NoOutput => "--output names the directory for the files".into(),
-        Misuse::NoDefaultOutput => format!("{misuse}: name one with --output"),
+        Misuse::OnlyTexts => {
+            "--from-full takes a pack or its member under FULL/, and no identity: texts are never sealed".into()
+        }
+        Misuse::UnknownRunOfManifest => format!("--identity: {misuse}: restore from its pack instead"),
+        Misuse::NoOutput => "--output is missing: name a directory for the files".into(),
+        Misuse::NoDefaultOutput => format!("{misuse}: choose one with --output"),
         Misuse::UnnamedOutput { .. } | Misuse::RekeyedIntoItself { .. } => format!("--output {misuse}"),
-        Misuse::OutputTracked { .. } => format!("{misuse}: take a directory outside of it, or one that git ignores"),
+        Misuse::OutputTracked { .. } => format!("{misuse}: use a directory outside it, or one that git ignores"),
         Misuse::NotReleasable { .. } => format!(
-            "--plaintext {misuse}, and --plaintext is for private keys, fake seals and copies of what is protected under \
-             another name"
+            "--plaintext {misuse}; --plaintext releases only private keys, fake seals and renamed copies of protected files"
         ),
         Misuse::NotInPack { .. } => format!("--plaintext {misuse}"),
         Misuse::NothingWouldBeSealed { option } => {
@@ -60,10 +63,10 @@ pub(super) fn problem(misuse: &Misuse) -> String {
         Misuse::OfTreePack { option } => {
             let flag = flag(*option);
             let quoting = match option {
-                SealOption::Attach => "; quote a glob, so that the shell leaves it alone",
+                SealOption::Attach => "; quote a glob, so that the shell does not expand it",
                 _ => "",
             };
-            format!("{flag} belongs to a tree pack, and artifacts are named for an evidence pack{quoting}")
+            format!("{flag} applies to tree packs, but named artifacts make an evidence pack{quoting}")
         }
         Misuse::AttachEmpty { .. }
         | Misuse::AttachBadGlob { .. }

@@ -1,4 +1,4 @@
-//! The message of a refusal as a person reads it: where a flag or a command belongs to it, with that.
+//! The message of a refusal as a person reads it, with the flag or command that it is about.
 
 use crate::cli::output::refusal::{keys, usage};
 use crate::refusal::Refusal;
@@ -9,7 +9,7 @@ use crate::refusal::work_tree::WorkTreeUse;
 
 /// Why a new key is not written to a file that exists.
 pub(super) const KEY_EXISTS: &str =
-    "it is there already, and a key is never written over; --output names another place";
+    "the file already exists, and git pack never overwrites a key; choose another path with --output";
 
 /// Returns what, where and why on one line, with the flag where there is one.
 pub(super) fn message(refusal: &Refusal) -> String {
@@ -17,12 +17,12 @@ pub(super) fn message(refusal: &Refusal) -> String {
         Refusal::Usage(misuse) => usage::problem(misuse),
         Refusal::NoWorkTree { action } => {
             let command = command_of(*action);
-            format!("{command} needs a work tree, and this repository is bare")
+            format!("{command} needs a work tree, but this repository is bare")
         }
         Refusal::KeyExists { path } => format!("writing {}: {KEY_EXISTS}", shown_path(path)),
         Refusal::TwinDiffers { path, conflict, .. } => {
             let why = why_not_overwritten(*conflict);
-            format!("{} would be written over, and {why}", shown_path(path))
+            format!("{} would be overwritten, but {why}", shown_path(path))
         }
         Refusal::BadConfig { origin, line, fault } => {
             let place = line.map(|line| format!(", line {line}")).unwrap_or_default();
@@ -34,7 +34,7 @@ pub(super) fn message(refusal: &Refusal) -> String {
         }
         Refusal::Locked { subject, file, fault } => {
             let why = keys::locked(file.as_deref(), fault);
-            format!("{} was not opened: {why}", shown(subject.as_bytes()))
+            format!("cannot open {}: {why}", shown(subject.as_bytes()))
         }
         Refusal::Crypto { deed, subject, fault } => format!("{deed} {subject}: {}", keys::cipher(fault)),
         other => other.to_string(),
@@ -59,7 +59,7 @@ pub(super) fn command_of(action: WorkTreeUse) -> String {
 pub(super) fn why_not_overwritten(conflict: TwinConflict) -> String {
     match conflict {
         TwinConflict::SealedChanged => format!("{conflict}: reveal it instead"),
-        TwinConflict::PlainChanged => format!("{conflict}: protect it, or set it aside"),
+        TwinConflict::PlainChanged => format!("{conflict}: protect it, or move it away"),
         TwinConflict::SealedDiffers
         | TwinConflict::SealedUnknown
         | TwinConflict::PlainDiffers
@@ -73,11 +73,11 @@ pub(super) fn adding(manager: HookManager) -> &'static str {
         HookManager::Husky => "run this beside .husky",
         HookManager::Lefthook => "add this to lefthook.yml, then run lefthook install",
         HookManager::PreCommit => {
-            "add this below repos in .pre-commit-config.yaml, indented as the others there, git add it, then run \
+            "add this below repos in .pre-commit-config.yaml, indented like the other entries, git add it, then run \
              pre-commit install -t pre-commit -t pre-merge-commit -t pre-push"
         }
         HookManager::Prek => {
-            "add this below repos in .pre-commit-config.yaml, indented as the others there, git add it, then run \
+            "add this below repos in .pre-commit-config.yaml, indented like the other entries, git add it, then run \
              prek install -t pre-commit -t pre-merge-commit -t pre-push"
         }
     }
