@@ -858,7 +858,7 @@ fn long_cut_and_partial_histories_are_searched_as_far_as_they_go() {
         repo.place.pack_in(directory, &[&args[..], &own].concat()).ok().stderr
     };
     let said = rekey(&repo.root, "../1.age");
-    assert!(said.contains("history            main\n"), "{said}");
+    assert!(said.contains("history   main\n"), "{said}");
 
     let place = repo.place.path();
     let url = format!("file://{}", repo.root.display());
@@ -873,7 +873,7 @@ fn long_cut_and_partial_histories_are_searched_as_far_as_they_go() {
     }
     let said = rekey(&bench.out("partial"), "../2.age");
     assert!(
-        said.contains("remote origin") && said.contains("history            main\n"),
+        said.contains("remote origin") && said.contains("history         main\n"),
         "{said}"
     );
     let said = rekey(&bench.out("shallow"), "../3.age");

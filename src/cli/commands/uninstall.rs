@@ -11,7 +11,7 @@ use crate::cli::output::names::path_from;
 use crate::ops::Context;
 use crate::ops::guard::install::{HooksReport, apply, plan_uninstall};
 
-/// Remove the hooks, and restore the ones from before
+/// Remove the hooks of git-pack, and restore the previous ones
 #[derive(Parser)]
 #[command(name = "uninstall")]
 pub(super) struct Uninstall {}

@@ -197,7 +197,7 @@ pub fn rows() -> Vec<Row> {
         }),
         row(
             "the program is gone, at commit",
-            refused(Commit, &["git-pack is gone", "install it again"]),
+            refused(Commit, &["git-pack is missing", "install it again"]),
             |w| {
                 without_binary(w);
                 w.sh("put a; git add a");
@@ -206,7 +206,7 @@ pub fn rows() -> Vec<Row> {
         ),
         row(
             "the program is gone, at push",
-            refused(Push, &["git-pack is gone"]),
+            refused(Push, &["git-pack is missing"]),
             |w| {
                 w.sh("clean a");
                 without_binary(w);
@@ -215,7 +215,7 @@ pub fn rows() -> Vec<Row> {
         ),
         row(
             "the program is gone, another hook was content",
-            refused(Commit, &["git-pack is gone"]),
+            refused(Commit, &["git-pack is missing"]),
             |w| {
                 beside(w, "pre-commit", "exit 0");
                 without_binary(w);

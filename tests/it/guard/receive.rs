@@ -197,7 +197,7 @@ pub fn rows() -> Vec<Row> {
                 .bare_path()
                 .go()
         }),
-        row("the judge is gone", refused(Receive, &["git-pack is gone"]), |w| {
+        row("the judge is gone", refused(Receive, &["git-pack is missing"]), |w| {
             let binary = w.beside("elsewhere/git-pack");
             w.sh("mkdir ../elsewhere");
             w.repo.place.copy_binary(&binary);
