@@ -3,6 +3,7 @@
 
 mod circles;
 mod flags;
+mod map;
 mod names;
 mod sizes;
 mod sources;
