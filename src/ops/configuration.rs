@@ -145,22 +145,22 @@ pub fn here(repo: &Repository) -> Result<Loaded> {
 
 /// Returns the configuration in a commit.
 pub fn in_commit(repo: &Repository, commit: &Commit) -> Result<Loaded> {
-    let blob = blob_in(repo, commit)?;
-    let loaded = of_blob(repo, commit, blob)?;
+    let origin = origin_in(&commit.id);
+    let blob = blob_in(repo, &commit.tree, &origin)?;
+    let loaded = of_blob(repo, origin, blob)?;
     let revision = format!(" in {}", commit.id.short());
     Ok(loaded.with_listed(&revision, |path| repo.file_in_tree(&commit.tree, path, MAX_BYTES)))
 }
 
-/// Returns the blob of the configuration in a commit.
-fn blob_in(repo: &Repository, commit: &Commit) -> Result<Option<ObjectId>> {
-    match repo.blob_in_tree(&commit.tree, FILE_NAME) {
-        Err(Refusal::NotRegular { kind, .. }) => Err(not_a_file(&origin_in(commit), kind)),
+/// Returns the blob of the configuration in a tree.
+fn blob_in(repo: &Repository, tree: &ObjectId, origin: &str) -> Result<Option<ObjectId>> {
+    match repo.blob_in_tree(tree, FILE_NAME) {
+        Err(Refusal::NotRegular { kind, .. }) => Err(not_a_file(origin, kind)),
         other => other,
     }
 }
 
-fn of_blob(repo: &Repository, commit: &Commit, blob: Option<ObjectId>) -> Result<Loaded> {
-    let origin = origin_in(commit);
+fn of_blob(repo: &Repository, origin: String, blob: Option<ObjectId>) -> Result<Loaded> {
     let bytes = match blob {
         Some(id) => Some(repo.document(&id, &origin, MAX_BYTES)?),
         None => None,
@@ -170,8 +170,9 @@ fn of_blob(repo: &Repository, commit: &Commit, blob: Option<ObjectId>) -> Result
     Loaded::parse(bytes, origin)
 }
 
-fn origin_in(commit: &Commit) -> String {
-    format!("{FILE_NAME} in {}", commit.id.short())
+/// Names the configuration in a commit or a tree.
+fn origin_in(id: &ObjectId) -> String {
+    format!("{FILE_NAME} in {}", id.short())
 }
 
 /// The configurations of commits. Each is read and compiled once, however many commits share it. Recipients files are
@@ -195,11 +196,20 @@ impl<'a> Rules<'a> {
     /// Returns the configuration in a commit.
     pub fn in_commit(&self, id: &ObjectId) -> Result<Rc<Loaded>> {
         let commit = self.repo.commit_of(id)?;
-        let blob = blob_in(self.repo, &commit)?;
+        self.read(&commit.tree, origin_in(&commit.id))
+    }
+
+    /// Returns the configuration in a tree without a commit.
+    pub fn in_tree(&self, tree: &ObjectId) -> Result<Rc<Loaded>> {
+        self.read(tree, origin_in(tree))
+    }
+
+    fn read(&self, tree: &ObjectId, origin: String) -> Result<Rc<Loaded>> {
+        let blob = blob_in(self.repo, tree, &origin)?;
         if let Some(loaded) = self.read.borrow().get(&blob) {
             return Ok(Rc::clone(loaded));
         }
-        let loaded = of_blob(self.repo, &commit, blob);
+        let loaded = of_blob(self.repo, origin, blob);
         if let (Err(Refusal::BadConfig { .. }), Some(blob)) = (&loaded, blob) {
             self.broken.borrow_mut().insert(blob);
         }
@@ -221,7 +231,7 @@ impl<'a> Rules<'a> {
         if let Ok(Some(blob)) = self.repo.blob_in_tree(&commit.tree, FILE_NAME)
             && self.broken.borrow().contains(&blob)
         {
-            return Ok(none(origin_in(&commit)));
+            return Ok(none(origin_in(&commit.id)));
         }
         match self.in_commit(id) {
             Err(Refusal::BadConfig { origin, .. }) => Ok(none(origin)),

@@ -101,18 +101,6 @@ pub enum Unsupported {
         /// What git said.
         said: String,
     },
-    /// A reference that points to a tree without a commit.
-    TreeReference {
-        /// Its name.
-        reference: String,
-    },
-    /// A reference that points to a blob without a commit.
-    BlobReference {
-        /// Its name.
-        reference: String,
-        /// The blob.
-        blob: String,
-    },
     /// A first push with many versions of the configuration.
     ManyConfigurations {
         /// How many.
@@ -157,14 +145,6 @@ impl fmt::Display for Unsupported {
             Self::GitConfig { said } => write!(f, "git config: {said}"),
             Self::HooksDirectory { said } => write!(f, "git cannot tell where its hooks are: {said}"),
             Self::Canary { said } => write!(f, "git could not create a canary: {said}"),
-            Self::TreeReference { reference } => write!(
-                f,
-                "{reference} points to a tree without a commit, so git-pack cannot judge it by path"
-            ),
-            Self::BlobReference { reference, blob } => write!(
-                f,
-                "{reference} points to the blob {blob} without a commit, so git-pack cannot judge it by path"
-            ),
             Self::ManyConfigurations { versions } => write!(
                 f,
                 "this first push brings {versions} different versions of .gitpack.toml, and each applies to the \

@@ -303,7 +303,7 @@ fn trees_that_can_be_read_in_two_ways() {
 /// Gain: a tag of a tag of a blob, or of a tree, brings content to the server without a commit.
 #[test]
 fn tags_of_blobs_and_trees() {
-    for (kind, words) in [(Kind::Blob, "private-key"), (Kind::Tree, "without a commit")] {
+    for kind in [Kind::Blob, Kind::Tree] {
         let server = Server::new();
         let mut pack = Pack::default();
         let key = pack.blob(KEY.as_bytes());
@@ -313,7 +313,7 @@ fn tags_of_blobs_and_trees() {
         let tag = pack.tag(Kind::Tag, tag, "tt");
         let answer = server.push(&pack, &[(None, tag, "refs/tags/t")]);
         answer.kept_out();
-        assert!(answer.done.stderr.contains(words), "{}", answer.done.stderr);
+        assert!(answer.done.stderr.contains("private-key"), "{}", answer.done.stderr);
         assert_ne!(server.git(&["cat-file", "-e", &hex(&key)]).code, 0);
     }
 }

@@ -1,7 +1,7 @@
 //! Ways to get a protected file to a remote.
 
 use crate::guard::bytes;
-use crate::guard::table::{At::Push, Expected, Row, blocked, refused, row};
+use crate::guard::table::{At::Push, Expected, Row, blocked, passes, row};
 
 /// The leak of most rows: a commit adds it, and the next one deletes it.
 const DELETED: &str = "leak data/x.vec; drop data/x.vec;";
@@ -197,18 +197,57 @@ pub fn rows() -> Vec<Row> {
             w.sh("git notes add -F ../key HEAD");
             w.act(&["push", "origin", "refs/notes/commits"])
         }),
+        row("a harmless blob without a commit", passes(&["pre-push"]), |w| {
+            w.sh("git tag t $(echo harmless | git hash-object -w --stdin)");
+            w.act(&["push", "origin", "t"])
+        }),
+        row("a key as a blob without a commit", blocked(Push, &["key"]), |w| {
+            w.write("../key", w.identity());
+            w.sh("git tag -a t -m t $(git hash-object -w ../key)");
+            w.act(&["push", "origin", "t"])
+        }),
         row(
-            "a blob without a commit",
-            refused(Push, &["cannot judge it by path"]),
+            "a tag of a blob with a protected path",
+            blocked(Push, &["a.vec"]),
             |w| {
-                w.sh("git tag t $(echo secret | git hash-object -w --stdin)");
+                w.sh("put a.vec; git add a.vec; git commit -q --no-verify -m leak; git tag t HEAD:a.vec");
                 w.act(&["push", "origin", "t"])
             },
         ),
-        row("a tag of a tree", refused(Push, &["cannot judge it by path"]), |w| {
+        row("a tag of a harmless tree", passes(&["pre-push"]), |w| {
+            w.sh("git tag -a t -m t HEAD^{tree}");
+            w.act(&["push", "origin", "t"])
+        }),
+        row("a tag of a tree", blocked(Push, &["a.vec"]), |w| {
             w.sh("put a.vec; git add a.vec; git tag -a t -m t $(git write-tree)");
             w.act(&["push", "origin", "t"])
         }),
+        row(
+            "a ref of a tree with protected content",
+            blocked(Push, &["sub/logo.bin", "faiss"]),
+            |w| {
+                w.write("sub/logo.bin", bytes::faiss(4));
+                w.sh("git add sub; git update-ref refs/x/t $(git write-tree)");
+                w.act(&["push", "origin", "refs/x/t"])
+            },
+        ),
+        row("a tree that releases itself", blocked(Push, &["a.vec"]), |w| {
+            w.rules("");
+            let release = "[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n";
+            w.stage(".gitpack.toml", format!("version = 1\n{release}"));
+            w.sh("put a.vec; git add -A; git tag t $(git write-tree)");
+            w.act(&["push", "origin", "t"])
+        }),
+        row(
+            "a tree with the plaintext of a twin in it",
+            blocked(Push, &["notes.txt"]),
+            |w| {
+                w.write("notes.txt", "the text of a twin\n");
+                w.repo.pack(&["protect", "notes.txt"]).ok();
+                w.sh("git add -f notes.txt; git tag t $(git write-tree)");
+                w.act(&["push", "origin", "t"])
+            },
+        ),
         row("a remote that is another one now", x_vec(), |w| {
             w.sh(&format!(
                 "{DELETED} git push -q --no-verify; git init -q --bare ../public.git"

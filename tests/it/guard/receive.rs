@@ -162,12 +162,31 @@ pub fn rows() -> Vec<Row> {
             w.smuggle(".gitpack.toml", "version = 2\n");
             w.act(&["push", "--no-verify", "origin", "main"])
         }),
+        row("a harmless blob without a commit", passes(&["pre-receive"]), |w| {
+            w.server();
+            w.sh("git tag t $(echo harmless | git hash-object -w --stdin)");
+            w.act(&["push", "--no-verify", "origin", "t"])
+        }),
+        row("a key as a blob without a commit", blocked(Receive, &["key"]), |w| {
+            w.server();
+            w.write("../key", w.identity());
+            w.sh("git tag t $(git hash-object -w ../key)");
+            w.act(&["push", "--no-verify", "origin", "t"])
+        }),
+        row("a tag of a harmless tree", passes(&["pre-receive"]), |w| {
+            w.server();
+            w.sh("git tag t HEAD^{tree}");
+            w.act(&["push", "--no-verify", "origin", "t"])
+        }),
         row(
-            "a blob without a commit",
-            refused(Receive, &["cannot judge it by path"]),
+            "a tag of a tree that releases itself",
+            blocked(Receive, &["a.vec"]),
             |w| {
                 w.server();
-                w.sh("git tag t $(echo secret | git hash-object -w --stdin)");
+                w.rules("");
+                let release = "[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n";
+                w.stage(".gitpack.toml", format!("version = 1\n{release}"));
+                w.sh("put a.vec; git add -A; git tag t $(git write-tree)");
                 w.act(&["push", "--no-verify", "origin", "t"])
             },
         ),

@@ -178,10 +178,6 @@ fn way_out(unsupported: &Unsupported) -> String {
         Unsupported::GitConfig { .. } => "git config --local --list    (git may show the cause)",
         Unsupported::HooksDirectory { .. } => "git rev-parse --git-path hooks",
         Unsupported::Canary { .. } => "git --version    (testing hooks needs 2.40 or newer)",
-        Unsupported::TreeReference { .. } => "point it at a commit that has this tree",
-        Unsupported::BlobReference { blob, .. } => {
-            return format!("if anyone may read it, add [[allow]] blob = \"{blob}\" to .gitpack.toml");
-        }
         Unsupported::ManyConfigurations { .. } => "push the main branch first, by itself",
         Unsupported::TwoHooks { directory, hook } => {
             return format!(

@@ -85,9 +85,24 @@ pub fn verify_tracked(
         }
         for root in roots(repo, &tree, touched)? {
             if seen.insert(root.clone()) {
-                invalid.extend(verify_root(repo, (registry, budget), tip, root, walk)?);
+                invalid.extend(verify_root(repo, (registry, budget), Some(tip), root, |id| {
+                    walk.contains(id)
+                })?);
             }
         }
+    }
+    Ok(invalid)
+}
+
+/// Verifies, from the object database, all packs in a tree without a commit, like [`verify_tracked`].
+pub fn verify_in_tree(
+    repo: &Repository,
+    within: (&Registry, &UnpackBudget),
+    tree: &ObjectId,
+) -> Result<Vec<InvalidPack>> {
+    let mut invalid = Vec::new();
+    for root in roots(repo, tree, &Touched::Any)? {
+        invalid.extend(verify_root(repo, within, None, root, |_| false)?);
     }
     Ok(invalid)
 }
@@ -115,9 +130,9 @@ fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Ro
 fn verify_root(
     repo: &Repository,
     (registry, budget): (&Registry, &UnpackBudget),
-    tip: &ObjectId,
+    tip: Option<&ObjectId>,
     (directory, tree): Root,
-    walk: &Walk,
+    is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<Option<InvalidPack>> {
     let manifest = match repo.blob_in_tree(&tree, MANIFEST) {
         Ok(Some(manifest)) => manifest,
@@ -140,12 +155,12 @@ fn verify_root(
         false => String::from_utf8_lossy(&directory).into_owned(),
     };
     let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
-    match verify_for_push(repo, &source, budget, |id| walk.contains(id)) {
+    match verify_for_push(repo, &source, budget, is_pushed) {
         Ok(verdict) if verdict.findings.is_empty() => Ok(None),
-        Ok(verdict) => Ok(Some(InvalidPack::of(name, Some(*tip), &verdict))),
+        Ok(verdict) => Ok(Some(InvalidPack::of(name, tip.copied(), &verdict))),
         Err(Refusal::BadPack { fault, .. }) => Ok(Some(InvalidPack {
             path: name,
-            commit: Some(*tip),
+            commit: tip.copied(),
             problems: vec![fault.to_string()],
         })),
         Err(other) => Err(other),

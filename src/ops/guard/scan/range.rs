@@ -22,7 +22,7 @@ use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
-use crate::rules::protect::{FileFacts, Registry};
+use crate::rules::protect::Registry;
 use crate::rules::scan::{Candidate, Destination};
 use crate::rules::weakening::weakened;
 
@@ -75,13 +75,13 @@ pub struct Ranges<'a> {
 }
 
 /// Changes whose tips and old sides have equal configurations.
-struct Group {
-    tips: Vec<ObjectId>,
+pub(super) struct Group {
+    pub(super) tips: Vec<ObjectId>,
     /// The commits on the old sides of all tips.
-    before: Vec<ObjectId>,
-    new: Rc<Loaded>,
-    old: Vec<Rc<Loaded>>,
-    beside: Vec<Rc<Loaded>>,
+    pub(super) before: Vec<ObjectId>,
+    pub(super) new: Rc<Loaded>,
+    pub(super) old: Vec<Rc<Loaded>>,
+    pub(super) beside: Vec<Rc<Loaded>>,
 }
 
 /// The most configurations that may apply beside each other in one push. The author of a push to an empty remote
@@ -93,7 +93,7 @@ pub type Commits = Arc<[ObjectId]>;
 
 /// The configurations that apply beside each other, with a cache of what was looked up.
 #[derive(Default)]
-struct Besides {
+pub(super) struct Besides {
     /// The commits of the last request, and their configurations.
     of: Option<(Commits, Vec<Rc<Loaded>>)>,
     /// The blob of the configuration in each tree.
@@ -111,23 +111,23 @@ impl Ranges<'_> {
         let rules = Rules::of(self.repo);
         let mut groups: Vec<Group> = Vec::new();
         let mut besides = Besides::default();
+        let mut trees = Vec::new();
         for change in changes {
             match self.repo.peel(&change.tip)? {
                 Peeled::Commit(tip) => {
                     let group = self.group(&rules, &mut besides, tip, change)?;
                     self.add(&mut groups, group)?;
                 }
-                Peeled::Blob(blob) => self.judge_blob(change, blob, &mut report)?,
-                Peeled::Tree(_) => {
-                    return Err(Refusal::Unsupported(Unsupported::TreeReference {
-                        reference: change.name.clone(),
-                    }));
-                }
+                Peeled::Blob(blob) => self.judge_blob(blob, &mut report)?,
+                Peeled::Tree(tree) => trees.push((tree, change)),
             }
         }
         let mut reported = BTreeSet::new();
         for group in groups {
             self.judge_group(&rules, group, &mut reported, &mut report)?;
+        }
+        for tree in trees {
+            self.judge_tree(&rules, &mut besides, tree, &mut reported, &mut report)?;
         }
         report.weakened.sort();
         report.weakened.dedup();
@@ -137,8 +137,23 @@ impl Ranges<'_> {
     /// Returns the group of a single change.
     fn group(&self, rules: &Rules<'_>, besides: &mut Besides, tip: ObjectId, change: &RefChange) -> Result<Group> {
         let new = rules.in_commit(&tip)?;
-        let mut old: Vec<Rc<Loaded>> = Vec::new();
-        let mut before = Vec::new();
+        let (before, old) = self.old_sides(rules, change)?;
+        let beside = match old.iter().any(|loaded| loaded.is_present()) {
+            true => Vec::new(),
+            false => self.beside(rules, besides, Some(tip), &new, &change.beside)?,
+        };
+        Ok(Group {
+            tips: vec![tip],
+            before,
+            new,
+            old,
+            beside,
+        })
+    }
+
+    /// Returns the commits on the old side of a change, and their configurations without duplicates.
+    pub(super) fn old_sides(&self, rules: &Rules<'_>, change: &RefChange) -> Result<(Vec<ObjectId>, Vec<Rc<Loaded>>)> {
+        let (mut before, mut old) = (Vec::new(), Vec::<Rc<Loaded>>::new());
         for id in &change.old {
             let Some((commit, loaded)) = self.old_side(rules, id)? else {
                 continue;
@@ -148,17 +163,7 @@ impl Ranges<'_> {
                 old.push(loaded);
             }
         }
-        let beside = match old.iter().any(|loaded| loaded.is_present()) {
-            true => Vec::new(),
-            false => self.beside(rules, besides, tip, &new, &change.beside)?,
-        };
-        Ok(Group {
-            tips: vec![tip],
-            before,
-            new,
-            old,
-            beside,
-        })
+        Ok((before, old))
     }
 
     /// Adds a group, or merges it with one of equal configurations.
@@ -186,12 +191,12 @@ impl Ranges<'_> {
     /// Returns the configurations of `commits` that apply to `tip`, if nothing that was there before has one.
     ///
     /// A commit without a configuration adds nothing. An older version of the tip's own configuration adds nothing
-    /// either: its history replaced it, as if the tip were pushed alone.
-    fn beside(
+    /// either: its history replaced it, as if the tip were pushed alone. A tree has no history, so it has no tip.
+    pub(super) fn beside(
         &self,
         rules: &Rules<'_>,
         besides: &mut Besides,
-        tip: ObjectId,
+        tip: Option<ObjectId>,
         new: &Rc<Loaded>,
         commits: &Commits,
     ) -> Result<Vec<Rc<Loaded>>> {
@@ -209,7 +214,7 @@ impl Ranges<'_> {
         }
         let all = besides.of.iter().flat_map(|(_, all)| all);
         let mut found: Vec<Rc<Loaded>> = all.filter(|loaded| !same(loaded, new)).map(Rc::clone).collect();
-        if !found.is_empty() {
+        if let Some(tip) = tip.filter(|_| !found.is_empty()) {
             let versions = self.repo.versions_of(&tip, FILE_NAME, &mut besides.in_tree)?;
             found.retain(|loaded| {
                 let bytes = loaded.bytes.as_deref().unwrap_or_default();
@@ -234,31 +239,6 @@ impl Ranges<'_> {
             Peeled::Commit(id) => Ok(Some((id, rules.in_commit_or_none(&id)?))),
             Peeled::Tree(_) | Peeled::Blob(_) => Ok(None),
         }
-    }
-
-    /// Judges a blob without a path by its content. It passes only if an exception allows this blob, because it may
-    /// have a protected path elsewhere.
-    fn judge_blob(&self, change: &RefChange, blob: ObjectId, report: &mut ScanReport) -> Result<()> {
-        let head = match self.repo.has_commit() {
-            true => configuration::in_commit(self.repo, &self.repo.commit("HEAD")?)?,
-            false => Loaded::none(),
-        };
-        let registry = head.registry()?;
-        let mut judge = Engine::new(self.repo, &registry, (self.destination)(&[&head.config]), &self.budget);
-        let found = judge.judge(&[without_path(blob)])?;
-        self.note(&judge, report);
-        let allowed = FileFacts {
-            blob: Some(blob),
-            ..FileFacts::default()
-        };
-        if found.is_empty() && !registry.releases(&allowed) {
-            return Err(Refusal::Unsupported(Unsupported::BlobReference {
-                reference: change.name.clone(),
-                blob: blob.to_string(),
-            }));
-        }
-        report.leaks.extend(found);
-        Ok(())
     }
 
     /// Judges blobs that were sent although no sent commit reaches them: by content alone, with every configuration
@@ -291,7 +271,7 @@ impl Ranges<'_> {
     }
 
     /// Adds the counts of a judge to the report.
-    fn note(&self, judge: &Engine<'_>, report: &mut ScanReport) {
+    pub(super) fn note(&self, judge: &Engine<'_>, report: &mut ScanReport) {
         report.examined += judge.examined;
         report.in_part.extend(judge.in_part.iter().cloned());
         report.more += judge.more;
@@ -392,7 +372,7 @@ impl Ranges<'_> {
     }
 
     /// Returns the registry of these sides, of which the first is the new one, and a judge by it.
-    fn judge_by<'s>(&self, mut sides: Vec<&'s Loaded>, group: &'s Group) -> Result<(Registry, Engine<'_>)> {
+    pub(super) fn judge_by<'s>(&self, mut sides: Vec<&'s Loaded>, group: &'s Group) -> Result<(Registry, Engine<'_>)> {
         // A commit that is pushed beside the tip is not an old side: the change cannot remove protection from it.
         let beside = group.beside.iter().map(Rc::as_ref);
         let alone: Vec<&Loaded> = sides.iter().copied().take(1).chain(beside.clone()).collect();

@@ -105,6 +105,17 @@ impl<'a> Ends<'a> {
         })
     }
 
+    /// Takes a tree as the tip, and the trees of the commits that were there before.
+    pub fn of_tree(repo: &'a Repository, before: &[ObjectId], tree: ObjectId) -> Result<Self> {
+        let mut all = trees_of(repo, before)?;
+        all.push(tree);
+        Ok(Self {
+            repo,
+            all,
+            tips: vec![tree],
+        })
+    }
+
     /// Returns the sealed twins at all ends, and those at the tips.
     pub fn twins(&self) -> Result<(SealedTwins, SealedTwins)> {
         let (mut all, mut tips) = (SealedTwins::default(), SealedTwins::default());
