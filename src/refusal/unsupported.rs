@@ -113,11 +113,38 @@ pub enum Unsupported {
         /// The name of the hook.
         hook: &'static str,
     },
+    /// A hooks directory that all repositories of a user or of the machine share.
+    SharedHooks {
+        /// The hooks directory.
+        directory: PathBuf,
+        /// The configuration that names it.
+        scope: SharedScope,
+        /// Whether hooks would be removed from it. Otherwise, they would be written.
+        removing: bool,
+    },
     /// A path of git-pack itself that is not UTF-8.
     BinaryPath {
         /// The path.
         path: PathBuf,
     },
+}
+
+/// A configuration of git that applies to many repositories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SharedScope {
+    /// The user's.
+    Global,
+    /// The machine's.
+    System,
+}
+
+impl fmt::Display for SharedScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Global => "your global git configuration",
+            Self::System => "the git configuration of this machine",
+        })
+    }
 }
 
 impl fmt::Display for Unsupported {
@@ -155,6 +182,18 @@ impl fmt::Display for Unsupported {
                 "{} has both {hook} and {hook}.chained, and git-pack installed neither",
                 directory.display()
             ),
+            Self::SharedHooks {
+                directory,
+                scope,
+                removing,
+            } => {
+                let done = if *removing { "removed" } else { "installed" };
+                write!(
+                    f,
+                    "{scope} sets core.hooksPath to {}, so hooks {done} there would be {done} for every repository",
+                    directory.display()
+                )
+            }
             Self::BinaryPath { path } => {
                 write!(f, "the path of git-pack is not UTF-8: {}", path.display())
             }

@@ -31,6 +31,7 @@ mod restore;
 mod scan;
 mod seal;
 mod sealing;
+mod shared_hooks;
 mod stable_seals;
 mod state;
 mod store;

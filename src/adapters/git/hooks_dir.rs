@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::adapters::files;
-use crate::refusal::unsupported::Unsupported;
+use crate::refusal::unsupported::{SharedScope, Unsupported};
 use crate::refusal::{Refusal, Result};
 
 /// The largest hook to read, in bytes.
@@ -19,6 +19,8 @@ pub struct HooksDir {
     path: PathBuf,
     /// The same path as git reports it, with links unresolved.
     said: PathBuf,
+    /// The configuration that has other repositories use the same directory, if one does.
+    shared: Option<SharedScope>,
 }
 
 impl HooksDir {
@@ -38,13 +40,19 @@ impl HooksDir {
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
         }
-        let said = directory.join(PathBuf::from(std::ffi::OsString::from_vec(bytes)));
+        let said = PathBuf::from(std::ffi::OsString::from_vec(bytes));
+        // A relative path leads to a directory of this repository, whoever configured it.
+        let shared = match configured.status.success() && said.is_absolute() {
+            true => shared_scope(directory)?,
+            false => None,
+        };
+        let said = directory.join(said);
         // The directory may not exist yet, so resolve its parent.
         let path = match (files::canonical(files::parent(&said)), said.file_name()) {
             (Ok(parent), Some(name)) => parent.join(name),
             _ => said.clone(),
         };
-        Ok(Self { path, said })
+        Ok(Self { path, said, shared })
     }
 
     /// Refuses if the directory is not writable, or if a link in the work tree redirects it to a place outside.
@@ -53,6 +61,11 @@ impl HooksDir {
     pub fn ensure_writable(&self) -> Result<()> {
         files::ensure_stays_in_tree(&self.said)?;
         files::ensure_writable(&self.path)
+    }
+
+    /// Returns the configuration that has other repositories use the same directory, if one does.
+    pub fn shared(&self) -> Option<SharedScope> {
+        self.shared
     }
 
     /// Returns the path of the directory.
@@ -255,6 +268,17 @@ impl ConfiguredHooks {
             })),
         }
     }
+}
+
+/// Returns whether the user's or the machine's configuration sets `core.hooksPath` for the repository at `directory`.
+fn shared_scope(directory: &Path) -> Result<Option<SharedScope>> {
+    let output = ask(directory, &["config", "--show-scope", "--get", "core.hooksPath"])?;
+    let scope = output.stdout.split(|byte| *byte == b'\t').next();
+    Ok(match scope {
+        Some(b"global") => Some(SharedScope::Global),
+        Some(b"system") => Some(SharedScope::System),
+        _ => None,
+    })
 }
 
 /// Returns the major and minor version of git.

@@ -27,6 +27,9 @@ pub(super) struct Init {
     /// Install chained hooks even if a hook manager owns the hooks
     #[arg(long)]
     force: bool,
+    /// Install into a hooks directory that all repositories share (a global core.hooksPath), and so guard all of them
+    #[arg(long)]
+    shared: bool,
 }
 
 impl Run for Init {
@@ -43,6 +46,7 @@ impl Run for Init {
             server: self.server,
             strict: self.strict,
             force: self.force,
+            shared: self.shared,
         };
         match self.server {
             true => hooks(output, ctx, &install::apply(install::plan_install(ctx, request)?)?),

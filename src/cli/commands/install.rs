@@ -22,6 +22,9 @@ pub(super) struct Install {
     /// Install chained hooks even if a hook manager owns the hooks
     #[arg(long)]
     force: bool,
+    /// Install into a hooks directory that all repositories share (a global core.hooksPath), and so guard all of them
+    #[arg(long)]
+    shared: bool,
 }
 
 impl Run for Install {
@@ -38,6 +41,7 @@ impl Run for Install {
             server: false,
             strict: self.strict,
             force: self.force,
+            shared: self.shared,
         };
         hooks(output, ctx, &apply(plan_install(ctx, request)?)?);
         Ok(Exit::Yes)
@@ -55,6 +59,9 @@ pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
     };
     let directory = path_from(&ctx.cwd, &report.directory);
     output.line(&format!("{:<10} {} in {directory}{about}", "hooks", names.join(", ")));
+    if let Some(scope) = report.shared {
+        output.line(&format!("{:<10} {scope} makes every repository use them", "shared"));
+    }
     for hook in &report.chained {
         output.line(&format!(
             "{:<10} {hook}: the existing hook runs first, as {hook}.chained",

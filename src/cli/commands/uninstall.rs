@@ -14,7 +14,11 @@ use crate::ops::guard::install::{HooksReport, apply, plan_uninstall};
 /// Remove the hooks of git-pack, and restore the previous ones
 #[derive(Parser)]
 #[command(name = "uninstall")]
-pub(super) struct Uninstall {}
+pub(super) struct Uninstall {
+    /// Remove hooks that all repositories share (a global core.hooksPath)
+    #[arg(long)]
+    shared: bool,
+}
 
 impl Run for Uninstall {
     fn operator() -> Option<Operator> {
@@ -26,7 +30,7 @@ impl Run for Uninstall {
     }
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
-        let plan = plan_uninstall(ctx)?;
+        let plan = plan_uninstall(ctx, self.shared)?;
         human(output, ctx, &apply(plan)?);
         Ok(Exit::Yes)
     }

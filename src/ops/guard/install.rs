@@ -8,7 +8,7 @@ use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, ProgramNa
 use crate::ops::Context;
 use crate::ops::guard::remotes;
 use crate::refusal::hook_manager::HookManager;
-use crate::refusal::unsupported::Unsupported;
+use crate::refusal::unsupported::{SharedScope, Unsupported};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::hook_script::{self, Errexit};
@@ -42,6 +42,8 @@ pub struct InstallRequest {
     pub strict: bool,
     /// Chain hooks although a manager owns them, and will write them anew when it likes.
     pub force: bool,
+    /// Write into a directory of hooks that other repositories share.
+    pub shared: bool,
 }
 
 impl InstallRequest {
@@ -109,6 +111,8 @@ pub struct HooksReport {
     pub chained: Vec<&'static str>,
     /// The changed hooks that git runs from its configuration.
     pub configured: Vec<&'static str>,
+    /// The configuration that has other repositories use hooks that are in the directory now, if one does.
+    pub shared: Option<SharedScope>,
 }
 
 /// Plans the installation. Refuses if a hook manager owns a file that would have to change.
@@ -127,6 +131,10 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<HooksPlan>
         let step = match present(&repo, &directory, &configured, hook)? {
             (_, Some(Present::Called)) => Step::Leave(Present::Called),
             (Standing::Ours(present), _) if present == shim(ctx, hook)? => Step::Leave(Present::Ours),
+            // Hooks of ours that are there were once installed for all repositories, so a new version is, too.
+            (Standing::None | Standing::Foreign(_), how) if directory.shared().is_some() && !request.shared => {
+                beside_shared(ctx, &directory, &configured, hook, how)?
+            }
             (Standing::Ours(_), _) | (Standing::None, None) => Step::Write(shim(ctx, hook)?),
             (_, Some(Present::Configured)) if !request.force => match command(ctx, hook)? {
                 command if configured.command(hook) == Some(&command) => Step::Leave(Present::Configured),
@@ -171,14 +179,44 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<HooksPlan>
     })
 }
 
+/// Returns the step for a hook of this repository alone, whose hooks directory other repositories share.
+fn beside_shared(
+    ctx: &Context,
+    directory: &HooksDir,
+    configured: &ConfiguredHooks,
+    hook: &str,
+    how: Option<Present>,
+) -> Result<Step> {
+    let command = command(ctx, hook)?;
+    match how {
+        Some(Present::Configured) if configured.command(hook) == Some(&command) => Ok(Step::Leave(Present::Configured)),
+        _ if configured.can_run(hook)? => Ok(Step::Configure(command)),
+        _ => Err(shared_hooks(directory, false)),
+    }
+}
+
+/// Makes the refusal to change hooks that other repositories share.
+fn shared_hooks(directory: &HooksDir, removing: bool) -> Refusal {
+    Refusal::Unsupported(Unsupported::SharedHooks {
+        directory: directory.path().to_owned(),
+        scope: directory.shared().unwrap_or(SharedScope::Global),
+        removing,
+    })
+}
+
 /// Plans the removal of all our shims, and the return of foreign hooks that were set aside.
-pub fn plan_uninstall(ctx: &Context) -> Result<HooksPlan> {
+///
+/// Hooks that other repositories share are removed only if `shared` is true.
+pub fn plan_uninstall(ctx: &Context, shared: bool) -> Result<HooksPlan> {
     ctx.repository()?;
     let directory = HooksDir::of(&ctx.cwd)?;
     let configured = ConfiguredHooks::of(&ctx.cwd)?;
-    let mut steps = Vec::new();
+    let keeps_files = directory.shared().is_some() && !shared;
+    let (mut steps, mut kept) = (Vec::new(), false);
     for hook in ALL_HOOKS {
-        let is_there = directory.read(hook)?.is_some_and(|present| is_ours(&present));
+        let is_ours = directory.read(hook)?.is_some_and(|present| is_ours(&present));
+        let is_there = is_ours && !keeps_files;
+        kept |= is_ours && keeps_files;
         if configured.has(hook) {
             steps.push((hook, Step::Unconfigure));
         }
@@ -188,6 +226,9 @@ pub fn plan_uninstall(ctx: &Context) -> Result<HooksPlan> {
         if !is_there && !configured.has(hook) {
             steps.push((hook, Step::Leave(Present::Absent)));
         }
+    }
+    if kept && !steps.iter().any(|(_, step)| *step == Step::Unconfigure) {
+        return Err(shared_hooks(&directory, true));
     }
     if steps.iter().any(|(_, step)| *step == Step::Remove) {
         directory.ensure_writable()?;
@@ -208,7 +249,12 @@ pub fn apply(plan: HooksPlan) -> Result<HooksReport> {
         unchanged: Vec::new(),
         chained: Vec::new(),
         configured: Vec::new(),
+        shared: None,
     };
+    let is_file = |step: &Step| matches!(step, Step::Write(_) | Step::Chain(_) | Step::Leave(Present::Ours));
+    if plan.steps.iter().any(|(_, step)| is_file(step)) {
+        report.shared = plan.directory.shared();
+    }
     for (hook, step) in plan.steps {
         match step {
             Step::Write(bytes) => {

@@ -46,6 +46,7 @@ const EXEMPTIONS: &[Exemption] = &[
         path: "adapters/git/hooks_dir.rs",
         literals: &[
             "--get",
+            "--show-scope",
             "--git-path",
             "--local",
             "--null",

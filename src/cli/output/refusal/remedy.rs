@@ -179,6 +179,13 @@ fn way_out(unsupported: &Unsupported) -> String {
         Unsupported::HooksDirectory { .. } => "git rev-parse --git-path hooks",
         Unsupported::Canary { .. } => "git --version    (testing hooks needs 2.40 or newer)",
         Unsupported::ManyConfigurations { .. } => "push the main branch first, by itself",
+        Unsupported::SharedHooks { removing: true, .. } => {
+            "if no repository needs them any more, remove them for all: git pack uninstall --shared"
+        }
+        Unsupported::SharedHooks { removing: false, .. } => {
+            "guard every repository: git pack install --shared; or only this one, without the shared hooks: git config \
+             core.hooksPath \"$(git rev-parse --path-format=absolute --git-common-dir)/hooks\""
+        }
         Unsupported::TwoHooks { directory, hook } => {
             return format!(
                 "keep the hook that should run and delete the other, such as: rm '{}'",
