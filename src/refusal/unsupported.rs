@@ -122,12 +122,49 @@ pub enum Unsupported {
         /// Whether hooks would be removed from it. Otherwise, they would be written.
         removing: bool,
     },
+    /// Something of the artifacts that a pack has no field for.
+    NotKept {
+        /// What a pack does not keep.
+        what: Unkept,
+        /// The paths that have it, made safe to show.
+        paths: Vec<String>,
+    },
     /// A path of git-pack itself that is not UTF-8.
     BinaryPath {
         /// The path.
         path: PathBuf,
     },
 }
+
+/// Something that files have on disk, and a pack does not keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unkept {
+    /// The executable bit of a file.
+    ExecutableBit,
+    /// A directory with nothing in it.
+    EmptyDirectory,
+}
+
+impl fmt::Display for Unkept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ExecutableBit => "the executable bit of a file",
+            Self::EmptyDirectory => "an empty directory",
+        })
+    }
+}
+
+/// Returns the first of these paths, and the number of the others.
+pub fn some_of(paths: &[String]) -> String {
+    let first = paths.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    match paths.len().saturating_sub(NAMED) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// The most paths that a message names.
+const NAMED: usize = 3;
 
 /// A configuration of git that applies to many repositories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,6 +231,7 @@ impl fmt::Display for Unsupported {
                     directory.display()
                 )
             }
+            Self::NotKept { what, paths } => write!(f, "a pack has no field for {what}: {}", some_of(paths)),
             Self::BinaryPath { path } => {
                 write!(f, "the path of git-pack is not UTF-8: {}", path.display())
             }

@@ -1,6 +1,7 @@
 //! Which files of a repository are sealed and which stay in the clear: by name, by content, by mode, by configuration.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::common;
@@ -473,4 +474,63 @@ fn files_directories_and_globs_are_attached_alike() {
     );
     fs::remove_dir_all(repo.path("g")).unwrap();
     seal(".", &[]).0.refused("E_BAD_CONFIG");
+}
+
+#[test]
+fn what_a_pack_does_not_keep_is_said_or_refused() {
+    let repo = Repo::set_up();
+    let executable = |path: &str| {
+        repo.write(path, format!("#!/bin/sh\n: {path}\n"));
+        fs::set_permissions(repo.path(path), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    for path in ["out/bin/a", "out/bin/b", "out/bin/c", "out/bin/d"] {
+        executable(path);
+    }
+    repo.write("out/plain", "x");
+    fs::create_dir_all(repo.path("out/none/at/all")).unwrap();
+    let sealed = |args: &[&str]| {
+        let done = repo.pack(&[&["seal", "--replace", "-o", "../pack"], args].concat());
+        (done.code, done.stderr)
+    };
+    let (code, said) = sealed(&["out"]);
+    assert!(
+        code == 0
+            && said.contains("executable bit of 4 files: out/bin/a, out/bin/b, out/bin/c and 1 more\n")
+            && said.contains("an empty directory: out/none/at/all\n"),
+        "{said}"
+    );
+    let (code, said) = sealed(&["out/bin/a"]);
+    assert!(code == 0 && said.contains("executable bit of 1 file: a\n"), "{said}");
+    let (code, said) = sealed(&["out/plain", "--strict"]);
+    assert!(code == 0 && !said.contains("does not keep"), "{said}");
+
+    // In a commit, and attached to a tree pack.
+    repo.write(".gitignore", "*.tool\n");
+    executable("x.tool");
+    repo.git(&["add", "out", ".gitignore"]).ok();
+    repo.commit("tools");
+    let (code, said) = sealed(&["--rev", "HEAD", "out/bin"]);
+    assert!(
+        code == 0 && said.contains("executable bit of 4 files: bin/a, bin/b"),
+        "{said}"
+    );
+    let (code, said) = sealed(&["--attach", "x.tool"]);
+    assert!(
+        code == 0 && said.contains("executable bit of 1 file: x.tool\n"),
+        "{said}"
+    );
+    // What a commit tracks keeps its mode in the state of a tree pack.
+    assert_eq!(sealed(&["--strict"]).0, 0);
+
+    fs::remove_dir_all(repo.path("../pack")).unwrap();
+    for args in [
+        &["out"][..],
+        &["out/none/at", "out/plain"],
+        &["--rev", "HEAD", "out/bin"],
+        &["--attach", "x.tool"],
+    ] {
+        let args = [&["seal", "--strict", "-o", "../pack"], args].concat();
+        repo.pack(&args).refused("E_UNSUPPORTED");
+        assert!(!repo.path("../pack").exists(), "{args:?}");
+    }
 }

@@ -22,6 +22,7 @@ use crate::ops::Context;
 use crate::ops::pack::seal::{Privacy, SealNotice, SealReport, SealRequest, seal};
 use crate::refusal::Refusal;
 use crate::refusal::shown::shown;
+use crate::refusal::unsupported::{Unkept, some_of};
 
 /// Seal a commit into a tree pack, or the named artifacts into an evidence pack
 #[derive(Parser)]
@@ -80,6 +81,9 @@ pub(super) struct Seal {
     /// The time in the manifest [default: SOURCE_DATE_EPOCH, else the commit's date or now]
     #[arg(long, value_name = "RFC3339", value_parser = created)]
     created: Option<Timestamp>,
+    /// Refuse artifacts with an executable bit, and empty directories, which a pack does not keep
+    #[arg(long)]
+    strict: bool,
 }
 
 /// Parses the time of `--created`.
@@ -147,6 +151,7 @@ impl Run for Seal {
             replace: self.replace,
             note: self.note,
             created: self.created,
+            strict: self.strict,
         };
         let report = seal(ctx, &request)?;
         human(output, ctx, &report, started.elapsed());
@@ -229,6 +234,15 @@ fn notice(notice: &SealNotice) -> String {
                 "anchors: {} is not a text file in this pack, so it is not listed to be read first",
                 shown(path.as_bytes())
             )
+        }
+        SealNotice::NotKept { what, paths } => {
+            let n = paths.len() as u64;
+            let lost = match what {
+                Unkept::ExecutableBit => format!("does not keep the executable bit of {}", count(n, "file")),
+                Unkept::EmptyDirectory if n == 1 => "does not keep an empty directory".to_owned(),
+                Unkept::EmptyDirectory => format!("does not keep {n} empty directories"),
+            };
+            format!("the pack {lost}: {}", some_of(paths))
         }
         SealNotice::SameButForCase { paths: [one, other] } => format!(
             "{} and {} are the same file on file systems that ignore case or Unicode form",

@@ -186,6 +186,9 @@ fn way_out(unsupported: &Unsupported) -> String {
             "guard every repository: git pack install --shared; or only this one, without the shared hooks: git config \
              core.hooksPath \"$(git rev-parse --path-format=absolute --git-common-dir)/hooks\""
         }
+        Unsupported::NotKept { .. } => {
+            "leave out --strict to drop it, or put the artifacts into an archive and seal that"
+        }
         Unsupported::TwoHooks { directory, hook } => {
             return format!(
                 "keep the hook that should run and delete the other, such as: rm '{}'",

@@ -16,6 +16,7 @@ use crate::ops::pack::seal::collect::{is_artifact, member_path};
 use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::judged::{FileJudge, Inside, attached_by, protected_by};
 use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact};
+use crate::ops::pack::seal::unkept::UnkeptPaths;
 use crate::refusal::config::ConfigFault;
 use crate::refusal::shown::shown;
 use crate::refusal::usage::Misuse;
@@ -31,6 +32,8 @@ pub(super) struct Attached<'a> {
     /// The entries of the commit in the scope. They are in the pack already.
     tracked: &'a BTreeSet<Vec<u8>>,
     found: BTreeMap<MemberPath, ProtectedArtifact>,
+    /// What the pack does not keep of them.
+    unkept: UnkeptPaths,
 }
 
 impl<'a> Attached<'a> {
@@ -41,12 +44,13 @@ impl<'a> Attached<'a> {
             registry,
             tracked,
             found: BTreeMap::new(),
+            unkept: UnkeptPaths::default(),
         }
     }
 
-    /// Returns the artifacts, sorted by path.
-    pub(super) fn into_protected(self) -> impl Iterator<Item = ProtectedArtifact> {
-        self.found.into_values()
+    /// Returns the artifacts, sorted by path, and what the pack does not keep of them.
+    pub(super) fn finish(self) -> (Vec<ProtectedArtifact>, UnkeptPaths) {
+        (self.found.into_values().collect(), self.unkept)
     }
 
     /// Adds the matches of the configuration's `attach` globs. Refuses a glob that matches nothing.
@@ -169,9 +173,14 @@ impl<'a> Attached<'a> {
 
     fn add(&mut self, path: &[u8], walked: Walked, rule: &str) -> Result<()> {
         let file = self.root.join(OsStr::from_bytes(path));
-        if self.tracked.contains(path) || !is_artifact(&file, walked)? {
+        if self.tracked.contains(path) {
             return Ok(());
         }
+        if !is_artifact(&file, walked)? {
+            self.unkept.empty_directory(shown(path));
+            return Ok(());
+        }
+        self.unkept.look_at(&file, || shown(path))?;
         let member = member_path(path)?;
         let judge = FileJudge {
             registry: self.registry,

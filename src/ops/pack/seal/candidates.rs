@@ -13,6 +13,7 @@ use crate::format::{sealed, tree_meta};
 use crate::ops::Context;
 use crate::ops::contents::ContentAt;
 use crate::ops::pack::seal::collect::{is_artifact, member_path};
+use crate::ops::pack::seal::unkept::UnkeptPaths;
 use crate::refusal::shown::shown;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -29,7 +30,11 @@ pub(super) struct NamedArtifact {
 
 /// Artifacts by member path: a file by its name, a directory as `<its name>/<relative path>`.
 #[derive(Default)]
-pub(super) struct NamedArtifacts(BTreeMap<MemberPath, NamedArtifact>);
+pub(super) struct NamedArtifacts {
+    found: BTreeMap<MemberPath, NamedArtifact>,
+    /// What the pack does not keep of them.
+    unkept: UnkeptPaths,
+}
 
 impl NamedArtifacts {
     fn add(&mut self, path: &[u8], candidate: NamedArtifact) -> Result<()> {
@@ -40,13 +45,13 @@ impl NamedArtifacts {
                 source: candidate.origin,
             });
         }
-        if let Some(other) = self.0.get(&path) {
+        if let Some(other) = self.found.get(&path) {
             return Err(Refusal::Duplicate {
                 path: path.to_string(),
                 sources: [other.origin.clone(), candidate.origin],
             });
         }
-        self.0.insert(path, candidate);
+        self.found.insert(path, candidate);
         Ok(())
     }
 
@@ -76,13 +81,18 @@ impl NamedArtifacts {
             if !is_directory {
                 // Opening it checks that it exists and is a regular file. It is read later.
                 drop(files::open_regular(&bare)?);
+                self.unkept.look_at(&bare, || shown(name.as_bytes()))?;
                 self.add(name.as_bytes(), from(bare))?;
                 continue;
             }
             for (relative, walked) in files::walk(&bare, |_| true) {
                 let inner = bare.join(OsStr::from_bytes(&relative));
+                let path = [name.as_bytes(), b"/", &relative].concat();
                 if is_artifact(&inner, walked)? {
-                    self.add(&[name.as_bytes(), b"/", &relative].concat(), from(inner))?;
+                    self.unkept.look_at(&inner, || shown(&path))?;
+                    self.add(&path, from(inner))?;
+                } else {
+                    self.unkept.empty_directory(shown(&path));
                 }
             }
         }
@@ -116,6 +126,9 @@ impl NamedArtifacts {
                         kind,
                     });
                 }
+                if entry.kind == EntryKind::Executable {
+                    self.unkept.executable(shown(&full[above.len()..]));
+                }
                 let candidate = NamedArtifact {
                     source: ContentAt::Blob(entry.id),
                     origin: name,
@@ -134,9 +147,10 @@ impl NamedArtifacts {
         Ok(())
     }
 
-    /// Returns the artifacts. Refuses if there are none, or if a path would be both a file and a directory.
-    pub(super) fn finish(self) -> Result<BTreeMap<MemberPath, NamedArtifact>> {
-        let found = self.0;
+    /// Returns the artifacts, and what the pack does not keep of them. Refuses if there are none, or if a path would be
+    /// both a file and a directory.
+    pub(super) fn finish(self) -> Result<(BTreeMap<MemberPath, NamedArtifact>, UnkeptPaths)> {
+        let Self { found, unkept } = self;
         if found.is_empty() {
             return Err(Refusal::Empty);
         }
@@ -151,7 +165,7 @@ impl NamedArtifacts {
                 }
             }
         }
-        Ok(found)
+        Ok((found, unkept))
     }
 }
 

@@ -47,9 +47,11 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     if ground.site.rules().is_none() {
         ensure_means_to_copy(ctx, request)?;
     }
-    let candidates: Vec<(MemberPath, NamedArtifact)> = candidates.finish()?.into_iter().collect();
+    let (candidates, unkept) = candidates.finish()?;
+    let candidates: Vec<(MemberPath, NamedArtifact)> = candidates.into_iter().collect();
     let named = release::named(ctx, request, &candidates)?;
     let mut notices = same_but_for_case(candidates.iter().map(|(path, _)| path));
+    notices.extend(unkept.notices(request.strict)?);
     let guarded = ground.guard(&candidates)?;
     let judge = Judge {
         ground: &ground,

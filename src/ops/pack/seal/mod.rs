@@ -18,6 +18,7 @@ mod reuse;
 mod stage;
 mod staged;
 mod tree;
+mod unkept;
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
@@ -42,6 +43,7 @@ use crate::ops::guard::known;
 use crate::ops::pack::output::outside_of_git;
 use crate::ops::pack::verify;
 use crate::ops::store::run::Recorder;
+use crate::refusal::unsupported::Unkept;
 use crate::refusal::usage::{Misuse, SealOption};
 use crate::refusal::{Refusal, Result};
 use finalize::FinishedRun;
@@ -85,6 +87,8 @@ pub struct SealRequest {
     pub note: Option<String>,
     /// The time for the manifest.
     pub created: Option<Timestamp>,
+    /// Whether to refuse artifacts with something that a pack does not keep.
+    pub strict: bool,
 }
 
 /// How much the seals reveal.
@@ -163,6 +167,13 @@ pub enum SealNotice {
     NoAnchor {
         /// Its path.
         path: String,
+    },
+    /// The artifacts have something that a pack does not keep.
+    NotKept {
+        /// What it is.
+        what: Unkept,
+        /// The paths that have it, made safe to show.
+        paths: Vec<String>,
     },
     /// Two members have names that a file system without case treats as one.
     SameButForCase {

@@ -147,7 +147,9 @@ impl Site {
         for path in &request.attach {
             notices.extend(attached.named(ctx, path)?);
         }
-        Ok(attached.into_protected().collect())
+        let (artifacts, unkept) = attached.finish();
+        notices.extend(unkept.notices(request.strict)?);
+        Ok(artifacts)
     }
 
     fn names_recipients_on_disk(&self) -> bool {
