@@ -47,7 +47,10 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["fastcdc::"], &["format/chunks.rs"]),
     (&["highway::"], &["format/mac.rs"]),
     (&["saphyr_parser::"], &["format/foreign.rs"]),
-    (&["unicode_normalization::"], &["ops/pack/seal/collect.rs"]),
+    (
+        &["unicode_normalization::"],
+        &["ops/pack/seal/collect.rs", "cli/commands/scan/leaks.rs"],
+    ),
     (&["serde_json_canonicalizer::"], &["format/canonical_json/"]),
     (&["toml::"], &["format/config/", "format/foreign.rs"]),
     (&["toml_edit::"], &["format/config/edit.rs"]),

@@ -1,6 +1,9 @@
 //! Leaks for people: a line for each, and advice. A scan and the hooks share them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+use unicode_normalization::UnicodeNormalization;
 
 use crate::cli::env;
 use crate::cli::output::Output;
@@ -97,7 +100,41 @@ pub(in crate::cli::commands) fn leak_lines(leaks: &[FoundLeak], still: &str, nam
             ));
         }
     }
+    let listed = leaks.iter().take(named).map(|found| found.leak.entry.path.as_bytes());
+    text.push_str(&look_alikes(listed));
     text.push_str(&unnamed(leaks.len(), named));
+    text
+}
+
+/// Returns a note for each path that looks like one before it and has other bytes. Unicode spells many letters in two
+/// ways (NFC and NFD), and a terminal shows both alike.
+fn look_alikes<'a>(paths: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut first_of: BTreeMap<String, &str> = BTreeMap::new();
+    let mut told = BTreeSet::new();
+    let mut text = String::new();
+    for path in paths.filter_map(|path| std::str::from_utf8(path).ok()) {
+        let first = *first_of.entry(path.nfc().collect()).or_insert(path);
+        if first != path && told.insert(path) {
+            let (first, path) = (in_octal(first), in_octal(path));
+            text.push_str(&format!(
+                "            two of these paths look the same and are two files: {first} and {path}\n"
+            ));
+        }
+    }
+    text
+}
+
+/// Returns a path as git quotes it: bytes beyond ASCII in octal.
+fn in_octal(path: &str) -> String {
+    let mut text = String::from("\"");
+    for byte in path.bytes() {
+        match byte {
+            b'"' | b'\\' => text.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("\\{byte:03o}")),
+        }
+    }
+    text.push('"');
     text
 }
 
@@ -208,5 +245,19 @@ pub(in crate::cli::commands) fn argument(path: &[u8]) -> String {
     match path.starts_with(b"-") {
         true => quoted(&[b"./", path].concat()),
         false => quoted(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_that_look_the_same_are_told_apart() {
+        let (nfc, nfd) = ("caf\u{e9}.vec".as_bytes(), "cafe\u{301}.vec".as_bytes());
+        let text = look_alikes([nfc, b"a.vec", nfd, nfd, b"\xff"].into_iter());
+        assert_eq!(text.lines().count(), 1);
+        assert!(text.contains(r#""caf\303\251.vec" and "cafe\314\201.vec""#), "{text}");
+        assert_eq!(look_alikes([nfc, nfc, b"cafe.vec"].into_iter()), "");
     }
 }
