@@ -6,25 +6,69 @@
 use crate::format::foreign::Node;
 use crate::rules::hook_script::{self, Errexit};
 
+/// Keys of lefthook's that include files that are not examined here, or change how every job is run.
+const ELSEWHERE: [&str; 6] = ["extends", "remote", "remotes", "rc", "templates", "lefthook"];
+
+/// Without this key, lefthook's hooks pass everything if lefthook is not installed.
+const ASSERT: &str = "assert_lefthook_installed";
+
+/// The command of `templates/lefthook.yml` that names a file that always exists. lefthook skips a job without files.
+const FILES: &str = "git ls-files -co lefthook.* .lefthook.* .config/lefthook.*";
+
 /// Returns whether a configuration of lefthook runs git-pack's `hook` so that it blocks.
 pub fn lefthook_blocks(config: &Node, hook: &str) -> bool {
-    // These keys include files that are not examined here, or change how every job is run.
-    let elsewhere = ["extends", "remote", "remotes", "rc", "templates", "lefthook"];
-    if elsewhere.iter().any(|key| config.get(key).is_some()) {
+    if !has_own_say(config) || !config.says(ASSERT, "true") {
         return false;
     }
     let Some(jobs) = config.get(hook) else { return false };
     if !jobs.has_only(&["jobs", "commands", "parallel", "piped", "follow"]) {
         return false;
     }
-    let listed = jobs.get("jobs").map(Node::items).unwrap_or_default().iter();
+    let listed = jobs.get("jobs").map(Node::items).unwrap_or_default();
     let named = jobs.get("commands").map(Node::fields).unwrap_or_default().iter();
-    listed.chain(named.map(|(_, job)| job)).any(|job| {
-        let keys = ["name", "run", "use_stdin", "priority", "fail_text"];
-        let run = job.get("run").and_then(Node::text).unwrap_or_default();
-        // Without use_stdin, pre-push gets no input and judges everything.
-        job.has_only(&keys) && hook_script::blocks(run, hook, Errexit::Off)
+    let all: Vec<&Node> = listed.iter().chain(named.map(|(_, job)| job)).collect();
+    // Jobs that run in turn begin with the first one of the list.
+    let in_turn = !listed.is_empty() && jobs.get("parallel").is_none();
+    all.iter().enumerate().any(|(at, job)| {
+        let mut others = all.iter().enumerate().filter(|(other, _)| *other != at);
+        let is_told = hook != "pre-push"
+            || job.says("use_stdin", "true")
+                && ((in_turn && at == 0) || others.all(|(_, other)| !may_read_input(other)));
+        is_told && lefthook_job_blocks(job, hook)
     })
+}
+
+/// Returns whether lefthook runs this job whatever is committed or pushed, and the job runs git-pack's `hook`.
+fn lefthook_job_blocks(job: &Node, hook: &str) -> bool {
+    let keys = ["name", "run", "files", "use_stdin", "priority", "fail_text"];
+    let run = job.get("run").and_then(Node::text).unwrap_or_default();
+    // Without one of these files, lefthook skips the job.
+    let asks_for_more = ["{staged_files}", "{push_files}", "{all_files}"]
+        .iter()
+        .any(|files| run.contains(files));
+    job.has_only(&keys)
+        && job.says("files", FILES)
+        && run.contains("{files}")
+        && !asks_for_more
+        && hook_script::blocks(run, hook, Errexit::Off)
+}
+
+/// Returns whether a job of lefthook may read git's lines. Beside it or after it, another job may get only a part of
+/// them.
+fn may_read_input(job: &Node) -> bool {
+    let reads = job.get("use_stdin").is_some_and(|reads| reads.text() != Some("false"));
+    reads || job.get("group").is_some()
+}
+
+/// Returns whether only this file of lefthook decides what it says. A key with a dot may stand for one inside another.
+fn has_own_say(config: &Node) -> bool {
+    let is_plain = |key: &str| !key.contains('.') && !ELSEWHERE.contains(&key);
+    matches!(config, Node::Map(_)) && config.fields().iter().all(|(key, _)| is_plain(key))
+}
+
+/// Returns whether a further configuration of lefthook leaves `hook` as it is.
+pub fn lefthook_leaves(config: &Node, hook: &str) -> bool {
+    has_own_say(config) && config.get(ASSERT).is_none() && config.get(hook).is_none()
 }
 
 /// Returns whether a configuration of pre-commit or prek runs git-pack's `hook` so that it blocks, as a local hook or
@@ -106,31 +150,97 @@ mod tests {
         Node::of_yaml(text).is_some_and(|config| pre_commit_blocks(&config, hook))
     }
 
+    /// A configuration with one job of this name and these lines, without `files` and `use_stdin`.
+    fn job(run: &str, more: &[&str]) -> String {
+        let mut text = format!("{ASSERT}: true\npre-commit:\n  jobs:\n    - run: {run}\n");
+        for line in more {
+            text += &format!("      {line}\n");
+        }
+        text
+    }
+
     #[test]
     fn what_lefthook_runs_for_sure_counts() {
+        let files = format!("files: {FILES}");
+        let run = "git pack hook pre-commit {files}";
         for text in [
-            "pre-commit:\n  jobs:\n    - name: x\n      run: git pack hook pre-commit\n",
-            "colors: false\npre-commit:\n  parallel: true\n  commands:\n    guard:\n      run: git pack hook pre-commit || exit 1\n",
-            "{\"pre-commit\":{\"jobs\":[{\"run\":\"npm test\"},{\"run\":\"git pack hook pre-commit\"}]}}",
+            job(run, &[&files]),
+            format!(
+                "colors: false\n{}",
+                job("git pack hook pre-commit {files} || exit 1", &[&files, "name: x"])
+            ),
+            format!(
+                "{ASSERT}: true\npre-commit:\n  parallel: true\n  commands:\n    guard:\n      run: {run}\n      {files}\n"
+            ),
+            format!(
+                "{{\"{ASSERT}\":true,\"pre-commit\":{{\"jobs\":[{{\"run\":\"npm test\"}},{{\"run\":\"{run}\",\"files\":\"{FILES}\"}}]}}}}"
+            ),
         ] {
-            assert!(lefthook(text, "pre-commit"), "{text}");
-            assert!(!lefthook(text, "pre-push"), "{text}");
+            assert!(lefthook(&text, "pre-commit"), "{text}");
+            assert!(!lefthook(&text, "pre-push"), "{text}");
         }
+        let good = job(run, &[&files]);
         for text in [
-            "pre-commit:\n  jobs:\n    - run: git pack hook pre-commit || true\n",
-            "pre-commit:\n  jobs:\n    - run: git pack hook pre-commit\n      skip: true\n",
-            "pre-commit:\n  jobs:\n    - run: git pack hook pre-commit\n      glob: '*.js'\n",
-            "pre-commit:\n  skip: true\n  jobs:\n    - run: git pack hook pre-commit\n",
-            "pre-commit:\n  jobs:\n    - run: |\n        git pack hook pre-commit\n        true\n",
-            "extends: [other.yml]\npre-commit:\n  jobs:\n    - run: git pack hook pre-commit\n",
-            "note: |\n  git pack hook pre-commit\n",
-            "pre-commit:\n  jobs:\n    - run: echo # git pack hook pre-commit\n",
-            "x: &x 1\npre-commit: *x\n",
+            job("git pack hook pre-commit {files} || true", &[&files]),
+            job(run, &[&files, "skip: true"]),
+            job(run, &[&files, "glob: '*.js'"]),
+            job(run, &[&files, "exclude: ['*']"]),
+            job(run, &[&files, "root: x/"]),
+            job("|\n        git pack hook pre-commit {files}\n        true", &[&files]),
+            job("echo # git pack hook pre-commit {files}", &[&files]),
+            good.replace("pre-commit:\n", "pre-commit:\n  skip: true\n"),
+            good.replace("pre-commit:\n", "pre-commit:\n  exclude: ['*']\n"),
+            // lefthook skips these without files that match.
+            job("git pack hook pre-commit", &[]),
+            job("git pack hook pre-commit", &[&files]),
+            job(run, &[]),
+            job(run, &["files: git diff --name-only HEAD @{push}"]),
+            job(
+                "|\n        npx eslint {staged_files}\n        git pack hook pre-commit {files}",
+                &[&files],
+            ),
+            // Without lefthook, its hook passes everything.
+            good.replace(&format!("{ASSERT}: true\n"), ""),
+            good.replace(&format!("{ASSERT}: true\n"), &format!("{ASSERT}: false\n")),
+            // Something else decides.
+            format!("extends: [other.yml]\n{good}"),
+            format!("rc: ./rc\n{good}"),
+            format!("lefthook: 'true'\n{good}"),
+            format!("templates:\n  files: ''\n{good}"),
+            format!("pre-commit.skip: true\n{good}"),
+            format!("note: |\n  {run}\n"),
+            "x: &x 1\npre-commit: *x\n".to_owned(),
         ] {
-            assert!(!lefthook(text, "pre-commit"), "{text}");
+            assert!(!lefthook(&text, "pre-commit"), "{text}");
         }
-        let push = "pre-push:\n  jobs:\n    - run: git pack hook pre-push {1} {2}\n      use_stdin: true\n";
-        assert!(lefthook(push, "pre-push"));
+    }
+
+    #[test]
+    fn a_push_counts_if_lefthook_hands_all_lines_on() {
+        let ours = format!("- run: git pack hook pre-push '{{1}}' '{{2}}' {{files}}\n      files: {FILES}\n");
+        let told = format!("{ours}      use_stdin: true\n");
+        let push = |kind: &str, jobs: &[&str]| {
+            let jobs = jobs.join("    ");
+            let text = format!("{ASSERT}: true\npre-push:\n{kind}  jobs:\n    {jobs}");
+            lefthook(&text, "pre-push")
+        };
+        let other = "- run: npm test\n";
+        let reads = "- run: head -1\n      use_stdin: true\n";
+        let group = "- group:\n        jobs:\n          - run: head -1\n            use_stdin: true\n";
+        assert!(push("", &[&told]));
+        assert!(push("", &[other, &told]) && push("  parallel: true\n", &[other, &told]));
+        assert!(push("", &[&told, reads]) && push("  piped: true\n", &[&told, group]));
+        for before in [reads, group] {
+            assert!(!push("", &[before, &told]), "{before}");
+            assert!(!push("  parallel: true\n", &[&told, before]), "{before}");
+        }
+        assert!(
+            !push("", &[&ours]),
+            "without the lines, a commit that no ref holds escapes"
+        );
+        assert!(!push("", &[&format!("{ours}      use_stdin: false\n")]));
+        let bare = told.replace('\'', "");
+        assert!(!push("", &[&bare]), "a URL with a space becomes another one");
     }
 
     #[test]

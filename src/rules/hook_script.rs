@@ -125,8 +125,11 @@ fn call(line: &str, hook: &str) -> Option<bool> {
     if (words.next(), words.next()) != (Some("hook"), Some(hook)) {
         return None;
     }
-    // The hook's arguments, in the notations of sh and lefthook.
-    let given = ["\"$@\"", "$@", "\"$*\"", "\"$1\"", "\"$2\"", "$1", "$2", "{1}", "{2}"];
+    // The hook's arguments, in the notations of sh and lefthook. lefthook replaces its own by the bare text, so without
+    // quotes, a URL with a space would become another one.
+    let given = [
+        "\"$@\"", "$@", "\"$*\"", "\"$1\"", "\"$2\"", "$1", "$2", "'{1}'", "'{2}'", "{files}",
+    ];
     while words.next_if(|word| given.contains(word)).is_some() {}
     match words.collect::<Vec<_>>().as_slice() {
         [] => Some(exec),

@@ -49,13 +49,15 @@ impl HookManager {
                 "lefthook-local",
                 ".lefthook-local",
                 ".config/lefthook",
+                ".config/lefthook-local",
             ]
             .iter()
             .flat_map(|stem| ["yml", "yaml", "toml", "json", "jsonc"].map(|end| format!("{stem}.{end}")))
             .collect(),
-            Self::PreCommit | Self::Prek => {
+            Self::PreCommit => vec![PRE_COMMIT_CONFIG.into()],
+            Self::Prek => {
                 vec![
-                    ".pre-commit-config.yaml".into(),
+                    PRE_COMMIT_CONFIG.into(),
                     ".pre-commit-config.yml".into(),
                     "prek.toml".into(),
                 ]
@@ -63,7 +65,7 @@ impl HookManager {
         }
     }
 
-    /// Returns whether a hook calls the manager at all, comments aside.
+    /// Returns whether a hook calls the manager with the configuration that is examined here, and with all of it.
     pub fn is_called_by(self, hook: &[u8]) -> bool {
         let text = String::from_utf8_lossy(hook);
         let code = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
@@ -73,8 +75,32 @@ impl HookManager {
             Self::PreCommit => &["pre_commit", "pre-commit hook-impl"],
             Self::Prek => &["hook-impl"],
         };
-        let mut lines = code;
-        lines.any(|line| calls.iter().any(|call| line.contains(call)))
+        let is_called = code.clone().any(|line| calls.iter().any(|call| line.contains(call)));
+        is_called && code.clone().all(|line| self.is_asked_for_everything(line))
+    }
+
+    /// Returns whether this line of a hook names no other configuration, and no hooks or projects to run or to skip.
+    /// Such options of their `install` end up in the hook.
+    fn is_asked_for_everything(self, line: &str) -> bool {
+        let mut words = line.split([' ', '(', ')']);
+        match self {
+            Self::Husky | Self::Lefthook => true,
+            Self::PreCommit => words
+                .filter_map(|word| word.strip_prefix("--config="))
+                .all(|file| file == PRE_COMMIT_CONFIG),
+            Self::Prek => {
+                let known = [
+                    "--hook-dir=",
+                    "--hook-type=",
+                    "--script-version=",
+                    "--skip-on-missing-config",
+                ];
+                words.by_ref().find(|word| *word == "hook-impl");
+                words
+                    .take_while(|word| *word != "--")
+                    .all(|word| known.iter().any(|known| word.starts_with(known)))
+            }
+        }
     }
 
     /// Returns whether the manager, configured by these files of [`HookManager::configuration`], runs git-pack's `hook` so
@@ -82,27 +108,26 @@ impl HookManager {
     ///
     /// One file must prove it, and no other file may have any influence on the hook.
     pub fn runs_ours(self, hook: &str, files: &[(String, Vec<u8>)]) -> bool {
-        let proves = |(name, bytes): &(String, Vec<u8>)| {
-            let Ok(text) = std::str::from_utf8(bytes) else {
-                return false;
-            };
-            let parsed = || match name.ends_with(".toml") {
+        let parsed = |(name, bytes): &(String, Vec<u8>)| {
+            let text = std::str::from_utf8(bytes).ok()?;
+            match name.ends_with(".toml") {
                 true => Node::of_toml(text),
                 false => Node::of_yaml(text),
-            };
-            match self {
-                Self::Husky => hook_script::blocks(text, hook, Errexit::On),
-                Self::Lefthook => parsed().is_some_and(|config| hook_config::lefthook_blocks(&config, hook)),
-                Self::PreCommit | Self::Prek => {
-                    parsed().is_some_and(|config| hook_config::pre_commit_blocks(&config, hook))
-                }
             }
         };
-        let has_no_say = |(_, bytes): &(String, Vec<u8>)| {
-            let text = String::from_utf8_lossy(bytes);
-            ![hook, "extends", "remote", "repos"]
-                .iter()
-                .any(|word| text.contains(word))
+        let proves = |file: &(String, Vec<u8>)| match self {
+            Self::Husky => std::str::from_utf8(&file.1).is_ok_and(|text| hook_script::blocks(text, hook, Errexit::On)),
+            Self::Lefthook => parsed(file).is_some_and(|config| hook_config::lefthook_blocks(&config, hook)),
+            Self::PreCommit | Self::Prek => {
+                parsed(file).is_some_and(|config| hook_config::pre_commit_blocks(&config, hook))
+            }
+        };
+        let has_no_say = |file: &(String, Vec<u8>)| match self {
+            Self::Lefthook => parsed(file).is_some_and(|config| hook_config::lefthook_leaves(&config, hook)),
+            Self::Husky | Self::PreCommit | Self::Prek => {
+                let text = String::from_utf8_lossy(&file.1);
+                ![hook, "repos"].iter().any(|word| text.contains(word))
+            }
         };
         (0..files.len()).any(|at| {
             let mut others = (0..files.len()).filter(|other| *other != at);
@@ -119,6 +144,9 @@ impl HookManager {
         }
     }
 }
+
+/// The configuration that pre-commit reads unless a hook names another one.
+const PRE_COMMIT_CONFIG: &str = ".pre-commit-config.yaml";
 
 const HUSKY: &str = r#"for hook in pre-commit pre-merge-commit pre-push; do printf '\ngit pack hook %s "$@"\n' $hook >>.husky/$hook; done"#;
 
@@ -238,8 +266,21 @@ mod tests {
         };
         let runs = |local| HookManager::Lefthook.runs_ours("pre-commit", &files(local));
         assert!(runs("output: [summary]\n"));
-        assert!(!runs("pre-commit:\n  skip: true\n"));
-        assert!(!runs("extends: [x.yml]\n"));
+        assert!(runs("commit-msg:\n  jobs:\n    - run: exit 0\n"));
+        for local in [
+            "pre-commit:\n  skip: true\n",
+            "extends: [x.yml]\n",
+            "remotes: [x]\n",
+            "lefthook: 'true'\n",
+            "assert_lefthook_installed: false\n",
+            "templates:\n  files: ''\n",
+            "pre-commit.skip: true\n",
+            "x: [\n",
+        ] {
+            assert!(!runs(local), "{local}");
+        }
+        let read = HookManager::Lefthook.configuration("pre-commit");
+        assert!(read.contains(&".config/lefthook-local.yml".to_owned()));
     }
 
     #[test]
@@ -262,6 +303,34 @@ mod tests {
             assert!(manager.is_called_by(hook.as_bytes()), "{hook}");
             let commented = hook.replace("\n", "\n# ");
             assert!(!manager.is_called_by(commented.as_bytes()), "{commented}");
+        }
+    }
+
+    #[test]
+    fn a_hook_must_ask_for_the_whole_configuration() {
+        let pre_commit = |file: &str| {
+            let hook = format!("ARGS=(hook-impl --config={file} --hook-type=pre-push)\nexec python -mpre_commit\n");
+            HookManager::PreCommit.is_called_by(hook.as_bytes())
+        };
+        assert!(pre_commit(".pre-commit-config.yaml"));
+        assert!(!pre_commit("other.yaml") && !pre_commit("'a b.yaml'"));
+        assert_eq!(
+            HookManager::PreCommit.configuration("pre-push"),
+            [".pre-commit-config.yaml"]
+        );
+        let prek = |words: &str| {
+            let hook = format!("exec \"$PREK\" hook-impl --hook-dir=\"$HERE\" --hook-type=pre-push{words} -- \"$@\"\n");
+            HookManager::Prek.is_called_by(hook.as_bytes())
+        };
+        assert!(prek("") && prek(" --script-version=4"));
+        for words in [
+            " --skip=git-pack-push",
+            " --skip git-pack-push",
+            " --config=\"x\"",
+            " other-hook",
+            " --cd=x",
+        ] {
+            assert!(!prek(words), "{words}");
         }
     }
 

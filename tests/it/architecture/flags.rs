@@ -93,6 +93,17 @@ const EXEMPTIONS: &[Exemption] = &[
         ],
         reason: "LITE/INDEX.md, whose bytes are those of a pack",
     },
+    Exemption {
+        path: "rules/managers.rs",
+        literals: &[
+            "--config=",
+            "--hook-dir=",
+            "--hook-type=",
+            "--script-version=",
+            "--skip-on-missing-config",
+        ],
+        reason: "options of pre-commit and prek in the hooks that they write",
+    },
 ];
 
 /// Collects the string literals of a file, without documentation and code for tests.
