@@ -17,13 +17,27 @@ pub const PATH: &str = "_PACK_RUN/git-pack-canary";
 /// The ref to which the canary would be pushed. No local ref leads to its commit.
 const REF: &str = "refs/heads/git-pack-canary";
 
+/// The ref to which a harmless commit would be pushed before the canary.
+const REF_BEFORE: &str = "refs/heads/git-pack-before-the-canary";
+
 /// A canary in a temporary directory, removed when dropped. Nothing is written to the repository itself.
 pub struct Canary {
     directory: tempfile::TempDir,
     cwd: PathBuf,
     objects: PathBuf,
     commit: ObjectId,
+    /// A commit without the canary that no ref holds.
+    harmless: ObjectId,
     zero: ObjectId,
+}
+
+/// What is pushed in a trial of pre-push.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// Only the canary.
+    Alone,
+    /// A harmless commit and then the canary. A hook that is told only the first ref lets it pass.
+    Second,
 }
 
 /// The answer of a hook to the canary.
@@ -51,6 +65,7 @@ impl Canary {
             objects: std::fs::canonicalize(&objects).unwrap_or(objects),
             cwd: repo.work_tree().unwrap_or_else(|| cwd.to_owned()),
             commit: repo.zero_id(),
+            harmless: repo.zero_id(),
             zero: repo.zero_id(),
             directory,
         };
@@ -59,20 +74,26 @@ impl Canary {
         if head {
             canary.ask(&["read-tree", "HEAD"], b"")?;
         }
+        canary.harmless = canary.commit_index(head)?;
         let entry = format!("100644,{blob},{PATH}");
         canary.ask(&["update-index", "--add", "--cacheinfo", &entry], b"")?;
-        let tree = canary.ask(&["write-tree"], b"")?;
+        canary.commit = canary.commit_index(head)?;
+        if repo.work_tree().is_some() {
+            canary.stage(repo, &entry)?;
+        }
+        Ok(canary)
+    }
+
+    /// Commits what is in the canary's index, on top of `HEAD` if there is one.
+    fn commit_index(&self, head: bool) -> Result<ObjectId> {
+        let tree = self.ask(&["write-tree"], b"")?;
         let mut arguments = vec!["commit-tree", "-m", "canary"];
         if head {
             arguments.extend(["-p", "HEAD"]);
         }
         arguments.push(&tree);
-        let commit = canary.ask(&arguments, b"")?;
-        canary.commit = ObjectId::parse(&commit).ok_or_else(|| said(&commit))?;
-        if repo.work_tree().is_some() {
-            canary.stage(repo, &entry)?;
-        }
-        Ok(canary)
+        let commit = self.ask(&arguments, b"")?;
+        ObjectId::parse(&commit).ok_or_else(|| said(&commit))
     }
 
     /// Adds the canary to a copy of the index, so that the hook sees the staged files as at a commit.
@@ -92,15 +113,32 @@ impl Canary {
         Ok(())
     }
 
-    /// Runs a hook on the canary, through `git hook run`. `remote` and `url` name where the canary would be pushed.
-    pub fn give_to(&self, hook: &str, remote: &str, url: &str) -> Result<Answer> {
-        let (commit, zero) = (&self.commit, &self.zero);
-        let (arguments, stdin): (Vec<&str>, String) = match hook {
-            "pre-push" => (vec![remote, url], format!("{commit} {commit} {REF} {zero}\n")),
-            "pre-receive" => (vec![], format!("{zero} {commit} {REF}\n")),
-            "reference-transaction" => (vec!["prepared"], format!("{zero} {commit} {REF}\n")),
-            _ => (vec![], String::new()),
+    /// Runs pre-push on the canary, through `git hook run`. `remote` and `url` name where it would be pushed.
+    pub fn push(&self, push: Push, remote: &str, url: &str) -> Result<Answer> {
+        let (commit, harmless, zero) = (&self.commit, &self.harmless, &self.zero);
+        let before = match push {
+            Push::Alone => String::new(),
+            Push::Second => format!("{harmless} {harmless} {REF_BEFORE} {zero}\n"),
         };
+        self.run(
+            "pre-push",
+            &[remote, url],
+            format!("{before}{commit} {commit} {REF} {zero}\n"),
+        )
+    }
+
+    /// Runs any other hook on the canary.
+    pub fn give_to(&self, hook: &str) -> Result<Answer> {
+        let (commit, zero) = (&self.commit, &self.zero);
+        let (arguments, stdin): (&[&str], String) = match hook {
+            "pre-receive" => (&[], format!("{zero} {commit} {REF}\n")),
+            "reference-transaction" => (&["prepared"], format!("{zero} {commit} {REF}\n")),
+            _ => (&[], String::new()),
+        };
+        self.run(hook, arguments, stdin)
+    }
+
+    fn run(&self, hook: &str, arguments: &[&str], stdin: String) -> Result<Answer> {
         let input = self.directory.path().join("stdin");
         std::fs::write(&input, stdin).map_err(Refusal::io("writing", &input))?;
         let mut to_stdin = OsString::from("--to-stdin=");

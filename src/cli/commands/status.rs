@@ -69,7 +69,7 @@ impl Run for Status {
         let unproven = proofs
             .iter()
             .flatten()
-            .any(|(_, proof)| *proof != CanaryOutcome::Blocked);
+            .any(|(_, proof)| !matches!(proof, CanaryOutcome::Blocked | CanaryOutcome::BlockedAlone));
         Ok(Exit::yes_if(!unproven))
     }
 }
@@ -212,6 +212,10 @@ fn guard_proven(output: &mut Output, proofs: &[(&'static str, CanaryOutcome)]) {
     for (at, (hook, proof)) in proofs.iter().enumerate() {
         let what = match proof {
             CanaryOutcome::Blocked => paint(PROVEN, "firing (just blocked a canary)"),
+            CanaryOutcome::BlockedAlone => format!(
+                "{}, but its hook manager tells it only one ref of a push",
+                paint(PROVEN, "firing (just blocked a canary)")
+            ),
             CanaryOutcome::NotGuarded => format!("{} (let a canary pass)", paint(BLOCKS, "NOT GUARDED")),
             CanaryOutcome::FailedOtherwise(why) => {
                 format!(

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::adapters::files;
 use crate::adapters::git::Repository;
-use crate::adapters::git::canary::{self, Canary};
+use crate::adapters::git::canary::{self, Answer, Canary, Push};
 use crate::adapters::pack_dir;
 use crate::format::config::Allow;
 use crate::format::object_id::ObjectId;
@@ -62,6 +62,9 @@ pub struct StatusReport {
 pub enum CanaryOutcome {
     /// The hook blocked the canary, and named it.
     Blocked,
+    /// The hook blocked a push of the canary, but not a push of another ref and the canary. A hook manager tells it
+    /// only one ref.
+    BlockedAlone,
     /// The hook let the canary pass, or is not installed.
     NotGuarded,
     /// The hook failed for another reason.
@@ -200,25 +203,32 @@ pub fn doctor(ctx: &Context) -> Result<Vec<(&'static str, CanaryOutcome)>> {
         .unwrap_or_else(|| remote.clone());
     let mut proofs = Vec::new();
     for hook in hooks {
-        let answer = canary.give_to(hook, &remote, &url)?;
-        let named = answer.words.contains(canary::PATH);
-        proofs.push((
-            hook,
-            match (answer.passed, named) {
-                (false, true) => CanaryOutcome::Blocked,
-                (true, _) => CanaryOutcome::NotGuarded,
-                (false, false) => {
-                    let last = answer
-                        .words
-                        .lines()
-                        .rev()
-                        .find(|line| line.contains(char::is_alphanumeric));
-                    CanaryOutcome::FailedOtherwise(last.unwrap_or("it printed nothing").trim().to_owned())
-                }
+        let outcome = match hook {
+            "pre-push" => match outcome(&canary.push(Push::Second, &remote, &url)?) {
+                CanaryOutcome::Blocked => CanaryOutcome::Blocked,
+                second => match (outcome(&canary.push(Push::Alone, &remote, &url)?), second) {
+                    (CanaryOutcome::Blocked, CanaryOutcome::NotGuarded) => CanaryOutcome::BlockedAlone,
+                    (alone, _) => alone,
+                },
             },
-        ));
+            _ => outcome(&canary.give_to(hook)?),
+        };
+        proofs.push((hook, outcome));
     }
     Ok(proofs)
+}
+
+fn outcome(answer: &Answer) -> CanaryOutcome {
+    let named = answer.words.contains(canary::PATH);
+    match (answer.passed, named) {
+        (false, true) => CanaryOutcome::Blocked,
+        (true, _) => CanaryOutcome::NotGuarded,
+        (false, false) => {
+            let mut lines = answer.words.lines().rev();
+            let last = lines.find(|line| line.contains(char::is_alphanumeric));
+            CanaryOutcome::FailedOtherwise(last.unwrap_or("it printed nothing").trim().to_owned())
+        }
+    }
 }
 
 /// The rules in force and the exceptions.
