@@ -129,7 +129,11 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<HooksPlan>
     let mut steps = Vec::new();
     for hook in request.hooks() {
         let step = match present(&repo, &directory, &configured, hook)? {
-            (_, Some(Present::Called)) => Step::Leave(Present::Called),
+            // A manager that runs ours may still tell it less than git tells, or not run it for every commit that is
+            // checked out.
+            (standing, Some(Present::Called)) if !(request.force && matches!(standing, Standing::Foreign(Some(_)))) => {
+                Step::Leave(Present::Called)
+            }
             (Standing::Ours(present), _) if present == shim(ctx, hook)? => Step::Leave(Present::Ours),
             // Hooks of ours that are there were once installed for all repositories, so a new version is, too.
             (Standing::None | Standing::Foreign(_), how) if directory.shared().is_some() && !request.shared => {
