@@ -20,6 +20,7 @@ mod guard;
 mod hooks;
 mod interop;
 mod keys;
+mod managers;
 mod odd_repositories;
 mod open;
 mod open_keys;
