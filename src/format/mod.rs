@@ -11,6 +11,7 @@ pub mod fetch_head;
 pub mod foreign;
 pub mod known;
 pub mod layers;
+pub mod line_ends;
 pub mod lite;
 pub mod mac;
 pub mod manifest;

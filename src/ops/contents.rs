@@ -9,6 +9,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, Proof, reading};
 use crate::adapters::{cipher, files};
 use crate::format::digest::{Digest, Hasher};
+use crate::format::line_ends::{Conversions, LineEnds};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::protected::Format;
 use crate::ops::clean_memory::CleanMemory;
@@ -72,6 +73,20 @@ pub fn blob_of_file(path: &Path, like: &ObjectId) -> Result<ObjectId> {
     Ok(hasher.finish())
 }
 
+/// Returns the line ends that the file at `path` has as the blob `id`. `None` if the two differ in anything else, or the
+/// clone does not have the blob.
+pub fn converted_to(repo: &Repository, path: &Path, id: &ObjectId) -> Result<Option<LineEnds>> {
+    if !repo.has(id) {
+        return Ok(None);
+    }
+    let mut conversions = Conversions::default();
+    files::read_in_chunks(path, |bytes| conversions.update(bytes))?;
+    let [(blob, _)] = repo.hash_blobs(std::slice::from_ref(id))?[..] else {
+        return Ok(None);
+    };
+    Ok(conversions.towards(&blob))
+}
+
 /// Returns the findings in a file of `size` bytes. Reads all of it.
 pub fn examine_file(file: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<Traits> {
     if size > IN_MEMORY {
@@ -102,7 +117,11 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
             (&mut *stream).take(cipher::MAX_HEADER as u64).read_to_end(&mut head)?;
             let claims = content::claims_age(&head);
             let (head, whole) = (head.as_slice(), &mut head.chain(stream));
-            if claims && cipher::has_header(head) {
+            let fault = match claims {
+                true => cipher::header_fault(head),
+                false => None,
+            };
+            if claims && fault.is_none() {
                 let mut watched = KeyWatch::new(whole, look);
                 let seal = seal_of(cipher::examine_seal(&mut watched)?);
                 let formats = match watched.finish()? {
@@ -116,10 +135,7 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
                 };
                 return Ok((traits, size));
             }
-            let seal = match claims {
-                true => SealState::Broken("its header cannot be read".into()),
-                false => SealState::No,
-            };
+            let seal = fault.map_or(SealState::No, |fault| SealState::Broken(fault.to_string()));
             (content::recognise(whole, size, look)?, seal, size)
         }
     };

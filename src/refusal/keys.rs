@@ -129,6 +129,8 @@ pub enum CipherFault {
     MixedRecipients,
     /// There are no recipients.
     NoRecipients,
+    /// The line ends of the file were converted, so it is not the file that was sealed.
+    LineEnds,
     /// What was opened is not what was declared.
     Seal(SealFault),
     /// Another reason, as the cipher states it.
@@ -238,6 +240,7 @@ impl fmt::Display for CipherFault {
                  recipients are of that kind",
             ),
             Self::NoRecipients => f.write_str("there are no recipients"),
+            Self::LineEnds => f.write_str("its line ends were converted to CRLF"),
             Self::Seal(fault) => fault.fmt(f),
             Self::Said(said) => f.write_str(said),
         }

@@ -20,6 +20,7 @@ mod guard;
 mod hooks;
 mod interop;
 mod keys;
+mod line_ends;
 mod managers;
 mod odd_repositories;
 mod open;

@@ -238,7 +238,9 @@ impl File {
 
 impl Content {
     fn locked(bytes: Zeroizing<Vec<u8>>) -> Result<Self, KeyFault> {
-        let header = super::header(dearmoured(&bytes[..])).map_err(|said| KeyFault::BadHeader { said })?;
+        let header = super::header(dearmoured(&bytes[..])).map_err(|fault| KeyFault::BadHeader {
+            said: fault.to_string(),
+        })?;
         match header.stanzas.as_slice() {
             [kind] if kind == "scrypt" => Ok(Self::LockedFile(LockedFile {
                 bytes,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::armour::dearmoured;
 use super::structure::{Head, HeadError, is_grease};
 use super::{Identities, one_line};
-use crate::refusal::keys::LockFault;
+use crate::refusal::keys::{CipherFault, LockFault};
 
 /// Why an age file was not opened.
 #[derive(Debug)]
@@ -26,6 +26,8 @@ pub enum DecryptError {
         /// Why it was not unlocked.
         fault: LockFault,
     },
+    /// The line ends of the input were converted to CRLF.
+    LineEnds,
     /// The input is not an age file, or it is damaged.
     Broken(String),
     /// The input could not be read.
@@ -59,6 +61,7 @@ impl From<HeadError> for DecryptError {
     fn from(e: HeadError) -> Self {
         match e {
             HeadError::Io(e) => Self::Reading(e),
+            HeadError::LineEnds => Self::LineEnds,
             HeadError::Broken(why) => Self::Broken(why),
         }
     }
@@ -69,6 +72,7 @@ impl std::fmt::Display for DecryptError {
         match self {
             Self::NotFor { stanzas } => write!(f, "it is sealed for other keys ({})", stanzas.join(", ")),
             Self::Locked { fault, .. } => write!(f, "{fault}"),
+            Self::LineEnds => CipherFault::LineEnds.fmt(f),
             Self::Broken(why) => f.write_str(why),
             Self::Reading(e) | Self::Writing(e) => write!(f, "{e}"),
         }

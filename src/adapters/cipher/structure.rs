@@ -13,16 +13,23 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::MAX_WORK_FACTOR;
 use super::armour::dearmoured;
+use crate::format::line_ends::LineEnds;
 use crate::format::sealed::{SealHeader, is_chunked};
+use crate::refusal::keys::CipherFault;
 
 /// Most bytes of an age header: enough for some thousand recipients. Parsing a longer one would take too long.
 pub const MAX_HEADER: usize = 512 << 10;
 
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
+/// The version line of a file whose line ends git, or a tool that takes it for text, has converted.
+const CONVERTED_LINE: &[u8] = b"age-encryption.org/v1\r\n";
 const NONCE: usize = 16;
 const MAC: usize = 32;
 /// Characters of a full line of a stanza's body.
 const COLUMNS: usize = 64;
+/// From this many bytes on, ciphertext has a carriage return before a newline: it is without one in one of 10^13 files of
+/// this size.
+const HAS_CRLF: u64 = 2 << 20;
 /// Size of a wrapped file key in bytes: the key and the authentication tag.
 const WRAPPED_KEY: usize = 32;
 
@@ -40,6 +47,8 @@ pub(super) struct Head {
 pub(super) enum HeadError {
     /// The input could not be read.
     Io(io::Error),
+    /// The line ends of the header were converted to CRLF.
+    LineEnds,
     /// The bytes are not a valid header.
     Broken(String),
 }
@@ -70,6 +79,7 @@ impl Head {
         next_line(input, &mut bytes)?;
         if bytes != VERSION_LINE {
             return Err(match bytes.starts_with(b"age-encryption.org/") {
+                _ if bytes == CONVERTED_LINE => HeadError::LineEnds,
                 true => "it is an age file, but not of version v1".into(),
                 false if bytes.starts_with(b"-----BEGIN AGE ENCRYPTED FILE-----") => "it is armoured".into(),
                 false => "it is not an age file".into(),
@@ -265,21 +275,27 @@ fn ensure_share(argument: &str) -> Result<(), &'static str> {
 /// Reads the header of an age file: its stanza types, payload nonce and length. The error says why there is no header.
 ///
 /// Without a key, this cannot tell whether the header is authentic.
-pub fn header(input: impl Read) -> Result<SealHeader, String> {
+pub fn header(input: impl Read) -> Result<SealHeader, CipherFault> {
     match Head::read(&mut BufReader::new(input)) {
         Ok(head) => Ok(SealHeader {
             stanzas: head.kinds(),
             nonce: STANDARD_NO_PAD.encode(head.nonce()),
             bytes: head.bytes.len() as u64,
         }),
-        Err(HeadError::Broken(why)) => Err(why),
-        Err(HeadError::Io(e)) => Err(e.to_string()),
+        Err(HeadError::LineEnds) => Err(CipherFault::LineEnds),
+        Err(HeadError::Broken(why)) => Err(CipherFault::Said(why)),
+        Err(HeadError::Io(e)) => Err(CipherFault::Said(e.to_string())),
     }
 }
 
 /// Returns whether the bytes begin with a complete age header, armoured or not.
 pub fn has_header(head: &[u8]) -> bool {
-    header(dearmoured(head)).is_ok()
+    header_fault(head).is_none()
+}
+
+/// Returns why the bytes do not begin with a complete age header, armoured or not. `None` if they do.
+pub fn header_fault(head: &[u8]) -> Option<CipherFault> {
+    header(dearmoured(head)).err()
 }
 
 /// Reads an age file to its end, armoured or not, and checks the header, the stanzas and the length of the payload.
@@ -296,12 +312,15 @@ pub fn examine_seal(input: &mut dyn Read) -> io::Result<Result<(), String>> {
         let mut counted = Counted {
             inner: &mut plain,
             count: 0,
+            after_return: false,
+            has_crlf: false,
         };
         match header(&mut counted) {
-            Err(why) => Err(why),
+            Err(why) => Err(why.to_string()),
             Ok(seal) if seal.stanzas.iter().all(|kind| is_grease(kind)) => Err("it is sealed to no recipient".into()),
             Ok(seal) => match io::copy(&mut counted, &mut io::sink()) {
                 Err(e) => Err(e.to_string()),
+                Ok(_) if !counted.has_crlf && counted.count >= HAS_CRLF => Err(LineEnds::Lf.converted().into()),
                 Ok(_) => match is_chunked(counted.count.saturating_sub(seal.bytes)) {
                     true => Ok(()),
                     false => Err("its payload has an impossible length".into()),
@@ -336,16 +355,25 @@ impl Read for Source<'_> {
     }
 }
 
-/// Counts the bytes that are read.
+/// Counts the bytes that are read, and looks for a carriage return before a newline.
 struct Counted<'a, R> {
     inner: &'a mut R,
     count: u64,
+    after_return: bool,
+    has_crlf: bool,
 }
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let n = self.inner.read(buf)?;
         self.count += n as u64;
+        let read = &buf[..n];
+        if let Some(last) = read.last()
+            && !self.has_crlf
+        {
+            self.has_crlf = (self.after_return && read[0] == b'\n') || read.windows(2).any(|pair| pair == b"\r\n");
+            self.after_return = *last == b'\r';
+        }
         Ok(n)
     }
 }

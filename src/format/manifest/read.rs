@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::format::canonical_json::{Same, around_list, parse_listing, write_item};
 use crate::format::digest::{Digest, Hashing};
+use crate::format::line_ends::LineEnds;
 use crate::format::manifest::fields::{Departure, Malformed, null_departure, optional_text, shape, text};
 use crate::format::manifest::members::{Declared, MemberList};
 use crate::format::manifest::{BUFFER, MEMBERS, PACK_ID, VERSION};
@@ -88,7 +89,7 @@ impl ManifestDocument {
         violations.extend(list.violations);
         departures.extend(list.departure);
         let (computed_id, canonical) = computed_id(&mut hull, bytes);
-        departures.extend((!canonical).then(not_canonical));
+        departures.extend((!canonical).then(|| not_canonical(bytes)));
         Ok(Self {
             file_hash: Digest::of(bytes),
             file_bytes: bytes.len() as u64,
@@ -163,10 +164,15 @@ fn computed_id(hull: &mut Value, bytes: &[u8]) -> (Digest, bool) {
     (id, out.get_ref().get_ref().is_same())
 }
 
-fn not_canonical() -> Departure {
+fn not_canonical(bytes: &[u8]) -> Departure {
+    // Canonical JSON has no line end but the last.
+    let why = match bytes.ends_with(b"\r\n") {
+        true => format!("; {}", LineEnds::Crlf.converted()),
+        false => String::new(),
+    };
     Departure {
         place: String::new(),
-        what: "not in canonical form (RFC 8785 and one newline)".into(),
+        what: format!("not in canonical form (RFC 8785 and one newline){why}"),
         is_usual: false,
     }
 }

@@ -182,6 +182,11 @@ pub fn not_opened(why: DecryptError, subject: &str, identities: &Identities) -> 
             tried: identities.tried(),
         },
         DecryptError::Locked { file, fault } => Refusal::Locked { subject, file, fault },
+        DecryptError::LineEnds => Refusal::Crypto {
+            deed: "opening",
+            subject,
+            fault: CipherFault::LineEnds,
+        },
         DecryptError::Broken(reason) => Refusal::Crypto {
             deed: "opening",
             subject,

@@ -43,7 +43,7 @@ pub const DEPTH: usize = 3;
 
 /// Version of the recognition. Increase it whenever something more or less is recognised, so that earlier verdicts are
 /// not reused.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// What was recognised in a blob.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::format::line_ends::LineEnds;
+
 /// A check whose result the report of `verify` states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
@@ -58,8 +60,8 @@ pub enum FindingKind {
     NonRegularMember(String),
     /// A member or directory could not be read.
     UnreadableMember(String),
-    /// The bytes of a member do not match its declared hash.
-    HashMismatch(Mismatch<String>),
+    /// The bytes of a member do not match its declared hash, and whether they would with other line ends.
+    HashMismatch(Mismatch<String>, Option<LineEnds>),
     /// The pack contains something that the manifest does not declare.
     ExtraMember(String),
     /// A document or typed member violates its schema.
@@ -130,7 +132,7 @@ impl FindingKind {
             Self::MissingMember => ("MISSING_MEMBER", &[MemberHashes]),
             Self::NonRegularMember(_) => ("NON_REGULAR_MEMBER", &[MemberHashes]),
             Self::UnreadableMember(_) => ("UNREADABLE_MEMBER", &[MemberHashes]),
-            Self::HashMismatch(_) => ("HASH_MISMATCH", &[MemberHashes]),
+            Self::HashMismatch(..) => ("HASH_MISMATCH", &[MemberHashes]),
             Self::ExtraMember(_) => ("EXTRA_MEMBER", &[ExtraMembers]),
             Self::SchemaViolation(_) => ("SCHEMA_VIOLATION", &[SchemaValidation]),
             Self::SealMissing(_) => ("SEAL_MISSING", &[SealsIntact, SealsOpenable]),
@@ -159,7 +161,7 @@ impl FindingKind {
         let (expected, actual) = match self {
             Self::MemberCountMismatch(m) => (Printed::Number(m.expected), Printed::Number(m.actual)),
             Self::PackIdMismatch(m)
-            | Self::HashMismatch(m)
+            | Self::HashMismatch(m, _)
             | Self::CanonVersionMismatch(m)
             | Self::GrammarVersionMismatch(m) => (Printed::Text(&m.expected), Printed::Text(&m.actual)),
             _ => return None,
@@ -185,6 +187,7 @@ impl FindingKind {
             | Self::SealUnopenable(what)
             | Self::PlaintextLeak(what)
             | Self::RepoStateMismatch(what) => Some(what),
+            Self::HashMismatch(_, line_ends) => line_ends.map(LineEnds::converted),
             _ => None,
         }
     }

@@ -1,8 +1,9 @@
 //! Checks a pack against its manifest: id, member count, paths, hashes, and that nothing else is in the pack.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::format::manifest::{DeclaredRef, ManifestDocument};
+use crate::format::line_ends::LineEnds;
+use crate::format::manifest::{Declared, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::refusal::shown::shown;
 use crate::rules::pack::findings::{FindingKind, Findings, Mismatch, NoticeKind};
@@ -38,7 +39,13 @@ impl<'a> Members<'a> {
 }
 
 /// Judges the envelope: id, count, paths, hashes, extra files, and the spelling of the manifest.
-pub(super) fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bool, findings: &mut Findings) {
+pub(super) fn envelope(
+    manifest: &ManifestDocument,
+    facts: &Facts,
+    line_ends: &BTreeMap<String, LineEnds>,
+    tree_pack: bool,
+    findings: &mut Findings,
+) {
     for (place, what) in &manifest.violations {
         findings.violation(place, what.clone());
     }
@@ -72,7 +79,7 @@ pub(super) fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bo
             findings.add(&member.path, FindingKind::ReservedMemberPath);
             continue;
         }
-        findings.member(&member.path, &member.bytes_hash, facts);
+        findings.member(member, facts, line_ends.get(&member.path).copied());
     }
     for (path, fact) in facts {
         let name = std::str::from_utf8(path).map_or_else(|_| shown(path), str::to_owned);
@@ -93,11 +100,12 @@ pub(super) fn envelope(manifest: &ManifestDocument, facts: &Facts, tree_pack: bo
 }
 
 impl Findings {
-    fn member(&mut self, path: &str, expected: &DeclaredRef, facts: &Facts) {
+    fn member(&mut self, member: &Declared, facts: &Facts, line_ends: Option<LineEnds>) {
+        let (path, expected) = (member.path.as_str(), &member.bytes_hash);
         let kind = match facts.get(path.as_bytes()) {
             Some(Fact::Hashed { hash, .. }) if expected.digest() == Some(*hash) => return,
             Some(Fact::Hashed { hash, .. }) => match Mismatch::of(expected.to_string(), hash.to_string()) {
-                Some(mismatch) => FindingKind::HashMismatch(mismatch),
+                Some(mismatch) => FindingKind::HashMismatch(mismatch, line_ends),
                 None => return,
             },
             Some(Fact::Unreadable(why) | Fact::UnreadableDirectory(why)) => FindingKind::UnreadableMember(why.clone()),
@@ -150,7 +158,7 @@ mod tests {
         document["pack_id"] = id.to_string().into();
         let manifest = ManifestDocument::parse(&to_document(&document)).unwrap();
         let mut findings = Findings::default();
-        envelope(&manifest, &facts, false, &mut findings);
+        envelope(&manifest, &facts, &BTreeMap::new(), false, &mut findings);
         findings.iter().map(|f| (f.path.clone(), f.kind.code())).collect()
     }
 

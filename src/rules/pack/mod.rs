@@ -43,6 +43,7 @@ pub fn judge(mut observed: Observed) -> (Verdict, Option<PackState>) {
         manifest,
         tree_pack,
         facts,
+        line_ends,
         mut documents,
         headers,
         plain,
@@ -50,7 +51,7 @@ pub fn judge(mut observed: Observed) -> (Verdict, Option<PackState>) {
         typed,
     } = observed;
     drop(typed);
-    envelope(&manifest, &facts, tree_pack, &mut findings);
+    envelope(&manifest, &facts, &line_ends, tree_pack, &mut findings);
     lists::judge(&mut documents, &manifest, &facts, &mut findings);
     let members = Members::of(&manifest, &facts, tree_pack);
     let info: Option<PackInfo> = documents.read(PACK_INFO, &mut findings);

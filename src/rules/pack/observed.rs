@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::format::digest::Digest;
 use crate::format::dump::read::ParsedTexts;
+use crate::format::line_ends::LineEnds;
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
 use crate::format::sealed::SealHeader;
@@ -20,6 +21,8 @@ pub struct Observed {
     pub tree_pack: bool,
     /// What was found at each path.
     pub facts: Facts,
+    /// The members that have their declared hash with other line ends, and the line ends that they have here.
+    pub line_ends: BTreeMap<String, LineEnds>,
     /// The documents.
     pub documents: PackDocuments,
     /// The headers of the seals.
@@ -39,6 +42,7 @@ impl Observed {
             tree_pack: is_tree_pack(manifest.members.iter().map(|member| member.path.as_str())),
             manifest,
             facts: Facts::new(),
+            line_ends: BTreeMap::new(),
             documents: PackDocuments::default(),
             headers: Headers::new(),
             plain: PlainMembers::default(),

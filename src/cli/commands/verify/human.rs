@@ -9,7 +9,7 @@ use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, count, paint};
 use crate::format::repo_state::Mode;
 use crate::ops::pack::verify::VerifyReport;
 use crate::refusal::shown::{harmless, shown};
-use crate::rules::pack::findings::Finding;
+use crate::rules::pack::findings::{Finding, FindingKind};
 
 /// The most notices that are listed. A pack of another tool may have one for each member.
 const NOTICES: usize = 10;
@@ -37,6 +37,21 @@ pub(super) fn print(output: &mut Output, report: &VerifyReport) {
             count(verdict.findings.len() as u64, "finding")
         )),
     }
+    if verdict
+        .findings
+        .iter()
+        .any(|finding| has_other_line_ends(&finding.kind))
+    {
+        output.err(&format!(
+            "  {} git or another tool converted line ends: add the line /<pack>/** -text to .gitattributes, delete the \
+             pack, and restore it: git checkout -- <pack>\n",
+            paint(LOOK, "note")
+        ));
+    }
+}
+
+fn has_other_line_ends(kind: &FindingKind) -> bool {
+    matches!(kind, FindingKind::HashMismatch(_, Some(_)))
 }
 
 fn row(finding: &Finding) -> [String; 3] {

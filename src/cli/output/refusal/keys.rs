@@ -35,9 +35,11 @@ pub(super) fn locked(file: Option<&str>, fault: &LockFault) -> String {
 pub(super) fn cipher(fault: &CipherFault) -> String {
     match fault {
         CipherFault::MissingPlugin { .. } => format!("{fault}: install this age plugin"),
-        CipherFault::MixedRecipients | CipherFault::NoRecipients | CipherFault::Seal(_) | CipherFault::Said(_) => {
-            fault.to_string()
-        }
+        CipherFault::MixedRecipients
+        | CipherFault::NoRecipients
+        | CipherFault::LineEnds
+        | CipherFault::Seal(_)
+        | CipherFault::Said(_) => fault.to_string(),
     }
 }
 

@@ -5,8 +5,13 @@ use crate::cli::output::refusal::usage;
 use crate::cli::output::words::quoted;
 use crate::refusal::Refusal;
 use crate::refusal::corrupt::Corrupt;
+use crate::refusal::keys::CipherFault;
 use crate::refusal::twin::TwinConflict;
 use crate::refusal::unsupported::Unsupported;
+
+/// What to do about an age file that git checked out as text.
+const RESTORE: &str =
+    "add the line *.age -text to .gitattributes, delete the file, and restore it: git checkout -- <file>";
 
 /// Returns the command that fixes it, or what to do.
 pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
@@ -122,6 +127,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             hint("rename one of them, or seal them in two packs")
         }
         Refusal::UnsafePath { .. } => hint("rename it, or leave it out"),
+        Refusal::Crypto {
+            fault: CipherFault::LineEnds,
+            ..
+        } => hint(RESTORE),
         Refusal::NoWorkTree { .. }
         | Refusal::Io { .. }
         | Refusal::KeyExists { .. }

@@ -76,14 +76,14 @@ fn check_output(output: &Path, replace: bool) -> Result<()> {
 
 /// Refuses a file whose header cannot be changed alone, or whose payload is cut short.
 fn ensure_turns(opened: &OpenedFile, name: &Path) -> Result<()> {
-    let broken = |said| Refusal::Crypto {
+    let broken = |fault| Refusal::Crypto {
         deed: "opening",
         subject: name.display().to_string(),
-        fault: CipherFault::Said(said),
+        fault,
     };
     let judged = match cipher::header(&opened.file) {
         Ok(header) if is_chunked(opened.size.saturating_sub(header.bytes)) => Ok(()),
-        Ok(_) => Err(broken("its payload has an impossible length".into())),
+        Ok(_) => Err(broken(CipherFault::Said("its payload has an impossible length".into()))),
         Err(_) if is_age(opened) => Err(Refusal::Armoured { path: name.to_owned() }),
         Err(reason) => Err(broken(reason)),
     };

@@ -24,7 +24,6 @@ use crate::ops::pack::seal::{check_output, publish};
 use crate::ops::pack::sealed_pack::SealedPack;
 use crate::ops::pack::unseal::NamedSeal;
 use crate::ops::{Context, contents};
-use crate::refusal::keys::CipherFault;
 use crate::refusal::pack::PackFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -185,10 +184,10 @@ impl Rekeying<'_> {
     /// Returns the public description of the staged ciphertext that replaces another.
     fn described(&self, seal: &Seal, staged: &MemberPath, hash: Digest, bytes: u64) -> Result<Seal> {
         let file = files::open_regular(&self.staging.member(staged))?.file;
-        let header = cipher::header(&file).map_err(|said| Refusal::Crypto {
+        let header = cipher::header(&file).map_err(|fault| Refusal::Crypto {
             deed: "reading back",
             subject: seal.sealed_path.clone(),
-            fault: CipherFault::Said(said),
+            fault,
         })?;
         Ok(Seal {
             sealed_path: match self.pack.document.index.is_some() && seal.sealed_path != INDEX {

@@ -76,7 +76,7 @@ impl Change {
     fn wrap_anew(&self, job: &TurnJob<'_>, old: &mut Observed<impl Read>, output: impl Write) -> Result<(Digest, u64)> {
         let mut file = &job.source.file;
         let length = cipher::header(file)
-            .map_err(|said| job.crypto("opening", CipherFault::Said(said)))?
+            .map_err(|fault| job.crypto("opening", fault))?
             .bytes;
         file.rewind().map_err(Refusal::io("reading", job.path))?;
         // The new seal vouches for the payload. So the payload is decrypted once, without keeping the plaintext, and

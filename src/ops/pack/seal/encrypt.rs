@@ -26,7 +26,6 @@ use crate::ops::pack::seal::copy::read_source;
 use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact, Sealing};
 use crate::ops::pack::seal::reuse::Reusable;
 use crate::ops::pack::seal::staged::{KeptFrom, StagedCiphertext, StagedSeal};
-use crate::refusal::keys::CipherFault;
 use crate::refusal::{Refusal, Result};
 
 /// Seals the artifacts of a plan.
@@ -229,13 +228,14 @@ impl<'a> Sealer<'a> {
     }
 
     fn staged(&self, job: &Job<'_>, receipt: Receipt, kept: KeptFrom) -> Result<StagedCiphertext> {
-        let header = cipher::header(&files::open_regular(&self.staging.member(&job.member))?.file).map_err(|said| {
-            Refusal::Crypto {
-                deed: "reading back",
-                subject: job.path.to_owned(),
-                fault: CipherFault::Said(said),
-            }
-        })?;
+        let header =
+            cipher::header(&files::open_regular(&self.staging.member(&job.member))?.file).map_err(|fault| {
+                Refusal::Crypto {
+                    deed: "reading back",
+                    subject: job.path.to_owned(),
+                    fault,
+                }
+            })?;
         let member = match job.opaque {
             true => {
                 let named = member_path(opaque_path(&receipt.sealed_hash).as_bytes())?;

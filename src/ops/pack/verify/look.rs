@@ -92,7 +92,7 @@ impl<'a> Looker<'a> {
             let header = cipher::header(&mut watched);
             return Ok(Seen::Header(Box::new(match watched.finish()? {
                 true => Err("it holds a readable private key".into()),
-                false => header,
+                false => header.map_err(|fault| fault.to_string()),
             })));
         }
         let Some(declared) = self.typed.get(path) else {

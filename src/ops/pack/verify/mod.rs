@@ -23,7 +23,6 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::pack::judge;
 use crate::rules::pack::verdict::Verdict;
-use look::Seen;
 use observe::observe;
 use opening::open_seals;
 
@@ -121,11 +120,11 @@ impl Source<'_> {
         }
     }
 
-    fn observe(
+    fn observe<E: Send>(
         &self,
         declared: &BTreeSet<&[u8]>,
-        look: LookIntoMember<'_, Seen>,
-    ) -> Result<Vec<(Vec<u8>, FoundInPack<Seen>)>> {
+        look: LookIntoMember<'_, E>,
+    ) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
         match self {
             Self::Directory(root) => pack_dir::observe(root, declared, look),
             Self::Tree(tree, _) => tree.observe(declared, look),

@@ -1,8 +1,12 @@
 //! Gathers all observations of a pack, in one pass over its members.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
-use crate::adapters::pack_dir::{FoundInPack, MemberRead};
+use crate::adapters::pack_dir::{self, FoundInPack, MemberRead};
+use crate::format::digest::Digest;
+use crate::format::line_ends::{Conversions, LineEnds};
+use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
 use crate::ops::pack::verify::Source;
 use crate::ops::pack::verify::look::{Looker, Seen};
@@ -40,6 +44,7 @@ pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Obse
         (path, fact)
     });
     let facts: Facts = facts.collect();
+    observed.line_ends = line_ends(source, &observed.manifest, &facts)?;
     observed.facts = facts;
     observed.documents = PackDocuments::parse(documents);
     observed.plain.blobs = blobs(source, &observed)?;
@@ -56,6 +61,48 @@ fn members(
     let declared: BTreeSet<&[u8]> = members.map(|member| member.path.as_bytes()).collect();
     let looker = Looker::of(observed, budget);
     source.observe(&declared, &|path, member, size| looker.look(path, member, size))
+}
+
+/// Reads the members of a pack on disk that do not have their declared hash once more. Returns those that would have it
+/// with other line ends, and the line ends that they have.
+fn line_ends(source: &Source<'_>, manifest: &ManifestDocument, facts: &Facts) -> Result<BTreeMap<String, LineEnds>> {
+    let Source::Directory(root) = source else {
+        return Ok(BTreeMap::new());
+    };
+    let members = manifest.members.iter();
+    let others: BTreeMap<&str, Digest> = members
+        .filter_map(|member| {
+            let declared = member.bytes_hash.digest()?;
+            let found = facts.get(member.path.as_bytes())?;
+            let differs = matches!(found, Fact::Hashed { hash, .. } if *hash != declared);
+            differs.then_some((member.path.as_str(), declared))
+        })
+        .collect();
+    if others.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let paths = others.keys().map(|path| path.as_bytes()).collect();
+    let read = pack_dir::observe(root, &paths, &|path, member, _| {
+        let mut conversions = Conversions::default();
+        let mut buffer = vec![0; 64 << 10];
+        loop {
+            match member.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => conversions.update(&buffer[..n]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let declared = others.get(path);
+        Ok(declared.and_then(|declared| conversions.towards(declared)))
+    })?;
+    let found = read.into_iter().filter_map(|(path, found)| match found {
+        FoundInPack::Read(MemberRead { seen: Some(ends), .. }) => {
+            Some((String::from_utf8_lossy(&path).into_owned(), ends.other()))
+        }
+        _ => None,
+    });
+    Ok(found.collect())
 }
 
 /// Adds the observations of a member.
