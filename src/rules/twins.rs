@@ -107,6 +107,89 @@ pub fn standing(plain: Option<&Digest>, sealed: Option<&Digest>, note: Option<&T
     }
 }
 
+/// What is wrong with a tracked twin, whatever its plaintext is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TwinFault {
+    /// Its line ends were converted on disk.
+    ConvertedOnDisk,
+    /// Its line ends were converted in the index.
+    ConvertedInIndex,
+    /// The index has another twin than the disk.
+    StagedDiffers,
+    /// It has an attribute by which git may change it.
+    Attribute(String),
+}
+
+/// The line of `.gitattributes` that keeps git from converting line ends in twins.
+pub const ATTRIBUTE_LINE: &[u8] = b"*.age -text";
+
+/// Returns whether attributes let git convert the line ends of a file, here or in another clone.
+pub fn may_be_text(attributes: &[(String, String)]) -> bool {
+    match value(attributes, "text") {
+        "unset" => false,
+        "unspecified" => value(attributes, "crlf") != "unset",
+        _ => true,
+    }
+}
+
+/// Returns the attribute by which git may change ciphertext, as it stands in `.gitattributes`. `None` if there is none.
+///
+/// With `text=auto` or without attributes, git converts no file that it takes for binary, as ciphertext is.
+pub fn changing_attribute(attributes: &[(String, String)]) -> Option<String> {
+    let of = |name: &str| value(attributes, name).to_owned();
+    let named = |name: &str, value: &str| match value {
+        "set" => name.to_owned(),
+        value => format!("{name}={value}"),
+    };
+    let is_text = |value: &str| matches!(value, "set" | "input");
+    let (text, crlf, eol) = (of("text"), of("crlf"), of("eol"));
+    match (text.as_str(), crlf.as_str(), eol.as_str()) {
+        ("unset", _, _) => {}
+        (text, _, _) if is_text(text) => return Some(named("text", text)),
+        ("auto", _, _) | (_, "unset", _) => {}
+        (_, crlf, _) if is_text(crlf) => return Some(named("crlf", crlf)),
+        (_, _, eol @ ("lf" | "crlf")) => return Some(named("eol", eol)),
+        _ => {}
+    }
+    let is_value = |value: &str| !matches!(value, "set" | "unset" | "unspecified");
+    let changing = ["filter", "working-tree-encoding"].into_iter();
+    let mut changing = changing.filter(|name| is_value(&of(name)));
+    match changing.next() {
+        Some(name) => Some(named(name, &of(name))),
+        None => (of("ident") == "set").then(|| "ident".to_owned()),
+    }
+}
+
+fn value<'a>(attributes: &'a [(String, String)], name: &str) -> &'a str {
+    let found = attributes.iter().find(|(other, _)| other == name);
+    found.map_or("unspecified", |(_, value)| value)
+}
+
+/// Returns `text` with `line` at its end, which it has nowhere else. Keeps the line ends of the file.
+pub fn with_line_last(text: &[u8], line: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for other in text.split_inclusive(|byte| *byte == b'\n') {
+        if other.trim_ascii() != line {
+            kept.extend_from_slice(other);
+        }
+    }
+    with_line(kept, line)
+}
+
+/// Returns `text` with `line` at its end. Keeps the line ends of the file.
+pub fn with_line(mut text: Vec<u8>, line: &[u8]) -> Vec<u8> {
+    let newline: &[u8] = match text.windows(2).any(|pair| pair == b"\r\n") {
+        true => b"\r\n",
+        false => b"\n",
+    };
+    if !text.is_empty() && !text.ends_with(b"\n") {
+        text.extend_from_slice(newline);
+    }
+    text.extend_from_slice(line);
+    text.extend_from_slice(newline);
+    text
+}
+
 /// Returns the line of the root's `.gitignore` that ignores exactly the file at `path` (gitignore(5)). `None` if the
 /// path has a line end.
 pub fn ignore_line(path: &[u8]) -> Option<Vec<u8>> {
@@ -161,6 +244,37 @@ mod tests {
             assert!(twins.of(path).is_none(), "{path:?}");
         }
         assert_eq!(twins.iter().count(), 2);
+    }
+
+    #[test]
+    fn attributes_by_which_git_changes_ciphertext_are_found() {
+        for (given, text, changing) in [
+            ("", true, None),
+            ("text=set", true, Some("text")),
+            ("text=auto", true, None),
+            ("text=unset eol=crlf crlf=set", false, None),
+            ("text=auto eol=crlf", true, None),
+            ("text=unspecified eol=crlf", true, Some("eol=crlf")),
+            ("crlf=set", true, Some("crlf")),
+            ("crlf=input", true, Some("crlf=input")),
+            ("crlf=unset eol=lf", false, None),
+            ("text=unset filter=lfs", false, Some("filter=lfs")),
+            ("text=unset filter=unset ident=unset", false, None),
+            ("text=unset ident=set", false, Some("ident")),
+            (
+                "text=unset working-tree-encoding=UTF-16",
+                false,
+                Some("working-tree-encoding=UTF-16"),
+            ),
+        ] {
+            let attributes = given.split_whitespace().map(|pair| {
+                let (name, value) = pair.split_once('=').unwrap();
+                (name.to_owned(), value.to_owned())
+            });
+            let attributes: Vec<_> = attributes.collect();
+            assert_eq!(may_be_text(&attributes), text, "{given}");
+            assert_eq!(changing_attribute(&attributes).as_deref(), changing, "{given}");
+        }
     }
 
     #[test]

@@ -16,7 +16,10 @@ fn a_file_goes_and_comes_back() {
     repo.write("emb/a b.vec", "secret");
     repo.git(&["add", "-f", "."]).ok();
     repo.pack(&["protect", "emb/a b.vec"]).ok();
-    assert_eq!(status(&repo), "M  .gitignore\nA  \"emb/a b.vec.age\"\n");
+    assert_eq!(
+        status(&repo),
+        "A  .gitattributes\nM  .gitignore\nA  \"emb/a b.vec.age\"\n"
+    );
     assert_eq!(fs::read(repo.path("emb/a b.vec")).unwrap(), b"secret");
     repo.git(&["commit", "-q", "-m", "sealed"]).ok();
     repo.pack(&["protect", "--check"]).ok();
@@ -40,7 +43,10 @@ fn whichever_side_moved_on_is_not_written_over() {
         repo.write(name, "one");
         repo.pack(&["protect", name]).ok();
     }
-    assert_eq!(status(&repo), "M  .gitignore\nA  a.vec.age\nA  b.vec.age\n");
+    assert_eq!(
+        status(&repo),
+        "A  .gitattributes\nM  .gitignore\nA  a.vec.age\nA  b.vec.age\n"
+    );
     repo.git(&["commit", "-q", "-m", "sealed"]).ok();
     repo.write("a.vec", "two");
     let done = repo.pack(&["protect", "--check"]);

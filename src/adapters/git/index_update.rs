@@ -13,10 +13,10 @@ use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 
 impl Repository {
-    /// Stages the files at `add` and stops tracking those at `remove`, either all of it or nothing.
+    /// Stages the files at `exact` and at `text`, and stops tracking those at `remove`, either all of it or nothing.
     ///
-    /// Takes the bytes of `add` as they are on disk, without running filters.
-    pub fn stage(&self, add: &[RepoPath], remove: &[RepoPath]) -> Result<()> {
+    /// Takes the bytes of `exact` as they are on disk. Those of `text` go through git's filters, as with `git add`.
+    pub fn stage(&self, exact: &[RepoPath], text: &[RepoPath], remove: &[RepoPath]) -> Result<()> {
         let mut input = Vec::new();
         let zero = self.zero_id();
         for path in remove {
@@ -24,8 +24,9 @@ impl Repository {
             input.extend_from_slice(path.as_bytes());
             input.push(0);
         }
-        for path in add {
-            let id = self.write_blob(path)?;
+        let exact = exact.iter().map(|path| (path, true));
+        for (path, is_exact) in exact.chain(text.iter().map(|path| (path, false))) {
+            let id = self.write_blob(path, is_exact)?;
             input.extend(format!("100644 {id}\t").into_bytes());
             input.extend_from_slice(path.as_bytes());
             input.push(0);
@@ -54,16 +55,20 @@ impl Repository {
         Ok(output.split(|byte| *byte == 0).filter(|line| !line.is_empty()).count())
     }
 
-    fn write_blob(&self, path: &RepoPath) -> Result<ObjectId> {
+    fn write_blob(&self, path: &RepoPath, is_exact: bool) -> Result<ObjectId> {
         let mut command = self.at_top()?;
-        command.args(["hash-object", "-w", "--no-filters", "--"]);
-        command.arg(OsStr::from_bytes(path.as_bytes()));
+        command.args(["hash-object", "-w"]);
+        if is_exact {
+            command.arg("--no-filters");
+        }
+        command.arg("--").arg(OsStr::from_bytes(path.as_bytes()));
         let output = run(command, b"")?;
         let text = String::from_utf8_lossy(&output);
         ObjectId::parse(text.trim()).ok_or_else(|| failed(&format!("hash-object said {text:?}")))
     }
 
-    fn at_top(&self) -> Result<Command> {
+    /// Returns a `git` command at the top of the work tree.
+    pub(super) fn at_top(&self) -> Result<Command> {
         let root = self.work_tree().ok_or(Refusal::NoWorkTree {
             action: WorkTreeUse::Staging,
         })?;
@@ -80,7 +85,8 @@ pub(super) fn literal(path: &RepoPath) -> std::ffi::OsString {
     pathspec
 }
 
-fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>> {
+/// Runs a command with this standard input, and returns its standard output.
+pub(super) fn run(mut command: Command, input: &[u8]) -> Result<Vec<u8>> {
     let child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

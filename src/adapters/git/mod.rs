@@ -1,5 +1,6 @@
 //! A git repository: discovery, commits, configuration and directories.
 
+pub mod attributes;
 pub mod blobs;
 pub mod budget;
 pub mod canary;

@@ -17,8 +17,8 @@ use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
 use crate::ops::guard::twins::protect::{ProtectReport, ProtectRequest, protect};
 use crate::ops::guard::twins::{PairReport, check};
-use crate::refusal::shown::shown;
-use crate::rules::twins::Standing;
+use crate::refusal::shown::{harmless, shown};
+use crate::rules::twins::{Standing, TwinFault};
 
 /// Seal each FILE as FILE.age, and have git track that instead
 #[derive(Parser)]
@@ -92,11 +92,22 @@ fn human(output: &mut Output, report: &ProtectReport) {
     for pair in report.files.iter().filter(|pair| !pair.exposure.is_empty()) {
         exposed(output, pair);
     }
-    if report.gitignore_unstaged {
+    for name in &report.unstaged {
         output.err(&format!(
-            "  .gitignore has other changes, so it was not staged   {}\n",
-            paint(TYPE, "git add .gitignore")
+            "  {name} has other changes, so it was not staged   {}\n",
+            paint(TYPE, &format!("git add {name}"))
         ));
+    }
+    for pair in &report.files {
+        if let Some(TwinFault::Attribute(attribute)) = &pair.fault {
+            let twin = [pair.path.as_bytes(), b".age"].concat();
+            output.err(&format!(
+                "  git may change {}: it has the attribute {}   {}\n",
+                shown(&twin),
+                harmless(attribute),
+                paint(TYPE, &format!("git check-attr -a {}", quoted(&twin)))
+            ));
+        }
     }
 }
 
@@ -144,11 +155,20 @@ fn checked(output: &mut Output, pairs: &[PairReport]) {
         (n, drifted) => format!("{drifted} of {} drifted", count(n as u64, "pair")),
     };
     output.err(&format!("  {text}\n"));
+    let is_converted = |pair: &PairReport| {
+        matches!(
+            pair.fault,
+            Some(TwinFault::ConvertedOnDisk | TwinFault::ConvertedInIndex)
+        )
+    };
+    if pairs.iter().any(is_converted) {
+        output.err("  git converts no line ends in files that have the line *.age -text in .gitattributes\n");
+    }
 }
 
 /// Returns whether a pair differs, cannot be compared, or is tracked twice.
 fn has_drifted(pair: &PairReport) -> bool {
-    pair.is_tracked || !matches!(pair.standing, Standing::UpToDate | Standing::SealedOnly)
+    pair.is_tracked || pair.fault.is_some() || !matches!(pair.standing, Standing::UpToDate | Standing::SealedOnly)
 }
 
 /// Returns the standing of a pair, and what to do about it.
@@ -160,6 +180,30 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
     if pair.is_tracked {
         return (format!("sealed as {twin}, but also tracked in plaintext"), protect);
     }
+    let sealed_file = [path.as_bytes(), b".age"].concat();
+    let sealed_file = quoted(&sealed_file);
+    match (&pair.fault, standing) {
+        (Some(TwinFault::ConvertedOnDisk), _) => {
+            let restore = arrow(&format!("rm {sealed_file} && git checkout -- {sealed_file}"));
+            return (format!("sealed as {twin}, but its line ends were converted"), restore);
+        }
+        (Some(TwinFault::ConvertedInIndex), standing) => {
+            let about = format!("sealed as {twin}, but its line ends were converted where it is staged");
+            return (about, staging(standing, protect, &sealed_file));
+        }
+        (Some(TwinFault::StagedDiffers), standing @ (Standing::UpToDate | Standing::SealedOnly)) => {
+            let about = format!("sealed as {twin}, but the staged twin differs");
+            return (about, staging(standing, protect, &sealed_file));
+        }
+        (Some(TwinFault::Attribute(attribute)), Standing::UpToDate | Standing::SealedOnly) => {
+            let about = format!(
+                "sealed as {twin}, which git may change: attribute {}",
+                harmless(attribute)
+            );
+            return (about, arrow(&format!("git check-attr -a {sealed_file}")));
+        }
+        _ => {}
+    }
     match standing {
         Standing::UpToDate => (format!("sealed as {twin}, up to date"), String::new()),
         Standing::SealedOnly => (format!("sealed as {twin}, no plaintext here"), String::new()),
@@ -168,5 +212,13 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
         Standing::SealedNewer => (format!("sealed as {twin}, twin is newer"), reveal),
         Standing::BothChanged => (format!("sealed as {twin}, contents differ"), String::new()),
         Standing::Unknown => (format!("sealed as {twin}, no identity here opens it"), String::new()),
+    }
+}
+
+/// Returns the command that stages the twin as it is on disk.
+fn staging(standing: Standing, protect: String, sealed_file: &str) -> String {
+    match standing {
+        Standing::SealedOnly => arrow(&format!("git add {sealed_file}")),
+        _ => protect,
     }
 }

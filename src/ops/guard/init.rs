@@ -11,6 +11,7 @@ use crate::ops::{Context, configuration};
 use crate::refusal::keys::IdentityFault;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
+use crate::rules::twins::with_line;
 
 const TEMPLATE: &str = include_str!("../../../templates/gitpack.toml");
 const IGNORED: &str = "_PACK_RUN/";
@@ -72,7 +73,12 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     };
     let ignore_written = !ignores_outputs(&ignored);
     if ignore_written {
-        write_whole(&gitignore, &with_outputs_ignored(ignored), 0o666, Durability::Durable)?;
+        write_whole(
+            &gitignore,
+            &with_line(ignored, IGNORED.as_bytes()),
+            0o666,
+            Durability::Durable,
+        )?;
     }
     Ok(InitReport {
         config_written: !present.is_present(),
@@ -118,21 +124,6 @@ fn ignores_outputs(gitignore: &[u8]) -> bool {
         })
 }
 
-/// Adds the line for run outputs, with the line ending that the file uses.
-fn with_outputs_ignored(mut gitignore: Vec<u8>) -> Vec<u8> {
-    let end: &[u8] = if gitignore.windows(2).any(|w| w == b"\r\n") {
-        b"\r\n"
-    } else {
-        b"\n"
-    };
-    if !gitignore.is_empty() && !gitignore.ends_with(b"\n") {
-        gitignore.extend_from_slice(end);
-    }
-    gitignore.extend_from_slice(IGNORED.as_bytes());
-    gitignore.extend_from_slice(end);
-    gitignore
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,7 +136,7 @@ mod tests {
             ("a\r\nb\r\n", "a\r\nb\r\n_PACK_RUN/\r\n"),
         ] {
             assert!(!ignores_outputs(before.as_bytes()));
-            let written = with_outputs_ignored(before.into());
+            let written = with_line(before.into(), IGNORED.as_bytes());
             assert_eq!(String::from_utf8(written.clone()).unwrap(), after);
             assert!(ignores_outputs(&written));
         }

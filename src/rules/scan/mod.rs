@@ -3,6 +3,7 @@
 mod leak;
 mod traits;
 
+use crate::format::line_ends::LineEnds;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy};
 use crate::format::repo_path::RepoPath;
@@ -201,6 +202,21 @@ pub fn judge_guarded(
         leak.code = LeakCode::BrokenSeal;
     }
     Some(leak)
+}
+
+/// Judges an age file whose line ends became `line_ends` on the way into the index: nobody can open it. `None` if a rule or
+/// an exception releases it.
+pub fn judge_converted(registry: &Registry, entry: &Candidate, line_ends: LineEnds) -> Option<Leak> {
+    let subject = FileFacts {
+        path: entry.path.as_bytes(),
+        formats: &[],
+        blob: Some(entry.id),
+    };
+    let found = fake_seal(registry, entry, &subject, line_ends.converted());
+    found.map(|leak| Leak {
+        code: LeakCode::BrokenSeal,
+        ..leak
+    })
 }
 
 /// Returns whether an entry was examined only in part and has no exception for its blob.

@@ -163,6 +163,7 @@ fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Resul
     let ends = head.as_ref().map(|head| head.tree).into_iter().collect();
     let mut judge = Engine::of_both_sides(repo, &both, Some(&alone), to, &budget).between(ends);
     let mut leaks = judge.judge(&changed)?;
+    leaks.extend(twins::converted(repo, &both, &changed, &leaks)?);
     leaks.extend(judge_unchanged.judge(&unchanged)?);
     if all_seen
         && leaks.is_empty()

@@ -1,16 +1,23 @@
 //! Sealed twins at the ends of a change. They protect their plaintexts whatever the rules say.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Proof, reading};
+use crate::adapters::{cipher, files};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
+use crate::ops::contents::converted_to;
+use crate::ops::guard::scan::FoundLeak;
 use crate::refusal::Result;
 use crate::rules::content::claims_age;
-use crate::rules::scan::Candidate;
+use crate::rules::protect::Registry;
+use crate::rules::scan::{Candidate, judge_converted};
 use crate::rules::twins::{SealedTwins, plain_of};
 
 /// The number of bytes that show whether a file claims to be an age file.
@@ -44,6 +51,43 @@ pub fn collect(repo: &Repository, files: impl IntoIterator<Item = TreeEntry>, in
         }
     }
     Ok(())
+}
+
+/// Returns the leaks among staged age files whose line ends git converted when they were staged, which their files on disk
+/// show. Their headers may be sound, so the blobs alone do not show it.
+pub fn converted(
+    repo: &Repository,
+    registry: &Registry,
+    staged: &[Candidate],
+    found: &[FoundLeak],
+) -> Result<Vec<FoundLeak>> {
+    let Some(root) = repo.work_tree() else {
+        return Ok(Vec::new());
+    };
+    let mut leaks = Vec::new();
+    for entry in staged.iter().filter(|entry| is_file(entry.kind)) {
+        let is_found = || found.iter().any(|other| other.leak.entry.path == entry.path);
+        if plain_of(entry.path.as_bytes()).is_none() || is_found() || !repo.has(&entry.id) {
+            continue;
+        }
+        // A link leads elsewhere, and a file that is not there shows nothing.
+        let below = Path::new(OsStr::from_bytes(entry.path.as_bytes()));
+        let path = root.join(below);
+        if files::ensure_no_link(&root, below).is_err() {
+            continue;
+        }
+        let Ok(opened) = files::open_regular(&path) else {
+            continue;
+        };
+        // Armour is text, and opens with any line ends.
+        if opened.size == repo.blob_size(&entry.id)? || cipher::header(&opened.file).is_err() {
+            continue;
+        }
+        if let Some(line_ends) = converted_to(repo, &path, &entry.id)? {
+            leaks.extend(judge_converted(registry, entry, line_ends).map(FoundLeak::from));
+        }
+    }
+    Ok(leaks)
 }
 
 /// Collects the twins in `trees` that are beside one of `paths`.

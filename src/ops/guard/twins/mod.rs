@@ -2,6 +2,8 @@
 
 pub mod protect;
 pub mod reveal;
+mod root_file;
+mod tracked;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -23,7 +25,8 @@ use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::Registry;
-use crate::rules::twins::{Standing, standing};
+use crate::rules::twins::{Standing, TwinFault, standing};
+use tracked::TrackedTwins;
 
 /// A pair of files in the work tree.
 #[derive(Clone, Debug)]
@@ -59,6 +62,8 @@ pub struct PairReport {
     pub is_tracked: bool,
     /// The commits that hold the plaintext, if they were searched for.
     pub exposure: Exposure,
+    /// What is wrong with the tracked twin, if it was examined.
+    pub fault: Option<TwinFault>,
 }
 
 /// The parts of the repository that one command needs.
@@ -192,17 +197,21 @@ pub fn check_unattended(ctx: &Context) -> Result<Vec<PairReport>> {
 
 fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>> {
     let place = Place::of(ctx, WorkTreeUse::Protect)?;
-    let pairs = place.tracked_pairs()?.into_iter();
+    let pairs = place.tracked_pairs()?;
     let tracked = place.tracked()?;
+    let twins = TrackedTwins::of(&place, &pairs)?;
     pairs
+        .into_iter()
         .map(|pair| {
             let path = pair.plain.clone();
-            let standing = place.observe(pair, identities)?.standing;
+            let found = place.observe(pair, identities)?;
+            let fault = twins.fault(&found, identities)?;
             Ok(PairReport {
                 is_tracked: tracked.contains(&path),
                 exposure: Exposure::default(),
+                fault,
                 path,
-                standing,
+                standing: found.standing,
             })
         })
         .collect()

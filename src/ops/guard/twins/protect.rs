@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
-use crate::adapters::files::{self, Durability, write_whole};
+use crate::adapters::files;
 use crate::format::config::FILE_NAME;
 use crate::format::digest::Digest;
 use crate::format::repo_path::RepoPath;
+use crate::ops::guard::twins::root_file::RootFile;
 use crate::ops::guard::twins::{Observed, PairReport, Place, is_twin, nothing_at};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
@@ -16,12 +17,12 @@ use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
-use crate::rules::twins::{Standing, ignore_line};
+use crate::rules::twins::{
+    ATTRIBUTE_LINE, Standing, TwinFault, changing_attribute, ignore_line, may_be_text, with_line, with_line_last,
+};
 
 const GITIGNORE: &str = ".gitignore";
-
-/// The largest `.gitignore` to read, in bytes.
-const MAX_GITIGNORE: u64 = 16 << 20;
+const GITATTRIBUTES: &str = ".gitattributes";
 
 /// The files to protect, and how.
 #[derive(Clone, Debug)]
@@ -41,8 +42,8 @@ pub struct ProtectReport {
     pub files: Vec<PairReport>,
     /// The number of recipients.
     pub recipients: usize,
-    /// Whether `.gitignore` was changed but not staged, because it has other unstaged changes.
-    pub gitignore_unstaged: bool,
+    /// The files of git's that were changed but not staged, because they have other unstaged changes.
+    pub unstaged: Vec<&'static str>,
     /// The plaintexts that git still does not ignore, because a deeper `.gitignore` includes them again.
     pub not_ignored: Vec<RepoPath>,
 }
@@ -64,9 +65,9 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     }
     let exposures = observed.iter().map(|found| place.repo.exposure(&found.pair.plain));
     let exposures = exposures.collect::<Result<Vec<_>>>()?;
-    let ignoring = Ignoring::of(&place, &observed)?;
-    if let Err(refused) = apply(&place, &observed, &recipients, &ignoring) {
-        undo(&ignoring, &observed);
+    let root_files = [ignoring(&place, &observed)?, attributing(&place, &observed)?];
+    if let Err(refused) = apply(&place, &observed, &recipients, &root_files) {
+        undo(&root_files, &observed);
         return Err(refused);
     }
     place.learn(&loaded.registry()?, &observed);
@@ -76,19 +77,22 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
             not_ignored.push(found.pair.plain.clone());
         }
     }
-    let files = observed.into_iter().zip(exposures);
+    let sealed: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
+    let attributes = place.repo.changing_attributes(&sealed)?;
+    let files = observed.into_iter().zip(exposures).zip(attributes);
     Ok(ProtectReport {
         not_ignored,
         files: files
-            .map(|(found, exposure)| PairReport {
+            .map(|((found, exposure), attributes)| PairReport {
                 is_tracked: false,
                 exposure,
+                fault: changing_attribute(&attributes.0).map(TwinFault::Attribute),
                 path: found.pair.plain,
                 standing: found.standing,
             })
             .collect(),
         recipients: recipients.names().len(),
-        gitignore_unstaged: ignoring.new.is_some() && !ignoring.is_staged,
+        unstaged: root_files.iter().filter_map(RootFile::left_unstaged).collect(),
     })
 }
 
@@ -114,64 +118,56 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
     Ok(observed)
 }
 
-/// The `.gitignore` at the top of the work tree, before and after the plaintexts are ignored.
-struct Ignoring {
-    path: PathBuf,
-    before: Option<Vec<u8>>,
-    /// The new content. `None` if it need not change.
-    new: Option<Vec<u8>>,
-    /// Whether the new content is staged: only if all of the old one was.
-    is_staged: bool,
+/// Plans the `.gitignore` that makes git ignore the plaintexts.
+fn ignoring(place: &Place, observed: &[Observed]) -> Result<RootFile> {
+    RootFile::plan(place, GITIGNORE, |mut text| {
+        for found in observed {
+            if place.repo.is_ignored(&found.pair.plain)? {
+                continue;
+            }
+            let line = ignore_line(found.pair.plain.as_bytes()).ok_or_else(|| Refusal::UnsafePath {
+                path: found.pair.plain.to_string(),
+                fault: PathFault::NotIgnorable,
+            })?;
+            text = with_line(text, &line);
+        }
+        Ok(text)
+    })
 }
 
-impl Ignoring {
-    fn of(place: &Place, observed: &[Observed]) -> Result<Self> {
-        let new = ignore(place, observed)?;
-        let path = place.root.join(GITIGNORE);
-        let is_staged = match &new {
-            Some(_) => !files::exists(&path) || place.repo.is_staged_as_on_disk(&gitignore())?,
-            None => false,
-        };
-        Ok(Self {
-            before: files::read_optional(&path, MAX_GITIGNORE)?,
-            new,
-            path,
-            is_staged,
+/// Plans the `.gitattributes` that keeps git from taking the twins for text: git would convert their line ends, and
+/// nobody could open them.
+fn attributing(place: &Place, observed: &[Observed]) -> Result<RootFile> {
+    let sealed: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
+    let attributes = place.repo.changing_attributes(&sealed)?;
+    RootFile::plan(place, GITATTRIBUTES, |text| {
+        Ok(match attributes.iter().any(|found| may_be_text(&found.0)) {
+            true => with_line_last(&text, ATTRIBUTE_LINE),
+            false => text,
         })
-    }
+    })
 }
 
-fn gitignore() -> RepoPath {
-    RepoPath::new(GITIGNORE.as_bytes())
-}
-
-fn apply(place: &Place, observed: &[Observed], recipients: &cipher::Recipients, ignoring: &Ignoring) -> Result<()> {
+fn apply(place: &Place, observed: &[Observed], recipients: &cipher::Recipients, root_files: &[RootFile]) -> Result<()> {
     for found in observed.iter().filter(|found| found.standing != Standing::UpToDate) {
         let (plain, sealed) = seal(found, recipients)?;
         place.agree(&found.pair, Some(plain), Some(sealed))?;
     }
-    if let Some(bytes) = &ignoring.new {
-        write_whole(&ignoring.path, bytes, 0o666, Durability::Durable)?;
+    for file in root_files {
+        file.write()?;
     }
-    let mut add: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
-    if ignoring.is_staged {
-        add.push(gitignore());
-    }
+    let twins: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
+    let text: Vec<RepoPath> = root_files.iter().filter_map(RootFile::to_stage).collect();
     let remove: Vec<RepoPath> = observed.iter().map(|found| found.pair.plain.clone()).collect();
-    place.repo.stage(&add, &remove)
+    place.repo.stage(&twins, &text, &remove)
 }
 
-/// Removes what was written before a refusal: new twins, and new lines in `.gitignore`.
-fn undo(ignoring: &Ignoring, observed: &[Observed]) {
+/// Removes what was written before a refusal: new twins, and new lines in files of git's.
+fn undo(root_files: &[RootFile], observed: &[Observed]) {
     for found in observed.iter().filter(|found| found.sealed_hash.is_none()) {
         drop(files::remove(&found.pair.sealed_file));
     }
-    if ignoring.new.is_some() {
-        drop(match &ignoring.before {
-            Some(bytes) => write_whole(&ignoring.path, bytes, 0o666, Durability::Durable),
-            None => files::remove(&ignoring.path),
-        });
-    }
+    root_files.iter().for_each(RootFile::undo);
 }
 
 /// Refuses to seal git's own files, files that configure git or git-pack, and files of another repository.
@@ -228,35 +224,6 @@ fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
         plain: found.pair.plain.to_string(),
         conflict,
     })
-}
-
-/// Returns the new `.gitignore`, if it must change so that git ignores the plaintexts.
-fn ignore(place: &Place, observed: &[Observed]) -> Result<Option<Vec<u8>>> {
-    let path = place.root.join(GITIGNORE);
-    // Git does not read a `.gitignore` that is a link, and writing through one could change a file outside the
-    // repository.
-    files::ensure_is_no_link(&path)?;
-    let mut text = files::read_optional(&path, MAX_GITIGNORE)?.unwrap_or_default();
-    let before = text.len();
-    for found in observed {
-        if place.repo.is_ignored(&found.pair.plain)? {
-            continue;
-        }
-        let line = ignore_line(found.pair.plain.as_bytes()).ok_or_else(|| Refusal::UnsafePath {
-            path: found.pair.plain.to_string(),
-            fault: PathFault::NotIgnorable,
-        })?;
-        let newline: &[u8] = match text.windows(2).any(|pair| pair == b"\r\n") {
-            true => b"\r\n",
-            false => b"\n",
-        };
-        if !text.is_empty() && !text.ends_with(b"\n") {
-            text.extend_from_slice(newline);
-        }
-        text.extend(line);
-        text.extend_from_slice(newline);
-    }
-    Ok((text.len() != before).then_some(text))
 }
 
 fn seal(found: &Observed, recipients: &cipher::Recipients) -> Result<(Digest, Digest)> {

@@ -80,6 +80,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
     let reports = observed.into_iter().map(|found| PairReport {
         is_tracked: false,
         exposure: Exposure::default(),
+        fault: None,
         path: found.pair.plain,
         standing: found.standing,
     });
