@@ -100,6 +100,7 @@ impl Refusal {
             | Self::OutputExists { .. }
             | Self::KeyExists { .. }
             | Self::TwinDiffers { .. }
+            | Self::Merge { .. }
             | Self::UnsafePath { .. } => Code::Io,
             Self::Duplicate { .. } | Self::Collision { .. } | Self::ReservedPath { .. } => Code::Duplicate,
             Self::BadPack { .. } | Self::BadManifest { .. } | Self::NotSound { .. } => Code::BadPack,

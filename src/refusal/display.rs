@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::refusal::path::PathFault;
 use crate::refusal::shown::{shown, shown_path};
+use crate::refusal::twin::MergeFault;
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
 impl fmt::Display for Refusal {
@@ -140,6 +141,15 @@ impl fmt::Display for Refusal {
             Self::Unsupported(unsupported) => unsupported.fmt(f),
             Self::TwinDiffers { path, conflict, .. } => {
                 write!(f, "{} would be overwritten, but {conflict}", shown_path(path))
+            }
+            Self::Merge { plain, sealed, fault } => {
+                let (plain, sealed) = (shown(plain.as_bytes()), shown(sealed.as_bytes()));
+                match fault {
+                    MergeFault::Twin => write!(f, "{sealed} is unmerged"),
+                    MergeFault::Plain => write!(f, "{plain} is unmerged"),
+                    MergeFault::NoSides => write!(f, "{sealed} is not unmerged, so it has no sides"),
+                    MergeFault::Deleted => write!(f, "{sealed} was deleted on that side"),
+                }
             }
             Self::HookManager { manager, directory } => write!(
                 f,

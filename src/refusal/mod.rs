@@ -16,7 +16,7 @@ use manifest::ManifestFault;
 use pack::PackFault;
 use path::PathFault;
 use revision::RevisionFault;
-use twin::TwinConflict;
+use twin::{MergeFault, TwinConflict};
 use unsupported::Unsupported;
 use usage::Misuse;
 use work_tree::WorkTreeUse;
@@ -307,6 +307,15 @@ pub enum Refusal {
         plain: String,
         /// What is known about the file.
         conflict: TwinConflict,
+    },
+    /// A file and its sealed twin that a merge is about.
+    Merge {
+        /// The path of the plaintext, below the top of the work tree.
+        plain: String,
+        /// The path of the twin.
+        sealed: String,
+        /// What is in the way.
+        fault: MergeFault,
     },
     /// The hooks belong to a hook manager, which would overwrite others.
     HookManager {

@@ -19,6 +19,19 @@ pub enum TwinConflict {
     PlainUnknown,
 }
 
+/// Why the two sides of a merge are in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeFault {
+    /// The twin is unmerged.
+    Twin,
+    /// The plaintext is unmerged, though it must not be tracked.
+    Plain,
+    /// The twin is not unmerged, so it has no sides.
+    NoSides,
+    /// The side deleted the twin.
+    Deleted,
+}
+
 impl fmt::Display for TwinConflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -87,6 +87,17 @@ pub enum Standing {
     BothChanged,
     /// This clone has not seen them agree.
     Unknown,
+    /// A merge left the twin or the plaintext unmerged.
+    Unmerged,
+}
+
+/// A side of a merge, in git's words. In a rebase, ours is the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeSide {
+    /// What `HEAD` has.
+    Ours,
+    /// What is merged, picked, rebased or applied.
+    Theirs,
 }
 
 /// Compares the present hashes with those in the note.

@@ -9,6 +9,7 @@ mod architecture;
 mod attack;
 mod cipher;
 mod common;
+mod conflicts;
 mod describe;
 mod determinism;
 mod emit;

@@ -116,10 +116,13 @@ fn write_with<T>(
     Ok(written)
 }
 
+/// A file without a name, until [`place_unnamed`] gives it one.
+pub type UnnamedFile = File;
+
 /// Creates a file without a name on the file system of `path`, for content that must not be left behind after a crash.
 ///
 /// The file gets `mode` less the umask.
-pub fn unnamed_beside(path: &Path, mode: u32) -> Result<File> {
+pub fn unnamed_beside(path: &Path, mode: u32) -> Result<UnnamedFile> {
     #[cfg(target_os = "linux")]
     {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
@@ -137,7 +140,7 @@ pub fn unnamed_beside(path: &Path, mode: u32) -> Result<File> {
 ///
 /// The file keeps the mode `mode` that it was made with, unless it replaces a file, whose mode it takes. A link at
 /// `path` is refused. The file has no name until it is complete, so a killed process leaves nothing behind.
-pub fn place_unnamed(mut file: File, path: &Path, mode: u32) -> Result<()> {
+pub fn place_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Result<()> {
     use std::os::fd::AsRawFd;
     let writing = |e: io::Error| Refusal::io("writing", path)(e);
     ensure_is_no_link(path)?;

@@ -1,6 +1,6 @@
 //! The index: reads what is staged, and finds what differs from a commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -26,6 +26,17 @@ pub struct StagedEntry {
     pub entry: TreeEntry,
     /// How the entry differs from the tree it was compared with.
     pub change: IndexChange,
+}
+
+/// The blobs of a path that is unmerged. A side that deleted the path has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sides {
+    /// The common ancestor's (stage 1).
+    pub base: Option<ObjectId>,
+    /// Ours (stage 2), in git's words.
+    pub ours: Option<ObjectId>,
+    /// Theirs (stage 3), in git's words.
+    pub theirs: Option<ObjectId>,
 }
 
 /// How an entry of the index differs from the entry of a tree.
@@ -105,6 +116,25 @@ impl Index<'_> {
                 id: from_gix(&entry.id),
             })
             .collect()
+    }
+
+    /// Returns the paths that a merge left unmerged, each with the blobs of its sides.
+    pub fn unmerged(&self) -> BTreeMap<RepoPath, Sides> {
+        let index: &gix::index::State = &self.state;
+        let mut unmerged: BTreeMap<RepoPath, Sides> = BTreeMap::new();
+        for entry in index.entries() {
+            let stage = entry.flags.stage_raw();
+            if stage == 0 {
+                continue;
+            }
+            let sides = unmerged.entry(RepoPath::new(entry.path(index))).or_default();
+            match stage {
+                2 => sides.ours = Some(from_gix(&entry.id)),
+                3 => sides.theirs = Some(from_gix(&entry.id)),
+                _ => sides.base = Some(from_gix(&entry.id)),
+            }
+        }
+        unmerged
     }
 
     /// Returns whether the index is sparse: an entry may be a directory that stands for all files in it.

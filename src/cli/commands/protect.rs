@@ -28,11 +28,14 @@ pub(super) struct Protect {
     #[arg(value_name = "FILE", required_unless_present = "check")]
     files: Vec<PathBuf>,
     /// Only compare files with their sealed twins; exit with 1 if any pair has drifted
-    #[arg(long, conflicts_with_all = ["files", "force"])]
+    #[arg(long, conflicts_with_all = ["files", "force", "resolved"])]
     check: bool,
     /// Overwrite a twin whose content differs
     #[arg(long)]
     force: bool,
+    /// Settle a merge conflict with the plaintext as it is now, as git add does
+    #[arg(long)]
+    resolved: bool,
     #[command(flatten)]
     keys: IdentityFlags,
 }
@@ -56,6 +59,7 @@ impl Run for Protect {
         let request = ProtectRequest {
             files: self.files,
             force: self.force,
+            resolved: self.resolved,
             identities: self.keys.identities,
         };
         human(output, &protect(ctx, &request)?);
@@ -177,6 +181,13 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let twin = format!("{}.age", shown(path.as_bytes()));
     let protect = arrow(&format!("git pack protect {}", quoted(path.as_bytes())));
     let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
+    if standing == Standing::Unmerged {
+        let reveal = arrow(&format!(
+            "git pack reveal --ours {}, or --theirs",
+            quoted(path.as_bytes())
+        ));
+        return (format!("sealed as {twin}, unmerged"), reveal);
+    }
     if pair.is_tracked {
         return (format!("sealed as {twin}, but also tracked in plaintext"), protect);
     }
@@ -212,6 +223,7 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
         Standing::SealedNewer => (format!("sealed as {twin}, twin is newer"), reveal),
         Standing::BothChanged => (format!("sealed as {twin}, contents differ"), String::new()),
         Standing::Unknown => (format!("sealed as {twin}, no identity here opens it"), String::new()),
+        Standing::Unmerged => (format!("sealed as {twin}, unmerged"), String::new()),
     }
 }
 

@@ -10,11 +10,13 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
+use crate::cli::output::words::{TYPE, paint, quoted};
 use crate::ops::Context;
 use crate::ops::guard::twins::PairReport;
 use crate::ops::guard::twins::reveal::{RevealRequest, reveal};
+use crate::ops::guard::twins::sides::{SideRequest, reveal_side};
 use crate::refusal::shown::shown;
-use crate::rules::twins::Standing;
+use crate::rules::twins::{MergeSide, Standing};
 
 /// Open each sealed twin FILE.age as FILE
 #[derive(Parser)]
@@ -23,6 +25,12 @@ pub(super) struct Reveal {
     /// Files, or their sealed twins [default: all tracked twins]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Open our side of a merge conflict, as git checkout --ours does
+    #[arg(long, requires = "files", conflicts_with = "theirs")]
+    ours: bool,
+    /// Open their side of a merge conflict, as git checkout --theirs does
+    #[arg(long, requires = "files")]
+    theirs: bool,
     /// Overwrite plaintext whose content differs
     #[arg(long)]
     force: bool,
@@ -41,6 +49,21 @@ impl Run for Reveal {
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let ctx = &self.keys.passphrase.answering(ctx)?;
+        let side = match (self.ours, self.theirs) {
+            (true, _) => Some(MergeSide::Ours),
+            (_, true) => Some(MergeSide::Theirs),
+            _ => None,
+        };
+        if let Some(side) = side {
+            let request = SideRequest {
+                files: self.files,
+                side,
+                force: self.force,
+                identities: self.keys.identities,
+            };
+            one_side(output, side, &reveal_side(ctx, &request)?);
+            return Ok(Exit::Yes);
+        }
         let request = RevealRequest {
             files: self.files,
             force: self.force,
@@ -48,6 +71,22 @@ impl Run for Reveal {
         };
         human(output, &reveal(ctx, &request)?);
         Ok(Exit::Yes)
+    }
+}
+
+fn one_side(output: &mut Output, side: MergeSide, pairs: &[PairReport]) {
+    let side = match side {
+        MergeSide::Ours => "ours",
+        MergeSide::Theirs => "theirs",
+    };
+    for pair in pairs {
+        let path = shown(pair.path.as_bytes());
+        output.line(&format!("{:<10} {path} from {path}.age, {side}", "revealed"));
+        let settle = format!("git pack protect --resolved {}", quoted(pair.path.as_bytes()));
+        output.err(&format!(
+            "  {path}.age is still unmerged; when {path} is right   {}\n",
+            paint(TYPE, &settle)
+        ));
     }
 }
 

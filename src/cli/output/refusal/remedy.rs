@@ -6,7 +6,7 @@ use crate::cli::output::words::quoted;
 use crate::refusal::Refusal;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::keys::CipherFault;
-use crate::refusal::twin::TwinConflict;
+use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
 
 /// What to do about an age file that git checked out as text.
@@ -30,6 +30,18 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 env::invocation_with("--force")
             )),
         },
+        Refusal::Merge { plain, sealed, fault } => {
+            let (plain, sealed) = (quoted(plain.as_bytes()), quoted(sealed.as_bytes()));
+            let settle = format!("git pack protect --resolved {plain}");
+            match fault {
+                MergeFault::Twin => hint(&format!(
+                    "git pack reveal --ours {plain}, or --theirs, opens a side as {plain}; then {settle}"
+                )),
+                MergeFault::Plain => hint(&format!("bring {plain} into its final form; then {settle}")),
+                MergeFault::NoSides => next(&format!("git pack reveal {plain}")),
+                MergeFault::Deleted => hint(&format!("git rm {sealed} deletes it too; {settle} keeps {plain}")),
+            }
+        }
         Refusal::ThroughLink { link, .. } => (
             None,
             Some(format!(

@@ -3,24 +3,29 @@
 pub mod protect;
 pub mod reveal;
 mod root_file;
+pub mod sides;
 mod tracked;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher::Identities;
 use crate::adapters::clone::twin_notes::TwinNotes;
+use crate::adapters::git::blobs::reading;
+use crate::adapters::git::index::Sides;
 use crate::adapters::git::{Exposure, Repository};
 use crate::adapters::{cipher, files};
 use crate::format::digest::{Digest, Hasher, Hashing};
+use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::{SUFFIX, TwinNote, VERSION};
 use crate::ops::Context;
 use crate::ops::contents::ContentAt;
 use crate::ops::guard::known;
 use crate::ops::keys::identity;
+use crate::refusal::twin::MergeFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
@@ -71,6 +76,7 @@ struct Place {
     repo: Repository,
     root: PathBuf,
     notes: TwinNotes,
+    unmerged: BTreeMap<RepoPath, Sides>,
 }
 
 /// A pair as found on disk.
@@ -86,7 +92,13 @@ impl Place {
         let repo = ctx.repository()?;
         let root = repo.work_tree().ok_or(Refusal::NoWorkTree { action })?;
         let notes = repo.private().twin_notes();
-        Ok(Self { repo, root, notes })
+        let unmerged = repo.index()?.unmerged();
+        Ok(Self {
+            repo,
+            root,
+            notes,
+            unmerged,
+        })
     }
 
     /// Returns the pair of a path on the command line, which may be the plaintext's or its twin's.
@@ -131,7 +143,10 @@ impl Place {
         let plain_hash = hash_of(&pair.plain_file)?;
         let sealed_hash = hash_of(&pair.sealed_file)?;
         let note = self.notes.get(&pair.plain);
-        let mut standing = standing(plain_hash.as_ref(), sealed_hash.as_ref(), note.as_ref());
+        let mut standing = match self.merge_fault(&pair) {
+            Some(_) => Standing::Unmerged,
+            None => standing(plain_hash.as_ref(), sealed_hash.as_ref(), note.as_ref()),
+        };
         if standing == Standing::Unknown
             && !identities.is_empty()
             && let Ok(opened) = self.hash_of_sealed(&pair, identities)
@@ -153,6 +168,24 @@ impl Place {
         Ok(observed)
     }
 
+    /// Returns what a merge left unmerged of a pair.
+    fn merge_fault(&self, pair: &Pair) -> Option<MergeFault> {
+        let is_unmerged = |path| self.unmerged.contains_key(path);
+        match (is_unmerged(&pair.sealed), is_unmerged(&pair.plain)) {
+            (true, _) => Some(MergeFault::Twin),
+            (false, true) => Some(MergeFault::Plain),
+            (false, false) => None,
+        }
+    }
+
+    /// Refuses a pair that a merge left unmerged: to take either side would lose the other in silence.
+    fn ensure_merged(&self, pair: &Pair) -> Result<()> {
+        match self.merge_fault(pair) {
+            Some(fault) => Err(merge(pair, fault)),
+            None => Ok(()),
+        }
+    }
+
     /// Remembers the plaintexts by their content, so that the guard recognises them under every name.
     fn learn(&self, registry: &Registry, observed: &[Observed]) {
         let plain = observed.iter().map(|found| known::ProtectedFile {
@@ -170,6 +203,21 @@ impl Place {
         cipher::decrypt(identities, &opened.file, &mut hashing)
             .map_err(|why| identity::not_opened(why, &pair.sealed.to_string(), identities))?;
         Ok(hashing.finish().1)
+    }
+
+    /// Returns the digest of the plaintext of the twin in a blob. `None` if it is not here, or no identity opens it.
+    fn hash_of_blob(&self, id: &ObjectId, identities: &Identities) -> Result<Option<Digest>> {
+        if identities.is_empty() || !self.repo.has(id) {
+            return Ok(None);
+        }
+        let digests = self.repo.with_blobs(std::slice::from_ref(id), |_, mut blob| {
+            let mut hashing = Hashing::new(std::io::sink());
+            let opened = cipher::decrypt(identities, &mut blob, &mut hashing);
+            // A stream must be read to its end, also if it does not open.
+            std::io::copy(&mut blob, &mut std::io::sink()).map_err(|e| reading(id, &e))?;
+            Ok(opened.is_ok().then(|| hashing.finish().1))
+        })?;
+        Ok(digests.into_iter().next().flatten())
     }
 
     fn agree(&self, pair: &Pair, plain: Option<Digest>, sealed: Option<Digest>) -> Result<()> {
@@ -205,7 +253,11 @@ fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>>
         .map(|pair| {
             let path = pair.plain.clone();
             let found = place.observe(pair, identities)?;
-            let fault = twins.fault(&found, identities)?;
+            // The index of an unmerged twin has no blob to hold against the disk.
+            let fault = match found.standing {
+                Standing::Unmerged => None,
+                _ => twins.fault(&found, identities)?,
+            };
             Ok(PairReport {
                 is_tracked: tracked.contains(&path),
                 exposure: Exposure::default(),
@@ -235,6 +287,14 @@ pub fn carry_over(ctx: &Context, path: &Path, old: &Digest, new: &Digest) -> Res
     match place.notes.get(&pair.plain).filter(|note| note.sealed_hash == *old) {
         Some(note) => place.agree(&pair, Some(note.plain_hash), Some(*new)).map(|()| true),
         None => Ok(false),
+    }
+}
+
+fn merge(pair: &Pair, fault: MergeFault) -> Refusal {
+    Refusal::Merge {
+        plain: pair.plain.to_string(),
+        sealed: pair.sealed.to_string(),
+        fault,
     }
 }
 

@@ -18,7 +18,8 @@ use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{
-    ATTRIBUTE_LINE, Standing, TwinFault, changing_attribute, ignore_line, may_be_text, with_line, with_line_last,
+    ATTRIBUTE_LINE, Standing, TwinFault, changing_attribute, ignore_line, may_be_text, standing, with_line,
+    with_line_last,
 };
 
 const GITIGNORE: &str = ".gitignore";
@@ -31,6 +32,8 @@ pub struct ProtectRequest {
     pub files: Vec<PathBuf>,
     /// Seal over a twin that holds something else.
     pub force: bool,
+    /// The plaintexts are what a person made of both sides of a merge: stage their twins, which settles the merge.
+    pub resolved: bool,
     /// The identity files; if empty, those in force.
     pub identities: Vec<PathBuf>,
 }
@@ -104,18 +107,34 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
         if is_twin(file.as_os_str().as_encoded_bytes()) {
             return Err(Refusal::Usage(Misuse::SealedAlready { file: file.clone() }));
         }
-        let found = place.observe(place.pair_of(ctx, file)?, &identities)?;
+        let mut found = place.observe(place.pair_of(ctx, file)?, &identities)?;
         if found.plain_hash.is_none() {
             return Err(nothing_at(&found.pair.plain_file));
         }
         ensure_is_for_sealing(place, &found)?;
         found.pair.ensure_no_link(&place.root)?;
+        match request.resolved && found.standing == Standing::Unmerged {
+            true => found.standing = place.settled(&found),
+            false => place.ensure_merged(&found.pair)?,
+        }
         ensure_may_be_sealed(&found, request.force)?;
         if observed.iter().all(|other| other.pair.plain != found.pair.plain) {
             observed.push(found);
         }
     }
     Ok(observed)
+}
+
+impl Place {
+    /// Returns the standing of a pair whose plaintext a person has settled on: the twin on disk is right if this clone has seen
+    /// both agree, and is sealed anew otherwise.
+    fn settled(&self, found: &Observed) -> Standing {
+        let note = self.notes.get(&found.pair.plain);
+        match standing(found.plain_hash.as_ref(), found.sealed_hash.as_ref(), note.as_ref()) {
+            Standing::UpToDate => Standing::UpToDate,
+            _ => Standing::PlainNewer,
+        }
+    }
 }
 
 /// Plans the `.gitignore` that makes git ignore the plaintexts.
@@ -217,7 +236,7 @@ fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
         _ if force => return Ok(()),
         Standing::SealedNewer => TwinConflict::SealedChanged,
         Standing::BothChanged => TwinConflict::SealedDiffers,
-        Standing::SealedOnly | Standing::Unknown => TwinConflict::SealedUnknown,
+        Standing::SealedOnly | Standing::Unknown | Standing::Unmerged => TwinConflict::SealedUnknown,
     };
     Err(Refusal::TwinDiffers {
         path: found.pair.sealed_file.clone(),

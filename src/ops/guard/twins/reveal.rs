@@ -15,7 +15,7 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::twins::Standing;
 
 /// The file mode of revealed plaintext: its owner's alone.
-const PRIVATE: u32 = 0o600;
+pub(super) const PRIVATE: u32 = 0o600;
 
 /// The files to reveal, and how.
 #[derive(Clone, Debug)]
@@ -45,6 +45,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
     let mut observed = Vec::new();
     for pair in pairs {
         let found = place.observe(pair, &identities)?;
+        place.ensure_merged(&found.pair)?;
         if found.sealed_hash.is_none() {
             return Err(nothing_at(&found.pair.sealed_file));
         }
@@ -93,7 +94,7 @@ fn ensure_may_be_written(found: &Observed, force: bool) -> Result<()> {
         _ if force => return Ok(()),
         Standing::PlainNewer => TwinConflict::PlainChanged,
         Standing::BothChanged => TwinConflict::PlainDiffers,
-        Standing::Unknown => TwinConflict::PlainUnknown,
+        Standing::Unknown | Standing::Unmerged => TwinConflict::PlainUnknown,
     };
     Err(Refusal::TwinDiffers {
         path: found.pair.plain_file.clone(),

@@ -1,14 +1,11 @@
 //! What git has of tracked twins: the blob that a commit would take, and the attributes by which git may change it.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use crate::adapters::cipher::Identities;
 use crate::adapters::git::attributes::PathAttributes;
-use crate::adapters::git::blobs::reading;
 use crate::adapters::{cipher, files};
-use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::contents::{blob_of_file, converted_to};
@@ -53,7 +50,7 @@ impl<'a> TrackedTwins<'a> {
             if converted_to(&self.place.repo, &pair.sealed_file, id)?.is_some() {
                 return Ok(Some(TwinFault::ConvertedInIndex));
             }
-            let is_same = found.plain_hash.is_some() && self.opened(id, identities)? == found.plain_hash;
+            let is_same = found.plain_hash.is_some() && self.place.hash_of_blob(id, identities)? == found.plain_hash;
             if !is_same {
                 return Ok(Some(TwinFault::StagedDiffers));
             }
@@ -61,21 +58,6 @@ impl<'a> TrackedTwins<'a> {
         let attributes = self.attributes.get(&pair.sealed);
         let changing = attributes.and_then(|attributes| changing_attribute(&attributes.0));
         Ok(changing.map(TwinFault::Attribute))
-    }
-
-    /// Returns the digest of the plaintext of a staged twin. `None` if it is not here, or no identity opens it.
-    fn opened(&self, id: &ObjectId, identities: &Identities) -> Result<Option<Digest>> {
-        if identities.is_empty() || !self.place.repo.has(id) {
-            return Ok(None);
-        }
-        let digests = self.place.repo.with_blobs(std::slice::from_ref(id), |_, mut blob| {
-            let mut hashing = Hashing::new(io::sink());
-            let opened = cipher::decrypt(identities, &mut blob, &mut hashing);
-            // A stream must be read to its end, also if it does not open.
-            io::copy(&mut blob, &mut io::sink()).map_err(|e| reading(id, &e))?;
-            Ok(opened.is_ok().then(|| hashing.finish().1))
-        })?;
-        Ok(digests.into_iter().next().flatten())
     }
 }
 
