@@ -131,6 +131,8 @@ pub enum CipherFault {
     NoRecipients,
     /// The line ends of the file were converted, so it is not the file that was sealed.
     LineEnds,
+    /// The file lost its carriage returns before newlines, so it is not the file that was sealed.
+    LostReturns,
     /// What was opened is not what was declared.
     Seal(SealFault),
     /// Another reason, as the cipher states it.
@@ -241,6 +243,7 @@ impl fmt::Display for CipherFault {
             ),
             Self::NoRecipients => f.write_str("there are no recipients"),
             Self::LineEnds => f.write_str("its line ends were converted to CRLF"),
+            Self::LostReturns => f.write_str("its line ends were converted to LF"),
             Self::Seal(fault) => fault.fmt(f),
             Self::Said(said) => f.write_str(said),
         }

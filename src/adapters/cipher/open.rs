@@ -7,7 +7,7 @@ use age_core::format::{FileKey, Stanza};
 use zeroize::Zeroizing;
 
 use super::armour::dearmoured;
-use super::structure::{Head, HeadError, is_grease};
+use super::structure::{Counted, Head, HeadError, is_grease};
 use super::{Identities, one_line};
 use crate::refusal::keys::{CipherFault, LockFault};
 
@@ -28,6 +28,8 @@ pub enum DecryptError {
     },
     /// The line ends of the input were converted to CRLF.
     LineEnds,
+    /// The input has lost its carriage returns before newlines.
+    LostReturns,
     /// The input is not an age file, or it is damaged.
     Broken(String),
     /// The input could not be read.
@@ -73,6 +75,7 @@ impl std::fmt::Display for DecryptError {
             Self::NotFor { stanzas } => write!(f, "it is sealed for other keys ({})", stanzas.join(", ")),
             Self::Locked { fault, .. } => write!(f, "{fault}"),
             Self::LineEnds => CipherFault::LineEnds.fmt(f),
+            Self::LostReturns => CipherFault::LostReturns.fmt(f),
             Self::Broken(why) => f.write_str(why),
             Self::Reading(e) | Self::Writing(e) => write!(f, "{e}"),
         }
@@ -96,6 +99,16 @@ pub fn open<R: Read>(identities: &Identities, input: R) -> Result<impl Read + us
 ///
 /// If this fails, discard what was written to `output`: it is not the whole plaintext.
 pub fn decrypt(identities: &Identities, input: impl Read, output: &mut dyn Write) -> Result<(), DecryptError> {
+    let mut counted = Counted::of(input);
+    match decrypt_all(identities, &mut counted, output) {
+        Err(DecryptError::Broken(_)) if counted.read_to_its_end().is_ok_and(|counted| counted.lost_returns()) => {
+            Err(DecryptError::LostReturns)
+        }
+        done => done,
+    }
+}
+
+fn decrypt_all(identities: &Identities, input: impl Read, output: &mut dyn Write) -> Result<(), DecryptError> {
     let mut plain = open(identities, input)?;
     let mut buffer = Zeroizing::new(vec![0; 64 << 10]);
     loop {

@@ -187,6 +187,11 @@ pub fn not_opened(why: DecryptError, subject: &str, identities: &Identities) -> 
             subject,
             fault: CipherFault::LineEnds,
         },
+        DecryptError::LostReturns => Refusal::Crypto {
+            deed: "opening",
+            subject,
+            fault: CipherFault::LostReturns,
+        },
         DecryptError::Broken(reason) => Refusal::Crypto {
             deed: "opening",
             subject,

@@ -38,6 +38,7 @@ pub(super) fn cipher(fault: &CipherFault) -> String {
         CipherFault::MixedRecipients
         | CipherFault::NoRecipients
         | CipherFault::LineEnds
+        | CipherFault::LostReturns
         | CipherFault::Seal(_)
         | CipherFault::Said(_) => fault.to_string(),
     }

@@ -13,6 +13,9 @@ use crate::refusal::unsupported::Unsupported;
 const RESTORE: &str =
     "add the line *.age -text to .gitattributes, delete the file, and restore it: git checkout -- <file>";
 
+/// What to do about an age file that git took in as text.
+const SEAL_AGAIN: &str = "take an older version of the file from git, or seal the plaintext again, with the line *.age -text in .gitattributes";
+
 /// Returns the command that fixes it, or what to do.
 pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     use std::os::unix::ffi::OsStrExt;
@@ -143,6 +146,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             fault: CipherFault::LineEnds,
             ..
         } => hint(RESTORE),
+        Refusal::Crypto {
+            fault: CipherFault::LostReturns,
+            ..
+        } => hint(SEAL_AGAIN),
         Refusal::NoWorkTree { .. }
         | Refusal::Io { .. }
         | Refusal::KeyExists { .. }
