@@ -777,3 +777,49 @@ fn very_many_files_are_all_there_and_need_bounded_memory() {
         .collect();
     assert!(paths == expected, "{:?}", std::ffi::OsStr::from_bytes(paths[0]));
 }
+
+/// Files of the home directory are often kept in a repository. The default identity would lie in its work tree.
+#[test]
+fn a_home_directory_is_guarded_without_an_identity_in_it() {
+    let place = Place::new();
+    let home = place.home();
+    place.run(&home, "git", &["init", "-q", "-b", "main"]).ok();
+    for _ in 0..2 {
+        let said = place.pack_in(&home, &["init"]).ok().out();
+        assert!(
+            said.contains("left out") && said.contains("GIT_PACK_IDENTITY"),
+            "{said}"
+        );
+        assert!(!home.join(".config").exists());
+    }
+    let config = fs::read_to_string(home.join(".gitpack.toml")).unwrap();
+    assert!(
+        !config
+            .lines()
+            .any(|line| !line.starts_with('#') && line.contains("age1")),
+        "{config}"
+    );
+    common::write(&home.join("a.vec"), "secret");
+    place.run(&home, "git", &["add", "a.vec"]).ok();
+    let blocked = place.run(&home, "git", &["commit", "-m", "x"]);
+    assert!(
+        blocked.code == 1 && blocked.stderr.contains("a.vec"),
+        "{}",
+        blocked.stderr
+    );
+    place.pack_in(&home, &["status"]).ok();
+
+    let named = place.path().join("identity.txt");
+    let mut init = place.command(GIT_PACK, &home);
+    init.arg("init").env("GIT_PACK_IDENTITY", &named);
+    let said = Done::from(init.output().unwrap()).ok().out();
+    assert!(
+        named.exists() && said.contains("git pack recipients add age1"),
+        "{said}"
+    );
+
+    // A file that somebody named is refused there, as before.
+    let mut init = place.command(GIT_PACK, &home);
+    init.arg("init").env("GIT_PACK_IDENTITY", home.join("key.txt"));
+    Done::from(init.output().unwrap()).refused("E_NO_IDENTITY");
+}

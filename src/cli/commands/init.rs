@@ -68,24 +68,34 @@ fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
         true => row("ignored", "_PACK_RUN/", "in .gitignore"),
         false => row("kept", ".gitignore", "already ignores _PACK_RUN/"),
     }
-    let identity = tilde(&report.identity);
-    match report.identity_made {
-        true => row(
+    match &report.identity {
+        None => row(
             "identity",
-            &identity,
-            "(new, keep it safe: without it sealed artifacts cannot be opened)",
+            "left out",
+            "(its default place is in this work tree, where git could track it)",
         ),
-        false => row("identity", &identity, "(already exists)"),
-    }
-    match (report.recipient_listed, report.config_written) {
-        (true, true) => row("recipient", &short_key(&report.recipient), "added to .gitpack.toml"),
-        (true, false) => row("recipient", &short_key(&report.recipient), "already in .gitpack.toml"),
-        (false, _) => row("recipient", &short_key(&report.recipient), "not in .gitpack.toml"),
+        Some(identity) => {
+            let about = match identity.is_new {
+                true => "(new, keep it safe: without it sealed artifacts cannot be opened)",
+                false => "(already exists)",
+            };
+            row("identity", &tilde(&identity.path), about);
+            let about = match (identity.is_listed, report.config_written) {
+                (true, true) => "added to .gitpack.toml",
+                (true, false) => "already in .gitpack.toml",
+                (false, _) => "not in .gitpack.toml",
+            };
+            row("recipient", &short_key(&identity.recipient), about);
+        }
     }
     hooks(output, ctx, &report.hooks);
     let mut next = Vec::new();
-    if !report.recipient_listed {
-        next.push(format!("git pack recipients add {}", report.recipient));
+    match &report.identity {
+        Some(identity) if !identity.is_listed => {
+            next.push(format!("git pack recipients add {}", identity.recipient));
+        }
+        Some(_) => {}
+        None => next.push("export GIT_PACK_IDENTITY=<a path outside of the work tree>, then git pack init".into()),
     }
     if report.config_written || report.ignore_written {
         next.push("git add .gitpack.toml .gitignore && git commit".into());

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::adapters::cipher;
 use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
 use crate::format::config::{FILE_NAME, add_recipient, is_same_recipient};
+use crate::ops::Context;
+use crate::ops::configuration::{self, Loaded};
 use crate::ops::guard::install::{self, HooksReport, InstallRequest};
 use crate::ops::keys::{identity, recipients};
-use crate::ops::{Context, configuration};
 use crate::refusal::keys::IdentityFault;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
@@ -23,16 +24,23 @@ pub struct InitReport {
     pub config_written: bool,
     /// Whether `_PACK_RUN/` was added to `.gitignore`; else it was there.
     pub ignore_written: bool,
-    /// The identity file.
-    pub identity: PathBuf,
-    /// Whether the identity was made; else it was there.
-    pub identity_made: bool,
-    /// The identity's recipient.
-    pub recipient: String,
-    /// Whether the configuration lists the recipient.
-    pub recipient_listed: bool,
+    /// The identity. `None` if its default place is in the work tree, where git could track it.
+    pub identity: Option<InitIdentity>,
     /// The hooks.
     pub hooks: HooksReport,
+}
+
+/// The identity of a repository that was set up.
+#[derive(Debug)]
+pub struct InitIdentity {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether it was made; else it was there.
+    pub is_new: bool,
+    /// Its recipient.
+    pub recipient: String,
+    /// Whether the configuration lists the recipient.
+    pub is_listed: bool,
 }
 
 /// Sets up the repository at the context's directory. Everything that exists is kept, so `init` can be run again.
@@ -50,27 +58,27 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     files::ensure_is_no_link(&gitignore)?;
     let ignored = files::read_optional(&gitignore, 16 << 20)?.unwrap_or_default();
     let hooks = install::plan_install(ctx, hooks)?;
-    let identity_path = identity::path(ctx, &repo)?;
-    let known = identity::recipient(ctx, &identity_path)?;
+    let identity_path = identity::place_for_new(ctx, &repo)?;
+    let known = match &identity_path {
+        Some(path) => identity::recipient(ctx, path)?,
+        None => None,
+    };
 
     files::ensure_writable(&root)?;
 
-    let (recipient, identity_made) = match known {
-        Some(recipient) => (recipient, false),
-        None => make_identity(ctx, &identity_path)?,
+    let identity = match identity_path {
+        Some(path) => Some(identity_at(ctx, path, known, &present)?),
+        None => None,
     };
-    let recipient_listed = match present.is_present() {
-        true => recipients::named(&present)?
-            .iter()
-            .any(|(_, named)| is_same_recipient(&named.value, &recipient)),
-        false => {
-            let text = add_recipient(TEMPLATE, &recipient)
+    if !present.is_present() {
+        let text = match &identity {
+            Some(identity) => add_recipient(TEMPLATE, &identity.recipient)
                 .map_err(|e| configuration::bad("the template", e))?
-                .expect("the template names no recipient");
-            write_whole(&root.join(FILE_NAME), text.as_bytes(), 0o666, Durability::Durable)?;
-            true
-        }
-    };
+                .expect("the template names no recipient"),
+            None => TEMPLATE.to_owned(),
+        };
+        write_whole(&root.join(FILE_NAME), text.as_bytes(), 0o666, Durability::Durable)?;
+    }
     let ignore_written = !ignores_outputs(&ignored);
     if ignore_written {
         write_whole(
@@ -83,11 +91,29 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     Ok(InitReport {
         config_written: !present.is_present(),
         ignore_written,
-        identity: identity_path,
-        identity_made,
-        recipient,
-        recipient_listed,
+        identity,
         hooks: install::apply(hooks)?,
+    })
+}
+
+/// Returns the identity at `path`, whose recipient is `known` if the file is there. Makes it if not.
+fn identity_at(ctx: &Context, path: PathBuf, known: Option<String>, present: &Loaded) -> Result<InitIdentity> {
+    let (recipient, is_new) = match known {
+        Some(recipient) => (recipient, false),
+        None => make_identity(ctx, &path)?,
+    };
+    let is_listed = match present.is_present() {
+        true => recipients::named(present)?
+            .iter()
+            .any(|(_, named)| is_same_recipient(&named.value, &recipient)),
+        // The configuration is written with it.
+        false => true,
+    };
+    Ok(InitIdentity {
+        path,
+        is_new,
+        recipient,
+        is_listed,
     })
 }
 

@@ -35,6 +35,25 @@ pub fn path(ctx: &Context, repo: &Repository) -> Result<PathBuf> {
     place(ctx, Some(repo)).map(|(path, _)| path)
 }
 
+/// Returns where `init` makes an identity. `None` if the default place is in the work tree, such as in a repository whose
+/// work tree is the home directory.
+pub fn place_for_new(ctx: &Context, repo: &Repository) -> Result<Option<PathBuf>> {
+    match path(ctx, repo) {
+        Err(refused) if is_left_out(ctx, &refused) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+/// Returns whether a refusal says that the default place of an identity is in the work tree. `init` leaves it out then.
+fn is_left_out(ctx: &Context, refused: &Refusal) -> bool {
+    matches!(refused, Refusal::NoIdentity { path, fault: IdentityFault::InWorkTree } if default_place(ctx).as_ref() == Some(path))
+}
+
+fn default_place(ctx: &Context) -> Option<PathBuf> {
+    let home = ctx.config_home.as_ref();
+    home.map(|home| home.join("git-pack").join("identity.txt"))
+}
+
 /// Returns the identity file that is used without a flag, and how it was named.
 pub fn in_force(ctx: &Context) -> Result<(PathBuf, IdentityOrigin)> {
     match ctx.repository() {
@@ -68,12 +87,7 @@ pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(Ident
             ctx.identity.as_ref().map(|path| ctx.cwd.join(path)),
         ),
         (IdentityOrigin::GitConfig, configured.map(|path| ctx.cwd.join(path))),
-        (
-            IdentityOrigin::Default,
-            ctx.config_home
-                .as_ref()
-                .map(|home| home.join("git-pack").join("identity.txt")),
-        ),
+        (IdentityOrigin::Default, default_place(ctx)),
     ])
 }
 
@@ -99,12 +113,15 @@ pub fn load(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
     read(ctx, &path, &path)?.ok_or_else(|| unfit(&path, IdentityFault::Missing))
 }
 
-/// Like [`load`], but a missing file in force gives no identities instead of a refusal.
+/// Like [`load`], but a file in force that is missing, or that `init` left out, gives no identities instead of a refusal.
 pub fn load_if_any(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
     if !given.is_empty() {
         return load(ctx, given);
     }
-    let (path, _) = in_force(ctx)?;
+    let path = match in_force(ctx) {
+        Err(refused) if is_left_out(ctx, &refused) => return Ok(Identities::none(&ctx.ask)),
+        other => other?.0,
+    };
     Ok(read(ctx, &path, &path)?.unwrap_or_else(|| Identities::none(&ctx.ask)))
 }
 
