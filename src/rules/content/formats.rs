@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::sample::Sample;
-use super::{tables, tensors, torch, vectors};
+use super::{faiss, tables, tensors, torch, vectors};
 use crate::format::protected::Format;
 
 /// Returns the formats of the content, except for private keys and for pickles that only a search inside finds.
 pub fn formats_of(sample: &Sample) -> BTreeSet<Format> {
     let recognised = [
-        (Format::Faiss, vectors::is_faiss(sample)),
+        (Format::Faiss, faiss::is_faiss(sample)),
         (Format::Hnsw, vectors::is_hnsw(sample)),
         (Format::Safetensors, tensors::is_safetensors(sample)),
         (Format::Gguf, tensors::is_gguf(sample)),

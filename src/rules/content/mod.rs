@@ -2,6 +2,7 @@
 
 mod encoded;
 mod examination;
+mod faiss;
 mod formats;
 mod keys;
 mod pem;
