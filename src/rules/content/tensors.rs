@@ -1,9 +1,10 @@
 //! Recognises model weights with a describing header: safetensors and GGUF.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::sample::Sample;
 
@@ -18,9 +19,64 @@ pub fn is_safetensors(sample: &Sample) -> bool {
         return false;
     }
     let rest = &sample.head[8..];
-    match usize::try_from(length).ok().and_then(|length| rest.get(..length)) {
-        Some(header) => describes_tensors(header, sample.size == 8 + length && sample.tail.is_some()),
-        None => longest_object(rest).is_some_and(|header| describes_tensors(&header, false)),
+    let header = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+    let complete = header.is_some();
+    let (found, whole) = Header::read(header.unwrap_or(rest));
+    let nothing_follows = sample.size == 8 + length && sample.tail.is_some();
+    match (complete, whole) {
+        (true, Some(true)) | (false, Some(_)) if found.tensors > 0 => true,
+        // Metadata may fill all that was read, as that of adapters does, and the tensors come after it.
+        (false, Some(false)) => found.in_metadata,
+        (_, Some(true)) => found.metadata && nothing_follows,
+        _ => false,
+    }
+}
+
+/// The entries of a header of safetensors, as far as it was read.
+#[derive(Default)]
+struct Header {
+    tensors: usize,
+    metadata: bool,
+    in_metadata: bool,
+}
+
+impl Header {
+    /// Reads the text of a header or of its start. The second value tells whether the text is a whole header; it is
+    /// `None` if it is not even the start of one.
+    fn read(text: &[u8]) -> (Self, Option<bool>) {
+        let mut header = Self::default();
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let read = json.deserialize_map(&mut header).and_then(|()| json.end());
+        let whole = match read {
+            Ok(()) => Some(true),
+            Err(error) if error.is_eof() => Some(false),
+            Err(_) => None,
+        };
+        (header, whole)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Header {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a header of safetensors")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(name) = entries.next_key::<String>()? {
+            if name == "__metadata__" {
+                self.in_metadata = true;
+                entries.next_value::<BTreeMap<String, IgnoredAny>>()?;
+                self.in_metadata = false;
+                self.metadata = true;
+            } else if entries.next_value::<Tensor>()?.is_possible() {
+                self.tensors += 1;
+            } else {
+                return Err(A::Error::custom("not a tensor"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -33,31 +89,12 @@ struct Tensor {
     data_offsets: (u64, u64),
 }
 
-fn describes_tensors(header: &[u8], nothing_follows: bool) -> bool {
-    let Ok(mut entries) = serde_json::from_slice::<BTreeMap<String, Value>>(header) else {
-        return false;
-    };
-    let metadata = entries.remove("__metadata__");
-    if entries.is_empty() {
-        return nothing_follows && metadata.is_some_and(|m| m.is_object());
+impl Tensor {
+    fn is_possible(&self) -> bool {
+        let (begin, end) = self.data_offsets;
+        let in_type = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        begin <= end && !self.dtype.is_empty() && self.dtype.bytes().all(in_type)
     }
-    entries.into_values().all(|entry| {
-        serde_json::from_value(entry).is_ok_and(|tensor: Tensor| {
-            let (begin, end) = tensor.data_offsets;
-            begin <= end
-                && !tensor.dtype.is_empty()
-                && tensor
-                    .dtype
-                    .bytes()
-                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-        })
-    })
-}
-
-/// Returns a JSON object with the complete entries of `start`, which is the truncated text of an object.
-fn longest_object(start: &[u8]) -> Option<Vec<u8>> {
-    let last = start.windows(2).rposition(|pair| pair == b"},")?;
-    Some([&start[..=last], b"}"].concat())
 }
 
 /// Returns whether this is a GGUF file of either byte order: it has a version from 1 to 3, possible counts, and a
