@@ -48,7 +48,7 @@ pub enum Format {
     Hnsw,
     /// A safetensors file.
     Safetensors,
-    /// A GGUF file.
+    /// A GGUF file, or a file of ggml from before GGUF.
     Gguf,
     /// Tensors in a pickle, as `torch.save` writes them.
     Pickle,

@@ -1,4 +1,4 @@
-//! Recognises model weights with a describing header: safetensors and GGUF.
+//! Recognises model weights with a describing header: safetensors, GGUF and the formats before it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -98,9 +98,36 @@ impl Tensor {
 }
 
 /// Returns whether this is a GGUF file of either byte order: it has a version from 1 to 3, possible counts, and a
-/// plausible first key or tensor name.
+/// plausible first key or tensor name. The formats before GGUF count too.
 pub fn is_gguf(sample: &Sample) -> bool {
-    gguf(sample) == Some(true)
+    gguf(sample).or_else(|| ggml(sample)) == Some(true)
+}
+
+/// Checks a file of ggml from before GGUF: its magic as a little-endian number, a version except for the oldest, and
+/// the sizes of the model, all of them small numbers.
+fn ggml(sample: &Sample) -> Option<bool> {
+    /// Sizes of all models, such as those of the vocabulary, the context and a layer.
+    const SIZES: usize = 5;
+    let magic: [u8; 4] = sample.bytes(0)?;
+    let version = sample.u32(4)?;
+    let sizes = |at: usize, least: usize| -> Option<bool> {
+        for index in 0..SIZES {
+            let size = sample.u32(at + 4 * index)?;
+            if size >= 1 << 24 || (index < least && size == 0) {
+                return Some(false);
+            }
+        }
+        Some(true)
+    };
+    match &magic {
+        b"lmgg" => sizes(4, SIZES),
+        // Others than llama.cpp count their versions from 100, and write fewer sizes.
+        b"fmgg" => Some(matches!(version, 1 | 100 | 101) && sizes(8, 3)?),
+        b"tjgg" => Some(matches!(version, 1..=3) && sizes(8, SIZES)?),
+        // An adapter: its rank and scale, then dimensions and name length of the first tensor.
+        b"algg" => Some(version == 1 && sizes(8, 4)? && matches!(sample.u32(16)?, 1..=4)),
+        _ => None,
+    }
 }
 
 fn gguf(sample: &Sample) -> Option<bool> {
