@@ -56,7 +56,7 @@ pub enum Format {
     Parquet,
     /// An Arrow IPC file or stream, or a Feather file.
     Arrow,
-    /// A NumPy array, `.npy`; an `.npz` is a zip of them.
+    /// A NumPy array: `.npy`, of which an `.npz` is a zip, or one in a pickle.
     Numpy,
     /// An age identity or an SSH private key.
     PrivateKey,

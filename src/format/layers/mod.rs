@@ -13,6 +13,7 @@ mod zstd;
 use std::io::{self, BufRead, Read};
 
 pub use content::Content;
+pub use inflate::Inflate;
 pub use limits::{Bounds, LayerLimits, UnpackBudget};
 pub use source::LayerSource;
 

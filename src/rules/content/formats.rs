@@ -18,5 +18,9 @@ pub fn formats_of(sample: &Sample) -> BTreeSet<Format> {
         (Format::Arrow, tables::is_arrow(sample)),
         (Format::Numpy, tables::is_numpy(sample)),
     ];
-    recognised.into_iter().filter(|r| r.1).map(|r| r.0).collect()
+    let mut formats: BTreeSet<Format> = recognised.into_iter().filter(|r| r.1).map(|r| r.0).collect();
+    if let Some(pickle) = torch::unzlib(sample.head) {
+        formats.extend(torch::formats(&pickle, 0..pickle.len()));
+    }
+    formats
 }

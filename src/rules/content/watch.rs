@@ -35,8 +35,8 @@ pub fn all_of(bytes: &[u8], complete: bool) -> BTreeSet<Format> {
     if encoded::has_key(bytes, 0..bytes.len()) {
         formats.insert(Format::PrivateKey);
     }
-    if torch::may_be_pickle(bytes) && torch::refers_to_tensor(bytes, 0..bytes.len()) {
-        formats.insert(Format::Pickle);
+    if torch::may_be_pickle(bytes) {
+        formats.extend(torch::formats(bytes, 0..bytes.len()));
     }
     formats
 }
@@ -119,16 +119,17 @@ struct Search {
     wide: Option<Order>,
     /// The first byte of a two-byte character whose second byte is still to come.
     half: Option<u8>,
-    for_tensors: bool,
+    in_pickle: bool,
     key: bool,
     tensors: bool,
+    arrays: bool,
 }
 
 impl Search {
     /// Takes the first bytes, which decide what to search for.
     fn begin(&mut self, head: &[u8]) {
         self.wide = wide(head);
-        self.for_tensors = torch::may_be_pickle(head);
+        self.in_pickle = torch::may_be_pickle(head);
         self.feed(head);
     }
 
@@ -160,11 +161,14 @@ impl Search {
 
     fn judge(&mut self, end: usize) {
         self.key = self.key || encoded::has_key(&self.window, self.judged..end);
-        self.tensors = self.tensors || (self.for_tensors && torch::refers_to_tensor(&self.window, self.judged..end));
+        if self.in_pickle {
+            self.tensors = self.tensors || torch::refers_to_tensor(&self.window, self.judged..end);
+            self.arrays = self.arrays || torch::refers_to_array(&self.window, self.judged..end);
+        }
     }
 
     fn is_over(&self) -> bool {
-        self.key && (self.tensors || !self.for_tensors)
+        self.key && (self.tensors && self.arrays || !self.in_pickle)
     }
 
     fn finish(mut self) -> impl Iterator<Item = Format> {
@@ -172,8 +176,13 @@ impl Search {
         if self.judged < end {
             self.judge(end);
         }
-        let key = self.key.then_some(Format::PrivateKey);
-        key.into_iter().chain(self.tensors.then_some(Format::Pickle))
+        [
+            self.key.then_some(Format::PrivateKey),
+            self.tensors.then_some(Format::Pickle),
+            self.arrays.then_some(Format::Numpy),
+        ]
+        .into_iter()
+        .flatten()
     }
 }
 
