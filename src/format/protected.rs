@@ -58,7 +58,7 @@ pub enum Format {
     Arrow,
     /// A NumPy array: `.npy`, of which an `.npz` is a zip, or one in a pickle.
     Numpy,
-    /// An age identity or an SSH private key.
+    /// A private key: age, SSH, PEM, PuTTY, OpenPGP, PKCS#12 or DER.
     PrivateKey,
 }
 

@@ -20,11 +20,13 @@ enum Sign {
     Age,
     /// Part of the first line of a PuTTY key.
     Putty,
+    /// Part of the identifier of a PKCS#12 bag.
+    Bag,
 }
 
-/// Parts of markers to find in base64. Each kind has two parts that do not overlap, so that a line end inside one
-/// leaves the other intact.
-const PARTS: [(&[u8], Sign); 8] = [
+/// Parts of markers to find in base64. Each kind of text has two parts that do not overlap, so that a line end inside
+/// one leaves the other intact. Keystores, which are on one line, have one.
+const PARTS: [(&[u8], Sign); 9] = [
     (b"-----BEGIN", Sign::Pem),
     (b"PRIVATE KEY", Sign::Pem),
     (b"AGE-SEC", Sign::Age),
@@ -33,11 +35,13 @@ const PARTS: [(&[u8], Sign); 8] = [
     (b"ret-key-1", Sign::Age),
     (b"PuTTY-User", Sign::Putty),
     (b"Key-File-", Sign::Putty),
+    (b"\x0d\x01\x0c\x0a\x01", Sign::Bag),
 ];
 
 /// Markers to find in two-byte characters whose second byte is zero.
-const WIDE: [(&[u8], Sign); 4] = [
+const WIDE: [(&[u8], Sign); 5] = [
     (b"PRIVATE KEY-", Sign::Pem),
+    (b"PRIVATE KEY B", Sign::Pem),
     (b"AGE-SECRET-", Sign::Age),
     (b"age-secret-", Sign::Age),
     (b"PuTTY-User-", Sign::Putty),
@@ -133,14 +137,15 @@ fn is_key(sign: Sign, mut text: impl Iterator<Item = u8>) -> bool {
     const HEAD: usize = 192;
     let mut read: Vec<u8> = text.by_ref().take(HEAD).collect();
     match sign {
-        Sign::Age => {}
+        Sign::Age | Sign::Bag => {}
         Sign::Putty => read.extend(text.take(4096)),
         Sign::Pem => {
             let Some(begins) = memmem::find(&read, b"-----BEGIN ") else {
                 return false;
             };
-            const MARKER: &[u8] = b"PRIVATE KEY-----";
-            let Some(body) = memmem::find(&read[begins..], MARKER).map(|at| begins + at + MARKER.len()) else {
+            let ends: [&[u8]; 2] = [b"PRIVATE KEY-----", b"PRIVATE KEY BLOCK-----"];
+            let end = |end: &&[u8]| memmem::find(&read[begins..], end).map(|at| begins + at + end.len());
+            let Some(body) = ends.iter().find_map(end) else {
                 return false;
             };
             if memmem::find(&read[body..], b"-----").is_none() {

@@ -1,4 +1,5 @@
-//! Finds private keys anywhere in some bytes: age identities, PEM and PuTTY files, plain or encoded.
+//! Finds private keys anywhere in some bytes: age identities, PEM, OpenPGP and PuTTY files, and the bags of
+//! PKCS#12, plain or encoded.
 
 use std::sync::LazyLock;
 
@@ -6,7 +7,7 @@ use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Hrp};
 use memchr::memmem::{self, Finder};
 
-use super::pem;
+use super::{der, pem};
 
 /// Most bytes between a key's marker and its end.
 pub const REACH: usize = 64 * 1024;
@@ -20,13 +21,15 @@ const LABEL: usize = 64;
 /// A marker, and the check for a key around it.
 type Marker = (Finder<'static>, fn(&[u8], usize) -> bool);
 
-static MARKERS: LazyLock<[Marker; 3]> = LazyLock::new(|| {
+static MARKERS: LazyLock<[Marker; 5]> = LazyLock::new(|| {
     [
         (Finder::new(KEY), |window, at| {
             identity(window, at) || pem_key(window, at)
         }),
         (Finder::new(LOWERCASE_KEY), identity),
         (Finder::new(PUTTY), putty_key),
+        (Finder::new(PGP), pgp_key),
+        (Finder::new(der::BAG), der::bag_is_around),
     ]
 });
 
@@ -34,6 +37,7 @@ static MARKERS: LazyLock<[Marker; 3]> = LazyLock::new(|| {
 const KEY: &[u8] = b"KEY-";
 const LOWERCASE_KEY: &[u8] = b"secret-key-";
 const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
+const PGP: &[u8] = b"PRIVATE KEY BLOCK-";
 
 /// Returns whether a short text contains a plain private key. Longer texts are searched for all writings of a key at once.
 pub fn has_plain_key(text: &[u8]) -> bool {
@@ -77,19 +81,39 @@ fn identity(window: &[u8], at: usize) -> bool {
 
 /// Returns whether a PEM private key surrounds the `KEY-` at `at`.
 fn pem_key(window: &[u8], at: usize) -> bool {
+    armored(window, at, b"KEY-----", |label| match label {
+        b"OPENSSH PRIVATE " => Some(pem::PemKind::OpenSsh),
+        b"RSA PRIVATE " | b"DSA PRIVATE " | b"EC PRIVATE " | b"PRIVATE " => Some(pem::PemKind::Plain),
+        b"ENCRYPTED PRIVATE " => Some(pem::PemKind::Encrypted),
+        // Whatever else a program calls its keys, the body decides.
+        _ => (label.ends_with(b" PRIVATE ") && label.iter().all(is_in_label)).then_some(pem::PemKind::Other),
+    })
+}
+
+fn is_in_label(byte: &u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b' ' | b'-' | b'_' | b'.')
+}
+
+/// Returns whether an armored private key of OpenPGP surrounds the `PRIVATE KEY BLOCK-` at `at`.
+fn pgp_key(window: &[u8], at: usize) -> bool {
+    armored(window, at, b"PRIVATE KEY BLOCK-----", |label| {
+        (label == b"PGP ").then_some(pem::PemKind::OpenPgp)
+    })
+}
+
+/// Returns whether a key in armor surrounds the end of its first line at `at`. `kind` tells from the start of its label
+/// what its body is.
+fn armored(window: &[u8], at: usize, end: &[u8], kind: fn(&[u8]) -> Option<pem::PemKind>) -> bool {
     const BEGIN: &[u8] = b"-----BEGIN ";
     let before = &window[at.saturating_sub(LABEL)..at];
     let Some(label) = memmem::rfind(before, BEGIN) else {
         return false;
     };
-    let Some(rest) = window[at..].strip_prefix(b"KEY-----") else {
+    let Some(rest) = window[at..].strip_prefix(end) else {
         return false;
     };
-    let kind = match &before[label + BEGIN.len()..] {
-        b"OPENSSH PRIVATE " => pem::PemKind::OpenSsh,
-        b"RSA PRIVATE " | b"DSA PRIVATE " | b"EC PRIVATE " | b"PRIVATE " => pem::PemKind::Plain,
-        b"ENCRYPTED PRIVATE " => pem::PemKind::Encrypted,
-        _ => return false,
+    let Some(kind) = kind(&before[label + BEGIN.len()..]) else {
+        return false;
     };
     let start = at - before.len() + label;
     let rest = &rest[..rest.len().min(REACH)];

@@ -1,5 +1,6 @@
 //! Recognises what a blob is by its bytes, whatever its name is.
 
+mod der;
 mod encoded;
 mod examination;
 mod faiss;

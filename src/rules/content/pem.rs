@@ -4,6 +4,8 @@ use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::der;
+
 /// The kind of body that a key's label announces.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PemKind {
@@ -13,6 +15,10 @@ pub enum PemKind {
     Plain,
     /// DER around encrypted data.
     Encrypted,
+    /// The packets of OpenPGP.
+    OpenPgp,
+    /// Any of these but OpenPGP, or JSON around encrypted data, as Sigstore and cosign write it.
+    Other,
 }
 
 /// A decoder for bodies without padding.
@@ -53,8 +59,15 @@ pub fn is_key(kind: PemKind, body: &[u8], before: Option<u8>) -> bool {
         let decoded = decode(base64);
         match kind {
             PemKind::OpenSsh => is_openssh(&decoded),
-            PemKind::Plain if encrypted => is_encrypted(base64, body),
+            PemKind::OpenPgp => der::is_openpgp(&decoded),
+            PemKind::Plain | PemKind::Other if encrypted => is_encrypted(base64, body),
             PemKind::Plain | PemKind::Encrypted => is_der(&decoded, kind),
+            PemKind::Other => {
+                is_openssh(&decoded)
+                    || is_der(&decoded, PemKind::Plain)
+                    || is_der(&decoded, PemKind::Encrypted)
+                    || is_sealed_json(&decoded)
+            }
         }
     })
 }
@@ -132,6 +145,14 @@ fn decode(base64: &[u8]) -> Vec<u8> {
 /// Returns whether `bytes` has at least seven eighths of `whole` bytes.
 fn nearly(bytes: &[u8], whole: usize) -> bool {
     bytes.len() >= whole - whole / 8
+}
+
+/// Returns whether this is a JSON object with the parameters and the result of an encryption.
+fn is_sealed_json(key: &[u8]) -> bool {
+    key.starts_with(b"{")
+        && [&b"\"kdf\""[..], b"\"ciphertext\""]
+            .iter()
+            .all(|member| contains(key, member))
 }
 
 /// Returns whether this is a key in the format of OpenSSH.

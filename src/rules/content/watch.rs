@@ -303,7 +303,7 @@ mod tests {
         let rsa = sample("private-key/pem_rsa");
         for key in samples("private-key")
             .into_iter()
-            .filter(|(name, _)| !name.contains("utf16"))
+            .filter(|(name, _)| !name.contains("utf16") && !name.contains("whole_"))
         {
             let (name, key) = key;
             let around = [0, 64 * 1024, 64 * 1024 + 64];
