@@ -58,7 +58,7 @@ pub enum Format {
     Arrow,
     /// A NumPy array: `.npy`, of which an `.npz` is a zip, or one in a pickle.
     Numpy,
-    /// A private key: age, SSH, PEM, PuTTY, OpenPGP, PKCS#12 or DER.
+    /// A private key: age, SSH, PEM, PuTTY, OpenPGP, PKCS#12, DER or a JSON Web Key.
     PrivateKey,
 }
 

@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem;
 
+use super::jwk;
 use super::keys::{self, REACH, has_plain_key};
 
 /// A sign that a key may be nearby.
@@ -22,11 +23,23 @@ enum Sign {
     Putty,
     /// Part of the identifier of a PKCS#12 bag.
     Bag,
+    /// The name of the member that a JSON Web Key has.
+    Jwk,
+}
+
+impl Sign {
+    /// Most letters of base64 between the start of a key and the sign.
+    fn letters_before(self) -> usize {
+        match self {
+            Self::Pem | Self::Age | Self::Putty | Self::Bag => 48,
+            Self::Jwk => 4096,
+        }
+    }
 }
 
 /// Parts of markers to find in base64. Each kind of text has two parts that do not overlap, so that a line end inside
-/// one leaves the other intact. Keystores, which are on one line, have one.
-const PARTS: [(&[u8], Sign); 9] = [
+/// one leaves the other intact. Keystores and JSON Web Keys, which are short or on one line, have one.
+const PARTS: [(&[u8], Sign); 10] = [
     (b"-----BEGIN", Sign::Pem),
     (b"PRIVATE KEY", Sign::Pem),
     (b"AGE-SEC", Sign::Age),
@@ -36,6 +49,7 @@ const PARTS: [(&[u8], Sign); 9] = [
     (b"PuTTY-User", Sign::Putty),
     (b"Key-File-", Sign::Putty),
     (b"\x0d\x01\x0c\x0a\x01", Sign::Bag),
+    (b"\"kty\"", Sign::Jwk),
 ];
 
 /// Markers to find in two-byte characters whose second byte is zero.
@@ -122,7 +136,7 @@ pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
             && match signs.meanings[found.pattern().as_usize()] {
                 Meaning::Marker(number) => keys::is_around(window, at, number),
                 Meaning::Written(sign, Writing::Base64(place)) => {
-                    Base64::around(window, at, place).is_some_and(|text| is_key(sign, text))
+                    Base64::around(window, at, place, sign.letters_before()).is_some_and(|text| is_key(sign, text))
                 }
                 Meaning::Written(sign, Writing::Wide) => is_key(sign, Wide::around(window, at)),
             }
@@ -139,6 +153,7 @@ fn is_key(sign: Sign, mut text: impl Iterator<Item = u8>) -> bool {
     match sign {
         Sign::Age | Sign::Bag => {}
         Sign::Putty => read.extend(text.take(4096)),
+        Sign::Jwk => read.extend(text.take(jwk::AFTER)),
         Sign::Pem => {
             let Some(begins) = memmem::find(&read, b"-----BEGIN ") else {
                 return false;
@@ -172,9 +187,9 @@ struct Base64<'w> {
 
 impl<'w> Base64<'w> {
     /// Decodes the text around the sign at `at`, whose first letter is at position `place` in its group of four.
-    fn around(window: &'w [u8], at: usize, place: usize) -> Option<Self> {
-        /// Most letters between the start of a marker and a sign in it.
-        const BEFORE: usize = 48;
+    ///
+    /// `before` is how many letters there may be between the start of a key and the sign.
+    fn around(window: &'w [u8], at: usize, place: usize, before: usize) -> Option<Self> {
         /// Most bytes between two letters.
         const BETWEEN: usize = 128;
         let mut start = (place == 0).then_some(at);
@@ -191,7 +206,7 @@ impl<'w> Base64<'w> {
                 None if is_between(*byte) => between += 1,
                 None => break,
             }
-            if letters == BEFORE || between > BETWEEN {
+            if letters == before || between > BETWEEN {
                 break;
             }
         }

@@ -1,5 +1,5 @@
-//! Finds private keys anywhere in some bytes: age identities, PEM, OpenPGP and PuTTY files, and the bags of
-//! PKCS#12, plain or encoded.
+//! Finds private keys anywhere in some bytes: age identities, PEM, OpenPGP and PuTTY files, JSON Web Keys and the bags
+//! of PKCS#12, plain or encoded.
 
 use std::sync::LazyLock;
 
@@ -7,13 +7,14 @@ use bech32::primitives::decode::CheckedHrpstring;
 use bech32::{Bech32, Hrp};
 use memchr::memmem::{self, Finder};
 
-use super::{der, pem};
+use super::{der, jwk, pem};
 
 /// Most bytes between a key's marker and its end.
 pub const REACH: usize = 64 * 1024;
 
-/// Most bytes between a key's start and the sign that is searched for, with line ends and indentation between them.
-pub const BEFORE: usize = 1024;
+/// Most bytes between a key's start and the sign that is searched for, with line ends and indentation between them: of
+/// all keys, JSON Web Keys have most before it.
+pub const BEFORE: usize = jwk::BEFORE;
 
 /// Most bytes of the label of a PEM key.
 const LABEL: usize = 64;
@@ -21,7 +22,7 @@ const LABEL: usize = 64;
 /// A marker, and the check for a key around it.
 type Marker = (Finder<'static>, fn(&[u8], usize) -> bool);
 
-static MARKERS: LazyLock<[Marker; 5]> = LazyLock::new(|| {
+static MARKERS: LazyLock<[Marker; 9]> = LazyLock::new(|| {
     [
         (Finder::new(KEY), |window, at| {
             identity(window, at) || pem_key(window, at)
@@ -30,6 +31,10 @@ static MARKERS: LazyLock<[Marker; 5]> = LazyLock::new(|| {
         (Finder::new(PUTTY), putty_key),
         (Finder::new(PGP), pgp_key),
         (Finder::new(der::BAG), der::bag_is_around),
+        (Finder::new(b"kty\""), jwk::is_around),
+        (Finder::new(b"kty'"), jwk::is_around),
+        (Finder::new(b"kty\\"), jwk::is_around),
+        (Finder::new(b"kty:"), jwk::is_around),
     ]
 });
 

@@ -5,6 +5,7 @@ mod encoded;
 mod examination;
 mod faiss;
 mod formats;
+mod jwk;
 mod keys;
 mod pem;
 mod place;
