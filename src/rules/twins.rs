@@ -143,7 +143,7 @@ pub fn may_be_text(attributes: &[(String, String)]) -> bool {
     }
 }
 
-/// Returns the attribute by which git may change ciphertext, as it stands in `.gitattributes`. `None` if there is none.
+/// Returns the attribute by which git may change ciphertext, as `.gitattributes` spells it. `None` if git changes nothing.
 ///
 /// With `text=auto` or without attributes, git converts no file that it takes for binary, as ciphertext is.
 pub fn changing_attribute(attributes: &[(String, String)]) -> Option<String> {
