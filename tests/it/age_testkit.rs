@@ -128,7 +128,7 @@ fn opened(vector: &Vector, identities: &Identities) -> (Vec<u8>, &'static str) {
             Err(_) => "payload failure",
         },
         Err(DecryptError::NotFor { .. } | DecryptError::Locked { .. }) => "no match",
-        Err(DecryptError::Broken(_)) => "broken",
+        Err(DecryptError::Broken(_) | DecryptError::LineEnds) => "broken",
         Err(other) => panic!("{}: {other}", vector.name),
     };
     (plain, ended)

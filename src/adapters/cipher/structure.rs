@@ -27,11 +27,12 @@ const NONCE: usize = 16;
 const MAC: usize = 32;
 /// Characters of a full line of a stanza's body.
 const COLUMNS: usize = 64;
-/// One in so many pairs of random bytes is a carriage return before a newline.
-const PAIRS: u64 = 1 << 16;
-/// From this many bytes on, the number of these pairs shows whether they were taken out. Of the 32 to be expected in this
-/// many, one in 10^11 files has two or less. What is left where they are taken out is one in 256, behind another return.
-const TELLING: u64 = 32 * PAIRS;
+/// One in so many newlines in random bytes stands behind a carriage return.
+const RETURNS: u64 = 1 << 8;
+/// With this many newlines, the number of the carriage returns before them shows whether they were taken out. Of the 32 to
+/// be expected, one in 10^11 files has two or less. What is left where they are taken out is one in 256, behind another
+/// return.
+const TELLING: u64 = 32 * RETURNS;
 /// Size of a wrapped file key in bytes: the key and the authentication tag.
 const WRAPPED_KEY: usize = 32;
 
@@ -359,6 +360,7 @@ pub(super) struct Counted<R> {
     /// The first bytes.
     head: Vec<u8>,
     after_return: bool,
+    newlines: u64,
     /// Number of carriage returns before a newline.
     pairs: u64,
 }
@@ -370,6 +372,7 @@ impl<R: Read> Counted<R> {
             count: 0,
             head: Vec::new(),
             after_return: false,
+            newlines: 0,
             pairs: 0,
         }
     }
@@ -382,7 +385,7 @@ impl<R: Read> Counted<R> {
 
     /// Returns whether what was read is a binary age file whose carriage returns before newlines were taken out.
     pub(super) fn lost_returns(&self) -> bool {
-        self.count >= TELLING && self.pairs <= self.count / PAIRS / 16 && self.head == VERSION_LINE
+        self.newlines >= TELLING && self.pairs <= self.newlines / RETURNS / 16 && self.head == VERSION_LINE
     }
 }
 
@@ -394,6 +397,7 @@ impl<R: Read> Read for Counted<R> {
         let wanted = VERSION_LINE.len() - self.head.len();
         self.head.extend(read.iter().take(wanted));
         if let Some(last) = read.last() {
+            self.newlines += read.iter().filter(|byte| **byte == b'\n').count() as u64;
             self.pairs += u64::from(self.after_return && read[0] == b'\n');
             self.pairs += read.windows(2).filter(|pair| pair == b"\r\n").count() as u64;
             self.after_return = *last == b'\r';
