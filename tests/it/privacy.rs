@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::Instant;
 
 use crate::common;
 use crate::common::{GIT_PACK, Repo, noise, snapshot};
@@ -87,7 +87,9 @@ fn everything(place: &Path, plaintexts: &[PathBuf]) -> Vec<(PathBuf, Vec<u8>)> {
 
 struct Scene {
     repo: Repo,
-    plaintexts: Vec<(PathBuf, Vec<u8>)>,
+    plaintexts: Vec<PathBuf>,
+    runs: Runs,
+    hashes: Vec<Vec<u8>>,
 }
 
 /// Makes a repository with untracked artifacts: protected by name, by content, of several chunks, and text.
@@ -107,7 +109,13 @@ fn scene(size: usize) -> Scene {
     for (path, bytes) in &plaintexts {
         common::write(path, bytes);
     }
-    Scene { repo, plaintexts }
+    let bytes: Vec<&[u8]> = plaintexts.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+    Scene {
+        repo,
+        runs: Runs::of(&bytes),
+        hashes: bytes.iter().flat_map(|plain| hashes(plain)).collect(),
+        plaintexts: plaintexts.into_iter().map(|(path, _)| path).collect(),
+    }
 }
 
 const SEAL: [&str; 9] = [
@@ -130,17 +138,13 @@ impl Scene {
     }
 
     fn assert_nothing_is_told(&self, when: &str) {
-        let files: Vec<PathBuf> = self.plaintexts.iter().map(|(path, _)| path.clone()).collect();
-        let bytes: Vec<&[u8]> = self.plaintexts.iter().map(|(_, bytes)| bytes.as_slice()).collect();
-        let runs = Runs::of(&bytes);
-        let hashes: Vec<Vec<u8>> = bytes.iter().flat_map(|plain| hashes(plain)).collect();
-        for (path, bytes) in everything(self.repo.place.path(), &files) {
-            assert!(!runs.are_in(&bytes), "{when}: plaintext in {}", path.display());
+        for (path, bytes) in everything(self.repo.place.path(), &self.plaintexts) {
+            assert!(!self.runs.are_in(&bytes), "{when}: plaintext in {}", path.display());
             let receipts = ["repo/.git/gitpack/seals", "repo/.git/gitpack/twins"];
             if receipts.iter().any(|receipts| path.starts_with(receipts)) {
                 continue;
             }
-            for hash in &hashes {
+            for hash in &self.hashes {
                 assert!(
                     !holds(&bytes, hash),
                     "{when}: a hash of plaintext in {}",
@@ -208,27 +212,37 @@ fn no_plaintext_and_no_hash_of_one_is_told_by_anything_that_is_written() {
     }
 }
 
-/// Kills a seal after increasing delays until one ends by itself.
+/// Kills seals at moments that are spread over the time that a whole one takes.
 #[test]
 fn a_kill_in_the_middle_of_sealing_tells_nothing() {
-    let scene = scene(20_000_000);
-    let soak = std::env::var_os("GITPACK_SOAK").is_some();
+    const BYTES: usize = 4_000_000;
+    let whole = {
+        let elsewhere = scene(BYTES);
+        let begun = Instant::now();
+        elsewhere.repo.pack(&SEAL).ok();
+        begun.elapsed()
+    };
+    let scene = scene(BYTES);
+    let moments = if std::env::var_os("GITPACK_SOAK").is_some() {
+        400
+    } else {
+        20
+    };
     let mut killed = 0;
-    for step in 0..400 {
+    for moment in 1..moments {
         let mut child = scene
             .command(&SEAL)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(if soak { 2 } else { 25 } * (step + 1)));
-        if child.try_wait().unwrap().is_some() {
-            break;
+        std::thread::sleep(whole * moment / moments);
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += 1;
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        killed += 1;
-        scene.assert_nothing_is_told(&format!("killed at step {step}"));
+        scene.assert_nothing_is_told(&format!("killed at {moment} of {moments}"));
         drop(fs::remove_dir_all(scene.repo.place.path().join("pack")));
     }
     assert!(killed > 1, "nothing was killed in the middle");

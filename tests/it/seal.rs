@@ -383,22 +383,21 @@ fn any_flipped_byte_of_any_file_is_caught() {
     let repo = Repo::set_up();
     repo.write("s.vec", "tiny secret");
     let (_, pack) = repo.seal(&["--attach", "s.vec"]);
+    let every_bit = std::env::var_os("GITPACK_SOAK").is_some();
     for (path, mode, bytes) in snapshot(&pack) {
         if mode & 0o170000 == 0o040000 {
             continue;
         }
         let file = pack.join(&path);
         for at in 0..bytes.len() {
-            for mask in [0x01, 0x20, 0x80] {
+            // All bits take turns: 0, 3, 6, 1, …
+            let bits = if every_bit { 0..8 } else { at * 3 % 8..at * 3 % 8 + 1 };
+            for bit in bits {
                 let mut flipped = bytes.clone();
-                flipped[at] ^= mask;
+                flipped[at] ^= 1 << bit;
                 fs::write(&file, &flipped).unwrap();
                 match verify_directory(&pack) {
-                    Ok(report) => assert!(
-                        !report.findings.is_empty(),
-                        "{} byte {at} mask {mask:#x}",
-                        path.display()
-                    ),
+                    Ok(report) => assert!(!report.findings.is_empty(), "{} byte {at} bit {bit}", path.display()),
                     // A manifest that no longer parses cannot be judged.
                     Err(_) => assert_eq!(path, Path::new("manifest.json")),
                 }
