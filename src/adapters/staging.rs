@@ -1,7 +1,9 @@
 //! Staging: output is written to a directory beside its destination and published by one rename.
 
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,7 @@ pub struct Staging {
     directory: PathBuf,
     root: PathBuf,
     access: Access,
+    names: Names,
     /// Parents of the output that did not exist before, outermost first.
     made: Vec<PathBuf>,
     /// The lock on the directory, held while this process lives.
@@ -35,6 +38,15 @@ pub enum Access {
     Shared,
     /// Only the owner.
     Private,
+}
+
+/// The names that files get.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// Their member paths, as in a pack.
+    Members,
+    /// The paths for which these stand, as in a tree.
+    Originals,
 }
 
 /// What may exist at the destination when the output is published.
@@ -70,6 +82,7 @@ impl Staging {
                     directory,
                     root,
                     access,
+                    names: Names::Members,
                     made,
                     _lock: lock,
                 };
@@ -90,7 +103,16 @@ impl Staging {
 
     /// Returns the path on disk at which the member `path` is staged.
     pub fn member(&self, path: &MemberPath) -> PathBuf {
-        self.root.join(path.as_str())
+        match self.names {
+            Names::Members => self.root.join(path.as_str()),
+            Names::Originals => self.root.join(OsStr::from_bytes(&path.original())),
+        }
+    }
+
+    /// Gives files the paths for which their member paths stand.
+    pub fn with_original_names(mut self) -> Self {
+        self.names = Names::Originals;
+        self
     }
 
     /// Creates the file of a member and its parent directories.

@@ -1,13 +1,18 @@
 //! Member paths: safe, relative, `/`-separated UTF-8 names of the files of a pack.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use crate::format::tree_name;
 use crate::refusal::path::PathFault;
 
 /// Name of the manifest, which no member may have.
 pub const MANIFEST: &str = "manifest.json";
+
+/// The longest name that file systems take, in bytes.
+const MAX_NAME: usize = 255;
 
 /// A path that can be joined to a pack's root and stays below it, on any file system.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,9 +43,20 @@ impl MemberPath {
         Ok(Self(text.to_owned()))
     }
 
-    /// Parses the bytes of a path. Refuses unsafe paths and bytes that are not UTF-8.
-    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, PathFault> {
-        Self::parse(std::str::from_utf8(bytes).map_err(|_| PathFault::NotUtf8)?)
+    /// Returns the path under which a pack has a file with this path in a file system or tree. Refuses unsafe paths.
+    pub fn of(path: &[u8]) -> Result<Self, PathFault> {
+        // An escape must not hide what makes a path unsafe.
+        Self::parse(&String::from_utf8_lossy(path))?;
+        let text = tree_name::text_of(path);
+        if text.len() > path.len() && text.split('/').any(|segment| segment.len() > MAX_NAME) {
+            return Err(PathFault::LongEscape);
+        }
+        Self::parse(&text)
+    }
+
+    /// Returns the path in a file system or tree for which this one stands.
+    pub fn original(&self) -> Cow<'_, [u8]> {
+        tree_name::path_of(&self.0)
     }
 
     /// Returns this path below `prefix`, which must be safe.
@@ -127,7 +143,19 @@ mod tests {
         ] {
             assert_eq!(MemberPath::parse(path), Err(why), "{path:?}");
         }
-        assert_eq!(MemberPath::parse_bytes(b"a\xff"), Err(PathFault::NotUtf8));
+        for path in [
+            &b"\xff/../x"[..],
+            b"a\xff/.git/x",
+            b"/\xff",
+            b".git\\\xff",
+            b"\0\xff",
+            b"%raw-/..",
+        ] {
+            assert!(MemberPath::of(path).is_err(), "{path:?}");
+        }
+        assert_eq!(MemberPath::of(b"a\xff").unwrap().as_str(), "%raw-a%FF");
+        assert!(MemberPath::of(&[0xe9; 83]).is_ok());
+        assert_eq!(MemberPath::of(&[0xe9; 84]), Err(PathFault::LongEscape));
     }
 
     #[test]

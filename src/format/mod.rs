@@ -31,6 +31,7 @@ pub mod sealed;
 pub mod timestamp;
 pub mod tokens;
 pub mod tree_meta;
+pub mod tree_name;
 pub mod twin;
 pub mod verdict_log;
 pub mod witness;

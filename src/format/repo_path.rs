@@ -1,7 +1,9 @@
 //! Paths of tracked entries, as the bytes that git stores.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use crate::format::tree_name;
 use crate::refusal::shown::shown;
 
 /// A path relative to the repository's root: `/`-separated bytes without a leading slash, ordered bytewise.
@@ -19,9 +21,9 @@ impl RepoPath {
         &self.0
     }
 
-    /// Returns the path as text. `None` if it is not UTF-8.
-    pub fn as_str(&self) -> Option<&str> {
-        std::str::from_utf8(&self.0).ok()
+    /// Returns the text by which documents name the path.
+    pub fn text(&self) -> Cow<'_, str> {
+        tree_name::text_of(&self.0)
     }
 }
 

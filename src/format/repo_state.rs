@@ -8,6 +8,7 @@ use crate::format::canonical_json::{Document, write_listing};
 use crate::format::digest::{Digest, Hasher, bare};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
+use crate::format::tree_name;
 
 /// Version of the packing grammar, which defines what is included and how it is hashed.
 pub const GRAMMAR_VERSION: &str = "1.0";
@@ -191,7 +192,7 @@ pub struct RepoState {
     pub grammar_version: String,
     /// Key of the scope.
     pub scope: String,
-    /// The entries, sorted bytewise by path.
+    /// The entries, sorted bytewise by the texts of their paths.
     pub files: Vec<StateFile>,
 }
 
@@ -199,7 +200,7 @@ pub struct RepoState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateFile {
-    /// Path of the entry, relative to the repository's root.
+    /// Text of the entry's path, relative to the repository's root.
     pub path: String,
     /// SHA-256 of its content, as 64 hex digits.
     #[serde(with = "bare")]
@@ -229,10 +230,9 @@ impl StateFile {
         self.mode.is_none() || known.contains(&self.mode.as_deref())
     }
 
-    /// Converts a state entry. The error is its path, if that is not UTF-8.
-    pub fn of(entry: &StateEntry) -> Result<Self, RepoPath> {
-        let path = entry.entry.path.as_str().ok_or_else(|| entry.entry.path.clone())?;
-        Ok(Self::new(path, entry.entry.kind, entry.hash, entry.size))
+    /// Converts a state entry.
+    pub fn of(entry: &StateEntry) -> Self {
+        Self::new(&entry.entry.path.text(), entry.entry.kind, entry.hash, entry.size)
     }
 
     /// Makes an entry.
@@ -259,11 +259,15 @@ impl Document for RepoState {
 }
 
 impl RepoState {
-    /// Returns the manifest digest of the files, sorted bytewise by path, whatever their order in the document.
+    /// Returns the manifest digest of the files, sorted bytewise by the bytes of their paths, whatever their order in the document.
     pub fn digest(&self) -> Digest {
-        let mut files: Vec<&StateFile> = self.files.iter().collect();
-        files.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-        digest_lines(files.into_iter().map(|f| (&f.hash, f.size, f.path.as_bytes())))
+        let lines = self
+            .files
+            .iter()
+            .map(|f| (tree_name::path_of(&f.path), &f.hash, f.size));
+        let mut lines: Vec<_> = lines.collect();
+        lines.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        digest_lines(lines.iter().map(|(path, hash, size)| (*hash, *size, &**path)))
     }
 }
 

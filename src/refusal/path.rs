@@ -15,8 +15,10 @@ pub enum PathFault {
     Nul,
     /// It has a segment that some file system treats as `.git`.
     DotGit,
-    /// It is not UTF-8.
-    NotUtf8,
+    /// It has an escape that does not stand for bytes.
+    Escape,
+    /// A name in it is not UTF-8, and too long for a file system once it is escaped.
+    LongEscape,
     /// It has a line break, so a `.gitignore` cannot name it. Only protecting such a file is refused.
     NotIgnorable,
 }
@@ -29,7 +31,8 @@ impl fmt::Display for PathFault {
             Self::Segment => "it has an empty, `.` or `..` segment",
             Self::Nul => "it has a NUL byte",
             Self::DotGit => "it has a segment that names .git",
-            Self::NotUtf8 => "it is not UTF-8",
+            Self::Escape => "it has an escape that is not valid",
+            Self::LongEscape => "a name in it is not UTF-8, and would be longer than 255 bytes once it is escaped",
             Self::NotIgnorable => "it has a line break, which a .gitignore cannot name",
         })
     }

@@ -7,7 +7,9 @@ use crate::format::lite::{Kind, MANIFEST_VERSION, ManifestEntry, PackManifest};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::sealed::Seal;
+use crate::format::tree_name;
 use crate::refusal::manifest::ManifestFault;
+use crate::refusal::path::PathFault;
 use crate::refusal::shown::{brief, told};
 
 /// A file to be restored.
@@ -115,7 +117,11 @@ pub fn items(manifest: &PackManifest, opened: Option<Vec<(MemberPath, Seal)>>) -
 }
 
 fn parse(path: &str) -> Result<MemberPath, Unfit> {
-    MemberPath::parse(path).map_err(|fault| {
+    let parsed = match tree_name::is_text(path) {
+        true => MemberPath::parse(path),
+        false => Err(PathFault::Escape),
+    };
+    parsed.map_err(|fault| {
         let path = brief(path);
         Unfit::Bad(ManifestFault::BadPath { path, fault })
     })

@@ -1,5 +1,6 @@
 //! Unusual repositories: `state`, `seal` and `verify --rev` give the same answer as git, or refuse.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -9,7 +10,7 @@ use std::process::Stdio;
 
 use crate::common;
 use crate::common::packs::{codes, document};
-use crate::common::{Done, GIT_PACK, Place, Repo, reference, snapshot};
+use crate::common::{Done, GIT_PACK, Place, Repo, noise, reference, snapshot};
 use gitpack::format::object_id::ObjectId;
 use serde_json::Value;
 
@@ -293,23 +294,73 @@ fn names_that_other_systems_do_not_like_are_kept_as_they_are() {
 }
 
 #[test]
-fn a_name_that_is_not_utf8_is_shown_byte_by_byte_and_only_the_state_has_it() {
-    let repo = Repo::empty();
+fn names_that_are_not_utf8_are_sealed_under_an_escaped_path() {
+    let repo = Repo::set_up();
     repo.write("src/a", "x");
-    repo.write_bytes(b"caf\xe9\n.txt", b"latin one");
+    // The bytes and the texts of these sort differently.
+    for name in [&b"caf\xe9\n.txt"[..], b"\xe9", b"%raw-%E9", b"z/\xe9/a", b"z/\xc3\xa9"] {
+        repo.write_bytes(name, &[b"named ", name].concat());
+    }
     repo.commit("bytes");
-    let state = repo.pack(&["state"]).ok().out();
-    assert_eq!(state.trim(), reference::state(&repo.place, &repo.root, "HEAD"));
-    let value = refused(&repo.place, &repo.root, "HEAD", "E_IO");
-    assert_eq!(value["refusal"]["detail"]["path"], "\"caf\\351\\n.txt\"");
-    assert_eq!(value["refusal"]["detail"]["reason"], "it is not UTF-8");
-    let done = repo.pack(&["seal", "-o", "../no"]);
-    assert!(done.stderr.contains("\"caf\\351\\n.txt\"") && done.stderr.contains("rename it, or leave it out"));
-    // A name that the scope excludes does no harm.
-    repo.write(".gitpack.toml", "version = 1\n[scope.repo]\nexclude = [\"*.txt\"]\n");
-    repo.commit("left out");
-    repo.seal(&["-o", "../pack", "--emit", PARTS]);
+    repo.write_bytes(b"index \xe9.vec", &noise(5, 3000));
+    repo.git(&["add", "-f", "-A"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "protected"]).ok();
+    let state = repo.pack(&["state", "--mode", "public"]).ok().out();
+    let listed = repo.pack(&["state", "--mode", "public", "--files"]).ok().stdout;
+    assert!(listed.windows(4).any(|part| part == b"caf\xe9"));
+
+    let (_, pack) = repo.seal(&["--emit", PARTS, "-o", "../pack"]);
+    let info = document(&pack, "meta/PACK_INFO.json");
+    assert_eq!(
+        &info["stamp"].as_str().unwrap(),
+        &state.trim().strip_prefix("sha256:").unwrap().get(..12).unwrap()
+    );
+    let names: Vec<&str> = [
+        "%raw-%25raw-%25E9",
+        "%raw-%E9",
+        "%raw-caf%E9\n.txt",
+        ".gitignore",
+        ".gitpack.toml",
+    ]
+    .into_iter()
+    .chain(["README.md", "src/a", "z/%raw-%E9/a", "z/é"])
+    .collect();
+    let files = document(&pack, "meta/REPO_STATE.json");
+    let files = files["files"].as_array().unwrap().iter();
+    let files: Vec<&str> = files.map(|file| file["path"].as_str().unwrap()).collect();
+    assert_eq!(files, names);
+    assert_eq!(fs::read(pack.join("repo/%raw-%E9")).unwrap(), b"named \xe9");
+    assert!(pack.join("sealed/%raw-index %E9.vec.age").exists());
     repo.pack(&["verify", "../pack", "--rev", "HEAD"]).ok();
+
+    let plain = OsStr::from_bytes(b"index \xe9.vec");
+    repo.pack(&["open", "../pack", "-o", "../opened"]).ok();
+    assert_eq!(fs::read(repo.path("../opened").join(plain)).unwrap(), noise(5, 3000));
+    repo.pack(&[
+        "restore",
+        "../pack",
+        "-o",
+        "../restored",
+        "--identity",
+        repo.identity().to_str().unwrap(),
+    ])
+    .ok();
+    for name in [plain, OsStr::from_bytes(b"z/\xe9/a"), OsStr::new("%raw-%E9")] {
+        assert_eq!(
+            fs::read(repo.path("../restored").join(name)).unwrap(),
+            fs::read(repo.path("").join(name)).unwrap()
+        );
+    }
+
+    // A commit that lacks the file, or has another, differs from the pack.
+    repo.git(&["rm", "-q", "--cached", "--", ":(literal)%raw-%E9"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "less"]).ok();
+    let done = repo.pack(&["verify", "../pack", "--rev", "HEAD"]);
+    assert!(
+        done.code == 1 && done.out().contains("%raw-%25raw-%25E9"),
+        "{}",
+        done.out()
+    );
 }
 
 #[test]

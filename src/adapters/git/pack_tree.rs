@@ -64,7 +64,7 @@ impl<'a> PackTree<'a> {
         }
         let ids: Vec<ObjectId> = members.iter().map(|entry| entry.id).collect();
         let read = self.repo.with_blobs(&ids, |at, mut blob| {
-            let name = members[at].path.as_str().unwrap_or_default();
+            let name = std::str::from_utf8(members[at].path.as_bytes()).unwrap_or_default();
             let size = match &blob {
                 Contents::Whole(bytes) => bytes.len() as u64,
                 Contents::Stream(_, size) => *size,

@@ -105,7 +105,7 @@ fn private_remote(place: &Spanned<String>, lines: &Lines) -> Result<Located<Priv
 
 fn recipients_file(path: &Spanned<String>, lines: &Lines) -> Result<Located<MemberPath>, ConfigError> {
     let offset = path.span().start;
-    let value = MemberPath::parse_bytes(path.get_ref().as_bytes()).map_err(|why| {
+    let value = MemberPath::parse(path.get_ref()).map_err(|why| {
         let problem = format!("recipients_file: expected a path below the top of the repository: {why}");
         lines.error(offset, problem)
     })?;

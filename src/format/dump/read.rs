@@ -11,7 +11,9 @@ use crate::format::dump::text::TextWatch;
 use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, TextEntry, TextsSubject};
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{RepoState, StateFile};
+use crate::format::tree_name;
 use crate::refusal::Refusal;
+use crate::refusal::path::PathFault;
 
 pub use crate::format::dump::lines::Heading;
 
@@ -156,7 +158,8 @@ impl<R: BufRead> Reader<R> {
 
     fn ensure_safe(&self, path: &str) -> Result<(), ReadError> {
         match MemberPath::parse(path) {
-            Ok(_) => Ok(()),
+            Ok(_) if tree_name::is_text(path) => Ok(()),
+            Ok(_) => Err(self.bad(&format!("the path is unsafe: {}", PathFault::Escape))),
             Err(why) => Err(self.bad(&format!("the path is unsafe: {why}"))),
         }
     }

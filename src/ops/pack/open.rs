@@ -51,7 +51,7 @@ pub struct OpenReport {
 pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
     let opening = Opening::of(ctx, request)?;
     let output = output_of(ctx, request, &opening.pack.verdict.pack_id)?;
-    let staging = Staging::beside(&output, Access::Private)?;
+    let staging = Staging::beside(&output, Access::Private)?.with_original_names();
     let sizes = workers::map(
         &opening.artifacts,
         || Ok(()),

@@ -168,7 +168,7 @@ fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
             blob: None,
         };
         let by_rule = registries.iter().any(|registry| registry.judge_file(&file).is_some());
-        by_rule || (original.attached && path.as_str().is_some_and(|path| attached.contains(path)))
+        by_rule || (original.attached && attached.contains(&*path.text()))
     };
     known::forget(repo, keeps, dry_run)
 }

@@ -7,6 +7,7 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, Mode, RepoState};
 use crate::format::sealed::MEMBER;
 use crate::format::tree_meta::DOCUMENTS;
+use crate::format::tree_name;
 use crate::rules::pack::observed::{Facts, Observed, PlainMembers, hashed};
 use crate::rules::pack::places::copied;
 use crate::rules::protect::Registry;
@@ -114,10 +115,10 @@ pub fn judge_member(
     if DOCUMENTS.contains(&path) || path == MEMBER {
         return None;
     }
-    let judged = copied(path).filter(|_| tree_pack).unwrap_or(path).as_bytes();
+    let judged = tree_name::path_of(copied(path).filter(|_| tree_pack).unwrap_or(path));
     match seen {
-        Some(seen) => judge_at(registry, judged, seen, mode),
-        None => scan::judge_path(registry, &entry(judged, EntryKind::Regular, None), destination(mode)),
+        Some(seen) => judge_at(registry, &judged, seen, mode),
+        None => scan::judge_path(registry, &entry(&judged, EntryKind::Regular, None), destination(mode)),
     }
 }
 

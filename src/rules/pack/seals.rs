@@ -238,8 +238,8 @@ pub(super) fn compare(document: &SealedArtifacts, files: &[SealedFile], findings
     let mut missing = |what: String| findings.add(MEMBER, FindingKind::SealMissing(what));
     if document.index.is_none() {
         let declared: BTreeSet<&str> = document.artifacts.iter().filter_map(|a| a.path.as_deref()).collect();
-        let paths = files.iter().filter_map(|file| file.path.as_str());
-        for path in paths.filter(|path| !declared.contains(path)) {
+        let paths = files.iter().map(|file| file.path.text());
+        for path in paths.filter(|path| !declared.contains(&**path)) {
             missing(format!(
                 "{path} is protected in the commit, but its seal is not declared"
             ));

@@ -6,6 +6,7 @@ use crate::format::config::is_plain_word;
 use crate::format::digest::Digest;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::tree_meta::{PACK_INFO, PACK_INFO_VERSION, PackInfo, Part, REPO_STATE};
+use crate::format::tree_name;
 use crate::rules::pack::findings::{FindingKind, Findings, Mismatch};
 
 /// Judges the repository state by itself.
@@ -15,6 +16,9 @@ pub(super) fn judge(state: &RepoState, findings: &mut Findings) {
     }
     if !state.files.is_sorted_by(|a, b| a.path.as_bytes() < b.path.as_bytes()) {
         findings.violation(REPO_STATE, "files are not sorted bytewise by path, or one occurs twice");
+    }
+    for file in state.files.iter().filter(|file| !tree_name::is_text(&file.path)) {
+        findings.violation(REPO_STATE, format!("{} has an escape that is not valid", file.path));
     }
     for file in state.files.iter().filter(|file| !file.has_known_mode()) {
         findings.violation(

@@ -8,6 +8,7 @@ use crate::format::dump::read::ParsedTexts;
 use crate::format::dump::{Other, OtherEntry, TextEntry, TextsSubject};
 use crate::format::repo_state::{EntryKind, Mode, StateFile};
 use crate::format::tree_meta::{FULL, PACK_INFO, Part, REPO_STATE, SPLIT};
+use crate::format::tree_name;
 use crate::rules::pack::findings::Findings;
 use crate::rules::pack::layout::LaidOut;
 use crate::rules::pack::members::Members;
@@ -31,7 +32,7 @@ pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) ->
         };
         Some((
             text.path.as_str(),
-            judge_at(registry, text.path.as_bytes(), &member, mode)?,
+            judge_at(registry, &tree_name::path_of(&text.path), &member, mode)?,
         ))
     });
     let others = document.whole.iter().flat_map(|(_, others)| others);
@@ -48,7 +49,7 @@ pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) ->
             traits: Traits::default(),
             blob: None,
         };
-        let leak = judge_at(registry, entry.path.as_bytes(), &member, mode)?;
+        let leak = judge_at(registry, &tree_name::path_of(&entry.path), &member, mode)?;
         // The content is not here, so whether an `.age` file is one cannot and need not be judged.
         (leak.code != LeakCode::FakeSeal).then_some((entry.path.as_str(), leak))
     });

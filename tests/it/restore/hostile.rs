@@ -79,6 +79,13 @@ fn paths_that_lead_elsewhere_are_refused_and_lead_nowhere() {
         "a/",
         "C:\\x",
         "nul\0byte",
+        // Escapes of what is not safe, or not to be escaped.
+        "%raw-%2E%2E/x",
+        "%raw-%2Fetc%FF",
+        "%raw-a%2Fb%FF",
+        "%raw-.git",
+        "%raw-%00%FF",
+        "%raw-caf%e9",
     ] {
         let content = put(&repo, &to_document(&listing(&whole, &[path])));
         let before = snapshot(repo.place.path());

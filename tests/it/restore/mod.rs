@@ -30,6 +30,9 @@ fn scene() -> Repo {
     for name in ["a b/ü `c`\nd", "-rf", "*", "~", "\"quoted\"", "back\\slash", "…", " "] {
         repo.write(name, format!("named {name}"));
     }
+    for name in [&b"caf\xe9 100%"[..], b"d\xff/\xe9\xe9/x", b"%raw-x", b"a/%raw-caf%E9"] {
+        repo.write_bytes(name, &[b"named ", name].concat());
+    }
     repo.write("run.sh", "#!/bin/sh\n");
     repo.write("a/tool", "#!/bin/sh\n");
     for path in ["run.sh", "a/tool"] {

@@ -118,8 +118,8 @@ impl ContentListing {
         drop(document);
         check(&listing.manifest).map_err(|why| listing.refusal(why))?;
         if let Some(tree) = here.tree_of(&listing.name, &listing.manifest.repo_state)? {
-            let named = tree.iter().filter_map(|entry| Some((entry.path.as_str()?, entry.kind)));
-            listing.kinds = Some(kinds(named));
+            let named: Vec<_> = tree.iter().map(|entry| (entry.path.text(), entry.kind)).collect();
+            listing.kinds = Some(kinds(named.iter().map(|(path, kind)| (&**path, *kind))));
         }
         if opening && listing.manifest.sealed().next().is_some() {
             listing.sealed = Some(declared(here, hash, &listing.manifest)?);

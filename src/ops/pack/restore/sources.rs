@@ -45,7 +45,7 @@ pub(super) fn locate<'a>(
     let has_commit = tree.is_some();
     let wanted: HashSet<&str> = search.open.iter().map(|at| items[*at].path.as_str()).collect();
     let mut entries = tree.unwrap_or_default();
-    entries.retain(|entry| entry.path.as_str().is_some_and(|path| wanted.contains(path)));
+    entries.retain(|entry| wanted.contains(&*entry.path.text()));
     let files = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
     let mut blobs: Vec<ObjectId> = files.map(|entry| entry.id).collect();
     blobs.sort_unstable();
@@ -90,9 +90,9 @@ impl<'a> Search<'a, '_> {
     /// Refuses with the damage if git has a missing content in a damaged object. Fetching it would not repair it.
     fn ensure_not_damaged(&self, here: &Here, entries: &[TreeEntry]) -> Result<()> {
         let missing: HashSet<&str> = self.open.iter().map(|at| self.items[*at].path.as_str()).collect();
-        let blobs = entries.iter().filter(|entry| {
-            entry.kind != EntryKind::Submodule && entry.path.as_str().is_some_and(|path| missing.contains(path))
-        });
+        let blobs = entries
+            .iter()
+            .filter(|entry| entry.kind != EntryKind::Submodule && missing.contains(&*entry.path.text()));
         let blobs: Vec<ObjectId> = blobs.map(|entry| entry.id).collect();
         match here.repo.hash_blobs(&blobs) {
             Err(damaged @ Refusal::Corrupt(_)) => Err(damaged),

@@ -21,7 +21,7 @@ impl Target {
     pub(super) fn of(output: Option<&OutputPlace>, dry_run: bool, access: Access) -> Result<Self> {
         match output {
             Some(output) if !dry_run => Ok(Self::Staged(
-                Staging::beside(&output.path, access)?,
+                Staging::beside(&output.path, access)?.with_original_names(),
                 output.path.clone(),
             )),
             _ => Ok(Self::Nowhere),

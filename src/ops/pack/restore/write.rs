@@ -76,7 +76,10 @@ pub(super) fn restore(
 }
 
 fn digest<'a>(files: impl Iterator<Item = (&'a Item, &'a Written)>) -> Digest {
-    digest_lines(files.map(|(item, (hash, size))| (hash, *size, item.path.as_str().as_bytes())))
+    let lines = files.map(|(item, (hash, size))| (item.path.original(), hash, *size));
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    digest_lines(lines.iter().map(|(path, hash, size)| (*hash, *size, &**path)))
 }
 
 fn entries(listing: &ContentListing, items: &[Item], written: &[Written]) -> RestoredEntries {

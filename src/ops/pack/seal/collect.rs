@@ -17,7 +17,7 @@ use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 
 pub(super) fn member_path(path: &[u8]) -> Result<MemberPath> {
-    MemberPath::parse_bytes(path).map_err(|fault| Refusal::UnsafePath {
+    MemberPath::of(path).map_err(|fault| Refusal::UnsafePath {
         path: shown(path),
         fault,
     })

@@ -21,7 +21,6 @@ use crate::format::sealed::{
     DIRECTORY, INDEX, INDEX_VERSION, IndexedArtifact, Seal, SealedArtifact, SealedIndex, opaque_path, sealed_path,
 };
 use crate::ops::pack::documents::ensure_readable;
-use crate::ops::pack::seal::collect::member_path;
 use crate::ops::pack::seal::copy::read_source;
 use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact, Sealing};
 use crate::ops::pack::seal::reuse::Reusable;
@@ -84,7 +83,7 @@ impl<'a> Sealer<'a> {
                     path: item.path.as_str(),
                     source: &item.source,
                     padded: self.sealing.privacy.pad,
-                    member: member_path(member.as_bytes())?,
+                    member: own_member(&member),
                     opaque,
                 })?;
                 Ok(StagedSeal {
@@ -145,7 +144,7 @@ impl<'a> Sealer<'a> {
             path: INDEX,
             source: &ArtifactSource::Bytes(document),
             padded: true,
-            member: member_path(INDEX.as_bytes())?,
+            member: own_member(INDEX),
             opaque: false,
         })
     }
@@ -238,7 +237,7 @@ impl<'a> Sealer<'a> {
             })?;
         let member = match job.opaque {
             true => {
-                let named = member_path(opaque_path(&receipt.sealed_hash).as_bytes())?;
+                let named = own_member(&opaque_path(&receipt.sealed_hash));
                 self.staging.rename(&job.member, &named)?;
                 named
             }
@@ -270,4 +269,9 @@ impl<'a> Sealer<'a> {
             },
         })
     }
+}
+
+/// Returns the path of a member that is named by us, or by a member path.
+fn own_member(path: &str) -> MemberPath {
+    MemberPath::parse(path).expect("it is made of safe segments")
 }

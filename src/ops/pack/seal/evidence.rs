@@ -22,7 +22,6 @@ use crate::ops::pack::seal::plan::{
 use crate::ops::pack::seal::{SealNotice, SealRequest, release};
 use crate::ops::protection::retain_plain;
 use crate::ops::{Context, state};
-use crate::refusal::path::PathFault;
 use crate::refusal::usage::{Misuse, SealOption};
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::plain::{PlainMember, judge_at};
@@ -285,17 +284,13 @@ impl Ground {
         // The hashes of protected entries must not be published.
         retain_plain(&repo, &registry, &mut entries, mode)?;
         let hashed = state::hash(&repo, &registry, entries, repo.private().digests())?;
-        let files = hashed.iter().map(|entry| {
-            StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
-                path: path.to_string(),
-                fault: PathFault::NotUtf8,
-            })
-        });
+        let mut files: Vec<StateFile> = hashed.iter().map(StateFile::of).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
         let binding = RepoState {
             canon_version: state::canon(&repo, &commit, &loaded)?,
             grammar_version: GRAMMAR_VERSION.into(),
             scope: selection.key,
-            files: files.collect::<Result<_>>()?,
+            files,
         };
         Ok(Self {
             site: Site::Commit {

@@ -286,7 +286,7 @@ fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<know
         let path = file.strip_prefix(root?).ok()?;
         Some(RepoPath::new(path.as_os_str().as_bytes()))
     };
-    let named = || RepoPath::new(artifact.path.as_str().as_bytes());
+    let named = || RepoPath::new(&artifact.path.original());
     let (path, source, attached) = match &artifact.source {
         // The rules do not apply to files outside of the work tree.
         ArtifactSource::File(file, _) => match below(file) {

@@ -8,8 +8,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_state::StateFile;
 use crate::ops::pack::verify::ends::same_but_for_ends;
 use crate::ops::state::{StateRequest, state_in};
-use crate::refusal::path::PathFault;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::Result;
 use crate::rules::pack::against;
 use crate::rules::pack::commit::{Committed, Settings};
 use crate::rules::pack::verdict::{PackState, Verdict};
@@ -29,13 +28,7 @@ pub(super) fn compare(
         no_cache: false,
     };
     let commit = state_in(repo, &request)?;
-    let files = commit.entries.iter().map(|entry| {
-        StateFile::of(entry).map_err(|path| Refusal::UnsafePath {
-            path: path.to_string(),
-            fault: PathFault::NotUtf8,
-        })
-    });
-    let files: Vec<StateFile> = files.collect::<Result<_>>()?;
+    let files: Vec<StateFile> = commit.entries.iter().map(StateFile::of).collect();
     let same_but_for_ends = match root {
         Some(root) => same_but_for_ends(repo, root, &pack.changed(&files), &commit.entries)?,
         None => BTreeSet::new(),

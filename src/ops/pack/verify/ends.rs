@@ -1,5 +1,6 @@
 //! Finds the files of a pack that differ from those of a commit only in line endings.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::Path;
@@ -23,10 +24,10 @@ pub fn same_but_for_ends(
     changed: &[String],
     committed: &[StateEntry],
 ) -> Result<BTreeSet<String>> {
-    let blobs: BTreeMap<&str, ObjectId> = committed
+    let blobs: BTreeMap<Cow<'_, str>, ObjectId> = committed
         .iter()
         .filter(|file| file.entry.kind != EntryKind::Submodule)
-        .filter_map(|file| Some((file.entry.path.as_str()?, file.entry.id)))
+        .map(|file| (file.entry.path.text(), file.entry.id))
         .collect();
     let mut copies = Vec::new();
     for path in changed {
