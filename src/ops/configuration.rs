@@ -9,31 +9,40 @@ use crate::adapters::files;
 use crate::adapters::git::index::Index;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::budget::{Bound, EACH_CONFIG};
-use crate::format::config::{Config, ConfigError, FILE_NAME};
+use crate::format::config::{Config, ConfigError, FILE_NAME, Located, parse_allow_file};
+use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::EntryKind;
 use crate::refusal::config::ConfigFault;
+use crate::refusal::shown::shown;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result, io_reason};
 use crate::rules::protect::Registry;
 use crate::rules::scope::{BadScope, Selection};
 
-/// The largest configuration that is read.
+/// The largest configuration that is read, and the largest file with exceptions.
 pub const MAX_BYTES: u64 = 1 << 20;
 
+/// What is said about a link where a file is expected.
+const LINK: &str = "a symbolic link";
+
 /// A configuration and its origin, for messages.
+#[derive(Clone)]
 pub struct Loaded {
-    /// The configuration.
+    /// The configuration, with the exceptions of the file that its `allow_file` names.
     pub config: Config,
     /// The file, with the revision that holds it.
     pub origin: String,
     /// The bytes that it was parsed from; none if there is no file.
     pub bytes: Option<Vec<u8>>,
+    /// The bytes of its `allow_file`; none if it names none, or if that file is broken on an old side.
+    pub allowed: Option<Vec<u8>>,
     /// The recipients file that it names; none if it names none, or if this origin does not read such files.
     pub listed: Option<RecipientsFile>,
 }
 
 /// A recipients file that a configuration names.
+#[derive(Clone)]
 pub struct RecipientsFile {
     /// The file, with the revision that holds it.
     pub origin: String,
@@ -51,6 +60,7 @@ impl Loaded {
             config,
             origin,
             bytes,
+            allowed: None,
             listed: None,
         };
         // Reports a rule that cannot be compiled while its file is known.
@@ -64,8 +74,49 @@ impl Loaded {
             config: Config::default(),
             origin: FILE_NAME.into(),
             bytes: None,
+            allowed: None,
             listed: None,
         }
+    }
+
+    /// Adds the exceptions of the `allow_file`, if the configuration names one. An error changes nothing.
+    ///
+    /// `read` gets its path and its name with `revision`, and must read from where the configuration comes from: an
+    /// exception counts only for the change that its file belongs to.
+    fn allow_more(&mut self, revision: &str, read: impl FnOnce(&str, &str) -> Result<Option<Vec<u8>>>) -> Result<()> {
+        let Some(named) = &self.config.allow_file else {
+            return Ok(());
+        };
+        let origin = format!("{}{revision}", shown(named.value.as_str().as_bytes()));
+        let bytes = match read(named.value.as_str(), &origin) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Err(self.bad_allow_file(named, ConfigFault::Missing)),
+            Err(Refusal::NotRegular { kind, .. }) => {
+                return Err(self.bad_allow_file(named, ConfigFault::NotRegular { kind }));
+            }
+            Err(other) => return Err(other),
+        };
+        let more = parse_allow_file(&bytes).map_err(|e| bad(&origin, e))?;
+        self.config.allow.extend(more);
+        self.allowed = Some(bytes);
+        Ok(())
+    }
+
+    /// Makes the refusal for an `allow_file` that cannot be read. It names the line of the configuration.
+    fn bad_allow_file(&self, named: &Located<MemberPath>, fault: ConfigFault) -> Refusal {
+        Refusal::BadConfig {
+            origin: self.origin.clone(),
+            line: Some(named.line),
+            fault: ConfigFault::AllowFile {
+                path: named.value.as_str().to_owned(),
+                fault: Box::new(fault),
+            },
+        }
+    }
+
+    /// Returns whether two configurations have the same text, exceptions in another file included.
+    pub fn has_text_of(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.allowed == other.allowed
     }
 
     /// Reads the recipients file, if the configuration names one.
@@ -130,7 +181,14 @@ pub fn on_disk(root: &Path) -> Result<Loaded> {
         Err(Refusal::NotRegular { kind, .. }) => return Err(not_a_file(FILE_NAME, kind)),
         other => other?,
     };
-    let loaded = Loaded::parse(bytes, FILE_NAME.into())?;
+    let mut loaded = Loaded::parse(bytes, FILE_NAME.into())?;
+    loaded.allow_more("", |path, _| {
+        match files::ensure_no_link(root, Path::new(path)) {
+            Err(Refusal::ThroughLink { path, .. }) => return Err(Refusal::NotRegular { path, kind: LINK }),
+            other => other?,
+        }
+        files::read_optional(&root.join(path), MAX_BYTES)
+    })?;
     Ok(loaded.with_listed("", |path| files::read_optional(&root.join(path), MAX_BYTES)))
 }
 
@@ -145,11 +203,34 @@ pub fn here(repo: &Repository) -> Result<Loaded> {
 
 /// Returns the configuration in a commit.
 pub fn in_commit(repo: &Repository, commit: &Commit) -> Result<Loaded> {
+    let mut loaded = without_allow_file(repo, commit)?;
+    allow_in_tree(repo, &mut loaded, &commit.tree, &commit.id)?;
+    Ok(loaded)
+}
+
+/// Returns the configuration in a commit without the exceptions of its `allow_file`.
+fn without_allow_file(repo: &Repository, commit: &Commit) -> Result<Loaded> {
     let origin = origin_in(&commit.id);
     let blob = blob_in(repo, &commit.tree, &origin)?;
     let loaded = of_blob(repo, origin, blob)?;
-    let revision = format!(" in {}", commit.id.short());
+    let revision = revision_of(&commit.id);
     Ok(loaded.with_listed(&revision, |path| repo.file_in_tree(&commit.tree, path, MAX_BYTES)))
+}
+
+/// Adds the exceptions of the `allow_file` in a tree. `id` is the commit or the tree, for messages.
+fn allow_in_tree(repo: &Repository, loaded: &mut Loaded, tree: &ObjectId, id: &ObjectId) -> Result<()> {
+    loaded.allow_more(&revision_of(id), |path, origin| {
+        let Some(blob) = repo.blob_in_tree(tree, path)? else {
+            return Ok(None);
+        };
+        let bytes = repo.document(&blob, origin, MAX_BYTES)?;
+        repo.spend(Bound::ConfigBytes, bytes.len() as u64 + EACH_CONFIG)?;
+        Ok(Some(bytes))
+    })
+}
+
+fn revision_of(id: &ObjectId) -> String {
+    format!(" in {}", id.short())
 }
 
 /// Returns the blob of the configuration in a tree.
@@ -179,7 +260,10 @@ fn origin_in(id: &ObjectId) -> String {
 /// not read.
 pub struct Rules<'a> {
     repo: &'a Repository,
+    /// By the blob of the configuration: without the exceptions of its `allow_file`.
     read: RefCell<HashMap<Option<ObjectId>, Rc<Loaded>>>,
+    /// By the blobs of the configuration and of its `allow_file`.
+    with_file: RefCell<HashMap<[ObjectId; 2], Rc<Loaded>>>,
     broken: RefCell<HashSet<ObjectId>>,
 }
 
@@ -189,6 +273,7 @@ impl<'a> Rules<'a> {
         Self {
             repo,
             read: RefCell::default(),
+            with_file: RefCell::default(),
             broken: RefCell::default(),
         }
     }
@@ -196,15 +281,19 @@ impl<'a> Rules<'a> {
     /// Returns the configuration in a commit.
     pub fn in_commit(&self, id: &ObjectId) -> Result<Rc<Loaded>> {
         let commit = self.repo.commit_of(id)?;
-        self.read(&commit.tree, origin_in(&commit.id))
+        let loaded = self.read(&commit.tree, &commit.id)?;
+        self.with_allow_file(&loaded, &commit.tree, &commit.id)
     }
 
     /// Returns the configuration in a tree without a commit.
     pub fn in_tree(&self, tree: &ObjectId) -> Result<Rc<Loaded>> {
-        self.read(tree, origin_in(tree))
+        let loaded = self.read(tree, tree)?;
+        self.with_allow_file(&loaded, tree, tree)
     }
 
-    fn read(&self, tree: &ObjectId, origin: String) -> Result<Rc<Loaded>> {
+    /// Returns the configuration in a tree without the exceptions of its `allow_file`.
+    fn read(&self, tree: &ObjectId, id: &ObjectId) -> Result<Rc<Loaded>> {
+        let origin = origin_in(id);
         let blob = blob_in(self.repo, tree, &origin)?;
         if let Some(loaded) = self.read.borrow().get(&blob) {
             return Ok(Rc::clone(loaded));
@@ -218,8 +307,34 @@ impl<'a> Rules<'a> {
         Ok(loaded)
     }
 
+    /// Returns the configuration with the exceptions of its `allow_file` in the same tree.
+    fn with_allow_file(&self, loaded: &Rc<Loaded>, tree: &ObjectId, id: &ObjectId) -> Result<Rc<Loaded>> {
+        let Some(named) = &loaded.config.allow_file else {
+            return Ok(Rc::clone(loaded));
+        };
+        // Links and missing files are reported below.
+        let file = self.repo.blob_in_tree(tree, named.value.as_str()).ok().flatten();
+        let key = match (self.repo.blob_in_tree(tree, FILE_NAME), file) {
+            (Ok(Some(config)), Some(file)) => Some([config, file]),
+            _ => None,
+        };
+        if let Some(known) = key.and_then(|key| self.with_file.borrow().get(&key).map(Rc::clone)) {
+            return Ok(known);
+        }
+        let mut loaded = Loaded {
+            origin: origin_in(id),
+            ..Loaded::clone(loaded)
+        };
+        allow_in_tree(self.repo, &mut loaded, tree, id)?;
+        let loaded = Rc::new(loaded);
+        if let Some(key) = key {
+            self.with_file.borrow_mut().insert(key, Rc::clone(&loaded));
+        }
+        Ok(loaded)
+    }
+
     /// Returns the configuration in a commit that a change builds on. A broken one counts as none; otherwise the change
-    /// that repairs it could never be made.
+    /// that repairs it could never be made. If only its `allow_file` is broken, the exceptions in that file do not count.
     pub fn in_commit_or_none(&self, id: &ObjectId) -> Result<Rc<Loaded>> {
         let commit = self.repo.commit_of(id)?;
         let none = |origin: String| {
@@ -233,40 +348,65 @@ impl<'a> Rules<'a> {
         {
             return Ok(none(origin_in(&commit.id)));
         }
-        match self.in_commit(id) {
-            Err(Refusal::BadConfig { origin, .. }) => Ok(none(origin)),
+        let loaded = match self.read(&commit.tree, &commit.id) {
+            Err(Refusal::BadConfig { origin, .. }) => return Ok(none(origin)),
+            other => other?,
+        };
+        match self.with_allow_file(&loaded, &commit.tree, &commit.id) {
+            Err(Refusal::BadConfig { .. }) => Ok(loaded),
             other => other,
         }
     }
 }
 
 /// Returns the configuration in a commit that a change builds on. A broken one counts as none; otherwise the change
-/// that repairs it could never be made.
+/// that repairs it could never be made. If only its `allow_file` is broken, the exceptions in that file do not count.
 pub fn in_commit_or_none(repo: &Repository, commit: &Commit) -> Result<Loaded> {
-    match in_commit(repo, commit) {
-        Err(Refusal::BadConfig { origin, .. }) => Ok(Loaded {
-            origin,
-            ..Loaded::none()
-        }),
-        other => other,
+    let mut loaded = match without_allow_file(repo, commit) {
+        Err(Refusal::BadConfig { origin, .. }) => {
+            return Ok(Loaded {
+                origin,
+                ..Loaded::none()
+            });
+        }
+        other => other?,
+    };
+    match allow_in_tree(repo, &mut loaded, &commit.tree, &commit.id) {
+        Ok(()) | Err(Refusal::BadConfig { .. }) => Ok(loaded),
+        Err(other) => Err(other),
     }
 }
 
 /// Returns the configuration in the index.
 pub fn in_index(repo: &Repository, index: &Index<'_>) -> Result<Loaded> {
-    let origin = format!("{FILE_NAME} in the index");
-    let bytes = match index.at(FILE_NAME)? {
-        None => None,
-        Some(entry) if entry.path.as_bytes() != FILE_NAME.as_bytes() => {
-            return Err(not_a_file(&origin, "a directory"));
-        }
-        Some(entry) => match entry.kind {
-            EntryKind::Regular | EntryKind::Executable => Some(repo.document(&entry.id, &origin, MAX_BYTES)?),
-            EntryKind::Symlink => return Err(not_a_file(&origin, "a symbolic link")),
-            EntryKind::Submodule => return Err(not_a_file(&origin, "a submodule")),
-        },
+    let origin = format!("{FILE_NAME}{IN_INDEX}");
+    let bytes = match file_in_index(repo, index, FILE_NAME, &origin) {
+        Err(Refusal::NotRegular { kind, .. }) => return Err(not_a_file(&origin, kind)),
+        other => other?,
     };
-    Loaded::parse(bytes, origin)
+    let mut loaded = Loaded::parse(bytes, origin)?;
+    loaded.allow_more(IN_INDEX, |path, origin| file_in_index(repo, index, path, origin))?;
+    Ok(loaded)
+}
+
+/// What names the index in messages.
+const IN_INDEX: &str = " in the index";
+
+/// Returns the content of the regular file at `path` in the index. `None` if the path does not exist.
+fn file_in_index(repo: &Repository, index: &Index<'_>, path: &str, origin: &str) -> Result<Option<Vec<u8>>> {
+    let Some(entry) = index.at(path)? else {
+        return Ok(None);
+    };
+    let kind = match entry.kind {
+        _ if entry.path.as_bytes() != path.as_bytes() => "a directory",
+        EntryKind::Regular | EntryKind::Executable => return repo.document(&entry.id, origin, MAX_BYTES).map(Some),
+        EntryKind::Symlink => LINK,
+        EntryKind::Submodule => "a submodule",
+    };
+    Err(Refusal::NotRegular {
+        path: path.into(),
+        kind,
+    })
 }
 
 fn not_a_file(origin: &str, kind: &'static str) -> Refusal {

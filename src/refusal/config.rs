@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::refusal::keys::RecipientFault;
+use crate::refusal::shown::shown;
 
 /// What is wrong with a configuration file or value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,13 @@ pub enum ConfigFault {
     Recipient(RecipientFault),
     /// The recipients file that it names cannot be read where the configuration comes from.
     RecipientsFileUnread,
+    /// The file that it names for more exceptions cannot be used.
+    AllowFile {
+        /// The path of that file.
+        path: String,
+        /// What is wrong with it.
+        fault: Box<ConfigFault>,
+    },
     /// The file that it names for the canon version is not a regular file.
     CanonNotRegular {
         /// The path of that file.
@@ -85,6 +93,7 @@ impl fmt::Display for ConfigFault {
             }
             Self::Recipient(fault) => write!(f, "recipients: {fault}"),
             Self::RecipientsFileUnread => f.write_str("recipients_file: it cannot be read from here"),
+            Self::AllowFile { path, fault } => write!(f, "allow_file: {}: {fault}", shown(path.as_bytes())),
             Self::CanonNotRegular { path, kind } => {
                 write!(f, "canon_version_file: expected a regular file at {path}, found {kind}")
             }

@@ -19,6 +19,7 @@ use crate::format::protected::Rule;
 use crate::format::remote_url::PrivatePlace;
 use crate::format::tree_meta::Part;
 pub use edit::{add_allowed, add_recipient, remove_recipient};
+pub use parse::parse_allow_file;
 pub use recipients::{is_same_recipient, parse_recipients_file};
 pub use scope::{Limits, Scope};
 
@@ -69,6 +70,8 @@ pub struct Config {
     pub protect: Vec<Located<Rule>>,
     /// The `[[allow]]` exceptions in their order in the file, each with its line.
     pub allow: Vec<Located<Allow>>,
+    /// The file that holds more exceptions, as a path relative to the root of the repository.
+    pub allow_file: Option<Located<MemberPath>>,
     /// The recipients of everything that is sealed.
     pub recipients: Vec<Located<String>>,
     /// The file that names more recipients, as a path relative to the root of the repository.

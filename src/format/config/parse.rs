@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use crate::format::config::lines::{Lines, text_of};
-use crate::format::config::raw::{RawConfig, RawInPart, RawPack};
+use crate::format::config::raw::{RawAllowFile, RawConfig, RawInPart, RawPack};
 use crate::format::config::scope::{RawScope, Scope};
-use crate::format::config::{Config, ConfigError, Located, limits, protect};
+use crate::format::config::{Allow, Config, ConfigError, Located, limits, protect};
 use crate::format::member_path::MemberPath;
 use crate::format::remote_url::PrivatePlace;
 use crate::format::tree_meta::Part;
@@ -23,10 +23,7 @@ impl Config {
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         let text = text_of(bytes)?;
         let lines = Lines::of(bytes);
-        let raw: RawConfig = toml::from_str(text).map_err(|e| ConfigError {
-            line: e.span().map(|span| lines.at(span.start)),
-            problem: e.message().replace('\n', ", "),
-        })?;
+        let raw: RawConfig = toml::from_str(text).map_err(|e| mistake(&e, &lines))?;
         limits::hold(&raw).map_err(|problem| ConfigError { line: None, problem })?;
         if *raw.version.get_ref() != 1 {
             let problem = format!("version: expected 1, found {}", raw.version.get_ref());
@@ -44,7 +41,9 @@ impl Config {
         }
         let private_remotes = raw.private_remotes.iter().map(|place| private_remote(place, &lines));
         let private_remotes = private_remotes.collect::<Result<_, _>>()?;
-        let recipients_file = raw.seal.recipients_file.map(|path| recipients_file(&path, &lines));
+        let recipients_file = raw.seal.recipients_file;
+        let recipients_file = recipients_file.map(|path| file_below("recipients_file", &path, &lines));
+        let allow_file = raw.allow_file.map(|path| file_below("allow_file", &path, &lines));
         Ok(Self {
             default_scope,
             emit,
@@ -53,11 +52,30 @@ impl Config {
             scopes,
             protect,
             allow,
+            allow_file: allow_file.transpose()?,
             recipients: raw.seal.recipients.into_iter().map(|r| lines.locate(r)).collect(),
             recipients_file: recipients_file.transpose()?,
             private_remotes,
             blocks_in_part: raw.guard.in_part == RawInPart::Block,
         })
+    }
+}
+
+/// Parses the bytes of the file that `allow_file` names: `[[allow]]` entries and nothing else.
+pub fn parse_allow_file(bytes: &[u8]) -> Result<Vec<Located<Allow>>, ConfigError> {
+    let text = text_of(bytes)?;
+    let lines = Lines::of(bytes);
+    let raw: RawAllowFile = toml::from_str(text).map_err(|e| mistake(&e, &lines))?;
+    raw.allow
+        .into_iter()
+        .map(|raw| protect::exception(raw, &lines))
+        .collect()
+}
+
+fn mistake(error: &toml::de::Error, lines: &Lines) -> ConfigError {
+    ConfigError {
+        line: error.span().map(|span| lines.at(span.start)),
+        problem: error.message().replace('\n', ", "),
     }
 }
 
@@ -103,10 +121,10 @@ fn private_remote(place: &Spanned<String>, lines: &Lines) -> Result<Located<Priv
     })
 }
 
-fn recipients_file(path: &Spanned<String>, lines: &Lines) -> Result<Located<MemberPath>, ConfigError> {
+fn file_below(key: &str, path: &Spanned<String>, lines: &Lines) -> Result<Located<MemberPath>, ConfigError> {
     let offset = path.span().start;
     let value = MemberPath::parse(path.get_ref()).map_err(|why| {
-        let problem = format!("recipients_file: expected a path below the top of the repository: {why}");
+        let problem = format!("{key}: expected a path below the top of the repository: {why}");
         lines.error(offset, problem)
     })?;
     Ok(Located {
@@ -171,6 +189,16 @@ mod tests {
                 3,
                 "a path below the top of the repository",
             ),
+            (
+                "version = 1\nallow_file = \".git/config\"\n",
+                2,
+                "allow_file: expected a path below the top of the repository",
+            ),
+            (
+                "version = 1\nallow_file = \"/etc/x\"\n",
+                2,
+                "allow_file: expected a path",
+            ),
             ("version = 1\nx = [\n", 2, "unclosed array"),
             (
                 "version = 1\n[remote.origin]\nvisibility = \"private\"\n",
@@ -192,5 +220,38 @@ mod tests {
             assert_eq!(error.line, Some(line), "{text}: {error}");
             assert!(error.problem.contains(expected), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn an_allow_file_holds_exceptions_and_nothing_else() {
+        let entry = "[[allow]]\nblob = \"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"\nreason = \"x\"\n";
+        assert_eq!(parse_allow_file(b"").unwrap().len(), 0);
+        let read = parse_allow_file(format!("# ours\n{entry}\n{entry}").as_bytes()).unwrap();
+        assert_eq!(read.iter().map(|allow| allow.line).collect::<Vec<_>>(), [3, 7]);
+        for (text, line, expected) in [
+            ("version = 1\n", 1, "unknown field `version`"),
+            (
+                "[[protect]]\nclass = \"v\"\npaths = [\"*\"]\n",
+                1,
+                "unknown field `protect`",
+            ),
+            ("allow_file = \"other.toml\"\n", 1, "unknown field `allow_file`"),
+            (
+                "\n[[allow]]\nblob = \"main\"\nreason = \"x\"\n",
+                3,
+                "40 or 64 hex digits",
+            ),
+            (
+                "[[allow]]\nblob = \"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"\n",
+                1,
+                "missing field `reason`",
+            ),
+            ("[[allow]\n", 1, ""),
+        ] {
+            let error = parse_allow_file(text.as_bytes()).unwrap_err();
+            assert_eq!(error.line, Some(line), "{text}: {error}");
+            assert!(error.problem.contains(expected), "{text}: {error}");
+        }
+        assert_eq!(parse_allow_file(b"# \xff").unwrap_err().problem, "expected UTF-8");
     }
 }

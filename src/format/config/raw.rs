@@ -20,6 +20,7 @@ pub(super) struct RawConfig {
     pub(super) protect: Vec<Spanned<RawProtect>>,
     #[serde(default)]
     pub(super) allow: Vec<RawAllow>,
+    pub(super) allow_file: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) seal: RawSeal,
     #[serde(default)]
@@ -58,6 +59,14 @@ pub(super) struct RawProtect {
 pub(super) struct RawAllow {
     pub(super) blob: Spanned<String>,
     pub(super) reason: Spanned<String>,
+}
+
+/// The keys of the file that `allow_file` names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawAllowFile {
+    #[serde(default)]
+    pub(super) allow: Vec<RawAllow>,
 }
 
 #[derive(Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! The leak guard end to end, with the real git and the installed hooks: every way to leak that git offers, and what
 //! must pass. Each row of a table is a small repository; a table reports all its failing rows at once.
 
+mod allow_file;
 mod bytes;
 mod clones;
 mod commit;
@@ -25,7 +26,7 @@ use table::{Row, run, still_met_without_hooks};
 type Table = (&'static str, fn() -> Vec<Row>);
 
 /// Every table by name; each has its own test below.
-const TABLES: [Table; 15] = [
+const TABLES: [Table; 16] = [
     ("commit", commit::rows),
     ("names", names::rows),
     ("places", places::rows),
@@ -33,6 +34,7 @@ const TABLES: [Table; 15] = [
     ("history", push::history),
     ("clones", clones::rows),
     ("rules", rules::rows),
+    ("allow_file", allow_file::rows),
     ("content", content::rows),
     ("keys", keys::rows),
     ("seals", seals::rows),
@@ -76,6 +78,11 @@ fn clones_that_lack_objects_hide_nothing() {
 #[test]
 fn a_change_is_not_judged_by_its_own_rules_alone() {
     run("rules", rules::rows());
+}
+
+#[test]
+fn a_file_with_exceptions_is_part_of_the_configuration() {
+    run("allow_file", allow_file::rows());
 }
 
 #[test]

@@ -194,13 +194,14 @@ pub(in crate::cli::commands) fn notices(output: &mut Output, report: &ScanReport
         output.err(&in_part_notice(&file.path.to_string(), &file.why));
     }
     output.err(&unnamed(report.in_part.len(), NAMED));
-    for what in &report.weakened {
+    for what in report.weakened.iter().take(NAMED) {
         let what = harmless(what);
         output.err(&format!(
             "  {}   {what}; the earlier rules still apply to this change\n",
             paint(LOOK, "POLICY_WEAKENED")
         ));
     }
+    output.err(&unnamed(report.weakened.len(), NAMED));
 }
 
 /// Returns the sentence about what was examined.

@@ -96,8 +96,8 @@ pub type Commits = Arc<[ObjectId]>;
 pub(super) struct Besides {
     /// The commits of the last request, and their configurations.
     of: Option<(Commits, Vec<Rc<Loaded>>)>,
-    /// The blob of the configuration in each tree.
-    in_tree: HashMap<ObjectId, Option<ObjectId>>,
+    /// By path: the blob in each tree, for the configuration and the files that it names.
+    in_tree: HashMap<String, HashMap<ObjectId, Option<ObjectId>>>,
 }
 
 impl Ranges<'_> {
@@ -214,19 +214,47 @@ impl Ranges<'_> {
         }
         let all = besides.of.iter().flat_map(|(_, all)| all);
         let mut found: Vec<Rc<Loaded>> = all.filter(|loaded| !same(loaded, new)).map(Rc::clone).collect();
-        if let Some(tip) = tip.filter(|_| !found.is_empty()) {
-            let versions = self.repo.versions_of(&tip, FILE_NAME, &mut besides.in_tree)?;
-            found.retain(|loaded| {
-                let bytes = loaded.bytes.as_deref().unwrap_or_default();
-                let mut hasher = ObjectHasher::new(&tip, "blob", bytes.len() as u64);
-                hasher.update(bytes);
-                !versions.contains(&hasher.finish())
-            });
+        if let Some(tip) = tip {
+            let mut kept = Vec::new();
+            for loaded in found {
+                if !self.replaced(&tip, &loaded, &mut besides.in_tree)? {
+                    kept.push(loaded);
+                }
+            }
+            found = kept;
         }
         match found.len() {
             0..=MAX_BESIDE => Ok(found),
             versions => Err(Refusal::Unsupported(Unsupported::ManyConfigurations { versions })),
         }
+    }
+
+    /// Returns whether the history of `tip` had this configuration and replaced it. One whose exceptions stand in another
+    /// file counts only if the history had that file as well.
+    fn replaced(
+        &self,
+        tip: &ObjectId,
+        loaded: &Loaded,
+        in_tree: &mut HashMap<String, HashMap<ObjectId, Option<ObjectId>>>,
+    ) -> Result<bool> {
+        let allow_file = loaded.config.allow_file.as_ref().map(|named| named.value.as_str());
+        let parts = [
+            (Some(FILE_NAME), loaded.bytes.as_deref()),
+            (allow_file, loaded.allowed.as_deref()),
+        ];
+        for (path, bytes) in parts {
+            let (Some(path), Some(bytes)) = (path, bytes) else {
+                continue;
+            };
+            let known = in_tree.entry(path.to_owned()).or_default();
+            let versions = self.repo.versions_of(tip, path, known)?;
+            let mut hasher = ObjectHasher::new(tip, "blob", bytes.len() as u64);
+            hasher.update(bytes);
+            if !versions.contains(&hasher.finish()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Returns the commit of an old side and its configuration; none if the commit is not here. What a remote has may
@@ -287,10 +315,7 @@ impl Ranges<'_> {
         loaded.extend(group.old.iter().map(Rc::clone));
         for id in &walk.boundary {
             let below = rules.in_commit_or_none(id)?;
-            if loaded
-                .iter()
-                .all(|other| !Rc::ptr_eq(other, &below) && other.bytes != below.bytes)
-            {
+            if loaded.iter().all(|other| !same(other, &below)) {
                 loaded.push(below);
             }
         }
@@ -392,9 +417,9 @@ impl Ranges<'_> {
     }
 }
 
-/// Returns whether two configurations have the same text.
+/// Returns whether two configurations have the same text, exceptions in another file included.
 fn same(a: &Rc<Loaded>, b: &Rc<Loaded>) -> bool {
-    Rc::ptr_eq(a, b) || a.bytes == b.bytes
+    Rc::ptr_eq(a, b) || a.has_text_of(b)
 }
 
 /// Finds the commit of a long range that introduced each leak, and sorts the leaks by age, oldest first.

@@ -60,6 +60,14 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let loaded = configuration::on_disk(&place.root)?;
     let recipients = recipients::of_config(ctx, &loaded)?;
     let observed = observe(ctx, request, &place)?;
+    let allow_file = loaded.config.allow_file.as_ref().map(|named| named.value.as_str());
+    if let Some(found) = observed
+        .iter()
+        .find(|found| allow_file.is_some_and(|file| file.as_bytes() == found.pair.plain.as_bytes()))
+    {
+        let path = found.pair.plain.to_string();
+        return Err(Refusal::Usage(Misuse::ReadInPlaintext { path }));
+    }
     if recipients.names().is_empty() {
         return Err(Refusal::NoRecipients {
             artifacts: observed.iter().map(|found| found.pair.plain.to_string()).collect(),

@@ -117,6 +117,15 @@ impl Site {
             Ok(bytes) => lines(bytes.as_deref()) == lines(self.loaded.bytes.as_deref()),
             Err(_) => false,
         };
+        let is_same = is_same
+            && match &self.loaded.config.allow_file {
+                Some(named) => {
+                    let path = self.work_tree.as_ref()?.join(named.value.as_str());
+                    let bytes = files::read_optional(&path, configuration::MAX_BYTES).ok().flatten();
+                    lines(bytes.as_deref()) == lines(self.loaded.allowed.as_deref())
+                }
+                None => true,
+            };
         (!is_same).then(|| SealNotice::ConfigDiffers {
             commit: self.commit.id.short(),
         })
