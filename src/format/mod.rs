@@ -27,6 +27,7 @@ pub mod remote_url;
 pub mod repo_path;
 pub mod repo_state;
 pub mod run_record;
+pub mod scan_report;
 pub mod sealed;
 pub mod timestamp;
 pub mod tokens;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::refusal::keys::{RecipientFault, SecretFault};
+use crate::refusal::shown::{shown, shown_path};
 
 /// What was asked for and makes no sense here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +73,27 @@ pub enum Misuse {
     },
     /// A work tree without a configuration.
     NoConfiguration,
+    /// A file that is not the report of an earlier scan.
+    BadBaseline {
+        /// The file.
+        file: PathBuf,
+        /// What its parser said.
+        problem: String,
+    },
+    /// A path that no file with exceptions can have.
+    BadAllowFile {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A file for exceptions other than the one that the configuration names.
+    OtherAllowFile {
+        /// The file that was asked for.
+        wanted: String,
+        /// The file that the configuration names.
+        named: String,
+    },
     /// Standard input of a hook that is not what git gives it.
     BadHookInput {
         /// The hook.
@@ -334,6 +356,18 @@ impl fmt::Display for Misuse {
             Self::UnknownRecipient { recipient } => write!(f, "{recipient} is not a recipient in .gitpack.toml"),
             Self::BadRecipient { text, fault } => write!(f, "recipient {text:?}: {fault}"),
             Self::NoConfiguration => f.write_str("there is no .gitpack.toml here"),
+            Self::BadBaseline { file, problem } => {
+                let file = shown_path(file);
+                write!(
+                    f,
+                    "{file}: expected the JSON of an earlier scan (pack.scan.v0): {problem}"
+                )
+            }
+            Self::BadAllowFile { path, problem } => write!(f, "{}: {problem}", shown_path(path)),
+            Self::OtherAllowFile { wanted, named } => {
+                let (wanted, named) = (shown(wanted.as_bytes()), shown(named.as_bytes()));
+                write!(f, "{wanted}: allow_file in .gitpack.toml names {named}")
+            }
             Self::BadHookInput { hook, problem } => write!(f, "{hook}: {problem}"),
             Self::NotAFile { path } => write!(f, "{}: expected a file", path.display()),
             Self::OutsideWorkTree { path } => write!(f, "{} is outside this work tree", path.display()),

@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accepting;
 mod age_testkit;
 mod architecture;
 mod attack;

@@ -224,7 +224,14 @@ fn a_late_adopter_decides_blob_by_blob() {
         .ok();
     let done = repo.pack(&["scan", "--all", "--write-allow"]);
     assert_eq!(done.code, 1);
-    assert!(done.stderr.contains("2 [[allow]] entries"), "{}", done.stderr);
+    assert!(done.stderr.contains("1 [[allow]] entry"), "{}", done.stderr);
+    // A person decides about a key.
+    assert!(done.stderr.contains("no entry for 1 private key"), "{}", done.stderr);
+    assert_eq!(repo.pack(&["scan", "--all"]).code, 1);
+    let key = repo.git(&["rev-parse", "HEAD:t/key"]).ok().out();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    let entry = format!("[[allow]]\nblob = \"{}\"\nreason = \"a key for tests\"\n", key.trim());
+    repo.write(".gitpack.toml", config + &entry);
     repo.pack(&["scan", "--all"]).ok();
     repo.git(&["commit", "-qam", "decided"]).ok();
     repo.pack(&["scan", "--rev", "HEAD"]).ok();

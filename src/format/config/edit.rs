@@ -1,9 +1,10 @@
-//! Edits a `.gitpack.toml` without touching other text.
+//! Edits a `.gitpack.toml`, and the file that its `allow_file` names, without touching other text.
 
 use toml_edit::{Array, DocumentMut, Item, Table, value};
 
 use crate::format::config::recipients::is_same_recipient;
-use crate::format::config::{Allow, Config, ConfigError};
+use crate::format::config::{Allow, Config, ConfigError, parse_allow_file};
+use crate::format::member_path::MemberPath;
 
 /// Returns `text` with `recipient` added to `[seal] recipients` and otherwise unchanged. `None` if the recipient is
 /// listed already.
@@ -28,30 +29,68 @@ pub fn remove_recipient(text: &str, recipient: &str) -> Result<Option<String>, C
     })
 }
 
-/// Returns `text` with an `[[allow]]` entry for each of `blobs` that has none yet, and the number of entries added.
-///
-/// The text that comes with each blob becomes a comment above its entry.
-pub fn add_allowed(text: &str, blobs: &[(Allow, String)]) -> Result<(String, usize), ConfigError> {
-    let present = Config::parse(text.as_bytes())?.allow;
-    let mut edited = text.to_owned();
-    let mut added = 0;
-    for (allow, about) in blobs {
-        if present.iter().any(|other| other.value.blob == allow.blob) {
-            continue;
-        }
-        if !edited.is_empty() && !edited.ends_with('\n') {
-            edited.push('\n');
-        }
-        let reason = toml_edit::Value::from(allow.reason.as_str());
-        edited.push_str(&format!(
-            "\n# {about}\n[[allow]]\nblob = \"{}\"\nreason = {reason}\n",
-            allow.blob.hex(),
-        ));
-        added += 1;
-    }
+/// The text of a new file for exceptions.
+pub const NEW_ALLOW_FILE: &str = "# Blobs that anyone may read although a rule protects them, each with a reason.\n\
+    # allow_file in .gitpack.toml names this file.\n";
+
+/// Exceptions under one comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowGroup {
+    /// The comment, in one line.
+    pub about: String,
+    /// The exceptions, in the order in which they are written.
+    pub entries: Vec<Allow>,
+}
+
+/// Returns the text of a `.gitpack.toml` with these groups at its end, otherwise unchanged.
+pub fn add_to_config(text: &str, groups: &[AllowGroup]) -> Result<String, ConfigError> {
+    let added = add(text, groups);
     // An edit must never leave a file that cannot be parsed.
+    Config::parse(added.as_bytes())?;
+    Ok(added)
+}
+
+/// Returns the text of an `allow_file` with these groups at its end, otherwise unchanged.
+pub fn add_to_allow_file(text: &str, groups: &[AllowGroup]) -> Result<String, ConfigError> {
+    let added = add(text, groups);
+    parse_allow_file(added.as_bytes())?;
+    Ok(added)
+}
+
+/// Returns the text of a `.gitpack.toml` with this `allow_file`, otherwise unchanged.
+pub fn set_allow_file(text: &str, path: &MemberPath) -> Result<String, ConfigError> {
+    Config::parse(text.as_bytes())?;
+    let mut document: DocumentMut = text.parse().expect("a text that parsed as TOML once does so again");
+    document.insert("allow_file", value(path.as_str()));
+    let edited = like(text, &document.to_string());
     Config::parse(edited.as_bytes())?;
-    Ok((edited, added))
+    Ok(edited)
+}
+
+fn add(text: &str, groups: &[AllowGroup]) -> String {
+    let mut more = String::new();
+    if !text.is_empty() && !text.ends_with('\n') {
+        more.push('\n');
+    }
+    for group in groups {
+        more.push_str(&format!("\n# {}\n", group.about));
+        for allow in &group.entries {
+            let reason = toml_edit::Value::from(allow.reason.as_str());
+            more.push_str(&format!(
+                "[[allow]]\nblob = \"{}\"\nreason = {reason}\n",
+                allow.blob.hex()
+            ));
+        }
+    }
+    format!("{text}{}", like(text, &more))
+}
+
+/// Returns `edited` with the line ends of `text`.
+fn like(text: &str, edited: &str) -> String {
+    match text.contains("\r\n") {
+        true => edited.replace("\r\n", "\n").replace('\n', "\r\n"),
+        false => edited.to_owned(),
+    }
 }
 
 fn position(list: &Array, recipient: &str) -> Option<usize> {
@@ -76,10 +115,7 @@ fn edit_recipients(text: &str, edit: impl FnOnce(&mut Array) -> bool) -> Result<
     }
     lay_out(list);
     let edited = document.to_string();
-    Ok(Some(match text.contains("\r\n") {
-        true => edited.replace("\r\n", "\n").replace('\n', "\r\n"),
-        false => edited,
-    }))
+    Ok(Some(like(text, &edited)))
 }
 
 /// Puts each recipient on its own line, and keeps the comments before it.
@@ -104,21 +140,6 @@ mod tests {
     use crate::format::object_id::ObjectId;
 
     #[test]
-    fn exceptions_are_added_once_and_read_back() {
-        let allow = |byte: u8| Allow {
-            blob: ObjectId::from_bytes(&[byte; 20]).unwrap(),
-            reason: "a \"quoted\" reason".into(),
-        };
-        let wanted = [(allow(1), "a.vec in 1234567".to_owned()), (allow(2), "b".to_owned())];
-        let (text, added) = add_allowed("version = 1", &wanted).unwrap();
-        assert_eq!(added, 2);
-        let config = Config::parse(text.as_bytes()).unwrap();
-        let read: Vec<_> = config.allow.into_iter().map(|a| a.value).collect();
-        assert_eq!(read, [allow(1), allow(2)]);
-        assert_eq!(add_allowed(&text, &wanted).unwrap(), (text, 0));
-    }
-
-    #[test]
     fn recipients_are_edited_without_touching_anything_else() {
         let text = "# mine\nversion = 1 # v\n\n[seal]\nrecipients = [\n  # Ann\n  \"a\",\n]\n\n# tail\n";
         let added = add_recipient(text, "b").unwrap().unwrap();
@@ -137,5 +158,69 @@ mod tests {
             remove_recipient(&added, "a").unwrap().unwrap(),
             "version = 1\n\n[seal]\nrecipients = []\n"
         );
+    }
+
+    fn group(about: &str, bytes: &[u8]) -> AllowGroup {
+        let entry = |byte: &u8| Allow {
+            blob: ObjectId::from_bytes(&[*byte; 20]).unwrap(),
+            reason: "a \"quoted\" reason\nof two lines".into(),
+        };
+        AllowGroup {
+            about: about.to_owned(),
+            entries: bytes.iter().map(entry).collect(),
+        }
+    }
+
+    #[test]
+    fn groups_are_added_and_read_back() {
+        let groups = [group("a.vec: 2 blobs", &[1, 2]), group("b.vec: 1 blob", &[3])];
+        let wanted: Vec<Allow> = groups.iter().flat_map(|group| group.entries.clone()).collect();
+        let text = add_to_config("version = 1", &groups).unwrap();
+        let read = Config::parse(text.as_bytes()).unwrap().allow;
+        assert_eq!(read.into_iter().map(|allow| allow.value).collect::<Vec<_>>(), wanted);
+        assert_eq!(text.matches('#').count(), 2);
+        let text = add_to_allow_file(NEW_ALLOW_FILE, &groups).unwrap();
+        let read = parse_allow_file(text.as_bytes()).unwrap();
+        assert_eq!(read.into_iter().map(|allow| allow.value).collect::<Vec<_>>(), wanted);
+    }
+
+    #[test]
+    fn what_stands_there_stays() {
+        let text = "# mine\n[[allow]] # why\nblob = '0101010101010101010101010101010101010101'\nreason = 'x'\n# end";
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            let added = add_to_allow_file(&text, &[group("b.vec: 1 blob", &[2])]).unwrap();
+            assert!(added.starts_with(&text), "{added}");
+            assert_eq!(added.contains("\r\n"), text.contains("\r\n"));
+            assert_eq!(
+                added.matches('\n').count() - added.matches("\r\n").count(),
+                match text.contains("\r\n") {
+                    true => 0,
+                    false => added.matches('\n').count(),
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_that_could_not_be_read_back_is_not_written() {
+        assert!(add_to_config("version = 1\nallow = []\n", &[group("a", &[1])]).is_err());
+        assert!(add_to_allow_file("", &[group("a\nb = 1", &[1])]).is_err());
+        assert!(add_to_allow_file("", &[group("a \u{7}", &[1])]).is_err());
+    }
+
+    #[test]
+    fn the_allow_file_is_named_above_all_tables() {
+        let path = MemberPath::parse("known/accepted.toml").unwrap();
+        let text = "# mine\nversion = 1 # v\n\n# who\n[seal]\nrecipients = []\n\n[[protect]]\nclass = \"a\"\npaths = [\"b\"]\n";
+        for text in [text.to_owned(), text.replace('\n', "\r\n")] {
+            let named = set_allow_file(&text, &path).unwrap();
+            let config = Config::parse(named.as_bytes()).unwrap();
+            assert_eq!(config.allow_file.unwrap().value, path);
+            let line = match text.contains("\r\n") {
+                true => "allow_file = \"known/accepted.toml\"\r\n",
+                false => "allow_file = \"known/accepted.toml\"\n",
+            };
+            assert_eq!(named.replace(line, ""), text);
+        }
     }
 }

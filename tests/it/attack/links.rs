@@ -97,6 +97,71 @@ fn a_configuration_that_is_a_link_is_not_written_through() {
     }
 }
 
+/// Returns what is in the work tree and in git's directory, without what the clone remembers of protected files.
+fn without_memory(scene: &Scene) -> Vec<(PathBuf, u32, Vec<u8>)> {
+    let mut found = standing(&scene.repo.root);
+    found.retain(|(path, ..)| !path.to_string_lossy().contains(".git/gitpack"));
+    found
+}
+
+/// Gain: a scan in a cloned repository overwrites a file of the user, or plants one in git's directory.
+#[test]
+fn exceptions_are_not_written_through_a_link() {
+    for (link, target, file) in [
+        ("known.toml", "../away/victim", "known.toml"),
+        ("known.toml", "../away/new", "known.toml"),
+        ("known.toml", ".git/new", "known.toml"),
+        ("dir", "../away", "dir/victim"),
+        ("dir", "../away", "dir/new"),
+        ("dir", ".git/hooks", "dir/post-checkout"),
+    ] {
+        for named in [false, true] {
+            let scene = Scene::of(Repo::set_up());
+            fs::write(scene.away.join("victim"), "").unwrap();
+            scene.repo.write("a.vec", "x");
+            if named {
+                scene
+                    .repo
+                    .write(".gitpack.toml", format!("version = 1\nallow_file = \"{file}\"\n"));
+            }
+            scene.repo.git(&["add", "-f", "a.vec", ".gitpack.toml"]).ok();
+            scene.track(link, target);
+            let before = [standing(&scene.away), without_memory(&scene)];
+            let args: &[&str] = match named {
+                true => &["scan", "--rev", "HEAD~1", "--write-allow"],
+                false => &["scan", "--rev", "HEAD~1", "--write-allow", file],
+            };
+            let done = scene.repo.pack(args);
+            assert_eq!(done.code, 2, "{link} {named}: {}", done.stderr);
+            let after = [standing(&scene.away), without_memory(&scene)];
+            for (before, after) in before.iter().zip(&after) {
+                assert_same(before, after, link);
+            }
+        }
+    }
+    let scene = Scene::of(Repo::set_up());
+    scene.repo.write("a.vec", "x");
+    scene.repo.git(&["add", "-f", "a.vec"]).ok();
+    scene.repo.write("notes.toml", "title = \"mine\"\n");
+    for file in [
+        ".git/config",
+        ".git/new",
+        "../away/victim",
+        "../away/new",
+        "notes.toml",
+        "README.md",
+        ".",
+    ] {
+        let before = [standing(&scene.away), without_memory(&scene)];
+        let done = scene.repo.pack(&["scan", "--write-allow", file]);
+        assert_eq!(done.code, 2, "{file}: {}", done.stderr);
+        let after = [standing(&scene.away), without_memory(&scene)];
+        for (before, after) in before.iter().zip(&after) {
+            assert_same(before, after, file);
+        }
+    }
+}
+
 /// Gain: whole packs, or opened plaintext, are written where the attacker's link points, such as a shared directory.
 #[test]
 fn default_outputs_are_not_written_through_a_link() {

@@ -22,6 +22,7 @@ const COMMANDS: &[&[&str]] = &[
     &["scan", "--rev", "HEAD"],
     &["scan", "--all"],
     &["scan", "--all", "--write-allow"],
+    &["scan", "--all", "--write-allow", "known.toml"],
     &["install"],
     &["install", "--strict"],
     &["uninstall"],

@@ -5,8 +5,11 @@ use std::time::Duration;
 use super::leaks::{LISTED, NAMED, argument, commit_advice, examined, is_sealable, leak_lines, names_of, notices};
 use crate::cli::env;
 use crate::cli::output::Output;
+use crate::cli::output::names::path_from;
 use crate::cli::output::table::advise;
-use crate::cli::output::words::{BLOCKS, PROVEN, paint};
+use crate::cli::output::words::{BLOCKS, PROVEN, paint, quoted};
+use crate::ops::Context;
+use crate::ops::guard::scan::accept::Accepted;
 use crate::ops::guard::scan::surfaces::Surface;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::rules::scan::LeakCode;
@@ -66,17 +69,61 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
         }
         output.err(&advise(&advice));
     }
+    if !report.known.is_empty() {
+        let known = counted(report.known.len(), "known finding is", "known findings are");
+        output.err(&format!("  {known} in the baseline\n"));
+    }
     notices(output, report);
     output.err(&format!("  {}\n", examined(&report.examined, Some(time))));
 }
 
-/// Prints how many entries were added to the configuration.
-pub(super) fn allowed(output: &mut Output, added: usize) {
-    let what = match added {
-        1 => "1 [[allow]] entry".to_owned(),
-        n => format!("{n} [[allow]] entries"),
+/// Prints what was written, and which findings got no exception.
+pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) {
+    let file = &accepted.file;
+    let written = match (accepted.added, accepted.present) {
+        (0, 0) => format!("added nothing to {file}"),
+        (0, present) => format!(
+            "added nothing to {file}: {} allowed already",
+            counted(present, "blob is", "blobs are")
+        ),
+        (added, _) => format!(
+            "added {} to {file}; each releases one blob: review them, and delete those that must not be public",
+            counted(added, "[[allow]] entry", "[[allow]] entries")
+        ),
     };
-    output.err(&format!(
-        "  added {what} to .gitpack.toml; each releases one blob: review them, and delete those that must not be public\n"
-    ));
+    output.err(&format!("  {written}\n"));
+    if accepted.names_file {
+        output.err(&format!("  named {file} in .gitpack.toml, as allow_file\n"));
+    }
+    if accepted.added > 0 || accepted.names_file {
+        let changed = [".gitpack.toml", file];
+        let changed = changed.iter().filter(|name| *name == file || accepted.names_file);
+        let changed: Vec<String> = changed
+            .map(|name| quoted(path_from(&ctx.cwd, &accepted.root.join(name)).as_bytes()))
+            .collect();
+        output.err(&format!("  next   git add {}, then commit\n", changed.join(" ")));
+    }
+    let keys = &accepted.by_hand;
+    if !keys.is_empty() {
+        output.err(&format!(
+            "  added no entry for {}: replace these keys; if one is meant to be public, write its entry by hand\n{}",
+            counted(keys.len(), "private key", "private keys"),
+            leak_lines(keys, "history still holds it", NAMED)
+        ));
+    }
+    let never = &accepted.never;
+    if !never.is_empty() {
+        output.err(&format!(
+            "  added no entry for {}, which no entry releases\n{}",
+            counted(never.len(), "run output", "run outputs"),
+            leak_lines(never, "history still holds it", NAMED)
+        ));
+    }
+}
+
+fn counted(n: usize, one: &str, many: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{n} {many}"),
+    }
 }

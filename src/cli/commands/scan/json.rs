@@ -4,14 +4,15 @@ use serde_json::json;
 
 use crate::cli::output::in_part::examined_in_part;
 use crate::format::canonical_json::to_document;
-use crate::ops::guard::scan::ScanReport;
+use crate::format::scan_report::VERSION;
 use crate::ops::guard::scan::surfaces::Surface;
+use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::refusal::shown::shown;
 use crate::rules::protect::Cause;
 
-/// Returns the `pack.scan.v0` document.
-pub(super) fn document(surface: &Surface, report: &ScanReport) -> Vec<u8> {
-    let findings = report.leaks.iter().map(|found| {
+/// Returns the `pack.scan.v0` document; with a baseline, also what that lists.
+pub(super) fn document(surface: &Surface, report: &ScanReport, has_baseline: bool) -> Vec<u8> {
+    let finding = |found: &FoundLeak| {
         let leak = &found.leak;
         let (by, rule) = match &leak.cause {
             Cause::Glob(glob) => ("path", glob.clone()),
@@ -34,7 +35,8 @@ pub(super) fn document(surface: &Surface, report: &ScanReport) -> Vec<u8> {
             "deleted_in": found.deleted_in.map(|id| id.hex()),
             "released_by_this_change": found.weakened,
         })
-    });
+    };
+    let list = |found: &[FoundLeak]| found.iter().map(finding).collect::<Vec<_>>();
     let surface = match surface {
         Surface::Staged => "staged",
         Surface::WorkTree { .. } => "worktree",
@@ -51,11 +53,11 @@ pub(super) fn document(surface: &Surface, report: &ScanReport) -> Vec<u8> {
     );
     let notices = weakened.chain(in_part);
     let examined = &report.examined;
-    to_document(&json!({
-        "version": "pack.scan.v0",
+    let mut document = json!({
+        "version": VERSION,
         "outcome": if report.is_clean() { "CLEAN" } else { "LEAK" },
         "surface": surface,
-        "findings": findings.collect::<Vec<_>>(),
+        "findings": list(&report.leaks),
         "notices": notices.collect::<Vec<_>>(),
         "examined": {
             "commits": examined.commits,
@@ -64,5 +66,9 @@ pub(super) fn document(surface: &Surface, report: &ScanReport) -> Vec<u8> {
             "remembered_commits": examined.remembered_commits,
             "remembered_blobs": examined.remembered_blobs,
         },
-    }))
+    });
+    if has_baseline {
+        document["known"] = list(&report.known).into();
+    }
+    to_document(&document)
 }

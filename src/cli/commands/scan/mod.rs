@@ -5,6 +5,8 @@ mod json;
 pub(super) mod leaks;
 mod sarif;
 
+use std::path::PathBuf;
+
 use clap::{Parser, ValueEnum};
 
 use super::Run;
@@ -15,7 +17,8 @@ use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::style::{Envelope, Style};
 use crate::ops::Context;
-use crate::ops::guard::scan::surfaces::{Surface, scan, write_allow};
+use crate::ops::guard::scan::accept::{accept, earlier_report};
+use crate::ops::guard::scan::surfaces::{Surface, scan};
 use human::Told;
 
 /// Look for leaks: in staged files, the work tree, a commit, a range, or all history
@@ -55,9 +58,13 @@ pub(super) struct Scan {
     /// Print only the paths of the findings, each ended by NUL
     #[arg(short = 'z', conflicts_with_all = ["json", "format"])]
     nul: bool,
-    /// Release what was found: add an [[allow]] entry to .gitpack.toml for each blob
-    #[arg(long)]
-    write_allow: bool,
+    /// Leave out the findings of an earlier scan; FILE is its --json output
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Release what was found: add an [[allow]] entry for each blob to FILE, which allow_file in .gitpack.toml then names
+    /// [default: the allow_file, else .gitpack.toml]. With --baseline: release what the baseline lists
+    #[arg(long, value_name = "FILE")]
+    write_allow: Option<Option<PathBuf>>,
 }
 
 /// The format of the findings.
@@ -119,15 +126,23 @@ impl Run for Scan {
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let started = env::Stopwatch::start();
         let surface = self.surface();
-        let report = scan(ctx, &surface, self.remote.as_deref(), self.shallow)?;
+        let baseline = self
+            .baseline
+            .as_ref()
+            .map(|file| earlier_report(ctx, file))
+            .transpose()?;
+        let mut report = scan(ctx, &surface, self.remote.as_deref(), self.shallow)?;
+        if let Some(baseline) = &baseline {
+            report.set_aside(baseline);
+        }
         let told = match self.format() {
             Format::Human => Told::Here,
             Format::Json | Format::Sarif | Format::Paths => Told::Beside,
         };
         match self.format() {
             Format::Human => {}
-            Format::Json => output.out(&json::document(&surface, &report)),
-            Format::Sarif => output.out(&sarif::document(&report)),
+            Format::Json => output.out(&json::document(&surface, &report, baseline.is_some())),
+            Format::Sarif => output.out(&sarif::document(&report, baseline.is_some())),
             Format::Paths => {
                 for found in &report.leaks {
                     output.out(found.leak.entry.path.as_bytes());
@@ -136,9 +151,13 @@ impl Run for Scan {
             }
         }
         human::print(output, &surface, &report, told, started.elapsed());
-        if self.write_allow && !report.leaks.is_empty() {
-            let added = write_allow(ctx, &report)?;
-            human::allowed(output, added);
+        if let Some(file) = &self.write_allow {
+            let found = match baseline {
+                Some(_) => &report.known,
+                None => &report.leaks,
+            };
+            let accepted = accept(ctx, &surface, found, file.as_deref())?;
+            human::accepted(output, ctx, &accepted);
         }
         Ok(Exit::yes_if(report.is_clean()))
     }

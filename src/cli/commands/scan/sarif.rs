@@ -17,8 +17,8 @@ use crate::rules::scan::LeakCode;
 /// The schema that the document names.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// Returns the SARIF document of a scan.
-pub(super) fn document(report: &ScanReport) -> Vec<u8> {
+/// Returns the SARIF document of a scan; with a baseline, also what that lists.
+pub(super) fn document(report: &ScanReport, has_baseline: bool) -> Vec<u8> {
     let rules: Vec<ReportingDescriptor> = LeakCode::ALL
         .iter()
         .map(|code| {
@@ -33,9 +33,20 @@ pub(super) fn document(report: &ScanReport) -> Vec<u8> {
         .version(env!("CARGO_PKG_VERSION"))
         .rules(rules)
         .build();
+    let new = report.leaks.iter().map(|found| {
+        let mut finding = finding(found);
+        finding.baseline_state = has_baseline.then(|| "new".into());
+        finding
+    });
+    let known = report.known.iter().map(|found| {
+        let mut finding = finding(found);
+        finding.baseline_state = Some("unchanged".into());
+        finding
+    });
+    let results: Vec<Finding> = new.chain(known).collect();
     let run = Run::builder()
         .tool(Tool::builder().driver(driver).build())
-        .results(report.leaks.iter().map(finding).collect::<Vec<_>>())
+        .results(results)
         .build();
     to_document(
         &Sarif::builder()

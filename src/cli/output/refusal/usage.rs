@@ -39,6 +39,11 @@ pub(super) fn problem(misuse: &Misuse) -> String {
         Misuse::BadRange { range } => {
             format!("--range {range}: expected two revisions with two dots in between, A..B")
         }
+        Misuse::BadBaseline { .. } => format!("--baseline {misuse}"),
+        Misuse::BadAllowFile { .. } => format!("--write-allow {misuse}"),
+        Misuse::OtherAllowFile { .. } => {
+            format!("--write-allow {misuse}; leave the file out, or move the entries to one file")
+        }
         Misuse::NotBare => "--server is for bare repositories, but this one has a work tree".into(),
         Misuse::ManyForOneStream { artifacts } => {
             format!("--stdout takes one artifact, but {artifacts} match: name one")

@@ -1,5 +1,6 @@
 //! `git pack scan`, and the parts that the hooks share with it: surfaces that yield entries, and the findings.
 
+pub mod accept;
 pub mod engine;
 mod no_commit;
 pub mod packs;
@@ -19,6 +20,8 @@ pub use engine::Examined;
 pub struct ScanReport {
     /// The leaks, in the order of the surface; oldest commit first in a range.
     pub leaks: Vec<FoundLeak>,
+    /// The leaks that a baseline lists. They do not count as found.
+    pub known: Vec<FoundLeak>,
     /// How many more leaks there are, whose details are not kept.
     pub more: u64,
     /// Packs that do not verify.

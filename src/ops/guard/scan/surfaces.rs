@@ -10,11 +10,8 @@ use crate::adapters::git::budget::Side;
 use crate::adapters::git::index::{IndexChange, Wanted};
 use crate::adapters::git::{Peeled, Repository};
 use crate::adapters::workers;
-use crate::format::config::Allow;
-use crate::format::config::{Config, FILE_NAME, add_allowed};
-use crate::format::object_id::{ObjectHasher, ObjectId};
-use crate::format::repo_path::RepoPath;
-use crate::format::repo_state::EntryKind;
+use crate::format::config::Config;
+use crate::format::object_id::ObjectHasher;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::contents::{self, ContentAt};
@@ -405,50 +402,4 @@ fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination)
         examined: judge.examined,
         ..ScanReport::default()
     })
-}
-
-/// Adds an `[[allow]]` entry to `.gitpack.toml` on disk for each blob among the leaks that may be released, and returns
-/// how many were added.
-pub fn write_allow(ctx: &Context, report: &ScanReport) -> Result<usize> {
-    let repo = ctx.repository()?;
-    let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
-        action: WorkTreeUse::Allow,
-    })?;
-    let loaded = configuration::on_disk(&root)?;
-    let text = String::from_utf8(loaded.bytes.unwrap_or_else(|| b"version = 1\n".to_vec()))
-        .expect("Loaded::parse accepts UTF-8 only");
-    let mut seen = std::collections::BTreeSet::<ObjectId>::new();
-    let mut blobs = Vec::new();
-    for found in &report.leaks {
-        let entry = &found.leak.entry;
-        let releasable = !is_run_output(entry.path.as_bytes()) && entry.kind != EntryKind::Submodule;
-        if !releasable || !seen.insert(entry.id) {
-            continue;
-        }
-        let place = match entry.commit {
-            Some(commit) => format!("{} in {}", shown_path(&entry.path), commit.short()),
-            None => shown_path(&entry.path),
-        };
-        let allow = Allow {
-            blob: entry.id,
-            reason: format!("existed before the guard: {place}"),
-        };
-        blobs.push((
-            allow,
-            format!("{}, {}: {place}", found.leak.code.as_str(), found.leak.class),
-        ));
-    }
-    let (text, added) = add_allowed(&text, &blobs).map_err(|e| configuration::bad(FILE_NAME, e))?;
-    if added > 0 {
-        let path = root.join(FILE_NAME);
-        files::write_whole(&path, text.as_bytes(), 0o666, files::Durability::Durable)?;
-    }
-    Ok(added)
-}
-
-fn shown_path(path: &RepoPath) -> String {
-    match path.as_bytes() {
-        b"" => "a blob without a path".into(),
-        _ => path.to_string(),
-    }
 }

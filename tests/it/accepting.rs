@@ -1,0 +1,296 @@
+//! `scan --write-allow` and `scan --baseline`: a repository with a history accepts what is known, and only new findings
+//! fail.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::common::{Done, Repo};
+
+/// A repository with a history from before the guard, without `.gitpack.toml` of its own rules.
+fn with_history(files: &[(&str, &str)]) -> Repo {
+    let repo = Repo::set_up();
+    for (path, content) in files {
+        repo.write(path, content);
+    }
+    leak(&repo, "before the guard");
+    repo
+}
+
+fn leak(repo: &Repo, message: &str) {
+    repo.git(&["add", "-A", "-f", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", message]).ok();
+}
+
+fn says(done: &Done, words: &[&str]) {
+    for word in words {
+        assert!(done.stderr.contains(word), "no {word:?} in\n{}", done.stderr);
+    }
+}
+
+fn read(repo: &Repo, path: &str) -> String {
+    fs::read_to_string(repo.path(path)).unwrap()
+}
+
+#[test]
+fn five_hundred_findings_become_one_readable_file() {
+    let files: Vec<(String, String)> = (0..496)
+        .map(|n| (format!("d{}/f{n:03}.vec", n % 20), format!("vector {n}")))
+        .collect();
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let repo = with_history(&files);
+    for version in 0..4 {
+        repo.write("model.gguf", format!("version {version}"));
+        leak(&repo, "model");
+    }
+    repo.write("copy of.vec", "vector 7");
+    repo.write("key", fs::read(repo.identity()).unwrap());
+    repo.write("_PACK_RUN/x", "output");
+    leak(&repo, "what no list releases");
+    repo.git(&["rm", "-q", "--cached", "key", "_PACK_RUN/x"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "gone"]).ok();
+    repo.write("key", "");
+    fs::create_dir(repo.path("sub")).unwrap();
+
+    let done = repo
+        .place
+        .pack_in(&repo.path("sub"), &["scan", "--all", "--write-allow", "../known.toml"]);
+    assert_eq!(done.code, 1);
+    says(
+        &done,
+        &[
+            "added 500 [[allow]] entries to known.toml",
+            "named known.toml in .gitpack.toml, as allow_file",
+            "/known.toml, then commit",
+            "added no entry for 1 private key",
+            "added no entry for 1 run output",
+        ],
+    );
+    let text = read(&repo, "known.toml");
+    let comments: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("# ") && line.contains("; "))
+        .collect();
+    let mut sorted = comments.clone();
+    sorted.sort_by_key(|line| line.split(": ").next().unwrap().to_owned());
+    assert_eq!(comments, sorted);
+    assert_eq!(comments.len(), 497);
+    assert!(comments.contains(&"# model.gguf: weights, 4 blobs (PLAINTEXT_PROTECTED; found in all history)"));
+    assert!(comments.contains(&"# copy of.vec: vector, 1 blob (PLAINTEXT_PROTECTED; found in all history)"));
+    let blobs: Vec<&str> = text.lines().filter(|line| line.starts_with("blob")).collect();
+    assert_eq!(blobs.iter().collect::<BTreeSet<_>>().len(), blobs.len());
+    assert_eq!(blobs.len(), 500);
+    assert!(!text.contains(repo.git(&["rev-parse", "HEAD~1:key"]).ok().out().trim()));
+
+    // Nothing is left but what no list releases, and a second run changes nothing.
+    let config = read(&repo, ".gitpack.toml");
+    for args in [
+        &["scan", "--all", "--write-allow"][..],
+        &["scan", "--all", "--write-allow=known.toml"],
+    ] {
+        let again = repo.pack(args);
+        assert_eq!(again.code, 1);
+        says(
+            &again,
+            &["added nothing to known.toml", "1 private key", "1 run output"],
+        );
+    }
+    // The committed configuration does not have the entries yet, so this scan finds the files.
+    let again = repo.pack(&["scan", "--rev", "HEAD", "--write-allow"]);
+    says(&again, &["added nothing to known.toml: 497 blobs are allowed already"]);
+    assert_eq!(
+        (read(&repo, "known.toml"), read(&repo, ".gitpack.toml")),
+        (text, config)
+    );
+
+    repo.git(&["add", ".gitpack.toml", "known.toml"]).ok();
+    let commit = repo.git(&["commit", "-q", "-m", "accepted"]).ok();
+    says(&commit, &["POLICY_WEAKENED", "and 450 more"]);
+    repo.pack(&["scan", "--rev", "HEAD"]).ok();
+    repo.write("d1/f001.vec", "vector 1, changed");
+    repo.git(&["add", "-f", "d1"]).ok();
+    assert_eq!(repo.git(&["commit", "-q", "-m", "changed"]).code, 1);
+}
+
+#[test]
+fn entries_that_stand_there_keep_their_comments() {
+    let repo = with_history(&[("a.vec", "a"), ("b.vec", "b"), ("c.vec", "c")]);
+    let blob = |path: &str| repo.git(&["hash-object", path]).ok().out().trim().to_owned();
+    let [a, b] = ["a.vec", "b.vec"].map(|path| format!("blob = '{}'", blob(path)));
+    let in_file = format!("# a file of ours\n[[allow]] # looked at\n{a}\nreason = 'ours'");
+    repo.write("known.toml", &in_file);
+    let config = format!("version = 1\n\n# why\n[[allow]]\n{b}\nreason = 'mine'\n");
+    repo.write(".gitpack.toml", &config);
+    let done = repo.pack(&["scan", "--rev", "HEAD", "--write-allow", "known.toml"]);
+    says(&done, &["added 1 [[allow]] entry to known.toml"]);
+    let text = read(&repo, "known.toml");
+    assert!(text.starts_with(&in_file), "{text}");
+    assert_eq!(text.matches("blob = ").count(), 2);
+    assert_eq!(
+        read(&repo, ".gitpack.toml").replace("allow_file = \"known.toml\"\n", ""),
+        config
+    );
+    // Another file beside it would not count.
+    let other = repo.pack(&["scan", "--rev", "HEAD", "--write-allow", "other.toml"]);
+    assert_eq!(other.code, 2);
+    says(&other, &["--write-allow other.toml", "names known.toml"]);
+    assert!(!repo.path("other.toml").exists());
+}
+
+#[test]
+fn only_findings_that_the_baseline_lacks_fail() {
+    let repo = with_history(&[("a.vec", "a"), ("b.vec", "b")]);
+    repo.write("key", fs::read(repo.identity()).unwrap());
+    leak(&repo, "key");
+    let old = repo.pack(&["scan", "--rev", "HEAD", "--json"]);
+    let old_json = repo.place.path().join("old.json");
+    fs::write(&old_json, &old.stdout).unwrap();
+    let old_json = old_json.to_str().unwrap();
+    let scan = |args: &[&str]| repo.pack(&[&["scan", "--baseline", old_json], args].concat());
+
+    let done = scan(&["--rev", "HEAD"]).ok();
+    says(&done, &["3 known findings are in the baseline"]);
+    assert!(done.out().contains("CLEAN"));
+    // All history has commits, and the baseline has none: the findings are the same.
+    assert_eq!(scan(&["--all"]).code, 0);
+
+    repo.write("a.vec", "a, changed");
+    fs::rename(repo.path("b.vec"), repo.path("moved.vec")).unwrap();
+    leak(&repo, "new");
+    let done = scan(&["--rev", "HEAD", "--json"]);
+    assert_eq!(done.code, 1);
+    let value: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let paths = |key: &str| -> Vec<String> {
+        let list = value[key].as_array().unwrap().iter();
+        list.map(|found| found["path"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (paths("findings"), paths("known")),
+        (vec!["a.vec".into(), "moved.vec".into()], vec!["key".into()])
+    );
+    let sarif: Value = serde_json::from_slice(&scan(&["--rev", "HEAD", "--format", "sarif"]).stdout).unwrap();
+    let states: Vec<&Value> = sarif["runs"][0]["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| &r["baselineState"])
+        .collect();
+    assert_eq!(states, ["new", "new", "unchanged"]);
+    let names = scan(&["--rev", "HEAD", "-z"]);
+    assert_eq!(names.out(), "a.vec\0moved.vec\0");
+
+    // What a scan with a baseline prints is a baseline, too.
+    let newer = repo.place.path().join("newer.json");
+    fs::write(&newer, &done.stdout).unwrap();
+    repo.pack(&["scan", "--rev", "HEAD", "--baseline", newer.to_str().unwrap()])
+        .ok();
+
+    // Exceptions are written for what the baseline lists, and for nothing else.
+    let done = repo.pack(&["scan", "--all", "--baseline", old_json, "--write-allow", "known.toml"]);
+    assert_eq!(done.code, 1);
+    says(&done, &["added 2 [[allow]] entries to known.toml", "1 private key"]);
+    let done = repo.pack(&["scan", "--rev", "HEAD", "--json"]);
+    let value: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(value["findings"].as_array().unwrap().len(), 3);
+}
+
+/// Gain: a CI job that takes a broken baseline for an empty one, or that runs out of memory, passes.
+#[test]
+fn a_baseline_that_is_not_one_is_refused() {
+    let repo = with_history(&[("a.vec", "a")]);
+    let place = repo.place.path();
+    let finding = r#"{"blob":"x","class":"c","code":"C","path":"p"}"#;
+    let cases: [(&str, Vec<u8>, &str); 9] = [
+        ("empty", Vec::new(), "EOF"),
+        ("nul", vec![0; 64], "expected value"),
+        (
+            "deep",
+            "[".repeat(1 << 20).into_bytes(),
+            "expected the JSON of an earlier scan",
+        ),
+        (
+            "other",
+            br#"{"version":"pack.diff.v0","findings":[]}"#.to_vec(),
+            "pack.diff.v0",
+        ),
+        (
+            "refusal",
+            br#"{"outcome":"REFUSAL","version":"pack.v0"}"#.to_vec(),
+            "missing field",
+        ),
+        (
+            "twice",
+            br#"{"version":"pack.scan.v0","findings":[],"findings":[]}"#.to_vec(),
+            "findings",
+        ),
+        (
+            "types",
+            br#"{"version":"pack.scan.v0","findings":[["a.vec"]]}"#.to_vec(),
+            "invalid type",
+        ),
+        (
+            "blob",
+            format!(r#"{{"version":"pack.scan.v0","findings":[{finding}]}}"#).into_bytes(),
+            "40 or 64 hex digits",
+        ),
+        ("huge", vec![b' '; (32 << 20) + 1], "33554432"),
+    ];
+    for (name, bytes, expected) in cases {
+        let file = place.join(name);
+        fs::write(&file, bytes).unwrap();
+        let done = repo.pack(&["scan", "--rev", "HEAD", "--baseline", file.to_str().unwrap()]);
+        assert_eq!((done.code, done.out()), (2, String::new()), "{name}: {}", done.stderr);
+        assert!(
+            done.stderr.contains(expected) && done.stderr.contains(name),
+            "{name}: {}",
+            done.stderr
+        );
+    }
+    let gone = repo.pack(&["scan", "--rev", "HEAD", "--baseline", "nowhere.json"]);
+    assert_eq!(gone.code, 2);
+    says(&gone, &["nowhere.json"]);
+}
+
+/// Gain: a pack of a commit carries exceptions that the commit does not have, or a checkout lends its own to old commits.
+#[test]
+fn a_pack_carries_the_exceptions_of_the_file_in_its_commit() {
+    let repo = with_history(&[("open.gguf", "open"), ("README.md", "text\n")]);
+    let blob = repo.rev("HEAD:open.gguf");
+    let config = read(&repo, ".gitpack.toml");
+    repo.write(
+        ".gitpack.toml",
+        config.replace("version = 1\n", "version = 1\nallow_file = \"known.toml\"\n"),
+    );
+    repo.write(
+        "known.toml",
+        format!("[[allow]]\nblob = \"{blob}\"\nreason = \"open\"\n"),
+    );
+    leak(&repo, "accepted");
+    let with = repo.rev("HEAD");
+    repo.write("known.toml", "");
+    leak(&repo, "no more");
+    for (rev, allows) in [(with.as_str(), true), ("HEAD", false)] {
+        let pack = repo.place.path().join(format!("pack-{allows}"));
+        let pack = pack.to_str().unwrap();
+        repo.pack(&["seal", "--rev", rev, "-o", pack]).ok();
+        let registry = fs::read_to_string(format!("{pack}/meta/PROTECTED.json")).unwrap();
+        assert_eq!(registry.contains(&blob), allows, "{registry}");
+        repo.pack(&["verify", pack, "--rev", rev]).ok();
+        let other = if allows { "HEAD" } else { with.as_str() };
+        assert_eq!(repo.pack(&["verify", pack, "--rev", other]).code, 1);
+    }
+    // An old checkout whose file is gone says so instead of using the file on disk.
+    repo.git(&["rm", "-q", "--cached", "known.toml"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "gone"]).ok();
+    let refused = repo.pack(&["seal", "-o", "../gone"]);
+    assert_eq!(refused.code, 2);
+    says(
+        &refused,
+        &[".gitpack.toml in ", "allow_file: known.toml: the file does not exist"],
+    );
+    assert_eq!(repo.pack(&["scan", "--rev", "HEAD"]).code, 2);
+}
