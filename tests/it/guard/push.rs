@@ -201,6 +201,18 @@ pub fn rows() -> Vec<Row> {
             w.sh("git tag t $(echo harmless | git hash-object -w --stdin)");
             w.act(&["push", "origin", "t"])
         }),
+        row(
+            "a tag of a blob beside new commits",
+            blocked(
+                Push,
+                &["1 leak in 1 new commit and 1 ref that leads to a tree or a blob"],
+            ),
+            |w| {
+                w.write("../key", w.identity());
+                w.sh("clean a; git tag t $(git hash-object -w ../key)");
+                w.act(&["push", "origin", "main", "t"])
+            },
+        ),
         row("a key as a blob without a commit", blocked(Push, &["key"]), |w| {
             w.write("../key", w.identity());
             w.sh("git tag -a t -m t $(git hash-object -w ../key)");
@@ -218,10 +230,14 @@ pub fn rows() -> Vec<Row> {
             w.sh("git tag -a t -m t HEAD^{tree}");
             w.act(&["push", "origin", "t"])
         }),
-        row("a tag of a tree", blocked(Push, &["a.vec"]), |w| {
-            w.sh("put a.vec; git add a.vec; git tag -a t -m t $(git write-tree)");
-            w.act(&["push", "origin", "t"])
-        }),
+        row(
+            "a tag of a tree",
+            blocked(Push, &["a.vec", "1 leak in 1 ref that leads to a tree"]),
+            |w| {
+                w.sh("put a.vec; git add a.vec; git tag -a t -m t $(git write-tree)");
+                w.act(&["push", "origin", "t"])
+            },
+        ),
         row(
             "a ref of a tree with protected content",
             blocked(Push, &["sub/logo.bin", "faiss"]),

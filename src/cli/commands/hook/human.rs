@@ -111,11 +111,8 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
         if !report.packs.is_empty() {
             found.push(count(report.packs.len() as u64, "invalid pack"));
         }
-        let commits = count(
-            report.examined.commits + report.examined.remembered_commits,
-            "new commit",
-        );
-        let mut text = format!("git-pack: {what}, {} in {commits}\n\n", found.join(" and "));
+        let looked_at = looked_at(report);
+        let mut text = format!("git-pack: {what}, {} in {looked_at}\n\n", found.join(" and "));
         text.push_str(&leak_lines(&report.leaks, "the push would still publish it", LISTED));
         for pack in &report.packs {
             text.push_str(&format!(
@@ -154,6 +151,21 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
         output.err(&text);
     }
     notices(output, report);
+}
+
+/// Returns what was searched. A ref may lead to a tree or a blob instead of to commits.
+fn looked_at(report: &ScanReport) -> String {
+    let commits = report.examined.commits + report.examined.remembered_commits;
+    let refs = match report.without_commits {
+        1 => "1 ref that leads to a tree or a blob".to_owned(),
+        n => format!("{n} refs that lead to trees or blobs"),
+    };
+    match (commits, report.without_commits) {
+        (0, 0) => count(report.examined.blobs, "blob"),
+        (0, _) => refs,
+        (commits, 0) => count(commits, "new commit"),
+        (commits, _) => format!("{} and {refs}", count(commits, "new commit")),
+    }
 }
 
 fn is_plain(found: &FoundLeak) -> bool {

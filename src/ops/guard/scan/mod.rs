@@ -32,6 +32,8 @@ pub struct ScanReport {
     pub in_part: Vec<PartlyExamined>,
     /// How much was examined.
     pub examined: Examined,
+    /// How many refs lead to a tree or a blob, and not to commits.
+    pub without_commits: u64,
     /// Whether a commit of a leak is known to be on another remote already.
     pub is_elsewhere: bool,
     /// The destination of the push, if one was judged.

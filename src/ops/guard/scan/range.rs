@@ -118,8 +118,14 @@ impl Ranges<'_> {
                     let group = self.group(&rules, &mut besides, tip, change)?;
                     self.add(&mut groups, group)?;
                 }
-                Peeled::Blob(blob) => self.judge_blob(blob, &mut report)?,
-                Peeled::Tree(tree) => trees.push((tree, change)),
+                Peeled::Blob(blob) => {
+                    report.without_commits += 1;
+                    self.judge_blob(blob, &mut report)?;
+                }
+                Peeled::Tree(tree) => {
+                    report.without_commits += 1;
+                    trees.push((tree, change));
+                }
             }
         }
         let mut reported = BTreeSet::new();
