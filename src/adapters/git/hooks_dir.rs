@@ -14,6 +14,9 @@ const MAX_HOOK: u64 = 16 << 20;
 /// Suffix of the name under which a foreign hook is set aside.
 const CHAINED: &str = ".chained";
 
+/// Suffix of the name under which pre-commit and prek keep a hook that was there before them. They run it first.
+const LEGACY: &str = ".legacy";
+
 /// The directory in which git looks for hooks, with access to the hooks in it.
 pub struct HooksDir {
     path: PathBuf,
@@ -108,6 +111,28 @@ impl HooksDir {
         files::replace_link(&place, bytes, 0o777)
     }
 
+    /// Reads the hook that a manager keeps aside and runs.
+    pub fn read_legacy(&self, hook: &str) -> Result<Option<Vec<u8>>> {
+        self.read(&format!("{hook}{LEGACY}"))
+    }
+
+    /// Reads the hook that git-pack set aside.
+    pub fn read_set_aside(&self, hook: &str) -> Result<Option<Vec<u8>>> {
+        self.read(&format!("{hook}{CHAINED}"))
+    }
+
+    /// Removes git-pack's hook that a manager keeps aside. Does `then` with the hook that git-pack had set aside before.
+    pub fn remove_legacy(&self, hook: &str, then: SetAside) -> Result<()> {
+        let legacy = self.path.join(format!("{hook}{LEGACY}"));
+        match then {
+            SetAside::Stays => files::remove(&legacy),
+            SetAside::Goes => files::remove(&legacy).and_then(|()| files::remove(&self.chained(hook))),
+            SetAside::TakesItsPlace => {
+                std::fs::rename(self.chained(hook), &legacy).map_err(Refusal::io("putting back", &legacy))
+            }
+        }
+    }
+
     /// Removes git-pack's hook and puts the hook that was set aside back in its place.
     pub fn restore(&self, hook: &str) -> Result<()> {
         let place = self.path.join(hook);
@@ -120,6 +145,17 @@ impl HooksDir {
     fn chained(&self, hook: &str) -> PathBuf {
         self.path.join(format!("{hook}{CHAINED}"))
     }
+}
+
+/// What happens to a hook that git-pack set aside, when its own is removed from where a manager keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SetAside {
+    /// Nothing, or there is none.
+    Stays,
+    /// It is removed.
+    Goes,
+    /// The manager runs it instead.
+    TakesItsPlace,
 }
 
 /// The program name (`$0`) with which a hook that was set aside runs.

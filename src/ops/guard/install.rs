@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
 use crate::adapters::git::Repository;
-use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, ProgramName};
+use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, ProgramName, SetAside};
 use crate::ops::Context;
 use crate::ops::guard::remotes;
 use crate::refusal::hook_manager::HookManager;
@@ -79,6 +79,8 @@ enum Step {
     Configure(String),
     /// Remove our hook, and restore the foreign one that was set aside.
     Remove,
+    /// Remove our hook from where a manager keeps it.
+    RemoveLegacy(SetAside),
     /// Remove our hook from git's configuration.
     Unconfigure,
     /// Change nothing.
@@ -218,23 +220,32 @@ pub fn plan_uninstall(ctx: &Context, shared: bool) -> Result<HooksPlan> {
     let keeps_files = directory.shared().is_some() && !shared;
     let (mut steps, mut kept) = (Vec::new(), false);
     for hook in ALL_HOOKS {
-        let is_ours = directory.read(hook)?.is_some_and(|present| is_ours(&present));
+        let present = directory.read(hook)?;
+        let is_ours = present.as_ref().is_some_and(|present| self::is_ours(present));
+        let legacy = directory.read_legacy(hook)?.filter(|legacy| self::is_ours(legacy));
+        if legacy.is_some() && !keeps_files {
+            let then = set_aside(&directory, hook, present.as_deref())?;
+            steps.push((hook, Step::RemoveLegacy(then)));
+        }
         let is_there = is_ours && !keeps_files;
-        kept |= is_ours && keeps_files;
+        kept |= (is_ours || legacy.is_some()) && keeps_files;
         if configured.has(hook) {
             steps.push((hook, Step::Unconfigure));
         }
         if is_there {
             steps.push((hook, Step::Remove));
         }
-        if !is_there && !configured.has(hook) {
+        if !is_there && !configured.has(hook) && (legacy.is_none() || keeps_files) {
             steps.push((hook, Step::Leave(Present::Absent)));
         }
     }
     if kept && !steps.iter().any(|(_, step)| *step == Step::Unconfigure) {
         return Err(shared_hooks(&directory, true));
     }
-    if steps.iter().any(|(_, step)| *step == Step::Remove) {
+    if steps
+        .iter()
+        .any(|(_, step)| matches!(step, Step::Remove | Step::RemoveLegacy(_)))
+    {
         directory.ensure_writable()?;
     }
     Ok(HooksPlan {
@@ -242,6 +253,21 @@ pub fn plan_uninstall(ctx: &Context, shared: bool) -> Result<HooksPlan> {
         configured,
         steps,
         noting: None,
+    })
+}
+
+/// Returns what happens to the hook that we set aside, when ours is removed from where a manager keeps it.
+///
+/// Ours ran that hook before, so the manager has to run it now, unless it is the manager's own: it would run twice. A
+/// copy of the manager's present hook is of no use to anybody.
+fn set_aside(directory: &HooksDir, hook: &str, present: Option<&[u8]>) -> Result<SetAside> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(match directory.read_set_aside(hook)? {
+        Some(aside) if present == Some(&aside) => SetAside::Goes,
+        Some(aside) if HookManager::of(&aside, directory.path().as_os_str().as_bytes()).is_none() => {
+            SetAside::TakesItsPlace
+        }
+        _ => SetAside::Stays,
     })
 }
 
@@ -276,6 +302,7 @@ pub fn apply(plan: HooksPlan) -> Result<HooksReport> {
                 report.configured.push(hook);
             }
             Step::Remove => plan.directory.restore(hook)?,
+            Step::RemoveLegacy(then) => plan.directory.remove_legacy(hook, then)?,
             Step::Unconfigure => {
                 plan.configured.unset(hook)?;
                 report.configured.push(hook);
