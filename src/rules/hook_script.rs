@@ -74,6 +74,23 @@ pub fn blocks(script: &str, hook: &str, errexit: Errexit) -> bool {
     false
 }
 
+/// Commands that read all of standard input. A hook of git-pack behind them is told no ref.
+const READ_ALL: [[&str; 2]; 2] = [["lfs", "pre-push"], ["git-lfs", "pre-push"]];
+
+/// Returns whether a line before the one of git-pack's `hook` surely reads what git tells hooks on standard input.
+pub fn is_told_nothing(script: &str, hook: &str) -> bool {
+    let before = script
+        .lines()
+        .map(str::trim)
+        .take_while(|line| call(line, hook).is_none());
+    before
+        .filter(|line| !line.starts_with('#') && !line.contains('<'))
+        .any(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.windows(2).any(|two| READ_ALL.iter().any(|wanted| two == wanted))
+        })
+}
+
 /// Returns whether this shell is told to exit at a failure. `None` if it is not a supported shell.
 fn shell(interpreter: &str) -> Option<bool> {
     let mut words = interpreter.split_whitespace();
@@ -248,6 +265,23 @@ mod tests {
             "#!/bin/sh\n. ./lib.sh\ngit pack hook pre-commit\n",
         ] {
             check(script, false);
+        }
+    }
+
+    #[test]
+    fn who_reads_all_refs_before_it_is_named() {
+        let told_nothing = |script: &str| is_told_nothing(script, "pre-push");
+        assert!(told_nothing("git lfs pre-push \"$@\"\ngit pack hook pre-push \"$@\"\n"));
+        assert!(told_nothing(
+            "#!/bin/sh\ngit-lfs pre-push $1 $2 || exit 1\ngit pack hook pre-push \"$@\"\n"
+        ));
+        for script in [
+            "git pack hook pre-push \"$@\"\ngit lfs pre-push \"$@\"\n",
+            "# git lfs pre-push\ngit pack hook pre-push \"$@\"\n",
+            "git lfs pre-push \"$@\" </dev/null\ngit pack hook pre-push \"$@\"\n",
+            "npm test\ngit pack hook pre-push \"$@\"\n",
+        ] {
+            assert!(!told_nothing(script), "{script}");
         }
     }
 

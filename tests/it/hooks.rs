@@ -589,6 +589,47 @@ fn uninstall_finds_our_hook_where_a_manager_keeps_it() {
 }
 
 #[test]
+fn status_says_that_git_lfs_reads_the_refs_before_our_hook() {
+    for (script, told) in [
+        (
+            "#!/bin/sh\ngit lfs pre-push \"$@\"\ngit pack hook pre-push \"$@\"\n",
+            false,
+        ),
+        (
+            "#!/bin/sh\ngit pack hook pre-push \"$@\" || exit 1\ngit lfs pre-push \"$@\"\n",
+            true,
+        ),
+    ] {
+        let repo = Repo::set_up();
+        fs::remove_file(repo.path(".git/hooks/pre-push")).unwrap();
+        executable(&repo, ".git/hooks/pre-push", script);
+        let out = repo.pack(&["status"]).ok().out();
+        assert!(out.contains("pre-push (called by another hook"), "{out}");
+        assert_eq!(
+            !out.contains("git lfs reads the list of pushed refs first"),
+            told,
+            "{out}"
+        );
+        // husky runs the script in the directory above its own.
+        let repo = Repo::set_up();
+        repo.git(&["config", "core.hooksPath", ".husky/_"]).ok();
+        executable(
+            &repo,
+            ".husky/_/pre-push",
+            "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"",
+        );
+        executable(&repo, ".husky/pre-push", script);
+        let out = repo.pack(&["status"]).ok().out();
+        assert!(out.contains("pre-push (called by another hook"), "{out}");
+        assert_eq!(
+            !out.contains("git lfs reads the list of pushed refs first"),
+            told,
+            "{out}"
+        );
+    }
+}
+
+#[test]
 fn core_hooks_path_is_heeded() {
     let repo = Repo::empty();
     repo.git(&["config", "core.hooksPath", ".hooks"]).ok();

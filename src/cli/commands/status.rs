@@ -175,6 +175,9 @@ fn guard(output: &mut Output, report: &StatusReport) {
             let how = match (*how)? {
                 Present::Ours | Present::Absent => "",
                 Present::Called => " (called by another hook)",
+                Present::ToldNothing => {
+                    " (called by another hook, in which git lfs reads the list of pushed refs first: call git pack before it)"
+                }
                 Present::Configured => " (in git's configuration)",
             };
             Some(format!("{hook}{how}"))

@@ -94,6 +94,8 @@ pub enum Present {
     Ours,
     /// A foreign hook or the manager's configuration runs ours.
     Called,
+    /// As `Called`, but another command has read by then what git tells hooks. Ours judges every ref that may be pushed.
+    ToldNothing,
     /// Git's configuration runs ours.
     Configured,
     /// No hook of ours is installed.
@@ -133,8 +135,10 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<HooksPlan>
         let step = match present(&repo, &directory, &configured, hook)? {
             // A manager that runs ours may still tell it less than git tells, or not run it for every commit that is
             // checked out.
-            (standing, Some(Present::Called)) if !(request.force && matches!(standing, Standing::Foreign(Some(_)))) => {
-                Step::Leave(Present::Called)
+            (standing, Some(how @ (Present::Called | Present::ToldNothing)))
+                if !(request.force && matches!(standing, Standing::Foreign(Some(_)))) =>
+            {
+                Step::Leave(how)
             }
             (Standing::Ours(present), _) if present == shim(ctx, hook)? => Step::Leave(Present::Ours),
             // Hooks of ours that are there were once installed for all repositories, so a new version is, too.
@@ -372,7 +376,7 @@ fn present(
         None => Standing::None,
         Some(bytes) if is_ours(&bytes) => Standing::Ours(bytes),
         Some(bytes) if directory.is_executable(hook) && calls_us(&bytes, hook) => {
-            return Ok((Standing::Foreign(None), Some(Present::Called)));
+            return Ok((Standing::Foreign(None), Some(called_by(&bytes, hook))));
         }
         Some(bytes) => {
             let manager = HookManager::of(&bytes, directory.path().as_os_str().as_bytes());
@@ -389,7 +393,13 @@ fn present(
                 HookManager::Lefthook | HookManager::PreCommit | HookManager::Prek => repo.work_tree(),
             };
             match base {
-                Some(base) if manager_calls_us(&base, *manager, hook)? => Some(Present::Called),
+                Some(base) if manager_calls_us(&base, *manager, hook)? => Some(match manager {
+                    HookManager::Husky => {
+                        let script = files::read_optional(&base.join(hook), 1 << 20)?;
+                        called_by(&script.unwrap_or_default(), hook)
+                    }
+                    _ => Present::Called,
+                }),
                 _ => None,
             }
         }
@@ -426,6 +436,14 @@ fn is_ours(hook: &[u8]) -> bool {
 fn calls_us(present: &[u8], hook: &str) -> bool {
     !is_ours(present)
         && std::str::from_utf8(present).is_ok_and(|script| hook_script::blocks(script, hook, Errexit::Off))
+}
+
+/// Returns how a script that runs ours does so.
+fn called_by(script: &[u8], hook: &str) -> Present {
+    match hook_script::is_told_nothing(&String::from_utf8_lossy(script), hook) {
+        true => Present::ToldNothing,
+        false => Present::Called,
+    }
 }
 
 /// Returns whether `text` is `template` for this hook, with any path of the program in it. An edited shim may not
