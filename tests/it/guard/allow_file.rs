@@ -262,21 +262,53 @@ pub fn rows() -> Vec<Row> {
         ),
     ];
     // Branches with one configuration and different files: neither decides for the other, whatever their order is.
-    for order in [["accepts", "leaks"], ["leaks", "accepts"]] {
+    for [accepts, leaks] in [["a", "b"], ["b", "a"]] {
         rows.push(row(
-            format!("a first push of {} and {}", order[0], order[1]),
+            format!("a first push of {accepts}, which accepts, and {leaks}, which leaks"),
             blocked(Push, &["a.vec"]),
             move |w| {
-                w.sh("git init -q --bare ../empty.git; git checkout -q --orphan leaks; git rm -qrf .");
-                w.stage(".gitpack.toml", NAMED);
-                w.stage(FILE, "");
-                w.sh("leak a.vec; git checkout -q --orphan accepts; git rm -qf a.vec");
-                w.stage(FILE, entry(w, "secret\n"));
-                w.sh("git commit -q --no-verify -m accepts");
-                w.act(&["push", "../empty.git", order[0], order[1]])
+                w.sh("git init -q --bare ../empty.git; git init -q ../fresh; cd ../fresh; git pack install; put x");
+                w.write("../fresh/.gitpack.toml", NAMED);
+                w.write("../fresh/known/accepted.toml", "");
+                w.sh(&format!(
+                    "cd ../fresh; git checkout -q -b {leaks}; git add .; leak a.vec"
+                ));
+                w.write("../fresh/known/accepted.toml", entry(w, "secret\n"));
+                w.sh(&format!(
+                    "cd ../fresh; git checkout -q --orphan {accepts}; git rm -qf a.vec; git add .
+                    git commit -q --no-verify -m accepts"
+                ));
+                w.act_in(&w.beside("fresh"), &["push", "../empty.git", "a", "b"])
             },
         ));
     }
+    rows.push(row(
+        "an exception on a branch of one that is not the main one",
+        blocked(Push, &["books/1.csv"]),
+        |w| {
+            w.sh("git rm -q .gitpack.toml; git commit -q --no-verify -m none; git push -q --no-verify; git checkout -qb dev");
+            w.stage(".gitpack.toml", format!("{NAMED}{LEDGER}"));
+            w.stage(FILE, "");
+            w.sh("git commit -q --no-verify -m rules; git push -q --no-verify origin dev; git checkout -qb feature");
+            w.stage(FILE, entry(w, "secret"));
+            w.stage("books/1.csv", "secret");
+            w.sh("git commit -q --no-verify -m x");
+            w.act(&["push", "origin", "feature"])
+        },
+    ));
+    rows.push(row(
+        "an exception of an orphan that has the configuration of the main branch, to an empty remote",
+        blocked(Push, &["books/1.csv"]),
+        |w| {
+            w.stage(".gitpack.toml", format!("{NAMED}{LEDGER}"));
+            w.stage(FILE, "# nothing yet\n");
+            w.sh("git commit -q --no-verify -m rules; git init -q --bare ../empty.git; git checkout -q --orphan fresh");
+            w.stage(FILE, entry(w, "secret"));
+            w.stage("books/1.csv", "secret");
+            w.sh("git commit -q --no-verify -m x");
+            w.act(&["push", "../empty.git", "fresh"])
+        },
+    ));
     type Broken = (&'static str, &'static str, &'static str, &'static str);
     let broken: [Broken; 7] = [
         (
