@@ -126,6 +126,32 @@ fn no_grease_is_taken_for_a_fault() {
 }
 
 #[test]
+fn a_short_file_that_lost_its_returns_says_that_it_may_have() {
+    let new = generate_identity("");
+    let identities = identity_of(&new.file, &nobody());
+    let plain = crate::common::noise(1, 1 << 20);
+    let bytes = sealed_for(&for_one(&new.recipient), &plain);
+    let said = |bytes: &[u8]| opened(&identities, bytes).unwrap_err().to_string();
+    let mut converted = bytes.clone();
+    let mut at = 0;
+    converted.retain(|byte| {
+        at += 1;
+        *byte != b'\r' || bytes.get(at) != Some(&b'\n')
+    });
+    assert!(converted.len() < bytes.len());
+    let words = "its line ends may have been converted to LF";
+    assert!(said(&converted).contains(words), "{}", said(&converted));
+    // Other damage is not blamed on line ends, and too few newlines tell nothing.
+    let mut flipped = bytes.clone();
+    flipped[600_000] ^= 1;
+    assert!(!said(&flipped).contains(words), "{}", said(&flipped));
+    let mut short = sealed_for(&for_one(&new.recipient), &plain[..10_000]);
+    short[5000] ^= 1;
+    assert!(!said(&short).contains(words), "{}", said(&short));
+    assert!(opened(&identities, &bytes).unwrap() == plain);
+}
+
+#[test]
 fn what_is_not_an_age_file_has_no_header() {
     let bytes = sealed_for(&for_one(&generate_identity("").recipient), b"x");
     for wrong in [&b""[..], b"age-encryption.org/v1\n", b"plaintext", &bytes[..60]] {

@@ -95,15 +95,21 @@ pub fn open<R: Read>(identities: &Identities, input: R) -> Result<impl Read + us
     opener.open(|opener| age::Decryptor::new_buffered(whole)?.decrypt(std::iter::once(opener)))
 }
 
+/// What is said of a short file that cannot be decrypted and has no carriage return before a newline.
+const MAYBE_LOST: &str = "its line ends may have been converted to LF: it has no CRLF, as fewer than one in 1000 intact \
+    files of its length";
+
 /// Decrypts an age file, armoured or not.
 ///
 /// If this fails, discard what was written to `output`: it is not the whole plaintext.
 pub fn decrypt(identities: &Identities, input: impl Read, output: &mut dyn Write) -> Result<(), DecryptError> {
     let mut counted = Counted::of(input);
     match decrypt_all(identities, &mut counted, output) {
-        Err(DecryptError::Broken(_)) if counted.read_to_its_end().is_ok_and(|counted| counted.lost_returns()) => {
-            Err(DecryptError::LostReturns)
-        }
+        Err(DecryptError::Broken(why)) => Err(match counted.read_to_its_end() {
+            Ok(counted) if counted.lost_returns() => DecryptError::LostReturns,
+            Ok(counted) if counted.may_have_lost_returns() => DecryptError::Broken(format!("{why}; {MAYBE_LOST}")),
+            _ => DecryptError::Broken(why),
+        }),
         done => done,
     }
 }
