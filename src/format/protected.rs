@@ -46,12 +46,34 @@ pub enum Format {
     Faiss,
     /// An hnswlib index.
     Hnsw,
+    /// A usearch index.
+    Usearch,
+    /// An Annoy index.
+    Annoy,
+    /// A file of a Lance dataset.
+    Lance,
+    /// An SQLite database of a vector store: Chroma, Qdrant, Milvus Lite, sqlite-vec, sqlite-vss or libSQL.
+    VectorDatabase,
+    /// Embeddings, or the texts of an index, in JSON or a pickle.
+    Embeddings,
     /// A safetensors file.
     Safetensors,
     /// A GGUF file, or a file of ggml from before GGUF.
     Gguf,
     /// Tensors in a pickle, as `torch.save` writes them.
     Pickle,
+    /// An ONNX model with weights.
+    Onnx,
+    /// A Core ML model, or the weights of one.
+    Coreml,
+    /// A TensorFlow Lite model.
+    Tflite,
+    /// A TensorFlow checkpoint or frozen graph.
+    Tensorflow,
+    /// Weights of Keras in HDF5.
+    Keras,
+    /// A TensorRT engine.
+    Tensorrt,
     /// A Parquet file.
     Parquet,
     /// An Arrow IPC file or stream, or a Feather file.
@@ -64,12 +86,23 @@ pub enum Format {
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 20] = [
         Self::Faiss,
         Self::Hnsw,
+        Self::Usearch,
+        Self::Annoy,
+        Self::Lance,
+        Self::VectorDatabase,
+        Self::Embeddings,
         Self::Safetensors,
         Self::Gguf,
         Self::Pickle,
+        Self::Onnx,
+        Self::Coreml,
+        Self::Tflite,
+        Self::Tensorflow,
+        Self::Keras,
+        Self::Tensorrt,
         Self::Parquet,
         Self::Arrow,
         Self::Numpy,
@@ -86,9 +119,20 @@ impl Format {
         match self {
             Self::Faiss => "faiss",
             Self::Hnsw => "hnsw",
+            Self::Usearch => "usearch",
+            Self::Annoy => "annoy",
+            Self::Lance => "lance",
+            Self::VectorDatabase => "vector-database",
+            Self::Embeddings => "embeddings",
             Self::Safetensors => "safetensors",
             Self::Gguf => "gguf",
             Self::Pickle => "pickle",
+            Self::Onnx => "onnx",
+            Self::Coreml => "coreml",
+            Self::Tflite => "tflite",
+            Self::Tensorflow => "tensorflow",
+            Self::Keras => "keras",
+            Self::Tensorrt => "tensorrt",
             Self::Parquet => "parquet",
             Self::Arrow => "arrow",
             Self::Numpy => "numpy",

@@ -1,5 +1,6 @@
-//! Recognises tables and arrays: Parquet, Arrow and NumPy.
+//! Recognises tables and arrays: Parquet, Arrow, Lance and NumPy.
 
+use super::flatbuffer::Flatbuffer;
 use super::sample::Sample;
 
 /// Returns whether this is a Parquet file: it has the magic at both ends, and a footer of the stated length fits
@@ -45,30 +46,44 @@ fn schema(sample: &Sample) -> Option<bool> {
     if length < 16 || !length.is_multiple_of(8) || !sample.holds(8 + length as u64) {
         return Some(false);
     }
-    let end = 8 + length;
-    let table_at = |at: usize| -> Option<usize> {
-        let table = at.checked_add(usize::try_from(sample.u32(at)?).ok()?)?;
-        (table < end).then_some(table)
+    let buffer = Flatbuffer {
+        sample,
+        start: 8,
+        end: 8 + length,
     };
-    let field = |table: usize, index: usize| -> Option<usize> {
-        let virtual_table = i64::try_from(table).ok()? - i64::from(sample.i32(table)?);
-        let virtual_table = usize::try_from(virtual_table)
-            .ok()
-            .filter(|&at| (8..end).contains(&at))?;
-        let fields = usize::from(sample.u16(virtual_table)?);
-        let slot = 4 + 2 * index;
-        if fields < slot + 2 {
-            return None;
-        }
-        let offset = usize::from(sample.u16(virtual_table + slot)?);
-        (offset != 0).then_some(table + offset)
-    };
-    let message = table_at(8)?;
-    let [kind] = sample.bytes(field(message, 1)?)?;
-    let header = table_at(field(message, 2)?)?;
-    let version = field(message, 0).map_or(Some(0), |at| sample.u16(at))?;
+    let message = buffer.table(8)?;
+    let [kind] = sample.bytes(buffer.field(message, 1)?)?;
+    let header = buffer.table(buffer.field(message, 2)?)?;
+    let version = buffer.field(message, 0).map_or(Some(0), |at| sample.u16(at))?;
     // The second field of a schema holds its fields.
-    Some(kind == SCHEMA && version <= 8 && table_at(field(header, 1)?).is_some())
+    Some(kind == SCHEMA && version <= 8 && buffer.table(buffer.field(header, 1)?).is_some())
+}
+
+/// Returns whether this is a file of a Lance dataset, which ends with places in the file, a version and a magic: a data
+/// file, a manifest or an index.
+pub fn is_lance(sample: &Sample) -> bool {
+    sample.tail.and_then(|tail| lance(tail, sample.size)) == Some(true)
+}
+
+fn lance(tail: &[u8], size: u64) -> Option<bool> {
+    let rest = tail.strip_suffix(b"LANC")?;
+    let number = |back: usize| -> Option<u64> {
+        let at = rest.len().checked_sub(back)?;
+        Some(u64::from_le_bytes(*rest.get(at..)?.first_chunk()?))
+    };
+    let version = number(8)? >> 32;
+    let (major, minor) = (version & 0xffff, version >> 16);
+    // The first two versions end with the place of the description, the later ones with those of three tables.
+    let position = number(12)?;
+    let places = || -> Option<bool> {
+        let (columns, column_table, buffer_table) = (number(36)?, number(28)?, number(20)?);
+        Some(columns <= column_table && column_table <= buffer_table && buffer_table < size)
+    };
+    match (major, minor) {
+        (0, 1 | 2) => Some(position < size),
+        (0, 3) | (2..=4, 0..=9) => places(),
+        _ => Some(false),
+    }
 }
 
 /// Returns whether this is a NumPy array: it begins with the magic, a version, and the dictionary that describes the

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::formats::formats_of;
+use super::marks::{self, Marks};
 use super::pointer::Pointer;
-use super::sample::{HEAD, Sample, TAIL};
-use super::{encoded, keys, pointer, torch};
+use super::sample::{FAR, HEAD, Sample, TAIL, far};
+use super::{encoded, keys, pointer};
 use crate::format::protected::Format;
 
 /// Number of bytes searched at once.
@@ -17,7 +18,7 @@ const BEFORE: usize = keys::BEFORE;
 /// Number of bytes left to the next window: nothing that is searched for is longer, so none is cut.
 const REACH: usize = keys::REACH;
 
-const _: () = assert!(torch::REFERENCE <= REACH && BEFORE + REACH < WINDOW / 2);
+const _: () = assert!(marks::REACH <= REACH && BEFORE + REACH < WINDOW / 2);
 
 /// Returns the formats of `bytes`. `complete` tells whether they are all bytes of the content, not only those that
 /// could be read.
@@ -35,9 +36,7 @@ pub fn all_of(bytes: &[u8], complete: bool) -> BTreeSet<Format> {
     if encoded::has_key(bytes, 0..bytes.len()) {
         formats.insert(Format::PrivateKey);
     }
-    if torch::may_be_pickle(bytes) {
-        formats.extend(torch::formats(bytes, 0..bytes.len()));
-    }
+    formats.extend(marks::all_of(bytes));
     formats
 }
 
@@ -46,6 +45,8 @@ pub fn all_of(bytes: &[u8], complete: bool) -> BTreeSet<Format> {
 pub struct Watch {
     head: Vec<u8>,
     tail: Vec<u8>,
+    /// Bytes at the place to which the start points.
+    far: Vec<u8>,
     size: u64,
     search: Search,
 }
@@ -58,16 +59,27 @@ impl Watch {
         let surplus = (self.tail.len() + last.len()).saturating_sub(TAIL);
         self.tail.drain(..surplus);
         self.tail.extend_from_slice(last);
-        let room = HEAD - self.head.len();
-        if room == 0 {
-            self.search.feed(bytes);
-            return;
-        }
-        let (first, rest) = bytes.split_at(room.min(bytes.len()));
-        self.head.extend_from_slice(first);
-        if self.head.len() == HEAD {
+        let (first, rest) = bytes.split_at(bytes.len().min(HEAD - self.head.len()));
+        if !first.is_empty() {
+            self.head.extend_from_slice(first);
+            if self.head.len() < HEAD {
+                return;
+            }
+            self.far.extend_from_slice(Sample::of(&self.head).far);
             self.search.begin(&self.head);
-            self.search.feed(rest);
+        }
+        self.keep_far(rest);
+        self.search.feed(rest);
+    }
+
+    /// Keeps those of the last bytes that lie at the place to which the start points.
+    fn keep_far(&mut self, bytes: &[u8]) {
+        let wanted = far(&self.head).saturating_add(self.far.len() as u64);
+        let skipped = wanted.checked_sub(self.size - bytes.len() as u64);
+        if let Some(skipped) = skipped.and_then(|skipped| usize::try_from(skipped).ok()) {
+            let there = bytes.get(skipped..).unwrap_or_default();
+            let room = FAR - self.far.len();
+            self.far.extend_from_slice(&there[..there.len().min(room)]);
         }
     }
 
@@ -81,11 +93,13 @@ impl Watch {
     /// Returns the formats. `complete` tells whether all bytes of the content came, not only those that could be read.
     pub fn finish(mut self, complete: bool) -> BTreeSet<Format> {
         if self.head.len() < HEAD {
+            self.far.extend_from_slice(Sample::of(&self.head).far);
             self.search.begin(&self.head);
         }
         let sample = Sample {
             head: &self.head,
             tail: complete.then_some(&self.tail[..]),
+            far: &self.far,
             size: self.size,
         };
         let mut formats = formats_of(&sample);
@@ -119,17 +133,15 @@ struct Search {
     wide: Option<Order>,
     /// The first byte of a two-byte character whose second byte is still to come.
     half: Option<u8>,
-    in_pickle: bool,
     key: bool,
-    tensors: bool,
-    arrays: bool,
+    marks: Marks,
 }
 
 impl Search {
     /// Takes the first bytes, which decide what to search for.
     fn begin(&mut self, head: &[u8]) {
         self.wide = wide(head);
-        self.in_pickle = torch::may_be_pickle(head);
+        self.marks = Marks::of(head);
         self.feed(head);
     }
 
@@ -161,14 +173,11 @@ impl Search {
 
     fn judge(&mut self, end: usize) {
         self.key = self.key || encoded::has_key(&self.window, self.judged..end);
-        if self.in_pickle {
-            self.tensors = self.tensors || torch::refers_to_tensor(&self.window, self.judged..end);
-            self.arrays = self.arrays || torch::refers_to_array(&self.window, self.judged..end);
-        }
+        self.marks.judge(&self.window, self.judged..end);
     }
 
     fn is_over(&self) -> bool {
-        self.key && (self.tensors && self.arrays || !self.in_pickle)
+        self.key && self.marks.are_over()
     }
 
     fn finish(mut self) -> impl Iterator<Item = Format> {
@@ -176,13 +185,10 @@ impl Search {
         if self.judged < end {
             self.judge(end);
         }
-        [
-            self.key.then_some(Format::PrivateKey),
-            self.tensors.then_some(Format::Pickle),
-            self.arrays.then_some(Format::Numpy),
-        ]
-        .into_iter()
-        .flatten()
+        self.key
+            .then_some(Format::PrivateKey)
+            .into_iter()
+            .chain(self.marks.formats())
     }
 }
 
@@ -356,6 +362,52 @@ mod tests {
             );
             blob[1] = 9;
             assert_eq!(formats(&whole(&blob)), [], "{before}");
+        }
+    }
+
+    #[test]
+    fn a_mark_is_found_wherever_it_lies_in_a_stream() {
+        let table = b"tableembeddings_queueembeddings_queue\x01CREATE TABLE embeddings_queue(vector BLOB)".to_vec();
+        let numbers = format!("\"embedding\": [{}0.5]", "-0.25, ".repeat(63)).into_bytes();
+        let heap = b"HEAP\0\0\0\0\0\0vars\0layers\0".to_vec();
+        for (start, mark, format) in [
+            (&b"SQLite format 3\0"[..], table, Format::VectorDatabase),
+            (b"[", numbers, Format::Embeddings),
+            (b"\x89HDF\r\n\x1a\n", heap, Format::Keras),
+        ] {
+            for before in (WINDOW - REACH - mark.len() - 3)..(WINDOW - REACH + 3) {
+                let mut blob = start.to_vec();
+                blob.resize(before, b' ');
+                blob.extend_from_slice(&mark);
+                blob.resize(1 << 20, b' ');
+                assert_eq!(formats(&in_pieces(&blob, 100, vec![60_000])), [format], "{before}");
+                assert_eq!(formats(&whole(&blob)), [format], "{before}");
+                blob[0] = b'x';
+                assert_eq!(formats(&whole(&blob)), [], "{before}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_header_of_usearch_is_found_behind_a_matrix_of_any_size() {
+        let header = sample("usearch/empty").split_off(8);
+        for (rows, columns) in [(1, 40), (4096, 15), (4096, 16), (65_500, 1), (300, 4096)] {
+            let narrow = [u32::to_le_bytes(rows), u32::to_le_bytes(columns)].concat();
+            let wide = [u64::to_le_bytes(rows.into()), u64::to_le_bytes(columns.into())].concat();
+            for mut blob in [narrow, wide] {
+                blob.resize(blob.len() + (rows * columns) as usize, 7);
+                blob.extend_from_slice(&header);
+                for sizes in [vec![60_000], vec![1, 7], vec![1 << 21]] {
+                    assert_eq!(
+                        formats(&in_pieces(&blob, 100, sizes)),
+                        [Format::Usearch],
+                        "{rows} {columns}"
+                    );
+                }
+                assert_eq!(formats(&whole(&blob)), [Format::Usearch], "{rows} {columns}");
+                blob[0] ^= 1;
+                assert_eq!(formats(&whole(&blob)), [], "{rows} {columns}");
+            }
         }
     }
 

@@ -14,8 +14,8 @@ use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Policy, ProtectedDocument, Rule, RuleSetDocument, VERSION};
 use crate::rules::twins::SealedTwins;
-use built_in::built_in;
 pub use built_in::{OUTPUT_DIRECTORY, is_run_output};
+use built_in::{begin_with_built_in, built_in};
 use rule_set::RuleSet;
 pub use verdict::{Cause, FileFacts, Protection};
 
@@ -153,10 +153,10 @@ impl Registry {
         Digest::of(&all)
     }
 
-    /// Returns whether every set begins with the built-in rules. Otherwise, git-pack did not make the registry.
+    /// Returns whether every set begins with the built-in rules, of today or of an earlier version. Otherwise, git-pack
+    /// did not make the registry.
     pub fn has_built_in_rules(&self) -> bool {
-        let built_in: Vec<Rule> = built_in().collect();
-        self.sets.iter().all(|set| set.rules.starts_with(&built_in))
+        self.sets.iter().all(|set| begin_with_built_in(&set.rules))
     }
 
     /// Returns whether some rule for this format has this class and policy.

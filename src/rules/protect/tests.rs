@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::format::canonical_json::parse_strict_into;
+use crate::format::protected::Origin;
 
 fn config(text: &str) -> Config {
     Config::parse(format!("version = 1\n{text}").as_bytes()).unwrap()
@@ -24,10 +25,33 @@ fn the_built_in_rules_hold_without_a_configuration() {
         ("a/_pack_run/b", "pack-run"),
         ("_PACK_RUN", "pack-run"),
         ("agents/00/ab/g3_information/format.json", "agent"),
+        ("chroma/97deeff3/data_level0.bin", "vector"),
+        ("chroma/97deeff3/index_metadata.pickle", "vector"),
+        ("c/0/segments/1/vector_storage/vectors/chunk_0.mmap", "vector"),
+        ("c/0/segments/1/vector_storage-title/matrix.dat", "vector"),
+        (
+            "milvus.db/collections/c/partitions/_default/data/data_000001_000005.parquet",
+            "vector",
+        ),
+        ("doc_embeddings.npy", "vector"),
+        ("saved/variables/variables.data-00000-of-00001", "weights"),
+        ("m/external.onnx.data", "weights"),
+        ("m/openvino_model.bin", "weights"),
     ] {
         assert_eq!(judge(&[], path), Some((class.into(), Policy::Never)), "{path}");
     }
-    for path in ["a.vec.age", "index.html", "index", "my_PACK_RUN/x", "format.json"] {
+    for path in [
+        "a.vec.age",
+        "index.html",
+        "index",
+        "my_PACK_RUN/x",
+        "format.json",
+        "src/vector_storage/mod.rs",
+        "header.bin",
+        "notes.ann",
+        "x.data-1-of-2",
+        "db/collections/a/partitions/b",
+    ] {
         assert_eq!(judge(&[], path), None, "{path}");
     }
 }
@@ -148,4 +172,21 @@ fn a_bad_glob_is_named_with_its_line() {
     let error = Registry::of(&[&config]).err().unwrap();
     assert_eq!(error.line, Some(2));
     assert!(error.problem.contains("a["), "{error}");
+}
+
+#[test]
+fn a_registry_begins_with_the_built_in_rules_of_today_or_of_an_earlier_version() {
+    let own = config("[[protect]]\nclass = \"ledger\"\npaths = [\"*.ledger\"]\n");
+    let registry = Registry::of(&[&own]).unwrap();
+    let rules: Vec<Rule> = registry.rules().next().unwrap().to_vec();
+    let begins = |rules: &[Rule]| built_in::begin_with_built_in(rules);
+    let without = |from: usize, to: usize| [&rules[..from], &rules[to..]].concat();
+    assert!(registry.has_built_in_rules());
+    assert!(begins(&rules) && begins(&rules[..9]) && begins(&rules[..7]) && begins(&without(7, 9)));
+    for (from, to) in [(0, 1), (6, 9), (7, 8), (8, 9), (0, 9)] {
+        assert!(!begins(&without(from, to)), "{from} {to}");
+    }
+    let mut claims = without(7, 9);
+    claims[7].origin = Origin::BuiltIn;
+    assert!(!begins(&claims));
 }

@@ -1,4 +1,16 @@
-//! Small files of the formats that the guard recognises, built byte by byte.
+//! Small files of the formats that the guard recognises, built byte by byte or by the libraries that write them.
+
+use std::path::Path;
+
+/// A sample below `fixtures/content`.
+pub fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("fixtures/content")
+            .join(name),
+    )
+    .unwrap()
+}
 
 /// A faiss index of `n` vectors of 8 floats, stored flat and compared by distance.
 pub fn faiss(n: usize) -> Vec<u8> {

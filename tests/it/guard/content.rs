@@ -9,7 +9,7 @@ use crate::guard::table::{
 type Make = fn() -> Vec<u8>;
 
 /// The format, a function that makes a sample, and the words of the message about it.
-const FORMATS: [(&str, Make, &[&str]); 8] = [
+const FORMATS: [(&str, Make, &[&str]); 11] = [
     ("faiss, flat", || bytes::faiss(4), &["vector", "faiss"]),
     ("faiss, inner product", bytes::faiss_inner_product, &["vector", "faiss"]),
     ("faiss, with ids", bytes::faiss_id_map, &["vector", "faiss"]),
@@ -18,6 +18,17 @@ const FORMATS: [(&str, Make, &[&str]); 8] = [
     ("safetensors", bytes::safetensors, &["weights", "safetensors"]),
     ("gguf", bytes::gguf, &["weights", "gguf"]),
     ("torch", bytes::torch, &["weights", "pickle"]),
+    (
+        "Qdrant",
+        || bytes::sample("vector-database/qdrant"),
+        &["vector", "vector-database"],
+    ),
+    (
+        "LlamaIndex",
+        || bytes::sample("embeddings/llama_index"),
+        &["vector", "embeddings"],
+    ),
+    ("ONNX", || bytes::sample("onnx/weights"), &["weights", "onnx"]),
 ];
 
 pub fn rows() -> Vec<Row> {

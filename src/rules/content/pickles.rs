@@ -1,5 +1,5 @@
-//! Recognises pickles that hold tensors, as `torch.save` and `pickle.dump` write them, or arrays of NumPy, as
-//! `pickle.dump` and `joblib.dump` do.
+//! Recognises pickles that hold tensors, as `torch.save` and `pickle.dump` write them, arrays of NumPy, as
+//! `pickle.dump` and `joblib.dump` do, or what belongs to embeddings.
 
 use std::io::Read;
 use std::ops::Range;
@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use crate::format::layers::Inflate;
-use crate::format::protected::Format;
 
 /// Most bytes of a reference to a tensor's class.
 pub const REFERENCE: usize = 256;
@@ -70,13 +69,6 @@ pub fn unzlib(head: &[u8]) -> Option<Vec<u8>> {
     Some(pickle)
 }
 
-/// Returns the formats that `window`, a part of a possible pickle, refers to within `judged`.
-pub fn formats(window: &[u8], judged: Range<usize>) -> impl Iterator<Item = Format> {
-    let tensor = refers_to_tensor(window, judged.clone()).then_some(Format::Pickle);
-    let array = refers_to_array(window, judged).then_some(Format::Numpy);
-    tensor.into_iter().chain(array)
-}
-
 /// Returns whether `window`, a part of a possible pickle, refers to a torch storage or to a function that makes a
 /// tensor from one. The module name of the reference must begin within `judged`.
 pub fn refers_to_tensor(window: &[u8], judged: Range<usize>) -> bool {
@@ -104,6 +96,40 @@ pub fn refers_to_array(window: &[u8], judged: Range<usize>) -> bool {
     });
     let mut names = NAME.find_iter(&window[judged.start..window.len().min(judged.end + 11)]);
     by_name || names.any(|at| by_recall(window, judged.start + at))
+}
+
+/// Returns whether `window`, a part of a possible pickle, refers to the documents of a LangChain index. The last part of
+/// the module name must begin within `judged`.
+pub fn refers_to_documents(window: &[u8], judged: Range<usize>) -> bool {
+    static STORE: LazyLock<Finder> = LazyLock::new(|| Finder::new("docstore.in_memory"));
+    /// What precedes it in the name of a module.
+    const PACKAGES: [&[u8]; 2] = [b"langchain_community.", b"langchain."];
+    let is_store = |module: &[u8], name: &[u8]| module.ends_with(b"docstore.in_memory") && name == b"InMemoryDocstore";
+    STORE
+        .find_iter(&window[judged.start..window.len().min(judged.end + 17)])
+        .any(|at| {
+            let at = judged.start + at;
+            PACKAGES
+                .iter()
+                .any(|package| window[..at].ends_with(package) && refers(window, at - package.len(), is_store))
+        })
+}
+
+/// Returns whether `window`, a part of a possible pickle, has the string `embedding` or `embeddings`, as the key to
+/// arrays has. It must begin within `judged`.
+pub fn names_embeddings(window: &[u8], judged: Range<usize>) -> bool {
+    static KEY: LazyLock<Finder> = LazyLock::new(|| Finder::new("embedding"));
+    KEY.find_iter(&window[judged.start..window.len().min(judged.end + 8)])
+        .any(|at| {
+            let at = judged.start + at;
+            let plural = window.get(at + 9) == Some(&b's');
+            let length = if plural { 10 } else { 9 };
+            let before = &window[..at];
+            let is_short = before.ends_with(&[SHORT_STRING, length]);
+            let is_long = before.ends_with(&[b'X', length, 0, 0, 0]);
+            let is_line = before.ends_with(b"V") && window.get(at + usize::from(length)) == Some(&b'\n');
+            is_short || is_long || is_line
+        })
 }
 
 /// A judgement on the names of a module and of a class or function in it.
