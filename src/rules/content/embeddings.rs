@@ -48,7 +48,7 @@ fn under_embedding(rest: &[u8]) -> Option<bool> {
     Some(count(rest).0 >= NUMBERS)
 }
 
-/// Judges a `"vector"` by what is around it, as LangChain writes it: an `"id"` before it, then numbers, then a `"text"`.
+/// Judges a `"vector"` by what is around it, as LangChain writes it: an `"id"` before it, then numbers, and a `"text"`.
 fn is_langchain(before: &[u8], rest: &[u8]) -> Option<bool> {
     /// Most bytes of an id, with its key.
     const ID: usize = 256;

@@ -67,8 +67,8 @@ fn has_weights(graph: FieldBytes) -> Option<bool> {
 }
 
 /// Returns how many weights the attributes of a node of an ONNX graph have. Of a node of classic machine learning, all
-/// of whose weights are attributes, a few count as many. `None` if it is not a node: names of inputs and outputs, and an
-/// operation.
+/// of whose weights are attributes, a few count as many. `None` if it is not a node: names of inputs and outputs, and
+/// an operation.
 fn weights_of(node: FieldBytes) -> Option<usize> {
     let mut has_operation = node.cut;
     let mut weights = 0;

@@ -98,8 +98,8 @@ pub fn refers_to_array(window: &[u8], judged: Range<usize>) -> bool {
     by_name || names.any(|at| by_recall(window, judged.start + at))
 }
 
-/// Returns whether `window`, a part of a possible pickle, refers to the documents of a LangChain index. The last part of
-/// the module name must begin within `judged`.
+/// Returns whether `window`, a part of a possible pickle, refers to the documents of a LangChain index. The last part
+/// of the module name must begin within `judged`.
 pub fn refers_to_documents(window: &[u8], judged: Range<usize>) -> bool {
     static STORE: LazyLock<Finder> = LazyLock::new(|| Finder::new("docstore.in_memory"));
     /// What precedes it in the name of a module.
