@@ -5,6 +5,7 @@ pub mod clone;
 pub mod files;
 pub mod git;
 pub mod ledger;
+pub mod open_files;
 pub mod pack_dir;
 pub mod staging;
 pub mod store;

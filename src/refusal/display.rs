@@ -149,6 +149,8 @@ impl fmt::Display for Refusal {
                     MergeFault::Plain => write!(f, "{plain} is unmerged"),
                     MergeFault::NoSides => write!(f, "{sealed} is not unmerged, so it has no sides"),
                     MergeFault::Deleted => write!(f, "{sealed} was deleted on that side"),
+                    MergeFault::NotText => write!(f, "the sides of {sealed} are not texts that can be merged"),
+                    MergeFault::Markers => write!(f, "{plain} still has conflict markers"),
                 }
             }
             Self::HookManager { manager, directory } => write!(

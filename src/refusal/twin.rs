@@ -30,6 +30,10 @@ pub enum MergeFault {
     NoSides,
     /// The side deleted the twin.
     Deleted,
+    /// The sides are not texts, or too long to be merged.
+    NotText,
+    /// The plaintext has conflict markers.
+    Markers,
 }
 
 impl fmt::Display for TwinConflict {

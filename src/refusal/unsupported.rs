@@ -91,6 +91,11 @@ pub enum Unsupported {
         /// What git said.
         said: String,
     },
+    /// Texts that git does not merge.
+    Merge {
+        /// What git said.
+        said: String,
+    },
     /// A directory of hooks that git does not name.
     HooksDirectory {
         /// What git said.
@@ -207,6 +212,7 @@ impl fmt::Display for Unsupported {
             Self::IgnoreConfig { said } => write!(f, "git cannot tell which files it ignores: {said}"),
             Self::CommitsWith { path, said } => write!(f, "git cannot list the commits with {path}: {said}"),
             Self::GitConfig { said } => write!(f, "git config: {said}"),
+            Self::Merge { said } => write!(f, "git merge-file: {said}"),
             Self::HooksDirectory { said } => write!(f, "git cannot tell where its hooks are: {said}"),
             Self::Canary { said } => write!(f, "git could not create a canary: {said}"),
             Self::ManyConfigurations { versions } => write!(

@@ -13,6 +13,8 @@ pub enum WorkTreeUse {
     Protect,
     /// Revealing files.
     Reveal,
+    /// Merging sealed twins.
+    Merge,
     /// Noting that a sealed twin was rekeyed.
     Twin,
     /// Scanning the files of the work tree.
@@ -34,6 +36,7 @@ impl fmt::Display for WorkTreeUse {
             Self::Init => "setting up",
             Self::Protect => "protecting files",
             Self::Reveal => "revealing files",
+            Self::Merge => "merging sealed twins",
             Self::Twin => "a sealed twin",
             Self::Scan => "a scan of the work tree",
             Self::Allow => "allowing what a scan found",

@@ -131,8 +131,79 @@ pub enum TwinFault {
     Attribute(String),
 }
 
-/// The line of `.gitattributes` that keeps git from converting line ends in twins.
-pub const ATTRIBUTE_LINE: &[u8] = b"*.age -text";
+/// The name of the diff driver and of the merge driver, in attributes and in git's configuration.
+pub const DRIVER: &str = "gitpack";
+
+/// The beginning of the line of `.gitattributes` for twins. It keeps git from converting line ends in them.
+const ATTRIBUTE_LINE: &str = "*.age -text";
+
+/// Returns the line that `.gitattributes` needs for twins with these attributes. `None` if it needs no other.
+///
+/// It names the drivers only if `drivers` is true. A driver that somebody else has chosen for one of the twins stays, and so
+/// does the choice of none, as by `binary`.
+pub fn attribute_line(twins: &[&[(String, String)]], drivers: bool) -> Option<Vec<u8>> {
+    let all = |name, wanted: &[&str]| twins.iter().all(|of_twin| wanted.contains(&value(of_twin, name)));
+    let any = |name, wanted| twins.iter().any(|of_twin| value(of_twin, name) == wanted);
+    let mut line = ATTRIBUTE_LINE.to_owned();
+    let mut is_needed = twins.iter().any(|of_twin| may_be_text(of_twin));
+    for name in ["diff", "merge"] {
+        if drivers && all(name, &["unspecified", DRIVER]) {
+            line.push_str(&format!(" {name}={DRIVER}"));
+            is_needed |= any(name, "unspecified");
+        }
+    }
+    is_needed.then(|| line.into_bytes())
+}
+
+/// Returns `text`, the content of `.gitattributes`, with `line` of [`attribute_line`] at its end, and without an earlier such
+/// line. Keeps the line ends of the file.
+pub fn with_attribute_line(text: &[u8], line: &[u8]) -> Vec<u8> {
+    let both = format!("{ATTRIBUTE_LINE} diff={DRIVER} merge={DRIVER}");
+    let ours = [ATTRIBUTE_LINE.to_owned(), both];
+    let ours = ours
+        .into_iter()
+        .chain(["diff", "merge"].map(|name| format!("{ATTRIBUTE_LINE} {name}={DRIVER}")));
+    let ours: Vec<String> = ours.collect();
+    let mut kept = Vec::new();
+    for other in text.split_inclusive(|byte| *byte == b'\n') {
+        if !ours.iter().any(|line| line.as_bytes() == other.trim_ascii()) {
+            kept.extend_from_slice(other);
+        }
+    }
+    with_line(kept, line)
+}
+
+/// What a three-way merge makes of contents that are known by their digests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThreeWay {
+    /// Our side.
+    Ours,
+    /// Their side.
+    Theirs,
+    /// Neither: all three differ, so their texts must be merged.
+    Texts,
+}
+
+/// Compares both sides with each other and with their common ancestor, if there is one.
+pub fn three_way(base: Option<&Digest>, ours: &Digest, theirs: &Digest) -> ThreeWay {
+    match (base == Some(ours), base == Some(theirs)) {
+        _ if ours == theirs => ThreeWay::Ours,
+        (_, true) => ThreeWay::Ours,
+        (true, false) => ThreeWay::Theirs,
+        (false, false) => ThreeWay::Texts,
+    }
+}
+
+/// Returns whether a text has the markers that git writes where both sides changed the same lines.
+pub fn has_conflict_markers(text: &[u8]) -> bool {
+    let mut expected = [&b"<<<<<<< "[..], b"=======", b">>>>>>> "].into_iter().peekable();
+    for line in text.split(|byte| *byte == b'\n') {
+        if expected.peek().is_some_and(|marker| line.starts_with(marker)) {
+            expected.next();
+        }
+    }
+    expected.peek().is_none()
+}
 
 /// Returns whether attributes let git convert the line ends of a file, here or in another clone.
 pub fn may_be_text(attributes: &[(String, String)]) -> bool {
@@ -176,17 +247,6 @@ fn value<'a>(attributes: &'a [(String, String)], name: &str) -> &'a str {
     found.map_or("unspecified", |(_, value)| value)
 }
 
-/// Returns `text` with `line` at its end, which it has nowhere else. Keeps the line ends of the file.
-pub fn with_line_last(text: &[u8], line: &[u8]) -> Vec<u8> {
-    let mut kept = Vec::new();
-    for other in text.split_inclusive(|byte| *byte == b'\n') {
-        if other.trim_ascii() != line {
-            kept.extend_from_slice(other);
-        }
-    }
-    with_line(kept, line)
-}
-
 /// Returns `text` with `line` at its end. Keeps the line ends of the file.
 pub fn with_line(mut text: Vec<u8>, line: &[u8]) -> Vec<u8> {
     let newline: &[u8] = match text.windows(2).any(|pair| pair == b"\r\n") {
@@ -221,6 +281,11 @@ pub fn ignore_line(path: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn attributes(given: &str) -> Vec<(String, String)> {
+        let pairs = given.split_whitespace().map(|pair| pair.split_once('=').unwrap());
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
 
     #[test]
     fn the_side_that_moved_on_is_found() {
@@ -278,13 +343,66 @@ mod tests {
                 Some("working-tree-encoding=UTF-16"),
             ),
         ] {
-            let attributes = given.split_whitespace().map(|pair| {
-                let (name, value) = pair.split_once('=').unwrap();
-                (name.to_owned(), value.to_owned())
-            });
-            let attributes: Vec<_> = attributes.collect();
+            let attributes = attributes(given);
             assert_eq!(may_be_text(&attributes), text, "{given}");
             assert_eq!(changing_attribute(&attributes).as_deref(), changing, "{given}");
+        }
+    }
+
+    #[test]
+    fn the_drivers_are_named_where_nobody_chose_others() {
+        let line = |given: &[&str], drivers| {
+            let twins: Vec<Vec<(String, String)>> = given.iter().map(|given| attributes(given)).collect();
+            let twins: Vec<&[(String, String)]> = twins.iter().map(Vec::as_slice).collect();
+            attribute_line(&twins, drivers).map(|line| String::from_utf8(line).unwrap())
+        };
+        let both = Some("*.age -text diff=gitpack merge=gitpack".to_owned());
+        assert_eq!(line(&[""], true), both);
+        assert_eq!(line(&["text=unset"], true), both);
+        assert_eq!(line(&["text=unset diff=gitpack merge=gitpack"], true), None);
+        assert_eq!(
+            line(&["text=unset diff=gitpack merge=gitpack", "text=unset"], true),
+            both
+        );
+        assert_eq!(line(&["text=set diff=gitpack merge=gitpack"], true), both);
+        assert_eq!(line(&[""], false), Some("*.age -text".into()));
+        assert_eq!(line(&["text=unset"], false), None);
+        // `binary` stands for these three.
+        assert_eq!(line(&["text=unset diff=unset merge=unset"], true), None);
+        assert_eq!(
+            line(&["text=unset diff=other"], true),
+            Some("*.age -text merge=gitpack".into())
+        );
+        assert_eq!(line(&["diff=other merge=other"], true), Some("*.age -text".into()));
+        for older in ["*.age -text", "*.age -text diff=gitpack", "*.age -text merge=gitpack"] {
+            let text = format!("a\n{older}\nb\n");
+            let new = with_attribute_line(text.as_bytes(), both.as_ref().unwrap().as_bytes());
+            assert_eq!(new, b"a\nb\n*.age -text diff=gitpack merge=gitpack\n");
+        }
+    }
+
+    #[test]
+    fn a_change_of_one_side_is_taken_and_others_need_their_texts() {
+        let (a, b, c) = (Digest::of(b"a"), Digest::of(b"b"), Digest::of(b"c"));
+        for (base, ours, theirs, expected) in [
+            (Some(&a), &b, &b, ThreeWay::Ours),
+            (None, &b, &b, ThreeWay::Ours),
+            (Some(&a), &b, &a, ThreeWay::Ours),
+            (Some(&a), &a, &b, ThreeWay::Theirs),
+            (Some(&a), &b, &c, ThreeWay::Texts),
+            (None, &b, &c, ThreeWay::Texts),
+        ] {
+            assert_eq!(three_way(base, ours, theirs), expected);
+        }
+    }
+
+    #[test]
+    fn all_three_markers_make_a_conflict() {
+        assert!(has_conflict_markers(
+            b"a\n<<<<<<< ours\nb\n=======\nc\n>>>>>>> theirs\n"
+        ));
+        for text in ["", "=======\n", "<<<<<<< ours\n", "=======\n<<<<<<< a\n>>>>>>> b\n"] {
+            assert!(!has_conflict_markers(text.as_bytes()), "{text}");
         }
     }
 

@@ -18,8 +18,8 @@ const CONVERTING: [&str; 4] = [
     "# ends without a newline\r\n* text",
 ];
 
-/// The line that keeps git from converting twins.
-const LINE: &str = "*.age -text";
+/// The line that keeps git from converting twins, and names the drivers for them.
+const LINE: &str = "*.age -text diff=gitpack merge=gitpack";
 
 fn attributes(repo: &Repo) -> String {
     fs::read_to_string(repo.path(".gitattributes")).unwrap()
@@ -84,14 +84,16 @@ fn a_twin_survives_whatever_the_attributes_say_of_text() {
 #[test]
 fn the_attribute_is_written_once_and_where_it_is_needed() {
     for (before, after) in [
-        (None, "*.age -text\n"),
-        (Some("*.png binary"), "*.png binary\n*.age -text\n"),
-        (Some("*.png binary\r\n"), "*.png binary\r\n*.age -text\r\n"),
-        (Some("*.age binary\n"), "*.age binary\n"),
-        (Some("* -text\n"), "* -text\n"),
-        (Some("*.age -text\n"), "*.age -text\n"),
+        (None, format!("{LINE}\n")),
+        (Some("*.png binary"), format!("*.png binary\n{LINE}\n")),
+        (Some("*.png binary\r\n"), format!("*.png binary\r\n{LINE}\r\n")),
+        // `binary` leaves out the drivers as well.
+        (Some("*.age binary\n"), "*.age binary\n".into()),
+        (Some("* -text\n"), format!("* -text\n{LINE}\n")),
+        // The line of a version without drivers.
+        (Some("*.age -text\n"), format!("{LINE}\n")),
         // A later line takes it back, so ours becomes the last.
-        (Some("*.age -text\n* text\n"), "* text\n*.age -text\n"),
+        (Some("*.age -text\n* text\n"), format!("* text\n{LINE}\n")),
     ] {
         let repo = match before {
             Some(text) => with_attributes(text),
@@ -115,7 +117,7 @@ fn attributes_with_other_changes_are_written_but_not_staged() {
     repo.write("a.vec", "secret");
     let done = repo.pack(&["protect", "a.vec"]).ok();
     assert!(done.stderr.contains("git add .gitattributes"), "{}", done.stderr);
-    assert_eq!(attributes(&repo), "*.png binary\n*.jpg binary\n*.age -text\n");
+    assert_eq!(attributes(&repo), format!("*.png binary\n*.jpg binary\n{LINE}\n"));
     assert_eq!(staged(&repo, ".gitattributes"), b"*.png binary\n");
 }
 
@@ -158,7 +160,7 @@ fn attributes_that_still_change_a_twin_are_named() {
         let check = repo.pack(&["protect", "--check"]);
         assert_eq!(check.code, 1, "{text}{}", check.out());
         assert!(check.out().contains(named), "{text}{}", check.out());
-        assert_eq!(attributes(&repo), "*.age -text\n");
+        assert_eq!(attributes(&repo), format!("{LINE}\n"));
     }
     let repo = Repo::set_up();
     repo.write("a.vec", "secret");
@@ -221,12 +223,12 @@ fn a_converted_twin_says_so_in_a_clone() {
     let says = "its line ends were converted to CRLF";
     let pack = |arguments: &[&str]| repo.place.pack_in(&clone, arguments);
     let done = pack(&["reveal"]);
-    assert!(done.stderr.contains(LINE), "{}", done.stderr);
+    assert!(done.stderr.contains("*.age -text"), "{}", done.stderr);
     let refused = done.refused("E_CRYPTO");
     assert!(refused.to_string().contains(says), "{refused}");
     let own = repo.pack(&["recipients", "list"]).ok().out();
     let done = pack(&["rekey", "a.vec.age", "-o", "b.age", "-r", own.trim()]);
-    assert!(done.stderr.contains(LINE), "{}", done.stderr);
+    assert!(done.stderr.contains("*.age -text"), "{}", done.stderr);
     let refused = done.refused("E_CRYPTO");
     assert!(refused.to_string().contains(says), "{refused}");
     let check = pack(&["protect", "--check"]);
@@ -296,7 +298,7 @@ fn a_large_twin_without_its_carriage_returns_is_broken_wherever_it_is() {
     fs::remove_file(repo.path("a.vec")).unwrap();
     repo.git(&["checkout", "a.vec.age"]).ok();
     let done = repo.pack(&["reveal"]);
-    assert!(done.stderr.contains(LINE), "{}", done.stderr);
+    assert!(done.stderr.contains("*.age -text"), "{}", done.stderr);
     let refused = done.refused("E_CRYPTO");
     assert!(
         refused.to_string().contains("its line ends were converted to LF"),

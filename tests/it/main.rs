@@ -13,6 +13,7 @@ mod common;
 mod conflicts;
 mod describe;
 mod determinism;
+mod drivers;
 mod emit;
 mod examples;
 mod faults;

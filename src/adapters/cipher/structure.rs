@@ -299,6 +299,15 @@ pub fn has_header(head: &[u8]) -> bool {
     header_fault(head).is_none()
 }
 
+/// Returns the stanza types in the header with which the bytes begin, armoured or not: sorted, without grease. They tell how
+/// many recipients of which kinds can open the file.
+pub fn kinds(head: &[u8]) -> Result<Vec<String>, CipherFault> {
+    let header = header(dearmoured(head))?;
+    let mut kinds: Vec<String> = header.stanzas.into_iter().filter(|kind| !is_grease(kind)).collect();
+    kinds.sort();
+    Ok(kinds)
+}
+
 /// Returns why the bytes do not begin with a complete age header, armoured or not. `None` if they do.
 pub fn header_fault(head: &[u8]) -> Option<CipherFault> {
     header(dearmoured(head)).err()

@@ -6,6 +6,7 @@ pub mod budget;
 pub mod canary;
 mod changes;
 mod descent;
+mod drivers;
 mod excludes;
 mod exposure;
 mod grafts;
@@ -16,6 +17,7 @@ mod ignore_rules;
 pub mod index;
 mod index_update;
 mod lfs;
+pub mod merge_text;
 mod nested;
 mod objects;
 mod ownership;
@@ -192,6 +194,11 @@ impl Repository {
     /// Returns the git directory that all worktrees of the clone share.
     pub fn common_dir(&self) -> PathBuf {
         self.local().common_dir().to_owned()
+    }
+
+    /// Returns the git directory of this worktree.
+    pub fn git_dir(&self) -> PathBuf {
+        self.shared.refs.git_dir().to_owned()
     }
 
     /// Returns a path from the git configuration, with `~` expanded.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod diff;
+mod driver;
 mod flags;
 mod gc;
 mod hook;
@@ -62,6 +63,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<install::Install>(),
     Command::of::<uninstall::Uninstall>(),
     Command::of::<hook::Hook>(),
+    Command::of::<driver::Driver>(),
 ];
 
 /// A call of a command, with its arguments parsed.

@@ -183,7 +183,7 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
     if standing == Standing::Unmerged {
         let reveal = arrow(&format!(
-            "git pack reveal --ours {}, or --theirs",
+            "git pack reveal --merge {}, or --ours, or --theirs",
             quoted(path.as_bytes())
         ));
         return (format!("sealed as {twin}, unmerged"), reveal);

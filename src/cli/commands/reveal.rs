@@ -10,9 +10,10 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::words::{TYPE, paint, quoted};
+use crate::cli::output::words::{TYPE, count, paint, quoted};
 use crate::ops::Context;
 use crate::ops::guard::twins::PairReport;
+use crate::ops::guard::twins::both_sides::{BothSides, BothSidesRequest, reveal_both};
 use crate::ops::guard::twins::reveal::{RevealRequest, reveal};
 use crate::ops::guard::twins::sides::{SideRequest, reveal_side};
 use crate::refusal::shown::shown;
@@ -25,6 +26,9 @@ pub(super) struct Reveal {
     /// Files, or their sealed twins [default: all tracked twins]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Merge both sides of a merge conflict, as git checkout --merge does
+    #[arg(long, requires = "files", conflicts_with_all = ["ours", "theirs"])]
+    merge: bool,
     /// Open our side of a merge conflict, as git checkout --ours does
     #[arg(long, requires = "files", conflicts_with = "theirs")]
     ours: bool,
@@ -49,6 +53,15 @@ impl Run for Reveal {
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let ctx = &self.keys.passphrase.answering(ctx)?;
+        if self.merge {
+            let request = BothSidesRequest {
+                files: self.files,
+                force: self.force,
+                identities: self.keys.identities,
+            };
+            both_sides(output, &reveal_both(ctx, &request)?);
+            return Ok(Exit::Yes);
+        }
         let side = match (self.ours, self.theirs) {
             (true, _) => Some(MergeSide::Ours),
             (_, true) => Some(MergeSide::Theirs),
@@ -87,6 +100,24 @@ fn one_side(output: &mut Output, side: MergeSide, pairs: &[PairReport]) {
             "  {path}.age is still unmerged; when {path} is right   {}\n",
             paint(TYPE, &settle)
         ));
+    }
+}
+
+fn both_sides(output: &mut Output, merged: &[BothSides]) {
+    for BothSides { path, conflicts } in merged {
+        let plain = shown(path.as_bytes());
+        output.line(&format!("{:<10} {plain} from both sides of {plain}.age", "merged"));
+        let settle = format!("git pack protect --resolved {}", quoted(path.as_bytes()));
+        let settle = paint(TYPE, &settle);
+        match conflicts {
+            0 => output.err(&format!(
+                "  {plain}.age is still unmerged; when {plain} is right   {settle}\n"
+            )),
+            n => output.err(&format!(
+                "  {plain} has {}, between <<<<<<< and >>>>>>>; edit it, then   {settle}\n",
+                count(u64::from(*n), "conflict")
+            )),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
 use crate::ops::Context;
+use crate::ops::guard::drivers::DriversChange;
 use crate::ops::guard::install::{HooksReport, apply, plan_uninstall};
 
 /// Remove the hooks of git-pack, and restore the previous ones
@@ -37,6 +38,9 @@ impl Run for Uninstall {
 }
 
 fn human(output: &mut Output, ctx: &Context, report: &HooksReport) {
+    if report.drivers == Some(DriversChange::Removed) {
+        output.line("removed    the diff and merge drivers of sealed twins from git's configuration");
+    }
     let directory = path_from(&ctx.cwd, &report.directory);
     match report.changed.is_empty() {
         true => output.line(&format!("removed    nothing: {directory} has no hooks of git-pack")),

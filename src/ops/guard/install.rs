@@ -6,7 +6,8 @@ use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, ProgramName, SetAside};
 use crate::ops::Context;
-use crate::ops::guard::remotes;
+use crate::ops::guard::drivers::{self, DriversChange, DriversPlan};
+use crate::ops::guard::{program, remotes};
 use crate::refusal::hook_manager::HookManager;
 use crate::refusal::unsupported::{SharedScope, Unsupported};
 use crate::refusal::usage::Misuse;
@@ -66,6 +67,8 @@ pub struct HooksPlan {
     steps: Vec<(&'static str, Step)>,
     /// The repository whose remotes are noted, for hooks that judge pushes to them.
     noting: Option<Repository>,
+    /// The drivers of sealed twins. `None` on a server.
+    drivers: Option<DriversPlan>,
 }
 
 /// A step for one hook.
@@ -117,6 +120,8 @@ pub struct HooksReport {
     pub configured: Vec<&'static str>,
     /// The configuration that has other repositories use hooks that are in the directory now, if one does.
     pub shared: Option<SharedScope>,
+    /// What became of the drivers of sealed twins. `None` on a server.
+    pub drivers: Option<DriversChange>,
 }
 
 /// Plans the installation. Refuses if a hook manager owns a file that would have to change.
@@ -186,6 +191,10 @@ pub fn plan_install(ctx: &Context, request: InstallRequest) -> Result<HooksPlan>
         configured,
         steps,
         noting: (!request.server).then_some(repo),
+        drivers: match request.server {
+            true => None,
+            false => Some(drivers::plan(ctx, ctx.repository()?)?),
+        },
     })
 }
 
@@ -218,7 +227,7 @@ fn shared_hooks(directory: &HooksDir, removing: bool) -> Refusal {
 ///
 /// Hooks that other repositories share are removed only if `shared` is true.
 pub fn plan_uninstall(ctx: &Context, shared: bool) -> Result<HooksPlan> {
-    ctx.repository()?;
+    let drivers = drivers::plan_removal(ctx.repository()?)?;
     let directory = HooksDir::of(&ctx.cwd)?;
     let configured = ConfiguredHooks::of(&ctx.cwd)?;
     let keeps_files = directory.shared().is_some() && !shared;
@@ -257,6 +266,7 @@ pub fn plan_uninstall(ctx: &Context, shared: bool) -> Result<HooksPlan> {
         configured,
         steps,
         noting: None,
+        drivers: Some(drivers),
     })
 }
 
@@ -284,6 +294,7 @@ pub fn apply(plan: HooksPlan) -> Result<HooksReport> {
         chained: Vec::new(),
         configured: Vec::new(),
         shared: None,
+        drivers: plan.drivers.map(|drivers| drivers.apply()).transpose()?,
     };
     let is_file = |step: &Step| matches!(step, Step::Write(_) | Step::Chain(_) | Step::Leave(Present::Ours));
     if plan.steps.iter().any(|(_, step)| is_file(step)) {
@@ -469,32 +480,20 @@ fn is_made_of(template: &str, text: &str, hook: &str) -> bool {
     rest.is_empty()
 }
 
-/// Returns whether this is one word in the quotes of [`quoted`].
+/// Returns whether this is one word in the quotes of [`program::quoted`].
 fn is_quoted(text: &str) -> bool {
     let inner = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
     inner.is_some_and(|inner| !inner.replace(r"'\''", "").contains('\''))
 }
 
-/// Returns the shim of a hook. It names this program by its path, because some clients run hooks with a bare `PATH`.
+/// Returns the shim of a hook.
 fn shim(ctx: &Context, hook: &str) -> Result<Vec<u8>> {
-    let binary = quoted(binary(ctx)?);
+    let binary = program::quoted(ctx)?;
     Ok(SHIM.replace("@HOOK@", hook).replace("@BINARY@", &binary).into_bytes())
 }
 
 /// Returns the command for git's configuration to run as `hook`.
 fn command(ctx: &Context, hook: &str) -> Result<String> {
-    let binary = quoted(binary(ctx)?);
+    let binary = program::quoted(ctx)?;
     Ok(COMMAND.trim_end().replace("@HOOK@", hook).replace("@BINARY@", &binary))
-}
-
-fn binary(ctx: &Context) -> Result<&str> {
-    ctx.binary.to_str().ok_or_else(|| {
-        Refusal::Unsupported(Unsupported::BinaryPath {
-            path: ctx.binary.clone(),
-        })
-    })
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
 }

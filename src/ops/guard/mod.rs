@@ -1,9 +1,11 @@
 //! The guard: the judgements of the hooks and of `scan`, sealed twins, known plaintext, and the installation.
 
+pub mod drivers;
 pub mod hook;
 pub mod init;
 pub mod install;
 pub mod known;
+mod program;
 pub mod remotes;
 pub mod scan;
 pub mod status;

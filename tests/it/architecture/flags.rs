@@ -38,6 +38,19 @@ const EXEMPTIONS: &[Exemption] = &[
         reason: "arguments of git hash-object, git update-index and git hook run",
     },
     Exemption {
+        path: "adapters/git/drivers.rs",
+        literals: &[
+            "--local",
+            "--null",
+            "--get-regexp",
+            "--replace-all",
+            "--remove-section",
+            "--type=bool",
+            "--get",
+        ],
+        reason: "arguments of git config",
+    },
+    Exemption {
         path: "adapters/git/excludes.rs",
         literals: &["--null", "--type", "--get"],
         reason: "arguments of git config",
@@ -75,6 +88,11 @@ const EXEMPTIONS: &[Exemption] = &[
             "--work-tree",
         ],
         reason: "arguments of git update-index, git diff, git status, git hash-object and git itself",
+    },
+    Exemption {
+        path: "adapters/git/merge_text.rs",
+        literals: &["--stdout", "--quiet", "--marker-size={}"],
+        reason: "arguments of git merge-file",
     },
     Exemption {
         path: "adapters/git/mod.rs",

@@ -38,9 +38,15 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             let settle = format!("git pack protect --resolved {plain}");
             match fault {
                 MergeFault::Twin => hint(&format!(
-                    "git pack reveal --ours {plain}, or --theirs, opens a side as {plain}; then {settle}"
+                    "git pack reveal --merge {plain} joins both sides in {plain}, --ours or --theirs opens one; then {settle}"
                 )),
                 MergeFault::Plain => hint(&format!("bring {plain} into its final form; then {settle}")),
+                MergeFault::NotText => hint(&format!(
+                    "git pack reveal --ours {plain}, or --theirs, opens a side as {plain}; then {settle}"
+                )),
+                MergeFault::Markers => hint(&format!(
+                    "edit {plain}, then {settle}; if the markers belong there, add --force"
+                )),
                 MergeFault::NoSides => next(&format!("git pack reveal {plain}")),
                 MergeFault::Deleted => hint(&format!("git rm {sealed} deletes it too; {settle} keeps {plain}")),
             }
@@ -204,6 +210,7 @@ fn way_out(unsupported: &Unsupported) -> String {
         Unsupported::IgnoreConfig { .. } => "git status    (git may show the cause)",
         Unsupported::CommitsWith { .. } => "git rev-list --all    (git may show the cause)",
         Unsupported::GitConfig { .. } => "git config --local --list    (git may show the cause)",
+        Unsupported::Merge { .. } => "git merge-file -h    (git may show the cause)",
         Unsupported::HooksDirectory { .. } => "git rev-parse --git-path hooks",
         Unsupported::Canary { .. } => "git --version    (testing hooks needs 2.40 or newer)",
         Unsupported::ManyConfigurations { .. } => "push the main branch first, by itself",

@@ -51,7 +51,7 @@ pub(super) fn command_of(action: WorkTreeUse) -> String {
         WorkTreeUse::Scan => "git pack scan --worktree".into(),
         WorkTreeUse::Allow => "git pack scan --write-allow".into(),
         WorkTreeUse::Attach => "--attach".into(),
-        WorkTreeUse::Twin | WorkTreeUse::Staging | WorkTreeUse::ListingFiles => action.to_string(),
+        WorkTreeUse::Merge | WorkTreeUse::Twin | WorkTreeUse::Staging | WorkTreeUse::ListingFiles => action.to_string(),
     }
 }
 

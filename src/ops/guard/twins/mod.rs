@@ -1,5 +1,9 @@
 //! `git pack protect` and `reveal`: a file and its sealed twin, of which git tracks only the twin.
 
+pub mod both_sides;
+pub mod driver_diff;
+pub mod driver_merge;
+pub mod opened;
 pub mod protect;
 pub mod reveal;
 mod root_file;

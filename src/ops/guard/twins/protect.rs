@@ -7,19 +7,21 @@ use crate::adapters::files;
 use crate::format::config::FILE_NAME;
 use crate::format::digest::Digest;
 use crate::format::repo_path::RepoPath;
+use crate::ops::guard::drivers;
+use crate::ops::guard::twins::opened::MAX_TEXT;
 use crate::ops::guard::twins::root_file::RootFile;
-use crate::ops::guard::twins::{Observed, PairReport, Place, is_twin, nothing_at};
+use crate::ops::guard::twins::{Observed, PairReport, Place, is_twin, merge, nothing_at};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
 use crate::refusal::path::PathFault;
-use crate::refusal::twin::TwinConflict;
+use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{
-    ATTRIBUTE_LINE, Standing, TwinFault, changing_attribute, ignore_line, may_be_text, standing, with_line,
-    with_line_last,
+    Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers, ignore_line, standing,
+    with_attribute_line, with_line,
 };
 
 const GITIGNORE: &str = ".gitignore";
@@ -81,6 +83,8 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
         undo(&root_files, &observed);
         return Err(refused);
     }
+    // The files are sealed, and without the drivers git only compares and merges them as binary files.
+    drop(ctx.repository().and_then(|repo| drivers::plan(ctx, repo)?.apply()));
     place.learn(&loaded.registry()?, &observed);
     let mut not_ignored = Vec::new();
     for found in &observed {
@@ -89,7 +93,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
         }
     }
     let sealed: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
-    let attributes = place.repo.changing_attributes(&sealed)?;
+    let attributes = place.repo.twin_attributes(&sealed)?;
     let files = observed.into_iter().zip(exposures).zip(attributes);
     Ok(ProtectReport {
         not_ignored,
@@ -122,7 +126,12 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
         ensure_is_for_sealing(place, &found)?;
         found.pair.ensure_no_link(&place.root)?;
         match request.resolved && found.standing == Standing::Unmerged {
-            true => found.standing = place.settled(&found),
+            true => {
+                if !request.force {
+                    ensure_no_markers(&found)?;
+                }
+                found.standing = place.settled(&found);
+            }
             false => place.ensure_merged(&found.pair)?,
         }
         ensure_may_be_sealed(&found, request.force)?;
@@ -131,6 +140,19 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
         }
     }
     Ok(observed)
+}
+
+/// Refuses a plaintext in which a merge still has to be decided.
+fn ensure_no_markers(found: &Observed) -> Result<()> {
+    let opened = files::open_regular(&found.pair.plain_file)?;
+    // What is longer was not merged as a text.
+    if opened.size > MAX_TEXT as u64 {
+        return Ok(());
+    }
+    match has_conflict_markers(&files::read(&found.pair.plain_file, MAX_TEXT as u64)?) {
+        true => Err(merge(&found.pair, MergeFault::Markers)),
+        false => Ok(()),
+    }
 }
 
 impl Place {
@@ -162,15 +184,17 @@ fn ignoring(place: &Place, observed: &[Observed]) -> Result<RootFile> {
     })
 }
 
-/// Plans the `.gitattributes` that keeps git from taking the twins for text: git would convert their line ends, and
-/// nobody could open them.
+/// Plans the `.gitattributes` that keeps git from taking the twins for text, whose line ends it would convert so that nobody
+/// could open them, and that names the drivers by which git compares and merges twins.
 fn attributing(place: &Place, observed: &[Observed]) -> Result<RootFile> {
     let sealed: Vec<RepoPath> = observed.iter().map(|found| found.pair.sealed.clone()).collect();
-    let attributes = place.repo.changing_attributes(&sealed)?;
+    let attributes = place.repo.twin_attributes(&sealed)?;
+    let attributes: Vec<_> = attributes.iter().map(|of_twin| of_twin.0.as_slice()).collect();
+    let line = attribute_line(&attributes, drivers::are_wanted(&place.repo));
     RootFile::plan(place, GITATTRIBUTES, |text| {
-        Ok(match attributes.iter().any(|found| may_be_text(&found.0)) {
-            true => with_line_last(&text, ATTRIBUTE_LINE),
-            false => text,
+        Ok(match line {
+            Some(line) => with_attribute_line(&text, &line),
+            None => text,
         })
     })
 }

@@ -94,7 +94,7 @@ pub fn reveal_side(ctx: &Context, request: &SideRequest) -> Result<Vec<PairRepor
 impl Place {
     /// Returns whether some twin holds the plaintext on disk, so that nothing is lost where it is written over: a side of the
     /// merge, or the twin with which this clone saw it agree.
-    fn is_kept(&self, found: &Observed, sides: &Sides, identities: &Identities) -> Result<bool> {
+    pub(super) fn is_kept(&self, found: &Observed, sides: &Sides, identities: &Identities) -> Result<bool> {
         let Some(plain) = found.plain_hash else {
             return Ok(true);
         };

@@ -24,7 +24,7 @@ pub(super) struct TrackedTwins<'a> {
 impl<'a> TrackedTwins<'a> {
     pub(super) fn of(place: &'a Place, pairs: &[Pair]) -> Result<Self> {
         let sealed: Vec<RepoPath> = pairs.iter().map(|pair| pair.sealed.clone()).collect();
-        let attributes = place.repo.changing_attributes(&sealed)?;
+        let attributes = place.repo.twin_attributes(&sealed)?;
         let staged = place.repo.index()?.files_named(is_twin).into_iter();
         Ok(Self {
             place,

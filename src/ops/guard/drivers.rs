@@ -1,0 +1,107 @@
+//! The drivers by which git compares and merges sealed twins, in the configuration of a clone.
+//!
+//! What a repository commits can only name the drivers. The commands stand in the configuration of the clone, so that no
+//! repository decides what runs.
+
+use crate::adapters::git::Repository;
+use crate::ops::Context;
+use crate::ops::guard::program;
+use crate::refusal::Result;
+use crate::rules::twins::DRIVER;
+
+/// The command that turns a twin into text, a line for sh. git adds the path of the twin.
+const DIFF: &str = include_str!("../../../hooks/diff-driver");
+
+/// The command that merges twins, a line for sh. git replaces the words that begin with `%`.
+const MERGE: &str = include_str!("../../../hooks/merge-driver");
+
+/// The setting of git that turns the drivers off in a clone.
+const SWITCH: &str = "gitpack.drivers";
+
+/// How the configuration of a clone changes.
+pub struct DriversPlan {
+    repo: Repository,
+    /// What the clone has.
+    present: Vec<(String, String)>,
+    /// What it gets; nothing if the drivers are removed.
+    wanted: Vec<(String, String)>,
+}
+
+/// What the clone has of the drivers after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriversChange {
+    /// They were set.
+    Set,
+    /// They were removed.
+    Removed,
+    /// It had them.
+    Kept,
+    /// It had none.
+    Absent,
+}
+
+/// Returns whether the drivers are to be used in this clone.
+pub fn are_wanted(repo: &Repository) -> bool {
+    repo.config_flag(SWITCH) != Some(false)
+}
+
+/// Plans to set the drivers. If they are switched off in this clone, plans to remove them.
+pub fn plan(ctx: &Context, repo: Repository) -> Result<DriversPlan> {
+    let wanted = match are_wanted(&repo) {
+        true => settings(&program::quoted(ctx)?),
+        false => Vec::new(),
+    };
+    Ok(DriversPlan {
+        present: repo.driver_settings(DRIVER)?,
+        wanted,
+        repo,
+    })
+}
+
+/// Plans to remove the drivers.
+pub fn plan_removal(repo: Repository) -> Result<DriversPlan> {
+    Ok(DriversPlan {
+        present: repo.driver_settings(DRIVER)?,
+        wanted: Vec::new(),
+        repo,
+    })
+}
+
+/// Returns the settings with the program at `binary`, a word of a shell.
+fn settings(binary: &str) -> Vec<(String, String)> {
+    let command = |template: &str, binary: &str| template.trim_end().replace("@BINARY@", binary);
+    let settings = [
+        ("diff", "textconv", command(DIFF, binary)),
+        // A cache is a note in the repository, with the plaintext in it.
+        ("diff", "cachetextconv", "false".to_owned()),
+        ("merge", "name", "merges sealed twins as text".to_owned()),
+        ("merge", "driver", command(MERGE, &binary.replace('%', "%%"))),
+        // Where git merges several common ancestors first, a side that is taken for their merge would seem unchanged
+        // afterwards, and would be lost. With this, git takes the ancestors' own ancestor.
+        ("merge", "recursive", "binary".to_owned()),
+    ];
+    let settings = settings.map(|(kind, key, value)| (format!("{kind}.{DRIVER}.{key}"), value));
+    settings.into()
+}
+
+impl DriversPlan {
+    /// Applies the plan.
+    pub fn apply(&self) -> Result<DriversChange> {
+        if self.present == self.wanted {
+            return Ok(match self.wanted.is_empty() {
+                true => DriversChange::Absent,
+                false => DriversChange::Kept,
+            });
+        }
+        if !self.present.is_empty() {
+            self.repo.remove_drivers(DRIVER, &self.present)?;
+        }
+        for (key, value) in &self.wanted {
+            self.repo.set_driver(key, value)?;
+        }
+        Ok(match self.wanted.is_empty() {
+            true => DriversChange::Removed,
+            false => DriversChange::Set,
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! `git pack reveal --merge`: merges the sides of an unmerged twin into the plaintext, as `git checkout --merge` does with
+//! other files.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use crate::adapters::cipher::{DecryptError, Identities};
+use crate::adapters::files::{self, place_unnamed};
+use crate::adapters::git::blobs::reading;
+use crate::format::object_id::ObjectId;
+use crate::format::repo_path::RepoPath;
+use crate::ops::guard::twins::driver_merge::merged_text;
+use crate::ops::guard::twins::opened::{OpenedTwin, open_twin};
+use crate::ops::guard::twins::reveal::PRIVATE;
+use crate::ops::guard::twins::{Observed, Pair, Place, merge};
+use crate::ops::keys::identity;
+use crate::ops::{Context, configuration};
+use crate::refusal::twin::{MergeFault, TwinConflict};
+use crate::refusal::work_tree::WorkTreeUse;
+use crate::refusal::{Refusal, Result};
+
+/// The files to merge, and how.
+#[derive(Clone, Debug)]
+pub struct BothSidesRequest {
+    /// The files or their twins.
+    pub files: Vec<PathBuf>,
+    /// Write over a plaintext that no side holds.
+    pub force: bool,
+    /// The identity files; if empty, those in force.
+    pub identities: Vec<PathBuf>,
+}
+
+/// A plaintext that has both sides.
+#[derive(Debug)]
+pub struct BothSides {
+    /// The plaintext's path in the repository.
+    pub path: RepoPath,
+    /// The number of places where both sides changed the same lines.
+    pub conflicts: u32,
+}
+
+/// Merges the sides of each unmerged twin into its plaintext. The index and the twin on disk stay as they are.
+///
+/// All of them are merged before the first one gets its place, so a failure leaves nothing.
+pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<Vec<BothSides>> {
+    let place = Place::of(ctx, WorkTreeUse::Reveal)?;
+    let identities = identity::load_if_any(ctx, &request.identities)?;
+    let mut merged = Vec::new();
+    for file in &request.files {
+        let pair = place.pair_of(ctx, file)?;
+        let Some(sides) = place.unmerged.get(&pair.sealed).copied() else {
+            return Err(merge(&pair, place.merge_fault(&pair).unwrap_or(MergeFault::NoSides)));
+        };
+        let (Some(ours), Some(theirs)) = (sides.ours, sides.theirs) else {
+            return Err(merge(&pair, MergeFault::Deleted));
+        };
+        pair.ensure_no_link(&place.root)?;
+        let found = place.observe(pair, &identities)?;
+        if !request.force && !place.is_kept(&found, &sides, &identities)? {
+            return Err(Refusal::TwinDiffers {
+                path: found.pair.plain_file.clone(),
+                plain: found.pair.plain.to_string(),
+                conflict: TwinConflict::PlainDiffers,
+            });
+        }
+        let open = |blob| place.open_blob(&found.pair, blob, &identities);
+        let base = sides.base.as_ref().map(open).transpose()?;
+        let merging = merged_text(&place.repo, base.as_ref(), &open(&ours)?, &open(&theirs)?)?
+            .map_err(|_| merge(&found.pair, MergeFault::NotText))?;
+        let mut file = files::unnamed_beside(&found.pair.plain_file, PRIVATE)?;
+        file.write_all(&merging.text)
+            .map_err(Refusal::io("writing", &found.pair.plain_file))?;
+        merged.push((found, file, merging.conflicts));
+    }
+    let mut observed: Vec<Observed> = Vec::new();
+    let mut reports = Vec::new();
+    for (found, file, conflicts) in merged {
+        place_unnamed(file, &found.pair.plain_file, PRIVATE)?;
+        reports.push(BothSides {
+            path: found.pair.plain.clone(),
+            conflicts,
+        });
+        observed.push(found);
+    }
+    if let Ok(registry) = configuration::here(&place.repo).and_then(|loaded| loaded.registry()) {
+        place.learn(&registry, &observed);
+    }
+    Ok(reports)
+}
+
+impl Place {
+    /// Opens the twin in `blob` in memory.
+    fn open_blob(&self, pair: &Pair, blob: &ObjectId, identities: &Identities) -> Result<OpenedTwin> {
+        let mut opened = self.repo.with_blobs(std::slice::from_ref(blob), |_, mut contents| {
+            let opened = open_twin(identities, &mut contents);
+            // A stream must be read to its end, also if it does not open.
+            io::copy(&mut contents, &mut io::sink()).map_err(|e| reading(blob, &e))?;
+            Ok(opened)
+        })?;
+        let opened: Result<OpenedTwin, DecryptError> = opened.pop().expect("one id gives one content or a refusal");
+        opened.map_err(|why| identity::not_opened(why, &pair.sealed.to_string(), identities))
+    }
+}
