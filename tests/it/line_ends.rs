@@ -231,6 +231,15 @@ fn a_converted_twin_says_so_in_a_clone() {
     assert!(done.stderr.contains("*.age -text"), "{}", done.stderr);
     let refused = done.refused("E_CRYPTO");
     assert!(refused.to_string().contains(says), "{refused}");
+    let before = fs::read(clone.join("a.vec.age")).unwrap();
+    for more in [&[][..], &["--reencrypt"]] {
+        let replace = ["rekey", "a.vec.age", "-o", "a.vec.age", "--replace", "-r", own.trim()];
+        let done = pack(&[&replace[..], more].concat());
+        assert!(done.stderr.contains("*.age -text"), "{}", done.stderr);
+        let refused = done.refused("E_CRYPTO");
+        assert!(refused.to_string().contains(says), "{refused}");
+        assert!(fs::read(clone.join("a.vec.age")).unwrap() == before);
+    }
     let check = pack(&["protect", "--check"]);
     assert_eq!(check.code, 1, "{}", check.out());
     assert!(check.out().contains("line ends were converted"), "{}", check.out());
@@ -304,6 +313,15 @@ fn a_large_twin_without_its_carriage_returns_is_broken_wherever_it_is() {
         refused.to_string().contains("its line ends were converted to LF"),
         "{refused}"
     );
+    let own = repo.pack(&["recipients", "list"]).ok().out();
+    for more in [&[][..], &["--reencrypt"]] {
+        let replace = ["rekey", "a.vec.age", "-o", "a.vec.age", "--replace", "-r", own.trim()];
+        let refused = repo.pack(&[&replace[..], more].concat()).refused("E_CRYPTO");
+        assert!(
+            refused.to_string().contains("its line ends were converted to LF"),
+            "{refused}"
+        );
+    }
     let done = repo.pack(&["scan", "--rev", "HEAD"]);
     assert_eq!(done.code, 1, "{}", done.out());
     assert!(

@@ -18,7 +18,7 @@ use crate::refusal::{Refusal, Result};
 pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let source = ctx.cwd.join(&request.what);
     let output = ctx.cwd.join(&request.output);
-    check_output(&output, request.replace)?;
+    check_output(&output, request)?;
     files::ensure_stays_in_tree(&output)?;
     let change = Change::of(ctx, request)?;
     let opened = files::open_regular(&source)?;
@@ -60,11 +60,24 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
 }
 
 /// Refuses to overwrite anything but an age file: a plaintext there may be the only copy.
-fn check_output(output: &Path, replace: bool) -> Result<()> {
+fn check_output(output: &Path, request: &RekeyRequest) -> Result<()> {
     if !files::exists(output) {
         return Ok(());
     }
-    let replaceable = files::open_regular(output).is_ok_and(|standing| is_age(&standing));
+    let replace = request.replace;
+    let standing = files::open_regular(output).ok();
+    // Such a file was one, and git may still have it as it was.
+    if replace
+        && let Some(standing) = &standing
+        && matches!(cipher::header(&standing.file), Err(CipherFault::LineEnds))
+    {
+        return Err(Refusal::Crypto {
+            deed: "opening",
+            subject: request.output.display().to_string(),
+            fault: CipherFault::LineEnds,
+        });
+    }
+    let replaceable = standing.is_some_and(|standing| is_age(&standing));
     match replace && replaceable {
         true => Ok(()),
         false => Err(Refusal::OutputExists {

@@ -108,13 +108,24 @@ impl Change {
     ) -> Result<(Digest, u64)> {
         let mut plain = cipher::open(&self.identities, &mut *old).map_err(|why| self.not_opened(why, job))?;
         let encrypted = cipher::encrypt(&self.recipients, &mut plain, output).map_err(|why| match why {
-            EncryptError::Reading(e) => self.not_opened(DecryptError::of_reading(e), job),
+            EncryptError::Reading(e) => self.not_opened(self.cause_of(DecryptError::of_reading(e), job), job),
             why => job.not_sealed(why),
         })?;
         drop(plain);
         // White space may follow the armour.
         files::copy(old, job.path, io::sink(), job.target)?;
         Ok((encrypted.sealed_hash, encrypted.sealed_bytes))
+    }
+
+    /// Reads a damaged file once more, to its end, which may tell what has damaged it.
+    fn cause_of(&self, why: DecryptError, job: &TurnJob<'_>) -> DecryptError {
+        let mut file = &job.source.file;
+        if !matches!(why, DecryptError::Broken(_)) || file.rewind().is_err() {
+            return why;
+        }
+        cipher::decrypt(&self.identities, file, &mut io::sink())
+            .err()
+            .unwrap_or(why)
     }
 
     fn not_opened(&self, why: DecryptError, job: &TurnJob<'_>) -> Refusal {
