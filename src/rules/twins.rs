@@ -238,7 +238,9 @@ pub fn changing_attribute(attributes: &[(String, String)]) -> Option<String> {
     let mut changing = changing.filter(|name| is_value(&of(name)));
     match changing.next() {
         Some(name) => Some(named(name, &of(name))),
-        None => (of("ident") == "set").then(|| "ident".to_owned()),
+        None if of("ident") == "set" => Some("ident".to_owned()),
+        // git joins the lines of both sides, whatever they are.
+        None => (of("merge") == "union").then(|| named("merge", "union")),
     }
 }
 
@@ -337,6 +339,8 @@ mod tests {
             ("text=unset filter=lfs", false, Some("filter=lfs")),
             ("text=unset filter=unset ident=unset", false, None),
             ("text=unset ident=set", false, Some("ident")),
+            ("text=unset merge=union", false, Some("merge=union")),
+            ("text=unset merge=gitpack", false, None),
             (
                 "text=unset working-tree-encoding=UTF-16",
                 false,

@@ -18,7 +18,7 @@ use crate::ops::Context;
 use crate::ops::guard::twins::protect::{ProtectReport, ProtectRequest, protect};
 use crate::ops::guard::twins::{PairReport, check};
 use crate::refusal::shown::{harmless, shown};
-use crate::rules::twins::{Standing, TwinFault};
+use crate::rules::twins::{MergeSide, Standing, TwinFault};
 
 /// Seal each FILE as FILE.age, and have git track that instead
 #[derive(Parser)]
@@ -85,6 +85,16 @@ fn human(output: &mut Output, report: &ProtectReport) {
     output.err(&format!(
         "  for {recipients}; the plaintext stays on disk,{ignored} and is no longer tracked\n"
     ));
+    for (path, side) in &report.one_side {
+        let path = shown(path.as_bytes());
+        let (side, other) = match side {
+            MergeSide::Ours => ("our", "theirs"),
+            MergeSide::Theirs => ("their", "ours"),
+        };
+        output.err(&format!(
+            "  {path}.age is now {side} side as it was; changes of {other} alone are not in it\n"
+        ));
+    }
     for path in &report.not_ignored {
         let path = shown(path.as_bytes());
         let command = format!("git check-ignore -v --no-index {path}");

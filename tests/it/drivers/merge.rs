@@ -77,6 +77,27 @@ fn changes_of_the_same_line_are_left_to_a_person() {
 }
 
 #[test]
+fn a_conflict_that_is_settled_with_one_side_says_so() {
+    let repo = overlapping();
+    repo.git(&["merge", "other"]);
+    // The plaintext is still the one from before the merge.
+    let done = repo.pack(&["protect", "--resolved", "a.txt"]).ok();
+    let said = "a.txt.age is now our side as it was; changes of theirs alone are not in it";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+    repo.git(&["reset", "-q", "--hard"]).ok();
+    repo.git(&["merge", "other"]);
+    repo.pack(&["reveal", "--theirs", "a.txt"]).ok();
+    let done = repo.pack(&["protect", "--resolved", "a.txt"]).ok();
+    assert!(done.stderr.contains("a.txt.age is now their side"), "{}", done.stderr);
+    repo.git(&["reset", "-q", "--hard"]).ok();
+    repo.pack(&["reveal", "--force", "a.txt"]).ok();
+    repo.git(&["merge", "other"]);
+    repo.write("a.txt", text(&[(4, "both")]));
+    let done = repo.pack(&["protect", "--resolved", "a.txt"]).ok();
+    assert!(!done.stderr.contains("side as it was"), "{}", done.stderr);
+}
+
+#[test]
 fn markers_that_belong_to_a_text_can_be_sealed() {
     let repo = overlapping();
     repo.git(&["merge", "other"]);

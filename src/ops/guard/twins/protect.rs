@@ -7,6 +7,7 @@ use crate::adapters::files;
 use crate::format::config::FILE_NAME;
 use crate::format::digest::Digest;
 use crate::format::repo_path::RepoPath;
+use crate::ops::contents::blob_of_file;
 use crate::ops::guard::drivers;
 use crate::ops::guard::twins::opened::MAX_TEXT;
 use crate::ops::guard::twins::root_file::RootFile;
@@ -20,7 +21,7 @@ use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{
-    Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers, ignore_line, standing,
+    MergeSide, Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers, ignore_line, standing,
     with_attribute_line, with_line,
 };
 
@@ -49,6 +50,8 @@ pub struct ProtectReport {
     pub recipients: usize,
     /// The files of git's that were changed but not staged, because they have other unstaged changes.
     pub unstaged: Vec<&'static str>,
+    /// The plaintexts whose conflict was settled with one side as it was, and the side.
+    pub one_side: Vec<(RepoPath, MergeSide)>,
     /// The plaintexts that git still does not ignore, because a deeper `.gitignore` includes them again.
     pub not_ignored: Vec<RepoPath>,
 }
@@ -78,6 +81,8 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     }
     let exposures = observed.iter().map(|found| place.repo.exposure(&found.pair.plain));
     let exposures = exposures.collect::<Result<Vec<_>>>()?;
+    let one_side = observed.iter().map(|found| place.side_taken(found));
+    let one_side = one_side.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     let root_files = [ignoring(&place, &observed)?, attributing(&place, &observed)?];
     if let Err(refused) = apply(&place, &observed, &recipients, &root_files) {
         undo(&root_files, &observed);
@@ -96,6 +101,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let attributes = place.repo.twin_attributes(&sealed)?;
     let files = observed.into_iter().zip(exposures).zip(attributes);
     Ok(ProtectReport {
+        one_side,
         not_ignored,
         files: files
             .map(|((found, exposure), attributes)| PairReport {
@@ -164,6 +170,24 @@ impl Place {
             Standing::UpToDate => Standing::UpToDate,
             _ => Standing::PlainNewer,
         }
+    }
+}
+
+impl Place {
+    /// Returns the side of an unmerged pair whose twin is about to be staged as it is.
+    fn side_taken(&self, found: &Observed) -> Result<Option<(RepoPath, MergeSide)>> {
+        let sides = self.unmerged.get(&found.pair.sealed);
+        let Some(sides) = sides.filter(|_| found.standing == Standing::UpToDate) else {
+            return Ok(None);
+        };
+        for (blob, side) in [(sides.ours, MergeSide::Ours), (sides.theirs, MergeSide::Theirs)] {
+            if let Some(blob) = blob
+                && blob_of_file(&found.pair.sealed_file, &blob)? == blob
+            {
+                return Ok(Some((found.pair.plain.clone(), side)));
+            }
+        }
+        Ok(None)
     }
 }
 
