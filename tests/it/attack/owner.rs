@@ -55,6 +55,16 @@ const COMMANDS: &[&[&str]] = &[
         "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt",
     ],
     &["hook", "pre-commit"],
+    &["driver", "diff", "README.md"],
+    &[
+        "driver",
+        "merge",
+        "README.md",
+        "README.md",
+        "README.md",
+        "7",
+        "README.md",
+    ],
 ];
 
 /// Sets up a repository with rules, a pack, and traps in its configuration, and gives it to a stranger.

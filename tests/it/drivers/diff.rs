@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{LINE, SECRET, branches, git_keeps_nothing, sealed, text, with_identity, without_identity};
+use super::{LINE, SECRET, branches, git_keeps_nothing, locked, sealed, text, with_identity, without_identity};
 use crate::common::{GIT_PACK, Repo, noise};
 
 /// The commands that show the change of the last commit.
@@ -112,15 +112,7 @@ fn damage_is_said_and_git_goes_on() {
 #[test]
 fn a_locked_identity_is_not_asked_for() {
     let repo = changed();
-    let locked = repo.place.path().join("locked");
-    let identity = fs::read_to_string(repo.identity()).unwrap();
-    let lock = gitpack::adapters::cipher::lock_identity(&identity, "words").unwrap();
-    fs::write(&locked, lock).unwrap();
-    std::process::Command::new("chmod")
-        .arg("600")
-        .arg(&locked)
-        .status()
-        .unwrap();
+    let locked = locked(&repo);
     let mut command = repo.place.command("git", &repo.root);
     command.args(["diff", "HEAD^"]).env("GIT_PACK_IDENTITY", &locked);
     let shown = crate::common::Done::from(command.output().unwrap()).ok();

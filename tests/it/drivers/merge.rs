@@ -1,12 +1,13 @@
 //! What the merge driver makes of both sides.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::{
-    SECRET, blob, branches, conflicted, git_keeps_nothing, opened, read, sealed, text, unmerged, with_identity,
+    SECRET, blob, branches, conflicted, git_keeps_nothing, locked, opened, read, sealed, text, unmerged, with_identity,
     without_identity,
 };
-use crate::common::{Repo, noise};
+use crate::common::{Done, Repo, noise};
 
 fn clean() -> Repo {
     branches(&text(&[]), &text(&[(1, "ours")]), &text(&[(8, "theirs")]))
@@ -173,6 +174,25 @@ fn without_an_identity_both_sides_stay() {
     repo.git(&["commit", "-q", "-m", "merged"]).ok();
     assert_eq!(opened(&repo, "HEAD:a.txt.age"), both());
     git_keeps_nothing(&repo);
+}
+
+#[test]
+fn a_locked_identity_is_asked_for_only_by_a_person() {
+    let repo = clean();
+    let locked = locked(&repo);
+    let mut merge = repo.place.command("git", &repo.root);
+    merge.args(["merge", "other"]).env("GIT_PACK_IDENTITY", &locked);
+    let done = Done::from(merge.output().unwrap());
+    conflicted(&repo, &done);
+    let said = "the identity needs a passphrase or a plugin";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+    let words = repo.place.path().join("words");
+    fs::write(&words, "words\n").unwrap();
+    fs::set_permissions(&words, fs::Permissions::from_mode(0o600)).unwrap();
+    let (locked, words) = (locked.to_str().unwrap(), words.to_str().unwrap());
+    let arguments = ["reveal", "--merge", "a.txt", "-i", locked, "--passphrase-file", words];
+    repo.pack(&arguments).ok();
+    assert_eq!(read(&repo, "a.txt"), both());
 }
 
 #[test]

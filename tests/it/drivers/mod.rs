@@ -7,6 +7,10 @@ mod setup;
 mod ways;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use gitpack::adapters::cipher::lock_identity;
 
 use crate::common::{Done, Repo, snapshot};
 
@@ -51,6 +55,15 @@ fn without_identity(repo: &Repo) {
 
 fn with_identity(repo: &Repo) {
     fs::rename(repo.place.path().join("aside"), repo.identity()).unwrap();
+}
+
+/// Returns the path of the identity, locked by a passphrase.
+fn locked(repo: &Repo) -> PathBuf {
+    let locked = repo.place.path().join("locked");
+    let identity = fs::read_to_string(repo.identity()).unwrap();
+    fs::write(&locked, lock_identity(&identity, "words").unwrap()).unwrap();
+    fs::set_permissions(&locked, fs::Permissions::from_mode(0o600)).unwrap();
+    locked
 }
 
 fn read(repo: &Repo, path: &str) -> String {

@@ -63,6 +63,11 @@ pub enum NotShown {
 
 /// Opens a twin for git, which compares what this returns. Asks nothing: git may be behind a pager.
 pub fn compared(ctx: &Context, request: &DiffRequest) -> Result<Compared> {
+    let repo = match ctx.repository() {
+        // git compares files outside of a repository.
+        Err(Refusal::NotARepository { .. }) => None,
+        repo => Some(repo?),
+    };
     let path = ctx.cwd.join(&request.file);
     let mut opened = files::open_regular(&path)?;
     let reading = |e| Refusal::io("reading", &path)(e);
@@ -71,7 +76,8 @@ pub fn compared(ctx: &Context, request: &DiffRequest) -> Result<Compared> {
     if !is_sealed(&head) {
         return Ok(Compared::File(opened));
     }
-    let why = match not_to_be_shown(ctx, request.git)? {
+    let kept = repo.as_ref().map(|repo| not_to_be_shown(repo, request.git));
+    let why = match kept.transpose()?.flatten() {
         Some(why) => why,
         None => match open(ctx, &opened)? {
             Ok(twin) => return Ok(text_of(ctx, twin)),
@@ -110,17 +116,12 @@ fn text_of(ctx: &Context, twin: OpenedTwin) -> Compared {
 }
 
 /// Returns why git must not get a plaintext, whoever can open it: git would keep it in the repository.
-fn not_to_be_shown(ctx: &Context, git: Option<u32>) -> Result<Option<NotShown>> {
-    let repo = match ctx.repository() {
-        // git compares files outside of a repository.
-        Err(Refusal::NotARepository { .. }) => return Ok(None),
-        repo => repo?,
-    };
+fn not_to_be_shown(repo: &Repository, git: Option<u32>) -> Result<Option<NotShown>> {
     if repo.keeps_diffed_text(DRIVER)? {
         return Ok(Some(NotShown::Cached));
     }
     let Some(git) = git else { return Ok(None) };
-    Ok(match writes_below(git, &own_directories(&repo)) {
+    Ok(match writes_below(git, &own_directories(repo)) {
         Some(false) => None,
         Some(true) => Some(NotShown::IntoGit),
         None => Some(NotShown::PerhapsIntoGit),

@@ -106,12 +106,12 @@ pub fn merge_files(ctx: &Context, request: &MergeRequest) -> Result<MergeOutcome
         ask: Silence::asker(),
         ..ctx.clone()
     };
+    let repo = ctx.repository()?;
     let base = Side::of(ctx, &request.base)?;
     let (ours, theirs) = (Side::of(ctx, &request.ours)?, Side::of(ctx, &request.theirs)?);
     let base = (base.opened.size > 0).then_some(base);
     let all = [Some(&ours), Some(&theirs), base.as_ref()];
     let sealed: Vec<bool> = all.into_iter().flatten().map(|side| is_sealed(&side.head)).collect();
-    let repo = ctx.repository()?;
     match (sealed.iter().any(|sealed| *sealed), sealed.iter().all(|sealed| *sealed)) {
         // A repository may name this driver for any file. The others are merged as git does.
         (false, _) => merge_plain(&repo, request, base.as_ref(), &ours, &theirs),
