@@ -7,6 +7,7 @@ pub mod config;
 pub mod digest;
 pub mod digest_table;
 pub mod dump;
+pub mod encoding;
 pub mod fetch_head;
 pub mod foreign;
 pub mod known;

@@ -56,6 +56,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["toml_edit::"], &["format/config/edit.rs"]),
     (&["bytesize::"], &["format/config/scope.rs", "cli/output/words.rs"]),
     (&["bpe_openai::"], &["format/tokens.rs"]),
+    (&["chardetng::", "encoding_rs::"], &["format/encoding.rs"]),
     (&["jiff::"], &["format/timestamp.rs"]),
     (&["gix_validate::"], &["format/member_path.rs"]),
     (&["tempfile::", "rustix::"], &["adapters/"]),
