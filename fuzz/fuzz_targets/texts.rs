@@ -3,16 +3,17 @@
 
 use gitpack::format::dump::read::{ParsedTexts, read};
 use gitpack::format::dump::text::TextWatch;
-use gitpack::format::dump::write::{Heading, Top, Whole, Writer};
+use gitpack::format::dump::write::{Heading, Kinds, Top, Whole, Writer};
 use gitpack::refusal::Refusal;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let mut texts: Vec<(Heading, Vec<u8>)> = Vec::new();
     let document = read(bytes, true, &mut |heading, content| {
-        let mut text = Vec::new();
-        content.read_to_end(&mut text).map_err(Refusal::io("reading", "".as_ref()))?;
-        texts.push((heading.clone(), text));
+        let mut original = Vec::new();
+        content.original.read_to_end(&mut original).map_err(Refusal::io("reading", "".as_ref()))?;
+        let text = content.converted.map(|text| text.as_bytes().to_vec());
+        texts.push((heading.clone(), text.unwrap_or(original)));
         Ok(())
     });
     let Ok(ParsedTexts { subject, whole: Some((anchors, others)), .. }) = document else {
@@ -22,6 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         subject: &subject,
         texts: (texts.len() as u64, texts.iter().map(|(heading, _)| heading.size).sum()),
         whole: Some(Whole { anchors: &anchors, others: &others }),
+        kinds: Kinds::of(texts.iter().map(|(heading, _)| heading)),
     };
     let mut writer = Writer::begin(Vec::new(), &top).unwrap();
     for (heading, text) in &texts {

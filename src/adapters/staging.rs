@@ -101,6 +101,11 @@ impl Staging {
         }
     }
 
+    /// Returns an output in the directory for temporary files, for what is not published.
+    pub fn aside() -> PathBuf {
+        tempfile::env::temp_dir().join("x")
+    }
+
     /// Returns the path on disk at which the member `path` is staged.
     pub fn member(&self, path: &MemberPath) -> PathBuf {
         match self.names {

@@ -130,6 +130,7 @@ impl PackManifest {
             prefix: String::new(),
             buckets: Vec::new(),
             anchors: Vec::new(),
+            max_tokens: None,
         };
         let commit = CommitRef {
             commit: info.commit.clone(),
@@ -290,6 +291,7 @@ mod tests {
             prefix: "X".into(),
             buckets: buckets.iter().map(|b| (*b).to_owned()).collect(),
             anchors: Vec::new(),
+            max_tokens: None,
         };
         let entry = |path: &&str| ManifestEntry::new(*path, Digest::of(path.as_bytes()), 1, Kind::File);
         let commit = CommitRef {

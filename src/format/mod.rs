@@ -18,6 +18,7 @@ pub mod mac;
 pub mod manifest;
 pub mod member_path;
 pub mod object_id;
+pub mod only;
 pub mod padding;
 pub mod protected;
 pub mod push_line;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::canonical_json::{Document, write_listing};
 use crate::format::digest::{Digest, Hasher, bare};
 use crate::format::object_id::ObjectId;
+use crate::format::only::Only;
 use crate::format::repo_path::RepoPath;
 use crate::format::tree_name;
 
@@ -137,6 +138,9 @@ pub struct StateReport {
     /// The mode by which entries were left out. `None` if all entries are covered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Globs that narrow the scope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
     /// Id of the commit.
     pub commit: ObjectId,
     /// Id of its tree.

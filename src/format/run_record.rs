@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::canonical_json::{Document, parse_canonical, write_listing};
 use crate::format::digest::{Digest, Hasher, parse_hex};
 use crate::format::dump::layout::Layout;
+use crate::format::only::Only;
 use crate::format::repo_state::Mode;
 use crate::format::tree_meta::Part;
 
@@ -79,8 +80,14 @@ pub struct TaskSpec {
     pub grammar_version: String,
     /// The version of the manifest of contents.
     pub manifest_version: String,
+    /// The most tokens of a file under `SPLIT/`, if the texts are split by tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
     /// The mode of the pack: what stays in plaintext.
     pub mode: Mode,
+    /// The entries that the pack was made of, if it was not the whole scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
     /// The release of git-pack that made the pack.
     pub packer_version: String,
     /// The parts of the pack, sorted.

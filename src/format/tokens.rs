@@ -44,6 +44,13 @@ impl TokenCounter {
     }
 }
 
+/// Returns the number of tokens of a text.
+pub fn count_text(text: &str) -> u64 {
+    let mut counter = TokenCounter::default();
+    counter.see(text.as_bytes());
+    counter.finish()
+}
+
 fn count(bytes: &[u8]) -> u64 {
     match bytes {
         [] => 0,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::canonical_json::{Document, parse_strict_into, write_listing};
 use crate::format::digest::{Digest, bare};
 use crate::format::member_path::MemberPath;
+use crate::format::only::Only;
 use crate::format::repo_state::Mode;
 use crate::refusal::shown::shown;
 
@@ -57,6 +58,12 @@ pub struct PackInfo {
     /// The parts of the pack, sorted. `None` if it has only the plain copies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emit: Option<Vec<Part>>,
+    /// The most tokens of a file under `SPLIT/`. `None` if each of them holds a directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_tokens: Option<u64>,
+    /// The entries that the pack was made of, if it was not the whole scope.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub only: Option<Only>,
 }
 
 /// A form in which a tree pack holds its plaintext entries.

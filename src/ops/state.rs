@@ -7,6 +7,7 @@ use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
 use crate::format::object_id::ObjectId;
+use crate::format::only::Only;
 use crate::format::repo_state::{
     Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version, manifest_digest,
 };
@@ -14,10 +15,11 @@ use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::retain_plain;
 use crate::refusal::config::ConfigFault;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::commit::SealedFile;
 use crate::rules::protect::Registry;
-use crate::rules::scope::Selection;
+use crate::rules::scope::{Narrowing, Selection};
 
 /// The state to compute.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,8 @@ pub struct StateRequest {
     pub rev: Option<String>,
     /// The scope; none means the default one.
     pub scope: Option<String>,
+    /// Globs that narrow the scope.
+    pub only: Option<Only>,
     /// Leaves out what a pack of this mode seals.
     pub mode: Option<Mode>,
     /// Whether to neither read nor write the digest cache.
@@ -46,6 +50,8 @@ pub struct State {
     pub globs: [Vec<String>; 2],
     /// The mode whose sealed entries were left out.
     pub mode: Option<Mode>,
+    /// Globs that narrow the scope.
+    pub only: Option<Only>,
     /// The canon version in the commit.
     pub canon_version: String,
     /// The commit's protected registry, as a document.
@@ -69,6 +75,7 @@ impl State {
             digest: self.digest(),
             scope: self.scope.clone(),
             mode: self.mode,
+            only: self.only.clone(),
             commit: self.commit.id,
             tree: self.commit.tree,
             canon_version: self.canon_version.clone(),
@@ -92,10 +99,15 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
     let selection = loaded.scope(request.scope.as_deref())?;
     let mut entries = select(repo, &commit, &selection)?;
     let registry = loaded.registry()?;
-    let sealed = match request.mode {
+    let mut sealed = match request.mode {
         Some(mode) => retain_plain(repo, &registry, &mut entries, mode)?,
         None => Vec::new(),
     };
+    if let Some(only) = &request.only {
+        let filter = filter(only)?;
+        entries.retain(|entry| filter.contains(entry.path.as_bytes()));
+        sealed.retain(|file| filter.contains(file.path.as_bytes()));
+    }
     let off = DigestCache::off();
     let cache = match request.no_cache {
         true => &off,
@@ -111,8 +123,14 @@ pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
         layout: selection.layout,
         globs: selection.globs,
         mode: request.mode,
+        only: request.only.clone(),
         commit,
     })
+}
+
+/// Compiles the globs that narrow a scope for one pack.
+pub fn filter(only: &Only) -> Result<Narrowing> {
+    Narrowing::of(only).map_err(|bad| Refusal::Usage(Misuse::BadFilter { problem: bad.reason }))
 }
 
 /// Returns the entries of a commit that are in a scope.

@@ -180,6 +180,12 @@ impl fmt::Display for Exceeded {
         match limit {
             "max_entries" => write!(f, "{found} entries")?,
             "max_entry_bytes" => write!(f, "an entry of {found} bytes")?,
+            "split.max_tokens" => {
+                return write!(
+                    f,
+                    "a text whose headings alone need {found} tokens, but {limit} allows {allowed}"
+                );
+            }
             _ => write!(f, "{found} bytes")?,
         }
         write!(f, ", {} more than {limit} allows", found - allowed)

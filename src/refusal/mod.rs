@@ -34,6 +34,7 @@ pub mod pack;
 pub mod path;
 pub mod revision;
 pub mod seal;
+pub mod seal_option;
 pub mod shown;
 pub mod twin;
 pub mod unsupported;

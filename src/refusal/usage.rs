@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::refusal::keys::{RecipientFault, SecretFault};
+use crate::refusal::seal_option::SealOption;
 use crate::refusal::shown::{shown, shown_path};
 
 /// What was asked for and makes no sense here.
@@ -267,6 +268,34 @@ pub enum Misuse {
         /// The directory as given.
         path: PathBuf,
     },
+    /// A glob that narrows a scope and cannot be used.
+    BadFilter {
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Globs that leave nothing of a scope.
+    FilterTakesNothing {
+        /// The scope.
+        scope: String,
+    },
+    /// A budget of tokens for a pack whose texts are not split.
+    NotSplit,
+    /// A budget of tokens that is too small or too large.
+    BadBudget {
+        /// The budget.
+        found: u64,
+        /// The least that is possible.
+        least: u64,
+        /// The most that is possible.
+        most: u64,
+    },
+    /// Parts other than the one text, where only that can be written.
+    OnlyFullToStream,
+    /// A pack whose texts are not split, where the parts are needed.
+    NoSplit {
+        /// The pack.
+        pack: PathBuf,
+    },
     /// A glob that cannot be read.
     AttachBadGlob {
         /// The path with the glob as given.
@@ -303,31 +332,6 @@ pub enum PassphraseFault {
     NotText,
 }
 
-/// An option of `seal`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SealOption {
-    /// A scope of the configuration.
-    Scope,
-    /// Files to be attached.
-    Attach,
-    /// Which forms to write.
-    Emit,
-    /// A recipient.
-    Recipient,
-    /// A file of recipients.
-    RecipientsFile,
-    /// Names that tell nothing.
-    OpaqueNames,
-    /// Padding.
-    Pad,
-    /// No seal of an earlier pack is used again.
-    Fresh,
-    /// The seals of a pack are used again.
-    Reuse,
-    /// The mode for what stays inside an organisation.
-    Internal,
-}
-
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -344,6 +348,18 @@ impl fmt::Display for Misuse {
                 )
             }
             Self::UnknownRun { run } => write!(f, "there is no run {run} here"),
+            Self::BadFilter { problem } => f.write_str(problem),
+            Self::FilterTakesNothing { scope } => {
+                write!(f, "no file of the scope {scope} is included and not excluded")
+            }
+            Self::NotSplit => f.write_str("the pack does not split its texts, so they have no budget of tokens"),
+            Self::BadBudget { found, least, most } => {
+                write!(f, "expected a number of tokens from {least} to {most}, found {found}")
+            }
+            Self::OnlyFullToStream => f.write_str("only the one text of all files can be written to a stream"),
+            Self::NoSplit { pack } => {
+                write!(f, "{} has no texts under SPLIT/", pack.display())
+            }
             Self::BadContentRef { found } => {
                 write!(f, "expected sha256: and 64 lowercase hex digits, found {found:?}")
             }
@@ -465,22 +481,5 @@ impl fmt::Display for PassphraseFault {
             Self::Empty => f.write_str("its first line is empty"),
             Self::NotText => f.write_str("its first line is not text"),
         }
-    }
-}
-
-impl fmt::Display for SealOption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Scope => "a scope",
-            Self::Attach => "a file to attach",
-            Self::Emit => "a choice of forms",
-            Self::Recipient => "a recipient",
-            Self::RecipientsFile => "a file of recipients",
-            Self::OpaqueNames => "opaque names",
-            Self::Pad => "padding",
-            Self::Fresh => "fresh seals",
-            Self::Reuse => "seals of another pack",
-            Self::Internal => "the mode internal",
-        })
     }
 }

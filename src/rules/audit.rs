@@ -350,7 +350,9 @@ mod tests {
             canon_version: "unknown".into(),
             grammar_version: GRAMMAR_VERSION.into(),
             manifest_version: MANIFEST_VERSION.into(),
+            max_tokens: None,
             mode: Mode::Public,
+            only: None,
             packer_version: "0".into(),
             parts: vec![Part::Repo],
             repo_state: CommitRef {

@@ -173,6 +173,7 @@ mod tests {
             prefix: String::new(),
             buckets: Vec::new(),
             anchors: Vec::new(),
+            max_tokens: None,
         };
         let entry = |(path, kind): &(&str, Kind)| ManifestEntry::new(*path, Digest::of(path.as_bytes()), 1, *kind);
         let commit = CommitRef {

@@ -2,7 +2,8 @@
 
 use crate::format::config::{Config, ConfigError, Limits, Located};
 use crate::format::dump::layout::Layout;
-use crate::rules::globs::{Case, Globs};
+use crate::format::only::Only;
+use crate::rules::globs::{BadGlob, Case, Globs};
 
 /// Key of the scope that every repository has: the whole tree.
 pub const WHOLE: &str = "repo";
@@ -21,6 +22,32 @@ pub struct Selection {
     pub globs: [Vec<String>; 2],
     /// The same globs, compiled. `None` selects everything.
     compiled: Option<(Globs, Globs)>,
+}
+
+/// Narrows a scope for one pack.
+pub struct Narrowing {
+    /// `None` takes everything.
+    include: Option<Globs>,
+    exclude: Globs,
+}
+
+impl Narrowing {
+    /// Compiles the globs. The error names the one that cannot be used.
+    pub fn of(only: &Only) -> Result<Self, BadGlob> {
+        let globs = |globs: &[String]| Globs::new(globs.iter().map(String::as_str), Case::Sensitive);
+        Ok(Self {
+            include: match only.include.is_empty() {
+                true => None,
+                false => Some(globs(&only.include)?),
+            },
+            exclude: globs(&only.exclude)?,
+        })
+    }
+
+    /// Returns whether `path` is taken.
+    pub fn contains(&self, path: &[u8]) -> bool {
+        self.include.as_ref().is_none_or(|include| include.matches(path)) && !self.exclude.matches(path)
+    }
 }
 
 /// Why a scope cannot be used.
@@ -86,6 +113,26 @@ fn compile(what: &str, globs: &[Located<String>]) -> Result<Globs, BadScope> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_filter_takes_what_is_included_and_not_excluded() {
+        let filter = |include: &[&str], exclude: &[&str]| {
+            let [include, exclude] = [include, exclude].map(|globs| globs.iter().map(|glob| (*glob).into()).collect());
+            Narrowing::of(&Only { include, exclude })
+        };
+        let one = filter(&["src/**", "*.md"], &["src/old/"]).unwrap();
+        for (path, taken) in [
+            ("src/a", true),
+            ("a/b.md", true),
+            ("src/old/a", false),
+            ("lib/a", false),
+            ("SRC/a", false),
+        ] {
+            assert_eq!(one.contains(path.as_bytes()), taken, "{path}");
+        }
+        assert!(filter(&[], &["*.lock"]).unwrap().contains(b"anything"));
+        assert_eq!(filter(&["a", "../b"], &[]).err().unwrap().index, 1);
+    }
 
     #[test]
     fn scopes_include_and_exclude() {

@@ -25,6 +25,7 @@ mod interop;
 mod keys;
 mod line_ends;
 mod managers;
+mod models;
 mod odd_repositories;
 mod open;
 mod open_keys;

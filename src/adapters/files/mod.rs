@@ -5,7 +5,7 @@ mod walk;
 mod write;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -232,6 +232,14 @@ impl SecretFile {
             .map_err(Refusal::io("reading", &self.path))?;
         Ok((bytes.len() <= max).then_some(bytes))
     }
+}
+
+/// Opens a regular file for reading `size` bytes from byte `at`.
+pub fn open_range(path: &Path, at: u64, size: u64) -> Result<Box<dyn Read>> {
+    let mut file = open_regular(path)?.file;
+    file.seek(io::SeekFrom::Start(at))
+        .map_err(Refusal::io("reading", path))?;
+    Ok(Box::new(file.take(size)))
 }
 
 /// Passes the bytes of a file to `each`, one buffer at a time.

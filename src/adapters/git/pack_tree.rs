@@ -1,6 +1,7 @@
 //! A tracked pack: read from the object database, as a commit has it.
 
 use std::collections::BTreeSet;
+use std::io::{self, Cursor, Read};
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, reading};
@@ -9,8 +10,8 @@ use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, TreeEntry};
-use crate::refusal::Result;
 use crate::refusal::pack::PackFault;
+use crate::refusal::{Refusal, Result};
 
 /// The entries of a tree that may be the root of a pack.
 pub struct PackTree<'a> {
@@ -80,6 +81,27 @@ impl<'a> PackTree<'a> {
 }
 
 impl PackTree<'_> {
+    /// Returns a reader of `size` bytes of the blob at a path, from byte `at`.
+    pub fn range(&self, path: &str, at: u64, size: u64) -> Result<Box<dyn Read>> {
+        let Some(id) = self.blob_at(path) else {
+            return Err(Refusal::MissingObject {
+                count: 1,
+                example: path.to_owned(),
+            });
+        };
+        let read = self.repo.with_blobs(&[id], |_, mut blob| {
+            let mut read = || {
+                io::copy(&mut (&mut blob).take(at), &mut io::sink())?;
+                let mut bytes = Vec::new();
+                (&mut blob).take(size).read_to_end(&mut bytes)?;
+                io::copy(&mut blob, &mut io::sink())?;
+                Ok(bytes)
+            };
+            read().map_err(|e| reading(&id, &e))
+        })?;
+        Ok(Box::new(Cursor::new(read.into_iter().next().unwrap_or_default())))
+    }
+
     /// Returns the blob at a path.
     pub fn blob_at(&self, path: &str) -> Option<ObjectId> {
         let mut entries = self.entries.iter();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::cli::ask;
+use crate::format::only::Only;
 use crate::format::repo_state::Mode;
 use crate::ops::Context;
 use crate::ops::keys::identity;
@@ -36,6 +37,25 @@ impl PassphraseFlag {
             ctx.ask = ask::knowing(identity::passphrase(&ctx, file)?);
         }
         Ok(ctx)
+    }
+}
+
+/// Globs that narrow the scope once.
+#[derive(Args)]
+pub(super) struct FilterFlags {
+    /// Take only files that match this quoted glob, as in a scope's include (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+    /// Leave out files that match this quoted glob, as in a scope's exclude (repeatable)
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+}
+
+impl FilterFlags {
+    /// Returns the globs, if there are any.
+    pub(super) fn only(self) -> Option<Only> {
+        let Self { include, exclude } = self;
+        Some(Only { include, exclude }).filter(|only| *only != Only::default())
     }
 }
 

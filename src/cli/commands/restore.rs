@@ -15,7 +15,7 @@ use crate::cli::output::table::aligned;
 use crate::cli::output::words::{count, size};
 use crate::format::dump::OtherEntry;
 use crate::ops::Context;
-use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, RestoredEntries, restore};
+use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, RestoredEntries, TextSource, restore};
 use crate::refusal::shown::shown;
 
 /// The most missing entries that are named.
@@ -31,6 +31,9 @@ pub(super) struct Restore {
     /// Restore only the text files, from the member under FULL/; PACK can also be that file itself
     #[arg(long, conflicts_with = "identities")]
     from_full: bool,
+    /// Restore only the text files, from the members under SPLIT/
+    #[arg(long, conflicts_with_all = ["identities", "from_full"])]
+    from_split: bool,
     /// Write the files to this new directory
     #[arg(long, short = 'o', value_name = "DIR", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
@@ -66,7 +69,11 @@ impl Run for Restore {
         let ctx = &self.passphrase.answering(ctx)?;
         let request = RestoreRequest {
             from: self.from,
-            from_full: self.from_full,
+            texts: match (self.from_full, self.from_split) {
+                (true, _) => Some(TextSource::Full),
+                (_, true) => Some(TextSource::Split),
+                _ => None,
+            },
             output: self.output,
             dry_run: self.dry_run,
             identities: self.identities,

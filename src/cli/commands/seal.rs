@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use super::Run;
-use super::flags::{IdentityFlags, ModeArgument};
+use super::flags::{FilterFlags, IdentityFlags, ModeArgument};
 use super::operator::{Operator, Prints};
 use super::values::{self, BadValue};
 use crate::cli::account::{Account, name};
@@ -16,10 +16,11 @@ use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
 use crate::cli::output::refusal::usage::{flag, misused};
 use crate::cli::output::words::{LOOK, count, duration, paint, size};
+use crate::cli::style::Style;
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::Part;
 use crate::ops::Context;
-use crate::ops::pack::seal::{Privacy, SealNotice, SealReport, SealRequest, seal};
+use crate::ops::pack::seal::{Privacy, SealNotice, SealReport, SealRequest, TextReport, full_text, seal};
 use crate::refusal::Refusal;
 use crate::refusal::shown::shown;
 use crate::refusal::unsupported::{Unkept, some_of};
@@ -37,9 +38,18 @@ pub(super) struct Seal {
     /// A scope of .gitpack.toml [default: its default scope, else everything]
     #[arg(long, value_name = "KEY")]
     scope: Option<String>,
+    #[command(flatten)]
+    filter: FilterFlags,
     /// The parts of a tree pack: repo, lite, full, split [default: emit in .gitpack.toml, else repo]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = part)]
     emit: Vec<Part>,
+    /// Split the texts into files of at most N tokens, instead of one file for each directory [default: split in .gitpack.toml]
+    #[arg(long, value_name = "N")]
+    max_tokens: Option<u64>,
+    /// With --emit full: print the text, and make no pack
+    #[arg(long, conflicts_with_all = ["artifacts", "attach", "recipient", "opaque_names", "pad", "fresh", "reuse",
+        "identities", "recipients_file", "output", "replace", "note", "created", "strict", "max_tokens"])]
+    stdout: bool,
     /// Also seal these untracked files into the tree pack: a file, a directory or a quoted glob
     #[arg(long, value_name = "PATH")]
     attach: Vec<PathBuf>,
@@ -115,6 +125,13 @@ impl Run for Seal {
         })
     }
 
+    fn style(&self) -> Style {
+        match self.stdout {
+            true => Style::Human,
+            false => Style::Envelope,
+        }
+    }
+
     fn account(&self) -> Option<Account> {
         let artifacts: Vec<String> = self.artifacts.iter().map(|path| name(path)).collect();
         Some(
@@ -134,6 +151,8 @@ impl Run for Seal {
             artifacts: self.artifacts,
             rev: self.rev,
             scope: self.scope,
+            only: self.filter.only(),
+            max_tokens: self.max_tokens,
             plaintext: self.plaintext,
             attach: self.attach,
             recipients: self.recipient,
@@ -153,6 +172,14 @@ impl Run for Seal {
             created: self.created,
             strict: self.strict,
         };
+        if self.stdout {
+            let report = full_text(ctx, &request, output.unrecorded())?;
+            told(output, &report, started.elapsed());
+            if let Some(account) = account {
+                account.ends("TEXT_WRITTEN");
+            }
+            return Ok(Exit::Yes);
+        }
         let report = seal(ctx, &request)?;
         human(output, ctx, &report, started.elapsed());
         if let Some(account) = account {
@@ -163,6 +190,25 @@ impl Run for Seal {
             account.found("output_dir", name(&report.output));
         }
         Ok(Exit::Yes)
+    }
+}
+
+/// Tells on stderr what was printed.
+fn told(output: &mut Output, report: &TextReport, time: Duration) {
+    let withheld = match report.withheld {
+        0 => String::new(),
+        n => format!(" · {} left out", count(n, "protected file")),
+    };
+    output.err(&format!(
+        "  commit {} · {}, {} of text{withheld} · state {} · {}\n",
+        report.commit,
+        count(report.entries, "file"),
+        size(report.bytes),
+        report.state,
+        duration(time)
+    ));
+    for notice in &report.notices {
+        output.err(&format!("  {} {}\n", paint(LOOK, "note"), self::notice(notice)));
     }
 }
 

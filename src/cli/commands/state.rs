@@ -3,7 +3,7 @@
 use clap::Parser;
 
 use super::Run;
-use super::flags::ModeArgument;
+use super::flags::{FilterFlags, ModeArgument};
 use super::operator::{Operator, Prints};
 use super::values::{BadValue, content_ref};
 use crate::cli::account::Account;
@@ -36,6 +36,8 @@ pub(super) struct State {
     /// A scope of .gitpack.toml [default: its default scope, else everything]
     #[arg(long, value_name = "KEY")]
     scope: Option<String>,
+    #[command(flatten)]
+    filter: FilterFlags,
     /// Leave out files that a pack of this mode seals
     #[arg(long)]
     mode: Option<ModeArgument>,
@@ -71,6 +73,7 @@ impl Run for State {
         let request = StateRequest {
             rev: args.rev,
             scope: args.scope,
+            only: args.filter.only(),
             mode: args.mode.map(Into::into),
             no_cache: args.no_cache,
         };

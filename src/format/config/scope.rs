@@ -6,7 +6,7 @@ use toml::{Spanned, Value};
 
 use crate::format::config::lines::Lines;
 use crate::format::config::{ConfigError, Located, is_plain_word};
-use crate::format::dump::layout::{Layout, is_prefix};
+use crate::format::dump::layout::{BUDGETS, Layout, is_prefix};
 use crate::format::member_path::MemberPath;
 
 /// A named part of the tree.
@@ -49,6 +49,14 @@ pub(super) struct RawScope {
     anchors: Vec<Spanned<String>>,
     #[serde(default)]
     limits: RawLimits,
+    #[serde(default)]
+    split: RawSplit,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSplit {
+    max_tokens: Option<Spanned<Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -87,6 +95,7 @@ impl RawScope {
         for anchor in self.anchors {
             add_anchor(&mut layout, anchor, lines)?;
         }
+        layout.max_tokens = budget(self.split.max_tokens, lines)?;
         let limits = self.limits.read(lines)?;
         let whole = || Located {
             value: "**".into(),
@@ -164,6 +173,20 @@ fn size(key: &str, raw: Option<Spanned<Value>>, lines: &Lines) -> Result<Option<
     Ok(Some(bytes))
 }
 
+/// Reads the budget of tokens of a split.
+fn budget(raw: Option<Spanned<Value>>, lines: &Lines) -> Result<Option<u64>, ConfigError> {
+    let Some(raw) = raw else { return Ok(None) };
+    let number = raw.get_ref().as_integer().and_then(|n| u64::try_from(n).ok());
+    match number.filter(|number| BUDGETS.contains(number)) {
+        Some(number) => Ok(Some(number)),
+        None => {
+            let (least, most, found) = (BUDGETS.start(), BUDGETS.end(), raw.get_ref());
+            let problem = format!("split.max_tokens: expected an integer from {least} to {most}, found {found}");
+            Err(lines.error(raw.span().start, problem))
+        }
+    }
+}
+
 fn number(key: &str, raw: Option<Spanned<Value>>, lines: &Lines) -> Result<Option<u64>, ConfigError> {
     let Some(raw) = raw else { return Ok(None) };
     let number = raw.get_ref().as_integer().and_then(|n| u64::try_from(n).ok());
@@ -230,6 +253,21 @@ mod tests {
                 "limits.max_entries: expected an integer",
             ),
             (
+                "version = 1\n[scope.a]\nsplit = { max_tokens = 999 }\n",
+                3,
+                "split.max_tokens: expected an integer from 1000 to 10000000, found 999",
+            ),
+            (
+                "version = 1\n[scope.a]\nsplit = { max_tokens = \"1M\" }\n",
+                3,
+                "split.max_tokens: expected an integer",
+            ),
+            (
+                "version = 1\n[scope.a]\nsplit = { tokens = 5000 }\n",
+                3,
+                "unknown field `tokens`",
+            ),
+            (
                 "version = 1\n[scope.a.limits]\nmax_bytes = 1\n",
                 3,
                 "unknown field `max_bytes`",
@@ -246,6 +284,7 @@ mod tests {
         let text = "version = 1\n[pack]\nemit = [\"split\", \"full\"]\n[scope.a]\nprefix = \"My-Pack\"\n\
                     buckets = [\"z\", \"b/\"]\nanchors = [\"z/README.md\"]\n\
                     limits = { max_total_bytes = \"50MiB\", max_entry_bytes = 2048, max_entries = 7 }\n\
+                    split = { max_tokens = 100_000 }\n\
                     [scope.\"b.c\"]\nlimits = { max_total_bytes = \"2 MB\", max_entry_bytes = \"1.5KiB\" }\n";
         let config = Config::parse(text.as_bytes()).unwrap();
         assert_eq!(config.emit, Some(vec![Part::Full, Part::Split]));
@@ -263,6 +302,7 @@ mod tests {
                 max_entries: Some(7)
             }
         );
+        assert_eq!((a.layout.max_tokens, b.layout.max_tokens), (Some(100_000), None));
         assert_eq!(b.layout.prefix, "B_C");
         assert_eq!(
             (b.limits.max_total_bytes, b.limits.max_entry_bytes),

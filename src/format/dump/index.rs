@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::format::dump::layout::Bucket;
 use crate::format::dump::lines::{self, NOT_TEXT, READ_FIRST};
 use crate::format::dump::write::section;
-use crate::format::dump::{INDEX_VERSION, OtherEntry, TextsSubject};
+use crate::format::dump::{Conversion, INDEX_VERSION, OtherEntry, TextPart, TextsSubject};
 use crate::format::tokens::{TOKENIZER, VOCABULARY};
 
 /// A file under `SPLIT/` that holds the texts of a bucket.
@@ -15,6 +15,8 @@ pub struct SplitFile {
     pub name: String,
     /// Its texts, in the order of the file.
     pub texts: Vec<IndexedText>,
+    /// Number of tokens of the whole file, its headings included. Only listed in a split by tokens.
+    pub tokens: u64,
 }
 
 /// A text in the index.
@@ -22,10 +24,14 @@ pub struct SplitFile {
 pub struct IndexedText {
     /// Path of the text, relative to the repository's root.
     pub path: String,
-    /// Size in bytes.
+    /// Size in bytes of what stands in the file.
     pub size: u64,
-    /// Number of tokens of the text by itself.
+    /// Number of tokens of that by itself.
     pub tokens: u64,
+    /// The conversion, if the file is not UTF-8.
+    pub conversion: Option<Conversion>,
+    /// The part, if the text was cut.
+    pub part: Option<TextPart>,
 }
 
 const HOW: &str = "\
@@ -33,19 +39,42 @@ Each file of the list below holds the texts of one directory at the top, or of t
 is named first, then what you need: sizes are in bytes, tokens are those of each text by itself.
 ";
 
+const HOW_BY_TOKENS: &str = "\
+Each file of the list below holds as many texts as its budget of tokens allows, in one order. Read what is named first,
+then what you need: sizes are in bytes. The tokens of a file are those of all of it, with its headings, and the tokens of
+a text are those of the text by itself. A text that is larger than the budget is cut: its parts are in files in a row.
+";
+
 impl IndexedText {
     fn line(&self, place: &str) -> String {
         let path = lines::span(&self.path);
-        format!("- {path}{place} · {} B · {} tokens", self.size, self.tokens)
+        let how = lines::how(self.conversion, self.part);
+        format!("- {path}{place} · {} B · {} tokens{how}", self.size, self.tokens)
+    }
+
+    /// Returns whether the text begins here: it is whole, or the first part.
+    fn begins(&self) -> bool {
+        self.part.is_none_or(|part| part.number == 1)
     }
 }
 
-/// Returns the content of the index.
-pub fn write(subject: &TextsSubject, parts: &[SplitFile], anchors: &[String], others: &[OtherEntry]) -> String {
+/// Returns the content of the index. With a budget, files hold texts up to that number of tokens, and not one bucket
+/// each.
+pub fn write(
+    subject: &TextsSubject,
+    parts: &[SplitFile],
+    anchors: &[String],
+    others: &[OtherEntry],
+    budget: Option<u64>,
+) -> String {
     let all = || parts.iter().flat_map(|part| &part.texts);
     let sum = |texts: &mut dyn Iterator<Item = &IndexedText>| {
         texts.fold((0u64, 0u64, 0u64), |(n, bytes, tokens), text| {
-            (n + 1, bytes + text.size, tokens + text.tokens)
+            (
+                n + u64::from(text.begins()),
+                bytes.saturating_add(text.size),
+                tokens.saturating_add(text.tokens),
+            )
         })
     };
     let (number, bytes, tokens) = sum(&mut all());
@@ -59,12 +88,17 @@ pub fn write(subject: &TextsSubject, parts: &[SplitFile], anchors: &[String], ot
     push(&format!(
         "- tokens: {tokens} of the vocabulary {VOCABULARY}, counted by {TOKENIZER}"
     ));
+    if let Some(budget) = budget {
+        push(&format!("- budget: {budget} tokens for each file"));
+    }
     push("");
-    HOW.lines().for_each(&mut push);
-    let known: BTreeMap<&String, (&str, &IndexedText)> = parts
-        .iter()
-        .flat_map(|part| part.texts.iter().map(|text| (&text.path, (part.name.as_str(), text))))
-        .collect();
+    let how = if budget.is_some() { HOW_BY_TOKENS } else { HOW };
+    how.lines().for_each(&mut push);
+    let begun = parts.iter().flat_map(|part| {
+        let begun = part.texts.iter().filter(|text| text.begins());
+        begun.map(|text| (&text.path, (part.name.as_str(), text)))
+    });
+    let known: BTreeMap<&String, (&str, &IndexedText)> = begun.collect();
     let place = |path: &String| {
         let (name, text) = known.get(path)?;
         Some(text.line(&format!(" in {name}")))
@@ -77,7 +111,13 @@ pub fn write(subject: &TextsSubject, parts: &[SplitFile], anchors: &[String], ot
             Bucket::Root => "ROOT".into(),
             Bucket::Directory(name) => lines::span(&format!("{name}/")),
         };
-        let heading = format!("## {} · {about} · {number} of {bytes} B · {tokens} tokens", part.name);
+        let heading = match budget {
+            None => format!("## {} · {about} · {number} of {bytes} B · {tokens} tokens", part.name),
+            Some(_) => {
+                let (number, tokens) = (part.texts.len(), part.tokens);
+                format!("## {} · {number} of {bytes} B · {tokens} tokens", part.name)
+            }
+        };
         section(&heading, part.texts.iter().map(|text| text.line("")), &mut push);
     }
     section(NOT_TEXT, others.iter().map(lines::other), &mut push);

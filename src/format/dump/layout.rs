@@ -1,6 +1,7 @@
 //! The layout of `FULL/` and `SPLIT/`: the order of texts, their buckets, and the names of the files.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use crate::format::tree_meta::{FULL, SPLIT};
 
@@ -13,6 +14,8 @@ pub struct Layout {
     pub buckets: Vec<String>,
     /// Paths of the files to read first, in this order.
     pub anchors: Vec<String>,
+    /// The most tokens of a file under `SPLIT/`. `None` gives each bucket a file.
+    pub max_tokens: Option<u64>,
 }
 
 /// A group of texts: those below one directory of the root, or those in the root itself.
@@ -26,6 +29,9 @@ pub enum Bucket {
 
 /// Number of characters of a directory's name that the name of a file takes over.
 const MAX_NAME: usize = 40;
+
+/// The budgets of tokens that a file under `SPLIT/` can have. Less would leave no room beside the headings.
+pub const BUDGETS: RangeInclusive<u64> = 1000..=10_000_000;
 
 /// Returns whether `text` is a valid prefix for the names of files.
 pub fn is_prefix(text: &str) -> bool {
@@ -66,6 +72,7 @@ impl Layout {
             prefix: key.chars().take(64).map(plain).collect(),
             buckets: Vec::new(),
             anchors: Vec::new(),
+            max_tokens: None,
         }
     }
 
@@ -104,6 +111,18 @@ const INDEX_END: &str = "-00_INDEX.md";
 /// Returns the path of the member that holds the texts of a bucket. `number` counts the buckets from 1.
 pub fn bucket_member(prefix: &str, number: usize, bucket: &Bucket) -> String {
     format!("{SPLIT}/{prefix}-{number:02}_{}.md", bucket.file_name())
+}
+
+/// Returns the path of the member that holds the texts of a split by tokens. `number` counts these members from 1.
+pub fn chunk_member(prefix: &str, number: usize) -> String {
+    format!("{SPLIT}/{prefix}-{number:02}{CHUNK_END}")
+}
+
+const CHUNK_END: &str = "_PART.md";
+
+/// Returns whether a member may be a file of a split by tokens, by its name.
+pub fn is_chunk(member: &str) -> bool {
+    member.starts_with(SPLIT) && member.ends_with(CHUNK_END)
 }
 
 /// Returns the bucket's number in the path of a member. `None` if it is not the name of a bucket's member.
@@ -180,6 +199,8 @@ mod tests {
         );
         assert_eq!(bucket_number("R", "SPLIT/R-123_X_Y.md"), Some(123));
         assert_eq!(bucket_number("R", "SPLIT/S-01_X.md"), None);
+        assert_eq!(chunk_member("R", 7), "SPLIT/R-07_PART.md");
+        assert!(is_chunk("SPLIT/R-107_PART.md") && !is_chunk("SPLIT/R-01_X.md"));
         assert_eq!(prefix_of_index("SPLIT/A-B-00_INDEX.md"), Some("A-B"));
         assert_eq!(prefix_of_index("SPLIT/-00_INDEX.md"), None);
         assert_eq!(prefix_of_index("SPLIT/x/y-00_INDEX.md"), None);

@@ -2,6 +2,7 @@
 //!
 //! A file has exactly one form: writing what was parsed from it gives the same bytes again. See docs/format.md.
 
+pub mod cut;
 pub mod index;
 pub mod layout;
 mod lines;
@@ -10,6 +11,8 @@ pub mod text;
 pub mod write;
 
 use crate::format::digest::Digest;
+use crate::format::encoding::Encoding;
+use crate::format::only::Only;
 use crate::format::repo_state::{EntryKind, Mode, StateFile};
 
 /// Format version of a file under `FULL/`.
@@ -28,6 +31,8 @@ pub struct TextsSubject {
     pub title: String,
     /// Key of the scope.
     pub scope: String,
+    /// Globs that narrow the scope, if the texts are not of all of it.
+    pub only: Option<Only>,
     /// The mode of the pack: what it holds in plaintext.
     pub mode: Mode,
     /// Id of the commit, in hex.
@@ -43,12 +48,58 @@ pub struct TextsSubject {
 pub struct TextEntry {
     /// Path of the entry, relative to the repository's root.
     pub path: String,
-    /// Size in bytes.
+    /// Size of the file in bytes.
     pub size: u64,
     /// Whether the file is executable.
     pub executable: bool,
-    /// SHA-256 of the content.
+    /// SHA-256 of the file; of a part, of its bytes in the encoding of the file.
     pub hash: Digest,
+    /// Size in bytes of what stands between the fences.
+    pub shown: u64,
+    /// The encoding that it was converted from. `None` if it is UTF-8.
+    pub encoding: Option<Encoding>,
+    /// The part of the text, if it was cut.
+    pub part: Option<TextPart>,
+}
+
+/// The conversion of a text to UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conversion {
+    /// The encoding of the file.
+    pub encoding: Encoding,
+    /// Size of the whole file in bytes, in that encoding.
+    pub size: u64,
+}
+
+/// A part of a text that was cut, because it is larger than the budget of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextPart {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The number of parts.
+    pub of: u64,
+    /// The byte of the text at which it begins.
+    pub from: u64,
+    /// Size of the whole text in bytes, in UTF-8.
+    pub whole: u64,
+}
+
+impl TextPart {
+    /// Returns whether a part of `size` bytes can have these numbers.
+    pub fn is_possible(&self, size: u64) -> bool {
+        let end = self.from.checked_add(size);
+        size > 0
+            && self.of >= 2
+            && (1..=self.of).contains(&self.number)
+            && end.is_some_and(|end| end <= self.whole && (end == self.whole) == (self.number == self.of))
+            && (self.from == 0) == (self.number == 1)
+    }
+
+    /// Returns whether `next` follows this part, which has `size` bytes.
+    pub fn is_before(&self, size: u64, next: &Self) -> bool {
+        let same = (self.of, self.whole) == (next.of, next.whole);
+        same && self.number + 1 == next.number && self.from + size == next.from
+    }
 }
 
 /// An entry that is not a text.
@@ -158,7 +209,7 @@ mod tests {
     use super::layout::Layout;
     use super::read::{ParsedTexts, ReadError, digest, read};
     use super::text::TextWatch;
-    use super::write::{Heading, Top, Whole, Writer};
+    use super::write::{Heading, Kinds, Top, Whole, Writer};
     use super::*;
     use crate::refusal::Refusal;
 
@@ -172,6 +223,7 @@ mod tests {
         TextsSubject {
             title: "A title\nof \"two\" lines".into(),
             scope: "repo".into(),
+            only: None,
             mode: Mode::Public,
             commit: "1".repeat(40),
             tree: "2".repeat(40),
@@ -187,6 +239,7 @@ mod tests {
             subject: &subject,
             texts: (files.len() as u64, total as u64),
             whole: Some(Whole { anchors, others }),
+            kinds: Kinds::default(),
         };
         let mut files = files.clone();
         Layout::of_scope("repo").sort(&mut files, |(path, _)| path);
@@ -198,6 +251,8 @@ mod tests {
                 path: path.clone(),
                 size: bytes.len() as u64,
                 executable: false,
+                conversion: None,
+                part: None,
             };
             writer.text(&heading, &watch.shape().unwrap(), &mut &bytes[..]).unwrap();
         }
@@ -213,6 +268,7 @@ mod tests {
             &mut |heading, content| {
                 let mut bytes = Vec::new();
                 content
+                    .original
                     .read_to_end(&mut bytes)
                     .map_err(Refusal::io("reading", "".as_ref()))?;
                 files.push((heading.path.clone(), bytes));

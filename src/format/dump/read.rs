@@ -6,9 +6,11 @@ use std::io::{self, BufRead, Read};
 
 use crate::format::digest::{Digest, Hasher};
 use crate::format::dump::layout::Bucket;
-use crate::format::dump::lines::{self, HEAD_LINES, HOW, NOT_TEXT, READ_FIRST};
-use crate::format::dump::text::TextWatch;
-use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, TextEntry, TextsSubject};
+use crate::format::dump::lines::{self, HEAD_LINES, HOW, HOW_CONVERTED, HOW_CUT, NOT_TEXT, READ_FIRST};
+use crate::format::dump::text::{TextShape, TextWatch};
+use crate::format::dump::write::Kinds;
+use crate::format::dump::{Conversion, FULL_VERSION, OtherEntry, SPLIT_VERSION, TextEntry, TextsSubject};
+use crate::format::encoding;
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{RepoState, StateFile};
 use crate::format::tree_name;
@@ -48,8 +50,18 @@ impl From<io::Error> for ReadError {
     }
 }
 
+/// The content of a text.
+pub struct TextContent<'a> {
+    /// The bytes of the file, or of the part of it that stands here.
+    pub original: &'a mut dyn Read,
+    /// The text as it stands here, if it was converted.
+    pub converted: Option<&'a str>,
+    /// The byte of this file at which the text begins.
+    pub at: u64,
+}
+
 /// Receives the heading and the content of a text. It need not read all of the content.
-pub type TakeText<'a> = &'a mut dyn FnMut(&Heading, &mut dyn Read) -> Result<(), Refusal>;
+pub type TakeText<'a> = &'a mut dyn FnMut(&Heading, &mut TextContent<'_>) -> Result<(), Refusal>;
 
 /// Reads a file under `FULL/`, or one with texts under `SPLIT/`, and passes each text to `take`.
 ///
@@ -58,9 +70,12 @@ pub fn read(from: impl BufRead, whole: bool, take: TakeText<'_>) -> Result<Parse
     let mut reader = Reader {
         from,
         line: 0,
+        at: 0,
         unread: Vec::new(),
     };
-    let (subject, counts, whole) = reader.top(whole)?;
+    let is_whole = whole;
+    let (subject, counts, kinds, whole) = reader.top(whole)?;
+    let mut found = Kinds::default();
     let others = whole.iter().flat_map(|(_, others)| others);
     let mut known: BTreeSet<String> = others.map(|entry| entry.path.clone()).collect();
     let mut texts: Vec<TextEntry> = Vec::new();
@@ -88,10 +103,14 @@ pub fn read(from: impl BufRead, whole: bool, take: TakeText<'_>) -> Result<Parse
             sorted && known.insert(path.clone()),
             "this file occurs twice, or is out of order",
         )?;
+        reader.ensure_part(&heading, is_whole, texts.last())?;
+        found.converted |= heading.conversion.is_some();
+        found.cut |= heading.part.is_some();
         reader.blank()?;
         texts.push(reader.text(heading, take)?);
     }
-    let bytes = texts.iter().try_fold(0u64, |sum, text| sum.checked_add(text.size));
+    reader.ensure(found == kinds, "the explanation at the top does not fit the texts")?;
+    let bytes = texts.iter().try_fold(0u64, |sum, text| sum.checked_add(text.shown));
     let counted = (texts.len() as u64, bytes.unwrap_or(u64::MAX));
     reader.ensure(
         counted == counts,
@@ -141,11 +160,13 @@ pub fn digest(files: impl Iterator<Item = StateFile>) -> Digest {
 struct Reader<R> {
     from: R,
     line: u64,
+    /// Number of bytes read.
+    at: u64,
     /// Lines that were read ahead and put back, in reverse order.
     unread: Vec<String>,
 }
 
-type TopRead = (TextsSubject, (u64, u64), Option<(Vec<String>, Vec<OtherEntry>)>);
+type TopRead = (TextsSubject, (u64, u64), Kinds, Option<(Vec<String>, Vec<OtherEntry>)>);
 
 impl<R: BufRead> Reader<R> {
     fn bad(&self, problem: &str) -> ReadError {
@@ -175,6 +196,7 @@ impl<R: BufRead> Reader<R> {
         if bytes.is_empty() {
             return Ok(None);
         }
+        self.at += bytes.len() as u64;
         self.ensure(bytes.pop() == Some(b'\n'), "expected a newline at the end of the line")?;
         String::from_utf8(bytes)
             .map(Some)
@@ -201,8 +223,14 @@ impl<R: BufRead> Reader<R> {
     fn top(&mut self, whole: bool) -> Result<TopRead, ReadError> {
         let version = if whole { FULL_VERSION } else { SPLIT_VERSION };
         let mut head = String::new();
-        for _ in 0..HEAD_LINES {
-            head.push_str(&self.some_line()?);
+        let [before, behind] = HEAD_LINES;
+        let mut left = before + behind;
+        while left > 0 {
+            let line = self.some_line()?;
+            if left != behind || !lines::is_glob(&line) {
+                left -= 1;
+            }
+            head.push_str(&line);
             head.push('\n');
         }
         let Some(subject) = lines::parse_head(&head, version) else {
@@ -228,8 +256,12 @@ impl<R: BufRead> Reader<R> {
                 "expected the fixed text about the layout of this file",
             )?;
         }
+        let kinds = Kinds {
+            converted: self.explanation(HOW_CONVERTED)?,
+            cut: self.explanation(HOW_CUT)?,
+        };
         if !whole {
-            return Ok((subject, counts, None));
+            return Ok((subject, counts, kinds, None));
         }
         let anchors = self.section(READ_FIRST, |line| {
             let (path, rest) = lines::parse_span(line.strip_prefix("- ")?)?;
@@ -247,7 +279,32 @@ impl<R: BufRead> Reader<R> {
         for entry in &listed {
             self.ensure_safe(&entry.path)?;
         }
-        Ok((subject, counts, Some((anchors, listed))))
+        Ok((subject, counts, kinds, Some((anchors, listed))))
+    }
+
+    /// Reads this line, if it comes next. Returns whether it did.
+    fn explanation(&mut self, how: &str) -> Result<bool, ReadError> {
+        let next = self.line()?;
+        let found = next.as_deref() == Some(how.trim_end());
+        if !found {
+            self.unread(next);
+        }
+        Ok(found)
+    }
+
+    /// Checks the part that a heading names. Only a file of a split has parts. They do not share a file.
+    fn ensure_part(&self, heading: &Heading, whole: bool, before: Option<&TextEntry>) -> Result<(), ReadError> {
+        let goes_on = before
+            .and_then(|before| before.part)
+            .is_some_and(|part| part.number < part.of);
+        self.ensure(!goes_on, "only the last part of a text may have texts behind it")?;
+        let Some(part) = heading.part else {
+            return Ok(());
+        };
+        self.ensure(
+            !whole && part.is_possible(heading.size) && (part.number == 1 || before.is_none()),
+            "a part of a text cannot have this number or place",
+        )
     }
 
     /// Reads a list under `heading`, if that comes next. Otherwise returns an empty list.
@@ -282,7 +339,33 @@ impl<R: BufRead> Reader<R> {
             newlines: 0,
             failed: false,
         };
-        let taken = take(&heading, &mut content);
+        let at = self.at;
+        let taken = match heading.conversion {
+            None => {
+                let taken = take(
+                    &heading,
+                    &mut TextContent {
+                        original: &mut content,
+                        converted: None,
+                        at,
+                    },
+                );
+                taken.map(|()| None).map_err(ReadError::Refused)
+            }
+            Some(conversion) => convert_back(conversion, &heading, &mut content).and_then(|(original, text)| {
+                let mut bytes = &original[..];
+                let taken = take(
+                    &heading,
+                    &mut TextContent {
+                        original: &mut bytes,
+                        converted: Some(&text),
+                        at,
+                    },
+                );
+                taken.map_err(ReadError::Refused)?;
+                Ok(Some(Digest::of(&original)))
+            }),
+        };
         // Read what the receiver left, so that all of the content is hashed and the next line is found.
         if taken.is_ok() {
             io::copy(&mut content, &mut io::sink())?;
@@ -290,13 +373,35 @@ impl<R: BufRead> Reader<R> {
         let (left, newlines, failed) = (content.left, content.newlines, content.failed);
         let (hash, shape) = (content.hasher.finish(), content.watch.shape());
         self.line += newlines;
+        self.at += heading.size - left;
         if left > 0 && failed {
             return Err(self.bad("the file ends within a text"));
         }
-        taken.map_err(ReadError::Refused)?;
+        let original = taken.map_err(|why| match why {
+            ReadError::Bad(_, problem) => self.bad(&problem),
+            other => other,
+        })?;
         let Some(shape) = shape else {
             return Err(self.bad("expected text"));
         };
+        self.close(&heading, &opening, shape)?;
+        Ok(TextEntry {
+            size: match (heading.conversion, heading.part) {
+                (Some(conversion), _) => conversion.size,
+                (None, Some(part)) => part.whole,
+                (None, None) => heading.size,
+            },
+            shown: heading.size,
+            path: heading.path,
+            executable: heading.executable,
+            hash: original.unwrap_or(hash),
+            encoding: heading.conversion.map(|conversion| conversion.encoding),
+            part: heading.part,
+        })
+    }
+
+    /// Checks the fences of a text, and reads up to behind the closing one.
+    fn close(&mut self, heading: &Heading, opening: &str, shape: TextShape) -> Result<(), ReadError> {
         let fence = shape.fence();
         self.ensure(
             opening == heading.fence(fence),
@@ -311,13 +416,40 @@ impl<R: BufRead> Reader<R> {
         self.ensure(
             closes,
             "expected the closing fence: the size of the text differs from its heading",
-        )?;
-        Ok(TextEntry {
-            path: heading.path,
-            size: heading.size,
-            executable: heading.executable,
-            hash,
-        })
+        )
+    }
+}
+
+/// Reads a converted text. Returns its bytes in the encoding of the file, and the text.
+fn convert_back(
+    conversion: Conversion,
+    heading: &Heading,
+    content: &mut dyn Read,
+) -> Result<(Vec<u8>, String), ReadError> {
+    let bad = |problem: &str| ReadError::Bad(0, problem.to_owned());
+    // A character has at most three bytes for each byte of its encoding.
+    let most = 3 * encoding::MAX_BYTES;
+    if conversion.size > encoding::MAX_BYTES || heading.size > most {
+        return Err(bad("the file is too large to be a converted text"));
+    }
+    let mut bytes = Vec::new();
+    content.take(most).read_to_end(&mut bytes)?;
+    let text = String::from_utf8(bytes).map_err(|_| bad("expected text"))?;
+    let Some(original) = conversion.encoding.encode(&text) else {
+        return Err(bad("the text cannot be converted back to its encoding"));
+    };
+    let mut watch = TextWatch::default();
+    watch.see(&original);
+    let size = original.len() as u64;
+    let fits = match heading.part {
+        Some(_) => size <= conversion.size,
+        None => size == conversion.size && watch.shape().is_none(),
+    };
+    match fits {
+        true => Ok((original, text)),
+        false => Err(bad(
+            "the converted text has another size in its encoding, or needs no conversion",
+        )),
     }
 }
 

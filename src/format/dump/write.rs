@@ -3,9 +3,10 @@
 use std::io::{self, Read, Write};
 
 use crate::format::dump::layout::Bucket;
-use crate::format::dump::lines::{self, HOW, NOT_TEXT, READ_FIRST};
+use crate::format::dump::lines::{self, HOW, HOW_CONVERTED, HOW_CUT, NOT_TEXT, READ_FIRST};
 use crate::format::dump::text::TextShape;
 use crate::format::dump::{FULL_VERSION, OtherEntry, SPLIT_VERSION, TextsSubject};
+use crate::format::tokens::count_text;
 
 pub use crate::format::dump::lines::Heading;
 
@@ -18,6 +19,27 @@ pub struct Top<'a> {
     pub texts: (u64, u64),
     /// The additional lists of a file with all texts. `None` for a bucket.
     pub whole: Option<Whole<'a>>,
+    /// Which texts need an explanation.
+    pub kinds: Kinds,
+}
+
+/// Which kinds of texts that need an explanation are in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds {
+    /// Whether any text was converted.
+    pub converted: bool,
+    /// Whether any text was cut.
+    pub cut: bool,
+}
+
+impl Kinds {
+    /// Returns the kinds among these texts.
+    pub fn of<'a>(headings: impl Iterator<Item = &'a Heading>) -> Self {
+        headings.fold(Self::default(), |kinds, heading| Self {
+            converted: kinds.converted || heading.conversion.is_some(),
+            cut: kinds.cut || heading.part.is_some(),
+        })
+    }
 }
 
 /// The additional lists of a file with all texts.
@@ -69,8 +91,22 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Returns everything before the first text.
-pub(super) fn top(top: &Top<'_>) -> String {
+impl Top<'_> {
+    /// Returns everything before the first text.
+    pub fn text(&self) -> String {
+        top(self)
+    }
+}
+
+/// Returns the most tokens of everything around a text in a fence of this length: the heading of its bucket, its own
+/// heading, and the fence.
+pub fn wrapping(heading: &Heading, fence: usize) -> u64 {
+    let bucket = lines::bucket(&Bucket::of(&heading.path));
+    let opening = format!("\n{bucket}\n\n{}\n\n{}\n", heading.line(), heading.fence(fence));
+    count_text(&opening) + count_text(&format!("\n{}\n", "`".repeat(fence)))
+}
+
+fn top(top: &Top<'_>) -> String {
     let version = match top.whole {
         Some(_) => FULL_VERSION,
         None => SPLIT_VERSION,
@@ -85,7 +121,9 @@ pub(super) fn top(top: &Top<'_>) -> String {
         push(&lines::others(whole.others.len() as u64));
     }
     push("");
-    HOW.lines().for_each(&mut push);
+    let more = [(top.kinds.converted, HOW_CONVERTED), (top.kinds.cut, HOW_CUT)];
+    let more = more.into_iter().filter(|(any, _)| *any).map(|(_, how)| how);
+    [HOW].into_iter().chain(more).flat_map(str::lines).for_each(&mut push);
     if let Some(whole) = &top.whole {
         section(
             READ_FIRST,
@@ -104,5 +142,122 @@ pub(super) fn section(heading: &str, list: impl Iterator<Item = String>, push: &
             ["", heading, ""].into_iter().for_each(&mut *push);
         }
         push(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::digest::Digest;
+    use crate::format::dump::read::{ReadError, read};
+    use crate::format::dump::text::TextWatch;
+    use crate::format::dump::{Conversion, TextEntry, TextPart};
+    use crate::format::encoding::Encoding;
+    use crate::format::repo_state::Mode;
+    use crate::refusal::Refusal;
+
+    /// Writes a file of a split with one text.
+    fn split(heading: &Heading, text: &str) -> Vec<u8> {
+        let subject = TextsSubject {
+            title: "title".into(),
+            scope: "repo".into(),
+            only: None,
+            mode: Mode::Public,
+            commit: "1".repeat(40),
+            tree: "2".repeat(40),
+            state: Digest::of(b""),
+        };
+        let top = Top {
+            subject: &subject,
+            texts: (1, heading.size),
+            whole: None,
+            kinds: Kinds::of([heading].into_iter()),
+        };
+        let mut watch = TextWatch::default();
+        watch.see(text.as_bytes());
+        let mut writer = Writer::begin(Vec::new(), &top).unwrap();
+        writer
+            .text(heading, &watch.shape().unwrap(), &mut text.as_bytes())
+            .unwrap();
+        writer.finish().unwrap()
+    }
+
+    fn read_split(bytes: &[u8]) -> Result<(Vec<u8>, u64, TextEntry), ReadError> {
+        let (mut original, mut at) = (Vec::new(), 0);
+        let document = read(bytes, false, &mut |_, content| {
+            content
+                .original
+                .read_to_end(&mut original)
+                .map_err(Refusal::io("reading", "".as_ref()))?;
+            at = content.at;
+            Ok(())
+        })?;
+        Ok((original, at, document.texts[0].clone()))
+    }
+
+    #[test]
+    fn a_converted_part_comes_back_and_names_what_it_is() {
+        let encoding = Encoding::parse("Shift_JIS").unwrap();
+        let text = "日本語の\nテキスト\n";
+        let original = encoding.encode(text).unwrap();
+        let part = TextPart {
+            number: 2,
+            of: 3,
+            from: 9,
+            whole: 99,
+        };
+        let heading = |conversion, part| Heading {
+            path: "a/b.txt".into(),
+            size: text.len() as u64,
+            executable: false,
+            conversion,
+            part,
+        };
+        let whole = Conversion {
+            encoding,
+            size: original.len() as u64,
+        };
+        let longer = Conversion { encoding, size: 70 };
+        for heading in [
+            heading(Some(whole), None),
+            heading(Some(longer), Some(part)),
+            heading(None, Some(part)),
+        ] {
+            let bytes = split(&heading, text);
+            let (back, at, entry) = read_split(&bytes).unwrap();
+            let expected = if heading.conversion.is_some() {
+                &original[..]
+            } else {
+                text.as_bytes()
+            };
+            assert_eq!((&back[..], entry.hash), (expected, Digest::of(expected)));
+            assert_eq!((entry.part, entry.shown), (heading.part, heading.size));
+            assert_eq!(&bytes[at as usize..][..text.len()], text.as_bytes());
+            // Only a file of a split has parts, and a whole text has its whole size.
+            assert!(heading.part.is_none() || read(&bytes[..], true, &mut |_, _| Ok(())).is_err());
+        }
+        for wrong in [
+            heading(Some(longer), None),
+            heading(None, Some(TextPart { number: 1, ..part })),
+            heading(None, Some(TextPart { from: 98, ..part })),
+            heading(None, Some(TextPart { from: u64::MAX, ..part })),
+            heading(None, Some(TextPart { of: 2, ..part })),
+            heading(
+                Some(Conversion {
+                    size: u64::MAX,
+                    ..whole
+                }),
+                Some(part),
+            ),
+        ] {
+            assert!(read_split(&split(&wrong, text)).is_err(), "{wrong:?}");
+        }
+        // What is UTF-8 as it is needs no conversion.
+        let ascii = Conversion { encoding, size: 3 };
+        let plain = Heading {
+            size: 3,
+            ..heading(Some(ascii), None)
+        };
+        assert!(read_split(&split(&plain, "abc")).is_err());
     }
 }

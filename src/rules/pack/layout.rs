@@ -12,7 +12,7 @@ use crate::rules::pack::findings::Findings;
 pub struct LaidOut {
     /// The member that lists the anchors: the one with all texts, or the index.
     pub member: String,
-    /// The members that hold one bucket each, in order. Empty if one member holds all texts.
+    /// The members that hold one bucket each, in order. Empty if a member may hold several.
     pub files: Vec<(String, Bucket)>,
     /// The prefix of the members' file names.
     pub prefix: String,
@@ -142,6 +142,8 @@ mod tests {
             tree: String::new(),
             mode: Mode::Public,
             emit: None,
+            max_tokens: None,
+            only: None,
         };
         let mut findings = Findings::default();
         compare(&info, &[laid_out], title, layout, &mut findings);
@@ -155,6 +157,9 @@ mod tests {
             size: 0,
             executable: false,
             hash: Digest::of(b""),
+            shown: 0,
+            encoding: None,
+            part: None,
         };
         LaidOut {
             member: "M".into(),

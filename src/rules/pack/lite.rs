@@ -52,7 +52,9 @@ pub(super) fn compare(
         canon_version: state.canon_version.clone(),
         grammar_version: state.grammar_version.clone(),
         manifest_version: MANIFEST_VERSION.into(),
+        max_tokens: info.max_tokens,
         mode: info.mode,
+        only: info.only.clone(),
         packer_version: carried.packer_version.clone(),
         parts: info.parts().to_vec(),
         repo_state: CommitRef {

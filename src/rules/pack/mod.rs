@@ -1,5 +1,6 @@
 //! Judges a pack by itself and against a commit: from an [`Observed`] to a [`Verdict`].
 
+pub mod chunks;
 pub mod commit;
 pub mod conformity;
 mod copies;
@@ -59,7 +60,7 @@ pub fn judge(mut observed: Observed) -> (Verdict, Option<PackState>) {
     let registry = documents.registry.take().map(|registry| {
         let unsealed = Unsealed {
             clear: Clear::of(&plain, &facts, documents.state.as_ref(), tree_pack),
-            texts: &texts.members,
+            texts: &texts,
         };
         registry::judge(&registry, sealed.as_ref(), &members, &unsealed, &mut findings);
         registry.bytes

@@ -136,6 +136,23 @@ pub struct TextMembers {
     pub members: BTreeMap<String, SeenTexts>,
     /// Whether each examined plain copy is text, by the path of its entry.
     pub copies: BTreeMap<String, bool>,
+    /// The texts that were cut and whose parts follow one another, by path.
+    pub joined: BTreeMap<String, JoinedText>,
+}
+
+/// A text that was cut, its parts put together.
+#[derive(Debug)]
+pub struct JoinedText {
+    /// The member with its first part.
+    pub member: String,
+    /// SHA-256 of the file.
+    pub hash: Digest,
+    /// Size of the file in bytes.
+    pub size: u64,
+    /// Whether it is UTF-8 text as it is.
+    pub is_text: bool,
+    /// Its traits and blob ids.
+    pub seen: SeenText,
 }
 
 /// The observations of a member under `FULL/` or `SPLIT/`.
@@ -154,6 +171,8 @@ pub struct TextsRead {
     pub document: ParsedTexts,
     /// The observations of its texts, in order.
     pub seen: Vec<SeenText>,
+    /// Number of tokens of the whole file. Only counted for a file of a split by tokens, otherwise 0.
+    pub tokens: u64,
 }
 
 /// The observations of a text.
@@ -165,4 +184,6 @@ pub struct SeenText {
     pub blobs: Vec<ObjectId>,
     /// Number of tokens, if they are counted. Otherwise 0.
     pub tokens: u64,
+    /// The byte of its member at which it begins.
+    pub at: u64,
 }

@@ -1,7 +1,5 @@
 //! Checks a pack against its own registry: the reasons of its seals, and leaks in the clear.
 
-use std::collections::BTreeMap;
-
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_state::Mode;
 use crate::format::sealed::{ATTACHED, MEMBER, SealedArtifact, SealedArtifacts};
@@ -9,7 +7,7 @@ use crate::format::tree_meta::PROTECTED;
 use crate::rules::pack::documents::RegistryDocument;
 use crate::rules::pack::findings::{FindingKind, Findings};
 use crate::rules::pack::members::Members;
-use crate::rules::pack::observed::SeenTexts;
+use crate::rules::pack::observed::{SeenTexts, TextMembers};
 use crate::rules::pack::plain::Clear;
 use crate::rules::pack::seals::declared;
 use crate::rules::pack::texts;
@@ -21,7 +19,7 @@ pub(super) struct Unsealed<'a> {
     /// The members in the clear.
     pub clear: Clear<'a>,
     /// The members that hold texts.
-    pub texts: &'a BTreeMap<String, SeenTexts>,
+    pub texts: &'a TextMembers,
 }
 
 /// Judges the registry of a pack, and the members of the pack by its rules.
@@ -49,7 +47,7 @@ pub(super) fn judge(
     let declared = declared(sealed);
     for path in members.paths.iter().filter(|path| !declared.contains(*path)) {
         let mut leaks = |what: String| findings.add(*path, FindingKind::PlaintextLeak(what));
-        match unsealed.texts.get(*path) {
+        match unsealed.texts.members.get(*path) {
             Some(SeenTexts::List(_)) => {}
             Some(SeenTexts::Texts(Ok(read))) => {
                 for (text, leak) in texts::leaks(read, rules, mode) {
@@ -62,6 +60,11 @@ pub(super) fn judge(
                 }
             }
         }
+    }
+    for (path, leak) in texts::leaks_in_parts(&unsealed.texts.joined, rules, mode) {
+        let member = &unsealed.texts.joined[path].member;
+        let what = format!("{path} in it: {}", reason(&leak));
+        findings.add(member, FindingKind::PlaintextLeak(what));
     }
 }
 

@@ -4,10 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::config::is_plain_word;
 use crate::format::digest::Digest;
+use crate::format::dump::layout::BUDGETS;
+use crate::format::only::Only;
 use crate::format::repo_state::{GRAMMAR_VERSION, RepoState, StateFile};
 use crate::format::tree_meta::{PACK_INFO, PACK_INFO_VERSION, PackInfo, Part, REPO_STATE};
 use crate::format::tree_name;
 use crate::rules::pack::findings::{FindingKind, Findings, Mismatch};
+use crate::rules::scope::Narrowing;
 
 /// Judges the repository state by itself.
 pub(super) fn judge(state: &RepoState, findings: &mut Findings) {
@@ -48,6 +51,21 @@ pub(super) fn judge_info(info: &PackInfo, state: &RepoState, digest: &Digest, fi
         let what = "emit must be a sorted list of distinct parts, and left out if it is only repo";
         findings.violation(PACK_INFO, what);
     }
+    if let Some(tokens) = info.max_tokens
+        && !(BUDGETS.contains(&tokens) && info.parts().contains(&Part::Split))
+    {
+        findings.violation(
+            PACK_INFO,
+            format!(
+                "max_tokens must be from {} to {}, and left out without split",
+                BUDGETS.start(),
+                BUDGETS.end()
+            ),
+        );
+    }
+    if let Some(only) = &info.only {
+        judge_only(only, state, findings);
+    }
     for (field, id) in [("commit", &info.commit), ("tree", &info.tree)] {
         if !is_object_id(id) {
             findings.violation(PACK_INFO, format!("{field} is not an object id: {id:?}"));
@@ -61,6 +79,25 @@ pub(super) fn judge_info(info: &PackInfo, state: &RepoState, digest: &Digest, fi
     }
     if info.stamp != digest.hex()[..12] {
         findings.violation(PACK_INFO, format!("stamp {:?} does not match {REPO_STATE}", info.stamp));
+    }
+}
+
+/// Checks that the globs that narrowed the scope can be used, and take every entry of the state.
+fn judge_only(only: &Only, state: &RepoState, findings: &mut Findings) {
+    if *only == Only::default() {
+        return findings.violation(PACK_INFO, "only must be left out if it has no globs");
+    }
+    match Narrowing::of(only) {
+        Err(bad) => findings.violation(PACK_INFO, format!("only: {}", bad.reason)),
+        Ok(filter) => {
+            let mut others = state.files.iter().filter(|file| !filter.contains(file.path.as_bytes()));
+            if let Some(file) = others.next() {
+                findings.violation(
+                    PACK_INFO,
+                    format!("only does not take {}, which {REPO_STATE} has", file.path),
+                );
+            }
+        }
     }
 }
 

@@ -4,37 +4,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::format::dump::index::{self, IndexedText};
 use crate::format::dump::layout::{Bucket, bucket_member, bucket_number, full_member, prefix_of_full, prefix_of_index};
-use crate::format::dump::read::ParsedTexts;
-use crate::format::dump::{Other, OtherEntry, TextEntry, TextsSubject};
+use crate::format::dump::{Conversion, Other, OtherEntry, TextEntry, TextsSubject};
 use crate::format::repo_state::{EntryKind, Mode, StateFile};
 use crate::format::tree_meta::{FULL, PACK_INFO, Part, REPO_STATE, SPLIT};
 use crate::format::tree_name;
+use crate::rules::pack::chunks;
 use crate::rules::pack::findings::Findings;
 use crate::rules::pack::layout::LaidOut;
 use crate::rules::pack::members::Members;
-use crate::rules::pack::observed::{SeenText, SeenTexts, TextMembers, TextsRead};
+use crate::rules::pack::observed::{JoinedText, SeenText, SeenTexts, TextMembers, TextsRead};
 use crate::rules::pack::places::in_directory;
 use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::pack::tree::TreePack;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Leak, LeakCode, Traits};
 
-/// Returns the leaks among texts, each with its path. Texts are judged as their plain copies would be.
+/// Returns the leaks among texts, each with its path. Texts are judged as their plain copies would be. The parts of texts
+/// that were cut are judged together, by [`leaks_in_parts`].
 pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) -> Vec<(&'t str, Leak)> {
-    let TextsRead { document, seen } = read;
+    let TextsRead { document, seen, .. } = read;
     let like = registry.exceptions().next().map(|id| id.as_bytes().len());
-    let texts = document.texts.iter().zip(seen);
-    let leaks = texts.filter_map(|(text, seen)| {
-        let member = PlainMember {
-            kind: EntryKind::Regular,
-            traits: seen.traits.clone(),
-            blob: seen.blobs.iter().find(|id| Some(id.as_bytes().len()) == like).copied(),
-        };
-        Some((
-            text.path.as_str(),
-            judge_at(registry, &tree_name::path_of(&text.path), &member, mode)?,
-        ))
-    });
+    let texts = document.texts.iter().zip(seen).filter(|(text, _)| text.part.is_none());
+    let leaks = texts.filter_map(|(text, seen)| Some((text.path.as_str(), leak(&text.path, seen, registry, mode)?)));
     let others = document.whole.iter().flat_map(|(_, others)| others);
     let is_exact = like.is_none();
     let named = others.filter_map(|entry| {
@@ -56,6 +47,28 @@ pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) ->
     leaks.chain(named).collect()
 }
 
+/// Returns the leaks among texts that were cut, each with its path.
+pub(super) fn leaks_in_parts<'t>(
+    joined: &'t BTreeMap<String, JoinedText>,
+    registry: &Registry,
+    mode: Mode,
+) -> Vec<(&'t str, Leak)> {
+    let leaks = joined
+        .iter()
+        .filter_map(|(path, text)| Some((path.as_str(), leak(path, &text.seen, registry, mode)?)));
+    leaks.collect()
+}
+
+fn leak(path: &str, seen: &SeenText, registry: &Registry, mode: Mode) -> Option<Leak> {
+    let like = registry.exceptions().next().map(|id| id.as_bytes().len());
+    let member = PlainMember {
+        kind: EntryKind::Regular,
+        traits: seen.traits.clone(),
+        blob: seen.blobs.iter().find(|id| Some(id.as_bytes().len()) == like).copied(),
+    };
+    judge_at(registry, &tree_name::path_of(path), &member, mode)
+}
+
 /// Judges the members under `FULL/` and `SPLIT/` by the pack's state. Returns their layouts.
 pub(super) fn judge(
     pack: &TreePack<'_>,
@@ -67,6 +80,7 @@ pub(super) fn judge(
     let subject = TextsSubject {
         title: info.title.clone(),
         scope: info.scope.clone(),
+        only: info.only.clone(),
         mode: info.mode,
         commit: info.commit.clone(),
         tree: info.tree.clone(),
@@ -74,6 +88,7 @@ pub(super) fn judge(
     };
     let judging = Judging {
         subject,
+        budget: info.max_tokens,
         state: state.files.iter().map(|file| (file.path.as_str(), file)).collect(),
         seen,
     };
@@ -103,11 +118,13 @@ pub(super) fn judge(
     full.into_iter().chain(split).collect()
 }
 
-/// A member with the texts of one bucket: its number, its path, its document, and the observations of its texts.
-type Read<'a> = (usize, &'a str, &'a ParsedTexts, &'a [SeenText]);
+/// A member with texts: its number, its path, and what was read.
+type Read<'a> = (usize, &'a str, &'a TextsRead);
 
 struct Judging<'a> {
     subject: TextsSubject,
+    /// The most tokens of a file under `SPLIT/`. `None` if each has a bucket.
+    budget: Option<u64>,
     state: BTreeMap<&'a str, &'a StateFile>,
     seen: &'a TextMembers,
 }
@@ -125,7 +142,7 @@ impl Judging<'_> {
                 continue;
             };
             named += 1;
-            let Some((document, _)) = self.document(path, findings) else {
+            let Some(TextsRead { document, .. }) = self.document(path, findings) else {
                 continue;
             };
             let (anchors, others) = document.whole.clone().unwrap_or_default();
@@ -145,8 +162,8 @@ impl Judging<'_> {
         laid_out
     }
 
-    /// Checks that there is one index and one member for each bucket, with the expected names, and that they match the
-    /// state.
+    /// Checks that there is one index, that the other members have the expected names and all texts, and that they match
+    /// the state.
     fn split(&self, found: &[&str], findings: &mut Findings) -> Option<LaidOut> {
         let mut lists = found.iter().filter_map(|path| Some((*path, prefix_of_index(path)?)));
         let (Some((list, prefix)), None) = (lists.next(), lists.next()) else {
@@ -159,40 +176,35 @@ impl Judging<'_> {
         let mut parts: Vec<Read<'_>> = Vec::new();
         let mut whole = true;
         for path in found.iter().filter(|path| **path != list) {
-            let Some((document, seen)) = self.document(path, findings) else {
+            let Some(read) = self.document(path, findings) else {
                 whole = false;
                 continue;
             };
-            let bucket = document.texts.first().map(|text| Bucket::of(&text.path));
-            let one = |bucket: &Bucket| document.texts.iter().all(|text| Bucket::of(&text.path) == *bucket);
-            // Its number is the one that gives it its name.
-            let number = bucket.filter(one).and_then(|bucket| {
-                let number = bucket_number(prefix, path)?;
-                (bucket_member(prefix, number, &bucket) == **path).then_some(number)
-            });
-            match number {
-                Some(number) => parts.push((number, path, document, seen)),
-                None => {
+            match self.number(prefix, path, read) {
+                Ok(number) => parts.push((number, path, read)),
+                Err(what) => {
                     whole = false;
-                    findings.violation(path, "its name does not match the one bucket whose texts it holds");
+                    findings.violation(path, what);
                 }
             }
         }
         parts.sort_by_key(|(number, ..)| *number);
+        if !whole {
+            return None;
+        }
         let numbered = parts.iter().enumerate().all(|(at, (number, ..))| at + 1 == *number);
-        let texts: Vec<TextEntry> = parts
-            .iter()
-            .flat_map(|(_, _, document, _)| document.texts.clone())
-            .collect();
+        let texts = match self.budget {
+            Some(_) => self.put_together(&parts, findings)?,
+            None => by_directory(&parts),
+        };
         let known: BTreeSet<&str> = texts.iter().map(|text| text.path.as_str()).collect();
         let buckets: BTreeSet<Bucket> = known.iter().map(|path| Bucket::of(path)).collect();
-        if !whole || !numbered || known.len() != texts.len() || buckets.len() != parts.len() {
-            if whole {
-                findings.violation(
-                    list,
-                    "the numbers of the files with texts have gaps, or a text or bucket is in two of them",
-                );
-            }
+        let one_each = self.budget.is_some() || buckets.len() == parts.len();
+        if !numbered || known.len() != texts.len() || !one_each {
+            findings.violation(
+                list,
+                "the numbers of the files with texts have gaps, or a text or bucket is in two of them",
+            );
             return None;
         }
         let others: Vec<OtherEntry> = self
@@ -203,17 +215,57 @@ impl Judging<'_> {
             .collect();
         self.hold(list, texts.iter(), &others, findings);
         let anchors = self.list(list, &parts, &others, &known, findings)?;
-        let file = |(_, path, document, _): &Read<'_>| {
-            let first = document.texts.first()?;
+        let file = |(_, path, read): &Read<'_>| {
+            let first = read.document.texts.first()?;
             Some(((*path).to_owned(), Bucket::of(&first.path)))
         };
+        let by_bucket = parts.iter().filter(|_| self.budget.is_none());
         Some(LaidOut {
             member: list.to_owned(),
-            files: parts.iter().filter_map(file).collect(),
+            files: by_bucket.filter_map(file).collect(),
             prefix: prefix.to_owned(),
             anchors,
             texts,
         })
+    }
+
+    /// Returns the number of a member with texts. The error says why the member does not fit its name, or its budget.
+    fn number(&self, prefix: &str, path: &str, read: &TextsRead) -> Result<usize, String> {
+        let texts = &read.document.texts;
+        if let Some(budget) = self.budget {
+            let number = chunks::number_of(prefix, path).filter(|_| !texts.is_empty());
+            let number = number.ok_or("its name is not that of a part of the split, or it has no text")?;
+            return match read.tokens <= budget {
+                true => Ok(number),
+                false => Err(format!(
+                    "it has {} tokens, more than the budget of {budget}",
+                    read.tokens
+                )),
+            };
+        }
+        if texts.iter().any(|text| text.part.is_some()) {
+            return Err(format!("it has a part of a text, but {PACK_INFO} has no max_tokens"));
+        }
+        let bucket = texts.first().map(|text| Bucket::of(&text.path));
+        let one = |bucket: &Bucket| texts.iter().all(|text| Bucket::of(&text.path) == *bucket);
+        // Its number is the one that gives it its name.
+        let number = bucket.filter(one).and_then(|bucket| {
+            let number = bucket_number(prefix, path)?;
+            (bucket_member(prefix, number, &bucket) == *path).then_some(number)
+        });
+        number.ok_or_else(|| "its name does not match the one bucket whose texts it holds".to_owned())
+    }
+
+    /// Returns the texts of the files of a split by tokens.
+    fn put_together(&self, parts: &[Read<'_>], findings: &mut Findings) -> Option<Vec<TextEntry>> {
+        let files: Vec<(&str, &TextsRead)> = parts.iter().map(|(_, path, read)| (*path, *read)).collect();
+        match chunks::put_together(&files, &self.seen.joined) {
+            Ok(texts) => Some(texts),
+            Err((member, what)) => {
+                findings.violation(member, what);
+                None
+            }
+        }
     }
 
     /// Checks that the index follows from the texts. Returns the anchors.
@@ -232,28 +284,29 @@ impl Judging<'_> {
         let anchors = index::anchors(&String::from_utf8_lossy(list));
         let parts: Vec<index::SplitFile> = parts
             .iter()
-            .map(|(_, path, document, seen)| index::SplitFile {
+            .map(|(_, path, read)| index::SplitFile {
                 name: path.rsplit('/').next().unwrap_or_default().to_owned(),
-                texts: document.texts.iter().zip(*seen).map(listed).collect(),
+                texts: read.document.texts.iter().zip(&read.seen).map(listed).collect(),
+                tokens: read.tokens,
             })
             .collect();
         let distinct: BTreeSet<&str> = anchors.iter().map(String::as_str).collect();
         if distinct.len() != anchors.len() || !distinct.is_subset(known) {
             findings.violation(path, "an anchor is not among the texts, or occurs twice");
-        } else if index::write(&self.subject, &parts, &anchors, others).as_bytes() != list {
+        } else if index::write(&self.subject, &parts, &anchors, others, self.budget).as_bytes() != list {
             findings.violation(path, format!("it does not list exactly the texts under {SPLIT}/"));
         }
         Some(anchors)
     }
 
-    fn document(&self, path: &str, findings: &mut Findings) -> Option<(&ParsedTexts, &[SeenText])> {
+    fn document(&self, path: &str, findings: &mut Findings) -> Option<&TextsRead> {
         match self.seen.members.get(path) {
             Some(SeenTexts::Texts(Ok(read))) => {
                 if read.document.subject != self.subject {
                     let what = format!("its head does not match {PACK_INFO} and {REPO_STATE}");
                     findings.differs(path, what);
                 }
-                Some((&read.document, &read.seen))
+                Some(read)
             }
             Some(SeenTexts::Texts(Err(why))) => {
                 findings.violation(path, why.clone());
@@ -306,10 +359,20 @@ impl Judging<'_> {
     }
 }
 
+fn by_directory(parts: &[Read<'_>]) -> Vec<TextEntry> {
+    let texts = parts.iter().flat_map(|(_, _, read)| read.document.texts.clone());
+    texts.collect()
+}
+
 fn listed((text, seen): (&TextEntry, &SeenText)) -> IndexedText {
     IndexedText {
         path: text.path.clone(),
-        size: text.size,
+        size: text.shown,
         tokens: seen.tokens,
+        conversion: text.encoding.map(|encoding| Conversion {
+            encoding,
+            size: text.size,
+        }),
+        part: text.part,
     }
 }

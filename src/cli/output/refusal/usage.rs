@@ -2,7 +2,8 @@
 
 use crate::cli::output::refusal::keys;
 use crate::refusal::Refusal;
-use crate::refusal::usage::{Misuse, PassphraseFault, SealOption};
+use crate::refusal::seal_option::SealOption;
+use crate::refusal::usage::{Misuse, PassphraseFault};
 
 /// Refuses arguments that only the command line knows.
 pub(crate) fn misused(problem: impl Into<String>) -> Refusal {
@@ -50,8 +51,14 @@ pub(super) fn problem(misuse: &Misuse) -> String {
         }
         Misuse::NoState { .. } => format!("--rev: {misuse}"),
         Misuse::OnlyTexts => {
-            "--from-full takes a pack or its member under FULL/, and no identity: texts are never sealed".into()
+            "--from-full takes a pack or its member under FULL/, and --from-split a pack; neither takes an identity, because texts are never sealed"
+                .into()
         }
+        Misuse::BadFilter { .. } | Misuse::FilterTakesNothing { .. } => format!("--include, --exclude: {misuse}"),
+        Misuse::NotSplit => format!("--max-tokens: {misuse}: add --emit split"),
+        Misuse::BadBudget { .. } => format!("--max-tokens: {misuse}"),
+        Misuse::OnlyFullToStream => format!("--stdout: {misuse}: use it with --emit full"),
+        Misuse::NoSplit { .. } => format!("--from-split: {misuse}"),
         Misuse::UnknownRunOfManifest => format!("--identity: {misuse}: restore from its pack instead"),
         Misuse::NoOutput => "--output is missing: name a directory for the files".into(),
         Misuse::NoDefaultOutput => format!("{misuse}: choose one with --output"),
@@ -103,6 +110,9 @@ pub(super) fn next(misuse: &Misuse) -> Option<String> {
         Misuse::Bare => "git pack init --server",
         Misuse::UnknownArtifact { pack, .. } => return Some(format!("git pack inspect {}", pack.display())),
         Misuse::NoTexts { .. } => "git pack seal --emit repo,full",
+        Misuse::NotSplit => "git pack seal --emit split --max-tokens 100000",
+        Misuse::OnlyFullToStream => "git pack seal --emit full --stdout",
+        Misuse::NoSplit { .. } => "git pack seal --emit repo,split",
         Misuse::NothingWouldBeSealed { .. } => "git pack init    (in a repository; then seal there)",
         Misuse::OtherRules { repository, .. } => {
             return Some(format!("cd {}    (and seal there)", repository.display()));
@@ -118,6 +128,9 @@ pub(crate) fn flag(option: SealOption) -> &'static str {
         SealOption::Scope => "--scope",
         SealOption::Attach => "--attach",
         SealOption::Emit => "--emit",
+        SealOption::Include => "--include",
+        SealOption::Exclude => "--exclude",
+        SealOption::MaxTokens => "--max-tokens",
         SealOption::Recipient => "--recipient",
         SealOption::RecipientsFile => "--recipients-file",
         SealOption::OpaqueNames => "--opaque-names",

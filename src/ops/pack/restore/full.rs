@@ -49,7 +49,7 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
     let document = texts(&mut hashing, true, &mut |heading, content| {
         let path = MemberPath::parse(&heading.path).expect("unsafe paths are refused where they are read");
         let (file, place) = target.create(&path)?;
-        files::copy(content, &full, file, &place)?;
+        files::copy(&mut *content.original, &full, file, &place)?;
         if heading.executable {
             executable.push(path);
         }
@@ -110,7 +110,7 @@ fn full_of(root: &Path, name: &Path) -> Result<PathBuf> {
     }
 }
 
-fn refusal(why: ReadError, full: &Path) -> Refusal {
+pub(super) fn refusal(why: ReadError, full: &Path) -> Refusal {
     match why {
         ReadError::Io(e) => Refusal::io("reading", full)(e),
         ReadError::Refused(refused) => refused,

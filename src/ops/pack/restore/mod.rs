@@ -6,6 +6,7 @@ mod full;
 mod here;
 mod listing;
 mod sources;
+mod split;
 mod target;
 mod write;
 
@@ -26,17 +27,26 @@ use listing::ContentListing;
 /// What to restore, and the output.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreRequest {
-    /// A pack's directory, or the ref of a manifest of contents; with `from_full`, a pack's directory or a file under
-    /// `FULL/`.
+    /// A pack's directory, or the ref of a manifest of contents; with [`TextSource::Full`], a pack's directory or a file
+    /// under `FULL/`.
     pub from: PathBuf,
-    /// Whether to take the texts from the member under `FULL/`.
-    pub from_full: bool,
+    /// Whether to restore only texts, and from where.
+    pub texts: Option<TextSource>,
     /// A new directory; not needed for a check.
     pub output: Option<PathBuf>,
     /// Whether to read and check everything, and write nothing.
     pub dry_run: bool,
     /// Identity files; with any, sealed entries are opened.
     pub identities: Vec<PathBuf>,
+}
+
+/// The members that texts are restored from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TextSource {
+    /// The one under `FULL/`.
+    Full,
+    /// Those under `SPLIT/`.
+    Split,
 }
 
 /// The outcome.
@@ -105,11 +115,14 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
         None => None,
     };
     let by_ref = manifest_ref(ctx, request)?;
-    if request.from_full {
+    if let Some(texts) = request.texts {
         if by_ref.is_some() || !request.identities.is_empty() {
             return Err(Refusal::Usage(Misuse::OnlyTexts));
         }
-        return full::restore(ctx, request, output.as_ref());
+        return match texts {
+            TextSource::Full => full::restore(ctx, request, output.as_ref()),
+            TextSource::Split => split::restore(ctx, request, output.as_ref()),
+        };
     }
     let from = ctx.cwd.join(&request.from);
     let pack = by_ref.is_none().then_some(from.as_path());

@@ -12,7 +12,7 @@ use crate::format::dump::text::TextWatch;
 use crate::format::manifest::MemberType;
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
-use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, TreePlan};
+use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, TreeMember, TreePlan};
 use crate::ops::pack::seal::staged::StagedMember;
 use crate::ops::state;
 use crate::refusal::{Refusal, Result};
@@ -21,10 +21,9 @@ use crate::rules::member_type;
 /// Hashes a tree's entries without copying them.
 pub(super) fn hash_all(tree: &TreePlan) -> Result<Vec<StagedMember>> {
     let repo = &tree.ruled.repo;
-    let entries = tree
-        .members
-        .iter()
-        .map(|member| (member.path_in_tree().as_bytes(), member.kind, &member.id));
+    let paths: Vec<_> = tree.members.iter().map(TreeMember::original).collect();
+    let entries = paths.iter().zip(&tree.members);
+    let entries = entries.map(|(path, member)| (&**path, member.kind, &member.id));
     let hashed = state::digests(repo, &tree.ruled.registry, entries, repo.private().digests())?;
     let staged = hashed.into_iter().map(|(hash, size)| StagedMember {
         hash,

@@ -1,32 +1,26 @@
 //! Writes `FULL/` and `SPLIT/`: the texts among the staged copies, for readers who want all of them in a few files.
 
 use std::collections::BTreeSet;
-use std::io::{BufReader, BufWriter, Read};
+use std::io::{BufWriter, Read};
 
 use crate::adapters::staging::Staging;
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
-use crate::format::dump::index::{self, IndexedText};
-use crate::format::dump::layout::{Bucket, bucket_member, full_member, index_member};
-use crate::format::dump::text::TextShape;
-use crate::format::dump::write::{Heading, Top, Whole, Writer};
-use crate::format::dump::{Other, OtherEntry, TextsSubject};
+use crate::format::dump::TextsSubject;
+use crate::format::dump::index::{self, IndexedText, SplitFile};
+use crate::format::dump::layout::{Bucket, bucket_member, chunk_member, full_member, index_member};
+use crate::format::dump::write::{Heading, Kinds, Top, Whole, Writer};
 use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
-use crate::format::repo_state::{EntryKind, Mode};
+use crate::format::repo_state::Mode;
 use crate::format::tokens::TokenCounter;
 use crate::format::tree_meta::{Part, REPO};
 use crate::ops::pack::documents::DocumentWriter;
+use crate::ops::pack::seal::chunks::Chunker;
 use crate::ops::pack::seal::plan::TreePlan;
 use crate::ops::pack::seal::staged::StagedPack;
+use crate::ops::pack::seal::texts::{Text, sorted_out};
 use crate::refusal::{Refusal, Result};
-
-/// A text among the staged copies.
-struct Text {
-    heading: Heading,
-    shape: TextShape,
-    copy: MemberPath,
-}
 
 /// Writes the parts that the plan emits besides the plain copies, and removes the copies if the plan does not emit
 /// them.
@@ -42,7 +36,7 @@ pub fn emit(
     if !tree.emit.contains(&Part::Full) && !tree.emit.contains(&Part::Split) {
         return Ok(Vec::new());
     }
-    let (mut texts, others) = sorted_out(tree, staged);
+    let (mut texts, others) = sorted_out(documents.staging(), mode, tree, staged)?;
     tree.layout.sort(&mut texts, |text| &text.heading.path);
     let known: BTreeSet<&str> = texts.iter().map(|text| text.heading.path.as_str()).collect();
     let is_text = |path: &&String| known.contains(path.as_str());
@@ -51,6 +45,7 @@ pub fn emit(
     let subject = TextsSubject {
         title: tree.title.clone(),
         scope: tree.scope.clone(),
+        only: tree.only.clone(),
         mode,
         commit: tree.commit.id.hex(),
         tree: tree.commit.tree.hex(),
@@ -71,25 +66,21 @@ pub fn emit(
     }
     if tree.emit.contains(&Part::Split) {
         let tokens = workers::map(&texts, || Ok(()), |(), text| writing.tokens(text))?;
-        let mut parts = Vec::new();
-        let mut counted = texts.iter().zip(tokens);
-        for (at, bucket) in texts
-            .chunk_by(|a, b| Bucket::of(&a.heading.path) == Bucket::of(&b.heading.path))
-            .enumerate()
-        {
-            let path = bucket_member(prefix, at + 1, &Bucket::of(&bucket[0].heading.path));
-            writing.file(documents, &path, bucket, None)?;
-            let listed = counted.by_ref().take(bucket.len()).map(|(text, tokens)| IndexedText {
-                path: text.heading.path.clone(),
-                size: text.heading.size,
-                tokens,
-            });
-            parts.push(index::SplitFile {
-                name: path.rsplit('/').next().unwrap_or_default().to_owned(),
-                texts: listed.collect(),
-            });
-        }
-        let list = index::write(&subject, &parts, &anchors, &others);
+        let budget = tree.max_tokens();
+        let parts = match budget {
+            Some(budget) => {
+                let chunker = Chunker {
+                    budget,
+                    subject: &subject,
+                    staging: writing.staging,
+                    texts: &texts,
+                    tokens: &tokens,
+                };
+                by_tokens(documents, prefix, &chunker)?
+            }
+            None => writing.by_directory(documents, prefix, &texts, &tokens)?,
+        };
+        let list = index::write(&subject, &parts, &anchors, &others, budget);
         documents.add(&index_member(prefix), list.as_bytes())?;
     }
     if !tree.emit.contains(&Part::Repo) {
@@ -98,32 +89,37 @@ pub fn emit(
     Ok(missed.into_iter().cloned().collect())
 }
 
-/// Sorts the staged entries into texts, and entries that are only listed.
-fn sorted_out(tree: &TreePlan, staged: &StagedPack) -> (Vec<Text>, Vec<OtherEntry>) {
-    let (mut texts, mut others) = (Vec::new(), Vec::new());
-    for (member, copy) in tree.members.iter().zip(&staged.plain) {
-        let path = member.path_in_tree();
-        let is_file = matches!(member.kind, EntryKind::Regular | EntryKind::Executable);
-        match copy.text.filter(|_| is_file) {
-            Some(shape) => texts.push(Text {
-                heading: Heading {
-                    path: path.to_owned(),
-                    size: copy.size,
-                    executable: member.kind == EntryKind::Executable,
-                },
-                shape,
-                copy: member.copy.clone(),
-            }),
-            None => others.push(OtherEntry {
-                path: path.to_owned(),
-                size: copy.size,
-                kind: Other::of(member.kind),
-                hash: copy.hash,
-            }),
-        }
+/// Writes the files of a split by tokens.
+fn by_tokens(documents: &mut DocumentWriter<'_>, prefix: &str, chunker: &Chunker<'_>) -> Result<Vec<SplitFile>> {
+    let mut parts = Vec::new();
+    for (chunk, number) in chunker.chunks()?.into_iter().zip(1..) {
+        let path = chunk_member(prefix, number);
+        documents.add(&path, &chunker.render(&chunk.pieces)?)?;
+        let texts = chunk
+            .pieces
+            .into_iter()
+            .map(|piece| listed(piece.heading, piece.tokens));
+        parts.push(SplitFile {
+            name: file_name(&path),
+            texts: texts.collect(),
+            tokens: chunk.tokens,
+        });
     }
-    others.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
-    (texts, others)
+    Ok(parts)
+}
+
+fn listed(heading: Heading, tokens: u64) -> IndexedText {
+    IndexedText {
+        path: heading.path,
+        size: heading.size,
+        tokens,
+        conversion: heading.conversion,
+        part: heading.part,
+    }
+}
+
+fn file_name(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
 struct Writing<'a> {
@@ -132,6 +128,34 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// Writes a file for each bucket.
+    fn by_directory(
+        &self,
+        documents: &mut DocumentWriter<'_>,
+        prefix: &str,
+        texts: &[Text],
+        tokens: &[u64],
+    ) -> Result<Vec<SplitFile>> {
+        let mut parts = Vec::new();
+        let mut counted = texts.iter().zip(tokens);
+        for (at, bucket) in texts
+            .chunk_by(|a, b| Bucket::of(&a.heading.path) == Bucket::of(&b.heading.path))
+            .enumerate()
+        {
+            let path = bucket_member(prefix, at + 1, &Bucket::of(&bucket[0].heading.path));
+            self.file(documents, &path, bucket, None)?;
+            let of_bucket = counted.by_ref().take(bucket.len());
+            parts.push(SplitFile {
+                name: file_name(&path),
+                texts: of_bucket
+                    .map(|(text, tokens)| listed(text.heading.clone(), *tokens))
+                    .collect(),
+                tokens: 0,
+            });
+        }
+        Ok(parts)
+    }
+
     fn file(
         &self,
         documents: &mut DocumentWriter<'_>,
@@ -146,11 +170,12 @@ impl Writing<'_> {
             subject: self.subject,
             texts: (texts.len() as u64, texts.iter().map(|text| text.heading.size).sum()),
             whole,
+            kinds: Kinds::of(texts.iter().map(|text| &text.heading)),
         };
         let out = Hashing::new(BufWriter::with_capacity(BUFFER, self.staging.create(&path)?));
         let mut writer = Writer::begin(out, &top).map_err(writing)?;
         for text in texts {
-            let mut copy = self.open(text)?;
+            let mut copy = text.open(self.staging)?;
             writer.text(&text.heading, &text.shape, &mut copy).map_err(writing)?;
         }
         let (_, bytes_hash, size) = writer.finish().map_err(writing)?.finish();
@@ -164,12 +189,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    fn open(&self, text: &Text) -> Result<impl Read> {
-        Ok(BufReader::with_capacity(BUFFER, self.staging.open(&text.copy)?))
-    }
-
     fn tokens(&self, text: &Text) -> Result<u64> {
-        let mut copy = self.open(text)?;
+        let mut copy = text.open(self.staging)?;
         let mut counter = TokenCounter::default();
         let mut buffer = vec![0; BUFFER];
         loop {
@@ -177,7 +198,7 @@ impl Writing<'_> {
                 Ok(0) => return Ok(counter.finish()),
                 Ok(n) => counter.see(&buffer[..n]),
                 Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Refusal::io("reading", &self.staging.member(&text.copy))(e)),
+                Err(e) => return Err(Refusal::io("reading", text.heading.path.as_ref())(e)),
             }
         }
     }

@@ -22,7 +22,8 @@ use crate::ops::pack::seal::plan::{
 use crate::ops::pack::seal::{SealNotice, SealRequest, release};
 use crate::ops::protection::retain_plain;
 use crate::ops::{Context, state};
-use crate::refusal::usage::{Misuse, SealOption};
+use crate::refusal::seal_option::SealOption;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::plain::{PlainMember, judge_at};
 use crate::rules::protect::Registry;
@@ -114,6 +115,15 @@ fn ensure_is_evidence(request: &SealRequest) -> Result<()> {
         (SealOption::Scope, request.scope.is_some()),
         (SealOption::Attach, !request.attach.is_empty()),
         (SealOption::Emit, request.emit.is_some()),
+        (
+            SealOption::Include,
+            request.only.as_ref().is_some_and(|only| !only.include.is_empty()),
+        ),
+        (
+            SealOption::Exclude,
+            request.only.as_ref().is_some_and(|only| !only.exclude.is_empty()),
+        ),
+        (SealOption::MaxTokens, request.max_tokens.is_some()),
     ];
     if let Some((option, _)) = tree_only.into_iter().find(|(_, given)| *given) {
         return Err(Refusal::Usage(Misuse::OfTreePack { option }));

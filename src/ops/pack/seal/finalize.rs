@@ -1,6 +1,6 @@
 //! Finalizing: the last checks, the documents of the pack, and the manifest.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::adapters::staging::Staging;
@@ -239,7 +239,7 @@ fn inputs(plan: &SealPlan, staged: &StagedPack) -> Vec<Input> {
 }
 
 /// Refuses a member in the clear with the content of a protected artifact, or with a name that the registry protects.
-fn ensure_no_leak(plan: &SealPlan, staged: &StagedPack) -> Result<()> {
+pub(super) fn ensure_no_leak(plan: &SealPlan, staged: &StagedPack) -> Result<()> {
     match &plan.material {
         Material::Tree(tree) => ensure_none_leaks(plan, &tree.members, staged),
         Material::Evidence(evidence) => ensure_none_leaks(plan, &evidence.members, staged),
@@ -247,13 +247,7 @@ fn ensure_no_leak(plan: &SealPlan, staged: &StagedPack) -> Result<()> {
 }
 
 fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &StagedPack) -> Result<()> {
-    let secrets: BTreeMap<Digest, &str> = staged
-        .sealed
-        .iter()
-        // Every empty file has the same content, which reveals nothing.
-        .filter(|seal| seal.sealed.plain_bytes > 0)
-        .map(|seal| (seal.sealed.plain_hash, seal.path.as_str()))
-        .collect();
+    let secrets = staged.secrets();
     let is_tree = matches!(plan.material, Material::Tree(_));
     for (member, copy) in members.iter().zip(&staged.plain) {
         let plain = member.path().as_str();
@@ -321,7 +315,7 @@ fn count_copies(
 }
 
 /// Returns the state that the digest covers: the entries in the clear.
-fn repo_state(tree: &TreePlan, staged: &StagedPack) -> RepoState {
+pub(super) fn repo_state(tree: &TreePlan, staged: &StagedPack) -> RepoState {
     let copied = tree.members.iter().zip(&staged.plain);
     let files = copied.map(|(member, copy)| StateFile::new(member.path_in_tree(), member.kind, copy.hash, copy.size));
     let mut files: Vec<StateFile> = files.collect();
@@ -348,6 +342,8 @@ fn tree_documents(documents: &mut DocumentWriter<'_>, mode: Mode, tree: &TreePla
             tree: tree.commit.tree.hex(),
             mode,
             emit: Some(tree.emit.clone()).filter(|emit| *emit != Part::DEFAULT),
+            max_tokens: tree.max_tokens(),
+            only: tree.only.clone(),
         },
     )?;
     documents.write(

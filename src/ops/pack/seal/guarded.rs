@@ -17,7 +17,7 @@ use crate::rules::twins::{SealedTwins, plain_of};
 
 /// The guarded content of a clone; by default none.
 #[derive(Default)]
-pub(super) struct Guarded {
+pub struct Guarded {
     finder: Option<Finder>,
     twins: SealedTwins,
 }

@@ -2,6 +2,7 @@
 
 mod attach;
 mod candidates;
+mod chunks;
 mod collect;
 mod copy;
 mod emit;
@@ -17,6 +18,8 @@ mod release;
 mod reuse;
 mod stage;
 mod staged;
+mod stream;
+mod texts;
 mod tree;
 mod unkept;
 
@@ -31,6 +34,7 @@ use crate::adapters::staging::{Access, Publish, Staging};
 use crate::adapters::store::disk::Hold;
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
+use crate::format::only::Only;
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::Mode;
@@ -43,12 +47,14 @@ use crate::ops::guard::known;
 use crate::ops::pack::output::outside_of_git;
 use crate::ops::pack::verify;
 use crate::ops::store::run::Recorder;
+use crate::refusal::seal_option::SealOption;
 use crate::refusal::unsupported::Unkept;
-use crate::refusal::usage::{Misuse, SealOption};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use finalize::FinishedRun;
 use plan::{ArtifactSource, Material, ProtectedArtifact, Ruled};
 use reuse::Reusable;
+pub use stream::{TextReport, full_text};
 
 /// What to seal, and how.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +73,10 @@ pub struct SealRequest {
     pub recipients: Vec<String>,
     /// The parts of a tree pack, sorted, instead of the configured ones.
     pub emit: Option<Vec<Part>>,
+    /// Globs that narrow the scope of a tree pack.
+    pub only: Option<Only>,
+    /// The most tokens of a file under `SPLIT/`, instead of the configured number.
+    pub max_tokens: Option<u64>,
     /// Which protected files stay in the clear.
     pub mode: Mode,
     /// How much the seals reveal.

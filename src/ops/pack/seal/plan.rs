@@ -10,9 +10,12 @@ use crate::adapters::git::{Commit, Repository};
 use crate::format::dump::layout::Layout;
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
+use crate::format::only::Only;
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_state::{EntryKind, Mode, RepoState};
 use crate::format::tree_meta::{Part, REPO};
+use crate::format::tree_name;
+use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::{Privacy, SealNotice};
 use crate::rules::pack::plain::PlainMember;
 use crate::rules::protect::Registry;
@@ -44,6 +47,8 @@ pub struct TreePlan {
     pub ruled: Ruled,
     /// The entries in the clear.
     pub members: Vec<TreeMember>,
+    /// The protected artifacts that are left out and not sealed. Only a text for a stream has any.
+    pub withheld: Vec<ProtectedArtifact>,
     /// The commit.
     pub commit: Commit,
     /// The branch, if the commit is that of `HEAD`.
@@ -58,6 +63,10 @@ pub struct TreePlan {
     pub emit: Vec<Part>,
     /// How its texts are laid out.
     pub layout: Layout,
+    /// The entries that it is made of, if they are not the whole scope.
+    pub only: Option<Only>,
+    /// What must not be published, also not converted to UTF-8.
+    pub guarded: Guarded,
     /// The globs of the scope: included and excluded.
     pub globs: [Vec<String>; 2],
 }
@@ -141,6 +150,11 @@ impl TreeMember {
         let below = self.copy.as_str().strip_prefix(REPO);
         let path = below.and_then(|path| path.strip_prefix('/'));
         path.expect("the copies of entries lie below REPO/")
+    }
+
+    /// Returns the bytes of its path in the tree.
+    pub fn original(&self) -> Cow<'_, [u8]> {
+        tree_name::path_of(self.path_in_tree())
     }
 }
 
@@ -232,6 +246,11 @@ impl SealPlan {
 }
 
 impl TreePlan {
+    /// Returns the most tokens of a file under `SPLIT/`, if the pack splits its texts by tokens.
+    pub fn max_tokens(&self) -> Option<u64> {
+        self.layout.max_tokens.filter(|_| self.emit.contains(&Part::Split))
+    }
+
     /// Returns whether entries are copied, even if only to be read again.
     pub fn needs_copies(&self) -> bool {
         self.emit.iter().any(|part| *part != Part::Lite)

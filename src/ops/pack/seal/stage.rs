@@ -23,5 +23,10 @@ pub fn stage(staging: &Staging, plan: &SealPlan, reusable: Option<&Reusable>) ->
             copy_all(staging, rules.map(|rules| &rules.ruled.repo), &evidence.members)?
         }
     };
-    Ok(StagedPack { plain, sealed, index })
+    Ok(StagedPack {
+        plain,
+        sealed,
+        index,
+        withheld: Vec::new(),
+    })
 }

@@ -1,5 +1,6 @@
 //! The staged members of a pack: copies and ciphertexts.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::format::digest::Digest;
@@ -17,9 +18,20 @@ pub struct StagedPack {
     pub sealed: Vec<StagedSeal>,
     /// The sealed index, if names are sealed.
     pub index: Option<StagedCiphertext>,
+    /// The hashes of protected contents that are left out and not sealed, with their paths.
+    pub withheld: Vec<(Digest, String)>,
 }
 
 impl StagedPack {
+    /// Returns the hashes of the contents that must not be in the clear, with their paths.
+    pub fn secrets(&self) -> BTreeMap<Digest, &str> {
+        // Every empty file has the same content, which reveals nothing.
+        let sealed = self.sealed.iter().filter(|seal| seal.sealed.plain_bytes > 0);
+        let sealed = sealed.map(|seal| (seal.sealed.plain_hash, seal.path.as_str()));
+        let withheld = self.withheld.iter().map(|(hash, path)| (*hash, path.as_str()));
+        sealed.chain(withheld).collect()
+    }
+
     /// Returns every ciphertext: those of the artifacts, and that of the index.
     pub fn ciphertexts(&self) -> impl Iterator<Item = &StagedCiphertext> {
         self.sealed.iter().map(|seal| &seal.sealed).chain(&self.index)

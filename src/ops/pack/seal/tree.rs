@@ -1,12 +1,14 @@
 //! Collects a tree pack: a commit's entries, and untracked artifacts to seal with them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::adapters::files;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::config::FILE_NAME;
+use crate::format::dump::layout::{BUDGETS, Layout};
 use crate::format::member_path::above;
+use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
@@ -16,16 +18,18 @@ use crate::ops::pack::seal::collect::{member_path, same_but_for_case, sealing_of
 use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::judged::{ensure_is_artifact, protected_by};
 use crate::ops::pack::seal::plan::{
-    Material, ProtectedArtifact, Ruled, SealPlan, TreeMember, TreePlan, source_of_entry,
+    ArtifactSource, Material, ProtectedArtifact, Ruled, SealPlan, TreeMember, TreePlan, source_of_entry,
 };
 use crate::ops::pack::seal::release::release_in_tree;
 use crate::ops::pack::seal::{SealNotice, SealRequest, limits};
 use crate::ops::protection::{PackJudge, blobs};
 use crate::ops::{Context, state};
 use crate::refusal::leak::Giveaway;
+use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::{Cause, FileFacts, OUTPUT_DIRECTORY, Registry};
+use crate::rules::scope::Selection;
 use crate::rules::twins::SealedTwins;
 
 /// The source of a tree pack.
@@ -37,8 +41,24 @@ struct Site {
     work_tree: Option<PathBuf>,
 }
 
+/// What becomes of protected artifacts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Protected {
+    Sealed,
+    Withheld,
+}
+
 /// Collects a tree pack.
 pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
+    collect(ctx, request, Protected::Sealed)
+}
+
+/// Collects a tree pack whose protected artifacts are left out and not sealed.
+pub fn texts_only(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
+    collect(ctx, request, Protected::Withheld)
+}
+
+fn collect(ctx: &Context, request: &SealRequest, fate: Protected) -> Result<SealPlan> {
     let site = Site::of(ctx, request)?;
     let Site {
         repo, commit, loaded, ..
@@ -46,8 +66,10 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     let mut registry = loaded.registry()?;
     let selection = loaded.scope(request.scope.as_deref())?;
     let mut notices: Vec<SealNotice> = site.config_differs().into_iter().collect();
+    let filter = request.only.as_ref().map(state::filter).transpose()?;
+    let taken = |path: &[u8]| filter.as_ref().is_none_or(|filter| filter.contains(path));
     let entries = state::select(repo, commit, &selection)?;
-    limits::ensure(repo, &registry, &selection.key, &selection.limits, &entries)?;
+    ensure_fits(repo, &registry, &selection, &entries, &taken)?;
     let attaches = !request.attach.is_empty() || !loaded.config.attach.is_empty();
     let tracked = entries.iter().filter(|_| attaches);
     let tracked: BTreeSet<Vec<u8>> = tracked.map(|e| e.path.as_bytes().to_vec()).collect();
@@ -58,12 +80,23 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     let root = site.work_tree.as_deref();
     let released = release_in_tree(ctx, request, root, &mut registry, (&entries, &judge))?;
     notices.extend(released.into_iter().map(|path| SealNotice::Released { path }));
-    let (members, mut protected) = by_rules(entries, &judge, &registry)?;
+    // What is not taken protects its copies all the same, so everything is judged before anything is left out.
+    let (members, protected) = by_rules(entries, &judge, &registry)?;
+    let (members, mut protected) = narrowed(members, protected, &taken)?;
     protected.extend(site.attached(ctx, request, &registry, &tracked, &mut notices)?);
     ensure_distinct(&protected)?;
     notices.extend(same_but_for_case(members.iter().map(|member| &member.copy)));
-    let sealing = sealing_of(ctx, protected, request, loaded, || site.names_recipients_on_disk())?;
+    let (sealed, withheld) = match fate {
+        Protected::Sealed => (protected, Vec::new()),
+        Protected::Withheld => (Vec::new(), protected),
+    };
+    let sealing = sealing_of(ctx, sealed, request, loaded, || site.names_recipients_on_disk())?;
     let emit = request.emit.clone().or_else(|| loaded.config.emit.clone());
+    let emit = emit.unwrap_or_else(|| Part::DEFAULT.to_vec());
+    let layout = Layout {
+        max_tokens: budget(request, &emit)?.or(selection.layout.max_tokens),
+        ..selection.layout
+    };
     let branch = match request.rev.as_deref() {
         None | Some("HEAD") => repo.branch(),
         Some(_) => None,
@@ -75,12 +108,15 @@ pub fn tree_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
         material: Material::Tree(Box::new(TreePlan {
             canon_version: state::canon(repo, commit, loaded)?,
             members,
+            withheld,
             commit: *commit,
             branch,
             scope: selection.key,
             title: selection.title,
-            emit: emit.unwrap_or_else(|| Part::DEFAULT.to_vec()),
-            layout: selection.layout,
+            emit,
+            layout,
+            only: request.only.clone(),
+            guarded,
             globs: selection.globs,
             ruled: Ruled {
                 registry,
@@ -191,6 +227,72 @@ fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry
         }),
         None => Ok(()),
     }
+}
+
+/// Returns the budget of tokens that the request asks for.
+fn budget(request: &SealRequest, emit: &[Part]) -> Result<Option<u64>> {
+    let Some(found) = request.max_tokens else {
+        return Ok(None);
+    };
+    if !emit.contains(&Part::Split) {
+        return Err(Refusal::Usage(Misuse::NotSplit));
+    }
+    let (least, most) = (*BUDGETS.start(), *BUDGETS.end());
+    match BUDGETS.contains(&found) {
+        true => Ok(Some(found)),
+        false => Err(Refusal::Usage(Misuse::BadBudget { found, least, most })),
+    }
+}
+
+/// Refuses entries that exceed the limits of their scope, and a pack of no entry.
+fn ensure_fits(
+    repo: &Repository,
+    registry: &Registry,
+    selection: &Selection,
+    entries: &[TreeEntry],
+    taken: &dyn Fn(&[u8]) -> bool,
+) -> Result<()> {
+    let of_pack = entries.iter().filter(|entry| taken(entry.path.as_bytes()));
+    let of_pack: Vec<TreeEntry> = of_pack.cloned().collect();
+    if of_pack.is_empty() && !entries.is_empty() {
+        return Err(Refusal::Usage(Misuse::FilterTakesNothing {
+            scope: selection.key.clone(),
+        }));
+    }
+    limits::ensure(repo, registry, &selection.key, &selection.limits, &of_pack)
+}
+
+/// Returns whether this is the blob without content, which every empty file has.
+fn is_empty(id: &ObjectId) -> bool {
+    ObjectHasher::new(id, "blob", 0).finish() == *id
+}
+
+/// Leaves out the entries that are not taken. Refuses an entry in the clear with the content of a protected one.
+fn narrowed(
+    mut members: Vec<TreeMember>,
+    mut protected: Vec<ProtectedArtifact>,
+    taken: &dyn Fn(&[u8]) -> bool,
+) -> Result<(Vec<TreeMember>, Vec<ProtectedArtifact>)> {
+    members.retain(|member| taken(&member.original()));
+    let left_out: BTreeMap<ObjectId, &str> = protected
+        .iter()
+        .filter(|artifact| !taken(&artifact.path.original()))
+        .filter_map(|artifact| match &artifact.source {
+            ArtifactSource::Blob(id) if !is_empty(id) => Some((*id, artifact.path.as_str())),
+            _ => None,
+        })
+        .collect();
+    if let Some(member) = members.iter().find(|member| left_out.contains_key(&member.id)) {
+        return Err(Refusal::PlaintextLeak {
+            plain: member.copy.to_string(),
+            giveaway: Giveaway::SameContent {
+                artifact: left_out[&member.id].to_owned(),
+            },
+            may_be_named: false,
+        });
+    }
+    protected.retain(|artifact| taken(&artifact.path.original()));
+    Ok((members, protected))
 }
 
 /// Returns the entries in the clear, and those that are sealed.

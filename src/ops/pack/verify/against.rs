@@ -24,6 +24,7 @@ pub(super) fn compare(
     let request = StateRequest {
         rev: Some(rev.to_owned()),
         scope: Some(pack.state.scope.clone()),
+        only: pack.info.as_ref().and_then(|info| info.only.clone()),
         mode: Some(pack.mode),
         no_cache: false,
     };

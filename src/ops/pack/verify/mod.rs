@@ -2,13 +2,16 @@
 
 mod against;
 mod ends;
+mod joined;
 mod look;
 mod observe;
 mod opening;
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember};
@@ -128,6 +131,14 @@ impl Source<'_> {
         match self {
             Self::Directory(root) => pack_dir::observe(root, declared, look),
             Self::Tree(tree, _) => tree.observe(declared, look),
+        }
+    }
+
+    /// Returns a reader of `size` bytes of a member, from byte `at`.
+    fn range(&self, path: &str, at: u64, size: u64) -> Result<Box<dyn Read>> {
+        match self {
+            Self::Directory(root) => files::open_range(&root.join(path), at, size),
+            Self::Tree(tree, _) => tree.range(path, at, size),
         }
     }
 

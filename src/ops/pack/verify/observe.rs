@@ -9,6 +9,7 @@ use crate::format::line_ends::{Conversions, LineEnds};
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
 use crate::ops::pack::verify::Source;
+use crate::ops::pack::verify::joined::join;
 use crate::ops::pack::verify::look::{Looker, Seen};
 use crate::refusal::Result;
 use crate::rules::content::UnpackBudget;
@@ -48,6 +49,7 @@ pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Obse
     observed.facts = facts;
     observed.documents = PackDocuments::parse(documents);
     observed.plain.blobs = blobs(source, &observed)?;
+    observed.texts.joined = join(source, &observed.texts, budget)?;
     Ok(observed)
 }
 
