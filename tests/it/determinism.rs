@@ -644,11 +644,11 @@ fn golden_ids_of_the_fixture() {
     let golden = [
         (
             "repo",
-            "sha256:65ac82a81fdc6475db24d14f3049d862023d2c6abe8d96961a942436194ed9fc",
+            "sha256:bdb7b2b9f60c1c8309abe2a71547ec95eb1e5fceb94fb2547df63a2cce8a81cf",
         ),
         (
             "full,repo,split",
-            "sha256:f552894bc2da286a8f1a45e3799611d2bee4d18b250b568836732d44e9a08b1d",
+            "sha256:0597b22dcbdc2de6c314fb8b51cab46a024b45f1e8caa75bf0df055ba80289c2",
         ),
     ];
     for (at, (parts, golden)) in golden.into_iter().enumerate() {

@@ -343,7 +343,7 @@ fn golden_ids() {
         (evidence.as_str(), tree.as_str()),
         (
             "PACK_CREATED sha256:d8e6af656d94c384aa375b979dc2a731ad86c217c51780864c8208884469c283",
-            "sha256:b36790e6701679932ff4fb11d5593e9c671174515d8df59b4fde7793478fba5e"
+            "sha256:5971ce6611fc9483931755b4296eba4f9312174d9ab8ffd75496e69ed24146e3"
         )
     );
 }
