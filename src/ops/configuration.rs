@@ -196,7 +196,7 @@ pub fn on_disk(root: &Path) -> Result<Loaded> {
 pub fn here(repo: &Repository) -> Result<Loaded> {
     match repo.work_tree() {
         Some(root) => on_disk(&root),
-        None if repo.has_commit() => in_commit(repo, &repo.commit("HEAD")?),
+        None if repo.has_commit()? => in_commit(repo, &repo.commit("HEAD")?),
         None => Ok(Loaded::none()),
     }
 }

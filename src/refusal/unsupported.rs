@@ -11,10 +11,12 @@ pub enum Unsupported {
         /// What git said.
         said: String,
     },
-    /// References that are not kept in files.
+    /// References that are not kept in files, so that only git reads and writes them.
     RefStorage {
         /// How they are kept.
         storage: String,
+        /// What git said, or why it could not be run.
+        said: String,
     },
     /// References that cannot be read.
     References {
@@ -193,9 +195,9 @@ impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Repository { said } => write!(f, "the repository cannot be opened: {said}"),
-            Self::RefStorage { storage } => write!(
+            Self::RefStorage { storage, said } => write!(
                 f,
-                "this repository stores its refs as {storage}; git-pack reads refs only from files"
+                "this repository stores its refs as {storage}, which git-pack reads and writes only through git; {said}"
             ),
             Self::References { said } | Self::RunReferences { said } => {
                 write!(f, "the refs of this repository cannot be read: {said}")

@@ -30,6 +30,7 @@ mod odd_repositories;
 mod open;
 mod open_keys;
 mod privacy;
+mod reftable;
 mod refusals;
 mod regression;
 mod rekey;

@@ -585,36 +585,6 @@ fn a_partial_clone_is_refused_and_nothing_is_fetched() {
 }
 
 #[test]
-fn a_reftable_repository_is_refused_with_what_to_do() {
-    let place = Place::new();
-    place
-        .run(
-            place.path(),
-            "git",
-            &["init", "-q", "--ref-format=reftable", "reftable"],
-        )
-        .ok();
-    let root = place.path().join("reftable");
-    common::write(&root.join("a"), "x");
-    place.run(&root, "git", &["add", "."]).ok();
-    place.run(&root, "git", &["commit", "-q", "-m", "x"]).ok();
-    let value = refused(&place, &root, "HEAD", "E_UNSUPPORTED");
-    let message = value["refusal"]["message"].as_str().unwrap();
-    assert_eq!(
-        message,
-        "this repository stores its refs as reftable; git-pack reads refs only from files"
-    );
-    let done = place.pack_in(&root, &["seal", "-o", "../no"]);
-    let remedy = "git refs migrate --ref-format=files";
-    assert!(done.stderr.contains(remedy), "{}", done.stderr);
-    // The remedy works with a git that has this command.
-    let args: Vec<&str> = remedy.split(' ').skip(1).collect();
-    if place.run(&root, "git", &args).code == 0 {
-        sealed(&place, &root, "HEAD", "../pack");
-    }
-}
-
-#[test]
 fn a_sparse_checkout_and_a_sparse_index_give_the_pack_of_the_whole() {
     let repo = Repo::empty();
     for directory in ["in", "out", "out/deep"] {

@@ -334,22 +334,6 @@ fn a_blob_beyond_memory_is_streamed() {
 }
 
 #[test]
-fn a_reftable_repository_is_refused_by_name() {
-    let repo = Repo::empty();
-    let args = ["init", "-q", "--ref-format=reftable", "reftable"];
-    repo.place.run(repo.place.path(), "git", &args).ok();
-    let root = repo.place.path().join("reftable");
-    repo.place
-        .run(&root, "git", &["commit", "-q", "--allow-empty", "-m", "x"])
-        .ok();
-    let value = repo.place.pack_in(&root, &["state", "--json"]).refused("E_UNSUPPORTED");
-    assert!(
-        value["refusal"]["message"].as_str().unwrap().contains("reftable"),
-        "{value}"
-    );
-}
-
-#[test]
 fn an_object_that_is_another_than_its_id_says_is_refused_and_not_remembered() {
     let repo = Repo::empty();
     repo.write("a", "real content");

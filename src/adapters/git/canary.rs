@@ -70,7 +70,7 @@ impl Canary {
             directory,
         };
         let blob = canary.ask(&["hash-object", "-w", "--stdin"], b"a canary, not a secret\n")?;
-        let head = repo.has_commit();
+        let head = repo.has_commit()?;
         if head {
             canary.ask(&["read-tree", "HEAD"], b"")?;
         }

@@ -29,7 +29,7 @@ impl Exposure {
 impl Repository {
     /// Returns the commits of all refs that add or change the file at `path`.
     pub fn exposure(&self, path: &RepoPath) -> Result<Exposure> {
-        if !self.has_commit() {
+        if !self.has_commit()? {
             return Ok(Exposure::default());
         }
         let all = self.commits_with(path, &["--all", "HEAD"])?;

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 
 use crate::adapters::git::changes::{Comparer, PathChange};
 use crate::adapters::git::walk::{CommitStep, Walk, read_commit};
-use crate::adapters::git::{Repository, explain, from_gix, to_gix};
+use crate::adapters::git::{Repository, from_gix, to_gix};
 use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
@@ -92,28 +92,18 @@ impl Deleted {
 impl Repository {
     /// Returns the refs below `prefix`, which ends in a slash: the rest of each name, and the id that it resolves to.
     pub fn refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        let repo = self.local();
-        let failed = |e: &gix::Error| {
-            Refusal::Unsupported(Unsupported::ReferencesBelow {
+        let below = self.refs_below(prefix).map_err(|fault| {
+            fault.refuse(|said| Unsupported::ReferencesBelow {
                 prefix: prefix.to_owned(),
-                said: explain(e),
+                said,
             })
-        };
-        let platform = repo.references().map_err(|e| failed(&e))?;
-        let Ok(refs) = platform.prefixed(prefix) else {
-            // The name is a URL or otherwise not valid in a ref, so nothing is known of that remote.
-            return Ok(Vec::new());
-        };
-        let mut found = Vec::new();
-        for reference in refs {
-            let mut reference = reference.map_err(|e| failed(&e))?;
-            let name = reference.name().as_bstr().to_string();
-            if let Ok(id) = reference.follow_to_object() {
-                let name = name.strip_prefix(prefix).unwrap_or(&name).to_owned();
-                found.push((name, from_gix(&id)));
-            }
-        }
-        Ok(found)
+        })?;
+        let named = below.into_iter().filter_map(|found| {
+            let name = found.name.to_string();
+            let name = name.strip_prefix(prefix).unwrap_or(&name).to_owned();
+            Some((name, found.id?))
+        });
+        Ok(named.collect())
     }
 
     /// Returns whether this clone has an object.

@@ -26,6 +26,7 @@ pub mod pack_tree;
 mod peel;
 mod quarantine;
 mod raw_tree;
+mod refs;
 pub mod remotes;
 pub mod run_refs;
 mod sweep;
@@ -48,6 +49,7 @@ pub use objects::ObjectPlaces;
 pub use ownership::{Foreign, Surroundings};
 use pack_order::PackIndices;
 pub use peel::Peeled;
+use refs::{Storage, Unresolved};
 
 use gix::bstr::ByteSlice;
 
@@ -74,6 +76,8 @@ const SKIP_INDEX_HASH: &str = "index.skipHash=true";
 /// An open repository, to be shared among threads.
 pub struct Repository {
     shared: gix::ThreadSafeRepository,
+    /// How it keeps its refs.
+    storage: Storage,
     /// The indices of all packs, read when they are first needed.
     packs: OnceLock<PackIndices>,
     /// The directory that joins several object directories, if git named any in the environment.
@@ -141,6 +145,7 @@ impl Repository {
             None => PrivateState::open(&common_dir, surroundings.memory.clone())?,
         };
         Ok(Self {
+            storage: Storage::of(&shared.to_thread_local()),
             shared,
             packs: OnceLock::new(),
             joined,
@@ -229,42 +234,26 @@ impl Repository {
         names.iter().next().map(|name| name.to_str_lossy().into_owned())
     }
 
-    /// Returns the short name of the current branch.
-    pub fn branch(&self) -> Option<String> {
-        let name = self.local().head_name().ok()??;
-        Some(name.shorten().to_str_lossy().into_owned())
-    }
-
-    /// Returns whether HEAD points to a commit.
-    pub fn has_commit(&self) -> bool {
-        self.local().head_id().is_ok()
-    }
-
     /// Resolves a revision to a commit, following tags.
     pub fn commit(&self, rev: &str) -> Result<Commit> {
-        let repo = self.local();
         let bad = |fault| Refusal::BadRevision {
             rev: rev.to_owned(),
             fault,
         };
-        let id = match repo.rev_parse_single(rev) {
+        let id = match self.resolve(rev) {
             Ok(id) => id,
-            Err(e) => {
-                return Err(match repo.head() {
-                    Ok(head) if rev == "HEAD" && head.is_unborn() => Refusal::NoCommit,
-                    Ok(_) if e.is_not_found() => match target_of(&repo, rev) {
-                        Some(id) => Refusal::MissingObject {
-                            count: 1,
-                            example: id.to_string(),
-                        },
-                        None => bad(RevisionFault::NotFound),
-                    },
-                    Ok(_) => bad(RevisionFault::Said(explain(&e))),
-                    Err(e) => unreadable_references(&repo, &e),
+            Err(Unresolved::Missing(id)) => {
+                return Err(Refusal::MissingObject {
+                    count: 1,
+                    example: id.to_string(),
                 });
             }
+            Err(Unresolved::Fault(fault)) => return Err(fault.refuse(|said| Unsupported::References { said })),
+            Err(_) if rev == "HEAD" && self.is_unborn()? => return Err(Refusal::NoCommit),
+            Err(Unresolved::NotFound) => return Err(bad(RevisionFault::NotFound)),
+            Err(Unresolved::Said(said)) => return Err(bad(RevisionFault::Said(said))),
         };
-        match self.peel(&from_gix(&id))? {
+        match self.peel(&id)? {
             Peeled::Commit(id) => self.commit_of(&id),
             Peeled::Tree(_) => Err(bad(RevisionFault::Tree)),
             Peeled::Blob(_) => Err(bad(RevisionFault::Blob)),
@@ -354,23 +343,6 @@ fn ensure_intact(id: gix::ObjectId, kind: &str, content: &[u8]) -> Result<()> {
     match hasher.finish() == expected {
         true => Ok(()),
         false => Err(corrupt_object(id, "its content does not match its id")),
-    }
-}
-
-/// Returns the id that a reference resolves to, even if this clone does not have the object.
-fn target_of(repo: &gix::Repository, rev: &str) -> Option<gix::ObjectId> {
-    let mut reference = repo.find_reference(rev).ok()?;
-    Some(reference.follow_to_object().ok()?.detach())
-}
-
-/// Returns the refusal for references that are damaged, or stored in a format that the library cannot read.
-fn unreadable_references(repo: &gix::Repository, error: &gix::Error) -> Refusal {
-    let storage = repo.config_snapshot().string("extensions.refStorage");
-    match storage.filter(|storage| storage.as_slice() != b"files") {
-        Some(storage) => Refusal::Unsupported(Unsupported::RefStorage {
-            storage: storage.to_string(),
-        }),
-        None => Refusal::Unsupported(Unsupported::References { said: explain(error) }),
     }
 }
 

@@ -9,10 +9,10 @@ use gix::refspec::match_group::{Item, SourceRef};
 use gix::refspec::{MatchGroup, RefSpecRef, parse::Operation};
 
 use crate::adapters::files;
-use crate::adapters::git::{Peeled, Repository, explain, from_gix};
+use crate::adapters::git::refs::RefFault;
+use crate::adapters::git::{Peeled, Repository};
 use crate::format::fetch_head::FetchHead;
 use crate::format::object_id::ObjectId;
-use crate::format::reflog::Reflog;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
@@ -102,24 +102,19 @@ impl Repository {
     }
 
     /// Returns the tracking ref that `refs/remotes/<name>/HEAD` points to.
-    pub fn default_tracking_ref(&self, name: &str) -> Option<String> {
-        let repo = self.local();
-        let head = repo.find_reference(&format!("{TRACKING}{name}/HEAD")).ok()?;
-        let target = head.target().try_name()?.as_bstr().to_string();
-        Some(target)
+    pub fn default_tracking_ref(&self, name: &str) -> Result<Option<String>> {
+        let head = self
+            .refs_named(&[format!("{TRACKING}{name}/HEAD")])
+            .map_err(unreadable)?;
+        Ok(head.into_iter().find_map(|head| head.symbolic))
     }
 
     /// Returns the commits that the refs of these names lead to, each once. Skips refs and commits that do not exist here.
     pub fn commits_at(&self, names: &[String]) -> Result<Vec<ObjectId>> {
-        let repo = self.local();
         let mut found: Vec<ObjectId> = Vec::new();
-        for name in names {
-            let Ok(mut reference) = repo.find_reference(name.as_str()) else {
-                continue;
-            };
-            let Ok(id) = reference.follow_to_object() else { continue };
-            let id = from_gix(&id);
-            if self.has(&id)
+        for named in self.refs_named(names).map_err(unreadable)? {
+            if let Some(id) = named.id
+                && self.has(&id)
                 && let Peeled::Commit(id) = self.peel(&id)?
                 && !found.contains(&id)
             {
@@ -127,23 +122,6 @@ impl Repository {
             }
         }
         Ok(found)
-    }
-
-    /// Returns the ends of the reflog of a ref. `None` if it has no readable reflog.
-    pub fn reflog(&self, name: &str) -> Option<Reflog> {
-        let repo = self.local();
-        let reference = repo.find_reference(name).ok()?;
-        let mut log = reference.log_iter();
-        let last = log.rev().ok()??.next()?.ok()?;
-        let mut first = log.all().ok()??;
-        let first = first.next()?.ok()?;
-        let before = first.previous_oid();
-        Some(Reflog {
-            before: (!before.is_null()).then(|| from_gix(&before)),
-            first: first.message.to_str_lossy().into_owned(),
-            now: from_gix(&last.new_oid),
-            last: last.message.to_str_lossy().into_owned(),
-        })
     }
 
     /// Returns whether git writes reflogs for tracking refs, according to the present configuration.
@@ -193,22 +171,15 @@ impl Repository {
 
     /// Returns the full names and ids of the refs below `prefix` that are not symbolic.
     fn direct_refs(&self, prefix: &str) -> Result<Vec<(String, ObjectId)>> {
-        let repo = self.local();
-        let failed = |e: &gix::Error| {
-            Refusal::Unsupported(Unsupported::ReferencesBelow {
+        let below = self.refs_below(prefix).map_err(|fault| {
+            fault.refuse(|said| Unsupported::ReferencesBelow {
                 prefix: prefix.to_owned(),
-                said: explain(e),
+                said,
             })
-        };
-        let mut found = Vec::new();
-        let platform = repo.references().map_err(|e| failed(&e))?;
-        for reference in platform.prefixed(prefix).map_err(|e| failed(&e))? {
-            let reference = reference.map_err(|e| failed(&e))?;
-            if let (Some(id), Ok(name)) = (reference.try_id(), reference.name().as_bstr().to_str()) {
-                found.push((name.to_owned(), from_gix(&id)));
-            }
-        }
-        Ok(found)
+        })?;
+        let direct = below.into_iter().filter(|found| found.symbolic.is_none());
+        let named = direct.filter_map(|found| Some((found.name.to_str().ok()?.to_owned(), found.id?)));
+        Ok(named.collect())
     }
 
     /// Returns the fetch refspecs of a remote. Returns an empty list if one of them is invalid, since git then fetches
@@ -253,6 +224,10 @@ impl Repository {
         }
         found
     }
+}
+
+fn unreadable(fault: RefFault) -> Refusal {
+    fault.refuse(|said| Unsupported::References { said })
 }
 
 fn text(bytes: &BString) -> String {

@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use gix::refs::transaction::{Change, LogChange, PreviousValue, RefEdit, RefLog};
-use gix::refs::{FullName, Target};
-
 use crate::adapters::files;
-use crate::adapters::git::{Repository, explain, from_gix, to_gix};
+use crate::adapters::git::Repository;
+use crate::adapters::git::refs::{Change, Ref, RefFault};
 use crate::format::object_id::ObjectId;
 use crate::format::run_record::RunId;
 use crate::refusal::unsupported::Unsupported;
@@ -18,13 +16,12 @@ const PREFIX: &str = "refs/gitpack/runs/";
 impl Repository {
     /// Points the ref of a run to its commit.
     pub fn keep_commit(&self, run: &RunId, commit: &ObjectId) -> Result<()> {
-        let change = Change::Update {
-            log: LogChange::default(),
-            expected: PreviousValue::Any,
-            new: Target::Object(to_gix(commit)),
+        let change = Change {
+            name: name(run),
+            id: Some(*commit),
         };
-        self.edit(vec![edit(run, change)])
-            .map_err(|said| Refusal::Unsupported(Unsupported::RunReferenceUnwritable { prefix: PREFIX, said }))?;
+        self.change_refs(&[change])
+            .map_err(|fault| fault.refuse(|said| Unsupported::RunReferenceUnwritable { prefix: PREFIX, said }))?;
         // Sync the ref: if a power cut removed it, git could collect the commit.
         let path = self.common_dir().join(name(run));
         match files::exists(&path) {
@@ -35,15 +32,13 @@ impl Repository {
 
     /// Removes the refs of these runs, either all or none.
     pub fn release_commits(&self, runs: &[RunId]) -> Result<()> {
-        let delete = |run| {
-            let change = Change::Delete {
-                expected: PreviousValue::Any,
-                log: RefLog::AndReference,
-            };
-            edit(run, change)
+        let delete = |run| Change {
+            name: name(run),
+            id: None,
         };
-        self.edit(runs.iter().map(delete).collect())
-            .map_err(|said| Refusal::Unsupported(Unsupported::RunReferencesUnremovable { prefix: PREFIX, said }))
+        let changes: Vec<Change> = runs.iter().map(delete).collect();
+        self.change_refs(&changes)
+            .map_err(|fault| fault.refuse(|said| Unsupported::RunReferencesUnremovable { prefix: PREFIX, said }))
     }
 
     /// Returns the lock files of run refs. If no process is changing such refs now, killed processes left them.
@@ -57,44 +52,20 @@ impl Repository {
 
     /// Returns the commit that the ref of a run points to. `None` if the run has no ref.
     pub fn kept_commit(&self, run: &RunId) -> Result<Option<ObjectId>> {
-        let repo = self.local();
-        let found = repo.try_find_reference(name(run).as_str());
-        let found = found.map_err(|e| unreadable(&explain(&e)))?;
-        Ok(found.and_then(|found| found.try_id().map(|id| from_gix(&id))))
+        let found = self.refs_named(&[name(run)]).map_err(unreadable)?;
+        Ok(found
+            .into_iter()
+            .filter(|found| found.symbolic.is_none())
+            .find_map(|found| found.id))
     }
 
     /// Returns the runs that have a ref, sorted.
     pub fn runs_with_refs(&self) -> Result<Vec<RunId>> {
-        let repo = self.local();
-        let refs = repo.references().map_err(|e| unreadable(&explain(&e)))?;
-        let refs = refs.prefixed(PREFIX).map_err(|e| unreadable(&explain(&e)))?;
-        let mut runs = Vec::new();
-        for found in refs {
-            let found = found.map_err(|e| unreadable(&e.to_string()))?;
-            let name = found.name().as_bstr().to_string();
-            runs.extend(name.strip_prefix(PREFIX).and_then(RunId::parse));
-        }
+        let found = self.refs_below(PREFIX).map_err(unreadable)?;
+        let run = |found: &Ref| RunId::parse(found.name.to_string().strip_prefix(PREFIX)?);
+        let mut runs: Vec<RunId> = found.iter().filter_map(run).collect();
         runs.sort_unstable();
         Ok(runs)
-    }
-
-    fn edit(&self, edits: Vec<RefEdit>) -> Result<(), String> {
-        // If the configuration requires a reflog for every ref, git needs an author for the entry.
-        let author = gix::actor::SignatureRef {
-            name: "git-pack".into(),
-            email: "".into(),
-            time: "0 +0000",
-        };
-        let edited = self.local().edit_references_as(edits, Some(author));
-        edited.map(drop).map_err(|e| explain(&e))
-    }
-}
-
-fn edit(run: &RunId, change: Change) -> RefEdit {
-    RefEdit {
-        change,
-        name: FullName::try_from(name(run)).expect("hex digits make a valid name"),
-        deref: false,
     }
 }
 
@@ -102,6 +73,6 @@ fn name(run: &RunId) -> String {
     format!("{PREFIX}{run}")
 }
 
-fn unreadable(why: &str) -> Refusal {
-    Refusal::Unsupported(Unsupported::RunReferences { said: why.to_owned() })
+fn unreadable(fault: RefFault) -> Refusal {
+    fault.refuse(|said| Unsupported::RunReferences { said })
 }

@@ -73,7 +73,7 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
     }
     // A push may send any of these under its own name.
     let pushed = tips.iter().cloned().collect();
-    if repo.has_commit() {
+    if repo.has_commit()? {
         tips.push(("HEAD".into(), repo.commit("HEAD")?.id));
     }
     for rev in named {
@@ -215,7 +215,7 @@ fn judge_refs(
     is_server: bool,
 ) -> Result<ScanReport> {
     let known: HashSet<&ObjectId> = there.known.iter().collect();
-    let default = match repo.has_commit() {
+    let default = match repo.has_commit()? {
         true => Some(repo.commit("HEAD")?.id),
         false => None,
     };

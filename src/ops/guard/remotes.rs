@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::adapters::git::Repository;
 use crate::adapters::git::remotes::FilledRef;
 use crate::format::object_id::ObjectId;
+use crate::format::reflog::Reflog;
 use crate::format::remote_notes::{RemoteNote, RemoteNotes};
 use crate::refusal::Result;
 use crate::rules::main_branches::main_refs;
@@ -183,7 +184,7 @@ pub fn note_all(repo: &Repository) -> Result<()> {
 
 /// Returns the commits whose rules apply before anything was pushed: `HEAD`, and the tips of the main branches.
 pub fn main_commits(repo: &Repository) -> Result<Vec<ObjectId>> {
-    let head = match repo.has_commit() {
+    let head = match repo.has_commit()? {
         true => Some(repo.commit("HEAD")?.id),
         false => None,
     };
@@ -215,22 +216,33 @@ fn tracked(repo: &Repository, name: &str) -> Result<Vec<(String, FilledRef)>> {
     Ok(filled.filter_map(from).collect())
 }
 
+/// Returns the reflogs of these refs, without the refs that have none.
+fn logs_of(repo: &Repository, names: Vec<String>) -> Result<BTreeMap<String, Reflog>> {
+    let logs = repo.reflogs(&names)?;
+    let logged = names.into_iter().zip(logs);
+    Ok(logged.filter_map(|(name, log)| Some((name, log?))).collect())
+}
+
 /// Reads the configuration of a remote, and finds the tracking ref of its default branch.
 fn remote(repo: &Repository, name: &str, url: &str, notes: &RemoteNotes) -> Result<(Remote, Option<String>)> {
     let note = notes.get(name, url);
-    let head = repo.default_tracking_ref(name);
+    let head = repo.default_tracking_ref(name)?;
     let mut default = None;
     let mut tracking = Vec::new();
-    for (remote_ref, filled) in tracked(repo, name)? {
+    let tracked = tracked(repo, name)?;
+    // Only refs that moved since the note need a look at the reflog.
+    let moved = |note: &RemoteNote| {
+        let moved = tracked.iter();
+        let moved = moved.filter(|(remote_ref, filled)| note.there.get(remote_ref) != Some(&filled.id));
+        moved.map(|(_, filled)| filled.local_ref.clone()).collect::<Vec<_>>()
+    };
+    let logs = logs_of(repo, note.map(moved).unwrap_or_default())?;
+    for (remote_ref, filled) in tracked {
         if head.as_ref() == Some(&filled.local_ref) {
             default = Some(remote_ref.clone());
         }
-        // Only refs that moved since the note need a look at the reflog.
-        let is_noted = |note: &RemoteNote| note.there.get(&remote_ref) == Some(&filled.id);
-        let moved_by_push = match note {
-            Some(note) if !is_noted(note) => repo.reflog(&filled.local_ref).map(|log| log.was_pushed_to(&filled.id)),
-            _ => None,
-        };
+        let log = logs.get(&filled.local_ref);
+        let moved_by_push = log.map(|log| log.was_pushed_to(&filled.id));
         tracking.push(Tracking {
             remote_ref,
             id: filled.id,
@@ -274,13 +286,19 @@ fn cloned(repo: &Repository, name: &str) -> Result<Option<Cloned>> {
     if !repo.keeps_reflogs() {
         return Ok(None);
     }
-    let head = repo.reflog(&format!("refs/remotes/{name}/HEAD"));
-    let Some(from) = head.as_ref().and_then(|log| log.cloned_from()) else {
+    let head = format!("refs/remotes/{name}/HEAD");
+    let heads = logs_of(repo, vec![head.clone()])?;
+    let Some(from) = heads.get(&head).and_then(Reflog::cloned_from) else {
         return Ok(None);
     };
+    let tracked = tracked(repo, name)?;
+    let logs = logs_of(
+        repo,
+        tracked.iter().map(|(_, filled)| filled.local_ref.clone()).collect(),
+    )?;
     let mut values = BTreeMap::new();
-    for (remote_ref, filled) in tracked(repo, name)? {
-        let value = match repo.reflog(&filled.local_ref) {
+    for (remote_ref, filled) in tracked {
+        let value = match logs.get(&filled.local_ref) {
             None => Some(filled.id),
             Some(log) => log.before,
         };

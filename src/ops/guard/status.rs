@@ -78,7 +78,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
     let loaded = configuration::here(&repo)?;
     let registry = loaded.registry()?;
     let named = recipients::named(&loaded)?;
-    let commit = match repo.has_commit() {
+    let commit = match repo.has_commit()? {
         true => Some(repo.commit("HEAD")?.id),
         false => None,
     };
@@ -94,7 +94,7 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
     };
     let identity = identity::path(ctx, &repo).and_then(|path| identity::recipient(&quiet, &path));
     Ok(StatusReport {
-        branch: repo.branch(),
+        branch: repo.branch()?,
         dirty: match root {
             Some(_) => Some(repo.dirty()?),
             None => None,

@@ -156,7 +156,7 @@ fn forget(repo: &Repository, dry_run: bool) -> Result<usize> {
     }
     twins::everywhere(repo, &twins::trees_of(repo, &commits)?, &mut sealed)?;
     let mut registries = vec![configuration::here(repo)?.registry()?.with_twins(&sealed)];
-    if repo.has_commit() {
+    if repo.has_commit()? {
         let head = configuration::in_commit_or_none(repo, &repo.commit("HEAD")?)?;
         registries.push(head.registry()?.with_twins(&sealed));
     }

@@ -136,6 +136,10 @@ impl Place {
             .env("GIT_COMMITTER_DATE", "2026-01-15T10:30:00Z")
             .stdin(Stdio::null())
             .current_dir(directory);
+        // All tests can be run on repositories that keep their refs in a reftable.
+        if let Some(format) = std::env::var_os("GIT_DEFAULT_REF_FORMAT") {
+            command.env("GIT_DEFAULT_REF_FORMAT", format);
+        }
         command
     }
 

@@ -263,7 +263,7 @@ fn default_tree(repo: &Repository) -> Result<Option<ObjectId>> {
     let refs = repo.refs("refs/remotes/")?;
     match default_of_remotes(&refs, |id| repo.has(id)) {
         Some(id) => Ok(Some(repo.commit(&id.hex())?.tree)),
-        None if repo.remotes().is_empty() && repo.has_commit() => Ok(Some(repo.commit("HEAD")?.tree)),
+        None if repo.remotes().is_empty() && repo.has_commit()? => Ok(Some(repo.commit("HEAD")?.tree)),
         None => Ok(None),
     }
 }

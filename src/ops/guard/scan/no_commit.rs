@@ -79,7 +79,7 @@ impl Ranges<'_> {
         }
         let mut head = Loaded::none();
         let mut trees = Vec::new();
-        if self.repo.has_commit() {
+        if self.repo.has_commit()? {
             let commit = self.repo.commit("HEAD")?;
             head = configuration::in_commit(self.repo, &commit)?;
             trees.push(commit.tree);

@@ -107,7 +107,7 @@ pub fn staged(ctx: &Context) -> Result<ScanReport> {
 fn staged_to(repo: &Repository, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let index = repo.index()?;
     let new = configuration::in_index(repo, &index)?;
-    let head = match repo.has_commit() {
+    let head = match repo.has_commit()? {
         true => Some(repo.commit("HEAD")?),
         false => None,
     };
@@ -342,12 +342,12 @@ fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) 
 fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination) -> Result<ScanReport> {
     let loaded = match repo.work_tree() {
         Some(root) => configuration::on_disk(&root)?,
-        None if repo.has_commit() => configuration::in_commit(repo, &repo.commit("HEAD")?)?,
+        None if repo.has_commit()? => configuration::in_commit(repo, &repo.commit("HEAD")?)?,
         None => Loaded::none(),
     };
     let (mut tips, mut others) = (Vec::new(), Vec::new());
     let refs = repo.refs("refs/")?.into_iter().map(|(_, id)| id);
-    let head = match repo.has_commit() {
+    let head = match repo.has_commit()? {
         true => Some(repo.commit("HEAD")?.id),
         false => None,
     };

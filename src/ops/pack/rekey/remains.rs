@@ -121,7 +121,7 @@ impl Remains {
                 }
             }
         }
-        if repo.branch().is_none() && repo.has_commit() {
+        if repo.branch()?.is_none() && repo.has_commit()? {
             let head = repo.commit("HEAD")?.id;
             tips.entry(head).or_default().push("HEAD".into());
         }

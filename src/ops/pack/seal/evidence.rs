@@ -260,7 +260,7 @@ impl Ground {
             return Ok(nowhere());
         };
         let on_disk = configuration::on_disk(&root)?;
-        let committed = match repo.has_commit() {
+        let committed = match repo.has_commit()? {
             true => Some(configuration::in_commit(&repo, &repo.commit("HEAD")?)?),
             false => None,
         };

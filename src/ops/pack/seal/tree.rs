@@ -98,7 +98,7 @@ fn collect(ctx: &Context, request: &SealRequest, fate: Protected) -> Result<Seal
         ..selection.layout
     };
     let branch = match request.rev.as_deref() {
-        None | Some("HEAD") => repo.branch(),
+        None | Some("HEAD") => repo.branch()?,
         Some(_) => None,
     };
     Ok(SealPlan {

@@ -1,0 +1,294 @@
+//! Repositories that keep their refs in a reftable: the same answers as from refs in files, through the real git.
+
+use std::fs;
+
+use crate::common::{Done, GIT_PACK, Place, Repo, noise};
+
+/// Makes a repository whose refs are kept in this format.
+fn repository(format: &str) -> Repo {
+    let place = Place::new();
+    let root = place.path().join("repo");
+    fs::create_dir(&root).unwrap();
+    let format = format!("--ref-format={format}");
+    place.run(&root, "git", &["init", "-q", "-b", "main", &format]).ok();
+    Repo { place, root }
+}
+
+/// Sets a repository up and commits, with identical bytes each time.
+fn set_up(format: &str) -> Repo {
+    let repo = repository(format);
+    repo.write(".gitpack.toml", "version = 1\n");
+    repo.write("src/a", "a\n");
+    repo.commit("one");
+    repo.git(&["tag", "-a", "-m", "tag", "v1"]).ok();
+    repo.write("src/b", "b\n");
+    repo.commit("two");
+    repo.pack(&["init"]).ok();
+    repo
+}
+
+/// Returns exit status, stdout, and stderr without times.
+fn answer(repo: &Repo, args: &[&str]) -> (i32, String, String) {
+    let done = repo.pack(args);
+    let place = repo.place.path().to_str().unwrap();
+    let steady = |text: &str| {
+        let lines = text.replace(place, "PLACE");
+        let lines = lines.lines().filter(|line| !line.trim_start().starts_with("examined"));
+        lines
+            .map(|line| line.split(" · ").take(2).collect::<Vec<_>>().join(" · ") + "\n")
+            .collect::<String>()
+    };
+    (done.code, steady(&done.out()), steady(&done.stderr))
+}
+
+#[test]
+fn every_question_has_the_answer_that_it_has_with_refs_in_files() {
+    let (files, table) = (set_up("files"), set_up("reftable"));
+    assert!(table.path(".git/reftable").exists() && !files.path(".git/reftable").exists());
+    for repo in [&files, &table] {
+        repo.git(&["branch", "other", "HEAD~1"]).ok();
+        repo.git(&["symbolic-ref", "refs/heads/alias", "refs/heads/other"]).ok();
+        repo.git(&["switch", "-q", "other"]).ok();
+        repo.git(&["switch", "-q", "main"]).ok();
+    }
+    let state = |rev: &'static str| vec!["state", rev];
+    let revisions = [
+        "HEAD",
+        "main",
+        "@",
+        "@~1",
+        "v1",
+        "v1^{commit}",
+        "HEAD^{tree}",
+        "other",
+        "alias",
+        "heads/other",
+        "refs/tags/v1",
+        "@{-1}",
+        "main@{1}",
+        "main@{0}",
+        "@{u}",
+        ":/one",
+        "HEAD:src",
+        "nope",
+        "HEAD~9",
+        "HEAD..main",
+        "^HEAD",
+        "-x",
+        "",
+        "1111111111111111111111111111111111111111",
+        "HEAD^{blob}",
+        "v1 ",
+        "*",
+        "refs/heads",
+        "a\nb",
+    ];
+    for rev in revisions {
+        assert_eq!(answer(&files, &state(rev)).0, answer(&table, &state(rev)).0, "{rev:?}");
+        assert_eq!(answer(&files, &state(rev)).1, answer(&table, &state(rev)).1, "{rev:?}");
+    }
+    let all: [&[&str]; 11] = [
+        &["scan", "--all"],
+        &["scan", "--range", "other..main"],
+        &["status"],
+        &["seal", "--emit", "repo,lite", "-o", "../pack"],
+        &["verify", "../pack", "--rev", "HEAD"],
+        &["audit"],
+        &["gc", "--dry-run"],
+        &["restore", "../pack", "--dry-run"],
+        &["diff", "../pack", "../pack"],
+        &["seal", "--rev", "v1", "-o", "../tagged"],
+        &["inspect", "../tagged"],
+    ];
+    for args in all {
+        assert_eq!(answer(&files, args), answer(&table, args), "{args:?}");
+    }
+    // The refs of runs are made, listed and removed by git.
+    let runs = |repo: &Repo| repo.git(&["for-each-ref", "refs/gitpack/"]).ok().out();
+    assert_eq!(runs(&files), runs(&table));
+    assert!(!runs(&table).is_empty());
+    for place in ["detached", "unborn", "broken"] {
+        for repo in [&files, &table] {
+            match place {
+                "detached" => repo.git(&["switch", "-q", "--detach", "main"]).ok(),
+                "unborn" => repo.git(&["symbolic-ref", "HEAD", "refs/heads/none"]).ok(),
+                _ => repo.git(&["symbolic-ref", "HEAD", "refs/heads/main"]).ok(),
+            };
+        }
+        for args in [
+            &["state"][..],
+            &["scan"],
+            &["scan", "--all"],
+            &["status"],
+            &["seal", "-o", "../again"],
+        ] {
+            assert_eq!(answer(&files, args), answer(&table, args), "{place}: {args:?}");
+        }
+        for repo in [&files, &table] {
+            drop(fs::remove_dir_all(repo.path("../again")));
+        }
+    }
+}
+
+#[test]
+fn commits_and_pushes_are_guarded() {
+    for format in ["files", "reftable"] {
+        let repo = set_up(format);
+        repo.git(&["add", "-A"]).ok();
+        repo.git(&["commit", "-q", "-m", "set up"]).ok();
+        let server = repo.place.path().join("server.git");
+        let args = [
+            "init",
+            "-q",
+            "--bare",
+            "-b",
+            "main",
+            &format!("--ref-format={format}"),
+            "server.git",
+        ];
+        repo.place.run(repo.place.path(), "git", &args).ok();
+        repo.place.pack_in(&server, &["init", "--server"]).ok();
+        repo.git(&["remote", "add", "origin", server.to_str().unwrap()]).ok();
+        repo.git(&["push", "-q", "-u", "origin", "main", "--tags"]).ok();
+        let trusted = repo.pack(&["status"]).ok().out();
+        assert!(trusted.contains("1 tracking ref trusted"), "{format}: {trusted}");
+        // A plain clone reads what it has from its own reflogs.
+        let clone = repo.place.path().join("clone");
+        let args = ["clone", "-q", "--ref-format", format, server.to_str().unwrap(), "clone"];
+        repo.place.run(repo.place.path(), "git", &args).ok();
+        repo.place.pack_in(&clone, &["install"]).ok();
+        let status = repo.place.pack_in(&clone, &["status"]).ok().out();
+        assert!(status.contains("1 tracking ref trusted"), "{format}: {status}");
+
+        repo.write("index.vec", noise(3, 2000));
+        repo.git(&["add", "-f", "index.vec"]).ok();
+        let done = repo.git(&["commit", "-q", "-m", "leak"]);
+        assert!(
+            done.code == 1 && done.stderr.contains("index.vec"),
+            "{format}: {}",
+            done.stderr
+        );
+        repo.git(&["commit", "-q", "--no-verify", "-m", "leak"]).ok();
+        for refspec in ["main", "main:refs/heads/new", "HEAD:refs/tags/t"] {
+            let done = repo.git(&["push", "-q", "origin", refspec]);
+            assert!(
+                done.stderr.contains("push to origin blocked"),
+                "{format} {refspec}: {}",
+                done.stderr
+            );
+            let done = repo.git(&["push", "-q", "--no-verify", "origin", refspec]);
+            assert!(
+                done.code != 0 && done.stderr.contains("index.vec"),
+                "{format} {refspec}: {}",
+                done.stderr
+            );
+        }
+        // With --strict, no ref moves to it either.
+        repo.git(&["reset", "-q", "--hard", "HEAD~1"]).ok();
+        repo.pack(&["install", "--strict"]).ok();
+        let done = repo.git(&["update-ref", "refs/heads/main", "main@{1}"]);
+        assert!(done.code != 0, "{format}: {}", done.stderr);
+        let firing = repo.pack(&["status", "--doctor"]).out();
+        assert!(
+            firing.contains("pre-push: firing") && firing.contains("pre-commit: firing"),
+            "{format}: {firing}"
+        );
+    }
+}
+
+#[test]
+fn packs_twins_and_worktrees_work() {
+    let repo = set_up("reftable");
+    // `init` then names a recipient.
+    fs::remove_file(repo.path(".gitpack.toml")).unwrap();
+    repo.pack(&["init"]).ok();
+    repo.commit("recipients");
+    repo.write("notes.txt", "secret notes\n");
+    repo.pack(&["protect", "notes.txt"]).ok();
+    repo.git(&["add", "-A"]).ok();
+    repo.git(&["commit", "-q", "-m", "twin"]).ok();
+    repo.git(&["worktree", "add", "-q", "../linked", "HEAD~1"]).ok();
+    let linked = repo.place.path().join("linked");
+    // A worktree has a HEAD of its own.
+    let here = repo.pack(&["state"]).ok().out();
+    let there = repo.place.pack_in(&linked, &["state"]).ok().out();
+    assert_ne!(here, there);
+    assert_eq!(there, repo.pack(&["state", "HEAD~1"]).ok().out());
+    repo.place
+        .run(&linked, "git", &["checkout", "-q", "--detach", "main"])
+        .ok();
+    repo.place.pack_in(&linked, &["reveal"]).ok();
+    assert_eq!(fs::read(linked.join("notes.txt")).unwrap(), b"secret notes\n");
+    repo.seal(&["--emit", "lite", "-o", "../lite"]);
+    repo.pack(&["restore", "../lite", "-o", "../restored"]).ok();
+    repo.pack(&["audit"]).ok();
+    fs::remove_dir_all(repo.path("../lite")).unwrap();
+    repo.pack(&["gc"]).ok();
+    repo.pack(&["audit"]).ok();
+}
+
+#[test]
+fn a_git_that_cannot_answer_is_a_refusal() {
+    let repo = set_up("reftable");
+    let mut without = repo.place.command(GIT_PACK, &repo.root);
+    let done = Done::from(
+        without
+            .env("PATH", "/nowhere")
+            .args(["state", "--json"])
+            .output()
+            .unwrap(),
+    );
+    let value = done.refused("E_UNSUPPORTED");
+    let message = value["refusal"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("stores its refs as reftable") && message.contains("git could not be run"),
+        "{message}"
+    );
+    // A table that is damaged, and a format that no git knows.
+    let table = fs::read_dir(repo.path(".git/reftable"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for file in table.filter(|path| path.extension().is_some()) {
+        fs::write(file, "damaged").unwrap();
+    }
+    repo.pack(&["state", "--json"]).refused("E_UNSUPPORTED");
+    let config = repo.path(".git/config");
+    let text = fs::read_to_string(&config).unwrap().replace("reftable", "tomorrow");
+    fs::write(&config, text).unwrap();
+    let done = repo.pack(&["scan", "--all"]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+}
+
+#[test]
+fn a_prepared_repository_runs_nothing_when_its_refs_are_read() {
+    let repo = set_up("reftable");
+    let trap = repo.place.path().join("trap");
+    let run = format!("touch {}", trap.display());
+    for (key, value) in [
+        ("core.fsmonitor", run.as_str()),
+        ("core.alternateRefsCommand", &run),
+        ("core.pager", &run),
+        ("pager.log", &run),
+        ("pager.for-each-ref", &run),
+        ("log.showSignature", "true"),
+        ("gpg.program", &run),
+        ("diff.external", &run),
+        ("alias.for-each-ref", &format!("!{run}")),
+        ("core.sshCommand", &run),
+        ("core.editor", &run),
+    ] {
+        repo.git(&["config", key, value]).ok();
+    }
+    repo.git(&["remote", "add", "origin", "ssh://example.invalid/x"]).ok();
+    for args in [
+        &["state"][..],
+        &["status"],
+        &["scan", "--all"],
+        &["seal", "--emit", "lite", "-o", "../p"],
+        &["audit"],
+        &["gc"],
+    ] {
+        repo.pack(args);
+        assert!(!trap.exists(), "{args:?}");
+    }
+}
