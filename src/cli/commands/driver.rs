@@ -84,6 +84,7 @@ impl Run for Driver {
                     theirs,
                     marker,
                     path,
+                    placeholder: PLACEHOLDER,
                 };
                 let outcome = merge_files(ctx, &request)?;
                 if let MergeOutcome::Left(why) = outcome {
@@ -94,6 +95,11 @@ impl Run for Driver {
         }
     }
 }
+
+/// What stands in the place of a twin until its conflict is settled. `hooks/merge-driver` has the same.
+const PLACEHOLDER: &str = "This sealed file is not merged, and this text stands in its place.\n\
+    The index of git has both sides: git pack reveal --merge FILE, or --ours, or --theirs,\n\
+    then git pack protect --resolved FILE\n";
 
 fn print(output: &mut Output, compared: Compared) -> Result<(), Refusal> {
     let writing = Refusal::io("writing", Path::new("standard output"));

@@ -42,7 +42,7 @@ fn changes_of_different_lines_are_joined_and_sealed() {
 #[test]
 fn changes_of_the_same_line_are_left_to_a_person() {
     let repo = overlapping();
-    let (ours, twin) = (blob(&repo, "HEAD:a.txt.age"), fs::read(repo.path("a.txt.age")).unwrap());
+    let ours = blob(&repo, "HEAD:a.txt.age");
     let done = repo.git(&["merge", "other"]);
     conflicted(&repo, &done);
     assert!(
@@ -51,8 +51,8 @@ fn changes_of_the_same_line_are_left_to_a_person() {
         done.stderr
     );
     assert!(done.stderr.contains("git pack reveal --merge a.txt"), "{}", done.stderr);
-    // Ours lies on disk as it was, and nothing has touched the plaintext.
-    assert!(fs::read(repo.path("a.txt.age")).unwrap() == twin);
+    // A text lies where the twin was, and nothing has touched the plaintext.
+    assert!(read(&repo, "a.txt.age").starts_with("This sealed file is not merged"));
     assert_eq!(read(&repo, "a.txt"), text(&[(4, "ours")]));
     assert_eq!(blob(&repo, ":2:a.txt.age"), ours);
     assert_eq!(blob(&repo, ":3:a.txt.age"), blob(&repo, "other:a.txt.age"));
@@ -96,6 +96,40 @@ fn a_conflict_that_is_settled_with_one_side_says_so() {
     repo.write("a.txt", text(&[(4, "both")]));
     let done = repo.pack(&["protect", "--resolved", "a.txt"]).ok();
     assert!(!done.stderr.contains("side as it was"), "{}", done.stderr);
+}
+
+#[test]
+fn no_side_is_committed_or_sealed_without_a_decision() {
+    for add in [&["commit", "-q", "-a", "-m", "x"][..], &["add", "-A"]] {
+        let repo = overlapping();
+        repo.git(&["merge", "other"]);
+        let mut done = repo.git(add);
+        if add[0] == "add" {
+            done = repo.git(&["commit", "-q", "-m", "x"]);
+        }
+        assert!(done.code != 0 && done.stderr.contains("a.txt.age"), "{}", done.stderr);
+        assert!(!repo.pack(&["protect", "--check"]).out().contains("up to date"));
+        // What is staged is no decision either, and what git knows of the conflict brings it back.
+        repo.git(&["add", "-A"]).ok();
+        repo.pack(&["reveal", "a.txt"]).refused("E_CRYPTO");
+        repo.pack(&["protect", "a.txt"]).refused("E_IO");
+        repo.git(&["checkout", "-q", "-m", "--", "a.txt.age"]).ok();
+        repo.pack(&["reveal", "--merge", "a.txt"]).ok();
+        repo.git(&["add", "a.txt.age"]).ok();
+        repo.pack(&["protect", "a.txt"]).refused("E_IO");
+        git_keeps_nothing(&repo);
+    }
+    // Without hooks, a rebase keeps the commit, and the push is blocked.
+    let repo = overlapping();
+    repo.git(&["rebase", "other"]);
+    repo.git(&["add", "-A"]).ok();
+    let mut goes_on = repo.place.command("git", &repo.root);
+    goes_on.env("GIT_EDITOR", "true").args(["rebase", "--continue"]);
+    drop(goes_on.output().unwrap());
+    let server = repo.place.path().join("server.git");
+    repo.git(&["init", "-q", "--bare", server.to_str().unwrap()]).ok();
+    let done = repo.git(&["push", server.to_str().unwrap(), "HEAD:refs/heads/main"]);
+    assert!(done.code != 0, "{}", done.stderr);
 }
 
 #[test]
@@ -160,11 +194,10 @@ fn both_sides_may_add_the_twin() {
 fn without_an_identity_both_sides_stay() {
     let repo = clean();
     without_identity(&repo);
-    let twin = fs::read(repo.path("a.txt.age")).unwrap();
     let done = repo.git(&["merge", "other"]);
     conflicted(&repo, &done);
     assert!(done.stderr.contains("no identity here opens it"), "{}", done.stderr);
-    assert!(fs::read(repo.path("a.txt.age")).unwrap() == twin);
+    assert!(read(&repo, "a.txt.age").starts_with("This sealed file is not merged"));
     repo.pack(&["reveal", "--merge", "a.txt"]).refused("E_NO_IDENTITY");
     with_identity(&repo);
     let merged = repo.pack(&["reveal", "--merge", "a.txt"]).ok();

@@ -32,6 +32,9 @@ pub struct MergeRequest {
     pub marker: u32,
     /// The path in the repository.
     pub path: String,
+    /// The text that replaces our side of a twin that is left. It is not an age file, so that a commit of it is not taken for
+    /// a decision for our side.
+    pub placeholder: &'static str,
 }
 
 /// What became of a merge.
@@ -41,7 +44,7 @@ pub enum MergeOutcome {
     Merged,
     /// The files are not sealed. The file of our side has the result, with conflict markers.
     Marked,
-    /// The file of our side is as it was.
+    /// The file of our side has the placeholder if one of the files is sealed, and is as it was otherwise.
     Left(WhyLeft),
 }
 
@@ -100,7 +103,7 @@ impl Side {
 
 /// Merges. Asks nothing, since git may run this without a person: what needs a passphrase is left.
 ///
-/// The result replaces our side in one step. Until then, and if this refuses, our side is as it was.
+/// The result, or the placeholder, replaces our side in one step. Until then, and if this refuses, our side is as it was.
 pub fn merge_files(ctx: &Context, request: &MergeRequest) -> Result<MergeOutcome> {
     let ctx = &Context {
         ask: Silence::asker(),
@@ -115,12 +118,17 @@ pub fn merge_files(ctx: &Context, request: &MergeRequest) -> Result<MergeOutcome
     match (sealed.iter().any(|sealed| *sealed), sealed.iter().all(|sealed| *sealed)) {
         // A repository may name this driver for any file. The others are merged as git does.
         (false, _) => merge_plain(&repo, request, base.as_ref(), &ours, &theirs),
-        (true, false) => Ok(MergeOutcome::Left(WhyLeft::SealedInPart)),
-        (true, true) => {
-            let done = merge_sealed(ctx, &repo, base.as_ref(), &ours, &theirs)?;
-            Ok(done.map_or_else(MergeOutcome::Left, |()| MergeOutcome::Merged))
-        }
+        (true, false) => leave(request, &ours, WhyLeft::SealedInPart),
+        (true, true) => match merge_sealed(ctx, &repo, base.as_ref(), &ours, &theirs)? {
+            Ok(()) => Ok(MergeOutcome::Merged),
+            Err(why) => leave(request, &ours, why),
+        },
     }
+}
+
+fn leave(request: &MergeRequest, ours: &Side, why: WhyLeft) -> Result<MergeOutcome> {
+    replace(ours, |file| file.write_all(request.placeholder.as_bytes()))?;
+    Ok(MergeOutcome::Left(why))
 }
 
 fn merge_plain(
@@ -147,7 +155,7 @@ fn merge_plain(
     })
 }
 
-/// Merges twins. The inner error says why our side is as it was.
+/// Merges twins. The inner error says why they are left to a person, and our side is as it was.
 fn merge_sealed(
     ctx: &Context,
     repo: &Repository,

@@ -7,6 +7,7 @@ pub mod opened;
 pub mod protect;
 pub mod reveal;
 mod root_file;
+mod settle;
 pub mod sides;
 mod tracked;
 

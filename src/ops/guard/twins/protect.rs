@@ -7,7 +7,6 @@ use crate::adapters::files;
 use crate::format::config::FILE_NAME;
 use crate::format::digest::Digest;
 use crate::format::repo_path::RepoPath;
-use crate::ops::contents::blob_of_file;
 use crate::ops::guard::drivers;
 use crate::ops::guard::twins::opened::MAX_TEXT;
 use crate::ops::guard::twins::root_file::RootFile;
@@ -21,7 +20,7 @@ use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{
-    MergeSide, Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers, ignore_line, standing,
+    MergeSide, Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers, ignore_line,
     with_attribute_line, with_line,
 };
 
@@ -136,7 +135,7 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
                 if !request.force {
                     ensure_no_markers(&found)?;
                 }
-                found.standing = place.settled(&found);
+                found.standing = place.settled(&found)?;
             }
             false => place.ensure_merged(&found.pair)?,
         }
@@ -158,36 +157,6 @@ fn ensure_no_markers(found: &Observed) -> Result<()> {
     match has_conflict_markers(&files::read(&found.pair.plain_file, MAX_TEXT as u64)?) {
         true => Err(merge(&found.pair, MergeFault::Markers)),
         false => Ok(()),
-    }
-}
-
-impl Place {
-    /// Returns the standing of a pair whose plaintext a person has settled on: the twin on disk is right if this clone has seen
-    /// both agree, and is sealed anew otherwise.
-    fn settled(&self, found: &Observed) -> Standing {
-        let note = self.notes.get(&found.pair.plain);
-        match standing(found.plain_hash.as_ref(), found.sealed_hash.as_ref(), note.as_ref()) {
-            Standing::UpToDate => Standing::UpToDate,
-            _ => Standing::PlainNewer,
-        }
-    }
-}
-
-impl Place {
-    /// Returns the side of an unmerged pair whose twin is about to be staged as it is.
-    fn side_taken(&self, found: &Observed) -> Result<Option<(RepoPath, MergeSide)>> {
-        let sides = self.unmerged.get(&found.pair.sealed);
-        let Some(sides) = sides.filter(|_| found.standing == Standing::UpToDate) else {
-            return Ok(None);
-        };
-        for (blob, side) in [(sides.ours, MergeSide::Ours), (sides.theirs, MergeSide::Theirs)] {
-            if let Some(blob) = blob
-                && blob_of_file(&found.pair.sealed_file, &blob)? == blob
-            {
-                return Ok(Some((found.pair.plain.clone(), side)));
-            }
-        }
-        Ok(None)
     }
 }
 
@@ -224,7 +193,11 @@ fn attributing(place: &Place, observed: &[Observed]) -> Result<RootFile> {
 }
 
 fn apply(place: &Place, observed: &[Observed], recipients: &cipher::Recipients, root_files: &[RootFile]) -> Result<()> {
-    for found in observed.iter().filter(|found| found.standing != Standing::UpToDate) {
+    for found in observed {
+        if found.standing == Standing::UpToDate {
+            place.put_side_back(found)?;
+            continue;
+        }
         let (plain, sealed) = seal(found, recipients)?;
         place.agree(&found.pair, Some(plain), Some(sealed))?;
     }

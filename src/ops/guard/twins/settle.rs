@@ -1,0 +1,79 @@
+//! What `git pack protect --resolved` makes of an unmerged twin: one side as it was, or a plaintext that is sealed anew.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use crate::adapters::files;
+use crate::adapters::git::blobs::reading;
+use crate::format::digest::{Digest, Hashing};
+use crate::format::object_id::ObjectId;
+use crate::format::repo_path::RepoPath;
+use crate::ops::contents::blob_of_file;
+use crate::ops::guard::twins::{Observed, Place};
+use crate::refusal::Result;
+use crate::rules::twins::{MergeSide, Standing, standing};
+
+impl Place {
+    /// Returns the standing of a pair whose plaintext a person has settled on: the twin on disk is right if this clone has seen
+    /// both agree, and is sealed anew otherwise.
+    pub(super) fn settled(&self, found: &Observed) -> Result<Standing> {
+        let note = self.notes.get(&found.pair.plain);
+        Ok(
+            match standing(found.plain_hash.as_ref(), found.sealed_hash.as_ref(), note.as_ref()) {
+                Standing::UpToDate => Standing::UpToDate,
+                _ if self.noted_side(found)?.is_some() => Standing::UpToDate,
+                _ => Standing::PlainNewer,
+            },
+        )
+    }
+
+    /// Returns the side of an unmerged pair whose twin this clone saw agree with the plaintext.
+    fn noted_side(&self, found: &Observed) -> Result<Option<(MergeSide, ObjectId)>> {
+        let note = self.notes.get(&found.pair.plain);
+        let note = note.filter(|note| Some(note.plain_hash) == found.plain_hash);
+        let (Some(note), Some(sides)) = (note, self.unmerged.get(&found.pair.sealed)) else {
+            return Ok(None);
+        };
+        for (blob, side) in [(sides.ours, MergeSide::Ours), (sides.theirs, MergeSide::Theirs)] {
+            if let Some(blob) = blob
+                && self.copy_of(&blob, &mut io::sink())? == note.sealed_hash
+            {
+                return Ok(Some((side, blob)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Copies a blob, and returns the hash of its content.
+    fn copy_of(&self, blob: &ObjectId, to: &mut (dyn Write + Send)) -> Result<Digest> {
+        let to = Mutex::new(to);
+        let mut hashes = self.repo.with_blobs(std::slice::from_ref(blob), |_, mut contents| {
+            let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut hashing = Hashing::new(&mut **to);
+            io::copy(&mut contents, &mut hashing).map_err(|e| reading(blob, &e))?;
+            Ok(hashing.finish().1)
+        })?;
+        Ok(hashes.pop().expect("one id gives one content or a refusal"))
+    }
+
+    /// Puts the twin of a side where a merge left something else.
+    pub(super) fn put_side_back(&self, found: &Observed) -> Result<()> {
+        if let Some((_, blob)) = self.noted_side(found)?
+            && blob_of_file(&found.pair.sealed_file, &blob)? != blob
+        {
+            let mut file = files::unnamed_beside(&found.pair.sealed_file, 0o666)?;
+            self.copy_of(&blob, &mut file)?;
+            files::place_unnamed(file, &found.pair.sealed_file, 0o666)?;
+        }
+        Ok(())
+    }
+
+    /// Returns the side of an unmerged pair whose twin is about to be staged as it is.
+    pub(super) fn side_taken(&self, found: &Observed) -> Result<Option<(RepoPath, MergeSide)>> {
+        let side = match found.standing {
+            Standing::UpToDate => self.noted_side(found)?,
+            _ => None,
+        };
+        Ok(side.map(|(side, _)| (found.pair.plain.clone(), side)))
+    }
+}
