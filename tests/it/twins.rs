@@ -1,6 +1,7 @@
 //! `git pack protect` and `reveal`: their effect on disk and index, what they refuse, and that nothing stays half-made.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use crate::common;
@@ -142,4 +143,33 @@ fn protect_says_what_is_not_ignored_all_the_same() {
     assert!(done.stderr.contains("a/k.vec is not ignored"), "{}", done.stderr);
     assert!(!done.stderr.contains("b.vec is not"), "{}", done.stderr);
     assert!(!done.stderr.contains("disk, is ignored"), "{}", done.stderr);
+}
+
+#[test]
+fn names_are_shown_so_that_they_can_be_told_apart() {
+    let repo = Repo::set_up();
+    repo.write_bytes(b"caf\xe9.vec", b"latin one");
+    let done = crate::common::Done::from(
+        repo.place
+            .command(crate::common::GIT_PACK, &repo.root)
+            .arg("protect")
+            .arg(std::ffi::OsStr::from_bytes(b"caf\xe9.vec"))
+            .output()
+            .unwrap(),
+    )
+    .ok();
+    let said = "\"caf\\351.vec\" as \"caf\\351.vec.age\"";
+    assert!(done.out().contains(said), "{}", done.out());
+    repo.commit("twin");
+    // The two ways in which Unicode spells an é.
+    for name in ["\u{e9}.vec", "e\u{301}.vec"] {
+        repo.write(name, name);
+        repo.git(&["add", "-f", name]).ok();
+    }
+    let done = repo.git(&["commit", "-q", "-m", "two"]);
+    assert!(
+        done.code == 1 && done.stderr.contains("two of these paths look the same"),
+        "{}",
+        done.stderr
+    );
 }

@@ -74,7 +74,7 @@ fn human(output: &mut Output, report: &ProtectReport) {
             Standing::UpToDate => "up to date",
             _ => "sealed",
         };
-        output.line(&format!("{what:<10} {path} as {path}.age"));
+        output.line(&format!("{what:<10} {path} as {}", twin_name(&pair.path)));
     }
     let recipients = count(report.recipients as u64, "recipient");
     let ignored = if report.not_ignored.is_empty() {
@@ -86,13 +86,13 @@ fn human(output: &mut Output, report: &ProtectReport) {
         "  for {recipients}; the plaintext stays on disk,{ignored} and is no longer tracked\n"
     ));
     for (path, side) in &report.one_side {
-        let path = shown(path.as_bytes());
+        let twin = twin_name(path);
         let (side, other) = match side {
             MergeSide::Ours => ("our", "theirs"),
             MergeSide::Theirs => ("their", "ours"),
         };
         output.err(&format!(
-            "  {path}.age is now {side} side as it was; changes of {other} alone are not in it\n"
+            "  {twin} is now {side} side as it was; changes of {other} alone are not in it\n"
         ));
     }
     for path in &report.not_ignored {
@@ -114,12 +114,17 @@ fn human(output: &mut Output, report: &ProtectReport) {
     }
     for pair in &report.files {
         if let Some(TwinFault::Attribute(attribute)) = &pair.fault {
-            let twin = [pair.path.as_bytes(), b".age"].concat();
             output.err(&format!(
                 "  git may change {}: it has the attribute {}   {}\n",
-                shown(&twin),
+                twin_name(&pair.path),
                 harmless(attribute),
-                paint(TYPE, &format!("git check-attr -a {}", quoted(&twin)))
+                paint(
+                    TYPE,
+                    &format!(
+                        "git check-attr -a {}",
+                        quoted(&[pair.path.as_bytes(), b".age"].concat())
+                    )
+                )
             ));
         }
     }
@@ -185,10 +190,15 @@ fn has_drifted(pair: &PairReport) -> bool {
     pair.is_tracked || pair.fault.is_some() || !matches!(pair.standing, Standing::UpToDate | Standing::SealedOnly)
 }
 
+/// Returns the name of the twin of a plaintext, as it is shown.
+pub(super) fn twin_name(plain: &RepoPath) -> String {
+    shown(&[plain.as_bytes(), b".age"].concat())
+}
+
 /// Returns the standing of a pair, and what to do about it.
 pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let (path, standing): (&RepoPath, _) = (&pair.path, pair.standing);
-    let twin = format!("{}.age", shown(path.as_bytes()));
+    let twin = twin_name(path);
     let protect = arrow(&format!("git pack protect {}", quoted(path.as_bytes())));
     let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
     if standing == Standing::Unmerged {

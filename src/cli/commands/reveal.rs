@@ -8,6 +8,7 @@ use super::Run;
 use super::flags::IdentityFlags;
 use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
+use crate::cli::commands::protect::twin_name;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::words::{TYPE, count, paint, quoted};
@@ -93,11 +94,11 @@ fn one_side(output: &mut Output, side: MergeSide, pairs: &[PairReport]) {
         MergeSide::Theirs => "theirs",
     };
     for pair in pairs {
-        let path = shown(pair.path.as_bytes());
-        output.line(&format!("{:<10} {path} from {path}.age, {side}", "revealed"));
+        let (path, twin) = (shown(pair.path.as_bytes()), twin_name(&pair.path));
+        output.line(&format!("{:<10} {path} from {twin}, {side}", "revealed"));
         let settle = format!("git pack protect --resolved {}", quoted(pair.path.as_bytes()));
         output.err(&format!(
-            "  {path}.age is still unmerged; when {path} is right   {}\n",
+            "  {twin} is still unmerged; when {path} is right   {}\n",
             paint(TYPE, &settle)
         ));
     }
@@ -105,13 +106,13 @@ fn one_side(output: &mut Output, side: MergeSide, pairs: &[PairReport]) {
 
 fn both_sides(output: &mut Output, merged: &[BothSides]) {
     for BothSides { path, conflicts } in merged {
-        let plain = shown(path.as_bytes());
-        output.line(&format!("{:<10} {plain} from both sides of {plain}.age", "merged"));
+        let (plain, twin) = (shown(path.as_bytes()), twin_name(path));
+        output.line(&format!("{:<10} {plain} from both sides of {twin}", "merged"));
         let settle = format!("git pack protect --resolved {}", quoted(path.as_bytes()));
         let settle = paint(TYPE, &settle);
         match conflicts {
             0 => output.err(&format!(
-                "  {plain}.age is still unmerged; when {plain} is right   {settle}\n"
+                "  {twin} is still unmerged; when {plain} is right   {settle}\n"
             )),
             n => output.err(&format!(
                 "  {plain} has {}, between <<<<<<< and >>>>>>>; edit it, then   {settle}\n",
@@ -126,7 +127,7 @@ fn human(output: &mut Output, pairs: &[PairReport]) {
         let path = shown(pair.path.as_bytes());
         match pair.standing {
             Standing::UpToDate => output.line(&format!("{:<10} {path}", "up to date")),
-            _ => output.line(&format!("{:<10} {path} from {path}.age", "revealed")),
+            _ => output.line(&format!("{:<10} {path} from {}", "revealed", twin_name(&pair.path))),
         }
     }
     if pairs.is_empty() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::commands::scan::leaks::{
-    LISTED, NAMED, commit_advice, examined, leak_lines, leak_row, notices, unnamed,
+    LISTED, NAMED, commit_advice, examined, leak_lines, leak_row, look_alikes, notices, unnamed,
 };
 use crate::cli::output::Output;
 use crate::cli::output::doubt::doubt_words;
@@ -29,6 +29,8 @@ pub(super) fn commit(output: &mut Output, report: &ScanReport) {
         let mut text = format!("git-pack: {}, {what}\n\n", paint(BLOCKS, "commit blocked"));
         let rows: Vec<_> = leaks.iter().take(NAMED).map(|found| leak_row(&found.leak)).collect();
         text.push_str(&aligned(&rows, "  "));
+        let named = leaks.iter().take(NAMED);
+        text.push_str(&look_alikes(named.map(|found| found.leak.entry.path.as_bytes())));
         text.push_str(&unnamed(leaks.len(), NAMED));
         text.push('\n');
         text.push_str(&advise(&commit_advice(leaks)));

@@ -108,7 +108,7 @@ pub(in crate::cli::commands) fn leak_lines(leaks: &[FoundLeak], still: &str, nam
 
 /// Returns a note for each path that looks like one before it and has other bytes. Unicode spells many letters in two
 /// ways (NFC and NFD), and a terminal shows both alike.
-fn look_alikes<'a>(paths: impl Iterator<Item = &'a [u8]>) -> String {
+pub(in crate::cli::commands) fn look_alikes<'a>(paths: impl Iterator<Item = &'a [u8]>) -> String {
     let mut first_of: BTreeMap<String, &str> = BTreeMap::new();
     let mut told = BTreeSet::new();
     let mut text = String::new();
