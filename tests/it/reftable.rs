@@ -1,6 +1,8 @@
 //! Repositories that keep their refs in a reftable: the same answers as from refs in files, through the real git.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use crate::common::{Done, GIT_PACK, Place, Repo, noise};
 
@@ -225,6 +227,29 @@ fn packs_twins_and_worktrees_work() {
     fs::remove_dir_all(repo.path("../lite")).unwrap();
     repo.pack(&["gc"]).ok();
     repo.pack(&["audit"]).ok();
+}
+
+#[test]
+fn a_message_of_a_reflog_may_have_any_bytes_and_any_encoding() {
+    for format in ["files", "reftable"] {
+        let repo = set_up(format);
+        repo.git(&["config", "i18n.logOutputEncoding", "UTF-16"]).ok();
+        let server = repo.place.path().join("server.git");
+        repo.git(&["init", "-q", "--bare", server.to_str().unwrap()]).ok();
+        repo.git(&["remote", "add", "origin", server.to_str().unwrap()]).ok();
+        repo.git(&["push", "-q", "origin", "main"]).ok();
+        let mut moved = repo.place.command("git", &repo.root);
+        let message = OsStr::from_bytes(b"fetch caf\xe9: x");
+        moved
+            .args(["update-ref", "-m"])
+            .arg(message)
+            .args(["refs/remotes/origin/other", "HEAD"]);
+        assert!(moved.status().unwrap().success());
+        let status = repo.pack(&["status"]).ok().out();
+        assert!(status.contains("1 of 2 tracking refs trusted"), "{format}: {status}");
+        repo.git(&["commit", "-q", "--allow-empty", "-m", "more"]).ok();
+        repo.git(&["push", "-q", "origin", "main"]).ok();
+    }
 }
 
 #[test]

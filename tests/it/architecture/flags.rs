@@ -121,6 +121,7 @@ const EXEMPTIONS: &[Exemption] = &[
             "--no-notes",
             "--no-mailmap",
             "--no-color",
+            "--encoding=UTF-8",
             "--format=%gD%x00%H%x00%gs",
         ],
         reason: "arguments of git for-each-ref, symbolic-ref, rev-parse, update-ref and log",

@@ -157,6 +157,7 @@ pub(super) fn reflogs(repo: &Repository, storage: &str, names: &[String]) -> Res
             "--no-notes",
             "--no-mailmap",
             "--no-color",
+            "--encoding=UTF-8",
         ])
         .args(["--format=%gD%x00%H%x00%gs", "--stdin"]);
     let said = said_well(ask(git, storage, lines(&existing).as_bytes())?, storage)?;
@@ -174,9 +175,9 @@ pub(super) fn reflogs(repo: &Repository, storage: &str, names: &[String]) -> Res
     let ends = |name: &String| match logs.get(name.as_str()) {
         Some(log) => Ok(Some(Reflog {
             before: before(repo, storage, name, log)?,
-            first: log.oldest.1.to_owned(),
+            first: log.oldest.1.to_str_lossy().into_owned(),
             now: log.newest.0,
-            last: log.newest.1.to_owned(),
+            last: log.newest.1.to_str_lossy().into_owned(),
         })),
         None => Ok(None),
     };
@@ -184,7 +185,7 @@ pub(super) fn reflogs(repo: &Repository, storage: &str, names: &[String]) -> Res
 }
 
 /// The id and the message of an entry.
-type Entry<'a> = (ObjectId, &'a str);
+type Entry<'a> = (ObjectId, &'a [u8]);
 
 struct Log<'a> {
     newest: Entry<'a>,
@@ -195,8 +196,12 @@ struct Log<'a> {
 
 /// Returns the name of the ref, the index of the entry, and the entry.
 fn entry(line: &[u8]) -> Option<(&str, u64, Entry<'_>)> {
-    let mut fields = line.to_str().ok()?.splitn(3, '\0');
-    let (selector, id, message) = (fields.next()?, fields.next()?, fields.next()?);
+    let mut fields = line.splitn(3, |byte| *byte == 0);
+    let (selector, id, message) = (
+        fields.next()?.to_str().ok()?,
+        fields.next()?.to_str().ok()?,
+        fields.next()?,
+    );
     let (name, index) = selector.strip_suffix('}')?.rsplit_once("@{")?;
     Some((name, index.parse().ok()?, (ObjectId::parse(id)?, message)))
 }
