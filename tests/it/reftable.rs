@@ -263,6 +263,7 @@ fn a_git_that_cannot_answer_is_a_refusal() {
             .output()
             .unwrap(),
     );
+    assert!(done.stderr.contains("git for-each-ref"), "{}", done.stderr);
     let value = done.refused("E_UNSUPPORTED");
     let message = value["refusal"]["message"].as_str().unwrap();
     assert!(

@@ -150,7 +150,7 @@ impl HooksDir {
 /// What happens to a hook that git-pack set aside, when its own is removed from where a manager keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetAside {
-    /// Nothing, or there is none.
+    /// It stays as it is, or does not exist.
     Stays,
     /// It is removed.
     Goes,

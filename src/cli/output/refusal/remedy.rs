@@ -200,7 +200,7 @@ fn way_out(unsupported: &Unsupported) -> String {
         | Unsupported::Index { .. }
         | Unsupported::IndexMode { .. }
         | Unsupported::IndexUnchanged { .. } => "git status    (git may show the cause)",
-        Unsupported::RefStorage { .. } => "git refs migrate --ref-format=files",
+        Unsupported::RefStorage { .. } => "git for-each-ref    (git may show the cause; a reftable needs git 2.45)",
         Unsupported::References { .. } | Unsupported::ObjectDirectories { .. } => "git fsck",
         Unsupported::ReferencesBelow { .. } => "git for-each-ref    (git may show the cause)",
         Unsupported::RunReferences { .. } => "git refs verify",
