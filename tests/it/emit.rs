@@ -366,6 +366,26 @@ fn an_internal_pack_has_the_texts_that_only_insiders_get() {
 }
 
 #[test]
+fn an_allowed_link_under_a_protected_name_made_the_list_of_a_full_text_a_leak() {
+    let repo = Repo::set_up();
+    std::os::unix::fs::symlink("target", repo.path("link.vec")).unwrap();
+    repo.git(&["add", "--force", "link.vec"]).ok();
+    let blob = repo.git(&["rev-parse", ":link.vec"]).ok().out();
+    let config = text(repo.path(".gitpack.toml"));
+    let allow = format!(
+        "{config}\n[[allow]]\nblob = \"{}\"\nreason = \"a sample\"\n",
+        blob.trim()
+    );
+    repo.write(".gitpack.toml", allow);
+    repo.git(&["add", "-A"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "a link"]).ok();
+    let (_, pack) = repo.seal(&["-o", "../pack", "--emit", "full"]);
+    let full = pack.join("FULL").join(names(&pack.join("FULL")).remove(0));
+    assert!(text(full).contains("- `link.vec` · 6 B · link"));
+    assert_eq!(codes(&pack), []);
+}
+
+#[test]
 fn a_blob_that_may_stand_in_plaintext_may_stand_in_the_texts() {
     let repo = Repo::set_up();
     repo.write("fixtures/id", sample("private-key/openssh_ed25519"));

@@ -23,18 +23,16 @@ use crate::rules::scan::{Leak, LeakCode, Traits};
 /// that were cut are judged together, by [`leaks_in_parts`].
 pub(super) fn leaks<'t>(read: &'t TextsRead, registry: &Registry, mode: Mode) -> Vec<(&'t str, Leak)> {
     let TextsRead { document, seen, .. } = read;
-    let like = registry.exceptions().next().map(|id| id.as_bytes().len());
     let texts = document.texts.iter().zip(seen).filter(|(text, _)| text.part.is_none());
     let leaks = texts.filter_map(|(text, seen)| Some((text.path.as_str(), leak(&text.path, seen, registry, mode)?)));
     let others = document.whole.iter().flat_map(|(_, others)| others);
-    let is_exact = like.is_none();
-    let named = others.filter_map(|entry| {
+    // The blob ids of entries that are only listed are unknown, and an exception may allow one of them.
+    let judged = others.filter(|_| registry.exceptions().next().is_none());
+    let named = judged.filter_map(|entry| {
         // These entries have only a path and a hash here, and no content.
         let member = PlainMember {
             kind: match entry.kind {
                 Other::Link | Other::Submodule => EntryKind::Symlink,
-                // Their blob ids are unknown, and an exception may allow one of them.
-                Other::Binary | Other::BinaryExecutable if !is_exact => return None,
                 Other::Binary | Other::BinaryExecutable => EntryKind::Regular,
             },
             traits: Traits::default(),
