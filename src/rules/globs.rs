@@ -10,8 +10,8 @@ use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 /// Compiled globs.
 ///
 /// A pattern without a slash matches at any depth. A leading slash anchors it at the root. A trailing slash matches
-/// only what is below a directory; without one, a pattern also matches everything below a directory that it names. `*`
-/// and `?` do not match slashes, `**` does.
+/// only what is below a directory; without one, a pattern also matches everything below a directory that it names, unless
+/// its [`Reach`] ends there. `*` and `?` do not match slashes, `**` does.
 #[derive(Clone)]
 pub struct Globs {
     set: GlobSet,
@@ -29,6 +29,15 @@ pub enum Case {
     Insensitive,
 }
 
+/// How far a pattern reaches that does not end in a slash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To the paths that it matches.
+    Path,
+    /// Also to everything below a directory with such a path, as in `.gitignore`.
+    Below,
+}
+
 /// A pattern that is not a valid glob.
 #[derive(Debug)]
 pub struct BadGlob {
@@ -39,11 +48,16 @@ pub struct BadGlob {
 }
 
 impl Globs {
-    /// Compiles `patterns`.
+    /// Compiles `patterns`, which also match what is below a directory.
     pub fn new<'a>(patterns: impl IntoIterator<Item = &'a str>, case: Case) -> Result<Self, BadGlob> {
+        Self::reaching(patterns.into_iter().map(|pattern| (pattern, Reach::Below)), case)
+    }
+
+    /// Compiles patterns, each with its reach.
+    pub fn reaching<'a>(patterns: impl IntoIterator<Item = (&'a str, Reach)>, case: Case) -> Result<Self, BadGlob> {
         let mut builder = GlobSetBuilder::new();
         let mut pattern_of = Vec::new();
-        for (index, pattern) in patterns.into_iter().enumerate() {
+        for (index, (pattern, reach)) in patterns.into_iter().enumerate() {
             if let Some(reason) = never_matches(pattern) {
                 return Err(BadGlob {
                     index,
@@ -54,7 +68,7 @@ impl Globs {
                 Case::Sensitive => pattern.to_owned(),
                 Case::Insensitive => pattern.to_lowercase(),
             };
-            for glob in spellings(&folded) {
+            for glob in spellings(&folded, reach) {
                 let glob = GlobBuilder::new(&glob)
                     .literal_separator(true)
                     .backslash_escape(true)
@@ -122,7 +136,7 @@ fn as_path(path: &[u8]) -> &Path {
     Path::new(OsStr::from_bytes(path))
 }
 
-fn spellings(pattern: &str) -> Vec<String> {
+fn spellings(pattern: &str, reach: Reach) -> Vec<String> {
     let tied = pattern.strip_prefix('/');
     let body = tied.unwrap_or(pattern);
     let inner = body.strip_suffix('/').unwrap_or(body);
@@ -134,10 +148,9 @@ fn spellings(pattern: &str) -> Vec<String> {
     if body.ends_with('/') {
         return vec![format!("{base}/**")];
     }
-    if base.ends_with("**") {
+    if base.ends_with("**") || reach == Reach::Path {
         return vec![base];
     }
-    // As in `.gitignore`, a name also matches everything below a directory with that name.
     let below = format!("{base}/**");
     vec![base, below]
 }
@@ -197,6 +210,18 @@ mod tests {
             for path in no {
                 assert!(!globs.matches(path.as_bytes()), "{pattern} should not match {path}");
             }
+        }
+    }
+
+    #[test]
+    fn a_pattern_can_stop_at_the_paths_that_it_matches() {
+        let patterns = ["**/*.index", "data/", "a/**"].map(|pattern| (pattern, Reach::Path));
+        let globs = Globs::reaching(patterns, Case::Insensitive).unwrap();
+        for path in ["x.index", "d.index/X.Index", "data/x", "a/b"] {
+            assert!(globs.matches(path.as_bytes()), "{path}");
+        }
+        for path in ["x.index/file", "d/x.index/a/b.js", "a"] {
+            assert!(!globs.matches(path.as_bytes()), "{path}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Checks a pack against its own registry: the reasons of its seals, and leaks in the clear.
 
+use std::cell::LazyCell;
+
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_state::Mode;
 use crate::format::sealed::{ATTACHED, MEMBER, SealedArtifact, SealedArtifacts};
@@ -75,11 +77,16 @@ fn reason(leak: &Leak) -> String {
     }
 }
 
-/// Checks that each artifact was sealed by a rule of the registry, or was attached.
+/// Checks that each artifact was sealed by a rule of the registry, or was attached. A pack of an earlier version may
+/// have sealed more than the rules protect today, but nothing less.
 fn check_verdicts(document: &SealedArtifacts, registry: &Registry, tree_pack: bool, findings: &mut Findings) {
+    // Compiled at most once, because a hostile pack may have very many artifacts.
+    let before = LazyCell::new(|| registry.as_before());
     for artifact in &document.artifacts {
         let agrees = match (&artifact.path, &artifact.rule) {
-            (Some(path), Some(rule)) => agrees(registry, artifact, path, rule, tree_pack),
+            (Some(path), Some(rule)) => {
+                agrees(registry, artifact, path, rule, tree_pack) || agrees(&before, artifact, path, rule, tree_pack)
+            }
             _ => artifact.policy != Policy::Allowed && !artifact.class.is_empty(),
         };
         if !agrees {

@@ -13,11 +13,16 @@ use crate::format::config::{Config, ConfigError};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Policy, ProtectedDocument, Rule, RuleSetDocument, VERSION};
+use crate::rules::globs::Reach;
 use crate::rules::twins::SealedTwins;
 pub use built_in::{OUTPUT_DIRECTORY, is_run_output};
 use built_in::{begin_with_built_in, built_in};
 use rule_set::RuleSet;
 pub use verdict::{Cause, FileFacts, Protection};
+
+/// A built-in rule names a kind of file. A directory can have such a name for other reasons: the documentation of Rust
+/// has a `search.index/` full of scripts.
+const REACH: Reach = Reach::Path;
 
 /// A registry in force: one set of rules for each configuration that applies. The strictest verdict holds.
 ///
@@ -57,10 +62,12 @@ impl Registry {
                 continue;
             }
             let first_own = rules.len() - config.protect.len();
-            new.push(RuleSet::compile(rules, allowed).map_err(|(rule, problem)| ConfigError {
-                line: rule.checked_sub(first_own).map(|own| config.protect[own].line),
-                problem,
-            })?);
+            new.push(
+                RuleSet::compile(rules, allowed, REACH).map_err(|(rule, problem)| ConfigError {
+                    line: rule.checked_sub(first_own).map(|own| config.protect[own].line),
+                    problem,
+                })?,
+            );
         }
         Ok(Self {
             sets: match new.is_empty() {
@@ -99,7 +106,7 @@ impl Registry {
                 let allowed = set.allow.iter().map(|id| {
                     ObjectId::parse(id).ok_or_else(|| format!("allow: expected 40 or 64 hex digits, found {id:?}"))
                 });
-                RuleSet::compile(set.rules, allowed.collect::<Result<_, _>>()?).map_err(|(_, problem)| problem)
+                RuleSet::compile(set.rules, allowed.collect::<Result<_, _>>()?, REACH).map_err(|(_, problem)| problem)
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -157,6 +164,20 @@ impl Registry {
     /// did not make the registry.
     pub fn has_built_in_rules(&self) -> bool {
         self.sets.iter().all(|set| begin_with_built_in(&set.rules))
+    }
+
+    /// Returns the same rules as earlier versions understood them: the paths of built-in rules also matched everything
+    /// below a directory.
+    pub fn as_before(&self) -> Self {
+        let compile = |set: &RuleSet| {
+            let wider = RuleSet::compile(set.rules.clone(), set.allowed.clone(), Reach::Below);
+            // Globs that were compiled already can only become too large together.
+            wider.unwrap_or_else(|_| set.clone())
+        };
+        Self {
+            sets: self.sets.iter().map(compile).collect(),
+            ..self.clone()
+        }
     }
 
     /// Returns whether some rule for this format has this class and policy.

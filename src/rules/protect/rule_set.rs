@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::format::config::RUN_OUTPUT_CLASS;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Format, Origin, Policy, Rule};
-use crate::rules::globs::{Case, Globs};
+use crate::rules::globs::{Case, Globs, Reach};
 use crate::rules::protect::built_in::{KEY_CLASS, is_run_output};
 use crate::rules::protect::{Cause, FileFacts, Protection};
 
@@ -25,12 +25,23 @@ pub(super) struct RuleSet {
 }
 
 impl RuleSet {
-    pub(super) fn compile(rules: Vec<Rule>, allowed: BTreeSet<ObjectId>) -> Result<Self, (usize, String)> {
+    /// Compiles rules. The paths of built-in rules have the reach `built_in`, those of a configuration reach below
+    /// directories.
+    pub(super) fn compile(
+        rules: Vec<Rule>,
+        allowed: BTreeSet<ObjectId>,
+        built_in: Reach,
+    ) -> Result<Self, (usize, String)> {
         let mut sources = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             sources.extend(rule.paths.iter().map(|glob| (index, glob.clone())));
         }
-        let globs = Globs::new(sources.iter().map(|(_, glob)| glob.as_str()), Case::Insensitive).map_err(|bad| {
+        let reach = |rule: usize| match rules[rule].origin {
+            Origin::BuiltIn => built_in,
+            Origin::Config => Reach::Below,
+        };
+        let patterns = sources.iter().map(|(rule, glob)| (glob.as_str(), reach(*rule)));
+        let globs = Globs::reaching(patterns, Case::Insensitive).map_err(|bad| {
             (
                 sources.get(bad.index).map_or(0, |s| s.0),
                 format!("paths: {}", bad.reason),

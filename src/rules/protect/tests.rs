@@ -19,6 +19,8 @@ fn the_built_in_rules_hold_without_a_configuration() {
         ("embeddings/index.vec", "vector"),
         ("A/B.VEC", "vector"),
         ("x.index", "index"),
+        ("search.index/x.index", "index"),
+        ("_PACK_RUN/a/b/c", "pack-run"),
         ("p/PROOF_BUNDLE.json", "proof"),
         ("m.safetensors", "weights"),
         ("_PACK_RUN/x", "pack-run"),
@@ -51,9 +53,41 @@ fn the_built_in_rules_hold_without_a_configuration() {
         "notes.ann",
         "x.data-1-of-2",
         "db/collections/a/partitions/b",
+        // Directories that are named like a file of a rule.
+        "doc/search.index/name/06e4.js",
+        "a.vec/notes.txt",
+        "x.faiss/readme",
+        "PROOF_BUNDLE.json/x",
+        "m.gguf/LICENSE",
+        "c/data_level0.bin/x",
+        "c/vector_storage/a.mmap/x",
+        "saved_model.pb/x",
+        "agents/a/g3_information/format.json/x",
     ] {
         assert_eq!(judge(&[], path), None, "{path}");
     }
+}
+
+#[test]
+fn a_glob_of_a_configuration_reaches_below_directories() {
+    let own = config("[[protect]]\nclass = \"mine\"\npaths = [\"**/*.index\"]\n");
+    assert_eq!(judge(&[&own], "x.index/a.js"), Some(("mine".into(), Policy::Never)));
+    let release = config("[[protect]]\nclass = \"mine\"\npaths = [\"**/*.index\"]\npolicy = \"allowed\"\n");
+    assert_eq!(judge(&[&release], "x.index/a.vec"), None);
+}
+
+#[test]
+fn rules_can_be_read_as_earlier_versions_read_them() {
+    let own = config("[[protect]]\nclass = \"mine\"\npaths = [\"*.index/open\"]\npolicy = \"allowed\"\n");
+    let registry = Registry::of(&[&own]).unwrap();
+    let before = registry.as_before();
+    assert_eq!(registry.judge(b"x.index/a.js"), None);
+    assert_eq!(
+        before.judge(b"x.index/a.js").unwrap().cause,
+        Cause::Glob("**/*.index".into())
+    );
+    assert_eq!(before.judge(b"x.index/open"), None);
+    assert_eq!(before.to_document(), registry.to_document());
 }
 
 #[test]
