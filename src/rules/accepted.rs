@@ -45,6 +45,11 @@ pub fn is_for_a_person(leak: &Leak) -> bool {
     leak.code == LeakCode::PrivateKey
 }
 
+/// Returns whether a list may accept this leak: a list of exceptions that a scan writes, or the report of an earlier scan.
+pub fn is_for_a_list(leak: &Leak) -> bool {
+    is_releasable(leak) && !is_for_a_person(leak)
+}
+
 /// Plans exceptions for leaks that a scan of `surface` found. Blobs in `present` have one already.
 ///
 /// The order of the leaks does not matter. A blob at several paths gets one entry, under the first of them.
@@ -56,7 +61,7 @@ pub fn exceptions<'a>(
     let mut first_of: BTreeMap<ObjectId, &Leak> = BTreeMap::new();
     let place = |leak: &'a Leak| (&leak.entry.path, &leak.class, leak.code);
     for leak in leaks {
-        if is_releasable(leak) && !is_for_a_person(leak) {
+        if is_for_a_list(leak) {
             let first = first_of.entry(leak.entry.id).or_insert(leak);
             if place(leak) < place(first) {
                 *first = leak;
@@ -182,6 +187,7 @@ mod tests {
         ];
         assert_eq!(exceptions(&leaks, &BTreeSet::new(), "x"), Exceptions::default());
         assert!(is_for_a_person(&leaks[0]) && is_releasable(&leaks[0]));
+        assert!(!leaks.iter().any(is_for_a_list) && is_for_a_list(&plain("a.vec", 1)));
         assert!(leaks[1..].iter().all(|leak| !is_releasable(leak)));
     }
 

@@ -143,9 +143,7 @@ fn entries_that_stand_there_keep_their_comments() {
 
 #[test]
 fn only_findings_that_the_baseline_lacks_fail() {
-    let repo = with_history(&[("a.vec", "a"), ("b.vec", "b")]);
-    repo.write("key", fs::read(repo.identity()).unwrap());
-    leak(&repo, "key");
+    let repo = with_history(&[("a.vec", "a"), ("b.vec", "b"), ("c.vec", "c")]);
     let old = repo.pack(&["scan", "--rev", "HEAD", "--json"]);
     let old_json = repo.place.path().join("old.json");
     fs::write(&old_json, &old.stdout).unwrap();
@@ -163,23 +161,14 @@ fn only_findings_that_the_baseline_lacks_fail() {
     leak(&repo, "new");
     let done = scan(&["--rev", "HEAD", "--json"]);
     assert_eq!(done.code, 1);
-    let value: Value = serde_json::from_slice(&done.stdout).unwrap();
-    let paths = |key: &str| -> Vec<String> {
-        let list = value[key].as_array().unwrap().iter();
-        list.map(|found| found["path"].as_str().unwrap().to_owned()).collect()
-    };
     assert_eq!(
-        (paths("findings"), paths("known")),
-        (vec!["a.vec".into(), "moved.vec".into()], vec!["key".into()])
+        (paths(&done, "findings"), paths(&done, "known")),
+        (vec!["a.vec".into(), "moved.vec".into()], vec!["c.vec".into()])
     );
-    let sarif: Value = serde_json::from_slice(&scan(&["--rev", "HEAD", "--format", "sarif"]).stdout).unwrap();
-    let states: Vec<&Value> = sarif["runs"][0]["results"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|r| &r["baselineState"])
-        .collect();
-    assert_eq!(states, ["new", "new", "unchanged"]);
+    assert_eq!(
+        states(&scan(&["--rev", "HEAD", "--format", "sarif"])),
+        ["new", "new", "unchanged"]
+    );
     let names = scan(&["--rev", "HEAD", "-z"]);
     assert_eq!(names.out(), "a.vec\0moved.vec\0");
 
@@ -192,10 +181,66 @@ fn only_findings_that_the_baseline_lacks_fail() {
     // Exceptions are written for what the baseline lists, and for nothing else.
     let done = repo.pack(&["scan", "--all", "--baseline", old_json, "--write-allow", "known.toml"]);
     assert_eq!(done.code, 1);
-    says(&done, &["added 2 [[allow]] entries to known.toml", "1 private key"]);
+    says(&done, &["added 3 [[allow]] entries to known.toml"]);
     let done = repo.pack(&["scan", "--rev", "HEAD", "--json"]);
+    assert_eq!(paths(&done, "findings").len(), 3);
+}
+
+/// Gain: whoever commits a key and a baseline that lists it gets a CLEAN for both.
+#[test]
+fn a_baseline_accepts_neither_keys_nor_run_outputs() {
+    let repo = with_history(&[("a.vec", "a"), ("_PACK_RUN/x", "output")]);
+    repo.write("id.txt", fs::read(repo.identity()).unwrap());
+    leak(&repo, "a key");
+    let old = repo.pack(&["scan", "--all", "--json"]);
+    assert_eq!(paths(&old, "findings").len(), 3);
+    let file = repo.place.path().join("old.json");
+    fs::write(&file, &old.stdout).unwrap();
+    let scan = |args: &[&str]| {
+        let done = repo.pack(&[&["scan", "--all", "--baseline", file.to_str().unwrap()], args].concat());
+        assert_eq!(done.code, 1, "{args:?}");
+        says(
+            &done,
+            &[
+                "1 known finding is in the baseline",
+                "no baseline accepts private keys or run outputs; this one lists 1 private key and 1 run output",
+            ],
+        );
+        done
+    };
+    let done = scan(&[]);
+    for words in ["id.txt", "key, never in plaintext", "_PACK_RUN/x", "LEAK"] {
+        assert!(done.out().contains(words), "{words}: {}", done.out());
+    }
+    let done = scan(&["--json"]);
+    let mut found = paths(&done, "findings");
+    found.sort();
+    assert_eq!(
+        (found, paths(&done, "known")),
+        (vec!["_PACK_RUN/x".into(), "id.txt".into()], vec!["a.vec".into()])
+    );
+    assert_eq!(states(&scan(&["--format", "sarif"])), ["new", "new", "unchanged"]);
+    // The exceptions leave out the same findings.
+    says(
+        &scan(&["--write-allow", "known.toml"]),
+        &["added 1 [[allow]] entry to known.toml"],
+    );
+}
+
+/// Returns the paths under a key of the report.
+fn paths(done: &Done, key: &str) -> Vec<String> {
     let value: Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert_eq!(value["findings"].as_array().unwrap().len(), 3);
+    let list = value[key].as_array().unwrap().iter();
+    list.map(|found| found["path"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Returns which findings of a SARIF document are new.
+fn states(done: &Done) -> Vec<String> {
+    let sarif: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap().iter();
+    results
+        .map(|result| result["baselineState"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Gain: a CI job that takes a broken baseline for an empty one, or that runs out of memory, passes.

@@ -7,7 +7,7 @@ use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
 use crate::cli::output::table::advise;
-use crate::cli::output::words::{BLOCKS, PROVEN, paint, quoted};
+use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, quoted};
 use crate::ops::Context;
 use crate::ops::guard::scan::accept::Accepted;
 use crate::ops::guard::scan::surfaces::Surface;
@@ -72,6 +72,21 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
     if !report.known.is_empty() {
         let known = counted(report.known.len(), "known finding is", "known findings are");
         output.err(&format!("  {known} in the baseline\n"));
+    }
+    if report.listed_keys + report.listed_outputs > 0 {
+        let kinds = [
+            (report.listed_keys, "private key"),
+            (report.listed_outputs, "run output"),
+        ];
+        let kinds: Vec<String> = kinds
+            .iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, one)| count(*n, one))
+            .collect();
+        output.err(&format!(
+            "  no baseline accepts private keys or run outputs; this one lists {}\n",
+            kinds.join(" and ")
+        ));
     }
     notices(output, report);
     output.err(&format!("  {}\n", examined(&report.examined, Some(time))));

@@ -17,7 +17,7 @@ use crate::refusal::shown::{brief, shown};
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
-use crate::rules::accepted::{exceptions, is_for_a_person, is_releasable, listed};
+use crate::rules::accepted::{exceptions, is_for_a_list, is_for_a_person, is_releasable, listed};
 
 /// The findings of an earlier scan, which a person accepts for one run.
 pub struct EarlierReport(BTreeSet<ListedFinding>);
@@ -35,10 +35,20 @@ pub fn earlier_report(ctx: &Context, file: &Path) -> Result<EarlierReport> {
 }
 
 impl ScanReport {
-    /// Moves the leaks that the baseline lists from what was found to what was known.
+    /// Moves the leaks that the baseline lists from what was found to what was known, except those that no list may
+    /// accept.
     pub fn set_aside(&mut self, baseline: &EarlierReport) {
-        let leaks = std::mem::take(&mut self.leaks).into_iter();
-        (self.known, self.leaks) = leaks.partition(|found| baseline.0.contains(&listed(&found.leak)));
+        for found in std::mem::take(&mut self.leaks) {
+            let is_listed = baseline.0.contains(&listed(&found.leak));
+            match is_listed && is_for_a_list(&found.leak) {
+                true => self.known.push(found),
+                false => {
+                    self.listed_keys += u64::from(is_listed && is_for_a_person(&found.leak));
+                    self.listed_outputs += u64::from(is_listed && !is_releasable(&found.leak));
+                    self.leaks.push(found);
+                }
+            }
+        }
     }
 }
 

@@ -22,6 +22,10 @@ pub struct ScanReport {
     pub leaks: Vec<FoundLeak>,
     /// The leaks that a baseline lists. They do not count as found.
     pub known: Vec<FoundLeak>,
+    /// How many of the private keys that were found the baseline lists. They still count as found.
+    pub listed_keys: u64,
+    /// How many of the run outputs that were found the baseline lists. They still count as found.
+    pub listed_outputs: u64,
     /// How many more leaks there are, whose details are not kept.
     pub more: u64,
     /// Packs that do not verify.
