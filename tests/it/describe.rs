@@ -34,6 +34,26 @@ fn flags(command: &clap::Command) -> BTreeSet<String> {
 }
 
 #[test]
+fn help_is_the_help_of_a_command() {
+    let place = Place::new();
+    let run = |args: &[&str]| place.pack_in(place.path(), args);
+    for (help, flag) in [
+        (&["help"][..], &["--help"][..]),
+        (&["help", "scan"], &["scan", "--help"]),
+        (&["help", "recipients", "add"], &["recipients", "add", "--help"]),
+    ] {
+        let (help, flag) = (run(help).ok(), run(flag).ok());
+        assert_eq!(help.out(), flag.out());
+        assert!(help.out().contains("Usage: git pack"), "{}", help.out());
+    }
+    let unknown = run(&["help", "nonsense"]);
+    assert_eq!((unknown.code, unknown.out().as_str()), (2, ""));
+    assert!(unknown.stderr.contains("nonsense"), "{}", unknown.stderr);
+    // It says nothing that a program needs.
+    assert!(!run(&["--describe"]).ok().out().contains("\"help\""));
+}
+
+#[test]
 fn the_operator_manifest_is_the_command_tree() {
     let operator = document(&["--describe"]);
     assert_eq!(

@@ -67,7 +67,8 @@ fn bad_value(error: &clap::Error) -> Option<Refusal> {
 fn wants_envelope(arguments: &[OsString]) -> bool {
     let mut words = arguments.iter().filter_map(|a| a.to_str());
     match words.find(|word| !word.starts_with('-')) {
-        None => false,
+        // Only people ask for help.
+        None | Some("help") => false,
         Some(name) => envelope_of(name).is_none_or(|envelope| envelope.is_wanted_by(arguments)),
     }
 }
@@ -102,6 +103,7 @@ mod tests {
             "scan --format sarif",
             "status --json",
             "hook --json",
+            "help nonsense",
         ] {
             assert!(!wants(line), "{line}");
         }
