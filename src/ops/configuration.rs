@@ -395,7 +395,12 @@ const IN_INDEX: &str = " in the index";
 /// Returns the content of the regular file at `path` in the index. `None` if the path does not exist.
 fn file_in_index(repo: &Repository, index: &Index<'_>, path: &str, origin: &str) -> Result<Option<Vec<u8>>> {
     let Some(entry) = index.at(path)? else {
-        return Ok(None);
+        // A sparse index may have one entry for the directory of the file.
+        let Some((tree, below)) = index.collapsed(path) else {
+            return Ok(None);
+        };
+        let blob = repo.blob_in_tree(&tree, below)?;
+        return blob.map(|blob| repo.document(&blob, origin, MAX_BYTES)).transpose();
     };
     let kind = match entry.kind {
         _ if entry.path.as_bytes() != path.as_bytes() => "a directory",

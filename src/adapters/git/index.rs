@@ -147,6 +147,17 @@ impl Index<'_> {
         &self.state
     }
 
+    /// Returns the tree of the directory of a sparse index that stands for `path`, and the path below that directory.
+    pub fn collapsed<'p>(&self, path: &'p str) -> Option<(ObjectId, &'p str)> {
+        let mut directories = self.state.entries().iter().filter(|entry| entry.mode == Mode::DIR);
+        directories.find_map(|entry| {
+            let directory = entry.path(&self.state);
+            let directory = directory.strip_suffix(b"/").unwrap_or(directory);
+            let below = path.as_bytes().strip_prefix(directory)?.strip_prefix(b"/")?;
+            Some((from_gix(&entry.id), &path[path.len() - below.len()..]))
+        })
+    }
+
     /// Returns everything in a directory of a sparse index, whose tree has the id `tree`.
     pub(super) fn below(&self, directory: &[u8], tree: &ObjectId) -> Result<Vec<TreeEntry>> {
         let directory = directory.strip_suffix(b"/").unwrap_or(directory);
