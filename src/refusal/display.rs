@@ -143,7 +143,7 @@ impl fmt::Display for Refusal {
                 write!(f, "{} would be overwritten, but {conflict}", shown_path(path))
             }
             Self::Merge { plain, sealed, fault } => {
-                let (plain, sealed) = (shown(plain.as_bytes()), shown(sealed.as_bytes()));
+                let (plain, sealed) = (shown(plain), shown(sealed));
                 match fault {
                     MergeFault::Twin => write!(f, "{sealed} is unmerged"),
                     MergeFault::Plain => write!(f, "{plain} is unmerged"),

@@ -305,16 +305,16 @@ pub enum Refusal {
         /// The file.
         path: PathBuf,
         /// The path of the plaintext, below the top of the work tree.
-        plain: String,
+        plain: Vec<u8>,
         /// What is known about the file.
         conflict: TwinConflict,
     },
     /// A file and its sealed twin that a merge is about.
     Merge {
         /// The path of the plaintext, below the top of the work tree.
-        plain: String,
+        plain: Vec<u8>,
         /// The path of the twin.
-        sealed: String,
+        sealed: Vec<u8>,
         /// What is in the way.
         fault: MergeFault,
     },

@@ -29,6 +29,16 @@ pub fn shown(path: &[u8]) -> String {
     out
 }
 
+/// Returns `path` for people: like [`shown`], and also quoted if white space at an end would be overlooked.
+pub fn visible(path: &[u8]) -> String {
+    let shown = shown(path);
+    let at_end = |c: char| c.is_whitespace();
+    match shown.starts_with(at_end) || shown.ends_with(at_end) {
+        true => format!("\"{}\"", shown.replace('\\', r"\\")),
+        false => shown,
+    }
+}
+
 /// Returns a path for display, like [`shown`].
 pub fn shown_path(path: &Path) -> String {
     shown(path.as_os_str().as_encoded_bytes())
@@ -95,17 +105,35 @@ fn push_octal(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// Returns whether a character must be escaped: control characters, the quote that marks a quoted name, and characters
-/// that reorder or hide text on a terminal.
+/// Returns whether a character must be escaped: the quote that marks a quoted name, and what a terminal does not show.
 fn is_unsafe_to_print(c: char) -> bool {
+    c == '"' || is_hidden(c)
+}
+
+/// Returns whether a terminal does not show a character as such: control characters, and characters that reorder or hide
+/// text.
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
-        || c == '"'
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{shown, unshown};
+    use super::{shown, unshown, visible};
+
+    #[test]
+    fn white_space_at_an_end_can_be_seen() {
+        for (path, expected) in [
+            ("a ", "\"a \""),
+            (" a", "\" a\""),
+            ("a\u{a0}", "\"a\u{a0}\""),
+            (r"a\ ", r#""a\\ ""#),
+            ("a b", "a b"),
+            ("a\n ", r#""a\n ""#),
+        ] {
+            assert_eq!(visible(path.as_bytes()), expected);
+        }
+    }
 
     #[test]
     fn what_is_shown_comes_back_and_nothing_else_does() {

@@ -49,7 +49,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["saphyr_parser::"], &["format/foreign.rs"]),
     (
         &["unicode_normalization::"],
-        &["ops/pack/seal/collect.rs", "cli/commands/scan/leaks.rs"],
+        &["ops/pack/seal/collect.rs", "cli/output/words.rs"],
     ),
     (&["serde_json_canonicalizer::"], &["format/canonical_json/"]),
     (&["toml::"], &["format/config/", "format/foreign.rs"]),

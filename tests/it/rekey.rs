@@ -508,7 +508,7 @@ fn a_file_gets_another_header_and_a_twin_stays_up_to_date() {
     fs::set_permissions(&twin, fs::Permissions::from_mode(0o640)).unwrap();
     let done = bench.rekey(&twin, "embeddings/index.vec.age", &["--replace"]).ok();
     assert!(
-        done.stderr.contains("git add embeddings/index.vec.age"),
+        done.stderr.contains("git add -- embeddings/index.vec.age"),
         "{}",
         done.stderr
     );

@@ -10,14 +10,14 @@ use super::operator::Operator;
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::words::{count, quoted};
+use crate::cli::output::words::{argument, count};
 use crate::cli::style::{Envelope, Style};
 use crate::ops::Context;
 use crate::ops::guard::twins::driver_diff::{Compared, DiffRequest, NotShown, compared};
 use crate::ops::guard::twins::driver_merge::{MergeOutcome, MergeRequest, WhyLeft, merge_files};
 use crate::ops::guard::twins::opened::WhySealed;
 use crate::refusal::Refusal;
-use crate::refusal::shown::shown;
+use crate::refusal::shown::visible;
 
 /// Digits of a digest that tell one content from another on the screen.
 const DIGITS: usize = 12;
@@ -151,7 +151,7 @@ fn left(output: &mut Output, sealed: &str, why: WhyLeft) {
         WhyLeft::Sealed(why) => why_sealed(why),
     };
     let plain = sealed.strip_suffix(".age").unwrap_or(sealed);
-    let word = quoted(plain.as_bytes());
+    let word = argument(plain.as_bytes());
     let merge = format!("git pack reveal --merge {word}");
     let one = format!("git pack reveal --ours {word}, or --theirs");
     let next = match why {
@@ -161,6 +161,6 @@ fn left(output: &mut Output, sealed: &str, why: WhyLeft) {
     };
     output.err(&format!(
         "git-pack: {} is not merged: {reason}\n  {next}\n  then git pack protect --resolved {word}\n",
-        shown(sealed.as_bytes())
+        visible(sealed.as_bytes())
     ));
 }

@@ -11,13 +11,13 @@ use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::table::columns;
-use crate::cli::output::words::{LOOK, TYPE, arrow, count, paint, quoted};
+use crate::cli::output::words::{LOOK, TYPE, argument, arrow, count, paint, pathspec};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
 use crate::ops::guard::twins::protect::{ProtectReport, ProtectRequest, protect};
 use crate::ops::guard::twins::{PairReport, check};
-use crate::refusal::shown::{harmless, shown};
+use crate::refusal::shown::{harmless, visible};
 use crate::rules::twins::{MergeSide, Standing, TwinFault};
 
 /// Seal each FILE as FILE.age, and have git track that instead
@@ -69,7 +69,7 @@ impl Run for Protect {
 
 fn human(output: &mut Output, report: &ProtectReport) {
     for pair in &report.files {
-        let path = shown(pair.path.as_bytes());
+        let path = visible(pair.path.as_bytes());
         let what = match pair.standing {
             Standing::UpToDate => "up to date",
             _ => "sealed",
@@ -96,8 +96,8 @@ fn human(output: &mut Output, report: &ProtectReport) {
         ));
     }
     for path in &report.not_ignored {
-        let path = shown(path.as_bytes());
-        let command = format!("git check-ignore -v --no-index {path}");
+        let command = format!("git check-ignore -v --no-index {}", argument(path.as_bytes()));
+        let path = visible(path.as_bytes());
         output.err(&format!(
             "  {path} is not ignored: another .gitignore rule overrides it   {}\n",
             paint(TYPE, &command)
@@ -122,7 +122,7 @@ fn human(output: &mut Output, report: &ProtectReport) {
                     TYPE,
                     &format!(
                         "git check-attr -a {}",
-                        quoted(&[pair.path.as_bytes(), b".age"].concat())
+                        argument(&[pair.path.as_bytes(), b".age"].concat())
                     )
                 )
             ));
@@ -132,7 +132,7 @@ fn human(output: &mut Output, report: &ProtectReport) {
 
 /// Prints which commits hold the plaintext of a sealed file. Sealing does not take it out of history.
 fn exposed(output: &mut Output, pair: &PairReport) {
-    let path = shown(pair.path.as_bytes());
+    let path = visible(pair.path.as_bytes());
     let named = |commits: &[ObjectId]| {
         let first: Vec<String> = commits.iter().take(3).map(ObjectId::short).collect();
         let more = if commits.len() > 3 { ", …" } else { "" };
@@ -164,7 +164,7 @@ fn checked(output: &mut Output, pairs: &[PairReport]) {
         .iter()
         .map(|pair| {
             let (about, command) = standing(pair);
-            [shown(pair.path.as_bytes()), about, command]
+            [visible(pair.path.as_bytes()), about, command]
         })
         .collect();
     columns(output, &rows, "");
@@ -192,19 +192,19 @@ fn has_drifted(pair: &PairReport) -> bool {
 
 /// Returns the name of the twin of a plaintext, as it is shown.
 pub(super) fn twin_name(plain: &RepoPath) -> String {
-    shown(&[plain.as_bytes(), b".age"].concat())
+    visible(&[plain.as_bytes(), b".age"].concat())
 }
 
 /// Returns the standing of a pair, and what to do about it.
 pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let (path, standing): (&RepoPath, _) = (&pair.path, pair.standing);
     let twin = twin_name(path);
-    let protect = arrow(&format!("git pack protect {}", quoted(path.as_bytes())));
-    let reveal = arrow(&format!("git pack reveal {}", quoted(path.as_bytes())));
+    let protect = arrow(&format!("git pack protect {}", argument(path.as_bytes())));
+    let reveal = arrow(&format!("git pack reveal {}", argument(path.as_bytes())));
     if standing == Standing::Unmerged {
         let reveal = arrow(&format!(
             "git pack reveal --merge {}, or --ours, or --theirs",
-            quoted(path.as_bytes())
+            argument(path.as_bytes())
         ));
         return (format!("sealed as {twin}, unmerged"), reveal);
     }
@@ -212,19 +212,19 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
         return (format!("sealed as {twin}, but also tracked in plaintext"), protect);
     }
     let sealed_file = [path.as_bytes(), b".age"].concat();
-    let sealed_file = quoted(&sealed_file);
+    let (sealed_file, spec) = (argument(&sealed_file), pathspec(&sealed_file));
     match (&pair.fault, standing) {
         (Some(TwinFault::ConvertedOnDisk), _) => {
-            let restore = arrow(&format!("rm {sealed_file} && git checkout -- {sealed_file}"));
+            let restore = arrow(&format!("rm {sealed_file} && git checkout -- {spec}"));
             return (format!("sealed as {twin}, but its line ends were converted"), restore);
         }
         (Some(TwinFault::ConvertedInIndex), standing) => {
             let about = format!("sealed as {twin}, but its line ends were converted where it is staged");
-            return (about, staging(standing, protect, &sealed_file));
+            return (about, staging(standing, protect, &spec));
         }
         (Some(TwinFault::StagedDiffers), standing @ (Standing::UpToDate | Standing::SealedOnly)) => {
             let about = format!("sealed as {twin}, but the staged twin differs");
-            return (about, staging(standing, protect, &sealed_file));
+            return (about, staging(standing, protect, &spec));
         }
         (Some(TwinFault::Attribute(attribute)), Standing::UpToDate | Standing::SealedOnly) => {
             let about = format!(
@@ -248,9 +248,9 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
 }
 
 /// Returns the command that stages the twin as it is on disk.
-fn staging(standing: Standing, protect: String, sealed_file: &str) -> String {
+fn staging(standing: Standing, protect: String, spec: &str) -> String {
     match standing {
-        Standing::SealedOnly => arrow(&format!("git add {sealed_file}")),
+        Standing::SealedOnly => arrow(&format!("git add -- {spec}")),
         _ => protect,
     }
 }

@@ -13,7 +13,7 @@ use crate::cli::output::Output;
 use crate::cli::output::names::{path_from, remote_name};
 use crate::cli::output::refusal::one_line;
 use crate::cli::output::table::aligned;
-use crate::cli::output::words::{LOOK, TYPE, count, paint, quoted};
+use crate::cli::output::words::{LOOK, TYPE, count, paint, pathspec};
 use crate::ops::Context;
 use crate::ops::pack::rekey::{RekeyReport, RekeyRequest, Remaining, rekey};
 use crate::refusal::shown::{harmless, shown};
@@ -116,7 +116,7 @@ fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {
     remains(output, &ctx.cwd, report);
     if report.is_twin {
         let path = std::os::unix::ffi::OsStrExt::as_bytes(path_of(&ctx.cwd, &report.output).as_os_str());
-        let command = format!("git add {}", quoted(path));
+        let command = format!("git add -- {}", pathspec(path));
         output.err(&format!("  {:<10} {}\n", "next", paint(TYPE, &command)));
     }
 }

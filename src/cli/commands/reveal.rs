@@ -11,13 +11,13 @@ use crate::cli::account::Account;
 use crate::cli::commands::protect::twin_name;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::words::{TYPE, count, paint, quoted};
+use crate::cli::output::words::{TYPE, argument, count, paint};
 use crate::ops::Context;
 use crate::ops::guard::twins::PairReport;
 use crate::ops::guard::twins::both_sides::{BothSides, BothSidesRequest, reveal_both};
 use crate::ops::guard::twins::reveal::{RevealRequest, reveal};
 use crate::ops::guard::twins::sides::{SideRequest, reveal_side};
-use crate::refusal::shown::shown;
+use crate::refusal::shown::visible;
 use crate::rules::twins::{MergeSide, Standing};
 
 /// Open each sealed twin FILE.age as FILE
@@ -94,9 +94,9 @@ fn one_side(output: &mut Output, side: MergeSide, pairs: &[PairReport]) {
         MergeSide::Theirs => "theirs",
     };
     for pair in pairs {
-        let (path, twin) = (shown(pair.path.as_bytes()), twin_name(&pair.path));
+        let (path, twin) = (visible(pair.path.as_bytes()), twin_name(&pair.path));
         output.line(&format!("{:<10} {path} from {twin}, {side}", "revealed"));
-        let settle = format!("git pack protect --resolved {}", quoted(pair.path.as_bytes()));
+        let settle = format!("git pack protect --resolved {}", argument(pair.path.as_bytes()));
         output.err(&format!(
             "  {twin} is still unmerged; when {path} is right   {}\n",
             paint(TYPE, &settle)
@@ -106,9 +106,9 @@ fn one_side(output: &mut Output, side: MergeSide, pairs: &[PairReport]) {
 
 fn both_sides(output: &mut Output, merged: &[BothSides]) {
     for BothSides { path, conflicts } in merged {
-        let (plain, twin) = (shown(path.as_bytes()), twin_name(path));
+        let (plain, twin) = (visible(path.as_bytes()), twin_name(path));
         output.line(&format!("{:<10} {plain} from both sides of {twin}", "merged"));
-        let settle = format!("git pack protect --resolved {}", quoted(path.as_bytes()));
+        let settle = format!("git pack protect --resolved {}", argument(path.as_bytes()));
         let settle = paint(TYPE, &settle);
         match conflicts {
             0 => output.err(&format!(
@@ -124,7 +124,7 @@ fn both_sides(output: &mut Output, merged: &[BothSides]) {
 
 fn human(output: &mut Output, pairs: &[PairReport]) {
     for pair in pairs {
-        let path = shown(pair.path.as_bytes());
+        let path = visible(pair.path.as_bytes());
         match pair.standing {
             Standing::UpToDate => output.line(&format!("{:<10} {path}", "up to date")),
             _ => output.line(&format!("{:<10} {path} from {}", "revealed", twin_name(&pair.path))),

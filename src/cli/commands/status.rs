@@ -11,7 +11,7 @@ use crate::cli::output::Output;
 use crate::cli::output::doubt::doubt_words;
 use crate::cli::output::names::short_key;
 use crate::cli::output::table::columns;
-use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, arrow, count, paint, quoted, size};
+use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, TYPE, argument, arrow, count, paint, size};
 use crate::cli::style::{Envelope, Style};
 use crate::format::config::is_same_recipient;
 use crate::format::protected::Origin;
@@ -20,7 +20,7 @@ use crate::ops::Context;
 use crate::ops::guard::install::Present;
 use crate::ops::guard::remotes::RemoteReport;
 use crate::ops::guard::status::{self, CanaryOutcome, RegistryReport, StatusReport};
-use crate::refusal::shown::{harmless, shown};
+use crate::refusal::shown::{harmless, visible};
 use crate::rules::push::Doubt;
 
 /// The most files of a kind that are named.
@@ -119,7 +119,7 @@ fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static 
         };
         output.line(&row(
             if at == 0 { "packs" } else { "" },
-            &format!("{}   {about}", shown(path.as_bytes())),
+            &format!("{}   {about}", visible(path.as_bytes())),
         ));
     }
 }
@@ -147,17 +147,17 @@ fn remotes(output: &mut Output, remotes: &[RemoteReport]) {
                 format!("{} of {refs} trusted, {why}{command}", remote.counted)
             }
         };
-        let url = shown(without_secret(&remote.url).as_bytes());
-        let text = format!("{}, {url}: {place}, {about}", shown(remote.name.as_bytes()));
+        let url = visible(without_secret(&remote.url).as_bytes());
+        let text = format!("{}, {url}: {place}, {about}", visible(remote.name.as_bytes()));
         output.line(&row(if at == 0 { "remotes" } else { "" }, &text));
     }
 }
 
 fn repository(report: &StatusReport) -> String {
     let at = match (&report.branch, report.commit) {
-        (Some(branch), Some(commit)) => format!("{} at {}", shown(branch.as_bytes()), commit.short()),
+        (Some(branch), Some(commit)) => format!("{} at {}", visible(branch.as_bytes()), commit.short()),
         (None, Some(commit)) => format!("detached at {}", commit.short()),
-        (Some(branch), None) => format!("{}, no commit yet", shown(branch.as_bytes())),
+        (Some(branch), None) => format!("{}, no commit yet", visible(branch.as_bytes())),
         (None, None) => "no commit yet".into(),
     };
     match report.dirty {
@@ -255,14 +255,14 @@ fn protected(output: &mut Output, report: &StatusReport) {
     for pair in report.twins.iter().take(NAMED) {
         let path = pair.path.as_bytes();
         let (about, command) = standing(pair);
-        rows.push([shown(path), about, command]);
+        rows.push([visible(path), about, command]);
     }
     for path in report.tracked.iter().take(NAMED) {
-        let command = format!("git pack protect {}", quoted(path.as_bytes()));
-        rows.push([shown(path.as_bytes()), "tracked in plaintext".into(), arrow(&command)]);
+        let command = format!("git pack protect {}", argument(path.as_bytes()));
+        rows.push([visible(path.as_bytes()), "tracked in plaintext".into(), arrow(&command)]);
     }
     for path in report.untracked.iter().take(NAMED) {
-        rows.push([shown(path.as_bytes()), "untracked, not sealed".into(), String::new()]);
+        rows.push([visible(path.as_bytes()), "untracked, not sealed".into(), String::new()]);
     }
     columns(output, &rows, "             ");
 }

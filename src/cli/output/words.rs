@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use bytesize::ByteSize;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::refusal::shown::is_hidden;
 
 /// Red: what blocks.
 pub(crate) const BLOCKS: Style = AnsiColor::Red.on_default().bold();
@@ -65,26 +68,62 @@ pub(crate) fn without_password(text: &str) -> String {
     }
 }
 
-/// Quotes `name` as one word for a POSIX shell. The result has no line break.
+/// Quotes `name` as one word to paste into a shell: as it is, in `'…'` or, if the terminal could show or change something
+/// else, in `$'…'` with escapes. The result has no line break.
 pub(crate) fn quoted(name: &[u8]) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./+@%:,".contains(b) || *b >= 0x80;
-    let text = std::str::from_utf8(name);
-    if let Ok(text) = text
-        && !text.chars().any(char::is_control)
-    {
-        if !name.is_empty() && name.iter().all(plain) {
-            return text.to_owned();
+    match std::str::from_utf8(name) {
+        Ok(text) if text.chars().any(is_hidden) || !is_composed(text) => escaped(name),
+        Ok(text) if !text.is_empty() && name.iter().all(plain) && !text.contains(char::is_whitespace) => {
+            text.to_owned()
         }
-        return format!("'{}'", text.replace('\'', r"'\''"));
+        Ok(text) => format!("'{}'", text.replace('\'', r"'\''")),
+        Err(_) => escaped(name),
     }
-    let mut octal = String::new();
+}
+
+/// Quotes a path as an argument that is not taken for a flag.
+pub(crate) fn argument(path: &[u8]) -> String {
+    match path.starts_with(b"-") {
+        true => quoted(&[b"./", path].concat()),
+        false => quoted(path),
+    }
+}
+
+/// Quotes the pathspec of git that matches this path only.
+pub(crate) fn pathspec(path: &[u8]) -> String {
+    let magic = path.starts_with(b":") || path.iter().any(|b| b"*?[\\".contains(b));
+    match magic {
+        true => quoted(&[b":(literal)", path].concat()),
+        false => quoted(path),
+    }
+}
+
+/// Returns a word in `$'…'`. Bytes beyond ASCII are octal, so that a terminal cannot compose them anew.
+fn escaped(name: &[u8]) -> String {
+    let mut word = String::from("$'");
     for byte in name {
         match byte {
-            b if plain(b) && *b < 0x80 && *b != b'%' => octal.push(char::from(*b)),
-            b => octal.push_str(&format!("\\{b:03o}")),
+            b'\'' | b'\\' => word.extend(['\\', char::from(*byte)]),
+            b' '..=b'~' => word.push(char::from(*byte)),
+            b'\n' => word.push_str("\\n"),
+            b'\t' => word.push_str("\\t"),
+            b'\r' => word.push_str("\\r"),
+            _ => word.push_str(&format!("\\{byte:03o}")),
         }
     }
-    format!("\"$(printf '{octal}')\"")
+    word.push('\'');
+    word
+}
+
+/// Returns whether the letters of a text are in composed form (NFC), in which terminals pass text on.
+fn is_composed(text: &str) -> bool {
+    unicode_normalization::is_nfc(text)
+}
+
+/// Returns a text with its letters in composed form, in which look-alikes are equal.
+pub(crate) fn composed(text: &str) -> String {
+    text.nfc().collect()
 }
 
 #[cfg(test)]
@@ -113,9 +152,19 @@ mod tests {
             b"\xff\x01%",
             b"-n",
             b"*",
+            b"line break at the end\n",
+            b"a\r\t'\\\"1",
+            b"\x011",
+            b"space at the end ",
+            b"~",
+            "caf\u{e9}".as_bytes(),
+            "cafe\u{301}.vec".as_bytes(),
+            "no\u{a0}break\u{a0}".as_bytes(),
+            "zero\u{200b}width".as_bytes(),
+            "turned\u{202e}round".as_bytes(),
         ] {
             let script = format!("printf %s {}", quoted(name));
-            let output = std::process::Command::new("sh")
+            let output = std::process::Command::new("bash")
                 .arg("-c")
                 .arg(&script)
                 .output()
@@ -123,5 +172,25 @@ mod tests {
             assert_eq!(output.stdout, name, "{script}");
             assert!(!script.contains('\n'));
         }
+    }
+
+    #[test]
+    fn names_are_escaped_only_where_a_terminal_could_change_or_hide_something() {
+        for (name, expected) in [
+            ("caf\u{e9}.vec", "caf\u{e9}.vec"),
+            ("a b", "'a b'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("a ", "'a '"),
+            ("a\u{a0}", "'a\u{a0}'"),
+            ("cafe\u{301}.vec", r"$'cafe\314\201.vec'"),
+            ("a\nb'c", r"$'a\nb\'c'"),
+            ("a\u{202e}b", r"$'a\342\200\256b'"),
+        ] {
+            assert_eq!(quoted(name.as_bytes()), expected);
+        }
+        assert_eq!(argument(b"-x y"), "'./-x y'");
+        assert_eq!(pathspec(b"a*\n"), r"$':(literal)a*\n'");
+        assert_eq!(pathspec(b":/"), "':(literal):/'");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::env;
 use crate::cli::output::refusal::usage;
-use crate::cli::output::words::quoted;
+use crate::cli::output::words::{argument, pathspec, quoted};
 use crate::refusal::Refusal;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::keys::CipherFault;
@@ -23,8 +23,8 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
         Refusal::TwinDiffers { plain, conflict, .. } => match conflict {
-            TwinConflict::SealedChanged => next(&format!("git pack reveal {plain}")),
-            TwinConflict::PlainChanged => next(&format!("git pack protect {plain}")),
+            TwinConflict::SealedChanged => next(&format!("git pack reveal {}", argument(plain))),
+            TwinConflict::PlainChanged => next(&format!("git pack protect {}", argument(plain))),
             TwinConflict::SealedDiffers
             | TwinConflict::SealedUnknown
             | TwinConflict::PlainDiffers
@@ -34,7 +34,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             )),
         },
         Refusal::Merge { plain, sealed, fault } => {
-            let (plain, sealed) = (quoted(plain.as_bytes()), quoted(sealed.as_bytes()));
+            let (plain, sealed) = (argument(plain), pathspec(sealed));
             let settle = format!("git pack protect --resolved {plain}");
             match fault {
                 MergeFault::Twin => hint(&format!(
@@ -48,14 +48,14 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                     "edit {plain}, then {settle}; if the markers belong there, add --force"
                 )),
                 MergeFault::NoSides => next(&format!("git pack reveal {plain}")),
-                MergeFault::Deleted => hint(&format!("git rm {sealed} deletes it too; {settle} keeps {plain}")),
+                MergeFault::Deleted => hint(&format!("git rm -- {sealed} deletes it too; {settle} keeps {plain}")),
             }
         }
         Refusal::ThroughLink { link, .. } => (
             None,
             Some(format!(
                 "rm {}    (git pack does not write through links of a repository), or name the path that it points to",
-                quoted(link.as_os_str().as_bytes())
+                argument(link.as_os_str().as_bytes())
             )),
         ),
         Refusal::Armoured { .. } => (Some(env::invocation_with("--reencrypt")), None),
@@ -68,7 +68,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             "if you trust its owner: git config --global --add safe.directory {}",
             quoted(path.as_os_str().as_encoded_bytes())
         )),
-        Refusal::Planted { path, .. } => next(&format!("rm {}", quoted(path.as_os_str().as_encoded_bytes()))),
+        Refusal::Planted { path, .. } => next(&format!("rm {}", argument(path.as_os_str().as_bytes()))),
         Refusal::NoCommit => hint("git commit"),
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
         Refusal::CutHistory { .. } => (
@@ -136,11 +136,11 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some(format!("git pack audit --run {run}")),
             Some(format!(
                 "git pack audit --run {run}; then delete the run and seal again: rm -r {}",
-                quoted(directory.as_os_str().as_bytes())
+                argument(directory.as_os_str().as_bytes())
             )),
         ),
         Refusal::NotSound { path, .. } => (
-            Some(format!("git pack verify {}", quoted(path.as_os_str().as_bytes()))),
+            Some(format!("git pack verify {}", argument(path.as_os_str().as_bytes()))),
             None,
         ),
         Refusal::BadPack { .. } => hint("seal it again, or get a new copy of it"),
@@ -178,11 +178,11 @@ fn mending(corrupt: &Corrupt) -> String {
             in_the_way: Some(file), ..
         } => format!(
             "git pack audit; then delete the damaged file, so that it can be stored again: rm -f {}",
-            file.display()
+            argument(file.as_os_str().as_encoded_bytes())
         ),
         Corrupt::Sealing { path } => format!(
             "rm {}.*    (the next seal encrypts the artifact again), or seal with --fresh",
-            path.with_extension("").display()
+            argument(path.with_extension("").as_os_str().as_encoded_bytes())
         ),
         Corrupt::Pins { .. } => "repair it by hand: it is a sorted JSON list of hashes".into(),
         Corrupt::Roots { .. } => "restore the file or, if the run is not needed, delete its directory".into(),

@@ -1,6 +1,7 @@
 //! Usage errors in terms of the command line: which flag is wrong, and which command was probably meant.
 
 use crate::cli::output::refusal::keys;
+use crate::cli::output::words::argument;
 use crate::refusal::Refusal;
 use crate::refusal::seal_option::SealOption;
 use crate::refusal::usage::{Misuse, PassphraseFault};
@@ -97,18 +98,28 @@ pub(super) fn next(misuse: &Misuse) -> Option<String> {
         Misuse::UnknownRun { .. } => "git pack audit",
         Misuse::UnknownRecipient { .. } => "git pack recipients list",
         Misuse::NoConfiguration | Misuse::NotBare => "git pack init",
-        Misuse::SealedAlready { file } => return Some(format!("git pack reveal {}", file.display())),
+        Misuse::SealedAlready { file } => {
+            return Some(format!(
+                "git pack reveal {}",
+                argument(file.as_os_str().as_encoded_bytes())
+            ));
+        }
         Misuse::InAnotherRepository { repository, below, .. } => {
             return Some(format!(
                 "git -C {} pack protect {}",
-                repository.display(),
-                below.display()
+                argument(repository.as_os_str().as_encoded_bytes()),
+                argument(below.as_os_str().as_encoded_bytes())
             ));
         }
         Misuse::UnknownRemote { .. } => "git remote",
         Misuse::BadRange { .. } => "git pack scan --range origin/main..HEAD",
         Misuse::Bare => "git pack init --server",
-        Misuse::UnknownArtifact { pack, .. } => return Some(format!("git pack inspect {}", pack.display())),
+        Misuse::UnknownArtifact { pack, .. } => {
+            return Some(format!(
+                "git pack inspect {}",
+                argument(pack.as_os_str().as_encoded_bytes())
+            ));
+        }
         Misuse::NoTexts { .. } => "git pack seal --emit repo,full",
         Misuse::NotSplit => "git pack seal --emit split --max-tokens 100000",
         Misuse::OnlyFullToStream => "git pack seal --emit full --stdout",

@@ -59,7 +59,7 @@ pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<Vec<Both
         if !request.force && !place.is_kept(&found, &sides, &identities)? {
             return Err(Refusal::TwinDiffers {
                 path: found.pair.plain_file.clone(),
-                plain: found.pair.plain.to_string(),
+                plain: found.pair.plain.as_bytes().to_vec(),
                 conflict: TwinConflict::PlainDiffers,
             });
         }

@@ -297,8 +297,8 @@ pub fn carry_over(ctx: &Context, path: &Path, old: &Digest, new: &Digest) -> Res
 
 fn merge(pair: &Pair, fault: MergeFault) -> Refusal {
     Refusal::Merge {
-        plain: pair.plain.to_string(),
-        sealed: pair.sealed.to_string(),
+        plain: pair.plain.as_bytes().to_vec(),
+        sealed: pair.sealed.as_bytes().to_vec(),
         fault,
     }
 }

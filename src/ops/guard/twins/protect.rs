@@ -269,7 +269,7 @@ fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {
     };
     Err(Refusal::TwinDiffers {
         path: found.pair.sealed_file.clone(),
-        plain: found.pair.plain.to_string(),
+        plain: found.pair.plain.as_bytes().to_vec(),
         conflict,
     })
 }

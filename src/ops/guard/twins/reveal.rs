@@ -98,7 +98,7 @@ fn ensure_may_be_written(found: &Observed, force: bool) -> Result<()> {
     };
     Err(Refusal::TwinDiffers {
         path: found.pair.plain_file.clone(),
-        plain: found.pair.plain.to_string(),
+        plain: found.pair.plain.as_bytes().to_vec(),
         conflict,
     })
 }

@@ -64,7 +64,7 @@ pub fn reveal_side(ctx: &Context, request: &SideRequest) -> Result<Vec<PairRepor
         if !request.force && !place.is_kept(&found, &sides, &identities)? {
             return Err(Refusal::TwinDiffers {
                 path: found.pair.plain_file.clone(),
-                plain: found.pair.plain.to_string(),
+                plain: found.pair.plain.as_bytes().to_vec(),
                 conflict: TwinConflict::PlainDiffers,
             });
         }
