@@ -158,19 +158,20 @@ pub fn attribute_line(twins: &[&[(String, String)]], drivers: bool) -> Option<Ve
 /// Returns `text`, the content of `.gitattributes`, with `line` of [`attribute_line`] at its end, and without an earlier such
 /// line. Keeps the line ends of the file.
 pub fn with_attribute_line(text: &[u8], line: &[u8]) -> Vec<u8> {
-    let both = format!("{ATTRIBUTE_LINE} diff={DRIVER} merge={DRIVER}");
-    let ours = [ATTRIBUTE_LINE.to_owned(), both];
-    let ours = ours
-        .into_iter()
-        .chain(["diff", "merge"].map(|name| format!("{ATTRIBUTE_LINE} {name}={DRIVER}")));
-    let ours: Vec<String> = ours.collect();
-    let mut kept = Vec::new();
-    for other in text.split_inclusive(|byte| *byte == b'\n') {
-        if !ours.iter().any(|line| line.as_bytes() == other.trim_ascii()) {
-            kept.extend_from_slice(other);
-        }
-    }
-    with_line(kept, line)
+    let others = text.split_inclusive(|byte| *byte == b'\n');
+    let kept: Vec<&[u8]> = others.filter(|other| !is_attribute_line(other)).collect();
+    with_line(kept.concat(), line)
+}
+
+/// Returns whether [`attribute_line`] could have made this line.
+pub fn is_attribute_line(line: &[u8]) -> bool {
+    let Some(rest) = line.trim_ascii().strip_prefix(ATTRIBUTE_LINE.as_bytes()) else {
+        return false;
+    };
+    let (diff, merge) = (format!(" diff={DRIVER}"), format!(" merge={DRIVER}"));
+    ["", &diff, &merge, &format!("{diff}{merge}")]
+        .iter()
+        .any(|ours| ours.as_bytes() == rest)
 }
 
 /// What a three-way merge makes of contents that are known by their digests.
@@ -262,6 +263,9 @@ pub fn with_line(mut text: Vec<u8>, line: &[u8]) -> Vec<u8> {
     text.extend_from_slice(newline);
     text
 }
+
+/// The line of the root's `.gitignore` that ignores run outputs.
+pub const OUTPUTS_IGNORED: &[u8] = b"_PACK_RUN/";
 
 /// Returns the line of the root's `.gitignore` that ignores exactly the file at `path` (gitignore(5)). `None` if the
 /// path has a line end.

@@ -37,6 +37,48 @@ fn a_file_goes_and_comes_back() {
     assert_eq!(fs::read(repo.path("emb/a b.vec")).unwrap(), b"secret");
 }
 
+/// A notice about other changes, in a repository where only `init` changed the file, told people nothing.
+#[test]
+fn lines_of_init_are_staged_and_those_of_others_are_named() {
+    let repo = Repo::empty();
+    repo.pack(&["init"]).ok();
+    for name in ["a.vec", "b.vec"] {
+        repo.write(name, name);
+        let done = repo.pack(&["protect", name]).ok();
+        assert!(!done.stderr.contains("other changes"), "{name}: {}", done.stderr);
+    }
+    assert_eq!(
+        repo.git(&["show", ":.gitignore"]).ok().out(),
+        "_PACK_RUN/\n/a.vec\n/b.vec\n"
+    );
+    let changed = fs::read_to_string(repo.path(".gitignore")).unwrap() + "*.log\n";
+    repo.write(".gitignore", &changed);
+    repo.write("c.vec", "c");
+    let done = repo.pack(&["protect", "c.vec"]).ok();
+    assert!(done.stderr.contains(".gitignore has other changes"), "{}", done.stderr);
+    assert!(!repo.git(&["show", ":.gitignore"]).ok().out().contains("*.log"));
+    // What ignores a file already needs no line, so there is nothing to say.
+    let done = repo.pack(&["protect", "c.vec"]).ok();
+    assert!(!done.stderr.contains("other changes"), "{}", done.stderr);
+}
+
+/// Gain: a merge of `.gitignore` that nobody decided must not count as settled.
+#[test]
+fn an_unmerged_gitignore_is_not_staged() {
+    let repo = Repo::set_up();
+    repo.git(&["branch", "other"]).ok();
+    for branch in ["main", "other"] {
+        repo.git(&["checkout", "-q", branch]).ok();
+        repo.write(".gitignore", format!("_PACK_RUN/\n{branch}\n"));
+        repo.git(&["commit", "-q", "-am", branch]).ok();
+    }
+    assert_eq!(repo.git(&["merge", "main"]).code, 1);
+    repo.write(".gitignore", "_PACK_RUN/\n");
+    repo.write("a.vec", "a");
+    repo.pack(&["protect", "a.vec"]).ok();
+    assert!(repo.git(&["ls-files", "-u"]).ok().out().contains(".gitignore"));
+}
+
 #[test]
 fn whichever_side_moved_on_is_not_written_over() {
     let repo = Repo::set_up();

@@ -12,10 +12,9 @@ use crate::ops::keys::{identity, recipients};
 use crate::refusal::keys::IdentityFault;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
-use crate::rules::twins::with_line;
+use crate::rules::twins::{OUTPUTS_IGNORED, with_line};
 
 const TEMPLATE: &str = include_str!("../../../templates/gitpack.toml");
-const IGNORED: &str = "_PACK_RUN/";
 
 /// What `init` did, and what it found done already.
 #[derive(Debug)]
@@ -83,7 +82,7 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     if ignore_written {
         write_whole(
             &gitignore,
-            &with_line(ignored, IGNORED.as_bytes()),
+            &with_line(ignored, OUTPUTS_IGNORED),
             0o666,
             Durability::Durable,
         )?;
@@ -162,7 +161,7 @@ mod tests {
             ("a\r\nb\r\n", "a\r\nb\r\n_PACK_RUN/\r\n"),
         ] {
             assert!(!ignores_outputs(before.as_bytes()));
-            let written = with_line(before.into(), IGNORED.as_bytes());
+            let written = with_line(before.into(), OUTPUTS_IGNORED);
             assert_eq!(String::from_utf8(written.clone()).unwrap(), after);
             assert!(ignores_outputs(&written));
         }

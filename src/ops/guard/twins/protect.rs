@@ -1,5 +1,6 @@
 //! `git pack protect`: seals files beside themselves, and makes git track the sealed twin instead.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
@@ -20,8 +21,8 @@ use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{
-    MergeSide, Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers, ignore_line,
-    with_attribute_line, with_line,
+    MergeSide, OUTPUTS_IGNORED, Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers,
+    ignore_line, is_attribute_line, with_attribute_line, with_line,
 };
 
 const GITIGNORE: &str = ".gitignore";
@@ -162,7 +163,13 @@ fn ensure_no_markers(found: &Observed) -> Result<()> {
 
 /// Plans the `.gitignore` that makes git ignore the plaintexts.
 fn ignoring(place: &Place, observed: &[Observed]) -> Result<RootFile> {
-    RootFile::plan(place, GITIGNORE, |mut text| {
+    let index = place.repo.index()?;
+    let twins = index.files_named(|path| path.ends_with(b".age")).into_iter();
+    let lines: BTreeSet<Vec<u8>> = twins
+        .filter_map(|twin| ignore_line(twin.path.as_bytes().strip_suffix(b".age")?))
+        .collect();
+    let ours = |line: &[u8]| line == OUTPUTS_IGNORED || lines.contains(line);
+    RootFile::plan(place, GITIGNORE, ours, |mut text| {
         for found in observed {
             if place.repo.is_ignored(&found.pair.plain)? {
                 continue;
@@ -184,7 +191,7 @@ fn attributing(place: &Place, observed: &[Observed]) -> Result<RootFile> {
     let attributes = place.repo.twin_attributes(&sealed)?;
     let attributes: Vec<_> = attributes.iter().map(|of_twin| of_twin.0.as_slice()).collect();
     let line = attribute_line(&attributes, drivers::are_wanted(&place.repo));
-    RootFile::plan(place, GITATTRIBUTES, |text| {
+    RootFile::plan(place, GITATTRIBUTES, is_attribute_line, |text| {
         Ok(match line {
             Some(line) => with_attribute_line(&text, &line),
             None => text,

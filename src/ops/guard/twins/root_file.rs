@@ -17,16 +17,17 @@ pub(super) struct RootFile {
     before: Option<Vec<u8>>,
     /// The new content. `None` if it need not change.
     new: Option<Vec<u8>>,
-    /// Whether the new content is staged: only if all of the old one was.
+    /// Whether the new content is staged: only if all of the old one was, except for lines of git pack.
     is_staged: bool,
 }
 
 impl RootFile {
-    /// Plans what `change` makes of the content. Refuses a link: git does not read one there, and writing through it
+    /// Plans what `change` makes of the content. `ours` tells which lines git pack itself writes. Refuses a link: git does not read one there, and writing through it
     /// could change a file outside of the repository.
     pub(super) fn plan(
         place: &Place,
         name: &'static str,
+        ours: impl Fn(&[u8]) -> bool,
         change: impl FnOnce(Vec<u8>) -> Result<Vec<u8>>,
     ) -> Result<Self> {
         let path = place.root.join(name);
@@ -34,8 +35,7 @@ impl RootFile {
         let before = files::read_optional(&path, MAX_BYTES)?;
         let text = before.clone().unwrap_or_default();
         let new = Some(change(text.clone())?).filter(|new| *new != text);
-        let is_staged =
-            new.is_some() && (before.is_none() || place.repo.is_staged_as_on_disk(&RepoPath::new(name.as_bytes()))?);
+        let is_staged = new.is_some() && is_stageable(place, &RepoPath::new(name.as_bytes()), &before, ours)?;
         Ok(Self {
             name,
             path,
@@ -71,5 +71,74 @@ impl RootFile {
     /// Returns the name of the file if its change is not staged, because it has other changes.
     pub(super) fn left_unstaged(&self) -> Option<&'static str> {
         (self.new.is_some() && !self.is_staged).then_some(self.name)
+    }
+}
+
+/// Returns whether staging the file stages no change of somebody else. Lines that git pack wrote may be added, such as those of
+/// a file that it made, but none may go.
+fn is_stageable(
+    place: &Place,
+    path: &RepoPath,
+    before: &Option<Vec<u8>>,
+    ours: impl Fn(&[u8]) -> bool,
+) -> Result<bool> {
+    let Some(before) = before else { return Ok(true) };
+    if place.repo.is_staged_as_on_disk(path)? {
+        return Ok(true);
+    }
+    let index = place.repo.index()?;
+    if index.unmerged().contains_key(path) {
+        return Ok(false);
+    }
+    let name = path.to_string();
+    let staged = match index.at(&name)? {
+        Some(entry) if entry.path == *path => place.repo.document(&entry.id, &name, MAX_BYTES)?,
+        Some(_) => return Ok(false),
+        None => Vec::new(),
+    };
+    Ok(differ_by_new_lines(&staged, before, ours))
+}
+
+/// Returns whether `new` is `old` with more lines, all of which are `ours`.
+fn differ_by_new_lines(old: &[u8], new: &[u8], ours: impl Fn(&[u8]) -> bool) -> bool {
+    let lines = |text: &'_ [u8]| -> Vec<Vec<u8>> {
+        let lines = text.split(|byte| *byte == b'\n');
+        lines
+            .map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec())
+            .collect()
+    };
+    let (old, new) = (lines(old), lines(new));
+    let mut old = old.iter().filter(|line| !line.is_empty()).peekable();
+    for line in new.iter().filter(|line| !line.is_empty()) {
+        let stood_there = old.next_if_eq(&line).is_some();
+        if !stood_there && !ours(line) {
+            return false;
+        }
+    }
+    old.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_new_lines_of_git_pack_may_be_staged_with_others() {
+        let ours = |line: &[u8]| line.starts_with(b"/");
+        for (old, new, expected) in [
+            ("", "/a\n", true),
+            ("x\n", "x\r\n/a\r\n", true),
+            ("/a\nx\n", "/a\n/b\nx\n\n", true),
+            ("", "x\n/a\n", false),
+            ("x\n/a\n", "x\n", false),
+            ("x\n", "/a\n", false),
+            ("x\ny\n", "y\nx\n", false),
+        ] {
+            assert_eq!(
+                differ_by_new_lines(old.as_bytes(), new.as_bytes(), ours),
+                expected,
+                "{old:?} {new:?}"
+            );
+        }
     }
 }
