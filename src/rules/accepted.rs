@@ -9,6 +9,7 @@ use crate::format::repo_state::EntryKind;
 use crate::format::scan_report::ListedFinding;
 use crate::refusal::shown::{brief, harmless, shown};
 use crate::rules::protect::is_run_output;
+use crate::rules::scan::groups::by_directory;
 use crate::rules::scan::{Leak, LeakCode};
 
 /// Returns what a report of this leak lists.
@@ -24,7 +25,7 @@ pub fn listed(leak: &Leak) -> ListedFinding {
 /// What to write for the leaks of a scan.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Exceptions {
-    /// New exceptions, one group for each path and class, sorted.
+    /// New exceptions, one group for each directory and class, sorted.
     pub groups: Vec<AllowGroup>,
     /// The number of new exceptions.
     pub added: usize,
@@ -69,26 +70,45 @@ pub fn exceptions<'a>(
         }
     }
     let mut plan = Exceptions::default();
-    let mut groups: BTreeMap<(&RepoPath, &String, LeakCode), Vec<&Leak>> = BTreeMap::new();
+    let mut new: Vec<&Leak> = Vec::new();
     for (blob, leak) in first_of {
         match present.contains(&blob) {
             true => plan.present += 1,
-            false => groups.entry(place(leak)).or_default().push(leak),
+            false => new.push(leak),
         }
     }
-    for ((path, class, code), leaks) in groups {
-        plan.added += leaks.len();
-        let blobs = match leaks.len() {
-            1 => "1 blob".to_owned(),
-            n => format!("{n} blobs"),
-        };
-        let (path, class) = (place_of(path), harmless(&brief(class)));
+    plan.added = new.len();
+    new.sort_by_key(|leak| (&leak.entry.path, leak.entry.id));
+    let groups = by_directory(&new, |leak| leak.entry.path.as_bytes(), |leak| (&leak.class, leak.code));
+    for ((directory, (class, code)), leaks) in groups {
+        let (place, class) = (place_of_all(directory, &leaks), harmless(&brief(class)));
+        let blobs = counted(leaks.len(), "blob");
         plan.groups.push(AllowGroup {
-            about: format!("{path}: {class}, {blobs} ({}; {surface})", code.as_str()),
-            entries: leaks.iter().map(|leak| exception(leak, &path)).collect(),
+            about: format!("{place}: {class}, {blobs} ({}; {surface})", code.as_str()),
+            entries: leaks
+                .iter()
+                .map(|leak| exception(leak, &place_of(&leak.entry.path)))
+                .collect(),
         });
     }
     plan
+}
+
+fn counted(n: usize, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n => format!("{n} {one}s"),
+    }
+}
+
+/// Names the only path of leaks, or their directory.
+fn place_of_all(directory: &[u8], leaks: &[&&Leak]) -> String {
+    let first = &leaks[0].entry.path;
+    match leaks.iter().all(|leak| leak.entry.path == *first) {
+        true => place_of(first),
+        false if directory.is_empty() => "./".into(),
+        false => brief(&shown(directory)),
+    }
 }
 
 fn exception(leak: &Leak, path: &str) -> Allow {
@@ -162,8 +182,7 @@ mod tests {
             about,
             [
                 "a.vec: mine, 1 blob (PLAINTEXT_PROTECTED; scan of all history)",
-                "a.vec: vector, 2 blobs (PLAINTEXT_PROTECTED; scan of all history)",
-                "b.vec: vector, 1 blob (PLAINTEXT_PROTECTED; scan of all history)",
+                "./: vector, 3 blobs (PLAINTEXT_PROTECTED; scan of all history)",
             ]
         );
         let blobs = plan

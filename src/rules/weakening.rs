@@ -1,19 +1,85 @@
 //! Finds what a change of the configuration no longer protects.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::format::config::Config;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Policy, Rule};
 
-/// Returns what `new` no longer protects, or newly releases, compared with `old`. One sentence for each item.
-pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
+/// Something that a change of the configuration no longer protects, or newly releases.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weakening {
+    /// A new exception for this blob.
+    Exception(ObjectId),
+    /// This rule protects less.
+    Dropped(String),
+    /// This new rule releases something.
+    Releasing(String),
+    /// Files that are examined only in part no longer block.
+    InPart,
+    /// Remotes that this entry names now count as private.
+    Private(String),
+}
+
+/// The kind of a weakening.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WeakeningKind {
+    /// [`Weakening::Exception`].
+    Exception,
+    /// [`Weakening::Dropped`].
+    Dropped,
+    /// [`Weakening::Releasing`].
+    Releasing,
+    /// [`Weakening::InPart`].
+    InPart,
+    /// [`Weakening::Private`].
+    Private,
+}
+
+impl Weakening {
+    /// Returns its kind.
+    pub fn kind(&self) -> WeakeningKind {
+        match self {
+            Self::Exception(_) => WeakeningKind::Exception,
+            Self::Dropped(_) => WeakeningKind::Dropped,
+            Self::Releasing(_) => WeakeningKind::Releasing,
+            Self::InPart => WeakeningKind::InPart,
+            Self::Private(_) => WeakeningKind::Private,
+        }
+    }
+
+    /// Returns a short name, for a list of several of one kind.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Exception(blob) => blob.hex()[..12].to_owned(),
+            Self::Dropped(rule) | Self::Releasing(rule) => rule.clone(),
+            Self::InPart => "[guard] in_part".into(),
+            Self::Private(place) => place.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Weakening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exception(blob) => write!(f, "[[allow]] of blob {blob} is new"),
+            Self::Dropped(rule) => write!(f, "[[protect]] {rule} is dropped or narrowed"),
+            Self::Releasing(rule) => write!(f, "[[protect]] {rule} is new"),
+            Self::InPart => f.write_str("[guard] in_part is no longer \"block\""),
+            Self::Private(place) => write!(f, "{place} now counts as private"),
+        }
+    }
+}
+
+/// Returns what `new` no longer protects, or newly releases, compared with `old`.
+pub fn weakened(old: &Config, new: &Config) -> Vec<Weakening> {
     let mut found = Vec::new();
     let new_rules: Vec<&Rule> = new.protect.iter().map(|rule| &rule.value).collect();
     let old_rules: Vec<&Rule> = old.protect.iter().map(|rule| &rule.value).collect();
     for rule in &old_rules {
         if rule.policy != Policy::Allowed && !new_rules.iter().any(|other| covers(other, rule)) {
-            found.push(format!("{} is dropped or narrowed", describe(rule)));
+            found.push(Weakening::Dropped(describe(rule)));
         }
     }
     for rule in &new_rules {
@@ -22,21 +88,21 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
         // A rule that is at least as strict as an old rule for the same paths and formats releases nothing.
         let tightens = old_rules.iter().any(|old| covers(rule, old));
         if releases && is_new && !tightens {
-            found.push(format!("{} is new", describe(rule)));
+            found.push(Weakening::Releasing(describe(rule)));
         }
     }
     let allowed: BTreeSet<&ObjectId> = old.allow.iter().map(|allow| &allow.value.blob).collect();
     for allow in &new.allow {
         if !allowed.contains(&allow.value.blob) {
-            found.push(format!("[[allow]] of blob {} is new", allow.value.blob));
+            found.push(Weakening::Exception(allow.value.blob));
         }
     }
     if old.blocks_in_part && !new.blocks_in_part {
-        found.push("[guard] in_part is no longer \"block\"".into());
+        found.push(Weakening::InPart);
     }
     for place in &new.private_remotes {
         if !old.private_remotes.iter().any(|other| other.value == place.value) {
-            found.push(format!("{} now counts as private", place.value.text));
+            found.push(Weakening::Private(place.value.text.clone()));
         }
     }
     found
@@ -54,12 +120,17 @@ fn describe(rule: &Rule) -> String {
     let formats = rule.formats.iter().map(|format| format.as_str().to_owned());
     let what: Vec<String> = rule.paths.iter().cloned().chain(formats).collect();
     let policy = rule.policy.as_str();
-    format!("[[protect]] {} = {} ({policy})", rule.class, what.join(", "))
+    format!("{} = {} ({policy})", rule.class, what.join(", "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The sentences about what `new` weakens.
+    fn weakened(old: &Config, new: &Config) -> Vec<String> {
+        super::weakened(old, new).iter().map(Weakening::to_string).collect()
+    }
 
     fn config(text: &str) -> Config {
         Config::parse(format!("version = 1\n{text}").as_bytes()).unwrap()

@@ -75,12 +75,26 @@ fn five_hundred_findings_become_one_readable_file() {
         .lines()
         .filter(|line| line.starts_with("# ") && line.contains("; "))
         .collect();
-    let mut sorted = comments.clone();
-    sorted.sort_by_key(|line| line.split(": ").next().unwrap().to_owned());
-    assert_eq!(comments, sorted);
-    assert_eq!(comments.len(), 497);
-    assert!(comments.contains(&"# model.gguf: weights, 4 blobs (PLAINTEXT_PROTECTED; found in all history)"));
-    assert!(comments.contains(&"# copy of.vec: vector, 1 blob (PLAINTEXT_PROTECTED; found in all history)"));
+    // A comment for each directory and class.
+    assert_eq!(comments.len(), 22);
+    assert_eq!(
+        comments[0],
+        "# copy of.vec: vector, 1 blob (PLAINTEXT_PROTECTED; found in all history)"
+    );
+    assert_eq!(
+        comments[1],
+        "# model.gguf: weights, 4 blobs (PLAINTEXT_PROTECTED; found in all history)"
+    );
+    assert_eq!(
+        comments[2],
+        "# d0/: vector, 25 blobs (PLAINTEXT_PROTECTED; found in all history)"
+    );
+    let directories: Vec<&str> = comments[2..]
+        .iter()
+        .map(|line| line.split(": ").next().unwrap())
+        .collect();
+    assert!(directories.is_sorted(), "{directories:?}");
+    assert!(text.contains("existed before the guard: d0/f020.vec in "), "{text}");
     let blobs: Vec<&str> = text.lines().filter(|line| line.starts_with("blob")).collect();
     assert_eq!(blobs.iter().collect::<BTreeSet<_>>().len(), blobs.len());
     assert_eq!(blobs.len(), 500);
@@ -109,11 +123,79 @@ fn five_hundred_findings_become_one_readable_file() {
 
     repo.git(&["add", ".gitpack.toml", "known.toml"]).ok();
     let commit = repo.git(&["commit", "-q", "-m", "accepted"]).ok();
-    says(&commit, &["POLICY_WEAKENED", "and 450 more"]);
+    says(
+        &commit,
+        &[
+            "POLICY_WEAKENED   500 [[allow]] entries are new, for the blobs ",
+            " and 497 more",
+        ],
+    );
+    assert_eq!(commit.stderr.matches("POLICY_WEAKENED").count(), 1);
     repo.pack(&["scan", "--rev", "HEAD"]).ok();
     repo.write("d1/f001.vec", "vector 1, changed");
     repo.git(&["add", "-f", "d1"]).ok();
     assert_eq!(repo.git(&["commit", "-q", "-m", "changed"]).code, 1);
+}
+
+#[test]
+fn three_hundred_findings_fit_on_a_screen() {
+    let mut files: Vec<(String, String)> = (0..300)
+        .map(|n| (format!("data/vectors/f{n:03}.vec"), format!("vector {n}")))
+        .collect();
+    files.push(("m.gguf".into(), "model".into()));
+    let files: Vec<(&str, &str)> = files
+        .iter()
+        .map(|(path, text)| (path.as_str(), text.as_str()))
+        .collect();
+    let repo = with_history(&files);
+    repo.write("key", fs::read(repo.identity()).unwrap());
+    leak(&repo, "key");
+    let done = repo.pack(&["scan", "--rev", "HEAD"]);
+    let text = done.out();
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split("   ").map(str::trim).collect())
+        .collect();
+    assert!(lines.len() < 8, "{text}");
+    for words in [
+        "m.gguf",
+        "key, never in plaintext",
+        "f000.vec, f001.vec, f002.vec and 297 more\n",
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let group = text.lines().find(|line| line.contains("data/vectors/")).unwrap();
+    for words in ["300 files", "vector, never in plaintext", "rule **/*.vec   (built in)"] {
+        assert!(group.contains(words), "{words}: {text}");
+    }
+    says(&done, &["each finding on its own   --json"]);
+    // Documents are complete.
+    assert_eq!(
+        paths(&repo.pack(&["scan", "--rev", "HEAD", "--json"]), "findings").len(),
+        302
+    );
+    // All history: files of two commits, and some that are deleted again.
+    repo.git(&["rm", "-q", "data/vectors/f000.vec", "data/vectors/f001.vec"])
+        .ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "gone"]).ok();
+    let text = repo.pack(&["scan", "--all"]).out();
+    assert!(
+        text.contains("2 of them deleted again, but history still holds it"),
+        "{text}"
+    );
+    // A hook groups them as well.
+    repo.git(&["reset", "-q", "--soft", "HEAD~2"]).ok();
+    repo.git(&["update-ref", "-d", "HEAD"]).ok();
+    let blocked = repo.git(&["commit", "-m", "all"]);
+    assert_eq!(blocked.code, 1);
+    says(
+        &blocked,
+        &[
+            "data/vectors/",
+            "298 files",
+            "f002.vec, f003.vec, f004.vec and 295 more",
+        ],
+    );
 }
 
 #[test]

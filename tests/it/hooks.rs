@@ -436,6 +436,81 @@ fn a_sparse_index_hides_nothing() {
     assert_blocked(&repo.git(&["commit", "-m", "x"]), "sparse index", &["d1/a.vec"]);
 }
 
+/// The exceptions of a directory that a sparse index has collapsed are in the object database.
+#[test]
+fn exceptions_in_a_collapsed_directory_count() {
+    let repo = Repo::set_up();
+    repo.write("in/a.vec", "accepted");
+    let blob = repo.git(&["hash-object", "in/a.vec"]).ok().out();
+    let entry = format!("[[allow]]\nblob = \"{}\"\nreason = \"known\"\n", blob.trim());
+    repo.write("lists/deep/known.toml", entry);
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    repo.write(
+        ".gitpack.toml",
+        format!("allow_file = \"lists/deep/known.toml\"\n{config}"),
+    );
+    repo.write("in/f", "x");
+    repo.git(&["add", ".gitpack.toml", "lists", "in/f"]).ok();
+    repo.git(&["commit", "-q", "-m", "exceptions"]).ok();
+    repo.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "in"])
+        .ok();
+    let listed = repo.git(&["ls-files", "--sparse"]).ok().out();
+    assert!(listed.contains("lists/\n"), "the index is not sparse: {listed}");
+    assert!(!repo.path("lists").exists());
+
+    repo.git(&["add", "-f", "in/a.vec"]).ok();
+    repo.git(&["commit", "-q", "-m", "accepted"]).ok();
+    repo.write("in/b.vec", "not accepted");
+    repo.git(&["add", "-f", "in/b.vec"]).ok();
+    assert_blocked(&repo.git(&["commit", "-m", "x"]), "sparse index", &["in/b.vec"]);
+    // What reads the configuration from disk says which file is missing there.
+    let value = repo.pack(&["scan", "--worktree", "--json"]).refused("E_BAD_CONFIG");
+    assert!(value.to_string().contains("lists/deep/known.toml"), "{value}");
+
+    // A file that is not in the tree of the directory is missing, whatever the disk has.
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    repo.write(".gitpack.toml", config.replace("deep/known", "deep/other"));
+    repo.git(&["reset", "-q"]).ok();
+    repo.git(&["add", ".gitpack.toml"]).ok();
+    let refused = repo.git(&["commit", "-m", "x"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.stderr.contains("lists/deep/other.toml"), "{}", refused.stderr);
+}
+
+/// A printed command must do what it says for every name, pasted into a shell as it is.
+#[test]
+fn printed_commands_name_the_files_that_they_mean() {
+    let repo = Repo::set_up();
+    let names = [
+        "at the end .vec",
+        "cafe\u{301}.vec",
+        "line\nbreak\n",
+        "-x.vec",
+        ":(top).vec",
+        "it's *.vec",
+        "it's x.vec",
+    ];
+    let at = |name: &str| format!("d/{name}");
+    for name in names {
+        repo.write(&at(name), name);
+    }
+    repo.write("d/line\nbreak\n", fs::read(repo.identity()).unwrap());
+    repo.write("d/it's x.vec", "");
+    fs::rename(repo.path("d/at the end .vec"), repo.path("d/at the end ")).unwrap();
+    repo.write("d/at the end ", fs::read(repo.identity()).unwrap());
+    repo.git(&["add", "-f", "d"]).ok();
+    let blocked = repo.git(&["commit", "-m", "x"]);
+    assert_eq!(blocked.code, 1);
+    assert!(blocked.stderr.contains("  \"d/at the end \"   "), "{}", blocked.stderr);
+    let command = blocked.stderr.lines().find_map(|line| {
+        let (_, command) = line.split_once("leave out of the commit")?;
+        Some(command.trim())
+    });
+    repo.place.run(&repo.root, "bash", &["-c", command.unwrap()]).ok();
+    let left = repo.git(&["diff", "--cached", "--name-only"]).ok().out();
+    assert_eq!(left, "", "{command:?}");
+}
+
 #[test]
 fn the_hook_refuses_when_the_binary_is_gone_and_finds_it_with_a_bare_path() {
     let repo = Repo::set_up();

@@ -1,5 +1,6 @@
 //! The leak guard's judgement: is an entry with this content a leak at this destination?
 
+pub mod groups;
 mod leak;
 mod traits;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::cli::commands::scan::leaks::{
-    LISTED, NAMED, commit_advice, examined, leak_lines, leak_row, look_alikes, notices, unnamed,
+    LISTED, NAMED, commit_advice, examined, leak_lines, leak_row, look_alikes, notices,
 };
 use crate::cli::output::Output;
 use crate::cli::output::doubt::doubt_words;
@@ -27,11 +27,13 @@ pub(super) fn commit(output: &mut Output, report: &ScanReport) {
             (n, false) => format!("{} staged", count(n as u64, "leak")),
         };
         let mut text = format!("git-pack: {}, {what}\n\n", paint(BLOCKS, "commit blocked"));
-        let rows: Vec<_> = leaks.iter().take(NAMED).map(|found| leak_row(&found.leak)).collect();
-        text.push_str(&aligned(&rows, "  "));
-        let named = leaks.iter().take(NAMED);
-        text.push_str(&look_alikes(named.map(|found| found.leak.entry.path.as_bytes())));
-        text.push_str(&unnamed(leaks.len(), NAMED));
+        if leaks.len() > LISTED {
+            text.push_str(&leak_lines(leaks, ""));
+        } else {
+            let rows: Vec<_> = leaks.iter().map(|found| leak_row(&found.leak)).collect();
+            text.push_str(&aligned(&rows, "  "));
+            text.push_str(&look_alikes(leaks.iter().map(|found| found.leak.entry.path.as_bytes())));
+        }
         text.push('\n');
         text.push_str(&advise(&commit_advice(leaks)));
         output.err(&text);
@@ -115,7 +117,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
         }
         let looked_at = looked_at(report);
         let mut text = format!("git-pack: {what}, {} in {looked_at}\n\n", found.join(" and "));
-        text.push_str(&leak_lines(&report.leaks, "the push would still publish it", LISTED));
+        text.push_str(&leak_lines(&report.leaks, "the push would still publish it"));
         for pack in &report.packs {
             text.push_str(&format!(
                 "  {}   PACK_INVALID   it does not verify\n",

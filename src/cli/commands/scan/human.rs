@@ -1,17 +1,18 @@
 //! The findings of a scan, for people.
 
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::leaks::{LISTED, NAMED, argument, commit_advice, examined, is_sealable, leak_lines, names_of, notices};
+use super::leaks::{LISTED, commit_advice, examined, is_sealable, leak_lines, names_of, notices};
 use crate::cli::env;
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
 use crate::cli::output::table::advise;
-use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, quoted};
+use crate::cli::output::words::{BLOCKS, PROVEN, argument, count, paint, pathspec};
 use crate::ops::Context;
 use crate::ops::guard::scan::accept::Accepted;
 use crate::ops::guard::scan::surfaces::Surface;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
+use crate::refusal::shown::shown;
 use crate::rules::scan::LeakCode;
 
 /// Where the findings of a scan are printed.
@@ -25,11 +26,7 @@ pub(super) enum Told {
 
 /// Prints the findings of a scan, a line each, advice, and what was examined.
 pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport, told: Told, time: Duration) {
-    let named = match told {
-        Told::Here => LISTED,
-        Told::Beside => NAMED,
-    };
-    let mut lines = leak_lines(&report.leaks, "history still holds it", named);
+    let mut lines = leak_lines(&report.leaks, "history still holds it");
     let outcome = match report.is_clean() {
         true => paint(PROVEN, "CLEAN"),
         false => paint(BLOCKS, "LEAK"),
@@ -67,6 +64,9 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
                 }
             }
         }
+        if report.leaks.len() > LISTED && told == Told::Here {
+            advice.push(("each finding on its own", "--json, or the paths alone with -z".into()));
+        }
         output.err(&advise(&advice));
     }
     if !report.known.is_empty() {
@@ -94,7 +94,7 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
 
 /// Prints what was written, and which findings got no exception.
 pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) {
-    let file = &accepted.file;
+    let file = &shown(accepted.file.as_bytes());
     let written = match (accepted.added, accepted.present) {
         (0, 0) => format!("added nothing to {file}"),
         (0, present) => format!(
@@ -111,10 +111,13 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) 
         output.err(&format!("  named {file} in .gitpack.toml, as allow_file\n"));
     }
     if accepted.added > 0 || accepted.names_file {
-        let changed = [".gitpack.toml", file];
-        let changed = changed.iter().filter(|name| *name == file || accepted.names_file);
+        let changed = [".gitpack.toml", &accepted.file];
+        let changed = changed
+            .iter()
+            .filter(|name| **name == accepted.file || accepted.names_file);
         let changed: Vec<String> = changed
-            .map(|name| quoted(path_from(&ctx.cwd, &accepted.root.join(name)).as_bytes()))
+            .map(|name| accepted.root.join(name))
+            .map(|path| pathspec(path.strip_prefix(&ctx.cwd).unwrap_or(&path).as_os_str().as_bytes()))
             .collect();
         output.err(&format!("  next   git add {}, then commit\n", changed.join(" ")));
     }
@@ -123,7 +126,7 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) 
         output.err(&format!(
             "  added no entry for {}: replace these keys; if one is meant to be public, write its entry by hand\n{}",
             counted(keys.len(), "private key", "private keys"),
-            leak_lines(keys, "history still holds it", NAMED)
+            leak_lines(keys, "history still holds it")
         ));
     }
     let never = &accepted.never;
@@ -131,7 +134,7 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) 
         output.err(&format!(
             "  added no entry for {}, which no entry releases\n{}",
             counted(never.len(), "run output", "run outputs"),
-            leak_lines(never, "history still holds it", NAMED)
+            leak_lines(never, "history still holds it")
         ));
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn document(surface: &Surface, report: &ScanReport, has_baseline: boo
     let weakened = report
         .weakened
         .iter()
-        .map(|what| json!({ "code": "POLICY_WEAKENED", "message": what }));
+        .map(|what| json!({ "code": "POLICY_WEAKENED", "message": what.to_string() }));
     let in_part = report.in_part.iter().map(
         |file| json!({ "code": "EXAMINED_IN_PART", "message": examined_in_part(&file.path.to_string(), &file.why) }),
     );

@@ -1,28 +1,26 @@
 //! Leaks for people: a line for each, and advice. A scan and the hooks share them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use unicode_normalization::UnicodeNormalization;
-
+use super::grouped::{deleted_again, grouped};
+pub(in crate::cli::commands) use super::rows::{NAMED, leak_row, look_alikes, unnamed};
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::in_part::in_part_notice;
 use crate::cli::output::table::aligned;
-use crate::cli::output::words::{LOOK, count, duration, paint, quoted, size};
-use crate::format::object_id::ObjectId;
-use crate::format::protected::{Origin, Policy};
+use crate::cli::output::words::{LOOK, argument, count, duration, paint, pathspec, size};
 use crate::format::repo_state::EntryKind;
 use crate::ops::guard::scan::{Examined, FoundLeak, ScanReport};
-use crate::refusal::shown::{harmless, shown};
-use crate::rules::protect::Cause;
-use crate::rules::scan::{Leak, LeakCode};
+use crate::refusal::shown::{brief, harmless};
+use crate::rules::scan::LeakCode;
+use crate::rules::weakening::{Weakening, WeakeningKind};
 
-/// The most leaks that a hook's message names.
-pub(in crate::cli::commands) const NAMED: usize = 50;
+/// The most leaks that get a line each. More are grouped.
+pub(in crate::cli::commands) const LISTED: usize = 24;
 
-/// The most leaks that are listed with their commits. `--json` lists all.
-pub(in crate::cli::commands) const LISTED: usize = 10_000;
+/// The most items of a kind that a notice names.
+const EXAMPLES: usize = 3;
 
 /// The most paths in a command to be typed.
 const TYPED: usize = 12;
@@ -71,10 +69,14 @@ pub(in crate::cli::commands) fn names_of(
     }
 }
 
-pub(in crate::cli::commands) fn leak_lines(leaks: &[FoundLeak], still: &str, named: usize) -> String {
+/// Returns a line for each leak or, if they are many, for each group of them. `still` says why a file that is deleted again
+/// is a leak.
+pub(in crate::cli::commands) fn leak_lines(leaks: &[FoundLeak], still: &str) -> String {
+    if leaks.len() > LISTED {
+        return grouped(leaks, still);
+    }
     let rows: Vec<_> = leaks
         .iter()
-        .take(named)
         .map(|found| {
             let commit = found.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
             let [path, class, rule] = leak_row(&found.leak);
@@ -91,50 +93,9 @@ pub(in crate::cli::commands) fn leak_lines(leaks: &[FoundLeak], still: &str, nam
         false => aligned(&rows, "  "),
     };
     for (line, found) in lines.lines().zip(leaks) {
-        text.push_str(line);
-        text.push('\n');
-        if let Some(deleted) = found.deleted_in {
-            text.push_str(&format!(
-                "            deleted again in {}, but {still}\n",
-                ObjectId::short(&deleted)
-            ));
-        }
+        text.push_str(&format!("{line}\n{}", deleted_again(found.deleted_in, still)));
     }
-    let listed = leaks.iter().take(named).map(|found| found.leak.entry.path.as_bytes());
-    text.push_str(&look_alikes(listed));
-    text.push_str(&unnamed(leaks.len(), named));
-    text
-}
-
-/// Returns a note for each path that looks like one before it and has other bytes. Unicode spells many letters in two
-/// ways (NFC and NFD), and a terminal shows both alike.
-pub(in crate::cli::commands) fn look_alikes<'a>(paths: impl Iterator<Item = &'a [u8]>) -> String {
-    let mut first_of: BTreeMap<String, &str> = BTreeMap::new();
-    let mut told = BTreeSet::new();
-    let mut text = String::new();
-    for path in paths.filter_map(|path| std::str::from_utf8(path).ok()) {
-        let first = *first_of.entry(path.nfc().collect()).or_insert(path);
-        if first != path && told.insert(path) {
-            let (first, path) = (in_octal(first), in_octal(path));
-            text.push_str(&format!(
-                "            two of these paths look the same and are two files: {first} and {path}\n"
-            ));
-        }
-    }
-    text
-}
-
-/// Returns a path as git quotes it: bytes beyond ASCII in octal.
-fn in_octal(path: &str) -> String {
-    let mut text = String::from("\"");
-    for byte in path.bytes() {
-        match byte {
-            b'"' | b'\\' => text.extend(['\\', char::from(byte)]),
-            b' '..=b'~' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("\\{byte:03o}")),
-        }
-    }
-    text.push('"');
+    text.push_str(&look_alikes(leaks.iter().map(|found| found.leak.entry.path.as_bytes())));
     text
 }
 
@@ -152,56 +113,50 @@ pub(super) fn about(code: LeakCode) -> &'static str {
     }
 }
 
-pub(in crate::cli::commands) fn leak_row(leak: &Leak) -> [String; 3] {
-    let policy = match (leak.code, leak.policy) {
-        (LeakCode::FakeSeal, _) => "named .age, but not an age file".to_owned(),
-        (LeakCode::LfsPointer, _) => format!("{}, but LFS would publish the plaintext", leak.class),
-        (LeakCode::ExaminedInPart, _) => "could not be examined completely".to_owned(),
-        (LeakCode::BrokenSeal, _) => "a damaged age file, which no identity can open".to_owned(),
-        (_, Policy::Internal) => format!("{}, not on a public remote", leak.class),
-        (_, Policy::Never | Policy::Allowed) => format!("{}, never in plaintext", leak.class),
-    };
-    let origin = match leak.origin {
-        Origin::BuiltIn => "(built in)",
-        Origin::Config => "(.gitpack.toml)",
-    };
-    let detail = leak
-        .detail
-        .as_ref()
-        .map(|detail| format!(", {}", harmless(detail)))
-        .unwrap_or_default();
-    let path = match leak.entry.path.as_bytes() {
-        b"" => format!("blob {}", leak.entry.id.short()),
-        path => shown(path),
-    };
-    let cause = match &leak.cause {
-        Cause::Glob(glob) => format!("rule {glob}{detail}   {origin}"),
-        Cause::Content(_) | Cause::InPart => format!("{}{detail}   {origin}", leak.cause),
-        Cause::Twin(_) | Cause::Known { .. } => format!("{}{detail}", leak.cause),
-    };
-    [path, harmless(&policy), harmless(&cause)]
-}
-
-pub(in crate::cli::commands) fn unnamed(all: usize, named: usize) -> String {
-    match all.saturating_sub(named) {
-        0 => String::new(),
-        n => format!("  and {n} more\n"),
-    }
-}
-
 pub(in crate::cli::commands) fn notices(output: &mut Output, report: &ScanReport) {
     for file in report.in_part.iter().take(NAMED) {
         output.err(&in_part_notice(&file.path.to_string(), &file.why));
     }
     output.err(&unnamed(report.in_part.len(), NAMED));
-    for what in report.weakened.iter().take(NAMED) {
-        let what = harmless(what);
+    for what in weakened(&report.weakened) {
         output.err(&format!(
             "  {}   {what}; the earlier rules still apply to this change\n",
             paint(LOOK, "POLICY_WEAKENED")
         ));
     }
-    output.err(&unnamed(report.weakened.len(), NAMED));
+}
+
+/// Returns what a change weakens: a sentence for each item, or for each kind of which there are many.
+fn weakened(all: &[Weakening]) -> Vec<String> {
+    let mut kinds: BTreeMap<WeakeningKind, Vec<&Weakening>> = BTreeMap::new();
+    for what in all {
+        kinds.entry(what.kind()).or_default().push(what);
+    }
+    let told = kinds
+        .into_iter()
+        .flat_map(|(kind, items)| match items.len() > EXAMPLES {
+            false => items.iter().map(|what| harmless(&what.to_string())).collect(),
+            true => vec![many(kind, &items)],
+        });
+    told.collect()
+}
+
+/// Returns the sentence about many items of a kind: how many, and the first of them.
+fn many(kind: WeakeningKind, items: &[&Weakening]) -> String {
+    let what = match kind {
+        WeakeningKind::Exception => "[[allow]] entries are new, for the blobs",
+        WeakeningKind::Dropped => "[[protect]] rules are dropped or narrowed:",
+        WeakeningKind::Releasing => "[[protect]] rules are new:",
+        WeakeningKind::InPart => "settings are weaker:",
+        WeakeningKind::Private => "more places count as private:",
+    };
+    let names: Vec<String> = items
+        .iter()
+        .take(EXAMPLES)
+        .map(|item| harmless(&brief(&item.name())))
+        .collect();
+    let more = items.len() - EXAMPLES;
+    format!("{} {what} {} and {more} more", items.len(), names.join(", "))
 }
 
 /// Returns the sentence about what was examined.
@@ -232,33 +187,23 @@ pub(in crate::cli::commands) fn is_sealable(found: &FoundLeak) -> bool {
     is_file && has_name && matches!(found.leak.code, LeakCode::PlaintextProtected | LeakCode::PrivateKey)
 }
 
-/// Returns the pathspec that matches this path only.
-fn pathspec(path: &[u8]) -> String {
-    let magic = path.starts_with(b":") || path.iter().any(|b| b"*?[\\".contains(b));
-    match magic {
-        true => quoted(&[b":(literal)", path].concat()),
-        false => quoted(path),
-    }
-}
-
-/// Returns a path as an argument that is not taken for a flag.
-pub(in crate::cli::commands) fn argument(path: &[u8]) -> String {
-    match path.starts_with(b"-") {
-        true => quoted(&[b"./", path].concat()),
-        false => quoted(path),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::object_id::ObjectId;
 
     #[test]
-    fn paths_that_look_the_same_are_told_apart() {
-        let (nfc, nfd) = ("caf\u{e9}.vec".as_bytes(), "cafe\u{301}.vec".as_bytes());
-        let text = look_alikes([nfc, b"a.vec", nfd, nfd, b"\xff"].into_iter());
-        assert_eq!(text.lines().count(), 1);
-        assert!(text.contains(r#""caf\303\251.vec" and "cafe\314\201.vec""#), "{text}");
-        assert_eq!(look_alikes([nfc, nfc, b"cafe.vec"].into_iter()), "");
+    fn many_weakenings_of_a_kind_are_one_sentence() {
+        let blob = |byte: u8| Weakening::Exception(ObjectId::from_bytes(&[byte; 20]).unwrap());
+        let mut all: Vec<Weakening> = (1..=50).map(blob).collect();
+        all.push(Weakening::Private("git@git.example.org:team/*".into()));
+        let told = weakened(&all);
+        assert_eq!(told.len(), 2);
+        assert_eq!(
+            told[0],
+            "50 [[allow]] entries are new, for the blobs 010101010101, 020202020202, 030303030303 and 47 more"
+        );
+        assert_eq!(told[1], "git@git.example.org:team/* now counts as private");
+        assert_eq!(weakened(&all[47..50]).len(), 3);
     }
 }

@@ -1,8 +1,10 @@
 //! `git pack scan`: looks for leaks.
 
+mod grouped;
 mod human;
 mod json;
 pub(super) mod leaks;
+mod rows;
 mod sarif;
 
 use std::path::PathBuf;

@@ -115,7 +115,7 @@ pub fn accept(ctx: &Context, surface: &Surface, found: &[FoundLeak], file: Optio
         root,
         file: match &target {
             Target::Config => FILE_NAME.to_owned(),
-            Target::Named(path) | Target::New(path, _) => named(path),
+            Target::Named(path) | Target::New(path, _) => path.as_str().to_owned(),
         },
     })
 }

@@ -13,6 +13,7 @@ use crate::format::repo_path::RepoPath;
 use crate::rules::pack::verdict::Verdict;
 use crate::rules::push::Doubt;
 use crate::rules::scan::{InPart, Leak};
+use crate::rules::weakening::Weakening;
 pub use engine::Examined;
 
 /// The outcome of a scan.
@@ -31,7 +32,7 @@ pub struct ScanReport {
     /// Packs that do not verify.
     pub packs: Vec<InvalidPack>,
     /// The protection that the change under judgement removes; it still applies to that change.
-    pub weakened: Vec<String>,
+    pub weakened: Vec<Weakening>,
     /// Files that could be examined only in part, unless that makes them leaks.
     pub in_part: Vec<PartlyExamined>,
     /// How much was examined.
