@@ -1,5 +1,6 @@
 //! `git pack driver diff` and `merge`: what git calls to compare and to merge sealed twins.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,14 +11,17 @@ use super::operator::Operator;
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
+use crate::cli::output::names::short_key;
 use crate::cli::output::words::{argument, count};
 use crate::cli::style::{Envelope, Style};
 use crate::ops::Context;
+use crate::ops::guard::twins::agreed::OtherNames;
 use crate::ops::guard::twins::driver_diff::{Compared, DiffRequest, NotShown, compared};
 use crate::ops::guard::twins::driver_merge::{MergeOutcome, MergeRequest, WhyLeft, merge_files};
 use crate::ops::guard::twins::opened::WhySealed;
 use crate::refusal::Refusal;
 use crate::refusal::shown::visible;
+use crate::rules::twins::MergeSide;
 
 /// Digits of a digest that tell one content from another on the screen.
 const DIGITS: usize = 12;
@@ -48,6 +52,10 @@ enum What {
         marker: u32,
         /// The path in the repository
         path: String,
+        /// git's label of our side
+        our_label: Option<OsString>,
+        /// git's label of their side
+        their_label: Option<OsString>,
     },
 }
 
@@ -77,20 +85,29 @@ impl Run for Driver {
                 theirs,
                 marker,
                 path,
+                our_label,
+                their_label,
             } => {
+                let label = |label: Option<OsString>| label.map(|label| label.to_string_lossy().into_owned());
                 let request = MergeRequest {
                     base,
                     ours,
                     theirs,
                     marker,
                     path,
+                    labels: [label(our_label), label(their_label)],
                     placeholder: PLACEHOLDER,
                 };
-                let outcome = merge_files(ctx, &request)?;
-                if let MergeOutcome::Left(why) = outcome {
-                    left(output, &request.path, why);
+                match merge_files(ctx, &request)? {
+                    MergeOutcome::Merged => return Ok(Exit::Yes),
+                    MergeOutcome::Sealed { recipients, compared } => {
+                        sealed(output, &request.path, &recipients, compared);
+                        return Ok(Exit::Yes);
+                    }
+                    MergeOutcome::Marked => {}
+                    MergeOutcome::Left(why) => left(output, &request.path, &why),
                 }
-                Ok(Exit::yes_if(outcome == MergeOutcome::Merged))
+                Ok(Exit::No)
             }
         }
     }
@@ -140,15 +157,53 @@ fn why_sealed(why: WhySealed) -> &'static str {
     }
 }
 
+/// Prints for whom a merged twin is sealed.
+fn sealed(output: &mut Output, sealed: &str, recipients: &[String], compared: bool) {
+    let names: Vec<String> = recipients.iter().map(|recipient| short_key(recipient)).collect();
+    let doubt = match compared {
+        true => "",
+        false => "; git does not say whether both sides name the same recipients",
+    };
+    output.err(&format!(
+        "git-pack: {} is merged, and sealed for {}: {}{doubt}\n",
+        visible(sealed.as_bytes()),
+        count(names.len() as u64, "recipient"),
+        names.join(", ")
+    ));
+}
+
+/// Returns how the recipients of a side differ from those in the work tree.
+fn other_names(names: &OtherNames) -> String {
+    let side = match names.side {
+        MergeSide::Ours => "our side",
+        MergeSide::Theirs => "their side",
+    };
+    let list = |verb: &str, names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| short_key(name)).collect();
+        (!names.is_empty()).then(|| format!("{verb} {}", names.join(", ")))
+    };
+    let changes = [list("it adds", &names.only_there), list("it lacks", &names.only_here)];
+    let changes: Vec<String> = changes.into_iter().flatten().collect();
+    format!(
+        "{side} names other recipients than the .gitpack.toml on disk: {}",
+        changes.join(", ")
+    )
+}
+
 /// Prints why a twin is left unmerged, and what to do.
-fn left(output: &mut Output, sealed: &str, why: WhyLeft) {
+fn left(output: &mut Output, sealed: &str, why: &WhyLeft) {
+    let others;
     let reason = match why {
+        WhyLeft::OtherNames(names) => {
+            others = other_names(names);
+            &others
+        }
         WhyLeft::Overlap => "both sides changed the same lines",
         WhyLeft::NotText => "its sides are not texts that can be merged",
         WhyLeft::OtherRecipients => "its sides are sealed for different recipients",
         WhyLeft::NoRecipients => ".gitpack.toml names no recipients",
         WhyLeft::SealedInPart => "only some of its versions are sealed",
-        WhyLeft::Sealed(why) => why_sealed(why),
+        WhyLeft::Sealed(why) => why_sealed(*why),
     };
     let plain = sealed.strip_suffix(".age").unwrap_or(sealed);
     let word = argument(plain.as_bytes());
@@ -157,6 +212,11 @@ fn left(output: &mut Output, sealed: &str, why: WhyLeft) {
     let next = match why {
         WhyLeft::NotText | WhyLeft::SealedInPart | WhyLeft::Sealed(WhySealed::LineEnds | WhySealed::Damaged) => one,
         WhyLeft::Sealed(WhySealed::NoIdentity) => format!("{merge} -i FILE, with an identity that opens it"),
+        WhyLeft::OtherNames(_) => {
+            format!(
+                "git pack recipients list shows for whom the next steps seal; edit .gitpack.toml if these are wrong\n  {merge}"
+            )
+        }
         _ => merge,
     };
     output.err(&format!(

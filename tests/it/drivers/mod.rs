@@ -3,6 +3,7 @@
 mod diff;
 mod kept;
 mod merge;
+mod recipients;
 mod setup;
 mod ways;
 

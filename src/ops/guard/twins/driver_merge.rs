@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::adapters::cipher::{self, Identities, Recipients};
+use crate::adapters::cipher::{self, Identities};
 use crate::adapters::files::{self, OpenedFile};
 use crate::adapters::git::Repository;
 use crate::adapters::git::merge_text::{MergedText, ThreeTexts};
+use crate::ops::contents::blob_of_file;
+use crate::ops::guard::twins::agreed::{Agreed, OtherNames, SideAt, agreed};
 use crate::ops::guard::twins::opened::{MAX_TEXT, OpenedTwin, TwinContent, WhySealed, head_of, is_sealed, open_twin};
-use crate::ops::keys::{identity, recipients};
-use crate::ops::{Context, Silence, configuration};
-use crate::refusal::work_tree::WorkTreeUse;
+use crate::ops::keys::identity;
+use crate::ops::{Context, Silence};
 use crate::refusal::{Refusal, Result};
-use crate::rules::twins::{ThreeWay, three_way};
+use crate::rules::twins::{MergeSide, ThreeWay, three_way};
 
 /// The file mode of what git reads back. Its other files for a merge have the same.
 const MODE: u32 = 0o600;
@@ -32,16 +33,25 @@ pub struct MergeRequest {
     pub marker: u32,
     /// The path in the repository.
     pub path: String,
+    /// git's labels of our side and of theirs, which older versions of git do not tell.
+    pub labels: [Option<String>; 2],
     /// The text that replaces our side of a twin that is left. It is not an age file, so that a commit of it is not taken for
     /// a decision for our side.
     pub placeholder: &'static str,
 }
 
 /// What became of a merge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MergeOutcome {
     /// The file of our side has the result.
     Merged,
+    /// The file of our side has the result, which was sealed for these recipients.
+    Sealed {
+        /// The recipients.
+        recipients: Vec<String>,
+        /// Whether both sides are known to name the same ones.
+        compared: bool,
+    },
     /// The files are not sealed. The file of our side has the result, with conflict markers.
     Marked,
     /// The file of our side has the placeholder if one of the files is sealed, and is as it was otherwise.
@@ -49,7 +59,7 @@ pub enum MergeOutcome {
 }
 
 /// Why a merge is left to a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WhyLeft {
     /// Both sides changed the same lines.
     Overlap,
@@ -57,6 +67,8 @@ pub enum WhyLeft {
     NotText,
     /// A side is sealed for other recipients than the other one.
     OtherRecipients,
+    /// A side names other recipients in its configuration than the work tree.
+    OtherNames(OtherNames),
     /// The configuration names no recipients.
     NoRecipients,
     /// Only some of the files are sealed.
@@ -120,7 +132,8 @@ pub fn merge_files(ctx: &Context, request: &MergeRequest) -> Result<MergeOutcome
         (false, _) => merge_plain(&repo, request, base.as_ref(), &ours, &theirs),
         (true, false) => leave(request, &ours, WhyLeft::SealedInPart),
         (true, true) => match merge_sealed(ctx, &repo, base.as_ref(), &ours, &theirs)? {
-            Ok(()) => Ok(MergeOutcome::Merged),
+            Ok(Joined::Side) => Ok(MergeOutcome::Merged),
+            Ok(Joined::Text(text)) => seal(ctx, &repo, request, &text, [&ours, &theirs]),
             Err(why) => leave(request, &ours, why),
         },
     }
@@ -155,6 +168,14 @@ fn merge_plain(
     })
 }
 
+/// What twins are merged to.
+enum Joined {
+    /// The side that has the result, which is in our file.
+    Side,
+    /// A text that must be sealed.
+    Text(Zeroizing<Vec<u8>>),
+}
+
 /// Merges twins. The inner error says why they are left to a person, and our side is as it was.
 fn merge_sealed(
     ctx: &Context,
@@ -162,7 +183,7 @@ fn merge_sealed(
     base: Option<&Side>,
     ours: &Side,
     theirs: &Side,
-) -> Result<Result<(), WhyLeft>> {
+) -> Result<Result<Joined, WhyLeft>> {
     let identities = identity::load_if_any(ctx, &[])?;
     let (our_twin, their_twin) = match (ours.open(&identities)?, theirs.open(&identities)?) {
         (Ok(ours), Ok(theirs)) => (ours, theirs),
@@ -173,7 +194,7 @@ fn merge_sealed(
         return Ok(Err(WhyLeft::OtherRecipients));
     }
     if our_twin.hash == their_twin.hash {
-        return Ok(Ok(()));
+        return Ok(Ok(Joined::Side));
     }
     let base = match base.map(|base| base.open(&identities)).transpose()? {
         None => None,
@@ -181,8 +202,8 @@ fn merge_sealed(
         Some(Err(why)) => return Ok(Err(why)),
     };
     match three_way(base.as_ref().map(|base| &base.hash), &our_twin.hash, &their_twin.hash) {
-        ThreeWay::Ours => return Ok(Ok(())),
-        ThreeWay::Theirs => return take(theirs, ours).map(Ok),
+        ThreeWay::Ours => return Ok(Ok(Joined::Side)),
+        ThreeWay::Theirs => return take(theirs, ours).map(|()| Ok(Joined::Side)),
         ThreeWay::Texts => {}
     }
     let text = match merged_text(repo, base.as_ref(), &our_twin, &their_twin)? {
@@ -192,15 +213,12 @@ fn merge_sealed(
     };
     let equals = |twin: &OpenedTwin| matches!(&twin.content, TwinContent::Text(other) if *other == text);
     if equals(&our_twin) {
-        return Ok(Ok(()));
+        return Ok(Ok(Joined::Side));
     }
     if equals(&their_twin) {
-        return take(theirs, ours).map(Ok);
+        return take(theirs, ours).map(|()| Ok(Joined::Side));
     }
-    match recipients_here(ctx, repo)? {
-        Some(recipients) => seal(&text, &recipients, ours).map(Ok),
-        None => Ok(Err(WhyLeft::NoRecipients)),
-    }
+    Ok(Ok(Joined::Text(text)))
 }
 
 /// Merges the texts of twins.
@@ -229,23 +247,44 @@ pub(super) fn merged_text(
     repo.merge_texts(texts, MARKER).map(Ok)
 }
 
-/// Returns the recipients for whom a file would be sealed in this work tree. `None` if there are none.
-fn recipients_here(ctx: &Context, repo: &Repository) -> Result<Option<Recipients>> {
-    let action = WorkTreeUse::Merge;
-    let root = repo.work_tree().ok_or(Refusal::NoWorkTree { action })?;
-    let recipients = recipients::of_config(ctx, &configuration::on_disk(&root)?)?;
-    Ok((!recipients.names().is_empty()).then_some(recipients))
-}
-
 fn take(theirs: &Side, ours: &Side) -> Result<()> {
     let mut reader = theirs.reader()?;
     replace(ours, |file| std::io::copy(&mut reader, file).map(drop))
 }
 
-fn seal(text: &[u8], recipients: &Recipients, ours: &Side) -> Result<()> {
+/// Seals a merged text, unless the sides name different recipients.
+fn seal(
+    ctx: &Context,
+    repo: &Repository,
+    request: &MergeRequest,
+    text: &[u8],
+    [ours, theirs]: [&Side; 2],
+) -> Result<MergeOutcome> {
+    let [our_label, their_label] = &request.labels;
+    let at = |side, label: &'_ Option<String>, file: &Side| -> Result<_> {
+        Ok((side, label.clone(), blob_of_file(&file.path, &repo.zero_id())?))
+    };
+    let sides = [
+        at(MergeSide::Ours, our_label, ours)?,
+        at(MergeSide::Theirs, their_label, theirs)?,
+    ];
+    let sides = sides.each_ref().map(|(side, label, blob)| SideAt {
+        side: *side,
+        label: label.as_deref(),
+        blob: *blob,
+    });
+    let (recipients, compared) = match agreed(ctx, repo, &request.path, sides)? {
+        Agreed::For { recipients, compared } => (recipients, compared),
+        Agreed::Differ(names) => return leave(request, ours, WhyLeft::OtherNames(names)),
+        Agreed::Unnamed => return leave(request, ours, WhyLeft::NoRecipients),
+    };
     let mut sealed = Vec::new();
-    cipher::encrypt(recipients, &mut &text[..], &mut sealed).map_err(|e| e.refusal(&ours.path, &ours.path))?;
-    replace(ours, |file| file.write_all(&sealed))
+    cipher::encrypt(&recipients, &mut &text[..], &mut sealed).map_err(|e| e.refusal(&ours.path, &ours.path))?;
+    replace(ours, |file| file.write_all(&sealed))?;
+    Ok(MergeOutcome::Sealed {
+        recipients: recipients.names().to_vec(),
+        compared,
+    })
 }
 
 /// Replaces our side in one step.

@@ -1,5 +1,6 @@
 //! `git pack protect` and `reveal`: a file and its sealed twin, of which git tracks only the twin.
 
+pub mod agreed;
 pub mod both_sides;
 pub mod driver_diff;
 pub mod driver_merge;
