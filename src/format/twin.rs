@@ -20,4 +20,20 @@ pub struct TwinNote {
     pub plain_hash: Digest,
     /// SHA-256 of its sealed twin.
     pub sealed_hash: Digest,
+    /// SHA-256 of the recipients, a line each, if this clone sealed the twin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipients: Option<Digest>,
+}
+
+/// Version of [`SideChoice`].
+pub const CHOICE_VERSION: &str = "pack.twin_choice.v0";
+
+/// The private note of a clone that a person chose a side of an unmerged twin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SideChoice {
+    /// [`CHOICE_VERSION`].
+    pub version: String,
+    /// The git id of the side's blob.
+    pub chosen: String,
 }

@@ -5,7 +5,6 @@ use std::fmt;
 
 use crate::refusal::path::PathFault;
 use crate::refusal::shown::{shown, shown_path};
-use crate::refusal::twin::MergeFault;
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
 impl fmt::Display for Refusal {
@@ -142,17 +141,7 @@ impl fmt::Display for Refusal {
             Self::TwinDiffers { path, conflict, .. } => {
                 write!(f, "{} would be overwritten, but {conflict}", shown_path(path))
             }
-            Self::Merge { plain, sealed, fault } => {
-                let (plain, sealed) = (shown(plain), shown(sealed));
-                match fault {
-                    MergeFault::Twin => write!(f, "{sealed} is unmerged"),
-                    MergeFault::Plain => write!(f, "{plain} is unmerged"),
-                    MergeFault::NoSides => write!(f, "{sealed} is not unmerged, so it has no sides"),
-                    MergeFault::Deleted => write!(f, "{sealed} was deleted on that side"),
-                    MergeFault::NotText => write!(f, "the sides of {sealed} are not texts that can be merged"),
-                    MergeFault::Markers => write!(f, "{plain} still has conflict markers"),
-                }
-            }
+            Self::Merge { plain, sealed, fault } => f.write_str(&fault.about(&shown(plain), &shown(sealed))),
             Self::HookManager { manager, directory } => write!(
                 f,
                 "{} belongs to {manager}, which would overwrite other hooks",

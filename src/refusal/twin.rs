@@ -24,16 +24,33 @@ pub enum TwinConflict {
 pub enum MergeFault {
     /// The twin is unmerged.
     Twin,
+    /// The twin is unmerged: our side deleted it, and theirs changed it.
+    DeletedByUs,
+    /// The twin is unmerged: their side deleted it, and ours changed it.
+    DeletedByThem,
     /// The plaintext is unmerged, though it must not be tracked.
     Plain,
     /// The twin is not unmerged, so it has no sides.
     NoSides,
-    /// The side deleted the twin.
-    Deleted,
     /// The sides are not texts, or too long to be merged.
     NotText,
     /// The plaintext has conflict markers.
     Markers,
+}
+
+impl MergeFault {
+    /// Returns what is in the way, with the names of the plaintext and of its twin.
+    pub(super) fn about(self, plain: &str, sealed: &str) -> String {
+        match self {
+            Self::Twin => format!("{sealed} is unmerged"),
+            Self::DeletedByUs => format!("{sealed} is unmerged: our side deleted it, and their side changed it"),
+            Self::DeletedByThem => format!("{sealed} is unmerged: their side deleted it, and our side changed it"),
+            Self::Plain => format!("{plain} is unmerged"),
+            Self::NoSides => format!("{sealed} is not unmerged, so it has no sides"),
+            Self::NotText => format!("the sides of {sealed} are not texts that can be merged"),
+            Self::Markers => format!("{plain} still has conflict markers"),
+        }
+    }
 }
 
 impl fmt::Display for TwinConflict {

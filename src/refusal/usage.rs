@@ -65,6 +65,11 @@ pub enum Misuse {
         /// The recipient.
         recipient: String,
     },
+    /// Several unmerged twins or none, where one is needed.
+    UnmergedTwins {
+        /// The plaintexts of the unmerged twins.
+        plain: Vec<String>,
+    },
     /// Text that is not a recipient.
     BadRecipient {
         /// The text, without what may be secret.
@@ -369,6 +374,8 @@ impl fmt::Display for Misuse {
             Self::PassphrasesDiffer => f.write_str("the two passphrases differ"),
             Self::PassphraseFile { file, fault } => write!(f, "{}: {fault}", file.display()),
             Self::SecretAsRecipient => f.write_str("this is a secret key, not a recipient"),
+            Self::UnmergedTwins { plain } if plain.is_empty() => f.write_str("no sealed twin is unmerged"),
+            Self::UnmergedTwins { plain } => write!(f, "several sealed twins are unmerged: {}", plain.join(", ")),
             Self::UnknownRecipient { recipient } => write!(f, "{recipient} is not a recipient in .gitpack.toml"),
             Self::BadRecipient { text, fault } => write!(f, "recipient {text:?}: {fault}"),
             Self::NoConfiguration => f.write_str("there is no .gitpack.toml here"),

@@ -129,6 +129,8 @@ pub enum TwinFault {
     StagedDiffers,
     /// It has an attribute by which git may change it.
     Attribute(String),
+    /// It is sealed for other recipients than the configuration names.
+    OtherRecipients,
 }
 
 /// The name of the diff driver and of the merge driver, in attributes and in git's configuration.
@@ -300,6 +302,7 @@ mod tests {
             version: String::new(),
             plain_hash: a,
             sealed_hash: b,
+            recipients: None,
         };
         for (plain, sealed, note, expected) in [
             (Some(&a), Some(&b), Some(&note), Standing::UpToDate),

@@ -29,6 +29,7 @@ mod raw_tree;
 mod refs;
 pub mod remotes;
 pub mod run_refs;
+mod settled;
 mod sweep;
 mod tracked;
 pub mod tree;

@@ -10,7 +10,7 @@ use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
 use crate::cli::output::words::{TYPE, paint};
 use crate::ops::Context;
-use crate::ops::guard::drivers::DriversChange;
+use crate::ops::guard::drivers::{DriversChange, can_open};
 use crate::ops::guard::install::{ALL_HOOKS, HooksReport, InstallRequest, apply, plan_install};
 
 /// Install the hooks that guard commit and push
@@ -64,10 +64,11 @@ pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
         output.line(&format!("{:<10} {scope} makes every repository use them", "shared"));
     }
     if report.drivers == Some(DriversChange::Set) {
-        output.line(&format!(
-            "{:<10} git compares and merges sealed twins by their plaintext",
-            "drivers"
-        ));
+        let about = match can_open(ctx) {
+            true => "git compares and merges sealed twins by their plaintext",
+            false => "set, but there is no identity here: git shows sealed twins as sealed and merges none",
+        };
+        output.line(&format!("{:<10} {about}", "drivers"));
     }
     for hook in &report.chained {
         output.line(&format!(

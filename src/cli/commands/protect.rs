@@ -18,6 +18,7 @@ use crate::ops::Context;
 use crate::ops::guard::twins::protect::{ProtectReport, ProtectRequest, protect};
 use crate::ops::guard::twins::{PairReport, check};
 use crate::refusal::shown::{harmless, visible};
+use crate::refusal::twin::MergeFault;
 use crate::rules::twins::{MergeSide, Standing, TwinFault};
 
 /// Seal each FILE as FILE.age, and have git track that instead
@@ -85,24 +86,19 @@ fn human(output: &mut Output, report: &ProtectReport) {
     output.err(&format!(
         "  for {recipients}; the plaintext stays on disk,{ignored} and is no longer tracked\n"
     ));
-    for (path, side) in &report.one_side {
-        let twin = twin_name(path);
-        let (side, other) = match side {
+    for taken in &report.one_side {
+        let twin = twin_name(&taken.path);
+        let (side, other) = match taken.side {
             MergeSide::Ours => ("our", "theirs"),
             MergeSide::Theirs => ("their", "ours"),
         };
-        output.err(&format!(
-            "  {twin} is now {side} side as it was; changes of {other} alone are not in it\n"
-        ));
+        let about = match taken.other_deleted {
+            true => format!("{other} deleted it"),
+            false => format!("changes of {other} alone are not in it"),
+        };
+        output.err(&format!("  {twin} is now {side} side as it was; {about}\n"));
     }
-    for path in &report.not_ignored {
-        let command = format!("git check-ignore -v --no-index {}", argument(path.as_bytes()));
-        let path = visible(path.as_bytes());
-        output.err(&format!(
-            "  {path} is not ignored: another .gitignore rule overrides it   {}\n",
-            paint(TYPE, &command)
-        ));
-    }
+    not_ignored(output, &report.not_ignored);
     for pair in report.files.iter().filter(|pair| !pair.exposure.is_empty()) {
         exposed(output, pair);
     }
@@ -127,6 +123,18 @@ fn human(output: &mut Output, report: &ProtectReport) {
                 )
             ));
         }
+    }
+}
+
+/// Prints the plaintexts that git does not ignore, although `.gitignore` has a line for them.
+pub(super) fn not_ignored(output: &mut Output, paths: &[RepoPath]) {
+    for path in paths {
+        let command = format!("git check-ignore -v --no-index {}", argument(path.as_bytes()));
+        let path = visible(path.as_bytes());
+        output.err(&format!(
+            "  {path} is not ignored: another .gitignore rule overrides it   {}\n",
+            paint(TYPE, &command)
+        ));
     }
 }
 
@@ -195,6 +203,11 @@ pub(super) fn twin_name(plain: &RepoPath) -> String {
     visible(&[plain.as_bytes(), b".age"].concat())
 }
 
+/// Returns the name of the twin of a plaintext, as a word of a shell.
+fn quoted_twin(plain: &RepoPath) -> String {
+    argument(&[plain.as_bytes(), b".age"].concat())
+}
+
 /// Returns the standing of a pair, and what to do about it.
 pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let (path, standing): (&RepoPath, _) = (&pair.path, pair.standing);
@@ -202,17 +215,38 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let protect = arrow(&format!("git pack protect {}", argument(path.as_bytes())));
     let reveal = arrow(&format!("git pack reveal {}", argument(path.as_bytes())));
     if standing == Standing::Unmerged {
-        let reveal = arrow(&format!(
-            "git pack reveal --merge {}, or --ours, or --theirs",
-            argument(path.as_bytes())
-        ));
-        return (format!("sealed as {twin}, unmerged"), reveal);
+        let (about, offer) = match &pair.unmerged {
+            Some(MergeFault::DeletedByUs) => (
+                ", our side deleted it",
+                format!(
+                    "git pack reveal --theirs {}, or git rm {}",
+                    argument(path.as_bytes()),
+                    quoted_twin(path)
+                ),
+            ),
+            Some(MergeFault::DeletedByThem) => (
+                ", their side deleted it",
+                format!(
+                    "git pack reveal --ours {}, or git rm {}",
+                    argument(path.as_bytes()),
+                    quoted_twin(path)
+                ),
+            ),
+            _ => (
+                "",
+                format!(
+                    "git pack reveal --merge {}, or --ours, or --theirs",
+                    argument(path.as_bytes())
+                ),
+            ),
+        };
+        return (format!("sealed as {twin}, unmerged{about}"), arrow(&offer));
     }
     if pair.is_tracked {
         return (format!("sealed as {twin}, but also tracked in plaintext"), protect);
     }
-    let sealed_file = [path.as_bytes(), b".age"].concat();
-    let (sealed_file, spec) = (argument(&sealed_file), pathspec(&sealed_file));
+    let spec = pathspec(&[path.as_bytes(), b".age"].concat());
+    let sealed_file = quoted_twin(path);
     match (&pair.fault, standing) {
         (Some(TwinFault::ConvertedOnDisk), _) => {
             let restore = arrow(&format!("rm {sealed_file} && git checkout -- {spec}"));
@@ -232,6 +266,11 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
                 harmless(attribute)
             );
             return (about, arrow(&format!("git check-attr -a {sealed_file}")));
+        }
+        (Some(TwinFault::OtherRecipients), Standing::UpToDate | Standing::SealedOnly | Standing::Unknown) => {
+            let about = format!("sealed as {twin}, but for other recipients than .gitpack.toml names");
+            let rekey = format!("git pack rekey {sealed_file} -o {sealed_file} --replace");
+            return (about, arrow(&rekey));
         }
         _ => {}
     }

@@ -8,13 +8,14 @@ use super::Run;
 use super::flags::IdentityFlags;
 use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
-use crate::cli::commands::protect::twin_name;
+use crate::cli::commands::protect::{not_ignored, twin_name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::words::{TYPE, argument, count, paint};
 use crate::ops::Context;
 use crate::ops::guard::twins::PairReport;
 use crate::ops::guard::twins::both_sides::{BothSides, BothSidesRequest, reveal_both};
+use crate::ops::guard::twins::ignoring::Ignoring;
 use crate::ops::guard::twins::reveal::{RevealRequest, reveal};
 use crate::ops::guard::twins::sides::{SideRequest, reveal_side};
 use crate::refusal::shown::visible;
@@ -24,17 +25,17 @@ use crate::rules::twins::{MergeSide, Standing};
 #[derive(Parser)]
 #[command(name = "reveal")]
 pub(super) struct Reveal {
-    /// Files, or their sealed twins [default: all tracked twins]
+    /// Files, or their sealed twins [default: all tracked twins; with --merge, --ours and --theirs the only unmerged one]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Merge both sides of a merge conflict, as git checkout --merge does
-    #[arg(long, requires = "files", conflicts_with_all = ["ours", "theirs"])]
+    #[arg(long, conflicts_with_all = ["ours", "theirs"])]
     merge: bool,
     /// Open our side of a merge conflict, as git checkout --ours does
-    #[arg(long, requires = "files", conflicts_with = "theirs")]
+    #[arg(long, conflicts_with = "theirs")]
     ours: bool,
     /// Open their side of a merge conflict, as git checkout --theirs does
-    #[arg(long, requires = "files")]
+    #[arg(long)]
     theirs: bool,
     /// Overwrite plaintext whose content differs
     #[arg(long)]
@@ -60,7 +61,9 @@ impl Run for Reveal {
                 force: self.force,
                 identities: self.keys.identities,
             };
-            both_sides(output, &reveal_both(ctx, &request)?);
+            let (merged, ignoring) = reveal_both(ctx, &request)?;
+            both_sides(output, &merged);
+            ignored(output, &ignoring);
             return Ok(Exit::Yes);
         }
         let side = match (self.ours, self.theirs) {
@@ -75,7 +78,9 @@ impl Run for Reveal {
                 force: self.force,
                 identities: self.keys.identities,
             };
-            one_side(output, side, &reveal_side(ctx, &request)?);
+            let report = reveal_side(ctx, &request)?;
+            one_side(output, side, &report.files);
+            ignored(output, &report.ignoring);
             return Ok(Exit::Yes);
         }
         let request = RevealRequest {
@@ -83,7 +88,17 @@ impl Run for Reveal {
             force: self.force,
             identities: self.keys.identities,
         };
-        human(output, &reveal(ctx, &request)?);
+        let report = reveal(ctx, &request)?;
+        human(output, &report.files);
+        ignored(output, &report.ignoring);
+        for path in &report.left {
+            let name = visible(path.as_bytes());
+            output.err(&format!(
+                "  {name} is still on disk, and {} does not stand beside it any more   {}\n",
+                twin_name(path),
+                paint(TYPE, &format!("rm {}", argument(path.as_bytes())))
+            ));
+        }
         Ok(Exit::Yes)
     }
 }
@@ -120,6 +135,18 @@ fn both_sides(output: &mut Output, merged: &[BothSides]) {
             )),
         }
     }
+}
+
+/// Prints what became of plaintexts that git did not ignore.
+fn ignored(output: &mut Output, ignoring: &Ignoring) {
+    for path in &ignoring.added {
+        output.err(&format!(
+            "  {} was not ignored; .gitignore has a line for it now   {}\n",
+            visible(path.as_bytes()),
+            paint(TYPE, "git add .gitignore")
+        ));
+    }
+    not_ignored(output, &ignoring.not_ignored);
 }
 
 fn human(output: &mut Output, pairs: &[PairReport]) {

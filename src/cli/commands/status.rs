@@ -17,6 +17,7 @@ use crate::format::config::is_same_recipient;
 use crate::format::protected::Origin;
 use crate::format::remote_url::without_secret;
 use crate::ops::Context;
+use crate::ops::guard::drivers::DriversState;
 use crate::ops::guard::install::Present;
 use crate::ops::guard::remotes::RemoteReport;
 use crate::ops::guard::status::{self, CanaryOutcome, RegistryReport, StatusReport};
@@ -79,6 +80,9 @@ fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static 
     match proofs {
         Some(proofs) => guard_proven(output, proofs),
         None => guard(output, report),
+    }
+    if let Some(state) = report.drivers {
+        output.line(&row("drivers", &drivers(state)));
     }
     protected(output, report);
     if report.known.originals > 0 {
@@ -208,6 +212,22 @@ fn guard(output: &mut Output, report: &StatusReport) {
             paint(BLOCKS, "NOT GUARDED")
         );
         output.line(&row(label, &what));
+    }
+}
+
+/// Returns what the clone has of the drivers, and what to do about it.
+fn drivers(state: DriversState) -> String {
+    let install = || arrow("git pack install");
+    match state {
+        DriversState::Set { can_open: true } => {
+            "set: git compares and merges sealed twins by their plaintext".to_owned()
+        }
+        DriversState::Set { can_open: false } => {
+            "set, but there is no identity here: git shows twins as sealed and merges none".to_owned()
+        }
+        DriversState::Different => format!("set by another program or by hand      {}", install()),
+        DriversState::NotSet => format!("not set: git takes sealed twins for binary files      {}", install()),
+        DriversState::Off => "off: git config gitpack.drivers is false".to_owned(),
     }
 }
 

@@ -6,6 +6,7 @@
 use crate::adapters::git::Repository;
 use crate::ops::Context;
 use crate::ops::guard::program;
+use crate::ops::keys::identity;
 use crate::refusal::Result;
 use crate::rules::twins::DRIVER;
 
@@ -38,6 +39,42 @@ pub enum DriversChange {
     Kept,
     /// It had none.
     Absent,
+}
+
+/// What a clone has of the drivers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriversState {
+    /// They are set. `can_open` tells whether there is an identity here by which they open twins.
+    Set {
+        /// Whether there is an identity.
+        can_open: bool,
+    },
+    /// They are set differently, by another version or by hand.
+    Different,
+    /// They are not set.
+    NotSet,
+    /// They are switched off in the configuration of git.
+    Off,
+}
+
+/// Returns what this clone has of the drivers.
+pub fn state(ctx: &Context, repo: &Repository) -> Result<DriversState> {
+    if !are_wanted(repo) {
+        return Ok(DriversState::Off);
+    }
+    let present = repo.driver_settings(DRIVER)?;
+    Ok(match present.is_empty() {
+        true => DriversState::NotSet,
+        false if present == settings(&program::quoted(ctx)?) => DriversState::Set {
+            can_open: can_open(ctx),
+        },
+        false => DriversState::Different,
+    })
+}
+
+/// Returns whether there is an identity here, without which the drivers open nothing.
+pub fn can_open(ctx: &Context) -> bool {
+    identity::load_if_any(ctx, &[]).is_ok_and(|identities| !identities.is_empty())
 }
 
 /// Returns whether the drivers are to be used in this clone.

@@ -14,6 +14,7 @@ use crate::ops::contents::{self, ContentAt};
 use crate::ops::guard::remotes::{PushTarget, main_commits};
 use crate::ops::guard::scan::range::{Commits, Ranges, RefChange};
 use crate::ops::guard::scan::{PushedTo, ScanReport, packs, surfaces};
+use crate::ops::guard::twins::one_sided::{OneSided, one_sided};
 use crate::refusal::config::ConfigFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -22,9 +23,10 @@ use crate::rules::push::baseline::{self, Baseline};
 use crate::rules::push::{Reported, destination};
 use crate::rules::scan::Destination;
 
-/// Judges what the next commit would hold, by the rules of `HEAD` and of the index together.
-pub fn pre_commit(ctx: &Context) -> Result<ScanReport> {
-    surfaces::staged(ctx)
+/// Judges what the next commit would hold, by the rules of `HEAD` and of the index together, and finds the sealed twins of
+/// which it would lose a side of a merge.
+pub fn pre_commit(ctx: &Context) -> Result<(ScanReport, Vec<OneSided>)> {
+    Ok((surfaces::staged(ctx)?, one_sided(ctx)?))
 }
 
 /// Judges everything that a push would publish on a remote for the first time; `stdin` is what git gave the hook.

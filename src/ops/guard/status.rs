@@ -16,6 +16,7 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::configuration;
+use crate::ops::guard::drivers::{self, DriversState};
 use crate::ops::guard::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
 use crate::ops::guard::known::{self, Extent};
 use crate::ops::guard::remotes::{self, RemoteReport};
@@ -37,6 +38,8 @@ pub struct StatusReport {
     pub dirty: Option<usize>,
     /// The hooks, each with how it is installed.
     pub hooks: Vec<(&'static str, Option<Present>)>,
+    /// The diff and merge drivers of sealed twins. `None` in a bare repository.
+    pub drivers: Option<DriversState>,
     /// The pairs whose sealed twin is tracked.
     pub twins: Vec<PairReport>,
     /// The protected files that are tracked in plaintext.
@@ -101,6 +104,10 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         },
         commit,
         hooks,
+        drivers: match root {
+            Some(_) => Some(drivers::state(&quiet, &repo)?),
+            None => None,
+        },
         twins: files.twins,
         tracked: files.tracked,
         untracked: files.untracked,

@@ -127,6 +127,11 @@ const EXEMPTIONS: &[Exemption] = &[
         reason: "arguments of git for-each-ref, symbolic-ref, rev-parse, update-ref and log",
     },
     Exemption {
+        path: "adapters/git/settled.rs",
+        literals: &["--resolve-undo"],
+        reason: "an argument of git ls-files",
+    },
+    Exemption {
         path: "format/sealed.rs",
         literals: &["--attach"],
         reason: "the rule that SEALED_ARTIFACTS.json names for what this flag attached: data of a pack",

@@ -3,7 +3,9 @@
 mod diff;
 mod kept;
 mod merge;
+mod one_side;
 mod recipients;
+mod renamed;
 mod setup;
 mod ways;
 

@@ -3,19 +3,22 @@
 use std::time::Duration;
 
 use crate::cli::commands::scan::leaks::{
-    LISTED, NAMED, commit_advice, examined, leak_lines, leak_row, look_alikes, notices,
+    LISTED, NAMED, commit_advice, examined, leak_lines, leak_row, look_alikes, notices, unnamed,
 };
+use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::doubt::doubt_words;
 use crate::cli::output::names::remote_name;
 use crate::cli::output::table::{advise, aligned};
-use crate::cli::output::words::{BLOCKS, TYPE, count, paint};
+use crate::cli::output::words::{BLOCKS, TYPE, argument, count, paint, pathspec, quoted};
 use crate::format::protected::Policy;
 use crate::format::remote_url::without_secret;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
-use crate::refusal::shown::{harmless, shown};
+use crate::ops::guard::twins::one_sided::OneSided;
+use crate::refusal::shown::{harmless, shown, visible};
 use crate::rules::push::{Doubt, private_line};
 use crate::rules::scan::LeakCode;
+use crate::rules::twins::{MergeSide, plain_of};
 
 /// Prints what blocks a commit, if anything does.
 pub(super) fn commit(output: &mut Output, report: &ScanReport) {
@@ -42,6 +45,55 @@ pub(super) fn commit(output: &mut Output, report: &ScanReport) {
         output.err("  this commit also changes .gitpack.toml to release them; that takes effect with the next commit,\n  so commit .gitpack.toml first, by itself\n");
     }
     notices(output, report);
+}
+
+/// Prints the sealed twins of which a commit would lose a side of a merge, if there are any.
+pub(super) fn one_sided(output: &mut Output, found: &[OneSided]) {
+    let Some(first) = found.first() else { return };
+    let what = match found.len() {
+        1 => "both sides of this merge changed 1 sealed file, and the commit has only one of them".to_owned(),
+        n => format!("both sides of this merge changed {n} sealed files, and the commit has only one of them"),
+    };
+    let rows: Vec<[String; 2]> = found
+        .iter()
+        .take(NAMED)
+        .map(|one| {
+            let (side, other) = match one.side {
+                MergeSide::Ours => ("our", "their"),
+                MergeSide::Theirs => ("their", "our"),
+            };
+            [
+                visible(one.sealed.as_bytes()),
+                format!("{side} side as it was, without the changes of {other} side"),
+            ]
+        })
+        .collect();
+    let sealed = first.sealed.as_bytes();
+    let (plain, sealed) = (argument(plain_of(sealed).unwrap_or(sealed)), pathspec(sealed));
+    let git = env::git_at_top();
+    let side = match first.side {
+        MergeSide::Ours => "--ours",
+        MergeSide::Theirs => "--theirs",
+    };
+    let advice = [
+        (
+            "first bring the conflict back",
+            format!("{git} checkout -m -- {sealed}"),
+        ),
+        ("then join both sides", format!("{git} pack reveal --merge {plain}")),
+        (
+            "or take this side on purpose",
+            format!("{git} pack reveal {side} {plain}"),
+        ),
+        ("then settle it", format!("{git} pack protect --resolved {plain}")),
+    ];
+    output.err(&format!(
+        "git-pack: {}, {what}\n\n{}{}\n{}",
+        paint(BLOCKS, "commit blocked"),
+        aligned(&rows, "  "),
+        unnamed(found.len(), NAMED),
+        advise(&advice)
+    ));
 }
 
 /// Prints what blocks a push, if anything does.

@@ -82,31 +82,32 @@ impl Run for Hook {
             ));
             return Ok(Exit::No);
         }
-        let report = self.judge(ctx, &stdin.unwrap_or_default(), output)?;
-        Ok(Exit::yes_if(report.is_clean()))
+        let is_clean = self.judge(ctx, &stdin.unwrap_or_default(), output)?;
+        Ok(Exit::yes_if(is_clean))
     }
 }
 
 impl Hook {
-    /// Judges what git is about to do, and prints the findings.
-    fn judge(&self, ctx: &Context, stdin: &[u8], output: &mut Output) -> Result<ScanReport> {
+    /// Judges what git is about to do, and prints the findings. Returns whether there are none.
+    fn judge(&self, ctx: &Context, stdin: &[u8], output: &mut Output) -> Result<bool> {
         let started = Stopwatch::start();
         match self.name {
             HookName::Commit => {
-                let report = hook::pre_commit(ctx)?;
+                let (report, one_sided) = hook::pre_commit(ctx)?;
                 human::commit(output, &report);
-                Ok(report)
+                human::one_sided(output, &one_sided);
+                Ok(report.is_clean() && one_sided.is_empty())
             }
-            HookName::Push => self.push(ctx, stdin, output, &started),
+            HookName::Push => Ok(self.push(ctx, stdin, output, &started)?.is_clean()),
             HookName::Receive => {
                 let report = hook::pre_receive(ctx, stdin, last_words)?;
                 human::receive(output, &report, started.elapsed());
-                Ok(report)
+                Ok(report.is_clean())
             }
             HookName::Refs => {
                 let report = hook::reference_transaction(ctx, self.argument(0), stdin)?;
                 human::refs(output, &report, started.elapsed());
-                Ok(report)
+                Ok(report.is_clean())
             }
         }
     }

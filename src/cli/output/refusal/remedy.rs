@@ -16,6 +16,31 @@ const RESTORE: &str =
 /// What to do about an age file that git took in as text.
 const SEAL_AGAIN: &str = "take an older version of the file from git, or seal the plaintext again, with the line *.age -text in .gitattributes";
 
+/// Returns what to do about a pair that a merge is about.
+fn merge(plain: &[u8], sealed: &[u8], fault: MergeFault) -> (Option<String>, Option<String>) {
+    let (plain, sealed) = (argument(plain), pathspec(sealed));
+    let settle = format!("git pack protect --resolved {plain}");
+    let keep = |side: &str| {
+        format!("to keep it: git pack reveal {side} {plain}, then {settle}; to delete it: git rm -- {sealed}")
+    };
+    let hint = match fault {
+        MergeFault::Twin => {
+            format!(
+                "git pack reveal --merge {plain} joins both sides in {plain}, --ours or --theirs opens one; then {settle}"
+            )
+        }
+        MergeFault::DeletedByUs => keep("--theirs"),
+        MergeFault::DeletedByThem => keep("--ours"),
+        MergeFault::Plain => format!("bring {plain} into its final form; then {settle}"),
+        MergeFault::NotText => {
+            format!("git pack reveal --ours {plain}, or --theirs, opens a side as {plain}; then {settle}")
+        }
+        MergeFault::Markers => format!("edit {plain}, then {settle}; if the markers belong there, add --force"),
+        MergeFault::NoSides => return (Some(format!("git pack reveal {plain}")), None),
+    };
+    (None, Some(hint))
+}
+
 /// Returns the command that fixes it, or what to do.
 pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     use std::os::unix::ffi::OsStrExt;
@@ -33,24 +58,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 env::invocation_with("--force")
             )),
         },
-        Refusal::Merge { plain, sealed, fault } => {
-            let (plain, sealed) = (argument(plain), pathspec(sealed));
-            let settle = format!("git pack protect --resolved {plain}");
-            match fault {
-                MergeFault::Twin => hint(&format!(
-                    "git pack reveal --merge {plain} joins both sides in {plain}, --ours or --theirs opens one; then {settle}"
-                )),
-                MergeFault::Plain => hint(&format!("bring {plain} into its final form; then {settle}")),
-                MergeFault::NotText => hint(&format!(
-                    "git pack reveal --ours {plain}, or --theirs, opens a side as {plain}; then {settle}"
-                )),
-                MergeFault::Markers => hint(&format!(
-                    "edit {plain}, then {settle}; if the markers belong there, add --force"
-                )),
-                MergeFault::NoSides => next(&format!("git pack reveal {plain}")),
-                MergeFault::Deleted => hint(&format!("git rm -- {sealed} deletes it too; {settle} keeps {plain}")),
-            }
-        }
+        Refusal::Merge { plain, sealed, fault } => merge(plain, sealed, *fault),
         Refusal::ThroughLink { link, .. } => (
             None,
             Some(format!(

@@ -56,6 +56,7 @@ pub(super) fn problem(misuse: &Misuse) -> String {
                 .into()
         }
         Misuse::BadFilter { .. } | Misuse::FilterTakesNothing { .. } => format!("--include, --exclude: {misuse}"),
+        Misuse::UnmergedTwins { plain } if !plain.is_empty() => format!("{misuse}; name the files"),
         Misuse::NotSplit => format!("--max-tokens: {misuse}: add --emit split"),
         Misuse::BadBudget { .. } => format!("--max-tokens: {misuse}"),
         Misuse::OnlyFullToStream => format!("--stdout: {misuse}: use it with --emit full"),

@@ -7,22 +7,25 @@ use std::path::PathBuf;
 use crate::adapters::cipher::{DecryptError, Identities};
 use crate::adapters::files::{self, place_unnamed};
 use crate::adapters::git::blobs::reading;
+use crate::adapters::git::index::Sides;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::guard::twins::driver_merge::merged_text;
+use crate::ops::guard::twins::ignoring::Ignoring;
 use crate::ops::guard::twins::opened::{OpenedTwin, open_twin};
 use crate::ops::guard::twins::reveal::PRIVATE;
+use crate::ops::guard::twins::unmerged::WithSides;
 use crate::ops::guard::twins::{Observed, Pair, Place, merge};
 use crate::ops::keys::identity;
 use crate::ops::{Context, configuration};
-use crate::refusal::twin::{MergeFault, TwinConflict};
+use crate::refusal::twin::MergeFault;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 
 /// The files to merge, and how.
 #[derive(Clone, Debug)]
 pub struct BothSidesRequest {
-    /// The files or their twins.
+    /// The files or their twins; if empty, the only unmerged twin.
     pub files: Vec<PathBuf>,
     /// Write over a plaintext that no side holds.
     pub force: bool,
@@ -42,27 +45,24 @@ pub struct BothSides {
 /// Merges the sides of each unmerged twin into its plaintext. The index and the twin on disk stay as they are.
 ///
 /// All of them are merged before the first one gets its place, so a failure leaves nothing.
-pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<Vec<BothSides>> {
+pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<(Vec<BothSides>, Ignoring)> {
     let place = Place::of(ctx, WorkTreeUse::Reveal)?;
     let identities = identity::load_if_any(ctx, &request.identities)?;
+    let wanted = WithSides {
+        files: &request.files,
+        force: request.force,
+        identities: &identities,
+    };
+    let deleted = |sides: &Sides| match (sides.ours, sides.theirs) {
+        (None, _) => Some(MergeFault::DeletedByUs),
+        (_, None) => Some(MergeFault::DeletedByThem),
+        _ => None,
+    };
     let mut merged = Vec::new();
-    for file in &request.files {
-        let pair = place.pair_of(ctx, file)?;
-        let Some(sides) = place.unmerged.get(&pair.sealed).copied() else {
-            return Err(merge(&pair, place.merge_fault(&pair).unwrap_or(MergeFault::NoSides)));
-        };
+    for (found, sides) in place.unmerged_pairs(ctx, &wanted, deleted)? {
         let (Some(ours), Some(theirs)) = (sides.ours, sides.theirs) else {
-            return Err(merge(&pair, MergeFault::Deleted));
+            continue;
         };
-        pair.ensure_no_link(&place.root)?;
-        let found = place.observe(pair, &identities)?;
-        if !request.force && !place.is_kept(&found, &sides, &identities)? {
-            return Err(Refusal::TwinDiffers {
-                path: found.pair.plain_file.clone(),
-                plain: found.pair.plain.as_bytes().to_vec(),
-                conflict: TwinConflict::PlainDiffers,
-            });
-        }
         let open = |blob| place.open_blob(&found.pair, blob, &identities);
         let base = sides.base.as_ref().map(open).transpose()?;
         let merging = merged_text(&place.repo, base.as_ref(), &open(&ours)?, &open(&theirs)?)?
@@ -72,6 +72,8 @@ pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<Vec<Both
             .map_err(Refusal::io("writing", &found.pair.plain_file))?;
         merged.push((found, file, merging.conflicts));
     }
+    let all: Vec<&Pair> = merged.iter().map(|(found, ..)| &found.pair).collect();
+    let ignoring = Ignoring::apply(&place, &all)?;
     let mut observed: Vec<Observed> = Vec::new();
     let mut reports = Vec::new();
     for (found, file, conflicts) in merged {
@@ -85,7 +87,7 @@ pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<Vec<Both
     if let Ok(registry) = configuration::here(&place.repo).and_then(|loaded| loaded.registry()) {
         place.learn(&registry, &observed);
     }
-    Ok(reports)
+    Ok((reports, ignoring))
 }
 
 impl Place {

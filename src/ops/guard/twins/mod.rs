@@ -4,13 +4,17 @@ pub mod agreed;
 pub mod both_sides;
 pub mod driver_diff;
 pub mod driver_merge;
+pub mod ignoring;
+mod left_behind;
+pub mod one_sided;
 pub mod opened;
 pub mod protect;
 pub mod reveal;
 mod root_file;
-mod settle;
+pub mod settle;
 pub mod sides;
 mod tracked;
+mod unmerged;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -75,6 +79,8 @@ pub struct PairReport {
     pub exposure: Exposure,
     /// What is wrong with the tracked twin, if it was examined.
     pub fault: Option<TwinFault>,
+    /// What a merge left unmerged of the pair.
+    pub unmerged: Option<MergeFault>,
 }
 
 /// The parts of the repository that one command needs.
@@ -176,11 +182,12 @@ impl Place {
 
     /// Returns what a merge left unmerged of a pair.
     fn merge_fault(&self, pair: &Pair) -> Option<MergeFault> {
-        let is_unmerged = |path| self.unmerged.contains_key(path);
-        match (is_unmerged(&pair.sealed), is_unmerged(&pair.plain)) {
-            (true, _) => Some(MergeFault::Twin),
-            (false, true) => Some(MergeFault::Plain),
-            (false, false) => None,
+        match self.unmerged.get(&pair.sealed) {
+            Some(sides) if sides.ours.is_none() => Some(MergeFault::DeletedByUs),
+            Some(sides) if sides.theirs.is_none() => Some(MergeFault::DeletedByThem),
+            Some(_) => Some(MergeFault::Twin),
+            None if self.unmerged.contains_key(&pair.plain) => Some(MergeFault::Plain),
+            None => None,
         }
     }
 
@@ -230,10 +237,29 @@ impl Place {
         let (Some(plain_hash), Some(sealed_hash)) = (plain, sealed) else {
             return Ok(());
         };
+        let note = self.notes.get(&pair.plain);
+        let recipients = note.filter(|note| note.sealed_hash == sealed_hash);
+        self.agree_for(
+            pair,
+            plain_hash,
+            sealed_hash,
+            recipients.and_then(|note| note.recipients),
+        )
+    }
+
+    /// Notes that both files agree, and for which recipients the twin is sealed.
+    fn agree_for(
+        &self,
+        pair: &Pair,
+        plain_hash: Digest,
+        sealed_hash: Digest,
+        recipients: Option<Digest>,
+    ) -> Result<()> {
         let note = TwinNote {
             version: VERSION.into(),
             plain_hash,
             sealed_hash,
+            recipients,
         };
         self.notes.put(&pair.plain, &note)
     }
@@ -253,7 +279,7 @@ fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>>
     let place = Place::of(ctx, WorkTreeUse::Protect)?;
     let pairs = place.tracked_pairs()?;
     let tracked = place.tracked()?;
-    let twins = TrackedTwins::of(&place, &pairs)?;
+    let twins = TrackedTwins::of(ctx, &place, &pairs)?;
     pairs
         .into_iter()
         .map(|pair| {
@@ -265,6 +291,7 @@ fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>>
                 _ => twins.fault(&found, identities)?,
             };
             Ok(PairReport {
+                unmerged: place.merge_fault(&found.pair),
                 is_tracked: tracked.contains(&path),
                 exposure: Exposure::default(),
                 fault,

@@ -1,6 +1,5 @@
 //! `git pack protect`: seals files beside themselves, and makes git track the sealed twin instead.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
@@ -11,21 +10,21 @@ use crate::format::repo_path::RepoPath;
 use crate::ops::guard::drivers;
 use crate::ops::guard::twins::opened::MAX_TEXT;
 use crate::ops::guard::twins::root_file::RootFile;
-use crate::ops::guard::twins::{Observed, PairReport, Place, is_twin, merge, nothing_at};
+use crate::ops::guard::twins::settle::SideTaken;
+use crate::ops::guard::twins::tracked::sealed_for;
+use crate::ops::guard::twins::{Observed, PairReport, Place, ignoring, is_twin, merge, nothing_at};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
-use crate::refusal::path::PathFault;
 use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::is_run_output;
 use crate::rules::twins::{
-    MergeSide, OUTPUTS_IGNORED, Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers,
-    ignore_line, is_attribute_line, with_attribute_line, with_line,
+    Standing, TwinFault, attribute_line, changing_attribute, has_conflict_markers, is_attribute_line,
+    with_attribute_line,
 };
 
-const GITIGNORE: &str = ".gitignore";
 const GITATTRIBUTES: &str = ".gitattributes";
 
 /// The files to protect, and how.
@@ -50,8 +49,8 @@ pub struct ProtectReport {
     pub recipients: usize,
     /// The files of git's that were changed but not staged, because they have other unstaged changes.
     pub unstaged: Vec<&'static str>,
-    /// The plaintexts whose conflict was settled with one side as it was, and the side.
-    pub one_side: Vec<(RepoPath, MergeSide)>,
+    /// The plaintexts whose conflict was settled with one side as it was.
+    pub one_side: Vec<SideTaken>,
     /// The plaintexts that git still does not ignore, because a deeper `.gitignore` includes them again.
     pub not_ignored: Vec<RepoPath>,
 }
@@ -65,11 +64,13 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let loaded = configuration::on_disk(&place.root)?;
     let recipients = recipients::of_config(ctx, &loaded)?;
     let observed = observe(ctx, request, &place)?;
-    let allow_file = loaded.config.allow_file.as_ref().map(|named| named.value.as_str());
-    if let Some(found) = observed
-        .iter()
-        .find(|found| allow_file.is_some_and(|file| file.as_bytes() == found.pair.plain.as_bytes()))
-    {
+    // Sealed, the exceptions would not count any more, and nobody could seal or open for the recipients.
+    let read = [&loaded.config.allow_file, &loaded.config.recipients_file];
+    let is_read = |plain: &RepoPath| {
+        let mut named = read.iter().filter_map(|file| file.as_ref());
+        named.any(|file| file.value.as_str().as_bytes() == plain.as_bytes())
+    };
+    if let Some(found) = observed.iter().find(|found| is_read(&found.pair.plain)) {
         let path = found.pair.plain.to_string();
         return Err(Refusal::Usage(Misuse::ReadInPlaintext { path }));
     }
@@ -83,7 +84,8 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let exposures = exposures.collect::<Result<Vec<_>>>()?;
     let one_side = observed.iter().map(|found| place.side_taken(found));
     let one_side = one_side.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    let root_files = [ignoring(&place, &observed)?, attributing(&place, &observed)?];
+    let plaintexts = observed.iter().map(|found| &found.pair.plain);
+    let root_files = [ignoring::plan(&place, plaintexts)?, attributing(&place, &observed)?];
     if let Err(refused) = apply(&place, &observed, &recipients, &root_files) {
         undo(&root_files, &observed);
         return Err(refused);
@@ -110,6 +112,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
                 fault: changing_attribute(&attributes.0).map(TwinFault::Attribute),
                 path: found.pair.plain,
                 standing: found.standing,
+                unmerged: None,
             })
             .collect(),
         recipients: recipients.names().len(),
@@ -161,29 +164,6 @@ fn ensure_no_markers(found: &Observed) -> Result<()> {
     }
 }
 
-/// Plans the `.gitignore` that makes git ignore the plaintexts.
-fn ignoring(place: &Place, observed: &[Observed]) -> Result<RootFile> {
-    let index = place.repo.index()?;
-    let twins = index.files_named(|path| path.ends_with(b".age")).into_iter();
-    let lines: BTreeSet<Vec<u8>> = twins
-        .filter_map(|twin| ignore_line(twin.path.as_bytes().strip_suffix(b".age")?))
-        .collect();
-    let ours = |line: &[u8]| line == OUTPUTS_IGNORED || lines.contains(line);
-    RootFile::plan(place, GITIGNORE, ours, |mut text| {
-        for found in observed {
-            if place.repo.is_ignored(&found.pair.plain)? {
-                continue;
-            }
-            let line = ignore_line(found.pair.plain.as_bytes()).ok_or_else(|| Refusal::UnsafePath {
-                path: found.pair.plain.to_string(),
-                fault: PathFault::NotIgnorable,
-            })?;
-            text = with_line(text, &line);
-        }
-        Ok(text)
-    })
-}
-
 /// Plans the `.gitattributes` that keeps git from taking the twins for text, whose line ends it would convert so that nobody
 /// could open them, and that names the drivers by which git compares and merges twins.
 fn attributing(place: &Place, observed: &[Observed]) -> Result<RootFile> {
@@ -206,7 +186,7 @@ fn apply(place: &Place, observed: &[Observed], recipients: &cipher::Recipients, 
             continue;
         }
         let (plain, sealed) = seal(found, recipients)?;
-        place.agree(&found.pair, Some(plain), Some(sealed))?;
+        place.agree_for(&found.pair, plain, sealed, Some(sealed_for(recipients)))?;
     }
     for file in root_files {
         file.write()?;

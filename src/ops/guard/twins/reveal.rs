@@ -6,7 +6,9 @@ use crate::adapters::cipher;
 use crate::adapters::files::{self, place_unnamed};
 use crate::adapters::git::Exposure;
 use crate::format::digest::Hashing;
-use crate::ops::guard::twins::{Observed, PairReport, Place, nothing_at};
+use crate::format::repo_path::RepoPath;
+use crate::ops::guard::twins::ignoring::Ignoring;
+use crate::ops::guard::twins::{Observed, Pair, PairReport, Place, nothing_at};
 use crate::ops::keys::identity;
 use crate::ops::{Context, configuration};
 use crate::refusal::twin::TwinConflict;
@@ -28,10 +30,21 @@ pub struct RevealRequest {
     pub identities: Vec<PathBuf>,
 }
 
+/// The outcome.
+#[derive(Debug)]
+pub struct RevealReport {
+    /// The files.
+    pub files: Vec<PairReport>,
+    /// Whether git ignores them.
+    pub ignoring: Ignoring,
+    /// Plaintexts with the same contents under names beside which no twin stands any more.
+    pub left: Vec<RepoPath>,
+}
+
 /// Decrypts each twin to its plaintext file, but never over a plaintext that changed.
 ///
 /// All of them are opened into files without a name before the first one gets its place, so a failure leaves nothing.
-pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>> {
+pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<RevealReport> {
     let place = Place::of(ctx, WorkTreeUse::Reveal)?;
     // A twin that is sealed with a passphrase opens without an identity.
     let identities = identity::load_if_any(ctx, &request.identities)?;
@@ -69,8 +82,14 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
         let (file, hash, _) = hashing.finish();
         opened.push(Some((file, hash)));
     }
+    let pairs: Vec<&Pair> = observed.iter().map(|found| &found.pair).collect();
+    let ignoring = Ignoring::apply(&place, &pairs)?;
+    let mut new = Vec::new();
     for (found, opened) in observed.iter().zip(opened) {
         let Some((file, hash)) = opened else { continue };
+        if found.standing == Standing::SealedOnly && !place.notes.has(&found.pair.plain) {
+            new.push(hash);
+        }
         place_unnamed(file, &found.pair.plain_file, PRIVATE)?;
         place.agree(&found.pair, Some(hash), found.sealed_hash)?;
     }
@@ -78,14 +97,20 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<Vec<PairReport>>
     if let Ok(registry) = configuration::here(&place.repo).and_then(|loaded| loaded.registry()) {
         place.learn(&registry, &observed);
     }
+    let left = place.left_behind(&new)?;
     let reports = observed.into_iter().map(|found| PairReport {
         is_tracked: false,
         exposure: Exposure::default(),
         fault: None,
         path: found.pair.plain,
         standing: found.standing,
+        unmerged: None,
     });
-    Ok(reports.collect())
+    Ok(RevealReport {
+        files: reports.collect(),
+        ignoring,
+        left,
+    })
 }
 
 fn ensure_may_be_written(found: &Observed, force: bool) -> Result<()> {

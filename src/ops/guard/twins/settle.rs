@@ -9,7 +9,7 @@ use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::contents::blob_of_file;
-use crate::ops::guard::twins::{Observed, Place};
+use crate::ops::guard::twins::{Observed, Pair, Place};
 use crate::refusal::Result;
 use crate::rules::twins::{MergeSide, Standing, standing};
 
@@ -56,11 +56,13 @@ impl Place {
         Ok(hashes.pop().expect("one id gives one content or a refusal"))
     }
 
-    /// Puts the twin of a side where a merge left something else.
+    /// Puts the twin of a side where a merge left something else, and notes that it was chosen.
     pub(super) fn put_side_back(&self, found: &Observed) -> Result<()> {
-        if let Some((_, blob)) = self.noted_side(found)?
-            && blob_of_file(&found.pair.sealed_file, &blob)? != blob
-        {
+        let Some((_, blob)) = self.noted_side(found)? else {
+            return Ok(());
+        };
+        self.note_choice(&found.pair, &blob)?;
+        if blob_of_file(&found.pair.sealed_file, &blob)? != blob {
             let mut file = files::unnamed_beside(&found.pair.sealed_file, 0o666)?;
             self.copy_of(&blob, &mut file)?;
             files::place_unnamed(file, &found.pair.sealed_file, 0o666)?;
@@ -68,12 +70,46 @@ impl Place {
         Ok(())
     }
 
+    /// Notes that a person settled on the side of an unmerged pair that has the blob, so that a commit of it passes.
+    pub(super) fn note_choice(&self, pair: &Pair, blob: &ObjectId) -> Result<()> {
+        let sides = self.unmerged.get(&pair.sealed);
+        match sides.map(|sides| (sides.ours, sides.theirs)) {
+            Some((Some(ours), Some(theirs))) => self.notes.put_choice([&ours, &theirs], blob),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the side of an unmerged pair whose twin is about to be staged as it is.
-    pub(super) fn side_taken(&self, found: &Observed) -> Result<Option<(RepoPath, MergeSide)>> {
+    pub(super) fn side_taken(&self, found: &Observed) -> Result<Option<SideTaken>> {
         let side = match found.standing {
             Standing::UpToDate => self.noted_side(found)?,
             _ => None,
         };
-        Ok(side.map(|(side, _)| (found.pair.plain.clone(), side)))
+        let sides = self.unmerged.get(&found.pair.sealed);
+        let other = |side| {
+            sides.and_then(|sides| {
+                if side == MergeSide::Ours {
+                    sides.theirs
+                } else {
+                    sides.ours
+                }
+            })
+        };
+        Ok(side.map(|(side, _)| SideTaken {
+            path: found.pair.plain.clone(),
+            side,
+            other_deleted: other(side).is_none(),
+        }))
     }
+}
+
+/// A plaintext whose conflict is settled with one side as it was.
+#[derive(Debug)]
+pub struct SideTaken {
+    /// The plaintext's path in the repository.
+    pub path: RepoPath,
+    /// The side.
+    pub side: MergeSide,
+    /// Whether the other side deleted the twin.
+    pub other_deleted: bool,
 }

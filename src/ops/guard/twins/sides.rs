@@ -10,11 +10,13 @@ use crate::adapters::git::blobs::reading;
 use crate::adapters::git::index::Sides;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::ObjectId;
-use crate::ops::guard::twins::reveal::PRIVATE;
-use crate::ops::guard::twins::{Observed, Pair, PairReport, Place, merge};
+use crate::ops::guard::twins::ignoring::Ignoring;
+use crate::ops::guard::twins::reveal::{PRIVATE, RevealReport};
+use crate::ops::guard::twins::unmerged::WithSides;
+use crate::ops::guard::twins::{Pair, PairReport, Place, merge};
 use crate::ops::keys::identity;
 use crate::ops::{Context, configuration};
-use crate::refusal::twin::{MergeFault, TwinConflict};
+use crate::refusal::twin::MergeFault;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::twins::{MergeSide, Standing};
@@ -22,7 +24,7 @@ use crate::rules::twins::{MergeSide, Standing};
 /// The files of which to open a side, and how.
 #[derive(Clone, Debug)]
 pub struct SideRequest {
-    /// The files or their twins.
+    /// The files or their twins; if empty, the only unmerged twin.
     pub files: Vec<PathBuf>,
     /// The side.
     pub side: MergeSide,
@@ -42,40 +44,32 @@ struct OpenedSide {
 /// both sides, so either can be opened again.
 ///
 /// All of them are opened before the first one gets its place, so a failure leaves nothing.
-pub fn reveal_side(ctx: &Context, request: &SideRequest) -> Result<Vec<PairReport>> {
+pub fn reveal_side(ctx: &Context, request: &SideRequest) -> Result<RevealReport> {
     let place = Place::of(ctx, WorkTreeUse::Reveal)?;
     let identities = identity::load_if_any(ctx, &request.identities)?;
+    let wanted = WithSides {
+        files: &request.files,
+        force: request.force,
+        identities: &identities,
+    };
+    let of_side = |sides: &Sides| match request.side {
+        MergeSide::Ours => sides.ours.ok_or(MergeFault::DeletedByUs),
+        MergeSide::Theirs => sides.theirs.ok_or(MergeFault::DeletedByThem),
+    };
     let mut chosen = Vec::new();
-    for file in &request.files {
-        let pair = place.pair_of(ctx, file)?;
-        let sides = place.unmerged.get(&pair.sealed).copied();
-        let Some(sides) = sides else {
-            return Err(merge(&pair, place.merge_fault(&pair).unwrap_or(MergeFault::NoSides)));
-        };
-        let of_side = match request.side {
-            MergeSide::Ours => sides.ours,
-            MergeSide::Theirs => sides.theirs,
-        };
-        let Some(blob) = of_side else {
-            return Err(merge(&pair, MergeFault::Deleted));
-        };
-        pair.ensure_no_link(&place.root)?;
-        let found = place.observe(pair, &identities)?;
-        if !request.force && !place.is_kept(&found, &sides, &identities)? {
-            return Err(Refusal::TwinDiffers {
-                path: found.pair.plain_file.clone(),
-                plain: found.pair.plain.as_bytes().to_vec(),
-                conflict: TwinConflict::PlainDiffers,
-            });
-        }
+    for (found, sides) in place.unmerged_pairs(ctx, &wanted, |sides| of_side(sides).err())? {
+        let blob = of_side(&sides).map_err(|fault| merge(&found.pair, fault))?;
         let opened = place.open_side(&found.pair, &blob, &identities)?;
-        chosen.push((found, opened));
+        chosen.push((found, blob, opened));
     }
+    let all: Vec<&Pair> = chosen.iter().map(|(found, ..)| &found.pair).collect();
+    let ignoring = Ignoring::apply(&place, &all)?;
     let mut observed = Vec::new();
-    for (found, OpenedSide { sealed, plain }) in chosen {
+    for (found, blob, OpenedSide { sealed, plain }) in chosen {
         place_unnamed(sealed.0, &found.pair.sealed_file, 0o666)?;
         place_unnamed(plain.0, &found.pair.plain_file, PRIVATE)?;
         place.agree(&found.pair, Some(plain.1), Some(sealed.1))?;
+        place.note_choice(&found.pair, &blob)?;
         observed.push(found);
     }
     if let Ok(registry) = configuration::here(&place.repo).and_then(|loaded| loaded.registry()) {
@@ -87,32 +81,16 @@ pub fn reveal_side(ctx: &Context, request: &SideRequest) -> Result<Vec<PairRepor
         fault: None,
         path: found.pair.plain,
         standing: Standing::Unmerged,
+        unmerged: Some(MergeFault::Twin),
     });
-    Ok(reports.collect())
+    Ok(RevealReport {
+        files: reports.collect(),
+        ignoring,
+        left: Vec::new(),
+    })
 }
 
 impl Place {
-    /// Returns whether some twin holds the plaintext on disk, so that nothing is lost where it is written over: a side of the
-    /// merge, or the twin with which this clone saw it agree.
-    pub(super) fn is_kept(&self, found: &Observed, sides: &Sides, identities: &Identities) -> Result<bool> {
-        let Some(plain) = found.plain_hash else {
-            return Ok(true);
-        };
-        if self
-            .notes
-            .get(&found.pair.plain)
-            .is_some_and(|note| note.plain_hash == plain)
-        {
-            return Ok(true);
-        }
-        for blob in [sides.base, sides.ours, sides.theirs].into_iter().flatten() {
-            if self.hash_of_blob(&blob, identities)? == Some(plain) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Opens the twin in `blob`.
     fn open_side(&self, pair: &Pair, blob: &ObjectId, identities: &Identities) -> Result<OpenedSide> {
         let unnamed = files::unnamed_beside(&pair.sealed_file, 0o666)?;
