@@ -11,6 +11,8 @@ pub enum RevisionFault {
     Tree,
     /// It names a blob.
     Blob,
+    /// It names a range or a list of commits, such as `main..HEAD` or `HEAD^!`.
+    Several,
     /// It cannot be parsed, or is ambiguous.
     Said(String),
 }
@@ -21,6 +23,7 @@ impl fmt::Display for RevisionFault {
             Self::NotFound => f.write_str("there is no such revision"),
             Self::Tree => f.write_str("it names a tree"),
             Self::Blob => f.write_str("it names a blob"),
+            Self::Several => f.write_str("it names a range or a list of commits"),
             Self::Said(said) => f.write_str(said),
         }
     }

@@ -3,22 +3,24 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use crate::common::{Done, GIT_PACK, Place, Repo, noise};
 
-/// Makes a repository whose refs are kept in this format.
-fn repository(format: &str) -> Repo {
+/// Sets a repository up whose refs are kept in this format, and commits, with identical bytes each time.
+fn set_up(format: &str) -> Repo {
+    set_up_with(format, "sha1")
+}
+
+fn set_up_with(format: &str, objects: &str) -> Repo {
     let place = Place::new();
     let root = place.path().join("repo");
     fs::create_dir(&root).unwrap();
-    let format = format!("--ref-format={format}");
-    place.run(&root, "git", &["init", "-q", "-b", "main", &format]).ok();
-    Repo { place, root }
-}
-
-/// Sets a repository up and commits, with identical bytes each time.
-fn set_up(format: &str) -> Repo {
-    let repo = repository(format);
+    let (format, objects) = (format!("--ref-format={format}"), format!("--object-format={objects}"));
+    place
+        .run(&root, "git", &["init", "-q", "-b", "main", &format, &objects])
+        .ok();
+    let repo = Repo { place, root };
     repo.write(".gitpack.toml", "version = 1\n");
     repo.write("src/a", "a\n");
     repo.commit("one");
@@ -52,42 +54,6 @@ fn every_question_has_the_answer_that_it_has_with_refs_in_files() {
         repo.git(&["symbolic-ref", "refs/heads/alias", "refs/heads/other"]).ok();
         repo.git(&["switch", "-q", "other"]).ok();
         repo.git(&["switch", "-q", "main"]).ok();
-    }
-    let state = |rev: &'static str| vec!["state", rev];
-    let revisions = [
-        "HEAD",
-        "main",
-        "@",
-        "@~1",
-        "v1",
-        "v1^{commit}",
-        "HEAD^{tree}",
-        "other",
-        "alias",
-        "heads/other",
-        "refs/tags/v1",
-        "@{-1}",
-        "main@{1}",
-        "main@{0}",
-        "@{u}",
-        ":/one",
-        "HEAD:src",
-        "nope",
-        "HEAD~9",
-        "HEAD..main",
-        "^HEAD",
-        "-x",
-        "",
-        "1111111111111111111111111111111111111111",
-        "HEAD^{blob}",
-        "v1 ",
-        "*",
-        "refs/heads",
-        "a\nb",
-    ];
-    for rev in revisions {
-        assert_eq!(answer(&files, &state(rev)).0, answer(&table, &state(rev)).0, "{rev:?}");
-        assert_eq!(answer(&files, &state(rev)).1, answer(&table, &state(rev)).1, "{rev:?}");
     }
     let all: [&[&str]; 11] = [
         &["scan", "--all"],
@@ -128,6 +94,96 @@ fn every_question_has_the_answer_that_it_has_with_refs_in_files() {
         }
         for repo in [&files, &table] {
             drop(fs::remove_dir_all(repo.path("../again")));
+        }
+    }
+}
+
+#[test]
+fn a_revision_has_the_answer_that_it_has_with_refs_in_files() {
+    let names = [
+        "HEAD",
+        "main",
+        "@",
+        "@~1",
+        "v1",
+        "v1^{commit}",
+        "HEAD^{tree}",
+        "other",
+        "alias",
+        "heads/other",
+        "refs/tags/v1",
+        "@{-1}",
+        "@{-9}",
+        "main@{1}",
+        "main@{0}",
+        "main@{9}",
+        "@@{0}",
+        "@{u}",
+        ":/one",
+        ":/nope",
+        "HEAD:src",
+        "HEAD:nope",
+        ":nope",
+        "nope",
+        "HEAD~9",
+        "HEAD^2",
+        "v1^{tag}",
+        "HEAD^{blob}",
+        "-x",
+        "--all",
+        "",
+        "1111111111111111111111111111111111111111",
+        "v1-0-g1111111",
+        "v1 ",
+        "*",
+        "ma*",
+        "refs/heads",
+        "main^{commit",
+        "a\nb",
+    ];
+    let several = [
+        "HEAD^!",
+        "^HEAD",
+        "HEAD..main",
+        "HEAD..",
+        "other...main",
+        "HEAD^@",
+        "HEAD^-",
+        "other^!",
+    ];
+    for objects in ["sha1", "sha256"] {
+        let (files, table) = (set_up_with("files", objects), set_up_with("reftable", objects));
+        for repo in [&files, &table] {
+            repo.git(&["branch", "other", "HEAD~1"]).ok();
+            repo.git(&["symbolic-ref", "refs/heads/alias", "refs/heads/other"]).ok();
+            repo.git(&["switch", "-q", "other"]).ok();
+            repo.git(&["switch", "-q", "main"]).ok();
+        }
+        let same = |rev: &str| {
+            let (of_files, of_table) = (
+                answer(&files, &["state", "--", rev]),
+                answer(&table, &["state", "--", rev]),
+            );
+            assert_eq!(of_files, of_table, "{objects}: {rev:?}");
+            of_files
+        };
+        for rev in names {
+            same(rev);
+        }
+        for rev in several {
+            let (code, _, said) = same(rev);
+            assert_eq!(code, 2, "{rev}: {said}");
+            assert!(said.contains("names a range or a list of commits"), "{rev}: {said}");
+        }
+        let head = same("HEAD");
+        let id = files.rev("HEAD");
+        for rev in [
+            &id[..7],
+            &id.to_uppercase()[..9],
+            &format!("v1-1-g{}", &id[..8]),
+            &format!("any-5-g{id}"),
+        ] {
+            assert_eq!(same(rev), head, "{objects}: {rev:?}");
         }
     }
 }
@@ -270,7 +326,7 @@ fn a_git_that_cannot_answer_is_a_refusal() {
         message.contains("stores its refs as reftable") && message.contains("git could not be run"),
         "{message}"
     );
-    // A table that is damaged, and a format that no git knows.
+    // A table that is damaged.
     let table = fs::read_dir(repo.path(".git/reftable"))
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -278,11 +334,75 @@ fn a_git_that_cannot_answer_is_a_refusal() {
         fs::write(file, "damaged").unwrap();
     }
     repo.pack(&["state", "--json"]).refused("E_UNSUPPORTED");
-    let config = repo.path(".git/config");
-    let text = fs::read_to_string(&config).unwrap().replace("reftable", "tomorrow");
-    fs::write(&config, text).unwrap();
-    let done = repo.pack(&["scan", "--all"]);
-    assert_eq!(done.code, 2, "{}", done.stderr);
+}
+
+#[test]
+fn a_format_that_git_does_not_know_is_refused_in_every_kind_of_repository() {
+    let repo = set_up("reftable");
+    let place = repo.place.path().to_owned();
+    repo.git(&["worktree", "add", "-q", "../linked", "HEAD~1"]).ok();
+    let sub = place.join("bare.git");
+    repo.git(&[
+        "clone",
+        "-q",
+        "--bare",
+        "--ref-format=reftable",
+        ".",
+        sub.to_str().unwrap(),
+    ])
+    .ok();
+    let add = [
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "add",
+        "-q",
+        "../bare.git",
+        "sub",
+    ];
+    let mut added = repo.place.command("git", &repo.root);
+    assert!(
+        added
+            .env("GIT_DEFAULT_REF_FORMAT", "reftable")
+            .args(add)
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert!(repo.path(".git/modules/sub/reftable").exists());
+    let state = |at: &Path, rev: &str| repo.place.pack_in(at, &["state", rev]);
+    let (main, before) = (
+        repo.pack(&["state"]).ok().out(),
+        repo.pack(&["state", "HEAD~1"]).ok().out(),
+    );
+    let kinds = [
+        (repo.root.clone(), repo.path(".git/config"), &main),
+        (place.join("linked"), repo.path(".git/config"), &before),
+        (sub.clone(), sub.join("config"), &main),
+        (repo.path("sub"), repo.path(".git/modules/sub/config"), &main),
+    ];
+    for (at, config, expected) in &kinds {
+        assert_eq!(state(at, "HEAD").ok().out(), **expected, "{at:?}");
+        let text = fs::read_to_string(config).unwrap();
+        for value in ["tomorrow", "Files", "", "\"x\u{1b}[2Jy\"", "\"files\\nx\"", "a/../b"] {
+            fs::write(config, text.replace("reftable", value)).unwrap();
+            for args in [
+                &["state"][..],
+                &["scan", "--all"],
+                &["scan"],
+                &["status"],
+                &["seal", "-o", "../p"],
+                &["gc"],
+                &["init"],
+            ] {
+                let done = repo.place.pack_in(at, args);
+                assert_eq!(done.code, 2, "{at:?} {value:?} {args:?}: {}", done.stderr);
+                assert!(!done.stderr.contains('\u{1b}'), "{value:?} {args:?}: {:?}", done.stderr);
+                assert!(!place.join("p").exists(), "{args:?}");
+            }
+        }
+        fs::write(config, text).unwrap();
+    }
 }
 
 #[test]

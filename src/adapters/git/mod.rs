@@ -252,6 +252,7 @@ impl Repository {
             Err(Unresolved::Fault(fault)) => return Err(fault.refuse(|said| Unsupported::References { said })),
             Err(_) if rev == "HEAD" && self.is_unborn()? => return Err(Refusal::NoCommit),
             Err(Unresolved::NotFound) => return Err(bad(RevisionFault::NotFound)),
+            Err(Unresolved::Several) => return Err(bad(RevisionFault::Several)),
             Err(Unresolved::Said(said)) => return Err(bad(RevisionFault::Said(said))),
         };
         match self.peel(&id)? {

@@ -3,11 +3,15 @@
 use gix::bstr::ByteSlice;
 use gix::refs::transaction::{Change as Edit, LogChange, PreviousValue, RefEdit, RefLog};
 use gix::refs::{FullName, Target};
+use gix::revision::plumbing::Spec;
 
-use super::{Change, HeadRef, Ref, RefFault, Unresolved};
-use crate::adapters::git::{explain, from_gix, to_gix};
+use super::{Change, HeadRef, Ref, RefFault, Unresolved, process};
+use crate::adapters::git::{Repository, explain, from_gix, to_gix};
 use crate::format::object_id::ObjectId;
 use crate::format::reflog::Reflog;
+
+/// Name of this format.
+const FILES: &str = "files";
 
 pub(super) fn below(repo: &gix::Repository, prefix: &str) -> Result<Vec<Ref>, RefFault> {
     let platform = repo.references().map_err(|e| fault(&e))?;
@@ -29,13 +33,14 @@ pub(super) fn named(repo: &gix::Repository, names: &[String]) -> Result<Vec<Ref>
 }
 
 fn read(mut found: gix::Reference<'_>) -> Ref {
+    // To follow the ref changes its name.
+    let name = found.name().as_bstr().to_owned();
     let target = found.target();
     let symbolic = target.try_name().map(|name| name.as_bstr().to_string());
     let id = match found.try_id() {
         Some(id) => Some(from_gix(&id)),
         None => found.follow_to_object().ok().map(|id| from_gix(&id)),
     };
-    let name = found.name().as_bstr().to_owned();
     Ref { name, symbolic, id }
 }
 
@@ -47,19 +52,30 @@ pub(super) fn head(repo: &gix::Repository) -> Result<HeadRef, RefFault> {
     })
 }
 
-pub(super) fn resolve(repo: &gix::Repository, rev: &str) -> Result<ObjectId, Unresolved> {
-    let error = match repo.rev_parse_single(rev) {
-        Ok(id) => return Ok(from_gix(&id)),
+/// Returns the id that a revision names. If the library does not find one, git is asked: it knows more kinds of names,
+/// such as abbreviated ids in a repository with SHA-256.
+pub(super) fn resolve(repo: &Repository, rev: &str) -> Result<ObjectId, Unresolved> {
+    let local = repo.local();
+    let error = match local.rev_parse(rev).map(|spec| spec.detach()) {
+        Ok(Spec::Include(id)) => return Ok(from_gix(&id)),
+        Ok(_) => return Err(Unresolved::Several),
         Err(error) => error,
     };
-    Err(match repo.head() {
-        Ok(_) if error.is_not_found() => match target_of(repo, rev) {
-            Some(id) => Unresolved::Missing(from_gix(&id)),
-            None => Unresolved::NotFound,
-        },
-        Ok(_) => Unresolved::Said(explain(&error)),
-        Err(error) => Unresolved::Fault(fault(&error)),
-    })
+    match local.head() {
+        Ok(_) if error.is_not_found() => {
+            if let Some(id) = target_of(&local, rev) {
+                return Err(Unresolved::Missing(from_gix(&id)));
+            }
+        }
+        Ok(_) => {}
+        Err(error) => return Err(Unresolved::Fault(fault(&error))),
+    }
+    match process::resolve(repo, FILES, rev) {
+        // git could not be run, or refuses to read the repository.
+        Err(Unresolved::Fault(_)) if error.is_not_found() => Err(Unresolved::NotFound),
+        Err(Unresolved::Fault(_)) => Err(Unresolved::Said(explain(&error))),
+        answer => answer,
+    }
 }
 
 /// Returns the id that a reference resolves to, even if this clone does not have the object.

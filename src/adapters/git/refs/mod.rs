@@ -55,6 +55,8 @@ pub(super) enum Unresolved {
     NotFound,
     /// Something has that name, but this clone does not have it.
     Missing(ObjectId),
+    /// It names a range or a list of commits.
+    Several,
     /// It cannot be parsed, or is ambiguous.
     Said(String),
     /// The refs cannot be read.
@@ -127,7 +129,7 @@ impl Repository {
     /// Returns the id that a revision names.
     pub(super) fn resolve(&self, rev: &str) -> Result<ObjectId, Unresolved> {
         match &self.storage {
-            Storage::Files => files::resolve(&self.local(), rev),
+            Storage::Files => files::resolve(self, rev),
             Storage::Other(storage) => process::resolve(self, storage, rev),
         }
     }

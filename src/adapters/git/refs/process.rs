@@ -95,14 +95,17 @@ pub(super) fn resolve(repo: &Repository, storage: &str, rev: &str) -> Result<Obj
     let output = ask(git, storage, b"").map_err(Unresolved::Fault)?;
     if output.status.success() {
         let id = output.stdout.strip_suffix(b"\n").and_then(|text| text.to_str().ok());
-        // git also takes ranges and exclusions.
-        let id = id.and_then(ObjectId::parse).ok_or(Unresolved::NotFound)?;
+        // git also takes an exclusion.
+        let id = id.and_then(ObjectId::parse).ok_or(Unresolved::Several)?;
         return match repo.has(&id) {
             true => Ok(id),
             // git takes every id in full, also that of an object that is not there.
             false if ObjectId::parse(&rev.to_ascii_lowercase()) == Some(id) => Err(Unresolved::NotFound),
             false => Err(Unresolved::Missing(id)),
         };
+    }
+    if !output.stdout.is_empty() {
+        return Err(Unresolved::Several);
     }
     let said = first_words(&output.stderr);
     match said == NOT_ONE || said.is_empty() {
@@ -212,7 +215,9 @@ fn before(repo: &Repository, storage: &str, name: &str, log: &Log<'_>) -> Result
         Ok(id) | Err(Unresolved::Missing(id)) => Ok(Some(id)),
         Err(Unresolved::Fault(fault)) => Err(fault),
         // Other than in files, a clone logs the tracking refs that it makes, without a message.
-        Err(Unresolved::NotFound | Unresolved::Said(_)) => Ok(log.oldest.1.is_empty().then_some(log.oldest.0)),
+        Err(Unresolved::NotFound | Unresolved::Several | Unresolved::Said(_)) => {
+            Ok(log.oldest.1.is_empty().then_some(log.oldest.0))
+        }
     }
 }
 
