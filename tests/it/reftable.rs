@@ -438,3 +438,74 @@ fn a_prepared_repository_runs_nothing_when_its_refs_are_read() {
         assert!(!trap.exists(), "{args:?}");
     }
 }
+
+/// Puts a `git` first that also runs the hooks of the configuration, as git does from version 2.54 on.
+fn git_with_configured_hooks(place: &Place) {
+    let real = place.run(place.path(), "sh", &["-c", "command -v git"]).ok().out();
+    let script = format!(
+        "#!/bin/sh\nreal={}\nn=0\nfor word; do case $word in update-ref|update-index|log) break ;; esac; n=$((n + 1)); done\n\
+         if [ $n -lt $# ]; then\n\
+         i=0; options=; for word; do [ $i -lt $n ] || break; options=\"$options $word\"; i=$((i + 1)); done\n\
+         $real $options config --name-only --get-regexp '^hook[.].*[.]command$' | while read -r key; do\n\
+         name=${{key%.command}}\n\
+         [ \"$($real $options config --type=bool \"$name.enabled\")\" = false ] || sh -c \"$($real config \"$key\")\"\n\
+         done\nfi\nexec $real \"$@\"\n",
+        real.trim()
+    );
+    let mut written = place.command("sh", place.path());
+    let write = "mkdir -p bin && printf %s \"$1\" >bin/git && chmod +x bin/git";
+    assert!(written.args(["-c", write, "sh", &script]).status().unwrap().success());
+}
+
+#[test]
+fn a_prepared_repository_runs_no_hook_when_refs_or_the_index_change() {
+    for format in ["files", "reftable"] {
+        let repo = set_up(format);
+        fs::remove_file(repo.path(".gitpack.toml")).unwrap();
+        repo.pack(&["init"]).ok();
+        repo.commit("recipients");
+        git_with_configured_hooks(&repo.place);
+        let trap = repo.place.path().join("trap");
+        for hook in ["reference-transaction", "post-index-change", "pre-commit"] {
+            let path = repo.path(&format!(".git/hooks/{hook}"));
+            let text = format!("#!/bin/sh\necho {hook} >>'{}'\n", trap.display());
+            let write = "printf %s \"$1\" >\"$0\" && chmod +x \"$0\"";
+            repo.place
+                .run(&repo.root, "sh", &["-c", write, path.to_str().unwrap(), &text])
+                .ok();
+        }
+        for name in ["x", "y=z.enabled", "two.Parts"] {
+            let run = format!("echo configured >>'{}'", trap.display());
+            repo.git(&["config", &format!("hook.{name}.command"), &run]).ok();
+            repo.git(&["config", &format!("hook.{name}.event"), "reference-transaction"])
+                .ok();
+        }
+        // git itself runs them.
+        repo.git(&["update-ref", "refs/heads/new", "HEAD"]).ok();
+        let ran = fs::read_to_string(&trap).unwrap();
+        assert!(
+            ran.contains("reference-transaction") && ran.matches("configured").count() == 3,
+            "{ran}"
+        );
+        fs::remove_file(&trap).unwrap();
+        repo.write("notes.txt", "secret notes\n");
+        for args in [
+            &["protect", "notes.txt"][..],
+            &["seal", "--emit", "lite", "-o", "../p"],
+            &["audit"],
+            &["status"],
+            &["scan", "--all"],
+        ] {
+            repo.pack(args).ok();
+            assert!(
+                !trap.exists(),
+                "{format} {args:?}: {}",
+                fs::read_to_string(&trap).unwrap()
+            );
+        }
+        assert!(!repo.git(&["for-each-ref", "refs/gitpack/"]).out().is_empty());
+        fs::remove_dir_all(repo.path("../p")).unwrap();
+        repo.pack(&["gc"]).ok();
+        assert!(!trap.exists(), "{format}: gc");
+    }
+}

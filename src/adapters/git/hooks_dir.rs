@@ -1,5 +1,6 @@
 //! The hooks directory that git will use here, and the files in it.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -204,6 +205,15 @@ pub fn run_chained(
     }
     let status = child.wait().map_err(failed)?;
     Ok((!status.success()).then(|| status.to_string()))
+}
+
+/// Returns the names of the hooks in git's configuration, whoever configured them.
+pub(super) fn configured(repo: &gix::Repository) -> BTreeSet<Vec<u8>> {
+    let config = repo.config_snapshot();
+    let sections = config.plumbing().sections_by_name("hook").into_iter().flatten();
+    sections
+        .filter_map(|section| section.header().subsection_name().map(|name| name.to_vec()))
+        .collect()
 }
 
 /// Hooks in git's configuration (`hook.<name>.command`).

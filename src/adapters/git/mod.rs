@@ -37,6 +37,8 @@ pub mod walk;
 pub mod work_tree;
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
@@ -277,20 +279,24 @@ impl Repository {
         }
     }
 
-    /// Returns a `git` command that uses this repository, fetches nothing, and runs no file system monitor. In a
-    /// repository of another user, it runs no hooks either.
+    /// Returns a `git` command that uses this repository, fetches nothing, and runs neither hooks nor a file system
+    /// monitor: somebody else may have prepared the clone.
     fn git(&self) -> Command {
         let mut command = Command::new("git");
         command
             .arg("--git-dir")
             .arg(self.shared.refs.git_dir())
-            .args(["-c", "core.fsmonitor=false"])
+            .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
             .env("GIT_NO_REPLACE_OBJECTS", "1")
             .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_OPTIONAL_LOCKS", "0")
             .stdin(std::process::Stdio::null());
-        if self.foreign.is_some() {
-            command.args(["-c", "core.hooksPath=/dev/null"]);
+        for hook in hooks_dir::configured(&self.local()) {
+            // Other than `-c`, this takes names with an equals sign.
+            let mut setting = OsString::from("--config-env=hook.");
+            setting.push(OsStr::from_bytes(&hook));
+            setting.push(".enabled=GITPACK_RUNS_HOOKS");
+            command.arg(setting).env("GITPACK_RUNS_HOOKS", "false");
         }
         command
     }

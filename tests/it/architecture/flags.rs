@@ -96,7 +96,7 @@ const EXEMPTIONS: &[Exemption] = &[
     },
     Exemption {
         path: "adapters/git/mod.rs",
-        literals: &["--git-dir"],
+        literals: &["--git-dir", "--config-env=hook."],
         reason: "an argument of git itself",
     },
     Exemption {

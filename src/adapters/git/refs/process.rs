@@ -138,8 +138,8 @@ pub(super) fn change(repo: &Repository, storage: &str, changes: &[Change]) -> Re
         input.extend(line.into_bytes());
     }
     let mut git = git(repo);
-    // A hook could refuse, and the library does not run hooks either. Without a sync, a power cut could undo the change.
-    git.args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsync=reference"])
+    // Without a sync, a power cut could undo the change.
+    git.args(["-c", "core.fsync=reference"])
         .args(["update-ref", "--stdin", "-z"]);
     said_well(ask(git, storage, &input)?, storage).map(drop)
 }

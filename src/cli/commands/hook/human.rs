@@ -10,7 +10,7 @@ use crate::cli::output::Output;
 use crate::cli::output::doubt::doubt_words;
 use crate::cli::output::names::remote_name;
 use crate::cli::output::table::{advise, aligned};
-use crate::cli::output::words::{BLOCKS, TYPE, argument, count, paint, pathspec, quoted};
+use crate::cli::output::words::{BLOCKS, TYPE, argument, count, paint, pathspec};
 use crate::format::protected::Policy;
 use crate::format::remote_url::without_secret;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
