@@ -108,7 +108,7 @@ pub enum Unsupported {
         /// What git said.
         said: String,
     },
-    /// A first push with many versions of the configuration.
+    /// A first push to which many versions of the configuration apply.
     ManyConfigurations {
         /// How many.
         versions: usize,
@@ -219,8 +219,8 @@ impl fmt::Display for Unsupported {
             Self::Canary { said } => write!(f, "git could not create a canary: {said}"),
             Self::ManyConfigurations { versions } => write!(
                 f,
-                "this first push brings {versions} different versions of .gitpack.toml, and each applies to the \
-                 branches of the others"
+                "{versions} different versions of .gitpack.toml apply to one branch of this first push: those of the \
+                 branches that it brings, and of the main branches"
             ),
             Self::TwoHooks { directory, hook } => write!(
                 f,

@@ -540,9 +540,12 @@ fn a_url_with_a_space_reaches_the_hook_whole() {
             private.display()
         );
         repo.write(".gitpack.toml", config);
+        repo.git(&["commit", "-q", "-m", "rules", ".gitpack.toml"]).ok();
+        // Rules count once a remote has them.
+        repo.git(&["push", "-q", "origin", "main"]).ok();
         repo.write("a.secret", "x");
-        repo.git(&["add", "-f", ".gitpack.toml", "a.secret"]).ok();
-        repo.git(&["commit", "-q", "-m", "rules"]).ok();
+        repo.git(&["add", "-f", "a.secret"]).ok();
+        repo.git(&["commit", "-q", "-m", "secret"]).ok();
         for (name, code) in [("private", 0), ("private two", 1)] {
             let url = format!("{}", repo.place.path().join(name).display());
             repo.place

@@ -11,8 +11,10 @@ use crate::format::object_id::ObjectId;
 use crate::format::push_line::{PushLine, RefLine};
 use crate::ops::Context;
 use crate::ops::contents::{self, ContentAt};
-use crate::ops::guard::remotes::{PushTarget, main_commits};
-use crate::ops::guard::scan::range::{Commits, Ranges, RefChange};
+use crate::ops::guard::main_commits::commits_with_rules;
+use crate::ops::guard::remotes::PushTarget;
+use crate::ops::guard::scan::beside::Commits;
+use crate::ops::guard::scan::range::{Ranges, RefChange};
 use crate::ops::guard::scan::{PushedTo, ScanReport, packs, surfaces};
 use crate::ops::guard::twins::one_sided::{OneSided, one_sided};
 use crate::refusal::config::ConfigFault;
@@ -43,15 +45,12 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
     let mut place = PushTarget::observe(&repo, remote, url, reported.collect())?;
     place.keep_what_was_seen(&repo)?;
     let standing = place.standing();
-    let beside = rules_beside(&repo, lines.iter().filter_map(|line| line.local))?;
-    let changes: Vec<RefChange> = lines
-        .iter()
-        .filter_map(|line| {
-            let reported = line.remote.filter(|old| repo.has(old));
-            let baseline = baseline::of_push(reported, place.tracked(&line.remote_ref), &standing);
-            Some(change(&line.remote_ref, line.local?, baseline, &beside))
-        })
-        .collect();
+    let pushed = lines.iter().filter_map(|line| {
+        let reported = line.remote.filter(|old| repo.has(old));
+        let baseline = baseline::of_push(reported, place.tracked(&line.remote_ref), &standing);
+        Some((line.remote_ref.as_str(), line.local?, baseline))
+    });
+    let changes = changes(&repo, pushed.collect())?;
     let pushed = changes.iter().map(|change| (change.name.clone(), change.tip)).collect();
     let report = judge_push(&repo, &place, &changes)?;
     if report.is_clean() {
@@ -84,11 +83,10 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
             tips.push((rev.clone(), repo.commit(rev)?.id));
         }
     }
-    let beside = rules_beside(&repo, tips.iter().map(|(_, tip)| *tip))?;
-    let changes: Vec<RefChange> = tips
+    let all_new = tips
         .iter()
-        .map(|(name, tip)| change(name, *tip, baseline::of_push(None, None, &known), &beside))
-        .collect();
+        .map(|(name, tip)| (name.as_str(), *tip, baseline::of_push(None, None, &known)));
+    let changes = changes(&repo, all_new.collect())?;
     let report = judge_push(&repo, &place, &changes)?;
     if report.is_clean() {
         place.keep_what_passed(&repo, pushed);
@@ -96,12 +94,27 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
     Ok(report)
 }
 
-/// Returns the commits whose rules apply to a new ref of a remote that has no rules yet: everything pushed with it, and
-/// the main branches of this clone.
-fn rules_beside(repo: &Repository, tips: impl Iterator<Item = ObjectId>) -> Result<Commits> {
+/// Returns the changes of pushed refs to these tips. To a new ref of a remote that has no rules yet, the rules of
+/// everything that is pushed with it apply, and those of the main branches, here and at other remotes.
+fn changes(repo: &Repository, pushed: Vec<(&str, ObjectId, Baseline)>) -> Result<Vec<RefChange>> {
+    let new = pushed.iter().filter(|(_, _, baseline)| baseline.is_new);
+    let new: Vec<&str> = new.map(|(name, _, _)| *name).collect();
+    let (mut beside, mut elsewhere) = (Vec::new(), Vec::new());
+    if !new.is_empty() {
+        let with_rules = commits_with_rules(repo, &new)?;
+        beside.extend(with_rules.here);
+        beside.extend(with_rules.elsewhere.iter().copied());
+        elsewhere.extend(with_rules.elsewhere);
+    }
+    beside.extend(pushed.iter().map(|(_, tip, _)| *tip));
     let mut seen = HashSet::new();
-    let all = main_commits(repo)?.into_iter().chain(tips);
-    Ok(all.filter(|id| seen.insert(*id)).collect())
+    let beside: Commits = beside.into_iter().filter(|id| seen.insert(*id)).collect();
+    let elsewhere: Commits = elsewhere.into();
+    let change = |(name, tip, baseline)| RefChange {
+        elsewhere: Arc::clone(&elsewhere),
+        ..change(name, tip, baseline, &beside)
+    };
+    Ok(pushed.into_iter().map(change).collect())
 }
 
 /// Returns the change of a ref to `tip`. If the ref is new, the rules of `beside` apply too.

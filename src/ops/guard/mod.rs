@@ -5,6 +5,7 @@ pub mod hook;
 pub mod init;
 pub mod install;
 pub mod known;
+pub mod main_commits;
 mod program;
 pub mod remotes;
 pub mod scan;

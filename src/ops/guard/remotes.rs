@@ -8,7 +8,6 @@ use crate::format::object_id::ObjectId;
 use crate::format::reflog::Reflog;
 use crate::format::remote_notes::{RemoteNote, RemoteNotes};
 use crate::refusal::Result;
-use crate::rules::main_branches::main_refs;
 use crate::rules::push::{self, Belief, Cloned, Doubt, Evidence, Remote, Reported, Tracking, baseline};
 
 /// A destination of a push.
@@ -180,17 +179,6 @@ pub fn note_all(repo: &Repository) -> Result<()> {
         true => Ok(()),
         false => repo.private().remote_notes().save(&kept),
     }
-}
-
-/// Returns the commits whose rules apply before anything was pushed: `HEAD`, and the tips of the main branches.
-pub fn main_commits(repo: &Repository) -> Result<Vec<ObjectId>> {
-    let head = match repo.has_commit()? {
-        true => Some(repo.commit("HEAD")?.id),
-        false => None,
-    };
-    let refs = main_refs(repo.config_text("init.defaultBranch"), &repo.remotes());
-    let main = repo.commits_at(&refs)?.into_iter().filter(|id| Some(*id) != head);
-    Ok(head.into_iter().chain(main).collect())
 }
 
 /// Returns the remote that git names, or else the only remote that fetches from this URL and pushes to it.

@@ -16,6 +16,7 @@ mod memory;
 mod owner;
 mod planted;
 mod remotes;
+mod second_remote;
 mod sent;
 mod store;
 mod twins;

@@ -221,7 +221,9 @@ fn way_out(unsupported: &Unsupported) -> String {
         Unsupported::Merge { .. } => "git merge-file -h    (git may show the cause)",
         Unsupported::HooksDirectory { .. } => "git rev-parse --git-path hooks",
         Unsupported::Canary { .. } => "git --version    (testing hooks needs 2.40 or newer)",
-        Unsupported::ManyConfigurations { .. } => "push the main branch first, by itself",
+        Unsupported::ManyConfigurations { .. } => {
+            "push the main branch first, by itself; or, for each other remote: git remote set-head <remote> --auto"
+        }
         Unsupported::SharedHooks { removing: true, .. } => {
             "if no repository needs them any more, remove them for all: git pack uninstall --shared"
         }

@@ -1,6 +1,7 @@
 //! `git pack scan`, and the parts that the hooks share with it: surfaces that yield entries, and the findings.
 
 pub mod accept;
+pub mod beside;
 pub mod engine;
 mod no_commit;
 pub mod packs;

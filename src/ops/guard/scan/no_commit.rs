@@ -7,9 +7,10 @@ use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::configuration::{self, Loaded, Rules};
 use crate::ops::guard::scan::ScanReport;
+use crate::ops::guard::scan::beside::Besides;
 use crate::ops::guard::scan::engine::Engine;
 use crate::ops::guard::scan::packs;
-use crate::ops::guard::scan::range::{Besides, Group, Ranges, RefChange, without_path};
+use crate::ops::guard::scan::range::{Group, Ranges, RefChange, without_path};
 use crate::ops::guard::scan::twins::Ends;
 use crate::refusal::Result;
 use crate::rules::scan::Candidate;
@@ -29,7 +30,7 @@ impl Ranges<'_> {
         let (before, old) = self.old_sides(rules, change)?;
         let beside = match old.iter().any(|loaded| loaded.is_present()) {
             true => Vec::new(),
-            false => self.beside(rules, besides, None, &new, &change.beside)?,
+            false => besides.of(self.repo, rules, None, &new, &change.beside)?.apply,
         };
         for side in &old {
             report.weakened.extend(weakened(&side.config, &new.config));

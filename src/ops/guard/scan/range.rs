@@ -9,18 +9,18 @@ use crate::adapters::git::history::Batch;
 use crate::adapters::git::walk::Walk;
 use crate::adapters::git::{Peeled, Repository};
 use crate::format::budget::{Bound, EACH_CONFIG};
-use crate::format::config::{Config, FILE_NAME};
-use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::format::config::Config;
+use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::clean_memory::WORTH_REMEMBERING;
 use crate::ops::configuration::{self, Loaded, Rules};
+use crate::ops::guard::scan::beside::{self, Besides, Commits, old_side, same};
 use crate::ops::guard::scan::engine::Engine;
 use crate::ops::guard::scan::packs::{self, Touched};
 use crate::ops::guard::scan::twins::Ends;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
-use crate::refusal::unsupported::Unsupported;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::Result;
 use crate::rules::content::UnpackBudget;
 use crate::rules::protect::Registry;
 use crate::rules::scan::{Candidate, Destination};
@@ -41,6 +41,8 @@ pub struct RefChange {
     /// The commits whose rules apply if nothing with rules was there before: everything pushed with it, and the main
     /// branches of this clone.
     pub beside: Commits,
+    /// Those commits of `beside` that other remotes have.
+    pub elsewhere: Commits,
 }
 
 impl RefChange {
@@ -51,6 +53,7 @@ impl RefChange {
             tip,
             old,
             beside: Arc::new([]),
+            elsewhere: Arc::new([]),
         }
     }
 }
@@ -82,22 +85,6 @@ pub(super) struct Group {
     pub(super) new: Rc<Loaded>,
     pub(super) old: Vec<Rc<Loaded>>,
     pub(super) beside: Vec<Rc<Loaded>>,
-}
-
-/// The most configurations that may apply beside each other in one push. The author of a push to an empty remote
-/// decides how many there are, and each is compared with every tip.
-const MAX_BESIDE: usize = 32;
-
-/// Commits that many changes share.
-pub type Commits = Arc<[ObjectId]>;
-
-/// The configurations that apply beside each other, with a cache of what was looked up.
-#[derive(Default)]
-pub(super) struct Besides {
-    /// The commits of the last request, and their configurations.
-    of: Option<(Commits, Vec<Rc<Loaded>>)>,
-    /// By path: the blob in each tree, for the configuration and the files that it names.
-    in_tree: HashMap<String, HashMap<ObjectId, Option<ObjectId>>>,
 }
 
 impl Ranges<'_> {
@@ -143,11 +130,20 @@ impl Ranges<'_> {
     /// Returns the group of a single change.
     fn group(&self, rules: &Rules<'_>, besides: &mut Besides, tip: ObjectId, change: &RefChange) -> Result<Group> {
         let new = rules.in_commit(&tip)?;
-        let (before, old) = self.old_sides(rules, change)?;
-        let beside = match old.iter().any(|loaded| loaded.is_present()) {
-            true => Vec::new(),
-            false => self.beside(rules, besides, Some(tip), &new, &change.beside)?,
-        };
+        let (before, mut old) = self.old_sides(rules, change)?;
+        let mut beside = Vec::new();
+        if !old.iter().any(|loaded| loaded.is_present()) {
+            let found = besides.of(self.repo, rules, Some(tip), &new, &change.beside)?;
+            beside = found.apply;
+            // No remote has this change yet.
+            old.extend(beside::only_replaced_here(
+                self.repo,
+                rules,
+                found.replaced,
+                &new,
+                &change.elsewhere,
+            )?);
+        }
         Ok(Group {
             tips: vec![tip],
             before,
@@ -161,7 +157,7 @@ impl Ranges<'_> {
     pub(super) fn old_sides(&self, rules: &Rules<'_>, change: &RefChange) -> Result<(Vec<ObjectId>, Vec<Rc<Loaded>>)> {
         let (mut before, mut old) = (Vec::new(), Vec::<Rc<Loaded>>::new());
         for id in &change.old {
-            let Some((commit, loaded)) = self.old_side(rules, id)? else {
+            let Some((commit, loaded)) = old_side(self.repo, rules, id)? else {
                 continue;
             };
             before.push(commit);
@@ -194,87 +190,6 @@ impl Ranges<'_> {
         Ok(())
     }
 
-    /// Returns the configurations of `commits` that apply to `tip`, if nothing that was there before has one.
-    ///
-    /// A commit without a configuration adds nothing. An older version of the tip's own configuration adds nothing
-    /// either: its history replaced it, as if the tip were pushed alone. A tree has no history, so it has no tip.
-    pub(super) fn beside(
-        &self,
-        rules: &Rules<'_>,
-        besides: &mut Besides,
-        tip: Option<ObjectId>,
-        new: &Rc<Loaded>,
-        commits: &Commits,
-    ) -> Result<Vec<Rc<Loaded>>> {
-        if !besides.of.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, commits)) {
-            let mut all: Vec<Rc<Loaded>> = Vec::new();
-            for id in commits.iter() {
-                if let Some((_, loaded)) = self.old_side(rules, id)?
-                    && loaded.is_present()
-                    && all.iter().all(|other| !same(other, &loaded))
-                {
-                    all.push(loaded);
-                }
-            }
-            besides.of = Some((Arc::clone(commits), all));
-        }
-        let all = besides.of.iter().flat_map(|(_, all)| all);
-        let mut found: Vec<Rc<Loaded>> = all.filter(|loaded| !same(loaded, new)).map(Rc::clone).collect();
-        if let Some(tip) = tip {
-            let mut kept = Vec::new();
-            for loaded in found {
-                if !self.replaced(&tip, &loaded, &mut besides.in_tree)? {
-                    kept.push(loaded);
-                }
-            }
-            found = kept;
-        }
-        match found.len() {
-            0..=MAX_BESIDE => Ok(found),
-            versions => Err(Refusal::Unsupported(Unsupported::ManyConfigurations { versions })),
-        }
-    }
-
-    /// Returns whether the history of `tip` had this configuration and replaced it. One whose exceptions stand in another
-    /// file counts only if the history had that file as well.
-    fn replaced(
-        &self,
-        tip: &ObjectId,
-        loaded: &Loaded,
-        in_tree: &mut HashMap<String, HashMap<ObjectId, Option<ObjectId>>>,
-    ) -> Result<bool> {
-        let allow_file = loaded.config.allow_file.as_ref().map(|named| named.value.as_str());
-        let parts = [
-            (Some(FILE_NAME), loaded.bytes.as_deref()),
-            (allow_file, loaded.allowed.as_deref()),
-        ];
-        for (path, bytes) in parts {
-            let (Some(path), Some(bytes)) = (path, bytes) else {
-                continue;
-            };
-            let known = in_tree.entry(path.to_owned()).or_default();
-            let versions = self.repo.versions_of(tip, path, known)?;
-            let mut hasher = ObjectHasher::new(tip, "blob", bytes.len() as u64);
-            hasher.update(bytes);
-            if !versions.contains(&hasher.finish()) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Returns the commit of an old side and its configuration; none if the commit is not here. What a remote has may
-    /// never have been fetched.
-    fn old_side(&self, rules: &Rules<'_>, id: &ObjectId) -> Result<Option<(ObjectId, Rc<Loaded>)>> {
-        if !self.repo.has(id) {
-            return Ok(None);
-        }
-        match self.repo.peel(id)? {
-            Peeled::Commit(id) => Ok(Some((id, rules.in_commit_or_none(&id)?))),
-            Peeled::Tree(_) | Peeled::Blob(_) => Ok(None),
-        }
-    }
-
     /// Judges blobs that were sent although no sent commit reaches them: by content alone, with every configuration
     /// that applies.
     pub fn judge_besides(&self, changes: &[RefChange], report: &mut ScanReport) -> Result<()> {
@@ -286,7 +201,7 @@ impl Ranges<'_> {
         let rules = Rules::of(self.repo);
         let mut loaded: Vec<Rc<Loaded>> = Vec::new();
         for id in changes.iter().flat_map(|change| change.old.iter().chain([&change.tip])) {
-            if let Some((_, side)) = self.old_side(&rules, id)?
+            if let Some((_, side)) = old_side(self.repo, &rules, id)?
                 && !loaded.iter().any(|other| Rc::ptr_eq(other, &side))
             {
                 loaded.push(side);
@@ -421,11 +336,6 @@ impl Ranges<'_> {
         let remotes: Vec<ObjectId> = self.repo.refs("refs/remotes/")?.into_iter().map(|(_, id)| id).collect();
         Ok(self.repo.walk(&[commit], &remotes)?.count() == 0)
     }
-}
-
-/// Returns whether two configurations have the same text, exceptions in another file included.
-fn same(a: &Rc<Loaded>, b: &Rc<Loaded>) -> bool {
-    Rc::ptr_eq(a, b) || a.has_text_of(b)
 }
 
 /// Finds the commit of a long range that introduced each leak, and sorts the leaks by age, oldest first.

@@ -7,7 +7,7 @@ use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::guard::known::{self, Finder};
-use crate::ops::guard::remotes::main_commits;
+use crate::ops::guard::main_commits::main_commits;
 use crate::ops::guard::scan::twins;
 use crate::refusal::Result;
 use crate::refusal::leak::Giveaway;
