@@ -415,7 +415,7 @@ fn what_killed_processes_left_is_cleared_and_nothing_else() {
 
 #[test]
 fn a_lock_that_a_killed_seal_left_is_said_to_be_cleared_by_a_collection_and_is() {
-    let repo = Repo::set_up();
+    let repo = Repo::set_up_in_files();
     repo.seal(&["-o", "../one"]);
     let run = last(&repo);
     fs::remove_dir_all(own(&repo)).unwrap();
@@ -531,7 +531,8 @@ fn a_kill_at_any_moment_leaves_a_store_that_audits_clean() {
             (left, refs) if (left, refs) != (garbage.len(), 20) => middle += 1,
             _ => {}
         }
-        let names = fs::read_dir(repo.path(".git/refs/gitpack/runs")).unwrap();
+        // In a reftable, no ref has a file.
+        let names = fs::read_dir(repo.path(".git/refs/gitpack/runs")).into_iter().flatten();
         locks += names
             .filter(|name| name.as_ref().unwrap().path().extension().is_some())
             .count();

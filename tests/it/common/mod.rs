@@ -165,17 +165,29 @@ impl Repo {
     }
 
     pub fn with_format(format: &str) -> Self {
+        Self::made_with(&format!("--object-format={format}"))
+    }
+
+    fn made_with(option: &str) -> Self {
         let place = Place::new();
         let root = place.path().join("repo");
         fs::create_dir(&root).unwrap();
-        let format = format!("--object-format={format}");
-        place.run(&root, "git", &["init", "-q", "-b", "main", &format]).ok();
+        place.run(&root, "git", &["init", "-q", "-b", "main", option]).ok();
         Self { place, root }
     }
 
     /// A repository that was set up and has one commit.
     pub fn set_up() -> Self {
-        let repo = Self::empty();
+        Self::empty().with_a_commit()
+    }
+
+    /// The same with refs in files, on whatever format the other tests run.
+    pub fn set_up_in_files() -> Self {
+        Self::made_with("--ref-format=files").with_a_commit()
+    }
+
+    fn with_a_commit(self) -> Self {
+        let repo = self;
         repo.write("README.md", "hello\n");
         repo.pack(&["init"]).ok();
         repo.git(&["add", "."]).ok();

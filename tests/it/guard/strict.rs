@@ -219,7 +219,13 @@ pub fn rows() -> Vec<Row> {
         ),
         ("a push", "clean a", &["push", "-q", "origin", "main"], &["pre-push"]),
     ];
+    let is_in_table = std::env::var_os("GIT_DEFAULT_REF_FORMAT").is_some_and(|format| format == "reftable");
     for (name, script, act, ran) in innocent {
+        // In a reftable, git runs no hook for a change that brings no new object.
+        let ran = match act {
+            ["pack-refs", ..] | ["branch", "-m", ..] if is_in_table => &[],
+            _ => ran,
+        };
         rows.push(row(format!("passes: {name}"), passes(ran), move |w| {
             w.sh(&format!("({script}\n:)\ngit pack install --strict"));
             w.act(act)

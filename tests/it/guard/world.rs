@@ -243,16 +243,20 @@ impl World {
         }
     }
 
-    /// Reads every ref of every repository here, as files.
+    /// Reads every ref of every repository here, as files. git lists those that a reftable holds.
     fn refs(&self) -> Refs {
-        fn walk(directory: &Path, in_refs: bool, found: &mut Refs) {
+        fn walk(place: &Place, directory: &Path, in_refs: bool, found: &mut Refs) {
+            if directory.join("reftable").exists() {
+                let listed = place.run(directory, "git", &["--git-dir=.", "for-each-ref"]).stdout;
+                found.insert(directory.join("reftable"), listed);
+            }
             let Ok(entries) = fs::read_dir(directory) else { return };
             for entry in entries {
                 let entry = entry.unwrap();
                 let (path, name) = (entry.path(), entry.file_name());
                 if entry.file_type().unwrap().is_dir() {
                     if name != OsStr::new("objects") && name != OsStr::new("logs") {
-                        walk(&path, in_refs || name == OsStr::new("refs"), found);
+                        walk(place, &path, in_refs || name == OsStr::new("refs"), found);
                     }
                 } else if in_refs || name == OsStr::new("HEAD") || name == OsStr::new("packed-refs") {
                     let content = fs::read(&path).unwrap_or_default();
@@ -261,7 +265,7 @@ impl World {
             }
         }
         let mut found = Refs::new();
-        walk(self.repo.place.path(), false, &mut found);
+        walk(&self.repo.place, self.repo.place.path(), false, &mut found);
         found
     }
 }
