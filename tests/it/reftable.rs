@@ -439,6 +439,21 @@ fn a_prepared_repository_runs_nothing_when_its_refs_are_read() {
     }
 }
 
+#[test]
+fn seals_at_the_same_time_all_stand() {
+    let repo = set_up("reftable");
+    let seal = |n: usize| {
+        let mut command = repo.place.command(GIT_PACK, &repo.root);
+        command.args(["seal", "--emit", "lite", "-o", &format!("../pack-{n}")]);
+        command.spawn().unwrap()
+    };
+    let children: Vec<_> = (0..8).map(seal).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    repo.pack(&["audit"]).ok();
+}
+
 /// Puts a `git` first that also runs the hooks of the configuration, as git does from version 2.54 on.
 fn git_with_configured_hooks(place: &Place) {
     let real = place.run(place.path(), "sh", &["-c", "command -v git"]).ok().out();

@@ -298,7 +298,7 @@ fn restore_took_a_pack_with_another_canon_version_than_its_commit() {
 #[test]
 fn a_pack_could_be_sealed_into_gits_own_directory() {
     let repo = Repo::set_up();
-    for output in [".git/x", ".git/refs/heads/evil"] {
+    for output in [".git/x", ".git/refs/evil"] {
         repo.pack(&["seal", "-o", output]).refused("E_USAGE");
         assert!(!repo.path(output).exists());
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use gix::bstr::{BString, ByteSlice};
 
@@ -13,6 +14,15 @@ use crate::format::reflog::Reflog;
 
 /// What git says about a revision that names nothing.
 const NOT_ONE: &str = "Needed a single revision";
+
+/// What git says while another process changes refs.
+const LOCKED: &str = "cannot lock ref";
+
+/// How often a change is tried while another process changes refs.
+const TRIES: u32 = 40;
+
+/// How long to wait before the next try.
+const PAUSE: Duration = Duration::from_millis(50);
 
 const HEAD: &str = "HEAD";
 
@@ -124,24 +134,30 @@ pub(super) fn change(repo: &Repository, storage: &str, changes: &[Change]) -> Re
     let now: HashMap<&[u8], &Ref> = now.iter().map(|found| (found.name.as_slice(), found)).collect();
     let mut input = Vec::new();
     for Change { name, id } in changes {
-        let before = match now.get(name.as_bytes()) {
-            // git compares the old id of a symbolic ref with that of another ref.
-            Some(found) if found.symbolic.is_some() => String::new(),
-            Some(found) => found.id.map(|id| id.to_string()).unwrap_or_default(),
-            None if id.is_none() => continue,
-            None => repo.zero_id().to_string(),
-        };
-        let line = match id {
-            Some(id) => format!("option no-deref\0update {name}\0{id}\0{before}\0"),
-            None => format!("option no-deref\0delete {name}\0{before}\0"),
+        // As with refs in files, another process may have changed the ref meanwhile.
+        let line = match (id, now.get(name.as_bytes())) {
+            (Some(id), _) => format!("option no-deref\0update {name}\0{id}\0\0"),
+            (None, Some(_)) => format!("option no-deref\0delete {name}\0\0"),
+            (None, None) => continue,
         };
         input.extend(line.into_bytes());
     }
-    let mut git = git(repo);
-    // Without a sync, a power cut could undo the change.
-    git.args(["-c", "core.fsync=reference"])
-        .args(["update-ref", "--stdin", "-z"]);
-    said_well(ask(git, storage, &input)?, storage).map(drop)
+    let attempt = || {
+        let mut git = git(repo);
+        // Without a sync, a power cut could undo the change.
+        git.args(["-c", "core.fsync=reference"])
+            .args(["update-ref", "--stdin", "-z"]);
+        ask(git, storage, &input)
+    };
+    // The lock is for all refs, and not every version of git waits for it.
+    for _ in 1..TRIES {
+        let output = attempt()?;
+        if output.status.success() || !first_words(&output.stderr).contains(LOCKED) {
+            return said_well(output, storage).map(drop);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    said_well(attempt()?, storage).map(drop)
 }
 
 pub(super) fn reflogs(repo: &Repository, storage: &str, names: &[String]) -> Result<Vec<Option<Reflog>>, RefFault> {
