@@ -130,15 +130,21 @@ fn a_short_file_that_lost_its_returns_says_that_it_may_have() {
     let new = generate_identity("");
     let identities = identity_of(&new.file, &nobody());
     let plain = crate::common::noise(1, 1 << 20);
-    let bytes = sealed_for(&for_one(&new.recipient), &plain);
     let said = |bytes: &[u8]| opened(&identities, bytes).unwrap_err().to_string();
-    let mut converted = bytes.clone();
-    let mut at = 0;
-    converted.retain(|byte| {
-        at += 1;
-        *byte != b'\r' || bytes.get(at) != Some(&b'\n')
-    });
-    assert!(converted.len() < bytes.len());
+    let pairs = |bytes: &[u8]| bytes.windows(2).filter(|pair| pair == b"\r\n").count();
+    let (bytes, converted) = loop {
+        let bytes = sealed_for(&for_one(&new.recipient), &plain);
+        let mut converted = bytes.clone();
+        let mut at = 0;
+        converted.retain(|byte| {
+            at += 1;
+            *byte != b'\r' || bytes.get(at) != Some(&b'\n')
+        });
+        // Two returns before a newline leave one, in one ciphertext of sixteen. Nothing is said of such a one.
+        if pairs(&bytes) > 0 && pairs(&converted) == 0 {
+            break (bytes, converted);
+        }
+    };
     let words = "its line ends may have been converted to LF";
     assert!(said(&converted).contains(words), "{}", said(&converted));
     // Other damage is not blamed on line ends, and too few newlines tell nothing.

@@ -281,11 +281,9 @@ fn what_is_known_says_nothing_to_others_and_is_believed_from_nobody_else() {
     let common = table[64..]
         .windows(8)
         .filter(|window| theirs[64..].windows(8).any(|other| other == *window));
-    assert!(
-        common
-            .filter(|window| window.iter().any(|byte| !byte.is_ascii()))
-            .all(|w| w.contains(&0))
-    );
+    // The text about the originals is alike, with a byte or two of a code at each end. A record is random.
+    let is_random = |window: &&[u8]| window.iter().filter(|byte| !byte.is_ascii()).count() > 2;
+    assert!(common.filter(is_random).all(|w| w.contains(&0)));
     // A table of another clone is ignored, and the rules apply as before.
     fs::write(&place, theirs).unwrap();
     assert_eq!(stage(&repo, "copy.txt", &content).code, 0);
