@@ -7,6 +7,7 @@ pub mod git;
 pub mod ledger;
 pub mod open_files;
 pub mod pack_dir;
+pub mod published;
 pub mod staging;
 pub mod store;
 pub mod usage;

@@ -33,6 +33,11 @@ pub enum PackFault {
         /// What its parser said.
         said: String,
     },
+    /// A member is not in it.
+    NotListed {
+        /// The path of the member.
+        path: String,
+    },
     /// Its manifest does not state when it was made.
     BadTime {
         /// What it states instead.
@@ -84,6 +89,7 @@ impl fmt::Display for PackFault {
                 )
             }
             Self::Invalid { document, said } => write!(f, "{document}: {said}"),
+            Self::NotListed { path } => write!(f, "it does not hold {}", shown(path.as_bytes())),
             Self::BadTime { found } => {
                 write!(
                     f,

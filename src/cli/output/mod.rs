@@ -45,7 +45,7 @@ impl Output {
     }
 
     /// Returns stdout for a plaintext. Its hash is not kept, because the ledger would publish it.
-    pub(super) fn unrecorded(&mut self) -> &mut dyn Write {
+    pub(super) fn unrecorded(&mut self) -> &mut (dyn Write + Send) {
         &mut self.stdout
     }
 

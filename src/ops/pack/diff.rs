@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::adapters::{files, pack_dir};
 use crate::format::digest::Digest;
 use crate::format::member_path::MemberPath;
 use crate::ops::Context;
+use crate::ops::pack::given::GivenPack;
+use crate::ops::pack::source::Source;
 use crate::refusal::Result;
 use crate::rules::diff::{Difference, diff as compare, outcome};
 use crate::rules::member_type::MAX_BYTES;
@@ -36,14 +37,15 @@ pub struct Shift {
 
 /// Compares two packs by their manifests. Reads members only for the outcomes of known reports; they may be missing.
 pub fn diff(ctx: &Context, before: &Path, after: &Path) -> Result<DiffReport> {
-    let roots = [ctx.cwd.join(before), ctx.cwd.join(after)];
-    let manifests = [pack_dir::manifest(&roots[0])?, pack_dir::manifest(&roots[1])?];
+    let given = [GivenPack::of(ctx, before)?, GivenPack::of(ctx, after)?];
+    let sources = [given[0].source(), given[1].source()];
+    let manifests = [sources[0].manifest()?, sources[1].manifest()?];
     let difference = compare(&manifests[0], &manifests[1]);
     let mut shifts = Vec::new();
     for changed in &difference.changed {
         let Some(version) = &changed.report else { continue };
-        let before = concluded(&roots[0], &changed.path, &changed.before);
-        let after = concluded(&roots[1], &changed.path, &changed.after);
+        let before = concluded(&sources[0], &changed.path, &changed.before);
+        let after = concluded(&sources[1], &changed.path, &changed.after);
         if let (Some(before), Some(after)) = (before, after)
             && before != after
         {
@@ -65,9 +67,9 @@ pub fn diff(ctx: &Context, before: &Path, after: &Path) -> Result<DiffReport> {
 }
 
 /// Returns the outcome of a report, if the member has the bytes that its manifest declares.
-fn concluded(root: &Path, path: &str, hash: &str) -> Option<String> {
+fn concluded(source: &Source<'_>, path: &str, hash: &str) -> Option<String> {
     let path = MemberPath::parse(path).ok()?;
-    let bytes = files::read(&root.join(path.as_str()), MAX_BYTES as u64).ok()?;
+    let bytes = source.read(path.as_str(), MAX_BYTES as u64)?;
     (Digest::parse_ref(hash) == Some(Digest::of(&bytes)))
         .then(|| outcome(&bytes))
         .flatten()

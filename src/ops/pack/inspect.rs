@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use crate::adapters::{files, pack_dir};
+use crate::adapters::pack_dir;
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
-use crate::format::member_path::MemberPath;
 use crate::format::repo_state::RepoState;
 use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
 use crate::ops::Context;
+use crate::ops::pack::given::GivenPack;
 use crate::refusal::Result;
 use crate::rules::pack::places::in_sealed;
 
@@ -42,7 +42,7 @@ pub struct InspectedMember {
     pub artifact_version: Option<String>,
     /// Its declared hash.
     pub bytes_hash: String,
-    /// Its size on disk; none if it is not a regular file.
+    /// Its size in bytes; none if it is not a regular file.
     pub size: Option<u64>,
     /// Whether it is sealed.
     pub sealed: bool,
@@ -50,15 +50,14 @@ pub struct InspectedMember {
 
 /// Reads a pack's manifest and documents.
 pub fn inspect(ctx: &Context, path: &Path) -> Result<InspectReport> {
-    let root = ctx.cwd.join(path);
-    let manifest = pack_dir::manifest(&root)?;
+    let given = GivenPack::of(ctx, path)?;
+    let source = given.source();
+    let manifest = source.manifest()?;
     let members = manifest
         .members
         .into_iter()
         .map(|member| InspectedMember {
-            size: MemberPath::parse(&member.path)
-                .ok()
-                .and_then(|path| files::regular_size(&root, path.as_str())),
+            size: source.size(&member.path),
             sealed: in_sealed(&member.path),
             path: member.path,
             kind: member.kind.into_owned(),
@@ -66,7 +65,7 @@ pub fn inspect(ctx: &Context, path: &Path) -> Result<InspectReport> {
             bytes_hash: member.bytes_hash.to_string(),
         })
         .collect();
-    let read = |path: &str| files::read(&root.join(path), pack_dir::MAX_DOCUMENT).ok();
+    let read = |path: &str| source.read(path, pack_dir::MAX_DOCUMENT);
     Ok(InspectReport {
         pack_id: manifest.pack_id,
         created: manifest.created,

@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod documents;
+pub mod given;
 pub mod inspect;
 pub mod list;
 pub mod open;
@@ -10,6 +11,7 @@ pub mod rekey;
 pub mod restore;
 pub mod seal;
 pub mod sealed_pack;
+pub mod source;
 pub mod texts;
 pub mod unseal;
 pub mod verify;

@@ -10,8 +10,10 @@ use crate::adapters::workers;
 use crate::format::digest::Digest;
 use crate::ops::Context;
 use crate::ops::keys::identity;
+use crate::ops::pack::given::GivenPack;
 use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::sealed_pack::SealedPack;
+use crate::ops::pack::source::Source;
 use crate::ops::pack::unseal::{NamedSeal, Unopened, unseal};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -20,7 +22,7 @@ use crate::rules::protect::OUTPUT_DIRECTORY;
 /// What to open, and the output.
 #[derive(Clone, Debug, Default)]
 pub struct OpenRequest {
-    /// The pack's directory.
+    /// The pack: a directory, an archive, or a pack at a place.
     pub pack: PathBuf,
     /// Artifacts, or directories of artifacts; if empty, all.
     pub paths: Vec<String>,
@@ -49,8 +51,10 @@ pub struct OpenReport {
 
 /// Decrypts artifacts into a new directory that only its owner can read: all of them, or none.
 pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
-    let opening = Opening::of(ctx, request)?;
-    let output = output_of(ctx, request, &opening.pack.verdict.pack_id)?;
+    let given = GivenPack::of(ctx, &request.pack)?;
+    let source = given.source();
+    let opening = Opening::of(ctx, &source, request)?;
+    let output = output_of(ctx, request, &opening.pack)?;
     let staging = Staging::beside(&output, Access::Private)?.with_original_names();
     let sizes = workers::map(
         &opening.artifacts,
@@ -58,7 +62,7 @@ pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
         |(), artifact| {
             let target = staging.member(&artifact.path);
             let mut file = staging.create(&artifact.path)?;
-            unseal(&opening.pack.root, &artifact.seal, &opening.identities, &mut file)
+            unseal(&source, &artifact.seal, &opening.identities, &mut file)
                 .map_err(|why| opening.refusal(why, artifact, &target))
         },
     )?;
@@ -67,17 +71,18 @@ pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
 }
 
 /// Writes the one requested artifact to `out`, after all of it was opened successfully.
-pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut dyn Write) -> Result<OpenReport> {
-    let opening = Opening::of(ctx, request)?;
+pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut (dyn Write + Send)) -> Result<OpenReport> {
+    let given = GivenPack::of(ctx, &request.pack)?;
+    let source = given.source();
+    let opening = Opening::of(ctx, &source, request)?;
     let [artifact] = opening.artifacts.as_slice() else {
         return Err(Refusal::Usage(Misuse::ManyForOneStream {
             artifacts: opening.artifacts.len(),
         }));
     };
     let stdout = Path::new("standard output");
-    let unseal = |out: &mut dyn Write| {
-        unseal(&opening.pack.root, &artifact.seal, &opening.identities, out)
-            .map_err(|why| opening.refusal(why, artifact, stdout))
+    let unseal = |out: &mut (dyn Write + Send)| {
+        unseal(&source, &artifact.seal, &opening.identities, out).map_err(|why| opening.refusal(why, artifact, stdout))
     };
     unseal(&mut io::sink())?;
     let bytes = unseal(out)?;
@@ -85,15 +90,15 @@ pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut dyn Write) -> Res
 }
 
 /// A verified pack, and the requested artifacts.
-struct Opening {
-    pack: SealedPack,
+struct Opening<'a> {
+    pack: SealedPack<'a>,
     identities: Identities,
     artifacts: Vec<NamedSeal>,
 }
 
-impl Opening {
-    fn of(ctx: &Context, request: &OpenRequest) -> Result<Self> {
-        let pack = SealedPack::verified(&ctx.cwd.join(&request.pack), &request.pack)?;
+impl<'a> Opening<'a> {
+    fn of(ctx: &Context, source: &'a Source<'a>, request: &OpenRequest) -> Result<Self> {
+        let pack = SealedPack::verified(source, &request.pack)?;
         let identities = identity::load(ctx, &request.identities)?;
         let artifacts = select(pack.named(&identities)?, &request.paths, &request.pack)?;
         Ok(Self {
@@ -146,12 +151,14 @@ fn select(named: Vec<NamedSeal>, paths: &[String], pack: &Path) -> Result<Vec<Na
 }
 
 /// Decides where the artifacts go: never over existing files, and never where git could track them.
-fn output_of(ctx: &Context, request: &OpenRequest, pack_id: &str) -> Result<PathBuf> {
+fn output_of(ctx: &Context, request: &OpenRequest, pack: &SealedPack<'_>) -> Result<PathBuf> {
     let output = match &request.output {
         Some(output) => OutputPlace::at(ctx, output)?,
-        None => default_output(ctx, pack_id)?,
+        None => default_output(ctx, &pack.verdict.pack_id)?,
     };
-    output.ensure_outside(&ctx.cwd.join(&request.pack))?;
+    pack.source
+        .directory()
+        .map_or(Ok(()), |root| output.ensure_outside(root))?;
     output.ensure_untracked(request.output.is_none())?;
     Ok(output.path)
 }

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use crate::adapters::cipher::Identities;
 use crate::format::sealed::SealedArtifacts;
 use crate::ops::keys::identity;
+use crate::ops::pack::source::Source;
 use crate::ops::pack::unseal::{NamedSeal, Unopened, named};
-use crate::ops::pack::verify::verify_directory;
+use crate::ops::pack::verify::verify_source;
 use crate::refusal::pack::PackFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::verdict::Verdict;
 
 /// A verified pack, and the declaration of its seals.
-pub struct SealedPack {
-    /// Its directory.
-    pub root: PathBuf,
+pub struct SealedPack<'a> {
+    /// Where it is.
+    pub source: &'a Source<'a>,
     /// The path that the user gave.
     pub name: PathBuf,
     /// The outcome of its verification.
@@ -36,17 +37,17 @@ pub fn ensure_sound(verdict: &Verdict, name: &Path) -> Result<()> {
     }
 }
 
-impl SealedPack {
-    /// Verifies the pack at `root`. Refuses one that is not sound, or declares no seals.
-    pub fn verified(root: &Path, name: &Path) -> Result<Self> {
-        let mut verdict = verify_directory(root)?;
+impl<'a> SealedPack<'a> {
+    /// Verifies a pack. Refuses one that is not sound, or declares no seals.
+    pub fn verified(source: &'a Source<'a>, name: &Path) -> Result<Self> {
+        let mut verdict = verify_source(source)?;
         ensure_sound(&verdict, name)?;
         let document = verdict.sealed.take().filter(|document| !document.artifacts.is_empty());
         let Some(document) = document else {
             return Err(Refusal::Usage(Misuse::NothingSealed { pack: name.to_owned() }));
         };
         Ok(Self {
-            root: root.to_owned(),
+            source,
             name: name.to_owned(),
             verdict,
             document,
@@ -55,7 +56,7 @@ impl SealedPack {
 
     /// Returns the artifacts, sorted by path. If names are sealed, opens the index for them.
     pub fn named(&self, identities: &Identities) -> Result<Vec<NamedSeal>> {
-        named(&self.root, &self.document, identities).map_err(|why| match why {
+        named(self.source, &self.document, identities).map_err(|why| match why {
             Unopened::Cipher(why) => identity::not_opened(why, "the names of its artifacts", identities),
             Unopened::Seal(fault) => Refusal::BadPack {
                 path: self.name.clone(),

@@ -5,13 +5,13 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::adapters::cipher::{self, DecryptError, Identities};
-use crate::adapters::files;
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::Hashing;
 use crate::format::member_path::{MemberPath, above};
 use crate::format::padding::Unpadding;
 use crate::format::sealed::{INDEX_VERSION, IndexedArtifact, Seal, SealedArtifacts, SealedIndex};
 use crate::ops::keys::identity;
+use crate::ops::pack::source::Source;
 use crate::refusal::keys::CipherFault;
 use crate::refusal::seal::SealFault;
 use crate::refusal::{Refusal, Result};
@@ -54,11 +54,15 @@ impl Unopened {
     }
 }
 
-/// Returns the artifacts that the document of the pack at `root` declares, sorted by path. If names are sealed, opens
+/// Returns the artifacts that the document of a pack declares, sorted by path. If names are sealed, opens
 /// the index for them.
-pub fn named(root: &Path, document: &SealedArtifacts, identities: &Identities) -> Result<Vec<NamedSeal>, Unopened> {
+pub fn named(
+    source: &Source<'_>,
+    document: &SealedArtifacts,
+    identities: &Identities,
+) -> Result<Vec<NamedSeal>, Unopened> {
     named_by(document, |index, bytes| {
-        unseal(root, index, identities, bytes).map(drop)
+        unseal(source, index, identities, bytes).map(drop)
     })
 }
 
@@ -147,14 +151,28 @@ fn name(path: &str, rule: &str, seal: &Seal) -> Result<NamedSeal, Unopened> {
     })
 }
 
-/// Decrypts a seal of the pack at `root` into `output`, without its padding; returns the size of the content.
+/// Decrypts a seal of a pack into `output`, without its padding; returns the size of the content.
 ///
 /// After an error, do not use what was written. The ciphertext must be the declared one, even if the file was changed
 /// after the pack was verified.
-pub fn unseal(root: &Path, seal: &Seal, identities: &Identities, output: impl Write) -> Result<u64, Unopened> {
-    let opened =
-        files::open_regular(&root.join(&seal.sealed_path)).map_err(|_| Unopened::Seal(SealFault::Unreadable))?;
-    unseal_from(&opened.file, seal, identities, output)
+pub fn unseal(
+    source: &Source<'_>,
+    seal: &Seal,
+    identities: &Identities,
+    output: impl Write + Send,
+) -> Result<u64, Unopened> {
+    let mut output = Some(output);
+    let mut unsealed = None;
+    let read = source.member(&seal.sealed_path, &mut |ciphertext, _| {
+        unsealed = output
+            .take()
+            .map(|output| unseal_from(ciphertext, seal, identities, output));
+        Ok(())
+    });
+    match (read, unsealed) {
+        (Ok(()), Some(unsealed)) => unsealed,
+        _ => Err(Unopened::Seal(SealFault::Unreadable)),
+    }
 }
 
 /// Like [`unseal`], but takes the ciphertext from any reader.

@@ -22,6 +22,7 @@ use crate::ops::pack::rekey::turn::{Ciphertext, TurnJob};
 use crate::ops::pack::rekey::{Change, RekeyReport, RekeyRequest, is_same};
 use crate::ops::pack::seal::{check_output, publish};
 use crate::ops::pack::sealed_pack::SealedPack;
+use crate::ops::pack::source::Source;
 use crate::ops::pack::unseal::NamedSeal;
 use crate::ops::{Context, contents};
 use crate::refusal::pack::PackFault;
@@ -35,7 +36,8 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     check_output(&output, request.replace)?;
     ensure_outside(&root, &output)?;
     let change = Change::of(ctx, request)?;
-    let pack = SealedPack::verified(&root, &request.what)?;
+    let source = Source::Directory(&root);
+    let pack = SealedPack::verified(&source, &request.what)?;
     change.ensure_somebody(pack.document.artifacts.iter().map(|artifact| {
         let path = artifact.path.as_deref();
         path.unwrap_or(&artifact.seal.sealed_path).to_owned()
@@ -44,6 +46,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let staging = Staging::beside(&output, Access::Shared)?;
     let rekeying = Rekeying {
         change: &change,
+        root: &root,
         pack: &pack,
         staging: &staging,
     };
@@ -88,14 +91,15 @@ struct Rekeyed {
 /// A pack that is being rekeyed.
 struct Rekeying<'a> {
     change: &'a Change,
-    pack: &'a SealedPack,
+    root: &'a Path,
+    pack: &'a SealedPack<'a>,
     staging: &'a Staging,
 }
 
 impl Rekeying<'_> {
     fn all(&self) -> Result<Rekeyed> {
         let pack = self.pack;
-        let manifest = pack_dir::manifest(&pack.root)?;
+        let manifest = pack_dir::manifest(self.root)?;
         if manifest.file_hash != pack.verdict.manifest_hash {
             return Err(self.bad(PackFault::Changed));
         }
@@ -162,7 +166,7 @@ impl Rekeying<'_> {
             Some(_) => self.member(&format!("{DIRECTORY}/{number}.new"))?,
             None => self.member(&seal.sealed_path)?,
         };
-        let path = self.pack.root.join(&seal.sealed_path);
+        let path = self.root.join(&seal.sealed_path);
         let job = TurnJob {
             source: &files::open_regular(&path)?,
             path: &path,
@@ -244,7 +248,7 @@ impl Rekeying<'_> {
 
     /// Returns the properties by which the ciphertext of the old index can be found.
     fn observe(&self, seal: &Seal) -> Result<Ciphertext> {
-        let path = self.pack.root.join(&seal.sealed_path);
+        let path = self.root.join(&seal.sealed_path);
         let blob = match &self.change.repo {
             Some(repo) => Some(contents::blob_of_file(&path, &repo.zero_id())?),
             None => None,
@@ -259,7 +263,7 @@ impl Rekeying<'_> {
     /// Copies a member unchanged.
     fn copy(&self, declared: &Declared) -> Result<(Member, u64)> {
         let path = self.member(&declared.path)?;
-        let source = self.pack.root.join(&declared.path);
+        let source = self.root.join(&declared.path);
         let opened = files::open_regular(&source)?;
         let mut reader = Hashing::new(&opened.file);
         let file = self.staging.create(&path)?;

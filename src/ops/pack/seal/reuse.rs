@@ -13,6 +13,7 @@ use crate::format::sealed::{INDEX, Seal};
 use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::ops::pack::sealed_pack::SealedPack;
+use crate::ops::pack::source::Source;
 use crate::ops::pack::unseal::{Unopened, unseal};
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result};
@@ -30,7 +31,9 @@ impl Reusable {
     ///
     /// The recipients of an age file cannot be seen, not even by those who can open it.
     pub fn of(ctx: &Context, pack: &Path, identities: &[PathBuf], recipients: &Recipients) -> Result<Self> {
-        let sealed = SealedPack::verified(&ctx.cwd.join(pack), pack)?;
+        let root = ctx.cwd.join(pack);
+        let source = Source::Directory(&root);
+        let sealed = SealedPack::verified(&source, pack)?;
         let identities = identity::load(ctx, identities)?;
         let mut named: Vec<(String, Seal)> = sealed
             .named(&identities)?
@@ -45,7 +48,7 @@ impl Reusable {
             &named,
             || Ok(()),
             |(), (path, seal)| {
-                hash_of(&sealed.root, seal, &identities).map_err(|why| match why {
+                hash_of(&source, seal, &identities).map_err(|why| match why {
                     Unopened::Cipher(why) => identity::not_opened(why, path, &identities),
                     Unopened::Seal(fault) => Refusal::BadPack {
                         path: pack.to_owned(),
@@ -59,7 +62,7 @@ impl Reusable {
         )?;
         let seals = named.into_iter().zip(opened);
         Ok(Self {
-            root: sealed.root,
+            root,
             seals: seals
                 .map(|((path, seal), (hash, bytes))| ((path, hash, seal.padded), (seal, bytes)))
                 .collect(),
@@ -101,9 +104,9 @@ fn kinds_of(seal: &Seal) -> Vec<String> {
     kinds
 }
 
-fn hash_of(root: &Path, seal: &Seal, identities: &Identities) -> Result<(Digest, u64), Unopened> {
+fn hash_of(source: &Source<'_>, seal: &Seal, identities: &Identities) -> Result<(Digest, u64), Unopened> {
     let mut hashing = Hashing::new(std::io::sink());
-    unseal(root, seal, identities, &mut hashing)?;
+    unseal(source, seal, identities, &mut hashing)?;
     let (_, hash, bytes) = hashing.finish();
     Ok((hash, bytes))
 }

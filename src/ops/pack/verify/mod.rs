@@ -7,20 +7,16 @@ mod look;
 mod observe;
 mod opening;
 
-use std::collections::BTreeSet;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::files;
 use crate::adapters::git::Repository;
-use crate::adapters::git::pack_tree::PackTree;
-use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember};
-use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
 use crate::format::tree_meta::REPO_STATE;
 use crate::ops::Context;
-use crate::ops::contents::{BUDGET, blob_of_file};
+use crate::ops::contents::BUDGET;
 use crate::ops::keys::identity;
+use crate::ops::pack::given::GivenPack;
+use crate::ops::pack::source::Source;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
@@ -42,7 +38,7 @@ pub struct VerifyReport {
 /// The options of `verify`.
 #[derive(Clone, Debug, Default)]
 pub struct VerifyRequest {
-    /// The pack's directory.
+    /// The pack: a directory, an archive, or a pack at a place.
     pub pack: PathBuf,
     /// A commit of the repository at the context's directory to compare with.
     pub rev: Option<String>,
@@ -52,13 +48,14 @@ pub struct VerifyRequest {
 
 /// Verifies a pack.
 pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
-    let root = ctx.cwd.join(&request.pack);
     // Unusable identities are refused before anything is read.
     let identities = match request.identities.is_empty() {
         true => None,
         false => Some(identity::load(ctx, &request.identities)?),
     };
-    let (mut verdict, pack) = judge(observe(&Source::Directory(&root), &UnpackBudget::of(BUDGET))?);
+    let given = GivenPack::of(ctx, &request.pack)?;
+    let source = given.source();
+    let (mut verdict, pack) = judge(observe(&source, &UnpackBudget::of(BUDGET))?);
     let mut compared_with = None;
     if let Some(rev) = &request.rev {
         let Some(pack) = pack else {
@@ -68,10 +65,10 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
             }));
         };
         let repo = ctx.repository_to_read()?;
-        compared_with = Some(against::compare(&repo, rev, Some(&root), &pack, &mut verdict)?);
+        compared_with = Some(against::compare(&repo, rev, source.directory(), &pack, &mut verdict)?);
     }
     if let Some(identities) = &identities {
-        open_seals(&root, identities, &mut verdict)?;
+        open_seals(&source, identities, &mut verdict)?;
     }
     Ok(VerifyReport {
         verdict,
@@ -82,7 +79,12 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
 
 /// Verifies a pack in a directory by itself.
 pub fn verify_directory(root: &Path) -> Result<Verdict> {
-    let observed = observe(&Source::Directory(root), &UnpackBudget::of(BUDGET))?;
+    verify_source(&Source::Directory(root))
+}
+
+/// Verifies a pack by itself.
+pub fn verify_source(source: &Source<'_>) -> Result<Verdict> {
+    let observed = observe(source, &UnpackBudget::of(BUDGET))?;
     Ok(judge(observed).0)
 }
 
@@ -102,51 +104,4 @@ pub fn verify_for_push(
         against::compare(repo, &info.commit, None, pack, &mut verdict)?;
     }
     Ok(verdict)
-}
-
-/// The location of a pack.
-pub enum Source<'a> {
-    /// A directory.
-    Directory(&'a Path),
-    /// A tree in a commit, and its name for messages.
-    Tree(PackTree<'a>, String),
-}
-
-impl Source<'_> {
-    fn manifest(&self) -> Result<ManifestDocument> {
-        match self {
-            Self::Directory(root) => pack_dir::manifest(root),
-            Self::Tree(tree, name) => tree.manifest()?.map_err(|fault| Refusal::BadPack {
-                path: name.into(),
-                fault,
-            }),
-        }
-    }
-
-    fn observe<E: Send>(
-        &self,
-        declared: &BTreeSet<&[u8]>,
-        look: LookIntoMember<'_, E>,
-    ) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
-        match self {
-            Self::Directory(root) => pack_dir::observe(root, declared, look),
-            Self::Tree(tree, _) => tree.observe(declared, look),
-        }
-    }
-
-    /// Returns a reader of `size` bytes of a member, from byte `at`.
-    fn range(&self, path: &str, at: u64, size: u64) -> Result<Box<dyn Read>> {
-        match self {
-            Self::Directory(root) => files::open_range(&root.join(path), at, size),
-            Self::Tree(tree, _) => tree.range(path, at, size),
-        }
-    }
-
-    /// Returns the blob id of a member, with the same hash as `like`.
-    fn blob_of(&self, path: &str, like: &ObjectId) -> Result<Option<ObjectId>> {
-        match self {
-            Self::Tree(tree, _) => Ok(tree.blob_at(path)),
-            Self::Directory(root) => blob_of_file(&root.join(path), like).map(Some),
-        }
-    }
 }

@@ -8,7 +8,7 @@ use crate::format::digest::Digest;
 use crate::format::line_ends::{Conversions, LineEnds};
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
-use crate::ops::pack::verify::Source;
+use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::joined::join;
 use crate::ops::pack::verify::look::{Looker, Seen};
 use crate::refusal::Result;

@@ -1,29 +1,28 @@
 //! Opens the seals of a pack to check them, and discards their contents.
 
-use std::path::Path;
-
 use crate::adapters::cipher::{DecryptError, Identities};
 use crate::adapters::workers;
 use crate::format::sealed::INDEX;
 use crate::ops::keys::identity;
+use crate::ops::pack::source::Source;
 use crate::ops::pack::unseal::{Unopened, named, unseal};
 use crate::refusal::Result;
 use crate::rules::pack::opening::{OpenedSeal, judge_opened, to_open};
 use crate::rules::pack::verdict::Verdict;
 
 /// Opens the seals that are worth opening, and adds the failures to the verdict.
-pub(super) fn open_seals(root: &Path, identities: &Identities, verdict: &mut Verdict) -> Result<()> {
+pub(super) fn open_seals(source: &Source<'_>, identities: &Identities, verdict: &mut Verdict) -> Result<()> {
     let Some(wanted) = to_open(verdict) else { return Ok(()) };
     let mut opened = workers::map(
         &wanted.seals,
         || Ok(()),
         |(), seal| {
-            let came = unseal(root, seal, identities, std::io::sink());
+            let came = unseal(source, seal, identities, std::io::sink());
             outcome(came.map(drop), &seal.sealed_path, identities)
         },
     )?;
     if wanted.index {
-        let came = named(root, wanted.document, identities);
+        let came = named(source, wanted.document, identities);
         opened.push(outcome(came.map(drop), INDEX, identities)?);
     }
     judge_opened(verdict, opened);
