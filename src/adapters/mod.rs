@@ -5,8 +5,11 @@ pub mod clone;
 pub mod files;
 pub mod git;
 pub mod ledger;
+#[cfg(feature = "network")]
+pub mod network;
 pub mod open_files;
 pub mod pack_dir;
+pub mod place;
 pub mod published;
 pub mod staging;
 pub mod store;

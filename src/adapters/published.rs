@@ -112,7 +112,7 @@ pub fn observe<E: Send>(
 }
 
 /// Returns a reader of `size` bytes of a member, from byte `at`.
-pub fn range(pack: &dyn PublishedPack, path: &str, at: u64, size: u64) -> Result<Box<dyn Read>> {
+pub fn range(pack: &dyn PublishedPack, path: &str, at: u64, size: u64) -> Result<Box<dyn Read + Send>> {
     let mut kept = tempfile::spooled_tempfile(MAX_HELD);
     pack.member(path, &mut |content, _| {
         io::copy(&mut content.take(at), &mut io::sink())?;

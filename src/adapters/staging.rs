@@ -18,6 +18,9 @@ const PREFIX: &str = ".git-pack-staging-";
 
 const BUFFER: usize = 64 << 10;
 
+/// The file that says what a staging directory is for, if a later process may go on in it.
+const PURPOSE: &str = "purpose";
+
 /// A private directory beside an output, held by a lock that ends with the process.
 #[must_use = "a staging directory that is dropped is removed"]
 pub struct Staging {
@@ -98,6 +101,46 @@ impl Staging {
                 undo(&made);
                 Err(Refusal::io("creating a staging directory in", beside)(e))
             }
+        }
+    }
+
+    /// Like [`Self::beside`], but goes on in a staging directory that a dead process left for the same `purpose`. Its
+    /// files may be there in part.
+    pub fn resuming(output: &Path, access: Access, purpose: &str) -> Result<Self> {
+        if let Some((directory, lock)) = adopt(parent(output), purpose) {
+            let root = directory.join("pack");
+            let staging = Self {
+                directory,
+                root,
+                access,
+                names: Names::Members,
+                made: Vec::new(),
+                _lock: lock,
+            };
+            // Only members are taken over: their hashes are known.
+            let manifest = staging.root.join(crate::format::member_path::MANIFEST);
+            match std::fs::remove_file(&manifest) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Refusal::io("removing", &manifest)(e)),
+                _ => return Ok(staging),
+            }
+        }
+        let staging = Self::beside(output, access)?;
+        let mark = staging.directory.join(PURPOSE);
+        std::fs::write(&mark, purpose).map_err(Refusal::io("writing", &mark))?;
+        Ok(staging)
+    }
+
+    /// Returns the directory of the staged pack.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Like [`Self::create`], but removes what is there.
+    pub fn create_anew(&self, path: &MemberPath) -> Result<File> {
+        let target = self.member(path);
+        match std::fs::remove_file(&target) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Refusal::io("removing", &target)(e)),
+            _ => self.create(path),
         }
     }
 
@@ -298,6 +341,27 @@ fn claim(beside: &Path) -> io::Result<(PathBuf, File)> {
         }
     }
     Err(io::Error::other("another process keeps removing it"))
+}
+
+/// Takes over a staging directory that a dead process left for this purpose.
+fn adopt(beside: &Path, purpose: &str) -> Option<(PathBuf, File)> {
+    for entry in std::fs::read_dir(beside).ok()?.flatten() {
+        let named = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if !named || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            continue;
+        }
+        let path = entry.path();
+        let mark = files::read_optional(&path.join(PURPOSE), 4096).ok().flatten();
+        let own = std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
+        if !own || mark.as_deref() != Some(purpose.as_bytes()) || !files::is_directory(&path.join("pack")) {
+            continue;
+        }
+        let Ok(lock) = File::open(&path) else { continue };
+        if lock.try_lock().is_ok() {
+            return Some((path, lock));
+        }
+    }
+    None
 }
 
 /// Removes the staging directories in `directory` whose lock is free: the processes that made them have ended.

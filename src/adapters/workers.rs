@@ -22,7 +22,22 @@ where
     R: Send,
     E: Send,
 {
-    let count = threads().min(items.len()).max(1);
+    map_on(threads(), items, state, each)
+}
+
+/// Like [`map`], on up to `most` threads. More threads than cores help where threads wait.
+pub fn map_on<T, S, R, E>(
+    most: usize,
+    items: &[T],
+    state: impl Fn() -> Result<S, E> + Sync,
+    each: impl Fn(&mut S, &T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E>
+where
+    T: Sync,
+    R: Send,
+    E: Send,
+{
+    let count = most.min(items.len()).max(1);
     // Neighbours go to the same thread, whose caches then hold what they share, such as a delta base or a directory.
     let run = (items.len() / (count * 16)).clamp(1, 256);
     let failed = AtomicBool::new(false);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cli::output::refusal::usage::misused;
 use crate::cli::output::words::quoted;
 use crate::format::timestamp::Timestamp;
+use crate::ops::share::place::CredentialPlaces;
 use crate::ops::{Context, Memory, ObjectPlaces, Surroundings};
 use crate::refusal::{Refusal, Result};
 
@@ -37,10 +38,41 @@ pub(super) fn context() -> Result<Context> {
             // By the XDG specification, relative paths are ignored.
             .filter(|path| path.is_absolute())
             .or_else(|| home().map(|home| home.join(".config"))),
+        credentials: CredentialPlaces {
+            docker: docker_files(),
+            cloud: env::vars().filter(|(name, _)| is_of_cloud(name)).collect(),
+        },
+        data_fabric: env::var("PACK_DATA_FABRIC_BASE_URL")
+            .ok()
+            .filter(|value| !value.is_empty()),
         ledger: path("EPISTEMIC_WITNESS").or_else(|| home().map(|home| home.join(".epistemic/witness.jsonl"))),
         ask: std::sync::Arc::new(crate::cli::ask::Terminal),
         binary: env::current_exe().map_err(Refusal::io("finding", Path::new("this program's own file")))?,
     })
+}
+
+/// Returns the files in which Docker and Podman keep logins, in the order in which they are asked.
+fn docker_files() -> Vec<PathBuf> {
+    let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let below_home = |below: &str| home().map(|home| home.join(below));
+    let docker = path("DOCKER_CONFIG").map(|place| place.join("config.json"));
+    let podman = path("XDG_RUNTIME_DIR").map(|place| place.join("containers/auth.json"));
+    [
+        path("REGISTRY_AUTH_FILE"),
+        docker.or_else(|| below_home(".docker/config.json")),
+        podman,
+        below_home(".config/containers/auth.json"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Returns whether the tools of a cloud read a variable.
+fn is_of_cloud(name: &str) -> bool {
+    ["AWS_", "GOOGLE_", "AZURE_"]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }
 
 /// Returns the user's state directory (XDG): `XDG_STATE_HOME`, or `~/.local/state`.

@@ -7,6 +7,7 @@ mod describe;
 mod env;
 mod exit;
 mod output;
+mod progress;
 mod style;
 
 use std::io::{self, ErrorKind, Write};

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod canonical_json;
 pub mod chunks;
 pub mod config;
+pub mod destination;
 pub mod digest;
 pub mod digest_table;
 pub mod dump;
@@ -18,6 +19,8 @@ pub mod mac;
 pub mod manifest;
 pub mod member_path;
 pub mod object_id;
+#[cfg(feature = "network")]
+pub mod oci;
 pub mod only;
 pub mod padding;
 pub mod protected;

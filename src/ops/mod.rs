@@ -7,6 +7,7 @@ pub mod guard;
 pub mod keys;
 pub mod pack;
 pub mod protection;
+pub mod share;
 pub mod state;
 pub mod store;
 pub mod witness;
@@ -18,6 +19,7 @@ pub use crate::adapters::clone::Memory;
 use crate::adapters::git::Repository;
 pub use crate::adapters::git::{ObjectPlaces, Surroundings};
 use crate::format::timestamp::Timestamp;
+use crate::ops::share::place::CredentialPlaces;
 use crate::refusal::Result;
 
 /// Everything that a command may know of its surroundings.
@@ -35,6 +37,10 @@ pub struct Context {
     pub identity: Option<PathBuf>,
     /// Where a user's configuration lives: `XDG_CONFIG_HOME` or `~/.config`.
     pub config_home: Option<PathBuf>,
+    /// Where credentials for places of packs are kept.
+    pub credentials: CredentialPlaces,
+    /// `PACK_DATA_FABRIC_BASE_URL`.
+    pub data_fabric: Option<String>,
     /// The witness ledger: `EPISTEMIC_WITNESS`, else a file below the home directory.
     pub ledger: Option<PathBuf>,
     /// Answers when a passphrase is needed, or a plugin asks.
@@ -54,6 +60,8 @@ impl Context {
             source_date_epoch: None,
             identity: None,
             config_home: None,
+            credentials: CredentialPlaces::default(),
+            data_fabric: None,
             ledger: None,
             ask: Silence::asker(),
             binary: PathBuf::new(),

@@ -37,13 +37,15 @@ pub enum Code {
     Corrupt,
     /// `E_AUDIT`
     Audit,
+    /// `E_TRANSPORT`
+    Transport,
     /// `E_UNSUPPORTED`
     Unsupported,
 }
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Empty,
         Self::Io,
         Self::Duplicate,
@@ -60,6 +62,7 @@ impl Code {
         Self::Limit,
         Self::Corrupt,
         Self::Audit,
+        Self::Transport,
         Self::Unsupported,
     ];
 
@@ -82,6 +85,7 @@ impl Code {
             Self::Limit => "E_LIMIT",
             Self::Corrupt => "E_CORRUPT",
             Self::Audit => "E_AUDIT",
+            Self::Transport => "E_TRANSPORT",
             Self::Unsupported => "E_UNSUPPORTED",
         }
     }
@@ -101,10 +105,13 @@ impl Refusal {
             | Self::KeyExists { .. }
             | Self::TwinDiffers { .. }
             | Self::Merge { .. }
+            | Self::NoDestination
             | Self::UnsafePath { .. } => Code::Io,
             Self::Duplicate { .. } | Self::Collision { .. } | Self::ReservedPath { .. } => Code::Duplicate,
             Self::BadPack { .. } | Self::BadManifest { .. } | Self::NotSound { .. } => Code::BadPack,
-            Self::Usage(_) | Self::NoWorkTree { .. } | Self::Armoured { .. } => Code::Usage,
+            Self::Usage(_) | Self::BadDestination { .. } | Self::NoWorkTree { .. } | Self::Armoured { .. } => {
+                Code::Usage
+            }
             Self::NotARepository { .. } => Code::NotARepository,
             Self::NoCommit | Self::BadRevision { .. } => Code::BadRevision,
             Self::BadConfig { .. } => Code::BadConfig,
@@ -115,7 +122,8 @@ impl Refusal {
             Self::NoRecipients { .. } => Code::NoRecipients,
             Self::NoIdentity { .. } | Self::NoneOpens { .. } | Self::Locked { .. } => Code::NoIdentity,
             Self::Crypto { .. } => Code::Crypto,
-            Self::PlaintextLeak { .. } => Code::PlaintextLeak,
+            Self::PlaintextLeak { .. } | Self::InternalPack { .. } => Code::PlaintextLeak,
+            Self::Transport { .. } => Code::Transport,
             Self::Limit { .. } | Self::TooLong { .. } | Self::Budget { .. } => Code::Limit,
             Self::Corrupt(_) => Code::Corrupt,
             Self::Audit { .. } => Code::Audit,

@@ -43,6 +43,17 @@ impl fmt::Display for Refusal {
             Self::ReservedPath { path, source } => {
                 write!(f, "{source} cannot be sealed as {path}: the pack itself uses that name")
             }
+            Self::Transport { place, fault } => write!(f, "{}: {fault}", shown(place.as_bytes())),
+            Self::NoDestination => f.write_str("no place for packs is named or configured"),
+            Self::BadDestination { text, fault } => {
+                write!(f, "{} does not name a place for packs: {fault}", shown(text.as_bytes()))
+            }
+            Self::InternalPack { path, place } => write!(
+                f,
+                "{} is an internal pack, and {} is not known to be private",
+                shown_path(path),
+                shown(place.as_bytes())
+            ),
             Self::Empty => f.write_str("there is nothing to seal"),
             Self::BadPack { path, fault } => write!(f, "the pack {} cannot be used: {fault}", shown_path(path)),
             Self::BadManifest { name, fault } => {

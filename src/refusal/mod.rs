@@ -16,6 +16,7 @@ use manifest::ManifestFault;
 use pack::PackFault;
 use path::PathFault;
 use revision::RevisionFault;
+use transport::{DestinationFault, TransportFault};
 use twin::{MergeFault, TwinConflict};
 use unsupported::Unsupported;
 use usage::Misuse;
@@ -36,6 +37,7 @@ pub mod revision;
 pub mod seal;
 pub mod seal_option;
 pub mod shown;
+pub mod transport;
 pub mod twin;
 pub mod unsupported;
 pub mod usage;
@@ -335,6 +337,29 @@ pub enum Refusal {
         more: usize,
         /// The directory of its roots.
         directory: PathBuf,
+    },
+    /// A pack could not be sent to a place, or fetched from it.
+    Transport {
+        /// The place, without secrets.
+        place: String,
+        /// Why not.
+        fault: TransportFault,
+    },
+    /// No place for packs is named or configured.
+    NoDestination,
+    /// Text that does not name a place for packs.
+    BadDestination {
+        /// The text, without secrets.
+        text: String,
+        /// What is wrong with it.
+        fault: DestinationFault,
+    },
+    /// A pack that is not for the public, and a place that is not known to be private.
+    InternalPack {
+        /// The pack.
+        path: PathBuf,
+        /// The place, without secrets.
+        place: String,
     },
     /// Something in the repository that git-pack cannot read or change.
     Unsupported(Unsupported),

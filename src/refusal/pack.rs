@@ -38,6 +38,18 @@ pub enum PackFault {
         /// The path of the member.
         path: String,
     },
+    /// Something is in it that its manifest does not declare.
+    Extra {
+        /// The path.
+        path: String,
+    },
+    /// It is another pack than was asked for, or than it says.
+    OtherId {
+        /// The id that was asked for or stated.
+        wanted: String,
+        /// Its id.
+        found: String,
+    },
     /// Its manifest does not state when it was made.
     BadTime {
         /// What it states instead.
@@ -90,6 +102,16 @@ impl fmt::Display for PackFault {
             }
             Self::Invalid { document, said } => write!(f, "{document}: {said}"),
             Self::NotListed { path } => write!(f, "it does not hold {}", shown(path.as_bytes())),
+            Self::Extra { path } => {
+                write!(
+                    f,
+                    "it holds {}, which its manifest.json does not declare",
+                    shown(path.as_bytes())
+                )
+            }
+            Self::OtherId { wanted, found } => {
+                write!(f, "its id is {found}, and {} was expected", shown(wanted.as_bytes()))
+            }
             Self::BadTime { found } => {
                 write!(
                     f,

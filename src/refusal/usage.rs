@@ -301,6 +301,11 @@ pub enum Misuse {
         /// The pack.
         pack: PathBuf,
     },
+    /// A glob of members to fetch that is not valid.
+    OnlyBadGlob {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A glob that cannot be read.
     AttachBadGlob {
         /// The path with the glob as given.
@@ -469,6 +474,7 @@ impl fmt::Display for Misuse {
                 write!(f, "{} has no file name to be sealed under", artifact.display())
             }
             Self::AttachEmpty { path } => write!(f, "{} contains no files", path.display()),
+            Self::OnlyBadGlob { problem } => f.write_str(problem),
             Self::AttachBadGlob { path, problem } => write!(f, "{}: {problem}", path.display()),
             Self::AttachNothing { path, directory } => {
                 write!(f, "{} matches nothing in {}", path.display(), directory.display())

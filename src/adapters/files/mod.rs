@@ -235,7 +235,7 @@ impl SecretFile {
 }
 
 /// Opens a regular file for reading `size` bytes from byte `at`.
-pub fn open_range(path: &Path, at: u64, size: u64) -> Result<Box<dyn Read>> {
+pub fn open_range(path: &Path, at: u64, size: u64) -> Result<Box<dyn Read + Send>> {
     let mut file = open_regular(path)?.file;
     file.seek(io::SeekFrom::Start(at))
         .map_err(Refusal::io("reading", path))?;

@@ -82,7 +82,7 @@ impl<'a> PackTree<'a> {
 
 impl PackTree<'_> {
     /// Returns a reader of `size` bytes of the blob at a path, from byte `at`.
-    pub fn range(&self, path: &str, at: u64, size: u64) -> Result<Box<dyn Read>> {
+    pub fn range(&self, path: &str, at: u64, size: u64) -> Result<Box<dyn Read + Send>> {
         let Some(id) = self.blob_at(path) else {
             return Err(Refusal::MissingObject {
                 count: 1,

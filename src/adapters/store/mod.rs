@@ -124,7 +124,7 @@ pub fn bytes(store: &dyn Store, hash: &Digest, max: u64) -> Result<Option<Vec<u8
 }
 
 /// Passes `content` to `take`, reads the rest, and checks all of it against `hash`.
-fn checked(store: &'static str, hash: &Digest, content: &mut dyn Read, take: Take<'_>) -> Result<()> {
+pub(super) fn checked(store: &'static str, hash: &Digest, content: &mut dyn Read, take: Take<'_>) -> Result<()> {
     let mut hashing = Hashing::new(content);
     take(&mut hashing)?;
     drain(&mut hashing, hash)?;

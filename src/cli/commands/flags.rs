@@ -9,6 +9,7 @@ use crate::format::only::Only;
 use crate::format::repo_state::Mode;
 use crate::ops::Context;
 use crate::ops::keys::identity;
+use crate::ops::share::place::ReachRequest;
 use crate::refusal::Result;
 
 /// The identities that open seals.
@@ -73,6 +74,27 @@ impl From<ModeArgument> for Mode {
         match mode {
             ModeArgument::Public => Self::Public,
             ModeArgument::Internal => Self::Internal,
+        }
+    }
+}
+
+/// How a place for packs is reached.
+#[derive(Args)]
+pub(super) struct ReachFlags {
+    /// Allow plain HTTP to a place that is not on this machine
+    #[arg(long)]
+    insecure_http: bool,
+    /// Let this host have the password of the registry, if the registry has its tokens there
+    #[arg(long = "token-host", value_name = "HOST")]
+    token_hosts: Vec<String>,
+}
+
+impl ReachFlags {
+    /// Returns the request that the flags make.
+    pub(super) fn request(self) -> ReachRequest {
+        ReachRequest {
+            token_hosts: self.token_hosts,
+            insecure_http: self.insecure_http,
         }
     }
 }

@@ -14,6 +14,8 @@ mod list;
 mod open;
 pub(super) mod operator;
 mod protect;
+mod pull;
+mod push;
 mod recipients;
 mod rekey;
 mod restore;
@@ -57,6 +59,8 @@ const COMMANDS: &[Command] = &[
     Command::of::<diff::Diff>(),
     Command::of::<inspect::Inspect>(),
     Command::of::<list::List>(),
+    Command::of::<push::Push>(),
+    Command::of::<pull::Pull>(),
     Command::of::<witness::Witness>(),
     Command::of::<recipients::Recipients>(),
     Command::of::<key::Key>(),

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::adapters::published::PublishedPack;
+use crate::format::destination::Destination;
 use crate::ops::Context;
 use crate::ops::pack::source::Source;
+use crate::ops::share::place::{self, ReachRequest};
 use crate::refusal::Result;
 
 /// A pack that the user named, ready to be read.
@@ -18,7 +20,14 @@ pub enum GivenPack {
 impl GivenPack {
     /// Finds the pack that `name` stands for.
     pub fn of(ctx: &Context, name: &Path) -> Result<Self> {
-        Ok(Self::Directory(ctx.cwd.join(name)))
+        match name.to_str().filter(|text| Destination::is_address(text)) {
+            Some(text) => {
+                let address = place::parse(text)?;
+                let opened = place::open(ctx, &address.place, &ReachRequest::default())?;
+                place::find(&*opened, address.which.as_ref()).map(Self::Published)
+            }
+            None => Ok(Self::Directory(ctx.cwd.join(name))),
+        }
     }
 
     /// Returns where it is read from.

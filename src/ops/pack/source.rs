@@ -8,8 +8,8 @@ use crate::adapters::files;
 use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember};
 use crate::adapters::published::{self, PublishedPack, TakeMember};
-use crate::format::manifest::ManifestDocument;
-use crate::format::member_path::MemberPath;
+use crate::format::manifest::{MAX_BYTES, ManifestDocument};
+use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::ops::contents::blob_of_file;
 use crate::refusal::{Refusal, Result};
@@ -77,8 +77,30 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Returns the bytes of the manifest.
+    pub fn manifest_bytes(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::Directory(root) => files::read(&root.join(MANIFEST), MAX_BYTES),
+            Self::Tree(tree, _) => {
+                let mut bytes = Vec::new();
+                let read = tree.range(MANIFEST, 0, MAX_BYTES)?.read_to_end(&mut bytes);
+                read.map_err(Refusal::io("reading", MANIFEST.as_ref())).map(|_| bytes)
+            }
+            Self::Published(pack) => Ok(pack.manifest().to_vec()),
+        }
+    }
+
+    /// Returns a reader of a whole member.
+    pub fn reader(&self, path: &str) -> Result<Box<dyn Read + Send>> {
+        match self {
+            Self::Directory(root) => Ok(Box::new(files::open_regular(&root.join(path))?.file)),
+            Self::Tree(tree, _) => tree.range(path, 0, u64::MAX),
+            Self::Published(pack) => published::range(*pack, path, 0, u64::MAX),
+        }
+    }
+
     /// Returns a reader of `size` bytes of a member, from byte `at`.
-    pub fn range(&self, path: &str, at: u64, size: u64) -> Result<Box<dyn Read>> {
+    pub fn range(&self, path: &str, at: u64, size: u64) -> Result<Box<dyn Read + Send>> {
         match self {
             Self::Directory(root) => files::open_range(&root.join(path), at, size),
             Self::Tree(tree, _) => tree.range(path, at, size),

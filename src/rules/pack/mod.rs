@@ -111,6 +111,44 @@ pub fn judge(mut observed: Observed) -> (Verdict, Option<PackState>) {
     (verdict, pack)
 }
 
+/// Judges the members of a pack that are there, by its manifest alone: its shape and id, their paths and hashes, and that
+/// nothing else is there. Also returns how many are there.
+pub fn judge_partial(mut observed: Observed) -> (Verdict, usize) {
+    let manifest = &mut observed.manifest;
+    let all = manifest.members.len();
+    let declared_count = manifest.member_count;
+    manifest
+        .members
+        .retain(|member| observed.facts.contains_key(member.path.as_bytes()));
+    let seen = manifest.members.len();
+    // The count is of all members. It was compared with the list before the absent ones were left out.
+    manifest.member_count = if declared_count == all as u64 {
+        seen as u64
+    } else {
+        declared_count
+    };
+    let mut findings = observed.documents.take_findings();
+    envelope(
+        &observed.manifest,
+        &observed.facts,
+        &observed.line_ends,
+        observed.tree_pack,
+        &mut findings,
+    );
+    let verdict = Verdict {
+        manifest_hash: observed.manifest.file_hash,
+        manifest_bytes: observed.manifest.file_bytes,
+        members: all,
+        pack_id: observed.manifest.pack_id,
+        findings,
+        schemas_skipped: true,
+        state: None,
+        sealed: None,
+        in_part: observed.plain.in_part(),
+    };
+    (verdict, seen)
+}
+
 /// Returns the mode of a pack, from the first of its documents that states it.
 fn mode_of(info: Option<&PackInfo>, sealed: Option<&SealedArtifacts>) -> Mode {
     match (info, sealed) {

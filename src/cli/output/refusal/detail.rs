@@ -34,7 +34,10 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
             json!({ "path": path, "sources": sources })
         }
         Refusal::ReservedPath { path, source } => json!({ "path": path, "sources": [source] }),
-        Refusal::Empty => json!({}),
+        Refusal::Transport { place, fault } => json!({ "place": place, "reason": fault.to_string() }),
+        Refusal::BadDestination { text, fault } => json!({ "place": text, "reason": fault.to_string() }),
+        Refusal::InternalPack { path, place } => json!({ "path": shown_path(path), "place": place }),
+        Refusal::Empty | Refusal::NoDestination => json!({}),
         Refusal::BadPack { path, fault } => json!({ "path": shown_path(path), "reason": fault.to_string() }),
         Refusal::NoIdentity { path, fault } => {
             json!({ "path": shown_path(path), "reason": keys::identity(fault) })

@@ -6,6 +6,7 @@ use crate::cli::output::words::{argument, pathspec, quoted};
 use crate::refusal::Refusal;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::keys::CipherFault;
+use crate::refusal::transport::TransportFault;
 use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
 
@@ -69,6 +70,16 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::Armoured { .. } => (Some(env::invocation_with("--reencrypt")), None),
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("--output <another path>"),
+        Refusal::NoDestination => hint(
+            "name the place, or set it: git config gitpack.remote oci://<host>/<repository>, or PACK_DATA_FABRIC_BASE_URL",
+        ),
+        Refusal::InternalPack { .. } => {
+            hint("send it to a place that private_remotes in .gitpack.toml names, or seal the pack without --internal")
+        }
+        Refusal::Transport { fault, .. } => (None, transport(fault)),
+        Refusal::BadDestination { .. } => {
+            hint("oci://<host>/<repository>, s3://<bucket>/<prefix>, git:<remote>, https://<host>/<path>")
+        }
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
         Refusal::Usage(misuse) => (usage::next(misuse), None),
         Refusal::NotARepository { .. } => hint("run it inside a repository, or create one with git init"),
@@ -243,4 +254,23 @@ fn way_out(unsupported: &Unsupported) -> String {
         Unsupported::BinaryPath { .. } => "install it elsewhere",
     };
     command.to_owned()
+}
+
+/// Returns what to do about a place that did not take a pack or give one.
+fn transport(fault: &TransportFault) -> Option<String> {
+    let text = match fault {
+        TransportFault::Unauthorized { found: false, .. } => "log in with the tool of the place, such as docker login",
+        TransportFault::Unauthorized { found: true, .. } => "log in again, or ask for access to this repository",
+        TransportFault::ForeignRealm { .. } => {
+            "if that host is really the one that knows your password, name it with --token-host"
+        }
+        TransportFault::Insecure { .. } => "use https, or --insecure-http if nobody else can listen",
+        TransportFault::NotFound { .. } => "git pack list <place>",
+        TransportFault::NoNetwork => "install a build with the network: cargo install gitpack",
+        TransportFault::Connection { .. } | TransportFault::Timeout | TransportFault::Slow | TransportFault::Short => {
+            "run the command again: it sends or fetches only what is missing"
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
 }

@@ -20,8 +20,8 @@ use crate::ops::pack::source::Source;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
-use crate::rules::pack::judge;
 use crate::rules::pack::verdict::Verdict;
+use crate::rules::pack::{judge, judge_partial};
 use observe::observe;
 use opening::open_seals;
 
@@ -86,6 +86,22 @@ pub fn verify_directory(root: &Path) -> Result<Verdict> {
 pub fn verify_source(source: &Source<'_>) -> Result<Verdict> {
     let observed = observe(source, &UnpackBudget::of(BUDGET))?;
     Ok(judge(observed).0)
+}
+
+/// The result of verifying the members that are there.
+pub struct PartialReport {
+    /// The verdict on them.
+    pub verdict: Verdict,
+    /// Number of members that are there.
+    pub seen: usize,
+}
+
+/// Verifies the members of a pack that are there, by the manifest. The documents are not judged, since they are about
+/// all members.
+pub fn verify_partial(source: &Source<'_>) -> Result<PartialReport> {
+    let observed = observe(source, &UnpackBudget::of(BUDGET))?;
+    let (verdict, seen) = judge_partial(observed);
+    Ok(PartialReport { verdict, seen })
 }
 
 /// Verifies a pack. If it states a commit for which `is_pushed` returns true, it is also compared with that commit.

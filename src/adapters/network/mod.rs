@@ -1,0 +1,7 @@
+//! HTTP to places that hold packs: whom a request may reach, who gets a credential, and how long anything is waited for.
+
+pub mod address;
+pub mod docker;
+pub mod http;
+pub mod resume;
+pub mod retry;

@@ -1,0 +1,147 @@
+//! Places that hold published packs: OCI registries, object stores, git remotes, data fabrics.
+//!
+//! Content is kept by its hash, once for all packs. A pack is published by one write, when all of its content is there,
+//! so a reader never sees a part of one. Nothing that a place sends is believed: its reader checks hashes and ids.
+
+#[cfg(feature = "network")]
+pub mod registry;
+
+use std::io::Read;
+
+use crate::adapters::published::PublishedPack;
+use crate::adapters::store::Store;
+use crate::adapters::workers;
+use crate::format::destination::Which;
+use crate::format::digest::Digest;
+use crate::refusal::Result;
+
+/// How many contents are sent at once. Most of the time of a small one is spent waiting.
+pub const TRANSFERS: usize = 8;
+
+/// A place that holds packs.
+pub trait Place: Store {
+    /// Returns the name of the place for messages, without secrets.
+    fn shown(&self) -> String;
+
+    /// Returns the packs that it holds.
+    fn packs(&self) -> Result<Vec<PackAtPlace>>;
+
+    /// Returns one pack. `None` if the place does not have it.
+    fn find(&self, which: &Which) -> Result<Option<Box<dyn PublishedPack>>>;
+
+    /// Returns whether the place has this very pack, whole.
+    fn has_pack(&self, pack: &Outgoing<'_>) -> Result<bool>;
+
+    /// Publishes a pack whose content the place has, in one write. Succeeds if the place has the pack already.
+    fn announce(&self, pack: &Outgoing<'_>) -> Result<()>;
+
+    /// Sends the content of a member.
+    fn send(&self, member: &OutgoingMember, pack: &Outgoing<'_>, told: &dyn Progress) -> Result<()> {
+        let content = (pack.open)(&member.path)?;
+        self.put(&member.hash, &mut Told { content, told })
+    }
+
+    /// Publishes a pack: sends the content that the place does not have, then announces it.
+    fn publish(&self, pack: &Outgoing<'_>, told: &dyn Progress) -> Result<Sent> {
+        if self.has_pack(pack)? {
+            return Ok(Sent::default());
+        }
+        let mut contents: Vec<&OutgoingMember> = pack.members.iter().collect();
+        contents.sort_by_key(|member| member.hash);
+        contents.dedup_by_key(|member| member.hash);
+        let hashes: Vec<Digest> = contents.iter().map(|member| member.hash).collect();
+        let there = workers::map_on(TRANSFERS, &hashes, || Ok(()), |(), hash| self.contains(hash))?;
+        let missing: Vec<&OutgoingMember> = contents
+            .into_iter()
+            .zip(there)
+            .filter_map(|(member, there)| (!there).then_some(member))
+            .collect();
+        let bytes = missing.iter().map(|member| member.size).sum();
+        told.begin("sending", bytes);
+        workers::map_on(
+            TRANSFERS,
+            &missing,
+            || Ok(()),
+            |(), member| self.send(member, pack, told),
+        )?;
+        self.announce(pack)?;
+        told.end();
+        Ok(Sent {
+            contents: missing.len() as u64,
+            bytes,
+        })
+    }
+}
+
+/// A pack that a place holds, as the place tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackAtPlace {
+    /// Its id.
+    pub pack_id: Digest,
+    /// Other names of it, such as tags.
+    pub names: Vec<String>,
+}
+
+/// What publishing sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// Number of contents.
+    pub contents: u64,
+    /// Their size in bytes.
+    pub bytes: u64,
+}
+
+/// A verified pack on its way to a place.
+pub struct Outgoing<'a> {
+    /// Its id.
+    pub pack_id: Digest,
+    /// The bytes of its manifest.
+    pub manifest: &'a [u8],
+    /// Its members, and the manifest itself, sorted by path.
+    pub members: Vec<OutgoingMember>,
+    /// What a list of packs shows of it, as keys and values of annotations.
+    pub labels: Vec<(&'static str, String)>,
+    /// Another name for it, where the place has such names.
+    pub tag: Option<String>,
+    /// Opens a member.
+    pub open: &'a (dyn Fn(&str) -> Result<Box<dyn Read + Send>> + Sync),
+}
+
+/// A file of a pack on its way to a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutgoingMember {
+    /// Its path.
+    pub path: String,
+    /// Its hash.
+    pub hash: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Hears how far a transfer is.
+pub trait Progress: Sync {
+    /// A step of `bytes` bytes begins.
+    fn begin(&self, what: &'static str, bytes: u64);
+
+    /// So many more bytes are done.
+    fn advance(&self, bytes: u64);
+
+    /// The step ended.
+    fn end(&self);
+}
+
+/// Tells of each byte that is read.
+pub struct Told<'a, R> {
+    /// The content.
+    pub content: R,
+    /// Who hears of it.
+    pub told: &'a dyn Progress,
+}
+
+impl<R: Read> Read for Told<'_, R> {
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.content.read(buf)?;
+        self.told.advance(n as u64);
+        Ok(n)
+    }
+}

@@ -1,0 +1,87 @@
+//! `git pack pull`: fetches a pack from a place.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::ReachFlags;
+use super::operator::{Operator, Prints};
+use crate::cli::account::{Account, name};
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::names::path_from;
+use crate::cli::output::words::{count, size};
+use crate::cli::progress::TransferLine;
+use crate::ops::Context;
+use crate::ops::share::pull::{PullRequest, pull};
+
+/// Fetch a pack from a place into a new directory
+///
+/// Verifies the pack before anything is at the output.
+#[derive(Parser)]
+#[command(name = "pull")]
+pub(super) struct Pull {
+    /// A pack id, or the address of a pack, such as oci://HOST/REPOSITORY:TAG or git:REMOTE#PACK_ID
+    #[arg(value_name = "PACK_ID|SOURCE")]
+    source: String,
+    /// The place that has the pack id [default: git config gitpack.remote, or PACK_DATA_FABRIC_BASE_URL]
+    #[arg(long, value_name = "DESTINATION")]
+    from: Option<String>,
+    /// Write the pack to this new directory
+    #[arg(long, short = 'o', visible_alias = "out", value_name = "DIR")]
+    output: PathBuf,
+    /// Fetch only the manifest and the members that match this glob
+    #[arg(long, value_name = "GLOB")]
+    only: Vec<String>,
+    #[command(flatten)]
+    reach: ReachFlags,
+}
+
+impl Run for Pull {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "FETCHED",
+            no: None,
+        })
+    }
+
+    fn account(&self) -> Option<Account> {
+        Some(Account::of("pull").asked("output", Some(name(&self.output))))
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
+        let request = PullRequest {
+            source: self.source,
+            from: self.from,
+            output: self.output,
+            only: self.only,
+            reach: self.reach.request(),
+        };
+        let report = pull(ctx, &request, &TransferLine::default())?;
+        output.line(&format!("FETCHED {}", report.pack_id));
+        output.line(&format!("{}/", path_from(&ctx.cwd, &report.output)));
+        let members = match report.members == report.all_members {
+            true => count(report.members as u64, "member"),
+            false => format!("{} of {}", report.members, count(report.all_members as u64, "member")),
+        };
+        let kept = match report.kept {
+            0 => String::new(),
+            kept => format!(", {} left from an interrupted call", count(kept as u64, "member")),
+        };
+        output.err(&format!(
+            "  {} · {members}, {} fetched{kept}\n",
+            report.place,
+            size(report.bytes)
+        ));
+        if let Some(account) = account {
+            account.ends("FETCHED");
+            account.is_about(Some(report.pack_id.to_string()));
+            account.found("place", report.place);
+            account.found("output_dir", name(&report.output));
+            account.read(&report.manifest_hash, report.manifest_bytes);
+        }
+        Ok(Exit::Yes)
+    }
+}

@@ -1,0 +1,70 @@
+//! `git pack push`: sends a pack to a place.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::Run;
+use super::flags::ReachFlags;
+use super::operator::{Operator, Prints};
+use crate::cli::account::Account;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::words::{count, size};
+use crate::cli::progress::TransferLine;
+use crate::ops::Context;
+use crate::ops::share::push::{PushRequest, push};
+
+/// Send a pack to a registry, an object store, a remote or a data fabric
+///
+/// Verifies the pack first. Sends only what the place does not have, and publishes the pack in one step at the end.
+#[derive(Parser)]
+#[command(name = "push")]
+pub(super) struct Push {
+    /// The pack's directory or archive
+    pack: PathBuf,
+    /// The place, such as oci://HOST/REPOSITORY [default: git config gitpack.remote, or PACK_DATA_FABRIC_BASE_URL]
+    destination: Option<String>,
+    #[command(flatten)]
+    reach: ReachFlags,
+}
+
+impl Run for Push {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Status,
+            yes: "PUBLISHED",
+            no: None,
+        })
+    }
+
+    fn account(&self) -> Option<Account> {
+        Some(Account::of("push").input(&self.pack))
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
+        let request = PushRequest {
+            pack: self.pack,
+            destination: self.destination,
+            reach: self.reach.request(),
+        };
+        let report = push(ctx, &request, &TransferLine::default())?;
+        output.line(&format!("PUBLISHED {}", report.pack_id));
+        let sent = match report.sent {
+            0 => "everything was there already".to_owned(),
+            sent => format!("sent {}, {}", count(sent, "content"), size(report.bytes)),
+        };
+        output.err(&format!(
+            "  {} · {}, {sent}\n",
+            report.place,
+            count(report.members as u64, "member")
+        ));
+        if let Some(account) = account {
+            account.ends("PUBLISHED");
+            account.is_about(Some(report.pack_id.to_string()));
+            account.found("place", report.place);
+            account.read(&report.manifest_hash, report.manifest_bytes);
+        }
+        Ok(Exit::Yes)
+    }
+}

@@ -1,0 +1,8 @@
+//! Sharing packs: sending them to places, fetching them from there, and finding them.
+
+pub mod place;
+pub mod pull;
+pub mod push;
+mod visibility;
+
+pub use crate::adapters::place::Progress;

@@ -1,0 +1,105 @@
+//! Which place a command is about, and how it is reached.
+
+use std::path::PathBuf;
+
+use crate::adapters::place::Place;
+use crate::adapters::published::PublishedPack;
+use crate::format::destination::{Address, Destination, Which};
+use crate::ops::Context;
+use crate::refusal::transport::{DestinationFault, TransportFault};
+use crate::refusal::{Refusal, Result};
+
+/// The key in git's configuration that names the place to use by default.
+const DEFAULT: &str = "gitpack.remote";
+
+/// Where credentials for places are kept, as the environment tells it.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialPlaces {
+    /// Configurations of Docker and Podman, the first one first.
+    pub docker: Vec<PathBuf>,
+    /// Variables that the tools of clouds read: their names and values.
+    pub cloud: Vec<(String, String)>,
+}
+
+/// How places are reached.
+#[derive(Clone, Debug, Default)]
+pub struct ReachRequest {
+    /// Hosts that may be given the passwords of a registry.
+    pub token_hosts: Vec<String>,
+    /// Whether plain HTTP to other machines is allowed.
+    pub insecure_http: bool,
+}
+
+/// Parses the name of a place, and perhaps of a pack there.
+pub fn parse(text: &str) -> Result<Address> {
+    Address::parse(text).map_err(|fault| {
+        // A text with a password in it must not be repeated.
+        let text = match fault {
+            DestinationFault::Secret => text.split("://").next().unwrap_or_default().to_owned() + "://…",
+            _ => text.to_owned(),
+        };
+        Refusal::BadDestination { text, fault }
+    })
+}
+
+/// Returns the place that the user named, or else the configured one.
+pub fn named_or_default(ctx: &Context, named: Option<&str>) -> Result<Address> {
+    if let Some(named) = named {
+        return parse(named);
+    }
+    let configured = match ctx.repository() {
+        Ok(repo) => repo.config_text(DEFAULT),
+        Err(Refusal::NotARepository { .. }) => None,
+        Err(refused) => return Err(refused),
+    };
+    match configured.or_else(|| ctx.data_fabric.clone()) {
+        Some(place) => parse(&place),
+        None => Err(Refusal::NoDestination),
+    }
+}
+
+/// Opens a place. Nothing is sent yet.
+pub fn open(ctx: &Context, place: &Destination, reach: &ReachRequest) -> Result<Box<dyn Place>> {
+    match place {
+        #[cfg(feature = "network")]
+        Destination::Registry { host, repository } => {
+            use crate::adapters::place::registry::auth::LoginPlaces;
+            use crate::adapters::place::registry::{Reach, Registry};
+            let login = LoginPlaces {
+                files: ctx.credentials.docker.clone(),
+                token_hosts: reach.token_hosts.clone(),
+            };
+            let insecure = reach.insecure_http;
+            Ok(Box::new(Registry::of(host, repository, Reach { login, insecure })?))
+        }
+        other => {
+            let _ = (ctx, reach);
+            Err(Refusal::Transport {
+                place: other.to_string(),
+                fault: TransportFault::NoNetwork,
+            })
+        }
+    }
+}
+
+/// Returns a pack at a place. Without `which`, the place must hold one pack.
+pub fn find(place: &dyn Place, which: Option<&Which>) -> Result<Box<dyn PublishedPack>> {
+    let refused = |what: String| Refusal::Transport {
+        place: place.shown(),
+        fault: TransportFault::NotFound { what },
+    };
+    let which = match which {
+        Some(which) => which.clone(),
+        None => match place.packs()?.as_slice() {
+            [only] => Which::Id(only.pack_id),
+            [] => return Err(refused("any pack".into())),
+            packs => {
+                return Err(Refusal::BadDestination {
+                    text: place.shown(),
+                    fault: DestinationFault::Ambiguous { packs: packs.len() },
+                });
+            }
+        },
+    };
+    place.find(&which)?.ok_or_else(|| refused(which.to_string()))
+}

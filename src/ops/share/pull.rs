@@ -1,0 +1,267 @@
+//! `git pack pull`: fetches a pack from a place.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use crate::adapters::place::{Progress, TRANSFERS, Told};
+use crate::adapters::published::{self, PublishedPack};
+use crate::adapters::staging::{Access, Publish, Staging};
+use crate::adapters::workers;
+use crate::format::destination::{Address, Destination, Which};
+use crate::format::digest::{Digest, Hashing};
+use crate::format::manifest::{Declared, ManifestDocument};
+use crate::format::member_path::{MANIFEST, MemberPath};
+use crate::ops::Context;
+use crate::ops::pack::output::OutputPlace;
+use crate::ops::pack::sealed_pack::ensure_sound;
+use crate::ops::pack::source::Source;
+use crate::ops::pack::verify::{verify_partial, verify_source};
+use crate::ops::share::place::{self, ReachRequest};
+use crate::refusal::pack::PackFault;
+use crate::refusal::transport::{DestinationFault, TransportFault};
+use crate::refusal::usage::Misuse;
+use crate::refusal::{Refusal, Result};
+use crate::rules::globs::{BadGlob, Case, Globs};
+
+/// What to fetch, and where to.
+#[derive(Clone, Debug, Default)]
+pub struct PullRequest {
+    /// The id of a pack, or the address of one.
+    pub source: String,
+    /// The place instead of the configured one.
+    pub from: Option<String>,
+    /// The new directory.
+    pub output: PathBuf,
+    /// Globs of the members to fetch. If there are none, all.
+    pub only: Vec<String>,
+    /// How the place is reached.
+    pub reach: ReachRequest,
+}
+
+/// The outcome.
+#[derive(Clone, Debug)]
+pub struct PullReport {
+    /// The pack's id.
+    pub pack_id: Digest,
+    /// The place, without secrets.
+    pub place: String,
+    /// SHA-256 of its manifest.
+    pub manifest_hash: Digest,
+    /// Size of its manifest in bytes.
+    pub manifest_bytes: u64,
+    /// Number of members that the output has.
+    pub members: usize,
+    /// Number of members of the pack.
+    pub all_members: usize,
+    /// Size in bytes of what was fetched.
+    pub bytes: u64,
+    /// Number of members that an interrupted call had fetched already.
+    pub kept: usize,
+    /// The absolute path of the output.
+    pub output: PathBuf,
+}
+
+/// Fetches a pack into a new directory: all of it and verified, or nothing.
+pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result<PullReport> {
+    let address = address(ctx, request)?;
+    let only = Only::of(&request.only)?;
+    let output = OutputPlace::at(ctx, &request.output)?.path;
+    let place = place::open(ctx, &address.place, &request.reach)?;
+    let pack = place::find(&*place, address.which.as_ref())?;
+    let manifest = published::manifest(&*pack)?;
+    let pack_id = identify(&manifest, &*pack, address.which.as_ref())?;
+    let wanted = wanted(&manifest, &*pack, &only)?;
+    let staging = Staging::resuming(&output, Access::Shared, &pack_id.to_string())?;
+    staging.stream(MANIFEST, |out| out.write_all(pack.manifest()))?;
+    let fetching = Fetching {
+        pack: &*pack,
+        staging: &staging,
+        told,
+    };
+    let (kept, missing): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| fetching.has(wanted));
+    let bytes = missing
+        .iter()
+        .filter_map(|wanted| *pack.listed().get(wanted.path.as_str())?)
+        .sum();
+    told.begin("fetching", bytes);
+    workers::map_on(TRANSFERS, &missing, || Ok(()), |(), wanted| fetching.fetch(wanted))?;
+    told.end();
+    let source = Source::Directory(staging.root());
+    let verdict = match only.is_all() {
+        true => verify_source(&source)?,
+        false => verify_partial(&source)?.verdict,
+    };
+    ensure_sound(&verdict, pack.name().as_ref())?;
+    staging.publish(&output, Publish::New)?;
+    Ok(PullReport {
+        pack_id,
+        place: place.shown(),
+        manifest_hash: manifest.file_hash,
+        manifest_bytes: manifest.file_bytes,
+        members: wanted.len(),
+        all_members: manifest.members.len(),
+        bytes,
+        kept: kept.len(),
+        output,
+    })
+}
+
+/// Returns what the arguments name: an address, or a pack id at the configured place.
+fn address(ctx: &Context, request: &PullRequest) -> Result<Address> {
+    if Destination::is_address(&request.source) {
+        return match &request.from {
+            None => place::parse(&request.source),
+            Some(_) => Err(Refusal::BadDestination {
+                text: request.source.clone(),
+                fault: DestinationFault::TwoPlaces,
+            }),
+        };
+    }
+    let id = Digest::parse_ref(&request.source).ok_or_else(|| Refusal::BadDestination {
+        text: request.source.clone(),
+        fault: DestinationFault::NotAnId,
+    })?;
+    let place = place::named_or_default(ctx, request.from.as_deref())?.place;
+    Ok(Address {
+        place,
+        which: Some(Which::Id(id)),
+    })
+}
+
+/// Returns the id of a pack. Refuses one that is not the pack that was asked for.
+fn identify(manifest: &ManifestDocument, pack: &dyn PublishedPack, which: Option<&Which>) -> Result<Digest> {
+    let bad = |fault| Refusal::BadPack {
+        path: pack.name().into(),
+        fault,
+    };
+    if manifest.pack_id != manifest.computed_id.to_string() {
+        return Err(bad(PackFault::OtherId {
+            wanted: manifest.pack_id.clone(),
+            found: manifest.computed_id.to_string(),
+        }));
+    }
+    match which {
+        Some(Which::Id(wanted)) if *wanted != manifest.computed_id => Err(bad(PackFault::OtherId {
+            wanted: wanted.to_string(),
+            found: manifest.computed_id.to_string(),
+        })),
+        _ => Ok(manifest.computed_id),
+    }
+}
+
+/// A member to fetch.
+struct Wanted {
+    path: MemberPath,
+    hash: Digest,
+}
+
+/// Returns the members to fetch. Refuses a manifest whose paths or hashes cannot be used, and a holder that does not
+/// list exactly what the manifest declares.
+fn wanted(manifest: &ManifestDocument, pack: &dyn PublishedPack, only: &Only) -> Result<Vec<Wanted>> {
+    let bad = |fault| Refusal::BadPack {
+        path: pack.name().into(),
+        fault,
+    };
+    let mut wanted = BTreeMap::new();
+    for member in &manifest.members {
+        let Declared { path, bytes_hash, .. } = member;
+        let invalid = |said: String| {
+            bad(PackFault::Invalid {
+                document: MANIFEST,
+                said,
+            })
+        };
+        let parsed = MemberPath::parse(path).map_err(|fault| invalid(format!("{path:?}: {fault}")))?;
+        if parsed.is_reserved() {
+            return Err(invalid(format!("{path:?} is reserved")));
+        }
+        let hash = bytes_hash
+            .digest()
+            .ok_or_else(|| invalid(format!("not a hash: {bytes_hash}")))?;
+        if !pack.listed().contains_key(path) {
+            return Err(bad(PackFault::NotListed { path: path.clone() }));
+        }
+        if wanted.insert(path.as_str(), Wanted { path: parsed, hash }).is_some() {
+            return Err(invalid(format!("{path:?} is declared twice")));
+        }
+    }
+    if let Some(extra) = pack.listed().keys().find(|path| !wanted.contains_key(path.as_str())) {
+        return Err(bad(PackFault::Extra { path: extra.clone() }));
+    }
+    Ok(wanted
+        .into_values()
+        .filter(|wanted| only.has(wanted.path.as_str()))
+        .collect())
+}
+
+/// Which members are wanted.
+struct Only(Option<Globs>);
+
+impl Only {
+    fn of(globs: &[String]) -> Result<Self> {
+        if globs.is_empty() {
+            return Ok(Self(None));
+        }
+        let parsed = Globs::new(globs.iter().map(String::as_str), Case::Sensitive);
+        let bad = |bad: BadGlob| Refusal::Usage(Misuse::OnlyBadGlob { problem: bad.reason });
+        parsed.map(|globs| Self(Some(globs))).map_err(bad)
+    }
+
+    fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.0.as_ref().is_none_or(|globs| globs.matches(path.as_bytes()))
+    }
+}
+
+/// Fetches members into staging.
+struct Fetching<'a> {
+    pack: &'a dyn PublishedPack,
+    staging: &'a Staging,
+    told: &'a dyn Progress,
+}
+
+impl Fetching<'_> {
+    /// Returns whether an interrupted call has fetched this member whole. What it fetched in part is fetched again.
+    fn has(&self, wanted: &Wanted) -> bool {
+        let Ok(mut file) = self.staging.open(&wanted.path) else {
+            return false;
+        };
+        let mut hashing = Hashing::new(io::sink());
+        let read = io::copy(&mut file, &mut hashing);
+        read.is_ok() && hashing.finish().1 == wanted.hash
+    }
+
+    fn fetch(&self, wanted: &Wanted) -> Result<()> {
+        let path = wanted.path.as_str();
+        let mut written = None;
+        self.pack.member(path, &mut |content, size| {
+            let file = self
+                .staging
+                .create_anew(&wanted.path)
+                .map_err(|refused| io::Error::other(refused.to_string()))?;
+            let mut out = Hashing::new(file);
+            let copied = io::copy(
+                &mut Told {
+                    content: content.take(size),
+                    told: self.told,
+                },
+                &mut out,
+            )?;
+            written = Some((out.finish().1, copied, size));
+            Ok(())
+        })?;
+        match written {
+            Some((hash, copied, size)) if hash == wanted.hash && copied == size => Ok(()),
+            _ => Err(Refusal::Transport {
+                place: self.pack.name().to_owned(),
+                fault: TransportFault::WrongContent {
+                    wanted: format!("{path} ({})", wanted.hash),
+                },
+            }),
+        }
+    }
+}
