@@ -9,8 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::cli::output::refusal::usage::misused;
 use crate::cli::output::words::quoted;
 use crate::format::timestamp::Timestamp;
-use crate::ops::share::place::CredentialPlaces;
-use crate::ops::{Context, Memory, ObjectPlaces, Surroundings};
+use crate::ops::{Context, CredentialPlaces, Memory, ObjectPlaces, Surroundings};
 use crate::refusal::{Refusal, Result};
 
 /// Reads what commands need to know from the environment.

@@ -18,8 +18,8 @@ pub use crate::adapters::cipher::{Ask, Asker, Silence};
 pub use crate::adapters::clone::Memory;
 use crate::adapters::git::Repository;
 pub use crate::adapters::git::{ObjectPlaces, Surroundings};
+pub use crate::adapters::place::CredentialPlaces;
 use crate::format::timestamp::Timestamp;
-use crate::ops::share::place::CredentialPlaces;
 use crate::refusal::Result;
 
 /// Everything that a command may know of its surroundings.

@@ -22,7 +22,15 @@ const LAYERS: [(&str, &[&str]); 6] = [
 const DOORS: &[(&[&str], &[&str])] = &[
     (&["gix::"], &["adapters/git/"]),
     (&["age::", "age_core::"], &["adapters/cipher/"]),
-    (&["base64::"], &["adapters/cipher/", "rules/content/pem.rs"]),
+    (
+        &["base64::"],
+        &[
+            "adapters/cipher/",
+            "adapters/network/docker.rs",
+            "adapters/place/registry/auth.rs",
+            "rules/content/pem.rs",
+        ],
+    ),
     (&["aho_corasick::"], &["rules/content/encoded.rs"]),
     (&["bech32::"], &["rules/content/keys.rs"]),
     (
@@ -62,7 +70,15 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["tempfile::", "rustix::"], &["adapters/"]),
     (&["walkdir::"], &["adapters/files/walk.rs"]),
     (&["std::fs", "fs::rename"], &["adapters/"]),
-    (&["std::process::Command", "process::{Command"], &["adapters/git/"]),
+    (
+        &["std::process::Command", "process::{Command"],
+        &["adapters/git/", "adapters/network/docker.rs"],
+    ),
+    (&["ureq::"], &["adapters/network/"]),
+    (&["url::"], &["adapters/network/", "adapters/place/"]),
+    (&["http_auth::"], &["adapters/place/registry/auth.rs"]),
+    (&["oci_spec::"], &["format/oci.rs"]),
+    (&["indicatif::"], &["cli/progress.rs"]),
     (&["std::env", "env::var"], &["cli/env.rs"]),
     (&["SystemTime", "Instant::now"], &["cli/env.rs"]),
     (&["io::stdout", "io::stderr", "io::stdin", "println!"], &["cli/"]),

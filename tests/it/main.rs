@@ -39,6 +39,7 @@ mod scan;
 mod seal;
 mod sealing;
 mod shared_hooks;
+mod sharing;
 mod stable_seals;
 mod state;
 mod store;

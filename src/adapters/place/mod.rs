@@ -7,6 +7,7 @@
 pub mod registry;
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use crate::adapters::published::PublishedPack;
 use crate::adapters::store::Store;
@@ -71,6 +72,15 @@ pub trait Place: Store {
             bytes,
         })
     }
+}
+
+/// Where credentials for places are kept, as the environment tells it.
+#[derive(Clone, Debug, Default)]
+pub struct CredentialPlaces {
+    /// Configurations of Docker and Podman, the first one first.
+    pub docker: Vec<PathBuf>,
+    /// Variables that the tools of clouds read: their names and values.
+    pub cloud: Vec<(String, String)>,
 }
 
 /// A pack that a place holds, as the place tells it.

@@ -1,7 +1,5 @@
 //! Which place a command is about, and how it is reached.
 
-use std::path::PathBuf;
-
 use crate::adapters::place::Place;
 use crate::adapters::published::PublishedPack;
 use crate::format::destination::{Address, Destination, Which};
@@ -11,15 +9,6 @@ use crate::refusal::{Refusal, Result};
 
 /// The key in git's configuration that names the place to use by default.
 const DEFAULT: &str = "gitpack.remote";
-
-/// Where credentials for places are kept, as the environment tells it.
-#[derive(Clone, Debug, Default)]
-pub struct CredentialPlaces {
-    /// Configurations of Docker and Podman, the first one first.
-    pub docker: Vec<PathBuf>,
-    /// Variables that the tools of clouds read: their names and values.
-    pub cloud: Vec<(String, String)>,
-}
 
 /// How places are reached.
 #[derive(Clone, Debug, Default)]

@@ -90,7 +90,7 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     let source = Source::Directory(staging.root());
     let verdict = match only.is_all() {
         true => verify_source(&source)?,
-        false => verify_partial(&source)?.verdict,
+        false => verify_partial(&source)?,
     };
     ensure_sound(&verdict, pack.name().as_ref())?;
     staging.publish(&output, Publish::New)?;

@@ -52,6 +52,14 @@ impl Observed {
     }
 }
 
+impl Observed {
+    /// Returns whether every declared member was found.
+    pub fn is_complete(&self) -> bool {
+        let mut members = self.manifest.members.iter();
+        members.all(|member| self.facts.contains_key(member.path.as_bytes()))
+    }
+}
+
 /// What was found at a path.
 #[derive(Clone, Debug)]
 pub enum Fact {

@@ -18,11 +18,12 @@ const NOTICES: usize = 10;
 pub(super) fn print(output: &mut Output, report: &VerifyReport) {
     let verdict = &report.verdict;
     let is_sound = verdict.findings.is_empty();
-    let outcome = match is_sound {
-        true => paint(PROVEN, "OK"),
-        false => paint(BLOCKS, "INVALID"),
+    let style = match (is_sound, report.seen) {
+        (true, None) => PROVEN,
+        (true, Some(_)) => LOOK,
+        (false, _) => BLOCKS,
     };
-    output.line(&format!("pack verify: {outcome}"));
+    output.line(&format!("pack verify: {}", paint(style, report.outcome())));
     output.line(&format!("  pack_id: {}", shown(verdict.pack_id.as_bytes())));
     let rows: Vec<[String; 3]> = verdict.findings.iter().map(row).collect();
     columns(output, &rows, "  ");
@@ -31,6 +32,9 @@ pub(super) fn print(output: &mut Output, report: &VerifyReport) {
     }
     let members = count(verdict.members as u64, "member");
     match is_sound {
+        true if let Some(seen) = report.seen => output.line(&format!(
+            "  {seen} of {members} seen, and intact; what the pack says of the others was not checked"
+        )),
         true => output.line(&format!("  {members} intact{}", facts(report))),
         false => output.line(&format!(
             "  {} in a pack of {members}",

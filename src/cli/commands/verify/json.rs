@@ -13,7 +13,7 @@ pub(super) fn document(report: &VerifyReport) -> Vec<u8> {
     let passed = |check| verdict.findings.passes(check);
     let mut document = json!({
         "version": "pack.verify.v0",
-        "outcome": if verdict.findings.is_empty() { "OK" } else { "INVALID" },
+        "outcome": report.outcome(),
         "pack_id": verdict.pack_id,
         "checks": {
             "manifest_parse": true,
@@ -27,6 +27,9 @@ pub(super) fn document(report: &VerifyReport) -> Vec<u8> {
         "invalid": verdict.findings.iter().map(finding).collect::<Vec<_>>(),
         "refusal": null,
     });
+    if let Some(seen) = report.seen {
+        document["seen"] = json!({ "members": seen, "of": verdict.members });
+    }
     if verdict.findings.notices().len() > 0 {
         let notices = verdict
             .findings

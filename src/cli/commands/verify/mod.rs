@@ -22,11 +22,14 @@ use crate::ops::pack::verify::{VerifyRequest, verify};
 #[derive(Parser)]
 #[command(name = "verify")]
 pub(super) struct Verify {
-    /// The pack's directory
+    /// The pack's directory or archive, or its address at a place
     pack: PathBuf,
     /// Also compare the pack with this commit of the current repository
     #[arg(long)]
     rev: Option<String>,
+    /// Accept a pack that lacks members, and verify those that are there
+    #[arg(long, conflicts_with_all = ["rev", "identities"])]
+    partial: bool,
     /// Print one JSON document (pack.verify.v0)
     #[arg(long)]
     json: bool,
@@ -71,6 +74,7 @@ impl Run for Verify {
             pack: self.pack,
             rev: self.rev,
             identities: self.identities,
+            partial: self.partial,
         };
         let report = verify(ctx, &request)?;
         match self.json {
@@ -81,7 +85,7 @@ impl Run for Verify {
         let verdict = &report.verdict;
         let is_sound = verdict.findings.is_empty();
         if let Some(account) = account {
-            account.ends(if is_sound { "OK" } else { "INVALID" });
+            account.ends(report.outcome());
             account.is_about(Some(verdict.pack_id.clone()));
             account.read(&verdict.manifest_hash, verdict.manifest_bytes);
         }

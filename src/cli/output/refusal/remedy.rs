@@ -73,9 +73,9 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::NoDestination => hint(
             "name the place, or set it: git config gitpack.remote oci://<host>/<repository>, or PACK_DATA_FABRIC_BASE_URL",
         ),
-        Refusal::InternalPack { .. } => {
-            hint("send it to a place that private_remotes in .gitpack.toml names, or seal the pack without --internal")
-        }
+        Refusal::InternalPack { .. } => hint(
+            "send it to a place that private_remotes in .gitpack.toml names, or seal the pack without --mode internal",
+        ),
         Refusal::Transport { fault, .. } => (None, transport(fault)),
         Refusal::BadDestination { .. } => {
             hint("oci://<host>/<repository>, s3://<bucket>/<prefix>, git:<remote>, https://<host>/<path>")

@@ -33,6 +33,19 @@ pub struct VerifyReport {
     pub compared_with: Option<ObjectId>,
     /// Whether its seals were opened as well.
     pub opened: bool,
+    /// Number of members that are there, if some are not and that was allowed.
+    pub seen: Option<usize>,
+}
+
+impl VerifyReport {
+    /// Returns the outcome as one word.
+    pub fn outcome(&self) -> &'static str {
+        match (self.verdict.findings.is_empty(), self.seen) {
+            (false, _) => "INVALID",
+            (true, None) => "OK",
+            (true, Some(_)) => "PARTIAL",
+        }
+    }
 }
 
 /// The options of `verify`.
@@ -44,6 +57,8 @@ pub struct VerifyRequest {
     pub rev: Option<String>,
     /// Identity files. If there are any, every seal is opened and its content is discarded.
     pub identities: Vec<PathBuf>,
+    /// Whether members may be missing.
+    pub partial: bool,
 }
 
 /// Verifies a pack.
@@ -55,7 +70,17 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
     };
     let given = GivenPack::of(ctx, &request.pack)?;
     let source = given.source();
-    let (mut verdict, pack) = judge(observe(&source, &UnpackBudget::of(BUDGET))?);
+    let observed = observe(&source, &UnpackBudget::of(BUDGET))?;
+    if request.partial && !observed.is_complete() {
+        let (verdict, seen) = judge_partial(observed);
+        return Ok(VerifyReport {
+            verdict,
+            compared_with: None,
+            opened: false,
+            seen: Some(seen),
+        });
+    }
+    let (mut verdict, pack) = judge(observed);
     let mut compared_with = None;
     if let Some(rev) = &request.rev {
         let Some(pack) = pack else {
@@ -74,6 +99,7 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
         verdict,
         compared_with,
         opened: identities.is_some(),
+        seen: None,
     })
 }
 
@@ -88,20 +114,10 @@ pub fn verify_source(source: &Source<'_>) -> Result<Verdict> {
     Ok(judge(observed).0)
 }
 
-/// The result of verifying the members that are there.
-pub struct PartialReport {
-    /// The verdict on them.
-    pub verdict: Verdict,
-    /// Number of members that are there.
-    pub seen: usize,
-}
-
 /// Verifies the members of a pack that are there, by the manifest. The documents are not judged, since they are about
 /// all members.
-pub fn verify_partial(source: &Source<'_>) -> Result<PartialReport> {
-    let observed = observe(source, &UnpackBudget::of(BUDGET))?;
-    let (verdict, seen) = judge_partial(observed);
-    Ok(PartialReport { verdict, seen })
+pub fn verify_partial(source: &Source<'_>) -> Result<Verdict> {
+    Ok(judge_partial(observe(source, &UnpackBudget::of(BUDGET))?).0)
 }
 
 /// Verifies a pack. If it states a commit for which `is_pushed` returns true, it is also compared with that commit.
