@@ -10,6 +10,8 @@ pub mod network;
 pub mod open_files;
 pub mod pack_dir;
 pub mod place;
+#[cfg(feature = "network")]
+mod program;
 pub mod published;
 pub mod staging;
 pub mod store;

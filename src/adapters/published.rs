@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Mutex;
 
 use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, invalid, read_from};
-use crate::adapters::workers;
+use crate::adapters::workers::{self, TRANSFERS};
 use crate::format::manifest::ManifestDocument;
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result, io_reason};
@@ -41,7 +41,8 @@ pub trait PublishedPack: Sync {
     /// members that could not be read, and why.
     fn each_member(&self, paths: &[&str], take: TakeEachMember<'_>) -> Result<BTreeMap<String, String>> {
         let failed = Mutex::new(BTreeMap::new());
-        workers::map(
+        workers::map_on(
+            TRANSFERS,
             paths,
             || Ok(()),
             |(), path| match self.member(path, &mut |content, size| take(path, content, size)) {

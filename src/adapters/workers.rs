@@ -4,6 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+/// How many contents are sent or fetched at once. Most of the time of a small one is spent waiting.
+pub const TRANSFERS: usize = 8;
+
 /// Returns the number of threads to use: one for each core.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)

@@ -9,6 +9,8 @@ pub mod digest;
 pub mod digest_table;
 pub mod dump;
 pub mod encoding;
+#[cfg(feature = "network")]
+pub mod fabric;
 pub mod fetch_head;
 pub mod foreign;
 pub mod known;

@@ -1,6 +1,7 @@
 //! The codes of refusals, for machines.
 
 use crate::refusal::Refusal;
+use crate::refusal::transport::TransportFault;
 
 /// The code of a refusal, for machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +124,11 @@ impl Refusal {
             Self::NoIdentity { .. } | Self::NoneOpens { .. } | Self::Locked { .. } => Code::NoIdentity,
             Self::Crypto { .. } => Code::Crypto,
             Self::PlaintextLeak { .. } | Self::InternalPack { .. } => Code::PlaintextLeak,
+            // A place that lies holds a bad pack.
+            Self::Transport {
+                fault: TransportFault::WrongContent { .. },
+                ..
+            } => Code::BadPack,
             Self::Transport { .. } => Code::Transport,
             Self::Limit { .. } | Self::TooLong { .. } | Self::Budget { .. } => Code::Limit,
             Self::Corrupt(_) => Code::Corrupt,

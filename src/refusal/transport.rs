@@ -102,6 +102,8 @@ pub enum TransportFault {
         /// What it cannot do.
         what: &'static str,
     },
+    /// The manifest of a pack is not in canonical form.
+    NotCanonical,
     /// This build has no network.
     NoNetwork,
 }
@@ -154,6 +156,9 @@ impl fmt::Display for TransportFault {
             Self::Program { program, said } => write!(f, "{program}: {}", shown(said.as_bytes())),
             Self::Conflict { name } => write!(f, "it holds something else as {}", shown(name.as_bytes())),
             Self::Impossible { what } => f.write_str(what),
+            Self::NotCanonical => f.write_str(
+                "the manifest of the pack is not in canonical form, and a data fabric would change its bytes",
+            ),
             Self::NoNetwork => f.write_str("this build of git-pack has no network"),
         }
     }

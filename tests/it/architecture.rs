@@ -26,11 +26,12 @@ const DOORS: &[(&[&str], &[&str])] = &[
         &["base64::"],
         &[
             "adapters/cipher/",
-            "adapters/network/docker.rs",
-            "adapters/place/registry/auth.rs",
+            "adapters/network/",
+            "format/fabric.rs",
             "rules/content/pem.rs",
         ],
     ),
+    (&["struson::"], &["format/fabric.rs"]),
     (&["aho_corasick::"], &["rules/content/encoded.rs"]),
     (&["bech32::"], &["rules/content/keys.rs"]),
     (
@@ -72,7 +73,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["std::fs", "fs::rename"], &["adapters/"]),
     (
         &["std::process::Command", "process::{Command"],
-        &["adapters/git/", "adapters/network/docker.rs"],
+        &["adapters/git/", "adapters/network/docker.rs", "adapters/program.rs"],
     ),
     (&["ureq::"], &["adapters/network/"]),
     (&["url::"], &["adapters/network/", "adapters/place/"]),

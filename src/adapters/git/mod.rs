@@ -5,6 +5,8 @@ pub mod blobs;
 pub mod budget;
 pub mod canary;
 mod changes;
+#[cfg(feature = "network")]
+pub mod credential;
 mod descent;
 mod drivers;
 mod excludes;

@@ -1,9 +1,8 @@
 //! Credentials as Docker and Podman keep them: files with users and passwords, and programs that know them.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,22 +11,11 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::adapters::files;
+use crate::adapters::program::{self, PATIENCE};
 use crate::refusal::transport::TransportFault;
 
 /// The largest configuration that is read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
-
-/// The longest answer of a helper that is read, in bytes.
-const MAX_ANSWER: u64 = 256 << 10;
-
-/// How long a helper may take. It may ask a person.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// How long is waited for the rest of an answer once its helper has ended.
-const AFTER: Duration = Duration::from_secs(5);
-
-/// How long is waited between two looks at a helper.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// What opens a registry.
 pub enum Login {
@@ -110,7 +98,7 @@ impl Configuration {
     fn login(&self, host: &str, malformed: &dyn Fn(&str) -> TransportFault) -> Result<Option<Login>, TransportFault> {
         for key in keys(host) {
             if let Some(helper) = self.helpers.get(&key) {
-                return ask(helper, &key);
+                return ask(helper, &key, PATIENCE);
             }
         }
         for key in keys(host) {
@@ -126,7 +114,7 @@ impl Configuration {
         }
         let Some(store) = &self.store else { return Ok(None) };
         for key in keys(host) {
-            if let Some(login) = ask(store, &key)? {
+            if let Some(login) = ask(store, &key, PATIENCE)? {
                 return Ok(Some(login));
             }
         }
@@ -159,10 +147,10 @@ impl Entry {
 
 /// Asks a helper for a login. The name of the registry goes through standard input, and nothing secret through
 /// arguments or the environment.
-fn ask(helper: &str, registry: &str) -> Result<Option<Login>, TransportFault> {
-    let program = format!("docker-credential-{helper}");
+fn ask(helper: &str, registry: &str, patience: Duration) -> Result<Option<Login>, TransportFault> {
+    let name = format!("docker-credential-{helper}");
     let failed = |said: &str| TransportFault::Helper {
-        program: program.clone(),
+        program: name.clone(),
         said: said.to_owned(),
     };
     if helper.is_empty()
@@ -172,53 +160,17 @@ fn ask(helper: &str, registry: &str) -> Result<Option<Login>, TransportFault> {
     {
         return Err(failed("its name is not one of a program"));
     }
-    let mut child = Command::new(&program)
-        .arg("get")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|e| failed(&crate::refusal::io_reason(&e)))?;
-    // A helper that does not read fails by what it answers.
-    child.stdin.take().map(|mut input| input.write_all(registry.as_bytes()));
-    let output = child.stdout.take();
-    let (sender, answers) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        let mut bytes = Zeroizing::new(Vec::new());
-        let read = output.map(|output| output.take(MAX_ANSWER).read_to_end(&mut bytes));
-        // Nobody listens any more if the helper took too long.
-        drop(sender.send((read.is_some_and(|read| read.is_ok()), bytes)));
-    });
-    let mut looked = Duration::ZERO;
-    let status = loop {
-        match child.try_wait() {
-            Ok(Some(status)) => break status,
-            Ok(None) if looked < PATIENCE => {
-                std::thread::sleep(LOOK);
-                looked += LOOK;
-            }
-            _ => {
-                drop(child.kill());
-                drop(child.wait());
-                return Err(failed("it did not answer in time"));
-            }
-        }
-    };
-    // A process that the helper left behind may hold its output open.
-    let (read, answer) = answers.recv_timeout(AFTER).unwrap_or_default();
-    if !status.success() {
+    let answer = program::ask(Command::new(&name).arg("get"), registry.as_bytes(), patience).map_err(|e| failed(&e))?;
+    if !answer.success {
         // Helpers tell by this text, and by nothing else, that they have no credentials.
-        let none = String::from_utf8_lossy(&answer).contains("credentials not found");
+        let none = String::from_utf8_lossy(&answer.text).contains("credentials not found");
         return if none {
             Ok(None)
         } else {
             Err(failed("it ended with an error"))
         };
     }
-    if !read {
-        return Err(failed("its answer could not be read"));
-    }
-    let told: Told = serde_json::from_slice(&answer).map_err(|_| failed("its answer is not what was expected"))?;
+    let told: Told = serde_json::from_slice(&answer.text).map_err(|_| failed("its answer is not what was expected"))?;
     Ok(Some(match told.user.as_str() {
         "<token>" => Login::Identity(told.secret),
         _ => Login::Password {
@@ -272,7 +224,10 @@ mod tests {
     #[test]
     fn a_helper_is_a_program_by_its_name() {
         for name in ["", "../x", "x y", "a/b"] {
-            assert!(matches!(ask(name, "h"), Err(TransportFault::Helper { .. })), "{name}");
+            assert!(
+                matches!(ask(name, "h", PATIENCE), Err(TransportFault::Helper { .. })),
+                "{name}"
+            );
         }
     }
 }

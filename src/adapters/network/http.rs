@@ -4,6 +4,8 @@
 use std::io::{self, Read};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use ureq::config::Config;
 use ureq::http::{HeaderMap, Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
@@ -19,14 +21,33 @@ use crate::refusal::transport::TransportFault;
 
 pub use ureq::http::Method;
 
-/// How long is waited for a name, a connection, or the next bytes.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long is waited for a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a name, a connection, or the next bytes.
+    pub step: Duration,
+    /// For an answer after a request was sent whole. A registry hashes what it got before it answers.
+    pub answer: Duration,
+    /// The slowest transfer, in bytes a second.
+    pub slowest: u64,
+}
 
-/// How long is waited for an answer after a request was sent whole. A registry hashes what it got before it answers.
-const ANSWER: Duration = Duration::from_secs(300);
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            step: Duration::from_secs(60),
+            answer: Duration::from_secs(300),
+            slowest: 8 << 10,
+        }
+    }
+}
 
-/// The slowest transfer that is waited for, in bytes a second.
-const SLOWEST: u64 = 8 << 10;
+impl Patience {
+    /// Returns how long a transfer of `bytes` bytes may take.
+    fn of(&self, bytes: u64) -> Duration {
+        self.step + Duration::from_secs(bytes / self.slowest)
+    }
+}
 
 /// Most redirects that are followed one after the other.
 const REDIRECTS: usize = 5;
@@ -64,6 +85,17 @@ pub struct Call<'a> {
     pub credential: Option<&'a Credential>,
     /// How many bytes are sent and read, for the time that it may take.
     pub bytes: u64,
+}
+
+impl Credential {
+    /// Returns a user and a password for the origin of a URL (RFC 7617).
+    pub fn basic(user: &str, password: &str, origin: &Url) -> Self {
+        let pair = Zeroizing::new(format!("{user}:{password}"));
+        Self {
+            header: Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes()))),
+            origin: origin.clone(),
+        }
+    }
 }
 
 impl<'a> Call<'a> {
@@ -183,19 +215,21 @@ pub struct Http {
     place: Agent,
     others: Agent,
     insecure: bool,
+    patience: Patience,
 }
 
 impl Http {
     /// Returns a client for the place at `origin`. With `insecure`, it may be reached over plain HTTP.
-    pub fn of(origin: &Url, insecure: bool) -> Result<Self, TransportFault> {
+    pub fn of(origin: &Url, insecure: bool, patience: Patience) -> Result<Self, TransportFault> {
         let nearest = Nearest::default();
         let local = origin.host_str().is_some_and(is_loopback);
-        let agent = |resolver| Agent::with_parts(config(local), DefaultConnector::default(), resolver);
+        let agent = |resolver| Agent::with_parts(config(local, patience), DefaultConnector::default(), resolver);
         let client = Self {
             origin: origin.clone(),
             place: agent(Guarded::for_place(&nearest)),
             others: agent(Guarded::for_others(&nearest)),
             insecure,
+            patience,
         };
         client.ensure_encrypted(origin)?;
         Ok(client)
@@ -281,15 +315,16 @@ impl Http {
             value.set_sensitive(true);
             request = request.header("authorization", value);
         }
+        let within = self.patience.of(call.bytes);
         let asked = |e: ureq::http::Error| malformed("the request", &e.to_string());
         let sent = match content {
-            Content::Nothing => run(agent, call.bytes, request.body(()).map_err(asked)?),
-            Content::Bytes(bytes) => run(agent, call.bytes, request.body(bytes).map_err(asked)?),
+            Content::Nothing => run(agent, within, request.body(()).map_err(asked)?),
+            Content::Bytes(bytes) => run(agent, within, request.body(bytes).map_err(asked)?),
             Content::Stream(reader, size) => {
                 let request = request.header("content-length", size);
                 run(
                     agent,
-                    call.bytes,
+                    within,
                     request.body(SendBody::from_reader(reader)).map_err(asked)?,
                 )
             }
@@ -304,23 +339,27 @@ impl Http {
     }
 }
 
-fn run<B: ureq::AsSendBody>(agent: &Agent, bytes: u64, request: Request<B>) -> Result<Response<Body>, ureq::Error> {
-    let within = Some(patience(bytes));
+fn run<B: ureq::AsSendBody>(
+    agent: &Agent,
+    within: Duration,
+    request: Request<B>,
+) -> Result<Response<Body>, ureq::Error> {
+    let within = Some(within);
     let request = agent.configure_request(request);
     agent.run(request.timeout_send_body(within).timeout_recv_body(within).build())
 }
 
-fn config(local: bool) -> Config {
+fn config(local: bool, patience: Patience) -> Config {
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .timeout_resolve(Some(PATIENCE))
-        .timeout_connect(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE))
-        .timeout_per_write(Some(PATIENCE))
-        .timeout_recv_response(Some(ANSWER))
+        .timeout_resolve(Some(patience.step))
+        .timeout_connect(Some(patience.step))
+        .timeout_per_read(Some(patience.step))
+        .timeout_per_write(Some(patience.step))
+        .timeout_recv_response(Some(patience.answer))
         .user_agent(concat!("git-pack/", env!("CARGO_PKG_VERSION")))
         .accept_encoding("identity")
         .tls_config(tls);
@@ -329,11 +368,6 @@ fn config(local: bool) -> Config {
         config = config.proxy(None);
     }
     config.build()
-}
-
-/// Returns how long a transfer of `bytes` bytes may take.
-fn patience(bytes: u64) -> Duration {
-    PATIENCE + Duration::from_secs(bytes / SLOWEST)
 }
 
 fn malformed(what: &'static str, said: &str) -> TransportFault {

@@ -1,6 +1,7 @@
 //! A download that goes on where its connection broke.
 
 use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::adapters::network::http::{Answer, broken};
 use crate::adapters::network::retry::{Failure, Waits};
@@ -23,28 +24,61 @@ pub struct Resuming<'a> {
     /// Where the last connection began.
     began: u64,
     waits: Waits,
+    fault: LastFault,
+}
+
+/// The fault that ended a download. Its reader learns only the text of it.
+#[derive(Clone, Debug, Default)]
+pub struct LastFault(Arc<Mutex<Option<TransportFault>>>);
+
+impl LastFault {
+    /// Returns the fault, if there was one.
+    pub fn get(&self) -> Option<TransportFault> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl<'a> Resuming<'a> {
     /// Opens the first connection.
     pub fn open(size: u64, open: OpenAt<'a>) -> Result<Self, TransportFault> {
-        let mut reading = Self {
+        let mut reading = Self::unopened(size, open);
+        reading.connect().map_err(|failure| failure.fault)?;
+        Ok(reading)
+    }
+
+    /// Goes on with a connection that has been opened, from byte 0.
+    pub fn opened(size: u64, first: Answer, open: OpenAt<'a>) -> Self {
+        Self {
+            body: Some(Box::new(first.reader())),
+            ..Self::unopened(size, open)
+        }
+    }
+
+    fn unopened(size: u64, open: OpenAt<'a>) -> Self {
+        Self {
             open,
             body: None,
             size,
             at: 0,
             began: 0,
             waits: Waits::default(),
-        };
-        reading.connect()?;
-        Ok(reading)
+            fault: LastFault::default(),
+        }
     }
 
-    fn connect(&mut self) -> Result<(), TransportFault> {
-        let answer = (self.open)(self.at)?;
-        let malformed = |said: String| TransportFault::Malformed {
-            what: "the answer to a range",
-            said,
+    /// Returns where the fault will be that ends this download.
+    pub fn fault(&self) -> LastFault {
+        self.fault.clone()
+    }
+
+    fn connect(&mut self) -> Result<(), Failure> {
+        // Opening has been tried often enough when it fails.
+        let answer = (self.open)(self.at).map_err(Failure::last)?;
+        let malformed = |said: String| {
+            Failure::last(TransportFault::Malformed {
+                what: "the answer to a range",
+                said,
+            })
         };
         let left = self.size - self.at;
         // Without ranges, the server sends everything again.
@@ -58,7 +92,7 @@ impl<'a> Resuming<'a> {
                 0
             }
             200 => self.at,
-            _ => return Err(answer.fault()),
+            _ => return Err(Failure::last(answer.fault())),
         };
         if let Some(announced) = answer.size()
             && announced != left + skip
@@ -70,23 +104,22 @@ impl<'a> Resuming<'a> {
         }
         let mut body = answer.reader();
         self.began = self.at;
-        io::copy(&mut (&mut body).take(skip), &mut io::sink()).map_err(|e| broken(&e))?;
+        io::copy(&mut (&mut body).take(skip), &mut io::sink()).map_err(|e| Failure::from(broken(&e)))?;
         self.body = Some(Box::new(body));
         Ok(())
     }
 
-    fn failed(&mut self, fault: TransportFault) -> io::Result<()> {
+    fn failed(&mut self, failure: Failure) -> io::Result<()> {
         self.body = None;
         if self.at - self.began >= PROGRESS {
             self.waits.progressed();
         }
-        self.waits.next(Failure::from(fault)).map_err(told)
+        self.waits.next(failure).map_err(|fault| {
+            let error = io::Error::other(fault.to_string());
+            *self.fault.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
+            error
+        })
     }
-}
-
-/// Returns the error of a reader for a fault.
-pub fn told(fault: TransportFault) -> io::Error {
-    io::Error::other(fault.to_string())
 }
 
 impl Read for Resuming<'_> {
@@ -102,20 +135,20 @@ impl Read for Resuming<'_> {
                 Some(body) => body.read(&mut buf[..most]),
                 None => match self.connect() {
                     Ok(()) => continue,
-                    Err(fault) => {
-                        self.failed(fault)?;
+                    Err(failure) => {
+                        self.failed(failure)?;
                         continue;
                     }
                 },
             };
             match read {
-                Ok(0) => self.failed(TransportFault::Short)?,
+                Ok(0) => self.failed(TransportFault::Short.into())?,
                 Ok(n) => {
                     self.at += n as u64;
                     return Ok(n);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => self.failed(broken(&e))?,
+                Err(e) => self.failed(broken(&e).into())?,
             }
         }
     }

@@ -33,6 +33,14 @@ pub struct Failure {
     pub again: Again,
 }
 
+impl Failure {
+    /// Returns a failure after which no other attempt is made.
+    pub fn last(fault: TransportFault) -> Self {
+        let again = Again::Never;
+        Self { fault, again }
+    }
+}
+
 impl From<TransportFault> for Failure {
     fn from(fault: TransportFault) -> Self {
         let again = match fault {

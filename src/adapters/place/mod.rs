@@ -4,6 +4,8 @@
 //! so a reader never sees a part of one. Nothing that a place sends is believed: its reader checks hashes and ids.
 
 #[cfg(feature = "network")]
+pub mod fabric;
+#[cfg(feature = "network")]
 pub mod registry;
 
 use std::io::Read;
@@ -11,13 +13,10 @@ use std::path::PathBuf;
 
 use crate::adapters::published::PublishedPack;
 use crate::adapters::store::Store;
-use crate::adapters::workers;
+use crate::adapters::workers::{self, TRANSFERS};
 use crate::format::destination::Which;
 use crate::format::digest::Digest;
 use crate::refusal::Result;
-
-/// How many contents are sent at once. Most of the time of a small one is spent waiting.
-pub const TRANSFERS: usize = 8;
 
 /// A place that holds packs.
 pub trait Place: Store {

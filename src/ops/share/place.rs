@@ -61,6 +61,11 @@ pub fn open(ctx: &Context, place: &Destination, reach: &ReachRequest) -> Result<
             let insecure = reach.insecure_http;
             Ok(Box::new(Registry::of(host, repository, Reach { login, insecure })?))
         }
+        #[cfg(feature = "network")]
+        Destination::Fabric { base } => {
+            use crate::adapters::place::fabric::Fabric;
+            Ok(Box::new(Fabric::of(base, reach.insecure_http)?))
+        }
         other => {
             let _ = (ctx, reach);
             Err(Refusal::Transport {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use crate::adapters::place::{Progress, TRANSFERS, Told};
+use crate::adapters::place::{Progress, Told};
 use crate::adapters::published::{self, PublishedPack};
 use crate::adapters::staging::{Access, Publish, Staging};
-use crate::adapters::workers;
 use crate::format::destination::{Address, Destination, Which};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{Declared, ManifestDocument};
@@ -78,6 +79,7 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
         pack: &*pack,
         staging: &staging,
         told,
+        bytes: AtomicU64::new(0),
     };
     let (kept, missing): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| fetching.has(wanted));
     let bytes = missing
@@ -85,8 +87,9 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
         .filter_map(|wanted| *pack.listed().get(wanted.path.as_str())?)
         .sum();
     told.begin("fetching", bytes);
-    workers::map_on(TRANSFERS, &missing, || Ok(()), |(), wanted| fetching.fetch(wanted))?;
+    fetching.fetch(&missing)?;
     told.end();
+    let bytes = fetching.bytes.load(Ordering::Relaxed);
     let source = Source::Directory(staging.root());
     let verdict = match only.is_all() {
         true => verify_source(&source)?,
@@ -222,6 +225,8 @@ struct Fetching<'a> {
     pack: &'a dyn PublishedPack,
     staging: &'a Staging,
     told: &'a dyn Progress,
+    /// How much has been written.
+    bytes: AtomicU64,
 }
 
 impl Fetching<'_> {
@@ -235,28 +240,52 @@ impl Fetching<'_> {
         read.is_ok() && hashing.finish().1 == wanted.hash
     }
 
-    fn fetch(&self, wanted: &Wanted) -> Result<()> {
-        let path = wanted.path.as_str();
-        let mut written = None;
-        self.pack.member(path, &mut |content, size| {
-            let file = self
-                .staging
-                .create_anew(&wanted.path)
-                .map_err(|refused| io::Error::other(refused.to_string()))?;
-            let mut out = Hashing::new(file);
-            let copied = io::copy(
-                &mut Told {
-                    content: content.take(size),
-                    told: self.told,
-                },
-                &mut out,
-            )?;
-            written = Some((out.finish().1, copied, size));
-            Ok(())
+    fn fetch(&self, missing: &[&Wanted]) -> Result<()> {
+        let paths: Vec<&str> = missing.iter().map(|wanted| wanted.path.as_str()).collect();
+        let left: BTreeMap<&str, &Wanted> = missing.iter().map(|wanted| (wanted.path.as_str(), *wanted)).collect();
+        let (left, first) = (Mutex::new(left), Mutex::new(None));
+        let failed = self.pack.each_member(&paths, &|path, content, size| {
+            let wanted = left.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+            let Some(wanted) = wanted else { return Ok(()) };
+            self.write(wanted, content, size).map_err(|refused| {
+                let error = io::Error::other(refused.to_string());
+                first
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get_or_insert(refused);
+                error
+            })
         })?;
-        match written {
-            Some((hash, copied, size)) if hash == wanted.hash && copied == size => Ok(()),
-            _ => Err(Refusal::Transport {
+        if let Some(refused) = first.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(refused);
+        }
+        let refused = |fault| Refusal::Transport {
+            place: self.pack.name().to_owned(),
+            fault,
+        };
+        if let Some((path, why)) = failed.into_iter().next() {
+            let said = format!("{path}: {why}");
+            return Err(refused(TransportFault::Connection { said }));
+        }
+        let left = left.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match left.into_keys().next() {
+            Some(path) => Err(refused(TransportFault::NotFound { what: path.to_owned() })),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, wanted: &Wanted, content: &mut dyn Read, size: u64) -> Result<()> {
+        let path = wanted.path.as_str();
+        let mut out = Hashing::new(self.staging.create_anew(&wanted.path)?);
+        let mut content = Told {
+            content: content.take(size),
+            told: self.told,
+        };
+        let copied = io::copy(&mut content, &mut out).map_err(Refusal::io("fetching", path.as_ref()))?;
+        self.bytes.fetch_add(copied, Ordering::Relaxed);
+        match out.finish().1 == wanted.hash && copied == size {
+            true => Ok(()),
+            false => Err(Refusal::Transport {
                 place: self.pack.name().to_owned(),
                 fault: TransportFault::WrongContent {
                     wanted: format!("{path} ({})", wanted.hash),

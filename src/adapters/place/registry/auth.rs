@@ -7,8 +7,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -79,19 +77,21 @@ impl Auth {
             sought: "the Docker configuration".into(),
             found,
         };
-        let header = match (challenge, login) {
+        let credential = match (challenge, login) {
             (Challenge::Basic, None) => return Err(unauthorized(false)),
-            (Challenge::Basic, Some(Login::Password { user, password })) => basic(&user, &password),
+            (Challenge::Basic, Some(Login::Password { user, password })) => {
+                Credential::basic(&user, &password, &refused.url)
+            }
             (Challenge::Basic, Some(Login::Identity(_))) => return Err(unauthorized(true)),
             (Challenge::Bearer { realm, service }, login) => {
                 let found = login.is_some();
                 let token = self.token(http, refused, &realm, service.as_deref(), access, login)?;
-                Zeroizing::new(format!("Bearer {}", *token.ok_or_else(|| unauthorized(found))?))
+                let token = token.ok_or_else(|| unauthorized(found))?;
+                Credential {
+                    header: Zeroizing::new(format!("Bearer {}", *token)),
+                    origin: refused.url.clone(),
+                }
             }
-        };
-        let credential = Credential {
-            header,
-            origin: refused.url.clone(),
         };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(access, Arc::new(credential));
@@ -148,13 +148,7 @@ impl Auth {
                     query.append_pair("scope", &scope);
                 }
                 let credential = match login {
-                    Some(Login::Password { user, password }) => {
-                        let header = basic(&user, &password);
-                        Some(Credential {
-                            header,
-                            origin: realm.clone(),
-                        })
-                    }
+                    Some(Login::Password { user, password }) => Some(Credential::basic(&user, &password, &realm)),
                     _ => None,
                 };
                 http.ask(&Call::new(Method::GET, &url, credential.as_ref()), b"")?
@@ -192,11 +186,6 @@ impl Auth {
                 .iter()
                 .any(|named| named.eq_ignore_ascii_case(host))
     }
-}
-
-fn basic(user: &str, password: &str) -> Zeroizing<String> {
-    let pair = Zeroizing::new(format!("{user}:{password}"));
-    Zeroizing::new(format!("Basic {}", BASE64_STANDARD.encode(pair.as_bytes())))
 }
 
 /// What a registry asks for.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::adapters::network::address::is_loopback;
-use crate::adapters::network::http::{Answer, Call, Http, Method};
+use crate::adapters::network::http::{Answer, Call, Http, Method, Patience};
 use crate::adapters::network::resume::Resuming;
 use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, Place, Progress};
 use crate::adapters::published::{PublishedPack, TakeMember, not_listed};
@@ -73,7 +73,7 @@ impl Registry {
                 said: "it is not a URL".into(),
             })
         })?;
-        let http = Http::of(&base, reach.insecure).map_err(refused)?;
+        let http = Http::of(&base, reach.insecure, Patience::default()).map_err(refused)?;
         Ok(Self {
             http: Arc::new(http),
             auth: Arc::new(Auth::of(host, repository, reach.login)),
@@ -340,8 +340,12 @@ impl Place for Registry {
             }
             let mut manifest = Vec::new();
             let mut blob = self.blob(&digest, size)?;
-            blob.read_to_end(&mut manifest)
-                .map_err(|e| TransportFault::Connection { said: e.to_string() })?;
+            let fault = blob.fault();
+            blob.read_to_end(&mut manifest).map_err(|e| {
+                fault
+                    .get()
+                    .unwrap_or(TransportFault::Connection { said: e.to_string() })
+            })?;
             if Digest::of(&manifest) != digest {
                 return Err(TransportFault::WrongContent {
                     wanted: digest.to_string(),
@@ -443,7 +447,11 @@ impl PublishedPack for RegistryPack {
             .registry
             .blob(digest, *size)
             .map_err(|fault| self.registry.refused(fault))?;
-        take(&mut blob, *size).map_err(Refusal::io("reading", path.as_ref()))
+        let fault = blob.fault();
+        take(&mut blob, *size).map_err(|e| match fault.get() {
+            Some(fault) => self.registry.refused(fault),
+            None => Refusal::io("reading", path.as_ref())(e),
+        })
     }
 }
 

@@ -259,13 +259,16 @@ fn way_out(unsupported: &Unsupported) -> String {
 /// Returns what to do about a place that did not take a pack or give one.
 fn transport(fault: &TransportFault) -> Option<String> {
     let text = match fault {
-        TransportFault::Unauthorized { found: false, .. } => "log in with the tool of the place, such as docker login",
+        TransportFault::Unauthorized { found: false, .. } => {
+            "log in with the tool of the place: docker login for a registry, git credential approve for a data fabric"
+        }
         TransportFault::Unauthorized { found: true, .. } => "log in again, or ask for access to this repository",
         TransportFault::ForeignRealm { .. } => {
             "if that host is really the one that knows your password, name it with --token-host"
         }
         TransportFault::Insecure { .. } => "use https, or --insecure-http if nobody else can listen",
         TransportFault::NotFound { .. } => "git pack list <place>",
+        TransportFault::NotCanonical => "seal it again, or push it to another kind of place",
         TransportFault::NoNetwork => "install a build with the network: cargo install gitpack",
         TransportFault::Connection { .. } | TransportFault::Timeout | TransportFault::Slow | TransportFault::Short => {
             "run the command again: it sends or fetches only what is missing"

@@ -1,0 +1,97 @@
+//! Asks a program that knows credentials: a question on standard input, an answer on standard output, in bounded time.
+
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use crate::refusal::io_reason;
+
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 256 << 10;
+
+/// How long a program may take. It may ask a person.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long is waited for the rest of an answer once its program has ended.
+const AFTER: Duration = Duration::from_secs(5);
+
+/// How long is waited between two looks at a program.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What a program answered.
+pub struct ProgramAnswer {
+    /// Whether it ended with success.
+    pub success: bool,
+    /// Its standard output.
+    pub text: Zeroizing<Vec<u8>>,
+}
+
+/// Runs a program. What it asks for and what it tells go only through its standard input and output.
+pub fn ask(command: &mut Command, question: &[u8], patience: Duration) -> Result<ProgramAnswer, String> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|e| io_reason(&e))?;
+    // A program that does not read its input fails by what it answers.
+    child.stdin.take().map(|mut input| input.write_all(question));
+    let output = child.stdout.take();
+    let (sender, answers) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Zeroizing::new(Vec::new());
+        let read = output.map(|output| output.take(MAX_ANSWER).read_to_end(&mut bytes));
+        // The receiver is gone if the program took too long.
+        drop(sender.send((read.is_some_and(|read| read.is_ok()), bytes)));
+    });
+    let mut looked = Duration::ZERO;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if looked < patience => {
+                std::thread::sleep(LOOK);
+                looked += LOOK;
+            }
+            _ => {
+                drop(child.kill());
+                drop(child.wait());
+                return Err("it did not answer in time".into());
+            }
+        }
+    };
+    // A process that the program left behind may hold its output open.
+    let (read, text) = answers.recv_timeout(AFTER.min(patience)).unwrap_or_default();
+    match read || !status.success() {
+        true => Ok(ProgramAnswer {
+            success: status.success(),
+            text,
+        }),
+        false => Err("its answer could not be read".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, patience: Duration) -> Result<(bool, String), String> {
+        let answer = ask(Command::new("sh").args(["-c", script]), b"question", patience)?;
+        Ok((answer.success, String::from_utf8_lossy(&answer.text).into_owned()))
+    }
+
+    #[test]
+    fn a_question_is_answered() {
+        assert_eq!(shell("cat; exit 1", PATIENCE), Ok((false, "question".into())));
+        assert_eq!(shell("echo x", PATIENCE), Ok((true, "x\n".into())));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended() {
+        let short = Duration::from_millis(200);
+        assert!(shell("exec sleep 1000", short).is_err());
+        // What it left behind holds the pipe open.
+        assert!(shell("sleep 3 & exit 0", short).is_err());
+    }
+}
