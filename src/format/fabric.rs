@@ -191,6 +191,12 @@ impl<R: Read> FabricReader<R> {
         }
     }
 
+    /// Refuses what follows the document. Call it when there is no further member.
+    pub fn finish(self) -> Result<(), DocumentFault> {
+        self.allow(MAX_TEXT);
+        self.json.consume_trailing_whitespace().map_err(|e| wrong(&e))
+    }
+
     fn end(&mut self) -> Result<(), DocumentFault> {
         self.json.end_array().map_err(|e| wrong(&e))?;
         while let Some(key) = self.key()? {
@@ -348,7 +354,9 @@ mod tests {
             }
         }
         assert_eq!(reading.pack_id(), Some(id().to_string().as_str()));
-        Ok((reading.manifest_bytes().to_vec(), found))
+        let manifest = reading.manifest_bytes().to_vec();
+        reading.finish().map_err(text)?;
+        Ok((manifest, found))
     }
 
     #[test]

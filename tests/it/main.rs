@@ -24,6 +24,7 @@ mod hooks;
 mod interop;
 mod keys;
 mod line_ends;
+mod lying;
 mod managers;
 mod models;
 mod odd_repositories;

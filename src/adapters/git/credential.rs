@@ -21,7 +21,7 @@ pub struct GitLogin {
 
 /// What git should do with a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Reception {
     /// Keep it: the server accepts it.
     Accepted,
     /// Forget it.
@@ -55,10 +55,10 @@ pub fn fill(scheme: &str, host: &str, path: &str) -> Result<Option<GitLogin>, Tr
 }
 
 /// Tells git whether the server accepted a login. It matters only to helpers that keep logins, so a fault is passed over.
-pub fn tell(login: &GitLogin, verdict: Verdict) {
+pub fn tell(login: &GitLogin, verdict: Reception) {
     let what = match verdict {
-        Verdict::Accepted => "approve",
-        Verdict::Refused => "reject",
+        Reception::Accepted => "approve",
+        Reception::Refused => "reject",
     };
     let known = Zeroizing::new(format!(
         "{}username={}\npassword={}\n",

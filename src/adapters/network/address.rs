@@ -92,14 +92,14 @@ impl Default for Nearest {
 }
 
 /// Resolves names, and refuses addresses that must not be reached.
-pub struct Guarded {
+pub struct GuardedResolver {
     inner: DefaultResolver,
     nearest: Nearest,
     /// Whether this is for the place that the user named.
     own: bool,
 }
 
-impl Guarded {
+impl GuardedResolver {
     /// Returns the resolver for the place itself.
     pub fn for_place(nearest: &Nearest) -> Self {
         Self {
@@ -119,13 +119,13 @@ impl Guarded {
     }
 }
 
-impl fmt::Debug for Guarded {
+impl fmt::Debug for GuardedResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guarded").field("own", &self.own).finish()
+        f.debug_struct("GuardedResolver").field("own", &self.own).finish()
     }
 }
 
-impl Resolver for Guarded {
+impl Resolver for GuardedResolver {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let found = self.inner.resolve(uri, config, timeout)?;
         // The user chose the proxy.

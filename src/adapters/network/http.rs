@@ -14,40 +14,14 @@ use ureq::{Agent, Body, SendBody, Timeout};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::adapters::network::address::{Guarded, Nearest, is_loopback, why_refused};
+use crate::adapters::network::address::{GuardedResolver, Nearest, is_loopback, why_refused};
+use crate::adapters::network::patience::Patience;
+use crate::adapters::network::redirect;
 use crate::adapters::network::retry::{Again, Failure, repeat};
 use crate::refusal::io_reason;
 use crate::refusal::transport::TransportFault;
 
 pub use ureq::http::Method;
-
-/// How long is waited for a server.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// For a name, a connection, or the next bytes.
-    pub step: Duration,
-    /// For an answer after a request was sent whole. A registry hashes what it got before it answers.
-    pub answer: Duration,
-    /// The slowest transfer, in bytes a second.
-    pub slowest: u64,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            step: Duration::from_secs(60),
-            answer: Duration::from_secs(300),
-            slowest: 8 << 10,
-        }
-    }
-}
-
-impl Patience {
-    /// Returns how long a transfer of `bytes` bytes may take.
-    fn of(&self, bytes: u64) -> Duration {
-        self.step + Duration::from_secs(bytes / self.slowest)
-    }
-}
 
 /// Most redirects that are followed one after the other.
 const REDIRECTS: usize = 5;
@@ -64,7 +38,7 @@ pub struct Credential {
 }
 
 /// The body of a request.
-pub enum Content<'a> {
+pub enum Payload<'a> {
     /// None.
     Nothing,
     /// These bytes.
@@ -113,7 +87,7 @@ impl<'a> Call<'a> {
 
 /// An answer, its body not read yet.
 #[derive(Debug)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// The status.
     pub status: u16,
     /// The URL that answered.
@@ -122,7 +96,7 @@ pub struct Answer {
     body: Body,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// Returns the value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -226,8 +200,8 @@ impl Http {
         let agent = |resolver| Agent::with_parts(config(local, patience), DefaultConnector::default(), resolver);
         let client = Self {
             origin: origin.clone(),
-            place: agent(Guarded::for_place(&nearest)),
-            others: agent(Guarded::for_others(&nearest)),
+            place: agent(GuardedResolver::for_place(&nearest)),
+            others: agent(GuardedResolver::for_others(&nearest)),
             insecure,
             patience,
         };
@@ -250,7 +224,7 @@ impl Http {
     }
 
     /// Sends a request until it is answered other than by a fault that may pass. Follows redirects of `GET` and `HEAD`.
-    pub fn ask(&self, call: &Call<'_>, body: &[u8]) -> Result<Answer, TransportFault> {
+    pub fn ask(&self, call: &Call<'_>, body: &[u8]) -> Result<HttpAnswer, TransportFault> {
         repeat(|| {
             let answer = self.follow(call, body)?;
             match answer.status {
@@ -260,11 +234,11 @@ impl Http {
         })
     }
 
-    fn follow(&self, call: &Call<'_>, body: &[u8]) -> Result<Answer, TransportFault> {
+    fn follow(&self, call: &Call<'_>, body: &[u8]) -> Result<HttpAnswer, TransportFault> {
         let mut url = call.url.clone();
         let content = |body| match call.method {
-            Method::GET | Method::HEAD => Content::Nothing,
-            _ => Content::Bytes(body),
+            Method::GET | Method::HEAD => Payload::Nothing,
+            _ => Payload::Bytes(body),
         };
         for _ in 0..=REDIRECTS {
             let answer = self.once(
@@ -278,18 +252,11 @@ impl Http {
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
-            let to = answer.header("location").unwrap_or_default().to_owned();
-            let refused = |why| TransportFault::Redirect { to: to.clone(), why };
+            let to = answer.header("location").unwrap_or_default();
             if !matches!(call.method, Method::GET | Method::HEAD) {
-                return Err(refused("but git-pack follows redirects only to read"));
+                return Err(redirect::unfollowed(to));
             }
-            let next = url.join(&to).map_err(|_| refused("which is not a URL"))?;
-            if !next.username().is_empty() || next.password().is_some() {
-                return Err(refused("with a user or a password in it"));
-            }
-            if url.scheme() == "https" && next.scheme() != "https" {
-                return Err(refused("which is not encrypted"));
-            }
+            let next = redirect::target(&url, to)?;
             url = next;
         }
         Err(TransportFault::Redirect {
@@ -299,7 +266,7 @@ impl Http {
     }
 
     /// Sends a request once, without following redirects.
-    pub fn once(&self, call: &Call<'_>, content: Content<'_>) -> Result<Answer, TransportFault> {
+    pub fn once(&self, call: &Call<'_>, content: Payload<'_>) -> Result<HttpAnswer, TransportFault> {
         self.ensure_encrypted(call.url)?;
         let own = call.url.origin() == self.origin.origin();
         let agent = if own { &self.place } else { &self.others };
@@ -318,9 +285,9 @@ impl Http {
         let within = self.patience.of(call.bytes);
         let asked = |e: ureq::http::Error| malformed("the request", &e.to_string());
         let sent = match content {
-            Content::Nothing => run(agent, within, request.body(()).map_err(asked)?),
-            Content::Bytes(bytes) => run(agent, within, request.body(bytes).map_err(asked)?),
-            Content::Stream(reader, size) => {
+            Payload::Nothing => run(agent, within, request.body(()).map_err(asked)?),
+            Payload::Bytes(bytes) => run(agent, within, request.body(bytes).map_err(asked)?),
+            Payload::Stream(reader, size) => {
                 let request = request.header("content-length", size);
                 run(
                     agent,
@@ -330,7 +297,7 @@ impl Http {
             }
         };
         let (parts, body) = sent.map_err(|e| fault(e, call.url))?.into_parts();
-        Ok(Answer {
+        Ok(HttpAnswer {
             status: parts.status.as_u16(),
             url: call.url.clone(),
             headers: parts.headers,
@@ -379,10 +346,20 @@ fn malformed(what: &'static str, said: &str) -> TransportFault {
 
 /// Returns the fault of an answer that broke off.
 pub fn broken(error: &io::Error) -> TransportFault {
+    if let Some(ureq::Error::Timeout(which)) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        return timed_out(*which);
+    }
     match error.kind() {
         io::ErrorKind::TimedOut => TransportFault::Timeout,
         io::ErrorKind::UnexpectedEof => TransportFault::Short,
         _ => TransportFault::Connection { said: io_reason(error) },
+    }
+}
+
+fn timed_out(which: Timeout) -> TransportFault {
+    match which {
+        Timeout::RecvBody | Timeout::SendBody => TransportFault::Slow,
+        _ => TransportFault::Timeout,
     }
 }
 
@@ -393,13 +370,133 @@ fn fault(error: ureq::Error, url: &Url) -> TransportFault {
             Some(why) => TransportFault::Address { host, why },
             None => broken(&e),
         },
-        ureq::Error::Timeout(Timeout::RecvBody | Timeout::SendBody) => TransportFault::Slow,
-        ureq::Error::Timeout(_) => TransportFault::Timeout,
+        ureq::Error::Timeout(which) => timed_out(which),
         ureq::Error::HostNotFound => TransportFault::Connection {
             said: format!("there is no host {host}"),
         },
         other => TransportFault::Connection {
             said: other.to_string(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const SHORT: Patience = Patience {
+        step: Duration::from_millis(400),
+        answer: Duration::from_millis(400),
+        slowest: 8 << 10,
+    };
+
+    /// Starts a server that hands each connection to `serve`, and returns a client for it and its URL.
+    fn server(serve: fn(TcpStream)) -> (Http, Url) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        std::thread::spawn(move || {
+            for connection in listener.incoming().flatten() {
+                std::thread::spawn(move || serve(connection));
+            }
+        });
+        (Http::of(&url, false, SHORT).unwrap(), url)
+    }
+
+    /// Sends one byte every 20 milliseconds, for as long as anyone listens.
+    fn drip(mut connection: TcpStream, head: &str) {
+        drop(connection.write_all(head.as_bytes()));
+        while connection.write_all(b"x").is_ok() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Fails if `ask` does not end within five seconds.
+    fn fault_of(serve: fn(TcpStream), ask: fn(&Http, &Url) -> Result<(), TransportFault>) -> TransportFault {
+        let (http, url) = server(serve);
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || sender.send(ask(&http, &url)));
+        let asked = receiver.recv_timeout(Duration::from_secs(5));
+        asked.expect("the wait is bounded").unwrap_err()
+    }
+
+    fn get(http: &Http, url: &Url) -> Result<(), TransportFault> {
+        let call = Call {
+            bytes: 1000,
+            ..Call::new(Method::GET, url, None)
+        };
+        http.once(&call, Payload::Nothing)?.bytes(1 << 20).map(drop)
+    }
+
+    fn put(http: &Http, url: &Url) -> Result<(), TransportFault> {
+        let call = Call {
+            bytes: 1000,
+            ..Call::new(Method::PUT, url, None)
+        };
+        let mut content = io::repeat(b'x');
+        http.once(&call, Payload::Stream(&mut content, 1 << 40)).map(drop)
+    }
+
+    #[test]
+    fn no_wait_for_a_server_is_without_a_bound() {
+        let silent = |connection: TcpStream| {
+            std::thread::sleep(Duration::from_secs(20));
+            drop(connection);
+        };
+        let in_time = |fault| {
+            let bounded = matches!(fault, TransportFault::Timeout | TransportFault::Slow);
+            assert!(bounded, "{fault:?}");
+        };
+        in_time(fault_of(silent, get));
+        in_time(fault_of(silent, put));
+        in_time(fault_of(
+            |connection| drip(connection, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"),
+            get,
+        ));
+        in_time(fault_of(|connection| drip(connection, "HTTP/1.1 200 OK\r\nX: "), get));
+    }
+
+    #[test]
+    fn an_answer_is_read_only_as_far_as_allowed() {
+        let endless = |mut connection: TcpStream| {
+            drop(connection.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+            while connection
+                .write_all(b"3e8\r\n")
+                .and(connection.write_all(&[b'x'; 1000]))
+                .is_ok()
+            {
+                drop(connection.write_all(b"\r\n"));
+            }
+        };
+        assert_eq!(fault_of(endless, get), TransportFault::TooLong { allowed: 1 << 20 });
+    }
+
+    #[test]
+    fn a_credential_goes_only_to_its_own_origin() {
+        fn echo(mut connection: TcpStream) {
+            let mut asked = [0; 4096];
+            let n = connection.read(&mut asked).unwrap_or_default();
+            let body = String::from_utf8_lossy(&asked[..n]).to_lowercase();
+            drop(write!(
+                connection,
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            ));
+        }
+        let (http, url) = server(echo);
+        let (_, elsewhere) = server(echo);
+        let credential = Credential::basic("u", "p", &url);
+        let sent = |to: &Url| {
+            let call = Call::new(Method::GET, to, Some(&credential));
+            let answer = http.once(&call, Payload::Nothing).unwrap();
+            String::from_utf8(answer.bytes(1 << 20).unwrap())
+                .unwrap()
+                .contains("authorization")
+        };
+        assert!(sent(&url));
+        assert!(!sent(&elsewhere));
     }
 }

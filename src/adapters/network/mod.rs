@@ -3,5 +3,7 @@
 pub mod address;
 pub mod docker;
 pub mod http;
+pub mod patience;
+pub mod redirect;
 pub mod resume;
 pub mod retry;

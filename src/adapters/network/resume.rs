@@ -3,12 +3,12 @@
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::adapters::network::http::{Answer, broken};
+use crate::adapters::network::http::{HttpAnswer, broken};
 use crate::adapters::network::retry::{Failure, Waits};
 use crate::refusal::transport::TransportFault;
 
 /// Asks for the bytes from an offset to the end.
-pub type OpenAt<'a> = Box<dyn Fn(u64) -> Result<Answer, TransportFault> + Send + 'a>;
+pub type OpenAt<'a> = Box<dyn Fn(u64) -> Result<HttpAnswer, TransportFault> + Send + 'a>;
 
 /// How much must come between two failures for the second one to count as the first.
 const PROGRESS: u64 = 16 << 10;
@@ -47,7 +47,7 @@ impl<'a> Resuming<'a> {
     }
 
     /// Goes on with a connection that has been opened, from byte 0.
-    pub fn opened(size: u64, first: Answer, open: OpenAt<'a>) -> Self {
+    pub fn opened(size: u64, first: HttpAnswer, open: OpenAt<'a>) -> Self {
         Self {
             body: Some(Box::new(first.reader())),
             ..Self::unopened(size, open)

@@ -1,31 +1,30 @@
 //! Packs in a data fabric: one document for each pack, sent and fetched whole as a stream.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use url::Url;
 
-use crate::adapters::git::credential::{self, Verdict};
-use crate::adapters::network::http::{Answer, Call, Content, Credential, Http, Method, Patience};
+use crate::adapters::git::credential::{self, Reception};
+use crate::adapters::network::http::{Call, Credential, Http, HttpAnswer, Method, Payload};
+use crate::adapters::network::patience::Patience;
+use crate::adapters::network::redirect;
 use crate::adapters::network::resume::{LastFault, Resuming};
 use crate::adapters::network::retry::{Failure, repeat};
-use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, Place, Progress, Sent};
+use crate::adapters::place::fabric_body::{Body, members};
+use crate::adapters::place::{Outgoing, PackAtPlace, Place, Progress, Sent};
 use crate::adapters::published::{PublishedPack, TakeEachMember, TakeMember, not_listed};
 use crate::adapters::store::{Store, Take};
 use crate::format::destination::Which;
-use crate::format::digest::{Digest, Hashing};
+use crate::format::digest::Digest;
 use crate::format::fabric::{self, DocumentFault, FabricReader};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
-use crate::format::member_path::MANIFEST;
 use crate::refusal::transport::TransportFault;
 use crate::refusal::{Refusal, Result, io_reason};
 
 /// How many bytes the first answer may bring in the time that is waited. A longer document goes on in another one.
 const FIRST: u64 = 1 << 20;
-
-/// How much of a member is encoded at once, in bytes: a multiple of three.
-const STEP: usize = 48 << 10;
 
 /// Largest part of a member that is kept in memory, in bytes. A larger one is kept in a file without a name.
 const MAX_HELD: usize = 8 << 20;
@@ -79,8 +78,8 @@ impl Fabric {
     /// Calls `send` with the login that is known, and once more after a challenge.
     fn authorized(
         &self,
-        mut send: impl FnMut(Option<&Credential>) -> Result<Answer, TransportFault>,
-    ) -> Result<Answer, TransportFault> {
+        mut send: impl FnMut(Option<&Credential>) -> Result<HttpAnswer, TransportFault>,
+    ) -> Result<HttpAnswer, TransportFault> {
         let known = self.login.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let answer = send(known.as_deref())?;
         if answer.status != 401 || known.is_some() {
@@ -104,15 +103,15 @@ impl Fabric {
         let credential = Arc::new(Credential::basic(&login.user, &login.password, &self.base));
         let answer = send(Some(&credential))?;
         if answer.status == 401 {
-            credential::tell(&login, Verdict::Refused);
+            credential::tell(&login, Reception::Refused);
             return Err(unauthorized(true));
         }
-        credential::tell(&login, Verdict::Accepted);
+        credential::tell(&login, Reception::Accepted);
         *self.login.lock().unwrap_or_else(PoisonError::into_inner) = Some(credential);
         Ok(answer)
     }
 
-    fn ask(&self, call: &Call<'_>) -> Result<Answer, TransportFault> {
+    fn ask(&self, call: &Call<'_>) -> Result<HttpAnswer, TransportFault> {
         self.authorized(|credential| {
             self.http.ask(
                 &Call {
@@ -170,7 +169,7 @@ impl Fabric {
                     bytes: size,
                     ..Call::new(Method::PUT, &url, credential)
                 };
-                let answer = self.http.once(&call, Content::Stream(&mut body, size));
+                let answer = self.http.once(&call, Payload::Stream(&mut body, size));
                 failed = body.failed.take();
                 answer
             });
@@ -180,10 +179,10 @@ impl Fabric {
             let answer = answer?;
             match answer.status {
                 200..=299 => Ok(()),
-                300..=399 => Err(Failure::last(TransportFault::Redirect {
-                    to: answer.header("location").unwrap_or_default().to_owned(),
-                    why: "but git-pack follows redirects only to read",
-                })),
+                300..=399 => {
+                    let to = answer.header("location").unwrap_or_default();
+                    Err(Failure::last(redirect::unfollowed(to)))
+                }
                 409 => Err(Failure::last(TransportFault::Conflict {
                     name: pack.pack_id.to_string(),
                 })),
@@ -202,11 +201,6 @@ fn malformed(said: String) -> TransportFault {
         what: "the document of the pack",
         said,
     }
-}
-
-/// The members of a pack, in the order of their paths.
-fn members<'a>(pack: &'a Outgoing<'_>) -> impl Iterator<Item = &'a OutgoingMember> {
-    pack.members.iter().filter(|member| member.path != MANIFEST)
 }
 
 impl Store for Fabric {
@@ -281,98 +275,6 @@ impl Place for Fabric {
     }
 }
 
-/// The document of a pack on its way out, made while it is read.
-struct Body<'a> {
-    pack: &'a Outgoing<'a>,
-    left: Box<dyn Iterator<Item = &'a OutgoingMember> + 'a>,
-    current: Option<(&'a OutgoingMember, Hashing<Box<dyn Read + Send>>, u64)>,
-    told: &'a dyn Progress,
-    ready: Vec<u8>,
-    at: usize,
-    is_first: bool,
-    is_at_end: bool,
-    failed: Option<Refusal>,
-}
-
-impl<'a> Body<'a> {
-    fn of(pack: &'a Outgoing<'a>, told: &'a dyn Progress) -> Self {
-        Self {
-            pack,
-            left: Box::new(members(pack)),
-            current: None,
-            told,
-            ready: fabric::head(&pack.pack_id, pack.manifest),
-            at: 0,
-            is_first: true,
-            is_at_end: false,
-            failed: None,
-        }
-    }
-
-    /// Returns the size of the whole document in bytes.
-    fn size(pack: &Outgoing<'_>) -> u64 {
-        let around = fabric::head(&pack.pack_id, pack.manifest).len() + fabric::END.len();
-        let each = members(pack).enumerate().map(|(at, member)| {
-            let text = fabric::before(at == 0, &member.path, &member.hash).len() + fabric::AFTER.len();
-            text as u64 + fabric::encoded_size(member.size)
-        });
-        around as u64 + each.sum::<u64>()
-    }
-
-    fn fill(&mut self) -> Result<()> {
-        self.ready.clear();
-        self.at = 0;
-        if let Some((member, content, done)) = &mut self.current {
-            let mut step = Vec::with_capacity(STEP);
-            let read = content.by_ref().take(STEP as u64).read_to_end(&mut step);
-            let n = read.map_err(Refusal::io("reading", member.path.as_ref()))? as u64;
-            *done += n;
-            self.told.advance(n);
-            let mut text = String::new();
-            fabric::encode(&step, &mut text);
-            self.ready.extend(text.into_bytes());
-            if (n as usize) < STEP {
-                let (member, content, done) = self.current.take().expect("it was there");
-                if done != member.size || content.finish().1 != member.hash {
-                    return Err(Refusal::ChangedWhileRead {
-                        path: (&member.path).into(),
-                    });
-                }
-                self.ready.extend_from_slice(fabric::AFTER);
-            }
-        } else if let Some(member) = self.left.next() {
-            let content = (self.pack.open)(&member.path)?;
-            self.ready = fabric::before(self.is_first, &member.path, &member.hash);
-            self.is_first = false;
-            self.current = Some((member, Hashing::new(content), 0));
-        } else if !self.is_at_end {
-            self.ready.extend_from_slice(fabric::END);
-            self.is_at_end = true;
-        }
-        Ok(())
-    }
-}
-
-impl Read for Body<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.ready.len() {
-            let ended = self.is_at_end;
-            if ended {
-                return Ok(0);
-            }
-            if let Err(refused) = self.fill() {
-                let error = io::Error::other(refused.to_string());
-                self.failed = Some(refused);
-                return Err(error);
-            }
-        }
-        let n = buf.len().min(self.ready.len() - self.at);
-        buf[..n].copy_from_slice(&self.ready[self.at..][..n]);
-        self.at += n;
-        Ok(n)
-    }
-}
-
 /// A document that is being read.
 struct Document {
     reader: FabricReader<Resuming<'static>>,
@@ -444,7 +346,7 @@ impl FabricPack {
         }
     }
 
-    /// Passes members to `take` until it returns false. Returns whether it read to the end.
+    /// Passes members to `take` until it returns false.
     fn walk(&self, take: &mut dyn FnMut(&str, &mut dyn Read, u64) -> Result<bool>) -> Result<()> {
         let mut document = self.at_members()?;
         let mut seen = BTreeSet::new();
@@ -476,6 +378,8 @@ impl FabricPack {
         if document.reader.pack_id() != Some(self.id.to_string().as_str()) {
             return Err(self.wrong(self.id.to_string()));
         }
+        let read = document.reader.finish();
+        read.map_err(|said| self.fabric.refused(Document::fault(&document.fault, said)))?;
         match self.declared.keys().find(|path| !seen.contains(path.as_str())) {
             Some(path) => Err(not_listed(self, path)),
             None => Ok(()),

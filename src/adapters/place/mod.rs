@@ -6,6 +6,8 @@
 #[cfg(feature = "network")]
 pub mod fabric;
 #[cfg(feature = "network")]
+mod fabric_body;
+#[cfg(feature = "network")]
 pub mod registry;
 
 use std::io::Read;

@@ -53,13 +53,17 @@ pub fn open(ctx: &Context, place: &Destination, reach: &ReachRequest) -> Result<
         #[cfg(feature = "network")]
         Destination::Registry { host, repository } => {
             use crate::adapters::place::registry::auth::LoginPlaces;
-            use crate::adapters::place::registry::{Reach, Registry};
+            use crate::adapters::place::registry::{OciRegistry, RegistryReach};
             let login = LoginPlaces {
                 files: ctx.credentials.docker.clone(),
                 token_hosts: reach.token_hosts.clone(),
             };
             let insecure = reach.insecure_http;
-            Ok(Box::new(Registry::of(host, repository, Reach { login, insecure })?))
+            Ok(Box::new(OciRegistry::of(
+                host,
+                repository,
+                RegistryReach { login, insecure },
+            )?))
         }
         #[cfg(feature = "network")]
         Destination::Fabric { base } => {

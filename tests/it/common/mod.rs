@@ -10,6 +10,8 @@ use std::process::{Command, Output, Stdio};
 
 pub mod packs;
 pub mod reference;
+pub mod registry;
+pub mod server;
 
 /// The binary under test.
 pub const GIT_PACK: &str = env!("CARGO_BIN_EXE_git-pack");

@@ -11,7 +11,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::adapters::network::docker::{Login, login};
-use crate::adapters::network::http::{Answer, Call, Credential, Http, Method};
+use crate::adapters::network::http::{Call, Credential, Http, HttpAnswer, Method};
 use crate::format::oci;
 use crate::refusal::transport::TransportFault;
 
@@ -35,7 +35,7 @@ pub struct LoginPlaces {
 
 /// What a request needs to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Access {
+pub enum RegistryAccess {
     /// Read.
     Pull,
     /// Read and write.
@@ -47,7 +47,7 @@ pub struct Auth {
     host: String,
     repository: String,
     places: LoginPlaces,
-    known: Mutex<HashMap<Access, Arc<Credential>>>,
+    known: Mutex<HashMap<RegistryAccess, Arc<Credential>>>,
 }
 
 impl Auth {
@@ -62,7 +62,7 @@ impl Auth {
     }
 
     /// Returns the credential that is known for this access.
-    pub fn known(&self, access: Access) -> Option<Arc<Credential>> {
+    pub fn known(&self, access: RegistryAccess) -> Option<Arc<Credential>> {
         self.known
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -71,7 +71,7 @@ impl Auth {
     }
 
     /// Answers a challenge, and keeps the credential.
-    pub fn answer(&self, http: &Http, refused: &Answer, access: Access) -> Result<(), TransportFault> {
+    pub fn answer(&self, http: &Http, refused: &HttpAnswer, access: RegistryAccess) -> Result<(), TransportFault> {
         let (login, challenge) = (login(&self.places.files, &self.host)?, challenge(refused)?);
         let unauthorized = |found| TransportFault::Unauthorized {
             sought: "the Docker configuration".into(),
@@ -83,9 +83,9 @@ impl Auth {
                 Credential::basic(&user, &password, &refused.url)
             }
             (Challenge::Basic, Some(Login::Identity(_))) => return Err(unauthorized(true)),
-            (Challenge::Bearer { realm, service }, login) => {
+            (Challenge::Bearer(bearer), login) => {
                 let found = login.is_some();
-                let token = self.token(http, refused, &realm, service.as_deref(), access, login)?;
+                let token = self.token(http, &refused.url, &bearer, access, login)?;
                 let token = token.ok_or_else(|| unauthorized(found))?;
                 Credential {
                     header: Zeroizing::new(format!("Bearer {}", *token)),
@@ -102,28 +102,27 @@ impl Auth {
     fn token(
         &self,
         http: &Http,
-        refused: &Answer,
-        realm: &str,
-        service: Option<&str>,
-        access: Access,
+        registry: &Url,
+        bearer: &Bearer,
+        access: RegistryAccess,
         login: Option<Login>,
     ) -> Result<Option<Zeroizing<String>>, TransportFault> {
         let malformed = |said: &str| TransportFault::Malformed {
             what: "the challenge of the registry",
             said: said.to_owned(),
         };
-        let realm = refused
-            .url
-            .join(realm)
+        let service = bearer.service.as_deref();
+        let realm = registry
+            .join(&bearer.realm)
             .map_err(|_| malformed("its realm is not a URL"))?;
-        if login.is_some() && !self.may_have_password(&refused.url, &realm) {
+        if login.is_some() && !self.may_have_password(registry, &realm) {
             let host = realm.host_str().unwrap_or_default().to_owned();
             return Err(TransportFault::ForeignRealm { host });
         }
         // What is asked for is never more than what is needed, whatever the challenge says.
         let actions = match access {
-            Access::Pull => "pull",
-            Access::Push => "pull,push",
+            RegistryAccess::Pull => "pull",
+            RegistryAccess::Push => "pull,push",
         };
         let scope = format!("repository:{}:{actions}", self.repository);
         let answer = match login {
@@ -194,15 +193,19 @@ enum Challenge {
     /// A password.
     Basic,
     /// A token.
-    Bearer {
-        /// Where it is had.
-        realm: String,
-        /// For which service.
-        service: Option<String>,
-    },
+    Bearer(Bearer),
 }
 
-fn challenge(refused: &Answer) -> Result<Challenge, TransportFault> {
+/// Where tokens are had.
+#[derive(Debug, PartialEq, Eq)]
+struct Bearer {
+    /// The URL.
+    realm: String,
+    /// For which service.
+    service: Option<String>,
+}
+
+fn challenge(refused: &HttpAnswer) -> Result<Challenge, TransportFault> {
     let asked = refused.headers("www-authenticate");
     let malformed = |said: &str| TransportFault::Malformed {
         what: "the challenge of the registry",
@@ -222,10 +225,8 @@ fn challenge(refused: &Answer) -> Result<Challenge, TransportFault> {
             };
             if challenge.scheme.eq_ignore_ascii_case("bearer") {
                 let realm = value("realm").ok_or_else(|| malformed("it names no realm"))?;
-                return Ok(Challenge::Bearer {
-                    realm,
-                    service: value("service"),
-                });
+                let service = value("service");
+                return Ok(Challenge::Bearer(Bearer { realm, service }));
             }
             is_basic |= challenge.scheme.eq_ignore_ascii_case("basic");
         }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::adapters::network::address::is_loopback;
-use crate::adapters::network::http::{Answer, Call, Http, Method, Patience};
+use crate::adapters::network::http::{Call, Http, HttpAnswer, Method};
+use crate::adapters::network::patience::Patience;
 use crate::adapters::network::resume::Resuming;
 use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, Place, Progress};
 use crate::adapters::published::{PublishedPack, TakeMember, not_listed};
@@ -22,7 +23,7 @@ use crate::format::member_path::MANIFEST;
 use crate::format::oci::{self, Files, IMAGE_INDEX, IMAGE_MANIFEST, ImageDocument, MAX_IMAGE, Parsed};
 use crate::refusal::transport::TransportFault;
 use crate::refusal::{Refusal, Result};
-use auth::{Access, Auth, LoginPlaces};
+use auth::{Auth, LoginPlaces, RegistryAccess};
 
 /// The longest page of tags that is read, in bytes.
 const MAX_PAGE: u64 = 16 << 20;
@@ -32,7 +33,7 @@ const MAX_PAGES: usize = 10_000;
 
 /// A repository of a registry.
 #[derive(Clone)]
-pub struct Registry {
+pub struct OciRegistry {
     http: Arc<Http>,
     auth: Arc<Auth>,
     base: Url,
@@ -41,16 +42,16 @@ pub struct Registry {
 
 /// How a registry is reached.
 #[derive(Clone, Debug, Default)]
-pub struct Reach {
+pub struct RegistryReach {
     /// Where credentials are.
     pub login: LoginPlaces,
     /// Whether plain HTTP may be used.
     pub insecure: bool,
 }
 
-impl Registry {
+impl OciRegistry {
     /// Returns a repository. Nothing is sent yet.
-    pub fn of(host: &str, repository: &str, reach: Reach) -> Result<Self> {
+    pub fn of(host: &str, repository: &str, reach: RegistryReach) -> Result<Self> {
         let shown = format!("oci://{host}/{repository}");
         let refused = |fault| Refusal::Transport {
             place: shown.clone(),
@@ -94,7 +95,7 @@ impl Registry {
     }
 
     /// Sends a request, and answers the challenge that comes back.
-    fn ask(&self, call: &Call<'_>, body: &[u8], access: Access) -> Result<Answer, TransportFault> {
+    fn ask(&self, call: &Call<'_>, body: &[u8], access: RegistryAccess) -> Result<HttpAnswer, TransportFault> {
         self.authorized(access, |credential| {
             self.http.ask(
                 &Call {
@@ -110,12 +111,13 @@ impl Registry {
     /// Calls `send` with the credential that is known, and once more after a challenge.
     fn authorized(
         &self,
-        access: Access,
-        mut send: impl FnMut(Option<&crate::adapters::network::http::Credential>) -> Result<Answer, TransportFault>,
-    ) -> Result<Answer, TransportFault> {
+        access: RegistryAccess,
+        mut send: impl FnMut(Option<&crate::adapters::network::http::Credential>) -> Result<HttpAnswer, TransportFault>,
+    ) -> Result<HttpAnswer, TransportFault> {
         let known = self.auth.known(access);
         let answer = send(known.as_deref())?;
-        if answer.status != 401 {
+        // A host that the registry led to must not ask for the password of the registry.
+        if answer.status != 401 || answer.url.origin() != self.base.origin() {
             return Ok(answer);
         }
         self.auth.answer(&self.http, &answer, access)?;
@@ -138,7 +140,7 @@ impl Registry {
             bytes: MAX_IMAGE,
             ..Call::new(Method::GET, &url, None)
         };
-        let answer = self.ask(&call, b"", Access::Pull)?;
+        let answer = self.ask(&call, b"", RegistryAccess::Pull)?;
         match answer.status {
             200 => answer.bytes(MAX_IMAGE).map(Some),
             404 => Ok(None),
@@ -202,7 +204,7 @@ impl Registry {
                     bytes: size - at,
                     ..Call::new(Method::GET, &url, None)
                 };
-                let answer = self.ask(&call, b"", Access::Pull)?;
+                let answer = self.ask(&call, b"", RegistryAccess::Pull)?;
                 match answer.status {
                     404 => Err(TransportFault::NotFound {
                         what: format!("the blob {digest}"),
@@ -214,7 +216,7 @@ impl Registry {
     }
 
     /// Returns the size of a blob. `None` if there is none.
-    fn size_of(&self, digest: &Digest, access: Access) -> Result<Option<u64>, TransportFault> {
+    fn size_of(&self, digest: &Digest, access: RegistryAccess) -> Result<Option<u64>, TransportFault> {
         let url = self.url(&format!("blobs/{digest}"));
         let answer = self.ask(&Call::new(Method::HEAD, &url, None), b"", access)?;
         match answer.status {
@@ -231,7 +233,7 @@ impl Registry {
             bytes: document.bytes.len() as u64,
             ..Call::new(Method::PUT, &url, None)
         };
-        let answer = self.ask(&call, &document.bytes, Access::Push)?;
+        let answer = self.ask(&call, &document.bytes, RegistryAccess::Push)?;
         match answer.status {
             200..=299 => Ok(()),
             _ => Err(answer.fault()),
@@ -248,18 +250,23 @@ impl Registry {
     }
 }
 
-impl Store for Registry {
+impl Store for OciRegistry {
     fn name(&self) -> &'static str {
         "the registry"
     }
 
     fn contains(&self, hash: &Digest) -> Result<bool> {
-        let size = self.size_of(hash, Access::Pull).map_err(|fault| self.refused(fault))?;
+        let size = self
+            .size_of(hash, RegistryAccess::Pull)
+            .map_err(|fault| self.refused(fault))?;
         Ok(size.is_some())
     }
 
     fn get(&self, hash: &Digest, take: Take<'_>) -> Result<bool> {
-        let Some(size) = self.size_of(hash, Access::Pull).map_err(|fault| self.refused(fault))? else {
+        let Some(size) = self
+            .size_of(hash, RegistryAccess::Pull)
+            .map_err(|fault| self.refused(fault))?
+        else {
             return Ok(false);
         };
         let mut content = self.blob(hash, size).map_err(|fault| self.refused(fault))?;
@@ -267,7 +274,7 @@ impl Store for Registry {
     }
 }
 
-impl Place for Registry {
+impl Place for OciRegistry {
     fn shown(&self) -> String {
         self.shown.clone()
     }
@@ -281,7 +288,7 @@ impl Place for Registry {
                     bytes: MAX_PAGE,
                     ..Call::new(Method::GET, &url, None)
                 };
-                let answer = self.ask(&call, b"", Access::Pull)?;
+                let answer = self.ask(&call, b"", RegistryAccess::Pull)?;
                 match answer.status {
                     200 => {}
                     404 => return Ok((Vec::new(), None)),
@@ -419,7 +426,7 @@ fn next_page(link: &str) -> Option<String> {
 
 /// A pack in a registry.
 struct RegistryPack {
-    registry: Registry,
+    registry: OciRegistry,
     name: String,
     manifest: Vec<u8>,
     files: Files,

@@ -4,9 +4,10 @@ use std::io::{self, Read};
 
 use url::Url;
 
-use super::Registry;
-use super::auth::Access;
-use crate::adapters::network::http::{Answer, Call, Content, Method};
+use super::OciRegistry;
+use super::auth::RegistryAccess;
+use crate::adapters::network::http::{Call, HttpAnswer, Method, Payload};
+use crate::adapters::network::redirect;
 use crate::adapters::network::retry::{Failure, Waits, repeat};
 use crate::adapters::place::{Outgoing, OutgoingMember, Progress};
 use crate::format::digest::Digest;
@@ -21,7 +22,7 @@ const SESSIONS: u32 = 4;
 
 /// Sends a member.
 pub(super) fn upload(
-    registry: &Registry,
+    registry: &OciRegistry,
     member: &OutgoingMember,
     pack: &Outgoing<'_>,
     told: &dyn Progress,
@@ -62,7 +63,7 @@ pub(super) fn upload(
     }
 }
 
-impl Registry {
+impl OciRegistry {
     /// Stores a blob that fits into memory.
     pub(super) fn put_small(&self, bytes: &[u8]) -> Result<(), TransportFault> {
         let digest = Digest::of(bytes);
@@ -74,14 +75,14 @@ impl Registry {
                 bytes: bytes.len() as u64,
                 ..Call::new(Method::PUT, &url, None)
             };
-            let answer = self.authorized(Access::Push, |credential| {
+            let answer = self.authorized(RegistryAccess::Push, |credential| {
                 self.http.once(
                     &Call {
                         credential,
                         method: Method::PUT,
                         ..call
                     },
-                    Content::Bytes(bytes),
+                    Payload::Bytes(bytes),
                 )
             });
             match answer? {
@@ -98,7 +99,7 @@ impl Registry {
             headers: &[("content-length", "0")],
             ..Call::new(Method::POST, &url, None)
         };
-        let answer = self.ask(&call, b"", Access::Push)?;
+        let answer = self.ask(&call, b"", RegistryAccess::Push)?;
         match answer.status {
             202 => location(&answer),
             _ => Err(answer.fault()),
@@ -107,18 +108,12 @@ impl Registry {
 }
 
 /// Returns where an upload goes on.
-fn location(answer: &Answer) -> Result<Url, TransportFault> {
-    let malformed = |said: &str| TransportFault::Malformed {
+fn location(answer: &HttpAnswer) -> Result<Url, TransportFault> {
+    let location = answer.header("location").ok_or(TransportFault::Malformed {
         what: "the answer to an upload",
-        said: said.to_owned(),
-    };
-    let location = answer
-        .header("location")
-        .ok_or_else(|| malformed("it names no location"))?;
-    answer
-        .url
-        .join(location)
-        .map_err(|_| malformed("its location is not a URL"))
+        said: "it names no location".into(),
+    })?;
+    redirect::target(&answer.url, location)
 }
 
 /// How a session ended.
@@ -131,7 +126,7 @@ enum Ended {
 
 /// One upload of a large blob.
 struct Session<'a> {
-    registry: &'a Registry,
+    registry: &'a OciRegistry,
     member: &'a OutgoingMember,
     pack: &'a Outgoing<'a>,
     told: &'a dyn Progress,
@@ -175,7 +170,7 @@ impl Session<'_> {
             headers: &[("content-length", "0")],
             ..Call::new(Method::PUT, &url, None)
         };
-        let answer = self.registry.ask(&call, b"", Access::Push).map_err(refused)?;
+        let answer = self.registry.ask(&call, b"", RegistryAccess::Push).map_err(refused)?;
         match answer.status {
             200..=299 => Ok(Ended::Stored),
             _ => Ok(Ended::Lost(answer.fault())),
@@ -183,7 +178,7 @@ impl Session<'_> {
     }
 
     /// Sends everything from byte `at`.
-    fn patch(&self, url: &Url, at: u64) -> Result<Result<Answer, TransportFault>> {
+    fn patch(&self, url: &Url, at: u64) -> Result<Result<HttpAnswer, TransportFault>> {
         let mut content = (self.pack.open)(&self.member.path)?;
         let skipped = io::copy(&mut content.by_ref().take(at), &mut io::sink());
         skipped.map_err(Refusal::io("reading", self.member.path.as_ref()))?;
@@ -194,7 +189,7 @@ impl Session<'_> {
             bytes: size,
             ..Call::new(Method::PATCH, url, None)
         };
-        let credential = self.registry.auth.known(Access::Push);
+        let credential = self.registry.auth.known(RegistryAccess::Push);
         let mut told = crate::adapters::place::Told {
             content,
             told: self.told,
@@ -203,14 +198,14 @@ impl Session<'_> {
             credential: credential.as_deref(),
             ..call
         };
-        Ok(self.registry.http.once(&call, Content::Stream(&mut told, size)))
+        Ok(self.registry.http.once(&call, Payload::Stream(&mut told, size)))
     }
 
     /// Returns how many bytes the registry has, and where the upload goes on. `None` if it does not know the upload.
     fn standing(&self, url: &Url) -> Result<Option<(u64, Url)>, TransportFault> {
         let answer = self
             .registry
-            .ask(&Call::new(Method::GET, url, None), b"", Access::Push)?;
+            .ask(&Call::new(Method::GET, url, None), b"", RegistryAccess::Push)?;
         if answer.status != 204 && answer.status != 202 {
             return Ok(None);
         }
