@@ -1,5 +1,6 @@
 //! Git, the cipher and the disk: all the I/O, and no judgement.
 
+pub mod archive;
 pub mod cipher;
 pub mod clone;
 pub mod files;

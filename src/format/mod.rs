@@ -1,5 +1,6 @@
 //! Formats on disk and on the wire: converts bytes to values and back, without any I/O.
 
+pub mod archive;
 pub mod budget;
 pub mod canonical_json;
 pub mod chunks;

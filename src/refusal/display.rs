@@ -134,7 +134,7 @@ impl fmt::Display for Refusal {
             Self::Limit { scope, exceeded, .. } => write!(f, "the scope {scope} has {exceeded}"),
             Self::TooLong { what, allowed, found } => write!(
                 f,
-                "{what} would have {found} bytes, {} more than a pack allows",
+                "{what} would have {found} bytes, {} more than are allowed",
                 found - allowed
             ),
             Self::Budget { bound, allowed } => {

@@ -22,6 +22,7 @@ use unsupported::Unsupported;
 use usage::Misuse;
 use work_tree::WorkTreeUse;
 
+pub mod archive;
 pub mod bound;
 pub mod code;
 pub mod config;

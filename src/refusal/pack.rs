@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::refusal::archive::ArchiveFault;
 use crate::refusal::seal::SealFault;
 use crate::refusal::shown::shown;
 
@@ -12,6 +13,11 @@ pub enum PackFault {
     Missing,
     /// It is not a directory.
     NotADirectory,
+    /// It is a file, but not an archive of a pack.
+    Archive {
+        /// Why not.
+        fault: ArchiveFault,
+    },
     /// It has no manifest.
     NoManifest,
     /// Its manifest is not a regular file.
@@ -92,6 +98,7 @@ impl fmt::Display for PackFault {
         match self {
             Self::Missing => f.write_str("it does not exist"),
             Self::NotADirectory => f.write_str("it is not a directory"),
+            Self::Archive { fault } => fault.fmt(f),
             Self::NoManifest => f.write_str("it has no manifest.json"),
             Self::ManifestNotRegular { kind } => write!(f, "its manifest.json is {kind}"),
             Self::ManifestTooLong { allowed, found } => {

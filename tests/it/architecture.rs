@@ -42,6 +42,8 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["unicode_width::"], &["cli/output/table.rs"]),
     (&["flate2::"], &["format/layers/inflate.rs"]),
     (&["ruzstd::"], &["format/layers/zstd.rs"]),
+    // The layers have modules of these names.
+    (&["tar::", "zstd::"], &["format/archive/", "format/layers/mod.rs"]),
     (&["lzma_rust2::"], &["format/layers/xz.rs"]),
     (&["bzip2::"], &["format/layers/bzip.rs"]),
     (&["globset::"], &["rules/globs.rs"]),

@@ -170,6 +170,31 @@ pub fn place_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Result<()
     }
 }
 
+/// Gives an unnamed file the name `path` in one step. An existing file is refused.
+///
+/// The file keeps the mode `mode` that it was made with. A killed process leaves nothing behind.
+pub fn place_new_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Result<()> {
+    use std::os::fd::AsRawFd;
+    let writing = |e: io::Error| Refusal::io("writing", path)(e);
+    file.sync_all().map_err(writing)?;
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+    match rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, path, follow) {
+        Ok(()) => sync(parent(path)),
+        Err(rustix::io::Errno::EXIST) => Err(Refusal::OutputExists {
+            path: path.to_owned(),
+            replaceable: true,
+        }),
+        // Where the system cannot name an unnamed file, copy its bytes into a named one.
+        Err(_) => {
+            io::Seek::rewind(&mut file).map_err(writing)?;
+            write_with(path, mode, Durability::Durable, Over::Nothing, |copy| {
+                io::copy(&mut file, copy).map(drop).map_err(writing)
+            })
+        }
+    }
+}
+
 /// Like [`write_whole`], but a link at `path` is replaced, not refused and not written through.
 pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);

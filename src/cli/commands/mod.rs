@@ -1,5 +1,6 @@
 //! The commands, one file each, and the table that builds the command tree.
 
+mod archive;
 mod audit;
 mod diff;
 mod driver;
@@ -59,6 +60,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<diff::Diff>(),
     Command::of::<inspect::Inspect>(),
     Command::of::<list::List>(),
+    Command::of::<archive::Archive>(),
     Command::of::<push::Push>(),
     Command::of::<pull::Pull>(),
     Command::of::<witness::Witness>(),

@@ -22,7 +22,7 @@ use crate::ops::share::pull::{PullRequest, pull};
 #[derive(Parser)]
 #[command(name = "pull")]
 pub(super) struct Pull {
-    /// A pack id, or the address of a pack, such as oci://HOST/REPOSITORY:TAG or git:REMOTE#PACK_ID
+    /// A pack id, the address of a pack, such as oci://HOST/REPOSITORY:TAG or git:REMOTE#PACK_ID, or the path of an archive
     #[arg(value_name = "PACK_ID|SOURCE")]
     source: String,
     /// The place that has the pack id [default: git config gitpack.remote, or PACK_DATA_FABRIC_BASE_URL]

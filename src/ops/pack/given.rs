@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::adapters::archive::ArchivedPack;
 use crate::adapters::published::PublishedPack;
 use crate::format::destination::Destination;
 use crate::ops::Context;
@@ -26,7 +27,13 @@ impl GivenPack {
                 let opened = place::open(ctx, &address.place, &ReachRequest::default())?;
                 place::find(&*opened, address.which.as_ref()).map(Self::Published)
             }
-            None => Ok(Self::Directory(ctx.cwd.join(name))),
+            None => {
+                let path = ctx.cwd.join(name);
+                Ok(match ArchivedPack::at(&path)? {
+                    Some(archive) => Self::Published(Box::new(archive)),
+                    None => Self::Directory(path),
+                })
+            }
         }
     }
 

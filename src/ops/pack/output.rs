@@ -35,6 +35,12 @@ impl OutputPlace {
         Ok(Self { path, repo })
     }
 
+    /// Takes a path for a file, which may be in use. Refuses one inside git's own directory.
+    pub fn file(ctx: &Context, wanted: &Path) -> Result<Self> {
+        let (path, repo) = outside_of_git(ctx, wanted)?;
+        Ok(Self { path, repo })
+    }
+
     /// Like [`OutputPlace::at`], for a path of our own below `root`, which must not lead through a link.
     pub fn below(ctx: &Context, root: &Path, wanted: &Path) -> Result<Self> {
         files::ensure_no_link(root, wanted)?;

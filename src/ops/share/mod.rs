@@ -1,5 +1,6 @@
 //! Sharing packs: sending them to places, fetching them from there, and finding them.
 
+pub mod archive;
 pub mod place;
 pub mod pull;
 pub mod push;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::adapters::archive::ArchivedPack;
 use crate::adapters::place::{Progress, Told};
 use crate::adapters::published::{self, PublishedPack};
 use crate::adapters::staging::{Access, Publish, Staging};
@@ -28,7 +29,7 @@ use crate::rules::globs::{BadGlob, Case, Globs};
 /// What to fetch, and where to.
 #[derive(Clone, Debug, Default)]
 pub struct PullRequest {
-    /// The id of a pack, or the address of one.
+    /// The id of a pack, the address of one, or the path of an archive.
     pub source: String,
     /// The place instead of the configured one.
     pub from: Option<String>,
@@ -65,13 +66,12 @@ pub struct PullReport {
 
 /// Fetches a pack into a new directory: all of it and verified, or nothing.
 pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result<PullReport> {
-    let address = address(ctx, request)?;
     let only = Only::of(&request.only)?;
     let output = OutputPlace::at(ctx, &request.output)?.path;
-    let place = place::open(ctx, &address.place, &request.reach)?;
-    let pack = place::find(&*place, address.which.as_ref())?;
+    let found = find(ctx, request)?;
+    let (pack, which) = (found.pack, found.which);
     let manifest = published::manifest(&*pack)?;
-    let pack_id = identify(&manifest, &*pack, address.which.as_ref())?;
+    let pack_id = identify(&manifest, &*pack, which.as_ref())?;
     let wanted = wanted(&manifest, &*pack, &only)?;
     let staging = Staging::resuming(&output, Access::Shared, &pack_id.to_string())?;
     staging.stream(MANIFEST, |out| out.write_all(pack.manifest()))?;
@@ -79,6 +79,7 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
         pack: &*pack,
         staging: &staging,
         told,
+        is_archive: found.is_archive,
         bytes: AtomicU64::new(0),
     };
     let (kept, missing): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| fetching.has(wanted));
@@ -99,7 +100,7 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     staging.publish(&output, Publish::New)?;
     Ok(PullReport {
         pack_id,
-        place: place.shown(),
+        place: found.place,
         manifest_hash: manifest.file_hash,
         manifest_bytes: manifest.file_bytes,
         members: wanted.len(),
@@ -110,15 +111,62 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     })
 }
 
+/// A pack that was found.
+struct Found {
+    pack: Box<dyn PublishedPack>,
+    /// Where it is, without secrets.
+    place: String,
+    /// Which one was asked for.
+    which: Option<Which>,
+    is_archive: bool,
+}
+
+/// Finds the pack that the arguments name.
+fn find(ctx: &Context, request: &PullRequest) -> Result<Found> {
+    if let Some(archive) = archive(ctx, request)? {
+        return Ok(Found {
+            place: archive.name().to_owned(),
+            pack: Box::new(archive),
+            which: None,
+            is_archive: true,
+        });
+    }
+    let address = address(ctx, request)?;
+    let place = place::open(ctx, &address.place, &request.reach)?;
+    Ok(Found {
+        pack: place::find(&*place, address.which.as_ref())?,
+        place: place.shown(),
+        which: address.which,
+        is_archive: false,
+    })
+}
+
+/// Opens the archive that the arguments name, if they name one: a path with a slash or the usual ending.
+fn archive(ctx: &Context, request: &PullRequest) -> Result<Option<ArchivedPack>> {
+    let text = &request.source;
+    if Destination::is_address(text) || !(text.contains('/') || text.ends_with(".tar.zst")) {
+        return Ok(None);
+    }
+    let archive = ArchivedPack::at(&ctx.cwd.join(text))?;
+    match (&archive, &request.from) {
+        (Some(_), Some(_)) => Err(two_places(request)),
+        _ => Ok(archive),
+    }
+}
+
+fn two_places(request: &PullRequest) -> Refusal {
+    Refusal::BadDestination {
+        text: request.source.clone(),
+        fault: DestinationFault::TwoPlaces,
+    }
+}
+
 /// Returns what the arguments name: an address, or a pack id at the configured place.
 fn address(ctx: &Context, request: &PullRequest) -> Result<Address> {
     if Destination::is_address(&request.source) {
         return match &request.from {
             None => place::parse(&request.source),
-            Some(_) => Err(Refusal::BadDestination {
-                text: request.source.clone(),
-                fault: DestinationFault::TwoPlaces,
-            }),
+            Some(_) => Err(two_places(request)),
         };
     }
     let id = Digest::parse_ref(&request.source).ok_or_else(|| Refusal::BadDestination {
@@ -225,6 +273,8 @@ struct Fetching<'a> {
     pack: &'a dyn PublishedPack,
     staging: &'a Staging,
     told: &'a dyn Progress,
+    /// Whether the pack is in an archive. Verifying it then finds a wrong content, and says so as for a directory.
+    is_archive: bool,
     /// How much has been written.
     bytes: AtomicU64,
 }
@@ -283,7 +333,7 @@ impl Fetching<'_> {
         };
         let copied = io::copy(&mut content, &mut out).map_err(Refusal::io("fetching", path.as_ref()))?;
         self.bytes.fetch_add(copied, Ordering::Relaxed);
-        match out.finish().1 == wanted.hash && copied == size {
+        match self.is_archive || (out.finish().1 == wanted.hash && copied == size) {
             true => Ok(()),
             false => Err(Refusal::Transport {
                 place: self.pack.name().to_owned(),

@@ -4,8 +4,10 @@ use crate::cli::env;
 use crate::cli::output::refusal::usage;
 use crate::cli::output::words::{argument, pathspec, quoted};
 use crate::refusal::Refusal;
+use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::keys::CipherFault;
+use crate::refusal::pack::PackFault;
 use crate::refusal::transport::TransportFault;
 use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
@@ -162,6 +164,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some(format!("git pack verify {}", argument(path.as_os_str().as_bytes()))),
             None,
         ),
+        Refusal::BadPack {
+            fault: PackFault::Archive { fault },
+            ..
+        } => hint(archive(fault)),
         Refusal::BadPack { .. } => hint("seal it again, or get a new copy of it"),
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => {
             hint("rename one of them, or seal them in two packs")
@@ -183,6 +189,15 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         | Refusal::NoIdentity { .. }
         | Refusal::Locked { .. }
         | Refusal::Crypto { .. } => (None, None),
+    }
+}
+
+/// Returns what to do about a file that is not an archive that is read.
+fn archive(fault: &ArchiveFault) -> &'static str {
+    match fault {
+        ArchiveFault::NotAnArchive => "name the directory of a pack, or a file that git pack archive wrote",
+        ArchiveFault::Damaged { .. } | ArchiveFault::Short => "get a new copy of it",
+        _ => "get a new copy of it, or unpack it with tar and use the directory",
     }
 }
 

@@ -1,0 +1,77 @@
+//! `git pack archive`: writes a pack into one file.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use super::Run;
+use super::operator::{Operator, Prints};
+use crate::cli::account::{Account, name};
+use crate::cli::env;
+use crate::cli::exit::{Exit, Result};
+use crate::cli::output::Output;
+use crate::cli::output::names::path_from;
+use crate::cli::output::words::{count, duration, size};
+use crate::ops::Context;
+use crate::ops::share::archive::{ArchiveRequest, archive};
+
+/// Write a pack into one file, which verify, diff, inspect, open, push and pull take in place of the directory
+///
+/// Verifies the pack first. The same pack always makes the same bytes. tar --zstd -xf unpacks the file.
+#[derive(Parser)]
+#[command(name = "archive")]
+pub(super) struct Archive {
+    /// The pack's directory, its archive, or its address at a place
+    pack: PathBuf,
+    /// Write the archive to this new file, such as pack.tar.zst
+    #[arg(long, short = 'o', value_name = "FILE")]
+    output: PathBuf,
+    /// Replace an existing archive at the output
+    #[arg(long)]
+    replace: bool,
+}
+
+impl Run for Archive {
+    fn operator() -> Option<Operator> {
+        Some(Operator {
+            output: Prints::Artifact,
+            yes: "ARCHIVED",
+            no: None,
+        })
+    }
+
+    fn account(&self) -> Option<Account> {
+        Some(
+            Account::of("archive")
+                .input(&self.pack)
+                .asked("output", Some(name(&self.output))),
+        )
+    }
+
+    fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
+        let started = env::Stopwatch::start();
+        let request = ArchiveRequest {
+            pack: self.pack,
+            output: self.output,
+            replace: self.replace,
+        };
+        let report = archive(ctx, &request)?;
+        output.line(&format!("ARCHIVED {}", report.pack_id));
+        output.line(&path_from(&ctx.cwd, &report.output));
+        output.err(&format!(
+            "  {}, {} · {} in the file ({} %) · {}\n",
+            count(report.members as u64, "member"),
+            size(report.content_bytes),
+            size(report.file_bytes),
+            report.file_bytes * 100 / report.content_bytes.max(1),
+            duration(started.elapsed())
+        ));
+        if let Some(account) = account {
+            account.ends("ARCHIVED");
+            account.is_about(Some(report.pack_id));
+            account.found("output_file", name(&report.output));
+            account.read(&report.manifest_hash, report.manifest_bytes);
+        }
+        Ok(Exit::Yes)
+    }
+}

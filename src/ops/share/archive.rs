@@ -1,0 +1,175 @@
+//! `git pack archive`: writes a pack into one file.
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::adapters::archive::is_archive;
+use crate::adapters::files::{self, Over};
+use crate::format::archive::{ArchiveWriter, MAX_PATH, max_content};
+use crate::format::digest::{Digest, Hashing};
+use crate::format::manifest::{Declared, ManifestDocument};
+use crate::format::member_path::MemberPath;
+use crate::ops::Context;
+use crate::ops::pack::given::GivenPack;
+use crate::ops::pack::output::OutputPlace;
+use crate::ops::pack::sealed_pack::ensure_sound;
+use crate::ops::pack::source::Source;
+use crate::ops::pack::verify::verify_source;
+use crate::refusal::pack::PackFault;
+use crate::refusal::{Refusal, Result};
+
+/// Number of compressed bytes that are written at a time.
+const BUFFER: usize = 128 << 10;
+
+/// What to archive, and where to.
+#[derive(Clone, Debug, Default)]
+pub struct ArchiveRequest {
+    /// The pack: a directory, an archive, or a pack at a place.
+    pub pack: PathBuf,
+    /// The new file.
+    pub output: PathBuf,
+    /// Whether an archive at the output is replaced.
+    pub replace: bool,
+}
+
+/// The outcome.
+#[derive(Clone, Debug)]
+pub struct ArchiveReport {
+    /// The pack's id.
+    pub pack_id: String,
+    /// SHA-256 of its manifest.
+    pub manifest_hash: Digest,
+    /// Size of its manifest in bytes.
+    pub manifest_bytes: u64,
+    /// Number of its members.
+    pub members: usize,
+    /// Size of the files in bytes, with their headers.
+    pub content_bytes: u64,
+    /// Size of the archive in bytes.
+    pub file_bytes: u64,
+    /// The absolute path of the archive.
+    pub output: PathBuf,
+}
+
+/// Verifies a pack, and writes it into one file: all of it, or nothing.
+pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport> {
+    let output = OutputPlace::file(ctx, &request.output)?;
+    let over = over(&output.path, request.replace)?;
+    let given = GivenPack::of(ctx, &request.pack)?;
+    let source = given.source();
+    source.directory().map_or(Ok(()), |root| output.ensure_outside(root))?;
+    let verdict = verify_source(&source)?;
+    ensure_sound(&verdict, &request.pack)?;
+    let manifest = source.manifest_bytes()?;
+    if Digest::of(&manifest) != verdict.manifest_hash {
+        return Err(Refusal::ChangedWhileRead {
+            path: request.pack.clone(),
+        });
+    }
+    let file = files::unnamed_beside(&output.path, 0o666)?;
+    let writing = Writing {
+        source: &source,
+        pack: &request.pack,
+        output: &output.path,
+    };
+    let (file, content_bytes) = writing.write(file, &manifest)?;
+    let file_bytes = file.metadata().map_err(Refusal::io("writing", &output.path))?.len();
+    // What is written here must be read again.
+    if content_bytes > max_content(file_bytes) {
+        return Err(Refusal::TooLong {
+            what: format!("the content of an archive of {file_bytes} bytes"),
+            allowed: max_content(file_bytes),
+            found: content_bytes,
+        });
+    }
+    match over {
+        Over::Anything => files::place_unnamed(file, &output.path, 0o666)?,
+        Over::Nothing => files::place_new_unnamed(file, &output.path, 0o666)?,
+    }
+    Ok(ArchiveReport {
+        pack_id: verdict.pack_id,
+        manifest_hash: verdict.manifest_hash,
+        manifest_bytes: verdict.manifest_bytes,
+        members: verdict.members,
+        content_bytes,
+        file_bytes,
+        output: output.path,
+    })
+}
+
+/// Returns what the archive may replace: nothing or, if the user wants it, another archive.
+fn over(output: &Path, replace: bool) -> Result<Over> {
+    if !files::exists(output) {
+        return Ok(Over::Nothing);
+    }
+    let replaceable = is_archive(output);
+    match replace && replaceable {
+        true => Ok(Over::Anything),
+        false => Err(Refusal::OutputExists {
+            path: output.to_owned(),
+            replaceable: replaceable && !replace,
+        }),
+    }
+}
+
+/// Writes a pack that verifies.
+struct Writing<'a> {
+    source: &'a Source<'a>,
+    /// The pack as the user named it.
+    pack: &'a Path,
+    output: &'a Path,
+}
+
+impl Writing<'_> {
+    /// Returns the file, and the size of the content in bytes.
+    fn write(&self, file: files::UnnamedFile, manifest: &[u8]) -> Result<(files::UnnamedFile, u64)> {
+        let writing = |e| Refusal::io("writing", self.output)(e);
+        let document = ManifestDocument::parse(manifest).map_err(|_| self.changed())?;
+        let out = BufWriter::with_capacity(BUFFER, file);
+        let mut writer = ArchiveWriter::new(out, manifest, &document).map_err(writing)?;
+        for member in &document.members {
+            writer = self.member(writer, member)?;
+        }
+        let (mut out, content) = writer.finish().map_err(writing)?;
+        out.flush().map_err(writing)?;
+        let file = out.into_inner().map_err(|e| writing(e.into_error()))?;
+        Ok((file, content))
+    }
+
+    /// Writes a member, and makes sure that it is the one that was verified.
+    fn member<W: Write + Send>(&self, writer: ArchiveWriter<W>, member: &Declared) -> Result<ArchiveWriter<W>> {
+        let path = MemberPath::parse(&member.path).map_err(|_| self.changed())?;
+        if path.as_str().len() > MAX_PATH {
+            return Err(Refusal::TooLong {
+                what: "the longest path".into(),
+                allowed: MAX_PATH as u64,
+                found: path.as_str().len() as u64,
+            });
+        }
+        let mut before = Some(writer);
+        let mut after = None;
+        self.source.member(path.as_str(), &mut |content, size| {
+            let writer = before.take().ok_or(io::ErrorKind::Other)?;
+            let mut hashing = Hashing::new(content);
+            let written = writer.member(&path, size, &mut hashing)?;
+            after = Some((written, hashing.finish().1));
+            Ok(())
+        })?;
+        match after {
+            Some((written, hash)) if Some(hash) == member.bytes_hash.digest() => Ok(written),
+            _ => Err(Refusal::BadPack {
+                path: self.pack.to_owned(),
+                fault: PackFault::MemberChanged {
+                    path: member.path.clone(),
+                },
+            }),
+        }
+    }
+
+    fn changed(&self) -> Refusal {
+        Refusal::BadPack {
+            path: self.pack.to_owned(),
+            fault: PackFault::Changed,
+        }
+    }
+}
