@@ -214,7 +214,9 @@ impl fmt::Display for DestinationFault {
             ),
             Self::Ambiguous { packs } => write!(f, "it holds {packs} packs; expected # and the id of one of them"),
             Self::TwoPlaces => f.write_str("it names a place already"),
-            Self::NotAnId => f.write_str("expected a pack id (sha256: and 64 hex digits) or an address"),
+            Self::NotAnId => {
+                f.write_str("expected a pack id (sha256: and 64 hex digits), an address, or the path of an archive")
+            }
             Self::BadPart { part, found } => write!(f, "not a valid {part}: {}", shown(found.as_bytes())),
         }
     }

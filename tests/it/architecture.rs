@@ -43,7 +43,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["flate2::"], &["format/layers/inflate.rs"]),
     (&["ruzstd::"], &["format/layers/zstd.rs"]),
     // The layers have modules of these names.
-    (&["tar::", "zstd::"], &["format/archive/", "format/layers/mod.rs"]),
+    (&["tar::", "zstd::"], &["format/archive/", "format/layers/"]),
     (&["lzma_rust2::"], &["format/layers/xz.rs"]),
     (&["bzip2::"], &["format/layers/bzip.rs"]),
     (&["globset::"], &["rules/globs.rs"]),

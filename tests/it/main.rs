@@ -7,6 +7,7 @@
 mod accepting;
 mod age_testkit;
 mod architecture;
+mod archive;
 mod attack;
 mod cipher;
 mod common;

@@ -4,15 +4,51 @@ use std::io::{self, Read};
 
 use ::zstd::stream::raw::{DParameter, Decoder, InBuffer, Operation, OutBuffer};
 
-use super::read::NotRead;
 use super::{FRAME, WINDOW_LOG};
 use crate::refusal::archive::ArchiveFault;
+use crate::refusal::pack::PackFault;
 
 /// How every frame begins: the magic, a checksum and no dictionary, and the size of the window.
 pub(super) const HEAD: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0x04, ((WINDOW_LOG - 10) << 3) as u8];
 
 /// Number of bytes of the file that are read at a time.
 const BUFFER: usize = 128 << 10;
+
+/// Why an archive was not read.
+#[derive(Debug)]
+pub enum NotRead {
+    /// The file could not be read.
+    Io(io::Error),
+    /// It is not an archive of a pack, or not one that is read.
+    Bad(PackFault),
+}
+
+impl From<io::Error> for NotRead {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<PackFault> for NotRead {
+    fn from(fault: PackFault) -> Self {
+        Self::Bad(fault)
+    }
+}
+
+impl From<ArchiveFault> for NotRead {
+    fn from(fault: ArchiveFault) -> Self {
+        Self::Bad(PackFault::Archive { fault })
+    }
+}
+
+impl From<NotRead> for io::Error {
+    fn from(why: NotRead) -> Self {
+        match why {
+            NotRead::Io(error) => error,
+            NotRead::Bad(fault) => Self::other(fault.to_string()),
+        }
+    }
+}
 
 /// A reader of the content of zstd frames. A read never goes beyond the frame in which it begins.
 pub struct ArchiveFrames<R> {

@@ -5,9 +5,9 @@ mod header;
 mod read;
 mod write;
 
-pub use frames::ArchiveFrames;
+pub use frames::{ArchiveFrames, NotRead};
 pub use header::MAX_PATH;
-pub use read::{ArchiveReader, ArchivedMember, NotRead};
+pub use read::{ArchiveReader, ArchivedMember};
 pub use write::ArchiveWriter;
 
 use crate::format::timestamp::Timestamp;

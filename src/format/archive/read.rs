@@ -1,8 +1,8 @@
 //! Reads an archive from its first byte to its last. Accepts only what [`super::ArchiveWriter`] writes.
 
-use std::io::{self, Read};
+use std::io::Read;
 
-use super::frames::ArchiveFrames;
+use super::frames::{ArchiveFrames, NotRead};
 use super::header::{MAX_PAX, Stated, differing_field, headers, is_pax, special};
 use super::{BLOCK, directory_of, padding, time_of};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
@@ -13,42 +13,6 @@ use crate::refusal::pack::PackFault;
 
 /// Number of bytes that are skipped at a time.
 const SCRATCH: usize = 64 << 10;
-
-/// Why an archive was not read.
-#[derive(Debug)]
-pub enum NotRead {
-    /// The file could not be read.
-    Io(io::Error),
-    /// It is not an archive of a pack, or not one that is read.
-    Bad(PackFault),
-}
-
-impl From<io::Error> for NotRead {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error)
-    }
-}
-
-impl From<PackFault> for NotRead {
-    fn from(fault: PackFault) -> Self {
-        Self::Bad(fault)
-    }
-}
-
-impl From<ArchiveFault> for NotRead {
-    fn from(fault: ArchiveFault) -> Self {
-        Self::Bad(PackFault::Archive { fault })
-    }
-}
-
-impl From<NotRead> for io::Error {
-    fn from(why: NotRead) -> Self {
-        match why {
-            NotRead::Io(error) => error,
-            NotRead::Bad(fault) => Self::other(fault.to_string()),
-        }
-    }
-}
 
 /// A member in an archive: where its content is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -57,9 +57,9 @@ pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport>
     let over = over(&output.path, request.replace)?;
     let given = GivenPack::of(ctx, &request.pack)?;
     let source = given.source();
-    source.directory().map_or(Ok(()), |root| output.ensure_outside(root))?;
     let verdict = verify_source(&source)?;
     ensure_sound(&verdict, &request.pack)?;
+    source.directory().map_or(Ok(()), |root| output.ensure_outside(root))?;
     let manifest = source.manifest_bytes()?;
     if Digest::of(&manifest) != verdict.manifest_hash {
         return Err(Refusal::ChangedWhileRead {
