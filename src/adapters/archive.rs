@@ -20,9 +20,6 @@ const MAX_UNDECLARED: usize = 1000;
 /// Most threads that read an archive. Each takes about 3 MiB of memory.
 const READERS: usize = 8;
 
-/// Most readers that are kept for the next member.
-const KEPT: usize = 8;
-
 /// Number of bytes that are skipped at a time.
 const SCRATCH: usize = 64 << 10;
 
@@ -41,7 +38,7 @@ pub struct ArchivedPack {
     listed: BTreeMap<String, Option<u64>>,
     /// Where the members are, in the order of the archive, which is that of `listed`.
     members: Vec<ArchivedMember>,
-    /// Readers that stand behind the member that they read last.
+    /// Readers that are not in use. They stand behind the member that they read last.
     kept: Mutex<Vec<Frames>>,
 }
 
@@ -112,15 +109,20 @@ impl ArchivedPack {
     }
 
     /// Returns a reader that stands at the content of a member.
-    fn reader_at(&self, member: &ArchivedMember, kept: Option<Frames>) -> Result<Frames, NotRead> {
-        let mut frames = match kept {
-            Some(frames) => frames,
+    fn reader_at(&self, member: &ArchivedMember) -> Result<Frames, NotRead> {
+        let source = || FromFile {
+            file: Arc::clone(&self.file),
+            at: member.frame_at,
+        };
+        let mut frames = match self.take_kept(member) {
+            Some(frames) if is_before(&frames, member) => frames,
+            Some(mut frames) => {
+                frames.go_to(source(), member.frame_at);
+                frames.begin()?;
+                frames
+            }
             None => {
-                let source = FromFile {
-                    file: Arc::clone(&self.file),
-                    at: member.frame_at,
-                };
-                let mut frames = ArchiveFrames::new(source, member.frame_at)?;
+                let mut frames = ArchiveFrames::new(source(), member.frame_at)?;
                 frames.begin()?;
                 frames
             }
@@ -130,39 +132,36 @@ impl ArchivedPack {
         Ok(frames)
     }
 
-    /// Takes the kept reader that has the shortest way to a member.
+    /// Takes the kept reader that has the shortest way to a member. If there is none on the way, takes any.
     fn take_kept(&self, member: &ArchivedMember) -> Option<Frames> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let fitting = kept
-            .iter()
-            .enumerate()
-            .filter(|(_, frames)| frames.frame_at() == member.frame_at && frames.decoded() <= member.offset);
-        let (at, _) = fitting.max_by_key(|(_, frames)| frames.decoded())?;
-        Some(kept.swap_remove(at))
+        let on_the_way = kept.iter().enumerate().filter(|(_, frames)| is_before(frames, member));
+        let nearest = on_the_way.max_by_key(|(_, frames)| frames.decoded());
+        match nearest.map(|(at, _)| at) {
+            Some(at) => Some(kept.swap_remove(at)),
+            None => kept.pop(),
+        }
     }
 
+    /// Keeps a reader for the next member. There are never more than threads that read at the same time.
     fn keep(&self, frames: Frames) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() == KEPT {
-            kept.remove(0);
-        }
         kept.push(frames);
     }
 
     /// Reads the wanted members of one frame. Returns those that could not be read, and why.
     fn read_frame(&self, members: &[&ArchivedMember], take: TakeEachMember<'_>) -> Vec<(String, String)> {
         let mut failed = Vec::new();
-        let mut frames = None;
         for member in members {
             let path = member.path.as_str();
-            let read = self.reader_at(member, frames.take()).map_err(io::Error::from);
-            let read = read.and_then(|mut reader| {
-                take(path, &mut (&mut reader).take(member.size), member.size)?;
-                Ok(reader)
+            let read = self.reader_at(member).map_err(io::Error::from);
+            let read = read.and_then(|mut frames| {
+                take(path, &mut (&mut frames).take(member.size), member.size)?;
+                self.keep(frames);
+                Ok(())
             });
-            match read {
-                Ok(reader) => frames = Some(reader),
-                Err(e) => failed.push((path.to_owned(), io_reason(&e))),
+            if let Err(e) = read {
+                failed.push((path.to_owned(), io_reason(&e)));
             }
         }
         failed
@@ -185,7 +184,7 @@ impl PublishedPack for ArchivedPack {
     fn member(&self, path: &str, take: TakeMember<'_>) -> Result<()> {
         let member = self.find(path).ok_or_else(|| not_listed(self, path))?;
         let refused = |why| refusal(why, &self.path);
-        let mut frames = self.reader_at(member, self.take_kept(member)).map_err(refused)?;
+        let mut frames = self.reader_at(member).map_err(refused)?;
         take(&mut (&mut frames).take(member.size), member.size).map_err(Refusal::io("reading", &self.path))?;
         self.file.ensure_unchanged()?;
         self.keep(frames);
@@ -210,6 +209,11 @@ impl PublishedPack for ArchivedPack {
         self.file.ensure_unchanged()?;
         Ok(failed.into_iter().flatten().collect())
     }
+}
+
+/// Returns whether a reader comes to a member if it goes on.
+fn is_before(frames: &Frames, member: &ArchivedMember) -> bool {
+    frames.frame_at() == member.frame_at && frames.decoded() <= member.offset
 }
 
 fn refusal(why: NotRead, path: &Path) -> Refusal {

@@ -86,6 +86,13 @@ impl<R: Read> ArchiveFrames<R> {
         })
     }
 
+    /// Goes on with another source, which begins at byte `start` of the file. Keeps the memory of the decoder.
+    pub fn go_to(&mut self, source: R, start: u64) {
+        self.source = source;
+        (self.start, self.taken) = (start, 0);
+        (self.left, self.is_inside) = (0..0, false);
+    }
+
     /// Returns where the current frame begins in the file.
     pub fn frame_at(&self) -> u64 {
         self.frame_at

@@ -3,6 +3,8 @@
 mod frames;
 mod header;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use frames::{ArchiveFrames, NotRead};

@@ -148,8 +148,8 @@ impl<R: Read> ArchiveReader<R> {
                 return Err(ArchiveFault::Pax.into());
             }
             let at = bytes.len();
-            self.take(size)?;
             bytes.resize(at + size as usize + padding(size), 0);
+            self.take((bytes.len() - at) as u64)?;
             self.frames.decode_exact(&mut bytes[at..])?;
             stated = Stated::of_pax(&bytes[at..at + size as usize])?;
             block = self.block()?;
@@ -237,6 +237,7 @@ impl<R: Read> ArchiveReader<R> {
     fn pad(&mut self, path: &str, size: u64) -> Result<(), NotRead> {
         let mut rest = [0; BLOCK];
         let rest = &mut rest[..padding(size)];
+        self.take(rest.len() as u64)?;
         self.frames.decode_exact(rest)?;
         match rest.iter().all(|byte| *byte == 0) {
             true => Ok(()),
