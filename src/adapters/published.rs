@@ -33,6 +33,11 @@ pub trait PublishedPack: Sync {
     /// Returns what the holder lists besides the manifest, by path, with the size in bytes where it is told.
     fn listed(&self) -> &BTreeMap<String, Option<u64>>;
 
+    /// Returns the size of a listed member in bytes, if the holder tells it.
+    fn size(&self, path: &str) -> Option<u64> {
+        *self.listed().get(path)?
+    }
+
     /// Passes a listed member to `take`, which need not read to the end. What follows the stated size is an error of
     /// the reader.
     fn member(&self, path: &str, take: TakeMember<'_>) -> Result<()>;

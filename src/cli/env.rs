@@ -40,6 +40,7 @@ pub(super) fn context() -> Result<Context> {
         credentials: CredentialPlaces {
             docker: docker_files(),
             cloud: env::vars().filter(|(name, _)| is_of_cloud(name)).collect(),
+            home: home(),
         },
         data_fabric: env::var("PACK_DATA_FABRIC_BASE_URL")
             .ok()

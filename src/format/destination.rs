@@ -7,7 +7,7 @@ use crate::refusal::transport::DestinationFault;
 
 /// A place that holds packs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
+pub enum PlaceAddress {
     /// `oci://host[:port]/repository`: a repository of an OCI registry.
     Registry {
         /// The host, with its port if one is given.
@@ -57,7 +57,7 @@ impl fmt::Display for Which {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The place.
-    pub place: Destination,
+    pub place: PlaceAddress,
     /// The pack.
     pub which: Option<Which>,
 }
@@ -65,7 +65,7 @@ pub struct Address {
 /// The schemes of object stores.
 const OBJECTS: [&str; 4] = ["s3://", "gs://", "az://", "file:///"];
 
-impl Destination {
+impl PlaceAddress {
     /// Returns whether text has the form of an address, and not of a path.
     pub fn is_address(text: &str) -> bool {
         let schemes = ["oci://", "git:", "https://", "http://"];
@@ -133,7 +133,7 @@ fn registry(rest: &str, id: Option<Which>) -> Result<Address, DestinationFault> 
         });
     }
     Ok(Address {
-        place: Destination::Registry {
+        place: PlaceAddress::Registry {
             host: host.to_owned(),
             repository: path.to_owned(),
         },
@@ -191,7 +191,7 @@ fn ensure_host(host: &str) -> Result<(), DestinationFault> {
     }
 }
 
-fn objects(text: &str) -> Result<Destination, DestinationFault> {
+fn objects(text: &str) -> Result<PlaceAddress, DestinationFault> {
     let (scheme, rest) = text.split_once("://").unwrap_or_default();
     let rest = rest.trim_end_matches('/');
     let bad = |part| DestinationFault::BadPart {
@@ -216,12 +216,12 @@ fn objects(text: &str) -> Result<Destination, DestinationFault> {
             });
         }
     }
-    Ok(Destination::Objects {
+    Ok(PlaceAddress::Objects {
         url: format!("{scheme}://{rest}"),
     })
 }
 
-fn git(remote: &str) -> Result<Destination, DestinationFault> {
+fn git(remote: &str) -> Result<PlaceAddress, DestinationFault> {
     let bad = || DestinationFault::BadPart {
         part: "remote",
         found: remote.to_owned(),
@@ -235,12 +235,12 @@ fn git(remote: &str) -> Result<Destination, DestinationFault> {
     if remote.starts_with('-') || remote.contains("::") || remote.chars().any(char::is_control) {
         return Err(bad());
     }
-    Ok(Destination::Git {
+    Ok(PlaceAddress::Git {
         remote: remote.to_owned(),
     })
 }
 
-fn fabric(text: &str) -> Result<Destination, DestinationFault> {
+fn fabric(text: &str) -> Result<PlaceAddress, DestinationFault> {
     let (_, rest) = text.split_once("://").unwrap_or_default();
     let host = rest.split('/').next().unwrap_or_default();
     if host.contains('@') {
@@ -253,12 +253,12 @@ fn fabric(text: &str) -> Result<Destination, DestinationFault> {
             found: text.to_owned(),
         });
     }
-    Ok(Destination::Fabric {
+    Ok(PlaceAddress::Fabric {
         base: text.trim_end_matches('/').to_owned(),
     })
 }
 
-impl fmt::Display for Destination {
+impl fmt::Display for PlaceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Registry { host, repository } => write!(f, "oci://{host}/{repository}"),
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn addresses_are_read() {
-        let registry = |host: &str, repository: &str| Destination::Registry {
+        let registry = |host: &str, repository: &str| PlaceAddress::Registry {
             host: host.into(),
             repository: repository.into(),
         };
@@ -293,28 +293,28 @@ mod tests {
             ("oci://[::1]:5000/a", registry("[::1]:5000", "a"), None),
             (
                 "s3://bucket/pre/fix/",
-                Destination::Objects {
+                PlaceAddress::Objects {
                     url: "s3://bucket/pre/fix".into(),
                 },
                 None,
             ),
             (
                 "file:///srv/packs",
-                Destination::Objects {
+                PlaceAddress::Objects {
                     url: "file:///srv/packs".into(),
                 },
                 None,
             ),
             (
                 "git:origin",
-                Destination::Git {
+                PlaceAddress::Git {
                     remote: "origin".into(),
                 },
                 None,
             ),
             (
                 "https://fabric.example/v1/",
-                Destination::Fabric {
+                PlaceAddress::Fabric {
                     base: "https://fabric.example/v1".into(),
                 },
                 None,
@@ -369,8 +369,8 @@ mod tests {
     #[test]
     fn a_path_is_not_an_address() {
         for text in ["pack", "./oci://x", "/srv/packs", "git", "s3", "a:b", "file:x"] {
-            assert!(!Destination::is_address(text), "{text}");
+            assert!(!PlaceAddress::is_address(text), "{text}");
         }
-        assert!(Destination::is_address("git:origin"));
+        assert!(PlaceAddress::is_address("git:origin"));
     }
 }

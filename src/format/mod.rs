@@ -1,6 +1,8 @@
 //! Formats on disk and on the wire: converts bytes to values and back, without any I/O.
 
 pub mod archive;
+#[cfg(feature = "network")]
+pub mod aws_profile;
 pub mod budget;
 pub mod canonical_json;
 pub mod chunks;
@@ -22,6 +24,8 @@ pub mod mac;
 pub mod manifest;
 pub mod member_path;
 pub mod object_id;
+#[cfg(feature = "network")]
+pub mod object_layout;
 #[cfg(feature = "network")]
 pub mod oci;
 pub mod only;

@@ -38,6 +38,10 @@ const DOORS: &[(&[&str], &[&str])] = &[
         &["memchr::"],
         &["rules/content/", "format/layers/", "adapters/git/raw_tree.rs"],
     ),
+    (
+        &["object_store::", "tokio::", "http_body::"],
+        &["adapters/place/objects/"],
+    ),
     (&["serde_sarif::"], &["cli/commands/scan/sarif.rs"]),
     (&["unicode_width::"], &["cli/output/table.rs"]),
     (&["flate2::"], &["format/layers/inflate.rs"]),

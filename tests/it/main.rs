@@ -42,6 +42,7 @@ mod seal;
 mod sealing;
 mod shared_hooks;
 mod sharing;
+mod sharing_objects;
 mod stable_seals;
 mod state;
 mod store;

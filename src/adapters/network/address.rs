@@ -53,6 +53,14 @@ fn judge(address: IpAddr) -> Result<Nearness, &'static str> {
 /// The address at which a cloud hands out credentials over IPv6.
 const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
+/// Returns whether clouds hand out credentials at an address.
+fn is_metadata(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local(),
+        IpAddr::V6(v6) => v6 == METADATA,
+    }
+}
+
 /// Returns the IPv4 address that an IPv6 address stands for: mapped, or of NAT64.
 fn embedded(v6: Ipv6Addr) -> Option<Ipv4Addr> {
     v6.to_ipv4_mapped().or_else(|| match v6.segments() {
@@ -95,8 +103,19 @@ impl Default for Nearest {
 pub struct GuardedResolver {
     inner: DefaultResolver,
     nearest: Nearest,
-    /// Whether this is for the place that the user named.
-    own: bool,
+    /// Whom this is for.
+    whose: Whose,
+}
+
+/// Whom a resolver is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// The place that the user named.
+    Place,
+    /// Hosts to which the place leads.
+    Others,
+    /// The service at which a cloud hands out credentials, named as such.
+    Metadata,
 }
 
 impl GuardedResolver {
@@ -105,7 +124,16 @@ impl GuardedResolver {
         Self {
             inner: DefaultResolver::default(),
             nearest: nearest.clone(),
-            own: true,
+            whose: Whose::Place,
+        }
+    }
+
+    /// Returns the resolver for the service at which a cloud hands out credentials. It finds no other addresses.
+    pub fn for_metadata() -> Self {
+        Self {
+            inner: DefaultResolver::default(),
+            nearest: Nearest::default(),
+            whose: Whose::Metadata,
         }
     }
 
@@ -114,14 +142,14 @@ impl GuardedResolver {
         Self {
             inner: DefaultResolver::default(),
             nearest: nearest.clone(),
-            own: false,
+            whose: Whose::Others,
         }
     }
 }
 
 impl fmt::Debug for GuardedResolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardedResolver").field("own", &self.own).finish()
+        f.debug_struct("GuardedResolver").field("whose", &self.whose).finish()
     }
 }
 
@@ -136,9 +164,15 @@ impl Resolver for GuardedResolver {
             return Ok(found);
         }
         for address in found.iter() {
+            if self.whose == Whose::Metadata {
+                match is_metadata(address.ip()) {
+                    true => continue,
+                    false => return Err(refused("not the address of one host")),
+                }
+            }
             let nearness = judge(address.ip()).map_err(refused)?;
             let nearest = &self.nearest.0;
-            if self.own {
+            if self.whose == Whose::Place {
                 nearest.fetch_min(nearness as u8, Ordering::Relaxed);
             } else if (nearness as u8) < nearest.load(Ordering::Relaxed) {
                 return Err(refused("inside of your own network, where the place is not"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ureq::config::Config;
-use ureq::http::{HeaderMap, Request, Response};
+use ureq::http::{Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Body, SendBody, Timeout};
@@ -21,7 +21,10 @@ use crate::adapters::network::retry::{Again, Failure, repeat};
 use crate::refusal::io_reason;
 use crate::refusal::transport::TransportFault;
 
-pub use ureq::http::Method;
+pub use ureq::http::{HeaderMap, Method, StatusCode};
+
+/// How long is waited for a connection to the service that hands out a machine's credentials.
+const METADATA_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Most redirects that are followed one after the other.
 const REDIRECTS: usize = 5;
@@ -97,6 +100,16 @@ pub struct HttpAnswer {
 }
 
 impl HttpAnswer {
+    /// Returns the status as a type.
+    pub fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).expect("it came as one")
+    }
+
+    /// Returns all headers.
+    pub fn header_map(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// Returns the value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -128,6 +141,16 @@ impl HttpAnswer {
         match bytes.len() as u64 > max {
             true => Err(TransportFault::TooLong { allowed: max }),
             false => Ok(bytes),
+        }
+    }
+
+    /// Reads the body up to where its connection breaks, if that is at least `enough` bytes.
+    pub fn beginning(self, max: u64, enough: usize) -> Result<Vec<u8>, TransportFault> {
+        let mut bytes = Vec::new();
+        let read = self.body.into_reader().take(max).read_to_end(&mut bytes);
+        match read {
+            Err(e) if bytes.len() < enough => Err(broken(&e)),
+            _ => Ok(bytes),
         }
     }
 
@@ -166,7 +189,10 @@ fn brief(said: &[u8]) -> String {
     let message = serde_json::from_slice::<serde_json::Value>(said)
         .ok()
         .and_then(|value| {
-            let message = value.pointer("/errors/0/message").or_else(|| value.get("message"))?;
+            let message = value
+                .pointer("/errors/0/message")
+                .or_else(|| value.pointer("/error/message"))
+                .or_else(|| value.get("message"))?;
             message.as_str().map(str::to_owned)
         });
     let text = message.unwrap_or_else(|| String::from_utf8_lossy(said).into_owned());
@@ -175,11 +201,25 @@ fn brief(said: &[u8]) -> String {
         .map(str::trim)
         .find(|line| !line.is_empty())
         .unwrap_or_default();
-    // A page for browsers says nothing to a person here.
+    // A page for browsers says nothing to a person here. An object store answers in XML.
     match line.starts_with('<') {
-        true => String::new(),
+        true => [tagged(&text, "Code"), tagged(&text, "Message")]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(": ")
+            .chars()
+            .take(200)
+            .collect(),
         false => line.chars().take(200).collect(),
     }
+}
+
+/// Returns the text of the first element with this name.
+fn tagged<'a>(xml: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once("</")?;
+    Some(text.lines().next().unwrap_or_default())
 }
 
 /// A client for one place.
@@ -207,6 +247,27 @@ impl Http {
         };
         client.ensure_encrypted(origin)?;
         Ok(client)
+    }
+
+    /// Returns a client for the service at which a cloud hands out the credentials of a machine. It is on the local link,
+    /// without encryption, and answers at once or does not exist.
+    pub fn of_metadata(origin: &Url) -> Self {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(METADATA_PATIENCE))
+            .timeout_global(Some(METADATA_PATIENCE * 5))
+            .proxy(None)
+            .build();
+        let agent = |resolver| Agent::with_parts(config.clone(), DefaultConnector::default(), resolver);
+        Self {
+            origin: origin.clone(),
+            place: agent(GuardedResolver::for_metadata()),
+            others: agent(GuardedResolver::for_others(&Nearest::default())),
+            insecure: true,
+            patience: Patience::default(),
+        }
     }
 
     /// Refuses a URL that is neither encrypted nor on this machine.

@@ -13,7 +13,7 @@ use crate::adapters::network::redirect;
 use crate::adapters::network::resume::{LastFault, Resuming};
 use crate::adapters::network::retry::{Failure, repeat};
 use crate::adapters::place::fabric_body::{Body, members};
-use crate::adapters::place::{Outgoing, PackAtPlace, Place, Progress, Sent};
+use crate::adapters::place::{Outgoing, PackAtPlace, PackPlace, Progress, Sent};
 use crate::adapters::published::{PublishedPack, TakeEachMember, TakeMember, not_listed};
 use crate::adapters::store::{Store, Take};
 use crate::format::destination::Which;
@@ -218,7 +218,7 @@ impl Store for Fabric {
     }
 }
 
-impl Place for Fabric {
+impl PackPlace for Fabric {
     fn shown(&self) -> String {
         self.shown.clone()
     }

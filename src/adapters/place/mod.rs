@@ -8,8 +8,11 @@ pub mod fabric;
 #[cfg(feature = "network")]
 mod fabric_body;
 #[cfg(feature = "network")]
+pub mod objects;
+#[cfg(feature = "network")]
 pub mod registry;
 
+use std::fmt;
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -21,7 +24,7 @@ use crate::format::digest::Digest;
 use crate::refusal::Result;
 
 /// A place that holds packs.
-pub trait Place: Store {
+pub trait PackPlace: Store {
     /// Returns the name of the place for messages, without secrets.
     fn shown(&self) -> String;
 
@@ -33,6 +36,11 @@ pub trait Place: Store {
 
     /// Returns whether the place has this very pack, whole.
     fn has_pack(&self, pack: &Outgoing<'_>) -> Result<bool>;
+
+    /// Returns whether the place has the content of a member.
+    fn has(&self, member: &OutgoingMember) -> Result<bool> {
+        self.contains(&member.hash)
+    }
 
     /// Publishes a pack whose content the place has, in one write. Succeeds if the place has the pack already.
     fn announce(&self, pack: &Outgoing<'_>) -> Result<()>;
@@ -51,8 +59,7 @@ pub trait Place: Store {
         let mut contents: Vec<&OutgoingMember> = pack.members.iter().collect();
         contents.sort_by_key(|member| member.hash);
         contents.dedup_by_key(|member| member.hash);
-        let hashes: Vec<Digest> = contents.iter().map(|member| member.hash).collect();
-        let there = workers::map_on(TRANSFERS, &hashes, || Ok(()), |(), hash| self.contains(hash))?;
+        let there = workers::map_on(TRANSFERS, &contents, || Ok(()), |(), member| self.has(member))?;
         let missing: Vec<&OutgoingMember> = contents
             .into_iter()
             .zip(there)
@@ -76,12 +83,25 @@ pub trait Place: Store {
 }
 
 /// Where credentials for places are kept, as the environment tells it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct CredentialPlaces {
     /// Configurations of Docker and Podman, the first one first.
     pub docker: Vec<PathBuf>,
     /// Variables that the tools of clouds read: their names and values.
     pub cloud: Vec<(String, String)>,
+    /// The user's home directory, where the tools of clouds keep files.
+    pub home: Option<PathBuf>,
+}
+
+impl fmt::Debug for CredentialPlaces {
+    /// Writes the names of the variables. Their values are secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.cloud.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("CredentialPlaces")
+            .field("docker", &self.docker)
+            .field("cloud", &names)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A pack that a place holds, as the place tells it.

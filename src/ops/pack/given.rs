@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::archive::ArchivedPack;
 use crate::adapters::published::PublishedPack;
-use crate::format::destination::Destination;
+use crate::format::destination::PlaceAddress;
 use crate::ops::Context;
 use crate::ops::pack::source::Source;
 use crate::ops::share::place::{self, ReachRequest};
@@ -21,7 +21,7 @@ pub enum GivenPack {
 impl GivenPack {
     /// Finds the pack that `name` stands for.
     pub fn of(ctx: &Context, name: &Path) -> Result<Self> {
-        match name.to_str().filter(|text| Destination::is_address(text)) {
+        match name.to_str().filter(|text| PlaceAddress::is_address(text)) {
             Some(text) => {
                 let address = place::parse(text)?;
                 let opened = place::open(ctx, &address.place, &ReachRequest::default())?;

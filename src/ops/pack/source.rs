@@ -130,7 +130,7 @@ impl<'a> Source<'a> {
                 files::regular_size(root, path.as_str())
             }
             Self::Tree(..) => None,
-            Self::Published(pack) => *pack.listed().get(path)?,
+            Self::Published(pack) => pack.size(path),
         }
     }
 

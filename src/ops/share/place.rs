@@ -1,8 +1,8 @@
 //! Which place a command is about, and how it is reached.
 
-use crate::adapters::place::Place;
+use crate::adapters::place::PackPlace;
 use crate::adapters::published::PublishedPack;
-use crate::format::destination::{Address, Destination, Which};
+use crate::format::destination::{Address, PlaceAddress, Which};
 use crate::ops::Context;
 use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::{Refusal, Result};
@@ -48,10 +48,10 @@ pub fn named_or_default(ctx: &Context, named: Option<&str>) -> Result<Address> {
 }
 
 /// Opens a place. Nothing is sent yet.
-pub fn open(ctx: &Context, place: &Destination, reach: &ReachRequest) -> Result<Box<dyn Place>> {
+pub fn open(ctx: &Context, place: &PlaceAddress, reach: &ReachRequest) -> Result<Box<dyn PackPlace>> {
     match place {
         #[cfg(feature = "network")]
-        Destination::Registry { host, repository } => {
+        PlaceAddress::Registry { host, repository } => {
             use crate::adapters::place::registry::auth::LoginPlaces;
             use crate::adapters::place::registry::{OciRegistry, RegistryReach};
             let login = LoginPlaces {
@@ -66,9 +66,20 @@ pub fn open(ctx: &Context, place: &Destination, reach: &ReachRequest) -> Result<
             )?))
         }
         #[cfg(feature = "network")]
-        Destination::Fabric { base } => {
+        PlaceAddress::Fabric { base } => {
             use crate::adapters::place::fabric::Fabric;
             Ok(Box::new(Fabric::of(base, reach.insecure_http)?))
+        }
+        #[cfg(feature = "network")]
+        PlaceAddress::Objects { url } => {
+            use crate::adapters::place::objects::credentials::CloudSettings;
+            use crate::adapters::place::objects::{CloudReach, Objects};
+            let cloud = CloudSettings {
+                variables: ctx.credentials.cloud.clone(),
+                home: ctx.credentials.home.clone(),
+            };
+            let insecure = reach.insecure_http;
+            Ok(Box::new(Objects::of(url, &CloudReach { cloud, insecure })?))
         }
         other => {
             let _ = (ctx, reach);
@@ -81,7 +92,7 @@ pub fn open(ctx: &Context, place: &Destination, reach: &ReachRequest) -> Result<
 }
 
 /// Returns a pack at a place. Without `which`, the place must hold one pack.
-pub fn find(place: &dyn Place, which: Option<&Which>) -> Result<Box<dyn PublishedPack>> {
+pub fn find(place: &dyn PackPlace, which: Option<&Which>) -> Result<Box<dyn PublishedPack>> {
     let refused = |what: String| Refusal::Transport {
         place: place.shown(),
         fault: TransportFault::NotFound { what },

@@ -10,7 +10,7 @@ use crate::adapters::archive::ArchivedPack;
 use crate::adapters::place::{Progress, Told};
 use crate::adapters::published::{self, PublishedPack};
 use crate::adapters::staging::{Access, Publish, Staging};
-use crate::format::destination::{Address, Destination, Which};
+use crate::format::destination::{Address, PlaceAddress, Which};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{Declared, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
@@ -85,7 +85,7 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     let (kept, missing): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| fetching.has(wanted));
     let bytes = missing
         .iter()
-        .filter_map(|wanted| *pack.listed().get(wanted.path.as_str())?)
+        .filter_map(|wanted| pack.size(wanted.path.as_str()))
         .sum();
     told.begin("fetching", bytes);
     fetching.fetch(&missing)?;
@@ -144,7 +144,7 @@ fn find(ctx: &Context, request: &PullRequest) -> Result<Found> {
 /// Opens the archive that the arguments name, if they name one: a path with a slash or the usual ending.
 fn archive(ctx: &Context, request: &PullRequest) -> Result<Option<ArchivedPack>> {
     let text = &request.source;
-    if Destination::is_address(text) || !(text.contains('/') || text.ends_with(".tar.zst")) {
+    if PlaceAddress::is_address(text) || !(text.contains('/') || text.ends_with(".tar.zst")) {
         return Ok(None);
     }
     let archive = ArchivedPack::at(&ctx.cwd.join(text))?;
@@ -163,7 +163,7 @@ fn two_places(request: &PullRequest) -> Refusal {
 
 /// Returns what the arguments name: an address, or a pack id at the configured place.
 fn address(ctx: &Context, request: &PullRequest) -> Result<Address> {
-    if Destination::is_address(&request.source) {
+    if PlaceAddress::is_address(&request.source) {
         return match &request.from {
             None => place::parse(&request.source),
             Some(_) => Err(two_places(request)),

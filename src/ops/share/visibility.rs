@@ -1,6 +1,6 @@
 //! Whether a place for packs is private.
 
-use crate::format::destination::Destination;
+use crate::format::destination::PlaceAddress;
 use crate::ops::{Context, configuration};
 use crate::refusal::{Refusal, Result};
 use crate::rules::push;
@@ -8,7 +8,7 @@ use crate::rules::scan;
 
 /// Returns whether the repository calls a place private, both in its last commit and on disk. Outside of a repository,
 /// every place is public.
-pub fn is_private(ctx: &Context, place: &Destination) -> Result<bool> {
+pub fn is_private(ctx: &Context, place: &PlaceAddress) -> Result<bool> {
     let repo = match ctx.repository() {
         Ok(repo) => repo,
         Err(Refusal::NotARepository { .. }) => return Ok(false),
@@ -20,8 +20,8 @@ pub fn is_private(ctx: &Context, place: &Destination) -> Result<bool> {
     let here = configuration::here(&repo)?;
     let committed = configuration::in_commit(&repo, &repo.commit("HEAD")?)?;
     let urls = match place {
-        Destination::Git { remote } if repo.has_remote(remote) => repo.push_urls(remote),
-        Destination::Git { remote } => vec![remote.clone()],
+        PlaceAddress::Git { remote } if repo.has_remote(remote) => repo.push_urls(remote),
+        PlaceAddress::Git { remote } => vec![remote.clone()],
         other => vec![other.to_string()],
     };
     let destination = push::destination(&[&here.config, &committed.config], &urls);

@@ -13,7 +13,7 @@ use crate::adapters::network::address::is_loopback;
 use crate::adapters::network::http::{Call, Http, HttpAnswer, Method};
 use crate::adapters::network::patience::Patience;
 use crate::adapters::network::resume::Resuming;
-use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, Place, Progress};
+use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, PackPlace, Progress};
 use crate::adapters::published::{PublishedPack, TakeMember, not_listed};
 use crate::adapters::store::{Store, Take, checked};
 use crate::format::destination::Which;
@@ -274,7 +274,7 @@ impl Store for OciRegistry {
     }
 }
 
-impl Place for OciRegistry {
+impl PackPlace for OciRegistry {
     fn shown(&self) -> String {
         self.shown.clone()
     }
