@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::format::digest::Digest;
+use crate::format::remote_url::without_secret;
 use crate::refusal::transport::DestinationFault;
 
 /// A place that holds packs.
@@ -152,7 +153,7 @@ pub fn is_tag(text: &str) -> bool {
 fn is_repository(text: &str) -> bool {
     let part = |part: &str| {
         let separated = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let mut words = part.split(|c| matches!(c, '.' | '_' | '-'));
+        let mut words = part.split(['.', '_', '-']);
         // Words are joined by `.`, `_`, `__` or any number of `-`.
         let ends = part.as_bytes().first().is_some_and(|byte| separated(*byte))
             && part.as_bytes().last().is_some_and(|byte| separated(*byte));
@@ -230,6 +231,9 @@ fn git(remote: &str) -> Result<PlaceAddress, DestinationFault> {
         return Err(DestinationFault::Incomplete {
             expected: "git: and a remote",
         });
+    }
+    if without_secret(remote) != remote {
+        return Err(DestinationFault::Secret);
     }
     // git would take it for an option, or run a program.
     if remote.starts_with('-') || remote.contains("::") || remote.chars().any(char::is_control) {
@@ -357,6 +361,9 @@ mod tests {
             "git:",
             "git:--upload-pack=x",
             "git:ext::sh -c x",
+            "git:https://user:secret@h/x",
+            "git:https://token@h/x",
+            "git:ssh://user:secret@h/x",
             "https://user@h/x",
             "https://",
             "https://h/a?b",

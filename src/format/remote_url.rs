@@ -197,6 +197,13 @@ pub fn without_secret(url: &str) -> String {
     }
 }
 
+/// Returns a text with its URLs as [`without_secret`] shows them.
+pub fn without_secrets(text: &str) -> String {
+    let is_end = |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | '<' | '>' | '`');
+    let words = text.split_inclusive(is_end);
+    words.map(without_secret).collect()
+}
+
 /// Returns a URL as git writes it into `FETCH_HEAD`: without its user, and without slashes and one `.git` at its end.
 ///
 /// Several URLs share one such form. So a different form disproves a URL, but an equal form does not prove it.
@@ -354,6 +361,13 @@ mod tests {
         ] {
             assert_eq!(without_secret(url), shown);
         }
+    }
+
+    #[test]
+    fn a_text_is_shown_without_secrets() {
+        let text = "fatal: unable to access 'https://u:p@h/x/': no; see ssh://git@h/y and <http://t@h>";
+        let shown = "fatal: unable to access 'https://h/x/': no; see ssh://git@h/y and <http://h>";
+        assert_eq!(without_secrets(text), shown);
     }
 
     #[test]

@@ -42,6 +42,8 @@ mod seal;
 mod sealing;
 mod shared_hooks;
 mod sharing;
+mod sharing_git;
+mod sharing_git_uses;
 mod sharing_objects;
 mod stable_seals;
 mod state;

@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod blobs;
+mod bounded_run;
 pub mod budget;
 pub mod canary;
 mod changes;
@@ -29,6 +30,7 @@ mod peel;
 mod quarantine;
 mod raw_tree;
 mod refs;
+pub mod remote_refs;
 pub mod remotes;
 pub mod run_refs;
 mod settled;
@@ -37,6 +39,7 @@ mod tracked;
 pub mod tree;
 pub mod walk;
 pub mod work_tree;
+mod written;
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -284,15 +287,8 @@ impl Repository {
     /// Returns a `git` command that uses this repository, fetches nothing, and runs neither hooks nor a file system
     /// monitor: somebody else may have prepared the clone.
     fn git(&self) -> Command {
-        let mut command = Command::new("git");
-        command
-            .arg("--git-dir")
-            .arg(self.shared.refs.git_dir())
-            .args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"])
-            .env("GIT_NO_REPLACE_OBJECTS", "1")
-            .env("GIT_NO_LAZY_FETCH", "1")
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .stdin(std::process::Stdio::null());
+        let mut command = self.git_with_hooks();
+        command.args(["-c", "core.hooksPath=/dev/null"]);
         for hook in hooks_dir::configured(&self.local()) {
             // Other than `-c`, this takes names with an equals sign.
             let mut setting = OsString::from("--config-env=hook.");
@@ -300,6 +296,21 @@ impl Repository {
             setting.push(".enabled=GITPACK_RUNS_HOOKS");
             command.arg(setting).env("GITPACK_RUNS_HOOKS", "false");
         }
+        command
+    }
+
+    /// Returns the same command with the hooks of the clone. Only for what its user does anyway, and expects them to
+    /// judge.
+    fn git_with_hooks(&self) -> Command {
+        let mut command = Command::new("git");
+        command
+            .arg("--git-dir")
+            .arg(self.shared.refs.git_dir())
+            .args(["-c", "core.fsmonitor=false"])
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .stdin(std::process::Stdio::null());
         command
     }
 }

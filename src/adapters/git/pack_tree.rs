@@ -112,7 +112,7 @@ impl PackTree<'_> {
 }
 
 /// Returns what an entry is instead of a file. `None` if it is a file.
-fn not_a_file(entry: &TreeEntry) -> Option<&'static str> {
+pub fn not_a_file(entry: &TreeEntry) -> Option<&'static str> {
     match entry.kind {
         EntryKind::Symlink => Some("a symbolic link"),
         EntryKind::Submodule => Some("a submodule"),

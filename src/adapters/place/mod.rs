@@ -7,6 +7,7 @@
 pub mod fabric;
 #[cfg(feature = "network")]
 mod fabric_body;
+pub mod git;
 #[cfg(feature = "network")]
 pub mod objects;
 #[cfg(feature = "network")]

@@ -1,12 +1,13 @@
-//! `git pack list`: shows the packs in a directory.
+//! `git pack list`: shows the packs in a directory or at a place.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use serde_json::json;
 
 use super::Run;
+use super::flags::ReachFlags;
 use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
@@ -16,19 +17,24 @@ use crate::cli::output::table::columns;
 use crate::cli::output::words::size;
 use crate::cli::style::{Envelope, Style};
 use crate::format::canonical_json::to_document;
+use crate::format::destination::PlaceAddress;
 use crate::ops::Context;
 use crate::ops::pack::inspect::InspectReport;
-use crate::ops::pack::list::{ListReport, ListedPack, list};
+use crate::ops::pack::list::{HeldBy, ListReport, ListedPack, list};
+use crate::ops::share::list::list_place;
 use crate::refusal::shown::{harmless, shown, shown_path};
 
-/// List the packs in a directory
+/// List the packs in a directory, or at a place such as a registry
 ///
 /// Shows what each pack declares: name, time, commit, state digest and size. To check a pack, use git pack verify.
 #[derive(Parser)]
 #[command(name = "list")]
 pub(super) struct List {
-    /// The directory that holds the packs, by default _PACK_RUN at the top of the work tree
-    directory: Option<PathBuf>,
+    /// The directory or place that holds the packs, by default _PACK_RUN at the top of the work tree
+    #[arg(value_name = "DIRECTORY|DESTINATION")]
+    holder: Option<PathBuf>,
+    #[command(flatten)]
+    reach: ReachFlags,
     /// Print one JSON document (pack.list.v0)
     #[arg(long)]
     json: bool,
@@ -52,7 +58,11 @@ impl Run for List {
     }
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
-        let report = list(ctx, self.directory.as_deref())?;
+        let text = self.holder.as_deref().and_then(Path::to_str);
+        let report = match text.filter(|text| PlaceAddress::is_address(text)) {
+            Some(address) => list_place(ctx, address, &self.reach.request())?,
+            None => list(ctx, self.holder.as_deref())?,
+        };
         match self.json {
             true => output.out(&document(&report)),
             false => human(output, &report),
@@ -71,7 +81,11 @@ fn human(output: &mut Output, report: &ListReport) {
     let rows: Vec<_> = report.packs.iter().filter_map(row).collect();
     columns(output, &rows, "");
     if report.packs.is_empty() {
-        output.err(&format!("  {} holds no packs\n", shown_path(&report.place)));
+        let holder = match &report.held_by {
+            HeldBy::Directory(directory) => shown_path(directory),
+            HeldBy::Place(address) => shown(address.as_bytes()),
+        };
+        output.err(&format!("  {holder} holds no packs\n"));
     }
 }
 
@@ -127,5 +141,9 @@ fn document(report: &ListReport) -> Vec<u8> {
         })
     });
     let packs: Vec<_> = packs.collect();
-    to_document(&json!({"version": "pack.list.v0", "packs": packs}))
+    let place = match &report.held_by {
+        HeldBy::Directory(_) => None,
+        HeldBy::Place(address) => Some(shown(address.as_bytes())),
+    };
+    to_document(&json!({"version": "pack.list.v0", "place": place, "packs": packs}))
 }

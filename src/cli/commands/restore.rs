@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use super::Run;
-use super::flags::PassphraseFlag;
+use super::flags::{PassphraseFlag, ReachFlags};
 use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
@@ -27,7 +27,10 @@ const NAMED: usize = 10;
 pub(super) struct Restore {
     /// The pack's directory, or the ref (sha256:…) of a PACK_MANIFEST in the content store
     #[arg(value_name = "PACK|MANIFEST_REF")]
-    from: PathBuf,
+    source: PathBuf,
+    /// Fetch contents that neither the pack nor the clone has from this place, such as oci://HOST/REPOSITORY
+    #[arg(long = "from", value_name = "DESTINATION", conflicts_with_all = ["from_full", "from_split"])]
+    place: Option<String>,
     /// Restore only the text files, from the member under FULL/; PACK can also be that file itself
     #[arg(long, conflicts_with = "identities")]
     from_full: bool,
@@ -45,6 +48,8 @@ pub(super) struct Restore {
     identities: Vec<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseFlag,
+    #[command(flatten)]
+    reach: ReachFlags,
 }
 
 impl Run for Restore {
@@ -59,7 +64,7 @@ impl Run for Restore {
     fn account(&self) -> Option<Account> {
         Some(
             Account::of("restore")
-                .input(&self.from)
+                .input(&self.source)
                 .asked("output", self.output.as_deref().map(name))
                 .asked("dry_run", self.dry_run.then_some(true)),
         )
@@ -68,7 +73,7 @@ impl Run for Restore {
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
         let ctx = &self.passphrase.answering(ctx)?;
         let request = RestoreRequest {
-            from: self.from,
+            from: self.source,
             texts: match (self.from_full, self.from_split) {
                 (true, _) => Some(TextSource::Full),
                 (_, true) => Some(TextSource::Split),
@@ -77,6 +82,8 @@ impl Run for Restore {
             output: self.output,
             dry_run: self.dry_run,
             identities: self.identities,
+            place: self.place,
+            reach: self.reach.request(),
         };
         let report = restore(ctx, &request)?;
         human(output, ctx, &report)?;

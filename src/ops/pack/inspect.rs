@@ -9,6 +9,7 @@ use crate::format::repo_state::RepoState;
 use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
 use crate::ops::Context;
 use crate::ops::pack::given::GivenPack;
+use crate::ops::pack::source::Source;
 use crate::refusal::Result;
 use crate::rules::pack::places::in_sealed;
 
@@ -50,8 +51,11 @@ pub struct InspectedMember {
 
 /// Reads a pack's manifest and documents.
 pub fn inspect(ctx: &Context, path: &Path) -> Result<InspectReport> {
-    let given = GivenPack::of(ctx, path)?;
-    let source = given.source();
+    inspect_source(&GivenPack::of(ctx, path)?.source())
+}
+
+/// Reads a pack's manifest and documents from where it is.
+pub fn inspect_source(source: &Source<'_>) -> Result<InspectReport> {
     let manifest = source.manifest()?;
     let members = manifest
         .members

@@ -12,19 +12,28 @@ use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::OUTPUT_DIRECTORY;
 
-/// The packs in a directory.
+/// The packs in a directory or at a place.
 #[derive(Debug)]
 pub struct ListReport {
-    /// The directory.
-    pub place: PathBuf,
+    /// Where they are.
+    pub held_by: HeldBy,
     /// The packs, the newest first. Those that cannot be read come last.
     pub packs: Vec<ListedPack>,
 }
 
-/// A directory that has a manifest.
+/// What holds packs.
+#[derive(Debug)]
+pub enum HeldBy {
+    /// A directory.
+    Directory(PathBuf),
+    /// The address of a place, without secrets.
+    Place(String),
+}
+
+/// A pack that is listed.
 #[derive(Debug)]
 pub struct ListedPack {
-    /// Name of the directory.
+    /// Name of its directory. At a place, its id or the name that was asked for.
     pub name: OsString,
     /// What the pack declares, or why it cannot be read.
     pub declared: Result<InspectReport>,
@@ -54,8 +63,16 @@ pub fn list(ctx: &Context, place: Option<&Path>) -> Result<ListReport> {
             packs.map(|path| listed(ctx, &path)).collect()
         }
     };
+    sort(&mut packs);
+    Ok(ListReport {
+        held_by: HeldBy::Directory(place),
+        packs,
+    })
+}
+
+/// Sorts the newest pack first, and those that cannot be read last.
+pub fn sort(packs: &mut [ListedPack]) {
     packs.sort_by(|a, b| order(a).cmp(&order(b)));
-    Ok(ListReport { place, packs })
 }
 
 fn listed(ctx: &Context, directory: &Path) -> ListedPack {

@@ -1,9 +1,13 @@
 //! Which place a command is about, and how it is reached.
 
 use crate::adapters::place::PackPlace;
-use crate::adapters::published::PublishedPack;
+use crate::adapters::place::git::GitPlace;
+use crate::adapters::published::{self, PublishedPack};
 use crate::format::destination::{Address, PlaceAddress, Which};
+use crate::format::digest::Digest;
+use crate::format::manifest::ManifestDocument;
 use crate::ops::Context;
+use crate::refusal::pack::PackFault;
 use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::{Refusal, Result};
 
@@ -73,16 +77,18 @@ pub fn open(ctx: &Context, place: &PlaceAddress, reach: &ReachRequest) -> Result
         #[cfg(feature = "network")]
         PlaceAddress::Objects { url } => {
             use crate::adapters::place::objects::credentials::CloudSettings;
-            use crate::adapters::place::objects::{CloudReach, Objects};
+            use crate::adapters::place::objects::{ObjectReach, Objects};
             let cloud = CloudSettings {
                 variables: ctx.credentials.cloud.clone(),
                 home: ctx.credentials.home.clone(),
             };
             let insecure = reach.insecure_http;
-            Ok(Box::new(Objects::of(url, &CloudReach { cloud, insecure })?))
+            Ok(Box::new(Objects::of(url, &ObjectReach { cloud, insecure })?))
         }
+        PlaceAddress::Git { remote } => Ok(Box::new(GitPlace::of(&ctx.cwd, &ctx.surroundings, remote)?)),
+        #[cfg(not(feature = "network"))]
         other => {
-            let _ = (ctx, reach);
+            let _ = reach;
             Err(Refusal::Transport {
                 place: other.to_string(),
                 fault: TransportFault::NoNetwork,
@@ -110,5 +116,31 @@ pub fn find(place: &dyn PackPlace, which: Option<&Which>) -> Result<Box<dyn Publ
             }
         },
     };
-    place.find(&which)?.ok_or_else(|| refused(which.to_string()))
+    let pack = place.find(&which)?.ok_or_else(|| refused(which.to_string()))?;
+    if let Which::Id(_) = which {
+        // A place could hand out one pack under the id of another.
+        identify(&published::manifest(&*pack)?, &*pack, Some(&which))?;
+    }
+    Ok(pack)
+}
+
+/// Returns the id of a pack. Refuses one that is not the pack that was asked for.
+pub fn identify(manifest: &ManifestDocument, pack: &dyn PublishedPack, which: Option<&Which>) -> Result<Digest> {
+    let bad = |fault| Refusal::BadPack {
+        path: pack.name().into(),
+        fault,
+    };
+    if manifest.pack_id != manifest.computed_id.to_string() {
+        return Err(bad(PackFault::OtherId {
+            wanted: manifest.pack_id.clone(),
+            found: manifest.computed_id.to_string(),
+        }));
+    }
+    match which {
+        Some(Which::Id(wanted)) if *wanted != manifest.computed_id => Err(bad(PackFault::OtherId {
+            wanted: wanted.to_string(),
+            found: manifest.computed_id.to_string(),
+        })),
+        _ => Ok(manifest.computed_id),
+    }
 }

@@ -19,7 +19,7 @@ use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::{verify_partial, verify_source};
-use crate::ops::share::place::{self, ReachRequest};
+use crate::ops::share::place::{self, ReachRequest, identify};
 use crate::refusal::pack::PackFault;
 use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::usage::Misuse;
@@ -178,27 +178,6 @@ fn address(ctx: &Context, request: &PullRequest) -> Result<Address> {
         place,
         which: Some(Which::Id(id)),
     })
-}
-
-/// Returns the id of a pack. Refuses one that is not the pack that was asked for.
-fn identify(manifest: &ManifestDocument, pack: &dyn PublishedPack, which: Option<&Which>) -> Result<Digest> {
-    let bad = |fault| Refusal::BadPack {
-        path: pack.name().into(),
-        fault,
-    };
-    if manifest.pack_id != manifest.computed_id.to_string() {
-        return Err(bad(PackFault::OtherId {
-            wanted: manifest.pack_id.clone(),
-            found: manifest.computed_id.to_string(),
-        }));
-    }
-    match which {
-        Some(Which::Id(wanted)) if *wanted != manifest.computed_id => Err(bad(PackFault::OtherId {
-            wanted: wanted.to_string(),
-            found: manifest.computed_id.to_string(),
-        })),
-        _ => Ok(manifest.computed_id),
-    }
 }
 
 /// A member to fetch.

@@ -285,7 +285,7 @@ fn a_hostile_endpoint_gets_no_redirect_followed_and_no_secret_shown() {
     ] {
         let (url, asked) = liar(answer);
         let began = Instant::now();
-        let done = run(&repo, &url, &["--json", "push", pack.to_str().unwrap(), "s3://bucket"]);
+        let done = run(&repo, &url, &["push", pack.to_str().unwrap(), "s3://bucket"]);
         assert!(began.elapsed() < Duration::from_secs(60));
         let witness = fs::read_to_string(repo.place.home().join(".epistemic/witness.jsonl")).unwrap_or_default();
         let shown = [done.out(), done.stderr.clone(), witness].concat();

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::credentials::{self, CloudStore};
 use super::fault::fault_of;
-use super::{Bucket, CloudReach, Opened};
+use super::{Bucket, ObjectReach, Opened};
 use crate::adapters::files::Over;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::object_layout::{Key, PACKS, pack_of};
@@ -48,7 +48,7 @@ pub(super) struct Cloud {
 
 impl Cloud {
     /// Opens the bucket of a URL.
-    pub(super) fn of(url: &str, reach: &CloudReach) -> Result<Self> {
+    pub(super) fn of(url: &str, reach: &ObjectReach) -> Result<Self> {
         let refused = |fault| Refusal::Transport {
             place: url.to_owned(),
             fault,

@@ -18,7 +18,7 @@ use object_store::{ClientConfigKey, ClientOptions};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::fault::{Carried, without_queries};
+use super::fault::{CarriedFault, without_queries};
 use crate::adapters::network::http::{Call, Credential, Http, HttpAnswer, Method, Payload};
 use crate::adapters::network::patience::Patience;
 use crate::adapters::network::retry::Again;
@@ -126,7 +126,7 @@ impl Clients {
                 true => HttpErrorKind::Request,
                 false => HttpErrorKind::Unknown,
             };
-            HttpError::new(kind, Carried(failed.fault))
+            HttpError::new(kind, CarriedFault(failed.fault))
         })
     }
 

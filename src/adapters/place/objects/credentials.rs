@@ -13,7 +13,7 @@ use object_store::list::PaginatedListStore;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
 use zeroize::Zeroizing;
 
-use super::CloudReach;
+use super::ObjectReach;
 use super::connector::Connector;
 use crate::adapters::files;
 use crate::format::aws_profile::{Profile, SharedFile, profile};
@@ -65,7 +65,7 @@ pub(super) trait CloudStore: ObjectStore + PaginatedListStore {}
 impl<S: ObjectStore + PaginatedListStore> CloudStore for S {}
 
 /// Opens a bucket.
-pub(super) fn store(scheme: &str, bucket: &str, reach: &CloudReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
+pub(super) fn store(scheme: &str, bucket: &str, reach: &ObjectReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
     match scheme {
         "s3" => aws(bucket, reach),
         "gs" => google(bucket, reach),
@@ -86,7 +86,7 @@ fn retry() -> RetryConfig {
     }
 }
 
-fn options(reach: &CloudReach) -> ClientOptions {
+fn options(reach: &ObjectReach) -> ClientOptions {
     ClientOptions::new().with_allow_http(reach.insecure)
 }
 
@@ -100,7 +100,7 @@ fn unusable(what: &'static str, said: impl Into<String>) -> TransportFault {
 /// Where credentials of AWS are looked for.
 const AWS: &str = "the environment (AWS_…), the files in ~/.aws and the metadata service";
 
-fn aws(bucket: &str, reach: &CloudReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
+fn aws(bucket: &str, reach: &ObjectReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
     let settings = &reach.cloud;
     let profile = aws_profile(settings)?;
     let mut builder = AmazonS3Builder::new();
@@ -219,7 +219,7 @@ fn aws_profile(settings: &CloudSettings) -> Result<Profile, TransportFault> {
 /// Where credentials of Google are looked for.
 const GOOGLE: &str = "the environment (GOOGLE_…), the application default credentials and the metadata service";
 
-fn google(bucket: &str, reach: &CloudReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
+fn google(bucket: &str, reach: &ObjectReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
     let settings = &reach.cloud;
     let mut builder = GoogleCloudStorageBuilder::new();
     if settings.get("GOOGLE_APPLICATION_CREDENTIALS").is_none()
@@ -256,7 +256,7 @@ fn google(bucket: &str, reach: &CloudReach) -> Result<Arc<dyn CloudStore>, Trans
 /// Where credentials of Azure are looked for.
 const AZURE: &str = "the environment (AZURE_…) and the metadata service";
 
-fn azure(container: &str, reach: &CloudReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
+fn azure(container: &str, reach: &ObjectReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
     let settings = &reach.cloud;
     let asks_cli = settings.get("AZURE_CREDENTIAL_TYPE") == Some("azure_cli");
     if settings.is_set("AZURE_USE_AZURE_CLI") || asks_cli {

@@ -17,11 +17,11 @@ use crate::refusal::{Refusal, Result};
 const MODE: u32 = 0o666;
 
 /// A directory that holds packs.
-pub(super) struct Directory {
+pub(super) struct SharedDirectory {
     root: PathBuf,
 }
 
-impl Directory {
+impl SharedDirectory {
     /// Opens an existing directory. One that is missing may be a drive that is not mounted.
     pub(super) fn at(root: &Path, shown: &str) -> Result<Self> {
         match std::fs::metadata(root) {
@@ -70,7 +70,7 @@ impl Directory {
     }
 }
 
-impl Bucket for Directory {
+impl Bucket for SharedDirectory {
     fn size(&self, key: &Key) -> Result<Option<u64>> {
         let path = self.path(key)?;
         match std::fs::symlink_metadata(&path) {

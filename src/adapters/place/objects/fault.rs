@@ -7,15 +7,15 @@ use crate::refusal::transport::TransportFault;
 
 /// A fault on its way through the library, which hands it back as the cause of its own error.
 #[derive(Clone, Debug)]
-pub(super) struct Carried(pub(super) TransportFault);
+pub(super) struct CarriedFault(pub(super) TransportFault);
 
-impl fmt::Display for Carried {
+impl fmt::Display for CarriedFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl Error for Carried {}
+impl Error for CarriedFault {}
 
 /// Returns the fault that an error of the library carries, or else its deepest cause.
 ///
@@ -23,7 +23,7 @@ impl Error for Carried {}
 pub(super) fn fault_of(error: &object_store::Error) -> TransportFault {
     let mut cause: &(dyn Error + 'static) = error;
     loop {
-        if let Some(Carried(fault)) = cause.downcast_ref() {
+        if let Some(CarriedFault(fault)) = cause.downcast_ref() {
             return fault.clone();
         }
         match cause.source() {
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn the_fault_is_found_and_urls_lose_their_queries() {
         let generic = |source: Box<dyn Error + Send + Sync>| object_store::Error::Generic { store: "S3", source };
-        let carried = generic(Box::new(generic(Box::new(Carried(TransportFault::Timeout)))));
+        let carried = generic(Box::new(generic(Box::new(CarriedFault(TransportFault::Timeout)))));
         assert_eq!(fault_of(&carried), TransportFault::Timeout);
         let other = fault_of(&generic("GET https://h/b?sig=SECRET&x failed".into()));
         assert!(!other.to_string().contains("SECRET"), "{other}");

@@ -26,7 +26,7 @@ use crate::refusal::transport::TransportFault;
 use crate::refusal::{Refusal, Result};
 use cloud::Cloud;
 use credentials::CloudSettings;
-use directory::Directory;
+use directory::SharedDirectory;
 
 /// The largest content that is sent in one request, in bytes.
 const SMALL: u64 = 4 << 20;
@@ -68,7 +68,7 @@ pub struct Objects {
 
 /// How an object store is reached.
 #[derive(Clone, Debug, Default)]
-pub struct CloudReach {
+pub struct ObjectReach {
     /// Where credentials are.
     pub cloud: CloudSettings,
     /// Whether plain HTTP to other machines is allowed.
@@ -77,9 +77,9 @@ pub struct CloudReach {
 
 impl Objects {
     /// Opens the store of a URL, as `PlaceAddress::Objects` has it. Nothing is sent yet.
-    pub fn of(url: &str, reach: &CloudReach) -> Result<Self> {
+    pub fn of(url: &str, reach: &ObjectReach) -> Result<Self> {
         let bucket: Arc<dyn Bucket> = match url.strip_prefix("file://") {
-            Some(path) => Arc::new(Directory::at(Path::new(path), url)?),
+            Some(path) => Arc::new(SharedDirectory::at(Path::new(path), url)?),
             None => Arc::new(Cloud::of(url, reach)?),
         };
         Ok(Self {

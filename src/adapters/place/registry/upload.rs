@@ -8,7 +8,7 @@ use super::OciRegistry;
 use super::auth::RegistryAccess;
 use crate::adapters::network::http::{Call, HttpAnswer, Method, Payload};
 use crate::adapters::network::redirect;
-use crate::adapters::network::retry::{Failure, Waits, repeat};
+use crate::adapters::network::retry::{Again, Failure, Waits, repeat};
 use crate::adapters::place::{Outgoing, OutgoingMember, Progress};
 use crate::format::digest::Digest;
 use crate::refusal::transport::TransportFault;
@@ -16,9 +16,6 @@ use crate::refusal::{Refusal, Result};
 
 /// The largest blob that is sent in one request, in bytes.
 const SMALL: u64 = 1 << 20;
-
-/// How often an upload begins anew.
-const SESSIONS: u32 = 4;
 
 /// Sends a member.
 pub(super) fn upload(
@@ -42,24 +39,26 @@ pub(super) fn upload(
         told.advance(member.size);
         return Ok(());
     }
-    let mut sessions = 0;
+    let session = Session {
+        registry,
+        member,
+        pack,
+        told,
+    };
+    let mut waits = Waits::default();
     loop {
-        match (Session {
-            registry,
-            member,
-            pack,
-            told,
-        })
-        .run()?
-        {
+        let fault = match session.run()? {
             Ended::Stored => return Ok(()),
-            Ended::Lost(fault) => {
-                sessions += 1;
-                if sessions == SESSIONS {
-                    return Err(registry.refused(fault));
-                }
-            }
+            Ended::Lost(fault) => fault,
+        };
+        if registry.stored_meanwhile(&member.hash) {
+            return Ok(());
         }
+        let failure = Failure {
+            fault,
+            again: Again::Soon,
+        };
+        waits.next(failure).map_err(|fault| registry.refused(fault))?;
     }
 }
 
@@ -87,9 +86,23 @@ impl OciRegistry {
             });
             match answer? {
                 answer if (200..300).contains(&answer.status) => Ok(()),
+                answer if self.stored_meanwhile(&digest) => {
+                    drop(answer);
+                    Ok(())
+                }
+                answer if answer.status == 400 => Err(Failure {
+                    again: Again::Soon,
+                    ..answer.failure()
+                }),
                 answer => Err(answer.failure()),
             }
         })
+    }
+
+    /// Returns whether the registry has a blob whose upload it refused. Somebody else may have sent it at the same time, and
+    /// registries answer the slower one with an error about its digest.
+    fn stored_meanwhile(&self, digest: &Digest) -> bool {
+        matches!(self.size_of(digest, RegistryAccess::Push), Ok(Some(_)))
     }
 
     /// Begins an upload. Returns where it goes.
@@ -147,7 +160,7 @@ impl Session<'_> {
                 Ok(answer) if matches!(answer.status, 404 | 410) => return Ok(Ended::Lost(answer.fault())),
                 // It has another number of bytes than we believe.
                 Ok(answer) if answer.status == 416 => Failure {
-                    again: crate::adapters::network::retry::Again::Soon,
+                    again: Again::Soon,
                     ..answer.failure()
                 },
                 Ok(answer) => answer.failure(),

@@ -18,6 +18,7 @@ use crate::format::dump::OtherEntry;
 use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::ops::pack::output::OutputPlace;
+use crate::ops::share::place::{self, ReachRequest};
 use crate::ops::store::audit::content_ref;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -38,6 +39,10 @@ pub struct RestoreRequest {
     pub dry_run: bool,
     /// Identity files; with any, sealed entries are opened.
     pub identities: Vec<PathBuf>,
+    /// A place that may have contents that neither the pack nor the clone has.
+    pub place: Option<String>,
+    /// How it is reached.
+    pub reach: ReachRequest,
 }
 
 /// The members that texts are restored from.
@@ -158,7 +163,12 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
             (listing, here)
         }
     };
-    write::restore(request, &listing, here.as_ref(), identities.as_ref(), output.as_ref())
+    let place = match &request.place {
+        Some(named) => Some(place::open(ctx, &place::parse(named)?.place, &request.reach)?),
+        None => None,
+    };
+    let sources = (here.as_ref(), place.as_deref());
+    write::restore(request, &listing, sources, identities.as_ref(), output.as_ref())
 }
 
 /// Returns the ref to restore; none if the request names a path.

@@ -1,7 +1,8 @@
-//! Finds contents: in the pack, in the content store, and in the commit.
+//! Finds contents: in the pack, in the content store, in the commit, and at a place that the user names.
 
 use std::collections::HashSet;
 
+use crate::adapters::place::PackPlace;
 use crate::adapters::store::Store;
 use crate::adapters::store::git::GitStore;
 use crate::adapters::store::memory::MemoryStore;
@@ -26,6 +27,7 @@ pub(super) struct Supply<'a> {
 pub(super) fn locate<'a>(
     listing: &'a ContentListing,
     here: Option<&'a Here>,
+    place: Option<&'a dyn PackPlace>,
     items: &[Item],
 ) -> Result<Vec<Supply<'a>>> {
     let mut search = Search {
@@ -36,7 +38,10 @@ pub(super) fn locate<'a>(
     if let Some(pack) = &listing.pack {
         search.look_in(Box::new(pack))?;
     }
-    let Some(here) = here else { return search.finish(true) };
+    let Some(here) = here else {
+        search.look_at(place)?;
+        return search.finish(true);
+    };
     search.look_in(Box::new(&here.disk))?;
     if search.open.is_empty() {
         return search.finish(true);
@@ -54,6 +59,8 @@ pub(super) fn locate<'a>(
     let submodules = entries.iter().filter(|entry| entry.kind == EntryKind::Submodule);
     let ids = submodules.map(|entry| entry.id.hex().into_bytes());
     search.look_in(Box::new(MemoryStore::of(ids)))?;
+    // The place is not believed: each content is compared with its hash.
+    search.look_at(place)?;
     // No other blob of the clone is searched. It could be a protected file, named by its hash in a hostile manifest.
     search.ensure_not_damaged(here, &entries)?;
     search.finish(has_commit)
@@ -85,6 +92,13 @@ impl<'a> Search<'a, '_> {
             items: places(here),
         });
         Ok(())
+    }
+
+    fn look_at(&mut self, place: Option<&'a dyn PackPlace>) -> Result<()> {
+        match place {
+            Some(place) => self.look_in(Box::new(place)),
+            None => Ok(()),
+        }
     }
 
     /// Refuses with the damage if git has a missing content in a damaged object. Fetching it would not repair it.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::adapters::cipher::Identities;
+use crate::adapters::place::PackPlace;
 use crate::adapters::staging::Access;
 use crate::adapters::store::{Store, bytes, unreadable};
 use crate::format::digest::{Digest, Hashing};
@@ -31,7 +32,7 @@ const BUFFER: u64 = 128 << 10;
 pub(super) fn restore(
     request: &RestoreRequest,
     listing: &ContentListing,
-    here: Option<&Here>,
+    (here, place): (Option<&Here>, Option<&dyn PackPlace>),
     identities: Option<&Identities>,
     output: Option<&OutputPlace>,
 ) -> Result<RestoreReport> {
@@ -40,7 +41,7 @@ pub(super) fn restore(
         None => None,
     };
     let items = items(&listing.manifest, opened).map_err(|why| listing.refusal(why))?;
-    let sources = locate(listing, here, &items)?;
+    let sources = locate(listing, here, place, &items)?;
     let access = match identities {
         Some(_) => Access::Private,
         None => Access::Shared,
