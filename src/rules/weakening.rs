@@ -18,6 +18,8 @@ pub enum Weakening {
     Releasing(String),
     /// Files that are examined only in part no longer block.
     InPart,
+    /// Branches may be pushed without a published pack.
+    Unpublished,
     /// Remotes that this entry names now count as private.
     Private(String),
 }
@@ -33,6 +35,8 @@ pub enum WeakeningKind {
     Releasing,
     /// [`Weakening::InPart`].
     InPart,
+    /// [`Weakening::Unpublished`].
+    Unpublished,
     /// [`Weakening::Private`].
     Private,
 }
@@ -45,6 +49,7 @@ impl Weakening {
             Self::Dropped(_) => WeakeningKind::Dropped,
             Self::Releasing(_) => WeakeningKind::Releasing,
             Self::InPart => WeakeningKind::InPart,
+            Self::Unpublished => WeakeningKind::Unpublished,
             Self::Private(_) => WeakeningKind::Private,
         }
     }
@@ -55,6 +60,7 @@ impl Weakening {
             Self::Exception(blob) => blob.hex()[..12].to_owned(),
             Self::Dropped(rule) | Self::Releasing(rule) => rule.clone(),
             Self::InPart => "[guard] in_part".into(),
+            Self::Unpublished => "[pack] require_published".into(),
             Self::Private(place) => place.clone(),
         }
     }
@@ -67,6 +73,7 @@ impl fmt::Display for Weakening {
             Self::Dropped(rule) => write!(f, "[[protect]] {rule} is dropped or narrowed"),
             Self::Releasing(rule) => write!(f, "[[protect]] {rule} is new"),
             Self::InPart => f.write_str("[guard] in_part is no longer \"block\""),
+            Self::Unpublished => f.write_str("[pack] require_published is no longer true"),
             Self::Private(place) => write!(f, "{place} now counts as private"),
         }
     }
@@ -99,6 +106,9 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<Weakening> {
     }
     if old.blocks_in_part && !new.blocks_in_part {
         found.push(Weakening::InPart);
+    }
+    if old.requires_published && !new.requires_published {
+        found.push(Weakening::Unpublished);
     }
     for place in &new.private_remotes {
         if !old.private_remotes.iter().any(|other| other.value == place.value) {
@@ -176,6 +186,13 @@ mod tests {
         assert_eq!(weakened(&block, &notice), ["[guard] in_part is no longer \"block\""]);
         assert_eq!(weakened(&block, &Config::default()).len(), 1);
         assert_eq!(weakened(&notice, &block), [""; 0]);
+        let published = config("[pack]\nrequire_published = true\n");
+        let not = config("[pack]\nrequire_published = false\n");
+        assert_eq!(
+            weakened(&published, &not),
+            ["[pack] require_published is no longer true"]
+        );
+        assert_eq!(weakened(&not, &published), [""; 0]);
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod odd_repositories;
 mod open;
 mod open_keys;
 mod privacy;
+mod publication;
 mod reftable;
 mod refusals;
 mod regression;

@@ -3,6 +3,7 @@
 pub mod digests;
 pub mod known;
 mod memory;
+pub mod publications;
 pub mod remote_notes;
 pub mod runs;
 pub mod seals;
@@ -20,6 +21,7 @@ use crate::refusal::{Refusal, Result};
 use digests::DigestCache;
 use known::Known;
 pub use memory::Memory;
+use publications::Publications;
 use remote_notes::RemoteNoteFile;
 use runs::Runs;
 use seals::SealStore;
@@ -86,6 +88,11 @@ impl PrivateState {
     /// Returns the notes about remotes.
     pub fn remote_notes(&self) -> RemoteNoteFile {
         RemoteNoteFile::of(&self.own, self.memory.clone())
+    }
+
+    /// Returns the notes about what was published.
+    pub fn publications(&self) -> Publications {
+        Publications::of(&self.own, self.memory.clone())
     }
 
     /// Returns the table of known plaintext.

@@ -79,6 +79,8 @@ pub struct Config {
     pub recipients_file: Option<Located<MemberPath>>,
     /// The places that only insiders can read.
     pub private_remotes: Vec<Located<PrivatePlace>>,
+    /// Whether a branch may be pushed only after a pack of its tip was published.
+    pub requires_published: bool,
     /// Whether the guard blocks files that it could examine only in part, instead of reporting them.
     pub blocks_in_part: bool,
 }

@@ -56,6 +56,7 @@ impl Config {
             recipients: raw.seal.recipients.into_iter().map(|r| lines.locate(r)).collect(),
             recipients_file: recipients_file.transpose()?,
             private_remotes,
+            requires_published: raw.pack.require_published,
             blocks_in_part: raw.guard.in_part == RawInPart::Block,
         })
     }

@@ -39,6 +39,8 @@ pub(super) struct RawPack {
     #[serde(default)]
     pub(super) attach: Vec<Spanned<String>>,
     pub(super) canon_version_file: Option<String>,
+    #[serde(default)]
+    pub(super) require_published: bool,
 }
 
 #[derive(Deserialize)]

@@ -15,8 +15,9 @@ use crate::ops::guard::main_commits::commits_with_rules;
 use crate::ops::guard::remotes::PushTarget;
 use crate::ops::guard::scan::beside::Commits;
 use crate::ops::guard::scan::range::{Ranges, RefChange};
-use crate::ops::guard::scan::{PushedTo, ScanReport, packs, surfaces};
+use crate::ops::guard::scan::{PushedTo, ScanReport, UnpublishedBranch, packs, surfaces};
 use crate::ops::guard::twins::one_sided::{OneSided, one_sided};
+use crate::ops::share::publication;
 use crate::refusal::config::ConfigFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -52,7 +53,9 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
     });
     let changes = changes(&repo, pushed.collect())?;
     let pushed = changes.iter().map(|change| (change.name.clone(), change.tip)).collect();
-    let report = judge_push(&repo, &place, &changes)?;
+    let mut report = judge_push(&repo, &place, &changes)?;
+    let branches = changes.iter().filter(|change| change.name.starts_with("refs/heads/"));
+    report.unpublished = unpublished(ctx, &repo, &report.demanded, branches)?;
     if report.is_clean() {
         place.keep_what_passed(&repo, pushed);
     }
@@ -87,7 +90,12 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
         .iter()
         .map(|(name, tip)| (name.as_str(), *tip, baseline::of_push(None, None, &known)));
     let changes = changes(&repo, all_new.collect())?;
-    let report = judge_push(&repo, &place, &changes)?;
+    let mut report = judge_push(&repo, &place, &changes)?;
+    // Which of the branches is pushed is not known. It is most likely the current one.
+    let named = changes
+        .iter()
+        .filter(|change| change.name == "HEAD" || named.contains(&change.name));
+    report.unpublished = unpublished(ctx, &repo, &report.demanded, named)?;
     if report.is_clean() {
         place.keep_what_passed(&repo, pushed);
     }
@@ -158,6 +166,40 @@ fn judge_push(repo: &Repository, place: &PushTarget, changes: &[RefChange]) -> R
         doubt: place.belief.doubt,
     });
     Ok(report)
+}
+
+/// Returns those of these branches that need a published pack and have none. No place is asked: what was published from
+/// this clone is noted in it.
+fn unpublished<'a>(
+    ctx: &Context,
+    repo: &Repository,
+    demanded: &[ObjectId],
+    branches: impl Iterator<Item = &'a RefChange>,
+) -> Result<Vec<UnpublishedBranch>> {
+    let mut found = Vec::new();
+    if demanded.is_empty() {
+        return Ok(found);
+    }
+    let place = publication::default_place(ctx)?;
+    let head = match repo.has_commit()? {
+        true => Some(repo.commit("HEAD")?.id),
+        false => None,
+    };
+    for change in branches {
+        let Peeled::Commit(commit) = repo.peel(&change.tip)? else {
+            continue;
+        };
+        let is_noted = |place: &String| repo.private().publications().get(place, &commit).is_some();
+        if demanded.contains(&commit) && !place.as_ref().is_some_and(is_noted) {
+            found.push(UnpublishedBranch {
+                name: change.name.clone(),
+                commit,
+                is_head: head == Some(commit),
+                place: place.clone(),
+            });
+        }
+    }
+    Ok(found)
 }
 
 /// Judges what a server is about to receive, while it is still in quarantine.

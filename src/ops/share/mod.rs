@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod list;
 pub mod place;
+pub mod publication;
 pub mod pull;
 pub mod push;
 mod visibility;

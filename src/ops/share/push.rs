@@ -13,6 +13,7 @@ use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::verify_source;
 use crate::ops::share::place::{self, ReachRequest};
+use crate::ops::share::publication;
 use crate::ops::share::visibility;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::verdict::Verdict;
@@ -88,6 +89,9 @@ pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result
         open: &open,
     };
     let sent = place.publish(&outgoing, told)?;
+    if let Some(state) = &verdict.state {
+        publication::note(ctx, &address.place.to_string(), &pack_id, state, mode_of(&verdict));
+    }
     Ok(PushReport {
         pack_id,
         place: place.shown(),

@@ -34,6 +34,8 @@ pub struct Registry {
     twins: SealedTwins,
     /// Whether some configuration blocks files that could be examined only in part.
     blocks_in_part: bool,
+    /// Whether some configuration lets a branch be pushed only after a pack of its tip was published.
+    requires_published: bool,
 }
 
 impl Registry {
@@ -46,6 +48,7 @@ impl Registry {
             sets: [].into(),
             twins: SealedTwins::default(),
             blocks_in_part: false,
+            requires_published: false,
         };
         registry.and(configs)
     }
@@ -76,6 +79,7 @@ impl Registry {
             },
             twins: self.twins,
             blocks_in_part: self.blocks_in_part || configs.iter().any(|config| config.blocks_in_part),
+            requires_published: self.requires_published || configs.iter().any(|config| config.requires_published),
         })
     }
 
@@ -113,6 +117,7 @@ impl Registry {
             sets,
             twins: SealedTwins::default(),
             blocks_in_part: false,
+            requires_published: false,
         })
     }
 
@@ -131,6 +136,11 @@ impl Registry {
     /// Returns whether the guard treats a file that it could examine only in part as a leak.
     pub fn blocks_in_part(&self) -> bool {
         self.blocks_in_part
+    }
+
+    /// Returns whether a branch may be pushed only after a pack of its tip was published.
+    pub fn requires_published(&self) -> bool {
+        self.requires_published
     }
 
     /// Returns whether every set has an exception for this blob.

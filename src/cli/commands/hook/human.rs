@@ -100,6 +100,7 @@ pub(super) fn one_sided(output: &mut Output, found: &[OneSided]) {
 pub(super) fn push(output: &mut Output, remote: &str, report: &ScanReport, time: Duration) {
     let what = paint(BLOCKS, &format!("push to {} blocked", remote_name(remote)));
     range(output, &what, report, time);
+    unpublished(output, &what, report);
     let Some(pushed_to) = report.pushed_to.as_ref().filter(|_| !report.leaks.is_empty()) else {
         return;
     };
@@ -158,8 +159,56 @@ pub(super) fn refs(output: &mut Output, report: &ScanReport, time: Duration) {
     range(output, &paint(BLOCKS, "update of refs blocked"), report, time);
 }
 
+/// Prints the branches that need a published pack, if there are any.
+fn unpublished(output: &mut Output, what: &str, report: &ScanReport) {
+    let Some(first) = report.unpublished.first() else {
+        return;
+    };
+    let branches = match report.unpublished.len() {
+        1 => "1 branch has no published pack".to_owned(),
+        n => format!("{n} branches have no published packs"),
+    };
+    let rows: Vec<[String; 2]> = report
+        .unpublished
+        .iter()
+        .take(NAMED)
+        .map(|branch| {
+            let name = branch.name.strip_prefix("refs/heads/").unwrap_or(&branch.name);
+            [shown(name.as_bytes()), format!("commit {}", branch.commit.short())]
+        })
+        .collect();
+    let seal = match first.is_head {
+        true => "git pack seal".to_owned(),
+        false => format!("git pack seal --rev {}", first.commit.short()),
+    };
+    let push = ("then publish it", "git pack push _PACK_RUN/<pack>".to_owned());
+    let (why, advice) = match &first.place {
+        Some(place) => (
+            format!(
+                "{} has no pack of it that was pushed from this clone",
+                shown(place.as_bytes())
+            ),
+            vec![("seal the commit", seal), push],
+        ),
+        None => (
+            "this clone does not name the place for packs".to_owned(),
+            vec![
+                ("name the place", "git config gitpack.remote <place>".to_owned()),
+                ("seal the commit", seal),
+                push,
+            ],
+        ),
+    };
+    output.err(&format!(
+        "git-pack: {what}, {branches}\n\n{}{}\n  {why}, and [pack] require_published in .gitpack.toml demands one\n{}",
+        aligned(&rows, "  "),
+        unnamed(report.unpublished.len(), NAMED),
+        advise(&advice)
+    ));
+}
+
 fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
-    if !report.is_clean() {
+    if !report.leaks.is_empty() || !report.packs.is_empty() {
         let mut found = Vec::new();
         if !report.leaks.is_empty() {
             found.push(count(report.leaks.len() as u64 + report.more, "leak"));

@@ -32,6 +32,10 @@ pub struct ScanReport {
     pub more: u64,
     /// Packs that do not verify.
     pub packs: Vec<InvalidPack>,
+    /// The commits that may be the tip of a pushed branch only after a pack of them was published.
+    pub demanded: Vec<ObjectId>,
+    /// The branches whose tips are among these commits, and not published.
+    pub unpublished: Vec<UnpublishedBranch>,
     /// The protection that the change under judgement removes; it still applies to that change.
     pub weakened: Vec<Weakening>,
     /// Files that could be examined only in part, unless that makes them leaks.
@@ -57,8 +61,20 @@ pub struct PushedTo {
 impl ScanReport {
     /// Returns whether nothing was found.
     pub fn is_clean(&self) -> bool {
-        self.leaks.is_empty() && self.packs.is_empty()
+        self.leaks.is_empty() && self.packs.is_empty() && self.unpublished.is_empty()
     }
+}
+
+/// A branch that must not be pushed yet.
+pub struct UnpublishedBranch {
+    /// Its full name, or another name of its tip.
+    pub name: String,
+    /// Its tip.
+    pub commit: ObjectId,
+    /// Whether its tip is the commit of `HEAD`.
+    pub is_head: bool,
+    /// The place where a pack of it should be. `None` if the clone names no place.
+    pub place: Option<String>,
 }
 
 /// A file that could be examined only in part.

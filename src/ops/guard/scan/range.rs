@@ -260,6 +260,9 @@ impl Ranges<'_> {
             report.weakened.extend(weakened(&old.config, &sides[0].config));
         }
         let (registry, judge) = self.judge_by(sides, &group)?;
+        if registry.requires_published() {
+            report.demanded.extend(&group.tips);
+        }
         let ends = group.tips.iter().chain(&group.before).chain(&walk.boundary);
         let ends = Ends::of(self.repo, ends, &group.tips)?;
         let mut judge = judge.between(ends.all.clone());
