@@ -16,7 +16,7 @@ const SILENCE: Duration = Duration::from_secs(120);
 const SILENCE_OF_HOOKS: Duration = Duration::from_secs(900);
 
 /// The most bytes of memory for a git that lists refs, since it holds all that a remote sends.
-const MEMORY: u64 = 4 << 30;
+const MEMORY: u64 = 1 << 30;
 
 /// Settings that hold whatever the configuration says: bounded waits over HTTP, no program as a transport.
 const SETTINGS: [&str; 4] = [
