@@ -10,12 +10,12 @@ use ureq::config::Config;
 use ureq::http::{Request, Response};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Body, SendBody, Timeout};
+use ureq::{Agent, Body, SendBody};
 use url::Url;
 use zeroize::Zeroizing;
 
 use crate::adapters::network::address::{GuardedResolver, Nearest, is_loopback, why_refused};
-use crate::adapters::network::patience::Patience;
+use crate::adapters::network::patience::{Patience, timed_out};
 use crate::adapters::network::redirect;
 use crate::adapters::network::retry::{Again, Failure, repeat};
 use crate::refusal::io_reason;
@@ -414,13 +414,6 @@ pub fn broken(error: &io::Error) -> TransportFault {
         io::ErrorKind::TimedOut => TransportFault::Timeout,
         io::ErrorKind::UnexpectedEof => TransportFault::Short,
         _ => TransportFault::Connection { said: io_reason(error) },
-    }
-}
-
-fn timed_out(which: Timeout) -> TransportFault {
-    match which {
-        Timeout::RecvBody | Timeout::SendBody => TransportFault::Slow,
-        _ => TransportFault::Timeout,
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use ureq::Timeout;
+
+use crate::refusal::transport::TransportFault;
+
 /// How long is waited for a server.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
@@ -27,5 +31,13 @@ impl Patience {
     /// Returns how long a transfer of `bytes` bytes may take.
     pub fn of(&self, bytes: u64) -> Duration {
         self.step + Duration::from_secs(bytes / self.slowest)
+    }
+}
+
+/// Returns the fault of a wait that was too long.
+pub fn timed_out(which: Timeout) -> TransportFault {
+    match which {
+        Timeout::RecvBody | Timeout::SendBody => TransportFault::Slow,
+        _ => TransportFault::Timeout,
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn members<'a>(pack: &'a Outgoing<'_>) -> impl Iterator<Item = &'a Ou
 pub(super) struct Body<'a> {
     pack: &'a Outgoing<'a>,
     left: Box<dyn Iterator<Item = &'a OutgoingMember> + 'a>,
-    current: Option<(&'a OutgoingMember, Hashing<Box<dyn Read + Send>>, u64)>,
+    current: Option<Current<'a>>,
     told: &'a dyn Progress,
     ready: Vec<u8>,
     at: usize,
@@ -28,6 +28,13 @@ pub(super) struct Body<'a> {
     is_at_end: bool,
     /// Why it could not be made, if it was not the connection that broke.
     pub(super) failed: Option<Refusal>,
+}
+
+/// A member whose content is on its way.
+struct Current<'a> {
+    member: &'a OutgoingMember,
+    content: Hashing<Box<dyn Read + Send>>,
+    done: u64,
 }
 
 impl<'a> Body<'a> {
@@ -59,7 +66,7 @@ impl<'a> Body<'a> {
     fn fill(&mut self) -> Result<()> {
         self.ready.clear();
         self.at = 0;
-        if let Some((member, content, done)) = &mut self.current {
+        if let Some(Current { member, content, done }) = &mut self.current {
             let mut step = Vec::with_capacity(STEP);
             let read = content.by_ref().take(STEP as u64).read_to_end(&mut step);
             let n = read.map_err(Refusal::io("reading", member.path.as_ref()))? as u64;
@@ -69,7 +76,7 @@ impl<'a> Body<'a> {
             fabric::encode(&step, &mut text);
             self.ready.extend(text.into_bytes());
             if (n as usize) < STEP {
-                let (member, content, done) = self.current.take().expect("it was there");
+                let Current { member, content, done } = self.current.take().expect("it was there");
                 if done != member.size || content.finish().1 != member.hash {
                     return Err(Refusal::ChangedWhileRead {
                         path: (&member.path).into(),
@@ -81,7 +88,11 @@ impl<'a> Body<'a> {
             let content = (self.pack.open)(&member.path)?;
             self.ready = fabric::before(self.is_first, &member.path, &member.hash);
             self.is_first = false;
-            self.current = Some((member, Hashing::new(content), 0));
+            self.current = Some(Current {
+                member,
+                content: Hashing::new(content),
+                done: 0,
+            });
         } else if !self.is_at_end {
             self.ready.extend_from_slice(fabric::END);
             self.is_at_end = true;

@@ -132,8 +132,10 @@ impl Reply {
             return Ok(());
         }
         out.write_all(&self.body[..end])?;
-        while self.endless {
-            out.write_all(&self.body)?;
+        if self.endless {
+            loop {
+                out.write_all(&self.body)?;
+            }
         }
         Ok(())
     }

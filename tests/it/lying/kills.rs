@@ -1,7 +1,7 @@
 //! A push or a pull that is killed leaves a place that shows no half pack, and the next one finishes the work.
 
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{DEADLINE, World, oci, registry, within};
 use crate::common::server::Reply;
@@ -118,11 +118,21 @@ fn a_pull_goes_on_with_the_members_that_a_killed_one_has() {
         .unwrap()
         .0
         .clone();
-    kill_after(
-        &world,
-        &["pull", &world.id, "--from", &oci(&server), "--output", "q"],
-        1500,
-    );
+    let place = oci(&server);
+    let mut command = world.command(&["pull", &world.id, "--from", &place, "--output", "q"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let has_small = || {
+        let entries = std::fs::read_dir(world.place.path()).unwrap().flatten();
+        let mut staged = entries.map(|entry| entry.path().join("pack/r.json"));
+        staged.any(|path| super::read(&path).ends_with('\n'))
+    };
+    let began = Instant::now();
+    while !has_small() {
+        assert!(began.elapsed() < DEADLINE);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
     let fetched = |server: &crate::common::server::Server| {
         server
             .asked()

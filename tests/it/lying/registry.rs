@@ -213,12 +213,11 @@ fn a_download_that_always_breaks_off_is_given_up() {
 
 #[test]
 fn an_upload_may_break_off_now_and_then() {
-    let (held, server) = registry(|_, _| None);
+    let (_, server) = registry(|_, _| None);
     server.cut_uploads(64 << 10);
     let world = World::new();
     world.push(&oci(&server)).ok();
     assert!(server.count("PATCH") > 15);
-    assert!(held.0.lock().unwrap().blobs.contains_key(&held.largest()));
     world.arrived(world.pull(&oci(&server)));
 }
 
