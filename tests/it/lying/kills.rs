@@ -4,7 +4,6 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::{DEADLINE, World, oci, registry, within};
-use crate::common::server::Reply;
 
 /// How often each command is killed: `GITPACK_KILLS`, else 10.
 fn kills() -> u64 {
@@ -38,7 +37,7 @@ fn a_killed_push_shows_nothing_and_is_finished_by_the_next() {
     for at in 0..kills() {
         let (held, server) = registry(|_, _| slowly());
         let place = oci(&server);
-        kill_after(&world, &["push", "p", &place], 40 + at * 37 % 400);
+        kill_after(&world, &["push", "p", &place], 20 + at * 37 % 200);
         std::thread::sleep(Duration::from_millis(50));
         let shown = !held.0.lock().unwrap().manifests.is_empty();
         let done = world.pull(&place);
@@ -99,13 +98,8 @@ fn a_pull_goes_on_with_the_members_that_a_killed_one_has() {
     let world = World::new();
     let (held, server) = registry(|asked, held| {
         let is_large = asked.path.ends_with(&held.largest()) && asked.method == "GET";
-        // Without an end, the first pull waits here until it is killed.
-        (is_large && asked.range().is_none()).then(|| {
-            Reply::new(200)
-                .body(vec![0; 1 << 20])
-                .announcing(1 << 20)
-                .drip(Duration::from_millis(5))
-        })
+        // At 200 bytes a second, the first pull waits here until it is killed.
+        (is_large && asked.range().is_none()).then(|| held.answer(asked).drip(Duration::from_millis(5)))
     });
     world.push(&oci(&server)).ok();
     let small = held
