@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::adapters::files::{self, OpenedFile};
 use crate::adapters::published::{PublishedPack, TakeEachMember, TakeMember, not_listed};
 use crate::adapters::workers;
-use crate::format::archive::{ArchiveFrames, ArchiveReader, ArchivedMember, NotRead, max_content};
+use crate::format::archive::{ArchiveFrames, ArchiveReader, ArchivedMember, UnreadArchive, max_content};
 use crate::format::manifest::ManifestDocument;
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::{Refusal, Result, io_reason};
@@ -109,7 +109,7 @@ impl ArchivedPack {
     }
 
     /// Returns a reader that stands at the content of a member.
-    fn reader_at(&self, member: &ArchivedMember) -> Result<Frames, NotRead> {
+    fn reader_at(&self, member: &ArchivedMember) -> Result<Frames, UnreadArchive> {
         let source = || FromFile {
             file: Arc::clone(&self.file),
             at: member.frame_at,
@@ -216,10 +216,10 @@ fn is_before(frames: &Frames, member: &ArchivedMember) -> bool {
     frames.frame_at() == member.frame_at && frames.decoded() <= member.offset
 }
 
-fn refusal(why: NotRead, path: &Path) -> Refusal {
+fn refusal(why: UnreadArchive, path: &Path) -> Refusal {
     match why {
-        NotRead::Io(e) => Refusal::io("reading", path)(e),
-        NotRead::Bad(fault) => Refusal::BadPack {
+        UnreadArchive::Io(e) => Refusal::io("reading", path)(e),
+        UnreadArchive::Bad(fault) => Refusal::BadPack {
             path: path.to_owned(),
             fault,
         },

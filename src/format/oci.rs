@@ -42,7 +42,7 @@ const MAX_LAYERS: usize = 8_000;
 const MAX_IMAGES: usize = 10_000;
 
 /// A file of a pack: its path, its hash and its size in bytes.
-pub type Layer<'a> = (&'a str, Digest, u64);
+pub type FileLayer<'a> = (&'a str, Digest, u64);
 
 /// A document for the manifest endpoint of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl ImageDocument {
 /// Returns the documents of a pack in the order in which they are stored. The last one stands for the pack.
 ///
 /// `files` are the manifest and the members. The same files and labels give the same bytes.
-pub fn documents(files: &[Layer<'_>], labels: &[(&'static str, String)]) -> Vec<ImageDocument> {
+pub fn documents(files: &[FileLayer<'_>], labels: &[(&'static str, String)]) -> Vec<ImageDocument> {
     let mut files = files.to_vec();
     files.sort_by_key(|(path, ..)| (*path != MANIFEST, *path));
     let annotations: HashMap<String, String> = labels
@@ -104,7 +104,7 @@ pub fn documents(files: &[Layer<'_>], labels: &[(&'static str, String)]) -> Vec<
     images
 }
 
-fn image(files: &[Layer<'_>], annotations: HashMap<String, String>) -> ImageDocument {
+fn image(files: &[FileLayer<'_>], annotations: HashMap<String, String>) -> ImageDocument {
     let layers: Vec<Descriptor> = files
         .iter()
         .map(|(path, hash, size)| {
@@ -271,7 +271,7 @@ mod tests {
         let names: Vec<String> = (0..20_000)
             .map(|n| format!("some/directory/of/files/{n:06}.json"))
             .collect();
-        let mut files: Vec<Layer<'_>> = names
+        let mut files: Vec<FileLayer<'_>> = names
             .iter()
             .map(|name| (name.as_str(), digest(name), 1 << 40))
             .collect();

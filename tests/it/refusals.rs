@@ -13,7 +13,7 @@ use gitpack::refusal::code::Code;
 
 type Case = (Code, fn() -> Done);
 
-const CASES: [Case; 17] = [
+const CASES: [Case; 18] = [
     (Code::Empty, || {
         let place = Place::new();
         place.pack_in(place.path(), &["seal"])
@@ -125,6 +125,10 @@ const CASES: [Case; 17] = [
         repo.seal(&[]);
         fs::remove_dir_all(repo.path(".git/gitpack/cas")).unwrap();
         repo.pack(&["seal"])
+    }),
+    (Code::Transport, || {
+        let place = Place::new();
+        place.pack_in(place.path(), &["pull", "oci://127.0.0.1:1/x", "-o", "back"])
     }),
     (Code::Unsupported, || {
         let repo = Repo::empty();

@@ -16,36 +16,36 @@ const BUFFER: usize = 128 << 10;
 
 /// Why an archive was not read.
 #[derive(Debug)]
-pub enum NotRead {
+pub enum UnreadArchive {
     /// The file could not be read.
     Io(io::Error),
     /// It is not an archive of a pack, or not one that is read.
     Bad(PackFault),
 }
 
-impl From<io::Error> for NotRead {
+impl From<io::Error> for UnreadArchive {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
     }
 }
 
-impl From<PackFault> for NotRead {
+impl From<PackFault> for UnreadArchive {
     fn from(fault: PackFault) -> Self {
         Self::Bad(fault)
     }
 }
 
-impl From<ArchiveFault> for NotRead {
+impl From<ArchiveFault> for UnreadArchive {
     fn from(fault: ArchiveFault) -> Self {
         Self::Bad(PackFault::Archive { fault })
     }
 }
 
-impl From<NotRead> for io::Error {
-    fn from(why: NotRead) -> Self {
+impl From<UnreadArchive> for io::Error {
+    fn from(why: UnreadArchive) -> Self {
         match why {
-            NotRead::Io(error) => error,
-            NotRead::Bad(fault) => Self::other(fault.to_string()),
+            UnreadArchive::Io(error) => error,
+            UnreadArchive::Bad(fault) => Self::other(fault.to_string()),
         }
     }
 }
@@ -104,7 +104,7 @@ impl<R: Read> ArchiveFrames<R> {
     }
 
     /// Begins the next frame. Returns false at the end of the file.
-    pub fn begin(&mut self) -> Result<bool, NotRead> {
+    pub fn begin(&mut self) -> Result<bool, UnreadArchive> {
         while self.left.len() < HEAD.len() {
             self.buffer.copy_within(self.left.clone(), 0);
             self.left = 0..self.left.len();
@@ -129,7 +129,7 @@ impl<R: Read> ArchiveFrames<R> {
     }
 
     /// Gets ready for the next entry: ends a frame that is full, and begins the next one.
-    pub(super) fn between_entries(&mut self) -> Result<(), NotRead> {
+    pub(super) fn between_entries(&mut self) -> Result<(), UnreadArchive> {
         if self.decoded >= FRAME {
             self.ensure_ended()?;
             if !self.begin()? {
@@ -140,7 +140,7 @@ impl<R: Read> ArchiveFrames<R> {
     }
 
     /// Refuses a frame that does not end here.
-    pub(super) fn ensure_ended(&mut self) -> Result<(), NotRead> {
+    pub(super) fn ensure_ended(&mut self) -> Result<(), UnreadArchive> {
         match self.decode(&mut [0])? {
             0 => Ok(()),
             _ => Err(ArchiveFault::FrameEnd { at: self.frame_at }.into()),
@@ -148,7 +148,7 @@ impl<R: Read> ArchiveFrames<R> {
     }
 
     /// Decodes content of the current frame. Returns 0 at its end.
-    pub fn decode(&mut self, out: &mut [u8]) -> Result<usize, NotRead> {
+    pub fn decode(&mut self, out: &mut [u8]) -> Result<usize, UnreadArchive> {
         if out.is_empty() {
             return Ok(0);
         }
@@ -180,7 +180,7 @@ impl<R: Read> ArchiveFrames<R> {
     }
 
     /// Decodes exactly as much content as `out` has room for.
-    pub(super) fn decode_exact(&mut self, mut out: &mut [u8]) -> Result<(), NotRead> {
+    pub(super) fn decode_exact(&mut self, mut out: &mut [u8]) -> Result<(), UnreadArchive> {
         while !out.is_empty() {
             let made = self.decode(out)?;
             if made == 0 {
@@ -192,7 +192,7 @@ impl<R: Read> ArchiveFrames<R> {
     }
 
     /// Decodes and drops content.
-    pub fn skip(&mut self, mut bytes: u64, scratch: &mut [u8]) -> Result<(), NotRead> {
+    pub fn skip(&mut self, mut bytes: u64, scratch: &mut [u8]) -> Result<(), UnreadArchive> {
         while bytes > 0 {
             let most = usize::try_from(bytes).unwrap_or(usize::MAX).min(scratch.len());
             match self.decode(&mut scratch[..most])? {

@@ -14,7 +14,7 @@ pub(super) const MAX_PAX: u64 = 64 << 10;
 /// Largest size that a ustar header holds.
 const MAX_SIZE: u64 = 0o77_777_777_777;
 
-/// Longest path of a member in bytes. With the directory and the rest of the records, it fits into [`MAX_PAX`].
+/// Longest path of a member in bytes. With the directory and the rest of the records, it fits into `MAX_PAX`.
 pub const MAX_PATH: usize = MAX_PAX as usize - 128;
 
 /// Returns the headers of an entry, as they stand in an archive.

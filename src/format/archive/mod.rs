@@ -7,7 +7,7 @@ mod read;
 mod tests;
 mod write;
 
-pub use frames::{ArchiveFrames, NotRead};
+pub use frames::{ArchiveFrames, UnreadArchive};
 pub use header::MAX_PATH;
 pub use read::{ArchiveReader, ArchivedMember};
 pub use write::ArchiveWriter;

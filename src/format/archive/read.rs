@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::frames::{ArchiveFrames, NotRead};
+use super::frames::{ArchiveFrames, UnreadArchive};
 use super::header::{MAX_PAX, Stated, differing_field, headers, is_pax, special};
 use super::{BLOCK, directory_of, padding, time_of};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
@@ -51,7 +51,7 @@ struct Head {
 
 impl<R: Read> ArchiveReader<R> {
     /// Reads the manifest of an archive whose content may have `max_content` bytes.
-    pub fn open(source: R, max_content: u64) -> Result<Self, NotRead> {
+    pub fn open(source: R, max_content: u64) -> Result<Self, UnreadArchive> {
         let mut frames = ArchiveFrames::new(source, 0)?;
         if !frames.begin()? {
             return Err(ArchiveFault::NotAnArchive.into());
@@ -77,7 +77,7 @@ impl<R: Read> ArchiveReader<R> {
             return Err(no_manifest().into());
         }
         if head.size > MAX_BYTES {
-            return Err(NotRead::Bad(PackFault::ManifestTooLong {
+            return Err(UnreadArchive::Bad(PackFault::ManifestTooLong {
                 allowed: MAX_BYTES,
                 found: head.size,
             }));
@@ -111,7 +111,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     /// Reads to the next member, and skips its content. Returns `None` at the end, if nothing follows it.
-    pub fn next_member(&mut self) -> Result<Option<ArchivedMember>, NotRead> {
+    pub fn next_member(&mut self) -> Result<Option<ArchivedMember>, UnreadArchive> {
         self.frames.between_entries()?;
         let Some(head) = self.head()? else {
             return self.end().map(|()| None);
@@ -135,7 +135,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     /// Reads the headers of an entry. Returns `None` at the end of the archive.
-    fn head(&mut self) -> Result<Option<Head>, NotRead> {
+    fn head(&mut self) -> Result<Option<Head>, UnreadArchive> {
         let mut block = self.block()?;
         if block == [0; BLOCK] {
             return Ok(None);
@@ -169,7 +169,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     /// Refuses headers that are not exactly those of an archive.
-    fn ensure_ours(&self, head: &Head) -> Result<(), NotRead> {
+    fn ensure_ours(&self, head: &Head) -> Result<(), UnreadArchive> {
         let expected = headers(&head.path, head.size, self.mtime);
         if head.bytes == expected {
             return Ok(());
@@ -188,7 +188,7 @@ impl<R: Read> ArchiveReader<R> {
         .into())
     }
 
-    fn member_path(&self, path: &str) -> Result<MemberPath, NotRead> {
+    fn member_path(&self, path: &str) -> Result<MemberPath, UnreadArchive> {
         let unsafe_path = |fault| ArchiveFault::Path {
             path: path.to_owned(),
             fault,
@@ -205,7 +205,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     /// Reads the second block of the end, and makes sure that nothing follows.
-    fn end(&mut self) -> Result<(), NotRead> {
+    fn end(&mut self) -> Result<(), UnreadArchive> {
         if self.block()? != [0; BLOCK] {
             return Err(ArchiveFault::Trailing.into());
         }
@@ -216,7 +216,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     /// Reads a content into memory, which is taken as the bytes come, since the stated size may be a lie.
-    fn content(&mut self, size: u64) -> Result<Vec<u8>, NotRead> {
+    fn content(&mut self, size: u64) -> Result<Vec<u8>, UnreadArchive> {
         let mut bytes = Vec::new();
         while (bytes.len() as u64) < size {
             let most = (size - bytes.len() as u64).min(SCRATCH as u64) as usize;
@@ -226,7 +226,7 @@ impl<R: Read> ArchiveReader<R> {
         Ok(bytes)
     }
 
-    fn block(&mut self) -> Result<[u8; BLOCK], NotRead> {
+    fn block(&mut self) -> Result<[u8; BLOCK], UnreadArchive> {
         self.take(BLOCK as u64)?;
         let mut block = [0; BLOCK];
         self.frames.decode_exact(&mut block)?;
@@ -234,7 +234,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     /// Reads the rest of the last block of an entry.
-    fn pad(&mut self, path: &str, size: u64) -> Result<(), NotRead> {
+    fn pad(&mut self, path: &str, size: u64) -> Result<(), UnreadArchive> {
         let mut rest = [0; BLOCK];
         let rest = &mut rest[..padding(size)];
         self.take(rest.len() as u64)?;
@@ -246,7 +246,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     /// Counts content that is about to be decoded.
-    fn take(&mut self, bytes: u64) -> Result<(), NotRead> {
+    fn take(&mut self, bytes: u64) -> Result<(), UnreadArchive> {
         let allowed = self.max_content;
         self.allowed = self
             .allowed

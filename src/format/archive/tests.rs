@@ -45,7 +45,7 @@ fn archive(sizes: &[u64], slowly: bool) -> (Vec<u8>, u64) {
 }
 
 /// Reads an archive to its end.
-fn read(bytes: &[u8], max_content: u64) -> Result<Vec<ArchivedMember>, NotRead> {
+fn read(bytes: &[u8], max_content: u64) -> Result<Vec<ArchivedMember>, UnreadArchive> {
     let mut reader = ArchiveReader::open(bytes, max_content)?;
     let mut members = Vec::new();
     while let Some(member) = reader.next_member()? {
@@ -57,7 +57,7 @@ fn read(bytes: &[u8], max_content: u64) -> Result<Vec<ArchivedMember>, NotRead> 
 #[track_caller]
 fn refused(bytes: &[u8], max_content: u64) -> ArchiveFault {
     match read(bytes, max_content) {
-        Err(NotRead::Bad(PackFault::Archive { fault })) => fault,
+        Err(UnreadArchive::Bad(PackFault::Archive { fault })) => fault,
         other => panic!("{other:?}"),
     }
 }

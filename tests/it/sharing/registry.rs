@@ -305,3 +305,32 @@ fn both_commands_are_recorded() {
     }
     assert!(text.matches(&id).count() >= 3, "{text}");
 }
+
+#[test]
+fn the_packs_of_a_repository_are_listed() {
+    let (place, server) = (Place::new(), RegistryServer::start());
+    let at = server.address("p");
+    let mut ids = Vec::new();
+    for name in ["one", "two"] {
+        ids.push(sealed(&place, name, &[("a.txt", name.as_bytes().to_vec())]).0);
+        place
+            .pack_in(place.path(), &["push", name, &format!("{at}:{name}")])
+            .ok();
+    }
+    let listed = |place_name: &str| -> Value {
+        let done = place.pack_in(place.path(), &["list", place_name, "--json"]).ok();
+        serde_json::from_slice(&done.stdout).unwrap()
+    };
+    let document = listed(&at);
+    let mut found: Vec<_> = document["packs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|pack| pack["pack_id"].as_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    ids.sort();
+    assert_eq!(found, ids);
+    assert_eq!(document["packs"][0]["members"], 1);
+    assert_eq!(listed(&server.address("other"))["packs"], serde_json::json!([]));
+}

@@ -144,7 +144,7 @@ fn packs_go_to_s3_and_come_back() {
         );
         let verified = run(&repo, &server.url, &["verify", &format!("{url}#{id}")]);
         assert_eq!(verified.code, 1, "{body}: {}{}", verified.out(), verified.stderr);
-        run(&repo, &server.url, &["pull", &id, "--from", url, "-o", "../again"]).refused("E_TRANSPORT");
+        run(&repo, &server.url, &["pull", &id, "--from", url, "-o", "../again"]).refused("E_BAD_PACK");
         assert!(!repo.place.path().join("again").exists());
     }
     // The next push of a pack that has it replaces one of another size.

@@ -13,6 +13,7 @@ use crate::adapters::network::address::is_loopback;
 use crate::adapters::network::http::{Call, Http, HttpAnswer, Method};
 use crate::adapters::network::patience::Patience;
 use crate::adapters::network::resume::Resuming;
+use crate::adapters::network::retry::{Again, Failure, repeat};
 use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, PackPlace, Progress};
 use crate::adapters::published::{PublishedPack, TakeMember, not_listed};
 use crate::adapters::store::{Store, Take, checked};
@@ -233,11 +234,18 @@ impl OciRegistry {
             bytes: document.bytes.len() as u64,
             ..Call::new(Method::PUT, &url, None)
         };
-        let answer = self.ask(&call, &document.bytes, RegistryAccess::Push)?;
-        match answer.status {
-            200..=299 => Ok(()),
-            _ => Err(answer.fault()),
-        }
+        repeat(|| {
+            let answer = self.ask(&call, &document.bytes, RegistryAccess::Push);
+            match answer.map_err(Failure::last)? {
+                answer if (200..300).contains(&answer.status) => Ok(()),
+                // A registry that keeps files reads one of them while another push writes it, and finds a wrong digest.
+                answer if answer.status == 400 => Err(Failure {
+                    again: Again::Soon,
+                    ..answer.failure()
+                }),
+                answer => Err(answer.failure()),
+            }
+        })
     }
 
     fn documents_of(pack: &Outgoing<'_>) -> Vec<ImageDocument> {
@@ -398,7 +406,9 @@ impl PackPlace for OciRegistry {
 
     fn announce(&self, pack: &Outgoing<'_>) -> Result<()> {
         let announce = || -> Result<(), TransportFault> {
-            self.put_small(oci::EMPTY)?;
+            if self.size_of(&Digest::of(oci::EMPTY), RegistryAccess::Push)?.is_none() {
+                self.put_small(oci::EMPTY)?;
+            }
             let documents = Self::documents_of(pack);
             let Some((last, parts)) = documents.split_last() else {
                 return Ok(());
