@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::adapters::files::{self, parent, sync};
+use crate::adapters::files::{self, Walked, parent, sync};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::member_path::MemberPath;
 use crate::refusal::{Refusal, Result};
@@ -352,8 +352,18 @@ fn adopt(beside: &Path, purpose: &str) -> Option<(PathBuf, File)> {
         }
         let path = entry.path();
         let mark = files::read_optional(&path.join(PURPOSE), 4096).ok().flatten();
-        let own = std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.uid() == rustix::process::geteuid().as_raw());
+        let own = std::fs::symlink_metadata(&path).is_ok_and(|meta| {
+            meta.uid() == rustix::process::geteuid().as_raw() && meta.permissions().mode() & 0o077 == 0
+        });
         if !own || mark.as_deref() != Some(purpose.as_bytes()) || !files::is_directory(&path.join("pack")) {
+            continue;
+        }
+        // It may come from an archive that somebody prepared. Members are never written through a link.
+        let below = files::walk(&path.join("pack"), |_| true);
+        if !below
+            .iter()
+            .all(|(_, what)| matches!(what, Walked::File | Walked::EmptyDirectory))
+        {
             continue;
         }
         let Ok(lock) = File::open(&path) else { continue };

@@ -1,6 +1,7 @@
 //! Packs in a real registry, and what other clients make of them.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use serde_json::Value;
@@ -273,6 +274,7 @@ fn an_interrupted_pull_goes_on_where_it_was() {
     // What a killed process leaves: a member that is whole, one that is cut, and one that is damaged.
     let staging = place.path().join(".git-pack-staging-dead");
     fs::create_dir_all(&staging).unwrap();
+    fs::set_permissions(&staging, fs::Permissions::from_mode(0o700)).unwrap();
     fs::write(staging.join("purpose"), &id).unwrap();
     copy_tree(&pack, &staging.join("pack"));
     fs::write(staging.join("pack/a.txt"), "").unwrap();
@@ -288,6 +290,25 @@ fn an_interrupted_pull_goes_on_where_it_was() {
     assert_eq!(server.requests("GET", "/blobs/") - before, 3);
     assert_eq!(snapshot(&place.path().join("back")), snapshot(&pack));
     assert_eq!(left_beside(place.path()), ["back"]);
+}
+
+/// Gain: a pull into a directory that somebody prepared writes files elsewhere.
+#[test]
+fn a_planted_staging_directory_is_not_written_through() {
+    let (place, server) = (Place::new(), RegistryServer::start());
+    let (id, pack) = sealed(&place, "pack", &files());
+    let at = server.address("p");
+    place.pack_in(place.path(), &["push", "pack", &at]).ok();
+    let outside = place.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    let staging = place.path().join(".git-pack-staging-planted");
+    fs::create_dir_all(staging.join("pack")).unwrap();
+    fs::set_permissions(&staging, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(staging.join("purpose"), &id).unwrap();
+    symlink(&outside, staging.join("pack/d ü")).unwrap();
+    place.pack_in(place.path(), &["pull", &at, "-o", "back"]).ok();
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    assert_eq!(snapshot(&place.path().join("back")), snapshot(&pack));
 }
 
 #[test]
