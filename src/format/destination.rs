@@ -44,6 +44,17 @@ pub enum Which {
     Manifest(Digest),
 }
 
+impl Which {
+    /// Returns the address of this pack at a place.
+    pub fn at(&self, place: &str) -> String {
+        match self {
+            Self::Id(id) => format!("{place}#{id}"),
+            Self::Tag(tag) => format!("{place}:{tag}"),
+            Self::Manifest(digest) => format!("{place}@{digest}"),
+        }
+    }
+}
+
 impl fmt::Display for Which {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -370,6 +381,18 @@ mod tests {
             "http://h/a b",
         ] {
             assert!(Address::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_pack_names_it() {
+        for text in [
+            format!("oci://h/r#{}", id()),
+            "oci://h/r:tag".into(),
+            format!("oci://h/r@{}", id()),
+        ] {
+            let address = Address::parse(&text).unwrap();
+            assert_eq!(address.which.unwrap().at(&address.place.to_string()), text);
         }
     }
 

@@ -305,7 +305,7 @@ struct FabricPack {
 
 impl FabricPack {
     fn of(fabric: Fabric, id: Digest, document: Document) -> Result<Self> {
-        let name = format!("{} (the pack {id})", fabric.shown);
+        let name = format!("{}#{id}", fabric.shown);
         let manifest = document.reader.manifest_bytes().to_vec();
         let parsed = ManifestDocument::parse(&manifest).map_err(|why| fabric.refused(malformed(why.to_string())))?;
         // The document holds what its manifest declares. That is known only at its end.

@@ -105,7 +105,7 @@ impl GitPlace {
         let Some(tree) = self.trees()?.get(id).copied() else {
             return Ok(None);
         };
-        let name = format!("{} ({})", self.shown, Which::Id(*id));
+        let name = Which::Id(*id).at(&self.shown);
         // What was fetched or pushed before need not be fetched again.
         if let Ok(pack) = self.read(&tree, name.clone()) {
             return Ok(Some(pack));

@@ -246,7 +246,7 @@ impl ObjectPack {
             .collect();
         Self {
             objects: objects.clone(),
-            name: format!("{} ({which})", objects.shown),
+            name: which.at(&objects.shown),
             manifest,
             listed: hashes.keys().map(|path| (path.clone(), None)).collect(),
             hashes,

@@ -374,7 +374,7 @@ impl PackPlace for OciRegistry {
                 .iter()
                 .map(|(path, (_, size))| (path.clone(), Some(*size)))
                 .collect();
-            let name = format!("{} ({which})", self.shown);
+            let name = which.at(&self.shown);
             let registry = self.clone();
             Box::new(RegistryPack {
                 registry,
