@@ -1,6 +1,7 @@
 //! Git, the cipher and the disk: all the I/O, and no judgement.
 
 pub mod archive;
+pub mod attached_dir;
 pub mod cipher;
 pub mod clone;
 pub mod files;
@@ -11,9 +12,9 @@ pub mod network;
 pub mod open_files;
 pub mod pack_dir;
 pub mod place;
-#[cfg(feature = "network")]
 mod program;
 pub mod published;
+pub mod ssh_keygen;
 pub mod staging;
 pub mod store;
 pub mod usage;

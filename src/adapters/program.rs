@@ -1,7 +1,9 @@
 //! Asks a program that knows credentials: a question on standard input, an answer on standard output, in bounded time.
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -30,15 +32,53 @@ pub struct ProgramAnswer {
 
 /// Runs a program. What it asks for and what it tells go only through its standard input and output.
 pub fn ask(command: &mut Command, question: &[u8], patience: Duration) -> Result<ProgramAnswer, String> {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|e| io_reason(&e))?;
+    let mut child = start(command.stderr(Stdio::null()))?;
     // A program that does not read its input fails by what it answers.
     child.stdin.take().map(|mut input| input.write_all(question));
-    let output = child.stdout.take();
+    let answers = hear(child.stdout.take());
+    let status = wait(&mut child, patience)?;
+    // A process that the program left behind may hold its output open.
+    let (read, text) = answers.recv_timeout(AFTER.min(patience)).unwrap_or_default();
+    match read || !status.success() {
+        true => Ok(ProgramAnswer {
+            success: status.success(),
+            text,
+        }),
+        false => Err("its answer could not be read".into()),
+    }
+}
+
+/// Runs a program that gets `input` and knows no secret that it could tell. Returns its answer, and what it said to standard
+/// error.
+pub fn consult(command: &mut Command, input: Arc<[u8]>, patience: Duration) -> Result<(ProgramAnswer, String), String> {
+    let mut child = start(command.stderr(Stdio::piped()))?;
+    let (answers, said) = (hear(child.stdout.take()), hear(child.stderr.take()));
+    if let Some(mut pipe) = child.stdin.take() {
+        // A program that does not read its input must not hold up this one.
+        std::thread::spawn(move || pipe.write_all(&input));
+    }
+    let status = wait(&mut child, patience)?;
+    let (read, text) = answers.recv_timeout(AFTER.min(patience)).unwrap_or_default();
+    let (_, said) = said.recv_timeout(AFTER.min(patience)).unwrap_or_default();
+    match read {
+        true => {
+            let success = status.success();
+            Ok((
+                ProgramAnswer { success, text },
+                String::from_utf8_lossy(&said).into_owned(),
+            ))
+        }
+        false => Err("its answer could not be read".into()),
+    }
+}
+
+fn start(command: &mut Command) -> Result<Child, String> {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.spawn().map_err(|e| io_reason(&e))
+}
+
+/// Reads an output of a program in a thread of its own. Tells whether it could be read, and its beginning.
+fn hear(output: Option<impl Read + Send + 'static>) -> Receiver<(bool, Zeroizing<Vec<u8>>)> {
     let (sender, answers) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Zeroizing::new(Vec::new());
@@ -46,10 +86,15 @@ pub fn ask(command: &mut Command, question: &[u8], patience: Duration) -> Result
         // The receiver is gone if the program took too long.
         drop(sender.send((read.is_some_and(|read| read.is_ok()), bytes)));
     });
+    answers
+}
+
+/// Waits for the end of a program, and ends one that takes longer than `patience`.
+fn wait(child: &mut Child, patience: Duration) -> Result<ExitStatus, String> {
     let mut looked = Duration::ZERO;
-    let status = loop {
+    loop {
         match child.try_wait() {
-            Ok(Some(status)) => break status,
+            Ok(Some(status)) => return Ok(status),
             Ok(None) if looked < patience => {
                 std::thread::sleep(LOOK);
                 looked += LOOK;
@@ -60,15 +105,6 @@ pub fn ask(command: &mut Command, question: &[u8], patience: Duration) -> Result
                 return Err("it did not answer in time".into());
             }
         }
-    };
-    // A process that the program left behind may hold its output open.
-    let (read, text) = answers.recv_timeout(AFTER.min(patience)).unwrap_or_default();
-    match read || !status.success() {
-        true => Ok(ProgramAnswer {
-            success: status.success(),
-            text,
-        }),
-        false => Err("its answer could not be read".into()),
     }
 }
 
@@ -85,6 +121,22 @@ mod tests {
     fn a_question_is_answered() {
         assert_eq!(shell("cat; exit 1", PATIENCE), Ok((false, "question".into())));
         assert_eq!(shell("echo x", PATIENCE), Ok((true, "x\n".into())));
+    }
+
+    #[test]
+    fn a_program_is_consulted_with_more_than_a_pipe_holds() {
+        let input: Arc<[u8]> = vec![b'x'; 1 << 20].into();
+        let consulted = |script: &str| {
+            let mut command = Command::new("sh");
+            consult(command.args(["-c", script]), Arc::clone(&input), PATIENCE)
+        };
+        let (answer, said) = consulted("wc -c; echo why >&2; exit 3").unwrap();
+        assert_eq!((answer.success, answer.text.trim_ascii()), (false, &b"1048576"[..]));
+        assert_eq!(said, "why\n");
+        // It reads nothing.
+        assert!(consulted("exit 0").unwrap().0.success);
+        let mut command = Command::new("/nonexistent");
+        assert!(consult(&mut command, input, PATIENCE).is_err());
     }
 
     #[test]

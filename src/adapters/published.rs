@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, invalid, read_from};
 use crate::adapters::workers::{self, TRANSFERS};
+use crate::format::attachment::Attached;
 use crate::format::manifest::ManifestDocument;
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result, io_reason};
@@ -36,6 +37,11 @@ pub trait PublishedPack: Sync {
     /// Returns the size of a listed member in bytes, if the holder tells it.
     fn size(&self, path: &str) -> Option<u64> {
         *self.listed().get(path)?
+    }
+
+    /// Returns what is attached to the pack. It is not believed either.
+    fn attached(&self) -> Result<Attached> {
+        Ok(Attached::default())
     }
 
     /// Passes a listed member to `take`, which need not read to the end. What follows the stated size is an error of

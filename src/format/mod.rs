@@ -1,6 +1,7 @@
 //! Formats on disk and on the wire: converts bytes to values and back, without any I/O.
 
 pub mod archive;
+pub mod attachment;
 #[cfg(feature = "network")]
 pub mod aws_profile;
 pub mod budget;
@@ -41,6 +42,7 @@ pub mod repo_state;
 pub mod run_record;
 pub mod scan_report;
 pub mod sealed;
+pub mod sshsig;
 pub mod timestamp;
 pub mod tokens;
 pub mod tree_meta;

@@ -7,6 +7,9 @@ use std::fmt;
 pub struct Timestamp(jiff::Timestamp);
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
+
     /// Converts seconds since the epoch. `None` outside of the years that RFC 3339 can write (0000 to 9999).
     pub fn from_seconds(seconds: i64) -> Option<Self> {
         let stamp = jiff::Timestamp::from_second(seconds).ok()?;

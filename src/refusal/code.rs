@@ -1,6 +1,7 @@
 //! The codes of refusals, for machines.
 
 use crate::refusal::Refusal;
+use crate::refusal::signing::SigningFault;
 use crate::refusal::transport::TransportFault;
 
 /// The code of a refusal, for machines.
@@ -30,6 +31,8 @@ pub enum Code {
     NoIdentity,
     /// `E_CRYPTO`
     Crypto,
+    /// `E_SIGNATURE`
+    Signature,
     /// `E_PLAINTEXT_LEAK`
     PlaintextLeak,
     /// `E_LIMIT`
@@ -46,7 +49,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Empty,
         Self::Io,
         Self::Duplicate,
@@ -59,6 +62,7 @@ impl Code {
         Self::NoRecipients,
         Self::NoIdentity,
         Self::Crypto,
+        Self::Signature,
         Self::PlaintextLeak,
         Self::Limit,
         Self::Corrupt,
@@ -82,6 +86,7 @@ impl Code {
             Self::NoRecipients => "E_NO_RECIPIENTS",
             Self::NoIdentity => "E_NO_IDENTITY",
             Self::Crypto => "E_CRYPTO",
+            Self::Signature => "E_SIGNATURE",
             Self::PlaintextLeak => "E_PLAINTEXT_LEAK",
             Self::Limit => "E_LIMIT",
             Self::Corrupt => "E_CORRUPT",
@@ -109,6 +114,7 @@ impl Refusal {
             | Self::NoDestination
             | Self::UnsafePath { .. } => Code::Io,
             Self::Duplicate { .. } | Self::Collision { .. } | Self::ReservedPath { .. } => Code::Duplicate,
+            Self::NotSound { has_leak: true, .. } => Code::PlaintextLeak,
             Self::BadPack { .. } | Self::BadManifest { .. } | Self::NotSound { .. } => Code::BadPack,
             Self::Usage(_) | Self::BadDestination { .. } | Self::NoWorkTree { .. } | Self::Armoured { .. } => {
                 Code::Usage
@@ -131,6 +137,10 @@ impl Refusal {
             } => Code::BadPack,
             Self::Transport { .. } => Code::Transport,
             Self::Limit { .. } | Self::TooLong { .. } | Self::Budget { .. } => Code::Limit,
+            Self::Signing { fault, .. } => match fault {
+                SigningFault::TooMany { .. } => Code::Limit,
+                _ => Code::Signature,
+            },
             Self::Corrupt(_) => Code::Corrupt,
             Self::Audit { .. } => Code::Audit,
             Self::NotYours { .. } | Self::HookManager { .. } | Self::Unsupported(_) => Code::Unsupported,

@@ -43,6 +43,7 @@ impl fmt::Display for Refusal {
             Self::ReservedPath { path, source } => {
                 write!(f, "{source} cannot be sealed as {path}: the pack itself uses that name")
             }
+            Self::Signing { path, fault } => write!(f, "{}: {fault}", shown_path(path)),
             Self::Transport { place, fault } => write!(f, "{}: {fault}", shown(place.as_bytes())),
             Self::NoDestination => f.write_str("no place for packs is named or configured"),
             Self::BadDestination { text, fault } => {
@@ -59,7 +60,7 @@ impl fmt::Display for Refusal {
             Self::BadManifest { name, fault } => {
                 write!(f, "the manifest {} cannot be restored: {fault}", shown(name.as_bytes()))
             }
-            Self::NotSound { path, first, more } => {
+            Self::NotSound { path, first, more, .. } => {
                 write!(f, "{} does not verify: {}", shown_path(path), first_of(first, *more))
             }
             Self::Usage(misuse) => misuse.fmt(f),

@@ -16,6 +16,7 @@ use manifest::ManifestFault;
 use pack::PackFault;
 use path::PathFault;
 use revision::RevisionFault;
+use signing::SigningFault;
 use transport::{DestinationFault, TransportFault};
 use twin::{MergeFault, TwinConflict};
 use unsupported::Unsupported;
@@ -38,6 +39,7 @@ pub mod revision;
 pub mod seal;
 pub mod seal_option;
 pub mod shown;
+pub mod signing;
 pub mod transport;
 pub mod twin;
 pub mod unsupported;
@@ -140,6 +142,8 @@ pub enum Refusal {
     },
     /// A pack that was judged and is not sound.
     NotSound {
+        /// Whether one of its findings is a leak.
+        has_leak: bool,
         /// The pack.
         path: PathBuf,
         /// The code and the place of the first finding.
@@ -345,6 +349,13 @@ pub enum Refusal {
         place: String,
         /// Why not.
         fault: TransportFault,
+    },
+    /// A pack cannot be signed or attested, or its signatures and attestations cannot be checked.
+    Signing {
+        /// The file that is at fault, or the pack.
+        path: PathBuf,
+        /// Why not.
+        fault: SigningFault,
     },
     /// No place for packs is named or configured.
     NoDestination,

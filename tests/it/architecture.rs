@@ -28,10 +28,12 @@ const DOORS: &[(&[&str], &[&str])] = &[
             "adapters/cipher/",
             "adapters/network/",
             "format/fabric.rs",
+            "format/sshsig.rs",
             "rules/content/pem.rs",
         ],
     ),
     (&["struson::"], &["format/fabric.rs"]),
+    (&["ssh_encoding::"], &["format/sshsig.rs"]),
     (&["aho_corasick::"], &["rules/content/encoded.rs"]),
     (&["bech32::"], &["rules/content/keys.rs"]),
     (
@@ -79,7 +81,12 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["std::fs", "fs::rename"], &["adapters/"]),
     (
         &["std::process::Command", "process::{Command"],
-        &["adapters/git/", "adapters/network/docker.rs", "adapters/program.rs"],
+        &[
+            "adapters/git/",
+            "adapters/network/docker.rs",
+            "adapters/program.rs",
+            "adapters/ssh_keygen.rs",
+        ],
     ),
     (&["ureq::"], &["adapters/network/"]),
     (&["url::"], &["adapters/network/", "adapters/place/"]),

@@ -46,6 +46,7 @@ mod sharing;
 mod sharing_git;
 mod sharing_git_uses;
 mod sharing_objects;
+mod signing;
 mod stable_seals;
 mod state;
 mod store;

@@ -13,7 +13,7 @@ use gitpack::refusal::code::Code;
 
 type Case = (Code, fn() -> Done);
 
-const CASES: [Case; 18] = [
+const CASES: [Case; 19] = [
     (Code::Empty, || {
         let place = Place::new();
         place.pack_in(place.path(), &["seal"])
@@ -97,6 +97,12 @@ const CASES: [Case; 18] = [
         repo.write("copy.txt", "secret");
         repo.commit_only("copy.txt");
         repo.pack(&["seal", "--attach", "a.vec"])
+    }),
+    (Code::Signature, || {
+        let place = Place::new();
+        common::write(&place.path().join("a"), "x");
+        place.pack_in(place.path(), &["seal", "a", "-o", "pack"]).ok();
+        place.pack_in(place.path(), &["sign", "pack"])
     }),
     (Code::Limit, || {
         let repo = Repo::empty();

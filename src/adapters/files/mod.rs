@@ -305,6 +305,14 @@ pub fn create_private_dir(path: &Path) -> Result<()> {
         .map_err(Refusal::io("creating", path))
 }
 
+/// Creates a directory that everybody may read. Succeeds if it exists.
+pub fn create_shared_dir(path: &Path) -> Result<()> {
+    match std::fs::create_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && is_directory(path) => Ok(()),
+        made => made.map_err(Refusal::io("creating", path)),
+    }
+}
+
 /// Removes a file. Succeeds if the file does not exist.
 pub fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {

@@ -34,6 +34,7 @@ pub mod remote_refs;
 pub mod remotes;
 pub mod run_refs;
 mod settled;
+pub mod ssh_settings;
 mod sweep;
 mod tracked;
 pub mod tree;

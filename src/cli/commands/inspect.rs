@@ -79,6 +79,11 @@ fn human(output: &mut Output, report: &InspectReport) {
     for (label, fact) in facts {
         output.line(&format!("{label:<9}  {fact}"));
     }
+    for signature in &report.signatures {
+        let key = signature.key_type.as_deref().unwrap_or("not a signature");
+        let (key, name) = (shown(key.as_bytes()), shown(signature.name.as_bytes()));
+        output.line(&format!("{:<9}  {key}, not checked here ({name})", "signature"));
+    }
     let total: u64 = report.members.iter().filter_map(|member| member.size).sum();
     output.line(&format!("{:<9}  {}, {}", "members", report.members.len(), size(total)));
     let rows: Vec<[String; 4]> = report
@@ -131,6 +136,12 @@ fn document(report: &InspectReport) -> Vec<u8> {
     }
     if let Some(state) = &report.state {
         document["state"] = json!(state);
+    }
+    if !report.signatures.is_empty() {
+        let signatures = report.signatures.iter();
+        document["signatures"] = signatures
+            .map(|signature| json!({ "name": signature.name, "key_type": signature.key_type }))
+            .collect();
     }
     to_document(&document)
 }

@@ -23,6 +23,7 @@ mod restore;
 mod reveal;
 mod scan;
 mod seal;
+mod sign;
 mod state;
 mod status;
 mod uninstall;
@@ -52,6 +53,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<state::State>(),
     Command::of::<seal::Seal>(),
     Command::of::<verify::Verify>(),
+    Command::of::<sign::Sign>(),
     Command::of::<open::Open>(),
     Command::of::<restore::Restore>(),
     Command::of::<audit::Audit>(),

@@ -83,6 +83,14 @@ pub struct Config {
     pub requires_published: bool,
     /// Whether the guard blocks files that it could examine only in part, instead of reporting them.
     pub blocks_in_part: bool,
+    /// Whether packs in a push must be signed, and not only verify.
+    pub requires_signed: bool,
+    /// How many different known signers must have signed a pack.
+    pub signatures: usize,
+    /// The allowed signers file, as a path relative to the root of the repository.
+    pub signers: Option<Located<MemberPath>>,
+    /// The file of revoked keys, as a path relative to the root of the repository.
+    pub revoked: Option<Located<MemberPath>>,
 }
 
 /// An exception: a blob that may appear in plaintext everywhere.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
+use crate::format::attachment::MAX_ATTACHMENTS;
 use crate::format::config::lines::{Lines, text_of};
-use crate::format::config::raw::{RawAllowFile, RawConfig, RawInPart, RawPack};
+use crate::format::config::raw::{RawAllowFile, RawConfig, RawInPart, RawPack, RawPacks};
 use crate::format::config::scope::{RawScope, Scope};
 use crate::format::config::{Allow, Config, ConfigError, Located, limits, protect};
 use crate::format::member_path::MemberPath;
@@ -43,6 +44,8 @@ impl Config {
         let private_remotes = private_remotes.collect::<Result<_, _>>()?;
         let recipients_file = raw.seal.recipients_file;
         let recipients_file = recipients_file.map(|path| file_below("recipients_file", &path, &lines));
+        let signers = raw.verify.signers.map(|path| file_below("signers", &path, &lines));
+        let revoked = raw.verify.revoked.map(|path| file_below("revoked", &path, &lines));
         let allow_file = raw.allow_file.map(|path| file_below("allow_file", &path, &lines));
         Ok(Self {
             default_scope,
@@ -58,6 +61,10 @@ impl Config {
             private_remotes,
             requires_published: raw.pack.require_published,
             blocks_in_part: raw.guard.in_part == RawInPart::Block,
+            requires_signed: raw.guard.packs == RawPacks::Signed,
+            signatures: signatures(raw.verify.signatures.as_ref(), &lines)?,
+            signers: signers.transpose()?,
+            revoked: revoked.transpose()?,
         })
     }
 }
@@ -109,6 +116,18 @@ fn default_scope(
         false => {
             let problem = format!("pack.scope: expected a scope of this file, found {key:?}");
             Err(lines.error(scope.span().start, problem))
+        }
+    }
+}
+
+fn signatures(number: Option<&Spanned<i64>>, lines: &Lines) -> Result<usize, ConfigError> {
+    let Some(number) = number else { return Ok(0) };
+    let (offset, number) = (number.span().start, *number.get_ref());
+    match usize::try_from(number).ok().filter(|number| *number <= MAX_ATTACHMENTS) {
+        Some(number) => Ok(number),
+        None => {
+            let problem = format!("signatures: expected a number from 0 to {MAX_ATTACHMENTS}, found {number}");
+            Err(lines.error(offset, problem))
         }
     }
 }

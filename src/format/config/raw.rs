@@ -29,6 +29,8 @@ pub(super) struct RawConfig {
     pub(super) remote: Option<Spanned<toml::Value>>,
     #[serde(default)]
     pub(super) guard: RawGuard,
+    #[serde(default)]
+    pub(super) verify: RawVerify,
 }
 
 #[derive(Default, Deserialize)]
@@ -84,6 +86,25 @@ pub(super) struct RawSeal {
 pub(super) struct RawGuard {
     #[serde(default)]
     pub(super) in_part: RawInPart,
+    #[serde(default)]
+    pub(super) packs: RawPacks,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawVerify {
+    pub(super) signatures: Option<Spanned<i64>>,
+    pub(super) signers: Option<Spanned<String>>,
+    pub(super) revoked: Option<Spanned<String>>,
+}
+
+/// What the guard demands of the packs in a push.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawPacks {
+    #[default]
+    Verified,
+    Signed,
 }
 
 /// What the guard does about a file that it could examine only in part.

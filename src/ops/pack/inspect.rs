@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use crate::adapters::pack_dir;
+use crate::format::attachment::AttachmentKind;
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
 use crate::format::repo_state::RepoState;
+use crate::format::sshsig::SshSignature;
 use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
 use crate::ops::Context;
 use crate::ops::pack::given::GivenPack;
@@ -30,6 +32,17 @@ pub struct InspectReport {
     pub info: Option<PackInfo>,
     /// The digest of its repository state.
     pub state: Option<Digest>,
+    /// The signatures that are attached to it. They are not checked here.
+    pub signatures: Vec<InspectedSignature>,
+}
+
+/// A signature that is attached to a pack.
+#[derive(Debug)]
+pub struct InspectedSignature {
+    /// The name of its file, or where a place has it.
+    pub name: String,
+    /// The type of the key that it says made it. `None` if it is not a signature.
+    pub key_type: Option<String>,
 }
 
 /// A member.
@@ -69,6 +82,13 @@ pub fn inspect_source(source: &Source<'_>) -> Result<InspectReport> {
             bytes_hash: member.bytes_hash.to_string(),
         })
         .collect();
+    let attached = source.attached(&manifest.computed_id)?.files.into_iter();
+    let signatures = attached
+        .filter(|file| file.kind == AttachmentKind::Signature)
+        .map(|file| InspectedSignature {
+            key_type: SshSignature::parse(&file.bytes).ok().map(|parsed| parsed.key_type),
+            name: file.name,
+        });
     let read = |path: &str| source.read(path, pack_dir::MAX_DOCUMENT);
     Ok(InspectReport {
         pack_id: manifest.pack_id,
@@ -80,5 +100,6 @@ pub fn inspect_source(source: &Source<'_>) -> Result<InspectReport> {
         state: read(REPO_STATE)
             .and_then(|bytes| parse_strict_into::<RepoState>(&bytes).ok())
             .map(|state| state.digest()),
+        signatures: signatures.collect(),
     })
 }

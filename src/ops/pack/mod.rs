@@ -1,4 +1,4 @@
-//! Packs: sealing, verifying, opening, restoring, rekeying and comparing them.
+//! Packs: sealing, verifying, signing, opening, restoring, rekeying and comparing them.
 
 pub mod diff;
 pub mod documents;
@@ -11,6 +11,8 @@ pub mod rekey;
 pub mod restore;
 pub mod seal;
 pub mod sealed_pack;
+pub mod sign;
+pub mod signatures;
 pub mod source;
 pub mod texts;
 pub mod unseal;

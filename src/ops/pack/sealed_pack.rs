@@ -11,6 +11,7 @@ use crate::ops::pack::verify::verify_source;
 use crate::refusal::pack::PackFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
+use crate::rules::pack::findings::Check;
 use crate::rules::pack::verdict::Verdict;
 
 /// A verified pack, and the declaration of its seals.
@@ -30,6 +31,7 @@ pub fn ensure_sound(verdict: &Verdict, name: &Path) -> Result<()> {
     match verdict.findings.iter().next() {
         None => Ok(()),
         Some(first) => Err(Refusal::NotSound {
+            has_leak: !verdict.findings.passes(Check::PlaintextLeak),
             path: name.to_owned(),
             first: format!("{} {}", first.kind.code(), first.path).trim_end().to_owned(),
             more: verdict.findings.len() - 1,

@@ -4,10 +4,13 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::adapters::attached_dir;
 use crate::adapters::files;
 use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember};
 use crate::adapters::published::{self, PublishedPack, TakeMember};
+use crate::format::attachment::Attached;
+use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::object_id::{ObjectHasher, ObjectId};
@@ -87,6 +90,15 @@ impl<'a> Source<'a> {
                 read.map_err(Refusal::io("reading", MANIFEST.as_ref())).map(|_| bytes)
             }
             Self::Published(pack) => Ok(pack.manifest().to_vec()),
+        }
+    }
+
+    /// Returns what is attached to the pack with this id.
+    pub fn attached(&self, pack_id: &Digest) -> Result<Attached> {
+        match self {
+            Self::Directory(root) => attached_dir::read(root, pack_id),
+            Self::Tree(..) => Ok(Attached::default()),
+            Self::Published(pack) => pack.attached(),
         }
     }
 

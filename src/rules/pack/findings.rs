@@ -30,6 +30,8 @@ pub enum Check {
     SealsOpenable,
     /// No protected content is in the clear.
     PlaintextLeak,
+    /// The signatures that are there are valid, and those that are demanded are there.
+    Signatures,
 }
 
 /// A fault in a pack.
@@ -82,6 +84,16 @@ pub enum FindingKind {
     CanonVersionMismatch(Mismatch<String>),
     /// The pack was made with a different grammar version.
     GrammarVersionMismatch(Mismatch<String>),
+    /// Somebody who must have signed did not.
+    SignatureMissing(String),
+    /// What is attached as a signature is not one over this pack, or proves nothing.
+    SignatureInvalid(String),
+    /// No known signer made a signature.
+    SignerUnknown(String),
+    /// The signer was not valid when the pack was made.
+    SignerNotValidThen(String),
+    /// The key of the signer is revoked.
+    SignerRevoked(String),
 }
 
 /// Two values that should be equal.
@@ -143,6 +155,11 @@ impl FindingKind {
             Self::RepoStateMismatch(_) => ("REPO_STATE_MISMATCH", &[RepoState]),
             Self::CanonVersionMismatch(_) => ("CANON_VERSION_MISMATCH", &[RepoState]),
             Self::GrammarVersionMismatch(_) => ("GRAMMAR_VERSION_MISMATCH", &[RepoState]),
+            Self::SignatureMissing(_) => ("SIGNATURE_MISSING", &[Signatures]),
+            Self::SignatureInvalid(_) => ("SIGNATURE_INVALID", &[Signatures]),
+            Self::SignerUnknown(_) => ("SIGNER_UNKNOWN", &[Signatures]),
+            Self::SignerNotValidThen(_) => ("SIGNER_NOT_VALID_THEN", &[Signatures]),
+            Self::SignerRevoked(_) => ("SIGNER_REVOKED", &[Signatures]),
         }
     }
 
@@ -171,7 +188,10 @@ impl FindingKind {
 
     /// Returns whether the finding is about the pack as a whole.
     pub fn is_about_the_pack(&self) -> bool {
-        matches!(self, Self::PackIdMismatch(_) | Self::MemberCountMismatch(_))
+        matches!(
+            self,
+            Self::PackIdMismatch(_) | Self::MemberCountMismatch(_) | Self::SignatureMissing(_)
+        )
     }
 
     /// Returns the details, if there are any.
@@ -186,7 +206,12 @@ impl FindingKind {
             | Self::SealTampered(what)
             | Self::SealUnopenable(what)
             | Self::PlaintextLeak(what)
-            | Self::RepoStateMismatch(what) => Some(what),
+            | Self::RepoStateMismatch(what)
+            | Self::SignatureMissing(what)
+            | Self::SignatureInvalid(what)
+            | Self::SignerUnknown(what)
+            | Self::SignerNotValidThen(what)
+            | Self::SignerRevoked(what) => Some(what),
             Self::HashMismatch(_, line_ends) => line_ends.map(LineEnds::converted),
             _ => None,
         }

@@ -17,6 +17,7 @@ pub mod plain;
 mod registry;
 pub mod schemas;
 mod seals;
+pub mod signatures;
 mod state;
 mod texts;
 mod tree;

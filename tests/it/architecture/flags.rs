@@ -146,6 +146,11 @@ const EXEMPTIONS: &[Exemption] = &[
         reason: "arguments of git ls-remote, fetch and push",
     },
     Exemption {
+        path: "adapters/git/ssh_settings.rs",
+        literals: &["--null", "--show-scope", "--type=path", "--get-regexp"],
+        reason: "arguments of git config",
+    },
+    Exemption {
         path: "adapters/git/settled.rs",
         literals: &["--resolve-undo"],
         reason: "an argument of git ls-files",

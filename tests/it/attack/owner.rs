@@ -44,6 +44,8 @@ const COMMANDS: &[&[&str]] = &[
     &["push", "PACK"],
     &["push", "PACK", "git:origin"],
     &["pull", "git:origin", "--output", "OUT/pulled"],
+    &["sign", "PACK"],
+    &["sign", "PACK", "--key", "OUT/../key"],
     &["archive", "PACK", "--output", "archived.tar.zst"],
     &["restore", "PACK", "--output", "restored"],
     &["restore", "PACK", "--dry-run"],
@@ -91,9 +93,15 @@ fn trapped() -> (Repo, String) {
         "diff.external",
         "filter.trap.clean",
         "gpg.program",
+        "gpg.ssh.program",
+        "gpg.ssh.defaultKeyCommand",
     ] {
         repo.git(&["config", key, trap]).ok();
     }
+    repo.git(&["config", "gpg.format", "ssh"]).ok();
+    let key = repo.place.path().join("key");
+    let args = ["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()];
+    repo.place.run(&repo.root, "ssh-keygen", &args).ok();
     repo.write(".gitattributes", "* filter=trap diff=trap\n");
     for hook in [
         "pre-commit",

@@ -10,6 +10,7 @@ use crate::format::repo_state::Mode;
 use crate::ops::pack::verify::VerifyReport;
 use crate::refusal::shown::{harmless, shown};
 use crate::rules::pack::findings::{Finding, FindingKind};
+use crate::rules::pack::signatures::{CheckedSignature, SignatureOutcome};
 
 /// The most notices that are listed. A pack of another tool may have one for each member.
 const NOTICES: usize = 10;
@@ -41,6 +42,7 @@ pub(super) fn print(output: &mut Output, report: &VerifyReport) {
             count(verdict.findings.len() as u64, "finding")
         )),
     }
+    signatures(output, report);
     if verdict
         .findings
         .iter()
@@ -51,6 +53,53 @@ pub(super) fn print(output: &mut Output, report: &VerifyReport) {
              pack, and restore it: git checkout -- <pack>\n",
             paint(LOOK, "note")
         ));
+    }
+}
+
+/// Prints who signed, and what is not proven by a signature that is there.
+fn signatures(output: &mut Output, report: &VerifyReport) {
+    let findings = &report.verdict.findings;
+    let report = &report.signatures;
+    let mut notes = Vec::new();
+    for CheckedSignature { name, key, outcome } in &report.checked {
+        if findings.iter().any(|finding| finding.path == *name) {
+            continue;
+        }
+        let key = harmless(key.as_deref().unwrap_or_default());
+        match outcome {
+            SignatureOutcome::By(principals) => {
+                output.line(&format!("  signed by {} ({key})", harmless(&principals.join(", "))));
+            }
+            SignatureOutcome::Valid => {
+                notes.push(format!("a valid signature by {key}; whose key that is was not checked"))
+            }
+            SignatureOutcome::ByUnknown(_) => {
+                notes.push(format!("a valid signature by {key}, which no known signer has"))
+            }
+            SignatureOutcome::NotValidThen(why) => {
+                notes.push(format!(
+                    "a signature whose signer was not valid when the pack was made: {}",
+                    harmless(why)
+                ));
+            }
+            SignatureOutcome::Revoked(why) => notes.push(format!("a signature by a revoked key: {}", harmless(why))),
+            SignatureOutcome::Invalid(_) | SignatureOutcome::Unchecked => {}
+        }
+    }
+    if let Some(why) = &report.unchecked {
+        let number = count(report.checked.len() as u64, "signature");
+        notes.push(format!("{number} not checked: {}", harmless(why)));
+    }
+    if report.signers.is_none()
+        && report
+            .checked
+            .iter()
+            .any(|signature| signature.outcome == SignatureOutcome::Valid)
+    {
+        notes.push("no signers are known: --allowed-signers <file>, or git config gpg.ssh.allowedSignersFile".into());
+    }
+    for note in notes {
+        output.err(&format!("  {} {note}\n", paint(LOOK, "note")));
     }
 }
 

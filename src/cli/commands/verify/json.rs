@@ -4,8 +4,10 @@ use serde_json::{Value, json};
 
 use super::words::detail;
 use crate::format::canonical_json::to_document;
+use crate::ops::pack::signatures::SignaturesReport;
 use crate::ops::pack::verify::VerifyReport;
 use crate::rules::pack::findings::{Check, Finding};
+use crate::rules::pack::signatures::{SignatureOutcome, distinct_signers};
 
 /// Returns the `pack.verify.v0` document of a pack that could be judged.
 pub(super) fn document(report: &VerifyReport) -> Vec<u8> {
@@ -59,7 +61,34 @@ pub(super) fn document(report: &VerifyReport) -> Vec<u8> {
             document["sealed"]["openable"] = json!(passed(Check::SealsOpenable));
         }
     }
+    if let Some(signatures) = signatures(&report.signatures) {
+        document["signatures"] = signatures;
+    }
     to_document(&document)
+}
+
+/// Returns what is said of signatures, if there are any or some are demanded.
+fn signatures(report: &SignaturesReport) -> Option<Value> {
+    if report.checked.is_empty() && !report.demand.is_any() {
+        return None;
+    }
+    let found = report.checked.iter().map(|signature| {
+        let mut value = json!({ "name": signature.name, "outcome": signature.outcome.as_str() });
+        if let Some(key) = &signature.key {
+            value["key"] = json!(key);
+        }
+        if let SignatureOutcome::By(principals) = &signature.outcome {
+            value["principals"] = json!(principals);
+        }
+        value
+    });
+    Some(json!({
+        "found": found.collect::<Vec<_>>(),
+        "signers": report.signers,
+        "unchecked": report.unchecked,
+        "distinct_signers": distinct_signers(&report.checked),
+        "demanded": { "by": report.demand.by, "count": report.demand.count },
+    }))
 }
 
 /// Returns the `pack.verify.v0` document of a pack that could not be judged.

@@ -16,6 +16,7 @@ use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::style::{Envelope, Style};
 use crate::ops::Context;
+use crate::ops::pack::signatures::SignerRequest;
 use crate::ops::pack::verify::{VerifyRequest, verify};
 
 /// Verify a pack: hashes, list of members, seals, no leaks
@@ -38,6 +39,18 @@ pub(super) struct Verify {
     identities: Vec<PathBuf>,
     #[command(flatten)]
     passphrase: PassphraseFlag,
+    /// Demand a signature by this principal of the allowed signers; may be given several times
+    #[arg(long, value_name = "PRINCIPAL")]
+    signed_by: Vec<String>,
+    /// Demand signatures by so many different allowed signers
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    require_signatures: usize,
+    /// Trust the signers in this file, as ssh-keygen reads it, instead of the configured ones
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
+    /// Refuse the keys in this key revocation list or list of public keys
+    #[arg(long, value_name = "FILE")]
+    revoked: Option<PathBuf>,
 }
 
 impl Run for Verify {
@@ -75,6 +88,12 @@ impl Run for Verify {
             rev: self.rev,
             identities: self.identities,
             partial: self.partial,
+            signers: SignerRequest {
+                signed_by: self.signed_by,
+                required: self.require_signatures,
+                allowed_signers: self.allowed_signers,
+                revoked: self.revoked,
+            },
         };
         let report = verify(ctx, &request)?;
         match self.json {

@@ -34,6 +34,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
             json!({ "path": path, "sources": sources })
         }
         Refusal::ReservedPath { path, source } => json!({ "path": path, "sources": [source] }),
+        Refusal::Signing { path, fault } => json!({ "path": shown_path(path), "reason": fault.to_string() }),
         Refusal::Transport { place, fault } => json!({ "place": place, "reason": fault.to_string() }),
         Refusal::BadDestination { text, fault } => json!({ "place": text, "reason": fault.to_string() }),
         Refusal::InternalPack { path, place } => json!({ "path": shown_path(path), "place": place }),
@@ -44,7 +45,9 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         }
         Refusal::BadManifest { name, fault } => json!({ "path": name, "reason": fault.to_string() }),
         Refusal::Audit { run, first, more, .. } => json!({ "run": run, "first": first, "more": more }),
-        Refusal::NotSound { path, first, more } => json!({ "path": shown_path(path), "first": first, "more": more }),
+        Refusal::NotSound { path, first, more, .. } => {
+            json!({ "path": shown_path(path), "first": first, "more": more })
+        }
         Refusal::Usage(misuse) => json!({ "problem": usage::problem(misuse) }),
         Refusal::NotYours { path, owner } => json!({ "path": shown_path(path), "owner": owner }),
         Refusal::NoWorkTree { action } => json!({ "what": words::command_of(*action) }),

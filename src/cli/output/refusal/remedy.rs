@@ -6,8 +6,9 @@ use crate::cli::output::words::{argument, pathspec, quoted};
 use crate::refusal::Refusal;
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
-use crate::refusal::keys::CipherFault;
+use crate::refusal::keys::{CipherFault, SecretFault};
 use crate::refusal::pack::PackFault;
+use crate::refusal::signing::SigningFault;
 use crate::refusal::transport::TransportFault;
 use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
@@ -79,6 +80,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             "send it to a place that private_remotes in .gitpack.toml names, or seal the pack without --mode internal",
         ),
         Refusal::Transport { fault, .. } => (None, transport(fault)),
+        Refusal::Signing { fault, .. } => (None, signing(fault)),
         Refusal::BadDestination { .. } => {
             hint("oci://<host>/<repository>, s3://<bucket>/<prefix>, git:<remote>, https://<host>/<path>")
         }
@@ -272,6 +274,29 @@ fn way_out(unsupported: &Unsupported) -> String {
 }
 
 /// Returns what to do about a place that did not take a pack or give one.
+fn signing(fault: &SigningFault) -> Option<String> {
+    let hint = match fault {
+        SigningFault::TooMany { .. } => "remove those that are not needed",
+        SigningFault::NotADirectory => "git pack pull <archive or address> --output <directory>, then sign that",
+        SigningFault::Program { .. } => "install OpenSSH (ssh-keygen), or set gpg.ssh.program",
+        SigningFault::NoKey => {
+            "--key <file>, or git config gitpack.signingKey <file>, or git config user.signingKey with gpg.format ssh"
+        }
+        SigningFault::MissingKey => "ssh-keygen -t ed25519 -f <file>",
+        SigningFault::Secret(SecretFault::ReadableByOthers { path, .. }) => {
+            return Some(format!("chmod 600 {}", argument(path.as_os_str().as_encoded_bytes())));
+        }
+        SigningFault::Secret(_) => "name the file of the key",
+        SigningFault::NotSigned { .. } => "name the private key, or add it to the agent: ssh-add <file>",
+        SigningFault::Unfit { .. } => "sign with another key: ssh-keygen -t ed25519 -f <file>",
+        SigningFault::NoSigners => {
+            "--allowed-signers <file>, or [verify] signers in .gitpack.toml, or git config gpg.ssh.allowedSignersFile"
+        }
+        SigningFault::NotText => "allowed signers are lines of text (ssh-keygen(1), ALLOWED SIGNERS)",
+    };
+    Some(hint.to_owned())
+}
+
 fn transport(fault: &TransportFault) -> Option<String> {
     let text = match fault {
         TransportFault::Unauthorized { found: false, .. } => {

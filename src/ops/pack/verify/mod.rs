@@ -16,6 +16,7 @@ use crate::ops::Context;
 use crate::ops::contents::BUDGET;
 use crate::ops::keys::identity;
 use crate::ops::pack::given::GivenPack;
+use crate::ops::pack::signatures::{SignaturesReport, SignerRequest, check_signatures};
 use crate::ops::pack::source::Source;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -35,6 +36,8 @@ pub struct VerifyReport {
     pub opened: bool,
     /// Number of members that are there, if some are not and that was allowed.
     pub seen: Option<usize>,
+    /// Its signatures.
+    pub signatures: SignaturesReport,
 }
 
 impl VerifyReport {
@@ -59,6 +62,8 @@ pub struct VerifyRequest {
     pub identities: Vec<PathBuf>,
     /// Whether members may be missing.
     pub partial: bool,
+    /// Who must have signed, and who may.
+    pub signers: SignerRequest,
 }
 
 /// Verifies a pack.
@@ -72,26 +77,36 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
     let source = given.source();
     let observed = observe(&source, &UnpackBudget::of(BUDGET))?;
     if request.partial && !observed.is_complete() {
-        let (verdict, seen) = judge_partial(observed);
+        let (mut verdict, seen) = judge_partial(observed);
+        let signatures = check_signatures(ctx, &source, &request.signers, None, &mut verdict)?;
         return Ok(VerifyReport {
             verdict,
             compared_with: None,
             opened: false,
             seen: Some(seen),
+            signatures,
         });
     }
     let (mut verdict, pack) = judge(observed);
+    let repo = match request.rev {
+        Some(_) => Some(ctx.repository_to_read()?),
+        None => None,
+    };
     let mut compared_with = None;
-    if let Some(rev) = &request.rev {
+    let mut commit = None;
+    if let (Some(repo), Some(rev)) = (&repo, &request.rev) {
         let Some(pack) = pack else {
             return Err(Refusal::Usage(Misuse::NoState {
                 pack: request.pack.clone(),
                 document: REPO_STATE,
             }));
         };
-        let repo = ctx.repository_to_read()?;
-        compared_with = Some(against::compare(&repo, rev, source.directory(), &pack, &mut verdict)?);
+        let id = against::compare(repo, rev, source.directory(), &pack, &mut verdict)?;
+        commit = Some((repo, repo.commit_of(&id)?));
+        compared_with = Some(id);
     }
+    let commit = commit.as_ref().map(|(repo, commit)| (*repo, commit));
+    let signatures = check_signatures(ctx, &source, &request.signers, commit, &mut verdict)?;
     if let Some(identities) = &identities {
         open_seals(&source, identities, &mut verdict)?;
     }
@@ -100,6 +115,7 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
         compared_with,
         opened: identities.is_some(),
         seen: None,
+        signatures,
     })
 }
 
