@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::format::config::Config;
+use crate::format::config::{Config, Located};
+use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Policy, Rule};
 
@@ -20,6 +21,8 @@ pub enum Weakening {
     InPart,
     /// Branches may be pushed without a published pack.
     Unpublished,
+    /// Packs may be pushed with fewer signatures, or other people may sign them.
+    Unsigned(&'static str),
     /// Remotes that this entry names now count as private.
     Private(String),
 }
@@ -37,6 +40,8 @@ pub enum WeakeningKind {
     InPart,
     /// [`Weakening::Unpublished`].
     Unpublished,
+    /// [`Weakening::Unsigned`].
+    Unsigned,
     /// [`Weakening::Private`].
     Private,
 }
@@ -50,6 +55,7 @@ impl Weakening {
             Self::Releasing(_) => WeakeningKind::Releasing,
             Self::InPart => WeakeningKind::InPart,
             Self::Unpublished => WeakeningKind::Unpublished,
+            Self::Unsigned(_) => WeakeningKind::Unsigned,
             Self::Private(_) => WeakeningKind::Private,
         }
     }
@@ -61,6 +67,7 @@ impl Weakening {
             Self::Dropped(rule) | Self::Releasing(rule) => rule.clone(),
             Self::InPart => "[guard] in_part".into(),
             Self::Unpublished => "[pack] require_published".into(),
+            Self::Unsigned(key) => (*key).into(),
             Self::Private(place) => place.clone(),
         }
     }
@@ -74,6 +81,7 @@ impl fmt::Display for Weakening {
             Self::Releasing(rule) => write!(f, "[[protect]] {rule} is new"),
             Self::InPart => f.write_str("[guard] in_part is no longer \"block\""),
             Self::Unpublished => f.write_str("[pack] require_published is no longer true"),
+            Self::Unsigned(key) => write!(f, "{key} asks for less, or for other signers"),
             Self::Private(place) => write!(f, "{place} now counts as private"),
         }
     }
@@ -109,6 +117,21 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<Weakening> {
     }
     if old.requires_published && !new.requires_published {
         found.push(Weakening::Unpublished);
+    }
+    let path = |file: &Option<Located<MemberPath>>| file.as_ref().map(|file| file.value.clone());
+    for (key, is_weaker) in [
+        ("[guard] packs", old.requires_signed && !new.requires_signed),
+        ("[verify] signatures", new.signatures < old.signatures),
+        (
+            "[verify] signers",
+            old.signers.is_some() && path(&new.signers) != path(&old.signers),
+        ),
+        (
+            "[verify] revoked",
+            old.revoked.is_some() && path(&new.revoked) != path(&old.revoked),
+        ),
+    ] {
+        found.extend(is_weaker.then_some(Weakening::Unsigned(key)));
     }
     for place in &new.private_remotes {
         if !old.private_remotes.iter().any(|other| other.value == place.value) {

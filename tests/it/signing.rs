@@ -1,5 +1,6 @@
 //! `git pack sign`, and `git pack verify` with signers: what `ssh-keygen` makes and checks, and what is not accepted.
 
+mod demanded;
 mod hostile;
 
 use std::fs;

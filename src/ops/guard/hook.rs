@@ -14,6 +14,7 @@ use crate::ops::contents::{self, ContentAt};
 use crate::ops::guard::main_commits::commits_with_rules;
 use crate::ops::guard::remotes::PushTarget;
 use crate::ops::guard::scan::beside::Commits;
+use crate::ops::guard::scan::packs::PackDemands;
 use crate::ops::guard::scan::range::{Ranges, RefChange};
 use crate::ops::guard::scan::{PushedTo, ScanReport, UnpublishedBranch, packs, surfaces};
 use crate::ops::guard::twins::one_sided::{OneSided, one_sided};
@@ -157,9 +158,12 @@ fn judge_push(repo: &Repository, place: &PushTarget, changes: &[RefChange]) -> R
         let tips = commits(repo, changes)?;
         let walk = repo.walk(&tips, &known)?;
         let is_pushed = |id: &ObjectId| tips.contains(id) || walk.contains(id);
-        report
-            .packs
-            .extend(packs::verify_outputs(repo, &root, &ranges.budget, is_pushed)?);
+        let demands = PackDemands {
+            repo,
+            budget: &ranges.budget,
+            signers: report.signers.take(),
+        };
+        report.packs.extend(packs::verify_outputs(&demands, &root, is_pushed)?);
     }
     report.pushed_to = Some(PushedTo {
         url: place.url.clone(),

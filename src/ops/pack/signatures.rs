@@ -120,6 +120,32 @@ pub fn check_signatures(
     }
 }
 
+/// Demands that a pack in a push is signed by a known signer, and adds what is wrong to the verdict.
+///
+/// Trusted is whom the first of these commits names that names anybody, or else git's own configuration. They are what was
+/// there before: a push does not say itself whom to trust.
+pub fn demand_signatures(
+    repo: &Repository,
+    commits: &[Commit],
+    source: &Source<'_>,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    let mut trust = SignerTrust::default();
+    let mut count = 1;
+    for commit in commits {
+        let loaded = configuration::in_commit_or_none(repo, commit)?;
+        count = count.max(loaded.config.signatures);
+        if trust.signers.is_none() {
+            trust.fall_back_to_commit(repo, commit, &loaded)?;
+        }
+    }
+    trust.fall_back_to_git(&SshSettings::of(&repo.common_dir())?)?;
+    let demand = SignatureDemand { by: Vec::new(), count };
+    trust.ensure_known_for(&demand)?;
+    let attached = attached(source, verdict)?;
+    trust.judge(source, &attached, demand, verdict).map(drop)
+}
+
 /// Returns the signatures that are attached to a pack. What is attached and cannot be one is a finding.
 fn attached(source: &Source<'_>, verdict: &mut Verdict) -> Result<Vec<Attachment>> {
     // A pack without an id has a finding, and nothing can be about it.

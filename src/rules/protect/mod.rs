@@ -36,6 +36,8 @@ pub struct Registry {
     blocks_in_part: bool,
     /// Whether some configuration lets a branch be pushed only after a pack of its tip was published.
     requires_published: bool,
+    /// Whether some configuration demands that the packs of a push are signed.
+    requires_signed: bool,
 }
 
 impl Registry {
@@ -49,6 +51,7 @@ impl Registry {
             twins: SealedTwins::default(),
             blocks_in_part: false,
             requires_published: false,
+            requires_signed: false,
         };
         registry.and(configs)
     }
@@ -80,6 +83,7 @@ impl Registry {
             twins: self.twins,
             blocks_in_part: self.blocks_in_part || configs.iter().any(|config| config.blocks_in_part),
             requires_published: self.requires_published || configs.iter().any(|config| config.requires_published),
+            requires_signed: self.requires_signed || configs.iter().any(|config| config.requires_signed),
         })
     }
 
@@ -118,6 +122,7 @@ impl Registry {
             twins: SealedTwins::default(),
             blocks_in_part: false,
             requires_published: false,
+            requires_signed: false,
         })
     }
 
@@ -141,6 +146,11 @@ impl Registry {
     /// Returns whether a branch may be pushed only after a pack of its tip was published.
     pub fn requires_published(&self) -> bool {
         self.requires_published
+    }
+
+    /// Returns whether the packs of a push must be signed.
+    pub fn requires_signed(&self) -> bool {
+        self.requires_signed
     }
 
     /// Returns whether every set has an exception for this blob.

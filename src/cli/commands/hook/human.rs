@@ -243,7 +243,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
             }
         }
         if !report.packs.is_empty() {
-            text.push_str("  see what is wrong, then seal the pack again or leave it out:\n");
+            text.push_str("  see what is wrong, then seal or sign the pack again, or leave it out:\n");
             text.push_str(&format!("    {}\n", paint(TYPE, "git pack verify <pack>")));
         }
         if report.leaks.iter().any(|found| found.weakened) {

@@ -147,7 +147,7 @@ fn many(kind: WeakeningKind, items: &[&Weakening]) -> String {
         WeakeningKind::Exception => "[[allow]] entries are new, for the blobs",
         WeakeningKind::Dropped => "[[protect]] rules are dropped or narrowed:",
         WeakeningKind::Releasing => "[[protect]] rules are new:",
-        WeakeningKind::InPart | WeakeningKind::Unpublished => "settings are weaker:",
+        WeakeningKind::InPart | WeakeningKind::Unpublished | WeakeningKind::Unsigned => "settings are weaker:",
         WeakeningKind::Private => "more places count as private:",
     };
     let names: Vec<String> = items

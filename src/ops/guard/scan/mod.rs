@@ -9,6 +9,7 @@ pub mod range;
 pub mod surfaces;
 pub mod twins;
 
+use crate::adapters::git::Commit;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::rules::pack::verdict::Verdict;
@@ -32,6 +33,8 @@ pub struct ScanReport {
     pub more: u64,
     /// Packs that do not verify.
     pub packs: Vec<InvalidPack>,
+    /// The commits that name who may sign packs, if the packs of a push must be signed.
+    pub signers: Option<Vec<Commit>>,
     /// The commits that may be the tip of a pushed branch only after a pack of them was published.
     pub demanded: Vec<ObjectId>,
     /// The branches whose tips are among these commits, and not published.
@@ -125,9 +128,12 @@ pub struct InvalidPack {
 
 impl InvalidPack {
     fn of(path: String, commit: Option<ObjectId>, verdict: &Verdict) -> Self {
-        let problems = verdict.findings.iter().map(|finding| match &finding.path {
-            path if path.is_empty() => finding.kind.code().to_owned(),
-            path => format!("{} {path}", finding.kind.code()),
+        let problems = verdict.findings.iter().map(|finding| {
+            let code = finding.kind.code();
+            match (&finding.path, finding.kind.detail()) {
+                (path, Some(detail)) if path.is_empty() => format!("{code} {detail}"),
+                (path, _) => format!("{code} {path}").trim_end().to_owned(),
+            }
         });
         Self {
             path,

@@ -56,7 +56,7 @@ impl Ranges<'_> {
         });
         let mut found = judge.judge(&entries.collect::<Vec<_>>())?;
         if self.verify_packs {
-            let invalid = packs::verify_in_tree(self.repo, (&registry, &self.budget), &tree)?;
+            let invalid = packs::verify_in_tree(&self.demands(&registry, &group.before)?, &registry, &tree)?;
             report.packs.extend(invalid);
         }
         self.note(&judge, report);

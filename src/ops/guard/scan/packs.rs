@@ -6,20 +6,23 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::adapters::clone::verified_packs::VerifiedPacks;
-use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::reading;
 use crate::adapters::git::history::Batch;
 use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::git::walk::Walk;
+use crate::adapters::git::{Commit, Repository};
 use crate::adapters::{files, pack_dir};
+use crate::format::attachment::BESIDE;
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::guard::scan::InvalidPack;
+use crate::ops::pack::signatures::demand_signatures;
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::verify_for_push;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
+use crate::rules::pack::verdict::Verdict;
 use crate::rules::protect::{FileFacts, OUTPUT_DIRECTORY, Registry};
 
 /// The most touched directories that are looked up one by one.
@@ -50,6 +53,10 @@ impl Touched {
             let mut end = path.len();
             loop {
                 end = path[..end].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+                // What is attached to a pack stands beside it.
+                if let Some(pack) = path[..end].strip_suffix(BESIDE.as_bytes()) {
+                    directories.insert(pack.to_vec());
+                }
                 if !directories.insert(path[..end].to_vec()) || end == 0 {
                     break;
                 }
@@ -65,17 +72,39 @@ impl Touched {
 /// The root of a tree that may be a pack: its path and the tree.
 type Root = (Vec<u8>, ObjectId);
 
+/// What is demanded of packs.
+pub struct PackDemands<'a> {
+    /// The repository.
+    pub repo: &'a Repository,
+    /// The budget for unpacking.
+    pub budget: &'a UnpackBudget,
+    /// The commits that name who may sign, if packs must be signed.
+    pub signers: Option<Vec<Commit>>,
+}
+
+impl PackDemands<'_> {
+    /// Verifies a pack, and demands its signatures where packs must be signed.
+    fn verdict(&self, source: &Source<'_>, is_pushed: impl Fn(&ObjectId) -> bool) -> Result<Verdict> {
+        let mut verdict = verify_for_push(self.repo, source, self.budget, is_pushed)?;
+        if let Some(commits) = &self.signers {
+            demand_signatures(self.repo, commits, source, &mut verdict)?;
+        }
+        Ok(verdict)
+    }
+}
+
 /// Verifies, from the object database, the packs in the trees of `tips` that are in or above touched directories.
 ///
 /// Skips a pack whose manifest has a path that the registry releases, such as a test fixture. A pack that names a
 /// commit of `walk` must match that commit.
 pub fn verify_tracked(
-    repo: &Repository,
-    (registry, budget): (&Registry, &UnpackBudget),
+    demands: &PackDemands<'_>,
+    registry: &Registry,
     tips: &[ObjectId],
     touched: &Touched,
     walk: &Walk,
 ) -> Result<Vec<InvalidPack>> {
+    let repo = demands.repo;
     let mut invalid = Vec::new();
     // A tree that many tips share is examined once.
     let (mut trees, mut seen) = (HashSet::new(), HashSet::new());
@@ -86,9 +115,7 @@ pub fn verify_tracked(
         }
         for root in roots(repo, &tree, touched)? {
             if seen.insert(root.clone()) {
-                invalid.extend(verify_root(repo, (registry, budget), Some(tip), root, |id| {
-                    walk.contains(id)
-                })?);
+                invalid.extend(verify_root(demands, registry, Some(tip), root, |id| walk.contains(id))?);
             }
         }
     }
@@ -96,14 +123,10 @@ pub fn verify_tracked(
 }
 
 /// Verifies, from the object database, all packs in a tree without a commit, like [`verify_tracked`].
-pub fn verify_in_tree(
-    repo: &Repository,
-    within: (&Registry, &UnpackBudget),
-    tree: &ObjectId,
-) -> Result<Vec<InvalidPack>> {
+pub fn verify_in_tree(demands: &PackDemands<'_>, registry: &Registry, tree: &ObjectId) -> Result<Vec<InvalidPack>> {
     let mut invalid = Vec::new();
-    for root in roots(repo, tree, &Touched::Any)? {
-        invalid.extend(verify_root(repo, within, None, root, |_| false)?);
+    for root in roots(demands.repo, tree, &Touched::Any)? {
+        invalid.extend(verify_root(demands, registry, None, root, |_| false)?);
     }
     Ok(invalid)
 }
@@ -129,12 +152,13 @@ fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Ro
 }
 
 fn verify_root(
-    repo: &Repository,
-    (registry, budget): (&Registry, &UnpackBudget),
+    demands: &PackDemands<'_>,
+    registry: &Registry,
     tip: Option<&ObjectId>,
     (directory, tree): Root,
     is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<Option<InvalidPack>> {
+    let repo = demands.repo;
     let manifest = match repo.blob_in_tree(&tree, MANIFEST) {
         Ok(Some(manifest)) => manifest,
         Ok(None) | Err(Refusal::NotRegular { .. }) => return Ok(None),
@@ -156,7 +180,7 @@ fn verify_root(
         false => String::from_utf8_lossy(&directory).into_owned(),
     };
     let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
-    match verify_for_push(repo, &source, budget, is_pushed) {
+    match demands.verdict(&source, is_pushed) {
         Ok(verdict) if verdict.findings.is_empty() => Ok(None),
         Ok(verdict) => Ok(Some(InvalidPack::of(name, tip.copied(), &verdict))),
         Err(Refusal::BadPack { fault, .. }) => Ok(Some(InvalidPack {
@@ -172,13 +196,12 @@ fn verify_root(
 ///
 /// A pack that was verified before is not read again, unless a file of it changed in size, time or place.
 pub fn verify_outputs(
-    repo: &Repository,
+    demands: &PackDemands<'_>,
     root: &Path,
-    budget: &UnpackBudget,
     is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<Vec<InvalidPack>> {
     let outputs = root.join(OUTPUT_DIRECTORY);
-    let verified = repo.private().verified_packs();
+    let verified = demands.repo.private().verified_packs();
     let mut invalid = Vec::new();
     for name in files::directories_in(&outputs)? {
         let directory = outputs.join(&name);
@@ -189,12 +212,14 @@ pub fn verify_outputs(
             continue;
         };
         let named = PackInfo::parse(&info).and_then(|info| ObjectId::parse(&info.commit));
-        if !named.is_some_and(|commit| is_pushed(&commit)) || verified.knows(&directory) {
+        // A signature may have gone since.
+        let is_known = demands.signers.is_none() && verified.knows(&directory);
+        if !named.is_some_and(|commit| is_pushed(&commit)) || is_known {
             continue;
         }
         let seen = VerifiedPacks::print(&directory);
         let shown = format!("{OUTPUT_DIRECTORY}/{}", name.to_string_lossy());
-        match verify_for_push(repo, &Source::Directory(&directory), budget, &is_pushed) {
+        match demands.verdict(&Source::Directory(&directory), &is_pushed) {
             Ok(verdict) if verdict.findings.is_empty() => verified.keep(&directory, seen),
             Ok(verdict) => invalid.push(InvalidPack::of(shown, None, &verdict)),
             Err(Refusal::BadPack { fault, .. }) => invalid.push(InvalidPack {

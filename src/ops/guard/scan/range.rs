@@ -17,7 +17,7 @@ use crate::ops::clean_memory::WORTH_REMEMBERING;
 use crate::ops::configuration::{self, Loaded, Rules};
 use crate::ops::guard::scan::beside::{self, Besides, Commits, old_side, same};
 use crate::ops::guard::scan::engine::Engine;
-use crate::ops::guard::scan::packs::{self, Touched};
+use crate::ops::guard::scan::packs::{self, PackDemands, Touched};
 use crate::ops::guard::scan::twins::Ends;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::refusal::Result;
@@ -298,8 +298,11 @@ impl Ranges<'_> {
             if range.is_long || range.passed_over > 0 {
                 touched = Touched::Any;
             }
-            let within = (&registry, &self.budget);
-            invalid = packs::verify_tracked(self.repo, within, &group.tips, &touched, &walk)?;
+            let demands = self.demands(&registry, &group.before)?;
+            invalid = packs::verify_tracked(&demands, &registry, &group.tips, &touched, &walk)?;
+            if let Some(signers) = demands.signers {
+                report.signers.get_or_insert_default().extend(signers);
+            }
         }
         // A file that could be examined only in part must be reported again next time, so nothing is recorded as clean.
         if found.is_empty() && invalid.is_empty() && judge.in_part.is_empty() {
@@ -332,6 +335,29 @@ impl Ranges<'_> {
         let destination = (self.destination)(&configs);
         let judge = Engine::of_both_sides(self.repo, &registry, Some(&alone), destination, &self.budget);
         Ok((registry, judge))
+    }
+
+    /// Returns what is demanded of packs. `before` are the commits on the old side: they, or else the default branch, name
+    /// who may sign.
+    pub(super) fn demands(&self, registry: &Registry, before: &[ObjectId]) -> Result<PackDemands<'_>> {
+        let signers = match registry.requires_signed() {
+            false => None,
+            true => {
+                let mut commits = Vec::new();
+                for id in before {
+                    commits.push(self.repo.commit_of(id)?);
+                }
+                if self.repo.has_commit()? {
+                    commits.push(self.repo.commit("HEAD")?);
+                }
+                Some(commits)
+            }
+        };
+        Ok(PackDemands {
+            repo: self.repo,
+            budget: &self.budget,
+            signers,
+        })
     }
 
     /// Returns whether some remote is known to have a commit.
