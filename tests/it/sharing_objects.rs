@@ -1,6 +1,9 @@
-//! Packs in object stores: in a directory, and in an S3 server, which is moto of PyPI. Others may have prepared both.
+//! Packs in object stores: in a directory, in an S3 server, which is moto of PyPI, in azurite of npm, and in a server that
+//! speaks as Google's does. Others may have prepared them.
 
+mod azure;
 mod directory;
+mod google;
 mod s3;
 
 use std::fs;

@@ -30,6 +30,11 @@ impl Asked {
         let range = self.header("range").strip_prefix("bytes=")?;
         range.split('-').next()?.parse().ok()
     }
+
+    /// The last byte of the range that is asked for, if the request names one.
+    fn range_end(&self) -> Option<usize> {
+        self.header("range").rsplit('-').next()?.parse().ok()
+    }
 }
 
 /// An answer.
@@ -103,8 +108,9 @@ impl Reply {
         match asked.range() {
             None => Self::new(200).body(content),
             Some(at) if at < content.len() => {
-                let range = format!("bytes {at}-{}/{}", content.len() - 1, content.len());
-                Self::new(206).with("Content-Range", range).body(&content[at..])
+                let last = asked.range_end().unwrap_or(usize::MAX).min(content.len() - 1);
+                let range = format!("bytes {at}-{last}/{}", content.len());
+                Self::new(206).with("Content-Range", range).body(&content[at..=last])
             }
             Some(_) => Self::new(416),
         }

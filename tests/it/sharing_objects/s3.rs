@@ -23,7 +23,7 @@ impl Server {
     /// Starts moto in a place. The script `tests/run` installs it.
     fn start(place: &Place) -> Self {
         let named = std::env::var_os("GITPACK_MOTO").map(PathBuf::from);
-        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/servers/bin/moto_server");
+        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/sharing/bin/moto_server");
         let program = named.unwrap_or(tools);
         assert!(
             program.exists(),
