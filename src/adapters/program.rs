@@ -108,6 +108,12 @@ fn wait(child: &mut Child, patience: Duration) -> Result<ExitStatus, String> {
     }
 }
 
+/// Runs the program that the first of `words` names, with the others as its arguments, as [`ask`] does.
+pub fn ask_words(words: &[String], question: &[u8], patience: Duration) -> Result<ProgramAnswer, String> {
+    let (program, arguments) = words.split_first().ok_or("it has no name")?;
+    ask(Command::new(program).args(arguments), question, patience)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -41,6 +41,7 @@ pub(super) fn context() -> Result<Context> {
             docker: docker_files(),
             cloud: env::vars().filter(|(name, _)| is_of_cloud(name)).collect(),
             home: home(),
+            clock: Some(now),
         },
         data_fabric: env::var("PACK_DATA_FABRIC_BASE_URL")
             .ok()
@@ -70,7 +71,7 @@ fn docker_files() -> Vec<PathBuf> {
 
 /// Returns whether the tools of a cloud read a variable.
 fn is_of_cloud(name: &str) -> bool {
-    ["AWS_", "GOOGLE_", "AZURE_"]
+    ["AWS_", "GOOGLE_", "GCE_METADATA_", "AZURE_", "IDENTITY_ENDPOINT"]
         .iter()
         .any(|prefix| name.starts_with(prefix))
 }

@@ -37,13 +37,26 @@ pub fn profile(text: &str, file: SharedFile, name: &str) -> Result<Option<Profil
         let (key, value) = line.split_once('=').ok_or(number)?;
         match (inside, &mut found) {
             (Some(true), Some(profile)) => {
-                profile.insert(key.trim().to_ascii_lowercase(), without_comment(value).to_owned());
+                let key = key.trim().to_ascii_lowercase();
+                let value = match key.as_str() {
+                    // In a command, such a mark may stand between quotes.
+                    "credential_process" => value.trim(),
+                    _ => without_comment(value),
+                };
+                profile.insert(key, value.to_owned());
             }
             (Some(_), _) => {}
             (None, _) => return Err(number),
         }
     }
     Ok(found)
+}
+
+/// Returns the words of a command as a shell would divide it. `None` if a quote does not end, or there are no words.
+///
+/// No shell sees the command: variables, `~` and operators are text like any other.
+pub fn command_words(command: &str) -> Option<Vec<String>> {
+    shlex::split(command).filter(|words| !words.is_empty())
 }
 
 /// Returns the profile that the header of a section names.
@@ -92,6 +105,17 @@ mod tests {
             profile(credentials, SharedFile::Credentials, "default"),
             Ok(Some(Profile::new()))
         );
+    }
+
+    #[test]
+    fn a_command_is_divided_but_nothing_in_it_is_expanded() {
+        let config = "[default]\ncredential_process = \"/opt/my tools/get\" --role 'a ; b' $HOME `id` && x\n";
+        let profile = profile(config, SharedFile::Config, "default").unwrap().unwrap();
+        let words = command_words(&profile["credential_process"]).unwrap();
+        let expected = ["/opt/my tools/get", "--role", "a ; b", "$HOME", "`id`", "&&", "x"];
+        assert_eq!(words, expected);
+        assert_eq!(command_words("\"open"), None);
+        assert_eq!(command_words(" "), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 pub mod archive;
 pub mod attachment;
 #[cfg(feature = "network")]
+pub mod aws_credentials;
+#[cfg(feature = "network")]
 pub mod aws_profile;
 pub mod budget;
 pub mod canonical_json;

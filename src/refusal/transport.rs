@@ -78,6 +78,11 @@ pub enum TransportFault {
         /// What its parser said.
         said: String,
     },
+    /// A profile of AWS names a login that git-pack cannot use.
+    AwsLogin {
+        /// What is not supported.
+        what: &'static str,
+    },
     /// A program that knows credentials failed.
     Helper {
         /// The program.
@@ -155,7 +160,7 @@ impl fmt::Display for TransportFault {
             }
             Self::Program { program, said } => write!(f, "{program}: {}", shown(said.as_bytes())),
             Self::Conflict { name } => write!(f, "it holds something else as {}", shown(name.as_bytes())),
-            Self::Impossible { what } => f.write_str(what),
+            Self::AwsLogin { what } | Self::Impossible { what } => f.write_str(what),
             Self::NotCanonical => f.write_str(
                 "the manifest of the pack is not in canonical form, and a data fabric would change its bytes",
             ),

@@ -92,6 +92,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["url::"], &["adapters/network/", "adapters/place/"]),
     (&["http_auth::"], &["adapters/place/registry/auth.rs"]),
     (&["oci_spec::"], &["format/oci.rs"]),
+    (&["shlex::"], &["format/aws_profile.rs"]),
     (&["indicatif::"], &["cli/progress.rs"]),
     (&["std::env", "env::var"], &["cli/env.rs"]),
     (&["SystemTime", "Instant::now"], &["cli/env.rs"]),

@@ -4,6 +4,7 @@
 mod azure;
 mod directory;
 mod google;
+mod roles;
 mod s3;
 
 use std::fs;

@@ -37,7 +37,7 @@ fn judge(address: IpAddr) -> Result<Nearness, &'static str> {
             }
             if v6.is_unspecified() || v6.is_multicast() {
                 Err(UNUSABLE)
-            } else if v6.is_unicast_link_local() || v6 == METADATA {
+            } else if v6.is_unicast_link_local() || is_of_metadata(v6) {
                 Err(LINK)
             } else if v6.is_loopback() {
                 Ok(Nearness::Loopback)
@@ -50,14 +50,16 @@ fn judge(address: IpAddr) -> Result<Nearness, &'static str> {
     }
 }
 
-/// The address at which a cloud hands out credentials over IPv6.
-const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// Returns whether a cloud hands out credentials at an address of IPv6. It has a whole network for that.
+fn is_of_metadata(v6: Ipv6Addr) -> bool {
+    v6.segments()[..2] == [0xfd00, 0xec2]
+}
 
 /// Returns whether clouds hand out credentials at an address.
 fn is_metadata(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => v6 == METADATA,
+        IpAddr::V6(v6) => is_of_metadata(v6),
     }
 }
 
@@ -227,6 +229,7 @@ mod tests {
             ("::ffff:169.254.169.254", None),
             ("64:ff9b::a9fe:a9fe", None),
             ("fd00:ec2::254", None),
+            ("fd00:ec2::23", None),
             ("fe80::1", None),
             ("100.100.100.200", None),
             ("0.0.0.0", None),

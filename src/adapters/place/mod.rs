@@ -22,6 +22,7 @@ use crate::adapters::store::Store;
 use crate::adapters::workers::{self, TRANSFERS};
 use crate::format::destination::Which;
 use crate::format::digest::Digest;
+use crate::format::timestamp::Timestamp;
 use crate::refusal::Result;
 
 /// A place that holds packs.
@@ -92,6 +93,8 @@ pub struct CredentialPlaces {
     pub cloud: Vec<(String, String)>,
     /// The user's home directory, where the tools of clouds keep files.
     pub home: Option<PathBuf>,
+    /// Tells the time, for credentials that expire.
+    pub clock: Option<fn() -> Timestamp>,
 }
 
 impl fmt::Debug for CredentialPlaces {

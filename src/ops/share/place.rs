@@ -81,6 +81,7 @@ pub fn open(ctx: &Context, place: &PlaceAddress, reach: &ReachRequest) -> Result
             let cloud = CloudSettings {
                 variables: ctx.credentials.cloud.clone(),
                 home: ctx.credentials.home.clone(),
+                clock: ctx.credentials.clock,
             };
             let insecure = reach.insecure_http;
             Ok(Box::new(Objects::of(url, &ObjectReach { cloud, insecure })?))

@@ -13,7 +13,8 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::credentials::{self, CloudStore};
+use super::aws::aws;
+use super::credentials::{CloudStore, azure, google};
 use super::fault::fault_of;
 use super::{Bucket, ObjectReach, Opened};
 use crate::adapters::files::Over;
@@ -36,6 +37,15 @@ const MAX_PARTS: u64 = 9_000;
 
 /// Most pages of a list that are read.
 const MAX_PAGES: usize = 10_000;
+
+/// Opens a bucket.
+fn store(scheme: &str, bucket: &str, reach: &ObjectReach) -> Result<Arc<dyn CloudStore>, TransportFault> {
+    match scheme {
+        "s3" => aws(bucket, reach),
+        "gs" => google(bucket, reach),
+        _ => azure(bucket, reach),
+    }
+}
 
 /// A bucket of a cloud, below a prefix.
 pub(super) struct Cloud {
@@ -61,7 +71,7 @@ impl Cloud {
                 said: e.to_string(),
             })
         })?;
-        let store = credentials::store(scheme, bucket, reach).map_err(refused)?;
+        let store = store(scheme, bucket, reach).map_err(refused)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()

@@ -35,10 +35,11 @@ const LONGEST: Duration = Duration::from_secs(60);
 
 /// Where clouds hand out the credentials of a machine. These names reach it only if they are the host of a request's own
 /// URL, and no server can make one: redirects are not followed.
-const METADATA: [&str; 5] = [
+const METADATA: [&str; 6] = [
     "169.254.169.254",
     "169.254.170.2",
     "169.254.170.23",
+    "[fd00:ec2::23]",
     "[fd00:ec2::254]",
     "metadata.google.internal",
 ];
@@ -49,6 +50,8 @@ pub(super) struct Connector {
     pub(super) insecure: bool,
     /// Where credentials were looked for.
     pub(super) sought: &'static str,
+    /// The service that hands out the credentials of a machine, if the configuration names one.
+    pub(super) metadata: Option<Url>,
 }
 
 impl fmt::Debug for Connector {
@@ -64,6 +67,7 @@ impl HttpConnector for Connector {
         Ok(HttpClient::new(Service(Arc::new(Clients {
             insecure: self.insecure && allowed.as_deref() == Some("true"),
             sought: self.sought,
+            metadata: self.metadata.as_ref().map(Url::origin),
             known: Mutex::new(Vec::new()),
         }))))
     }
@@ -98,6 +102,7 @@ impl HttpService for Service {
 struct Clients {
     insecure: bool,
     sought: &'static str,
+    metadata: Option<url::Origin>,
     known: Mutex<Vec<(url::Origin, Arc<Http>)>>,
 }
 
@@ -171,12 +176,16 @@ impl Clients {
             (size, _) => Payload::Stream(&mut body, size),
         };
         let is_metadata = is_metadata(&url);
+        let hands_out = is_metadata || self.metadata.as_ref() == Some(&url.origin());
         let client = self.client(&url, is_metadata)?;
         match client.once(&call, content) {
             // A machine to which no role is attached.
-            Ok(answer) if is_metadata && (400..500).contains(&answer.status) => Err(self.unauthorized(false).into()),
+            Ok(answer) if hands_out && (400..500).contains(&answer.status) => Err(self.unauthorized(false).into()),
             Ok(answer) => self.judged(answer, &parts.method, credential.as_ref()),
             // On a machine without such a service, there are no credentials. It does not come up later.
+            Err(TransportFault::Connection { .. } | TransportFault::Timeout) if hands_out => {
+                Err(self.unauthorized(false).into())
+            }
             Err(_) if is_metadata => Err(self.unauthorized(false).into()),
             Err(fault) => Err(fault.into()),
         }
@@ -259,7 +268,7 @@ impl Clients {
 }
 
 /// Returns whether a URL names the service at which a cloud hands out credentials.
-fn is_metadata(url: &Url) -> bool {
+pub(super) fn is_metadata(url: &Url) -> bool {
     url.host_str().is_some_and(|host| METADATA.contains(&host))
 }
 

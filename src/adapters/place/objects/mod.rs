@@ -1,10 +1,12 @@
 //! Packs in an object store: S3, Google Cloud Storage, Azure, or a directory that several machines share.
 
+mod aws;
 mod cloud;
 mod connector;
 pub mod credentials;
 mod directory;
 mod fault;
+mod renewed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

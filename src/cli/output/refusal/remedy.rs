@@ -303,6 +303,10 @@ fn transport(fault: &TransportFault) -> Option<String> {
             "log in with the tool of the place: docker login for a registry, git credential approve for a data fabric"
         }
         TransportFault::Unauthorized { found: true, .. } => "log in again, or ask for access to this repository",
+        TransportFault::AwsLogin { .. } => {
+            "have the tool of AWS log in, and put what it got into the environment: \
+             eval \"$(aws configure export-credentials --format env)\""
+        }
         TransportFault::ForeignRealm { .. } => {
             "if that host is really the one that knows your password, name it with --token-host"
         }
