@@ -54,6 +54,13 @@ pub enum TransportFault {
         /// Why not.
         why: &'static str,
     },
+    /// A host has a certificate that no known authority vouches for, or one of another host.
+    Untrusted {
+        /// The host.
+        host: String,
+        /// What is wrong with it.
+        said: String,
+    },
     /// Plain HTTP to another machine.
     Insecure {
         /// The host.
@@ -139,6 +146,12 @@ impl fmt::Display for TransportFault {
                 shown(host.as_bytes())
             ),
             Self::Address { host, why } => write!(f, "{} has an address that is {why}", shown(host.as_bytes())),
+            Self::Untrusted { host, said } => write!(
+                f,
+                "{} has a certificate that is not trusted: {}",
+                shown(host.as_bytes()),
+                shown(said.as_bytes())
+            ),
             Self::Insecure { host } => write!(
                 f,
                 "{} is not this machine, and plain HTTP is not encrypted",

@@ -269,8 +269,15 @@ fn malformed(what: &'static str, said: &str) -> TransportFault {
     }
 }
 
+/// How the TLS library begins what it says of a certificate. The client passes it on as text.
+const CERTIFICATE: &str = "invalid peer certificate: ";
+
 fn fault(error: ureq::Error, url: &Url) -> TransportFault {
     let host = url.host_str().unwrap_or_default().to_owned();
+    if let Some((_, said)) = error.to_string().split_once(CERTIFICATE) {
+        let said = said.to_owned();
+        return TransportFault::Untrusted { host, said };
+    }
     match error {
         ureq::Error::Io(e) => match why_refused(&e) {
             Some(why) => TransportFault::Address { host, why },
@@ -363,6 +370,20 @@ mod tests {
             get,
         ));
         in_time(fault_of(|connection| drip(connection, "HTTP/1.1 200 OK\r\nX: "), get));
+    }
+
+    #[test]
+    fn a_handshake_that_does_not_end_is_given_up() {
+        let (_, url) = server(|connection| {
+            // The beginning of a long message of TLS.
+            drip(connection, "\x16\x03\x03\x40\x00\x02\x00\x3f\x7c");
+        });
+        let url: Url = url.to_string().replace("http:", "https:").parse().unwrap();
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || sender.send(get(&Http::of(&url, false, SHORT).unwrap(), &url)));
+        let asked = receiver.recv_timeout(Duration::from_secs(5));
+        let fault = asked.expect("the wait is bounded").unwrap_err();
+        assert_eq!(fault, TransportFault::Timeout);
     }
 
     #[test]

@@ -3,9 +3,19 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// A connection, with TLS or without.
+trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
 
 /// A request as it arrived.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +126,7 @@ impl Reply {
         }
     }
 
-    fn send(&self, asked: &Asked, out: &mut TcpStream) -> std::io::Result<()> {
+    fn send(&self, asked: &Asked, out: &mut dyn Write) -> std::io::Result<()> {
         let mut head = format!("HTTP/1.1 {} Said\r\nConnection: close\r\n", self.status);
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");
@@ -151,6 +161,7 @@ impl Reply {
 #[derive(Clone)]
 pub struct Server {
     pub port: u16,
+    tls: Option<Arc<ServerConfig>>,
     asked: Arc<Mutex<Vec<Asked>>>,
     most: Arc<AtomicU64>,
 }
@@ -158,9 +169,30 @@ pub struct Server {
 impl Server {
     /// Starts a server that answers by `answer`.
     pub fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(None, answer)
+    }
+
+    /// Starts a server that is reached over TLS, with the certificate and the key in these files.
+    pub fn start_tls(
+        (certificate, key): (&Path, &Path),
+        answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        Self::start_with(Some(Arc::new(config)), answer)
+    }
+
+    fn start_with(tls: Option<Arc<ServerConfig>>, answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             port: listener.local_addr().unwrap().port(),
+            tls,
             asked: Arc::default(),
             most: Arc::new(AtomicU64::new(u64::MAX)),
         };
@@ -181,7 +213,8 @@ impl Server {
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://127.0.0.1:{}", self.port)
     }
 
     /// Everything that was asked so far.
@@ -196,7 +229,14 @@ impl Server {
     fn serve(&self, connection: TcpStream, answer: &dyn Fn(&Asked) -> Reply) -> std::io::Result<()> {
         connection.set_read_timeout(Some(Duration::from_secs(30)))?;
         connection.set_write_timeout(Some(Duration::from_secs(30)))?;
-        let mut reader = BufReader::new(connection.try_clone()?);
+        let stream: Box<dyn Stream> = match &self.tls {
+            Some(config) => Box::new(StreamOwned::new(
+                ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?,
+                connection,
+            )),
+            None => Box::new(connection),
+        };
+        let mut reader = BufReader::new(stream);
         let mut asked = Asked::default();
         let mut line = String::new();
         reader.read_line(&mut line)?;
@@ -212,7 +252,7 @@ impl Server {
         }
         let size: u64 = asked.header("content-length").parse().unwrap_or_default();
         let most = self.most.load(Ordering::Relaxed);
-        let read = reader.take(size.min(most)).read_to_end(&mut asked.body);
+        let read = (&mut reader).take(size.min(most)).read_to_end(&mut asked.body);
         asked.is_whole = read.is_ok() && asked.body.len() as u64 == size;
         let reply = answer(&asked);
         let whole = asked.is_whole;
@@ -222,7 +262,7 @@ impl Server {
         };
         self.asked.lock().unwrap().push(logged);
         match whole {
-            true => reply.send(&asked, &mut { connection }),
+            true => reply.send(&asked, reader.get_mut()),
             false => Ok(()),
         }
     }

@@ -4,6 +4,7 @@ mod credentials;
 mod fabric;
 mod kills;
 mod registry;
+mod tls;
 
 use std::path::Path;
 use std::process::{Command, Stdio};

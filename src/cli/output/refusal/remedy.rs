@@ -310,6 +310,10 @@ fn transport(fault: &TransportFault) -> Option<String> {
         TransportFault::ForeignRealm { .. } => {
             "if that host is really the one that knows your password, name it with --token-host"
         }
+        TransportFault::Untrusted { .. } => {
+            "if it is from your organisation's own authority, name the file with that authority's certificate: \
+             SSL_CERT_FILE=ca.pem"
+        }
         TransportFault::Insecure { .. } => "use https, or --insecure-http if nobody else can listen",
         TransportFault::NotFound { .. } => "git pack list <place>",
         TransportFault::NotCanonical => "seal it again, or push it to another kind of place",
