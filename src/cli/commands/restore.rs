@@ -25,7 +25,8 @@ const NAMED: usize = 10;
 #[derive(Parser)]
 #[command(name = "restore")]
 pub(super) struct Restore {
-    /// The pack's directory, or the ref (sha256:…) of a PACK_MANIFEST in the content store
+    /// The pack (a directory, an archive, or the address of one at a place), or the ref (sha256:…) of a PACK_MANIFEST in the
+    /// content store
     #[arg(value_name = "PACK|MANIFEST_REF")]
     source: PathBuf,
     /// Fetch contents that neither the pack nor the clone has from this place, such as oci://HOST/REPOSITORY

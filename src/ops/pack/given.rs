@@ -21,10 +21,15 @@ pub enum GivenPack {
 impl GivenPack {
     /// Finds the pack that `name` stands for.
     pub fn of(ctx: &Context, name: &Path) -> Result<Self> {
+        Self::reached(ctx, name, &ReachRequest::default())
+    }
+
+    /// Finds the pack that `name` stands for. If it is at a place, the place is reached as `reach` says.
+    pub fn reached(ctx: &Context, name: &Path, reach: &ReachRequest) -> Result<Self> {
         match name.to_str().filter(|text| PlaceAddress::is_address(text)) {
             Some(text) => {
                 let address = place::parse(text)?;
-                let opened = place::open(ctx, &address.place, &ReachRequest::default())?;
+                let opened = place::open(ctx, &address.place, reach)?;
                 place::find(&*opened, address.which.as_ref()).map(Self::Published)
             }
             None => {

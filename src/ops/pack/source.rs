@@ -11,6 +11,7 @@ use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember};
 use crate::adapters::published::{self, PublishedPack, TakeMember};
 use crate::format::attachment::Attached;
 use crate::format::digest::Digest;
+use crate::adapters::store::pack::{PackHolder, PackStore};
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::object_id::{ObjectHasher, ObjectId};
@@ -33,6 +34,15 @@ impl<'a> Source<'a> {
         match self {
             Self::Directory(root) => Some(root),
             Self::Tree(..) | Self::Published(_) => None,
+        }
+    }
+
+    /// Returns the members that a manifest declares as a content store. A tree in a commit has no such store.
+    pub fn store(&self, manifest: &ManifestDocument) -> Option<PackStore<'a>> {
+        match self {
+            Self::Directory(root) => Some(PackStore::of(PackHolder::Directory(root), manifest)),
+            Self::Published(pack) => Some(PackStore::of(PackHolder::Published(*pack), manifest)),
+            Self::Tree(..) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! `restore` from hashes: all files of a commit come back from packs, the content store and git, or none does.
 
 mod damage;
+mod given;
 mod hostile;
 mod sealed;
 

@@ -1,6 +1,7 @@
 //! The list of what to restore: the manifest of contents of a pack, or one in the content store.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -8,7 +9,6 @@ use serde::de::DeserializeOwned;
 use crate::adapters::clone::runs::RUN_REFS;
 use crate::adapters::store::bytes;
 use crate::adapters::store::pack::PackStore;
-use crate::adapters::{files, pack_dir};
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::Digest;
 use crate::format::lite::{PackManifest, sealed_entries};
@@ -18,10 +18,12 @@ use crate::format::run_record::{MAX_BYTES, RunRefs, TaskSpec, parse_record};
 use crate::format::sealed::SealedArtifacts;
 use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
 use crate::ops::Context;
+use crate::ops::pack::given::GivenPack;
 use crate::ops::pack::restore::canon;
 use crate::ops::pack::restore::here::Here;
 use crate::ops::pack::sealed_pack::ensure_sound;
-use crate::ops::pack::verify::verify_directory;
+use crate::ops::pack::source::Source;
+use crate::ops::pack::verify::verify_source;
 use crate::refusal::manifest::ManifestFault;
 use crate::refusal::pack::PackFault;
 use crate::refusal::shown::brief;
@@ -30,7 +32,7 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::restore::{Unfit, check};
 
 /// A manifest of contents, with further facts about its entries.
-pub(super) struct ContentListing {
+pub(super) struct ContentListing<'a> {
     /// Its name in messages.
     pub(super) name: String,
     /// The manifest, which is that of a tree.
@@ -42,7 +44,7 @@ pub(super) struct ContentListing {
     /// Size of that in bytes.
     pub(super) input_bytes: u64,
     /// The members of the pack.
-    pub(super) pack: Option<PackStore>,
+    pub(super) pack: Option<PackStore<'a>>,
     /// The state digest that the pack names.
     pub(super) state: Option<Digest>,
     /// The kinds of entries that are not plain files; none if they are not known.
@@ -51,16 +53,16 @@ pub(super) struct ContentListing {
     pub(super) sealed: Option<SealedArtifacts>,
 }
 
-impl ContentListing {
-    /// Reads the manifest of the pack at `root`, which must verify. If the pack has none, builds it from the pack's
-    /// documents.
-    pub(super) fn of_pack(ctx: &Context, root: &Path, name: &Path) -> Result<Self> {
-        let mut verdict = verify_directory(root)?;
+impl<'a> ContentListing<'a> {
+    /// Reads the manifest of a pack, which must verify. If the pack has none, builds it from the pack's documents.
+    pub(super) fn of_pack(ctx: &Context, pack: &'a GivenPack, name: &Path) -> Result<Self> {
+        let source = pack.source();
+        let mut verdict = verify_source(&source)?;
         ensure_sound(&verdict, name)?;
         canon::ensure_same(ctx, name, verdict.state.as_ref())?;
-        let manifest = pack_dir::manifest(root)?;
+        let manifest = source.manifest()?;
         if manifest.file_hash != verdict.manifest_hash {
-            return Err(Refusal::ChangedWhileRead { path: root.to_owned() });
+            return Err(Refusal::ChangedWhileRead { path: name.to_owned() });
         }
         let state = verdict.state.as_ref().filter(|state| state.commit.is_some());
         let (Some(state), Some(sealed)) = (state, verdict.sealed.take()) else {
@@ -69,7 +71,7 @@ impl ContentListing {
         let digest = state.digest;
         let documents = Documents {
             name,
-            root,
+            source: &source,
             manifest: &manifest,
         };
         let state: RepoState = documents.parse(REPO_STATE)?;
@@ -81,7 +83,7 @@ impl ContentListing {
             pack_id: Some(verdict.pack_id),
             input_hash: verdict.manifest_hash,
             input_bytes: verdict.manifest_bytes,
-            pack: Some(PackStore::of(root, &manifest)),
+            pack: source.store(&manifest),
             state: Some(digest),
             kinds: Some(kinds(state.files.iter().map(|file| (file.path.as_str(), file.kind())))),
             sealed: Some(sealed),
@@ -193,7 +195,7 @@ fn declared(here: &Here, hash: &Digest, manifest: &PackManifest) -> Result<Seale
 struct Documents<'a> {
     /// The path that the user gave.
     name: &'a Path,
-    root: &'a Path,
+    source: &'a Source<'a>,
     manifest: &'a ManifestDocument,
 }
 
@@ -214,11 +216,16 @@ impl Documents<'_> {
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {
-        let place = self.root.join(path);
-        let bytes = files::read(&place, MAX_BYTES)?;
+        let mut bytes = Vec::new();
+        self.source.member(path, &mut |content, _| {
+            bytes.clear();
+            content.take(MAX_BYTES + 1).read_to_end(&mut bytes).map(drop)
+        })?;
         match self.hash_of(path) == Some(Digest::of(&bytes)) {
             true => Ok(bytes),
-            false => Err(Refusal::ChangedWhileRead { path: place }),
+            false => Err(Refusal::ChangedWhileRead {
+                path: self.name.join(path),
+            }),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::format::digest::Digest;
 use crate::format::dump::OtherEntry;
 use crate::ops::Context;
 use crate::ops::keys::identity;
+use crate::ops::pack::given::GivenPack;
 use crate::ops::pack::output::OutputPlace;
 use crate::ops::share::place::{self, ReachRequest};
 use crate::ops::store::audit::content_ref;
@@ -28,8 +29,8 @@ use listing::ContentListing;
 /// What to restore, and the output.
 #[derive(Clone, Debug, Default)]
 pub struct RestoreRequest {
-    /// A pack's directory, or the ref of a manifest of contents; with [`TextSource::Full`], a pack's directory or a file
-    /// under `FULL/`.
+    /// A pack (a directory, an archive, or one at a place), or the ref of a manifest of contents; with
+    /// [`TextSource::Full`], a pack or a file under `FULL/`.
     pub from: PathBuf,
     /// Whether to restore only texts, and from where.
     pub texts: Option<TextSource>,
@@ -110,6 +111,14 @@ pub struct RestoredEntries {
     pub kinds_known: bool,
 }
 
+/// Where it is listed what to restore.
+enum Listed {
+    /// In a manifest of contents in the content store.
+    InManifest(Digest),
+    /// In a pack.
+    InPack(GivenPack),
+}
+
 /// Restores files: all of them, or none.
 pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport> {
     if request.output.is_none() && !request.dry_run {
@@ -129,15 +138,10 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
             TextSource::Split => split::restore(ctx, request, output.as_ref()),
         };
     }
-    let from = ctx.cwd.join(&request.from);
-    let pack = by_ref.is_none().then_some(from.as_path());
-    if let Some(output) = &output {
-        if let Some(pack) = pack {
-            output.ensure_outside(pack)?;
-        }
-        if !request.identities.is_empty() {
-            output.ensure_untracked(false)?;
-        }
+    if let Some(output) = &output
+        && !request.identities.is_empty()
+    {
+        output.ensure_untracked(false)?;
     }
     // Unusable identities are refused before anything is read.
     let identities = match request.identities.is_empty() {
@@ -145,13 +149,20 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
         false => Some(identity::load(ctx, &request.identities)?),
     };
     let here = || Here::of(ctx.repository()?, request.dry_run);
-    let (listing, here) = match by_ref {
-        Some(hash) => {
+    let given = match by_ref {
+        Some(hash) => Listed::InManifest(hash),
+        None => Listed::InPack(GivenPack::reached(ctx, &request.from, &request.reach)?),
+    };
+    let (listing, here) = match &given {
+        Listed::InManifest(hash) => {
             let here = here()?;
-            (ContentListing::of_ref(&here, &hash, identities.is_some())?, Some(here))
+            (ContentListing::of_ref(&here, hash, identities.is_some())?, Some(here))
         }
-        None => {
-            let listing = ContentListing::of_pack(ctx, &from, &request.from)?;
+        Listed::InPack(pack) => {
+            if let (Some(output), Some(directory)) = (&output, pack.source().directory()) {
+                output.ensure_outside(directory)?;
+            }
+            let listing = ContentListing::of_pack(ctx, pack, &request.from)?;
             // A pack that holds everything needs no repository, and is restored even where the repository is damaged.
             let here = match listing.is_whole() {
                 true => None,

@@ -25,7 +25,7 @@ pub(super) struct Supply<'a> {
 
 /// Finds every content. Refuses if one is missing.
 pub(super) fn locate<'a>(
-    listing: &'a ContentListing,
+    listing: &'a ContentListing<'a>,
     here: Option<&'a Here>,
     place: Option<&'a dyn PackPlace>,
     items: &[Item],

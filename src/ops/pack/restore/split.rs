@@ -1,11 +1,10 @@
 //! Restores the text files of a commit from the files of a split, and proves that they are those of its state.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use crate::adapters::files;
-use crate::adapters::pack_dir;
 use crate::adapters::staging::Access;
 use crate::format::canonical_json::parse_strict_into;
 use crate::format::digest::{Digest, Hasher, Hashing};
@@ -18,13 +17,15 @@ use crate::format::repo_state::RepoState;
 use crate::format::run_record::MAX_BYTES;
 use crate::format::tree_meta::{REPO_STATE, SPLIT};
 use crate::ops::Context;
+use crate::ops::pack::given::GivenPack;
 use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::restore::full::refusal;
 use crate::ops::pack::restore::target::Target;
 use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, canon};
 use crate::ops::pack::sealed_pack::ensure_sound;
+use crate::ops::pack::source::Source;
 use crate::ops::pack::texts::texts;
-use crate::ops::pack::verify::verify_directory;
+use crate::ops::pack::verify::verify_source;
 use crate::refusal::pack::PackFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -32,7 +33,7 @@ use crate::rules::pack::places::in_directory;
 
 /// A text that is being written.
 struct Open {
-    file: Box<dyn Write>,
+    file: Box<dyn Write + Send>,
     hasher: Hasher,
     bytes: u64,
 }
@@ -53,14 +54,15 @@ impl Open {
 
 /// Restores the text files: all of them, or none.
 pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&OutputPlace>) -> Result<RestoreReport> {
-    let root = ctx.cwd.join(&request.from);
-    if let Some(output) = output {
-        output.ensure_outside(&root)?;
+    let given = GivenPack::reached(ctx, &request.from, &request.reach)?;
+    let source = given.source();
+    if let (Some(output), Some(directory)) = (output, source.directory()) {
+        output.ensure_outside(directory)?;
     }
-    let verdict = verify_directory(&root)?;
+    let verdict = verify_source(&source)?;
     ensure_sound(&verdict, &request.from)?;
     canon::ensure_same(ctx, &request.from, verdict.state.as_ref())?;
-    let manifest = pack_dir::manifest(&root)?;
+    let manifest = source.manifest()?;
     let members = members(&manifest);
     let (Some(state), false) = (&verdict.state, members.is_empty()) else {
         return Err(Refusal::Usage(Misuse::NoSplit {
@@ -72,41 +74,24 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
         fault: PackFault::OtherTexts,
     };
     let target = Target::of(output, request.dry_run, Access::Shared)?;
-    let (mut written, mut open): (Vec<TextEntry>, Option<Open>) = (Vec::new(), None);
+    let mut texts = Texts {
+        target: &target,
+        written: Vec::new(),
+        open: None,
+    };
     for (member, hash) in members {
-        let place = root.join(member);
-        let mut opened = files::open_regular(&place)?;
-        let mut hashing = Hashing::new(&mut opened.file);
-        let document = texts(&mut hashing, false, &mut |heading, content| {
-            let path = MemberPath::parse(&heading.path).expect("unsafe paths are refused where they are read");
-            let begins = heading.part.is_none_or(|part| part.number == 1);
-            let mut text = match open.take().filter(|_| !begins) {
-                Some(text) => text,
-                None => Open {
-                    file: target.create(&path)?.0,
-                    hasher: Hasher::default(),
-                    bytes: 0,
-                },
-            };
-            files::copy(&mut *content.original, &place, &mut text, &place)?;
-            if heading.part.is_some_and(|part| part.number < part.of) {
-                open = Some(text);
-                return Ok(());
-            }
-            if heading.executable {
-                target.make_executable(&path)?;
-            }
-            written.push(text.finish(heading));
+        let place = request.from.join(member);
+        let mut found = None;
+        source.member(member, &mut |content, _| {
+            found = Some(texts.add(content, &place));
             Ok(())
-        });
-        document.map_err(|why| refusal(why, &place))?;
-        let (_, found, _) = hashing.finish();
-        opened.ensure_unchanged()?;
-        if hash != Some(found) {
+        })?;
+        if hash != found.transpose()? {
             return Err(other());
         }
     }
-    let missing = missing(&root.join(REPO_STATE), &written, &request.from)?;
+    let written = texts.written;
+    let missing = missing(&source, &written, &request.from)?;
     let all = || written.iter().map(TextEntry::in_state);
     if digest(all().chain(missing.iter().map(OtherEntry::in_state))) != state.digest {
         return Err(other());
@@ -128,6 +113,44 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
     })
 }
 
+/// The texts of the members that were read so far. A text may go on in the next member.
+struct Texts<'a> {
+    target: &'a Target,
+    written: Vec<TextEntry>,
+    open: Option<Open>,
+}
+
+impl Texts<'_> {
+    /// Writes the texts of a member, whose name in errors is `place`. Returns the hash of the member.
+    fn add(&mut self, content: &mut dyn Read, place: &Path) -> Result<Digest> {
+        let mut hashing = Hashing::new(content);
+        let document = texts(&mut hashing, false, &mut |heading, content| {
+            let path = MemberPath::parse(&heading.path).expect("unsafe paths are refused where they are read");
+            let begins = heading.part.is_none_or(|part| part.number == 1);
+            let mut text = match self.open.take().filter(|_| !begins) {
+                Some(text) => text,
+                None => Open {
+                    file: self.target.create(&path)?.0,
+                    hasher: Hasher::default(),
+                    bytes: 0,
+                },
+            };
+            files::copy(&mut *content.original, place, &mut text, place)?;
+            if heading.part.is_some_and(|part| part.number < part.of) {
+                self.open = Some(text);
+                return Ok(());
+            }
+            if heading.executable {
+                self.target.make_executable(&path)?;
+            }
+            self.written.push(text.finish(heading));
+            Ok(())
+        });
+        document.map_err(|why| refusal(why, place))?;
+        Ok(hashing.finish().1)
+    }
+}
+
 /// Returns the members with texts, in their order, with the hashes that the pack declares.
 fn members(manifest: &ManifestDocument) -> Vec<(&str, Option<Digest>)> {
     let paths = manifest.members.iter().map(|member| member.path.as_str());
@@ -142,8 +165,13 @@ fn members(manifest: &ManifestDocument) -> Vec<(&str, Option<Digest>)> {
 }
 
 /// Returns the entries of the state that are not among the texts.
-fn missing(document: &Path, texts: &[TextEntry], name: &Path) -> Result<Vec<OtherEntry>> {
-    let state: RepoState = parse_strict_into(&files::read(document, MAX_BYTES)?).map_err(|e| Refusal::BadPack {
+fn missing(source: &Source<'_>, texts: &[TextEntry], name: &Path) -> Result<Vec<OtherEntry>> {
+    let document = source
+        .read(REPO_STATE, MAX_BYTES)
+        .ok_or_else(|| Refusal::ChangedWhileRead {
+            path: name.join(REPO_STATE),
+        })?;
+    let state: RepoState = parse_strict_into(&document).map_err(|e| Refusal::BadPack {
         path: name.to_owned(),
         fault: PackFault::Invalid {
             document: REPO_STATE,

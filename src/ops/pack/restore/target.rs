@@ -29,7 +29,7 @@ impl Target {
     }
 
     /// Returns a writer for a file, and the path that its errors name.
-    pub(super) fn create(&self, path: &MemberPath) -> Result<(Box<dyn Write>, PathBuf)> {
+    pub(super) fn create(&self, path: &MemberPath) -> Result<(Box<dyn Write + Send>, PathBuf)> {
         match self {
             Self::Staged(staging, _) => Ok((Box::new(staging.create(path)?), staging.member(path))),
             Self::Nowhere => Ok((Box::new(io::sink()), PathBuf::from(path.as_str()))),

@@ -31,7 +31,7 @@ const BUFFER: u64 = 128 << 10;
 /// Writes the files of a manifest, or only reads and checks them.
 pub(super) fn restore(
     request: &RestoreRequest,
-    listing: &ContentListing,
+    listing: &ContentListing<'_>,
     (here, place): (Option<&Here>, Option<&dyn PackPlace>),
     identities: Option<&Identities>,
     output: Option<&OutputPlace>,
@@ -83,7 +83,7 @@ fn digest<'a>(files: impl Iterator<Item = (&'a Item, &'a Written)>) -> Digest {
     digest_lines(lines.iter().map(|(path, hash, size)| (*hash, *size, &**path)))
 }
 
-fn entries(listing: &ContentListing, items: &[Item], written: &[Written]) -> RestoredEntries {
+fn entries(listing: &ContentListing<'_>, items: &[Item], written: &[Written]) -> RestoredEntries {
     let plain = || items.iter().zip(written).filter(|(item, _)| item.form == Form::File);
     let count = |what: &dyn Fn(&Item) -> bool| items.iter().filter(|item| what(item)).count() as u64;
     let kinds = listing.kinds.as_ref();
@@ -102,7 +102,11 @@ fn entries(listing: &ContentListing, items: &[Item], written: &[Written]) -> Res
 }
 
 /// Returns the path and seal of each artifact. If names are sealed, opens the index for them.
-fn names(listing: &ContentListing, here: Option<&Here>, identities: &Identities) -> Result<Vec<(MemberPath, Seal)>> {
+fn names(
+    listing: &ContentListing<'_>,
+    here: Option<&Here>,
+    identities: &Identities,
+) -> Result<Vec<(MemberPath, Seal)>> {
     let Some(document) = &listing.sealed else {
         return Ok(Vec::new());
     };
@@ -121,7 +125,7 @@ fn names(listing: &ContentListing, here: Option<&Here>, identities: &Identities)
 }
 
 /// Returns the ciphertext of the index; empty if there is none.
-fn index(listing: &ContentListing, here: Option<&Here>, document: &SealedArtifacts) -> Result<Vec<u8>> {
+fn index(listing: &ContentListing<'_>, here: Option<&Here>, document: &SealedArtifacts) -> Result<Vec<u8>> {
     let Some(seal) = &document.index else {
         return Ok(Vec::new());
     };
@@ -146,7 +150,7 @@ fn index(listing: &ContentListing, here: Option<&Here>, document: &SealedArtifac
 type Written = (Digest, u64);
 
 struct Writer<'a> {
-    listing: &'a ContentListing,
+    listing: &'a ContentListing<'a>,
     items: &'a [Item],
     identities: Option<&'a Identities>,
     target: &'a Target,
