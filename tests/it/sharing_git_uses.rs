@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::common::{Done, noise, snapshot};
+use crate::common::{Done, GIT_PACK, noise, snapshot};
 use crate::sharing_git::world;
 
 fn listed(done: &Done) -> Value {
@@ -113,4 +113,52 @@ fn contents_that_a_clone_lacks_are_restored_from_a_place() {
     let refused = repo.place.pack_in(&place.join("other"), &args);
     assert_eq!(refused.code, 2, "{}{}", refused.out(), refused.stderr);
     assert!(!place.join("forged").exists());
+}
+
+#[test]
+fn a_list_fetches_all_packs_at_once_and_what_they_share_once() {
+    let repo = world("sha1");
+    repo.write("large.bin", noise(5, 400_000));
+    for n in 0..4 {
+        repo.write("README.md", format!("{n}\n"));
+        repo.commit("next");
+        let (_, pack) = repo.seal(&["--emit", "repo"]);
+        repo.pack(&["push", pack.to_str().unwrap(), "git:origin"]).ok();
+    }
+    let place = &repo.place;
+    let clone = place.path().join("fresh");
+    // A clone of the branch alone does not have the packs.
+    place
+        .run(
+            place.path(),
+            "git",
+            &["clone", "-q", "--bare", "--no-local", "server.git", "fresh"],
+        )
+        .ok();
+    let size = || {
+        let counted = place.run(&clone, "git", &["count-objects", "-v"]).ok().out();
+        let of = |key: &str| -> u64 {
+            let line = counted.lines().find_map(|line| line.strip_prefix(key));
+            line.unwrap().trim().parse().unwrap()
+        };
+        of("size:") + of("size-pack:")
+    };
+    let before = size();
+    let trace = place.path().join("trace");
+    let list = || {
+        let mut list = place.command(GIT_PACK, &clone);
+        list.env("GIT_TRACE", &trace).args(["list", "git:origin"]);
+        let done = Done::from(list.output().unwrap()).ok();
+        assert_eq!(done.out().matches("sha256:").count() % 4, 0, "{}", done.out());
+        let trace = fs::read_to_string(&trace).unwrap();
+        trace
+            .lines()
+            .filter(|line| line.contains("built-in: git fetch "))
+            .count()
+    };
+    assert_eq!(list(), 1);
+    let fetched = size() - before;
+    assert!(fetched < 800, "{fetched} KiB");
+    // The second time, nothing is fetched.
+    assert_eq!(list(), 1);
 }

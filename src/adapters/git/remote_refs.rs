@@ -62,8 +62,9 @@ impl Repository {
             .collect()
     }
 
-    /// Fetches what a ref of a remote leads to, and writes no ref. git checks every object that it receives.
-    pub fn fetch_ref(&self, remote: &str, name: &str) -> Result<(), TransportFault> {
+    /// Fetches what refs of a remote lead to, and writes no ref. git checks every object that it receives, and gets each
+    /// once, however many of the refs lead to it.
+    pub fn fetch_refs(&self, remote: &str, names: &[String]) -> Result<(), TransportFault> {
         let mut git = self.git_to_remote(self.git());
         for setting in [
             "transfer.fsckObjects=true",
@@ -86,8 +87,8 @@ impl Repository {
             "--no-filter",
             "--",
             remote,
-            name,
-        ]);
+        ])
+        .args(names);
         let said = run(&mut git, SILENCE, None)?;
         match said.status.success() {
             true => Ok(()),

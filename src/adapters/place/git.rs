@@ -35,6 +35,9 @@ const TRIES: u32 = 8;
 /// How long to wait before the second try. Each further wait is longer by as much.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// How many packs are fetched by one git. Its arguments must fit into what the system allows.
+const AT_ONCE: usize = 500;
+
 /// A remote of a repository, or any other repository at a URL.
 pub struct GitPlace {
     directory: PathBuf,
@@ -43,6 +46,8 @@ pub struct GitPlace {
     shown: String,
     /// The trees of the packs there. They are listed once.
     trees: Mutex<Option<Arc<BTreeMap<Digest, ObjectId>>>>,
+    /// Whether all packs were asked for. Then they are fetched together, once.
+    wanted: Mutex<bool>,
     /// The contents of the packs there, as far as packs were searched.
     searched: Mutex<Searched>,
 }
@@ -66,6 +71,7 @@ impl GitPlace {
             remote: remote.to_owned(),
             shown: format!("git:{remote}"),
             trees: Mutex::default(),
+            wanted: Mutex::default(),
             searched: Mutex::default(),
         };
         place.repository().map(|_| place)
@@ -110,11 +116,37 @@ impl GitPlace {
         if let Ok(pack) = self.read(&tree, name.clone()) {
             return Ok(Some(pack));
         }
-        let fetched = self
-            .repository()?
-            .fetch_ref(&self.remote, &format!("{PACKS}{}", id.hex()));
-        fetched.map_err(|fault| self.refused(fault))?;
+        self.fetch_wanted()?;
+        if let Ok(pack) = self.read(&tree, name.clone()) {
+            return Ok(Some(pack));
+        }
+        self.fetch(std::slice::from_ref(id))?;
         self.read(&tree, name).map(Some)
+    }
+
+    /// Fetches all packs that the repository lacks, if all were asked for. One connection brings what they share once.
+    /// If it brings less, each pack is fetched alone, which tells which of them cannot be.
+    fn fetch_wanted(&self) -> Result<()> {
+        let mut wanted = lock(&self.wanted);
+        if !std::mem::take(&mut *wanted) {
+            return Ok(());
+        }
+        let trees = self.trees()?;
+        let lacking = |(_, tree): &(&Digest, &ObjectId)| self.read(tree, String::new()).is_err();
+        let lacking: Vec<Digest> = trees.iter().filter(lacking).map(|(id, _)| *id).collect();
+        for some in lacking.chunks(AT_ONCE) {
+            match self.fetch(some) {
+                Ok(()) | Err(Refusal::Transport { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&self, ids: &[Digest]) -> Result<()> {
+        let names: Vec<String> = ids.iter().map(|id| format!("{PACKS}{}", id.hex())).collect();
+        let fetched = self.repository()?.fetch_refs(&self.remote, &names);
+        fetched.map_err(|fault| self.refused(fault))
     }
 
     /// Reads the entries of a pack's tree. Refuses a tree that lacks objects here.
@@ -245,7 +277,9 @@ impl PackPlace for GitPlace {
             pack_id: *pack_id,
             names: Vec::new(),
         };
-        Ok(self.trees()?.keys().map(at_place).collect())
+        let trees = self.trees()?;
+        *lock(&self.wanted) = trees.len() > 1;
+        Ok(trees.keys().map(at_place).collect())
     }
 
     fn find(&self, which: &Which) -> Result<Option<Box<dyn PublishedPack>>> {
