@@ -3,7 +3,7 @@
 //! `{"pack_id", "manifest", "members": [{"path", "bytes_hash", "bytes_b64"}]}`. The manifest is a JSON value, so only a
 //! canonical one comes back as the same bytes.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -29,6 +29,9 @@ const MAX_TEXT: u64 = 256 << 10;
 
 /// Most bytes of a value under a key that is not known.
 const MAX_UNKNOWN: u64 = 1 << 20;
+
+/// How much of a document is read at a time, in bytes.
+const BUFFER: usize = 128 << 10;
 
 /// The deepest nesting. A manifest has three levels, and is in one.
 const MAX_DEPTH: u32 = 32;
@@ -101,7 +104,7 @@ pub struct FabricMember {
 
 /// A document that is read member by member. Its keys may have any order, but the manifest precedes the members.
 pub struct FabricReader<R: Read> {
-    json: JsonStreamReader<Metered<R>>,
+    json: JsonStreamReader<Metered<BufReader<R>>>,
     allowed: Arc<AtomicU64>,
     pack_id: Option<String>,
     manifest: Vec<u8>,
@@ -113,7 +116,8 @@ impl<R: Read> FabricReader<R> {
     pub fn begin(source: R, max: u64) -> Result<Self, DocumentFault> {
         let allowed = Arc::new(AtomicU64::new(0));
         let metered = Metered {
-            source,
+            // The parser asks for one KiB at a time.
+            source: BufReader::with_capacity(BUFFER, source),
             allowed: Arc::clone(&allowed),
         };
         let settings = ReaderSettings {

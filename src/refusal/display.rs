@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::refusal::path::PathFault;
 use crate::refusal::shown::{shown, shown_path};
+use crate::refusal::transport::DestinationFault;
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
 impl fmt::Display for Refusal {
@@ -46,6 +47,10 @@ impl fmt::Display for Refusal {
             Self::Signing { path, fault } => write!(f, "{}: {fault}", shown_path(path)),
             Self::Transport { place, fault } => write!(f, "{}: {fault}", shown(place.as_bytes())),
             Self::NoDestination => f.write_str("no place for packs is named or configured"),
+            Self::BadDestination {
+                text,
+                fault: fault @ DestinationFault::TwoPlaces,
+            } => write!(f, "{} {fault}", shown(text.as_bytes())),
             Self::BadDestination { text, fault } => {
                 write!(f, "{} does not name a place for packs: {fault}", shown(text.as_bytes()))
             }

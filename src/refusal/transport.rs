@@ -231,7 +231,7 @@ impl fmt::Display for DestinationFault {
                 shown(found.as_bytes())
             ),
             Self::Ambiguous { packs } => write!(f, "it holds {packs} packs; expected # and the id of one of them"),
-            Self::TwoPlaces => f.write_str("it names a place already"),
+            Self::TwoPlaces => f.write_str("names a place itself, and another place was given beside it"),
             Self::NotAnId => {
                 f.write_str("expected a pack id (sha256: and 64 hex digits), an address, or the path of an archive")
             }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use gitpack::adapters::archive::ArchivedPack;
 use gitpack::adapters::published::PublishedPack;
+use gitpack::format::canonical_json::to_document;
+use gitpack::format::digest::Digest;
 use gitpack::refusal::Refusal;
 
 use crate::common::packs::copy_tree;
@@ -260,4 +262,38 @@ fn an_archive_that_changes_while_it_is_read_is_refused() {
     assert!(matches!(read(), Err(Refusal::ChangedWhileRead { .. })));
     let each = archive.each_member(&["files/a.txt"], &|_, _, _| Ok(()));
     assert!(matches!(each, Err(Refusal::ChangedWhileRead { .. })));
+}
+
+#[test]
+fn a_path_that_no_header_of_an_archive_holds_is_refused() {
+    let place = Place::new();
+    // Such a path is on no disk, but a manifest at a place may have it.
+    let path = ["d/".repeat(33_000), "f".into()].concat();
+    let mut manifest = serde_json::json!({
+        "version": "pack.v0", "pack_id": "", "created": "2026-01-15T10:30:00Z", "tool_version": "0.1.0", "member_count": 1,
+        "members": [{ "path": path, "type": "other", "bytes_hash": Digest::of(b"x").to_string() }],
+    });
+    let mut canonical = to_document(&manifest);
+    canonical.pop();
+    let id = Digest::of(&canonical);
+    manifest["pack_id"] = id.to_string().into();
+    let store = place.path().join("store");
+    write(
+        &store.join(format!("packs/{}/manifest.json", id.hex())),
+        to_document(&manifest),
+    );
+    write(&store.join(format!("blobs/{}", Digest::of(b"x").hex())), "x");
+    let url = format!("file://{}", store.canonicalize().unwrap().display());
+    let refused = place
+        .pack_in(place.path(), &["archive", &url, "-o", "x.tar.zst"])
+        .refused("E_LIMIT");
+    assert_eq!(refused["refusal"]["detail"]["found"], path.len());
+    let left: Vec<_> = fs::read_dir(place.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        !left.iter().any(|name| name.to_string_lossy().contains("tar")),
+        "{left:?}"
+    );
 }

@@ -253,3 +253,21 @@ fn a_pack_follows_no_redirect() {
     world.refused(world.push(&server.url()), LIES, "a redirect");
     assert_eq!(elsewhere.asked().len(), 0);
 }
+
+#[test]
+fn a_manifest_in_another_form_goes_only_to_places_that_keep_its_bytes() {
+    let (held, server) = fabric(|_, _| None);
+    let place = crate::common::Place::new();
+    // Another program wrote it, so its form is only worth a notice.
+    let pack = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/vectors/other_maker_compact/pack");
+    let refused = place.pack_in(place.path(), &["push", pack, &server.url()]);
+    assert!(refused.stderr.contains("canonical form"), "{}", refused.stderr);
+    refused.refused("E_TRANSPORT");
+    assert!(held.0.lock().unwrap().is_empty() && server.asked().is_empty());
+    std::fs::create_dir(place.path().join("store")).unwrap();
+    let store = format!("file://{}/store", place.path().canonicalize().unwrap().display());
+    place.pack_in(place.path(), &["push", pack, &store]).ok();
+    place.pack_in(place.path(), &["pull", &store, "-o", "back"]).ok();
+    let manifest = |pack: &std::path::Path| std::fs::read(pack.join("manifest.json")).unwrap();
+    assert_eq!(manifest(&place.path().join("back")), manifest(pack.as_ref()));
+}

@@ -9,7 +9,7 @@ use crate::refusal::corrupt::Corrupt;
 use crate::refusal::keys::{CipherFault, SecretFault};
 use crate::refusal::pack::PackFault;
 use crate::refusal::signing::SigningFault;
-use crate::refusal::transport::TransportFault;
+use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
 
@@ -81,6 +81,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         ),
         Refusal::Transport { fault, .. } => (None, transport(fault)),
         Refusal::Signing { fault, .. } => (None, signing(fault)),
+        Refusal::BadDestination {
+            fault: DestinationFault::TwoPlaces,
+            ..
+        } => hint("leave out --from, or name only the id of the pack"),
         Refusal::BadDestination { .. } => {
             hint("oci://<host>/<repository>, s3://<bucket>/<prefix>, git:<remote>, https://<host>/<path>")
         }
@@ -100,10 +104,14 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         ),
         Refusal::MissingObject { .. } => next("git fetch --refetch --no-filter"),
         Refusal::MissingContent { sealed: 1.., .. } => hint(
-            "restore from a pack that has them: ciphertexts are in packs and in the clone that sealed them, never in git",
+            "restore from a pack that has them, or name a place that holds such a pack: --from PLACE. Ciphertexts are in packs and \
+             in the clone that sealed them, never in git",
         ),
         Refusal::MissingContent { has_commit: true, .. } => next("git fetch --refetch --no-filter"),
-        Refusal::MissingContent { .. } => hint("run it in a clone that has the commit, or fetch the commit: git fetch"),
+        Refusal::MissingContent { .. } => hint(
+            "run it in a clone that has the commit, fetch the commit (git fetch), or name a place that holds a pack of it: \
+             --from PLACE",
+        ),
         Refusal::Collision {
             as_ciphertext: true, ..
         } => hint("add --identity FILE: it opens sealed files, so that each is restored under its own path"),
