@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
 use crate::format::attachment::{
-    Attached, Attachment, AttachmentKind, AttachmentName, BESIDE, MAX_ATTACHMENT, MAX_ATTACHMENTS,
+    Attached, AttachedCounts, Attachment, AttachmentKind, AttachmentName, BESIDE, MAX_ATTACHMENT, MAX_ATTACHMENTS,
 };
 use crate::format::digest::Digest;
 use crate::refusal::signing::SigningFault;
@@ -48,6 +48,19 @@ pub fn read(root: &Path, pack_id: &Digest) -> Result<Attached> {
         }
     }
     Ok(found)
+}
+
+/// Counts what is attached to the pack at `root`, by the names of the files.
+pub fn count(root: &Path, pack_id: &Digest) -> Result<AttachedCounts> {
+    let directory = beside(root);
+    files::ensure_is_no_link(&directory)?;
+    let names = files::first_names_in(&directory, MAX_ATTACHMENTS)?;
+    let parsed = names.iter().filter_map(|name| AttachmentName::parse(name.to_str()?));
+    let kinds: Vec<AttachmentKind> = parsed
+        .filter(|(id, _)| id == pack_id)
+        .map(|(_, name)| name.kind)
+        .collect();
+    Ok(AttachedCounts::of(kinds.iter()))
 }
 
 /// Attaches a file to the pack at `root`, under the first free number. Returns its path, and whether it was written:
@@ -115,6 +128,8 @@ mod tests {
         assert_eq!(names, expected.map(|(name, is_new)| (name.to_owned(), is_new)));
         let found = read(&root, &id).unwrap();
         assert_eq!((found.files.len(), found.strange.len()), (3, 0));
+        let counts = count(&root, &id).unwrap();
+        assert_eq!((counts, counts.signatures, counts.attestations), (found.counts(), 2, 1));
     }
 
     #[test]

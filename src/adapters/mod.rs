@@ -14,6 +14,7 @@ pub mod pack_dir;
 pub mod place;
 mod program;
 pub mod published;
+pub mod received;
 pub mod ssh_keygen;
 pub mod staging;
 pub mod store;

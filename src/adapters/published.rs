@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, invalid, read_from};
 use crate::adapters::workers::{self, TRANSFERS};
-use crate::format::attachment::Attached;
+use crate::format::attachment::{Attached, AttachedCounts};
 use crate::format::manifest::ManifestDocument;
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result, io_reason};
@@ -42,6 +42,11 @@ pub trait PublishedPack: Sync {
     /// Returns what is attached to the pack. It is not believed either.
     fn attached(&self) -> Result<Attached> {
         Ok(Attached::default())
+    }
+
+    /// Returns how much the holder says is attached to the pack, where that is known without reading it.
+    fn attached_counts(&self) -> Result<AttachedCounts> {
+        self.attached().map(|attached| attached.counts())
     }
 
     /// Passes a listed member to `take`, which need not read to the end. What follows the stated size is an error of

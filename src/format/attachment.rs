@@ -42,6 +42,11 @@ impl AttachmentKind {
         }
     }
 
+    /// Returns the number of files of this kind.
+    fn count_in<'a>(self, kinds: impl Iterator<Item = &'a Self>) -> u64 {
+        kinds.filter(|kind| **kind == self).count() as u64
+    }
+
     /// Returns the kind with this media type.
     pub fn of_media_type(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.media_type() == text)
@@ -87,12 +92,80 @@ impl Attached {
         size <= MAX_ATTACHMENT && there + size <= MAX_ATTACHED && self.files.len() < MAX_ATTACHMENTS
     }
 
+    /// Adds a file that a place sent for a content that was asked for. What is wrong or too much counts as strange.
+    pub fn receive(&mut self, name: String, content: &AttachedContent, bytes: Vec<u8>) {
+        if Digest::of(&bytes) != content.hash {
+            self.is_strange(name, "its content is not the one that it is named for");
+        } else if !self.has_room_for(bytes.len() as u64) {
+            self.is_strange(name, "it is more than may be attached to a pack");
+        } else {
+            let kind = content.kind;
+            self.take(Attachment { name, kind, bytes });
+        }
+    }
+
+    /// Returns how many files there are of each kind.
+    pub fn counts(&self) -> AttachedCounts {
+        AttachedCounts::of(self.files.iter().map(|file| &file.kind))
+    }
+
     /// Adds a file, unless one with this content and kind is there.
     pub fn take(&mut self, file: Attachment) {
         let is_there = |there: &Attachment| (there.kind, &there.bytes) == (file.kind, &file.bytes);
         if !self.files.iter().any(is_there) {
             self.files.push(file);
         }
+    }
+}
+
+/// How many files are attached to a pack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AttachedCounts {
+    /// Number of signatures.
+    pub signatures: u64,
+    /// Number of attestations.
+    pub attestations: u64,
+}
+
+impl AttachedCounts {
+    /// Counts kinds.
+    pub fn of<'a>(kinds: impl Iterator<Item = &'a AttachmentKind> + Clone) -> Self {
+        Self {
+            signatures: AttachmentKind::Signature.count_in(kinds.clone()),
+            attestations: AttachmentKind::Attestation.count_in(kinds),
+        }
+    }
+}
+
+/// An attached file at a place that names such files by their content: `<sha256>.sig`, `<sha256>.intoto.jsonl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AttachedContent {
+    /// What the file is.
+    pub kind: AttachmentKind,
+    /// The SHA-256 of its content.
+    pub hash: Digest,
+}
+
+impl AttachedContent {
+    /// Returns what names this file.
+    pub fn of(file: &Attachment) -> Self {
+        Self {
+            kind: file.kind,
+            hash: file.digest(),
+        }
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> String {
+        format!("{}{}", self.hash.hex(), self.kind.ending())
+    }
+
+    /// Parses a name that [`name`](Self::name) returns.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (hex, ending) = name.split_at_checked(64)?;
+        let kind = AttachmentKind::ALL.into_iter().find(|kind| kind.ending() == ending)?;
+        let hash = Digest::parse_hex(hex)?;
+        Some(Self { kind, hash })
     }
 }
 
@@ -169,6 +242,41 @@ mod tests {
         ] {
             assert_eq!(AttachmentName::parse(&other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn names_of_contents_are_read_and_written() {
+        let hash = Digest::of(b"");
+        for kind in AttachmentKind::ALL {
+            let content = AttachedContent { kind, hash };
+            let name = content.name();
+            assert_eq!(AttachedContent::parse(&name), Some(content));
+            for other in [name.to_uppercase(), format!("{name}~"), name.replacen('.', ".2.", 1)] {
+                assert_eq!(AttachedContent::parse(&other), None, "{other}");
+            }
+        }
+        assert_eq!(AttachedContent::parse(&"é".repeat(40)), None);
+    }
+
+    #[test]
+    fn what_a_place_sends_is_bounded_and_must_have_its_hash() {
+        let mut found = Attached::default();
+        let kind = AttachmentKind::Signature;
+        let mut send = |asked: &[u8], sent: &[u8]| {
+            let hash = Digest::of(asked);
+            found.receive(hash.hex(), &AttachedContent { kind, hash }, sent.to_vec());
+            (found.files.len(), found.strange.len())
+        };
+        assert_eq!(send(b"a", b"a"), (1, 0));
+        assert_eq!(send(b"a", b"a"), (1, 0));
+        assert_eq!(send(b"b", b"c"), (1, 1));
+        let large = vec![0; MAX_ATTACHMENT as usize + 1];
+        assert_eq!(send(&large, &large), (1, 2));
+        for n in 0..MAX_ATTACHMENTS {
+            send(&n.to_le_bytes(), &n.to_le_bytes());
+        }
+        assert_eq!(found.files.len(), MAX_ATTACHMENTS);
+        assert_eq!(found.counts().signatures, MAX_ATTACHMENTS as u64);
     }
 
     #[test]

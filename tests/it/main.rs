@@ -8,6 +8,7 @@ mod accepting;
 mod age_testkit;
 mod architecture;
 mod archive;
+mod attached;
 mod attack;
 mod cipher;
 mod common;

@@ -435,6 +435,19 @@ pub fn directories_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {
     Ok(names)
 }
 
+/// Returns names in the directory `path`, at most `max` of them, sorted. A missing directory counts as empty.
+pub fn first_names_in(path: &Path, max: usize) -> Result<Vec<std::ffi::OsString>> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !exists(path) => return Ok(Vec::new()),
+        Err(e) => return Err(Refusal::io("listing", path)(e)),
+    };
+    let names = entries.take(max).map(|entry| entry.map(|entry| entry.file_name()));
+    let mut names: Vec<_> = names.collect::<io::Result<_>>().map_err(Refusal::io("listing", path))?;
+    names.sort();
+    Ok(names)
+}
+
 /// Returns every name in the directory `path`, sorted. A missing directory counts as empty; a dangling link or a file
 /// is an error.
 pub fn names_in(path: &Path) -> Result<Vec<std::ffi::OsString>> {

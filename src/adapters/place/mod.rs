@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use crate::adapters::published::PublishedPack;
 use crate::adapters::store::Store;
 use crate::adapters::workers::{self, TRANSFERS};
+use crate::format::attachment::Attachment;
 use crate::format::destination::Which;
 use crate::format::digest::Digest;
 use crate::format::timestamp::Timestamp;
@@ -46,6 +47,13 @@ pub trait PackPlace: Store {
 
     /// Publishes a pack whose content the place has, in one write. Succeeds if the place has the pack already.
     fn announce(&self, pack: &Outgoing<'_>) -> Result<()>;
+
+    /// Attaches files to a pack that the place has. Returns the number of those that it did not have. `None` if the
+    /// place cannot keep attached files.
+    fn attach(&self, pack: &Outgoing<'_>, files: &[Attachment]) -> Result<Option<u64>> {
+        let _ = (pack, files);
+        Ok(None)
+    }
 
     /// Sends the content of a member.
     fn send(&self, member: &OutgoingMember, pack: &Outgoing<'_>, told: &dyn Progress) -> Result<()> {

@@ -14,7 +14,7 @@ use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::refusal::{body, one_line};
 use crate::cli::output::table::columns;
-use crate::cli::output::words::size;
+use crate::cli::output::words::{count, size};
 use crate::cli::style::{Envelope, Style};
 use crate::format::canonical_json::to_document;
 use crate::format::destination::PlaceAddress;
@@ -90,7 +90,7 @@ fn human(output: &mut Output, report: &ListReport) {
 }
 
 /// Returns the cells of a pack's row. `None` if the pack cannot be read.
-fn row(pack: &ListedPack) -> Option<[String; 5]> {
+fn row(pack: &ListedPack) -> Option<[String; 6]> {
     let declared = pack.declared.as_ref().ok()?;
     let short = |text: &str, length| shown(text.get(..length).unwrap_or(text).as_bytes());
     let commit = declared.info.as_ref().map(|info| short(&info.commit, 12));
@@ -108,7 +108,19 @@ fn row(pack: &ListedPack) -> Option<[String; 5]> {
                 declared.members.len()
             ),
         },
+        attached(pack),
     ])
+}
+
+/// Returns how many signatures and attestations a pack has.
+fn attached(pack: &ListedPack) -> String {
+    let counts = pack.attached.unwrap_or_default();
+    let words = [(counts.signatures, "signature"), (counts.attestations, "attestation")];
+    let words = words.into_iter().filter(|(number, _)| *number > 0);
+    words
+        .map(|(number, what)| count(number, what))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Returns the total size of the members in bytes, and the number of members that are missing.
@@ -138,6 +150,8 @@ fn document(report: &ListReport) -> Vec<u8> {
             "commit": info.map(|info| &info.commit),
             "scope": info.map(|info| &info.scope),
             "state": declared.state,
+            "signatures": pack.attached.map(|counts| counts.signatures),
+            "attestations": pack.attached.map(|counts| counts.attestations),
         })
     });
     let packs: Vec<_> = packs.collect();

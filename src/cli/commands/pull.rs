@@ -15,10 +15,11 @@ use crate::cli::output::words::{count, size};
 use crate::cli::progress::TransferLine;
 use crate::ops::Context;
 use crate::ops::share::pull::{PullRequest, pull};
+use crate::refusal::shown::harmless;
 
 /// Fetch a pack from a place into a new directory
 ///
-/// Verifies the pack before anything is at the output.
+/// Verifies the pack before anything is at the output. Signatures and attestations of the pack go beside it.
 #[derive(Parser)]
 #[command(name = "pull")]
 pub(super) struct Pull {
@@ -70,14 +71,22 @@ impl Run for Pull {
             0 => String::new(),
             kept => format!(", {} left from an interrupted call", count(kept as u64, "member")),
         };
+        let attached = match report.attached {
+            0 => String::new(),
+            attached => format!(" · {} attached", count(attached as u64, "file")),
+        };
         output.err(&format!(
-            "  {} · {members}, {} fetched{kept}\n",
+            "  {} · {members}, {} fetched{kept}{attached}\n",
             report.place,
             size(report.bytes)
         ));
+        for left_out in &report.left_out {
+            output.err(&format!("  not fetched: {}\n", harmless(left_out)));
+        }
         if let Some(account) = account {
             account.ends("FETCHED");
             account.is_about(Some(report.pack_id.to_string()));
+            account.found("attached", report.attached);
             account.found("place", report.place);
             account.found("output_dir", name(&report.output));
             account.read(&report.manifest_hash, report.manifest_bytes);

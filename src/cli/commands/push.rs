@@ -13,11 +13,13 @@ use crate::cli::output::Output;
 use crate::cli::output::words::{count, size};
 use crate::cli::progress::TransferLine;
 use crate::ops::Context;
-use crate::ops::share::push::{PushRequest, push};
+use crate::ops::share::push::{PushRequest, SentAttached, push};
+use crate::refusal::shown::harmless;
 
 /// Send a pack to a registry, an object store, a remote or a data fabric
 ///
-/// Verifies the pack first. Sends only what the place does not have, and publishes the pack in one step at the end.
+/// Verifies the pack first. Sends only what the place does not have, and publishes the pack in one step at the end. Then
+/// sends the signatures and attestations beside the pack.
 #[derive(Parser)]
 #[command(name = "push")]
 pub(super) struct Push {
@@ -55,16 +57,35 @@ impl Run for Push {
             sent => format!("sent {}, {}", count(sent, "content"), size(report.bytes)),
         };
         output.err(&format!(
-            "  {} · {}, {sent}\n",
+            "  {} · {}, {sent}{}\n",
             report.place,
-            count(report.members as u64, "member")
+            count(report.members as u64, "member"),
+            of_attached(&report.attached)
         ));
+        if report.attached.unsent > 0 {
+            output.err(&format!(
+                "  {} not sent: the place has no room for signatures and attestations\n",
+                count(report.attached.unsent as u64, "attached file")
+            ));
+        }
+        for left_out in &report.attached.left_out {
+            output.err(&format!("  not sent: {}\n", harmless(left_out)));
+        }
         if let Some(account) = account {
             account.ends("PUBLISHED");
             account.is_about(Some(report.pack_id.to_string()));
+            account.found("attached", report.attached.there);
             account.found("place", report.place);
             account.read(&report.manifest_hash, report.manifest_bytes);
         }
         Ok(Exit::Yes)
+    }
+}
+
+/// Says how many signatures and attestations the place has, and how many of them are new there.
+fn of_attached(attached: &SentAttached) -> String {
+    match attached.there {
+        0 => String::new(),
+        there => format!(" · {} attached, {} sent", count(there as u64, "file"), attached.sent),
     }
 }

@@ -5,9 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
+use crate::format::attachment::AttachedCounts;
+use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
 use crate::ops::Context;
-use crate::ops::pack::inspect::{InspectReport, inspect};
+use crate::ops::pack::inspect::{InspectReport, inspect_source};
+use crate::ops::pack::source::Source;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::OUTPUT_DIRECTORY;
@@ -37,6 +40,24 @@ pub struct ListedPack {
     pub name: OsString,
     /// What the pack declares, or why it cannot be read.
     pub declared: Result<InspectReport>,
+    /// How much is attached to it, as it is listed. `None` if that is not known.
+    pub attached: Option<AttachedCounts>,
+}
+
+impl ListedPack {
+    /// Lists a pack.
+    pub fn of(name: OsString, source: &Source<'_>) -> Self {
+        let declared = inspect_source(source);
+        let id = declared
+            .as_ref()
+            .ok()
+            .and_then(|declared| Digest::parse_ref(&declared.pack_id));
+        Self {
+            name,
+            attached: id.and_then(|id| source.attached_counts(&id).ok()),
+            declared,
+        }
+    }
 }
 
 /// Lists the packs in `place`, or in the repository's output directory if `place` is `None`. A place that is a pack is
@@ -55,12 +76,12 @@ pub fn list(ctx: &Context, place: Option<&Path>) -> Result<ListReport> {
         }
     };
     let mut packs: Vec<_> = match files::exists(&place.join(MANIFEST)) {
-        true => vec![listed(ctx, &place)],
+        true => vec![listed(&place)],
         false => {
             let directories = names.iter().map(|name| place.join(name));
             // A link would list a pack that lies elsewhere.
             let packs = directories.filter(|path| files::is_directory(path) && files::exists(&path.join(MANIFEST)));
-            packs.map(|path| listed(ctx, &path)).collect()
+            packs.map(|path| listed(&path)).collect()
         }
     };
     sort(&mut packs);
@@ -75,11 +96,9 @@ pub fn sort(packs: &mut [ListedPack]) {
     packs.sort_by(|a, b| order(a).cmp(&order(b)));
 }
 
-fn listed(ctx: &Context, directory: &Path) -> ListedPack {
-    ListedPack {
-        name: directory.file_name().unwrap_or(directory.as_os_str()).to_owned(),
-        declared: inspect(ctx, directory),
-    }
+fn listed(directory: &Path) -> ListedPack {
+    let name = directory.file_name().unwrap_or(directory.as_os_str()).to_owned();
+    ListedPack::of(name, &Source::Directory(directory))
 }
 
 /// Returns where `seal` puts packs by default.

@@ -10,7 +10,7 @@ use crate::adapters::git::pack_tree::PackTree;
 use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember};
 use crate::adapters::published::{self, PublishedPack, TakeMember};
 use crate::adapters::store::pack::{PackHolder, PackStore};
-use crate::format::attachment::Attached;
+use crate::format::attachment::{Attached, AttachedCounts};
 use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
@@ -109,6 +109,15 @@ impl<'a> Source<'a> {
             Self::Directory(root) => attached_dir::read(root, pack_id),
             Self::Tree(..) => Ok(Attached::default()),
             Self::Published(pack) => pack.attached(),
+        }
+    }
+
+    /// Counts what is attached to the pack with this id, as it is listed.
+    pub fn attached_counts(&self, pack_id: &Digest) -> Result<AttachedCounts> {
+        match self {
+            Self::Directory(root) => attached_dir::count(root, pack_id),
+            Self::Tree(..) => self.attached(pack_id).map(|attached| attached.counts()),
+            Self::Published(pack) => pack.attached_counts(),
         }
     }
 

@@ -2,12 +2,10 @@
 
 use std::convert::Infallible;
 
-use crate::adapters::place::PackPlace;
 use crate::adapters::workers;
 use crate::adapters::workers::TRANSFERS;
 use crate::format::destination::Which;
 use crate::ops::Context;
-use crate::ops::pack::inspect::{InspectReport, inspect_source};
 use crate::ops::pack::list::{HeldBy, ListReport, ListedPack, sort};
 use crate::ops::pack::source::Source;
 use crate::ops::share::place::{self, ReachRequest};
@@ -26,9 +24,14 @@ pub fn list_place(ctx: &Context, address: &str, reach: &ReachRequest) -> Result<
             .collect(),
     };
     let list = |(): &mut (), which: &Which| {
-        Ok::<_, Infallible>(ListedPack {
-            name: name(which).into(),
-            declared: declared(&*opened, which),
+        let name = name(which).into();
+        Ok::<_, Infallible>(match place::find(&*opened, Some(which)) {
+            Ok(pack) => ListedPack::of(name, &Source::Published(&*pack)),
+            Err(refused) => ListedPack {
+                name,
+                declared: Err(refused),
+                attached: None,
+            },
         })
     };
     let Ok(mut packs) = workers::map_on(TRANSFERS, &all, || Ok(()), list);
@@ -37,11 +40,6 @@ pub fn list_place(ctx: &Context, address: &str, reach: &ReachRequest) -> Result<
         held_by: HeldBy::Place(opened.shown()),
         packs,
     })
-}
-
-fn declared(place: &dyn PackPlace, which: &Which) -> Result<InspectReport> {
-    let pack = place::find(place, Some(which))?;
-    inspect_source(&Source::Published(&*pack))
 }
 
 fn name(which: &Which) -> String {

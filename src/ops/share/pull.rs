@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::adapters::archive::ArchivedPack;
 use crate::adapters::place::{Progress, Told};
 use crate::adapters::published::{self, PublishedPack};
+use crate::adapters::received::Received;
 use crate::adapters::staging::{Access, Publish, Staging};
 use crate::format::destination::{Address, PlaceAddress, Which};
 use crate::format::digest::{Digest, Hashing};
@@ -19,6 +20,7 @@ use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::{verify_partial, verify_source};
+use crate::ops::share::attached::left_out;
 use crate::ops::share::place::{self, ReachRequest, identify};
 use crate::refusal::pack::PackFault;
 use crate::refusal::transport::{DestinationFault, TransportFault};
@@ -60,6 +62,10 @@ pub struct PullReport {
     pub bytes: u64,
     /// Number of members that an interrupted call had fetched already.
     pub kept: usize,
+    /// Number of signatures and attestations that came along.
+    pub attached: usize,
+    /// What the place has beside the pack and is not fetched, each with the reason.
+    pub left_out: Vec<String>,
     /// The absolute path of the output.
     pub output: PathBuf,
 }
@@ -97,7 +103,11 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
         false => verify_partial(&source)?,
     };
     ensure_sound(&verdict, pack.name().as_ref())?;
+    let attached = pack.attached()?;
+    // A pack that is there is complete, so what is attached to it comes first.
+    let received = Received::write(&output, &pack_id, &attached.files)?;
     staging.publish(&output, Publish::New)?;
+    received.keep();
     Ok(PullReport {
         pack_id,
         place: found.place,
@@ -107,6 +117,8 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
         all_members: manifest.members.len(),
         bytes,
         kept: kept.len(),
+        attached: attached.files.len(),
+        left_out: left_out(&attached),
         output,
     })
 }

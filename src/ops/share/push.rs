@@ -12,6 +12,7 @@ use crate::ops::pack::given::GivenPack;
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::verify_source;
+use crate::ops::share::attached;
 use crate::ops::share::place::{self, ReachRequest};
 use crate::ops::share::publication;
 use crate::ops::share::visibility;
@@ -46,6 +47,21 @@ pub struct PushReport {
     pub sent: u64,
     /// Their size in bytes.
     pub bytes: u64,
+    /// The signatures and attestations.
+    pub attached: SentAttached,
+}
+
+/// What became of the files that are attached to a pack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SentAttached {
+    /// Number of files that the place has now.
+    pub there: usize,
+    /// Number of those that were sent.
+    pub sent: u64,
+    /// Number of files that the place cannot keep.
+    pub unsent: usize,
+    /// What is beside the pack and was not sent, each with the reason.
+    pub left_out: Vec<String>,
 }
 
 /// Verifies a pack, sends what the place does not have, and publishes it.
@@ -88,7 +104,19 @@ pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result
         },
         open: &open,
     };
+    // What cannot be read is found before anything is sent.
+    let (files, left_out) = attached::to_send(&source, &pack_id)?;
     let sent = place.publish(&outgoing, told)?;
+    let mut attached = SentAttached {
+        left_out,
+        ..SentAttached::default()
+    };
+    if !files.is_empty() {
+        match place.attach(&outgoing, &files)? {
+            Some(sent) => (attached.there, attached.sent) = (files.len(), sent),
+            None => attached.unsent = files.len(),
+        }
+    }
     if let Some(state) = &verdict.state {
         publication::note(ctx, &address.place.to_string(), &pack_id, state, mode_of(&verdict));
     }
@@ -100,6 +128,7 @@ pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result
         members: verdict.members,
         sent: sent.contents,
         bytes: sent.bytes,
+        attached,
     })
 }
 

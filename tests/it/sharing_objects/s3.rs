@@ -123,6 +123,30 @@ fn packs_go_to_s3_and_come_back() {
     let before = (server.count("PUT"), server.count("POST"));
     push(&pack).ok();
     assert_eq!((server.count("PUT"), server.count("POST")), before);
+    // What is attached later is all that is sent then, and comes along.
+    let beside = |pack: &Path| pack.with_file_name(format!("{}.attestations", pack.file_name().unwrap().display()));
+    let key = repo.place.path().join("key");
+    let args = ["-q", "-t", "ed25519", "-N", "", "-f", key.to_str().unwrap()];
+    repo.place.run(repo.place.path(), "ssh-keygen", &args).ok();
+    let args = ["sign", pack.to_str().unwrap(), "--key", key.to_str().unwrap()];
+    repo.pack(&args).ok();
+    let signed = fs::read(beside(&pack).join(format!("{}.sig", hex(&id)))).unwrap();
+    for sent in ["1 sent", "0 sent"] {
+        let done = push(&pack).ok();
+        assert!(
+            done.stderr.contains(&format!("1 file attached, {sent}")),
+            "{}",
+            done.stderr
+        );
+    }
+    assert_eq!((server.count("PUT"), server.count("POST")), (before.0 + 1, before.1));
+    let hash = gitpack::format::digest::Digest::of(&signed).hex();
+    let key = format!("team/packs/packs/{}/attestations/{hash}.sig\n", hex(&id));
+    assert!(boto(&repo, &server, LIST).contains(&key));
+    run(&repo, &server.url, &["pull", &id, "--from", url, "-o", "../signed"]).ok();
+    let pulled = beside(&repo.place.path().join("signed"));
+    assert_eq!(fs::read(pulled.join(format!("{}.sig", hex(&id)))).unwrap(), signed);
+    let before = (server.count("PUT"), server.count("POST"));
     // Another pack sends what it does not share: one file and what describes it. None of it is large.
     all[0].1 = b"other\n".to_vec();
     let (second, other) = sealed(&repo, "b", &all);

@@ -276,6 +276,23 @@ impl Bucket for Cloud {
             said: "it does not end".into(),
         }))
     }
+
+    fn names(&self, below: &str, max: usize) -> Result<(Vec<String>, bool)> {
+        let above = format!("{}/", self.below(below));
+        let options = PaginatedListOptions {
+            delimiter: Some("/".into()),
+            max_keys: Some(max),
+            ..PaginatedListOptions::default()
+        };
+        let page = self.run(self.store.list_paginated(Some(&above), options))?;
+        let is_cut = page.page_token.is_some() || page.result.objects.len() > max;
+        let names = page
+            .result
+            .objects
+            .iter()
+            .filter_map(|object| object.location.filename());
+        Ok((names.take(max).map(str::to_owned).collect(), is_cut))
+    }
 }
 
 /// Reads an object part by part.

@@ -135,4 +135,15 @@ impl Bucket for SharedDirectory {
             .filter(|id| files::regular_size(&self.root, &Key::Manifest(*id).path()).is_some())
             .collect())
     }
+
+    fn names(&self, below: &str, max: usize) -> Result<(Vec<String>, bool)> {
+        files::ensure_no_link(&self.root, Path::new(below))?;
+        let directory = self.root.join(below);
+        let mut names = files::first_names_in(&directory, max + 1)?;
+        let is_cut = names.len() > max;
+        names.truncate(max);
+        let is_file = |name: &String| files::regular_size(&directory, name).is_some();
+        let text = names.into_iter().map(|name| name.to_string_lossy().into_owned());
+        Ok((text.filter(is_file).collect(), is_cut))
+    }
 }

@@ -1,5 +1,6 @@
 //! Packs in an object store: S3, Google Cloud Storage, Azure, or a directory that several machines share.
 
+mod attached;
 mod aws;
 mod cloud;
 mod connector;
@@ -19,6 +20,7 @@ use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, PackPlace, P
 use crate::adapters::published::{PublishedPack, TakeMember, not_listed};
 use crate::adapters::store::{Store, Take, checked};
 use crate::adapters::workers;
+use crate::format::attachment::{Attached, AttachedCounts, Attachment};
 use crate::format::destination::Which;
 use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
@@ -59,6 +61,9 @@ trait Bucket: Send + Sync {
 
     /// Returns the ids of all packs.
     fn packs(&self) -> Result<Vec<Digest>>;
+
+    /// Returns the names of the objects right below a path, at most `max`, and whether there are more.
+    fn names(&self, below: &str, max: usize) -> Result<(Vec<String>, bool)>;
 }
 
 /// An object store, or a part of one.
@@ -186,7 +191,7 @@ impl PackPlace for Objects {
         let Some(manifest) = self.manifest(id)? else {
             return Ok(None);
         };
-        Ok(Some(Box::new(ObjectPack::of(self, which, manifest))))
+        Ok(Some(Box::new(ObjectPack::of(self, id, manifest))))
     }
 
     fn has(&self, member: &OutgoingMember) -> Result<bool> {
@@ -225,11 +230,17 @@ impl PackPlace for Objects {
         }
         Err(self.refused(TransportFault::Conflict { name: key.path() }))
     }
+
+    fn attach(&self, pack: &Outgoing<'_>, files: &[Attachment]) -> Result<Option<u64>> {
+        attached::send(&*self.bucket, &pack.pack_id, files).map(Some)
+    }
 }
 
 /// A pack in an object store.
 struct ObjectPack {
     objects: Objects,
+    /// The id that was asked for.
+    id: Digest,
     name: String,
     manifest: Vec<u8>,
     hashes: BTreeMap<String, Option<Digest>>,
@@ -239,7 +250,7 @@ struct ObjectPack {
 
 impl ObjectPack {
     /// Returns the pack of a manifest. If it cannot be parsed, the list is empty, and the reader of the manifest refuses it.
-    fn of(objects: &Objects, which: &Which, manifest: Vec<u8>) -> Self {
+    fn of(objects: &Objects, id: &Digest, manifest: Vec<u8>) -> Self {
         let document = ManifestDocument::parse(&manifest);
         let members = document.map(|document| document.members).unwrap_or_default();
         let hashes: BTreeMap<_, _> = members
@@ -248,7 +259,8 @@ impl ObjectPack {
             .collect();
         Self {
             objects: objects.clone(),
-            name: which.at(&objects.shown),
+            id: *id,
+            name: Which::Id(*id).at(&objects.shown),
             manifest,
             listed: hashes.keys().map(|path| (path.clone(), None)).collect(),
             hashes,
@@ -301,5 +313,13 @@ impl PublishedPack for ObjectPack {
             return Ok(());
         };
         take(&mut content, size).map_err(Refusal::io("reading", path.as_ref()))
+    }
+
+    fn attached(&self) -> Result<Attached> {
+        attached::read(&*self.objects.bucket, &self.id)
+    }
+
+    fn attached_counts(&self) -> Result<AttachedCounts> {
+        attached::count(&*self.objects.bucket, &self.id)
     }
 }

@@ -26,7 +26,7 @@ use crate::rules::protect::{Registry, is_run_output};
 use crate::rules::scan::LeakCode;
 
 /// Attached files, by their path in the work tree.
-pub(super) struct AttachedArtifacts<'a> {
+pub(super) struct AttachedFiles<'a> {
     root: &'a Path,
     registry: &'a Registry,
     /// The entries of the commit in the scope. They are in the pack already.
@@ -36,7 +36,7 @@ pub(super) struct AttachedArtifacts<'a> {
     unkept: UnkeptPaths,
 }
 
-impl<'a> AttachedArtifacts<'a> {
+impl<'a> AttachedFiles<'a> {
     /// Makes an empty collection for the work tree at `root`.
     pub(super) fn of(root: &'a Path, registry: &'a Registry, tracked: &'a BTreeSet<Vec<u8>>) -> Self {
         Self {

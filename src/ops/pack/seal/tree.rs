@@ -13,7 +13,7 @@ use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::guard::scan::twins;
-use crate::ops::pack::seal::attach::AttachedArtifacts;
+use crate::ops::pack::seal::attach::AttachedFiles;
 use crate::ops::pack::seal::collect::{member_path, same_but_for_case, sealing_of};
 use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::judged::{ensure_is_artifact, protected_by};
@@ -187,7 +187,7 @@ impl Site {
             }
             return Ok(Vec::new());
         };
-        let mut attached = AttachedArtifacts::of(root, registry, tracked);
+        let mut attached = AttachedFiles::of(root, registry, tracked);
         attached.configured(&self.loaded)?;
         for path in &request.attach {
             notices.extend(attached.named(ctx, path)?);
