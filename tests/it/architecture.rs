@@ -93,6 +93,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["http_auth::"], &["adapters/place/registry/auth.rs"]),
     (&["oci_spec::"], &["format/oci.rs"]),
     (&["shlex::"], &["format/aws_profile.rs"]),
+    (&["oci_spec::"], &["format/oci/"]),
     (&["indicatif::"], &["cli/progress.rs"]),
     (&["std::env", "env::var"], &["cli/env.rs"]),
     (&["SystemTime", "Instant::now"], &["cli/env.rs"]),

@@ -1,7 +1,9 @@
 //! Signatures and attestations travel along with packs. Whose they are does not count here.
 
 mod beside;
+mod lying;
 mod objects;
+mod registry;
 
 use std::fs;
 use std::path::{Path, PathBuf};

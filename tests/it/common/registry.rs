@@ -12,6 +12,8 @@ use super::server::{Asked, Reply};
 pub struct Holdings {
     pub blobs: BTreeMap<String, Vec<u8>>,
     pub manifests: BTreeMap<String, (String, Vec<u8>)>,
+    /// Whether it lists referrers, as registries of the specification 1.1 do. The lists have pages of two.
+    pub lists_referrers: bool,
     uploads: BTreeMap<u64, Vec<u8>>,
     next: u64,
 }
@@ -38,6 +40,9 @@ impl FakeRegistry {
         }
         if let Some(reference) = below.strip_prefix("manifests/") {
             return held.manifest(asked, reference);
+        }
+        if let Some(subject) = below.strip_prefix("referrers/") {
+            return held.referrers(subject, query);
         }
         match below {
             "tags/list" => {
@@ -118,14 +123,57 @@ impl Holdings {
         let image: serde_json::Value = serde_json::from_slice(&asked.body).unwrap();
         // A registry takes only an image whose layers it has.
         let layers = image["layers"].as_array().into_iter().flatten();
-        for layer in layers.chain([&image["config"]]) {
+        let config = image.get("config");
+        for layer in layers.chain(config) {
             if !self.blobs.contains_key(layer["digest"].as_str().unwrap_or_default()) {
                 return Reply::new(404).body("a layer is missing");
             }
         }
         let kind = asked.header("content-type").to_owned();
         self.manifests.insert(reference.to_owned(), (kind, asked.body.clone()));
-        Reply::new(201)
+        match image["subject"]["digest"].as_str() {
+            Some(subject) if self.lists_referrers => Reply::new(201).with("OCI-Subject", subject),
+            _ => Reply::new(201),
+        }
+    }
+
+    /// Returns a page of the list of a subject's referrers.
+    fn referrers(&self, subject: &str, query: &str) -> Reply {
+        const PAGE: usize = 2;
+        if !self.lists_referrers {
+            return Reply::new(404);
+        }
+        let from: usize = query.strip_prefix("from=").map_or(0, |from| from.parse().unwrap());
+        let refers = |bytes: &[u8]| {
+            let image: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+            (image["subject"]["digest"] == subject).then_some(image)
+        };
+        let all = self.manifests.values();
+        let found: Vec<serde_json::Value> = all
+            .filter_map(|(kind, bytes)| Some((kind, bytes, refers(bytes)?)))
+            .map(|(kind, bytes, image)| {
+                serde_json::json!({
+                    "mediaType": kind,
+                    "digest": Digest::of(bytes).to_string(),
+                    "size": bytes.len(),
+                    "artifactType": image["artifactType"],
+                })
+            })
+            .collect();
+        let page: Vec<_> = found.iter().skip(from).take(PAGE).collect();
+        let index = serde_json::json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.index.v1+json",
+            "manifests": page,
+        });
+        let reply = Reply::new(200).body(index.to_string());
+        match from + PAGE < found.len() {
+            true => reply.with(
+                "Link",
+                format!("</v2/r/referrers/{subject}?from={}>; rel=\"next\"", from + PAGE),
+            ),
+            false => reply,
+        }
     }
 }
 

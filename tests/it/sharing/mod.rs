@@ -2,8 +2,8 @@
 
 mod partial;
 mod registry;
-mod schemas;
-mod server;
+pub mod schemas;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 

@@ -8,7 +8,7 @@ use gitpack::format::oci::documents;
 use serde_json::{Map, Value, json};
 
 /// Joins the schemas of `fixtures/oci` into one that describes `which`.
-fn schema(which: &str) -> Value {
+pub fn schema(which: &str) -> Value {
     let mut files = Map::new();
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/oci")).unwrap() {
         let path = entry.unwrap().path();

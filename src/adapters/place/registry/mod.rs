@@ -1,9 +1,11 @@
 //! Packs in an OCI registry: one repository, a tag for each pack, one layer for each file.
 
 pub mod auth;
+mod pages;
+mod published;
+mod referrers;
 mod upload;
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -15,8 +17,9 @@ use crate::adapters::network::patience::Patience;
 use crate::adapters::network::resume::Resuming;
 use crate::adapters::network::retry::{Again, Failure, repeat};
 use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, PackPlace, Progress};
-use crate::adapters::published::{PublishedPack, TakeMember, not_listed};
+use crate::adapters::published::PublishedPack;
 use crate::adapters::store::{Store, Take, checked};
+use crate::format::attachment::Attachment;
 use crate::format::destination::Which;
 use crate::format::digest::Digest;
 use crate::format::manifest::MAX_BYTES;
@@ -25,12 +28,7 @@ use crate::format::oci::{self, Files, IMAGE_INDEX, IMAGE_MANIFEST, ImageDocument
 use crate::refusal::transport::TransportFault;
 use crate::refusal::{Refusal, Result};
 use auth::{Auth, LoginPlaces, RegistryAccess};
-
-/// The longest page of tags that is read, in bytes.
-const MAX_PAGE: u64 = 16 << 20;
-
-/// Most pages of tags that are read.
-const MAX_PAGES: usize = 10_000;
+use published::RegistryPack;
 
 /// A repository of a registry.
 #[derive(Clone)]
@@ -132,26 +130,26 @@ impl OciRegistry {
         }
     }
 
-    /// Returns a document by its tag or digest, with its digest. `None` if there is none.
-    fn document(&self, reference: &str) -> Result<Option<Vec<u8>>, TransportFault> {
+    /// Returns a document of at most `max` bytes by its tag or digest. `None` if there is none.
+    fn document(&self, reference: &str, max: u64) -> Result<Option<Vec<u8>>, TransportFault> {
         let url = self.url(&format!("manifests/{reference}"));
         let accept = format!("{IMAGE_MANIFEST}, {IMAGE_INDEX}");
         let call = Call {
             headers: &[("accept", &accept)],
-            bytes: MAX_IMAGE,
+            bytes: max,
             ..Call::new(Method::GET, &url, None)
         };
         let answer = self.ask(&call, b"", RegistryAccess::Pull)?;
         match answer.status {
-            200 => answer.bytes(MAX_IMAGE).map(Some),
+            200 => answer.bytes(max).map(Some),
             404 => Ok(None),
             _ => Err(answer.fault()),
         }
     }
 
-    /// Returns a document by its digest, which it must have.
-    fn document_of(&self, digest: &Digest) -> Result<Option<Vec<u8>>, TransportFault> {
-        let Some(bytes) = self.document(&digest.to_string())? else {
+    /// Returns a document of at most `max` bytes by its digest, which it must have.
+    fn document_of(&self, digest: &Digest, max: u64) -> Result<Option<Vec<u8>>, TransportFault> {
+        let Some(bytes) = self.document(&digest.to_string(), max)? else {
             return Ok(None);
         };
         match Digest::of(&bytes) == *digest {
@@ -174,7 +172,7 @@ impl OciRegistry {
         };
         let mut files = Files::new();
         for (digest, _) in images {
-            let image = self.document_of(&digest)?;
+            let image = self.document_of(&digest, MAX_IMAGE)?;
             let image = image.ok_or_else(|| TransportFault::NotFound {
                 what: format!("the image manifest {digest}"),
             })?;
@@ -227,7 +225,8 @@ impl OciRegistry {
         }
     }
 
-    fn store_document(&self, document: &ImageDocument, reference: &str) -> Result<(), TransportFault> {
+    /// Stores a document. Returns whether the registry says that it lists it with the referrers of its subject.
+    fn store_document(&self, document: &ImageDocument, reference: &str) -> Result<bool, TransportFault> {
         let url = self.url(&format!("manifests/{reference}"));
         let call = Call {
             headers: &[("content-type", document.media_type)],
@@ -237,7 +236,7 @@ impl OciRegistry {
         repeat(|| {
             let answer = self.ask(&call, &document.bytes, RegistryAccess::Push);
             match answer.map_err(Failure::last)? {
-                answer if (200..300).contains(&answer.status) => Ok(()),
+                answer if (200..300).contains(&answer.status) => Ok(answer.header("oci-subject").is_some()),
                 // A registry that keeps files reads one of them while another push writes it, and finds a wrong digest.
                 answer if answer.status == 400 => Err(Failure {
                     again: Again::Soon,
@@ -288,42 +287,10 @@ impl PackPlace for OciRegistry {
     }
 
     fn packs(&self) -> Result<Vec<PackAtPlace>> {
-        let mut ids = Vec::new();
-        let mut url = self.url("tags/list?n=1000");
-        for _ in 0..MAX_PAGES {
-            let page = || -> Result<_, TransportFault> {
-                let call = Call {
-                    bytes: MAX_PAGE,
-                    ..Call::new(Method::GET, &url, None)
-                };
-                let answer = self.ask(&call, b"", RegistryAccess::Pull)?;
-                match answer.status {
-                    200 => {}
-                    404 => return Ok((Vec::new(), None)),
-                    _ => return Err(answer.fault()),
-                }
-                let next = answer.header("link").and_then(next_page).map(|next| url.join(&next));
-                let next = next
-                    .transpose()
-                    .ok()
-                    .flatten()
-                    .filter(|next| next.origin() == url.origin());
-                let tags = oci::tags(&answer.bytes(MAX_PAGE)?);
-                Ok((
-                    tags.map_err(|said| TransportFault::Malformed {
-                        what: "the list of tags",
-                        said,
-                    })?,
-                    next,
-                ))
-            };
-            let (tags, next) = page().map_err(|fault| self.refused(fault))?;
-            ids.extend(tags.iter().filter_map(|tag| oci::pack_of(tag)));
-            match next {
-                Some(next) => url = next,
-                None => break,
-            }
-        }
+        let tags = self
+            .tags("n=1000", &mut |_| true)
+            .map_err(|fault| self.refused(fault))?;
+        let mut ids: Vec<Digest> = tags.iter().filter_map(|tag| oci::pack_of(tag)).collect();
         ids.sort_unstable();
         ids.dedup();
         Ok(ids
@@ -338,11 +305,12 @@ impl PackPlace for OciRegistry {
     fn find(&self, which: &Which) -> Result<Option<Box<dyn PublishedPack>>> {
         let found = || -> Result<_, TransportFault> {
             let document = match which {
-                Which::Id(id) => self.document(&oci::tag_of(id))?,
-                Which::Tag(tag) => self.document(tag)?,
-                Which::Manifest(digest) => self.document_of(digest)?,
+                Which::Id(id) => self.document(&oci::tag_of(id), MAX_IMAGE)?,
+                Which::Tag(tag) => self.document(tag, MAX_IMAGE)?,
+                Which::Manifest(digest) => self.document_of(digest, MAX_IMAGE)?,
             };
             let Some(document) = document else { return Ok(None) };
+            let subject = Digest::of(&document);
             let mut files = self.files(&document)?;
             let manifest = files.remove(MANIFEST);
             let malformed = |said: &str| TransportFault::Malformed {
@@ -366,10 +334,10 @@ impl PackPlace for OciRegistry {
                     wanted: digest.to_string(),
                 });
             }
-            Ok(Some((manifest, files)))
+            Ok(Some((manifest, files, subject)))
         };
         let found = found().map_err(|fault| self.refused(fault))?;
-        Ok(found.map(|(manifest, files)| {
+        Ok(found.map(|(manifest, files, subject)| {
             let listed = files
                 .iter()
                 .map(|(path, (_, size))| (path.clone(), Some(*size)))
@@ -379,6 +347,7 @@ impl PackPlace for OciRegistry {
             Box::new(RegistryPack {
                 registry,
                 name,
+                subject,
                 manifest,
                 files,
                 listed,
@@ -391,7 +360,7 @@ impl PackPlace for OciRegistry {
             return Ok(false);
         };
         let has = |tag: &str| -> Result<bool, TransportFault> {
-            Ok(self.document(tag)?.is_some_and(|found| found == last.bytes))
+            Ok(self.document(tag, MAX_IMAGE)?.is_some_and(|found| found == last.bytes))
         };
         let has = has(&oci::tag_of(&pack.pack_id)).and_then(|there| match &pack.tag {
             Some(tag) if there => has(tag),
@@ -417,73 +386,19 @@ impl PackPlace for OciRegistry {
                 self.store_document(part, &part.digest().to_string())?;
             }
             self.store_document(last, &oci::tag_of(&pack.pack_id))?;
-            pack.tag.as_ref().map_or(Ok(()), |tag| self.store_document(last, tag))
+            match &pack.tag {
+                Some(tag) => self.store_document(last, tag).map(drop),
+                None => Ok(()),
+            }
         };
         announce().map_err(|fault| self.refused(fault))
     }
-}
 
-/// Returns the target of the `next` relation in a `Link` header (RFC 8288).
-fn next_page(link: &str) -> Option<String> {
-    link.split(',').find_map(|link| {
-        let (target, parameters) = link.trim().strip_prefix('<')?.split_once('>')?;
-        let is_next = parameters
-            .split(';')
-            .any(|p| matches!(p.trim(), "rel=\"next\"" | "rel=next"));
-        is_next.then(|| target.to_owned())
-    })
-}
-
-/// A pack in a registry.
-struct RegistryPack {
-    registry: OciRegistry,
-    name: String,
-    manifest: Vec<u8>,
-    files: Files,
-    listed: BTreeMap<String, Option<u64>>,
-}
-
-impl PublishedPack for RegistryPack {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn manifest(&self) -> &[u8] {
-        &self.manifest
-    }
-
-    fn listed(&self) -> &BTreeMap<String, Option<u64>> {
-        &self.listed
-    }
-
-    fn member(&self, path: &str, take: TakeMember<'_>) -> Result<()> {
-        let Some((digest, size)) = self.files.get(path) else {
-            return Err(not_listed(self, path));
+    fn attach(&self, pack: &Outgoing<'_>, files: &[Attachment]) -> Result<Option<u64>> {
+        let Some(subject) = Self::documents_of(pack).pop() else {
+            return Ok(None);
         };
-        let mut blob = self
-            .registry
-            .blob(digest, *size)
-            .map_err(|fault| self.registry.refused(fault))?;
-        let fault = blob.fault();
-        take(&mut blob, *size).map_err(|e| match fault.get() {
-            Some(fault) => self.registry.refused(fault),
-            None => Refusal::io("reading", path.as_ref())(e),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::next_page;
-
-    #[test]
-    fn the_next_page_is_found() {
-        assert_eq!(
-            next_page(r#"</v2/r/tags/list?n=2&last=b>; rel="next""#).unwrap(),
-            "/v2/r/tags/list?n=2&last=b"
-        );
-        assert_eq!(next_page(r#"<x>; rel="prev", <y>; rel=next"#).unwrap(), "y");
-        assert_eq!(next_page("<x>"), None);
-        assert_eq!(next_page(""), None);
+        let sent = self.attach_to(&subject, files);
+        sent.map(Some).map_err(|fault| self.refused(fault))
     }
 }

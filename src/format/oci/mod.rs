@@ -2,6 +2,8 @@
 //!
 //! A pack with very many files has an image index over several such manifests, since registries bound their size.
 
+pub mod referrers;
+
 use std::collections::{BTreeMap, HashMap};
 
 use oci_spec::image::{Descriptor, ImageIndex, ImageIndexBuilder, ImageManifest, ImageManifestBuilder, MediaType};
@@ -31,6 +33,9 @@ const TITLE: &str = "org.opencontainers.image.title";
 
 /// The empty configuration of an artifact.
 pub const EMPTY: &[u8] = b"{}";
+
+/// The media type of the empty configuration.
+const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 
 /// Most bytes of an image manifest that are read. The specification has registries take at least 4 MiB.
 pub const MAX_IMAGE: u64 = 16 << 20;
@@ -114,11 +119,7 @@ fn image(files: &[FileLayer<'_>], annotations: HashMap<String, String>) -> Image
             layer
         })
         .collect();
-    let config = describe(
-        "application/vnd.oci.empty.v1+json",
-        Digest::of(EMPTY),
-        EMPTY.len() as u64,
-    );
+    let config = describe(EMPTY_TYPE, Digest::of(EMPTY), EMPTY.len() as u64);
     let mut manifest = ImageManifestBuilder::default()
         .schema_version(2u32)
         .media_type(MediaType::from(IMAGE_MANIFEST))
