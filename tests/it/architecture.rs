@@ -91,7 +91,6 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["ureq::"], &["adapters/network/"]),
     (&["url::"], &["adapters/network/", "adapters/place/"]),
     (&["http_auth::"], &["adapters/place/registry/auth.rs"]),
-    (&["oci_spec::"], &["format/oci.rs"]),
     (&["shlex::"], &["format/aws_profile.rs"]),
     (&["oci_spec::"], &["format/oci/"]),
     (&["indicatif::"], &["cli/progress.rs"]),

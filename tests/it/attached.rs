@@ -1,6 +1,7 @@
 //! Signatures and attestations travel along with packs. Whose they are does not count here.
 
 mod beside;
+mod git;
 mod lying;
 mod objects;
 mod registry;

@@ -26,6 +26,12 @@ const SETTINGS: [&str; 4] = [
     "advice.pushUpdateRejected=false",
 ];
 
+/// How often a push is tried while others change refs at the remote.
+const TRIES: u32 = 8;
+
+/// How long to wait before the second try. Each further wait is longer by as much.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// What became of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pushed {
@@ -99,8 +105,21 @@ impl Repository {
     /// Pushes an object to a ref of a remote that does not exist there yet.
     ///
     /// Runs the hooks that `git push` runs. They guard this push too, and whoever works in the clone runs them with
-    /// every push.
+    /// every push. Pushes again, a limited number of times, while somebody else changes refs at the remote.
     pub fn push_object(&self, remote: &str, id: &ObjectId, name: &str) -> Result<Pushed, TransportFault> {
+        let mut tried = 1;
+        loop {
+            match self.push_once(remote, id, name)? {
+                Pushed::Refused(why) if is_busy(&why) && tried < TRIES => {
+                    std::thread::sleep(PAUSE * tried);
+                    tried += 1;
+                }
+                pushed => return Ok(pushed),
+            }
+        }
+    }
+
+    fn push_once(&self, remote: &str, id: &ObjectId, name: &str) -> Result<Pushed, TransportFault> {
         let mut git = self.git_to_remote(self.git_with_hooks());
         git.args([
             "push",
@@ -131,6 +150,18 @@ impl Repository {
         }
         git
     }
+}
+
+/// Returns whether a remote refused a ref because somebody else was changing refs.
+fn is_busy(why: &str) -> bool {
+    [
+        "failed to update ref",
+        "cannot lock ref",
+        "already exists",
+        "Unable to create",
+    ]
+    .iter()
+    .any(|words| why.contains(words))
 }
 
 /// Returns what `git push --porcelain` says of the ref. With several URLs, the worst of it.

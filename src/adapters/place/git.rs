@@ -7,17 +7,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use crate::adapters::git::blobs::{Contents, reading};
 use crate::adapters::git::budget::Side;
 use crate::adapters::git::pack_tree::not_a_file;
 use crate::adapters::git::remote_refs::Pushed;
 use crate::adapters::git::{Repository, Surroundings};
+use crate::adapters::place::git_attached::AttachedRefs;
 use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, PackPlace, Progress, Sent};
 use crate::adapters::published::{PublishedPack, TakeEachMember, TakeMember, not_listed};
 use crate::adapters::store::{Store, Take, checked};
 use crate::adapters::workers;
+use crate::format::attachment::{Attached, AttachedCounts, Attachment};
 use crate::format::destination::Which;
 use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
@@ -29,12 +30,6 @@ use crate::refusal::{Refusal, Result, io_reason};
 /// Where the refs of packs are at the remote. The last part of a name is the pack id in 64 hex digits.
 const PACKS: &str = "refs/gitpack/packs/";
 
-/// How often a push is tried while others change refs at the remote.
-const TRIES: u32 = 8;
-
-/// How long to wait before the second try. Each further wait is longer by as much.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// How many packs are fetched by one git. Its arguments must fit into what the system allows.
 const AT_ONCE: usize = 500;
 
@@ -44,6 +39,7 @@ pub struct GitPlace {
     surroundings: Surroundings,
     remote: String,
     shown: String,
+    attached: Arc<AttachedRefs>,
     /// The trees of the packs there. They are listed once.
     trees: Mutex<Option<Arc<BTreeMap<Digest, ObjectId>>>>,
     /// Whether all packs were asked for. Then they are fetched together, once.
@@ -65,11 +61,19 @@ impl GitPlace {
     /// Returns a remote, by its name or URL, for the repository at `directory`, which keeps what is fetched and pushed.
     /// Nothing is asked yet.
     pub fn of(directory: &Path, surroundings: &Surroundings, remote: &str) -> Result<Self> {
+        let shown = format!("git:{remote}");
         let place = Self {
             directory: directory.to_owned(),
             surroundings: surroundings.clone(),
             remote: remote.to_owned(),
-            shown: format!("git:{remote}"),
+            attached: Arc::new(AttachedRefs {
+                directory: directory.to_owned(),
+                surroundings: surroundings.clone(),
+                remote: remote.to_owned(),
+                shown: shown.clone(),
+                listed: Mutex::default(),
+            }),
+            shown,
             trees: Mutex::default(),
             wanted: Mutex::default(),
             searched: Mutex::default(),
@@ -113,15 +117,15 @@ impl GitPlace {
         };
         let name = Which::Id(*id).at(&self.shown);
         // What was fetched or pushed before need not be fetched again.
-        if let Ok(pack) = self.read(&tree, name.clone()) {
+        if let Ok(pack) = self.read(id, &tree, name.clone()) {
             return Ok(Some(pack));
         }
         self.fetch_wanted()?;
-        if let Ok(pack) = self.read(&tree, name.clone()) {
+        if let Ok(pack) = self.read(id, &tree, name.clone()) {
             return Ok(Some(pack));
         }
         self.fetch(std::slice::from_ref(id))?;
-        self.read(&tree, name).map(Some)
+        self.read(id, &tree, name).map(Some)
     }
 
     /// Fetches all packs that the repository lacks, if all were asked for. One connection brings what they share once.
@@ -132,7 +136,7 @@ impl GitPlace {
             return Ok(());
         }
         let trees = self.trees()?;
-        let lacking = |(_, tree): &(&Digest, &ObjectId)| self.read(tree, String::new()).is_err();
+        let lacking = |(id, tree): &(&Digest, &ObjectId)| self.read(id, tree, String::new()).is_err();
         let lacking: Vec<Digest> = trees.iter().filter(lacking).map(|(id, _)| *id).collect();
         for some in lacking.chunks(AT_ONCE) {
             match self.fetch(some) {
@@ -150,7 +154,7 @@ impl GitPlace {
     }
 
     /// Reads the entries of a pack's tree. Refuses a tree that lacks objects here.
-    fn read(&self, tree: &ObjectId, name: String) -> Result<GitPack> {
+    fn read(&self, id: &Digest, tree: &ObjectId, name: String) -> Result<GitPack> {
         let malformed = |what, said: String| self.refused(TransportFault::Malformed { what, said });
         let repo = self.repository()?.bounded(Side::Clone)?;
         match repo.kind_of(tree) {
@@ -187,6 +191,8 @@ impl GitPlace {
         Ok(GitPack {
             manifest: repo.document(&manifest, MANIFEST, MAX_BYTES)?,
             repo,
+            id: *id,
+            attached: Arc::clone(&self.attached),
             name,
             files,
             listed,
@@ -308,31 +314,28 @@ impl PackPlace for GitPlace {
         let tree = self.store(&repo, pack, told)?;
         told.end();
         let name = format!("{PACKS}{}", pack.pack_id.hex());
-        let mut tried = 1;
-        loop {
-            let pushed = repo.push_object(&self.remote, &tree, &name);
-            match pushed.map_err(|fault| self.refused(fault))? {
-                Pushed::There => return Ok(Sent::default()),
-                Pushed::New(objects, bytes) => {
-                    *lock(&self.trees) = None;
-                    let trees = directories(&pack.members);
-                    // git does not tell how many of the objects are trees.
-                    let contents = objects
-                        .saturating_sub(trees)
-                        .clamp(objects.min(1), pack.members.len() as u64);
-                    return Ok(Sent { contents, bytes });
-                }
-                Pushed::Other => return Err(self.refused(TransportFault::Conflict { name })),
-                Pushed::Refused(why) if is_busy(&why) && tried < TRIES => {
-                    std::thread::sleep(PAUSE * tried);
-                    tried += 1;
-                }
-                Pushed::Refused(said) => {
-                    let program = "git push";
-                    return Err(self.refused(TransportFault::Program { program, said }));
-                }
+        let pushed = repo.push_object(&self.remote, &tree, &name);
+        match pushed.map_err(|fault| self.refused(fault))? {
+            Pushed::There => Ok(Sent::default()),
+            Pushed::New(objects, bytes) => {
+                *lock(&self.trees) = None;
+                let trees = directories(&pack.members);
+                // git does not tell how many of the objects are trees.
+                let contents = objects
+                    .saturating_sub(trees)
+                    .clamp(objects.min(1), pack.members.len() as u64);
+                Ok(Sent { contents, bytes })
+            }
+            Pushed::Other => Err(self.refused(TransportFault::Conflict { name })),
+            Pushed::Refused(said) => {
+                let program = "git push";
+                Err(self.refused(TransportFault::Program { program, said }))
             }
         }
+    }
+
+    fn attach(&self, pack: &Outgoing<'_>, files: &[Attachment]) -> Result<Option<u64>> {
+        self.attached.send(&pack.pack_id, files).map(Some)
     }
 }
 
@@ -344,21 +347,12 @@ fn directories(files: &[OutgoingMember]) -> u64 {
     parts.collect::<BTreeSet<_>>().len() as u64 + 1
 }
 
-/// Returns whether a remote refused a ref because somebody else was changing refs.
-fn is_busy(why: &str) -> bool {
-    [
-        "failed to update ref",
-        "cannot lock ref",
-        "already exists",
-        "Unable to create",
-    ]
-    .iter()
-    .any(|words| why.contains(words))
-}
-
 /// A pack at a git remote, after it was fetched.
 struct GitPack {
     repo: Repository,
+    /// The id that its ref names.
+    id: Digest,
+    attached: Arc<AttachedRefs>,
     name: String,
     manifest: Vec<u8>,
     files: BTreeMap<String, ObjectId>,
@@ -417,6 +411,14 @@ impl PublishedPack for GitPack {
             io::copy(&mut content, &mut io::sink()).map_err(|e| reading(&blobs[at], &e))
         })?;
         Ok(failed.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn attached(&self) -> Result<Attached> {
+        self.attached.read(&self.id)
+    }
+
+    fn attached_counts(&self) -> Result<AttachedCounts> {
+        self.attached.count(&self.id)
     }
 }
 

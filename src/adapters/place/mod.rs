@@ -8,6 +8,7 @@ pub mod fabric;
 #[cfg(feature = "network")]
 mod fabric_body;
 pub mod git;
+mod git_attached;
 #[cfg(feature = "network")]
 pub mod objects;
 #[cfg(feature = "network")]

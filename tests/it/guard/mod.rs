@@ -2,7 +2,7 @@
 //! must pass. Each row of a table is a small repository; a table reports all its failing rows at once.
 
 mod allow_file;
-mod bytes;
+pub mod bytes;
 mod clones;
 mod commit;
 mod content;
