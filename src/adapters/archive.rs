@@ -10,6 +10,7 @@ use crate::adapters::files::{self, OpenedFile};
 use crate::adapters::published::{PublishedPack, TakeEachMember, TakeMember, not_listed};
 use crate::adapters::workers;
 use crate::format::archive::{ArchiveFrames, ArchiveReader, ArchivedMember, UnreadArchive, max_content};
+use crate::format::attachment::{Attached, AttachedCounts};
 use crate::format::manifest::ManifestDocument;
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::{Refusal, Result, io_reason};
@@ -35,6 +36,7 @@ pub struct ArchivedPack {
     path: PathBuf,
     file: Arc<OpenedFile>,
     manifest: Vec<u8>,
+    attached: Attached,
     listed: BTreeMap<String, Option<u64>>,
     /// Where the members are, in the order of the archive, which is that of `listed`.
     members: Vec<ArchivedMember>,
@@ -89,10 +91,12 @@ impl ArchivedPack {
             members.push(member);
         }
         file.ensure_unchanged()?;
+        let (manifest, attached) = reader.into_parts();
         Ok(Some(Self {
             name,
             path: path.to_owned(),
-            manifest: reader.into_manifest(),
+            manifest,
+            attached,
             listed: members
                 .iter()
                 .map(|member| (member.path.to_string(), Some(member.size)))
@@ -179,6 +183,14 @@ impl PublishedPack for ArchivedPack {
 
     fn listed(&self) -> &BTreeMap<String, Option<u64>> {
         &self.listed
+    }
+
+    fn attached(&self) -> Result<Attached> {
+        Ok(self.attached.clone())
+    }
+
+    fn attached_counts(&self) -> Result<AttachedCounts> {
+        Ok(self.attached.counts())
     }
 
     fn member(&self, path: &str, take: TakeMember<'_>) -> Result<()> {

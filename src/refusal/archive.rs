@@ -87,6 +87,13 @@ pub enum ArchiveFault {
         /// Most bytes of content that are read.
         allowed: u64,
     },
+    /// A file that is attached to the pack is not as in an archive.
+    Attached {
+        /// The path of the entry.
+        path: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// It holds too many files that its manifest does not declare.
     Undeclared {
         /// The number of such files that are read.
@@ -139,6 +146,7 @@ impl fmt::Display for ArchiveFault {
                 f,
                 "its content has more than the {allowed} bytes that are allowed for a file of its size"
             ),
+            Self::Attached { path, why } => write!(f, "its entry {} {why}", shown(path.as_bytes())),
             Self::Undeclared { allowed } => write!(
                 f,
                 "it holds more than {allowed} files that its manifest.json does not declare"

@@ -1,5 +1,6 @@
 //! `git pack archive`: a pack in one file, the same bytes each time, which the commands take in place of a directory.
 
+mod attached;
 mod hostile;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! Signatures and attestations travel along with packs. Whose they are does not count here.
 
+mod archives;
 mod beside;
 mod git;
 mod lying;

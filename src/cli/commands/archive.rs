@@ -14,6 +14,7 @@ use crate::cli::output::names::path_from;
 use crate::cli::output::words::{count, duration, size};
 use crate::ops::Context;
 use crate::ops::share::archive::{ArchiveRequest, archive};
+use crate::refusal::shown::harmless;
 
 /// Write a pack into one file, which verify, diff, inspect, open, push and pull take in place of the directory
 ///
@@ -58,16 +59,24 @@ impl Run for Archive {
         let report = archive(ctx, &request)?;
         output.line(&format!("ARCHIVED {}", report.pack_id));
         output.line(&path_from(&ctx.cwd, &report.output));
+        let attached = match report.attached {
+            0 => String::new(),
+            attached => format!(", {} attached", count(attached as u64, "file")),
+        };
         output.err(&format!(
-            "  {}, {} · {} in the file ({} %) · {}\n",
+            "  {}{attached}, {} · {} in the file ({} %) · {}\n",
             count(report.members as u64, "member"),
             size(report.content_bytes),
             size(report.file_bytes),
             report.file_bytes * 100 / report.content_bytes.max(1),
             duration(started.elapsed())
         ));
+        for left_out in &report.left_out {
+            output.err(&format!("  left out: {}\n", harmless(left_out)));
+        }
         if let Some(account) = account {
             account.ends("ARCHIVED");
+            account.found("attached", report.attached);
             account.is_about(Some(report.pack_id));
             account.found("output_file", name(&report.output));
             account.read(&report.manifest_hash, report.manifest_bytes);

@@ -5,6 +5,8 @@ use std::io::Read;
 use super::frames::{ArchiveFrames, UnreadArchive};
 use super::header::{MAX_PAX, Stated, differing_field, headers, is_pax, special};
 use super::{BLOCK, directory_of, padding, time_of};
+use crate::format::attachment::{Attached, Attachment, AttachmentName, BESIDE};
+use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::timestamp::Timestamp;
@@ -40,6 +42,11 @@ pub struct ArchiveReader<R> {
     /// The entry before, if it is not the manifest.
     before: Option<MemberPath>,
     manifest: Vec<u8>,
+    /// The id that the manifest states.
+    pack_id: Option<Digest>,
+    attached: Attached,
+    /// The attached file before.
+    attached_before: Option<(AttachmentName, Digest)>,
 }
 
 /// The headers of an entry.
@@ -65,6 +72,9 @@ impl<R: Read> ArchiveReader<R> {
             max_content,
             before: None,
             manifest: Vec::new(),
+            pack_id: None,
+            attached: Attached::default(),
+            attached_before: None,
         };
         let head = reader.head()?.ok_or(ArchiveFault::NoManifest {
             found: "the end of the archive".into(),
@@ -96,6 +106,7 @@ impl<R: Read> ArchiveReader<R> {
             return Err(no_manifest().into());
         }
         reader.directory = directory.to_owned();
+        reader.pack_id = Digest::parse_ref(&document.pack_id);
         reader.ensure_ours(&head)?;
         Ok(reader)
     }
@@ -105,17 +116,27 @@ impl<R: Read> ArchiveReader<R> {
         &self.manifest
     }
 
-    /// Returns the bytes of the manifest, and drops the reader.
-    pub fn into_manifest(self) -> Vec<u8> {
-        self.manifest
+    /// Returns the bytes of the manifest, and the attached files that were read.
+    pub fn into_parts(self) -> (Vec<u8>, Attached) {
+        (self.manifest, self.attached)
     }
 
-    /// Reads to the next member, and skips its content. Returns `None` at the end, if nothing follows it.
+    /// Reads to the next member, and skips its content. Returns `None` at the end, if nothing follows it. Reads the
+    /// attached files on the way there.
     pub fn next_member(&mut self) -> Result<Option<ArchivedMember>, UnreadArchive> {
-        self.frames.between_entries()?;
-        let Some(head) = self.head()? else {
-            return self.end().map(|()| None);
+        let head = loop {
+            self.frames.between_entries()?;
+            let Some(head) = self.head()? else {
+                return self.end().map(|()| None);
+            };
+            match self.attached_name(&head.path)? {
+                Some(name) => self.read_attached(&head, name)?,
+                None => break head,
+            }
         };
+        if self.attached_before.is_some() {
+            return Err(ArchiveFault::Order { path: head.path }.into());
+        }
         let path = self.member_path(&head.path)?;
         let in_order = self.before.as_ref().is_none_or(|before| *before < path);
         if path.is_reserved() || !in_order {
@@ -132,6 +153,49 @@ impl<R: Read> ArchiveReader<R> {
         self.pad(&head.path, head.size)?;
         self.before = Some(path);
         Ok(Some(member))
+    }
+
+    /// Returns the name of an entry that is an attached file. `None` if it is not in their directory.
+    fn attached_name(&self, path: &str) -> Result<Option<AttachmentName>, ArchiveFault> {
+        let rest = path.strip_prefix(&self.directory);
+        let below = rest.and_then(|rest| rest.strip_prefix(BESIDE)?.strip_prefix('/'));
+        let Some(below) = below else { return Ok(None) };
+        match AttachmentName::parse(below) {
+            Some((id, name)) if Some(id) == self.pack_id => Ok(Some(name)),
+            _ => Err(attached(
+                path,
+                "does not have the name of a file that is attached to this pack",
+            )),
+        }
+    }
+
+    /// Reads an attached file. Their names and contents are in order, so that the same files make the same bytes.
+    fn read_attached(&mut self, head: &Head, name: AttachmentName) -> Result<(), UnreadArchive> {
+        self.ensure_ours(head)?;
+        if !self.attached.has_room_for(head.size) {
+            return Err(attached(&head.path, "is more than may be attached to a pack").into());
+        }
+        let bytes = self.content(head.size)?;
+        self.pad(&head.path, head.size)?;
+        let hash = Digest::of(&bytes);
+        let is_next = match self.attached_before {
+            Some((before, hash_before)) if before.kind == name.kind => {
+                name.number == before.number + 1 && hash_before < hash
+            }
+            Some((before, _)) => before.kind < name.kind && name.number == 1,
+            None => name.number == 1,
+        };
+        if !is_next {
+            let path = head.path.clone();
+            return Err(ArchiveFault::Order { path }.into());
+        }
+        self.attached_before = Some((name, hash));
+        self.attached.take(Attachment {
+            name: head.path.clone(),
+            kind: name.kind,
+            bytes,
+        });
+        Ok(())
     }
 
     /// Reads the headers of an entry. Returns `None` at the end of the archive.
@@ -253,5 +317,12 @@ impl<R: Read> ArchiveReader<R> {
             .checked_sub(bytes)
             .ok_or(ArchiveFault::TooMuch { allowed })?;
         Ok(())
+    }
+}
+
+fn attached(path: &str, why: &'static str) -> ArchiveFault {
+    ArchiveFault::Attached {
+        path: path.to_owned(),
+        why,
     }
 }

@@ -6,6 +6,8 @@ use ::zstd::stream::write::Encoder;
 
 use super::header::headers;
 use super::{BLOCK, FRAME, WINDOW_LOG, directory_of, padding, time_of};
+use crate::format::attachment::{Attachment, AttachmentName, BESIDE};
+use crate::format::digest::Digest;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::timestamp::Timestamp;
@@ -16,7 +18,7 @@ const LEVEL: i32 = 3;
 /// Number of bytes that are copied at a time.
 const BUFFER: usize = 128 << 10;
 
-/// Writes the entries of an archive: its manifest, then its members, sorted by path.
+/// Writes the entries of an archive: its manifest, then its members, sorted by path, then what is attached to the pack.
 pub struct ArchiveWriter<W: Write> {
     /// The frame that is being written.
     frame: Encoder<'static, W>,
@@ -41,13 +43,34 @@ impl<W: Write> ArchiveWriter<W> {
             buffer: vec![0; BUFFER],
         };
         let mut content = bytes;
-        writer = writer.entry(MANIFEST, bytes.len() as u64, &mut content)?;
+        let path = format!("{}/{MANIFEST}", writer.directory);
+        writer = writer.entry(&path, bytes.len() as u64, &mut content)?;
         Ok(writer)
     }
 
     /// Writes a member of `size` bytes. Other content than that is an error of the kind `InvalidData`.
     pub fn member(self, path: &MemberPath, size: u64, content: &mut dyn Read) -> io::Result<Self> {
-        self.entry(path.as_str(), size, content)
+        let path = format!("{}/{path}", self.directory);
+        self.entry(&path, size, content)
+    }
+
+    /// Writes the files that are attached to the pack, after all members. The same files make the same bytes, whatever
+    /// their order is.
+    pub fn attach(self, pack_id: &Digest, files: &[Attachment]) -> io::Result<Self> {
+        let mut sorted: Vec<&Attachment> = files.iter().collect();
+        sorted.sort_by_key(|file| (file.kind, file.digest()));
+        sorted.dedup_by_key(|file| (file.kind, file.digest()));
+        let directory = format!("{}{BESIDE}", self.directory);
+        let mut writer = self;
+        for files in sorted.chunk_by(|a, b| a.kind == b.kind) {
+            for (number, file) in (1..).zip(files) {
+                let kind = file.kind;
+                let name = AttachmentName { kind, number }.of_pack(pack_id);
+                let size = file.bytes.len() as u64;
+                writer = writer.entry(&format!("{directory}/{name}"), size, &mut &file.bytes[..])?;
+            }
+        }
+        Ok(writer)
     }
 
     /// Writes the end. Returns the writer below, and the size of the content in bytes.
@@ -59,8 +82,7 @@ impl<W: Write> ArchiveWriter<W> {
 
     fn entry(self, path: &str, size: u64, content: &mut dyn Read) -> io::Result<Self> {
         let mut writer = self.between_entries()?;
-        let path = format!("{}/{path}", writer.directory);
-        writer.write(&headers(&path, size, writer.mtime))?;
+        writer.write(&headers(path, size, writer.mtime))?;
         let mut buffer = std::mem::take(&mut writer.buffer);
         let mut left = size;
         loop {

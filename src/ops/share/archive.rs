@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::archive::is_archive;
 use crate::adapters::files::{self, Over};
 use crate::format::archive::{ArchiveWriter, MAX_PATH, max_content};
+use crate::format::attachment::Attachment;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{Declared, ManifestDocument};
 use crate::format::member_path::MemberPath;
@@ -15,6 +16,7 @@ use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::verify_source;
+use crate::ops::share::attached;
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result};
 
@@ -47,6 +49,10 @@ pub struct ArchiveReport {
     pub content_bytes: u64,
     /// Size of the archive in bytes.
     pub file_bytes: u64,
+    /// Number of signatures and attestations in it.
+    pub attached: usize,
+    /// What is beside the pack and is not in the archive, each with the reason.
+    pub left_out: Vec<String>,
     /// The absolute path of the archive.
     pub output: PathBuf,
 }
@@ -61,14 +67,19 @@ pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport>
     ensure_sound(&verdict, &request.pack)?;
     source.directory().map_or(Ok(()), |root| output.ensure_outside(root))?;
     let manifest = source.manifest_bytes()?;
+    let changed = || Refusal::ChangedWhileRead {
+        path: request.pack.clone(),
+    };
     if Digest::of(&manifest) != verdict.manifest_hash {
-        return Err(Refusal::ChangedWhileRead {
-            path: request.pack.clone(),
-        });
+        return Err(changed());
     }
+    let pack_id = Digest::parse_ref(&verdict.pack_id).ok_or_else(changed)?;
+    let (attached, left_out) = attached::to_send(&source, &pack_id)?;
     let file = files::unnamed_beside(&output.path, 0o666)?;
     let writing = Writing {
         source: &source,
+        pack_id,
+        attached: &attached,
         pack: &request.pack,
         output: &output.path,
     };
@@ -93,6 +104,8 @@ pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport>
         members: verdict.members,
         content_bytes,
         file_bytes,
+        attached: attached.len(),
+        left_out,
         output: output.path,
     })
 }
@@ -115,6 +128,8 @@ fn over(output: &Path, replace: bool) -> Result<Over> {
 /// Writes a pack that verifies.
 struct Writing<'a> {
     source: &'a Source<'a>,
+    pack_id: Digest,
+    attached: &'a [Attachment],
     /// The pack as the user named it.
     pack: &'a Path,
     output: &'a Path,
@@ -130,6 +145,7 @@ impl Writing<'_> {
         for member in &document.members {
             writer = self.member(writer, member)?;
         }
+        writer = writer.attach(&self.pack_id, self.attached).map_err(writing)?;
         let (mut out, content) = writer.finish().map_err(writing)?;
         out.flush().map_err(writing)?;
         let file = out.into_inner().map_err(|e| writing(e.into_error()))?;

@@ -15,7 +15,7 @@ use super::{archived, sealed};
 use crate::common::Place;
 
 /// The entries of an archive: the header, and the content without padding.
-type Entries = Vec<(Header, Vec<u8>)>;
+pub type Entries = Vec<(Header, Vec<u8>)>;
 
 /// A small pack in an archive.
 struct Scene {
@@ -76,12 +76,12 @@ impl Scene {
     }
 }
 
-fn tar(archive: &[u8]) -> Vec<u8> {
+pub fn tar(archive: &[u8]) -> Vec<u8> {
     ::zstd::decode_all(archive).unwrap()
 }
 
 /// Packs bytes into one frame that begins as in an archive.
-fn framed(tar: &[u8]) -> Vec<u8> {
+pub fn framed(tar: &[u8]) -> Vec<u8> {
     let mut encoder = ::zstd::Encoder::new(Vec::new(), 3).unwrap();
     encoder.include_checksum(true).unwrap();
     encoder.include_contentsize(false).unwrap();
@@ -90,7 +90,7 @@ fn framed(tar: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn entries(tar: &[u8]) -> Entries {
+pub fn entries(tar: &[u8]) -> Entries {
     let mut entries = Entries::new();
     let mut at = 0;
     while tar[at] != 0 {
@@ -102,7 +102,7 @@ fn entries(tar: &[u8]) -> Entries {
     entries
 }
 
-fn joined(entries: &Entries) -> Vec<u8> {
+pub fn joined(entries: &Entries) -> Vec<u8> {
     let mut tar = Vec::new();
     for (header, content) in entries {
         tar.extend_from_slice(header.as_bytes());
@@ -199,6 +199,15 @@ fn paths_lead_nowhere_else() {
         ("TOP", "is outside of its directory"),
         ("TOPx/a", "is outside of its directory"),
         ("TOP.signatures/a", "is outside of its directory"),
+        ("TOP.attestations", "is outside of its directory"),
+        (
+            "TOP.attestations/a",
+            "does not have the name of a file that is attached",
+        ),
+        (
+            "TOP.attestations/../x",
+            "does not have the name of a file that is attached",
+        ),
         ("other/a", "is outside of its directory"),
         ("TOP/files/b.txt", "is there twice, or is not in order"),
         ("TOP/manifest.json", "is there twice, or is not in order"),
