@@ -6,6 +6,7 @@ mod git;
 mod lying;
 mod objects;
 mod registry;
+mod tracked;
 
 use std::fs;
 use std::path::{Path, PathBuf};

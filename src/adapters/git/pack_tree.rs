@@ -6,6 +6,8 @@ use std::io::{self, Cursor, Read};
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, reading};
 use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, invalid, read_from};
+use crate::format::attachment::{Attached, Attachment, AttachmentName, BESIDE, MAX_ATTACHMENT};
+use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
@@ -17,6 +19,8 @@ use crate::refusal::{Refusal, Result};
 pub struct PackTree<'a> {
     repo: &'a Repository,
     entries: Vec<TreeEntry>,
+    /// The top of the tree, and the path of the pack in it.
+    place: Option<(ObjectId, Vec<u8>)>,
 }
 
 impl<'a> PackTree<'a> {
@@ -25,7 +29,48 @@ impl<'a> PackTree<'a> {
         Ok(Self {
             repo,
             entries: repo.tree_entries(tree)?,
+            place: None,
         })
+    }
+
+    /// Also tells where the pack is, for what is attached to it.
+    pub fn at(mut self, top: ObjectId, path: &[u8]) -> Self {
+        self.place = Some((top, path.to_vec()));
+        self
+    }
+
+    /// Returns what is attached to the pack with this id, in the directory beside it.
+    pub fn attached(&self, pack_id: &Digest) -> Result<Attached> {
+        let mut found = Attached::default();
+        let Some((top, path)) = self.place.as_ref().filter(|(_, path)| !path.is_empty()) else {
+            return Ok(found);
+        };
+        let beside = [&path[..], BESIDE.as_bytes()].concat();
+        let Some((_, directory)) = self.repo.directories_in_tree(top, [&beside[..]])?.into_iter().next() else {
+            return Ok(found);
+        };
+        let mut files = Vec::new();
+        for entry in self.repo.tree_entries(&directory)? {
+            let name = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
+            match (not_a_file(&entry), AttachmentName::parse(&name)) {
+                (Some(_), _) => found.is_strange(name, "it is not a regular file"),
+                (None, Some((id, parsed))) if id == *pack_id => files.push((parsed, name, entry.id)),
+                (None, Some(_)) => found.is_strange(name, "its name is for another pack"),
+                (None, None) => found.is_strange(name, "an attached file does not have such a name"),
+            }
+        }
+        files.sort();
+        for (parsed, name, id) in files {
+            match found.has_room_for(self.repo.blob_size(&id)?) {
+                true => found.take(Attachment {
+                    bytes: self.repo.document(&id, &name, MAX_ATTACHMENT)?,
+                    kind: parsed.kind,
+                    name,
+                }),
+                false => found.is_strange(name, "it is more than may be attached to a pack"),
+            }
+        }
+        Ok(found)
     }
 
     /// Reads and parses the manifest. The inner error says why the tree has no valid manifest.

@@ -107,7 +107,7 @@ impl<'a> Source<'a> {
     pub fn attached(&self, pack_id: &Digest) -> Result<Attached> {
         match self {
             Self::Directory(root) => attached_dir::read(root, pack_id),
-            Self::Tree(..) => Ok(Attached::default()),
+            Self::Tree(tree, _) => tree.attached(pack_id),
             Self::Published(pack) => pack.attached(),
         }
     }

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use crate::guard::bytes;
 use crate::guard::table::{
-    At::{Push, Receive},
+    At::{Commit, Push, Receive},
     Row, blocked, passes, row,
 };
 use crate::guard::world::World;
@@ -178,5 +179,77 @@ pub fn rows() -> Vec<Row> {
             tracked(w);
             w.push()
         }),
+    ]
+    .into_iter()
+    .chain(attached())
+    .collect()
+}
+
+/// Writes a file beside the tracked pack, under the name of a signature of that pack.
+fn beside(w: &World, content: impl AsRef<[u8]>) -> String {
+    tracked(w);
+    let manifest = fs::read_to_string(w.path("evidence/one/manifest.json")).unwrap();
+    let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
+    let id = manifest["pack_id"].as_str().unwrap().replace("sha256:", "");
+    let path = format!("evidence/one.attestations/{id}.sig");
+    w.write(&path, content);
+    w.sh("git add -A");
+    path
+}
+
+/// What is attached to a tracked pack is judged like any other file.
+fn attached() -> Vec<Row> {
+    const SIGNATURE: &str = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQ==\n-----END SSH SIGNATURE-----\n";
+    vec![
+        row("a signature beside a pack", passes(&["pre-commit"]), |w| {
+            beside(w, SIGNATURE);
+            w.commit()
+        }),
+        row(
+            "a signature beside a pack, at the server",
+            passes(&["pre-push", "pre-receive"]),
+            |w| {
+                w.server();
+                beside(w, SIGNATURE);
+                w.sh("git commit -q -m signed");
+                w.push()
+            },
+        ),
+        row("weights as a signature", blocked(Commit, &[".sig", "weights"]), |w| {
+            beside(w, bytes::gguf());
+            w.commit()
+        }),
+        row(
+            "weights as a signature, at the server",
+            blocked(Receive, &[".sig", "weights"]),
+            |w| {
+                w.server();
+                beside(w, bytes::gguf());
+                w.sh("git commit -q --no-verify -m hidden");
+                w.act(&["push", "--no-verify", "origin", "main"])
+            },
+        ),
+        row(
+            "a signature in run outputs",
+            blocked(Commit, &["_PACK_RUN", "pack-run"]),
+            |w| {
+                let path = beside(w, SIGNATURE);
+                let moved = path.replace("evidence/", "_PACK_RUN/");
+                w.sh(&format!("git reset -q; mv evidence _PACK_RUN; git add -f {moved}"));
+                w.commit()
+            },
+        ),
+        row(
+            "a signature for a pack that does not verify",
+            blocked(Push, &["evidence/one"]),
+            |w| {
+                tamper(w, falsify);
+                w.sh("git push -q --no-verify");
+                let manifest = w.path("evidence/one/manifest.json");
+                assert!(manifest.exists());
+                w.sh("put evidence/one.attestations/x.sig x; git add -A; git commit -q -m signed");
+                w.push()
+            },
+        ),
     ]
 }

@@ -114,8 +114,10 @@ pub fn verify_tracked(
             continue;
         }
         for root in roots(repo, &tree, touched)? {
-            if seen.insert(root.clone()) {
-                invalid.extend(verify_root(demands, registry, Some(tip), root, |id| walk.contains(id))?);
+            // The same pack can be signed in one tip, and not in another.
+            if seen.insert(root.clone()) || demands.signers.is_some() {
+                let place = (tree, Some(*tip), root);
+                invalid.extend(verify_root(demands, registry, place, |id| walk.contains(id))?);
             }
         }
     }
@@ -126,7 +128,7 @@ pub fn verify_tracked(
 pub fn verify_in_tree(demands: &PackDemands<'_>, registry: &Registry, tree: &ObjectId) -> Result<Vec<InvalidPack>> {
     let mut invalid = Vec::new();
     for root in roots(demands.repo, tree, &Touched::Any)? {
-        invalid.extend(verify_root(demands, registry, None, root, |_| false)?);
+        invalid.extend(verify_root(demands, registry, (*tree, None, root), |_| false)?);
     }
     Ok(invalid)
 }
@@ -154,8 +156,7 @@ fn roots(repo: &Repository, tree: &ObjectId, touched: &Touched) -> Result<Vec<Ro
 fn verify_root(
     demands: &PackDemands<'_>,
     registry: &Registry,
-    tip: Option<&ObjectId>,
-    (directory, tree): Root,
+    (top, tip, (directory, tree)): (ObjectId, Option<ObjectId>, Root),
     is_pushed: impl Fn(&ObjectId) -> bool,
 ) -> Result<Option<InvalidPack>> {
     let repo = demands.repo;
@@ -179,13 +180,13 @@ fn verify_root(
         true => ".".to_owned(),
         false => String::from_utf8_lossy(&directory).into_owned(),
     };
-    let source = Source::Tree(PackTree::of(repo, &tree)?, name.clone());
+    let source = Source::Tree(PackTree::of(repo, &tree)?.at(top, &directory), name.clone());
     match demands.verdict(&source, is_pushed) {
         Ok(verdict) if verdict.findings.is_empty() => Ok(None),
-        Ok(verdict) => Ok(Some(InvalidPack::of(name, tip.copied(), &verdict))),
+        Ok(verdict) => Ok(Some(InvalidPack::of(name, tip, &verdict))),
         Err(Refusal::BadPack { fault, .. }) => Ok(Some(InvalidPack {
             path: name,
-            commit: tip.copied(),
+            commit: tip,
             problems: vec![fault.to_string()],
         })),
         Err(other) => Err(other),
