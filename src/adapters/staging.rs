@@ -105,8 +105,8 @@ impl Staging {
     }
 
     /// Like [`Self::beside`], but goes on in a staging directory that a dead process left for the same `purpose`. Its
-    /// files may be there in part.
-    pub fn resuming(output: &Path, access: Access, purpose: &str) -> Result<Self> {
+    /// files may be there in part. Only those that `keep` accepts stay.
+    pub fn resuming(output: &Path, access: Access, purpose: &str, keep: impl Fn(&[u8]) -> bool) -> Result<Self> {
         if let Some((directory, lock)) = adopt(parent(output), purpose) {
             let root = directory.join("pack");
             let staging = Self {
@@ -117,17 +117,32 @@ impl Staging {
                 made: Vec::new(),
                 _lock: lock,
             };
-            // Only members are taken over: their hashes are known.
-            let manifest = staging.root.join(crate::format::member_path::MANIFEST);
-            match std::fs::remove_file(&manifest) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(Refusal::io("removing", &manifest)(e)),
-                _ => return Ok(staging),
-            }
+            staging.prune(keep)?;
+            return Ok(staging);
         }
         let staging = Self::beside(output, access)?;
         let mark = staging.directory.join(PURPOSE);
         std::fs::write(&mark, purpose).map_err(Refusal::io("writing", &mark))?;
         Ok(staging)
+    }
+
+    /// Removes the files that `keep` does not accept, and the directories without files.
+    fn prune(&self, keep: impl Fn(&[u8]) -> bool) -> Result<()> {
+        for (path, what) in files::walk(&self.root, |_| true) {
+            let target = self.root.join(OsStr::from_bytes(&path));
+            let emptied = match what {
+                Walked::EmptyDirectory => &target,
+                _ if keep(&path) => continue,
+                _ => {
+                    std::fs::remove_file(&target).map_err(Refusal::io("removing", &target))?;
+                    parent(&target)
+                }
+            };
+            // A directory that still holds something is not removed, and ends this.
+            let up = emptied.ancestors().take_while(|directory| *directory != self.root);
+            drop(up.map(std::fs::remove_dir).find(std::result::Result::is_err));
+        }
+        Ok(())
     }
 
     /// Returns the directory of the staged pack.

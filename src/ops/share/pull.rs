@@ -79,7 +79,13 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     let manifest = published::manifest(&*pack)?;
     let pack_id = identify(&manifest, &*pack, which.as_ref())?;
     let wanted = wanted(&manifest, &*pack, &only)?;
-    let staging = Staging::resuming(&output, Access::Shared, &pack_id.to_string())?;
+    // The interrupted call may have wanted other members.
+    let keep = |path: &[u8]| {
+        wanted
+            .binary_search_by(|wanted| wanted.path.as_str().as_bytes().cmp(path))
+            .is_ok()
+    };
+    let staging = Staging::resuming(&output, Access::Shared, &pack_id.to_string(), keep)?;
     staging.stream(MANIFEST, |out| out.write_all(pack.manifest()))?;
     let fetching = Fetching {
         pack: &*pack,
@@ -198,7 +204,7 @@ struct Wanted {
     hash: Digest,
 }
 
-/// Returns the members to fetch. Refuses a manifest whose paths or hashes cannot be used, and a holder that does not
+/// Returns the members to fetch, in the order of their paths. Refuses a manifest whose paths or hashes cannot be used, and a holder that does not
 /// list exactly what the manifest declares.
 fn wanted(manifest: &ManifestDocument, pack: &dyn PublishedPack, only: &Only) -> Result<Vec<Wanted>> {
     let bad = |fault| Refusal::BadPack {

@@ -1,9 +1,10 @@
 //! Packs that lack members: what is there can be verified, and is never called OK.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use super::{files, sealed};
-use crate::common::{Place, write};
+use crate::common::{Place, snapshot, write};
 
 #[test]
 fn members_that_are_there_are_judged_and_the_others_counted() {
@@ -37,4 +38,39 @@ fn members_that_are_there_are_judged_and_the_others_counted() {
     let done = verify(&["--partial"]);
     assert_eq!(done.code, 1);
     assert!(done.out().contains("PACK_ID_MISMATCH"), "{}", done.out());
+}
+
+#[test]
+fn a_pull_goes_on_where_one_of_other_members_was_killed() {
+    let place = Place::new();
+    let (id, pack) = sealed(&place, "pack", &files());
+    place
+        .pack_in(place.path(), &["archive", "pack", "-o", "p.tar.zst"])
+        .ok();
+    for (only, arrived) in [(&["--only", "a.*"][..], 1), (&[], 3)] {
+        // A killed pull leaves whole members, and directories whose first member was about to come.
+        let staging = place.path().join(".git-pack-staging-dead");
+        fs::create_dir_all(staging.join("pack/d ü")).unwrap();
+        fs::create_dir_all(staging.join("pack/e/f")).unwrap();
+        fs::set_permissions(&staging, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(staging.join("purpose"), &id).unwrap();
+        fs::copy(pack.join("big.bin"), staging.join("pack/big.bin")).unwrap();
+        fs::copy(pack.join("manifest.json"), staging.join("pack/manifest.json")).unwrap();
+        let output = format!("back-{arrived}");
+        let pull = [&["pull", "p.tar.zst", "-o", &output], only].concat();
+        let done = place.pack_in(place.path(), &pull).ok();
+        assert_eq!(
+            done.stderr.contains("1 member left from an interrupted call"),
+            arrived == 3,
+            "{}",
+            done.stderr
+        );
+        let files = snapshot(&place.path().join(&output)).into_iter();
+        assert_eq!(
+            files.filter(|(_, mode, _)| mode & 0o170_000 == 0o100_000).count(),
+            arrived + 1
+        );
+        assert!(!staging.exists());
+    }
+    assert_eq!(snapshot(&place.path().join("back-3")), snapshot(&pack));
 }
