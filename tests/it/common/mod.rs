@@ -26,6 +26,12 @@ pub fn age_keygen() -> String {
     format!("{}-keygen", age())
 }
 
+/// Returns the number in a variable, else `default`.
+pub fn number(variable: &str, default: u64) -> u64 {
+    let named = std::env::var(variable).ok();
+    named.and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
 /// A temporary directory with a home in it; dropping the value removes it.
 pub struct Place {
     temp: tempfile::TempDir,

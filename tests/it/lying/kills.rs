@@ -4,11 +4,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::{DEADLINE, World, oci, registry, within};
+use crate::common::number;
 
 /// How often each command is killed: `GITPACK_KILLS`, else 10.
 fn kills() -> u64 {
-    let named = std::env::var("GITPACK_KILLS").ok();
-    named.and_then(|text| text.parse().ok()).unwrap_or(10)
+    number("GITPACK_KILLS", 10)
 }
 
 /// Starts a command, and kills it after so many milliseconds.

@@ -1,5 +1,7 @@
 //! Packs at places, with the real servers and clients of each.
 
+mod kills;
+mod many;
 mod partial;
 mod registry;
 pub mod schemas;

@@ -1,5 +1,6 @@
 //! A real registry on loopback: CNCF Distribution, as Debian packages it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ pub struct RegistryServer {
     child: Child,
     port: u16,
     log: PathBuf,
-    _temp: tempfile::TempDir,
+    temp: tempfile::TempDir,
 }
 
 /// Returns a port of loopback that nothing listens on.
@@ -56,12 +57,7 @@ impl RegistryServer {
                 .expect("docker-registry is needed: tests/run installs it");
             for _ in 0..400 {
                 if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                    return Self {
-                        child,
-                        port,
-                        log,
-                        _temp: temp,
-                    };
+                    return Self { child, port, log, temp };
                 }
                 if child.try_wait().unwrap().is_some() {
                     break;
@@ -95,6 +91,33 @@ impl RegistryServer {
         requests
             .filter(|rest| rest.split(' ').next().unwrap().contains(part))
             .count()
+    }
+
+    /// Returns the digests of the contents that a repository was sent whole so far, as often as they were sent.
+    pub fn stored(&self, repository: &str) -> Vec<String> {
+        let log = fs::read_to_string(&self.log).unwrap();
+        let begins = format!("\"PUT /v2/{repository}/blobs/uploads/");
+        let puts = log
+            .lines()
+            .filter_map(|line| line.split_once(&begins)?.1.split_once('"'));
+        puts.filter(|(_, answer)| answer.starts_with(" 201 "))
+            .map(|(put, _)| {
+                let digest = put.split_once("digest=").unwrap().1;
+                digest.split([' ', '&']).next().unwrap().replace("%3A", ":")
+            })
+            .collect()
+    }
+
+    /// Returns the digests of the contents that a repository has.
+    pub fn blobs(&self, repository: &str) -> BTreeSet<String> {
+        let layers = format!("data/docker/registry/v2/repositories/{repository}/_layers/sha256");
+        let names = fs::read_dir(self.temp.path().join(layers)).into_iter().flatten();
+        let whole = names
+            .map(Result::unwrap)
+            .filter(|name| name.path().join("link").exists());
+        whole
+            .map(|name| format!("sha256:{}", name.file_name().to_str().unwrap()))
+            .collect()
     }
 }
 
