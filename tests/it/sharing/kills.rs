@@ -144,7 +144,7 @@ fn a_pull_killed_at_any_moment_shows_no_half_pack() {
         }
         let there = kept(&world, &pack);
         partly += u64::from((1..world.members).contains(&there));
-        let before = world.server.requests("GET", "/blobs/");
+        let before = settled(|| world.server.requests("GET", "/blobs/"));
         world.run(&["pull", &at, "-o", "back"]).ok();
         // The manifest, and the members that were missing.
         assert_eq!(
@@ -159,6 +159,18 @@ fn a_pull_killed_at_any_moment_shows_no_half_pack() {
         "of {} killed pulls, {shown} were whole, {partly} were partly there",
         kills()
     );
+}
+
+/// Returns a count when it no longer grows. A server logs the requests of a killed process a little later.
+fn settled(count: impl Fn() -> usize) -> usize {
+    let mut last = count();
+    loop {
+        std::thread::sleep(Duration::from_millis(200));
+        match count() {
+            now if now == last => return now,
+            now => last = now,
+        }
+    }
 }
 
 /// Counts the members that a killed pull has fetched whole.
