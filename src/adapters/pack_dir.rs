@@ -1,12 +1,13 @@
 //! A pack on disk: reads its manifest and hashes its files, without following links.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use crate::adapters::files::{self, Walked, open_regular};
+use crate::adapters::files::{self, OpenedFile, Stamp, Walked, open_regular};
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{MAX_BYTES, Malformed, ManifestDocument};
@@ -49,6 +50,27 @@ pub struct MemberRead<E> {
 /// Examines a declared member, given its path, a reader of its content, and its size in bytes. It need not read to the
 /// end: the caller reads the rest.
 pub type LookIntoMember<'a, E> = &'a (dyn Fn(&str, &mut dyn Read, u64) -> io::Result<E> + Sync);
+
+/// Members that this process wrote and hashed on the way. They are not hashed again while their files are the same.
+#[derive(Debug, Default)]
+pub struct WrittenMembers(Mutex<BTreeMap<String, (Stamp, Digest)>>);
+
+impl WrittenMembers {
+    /// Notes what was written to the file of a member. Nobody may write to it later.
+    pub fn note(&self, path: &str, file: &std::fs::File, hash: Digest) -> io::Result<()> {
+        let stamp = Stamp::of_open(file)?;
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        written.insert(path.to_owned(), (stamp, hash));
+        Ok(())
+    }
+
+    /// Returns the hash of a file, if it is the one that was written.
+    fn hash(&self, path: &str, opened: &OpenedFile) -> Option<Digest> {
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (stamp, hash) = written.get(path)?;
+        (opened.stamp() == *stamp).then_some(*hash)
+    }
+}
 
 /// Reads and parses the manifest of the pack at `root`.
 pub fn manifest(root: &Path) -> Result<ManifestDocument> {
@@ -96,6 +118,7 @@ pub(super) fn invalid(why: Malformed) -> PackFault {
 pub fn observe<E: Send>(
     root: &Path,
     declared: &BTreeSet<&[u8]>,
+    written: Option<&WrittenMembers>,
     look: LookIntoMember<'_, E>,
 ) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
     let walked = files::walk(root, |_| true);
@@ -108,7 +131,7 @@ pub fn observe<E: Send>(
                 Walked::File if declared.contains(path.as_slice()) => {
                     let name = std::str::from_utf8(path).unwrap_or_default();
                     let file = root.join(OsStr::from_bytes(path));
-                    match read_member(&file, name, look) {
+                    match read_member(&file, name, written, look) {
                         Ok(read) => FoundInPack::Read(read),
                         Err(Refusal::NotRegular { kind, .. }) => FoundInPack::NotRegular(kind),
                         Err(Refusal::Io { source, .. }) => FoundInPack::Unreadable(io_reason(&source)),
@@ -138,11 +161,29 @@ pub fn observe<E: Send>(
         .collect())
 }
 
-fn read_member<E>(path: &Path, name: &str, look: LookIntoMember<'_, E>) -> Result<MemberRead<E>> {
+fn read_member<E>(
+    path: &Path,
+    name: &str,
+    written: Option<&WrittenMembers>,
+    look: LookIntoMember<'_, E>,
+) -> Result<MemberRead<E>> {
     let opened = open_regular(path)?;
-    let read = read_from(&mut &opened.file, name, opened.size, look).map_err(Refusal::io("reading", path))?;
+    let size = opened.size;
+    let read = match written.and_then(|written| written.hash(name, &opened)) {
+        Some(hash) => {
+            let mut content = BufReader::with_capacity(capacity(size), &opened.file);
+            look(name, &mut content, size).map(|seen| MemberRead { hash, size, seen })
+        }
+        None => read_from(&mut &opened.file, name, size, look),
+    };
+    let read = read.map_err(Refusal::io("reading", path))?;
     opened.ensure_unchanged()?;
     Ok(read)
+}
+
+/// Returns the size of the buffer for a file of `size` bytes.
+fn capacity(size: u64) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX).clamp(1, BUFFER)
 }
 
 /// Reads a member of `size` bytes to its end.
@@ -152,10 +193,9 @@ pub(super) fn read_from<E>(
     size: u64,
     look: LookIntoMember<'_, E>,
 ) -> io::Result<MemberRead<E>> {
-    let capacity = usize::try_from(size).unwrap_or(usize::MAX).clamp(1, BUFFER);
-    let mut hashing = Hashing::new(BufReader::with_capacity(capacity, member));
+    let mut hashing = Hashing::new(BufReader::with_capacity(capacity(size), member));
     let seen = look(name, &mut hashing, size)?;
-    let mut buffer = vec![0; capacity];
+    let mut buffer = vec![0; capacity(size)];
     loop {
         match hashing.read(&mut buffer) {
             Ok(0) => break,
@@ -165,4 +205,41 @@ pub(super) fn read_from<E>(
     }
     let (_, hash, size) = hashing.finish();
     Ok(MemberRead { hash, size, seen })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Returns the hash that is found for the only member, `a`.
+    fn found(root: &Path, written: &WrittenMembers) -> Digest {
+        let declared = BTreeSet::from([&b"a"[..]]);
+        let mut found = observe(root, &declared, Some(written), &|_, _, _| Ok(())).unwrap();
+        match found.pop() {
+            Some((_, FoundInPack::Read(read))) => read.hash,
+            _ => panic!(),
+        }
+    }
+
+    #[test]
+    fn only_the_very_file_that_was_written_is_not_hashed_again() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("a");
+        fs::write(&file, "one").unwrap();
+        // A hash of something else shows whether the file is read.
+        let noted = Digest::of(b"noted");
+        let written = WrittenMembers::default();
+        assert_eq!(found(temp.path(), &written), Digest::of(b"one"));
+        written.note("a", &fs::File::open(&file).unwrap(), noted).unwrap();
+        assert_eq!(found(temp.path(), &written), noted);
+        let grown = fs::OpenOptions::new().append(true).open(&file).unwrap();
+        io::Write::write_all(&mut &grown, b"!").unwrap();
+        assert_eq!(found(temp.path(), &written), Digest::of(b"one!"));
+        written.note("a", &grown, noted).unwrap();
+        fs::write(temp.path().join("b"), "two!").unwrap();
+        fs::rename(temp.path().join("b"), &file).unwrap();
+        assert_eq!(found(temp.path(), &written), Digest::of(b"two!"));
+    }
 }

@@ -51,6 +51,11 @@ pub struct OpenedFile {
 pub struct Stamp(u64, u64, i64, i64, i64, i64);
 
 impl Stamp {
+    /// Returns the metadata of an open file.
+    pub fn of_open(file: &File) -> io::Result<Self> {
+        file.metadata().map(|meta| Self::of(&meta))
+    }
+
     fn of(meta: &std::fs::Metadata) -> Self {
         Self(
             meta.ino(),

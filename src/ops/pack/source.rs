@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::adapters::attached_dir;
 use crate::adapters::files;
 use crate::adapters::git::pack_tree::PackTree;
-use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember};
+use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember, WrittenMembers};
 use crate::adapters::published::{self, PublishedPack, TakeMember};
 use crate::adapters::store::pack::{PackHolder, PackStore};
 use crate::format::attachment::{Attached, AttachedCounts};
@@ -22,6 +22,8 @@ use crate::refusal::{Refusal, Result};
 pub enum Source<'a> {
     /// A directory.
     Directory(&'a Path),
+    /// A private directory to which this process wrote these members.
+    Fetched(&'a Path, &'a WrittenMembers),
     /// A tree in a commit, and its name for messages.
     Tree(PackTree<'a>, String),
     /// An archive, or a pack at a place.
@@ -32,7 +34,7 @@ impl<'a> Source<'a> {
     /// Returns the directory of the pack, if it is in one.
     pub fn directory(&self) -> Option<&'a Path> {
         match self {
-            Self::Directory(root) => Some(root),
+            Self::Directory(root) | Self::Fetched(root, _) => Some(root),
             Self::Tree(..) | Self::Published(_) => None,
         }
     }
@@ -40,7 +42,9 @@ impl<'a> Source<'a> {
     /// Returns the members that a manifest declares as a content store. A tree in a commit has no such store.
     pub fn store(&self, manifest: &ManifestDocument) -> Option<PackStore<'a>> {
         match self {
-            Self::Directory(root) => Some(PackStore::of(PackHolder::Directory(root), manifest)),
+            Self::Directory(root) | Self::Fetched(root, _) => {
+                Some(PackStore::of(PackHolder::Directory(root), manifest))
+            }
             Self::Published(pack) => Some(PackStore::of(PackHolder::Published(*pack), manifest)),
             Self::Tree(..) => None,
         }
@@ -49,7 +53,7 @@ impl<'a> Source<'a> {
     /// Reads and parses the manifest.
     pub fn manifest(&self) -> Result<ManifestDocument> {
         match self {
-            Self::Directory(root) => pack_dir::manifest(root),
+            Self::Directory(root) | Self::Fetched(root, _) => pack_dir::manifest(root),
             Self::Tree(tree, name) => tree.manifest()?.map_err(|fault| Refusal::BadPack {
                 path: name.into(),
                 fault,
@@ -65,7 +69,8 @@ impl<'a> Source<'a> {
         look: LookIntoMember<'_, E>,
     ) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
         match self {
-            Self::Directory(root) => pack_dir::observe(root, declared, look),
+            Self::Directory(root) => pack_dir::observe(root, declared, None, look),
+            Self::Fetched(root, written) => pack_dir::observe(root, declared, Some(written), look),
             Self::Tree(tree, _) => tree.observe(declared, look),
             Self::Published(pack) => published::observe(*pack, declared, look),
         }
@@ -74,7 +79,7 @@ impl<'a> Source<'a> {
     /// Passes the content of a member and its size in bytes to `take`, which need not read to the end.
     pub fn member(&self, path: &str, take: TakeMember<'_>) -> Result<()> {
         match self {
-            Self::Directory(root) => {
+            Self::Directory(root) | Self::Fetched(root, _) => {
                 let place = root.join(path);
                 let opened = files::open_regular(&place)?;
                 take(&mut &opened.file, opened.size).map_err(Refusal::io("reading", &place))
@@ -93,7 +98,7 @@ impl<'a> Source<'a> {
     /// Returns the bytes of the manifest.
     pub fn manifest_bytes(&self) -> Result<Vec<u8>> {
         match self {
-            Self::Directory(root) => files::read(&root.join(MANIFEST), MAX_BYTES),
+            Self::Directory(root) | Self::Fetched(root, _) => files::read(&root.join(MANIFEST), MAX_BYTES),
             Self::Tree(tree, _) => {
                 let mut bytes = Vec::new();
                 let read = tree.range(MANIFEST, 0, MAX_BYTES)?.read_to_end(&mut bytes);
@@ -106,7 +111,7 @@ impl<'a> Source<'a> {
     /// Returns what is attached to the pack with this id.
     pub fn attached(&self, pack_id: &Digest) -> Result<Attached> {
         match self {
-            Self::Directory(root) => attached_dir::read(root, pack_id),
+            Self::Directory(root) | Self::Fetched(root, _) => attached_dir::read(root, pack_id),
             Self::Tree(tree, _) => tree.attached(pack_id),
             Self::Published(pack) => pack.attached(),
         }
@@ -115,7 +120,7 @@ impl<'a> Source<'a> {
     /// Counts what is attached to the pack with this id, as it is listed.
     pub fn attached_counts(&self, pack_id: &Digest) -> Result<AttachedCounts> {
         match self {
-            Self::Directory(root) => attached_dir::count(root, pack_id),
+            Self::Directory(root) | Self::Fetched(root, _) => attached_dir::count(root, pack_id),
             Self::Tree(..) => self.attached(pack_id).map(|attached| attached.counts()),
             Self::Published(pack) => pack.attached_counts(),
         }
@@ -124,7 +129,7 @@ impl<'a> Source<'a> {
     /// Returns a reader of a whole member.
     pub fn reader(&self, path: &str) -> Result<Box<dyn Read + Send>> {
         match self {
-            Self::Directory(root) => Ok(Box::new(files::open_regular(&root.join(path))?.file)),
+            Self::Directory(root) | Self::Fetched(root, _) => Ok(Box::new(files::open_regular(&root.join(path))?.file)),
             Self::Tree(tree, _) => tree.range(path, 0, u64::MAX),
             Self::Published(pack) => published::range(*pack, path, 0, u64::MAX),
         }
@@ -133,7 +138,7 @@ impl<'a> Source<'a> {
     /// Returns a reader of `size` bytes of a member, from byte `at`.
     pub fn range(&self, path: &str, at: u64, size: u64) -> Result<Box<dyn Read + Send>> {
         match self {
-            Self::Directory(root) => files::open_range(&root.join(path), at, size),
+            Self::Directory(root) | Self::Fetched(root, _) => files::open_range(&root.join(path), at, size),
             Self::Tree(tree, _) => tree.range(path, at, size),
             Self::Published(pack) => published::range(*pack, path, at, size),
         }
@@ -156,7 +161,7 @@ impl<'a> Source<'a> {
     /// Returns the size of a member in bytes, without reading it. `None` if it is not a regular file, or not known.
     pub fn size(&self, path: &str) -> Option<u64> {
         match self {
-            Self::Directory(root) => {
+            Self::Directory(root) | Self::Fetched(root, _) => {
                 let path = MemberPath::parse(path).ok()?;
                 files::regular_size(root, path.as_str())
             }
@@ -168,7 +173,7 @@ impl<'a> Source<'a> {
     /// Returns the blob id of a member, with the same hash as `like`.
     pub fn blob_of(&self, path: &str, like: &ObjectId) -> Result<Option<ObjectId>> {
         match self {
-            Self::Directory(root) => blob_of_file(&root.join(path), like).map(Some),
+            Self::Directory(root) | Self::Fetched(root, _) => blob_of_file(&root.join(path), like).map(Some),
             Self::Tree(tree, _) => Ok(tree.blob_at(path)),
             Self::Published(pack) => {
                 let mut blob = None;

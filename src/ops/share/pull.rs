@@ -1,12 +1,13 @@
 //! `git pack pull`: fetches a pack from a place.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Read};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::adapters::archive::ArchivedPack;
+use crate::adapters::pack_dir::WrittenMembers;
 use crate::adapters::place::{Progress, Told};
 use crate::adapters::published::{self, PublishedPack};
 use crate::adapters::received::Received;
@@ -27,6 +28,9 @@ use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::globs::{BadGlob, Case, Globs};
+
+/// Size of the buffer between a connection and a file, in bytes.
+const BUFFER: usize = 128 << 10;
 
 /// What to fetch, and where to.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +97,7 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
         told,
         is_archive: found.is_archive,
         bytes: AtomicU64::new(0),
+        written: WrittenMembers::default(),
     };
     let (kept, missing): (Vec<_>, Vec<_>) = wanted.iter().partition(|wanted| fetching.has(wanted));
     let bytes = missing
@@ -103,7 +108,7 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     fetching.fetch(&missing)?;
     told.end();
     let bytes = fetching.bytes.load(Ordering::Relaxed);
-    let source = Source::Directory(staging.root());
+    let source = Source::Fetched(staging.root(), &fetching.written);
     let verdict = match only.is_all() {
         true => verify_source(&source)?,
         false => verify_partial(&source)?,
@@ -274,6 +279,8 @@ struct Fetching<'a> {
     is_archive: bool,
     /// How much has been written.
     bytes: AtomicU64,
+    /// What was written.
+    written: WrittenMembers,
 }
 
 impl Fetching<'_> {
@@ -323,14 +330,21 @@ impl Fetching<'_> {
 
     fn write(&self, wanted: &Wanted, content: &mut dyn Read, size: u64) -> Result<()> {
         let path = wanted.path.as_str();
-        let mut out = Hashing::new(self.staging.create_anew(&wanted.path)?);
+        let out = Hashing::new(self.staging.create_anew(&wanted.path)?);
+        let capacity = usize::try_from(size).unwrap_or(usize::MAX).clamp(1, BUFFER);
+        let mut out = BufWriter::with_capacity(capacity, out);
         let mut content = Told {
             content: content.take(size),
             told: self.told,
         };
         let copied = io::copy(&mut content, &mut out).map_err(Refusal::io("fetching", path.as_ref()))?;
+        let written = || {
+            let (file, hash, _) = out.into_inner().map_err(io::IntoInnerError::into_error)?.finish();
+            self.written.note(path, &file, hash).map(|()| hash)
+        };
+        let hash = written().map_err(Refusal::io("writing", path.as_ref()))?;
         self.bytes.fetch_add(copied, Ordering::Relaxed);
-        match self.is_archive || (out.finish().1 == wanted.hash && copied == size) {
+        match self.is_archive || (hash == wanted.hash && copied == size) {
             true => Ok(()),
             false => Err(Refusal::Transport {
                 place: self.pack.name().to_owned(),

@@ -68,7 +68,7 @@ fn members(
 /// Reads the members of a pack on disk that do not have their declared hash once more. Returns those that would have it
 /// with other line ends, and the line ends that they have.
 fn line_ends(source: &Source<'_>, manifest: &ManifestDocument, facts: &Facts) -> Result<BTreeMap<String, LineEnds>> {
-    let Source::Directory(root) = source else {
+    let Some(root) = source.directory() else {
         return Ok(BTreeMap::new());
     };
     let members = manifest.members.iter();
@@ -84,7 +84,7 @@ fn line_ends(source: &Source<'_>, manifest: &ManifestDocument, facts: &Facts) ->
         return Ok(BTreeMap::new());
     }
     let paths = others.keys().map(|path| path.as_bytes()).collect();
-    let read = pack_dir::observe(root, &paths, &|path, member, _| {
+    let read = pack_dir::observe(root, &paths, None, &|path, member, _| {
         let mut conversions = Conversions::default();
         let mut buffer = vec![0; 64 << 10];
         loop {
