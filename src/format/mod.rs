@@ -13,6 +13,7 @@ pub mod config;
 pub mod destination;
 pub mod digest;
 pub mod digest_table;
+pub mod dsse;
 pub mod dump;
 pub mod encoding;
 #[cfg(feature = "network")]
@@ -44,7 +45,9 @@ pub mod repo_state;
 pub mod run_record;
 pub mod scan_report;
 pub mod sealed;
+pub mod slsa;
 pub mod sshsig;
+pub mod statement;
 pub mod timestamp;
 pub mod tokens;
 pub mod tree_meta;

@@ -27,6 +27,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
         &[
             "adapters/cipher/",
             "adapters/network/",
+            "format/dsse.rs",
             "format/fabric.rs",
             "format/sshsig.rs",
             "rules/content/pem.rs",
