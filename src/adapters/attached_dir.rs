@@ -12,9 +12,10 @@ use crate::format::digest::Digest;
 use crate::refusal::signing::SigningFault;
 use crate::refusal::{Refusal, Result};
 
-/// Returns the directory beside the pack at `root`, which may be a link.
+/// Returns the directory beside the pack at `root`. Whoever names the pack by a link, or as `..`, means the same one.
 pub fn beside(root: &Path) -> PathBuf {
-    let root = files::canonical(root).unwrap_or_else(|_| root.to_owned());
+    let found = files::canonical(root);
+    let root = found.as_deref().unwrap_or(root);
     let mut name = root.file_name().map(OsString::from).unwrap_or_default();
     name.push(BESIDE);
     root.with_file_name(name)
@@ -153,14 +154,16 @@ mod tests {
     }
 
     #[test]
-    fn a_link_to_a_pack_has_what_is_beside_the_pack() {
+    fn each_name_of_a_pack_leads_to_the_same_directory() {
         let place = tempfile::tempdir().unwrap();
-        let root = files::canonical(place.path()).unwrap();
-        std::fs::create_dir(root.join("run")).unwrap();
-        std::os::unix::fs::symlink("run", root.join("link")).unwrap();
-        for name in ["run", "link", "run/.", "run/../run"] {
-            assert_eq!(beside(&root.join(name)), root.join("run.attestations"), "{name}");
+        let place = files::canonical(place.path()).unwrap();
+        std::fs::create_dir_all(place.join("run/below")).unwrap();
+        std::os::unix::fs::symlink("run", place.join("latest")).unwrap();
+        for name in ["run", "run/", "run/.", "latest", "run/below/.."] {
+            assert_eq!(beside(&place.join(name)), place.join("run.attestations"), "{name}");
         }
+        // Nothing is there yet.
+        assert_eq!(beside(&place.join("new")), place.join("new.attestations"));
     }
 
     #[test]

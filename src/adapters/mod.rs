@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod attached_dir;
+pub mod attesting;
 pub mod cipher;
 pub mod clone;
 pub mod files;

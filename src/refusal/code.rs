@@ -138,7 +138,8 @@ impl Refusal {
             Self::Transport { .. } => Code::Transport,
             Self::Limit { .. } | Self::TooLong { .. } | Self::Budget { .. } => Code::Limit,
             Self::Signing { fault, .. } => match fault {
-                SigningFault::TooMany { .. } => Code::Limit,
+                SigningFault::TooMany { .. } | SigningFault::TooLarge { .. } => Code::Limit,
+                SigningFault::NotADirectory | SigningFault::Predicate { .. } => Code::Usage,
                 _ => Code::Signature,
             },
             Self::Corrupt(_) => Code::Corrupt,

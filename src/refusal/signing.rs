@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::refusal::keys::SecretFault;
+use crate::refusal::keys::{LockFault, SecretFault};
+use crate::refusal::shown::shown;
 
 /// Why something cannot be signed, attested or checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +40,46 @@ pub enum SigningFault {
     NoSigners,
     /// A file of allowed signers, or of revoked keys, is not text.
     NotText,
+    /// What would be attached is larger than a reader takes.
+    TooLarge {
+        /// Most bytes that it may have.
+        allowed: u64,
+        /// Bytes that it would have.
+        found: u64,
+    },
+    /// The file does not hold a key that attests.
+    Key(AttestationKeyFault),
+    /// The file does not hold a predicate.
+    Predicate {
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Why a file does not hold a key that attests, or checks attestations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttestationKeyFault {
+    /// It does not look like a key.
+    NotAKey,
+    /// It holds several keys.
+    Several,
+    /// The key is damaged.
+    Damaged,
+    /// It is a key of another algorithm.
+    Unsupported {
+        /// The algorithm.
+        kind: String,
+    },
+    /// It is a private key in PEM that is encrypted.
+    Encrypted,
+    /// It is a public key where the private one is needed.
+    Public,
+    /// It is a private key where the public one is needed.
+    Private,
+    /// It is a public key whose signatures prove nothing.
+    Weak,
+    /// It was not unlocked.
+    Locked(LockFault),
 }
 
 impl fmt::Display for SigningFault {
@@ -54,6 +95,34 @@ impl fmt::Display for SigningFault {
             Self::Unfit { why } => write!(f, "the new signature would not be accepted: {why}"),
             Self::NoSigners => f.write_str("nobody is named who may sign, but signatures are demanded"),
             Self::NotText => f.write_str("it is not text"),
+            Self::TooLarge { allowed, found } => {
+                write!(
+                    f,
+                    "the attestation would have {found} bytes, and a reader takes {allowed}"
+                )
+            }
+            Self::Key(fault) => fault.fmt(f),
+            Self::Predicate { problem } => write!(f, "it is not a predicate: {problem}"),
+        }
+    }
+}
+
+impl fmt::Display for AttestationKeyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAKey => f.write_str("it does not hold a key in PEM or of OpenSSH"),
+            Self::Several => f.write_str("it holds several keys"),
+            Self::Damaged => f.write_str("the key is damaged"),
+            Self::Unsupported { kind } => write!(
+                f,
+                "it is a key for {}, and attestations take Ed25519 and ECDSA P-256",
+                shown(kind.as_bytes())
+            ),
+            Self::Encrypted => f.write_str("it is an encrypted key in PEM"),
+            Self::Public => f.write_str("it is a public key, and the private key is needed"),
+            Self::Private => f.write_str("it is a private key, and the public key is needed"),
+            Self::Weak => f.write_str("it is a key that fits signatures of others"),
+            Self::Locked(fault) => fault.fmt(f),
         }
     }
 }

@@ -23,6 +23,10 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["gix::"], &["adapters/git/"]),
     (&["age::", "age_core::"], &["adapters/cipher/"]),
     (
+        &["ed25519_dalek::", "p256::", "pkcs8::", "ssh_key::"],
+        &["adapters/attesting/"],
+    ),
+    (
         &["base64::"],
         &[
             "adapters/cipher/",

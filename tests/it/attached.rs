@@ -11,6 +11,9 @@ mod tracked;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use gitpack::format::digest::Digest;
+use gitpack::format::dsse::{Envelope, EnvelopeSignature, IN_TOTO};
+use gitpack::format::statement::Statement;
 use serde_json::Value;
 
 use crate::common::{Done, Place, noise, write};
@@ -87,8 +90,19 @@ impl Signed {
         Done::from(sign.stdin(manifest).output().unwrap()).ok().stdout
     }
 
+    /// A statement about the pack, whose signature is not one of any key.
     fn attestation(&self, signer: &str) -> Vec<u8> {
-        format!("{{\"by\":\"{signer}\"}}\n").into_bytes()
+        let id = Digest::parse_ref(&self.id).unwrap();
+        let payload = Statement::write([("pack", id)], "https://example.org/reviewed", &serde_json::Map::new());
+        let envelope = Envelope {
+            payload_type: IN_TOTO.into(),
+            payload,
+            signatures: vec![EnvelopeSignature {
+                key_id: Some(signer.into()),
+                bytes: signer.as_bytes().to_vec(),
+            }],
+        };
+        envelope.to_line()
     }
 
     pub fn run(&self, args: &[&str]) -> Done {

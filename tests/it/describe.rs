@@ -163,6 +163,16 @@ fn what_is_printed_and_written_follows_the_schemas() {
     for path in [pack_text, plain_text] {
         assert_valid("pack.inspect.v0", &print(&["inspect", "--json", path]));
     }
+    let key = ["genpkey", "-algorithm", "ed25519", "-out", "../key.pem"];
+    repo.place.run(&repo.root, "openssl", &key).ok();
+    repo.place.run(&repo.root, "chmod", &["600", "../key.pem"]).ok();
+    repo.pack(&["attest", plain_text, "--key", "../key.pem"]).ok();
+    let beside = plain.with_file_name("plain.attestations");
+    let attestation = fs::read_dir(&beside).unwrap().next().unwrap().unwrap().path();
+    let broken = attestation.to_str().unwrap().replace(".1.intoto", ".2.intoto");
+    fs::write(broken, "{}").unwrap();
+    assert_valid("pack.inspect.v0", &print(&["inspect", "--json", plain_text]));
+    assert_valid("pack.verify.v0", &print(&["verify", "--json", plain_text]));
     let (_, lite) = repo.seal(&["-o", "../lite", "--emit", "lite", "--attach", "s.vec"]);
     let read = |member: &str| fs::read(lite.join(member)).unwrap();
     assert_valid("P2.0", &read("LITE/PACK_MANIFEST.json"));

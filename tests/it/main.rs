@@ -10,6 +10,7 @@ mod architecture;
 mod archive;
 mod attached;
 mod attack;
+mod attesting;
 mod cipher;
 mod common;
 mod conflicts;

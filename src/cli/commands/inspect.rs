@@ -10,13 +10,14 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
+use crate::cli::output::names::attached_name;
 use crate::cli::output::table::columns;
-use crate::cli::output::words::size;
+use crate::cli::output::words::{count, size};
 use crate::cli::style::{Envelope, Style};
 use crate::format::canonical_json::to_document;
 use crate::ops::Context;
 use crate::ops::pack::inspect::{InspectReport, inspect};
-use crate::refusal::shown::shown;
+use crate::refusal::shown::{harmless, shown};
 
 /// Show what is in a pack
 #[derive(Parser)]
@@ -104,6 +105,49 @@ fn human(output: &mut Output, report: &InspectReport) {
         })
         .collect();
     columns(output, &rows, "  ");
+    attestations(output, report);
+}
+
+/// Prints what stands beside the pack. Whoever can write there can also write it, so nothing of it is proven.
+fn attestations(output: &mut Output, report: &InspectReport) {
+    if report.attestations.is_empty() {
+        return;
+    }
+    output.line(&format!(
+        "{:<9}  {}, not checked",
+        "attested",
+        report.attestations.len()
+    ));
+    let rows: Vec<[String; 4]> = report
+        .attestations
+        .iter()
+        .map(|each| {
+            let name = attached_name(&each.name);
+            match &each.content {
+                Ok(content) => [
+                    name,
+                    harmless(&content.statement.predicate_type),
+                    count(content.statement.subjects.len() as u64, "subject"),
+                    keys(&content.key_ids),
+                ],
+                Err(why) => [name, harmless(why), String::new(), String::new()],
+            }
+        })
+        .collect();
+    columns(output, &rows, "  ");
+}
+
+/// Returns the beginning of each key id.
+fn keys(ids: &[String]) -> String {
+    let short = |id: &String| match id.char_indices().nth(16) {
+        Some((end, _)) => format!("{}…", harmless(&id[..end])),
+        None => harmless(id),
+    };
+    let ids: Vec<String> = ids.iter().map(short).collect();
+    match ids.is_empty() {
+        true => "no key id".to_owned(),
+        false => format!("key {}", ids.join(", ")),
+    }
 }
 
 /// Returns the `pack.inspect.v0` document.
@@ -142,6 +186,18 @@ fn document(report: &InspectReport) -> Vec<u8> {
         document["signatures"] = signatures
             .map(|signature| json!({ "name": signature.name, "key_type": signature.key_type }))
             .collect();
+    }
+    if !report.attestations.is_empty() {
+        let attestations = report.attestations.iter().map(|each| match &each.content {
+            Ok(content) => json!({
+                "name": each.name,
+                "predicate_type": content.statement.predicate_type,
+                "subjects": content.statement.subjects.len(),
+                "key_ids": content.key_ids,
+            }),
+            Err(why) => json!({ "name": each.name, "fault": why }),
+        });
+        document["attestations"] = attestations.collect();
     }
     to_document(&document)
 }

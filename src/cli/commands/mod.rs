@@ -1,6 +1,7 @@
 //! The commands, one file each, and the table that builds the command tree.
 
 mod archive;
+mod attest;
 mod audit;
 mod diff;
 mod driver;
@@ -63,6 +64,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<inspect::Inspect>(),
     Command::of::<list::List>(),
     Command::of::<archive::Archive>(),
+    Command::of::<attest::Attest>(),
     Command::of::<push::Push>(),
     Command::of::<pull::Pull>(),
     Command::of::<witness::Witness>(),

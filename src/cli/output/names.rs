@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cli::env;
 use crate::cli::output::words::without_password;
+use crate::format::attachment::AttachmentName;
 use crate::format::digest::Digest;
 use crate::refusal::shown::shown;
 
@@ -12,6 +13,14 @@ pub(crate) fn short(text: &str) -> String {
     match Digest::parse_ref(text) {
         Some(_) => format!("{}…", &text[.."sha256:".len() + 12]),
         None => shown(text.as_bytes()),
+    }
+}
+
+/// Shortens the name of a file that is attached to a pack: it begins with the whole id of the pack.
+pub(crate) fn attached_name(name: &str) -> String {
+    match AttachmentName::parse(name) {
+        Some(_) => format!("{}…{}", &name[..12], &name[64..]),
+        None => shown(name.as_bytes()),
     }
 }
 

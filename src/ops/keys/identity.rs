@@ -142,7 +142,7 @@ pub(super) fn read(ctx: &Context, path: &Path, name: &Path) -> Result<Option<Ide
 
 /// Reads a file of at most `max` bytes that only its owner may read. Returns `None` if there is no file, and the reason if it
 /// must not be used.
-fn read_secret(path: &Path, max: usize) -> Result<Option<Result<Zeroizing<Vec<u8>>, SecretFault>>> {
+pub(in crate::ops) fn read_secret(path: &Path, max: usize) -> Result<Option<Result<Zeroizing<Vec<u8>>, SecretFault>>> {
     let Some(file) = files::open_secret(path)? else {
         return Ok(None);
     };

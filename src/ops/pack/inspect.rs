@@ -10,9 +10,11 @@ use crate::format::repo_state::RepoState;
 use crate::format::sshsig::SshSignature;
 use crate::format::tree_meta::{PACK_INFO, PackInfo, REPO_STATE};
 use crate::ops::Context;
+use crate::ops::pack::attestations::{AttestationKeys, found};
 use crate::ops::pack::given::GivenPack;
 use crate::ops::pack::source::Source;
 use crate::refusal::Result;
+use crate::rules::pack::attestations::FoundAttestation;
 use crate::rules::pack::places::in_sealed;
 
 /// The declarations of a pack.
@@ -34,6 +36,8 @@ pub struct InspectReport {
     pub state: Option<Digest>,
     /// The signatures that are attached to it. They are not checked here.
     pub signatures: Vec<InspectedSignature>,
+    /// What stands beside it as attestations. Nothing of it was checked.
+    pub attestations: Vec<FoundAttestation>,
 }
 
 /// A signature that is attached to a pack.
@@ -62,9 +66,15 @@ pub struct InspectedMember {
     pub sealed: bool,
 }
 
-/// Reads a pack's manifest and documents.
+/// Reads a pack's manifest, its documents, and the attestations beside it.
 pub fn inspect(ctx: &Context, path: &Path) -> Result<InspectReport> {
-    inspect_source(&GivenPack::of(ctx, path)?.source())
+    let given = GivenPack::of(ctx, path)?;
+    let source = given.source();
+    let mut report = inspect_source(&source)?;
+    if let Some(id) = Digest::parse_ref(&report.pack_id) {
+        report.attestations = found(&source.attached(&id)?, &AttestationKeys::default());
+    }
+    Ok(report)
 }
 
 /// Reads a pack's manifest and documents from where it is.
@@ -101,5 +111,6 @@ pub fn inspect_source(source: &Source<'_>) -> Result<InspectReport> {
             .and_then(|bytes| parse_strict_into::<RepoState>(&bytes).ok())
             .map(|state| state.digest()),
         signatures: signatures.collect(),
+        attestations: Vec::new(),
     })
 }

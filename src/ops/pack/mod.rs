@@ -1,5 +1,7 @@
 //! Packs: sealing, verifying, signing, opening, restoring, rekeying and comparing them.
 
+pub mod attest;
+pub mod attestations;
 pub mod diff;
 pub mod documents;
 pub mod given;

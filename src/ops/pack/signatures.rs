@@ -153,7 +153,9 @@ fn attached(source: &Source<'_>, verdict: &mut Verdict) -> Result<Vec<Attachment
         return Ok(Vec::new());
     };
     let attached = source.attached(&id)?;
-    for (name, why) in attached.strange {
+    // Others than attestations, which are judged with these.
+    let ending = AttachmentKind::Signature.ending();
+    for (name, why) in attached.strange.into_iter().filter(|(name, _)| name.ends_with(ending)) {
         verdict.findings.add(name, FindingKind::SignatureInvalid(why));
     }
     let files = attached.files.into_iter();

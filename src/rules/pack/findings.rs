@@ -32,6 +32,8 @@ pub enum Check {
     PlaintextLeak,
     /// The signatures that are there are valid, and those that are demanded are there.
     Signatures,
+    /// All attestations are valid, and none is missing.
+    Attestations,
 }
 
 /// A fault in a pack.
@@ -94,6 +96,10 @@ pub enum FindingKind {
     SignerNotValidThen(String),
     /// The key of the signer is revoked.
     SignerRevoked(String),
+    /// A file attached as an attestation is not one, is about another pack, or has a wrong signature.
+    AttestationInvalid(String),
+    /// No attestation is by a key that was demanded.
+    AttestationMissing(String),
 }
 
 /// Two values that should be equal.
@@ -160,6 +166,8 @@ impl FindingKind {
             Self::SignerUnknown(_) => ("SIGNER_UNKNOWN", &[Signatures]),
             Self::SignerNotValidThen(_) => ("SIGNER_NOT_VALID_THEN", &[Signatures]),
             Self::SignerRevoked(_) => ("SIGNER_REVOKED", &[Signatures]),
+            Self::AttestationInvalid(_) => ("ATTESTATION_INVALID", &[Attestations]),
+            Self::AttestationMissing(_) => ("ATTESTATION_MISSING", &[Attestations]),
         }
     }
 
@@ -211,23 +219,25 @@ impl FindingKind {
             | Self::SignatureInvalid(what)
             | Self::SignerUnknown(what)
             | Self::SignerNotValidThen(what)
-            | Self::SignerRevoked(what) => Some(what),
+            | Self::SignerRevoked(what)
+            | Self::AttestationInvalid(what)
+            | Self::AttestationMissing(what) => Some(what),
             Self::HashMismatch(_, line_ends) => line_ends.map(LineEnds::converted),
             _ => None,
         }
     }
 }
 
-/// A difference from how git-pack writes packs that is not a fault.
+/// Something that a reader should know and that is not a fault.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Notice {
-    /// The member, or the field of the manifest.
+    /// The member, the field of the manifest, or the attached file.
     pub path: String,
-    /// The kind of difference.
+    /// Its kind.
     pub kind: NoticeKind,
 }
 
-/// A kind of difference that other makers of packs may have.
+/// A kind of notice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeKind {
     /// The content is correct but not in canonical form.
@@ -238,6 +248,8 @@ pub enum NoticeKind {
     VersionExtra(String),
     /// A typed member is too large to examine.
     NotExamined(String),
+    /// No key was given that made the signature of an attestation.
+    AttestationNotChecked(String),
 }
 
 impl NoticeKind {
@@ -248,6 +260,7 @@ impl NoticeKind {
             Self::VersionMissing(_) => "ARTIFACT_VERSION_MISSING",
             Self::VersionExtra(_) => "ARTIFACT_VERSION_EXTRA",
             Self::NotExamined(_) => "NOT_EXAMINED",
+            Self::AttestationNotChecked(_) => "ATTESTATION_NOT_CHECKED",
         }
     }
 
@@ -257,7 +270,8 @@ impl NoticeKind {
             Self::NotCanonical(what)
             | Self::VersionMissing(what)
             | Self::VersionExtra(what)
-            | Self::NotExamined(what) => what,
+            | Self::NotExamined(what)
+            | Self::AttestationNotChecked(what) => what,
         }
     }
 }
@@ -282,11 +296,16 @@ impl Findings {
     pub fn departure(&mut self, path: &str, kind: NoticeKind, tree_pack: bool) {
         match tree_pack {
             true => self.violation(path, kind.detail()),
-            false => drop(self.notices.insert(Notice {
-                path: path.to_owned(),
-                kind,
-            })),
+            false => self.notice(path, kind),
         }
+    }
+
+    /// Adds a notice.
+    pub fn notice(&mut self, path: &str, kind: NoticeKind) {
+        self.notices.insert(Notice {
+            path: path.to_owned(),
+            kind,
+        });
     }
 
     /// Returns the notices in order.

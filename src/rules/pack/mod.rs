@@ -1,5 +1,6 @@
 //! Judges a pack by itself and against a commit: from an [`Observed`] to a [`Verdict`].
 
+pub mod attestations;
 pub mod chunks;
 pub mod commit;
 pub mod conformity;

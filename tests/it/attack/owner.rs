@@ -47,6 +47,7 @@ const COMMANDS: &[&[&str]] = &[
     &["sign", "PACK"],
     &["sign", "PACK", "--key", "OUT/../key"],
     &["archive", "PACK", "--output", "archived.tar.zst"],
+    &["attest", "PACK", "--key", "OUT.pem"],
     &["restore", "PACK", "--output", "restored"],
     &["restore", "PACK", "--dry-run"],
     &["audit"],
@@ -136,6 +137,10 @@ fn in_somebody_elses_repository_every_command_refuses_or_changes_and_starts_noth
     let place = &repo.place;
     let out = place.path().join("out");
     fs::create_dir(&out).unwrap();
+    // The victim's own key is fit, so it is the repository that is refused.
+    let key = ["genpkey", "-algorithm", "ed25519", "-out", "out.pem"];
+    place.run(place.path(), "openssl", &key).ok();
+    fs::set_permissions(place.path().join("out.pem"), fs::Permissions::from_mode(0o600)).unwrap();
     let mut commands: Vec<Vec<&str>> = COMMANDS.iter().map(|args| args.to_vec()).collect();
     // A command that is not in the table is tried by itself. If it needs arguments, that would try nothing.
     let tree = gitpack::cli::command_tree();

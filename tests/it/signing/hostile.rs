@@ -172,7 +172,7 @@ fn a_pack_does_not_say_whom_to_trust() {
     world.accepts(&[]);
     // Beside the pack it is a stranger.
     world.write("pack.attestations/allowed_signers", &signers);
-    world.finds(&["SIGNATURE_INVALID"], &[]);
+    world.finds(&["ATTESTATION_INVALID"], &[]);
 }
 
 #[test]

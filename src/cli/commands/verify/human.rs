@@ -3,12 +3,13 @@
 use super::words::detail;
 use crate::cli::output::Output;
 use crate::cli::output::in_part::in_part_notice;
-use crate::cli::output::names::short;
+use crate::cli::output::names::{attached_name, short};
 use crate::cli::output::table::columns;
 use crate::cli::output::words::{BLOCKS, LOOK, PROVEN, count, paint};
 use crate::format::repo_state::Mode;
 use crate::ops::pack::verify::VerifyReport;
 use crate::refusal::shown::{harmless, shown};
+use crate::rules::pack::attestations::SignatureState;
 use crate::rules::pack::findings::{Finding, FindingKind};
 use crate::rules::pack::signatures::{CheckedSignature, SignatureOutcome};
 
@@ -43,6 +44,7 @@ pub(super) fn print(output: &mut Output, report: &VerifyReport) {
         )),
     }
     signatures(output, report);
+    attestations(output, report);
     if verdict
         .findings
         .iter()
@@ -101,6 +103,21 @@ fn signatures(output: &mut Output, report: &VerifyReport) {
     for note in notes {
         output.err(&format!("  {} {note}\n", paint(LOOK, "note")));
     }
+}
+
+/// Prints the attestations whose signatures were checked. The others are among the findings and the notices.
+fn attestations(output: &mut Output, report: &VerifyReport) {
+    let valid = report
+        .attestations
+        .iter()
+        .filter(|each| each.signature == SignatureState::Valid);
+    let rows: Vec<[String; 3]> = valid
+        .map(|each| {
+            let kind = each.predicate_type.as_deref().unwrap_or_default();
+            [paint(PROVEN, "attested"), attached_name(&each.name), harmless(kind)]
+        })
+        .collect();
+    columns(output, &rows, "  ");
 }
 
 fn has_other_line_ends(kind: &FindingKind) -> bool {

@@ -39,6 +39,17 @@ pub(super) fn document(report: &VerifyReport) -> Vec<u8> {
             .map(|notice| json!({ "code": notice.kind.code(), "path": notice.path, "detail": notice.kind.detail() }));
         document["notices"] = notices.collect();
     }
+    if !report.attestations.is_empty() {
+        let attestations = report.attestations.iter().map(|each| {
+            json!({
+                "name": each.name,
+                "predicate_type": each.predicate_type,
+                "key_ids": each.key_ids,
+                "signature": each.signature.as_str(),
+            })
+        });
+        document["attestations"] = attestations.collect();
+    }
     if let Some(state) = &verdict.state {
         document["repo_state"] = json!({ "digest": state.digest, "scope": state.scope });
         if let Some(commit) = &state.commit {

@@ -31,6 +31,9 @@ pub(super) struct Verify {
     /// Accept a pack that lacks members, and verify those that are there
     #[arg(long, conflicts_with_all = ["rev", "identities"])]
     partial: bool,
+    /// Demand a valid attestation by this public key: PEM, or a line of OpenSSH (repeatable)
+    #[arg(long = "attestation-key", value_name = "FILE")]
+    attestation_keys: Vec<PathBuf>,
     /// Print one JSON document (pack.verify.v0)
     #[arg(long)]
     json: bool,
@@ -94,6 +97,7 @@ impl Run for Verify {
                 allowed_signers: self.allowed_signers,
                 revoked: self.revoked,
             },
+            attestation_keys: self.attestation_keys,
         };
         let report = verify(ctx, &request)?;
         match self.json {

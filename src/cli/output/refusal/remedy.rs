@@ -6,9 +6,9 @@ use crate::cli::output::words::{argument, pathspec, quoted};
 use crate::refusal::Refusal;
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
-use crate::refusal::keys::{CipherFault, SecretFault};
+use crate::refusal::keys::{CipherFault, LockFault, SecretFault};
 use crate::refusal::pack::PackFault;
-use crate::refusal::signing::SigningFault;
+use crate::refusal::signing::{AttestationKeyFault, SigningFault};
 use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
@@ -281,11 +281,13 @@ fn way_out(unsupported: &Unsupported) -> String {
     command.to_owned()
 }
 
-/// Returns what to do about a place that did not take a pack or give one.
+/// Returns what to do about something that cannot be signed, attested or checked.
 fn signing(fault: &SigningFault) -> Option<String> {
     let hint = match fault {
         SigningFault::TooMany { .. } => "remove those that are not needed",
-        SigningFault::NotADirectory => "git pack pull <archive or address> --output <directory>, then sign that",
+        SigningFault::NotADirectory => {
+            "git pack pull <archive or address> --output <directory>, then name that directory"
+        }
         SigningFault::Program { .. } => "install OpenSSH (ssh-keygen), or set gpg.ssh.program",
         SigningFault::NoKey => {
             "--key <file>, or git config gitpack.signingKey <file>, or git config user.signingKey with gpg.format ssh"
@@ -301,10 +303,21 @@ fn signing(fault: &SigningFault) -> Option<String> {
             "--allowed-signers <file>, or [verify] signers in .gitpack.toml, or git config gpg.ssh.allowedSignersFile"
         }
         SigningFault::NotText => "allowed signers are lines of text (ssh-keygen(1), ALLOWED SIGNERS)",
+        SigningFault::TooLarge { .. } => "leave out --members: the pack id covers every member",
+        SigningFault::Key(AttestationKeyFault::Encrypted) => {
+            "decrypt it into a file that only you can read: openssl pkey -in FILE -out KEY; chmod 600 KEY"
+        }
+        SigningFault::Key(AttestationKeyFault::Private) => {
+            "openssl pkey -in FILE -pubout, or the .pub file of ssh-keygen"
+        }
+        SigningFault::Key(AttestationKeyFault::Unsupported { .. }) => "openssl genpkey -algorithm ed25519 -out KEY",
+        SigningFault::Key(AttestationKeyFault::Locked(LockFault::NoPassphrase)) => "use --passphrase-file",
+        SigningFault::Key(_) | SigningFault::Predicate { .. } => return None,
     };
     Some(hint.to_owned())
 }
 
+/// Returns what to do about a place that did not take a pack or give one.
 fn transport(fault: &TransportFault) -> Option<String> {
     let text = match fault {
         TransportFault::Unauthorized { found: false, .. } => {

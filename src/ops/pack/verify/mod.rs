@@ -9,18 +9,21 @@ mod opening;
 
 use std::path::{Path, PathBuf};
 
+use crate::adapters::cipher::Identities;
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
 use crate::format::tree_meta::REPO_STATE;
 use crate::ops::Context;
 use crate::ops::contents::BUDGET;
 use crate::ops::keys::identity;
+use crate::ops::pack::attestations::{self, AttestationKeys};
 use crate::ops::pack::given::GivenPack;
 use crate::ops::pack::signatures::{SignaturesReport, SignerRequest, check_signatures};
 use crate::ops::pack::source::Source;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
+use crate::rules::pack::attestations::JudgedAttestation;
 use crate::rules::pack::verdict::Verdict;
 use crate::rules::pack::{judge, judge_partial};
 use observe::observe;
@@ -38,6 +41,8 @@ pub struct VerifyReport {
     pub seen: Option<usize>,
     /// Its signatures.
     pub signatures: SignaturesReport,
+    /// The attestations beside it.
+    pub attestations: Vec<JudgedAttestation>,
 }
 
 impl VerifyReport {
@@ -64,27 +69,43 @@ pub struct VerifyRequest {
     pub partial: bool,
     /// Who must have signed, and who may.
     pub signers: SignerRequest,
+    /// Files with public keys. Each must have attested the pack.
+    pub attestation_keys: Vec<PathBuf>,
 }
 
 /// Verifies a pack.
 pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
-    // Unusable identities are refused before anything is read.
+    // Unusable keys are refused before anything is read.
+    let keys = AttestationKeys::read(ctx, &request.attestation_keys)?;
     let identities = match request.identities.is_empty() {
         true => None,
         false => Some(identity::load(ctx, &request.identities)?),
     };
     let given = GivenPack::of(ctx, &request.pack)?;
     let source = given.source();
-    let observed = observe(&source, &UnpackBudget::of(BUDGET))?;
+    let mut report = judged(ctx, request, &source, identities.as_ref())?;
+    report.attestations = attestations::check(&source, &keys, &mut report.verdict)?;
+    Ok(report)
+}
+
+/// Judges the pack itself.
+fn judged(
+    ctx: &Context,
+    request: &VerifyRequest,
+    source: &Source<'_>,
+    identities: Option<&Identities>,
+) -> Result<VerifyReport> {
+    let observed = observe(source, &UnpackBudget::of(BUDGET))?;
     if request.partial && !observed.is_complete() {
         let (mut verdict, seen) = judge_partial(observed);
-        let signatures = check_signatures(ctx, &source, &request.signers, None, &mut verdict)?;
+        let signatures = check_signatures(ctx, source, &request.signers, None, &mut verdict)?;
         return Ok(VerifyReport {
             verdict,
             compared_with: None,
             opened: false,
             seen: Some(seen),
             signatures,
+            attestations: Vec::new(),
         });
     }
     let (mut verdict, pack) = judge(observed);
@@ -106,9 +127,9 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
         compared_with = Some(id);
     }
     let commit = commit.as_ref().map(|(repo, commit)| (*repo, commit));
-    let signatures = check_signatures(ctx, &source, &request.signers, commit, &mut verdict)?;
-    if let Some(identities) = &identities {
-        open_seals(&source, identities, &mut verdict)?;
+    let signatures = check_signatures(ctx, source, &request.signers, commit, &mut verdict)?;
+    if let Some(identities) = identities {
+        open_seals(source, identities, &mut verdict)?;
     }
     Ok(VerifyReport {
         verdict,
@@ -116,6 +137,7 @@ pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
         opened: identities.is_some(),
         seen: None,
         signatures,
+        attestations: Vec::new(),
     })
 }
 
