@@ -159,6 +159,7 @@ impl std::error::Error for EnvelopeError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn envelope() -> Envelope {
         Envelope {
@@ -218,6 +219,21 @@ mod tests {
             line.replace("[{\"keyid\":\"k\",\"sig\":\"+/8B\"}]", &many),
         ] {
             assert!(Envelope::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn reading_what_was_written_is_the_identity(
+            payload_type in ".{0,40}",
+            payload in prop::collection::vec(any::<u8>(), 0..80),
+            signatures in prop::collection::vec((prop::option::of(".{0,20}"), prop::collection::vec(any::<u8>(), 0..80)), 1..4),
+        ) {
+            let signatures = signatures.into_iter().map(|(key_id, bytes)| EnvelopeSignature { key_id, bytes });
+            let envelope = Envelope { payload_type, payload, signatures: signatures.collect() };
+            let line = envelope.to_line();
+            prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            prop_assert_eq!(Envelope::parse(&line), Ok(envelope));
         }
     }
 

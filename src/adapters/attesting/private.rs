@@ -14,6 +14,9 @@ use crate::refusal::signing::AttestationKeyFault;
 /// The object identifier of P-256 in DER, by which a key names its curve.
 const P256_DER: [u8; 10] = [0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
+/// What precedes the 32 bytes of an Ed25519 key in PKCS#8: the type and the length of an octet string in DER.
+const OCTETS_32: [u8; 2] = [0x04, 0x20];
+
 /// A private key. It is wiped from memory when it is dropped, and has no `Debug`.
 pub struct AttestingKey(Kind);
 
@@ -83,15 +86,23 @@ fn decoded(pem: &str) -> Result<SecretDocument, AttestationKeyFault> {
 }
 
 fn of_pkcs8(document: &SecretDocument) -> Result<Kind, AttestationKeyFault> {
-    let damaged = |_| AttestationKeyFault::Damaged;
     let info = PrivateKeyInfo::try_from(document.as_bytes()).map_err(|_| AttestationKeyFault::Damaged)?;
     match Algorithm::of(&info.algorithm)? {
-        Algorithm::Ed25519 => ed25519_dalek::SigningKey::try_from(info)
-            .map(|key| Kind::Ed25519(Box::new(key)))
-            .map_err(damaged),
+        // The parser of the crate would leave a copy of the key in memory.
+        Algorithm::Ed25519 => {
+            let seed = info.private_key.strip_prefix(&OCTETS_32);
+            let seed: Option<&[u8; 32]> = seed.and_then(|seed| seed.try_into().ok());
+            let key = Box::new(ed25519_dalek::SigningKey::from_bytes(
+                seed.ok_or(AttestationKeyFault::Damaged)?,
+            ));
+            match info.public_key {
+                Some(public) if public != key.verifying_key().as_bytes() => Err(AttestationKeyFault::Damaged),
+                _ => Ok(Kind::Ed25519(key)),
+            }
+        }
         Algorithm::P256 => p256::SecretKey::try_from(info)
             .map(|key| Kind::P256(Box::new(key.into())))
-            .map_err(damaged),
+            .map_err(|_| AttestationKeyFault::Damaged),
     }
 }
 
@@ -136,5 +147,26 @@ fn of_openssh(text: &str, name: &str, ask: &Asker) -> Result<Kind, AttestationKe
     match signing.verifying_key().as_bytes() == &pair.public.0 {
         true => Ok(Kind::Ed25519(Box::new(signing))),
         false => Err(AttestationKeyFault::Damaged),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// PKCS#8 with the public half, as RFC 8410 has it in its second example.
+    fn with_public(seed: &[u8], public: &[u8]) -> Result<Kind, AttestationKeyFault> {
+        let head = b"\x30\x51\x02\x01\x01\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+        let der = [&head[..], seed, b"\x81\x21\x00", public].concat();
+        of_pkcs8(&SecretDocument::try_from(&der[..]).unwrap())
+    }
+
+    #[test]
+    fn a_key_with_the_public_half_of_another_is_damaged() {
+        let public = ed25519_dalek::SigningKey::from_bytes(&[7; 32])
+            .verifying_key()
+            .to_bytes();
+        assert!(matches!(with_public(&[7; 32], &public), Ok(Kind::Ed25519(_))));
+        assert!(with_public(&[8; 32], &public).is_err());
     }
 }
