@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::attesting::AttestationKey;
 use crate::adapters::files;
-use crate::format::attachment::{Attached, AttachmentKind};
+use crate::format::attachment::{Attached, Attachment, AttachmentKind};
 use crate::format::digest::Digest;
 use crate::format::dsse::{Envelope, IN_TOTO};
 use crate::format::statement::Statement;
@@ -17,7 +17,7 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::pack::attestations::{
     AttestationContent, AttestedPack, DemandedKey, FoundAttestation, JudgedAttestation, judge_attestations,
 };
-use crate::rules::pack::findings::FindingKind;
+use crate::rules::pack::findings::{FindingKind, Findings};
 use crate::rules::pack::verdict::Verdict;
 
 /// The largest file with a public key that is read.
@@ -74,6 +74,41 @@ pub(super) fn check(
     let demanded: Vec<DemandedKey> = keys.0.iter().map(|(_, demanded)| demanded.clone()).collect();
     let pack = AttestedPack { id, members: &members };
     Ok(judge_attestations(found, &demanded, &pack, &mut verdict.findings))
+}
+
+/// Returns each of these attestations with the reason for which it is not one of this pack. Signatures are not checked.
+pub fn sound_attestations(
+    source: &Source<'_>,
+    id: &Digest,
+    attestations: Vec<Attachment>,
+) -> Result<Vec<(Attachment, Option<String>)>> {
+    if attestations.is_empty() {
+        return Ok(Vec::new());
+    }
+    let attached = Attached {
+        files: attestations,
+        strange: Vec::new(),
+    };
+    let found = found(&attached, &AttestationKeys::default());
+    let members = declared(source)?;
+    let pack = AttestedPack {
+        id: Some(*id),
+        members: &members,
+    };
+    let mut findings = Findings::default();
+    judge_attestations(found, &[], &pack, &mut findings);
+    let fault = |name: &str| {
+        let mut of_file = findings.iter().filter(|finding| finding.path == name);
+        of_file.find_map(|finding| finding.kind.detail().map(str::to_owned))
+    };
+    Ok(attached
+        .files
+        .into_iter()
+        .map(|file| {
+            let fault = fault(&file.name);
+            (file, fault)
+        })
+        .collect())
 }
 
 /// Reads the attestations among what is attached.

@@ -146,6 +146,35 @@ pub fn demand_signatures(
     trust.judge(source, &attached, demand, verdict).map(drop)
 }
 
+/// Returns each of these signatures with the reason for which it is not one over this pack, or cannot be told to be one.
+pub fn sound_signatures(
+    ctx: &Context,
+    source: &Source<'_>,
+    signatures: Vec<Attachment>,
+) -> Result<Vec<(Attachment, Option<String>)>> {
+    if signatures.is_empty() {
+        return Ok(Vec::new());
+    }
+    let settings = SshSettings::of(&ctx.cwd)?;
+    let program = SshKeygen::of(settings.program.as_deref());
+    let trust = SignerTrust {
+        program,
+        ..SignerTrust::default()
+    };
+    let faults: Vec<Option<String>> = match trust.check(source, &signatures, &[]) {
+        Ok(checked) => checked
+            .into_iter()
+            .map(|signature| match signature.outcome {
+                SignatureOutcome::Invalid(why) => Some(why),
+                _ => None,
+            })
+            .collect(),
+        Err(refused @ Refusal::Signing { .. }) => vec![Some(refused.to_string()); signatures.len()],
+        Err(other) => return Err(other),
+    };
+    Ok(signatures.into_iter().zip(faults).collect())
+}
+
 /// Returns the signatures that are attached to a pack. What is attached and cannot be one is a finding.
 fn attached(source: &Source<'_>, verdict: &mut Verdict) -> Result<Vec<Attachment>> {
     // A pack without an id has a finding, and nothing can be about it.

@@ -74,7 +74,7 @@ pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport>
         return Err(changed());
     }
     let pack_id = Digest::parse_ref(&verdict.pack_id).ok_or_else(changed)?;
-    let (attached, left_out) = attached::to_send(&source, &pack_id)?;
+    let (attached, left_out) = attached::to_send(ctx, &source, &pack_id)?;
     let file = files::unnamed_beside(&output.path, 0o666)?;
     let writing = Writing {
         source: &source,

@@ -105,7 +105,7 @@ pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result
         open: &open,
     };
     // What cannot be read is found before anything is sent.
-    let (files, left_out) = attached::to_send(&source, &pack_id)?;
+    let (files, left_out) = attached::to_send(ctx, &source, &pack_id)?;
     let sent = place.publish(&outgoing, told)?;
     let mut attached = SentAttached {
         left_out,

@@ -122,7 +122,7 @@ fn other_keys_are_refused_by_name() {
         ("empty.pem", "does not hold a key"),
         ("noise.pem", "does not hold a key"),
         ("public.pem", "the private key is needed"),
-        ("absent.pem", "no such file"),
+        ("absent.pem", "the key does not exist"),
         ("files", "directory"),
     ] {
         let value = bench.pack(&["attest", "pack", "--key", key]).refused("E_SIGNATURE");
