@@ -46,6 +46,7 @@ fn keys_of_openssl_and_openssh_attest() {
         bench.attest(key, more);
         let (code, _, report) = bench.verified(&[public]);
         assert_eq!(code, 0, "{key}: {report}");
+        assert_eq!(report["attestations"][0]["signature"], "valid", "{key}: {report}");
         // The id of a key is the hash of its encoding, so other tools can compute it.
         if public.ends_with(".pem") {
             let script = format!("openssl pkey -pubin -in {public} -outform DER | openssl dgst -sha256 -r");
