@@ -70,7 +70,9 @@ fn signatures(output: &mut Output, report: &VerifyReport) {
         let key = harmless(key.as_deref().unwrap_or_default());
         match outcome {
             SignatureOutcome::By(principals) => {
-                output.line(&format!("  signed by {} ({key})", harmless(&principals.join(", "))));
+                let signers = harmless(report.signers.as_deref().unwrap_or_default());
+                let principals = harmless(&principals.join(", "));
+                output.line(&format!("  signed by {principals} ({key}), as {signers} names them"));
             }
             SignatureOutcome::Valid => {
                 notes.push(format!("a valid signature by {key}; whose key that is was not checked"))
