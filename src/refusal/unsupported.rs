@@ -6,6 +6,8 @@ use std::path::PathBuf;
 /// What cannot be read or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unsupported {
+    /// Texts with their numbers of tokens, in a build without a tokenizer.
+    Tokens,
     /// A repository that cannot be opened.
     Repository {
         /// What git said.
@@ -194,6 +196,9 @@ impl fmt::Display for SharedScope {
 impl fmt::Display for Unsupported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Tokens => {
+                f.write_str("this build of git-pack cannot count tokens, which texts under FULL/ and SPLIT/ have")
+            }
             Self::Repository { said } => write!(f, "the repository cannot be opened: {said}"),
             Self::RefStorage { storage, said } => write!(
                 f,

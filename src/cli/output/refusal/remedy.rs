@@ -240,6 +240,7 @@ fn mending(corrupt: &Corrupt) -> String {
 /// Returns what to do where something cannot be read or changed.
 fn way_out(unsupported: &Unsupported) -> String {
     let command = match unsupported {
+        Unsupported::Tokens => "install a whole build: cargo install gitpack",
         Unsupported::Repository { .. }
         | Unsupported::Index { .. }
         | Unsupported::IndexMode { .. }

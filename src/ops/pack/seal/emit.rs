@@ -13,13 +13,14 @@ use crate::format::dump::write::{Heading, Kinds, Top, Whole, Writer};
 use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::Mode;
-use crate::format::tokens::TokenCounter;
+use crate::format::tokens::{self, TokenCounter};
 use crate::format::tree_meta::{Part, REPO};
 use crate::ops::pack::documents::DocumentWriter;
 use crate::ops::pack::seal::chunks::Chunker;
 use crate::ops::pack::seal::plan::TreePlan;
 use crate::ops::pack::seal::staged::StagedPack;
 use crate::ops::pack::seal::texts::{Text, sorted_out};
+use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
 /// Writes the parts that the plan emits besides the plain copies, and removes the copies if the plan does not emit
@@ -35,6 +36,9 @@ pub fn emit(
 ) -> Result<Vec<String>> {
     if !tree.emit.contains(&Part::Full) && !tree.emit.contains(&Part::Split) {
         return Ok(Vec::new());
+    }
+    if !tokens::IS_HERE {
+        return Err(Refusal::Unsupported(Unsupported::Tokens));
     }
     let (mut texts, others) = sorted_out(documents.staging(), mode, tree, staged)?;
     tree.layout.sort(&mut texts, |text| &text.heading.path);

@@ -8,19 +8,26 @@ use crate::format::digest::Digest;
 use crate::format::line_ends::{Conversions, LineEnds};
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
+use crate::format::tokens;
+use crate::format::tree_meta::{FULL, SPLIT};
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::joined::join;
 use crate::ops::pack::verify::look::{Looker, Seen};
-use crate::refusal::Result;
+use crate::refusal::unsupported::Unsupported;
+use crate::refusal::{Refusal, Result};
 use crate::rules::content::UnpackBudget;
 use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::observed::{Fact, Facts, Observed};
-use crate::rules::pack::places::copied;
+use crate::rules::pack::places::{copied, in_directory};
 use crate::rules::pack::plain::blobs_asked;
 
 /// Observes a pack.
 pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Observed> {
     let mut observed = Observed::of(source.manifest()?);
+    let has_texts = |path: &str| in_directory(path, FULL) || in_directory(path, SPLIT);
+    if !tokens::IS_HERE && observed.manifest.members.iter().any(|member| has_texts(&member.path)) {
+        return Err(Refusal::Unsupported(Unsupported::Tokens));
+    }
     let found = members(source, &observed, budget)?;
     observed.plain.members.reserve_exact(found.len());
     let mut documents = BTreeMap::new();
