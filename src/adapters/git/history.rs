@@ -170,6 +170,20 @@ impl Repository {
         Ok(range)
     }
 
+    /// Passes to `each` the paths at which a tree has another file than all of `olds`, or lacks one that the first of them
+    /// has.
+    pub fn changed_paths(&self, new: &ObjectId, olds: &[ObjectId], each: &mut dyn FnMut(&RepoPath)) -> Result<()> {
+        let olds: Vec<gix::ObjectId> = olds.iter().map(to_gix).collect();
+        let repo = self.worker();
+        Comparer::new(self, &repo).compare(to_gix(new), &olds, &mut |change| {
+            match change {
+                PathChange::Introduced(entry) => each(&entry.path),
+                PathChange::Deleted(path) => each(&path),
+            }
+            Ok(())
+        })
+    }
+
     /// Returns the changes of one commit. `None` if there are so many that they must be handed over in parts.
     ///
     /// An entry that equals a parent's is no change: it was introduced there.

@@ -146,6 +146,7 @@ fn judge_push(repo: &Repository, place: &PushTarget, changes: &[RefChange]) -> R
         known: &known,
         destination: &|configs| destination(configs, &urls),
         verify_packs: true,
+        default_first: false,
         needs_all: false,
         met: None,
         budget: UnpackBudget::of(contents::BUDGET),
@@ -282,7 +283,8 @@ fn judge_refs(
     };
     let standing = baseline::standing(default, &there.branches);
     let beside: Commits = lines.iter().filter_map(|line| line.new).collect();
-    let is_known = |tip: &ObjectId| known.contains(tip);
+    // A server also judges the packs that a branch gets from another one.
+    let is_known = |tip: &ObjectId| !is_server && known.contains(tip);
     let changes: Vec<RefChange> = lines
         .iter()
         .filter_map(|line| {
@@ -295,6 +297,7 @@ fn judge_refs(
         known: &there.known,
         destination: &|_: &[&Config]| to,
         verify_packs: is_server,
+        default_first: is_server,
         needs_all: false,
         met: is_server.then(RefCell::default),
         budget: UnpackBudget::of(match is_server {

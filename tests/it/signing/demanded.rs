@@ -147,3 +147,81 @@ fn mistakes_in_the_demand_are_refused() {
         refused.stderr
     );
 }
+
+fn denied(push: Done, words: &str) {
+    assert_ne!(push.code, 0, "{}", push.stderr);
+    assert!(push.stderr.contains(words), "{words}: {}", push.stderr);
+}
+
+/// Pushes past the hook of the clone.
+fn push(repo: &Repo, what: &str) -> Done {
+    repo.git(&["push", "-f", "--no-verify", "origin", what])
+}
+
+/// Gain: a branch gets a pack that nobody signed, by commits that the server has already.
+#[test]
+fn a_pack_that_came_with_other_commits_is_judged_where_it_arrives() {
+    let repo = demanding();
+    server(&repo);
+    sealed_beside(&repo);
+    repo.commit("an unsigned pack");
+    let unsigned = repo.rev("HEAD");
+    repo.git(&["rm", "-rq", "packs"]).ok();
+    repo.git(&["commit", "-qm", "without it"]).ok();
+    // The tip has no pack.
+    push(&repo, "HEAD:refs/heads/side").ok();
+    for to in ["main", "side", "late"] {
+        denied(push(&repo, &format!("{unsigned}:refs/heads/{to}")), "SIGNATURE_MISSING");
+    }
+    denied(push(&repo, &format!("{unsigned}:refs/tags/late")), "SIGNATURE_MISSING");
+    // Through a merge.
+    repo.git(&["checkout", "-q", "-b", "merging", "HEAD~2"]).ok();
+    repo.git(&["merge", "-q", "--no-ff", "--no-verify", "-m", "merge", &unsigned])
+        .ok();
+    denied(push(&repo, "HEAD:refs/heads/main"), "SIGNATURE_MISSING");
+}
+
+/// Gain: a branch with weaker rules takes the pack first, and the main branch takes it from there.
+#[test]
+fn a_branch_with_weaker_rules_brings_nothing_into_the_main_branch() {
+    let repo = demanding();
+    server(&repo);
+    repo.git(&["checkout", "-q", "-b", "side"]).ok();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    repo.write(".gitpack.toml", config.replace(DEMAND, ""));
+    repo.commit("no demand");
+    push(&repo, "side").ok();
+    sealed_beside(&repo);
+    repo.commit("an unsigned pack");
+    push(&repo, "side").ok();
+    // The whole branch, whose tip the server knows.
+    denied(push(&repo, "side:refs/heads/main"), "SIGNATURE_MISSING");
+    // The pack alone, with the rules of the main branch.
+    repo.git(&["checkout", "-q", "main"]).ok();
+    repo.git(&["merge", "-q", "--no-ff", "--no-commit", "side"]).ok();
+    repo.git(&["checkout", "-q", "HEAD", "--", ".gitpack.toml"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "merge"]).ok();
+    denied(push(&repo, "main"), "SIGNATURE_MISSING");
+}
+
+/// Gain: a revoked key signs for a branch that is older than its revocation.
+#[test]
+fn a_revocation_holds_on_old_branches_too() {
+    let repo = demanding();
+    server(&repo);
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    let revoking = DEMAND.replace("[verify]\n", "[verify]\nrevoked = \"revoked\"\n");
+    repo.write(".gitpack.toml", config.replace(DEMAND, &revoking));
+    repo.write("revoked", fs::read(repo.place.path().join("alice.pub")).unwrap());
+    repo.commit("revoke");
+    push(&repo, "main").ok();
+    repo.git(&["checkout", "-q", "-b", "old", "HEAD~1"]).ok();
+    push(&repo, "old").ok();
+    let pack = sealed_beside(&repo);
+    repo.pack(&["sign", &pack, "--key", "../alice"]).ok();
+    repo.commit("signed by a revoked key");
+    denied(push(&repo, "old"), "SIGNER_REVOKED");
+    repo.git(&["checkout", "-q", "main"]).ok();
+    repo.git(&["merge", "-q", "--no-verify", "-m", "merge", "old"]).ok();
+    denied(push(&repo, "main"), "SIGNER_REVOKED");
+}

@@ -37,6 +37,7 @@ impl Ranges<'_> {
         }
         let group = Group {
             tips: Vec::new(),
+            moves: Vec::new(),
             before,
             new: Rc::clone(&new),
             old,

@@ -15,6 +15,7 @@ use crate::adapters::{files, pack_dir};
 use crate::format::attachment::BESIDE;
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
+use crate::format::repo_path::RepoPath;
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::guard::scan::InvalidPack;
 use crate::ops::pack::signatures::demand_signatures;
@@ -44,22 +45,40 @@ impl Touched {
 
     /// Adds all directories above the entries that a part of a range introduces or deletes.
     pub fn add(&mut self, batch: &Batch) {
+        let introduced = batch.introduced.iter().map(|introduced| &introduced.entry.path);
+        for path in introduced.chain(&batch.deleted) {
+            self.add_path(path);
+        }
+    }
+
+    /// Adds all directories in which a ref gets other files than it had, whenever their commits came.
+    pub fn add_moves(&mut self, repo: &Repository, moves: &[RefMove]) -> Result<()> {
+        for RefMove { tip, before } in moves {
+            if before.is_empty() {
+                *self = Self::Any;
+                continue;
+            }
+            let tree = |id: &ObjectId| Ok::<_, Refusal>(repo.commit_of(id)?.tree);
+            let olds = before.iter().map(tree).collect::<Result<Vec<_>>>()?;
+            repo.changed_paths(&tree(tip)?, &olds, &mut |path| self.add_path(path))?;
+        }
+        Ok(())
+    }
+
+    fn add_path(&mut self, path: &RepoPath) {
         let Self::Directories(directories) = self else {
             return;
         };
-        let introduced = batch.introduced.iter().map(|introduced| &introduced.entry.path);
-        for path in introduced.chain(&batch.deleted) {
-            let path = path.as_bytes();
-            let mut end = path.len();
-            loop {
-                end = path[..end].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-                // What is attached to a pack stands beside it.
-                if let Some(pack) = path[..end].strip_suffix(BESIDE.as_bytes()) {
-                    directories.insert(pack.to_vec());
-                }
-                if !directories.insert(path[..end].to_vec()) || end == 0 {
-                    break;
-                }
+        let path = path.as_bytes();
+        let mut end = path.len();
+        loop {
+            end = path[..end].iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            // What is attached to a pack stands beside it.
+            if let Some(pack) = path[..end].strip_suffix(BESIDE.as_bytes()) {
+                directories.insert(pack.to_vec());
+            }
+            if !directories.insert(path[..end].to_vec()) || end == 0 {
+                break;
             }
         }
         if directories.len() > MAX_DIRECTORIES {
@@ -67,6 +86,15 @@ impl Touched {
             *self = Self::Any;
         }
     }
+}
+
+/// A branch or a tag gets a tip.
+#[derive(Clone, Debug)]
+pub struct RefMove {
+    /// The commit that it gets.
+    pub tip: ObjectId,
+    /// The commits that were there before. Their packs were judged.
+    pub before: Vec<ObjectId>,
 }
 
 /// The root of a tree that may be a pack: its path and the tree.

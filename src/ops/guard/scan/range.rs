@@ -17,7 +17,7 @@ use crate::ops::clean_memory::WORTH_REMEMBERING;
 use crate::ops::configuration::{self, Loaded, Rules};
 use crate::ops::guard::scan::beside::{self, Besides, Commits, old_side, same};
 use crate::ops::guard::scan::engine::Engine;
-use crate::ops::guard::scan::packs::{self, PackDemands, Touched};
+use crate::ops::guard::scan::packs::{self, PackDemands, RefMove, Touched};
 use crate::ops::guard::scan::twins::Ends;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::refusal::Result;
@@ -68,6 +68,9 @@ pub struct Ranges<'a> {
     pub destination: &'a dyn Fn(&[&Config]) -> Destination,
     /// Whether packs in the tips are verified.
     pub verify_packs: bool,
+    /// Whether the default branch says who may sign packs, before the branch that is pushed. In a clone, `HEAD` is what
+    /// its user works on.
+    pub default_first: bool,
     /// Whether to refuse a range that continues below the history of a shallow clone. A push from such a clone is
     /// judged as far as its history goes, because a remote already has the rest.
     pub needs_all: bool,
@@ -82,6 +85,8 @@ pub(super) struct Group {
     pub(super) tips: Vec<ObjectId>,
     /// The commits on the old sides of all tips.
     pub(super) before: Vec<ObjectId>,
+    /// What each tip is compared with.
+    pub(super) moves: Vec<RefMove>,
     pub(super) new: Rc<Loaded>,
     pub(super) old: Vec<Rc<Loaded>>,
     pub(super) beside: Vec<Rc<Loaded>>,
@@ -146,6 +151,10 @@ impl Ranges<'_> {
         }
         Ok(Group {
             tips: vec![tip],
+            moves: vec![RefMove {
+                tip,
+                before: before.clone(),
+            }],
             before,
             new,
             old,
@@ -179,6 +188,7 @@ impl Ranges<'_> {
             Some(other) => {
                 other.tips.extend(group.tips);
                 other.before.extend(group.before);
+                other.moves.extend(group.moves);
             }
             None => {
                 // The rules of a group are compiled together, once with and once without the old ones.
@@ -256,9 +266,8 @@ impl Ranges<'_> {
         }
         let loaded = self.sides(rules, &group, &walk)?;
         let sides: Vec<&Loaded> = loaded.iter().map(Rc::as_ref).collect();
-        for old in &sides[1..] {
-            report.weakened.extend(weakened(&old.config, &sides[0].config));
-        }
+        let weaker = sides[1..].iter().map(|old| weakened(&old.config, &sides[0].config));
+        report.weakened.extend(weaker.flatten());
         let (registry, judge) = self.judge_by(sides, &group)?;
         if registry.requires_published() {
             report.demanded.extend(&group.tips);
@@ -298,6 +307,8 @@ impl Ranges<'_> {
             if range.is_long || range.passed_over > 0 {
                 touched = Touched::Any;
             }
+            // A ref can also get packs that came with commits of another one, and were not at its tip.
+            touched.add_moves(self.repo, &self.moves(&group, found.is_empty())?)?;
             let demands = self.demands(&registry, &group.before)?;
             invalid = packs::verify_tracked(&demands, &registry, &group.tips, &touched, &walk)?;
             if let Some(signers) = demands.signers {
@@ -337,8 +348,24 @@ impl Ranges<'_> {
         Ok((registry, judge))
     }
 
-    /// Returns what is demanded of packs. `before` are the commits on the old side: they, or else the default branch, name
-    /// who may sign.
+    /// Returns what the tips of a group are compared with. A ref without an old side is compared with the default branch.
+    /// Where nothing was before, all is new; and what has a leak is blocked already.
+    fn moves(&self, group: &Group, is_clean: bool) -> Result<Vec<RefMove>> {
+        if self.known.is_empty() || !is_clean {
+            return Ok(Vec::new());
+        }
+        let mut moves = group.moves.clone();
+        if self.repo.has_commit()? {
+            let default = self.repo.commit("HEAD")?.id;
+            for new in moves.iter_mut().filter(|new| new.before.is_empty()) {
+                new.before.push(default);
+            }
+        }
+        Ok(moves)
+    }
+
+    /// Returns what is demanded of packs. `before` are the commits on the old side. They and the default branch name who
+    /// may sign: on a server, first the default branch, since a branch may be old.
     pub(super) fn demands(&self, registry: &Registry, before: &[ObjectId]) -> Result<PackDemands<'_>> {
         let signers = match registry.requires_signed() {
             false => None,
@@ -348,7 +375,11 @@ impl Ranges<'_> {
                     commits.push(self.repo.commit_of(id)?);
                 }
                 if self.repo.has_commit()? {
-                    commits.push(self.repo.commit("HEAD")?);
+                    let default = self.repo.commit("HEAD")?;
+                    match self.default_first {
+                        true => commits.insert(0, default),
+                        false => commits.push(default),
+                    }
                 }
                 Some(commits)
             }

@@ -331,6 +331,7 @@ fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) 
         known: &known,
         destination: to,
         verify_packs: false,
+        default_first: false,
         needs_all: !shallow,
         met: None,
         budget: UnpackBudget::of(contents::BUDGET),
