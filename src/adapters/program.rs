@@ -31,6 +31,7 @@ pub struct ProgramAnswer {
 }
 
 /// Runs a program. What it asks for and what it tells go only through its standard input and output.
+#[cfg(feature = "network")]
 pub fn ask(command: &mut Command, question: &[u8], patience: Duration) -> Result<ProgramAnswer, String> {
     let mut child = start(command.stderr(Stdio::null()))?;
     // A program that does not read its input fails by what it answers.
@@ -109,6 +110,7 @@ fn wait(child: &mut Child, patience: Duration) -> Result<ExitStatus, String> {
 }
 
 /// Runs the program that the first of `words` names, with the others as its arguments, as [`ask`] does.
+#[cfg(feature = "network")]
 pub fn ask_words(words: &[String], question: &[u8], patience: Duration) -> Result<ProgramAnswer, String> {
     let (program, arguments) = words.split_first().ok_or("it has no name")?;
     ask(Command::new(program).args(arguments), question, patience)

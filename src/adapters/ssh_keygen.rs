@@ -221,7 +221,8 @@ const REVOKED: &str = "revoked";
 
 fn private_directory() -> Result<TempDir> {
     let failed = Refusal::io("making files for ssh-keygen in", Path::new("a temporary directory"));
-    tempfile::tempdir().map_err(failed)
+    let made = tempfile::Builder::new().prefix("git-pack-ssh-").tempdir();
+    made.map_err(failed)
 }
 
 /// Returns messages as one line, of which a person reads the beginning.

@@ -117,6 +117,42 @@ pub fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// What stands in place of a private key that somebody gave where a name belongs.
+const HIDDEN_KEY: &str = "(a private key)";
+
+/// Returns a text without the private keys in it: PEM, OpenSSH and age. A message repeats what somebody gave as the name of
+/// a file, and that can be the key itself by mistake.
+pub fn without_private_keys(text: &str) -> String {
+    const PEM: &str = "PRIVATE KEY-----";
+    let mut rest = text.to_owned();
+    if let Some(marker) = rest.find(PEM) {
+        let begin = rest[..marker].rfind("-----BEGIN").unwrap_or(marker);
+        // Without an end, all that follows can be the key.
+        let end = match rest.rfind(PEM) {
+            Some(last) if last != marker => last + PEM.len(),
+            _ => rest.len(),
+        };
+        rest.replace_range(begin..end, HIDDEN_KEY);
+    }
+    for prefix in ["AGE-SECRET-KEY-", "AGE-PLUGIN-"] {
+        let mut at = 0;
+        while let Some(found) = rest[at..].find(prefix) {
+            let begin = at + found;
+            let key = &rest[begin + prefix.len()..];
+            let length = key
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '-')
+                .unwrap_or(key.len());
+            // A message may name the form of a key.
+            at = begin + prefix.len() + length;
+            if length >= 20 {
+                rest.replace_range(begin..at, HIDDEN_KEY);
+                at = begin + HIDDEN_KEY.len();
+            }
+        }
+    }
+    rest
+}
+
 #[cfg(test)]
 mod tests {
     use super::{shown, unshown, visible};

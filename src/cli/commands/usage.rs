@@ -12,6 +12,7 @@ use crate::cli::output::refusal::usage::{misused, misused_for};
 use crate::cli::output::{Output, refusal};
 use crate::cli::style::Style;
 use crate::refusal::Refusal;
+use crate::refusal::shown::without_private_keys;
 
 /// Prints the help, which is an answer, or why the arguments cannot be parsed, which is a refusal.
 pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsString]) -> Exit {
@@ -23,7 +24,7 @@ pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsStri
     if let Some(refused) = bad_value(error) {
         return refusal::print(output, &refused, Style::with_json(wants_envelope));
     }
-    let text = error.render().to_string();
+    let text = without_private_keys(&error.render().to_string());
     let text = match text.strip_prefix("error: ") {
         Some(problem) => format!("git-pack: {problem}"),
         // Without any argument, clap prints the help.

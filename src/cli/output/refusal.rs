@@ -14,7 +14,7 @@ use crate::cli::output::words::{BLOCKS, TYPE, paint};
 use crate::cli::style::Style;
 use crate::format::canonical_json::to_document;
 use crate::refusal::Refusal;
-use crate::refusal::shown::{harmless, shown};
+use crate::refusal::shown::{harmless, shown, without_private_keys};
 use detail::detail;
 use remedy::remedy;
 
@@ -125,12 +125,26 @@ fn explain(refusal: &Refusal) -> Text {
         Refusal::HookManager { manager, .. } => manager.lines(),
         _ => Vec::new(),
     };
+    // Whoever mistakes a key for the name of its file must not find it in a log.
+    let clean = |text: String| without_private_keys(&text);
+    let mut detail = detail(refusal);
+    clean_texts(&mut detail);
     Text {
-        message: words::message(refusal),
-        detail: detail(refusal),
-        more,
+        message: clean(words::message(refusal)),
+        detail,
+        more: more.into_iter().map(clean).collect(),
         pasted,
-        next,
-        hint,
+        next: next.map(clean),
+        hint: hint.map(clean),
+    }
+}
+
+/// Removes private keys from all texts of a document.
+fn clean_texts(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = without_private_keys(text),
+        Value::Array(items) => items.iter_mut().for_each(clean_texts),
+        Value::Object(fields) => fields.values_mut().for_each(clean_texts),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

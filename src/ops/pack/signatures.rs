@@ -88,19 +88,22 @@ pub fn check_signatures(
         by: request.signed_by.clone(),
         count: configured.max(request.required),
     };
+    // What the user names must be there, whether it is needed or not.
+    let read = |path: &Option<PathBuf>| match path {
+        Some(path) => TrustFile::read(&ctx.cwd.join(path), path.display().to_string()).map(Some),
+        None => Ok(None),
+    };
+    let named = SignerTrust {
+        signers: read(&request.allowed_signers)?,
+        revoked: read(&request.revoked)?,
+        ..SignerTrust::default()
+    };
     let attached = attached(source, verdict)?;
     if attached.is_empty() && !demand.is_any() {
         return Ok(SignaturesReport::default());
     }
     let trusted = || -> Result<SignerTrust> {
-        let mut trust = SignerTrust::default();
-        let read = |path: &PathBuf| TrustFile::read(&ctx.cwd.join(path), path.display().to_string()).map(Some);
-        if let Some(path) = &request.allowed_signers {
-            trust.signers = read(path)?;
-        }
-        if let Some(path) = &request.revoked {
-            trust.revoked = read(path)?;
-        }
+        let mut trust = named;
         if let (Some((repo, commit)), Some(loaded)) = (commit, &loaded) {
             trust.fall_back_to_commit(repo, commit, loaded)?;
         }

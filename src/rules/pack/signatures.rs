@@ -73,15 +73,14 @@ pub fn judge_signatures(checked: &[CheckedSignature], demand: &SignatureDemand, 
             findings.add(&signature.name, FindingKind::SignatureInvalid(why.clone()));
         }
     }
-    let mut missing: Vec<String> = demand
-        .by
-        .iter()
-        .filter(|name| !signed(checked, name))
-        .cloned()
-        .collect();
+    let mut missing = missing_principals(checked, &demand.by);
     let signers = distinct_signers(checked);
     if signers < demand.count {
-        missing.push(format!("{signers} of {} known signers signed this pack", demand.count));
+        let (wanted, are) = (demand.count, if demand.count == 1 { "is" } else { "are" });
+        missing.push(format!(
+            "{wanted} known {} {are} demanded, and {signers} signed",
+            plural(wanted)
+        ));
     }
     if missing.is_empty() {
         return;
@@ -100,51 +99,90 @@ pub fn judge_signatures(checked: &[CheckedSignature], demand: &SignatureDemand, 
     }
 }
 
-fn signed(checked: &[CheckedSignature], principal: &str) -> bool {
-    checked.iter().any(|signature| match &signature.outcome {
-        SignatureOutcome::By(principals) => principals.iter().any(|name| name == principal),
-        _ => false,
-    })
+/// Returns the demanded principals who did not sign. A key stands for one of them, whoever else it belongs to.
+fn missing_principals(checked: &[CheckedSignature], demanded: &[String]) -> Vec<String> {
+    let SignedBy { keys, names, edges } = SignedBy::of(checked);
+    let mut demanded: Vec<&String> = demanded.iter().collect();
+    demanded.sort();
+    demanded.dedup();
+    // Each demanded principal looks for a key.
+    let of_name = |name: &&String| -> Vec<usize> {
+        let at = names.binary_search(&name.as_str()).ok();
+        (0..keys.len())
+            .filter(|key| at.is_some_and(|at| edges[*key].contains(&at)))
+            .collect()
+    };
+    let edges: Vec<Vec<usize>> = demanded.iter().map(of_name).collect();
+    let mut taken = vec![None; keys.len()];
+    let mut missing = Vec::new();
+    for (at, name) in demanded.iter().enumerate() {
+        if !assign(at, &edges, &mut taken, &mut vec![false; keys.len()]) {
+            missing.push((*name).clone());
+        }
+    }
+    missing
 }
 
 /// Returns how many different people are proven to have signed: each principal counts for one key, and each key for one
 /// principal, however many of both belong together.
 pub fn distinct_signers(checked: &[CheckedSignature]) -> usize {
-    let good: BTreeSet<(&str, &[String])> = checked
-        .iter()
-        .filter_map(|signature| match &signature.outcome {
-            SignatureOutcome::By(principals) => Some((signature.key.as_deref()?, &principals[..])),
-            _ => None,
-        })
-        .collect();
-    // The largest set of pairs in which no key and no principal is there twice (Kuhn's algorithm).
-    let keys: Vec<&str> = good
-        .iter()
-        .map(|(key, _)| *key)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
-    let names: Vec<&str> = good
-        .iter()
-        .flat_map(|(_, names)| names.iter().map(String::as_str))
-        .collect();
-    let names: Vec<&str> = names.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-    let of_key = |key: usize| -> Vec<usize> {
-        let all = good
-            .iter()
-            .filter(|(other, _)| *other == keys[key])
-            .flat_map(|(_, names)| names.iter());
-        all.filter_map(|name| names.binary_search(&name.as_str()).ok())
-            .collect()
-    };
-    let edges: Vec<Vec<usize>> = (0..keys.len()).map(of_key).collect();
+    let SignedBy { keys, names, edges } = SignedBy::of(checked);
     let mut taken: Vec<Option<usize>> = vec![None; names.len()];
     (0..keys.len())
         .filter(|key| assign(*key, &edges, &mut taken, &mut vec![false; names.len()]))
         .count()
 }
 
-/// Finds a principal for a key, and other principals for the keys that this displaces.
+/// Which keys made good signatures, and whose they are.
+struct SignedBy<'a> {
+    /// The fingerprints of the keys. A key in a certificate is the same key.
+    keys: Vec<&'a str>,
+    /// The principals, sorted.
+    names: Vec<&'a str>,
+    /// For each key, the principals that it belongs to.
+    edges: Vec<Vec<usize>>,
+}
+
+impl<'a> SignedBy<'a> {
+    fn of(checked: &'a [CheckedSignature]) -> Self {
+        let good: BTreeSet<(&str, &[String])> = checked
+            .iter()
+            .filter_map(|signature| match &signature.outcome {
+                SignatureOutcome::By(principals) => Some((fingerprint(signature.key.as_deref()?), &principals[..])),
+                _ => None,
+            })
+            .collect();
+        let keys: BTreeSet<&str> = good.iter().map(|(key, _)| *key).collect();
+        let names: BTreeSet<&str> = good
+            .iter()
+            .flat_map(|(_, names)| names.iter().map(String::as_str))
+            .collect();
+        let (keys, names): (Vec<&str>, Vec<&str>) = (keys.into_iter().collect(), names.into_iter().collect());
+        let of_key = |key: &&str| -> Vec<usize> {
+            let all = good.iter().filter(|(other, _)| other == key);
+            let all = all.flat_map(|(_, names)| names.iter());
+            all.filter_map(|name| names.binary_search(&name.as_str()).ok())
+                .collect()
+        };
+        Self {
+            edges: keys.iter().map(of_key).collect(),
+            keys,
+            names,
+        }
+    }
+}
+
+/// Returns the fingerprint in the name of a key, such as `ED25519-CERT key SHA256:…`.
+fn fingerprint(key: &str) -> &str {
+    key.rsplit(' ').next().unwrap_or(key)
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "signer" } else { "signers" }
+}
+
+/// Finds a partner for one side, and other partners for those that this displaces: in the end, as many as possible have one,
+/// and nobody has two (Kuhn's algorithm).
 fn assign(key: usize, edges: &[Vec<usize>], taken: &mut [Option<usize>], seen: &mut [bool]) -> bool {
     for name in &edges[key] {
         if std::mem::replace(&mut seen[*name], true) {
@@ -190,6 +228,14 @@ mod tests {
             (vec![good("1", "a", &["alice", "bob"])], 1),
             (vec![good("1", "a", &["alice", "bob"]), good("2", "b", &["alice"])], 2),
             (vec![good("1", "a", &["alice"]), good("2", "b", &["alice", "bob"])], 2),
+            // A certificate of a key, and the key itself.
+            (
+                vec![
+                    good("1", "ED25519-CERT key SHA256:a", &["alice"]),
+                    good("2", "ED25519 key SHA256:a", &["bob"]),
+                ],
+                1,
+            ),
             (
                 vec![
                     good("1", "a", &["alice", "bob"]),
@@ -228,6 +274,17 @@ mod tests {
             ["SIGNATURE_MISSING"]
         );
         assert_eq!(codes(&[with(SignatureOutcome::Valid)], &[], 1), ["SIGNATURE_MISSING"]);
+    }
+
+    #[test]
+    fn a_key_stands_for_one_demanded_principal() {
+        let both = || good("1", "a", &["alice", "bob"]);
+        assert!(codes(&[both()], &["alice"], 0).is_empty());
+        assert!(codes(&[both()], &["bob", "bob"], 0).is_empty());
+        assert_eq!(codes(&[both()], &["alice", "bob"], 0), ["SIGNATURE_MISSING"]);
+        for other in [good("2", "b", &["alice"]), good("2", "b", &["bob"])] {
+            assert!(codes(&[both(), other], &["alice", "bob"], 0).is_empty());
+        }
     }
 
     #[test]

@@ -238,3 +238,81 @@ fn a_program_that_approves_of_everything_must_at_least_be_the_users_own() {
     assert!(refused.out().contains("E_SIGNATURE"), "{}", refused.out());
     alone(&["sign", "pack", "--key", "alice"]).refused("E_SIGNATURE");
 }
+
+#[test]
+fn a_key_in_a_certificate_counts_once() {
+    let world = World::new();
+    let authority = world.ed25519("authority");
+    let public = world.ed25519("alice");
+    let certify = [
+        "-q",
+        "-s",
+        "authority",
+        "-I",
+        "x",
+        "-n",
+        "alice",
+        "-V",
+        "20260101Z:20270101Z",
+        "alice.pub",
+    ];
+    world.ssh_keygen(&certify).ok();
+    world.write("signers", format!("alice cert-authority {authority}\nbert {public}\n"));
+    let good = [
+        world.signed_by_ssh_keygen("pack", "alice-cert.pub", "git-pack"),
+        world.signed_by_ssh_keygen("pack", "alice", "git-pack"),
+    ];
+    world.attach("pack", &[&good[0], &good[1]]);
+    fn demand<'a>(args: &[&'a str]) -> Vec<&'a str> {
+        [&["--allowed-signers", "signers"], args].concat()
+    }
+    world.accepts(&demand(&["--signed-by", "alice"]));
+    world.accepts(&demand(&["--signed-by", "bert"]));
+    world.finds(&["SIGNATURE_MISSING"], &demand(&["--require-signatures", "2"]));
+    world.finds(
+        &["SIGNATURE_MISSING"],
+        &demand(&["--signed-by", "alice", "--signed-by", "bert"]),
+    );
+}
+
+#[test]
+fn a_key_that_is_given_as_the_name_of_its_file_is_not_repeated() {
+    let world = World::new();
+    world.ed25519("alice");
+    world.place.run(world.place.path(), "git", &["init", "-q"]).ok();
+    world
+        .place
+        .run(world.place.path(), "git", &["config", "gpg.format", "ssh"])
+        .ok();
+    let key = fs::read_to_string(world.path("alice")).unwrap();
+    let lines: Vec<&str> = key.lines().filter(|line| !line.starts_with("-----")).collect();
+    let joined = format!("--key={key}");
+    let mut told = Vec::new();
+    for args in [
+        &["sign", "pack", joined.as_str()][..],
+        &["sign", "pack", "--key", &key],
+        &["sign", "pack", "--agent", &key],
+        &["sign", &key],
+        &["attest", "pack", &joined],
+        &["verify", "pack", "--signed-by", &key],
+        &["verify", "pack", "--allowed-signers", &key],
+        &["verify", "pack", "--json", &format!("--revoked={key}")],
+        &["verify", "pack", &format!("--attestation-key={key}")],
+        &["open", "pack", &format!("--identity={key}")],
+    ] {
+        let done = world.pack(args);
+        assert_ne!(done.code, 0, "{args:?}");
+        told.extend([done.out(), done.stderr]);
+    }
+    world
+        .place
+        .run(world.place.path(), "git", &["config", "user.signingKey", &key])
+        .ok();
+    let done = world.pack(&["sign", "pack"]);
+    told.extend([done.out(), done.stderr]);
+    for line in lines {
+        for told in &told {
+            assert!(!told.contains(line), "{told}");
+        }
+    }
+}

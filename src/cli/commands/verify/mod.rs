@@ -46,8 +46,8 @@ pub(super) struct Verify {
     #[arg(long, value_name = "PRINCIPAL")]
     signed_by: Vec<String>,
     /// Demand signatures by so many different allowed signers
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    require_signatures: usize,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    require_signatures: Option<u16>,
     /// Trust the signers in this file, as ssh-keygen reads it, instead of the configured ones
     #[arg(long, value_name = "FILE")]
     allowed_signers: Option<PathBuf>,
@@ -93,7 +93,7 @@ impl Run for Verify {
             partial: self.partial,
             signers: SignerRequest {
                 signed_by: self.signed_by,
-                required: self.require_signatures,
+                required: self.require_signatures.map_or(0, usize::from),
                 allowed_signers: self.allowed_signers,
                 revoked: self.revoked,
             },
