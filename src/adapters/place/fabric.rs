@@ -124,6 +124,15 @@ impl Fabric {
         })
     }
 
+    /// Returns whether the fabric hands out the manifest of a pack under the id of the pack.
+    fn shows(&self, pack: &Outgoing<'_>) -> Result<bool> {
+        match self.document(&pack.pack_id) {
+            Ok(document) => Ok(document.is_some_and(|document| document.reader.manifest_bytes() == pack.manifest)),
+            Err(TransportFault::Malformed { .. } | TransportFault::TooLong { .. }) => Ok(false),
+            Err(fault) => Err(self.refused(fault)),
+        }
+    }
+
     /// Opens the document of a pack. `None` if there is none.
     fn document(&self, id: &Digest) -> Result<Option<Document>, TransportFault> {
         let url = self.url(id);
@@ -246,7 +255,8 @@ impl PackPlace for Fabric {
         let answer = self.ask(&Call::new(Method::HEAD, &url, None));
         let answer = answer.map_err(|fault| self.refused(fault))?;
         match answer.status {
-            200 | 204 => Ok(true),
+            // Any page of any server can be there.
+            200 | 204 => self.shows(pack),
             // A server may not know the method. Sending the pack again does no harm.
             404 | 405 | 410 | 501 => Ok(false),
             _ => Err(self.refused(answer.fault())),
@@ -268,6 +278,11 @@ impl PackPlace for Fabric {
         told.begin("sending", bytes);
         self.put(pack, Body::size(pack), told)?;
         told.end();
+        if !self.shows(pack)? {
+            return Err(self.refused(TransportFault::WrongContent {
+                wanted: format!("the pack {}, although it took it", pack.pack_id),
+            }));
+        }
         Ok(Sent {
             contents: members(pack).count() as u64,
             bytes,

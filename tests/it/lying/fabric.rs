@@ -49,6 +49,19 @@ fn a_pack_goes_to_a_data_fabric_and_comes_back() {
     }
 }
 
+/// Gain: a pack counts as published where nothing was stored.
+#[test]
+fn a_server_that_says_yes_to_everything_does_not_have_the_pack() {
+    for page in ["", "<html>log in</html>", "{}"] {
+        let server = Server::start(move |_| Reply::new(200).body(page));
+        let world = World::new();
+        let done = world.push(&server.url());
+        assert!(!done.out().contains("PUBLISHED"), "{}", done.out());
+        done.refused("E_BAD_PACK");
+        assert_eq!(server.count("PUT"), 1);
+    }
+}
+
 #[test]
 fn one_part_of_a_pack_is_fetched_in_one_request() {
     let (_, server) = fabric(|_, _| None);
