@@ -120,6 +120,22 @@ pub enum TransportFault {
     NoNetwork,
 }
 
+/// Returns an address without its user, its query and its fragment, which often hold a secret.
+fn without_secret_parts(address: &str) -> String {
+    let end = address.find(['?', '#']).unwrap_or(address.len());
+    let (kept, cut) = address.split_at(end);
+    let mark = if cut.is_empty() { "" } else { "?…" };
+    let Some((scheme, rest)) = kept.split_once("://") else {
+        return format!("{kept}{mark}");
+    };
+    let host_end = rest.find('/').unwrap_or(rest.len());
+    let host = match rest[..host_end].rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => rest[..host_end].to_owned(),
+    };
+    format!("{scheme}://{host}{}{mark}", &rest[host_end..])
+}
+
 impl fmt::Display for TransportFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -138,6 +154,7 @@ impl fmt::Display for TransportFault {
             }
             Self::NotFound { what } => write!(f, "it does not have {}", shown(what.as_bytes())),
             Self::Redirect { to, why } => {
+                let to = without_secret_parts(to);
                 write!(f, "the server redirects to {}, {why}", shown(to.as_bytes()))
             }
             Self::ForeignRealm { host } => write!(
@@ -236,6 +253,26 @@ impl fmt::Display for DestinationFault {
                 f.write_str("expected a pack id (sha256: and 64 hex digits), an address, or the path of an archive")
             }
             Self::BadPart { part, found } => write!(f, "not a valid {part}: {}", shown(found.as_bytes())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_parts_of_an_address_are_not_shown() {
+        for (address, expected) in [
+            ("https://h:1/a?X-Amz-Signature=s", "https://h:1/a?…"),
+            ("https://u:p@h/a#t", "https://…@h/a?…"),
+            ("https://u:p@h", "https://…@h"),
+            ("https://h/a@b", "https://h/a@b"),
+            ("file:///etc/passwd", "file:///etc/passwd"),
+            ("/a?b=c@d", "/a?…"),
+            ("", ""),
+        ] {
+            assert_eq!(without_secret_parts(address), expected, "{address}");
         }
     }
 }

@@ -239,6 +239,16 @@ fn wanted(manifest: &ManifestDocument, pack: &dyn PublishedPack, only: &Only) ->
             return Err(invalid(format!("{path:?} is declared twice")));
         }
     }
+    let is_below = |path: &str| {
+        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
+        above.any(|above| wanted.contains_key(above))
+    };
+    if let Some(path) = wanted.keys().find(|path| is_below(path)) {
+        return Err(bad(PackFault::Invalid {
+            document: MANIFEST,
+            said: format!("{path:?} is below a file"),
+        }));
+    }
     if let Some(extra) = pack.listed().keys().find(|path| !wanted.contains_key(path.as_str())) {
         return Err(bad(PackFault::Extra { path: extra.clone() }));
     }

@@ -206,8 +206,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
 fn archive(fault: &ArchiveFault) -> &'static str {
     match fault {
         ArchiveFault::NotAnArchive => "name the directory of a pack, or a file that git pack archive wrote",
-        ArchiveFault::Damaged { .. } | ArchiveFault::Short => "get a new copy of it",
-        _ => "get a new copy of it, or unpack it with tar and use the directory",
+        _ => "get a new copy of it from somebody whom you trust",
     }
 }
 
