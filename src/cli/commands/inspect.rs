@@ -91,7 +91,12 @@ fn human(output: &mut Output, report: &InspectReport) {
         .members
         .iter()
         .map(|member| {
-            let bytes = member.size.map_or_else(|| "missing".to_owned(), size);
+            let unknown = if report.sizes_are_known {
+                "missing"
+            } else {
+                "size unknown"
+            };
+            let bytes = member.size.map_or_else(|| unknown.to_owned(), size);
             let share = match (member.size, total) {
                 (Some(bytes), 1..) => format!("{:.1} %", bytes as f64 * 100.0 / total as f64),
                 _ => String::new(),

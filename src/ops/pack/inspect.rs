@@ -30,6 +30,8 @@ pub struct InspectReport {
     pub tool_version: String,
     /// The members, in the order declared.
     pub members: Vec<InspectedMember>,
+    /// Whether a member without a size is missing. Who holds a pack elsewhere need not tell sizes.
+    pub sizes_are_known: bool,
     /// Its origin.
     pub info: Option<PackInfo>,
     /// The digest of its repository state.
@@ -106,6 +108,7 @@ pub fn inspect_source(source: &Source<'_>) -> Result<InspectReport> {
         note: manifest.note,
         tool_version: manifest.tool_version,
         members,
+        sizes_are_known: source.directory().is_some(),
         info: read(PACK_INFO).and_then(|bytes| parse_strict_into(&bytes).ok()),
         state: read(REPO_STATE)
             .and_then(|bytes| parse_strict_into::<RepoState>(&bytes).ok())

@@ -40,6 +40,9 @@ fn a_pack_goes_to_a_data_fabric_and_comes_back() {
     assert_eq!(server.count("PUT"), 1);
     world.arrived(with(&["pull", &world.id, "--out", "q"]));
     with(&["verify", &format!("{base}#{}", world.id)]).ok();
+    // The document does not tell sizes.
+    let shown = with(&["inspect", &format!("{base}#{}", world.id)]).ok().out();
+    assert!(shown.contains("size unknown") && !shown.contains("missing"), "{shown}");
     // Another server may write the same document in another way.
     held.change(|text| serde_json::to_string_pretty(&serde_json::from_str::<Value>(&text).unwrap()).unwrap());
     world.arrived(with(&["pull", &world.id, "--out", "q"]));
