@@ -136,7 +136,7 @@ impl ArchivedPack {
         Ok(frames)
     }
 
-    /// Takes the kept reader that has the shortest way to a member. If there is none on the way, takes any.
+    /// Takes the kept reader that has the shortest way to a member. If no reader is on the way, takes any of them.
     fn take_kept(&self, member: &ArchivedMember) -> Option<Frames> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let on_the_way = kept.iter().enumerate().filter(|(_, frames)| is_before(frames, member));

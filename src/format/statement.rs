@@ -36,7 +36,7 @@ pub struct Statement {
 pub enum StatementError {
     /// They are not strict JSON.
     Json(JsonError),
-    /// `_type` is another one.
+    /// `_type` is not that of a statement, version 1.
     Type,
     /// A field is missing, or does not have the right type.
     Field(&'static str),

@@ -155,7 +155,25 @@ pub fn without_private_keys(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{shown, unshown, visible};
+    use super::{shown, unshown, visible, without_private_keys};
+
+    #[test]
+    fn private_keys_are_not_repeated() {
+        let pem = "-----BEGIN OPENSSH PRIVATE KEY-----\\nb3Blbn\\n-----END OPENSSH PRIVATE KEY-----\\n";
+        let age = format!("AGE-SECRET-KEY-1{}", "Q".repeat(58));
+        for (text, expected) in [
+            (format!("\"{pem}\": missing"), "\"(a private key)\\n\": missing"),
+            (
+                format!("{age} and {age}: no"),
+                "(a private key) and (a private key): no",
+            ),
+            ("x -----BEGIN PRIVATE KEY-----MIGH".to_owned(), "x (a private key)"),
+            ("an AGE-SECRET-KEY-1… line".to_owned(), "an AGE-SECRET-KEY-1… line"),
+            ("-----BEGIN PUBLIC KEY-----x".to_owned(), "-----BEGIN PUBLIC KEY-----x"),
+        ] {
+            assert_eq!(without_private_keys(&text), expected);
+        }
+    }
 
     #[test]
     fn white_space_at_an_end_can_be_seen() {

@@ -58,7 +58,7 @@ pub(super) fn print(output: &mut Output, report: &VerifyReport) {
     }
 }
 
-/// Prints who signed, and what is not proven by a signature that is there.
+/// Prints who signed, and which signatures do not prove whose they are.
 fn signatures(output: &mut Output, report: &VerifyReport) {
     let findings = &report.verdict.findings;
     let report = &report.signatures;
