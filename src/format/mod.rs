@@ -47,6 +47,7 @@ pub mod scan_report;
 pub mod sealed;
 pub mod slsa;
 pub mod sshsig;
+pub mod state_lines;
 pub mod statement;
 pub mod timestamp;
 pub mod tokens;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::adapters::clone::digests::DigestCache;
+use crate::adapters::clone::states::States;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
@@ -11,6 +12,7 @@ use crate::format::only::Only;
 use crate::format::repo_state::{
     Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version, manifest_digest,
 };
+use crate::format::state_lines::StateLines;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::retain_plain;
@@ -85,6 +87,93 @@ impl State {
             bytes: self.entries.iter().map(|entry| entry.size).sum(),
         }
     }
+}
+
+/// The digest of a commit's state.
+pub struct StateDigest {
+    /// The commit.
+    pub commit: ObjectId,
+    /// The manifest digest.
+    pub digest: Digest,
+}
+
+/// Computes the state digest of a commit of the repository at the context's directory.
+///
+/// What the clone remembers of this tree or of a similar one is used, unless the request forbids it.
+pub fn state_digest(ctx: &Context, request: &StateRequest) -> Result<StateDigest> {
+    let repo = ctx.repository_to_read()?;
+    if request.no_cache || request.mode.is_some() {
+        let state = state_in(&repo, request)?;
+        return Ok(StateDigest {
+            commit: state.commit.id,
+            digest: state.digest(),
+        });
+    }
+    let commit = repo.commit(request.rev.as_deref().unwrap_or("HEAD"))?;
+    let loaded = configuration::in_commit(&repo, &commit)?;
+    let selection = loaded.scope(request.scope.as_deref())?;
+    let registry = loaded.registry()?;
+    let narrowing = request.only.as_ref().map(filter).transpose()?;
+    canon(&repo, &commit, &loaded)?;
+    let covers = |path: &[u8]| selection.contains(path) && narrowing.as_ref().is_none_or(|only| only.contains(path));
+    let settings = settings_of(&selection, request.only.as_ref());
+    let subject = Digest::of(&[settings.as_bytes(), commit.tree.as_bytes()].concat());
+    let states = repo.private().states();
+    let answer = |digest| StateDigest {
+        commit: commit.id,
+        digest,
+    };
+    if let Some(digest) = states.digest(&subject) {
+        return Ok(answer(digest));
+    }
+    let digest = match similar(&repo, &commit, &registry, &states, (&settings, &covers)) {
+        Some(digest) => digest,
+        None => {
+            let state = state_in(&repo, request)?;
+            if let Some(lines) = StateLines::of(commit.tree, &state.entries) {
+                states.keep_lines(&settings, &lines);
+            }
+            state.digest()
+        }
+    };
+    states.keep_digest(&subject, &digest);
+    Ok(answer(digest))
+}
+
+/// Returns what stands for everything, besides the tree, that lines depend on.
+fn settings_of(selection: &Selection, only: Option<&Only>) -> Digest {
+    let settings = (env!("CARGO_PKG_VERSION"), GRAMMAR_VERSION, &selection.globs, only);
+    let is_whole = selection.is_whole();
+    Digest::of(&serde_json::to_vec(&(settings, is_whole)).expect("texts and lists of them are JSON"))
+}
+
+/// The most changes for which remembered lines are used, and how many make it worth to remember the new ones.
+const MANY: usize = 20_000;
+const WORTH: usize = 1_000;
+
+/// Returns the digest of a tree that is similar to the one whose lines are remembered. `None` if there are none, or anything
+/// is in the way: the whole tree is read then, and what is wrong with it is told.
+fn similar(
+    repo: &Repository,
+    commit: &Commit,
+    registry: &Registry,
+    states: &States,
+    (settings, covers): (&Digest, &dyn Fn(&[u8]) -> bool),
+) -> Option<Digest> {
+    let lines = states.lines(settings)?;
+    let mut changes = repo.tree_changes(&commit.tree, lines.tree(), MANY).ok().flatten()?;
+    changes.introduced.retain(|entry| covers(entry.path.as_bytes()));
+    let count = changes.introduced.len() + changes.deleted.len();
+    let entries = hash(repo, registry, changes.introduced, repo.private().digests()).ok()?;
+    let deleted = changes.deleted.iter().map(|path| (path.as_bytes().to_vec(), None));
+    let introduced = entries
+        .into_iter()
+        .map(|entry| (entry.entry.path.as_bytes().to_vec(), Some(entry)));
+    let changed = lines.changed(commit.tree, deleted.chain(introduced).collect())?;
+    if count > WORTH {
+        states.keep_lines(settings, &changed);
+    }
+    Some(changed.digest())
 }
 
 /// Computes the state of a commit of the repository at the context's directory.

@@ -89,6 +89,11 @@ impl Selection {
         })
     }
 
+    /// Returns whether every path belongs to the scope.
+    pub fn is_whole(&self) -> bool {
+        self.compiled.is_none()
+    }
+
     /// Returns whether `path` belongs to the scope.
     pub fn contains(&self, path: &[u8]) -> bool {
         self.compiled

@@ -43,7 +43,12 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["bech32::"], &["rules/content/keys.rs"]),
     (
         &["memchr::"],
-        &["rules/content/", "format/layers/", "adapters/git/raw_tree.rs"],
+        &[
+            "rules/content/",
+            "format/layers/",
+            "format/state_lines.rs",
+            "adapters/git/raw_tree.rs",
+        ],
     ),
     (
         &["object_store::", "tokio::", "http_body::"],

@@ -212,6 +212,8 @@ fn a_damaged_cache_is_dropped_and_rebuilt() {
     ];
     for (what, bytes) in damages {
         fs::write(&cache, bytes).unwrap();
+        // The digest of the whole is remembered elsewhere.
+        drop(fs::remove_dir_all(repo.path(".git/gitpack/seals/states")));
         assert_eq!(repo.pack(&["state"]).ok().out(), expected, "{what}");
         assert_eq!(fs::read(&cache).unwrap(), whole, "{what}: rebuilt");
     }
@@ -355,4 +357,132 @@ fn an_object_that_is_another_than_its_id_says_is_refused_and_not_remembered() {
         fs::write(&real, good).unwrap();
     }
     assert_eq!(repo.pack(&["state"]).ok().out(), expected);
+}
+
+/// Asserts that what is remembered gives the digest that reading everything gives, at once and again.
+#[track_caller]
+fn remembers_well(repo: &Repo, args: &[&str]) {
+    let expected = repo.pack(&[&["state", "--no-cache"], args].concat()).ok().out();
+    for _ in 0..2 {
+        assert_eq!(repo.pack(&[&["state"], args].concat()).ok().out(), expected, "{args:?}");
+    }
+}
+
+#[test]
+fn what_is_remembered_of_a_tree_serves_the_next_one() {
+    for format in ["sha1", "sha256"] {
+        let repo = Repo::with_format(format);
+        for number in 0..40 {
+            repo.write(
+                &format!("d{}/e{}/f{number}", number % 3, number % 5),
+                format!("{number}"),
+            );
+        }
+        repo.write("run.sh", "#!/bin/sh\n");
+        repo.write(".gitpack.toml", "version = 1\n[scope.part]\ninclude = [\"d1/**\"]\n");
+        repo.commit("first");
+        let steps: &[(&str, &dyn Fn())] = &[
+            ("nothing", &|| {}),
+            ("a change", &|| repo.write("d1/e1/f1", "other")),
+            ("a file at the start and at the end", &|| {
+                repo.write("!", "x");
+                repo.write("~", "x");
+            }),
+            ("a file becomes a directory", &|| {
+                fs::remove_file(repo.path("d1/e1/f1")).unwrap();
+                repo.write("d1/e1/f1/inside", "x");
+            }),
+            ("names that are prefixes of others", &|| {
+                repo.write("d1.x", "x");
+                repo.write("d1-x", "x");
+                repo.write("d10/x", "x");
+            }),
+            ("a directory becomes a file", &|| {
+                fs::remove_dir_all(repo.path("d2")).unwrap();
+                repo.write("d2", "file");
+            }),
+            ("an executable becomes a link", &|| {
+                fs::remove_file(repo.path("run.sh")).unwrap();
+                symlink("d2", repo.path("run.sh")).unwrap();
+            }),
+            ("a name with a newline", &|| repo.write("d1/two\nlines", "x")),
+            ("another scope", &|| {
+                repo.write(".gitpack.toml", "version = 1\n[scope.part]\ninclude = [\"d0/**\"]\n");
+            }),
+            ("fewer files", &|| fs::remove_dir_all(repo.path("d1")).unwrap()),
+        ];
+        for (what, change) in steps {
+            change();
+            repo.git(&["add", "-A"]).ok();
+            repo.git(&["commit", "-q", "--allow-empty", "-m", what]).ok();
+            remembers_well(&repo, &[]);
+            remembers_well(&repo, &["--scope", "part"]);
+            remembers_well(&repo, &["--include", "d*/e1/**", "--exclude", "**/f6"]);
+        }
+        // Back and forth.
+        remembers_well(&repo, &["HEAD~5"]);
+        remembers_well(&repo, &["HEAD"]);
+        let expected = reference::state(&repo.place, &repo.root, "HEAD");
+        assert_eq!(repo.pack(&["state"]).ok().out().trim(), expected, "{format}");
+    }
+}
+
+#[test]
+fn a_forged_memory_of_states_is_not_believed() {
+    let repo = Repo::empty();
+    repo.write("a", "a");
+    repo.write("b", "b");
+    repo.commit("one");
+    repo.pack(&["state"]).ok();
+    repo.write("c", "c");
+    repo.commit("two");
+    let expected = repo.pack(&["state"]).ok().out();
+    let states = repo.path(".git/gitpack/seals/states");
+    let files: Vec<_> = fs::read_dir(&states)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(files.len(), 2, "{files:?}");
+    for file in files {
+        let whole = fs::read(&file).unwrap();
+        for at in [0, whole.len() / 2, whole.len() - 40, whole.len() - 1] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            fs::write(&file, bytes).unwrap();
+            assert_eq!(repo.pack(&["state"]).ok().out(), expected, "{file:?} {at}");
+            fs::write(&file, &whole).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_tree_that_git_would_not_write_is_refused_also_after_a_good_one() {
+    let repo = Repo::empty();
+    repo.write("d/a", "a");
+    repo.write("d/b", "b");
+    repo.commit("one");
+    repo.pack(&["state"]).ok();
+    let blob = repo.rev("HEAD:d/a");
+    let id: Vec<u8> = (0..20)
+        .map(|at| u8::from_str_radix(&blob[2 * at..][..2], 16).unwrap())
+        .collect();
+    let raw = |names: &[&str]| {
+        let entries = names
+            .iter()
+            .map(|name| [format!("100644 {name}\0").as_bytes(), &id].concat());
+        repo.write("../tree", entries.collect::<Vec<_>>().concat());
+        let args = ["hash-object", "-t", "tree", "-w", "--literally", "../tree"];
+        repo.git(&args).ok().out().trim().to_owned()
+    };
+    for names in [&["b", "a"][..], &["a", "a"], &[".git"]] {
+        let tree = raw(names);
+        let top = format!("printf '040000 tree {tree}\\td\\n' | git mktree --missing");
+        let top = repo.place.run(&repo.root, "sh", &["-c", &top]).ok().out();
+        let commit = repo.git(&["commit-tree", "-m", "odd", top.trim()]).ok().out();
+        for args in [&["state", commit.trim()][..], &["state", "--no-cache", commit.trim()]] {
+            let done = repo.pack(args);
+            assert_eq!(done.code, 2, "{names:?} {args:?}: {}", done.out());
+            assert!(done.stderr.contains("its entry"), "{}", done.stderr);
+        }
+    }
 }

@@ -7,6 +7,7 @@ pub mod publications;
 pub mod remote_notes;
 pub mod runs;
 pub mod seals;
+pub mod states;
 pub mod twin_notes;
 pub mod verdicts;
 pub mod verified_packs;
@@ -25,6 +26,7 @@ use publications::Publications;
 use remote_notes::RemoteNoteFile;
 use runs::Runs;
 use seals::SealStore;
+use states::States;
 use twin_notes::TwinNotes;
 use verdicts::Verdicts;
 use verified_packs::VerifiedPacks;
@@ -68,6 +70,11 @@ impl PrivateState {
     pub fn digests(&self) -> &DigestCache {
         let load = || DigestCache::load(&self.own, self.memory.clone());
         self.digests.get_or_init(load)
+    }
+
+    /// Returns the states that were computed before.
+    pub fn states(&self) -> States {
+        States::of(&self.own, self.memory.clone())
     }
 
     /// Returns the log of what was judged clean under the rules that `key` stands for.

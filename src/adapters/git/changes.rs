@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use crate::adapters::git::raw_tree::{Leads, RawEntries, RawEntry, cost_of, read_tree};
+use crate::adapters::git::tree_order::ensure_as_git_writes_it;
 use crate::adapters::git::{Repository, corrupt_object, from_gix};
 use crate::format::budget::Bound;
 use crate::format::repo_path::RepoPath;
@@ -49,6 +50,8 @@ pub(super) struct Comparer<'a> {
     repo: &'a gix::Repository,
     waiting: Vec<Waiting>,
     buffers: [Vec<u8>; 2],
+    /// Whether the new trees must be as git writes them.
+    strict: bool,
 }
 
 impl<'a> Comparer<'a> {
@@ -58,7 +61,14 @@ impl<'a> Comparer<'a> {
             repo,
             waiting: Vec::new(),
             buffers: [Vec::new(), Vec::new()],
+            strict: false,
         }
+    }
+
+    /// Refuses new trees that are not as git writes them, as listing them does.
+    pub(super) fn strict(mut self) -> Self {
+        self.strict = true;
+        self
     }
 
     /// Passes to `each` every entry that `new` has and no parent has, and every file that the first parent has and
@@ -124,6 +134,9 @@ impl<'a> Comparer<'a> {
         };
         self.read(new, newer)?;
         let entries = list(new, newer)?;
+        if self.strict {
+            ensure_as_git_writes_it(new, &entries)?;
+        }
         let mut have = vec![Older::default(); entries.len()];
         if let Some(first) = at.first {
             self.read(first, older)?;

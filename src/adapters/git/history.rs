@@ -25,6 +25,15 @@ const MANY_CHANGES: usize = 4096;
 /// Number of entries handed over at once.
 pub(super) const BATCH: usize = 16384;
 
+/// How a tree differs from another one.
+#[derive(Debug, Default)]
+pub struct TreeChanges {
+    /// The entries that the other tree does not have.
+    pub introduced: Vec<TreeEntry>,
+    /// The paths of files that only the other tree has.
+    pub deleted: Vec<RepoPath>,
+}
+
 /// An entry and the commit that introduced it.
 #[derive(Clone, Debug)]
 pub struct Introduced {
@@ -182,6 +191,30 @@ impl Repository {
             }
             Ok(())
         })
+    }
+
+    /// Returns the entries of a tree that another one does not have, and the paths of those that it lacks. `None` if there
+    /// are more than `most`. The new tree must be as git writes it.
+    pub fn tree_changes(&self, new: &ObjectId, old: &ObjectId, most: usize) -> Result<Option<TreeChanges>> {
+        let repo = self.worker();
+        let mut changes = TreeChanges::default();
+        let mut is_many = false;
+        let done = Comparer::new(self, &repo)
+            .strict()
+            .compare(to_gix(new), &[to_gix(old)], &mut |change| {
+                is_many = changes.introduced.len() + changes.deleted.len() >= most;
+                match (is_many, change) {
+                    // An error ends the comparison. Which one does not matter, because it is dropped below.
+                    (true, _) => return Err(Refusal::Empty),
+                    (false, PathChange::Introduced(entry)) => changes.introduced.push(entry),
+                    (false, PathChange::Deleted(path)) => changes.deleted.push(path),
+                }
+                Ok(())
+            });
+        match is_many {
+            true => Ok(None),
+            false => done.map(|()| Some(changes)),
+        }
     }
 
     /// Returns the changes of one commit. `None` if there are so many that they must be handed over in parts.

@@ -38,6 +38,7 @@ pub mod ssh_settings;
 mod sweep;
 mod tracked;
 pub mod tree;
+mod tree_order;
 pub mod walk;
 pub mod work_tree;
 mod written;

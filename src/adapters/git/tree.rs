@@ -1,17 +1,16 @@
 //! Lists the entries of a commit's tree from the object database.
 
-use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use gix::objs::tree::EntryKind as GitKind;
 
 use crate::adapters::git::raw_tree::{Leads, RawEntries, RawEntry, read_tree};
+use crate::adapters::git::tree_order::ensure_as_git_writes_it;
 use crate::adapters::git::{Repository, corrupt_object, to_gix};
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
-use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 
 impl Repository {
@@ -227,13 +226,10 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
             self.missing.push(id);
             return Ok(());
         }
-        let mut order = TreeOrder::default();
         let Some(entries) = RawEntries::of(&bytes, id.as_bytes().len()).all() else {
             return Err(corrupt_object(id, "it is not a list of entries"));
         };
-        for entry in &entries {
-            order.next(entry).map_err(|why| corrupt_object(id, &why))?;
-        }
+        ensure_as_git_writes_it(id, &entries)?;
         self.held += bytes.len();
         self.repository.hold(Bound::ObjectBytes, self.held as u64)?;
         self.repository.spend(Bound::Entries, entries.len() as u64)?;
@@ -275,49 +271,6 @@ impl<F: FnMut(&[u8], EntryKind, ObjectId)> Walk<'_, F> {
 
 pub(super) fn id_of(entry: &RawEntry<'_>) -> ObjectId {
     ObjectId::from_bytes(entry.id).expect("an entry has an id as wide as its tree's")
-}
-
-/// Checks that the entries of a tree are as git writes them: valid names, each once, and in order.
-///
-/// Of any other tree, two readers could make two different lists of files.
-#[derive(Default)]
-struct TreeOrder<'a> {
-    previous: Option<RawEntry<'a>>,
-    /// The names of earlier non-trees that are prefixes of the last name. Each is a prefix of the next.
-    begun: Vec<&'a [u8]>,
-}
-
-impl<'a> TreeOrder<'a> {
-    fn next(&mut self, entry: &RawEntry<'a>) -> Result<(), String> {
-        let name: &[u8] = entry.name;
-        let say = |what: &str| Err(format!("its entry {} {what}", shown(name)));
-        if name.is_empty() {
-            return Err("one of its entries has no name".into());
-        }
-        if name.contains(&b'/') || matches!(name, b"." | b"..") || name.eq_ignore_ascii_case(b".git") {
-            return say("has an invalid name");
-        }
-        let leads = match entry.leads() {
-            Some(leads) if entry.is_as_git_writes_it() => leads,
-            _ => return say("has an invalid mode"),
-        };
-        while self.begun.last().is_some_and(|begun| !name.starts_with(begun)) {
-            self.begun.pop();
-        }
-        // A file and a directory with the same name may have other entries between them.
-        let is_tree = leads == Leads::Directory;
-        let is_twice = is_tree && self.begun.last() == Some(&name);
-        match self.previous.map_or(Ordering::Less, |previous| previous.order(entry)) {
-            Ordering::Less if !is_twice => {}
-            Ordering::Greater => return say("is out of order"),
-            _ => return say("occurs twice"),
-        }
-        if !is_tree {
-            self.begun.push(name);
-        }
-        self.previous = Some(*entry);
-        Ok(())
-    }
 }
 
 /// Returns the kind of an entry. `None` if it is a tree.

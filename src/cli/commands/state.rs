@@ -13,7 +13,7 @@ use crate::cli::style::{Envelope, Style};
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
 use crate::ops::Context;
-use crate::ops::state::{State as Report, StateRequest, state};
+use crate::ops::state::{State as Report, StateDigest, StateRequest, state, state_digest};
 
 /// Print the digest of a commit's tree
 #[derive(Parser)]
@@ -77,18 +77,27 @@ impl Run for State {
             mode: args.mode.map(Into::into),
             no_cache: args.no_cache,
         };
-        let state = state(ctx, &request)?;
-        let digest = state.digest();
-        if args.files {
-            output.out(&lines(&state, if args.nul { 0 } else { b'\n' }));
-        } else if args.json {
-            output.out(&to_document(&state.report()));
-        } else {
-            output.line(&digest.to_string());
-        }
+        let found = match args.files || args.json {
+            true => {
+                let state = state(ctx, &request)?;
+                match args.json {
+                    true => output.out(&to_document(&state.report())),
+                    false => output.out(&lines(&state, if args.nul { 0 } else { b'\n' })),
+                }
+                StateDigest {
+                    commit: state.commit.id,
+                    digest: state.digest(),
+                }
+            }
+            false => {
+                let found = state_digest(ctx, &request)?;
+                output.line(&found.digest.to_string());
+                found
+            }
+        };
         match args.check {
-            Some(expected) if expected != digest => {
-                other_state(output, &state, &expected);
+            Some(expected) if expected != found.digest => {
+                other_state(output, &found, &expected);
                 Ok(Exit::No)
             }
             _ => Ok(Exit::Yes),
@@ -105,10 +114,10 @@ fn lines(state: &Report, end: u8) -> Vec<u8> {
     lines
 }
 
-fn other_state(output: &mut Output, state: &Report, expected: &Digest) {
+fn other_state(output: &mut Output, found: &StateDigest, expected: &Digest) {
     output.err(&format!(
         "git-pack: the state of {} has a different digest\n  expected   {expected}\n  found      {}\n",
-        state.commit.id.short(),
-        state.digest(),
+        found.commit.short(),
+        found.digest,
     ));
 }

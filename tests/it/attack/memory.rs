@@ -35,13 +35,13 @@ fn a_digest_table_of_somebody_else_proves_nothing() {
     let repo = Repo::set_up();
     repo.write("data", "true content\n");
     repo.commit("data");
-    let honest = repo.pack(&["state"]).ok().out();
+    let honest = repo.pack(&["state", "--json"]).ok().out();
     let place = repo.path(".git/gitpack/digests");
     fs::write(&place, forged(&repo, &MacKey::from_bytes([1; 32]).derive("digests"))).unwrap();
-    assert_eq!(repo.pack(&["state"]).ok().out(), honest);
+    assert_eq!(repo.pack(&["state", "--json"]).ok().out(), honest);
     // Under the user's own key the same table is believed, so the test can fail.
     fs::write(&place, forged(&repo, &key(&repo).derive("digests"))).unwrap();
-    assert_ne!(repo.pack(&["state"]).ok().out(), honest);
+    assert_ne!(repo.pack(&["state", "--json"]).ok().out(), honest);
 }
 
 /// Gain: the same with the honest table changed in one byte, and every checksum without a key recomputed.
@@ -50,14 +50,14 @@ fn no_byte_of_the_digest_table_can_be_changed() {
     let repo = Repo::set_up();
     repo.write("data", "true content\n");
     repo.commit("data");
-    let honest = repo.pack(&["state"]).ok().out();
+    let honest = repo.pack(&["state", "--json"]).ok().out();
     let place = repo.path(".git/gitpack/digests");
     let table = fs::read(&place).unwrap();
     for at in (0..table.len()).step_by(5) {
         let mut changed = table.clone();
         changed[at] ^= 0x40;
         fs::write(&place, changed).unwrap();
-        assert_eq!(repo.pack(&["state"]).ok().out(), honest, "byte {at}");
+        assert_eq!(repo.pack(&["state", "--json"]).ok().out(), honest, "byte {at}");
     }
 }
 
