@@ -1,5 +1,6 @@
 //! Git, the cipher and the disk: all the I/O, and no judgement.
 
+pub mod agent_store;
 pub mod archive;
 pub mod attached_dir;
 pub mod attesting;

@@ -1,5 +1,6 @@
 //! Formats on disk and on the wire: converts bytes to values and back, without any I/O.
 
+pub mod agent;
 pub mod archive;
 pub mod attachment;
 #[cfg(feature = "network")]

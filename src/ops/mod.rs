@@ -1,5 +1,6 @@
 //! The use cases, one in each file: observe, judge, act.
 
+pub mod agent;
 mod clean_memory;
 pub mod configuration;
 pub mod contents;

@@ -1,6 +1,7 @@
 //! The codes of refusals, for machines.
 
 use crate::refusal::Refusal;
+use crate::refusal::agent::AgentFault;
 use crate::refusal::signing::SigningFault;
 use crate::refusal::transport::TransportFault;
 
@@ -137,6 +138,11 @@ impl Refusal {
             } => Code::BadPack,
             Self::Transport { .. } => Code::Transport,
             Self::Limit { .. } | Self::TooLong { .. } | Self::Budget { .. } => Code::Limit,
+            Self::Agent { fault, .. } => match fault {
+                AgentFault::Genome(_) => Code::Corrupt,
+                AgentFault::Cycles(_) => Code::Usage,
+                AgentFault::Private(_) => Code::Crypto,
+            },
             Self::Signing { fault, .. } => match fault {
                 SigningFault::TooMany { .. } | SigningFault::TooLarge { .. } => Code::Limit,
                 SigningFault::NotADirectory | SigningFault::Predicate { .. } => Code::Usage,

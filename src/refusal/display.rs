@@ -44,6 +44,7 @@ impl fmt::Display for Refusal {
             Self::ReservedPath { path, source } => {
                 write!(f, "{source} cannot be sealed as {path}: the pack itself uses that name")
             }
+            Self::Agent { path, fault } => write!(f, "{}: {fault}", shown_path(path)),
             Self::Signing { path, fault } => write!(f, "{}: {fault}", shown_path(path)),
             Self::Transport { place, fault } => write!(f, "{}: {fault}", shown(place.as_bytes())),
             Self::NoDestination => f.write_str("no place for packs is named or configured"),

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use agent::AgentFault;
 use bound::Bound;
 use config::ConfigFault;
 use corrupt::Corrupt;
@@ -23,6 +24,7 @@ use unsupported::Unsupported;
 use usage::Misuse;
 use work_tree::WorkTreeUse;
 
+pub mod agent;
 pub mod archive;
 pub mod bound;
 pub mod code;
@@ -356,6 +358,13 @@ pub enum Refusal {
         path: PathBuf,
         /// Why not.
         fault: SigningFault,
+    },
+    /// Something in the agent store is not valid, or cannot be done there.
+    Agent {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: AgentFault,
     },
     /// No place for packs is named or configured.
     NoDestination,

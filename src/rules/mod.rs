@@ -1,6 +1,7 @@
 //! Judgements: is a file protected, a push a leak, a pack valid? Values to verdicts, without any I/O.
 
 pub mod accepted;
+pub mod agent;
 pub mod audit;
 pub mod content;
 pub mod diff;

@@ -160,6 +160,10 @@ fn what_is_printed_and_written_follows_the_schemas() {
     assert_valid("pack.diff.v0", &print(&["diff", "--json", pack_text, pack_text]));
     repo.write("../unreadable/manifest.json", "{");
     assert_valid("pack.list.v0", &print(&["list", "--json", ".."]));
+    let vector = |name: &str| format!("{}/fixtures/vectors/{name}/store", env!("CARGO_MANIFEST_DIR"));
+    for name in ["agent_ok", "agent_name", "agent_against_differs"] {
+        assert_valid("pack.agent.verify.v0", &print(&["agent", "verify", "--json", &vector(name)]));
+    }
     for path in [pack_text, plain_text] {
         assert_valid("pack.inspect.v0", &print(&["inspect", "--json", path]));
     }

@@ -6,6 +6,7 @@
 
 mod accepting;
 mod age_testkit;
+mod agent;
 mod architecture;
 mod archive;
 mod attached;

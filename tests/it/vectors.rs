@@ -79,6 +79,22 @@ fn path_of(finding: &Value) -> String {
     }
 }
 
+/// Returns the call that answers a vector.
+fn call(vector: &Path) -> Vec<String> {
+    let part = |name: &str| vector.join(name).to_str().unwrap().to_owned();
+    let is_there = |name: &str| vector.join(name).exists();
+    // A record of each call would hash the program each time.
+    let mut call = vec!["--no-witness".to_owned()];
+    match is_there("store") {
+        true => call.extend(["agent".into(), "verify".into(), part("store")]),
+        false => call.extend(["verify".into(), part("pack")]),
+    }
+    if is_there("earlier") {
+        call.extend(["--against".into(), part("earlier")]);
+    }
+    call
+}
+
 /// Returns how the answer of `git pack verify` differs from the expectation of a vector.
 fn difference(place: &Place, name: &str) -> Result<(), String> {
     let vector = fixtures().join("vectors").join(name);
@@ -89,11 +105,10 @@ fn difference(place: &Place, name: &str) -> Result<(), String> {
         "INVALID" => 1,
         _ => 2,
     };
-    let pack = vector.join("pack");
-    let pack = pack.to_str().unwrap();
-    // A record of each call would hash the program each time.
-    let machine = place.pack_in(place.path(), &["--no-witness", "verify", "--json", pack]);
-    let human = place.pack_in(place.path(), &["--no-witness", "verify", pack]);
+    let call = call(&vector);
+    let call: Vec<&str> = call.iter().map(String::as_str).collect();
+    let machine = place.pack_in(place.path(), &[&call[..], &["--json"]].concat());
+    let human = place.pack_in(place.path(), &call);
     let found = serde_json::from_slice(&machine.stdout)
         .map(|report| answer(&report))
         .map_err(|e| format!("{name}: no report: {e}\n{}", machine.stderr))?;

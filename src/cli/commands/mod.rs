@@ -1,5 +1,6 @@
 //! The commands, one file each, and the table that builds the command tree.
 
+mod agent;
 mod archive;
 mod attest;
 mod audit;
@@ -70,6 +71,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<witness::Witness>(),
     Command::of::<recipients::Recipients>(),
     Command::of::<key::Key>(),
+    Command::of::<agent::Agent>(),
     Command::of::<install::Install>(),
     Command::of::<uninstall::Uninstall>(),
     Command::of::<hook::Hook>(),

@@ -34,6 +34,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
             json!({ "path": path, "sources": sources })
         }
         Refusal::ReservedPath { path, source } => json!({ "path": path, "sources": [source] }),
+        Refusal::Agent { path, fault } => json!({ "path": shown_path(path), "reason": fault.to_string() }),
         Refusal::Signing { path, fault } => json!({ "path": shown_path(path), "reason": fault.to_string() }),
         Refusal::Transport { place, fault } => json!({ "place": place, "reason": fault.to_string() }),
         Refusal::BadDestination { text, fault } => json!({ "place": text, "reason": fault.to_string() }),

@@ -4,6 +4,7 @@ use crate::cli::env;
 use crate::cli::output::refusal::usage;
 use crate::cli::output::words::{argument, pathspec, quoted};
 use crate::refusal::Refusal;
+use crate::refusal::agent::{AgentFault, CyclesFault, PrivateFault};
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::keys::{CipherFault, LockFault, SecretFault};
@@ -80,6 +81,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             "send it to a place that private_remotes in .gitpack.toml names, or seal the pack without --mode internal",
         ),
         Refusal::Transport { fault, .. } => (None, transport(fault)),
+        Refusal::Agent { fault, .. } => agent(fault),
         Refusal::Signing { fault, .. } => (None, signing(fault)),
         Refusal::BadDestination {
             fault: DestinationFault::TwoPlaces,
@@ -282,6 +284,19 @@ fn way_out(unsupported: &Unsupported) -> String {
 }
 
 /// Returns what to do about something that cannot be signed, attested or checked.
+fn agent(fault: &AgentFault) -> (Option<String>, Option<String>) {
+    let text = match fault {
+        AgentFault::Genome(_) => "git pack agent verify lists everything that is wrong",
+        AgentFault::Cycles(CyclesFault::PartialCycle { .. }) => "give whole cycles, of 24 bytes each",
+        AgentFault::Cycles(CyclesFault::NotAStore | CyclesFault::NothingEarlier) => {
+            "name a directory that holds agency/g1_information, or a shard or a pack of it"
+        }
+        AgentFault::Cycles(CyclesFault::TwoEarlier { .. }) => "seal one store at a time",
+        AgentFault::Private(PrivateFault::NotPrivate) => return (None, None),
+    };
+    (None, Some(text.to_owned()))
+}
+
 fn signing(fault: &SigningFault) -> Option<String> {
     let hint = match fault {
         SigningFault::TooMany { .. } => "remove those that are not needed",

@@ -1,0 +1,3 @@
+//! The agent store on disk.
+
+pub mod look;

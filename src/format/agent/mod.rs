@@ -1,0 +1,8 @@
+//! The agent store: public packs of cycles, and the private files of agents. `docs/agent-store.md` is the specification.
+
+pub mod genome;
+mod header;
+pub mod old;
+pub mod private;
+
+pub use header::{HEADER, RESERVED, SALT, SNAPSHOT, StoreHeader};

@@ -1,0 +1,128 @@
+//! Private files of agents, version 3: a header in the clear, and an age file that is bound to it.
+
+use super::{HEADER, SALT, SNAPSHOT, StoreHeader};
+use crate::format::digest::Digest;
+
+/// The version that is written.
+pub const VERSION: u8 = 3;
+
+/// What a private file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PrivateKind {
+    /// The format of an agent: `GYR3`.
+    Format,
+    /// A curriculum: `GYR4`.
+    Curriculum,
+    /// The session: `GYR5`.
+    Session,
+}
+
+impl PrivateKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Format, Self::Curriculum, Self::Session];
+
+    /// Returns the first bytes of such a file.
+    pub fn magic(self) -> [u8; 4] {
+        match self {
+            Self::Format => *b"GYR3",
+            Self::Curriculum => *b"GYR4",
+            Self::Session => *b"GYR5",
+        }
+    }
+
+    /// Returns the kind with this magic.
+    pub fn of_magic(magic: [u8; 4]) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.magic() == magic)
+    }
+
+    /// Returns the word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::Curriculum => "curriculum",
+            Self::Session => "session",
+        }
+    }
+
+    /// Returns the directory of an agent in which such a file is.
+    pub fn directory(self) -> &'static str {
+        match self {
+            Self::Format => "g3_information",
+            Self::Curriculum => "g4_information",
+            Self::Session => "g5_information",
+        }
+    }
+
+    /// Returns the name of the plaintext.
+    pub fn plain_name(self) -> &'static str {
+        match self {
+            Self::Format => "format.json",
+            Self::Curriculum => "curriculum.json",
+            Self::Session => "session.json",
+        }
+    }
+
+    /// Returns the kind of the plaintext with this name.
+    pub fn of_plain_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.plain_name() == name)
+    }
+}
+
+/// What is appended to the name of a plaintext.
+pub const SUFFIX: &str = ".enc";
+
+/// Returns the header of a new file.
+pub fn new_header(kind: PrivateKind, snapshot: [u8; SNAPSHOT], salt: [u8; SALT]) -> [u8; HEADER] {
+    StoreHeader::of(kind.magic(), VERSION, snapshot, salt).to_bytes()
+}
+
+/// Returns the kind of a private file of version 3 or another version, by its first bytes, with its header. `None` if
+/// the bytes are not the header of a private file.
+pub fn header_of(start_of_file: &[u8]) -> Option<(PrivateKind, StoreHeader)> {
+    let header = StoreHeader::from_bytes(start_of_file.first_chunk()?);
+    let kind = PrivateKind::of_magic(header.magic)?;
+    (usize::from(header.header_size) == HEADER).then_some((kind, header))
+}
+
+/// Returns the first line inside the age file: it binds the payload to the header.
+pub fn binding(header: &[u8; HEADER]) -> String {
+    format!("{}\n", Digest::of(header))
+}
+
+/// Returns the JSON behind the first line. `None` if that line is not the one that belongs to the header.
+pub fn unbound<'a>(payload: &'a [u8], header: &[u8; HEADER]) -> Option<&'a [u8]> {
+    payload.strip_prefix(binding(header).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_belongs_to_its_header_alone() {
+        let header = new_header(PrivateKind::Session, [1; SNAPSHOT], [2; SALT]);
+        let payload = [binding(&header).as_bytes(), b"{}"].concat();
+        assert_eq!(unbound(&payload, &header), Some(&b"{}"[..]));
+        for at in 0..HEADER {
+            let mut other = header;
+            other[at] ^= 1;
+            assert_eq!(unbound(&payload, &other), None, "{at}");
+        }
+        assert_eq!(unbound(b"", &header), None);
+        assert_eq!(unbound(b"{}", &header), None);
+        assert!(binding(&header).starts_with("sha256:"));
+    }
+
+    #[test]
+    fn kinds_are_known_by_magic_and_by_name() {
+        for kind in PrivateKind::ALL {
+            assert_eq!(PrivateKind::of_magic(kind.magic()), Some(kind));
+            assert_eq!(PrivateKind::of_plain_name(kind.plain_name()), Some(kind));
+            let header = new_header(kind, [0; SNAPSHOT], [0; SALT]);
+            assert_eq!(header_of(&header).unwrap().0, kind);
+            assert_eq!(header[4..8], [3, 0, 128, 0]);
+        }
+        assert_eq!(header_of(&[0; HEADER]), None);
+        assert_eq!(header_of(b"GYR3"), None);
+    }
+}

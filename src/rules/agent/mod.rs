@@ -1,0 +1,3 @@
+//! Judges the agent store.
+
+pub mod genome;
