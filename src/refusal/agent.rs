@@ -114,7 +114,8 @@ impl fmt::Display for GenomeFault {
                 f,
                 "its name says that it begins with cycle {name}, and its header says cycle {header}"
             ),
-            Self::Gap { first, count } => write!(f, "{} missing before it", cycles(*first, *count)),
+            Self::Gap { first, count: 1 } => write!(f, "cycle {first} is missing before it"),
+            Self::Gap { first, count } => write!(f, "{} are missing before it", cycles(*first, *count)),
             Self::Overlap { first, count } => {
                 write!(f, "the pack before it also has {}", cycles(*first, *count))
             }

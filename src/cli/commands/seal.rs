@@ -22,7 +22,7 @@ use crate::format::tree_meta::Part;
 use crate::ops::Context;
 use crate::ops::pack::seal::{Privacy, SealNotice, SealReport, SealRequest, TextReport, full_text, seal};
 use crate::refusal::Refusal;
-use crate::refusal::shown::shown;
+use crate::refusal::shown::{harmless, shown};
 use crate::refusal::unsupported::{Unkept, some_of};
 
 /// Seal a commit into a tree pack, or the named artifacts into an evidence pack
@@ -271,6 +271,17 @@ fn notice(notice: &SealNotice) -> String {
         }
         SealNotice::AttachTracked { path } => {
             format!("--attach {path}: the pack has it already, because the commit tracks it")
+        }
+        SealNotice::NotGenomes { path, fault, more } => {
+            let more = match more {
+                0 => String::new(),
+                more => format!("; {} in all", count(*more as u64 + 1, "fault")),
+            };
+            let fault = harmless(&fault.to_string());
+            format!(
+                "{} is not a valid pack of cycles, and sealed as it is: {fault}{more}",
+                shown(path.as_bytes())
+            )
         }
         SealNotice::NowhereToAttach => {
             "ignored attach in .gitpack.toml: a bare repository has no untracked files".into()

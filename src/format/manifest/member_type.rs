@@ -22,13 +22,15 @@ pub enum MemberType {
     Profile,
     /// A file of a materialised registry.
     Registry,
+    /// A public pack of cycles.
+    Genome,
     /// Everything else.
     Other,
 }
 
 impl MemberType {
-    const NAMES: [&str; 8] = [
-        "lockfile", "report", "artifact", "rules", "pack", "profile", "registry", "other",
+    const NAMES: [&str; 9] = [
+        "lockfile", "report", "artifact", "rules", "pack", "profile", "registry", "genome", "other",
     ];
 
     /// Returns the word that manifests use.
@@ -38,8 +40,10 @@ impl MemberType {
 
     /// Parses the word that manifests use.
     pub fn parse(word: &str) -> Option<Self> {
-        use MemberType::{Artifact, Lockfile, Other, Pack, Profile, Registry, Report, Rules};
-        let all = [Lockfile, Report, Artifact, Rules, Pack, Profile, Registry, Other];
+        use MemberType::{Artifact, Genome, Lockfile, Other, Pack, Profile, Registry, Report, Rules};
+        let all = [
+            Lockfile, Report, Artifact, Rules, Pack, Profile, Registry, Genome, Other,
+        ];
         all.into_iter().find(|kind| kind.as_str() == word)
     }
 

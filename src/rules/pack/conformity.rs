@@ -1,5 +1,6 @@
 //! Checks that a member has the type and the version that the manifest declares.
 
+use crate::format::agent::genome::VERSION;
 use crate::format::foreign::profile_version;
 use crate::format::manifest::MemberType;
 use crate::rules::member_type::{detect, has_schema_of};
@@ -73,6 +74,17 @@ pub fn conforms(kind: &str, version: Option<&str>, content: Option<&[u8]>) -> Co
         ))),
         (_, Some(version)) => Conformity::Violates(format!("its content is not a {kind} with version {version}")),
         (None, None) => Conformity::Violates(format!("its content is not a {kind}")),
+    }
+}
+
+/// Checks the declared version of a pack of cycles. Its header is judged with those beside it.
+pub fn genome_version(version: Option<&str>) -> Conformity {
+    match version {
+        Some(version) if version == VERSION.to_string() => Conformity::Conforms,
+        Some(_) => Conformity::Unknown,
+        None => Conformity::Departs(NoticeKind::VersionMissing(format!(
+            "it is a pack of cycles of version {VERSION}, but the manifest leaves its version out"
+        ))),
     }
 }
 

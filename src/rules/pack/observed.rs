@@ -8,6 +8,7 @@ use crate::format::line_ends::LineEnds;
 use crate::format::manifest::ManifestDocument;
 use crate::format::object_id::ObjectId;
 use crate::format::sealed::SealHeader;
+use crate::rules::agent::genome::SeenPack;
 use crate::rules::pack::conformity::Conformity;
 use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::places::is_tree_pack;
@@ -124,6 +125,8 @@ pub struct TypedMembers {
     pub any_conforms: bool,
     /// The members that do not simply conform.
     pub others: Vec<(String, Conformity)>,
+    /// The packs of cycles.
+    pub genomes: Vec<SeenPack>,
 }
 
 impl TypedMembers {

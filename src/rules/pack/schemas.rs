@@ -1,6 +1,7 @@
 //! Judges typed members by the results of their schema checks.
 
 use crate::format::manifest::Declared;
+use crate::rules::agent::genome::faults_of_members;
 use crate::rules::member_type::MAX_BYTES;
 use crate::rules::pack::conformity::Conformity;
 use crate::rules::pack::findings::{Findings, NoticeKind};
@@ -21,6 +22,9 @@ pub(super) fn judge(observed: &Observed, findings: &mut Findings) -> bool {
         skipped |= matches!(conformity, Conformity::Unknown | Conformity::TooLarge);
         checked |= !matches!(conformity, Conformity::NoSchemaFor(_));
         report(path, conformity, observed.tree_pack, findings);
+    }
+    for (path, fault) in faults_of_members(&observed.typed.genomes) {
+        findings.violation(&path, fault.to_string());
     }
     skipped || !checked
 }

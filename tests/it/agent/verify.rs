@@ -6,34 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::common::{Done, Place, Repo, is_root, write};
-
-/// Returns the bytes of a pack: its header by the contract, then cycles that tell their number.
-fn pack(start: u32, cycles: u32) -> Vec<u8> {
-    let mut bytes = b"GYRO\x02\x00\x80\x00".to_vec();
-    bytes.extend(start.to_le_bytes());
-    bytes.extend([0; 116]);
-    for number in start..start + cycles {
-        bytes.extend(number.to_le_bytes().repeat(6));
-    }
-    bytes
-}
-
-/// Writes a pack of a shard below `top`.
-fn put(top: &Path, shard: &str, start: u32, cycles: u32) {
-    write(&top.join(file(shard, start)), pack(start, cycles));
-}
-
-fn file(shard: &str, start: u32) -> String {
-    format!("agency/g1_information/{shard}/genome_{start:012x}.dat")
-}
-
-/// Writes a store of two shards.
-fn store(top: &Path) {
-    put(top, "00", 0, 3);
-    put(top, "00", 3, 2);
-    put(top, "a7", 0, 4);
-}
+use super::{file, pack, put, store};
+use crate::common::{Done, Place, Repo, is_root};
 
 fn verify(place: &Place, args: &[&str]) -> Done {
     place.pack_in(place.path(), &[&["agent", "verify"], args].concat())

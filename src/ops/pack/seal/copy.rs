@@ -7,6 +7,8 @@ use crate::adapters::files;
 use crate::adapters::git::{Repository, blobs};
 use crate::adapters::staging::Staging;
 use crate::adapters::workers;
+use crate::format::agent::HEADER;
+use crate::format::agent::genome::GenomeHeader;
 use crate::format::digest::Hasher;
 use crate::format::dump::text::TextWatch;
 use crate::format::manifest::MemberType;
@@ -31,6 +33,7 @@ pub(super) fn hash_all(tree: &TreePlan) -> Result<Vec<StagedMember>> {
         artifact_version: None,
         size,
         text: None,
+        genome: None,
     });
     Ok(staged.collect())
 }
@@ -116,6 +119,7 @@ fn copy(
     let mut hasher = Hasher::default();
     let mut probe = Probe::default();
     let mut watch = TextWatch::default();
+    let mut head = Vec::with_capacity(HEADER);
     let mut size = 0;
     let mut buffer = vec![0; 128 << 10];
     loop {
@@ -128,6 +132,7 @@ fn copy(
         let chunk = &buffer[..n];
         hasher.update(chunk);
         probe.feed(chunk);
+        head.extend_from_slice(&chunk[..n.min(HEADER - head.len())]);
         watch.see(chunk);
         size += n as u64;
         file.write_all(chunk)
@@ -140,6 +145,7 @@ fn copy(
         artifact_version: artifact_version.map(String::into_boxed_str),
         size,
         text: watch.shape(),
+        genome: GenomeHeader::parse(&head).is_ok().then(|| head.into_boxed_slice()),
     })
 }
 

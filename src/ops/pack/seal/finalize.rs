@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::adapters::staging::Staging;
+use crate::format::agent::genome::VERSION;
 use crate::format::digest::Digest;
 use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
@@ -27,6 +28,7 @@ use crate::ops::store::run::Records;
 use crate::refusal::leak::Giveaway;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
+use crate::rules::agent::genome::{SeenPack, faults_of_members};
 use crate::rules::member_type::registry_files;
 use crate::rules::pack::plain::judge_member;
 use crate::rules::protect::Registry;
@@ -67,13 +69,13 @@ pub fn finalize(
     let mut documents = DocumentWriter::of(staging);
     let tree = match &mut plan.material {
         Material::Tree(tree) => {
-            let (finished, missed) = tree_members(&mut documents, plan.mode, tree, &mut staged)?;
-            let missed = missed.into_iter().map(|path| SealNotice::NoAnchor { path });
-            report.notices.extend(missed);
+            let (finished, notices) = tree_members(&mut documents, plan.mode, tree, &mut staged)?;
+            report.notices.extend(notices);
             Some(finished)
         }
         Material::Evidence(evidence) => {
-            evidence_members(&mut documents, plan.mode, evidence, &mut staged)?;
+            let notices = evidence_members(&mut documents, plan.mode, evidence, &mut staged)?;
+            report.notices.extend(notices);
             None
         }
     };
@@ -133,21 +135,26 @@ struct FinishedTree {
     run: FinishedRun,
 }
 
-/// Writes and counts the members in the clear of a tree pack; returns the anchors that are not texts.
+/// Writes and counts the members in the clear of a tree pack. Returns notices about them.
 fn tree_members(
     documents: &mut DocumentWriter<'_>,
     mode: Mode,
     tree: &mut TreePlan,
     staged: &mut StagedPack,
-) -> Result<(FinishedTree, Vec<String>)> {
+) -> Result<(FinishedTree, Vec<SealNotice>)> {
     let hashed = hashed(tree, staged);
     let state = repo_state(tree, staged);
     let digest = state.digest();
     let missed = emit(documents, mode, tree, staged, digest)?;
     let outputs = lite::outputs(documents.staging(), tree, staged);
     let (members, copies) = (std::mem::take(&mut tree.members), std::mem::take(&mut staged.plain));
+    let mut notices: Vec<SealNotice> = missed.into_iter().map(|path| SealNotice::NoAnchor { path }).collect();
     match tree.emit.contains(&Part::Repo) {
-        true => count_copies(documents, members.into_iter().map(|member| member.copy), copies),
+        true => notices.extend(count_copies(
+            documents,
+            members.into_iter().map(|member| member.copy),
+            copies,
+        )),
         // The pack does not emit copies. They were staged only to be read again.
         false => drop((members, copies)),
     }
@@ -158,19 +165,22 @@ fn tree_members(
         directory_name: format!("llm-pack-{}-{}", tree.scope, &digest.hex()[..12]),
         run: FinishedRun { records, hashed },
     };
-    Ok((finished, missed))
+    Ok((finished, notices))
 }
 
-/// Writes and counts the members in the clear of an evidence pack.
+/// Writes and counts the members in the clear of an evidence pack. Returns notices about them.
 fn evidence_members(
     documents: &mut DocumentWriter<'_>,
     mode: Mode,
     evidence: &mut EvidencePlan,
     staged: &mut StagedPack,
-) -> Result<()> {
+) -> Result<Vec<SealNotice>> {
     let (members, copies) = (std::mem::take(&mut evidence.members), std::mem::take(&mut staged.plain));
-    count_copies(documents, members.into_iter().map(|member| member.path), copies);
-    let Some(rules) = &evidence.rules else { return Ok(()) };
+    let notice = count_copies(documents, members.into_iter().map(|member| member.path), copies);
+    let notices = notice.into_iter().collect();
+    let Some(rules) = &evidence.rules else {
+        return Ok(notices);
+    };
     if let Some(binding) = &rules.binding {
         documents.write(REPO_STATE, binding)?;
     }
@@ -179,7 +189,7 @@ fn evidence_members(
     if rules.binding.is_some() || !staged.sealed.is_empty() || mode == Mode::Internal {
         sealed_documents(documents, mode, &rules.ruled.registry, staged)?;
     }
-    Ok(())
+    Ok(notices)
 }
 
 /// Writes the registry, and the declaration of the seals.
@@ -290,13 +300,14 @@ fn created(ctx: &Context, request: &SealRequest, material: &Material) -> Result<
     }
 }
 
-/// Counts the plain copies as members.
+/// Counts the plain copies as members. Returns a notice about packs of cycles that are not valid.
 fn count_copies(
     documents: &mut DocumentWriter<'_>,
     paths: impl ExactSizeIterator<Item = MemberPath>,
     copies: Vec<StagedMember>,
-) {
+) -> Option<SealNotice> {
     let paths: Vec<MemberPath> = paths.collect();
+    let genomes = genomes(&paths, &copies);
     let registry = registry_files(paths.iter().map(MemberPath::as_str));
     let registry: BTreeSet<String> = registry.into_iter().map(str::to_owned).collect();
     documents.reserve(paths.len());
@@ -310,8 +321,50 @@ fn count_copies(
         if member.kind == MemberType::Other && registry.contains(member.path.as_str()) {
             member.kind = MemberType::Registry;
         }
+        if genomes.valid.contains(member.path.as_str()) {
+            member.kind = MemberType::Genome;
+            member.artifact_version = Some(VERSION.to_string());
+        }
         documents.count(member, copy.size);
     }
+    genomes.notice
+}
+
+/// The packs of cycles among the members.
+struct Genomes {
+    /// The paths of those that are valid, also beside the others in their directories.
+    valid: BTreeSet<String>,
+    /// What is wrong with the others. They are sealed like any other file, since they may be evidence of just that.
+    notice: Option<SealNotice>,
+}
+
+fn genomes(paths: &[MemberPath], copies: &[StagedMember]) -> Genomes {
+    let members = paths.iter().zip(copies);
+    let packs: Vec<SeenPack> = members
+        .filter_map(|(path, copy)| {
+            Some(SeenPack {
+                path: path.as_str().to_owned(),
+                size: copy.size,
+                start_of_file: copy.genome.as_deref()?.to_vec(),
+            })
+        })
+        .collect();
+    let faults = faults_of_members(&packs);
+    let damaged: BTreeSet<&str> = faults.iter().map(|(path, _)| directory(path)).collect();
+    let valid = packs.iter().map(|pack| pack.path.as_str());
+    let valid = valid.filter(|path| !damaged.contains(directory(path)));
+    Genomes {
+        valid: valid.map(str::to_owned).collect(),
+        notice: faults.first().map(|(path, fault)| SealNotice::NotGenomes {
+            path: path.clone(),
+            fault: fault.clone(),
+            more: faults.len() - 1,
+        }),
+    }
+}
+
+fn directory(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
 }
 
 /// Returns the state that the digest covers: the entries in the clear.

@@ -47,6 +47,7 @@ use crate::ops::guard::known;
 use crate::ops::pack::output::outside_of_git;
 use crate::ops::pack::verify;
 use crate::ops::store::run::Recorder;
+use crate::refusal::agent::GenomeFault;
 use crate::refusal::seal_option::SealOption;
 use crate::refusal::unsupported::Unkept;
 use crate::refusal::usage::Misuse;
@@ -170,6 +171,15 @@ pub enum SealNotice {
     AttachTracked {
         /// Its path.
         path: String,
+    },
+    /// Files have the header of a pack of cycles, but are not valid ones, or do not belong together.
+    NotGenomes {
+        /// The first one.
+        path: String,
+        /// What is wrong with it.
+        fault: GenomeFault,
+        /// Number of further faults.
+        more: usize,
     },
     /// The configuration attaches files, but a bare repository has none.
     NowhereToAttach,

@@ -50,6 +50,8 @@ pub struct StagedMember {
     pub size: u64,
     /// Its shape, if it is text.
     pub text: Option<TextShape>,
+    /// Its header, if it is that of a public pack of cycles.
+    pub genome: Option<Box<[u8]>>,
 }
 
 /// A staged artifact.

@@ -5,16 +5,17 @@ use std::io::{self, Read};
 
 use crate::adapters::workers::MemoryBudget;
 use crate::adapters::{cipher, pack_dir};
+use crate::format::agent::HEADER;
 use crate::format::dump::text::TextWatch;
 use crate::format::lite;
-use crate::format::manifest::Declared;
+use crate::format::manifest::{Declared, MemberType};
 use crate::format::sealed::{self, SealHeader};
 use crate::format::tree_meta::{DOCUMENTS, PROTECTED, REPO};
 use crate::ops::contents::examine_file;
 use crate::ops::pack::texts;
 use crate::rules::content::{KeyWatch, Look, UnpackBudget};
 use crate::rules::member_type::MAX_BYTES;
-use crate::rules::pack::conformity::{Conformity, conforms};
+use crate::rules::pack::conformity::{Conformity, conforms, genome_version};
 use crate::rules::pack::observed::{Observed, SeenTexts};
 use crate::rules::pack::places::{in_directory, in_sealed, is_of_texts};
 use crate::rules::pack::schemas::is_typed;
@@ -36,6 +37,8 @@ pub(super) enum Seen {
         conformity: Option<Box<Conformity>>,
         /// Whether it is text, if that is needed.
         is_text: Option<bool>,
+        /// Its first bytes, if it is declared as a pack of cycles.
+        genome: Option<Box<[u8]>>,
     },
     /// A member that holds texts.
     Texts(Box<SeenTexts>),
@@ -104,6 +107,9 @@ impl<'a> Looker<'a> {
             }
             return self.plain(path, member, size);
         };
+        if declared.kind == MemberType::Genome.as_str() {
+            return self.genome(path, declared, member, size);
+        }
         let conforms = |content: Option<&[u8]>| conforms(&declared.kind, declared.artifact_version.as_deref(), content);
         if size > MAX_BYTES as u64 {
             let conformity = Some(conforms(None));
@@ -115,6 +121,20 @@ impl<'a> Looker<'a> {
         member.take(MAX_BYTES as u64).read_to_end(&mut bytes)?;
         let seen = self.plain(path, &mut &bytes[..], bytes.len() as u64)?;
         Ok(seen.conforming(Some(conforms(Some(&bytes)))))
+    }
+
+    /// Examines a pack of cycles. Its header and its size are enough to judge it, however large it is.
+    fn genome(&self, path: &str, declared: &Declared, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
+        let mut start = Vec::with_capacity(HEADER);
+        (&mut *member).take(HEADER as u64).read_to_end(&mut start)?;
+        let mut seen = self.plain(path, &mut start.as_slice().chain(member), size)?;
+        let version = genome_version(declared.artifact_version.as_deref());
+        if let Seen::Plain { genome, .. } = &mut seen
+            && version != Conformity::Unknown
+        {
+            *genome = Some(start.into_boxed_slice());
+        }
+        Ok(seen.conforming(Some(version)))
     }
 
     fn plain(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
@@ -131,6 +151,7 @@ impl<'a> Looker<'a> {
             traits: (!traits.is_plain()).then(|| Box::new(traits)),
             conformity: None,
             is_text: watched.watch.map(|watch| watch.shape().is_some()),
+            genome: None,
         })
     }
 }

@@ -15,6 +15,7 @@ use crate::ops::pack::verify::joined::join;
 use crate::ops::pack::verify::look::{Looker, Seen};
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
+use crate::rules::agent::genome::SeenPack;
 use crate::rules::content::UnpackBudget;
 use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::observed::{Fact, Facts, Observed};
@@ -39,6 +40,7 @@ pub(super) fn observe(source: &Source<'_>, budget: &UnpackBudget) -> Result<Obse
                     &mut observed,
                     &mut documents,
                     String::from_utf8_lossy(&path).into_owned(),
+                    size,
                     seen,
                 );
                 Fact::Hashed { hash, size }
@@ -115,7 +117,13 @@ fn line_ends(source: &Source<'_>, manifest: &ManifestDocument, facts: &Facts) ->
 }
 
 /// Adds the observations of a member.
-fn keep(observed: &mut Observed, documents: &mut BTreeMap<String, Option<Vec<u8>>>, path: String, seen: Seen) {
+fn keep(
+    observed: &mut Observed,
+    documents: &mut BTreeMap<String, Option<Vec<u8>>>,
+    path: String,
+    size: u64,
+    seen: Seen,
+) {
     match seen {
         Seen::Nothing => {}
         Seen::Document(bytes) => drop(documents.insert(path, bytes)),
@@ -125,7 +133,15 @@ fn keep(observed: &mut Observed, documents: &mut BTreeMap<String, Option<Vec<u8>
             traits,
             conformity,
             is_text,
+            genome,
         } => {
+            if let Some(start_of_file) = genome {
+                observed.typed.genomes.push(SeenPack {
+                    path: path.clone(),
+                    size,
+                    start_of_file: start_of_file.into_vec(),
+                });
+            }
             if let (Some(is_text), Some(entry)) = (is_text, copied(&path)) {
                 observed.texts.copies.insert(entry.to_owned(), is_text);
             }
