@@ -1,7 +1,9 @@
 //! What is wrong with the public packs and the private files of agents.
 
 use std::fmt;
+use std::path::Path;
 
+use crate::refusal::Refusal;
 use crate::refusal::shown::shown;
 
 /// A fault of a public pack, or of a directory of them.
@@ -156,14 +158,63 @@ pub enum CyclesFault {
         /// Its length in bytes.
         bytes: u64,
     },
-    /// It is neither a store, nor a shard, nor a pack of cycles.
-    NotAStore,
     /// There are no packs of cycles to compare with.
     NothingEarlier,
     /// Two packs of cycles could be meant.
     TwoEarlier {
         /// Their paths.
         paths: [String; 2],
+    },
+    /// The shard has no numbers left for so many cycles.
+    NoNumbers {
+        /// The number that the first one would have.
+        next: u64,
+    },
+    /// The snapshot has another length.
+    SnapshotLength {
+        /// Its length in bytes.
+        bytes: u64,
+    },
+    /// The shard has another snapshot.
+    OtherSnapshot {
+        /// The pack that states it, made safe to show.
+        pack: String,
+    },
+    /// The pack has other names, so that they would change with it.
+    OtherNames,
+    /// It is a link, and the cycles behind it may be somebody else's file.
+    Link,
+    /// The file system cannot lock a directory or a file.
+    NoLock {
+        /// What the system said.
+        said: String,
+    },
+    /// Cycles were written and could not be taken back, after writing others had failed.
+    NotTakenBack {
+        /// Why writing failed.
+        failed: String,
+        /// Why they could not be taken back.
+        said: String,
+    },
+    /// Other programs make packs there without waiting for their turn.
+    Contended,
+    /// There are no public packs.
+    NoShards,
+    /// There are several shards, and one is needed.
+    ManyShards {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: String,
+    },
+    /// The shard does not have all the cycles that are asked for.
+    OutOfRange {
+        /// The first that is asked for.
+        from: u64,
+        /// How many are asked for. `None` for all that follow.
+        count: Option<u64>,
+        /// How many it has.
+        has: u64,
     },
 }
 
@@ -172,6 +223,24 @@ pub enum CyclesFault {
 pub enum PrivateFault {
     /// It is not a private file.
     NotPrivate,
+}
+
+impl Refusal {
+    /// Makes the refusal for a pack, or a directory of packs, that is not valid.
+    pub fn genome(path: &Path, fault: GenomeFault) -> Self {
+        Self::Agent {
+            path: path.to_owned(),
+            fault: AgentFault::Genome(fault),
+        }
+    }
+
+    /// Makes the refusal for cycles that cannot be appended or read.
+    pub fn cycles(path: &Path, fault: CyclesFault) -> Self {
+        Self::Agent {
+            path: path.to_owned(),
+            fault: AgentFault::Cycles(fault),
+        }
+    }
 }
 
 impl fmt::Display for AgentFault {
@@ -188,7 +257,6 @@ impl fmt::Display for CyclesFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PartialCycle { bytes } => write!(f, "it has {bytes} bytes, which is not a multiple of 24"),
-            Self::NotAStore => f.write_str("there are no public packs of cycles in it"),
             Self::NothingEarlier => f.write_str("it has no packs of cycles to compare with"),
             Self::TwoEarlier { paths: [one, other] } => write!(
                 f,
@@ -196,6 +264,35 @@ impl fmt::Display for CyclesFault {
                 shown(one.as_bytes()),
                 shown(other.as_bytes())
             ),
+            Self::NoNumbers { next } => write!(
+                f,
+                "a shard has the cycles 0 to 4294967295, and the input does not fit behind the {next} that are there"
+            ),
+            Self::SnapshotLength { bytes } => write!(f, "a snapshot has 96 bytes, and this file has {bytes}"),
+            Self::OtherSnapshot { pack } => {
+                write!(f, "it is not the snapshot of the shard, which is in {pack}")
+            }
+            Self::OtherNames => {
+                f.write_str("it has other names (hard links), and appending would change those files too")
+            }
+            Self::Link => f.write_str("it is a symbolic link; cycles are not read through links of a repository"),
+            Self::NoLock { said } => write!(f, "it cannot be locked: {said}"),
+            Self::NotTakenBack { failed, said } => write!(
+                f,
+                "writing failed ({failed}), and cycles that were already written stay, because they cannot be removed: {said}"
+            ),
+            Self::Contended => f.write_str("other programs make packs in it without locking the last one"),
+            Self::NoShards => f.write_str("there are no public packs of cycles in it"),
+            Self::ManyShards { count, first } => {
+                write!(f, "it has {count} shards, {first} and others, so one must be named")
+            }
+            Self::OutOfRange { from, count, has } => {
+                match count {
+                    Some(count) => write!(f, "{count} cycles from cycle {from} on are asked for")?,
+                    None => write!(f, "the cycles from {from} on are asked for")?,
+                }
+                write!(f, ", and the shard has {has}")
+            }
         }
     }
 }

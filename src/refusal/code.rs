@@ -1,7 +1,7 @@
 //! The codes of refusals, for machines.
 
 use crate::refusal::Refusal;
-use crate::refusal::agent::AgentFault;
+use crate::refusal::agent::{AgentFault, CyclesFault};
 use crate::refusal::signing::SigningFault;
 use crate::refusal::transport::TransportFault;
 
@@ -140,7 +140,12 @@ impl Refusal {
             Self::Limit { .. } | Self::TooLong { .. } | Self::Budget { .. } => Code::Limit,
             Self::Agent { fault, .. } => match fault {
                 AgentFault::Genome(_) => Code::Corrupt,
-                AgentFault::Cycles(_) => Code::Usage,
+                AgentFault::Cycles(fault) => match fault {
+                    CyclesFault::NoLock { .. } | CyclesFault::OtherNames => Code::Unsupported,
+                    CyclesFault::NotTakenBack { .. } | CyclesFault::Contended | CyclesFault::Link => Code::Io,
+                    CyclesFault::NoNumbers { .. } => Code::Limit,
+                    _ => Code::Usage,
+                },
                 AgentFault::Private(_) => Code::Crypto,
             },
             Self::Signing { fault, .. } => match fault {

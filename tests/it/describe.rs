@@ -162,8 +162,18 @@ fn what_is_printed_and_written_follows_the_schemas() {
     assert_valid("pack.list.v0", &print(&["list", "--json", ".."]));
     let vector = |name: &str| format!("{}/fixtures/vectors/{name}/store", env!("CARGO_MANIFEST_DIR"));
     for name in ["agent_ok", "agent_name", "agent_against_differs"] {
-        assert_valid("pack.agent.verify.v0", &print(&["agent", "verify", "--json", &vector(name)]));
+        assert_valid(
+            "pack.agent.verify.v0",
+            &print(&["agent", "verify", "--json", &vector(name)]),
+        );
     }
+    repo.write("cycles", [7; 72]);
+    for input in ["cycles", "/dev/null"] {
+        let args = ["agent", "append", "00", input, "--pack-size", "152", "--json"];
+        assert_valid("pack.agent.append.v0", &print(&args));
+    }
+    repo.write("agents/00/0000/g3_information/format.json", "{}");
+    assert_valid("pack.agent.info.v0", &print(&["agent", "info", "--json"]));
     for path in [pack_text, plain_text] {
         assert_valid("pack.inspect.v0", &print(&["inspect", "--json", path]));
     }

@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use crate::adapters::files;
 use crate::format::agent::HEADER;
 use crate::format::agent::genome::{ROOT, Shard, is_meant_as_pack};
-use crate::refusal::agent::GenomeFault;
+use crate::refusal::agent::{CyclesFault, GenomeFault};
 use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 
@@ -46,7 +46,7 @@ pub struct SeenFile {
 
 /// Looks at the store below `top`. `None` if it has no directory for public packs. No link is followed.
 pub fn store(top: &Path) -> Result<Option<SeenStore>> {
-    files::ensure_no_link(top, Path::new(ROOT))?;
+    ensure_no_link_to_read(top, Path::new(ROOT))?;
     let root = top.join(ROOT);
     if !files::exists(&root) {
         return Ok(None);
@@ -62,6 +62,19 @@ pub fn store(top: &Path) -> Result<Option<SeenStore>> {
         }
     }
     Ok(Some(seen))
+}
+
+/// Refuses if any component of `below`, a path relative to `top`, is a link.
+pub(super) fn ensure_no_link_to_read(top: &Path, below: &Path) -> Result<()> {
+    files::ensure_no_link(top, below).map_err(to_read)
+}
+
+/// Words the refusal of a link for something that is read.
+pub(super) fn to_read(refused: Refusal) -> Refusal {
+    match refused {
+        Refusal::ThroughLink { link, .. } => Refusal::cycles(&link, CyclesFault::Link),
+        refused => refused,
+    }
 }
 
 /// Looks at the shard in `directory`, whose path below the top is `place` and the shard.
@@ -116,12 +129,13 @@ pub fn look_at_file(file: &Path, path: String) -> Result<SeenFile> {
 /// Whoever may read a shard may do so. On a file system without locks, there is nothing to wait for.
 pub fn shared_lock(directory: &Path) -> Result<File> {
     let opened = File::open(directory).map_err(Refusal::io("opening", directory))?;
-    loop {
-        match flock(&opened, FlockOperation::LockShared) {
-            Err(rustix::io::Errno::INTR) => {}
-            _ => return Ok(opened),
-        }
-    }
+    shared(&opened);
+    Ok(opened)
+}
+
+/// Waits for the shared lock on an open file or directory, if its file system has locks.
+pub(super) fn shared(file: &File) {
+    while flock(file, FlockOperation::LockShared) == Err(rustix::io::Errno::INTR) {}
 }
 
 fn foreign(kind: std::fs::FileType) -> GenomeFault {

@@ -44,6 +44,14 @@ impl Output {
         self.note(result);
     }
 
+    /// Writes bytes to stdout as they are, without keeping their hash. Returns false if they could not be written; then
+    /// [`Output::flush`] fails.
+    pub(super) fn stream(&mut self, bytes: &[u8]) -> bool {
+        let result = self.stdout.write_all(bytes);
+        self.note(result);
+        self.failed.is_none()
+    }
+
     /// Returns stdout for a plaintext. Its hash is not kept, because the ledger would publish it.
     pub(super) fn unrecorded(&mut self) -> &mut (dyn Write + Send) {
         &mut self.stdout

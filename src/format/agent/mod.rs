@@ -1,5 +1,6 @@
 //! The agent store: public packs of cycles, and the private files of agents. `docs/agent-store.md` is the specification.
 
+pub mod chain;
 pub mod genome;
 mod header;
 pub mod old;

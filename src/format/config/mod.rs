@@ -22,7 +22,7 @@ pub use edit::{AllowGroup, NEW_ALLOW_FILE};
 pub use edit::{add_recipient, add_to_allow_file, add_to_config, remove_recipient, set_allow_file};
 pub use parse::parse_allow_file;
 pub use recipients::{is_same_recipient, parse_recipients_file};
-pub use scope::{Limits, Scope};
+pub use scope::{Limits, Scope, size_of};
 
 /// Name of the file at the root of the repository.
 pub const FILE_NAME: &str = ".gitpack.toml";

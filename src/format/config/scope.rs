@@ -160,12 +160,17 @@ impl RawLimits {
     }
 }
 
+/// Returns the size in bytes that a text states: `2048`, `50MiB` or `2 MB`.
+pub fn size_of(text: &str) -> Option<u64> {
+    text.parse::<ByteSize>().ok().map(|size| size.as_u64())
+}
+
 /// Reads a size in bytes: an integer, or a text with a unit.
 fn size(key: &str, raw: Option<Spanned<Value>>, lines: &Lines) -> Result<Option<u64>, ConfigError> {
     let Some(raw) = raw else { return Ok(None) };
     let bytes = match raw.get_ref() {
         Value::Integer(bytes) => u64::try_from(*bytes).ok(),
-        Value::String(text) => text.parse::<ByteSize>().ok().map(|size| size.as_u64()),
+        Value::String(text) => size_of(text),
         _ => None,
     };
     let expected = "bytes as an integer, or a size such as \"50MiB\" or \"2 MB\"";

@@ -47,7 +47,7 @@ impl NamedPacks {
     pub(super) fn at(path: &Path) -> Result<Self> {
         let nothing = || Refusal::Agent {
             path: path.to_owned(),
-            fault: AgentFault::Cycles(CyclesFault::NotAStore),
+            fault: AgentFault::Cycles(CyclesFault::NoShards),
         };
         if !files::is_directory(path) {
             return match files::exists(path) {

@@ -61,6 +61,10 @@ const COMMANDS: &[&[&str]] = &[
         "add",
         "age1yubikey1q2w7u3vpya839jxxuq8g0sedh3d740d4xvn639sqhr95ejj8vu3hyfumptt",
     ],
+    &["agent", "info"],
+    &["agent", "append", "00", "README.md"],
+    &["agent", "append", "00", "/dev/null"],
+    &["agent", "cat"],
     &["hook", "pre-commit"],
     &["driver", "diff", "README.md"],
     &[
@@ -168,7 +172,7 @@ fn in_somebody_elses_repository_every_command_refuses_or_changes_and_starts_noth
                 .collect();
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             let done = run_in(place, &directory, &args);
-            let reads = reading.contains(&args[0]) || args.contains(&"--dry-run");
+            let reads = reading.contains(&args[0]) || args.contains(&"--dry-run") || args.contains(&"info");
             assert!(
                 done.code == 2 || (reads && done.code == 0),
                 "{args:?}: {}\n{}{}",

@@ -1,15 +1,22 @@
 //! `git pack agent`: public packs of cycles that anyone can audit, and private files that only their agent can read.
 
+mod append;
+mod cat;
+mod info;
 mod verify;
 
-use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
 
 use super::Run;
 use super::operator::{Operator, Prints};
+use super::values::BadValue;
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::style::{Envelope, Style};
+use crate::format::agent::genome::Shard;
 use crate::ops::Context;
 
 /// Keep an agent's public cycles and private files
@@ -23,8 +30,28 @@ pub(super) struct Agent {
 /// What to do in the store.
 #[derive(Subcommand)]
 enum Deed {
+    /// Append cycles to the public pack of a shard
+    Append(append::Append),
+    /// Print cycles of a shard
+    Cat(cat::Cat),
+    /// Show what a store holds
+    Info(info::Info),
     /// Check the public packs of a store
     Verify(verify::VerifyStore),
+}
+
+/// The store.
+#[derive(Args)]
+struct StoreFlag {
+    /// The directory that holds agency/ and agents/ [default: the top of the work tree, else the current directory]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+/// Parses a shard.
+fn shard(text: &str) -> Result<Shard, BadValue> {
+    Shard::of(text)
+        .ok_or_else(|| BadValue::expected("two hexadecimal digits, or an id that begins with them, such as a UUID"))
 }
 
 impl Run for Agent {
@@ -42,12 +69,18 @@ impl Run for Agent {
 
     fn style(&self) -> Style {
         match &self.command {
+            Deed::Append(call) => call.style(),
+            Deed::Cat(call) => call.style(),
+            Deed::Info(call) => call.style(),
             Deed::Verify(call) => call.style(),
         }
     }
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         match self.command {
+            Deed::Append(call) => call.run(ctx, output),
+            Deed::Cat(call) => call.run(ctx, output),
+            Deed::Info(call) => call.run(ctx, output),
             Deed::Verify(call) => call.run(ctx, output),
         }
     }

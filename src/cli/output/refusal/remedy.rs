@@ -283,20 +283,39 @@ fn way_out(unsupported: &Unsupported) -> String {
     command.to_owned()
 }
 
-/// Returns what to do about something that cannot be signed, attested or checked.
+/// Returns what to do about the agent store.
 fn agent(fault: &AgentFault) -> (Option<String>, Option<String>) {
     let text = match fault {
         AgentFault::Genome(_) => "git pack agent verify lists everything that is wrong",
-        AgentFault::Cycles(CyclesFault::PartialCycle { .. }) => "give whole cycles, of 24 bytes each",
-        AgentFault::Cycles(CyclesFault::NotAStore | CyclesFault::NothingEarlier) => {
-            "name a directory that holds agency/g1_information, or a shard or a pack of it"
-        }
-        AgentFault::Cycles(CyclesFault::TwoEarlier { .. }) => "seal one store at a time",
+        AgentFault::Cycles(fault) => return (None, cycles(fault).map(str::to_owned)),
         AgentFault::Private(PrivateFault::NotPrivate) => return (None, None),
     };
     (None, Some(text.to_owned()))
 }
 
+/// Returns what to do about cycles that cannot be appended or read.
+fn cycles(fault: &CyclesFault) -> Option<&'static str> {
+    let hint = match fault {
+        CyclesFault::PartialCycle { .. } => "give whole cycles, of 24 bytes each",
+        CyclesFault::NoNumbers { .. } => "append to another shard",
+        CyclesFault::OtherSnapshot { .. } => "leave out --snapshot, or append to another shard",
+        CyclesFault::OtherNames => "make it the only name: cp the file, and mv the copy to its place",
+        CyclesFault::NoLock { .. } => "keep the store on a file system with locks (flock)",
+        CyclesFault::NotTakenBack { .. } => "git pack agent verify tells what is there now",
+        CyclesFault::Contended => "run it again",
+        CyclesFault::NoShards | CyclesFault::NothingEarlier => {
+            "name the directory that holds agency/g1_information, or a shard or a pack of it"
+        }
+        CyclesFault::TwoEarlier { .. } => "seal one store at a time",
+        CyclesFault::ManyShards { .. } => "--shard XX; git pack agent info lists the shards",
+        CyclesFault::OutOfRange { .. } => "git pack agent info shows how many cycles a shard has",
+        CyclesFault::Link => "name the file or the store that it points to",
+        CyclesFault::SnapshotLength { .. } => return None,
+    };
+    Some(hint)
+}
+
+/// Returns what to do about something that cannot be signed, attested or checked.
 fn signing(fault: &SigningFault) -> Option<String> {
     let hint = match fault {
         SigningFault::TooMany { .. } => "remove those that are not needed",

@@ -1,0 +1,80 @@
+//! Shows what a store holds, by the sizes and headers of its files.
+
+use std::path::PathBuf;
+
+use super::top_to_read;
+use crate::adapters::agent_store::look;
+pub use crate::adapters::agent_store::look_private::PrivateCounts;
+use crate::adapters::agent_store::look_private::count_private;
+use crate::format::agent::SNAPSHOT;
+use crate::format::agent::genome::{GenomeHeader, Shard};
+use crate::ops::Context;
+use crate::refusal::Result;
+use crate::rules::agent::genome::{SeenPack, faults_of_shard};
+
+/// What a store holds.
+#[derive(Debug)]
+pub struct InfoReport {
+    /// The top of the store.
+    pub top: PathBuf,
+    /// Its shards, sorted.
+    pub shards: Vec<ShardInfo>,
+    /// How many things are among the shards and do not belong there.
+    pub faults: u64,
+    /// Its private files.
+    pub private: PrivateCounts,
+}
+
+/// What a shard holds.
+#[derive(Debug)]
+pub struct ShardInfo {
+    /// The shard.
+    pub shard: Shard,
+    /// How many packs.
+    pub packs: u64,
+    /// How many whole cycles.
+    pub cycles: u64,
+    /// The sizes of the packs together, in bytes.
+    pub bytes: u64,
+    /// The number of the next cycle.
+    pub next: u64,
+    /// The snapshot of the last pack. `None` if there is none with a valid header.
+    pub snapshot: Option<[u8; SNAPSHOT]>,
+    /// How many faults it has.
+    pub faults: u64,
+}
+
+/// Summarises a store. Reads no cycles.
+pub fn info(ctx: &Context, store: Option<PathBuf>) -> Result<InfoReport> {
+    let top = top_to_read(ctx, store.as_deref())?;
+    let seen = look::store(&top)?.unwrap_or_default();
+    Ok(InfoReport {
+        shards: seen.shards.into_iter().map(shard).collect(),
+        faults: seen.faults.len() as u64,
+        private: count_private(&top)?,
+        top,
+    })
+}
+
+fn shard(seen: look::SeenShard) -> ShardInfo {
+    let packs = seen.files.into_iter().map(|file| SeenPack {
+        path: file.path,
+        size: file.size,
+        start_of_file: file.start_of_file,
+    });
+    let packs: Vec<SeenPack> = packs.collect();
+    let ends = packs
+        .iter()
+        .filter_map(|pack| Some(pack.start()?.saturating_add(pack.cycles())));
+    let last = packs.last();
+    let header = last.and_then(|last| GenomeHeader::parse(&last.start_of_file).ok());
+    ShardInfo {
+        packs: packs.len() as u64,
+        cycles: packs.iter().map(SeenPack::cycles).sum(),
+        bytes: packs.iter().map(|pack| pack.size).sum(),
+        next: ends.max().unwrap_or(0),
+        snapshot: header.map(|header| header.snapshot),
+        faults: (seen.faults.len() + faults_of_shard(&packs).len()) as u64,
+        shard: seen.shard,
+    }
+}

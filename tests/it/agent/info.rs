@@ -1,0 +1,52 @@
+//! The summary of a store.
+
+use std::fs;
+
+use super::{Store, cycles};
+
+#[test]
+fn a_store_is_summarised() {
+    let store = Store::new();
+    let done = store.agent(&["info"]).ok();
+    assert_eq!(done.out(), "");
+    assert!(done.stderr.contains("has no public packs"), "{}", done.stderr);
+    store.append(200, &cycles(0, 4)).ok();
+    assert_eq!(
+        store.agent(&["info"]).ok().out(),
+        "shard 00   2 packs   4 cycles   352 bytes   next 4   snapshot zeros\n"
+    );
+    let given: Vec<u8> = (1..97).collect();
+    fs::write(store.top().join("given"), given).unwrap();
+    store.fed(&["append", "ff", "--snapshot", "given"], &cycles(0, 1)).ok();
+    assert_eq!(
+        store.agent(&["info"]).ok().out(),
+        "shard 00   2 packs   4 cycles   352 bytes   next 4   snapshot zeros\n\
+         shard ff   1 pack    1 cycle    152 bytes   next 1   snapshot 010203040506…\n\
+         all        3 packs   5 cycles   504 bytes\n"
+    );
+    fs::remove_file(store.pack(0)).unwrap();
+    let out = store.agent(&["info"]).ok().out();
+    assert!(out.ends_with("1 fault   → git pack agent verify\n"), "{out}");
+}
+
+#[test]
+fn private_files_are_counted_by_what_protects_them() {
+    let store = Store::new();
+    let write = |path: &str, bytes: &[u8]| {
+        let path = store.top().join("agents/00").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    let header = |magic: &[u8], version: u8| [magic, &[version, 0, 128, 0][..], &[0; 120][..]].concat();
+    write("a/g3_information/format.json.enc", &header(b"GYR3", 3));
+    let line = "private files   1 encrypted\n";
+    assert_eq!(store.agent(&["info"]).ok().out(), line);
+    write("a/g5_information/session.json.enc", &header(b"GYR5", 2));
+    write("b/g4_information/curriculum.json.enc", &header(b"GYR4", 2));
+    write("b/g3_information/format.json", b"{}");
+    write("b/g3_information/format.json.enc", b"{}");
+    write("b/g3_information/other.json", b"{}");
+    let line = "private files   1 encrypted; 2 of version 2, readable by anyone; 1 in plaintext; 1 that cannot be recognised   \
+                → git pack agent migrate\n";
+    assert_eq!(store.agent(&["info"]).ok().out(), line);
+}
