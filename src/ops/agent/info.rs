@@ -6,6 +6,7 @@ use super::top_to_read;
 use crate::adapters::agent_store::look;
 pub use crate::adapters::agent_store::look_private::PrivateCounts;
 use crate::adapters::agent_store::look_private::count_private;
+use crate::adapters::files;
 use crate::format::agent::SNAPSHOT;
 use crate::format::agent::genome::{GenomeHeader, Shard};
 use crate::ops::Context;
@@ -47,6 +48,8 @@ pub struct ShardInfo {
 /// Summarises a store. Reads no cycles.
 pub fn info(ctx: &Context, store: Option<PathBuf>) -> Result<InfoReport> {
     let top = top_to_read(ctx, store.as_deref())?;
+    // A mistyped directory must not look like an empty store.
+    files::canonical(&top)?;
     let seen = look::store(&top)?.unwrap_or_default();
     Ok(InfoReport {
         shards: seen.shards.into_iter().map(shard).collect(),
@@ -70,11 +73,16 @@ fn shard(seen: look::SeenShard) -> ShardInfo {
     let header = last.and_then(|last| GenomeHeader::parse(&last.start_of_file).ok());
     ShardInfo {
         packs: packs.len() as u64,
-        cycles: packs.iter().map(SeenPack::cycles).sum(),
-        bytes: packs.iter().map(|pack| pack.size).sum(),
+        cycles: sum(packs.iter().map(SeenPack::cycles)),
+        bytes: sum(packs.iter().map(|pack| pack.size)),
         next: ends.max().unwrap_or(0),
         snapshot: header.map(|header| header.snapshot),
         faults: (seen.faults.len() + faults_of_shard(&packs).len()) as u64,
         shard: seen.shard,
     }
+}
+
+/// Adds up. A hole in a file costs nothing, so the sum may be as large as somebody likes.
+pub fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
 }

@@ -10,6 +10,8 @@ fn a_store_is_summarised() {
     let done = store.agent(&["info"]).ok();
     assert_eq!(done.out(), "");
     assert!(done.stderr.contains("has no public packs"), "{}", done.stderr);
+    let done = store.agent(&["info", "--store", "absent", "--json"]);
+    done.refused("E_IO");
     store.append(200, &cycles(0, 4)).ok();
     assert_eq!(
         store.agent(&["info"]).ok().out(),

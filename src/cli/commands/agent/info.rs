@@ -13,7 +13,7 @@ use crate::cli::style::Style;
 use crate::format::agent::SNAPSHOT;
 use crate::format::canonical_json::to_document;
 use crate::ops::Context;
-use crate::ops::agent::info::{InfoReport, PrivateCounts, ShardInfo, info};
+use crate::ops::agent::info::{InfoReport, PrivateCounts, ShardInfo, info, sum};
 
 #[derive(Args)]
 pub(super) struct Info {
@@ -50,7 +50,7 @@ fn human(output: &mut Output, ctx: &Context, report: &InfoReport) {
     if report.shards.is_empty() {
         output.err(&format!("  {} has no public packs\n", path_from(&ctx.cwd, &report.top)));
     }
-    let faults = report.faults + report.shards.iter().map(|shard| shard.faults).sum::<u64>();
+    let faults = report.faults + sum(report.shards.iter().map(|shard| shard.faults));
     if faults > 0 {
         let what = paint(LOOK, &count(faults, "fault"));
         output.line(&format!("{what}   {}", arrow("git pack agent verify")));
@@ -93,7 +93,7 @@ fn row(shard: &ShardInfo) -> [String; 6] {
 }
 
 fn total(shards: &[ShardInfo]) -> [String; 6] {
-    let sum = |of: fn(&ShardInfo) -> u64| shards.iter().map(of).sum();
+    let sum = |of: fn(&ShardInfo) -> u64| sum(shards.iter().map(of));
     [
         "all".to_owned(),
         count(sum(|shard| shard.packs), "pack"),
