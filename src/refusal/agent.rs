@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::refusal::Refusal;
+use crate::refusal::private_file::PrivateFault;
 use crate::refusal::shown::shown;
 
 /// A fault of a public pack, or of a directory of them.
@@ -218,13 +219,6 @@ pub enum CyclesFault {
     },
 }
 
-/// Why a private file cannot be made, opened or migrated.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PrivateFault {
-    /// It is not a private file.
-    NotPrivate,
-}
-
 impl Refusal {
     /// Makes the refusal for a pack, or a directory of packs, that is not valid.
     pub fn genome(path: &Path, fault: GenomeFault) -> Self {
@@ -293,14 +287,6 @@ impl fmt::Display for CyclesFault {
                 }
                 write!(f, ", and the shard has {has}")
             }
-        }
-    }
-}
-
-impl fmt::Display for PrivateFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotPrivate => f.write_str("it is not a private file of an agent"),
         }
     }
 }

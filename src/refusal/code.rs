@@ -2,6 +2,7 @@
 
 use crate::refusal::Refusal;
 use crate::refusal::agent::{AgentFault, CyclesFault};
+use crate::refusal::private_file::PrivateFault;
 use crate::refusal::signing::SigningFault;
 use crate::refusal::transport::TransportFault;
 
@@ -146,7 +147,17 @@ impl Refusal {
                     CyclesFault::NoNumbers { .. } => Code::Limit,
                     _ => Code::Usage,
                 },
-                AgentFault::Private(_) => Code::Crypto,
+                AgentFault::Private(fault) => match fault {
+                    PrivateFault::TooLarge { .. } => Code::Limit,
+                    PrivateFault::Json(_)
+                    | PrivateFault::AskedKind { .. }
+                    | PrivateFault::UnknownKind
+                    | PrivateFault::NoKey
+                    | PrivateFault::UnfitKey(_)
+                    | PrivateFault::KeyLength
+                    | PrivateFault::NotAStore => Code::Usage,
+                    _ => Code::Crypto,
+                },
             },
             Self::Signing { fault, .. } => match fault {
                 SigningFault::TooMany { .. } | SigningFault::TooLarge { .. } => Code::Limit,

@@ -37,6 +37,7 @@ pub mod leak;
 pub mod manifest;
 pub mod pack;
 pub mod path;
+pub mod private_file;
 pub mod revision;
 pub mod seal;
 pub mod seal_option;

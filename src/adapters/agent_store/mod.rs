@@ -4,4 +4,5 @@ pub mod input;
 pub mod look;
 pub mod look_private;
 pub mod pack;
+pub mod private;
 pub mod shard;

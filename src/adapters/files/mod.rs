@@ -17,8 +17,8 @@ use crate::refusal::{Refusal, Result};
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
 pub use walk::{Met, Walked, descend, walk};
 pub use write::{
-    Durability, Over, TEMPORARY, UnnamedFile, clone_whole, place_new_unnamed, place_unnamed, replace_link,
-    unnamed_beside, write_new_private, write_own, write_whole, write_whole_over,
+    Durability, Over, TEMPORARY, UnnamedFile, clone_whole, place_new_unnamed, place_unnamed, place_unnamed_by,
+    replace_link, unnamed_beside, write_new_private, write_own, write_whole, write_whole_over,
 };
 
 /// Names the kind of a file that is not regular.

@@ -195,6 +195,55 @@ pub fn place_new_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Resul
     }
 }
 
+/// Gives an unnamed file the name `path` in one step. The file keeps its mode, whatever it replaces.
+///
+/// The file may first have the name `temporary`, in the directory of `path`. The caller must hold a lock on that directory:
+/// a file with that name is one that a killed process left, and is removed.
+pub fn place_unnamed_by(mut file: UnnamedFile, path: &Path, over: Over, temporary: &Path) -> Result<()> {
+    use std::os::fd::AsRawFd;
+    let writing = |e: io::Error| Refusal::io("writing", path)(e);
+    ensure_is_no_link(path)?;
+    file.sync_all().map_err(writing)?;
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let name = |name: &Path| {
+        let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+        rustix::fs::linkat(rustix::fs::CWD, &own, rustix::fs::CWD, name, follow).map_err(io::Error::from)
+    };
+    let exists = |e: io::Error| match e.kind() {
+        io::ErrorKind::AlreadyExists => Refusal::OutputExists {
+            path: path.to_owned(),
+            replaceable: true,
+        },
+        _ => writing(e),
+    };
+    if over == Over::Nothing {
+        match name(path) {
+            Ok(()) => return sync(parent(path)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(exists(e)),
+            Err(_) => {}
+        }
+    }
+    super::remove(temporary)?;
+    if name(temporary).is_err() {
+        // Where the system cannot name an unnamed file, copy its bytes into a named one.
+        let mode = file.metadata().map_err(writing)?.permissions();
+        io::Seek::rewind(&mut file).map_err(writing)?;
+        let mut copy = File::create_new(temporary).map_err(writing)?;
+        copy.set_permissions(mode).map_err(writing)?;
+        io::copy(&mut file, &mut copy).map_err(writing)?;
+        copy.sync_all().map_err(writing)?;
+    }
+    match over {
+        Over::Anything => std::fs::rename(temporary, path).map_err(writing)?,
+        Over::Nothing => {
+            let linked = std::fs::hard_link(temporary, path).map_err(exists);
+            super::remove(temporary)?;
+            linked?;
+        }
+    }
+    sync(parent(path))
+}
+
 /// Like [`write_whole`], but a link at `path` is replaced, not refused and not written through.
 pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
@@ -252,6 +301,31 @@ mod tests {
     use super::super::permission_bits;
     use super::*;
     use std::io::Write;
+
+    #[test]
+    fn a_file_with_a_name_of_its_own_meanwhile_keeps_its_mode() {
+        let temp = tempfile::tempdir().unwrap();
+        let [target, own, link] = ["target", ".own", "link"].map(|name| temp.path().join(name));
+        let place = |path: &Path, content: &str, over| {
+            let mut file = unnamed_beside(&target, 0o600).unwrap();
+            file.write_all(content.as_bytes()).unwrap();
+            place_unnamed_by(file, path, over, &own)
+        };
+        place(&target, "new", Over::Nothing).unwrap();
+        assert!(matches!(
+            place(&target, "other", Over::Nothing),
+            Err(Refusal::OutputExists { .. })
+        ));
+        std::fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
+        std::fs::write(&own, "left by a killed process").unwrap();
+        place(&target, "other", Over::Anything).unwrap();
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "other");
+        assert_eq!(permission_bits(&target).unwrap(), 0o600);
+        std::os::unix::fs::symlink("target", &link).unwrap();
+        place(&link, "through", Over::Anything).unwrap_err();
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "other");
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 2);
+    }
 
     #[test]
     fn a_file_without_a_name_gets_the_one_of_what_it_replaces() {

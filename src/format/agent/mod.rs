@@ -3,6 +3,7 @@
 pub mod chain;
 pub mod genome;
 mod header;
+pub mod json;
 pub mod old;
 pub mod private;
 

@@ -5,7 +5,11 @@ pub mod cat;
 mod earlier;
 mod exactly;
 pub mod info;
+pub mod migrate;
 mod named;
+pub mod open;
+pub mod private;
+pub mod seal;
 pub mod verify;
 
 use std::path::{Path, PathBuf};

@@ -75,6 +75,23 @@ impl OutputPlace {
             output: self.path.clone(),
         }))
     }
+
+    /// Refuses an output, a file, that git could track.
+    pub fn ensure_file_untracked(&self) -> Result<()> {
+        let Some((repo, root)) = self.repo.as_ref().and_then(|repo| Some((repo, repo.work_tree()?))) else {
+            return Ok(());
+        };
+        let Ok(below) = self.path.strip_prefix(&root) else {
+            return Ok(());
+        };
+        let path = RepoPath::new(below.as_os_str().as_bytes());
+        match repo.is_ignored(&path)? && !repo.tracked_paths()?.contains(&path) {
+            true => Ok(()),
+            false => Err(Refusal::Usage(Misuse::OutputTracked {
+                output: self.path.clone(),
+            })),
+        }
+    }
 }
 
 /// Resolves a path and finds the repository that contains it. The path may be in use, but must not be inside git's own

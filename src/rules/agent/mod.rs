@@ -1,3 +1,4 @@
 //! Judges the agent store.
 
 pub mod genome;
+pub mod migration;

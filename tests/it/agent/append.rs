@@ -198,7 +198,9 @@ fn a_torn_tail_is_cut_back_with_a_notice() {
 fn a_damaged_shard_is_never_written_to() {
     type Damage = fn(&Store);
     let damage: [(&str, Damage); 9] = [
-        ("cycles 3 to 5 missing", |store| fs::remove_file(store.pack(3)).unwrap()),
+        ("cycles 3 to 5 are missing", |store| {
+            fs::remove_file(store.pack(3)).unwrap()
+        }),
         ("cut short: 5 of 24 bytes", |store| {
             let file = fs::OpenOptions::new().append(true).open(store.pack(3)).unwrap();
             file.write_all_at(&[1; 5], 200).unwrap();

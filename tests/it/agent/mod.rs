@@ -6,6 +6,9 @@ mod full;
 mod info;
 mod kills;
 mod members;
+mod migrate;
+mod owned;
+mod private;
 mod verify;
 mod writers;
 

@@ -3,6 +3,9 @@
 mod append;
 mod cat;
 mod info;
+mod migrate;
+mod open;
+mod seal;
 mod verify;
 
 use std::path::PathBuf;
@@ -38,6 +41,12 @@ enum Deed {
     Info(info::Info),
     /// Check the public packs of a store
     Verify(verify::VerifyStore),
+    /// Encrypt a private file of an agent
+    Seal(seal::SealPrivate),
+    /// Decrypt a private file of an agent
+    Open(open::OpenPrivate),
+    /// Encrypt the private files of old formats in place
+    Migrate(migrate::Migrate),
 }
 
 /// The store.
@@ -73,6 +82,9 @@ impl Run for Agent {
             Deed::Cat(call) => call.style(),
             Deed::Info(call) => call.style(),
             Deed::Verify(call) => call.style(),
+            Deed::Seal(call) => call.style(),
+            Deed::Open(call) => call.style(),
+            Deed::Migrate(call) => call.style(),
         }
     }
 
@@ -82,6 +94,9 @@ impl Run for Agent {
             Deed::Cat(call) => call.run(ctx, output),
             Deed::Info(call) => call.run(ctx, output),
             Deed::Verify(call) => call.run(ctx, output),
+            Deed::Seal(call) => call.run(ctx, output),
+            Deed::Open(call) => call.run(ctx, output),
+            Deed::Migrate(call) => call.run(ctx, output),
         }
     }
 }

@@ -4,11 +4,12 @@ use crate::cli::env;
 use crate::cli::output::refusal::usage;
 use crate::cli::output::words::{argument, pathspec, quoted};
 use crate::refusal::Refusal;
-use crate::refusal::agent::{AgentFault, CyclesFault, PrivateFault};
+use crate::refusal::agent::{AgentFault, CyclesFault};
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::keys::{CipherFault, LockFault, SecretFault};
 use crate::refusal::pack::PackFault;
+use crate::refusal::private_file::PrivateFault;
 use crate::refusal::signing::{AttestationKeyFault, SigningFault};
 use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::twin::{MergeFault, TwinConflict};
@@ -288,7 +289,7 @@ fn agent(fault: &AgentFault) -> (Option<String>, Option<String>) {
     let text = match fault {
         AgentFault::Genome(_) => "git pack agent verify lists everything that is wrong",
         AgentFault::Cycles(fault) => return (None, cycles(fault).map(str::to_owned)),
-        AgentFault::Private(PrivateFault::NotPrivate) => return (None, None),
+        AgentFault::Private(fault) => return (None, private_file(fault)),
     };
     (None, Some(text.to_owned()))
 }
@@ -313,6 +314,24 @@ fn cycles(fault: &CyclesFault) -> Option<&'static str> {
         CyclesFault::SnapshotLength { .. } => return None,
     };
     Some(hint)
+}
+
+/// Returns what to do about a private file of an agent.
+fn private_file(fault: &PrivateFault) -> Option<String> {
+    let text = match fault {
+        PrivateFault::OldVersion => "git pack agent migrate",
+        PrivateFault::NotAge | PrivateFault::OtherHeader | PrivateFault::Flags(_) | PrivateFault::Reserved => {
+            "take it from a backup, or encrypt it again"
+        }
+        PrivateFault::OtherKind { .. } => "give the file its own name again",
+        PrivateFault::UnknownKind => "name its kind: --kind format, curriculum or session",
+        PrivateFault::UnfitKey(SecretFault::ReadableByOthers { path, .. }) => {
+            return Some(format!("chmod 600 {}", argument(path.as_os_str().as_encoded_bytes())));
+        }
+        PrivateFault::NotAStore => "name the directory that holds agents/, or one below agents/",
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 /// Returns what to do about something that cannot be signed, attested or checked.
