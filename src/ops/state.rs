@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use crate::adapters::clone::digests::DigestCache;
-use crate::adapters::clone::states::States;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
@@ -126,7 +125,7 @@ pub fn state_digest(ctx: &Context, request: &StateRequest) -> Result<StateDigest
     if let Some(digest) = states.digest(&subject) {
         return Ok(answer(digest));
     }
-    let digest = match similar(&repo, &commit, &registry, &states, (&settings, &covers)) {
+    let digest = match similar(&repo, &commit, &registry, &settings, &covers) {
         Some(digest) => digest,
         None => {
             let state = state_in(&repo, request)?;
@@ -157,9 +156,10 @@ fn similar(
     repo: &Repository,
     commit: &Commit,
     registry: &Registry,
-    states: &States,
-    (settings, covers): (&Digest, &dyn Fn(&[u8]) -> bool),
+    settings: &Digest,
+    covers: &dyn Fn(&[u8]) -> bool,
 ) -> Option<Digest> {
+    let states = repo.private().states();
     let lines = states.lines(settings)?;
     let mut changes = repo.tree_changes(&commit.tree, lines.tree(), MANY).ok().flatten()?;
     changes.introduced.retain(|entry| covers(entry.path.as_bytes()));

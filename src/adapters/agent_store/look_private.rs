@@ -6,11 +6,8 @@ use super::look::look_at_file;
 use crate::adapters::files;
 use crate::format::agent::genome::Shard;
 use crate::format::agent::old;
-use crate::format::agent::private::{PrivateKind, SUFFIX, VERSION, header_of};
+use crate::format::agent::private::{AGENTS, PrivateKind, SUFFIX, VERSION, header_of};
 use crate::refusal::Result;
-
-/// The directory of all agents, below the top of a store.
-const AGENTS: &str = "agents";
 
 /// How many private files there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,4 +5,5 @@ pub mod look;
 pub mod look_private;
 pub mod pack;
 pub mod private;
+pub mod salt;
 pub mod shard;

@@ -11,8 +11,8 @@ use super::input::CyclesInput;
 use super::look::shared;
 use super::shard::exclusive;
 use crate::adapters::files::{self, kind_name, place_new_unnamed, unnamed_beside};
+use crate::format::agent::HEADER;
 use crate::format::agent::genome::{CYCLE, GenomeHeader, byte_of};
-use crate::format::agent::{HEADER, SALT};
 use crate::refusal::agent::{CyclesFault, GenomeFault};
 use crate::refusal::{Refusal, Result};
 
@@ -143,16 +143,4 @@ pub fn make(
         Err(Refusal::OutputExists { .. }) => Err(Refusal::cycles(files::parent(path), CyclesFault::Contended)),
         Err(refused) => Err(refused),
     }
-}
-
-/// Returns random bytes for the header of a new pack.
-pub fn random_salt() -> Result<[u8; SALT]> {
-    let mut salt = [0; SALT];
-    let filled = rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty());
-    match filled {
-        Ok(SALT) => Ok(salt),
-        Ok(_) => Err(io::Error::other("too few random bytes")),
-        Err(e) => Err(e.into()),
-    }
-    .map_err(Refusal::io("reading", Path::new("random bytes of the system")))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -15,8 +15,8 @@ use crate::adapters::files::{
     self, Over, Stamp, TEMPORARY, UnnamedFile, ensure_is_no_link, open_regular, open_same, parent, place_unnamed_by,
     remove, sync, unnamed_beside,
 };
+use crate::format::agent::HEADER;
 use crate::format::agent::private::{MAX_CONTENT, PrivateHeader, binding};
-use crate::format::agent::{HEADER, SALT};
 use crate::format::digest::{Digest, Hashing};
 use crate::refusal::agent::AgentFault;
 use crate::refusal::private_file::PrivateFault;
@@ -77,18 +77,6 @@ impl WholeFile {
         self.ensure_same()?;
         remove(&self.path)?;
         sync(parent(&self.path))
-    }
-}
-
-/// Returns random bytes for a new header.
-pub fn new_salt() -> Result<[u8; SALT]> {
-    let mut salt = [0; SALT];
-    let filled = rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty());
-    let failed = |e: io::Error| Refusal::io("reading", Path::new("random bytes"))(e);
-    match filled {
-        Ok(SALT) => Ok(salt),
-        Ok(_) => Err(failed(io::ErrorKind::UnexpectedEof.into())),
-        Err(e) => Err(failed(e.into())),
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::Parser;
 
 use super::Run;
+use super::agent::info::{faults, private};
 use super::operator::{Operator, Prints};
 use super::protect::standing;
 use crate::cli::account::Account;
@@ -17,6 +18,7 @@ use crate::format::config::is_same_recipient;
 use crate::format::protected::Origin;
 use crate::format::remote_url::without_secret;
 use crate::ops::Context;
+use crate::ops::agent::info::{InfoReport, PrivateCounts, ShardInfo, sum};
 use crate::ops::guard::drivers::DriversState;
 use crate::ops::guard::install::Present;
 use crate::ops::guard::remotes::RemoteReport;
@@ -114,6 +116,11 @@ fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static 
     };
     output.line(&row("recipients", &text));
     remotes(output, &report.remotes);
+    match &report.agent {
+        None => {}
+        Some(Ok(report)) => agent(output, report),
+        Some(Err(why)) => output.line(&row("agent", &format!("{} {}", paint(LOOK, "unknown:"), harmless(why)))),
+    }
     for (at, (path, commit)) in report.packs.iter().enumerate() {
         let head = report.commit.map(|id| id.hex());
         let about = match commit {
@@ -125,6 +132,27 @@ fn human(output: &mut Output, report: &StatusReport, proofs: Option<&[(&'static 
             if at == 0 { "packs" } else { "" },
             &format!("{}   {about}", visible(path.as_bytes())),
         ));
+    }
+}
+
+/// Prints what the agent store holds, and what is wrong with it.
+fn agent(output: &mut Output, report: &InfoReport) {
+    let mut lines = Vec::new();
+    if !report.shards.is_empty() {
+        let sum = |of: fn(&ShardInfo) -> u64| sum(report.shards.iter().map(of));
+        lines.push(format!(
+            "{}, {} in {}",
+            count(report.shards.len() as u64, "shard"),
+            count(sum(|shard| shard.cycles), "cycle"),
+            count(sum(|shard| shard.packs), "pack")
+        ));
+    }
+    lines.extend(faults(report));
+    if report.private != PrivateCounts::default() {
+        lines.push(format!("private files: {}", private(&report.private)));
+    }
+    for (at, line) in lines.iter().enumerate() {
+        output.line(&row(if at == 0 { "agent" } else { "" }, line));
     }
 }
 

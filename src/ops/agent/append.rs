@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::top;
 use crate::adapters::agent_store::input::CyclesInput;
-use crate::adapters::agent_store::pack::{PackFile, PackLock, make, random_salt};
+use crate::adapters::agent_store::pack::{PackFile, PackLock, make};
+use crate::adapters::agent_store::salt::random_salt;
 use crate::adapters::agent_store::shard::ShardDirectory;
 use crate::adapters::files::{ensure_stays_in_tree, read_any, remove};
 use crate::format::agent::SNAPSHOT;

@@ -1,6 +1,6 @@
 //! Shows what a store holds, by the sizes and headers of its files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::top_to_read;
 use crate::adapters::agent_store::look;
@@ -10,6 +10,7 @@ use crate::adapters::files;
 use crate::format::agent::SNAPSHOT;
 use crate::format::agent::genome::{GenomeHeader, Shard};
 use crate::ops::Context;
+use crate::ops::agent::named::seen_pack;
 use crate::refusal::Result;
 use crate::rules::agent::genome::{SeenPack, faults_of_shard};
 
@@ -50,22 +51,34 @@ pub fn info(ctx: &Context, store: Option<PathBuf>) -> Result<InfoReport> {
     let top = top_to_read(ctx, store.as_deref())?;
     // A mistyped directory must not look like an empty store.
     files::canonical(&top)?;
-    let seen = look::store(&top)?.unwrap_or_default();
+    look_into(&top)
+}
+
+/// Summarises the store at this top.
+pub fn look_into(top: &Path) -> Result<InfoReport> {
+    let seen = look::store(top)?.unwrap_or_default();
     Ok(InfoReport {
         shards: seen.shards.into_iter().map(shard).collect(),
         faults: seen.faults.len() as u64,
-        private: count_private(&top)?,
-        top,
+        private: count_private(top)?,
+        top: top.to_owned(),
     })
 }
 
+impl InfoReport {
+    /// Returns whether there is nothing in the store.
+    pub fn is_empty(&self) -> bool {
+        self.shards.is_empty() && self.faults == 0 && self.private == PrivateCounts::default()
+    }
+
+    /// Returns the number of all faults.
+    pub fn all_faults(&self) -> u64 {
+        self.faults + sum(self.shards.iter().map(|shard| shard.faults))
+    }
+}
+
 fn shard(seen: look::SeenShard) -> ShardInfo {
-    let packs = seen.files.into_iter().map(|file| SeenPack {
-        path: file.path,
-        size: file.size,
-        start_of_file: file.start_of_file,
-    });
-    let packs: Vec<SeenPack> = packs.collect();
+    let packs: Vec<SeenPack> = seen.files.into_iter().map(seen_pack).collect();
     let ends = packs
         .iter()
         .filter_map(|pack| Some(pack.start()?.saturating_add(pack.cycles())));

@@ -92,7 +92,7 @@ impl NamedPacks {
         let shard = directory
             .file_name()
             .and_then(|name| Shard::of_directory(name.to_str()?));
-        let packs = vec![pack(look::look_at_file(path, name)?)];
+        let packs = vec![seen_pack(look::look_at_file(path, name)?)];
         Ok(Self {
             base: directory.to_owned(),
             faults: faults_of_members(&packs),
@@ -102,7 +102,7 @@ impl NamedPacks {
     }
 
     fn add(&mut self, seen: SeenShard) {
-        let packs: Vec<SeenPack> = seen.files.into_iter().map(pack).collect();
+        let packs: Vec<SeenPack> = seen.files.into_iter().map(seen_pack).collect();
         self.faults.extend(seen.faults);
         self.faults.extend(faults_of_shard(&packs));
         self.shards.push(NamedShard {
@@ -112,7 +112,8 @@ impl NamedPacks {
     }
 }
 
-fn pack(file: SeenFile) -> SeenPack {
+/// Takes what a look at a file found.
+pub(super) fn seen_pack(file: SeenFile) -> SeenPack {
     SeenPack {
         path: file.path,
         size: file.size,

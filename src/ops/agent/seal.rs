@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::adapters::agent_store::private::{DirectoryLock, ProvenFile, WholeFile, new_salt, refused};
+use crate::adapters::agent_store::private::{DirectoryLock, ProvenFile, WholeFile, refused};
+use crate::adapters::agent_store::salt::random_salt;
 use crate::adapters::files::{self, Over};
 use crate::format::agent::SNAPSHOT;
 use crate::format::agent::json::ensure_json;
@@ -72,7 +73,7 @@ pub fn seal_private(ctx: &Context, request: SealPrivateRequest) -> Result<SealPr
     };
     let lock = DirectoryLock::wait(directory)?;
     ensure_replaceable(&output, request.replace)?;
-    let header = PrivateHeader::new(kind, [0; SNAPSHOT], new_salt()?);
+    let header = PrivateHeader::new(kind, [0; SNAPSHOT], random_salt()?);
     let sealed = ProvenFile::write(&output, &header, &content, &recipients, &identities)?;
     let bytes = sealed.bytes;
     sealed.place(over, &lock)?;

@@ -9,12 +9,15 @@ use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::canary::{self, Answer, Canary, Push};
 use crate::adapters::pack_dir;
+use crate::format::agent::genome::ROOT as PACKS_ROOT;
+use crate::format::agent::private::AGENTS;
 use crate::format::config::Allow;
 use crate::format::object_id::ObjectId;
 use crate::format::protected::{Policy, Rule};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
+use crate::ops::agent::info::{InfoReport, look_into};
 use crate::ops::configuration;
 use crate::ops::guard::drivers::{self, DriversState};
 use crate::ops::guard::install::{self, ALL_HOOKS, CLIENT_HOOKS, Present, SERVER_HOOK};
@@ -58,6 +61,8 @@ pub struct StatusReport {
     pub known: Extent,
     /// The remotes, at each URL that they push to.
     pub remotes: Vec<RemoteReport>,
+    /// The agent store, if the work tree has one, or why it cannot be looked at.
+    pub agent: Option<Result<InfoReport, String>>,
 }
 
 /// The outcome of a hook on a canary.
@@ -114,12 +119,25 @@ pub fn status(ctx: &Context) -> Result<StatusReport> {
         recipients: named.into_iter().map(|(_, recipient)| recipient.value).collect(),
         own_recipient: identity.ok().flatten(),
         configured: loaded.is_present(),
+        agent: root.as_deref().and_then(agent_store),
         packs: packs(root.as_deref())?,
         known: known::extent(&repo),
         remotes: remotes::report(&repo, |url| {
             destination(&[&loaded.config], &[url.to_owned()]) == Destination::PrivateRemote
         })?,
     })
+}
+
+/// Looks at the agent store of a work tree, if it has one.
+fn agent_store(root: &Path) -> Option<Result<InfoReport, String>> {
+    let is_there = [PACKS_ROOT, AGENTS].iter().any(|part| files::exists(&root.join(part)));
+    let report = is_there.then(|| look_into(root))?;
+    match report {
+        // A directory that is called `agents` may be about anything.
+        Ok(report) if report.is_empty() => None,
+        Ok(report) => Some(Ok(report)),
+        Err(refused) => Some(Err(refused.to_string())),
+    }
 }
 
 /// Returns the hooks that should be installed, and the others that are.

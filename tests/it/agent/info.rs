@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::{Store, cycles};
+use crate::common::Repo;
 
 #[test]
 fn a_store_is_summarised() {
@@ -51,4 +52,33 @@ fn private_files_are_counted_by_what_protects_them() {
     let line = "private files   1 encrypted; 2 of version 2, readable by anyone; 1 in plaintext; 1 that cannot be recognised   \
                 → git pack agent migrate\n";
     assert_eq!(store.agent(&["info"]).ok().out(), line);
+}
+
+#[test]
+fn status_shows_the_store_of_the_work_tree() {
+    let repo = Repo::set_up();
+    let told = |repo: &Repo| {
+        let out = repo.pack(&["status"]).ok().out();
+        let lines = out.lines().skip_while(|line| !line.starts_with("agent "));
+        let lines = lines.take_while(|line| line.starts_with("agent ") || line.starts_with(' '));
+        lines
+            .map(|line| line.trim_start_matches("agent").trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told(&repo), [""; 0]);
+    // A directory of this name may be about anything.
+    repo.write("agents/readme.txt", "x");
+    assert_eq!(told(&repo), [""; 0]);
+    super::store(&repo.root);
+    assert_eq!(told(&repo), ["2 shards, 9 cycles in 3 packs"]);
+    super::put(&repo.root, "00", 9, 1);
+    repo.write("agents/00/0000/g3_information/format.json", "{}");
+    assert_eq!(
+        told(&repo),
+        [
+            "2 shards, 10 cycles in 4 packs",
+            "1 fault   → git pack agent verify",
+            "private files: 1 in plaintext   → git pack agent migrate",
+        ]
+    );
 }

@@ -50,18 +50,23 @@ fn human(output: &mut Output, ctx: &Context, report: &InfoReport) {
     if report.shards.is_empty() {
         output.err(&format!("  {} has no public packs\n", path_from(&ctx.cwd, &report.top)));
     }
-    let faults = report.faults + sum(report.shards.iter().map(|shard| shard.faults));
-    if faults > 0 {
-        let what = paint(LOOK, &count(faults, "fault"));
-        output.line(&format!("{what}   {}", arrow("git pack agent verify")));
+    if let Some(faults) = faults(report) {
+        output.line(&faults);
     }
     if report.private != PrivateCounts::default() {
         output.line(&format!("private files   {}", private(&report.private)));
     }
 }
 
+/// Returns how many faults the public packs have, if there are any.
+pub(in crate::cli::commands) fn faults(report: &InfoReport) -> Option<String> {
+    let faults = report.all_faults();
+    let what = paint(LOOK, &count(faults, "fault"));
+    (faults > 0).then(|| format!("{what}   {}", arrow("git pack agent verify")))
+}
+
 /// Returns how many private files there are, by what protects them.
-fn private(counts: &PrivateCounts) -> String {
+pub(in crate::cli::commands) fn private(counts: &PrivateCounts) -> String {
     let old = counts.version_2 + counts.plaintext;
     let parts = [
         (counts.encrypted, "encrypted".to_owned()),

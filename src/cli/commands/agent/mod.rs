@@ -2,7 +2,7 @@
 
 mod append;
 mod cat;
-mod info;
+pub(super) mod info;
 mod migrate;
 mod open;
 mod seal;

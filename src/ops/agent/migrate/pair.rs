@@ -7,8 +7,9 @@ use zeroize::Zeroizing;
 
 use super::{MigratedFile, Migration, MigrationDeed};
 use crate::adapters::agent_store::private::{
-    DirectoryLock, MAX_FILE, ProvenFile, Unopenable, WholeFile, clean_beside, listed, new_salt, opened,
+    DirectoryLock, MAX_FILE, ProvenFile, Unopenable, WholeFile, clean_beside, listed, opened,
 };
+use crate::adapters::agent_store::salt::random_salt;
 use crate::adapters::files::{Over, ensure_writable};
 use crate::format::agent::json::ensure_json;
 use crate::format::agent::old::OldFile;
@@ -185,7 +186,7 @@ impl Pair {
     }
 
     fn encrypt(&self, migration: &Migration, encrypt: &Encryption, lock: &DirectoryLock) -> Result<()> {
-        let header = PrivateHeader::new(self.kind, encrypt.snapshot, new_salt()?);
+        let header = PrivateHeader::new(self.kind, encrypt.snapshot, random_salt()?);
         let sealed = ProvenFile::write(
             &self.sealed,
             &header,
