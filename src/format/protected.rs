@@ -82,11 +82,13 @@ pub enum Format {
     Numpy,
     /// A private key: age, SSH, PEM, PuTTY, OpenPGP, PKCS#12, DER or a JSON Web Key.
     PrivateKey,
+    /// A private file of an agent that is not sealed with age.
+    AgentPrivate,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Faiss,
         Self::Hnsw,
         Self::Usearch,
@@ -107,6 +109,7 @@ impl Format {
         Self::Arrow,
         Self::Numpy,
         Self::PrivateKey,
+        Self::AgentPrivate,
     ];
 
     /// Parses the word that configuration and reports use.
@@ -137,6 +140,7 @@ impl Format {
             Self::Arrow => "arrow",
             Self::Numpy => "numpy",
             Self::PrivateKey => "private-key",
+            Self::AgentPrivate => "agent-private",
         }
     }
 }

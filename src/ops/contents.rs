@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, Proof, reading};
 use crate::adapters::{cipher, files};
+use crate::format::agent::HEADER;
 use crate::format::digest::{Digest, Hasher};
 use crate::format::line_ends::{Conversions, LineEnds};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::protected::Format;
 use crate::ops::clean_memory::CleanMemory;
 use crate::refusal::Result;
-use crate::rules::content::{self, KeyWatch, Look, UnpackBudget};
+use crate::rules::content::{self, KeyWatch, Look, Place, UnpackBudget};
 use crate::rules::scan::{InPart, SealState, Traits, Unexamined};
 
 /// The most bytes to unpack while a server judges a push. The server must answer soon, whatever was sent.
@@ -103,31 +104,34 @@ pub fn examine_file(file: &mut dyn Read, size: u64, look: Look<'_>) -> io::Resul
 
 /// Returns the findings in a blob's content, and its size. Reads all of it.
 pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u64)> {
-    let (recognised, seal, size) = match contents {
+    let (mut recognised, seal, size) = match contents {
         Contents::Whole(bytes) => {
             let recognised = content::recognise_slice(bytes, look);
             let seal = match recognised.age {
-                true => seal_of(cipher::examine_seal(&mut &bytes[..])?),
-                false => SealState::No,
+                Some(at) => seal_of(cipher::examine_seal(&mut &bytes[at..])?, bytes),
+                None => SealState::No,
             };
             (recognised, seal, bytes.len() as u64)
         }
         Contents::Stream(stream, size) => {
             let mut head = Vec::new();
-            (&mut *stream).take(cipher::MAX_HEADER as u64).read_to_end(&mut head)?;
-            let claims = content::claims_age(&head);
+            (&mut *stream)
+                .take((HEADER + cipher::MAX_HEADER) as u64)
+                .read_to_end(&mut head)?;
+            let age = content::age_at(&head);
             let (head, whole) = (head.as_slice(), &mut head.chain(stream));
-            let fault = match claims {
-                true => cipher::header_fault(head),
-                false => None,
-            };
-            if claims && fault.is_none() {
+            let fault = age.and_then(|at| cipher::header_fault(&head[at..]));
+            if let (Some(at), None) = (age, &fault) {
                 let mut watched = KeyWatch::new(whole, look);
-                let seal = seal_of(cipher::examine_seal(&mut watched)?);
-                let formats = match watched.finish()? {
-                    true => vec![(Format::PrivateKey, None)],
-                    false => Vec::new(),
-                };
+                io::copy(&mut (&mut watched).take(at as u64), &mut io::sink())?;
+                let seal = seal_of(cipher::examine_seal(&mut watched)?, head);
+                let mut formats = Vec::new();
+                if watched.finish()? {
+                    formats.push((Format::PrivateKey, None));
+                }
+                if is_broken_private(age, &seal) {
+                    formats.push((Format::AgentPrivate, None));
+                }
                 let traits = Traits {
                     formats,
                     seal,
@@ -139,6 +143,9 @@ pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u6
             (content::recognise(whole, size, look)?, seal, size)
         }
     };
+    if is_broken_private(recognised.age, &seal) {
+        recognised.formats.insert(Format::AgentPrivate, Place::blob());
+    }
     // Ciphertext is noise, and a format that seems to be in it is an accident. A key that is readable in it is not.
     let is_noise = seal == SealState::Whole;
     let formats = recognised.formats.into_iter();
@@ -213,12 +220,21 @@ impl<R: Read> Read for Hashed<R> {
     }
 }
 
-fn within(place: &content::Place) -> Option<String> {
+/// Returns whether a file is the header of a private file with a broken age file behind it. What that protects is unknown.
+fn is_broken_private(age: Option<usize>, seal: &SealState) -> bool {
+    age == Some(HEADER) && matches!(seal, SealState::Broken(_))
+}
+
+fn within(place: &Place) -> Option<String> {
     (place.depth() > 0).then(|| format!("in a {place}"))
 }
 
-fn seal_of(verdict: std::result::Result<(), String>) -> SealState {
+/// Returns the state of an age file with this verdict, in a file with this start.
+fn seal_of(verdict: std::result::Result<(), String>, start: &[u8]) -> SealState {
     match verdict {
+        Ok(()) if content::begins_as_private_file(start) => {
+            SealState::Broken("its payload is too short, or is not encrypted".into())
+        }
         Ok(()) => SealState::Whole,
         Err(why) => SealState::Broken(why),
     }

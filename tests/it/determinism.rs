@@ -644,11 +644,11 @@ fn golden_ids_of_the_fixture() {
     let golden = [
         (
             "repo",
-            "sha256:bdb7b2b9f60c1c8309abe2a71547ec95eb1e5fceb94fb2547df63a2cce8a81cf",
+            "sha256:4433afd3efccc4bb8d591a6d8e8b7f6860b5bb1deaa5725556c7548565aa65f1",
         ),
         (
             "full,repo,split",
-            "sha256:0597b22dcbdc2de6c314fb8b51cab46a024b45f1e8caa75bf0df055ba80289c2",
+            "sha256:7bcd553021b07bc7ebbab194e4b68f182bbff99ae3f2b592c94913362c1ed291",
         ),
     ];
     for (at, (parts, golden)) in golden.into_iter().enumerate() {

@@ -343,7 +343,7 @@ fn golden_ids() {
         (evidence.as_str(), tree.as_str()),
         (
             "PACK_CREATED sha256:d8e6af656d94c384aa375b979dc2a731ad86c217c51780864c8208884469c283",
-            "sha256:5971ce6611fc9483931755b4296eba4f9312174d9ab8ffd75496e69ed24146e3"
+            "sha256:66f94b731ed1ed739d26552ed9b4fe1ccc97e086a6cad992ae8071fa24c4bf77"
         )
     );
 }

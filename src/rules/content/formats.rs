@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::sample::Sample;
-use super::{der, faiss, marks, models, pickles, tables, tensors, vectors};
+use super::{agents, der, faiss, marks, models, pickles, tables, tensors, vectors};
 use crate::format::protected::Format;
 
 /// Returns the formats of the content, except for those that only a search inside finds.
@@ -26,6 +26,7 @@ pub fn formats_of(sample: &Sample) -> BTreeSet<Format> {
         (Format::Arrow, tables::is_arrow(sample)),
         (Format::Numpy, tables::is_numpy(sample)),
         (Format::PrivateKey, der::is_key_file(sample)),
+        (Format::AgentPrivate, agents::is_private_file(sample)),
     ];
     let mut formats: BTreeSet<Format> = recognised.into_iter().filter(|r| r.1).map(|r| r.0).collect();
     if let Some(pickle) = pickles::unzlib(sample.head) {

@@ -1,5 +1,6 @@
 //! Recognises what a blob is by its bytes, whatever its name is.
 
+mod agents;
 mod der;
 mod embeddings;
 mod encoded;
@@ -18,7 +19,7 @@ mod pickles;
 mod place;
 mod pointer;
 pub use place::{Listener, Place, Step};
-pub use pointer::claims_age;
+pub use pointer::{age_at, claims_age};
 mod protobuf;
 mod sample;
 mod sqlite;
@@ -35,6 +36,7 @@ pub use crate::format::layers::{UnpackBudget, Unread};
 use crate::format::protected::Format;
 use examination::Examination;
 pub use pointer::Pointer;
+use sample::Sample;
 use watch::Watch;
 
 /// Size in bytes up to which a blob is read into memory whole.
@@ -54,15 +56,15 @@ pub const DEPTH: usize = 3;
 
 /// Version of the recognition. Increase it whenever something more or less is recognised, so that earlier verdicts are
 /// not reused.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// What was recognised in a blob.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Recognised {
     /// The formats, each with the place where it was found first.
     pub formats: BTreeMap<Format, Place>,
-    /// Whether the bytes claim to be an age file: they begin with its version line or its ASCII armour.
-    pub age: bool,
+    /// Where the age file begins that the bytes claim to be: at the start, or behind the header of a private file.
+    pub age: Option<usize>,
     /// The Git LFS pointer that the bytes are, if any.
     pub pointer: Option<Pointer>,
     /// Reasons why not all of the blob was examined, each with the place where it occurred first.
@@ -101,6 +103,11 @@ pub fn recognise(blob: &mut dyn Read, size: u64, look: Look<'_>) -> io::Result<R
         return Ok(recognise_slice(&start, look));
     }
     recognise_stream(&start, blob, look)
+}
+
+/// Returns whether a blob with this start is a private file that is not sealed, as far as the start shows that.
+pub fn begins_as_private_file(start: &[u8]) -> bool {
+    agents::is_private_file(&Sample::of(start))
 }
 
 /// A reader that searches its bytes for private keys.
@@ -158,7 +165,7 @@ pub fn recognise_slice(blob: &[u8], look: Look<'_>) -> Recognised {
     let examination = Examination::new(look);
     examination.slice(&Place::blob(), blob, true);
     Recognised {
-        age: pointer::claims_age(blob),
+        age: age_at(blob),
         pointer: pointer::lfs(blob),
         ..examination.finish()
     }
@@ -169,7 +176,7 @@ fn recognise_stream(start: &[u8], rest: &mut dyn Read, look: Look<'_>) -> io::Re
     let examination = Examination::new(look);
     let pointer = examination.stream(start, rest)?;
     Ok(Recognised {
-        age: pointer::claims_age(start),
+        age: age_at(start),
         pointer,
         ..examination.finish()
     })
@@ -181,6 +188,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
+    use crate::format::agent::HEADER;
     use crate::format::layers::Layer;
 
     /// Returns the files under `fixtures/content/<below>`.
@@ -230,10 +238,8 @@ mod tests {
                 let mut expected = vec![format];
                 expected.extend(name.contains("/numpy_").then_some(Format::Numpy));
                 assert_eq!(formats(&found), expected, "{name}");
-                assert!(
-                    !found.age && found.pointer.is_none() && found.in_part.is_empty(),
-                    "{name}"
-                );
+                assert_eq!(found.age.is_some(), name.ends_with("_line_then_plain"), "{name}");
+                assert!(found.pointer.is_none() && found.in_part.is_empty(), "{name}");
             }
         }
     }
@@ -298,7 +304,7 @@ mod tests {
     fn what_claims_to_be_age_and_what_points_into_git_lfs_is_told() {
         for (name, bytes) in samples("age") {
             let expected = Recognised {
-                age: true,
+                age: Some(if name.contains("agent") { HEADER } else { 0 }),
                 ..Recognised::default()
             };
             assert_eq!(whole(&bytes), expected, "{name}");

@@ -2,6 +2,8 @@
 
 use memchr::memmem;
 
+use super::agents;
+use crate::format::agent::HEADER;
 use crate::format::digest::Digest;
 
 /// Size in bytes that a pointer does not reach.
@@ -62,8 +64,21 @@ fn parse(bytes: &[u8]) -> Option<Pointer> {
     })
 }
 
-/// Returns whether bytes with this start claim to be an age file, binary or armoured.
+/// Returns whether bytes with this start claim to be an age file, also behind the header of a private file.
 pub fn claims_age(head: &[u8]) -> bool {
+    age_at(head).is_some()
+}
+
+/// Returns where the age file begins that bytes with this start claim to be. It may be armoured, but not behind the
+/// header of a private file.
+pub fn age_at(head: &[u8]) -> Option<usize> {
+    if is_age(head) {
+        return Some(0);
+    }
+    agents::sealed_part(head).map(|_| HEADER)
+}
+
+fn is_age(head: &[u8]) -> bool {
     head.starts_with(b"age-encryption.org/v1")
         || (head.first().is_some_and(|b| *b == b'-' || b.is_ascii_whitespace())
             && head

@@ -15,7 +15,7 @@ type Class = (&'static str, &'static [&'static str], &'static [Format]);
 
 /// The built-in classes. All have the policy `never`. A pack lists them, so they stay as they are: a new glob or format
 /// goes into a new entry at the end, and the number of entries before it into [`EARLIER`].
-const BUILT_IN: [Class; 9] = [
+const BUILT_IN: [Class; 10] = [
     (
         RUN_OUTPUT_CLASS,
         &["_PACK_RUN/**", "**/_PACK_RUN/**", "**/_PACK_RUN"],
@@ -94,10 +94,15 @@ const BUILT_IN: [Class; 9] = [
             Format::Tensorrt,
         ],
     ),
+    (
+        "agent",
+        &["**/agents/**/g4_information/curriculum.json"],
+        &[Format::AgentPrivate],
+    ),
 ];
 
 /// How many of the built-in classes there were in earlier registries.
-const EARLIER: [usize; 1] = [7];
+const EARLIER: [usize; 2] = [7, 9];
 
 /// Returns whether a path has a `_PACK_RUN` segment, in upper or lower case.
 pub fn is_run_output(path: &[u8]) -> bool {

@@ -11,9 +11,9 @@ pub enum LeakCode {
     TrackedRunOutput,
     /// Plaintext that a rule protects by its path or content.
     PlaintextProtected,
-    /// An `.age` file that is not an age file.
+    /// A file that is named like a sealed one, such as `x.age`, but is not an age file.
     FakeSeal,
-    /// An `.age` file with the header of an age file that nobody can open: it is cut short or damaged.
+    /// A file that is named like a sealed one, with the header of an age file that nobody can open: it is cut short or damaged.
     BrokenSeal,
     /// A Git LFS pointer at a protected path, or to protected content. The plaintext would go to the LFS server.
     LfsPointer,

@@ -2,6 +2,7 @@
 
 pub mod groups;
 mod leak;
+mod sealed_name;
 mod traits;
 
 use crate::format::line_ends::LineEnds;
@@ -12,6 +13,7 @@ use crate::format::repo_state::EntryKind;
 use crate::refusal::leak::Giveaway;
 use crate::rules::protect::{Cause, FileFacts, Registry, is_run_output};
 pub use leak::{Leak, LeakCode};
+use sealed_name::SealedName;
 pub use traits::{InPart, SealState, Traits, Unexamined};
 
 /// Where an entry is going.
@@ -37,9 +39,6 @@ pub struct Candidate {
     /// The commit that introduces it, if there is one.
     pub commit: Option<ObjectId>,
 }
-
-/// Suffix of the name of a file that claims to be sealed.
-const SEALED_SUFFIX: &[u8] = b".age";
 
 /// Returns whether the path alone requires examining the content: a rule protects the path, or the name claims that the
 /// file is sealed.
@@ -81,9 +80,12 @@ pub fn judge(registry: &Registry, entry: &Candidate, traits: &Traits, destinatio
             // Formats found in ciphertext are chance matches and do not count. Known plaintext found in it was never
             // encrypted, whatever header precedes it.
             SealState::Whole => return judge_known(registry, entry, &subject, traits, destination),
-            SealState::Broken(why) if claims_to_be_sealed(entry) => return fake_seal(registry, entry, &subject, why),
-            SealState::No if claims_to_be_sealed(entry) => {
-                return fake_seal(registry, entry, &subject, "it is not an age file");
+            SealState::Broken(why) if claims_to_be_sealed(entry) => {
+                return fake_seal(registry, entry, &subject, Some(why));
+            }
+            // A private file of an earlier version is named like one that is sealed. Its format says more.
+            SealState::No if claims_to_be_sealed(entry) && !formats.contains(&Format::AgentPrivate) => {
+                return fake_seal(registry, entry, &subject, None);
             }
             SealState::No | SealState::Broken(_) => {}
         }
@@ -167,12 +169,13 @@ pub fn needs_a_word(path: &[u8], traits: &Traits) -> Option<Giveaway> {
         let within = within.as_ref().map(ToString::to_string);
         return Some(Giveaway::PrivateKey { within });
     }
+    let name = SealedName::of(path)?;
     let fault = match &traits.seal {
         SealState::Whole => return None,
         SealState::Broken(why) => why,
-        SealState::No => "it is not an age file",
+        SealState::No => name.fault(),
     };
-    is_named_as_sealed(path).then(|| Giveaway::FakeSeal {
+    Some(Giveaway::FakeSeal {
         fault: fault.to_owned(),
     })
 }
@@ -213,7 +216,7 @@ pub fn judge_converted(registry: &Registry, entry: &Candidate, line_ends: LineEn
         formats: &[],
         blob: Some(entry.id),
     };
-    let found = fake_seal(registry, entry, &subject, line_ends.converted());
+    let found = fake_seal(registry, entry, &subject, Some(line_ends.converted()));
     found.map(|leak| Leak {
         code: LeakCode::BrokenSeal,
         ..leak
@@ -225,25 +228,21 @@ pub fn is_in_part(registry: &Registry, entry: &Candidate, traits: &Traits) -> bo
     !traits.in_part.is_empty() && !registry.has_exception(entry.id)
 }
 
-fn fake_seal(registry: &Registry, entry: &Candidate, subject: &FileFacts<'_>, why: &str) -> Option<Leak> {
+fn fake_seal(registry: &Registry, entry: &Candidate, subject: &FileFacts<'_>, why: Option<&str>) -> Option<Leak> {
+    let name = SealedName::of(subject.path).unwrap_or(SealedName::Age);
     (!registry.releases(subject)).then(|| Leak {
         code: LeakCode::FakeSeal,
         entry: entry.clone(),
         class: "seal".into(),
         policy: Policy::Never,
-        cause: Cause::Glob("**/*.age".into()),
-        detail: Some(why.to_owned()),
+        cause: Cause::Glob(name.glob()),
+        detail: Some(why.unwrap_or_else(|| name.fault()).to_owned()),
         origin: Origin::BuiltIn,
     })
 }
 
 fn claims_to_be_sealed(entry: &Candidate) -> bool {
-    matches!(entry.kind, EntryKind::Regular | EntryKind::Executable) && is_named_as_sealed(entry.path.as_bytes())
-}
-
-fn is_named_as_sealed(path: &[u8]) -> bool {
-    let suffix = path.len().checked_sub(SEALED_SUFFIX.len()).map(|at| &path[at..]);
-    suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case(SEALED_SUFFIX))
+    matches!(entry.kind, EntryKind::Regular | EntryKind::Executable) && SealedName::of(entry.path.as_bytes()).is_some()
 }
 
 #[cfg(test)]
@@ -354,6 +353,35 @@ mod tests {
         assert_eq!(judged(&[&both]), None);
         // An exception that only one of the configurations has releases nothing.
         assert_eq!(judged(&[block, &both]), leak);
+    }
+
+    #[test]
+    fn what_is_named_like_a_sealed_private_file_must_be_sealed() {
+        let judge = |path: &str, seal, formats: &[Format]| {
+            let traits = Traits {
+                seal,
+                formats: formats.iter().map(|format| (*format, None)).collect(),
+                ..Traits::default()
+            };
+            judged(path, EntryKind::Regular, &traits, Destination::PublicRemote)
+        };
+        let sealed = "agents/u/g3_information/format.json.enc";
+        let broken = || SealState::Broken("short".into());
+        let private = &[Format::AgentPrivate][..];
+        assert_eq!(judge(sealed, SealState::Whole, &[]), None);
+        assert_eq!(judge(sealed, SealState::No, &[]), Some(LeakCode::FakeSeal));
+        assert_eq!(judge(sealed, broken(), private), Some(LeakCode::FakeSeal));
+        assert_eq!(
+            judge(sealed, SealState::No, private),
+            Some(LeakCode::PlaintextProtected)
+        );
+        assert_eq!(judge("x.bin", broken(), private), Some(LeakCode::PlaintextProtected));
+        assert_eq!(judge("agents/secrets.json.enc", SealState::No, &[]), None);
+        assert_eq!(judge("fixtures/x.bin", SealState::No, private), None);
+        assert_eq!(
+            judge("x.age", SealState::No, private),
+            Some(LeakCode::PlaintextProtected)
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::guard::table::{
 type Make = fn() -> Vec<u8>;
 
 /// The format, a function that makes a sample, and the words of the message about it.
-const FORMATS: [(&str, Make, &[&str]); 11] = [
+const FORMATS: [(&str, Make, &[&str]); 12] = [
     ("faiss, flat", || bytes::faiss(4), &["vector", "faiss"]),
     ("faiss, inner product", bytes::faiss_inner_product, &["vector", "faiss"]),
     ("faiss, with ids", bytes::faiss_id_map, &["vector", "faiss"]),
@@ -27,6 +27,11 @@ const FORMATS: [(&str, Make, &[&str]); 11] = [
         "LlamaIndex",
         || bytes::sample("embeddings/llama_index"),
         &["vector", "embeddings"],
+    ),
+    (
+        "private file of an agent",
+        || bytes::sample("agent-private/format_2"),
+        &["agent", "agent-private"],
     ),
     ("ONNX", || bytes::sample("onnx/weights"), &["weights", "onnx"]),
 ];

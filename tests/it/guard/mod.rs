@@ -1,6 +1,7 @@
 //! The leak guard end to end, with the real git and the installed hooks: every way to leak that git offers, and what
 //! must pass. Each row of a table is a small repository; a table reports all its failing rows at once.
 
+mod agent;
 mod allow_file;
 pub mod bytes;
 mod clones;
@@ -26,7 +27,7 @@ use table::{Row, run, still_met_without_hooks};
 type Table = (&'static str, fn() -> Vec<Row>);
 
 /// Every table by name; each has its own test below.
-const TABLES: [Table; 16] = [
+const TABLES: [Table; 17] = [
     ("commit", commit::rows),
     ("names", names::rows),
     ("places", places::rows),
@@ -38,6 +39,7 @@ const TABLES: [Table; 16] = [
     ("content", content::rows),
     ("keys", keys::rows),
     ("seals", seals::rows),
+    ("agent", agent::rows),
     ("packs", packs::rows),
     ("receive", receive::rows),
     ("strict", strict::rows),
@@ -98,6 +100,11 @@ fn private_keys_are_recognised_anywhere() {
 #[test]
 fn a_seal_is_a_seal_and_a_pointer_is_a_leak() {
     run("seals", seals::rows());
+}
+
+#[test]
+fn private_files_of_agents_pass_only_if_they_are_sealed() {
+    run("agent", agent::rows());
 }
 
 #[test]

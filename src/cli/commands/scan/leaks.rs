@@ -104,7 +104,7 @@ pub(super) fn about(code: LeakCode) -> &'static str {
     match code {
         LeakCode::TrackedRunOutput => "a run output, which must not be tracked",
         LeakCode::PlaintextProtected => "protected plaintext",
-        LeakCode::FakeSeal => "a file named .age that is not an age file",
+        LeakCode::FakeSeal => "a file that is named like a sealed one, but is not sealed",
         LeakCode::BrokenSeal => "a damaged age file, which no identity can open",
         LeakCode::LfsPointer => "a Git LFS pointer to protected plaintext",
         LeakCode::PrivateKey => "a private key",

@@ -48,7 +48,7 @@ fn in_octal(path: &str) -> String {
 
 pub(in crate::cli::commands) fn leak_row(leak: &Leak) -> [String; 3] {
     let policy = match (leak.code, leak.policy) {
-        (LeakCode::FakeSeal, _) => "named .age, but not an age file".to_owned(),
+        (LeakCode::FakeSeal, _) => "named like a sealed file, but not sealed".to_owned(),
         (LeakCode::LfsPointer, _) => format!("{}, but LFS would publish the plaintext", leak.class),
         (LeakCode::ExaminedInPart, _) => "could not be examined completely".to_owned(),
         (LeakCode::BrokenSeal, _) => "a damaged age file, which no identity can open".to_owned(),
