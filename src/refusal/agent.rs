@@ -127,7 +127,9 @@ impl fmt::Display for GenomeFault {
             Self::Unreadable { said } => write!(f, "it cannot be read: {said}"),
             Self::HeaderDiffers => f.write_str("its header differs from that of the earlier pack"),
             Self::Differs { cycle } => write!(f, "cycle {cycle} is the first that differs from the earlier pack"),
-            Self::Lost { first, count } => write!(f, "the earlier pack also has {}", cycles(*first, *count)),
+            Self::Lost { count: 0, .. } => f.write_str("an earlier pack without cycles is missing"),
+            Self::Lost { first, count: 1 } => write!(f, "cycle {first} of the earlier state is missing"),
+            Self::Lost { first, count } => write!(f, "{} of the earlier state are missing", cycles(*first, *count)),
         }
     }
 }
@@ -161,6 +163,16 @@ pub enum CyclesFault {
     },
     /// There are no packs of cycles to compare with.
     NothingEarlier,
+    /// A pack of cycles is encrypted, so that it cannot be compared.
+    SealedEarlier {
+        /// Its path.
+        path: String,
+    },
+    /// Nothing tells the shard of a pack of cycles.
+    WhichShard {
+        /// Its path.
+        path: String,
+    },
     /// Two packs of cycles could be meant.
     TwoEarlier {
         /// Their paths.
@@ -201,6 +213,8 @@ pub enum CyclesFault {
     Contended,
     /// There are no public packs.
     NoShards,
+    /// There is no such shard.
+    NoSuchShard,
     /// There are several shards, and one is needed.
     ManyShards {
         /// How many.
@@ -252,6 +266,16 @@ impl fmt::Display for CyclesFault {
         match self {
             Self::PartialCycle { bytes } => write!(f, "it has {bytes} bytes, which is not a multiple of 24"),
             Self::NothingEarlier => f.write_str("it has no packs of cycles to compare with"),
+            Self::SealedEarlier { path } => write!(
+                f,
+                "{} is sealed in it, and what is encrypted cannot be compared",
+                shown(path.as_bytes())
+            ),
+            Self::WhichShard { path } => write!(
+                f,
+                "nothing tells to which shard {} in it belongs",
+                shown(path.as_bytes())
+            ),
             Self::TwoEarlier { paths: [one, other] } => write!(
                 f,
                 "it has two packs of the same cycles: {} and {}",
@@ -277,6 +301,7 @@ impl fmt::Display for CyclesFault {
             ),
             Self::Contended => f.write_str("other programs make packs in it without locking the last one"),
             Self::NoShards => f.write_str("there are no public packs of cycles in it"),
+            Self::NoSuchShard => f.write_str("the store does not have this shard"),
             Self::ManyShards { count, first } => {
                 write!(f, "it has {count} shards, {first} and others, so one must be named")
             }

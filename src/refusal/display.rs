@@ -28,7 +28,7 @@ impl fmt::Display for Refusal {
                 write!(f, "cannot write {path}: {link} is a link to {target}")
             }
             Self::ChangedWhileRead { path } => write!(f, "{} changed while it was read", shown_path(path)),
-            Self::OutputExists { path, .. } => write!(f, "{} exists and is not an empty directory", shown_path(path)),
+            Self::OutputExists { path, .. } => write!(f, "{} exists already", shown_path(path)),
             Self::KeyExists { path } => write!(
                 f,
                 "writing {}: the file already exists; git-pack never overwrites a key",

@@ -108,6 +108,8 @@ pub enum LeftReason {
         /// How many.
         ways: usize,
     },
+    /// It is a private file of version 2 with another name.
+    Misnamed,
     /// No keystream gives JSON.
     NoStream,
     /// The given keys do not give JSON.
@@ -143,7 +145,7 @@ impl fmt::Display for PrivateFault {
             Self::NoKey => f.write_str("the key file does not exist"),
             Self::UnfitKey(fault) => write!(f, "the key file cannot be used: {fault}"),
             Self::KeyLength => f.write_str("a key has 16 to 32 bytes, or 32 to 64 hexadecimal digits"),
-            Self::NotAStore => f.write_str("it is not a store of agents, nor a part of one"),
+            Self::NotAStore => f.write_str("it is not the directory of a store, nor one below its agents"),
         }
     }
 }
@@ -170,20 +172,23 @@ impl fmt::Display for LeftReason {
                     "it has {names} names (hard links), and the others would keep the content"
                 )
             }
-            Self::Differs => f.write_str("the encrypted file beside it holds something else"),
+            Self::Differs => f.write_str("the .enc file beside it holds something else; move one of the two away"),
             Self::NotCompared { said } => {
                 write!(f, "it cannot be compared with the encrypted file beside it: {said}")
             }
-            Self::Beside => f.write_str("the encrypted file beside it is not valid"),
-            Self::PlaintextLeft => f.write_str("the plaintext beside it was left"),
+            Self::Beside => f.write_str("the .enc file beside it is not valid; move one of the two away"),
+            Self::PlaintextLeft => f.write_str("the plaintext beside it was left, for the reason above"),
             Self::Ambiguous { ways } => {
                 write!(
                     f,
                     "{ways} keystreams give different JSON, so only the agent's key tells which is right"
                 )
             }
+            Self::Misnamed => {
+                f.write_str("it has version 2, which anyone can read, and not the name of a private file")
+            }
             Self::NoStream => f.write_str("no keystream gives JSON"),
-            Self::KeyDoesNotFit => f.write_str("the given keys do not give JSON"),
+            Self::KeyDoesNotFit => f.write_str("no given key decodes it to JSON"),
             Self::Said(said) => f.write_str(said),
         }
     }

@@ -35,7 +35,7 @@ pub fn cat(ctx: &Context, request: &CatRequest, each: &mut dyn FnMut(&[u8]) -> b
         Some(shard) => shard.clone(),
         None => only_shard(&top)?,
     };
-    let none = || Refusal::cycles(&top.join(ROOT).join(shard.as_str()), CyclesFault::NoShards);
+    let none = || Refusal::cycles(&top.join(ROOT).join(shard.as_str()), CyclesFault::NoSuchShard);
     let directory = ShardDirectory::to_read(&top, &shard)?.ok_or_else(none)?;
     let chain = settled(&directory)?;
     let has = chain.cycles();

@@ -17,6 +17,7 @@ use crate::ops::pack::verify::verify_source;
 use crate::refusal::agent::{AgentFault, CyclesFault, GenomeFault};
 use crate::refusal::{Refusal, Result};
 use crate::rules::agent::genome::SeenPack;
+use crate::rules::pack::places::in_sealed;
 
 /// An earlier state of public packs.
 pub(super) struct Earlier {
@@ -53,10 +54,10 @@ impl Earlier {
     pub(super) fn read(ctx: &Context, path: &Path) -> Result<Self> {
         let earlier = match is_sealed_pack(ctx, path)? {
             true => Self::of_pack(ctx, path)?,
-            false => Self::of_store(&ctx.cwd.join(path))?,
+            false => Self::of_store(&real(ctx, path)?)?,
         };
         match earlier.packs.is_empty() {
-            true => Err(refused(path, CyclesFault::NothingEarlier)),
+            true => Err(Refusal::cycles(path, CyclesFault::NothingEarlier)),
             false => earlier.without_doubles(path),
         }
     }
@@ -105,6 +106,10 @@ impl Earlier {
         ensure_sound(&verify_source(&source)?, path)?;
         let mut packs = Vec::new();
         for member in source.manifest()?.members {
+            // What is sealed cannot be compared, and leaving it out would prove too much.
+            if in_sealed(&member.path) && place_of(member.path.trim_end_matches(".age")).is_some() {
+                return Err(Refusal::cycles(path, CyclesFault::SealedEarlier { path: member.path }));
+            }
             let Some((shard, name)) = place_of(&member.path) else {
                 continue;
             };
@@ -137,7 +142,7 @@ impl Earlier {
             .sort_by(|one, other| (&one.shard, one.start).cmp(&(&other.shard, other.start)));
         let same = |pair: &&[EarlierPack]| (&pair[0].shard, pair[0].start) == (&pair[1].shard, pair[1].start);
         match self.packs.windows(2).find(same) {
-            Some([one, other]) => Err(refused(
+            Some([one, other]) => Err(Refusal::cycles(
                 path,
                 CyclesFault::TwoEarlier {
                     paths: [one.path.clone(), other.path.clone()],
@@ -156,12 +161,17 @@ impl Earlier {
     }
 }
 
+/// Returns the place that a path leads to. The user named it, so links are followed.
+fn real(ctx: &Context, path: &Path) -> Result<PathBuf> {
+    files::canonical(&ctx.cwd.join(path))
+}
+
 /// Returns whether `path` stands for a sealed pack, not for a store or one of its packs.
 fn is_sealed_pack(ctx: &Context, path: &Path) -> Result<bool> {
     if path.to_str().is_some_and(PlaceAddress::is_address) {
         return Ok(true);
     }
-    let place = ctx.cwd.join(path);
+    let place = real(ctx, path)?;
     if files::is_directory(&place) {
         return Ok(files::exists(&place.join(MANIFEST)));
     }
@@ -169,11 +179,4 @@ fn is_sealed_pack(ctx: &Context, path: &Path) -> Result<bool> {
         .file_name()
         .is_some_and(|name| is_meant_as_pack(&name.to_string_lossy()));
     Ok(!meant_as_pack && files::exists(&place))
-}
-
-fn refused(path: &Path, fault: CyclesFault) -> Refusal {
-    Refusal::Agent {
-        path: path.to_owned(),
-        fault: AgentFault::Cycles(fault),
-    }
 }

@@ -50,16 +50,10 @@ impl NamedPacks {
             fault: AgentFault::Cycles(CyclesFault::NoShards),
         };
         if !files::is_directory(path) {
-            return match files::exists(path) {
-                true => Self::one(path),
-                false => Err(Refusal::io("opening", path)(std::io::ErrorKind::NotFound.into())),
-            };
+            return Self::one(path);
         }
         for top in tops_of(path) {
             if let Some(store) = look::store(&top)? {
-                if store.shards.is_empty() && store.faults.is_empty() {
-                    return Err(nothing());
-                }
                 let mut named = Self {
                     base: top,
                     shards: Vec::new(),
@@ -73,9 +67,6 @@ impl NamedPacks {
         let shard = path.file_name().and_then(|name| Shard::of_directory(name.to_str()?));
         let shard = shard.ok_or_else(nothing)?;
         let seen = look::look_at(path, shard, "")?;
-        if seen.files.is_empty() {
-            return Err(nothing());
-        }
         let mut named = Self {
             base: files::parent(path).to_owned(),
             shards: Vec::new(),
@@ -99,6 +90,11 @@ impl NamedPacks {
             shards: vec![NamedShard { shard, packs }],
             extent: PacksExtent::Pack,
         })
+    }
+
+    /// Returns whether there is nothing to judge.
+    pub(super) fn is_empty(&self) -> bool {
+        self.faults.is_empty() && self.shards.iter().all(|shard| shard.packs.is_empty())
     }
 
     fn add(&mut self, seen: SeenShard) {

@@ -23,7 +23,8 @@ pub struct NamedRecipients {
     pub files: Vec<PathBuf>,
 }
 
-/// Returns the recipients that flags name or, without such flags, those that the repository around `place` configures.
+/// Returns the recipients that flags name or, without such flags, those that the repository around `place` configures, or the
+/// one here.
 /// `place` is a directory, and `subject` what a refusal names.
 pub(super) fn recipients_for(
     ctx: &Context,
@@ -45,7 +46,12 @@ pub(super) fn recipients_for(
 }
 
 fn configured(ctx: &Context, place: &Path) -> Result<Recipients> {
-    let loaded = match repository_around(ctx, place)?.and_then(|repo| repo.work_tree()) {
+    // A file outside of any repository is sealed for those of the repository in which the command runs.
+    let around = match repository_around(ctx, place)? {
+        Some(repo) => Some(repo),
+        None => repository_around(ctx, &ctx.cwd)?,
+    };
+    let loaded = match around.and_then(|repo| repo.work_tree()) {
         Some(root) => configuration::on_disk(&root)?,
         None => configuration::Loaded::none(),
     };

@@ -51,6 +51,9 @@ pub struct SealPrivateReport {
 
 /// Encrypts a private file. The plaintext stays.
 pub fn seal_private(ctx: &Context, request: SealPrivateRequest) -> Result<SealPrivateReport> {
+    if request.given.is_none() {
+        files::open_regular(&ctx.cwd.join(&request.file))?;
+    }
     let output = output_of(ctx, &request)?;
     let kind = kind_of(&request, &output)?;
     let is_plaintext_left = request.given.is_none();

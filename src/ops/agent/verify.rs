@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::{files, workers};
 use crate::format::agent::HEADER;
-use crate::format::agent::genome::{CYCLE, Shard, byte_of, cycles_in};
+use crate::format::agent::genome::{CYCLE, ROOT, Shard, byte_of, cycles_in};
 use crate::format::digest::{Digest, Hasher};
 use crate::ops::Context;
 use crate::ops::agent::earlier::{Earlier, EarlierPack};
 use crate::ops::agent::exactly::hash_next;
 use crate::ops::agent::named::{NamedPacks, NamedShard, PacksExtent};
 use crate::ops::agent::top;
-use crate::refusal::agent::{AgentFault, CyclesFault, GenomeFault};
+use crate::refusal::agent::{CyclesFault, GenomeFault};
 use crate::refusal::{Refusal, Result};
 use crate::rules::agent::genome::SeenPack;
 
@@ -76,14 +76,10 @@ pub fn verify_store(ctx: &Context, request: &VerifyStoreRequest) -> Result<Store
         Some(against) => Some(Earlier::read(ctx, against)?),
         None => None,
     };
-    let comparison = earlier.as_ref().map(|earlier| Comparison::of(&named, earlier));
-    if let (Some(against), Some(comparison)) = (&request.against, &comparison)
-        && comparison.is_empty()
-    {
-        return Err(Refusal::Agent {
-            path: against.clone(),
-            fault: AgentFault::Cycles(CyclesFault::NothingEarlier),
-        });
+    let comparison = compared(&named, &earlier, request)?;
+    // Where nothing was checked, the answer is not yes. Against an earlier state, everything is missing then.
+    if named.is_empty() && comparison.is_none() {
+        return Err(Refusal::cycles(&path, CyclesFault::NoShards));
     }
     let mut faults = named.faults.clone();
     let mut differing: Vec<Differing> = Vec::new();
@@ -129,7 +125,7 @@ pub fn verify_store(ctx: &Context, request: &VerifyStoreRequest) -> Result<Store
         });
     }
     if let Some(comparison) = &comparison {
-        differing.extend(comparison.lost.iter().map(|before| lost(before)));
+        differing.extend(comparison.lost.iter().map(|before| lost(before, named.extent)));
     }
     // Behind the first difference of a shard, everything may differ because of it.
     differing.sort();
@@ -144,15 +140,37 @@ pub fn verify_store(ctx: &Context, request: &VerifyStoreRequest) -> Result<Store
     })
 }
 
+/// Finds what is compared with what. Refuses if nothing would be.
+fn compared<'a>(
+    named: &'a NamedPacks,
+    earlier: &'a Option<Earlier>,
+    request: &VerifyStoreRequest,
+) -> Result<Option<Comparison<'a>>> {
+    let (Some(earlier), Some(against)) = (earlier, &request.against) else {
+        return Ok(None);
+    };
+    let refused = |fault| Refusal::cycles(against, fault);
+    let comparison = Comparison::of(named, earlier).map_err(refused)?;
+    match comparison.is_empty() {
+        true => Err(refused(CyclesFault::NothingEarlier)),
+        false => Ok(Some(comparison)),
+    }
+}
+
 /// The first difference of a pack: its shard, the cycle, the path, and what differs.
 type Differing = (Option<Shard>, u64, String, GenomeFault);
 
-fn lost(before: &EarlierPack) -> Differing {
+fn lost(before: &EarlierPack, extent: PacksExtent) -> Differing {
     let fault = GenomeFault::Lost {
         first: before.start,
         count: cycles_in(before.size),
     };
-    (before.shard.clone(), before.start, before.path.clone(), fault)
+    let name = before.path.rsplit('/').next().unwrap_or_default();
+    let path = match (&before.shard, extent) {
+        (Some(shard), PacksExtent::Store) => format!("{ROOT}/{}/{name}", shard.as_str()),
+        _ => before.path.clone(),
+    };
+    (before.shard.clone(), before.start, path, fault)
 }
 
 /// Which earlier packs are compared.
@@ -167,7 +185,7 @@ struct Comparison<'a> {
 
 impl<'a> Comparison<'a> {
     /// Finds the earlier state of everything that was named. Earlier packs of other shards do not count.
-    fn of(named: &'a NamedPacks, earlier: &'a Earlier) -> Self {
+    fn of(named: &'a NamedPacks, earlier: &'a Earlier) -> Result<Self, CyclesFault> {
         let alone = match &named.shards[..] {
             [alone] => Some(alone),
             _ => None,
@@ -176,6 +194,12 @@ impl<'a> Comparison<'a> {
         let is_any =
             |alone: &NamedShard| alone.shard.is_none() || earlier.packs.iter().all(|pack| pack.shard.is_none());
         let any_shard = alone.is_some_and(is_any);
+        let loose = earlier.packs.iter().find(|pack| pack.shard.is_none());
+        if let Some(loose) = loose.filter(|_| !any_shard) {
+            return Err(CyclesFault::WhichShard {
+                path: loose.path.clone(),
+            });
+        }
         let key = |shard: &'a Option<Shard>, start| (shard.as_ref().filter(|_| !any_shard), start);
         let ours: BTreeMap<_, &SeenPack> = named
             .shards
@@ -204,7 +228,7 @@ impl<'a> Comparison<'a> {
                 None => found.lost.push(before),
             }
         }
-        found
+        Ok(found)
     }
 
     fn is_empty(&self) -> bool {

@@ -17,8 +17,9 @@ fn packs_are_named_laid_out_and_rolled_over_as_the_contract_says() {
         for count in [1, 2, 5, 1, 11, 3] {
             let more = cycles(all.len() as u64 / 24, count);
             let done = store.append(size, &more).ok();
-            assert_eq!(done.stderr, "");
             let first = all.len() as u64 / 24;
+            let note = if first == 0 { "  note shard 00 is new\n" } else { "" };
+            assert_eq!(done.stderr, note);
             let numbers = match count {
                 1 => format!("APPENDED 1 cycle to shard 00: {first}\n"),
                 _ => format!(

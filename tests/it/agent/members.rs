@@ -83,3 +83,17 @@ fn part_of_a_store_may_be_sealed() {
         repo.pack(&["verify", sealed.to_str().unwrap()]).ok();
     }
 }
+
+#[test]
+fn the_note_names_the_file_at_fault() {
+    let repo = Repo::set_up();
+    store(&repo.root);
+    let broken = file("00", 0);
+    let mut bytes = pack(0, 3);
+    bytes[0] = b'X';
+    fs::write(repo.path(&broken), bytes).unwrap();
+    let done = repo.pack(&["seal", "agency", "-o", "../broken"]).ok();
+    let note =
+        format!("{broken} is not a valid pack of cycles, and sealed as it is: it begins with XYRO, not with GYRO");
+    assert!(done.stderr.contains(&note), "{}", done.stderr);
+}

@@ -152,7 +152,7 @@ fn only_the_keystream_of_a_given_key_counts() {
     key("open", &bytes, 0o644);
     for right in ["raw", "hex"] {
         let path = store.old_file("format", JSON, &["--key", KEY]);
-        store.left(&["--key", "wrong"], &path, "the given keys do not give JSON");
+        store.left(&["--key", "wrong"], &path, "no given key decodes it to JSON");
         store.migrate(&["--key", "wrong", "--key", right]).ok();
         assert_eq!(store.open(&path), JSON);
     }
@@ -188,7 +188,11 @@ fn a_plaintext_and_an_encrypted_file_become_one_only_if_they_are_the_same() {
     // Version 3 with another content, for another key, and damaged.
     seal(JSON);
     store.write(&plain, b"2");
-    store.left(&[], &plain, "the encrypted file beside it holds something else");
+    store.left(
+        &[],
+        &plain,
+        "the .enc file beside it holds something else; move one of the two away",
+    );
     let other = new_key(&store.place, "other.txt");
     store.agent(&["seal", &plain, "--replace", "-r", &other]).ok();
     let why = "it cannot be compared with the encrypted file beside it: it is sealed for other keys (X25519)";
@@ -215,7 +219,7 @@ fn a_plaintext_and_an_encrypted_file_become_one_only_if_they_are_the_same() {
     let before = store.files();
     let done = store.migrate(&[]);
     let lines = format!(
-        "{:<18} {sealed}   the plaintext beside it was left\n{:<18} {plain}   the encrypted file beside it holds something else\n",
+        "{:<18} {sealed}   the plaintext beside it was left, for the reason above\n{:<18} {plain}   the .enc file beside it holds something else; move one of the two away\n",
         "left", "left"
     );
     assert_eq!((done.out(), done.code), (lines, 1));
@@ -468,8 +472,8 @@ fn a_store_is_found_by_its_top_and_by_each_part() {
         assert_eq!((done.code, done.out().as_str()), (2, ""), "{part}");
         assert!(done.stderr.contains(why), "{part}: {}", done.stderr);
     };
-    refused("s", "it is not a store of agents, nor a part of one");
-    refused("s/file", "it is not a store of agents");
+    refused("s", "it is not the directory of a store, nor one below its agents");
+    refused("s/file", "it is not the directory of a store");
     refused("missing", "no such file");
     fs::create_dir(store.at("outside")).unwrap();
     symlink("../outside", store.at("s/agents")).unwrap();
@@ -651,4 +655,17 @@ fn many_agents_are_migrated_in_one_go() {
         assert!(store.open(path).starts_with(b"{\"agent\""), "{path}");
     }
     assert!(Path::new(&store.at("s/agents")).is_dir());
+}
+
+#[test]
+fn a_file_of_version_2_with_another_name_is_left_and_told() {
+    let store = Store::new();
+    let path = format!("{AGENT}/g3_information/profile.json.enc");
+    store.old(&["file", "format", &path], b"{}");
+    store.write(&format!("{AGENT}/g3_information/notes.txt"), "x");
+    let done = store.to_own(&["migrate", "s"]);
+    let expected = format!(
+        "left               {path}   it has version 2, which anyone can read, and not the name of a private file\n"
+    );
+    assert_eq!((done.code, done.out()), (1, expected));
 }

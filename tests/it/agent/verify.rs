@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{file, pack, put, store};
-use crate::common::{Done, Place, Repo, is_root};
+use crate::common::{Done, Place, Repo, is_root, write};
 
 fn verify(place: &Place, args: &[&str]) -> Done {
     place.pack_in(place.path(), &[&["agent", "verify"], args].concat())
@@ -86,7 +86,11 @@ fn the_digest_is_what_sha256sum_says() {
     let place = Place::new();
     let top = place.path().join("s");
     store(&top);
-    let listed = "LC_ALL=C find agency -name '*.dat' | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c1-64";
+    write(
+        &top.join("agency/g2_information/g2_information.dat"),
+        "another public file",
+    );
+    let listed = "LC_ALL=C find agency/g1_information -name '*.dat' | LC_ALL=C sort | xargs -r sha256sum | sha256sum | cut -c1-64";
     let expected = place.run(&top, "sh", &["-c", listed]).ok().out();
     let report = report(&place, &["s"], "OK");
     assert_eq!(report["digest"], format!("sha256:{}", expected.trim()));
@@ -241,4 +245,35 @@ fn only_the_first_difference_of_a_shard_is_told() {
             ("GENOME_LOST".to_owned(), file("a7", 0)),
         ]
     );
+}
+
+#[test]
+fn what_cannot_be_compared_is_not_left_out_in_silence() {
+    let repo = Repo::set_up();
+    store(&repo.root);
+    let sealed = "version = 1\n[[protect]]\nclass = \"x\"\npaths = [\"**/a7/**\"]\n";
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    repo.write(".gitpack.toml", config.replacen("version = 1\n", sealed, 1));
+    let (_, pack) = repo.seal(&["agency", "-o", "../sealed"]);
+    let against = pack.to_str().unwrap();
+    let top = repo.root.to_str().unwrap();
+    let refused = verify(&repo.place, &[top, "--against", against, "--json"]).refused("E_USAGE");
+    let message = refused["refusal"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("a7/genome_000000000000.dat.age is sealed in it"),
+        "{message}"
+    );
+    // A pack that does not tell its shard is compared only with a shard that is named.
+    let alone = repo.place.path().join("alone");
+    fs::create_dir(&alone).unwrap();
+    fs::copy(repo.path(&file("00", 3)), alone.join("genome_000000000003.dat")).unwrap();
+    let lone = alone.join("genome_000000000003.dat");
+    let lone = lone.to_str().unwrap();
+    verify(&repo.place, &[top, "--against", lone, "--json"]).refused("E_USAGE");
+    let shard = format!("{top}/agency/g1_information/00");
+    report(&repo.place, &[&shard, "--against", lone], "OK");
+    // Of an empty store, everything is lost.
+    fs::create_dir_all(repo.place.path().join("empty/agency/g1_information")).unwrap();
+    let lost = report(&repo.place, &["empty", "--against", top], "INVALID");
+    assert_eq!(faults(&lost).len(), 2);
 }

@@ -10,7 +10,7 @@ use crate::cli::commands::values::BadValue;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
-use crate::cli::output::words::count;
+use crate::cli::output::words::{LOOK, count, paint};
 use crate::cli::style::Style;
 use crate::format::agent::genome::{PACK_SIZE, SMALLEST_PACK, Shard};
 use crate::format::canonical_json::to_document;
@@ -31,7 +31,7 @@ pub(super) struct Append {
     /// Begin a new pack before one would be larger than this: bytes, or a size such as 64MB or 1GiB
     #[arg(long, value_name = "SIZE", default_value_t = PACK_SIZE, value_parser = pack_size)]
     pack_size: u64,
-    /// Write this snapshot, a file of 96 bytes, into new packs [default: the one of the shard, else zeros]
+    /// Give a new shard this snapshot, a file of 96 bytes [default: zeros]. An existing shard must have the same
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
     /// Print one JSON document (pack.agent.append.v0)
@@ -94,6 +94,9 @@ fn human(output: &mut Output, ctx: &Context, report: &AppendReport) {
     let shard = report.shard.as_str();
     let cycles = count(report.cycles, "cycle");
     output.line(&format!("APPENDED {cycles} to shard {shard}: {numbers}"));
+    if first == 0 {
+        output.err(&format!("  {} shard {shard} is new\n", paint(LOOK, "note")));
+    }
     for pack in &report.packs {
         output.line(&path_from(&ctx.cwd, pack));
     }

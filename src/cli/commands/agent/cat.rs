@@ -16,7 +16,7 @@ use crate::ops::agent::cat::{CatRequest, cat};
 #[derive(Args)]
 pub(super) struct Cat {
     /// The shard, if the store has several
-    #[arg(long, value_name = "XX", value_parser = shard)]
+    #[arg(long, value_name = "SHARD", value_parser = shard)]
     shard: Option<Shard>,
     #[command(flatten)]
     store: StoreFlag,

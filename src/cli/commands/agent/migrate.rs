@@ -20,7 +20,7 @@ pub(super) struct Migrate {
     /// A store, its agents directory, a shard, or one agent's directory [default: the store here]
     #[arg(value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Decode files of version 2 with the key in this file [default: try every keystream]
+    /// Decode private files of version 2 with the key in this file (repeatable: each is tried) [default: try every keystream]
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,
     #[command(flatten)]
@@ -48,8 +48,11 @@ impl Migrate {
             identities: self.identities.identities,
             dry_run: self.dry_run,
         };
+        if request.dry_run {
+            output.err(&format!("  {} dry run: nothing is changed\n", paint(LOOK, "note")));
+        }
         let report = migrate(ctx, &request, |file| output.line(&line(ctx, file)))?;
-        summary(output, &report, request.dry_run);
+        summary(output, &report);
         Ok(Exit::yes_if(report.left == 0))
     }
 }
@@ -63,7 +66,7 @@ fn line(ctx: &Context, file: &MigratedFile) -> String {
     }
 }
 
-fn summary(output: &mut Output, report: &MigrateReport, dry_run: bool) {
+fn summary(output: &mut Output, report: &MigrateReport) {
     let note = paint(LOOK, "note");
     let [encrypted, removed, left] = [report.encrypted, report.removed, report.left];
     let text = match encrypted + removed + left {
@@ -74,12 +77,9 @@ fn summary(output: &mut Output, report: &MigrateReport, dry_run: bool) {
         ),
     };
     output.err(&format!("  {text}\n"));
-    if dry_run {
-        output.err(&format!("  {note} dry run: nothing was changed\n"));
-    }
     if report.tracked > 0 {
         output.err(&format!(
-            "  {note} git tracks {} that anyone can read; history keeps the content, so replace any secrets in it\n",
+            "  {note} git tracks {} that anyone can read: commit the change, and replace secrets in it, because history keeps the content\n",
             count(report.tracked, "old file")
         ));
     }

@@ -73,8 +73,17 @@ fn human(output: &mut Output, report: &StoreReport) {
     if report.faults.is_empty() {
         output.line(&format!("  digest {}", report.digest));
         if let Some(cycles) = report.earlier_cycles {
-            let earlier = count(cycles, "earlier cycle");
-            output.line(&format!("  {earlier} continued without a change"));
+            let all: u64 = report
+                .shards
+                .iter()
+                .flat_map(|shard| &shard.packs)
+                .map(|pack| pack.cycles)
+                .sum();
+            output.line(&format!(
+                "  {} of the earlier state unchanged, {} new",
+                count(cycles, "cycle"),
+                all.saturating_sub(cycles)
+            ));
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::output::Output;
 use crate::cli::output::in_part::in_part_notice;
 use crate::cli::output::table::aligned;
 use crate::cli::output::words::{LOOK, argument, count, duration, paint, pathspec, size};
+use crate::format::agent::private::AGENTS;
 use crate::format::repo_state::EntryKind;
 use crate::ops::guard::scan::{Examined, FoundLeak, ScanReport};
 use crate::refusal::shown::{brief, harmless};
@@ -25,11 +26,21 @@ const EXAMPLES: usize = 3;
 /// The most paths in a command to be typed.
 const TYPED: usize = 12;
 
+/// Returns whether a leak is a private file of an agent, in the place where such files are.
+fn is_agents(found: &FoundLeak) -> bool {
+    let path = found.leak.entry.path.as_bytes();
+    let is_below = path.split(|byte| *byte == b'/').any(|part| part == AGENTS.as_bytes());
+    found.leak.class == "agent" && is_below
+}
+
 pub(in crate::cli::commands) fn commit_advice(leaks: &[FoundLeak]) -> Vec<(&'static str, String)> {
     let names = |wanted: &dyn Fn(&FoundLeak) -> bool, name: &dyn Fn(&[u8]) -> String| names_of(leaks, wanted, name);
     let git = env::git_at_top();
     let mut advice = Vec::new();
-    let sealable = names(&is_sealable, &argument);
+    let sealable = names(&|found| is_sealable(found) && !is_agents(found), &argument);
+    if leaks.iter().any(is_agents) {
+        advice.push(("encrypt in place", format!("{git} pack agent migrate")));
+    }
     if !sealable.is_empty() {
         advice.push(("seal instead", format!("{git} pack protect{sealable}")));
     }

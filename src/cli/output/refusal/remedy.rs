@@ -307,7 +307,10 @@ fn cycles(fault: &CyclesFault) -> Option<&'static str> {
         CyclesFault::NoShards | CyclesFault::NothingEarlier => {
             "name the directory that holds agency/g1_information, or a shard or a pack of it"
         }
+        CyclesFault::SealedEarlier { .. } => "use an earlier copy of the store, or a pack that has it in plaintext",
+        CyclesFault::WhichShard { .. } => "name the shard or the pack that it is compared with",
         CyclesFault::TwoEarlier { .. } => "seal one store at a time",
+        CyclesFault::NoSuchShard => "git pack agent info lists the shards",
         CyclesFault::ManyShards { .. } => "--shard XX; git pack agent info lists the shards",
         CyclesFault::OutOfRange { .. } => "git pack agent info shows how many cycles a shard has",
         CyclesFault::Link => "name the file or the store that it points to",

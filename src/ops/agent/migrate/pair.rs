@@ -1,19 +1,21 @@
 //! Migrates the private files of one directory.
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::{MigratedFile, Migration, MigrationDeed};
+use crate::adapters::agent_store::look::look_at_file;
 use crate::adapters::agent_store::private::{
     DirectoryLock, MAX_FILE, ProvenFile, Unopenable, WholeFile, clean_beside, listed, opened,
 };
 use crate::adapters::agent_store::salt::random_salt;
 use crate::adapters::files::{Over, ensure_writable};
 use crate::format::agent::json::ensure_json;
-use crate::format::agent::old::OldFile;
-use crate::format::agent::private::{MAX_CONTENT, PrivateHeader, PrivateKind};
+use crate::format::agent::old::{self, OldFile};
+use crate::format::agent::private::{MAX_CONTENT, PrivateHeader, PrivateKind, header_of};
 use crate::ops::agent::private::ensure_named;
 use crate::refusal::agent::AgentFault;
 use crate::refusal::private_file::{LeftReason, PrivateFault};
@@ -67,7 +69,29 @@ fn in_directory(migration: &Migration, directory: &Path) -> Result<Vec<MigratedF
         };
         pair.carry_out(migration, verdict, lock.as_ref(), &mut done);
     }
+    done.extend(misnamed(directory, &listed));
     Ok(done)
+}
+
+/// Returns the files of version 2 whose names are not those of private files. Nothing else would tell that anyone can read
+/// them.
+fn misnamed(directory: &Path, listed: &BTreeMap<OsString, Unusual>) -> Vec<MigratedFile> {
+    let is_other = |name: &OsStr| {
+        let name = name.to_str().unwrap_or_default();
+        PrivateKind::of_plain_name(name).is_none() && PrivateKind::of_sealed_name(name).is_none()
+    };
+    let is_old = |path: &Path| {
+        let seen = look_at_file(path, String::new()).ok();
+        let header = seen.and_then(|seen| header_of(&seen.start_of_file));
+        header.is_some_and(|(_, header)| header.version == old::VERSION)
+    };
+    let others = listed
+        .iter()
+        .filter(|(name, unusual)| unusual.is_none() && is_other(name));
+    let paths = others.map(|(name, _)| directory.join(name)).filter(|path| is_old(path));
+    paths
+        .map(|path| MigratedFile::left(&path, LeftReason::Misnamed))
+        .collect()
 }
 
 impl Pair {

@@ -8,7 +8,7 @@ use crate::adapters::git::{Repository, blobs};
 use crate::adapters::staging::Staging;
 use crate::adapters::workers;
 use crate::format::agent::HEADER;
-use crate::format::agent::genome::GenomeHeader;
+use crate::format::agent::genome::{GenomeHeader, start_of};
 use crate::format::digest::Hasher;
 use crate::format::dump::text::TextWatch;
 use crate::format::manifest::MemberType;
@@ -145,8 +145,14 @@ fn copy(
         artifact_version: artifact_version.map(String::into_boxed_str),
         size,
         text: watch.shape(),
-        genome: GenomeHeader::parse(&head).is_ok().then(|| head.into_boxed_slice()),
+        genome: is_meant_as_genome(path, &head).then(|| head.into_boxed_slice()),
     })
+}
+
+/// Returns whether a member is a pack of cycles by its header or its name, so that it is judged as one.
+fn is_meant_as_genome(path: &MemberPath, head: &[u8]) -> bool {
+    let name = path.as_str().rsplit('/').next().unwrap_or_default();
+    start_of(name).is_some() || GenomeHeader::parse(head).is_ok()
 }
 
 /// Keeps the beginning of a member that type detection needs, and no more.

@@ -50,7 +50,7 @@ pub struct StagedMember {
     pub size: u64,
     /// Its shape, if it is text.
     pub text: Option<TextShape>,
-    /// Its header, if it is that of a public pack of cycles.
+    /// Its first bytes, up to 128, if it is a public pack of cycles by its header or its name.
     pub genome: Option<Box<[u8]>>,
 }
 
