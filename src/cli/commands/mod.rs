@@ -40,6 +40,7 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
 use operator::Operator;
 
 use crate::cli::account::Account;
+use crate::cli::env;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::style::{Envelope, Style};
@@ -47,35 +48,35 @@ use crate::ops::Context;
 
 /// Every command, in the order of the help.
 const COMMANDS: &[Command] = &[
-    Command::of::<init::Init>(),
-    Command::of::<scan::Scan>(),
-    Command::of::<status::Status>(),
-    Command::of::<protect::Protect>(),
-    Command::of::<reveal::Reveal>(),
-    Command::of::<state::State>(),
-    Command::of::<seal::Seal>(),
-    Command::of::<verify::Verify>(),
-    Command::of::<sign::Sign>(),
-    Command::of::<open::Open>(),
-    Command::of::<restore::Restore>(),
-    Command::of::<audit::Audit>(),
-    Command::of::<gc::Gc>(),
-    Command::of::<rekey::Rekey>(),
-    Command::of::<diff::Diff>(),
-    Command::of::<inspect::Inspect>(),
-    Command::of::<list::List>(),
-    Command::of::<archive::Archive>(),
-    Command::of::<attest::Attest>(),
-    Command::of::<push::Push>(),
-    Command::of::<pull::Pull>(),
-    Command::of::<witness::Witness>(),
-    Command::of::<recipients::Recipients>(),
-    Command::of::<key::Key>(),
-    Command::of::<agent::Agent>(),
-    Command::of::<install::Install>(),
-    Command::of::<uninstall::Uninstall>(),
-    Command::of::<hook::Hook>(),
-    Command::of::<driver::Driver>(),
+    Command::of::<init::Init>("init"),
+    Command::of::<scan::Scan>("scan"),
+    Command::of::<status::Status>("status"),
+    Command::of::<protect::Protect>("protect"),
+    Command::of::<reveal::Reveal>("reveal"),
+    Command::of::<state::State>("state"),
+    Command::of::<seal::Seal>("seal"),
+    Command::of::<verify::Verify>("verify"),
+    Command::of::<sign::Sign>("sign"),
+    Command::of::<open::Open>("open"),
+    Command::of::<restore::Restore>("restore"),
+    Command::of::<audit::Audit>("audit"),
+    Command::of::<gc::Gc>("gc"),
+    Command::of::<rekey::Rekey>("rekey"),
+    Command::of::<diff::Diff>("diff"),
+    Command::of::<inspect::Inspect>("inspect"),
+    Command::of::<list::List>("list"),
+    Command::of::<archive::Archive>("archive"),
+    Command::of::<attest::Attest>("attest"),
+    Command::of::<push::Push>("push"),
+    Command::of::<pull::Pull>("pull"),
+    Command::of::<witness::Witness>("witness"),
+    Command::of::<recipients::Recipients>("recipients"),
+    Command::of::<key::Key>("key"),
+    Command::of::<agent::Agent>("agent"),
+    Command::of::<install::Install>("install"),
+    Command::of::<uninstall::Uninstall>("uninstall"),
+    Command::of::<hook::Hook>("hook"),
+    Command::of::<driver::Driver>("driver"),
 ];
 
 /// A call of a command, with its arguments parsed.
@@ -109,6 +110,7 @@ pub(super) trait Run {
 
 /// What the tree needs to know of a command.
 struct Command {
+    name: &'static str,
     tree: fn() -> clap::Command,
     parse: fn(&ArgMatches) -> Result<Box<dyn Run>, clap::Error>,
     envelope: fn() -> Envelope,
@@ -116,8 +118,10 @@ struct Command {
 }
 
 impl Command {
-    const fn of<C: Run + Parser + 'static>() -> Self {
+    /// Returns a command by the name that its tree has.
+    const fn of<C: Run + Parser + 'static>(name: &'static str) -> Self {
         Self {
+            name,
             tree: C::command,
             parse: |arguments| Ok(Box::new(C::from_arg_matches(arguments)?)),
             envelope: C::envelope,
@@ -127,7 +131,7 @@ impl Command {
 
     /// Returns the command of this name.
     fn named(name: &str) -> Option<&'static Self> {
-        COMMANDS.iter().find(|command| (command.tree)().get_name() == name)
+        COMMANDS.iter().find(|command| command.name == name)
     }
 }
 
@@ -159,6 +163,14 @@ pub(super) fn tree() -> clap::Command {
     Globals::command().subcommands(COMMANDS.iter().map(|command| (command.tree)()))
 }
 
+/// Returns the command tree with one command alone, if the first argument names one. Building all of them takes longer than many a
+/// command.
+fn lean_tree() -> Option<clap::Command> {
+    let named = env::arguments().into_iter().next()?;
+    let command = Command::named(named.to_str()?)?;
+    Some(Globals::command().subcommand((command.tree)()))
+}
+
 /// The call that the process's arguments ask for.
 pub(super) struct Call {
     /// The command, with its arguments.
@@ -169,7 +181,12 @@ pub(super) struct Call {
 
 /// Parses the process's arguments.
 pub(super) fn parse() -> Result<Call, clap::Error> {
-    let matches = tree().try_get_matches()?;
+    // What is wrong is told by the whole tree, which knows similar names.
+    let lean = lean_tree().and_then(|tree| tree.try_get_matches().ok());
+    let matches = match lean {
+        Some(matches) => matches,
+        None => tree().try_get_matches()?,
+    };
     let globals = Globals::from_arg_matches(&matches)?;
     let (name, arguments) = matches
         .subcommand()
@@ -183,4 +200,16 @@ pub(super) fn parse() -> Result<Call, clap::Error> {
 /// Returns when the command of this name prints the envelope of a refusal, or `None` if there is no such command.
 fn envelope_of(name: &str) -> Option<Envelope> {
     Command::named(name).map(|command| (command.envelope)())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_listed_by_their_names() {
+        for command in COMMANDS {
+            assert_eq!((command.tree)().get_name(), command.name);
+        }
+    }
 }
