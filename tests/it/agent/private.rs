@@ -372,3 +372,34 @@ fn a_file_that_is_too_large_is_refused_before_it_is_read() {
     file.set_len(300 << 20).unwrap();
     assert_eq!(store.agent(&["open", "format.json.enc"]).code, 2);
 }
+
+#[test]
+fn a_file_outside_of_any_repository_is_sealed_for_those_of_the_repository_here() {
+    let repo = Repo::set_up();
+    repo.write("../outside/x.json", "{}");
+    let done = repo
+        .pack(&["agent", "seal", "../outside/x.json", "--kind", "session"])
+        .ok();
+    assert!(done.stderr.contains("still"), "{}", done.stderr);
+    let opened = repo.pack(&["agent", "open", "../outside/x.json.enc"]).ok();
+    assert_eq!(opened.stdout, b"{}");
+    // Without a repository here either, there is nobody to seal it for.
+    let place = repo.place.path().join("outside");
+    let done = repo
+        .place
+        .pack_in(&place, &["agent", "seal", "x.json", "--kind", "session", "--replace"]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+}
+
+#[test]
+fn the_guard_says_how_to_encrypt_a_private_file() {
+    let repo = Repo::set_up();
+    repo.write("agents/00/x/g5_information/session.json", "{\"a\":1}");
+    repo.write("x.vec", "protected");
+    repo.git(&["add", "-f", "agents", "x.vec"]).ok();
+    let done = repo.git(&["commit", "-m", "plaintext"]);
+    assert_ne!(done.code, 0);
+    assert!(done.stderr.contains("encrypt in place"), "{}", done.stderr);
+    assert!(done.stderr.contains("git pack agent migrate"), "{}", done.stderr);
+    assert!(done.stderr.contains("git pack protect x.vec\n"), "{}", done.stderr);
+}
