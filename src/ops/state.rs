@@ -118,18 +118,17 @@ pub fn state_digest(ctx: &Context, request: &StateRequest) -> Result<StateDigest
     let settings = settings_of(&selection, request.only.as_ref());
     let subject = Digest::of(&[settings.as_bytes(), commit.tree.as_bytes()].concat());
     let states = repo.private().states();
-    let answer = |digest| StateDigest {
-        commit: commit.id,
-        digest,
-    };
+    let id = commit.id;
+    let answer = |digest| StateDigest { commit: id, digest };
     if let Some(digest) = states.digest(&subject) {
         return Ok(answer(digest));
     }
     let digest = match similar(&repo, &commit, &registry, &settings, &covers) {
         Some(digest) => digest,
         None => {
-            let state = state_in(&repo, request)?;
-            if let Some(lines) = StateLines::of(commit.tree, &state.entries) {
+            // Of this very commit: the branch may have moved meanwhile.
+            let state = state_of(&repo, commit, loaded, request)?;
+            if let Some(lines) = StateLines::of(state.commit.tree, &state.entries) {
                 states.keep_lines(&settings, &lines);
             }
             state.digest()
@@ -150,8 +149,8 @@ fn settings_of(selection: &Selection, only: Option<&Only>) -> Digest {
 const MANY: usize = 20_000;
 const WORTH: usize = 1_000;
 
-/// Returns the digest of a tree that is similar to the one whose lines are remembered. `None` if there are none, or anything
-/// is in the way: the whole tree is read then, and what is wrong with it is told.
+/// Computes the digest of a tree from the remembered lines of a similar one. Returns `None` if no lines are remembered, or if
+/// something fails. The caller then reads the whole tree, and tells what is wrong with it.
 fn similar(
     repo: &Repository,
     commit: &Commit,
@@ -185,6 +184,11 @@ pub fn state(ctx: &Context, request: &StateRequest) -> Result<State> {
 pub fn state_in(repo: &Repository, request: &StateRequest) -> Result<State> {
     let commit = repo.commit(request.rev.as_deref().unwrap_or("HEAD"))?;
     let loaded = configuration::in_commit(repo, &commit)?;
+    state_of(repo, commit, loaded, request)
+}
+
+/// Computes the state of this commit, whatever the request names. `loaded` is its configuration.
+fn state_of(repo: &Repository, commit: Commit, loaded: Loaded, request: &StateRequest) -> Result<State> {
     let selection = loaded.scope(request.scope.as_deref())?;
     let mut entries = select(repo, &commit, &selection)?;
     let registry = loaded.registry()?;

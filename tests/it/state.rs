@@ -405,6 +405,16 @@ fn what_is_remembered_of_a_tree_serves_the_next_one() {
                 fs::remove_file(repo.path("run.sh")).unwrap();
                 symlink("d2", repo.path("run.sh")).unwrap();
             }),
+            ("a directory becomes a submodule", &|| {
+                fs::remove_dir_all(repo.path("d10")).unwrap();
+                fs::create_dir(repo.path("d10")).unwrap();
+                let inner = "git init -q --object-format=$0 . && git commit -q --allow-empty -m inner";
+                repo.place.run(&repo.path("d10"), "sh", &["-c", inner, format]).ok();
+            }),
+            ("a submodule becomes a file", &|| {
+                fs::remove_dir_all(repo.path("d10")).unwrap();
+                repo.write("d10", "file");
+            }),
             ("a name with a newline", &|| repo.write("d1/two\nlines", "x")),
             ("another scope", &|| {
                 repo.write(".gitpack.toml", "version = 1\n[scope.part]\ninclude = [\"d0/**\"]\n");

@@ -40,7 +40,7 @@ pub struct ShardInfo {
     pub bytes: u64,
     /// The number of the next cycle.
     pub next: u64,
-    /// The snapshot of the last pack. `None` if there is none with a valid header.
+    /// The snapshot of the last pack. `None` if the shard has no packs, or the last header is not valid.
     pub snapshot: Option<[u8; SNAPSHOT]>,
     /// How many faults it has.
     pub faults: u64,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::agent_store::look::{self, SeenFile, SeenShard};
 use crate::adapters::files;
 use crate::format::agent::genome::{ROOT, Shard, is_meant_as_pack};
-use crate::refusal::agent::{AgentFault, CyclesFault, GenomeFault};
+use crate::refusal::agent::{CyclesFault, GenomeFault};
 use crate::refusal::{Refusal, Result};
 use crate::rules::agent::genome::{SeenPack, faults_of_members, faults_of_shard};
 
@@ -45,10 +45,7 @@ impl NamedPacks {
     ///
     /// Looks at names, sizes and headers, and reads no cycles.
     pub(super) fn at(path: &Path) -> Result<Self> {
-        let nothing = || Refusal::Agent {
-            path: path.to_owned(),
-            fault: AgentFault::Cycles(CyclesFault::NoShards),
-        };
+        let nothing = || Refusal::cycles(path, CyclesFault::NoShards);
         if !files::is_directory(path) {
             return Self::one(path);
         }

@@ -383,7 +383,7 @@ fn a_file_outside_of_any_repository_is_sealed_for_those_of_the_repository_here()
     assert!(done.stderr.contains("still"), "{}", done.stderr);
     let opened = repo.pack(&["agent", "open", "../outside/x.json.enc"]).ok();
     assert_eq!(opened.stdout, b"{}");
-    // Without a repository here either, there is nobody to seal it for.
+    // Outside of any repository, no recipients are known.
     let place = repo.place.path().join("outside");
     let done = repo
         .place

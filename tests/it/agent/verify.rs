@@ -179,7 +179,7 @@ fn a_store_continues_a_sealed_pack_of_it() {
         };
         assert_eq!(found["earlier_cycles"], cycles, "{against:?}");
     }
-    // A fork: the fifth cycle is another one.
+    // The fifth cycle is changed, so the store is a fork.
     let mut fork = pack(3, 5);
     fork[128 + 24 + 7] ^= 1;
     fs::write(repo.path(&file("00", 3)), fork).unwrap();
