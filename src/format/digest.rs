@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::SerializableState as _;
 
 /// A SHA-256 digest; displays and serialises as a content ref.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -165,6 +166,20 @@ impl Hasher {
     pub fn finish(self) -> Digest {
         Digest(self.0.finalize().into())
     }
+
+    /// Returns the state after everything added: eight words of 4 bytes and the number of whole blocks in 8, all little endian,
+    /// the number of bytes in the block that is not whole yet, and these bytes, filled up with zeros.
+    pub fn state(&self) -> [u8; Self::STATE] {
+        self.0.serialize().into()
+    }
+
+    /// Goes on from a state. `None` if no hasher has such a state.
+    pub fn resume(state: &[u8; Self::STATE]) -> Option<Self> {
+        sha2::Sha256::deserialize(&(*state).into()).ok().map(Self)
+    }
+
+    /// Length of a state in bytes.
+    pub const STATE: usize = 104;
 }
 
 /// Returns the HMAC-SHA256 of `bytes`.

@@ -11,7 +11,7 @@ use crate::format::only::Only;
 use crate::format::repo_state::{
     Counts, EntryKind, GRAMMAR_VERSION, Mode, StateEntry, StateReport, TreeEntry, canon_version, manifest_digest,
 };
-use crate::format::state_lines::StateLines;
+use crate::format::state_lines::{EntryLines, LineChange};
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::protection::retain_plain;
@@ -128,9 +128,7 @@ pub fn state_digest(ctx: &Context, request: &StateRequest) -> Result<StateDigest
         None => {
             // Of this very commit: the branch may have moved meanwhile.
             let state = state_of(&repo, commit, loaded, request)?;
-            if let Some(lines) = StateLines::of(state.commit.tree, &state.entries) {
-                states.keep_lines(&settings, &lines);
-            }
+            states.keep_lines(&settings, state.commit.tree, EntryLines::of(&state.entries));
             state.digest()
         }
     };
@@ -163,16 +161,31 @@ fn similar(
     let mut changes = repo.tree_changes(&commit.tree, lines.tree(), MANY).ok().flatten()?;
     changes.introduced.retain(|entry| covers(entry.path.as_bytes()));
     let count = changes.introduced.len() + changes.deleted.len();
-    let entries = hash(repo, registry, changes.introduced, repo.private().digests()).ok()?;
+    let off = DigestCache::off();
+    let cache = match are_little(repo, &changes.introduced) {
+        true => &off,
+        false => repo.private().digests(),
+    };
+    let entries = hash(repo, registry, changes.introduced, cache).ok()?;
     let deleted = changes.deleted.iter().map(|path| (path.as_bytes().to_vec(), None));
     let introduced = entries
         .into_iter()
         .map(|entry| (entry.entry.path.as_bytes().to_vec(), Some(entry)));
-    let changed = lines.changed(commit.tree, deleted.chain(introduced).collect())?;
+    let changes: Vec<LineChange> = deleted.chain(introduced).collect();
     if count > WORTH {
-        states.keep_lines(settings, &changed);
+        let lines = states.lines(settings).filter(|same| same.tree() == lines.tree())?;
+        states.keep_lines(settings, commit.tree, lines.changed(changes.clone()));
     }
-    Some(changed.digest())
+    lines.changed(changes).digest()
+}
+
+/// Returns whether hashing these blobs takes less time than reading what is remembered of all blobs.
+fn are_little(repo: &Repository, entries: &[TreeEntry]) -> bool {
+    const FEW: usize = 64;
+    const BYTES: u64 = 1 << 20;
+    let blobs = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
+    let sizes = || blobs.map(|entry| repo.blob_size(&entry.id).unwrap_or(u64::MAX));
+    entries.len() <= FEW && sizes().fold(0, u64::saturating_add) <= BYTES
 }
 
 /// Computes the state of a commit of the repository at the context's directory.

@@ -59,7 +59,11 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["flate2::"], &["format/layers/inflate.rs"]),
     (&["ruzstd::"], &["format/layers/zstd.rs"]),
     // The layers have modules of these names.
-    (&["tar::", "zstd::"], &["format/archive/", "format/layers/"]),
+    (&["tar::"], &["format/archive/", "format/layers/"]),
+    (
+        &["zstd::"],
+        &["format/archive/", "format/layers/", "format/tokens/ranks.rs"],
+    ),
     (&["lzma_rust2::"], &["format/layers/xz.rs"]),
     (&["bzip2::"], &["format/layers/bzip.rs"]),
     (&["globset::"], &["rules/globs.rs"]),
@@ -82,7 +86,8 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["toml::"], &["format/config/", "format/foreign.rs"]),
     (&["toml_edit::"], &["format/config/edit.rs"]),
     (&["bytesize::"], &["format/config/scope.rs", "cli/output/words.rs"]),
-    (&["bpe_openai::"], &["format/tokens.rs"]),
+    (&["regex_automata::"], &["format/tokens/words.rs"]),
+    (&["rustc_hash::"], &["format/tokens/ranks.rs"]),
     (&["chardetng::", "encoding_rs::"], &["format/encoding.rs"]),
     (&["jiff::"], &["format/timestamp.rs"]),
     (&["gix_validate::"], &["format/member_path.rs"]),

@@ -2,19 +2,19 @@
 //!
 //! Lines have hashes of protected plaintext, so they lie beside the receipts, as such hashes do everywhere.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::format::digest::Digest;
-use crate::format::state_lines::StateLines;
+use crate::format::object_id::ObjectId;
+use crate::format::state_lines::{LineSource, LinesFile, StateLines};
 
 /// The most digests that are remembered.
 const DIGESTS: usize = 256;
 /// Length of a record in bytes: what the digest is of, and the digest.
 const RECORD: usize = 64;
-/// The most bytes of lines to read: those of some ten million files.
-const MAX_LINES: u64 = 1 << 30;
 
 /// The remembered states of one clone. Whatever is damaged, or not authenticated by the user's key, counts as missing.
 pub struct States {
@@ -55,24 +55,20 @@ impl States {
     }
 
     /// Returns the lines of the last state that was computed with these settings.
-    pub fn lines(&self, settings: &Digest) -> Option<StateLines> {
+    pub fn lines(&self, settings: &Digest) -> Option<StateLines<File>> {
         let key = self.memory.to_read(&purpose(settings))?;
-        let bytes = files::read_optional(&self.place(settings), MAX_LINES).ok().flatten()?;
-        StateLines::parse(bytes, &key)
+        let opened = files::open_regular(&self.place(settings)).ok()?;
+        StateLines::open(opened.file, &key)
     }
 
-    /// Remembers the lines of a state. Ignores write errors.
-    pub fn keep_lines(&self, settings: &Digest, lines: &StateLines) {
+    /// Remembers the lines of the state of a tree. Ignores write errors, and lines that cannot be remembered.
+    pub fn keep_lines(&self, settings: &Digest, tree: ObjectId, lines: impl LineSource) {
         if let Some(key) = self.memory.to_write(&purpose(settings))
             && create_private_dir(&self.directory).is_ok()
         {
             self.make_room();
-            let bytes = lines.to_bytes(&key);
-            drop(write_own(
-                &self.place(settings),
-                &mut &bytes[..],
-                Durability::Disposable,
-            ));
+            let mut file = LinesFile::new(tree, lines, &key);
+            drop(write_own(&self.place(settings), &mut file, Durability::Disposable));
         }
     }
 
@@ -123,7 +119,7 @@ fn purpose(settings: &Digest) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::object_id::ObjectId;
+    use crate::format::state_lines::EntryLines;
 
     #[test]
     fn states_are_remembered_each_for_its_settings() {
@@ -137,13 +133,13 @@ mod tests {
         assert_eq!(states().digest(&subject(1)), Some(Digest::of(b"x")));
         assert_eq!(states().digest(&subject(0)), None);
         let tree = ObjectId::from_bytes(&[1; 20]).unwrap();
-        let lines = StateLines::of(tree, &[]).unwrap();
-        states().keep_lines(&subject(1), &lines);
-        assert_eq!(states().lines(&subject(1)), Some(lines));
+        let keep = |number| states().keep_lines(&subject(number), tree, EntryLines::of(&[]));
+        keep(1);
+        assert_eq!(*states().lines(&subject(1)).unwrap().tree(), tree);
         std::fs::copy(states().place(&subject(1)), states().place(&subject(2))).unwrap();
-        assert_eq!(states().lines(&subject(2)), None);
+        assert!(states().lines(&subject(2)).is_none());
         for number in 3..9 {
-            states().keep_lines(&subject(number), &StateLines::of(tree, &[]).unwrap());
+            keep(number);
         }
         assert!(std::fs::read_dir(&states().directory).unwrap().count() < 7);
         assert_eq!(States::of(temp.path(), Memory::none()).digest(&subject(1)), None);
