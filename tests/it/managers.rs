@@ -1,5 +1,5 @@
 //! The real hook managers, set up with the lines that git-pack prints: git-pack's hook runs whatever is committed or
-//! pushed. Where a manager does not run it, `docs/guard.md` names the case, and so does a test here.
+//! pushed. Where a manager does not run it, `docs/hooks.md` names the case, and so does a test here.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -377,7 +377,7 @@ fn forced_hooks_get_every_line(manager: &'static str) {
         let (done, published) = managed.push(refs, args);
         assert!(
             done.code == 0 && published,
-            "{manager}: {what}: docs/guard.md says it escapes"
+            "{manager}: {what}: docs/hooks.md says it escapes"
         );
     }
     managed.repo.pack(&["install", "--force"]).ok();
