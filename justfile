@@ -48,6 +48,10 @@ advisories:
 bench repository:
     benches/compare {{ repository }}
 
+# Measures how time and memory grow with the work: `just scale --tenth files`.
+scale *arguments:
+    benches/scale {{ arguments }}
+
 # Fuzzes one target of fuzz/fuzz_targets/; needs cargo-fuzz and a nightly compiler.
 fuzz target seconds="60":
     cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
