@@ -52,6 +52,10 @@ bench repository:
 scale *arguments:
     benches/scale {{ arguments }}
 
+# Counts the instructions of hot functions; needs valgrind.
+counts *arguments:
+    benches/counts {{ arguments }}
+
 # Fuzzes one target of fuzz/fuzz_targets/; needs cargo-fuzz and a nightly compiler.
 fuzz target seconds="60":
     cargo +nightly fuzz run {{ target }} -- -max_total_time={{ seconds }}
