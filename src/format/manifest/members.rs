@@ -33,8 +33,8 @@ pub enum DeclaredRef {
 }
 
 impl DeclaredRef {
-    fn of(text: String) -> Self {
-        Digest::parse_ref(&text).map_or(Self::Other(text), Self::Digest)
+    fn of(text: &str) -> Self {
+        Digest::parse_ref(text).map_or_else(|| Self::Other(text.to_owned()), Self::Digest)
     }
 
     /// Returns the digest. `None` if the ref is malformed.
@@ -85,36 +85,44 @@ impl MemberList {
             return Err(shape(&format!("members[{}] is not an object", self.seen)));
         };
         let path = text("path", item.remove("path"))?;
-        let bytes_hash = DeclaredRef::of(text("bytes_hash", item.remove("bytes_hash"))?);
+        let bytes_hash = text("bytes_hash", item.remove("bytes_hash"))?;
         let kind = text("type", item.remove("type"))?;
         let artifact_version = item.remove("artifact_version");
         if let Some(departure) = null_departure(&path, artifact_version.as_ref()) {
             self.departure.get_or_insert(departure);
         }
         let artifact_version = optional_text("artifact_version", artifact_version)?;
-        let mut violate = |what: String| match self.violations.len() {
-            MAX_VIOLATIONS.. => {}
-            _ => self.violations.push((path.clone(), what)),
-        };
         for key in item.keys() {
-            violate(format!("unknown field {key:?}"));
+            self.violate(&path, || format!("unknown field {key:?}"));
         }
+        self.push(&path, &bytes_hash, &kind, artifact_version);
+        Ok(())
+    }
+
+    /// Adds a member, and judges its values.
+    pub(super) fn push(&mut self, path: &str, bytes_hash: &str, kind: &str, artifact_version: Option<String>) {
+        let bytes_hash = DeclaredRef::of(bytes_hash);
         if let DeclaredRef::Other(text) = &bytes_hash {
-            violate(format!("bytes_hash is not a content ref: {text:?}"));
+            self.violate(path, || format!("bytes_hash is not a content ref: {text:?}"));
         }
-        let known = MemberType::parse(&kind).map(MemberType::as_str);
+        let known = MemberType::parse(kind).map(MemberType::as_str);
         if known.is_none() {
-            violate(format!("unknown type {kind:?}"));
+            self.violate(path, || format!("unknown type {kind:?}"));
         }
-        if self.members.last().is_some_and(|last| last.path > path) {
-            violate("members are not sorted bytewise by path".into());
+        if self.members.last().is_some_and(|last| last.path.as_str() > path) {
+            self.violate(path, || "members are not sorted bytewise by path".into());
         }
         self.members.push(Declared {
-            path,
+            path: path.to_owned(),
             bytes_hash,
-            kind: known.map_or(Cow::Owned(kind), Cow::Borrowed),
+            kind: known.map_or_else(|| Cow::Owned(kind.to_owned()), Cow::Borrowed),
             artifact_version,
         });
-        Ok(())
+    }
+
+    fn violate(&mut self, path: &str, what: impl FnOnce() -> String) {
+        if self.violations.len() < MAX_VIOLATIONS {
+            self.violations.push((path.to_owned(), what()));
+        }
     }
 }

@@ -1,15 +1,17 @@
 //! `manifest.json` (`pack.v0`): the members of a pack, and the id that covers every byte of the pack.
 
+mod document;
 mod fields;
 mod member_type;
 mod members;
 mod read;
+mod spelled;
 mod write;
 
+pub use document::ManifestDocument;
 pub use fields::{Departure, Malformed};
 pub use member_type::MemberType;
 pub use members::{Declared, DeclaredRef};
-pub use read::ManifestDocument;
 pub use write::{Manifest, Member};
 
 /// Version of this format, which every manifest states.

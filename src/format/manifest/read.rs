@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use crate::format::canonical_json::{Same, around_list, parse_listing, write_item};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::line_ends::LineEnds;
+use crate::format::manifest::document::{Fields, ManifestDocument};
 use crate::format::manifest::fields::{Departure, Malformed, null_departure, optional_text, shape, text};
-use crate::format::manifest::members::{Declared, MemberList};
-use crate::format::manifest::{BUFFER, MEMBERS, PACK_ID, VERSION};
-use crate::format::timestamp::Timestamp;
+use crate::format::manifest::members::MemberList;
+use crate::format::manifest::{BUFFER, MEMBERS, PACK_ID, VERSION, spelled};
 
 /// The keys that a manifest may have.
 const KEYS: [&str; 7] = [
@@ -23,86 +23,52 @@ const KEYS: [&str; 7] = [
     "member_count",
 ];
 
-/// A manifest that was read: its declarations, its computed id, and where it violates the schema.
-#[derive(Debug)]
-pub struct ManifestDocument {
-    /// SHA-256 of the manifest's file.
-    pub file_hash: Digest,
-    /// Size of the file in bytes.
-    pub file_bytes: u64,
-    /// The declared id.
-    pub pack_id: String,
-    /// The id computed from the content.
-    pub computed_id: Digest,
-    /// The declared number of members.
-    pub member_count: u64,
-    /// The declared members, in the order of the file.
-    pub members: Vec<Declared>,
-    /// The declared time.
-    pub created: String,
-    /// The declared note.
-    pub note: Option<String>,
-    /// The declared release of the tool.
-    pub tool_version: String,
-    /// Violations of the schema that leave the document readable, each as a place and a description.
-    pub violations: Vec<(String, String)>,
-    /// Valid content that git-pack would spell in another way.
-    pub departures: Vec<Departure>,
-}
-
 impl ManifestDocument {
     /// Parses the bytes of a `manifest.json`.
     ///
     /// A missing or mistyped required field is [`Malformed`]. An unknown field, an invalid value and members out of
     /// order are violations, so that everything else is still judged. A spelling other than git-pack's is a departure.
     pub fn parse(bytes: &[u8]) -> Result<Self, Malformed> {
+        spelled::read(bytes).map_or_else(|| Self::parse_any(bytes), Ok)
+    }
+
+    /// Parses a manifest that may be spelled in any way.
+    fn parse_any(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut list = MemberList::default();
         let mut hull = parse_listing(bytes, MEMBERS, &mut |item| list.read(item)).map_err(Malformed::Json)?;
         let Value::Object(fields) = &hull else {
             return Err(shape("expected an object"));
         };
         ensure_version(fields)?;
-        let (mut violations, mut departures) = (Vec::new(), Vec::new());
         let pack_id = text(PACK_ID, fields.get(PACK_ID).cloned())?;
-        if Digest::parse_ref(&pack_id).is_none() {
-            violations.push((PACK_ID.to_owned(), format!("not a content ref: {pack_id:?}")));
-        }
         let created = text("created", fields.get("created").cloned())?;
         let tool_version = text("tool_version", fields.get("tool_version").cloned())?;
-        match judge_created(&created) {
-            Spelling::Wrong(what) => violations.push(("created".to_owned(), what)),
-            Spelling::Unusual(departure) => departures.push(departure),
-            Spelling::Ours => {}
-        }
-        departures.extend(null_departure("note", fields.get("note")));
+        let null_note = null_departure("note", fields.get("note"));
         let note = optional_text("note", fields.get("note").cloned())?;
         let member_count = fields.get("member_count").and_then(Value::as_u64);
         let member_count = member_count.ok_or_else(|| shape("member_count is not a whole number"))?;
         let unknown = fields.keys().filter(|key| !KEYS.contains(&key.as_str()));
-        violations.extend(unknown.map(|key| (key.clone(), "unknown field".to_owned())));
+        let unknown: Vec<_> = unknown.map(|key| (key.clone(), "unknown field".to_owned())).collect();
         let Some(Value::Array(_)) = fields.get(MEMBERS) else {
             return Err(shape("members is not an array"));
         };
-        if let Some(why) = list.malformed {
+        if let Some(why) = list.malformed.take() {
             return Err(why);
         }
-        violations.extend(list.violations);
-        departures.extend(list.departure);
         let (computed_id, canonical) = computed_id(&mut hull, bytes);
-        departures.extend((!canonical).then(|| not_canonical(bytes)));
-        Ok(Self {
-            file_hash: Digest::of(bytes),
-            file_bytes: bytes.len() as u64,
+        let fields = Fields {
             pack_id,
-            computed_id,
             member_count,
-            members: list.members,
             created,
             note,
             tool_version,
-            violations,
-            departures,
-        })
+        };
+        let file = (Digest::of(bytes), bytes.len() as u64);
+        let mut read = Self::of_fields(fields, list, file, computed_id);
+        read.violations.extend(unknown);
+        read.departures.extend(null_note);
+        read.departures.extend((!canonical).then(|| not_canonical(bytes)));
+        Ok(read)
     }
 }
 
@@ -111,29 +77,6 @@ fn ensure_version(fields: &Map<String, Value>) -> Result<(), Malformed> {
         Some(Value::String(version)) if version == VERSION => Ok(()),
         Some(other) => Err(shape(&format!("version is {other}"))),
         None => Err(shape("version is missing")),
-    }
-}
-
-/// How a value is spelled.
-enum Spelling {
-    /// As git-pack spells it.
-    Ours,
-    /// In another way that means the same.
-    Unusual(Departure),
-    /// Without a meaning, for this reason.
-    Wrong(String),
-}
-
-fn judge_created(created: &str) -> Spelling {
-    let what = || format!("expected RFC 3339 in whole seconds with Z, found {created:?}");
-    match Timestamp::parse_utc(created) {
-        None => Spelling::Wrong(what()),
-        Some(time) if time.to_string() != created => Spelling::Unusual(Departure {
-            place: "created".into(),
-            what: what(),
-            is_usual: false,
-        }),
-        Some(_) => Spelling::Ours,
     }
 }
 
@@ -199,6 +142,40 @@ mod tests {
         assert_eq!(id, Digest::of(blank.as_bytes()));
         let paths: Vec<_> = read.members.iter().map(|m| m.path.as_str()).collect();
         assert_eq!(paths, ["B", "a/z", "b"]);
+    }
+
+    #[test]
+    fn the_short_way_reads_what_the_general_one_does() {
+        let mut plain = sample();
+        plain.note = None;
+        plain.members[1].artifact_version = Some("rvl.v0".into());
+        for (_, bytes) in [written(sample()), written(plain)] {
+            let short = spelled::read(&bytes).unwrap();
+            assert_eq!(short, ManifestDocument::parse_any(&bytes).unwrap());
+            let mut read = 0;
+            for at in 0..=bytes.len() {
+                for byte in [&b""[..], b"\"", b"\\", b"\n", b"0", b"}", b",", b"\x7f", "é".as_bytes()] {
+                    for over in 0..=1 {
+                        let behind = bytes.get(at + over..).unwrap_or_default();
+                        let changed = [&bytes[..at], byte, behind].concat();
+                        if let Some(short) = spelled::read(&changed) {
+                            assert_eq!(Some(short), ManifestDocument::parse_any(&changed).ok(), "byte {at}");
+                            read += 1;
+                        }
+                    }
+                }
+            }
+            assert!(read > bytes.len() / 2, "{read}");
+        }
+        for (old, new) in [
+            ("\"member_count\":3", "\"member_count\":03"),
+            ("pack.v0", "pack.v1"),
+            ("\"n\"", "null"),
+        ] {
+            let (_, bytes) = written(sample());
+            let other = String::from_utf8(bytes).unwrap().replace(old, new);
+            assert!(spelled::read(other.as_bytes()).is_none(), "{new}");
+        }
     }
 
     #[test]
