@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use crate::adapters::files::{self, OpenedFile, Stamp, Walked, open_regular};
+use crate::adapters::files::{self, Below, OpenedFile, Stamp, Walked, open_regular};
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{MAX_BYTES, Malformed, ManifestDocument};
@@ -124,23 +124,19 @@ pub fn observe<E: Send>(
     let walked = files::walk(root, |_| true);
     let found = workers::map(
         &walked,
-        || Ok(()),
-        |(), (path, walked)| -> Result<Option<FoundInPack<E>>> {
+        || Ok(Reader::of(root, written)),
+        |reader, (path, walked)| -> Result<Option<FoundInPack<E>>> {
             Ok(Some(match walked {
                 Walked::File if path == MANIFEST.as_bytes() => return Ok(None),
-                Walked::File if declared.contains(path.as_slice()) => {
-                    let name = std::str::from_utf8(path).unwrap_or_default();
-                    let file = root.join(OsStr::from_bytes(path));
-                    match read_member(&file, name, written, look) {
-                        Ok(read) => FoundInPack::Read(read),
-                        Err(Refusal::NotRegular { kind, .. }) => FoundInPack::NotRegular(kind),
-                        Err(Refusal::Io { source, .. }) => FoundInPack::Unreadable(io_reason(&source)),
-                        Err(Refusal::ChangedWhileRead { .. }) => {
-                            FoundInPack::Unreadable("it changed while it was read".into())
-                        }
-                        Err(other) => return Err(other),
+                Walked::File if declared.contains(path.as_slice()) => match reader.read(path, look) {
+                    Ok(read) => FoundInPack::Read(read),
+                    Err(Refusal::NotRegular { kind, .. }) => FoundInPack::NotRegular(kind),
+                    Err(Refusal::Io { source, .. }) => FoundInPack::Unreadable(io_reason(&source)),
+                    Err(Refusal::ChangedWhileRead { .. }) => {
+                        FoundInPack::Unreadable("it changed while it was read".into())
                     }
-                }
+                    Err(other) => return Err(other),
+                },
                 Walked::File => FoundInPack::Undeclared,
                 Walked::NotRegular(kind) => FoundInPack::NotRegular(kind),
                 Walked::EmptyDirectory => FoundInPack::EmptyDirectory,
@@ -161,29 +157,45 @@ pub fn observe<E: Send>(
         .collect())
 }
 
-fn read_member<E>(
-    path: &Path,
-    name: &str,
-    written: Option<&WrittenMembers>,
-    look: LookIntoMember<'_, E>,
-) -> Result<MemberRead<E>> {
-    let opened = open_regular(path)?;
-    let size = opened.size;
-    let read = match written.and_then(|written| written.hash(name, &opened)) {
-        Some(hash) => {
-            let mut content = BufReader::with_capacity(capacity(size), &opened.file);
-            look(name, &mut content, size).map(|seen| MemberRead { hash, size, seen })
-        }
-        None => read_from(&mut &opened.file, name, size, look),
-    };
-    let read = read.map_err(Refusal::io("reading", path))?;
-    opened.ensure_unchanged()?;
-    Ok(read)
+/// Reads one member after the other.
+struct Reader<'a> {
+    below: Below,
+    written: Option<&'a WrittenMembers>,
+    buffer: Vec<u8>,
 }
 
-/// Returns the size of the buffer for a file of `size` bytes.
+impl<'a> Reader<'a> {
+    fn of(root: &Path, written: Option<&'a WrittenMembers>) -> Self {
+        Self {
+            below: Below::of(root),
+            written,
+            buffer: vec![0; BUFFER],
+        }
+    }
+
+    fn read<E>(&mut self, path: &[u8], look: LookIntoMember<'_, E>) -> Result<MemberRead<E>> {
+        let name = std::str::from_utf8(path).unwrap_or_default();
+        let opened = self.below.open_regular(path)?;
+        let size = opened.size;
+        let read = match self.written.and_then(|written| written.hash(name, &opened)) {
+            Some(hash) => {
+                let mut content = BufReader::with_capacity(capacity(size), &opened.file);
+                look(name, &mut content, size).map(|seen| MemberRead { hash, size, seen })
+            }
+            None => read_with(&mut self.buffer, &mut &opened.file, name, size, look),
+        };
+        let read = read.map_err(Refusal::io("reading", Path::new(OsStr::from_bytes(path))))?;
+        opened.ensure_unchanged()?;
+        Ok(read)
+    }
+}
+
+/// Returns the size of the buffer for a file of `size` bytes: one more than these, to see that it ends there.
 fn capacity(size: u64) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX).clamp(1, BUFFER)
+    usize::try_from(size)
+        .unwrap_or(usize::MAX)
+        .saturating_add(1)
+        .min(BUFFER)
 }
 
 /// Reads a member of `size` bytes to its end.
@@ -193,16 +205,61 @@ pub(super) fn read_from<E>(
     size: u64,
     look: LookIntoMember<'_, E>,
 ) -> io::Result<MemberRead<E>> {
-    let mut hashing = Hashing::new(BufReader::with_capacity(capacity(size), member));
-    let seen = look(name, &mut hashing, size)?;
-    let mut buffer = vec![0; capacity(size)];
-    loop {
-        match hashing.read(&mut buffer) {
+    read_with(&mut vec![0; capacity(size)], member, name, size, look)
+}
+
+/// Reads a member of `size` bytes to its end, by a buffer.
+///
+/// If the member fits into the buffer, it is examined there.
+fn read_with<E>(
+    buffer: &mut [u8],
+    member: &mut dyn Read,
+    name: &str,
+    size: u64,
+    look: LookIntoMember<'_, E>,
+) -> io::Result<MemberRead<E>> {
+    if size >= buffer.len() as u64 {
+        return read_on(buffer, member, name, size, look);
+    }
+    let length = fill(buffer, member)?;
+    if length == buffer.len() {
+        // It is longer than it was said to be.
+        let start = buffer.to_vec();
+        return read_on(buffer, &mut start.as_slice().chain(member), name, size, look);
+    }
+    let content = &buffer[..length];
+    Ok(MemberRead {
+        seen: look(name, &mut &*content, size)?,
+        hash: Digest::of(content),
+        size: length as u64,
+    })
+}
+
+/// Reads until the buffer is full or the content ends. Returns the number of bytes read.
+fn fill(buffer: &mut [u8], content: &mut dyn Read) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match content.read(&mut buffer[length..]) {
             Ok(0) => break,
-            Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
-            _ => {}
+            Ok(n) => length += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
         }
     }
+    Ok(length)
+}
+
+/// Reads a member to its end, and examines it on the way.
+fn read_on<E>(
+    buffer: &mut [u8],
+    member: &mut dyn Read,
+    name: &str,
+    size: u64,
+    look: LookIntoMember<'_, E>,
+) -> io::Result<MemberRead<E>> {
+    let mut hashing = Hashing::new(BufReader::with_capacity(BUFFER, member));
+    let seen = look(name, &mut hashing, size)?;
+    while fill(buffer, &mut hashing)? > 0 {}
     let (_, hash, size) = hashing.finish();
     Ok(MemberRead { hash, size, seen })
 }

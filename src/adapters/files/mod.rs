@@ -1,5 +1,6 @@
 //! Files on disk: bounded reads of regular files, and the one way of writing whole files.
 
+mod below;
 mod links;
 mod walk;
 mod write;
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::format::repo_state::EntryKind;
 use crate::refusal::{Refusal, Result};
+pub use below::Below;
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
 pub use walk::{Met, Walked, descend, walk};
 pub use write::{
@@ -56,6 +58,11 @@ impl Stamp {
         file.metadata().map(|meta| Self::of(&meta))
     }
 
+    /// Returns the size in bytes.
+    pub fn size(&self) -> u64 {
+        self.1
+    }
+
     fn of(meta: &std::fs::Metadata) -> Self {
         Self(
             meta.ino(),
@@ -68,35 +75,45 @@ impl Stamp {
     }
 }
 
+/// How a file is opened that must be a regular one: links are not followed, and a FIFO is not waited for.
+const REGULAR: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::CLOEXEC);
+
 /// Opens a regular file. Links are not followed, and a FIFO or device in its place is refused without waiting for it.
 pub fn open_regular(path: &Path) -> Result<OpenedFile> {
-    let not_regular = |kind| Refusal::NotRegular {
-        path: path.to_owned(),
-        kind,
-    };
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = OpenOptions::new()
         .read(true)
-        .custom_flags(flags.bits() as i32)
+        .custom_flags(REGULAR.bits() as i32)
         .open(path);
+    regular(opened, path.to_owned())
+}
+
+/// Refuses what was opened at `path`, unless it is a regular file.
+fn regular(opened: io::Result<File>, path: PathBuf) -> Result<OpenedFile> {
+    let not_regular = |kind, path| Refusal::NotRegular {
+        path,
+        kind: kind_name(kind),
+    };
     let file = match opened {
         Ok(file) => file,
         Err(e) => {
             // A link gives ELOOP and a socket ENXIO: name the kind of file instead of the error.
-            return Err(match std::fs::symlink_metadata(path) {
-                Ok(meta) if !meta.is_file() => not_regular(kind_name(meta.file_type())),
-                _ => Refusal::io("opening", path)(e),
+            return Err(match std::fs::symlink_metadata(&path) {
+                Ok(meta) if !meta.is_file() => not_regular(meta.file_type(), path),
+                _ => Refusal::io("opening", &path)(e),
             });
         }
     };
-    let meta = file.metadata().map_err(Refusal::io("reading", path))?;
+    let meta = file.metadata().map_err(Refusal::io("reading", &path))?;
     if !meta.is_file() {
-        return Err(not_regular(kind_name(meta.file_type())));
+        return Err(not_regular(meta.file_type(), path));
     }
     Ok(OpenedFile {
         size: meta.len(),
         stamp: Stamp::of(&meta),
-        path: path.to_owned(),
+        path,
         file,
     })
 }

@@ -26,7 +26,9 @@ pub enum Met {
 ///
 /// A directory is entered if `visit` returns true for it.
 pub fn descend<E>(root: &Path, mut visit: impl FnMut(&[u8], Met) -> Result<bool, E>) -> Result<(), E> {
-    let relative = |path: &Path| path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes().to_vec();
+    // Every path that the walk yields is the root's, joined with the names below it.
+    let above = root.as_os_str().len();
+    let relative = |path: &Path| below(path, above).to_vec();
     let mut entered = Vec::new();
     let mut entries = WalkDir::new(root).into_iter();
     while let Some(next) = entries.next() {
@@ -39,7 +41,7 @@ pub fn descend<E>(root: &Path, mut visit: impl FnMut(&[u8], Met) -> Result<bool,
                     false => entries.skip_current_dir(),
                 }
             }
-            Ok(entry) => drop(visit(&relative(entry.path()), Met::Other(entry.file_type()))?),
+            Ok(entry) => drop(visit(below(entry.path(), above), Met::Other(entry.file_type()))?),
             Err(error) => {
                 // An error in the middle of a listing does not name the directory. It counts for the root.
                 let path = error.path().map(relative).unwrap_or_default();
@@ -55,6 +57,12 @@ pub fn descend<E>(root: &Path, mut visit: impl FnMut(&[u8], Met) -> Result<bool,
         }
     }
     Ok(())
+}
+
+/// Returns what a path has behind so many bytes and a slash.
+fn below(path: &Path, above: usize) -> &[u8] {
+    let below = path.as_os_str().as_bytes().get(above..).unwrap_or_default();
+    below.strip_prefix(b"/").unwrap_or(below)
 }
 
 /// An item of the list that [`walk`] returns.

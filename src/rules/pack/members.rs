@@ -1,13 +1,13 @@
 //! Checks a pack against its manifest: id, member count, paths, hashes, and that nothing else is in the pack.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::format::line_ends::LineEnds;
 use crate::format::manifest::{Declared, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::refusal::shown::shown;
 use crate::rules::pack::findings::{FindingKind, Findings, Mismatch, NoticeKind};
-use crate::rules::pack::observed::{Fact, Facts};
+use crate::rules::pack::observed::{Fact, Facts, FactsInOrder};
 
 /// The declared members, and what was found at their paths.
 pub(super) struct Members<'a> {
@@ -62,8 +62,10 @@ pub(super) fn envelope(
     if let Some(mismatch) = Mismatch::of(manifest.member_count, manifest.members.len() as u64) {
         findings.add("", FindingKind::MemberCountMismatch(mismatch));
     }
-    let mut declared = BTreeSet::new();
+    let mut declared = HashSet::with_capacity(manifest.members.len());
+    let mut in_order = FactsInOrder::of(facts);
     for member in &manifest.members {
+        let fact = in_order.get(&member.path);
         if !declared.insert(member.path.as_bytes()) {
             findings.add(&member.path, FindingKind::DuplicateMemberPath);
             continue;
@@ -79,7 +81,7 @@ pub(super) fn envelope(
             findings.add(&member.path, FindingKind::ReservedMemberPath);
             continue;
         }
-        findings.member(member, facts, line_ends.get(&member.path).copied());
+        findings.member(member, fact, facts, line_ends.get(&member.path).copied());
     }
     for (path, fact) in facts {
         let name = std::str::from_utf8(path).map_or_else(|_| shown(path), str::to_owned);
@@ -100,9 +102,9 @@ pub(super) fn envelope(
 }
 
 impl Findings {
-    fn member(&mut self, member: &Declared, facts: &Facts, line_ends: Option<LineEnds>) {
+    fn member(&mut self, member: &Declared, fact: Option<&Fact>, facts: &Facts, line_ends: Option<LineEnds>) {
         let (path, expected) = (member.path.as_str(), &member.bytes_hash);
-        let kind = match facts.get(path.as_bytes()) {
+        let kind = match fact {
             Some(Fact::Hashed { hash, .. }) if expected.digest() == Some(*hash) => return,
             Some(Fact::Hashed { hash, .. }) => match Mismatch::of(expected.to_string(), hash.to_string()) {
                 Some(mismatch) => FindingKind::HashMismatch(mismatch, line_ends),

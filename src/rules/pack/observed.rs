@@ -1,6 +1,7 @@
 //! The observations of a pack, before anything is judged. Plain data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::iter::Peekable;
 
 use crate::format::digest::Digest;
 use crate::format::dump::read::ParsedTexts;
@@ -85,6 +86,32 @@ pub enum Fact {
 
 /// Everything found below a pack's root except its manifest, by path.
 pub type Facts = BTreeMap<Vec<u8>, Fact>;
+
+/// Finds what was found at paths that mostly come in order, as the members of a manifest do.
+pub struct FactsInOrder<'a> {
+    facts: &'a Facts,
+    rest: Peekable<btree_map::Iter<'a, Vec<u8>, Fact>>,
+}
+
+impl<'a> FactsInOrder<'a> {
+    /// Starts at the first path.
+    pub fn of(facts: &'a Facts) -> Self {
+        Self {
+            facts,
+            rest: facts.iter().peekable(),
+        }
+    }
+
+    /// Returns what was found at `path`.
+    pub fn get(&mut self, path: &str) -> Option<&'a Fact> {
+        let path = path.as_bytes();
+        while self.rest.next_if(|(next, _)| next.as_slice() < path).is_some() {}
+        match self.rest.next_if(|(next, _)| next.as_slice() == path) {
+            Some((_, fact)) => Some(fact),
+            None => self.facts.get(path),
+        }
+    }
+}
 
 /// The age header of each member under `sealed/`, or why it has none.
 pub type Headers = BTreeMap<String, Result<SealHeader, String>>;

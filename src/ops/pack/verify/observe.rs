@@ -18,7 +18,7 @@ use crate::refusal::{Refusal, Result};
 use crate::rules::agent::genome::SeenPack;
 use crate::rules::content::UnpackBudget;
 use crate::rules::pack::documents::PackDocuments;
-use crate::rules::pack::observed::{Fact, Facts, Observed};
+use crate::rules::pack::observed::{Fact, Facts, FactsInOrder, Observed};
 use crate::rules::pack::places::{copied, in_directory};
 use crate::rules::pack::plain::blobs_asked;
 
@@ -81,10 +81,11 @@ fn line_ends(source: &Source<'_>, manifest: &ManifestDocument, facts: &Facts) ->
         return Ok(BTreeMap::new());
     };
     let members = manifest.members.iter();
+    let mut in_order = FactsInOrder::of(facts);
     let others: BTreeMap<&str, Digest> = members
         .filter_map(|member| {
             let declared = member.bytes_hash.digest()?;
-            let found = facts.get(member.path.as_bytes())?;
+            let found = in_order.get(&member.path)?;
             let differs = matches!(found, Fact::Hashed { hash, .. } if *hash != declared);
             differs.then_some((member.path.as_str(), declared))
         })
