@@ -11,16 +11,20 @@ use crate::cli::output::{Output, refusal};
 use crate::format::digest::Digest;
 use crate::format::witness::Input;
 use crate::ops::Context;
-use crate::ops::witness::{Testimony, record};
+use crate::ops::witness::{OwnHash, Testimony, record};
 use crate::refusal::shown::shown;
 
 /// A record that is filled in while the command runs. Its outcome is REFUSAL until the command sets another one.
-pub(super) struct Account(Testimony);
+pub(super) struct Account {
+    testimony: Testimony,
+    /// Set when the command begins.
+    own: Option<OwnHash>,
+}
 
 impl Account {
     /// Opens the account of a command.
     pub(super) fn of(command: &'static str) -> Self {
-        Self(Testimony {
+        let testimony = Testimony {
             command,
             inputs: Vec::new(),
             params: Map::new(),
@@ -28,12 +32,18 @@ impl Account {
             exit_code: Exit::Refused.code(),
             output_hash: String::new(),
             pack_id: None,
-        })
+        };
+        Self { testimony, own: None }
+    }
+
+    /// Notes that the command begins.
+    pub(super) fn begins(&mut self, ctx: &Context) {
+        self.own = Some(OwnHash::begin(ctx));
     }
 
     /// Adds a file or directory that the command looks at.
     pub(super) fn input(mut self, path: &Path) -> Self {
-        self.0.inputs.push(Input {
+        self.testimony.inputs.push(Input {
             path: name(path),
             hash: None,
             bytes: None,
@@ -51,27 +61,27 @@ impl Account {
 
     /// Adds a parameter that the command found out.
     pub(super) fn found(&mut self, key: &str, value: impl Into<Value>) {
-        self.0.params.insert(key.into(), value.into());
+        self.testimony.params.insert(key.into(), value.into());
     }
 
     /// Sets the outcome, in one word.
     pub(super) fn ends(&mut self, outcome: &str) {
-        self.0.outcome = outcome.into();
+        self.testimony.outcome = outcome.into();
     }
 
     /// Sets the pack of the call.
     pub(super) fn is_about(&mut self, pack_id: Option<String>) {
-        self.0.pack_id = pack_id;
+        self.testimony.pack_id = pack_id;
     }
 
     /// Replaces the inputs.
     pub(super) fn looked_at(&mut self, inputs: &[Input]) {
-        self.0.inputs = inputs.to_vec();
+        self.testimony.inputs = inputs.to_vec();
     }
 
     /// Sets the hash and the size of the inputs.
     pub(super) fn read(&mut self, hash: &Digest, bytes: u64) {
-        for input in &mut self.0.inputs {
+        for input in &mut self.testimony.inputs {
             input.hash = Some(hash.to_string());
             input.bytes = Some(bytes);
         }
@@ -79,9 +89,10 @@ impl Account {
 
     /// Appends the account to the ledger. A failure is printed and does not change the exit status.
     pub(super) fn close(mut self, ctx: &Context, exit: Exit, output: &mut Output) {
-        self.0.exit_code = exit.code();
-        self.0.output_hash = output.hash();
-        if let Err(refused) = record(ctx, self.0) {
+        self.testimony.exit_code = exit.code();
+        self.testimony.output_hash = output.hash();
+        let own = self.own.unwrap_or_else(|| OwnHash::begin(ctx));
+        if let Err(refused) = record(ctx, self.testimony, own) {
             let why = refusal::one_line(&refused);
             output.err(&format!("witness append warning: {why}\n"));
         }

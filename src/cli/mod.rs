@@ -68,6 +68,9 @@ fn answer(call: Call, output: &mut Output) -> Exit {
         Ok(ctx) => ctx,
         Err(refused) => return refusal::print(output, &refused, style),
     };
+    if let Some(account) = &mut account {
+        account.begins(&ctx);
+    }
     let result = command.run(&ctx, output, account.as_mut());
     let exit = finish(output, result, style);
     if let Some(account) = account {

@@ -1,6 +1,7 @@
 //! `git pack witness`: the record of commands that ran here, by which binary, and with which result.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::thread::JoinHandle;
 
 use serde_json::{Map, Value};
 
@@ -29,14 +30,34 @@ pub struct Testimony {
     pub pack_id: Option<String>,
 }
 
+/// The hash of this program's file, which is computed while the command runs.
+#[derive(Debug)]
+pub struct OwnHash(JoinHandle<Result<String>>);
+
+impl OwnHash {
+    /// Begins to compute it.
+    pub fn begin(ctx: &Context) -> Self {
+        let binary = ctx.binary.clone();
+        Self(std::thread::spawn(move || {
+            let mut hash = Blake3::default();
+            files::read_in_chunks(&binary, |chunk| hash.update(chunk))?;
+            Ok(hash.finish())
+        }))
+    }
+
+    fn finish(self) -> Result<String> {
+        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
 /// Appends a record to the ledger.
-pub fn record(ctx: &Context, testimony: Testimony) -> Result<()> {
+pub fn record(ctx: &Context, testimony: Testimony, own: OwnHash) -> Result<()> {
     let path = path(ctx)?;
     let record = Record {
         tool: TOOL,
         version: env!("CARGO_PKG_VERSION"),
         command: testimony.command,
-        binary_hash: binary_hash(&ctx.binary)?,
+        binary_hash: own.finish()?,
         inputs: testimony.inputs,
         params: testimony.params,
         outcome: testimony.outcome,
@@ -46,12 +67,6 @@ pub fn record(ctx: &Context, testimony: Testimony) -> Result<()> {
         pack_id: testimony.pack_id,
     };
     ledger::append(&path, |previous| record.to_line(previous))
-}
-
-fn binary_hash(binary: &Path) -> Result<String> {
-    let mut hash = Blake3::default();
-    files::read_in_chunks(binary, |chunk| hash.update(chunk))?;
-    Ok(hash.finish())
 }
 
 /// The records of a query, and the number of malformed lines.
