@@ -42,8 +42,10 @@ impl Ends {
         const BEFORE: usize = END.len() - 1;
         let first = &bytes[..bytes.len().min(BEFORE)];
         let across = [&self.before[..], first].concat();
-        let across = memmem::rfind(&across, END).map(|at| self.read + at as u64 - BEFORE as u64);
-        let within = memmem::rfind(bytes, END).map(|at| self.read + at as u64);
+        // Searching forward is many times faster than backward.
+        let last_in = |bytes| memmem::find_iter(bytes, END).last().map(|at| self.read + at as u64);
+        let across = last_in(&across[..]).map(|at| at - BEFORE as u64);
+        let within = last_in(bytes);
         self.last = within.or(across).or(self.last);
         let last = [&self.before[..], &bytes[bytes.len().saturating_sub(BEFORE)..]].concat();
         self.before.copy_from_slice(&last[last.len() - BEFORE..]);
