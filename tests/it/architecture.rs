@@ -21,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 6] = [
 /// Names, and the only places below `src/` that may use them. A place that ends with `/` is a directory.
 const DOORS: &[(&[&str], &[&str])] = &[
     (&["gix::"], &["adapters/git/"]),
-    (&["age::", "age_core::"], &["adapters/cipher/"]),
+    (&["age::", "age_core::", "ring::"], &["adapters/cipher/"]),
     (
         &["ed25519_dalek::", "p256::", "pkcs8::", "ssh_key::"],
         &["adapters/attesting/"],

@@ -5,6 +5,7 @@ mod ask;
 mod encrypt;
 mod identities;
 mod open;
+mod payload;
 mod recipients;
 mod rewrap;
 mod structure;
@@ -17,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::refusal::keys::CipherFault;
 
 pub use ask::{Ask, Asker, Silence};
-pub use encrypt::{EncryptError, Encrypted, encrypt};
+pub use encrypt::{EncryptError, Encrypted, encrypt, encrypt_large};
 pub use identities::{Identities, PublicKey};
 pub use open::{DecryptError, decrypt, open};
 pub use recipients::{Recipients, is_secret};

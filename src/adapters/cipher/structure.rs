@@ -23,7 +23,8 @@ pub const MAX_HEADER: usize = 512 << 10;
 const VERSION_LINE: &[u8] = b"age-encryption.org/v1\n";
 /// The version line of a file whose line ends git, or a tool that takes it for text, has converted.
 const CONVERTED_LINE: &[u8] = b"age-encryption.org/v1\r\n";
-const NONCE: usize = 16;
+/// Size of the payload's nonce in bytes.
+pub(super) const NONCE: usize = 16;
 const MAC: usize = 32;
 /// Characters of a full line of a stanza's body.
 const COLUMNS: usize = 64;
