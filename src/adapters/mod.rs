@@ -16,6 +16,7 @@ pub mod pack_dir;
 pub mod place;
 mod program;
 pub mod published;
+pub mod read_hashed;
 pub mod received;
 pub mod ssh_keygen;
 pub mod staging;

@@ -9,7 +9,25 @@ pub const TRANSFERS: usize = 8;
 
 /// Returns the number of threads to use: one for each core.
 pub fn threads() -> usize {
+    #[cfg(test)]
+    if let Some(count) = FIXED.get() {
+        return count;
+    }
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+#[cfg(test)]
+thread_local! {
+    static FIXED: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
+}
+
+/// Runs a use case as on a machine with so many cores. No result may depend on their number.
+#[cfg(test)]
+pub fn as_if_on<R>(cores: usize, run: impl FnOnce() -> R) -> R {
+    FIXED.set(Some(cores));
+    let result = run();
+    FIXED.set(None);
+    result
 }
 
 /// Maps `items` in parallel, with one `state` for each thread. Returns the results in the order of the items.

@@ -32,6 +32,16 @@ pub enum Contents<'a> {
     Stream(&'a mut dyn Read, u64),
 }
 
+impl Contents<'_> {
+    /// Returns its size in bytes.
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Stream(_, size) => *size,
+        }
+    }
+}
+
 impl Read for Contents<'_> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         match self {

@@ -5,15 +5,16 @@ use std::path::Path;
 
 use crate::adapters::files;
 use crate::adapters::git::{Repository, blobs};
+use crate::adapters::read_hashed::{read_hashed, read_hashed_apart};
 use crate::adapters::staging::Staging;
 use crate::adapters::workers;
 use crate::format::agent::HEADER;
 use crate::format::agent::genome::{GenomeHeader, start_of};
-use crate::format::digest::Hasher;
 use crate::format::dump::text::TextWatch;
 use crate::format::manifest::MemberType;
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
+use crate::ops::pack::seal::load::{ArtifactSize, Load};
 use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, TreeMember, TreePlan};
 use crate::ops::pack::seal::staged::StagedMember;
 use crate::ops::state;
@@ -52,11 +53,15 @@ pub(super) fn copy_all<M: CopiedMember>(
             _ => None,
         });
     let (places, ids): (Vec<usize>, Vec<ObjectId>) = blobs.unzip();
+    let load = Load::of(members.iter().map(|member| ArtifactSize::of(&member.source())));
     let mut copied = Vec::new();
     if let Some(repo) = repo.filter(|_| !ids.is_empty()) {
         copied = repo.with_blobs(&ids, |at, mut blob| {
-            let path = members[places[at]].path();
-            copy(staging, path, &mut blob, |e| blobs::reading(&ids[at], &e))
+            let member = &members[places[at]];
+            let shared = load.is_outlasted_by(ArtifactSize::of(&member.source()), blob.size());
+            copy(staging, member.path(), (&mut blob, shared), |e| {
+                blobs::reading(&ids[at], &e)
+            })
         })?;
     }
     drop(ids);
@@ -76,8 +81,12 @@ pub(super) fn copy_all<M: CopiedMember>(
         &others,
         || Ok(()),
         |(), (_, member)| {
-            read_source(&member.source(), |path, reader| {
-                copy(staging, member.path(), reader, |e| Refusal::io("reading", path)(e))
+            let known = ArtifactSize::of(&member.source());
+            read_source(&member.source(), |path, reader, size| {
+                let shared = load.is_outlasted_by(known, size);
+                copy(staging, member.path(), (reader, shared), |e| {
+                    Refusal::io("reading", path)(e)
+                })
             })
         },
     )?;
@@ -87,20 +96,20 @@ pub(super) fn copy_all<M: CopiedMember>(
     Ok(staged.into_iter().flatten().collect())
 }
 
-/// Passes the bytes of a file, or the given bytes, to `each`. Refuses a file that changes meanwhile, and a blob, which
-/// only a repository has.
+/// Passes the bytes of a file, or the given bytes, to `each`, with their number. Refuses a file that changes meanwhile, and
+/// a blob, which only a repository has.
 pub(super) fn read_source<R>(
     source: &ArtifactSource,
-    each: impl FnOnce(&Path, &mut dyn Read) -> Result<R>,
+    each: impl FnOnce(&Path, &mut dyn Read, u64) -> Result<R>,
 ) -> Result<R> {
     match source {
         ArtifactSource::File(path, stamp) => {
             let opened = files::open_same(path, stamp)?;
-            let result = each(path, &mut &opened.file)?;
+            let result = each(path, &mut &opened.file, opened.size)?;
             opened.ensure_unchanged()?;
             Ok(result)
         }
-        ArtifactSource::Bytes(bytes) => each(Path::new(""), &mut &bytes[..]),
+        ArtifactSource::Bytes(bytes) => each(Path::new(""), &mut &bytes[..], bytes.len() as u64),
         ArtifactSource::Blob(id) => Err(Refusal::MissingObject {
             count: 1,
             example: id.hex(),
@@ -108,39 +117,34 @@ pub(super) fn read_source<R>(
     }
 }
 
-/// Streams `reader` into a member, and hashes and types it in the same pass.
+/// Streams a content into a member, and hashes and types it in the same pass. It comes with whether another thread hashes
+/// it.
 fn copy(
     staging: &Staging,
     path: &MemberPath,
-    reader: &mut dyn Read,
+    (reader, shared): (&mut dyn Read, bool),
     unreadable: impl Fn(std::io::Error) -> Refusal,
 ) -> Result<StagedMember> {
     let mut file = staging.create(path)?;
-    let mut hasher = Hasher::default();
     let mut probe = Probe::default();
     let mut watch = TextWatch::default();
     let mut head = Vec::with_capacity(HEADER);
     let mut size = 0;
-    let mut buffer = vec![0; 128 << 10];
-    loop {
-        let n = match reader.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(unreadable(e)),
-        };
-        let chunk = &buffer[..n];
-        hasher.update(chunk);
+    let take = |chunk: &[u8]| {
         probe.feed(chunk);
-        head.extend_from_slice(&chunk[..n.min(HEADER - head.len())]);
+        head.extend_from_slice(&chunk[..chunk.len().min(HEADER - head.len())]);
         watch.see(chunk);
-        size += n as u64;
+        size += chunk.len() as u64;
         file.write_all(chunk)
-            .map_err(|e| Refusal::io("writing", &staging.member(path))(e))?;
-    }
+            .map_err(|e| Refusal::io("writing", &staging.member(path))(e))
+    };
+    let hash = match shared {
+        true => read_hashed_apart(reader, unreadable, take)?,
+        false => read_hashed(reader, unreadable, take)?,
+    };
     let (kind, artifact_version) = probe.detect();
     Ok(StagedMember {
-        hash: hasher.finish(),
+        hash,
         kind,
         artifact_version: artifact_version.map(String::into_boxed_str),
         size,

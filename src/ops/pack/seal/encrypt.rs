@@ -22,6 +22,7 @@ use crate::format::sealed::{
 };
 use crate::ops::pack::documents::ensure_readable;
 use crate::ops::pack::seal::copy::read_source;
+use crate::ops::pack::seal::load::{ArtifactSize, Load};
 use crate::ops::pack::seal::plan::{ArtifactSource, ProtectedArtifact, Sealing};
 use crate::ops::pack::seal::reuse::Reusable;
 use crate::ops::pack::seal::staged::{KeptFrom, StagedCiphertext, StagedSeal};
@@ -35,6 +36,7 @@ pub(super) struct Sealer<'a> {
     store: SealStore,
     cache: &'a DigestCache,
     reusable: Option<&'a Reusable>,
+    load: Load,
 }
 
 /// A plaintext to encrypt, and the name of its ciphertext.
@@ -57,6 +59,7 @@ impl<'a> Sealer<'a> {
         sealing: &'a Sealing,
         reusable: Option<&'a Reusable>,
     ) -> Self {
+        let sources = sealing.artifacts.iter().map(|artifact| &artifact.source);
         Self {
             staging,
             repo,
@@ -64,6 +67,7 @@ impl<'a> Sealer<'a> {
             store: repo.private().seals(),
             cache: repo.private().digests(),
             reusable,
+            load: Load::of(sources.map(ArtifactSize::of)),
         }
     }
 
@@ -163,11 +167,14 @@ impl<'a> Sealer<'a> {
         let new = match job.source {
             ArtifactSource::Blob(id) => {
                 let sealed = self.repo.with_blobs(std::slice::from_ref(id), |_, mut blob| {
-                    self.encrypt(job, Path::new(job.path), &mut blob, &file)
+                    let size = blob.size();
+                    self.encrypt(job, (Path::new(job.path), &mut blob, size), &file)
                 })?;
                 sealed.into_iter().next().expect("one id gives one result or a refusal")
             }
-            source => read_source(source, |path, reader| self.encrypt(job, path, reader, &file))?,
+            source => read_source(source, |path, reader, size| {
+                self.encrypt(job, (path, reader, size), &file)
+            })?,
         };
         if let Some(receipt) = self.earlier(new.subject.clone())? {
             self.store
@@ -193,19 +200,30 @@ impl<'a> Sealer<'a> {
         }
     }
 
-    /// Reads a plaintext once, and encrypts it.
-    fn encrypt(&self, job: &Job<'_>, path: &Path, plain: &mut dyn Read, file: impl Write) -> Result<Receipt> {
+    /// Reads a plaintext once, and encrypts it. It comes with its path and its size in bytes.
+    fn encrypt(
+        &self,
+        job: &Job<'_>,
+        (path, plain, size): (&Path, &mut dyn Read, u64),
+        file: impl Write + Send,
+    ) -> Result<Receipt> {
         let target = self.staging.member(&job.member);
-        let refuse = |e: cipher::EncryptError| e.refusal(path, &target);
+        let encrypt = |plain: &mut dyn Read| {
+            let encrypted = match self.load.is_outlasted_by(ArtifactSize::of(job.source), size) {
+                true => cipher::encrypt_large(&self.sealing.recipients, plain, file),
+                false => cipher::encrypt(&self.sealing.recipients, plain, file),
+            };
+            encrypted.map_err(|e| e.refusal(path, &target))
+        };
         let (encrypted, plain_hash, plain_bytes) = match job.padded {
             true => {
                 let mut padded = Padded::new(Hashing::new(plain));
-                let encrypted = cipher::encrypt(&self.sealing.recipients, &mut padded, file).map_err(refuse)?;
+                let encrypted = encrypt(&mut padded)?;
                 let (_, hash, bytes) = padded.into_inner().finish();
                 (encrypted, hash, bytes)
             }
             false => {
-                let encrypted = cipher::encrypt(&self.sealing.recipients, plain, file).map_err(refuse)?;
+                let encrypted = encrypt(plain)?;
                 let (hash, bytes) = (encrypted.plain_hash, encrypted.plain_bytes);
                 (encrypted, hash, bytes)
             }

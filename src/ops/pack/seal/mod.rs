@@ -13,6 +13,7 @@ mod guarded;
 mod judged;
 mod limits;
 mod lite;
+mod load;
 mod plan;
 mod release;
 mod reuse;
@@ -32,6 +33,7 @@ use crate::adapters::git::{Commit, Repository};
 use crate::adapters::pack_dir;
 use crate::adapters::staging::{Access, Publish, Staging};
 use crate::adapters::store::disk::Hold;
+use crate::adapters::workers;
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
 use crate::format::only::Only;
@@ -264,9 +266,11 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         check_output(&output, request.replace)?;
     }
     if let Some(store) = store.as_ref().filter(|_| !stands) {
-        for (receipt, path) in &finished.receipts {
-            store.put(receipt, path)?;
-        }
+        workers::map(
+            &finished.receipts,
+            || Ok(()),
+            |(), (receipt, path)| store.put(receipt, path),
+        )?;
     }
     // The run is recorded even if the pack exists: the run may be gone, or may lack content.
     let _held = match (&plan.material, &finished.run) {
@@ -379,4 +383,90 @@ fn stands_whole(output: &Path, pack_id: &Digest) -> bool {
     files::is_directory(output)
         && verify::verify_directory(output)
             .is_ok_and(|verdict| verdict.findings.is_empty() && verdict.pack_id == pack_id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::ffi::OsStr;
+    use std::fs;
+
+    use super::*;
+    use crate::adapters::cipher::generate_identity;
+    use crate::adapters::workers::as_if_on;
+    use crate::ops::pack::open::{OpenRequest, open};
+    use crate::ops::pack::verify::{VerifyRequest, verify};
+
+    fn contents(root: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let found = files::walk(root, |_| true).into_iter();
+        let read = found.map(|(path, _)| {
+            let bytes = fs::read(root.join(OsStr::from_bytes(&path))).unwrap();
+            (path, bytes)
+        });
+        read.collect()
+    }
+
+    #[test]
+    fn one_core_and_many_make_the_same_pack() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("repo");
+        let identity = generate_identity("now");
+        fs::write(temp.path().join("id"), identity.file.as_bytes()).unwrap();
+        let mut permissions = fs::metadata(temp.path().join("id")).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+        fs::set_permissions(temp.path().join("id"), permissions).unwrap();
+        for number in 0..70 {
+            let directory = root.join("artifacts").join(format!("{}", number % 7));
+            fs::create_dir_all(&directory).unwrap();
+            fs::write(directory.join(format!("{number}.txt")), "x".repeat(number * 99)).unwrap();
+        }
+        // Larger than what threads share.
+        let large = |from: u32| -> Vec<u8> { (from..from + (5 << 16)).flat_map(u32::to_be_bytes).collect() };
+        fs::write(root.join("artifacts/large.bin"), large(0)).unwrap();
+        fs::write(root.join("artifacts/0/large.txt"), large(1 << 30)).unwrap();
+        let rules = "[[protect]]\nclass = \"c\"\npaths = [\"**/*.bin\", \"artifacts/3/**\"]\n";
+        let configuration = format!(
+            "version = 1\n{rules}[seal]\nrecipients = [\"{}\"]\n",
+            identity.recipient
+        );
+        fs::write(root.join(".gitpack.toml"), configuration).unwrap();
+        let mut git = std::process::Command::new("git");
+        assert!(git.args(["init", "-q"]).arg(&root).status().unwrap().success());
+        let ctx = Context::new(&root, Timestamp::EPOCH);
+        let sealed = |cores, name: &str, fresh| {
+            let request = SealRequest {
+                artifacts: vec!["artifacts".into()],
+                output: Some(temp.path().join(name)),
+                fresh,
+                ..SealRequest::default()
+            };
+            let report = as_if_on(cores, || seal(&ctx, &request)).unwrap();
+            assert_eq!((report.sealed, report.plain_files), (11, 61));
+            contents(&temp.path().join(name))
+        };
+        assert_eq!(sealed(1, "one", false), sealed(64, "many", false));
+        sealed(64, "new", true);
+        for (pack, cores) in [("one", 64), ("new", 1), ("new", 64)] {
+            let request = VerifyRequest {
+                pack: temp.path().join(pack),
+                ..VerifyRequest::default()
+            };
+            let verified = as_if_on(cores, || verify(&ctx, &request)).unwrap();
+            assert_eq!(verified.outcome(), "OK");
+            let output = temp.path().join(format!("{pack}-opened-on-{cores}"));
+            let request = OpenRequest {
+                pack: temp.path().join(pack),
+                identities: vec![temp.path().join("id")],
+                output: Some(output.clone()),
+                ..OpenRequest::default()
+            };
+            as_if_on(cores, || open(&ctx, &request)).unwrap();
+            let opened = contents(&output);
+            assert_eq!(opened.len(), 11);
+            assert_eq!(opened[&b"artifacts/large.bin"[..]], large(0));
+            for (path, bytes) in opened {
+                assert_eq!(fs::read(root.join(OsStr::from_bytes(&path))).unwrap(), bytes);
+            }
+        }
+    }
 }

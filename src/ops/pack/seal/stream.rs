@@ -94,7 +94,7 @@ fn hashes(tree: &TreePlan) -> Result<Vec<(Digest, String)>> {
                 let digests = state::digests(repo, &tree.ruled.registry, entry, repo.private().digests())?;
                 digests[0]
             }
-            source => read_source(source, |place, reader| {
+            source => read_source(source, |place, reader, _| {
                 let (mut hasher, mut size) = (Hasher::default(), 0);
                 let mut buffer = vec![0; 128 << 10];
                 loop {
