@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn an_error_at_any_read_is_an_error_of_reading() {
         let recipients = recipients();
-        for (size, way) in SIZES.into_iter().flat_map(|size| WAYS.map(|way| (size, way))) {
+        for (size, way) in SIZES[..7].iter().flat_map(|size| WAYS.map(|way| (*size, way))) {
             let plain = vec![7; size];
             let run = |errs_at| {
                 let mut input = Faulty::new(&plain[..], errs_at);

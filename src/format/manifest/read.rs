@@ -154,7 +154,7 @@ mod tests {
             assert_eq!(short, ManifestDocument::parse_any(&bytes).unwrap());
             let mut read = 0;
             for at in 0..=bytes.len() {
-                for byte in [&b""[..], b"\"", b"\\", b"\n", b"0", b"}", b",", b"\x7f", "é".as_bytes()] {
+                for byte in [&b""[..], b"\"", b"\\", b"\n", "é".as_bytes()] {
                     for over in 0..=1 {
                         let behind = bytes.get(at + over..).unwrap_or_default();
                         let changed = [&bytes[..at], byte, behind].concat();
