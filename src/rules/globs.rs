@@ -1,11 +1,16 @@
 //! Sets of globs over repository paths, with rules like those of `.gitignore`.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
-use globset::{GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+
+/// A glob of at most so many bytes, without alternatives and classes, always compiles.
+const SHORT: usize = 64;
 
 /// Compiled globs.
 ///
@@ -18,6 +23,23 @@ pub struct Globs {
     case: Case,
     /// For each glob of `set`, the index of the pattern it was made from.
     pattern_of: Vec<usize>,
+    /// By the extension of the files that they match: globs that are compiled when a path with it comes. Compiling them
+    /// takes longer than a hook has, and hardly a path has one of these extensions.
+    by_extension: Arc<HashMap<Vec<u8>, Vec<Late>>>,
+}
+
+/// A glob that is compiled when it is first needed.
+struct Late {
+    glob: Glob,
+    /// The index of the pattern it was made from.
+    pattern: usize,
+    compiled: OnceLock<GlobMatcher>,
+}
+
+impl Late {
+    fn matches(&self, path: &Path) -> bool {
+        self.compiled.get_or_init(|| self.glob.compile_matcher()).is_match(path)
+    }
 }
 
 /// Whether matching distinguishes upper and lower case.
@@ -57,6 +79,7 @@ impl Globs {
     pub fn reaching<'a>(patterns: impl IntoIterator<Item = (&'a str, Reach)>, case: Case) -> Result<Self, BadGlob> {
         let mut builder = GlobSetBuilder::new();
         let mut pattern_of = Vec::new();
+        let mut by_extension: HashMap<Vec<u8>, Vec<Late>> = HashMap::new();
         for (index, (pattern, reach)) in patterns.into_iter().enumerate() {
             if let Some(reason) = never_matches(pattern) {
                 return Err(BadGlob {
@@ -68,8 +91,8 @@ impl Globs {
                 Case::Sensitive => pattern.to_owned(),
                 Case::Insensitive => pattern.to_lowercase(),
             };
-            for glob in spellings(&folded, reach) {
-                let glob = GlobBuilder::new(&glob)
+            for text in spellings(&folded, reach) {
+                let glob = GlobBuilder::new(&text)
                     .literal_separator(true)
                     .backslash_escape(true)
                     .build()
@@ -77,6 +100,14 @@ impl Globs {
                         index,
                         reason: format!("{pattern:?} is not a glob: {}", e.kind()),
                     })?;
+                if let Some(extension) = late_extension(&text) {
+                    by_extension.entry(extension.into()).or_default().push(Late {
+                        glob,
+                        pattern: index,
+                        compiled: OnceLock::new(),
+                    });
+                    continue;
+                }
                 builder.add(glob);
                 pattern_of.push(index);
             }
@@ -85,20 +116,38 @@ impl Globs {
             index: 0,
             reason: format!("these globs are too large to compile together: {e}"),
         })?;
-        Ok(Self { set, case, pattern_of })
+        Ok(Self {
+            set,
+            case,
+            pattern_of,
+            by_extension: Arc::new(by_extension),
+        })
     }
 
     /// Returns whether any pattern matches a path.
     pub fn matches(&self, path: &[u8]) -> bool {
-        self.set.is_match(as_path(&self.fold(path)))
+        let folded = self.fold(path);
+        let path = as_path(&folded);
+        self.set.is_match(path) || self.late(&folded).any(|glob| glob.matches(path))
+    }
+
+    /// Returns the globs for the extension of a path that are compiled late.
+    fn late(&self, path: &[u8]) -> impl Iterator<Item = &Late> {
+        let globs = extension_of(path).and_then(|extension| self.by_extension.get(extension));
+        globs.into_iter().flatten()
     }
 
     /// Returns the indices of the patterns that match a path, ascending.
     pub fn matching(&self, path: &[u8]) -> Vec<usize> {
-        let mut patterns = self.set.matches(as_path(&self.fold(path)));
+        let folded = self.fold(path);
+        let path = as_path(&folded);
+        let mut patterns = self.set.matches(path);
         for glob in &mut patterns {
             *glob = self.pattern_of[*glob];
         }
+        let late = self.late(&folded).filter(|glob| glob.matches(path));
+        patterns.extend(late.map(|glob| glob.pattern));
+        patterns.sort_unstable();
         patterns
     }
 }
@@ -130,6 +179,26 @@ impl Globs {
             Err(_) => path.to_ascii_lowercase(),
         })
     }
+}
+
+/// Returns the last part of a name that begins with a dot, if there is one.
+fn extension_of(path: &[u8]) -> Option<&[u8]> {
+    let at = path.iter().rposition(|byte| matches!(byte, b'.' | b'/'))?;
+    (path[at] == b'.').then(|| &path[at..])
+}
+
+/// Returns the extension of every path that a glob can match, if it is one to compile late.
+fn late_extension(glob: &str) -> Option<&[u8]> {
+    let special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[' | b']' | b'{' | b'}' | b'\\' | b',' | b'!');
+    let extension = extension_of(glob.as_bytes())?;
+    let is_simple = glob.len() <= SHORT && !glob.bytes().any(|byte| matches!(byte, b'[' | b'{' | b'\\'));
+    // The set itself matches names and plain extensions without compiling anything.
+    let inner = glob.strip_prefix("**/").unwrap_or(glob);
+    let is_plain = !inner.bytes().any(|byte| special(&byte))
+        || inner
+            .strip_prefix('*')
+            .is_some_and(|rest| rest.as_bytes() == extension && !extension.iter().any(special));
+    (is_simple && !is_plain && !extension.iter().any(special)).then_some(extension)
 }
 
 fn as_path(path: &[u8]) -> &Path {
@@ -236,6 +305,46 @@ mod tests {
     fn a_pattern_that_can_match_nothing_is_refused() {
         for pattern in ["./secret/**", "!other/**", "a//b", "", "/", "a/../b"] {
             assert!(Globs::new([pattern], Case::Sensitive).is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn globs_that_are_compiled_late_match_as_the_others_do() {
+        let patterns = [
+            "**/*.weights.h5",
+            "*embeddings.npy",
+            "**/agents/**/g3/format.json",
+            "a?.x",
+            "*.db/c/*/p.q",
+            "*.vec",
+            "plain.txt",
+            "x/*.[ab]c",
+            "x/*.{q,r}",
+            "no.*",
+            "late/*.ÄB",
+        ];
+        let late: Vec<_> = patterns.iter().filter(|text| late_extension(text).is_some()).collect();
+        assert_eq!(late.len(), 6, "{late:?}");
+        let globs = Globs::reaching(patterns.map(|text| (text, Reach::Path)), Case::Insensitive).unwrap();
+        for (path, expected) in [
+            ("d/M.Weights.H5", &[0][..]),
+            ("weights.h5", &[]),
+            ("d/my-embeddings.npy", &[1]),
+            ("d/embeddings.npy/x", &[]),
+            ("agents/a/g3/format.json", &[2]),
+            ("format.json", &[]),
+            ("d/ab.x", &[3]),
+            ("d/abc.x", &[]),
+            ("y.db/c/d/p.q", &[4]),
+            ("y.vec", &[5]),
+            ("plain.txt", &[6]),
+            ("x/y.ac", &[7]),
+            ("x/y.r", &[8]),
+            ("no.x", &[9]),
+            ("late/é.äb", &[10]),
+        ] {
+            assert_eq!(globs.matching(path.as_bytes()), expected, "{path}");
+            assert_eq!(globs.matches(path.as_bytes()), !expected.is_empty(), "{path}");
         }
     }
 
