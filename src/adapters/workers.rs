@@ -61,6 +61,23 @@ where
     let count = most.min(items.len()).max(1);
     // Neighbours go to the same thread, whose caches then hold what they share, such as a delta base or a directory.
     let run = (items.len() / (count * 16)).clamp(1, 256);
+    map_in_runs(most, run, items, state, each)
+}
+
+/// Like [`map_on`]; each thread takes `run` items at a time.
+pub fn map_in_runs<T, S, R, E>(
+    most: usize,
+    run: usize,
+    items: &[T],
+    state: impl Fn() -> Result<S, E> + Sync,
+    each: impl Fn(&mut S, &T) -> Result<R, E> + Sync,
+) -> Result<Vec<R>, E>
+where
+    T: Sync,
+    R: Send,
+    E: Send,
+{
+    let count = most.min(items.len()).max(1);
     let failed = AtomicBool::new(false);
     let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
     let runs = Mutex::new(items.chunks(run).zip(results.chunks_mut(run)).zip((0..).step_by(run)));

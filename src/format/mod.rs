@@ -11,6 +11,7 @@ pub mod budget;
 pub mod canonical_json;
 pub mod chunks;
 pub mod config;
+pub mod derived;
 pub mod destination;
 pub mod digest;
 pub mod digest_table;

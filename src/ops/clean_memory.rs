@@ -2,6 +2,8 @@
 //! seal or known part, so its content needs no second look.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::adapters::clone::verdicts::Verdicts;
 use crate::adapters::git::Repository;
@@ -60,30 +62,38 @@ impl CleanMemory {
         }
     }
 
-    /// Passes the blobs that are not remembered to `look`, each checked against `proof`.
+    /// Passes the blobs that are not remembered to `look`, each checked against `proof`. Each is wanted once.
     pub fn read(
         &self,
         repo: &Repository,
         proof: Proof,
-        wanted: HashSet<ObjectId>,
+        mut wanted: Vec<ObjectId>,
         look: impl Fn(&ObjectId, Contents<'_>) -> Result<(Traits, u64)> + Sync,
     ) -> Result<ReadBlobs> {
-        let is_remembered = |id: &ObjectId| self.blobs.as_ref().is_some_and(|plain| plain.contains(id));
-        let (remembered, unknown): (Vec<_>, Vec<_>) = wanted.into_iter().partition(is_remembered);
-        let read = repo.with_blobs_held_against(proof, &unknown, |at, contents| look(&unknown[at], contents))?;
-        let mut blobs = ReadBlobs {
-            remembered,
-            plain: Vec::new(),
-            traits: HashMap::new(),
-            bytes: read.iter().map(|(_, bytes)| bytes).sum(),
-        };
-        for (id, (traits, _)) in unknown.into_iter().zip(read) {
-            match traits.is_plain() {
-                true => blobs.plain.push(id),
-                false => drop(blobs.traits.insert(id, traits)),
-            }
+        let mut remembered = Vec::new();
+        if let Some(plain) = &self.blobs {
+            remembered = wanted.iter().filter(|id| plain.contains(id)).copied().collect();
+            wanted.retain(|id| !plain.contains(id));
         }
-        Ok(blobs)
+        // Hardly any blob has traits, so they are not kept for each.
+        let (traits, bytes) = (Mutex::new(HashMap::new()), AtomicU64::new(0));
+        repo.with_blobs_held_against(proof, &wanted, |at, contents| {
+            let (seen, size) = look(&wanted[at], contents)?;
+            bytes.fetch_add(size, Ordering::Relaxed);
+            if !seen.is_plain() {
+                let mut traits = traits.lock().unwrap_or_else(PoisonError::into_inner);
+                traits.insert(wanted[at], seen);
+            }
+            Ok(())
+        })?;
+        let traits = traits.into_inner().unwrap_or_else(PoisonError::into_inner);
+        wanted.retain(|id| !traits.contains_key(id));
+        Ok(ReadBlobs {
+            remembered,
+            plain: wanted,
+            traits,
+            bytes: bytes.into_inner(),
+        })
     }
 
     /// Remembers plain blobs, if there are enough of them.

@@ -58,7 +58,7 @@ pub fn traits_by(
     let mut memory = CleanMemory::of(repo.private().verdicts(key));
     memory.ask_for_blobs(wanted.len());
     let budget = UnpackBudget::of(BUDGET);
-    let read = memory.read(repo, Proof::Id, wanted, |id, contents| {
+    let read = memory.read(repo, Proof::Id, wanted.into_iter().collect(), |id, contents| {
         look(contents, &budget).map_err(|e| reading(id, &e))
     })?;
     memory.keep_blobs(&read.plain);
@@ -96,7 +96,7 @@ pub fn examine_file(file: &mut dyn Read, size: u64, look: Look<'_>) -> io::Resul
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
     file.take(IN_MEMORY).read_to_end(&mut bytes)?;
     match file.read(&mut [0])? {
-        0 => examine(Contents::Whole(&bytes), look).map(|(traits, _)| traits),
+        0 => examine(Contents::Whole(&bytes, None), look).map(|(traits, _)| traits),
         // The file grew while it was read, so its size is not the promised one.
         _ => Err(io::Error::other("it changed while it was read")),
     }
@@ -105,8 +105,11 @@ pub fn examine_file(file: &mut dyn Read, size: u64, look: Look<'_>) -> io::Resul
 /// Returns the findings in a blob's content, and its size. Reads all of it.
 pub fn examine(contents: Contents<'_>, look: Look<'_>) -> io::Result<(Traits, u64)> {
     let (mut recognised, seal, size) = match contents {
-        Contents::Whole(bytes) => {
-            let recognised = content::recognise_slice(bytes, look);
+        Contents::Whole(bytes, search) => {
+            let recognised = match search {
+                Some(search) => content::recognise_derived(bytes, search, look),
+                None => content::recognise_slice(bytes, look),
+            };
             let seal = match recognised.age {
                 Some(at) => seal_of(cipher::examine_seal(&mut &bytes[at..])?, bytes),
                 None => SealState::No,

@@ -265,3 +265,81 @@ impl RefusedOnStderr for common::Done {
         assert!(self.stderr.contains(words), "{}", self.stderr);
     }
 }
+
+/// Returns a repository whose branch `long` has 600 versions of a file, each a little different. The version before `at` has
+/// the first half of a key, that one has it whole, and later ones have neither.
+fn with_versions(key: &str, at: usize) -> Repo {
+    let repo = Repo::set_up();
+    let (first, second) = key.split_at(13);
+    let lines: Vec<String> = (0..200).map(|n| format!("{n} {:x?}\n", noise(n, 12))).collect();
+    let mut input = Vec::new();
+    for n in 1..=600 {
+        let mut lines = lines.clone();
+        lines[n % 200] = format!("version {n}\n");
+        if n == at - 1 {
+            lines[100] = format!("{first}\n---\n{second}\n");
+        } else if n == at {
+            lines[100] = format!("{key}\n");
+        }
+        let text = lines.concat();
+        let head = "commit refs/heads/long\ncommitter C <c@example.org>";
+        input.extend(
+            format!(
+                "{head} {n} +0000\ndata 0\nM 644 inline d/e/f\ndata {}\n{text}\n",
+                text.len()
+            )
+            .into_bytes(),
+        );
+    }
+    let stream = repo.place.path().join("stream");
+    fs::write(&stream, input).unwrap();
+    let script = format!("git fast-import --quiet < '{}'", stream.display());
+    repo.place.run(&repo.root, "sh", &["-c", &script]).ok();
+    repo.git(&["repack", "-a", "-d", "-f", "-q", "--depth=50", "--window=20"])
+        .ok();
+    repo
+}
+
+#[test]
+fn a_key_in_one_of_many_versions_is_found_however_they_are_packed() {
+    let identity = fs::read_to_string(Repo::set_up().identity()).unwrap();
+    let key = identity
+        .lines()
+        .find(|line| line.starts_with("AGE-SECRET-KEY-1"))
+        .unwrap();
+    let repo = with_versions(key, 301);
+    let leak = repo.rev("long~299");
+    let packed = json(&repo, &["--all"]);
+    let findings = packed.1["findings"].as_array().unwrap();
+    assert_eq!((packed.0, findings.len()), (1, 1), "{}", packed.1);
+    assert_eq!(findings[0]["commit"].as_str().unwrap(), leak);
+    let script =
+        "mv .git/objects/pack/*.pack ../all.pack && rm -f .git/objects/pack/* && git unpack-objects -q <../all.pack";
+    repo.place.run(&repo.root, "sh", &["-c", script]).ok();
+    fs::remove_dir_all(repo.path(".git/gitpack/verdicts")).unwrap();
+    let loose = json(&repo, &["--all"]);
+    assert_eq!(loose.1["findings"], packed.1["findings"]);
+    assert_eq!(loose.1["examined"]["bytes"], packed.1["examined"]["bytes"]);
+}
+
+#[test]
+fn a_damaged_version_among_many_is_refused() {
+    let repo = with_versions("no key at all, only text", 301);
+    assert_eq!(json(&repo, &["--all"]).0, 0);
+    fs::remove_dir_all(repo.path(".git/gitpack/verdicts")).unwrap();
+    let packs = repo.path(".git/objects/pack");
+    let pack = fs::read_dir(&packs).unwrap().map(|entry| entry.unwrap().path());
+    let pack = pack
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|e| e == "pack"))
+        .unwrap();
+    let mut bytes = fs::read(&pack).unwrap();
+    let middle = bytes.len() / 2;
+    for byte in &mut bytes[middle..middle + 8] {
+        *byte ^= 0x55;
+    }
+    fs::remove_file(&pack).unwrap();
+    fs::write(&pack, bytes).unwrap();
+    let done = repo.pack(&["scan", "--all"]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+}

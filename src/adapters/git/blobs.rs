@@ -10,6 +10,7 @@ use crate::adapters::git::pack_order::PlacedObject;
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
 use crate::adapters::workers;
 use crate::format::budget::Bound;
+use crate::format::derived::SignSearch;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::refusal::config::ConfigFault;
@@ -26,8 +27,8 @@ const ASK_EACH: usize = 8 << 20;
 
 /// The content of a blob. Its receiver reads it to the end.
 pub enum Contents<'a> {
-    /// The whole content.
-    Whole(&'a [u8]),
+    /// The whole content, and where to search it for signs of keys, if something is known of that.
+    Whole(&'a [u8], Option<&'a SignSearch<'a>>),
     /// A stream of the content, and its size in bytes.
     Stream(&'a mut dyn Read, u64),
 }
@@ -36,7 +37,7 @@ impl Contents<'_> {
     /// Returns its size in bytes.
     pub fn size(&self) -> u64 {
         match self {
-            Self::Whole(bytes) => bytes.len() as u64,
+            Self::Whole(bytes, _) => bytes.len() as u64,
             Self::Stream(_, size) => *size,
         }
     }
@@ -45,7 +46,7 @@ impl Contents<'_> {
 impl Read for Contents<'_> {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
         match self {
-            Self::Whole(bytes) => bytes.read(buf),
+            Self::Whole(bytes, _) => bytes.read(buf),
             Self::Stream(stream, _) => stream.read(buf),
         }
     }
@@ -72,7 +73,7 @@ impl Repository {
     ) -> Result<Vec<R>> {
         let order = self.pack_order(ids);
         let missing = Mutex::new(Vec::new());
-        let done = workers::map(
+        let done = self.by_families(
             &order,
             || {
                 Ok(Reader {
@@ -80,16 +81,27 @@ impl Repository {
                     buffer: Vec::new(),
                 })
             },
-            |reader, job| {
+            |reader, job, packed| {
                 let id = to_gix(&ids[job.index]);
                 let needs_the_id = proof.needs_the_id(job);
-                match self.read_blob(reader, id, needs_the_id, |blob| each(job.index, blob))? {
-                    Some(result) => Ok(Some((job.index, result))),
-                    None => {
-                        lock(&missing).push(id);
-                        Ok(None)
+                let each = |blob: Contents<'_>| each(job.index, blob);
+                let mut search = SignSearch::default();
+                let result = match packed {
+                    Some(object) => {
+                        let is_free = object.base.is_some_and(|(_, has_no_sign)| *has_no_sign);
+                        search.fresh = is_free.then_some(object.fresh);
+                        self.spend(Bound::BlobBytes, object.bytes.len() as u64)?;
+                        whole_blob(id, object.kind, object.bytes, needs_the_id, |bytes| {
+                            each(Contents::Whole(bytes, Some(&search)))
+                        })
+                        .map(Some)
                     }
+                    None => self.read_blob(reader, id, needs_the_id, each),
+                }?;
+                if result.is_none() {
+                    lock(&missing).push(id);
                 }
+                Ok((result, search.has_none.get()))
             },
         )?;
         let missing = lock(&missing);
@@ -99,10 +111,7 @@ impl Repository {
                 example: first.to_string(),
             });
         }
-        let mut results = Vec::with_capacity(done.len());
-        results.extend(done.into_iter().flatten());
-        results.sort_unstable_by_key(|(index, _)| *index);
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        Ok(done.into_iter().flatten().collect())
     }
 
     /// Returns the size of a blob in bytes, without reading it.
@@ -191,13 +200,8 @@ impl Repository {
             Ok(None) => return Ok(None),
             Err(e) => return Err(object_error(id, &e)),
         };
-        if data.kind != gix::object::Kind::Blob {
-            return Err(corrupt_object(id, "it is not a blob"));
-        }
-        if needs_the_id {
-            ensure_intact(id, "blob", data.data)?;
-        }
-        each(Contents::Whole(data.data)).map(Some)
+        let each = |bytes: &[u8]| each(Contents::Whole(bytes, None));
+        whole_blob(id, data.kind, data.data, needs_the_id, each).map(Some)
     }
 
     fn stream_blob<R>(&self, id: gix::ObjectId, size: u64, each: impl FnOnce(Contents<'_>) -> Result<R>) -> Result<R> {
@@ -241,6 +245,23 @@ impl Repository {
         }
         Ok(result)
     }
+}
+
+/// Passes an object to `each`, if it is the blob that was asked for.
+fn whole_blob<R>(
+    id: gix::ObjectId,
+    kind: gix::object::Kind,
+    bytes: &[u8],
+    needs_the_id: bool,
+    each: impl FnOnce(&[u8]) -> Result<R>,
+) -> Result<R> {
+    if kind != gix::object::Kind::Blob {
+        return Err(corrupt_object(id, "it is not a blob"));
+    }
+    if needs_the_id {
+        ensure_intact(id, "blob", bytes)?;
+    }
+    each(bytes)
 }
 
 /// What one thread reads blobs with.

@@ -50,6 +50,8 @@ pub struct Batch {
     pub introduced: Vec<Introduced>,
     /// Paths that a commit deletes. Empty in a long range.
     pub deleted: Vec<RepoPath>,
+    /// In a long range, the contents of this batch and of those that follow, sorted. Reading them in one go costs less.
+    pub ahead: Vec<ObjectId>,
 }
 
 /// Receives the batches one after the other.

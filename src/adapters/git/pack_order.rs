@@ -1,14 +1,19 @@
 //! Orders objects by their position in git's packs, so that reading them goes through each file once, forward.
 
 use std::path::Path;
+use std::sync::OnceLock;
 
-use gix::odb::pack::index;
+use gix::odb::pack::data::entry::Header;
+use gix::odb::pack::{data, index};
 
 use crate::adapters::git::{Repository, to_gix};
 use crate::format::object_id::ObjectId;
 
 /// The pack number of loose objects.
 const LOOSE: u32 = u32::MAX;
+
+/// For so few objects, reading the indices takes longer than the order saves.
+const FEW: usize = 16;
 
 /// An object to be read.
 pub(super) struct PlacedObject {
@@ -19,14 +24,52 @@ pub(super) struct PlacedObject {
 }
 
 impl PlacedObject {
-    /// Returns whether the object is in none of the packs that existed when the indices were read.
+    /// Returns whether the object is in none of the packs that existed when the indices were read, or was not looked up.
     pub(super) fn is_loose(&self) -> bool {
         self.place.0 == LOOSE
+    }
+
+    /// Returns the number of its pack.
+    pub(super) fn pack(&self) -> u32 {
+        self.place.0
+    }
+
+    /// Returns its place in the pack.
+    pub(super) fn offset(&self) -> u64 {
+        self.place.1
+    }
+}
+
+/// A pack that a repository reads from.
+pub(super) struct Pack {
+    index: index::File,
+    /// Its objects, mapped when they are first needed. `None` if they cannot be.
+    data: OnceLock<Option<data::File>>,
+}
+
+impl Pack {
+    /// Returns its objects, if they can be read.
+    pub(super) fn data(&self) -> Option<&data::File> {
+        let open = || data::File::at(self.index.path().with_extension("pack"), self.index.object_hash()).ok();
+        self.data.get_or_init(open).as_ref()
+    }
+
+    /// Returns the place of the object that the one at `offset` is a delta against, if it is one and that is in the pack.
+    pub(super) fn base_of(&self, offset: u64) -> Option<u64> {
+        let entry = self.data()?.entry(offset).ok()?;
+        match entry.header {
+            Header::OfsDelta { base_distance } => entry.checked_base_pack_offset(base_distance),
+            Header::RefDelta { base_id } => {
+                let at = self.index.lookup(base_id)?;
+                Some(self.index.pack_offset_at_index(at))
+            }
+            _ => None,
+        }
     }
 }
 
 /// The indices of all packs that a repository reads from.
-pub(super) struct PackIndices(Vec<index::File>);
+pub(super) struct PackIndices(Vec<Pack>);
 
 impl PackIndices {
     /// Opens the indices. Skips one that cannot be read: a missing object is noticed when it is read.
@@ -38,14 +81,18 @@ impl PackIndices {
         for directory in directories {
             files.extend(indices_in(&directory.join("pack"), repo.object_hash()));
         }
-        Self(files)
+        let packs = files.into_iter().map(|index| Pack {
+            index,
+            data: OnceLock::new(),
+        });
+        Self(packs.collect())
     }
 
     /// Returns the number of the pack that has an object, and the offset of the object in it.
     fn find(&self, id: &gix::oid) -> Option<(u32, u64)> {
-        self.0.iter().zip(0..).find_map(|(file, number)| {
-            let at = file.lookup(id)?;
-            Some((number, file.pack_offset_at_index(at)))
+        self.0.iter().zip(0..).find_map(|(Pack { index, .. }, number)| {
+            let at = index.lookup(id)?;
+            Some((number, index.pack_offset_at_index(at)))
         })
     }
 }
@@ -66,17 +113,31 @@ fn indices_in(directory: &Path, hash: gix::hash::Kind) -> Vec<index::File> {
 }
 
 impl Repository {
-    /// Orders `ids` by their position in the packs, loose objects last.
+    /// Returns the pack of an object that is not loose.
+    pub(super) fn pack_of(&self, object: &PlacedObject) -> &Pack {
+        &self.pack_indices().0[object.pack() as usize]
+    }
+
+    fn pack_indices(&self) -> &PackIndices {
+        self.packs.get_or_init(|| PackIndices::of(&self.local()))
+    }
+
+    /// Orders `ids` by their position in the packs, loose objects last. A few are left as they are, and count as loose.
     ///
     /// Reads the indices itself: the library reports a position only after inflating the object, and a large object may
     /// not fit into memory.
     pub(super) fn pack_order(&self, ids: &[ObjectId]) -> Vec<PlacedObject> {
-        let indices = self.packs.get_or_init(|| PackIndices::of(&self.local()));
+        let indices = match ids.len() < FEW {
+            true => self.packs.get(),
+            false => Some(self.pack_indices()),
+        };
         let mut order: Vec<PlacedObject> = ids
             .iter()
             .enumerate()
             .map(|(index, id)| PlacedObject {
-                place: indices.find(&to_gix(id)).unwrap_or((LOOSE, 0)),
+                place: indices
+                    .and_then(|indices| indices.find(&to_gix(id)))
+                    .unwrap_or((LOOSE, 0)),
                 index,
             })
             .collect();

@@ -112,7 +112,7 @@ impl<'a> PackTree<'a> {
         let read = self.repo.with_blobs(&ids, |at, mut blob| {
             let name = std::str::from_utf8(members[at].path.as_bytes()).unwrap_or_default();
             let size = match &blob {
-                Contents::Whole(bytes) => bytes.len() as u64,
+                Contents::Whole(bytes, _) => bytes.len() as u64,
                 Contents::Stream(_, size) => *size,
             };
             read_from(&mut blob, name, size, look).map_err(|e| reading(&ids[at], &e))

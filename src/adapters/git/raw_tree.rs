@@ -40,28 +40,6 @@ impl<'a> RawEntries<'a> {
         Self { rest: bytes, width }
     }
 
-    /// Skips the entries with which both begin. Returns whether entries are left to be compared.
-    pub(super) fn skip_what_equals(&mut self, other: &mut RawEntries<'a>) -> bool {
-        let mut equal = common_prefix(self.rest, other.rest);
-        if equal == self.rest.len() && equal == other.rest.len() {
-            return false;
-        }
-        while let Some(entry) = self.peek().filter(|entry| entry.raw.len() <= equal) {
-            equal -= entry.raw.len();
-            self.rest = &self.rest[entry.raw.len()..];
-            other.rest = &other.rest[entry.raw.len()..];
-        }
-        !self.rest.is_empty()
-    }
-
-    pub(super) fn peek(&self) -> Option<RawEntry<'a>> {
-        Self {
-            rest: self.rest,
-            width: self.width,
-        }
-        .next()
-    }
-
     /// Returns all entries in their order. `None` if the bytes are not a list of entries.
     pub(super) fn all(mut self) -> Option<Vec<RawEntry<'a>>> {
         let mut entries = Vec::with_capacity(self.rest.len() / (self.width + 16));
@@ -89,15 +67,6 @@ impl<'a> Iterator for RawEntries<'a> {
             id: &raw[end + 1..],
         })
     }
-}
-
-/// Returns the length of the common prefix in bytes.
-fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    const BLOCK: usize = 64;
-    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK));
-    let start = blocks.take_while(|(a, b)| a == b).count() * BLOCK;
-    let rest = a[start..].iter().zip(&b[start..]);
-    start + rest.take_while(|(a, b)| a == b).count()
 }
 
 impl RawEntry<'_> {
@@ -167,18 +136,31 @@ pub(super) fn read_tree(
         Ok(None) => return Ok(false),
         Err(e) => return Err(object_error(id, &e)),
     };
+    buffer.truncate(length);
+    check_tree(repository, id, kind, buffer, needs_its_id)?;
+    Ok(true)
+}
+
+/// Counts the cost of an object that was read, and refuses it if it is not the tree `id`. Its content is held against the id
+/// if `needs_its_id`.
+pub(super) fn check_tree(
+    repository: &Repository,
+    id: gix::ObjectId,
+    kind: gix::object::Kind,
+    bytes: &[u8],
+    needs_its_id: bool,
+) -> Result<()> {
     if kind != gix::object::Kind::Tree {
         return Err(corrupt_object(id, "it is not a tree"));
     }
-    buffer.truncate(length);
     // Comparing the entries takes about this much memory.
-    repository.hold(Bound::ObjectBytes, 6 * length as u64)?;
+    repository.hold(Bound::ObjectBytes, 6 * bytes.len() as u64)?;
     // A tree that is read again costs again, and even the smallest tree costs something.
-    repository.spend(Bound::TreeBytes, length as u64 + 64)?;
-    if needs_its_id {
-        ensure_intact(id, "tree", buffer)?;
+    repository.spend(Bound::TreeBytes, bytes.len() as u64 + 64)?;
+    match needs_its_id {
+        true => ensure_intact(id, "tree", bytes),
+        false => Ok(()),
     }
-    Ok(true)
 }
 
 /// Returns the cost of an entry. A directory costs more, because it takes memory until it has been compared.

@@ -11,21 +11,26 @@ use std::sync::Mutex;
 use crate::adapters::git::blobs::Proof;
 use crate::adapters::git::changes::{joined, leads};
 use crate::adapters::git::history::{BATCH, Batch, Introduced, Sink};
-use crate::adapters::git::raw_tree::{Leads, RawEntries, cost_of, read_tree};
-use crate::adapters::git::walk::Walk;
+use crate::adapters::git::listing::{EntryEnds, Unlike};
+use crate::adapters::git::raw_tree::{Leads, check_tree, cost_of, read_tree};
 use crate::adapters::git::{Repository, corrupt_object, from_gix, to_gix};
 use crate::adapters::workers;
 use crate::format::budget::Bound;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
-use crate::format::repo_state::TreeEntry;
+use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::refusal::{Refusal, Result};
 
 /// A thread drops the directories it keeps for comparison when they exceed this many bytes.
-const MAX_PREVIOUS: usize = 16 << 20;
+const MAX_PREVIOUS: usize = 4 << 20;
 
 /// A thread hands over its new entries when there are this many.
 const MAX_FRESH: usize = 1024;
+
+/// Most entries, and most bytes of their names, that are kept before they are handed over. The contents of all of them are
+/// read in one go.
+const MAX_KEPT: usize = 1 << 18;
+const MAX_NAMES: usize = 8 << 20;
 
 const SHARDS: usize = 64;
 
@@ -87,51 +92,78 @@ impl Paths {
     }
 }
 
+/// An entry that leads to content, until it is handed over.
+struct Kept {
+    /// The number of its directory.
+    above: u32,
+    /// Where its name ends in the names of all entries.
+    end: usize,
+    kind: EntryKind,
+    id: ObjectId,
+}
+
 /// The combined results of the threads of a sweep.
 struct Gathered<'s> {
     paths: Paths,
     /// The directories of the next level.
     below: Vec<Directory>,
-    batch: Vec<Introduced>,
+    kept: Vec<Kept>,
+    names: Vec<u8>,
     /// Receives the entries. `None` while reading the known commits, whose entries are not reported.
     sink: Option<Sink<'s>>,
 }
 
 impl Gathered<'_> {
     fn take(&mut self, above: u32, fresh: &mut Vec<Fresh>) -> Result<()> {
-        let directory = match self.sink.is_some() {
-            true => self.paths.path(above),
-            false => Vec::new(),
-        };
         for fresh in fresh.drain(..) {
             match fresh.leads {
                 Leads::Directory => self.below.push((fresh.id, self.paths.number(above, &fresh.name))),
-                Leads::Content(kind) if self.sink.is_some() => self.batch.push(Introduced {
-                    entry: TreeEntry {
-                        path: RepoPath::new(&joined(&directory, &fresh.name)),
+                Leads::Content(kind) if self.sink.is_some() => {
+                    self.names.extend_from_slice(&fresh.name);
+                    self.kept.push(Kept {
+                        above,
+                        end: self.names.len(),
                         kind,
                         id: fresh.id,
-                    },
-                    commit: None,
-                }),
+                    });
+                }
                 Leads::Content(_) => {}
             }
         }
-        match self.batch.len() < BATCH {
+        match self.kept.len() < MAX_KEPT && self.names.len() < MAX_NAMES {
             true => Ok(()),
             false => self.flush(),
         }
     }
 
+    /// Hands over all entries that are kept.
     fn flush(&mut self) -> Result<()> {
-        let introduced = std::mem::take(&mut self.batch);
-        match &mut self.sink {
-            Some(sink) if !introduced.is_empty() => sink(Batch {
-                introduced,
+        let (kept, names) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.names));
+        let Some(sink) = &mut self.sink else { return Ok(()) };
+        let contents = kept.iter().filter(|entry| entry.kind != EntryKind::Submodule);
+        let mut ahead: Vec<ObjectId> = contents.map(|entry| entry.id).collect();
+        ahead.sort_unstable();
+        ahead.dedup();
+        let mut start = 0;
+        for entries in kept.chunks(BATCH) {
+            let introduced = entries.iter().map(|entry| {
+                let name = &names[std::mem::replace(&mut start, entry.end)..entry.end];
+                Introduced {
+                    entry: TreeEntry {
+                        path: RepoPath::new(&joined(&self.paths.path(entry.above), name)),
+                        kind: entry.kind,
+                        id: entry.id,
+                    },
+                    commit: None,
+                }
+            });
+            sink(Batch {
+                introduced: introduced.collect(),
                 deleted: Vec::new(),
-            }),
-            _ => Ok(()),
+                ahead: std::mem::take(&mut ahead),
+            })?;
         }
+        Ok(())
     }
 }
 
@@ -153,49 +185,12 @@ impl Repository {
             seen: (0..SHARDS).map(|_| Mutex::default()).collect(),
             weight: 4,
         };
-        let known = sweep.over(roots(self.trees_of(known)?), Paths::new(), None)?;
+        let known = sweep.over(roots(self.trees_of(known)?), Paths::new(), None)?.paths;
         sweep.weight = 1;
-        sweep.over(roots(trees), known, Some(sink))?;
-        Ok(())
-    }
-
-    /// Returns, for each entry in `wanted`, the first commit of the walk that has it.
-    pub fn introduced_by(
-        &self,
-        walk: &Walk,
-        wanted: &[(RepoPath, ObjectId)],
-    ) -> Result<HashMap<(RepoPath, ObjectId), ObjectId>> {
-        let mut search = Search {
-            repo: self,
-            below: HashMap::new(),
-            ids: HashMap::new(),
-            seen: HashSet::new(),
-            found: HashMap::new(),
-        };
-        for (path, id) in wanted {
-            let bytes = path.as_bytes();
-            search.ids.entry(path.clone()).or_default().push(*id);
-            let mut start = 0;
-            while let Some(slash) = bytes[start..].iter().position(|byte| *byte == b'/') {
-                let directory = bytes[..start.saturating_sub(1)].to_vec();
-                let names = search.below.entry(directory).or_default();
-                names.insert(bytes[start..start + slash].to_vec());
-                start += slash + 1;
-            }
-            let directory = bytes[..start.saturating_sub(1)].to_vec();
-            search
-                .below
-                .entry(directory)
-                .or_default()
-                .insert(bytes[start..].to_vec());
-        }
-        for step in &walk.steps {
-            search.visit(step.tree, &from_gix(&step.id))?;
-            if search.found.len() == wanted.len() {
-                break;
-            }
-        }
-        Ok(search.found)
+        let mut gathered = sweep.over(roots(trees), known, Some(sink))?;
+        // Judging takes memory, too.
+        drop(sweep);
+        gathered.flush()
     }
 
     /// Returns every blob that `tip` or one of its ancestors has at the name `name` in its root.
@@ -248,20 +243,30 @@ fn roots(trees: Vec<ObjectId>) -> Vec<Directory> {
 struct Worker {
     repo: gix::Repository,
     buffer: Vec<u8>,
-    /// For each path number, the bytes of the directory that was read last there.
-    previous: HashMap<u32, Vec<u8>>,
+    /// For each path number, the directory that was read last there of those that are not made of another one.
+    previous: HashMap<u32, (Vec<u8>, EntryEnds)>,
     /// Total size of `previous` in bytes.
     previous_bytes: usize,
     fresh: Vec<Fresh>,
 }
 
+/// What is noted of a directory for those that are made of it.
+#[derive(Default)]
+struct Listing {
+    /// The number of the path at which all its entries were seen.
+    path: u32,
+    /// Where they end. None if they were not seen.
+    ends: EntryEnds,
+}
+
 impl Sweep<'_> {
-    /// Reads all directories of `level` and everything below them. Passes new entries to `sink`.
-    fn over(&self, mut level: Vec<Directory>, paths: Paths, sink: Option<Sink<'_>>) -> Result<Paths> {
+    /// Reads all directories of `level` and everything below them. Passes new entries to `sink`, all but the last ones.
+    fn over<'s>(&self, mut level: Vec<Directory>, paths: Paths, sink: Option<Sink<'s>>) -> Result<Gathered<'s>> {
         let gathered = Mutex::new(Gathered {
             paths,
             below: Vec::new(),
-            batch: Vec::new(),
+            kept: Vec::new(),
+            names: Vec::new(),
             sink,
         });
         for depth in 0.. {
@@ -273,7 +278,7 @@ impl Sweep<'_> {
             let order = self.repo.pack_order(&ids);
             drop(ids);
             let missing = Mutex::new(Vec::new());
-            workers::map(
+            self.repo.by_families(
                 &order,
                 || {
                     Ok(Worker {
@@ -284,13 +289,22 @@ impl Sweep<'_> {
                         fresh: Vec::new(),
                     })
                 },
-                |worker, job| {
-                    let (id, path) = level[job.index];
+                |worker, job, packed| {
+                    let directory = level[job.index];
                     let needs_its_id = Proof::Checksum.needs_the_id(job);
-                    if !self.directory(worker, to_gix(&id), path, needs_its_id, &gathered)? {
-                        lock(&missing).push(id);
+                    let tree = to_gix(&directory.0);
+                    if let Some(object) = packed {
+                        check_tree(self.repo, tree, object.kind, object.bytes, needs_its_id)?;
+                        let listing = self.directory(worker, directory, object.bytes, object.base, &gathered)?;
+                        return Ok(((), listing));
                     }
-                    Ok::<_, Refusal>(())
+                    let mut buffer = std::mem::take(&mut worker.buffer);
+                    match read_tree(self.repo, &worker.repo, tree, &mut buffer, needs_its_id)? {
+                        true => drop(self.directory(worker, directory, &buffer, None, &gathered)?),
+                        false => lock(&missing).push(directory.0),
+                    }
+                    worker.buffer = buffer;
+                    Ok(((), Listing::default()))
                 },
             )?;
             let missing = missing.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -302,67 +316,56 @@ impl Sweep<'_> {
             }
             level = std::mem::take(&mut lock(&gathered).below);
         }
-        let mut gathered = gathered.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        gathered.flush()?;
-        Ok(gathered.paths)
+        Ok(gathered.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// Hands over the entries of a directory that were not seen at its path before. Returns false if this clone does
-    /// not have the directory.
+    /// Hands over the entries of a directory that were not seen at its path before.
     fn directory(
         &self,
         worker: &mut Worker,
-        id: gix::ObjectId,
-        path: u32,
-        needs_its_id: bool,
+        (id, path): Directory,
+        bytes: &[u8],
+        base: Option<(&[u8], &Listing)>,
         gathered: &Mutex<Gathered<'_>>,
-    ) -> Result<bool> {
-        if !read_tree(self.repo, &worker.repo, id, &mut worker.buffer, needs_its_id)? {
-            return Ok(false);
-        }
-        let width = id.as_bytes().len();
-        let previous = worker.previous.get(&path).map_or(&[][..], Vec::as_slice);
-        let (mut new, mut old) = (RawEntries::of(&worker.buffer, width), RawEntries::of(previous, width));
-        let (mut entries, mut bytes) = (0, 0);
-        while new.skip_what_equals(&mut old) {
-            let Some(entry) = new.next() else {
-                return Err(corrupt_object(id, "it is not a list of entries"));
-            };
-            // Both lists are sorted by name, or nearly so. A match that is missed here costs only a needless look-up in
-            // `seen`.
-            while old.peek().is_some_and(|other| other.name < entry.name) {
-                old.next();
-            }
-            let other = old.peek().filter(|other| other.name == entry.name);
-            if let Some(other) = other {
-                old.next();
-                if other.raw == entry.raw {
-                    continue;
-                }
-            }
+    ) -> Result<Listing> {
+        let id = to_gix(&id);
+        let known = match base.filter(|(_, listing)| listing.path == path) {
+            Some((bytes, listing)) => (bytes, &listing.ends[..]),
+            None => worker
+                .previous
+                .get(&path)
+                .map_or((&[][..], &[][..]), |(bytes, ends)| (bytes, ends)),
+        };
+        let mut unlike = Unlike::of(bytes, known, id.as_bytes().len());
+        let (mut entries, mut names) = (0, 0);
+        let not_entries = |_| corrupt_object(id, "it is not a list of entries");
+        while let Some(entry) = unlike.next().map_err(not_entries)? {
             let hash = |key: &RandomState| key.hash_one((path, entry.raw));
             let key = [hash(&self.keys[0]), hash(&self.keys[1])];
             if lock(&self.seen[key[0] as usize % SHARDS]).insert(key) {
                 let leads = leads(&entry, id)?;
                 entries += cost_of(leads);
-                bytes += entry.name.len() as u64;
+                names += entry.name.len() as u64;
                 worker.fresh.push(Fresh {
                     name: entry.name.into(),
                     leads,
                     id: ObjectId::from_bytes(entry.id).expect("an entry has an id as wide as its tree's"),
                 });
                 if worker.fresh.len() == MAX_FRESH {
-                    self.count(std::mem::take(&mut entries), std::mem::take(&mut bytes), path, gathered)?;
+                    self.count(std::mem::take(&mut entries), std::mem::take(&mut names), path, gathered)?;
                     lock(gathered).take(path, &mut worker.fresh)?;
                 }
             }
         }
         if !worker.fresh.is_empty() {
-            self.count(entries, bytes, path, gathered)?;
+            self.count(entries, names, path, gathered)?;
             lock(gathered).take(path, &mut worker.fresh)?;
         }
-        worker.keep(path);
-        Ok(true)
+        let ends = unlike.ends();
+        if base.is_none() {
+            worker.keep(path, bytes, &ends);
+        }
+        Ok(Listing { path, ends })
     }
 
     /// Counts new entries below a path and the bytes of their paths.
@@ -381,61 +384,24 @@ impl Sweep<'_> {
 
 impl Worker {
     /// Keeps the directory just read, to compare it with the next one at the same path.
-    fn keep(&mut self, path: u32) {
-        self.previous_bytes += self.buffer.len();
+    fn keep(&mut self, path: u32, bytes: &[u8], ends: &[u32]) {
+        let size = |bytes: &[u8], ends: &[u32]| bytes.len() + size_of_val(ends);
+        self.previous_bytes += size(bytes, ends);
         if self.previous_bytes > MAX_PREVIOUS {
             self.previous.clear();
-            self.previous_bytes = self.buffer.len();
+            self.previous_bytes = size(bytes, ends);
         }
-        let kept = self.previous.entry(path).or_default();
-        self.previous_bytes -= kept.len();
+        let (kept, kept_ends) = self.previous.entry(path).or_default();
+        self.previous_bytes -= size(kept, kept_ends);
         kept.clear();
-        kept.extend_from_slice(&self.buffer);
+        kept.extend_from_slice(bytes);
+        kept_ends.clear();
+        kept_ends.extend_from_slice(ends);
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Searches for entries commit by commit, entering only the directories that lead to them.
-struct Search<'a> {
-    repo: &'a Repository,
-    /// For each directory, the names to look at.
-    below: HashMap<Vec<u8>, HashSet<Vec<u8>>>,
-    /// For each path, the ids to find there.
-    ids: HashMap<RepoPath, Vec<ObjectId>>,
-    seen: HashSet<(gix::ObjectId, Vec<u8>)>,
-    found: HashMap<(RepoPath, ObjectId), ObjectId>,
-}
-
-impl Search<'_> {
-    fn visit(&mut self, tree: gix::ObjectId, commit: &ObjectId) -> Result<()> {
-        let mut waiting = vec![(tree, Vec::new())];
-        while let Some((tree, directory)) = waiting.pop() {
-            let Some(names) = self.below.get(&directory) else {
-                continue;
-            };
-            if !self.seen.insert((tree, directory.clone())) {
-                continue;
-            }
-            let data = self.repo.tree_bytes(tree)?;
-            for entry in RawEntries::of(&data, tree.as_bytes().len()) {
-                if !names.contains(entry.name) {
-                    continue;
-                }
-                let path = joined(&directory, entry.name);
-                let id = gix::ObjectId::from_bytes_or_panic(entry.id);
-                let file = RepoPath::new(&path);
-                if self.ids.get(&file).is_some_and(|ids| ids.contains(&from_gix(&id))) {
-                    self.found.entry((file, from_gix(&id))).or_insert(*commit);
-                } else if entry.leads() == Some(Leads::Directory) {
-                    waiting.push((id, path));
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

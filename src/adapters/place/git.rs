@@ -424,7 +424,7 @@ impl PublishedPack for GitPack {
 
 fn size_of(content: &Contents<'_>) -> u64 {
     match content {
-        Contents::Whole(bytes) => bytes.len() as u64,
+        Contents::Whole(bytes, _) => bytes.len() as u64,
         Contents::Stream(_, size) => *size,
     }
 }

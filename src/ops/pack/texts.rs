@@ -44,7 +44,8 @@ pub fn look(path: &str, member: &mut dyn Read, size: u64, budget: &UnpackBudget)
         if heading.part.is_none() {
             traits = examine_file(&mut watched, size, Look::within(budget)).map_err(reading)?;
             if let Some(converted) = content.converted {
-                let more = examine(Contents::Whole(converted.as_bytes()), Look::within(budget)).map_err(reading)?;
+                let more =
+                    examine(Contents::Whole(converted.as_bytes(), None), Look::within(budget)).map_err(reading)?;
                 add(&mut traits, more.0);
             }
         }

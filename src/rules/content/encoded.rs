@@ -6,11 +6,12 @@
 use std::ops::Range;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use memchr::memmem;
 
 use super::jwk;
 use super::keys::{self, REACH, has_plain_key};
+use crate::format::derived::SignSearch;
 
 /// A sign that a key may be nearby.
 #[derive(Clone, Copy)]
@@ -102,6 +103,8 @@ static SIGNS: LazyLock<Signs> = LazyLock::new(|| {
     }
     let search = AhoCorasick::builder()
         .match_kind(MatchKind::LeftmostFirst)
+        // Candidates are found without it, and a larger one takes as long to build as a hook has for many files.
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
         .build(needles);
     Signs {
         search: search.expect("a few short needles make a small automaton"),
@@ -124,10 +127,22 @@ fn in_base64(part: &[u8], before: usize) -> (Vec<u8>, usize) {
     (letters.collect(), first % 4)
 }
 
+/// Most bytes of a sign.
+const SIGN: usize = 32;
+
+/// Returns whether `bytes` contain a private key. `search` tells where a sign of one may be, and hears whether there is none.
+pub fn has_key_of(bytes: &[u8], search: &SignSearch<'_>) -> bool {
+    let signs = &SIGNS.search;
+    let has_none = match search.parts(bytes.len(), SIGN) {
+        Some(parts) => parts.into_iter().all(|part| !signs.is_match(&bytes[part])),
+        None => !signs.is_match(bytes),
+    };
+    search.has_none.set(has_none);
+    !has_none && has_key(bytes, 0..bytes.len())
+}
+
 /// Returns whether `window` contains a private key with a sign that begins within `judged`.
 pub fn has_key(window: &[u8], judged: Range<usize>) -> bool {
-    /// Most bytes of a sign.
-    const SIGN: usize = 32;
     let signs = &*SIGNS;
     let searched = &window[judged.start..window.len().min(judged.end + SIGN)];
     signs.search.find_iter(searched).any(|found| {
@@ -296,5 +311,46 @@ impl Iterator for Wide<'_> {
         let is_wide = self.window.get(self.at + 1).is_none_or(|zero| *zero == 0);
         self.at += 2;
         is_wide.then_some(letter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::samples;
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_that_is_put_together_of_pieces_without_a_sign() {
+        let search = |bytes: &[u8], fresh: Option<&[Range<usize>]>| {
+            let search = SignSearch {
+                fresh,
+                ..SignSearch::default()
+            };
+            let found = has_key_of(bytes, &search);
+            assert!(!(found && search.has_none.get()));
+            (found, search.has_none.into_inner())
+        };
+        let mut found = 0;
+        for (name, key) in samples("private-key") {
+            for cut in 1..key.len().min(2000) {
+                let (first, second) = key.split_at(cut);
+                let base = [first, b"\n~~~~\n", second].concat();
+                if search(&base, None) != (false, true) {
+                    continue;
+                }
+                assert!(has_key(&key, 0..key.len()) || name.contains("whole_"), "{name}");
+                let seam = [cut..cut];
+                assert_eq!(search(&key, Some(&seam)).0, has_key(&key, 0..key.len()), "{name} {cut}");
+                found += 1;
+                // Without the seam, it would be one piece of the base.
+                assert_eq!(search(&base, Some(&[])), (false, true), "{name} {cut}");
+            }
+        }
+        assert!(found > 10, "{found}");
+    }
+
+    #[test]
+    fn no_sign_is_longer_than_is_searched_for() {
+        assert!(SIGNS.meanings.len() > 40 && SIGNS.search.max_pattern_len() <= SIGN);
     }
 }

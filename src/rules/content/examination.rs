@@ -7,6 +7,7 @@ use super::place::{Listener, Place};
 use super::pointer::Pointer;
 use super::watch::{self, Watch};
 use super::{BOUNDS, DEPTH, IN_MEMORY, Look, Recognised};
+use crate::format::derived::SignSearch;
 use crate::format::layers::{self, Behind, Bounds, Content, Layer, LayerLimits, LayerSource, Unread};
 use crate::format::protected::Format;
 
@@ -38,9 +39,18 @@ impl<'a> Examination<'a> {
     /// Examines bytes in memory. `complete` tells whether they are all bytes of the content, not only those that could
     /// be read.
     pub fn slice(&self, place: &Place, bytes: &[u8], complete: bool) {
+        self.searched(place, bytes, complete, &SignSearch::default());
+    }
+
+    /// Examines all bytes of a blob. `search` tells where signs of keys may be.
+    pub fn blob(&self, bytes: &[u8], search: &SignSearch<'_>) {
+        self.searched(&Place::blob(), bytes, true, search);
+    }
+
+    fn searched(&self, place: &Place, bytes: &[u8], complete: bool, search: &SignSearch<'_>) {
         self.begin(place);
         self.hear(place, bytes);
-        self.add(watch::all_of(bytes, complete), place);
+        self.add(watch::all_of(bytes, complete, search), place);
         self.open_all(Layer::of(bytes), &mut LayerSource::of(bytes, 0), place);
         self.end(place);
     }

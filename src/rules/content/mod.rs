@@ -31,6 +31,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use crate::format::derived::SignSearch;
 use crate::format::layers::Bounds;
 pub use crate::format::layers::{UnpackBudget, Unread};
 use crate::format::protected::Format;
@@ -162,8 +163,13 @@ impl<R: Read> Read for KeyWatch<'_, R> {
 
 /// Like [`recognise`], for a blob in memory.
 pub fn recognise_slice(blob: &[u8], look: Look<'_>) -> Recognised {
+    recognise_derived(blob, &SignSearch::default(), look)
+}
+
+/// Like [`recognise_slice`], for a blob that may have been made of another one. `search` tells where signs of keys may be.
+pub fn recognise_derived(blob: &[u8], search: &SignSearch<'_>, look: Look<'_>) -> Recognised {
     let examination = Examination::new(look);
-    examination.slice(&Place::blob(), blob, true);
+    examination.blob(blob, search);
     Recognised {
         age: age_at(blob),
         pointer: pointer::lfs(blob),

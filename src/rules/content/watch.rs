@@ -7,6 +7,7 @@ use super::marks::{self, Marks};
 use super::pointer::Pointer;
 use super::sample::{FAR, HEAD, Sample, TAIL, far};
 use super::{encoded, keys, pointer};
+use crate::format::derived::SignSearch;
 use crate::format::protected::Format;
 
 /// Number of bytes searched at once.
@@ -22,7 +23,9 @@ const _: () = assert!(marks::REACH <= REACH && BEFORE + REACH < WINDOW / 2);
 
 /// Returns the formats of `bytes`. `complete` tells whether they are all bytes of the content, not only those that
 /// could be read.
-pub fn all_of(bytes: &[u8], complete: bool) -> BTreeSet<Format> {
+///
+/// `search` tells where signs of keys may be.
+pub fn all_of(bytes: &[u8], complete: bool, search: &SignSearch<'_>) -> BTreeSet<Format> {
     if wide(bytes).is_some() {
         let mut watch = Watch::default();
         bytes.chunks(WINDOW / 2).for_each(|chunk| watch.feed(chunk));
@@ -33,7 +36,7 @@ pub fn all_of(bytes: &[u8], complete: bool) -> BTreeSet<Format> {
         sample.tail = None;
     }
     let mut formats = formats_of(&sample);
-    if encoded::has_key(bytes, 0..bytes.len()) {
+    if encoded::has_key_of(bytes, search) {
         formats.insert(Format::PrivateKey);
     }
     formats.extend(marks::all_of(bytes));

@@ -41,7 +41,9 @@ impl Directory {
         let mut found: Vec<Self> = Vec::new();
         let mut is_last = true;
         let mut ends = 0;
-        for at in memmem::rfind_iter(&bytes[from..], END) {
+        // Searching forward is much faster.
+        let ends_here: Vec<usize> = memmem::find_iter(&bytes[from..], END).collect();
+        for at in ends_here.into_iter().rev() {
             let at = from + at;
             let Some(end) = End::parse(&bytes[at..]).filter(|end| end.entries > 0) else {
                 continue;

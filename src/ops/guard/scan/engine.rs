@@ -139,9 +139,9 @@ impl<'a> Engine<'a> {
     ///
     /// Reads every blob once, whatever its path, except those that were plain before.
     pub fn judge(&mut self, entries: &[Candidate]) -> Result<Vec<FoundLeak>> {
-        self.memory.ask_for_blobs(entries.len());
         self.examined.entries += entries.len() as u64;
-        self.read(entries)?;
+        let blobs = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
+        self.read(blobs.map(|entry| entry.id).collect())?;
         let none = Traits::default();
         let mut leaks = Vec::new();
         for (at, entry) in entries.iter().enumerate() {
@@ -179,11 +179,12 @@ impl<'a> Engine<'a> {
         Ok(leaks)
     }
 
-    /// Reads the blobs of entries that were not read yet.
-    fn read(&mut self, entries: &[Candidate]) -> Result<()> {
-        let is_new = |id: &ObjectId| !self.plain.contains(id) && !self.traits.contains_key(id);
-        let blobs = entries.iter().filter(|entry| entry.kind != EntryKind::Submodule);
-        let wanted: HashSet<ObjectId> = blobs.map(|entry| entry.id).filter(is_new).collect();
+    /// Reads those blobs that were not read yet.
+    pub fn read(&mut self, mut wanted: Vec<ObjectId>) -> Result<()> {
+        self.memory.ask_for_blobs(wanted.len());
+        wanted.retain(|id| !self.plain.contains(id) && !self.traits.contains_key(id));
+        wanted.sort_unstable();
+        wanted.dedup();
         let mut read = self.memory.read(self.repo, Proof::Checksum, wanted, |id, contents| {
             let looked = look_into(self.repo, self.finder.as_ref(), self.budget, contents);
             looked.map_err(|e| e.refusal(|e| reading(id, &e)))

@@ -286,10 +286,10 @@ impl Ranges<'_> {
             Some(_) => HashSet::new(),
             None => judge.clean_commits(walk.count()),
         };
-        let mut found = Vec::new();
-        let mut touched = Touched::nothing();
-        let range = self.repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {
+        let (mut found, mut invalid, mut touched) = (Vec::new(), Vec::new(), Touched::nothing());
+        let range = self.repo.introduced(&walk, |id| clean.contains(id), &mut |mut batch| {
             touched.add(&batch);
+            judge.read(std::mem::take(&mut batch.ahead))?;
             let candidates = candidates(batch);
             if !is_long {
                 let (both, new) = ends.twins_beside(&candidates)?;
@@ -302,7 +302,6 @@ impl Ranges<'_> {
         judge.examined.remembered_commits += range.passed_over;
         judge.in_part.sort_by(|a, b| a.path.cmp(&b.path));
         name_commits(self.repo, &walk, &mut found)?;
-        let mut invalid = Vec::new();
         if self.verify_packs {
             if range.is_long || range.passed_over > 0 {
                 touched = Touched::Any;

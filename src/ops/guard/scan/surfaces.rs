@@ -224,7 +224,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
             };
             let (id, traits, bytes) = match content {
                 Some(target) => {
-                    let (traits, size) = look_into(Contents::Whole(&target), &path)?;
+                    let (traits, size) = look_into(Contents::Whole(&target, None), &path)?;
                     let mut hasher = ObjectHasher::new(&zero, "blob", size);
                     hasher.update(&target);
                     (hasher.finish(), traits, size)
@@ -377,7 +377,8 @@ fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination)
     let mut judge = Engine::new(repo, &registry, to(&[&loaded.config]), &budget);
     let clean = judge.clean_commits(walk.count());
     let mut leaks = Vec::new();
-    let range = repo.introduced(&walk, |id| clean.contains(id), &mut |batch| {
+    let range = repo.introduced(&walk, |id| clean.contains(id), &mut |mut batch| {
+        judge.read(std::mem::take(&mut batch.ahead))?;
         leaks.extend(judge.judge(&candidates(batch))?);
         Ok(())
     })?;
