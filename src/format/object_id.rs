@@ -1,5 +1,6 @@
 //! Git object ids, SHA-1 or SHA-256.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -8,13 +9,34 @@ use sha1::Digest as _;
 use crate::format::digest::{Hasher, parse_hex, push_hex};
 
 /// A git object id of 20 or 32 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ObjectId {
     bytes: [u8; 32],
     len: u8,
 }
 
+impl Ord for ObjectId {
+    /// Compares bytewise. Nearly all ids differ in their first bytes, which are compared as one number.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let rest = || (self.bytes, self.len).cmp(&(other.bytes, other.len));
+        self.lead().cmp(&other.lead()).then_with(rest)
+    }
+}
+
+impl PartialOrd for ObjectId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl ObjectId {
+    fn lead(&self) -> u64 {
+        let [lead, ..] = self.bytes.as_chunks::<8>().0 else {
+            return 0;
+        };
+        u64::from_be_bytes(*lead)
+    }
+
     /// The all-zero id, which no object has.
     pub const NULL: Self = Self {
         bytes: [0; 32],

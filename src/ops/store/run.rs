@@ -109,13 +109,16 @@ impl Records {
         }
     }
 
+    /// Returns everything that the run needs, sorted.
     fn roots(&self) -> Vec<Digest> {
-        let records = self.refs.records().map(|(_, hash)| hash);
+        let records = self.refs.records();
         let mut roots = Vec::with_capacity(records.len() + self.hashes.hashes.len());
-        roots.extend(records);
-        roots.extend(&self.hashes.hashes);
-        roots.sort_unstable();
-        roots.dedup();
+        roots.extend_from_slice(&self.hashes.hashes);
+        for (_, hash) in records {
+            if let Err(at) = roots.binary_search(&hash) {
+                roots.insert(at, hash);
+            }
+        }
         roots
     }
 }

@@ -11,30 +11,32 @@ use crate::rules::protect::Registry;
 const NAMED: usize = 5;
 
 /// Refuses entries that are too many or too large for the limits of their scope. Sealed entries count, too.
-pub fn ensure(
+pub fn ensure<'a>(
     repo: &Repository,
     registry: &Registry,
     scope: &str,
     limits: &Limits,
-    entries: &[TreeEntry],
+    entries: impl Iterator<Item = &'a TreeEntry> + Clone,
 ) -> Result<()> {
     let exceeded = |limit: &'static str, allowed: u64, found: u64, largest: Vec<(String, u64)>| Refusal::Limit {
         scope: scope.to_owned(),
         exceeded: Exceeded { limit, allowed, found },
         largest,
     };
-    if let Some(allowed) = limits.max_entries
-        && entries.len() as u64 > allowed
-    {
-        return Err(exceeded("max_entries", allowed, entries.len() as u64, Vec::new()));
+    if let Some(allowed) = limits.max_entries {
+        let found = entries.clone().count() as u64;
+        if found > allowed {
+            return Err(exceeded("max_entries", allowed, found, Vec::new()));
+        }
     }
     if limits.max_total_bytes.is_none() && limits.max_entry_bytes.is_none() {
         return Ok(());
     }
-    let mut sized: Vec<(String, u64)> = state::hash(repo, registry, entries.to_vec(), repo.private().digests())?
-        .into_iter()
-        .map(|entry| (entry.entry.path.to_string(), entry.size))
-        .collect();
+    let mut sized: Vec<(String, u64)> =
+        state::hash(repo, registry, entries.cloned().collect(), repo.private().digests())?
+            .into_iter()
+            .map(|entry| (entry.entry.path.to_string(), entry.size))
+            .collect();
     let total = sized.iter().map(|(_, size)| size).sum();
     sized.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     let largest = sized.first().map_or(0, |(_, size)| *size);

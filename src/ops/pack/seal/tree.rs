@@ -30,7 +30,7 @@ use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::protect::{Cause, FileFacts, OUTPUT_DIRECTORY, Registry};
 use crate::rules::scope::Selection;
-use crate::rules::twins::SealedTwins;
+use crate::rules::twins::{SealedTwins, plain_of};
 
 /// The source of a tree pack.
 struct Site {
@@ -206,7 +206,11 @@ impl Site {
 /// Refuses a commit that tracks a file beside its sealed twin: the pack would publish what the twin hides.
 fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry]) -> Result<()> {
     let mut sealed = SealedTwins::default();
-    twins::collect(repo, entries.iter().cloned(), &mut sealed)?;
+    let named = entries.iter().filter(|entry| plain_of(entry.path.as_bytes()).is_some());
+    twins::collect(repo, named.cloned(), &mut sealed)?;
+    if sealed.is_empty() {
+        return Ok(());
+    }
     let registry = loaded.registry()?.with_twins(&sealed);
     let beside_twin = entries.iter().find_map(|entry| {
         let file = FileFacts {
@@ -253,13 +257,12 @@ fn ensure_fits(
     taken: &dyn Fn(&[u8]) -> bool,
 ) -> Result<()> {
     let of_pack = entries.iter().filter(|entry| taken(entry.path.as_bytes()));
-    let of_pack: Vec<TreeEntry> = of_pack.cloned().collect();
-    if of_pack.is_empty() && !entries.is_empty() {
+    if of_pack.clone().next().is_none() && !entries.is_empty() {
         return Err(Refusal::Usage(Misuse::FilterTakesNothing {
             scope: selection.key.clone(),
         }));
     }
-    limits::ensure(repo, registry, &selection.key, &selection.limits, &of_pack)
+    limits::ensure(repo, registry, &selection.key, &selection.limits, of_pack)
 }
 
 /// Returns whether this is the blob without content, which every empty file has.
