@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek as _};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,14 +10,17 @@ use std::sync::{Mutex, PoisonError};
 use crate::adapters::files::{self, Below, OpenedFile, Stamp, Walked, open_regular};
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
-use crate::format::manifest::{MAX_BYTES, Malformed, ManifestDocument};
+use crate::format::manifest::{Malformed, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result, io_reason};
 
 /// The largest git-pack document that is read into memory, in bytes. A longer one is only hashed and returned without
 /// its content.
-pub const MAX_DOCUMENT: u64 = MAX_BYTES;
+pub const MAX_DOCUMENT: u64 = 64 << 20;
+
+/// Most bytes of a manifest that is read in one go, which takes less time. A longer one is read member by member.
+const AT_ONCE: u64 = 16 << 20;
 
 const BUFFER: usize = 128 << 10;
 
@@ -90,19 +93,24 @@ pub fn manifest(root: &Path) -> Result<ManifestDocument> {
         Refusal::NotRegular { kind, .. } => bad(PackFault::ManifestNotRegular { kind }),
         other => other,
     })?;
-    if opened.size > MAX_BYTES {
-        return Err(bad(PackFault::ManifestTooLong {
-            allowed: MAX_BYTES,
-            found: opened.size,
-        }));
-    }
-    let mut bytes = Vec::with_capacity(opened.size as usize);
-    (&opened.file)
-        .take(MAX_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(Refusal::io("reading", &path))?;
+    let size = opened.size;
+    let mut open = || {
+        let mut file = &opened.file;
+        file.rewind()?;
+        Ok(file.take(size))
+    };
+    let read = match size {
+        ..=AT_ONCE => {
+            let mut bytes = Vec::with_capacity(size as usize);
+            open()
+                .and_then(|mut file| file.read_to_end(&mut bytes))
+                .map(|_| ManifestDocument::parse(&bytes))
+        }
+        _ => ManifestDocument::read(&mut open),
+    };
+    let read = read.map_err(Refusal::io("reading", &path))?;
     opened.ensure_unchanged()?;
-    ManifestDocument::parse(&bytes).map_err(|why| bad(invalid(why)))
+    read.map_err(|why| bad(invalid(why)))
 }
 
 /// Returns the fault of a pack with a malformed manifest.

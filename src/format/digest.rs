@@ -1,7 +1,8 @@
 //! SHA-256 digests and content refs (`sha256:` and 64 lowercase hex digits).
 
+use std::cmp::Ordering;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,8 +10,21 @@ use sha2::Digest as _;
 use sha2::digest::common::hazmat::SerializableState as _;
 
 /// A SHA-256 digest; displays and serialises as a content ref.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
+
+impl Ord for Digest {
+    /// Compares bytewise. Nearly all digests differ in their first bytes, which are compared as one number.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.lead().cmp(&other.lead()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for Digest {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Digest {
     /// Returns the digest of `bytes`.
@@ -28,6 +42,13 @@ impl Digest {
     /// Returns the 32 raw bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    fn lead(&self) -> u64 {
+        let [lead, ..] = self.0.as_chunks::<8>().0 else {
+            return 0;
+        };
+        u64::from_be_bytes(*lead)
     }
 
     /// Returns 64 lowercase hex digits.
@@ -188,6 +209,38 @@ pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(bytes);
     mac.finalize().into_bytes().into()
+}
+
+/// Returns the digest of what `write` writes, if that is exactly `size` bytes. Stops `write` at more.
+pub fn digest_of_written(size: u64, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Option<Digest> {
+    let mut out = BufWriter::new(Bounded {
+        hasher: Hasher::default(),
+        left: size,
+    });
+    write(&mut out).and_then(|()| out.flush()).ok()?;
+    let bounded = out.into_inner().ok()?;
+    (bounded.left == 0).then(|| bounded.hasher.finish())
+}
+
+/// Hashes at most so many bytes.
+struct Bounded {
+    hasher: Hasher,
+    left: u64,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self.left.checked_sub(buf.len() as u64) {
+            Some(left) => self.left = left,
+            None => return Err(io::ErrorKind::FileTooLarge.into()),
+        }
+        self.hasher.update(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A wrapper that hashes and counts the bytes read from or written to `inner`.

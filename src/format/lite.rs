@@ -1,12 +1,13 @@
 //! `LITE/`: the contents of a pack by path, hash and size, and the refs of its run's records. It never holds content.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
+use std::{io, iter};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::{Document, safe_integer, write_listing};
+use crate::format::canonical_json::{Document, Listing, ListingError, parse_strict_into, safe_integer, write_listing};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
 use crate::format::repo_state::{Mode, RepoState, StateFile};
@@ -99,6 +100,17 @@ fn extension(path: &str) -> Option<&str> {
 
 impl Document for PackManifest {
     fn write(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        self.write_with(out, self.entries.iter())
+    }
+}
+
+impl PackManifest {
+    /// Writes the document with these entries instead of its own, one by one.
+    pub fn write_with<T: Serialize>(
+        &self,
+        out: &mut dyn io::Write,
+        entries: impl Iterator<Item = T>,
+    ) -> io::Result<()> {
         let hull = Self {
             buckets: self.buckets.clone(),
             entries: Vec::new(),
@@ -106,16 +118,38 @@ impl Document for PackManifest {
             scope: self.scope.clone(),
             version: self.version.clone(),
         };
-        write_listing(out, &hull, "entries", self.entries.iter())
+        write_listing(out, &hull, "entries", entries)
     }
-}
 
-impl PackManifest {
+    /// Builds the manifest of these contents without its entries.
+    pub fn without_entries(repo_state: CommitRef, layout: &Layout, contents: &ListedContents<'_>) -> Self {
+        Self {
+            buckets: in_order(contents.directories().into_iter(), layout),
+            entries: Vec::new(),
+            repo_state,
+            scope: contents.state.scope.clone(),
+            version: MANIFEST_VERSION.into(),
+        }
+    }
+
+    /// Reads a document without its entries.
+    pub fn read_hull(from: &mut dyn io::Read) -> io::Result<Result<Self, String>> {
+        let read = Listing::begin(from, "entries").and_then(Listing::finish);
+        match read {
+            Ok((hull, _)) => Ok(parse_strict_into(&hull).map_err(|e| e.to_string())),
+            Err(ListingError::Json(why)) => Ok(Err(why.to_string())),
+            Err(ListingError::Io(e)) => Err(e),
+        }
+    }
+
     /// Builds a manifest from entries in any order.
     pub fn new(scope: &str, repo_state: CommitRef, layout: &Layout, mut entries: Vec<ManifestEntry>) -> Self {
         entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
         Self {
-            buckets: in_order(directories(&entries).into_iter(), layout),
+            buckets: in_order(
+                directories(entries.iter().map(|entry| entry.path.as_str())).into_iter(),
+                layout,
+            ),
             entries,
             repo_state,
             scope: scope.to_owned(),
@@ -164,7 +198,7 @@ impl PackManifest {
         }
         let mut buckets: Vec<&str> = self.buckets.iter().map(String::as_str).collect();
         buckets.sort_unstable();
-        if buckets != directories(&self.entries) {
+        if buckets != directories(self.entries.iter().map(|entry| entry.path.as_str())) {
             return Some(ManifestFault::Buckets);
         }
         None
@@ -190,6 +224,60 @@ pub fn entries(
     plain.chain(sealed.into_iter().flat_map(sealed_entries))
 }
 
+/// The contents of a pack: the files of its state, which are sorted bytewise by path, and its ciphertexts.
+pub struct ListedContents<'a> {
+    state: &'a RepoState,
+    /// Sorted bytewise by path.
+    sealed: Vec<ManifestEntry>,
+}
+
+impl<'a> ListedContents<'a> {
+    /// Takes the files of a state, and the ciphertexts that a document declares.
+    pub fn of(state: &'a RepoState, sealed: Option<&SealedArtifacts>) -> Self {
+        let mut sealed: Vec<ManifestEntry> = sealed.into_iter().flat_map(sealed_entries).collect();
+        sealed.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
+        Self { state, sealed }
+    }
+
+    /// Returns the entries of the manifest, sorted bytewise by path.
+    pub fn entries(&self) -> impl Iterator<Item = ManifestEntry> {
+        let mut files = self.state.files.iter().peekable();
+        let mut sealed = self.sealed.iter().peekable();
+        iter::from_fn(move || {
+            let is_sealed_next = match (files.peek(), sealed.peek()) {
+                (Some(file), Some(entry)) => entry.path.as_bytes() < file.path.as_bytes(),
+                (None, _) => true,
+                (_, None) => false,
+            };
+            match is_sealed_next {
+                true => sealed.next().cloned(),
+                false => {
+                    let file = files.next()?;
+                    Some(ManifestEntry::new(file.path.as_str(), file.hash, file.size, Kind::File))
+                }
+            }
+        })
+    }
+
+    /// Returns a path that two entries have.
+    pub fn duplicate(&self) -> Option<&str> {
+        let twice = self.sealed.windows(2).find(|pair| pair[0].path == pair[1].path);
+        let files = &self.state.files;
+        let is_file = |entry: &&ManifestEntry| {
+            let path = entry.path.as_bytes();
+            files.binary_search_by(|file| file.path.as_bytes().cmp(path)).is_ok()
+        };
+        let found = twice.map(|pair| &pair[0]).or_else(|| self.sealed.iter().find(is_file));
+        found.map(|entry| entry.path.as_str())
+    }
+
+    /// Returns the root's directories that have entries, sorted.
+    pub fn directories(&self) -> Vec<&str> {
+        let files = self.state.files.iter().map(|file| file.path.as_str());
+        directories(files.chain(self.sealed.iter().map(|entry| entry.path.as_str())))
+    }
+}
+
 /// Returns the entries for the ciphertexts that a document declares.
 pub fn sealed_entries(document: &SealedArtifacts) -> impl Iterator<Item = ManifestEntry> {
     let artifacts = document.artifacts.iter();
@@ -201,11 +289,11 @@ pub fn sealed_entries(document: &SealedArtifacts) -> impl Iterator<Item = Manife
     })
 }
 
-/// Returns the root's directories that have entries, sorted.
-fn directories(entries: &[ManifestEntry]) -> Vec<&str> {
+/// Returns the root's directories that have one of these paths in them, sorted.
+fn directories<'a>(paths: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let mut found: Vec<&str> = Vec::new();
-    for entry in entries {
-        if let Some((directory, _)) = entry.path.split_once('/')
+    for path in paths {
+        if let Some((directory, _)) = path.split_once('/')
             && found.last() != Some(&directory)
         {
             found.push(directory);
@@ -229,11 +317,16 @@ pub struct Summary<'a> {
     pub refs: &'a RunRefs,
 }
 
-/// Writes `LITE/INDEX.md`.
-pub fn index(manifest: &PackManifest, summary: &Summary<'_>) -> String {
+/// Writes `LITE/INDEX.md` for a manifest with these entries.
+pub fn index<E: Borrow<ManifestEntry>>(
+    manifest: &PackManifest,
+    entries: impl Iterator<Item = E>,
+    summary: &Summary<'_>,
+) -> String {
     let mut counts: BTreeMap<Bucket, (u64, u64)> = BTreeMap::new();
     let (mut files, mut sealed) = ((0, 0), (0, 0));
-    for entry in &manifest.entries {
+    for entry in entries {
+        let entry = entry.borrow();
         let total = match entry.kind {
             Kind::File => &mut files,
             Kind::Sealed => &mut sealed,

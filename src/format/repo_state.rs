@@ -1,10 +1,10 @@
 //! Repository state: the entries of a commit's tree, their digest, and the documents about them.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::{Document, write_listing};
+use crate::format::canonical_json::{Document, Listing, ListingError, parse_strict_into, to_canonical, write_listing};
 use crate::format::digest::{Digest, Hasher, bare};
 use crate::format::object_id::ObjectId;
 use crate::format::only::Only;
@@ -204,16 +204,16 @@ pub struct RepoState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StateFile {
-    /// Text of the entry's path, relative to the repository's root.
-    pub path: String,
     /// SHA-256 of its content, as 64 hex digits.
     #[serde(with = "bare")]
     pub hash: Digest,
-    /// Size of its content in bytes.
-    pub size: u64,
     /// Its git mode. `None` for a regular file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
+    /// Text of the entry's path, relative to the repository's root.
+    pub path: String,
+    /// Size of its content in bytes.
+    pub size: u64,
 }
 
 impl StateFile {
@@ -262,7 +262,33 @@ impl Document for RepoState {
     }
 }
 
+/// Most bytes of memory for the files of a state. They are read one by one.
+const MAX_HELD: u64 = 1 << 30;
+
 impl RepoState {
+    /// Reads a document file by file, as strictly as [`parse_strict_into`]. Also returns whether it is in canonical form.
+    pub fn read(from: &mut dyn Read) -> Result<(Self, bool), ListingError> {
+        let mut listing = Listing::begin(from, "files")?;
+        let (mut files, mut canonical, mut held): (Vec<StateFile>, _, _) = (Vec::new(), true, 0);
+        while let Some(text) = listing.next_item()? {
+            let file = parse_strict_into::<StateFile>(text);
+            canonical &= file.as_ref().is_ok_and(|file| to_canonical(file) == text);
+            let file = match file {
+                Ok(file) => file,
+                Err(why) => return Err(listing.fault(&why.to_string())),
+            };
+            held += (size_of::<StateFile>() + file.path.len() + file.mode.as_ref().map_or(0, String::len)) as u64;
+            if held > MAX_HELD {
+                return Err(listing.fault(&format!("the files take more than {MAX_HELD} bytes of memory")));
+            }
+            files.push(file);
+        }
+        let (hull, tight) = listing.finish()?;
+        let state: Self = parse_strict_into(&hull).map_err(ListingError::Json)?;
+        canonical &= tight && state.files.is_empty() && state.is_written_as(&hull);
+        Ok((Self { files, ..state }, canonical))
+    }
+
     /// Returns the manifest digest of the files, sorted bytewise by the bytes of their paths, whatever their order in the document.
     pub fn digest(&self) -> Digest {
         let lines = self

@@ -163,11 +163,11 @@ impl Document for Provenance {}
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IndexedFile {
-    /// Path of the member, relative to the pack's root.
-    pub path: String,
     /// SHA-256 of the member, as 64 hex digits.
     #[serde(with = "bare")]
     pub hash: Digest,
+    /// Path of the member, relative to the pack's root.
+    pub path: String,
     /// Size in bytes.
     pub size: u64,
 }
@@ -188,31 +188,38 @@ pub struct Provenance {
 /// line.
 pub fn file_tree<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> String {
     let mut drawing = String::new();
-    draw(paths, &mut drawing).expect("a string takes everything");
+    draw(paths.map(MemberPath::as_str), &mut drawing).expect("a string takes everything");
     drawing
 }
 
-/// Returns whether `drawing` equals the output of [`file_tree`] for these paths.
-///
-/// Compares while drawing instead of building the expected drawing first, because the drawing of one deep path is as
-/// large as the square of its length.
-pub fn is_file_tree<'a>(drawing: &[u8], paths: impl Iterator<Item = &'a MemberPath>) -> bool {
-    let mut rest = Rest(drawing);
-    draw(paths, &mut rest).is_ok() && rest.0.is_empty()
-}
-
-/// The rest of the expected drawing. Fails when anything else is written.
-struct Rest<'a>(&'a [u8]);
-
-impl fmt::Write for Rest<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 = self.0.strip_prefix(text.as_bytes()).ok_or(fmt::Error)?;
-        Ok(())
+/// Writes the output of [`file_tree`] for these paths, line by line.
+pub fn write_file_tree<'a>(out: &mut dyn Write, paths: impl Iterator<Item = &'a str>) -> io::Result<()> {
+    let mut written = Written { out, failed: None };
+    match draw(paths, &mut written) {
+        Ok(()) => Ok(()),
+        Err(fmt::Error) => Err(written
+            .failed
+            .unwrap_or_else(|| io::Error::other("a name cannot be shown"))),
     }
 }
 
-fn draw<'a>(paths: impl Iterator<Item = &'a MemberPath>, out: &mut dyn fmt::Write) -> fmt::Result {
-    let mut paths: Vec<&str> = paths.map(MemberPath::as_str).collect();
+/// A stream that takes text.
+struct Written<'a> {
+    out: &'a mut dyn Write,
+    failed: Option<io::Error>,
+}
+
+impl fmt::Write for Written<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.out.write_all(text.as_bytes()).map_err(|e| {
+            self.failed = Some(e);
+            fmt::Error
+        })
+    }
+}
+
+fn draw<'a>(paths: impl Iterator<Item = &'a str>, out: &mut dyn fmt::Write) -> fmt::Result {
+    let mut paths: Vec<&str> = paths.collect();
     // Compare name by name: sorted bytewise, `a-b` would lie between `a` and the entries in `a`.
     paths.sort_unstable_by(|a, b| a.split('/').cmp(b.split('/')));
     paths.dedup();

@@ -983,3 +983,51 @@ fn a_lock_that_is_a_pipe_is_not_waited_for() {
     repo.pack(&["seal", "-o", "../refused"]).refused("E_IO");
     assert!(!repo.place.path().join("refused").exists());
 }
+
+/// Makes a pack whose lists of members and contents have more than a megabyte each.
+fn many_files() -> (Repo, PathBuf) {
+    let repo = Repo::set_up();
+    let deep = ["long"; 40].join("-");
+    for n in 0..2500 {
+        repo.write(&format!("{deep}/{deep}/{n}"), n.to_string());
+    }
+    repo.git(&["add", "-A"]).ok();
+    repo.git(&["commit", "-q", "-m", "many"]).ok();
+    let (_, pack) = repo.seal(&["--emit", "repo,lite", "-o", "../pack"]);
+    (repo, pack)
+}
+
+#[test]
+fn a_long_list_is_judged_by_what_it_must_be() {
+    let (_repo, pack) = many_files();
+    assert_eq!(codes(&pack), []);
+    let whole = fs::read(pack.join("manifest.json")).unwrap();
+    for (path, is_long) in [
+        ("meta/FILE_INDEX.json", true),
+        ("LITE/PACK_MANIFEST.json", true),
+        ("meta/FILE_TREE.txt", false),
+    ] {
+        let document = fs::read(pack.join(path)).unwrap();
+        assert_eq!(document.len() > 1 << 20, is_long, "{path}");
+        let mut other = document.clone();
+        let at = other.len() / 2;
+        let at = at + other[at..].iter().position(u8::is_ascii_digit).unwrap();
+        other[at] = b'0' + (other[at] - b'0' + 1) % 10;
+        for other in [other, [&document[..], b"\n"].concat()] {
+            fs::write(pack.join(path), other).unwrap();
+            let mut manifest = document_of(&whole);
+            let members = manifest["members"].as_array_mut().unwrap();
+            let member = members.iter_mut().find(|member| member["path"] == path).unwrap();
+            member["bytes_hash"] = Digest::of(&fs::read(pack.join(path)).unwrap()).to_string().into();
+            fs::write(pack.join("manifest.json"), to_document(&manifest)).unwrap();
+            assert!(codes(&pack).contains(&(path.into(), "SCHEMA_VIOLATION")), "{path}");
+        }
+        fs::write(pack.join(path), document).unwrap();
+        fs::write(pack.join("manifest.json"), &whole).unwrap();
+    }
+    assert_eq!(codes(&pack), []);
+}
+
+fn document_of(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}

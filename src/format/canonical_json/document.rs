@@ -74,11 +74,11 @@ pub fn write_listing<T: Serialize>(
 }
 
 /// Writes the next item of a list.
-pub fn write_item(mut out: &mut dyn Write, first: &mut bool, item: &impl Serialize) -> io::Result<()> {
+pub fn write_item(out: &mut dyn Write, first: &mut bool, item: &impl Serialize) -> io::Result<()> {
     if !std::mem::replace(first, false) {
         out.write_all(b",")?;
     }
-    Ok(serde_json_canonicalizer::to_writer(item, &mut out)?)
+    out.write_all(&to_canonical(item))
 }
 
 /// Returns the bytes before and after the items of the list under `key`, in the canonical form of an object.

@@ -1,6 +1,8 @@
 //! JSON: strict parsing, and canonical output (RFC 8785, JCS) with one newline at the end.
 
 mod document;
+mod listing;
+mod ordered;
 mod strict;
 
 use std::fmt;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use document::{Document, Same, around_list, write_item, write_listing};
+pub use listing::{Listing, ListingError, MAX_HULL, MAX_ITEM};
 pub use strict::MAX_VALUES;
 use strict::{MAX_SAFE_INTEGER, Strict, StrictCheck, ValueBudget};
 
@@ -30,7 +33,7 @@ impl std::error::Error for JsonError {}
 /// Refuses duplicate keys, trailing data, integers beyond ±2^53 and nesting of 128 levels or more, because common
 /// parsers change these silently. The caller, who reads the bytes, limits their size.
 pub fn parse_strict(bytes: &[u8]) -> Result<Value, JsonError> {
-    parse(bytes, Strict::Whole(None))
+    parse(bytes, Strict(None))
 }
 
 fn parse(bytes: &[u8], strict: Strict<'_>) -> Result<Value, JsonError> {
@@ -76,13 +79,31 @@ pub fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
 ///
 /// Refuses more than [`MAX_VALUES`] values in an item or beside the list.
 pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
-    let budget = ValueBudget::default();
-    parse(bytes, Strict::Listing(key, each, &budget))
+    let mut read = || {
+        let mut listing = Listing::begin(bytes, key)?;
+        while let Some((item, _)) = listing.next_value()? {
+            each(item);
+        }
+        listing.finish()
+    };
+    match read() {
+        Ok((hull, _)) => parse_within(&hull),
+        Err(ListingError::Json(why)) => Err(why),
+        Err(ListingError::Io(e)) => Err(JsonError(e.to_string())),
+    }
+}
+
+/// Parses one JSON document as strictly as [`parse_strict`]. Refuses more than [`MAX_VALUES`] values in it.
+pub fn parse_within(bytes: &[u8]) -> Result<Value, JsonError> {
+    parse(bytes, Strict(Some(&ValueBudget::default())))
 }
 
 /// Returns the canonical form, without a newline.
 pub fn to_canonical<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_json_canonicalizer::to_vec(value).expect("documents of ours have string keys and finite numbers")
+    let sorted = || serde_json_canonicalizer::to_vec(value);
+    ordered::in_order(value)
+        .map_or_else(sorted, Ok)
+        .expect("documents of ours have string keys and finite numbers")
 }
 
 /// Returns the canonical form followed by one newline, which is the content of a document's file.

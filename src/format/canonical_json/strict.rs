@@ -37,23 +37,9 @@ impl ValueBudget {
     }
 }
 
-/// What is being parsed: a whole value, a document with a list whose items are handed out, or that list. Each with its
-/// budget.
-pub(super) enum Strict<'a> {
-    Whole(Option<&'a ValueBudget>),
-    Listing(&'a str, &'a mut dyn FnMut(Value), &'a ValueBudget),
-    Items(&'a mut dyn FnMut(Value)),
-}
-
-impl<'a> Strict<'a> {
-    fn budget(&self) -> Option<&'a ValueBudget> {
-        match self {
-            Self::Whole(budget) => *budget,
-            Self::Listing(_, _, budget) => Some(budget),
-            Self::Items(_) => None,
-        }
-    }
-}
+/// Parses a value, within a budget of values if there is one.
+#[derive(Clone, Copy)]
+pub(super) struct Strict<'a>(pub(super) Option<&'a ValueBudget>);
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
@@ -101,38 +87,32 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Value::String(value))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        if let Self::Items(each) = &mut self {
-            // Items that are handed out are not kept.
-            while let Some(item) = seq.next_element_seed(Strict::Whole(Some(&ValueBudget::default())))? {
-                each(item);
-            }
-            return Ok(Value::Array(items));
-        }
-        let budget = self.budget();
-        while let Some(item) = seq.next_element_seed(Strict::Whole(budget))? {
-            budget.map_or(Ok(()), ValueBudget::take)?;
+        while let Some(item) = seq.next_element_seed(self)? {
+            self.take()?;
             items.push(item);
         }
         Ok(Value::Array(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        let budget = self.budget();
         while let Some(key) = map.next_key::<String>()? {
             if object.contains_key(&key) {
                 return Err(duplicate(&key));
             }
-            budget.map_or(Ok(()), ValueBudget::take)?;
-            let value = map.next_value_seed(match &mut self {
-                Self::Listing(list, each, _) if *list == key => Strict::Items(each),
-                _ => Strict::Whole(budget),
-            })?;
+            self.take()?;
+            let value = map.next_value_seed(self)?;
             object.insert(key, value);
         }
         Ok(Value::Object(object))
+    }
+}
+
+impl Strict<'_> {
+    fn take<E: de::Error>(self) -> Result<(), E> {
+        self.0.map_or(Ok(()), ValueBudget::take)
     }
 }
 

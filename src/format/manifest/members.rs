@@ -6,8 +6,8 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::format::digest::Digest;
-use crate::format::manifest::MemberType;
 use crate::format::manifest::fields::{Departure, Malformed, null_departure, optional_text, shape, text};
+use crate::format::manifest::{MAX_HELD, MemberType};
 
 /// A member as a manifest declares it, before any check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,22 @@ pub struct Declared {
     pub kind: Cow<'static, str>,
     /// The artifact version as written.
     pub artifact_version: Option<String>,
+}
+
+impl Declared {
+    /// Returns how many bytes of memory the member takes.
+    fn held(&self) -> u64 {
+        let hash = match &self.bytes_hash {
+            DeclaredRef::Digest(_) => 0,
+            DeclaredRef::Other(text) => text.len(),
+        };
+        let kind = match &self.kind {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(kind) => kind.len(),
+        };
+        let version = self.artifact_version.as_ref().map_or(0, String::len);
+        (size_of::<Self>() + self.path.len() + hash + kind + version) as u64
+    }
 }
 
 /// A declared content ref, which may be malformed.
@@ -68,6 +84,8 @@ pub(super) struct MemberList {
     /// The fault at which collecting stopped.
     pub(super) malformed: Option<Malformed>,
     seen: usize,
+    /// Bytes of memory that the members take.
+    held: u64,
 }
 
 impl MemberList {
@@ -95,12 +113,17 @@ impl MemberList {
         for key in item.keys() {
             self.violate(&path, || format!("unknown field {key:?}"));
         }
-        self.push(&path, &bytes_hash, &kind, artifact_version);
-        Ok(())
+        self.push(&path, &bytes_hash, &kind, artifact_version)
     }
 
-    /// Adds a member, and judges its values.
-    pub(super) fn push(&mut self, path: &str, bytes_hash: &str, kind: &str, artifact_version: Option<String>) {
+    /// Adds a member, and judges its values. Refuses one for which there is no memory left.
+    pub(super) fn push(
+        &mut self,
+        path: &str,
+        bytes_hash: &str,
+        kind: &str,
+        artifact_version: Option<String>,
+    ) -> Result<(), Malformed> {
         let bytes_hash = DeclaredRef::of(bytes_hash);
         if let DeclaredRef::Other(text) = &bytes_hash {
             self.violate(path, || format!("bytes_hash is not a content ref: {text:?}"));
@@ -112,12 +135,18 @@ impl MemberList {
         if self.members.last().is_some_and(|last| last.path.as_str() > path) {
             self.violate(path, || "members are not sorted bytewise by path".into());
         }
-        self.members.push(Declared {
+        let member = Declared {
             path: path.to_owned(),
             bytes_hash,
             kind: known.map_or_else(|| Cow::Owned(kind.to_owned()), Cow::Borrowed),
             artifact_version,
-        });
+        };
+        self.held += member.held();
+        if self.held > MAX_HELD {
+            return Err(shape(&format!("its members take more than {MAX_HELD} bytes of memory")));
+        }
+        self.members.push(member);
+        Ok(())
     }
 
     fn violate(&mut self, path: &str, what: impl FnOnce() -> String) {

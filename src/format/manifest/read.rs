@@ -1,11 +1,12 @@
 //! Reads a manifest, and lists where it violates the schema.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
+use std::mem;
 
 use serde_json::{Map, Value};
 
-use crate::format::canonical_json::{Same, around_list, parse_listing, write_item};
-use crate::format::digest::{Digest, Hashing};
+use crate::format::canonical_json::{Listing, ListingError, around_list, parse_within, to_canonical, write_item};
+use crate::format::digest::{Digest, Hasher, Hashing};
 use crate::format::line_ends::LineEnds;
 use crate::format::manifest::document::{Fields, ManifestDocument};
 use crate::format::manifest::fields::{Departure, Malformed, null_departure, optional_text, shape, text};
@@ -34,9 +35,58 @@ impl ManifestDocument {
 
     /// Parses a manifest that may be spelled in any way.
     fn parse_any(bytes: &[u8]) -> Result<Self, Malformed> {
+        let read = Self::read(&mut || Ok(bytes));
+        read.unwrap_or_else(|e| Err(shape(&e.to_string())))
+    }
+
+    /// Reads a `manifest.json` member by member, and parses it as [`Self::parse`] does. `open` opens it at its start, a second
+    /// time only if its spelling is not git-pack's.
+    pub fn read<R: Read>(open: &mut dyn FnMut() -> io::Result<R>) -> io::Result<Result<Self, Malformed>> {
         let mut list = MemberList::default();
-        let mut hull = parse_listing(bytes, MEMBERS, &mut |item| list.read(item)).map_err(Malformed::Json)?;
-        let Value::Object(fields) = &hull else {
+        let mut file = Hashing::new(open()?);
+        let parts = match Parts::read(&mut file, &mut list) {
+            Ok(parts) => parts,
+            Err(ListingError::Io(e)) => return Err(e),
+            Err(ListingError::Json(why)) => return Ok(Err(Malformed::Json(why))),
+        };
+        let (_, file_hash, file_bytes) = file.finish();
+        let mut hull = match parse_within(&parts.hull) {
+            Ok(hull) => hull,
+            Err(why) => return Ok(Err(Malformed::Json(why))),
+        };
+        let mut document = match Self::of_parts(&hull, list) {
+            Ok(document) => document,
+            Err(why) => return Ok(Err(why)),
+        };
+        (document.file_hash, document.file_bytes) = (file_hash, file_bytes);
+        let [before, behind] = around_list(&hull, MEMBERS);
+        let is_canonical = parts.is_canonical && parts.hull == [&before[..], &behind, b"\n"].concat();
+        hull[PACK_ID] = "".into();
+        let [_, blank] = around_list(&hull, MEMBERS);
+        document.computed_id = match is_canonical {
+            true => {
+                let mut hasher = parts.members;
+                hasher.update(&blank);
+                hasher.finish()
+            }
+            false => {
+                let mut again = Hashing::new(open()?);
+                let id = canonical_id(&mut again, [&before, &blank])?;
+                if again.finish().1 != file_hash {
+                    return Err(io::Error::other("it changed while it was read"));
+                }
+                id
+            }
+        };
+        document
+            .departures
+            .extend((!is_canonical).then(|| not_canonical(&parts.hull)));
+        Ok(Ok(document))
+    }
+
+    /// Takes what a manifest declares. Its id and its file are left to the caller.
+    fn of_parts(hull: &Value, mut list: MemberList) -> Result<Self, Malformed> {
+        let Value::Object(fields) = hull else {
             return Err(shape("expected an object"));
         };
         ensure_version(fields)?;
@@ -55,7 +105,6 @@ impl ManifestDocument {
         if let Some(why) = list.malformed.take() {
             return Err(why);
         }
-        let (computed_id, canonical) = computed_id(&mut hull, bytes);
         let fields = Fields {
             pack_id,
             member_count,
@@ -63,13 +112,70 @@ impl ManifestDocument {
             note,
             tool_version,
         };
-        let file = (Digest::of(bytes), bytes.len() as u64);
-        let mut read = Self::of_fields(fields, list, file, computed_id);
+        let nothing = Digest::of(&[]);
+        let mut read = Self::of_fields(fields, list, (nothing, 0), nothing);
         read.violations.extend(unknown);
         read.departures.extend(null_note);
-        read.departures.extend((!canonical).then(|| not_canonical(bytes)));
         Ok(read)
     }
+}
+
+/// The parts of a manifest that was read.
+struct Parts {
+    /// The document without its members.
+    hull: Vec<u8>,
+    /// Whether the members are written in canonical form.
+    is_canonical: bool,
+    /// The hash of everything up to the last member.
+    members: Hasher,
+}
+
+impl Parts {
+    fn read(from: &mut dyn Read, list: &mut MemberList) -> Result<Self, ListingError> {
+        let mut listing = Listing::begin(from, MEMBERS)?;
+        let mut members = Hasher::default();
+        members.update(listing.head());
+        let (mut is_canonical, mut first) = (true, true);
+        loop {
+            let Some(text) = listing.next_item()? else { break };
+            if !mem::replace(&mut first, false) {
+                members.update(b",");
+            }
+            members.update(text);
+            let value = parse_within(text);
+            is_canonical &= value.as_ref().is_ok_and(|value| to_canonical(value) == text);
+            match value {
+                Ok(value) => list.read(value),
+                Err(why) => return Err(listing.fault(&why.to_string())),
+            }
+        }
+        let (hull, is_tight) = listing.finish()?;
+        Ok(Self {
+            hull,
+            is_canonical: is_canonical && is_tight,
+            members,
+        })
+    }
+}
+
+/// Computes the id: the SHA-256 of the manifest's canonical form with an empty `pack_id`. `around` is that form before and
+/// behind the members.
+fn canonical_id(from: &mut dyn Read, [before, behind]: [&[u8]; 2]) -> io::Result<Digest> {
+    let unread = |e| match e {
+        ListingError::Io(e) => e,
+        ListingError::Json(why) => io::Error::other(why.to_string()),
+    };
+    let mut out = BufWriter::with_capacity(BUFFER, Hashing::new(io::sink()));
+    out.write_all(before)?;
+    let mut listing = Listing::begin(from, MEMBERS).map_err(unread)?;
+    let mut first = true;
+    while let Some((member, _)) = listing.next_value().map_err(unread)? {
+        write_item(&mut out, &mut first, &member)?;
+    }
+    listing.finish().map_err(unread)?;
+    out.write_all(behind)?;
+    out.flush()?;
+    Ok(out.into_inner().map_err(io::IntoInnerError::into_error)?.finish().1)
 }
 
 fn ensure_version(fields: &Map<String, Value>) -> Result<(), Malformed> {
@@ -78,33 +184,6 @@ fn ensure_version(fields: &Map<String, Value>) -> Result<(), Malformed> {
         Some(other) => Err(shape(&format!("version is {other}"))),
         None => Err(shape("version is missing")),
     }
-}
-
-/// Computes the id: the SHA-256 of the manifest's canonical form with an empty `pack_id`. Also returns whether `bytes`
-/// are canonical.
-///
-/// Leaves the empty `pack_id` in `hull`. Reads the members again instead of keeping a copy of them.
-fn computed_id(hull: &mut Value, bytes: &[u8]) -> (Digest, bool) {
-    let [before, behind] = around_list(hull, MEMBERS);
-    hull[PACK_ID] = "".into();
-    let [_, blank] = around_list(hull, MEMBERS);
-    let mut out = BufWriter::with_capacity(BUFFER, Hashing::new(Same::of(bytes)));
-    let mut first = true;
-    let mut written = out.write_all(&before);
-    let read = parse_listing(bytes, MEMBERS, &mut |item| {
-        if written.is_ok() {
-            written = write_item(&mut out, &mut first, &item);
-        }
-    });
-    read.expect("the same bytes were parsed before");
-    written
-        .and_then(|()| out.flush())
-        .expect("hashing and comparing cannot fail");
-    let id = out.get_ref().digest_with(&blank);
-    let mut ended = out.write_all(&behind);
-    ended = ended.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-    ended.expect("hashing and comparing cannot fail");
-    (id, out.get_ref().get_ref().is_same())
 }
 
 fn not_canonical(bytes: &[u8]) -> Departure {

@@ -74,7 +74,7 @@ fn members(rest: &mut Rest<'_>) -> Option<MemberList> {
         rest.skip(r#","type":"#)?;
         let kind = rest.text()?;
         rest.skip("}")?;
-        list.push(path, bytes_hash, kind, artifact_version);
+        list.push(path, bytes_hash, kind, artifact_version).ok()?;
         begin = r#",{"#;
     }
     Some(list)

@@ -13,16 +13,16 @@ use crate::format::timestamp::Timestamp;
 /// A member to be written into a manifest.
 #[derive(Clone, Debug, Serialize)]
 pub struct Member {
-    /// Path of the member, relative to the pack's root.
-    pub path: MemberPath,
-    /// SHA-256 of the member.
-    pub bytes_hash: Digest,
-    /// Type of the member.
-    #[serde(rename = "type")]
-    pub kind: MemberType,
     /// The `version` of its content, if the type is recognised by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_version: Option<String>,
+    /// SHA-256 of the member.
+    pub bytes_hash: Digest,
+    /// Path of the member, relative to the pack's root.
+    pub path: MemberPath,
+    /// Type of the member.
+    #[serde(rename = "type")]
+    pub kind: MemberType,
 }
 
 /// A manifest to be written.

@@ -2,17 +2,22 @@
 
 use std::io::{self, Write};
 
+use crate::adapters::pack_dir::MAX_DOCUMENT;
 use crate::adapters::staging::Staging;
-use crate::format::canonical_json::Document;
+use crate::format::canonical_json::{Document, MAX_HULL, to_canonical};
 use crate::format::digest::Digest;
-use crate::format::manifest::{MAX_BYTES, Manifest, Member, MemberType};
+use crate::format::lite::PACK_MANIFEST;
+use crate::format::manifest::{MAX_HELD, Manifest, Member, MemberType};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::timestamp::Timestamp;
-use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, file_tree};
+use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, REPO_STATE, write_file_tree};
 use crate::refusal::{Refusal, Result};
 
 /// The release that manifests state.
 pub const TOOL_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Most bytes of a note in the manifest, which is held whole but for its members. The rest of it is short.
+const MAX_NOTE: u64 = (MAX_HULL - 4096) as u64;
 
 /// An upper bound for the number of a pack's own documents.
 const OWN: usize = 16;
@@ -54,20 +59,27 @@ impl<'a> DocumentWriter<'a> {
 
     /// Writes a document and counts it.
     pub fn add(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
-        let written = self.stream(path, |out| out.write_all(bytes))?;
-        self.members.push(written);
-        Ok(())
+        self.stream(path, |out| out.write_all(bytes)).map(drop)
     }
 
     /// Writes a document piece by piece and counts it; returns its digest and its size in bytes.
     pub fn write(&mut self, path: &str, document: &impl Document) -> Result<(Digest, u64)> {
-        let (member, size) = self.stream(path, |out| document.write(out))?;
+        self.stream(path, |out| document.write(out))
+    }
+
+    /// Writes a document with `write` and counts it; returns its digest and its size in bytes.
+    pub fn stream(
+        &mut self,
+        path: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(Digest, u64)> {
+        let (member, size) = self.written_by(path, write)?;
         let hash = member.bytes_hash;
         self.count(member, size);
         Ok((hash, size))
     }
 
-    fn stream(&self, path: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(Member, u64)> {
+    fn written_by(&self, path: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(Member, u64)> {
         let ((), bytes_hash, size) = self.staging.stream(path, write)?;
         ensure_readable(path, size)?;
         let member = Member {
@@ -82,23 +94,30 @@ impl<'a> DocumentWriter<'a> {
     /// Writes the list of members, and the same list drawn as a tree. The list names every member except itself.
     pub fn listing(&mut self) -> Result<()> {
         let drawn = MemberPath::parse(FILE_TREE).expect("the names of our documents are safe");
-        let paths = self.members.iter().map(|(member, _)| &member.path);
-        let text = file_tree(paths.chain([&drawn]));
-        self.add(FILE_TREE, text.as_bytes())?;
-        drop(text);
+        let paths = self.members.iter().map(|(member, _)| member.path.as_str());
+        let written = self.written_by(FILE_TREE, |out| write_file_tree(out, paths.chain([drawn.as_str()])))?;
+        self.members.push(written);
         self.members.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         let files = self.members.iter().map(|(member, size)| IndexedFile {
             path: member.path.to_string(),
             hash: member.bytes_hash,
             size: *size,
         });
-        let index = self.stream(FILE_INDEX, |out| FileIndex::write_of(out, files))?;
+        let index = self.written_by(FILE_INDEX, |out| FileIndex::write_of(out, files))?;
         self.members.push(index);
         Ok(())
     }
 
     /// Writes the manifest; returns the pack's id and the number of members.
     pub fn finish(self, created: Timestamp, note: Option<String>) -> Result<(Digest, u64)> {
+        let found = note.as_ref().map_or(0, |note| to_canonical(note).len() as u64);
+        if found > MAX_NOTE {
+            return Err(Refusal::TooLong {
+                what: "the note".into(),
+                allowed: MAX_NOTE,
+                found,
+            });
+        }
         let manifest = Manifest {
             created,
             note,
@@ -107,17 +126,27 @@ impl<'a> DocumentWriter<'a> {
         };
         let members = manifest.members.len() as u64;
         let (pack_id, _, bytes) = self.staging.stream(MANIFEST, |out| manifest.write(out))?;
-        ensure_readable("the manifest", bytes)?;
+        ensure_readable(MANIFEST, bytes)?;
         Ok((pack_id, members))
     }
 }
 
+/// The documents that a verifier reads item by item. The others are held whole.
+const LISTS: [&str; 5] = [MANIFEST, REPO_STATE, FILE_INDEX, FILE_TREE, PACK_MANIFEST];
+
 /// Refuses a document that would be too long to be read again, because a sealed pack must verify.
-pub fn ensure_readable(what: &str, bytes: u64) -> Result<()> {
-    match bytes > MAX_BYTES {
+pub fn ensure_readable(path: &str, bytes: u64) -> Result<()> {
+    let allowed = match LISTS.contains(&path) {
+        true => MAX_HELD,
+        false => MAX_DOCUMENT,
+    };
+    match bytes > allowed {
         true => Err(Refusal::TooLong {
-            what: what.to_owned(),
-            allowed: MAX_BYTES,
+            what: match path {
+                MANIFEST => "the manifest".to_owned(),
+                other => other.to_owned(),
+            },
+            allowed,
             found: bytes,
         }),
         false => Ok(()),
@@ -135,27 +164,23 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let now = Timestamp::from_seconds(0).unwrap();
         // The size of a manifest with an empty note.
-        let staging = Staging::beside(&temp.path().join("x"), Access::Shared).unwrap();
-        DocumentWriter::of(&staging).finish(now, Some(String::new())).unwrap();
-        let hull = std::fs::metadata(staging.member(&MemberPath::parse(MANIFEST).unwrap()))
-            .unwrap()
-            .len();
         for (more, fits) in [(0, true), (1, false)] {
             let output = temp.path().join(format!("pack-{more}"));
             let staging = Staging::beside(&output, Access::Shared).unwrap();
-            let note = "n".repeat((MAX_BYTES - hull) as usize + more);
+            let note = "n".repeat(MAX_NOTE as usize - 2 + more);
             let finished = DocumentWriter::of(&staging).finish(now, Some(note));
             staging.publish(&output, Publish::New).unwrap();
             assert_eq!(pack_dir::manifest(&output).is_ok(), fits);
             match finished {
                 Ok(_) => assert!(fits),
-                Err(Refusal::TooLong { found, .. }) => assert_eq!((fits, found), (false, MAX_BYTES + 1)),
+                Err(Refusal::TooLong { found, .. }) => assert_eq!((fits, found), (false, MAX_NOTE + 1)),
                 Err(other) => panic!("{other:?}"),
             }
         }
         let staging = Staging::beside(&temp.path().join("y"), Access::Shared).unwrap();
-        let long = vec![b'x'; MAX_BYTES as usize + 1];
-        let added = DocumentWriter::of(&staging).add("meta/REPO_STATE.json", &long);
+        let long = vec![b'x'; MAX_DOCUMENT as usize + 1];
+        let added = DocumentWriter::of(&staging).add("meta/PROTECTED.json", &long);
         assert!(matches!(added, Err(Refusal::TooLong { .. })));
+        assert!(ensure_readable(REPO_STATE, MAX_HELD).is_ok() && ensure_readable(REPO_STATE, MAX_HELD + 1).is_err());
     }
 }

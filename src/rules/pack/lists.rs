@@ -1,10 +1,12 @@
 //! Checks the two lists of members, `meta/FILE_INDEX.json` and `meta/FILE_TREE.txt`, against the manifest.
 
-use crate::format::canonical_json::Same;
+use std::io::{self, Write};
+
+use crate::format::digest::digest_of_written;
 use crate::format::manifest::ManifestDocument;
 use crate::format::member_path::MemberPath;
-use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, is_file_tree};
-use crate::rules::pack::documents::PackDocuments;
+use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, write_file_tree};
+use crate::rules::pack::documents::{self, PackDocuments};
 use crate::rules::pack::findings::Findings;
 use crate::rules::pack::observed::{Facts, hashed};
 
@@ -15,23 +17,30 @@ pub(super) fn judge(
     facts: &Facts,
     findings: &mut Findings,
 ) {
-    if let Some(drawing) = documents.take(FILE_TREE) {
-        check_tree(&drawing, manifest, findings);
+    if documents.take_compared(FILE_TREE).is_some() && !is_tree(manifest, facts) {
+        findings.violation(FILE_TREE, "it does not draw exactly the tree of the other members");
     }
-    if documents
-        .get(FILE_INDEX)
-        .is_some_and(|bytes| is_index(bytes, manifest, facts))
-    {
-        documents.take(FILE_INDEX);
-    }
-    let index: Option<FileIndex> = documents.read(FILE_INDEX, findings);
-    if let Some(index) = index {
-        check_index(&index, manifest, facts, findings);
+    let Some(bytes) = documents
+        .take_compared(FILE_INDEX)
+        .filter(|_| !is_index(manifest, facts))
+    else {
+        return;
+    };
+    match bytes {
+        Some(bytes) => {
+            if let Some(index) = documents::parse::<FileIndex>(FILE_INDEX, &bytes, findings) {
+                check_index(&index, manifest, facts, findings);
+            }
+        }
+        None => findings.violation(
+            FILE_INDEX,
+            "it does not list exactly the other members, in canonical form",
+        ),
     }
 }
 
-/// Returns whether `bytes` are the index of the other members and all of these were read. Does not parse the index.
-fn is_index(bytes: &[u8], manifest: &ManifestDocument, facts: &Facts) -> bool {
+/// Returns whether the index is the one of the other members, and all of these were read.
+fn is_index(manifest: &ManifestDocument, facts: &Facts) -> bool {
     let members = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
     let mut complete = true;
     let files = members.map_while(|member| {
@@ -46,8 +55,19 @@ fn is_index(bytes: &[u8], manifest: &ManifestDocument, facts: &Facts) -> bool {
         complete &= file.is_some();
         file
     });
-    let mut same = Same::of(bytes);
-    FileIndex::write_of(&mut same, files).is_ok() && complete && same.is_same()
+    is_written(FILE_INDEX, facts, |out| FileIndex::write_of(out, files)) && complete
+}
+
+/// Returns whether the drawing is exactly the one made from the list.
+fn is_tree(manifest: &ManifestDocument, facts: &Facts) -> bool {
+    let paths = manifest.members.iter().map(|member| member.path.as_str());
+    let paths = paths.filter(|path| *path != FILE_INDEX && MemberPath::parse(path).is_ok());
+    is_written(FILE_TREE, facts, |out| write_file_tree(out, paths))
+}
+
+/// Returns whether the document `path` has exactly the bytes that `write` writes.
+pub(super) fn is_written(path: &str, facts: &Facts, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> bool {
+    hashed(facts, path).is_some_and(|(hash, size)| digest_of_written(size, write) == Some(hash))
 }
 
 fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, findings: &mut Findings) {
@@ -61,16 +81,5 @@ fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, fi
         });
     if !agrees {
         findings.violation(FILE_INDEX, "it does not list exactly the other members");
-    }
-}
-
-/// Checks that the drawing is exactly the one made from the list.
-fn check_tree(drawing: &[u8], manifest: &ManifestDocument, findings: &mut Findings) {
-    let listed = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
-    let paths: Vec<MemberPath> = listed
-        .filter_map(|member| MemberPath::parse(&member.path).ok())
-        .collect();
-    if !is_file_tree(drawing, paths.iter()) {
-        findings.violation(FILE_TREE, "it does not draw exactly the tree of the other members");
     }
 }

@@ -6,8 +6,8 @@ use crate::format::canonical_json::{Document, to_document};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
 use crate::format::lite::{
-    INDEX, MANIFEST_VERSION, MEMBERS, ManifestEntry, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary,
-    entries, in_order, index,
+    INDEX, ListedContents, MANIFEST_VERSION, MEMBERS, ManifestEntry, PACK_MANIFEST, PackManifest, REBUILT_FROM,
+    RUN_REFS, Summary, entries, in_order, index, sealed_entries,
 };
 use crate::format::repo_state::RepoState;
 use crate::format::run_record::{
@@ -16,9 +16,11 @@ use crate::format::run_record::{
 };
 use crate::format::sealed::MEMBER as SEALED;
 use crate::format::tree_meta::{PackInfo, Part};
+use crate::refusal::manifest::ManifestFault;
 use crate::rules::pack::commit::Settings;
 use crate::rules::pack::documents::PackDocuments;
 use crate::rules::pack::findings::Findings;
+use crate::rules::pack::lists::is_written;
 use crate::rules::pack::members::Members;
 use crate::rules::pack::observed::{Facts, hashed};
 use crate::rules::pack::tree::TreePack;
@@ -86,15 +88,38 @@ pub(super) fn judge(
             _ => {}
         }
     }
-    let bytes = documents.take(PACK_MANIFEST).filter(|_| emitted)?;
-    let manifest_ref = Digest::of(&bytes);
-    let read = parse_record::<PackManifest>(&bytes);
-    drop(bytes);
-    let contents = match read {
-        Ok(contents) => contents,
+    let (hull, bytes) = documents.take_contents().filter(|_| emitted)?;
+    let (manifest_ref, _) = hashed(members.facts, PACK_MANIFEST)?;
+    let hull = match hull {
+        Ok(hull) => hull,
         Err(why) => {
             findings.violation(PACK_MANIFEST, why);
             return None;
+        }
+    };
+    let expected = ListedContents::of(pack.state, pack.sealed);
+    let is_expected = is_written(PACK_MANIFEST, members.facts, |out| {
+        hull.write_with(out, expected.entries())
+    });
+    let contents = match (is_expected, bytes) {
+        (true, _) => {
+            check_order(&hull, &expected, findings);
+            hull
+        }
+        (false, Some(bytes)) => match parse_record::<PackManifest>(&bytes) {
+            Ok(contents) => {
+                check_entries(pack, &contents, findings);
+                Box::new(contents)
+            }
+            Err(why) => {
+                findings.violation(PACK_MANIFEST, why);
+                return None;
+            }
+        },
+        (false, None) => {
+            let what = "it does not list exactly what is in the pack, in canonical form";
+            findings.violation(PACK_MANIFEST, what);
+            hull
         }
     };
     check_contents(pack, &contents, findings);
@@ -112,9 +137,14 @@ pub(super) fn judge(
         state: pack.digest,
         refs: &refs,
     };
-    let text = documents.get(INDEX);
-    if text.is_some_and(|text| text != index(&contents, &summary).as_bytes()) {
-        findings.violation(INDEX, "it does not match the manifest beside it");
+    if let Some(text) = documents.get(INDEX) {
+        let written = match contents.entries.is_empty() {
+            true => index(&contents, expected.entries(), &summary),
+            false => index(&contents, contents.entries.iter(), &summary),
+        };
+        if text != written.as_bytes() {
+            findings.violation(INDEX, "it does not match the manifest beside it");
+        }
     }
     Some(Carried {
         buckets: contents.buckets,
@@ -124,13 +154,29 @@ pub(super) fn judge(
     })
 }
 
+/// Checks the list of buckets of a manifest with the expected entries, and the order of these.
+fn check_order(hull: &PackManifest, expected: &ListedContents<'_>, findings: &mut Findings) {
+    let mut buckets: Vec<&str> = hull.buckets.iter().map(String::as_str).collect();
+    buckets.sort_unstable();
+    if buckets != expected.directories() {
+        findings.violation(PACK_MANIFEST, ManifestFault::Buckets.to_string());
+    }
+    let mut last: Option<String> = None;
+    let mut is_ordered = expected.entries().map(|entry| {
+        let ordered = last.as_ref().is_none_or(|last| last.as_bytes() < entry.path.as_bytes());
+        last = Some(entry.path);
+        ordered
+    });
+    if !is_ordered.all(|ordered| ordered) {
+        findings.violation(PACK_MANIFEST, ManifestFault::Unsorted.to_string());
+    }
+}
+
+/// Checks the statements of a manifest about the pack, without its entries.
 fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut Findings) {
     if contents.version != MANIFEST_VERSION {
         let what = format!("version: expected {MANIFEST_VERSION}, found {:?}", contents.version);
         findings.violation(PACK_MANIFEST, what);
-    }
-    if let Some(disorder) = contents.disorder() {
-        findings.violation(PACK_MANIFEST, disorder.to_string());
     }
     if contents.scope != pack.info.scope {
         findings.violation(
@@ -138,22 +184,29 @@ fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut F
             format!("scope is {:?}, which is not the scope of the pack", contents.scope),
         );
     }
-    let commit = CommitRef {
-        commit: pack.info.commit.clone(),
-        tree: pack.info.tree.clone(),
-    };
-    if contents.repo_state != commit {
+    if contents.repo_state != commit_of(pack) {
         findings.violation(
             PACK_MANIFEST,
             "repo_state does not name the commit and the tree of the pack",
         );
     }
-    if has_exactly(contents, entries(pack.state.files.iter().cloned(), pack.sealed)) {
-        return;
+}
+
+fn commit_of(pack: &TreePack<'_>) -> CommitRef {
+    CommitRef {
+        commit: pack.info.commit.clone(),
+        tree: pack.info.tree.clone(),
+    }
+}
+
+/// Checks the entries of a manifest, and names those that differ.
+fn check_entries(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut Findings) {
+    if let Some(disorder) = contents.disorder() {
+        findings.violation(PACK_MANIFEST, disorder.to_string());
     }
     let no_order = Layout::of_scope(&contents.scope);
     let expected = entries(pack.state.files.iter().cloned(), pack.sealed).collect();
-    let expected = PackManifest::new(&contents.scope, commit, &no_order, expected);
+    let expected = PackManifest::new(&contents.scope, commit_of(pack), &no_order, expected);
     if expected.entries == contents.entries {
         return;
     }
@@ -177,22 +230,6 @@ fn check_contents(pack: &TreePack<'_>, contents: &PackManifest, findings: &mut F
     }
 }
 
-/// Returns whether a manifest has exactly these entries, in order. Does not collect the entries.
-fn has_exactly(contents: &PackManifest, entries: impl Iterator<Item = ManifestEntry>) -> bool {
-    let mut open = vec![true; contents.entries.len()];
-    let place = |path: &str| {
-        contents
-            .entries
-            .binary_search_by(|entry| entry.path.as_bytes().cmp(path.as_bytes()))
-    };
-    let mut all = entries.map(|entry| match place(&entry.path) {
-        Ok(at) => contents.entries[at] == entry && std::mem::take(&mut open[at]),
-        Err(_) => false,
-    });
-    let is_ordered = contents.disorder().is_none();
-    is_ordered && all.all(|found| found) && !open.contains(&true)
-}
-
 /// Checks the refs of the run's records. The records are not in the pack, but most of their content follows from it.
 fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: &Facts, findings: &mut Findings) {
     if refs.version != RUN_REFS_VERSION {
@@ -202,8 +239,9 @@ fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: 
     if refs.manifest_ref != manifest_ref {
         findings.violation(RUN_REFS, format!("manifest_ref is not the hash of {PACK_MANIFEST}"));
     }
-    let outputs = entries(pack.state.files.iter().cloned(), pack.sealed).map(|entry| (entry.content, entry.bytes));
-    let mut outputs: Vec<(Digest, u64)> = outputs.collect();
+    let files = pack.state.files.iter().map(|file| (file.hash, file.size));
+    let sealed = pack.sealed.into_iter().flat_map(sealed_entries);
+    let mut outputs: Vec<(Digest, u64)> = files.chain(sealed.map(|entry| (entry.content, entry.bytes))).collect();
     for path in REBUILT_FROM.into_iter().chain([PACK_MANIFEST]) {
         match hashed(facts, path) {
             Some(output) => outputs.push(output),

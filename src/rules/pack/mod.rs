@@ -195,7 +195,7 @@ mod tests {
     use crate::format::digest::Digest;
     use crate::format::manifest::ManifestDocument;
     use crate::format::tree_meta::REPO_STATE;
-    use crate::rules::pack::documents::PackDocuments;
+    use crate::rules::pack::documents::{PackDocuments, ReadDocument};
     use crate::rules::pack::findings::Check;
     use serde_json::json;
 
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_document_that_is_too_large_is_a_violation() {
         let mut observed = observed(REPO_STATE);
-        observed.documents = PackDocuments::parse([(REPO_STATE.to_owned(), None)].into());
+        observed.documents = PackDocuments::parse([(REPO_STATE.to_owned(), ReadDocument::TooLong(1))].into());
         let (verdict, state) = judge(observed);
         assert!(codes(&verdict).contains(&(REPO_STATE, "SCHEMA_VIOLATION")));
         assert_eq!(verdict.schema_validation(), "fail");

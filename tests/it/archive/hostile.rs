@@ -496,9 +496,9 @@ fn bombs_end_at_the_bound() {
         let path = format!("{}/manifest.json", scene.top);
         header(&path, EntryType::Regular, size, &parts).as_bytes().to_vec()
     };
-    let said = scene.said(&bomb(&manifest(65 << 20), 1 << 30));
+    let said = scene.said(&bomb(&manifest(257 << 20), 1 << 30));
     assert!(said.contains("more than the allowed"), "{said}");
-    let said = scene.said(&bomb(&manifest(64 << 20), 1 << 30));
+    let said = scene.said(&bomb(&manifest(256 << 20), 1 << 30));
     assert!(said.contains("manifest.json: "), "{said}");
 }
 

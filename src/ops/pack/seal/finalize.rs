@@ -158,9 +158,10 @@ fn tree_members(
         // The pack does not emit copies. They were staged only to be read again.
         false => drop((members, copies)),
     }
-    tree_documents(documents, mode, tree, &state)?;
+    tree_documents(documents, mode, tree, (&state, &digest))?;
     let sealed = sealed_documents(documents, mode, &tree.ruled.registry, staged)?;
-    let records = lite(documents, mode, tree, Described { state, sealed }, outputs)?;
+    let described = Described { state, digest, sealed };
+    let records = lite(documents, mode, tree, described, outputs)?;
     let finished = FinishedTree {
         directory_name: format!("llm-pack-{}-{}", tree.scope, &digest.hex()[..12]),
         run: FinishedRun { records, hashed },
@@ -208,14 +209,18 @@ fn sealed_documents(
     Ok(document)
 }
 
-/// Returns the digests of copied blobs that the clone does not know yet.
+/// Returns the digests of copied blobs that the clone does not know yet. Without copies, hashing kept them already.
 fn hashed(tree: &TreePlan, staged: &StagedPack) -> Vec<(ObjectId, Digest, u64)> {
+    if !tree.needs_copies() {
+        return Vec::new();
+    }
     let cache = tree.ruled.repo.private().digests();
     let copied = tree.members.iter().zip(&staged.plain);
     let blobs = copied.filter(|(member, _)| member.kind != EntryKind::Submodule);
-    let unknown = blobs.filter(|(member, _)| cache.get(&member.id).is_none());
+    let known = cache.get_all(blobs.clone().map(|(member, _)| &member.id));
+    let unknown = blobs.zip(known).filter(|(_, known)| known.is_none());
     unknown
-        .map(|(member, copy)| (member.id, copy.hash, copy.size))
+        .map(|((member, copy), _)| (member.id, copy.hash, copy.size))
         .collect()
 }
 
@@ -382,14 +387,19 @@ pub(super) fn repo_state(tree: &TreePlan, staged: &StagedPack) -> RepoState {
 }
 
 /// Writes the documents that describe the commit.
-fn tree_documents(documents: &mut DocumentWriter<'_>, mode: Mode, tree: &TreePlan, state: &RepoState) -> Result<()> {
+fn tree_documents(
+    documents: &mut DocumentWriter<'_>,
+    mode: Mode,
+    tree: &TreePlan,
+    (state, digest): (&RepoState, &Digest),
+) -> Result<()> {
     documents.write(REPO_STATE, state)?;
     documents.write(
         PACK_INFO,
         &PackInfo {
             scope: tree.scope.clone(),
             title: tree.title.clone(),
-            stamp: state.digest().hex()[..12].to_owned(),
+            stamp: digest.hex()[..12].to_owned(),
             version: PACK_INFO_VERSION.into(),
             commit: tree.commit.id.hex(),
             tree: tree.commit.tree.hex(),

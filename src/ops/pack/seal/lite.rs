@@ -2,10 +2,9 @@
 //! rebuild it.
 
 use crate::adapters::staging::Staging;
-use crate::format::canonical_json::Document;
 use crate::format::digest::Digest;
 use crate::format::lite::{
-    INDEX, MANIFEST_VERSION, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary, entries, index,
+    INDEX, ListedContents, MANIFEST_VERSION, PACK_MANIFEST, PackManifest, REBUILT_FROM, RUN_REFS, Summary, index,
 };
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState};
@@ -22,6 +21,8 @@ use crate::refusal::{Refusal, Result};
 pub struct Described {
     /// The entries that the digest covers.
     pub state: RepoState,
+    /// The state digest.
+    pub digest: Digest,
     /// The declaration of the seals.
     pub sealed: SealedArtifacts,
 }
@@ -39,11 +40,10 @@ pub fn lite(
         commit: tree.commit.id.hex(),
         tree: tree.commit.tree.hex(),
     };
-    let Described { state, sealed } = described;
-    let digest = state.digest();
-    let entries = entries(state.files.into_iter(), Some(&sealed)).collect();
-    let manifest = PackManifest::new(&tree.scope, repo_state.clone(), &tree.layout, entries);
-    ensure_distinct(&manifest)?;
+    let Described { state, digest, sealed } = described;
+    let contents = ListedContents::of(&state, Some(&sealed));
+    ensure_distinct(&contents)?;
+    let manifest = PackManifest::without_entries(repo_state.clone(), &tree.layout, &contents);
     let task = TaskSpec {
         canon_version: tree.canon_version.clone(),
         grammar_version: GRAMMAR_VERSION.into(),
@@ -68,11 +68,12 @@ pub fn lite(
     let written = match emitted {
         true => {
             let path = MemberPath::parse(PACK_MANIFEST).expect("the names of our documents are safe");
-            let (hash, size) = documents.write(PACK_MANIFEST, &manifest)?;
+            let (hash, size) = documents.stream(PACK_MANIFEST, |out| manifest.write_with(out, contents.entries()))?;
             file(staging, &path, hash, size)
         }
         false => {
-            let (place, hash, size) = staging.stream_aside("PACK_MANIFEST.json", |out| manifest.write(out))?;
+            let (place, hash, size) =
+                staging.stream_aside("PACK_MANIFEST.json", |out| manifest.write_with(out, contents.entries()))?;
             let source = OutputSource::File(place);
             RunOutput { hash, size, source }
         }
@@ -86,17 +87,17 @@ pub fn lite(
             refs: &records.refs,
         };
         documents.write(RUN_REFS, &records.refs)?;
-        documents.add(INDEX, index(&manifest, &summary).as_bytes())?;
+        documents.add(INDEX, index(&manifest, contents.entries(), &summary).as_bytes())?;
     }
     Ok(records)
 }
 
 /// Refuses duplicate paths. If names are sealed, a file of the tree may have the name of a ciphertext.
-fn ensure_distinct(manifest: &PackManifest) -> Result<()> {
-    match manifest.entries.windows(2).find(|pair| pair[0].path == pair[1].path) {
+fn ensure_distinct(contents: &ListedContents<'_>) -> Result<()> {
+    match contents.duplicate() {
         None => Ok(()),
-        Some(pair) => Err(Refusal::Duplicate {
-            path: pair[0].path.clone(),
+        Some(path) => Err(Refusal::Duplicate {
+            path: path.to_owned(),
             sources: ["the commit, which tracks it".into(), "a ciphertext of that name".into()],
         }),
     }

@@ -16,6 +16,7 @@ use crate::ops::pack::texts;
 use crate::rules::content::{KeyWatch, Look, UnpackBudget};
 use crate::rules::member_type::MAX_BYTES;
 use crate::rules::pack::conformity::{Conformity, conforms, genome_version};
+use crate::rules::pack::documents::ReadDocument;
 use crate::rules::pack::observed::{Observed, SeenTexts};
 use crate::rules::pack::places::{in_directory, in_sealed, is_of_texts};
 use crate::rules::pack::schemas::is_typed;
@@ -25,8 +26,8 @@ use crate::rules::scan::Traits;
 pub(super) enum Seen {
     /// The member is not examined.
     Nothing,
-    /// A document of the pack. `None` if it is too large.
-    Document(Option<Vec<u8>>),
+    /// A document of the pack.
+    Document(Box<ReadDocument>),
     /// A sealed member: its header, or why it has none.
     Header(Box<Result<SealHeader, String>>),
     /// A member in the clear.
@@ -81,14 +82,8 @@ impl<'a> Looker<'a> {
     /// Examines one member.
     pub(super) fn look(&self, path: &str, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
         if DOCUMENTS.contains(&path) || path == sealed::MEMBER || (self.tree_pack && lite::MEMBERS.contains(&path)) {
-            return Ok(Seen::Document(match size <= pack_dir::MAX_DOCUMENT {
-                true => {
-                    let mut bytes = Vec::with_capacity(size as usize);
-                    member.take(pack_dir::MAX_DOCUMENT).read_to_end(&mut bytes)?;
-                    Some(bytes)
-                }
-                false => None,
-            }));
+            return ReadDocument::read(path, member, size, pack_dir::MAX_DOCUMENT)
+                .map(|read| Seen::Document(Box::new(read)));
         }
         if in_sealed(path) {
             let mut watched = KeyWatch::new(member, Look::default());

@@ -17,7 +17,7 @@ use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 use crate::rules::agent::genome::SeenPack;
 use crate::rules::content::UnpackBudget;
-use crate::rules::pack::documents::PackDocuments;
+use crate::rules::pack::documents::{PackDocuments, ReadDocument};
 use crate::rules::pack::observed::{Fact, Facts, FactsInOrder, Observed};
 use crate::rules::pack::places::{copied, in_directory};
 use crate::rules::pack::plain::blobs_asked;
@@ -118,16 +118,10 @@ fn line_ends(source: &Source<'_>, manifest: &ManifestDocument, facts: &Facts) ->
 }
 
 /// Adds the observations of a member.
-fn keep(
-    observed: &mut Observed,
-    documents: &mut BTreeMap<String, Option<Vec<u8>>>,
-    path: String,
-    size: u64,
-    seen: Seen,
-) {
+fn keep(observed: &mut Observed, documents: &mut BTreeMap<String, ReadDocument>, path: String, size: u64, seen: Seen) {
     match seen {
         Seen::Nothing => {}
-        Seen::Document(bytes) => drop(documents.insert(path, bytes)),
+        Seen::Document(read) => drop(documents.insert(path, *read)),
         Seen::Header(header) => drop(observed.headers.insert(path, *header)),
         Seen::Texts(texts) => drop(observed.texts.members.insert(path, *texts)),
         Seen::Plain {
