@@ -9,6 +9,9 @@ use serde_json::Value;
 /// A smaller number of vectors means that some were lost or not found.
 const AT_LEAST: usize = 45;
 
+/// The pack of a vector that is an archive.
+const ARCHIVE: &str = "pack.tar.zst";
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
 }
@@ -85,9 +88,10 @@ fn call(vector: &Path) -> Vec<String> {
     let is_there = |name: &str| vector.join(name).exists();
     // A record of each call would hash the program each time.
     let mut call = vec!["--no-witness".to_owned()];
-    match is_there("store") {
-        true => call.extend(["agent".into(), "verify".into(), part("store")]),
-        false => call.extend(["verify".into(), part("pack")]),
+    match (is_there("store"), is_there(ARCHIVE)) {
+        (true, _) => call.extend(["agent".into(), "verify".into(), part("store")]),
+        (false, true) => call.extend(["verify".into(), part(ARCHIVE)]),
+        (false, false) => call.extend(["verify".into(), part("pack")]),
     }
     if is_there("earlier") {
         call.extend(["--against".into(), part("earlier")]);
