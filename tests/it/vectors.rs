@@ -9,6 +9,9 @@ use serde_json::Value;
 /// A smaller number of vectors means that some were lost or not found.
 const AT_LEAST: usize = 45;
 
+/// How many vectors are answered at a time.
+const WORKERS: usize = 4;
+
 /// The pack of a vector that is an archive.
 const ARCHIVE: &str = "pack.tar.zst";
 
@@ -131,10 +134,18 @@ fn difference(place: &Place, name: &str) -> Result<(), String> {
 
 #[test]
 fn every_vector_is_answered_as_expected() {
-    let place = Place::new();
+    let place = &Place::new();
     let names = names();
     assert!(names.len() >= AT_LEAST, "only {} vectors", names.len());
-    let differing: Vec<String> = names.iter().filter_map(|name| difference(&place, name).err()).collect();
+    let differing: Vec<String> = std::thread::scope(|scope| {
+        let parts = names.chunks(names.len().div_ceil(WORKERS));
+        let judge = |part: &[String]| -> Vec<String> {
+            let faults = part.iter().filter_map(|name| difference(place, name).err());
+            faults.collect()
+        };
+        let workers: Vec<_> = parts.map(|part| scope.spawn(move || judge(part))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
     assert!(
         differing.is_empty(),
         "{} of {} vectors:\n{}",
