@@ -7,7 +7,7 @@ use crate::common::Place;
 use serde_json::Value;
 
 /// A smaller number of vectors means that some were lost or not found.
-const AT_LEAST: usize = 45;
+const AT_LEAST: usize = 750;
 
 /// How many vectors are answered at a time.
 const WORKERS: usize = 4;
