@@ -217,7 +217,8 @@ fn spellings(pattern: &str, reach: Reach) -> Vec<String> {
     if body.ends_with('/') {
         return vec![format!("{base}/**")];
     }
-    if base.ends_with("**") || reach == Reach::Path {
+    // Two stars reach below a directory only as a whole segment: `a**` is `a*`.
+    if base == "**" || base.ends_with("/**") || reach == Reach::Path {
         return vec![base];
     }
     let below = format!("{base}/**");
@@ -265,6 +266,7 @@ mod tests {
                 &["third_party", "x/third_party/a"],
             ),
             ("a/*.bin", &["a/x.bin"], &["a/b/x.bin"]),
+            ("secret**", &["secret", "secret-a/x", "d/secrets/x/y"], &["d/no-secret"]),
             ("ÄB/*.q", &["äb/x.q", "Äb/É.Q"], &["ab/x.q"]),
             (
                 "**/*.index",
