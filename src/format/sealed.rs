@@ -175,6 +175,11 @@ pub struct SealHeader {
 const CHUNK: u64 = 64 << 10;
 const TAG: u64 = 16;
 
+/// Returns whether a stanza of this type is grease: one that only keeps readers tolerant of types they do not know.
+pub fn is_grease(kind: &str) -> bool {
+    kind == "grease" || kind.ends_with("-grease")
+}
+
 /// Returns the size in bytes of the encrypted chunks for `plain` bytes: 64 KiB and a tag of 16 bytes for each chunk,
 /// and one empty chunk for an empty plaintext (age-encryption.org/v1, "Payload").
 pub fn chunk_bytes(plain: u64) -> u64 {

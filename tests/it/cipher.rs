@@ -10,10 +10,11 @@ use proptest::prelude::*;
 
 use gitpack::adapters::cipher::{
     Ask, Asker, DecryptError, EncryptError, Identities, Recipients, RewrapError, Silence, decrypt, encrypt,
-    examine_seal, generate_identity, header, is_grease, lock_identity, rewrap,
+    examine_seal, generate_identity, header, lock_identity, rewrap,
 };
 use gitpack::format::digest::Digest;
 use gitpack::format::sealed::chunk_bytes;
+use gitpack::format::sealed::is_grease;
 use gitpack::refusal::keys::{CipherFault, LockFault, RecipientFault};
 use zeroize::Zeroizing;
 

@@ -15,9 +15,9 @@ use super::armour::dearmoured;
 use super::ask::{Asker, Callbacks, Silence, one_at_a_time, passphrase};
 use super::encrypt::missing_plugin;
 use super::open::DecryptError;
-use super::structure::is_grease;
 use super::{MAX_WORK_FACTOR, one_line};
 use crate::format::digest::Digest;
+use crate::format::sealed::is_grease;
 use crate::refusal::keys::{CipherFault, KeyFault, LockFault};
 
 /// Most bytes of plaintext read from a locked identity file.

@@ -23,7 +23,7 @@ pub use identities::{Identities, PublicKey};
 pub use open::{DecryptError, decrypt, open};
 pub use recipients::{Recipients, is_secret};
 pub use rewrap::{RewrapError, Rewrapped, rewrap};
-pub use structure::{MAX_HEADER, examine_seal, has_header, header, header_fault, is_grease, kinds};
+pub use structure::{MAX_HEADER, examine_seal, has_header, header, header_fault, kinds};
 
 /// The scrypt work factor for sealing with a passphrase. It is that of the `age` tool and takes about a second.
 const WORK_FACTOR: u8 = 18;

@@ -7,8 +7,9 @@ use age_core::format::{FileKey, Stanza};
 use zeroize::Zeroizing;
 
 use super::armour::dearmoured;
-use super::structure::{Counted, Head, HeadError, is_grease};
+use super::structure::{Counted, Head, HeadError};
 use super::{Identities, one_line};
+use crate::format::sealed::is_grease;
 use crate::refusal::keys::{CipherFault, LockFault};
 
 /// Why an age file was not opened.

@@ -14,7 +14,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use super::MAX_WORK_FACTOR;
 use super::armour::dearmoured;
 use crate::format::line_ends::LineEnds;
-use crate::format::sealed::{SealHeader, is_chunked};
+use crate::format::sealed::{SealHeader, is_chunked, is_grease};
 use crate::refusal::keys::CipherFault;
 
 /// Most bytes of an age header: enough for some thousand recipients. Parsing a longer one would take too long.
@@ -174,11 +174,6 @@ fn stanza_line(line: &[u8]) -> Result<(String, Vec<String>), HeadError> {
     );
     let tag = words.next().unwrap_or(Err("a stanza has no type".into()))?;
     Ok((tag, words.collect::<Result<_, _>>()?))
-}
-
-/// Returns whether a stanza of this type is grease: one that only keeps readers tolerant of types they do not know.
-pub fn is_grease(kind: &str) -> bool {
-    kind == "grease" || kind.ends_with("-grease")
 }
 
 /// Checks the shape of a stanza of a known type. A stanza of an unknown type may have any shape.

@@ -8,7 +8,8 @@ use crate::format::member_path::MemberPath;
 use crate::format::padding::is_padded;
 use crate::format::protected::Policy;
 use crate::format::sealed::{
-    INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, opaque_path, sealed_path,
+    INDEX, MEMBER, Seal, SealHeader, SealedArtifact, SealedArtifacts, VERSION, chunk_bytes, is_grease, opaque_path,
+    sealed_path,
 };
 use crate::format::tree_meta::{PACK_INFO, PROTECTED, PackInfo, REPO, REPO_STATE};
 use crate::rules::pack::commit::SealedFile;
@@ -219,7 +220,7 @@ fn check_header(seal: &Seal, header: &SealHeader, size: u64, tampered: &mut dyn 
             header.stanzas, seal.stanzas
         ));
     }
-    if header.stanzas.iter().all(|stanza| stanza.ends_with("-grease")) {
+    if header.stanzas.iter().all(|stanza| is_grease(stanza)) {
         tampered("it is sealed to no recipient".into());
     }
     if header.nonce != seal.nonce {

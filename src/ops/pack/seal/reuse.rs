@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::adapters::cipher::{Identities, Recipients, is_grease};
+use crate::adapters::cipher::{Identities, Recipients};
 use crate::adapters::files::open_regular;
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::receipt::{Receipt, ReceiptSubject, VERSION};
-use crate::format::sealed::{INDEX, Seal};
+use crate::format::sealed::{INDEX, Seal, is_grease};
 use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::ops::pack::sealed_pack::SealedPack;
