@@ -294,6 +294,22 @@ fn names_that_other_systems_do_not_like_are_kept_as_they_are() {
 }
 
 #[test]
+fn names_that_are_not_utf8_are_judged_by_their_bytes() {
+    let repo = Repo::set_up();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    let rule = "[[protect]]\nclass = \"d\"\npaths = [\"caf?.dat\"]\n";
+    repo.write(".gitpack.toml", format!("{config}\n{rule}"));
+    repo.write_bytes(b"caf\xe9.dat", b"protected");
+    repo.write_bytes(b"foo\xe9.txt", b"taken");
+    repo.git(&["add", "-f", "-A"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "bytes"]).ok();
+    repo.seal(&["-o", "../whole"]);
+    repo.pack(&["verify", "../whole"]).ok();
+    repo.seal(&["--include", "foo?.txt", "-o", "../part"]);
+    repo.pack(&["verify", "../part"]).ok();
+}
+
+#[test]
 fn names_that_are_not_utf8_are_sealed_under_an_escaped_path() {
     let repo = Repo::set_up();
     repo.write("src/a", "x");

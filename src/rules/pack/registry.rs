@@ -1,11 +1,13 @@
 //! Checks a pack against its own registry: the reasons of its seals, and leaks in the clear.
 
+use std::borrow::Cow;
 use std::cell::LazyCell;
 
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_state::Mode;
 use crate::format::sealed::{ATTACHED, MEMBER, SealedArtifact, SealedArtifacts};
 use crate::format::tree_meta::PROTECTED;
+use crate::format::tree_name;
 use crate::rules::pack::documents::RegistryDocument;
 use crate::rules::pack::findings::{FindingKind, Findings};
 use crate::rules::pack::members::Members;
@@ -104,7 +106,11 @@ fn agrees(registry: &Registry, artifact: &SealedArtifact, path: &str, rule: &str
         // The content is encrypted, but a rule for its format must exist.
         return registry.has_rule_for(format, &artifact.class, artifact.policy);
     }
-    match registry.judge(path.as_bytes()) {
+    let judged = match tree_pack {
+        true => tree_name::path_of(path),
+        false => Cow::Borrowed(path.as_bytes()),
+    };
+    match registry.judge(&judged) {
         Some(verdict) => {
             let said = (verdict.policy, verdict.class.as_str(), verdict.cause.to_string());
             said == (artifact.policy, artifact.class.as_str(), rule.to_owned())

@@ -90,7 +90,10 @@ fn judge_only(only: &Only, state: &RepoState, findings: &mut Findings) {
     match Narrowing::of(only) {
         Err(bad) => findings.violation(PACK_INFO, format!("only: {}", bad.reason)),
         Ok(filter) => {
-            let mut others = state.files.iter().filter(|file| !filter.contains(file.path.as_bytes()));
+            let mut others = state
+                .files
+                .iter()
+                .filter(|file| !filter.contains(&tree_name::path_of(&file.path)));
             if let Some(file) = others.next() {
                 findings.violation(
                     PACK_INFO,

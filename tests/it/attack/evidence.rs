@@ -179,6 +179,18 @@ fn the_plaintext_of_a_twin_is_sealed_in_evidence() {
     assert!(!gives_away(&other.path("../out"), &content));
 }
 
+/// A file that a rule protects by its place in the repository and another one, as strict, by its name in the pack.
+#[test]
+fn evidence_that_two_rules_protect_is_valid() {
+    let repo = Repo::set_up();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    let rule = "[[protect]]\nclass = \"place\"\npaths = [\"embeddings/**\"]\n";
+    repo.write(".gitpack.toml", format!("{config}\n{rule}"));
+    repo.write("embeddings/x.vec", &noise(7, 5000));
+    repo.pack(&["seal", "embeddings/x.vec", "-o", "../out"]).ok();
+    assert_eq!(codes(&repo.path("../out")), []);
+}
+
 /// Gain: the same after the configuration was removed.
 #[test]
 fn the_plaintext_of_a_twin_is_refused_without_rules() {

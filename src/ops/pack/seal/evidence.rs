@@ -412,7 +412,8 @@ impl Judge<'_> {
         let leaks = leaks.filter_map(|name| judge_at(&self.ground.registry, name, &seen, self.mode));
         JudgedArtifact {
             source: ArtifactSource::Blob(id),
-            leak: leaks.max_by_key(|leak| leak.policy),
+            // Of equally strict ones the first, which is by the path in the pack: `verify` knows no other path.
+            leak: leaks.rev().max_by_key(|leak| leak.policy),
             seen,
         }
     }

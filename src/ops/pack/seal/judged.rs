@@ -92,7 +92,8 @@ impl FileJudge<'_> {
             let leaks = names
                 .iter()
                 .filter_map(|name| judge_at(self.registry, name, seen, self.mode));
-            leaks.max_by_key(|leak| leak.policy)
+            // Of equally strict ones the first, which is by the path in the pack: `verify` knows no other path.
+            leaks.rev().max_by_key(|leak| leak.policy)
         };
         let mut leak = judge(&seen);
         if leak.is_some()
