@@ -89,8 +89,14 @@ mod tests {
         for size in [0, 1, MANY, MANY + 1, 3_000_000] {
             let content: Vec<u8> = (0..size).map(|at| (at / 253) as u8).collect();
             let (mut near, mut apart) = (Vec::new(), Vec::new());
-            let one = read_hashed(&mut &content[..], drop, |bytes| Ok(near.extend_from_slice(bytes)));
-            let other = read_hashed_apart(&mut &content[..], drop, |bytes| Ok(apart.extend_from_slice(bytes)));
+            let one = read_hashed(&mut &content[..], drop, |bytes| {
+                near.extend_from_slice(bytes);
+                Ok(())
+            });
+            let other = read_hashed_apart(&mut &content[..], drop, |bytes| {
+                apart.extend_from_slice(bytes);
+                Ok(())
+            });
             assert_eq!(
                 (one, other),
                 (Ok(Digest::of(&content)), Ok(Digest::of(&content))),

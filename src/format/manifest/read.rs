@@ -136,8 +136,7 @@ impl Parts {
         let mut members = Hasher::default();
         members.update(listing.head());
         let (mut is_canonical, mut first) = (true, true);
-        loop {
-            let Some(text) = listing.next_item()? else { break };
+        while let Some(text) = listing.next_item()? {
             if !mem::replace(&mut first, false) {
                 members.update(b",");
             }

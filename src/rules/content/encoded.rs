@@ -315,6 +315,7 @@ impl Iterator for Wide<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::single_range_in_vec_init, reason = "lists of one range are meant")]
 mod tests {
     use super::super::tests::samples;
     use super::*;

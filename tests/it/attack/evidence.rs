@@ -186,7 +186,7 @@ fn evidence_that_two_rules_protect_is_valid() {
     let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
     let rule = "[[protect]]\nclass = \"place\"\npaths = [\"embeddings/**\"]\n";
     repo.write(".gitpack.toml", format!("{config}\n{rule}"));
-    repo.write("embeddings/x.vec", &noise(7, 5000));
+    repo.write("embeddings/x.vec", noise(7, 5000));
     repo.pack(&["seal", "embeddings/x.vec", "-o", "../out"]).ok();
     assert_eq!(codes(&repo.path("../out")), []);
 }
