@@ -55,6 +55,9 @@ impl Below {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut directory = openat(CWD, &self.root, flags, Mode::empty())?;
         for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+            if name == b".." {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path below leads above"));
+            }
             let flags = flags | OFlags::NOFOLLOW;
             directory = openat(&directory, OsStr::from_bytes(name), flags, Mode::empty())?;
         }
@@ -99,7 +102,8 @@ mod tests {
                 "none/f",
                 "f/f",
                 "link/b/f",
-                "../root/f/x",
+                "../root/a/f",
+                "a/../f",
             ] {
                 assert!(below.open_regular(name.as_bytes()).is_err(), "{name}");
             }

@@ -171,7 +171,7 @@ impl<'a, R: Read> Listing<'a, R> {
         }
     }
 
-    /// Reads the rest of the document, and the items that nobody asked for. Returns the document without the items, and whether only
+    /// Reads the rest of the document, with any items that were not read yet. Returns the document without the items, and whether only
     /// commas are between these.
     pub fn finish(mut self) -> Result<(Vec<u8>, bool), ListingError> {
         while self.next_item()?.is_some() {}

@@ -130,7 +130,7 @@ fn in_base64(part: &[u8], before: usize) -> (Vec<u8>, usize) {
 /// Most bytes of a sign.
 const SIGN: usize = 32;
 
-/// Returns whether `bytes` contain a private key. `search` tells where a sign of one may be, and hears whether there is none.
+/// Returns whether `bytes` contain a private key. `search` says where to look for signs of one, and takes note if there is none.
 pub fn has_key_of(bytes: &[u8], search: &SignSearch<'_>) -> bool {
     let signs = &SIGNS.search;
     let has_none = match search.parts(bytes.len(), SIGN) {

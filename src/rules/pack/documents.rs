@@ -18,7 +18,7 @@ const KEPT: u64 = 1 << 20;
 pub enum ReadDocument {
     /// Its bytes.
     Whole(Vec<u8>),
-    /// The repository state, and whether it is in canonical form. An error says why it is none.
+    /// The repository state, and whether its bytes are canonical; or why the document is not a repository state.
     State(Result<Box<(RepoState, bool)>, String>),
     /// Nothing but, if they are few, its bytes. What it must be follows from the rest of the pack, so its hash suffices.
     Compared(Option<Vec<u8>>),
