@@ -21,5 +21,6 @@ pub mod received;
 pub mod ssh_keygen;
 pub mod staging;
 pub mod store;
+pub mod throwaway;
 pub mod usage;
 pub mod workers;

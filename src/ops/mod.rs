@@ -11,6 +11,7 @@ pub mod protection;
 pub mod share;
 pub mod state;
 pub mod store;
+pub mod tour;
 pub mod witness;
 
 use std::path::PathBuf;

@@ -101,6 +101,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
             "adapters/network/docker.rs",
             "adapters/program.rs",
             "adapters/ssh_keygen.rs",
+            "adapters/throwaway.rs",
         ],
     ),
     (&["ureq::"], &["adapters/network/"]),

@@ -54,6 +54,7 @@ mod stable_seals;
 mod state;
 mod store;
 mod templates;
+mod tour;
 mod twins;
 mod vectors;
 mod witness;

@@ -28,6 +28,7 @@ mod seal;
 mod sign;
 mod state;
 mod status;
+mod tour;
 mod uninstall;
 pub(super) mod usage;
 mod values;
@@ -51,6 +52,7 @@ const COMMANDS: &[Command] = &[
     Command::of::<init::Init>("init"),
     Command::of::<scan::Scan>("scan"),
     Command::of::<status::Status>("status"),
+    Command::of::<tour::Tour>("tour"),
     Command::of::<protect::Protect>("protect"),
     Command::of::<reveal::Reveal>("reveal"),
     Command::of::<state::State>("state"),
