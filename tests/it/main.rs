@@ -57,5 +57,6 @@ mod templates;
 mod tour;
 mod twins;
 mod vectors;
+mod walks;
 mod witness;
 mod work_tree;
