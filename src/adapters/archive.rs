@@ -78,7 +78,7 @@ impl ArchivedPack {
         let manifest = ManifestDocument::parse(reader.manifest()).ok();
         let declared: BTreeSet<&str> = manifest
             .iter()
-            .flat_map(|manifest| manifest.members.iter().map(|member| member.path.as_str()))
+            .flat_map(|manifest| manifest.members.iter().map(|member| member.path))
             .collect();
         let mut members: Vec<ArchivedMember> = Vec::new();
         let mut undeclared = 0;

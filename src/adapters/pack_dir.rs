@@ -1,6 +1,6 @@
 //! A pack on disk: reads its manifest and hashes its files, without following links.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Read, Seek as _};
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +23,9 @@ pub const MAX_DOCUMENT: u64 = 64 << 20;
 const AT_ONCE: u64 = 16 << 20;
 
 const BUFFER: usize = 128 << 10;
+
+/// Number of files whose results are held at a time.
+const PART: usize = 8192;
 
 /// What was found at a path below a pack's root.
 pub enum FoundInPack<E> {
@@ -53,6 +56,12 @@ pub struct MemberRead<E> {
 /// Examines a declared member, given its path, a reader of its content, and its size in bytes. It need not read to the
 /// end: the caller reads the rest.
 pub type LookIntoMember<'a, E> = &'a (dyn Fn(&str, &mut dyn Read, u64) -> io::Result<E> + Sync);
+
+/// Tells whether a manifest declares a path.
+pub type IsDeclared<'a> = &'a (dyn Fn(&[u8]) -> bool + Sync);
+
+/// Receives what was found at each path, in bytewise order of the paths.
+pub type TakeFound<'a, E> = &'a mut dyn FnMut(&[u8], FoundInPack<E>);
 
 /// Members that this process wrote and hashed on the way. They are not hashed again while their files are the same.
 #[derive(Debug, Default)]
@@ -122,47 +131,52 @@ pub(super) fn invalid(why: Malformed) -> PackFault {
 }
 
 /// Reads everything below `root` except the manifest. Hashes declared files in parallel, in constant memory, while
-/// `look` examines them. Returns the results sorted by path.
+/// `look` examines them. Passes the results to `take` a part at a time, because a pack may have very many files.
 pub fn observe<E: Send>(
     root: &Path,
-    declared: &BTreeSet<&[u8]>,
+    declared: IsDeclared<'_>,
     written: Option<&WrittenMembers>,
     look: LookIntoMember<'_, E>,
-) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
-    let walked = files::walk(root, |_| true);
-    let found = workers::map(
-        &walked,
-        || Ok(Reader::of(root, written)),
-        |reader, (path, walked)| -> Result<Option<FoundInPack<E>>> {
-            Ok(Some(match walked {
-                Walked::File if path == MANIFEST.as_bytes() => return Ok(None),
-                Walked::File if declared.contains(path.as_slice()) => match reader.read(path, look) {
-                    Ok(read) => FoundInPack::Read(read),
-                    Err(Refusal::NotRegular { kind, .. }) => FoundInPack::NotRegular(kind),
-                    Err(Refusal::Io { source, .. }) => FoundInPack::Unreadable(io_reason(&source)),
-                    Err(Refusal::ChangedWhileRead { .. }) => {
-                        FoundInPack::Unreadable("it changed while it was read".into())
-                    }
-                    Err(other) => return Err(other),
-                },
-                Walked::File => FoundInPack::Undeclared,
-                Walked::NotRegular(kind) => FoundInPack::NotRegular(kind),
-                Walked::EmptyDirectory => FoundInPack::EmptyDirectory,
-                Walked::Unreadable(e) => FoundInPack::Unreadable(io_reason(e)),
-                Walked::UnreadableDirectory(e) if path.is_empty() => {
-                    let source = io::Error::new(e.kind(), e.to_string());
-                    return Err(Refusal::io("listing", root)(source));
+    take: TakeFound<'_, E>,
+) -> Result<()> {
+    let list = files::walk_all(root);
+    for start in (0..list.paths.len()).step_by(PART) {
+        let part: Vec<usize> = (start..list.paths.len().min(start + PART)).collect();
+        let found = workers::map(
+            &part,
+            || Ok(Reader::of(root, written)),
+            |reader, at| -> Result<Option<FoundInPack<E>>> {
+                let path = list.paths.get(*at);
+                match list.others.get(at) {
+                    Some(other) => not_a_file(root, path, other).map(Some),
+                    None if path == MANIFEST.as_bytes() => Ok(None),
+                    None if declared(path) => reader.find(path, look).map(Some),
+                    None => Ok(Some(FoundInPack::Undeclared)),
                 }
-                Walked::UnreadableDirectory(e) => FoundInPack::UnreadableDirectory(io_reason(e)),
-            }))
-        },
-    )?;
-    Ok(walked
-        .into_iter()
-        .map(|(path, _)| path)
-        .zip(found)
-        .filter_map(|(path, found)| Some((path, found?)))
-        .collect())
+            },
+        )?;
+        for (at, found) in part.into_iter().zip(found) {
+            if let Some(found) = found {
+                take(list.paths.get(at), found);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns what was found instead of a file. Refuses a pack whose directory cannot be listed.
+fn not_a_file<E>(root: &Path, path: &[u8], walked: &Walked) -> Result<FoundInPack<E>> {
+    Ok(match walked {
+        Walked::File => FoundInPack::Undeclared,
+        Walked::NotRegular(kind) => FoundInPack::NotRegular(kind),
+        Walked::EmptyDirectory => FoundInPack::EmptyDirectory,
+        Walked::Unreadable(e) => FoundInPack::Unreadable(io_reason(e)),
+        Walked::UnreadableDirectory(e) if path.is_empty() => {
+            let source = io::Error::new(e.kind(), e.to_string());
+            return Err(Refusal::io("listing", root)(source));
+        }
+        Walked::UnreadableDirectory(e) => FoundInPack::UnreadableDirectory(io_reason(e)),
+    })
 }
 
 /// Reads one member after the other.
@@ -178,6 +192,17 @@ impl<'a> Reader<'a> {
             below: Below::of(root),
             written,
             buffer: vec![0; BUFFER],
+        }
+    }
+
+    /// Reads a declared file, or tells why it could not be read.
+    fn find<E>(&mut self, path: &[u8], look: LookIntoMember<'_, E>) -> Result<FoundInPack<E>> {
+        match self.read(path, look) {
+            Ok(read) => Ok(FoundInPack::Read(read)),
+            Err(Refusal::NotRegular { kind, .. }) => Ok(FoundInPack::NotRegular(kind)),
+            Err(Refusal::Io { source, .. }) => Ok(FoundInPack::Unreadable(io_reason(&source))),
+            Err(Refusal::ChangedWhileRead { .. }) => Ok(FoundInPack::Unreadable("it changed while it was read".into())),
+            Err(other) => Err(other),
         }
     }
 
@@ -280,12 +305,45 @@ mod tests {
 
     /// Returns the hash that is found for the only member, `a`.
     fn found(root: &Path, written: &WrittenMembers) -> Digest {
-        let declared = BTreeSet::from([&b"a"[..]]);
-        let mut found = observe(root, &declared, Some(written), &|_, _, _| Ok(())).unwrap();
-        match found.pop() {
-            Some((_, FoundInPack::Read(read))) => read.hash,
-            _ => panic!(),
+        let mut hash = None;
+        observe(
+            root,
+            &|path| path == b"a",
+            Some(written),
+            &|_, _, _| Ok(()),
+            &mut |path, found| {
+                assert_eq!(path, b"a");
+                if let FoundInPack::Read(read) = found {
+                    hash = Some(read.hash);
+                }
+            },
+        )
+        .unwrap();
+        hash.unwrap()
+    }
+
+    #[test]
+    fn all_of_many_files_are_found_in_order() {
+        let temp = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..PART + 2).map(|n| format!("{n:05}")).collect();
+        for name in &names {
+            fs::write(temp.path().join(name), "").unwrap();
         }
+        fs::write(temp.path().join(MANIFEST), "").unwrap();
+        let mut seen = Vec::new();
+        let nothing = |_: &str, _: &mut dyn Read, _: u64| Ok(());
+        observe(
+            temp.path(),
+            &|path| path != b"00001",
+            None,
+            &nothing,
+            &mut |path, found| {
+                assert_eq!(matches!(found, FoundInPack::Read(_)), path != b"00001");
+                seen.push(String::from_utf8(path.to_vec()).unwrap());
+            },
+        )
+        .unwrap();
+        assert_eq!(seen, names);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! A pack that is not a directory here: one in an archive, or at a place that holds packs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Mutex;
 
-use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, invalid, read_from};
+use crate::adapters::pack_dir::{FoundInPack, IsDeclared, LookIntoMember, TakeFound, invalid, read_from};
 use crate::adapters::workers::{self, TRANSFERS};
 use crate::format::attachment::{Attached, AttachedCounts};
 use crate::format::manifest::ManifestDocument;
@@ -93,14 +93,15 @@ pub fn manifest(pack: &dyn PublishedPack) -> Result<ManifestDocument> {
 /// members.
 pub fn observe<E: Send>(
     pack: &dyn PublishedPack,
-    declared: &BTreeSet<&[u8]>,
+    declared: IsDeclared<'_>,
     look: LookIntoMember<'_, E>,
-) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
+    take: TakeFound<'_, E>,
+) -> Result<()> {
     let (members, others): (Vec<&str>, Vec<&str>) = pack
         .listed()
         .keys()
         .map(String::as_str)
-        .partition(|path| declared.contains(path.as_bytes()));
+        .partition(|path| declared(path.as_bytes()));
     let read = Mutex::new(BTreeMap::new());
     let failed = pack.each_member(&members, &|path, content, size| {
         let found = read_from(content, path, size, look)?;
@@ -125,7 +126,8 @@ pub fn observe<E: Send>(
             .map(|path| (path.as_bytes().to_vec(), FoundInPack::Undeclared)),
     );
     found.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(found)
+    found.into_iter().for_each(|(path, found)| take(&path, found));
+    Ok(())
 }
 
 /// Returns a reader of `size` bytes of a member, from byte `at`.

@@ -7,7 +7,9 @@ use std::{io, iter};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::{Document, Listing, ListingError, parse_strict_into, safe_integer, write_listing};
+use crate::format::canonical_json::{
+    Document, Listing, ListingError, parse_strict_into, safe_integer, to_canonical, write_listing,
+};
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
 use crate::format::repo_state::{Mode, RepoState, StateFile};
@@ -142,6 +144,30 @@ impl PackManifest {
         }
     }
 
+    /// Reads a document entry by entry, and passes each to `each`. Returns it without its entries. `None` if it is not in
+    /// canonical form.
+    pub fn read_each(from: &mut dyn io::Read, each: &mut dyn FnMut(&ManifestEntry)) -> io::Result<Option<Self>> {
+        match Self::try_each(from, each) {
+            Ok(hull) => Ok(hull),
+            Err(ListingError::Json(_)) => Ok(None),
+            Err(ListingError::Io(e)) => Err(e),
+        }
+    }
+
+    fn try_each(from: &mut dyn io::Read, each: &mut dyn FnMut(&ManifestEntry)) -> Result<Option<Self>, ListingError> {
+        let mut listing = Listing::begin(from, "entries")?;
+        while let Some(text) = listing.next_item()? {
+            match parse_strict_into::<ManifestEntry>(text) {
+                Ok(entry) if to_canonical(&entry) == text => each(&entry),
+                _ => return Ok(None),
+            }
+        }
+        let (hull, tight) = listing.finish()?;
+        let read: Self = parse_strict_into(&hull).map_err(ListingError::Json)?;
+        let is_canonical = tight && read.entries.is_empty() && read.is_written_as(&hull);
+        Ok(is_canonical.then_some(read))
+    }
+
     /// Builds a manifest from entries in any order.
     pub fn new(scope: &str, repo_state: CommitRef, layout: &Layout, mut entries: Vec<ManifestEntry>) -> Self {
         entries.sort_unstable_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
@@ -159,7 +185,7 @@ impl PackManifest {
 
     /// Builds the manifest from the documents of a pack. The order of its buckets may differ, because no document
     /// states it.
-    pub fn of_documents(state: &RepoState, info: &PackInfo, sealed: &SealedArtifacts) -> Self {
+    pub fn of_documents(state: RepoState, info: &PackInfo, sealed: &SealedArtifacts) -> Self {
         let layout = Layout {
             prefix: String::new(),
             buckets: Vec::new(),
@@ -170,12 +196,8 @@ impl PackManifest {
             commit: info.commit.clone(),
             tree: info.tree.clone(),
         };
-        Self::new(
-            &state.scope,
-            commit,
-            &layout,
-            entries(state.files.iter().cloned(), Some(sealed)).collect(),
-        )
+        let entries = entries(state.files.into_iter(), Some(sealed)).collect();
+        Self::new(&state.scope, commit, &layout, entries)
     }
 
     /// Returns the entries of ciphertexts.
@@ -253,7 +275,7 @@ impl<'a> ListedContents<'a> {
                 true => sealed.next().cloned(),
                 false => {
                     let file = files.next()?;
-                    Some(ManifestEntry::new(file.path.as_str(), file.hash, file.size, Kind::File))
+                    Some(ManifestEntry::new(&*file.path, file.hash, file.size, Kind::File))
                 }
             }
         })
@@ -273,7 +295,7 @@ impl<'a> ListedContents<'a> {
 
     /// Returns the root's directories that have entries, sorted.
     pub fn directories(&self) -> Vec<&str> {
-        let files = self.state.files.iter().map(|file| file.path.as_str());
+        let files = self.state.files.iter().map(|file| &*file.path);
         directories(files.chain(self.sealed.iter().map(|entry| entry.path.as_str())))
     }
 }
@@ -405,6 +427,31 @@ mod tests {
         assert_eq!(made.buckets, ["c", "b", "a", "a.b"]);
         assert_eq!(made.disorder(), None);
         assert!(made.is_written_as(&to_document(&made)));
+    }
+
+    #[test]
+    fn a_manifest_is_read_entry_by_entry_only_in_canonical_form() {
+        let made = manifest(&["a/x", "b/y.rs", "top"], &[]);
+        let read = |bytes: &[u8]| {
+            let mut entries = Vec::new();
+            let hull = PackManifest::read_each(&mut &bytes[..], &mut |entry| entries.push(entry.clone())).unwrap();
+            hull.map(|hull| PackManifest { entries, ..hull })
+        };
+        let bytes = to_document(&made);
+        assert_eq!(read(&bytes), Some(made));
+        let text = String::from_utf8(bytes).unwrap();
+        for (from, to) in [
+            ("},{", "}, {"),
+            ("\"bytes\":1,", "\"bytes\":1, "),
+            ("\"bytes\":1,", "\"more\":1,\"bytes\":1,"),
+            ("\"scope\"", " \"scope\""),
+            ("\n", ""),
+            ("]", ""),
+        ] {
+            let other = text.replacen(from, to, 1);
+            assert_ne!(other, text, "{from}");
+            assert_eq!(read(other.as_bytes()), None, "{from}");
+        }
     }
 
     #[test]

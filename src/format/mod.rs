@@ -29,6 +29,7 @@ pub mod lite;
 pub mod mac;
 pub mod manifest;
 pub mod member_path;
+pub mod name_list;
 pub mod object_id;
 #[cfg(feature = "network")]
 pub mod object_layout;

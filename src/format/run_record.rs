@@ -4,12 +4,12 @@
 //! gives identical refs.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::{Deserialize, Serialize};
 
 use crate::format::canonical_json::{Document, parse_canonical, write_listing};
-use crate::format::digest::{Digest, Hasher, parse_hex};
+use crate::format::digest::{Digest, Hasher, Hashing, parse_hex};
 use crate::format::dump::layout::Layout;
 use crate::format::only::Only;
 use crate::format::repo_state::Mode;
@@ -228,11 +228,7 @@ impl RunRefs {
 
 impl Document for OutputHashes {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let hull = Self {
-            hashes: Vec::new(),
-            version: self.version.clone(),
-        };
-        write_listing(out, &hull, "hashes", self.hashes.iter())
+        self.write_with(out, self.hashes.iter())
     }
 }
 
@@ -243,6 +239,22 @@ impl Document for Status {}
 impl Document for RunRefs {}
 
 impl OutputHashes {
+    /// Returns the hash of the record of these hashes, which are sorted and without duplicates.
+    pub fn hash_of<'a>(hashes: impl Iterator<Item = &'a Digest>) -> Digest {
+        let mut out = BufWriter::new(Hashing::new(io::sink()));
+        let written = Self::new(Vec::new()).write_with(&mut out, hashes);
+        let hashing = written.and_then(|()| out.into_inner().map_err(io::IntoInnerError::into_error));
+        hashing.expect("a hash takes everything").finish().1
+    }
+
+    fn write_with<'a>(&self, out: &mut dyn Write, hashes: impl Iterator<Item = &'a Digest>) -> io::Result<()> {
+        let hull = Self {
+            hashes: Vec::new(),
+            version: self.version.clone(),
+        };
+        write_listing(out, &hull, "hashes", hashes)
+    }
+
     /// Collects the hashes of a run's outputs, in any order.
     pub fn new(mut hashes: Vec<Digest>) -> Self {
         hashes.sort_unstable();

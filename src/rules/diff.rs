@@ -39,14 +39,18 @@ impl Difference {
     }
 }
 
+type ByPath<'a> = BTreeMap<&'a str, Declared<'a>>;
+
+fn by_path(manifest: &ManifestDocument) -> ByPath<'_> {
+    manifest.members.iter().map(|member| (member.path, member)).collect()
+}
+
 /// Compares two manifests.
 pub fn diff(before: &ManifestDocument, after: &ManifestDocument) -> Difference {
-    let index = |manifest: &ManifestDocument| -> BTreeMap<String, Declared> {
-        manifest.members.iter().map(|m| (m.path.clone(), m.clone())).collect()
-    };
-    let (before, after) = (index(before), index(after));
-    let only_in = |one: &BTreeMap<String, Declared>, other: &BTreeMap<String, Declared>| -> Vec<String> {
-        one.keys().filter(|path| !other.contains_key(*path)).cloned().collect()
+    let (before, after) = (by_path(before), by_path(after));
+    let only_in = |one: &ByPath<'_>, other: &ByPath<'_>| -> Vec<String> {
+        let paths = one.keys().filter(|path| !other.contains_key(*path));
+        paths.map(|path| (*path).to_owned()).collect()
     };
     let mut difference = Difference {
         added: only_in(&after, &before),
@@ -61,10 +65,10 @@ pub fn diff(before: &ManifestDocument, after: &ManifestDocument) -> Difference {
         }
         let report = old
             .artifact_version
-            .clone()
-            .filter(|v| old.kind == "report" && new.artifact_version.as_ref() == Some(v));
+            .filter(|v| old.kind == "report" && new.artifact_version == Some(v))
+            .map(str::to_owned);
         difference.changed.push(Changed {
-            path: path.clone(),
+            path: (*path).to_owned(),
             before: old.bytes_hash.to_string(),
             after: new.bytes_hash.to_string(),
             report,

@@ -33,7 +33,7 @@ pub enum Form {
     /// A ciphertext, as it is.
     Ciphertext,
     /// The plaintext sealed in it.
-    Opened(Seal),
+    Opened(Box<Seal>),
 }
 
 /// Why a manifest cannot be restored.
@@ -84,10 +84,11 @@ pub fn check(manifest: &PackManifest) -> Result<(), Unfit> {
 
 /// Returns the files to restore, sorted bytewise by path. With `opened`, ciphertexts are replaced by the plaintexts
 /// sealed in them.
-pub fn items(manifest: &PackManifest, opened: Option<Vec<(MemberPath, Seal)>>) -> Result<Vec<Item>, Unfit> {
+pub fn items(manifest: &mut PackManifest, opened: Option<Vec<(MemberPath, Seal)>>) -> Result<Vec<Item>, Unfit> {
     let opaque = manifest.has_opaque_names();
-    let mut items = Vec::with_capacity(manifest.entries.len());
-    for entry in &manifest.entries {
+    let entries = std::mem::take(&mut manifest.entries);
+    let mut items = Vec::with_capacity(entries.len());
+    for entry in entries {
         let own = parse(&entry.path)?;
         let (path, form) = match entry.kind {
             Kind::File => (own, Form::File),
@@ -106,7 +107,7 @@ pub fn items(manifest: &PackManifest, opened: Option<Vec<(MemberPath, Seal)>>) -
         path,
         content: seal.sealed_hash,
         bytes: seal.sealed_bytes,
-        form: Form::Opened(seal),
+        form: Form::Opened(Box::new(seal)),
     }));
     items.sort_unstable_by(|a, b| in_tree_order(&a.path, &b.path));
     if let Some(pair) = items.windows(2).find(|pair| collide(&pair[0].path, &pair[1].path)) {
@@ -207,10 +208,10 @@ mod tests {
     fn ciphertexts_get_another_name_and_what_is_opened_its_own() {
         let made = manifest(&[("b.vec", Kind::Sealed), ("a", Kind::File), ("b", Kind::File)]);
         assert_eq!(check(&made), Ok(()));
-        let items = items(&made, None).unwrap();
+        let items = items(&mut made.clone(), None).unwrap();
         assert_eq!(paths(&items), ["a", "b", "b.vec.age"]);
         assert_eq!(items[2].form, Form::Ciphertext);
-        let items = super::items(&made, Some(vec![opened("b.vec")])).unwrap();
+        let items = super::items(&mut made.clone(), Some(vec![opened("b.vec")])).unwrap();
         assert_eq!(paths(&items), ["a", "b", "b.vec"]);
         assert!(matches!(items[2].form, Form::Opened(_)));
     }
@@ -230,7 +231,7 @@ mod tests {
         ] {
             for kind in [Kind::File, Kind::Sealed] {
                 let made = manifest(&[("a", Kind::File), (path, kind)]);
-                let refused = items(&made, None);
+                let refused = items(&mut made.clone(), None);
                 assert!(matches!(refused, Err(Unfit::Bad(_))), "{path}: {refused:?}");
             }
         }
@@ -239,7 +240,7 @@ mod tests {
     #[test]
     fn nothing_is_a_file_and_a_directory_or_two_files() {
         use Kind::{File, Sealed};
-        let bad = |entries: &[(&str, Kind)]| items(&manifest(entries), None).unwrap_err();
+        let bad = |entries: &[(&str, Kind)]| items(&mut manifest(entries), None).unwrap_err();
         // Sorted bytewise, other paths may lie between a file and a path below it.
         for entries in [
             &[("a", File), ("a-b", File), ("a.b", File), ("a/x", File)][..],
@@ -265,9 +266,9 @@ mod tests {
             );
         }
         let made = manifest(&[("a.vec", Sealed), ("a.vec.age", File)]);
-        assert!(items(&made, Some(vec![opened("a.vec")])).is_ok());
+        assert!(items(&mut made.clone(), Some(vec![opened("a.vec")])).is_ok());
         for path in ["a.vec.age", "a.vec.age/x"] {
-            let refused = items(&made, Some(vec![opened(path)])).unwrap_err();
+            let refused = items(&mut made.clone(), Some(vec![opened(path)])).unwrap_err();
             assert!(
                 matches!(
                     refused,
@@ -280,7 +281,7 @@ mod tests {
             );
         }
         assert_eq!(
-            paths(&items(&manifest(&[("a-b", File), ("a/x", File), ("a/y", File)]), None).unwrap()),
+            paths(&items(&mut manifest(&[("a-b", File), ("a/x", File), ("a/y", File)]), None).unwrap()),
             ["a-b", "a/x", "a/y"]
         );
     }
@@ -309,7 +310,7 @@ mod tests {
         let long = "a/".repeat(5_000_000) + "x";
         let below = format!("{long}/y");
         let made = manifest(&[(long.as_str(), Kind::File), (below.as_str(), Kind::File)]);
-        let Err(Unfit::Bad(why)) = items(&made, None) else {
+        let Err(Unfit::Bad(why)) = items(&mut made.clone(), None) else {
             panic!("a file and a directory");
         };
         assert!(why.to_string().len() < 2 * TOLD);

@@ -270,7 +270,7 @@ fn forge(pack: &Path, path: [&str; 2], content: [&str; 2]) {
     let full = text(&old);
     let mut state: RepoState = serde_json::from_value(document(pack, "meta/REPO_STATE.json")).unwrap();
     let before = state.digest();
-    let file = state.files.iter_mut().find(|file| file.path == path[0]).unwrap();
+    let file = state.files.iter_mut().find(|file| *file.path == *path[0]).unwrap();
     file.path = path[1].into();
     file.hash = Digest::of(content[1].as_bytes());
     let sizes = [file.size, content[1].len() as u64];

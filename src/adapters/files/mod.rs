@@ -17,7 +17,7 @@ use crate::format::repo_state::EntryKind;
 use crate::refusal::{Refusal, Result};
 pub use below::Below;
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
-pub use walk::{Met, Walked, descend, walk};
+pub use walk::{Met, Walked, WalkedList, descend, walk, walk_all};
 pub use write::{
     Durability, Over, TEMPORARY, UnnamedFile, clone_whole, place_new_unnamed, place_unnamed, place_unnamed_by,
     replace_link, unnamed_beside, write_new_private, write_own, write_whole, write_whole_over,

@@ -1,5 +1,6 @@
 //! Walks of everything below a directory. Links are never followed.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::FileType;
 use std::io;
@@ -9,6 +10,7 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use crate::adapters::files::kind_name;
+use crate::format::name_list::NameList;
 
 /// An item that [`descend`] passes to its visitor.
 pub enum Met {
@@ -85,13 +87,54 @@ pub enum Walked {
 /// `enter` returns false are skipped.
 pub fn walk(root: &Path, enter: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Walked)> {
     let mut found = Vec::new();
+    walk_each(root, enter, |path, walked| found.push((path.to_vec(), walked)));
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+/// The list that [`walk_all`] returns.
+pub struct WalkedList {
+    /// The paths in bytewise order.
+    pub paths: NameList,
+    /// What is no regular file, by its place in the list.
+    pub others: BTreeMap<usize, Walked>,
+}
+
+/// Lists everything below `root` as [`walk`] does, and takes less memory.
+pub fn walk_all(root: &Path) -> WalkedList {
+    let (mut found, mut others) = (NameList::default(), BTreeMap::new());
+    walk_each(
+        root,
+        |_| true,
+        |path, walked| {
+            if !matches!(walked, Walked::File) {
+                others.insert(found.len(), walked);
+            }
+            found.push(path);
+        },
+    );
+    let mut list = WalkedList {
+        paths: NameList::default(),
+        others: BTreeMap::new(),
+    };
+    for at in found.order() {
+        if let Some(walked) = others.remove(&at) {
+            list.others.insert(list.paths.len(), walked);
+        }
+        list.paths.push(found.get(at));
+    }
+    list
+}
+
+/// Passes everything below `root` to `found`, in no order.
+fn walk_each(root: &Path, enter: impl Fn(&[u8]) -> bool, mut found: impl FnMut(&[u8], Walked)) {
     // The directory that was entered last, until something in it is met.
     let mut empty: Option<Vec<u8>> = None;
     let Ok(()) = descend::<Infallible>(root, |path, met| {
         if let Some(directory) = empty.take() {
             let inner = path.strip_prefix(&directory[..]);
             if !inner.is_some_and(|inner| inner.is_empty() || inner.starts_with(b"/")) {
-                found.push((directory, Walked::EmptyDirectory));
+                found(&directory, Walked::EmptyDirectory);
             }
         }
         let walked = match met {
@@ -105,12 +148,12 @@ pub fn walk(root: &Path, enter: impl Fn(&[u8]) -> bool) -> Vec<(Vec<u8>, Walked)
             Met::UnreadableDirectory(e) => Walked::UnreadableDirectory(e),
             Met::Unreadable(e) => Walked::Unreadable(e),
         };
-        found.push((path.to_vec(), walked));
+        found(path, walked);
         Ok(false)
     });
-    found.extend(empty.map(|directory| (directory, Walked::EmptyDirectory)));
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found
+    if let Some(directory) = empty {
+        found(&directory, Walked::EmptyDirectory);
+    }
 }
 
 #[cfg(test)]
@@ -156,6 +199,13 @@ mod tests {
             "z empty",
         ];
         assert_eq!(names(root), expected);
+        let all = walk(root, |_| true);
+        let list = walk_all(root);
+        assert!(list.paths.iter().eq(all.iter().map(|(path, _)| path.as_slice())));
+        for (at, (path, walked)) in all.iter().enumerate() {
+            let is_other = !matches!(walked, Walked::File);
+            assert_eq!(list.others.contains_key(&at), is_other, "{path:?}");
+        }
         let link = temp.path().join("way-in");
         std::os::unix::fs::symlink("b", &link).unwrap();
         assert_eq!(names(&link), ["c/d/f"], "a link as the root");

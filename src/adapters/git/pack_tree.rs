@@ -1,11 +1,9 @@
 //! A tracked pack: read from the object database, as a commit has it.
-
-use std::collections::BTreeSet;
 use std::io::{self, Cursor, Read};
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, reading};
-use crate::adapters::pack_dir::{FoundInPack, LookIntoMember, invalid, read_from};
+use crate::adapters::pack_dir::{FoundInPack, IsDeclared, LookIntoMember, TakeFound, invalid, read_from};
 use crate::format::attachment::{Attached, Attachment, AttachmentName, BESIDE, MAX_ATTACHMENT};
 use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
@@ -94,9 +92,10 @@ impl<'a> PackTree<'a> {
     /// Reads everything but the manifest, as [`crate::adapters::pack_dir::observe`] does on disk.
     pub fn observe<E: Send>(
         &self,
-        declared: &BTreeSet<&[u8]>,
+        declared: IsDeclared<'_>,
         look: LookIntoMember<'_, E>,
-    ) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
+        take: TakeFound<'_, E>,
+    ) -> Result<()> {
         let mut found = Vec::with_capacity(self.entries.len());
         let mut members = Vec::new();
         for entry in &self.entries {
@@ -104,7 +103,7 @@ impl<'a> PackTree<'a> {
             match not_a_file(entry) {
                 Some(kind) => found.push((path.to_vec(), FoundInPack::NotRegular(kind))),
                 None if path == MANIFEST.as_bytes() => {}
-                None if declared.contains(path) => members.push(entry),
+                None if declared(path) => members.push(entry),
                 None => found.push((path.to_vec(), FoundInPack::Undeclared)),
             }
         }
@@ -121,7 +120,8 @@ impl<'a> PackTree<'a> {
             found.push((entry.path.as_bytes().to_vec(), FoundInPack::Read(read)));
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
-        Ok(found)
+        found.into_iter().for_each(|(path, found)| take(&path, found));
+        Ok(())
     }
 }
 

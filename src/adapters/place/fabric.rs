@@ -326,8 +326,8 @@ impl FabricPack {
         // The document holds what its manifest declares. That is known only at its end.
         let declared: BTreeMap<String, Digest> = parsed
             .members
-            .into_iter()
-            .filter_map(|member| Some((member.path, member.bytes_hash.digest()?)))
+            .iter()
+            .filter_map(|member| Some((member.path.to_owned(), member.bytes_hash.digest()?)))
             .collect();
         let listed = declared.keys().map(|path| (path.clone(), None)).collect();
         Ok(Self {

@@ -367,7 +367,7 @@ impl GitPack {
         };
         let members = manifest.members.iter();
         members
-            .filter_map(|member| Some((member.bytes_hash.digest()?, *self.files.get(&member.path)?)))
+            .filter_map(|member| Some((member.bytes_hash.digest()?, *self.files.get(member.path)?)))
             .collect()
     }
 }

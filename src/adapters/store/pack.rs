@@ -1,6 +1,6 @@
 //! The members of a pack as a content store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use crate::adapters::files::open_regular;
 use crate::adapters::published::PublishedPack;
 use crate::adapters::workers;
 use crate::format::digest::Digest;
-use crate::format::manifest::ManifestDocument;
+use crate::format::manifest::DeclaredMembers;
 use crate::refusal::{Refusal, Result};
 
 /// Where the members are.
@@ -25,24 +25,31 @@ pub enum PackHolder<'a> {
 /// The members of a verified pack, by their hashes.
 pub struct PackStore<'a> {
     holder: PackHolder<'a>,
-    members: HashMap<Digest, String>,
+    members: DeclaredMembers,
+    /// The places of those that have a hash, in the order of their hashes.
+    order: Vec<usize>,
 }
 
 impl<'a> PackStore<'a> {
     /// Takes the members that a manifest declares.
-    pub fn of(holder: PackHolder<'a>, manifest: &ManifestDocument) -> Self {
-        let members = manifest.members.iter();
-        Self {
-            holder,
-            members: members
-                .filter_map(|member| Some((member.bytes_hash.digest()?, member.path.clone())))
-                .collect(),
-        }
+    pub fn of(holder: PackHolder<'a>, members: DeclaredMembers) -> Self {
+        let places = 0..members.len();
+        let mut order: Vec<usize> = places.filter(|at| members.digest(*at).is_some()).collect();
+        order.sort_by_key(|at| members.digest(*at));
+        Self { holder, members, order }
+    }
+
+    /// Returns the path of the last member with that hash.
+    fn path_of(&self, hash: &Digest) -> Option<&str> {
+        let hash = Some(*hash);
+        let end = self.order.partition_point(|at| self.members.digest(*at) <= hash);
+        let at = *self.order[..end].last()?;
+        (self.members.digest(at) == hash).then(|| self.members.get(at).path)
     }
 
     /// Returns whether a member has that hash.
     pub fn has(&self, hash: &Digest) -> bool {
-        self.members.contains_key(hash)
+        self.path_of(hash).is_some()
     }
 }
 
@@ -56,7 +63,7 @@ impl Store for PackStore<'_> {
     }
 
     fn get(&self, hash: &Digest, take: Take<'_>) -> Result<bool> {
-        let Some(path) = self.members.get(hash) else {
+        let Some(path) = self.path_of(hash) else {
             return Ok(false);
         };
         match self.holder {
@@ -95,7 +102,7 @@ impl Store for PackStore<'_> {
         // The holder knows in which order its members are read best.
         let mut wanted: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (at, hash) in hashes.iter().enumerate() {
-            if let Some(path) = self.members.get(hash) {
+            if let Some(path) = self.path_of(hash) {
                 wanted.entry(path).or_default().push(at);
             }
         }

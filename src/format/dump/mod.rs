@@ -185,7 +185,7 @@ impl OtherEntry {
     /// Converts an entry of the state.
     pub fn of(file: &StateFile) -> Self {
         Self {
-            path: file.path.clone(),
+            path: file.path.to_string(),
             size: file.size,
             kind: Other::of(file.kind()),
             hash: file.hash,
@@ -195,10 +195,10 @@ impl OtherEntry {
 
 fn file(path: &str, hash: Digest, size: u64, kind: EntryKind) -> StateFile {
     StateFile {
-        path: path.to_owned(),
+        path: path.into(),
         hash,
         size,
-        mode: kind.mode().map(str::to_owned),
+        mode: kind.mode().map(Box::from),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::format::digest::Digest;
 use crate::format::manifest::PACK_ID;
 use crate::format::manifest::fields::Departure;
-use crate::format::manifest::members::{Declared, MemberList};
+use crate::format::manifest::members::{DeclaredMembers, MemberList};
 use crate::format::timestamp::Timestamp;
 
 /// A manifest that was read: its declarations, its computed id, and where it violates the schema.
@@ -20,7 +20,7 @@ pub struct ManifestDocument {
     /// The declared number of members.
     pub member_count: u64,
     /// The declared members, in the order of the file.
-    pub members: Vec<Declared>,
+    pub members: DeclaredMembers,
     /// The declared time.
     pub created: String,
     /// The declared note.

@@ -11,7 +11,7 @@ mod write;
 pub use document::ManifestDocument;
 pub use fields::{Departure, Malformed};
 pub use member_type::MemberType;
-pub use members::{Declared, DeclaredRef};
+pub use members::{Declared, DeclaredMembers, DeclaredRef, MemberIndex};
 pub use write::{Manifest, Member};
 
 /// Version of this format, which every manifest states.

@@ -218,7 +218,7 @@ mod tests {
             .unwrap()
             .replace(&id.to_string(), "");
         assert_eq!(id, Digest::of(blank.as_bytes()));
-        let paths: Vec<_> = read.members.iter().map(|m| m.path.as_str()).collect();
+        let paths: Vec<_> = read.members.iter().map(|m| m.path).collect();
         assert_eq!(paths, ["B", "a/z", "b"]);
     }
 

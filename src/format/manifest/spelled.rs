@@ -63,7 +63,7 @@ fn members(rest: &mut Rest<'_>) -> Option<MemberList> {
             Some(()) => {
                 let version = rest.text()?;
                 rest.skip(",")?;
-                Some(version.to_owned())
+                Some(version)
             }
             None => None,
         };

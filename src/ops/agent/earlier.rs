@@ -105,17 +105,19 @@ impl Earlier {
         let source = given.source();
         ensure_sound(&verify_source(&source)?, path)?;
         let mut packs = Vec::new();
-        for member in source.manifest()?.members {
+        let manifest = source.manifest()?;
+        for member in manifest.members.iter() {
             // What is sealed cannot be compared, and leaving it out would prove too much.
-            if in_sealed(&member.path) && place_of(member.path.trim_end_matches(".age")).is_some() {
-                return Err(Refusal::cycles(path, CyclesFault::SealedEarlier { path: member.path }));
+            if in_sealed(member.path) && place_of(member.path.trim_end_matches(".age")).is_some() {
+                let sealed = member.path.to_owned();
+                return Err(Refusal::cycles(path, CyclesFault::SealedEarlier { path: sealed }));
             }
-            let Some((shard, name)) = place_of(&member.path) else {
+            let Some((shard, name)) = place_of(member.path) else {
                 continue;
             };
             let Some(start) = start_of(name) else { continue };
             let mut read = None;
-            source.member(&member.path, &mut |content, stated| {
+            source.member(member.path, &mut |content, stated| {
                 let size = byte_of(cycles_in(stated));
                 read = Some((size, hash_of(content, size)?));
                 io::copy(content, &mut io::sink()).map(drop)
@@ -123,7 +125,7 @@ impl Earlier {
             if let Some((size, hash)) = read {
                 packs.push(EarlierPack {
                     shard,
-                    path: member.path,
+                    path: member.path.to_owned(),
                     start,
                     size,
                     hash,

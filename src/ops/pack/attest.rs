@@ -183,9 +183,9 @@ fn subjects(
             return Err(changed(&request.pack));
         }
         let manifest = ManifestDocument::parse(&bytes).map_err(|_| changed(&request.pack))?;
-        for member in manifest.members {
+        for member in manifest.members.iter() {
             let hash = member.bytes_hash.digest().ok_or_else(|| changed(&request.pack))?;
-            subjects.push((member.path, hash));
+            subjects.push((member.path.to_owned(), hash));
         }
     }
     Ok(subjects)

@@ -161,8 +161,9 @@ fn content(bytes: &[u8], keys: &AttestationKeys) -> Result<AttestationContent, S
 
 /// Returns the declared hash of each member.
 pub(super) fn declared(source: &Source<'_>) -> Result<BTreeMap<String, Digest>> {
-    let members = source.manifest()?.members.into_iter();
-    let hashes = members.filter_map(|member| Some((member.path, member.bytes_hash.digest()?)));
+    let manifest = source.manifest()?;
+    let members = manifest.members.iter();
+    let hashes = members.filter_map(|member| Some((member.path.to_owned(), member.bytes_hash.digest()?)));
     Ok(hashes.collect())
 }
 

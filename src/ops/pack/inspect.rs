@@ -84,13 +84,13 @@ pub fn inspect_source(source: &Source<'_>) -> Result<InspectReport> {
     let manifest = source.manifest()?;
     let members = manifest
         .members
-        .into_iter()
+        .iter()
         .map(|member| InspectedMember {
-            size: source.size(&member.path),
-            sealed: in_sealed(&member.path),
-            path: member.path,
-            kind: member.kind.into_owned(),
-            artifact_version: member.artifact_version,
+            size: source.size(member.path),
+            sealed: in_sealed(member.path),
+            path: member.path.to_owned(),
+            kind: member.kind.to_owned(),
+            artifact_version: member.artifact_version.map(str::to_owned),
             bytes_hash: member.bytes_hash.to_string(),
         })
         .collect();

@@ -1,18 +1,17 @@
 //! Where a pack is read from: a directory, a tree in a commit, or a holder that hands out its members.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::Path;
 
 use crate::adapters::attached_dir;
 use crate::adapters::files;
 use crate::adapters::git::pack_tree::PackTree;
-use crate::adapters::pack_dir::{self, FoundInPack, LookIntoMember, WrittenMembers};
+use crate::adapters::pack_dir::{self, IsDeclared, LookIntoMember, TakeFound, WrittenMembers};
 use crate::adapters::published::{self, PublishedPack, TakeMember};
 use crate::adapters::store::pack::{PackHolder, PackStore};
 use crate::format::attachment::{Attached, AttachedCounts};
 use crate::format::digest::Digest;
-use crate::format::manifest::{MAX_BYTES, ManifestDocument};
+use crate::format::manifest::{DeclaredMembers, MAX_BYTES, ManifestDocument};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::ops::contents::blob_of_file;
@@ -39,13 +38,11 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Returns the members that a manifest declares as a content store. A tree in a commit has no such store.
-    pub fn store(&self, manifest: &ManifestDocument) -> Option<PackStore<'a>> {
+    /// Returns the members as a content store. A tree in a commit has no such store.
+    pub fn store(&self, members: DeclaredMembers) -> Option<PackStore<'a>> {
         match self {
-            Self::Directory(root) | Self::Fetched(root, _) => {
-                Some(PackStore::of(PackHolder::Directory(root), manifest))
-            }
-            Self::Published(pack) => Some(PackStore::of(PackHolder::Published(*pack), manifest)),
+            Self::Directory(root) | Self::Fetched(root, _) => Some(PackStore::of(PackHolder::Directory(root), members)),
+            Self::Published(pack) => Some(PackStore::of(PackHolder::Published(*pack), members)),
             Self::Tree(..) => None,
         }
     }
@@ -62,17 +59,19 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Reads everything but the manifest, and hashes what is declared.
+    /// Reads everything but the manifest, and hashes what is declared. Passes what was found to `take`, in the order of the
+    /// paths.
     pub fn observe<E: Send>(
         &self,
-        declared: &BTreeSet<&[u8]>,
+        declared: IsDeclared<'_>,
         look: LookIntoMember<'_, E>,
-    ) -> Result<Vec<(Vec<u8>, FoundInPack<E>)>> {
+        take: TakeFound<'_, E>,
+    ) -> Result<()> {
         match self {
-            Self::Directory(root) => pack_dir::observe(root, declared, None, look),
-            Self::Fetched(root, written) => pack_dir::observe(root, declared, Some(written), look),
-            Self::Tree(tree, _) => tree.observe(declared, look),
-            Self::Published(pack) => published::observe(*pack, declared, look),
+            Self::Directory(root) => pack_dir::observe(root, declared, None, look, take),
+            Self::Fetched(root, written) => pack_dir::observe(root, declared, Some(written), look, take),
+            Self::Tree(tree, _) => tree.observe(declared, look, take),
+            Self::Published(pack) => published::observe(*pack, declared, look, take),
         }
     }
 

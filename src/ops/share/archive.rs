@@ -142,8 +142,8 @@ impl Writing<'_> {
         let document = ManifestDocument::parse(manifest).map_err(|_| self.changed())?;
         let out = BufWriter::with_capacity(BUFFER, file);
         let mut writer = ArchiveWriter::new(out, manifest, &document).map_err(writing)?;
-        for member in &document.members {
-            writer = self.member(writer, member)?;
+        for member in document.members.iter() {
+            writer = self.member(writer, &member)?;
         }
         writer = writer.attach(&self.pack_id, self.attached).map_err(writing)?;
         let (mut out, content) = writer.finish().map_err(writing)?;
@@ -153,8 +153,8 @@ impl Writing<'_> {
     }
 
     /// Writes a member, and makes sure that it is the one that was verified.
-    fn member<W: Write + Send>(&self, writer: ArchiveWriter<W>, member: &Declared) -> Result<ArchiveWriter<W>> {
-        let path = MemberPath::parse(&member.path).map_err(|_| self.changed())?;
+    fn member<W: Write + Send>(&self, writer: ArchiveWriter<W>, member: &Declared<'_>) -> Result<ArchiveWriter<W>> {
+        let path = MemberPath::parse(member.path).map_err(|_| self.changed())?;
         if path.as_str().len() > MAX_PATH {
             return Err(Refusal::TooLong {
                 what: "the longest path".into(),
@@ -176,7 +176,7 @@ impl Writing<'_> {
             _ => Err(Refusal::BadPack {
                 path: self.pack.to_owned(),
                 fault: PackFault::MemberChanged {
-                    path: member.path.clone(),
+                    path: member.path.to_owned(),
                 },
             }),
         }

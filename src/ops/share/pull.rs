@@ -217,7 +217,7 @@ fn wanted(manifest: &ManifestDocument, pack: &dyn PublishedPack, only: &Only) ->
         fault,
     };
     let mut wanted = BTreeMap::new();
-    for member in &manifest.members {
+    for member in manifest.members.iter() {
         let Declared { path, bytes_hash, .. } = member;
         let invalid = |said: String| {
             bad(PackFault::Invalid {
@@ -233,9 +233,9 @@ fn wanted(manifest: &ManifestDocument, pack: &dyn PublishedPack, only: &Only) ->
             .digest()
             .ok_or_else(|| invalid(format!("not a hash: {bytes_hash}")))?;
         if !pack.listed().contains_key(path) {
-            return Err(bad(PackFault::NotListed { path: path.clone() }));
+            return Err(bad(PackFault::NotListed { path: path.to_owned() }));
         }
-        if wanted.insert(path.as_str(), Wanted { path: parsed, hash }).is_some() {
+        if wanted.insert(path, Wanted { path: parsed, hash }).is_some() {
             return Err(invalid(format!("{path:?} is declared twice")));
         }
     }

@@ -145,14 +145,14 @@ fn members(source: &Source<'_>, manifest: &[u8]) -> Result<Vec<OutgoingMember>> 
         hash: Digest::of(manifest),
         size: manifest.len() as u64,
     }];
-    for member in document.members {
+    for member in document.members.iter() {
         let changed = || Refusal::ChangedWhileRead {
-            path: (&member.path).into(),
+            path: member.path.into(),
         };
         members.push(OutgoingMember {
             hash: member.bytes_hash.digest().ok_or_else(changed)?,
-            size: source.size(&member.path).ok_or_else(changed)?,
-            path: member.path,
+            size: source.size(member.path).ok_or_else(changed)?,
+            path: member.path.to_owned(),
         });
     }
     members.sort_by(|a, b| a.path.cmp(&b.path));

@@ -8,7 +8,7 @@ use crate::format::member_path::MemberPath;
 use crate::format::tree_meta::{FILE_INDEX, FILE_TREE, FileIndex, IndexedFile, write_file_tree};
 use crate::rules::pack::documents::{self, PackDocuments};
 use crate::rules::pack::findings::Findings;
-use crate::rules::pack::observed::{Facts, hashed};
+use crate::rules::pack::observed::{Fact, Facts, FactsInOrder, hashed};
 
 /// Judges both lists and drops them.
 pub(super) fn judge(
@@ -43,12 +43,13 @@ pub(super) fn judge(
 fn is_index(manifest: &ManifestDocument, facts: &Facts) -> bool {
     let members = manifest.members.iter().filter(|member| member.path != FILE_INDEX);
     let mut complete = true;
+    let mut found = FactsInOrder::of(facts);
     let files = members.map_while(|member| {
-        let file = match (hashed(facts, &member.path), member.bytes_hash.digest()) {
-            (Some((_, size)), Some(hash)) => Some(IndexedFile {
-                path: member.path.clone(),
+        let file = match (found.get(member.path), member.bytes_hash.digest()) {
+            (Some(Fact::Hashed { size, .. }), Some(hash)) => Some(IndexedFile {
+                path: member.path.to_owned(),
                 hash,
-                size,
+                size: *size,
             }),
             _ => None,
         };
@@ -60,7 +61,7 @@ fn is_index(manifest: &ManifestDocument, facts: &Facts) -> bool {
 
 /// Returns whether the drawing is exactly the one made from the list.
 fn is_tree(manifest: &ManifestDocument, facts: &Facts) -> bool {
-    let paths = manifest.members.iter().map(|member| member.path.as_str());
+    let paths = manifest.members.iter().map(|member| member.path);
     let paths = paths.filter(|path| *path != FILE_INDEX && MemberPath::parse(path).is_ok());
     is_written(FILE_TREE, facts, |out| write_file_tree(out, paths))
 }
@@ -77,7 +78,7 @@ fn check_index(index: &FileIndex, manifest: &ManifestDocument, facts: &Facts, fi
             member.path == file.path
                 && member.bytes_hash.digest() == Some(file.hash)
                 // Unreadable members are reported elsewhere.
-                && hashed(facts, &member.path).is_none_or(|(_, size)| size == file.size)
+                && hashed(facts, member.path).is_none_or(|(_, size)| size == file.size)
         });
     if !agrees {
         findings.violation(FILE_INDEX, "it does not list exactly the other members");

@@ -1,8 +1,9 @@
 //! Checks that the members under `LITE/` follow from the pack's state and seals.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use crate::format::canonical_json::{Document, to_document};
+use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
 use crate::format::dump::layout::Layout;
 use crate::format::lite::{
@@ -239,26 +240,30 @@ fn check_refs(pack: &TreePack<'_>, refs: &RunRefs, manifest_ref: Digest, facts: 
     if refs.manifest_ref != manifest_ref {
         findings.violation(RUN_REFS, format!("manifest_ref is not the hash of {PACK_MANIFEST}"));
     }
-    let files = pack.state.files.iter().map(|file| (file.hash, file.size));
+    let files = &pack.state.files;
     let sealed = pack.sealed.into_iter().flat_map(sealed_entries);
-    let mut outputs: Vec<(Digest, u64)> = files.chain(sealed.map(|entry| (entry.content, entry.bytes))).collect();
+    let mut others: Vec<(Digest, u64)> = sealed.map(|entry| (entry.content, entry.bytes)).collect();
     for path in REBUILT_FROM.into_iter().chain([PACK_MANIFEST]) {
         match hashed(facts, path) {
-            Some(output) => outputs.push(output),
+            Some(output) => others.push(output),
             // Missing and unreadable members are reported elsewhere.
             None => return,
         }
     }
-    // If a content has two stated sizes, the last one counts.
-    outputs.reverse();
-    outputs.sort_by_key(|output| output.0);
-    outputs.dedup_by_key(|output| output.0);
-    let hashes = OutputHashes::new(outputs.iter().map(|output| output.0).collect());
-    if refs.output_hashes_ref != hashes.hashed().0 {
+    let output = |place: usize| match files.get(place) {
+        Some(file) => (&file.hash, file.size),
+        None => (&others[place - files.len()].0, others[place - files.len()].1),
+    };
+    // Places take less memory than copies. If a content has two stated sizes, the last one counts.
+    let mut places: Vec<usize> = (0..files.len() + others.len()).collect();
+    places.sort_unstable_by_key(|place| (output(*place).0, Reverse(*place)));
+    places.dedup_by_key(|place| output(*place).0);
+    let outputs = || places.iter().map(|place| output(*place));
+    if refs.output_hashes_ref != OutputHashes::hash_of(outputs().map(|(hash, _)| hash)) {
         findings.violation(RUN_REFS, "output_hashes_ref does not match the content of the pack");
     }
     let status = Status {
-        cas_snapshot_hash: snapshot_hash(outputs.iter().map(|(hash, size)| (hash, *size))),
+        cas_snapshot_hash: snapshot_hash(outputs()),
         manifest_ref,
         output_hashes_ref: refs.output_hashes_ref,
         state: RunState::Completed,

@@ -1,9 +1,9 @@
 //! Checks a pack against its manifest: id, member count, paths, hashes, and that nothing else is in the pack.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use crate::format::line_ends::LineEnds;
-use crate::format::manifest::{Declared, ManifestDocument};
+use crate::format::manifest::{Declared, ManifestDocument, MemberIndex};
 use crate::format::member_path::{MANIFEST, MemberPath};
 use crate::refusal::shown::shown;
 use crate::rules::pack::findings::{FindingKind, Findings, Mismatch, NoticeKind};
@@ -15,8 +15,8 @@ pub(super) struct Members<'a> {
     pub manifest: &'a ManifestDocument,
     /// What was found at each path.
     pub facts: &'a Facts,
-    /// The paths of the members, without duplicates.
-    pub paths: BTreeSet<&'a str>,
+    /// Finds the members by their paths.
+    index: MemberIndex<'a>,
     /// Whether the pack is a tree pack.
     pub tree_pack: bool,
 }
@@ -27,14 +27,19 @@ impl<'a> Members<'a> {
         Self {
             manifest,
             facts,
-            paths: manifest.members.iter().map(|member| member.path.as_str()).collect(),
+            index: MemberIndex::of(&manifest.members),
             tree_pack,
         }
     }
 
     /// Returns whether a member has this path.
     pub(super) fn has(&self, path: &str) -> bool {
-        self.paths.contains(path)
+        self.index.has(path.as_bytes())
+    }
+
+    /// Returns the paths of the members, sorted and without duplicates.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &'a str> {
+        self.index.paths()
     }
 }
 
@@ -62,55 +67,60 @@ pub(super) fn envelope(
     if let Some(mismatch) = Mismatch::of(manifest.member_count, manifest.members.len() as u64) {
         findings.add("", FindingKind::MemberCountMismatch(mismatch));
     }
-    let mut declared = HashSet::with_capacity(manifest.members.len());
+    let declared = MemberIndex::of(&manifest.members);
+    // Where the paths are sorted, none occurs twice.
+    let mut seen = (!declared.is_sorted()).then(HashSet::new);
     let mut in_order = FactsInOrder::of(facts);
-    for member in &manifest.members {
-        let fact = in_order.get(&member.path);
-        if !declared.insert(member.path.as_bytes()) {
-            findings.add(&member.path, FindingKind::DuplicateMemberPath);
+    for member in manifest.members.iter() {
+        let fact = in_order.get(member.path);
+        if seen.as_mut().is_some_and(|seen| !seen.insert(member.path)) {
+            findings.add(member.path, FindingKind::DuplicateMemberPath);
             continue;
         }
-        let path = match MemberPath::parse(&member.path) {
+        let path = match MemberPath::parse(member.path) {
             Ok(path) => path,
             Err(why) => {
-                findings.add(&member.path, FindingKind::UnsafeMemberPath(why.to_string()));
+                findings.add(member.path, FindingKind::UnsafeMemberPath(why.to_string()));
                 continue;
             }
         };
         if path.is_reserved() {
-            findings.add(&member.path, FindingKind::ReservedMemberPath);
+            findings.add(member.path, FindingKind::ReservedMemberPath);
             continue;
         }
-        findings.member(member, fact, facts, line_ends.get(&member.path).copied());
+        findings.member(&member, fact, facts, line_ends.get(member.path).copied());
     }
-    for (path, fact) in facts {
-        let name = std::str::from_utf8(path).map_or_else(|_| shown(path), str::to_owned);
+    drop(seen);
+    for (path, fact) in facts.iter() {
+        let name = || std::str::from_utf8(path).map_or_else(|_| shown(path), str::to_owned);
         match fact {
             Fact::UnreadableDirectory(why) => {
-                findings.add(format!("{name}/"), FindingKind::UnreadableMember(why.clone()));
+                findings.add(format!("{}/", name()), FindingKind::UnreadableMember(why.to_string()));
             }
             Fact::EmptyDirectory => {
                 findings.add(
-                    format!("{name}/"),
+                    format!("{}/", name()),
                     FindingKind::ExtraMember("an empty directory".into()),
                 );
             }
-            _ if declared.contains(path.as_slice()) => {}
-            _ => findings.add(name, FindingKind::ExtraMember("not declared in manifest.json".into())),
+            _ if declared.has(path) => {}
+            _ => findings.add(name(), FindingKind::ExtraMember("not declared in manifest.json".into())),
         }
     }
 }
 
 impl Findings {
-    fn member(&mut self, member: &Declared, fact: Option<&Fact>, facts: &Facts, line_ends: Option<LineEnds>) {
-        let (path, expected) = (member.path.as_str(), &member.bytes_hash);
+    fn member(&mut self, member: &Declared<'_>, fact: Option<&Fact>, facts: &Facts, line_ends: Option<LineEnds>) {
+        let (path, expected) = (member.path, &member.bytes_hash);
         let kind = match fact {
             Some(Fact::Hashed { hash, .. }) if expected.digest() == Some(*hash) => return,
             Some(Fact::Hashed { hash, .. }) => match Mismatch::of(expected.to_string(), hash.to_string()) {
                 Some(mismatch) => FindingKind::HashMismatch(mismatch, line_ends),
                 None => return,
             },
-            Some(Fact::Unreadable(why) | Fact::UnreadableDirectory(why)) => FindingKind::UnreadableMember(why.clone()),
+            Some(Fact::Unreadable(why) | Fact::UnreadableDirectory(why)) => {
+                FindingKind::UnreadableMember(why.to_string())
+            }
             Some(Fact::NotRegular(kind)) => FindingKind::NonRegularMember((*kind).to_owned()),
             Some(Fact::EmptyDirectory) => FindingKind::NonRegularMember("a directory".into()),
             Some(Fact::Undeclared) => FindingKind::UnreadableMember("it was not read".into()),
@@ -129,7 +139,7 @@ fn obstacle(path: &str, facts: &Facts) -> Option<FindingKind> {
     for (at, _) in path.match_indices('/') {
         match facts.get(&path.as_bytes()[..at]) {
             Some(Fact::UnreadableDirectory(why)) => {
-                return Some(FindingKind::UnreadableMember(why.clone()));
+                return Some(FindingKind::UnreadableMember(why.to_string()));
             }
             Some(Fact::NotRegular(kind)) => {
                 return Some(FindingKind::NonRegularMember(format!("below {kind}")));
@@ -138,11 +148,8 @@ fn obstacle(path: &str, facts: &Facts) -> Option<FindingKind> {
         }
     }
     let below = [path.as_bytes(), b"/"].concat();
-    facts
-        .range(below.clone()..)
-        .next()
-        .filter(|(other, _)| other.starts_with(&below))
-        .map(|_| FindingKind::NonRegularMember("a directory".into()))
+    let is_directory = facts.has_below(&below);
+    is_directory.then(|| FindingKind::NonRegularMember("a directory".into()))
 }
 
 #[cfg(test)]

@@ -121,7 +121,7 @@ pub fn judge_partial(mut observed: Observed) -> (Verdict, usize) {
     let declared_count = manifest.member_count;
     manifest
         .members
-        .retain(|member| observed.facts.contains_key(member.path.as_bytes()));
+        .retain(|path| observed.facts.get(path.as_bytes()).is_some());
     let seen = manifest.members.len();
     // The count is of all members. It was compared with the list before the absent ones were left out.
     manifest.member_count = if declared_count == all as u64 {

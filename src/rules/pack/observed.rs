@@ -1,12 +1,12 @@
 //! The observations of a pack, before anything is judged. Plain data.
 
-use std::collections::{BTreeMap, btree_map};
-use std::iter::Peekable;
+use std::collections::BTreeMap;
 
 use crate::format::digest::Digest;
 use crate::format::dump::read::ParsedTexts;
 use crate::format::line_ends::LineEnds;
 use crate::format::manifest::ManifestDocument;
+use crate::format::name_list::NameList;
 use crate::format::object_id::ObjectId;
 use crate::format::sealed::SealHeader;
 use crate::rules::agent::genome::SeenPack;
@@ -41,9 +41,9 @@ impl Observed {
     /// Creates the observations of a manifest, without any of its members.
     pub fn of(manifest: ManifestDocument) -> Self {
         Self {
-            tree_pack: is_tree_pack(manifest.members.iter().map(|member| member.path.as_str())),
+            tree_pack: is_tree_pack(manifest.members.iter().map(|member| member.path)),
             manifest,
-            facts: Facts::new(),
+            facts: Facts::default(),
             line_ends: BTreeMap::new(),
             documents: PackDocuments::default(),
             headers: Headers::new(),
@@ -57,8 +57,9 @@ impl Observed {
 impl Observed {
     /// Returns whether every declared member was found.
     pub fn is_complete(&self) -> bool {
+        let mut facts = FactsInOrder::of(&self.facts);
         let mut members = self.manifest.members.iter();
-        members.all(|member| self.facts.contains_key(member.path.as_bytes()))
+        members.all(|member| facts.get(member.path).is_some())
     }
 }
 
@@ -79,37 +80,74 @@ pub enum Fact {
     /// An empty directory.
     EmptyDirectory,
     /// A file that could not be read, and why.
-    Unreadable(String),
+    Unreadable(Box<str>),
     /// A directory that could not be listed, and why.
-    UnreadableDirectory(String),
+    UnreadableDirectory(Box<str>),
 }
 
-/// Everything found below a pack's root except its manifest, by path.
-pub type Facts = BTreeMap<Vec<u8>, Fact>;
+/// Everything found below a pack's root except its manifest, in the order of the paths.
+#[derive(Debug, Default)]
+pub struct Facts {
+    paths: NameList,
+    found: Vec<Fact>,
+}
+
+impl Facts {
+    /// Adds what was found at a path, which is greater than all before.
+    pub fn add(&mut self, path: &[u8], fact: Fact) {
+        debug_assert!(self.paths.last().is_none_or(|last| last < path));
+        self.paths.push(path);
+        self.found.push(fact);
+    }
+
+    /// Returns what was found at `path`.
+    pub fn get(&self, path: &[u8]) -> Option<&Fact> {
+        self.place(path).map(|at| &self.found[at])
+    }
+
+    /// Returns the place of a path among all paths.
+    pub(super) fn place(&self, path: &[u8]) -> Option<usize> {
+        self.paths.search(path).ok()
+    }
+
+    /// Returns everything that was found.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &Fact)> {
+        self.paths.iter().zip(&self.found)
+    }
+
+    /// Returns whether anything was found at a path that begins with `prefix`.
+    pub(super) fn has_below(&self, prefix: &[u8]) -> bool {
+        let (Ok(at) | Err(at)) = self.paths.search(prefix);
+        at < self.paths.len() && self.paths.get(at).starts_with(prefix)
+    }
+}
+
+#[cfg(test)]
+impl FromIterator<(Vec<u8>, Fact)> for Facts {
+    fn from_iter<I: IntoIterator<Item = (Vec<u8>, Fact)>>(list: I) -> Self {
+        let mut facts = Self::default();
+        let sorted: BTreeMap<Vec<u8>, Fact> = list.into_iter().collect();
+        sorted.into_iter().for_each(|(path, fact)| facts.add(&path, fact));
+        facts
+    }
+}
 
 /// Finds what was found at paths that mostly come in order, as the members of a manifest do.
 pub struct FactsInOrder<'a> {
     facts: &'a Facts,
-    rest: Peekable<btree_map::Iter<'a, Vec<u8>, Fact>>,
+    next: usize,
 }
 
 impl<'a> FactsInOrder<'a> {
     /// Starts at the first path.
     pub fn of(facts: &'a Facts) -> Self {
-        Self {
-            facts,
-            rest: facts.iter().peekable(),
-        }
+        Self { facts, next: 0 }
     }
 
     /// Returns what was found at `path`.
     pub fn get(&mut self, path: &str) -> Option<&'a Fact> {
-        let path = path.as_bytes();
-        while self.rest.next_if(|(next, _)| next.as_slice() < path).is_some() {}
-        match self.rest.next_if(|(next, _)| next.as_slice() == path) {
-            Some((_, fact)) => Some(fact),
-            None => self.facts.get(path),
-        }
+        let at = self.facts.paths.search_from(path.as_bytes(), &mut self.next)?;
+        Some(&self.facts.found[at])
     }
 }
 
@@ -127,8 +165,10 @@ pub(super) fn hashed(facts: &Facts, path: &str) -> Option<(Digest, u64)> {
 /// The observations of the members in the clear.
 #[derive(Default)]
 pub struct PlainMembers {
-    /// The traits of each content, sorted by path. `None` if the content is plain.
-    pub members: Vec<(String, Option<Box<Traits>>)>,
+    /// Whether what was found at each place of the facts is a member in the clear that was examined.
+    pub examined: Vec<bool>,
+    /// The traits of each content that is not plain, by path.
+    pub traits: BTreeMap<String, Box<Traits>>,
     /// The blob ids of the members that [`crate::rules::pack::plain::blobs_asked`] returns.
     pub blobs: BTreeMap<String, ObjectId>,
 }
@@ -136,8 +176,7 @@ pub struct PlainMembers {
 impl PlainMembers {
     /// Returns the members that were examined only in part, with the reasons.
     pub(super) fn in_part(&self) -> Vec<(String, Vec<InPart>)> {
-        let members = self.members.iter();
-        let in_part = members.filter_map(|(path, traits)| Some((path, &traits.as_deref()?.in_part)));
+        let in_part = self.traits.iter().map(|(path, traits)| (path, &traits.in_part));
         in_part
             .filter(|(_, why)| !why.is_empty())
             .map(|(path, why)| (path.clone(), why.clone()))

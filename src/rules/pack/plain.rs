@@ -46,11 +46,13 @@ pub fn blobs_asked(observed: &Observed) -> Option<BlobsAsked> {
         documents.state.as_ref(),
         observed.tree_pack,
     );
-    let paths = observed.plain.members.iter().map(|(path, _)| path);
+    let found = observed.facts.iter().zip(&observed.plain.examined);
+    let examined = found.filter(|(_, examined)| **examined);
+    let paths = examined.filter_map(|((path, _), _)| std::str::from_utf8(path).ok());
     let leaking = paths.filter(|path| clear.leak(registry, path, Mode::Public).is_some());
     Some(BlobsAsked {
         like,
-        paths: leaking.cloned().collect(),
+        paths: leaking.map(str::to_owned).collect(),
     })
 }
 
@@ -71,7 +73,7 @@ impl<'a> Clear<'a> {
         Self {
             seen,
             facts,
-            kinds: special.map(|file| (file.path.as_str(), file.kind())).collect(),
+            kinds: special.map(|file| (&*file.path, file.kind())).collect(),
             tree_pack,
         }
     }
@@ -83,11 +85,16 @@ impl<'a> Clear<'a> {
 
     /// Returns the observations of a member. `None` if it was not examined.
     fn member(&self, path: &str) -> Option<PlainMember> {
-        let members = &self.seen.members;
-        let at = members.binary_search_by(|(other, _)| other.as_str().cmp(path)).ok()?;
+        let at = self.facts.place(path.as_bytes())?;
+        self.seen.examined.get(at).filter(|examined| **examined)?;
         Some(PlainMember {
             kind: self.kind(path).unwrap_or_default(),
-            traits: members[at].1.as_deref().cloned().unwrap_or_default(),
+            traits: self
+                .seen
+                .traits
+                .get(path)
+                .map(|traits| (**traits).clone())
+                .unwrap_or_default(),
             blob: self.seen.blobs.get(path).copied(),
         })
     }

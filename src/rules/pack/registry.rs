@@ -49,9 +49,9 @@ pub(super) fn judge(
     }
     let mode = sealed.map_or(Mode::Public, |document| document.mode);
     let declared = declared(sealed);
-    for path in members.paths.iter().filter(|path| !declared.contains(*path)) {
-        let mut leaks = |what: String| findings.add(*path, FindingKind::PlaintextLeak(what));
-        match unsealed.texts.members.get(*path) {
+    for path in members.paths().filter(|path| !declared.contains(path)) {
+        let mut leaks = |what: String| findings.add(path, FindingKind::PlaintextLeak(what));
+        match unsealed.texts.members.get(path) {
             Some(SeenTexts::List(_)) => {}
             Some(SeenTexts::Texts(Ok(read))) => {
                 for (text, leak) in texts::leaks(read, rules, mode) {

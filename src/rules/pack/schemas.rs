@@ -8,7 +8,7 @@ use crate::rules::pack::findings::{Findings, NoticeKind};
 use crate::rules::pack::observed::{Observed, hashed};
 
 /// Returns whether a member has a type other than `other`, or a version, so that its content must be checked.
-pub fn is_typed(member: &Declared) -> bool {
+pub fn is_typed(member: &Declared<'_>) -> bool {
     member.kind != "other" || member.artifact_version.is_some()
 }
 
@@ -16,7 +16,7 @@ pub fn is_typed(member: &Declared) -> bool {
 pub(super) fn judge(observed: &Observed, findings: &mut Findings) -> bool {
     let mut typed = observed.manifest.members.iter().filter(|member| is_typed(member));
     // A member that could not be checked has not passed.
-    let mut skipped = typed.any(|member| hashed(&observed.facts, &member.path).is_none());
+    let mut skipped = typed.any(|member| hashed(&observed.facts, member.path).is_none());
     let mut checked = observed.documents.any_read || observed.typed.any_conforms;
     for (path, conformity) in &observed.typed.others {
         skipped |= matches!(conformity, Conformity::Unknown | Conformity::TooLarge);

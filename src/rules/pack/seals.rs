@@ -35,9 +35,9 @@ pub(super) fn judge(
     }
     check_presence(members, findings);
     let declared = declared(document.as_ref());
-    for path in &members.paths {
+    for path in members.paths() {
         if in_sealed(path) && !declared.contains(path) {
-            findings.add(*path, FindingKind::SealUndeclared);
+            findings.add(path, FindingKind::SealUndeclared);
         }
     }
     document

@@ -121,8 +121,8 @@ pub(super) fn compare(
     if let Some(mismatch) = Mismatch::of(canon_version.to_owned(), pack.canon_version.clone()) {
         findings.add(REPO_STATE, FindingKind::CanonVersionMismatch(mismatch));
     }
-    let packed: BTreeMap<&str, &StateFile> = pack.files.iter().map(|file| (file.path.as_str(), file)).collect();
-    let committed: BTreeMap<&str, &StateFile> = files.iter().map(|file| (file.path.as_str(), file)).collect();
+    let packed: BTreeMap<&str, &StateFile> = pack.files.iter().map(|file| (&*file.path, file)).collect();
+    let committed: BTreeMap<&str, &StateFile> = files.iter().map(|file| (&*file.path, file)).collect();
     for (path, file) in &committed {
         match packed.get(path) {
             None => findings.differs(path, "missing: the commit has it, the pack does not"),

@@ -84,19 +84,16 @@ pub(super) fn judge(
         tree: info.tree.clone(),
         state: pack.digest,
     };
+    let has_texts = [Part::Full, Part::Split].iter().any(|part| info.parts().contains(part));
+    let files = state.files.iter().filter(|_| has_texts);
     let judging = Judging {
         subject,
         budget: info.max_tokens,
-        state: state.files.iter().map(|file| (file.path.as_str(), file)).collect(),
+        state: files.map(|file| (&*file.path, file)).collect(),
         seen,
     };
     let below = |directory: &str, part: Part, findings: &mut Findings| {
-        let found: Vec<&str> = members
-            .paths
-            .iter()
-            .filter(|path| in_directory(path, directory))
-            .copied()
-            .collect();
+        let found: Vec<&str> = members.paths().filter(|path| in_directory(path, directory)).collect();
         if !info.parts().contains(&part) {
             for path in &found {
                 let what = format!("{PACK_INFO} does not name {} under emit", part.as_str());
@@ -208,7 +205,7 @@ impl Judging<'_> {
         let others: Vec<OtherEntry> = self
             .state
             .values()
-            .filter(|file| !known.contains(file.path.as_str()))
+            .filter(|file| !known.contains(&*file.path))
             .map(|file| OtherEntry::of(file))
             .collect();
         self.hold(list, texts.iter(), &others, findings);
@@ -336,7 +333,7 @@ impl Judging<'_> {
             .map(TextEntry::in_state)
             .chain(others.iter().map(OtherEntry::in_state))
         {
-            match self.state.get(file.path.as_str()) {
+            match self.state.get(&*file.path) {
                 Some(known) if **known == file => {}
                 Some(_) => differs(format!("{} differs from the repository state", file.path)),
                 None => differs(format!("{} is not in the repository state", file.path)),

@@ -31,7 +31,7 @@ pub(super) fn judge(members: &Members<'_>, documents: &mut PackDocuments, findin
     if !members.tree_pack {
         return;
     }
-    for path in members.paths.iter().filter(|path| !belongs(path)) {
+    for path in members.paths().filter(|path| !belongs(path)) {
         findings.violation(path, "a tree pack cannot have a member at this path");
     }
     for document in DOCUMENTS.iter().filter(|document| !members.has(document)) {

@@ -87,13 +87,10 @@ impl PackState {
 
     /// Returns the paths whose contents differ between the pack and a commit.
     pub fn changed(&self, files: &[StateFile]) -> Vec<String> {
-        let packed: BTreeMap<&str, &StateFile> =
-            self.state.files.iter().map(|file| (file.path.as_str(), file)).collect();
-        let changed = files.iter().filter(|file| {
-            packed
-                .get(file.path.as_str())
-                .is_some_and(|other| other.hash != file.hash)
-        });
-        changed.map(|file| file.path.clone()).collect()
+        let packed: BTreeMap<&str, &StateFile> = self.state.files.iter().map(|file| (&*file.path, file)).collect();
+        let changed = files
+            .iter()
+            .filter(|file| packed.get(&*file.path).is_some_and(|other| other.hash != file.hash));
+        changed.map(|file| file.path.to_string()).collect()
     }
 }

@@ -254,8 +254,8 @@ impl ObjectPack {
         let document = ManifestDocument::parse(&manifest);
         let members = document.map(|document| document.members).unwrap_or_default();
         let hashes: BTreeMap<_, _> = members
-            .into_iter()
-            .map(|member| (member.path, member.bytes_hash.digest()))
+            .iter()
+            .map(|member| (member.path.to_owned(), member.bytes_hash.digest()))
             .collect();
         Self {
             objects: objects.clone(),

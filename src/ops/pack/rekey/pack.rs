@@ -134,7 +134,7 @@ impl Rekeying<'_> {
             .chain(document.seals().map(|seal| seal.sealed_path.as_str()))
             .collect();
         let kept = manifest.members.iter();
-        let kept: Vec<&Declared> = kept.filter(|member| !anew.contains(member.path.as_str())).collect();
+        let kept: Vec<Declared<'_>> = kept.filter(|member| !anew.contains(member.path)).collect();
         let copied = workers::map(&kept, || Ok(()), |(), member| self.copy(member))?;
         let mut documents = DocumentWriter::of(self.staging);
         for (member, size) in copied {
@@ -261,23 +261,23 @@ impl Rekeying<'_> {
     }
 
     /// Copies a member unchanged.
-    fn copy(&self, declared: &Declared) -> Result<(Member, u64)> {
-        let path = self.member(&declared.path)?;
-        let source = self.root.join(&declared.path);
+    fn copy(&self, declared: &Declared<'_>) -> Result<(Member, u64)> {
+        let path = self.member(declared.path)?;
+        let source = self.root.join(declared.path);
         let opened = files::open_regular(&source)?;
         let mut reader = Hashing::new(&opened.file);
         let file = self.staging.create(&path)?;
         files::copy(&mut reader, &source, file, &self.staging.member(&path))?;
         let (_, bytes_hash, size) = reader.finish();
         if declared.bytes_hash.digest() != Some(bytes_hash) {
-            return Err(self.changed(&declared.path));
+            return Err(self.changed(declared.path));
         }
-        let kind = MemberType::parse(&declared.kind).ok_or_else(|| self.changed(&declared.path))?;
+        let kind = MemberType::parse(declared.kind).ok_or_else(|| self.changed(declared.path))?;
         let member = Member {
             path,
             bytes_hash,
             kind,
-            artifact_version: declared.artifact_version.clone(),
+            artifact_version: declared.artifact_version.map(str::to_owned),
         };
         Ok((member, size))
     }

@@ -152,13 +152,10 @@ fn report(
 /// Returns the single member of a pack that holds all texts, and its declared hash.
 fn full_of(source: &Source<'_>, name: &Path) -> Result<(String, Option<Digest>)> {
     let manifest = source.manifest()?;
-    let mut members = manifest
-        .members
-        .into_iter()
-        .filter(|member| in_directory(&member.path, FULL));
+    let mut members = manifest.members.iter().filter(|member| in_directory(member.path, FULL));
     match members.next() {
         // An evidence pack may have such a directory, too. The content shows whether the file is one of ours.
-        Some(member) => Ok((member.path, member.bytes_hash.digest())),
+        Some(member) => Ok((member.path.to_owned(), member.bytes_hash.digest())),
         None => Err(Refusal::Usage(Misuse::NoTexts { pack: name.to_owned() })),
     }
 }

@@ -1,7 +1,7 @@
 //! The list of what to restore: the manifest of contents of a pack, or one in the content store.
 
 use std::collections::HashMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::adapters::clone::runs::RUN_REFS;
 use crate::adapters::store::bytes;
 use crate::adapters::store::pack::PackStore;
-use crate::format::canonical_json::parse_strict_into;
-use crate::format::digest::Digest;
+use crate::format::canonical_json::{ListingError, parse_strict_into};
+use crate::format::digest::{Digest, Hashing};
 use crate::format::lite::{PackManifest, sealed_entries};
 use crate::format::manifest::ManifestDocument;
 use crate::format::repo_state::{EntryKind, RepoState};
@@ -74,18 +74,19 @@ impl<'a> ContentListing<'a> {
             source: &source,
             manifest: &manifest,
         };
-        let state: RepoState = documents.parse(REPO_STATE)?;
+        let state = documents.state()?;
         let info: PackInfo = documents.parse(PACK_INFO)?;
+        let kinds = kinds(state.files.iter().map(|file| (&*file.path, file.kind())));
         // A manifest under LITE/ lists the same, or the pack would not have verified.
-        let contents = PackManifest::of_documents(&state, &info, &sealed);
+        let contents = PackManifest::of_documents(state, &info, &sealed);
         let listing = Self {
             name: name.display().to_string(),
             pack_id: Some(verdict.pack_id),
             input_hash: verdict.manifest_hash,
             input_bytes: verdict.manifest_bytes,
-            pack: source.store(&manifest),
+            pack: source.store(manifest.members),
             state: Some(digest),
-            kinds: Some(kinds(state.files.iter().map(|file| (file.path.as_str(), file.kind())))),
+            kinds: Some(kinds),
             sealed: Some(sealed),
             manifest: contents,
         };
@@ -206,13 +207,42 @@ impl Documents<'_> {
     }
 
     fn parse<T: DeserializeOwned>(&self, path: &'static str) -> Result<T> {
-        parse_strict_into(&self.read(path)?).map_err(|e| Refusal::BadPack {
+        parse_strict_into(&self.read(path)?).map_err(|e| self.invalid(path, e.to_string()))
+    }
+
+    /// Reads the repository state file by file, because it may have very many.
+    fn state(&self) -> Result<RepoState> {
+        let mut read = None;
+        self.source.member(REPO_STATE, &mut |content, _| {
+            let mut hashing = Hashing::new(content);
+            let state = match RepoState::read(&mut hashing) {
+                Ok((state, _)) => Ok(state),
+                Err(ListingError::Json(why)) => Err(why.to_string()),
+                Err(ListingError::Io(e)) => return Err(e),
+            };
+            io::copy(&mut hashing, &mut io::sink())?;
+            read = Some((state, hashing.finish().1));
+            Ok(())
+        })?;
+        match read {
+            Some((state, hash)) if self.hash_of(REPO_STATE) == Some(hash) => {
+                state.map_err(|said| self.invalid(REPO_STATE, said))
+            }
+            _ => Err(self.changed(REPO_STATE)),
+        }
+    }
+
+    fn invalid(&self, document: &'static str, said: String) -> Refusal {
+        Refusal::BadPack {
             path: self.name.to_owned(),
-            fault: PackFault::Invalid {
-                document: path,
-                said: e.to_string(),
-            },
-        })
+            fault: PackFault::Invalid { document, said },
+        }
+    }
+
+    fn changed(&self, path: &str) -> Refusal {
+        Refusal::ChangedWhileRead {
+            path: self.name.join(path),
+        }
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>> {
@@ -223,9 +253,7 @@ impl Documents<'_> {
         })?;
         match self.hash_of(path) == Some(Digest::of(&bytes)) {
             true => Ok(bytes),
-            false => Err(Refusal::ChangedWhileRead {
-                path: self.name.join(path),
-            }),
+            false => Err(self.changed(path)),
         }
     }
 }

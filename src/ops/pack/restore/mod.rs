@@ -179,7 +179,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
         None => None,
     };
     let sources = (here.as_ref(), place.as_deref());
-    write::restore(request, &listing, sources, identities.as_ref(), output.as_ref())
+    write::restore(request, listing, sources, identities.as_ref(), output.as_ref())
 }
 
 /// Returns the ref to restore; none if the request names a path.

@@ -153,12 +153,12 @@ impl Texts<'_> {
 
 /// Returns the members with texts, in their order, with the hashes that the pack declares.
 fn members(manifest: &ManifestDocument) -> Vec<(&str, Option<Digest>)> {
-    let paths = manifest.members.iter().map(|member| member.path.as_str());
+    let paths = manifest.members.iter().map(|member| member.path);
     let prefix = paths.clone().find_map(prefix_of_index).unwrap_or_default();
     let members = manifest.members.iter();
-    let members = members.filter(|member| in_directory(&member.path, SPLIT) && prefix_of_index(&member.path).is_none());
+    let members = members.filter(|member| in_directory(member.path, SPLIT) && prefix_of_index(member.path).is_none());
     let mut members: Vec<_> = members
-        .map(|member| (member.path.as_str(), member.bytes_hash.digest()))
+        .map(|member| (member.path, member.bytes_hash.digest()))
         .collect();
     members.sort_by_key(|(path, _)| bucket_number(prefix, path));
     members
@@ -179,7 +179,7 @@ fn missing(source: &Source<'_>, texts: &[TextEntry], name: &Path) -> Result<Vec<
         },
     })?;
     let known: BTreeSet<&str> = texts.iter().map(|text| text.path.as_str()).collect();
-    let others = state.files.iter().filter(|file| !known.contains(file.path.as_str()));
+    let others = state.files.iter().filter(|file| !known.contains(&*file.path));
     Ok(others.map(OtherEntry::of).collect())
 }
 

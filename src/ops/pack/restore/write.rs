@@ -31,16 +31,17 @@ const BUFFER: u64 = 128 << 10;
 /// Writes the files of a manifest, or only reads and checks them.
 pub(super) fn restore(
     request: &RestoreRequest,
-    listing: &ContentListing<'_>,
+    mut listing: ContentListing<'_>,
     (here, place): (Option<&Here>, Option<&dyn PackPlace>),
     identities: Option<&Identities>,
     output: Option<&OutputPlace>,
 ) -> Result<RestoreReport> {
     let opened = match identities {
-        Some(identities) => Some(names(listing, here, identities)?),
+        Some(identities) => Some(names(&listing, here, identities)?),
         None => None,
     };
-    let items = items(&listing.manifest, opened).map_err(|why| listing.refusal(why))?;
+    let items = items(&mut listing.manifest, opened).map_err(|why| listing.refusal(why))?;
+    let listing = &listing;
     let sources = locate(listing, here, place, &items)?;
     let access = match identities {
         Some(_) => Access::Private,
@@ -76,7 +77,10 @@ pub(super) fn restore(
     })
 }
 
-fn digest<'a>(files: impl Iterator<Item = (&'a Item, &'a Written)>) -> Digest {
+fn digest<'a>(files: impl Iterator<Item = (&'a Item, &'a Written)> + Clone) -> Digest {
+    if files.clone().map(|(item, _)| item.path.original()).is_sorted() {
+        return digest_lines(files.map(|(item, (hash, size))| (hash, *size, item.path.original())));
+    }
     let lines = files.map(|(item, (hash, size))| (item.path.original(), hash, *size));
     let mut lines: Vec<_> = lines.collect();
     lines.sort_by(|(a, ..), (b, ..)| a.cmp(b));

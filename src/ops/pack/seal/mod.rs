@@ -24,7 +24,6 @@ mod texts;
 mod tree;
 mod unkept;
 
-use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +34,7 @@ use crate::adapters::staging::{Access, Publish, Staging};
 use crate::adapters::store::disk::Hold;
 use crate::adapters::workers;
 use crate::format::digest::Digest;
+use crate::format::manifest::MemberIndex;
 use crate::format::member_path::MANIFEST;
 use crate::format::only::Only;
 use crate::format::protected::{Format, Policy};
@@ -374,9 +374,9 @@ fn is_replaceable(output: &Path) -> bool {
     let Some(manifest) = pack_dir::manifest(output).ok().filter(|_| files::is_directory(output)) else {
         return false;
     };
-    let declared: BTreeSet<&[u8]> = manifest.members.iter().map(|member| member.path.as_bytes()).collect();
+    let declared = MemberIndex::of(&manifest.members);
     let mut found = files::walk(output, |_| true).into_iter().map(|(path, _)| path);
-    found.all(|path| path == MANIFEST.as_bytes() || declared.contains(path.as_slice()))
+    found.all(|path| path == MANIFEST.as_bytes() || declared.has(&path))
 }
 
 fn stands_whole(output: &Path, pack_id: &Digest) -> bool {

@@ -59,7 +59,7 @@ pub(super) struct Looker<'a> {
     /// Whether any members hold texts.
     has_texts: bool,
     /// The typed members, by path.
-    typed: BTreeMap<&'a str, &'a Declared>,
+    typed: BTreeMap<&'a str, Declared<'a>>,
     /// The memory budget for typed members, which are held whole.
     held: MemoryBudget,
 }
@@ -73,8 +73,8 @@ impl<'a> Looker<'a> {
             budget,
             by_content: members.iter().any(|member| member.path == PROTECTED),
             tree_pack: observed.tree_pack,
-            has_texts: observed.tree_pack && members.iter().any(|member| is_of_texts(&member.path)),
-            typed: typed.map(|member| (member.path.as_str(), member)).collect(),
+            has_texts: observed.tree_pack && members.iter().any(|member| is_of_texts(member.path)),
+            typed: typed.map(|member| (member.path, member)).collect(),
             held: MemoryBudget::of(MAX_HELD),
         }
     }
@@ -105,7 +105,7 @@ impl<'a> Looker<'a> {
         if declared.kind == MemberType::Genome.as_str() {
             return self.genome(path, declared, member, size);
         }
-        let conforms = |content: Option<&[u8]>| conforms(&declared.kind, declared.artifact_version.as_deref(), content);
+        let conforms = |content: Option<&[u8]>| conforms(declared.kind, declared.artifact_version, content);
         if size > MAX_BYTES as u64 {
             let conformity = Some(conforms(None));
             return self.plain(path, member, size).map(|seen| seen.conforming(conformity));
@@ -119,11 +119,11 @@ impl<'a> Looker<'a> {
     }
 
     /// Examines a pack of cycles. Its header and its size are enough to judge it, however large it is.
-    fn genome(&self, path: &str, declared: &Declared, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
+    fn genome(&self, path: &str, declared: &Declared<'_>, member: &mut dyn Read, size: u64) -> io::Result<Seen> {
         let mut start = Vec::with_capacity(HEADER);
         (&mut *member).take(HEADER as u64).read_to_end(&mut start)?;
         let mut seen = self.plain(path, &mut start.as_slice().chain(member), size)?;
-        let version = genome_version(declared.artifact_version.as_deref());
+        let version = genome_version(declared.artifact_version);
         if let Seen::Plain { genome, .. } = &mut seen
             && version != Conformity::Unknown
         {
