@@ -440,14 +440,7 @@ mod tests {
         let bytes = to_document(&made);
         assert_eq!(read(&bytes), Some(made));
         let text = String::from_utf8(bytes).unwrap();
-        for (from, to) in [
-            ("},{", "}, {"),
-            ("\"bytes\":1,", "\"bytes\":1, "),
-            ("\"bytes\":1,", "\"more\":1,\"bytes\":1,"),
-            ("\"scope\"", " \"scope\""),
-            ("\n", ""),
-            ("]", ""),
-        ] {
+        for (from, to) in [("},{", "}, {"), ("\"scope\"", " \"scope\""), ("\n", ""), ("]", "")] {
             let other = text.replacen(from, to, 1);
             assert_ne!(other, text, "{from}");
             assert_eq!(read(other.as_bytes()), None, "{from}");

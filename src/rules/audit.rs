@@ -9,6 +9,7 @@ use crate::format::run_record::{
     Status, TASK_SPEC_VERSION, TaskSpec,
 };
 use crate::format::sealed::MEMBER as SEALED_ARTIFACTS;
+use crate::rules::audited_entries::SeenEntries;
 
 /// A finding of an audit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +94,13 @@ pub struct ObservedRun {
     pub status: Option<Result<Status, String>>,
     /// The commit that the run's ref points to, in hex.
     pub kept: Option<String>,
+}
+
+impl ObservedRun {
+    /// Returns the hashes of its outputs. None if they are not known.
+    pub fn listed(&self) -> &[Digest] {
+        sound(&self.outputs).map_or(&[], |outputs| &outputs.hashes)
+    }
 }
 
 /// The result of looking for a content.
@@ -239,8 +247,9 @@ impl<'a> AuditFindings<'a> {
         }
     }
 
-    /// Checks that a manifest belongs to the run, and that everything it names is among the outputs.
-    pub fn manifest(&mut self, manifest: &PackManifest, observed: &ObservedRun) {
+    /// Checks that a manifest belongs to the run, and that everything it names is among the outputs. It comes without its
+    /// entries.
+    pub fn manifest(&mut self, manifest: &PackManifest, entries: SeenEntries<'_>, observed: &ObservedRun) {
         let (Some(refs), Some(outputs)) = (&observed.refs, sound(&observed.outputs)) else {
             return;
         };
@@ -249,19 +258,14 @@ impl<'a> AuditFindings<'a> {
             (&manifest.scope, &manifest.repo_state, &manifest.version)
                 == (&task.scope.key, &task.repo_state, &task.manifest_version)
         });
-        if !is_of_task || manifest.disorder().is_some() {
+        if !is_of_task || !entries.are_in_order(&manifest.buckets) {
             self.invalid(refs.manifest_ref, "PACK_MANIFEST", "it does not match the run's task");
         }
-        let named = manifest
-            .entries
-            .iter()
-            .map(|entry| (entry.content, Some(entry.path.as_str())));
-        let sealed = task.map(|task| (task.sealed, Some(SEALED_ARTIFACTS)));
-        for (hash, name) in named.chain(sealed) {
-            if outputs.hashes.binary_search(&hash).is_err() {
-                let what = "the run needs it, but does not list it as an output";
-                self.add(FindingCode::NotRooted, hash.to_string(), name, what);
-            }
+        let sealed = task.map(|task| (task.sealed, SEALED_ARTIFACTS.to_owned()));
+        let sealed = sealed.filter(|(hash, _)| outputs.hashes.binary_search(hash).is_err());
+        for (hash, name) in entries.unlisted.into_iter().chain(sealed) {
+            let what = "the run needs it, but does not list it as an output";
+            self.add(FindingCode::NotRooted, hash.to_string(), Some(&name), what);
         }
     }
 

@@ -3,6 +3,7 @@
 pub mod accepted;
 pub mod agent;
 pub mod audit;
+pub mod audited_entries;
 pub mod content;
 pub mod diff;
 pub mod globs;

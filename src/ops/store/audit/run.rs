@@ -14,6 +14,7 @@ use crate::format::object_id::ObjectId;
 use crate::format::run_record::{MAX_BYTES, RunId, RunRefs, TaskSpec, parse_record, parse_roots};
 use crate::refusal::{Refusal, Result, io_reason};
 use crate::rules::audit::{AuditFinding, AuditFindings, FindingCode, ObservedRun, Presence, StoredIn};
+use crate::rules::audited_entries::SeenEntries;
 
 /// Where runs and their content are kept.
 pub struct Places<'a> {
@@ -117,17 +118,8 @@ pub fn audit_run(
     // would prove nothing.
     if depth == Depth::Content
         && let Some(refs) = &observed.refs
-        && let Ok(Some(manifest)) = bytes(places.store, &refs.manifest_ref, MAX_BYTES)
     {
-        match parse_record::<PackManifest>(&manifest) {
-            Ok(manifest) => findings.manifest(&manifest, &observed),
-            Err(why) => findings.add(
-                FindingCode::RecordInvalid,
-                refs.manifest_ref.to_string(),
-                Some("PACK_MANIFEST"),
-                why,
-            ),
-        }
+        manifest(places.store, refs, &observed, &mut findings);
     }
     observed.outputs = None;
     let task = observed.task.as_ref().and_then(|task| task.as_ref().ok());
@@ -163,6 +155,30 @@ fn parse<T>(bytes: Option<&[u8]>, parse: impl Fn(&[u8]) -> Result<T, String>) ->
     match bytes {
         None => Err("the file does not exist".into()),
         Some(bytes) => parse(bytes),
+    }
+}
+
+/// Checks the manifest of a run. If it is missing or damaged, that is reported as one of a root.
+fn manifest(store: &dyn Store, refs: &RunRefs, observed: &ObservedRun, findings: &mut AuditFindings<'_>) {
+    let mut entries = SeenEntries::of(observed.listed());
+    let mut read = None;
+    let stored = store.get(&refs.manifest_ref, &mut |content| {
+        read = PackManifest::read_each(content, &mut |entry| entries.add(entry)).ok();
+        Ok(())
+    });
+    match (stored, read) {
+        (Ok(true), Some(Some(hull))) => findings.manifest(&hull, entries, observed),
+        (Ok(true), Some(None)) => {
+            let whole = bytes(store, &refs.manifest_ref, MAX_BYTES).ok().flatten();
+            let why = whole.and_then(|bytes| parse_record::<PackManifest>(&bytes).err());
+            findings.add(
+                FindingCode::RecordInvalid,
+                refs.manifest_ref.to_string(),
+                Some("PACK_MANIFEST"),
+                why.unwrap_or_else(|| "it is not in canonical form".into()),
+            );
+        }
+        _ => {}
     }
 }
 
