@@ -149,9 +149,12 @@ pub(super) fn read_commit(
     ensure_intact(id, "commit", data.data)?;
     let mut tokens = CommitRefIter::from_bytes(data.data, id.kind());
     let tree = tokens.tree_id().map_err(|e| corrupt_object(id, &explain(&e)))?;
+    let mut parents: Vec<_> = tokens.parent_ids().collect();
+    // A collected list has room for four, and a walk holds very many lists of one.
+    parents.shrink_to_fit();
     Ok(Some(CommitHeader {
         tree,
-        parents: tokens.parent_ids().collect(),
+        parents,
         committed: committed(data.data),
     }))
 }
