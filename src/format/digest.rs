@@ -58,12 +58,21 @@ impl Digest {
 
     /// Returns 64 lowercase hex digits as ASCII bytes.
     pub fn hex_bytes(&self) -> [u8; 64] {
+        // Without a table, the compiler makes vector code of this.
+        let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
         let mut hex = [0; 64];
-        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = HEX[usize::from(byte >> 4)];
-            pair[1] = HEX[usize::from(byte & 15)];
+        for (pair, byte) in hex.as_chunks_mut::<2>().0.iter_mut().zip(self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
         hex
+    }
+
+    /// Returns the content ref as ASCII bytes.
+    pub fn ref_bytes(&self) -> [u8; PREFIX.len() + 64] {
+        let mut text = [0; PREFIX.len() + 64];
+        text[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
+        text[PREFIX.len()..].copy_from_slice(&self.hex_bytes());
+        text
     }
 
     /// Parses 64 lowercase hex digits.
@@ -93,6 +102,21 @@ pub fn push_hex(out: &mut String, bytes: &[u8]) {
         out.push(char::from(HEX[usize::from(byte >> 4)]));
         out.push(char::from(HEX[usize::from(byte & 15)]));
     }
+}
+
+/// Appends a number in decimal digits.
+pub fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
 }
 
 /// Parses exactly `2 * N` lowercase hex digits.
@@ -129,10 +153,7 @@ impl fmt::Debug for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = [0; PREFIX.len() + 64];
-        text[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
-        text[PREFIX.len()..].copy_from_slice(&self.hex_bytes());
-        serializer.serialize_str(hex_text(&text))
+        serializer.serialize_str(hex_text(&self.ref_bytes()))
     }
 }
 

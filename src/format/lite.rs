@@ -8,7 +8,8 @@ use std::{io, iter};
 use serde::{Deserialize, Serialize};
 
 use crate::format::canonical_json::{
-    Document, Listing, ListingError, parse_strict_into, safe_integer, to_canonical, write_listing,
+    Document, Listing, ListingError, Spelled, parse_strict_into, safe_integer, spell_number, spell_text, to_canonical,
+    write_spelled,
 };
 use crate::format::digest::Digest;
 use crate::format::dump::layout::{Bucket, Layout};
@@ -94,6 +95,25 @@ impl ManifestEntry {
     }
 }
 
+impl Spelled for ManifestEntry {
+    fn spell(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"bytes\":");
+        spell_number(out, self.bytes);
+        if let Some(ext) = &self.ext {
+            out.extend_from_slice(b",\"ext\":");
+            spell_text(out, ext);
+        }
+        out.extend_from_slice(match self.kind {
+            Kind::File => &b",\"kind\":\"FILE\",\"path\":"[..],
+            Kind::Sealed => b",\"kind\":\"SEALED\",\"path\":",
+        });
+        spell_text(out, &self.path);
+        out.extend_from_slice(b",\"ref\":");
+        self.content.spell(out);
+        out.push(b'}');
+    }
+}
+
 fn extension(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let (stem, extension) = name.rsplit_once('.')?;
@@ -108,11 +128,7 @@ impl Document for PackManifest {
 
 impl PackManifest {
     /// Writes the document with these entries instead of its own, one by one.
-    pub fn write_with<T: Serialize>(
-        &self,
-        out: &mut dyn io::Write,
-        entries: impl Iterator<Item = T>,
-    ) -> io::Result<()> {
+    pub fn write_with<T: Spelled>(&self, out: &mut dyn io::Write, entries: impl Iterator<Item = T>) -> io::Result<()> {
         let hull = Self {
             buckets: self.buckets.clone(),
             entries: Vec::new(),
@@ -120,7 +136,7 @@ impl PackManifest {
             scope: self.scope.clone(),
             version: self.version.clone(),
         };
-        write_listing(out, &hull, "entries", entries)
+        write_spelled(out, &hull, "entries", entries)
     }
 
     /// Builds the manifest of these contents without its entries.
@@ -399,7 +415,7 @@ pub fn index<E: Borrow<ManifestEntry>>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::canonical_json::to_document;
+    use crate::format::canonical_json::{to_canonical, to_document};
 
     fn manifest(paths: &[&str], buckets: &[&str]) -> PackManifest {
         let layout = Layout {
@@ -444,6 +460,18 @@ mod tests {
             let other = text.replacen(from, to, 1);
             assert_ne!(other, text, "{from}");
             assert_eq!(read(other.as_bytes()), None, "{from}");
+        }
+    }
+
+    #[test]
+    fn entries_are_spelled_in_canonical_form() {
+        for path in ["a", "a/b.tar.gz", "\u{1}é\"\\.\"x", "x."] {
+            for (kind, bytes) in [(Kind::File, 0), (Kind::Sealed, u64::MAX)] {
+                let entry = ManifestEntry::new(path, Digest::of(b"x"), bytes, kind);
+                let mut spelled = Vec::new();
+                entry.spell(&mut spelled);
+                assert_eq!(spelled, to_canonical(&entry), "{path}");
+            }
         }
     }
 

@@ -45,6 +45,11 @@ impl MemberPath {
 
     /// Returns the path under which a pack has a file with this path in a file system or tree. Refuses unsafe paths.
     pub fn of(path: &[u8]) -> Result<Self, PathFault> {
+        if let Ok(text) = std::str::from_utf8(path)
+            && !text.contains(tree_name::MARK)
+        {
+            return Self::parse(text);
+        }
         // An escape must not hide what makes a path unsafe.
         Self::parse(&String::from_utf8_lossy(path))?;
         let text = tree_name::text_of(path);

@@ -10,6 +10,7 @@ pub mod aws_profile;
 pub mod budget;
 pub mod canonical_json;
 pub mod chunks;
+pub mod clear_entries;
 pub mod config;
 pub mod derived;
 pub mod destination;

@@ -5,8 +5,10 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::{Document, Listing, ListingError, parse_strict_into, to_canonical, write_listing};
-use crate::format::digest::{Digest, Hasher, bare};
+use crate::format::canonical_json::{
+    Document, Listing, ListingError, Spelled, parse_strict_into, spell_number, spell_text, to_canonical, write_spelled,
+};
+use crate::format::digest::{Digest, Hasher, bare, push_decimal};
 use crate::format::object_id::ObjectId;
 use crate::format::only::Only;
 use crate::format::repo_path::RepoPath;
@@ -77,20 +79,6 @@ fn push_line(out: &mut Vec<u8>, hash: &Digest, size: u64, path: &[u8], end: u8) 
     out.push(b' ');
     out.extend_from_slice(path);
     out.push(end);
-}
-
-fn push_decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
 }
 
 /// Returns the manifest digest of `entries`, which are sorted bytewise by path.
@@ -251,6 +239,23 @@ impl StateFile {
     }
 }
 
+impl Spelled for StateFile {
+    fn spell(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"hash\":\"");
+        out.extend_from_slice(&self.hash.hex_bytes());
+        out.push(b'"');
+        if let Some(mode) = &self.mode {
+            out.extend_from_slice(b",\"mode\":");
+            spell_text(out, mode);
+        }
+        out.extend_from_slice(b",\"path\":");
+        spell_text(out, &self.path);
+        out.extend_from_slice(b",\"size\":");
+        spell_number(out, self.size);
+        out.push(b'}');
+    }
+}
+
 impl Document for RepoState {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let hull = Self {
@@ -259,7 +264,7 @@ impl Document for RepoState {
             scope: self.scope.clone(),
             files: Vec::new(),
         };
-        write_listing(out, &hull, "files", self.files.iter())
+        write_spelled(out, &hull, "files", self.files.iter())
     }
 }
 
@@ -336,6 +341,20 @@ mod tests {
             ("", "unknown"),
         ] {
             assert_eq!(canon_version(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn files_are_spelled_in_canonical_form() {
+        for (path, kind, size) in [
+            ("a b", EntryKind::Regular, 0),
+            ("é\"\\\n", EntryKind::Executable, (1 << 53) + 1),
+            ("", EntryKind::Submodule, 40),
+        ] {
+            let file = StateFile::new(path, kind, Digest::of(b"x"), size);
+            let mut spelled = Vec::new();
+            file.spell(&mut spelled);
+            assert_eq!(spelled, to_canonical(&file), "{path}");
         }
     }
 

@@ -8,8 +8,8 @@ use std::io::{self, BufWriter, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::{Document, parse_canonical, write_listing};
-use crate::format::digest::{Digest, Hasher, Hashing, parse_hex};
+use crate::format::canonical_json::{Document, parse_canonical, write_spelled};
+use crate::format::digest::{Digest, Hasher, Hashing, parse_hex, push_decimal};
 use crate::format::dump::layout::Layout;
 use crate::format::only::Only;
 use crate::format::repo_state::Mode;
@@ -26,6 +26,9 @@ pub const RUN_REFS_VERSION: &str = "pack.run_refs.v0";
 
 /// The largest record to read, in bytes: some three million hashes.
 pub const MAX_BYTES: u64 = 256 << 20;
+
+/// How many bytes are collected before they are hashed.
+const PIECE: usize = 64 << 10;
 
 /// The id of a run: the first 12 hex digits of the SHA-256 of its task.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -252,7 +255,7 @@ impl OutputHashes {
             hashes: Vec::new(),
             version: self.version.clone(),
         };
-        write_listing(out, &hull, "hashes", hashes)
+        write_spelled(out, &hull, "hashes", hashes)
     }
 
     /// Collects the hashes of a run's outputs, in any order.
@@ -269,10 +272,18 @@ impl OutputHashes {
 /// Returns [`Status::cas_snapshot_hash`] for outputs that are sorted by hash and without duplicates.
 pub fn snapshot_hash<'a>(outputs: impl Iterator<Item = (&'a Digest, u64)>) -> Digest {
     let mut hasher = Hasher::default();
+    let mut lines = Vec::with_capacity(PIECE + 128);
     for (hash, size) in outputs {
-        hasher.update(&hash.hex_bytes());
-        hasher.update(format!(" {size}\n").as_bytes());
+        lines.extend_from_slice(&hash.hex_bytes());
+        lines.push(b' ');
+        push_decimal(&mut lines, size);
+        lines.push(b'\n');
+        if lines.len() > PIECE {
+            hasher.update(&lines);
+            lines.clear();
+        }
     }
+    hasher.update(&lines);
     hasher.finish()
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::format::canonical_json::{Document, parse_strict_into, write_listing};
+use crate::format::canonical_json::{Document, Spelled, parse_strict_into, spell_number, spell_text, write_spelled};
 use crate::format::digest::{Digest, bare};
 use crate::format::member_path::MemberPath;
 use crate::format::only::Only;
@@ -150,8 +150,8 @@ impl Document for FileIndex {
 
 impl FileIndex {
     /// Writes the document for these members.
-    pub fn write_of<T: Serialize>(out: &mut dyn Write, files: impl Iterator<Item = T>) -> io::Result<()> {
-        write_listing(out, &Self { files: Vec::new() }, "files", files)
+    pub fn write_of<T: Spelled>(out: &mut dyn Write, files: impl Iterator<Item = T>) -> io::Result<()> {
+        write_spelled(out, &Self { files: Vec::new() }, "files", files)
     }
 }
 
@@ -170,6 +170,18 @@ pub struct IndexedFile {
     pub path: String,
     /// Size in bytes.
     pub size: u64,
+}
+
+impl Spelled for IndexedFile {
+    fn spell(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"hash\":\"");
+        out.extend_from_slice(&self.hash.hex_bytes());
+        out.extend_from_slice(b"\",\"path\":");
+        spell_text(out, &self.path);
+        out.extend_from_slice(b",\"size\":");
+        spell_number(out, self.size);
+        out.push(b'}');
+    }
 }
 
 /// `meta/PROVENANCE.json`: the program that made the pack. It names no host.
@@ -260,7 +272,7 @@ fn draw<'a>(paths: impl Iterator<Item = &'a str>, out: &mut dyn fmt::Write) -> f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::canonical_json::to_document;
+    use crate::format::canonical_json::{to_canonical, to_document};
 
     #[test]
     fn an_index_is_written_file_by_file() {
@@ -270,6 +282,11 @@ mod tests {
             size: 1,
         };
         for files in [vec![], vec![file("a")], vec![file("a"), file("\"files\":[]")]] {
+            for file in &files {
+                let mut spelled = Vec::new();
+                file.spell(&mut spelled);
+                assert_eq!(spelled, to_canonical(file));
+            }
             let index = FileIndex { files };
             assert!(index.is_written_as(&to_document(&index)));
         }

@@ -14,12 +14,17 @@ const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// Returns the text of a path. Different paths have different texts.
 pub fn text_of(path: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(path) {
-        Ok(text) if !text.contains(MARK) => Cow::Borrowed(text),
+        Ok(text) if !may_have_mark(text) => Cow::Borrowed(text),
         _ => {
             let segments: Vec<Cow<'_, str>> = path.split(|byte| *byte == b'/').map(segment).collect();
             Cow::Owned(segments.join("/"))
         }
     }
+}
+
+/// Returns whether a segment may begin with the mark. Nearly no path has its first character, which is found much faster.
+fn may_have_mark(text: &str) -> bool {
+    text.as_bytes().contains(&b'%') && text.contains(MARK)
 }
 
 fn segment(bytes: &[u8]) -> Cow<'_, str> {
@@ -41,7 +46,7 @@ fn segment(bytes: &[u8]) -> Cow<'_, str> {
 
 /// Returns the path that a text stands for. A text that [`text_of`] does not return stands for its own bytes.
 pub fn path_of(text: &str) -> Cow<'_, [u8]> {
-    match text.contains(MARK) {
+    match may_have_mark(text) {
         true => unescaped(text).map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned),
         false => Cow::Borrowed(text.as_bytes()),
     }
@@ -49,7 +54,7 @@ pub fn path_of(text: &str) -> Cow<'_, [u8]> {
 
 /// Returns whether a text is one that [`text_of`] returns.
 pub fn is_text(text: &str) -> bool {
-    !text.contains(MARK) || unescaped(text).is_some()
+    !may_have_mark(text) || unescaped(text).is_some()
 }
 
 fn unescaped(text: &str) -> Option<Vec<u8>> {

@@ -26,6 +26,7 @@ mod gc;
 mod guard;
 mod hooks;
 mod interop;
+mod judged_before;
 mod keys;
 mod line_ends;
 mod lying;

@@ -1,5 +1,6 @@
 //! What git-pack keeps in a clone: everything below `$GIT_COMMON_DIR/gitpack`, behind one handle that is opened once.
 
+pub mod clear_trees;
 pub mod digests;
 pub mod known;
 mod memory;
@@ -19,6 +20,7 @@ use crate::adapters::files;
 use crate::adapters::store::disk::DiskStore;
 use crate::format::digest::Digest;
 use crate::refusal::{Refusal, Result};
+use clear_trees::ClearTrees;
 use digests::DigestCache;
 use known::Known;
 pub use memory::Memory;
@@ -75,6 +77,11 @@ impl PrivateState {
     /// Returns the states that were computed before.
     pub fn states(&self) -> States {
         States::of(&self.own, self.memory.clone())
+    }
+
+    /// Returns the entries of sealed trees that were fit to be in the clear.
+    pub fn clear_trees(&self) -> ClearTrees {
+        ClearTrees::of(&self.own, self.memory.clone())
     }
 
     /// Returns the log of what was judged clean under the rules that `key` stands for.

@@ -3,6 +3,7 @@
 mod document;
 mod listing;
 mod ordered;
+mod spelling;
 mod strict;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 pub use document::{Document, Same, around_list, write_item, write_listing};
 pub use listing::{Listing, ListingError, MAX_HULL, MAX_ITEM};
+pub use spelling::{Spelled, spell_number, spell_text, write_spelled};
 pub use strict::MAX_VALUES;
 use strict::{MAX_SAFE_INTEGER, Strict, StrictCheck, ValueBudget};
 

@@ -24,11 +24,29 @@ use crate::rules::member_type;
 /// Hashes a tree's entries without copying them.
 pub(super) fn hash_all(tree: &TreePlan) -> Result<Vec<StagedMember>> {
     let repo = &tree.ruled.repo;
-    let paths: Vec<_> = tree.members.iter().map(TreeMember::original).collect();
-    let entries = paths.iter().zip(&tree.members);
-    let entries = entries.map(|(path, member)| (&**path, member.kind, &member.id));
+    let known = match &tree.remembered {
+        Some(remembered) => {
+            let paths: Vec<_> = tree.members.iter().map(TreeMember::original).collect();
+            let entries = paths.iter().zip(&tree.members);
+            remembered.digests(entries.map(|(path, member)| (&**path, member.kind, member.id)))
+        }
+        None => vec![None; tree.members.len()],
+    };
+    let new: Vec<_> = tree
+        .members
+        .iter()
+        .zip(&known)
+        .filter(|(_, known)| known.is_none())
+        .collect();
+    let paths: Vec<_> = new.iter().map(|(member, _)| member.original()).collect();
+    let entries = paths.iter().zip(&new);
+    let entries = entries.map(|(path, (member, _))| (&**path, member.kind, &member.id));
     let hashed = state::digests(repo, &tree.ruled.registry, entries, repo.private().digests())?;
-    let staged = hashed.into_iter().map(|(hash, size)| StagedMember {
+    drop(paths);
+    drop(new);
+    let mut hashed = hashed.into_iter();
+    let all = known.into_iter().filter_map(|known| known.or_else(|| hashed.next()));
+    let staged = all.map(|(hash, size)| StagedMember {
         hash,
         kind: MemberType::Other,
         artifact_version: None,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::adapters::staging::Staging;
 use crate::format::agent::genome::VERSION;
+use crate::format::clear_entries::ClearEntry;
 use crate::format::digest::Digest;
 use crate::format::manifest::{Member, MemberType};
 use crate::format::member_path::MemberPath;
@@ -65,6 +66,9 @@ pub fn finalize(
     mut staged: StagedPack,
 ) -> Result<Finished> {
     ensure_no_leak(plan, &staged)?;
+    if let Material::Tree(tree) = &mut plan.material {
+        remember(tree, &staged);
+    }
     let mut report = reported(plan, &staged);
     let mut documents = DocumentWriter::of(staging);
     let tree = match &mut plan.material {
@@ -101,6 +105,26 @@ pub fn finalize(
         run,
         receipts,
     })
+}
+
+/// Remembers the entries in the clear without findings, so that the next tree is judged faster.
+fn remember(tree: &mut TreePlan, staged: &StagedPack) {
+    let TreePlan {
+        remembered, members, ..
+    } = tree;
+    let Some(remembered) = remembered else { return };
+    let new = members.iter().filter(|member| !member.was_judged).count();
+    let plain = members.iter().zip(&staged.plain);
+    let plain = plain.filter(|(member, _)| member.seen.is_none());
+    let paths: Vec<_> = plain.clone().map(|(member, _)| member.original()).collect();
+    let entries = plain.zip(&paths).map(|((member, copy), path)| ClearEntry {
+        path,
+        kind: member.kind,
+        id: member.id,
+        hash: copy.hash,
+        size: copy.size,
+    });
+    remembered.keep((new, members.len()), entries);
 }
 
 /// Returns the facts that are known before a pack's documents are written.
@@ -275,9 +299,9 @@ fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &St
                 may_be_named: false,
             });
         }
-        let leak = plan
-            .ruled()
-            .and_then(|ruled| judge_member(&ruled.registry, plain, Some(&member.seen()), is_tree, plan.mode));
+        let ruled = plan.ruled().filter(|_| !member.was_judged());
+        let leak =
+            ruled.and_then(|ruled| judge_member(&ruled.registry, plain, Some(&member.seen()), is_tree, plan.mode));
         if let Some(leak) = leak {
             return Err(Refusal::PlaintextLeak {
                 plain: plain.into(),

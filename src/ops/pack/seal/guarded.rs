@@ -48,6 +48,11 @@ impl Guarded {
         Ok(guarded)
     }
 
+    /// Returns a name for the state of the known content.
+    pub(super) fn generation(&self) -> Option<&str> {
+        self.finder.as_ref().map(Finder::generation)
+    }
+
     /// Returns the twins.
     pub(super) fn twins(&self) -> &SealedTwins {
         &self.twins

@@ -16,6 +16,7 @@ mod lite;
 mod load;
 mod plan;
 mod release;
+mod remembered;
 mod reuse;
 mod stage;
 mod staged;

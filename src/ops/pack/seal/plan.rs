@@ -16,6 +16,7 @@ use crate::format::repo_state::{EntryKind, Mode, RepoState};
 use crate::format::tree_meta::{Part, REPO};
 use crate::format::tree_name;
 use crate::ops::pack::seal::guarded::Guarded;
+use crate::ops::pack::seal::remembered::Remembered;
 use crate::ops::pack::seal::{Privacy, SealNotice};
 use crate::rules::pack::plain::PlainMember;
 use crate::rules::protect::Registry;
@@ -67,6 +68,8 @@ pub struct TreePlan {
     pub only: Option<Only>,
     /// What must not be published, also not converted to UTF-8.
     pub guarded: Guarded,
+    /// What was remembered of a tree that was judged in the same way. `None` if the request itself releases entries.
+    pub remembered: Option<Remembered>,
     /// The globs of the scope: included and excluded.
     pub globs: [Vec<String>; 2],
 }
@@ -130,6 +133,11 @@ pub trait CopiedMember: Sync {
 
     /// Returns the findings that it was judged by.
     fn seen(&self) -> Cow<'_, PlainMember>;
+
+    /// Returns whether an earlier pack judged it by the same rules, and held it in the clear.
+    fn was_judged(&self) -> bool {
+        false
+    }
 }
 
 /// An entry of a tree in the clear.
@@ -142,6 +150,8 @@ pub struct TreeMember {
     pub id: ObjectId,
     /// The findings that it was judged by; none if its content has none.
     pub seen: Option<Box<PlainMember>>,
+    /// Whether an earlier pack judged it by the same rules, and held it in the clear.
+    pub was_judged: bool,
 }
 
 impl TreeMember {
@@ -176,6 +186,10 @@ impl CopiedMember for TreeMember {
                 blob: Some(self.id),
             }),
         }
+    }
+
+    fn was_judged(&self) -> bool {
+        self.was_judged
     }
 }
 

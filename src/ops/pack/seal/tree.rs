@@ -21,6 +21,7 @@ use crate::ops::pack::seal::plan::{
     ArtifactSource, Material, ProtectedArtifact, Ruled, SealPlan, TreeMember, TreePlan, source_of_entry,
 };
 use crate::ops::pack::seal::release::release_in_tree;
+use crate::ops::pack::seal::remembered::Remembered;
 use crate::ops::pack::seal::{SealNotice, SealRequest, limits};
 use crate::ops::protection::{PackJudge, blobs};
 use crate::ops::{Context, state};
@@ -75,13 +76,18 @@ fn collect(ctx: &Context, request: &SealRequest, fate: Protected) -> Result<Seal
     let tracked: BTreeSet<Vec<u8>> = tracked.map(|e| e.path.as_bytes().to_vec()).collect();
     ensure_no_plain_twin(repo, loaded, &entries)?;
     let guarded = Guarded::of(repo, &registry, Some(commit.tree), Vec::new())?;
-    let traits = guarded.traits_of(repo, blobs(&entries))?;
-    let judge = PackJudge::told(traits, request.mode);
+    let remembered = match request.plaintext.is_empty() {
+        true => Some(Remembered::of(repo, &registry, &guarded, request.mode, &selection)),
+        false => None,
+    };
+    let judged = remembered.as_ref().map(|remembered| remembered.were_judged(&entries));
+    let judged = judged.unwrap_or_else(|| vec![false; entries.len()]);
+    let judge = PackJudge::told(guarded.traits_of(repo, new_blobs(&entries, &judged))?, request.mode);
     let root = site.work_tree.as_deref();
     let released = release_in_tree(ctx, request, root, &mut registry, (&entries, &judge))?;
     notices.extend(released.into_iter().map(|path| SealNotice::Released { path }));
     // What is not taken protects its copies all the same, so everything is judged before anything is left out.
-    let (members, protected) = by_rules(entries, &judge, &registry)?;
+    let (members, protected) = by_rules(entries, &judged, &judge, &registry)?;
     let (members, mut protected) = narrowed(members, protected, &taken)?;
     protected.extend(site.attached(ctx, request, &registry, &tracked, &mut notices)?);
     ensure_distinct(&protected)?;
@@ -117,6 +123,7 @@ fn collect(ctx: &Context, request: &SealRequest, fate: Protected) -> Result<Seal
             layout,
             only: request.only.clone(),
             guarded,
+            remembered,
             globs: selection.globs,
             ruled: Ruled {
                 registry,
@@ -298,23 +305,43 @@ fn narrowed(
     Ok((members, protected))
 }
 
-/// Returns the entries in the clear, and those that are sealed.
+/// Returns the blobs of entries that were not judged before.
+fn new_blobs(entries: &[TreeEntry], judged: &[bool]) -> impl Iterator<Item = ObjectId> {
+    let new = entries.iter().zip(judged).filter(|(_, judged)| !**judged);
+    new.map(|(entry, _)| entry)
+        .flat_map(|entry| blobs(std::slice::from_ref(entry)))
+}
+
+/// Returns the entries in the clear, and those that are sealed. `judged` tells of which it is known already that they are fit to
+/// be in the clear.
 fn by_rules(
     entries: Vec<TreeEntry>,
+    judged: &[bool],
     judge: &PackJudge,
     registry: &Registry,
 ) -> Result<(Vec<TreeMember>, Vec<ProtectedArtifact>)> {
     let mut protected = Vec::new();
     let mut members = Vec::with_capacity(entries.len());
-    for entry in entries {
-        let (seen, leak) = judge.judge(registry, &entry);
+    for (entry, was_judged) in entries.into_iter().zip(judged.iter().copied()) {
         let path = member_path(entry.path.as_bytes())?;
+        if was_judged {
+            members.push(TreeMember {
+                copy: path.below(tree_meta::REPO),
+                kind: entry.kind,
+                id: entry.id,
+                seen: None,
+                was_judged,
+            });
+            continue;
+        }
+        let (seen, leak) = judge.judge(registry, &entry);
         match leak {
             None => members.push(TreeMember {
                 copy: path.below(tree_meta::REPO),
                 kind: entry.kind,
                 id: entry.id,
                 seen: (!seen.traits.is_plain()).then(|| Box::new(seen)),
+                was_judged,
             }),
             Some(leak) => {
                 ensure_is_artifact(&leak)?;
