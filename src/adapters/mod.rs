@@ -9,6 +9,7 @@ pub mod clone;
 pub mod files;
 pub mod git;
 pub mod ledger;
+pub mod manual_program;
 #[cfg(feature = "network")]
 pub mod network;
 pub mod open_files;

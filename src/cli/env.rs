@@ -37,6 +37,9 @@ pub(super) fn context() -> Result<Context> {
             // By the XDG specification, relative paths are ignored.
             .filter(|path| path.is_absolute())
             .or_else(|| home().map(|home| home.join(".config"))),
+        data_home: path("XDG_DATA_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| home().map(|home| home.join(".local/share"))),
         credentials: CredentialPlaces {
             docker: docker_files(),
             cloud: env::vars().filter(|(name, _)| is_of_cloud(name)).collect(),

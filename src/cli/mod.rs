@@ -56,6 +56,7 @@ fn dispatch(output: &mut Output) -> Exit {
     }
     match commands::parse() {
         Ok(call) => answer(call, output),
+        Err(error) if usage::answered(output, &error) => finish(output, Ok(Exit::Yes), Style::Human),
         Err(error) => usage::tell(output, &error, &env::arguments()),
     }
 }

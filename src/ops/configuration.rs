@@ -19,6 +19,7 @@ use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result, io_reason};
 use crate::rules::protect::Registry;
 use crate::rules::scope::{BadScope, Selection};
+use crate::rules::similar::similar;
 
 /// The largest configuration that is read, and the largest file with exceptions.
 pub const MAX_BYTES: u64 = 1 << 20;
@@ -159,6 +160,7 @@ impl Loaded {
             BadScope::Unknown(known) => Refusal::Usage(Misuse::UnknownScope {
                 scope: key.unwrap_or_default().to_owned(),
                 origin: self.origin.clone(),
+                similar: similar(key.unwrap_or_default(), known.iter().map(String::as_str)).map(str::to_owned),
                 known,
             }),
         })

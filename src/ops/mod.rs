@@ -2,10 +2,12 @@
 
 pub mod agent;
 mod clean_memory;
+pub mod completion;
 pub mod configuration;
 pub mod contents;
 pub mod guard;
 pub mod keys;
+pub mod manual;
 pub mod pack;
 pub mod protection;
 pub mod share;
@@ -39,6 +41,8 @@ pub struct Context {
     pub identity: Option<PathBuf>,
     /// Where a user's configuration lives: `XDG_CONFIG_HOME` or `~/.config`.
     pub config_home: Option<PathBuf>,
+    /// Where a user's data lives: `XDG_DATA_HOME` or `~/.local/share`.
+    pub data_home: Option<PathBuf>,
     /// Where credentials for places of packs are kept.
     pub credentials: CredentialPlaces,
     /// `PACK_DATA_FABRIC_BASE_URL`.
@@ -62,6 +66,7 @@ impl Context {
             source_date_epoch: None,
             identity: None,
             config_home: None,
+            data_home: None,
             credentials: CredentialPlaces::default(),
             data_fabric: None,
             ledger: None,

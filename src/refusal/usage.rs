@@ -19,6 +19,13 @@ pub enum Misuse {
     },
     /// No home directory, so no place for a witness ledger.
     NoLedger,
+    /// No home directory, so no place for manual pages.
+    NoPlaceForManual,
+    /// A file in the place of a manual page, which git-pack did not write.
+    OtherManual {
+        /// The file.
+        path: PathBuf,
+    },
     /// No home directory, so no place for an identity.
     NoPlaceForIdentity,
     /// A scope that a configuration does not have.
@@ -29,6 +36,8 @@ pub enum Misuse {
         origin: String,
         /// The scopes that it has.
         known: Vec<String>,
+        /// The scope among them that was probably meant.
+        similar: Option<String>,
     },
     /// A run that is not in this clone.
     UnknownRun {
@@ -150,6 +159,10 @@ pub enum Misuse {
     UnknownRemote {
         /// Its name.
         remote: String,
+        /// The remote that was probably meant.
+        similar: Option<String>,
+        /// Whether it was named as a place for packs.
+        is_place: bool,
     },
     /// A range that does not have two ends.
     BadRange {
@@ -347,15 +360,24 @@ impl fmt::Display for Misuse {
         match self {
             Self::Arguments { problem, .. } => f.write_str(problem),
             Self::NoLedger => f.write_str("HOME is not set, so git-pack has no place for the witness ledger"),
+            Self::NoPlaceForManual => {
+                f.write_str("neither HOME nor XDG_DATA_HOME is set, so git-pack has no place for the manual pages")
+            }
+            Self::OtherManual { path } => write!(f, "{} exists, and git-pack did not write it", shown_path(path)),
             Self::NoPlaceForIdentity => {
                 f.write_str("neither HOME nor XDG_CONFIG_HOME is set, so git-pack has no place for an identity")
             }
-            Self::UnknownScope { scope, origin, known } => {
-                write!(
-                    f,
-                    "there is no scope {scope:?} in {origin}; its scopes are {}",
-                    known.join(", ")
-                )
+            Self::UnknownScope {
+                scope,
+                origin,
+                known,
+                similar,
+            } => {
+                write!(f, "there is no scope {scope:?} in {origin}; ")?;
+                if let Some(similar) = similar {
+                    write!(f, "did you mean {similar}? ")?;
+                }
+                write!(f, "its scopes are {}", known.join(", "))
             }
             Self::UnknownRun { run } => write!(f, "there is no run {run} here"),
             Self::BadFilter { problem } => f.write_str(problem),
@@ -411,7 +433,13 @@ impl fmt::Display for Misuse {
                 f,
                 "{path} is a run output; run outputs are never tracked, not even sealed"
             ),
-            Self::UnknownRemote { remote } => write!(f, "there is no remote {remote}"),
+            Self::UnknownRemote { remote, similar, .. } => {
+                write!(f, "there is no remote {}", shown(remote.as_bytes()))?;
+                match similar {
+                    Some(similar) => write!(f, "; did you mean {}?", shown(similar.as_bytes())),
+                    None => Ok(()),
+                }
+            }
             Self::BadRange { range } => write!(f, "expected a range such as A..B, found {range}"),
             Self::NotBare => f.write_str("server hooks need a bare repository, but this one has a work tree"),
             Self::Bare => f.write_str("these hooks guard a work tree, but this repository is bare"),

@@ -21,5 +21,6 @@ pub mod restore;
 pub mod retention;
 pub mod scan;
 pub mod scope;
+pub mod similar;
 pub mod twins;
 pub mod weakening;

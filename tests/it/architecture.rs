@@ -72,6 +72,8 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["anstream::", "anstyle::"], &["cli/"]),
     (&["sha2::"], &["format/digest.rs"]),
     (&["hmac::"], &["format/digest.rs"]),
+    (&["roff::"], &["cli/commands/help/manual.rs"]),
+    (&["strsim::"], &["rules/similar.rs"]),
     (&["rpassword::"], &["cli/ask.rs"]),
     (&["sha1::"], &["format/object_id.rs"]),
     (&["blake3::"], &["format/witness.rs", "format/mac.rs"]),
@@ -98,6 +100,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
         &["std::process::Command", "process::{Command"],
         &[
             "adapters/git/",
+            "adapters/manual_program.rs",
             "adapters/network/docker.rs",
             "adapters/program.rs",
             "adapters/ssh_keygen.rs",

@@ -46,9 +46,16 @@ fn help_is_the_help_of_a_command() {
         assert_eq!(help.out(), flag.out());
         assert!(help.out().contains("Usage: git pack"), "{}", help.out());
     }
-    let unknown = run(&["help", "nonsense"]);
-    assert_eq!((unknown.code, unknown.out().as_str()), (2, ""));
-    assert!(unknown.stderr.contains("nonsense"), "{}", unknown.stderr);
+    for (words, told) in [
+        (&["nonsense"][..], "nonsense"),
+        (&["vrify"], "'verify'"),
+        (&["agent", "apend"], "'append'"),
+        (&["seal", "more"], "more"),
+    ] {
+        let unknown = run(&[&["help"], words].concat());
+        assert_eq!((unknown.code, unknown.out().as_str()), (2, ""));
+        assert!(unknown.stderr.contains(told), "{}", unknown.stderr);
+    }
     // It says nothing that a program needs.
     assert!(!run(&["--describe"]).ok().out().contains("\"help\""));
 }
@@ -70,11 +77,22 @@ fn the_operator_manifest_is_the_command_tree() {
     };
     let listed: Vec<&Value> = operator["subcommands"].as_array().unwrap().iter().collect();
     let names: BTreeSet<String> = listed.iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(names, visible(&tree));
+    let mut named = visible(&tree);
+    // Only people need it.
+    named.remove("help");
+    assert_eq!(names, named);
     for entry in listed {
         let command = tree.find_subcommand(entry["name"].as_str().unwrap()).unwrap();
         assert_eq!(words(&entry["flags"]), flags(command), "{}", entry["name"]);
-        assert_eq!(words(&entry["subcommands"]), visible(command), "{}", entry["name"]);
+        let below = entry["subcommands"].as_array().into_iter().flatten();
+        let mut names = BTreeSet::new();
+        for entry in below {
+            let name = entry["name"].as_str().unwrap();
+            names.insert(name.to_owned());
+            let below = command.find_subcommand(name).unwrap();
+            assert_eq!(words(&entry["flags"]), flags(below), "{name}");
+        }
+        assert_eq!(names, visible(command), "{}", entry["name"]);
     }
     let codes: BTreeSet<String> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
     assert_eq!(words(&operator["refusals"]), codes);

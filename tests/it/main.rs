@@ -24,6 +24,7 @@ mod faults;
 mod forgery;
 mod gc;
 mod guard;
+mod help;
 mod hooks;
 mod interop;
 mod judged_before;

@@ -16,9 +16,10 @@ use crate::ops::Context;
 use crate::ops::share::archive::{ArchiveRequest, archive};
 use crate::refusal::shown::harmless;
 
-/// Write a pack into one file, which verify, diff, inspect, open, push and pull take in place of the directory
+/// Write a pack into one file
 ///
-/// Verifies the pack first. The same pack always makes the same bytes. tar --zstd -xf unpacks the file.
+/// verify, diff, inspect, open, restore, push and pull take the file in place of the directory. archive verifies the
+/// pack first. The same pack always makes the same bytes. tar --zstd -xf unpacks the file.
 #[derive(Parser)]
 #[command(name = "archive")]
 pub(super) struct Archive {

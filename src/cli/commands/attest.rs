@@ -43,10 +43,10 @@ pub(super) struct Attest {
     #[arg(long, value_name = "FILE")]
     predicate: Option<PathBuf>,
     /// Name each member with its hash too, so that a member can be checked without the others
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     members: bool,
     /// The time of the verification, for vsa [default: SOURCE_DATE_EPOCH, else none]
-    #[arg(long, value_name = "RFC3339", value_parser = created, conflicts_with = "predicate")]
+    #[arg(long, value_name = "RFC3339", value_parser = created, conflicts_with = "predicate", hide_short_help = true)]
     created: Option<Timestamp>,
     #[command(flatten)]
     passphrase: PassphraseFlag,

@@ -19,7 +19,7 @@ use crate::ops::Context;
 use crate::ops::store::audit::{AuditReport, AuditRequest, Pinned, audit, pin, unpin};
 use crate::refusal::shown::shown;
 
-/// Check that everything sealed trees need is still stored, and undamaged
+/// Check that what sealed trees need is still stored, and undamaged
 #[derive(Parser)]
 #[command(name = "audit")]
 pub(super) struct Audit {

@@ -26,7 +26,7 @@ pub(super) struct IdentityFlags {
 #[derive(Args)]
 pub(super) struct PassphraseFlag {
     /// Read the passphrase from the first line of this file [default: ask at the terminal]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(super) passphrase_file: Option<PathBuf>,
 }
 
@@ -82,10 +82,10 @@ impl From<ModeArgument> for Mode {
 #[derive(Args)]
 pub(super) struct ReachFlags {
     /// Allow plain HTTP to a place that is not on this machine
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     insecure_http: bool,
     /// Let this host have the password of the registry, if the registry has its tokens there
-    #[arg(long = "token-host", value_name = "HOST")]
+    #[arg(long = "token-host", value_name = "HOST", hide_short_help = true)]
     token_hosts: Vec<String>,
 }
 

@@ -14,7 +14,9 @@ use crate::ops::Context;
 use crate::ops::store::gc::{GcReport, GcRequest, gc};
 use crate::rules::retention::{Fate, Reason};
 
-/// Remove objects from the content store that no sealed tree needs and no pin names
+/// Remove contents from the store that nothing needs any more
+///
+/// It keeps what a sealed tree needs, what a pin names, and what is younger than --grace.
 #[derive(Parser)]
 #[command(name = "gc")]
 pub(super) struct Gc {

@@ -25,10 +25,10 @@ pub(super) struct Init {
     #[arg(long)]
     strict: bool,
     /// Install chained hooks even if a hook manager owns the hooks
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     force: bool,
     /// Install into a hooks directory that all repositories share (a global core.hooksPath), and so guard all of them
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     shared: bool,
 }
 

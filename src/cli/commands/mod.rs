@@ -4,16 +4,20 @@ mod agent;
 mod archive;
 mod attest;
 mod audit;
+mod complete;
+mod completions;
 mod diff;
 mod driver;
 mod flags;
 mod gc;
+mod help;
 mod hook;
 mod init;
 mod inspect;
 mod install;
 mod key;
 mod list;
+mod man;
 mod open;
 pub(super) mod operator;
 mod protect;
@@ -35,8 +39,10 @@ mod values;
 mod verify;
 mod witness;
 
+use std::ffi::OsString;
+
 use clap::error::ErrorKind;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
 
 use operator::Operator;
 
@@ -47,39 +53,96 @@ use crate::cli::output::Output;
 use crate::cli::style::{Envelope, Style};
 use crate::ops::Context;
 
-/// Every command, in the order of the help.
-const COMMANDS: &[Command] = &[
-    Command::of::<init::Init>("init"),
-    Command::of::<scan::Scan>("scan"),
-    Command::of::<status::Status>("status"),
-    Command::of::<tour::Tour>("tour"),
-    Command::of::<protect::Protect>("protect"),
-    Command::of::<reveal::Reveal>("reveal"),
-    Command::of::<state::State>("state"),
-    Command::of::<seal::Seal>("seal"),
-    Command::of::<verify::Verify>("verify"),
-    Command::of::<sign::Sign>("sign"),
-    Command::of::<open::Open>("open"),
-    Command::of::<restore::Restore>("restore"),
-    Command::of::<audit::Audit>("audit"),
-    Command::of::<gc::Gc>("gc"),
-    Command::of::<rekey::Rekey>("rekey"),
-    Command::of::<diff::Diff>("diff"),
-    Command::of::<inspect::Inspect>("inspect"),
-    Command::of::<list::List>("list"),
-    Command::of::<archive::Archive>("archive"),
-    Command::of::<attest::Attest>("attest"),
-    Command::of::<push::Push>("push"),
-    Command::of::<pull::Pull>("pull"),
-    Command::of::<witness::Witness>("witness"),
-    Command::of::<recipients::Recipients>("recipients"),
-    Command::of::<key::Key>("key"),
-    Command::of::<agent::Agent>("agent"),
-    Command::of::<install::Install>("install"),
-    Command::of::<uninstall::Uninstall>("uninstall"),
+/// Every command that a person may call, in the groups and in the order of the help.
+const GROUPS: &[Group] = &[
+    Group {
+        title: "Start",
+        commands: &[
+            Command::of::<init::Init>("init"),
+            Command::of::<status::Status>("status"),
+            Command::of::<tour::Tour>("tour"),
+        ],
+    },
+    Group {
+        title: "Guard",
+        commands: &[
+            Command::of::<scan::Scan>("scan"),
+            Command::of::<protect::Protect>("protect"),
+            Command::of::<reveal::Reveal>("reveal"),
+            Command::of::<install::Install>("install"),
+            Command::of::<uninstall::Uninstall>("uninstall"),
+        ],
+    },
+    Group {
+        title: "Pack",
+        commands: &[
+            Command::of::<seal::Seal>("seal"),
+            Command::of::<open::Open>("open"),
+            Command::of::<verify::Verify>("verify"),
+            Command::of::<diff::Diff>("diff"),
+            Command::of::<inspect::Inspect>("inspect"),
+            Command::of::<list::List>("list"),
+            Command::of::<state::State>("state"),
+        ],
+    },
+    Group {
+        title: "Share",
+        commands: &[
+            Command::of::<push::Push>("push"),
+            Command::of::<pull::Pull>("pull"),
+            Command::of::<archive::Archive>("archive"),
+            Command::of::<sign::Sign>("sign"),
+            Command::of::<attest::Attest>("attest"),
+        ],
+    },
+    Group {
+        title: "Store",
+        commands: &[
+            Command::of::<restore::Restore>("restore"),
+            Command::of::<audit::Audit>("audit"),
+            Command::of::<gc::Gc>("gc"),
+            Command::of::<witness::Witness>("witness"),
+        ],
+    },
+    Group {
+        title: "Keys",
+        commands: &[
+            Command::of::<key::Key>("key"),
+            Command::of::<recipients::Recipients>("recipients"),
+            Command::of::<rekey::Rekey>("rekey"),
+        ],
+    },
+    Group {
+        title: "Agents",
+        commands: &[Command::of::<agent::Agent>("agent")],
+    },
+    Group {
+        title: "Help",
+        commands: &[
+            Command::of::<help::Help>("help"),
+            Command::of::<man::Man>("man"),
+            Command::of::<completions::Completions>("completions"),
+        ],
+    },
+];
+
+/// The commands that git and shells call. The help does not list them.
+const HIDDEN: &[Command] = &[
     Command::of::<hook::Hook>("hook"),
     Command::of::<driver::Driver>("driver"),
+    Command::of::<complete::Complete>("complete"),
 ];
+
+/// Commands about one subject, under one title of the help.
+struct Group {
+    title: &'static str,
+    commands: &'static [Command],
+}
+
+/// Returns every command.
+fn commands() -> impl Iterator<Item = &'static Command> {
+    GROUPS.iter().flat_map(|group| group.commands).chain(HIDDEN)
+}
 
 /// A call of a command, with its arguments parsed.
 pub(super) trait Run {
@@ -133,11 +196,11 @@ impl Command {
 
     /// Returns the command of this name.
     fn named(name: &str) -> Option<&'static Self> {
-        COMMANDS.iter().find(|command| command.name == name)
+        commands().find(|command| command.name == name)
     }
 }
 
-/// Publish a repository, or a pack of it, without leaking protected files.
+/// Publish a repository, or a pack of it, without leaking protected files
 #[derive(Parser)]
 #[command(
     name = "git-pack",
@@ -146,23 +209,42 @@ impl Command {
     version,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Exit status: 0 yes (created, OK, clean, same), 1 no (INVALID, a leak, a different state), 2 refused (could not check or do it)."
+    disable_help_flag = true,
+    disable_help_subcommand = true,
+    disable_version_flag = true,
+    max_term_width = 100
 )]
 struct Globals {
     /// Do not record this call in the witness ledger
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = help::GLOBAL, hide_short_help = true)]
     no_witness: bool,
     /// Print commands, flags and exit codes as JSON (operator.v0)
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = help::GLOBAL, hide_short_help = true)]
     describe: bool,
     /// Print the JSON Schema of pack.v0 and of all reports
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = help::GLOBAL, hide_short_help = true)]
     schema: bool,
 }
 
-/// Returns the command tree.
+/// Returns what every command takes, and no command.
+fn root() -> clap::Command {
+    let help = Arg::new("help").short('h').long("help").action(ArgAction::Help);
+    let version = Arg::new("version")
+        .short('V')
+        .long("version")
+        .action(ArgAction::Version);
+    Globals::command()
+        .arg(
+            help.global(true)
+                .help_heading(help::GLOBAL)
+                .help("Print a summary of the help (-h), or all of it (--help)"),
+        )
+        .arg(version.help_heading(help::GLOBAL).help("Print the version"))
+}
+
+/// Returns the command tree, with all that its help says.
 pub(super) fn tree() -> clap::Command {
-    Globals::command().subcommands(COMMANDS.iter().map(|command| (command.tree)()))
+    help::dressed(root().subcommands(commands().map(|command| (command.tree)())))
 }
 
 /// Returns the command tree with one command alone, if the first argument names one. Building all of them takes longer than many a
@@ -170,7 +252,27 @@ pub(super) fn tree() -> clap::Command {
 fn lean_tree() -> Option<clap::Command> {
     let named = env::arguments().into_iter().next()?;
     let command = Command::named(named.to_str()?)?;
-    Some(Globals::command().subcommand((command.tree)()))
+    Some(root().subcommand((command.tree)()))
+}
+
+/// Returns the tree of the commands that a person may call.
+fn visible() -> clap::Command {
+    let listed = GROUPS.iter().flat_map(|group| group.commands);
+    help::dressed(root().subcommands(listed.map(|command| (command.tree)())))
+}
+
+/// Parses arguments by the whole tree. What is wrong with the name of a command is told by the tree of those that a person may call,
+/// so that no other is suggested.
+fn parse_by_all(arguments: &[OsString]) -> Result<ArgMatches, clap::Error> {
+    let line = || std::iter::once(OsString::from("git-pack")).chain(arguments.iter().cloned());
+    let parsed = tree().try_get_matches_from(line());
+    match parsed {
+        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
+            let told = visible().try_get_matches_from(line()).err();
+            Err(told.unwrap_or(error))
+        }
+        parsed => parsed,
+    }
 }
 
 /// The call that the process's arguments ask for.
@@ -187,7 +289,7 @@ pub(super) fn parse() -> Result<Call, clap::Error> {
     let lean = lean_tree().and_then(|tree| tree.try_get_matches().ok());
     let matches = match lean {
         Some(matches) => matches,
-        None => tree().try_get_matches()?,
+        None => parse_by_all(&env::arguments())?,
     };
     let globals = Globals::from_arg_matches(&matches)?;
     let (name, arguments) = matches
@@ -197,6 +299,11 @@ pub(super) fn parse() -> Result<Call, clap::Error> {
     let command = (command.parse)(arguments)?;
     let account = command.account().filter(|_| !globals.no_witness);
     Ok(Call { command, account })
+}
+
+/// Returns what the operator manifest says of the command of this name.
+fn operator_of(name: &str) -> Option<Operator> {
+    (Command::named(name)?.operator)()
 }
 
 /// Returns when the command of this name prints the envelope of a refusal, or `None` if there is no such command.
@@ -210,8 +317,33 @@ mod tests {
 
     #[test]
     fn commands_are_listed_by_their_names() {
-        for command in COMMANDS {
+        for command in commands() {
             assert_eq!((command.tree)().get_name(), command.name);
+        }
+    }
+
+    #[test]
+    fn only_commands_that_no_person_calls_are_hidden() {
+        let is_hidden = |command: &Command| (command.tree)().is_hide_set();
+        assert!(HIDDEN.iter().all(is_hidden));
+        assert!(!GROUPS.iter().flat_map(|group| group.commands).any(is_hidden));
+    }
+
+    #[test]
+    fn a_mistyped_name_suggests_only_what_a_person_may_call() {
+        let told = |words: &[&str]| {
+            let words: Vec<OsString> = words.iter().map(OsString::from).collect();
+            parse_by_all(&words).unwrap_err().render().to_string()
+        };
+        assert!(told(&["vrify"]).contains("'verify'"));
+        assert!(told(&["--no-witness", "agent", "apend"]).contains("'append'"));
+        // These are near to hook and driver.
+        for name in ["hok", "hoook", "drver", "drivers"] {
+            let text = told(&[name]);
+            assert!(
+                text.contains(name) && !text.contains("'hook'") && !text.contains("'driver'"),
+                "{text}"
+            );
         }
     }
 }

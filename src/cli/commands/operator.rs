@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::COMMANDS;
+use super::commands;
 use crate::refusal::code::Code;
 
 /// The manifest without the rows of the commands and the codes of the refusals.
@@ -41,7 +41,7 @@ impl Prints {
 
 /// Returns the operator manifest: one line a command, since people read it as well.
 pub(in crate::cli) fn manifest() -> String {
-    let rows = COMMANDS.iter().filter_map(|command| {
+    let rows = commands().filter_map(|command| {
         let operator = (command.operator)()?;
         Some(format!("\n    {}", row(&(command.tree)(), &operator)))
     });
@@ -62,9 +62,13 @@ fn row(tree: &clap::Command, operator: &Operator) -> String {
         tree.get_name(),
         operator.output.as_str()
     );
-    let below: Vec<String> = tree.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+    let below = tree.get_subcommands().map(|command| {
+        let flags = list(flags(command));
+        format!(r#"{{"name": "{}", "flags": {flags}}}"#, command.get_name())
+    });
+    let below: Vec<String> = below.collect();
     if !below.is_empty() {
-        row.push_str(&format!(r#""subcommands": {}, "#, list(below)));
+        row.push_str(&format!(r#""subcommands": [{}], "#, below.join(", ")));
     }
     let no = operator.no.map_or(String::new(), |no| format!(r#""1": "{no}", "#));
     row.push_str(&format!(

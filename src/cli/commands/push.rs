@@ -16,10 +16,10 @@ use crate::ops::Context;
 use crate::ops::share::push::{PushRequest, SentAttached, push};
 use crate::refusal::shown::harmless;
 
-/// Send a pack to a registry, an object store, a remote or a data fabric
+/// Send a pack to a registry, an object store or a git remote
 ///
-/// Verifies the pack first. Sends only what the place does not have, and publishes the pack in one step at the end. Then
-/// sends the signatures and attestations beside the pack.
+/// The place can also be a data fabric. push verifies the pack first, sends only what the place does not have, and publishes the
+/// pack in one step at the end. Then it sends the signatures and attestations beside the pack.
 #[derive(Parser)]
 #[command(name = "push")]
 pub(super) struct Push {

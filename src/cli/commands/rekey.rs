@@ -21,7 +21,7 @@ use crate::refusal::shown::{harmless, shown};
 /// The most refs that are named in one place.
 const NAMED: usize = 8;
 
-/// Change who can open a sealed pack or file, without re-encrypting it
+/// Change who can open a pack or file, without re-encrypting it
 #[derive(Parser)]
 #[command(name = "rekey")]
 pub(super) struct Rekey {
@@ -35,13 +35,13 @@ pub(super) struct Rekey {
     #[arg(long)]
     replace: bool,
     /// Re-encrypt everything under new file keys, instead of only rewriting the headers
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     reencrypt: bool,
     /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
     #[arg(long, short = 'r')]
     recipient: Vec<String>,
     /// Seal to the recipients in this file, one per line, instead of the configured ones
-    #[arg(long, short = 'R', value_name = "FILE")]
+    #[arg(long, short = 'R', value_name = "FILE", hide_short_help = true)]
     recipients_file: Vec<PathBuf>,
     #[command(flatten)]
     keys: IdentityFlags,

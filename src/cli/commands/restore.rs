@@ -21,7 +21,10 @@ use crate::refusal::shown::shown;
 /// The most missing entries that are named.
 const NAMED: usize = 10;
 
-/// Rebuild the files of a commit from a pack, or from a manifest in the content store
+/// Rebuild the files of a commit from a pack
+///
+/// The source is a pack, or a manifest in the content store of this clone. Contents that the pack lacks come from the content store,
+/// from git, and from the place that --from names. Everything is checked before a file is written.
 #[derive(Parser)]
 #[command(name = "restore")]
 pub(super) struct Restore {
@@ -33,10 +36,10 @@ pub(super) struct Restore {
     #[arg(long = "from", value_name = "DESTINATION", conflicts_with_all = ["from_full", "from_split"])]
     place: Option<String>,
     /// Restore only the text files, from the member under FULL/; PACK can also be that file itself
-    #[arg(long, conflicts_with = "identities")]
+    #[arg(long, conflicts_with = "identities", hide_short_help = true)]
     from_full: bool,
     /// Restore only the text files, from the members under SPLIT/
-    #[arg(long, conflicts_with_all = ["identities", "from_full"])]
+    #[arg(long, conflicts_with_all = ["identities", "from_full"], hide_short_help = true)]
     from_split: bool,
     /// Write the files to this new directory
     #[arg(long, short = 'o', value_name = "DIR", required_unless_present = "dry_run")]

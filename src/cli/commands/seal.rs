@@ -25,7 +25,10 @@ use crate::refusal::Refusal;
 use crate::refusal::shown::{harmless, shown};
 use crate::refusal::unsupported::{Unkept, some_of};
 
-/// Seal a commit into a tree pack, or the named artifacts into an evidence pack
+/// Seal a commit, or the named files, into a pack
+///
+/// Without artifacts, it seals a commit into a tree pack. With artifacts, which are files and directories, it seals them into an
+/// evidence pack. Protected files are encrypted to the recipients. The same commit and configuration always have the same state digest.
 #[derive(Parser)]
 #[command(name = "seal")]
 pub(super) struct Seal {
@@ -44,17 +47,17 @@ pub(super) struct Seal {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = part)]
     emit: Vec<Part>,
     /// Split the texts into files of at most N tokens, instead of one file for each directory [default: split in .gitpack.toml]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", hide_short_help = true)]
     max_tokens: Option<u64>,
     /// With --emit full: print the text, and make no pack
     #[arg(long, conflicts_with_all = ["artifacts", "attach", "recipient", "opaque_names", "pad", "fresh", "reuse",
-        "identities", "recipients_file", "output", "replace", "note", "created", "strict", "max_tokens"])]
+        "identities", "recipients_file", "output", "replace", "note", "created", "strict", "max_tokens"], hide_short_help = true)]
     stdout: bool,
     /// Also seal these untracked files into the tree pack: a file, a directory or a quoted glob
     #[arg(long, value_name = "PATH")]
     attach: Vec<PathBuf>,
     /// Leave this file in plaintext, even if it holds a private key or a copy of a protected file, or has the name .age but is not an age file
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", hide_short_help = true)]
     plaintext: Vec<PathBuf>,
     /// Seal to this recipient (age1…, ssh-ed25519 …, ssh-rsa …) instead of the configured ones
     #[arg(long, short = 'r')]
@@ -63,21 +66,21 @@ pub(super) struct Seal {
     #[arg(long, value_name = "MODE", default_value = "public")]
     mode: ModeArgument,
     /// Also seal names: the pack shows how many artifacts it has, but not their paths or rules
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     opaque_names: bool,
     /// Round sizes up, by at most 12 %, so that they reveal less
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pad: bool,
     /// Re-encrypt everything instead of reusing earlier ciphertexts
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     fresh: bool,
     /// Reuse the ciphertexts of this pack for unchanged artifacts, after opening and comparing them
-    #[arg(long, value_name = "PACK", conflicts_with = "fresh")]
+    #[arg(long, value_name = "PACK", conflicts_with = "fresh", hide_short_help = true)]
     reuse: Option<PathBuf>,
     #[command(flatten)]
     keys: IdentityFlags,
     /// Seal to the recipients in this file, one per line, instead of the configured ones
-    #[arg(long, short = 'R', value_name = "FILE")]
+    #[arg(long, short = 'R', value_name = "FILE", hide_short_help = true)]
     recipients_file: Vec<PathBuf>,
     /// The pack's directory [default: pack/<id> or _PACK_RUN/llm-pack-<scope>-<digest>]
     #[arg(long, short = 'o', value_name = "DIR")]
@@ -86,13 +89,13 @@ pub(super) struct Seal {
     #[arg(long)]
     replace: bool,
     /// A note for the manifest
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", hide_short_help = true)]
     note: Option<String>,
     /// The time in the manifest [default: SOURCE_DATE_EPOCH, else the commit's date or now]
-    #[arg(long, value_name = "RFC3339", value_parser = created)]
+    #[arg(long, value_name = "RFC3339", value_parser = created, hide_short_help = true)]
     created: Option<Timestamp>,
     /// Refuse artifacts with an executable bit, and empty directories, which a pack does not keep
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     strict: bool,
 }
 

@@ -39,10 +39,10 @@ pub(super) struct State {
     #[command(flatten)]
     filter: FilterFlags,
     /// Leave out files that a pack of this mode seals
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     mode: Option<ModeArgument>,
     /// Hash every blob; do not read or write the digest cache
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_cache: bool,
 }
 

@@ -29,7 +29,7 @@ use crate::rules::push::Doubt;
 /// The most files of a kind that are named.
 const NAMED: usize = 50;
 
-/// Show what is protected here, who can open it, and which hooks guard it
+/// Show what is protected, who can open it, and what guards it
 #[derive(Parser)]
 #[command(name = "status")]
 pub(super) struct Status {

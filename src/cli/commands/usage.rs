@@ -14,12 +14,17 @@ use crate::cli::style::Style;
 use crate::refusal::Refusal;
 use crate::refusal::shown::without_private_keys;
 
-/// Prints the help, which is an answer, or why the arguments cannot be parsed, which is a refusal.
-pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsString]) -> Exit {
-    if !error.use_stderr() {
-        drop(error.print());
-        return Exit::Yes;
+/// Prints the help or the version, if the arguments ask for it. Returns whether they do.
+pub(crate) fn answered(output: &mut Output, error: &clap::Error) -> bool {
+    let asked = !error.use_stderr();
+    if asked {
+        output.line(error.render().ansi().to_string().trim_end());
     }
+    asked
+}
+
+/// Prints why the arguments cannot be parsed, which is a refusal.
+pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsString]) -> Exit {
     let wants_envelope = wants_envelope(arguments);
     if let Some(refused) = bad_value(error) {
         return refusal::print(output, &refused, Style::with_json(wants_envelope));

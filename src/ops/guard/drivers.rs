@@ -4,6 +4,7 @@
 //! repository decides what runs.
 
 use crate::adapters::git::Repository;
+use crate::format::git_keys;
 use crate::ops::Context;
 use crate::ops::guard::program;
 use crate::ops::keys::identity;
@@ -15,9 +16,6 @@ const DIFF: &str = include_str!("../../../hooks/diff-driver");
 
 /// The command that merges twins, a line for sh. git replaces the words that begin with `%`.
 const MERGE: &str = include_str!("../../../hooks/merge-driver");
-
-/// The setting of git that turns the drivers off in a clone.
-const SWITCH: &str = "gitpack.drivers";
 
 /// How the configuration of a clone changes.
 pub struct DriversPlan {
@@ -79,7 +77,7 @@ pub fn can_open(ctx: &Context) -> bool {
 
 /// Returns whether the drivers are to be used in this clone.
 pub fn are_wanted(repo: &Repository) -> bool {
-    repo.config_flag(SWITCH) != Some(false)
+    repo.config_flag(git_keys::DRIVERS) != Some(false)
 }
 
 /// Plans to set the drivers. If they are switched off in this clone, plans to remove them.

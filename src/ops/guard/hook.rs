@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::adapters::git::budget::Side;
 use crate::adapters::git::{Peeled, Repository};
 use crate::format::config::Config;
+use crate::format::git_keys;
 use crate::format::object_id::ObjectId;
 use crate::format::push_line::{PushLine, RefLine};
 use crate::ops::Context;
@@ -216,7 +217,7 @@ fn unpublished<'a>(
 pub fn pre_receive(ctx: &Context, stdin: &[u8], tell: impl FnOnce(Refusal) -> u8 + Send) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Server)?;
     let lines = RefLine::parse_all(stdin).map_err(|problem| bad_line("pre-receive", problem))?;
-    let to = match repo.config_text("gitpack.visibility").as_deref() {
+    let to = match repo.config_text(git_keys::VISIBILITY).as_deref() {
         Some("private") => Destination::PrivateRemote,
         None | Some("public") => Destination::PublicRemote,
         Some(other) => {

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::adapters::cipher::{DecryptError, Identities};
 use crate::adapters::files;
 use crate::adapters::git::Repository;
+use crate::format::git_keys;
 use crate::ops::Context;
 use crate::refusal::keys::{CipherFault, IdentityFault, SecretFault};
 use crate::refusal::usage::{Misuse, PassphraseFault};
@@ -78,7 +79,7 @@ fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, IdentityO
 /// Returns the places of identities in the order of the lookup, and the path that each names.
 pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(IdentityOrigin, Option<PathBuf>); 3]> {
     let configured = match repo {
-        Some(repo) => repo.config_path("gitpack.identity")?,
+        Some(repo) => repo.config_path(git_keys::IDENTITY)?,
         None => None,
     };
     Ok([

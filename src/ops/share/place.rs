@@ -1,18 +1,19 @@
 //! Which place a command is about, and how it is reached.
 
+use crate::adapters::files;
 use crate::adapters::place::PackPlace;
 use crate::adapters::place::git::GitPlace;
 use crate::adapters::published::{self, PublishedPack};
 use crate::format::destination::{Address, PlaceAddress, Which};
 use crate::format::digest::Digest;
+use crate::format::git_keys;
 use crate::format::manifest::ManifestDocument;
 use crate::ops::Context;
 use crate::refusal::pack::PackFault;
 use crate::refusal::transport::{DestinationFault, TransportFault};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
-
-/// The key in git's configuration that names the place to use by default.
-const DEFAULT: &str = "gitpack.remote";
+use crate::rules::similar::similar;
 
 /// How places are reached.
 #[derive(Clone, Debug, Default)]
@@ -41,7 +42,7 @@ pub fn named_or_default(ctx: &Context, named: Option<&str>) -> Result<Address> {
         return parse(named);
     }
     let configured = match ctx.repository() {
-        Ok(repo) => repo.config_text(DEFAULT),
+        Ok(repo) => repo.config_text(git_keys::REMOTE),
         Err(Refusal::NotARepository { .. }) => None,
         Err(refused) => return Err(refused),
     };
@@ -86,7 +87,10 @@ pub fn open(ctx: &Context, place: &PlaceAddress, reach: &ReachRequest) -> Result
             let insecure = reach.insecure_http;
             Ok(Box::new(Objects::of(url, &ObjectReach { cloud, insecure })?))
         }
-        PlaceAddress::Git { remote } => Ok(Box::new(GitPlace::of(&ctx.cwd, &ctx.surroundings, remote)?)),
+        PlaceAddress::Git { remote } => {
+            ensure_known(ctx, remote)?;
+            Ok(Box::new(GitPlace::of(&ctx.cwd, &ctx.surroundings, remote)?))
+        }
         #[cfg(not(feature = "network"))]
         other => {
             let _ = reach;
@@ -95,6 +99,22 @@ pub fn open(ctx: &Context, place: &PlaceAddress, reach: &ReachRequest) -> Result
                 fault: TransportFault::NoNetwork,
             })
         }
+    }
+}
+
+/// Refuses a name that is near to that of a remote, and neither a remote, a path nor a URL.
+fn ensure_known(ctx: &Context, remote: &str) -> Result<()> {
+    let repo = ctx.repository()?;
+    if remote.contains(['/', ':']) || repo.has_remote(remote) || files::exists(&ctx.cwd.join(remote)) {
+        return Ok(());
+    }
+    match similar(remote, repo.remotes().iter().map(String::as_str)) {
+        Some(similar) => Err(Refusal::Usage(Misuse::UnknownRemote {
+            remote: remote.to_owned(),
+            similar: Some(similar.to_owned()),
+            is_place: true,
+        })),
+        None => Ok(()),
     }
 }
 

@@ -13,6 +13,9 @@ const STRANGER: &str = "54321";
 
 /// The commands to try. `PACK` stands for a pack in the repository, `OUT` for a directory outside of it.
 const COMMANDS: &[&[&str]] = &[
+    &["complete", "--", "state", ""],
+    &["complete", "--", "verify", ""],
+    &["completions", "bash"],
     &["init"],
     &["init", "--server"],
     &["status"],
@@ -160,7 +163,16 @@ fn in_somebody_elses_repository_every_command_refuses_or_changes_and_starts_noth
         }
     }
     let before = snapshot(&repo.root);
-    let reading = ["state", "verify", "inspect", "diff", "key"];
+    let reading = [
+        "state",
+        "verify",
+        "inspect",
+        "diff",
+        "key",
+        "complete",
+        "completions",
+        "man",
+    ];
     for args in &commands {
         for directory in [repo.root.clone(), repo.path("sub")] {
             let up = if directory == repo.root { "" } else { "../" };

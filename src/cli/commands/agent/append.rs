@@ -29,10 +29,10 @@ pub(super) struct Append {
     #[command(flatten)]
     store: StoreFlag,
     /// Begin a new pack before one would be larger than this: bytes, or a size such as 64MB or 1GiB
-    #[arg(long, value_name = "SIZE", default_value_t = PACK_SIZE, value_parser = pack_size)]
+    #[arg(long, value_name = "SIZE", default_value_t = PACK_SIZE, value_parser = pack_size, hide_short_help = true)]
     pack_size: u64,
     /// Give a new shard this snapshot, a file of 96 bytes [default: zeros]. An existing shard must have the same
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     snapshot: Option<PathBuf>,
     /// Print one JSON document (pack.agent.append.v0)
     #[arg(long)]

@@ -62,7 +62,7 @@ pub(super) struct RecipientFlags {
     #[arg(long, short = 'r')]
     recipient: Vec<String>,
     /// Encrypt to the recipients in this file, one per line, instead of the configured ones
-    #[arg(long, short = 'R', value_name = "FILE")]
+    #[arg(long, short = 'R', value_name = "FILE", hide_short_help = true)]
     recipients_file: Vec<PathBuf>,
 }
 

@@ -23,7 +23,10 @@ use crate::ops::guard::scan::accept::{accept, earlier_report};
 use crate::ops::guard::scan::surfaces::{Surface, scan};
 use human::Told;
 
-/// Look for leaks: in staged files, the work tree, a commit, a range, or all history
+/// Look for leaks in staged files, on disk, in a commit or in history
+///
+/// Without a flag, it checks what is staged, as the pre-commit hook does. The other flags name files on disk, the tree of a commit,
+/// or all that commits introduce, even if a later commit deletes it.
 #[derive(Parser)]
 #[command(name = "scan")]
 pub(super) struct Scan {
@@ -43,10 +46,10 @@ pub(super) struct Scan {
     #[arg(long, group = "surface")]
     all: bool,
     /// With --worktree: also scan files that git ignores
-    #[arg(long, requires = "worktree")]
+    #[arg(long, requires = "worktree", hide_short_help = true)]
     no_ignore: bool,
     /// In a shallow clone: scan only the history that is here, instead of refusing
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     shallow: bool,
     /// Apply the rules for a push to this remote [default: the rules for tracked files]
     #[arg(long, value_name = "NAME")]
@@ -61,11 +64,11 @@ pub(super) struct Scan {
     #[arg(short = 'z', conflicts_with_all = ["json", "format"])]
     nul: bool,
     /// Leave out the findings of an earlier scan; FILE is its --json output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     baseline: Option<PathBuf>,
     /// Release what was found: add an [[allow]] entry for each blob to FILE, which allow_file in .gitpack.toml then names
     /// [default: the allow_file, else .gitpack.toml]. With --baseline: release what the baseline lists
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     write_allow: Option<Option<PathBuf>>,
 }
 

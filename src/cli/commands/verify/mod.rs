@@ -29,10 +29,10 @@ pub(super) struct Verify {
     #[arg(long)]
     rev: Option<String>,
     /// Accept a pack that lacks members, and verify those that are there
-    #[arg(long, conflicts_with_all = ["rev", "identities"])]
+    #[arg(long, conflicts_with_all = ["rev", "identities"], hide_short_help = true)]
     partial: bool,
     /// Demand a valid attestation by this public key: PEM, or a line of OpenSSH (repeatable)
-    #[arg(long = "attestation-key", value_name = "FILE")]
+    #[arg(long = "attestation-key", value_name = "FILE", hide_short_help = true)]
     attestation_keys: Vec<PathBuf>,
     /// Print one JSON document (pack.verify.v0)
     #[arg(long)]
@@ -49,10 +49,10 @@ pub(super) struct Verify {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     require_signatures: Option<u16>,
     /// Trust the signers in this file, as ssh-keygen reads it, instead of the configured ones
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     allowed_signers: Option<PathBuf>,
     /// Refuse the keys in this key revocation list or list of public keys
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_short_help = true)]
     revoked: Option<PathBuf>,
 }
 

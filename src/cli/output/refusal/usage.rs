@@ -37,7 +37,7 @@ pub(super) fn problem(misuse: &Misuse) -> String {
         } => format!("--passphrase-file {}: {}", file.display(), keys::secret(fault)),
         Misuse::PassphraseFile { .. } => format!("--passphrase-file {misuse}"),
         Misuse::BadRecipient { text, fault } => format!("recipient {text:?}: {}", keys::recipient(fault)),
-        Misuse::UnknownRemote { remote } => format!("--remote {remote}: there is no remote with this name"),
+        Misuse::UnknownRemote { is_place: false, .. } => format!("--remote: {misuse}"),
         Misuse::BadRange { range } => {
             format!("--range {range}: expected two revisions with two dots in between, A..B")
         }
@@ -95,6 +95,7 @@ pub(super) fn next(misuse: &Misuse) -> Option<String> {
     let next = match misuse {
         Misuse::Arguments { next, .. } => return next.clone(),
         Misuse::NoLedger => "EPISTEMIC_WITNESS=/path/to/witness.jsonl git pack witness query",
+        Misuse::NoPlaceForManual => "git pack man --install /path/to/man",
         Misuse::NoPlaceForIdentity => "GIT_PACK_IDENTITY=/path/to/identity.txt git pack init",
         Misuse::UnknownRun { .. } => "git pack audit",
         Misuse::UnknownRecipient { .. } => "git pack recipients list",

@@ -26,6 +26,7 @@ use crate::rules::content::UnpackBudget;
 use crate::rules::protect::is_run_output;
 use crate::rules::push::destination;
 use crate::rules::scan::{Candidate, Destination, is_in_part, judge_guarded, needs_content};
+use crate::rules::similar::similar;
 use crate::rules::twins::{SealedTwins, plain_of};
 use crate::rules::weakening::weakened;
 
@@ -57,6 +58,8 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: boo
         Some(remote) if !repo.has_remote(remote) => {
             return Err(Refusal::Usage(Misuse::UnknownRemote {
                 remote: remote.to_owned(),
+                similar: similar(remote, repo.remotes().iter().map(String::as_str)).map(str::to_owned),
+                is_place: false,
             }));
         }
         Some(remote) => Some(repo.push_urls(remote)),

@@ -1,0 +1,25 @@
+//! Names that are near to a mistyped one.
+
+/// How near a name must be, from 0 to 1.
+const NEAR: f64 = 0.7;
+
+/// Returns the name among `known` that is nearest to `typed`, if one is near.
+pub fn similar<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.into_iter().map(|name| (strsim::jaro(typed, name), name));
+    let near = near.filter(|(nearness, _)| *nearness > NEAR);
+    near.max_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        let known = ["origin", "upstream", "docs"];
+        assert_eq!(similar("orgin", known), Some("origin"));
+        assert_eq!(similar("dosc", known), Some("docs"));
+        assert_eq!(similar("xyz", known), None);
+        assert_eq!(similar("origin", []), None);
+    }
+}
