@@ -120,6 +120,12 @@ impl Loaded {
         self.bytes == other.bytes && self.allowed == other.allowed
     }
 
+    /// Returns whether two configurations say the same, exceptions and recipients in other files included.
+    pub fn is_that_of(&self, other: &Self) -> bool {
+        let listed = |loaded: &Self| loaded.listed.as_ref().and_then(|listed| listed.bytes.clone().ok());
+        self.has_text_of(other) && listed(self) == listed(other)
+    }
+
     /// Reads the recipients file, if the configuration names one.
     fn with_listed(mut self, revision: &str, read: impl FnOnce(&str) -> Result<Option<Vec<u8>>>) -> Self {
         self.listed = self.config.recipients_file.as_ref().map(|named| {

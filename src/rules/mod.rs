@@ -7,6 +7,7 @@ pub mod audited_entries;
 pub mod content;
 pub mod diff;
 pub mod globs;
+pub mod health;
 pub mod hook_config;
 pub mod hook_script;
 pub mod identity_file;

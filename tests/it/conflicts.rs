@@ -85,7 +85,7 @@ fn an_unmerged_twin_is_named_everywhere_and_nothing_touches_it() {
         assert_eq!(check.code, 1, "{way}: {}", check.out());
         assert!(check.out().contains("unmerged"), "{way}: {}", check.out());
         assert!(!check.out().contains("up to date"), "{way}: {}", check.out());
-        let status = repo.pack(&["status"]).ok().out();
+        let status = repo.pack(&["status"]).shown().out();
         assert!(status.contains("unmerged"), "{way}: {status}");
         for arguments in [
             &["reveal"][..],
@@ -245,7 +245,7 @@ fn an_unmerged_plaintext_never_gets_into_the_index() {
     let check = repo.pack(&["protect", "--check"]);
     assert_eq!(check.code, 1, "{}", check.out());
     assert!(check.out().contains("unmerged"), "{}", check.out());
-    assert!(repo.pack(&["status"]).ok().out().contains("unmerged"));
+    assert!(repo.pack(&["status"]).shown().out().contains("unmerged"));
     for arguments in [&["protect", "notes.txt"][..], &["reveal"]] {
         let refused = repo.pack(arguments).refused("E_IO");
         assert!(refused.to_string().contains("notes.txt is unmerged"), "{refused}");

@@ -178,6 +178,9 @@ fn what_is_printed_and_written_follows_the_schemas() {
     assert_valid("pack.diff.v0", &print(&["diff", "--json", pack_text, pack_text]));
     repo.write("../unreadable/manifest.json", "{");
     assert_valid("pack.list.v0", &print(&["list", "--json", ".."]));
+    for args in [&["status", "--json"][..], &["status", "--json", "--doctor"]] {
+        assert_valid("pack.repository.v0", &print(args));
+    }
     let vector = |name: &str| format!("{}/fixtures/vectors/{name}/store", env!("CARGO_MANIFEST_DIR"));
     for name in ["agent_ok", "agent_name", "agent_against_differs"] {
         assert_valid(

@@ -678,7 +678,7 @@ fn status_says_that_git_lfs_reads_the_refs_before_our_hook() {
         let repo = Repo::set_up();
         fs::remove_file(repo.path(".git/hooks/pre-push")).unwrap();
         executable(&repo, ".git/hooks/pre-push", script);
-        let out = repo.pack(&["status"]).ok().out();
+        let out = repo.pack(&["status"]).shown().out();
         assert!(out.contains("pre-push (called by another hook"), "{out}");
         assert_eq!(
             !out.contains("git lfs reads the list of pushed refs first"),
@@ -694,7 +694,7 @@ fn status_says_that_git_lfs_reads_the_refs_before_our_hook() {
             "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"",
         );
         executable(&repo, ".husky/pre-push", script);
-        let out = repo.pack(&["status"]).ok().out();
+        let out = repo.pack(&["status"]).shown().out();
         assert!(out.contains("pre-push (called by another hook"), "{out}");
         assert_eq!(
             !out.contains("git lfs reads the list of pushed refs first"),
@@ -960,7 +960,7 @@ fn a_git_that_runs_configured_hooks_gets_ours_beside_those_of_others() {
 
     // A disabled hook does not count as installed.
     repo.git(&["config", "hook.git-pack-pre-push.enabled", "false"]).ok();
-    let status = repo.pack(&["status"]).ok().out();
+    let status = repo.pack(&["status"]).shown().out();
     assert!(status.contains("pre-push: NOT GUARDED"), "{status}");
     repo.pack(&["install"]).ok();
     assert_eq!(common::snapshot(&repo.path(".git")), installed);
@@ -973,7 +973,7 @@ fn a_git_that_runs_configured_hooks_gets_ours_beside_those_of_others() {
     assert_eq!(common::snapshot(&repo.path(".git")), before);
     repo.pack(&["install"]).ok();
     repo.place.git_says("2.47.0");
-    let status = repo.pack(&["status"]).ok().out();
+    let status = repo.pack(&["status"]).shown().out();
     assert!(status.contains("pre-push: NOT GUARDED"), "{status}");
     repo.pack(&["uninstall"]).ok();
     assert_eq!(common::snapshot(&repo.path(".git")), before);

@@ -178,7 +178,7 @@ fn the_check_judges_the_blob_that_git_would_commit() {
     assert_eq!(done.code, 1, "{}", done.out());
     assert!(done.out().contains("line ends were converted"), "{}", done.out());
     assert!(done.out().contains("git pack protect a.vec"), "{}", done.out());
-    let status = repo.pack(&["status"]).ok().out();
+    let status = repo.pack(&["status"]).shown().out();
     assert!(status.contains("line ends were converted"), "{status}");
     // The guard stops the commit.
     let commit = repo.git(&["commit", "-q", "-m", "broken"]);
@@ -243,7 +243,7 @@ fn a_converted_twin_says_so_in_a_clone() {
     let check = pack(&["protect", "--check"]);
     assert_eq!(check.code, 1, "{}", check.out());
     assert!(check.out().contains("line ends were converted"), "{}", check.out());
-    assert!(pack(&["status"]).ok().out().contains("line ends were converted"));
+    assert!(pack(&["status"]).shown().out().contains("line ends were converted"));
     let scan = pack(&["scan", "--worktree"]);
     assert_eq!(scan.code, 1, "{}", scan.out());
     assert!(scan.out().contains(says), "{}", scan.out());

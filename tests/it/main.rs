@@ -54,6 +54,7 @@ mod sharing_objects;
 mod signing;
 mod stable_seals;
 mod state;
+mod status;
 mod store;
 mod templates;
 mod tour;

@@ -253,7 +253,7 @@ fn every_push_is_judged(manager: &'static str) {
     let push = if tells_all { FIRING } else { ONE_REF };
     managed.assert_doctor(&managed.repo.root, 0, [FIRING, FIRING, push]);
     managed.repo.pack(&["install"]).ok();
-    let status = managed.repo.pack(&["status"]).ok().out();
+    let status = managed.repo.pack(&["status"]).shown().out();
     for hook in ["pre-commit", "pre-merge-commit", "pre-push"] {
         assert!(status.contains(&format!("{hook} (called")), "{manager}: {status}");
     }
@@ -508,7 +508,7 @@ fn lefthook_judges_wherever_its_configuration_is() {
         repo.git(&["push", "-q", "--no-verify", "origin", "main"]).ok();
         managed.assert_push_blocked("another branch", &[("refs/heads/side", "LEAK")], &["origin", "side"]);
         managed.assert_doctor(&repo.root, 0, [FIRING; 3]);
-        let status = repo.pack(&["status"]).ok().out();
+        let status = repo.pack(&["status"]).shown().out();
         assert!(status.contains("pre-push (called"), "{file}: {status}");
     }
 }

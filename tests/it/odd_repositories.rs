@@ -844,7 +844,7 @@ fn a_home_directory_is_guarded_without_an_identity_in_it() {
         "{}",
         blocked.stderr
     );
-    place.pack_in(&home, &["status"]).ok();
+    place.pack_in(&home, &["status"]).shown();
 
     let named = place.path().join("identity.txt");
     let mut init = place.command(GIT_PACK, &home);

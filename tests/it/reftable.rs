@@ -208,14 +208,14 @@ fn commits_and_pushes_are_guarded() {
         repo.place.pack_in(&server, &["init", "--server"]).ok();
         repo.git(&["remote", "add", "origin", server.to_str().unwrap()]).ok();
         repo.git(&["push", "-q", "-u", "origin", "main", "--tags"]).ok();
-        let trusted = repo.pack(&["status"]).ok().out();
+        let trusted = repo.pack(&["status"]).shown().out();
         assert!(trusted.contains("1 tracking ref trusted"), "{format}: {trusted}");
         // A plain clone reads what it has from its own reflogs.
         let clone = repo.place.path().join("clone");
         let args = ["clone", "-q", "--ref-format", format, server.to_str().unwrap(), "clone"];
         repo.place.run(repo.place.path(), "git", &args).ok();
         repo.place.pack_in(&clone, &["install"]).ok();
-        let status = repo.place.pack_in(&clone, &["status"]).ok().out();
+        let status = repo.place.pack_in(&clone, &["status"]).shown().out();
         assert!(status.contains("1 tracking ref trusted"), "{format}: {status}");
 
         repo.write("index.vec", noise(3, 2000));
@@ -301,7 +301,7 @@ fn a_message_of_a_reflog_may_have_any_bytes_and_any_encoding() {
             .arg(message)
             .args(["refs/remotes/origin/other", "HEAD"]);
         assert!(moved.status().unwrap().success());
-        let status = repo.pack(&["status"]).ok().out();
+        let status = repo.pack(&["status"]).shown().out();
         assert!(status.contains("1 of 2 tracking refs trusted"), "{format}: {status}");
         repo.git(&["commit", "-q", "--allow-empty", "-m", "more"]).ok();
         repo.git(&["push", "-q", "origin", "main"]).ok();

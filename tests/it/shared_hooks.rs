@@ -101,7 +101,7 @@ fn a_newer_git_guards_one_repository_beside_shared_hooks() {
         assert!(!said.contains("every repository"), "{said}");
         assert!(all.hooks().is_empty());
     }
-    let status = run(&["git-pack", "status"]).ok().out();
+    let status = run(&["git-pack", "status"]).shown().out();
     assert!(status.contains("installed"), "{status}");
     run(&["git-pack", "uninstall"]).ok();
     let left = run(&["git", "config", "--local", "--get-regexp", "^hook"]).out();

@@ -55,7 +55,7 @@ impl Run for Protect {
         if self.check {
             let pairs = check(ctx, &self.keys.identities)?;
             checked(output, &pairs);
-            return Ok(Exit::yes_if(!pairs.iter().any(has_drifted)));
+            return Ok(Exit::yes_if(!pairs.iter().any(PairReport::has_drifted)));
         }
         let request = ProtectRequest {
             files: self.files,
@@ -176,7 +176,7 @@ fn checked(output: &mut Output, pairs: &[PairReport]) {
         })
         .collect();
     columns(output, &rows, "");
-    let drifted = pairs.iter().filter(|pair| has_drifted(pair)).count();
+    let drifted = pairs.iter().filter(|pair| pair.has_drifted()).count();
     let text = match (pairs.len(), drifted) {
         (0, _) => "no sealed twin is tracked here".to_owned(),
         (n, drifted) => format!("{drifted} of {} drifted", count(n as u64, "pair")),
@@ -191,11 +191,6 @@ fn checked(output: &mut Output, pairs: &[PairReport]) {
     if pairs.iter().any(is_converted) {
         output.err("  git converts no line ends in files that have the line *.age -text in .gitattributes\n");
     }
-}
-
-/// Returns whether a pair differs, cannot be compared, or is tracked twice.
-fn has_drifted(pair: &PairReport) -> bool {
-    pair.is_tracked || pair.fault.is_some() || !matches!(pair.standing, Standing::UpToDate | Standing::SealedOnly)
 }
 
 /// Returns the name of the twin of a plaintext, as it is shown.

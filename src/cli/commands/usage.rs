@@ -98,6 +98,7 @@ mod tests {
             "scan --json",
             "scan --format json",
             "scan --format=json",
+            "status --json --bogus",
         ] {
             assert!(wants(line), "{line}");
         }
@@ -107,7 +108,7 @@ mod tests {
             "state --format=json",
             "witness --bogus",
             "scan --format sarif",
-            "status --json",
+            "status --bogus",
             "hook --json",
             "help nonsense",
         ] {

@@ -4,6 +4,7 @@ pub(super) mod doubt;
 pub(super) mod in_part;
 pub(super) mod names;
 pub(super) mod refusal;
+pub(super) mod sheet;
 pub(super) mod table;
 pub(crate) mod words;
 

@@ -5,15 +5,20 @@ use unicode_width::UnicodeWidthStr;
 use crate::cli::output::Output;
 use crate::cli::output::words::{TYPE, paint};
 
+/// Returns the columns that a text takes on a terminal. Colours take none.
+pub(crate) fn width_of(text: &str) -> usize {
+    anstream::adapter::strip_str(text).map(UnicodeWidthStr::width).sum()
+}
+
 /// Returns rows in aligned columns, a line each.
 pub(crate) fn aligned<const N: usize>(rows: &[[String; N]], indent: &str) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().map(|row| width_of(&row[column])).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
     let mut text = String::new();
     for row in rows {
         let mut line = indent.to_owned();
         for (cell, width) in row.iter().zip(&widths) {
-            let rest = width - cell.width();
+            let rest = width - width_of(cell);
             line.push_str(&format!("{cell}{:rest$}   ", ""));
         }
         text.push_str(line.trim_end());
@@ -49,5 +54,6 @@ mod tests {
         let expected = "  a      1\n  \u{6587}\u{5b57}   2\n  e\u{301}      3\n";
         assert_eq!(aligned(&rows, "  "), expected);
         assert_eq!(aligned::<2>(&[], ""), "");
+        assert_eq!(width_of(&paint(TYPE, "\u{6587}a")), 3);
     }
 }

@@ -58,7 +58,7 @@ fn private_files_are_counted_by_what_protects_them() {
 fn status_shows_the_store_of_the_work_tree() {
     let repo = Repo::set_up();
     let told = |repo: &Repo| {
-        let out = repo.pack(&["status"]).ok().out();
+        let out = repo.pack(&["status"]).shown().out();
         let lines = out.lines().skip_while(|line| !line.starts_with("agent "));
         let lines = lines.take_while(|line| line.starts_with("agent ") || line.starts_with(' '));
         lines

@@ -42,6 +42,7 @@ const EXEMPTIONS: &[Exemption] = &[
         literals: &[
             "--local",
             "--null",
+            "--name-only",
             "--get-regexp",
             "--replace-all",
             "--remove-section",

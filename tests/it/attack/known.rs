@@ -182,7 +182,7 @@ fn seals_scans_hooks_and_status_feed_it() {
         let repo = feed(args);
         let done = stage(&repo, "copy.bin", &content);
         assert_eq!(done.code, 1, "{args:?}: {}{}", done.out(), done.stderr);
-        let status = repo.pack(&["status"]).ok().out();
+        let status = repo.pack(&["status"]).shown().out();
         assert!(status.contains("by content"), "{status}");
     }
     let repo = Repo::set_up();
@@ -302,7 +302,7 @@ fn what_nothing_protects_is_forgotten() {
     let done = repo.pack(&["gc"]).ok();
     assert!(done.stderr.contains("forgot 1 file"), "{}{}", done.out(), done.stderr);
     assert_eq!(stage(&repo, "copy", &content).code, 0);
-    assert!(!repo.pack(&["status"]).ok().out().contains("by content"));
+    assert!(!repo.pack(&["status"]).shown().out().contains("by content"));
 }
 
 /// Gain: plaintext passes behind the header of an age file.

@@ -419,7 +419,7 @@ fn every_url_that_git_pushes_to_is_looked_at() {
             repo.git(&["config", "--add", key, value]).ok();
         }
         let git = repo.git(&["remote", "get-url", "--push", "--all", "o"]).ok().out();
-        let ours = repo.pack(&["status"]).ok().out();
+        let ours = repo.pack(&["status"]).shown().out();
         let ours: Vec<&str> = ours
             .lines()
             .filter_map(|line| line.split_once("o, ")?.1.split_once(": public"))
@@ -447,7 +447,7 @@ fn a_remote_is_as_public_as_the_most_public_of_its_urls() {
     repo.commit("notes");
     repo.pack(&["scan", "--rev", "HEAD", "--remote", "o"]).ok();
     repo.git(&["push", "-q", "o", "main"]).ok();
-    let status = repo.pack(&["status"]).ok().out();
+    let status = repo.pack(&["status"]).shown().out();
     assert!(
         status.contains(&format!("o, {private}: private, 1 tracking ref trusted")),
         "{status}"
@@ -456,7 +456,7 @@ fn a_remote_is_as_public_as_the_most_public_of_its_urls() {
     assert_eq!(repo.pack(&["scan", "--rev", "HEAD", "--remote", "o"]).code, 1);
     repo.git(&["config", "--replace-all", "remote.o.url", "../public.git"])
         .ok();
-    let status = repo.pack(&["status"]).ok().out();
+    let status = repo.pack(&["status"]).shown().out();
     let why = "o, ../public.git: public, 0 of 1 tracking ref trusted, its tracking refs were recorded for another URL";
     assert!(status.contains(why), "{status}");
 }

@@ -46,7 +46,7 @@ fn the_plaintext_cannot_be_added_again() {
     let check = repo.pack(&["protect", "--check"]);
     assert_eq!(check.code, 1, "{}", check.out());
     assert!(check.out().contains("tracked in plaintext"), "{}", check.out());
-    assert!(repo.pack(&["status"]).ok().out().contains("tracked in plaintext"));
+    assert!(repo.pack(&["status"]).shown().out().contains("tracked in plaintext"));
     repo.git(&["commit", "-q", "--no-verify", "-m", "oops"]).ok();
     blocked(&repo.git(&["push", "-q", "origin", "main"]), 1);
     blocked(&repo.pack(&["scan", "--all"]), 1);

@@ -62,6 +62,13 @@ impl Done {
         self
     }
 
+    /// Asserts that a report was shown, whether it says that something is wrong or not.
+    #[track_caller]
+    pub fn shown(self) -> Self {
+        assert!(matches!(self.code, 0 | 1), "{}\n{}", self.out(), self.stderr);
+        self
+    }
+
     /// Asserts a refusal: exit 2, the code in the envelope, and one document on stdout.
     #[track_caller]
     pub fn refused(self, code: &str) -> serde_json::Value {

@@ -50,7 +50,7 @@ fn a_twin_for_other_recipients_is_named() {
     let check = repo.pack(&["protect", "--check"]);
     assert_eq!(check.code, 1);
     assert!(check.out().contains(said), "{}", check.out());
-    assert!(repo.pack(&["status"]).ok().out().contains(said));
+    assert!(repo.pack(&["status"]).shown().out().contains(said));
     // The header is enough, also without notes and without an identity.
     without_identity(&repo);
     fs::remove_dir_all(repo.path(".git/gitpack/twins")).unwrap();
@@ -100,7 +100,7 @@ fn files_that_git_pack_reads_are_not_sealed() {
 fn status_tells_of_the_drivers() {
     let repo = Repo::set_up();
     let says = |words: &str| {
-        let status = repo.pack(&["status"]).ok().out();
+        let status = repo.pack(&["status"]).shown().out();
         let row = status.lines().find(|line| line.starts_with("drivers ")).unwrap();
         assert!(row.contains(words), "{row}");
     };

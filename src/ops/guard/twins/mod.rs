@@ -83,6 +83,20 @@ pub struct PairReport {
     pub unmerged: Option<MergeFault>,
 }
 
+impl PairReport {
+    /// Returns whether the pair differs, cannot be compared, or is tracked twice.
+    pub fn has_drifted(&self) -> bool {
+        let agrees = matches!(self.standing, Standing::UpToDate | Standing::SealedOnly);
+        self.is_tracked || self.fault.is_some() || !agrees
+    }
+
+    /// Returns whether the pair is known to be wrong. Without an identity, nobody can tell that of some pairs.
+    pub fn is_wrong(&self) -> bool {
+        let is_unknown = self.standing == Standing::Unknown && !self.is_tracked && self.fault.is_none();
+        self.has_drifted() && !is_unknown
+    }
+}
+
 /// The parts of the repository that one command needs.
 struct Place {
     repo: Repository,
