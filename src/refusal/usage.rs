@@ -359,14 +359,16 @@ impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arguments { problem, .. } => f.write_str(problem),
-            Self::NoLedger => f.write_str("HOME is not set, so git-pack has no place for the witness ledger"),
-            Self::NoPlaceForManual => {
-                f.write_str("neither HOME nor XDG_DATA_HOME is set, so git-pack has no place for the manual pages")
+            Self::NoLedger => {
+                f.write_str("HOME is not an absolute path, so git-pack has no place for the witness ledger")
             }
+            Self::NoPlaceForManual => f.write_str(
+                "neither HOME nor XDG_DATA_HOME is an absolute path, so git-pack has no place for the manual pages",
+            ),
             Self::OtherManual { path } => write!(f, "{} exists, and git-pack did not write it", shown_path(path)),
-            Self::NoPlaceForIdentity => {
-                f.write_str("neither HOME nor XDG_CONFIG_HOME is set, so git-pack has no place for an identity")
-            }
+            Self::NoPlaceForIdentity => f.write_str(
+                "neither HOME nor XDG_CONFIG_HOME is an absolute path, so git-pack has no place for an identity",
+            ),
             Self::UnknownScope {
                 scope,
                 origin,

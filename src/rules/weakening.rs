@@ -14,9 +14,19 @@ pub enum Weakening {
     /// A new exception for this blob.
     Exception(ObjectId),
     /// This rule protects less.
-    Dropped(String),
+    Dropped {
+        /// The rule as it was.
+        rule: String,
+        /// The rule that stands in its place, if there is one.
+        now: Option<String>,
+    },
     /// This new rule releases something.
-    Releasing(String),
+    Releasing {
+        /// The rule.
+        rule: String,
+        /// What it lets happen.
+        effect: Effect,
+    },
     /// Files that are examined only in part no longer block.
     InPart,
     /// Branches may be pushed without a published pack.
@@ -25,6 +35,17 @@ pub enum Weakening {
     Unsigned(&'static str),
     /// Remotes that this entry names now count as private.
     Private(String),
+}
+
+/// What a new rule lets happen to what it matches.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// It may be published.
+    Published,
+    /// It may go to private remotes.
+    Internal,
+    /// It may be published if it lies in one of these places.
+    PublishedIn(String),
 }
 
 /// The kind of a weakening.
@@ -51,8 +72,8 @@ impl Weakening {
     pub fn kind(&self) -> WeakeningKind {
         match self {
             Self::Exception(_) => WeakeningKind::Exception,
-            Self::Dropped(_) => WeakeningKind::Dropped,
-            Self::Releasing(_) => WeakeningKind::Releasing,
+            Self::Dropped { .. } => WeakeningKind::Dropped,
+            Self::Releasing { .. } => WeakeningKind::Releasing,
             Self::InPart => WeakeningKind::InPart,
             Self::Unpublished => WeakeningKind::Unpublished,
             Self::Unsigned(_) => WeakeningKind::Unsigned,
@@ -64,7 +85,7 @@ impl Weakening {
     pub fn name(&self) -> String {
         match self {
             Self::Exception(blob) => blob.hex()[..12].to_owned(),
-            Self::Dropped(rule) | Self::Releasing(rule) => rule.clone(),
+            Self::Dropped { rule, .. } | Self::Releasing { rule, .. } => rule.clone(),
             Self::InPart => "[guard] in_part".into(),
             Self::Unpublished => "[pack] require_published".into(),
             Self::Unsigned(key) => (*key).into(),
@@ -77,8 +98,24 @@ impl fmt::Display for Weakening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exception(blob) => write!(f, "[[allow]] of blob {blob} is new"),
-            Self::Dropped(rule) => write!(f, "[[protect]] {rule} is dropped or narrowed"),
-            Self::Releasing(rule) => write!(f, "[[protect]] {rule} is new"),
+            Self::Dropped { rule, now: None } => write!(f, "[[protect]] {rule} is dropped"),
+            Self::Dropped { rule, now: Some(now) } => write!(f, "[[protect]] {rule} is now {now}"),
+            Self::Releasing { rule, effect } => match effect {
+                Effect::Published => write!(
+                    f,
+                    "[[protect]] {rule} is new: what it matches may be published, whatever protected it before"
+                ),
+                Effect::Internal => write!(
+                    f,
+                    "[[protect]] {rule} is new: what it matches may go to private remotes, even if it never was to be published"
+                ),
+                Effect::PublishedIn(places) => {
+                    write!(
+                        f,
+                        "[[protect]] {rule} is new: what it matches may be published in {places}"
+                    )
+                }
+            },
             Self::InPart => f.write_str("[guard] in_part is no longer \"block\""),
             Self::Unpublished => f.write_str("[pack] require_published is no longer true"),
             Self::Unsigned(key) => write!(f, "{key} asks for less, or for other signers"),
@@ -90,11 +127,20 @@ impl fmt::Display for Weakening {
 /// Returns what `new` no longer protects, or newly releases, compared with `old`.
 pub fn weakened(old: &Config, new: &Config) -> Vec<Weakening> {
     let mut found = Vec::new();
+    // Rules that are named already, as what stands in the place of an earlier one.
+    let mut replacing: Vec<&Rule> = Vec::new();
     let new_rules: Vec<&Rule> = new.protect.iter().map(|rule| &rule.value).collect();
     let old_rules: Vec<&Rule> = old.protect.iter().map(|rule| &rule.value).collect();
     for rule in &old_rules {
         if rule.policy != Policy::Allowed && !new_rules.iter().any(|other| covers(other, rule)) {
-            found.push(Weakening::Dropped(describe(rule)));
+            let in_its_place = new_rules
+                .iter()
+                .find(|new| !old_rules.contains(new) && meets(new, rule));
+            replacing.extend(in_its_place.copied());
+            found.push(Weakening::Dropped {
+                rule: describe(rule),
+                now: in_its_place.map(|new| describe(new)),
+            });
         }
     }
     for rule in &new_rules {
@@ -102,8 +148,15 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<Weakening> {
         let is_new = !old_rules.contains(rule);
         // A rule that is at least as strict as an old rule for the same paths and formats releases nothing.
         let tightens = old_rules.iter().any(|old| covers(rule, old));
-        if releases && is_new && !tightens {
-            found.push(Weakening::Releasing(describe(rule)));
+        if releases && is_new && !tightens && !replacing.contains(rule) {
+            found.push(Weakening::Releasing {
+                rule: describe(rule),
+                effect: match rule.policy {
+                    Policy::Allowed => Effect::Published,
+                    Policy::Internal => Effect::Internal,
+                    Policy::Never => Effect::PublishedIn(rule.allow_in.join(", ")),
+                },
+            });
         }
     }
     let allowed: BTreeSet<&ObjectId> = old.allow.iter().map(|allow| &allow.value.blob).collect();
@@ -149,11 +202,21 @@ fn covers(new: &Rule, old: &Rule) -> bool {
         && new.policy >= old.policy
 }
 
+/// Returns whether both rules name a path or a format in the same words.
+fn meets(new: &Rule, old: &Rule) -> bool {
+    old.paths.iter().any(|glob| new.paths.contains(glob))
+        || old.formats.iter().any(|format| new.formats.contains(format))
+}
+
 fn describe(rule: &Rule) -> String {
     let formats = rule.formats.iter().map(|format| format.as_str().to_owned());
     let what: Vec<String> = rule.paths.iter().cloned().chain(formats).collect();
     let policy = rule.policy.as_str();
-    format!("{} = {} ({policy})", rule.class, what.join(", "))
+    let but = match rule.allow_in.is_empty() {
+        true => String::new(),
+        false => format!(", but not in {}", rule.allow_in.join(", ")),
+    };
+    format!("{} = {} ({policy}{but})", rule.class, what.join(", "))
 }
 
 #[cfg(test)]
@@ -177,15 +240,15 @@ mod tests {
             ("", "dropped"),
             (
                 "[[protect]]\nclass = \"n\"\npaths = [\"*.n\"]\npolicy = \"internal\"\n",
-                "dropped",
+                "[[protect]] n = *.n (never) is now n = *.n (internal)",
             ),
             (
                 "[[protect]]\nclass = \"n\"\npaths = [\"*.n\"]\nallow_in = [\"t/**\"]\n",
-                "dropped",
+                "is now n = *.n (never, but not in t/**)",
             ),
         ] {
             let found = weakened(&old, &config(new));
-            assert!(found.iter().any(|f| f.contains(expected)), "{new}: {found:?}");
+            assert!(found.len() == 1 && found[0].contains(expected), "{new}: {found:?}");
         }
         for more in [
             "[[protect]]\nclass = \"v\"\npaths = [\"*.vec\"]\npolicy = \"allowed\"\n",
@@ -194,6 +257,13 @@ mod tests {
         ] {
             assert_eq!(weakened(&old, &config(&format!("{rule}{more}"))).len(), 1, "{more}");
         }
+        let internal = "[[protect]]\nclass = \"m\"\npaths = [\"*.m\"]\npolicy = \"internal\"\n";
+        assert_eq!(
+            weakened(&old, &config(&format!("{rule}{internal}"))),
+            [
+                "[[protect]] m = *.m (internal) is new: what it matches may go to private remotes, even if it never was to be published"
+            ]
+        );
         let private = config(&format!("private_remotes = [\"git@git.example.org:team/*\"]\n{rule}"));
         assert_eq!(
             weakened(&old, &private),

@@ -32,6 +32,7 @@ mod keys;
 mod line_ends;
 mod lying;
 mod managers;
+mod manners;
 mod models;
 mod odd_repositories;
 mod open;

@@ -392,8 +392,23 @@ fn the_recipients_are_those_of_the_flags_or_else_the_configured_ones() {
     let text = pack.to_str().unwrap();
     let stanzas = |output: &str| document(&bench.repo.path(output))["artifacts"][0]["stanzas"].to_string();
     let third = Key::new(&bench.repo, "third.txt");
-    bench.repo.pack(&["recipients", "add", &bench.other.recipient]).ok();
-    bench.repo.pack(&["rekey", text, "-o", "../configured"]).ok();
+    let added = bench.repo.pack(&["recipients", "add", &bench.other.recipient]).ok();
+    assert!(
+        added.stderr.contains("git add .gitpack.toml && git commit"),
+        "{}",
+        added.stderr
+    );
+    // A pack goes by what is committed, as in a seal.
+    let before = bench.repo.pack(&["rekey", text, "-o", "../before"]).ok();
+    assert!(
+        before.stderr.contains("the one in the work tree differs"),
+        "{}",
+        before.stderr
+    );
+    assert_eq!(stanzas("../before").matches("X25519").count(), 1);
+    bench.repo.commit_only(".gitpack.toml");
+    let done = bench.repo.pack(&["rekey", text, "-o", "../configured"]).ok();
+    assert!(!done.stderr.contains("differs"), "{}", done.stderr);
     for key in [bench.repo.identity(), bench.other.file.clone()] {
         bench.age(&key, &bench.out("configured/sealed/notes.vec.age")).ok();
     }
@@ -410,6 +425,15 @@ fn the_recipients_are_those_of_the_flags_or_else_the_configured_ones() {
         .pack(&["rekey", text, "-o", "../listed", "-R", "../list"])
         .ok();
     bench.age(&third.file, &bench.out("listed/sealed/notes.vec.age")).ok();
+    let listed = bench
+        .repo
+        .pack(&["rekey", text, "-o", "../again", "-R", "../list"])
+        .ok();
+    assert!(
+        listed.stderr.contains("your own key is not among the recipients"),
+        "{}",
+        listed.stderr
+    );
     assert_eq!(stanzas("../listed").matches("X25519").count(), 1);
 
     // Without a recipient nothing is done.
@@ -426,6 +450,7 @@ fn the_recipients_are_those_of_the_flags_or_else_the_configured_ones() {
             .replace("\n]\n", "\n"),
     );
     bench.repo.pack(&["recipients", "list"]).ok();
+    bench.repo.commit_only(".gitpack.toml");
     let before = bench.surroundings();
     let value = bench
         .repo

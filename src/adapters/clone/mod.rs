@@ -36,6 +36,22 @@ use verified_packs::VerifiedPacks;
 /// Name of git-pack's directory below a repository's common directory.
 const OWN: &str = "gitpack";
 
+/// Everything that is kept there, by the modules below and by the content store.
+const PARTS: [&str; 12] = [
+    "GC_PINS.json",
+    "cas",
+    "digests",
+    "known",
+    "known.lock",
+    "published",
+    "remotes",
+    "runs",
+    "seals",
+    "twins",
+    "verdicts",
+    "verified",
+];
+
 /// The private state of one clone, shared by its worktrees. Directories are created when something is first stored.
 pub struct PrivateState {
     own: PathBuf,
@@ -65,6 +81,26 @@ impl PrivateState {
             own: common_dir.join(OWN),
             memory: Memory::none(),
             digests: OnceLock::new(),
+        }
+    }
+
+    /// Returns the directory below which everything is.
+    pub fn directory(&self) -> &Path {
+        &self.own
+    }
+
+    /// Removes what git-pack keeps in the clone, but nothing that holds one of the files `kept`, and nothing that others put
+    /// there. No other process may be storing anything.
+    pub fn remove(&self, kept: &[PathBuf]) -> Result<()> {
+        for name in PARTS {
+            let part = self.own.join(name);
+            if !kept.iter().any(|kept| kept.starts_with(&part)) && files::exists(&part) {
+                files::remove_whole(&part)?;
+            }
+        }
+        match files::is_empty_directory(&self.own) {
+            true => files::remove_whole(&self.own),
+            false => Ok(()),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Settings of a clone's own git configuration for its diff and merge drivers (gitattributes(5)).
+//! Settings of a clone's own git configuration: those of its diff and merge drivers (gitattributes(5)), and our own section.
 
 use crate::adapters::git::Repository;
 use crate::refusal::unsupported::Unsupported;
@@ -36,6 +36,19 @@ impl Repository {
             }
         }
         Ok(())
+    }
+
+    /// Returns the keys of a section in this clone's own configuration.
+    pub fn settings_of(&self, section: &str) -> Result<Vec<String>> {
+        let pattern = format!("^{section}\\.");
+        let output = self.config(&["--local", "--null", "--name-only", "--get-regexp", &pattern])?;
+        let keys = output.stdout.split(|byte| *byte == 0).filter(|key| !key.is_empty());
+        Ok(keys.map(|key| String::from_utf8_lossy(key).into_owned()).collect())
+    }
+
+    /// Removes a section of this clone's own configuration.
+    pub fn remove_settings_of(&self, section: &str) -> Result<()> {
+        self.changed(&["--local", "--remove-section", section])
     }
 
     /// Returns whether git would keep what the diff driver called `name` prints, as a note in the repository. Unlike the

@@ -23,7 +23,7 @@ use crate::refusal::shown::harmless;
 #[derive(Parser)]
 #[command(name = "archive")]
 pub(super) struct Archive {
-    /// The pack's directory, its archive, or its address at a place
+    /// The directory of the pack, its archive, or its address at a place
     pack: PathBuf,
     /// Write the archive to this new file, such as pack.tar.zst
     #[arg(long, short = 'o', value_name = "FILE")]

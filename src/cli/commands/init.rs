@@ -9,7 +9,7 @@ use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::{short_key, tilde};
-use crate::cli::output::words::{TYPE, paint};
+use crate::cli::output::words::{TYPE, paint, unchanged};
 use crate::ops::Context;
 use crate::ops::guard::init::{InitReport, init};
 use crate::ops::guard::install::{self, InstallRequest};
@@ -30,6 +30,9 @@ pub(super) struct Init {
     /// Install into a hooks directory that all repositories share (a global core.hooksPath), and so guard all of them
     #[arg(long, hide_short_help = true)]
     shared: bool,
+    /// Only print what would be changed
+    #[arg(long, short = 'n')]
+    dry_run: bool,
 }
 
 impl Run for Init {
@@ -48,9 +51,13 @@ impl Run for Init {
             force: self.force,
             shared: self.shared,
         };
-        match self.server {
-            true => hooks(output, ctx, &install::apply(install::plan_install(ctx, request)?)?),
-            false => human(output, ctx, &init(ctx, request)?),
+        match (self.server, self.dry_run) {
+            (true, false) => hooks(output, ctx, &install::apply(install::plan_install(ctx, request)?)?),
+            (true, true) => hooks(output, ctx, &install::preview(install::plan_install(ctx, request)?)?),
+            (false, dry_run) => human(output, ctx, &init(ctx, request, dry_run)?),
+        }
+        if self.dry_run {
+            unchanged(output);
         }
         Ok(Exit::Yes)
     }
@@ -85,13 +92,17 @@ fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
                 (true, false) => "already in .gitpack.toml",
                 (false, _) => "not in .gitpack.toml",
             };
-            row("recipient", &short_key(&identity.recipient), about);
+            let recipient = match identity.recipient.as_str() {
+                "" => "a new one".to_owned(),
+                recipient => short_key(recipient),
+            };
+            row("recipient", &recipient, about);
         }
     }
     hooks(output, ctx, &report.hooks);
     let mut next = Vec::new();
     match &report.identity {
-        Some(identity) if !identity.is_listed => {
+        Some(identity) if !identity.is_listed && !identity.recipient.is_empty() => {
             next.push(format!("git pack recipients add {}", identity.recipient));
         }
         Some(_) => {}

@@ -23,7 +23,7 @@ use crate::refusal::shown::{harmless, shown};
 #[derive(Parser)]
 #[command(name = "inspect")]
 pub(super) struct Inspect {
-    /// The pack's directory
+    /// The directory of the pack, its archive, or its address at a place
     pack: PathBuf,
     /// Print one JSON document (pack.inspect.v0)
     #[arg(long)]

@@ -8,10 +8,10 @@ use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
-use crate::cli::output::words::{TYPE, paint};
+use crate::cli::output::words::{TYPE, paint, unchanged};
 use crate::ops::Context;
 use crate::ops::guard::drivers::{DriversChange, can_open};
-use crate::ops::guard::install::{ALL_HOOKS, HooksReport, InstallRequest, apply, plan_install};
+use crate::ops::guard::install::{ALL_HOOKS, HooksReport, InstallRequest, apply, plan_install, preview};
 
 /// Install the hooks that guard commit and push
 #[derive(Parser)]
@@ -26,6 +26,9 @@ pub(super) struct Install {
     /// Install into a hooks directory that all repositories share (a global core.hooksPath), and so guard all of them
     #[arg(long, hide_short_help = true)]
     shared: bool,
+    /// Only print what would be changed
+    #[arg(long, short = 'n')]
+    dry_run: bool,
 }
 
 impl Run for Install {
@@ -44,7 +47,13 @@ impl Run for Install {
             force: self.force,
             shared: self.shared,
         };
-        hooks(output, ctx, &apply(plan_install(ctx, request)?)?);
+        let plan = plan_install(ctx, request)?;
+        if self.dry_run {
+            hooks(output, ctx, &preview(plan)?);
+            unchanged(output);
+            return Ok(Exit::Yes);
+        }
+        hooks(output, ctx, &apply(plan)?);
         Ok(Exit::Yes)
     }
 }

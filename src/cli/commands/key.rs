@@ -110,7 +110,12 @@ fn places(output: &mut Output, places: &[KeyPlace]) {
             IdentityOrigin::Default => "default",
         };
         let path = place.path.as_deref().map_or_else(|| "not set".to_owned(), tilde);
-        let force = if place.in_force { "  (in use)" } else { "" };
+        let is_there = matches!(&place.keys, Ok(Some(_)));
+        let force = match (place.in_force, is_there) {
+            (true, true) => "  (in use)",
+            (true, false) => "  (looked at first)",
+            (false, _) => "",
+        };
         output.line(&format!("{label:<20} {path}{force}"));
         match &place.keys {
             Ok(None) if place.path.is_some() => output.line("                       not found"),

@@ -19,7 +19,7 @@ use crate::ops::pack::open::{OpenReport, OpenRequest, open, open_to};
 #[derive(Parser)]
 #[command(name = "open")]
 pub(super) struct Open {
-    /// The pack's directory
+    /// The directory of the pack, its archive, or its address at a place
     pack: PathBuf,
     /// Artifacts or directories to open [default: all]
     #[arg(value_name = "PATH")]

@@ -8,6 +8,7 @@ use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::short_key;
+use crate::cli::output::words::{LOOK, TYPE, paint};
 use crate::ops::Context;
 use crate::ops::keys::recipients;
 
@@ -28,11 +29,17 @@ enum Deed {
     Add {
         /// A recipient: age1…, ssh-ed25519 …, ssh-rsa …
         recipient: String,
+        /// Only print what would be changed
+        #[arg(long, short = 'n')]
+        dry_run: bool,
     },
     /// Remove a recipient, who can still open what was sealed before
     Remove {
         /// The recipient, as written in .gitpack.toml
         recipient: String,
+        /// Only print what would be changed
+        #[arg(long, short = 'n')]
+        dry_run: bool,
     },
 }
 
@@ -52,33 +59,51 @@ impl Run for Recipients {
                     output.line(&recipient);
                 }
             }
-            Deed::Add { recipient } => {
-                let is_new = recipients::add(ctx, &recipient)?;
-                added(output, &recipient, is_new);
+            Deed::Add { recipient, dry_run } => {
+                let is_new = recipients::add(ctx, &recipient, dry_run)?;
+                let about = match (is_new, dry_run) {
+                    (true, false) => "added to .gitpack.toml",
+                    (true, true) => "would be added to .gitpack.toml",
+                    (false, _) => "already in .gitpack.toml",
+                };
+                output.line(&format!("{:<10} {} {about}", "recipient", short_key(&recipient)));
+                if is_new && !dry_run {
+                    commit_first(output);
+                }
             }
-            Deed::Remove { recipient } => {
-                recipients::remove(ctx, &recipient)?;
-                removed(output, &recipient);
+            Deed::Remove { recipient, dry_run } => {
+                let is_own = recipients::remove(ctx, &recipient, dry_run)?;
+                removed(output, &recipient, is_own, dry_run);
             }
         }
         Ok(Exit::Yes)
     }
 }
 
-fn added(output: &mut Output, recipient: &str, is_new: bool) {
-    let about = if is_new {
-        "added to .gitpack.toml"
-    } else {
-        "already in .gitpack.toml"
-    };
-    output.line(&format!("{:<10} {} {about}", "recipient", short_key(recipient)));
+/// Prints that seals go by what is committed.
+fn commit_first(output: &mut Output) {
+    let command = paint(TYPE, "git add .gitpack.toml && git commit");
+    output.err(&format!(
+        "  next       {command}\n             seal and rekey go by the committed .gitpack.toml\n"
+    ));
 }
 
-fn removed(output: &mut Output, recipient: &str) {
+fn removed(output: &mut Output, recipient: &str, is_own: bool, dry_run: bool) {
+    let would = if dry_run { "would be " } else { "" };
     output.line(&format!(
-        "{:<10} {} removed from .gitpack.toml",
+        "{:<10} {} {would}removed from .gitpack.toml",
         "recipient",
         short_key(recipient)
     ));
     output.err("  anyone with its identity can still open what was sealed before\n");
+    if is_own {
+        let command = paint(TYPE, &format!("git pack recipients add {recipient}"));
+        output.err(&format!(
+            "  {} this is your own key: you cannot open what is sealed from then on   {command}\n",
+            paint(LOOK, "note")
+        ));
+    }
+    if !dry_run {
+        commit_first(output);
+    }
 }

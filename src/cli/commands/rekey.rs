@@ -113,6 +113,17 @@ fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {
              publication, and protects only new content from them\n"
         ),
     });
+    if report.still_opens == Some(false) {
+        output.err(&format!(
+            "  {note} your own key is not among the recipients: you cannot open the new seals\n"
+        ));
+    }
+    if report.config_differs {
+        output.err(&format!(
+            "  {note} used the recipients of the committed .gitpack.toml; the one in the work tree differs   {}\n",
+            paint(TYPE, "git add .gitpack.toml && git commit")
+        ));
+    }
     remains(output, &ctx.cwd, report);
     if report.is_twin {
         let path = std::os::unix::ffi::OsStrExt::as_bytes(path_of(&ctx.cwd, &report.output).as_os_str());

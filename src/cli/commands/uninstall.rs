@@ -1,4 +1,6 @@
-//! `git pack uninstall`: removes the hooks.
+//! `git pack uninstall`: removes the hooks, and says what remains.
+
+use std::path::Path;
 
 use clap::Parser;
 
@@ -7,18 +9,27 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
+use crate::cli::output::names::{path_from, tilde};
+use crate::cli::output::words::{TYPE, count, paint, size, unchanged};
 use crate::ops::Context;
 use crate::ops::guard::drivers::DriversChange;
-use crate::ops::guard::install::{HooksReport, apply, plan_uninstall};
+use crate::ops::guard::install::{HooksReport, apply, plan_uninstall, preview};
+use crate::ops::guard::leftovers::{Leftovers, leftovers, purge};
+use crate::refusal::shown::harmless;
 
-/// Remove the hooks of git-pack, and restore the previous ones
+/// Remove the hooks of git-pack, restore the previous ones, and list what remains
 #[derive(Parser)]
 #[command(name = "uninstall")]
 pub(super) struct Uninstall {
     /// Remove hooks that all repositories share (a global core.hooksPath)
     #[arg(long)]
     shared: bool,
+    /// Also remove what git-pack keeps in this clone: its store, its notes, the refs of runs, its settings. Keeps every key
+    #[arg(long)]
+    purge: bool,
+    /// Only print what would be changed
+    #[arg(long, short = 'n')]
+    dry_run: bool,
 }
 
 impl Run for Uninstall {
@@ -32,34 +43,85 @@ impl Run for Uninstall {
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let plan = plan_uninstall(ctx, self.shared)?;
-        human(output, ctx, &apply(plan)?);
+        let report = match self.dry_run {
+            true => preview(plan)?,
+            false => apply(plan)?,
+        };
+        hooks(output, ctx, &report);
+        let found = match self.purge && !self.dry_run {
+            true => purge(ctx)?,
+            false => leftovers(ctx)?,
+        };
+        remains(output, ctx, &found, self.purge);
+        if self.dry_run {
+            unchanged(output);
+        }
         Ok(Exit::Yes)
     }
 }
 
-fn human(output: &mut Output, ctx: &Context, report: &HooksReport) {
+fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
     if report.drivers == Some(DriversChange::Removed) {
         output.line("removed    the diff and merge drivers of sealed twins from git's configuration");
     }
     let directory = path_from(&ctx.cwd, &report.directory);
-    match report.changed.is_empty() {
-        true => output.line(&format!("removed    nothing: {directory} has no hooks of git-pack")),
-        false => {
-            let files: Vec<&str> = report
-                .changed
-                .iter()
-                .copied()
-                .filter(|hook| !report.configured.contains(hook))
-                .collect();
-            if !files.is_empty() {
-                output.line(&format!("removed    {} from {directory}", files.join(", ")));
-            }
-            if !report.configured.is_empty() {
-                output.line(&format!(
-                    "removed    {} from git's configuration",
-                    report.configured.join(", ")
-                ));
-            }
-        }
+    if report.changed.is_empty() {
+        output.line(&format!("removed    nothing: {directory} has no hooks of git-pack"));
+        return;
     }
+    let in_files = report.changed.iter().filter(|hook| !report.configured.contains(hook));
+    let in_files: Vec<&str> = in_files.copied().collect();
+    if !in_files.is_empty() {
+        output.line(&format!("removed    {} from {directory}", in_files.join(", ")));
+    }
+    if !report.configured.is_empty() {
+        let hooks = report.configured.join(", ");
+        output.line(&format!("removed    {hooks} from git's configuration"));
+    }
+}
+
+/// Prints what was removed or remains of the clone's own, and what always remains.
+fn remains(output: &mut Output, ctx: &Context, found: &Leftovers, purged: bool) {
+    let label = if purged { "removed" } else { "left" };
+    if let Some((directory, bytes)) = &found.state {
+        let directory = path_from(&ctx.cwd, directory);
+        output.line(&format!(
+            "{label:<10} {directory}/, which this clone remembers and stores ({})",
+            size(*bytes)
+        ));
+    }
+    if !found.runs.is_empty() {
+        let refs = count(found.runs.len() as u64, "ref");
+        output.line(&format!(
+            "{label:<10} {refs} below refs/gitpack/runs/, which keep the commits of seals"
+        ));
+    }
+    if !found.settings.is_empty() {
+        let keys = harmless(&found.settings.join(", "));
+        output.line(&format!("{label:<10} {keys} in git's configuration"));
+    }
+    for file in &found.files {
+        output.line(&format!("{:<10} {file} in the work tree", "left"));
+    }
+    for identity in &found.identities {
+        let path = named(identity);
+        output.line(&format!("{:<10} {path}, your key: git-pack never deletes one", "left"));
+    }
+    if let Some(ledger) = &found.ledger {
+        output.line(&format!(
+            "{:<10} {}, the ledger of all repositories",
+            "left",
+            named(ledger)
+        ));
+    }
+    if found.has_own() && !purged {
+        let command = paint(TYPE, "git pack uninstall --purge");
+        output.err(&format!(
+            "  next       {command} also removes what this clone keeps, stored ciphertexts among it\n"
+        ));
+    }
+}
+
+fn named(path: &Path) -> String {
+    harmless(&tilde(path))
 }

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 use bytesize::ByteSize;
 use unicode_normalization::UnicodeNormalization;
 
+use crate::cli::output::Output;
 use crate::refusal::shown::is_hidden;
 
 /// Red: what blocks.
@@ -25,6 +26,11 @@ pub(crate) fn paint(style: Style, text: &str) -> String {
 /// Returns a command to type, after an arrow.
 pub(crate) fn arrow(command: &str) -> String {
     format!("→ {}", paint(TYPE, command))
+}
+
+/// Tells that nothing was changed, at the end of a run that only prints what would be done.
+pub(crate) fn unchanged(output: &mut Output) {
+    output.err("  dry run: nothing was changed\n");
 }
 
 /// Returns `1 file`, `2 files`.

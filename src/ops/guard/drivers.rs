@@ -120,13 +120,21 @@ fn settings(binary: &str) -> Vec<(String, String)> {
 }
 
 impl DriversPlan {
+    /// Returns what the plan changes.
+    pub fn change(&self) -> DriversChange {
+        match (self.present == self.wanted, self.wanted.is_empty()) {
+            (true, true) => DriversChange::Absent,
+            (true, false) => DriversChange::Kept,
+            (false, true) => DriversChange::Removed,
+            (false, false) => DriversChange::Set,
+        }
+    }
+
     /// Applies the plan.
     pub fn apply(&self) -> Result<DriversChange> {
-        if self.present == self.wanted {
-            return Ok(match self.wanted.is_empty() {
-                true => DriversChange::Absent,
-                false => DriversChange::Kept,
-            });
+        let change = self.change();
+        if matches!(change, DriversChange::Absent | DriversChange::Kept) {
+            return Ok(change);
         }
         if !self.present.is_empty() {
             self.repo.remove_drivers(DRIVER, &self.present)?;
@@ -134,9 +142,6 @@ impl DriversPlan {
         for (key, value) in &self.wanted {
             self.repo.set_driver(key, value)?;
         }
-        Ok(match self.wanted.is_empty() {
-            true => DriversChange::Removed,
-            false => DriversChange::Set,
-        })
+        Ok(change)
     }
 }

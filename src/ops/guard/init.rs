@@ -43,7 +43,9 @@ pub struct InitIdentity {
 }
 
 /// Sets up the repository at the context's directory. Everything that exists is kept, so `init` can be run again.
-pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
+///
+/// With `dry_run`, changes nothing. Then a new identity has no recipient yet.
+pub fn init(ctx: &Context, hooks: InstallRequest, dry_run: bool) -> Result<InitReport> {
     let repo = ctx.repository()?;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
         action: WorkTreeUse::Init,
@@ -65,6 +67,16 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
 
     files::ensure_writable(&root)?;
 
+    if dry_run {
+        return Ok(InitReport {
+            config_written: !present.is_present(),
+            ignore_written: !ignores_outputs(&ignored),
+            identity: identity_path
+                .map(|path| planned_identity(path, known, &present))
+                .transpose()?,
+            hooks: install::preview(hooks)?,
+        });
+    }
     let identity = match identity_path {
         Some(path) => Some(identity_at(ctx, path, known, &present)?),
         None => None,
@@ -95,24 +107,41 @@ pub fn init(ctx: &Context, hooks: InstallRequest) -> Result<InitReport> {
     })
 }
 
+/// Returns the identity that [`identity_at`] would return. A new one has no recipient yet.
+fn planned_identity(path: PathBuf, known: Option<String>, present: &Loaded) -> Result<InitIdentity> {
+    Ok(InitIdentity {
+        path,
+        is_new: known.is_none(),
+        is_listed: match &known {
+            Some(recipient) => is_listed(recipient, present)?,
+            None => !present.is_present(),
+        },
+        recipient: known.unwrap_or_default(),
+    })
+}
+
 /// Returns the identity at `path`, whose recipient is `known` if the file is there. Makes it if not.
 fn identity_at(ctx: &Context, path: PathBuf, known: Option<String>, present: &Loaded) -> Result<InitIdentity> {
     let (recipient, is_new) = match known {
         Some(recipient) => (recipient, false),
         None => make_identity(ctx, &path)?,
     };
-    let is_listed = match present.is_present() {
-        true => recipients::named(present)?
-            .iter()
-            .any(|(_, named)| is_same_recipient(&named.value, &recipient)),
-        // The configuration is written with it.
-        false => true,
-    };
     Ok(InitIdentity {
+        is_listed: is_listed(&recipient, present)?,
         path,
         is_new,
         recipient,
-        is_listed,
+    })
+}
+
+/// Returns whether the configuration lists a recipient once `init` is done.
+fn is_listed(recipient: &str, present: &Loaded) -> Result<bool> {
+    Ok(match present.is_present() {
+        true => recipients::named(present)?
+            .iter()
+            .any(|(_, named)| is_same_recipient(&named.value, recipient)),
+        // The configuration is written with it.
+        false => true,
     })
 }
 

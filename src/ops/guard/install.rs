@@ -7,7 +7,8 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, ProgramName, SetAside};
 use crate::ops::Context;
 use crate::ops::guard::drivers::{self, DriversChange, DriversPlan};
-use crate::ops::guard::{program, remotes};
+use crate::ops::guard::remotes;
+use crate::ops::guard::shim::{command, is_ours, is_whole_command, is_whole_shim, shim};
 use crate::refusal::hook_manager::HookManager;
 use crate::refusal::unsupported::{SharedScope, Unsupported};
 use crate::refusal::usage::Misuse;
@@ -25,14 +26,6 @@ pub const SERVER_HOOK: &str = "pre-receive";
 
 /// Every hook that this program may install.
 pub const ALL_HOOKS: [&str; 5] = ["pre-commit", "pre-merge-commit", "pre-push", STRICT_HOOK, SERVER_HOOK];
-
-const SHIM: &str = include_str!("../../../hooks/shim");
-
-/// The command in git's configuration: a line for sh, to which git adds the arguments.
-const COMMAND: &str = include_str!("../../../hooks/configured");
-
-/// A line of every shim of ours, of any version, begins with this mark.
-const MARK: &str = "# git-pack guard, shim ";
 
 /// What to install.
 #[derive(Clone, Copy, Debug, Default)]
@@ -234,8 +227,8 @@ pub fn plan_uninstall(ctx: &Context, shared: bool) -> Result<HooksPlan> {
     let (mut steps, mut kept) = (Vec::new(), false);
     for hook in ALL_HOOKS {
         let present = directory.read(hook)?;
-        let is_ours = present.as_ref().is_some_and(|present| self::is_ours(present));
-        let legacy = directory.read_legacy(hook)?.filter(|legacy| self::is_ours(legacy));
+        let legacy = directory.read_legacy(hook)?.filter(|legacy| is_ours(legacy));
+        let is_ours = present.as_ref().is_some_and(|present| is_ours(present));
         if legacy.is_some() && !keeps_files {
             let then = set_aside(&directory, hook, present.as_deref())?;
             steps.push((hook, Step::RemoveLegacy(then)));
@@ -287,6 +280,19 @@ fn set_aside(directory: &HooksDir, hook: &str, present: Option<&[u8]>) -> Result
 
 /// Applies a plan.
 pub fn apply(plan: HooksPlan) -> Result<HooksReport> {
+    carry_out(plan, true)
+}
+
+/// Returns what [`apply`] would report. Changes nothing.
+pub fn preview(plan: HooksPlan) -> Result<HooksReport> {
+    carry_out(plan, false)
+}
+
+fn carry_out(plan: HooksPlan, writes: bool) -> Result<HooksReport> {
+    let drivers = plan.drivers.map(|drivers| match writes {
+        true => drivers.apply(),
+        false => Ok(drivers.change()),
+    });
     let mut report = HooksReport {
         directory: plan.directory.path().to_owned(),
         changed: Vec::new(),
@@ -294,34 +300,22 @@ pub fn apply(plan: HooksPlan) -> Result<HooksReport> {
         chained: Vec::new(),
         configured: Vec::new(),
         shared: None,
-        drivers: plan.drivers.map(|drivers| drivers.apply()).transpose()?,
+        drivers: drivers.transpose()?,
     };
     let is_file = |step: &Step| matches!(step, Step::Write(_) | Step::Chain(_) | Step::Leave(Present::Ours));
     if plan.steps.iter().any(|(_, step)| is_file(step)) {
         report.shared = plan.directory.shared();
     }
-    for (hook, step) in plan.steps {
+    for (hook, step) in &plan.steps {
+        let hook = *hook;
+        if writes {
+            step.take(&plan.directory, &plan.configured, hook)?;
+        }
         match step {
-            Step::Write(bytes) => {
-                plan.directory.write(hook, &bytes)?;
-                if plan.directory.has_chained(hook) {
-                    report.chained.push(hook);
-                }
-            }
-            Step::Chain(bytes) => {
-                plan.directory.chain(hook, &bytes)?;
-                report.chained.push(hook);
-            }
-            Step::Configure(command) => {
-                plan.configured.set(hook, &command)?;
-                report.configured.push(hook);
-            }
-            Step::Remove => plan.directory.restore(hook)?,
-            Step::RemoveLegacy(then) => plan.directory.remove_legacy(hook, then)?,
-            Step::Unconfigure => {
-                plan.configured.unset(hook)?;
-                report.configured.push(hook);
-            }
+            Step::Write(_) if plan.directory.has_chained(hook) => report.chained.push(hook),
+            Step::Chain(_) => report.chained.push(hook),
+            Step::Configure(_) | Step::Unconfigure => report.configured.push(hook),
+            Step::Write(_) | Step::Remove | Step::RemoveLegacy(_) => {}
             Step::Leave(_) => {
                 report.unchanged.push(hook);
                 continue;
@@ -332,11 +326,26 @@ pub fn apply(plan: HooksPlan) -> Result<HooksReport> {
         }
     }
     report.unchanged.retain(|hook| !report.changed.contains(hook));
-    if let Some(repo) = &plan.noting {
+    if let Some(repo) = plan.noting.as_ref().filter(|_| writes) {
         // Without the notes, the first push is judged whole. That is slower, and no reason to fail.
         drop(remotes::note_all(repo));
     }
     Ok(report)
+}
+
+impl Step {
+    /// Takes the step for one hook.
+    fn take(&self, directory: &HooksDir, configured: &ConfiguredHooks, hook: &str) -> Result<()> {
+        match self {
+            Self::Write(bytes) => directory.write(hook, bytes),
+            Self::Chain(bytes) => directory.chain(hook, bytes),
+            Self::Configure(command) => configured.set(hook, command),
+            Self::Remove => directory.restore(hook),
+            Self::RemoveLegacy(then) => directory.remove_legacy(hook, *then),
+            Self::Unconfigure => configured.unset(hook),
+            Self::Leave(_) => Ok(()),
+        }
+    }
 }
 
 /// Runs the foreign hook that was set aside, as git would run it. Returns how it failed, if it did.
@@ -368,7 +377,7 @@ pub fn installed(ctx: &Context, repo: &Repository, hook: &str) -> Result<Option<
     Ok(match present(repo, &directory, &configured, hook)? {
         (_, Some(how)) => Some(how),
         (Standing::Ours(shim), None) if directory.is_executable(hook) => {
-            let whole = std::str::from_utf8(&shim).is_ok_and(|shim| is_made_of(SHIM, shim, hook));
+            let whole = std::str::from_utf8(&shim).is_ok_and(|shim| is_whole_shim(shim, hook));
             whole.then_some(Present::Ours)
         }
         _ => None,
@@ -417,7 +426,7 @@ fn present(
         _ => None,
     };
     let how = match how {
-        None if configured.runs(hook)? && configured.command(hook).is_some_and(|c| is_made_of(COMMAND, c, hook)) => {
+        None if configured.runs(hook)? && configured.command(hook).is_some_and(|c| is_whole_command(c, hook)) => {
             Some(Present::Configured)
         }
         how => how,
@@ -438,11 +447,6 @@ fn manager_calls_us(base: &Path, manager: HookManager, hook: &str) -> Result<boo
     Ok(manager.runs_ours(hook, &present))
 }
 
-fn is_ours(hook: &[u8]) -> bool {
-    hook.split(|byte| *byte == b'\n')
-        .any(|line| line.starts_with(MARK.as_bytes()))
-}
-
 /// Returns whether a foreign hook runs ours, and provably blocks when ours does.
 fn calls_us(present: &[u8], hook: &str) -> bool {
     !is_ours(present)
@@ -455,45 +459,4 @@ fn called_by(script: &[u8], hook: &str) -> Present {
         true => Present::ToldNothing,
         false => Present::Called,
     }
-}
-
-/// Returns whether `text` is `template` for this hook, with any path of the program in it. An edited shim may not
-/// guard.
-fn is_made_of(template: &str, text: &str, hook: &str) -> bool {
-    let template = template.trim_end().replace("@HOOK@", hook);
-    let mut parts = template.split("@BINARY@");
-    let rest = parts.next().and_then(|first| text.trim_end().strip_prefix(first));
-    let Some(mut rest) = rest else { return false };
-    let mut program: Option<&str> = None;
-    for part in parts {
-        let end = match program {
-            Some(program) => rest.starts_with(program).then_some(program.len()),
-            None => rest.find(part).filter(|end| is_quoted(&rest[..*end])),
-        };
-        let Some(end) = end else { return false };
-        program.get_or_insert(&rest[..end]);
-        match rest[end..].strip_prefix(part) {
-            Some(behind) => rest = behind,
-            None => return false,
-        }
-    }
-    rest.is_empty()
-}
-
-/// Returns whether this is one word in the quotes of [`program::quoted`].
-fn is_quoted(text: &str) -> bool {
-    let inner = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
-    inner.is_some_and(|inner| !inner.replace(r"'\''", "").contains('\''))
-}
-
-/// Returns the shim of a hook.
-fn shim(ctx: &Context, hook: &str) -> Result<Vec<u8>> {
-    let binary = program::quoted(ctx)?;
-    Ok(SHIM.replace("@HOOK@", hook).replace("@BINARY@", &binary).into_bytes())
-}
-
-/// Returns the command for git's configuration to run as `hook`.
-fn command(ctx: &Context, hook: &str) -> Result<String> {
-    let binary = program::quoted(ctx)?;
-    Ok(COMMAND.trim_end().replace("@HOOK@", hook).replace("@BINARY@", &binary))
 }

@@ -77,7 +77,10 @@ fn place(ctx: &Context, repo: Option<&Repository>) -> Result<(PathBuf, IdentityO
 }
 
 /// Returns the places of identities in the order of the lookup, and the path that each names.
-pub(super) fn places(ctx: &Context, repo: Option<&Repository>) -> Result<[(IdentityOrigin, Option<PathBuf>); 3]> {
+pub(in crate::ops) fn places(
+    ctx: &Context,
+    repo: Option<&Repository>,
+) -> Result<[(IdentityOrigin, Option<PathBuf>); 3]> {
     let configured = match repo {
         Some(repo) => repo.config_path(git_keys::IDENTITY)?,
         None => None,

@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use crate::adapters::cipher::{Recipients, is_secret};
 use crate::adapters::files::{Durability, read_any, write_whole};
-use crate::format::config::{ConfigError, FILE_NAME, Located, add_recipient, parse_recipients_file, remove_recipient};
-use crate::ops::Context;
+use crate::format::config::{
+    ConfigError, FILE_NAME, Located, add_recipient, is_same_recipient, parse_recipients_file, remove_recipient,
+};
 use crate::ops::configuration::{self, Loaded};
+use crate::ops::keys::identity;
+use crate::ops::{Context, Silence};
 use crate::refusal::config::ConfigFault;
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
@@ -20,21 +23,32 @@ pub fn list(ctx: &Context) -> Result<Vec<String>> {
     Ok(named.into_iter().map(|(_, recipient)| recipient.value).collect())
 }
 
-/// Adds a recipient; returns whether it is new.
-pub fn add(ctx: &Context, recipient: &str) -> Result<bool> {
+/// Adds a recipient; returns whether it is new. With `dry_run`, changes nothing.
+pub fn add(ctx: &Context, recipient: &str, dry_run: bool) -> Result<bool> {
     of_flags(ctx, &[recipient.to_owned()], &[])?;
-    edit(ctx, |text| add_recipient(text, recipient))
+    edit(ctx, dry_run, |text| add_recipient(text, recipient))
 }
 
-/// Removes a recipient. It can still open everything that was sealed to it before.
-pub fn remove(ctx: &Context, recipient: &str) -> Result<()> {
-    match edit(ctx, |text| remove_recipient(text, recipient))? {
-        true => Ok(()),
+/// Removes a recipient; returns whether it is that of the identity in force here. The recipient can still open everything
+/// that was sealed to it before. With `dry_run`, changes nothing.
+pub fn remove(ctx: &Context, recipient: &str, dry_run: bool) -> Result<bool> {
+    match edit(ctx, dry_run, |text| remove_recipient(text, recipient))? {
+        true => Ok(own(ctx).is_some_and(|own| is_same_recipient(&own, recipient))),
         false if is_secret(recipient) => Err(Refusal::Usage(Misuse::SecretAsRecipient)),
         false => Err(Refusal::Usage(Misuse::UnknownRecipient {
             recipient: recipient.to_owned(),
         })),
     }
+}
+
+/// Returns the recipient of the identity in force here. Asks nobody.
+fn own(ctx: &Context) -> Option<String> {
+    let quiet = Context {
+        ask: Silence::asker(),
+        ..ctx.clone()
+    };
+    let (path, _) = identity::in_force(&quiet).ok()?;
+    identity::recipient(&quiet, &path).ok().flatten()
 }
 
 /// Parses the recipients that a configuration names.
@@ -127,11 +141,16 @@ fn present(ctx: &Context) -> Result<(PathBuf, Loaded)> {
     Ok((root.join(FILE_NAME), loaded))
 }
 
-fn edit(ctx: &Context, change: impl FnOnce(&str) -> Result<Option<String>, ConfigError>) -> Result<bool> {
+fn edit(
+    ctx: &Context,
+    dry_run: bool,
+    change: impl FnOnce(&str) -> Result<Option<String>, ConfigError>,
+) -> Result<bool> {
     let (path, loaded) = present(ctx)?;
     let bytes = loaded.bytes.unwrap_or_default();
     let text = std::str::from_utf8(&bytes).expect("a configuration that was parsed is UTF-8");
     match change(text).map_err(|e| configuration::bad(&loaded.origin, e))? {
+        Some(_) if dry_run => Ok(true),
         Some(text) => write_whole(&path, text.as_bytes(), 0o666, Durability::Durable).map(|()| true),
         None => Ok(false),
     }

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::leaks::{LISTED, commit_advice, examined, is_sealable, leak_lines, names_of, notices};
+use super::leaks::{LISTED, commit_advice, examined, is_sealable, leak_lines, names_of, notices, rules_advice};
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::table::advise;
@@ -47,10 +47,7 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
                 if !sealable.is_empty() {
                     advice.push(("seal instead", format!("{} pack protect{sealable}", env::git_at_top())));
                 }
-                advice.push((
-                    "or change the rules",
-                    "[[protect]] and [[allow]] in .gitpack.toml".into(),
-                ));
+                advice.extend(rules_advice(&report.leaks));
             }
             Surface::Range(_) | Surface::All => {
                 advice.push(("rewrite unpushed commits", "git rebase -i, or git filter-repo".into()));
@@ -111,11 +108,11 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) 
         output.err(&format!("  named {file} in .gitpack.toml, as allow_file\n"));
     }
     if accepted.added > 0 || accepted.names_file {
-        let changed = [".gitpack.toml", &accepted.file];
-        let changed = changed
-            .iter()
-            .filter(|name| **name == accepted.file || accepted.names_file);
-        let changed: Vec<String> = changed
+        let is_config = accepted.file == ".gitpack.toml";
+        let config = (accepted.names_file && !is_config).then_some(".gitpack.toml");
+        let changed: Vec<String> = config
+            .into_iter()
+            .chain([accepted.file.as_str()])
             .map(|name| accepted.root.join(name))
             .map(|path| pathspec(path.strip_prefix(&ctx.cwd).unwrap_or(&path).as_os_str().as_bytes()))
             .collect();

@@ -52,13 +52,25 @@ pub(in crate::cli::commands) fn commit_advice(leaks: &[FoundLeak]) -> Vec<(&'sta
         let others = names(&|found| !found.is_added, &pathspec);
         advice.push(("stop tracking, keep on disk", format!("{git} rm --cached --{others}")));
     }
-    if leaks.iter().any(|found| found.leak.code != LeakCode::TrackedRunOutput) {
-        advice.push((
+    advice.extend(rules_advice(leaks));
+    advice
+}
+
+/// Returns the advice to release files on purpose. No rule releases a private key or a run output.
+pub(super) fn rules_advice(leaks: &[FoundLeak]) -> Option<(&'static str, String)> {
+    let of_rules = |found: &&FoundLeak| found.leak.code != LeakCode::TrackedRunOutput;
+    let mut releasable = leaks.iter().filter(of_rules).peekable();
+    releasable.peek()?;
+    Some(match releasable.all(|found| found.leak.code == LeakCode::PrivateKey) {
+        true => (
+            "if the key is to be public",
+            "[[allow]] with its blob in .gitpack.toml; no [[protect]] rule releases a key".into(),
+        ),
+        false => (
             "or change the rules",
             "[[protect]] and [[allow]] in .gitpack.toml".into(),
-        ));
-    }
-    advice
+        ),
+    })
 }
 
 /// Returns the paths of the wanted leaks as arguments, or a placeholder if they are too many to be typed.
@@ -156,8 +168,8 @@ fn weakened(all: &[Weakening]) -> Vec<String> {
 fn many(kind: WeakeningKind, items: &[&Weakening]) -> String {
     let what = match kind {
         WeakeningKind::Exception => "[[allow]] entries are new, for the blobs",
-        WeakeningKind::Dropped => "[[protect]] rules are dropped or narrowed:",
-        WeakeningKind::Releasing => "[[protect]] rules are new:",
+        WeakeningKind::Dropped => "[[protect]] rules protect less:",
+        WeakeningKind::Releasing => "[[protect]] rules are new and release files:",
         WeakeningKind::InPart | WeakeningKind::Unpublished | WeakeningKind::Unsigned => "settings are weaker:",
         WeakeningKind::Private => "more places count as private:",
     };

@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 use crate::refusal::agent::{AgentFault, CyclesFault};
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
-use crate::refusal::keys::{CipherFault, LockFault, SecretFault};
+use crate::refusal::keys::{CipherFault, IdentityFault, LockFault, SecretFault};
 use crate::refusal::pack::PackFault;
 use crate::refusal::private_file::PrivateFault;
 use crate::refusal::signing::{AttestationKeyFault, SigningFault};
@@ -132,6 +132,14 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some("git pack init".into()),
             Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
         ),
+        Refusal::NoIdentity {
+            fault: IdentityFault::Missing,
+            ..
+        } => (
+            Some("git pack key list".into()),
+            Some("name the file of your key: -i FILE; git pack key list shows where git-pack looks for one".into()),
+        ),
+        Refusal::NoIdentity { .. } => (None, None),
         Refusal::NoneOpens { .. } => hint("use another identity file or SSH key: --identity FILE"),
         Refusal::PlaintextLeak {
             plain,
@@ -181,6 +189,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             fault: PackFault::Archive { fault },
             ..
         } => hint(archive(fault)),
+        Refusal::BadPack {
+            fault: PackFault::Missing | PackFault::NotADirectory | PackFault::NoManifest,
+            ..
+        } => hint("name the directory of a pack, its archive or its address; git pack list shows the packs here"),
         Refusal::BadPack { .. } => hint("seal it again, or get a new copy of it"),
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => {
             hint("rename one of them, or seal them in two packs")
@@ -199,7 +211,6 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         | Refusal::KeyExists { .. }
         | Refusal::NotRegular { .. }
         | Refusal::BadConfig { .. }
-        | Refusal::NoIdentity { .. }
         | Refusal::Locked { .. }
         | Refusal::Crypto { .. } => (None, None),
     }

@@ -10,7 +10,7 @@ use crate::ops::Context;
 use crate::ops::guard::twins;
 use crate::ops::pack::rekey::remains::Remains;
 use crate::ops::pack::rekey::turn::TurnJob;
-use crate::ops::pack::rekey::{Change, RekeyReport, RekeyRequest, is_same};
+use crate::ops::pack::rekey::{Change, ConfigOf, RekeyReport, RekeyRequest, is_same};
 use crate::refusal::keys::CipherFault;
 use crate::refusal::{Refusal, Result};
 
@@ -20,7 +20,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let output = ctx.cwd.join(&request.output);
     check_output(&output, request)?;
     files::ensure_stays_in_tree(&output)?;
-    let change = Change::of(ctx, request)?;
+    let change = Change::of(ctx, request, ConfigOf::WorkTree)?;
     let opened = files::open_regular(&source)?;
     if !request.reencrypt {
         ensure_turns(&opened, &request.what)?;
@@ -53,6 +53,8 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
         artifacts: 1,
         recipients: change.recipients.names().len(),
         reencrypted: change.reencrypt,
+        still_opens: change.still_opens(),
+        config_differs: false,
         output,
         is_twin,
         remains,

@@ -12,6 +12,7 @@ pub use remains::{Remaining, Remains};
 use crate::adapters::cipher::{Identities, Recipients};
 use crate::adapters::files;
 use crate::adapters::git::Repository;
+use crate::format::config::is_same_recipient;
 use crate::format::digest::Digest;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
@@ -54,6 +55,11 @@ pub struct RekeyReport {
     pub reencrypted: bool,
     /// The absolute path of the output.
     pub output: PathBuf,
+    /// Whether the identities that opened the old seals are among the recipients of the new ones. `None` if that is not
+    /// known.
+    pub still_opens: Option<bool>,
+    /// Whether the `.gitpack.toml` of the work tree differs from that of `HEAD`, which was used.
+    pub config_differs: bool,
     /// Whether the output is the sealed twin of a file here, so that the user must still stage it.
     pub is_twin: bool,
     /// Where the old ciphertexts remain.
@@ -78,20 +84,28 @@ struct Change {
     identities: Identities,
     recipients: Recipients,
     reencrypt: bool,
+    /// Whether the configuration in the work tree is another one, and whether it names recipients.
+    differs: Option<bool>,
 }
 
 impl Change {
-    fn of(ctx: &Context, request: &RekeyRequest) -> Result<Self> {
+    /// Reads who can open, and for whom to seal. A pack goes by the configuration of `HEAD`, as in a seal; the sealed twin of
+    /// a file by that of the work tree, with which it is committed.
+    fn of(ctx: &Context, request: &RekeyRequest, config: ConfigOf) -> Result<Self> {
         let repo = match ctx.repository() {
             Err(Refusal::NotARepository { .. }) => None,
             other => Some(other?),
         };
         let flags = (&request.recipients, &request.recipients_files);
-        let loaded = match &repo {
-            Some(repo) if flags.0.is_empty() && flags.1.is_empty() => configuration::here(repo)?,
-            _ => Loaded::none(),
+        let (loaded, differs) = match &repo {
+            Some(repo) if flags.0.is_empty() && flags.1.is_empty() => match config {
+                ConfigOf::Head if repo.has_commit()? => committed(repo)?,
+                ConfigOf::Head | ConfigOf::WorkTree => (configuration::here(repo)?, None),
+            },
+            _ => (Loaded::none(), None),
         };
         Ok(Self {
+            differs,
             recipients: recipients::of_flags_or_config(ctx, flags.0, flags.1, &loaded)?,
             identities: identity::load(ctx, &request.identities)?,
             reencrypt: request.reencrypt,
@@ -104,11 +118,42 @@ impl Change {
         match self.recipients.names().is_empty() {
             true => Err(Refusal::NoRecipients {
                 artifacts: artifacts.collect(),
-                uncommitted: false,
+                uncommitted: self.differs == Some(true),
             }),
             false => Ok(()),
         }
     }
+
+    /// Returns whether one of the identities opens what is sealed for the recipients.
+    fn still_opens(&self) -> Option<bool> {
+        let own = self.identities.recipients().ok().filter(|own| !own.is_empty())?;
+        let mut new = self.recipients.names().iter();
+        Some(new.any(|new| own.iter().any(|own| is_same_recipient(own, new))))
+    }
+}
+
+/// Which configuration names the recipients.
+#[derive(Clone, Copy)]
+enum ConfigOf {
+    /// That of `HEAD`.
+    Head,
+    /// That of the work tree.
+    WorkTree,
+}
+
+/// Returns the configuration of `HEAD` and, if that of the work tree differs, whether the latter names recipients.
+fn committed(repo: &Repository) -> Result<(Loaded, Option<bool>)> {
+    let loaded = configuration::in_commit(repo, &repo.commit("HEAD")?)?;
+    let Some(root) = repo.work_tree() else {
+        return Ok((loaded, None));
+    };
+    let differs = match configuration::on_disk(&root) {
+        Ok(other) if other.is_that_of(&loaded) => None,
+        Ok(other) => Some(other.names_recipients()),
+        // What cannot be read is another one.
+        Err(_) => Some(false),
+    };
+    Ok((loaded, differs))
 }
 
 /// Returns whether both paths lead to the same file.

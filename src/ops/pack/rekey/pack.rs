@@ -19,7 +19,7 @@ use crate::format::tree_meta::{FILE_INDEX, FILE_TREE};
 use crate::ops::pack::documents::DocumentWriter;
 use crate::ops::pack::rekey::remains::Remains;
 use crate::ops::pack::rekey::turn::{Ciphertext, TurnJob};
-use crate::ops::pack::rekey::{Change, RekeyReport, RekeyRequest, is_same};
+use crate::ops::pack::rekey::{Change, ConfigOf, RekeyReport, RekeyRequest, is_same};
 use crate::ops::pack::seal::{check_output, publish};
 use crate::ops::pack::sealed_pack::SealedPack;
 use crate::ops::pack::source::Source;
@@ -35,7 +35,7 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let output = ctx.cwd.join(&request.output);
     check_output(&output, request.replace)?;
     ensure_outside(&root, &output)?;
-    let change = Change::of(ctx, request)?;
+    let change = Change::of(ctx, request, ConfigOf::Head)?;
     let source = Source::Directory(&root);
     let pack = SealedPack::verified(&source, &request.what)?;
     change.ensure_somebody(pack.document.artifacts.iter().map(|artifact| {
@@ -62,6 +62,8 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
         recipients: change.recipients.names().len(),
         reencrypted: change.reencrypt,
         is_twin: false,
+        still_opens: change.still_opens(),
+        config_differs: change.differs.is_some(),
         remains: Remains::of(ctx, change.repo.as_ref(), &old, standing, &output),
         output,
     })

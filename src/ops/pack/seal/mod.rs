@@ -224,7 +224,11 @@ impl SealRequest {
 /// Seals. Either the whole pack is at its output afterwards, or nothing is left behind.
 pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     if let Some(output) = &request.output {
-        check_output(&ctx.cwd.join(output), request.replace)?;
+        let there = ctx.cwd.join(output);
+        // A pack that is there may be the one that is made. That shows at the end.
+        if !is_replaceable(&there) {
+            check_output(&there, request.replace)?;
+        }
         outside_of_git(ctx, output)?;
     }
     let mut plan = match request.artifacts.is_empty() {
@@ -261,7 +265,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     };
     let mut report = finished.report;
     report.output = output.clone();
-    let stands = request.output.is_none() && stands_whole(&output, &report.pack_id);
+    let stands = stands_whole(&output, &report.pack_id);
     if !stands {
         // A refused pack must leave no run.
         check_output(&output, request.replace)?;
@@ -287,7 +291,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     }
     match publish(staging, &output, request.replace) {
         // Another process made the same pack first.
-        Err(Refusal::OutputExists { .. }) if request.output.is_none() && stands_whole(&output, &report.pack_id) => {
+        Err(Refusal::OutputExists { .. }) if stands_whole(&output, &report.pack_id) => {
             report.existed = true;
         }
         other => other?,
