@@ -47,6 +47,7 @@ mod restore;
 mod scan;
 mod seal;
 mod sealing;
+mod second;
 mod shared_hooks;
 mod sharing;
 mod sharing_git;

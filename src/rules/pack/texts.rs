@@ -169,6 +169,7 @@ impl Judging<'_> {
             return None;
         };
         let mut parts: Vec<Read<'_>> = Vec::new();
+        let listed = self.read_list(list, findings);
         let mut whole = true;
         for path in found.iter().filter(|path| **path != list) {
             let Some(read) = self.document(path, findings) else {
@@ -184,9 +185,8 @@ impl Judging<'_> {
             }
         }
         parts.sort_by_key(|(number, ..)| *number);
-        if !whole {
-            return None;
-        }
+        // Without one of the files, the others cannot be held to the list and to the state.
+        let listed = listed.filter(|_| whole)?;
         let numbered = parts.iter().enumerate().all(|(at, (number, ..))| at + 1 == *number);
         let texts = match self.budget {
             Some(_) => self.put_together(&parts, findings)?,
@@ -209,7 +209,7 @@ impl Judging<'_> {
             .map(|file| OtherEntry::of(file))
             .collect();
         self.hold(list, texts.iter(), &others, findings);
-        let anchors = self.list(list, &parts, &others, &known, findings)?;
+        let anchors = self.list((list, listed), &parts, &others, &known, findings);
         let file = |(_, path, read): &Read<'_>| {
             let first = read.document.texts.first()?;
             Some(((*path).to_owned(), Bucket::of(&first.path)))
@@ -263,19 +263,27 @@ impl Judging<'_> {
         }
     }
 
-    /// Checks that the index follows from the texts. Returns the anchors.
+    /// Returns the bytes of the list. If it could not be read, that is a finding.
+    fn read_list(&self, path: &str, findings: &mut Findings) -> Option<&[u8]> {
+        let Some(SeenTexts::List(Some(list))) = self.seen.members.get(path) else {
+            findings.violation(
+                path,
+                "it was not read: it is missing or too large, or its type is not other",
+            );
+            return None;
+        };
+        Some(list)
+    }
+
+    /// Checks that the list follows from the texts. Returns the anchors.
     fn list(
         &self,
-        path: &str,
+        (path, list): (&str, &[u8]),
         parts: &[Read<'_>],
         others: &[OtherEntry],
         known: &BTreeSet<&str>,
         findings: &mut Findings,
-    ) -> Option<Vec<String>> {
-        let Some(SeenTexts::List(Some(list))) = self.seen.members.get(path) else {
-            findings.violation(path, "it was not read: it is too large, or its type is not other");
-            return None;
-        };
+    ) -> Vec<String> {
         let anchors = index::anchors(&String::from_utf8_lossy(list));
         let parts: Vec<index::SplitFile> = parts
             .iter()
@@ -291,7 +299,7 @@ impl Judging<'_> {
         } else if index::write(&self.subject, &parts, &anchors, others, self.budget).as_bytes() != list {
             findings.violation(path, format!("it does not list exactly the texts under {SPLIT}/"));
         }
-        Some(anchors)
+        anchors
     }
 
     fn document(&self, path: &str, findings: &mut Findings) -> Option<&TextsRead> {
