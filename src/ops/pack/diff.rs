@@ -38,7 +38,11 @@ pub struct Shift {
 /// Compares two packs by their manifests. Reads members only for the outcomes of known reports; they may be missing.
 pub fn diff(ctx: &Context, before: &Path, after: &Path) -> Result<DiffReport> {
     let given = [GivenPack::of(ctx, before)?, GivenPack::of(ctx, after)?];
-    let sources = [given[0].source(), given[1].source()];
+    diff_sources(&[given[0].source(), given[1].source()])
+}
+
+/// Compares two packs, the first of which is the older one, like [`diff`].
+pub fn diff_sources(sources: &[Source<'_>; 2]) -> Result<DiffReport> {
     let manifests = [sources[0].manifest()?, sources[1].manifest()?];
     let difference = compare(&manifests[0], &manifests[1]);
     let mut shifts = Vec::new();

@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::adapters::files::{self, Durability, write_whole};
+use crate::adapters::files::{self, Durability, Over, write_whole};
 use crate::adapters::git::Repository;
 use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
@@ -39,6 +39,21 @@ impl OutputPlace {
     pub fn file(ctx: &Context, wanted: &Path) -> Result<Self> {
         let (path, repo) = outside_of_git(ctx, wanted)?;
         Ok(Self { path, repo })
+    }
+
+    /// Returns what a file here may replace: nothing or, if the user wants it, a file of the same kind.
+    pub fn over(&self, replace: bool, is_of_the_kind: impl Fn(&Path) -> bool) -> Result<Over> {
+        if !files::exists(&self.path) {
+            return Ok(Over::Nothing);
+        }
+        let replaceable = is_of_the_kind(&self.path);
+        match replace && replaceable {
+            true => Ok(Over::Anything),
+            false => Err(Refusal::OutputExists {
+                path: self.path.clone(),
+                replaceable: replaceable && !replace,
+            }),
+        }
     }
 
     /// Like [`OutputPlace::at`], for a path of our own below `root`, which must not lead through a link.

@@ -38,6 +38,8 @@ pub struct SignerRequest {
     pub allowed_signers: Option<PathBuf>,
     /// The revoked keys instead of the configured ones.
     pub revoked: Option<PathBuf>,
+    /// Whether what is configured is not asked, so that the answer is the same on every machine.
+    pub only_named: bool,
 }
 
 /// The signatures of a pack, and what was demanded.
@@ -71,7 +73,7 @@ struct SignerTrust {
 /// Checks the signatures of a pack, and adds what is wrong to the verdict.
 ///
 /// Trusted is whom the request names, or else the configuration of `commit`, or else git's own configuration. What the pack
-/// brings along is not asked.
+/// brings along is not asked. With `only_named`, only the request is.
 pub fn check_signatures(
     ctx: &Context,
     source: &Source<'_>,
@@ -107,7 +109,11 @@ pub fn check_signatures(
         if let (Some((repo, commit)), Some(loaded)) = (commit, &loaded) {
             trust.fall_back_to_commit(repo, commit, loaded)?;
         }
-        trust.fall_back_to_git(&SshSettings::of(&ctx.cwd)?)?;
+        let settings = SshSettings::of(&ctx.cwd)?;
+        match request.only_named {
+            true => trust.program = SshKeygen::of(settings.program.as_deref()),
+            false => trust.fall_back_to_git(&settings)?,
+        }
         trust.ensure_known_for(&demand)?;
         Ok(trust)
     };

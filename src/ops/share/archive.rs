@@ -60,7 +60,7 @@ pub struct ArchiveReport {
 /// Verifies a pack, and writes it into one file: all of it, or nothing.
 pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport> {
     let output = OutputPlace::file(ctx, &request.output)?;
-    let over = over(&output.path, request.replace)?;
+    let over = output.over(request.replace, is_archive)?;
     let given = GivenPack::of(ctx, &request.pack)?;
     let source = given.source();
     let verdict = verify_source(&source)?;
@@ -108,21 +108,6 @@ pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport>
         left_out,
         output: output.path,
     })
-}
-
-/// Returns what the archive may replace: nothing or, if the user wants it, another archive.
-fn over(output: &Path, replace: bool) -> Result<Over> {
-    if !files::exists(output) {
-        return Ok(Over::Nothing);
-    }
-    let replaceable = is_archive(output);
-    match replace && replaceable {
-        true => Ok(Over::Anything),
-        false => Err(Refusal::OutputExists {
-            path: output.to_owned(),
-            replaceable: replaceable && !replace,
-        }),
-    }
 }
 
 /// Writes a pack that verifies.

@@ -2,7 +2,7 @@
 
 mod human;
 mod json;
-mod words;
+pub(super) mod words;
 
 use std::path::PathBuf;
 
@@ -96,6 +96,7 @@ impl Run for Verify {
                 required: self.require_signatures.map_or(0, usize::from),
                 allowed_signers: self.allowed_signers,
                 revoked: self.revoked,
+                only_named: false,
             },
             attestation_keys: self.attestation_keys,
         };

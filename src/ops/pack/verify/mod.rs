@@ -75,17 +75,41 @@ pub struct VerifyRequest {
 
 /// Verifies a pack.
 pub fn verify(ctx: &Context, request: &VerifyRequest) -> Result<VerifyReport> {
-    // Unusable keys are refused before anything is read.
-    let keys = AttestationKeys::read(ctx, &request.attestation_keys)?;
-    let identities = match request.identities.is_empty() {
-        true => None,
-        false => Some(identity::load(ctx, &request.identities)?),
-    };
+    let verifying = Verifying::prepared(ctx, request)?;
     let given = GivenPack::of(ctx, &request.pack)?;
-    let source = given.source();
-    let mut report = judged(ctx, request, &source, identities.as_ref())?;
-    report.attestations = attestations::check(&source, &keys, &mut report.verdict)?;
-    Ok(report)
+    verifying.run(&given.source())
+}
+
+/// A request with the keys that it names.
+pub struct Verifying<'a> {
+    ctx: &'a Context,
+    request: &'a VerifyRequest,
+    keys: AttestationKeys,
+    identities: Option<Identities>,
+}
+
+impl<'a> Verifying<'a> {
+    /// Reads the keys, so that unusable ones are refused before anything else is read.
+    pub fn prepared(ctx: &'a Context, request: &'a VerifyRequest) -> Result<Self> {
+        let keys = AttestationKeys::read(ctx, &request.attestation_keys)?;
+        let identities = match request.identities.is_empty() {
+            true => None,
+            false => Some(identity::load(ctx, &request.identities)?),
+        };
+        Ok(Self {
+            ctx,
+            request,
+            keys,
+            identities,
+        })
+    }
+
+    /// Verifies the pack of the request, which `source` holds.
+    pub fn run(&self, source: &Source<'_>) -> Result<VerifyReport> {
+        let mut report = judged(self.ctx, self.request, source, self.identities.as_ref())?;
+        report.attestations = attestations::check(source, &self.keys, &mut report.verdict)?;
+        Ok(report)
+    }
 }
 
 /// Judges the pack itself.
