@@ -43,6 +43,7 @@ mod reftable;
 mod refusals;
 mod regression;
 mod rekey;
+mod report;
 mod restore;
 mod scan;
 mod seal;

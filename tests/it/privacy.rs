@@ -189,6 +189,8 @@ fn no_plaintext_and_no_hash_of_one_is_told_by_anything_that_is_written() {
     for args in [
         &["verify", "../pack", "--identity", identity][..],
         &["inspect", "../pack"],
+        &["report", "../pack", "-o", "../page.html"],
+        &["report", "--rev", "HEAD", "-o", "../commit.html"],
         &["status"],
         &["scan", "--worktree"],
         &["open", "../pack", "--output", "../opened"],

@@ -25,6 +25,7 @@ mod pull;
 mod push;
 mod recipients;
 mod rekey;
+mod report;
 mod restore;
 mod reveal;
 mod scan;
@@ -82,6 +83,7 @@ const GROUPS: &[Group] = &[
             Command::of::<diff::Diff>("diff"),
             Command::of::<inspect::Inspect>("inspect"),
             Command::of::<list::List>("list"),
+            Command::of::<report::Report>("report"),
             Command::of::<state::State>("state"),
         ],
     },

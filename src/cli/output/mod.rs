@@ -6,6 +6,7 @@ pub(super) mod names;
 pub(super) mod refusal;
 pub(super) mod sheet;
 pub(super) mod table;
+pub(super) mod treemap;
 pub(crate) mod words;
 
 use std::io::{self, Write};

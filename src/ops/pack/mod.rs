@@ -10,6 +10,7 @@ pub mod list;
 pub mod open;
 pub mod output;
 pub mod rekey;
+pub mod report;
 pub mod restore;
 pub mod seal;
 pub mod sealed_pack;

@@ -44,6 +44,8 @@ const COMMANDS: &[&[&str]] = &[
     &["verify", "PACK", "--rev", "HEAD"],
     &["diff", "PACK", "PACK"],
     &["inspect", "PACK"],
+    &["report", "PACK", "--output", "page.html"],
+    &["report", "--rev", "HEAD", "--output", "page.html"],
     &["push", "PACK"],
     &["push", "PACK", "git:origin"],
     &["pull", "git:origin", "--output", "OUT/pulled"],

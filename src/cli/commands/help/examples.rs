@@ -127,6 +127,16 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
     ("diff", &[example("Compare two packs", "git pack diff earlier run")]),
     ("inspect", &[example("Show what is in a pack", "git pack inspect run")]),
     (
+        "report",
+        &[
+            example("Write a page that shows a pack", "git pack report run -o run.html"),
+            example(
+                "Show a commit, and what a pack of it would seal",
+                "git pack report --rev HEAD -o commit.html",
+            ),
+        ],
+    ),
+    (
         "list",
         &[
             example("List the packs in _PACK_RUN/", "git pack list"),

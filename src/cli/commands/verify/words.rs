@@ -3,7 +3,7 @@
 use crate::rules::pack::findings::FindingKind;
 
 /// Returns the details of a finding. For a version, this is what to do about it.
-pub(super) fn detail(kind: &FindingKind) -> Option<&str> {
+pub(in crate::cli::commands) fn detail(kind: &FindingKind) -> Option<&str> {
     match kind {
         FindingKind::CanonVersionMismatch(_) => {
             Some("the commit has another canon version: seal it again, and delete this pack")
