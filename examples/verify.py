@@ -18,13 +18,13 @@ What it leaves out, and says in its output where it matters:
 * Signatures need the program ssh-keygen. It is asked whether a signature is good, and not whose it is.
 * Tokens need the vocabulary o200k_base: --ranks FILE names it, one token and its rank a line. Without it, the budget
   of files under SPLIT/ is not checked, and the numbers of tokens in their list are taken as they stand.
-* It has no --rev, no --identity and no keys of attestations, and it holds a member in memory as a whole.
+* It has no --rev, no --identity and no keys of attestations.
+* It holds a member in memory as a whole, and a pack can be made to keep it busy for long: it is no guard of a server.
 """
 
 import argparse
 import base64
 import binascii
-import calendar
 import hashlib
 import io
 import json
@@ -453,22 +453,31 @@ def zstd_frames(data):
     return frames
 
 
-def unpack_frame(frame, most):
-    """The content of a frame, by the first decoder that there is. All of them compare the checksum."""
+def decoder():
+    """The decoder of a module, if there is one."""
     try:
         from compression import zstd
 
-        return zstd.decompress(frame)
+        return zstd.decompress
     except ImportError:
         pass
     try:
         import zstandard
 
-        return zstandard.ZstdDecompressor().decompressobj().decompress(frame)
+        return lambda frame: zstandard.ZstdDecompressor().decompressobj().decompress(frame)
     except ImportError:
-        pass
-    except Exception as error:
-        raise Fault(f"a frame is damaged: {error}") from error
+        return None
+
+
+def unpack_frame(frame, most):
+    """The content of a frame, by the first decoder that there is. All of them compare the checksum."""
+    unpack = decoder()
+    if unpack:
+        try:
+            return unpack(frame)
+        # Each module has errors of its own.
+        except Exception as error:
+            raise Fault(f"a frame is damaged: {error}") from error
     if not shutil.which("zstd"):
         raise Refusal("reading an archive needs Python 3.14, the module zstandard, or the program zstd", "E_UNSUPPORTED")
     with tempfile.TemporaryFile() as packed:
@@ -805,7 +814,7 @@ class Yaml:
     def value(self, rest, indent, depth):
         """The value behind a key; `rest` is what follows on its line."""
         rest = re.sub(r"^(?:[&!][^\s,\[\]{}]*\s*)+", "", rest)
-        start, self.at = self.at, self.at + 1
+        self.at += 1
         if rest.startswith(("|", ">")):
             return self.block_scalar(rest, indent)
         if rest == "" or rest.startswith("#"):
@@ -2225,7 +2234,7 @@ class Verifier:
 
     def __init__(self, pack, tokenizer=None):
         self.pack, self.tokenizer = pack, tokenizer
-        self.findings, self.notices, self.contents = {}, set(), {}
+        self.findings, self.notices, self.contents, self.notes = {}, set(), {}, set()
         if pack.kind("manifest.json") != "file":
             raise Refusal("no manifest.json")
         self.manifest = Manifest(pack.read("manifest.json"))
@@ -2488,14 +2497,13 @@ class Verifier:
     def check_leaks(self):
         if not self.registry:
             return
+        self.notes.add("of the formats of content, only age identities and faiss indices were looked for")
         declared = {seal["sealed_path"] for seal in self.declared_seals()}
         mode = self.sealed["mode"] if self.sealed else "public"
         modes = {entry["path"]: entry["mode"] for entry in self.state["files"]} if self.state else {}
         for path in self.paths - declared - set(DOCUMENTS):
             content = self.content(path)
-            if not is_safe(path) or path == "manifest.json":
-                policies = [self.registry.judge(bytewise(path), None)]
-            elif path.startswith("sealed/"):
+            if not is_safe(path) or path == "manifest.json" or path.startswith("sealed/"):
                 policies = [self.registry.judge(bytewise(path), None)]
             elif self.tree_pack and path.startswith("repo/"):
                 copy_of = modes.get(path[5:]) in ("120000", "160000") and content is not None and len(content) <= 4096
@@ -2803,6 +2811,8 @@ class Verifier:
             known = {text_.path for _, file, _ in files for text_ in file.texts}
             if len(set(anchors)) != len(anchors) or not set(anchors) <= known:
                 raise Fault("what is to be read first is no text, or named twice")
+            if not self.tokenizer:
+                self.notes.add("tokens were not counted: --ranks names the vocabulary")
             count = self.tokenizer.count if self.tokenizer else lambda _: 0
             expected = render_list(self.subject, files, others, anchors, self.info["max_tokens"], count)
             hide = (lambda list_: list_) if self.tokenizer else (lambda list_: TOKENS.sub("", list_))
@@ -2981,7 +2991,7 @@ class Verifier:
                     check_attestation(content, self.manifest)
                     self.notices.add((name, "ATTESTATION_NOT_CHECKED"))
                 elif not check_signature(content, manifest):
-                    self.notices.add((name, "SIGNATURE_NOT_CHECKED"))
+                    self.notes.add("signatures were not checked: there is no ssh-keygen")
             except Fault as fault:
                 self.find("SIGNATURE_INVALID" if signature else "ATTESTATION_INVALID", name, fault)
 
@@ -2997,14 +3007,14 @@ def record(document):
 
 
 def verify(pack, tokenizer=None):
-    """The lines of the answer about a pack, and the details of the findings."""
+    """The lines of the answer about a pack, the details of the findings, and notes about the answer."""
     try:
         opened = Directory(pack) if os.path.isdir(pack) else Archive(pack)
         verifier = Verifier(opened, tokenizer)
     except Refusal as refusal:
-        return [f"REFUSAL {refusal.code}"], {}, str(refusal)
+        return [f"REFUSAL {refusal.code}"], {}, [str(refusal)]
     findings, notices = verifier.report()
-    return ["INVALID" if findings else "OK", *findings, *notices], verifier.findings, None
+    return ["INVALID" if findings else "OK", *findings, *notices], verifier.findings, sorted(verifier.notes)
 
 
 def answer(vector, tokenizer):
@@ -3051,12 +3061,12 @@ def main():
         return 1 if findings else 0
     if not arguments.pack:
         parser.error("name a pack")
-    lines, findings, refusal = verify(arguments.pack, tokenizer)
+    lines, findings, notes = verify(arguments.pack, tokenizer)
     print("\n".join(lines))
     for (path, code), detail in findings.items():
         print(f"  {code} {for_people(path or '-')}: {for_people(detail)}", file=sys.stderr)
-    if refusal:
-        print(f"  {for_people(refusal)}", file=sys.stderr)
+    for note in notes:
+        print(f"  {for_people(note)}", file=sys.stderr)
     return {"OK": 0, "INVALID": 1}.get(lines[0], 2)
 
 

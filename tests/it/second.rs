@@ -20,7 +20,9 @@ fn in_project(path: &str) -> PathBuf {
 /// Runs the second implementation.
 fn second(place: &Place, args: &[&str]) -> Done {
     let program = in_project("examples/verify.py");
-    place.run(place.path(), "python3", &[&[program.to_str().unwrap()], args].concat())
+    let mut call = vec![program.to_str().unwrap()];
+    call.extend(args);
+    place.run(place.path(), "python3", &call)
 }
 
 /// Writes the vocabulary as its makers publish it: a token in base64 and its rank on each line.
