@@ -2139,17 +2139,12 @@ def genome_header_faults(name, data):
         yield "GENOME_HEADER_SHORT"
         return
     magic, version, flags, length, number = struct.unpack_from("<4sBBHI", data)
-    if magic != b"GYRO":
-        yield "GENOME_MAGIC"
-    if version != 2:
-        yield "GENOME_VERSION"
-    if flags != 0:
-        yield "GENOME_FLAGS"
-    if length != 128:
-        yield "GENOME_HEADER_SIZE"
-    if data[120:128] != bytes(8):
-        yield "GENOME_RESERVED"
-    if match and int(match.group(1), 16) != number:
+    faults = {
+        "GENOME_MAGIC": magic != b"GYRO", "GENOME_VERSION": version != 2, "GENOME_FLAGS": flags != 0,
+        "GENOME_HEADER_SIZE": length != 128, "GENOME_RESERVED": data[120:128] != bytes(8),
+    }
+    yield from (code for code, is_there in faults.items() if is_there)
+    if match and not any(faults.values()) and int(match.group(1), 16) != number:
         yield "GENOME_START_INDEX"
 
 
@@ -2160,14 +2155,15 @@ def genome_faults(files, first=0):
         data = files[name]
         yield from ((name, code) for code in genome_header_faults(name, data))
         match = GENOME_NAME.fullmatch(name)
-        if not match:
-            continue
-        start, cycles = int(match.group(1), 16), max(0, len(data) - 128)
-        if expected is not None and start != expected:
-            yield name, "GENOME_GAP" if start > expected else "GENOME_OVERLAP"
+        cycles = max(0, len(data) - 128)
         if cycles % CYCLE:
             yield name, "GENOME_TORN"
-        expected = start + cycles // CYCLE
+        if not match:
+            continue
+        start = int(match.group(1), 16)
+        if expected is not None and start != expected:
+            yield name, "GENOME_GAP" if start > expected else "GENOME_OVERLAP"
+        expected = max(expected or 0, start + cycles // CYCLE)
 
 
 def read_store(store):
@@ -2190,30 +2186,45 @@ def read_store(store):
 
 
 def compare_shard(before, now):
-    """The first difference of a shard from an earlier state of it."""
+    """The first difference of a shard from an earlier state of it, and packs that cannot be compared."""
+    same = True
     for name, old in sorted(before.items()):
         old = old[: 128 + (len(old) - 128) // CYCLE * CYCLE]
         new = now.get(name)
-        if new is None:
-            return name, "GENOME_LOST"
-        if new[:128] != old[:128]:
-            return name, "GENOME_HEADER_DIFFERS"
-        if new[: len(old)] != old:
-            return name, "GENOME_DIFFERS" if old[: len(new)] != new else "GENOME_LOST"
-    return None
+        if new is not None and len(new) < 128:
+            yield name, "GENOME_UNREADABLE"
+        elif same and new is None:
+            yield name, "GENOME_LOST"
+            same = False
+        elif same and new[:128] != old[:128]:
+            yield name, "GENOME_HEADER_DIFFERS"
+            same = False
+        elif same and new[: len(old)] != old:
+            yield name, "GENOME_DIFFERS" if old[: len(new)] != new else "GENOME_LOST"
+            same = False
+
+
+def earlier_shards(store):
+    """The packs of an earlier state, which must be sound to prove anything; only cycles may be cut short."""
+    shards, foreign = read_store(store)
+    for packs in shards.values():
+        foreign += [name for name, code in genome_faults(packs) if code != "GENOME_TORN"]
+    if foreign:
+        raise Refusal("the earlier state has faults", "E_CORRUPT")
+    return shards
 
 
 def verify_store(store, earlier=None):
     """The lines of the report about an agent store."""
     shards, foreign = read_store(store)
+    if not any(shards.values()) and not foreign and not earlier:
+        raise Refusal("no packs of cycles", "E_USAGE")
     found = {(path, "GENOME_FOREIGN") for path in foreign}
     for shard, packs in shards.items():
         found |= {(f"{shard}/{name}", code) for name, code in genome_faults(packs)}
     if earlier:
-        for shard, before in read_store(earlier)[0].items():
-            difference = compare_shard(before, shards.get(shard, {}))
-            if difference:
-                found.add((f"{shard}/{difference[0]}", difference[1]))
+        for shard, before in earlier_shards(earlier).items():
+            found |= {(f"{shard}/{name}", code) for name, code in compare_shard(before, shards.get(shard, {}))}
     ordered = sorted(found, key=lambda item: (bytewise(item[0]), item[1]))
     return [f"{code} agency/g1_information/{path}" for path, code in ordered]
 
@@ -3056,7 +3067,11 @@ def main():
     if arguments.vectors:
         return run_vectors(arguments.vectors, tokenizer)
     if arguments.agent:
-        findings = verify_store(*arguments.agent[:2])
+        try:
+            findings = verify_store(*arguments.agent[:2])
+        except Refusal as refusal:
+            print(f"REFUSAL {refusal.code}\n  {for_people(str(refusal))}")
+            return 2
         print("\n".join(["INVALID" if findings else "OK", *map(for_people, findings)]))
         return 1 if findings else 0
     if not arguments.pack:
