@@ -2185,12 +2185,15 @@ def read_store(store):
     return shards, foreign
 
 
+def whole_cycles(pack):
+    return pack[: 128 + (len(pack) - 128) // CYCLE * CYCLE]
+
+
 def compare_shard(before, now):
     """The first difference of a shard from an earlier state of it, and packs that cannot be compared."""
     same = True
     for name, old in sorted(before.items()):
-        old = old[: 128 + (len(old) - 128) // CYCLE * CYCLE]
-        new = now.get(name)
+        old, new = whole_cycles(old), now.get(name)
         if new is not None and len(new) < 128:
             yield name, "GENOME_UNREADABLE"
         elif same and new is None:
@@ -2200,6 +2203,7 @@ def compare_shard(before, now):
             yield name, "GENOME_HEADER_DIFFERS"
             same = False
         elif same and new[: len(old)] != old:
+            new = whole_cycles(new)
             yield name, "GENOME_DIFFERS" if old[: len(new)] != new else "GENOME_LOST"
             same = False
 
