@@ -130,8 +130,8 @@ fn finding(finding: &Finding) -> [Markup; 3] {
     };
     let what = html! {
         @if let Some(mismatch) = finding.kind.mismatch() {
-            "expected " (name(mismatch.expected.to_string().as_bytes()))
-            ", found " (name(mismatch.actual.to_string().as_bytes())) " "
+            div { "expected " (name(mismatch.expected.to_string().as_bytes())) }
+            div { "found " (name(mismatch.actual.to_string().as_bytes())) }
         }
         @if let Some(detail) = detail(&finding.kind) { (sentence(detail)) }
     };
