@@ -36,7 +36,18 @@
 //! );
 //! ```
 //!
-//! Longer programs are in `examples/`.
+//! # For other programs
+//!
+//! | function | does | program in `examples/` |
+//! |---|---|---|
+//! | [`state`](ops::state::state) | computes the state of a commit | `state_of_a_commit` |
+//! | [`verify`](ops::pack::verify::verify) | judges a pack | `verify_a_pack` |
+//! | [`scan`](ops::guard::scan::surfaces::scan) | looks for leaks | `scan_a_range` |
+//! | [`seal`](ops::pack::seal::seal) | makes a pack | `seal_and_open` |
+//! | [`open`](ops::pack::open::open) | opens what is sealed in a pack | `seal_and_open` |
+//!
+//! These functions, their requests, their reports and [`ops::Context`] are meant for other programs. Everything else is public for the
+//! tests of this crate, and changes without notice.
 //!
 //! # Map
 //!

@@ -9,6 +9,9 @@ use crate::common::Repo;
 #[path = "../../examples/scan_a_range.rs"]
 mod scan_a_range;
 #[allow(dead_code, reason = "its main function is not called here")]
+#[path = "../../examples/seal_and_open.rs"]
+mod seal_and_open;
+#[allow(dead_code, reason = "its main function is not called here")]
 #[path = "../../examples/state_of_a_commit.rs"]
 mod state_of_a_commit;
 #[allow(dead_code, reason = "its main function is not called here")]
@@ -51,4 +54,26 @@ fn a_leak_is_found_after_it_was_deleted() {
     repo.git(&["rm", "-q", "a.vec"]).ok();
     repo.git(&["commit", "-q", "--no-verify", "-m", "no leak"]).ok();
     assert_eq!(leaks(), ["PLAINTEXT_PROTECTED a.vec: **/*.vec"]);
+}
+
+#[test]
+fn what_is_sealed_for_a_recipient_is_opened_by_its_identity() {
+    let repo = Repo::set_up();
+    repo.write("a.vec", "secret");
+    let recipient = repo.pack(&["key", "public"]).ok().out();
+    let [pack, opened, again] = ["pack", "opened", "again"].map(|name| repo.place.path().join(name));
+    let ctx = context(&repo);
+    let id = seal_and_open::seal_for(&ctx, &repo.path("a.vec"), recipient.trim(), &pack).unwrap();
+    assert!(repo.pack(&["verify", pack.to_str().unwrap()]).ok().out().contains(&id));
+    assert!(!pack.join("a.vec").exists());
+    assert_eq!(
+        seal_and_open::open_with(&ctx, &pack, &repo.identity(), &opened).unwrap(),
+        1
+    );
+    assert_eq!(std::fs::read(opened.join("a.vec")).unwrap(), b"secret");
+    let other = repo.place.path().join("other.txt");
+    repo.pack(&["key", "generate", "--output", other.to_str().unwrap()])
+        .ok();
+    assert!(seal_and_open::open_with(&ctx, &pack, &other, &again).is_err());
+    assert!(!again.exists());
 }
