@@ -8,8 +8,10 @@ pub mod cipher;
 pub mod clone;
 pub mod files;
 pub mod git;
+pub mod interruption;
 pub mod ledger;
 pub mod manual_program;
+pub mod meter;
 #[cfg(feature = "network")]
 pub mod network;
 pub mod open_files;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use crate::adapters::files::{self, Walked, parent, sync};
+use crate::adapters::interruption;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::member_path::MemberPath;
 use crate::refusal::{Refusal, Result};
@@ -79,16 +80,9 @@ impl Staging {
         }
         clear_abandoned(beside);
         match claim(beside) {
-            Ok((directory, lock)) => {
-                let root = directory.join("pack");
-                let staging = Self {
-                    directory,
-                    root,
-                    access,
-                    names: Names::Members,
-                    made,
-                    _lock: lock,
-                };
+            Ok(claimed) => {
+                let staging = Self::of(claimed, access, made);
+                interruption::stage(&staging.directory, &staging.made);
                 staging
                     .make_directories(&staging.root)
                     .map_err(Refusal::io("creating", &staging.root))?;
@@ -107,23 +101,28 @@ impl Staging {
     /// Like [`Self::beside`], but goes on in a staging directory that a dead process left for the same `purpose`. Its
     /// files may be there in part. Only those that `keep` accepts stay.
     pub fn resuming(output: &Path, access: Access, purpose: &str, keep: impl Fn(&[u8]) -> bool) -> Result<Self> {
-        if let Some((directory, lock)) = adopt(parent(output), purpose) {
-            let root = directory.join("pack");
-            let staging = Self {
-                directory,
-                root,
-                access,
-                names: Names::Members,
-                made: Vec::new(),
-                _lock: lock,
-            };
+        if let Some(claimed) = adopt(parent(output), purpose) {
+            let staging = Self::of(claimed, access, Vec::new());
+            interruption::keep(&staging.directory);
             staging.prune(keep)?;
             return Ok(staging);
         }
         let staging = Self::beside(output, access)?;
         let mark = staging.directory.join(PURPOSE);
         std::fs::write(&mark, purpose).map_err(Refusal::io("writing", &mark))?;
+        interruption::keep(&staging.directory);
         Ok(staging)
+    }
+
+    fn of((directory, _lock): (PathBuf, File), access: Access, made: Vec<PathBuf>) -> Self {
+        Self {
+            root: directory.join("pack"),
+            directory,
+            access,
+            names: Names::Members,
+            made,
+            _lock,
+        }
     }
 
     /// Removes the files that `keep` does not accept, and the directories without files.
@@ -292,6 +291,12 @@ impl Staging {
     /// output after it.
     pub fn publish(mut self, output: &Path, how: Publish) -> Result<()> {
         sync_tree(&self.root)?;
+        interruption::complete(&self.directory, || self.move_to(output, how))?;
+        self.made.clear();
+        sync(parent(output))
+    }
+
+    fn move_to(&self, output: &Path, how: Publish) -> Result<()> {
         let renaming = Refusal::io("renaming the finished pack to", output);
         match how {
             // rename(2) replaces nothing but an empty directory, so an existing output is never overwritten here.
@@ -302,24 +307,23 @@ impl Staging {
                         io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists
                     ) =>
                 {
-                    return Err(Refusal::OutputExists {
+                    Err(Refusal::OutputExists {
                         path: output.to_owned(),
                         replaceable: false,
-                    });
+                    })
                 }
-                other => other.map_err(renaming)?,
+                other => other.map_err(renaming),
             },
             Publish::Replace => {
-                renameat_with(CWD, &self.root, CWD, output, RenameFlags::EXCHANGE).map_err(|e| renaming(e.into()))?;
+                renameat_with(CWD, &self.root, CWD, output, RenameFlags::EXCHANGE).map_err(|e| renaming(e.into()))
             }
         }
-        self.made.clear();
-        sync(parent(output))
     }
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
+        interruption::end(&self.directory);
         // The next run clears what cannot be removed now. A destructor has no way to report an error.
         drop(std::fs::remove_dir_all(&self.directory));
         for directory in self.made.iter().rev() {

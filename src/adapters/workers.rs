@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use crate::adapters::meter::Phase;
+
 /// How many contents are sent or fetched at once. Most of the time of a small one is spent waiting.
 pub const TRANSFERS: usize = 8;
 
@@ -78,6 +80,7 @@ where
     E: Send,
 {
     let count = most.min(items.len()).max(1);
+    let phase = Phase::of(items.len());
     let failed = AtomicBool::new(false);
     let mut results: Vec<Option<R>> = items.iter().map(|_| None).collect();
     let runs = Mutex::new(items.chunks(run).zip(results.chunks_mut(run)).zip((0..).step_by(run)));
@@ -96,6 +99,7 @@ where
             let Some(((items, places), start)) = next else {
                 return Ok(());
             };
+            let taken = items.len();
             for (at, (item, place)) in (start..).zip(items.iter().zip(places)) {
                 if failed.load(Ordering::Relaxed) {
                     return Ok(());
@@ -105,6 +109,7 @@ where
                     Err(e) => return fail(at, e),
                 }
             }
+            phase.advance(taken);
         }
     };
     let outcomes: Vec<_> = if count == 1 {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::cli::progress::clear;
+use crate::ops::interruption::interrupt;
 use crate::ops::{Ask, Asker};
 use crate::refusal::shown::shown;
 
@@ -38,9 +40,13 @@ pub(super) struct Terminal;
 
 impl Ask for Terminal {
     fn secret(&self, prompt: &str) -> Option<Zeroizing<String>> {
-        rpassword::prompt_password(format!("{}: ", shown(prompt.as_bytes())))
-            .ok()
-            .map(Zeroizing::new)
+        clear();
+        match rpassword::prompt_password(format!("{}: ", shown(prompt.as_bytes()))) {
+            Ok(secret) => Some(Zeroizing::new(secret)),
+            // While it asks, Ctrl-C makes no signal.
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => interrupt(),
+            Err(_) => None,
+        }
     }
 
     fn text(&self, prompt: &str) -> Option<String> {

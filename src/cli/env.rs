@@ -115,6 +115,11 @@ fn source_date_epoch() -> Result<Option<Timestamp>> {
         })
 }
 
+/// Returns whether the terminal cannot move its cursor.
+pub(super) fn is_dumb_terminal() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// Returns the arguments of this process, without its name.
 pub(super) fn arguments() -> Vec<OsString> {
     env::args_os().skip(1).collect()

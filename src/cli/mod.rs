@@ -14,11 +14,13 @@ use std::io::{self, ErrorKind, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-use commands::{Call, usage};
+use commands::{Call, Loudness, usage};
 use exit::{Exit, Failure, Result};
 use output::{Output, refusal};
+use progress::WorkLine;
 use style::Style;
 
+use crate::ops::interruption::{self, Interrupted};
 use crate::refusal::io_reason;
 use crate::refusal::shown::harmless;
 
@@ -39,8 +41,23 @@ pub fn run() -> ExitCode {
             "git-pack: internal error, so nothing was checked: {panic}"
         ));
     }));
+    // Without it, an interruption still ends the process, but nobody is told.
+    drop(interruption::watch(interrupted));
     let mut output = Output::new();
     ExitCode::from(unless_it_panics(|| dispatch(&mut output)).code())
+}
+
+/// Tells what was and was not done when the process is interrupted.
+fn interrupted(what: Interrupted) {
+    progress::clear();
+    let text = match what {
+        Interrupted::Staged => "no output was made, and what was staged is removed",
+        Interrupted::Kept => "what was fetched is kept, and the same command goes on with it",
+        Interrupted::Published => "the output is complete, but what follows it is not done",
+        Interrupted::Otherwise => "the command is not done",
+    };
+    // A failure to write this cannot be reported anywhere.
+    drop(writeln!(anstream::stderr(), "git-pack: interrupted; {text}"));
 }
 
 /// Returns the exit of `judge`, or a refusal if it panics.
@@ -63,7 +80,18 @@ fn dispatch(output: &mut Output) -> Exit {
 
 /// Runs a call and closes its account.
 fn answer(call: Call, output: &mut Output) -> Exit {
-    let Call { command, mut account } = call;
+    let Call {
+        command,
+        mut account,
+        name,
+        loudness,
+    } = call;
+    if loudness != Loudness::Full || env::is_dumb_terminal() {
+        progress::hide();
+    }
+    if loudness == Loudness::Quiet {
+        output.be_quiet();
+    }
     let style = command.style();
     let ctx = match env::context() {
         Ok(ctx) => ctx,
@@ -72,7 +100,9 @@ fn answer(call: Call, output: &mut Output) -> Exit {
     if let Some(account) = &mut account {
         account.begins(&ctx);
     }
+    let line = WorkLine::of(name);
     let result = command.run(&ctx, output, account.as_mut());
+    drop(line);
     let exit = finish(output, result, style);
     if let Some(account) = account {
         account.close(&ctx, exit, output);
@@ -82,28 +112,41 @@ fn answer(call: Call, output: &mut Output) -> Exit {
 
 /// Returns the exit of a call once its result is written, and reports a failure.
 fn finish(output: &mut Output, result: Result<Exit>, style: Style) -> Exit {
-    match result.and_then(|exit| output.flush().map(|()| exit).map_err(Failure::from)) {
-        Ok(exit) => exit,
-        Err(Failure::Refused(refused)) => refusal::print(output, &refused, style),
+    let done = match result {
+        Ok(exit) => output.flush().map(|()| exit).map_err(|error| (error, exit)),
+        Err(Failure::Refused(refused)) => return refusal::print(output, &refused, style),
         Err(Failure::Unexpected(error)) => {
             unexpected(output, &error);
+            return Exit::Refused;
+        }
+    };
+    match done {
+        Ok(exit) => exit,
+        Err((error, exit)) => {
+            if unexpected(output, &error) {
+                let exit = exit.code();
+                output.alarm(&format!(
+                    "  the command itself ended, with exit status {exit}; only its report is lost\n"
+                ));
+            }
             Exit::Refused
         }
     }
 }
 
-/// Reports an error that is not a refusal.
-fn unexpected(output: &mut Output, error: &anyhow::Error) {
+/// Reports an error that is not a refusal. Returns false if nobody reads any more.
+fn unexpected(output: &mut Output, error: &anyhow::Error) -> bool {
     let source = error.downcast_ref::<io::Error>();
     if source.is_some_and(|source| source.kind() == ErrorKind::BrokenPipe) {
         // The reader of our output is gone. git prints nothing then, and neither do we.
-        return;
+        return false;
     }
     let message = match source {
         Some(source) => format!("{error}: {}", io_reason(source)),
         None => format!("{error:#}"),
     };
-    output.err(&format!("git-pack: {}\n", harmless(&message)));
+    output.alarm(&format!("git-pack: {}\n", harmless(&message)));
+    true
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub use crate::adapters::clone::Memory;
 use crate::adapters::git::Repository;
 pub use crate::adapters::git::{ObjectPlaces, Surroundings};
 pub use crate::adapters::place::CredentialPlaces;
+pub use crate::adapters::{interruption, meter};
 use crate::format::timestamp::Timestamp;
 use crate::refusal::Result;
 

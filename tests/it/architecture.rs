@@ -77,6 +77,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["roff::"], &["cli/commands/help/manual.rs"]),
     (&["strsim::"], &["rules/similar.rs"]),
     (&["rpassword::"], &["cli/ask.rs"]),
+    (&["signal_hook::"], &["adapters/interruption.rs"]),
     (&["sha1::"], &["format/object_id.rs"]),
     (&["blake3::"], &["format/witness.rs", "format/mac.rs"]),
     (&["fastcdc::"], &["format/chunks.rs"]),

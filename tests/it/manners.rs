@@ -118,6 +118,91 @@ fn uninstall_says_what_remains_and_purge_removes_the_clones_part() {
     assert!(!again.out().contains("refs/gitpack"), "{}", again.out());
 }
 
+/// An interruption in the middle of a seal: a plugin of age waits, while the output is staged.
+#[test]
+fn an_interruption_leaves_nothing_and_is_told() {
+    use std::os::unix::process::ExitStatusExt;
+    for (signal, number) in [("INT", 2), ("TERM", 15)] {
+        let repo = Repo::set_up();
+        let bin = repo.place.path().join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        // Another process writes the plugin, because the kernel does not execute a file that is open for writing.
+        let plugin = "#!/bin/sh\n: >\"$HOME/began\"\nread -r line\nwhile read -r line; do :; done\n";
+        let write = "printf %s \"$1\" >age-plugin-waiting && chmod +x age-plugin-waiting";
+        repo.place.run(&bin, "sh", &["-c", write, "sh", plugin]).ok();
+        let hrp = bech32::Hrp::parse("age1waiting").unwrap();
+        let recipient = bech32::encode::<bech32::Bech32>(hrp, &[1, 2, 3]).unwrap();
+        repo.write("a.vec", noise(9, 100));
+        let before = snapshot(repo.place.path());
+        let mut command = repo.place.command(crate::common::GIT_PACK, &repo.root);
+        command.args(["seal", "--attach", "a.vec", "-o", "../deep/pack", "-r", &recipient]);
+        command
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let began = repo.place.home().join("began");
+        while !began.exists() {
+            assert!(
+                child.try_wait().unwrap().is_none(),
+                "the seal ended before its plugin was asked"
+            );
+            std::thread::yield_now();
+        }
+        assert!(repo.place.path().join("deep").exists(), "nothing is staged yet");
+        let kill = format!("kill -{signal} {}", child.id());
+        repo.place.run(&repo.root, "sh", &["-c", &kill]).ok();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), Some(number), "it must die by the signal");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("interrupted; no output was made, and what was staged is removed"),
+            "{said}"
+        );
+        fs::remove_file(&began).unwrap();
+        let after: Vec<_> = snapshot(repo.place.path())
+            .into_iter()
+            .filter(|(path, ..)| !path.starts_with("repo/.git/gitpack"))
+            .collect();
+        let before: Vec<_> = before
+            .into_iter()
+            .filter(|(path, ..)| !path.starts_with("repo/.git/gitpack"))
+            .collect();
+        assert!(after == before, "something is left");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_apart_from_a_failure() {
+    let repo = Repo::set_up();
+    let run = |line: &str| repo.place.run(&repo.root, "sh", &["-c", line]);
+    let done = run("git-pack seal -o ../pack >/dev/full");
+    assert_eq!(done.code, 2);
+    assert!(done.stderr.contains("writing standard output"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("the command itself ended, with exit status 0"),
+        "{}",
+        done.stderr
+    );
+    repo.pack(&["verify", "../pack"]).ok();
+    let failed = run("git-pack verify ../absent >/dev/full");
+    assert!(!failed.stderr.contains("the command itself ended"), "{}", failed.stderr);
+    // Nobody reads any more: that is no fault.
+    let closed = run("(git-pack status --json; echo $? >&2) | true");
+    assert!(closed.stderr.lines().count() <= 1, "{}", closed.stderr);
+}
+
+#[test]
+fn quiet_leaves_results_and_refusals() {
+    let repo = Repo::set_up();
+    let loud = repo.pack(&["seal", "-o", "../pack"]).ok();
+    assert!(!loud.stderr.is_empty());
+    let quiet = repo.pack(&["seal", "-o", "../pack", "--quiet"]).ok();
+    assert_eq!((quiet.out(), quiet.stderr.as_str()), (loud.out(), ""));
+    let refused = repo.pack(&["-q", "verify", "absent"]);
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.starts_with("git-pack: "), "{}", refused.stderr);
+}
+
 #[test]
 fn a_dry_run_changes_nothing() {
     let repo = Repo::empty();

@@ -11,6 +11,8 @@ use age_core::primitives::hkdf;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
+use crate::adapters::meter::passed;
+
 /// Bytes of plaintext in a chunk. Only the last chunk is shorter, and only that of an empty payload is empty.
 const CHUNK: usize = 64 << 10;
 
@@ -145,6 +147,7 @@ impl<R: Read> PayloadBatches<R> {
     /// Reads into `free`. Returns the batch before it, if there is one and it is not the last.
     pub(super) fn read(&mut self, mut free: PayloadBatch) -> io::Result<Option<PayloadBatch>> {
         self.ended = !free.fill(&mut self.input)?;
+        passed(free.plain);
         free.first = self.chunks;
         free.is_last = self.ended;
         self.chunks += (free.plain / CHUNK) as u64;

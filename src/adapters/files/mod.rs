@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
+use crate::adapters::meter::passed;
 use crate::format::repo_state::EntryKind;
 use crate::refusal::{Refusal, Result};
 pub use below::Below;
@@ -271,7 +272,10 @@ pub fn read_in_chunks(path: &Path, mut each: impl FnMut(&[u8])) -> Result<()> {
     loop {
         match file.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(n) => each(&buffer[..n]),
+            Ok(n) => {
+                passed(n);
+                each(&buffer[..n]);
+            }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(Refusal::io("reading", path)(e)),
         }
@@ -284,7 +288,10 @@ pub fn copy(mut from: impl Read, source: &Path, mut to: impl io::Write, target: 
     loop {
         match from.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(n) => to.write_all(&buffer[..n]).map_err(Refusal::io("writing", target))?,
+            Ok(n) => {
+                passed(n);
+                to.write_all(&buffer[..n]).map_err(Refusal::io("writing", target))?;
+            }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(Refusal::io("reading", source)(e)),
         }

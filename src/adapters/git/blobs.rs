@@ -8,6 +8,7 @@ use gix::objs::Find as _;
 
 use crate::adapters::git::pack_order::PlacedObject;
 use crate::adapters::git::{Repository, corrupt_object, ensure_intact, from_gix, object_error, to_gix};
+use crate::adapters::meter::passed;
 use crate::adapters::workers;
 use crate::format::budget::Bound;
 use crate::format::derived::SignSearch;
@@ -261,6 +262,7 @@ fn whole_blob<R>(
     if needs_the_id {
         ensure_intact(id, "blob", bytes)?;
     }
+    passed(bytes.len());
     each(bytes)
 }
 

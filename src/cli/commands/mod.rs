@@ -220,6 +220,12 @@ struct Globals {
     /// Do not record this call in the witness ledger
     #[arg(long, global = true, help_heading = help::GLOBAL, hide_short_help = true)]
     no_witness: bool,
+    /// Print results and refusals only: no notes, no advice, no progress
+    #[arg(long, short = 'q', global = true, help_heading = help::GLOBAL, hide_short_help = true)]
+    quiet: bool,
+    /// Show no progress
+    #[arg(long, global = true, help_heading = help::GLOBAL, hide_short_help = true)]
+    no_progress: bool,
     /// Print commands, flags and exit codes as JSON (operator.v0)
     #[arg(long, global = true, help_heading = help::GLOBAL, hide_short_help = true)]
     describe: bool,
@@ -283,6 +289,21 @@ pub(super) struct Call {
     pub(super) command: Box<dyn Run>,
     /// Its account for the witness ledger, if it is recorded there.
     pub(super) account: Option<Account>,
+    /// The name of the command.
+    pub(super) name: &'static str,
+    /// How much is to be printed.
+    pub(super) loudness: Loudness,
+}
+
+/// How much a person wants to be told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Loudness {
+    /// Everything.
+    Full,
+    /// Everything but progress.
+    NoProgress,
+    /// Results and refusals.
+    Quiet,
 }
 
 /// Parses the process's arguments.
@@ -298,9 +319,18 @@ pub(super) fn parse() -> Result<Call, clap::Error> {
         .subcommand()
         .ok_or_else(|| clap::Error::new(ErrorKind::MissingSubcommand))?;
     let command = Command::named(name).ok_or_else(|| clap::Error::new(ErrorKind::InvalidSubcommand))?;
+    let name = command.name;
     let command = (command.parse)(arguments)?;
-    let account = command.account().filter(|_| !globals.no_witness);
-    Ok(Call { command, account })
+    Ok(Call {
+        account: command.account().filter(|_| !globals.no_witness),
+        command,
+        name,
+        loudness: match (globals.quiet, globals.no_progress) {
+            (true, _) => Loudness::Quiet,
+            (false, true) => Loudness::NoProgress,
+            (false, false) => Loudness::Full,
+        },
+    })
 }
 
 /// Returns what the operator manifest says of the command of this name.

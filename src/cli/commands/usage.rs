@@ -35,7 +35,7 @@ pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsStri
         // Without any argument, clap prints the help.
         None => text,
     };
-    output.err(&text);
+    output.alarm(&text);
     if wants_envelope {
         let problem: Vec<&str> = text
             .lines()

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use anstream::AutoStream;
 use anyhow::Context;
 
+use crate::cli::progress::{clear, hide};
 use crate::format::witness::Blake3;
 
 /// The deed that fails when standard output cannot be written.
@@ -26,6 +27,8 @@ pub(super) struct Output {
     printed: Blake3,
     stderr: AutoStream<io::Stderr>,
     failed: Option<io::Error>,
+    /// Whether people are told only of refusals.
+    is_quiet: bool,
 }
 
 impl Output {
@@ -36,11 +39,18 @@ impl Output {
             printed: Blake3::default(),
             stderr: anstream::stderr(),
             failed: None,
+            is_quiet: false,
         }
+    }
+
+    /// Tells people of nothing but refusals from now on.
+    pub(super) fn be_quiet(&mut self) {
+        self.is_quiet = true;
     }
 
     /// Writes bytes to stdout as they are.
     pub(super) fn out(&mut self, bytes: &[u8]) {
+        clear();
         self.printed.update(bytes);
         let result = self.stdout.write_all(bytes);
         self.note(result);
@@ -49,6 +59,7 @@ impl Output {
     /// Writes bytes to stdout as they are, without keeping their hash. Returns false if they could not be written; then
     /// [`Output::flush`] fails.
     pub(super) fn stream(&mut self, bytes: &[u8]) -> bool {
+        clear();
         let result = self.stdout.write_all(bytes);
         self.note(result);
         self.failed.is_none()
@@ -56,6 +67,7 @@ impl Output {
 
     /// Returns stdout for a plaintext. Its hash is not kept, because the ledger would publish it.
     pub(super) fn unrecorded(&mut self) -> &mut (dyn Write + Send) {
+        hide();
         &mut self.stdout
     }
 
@@ -78,8 +90,16 @@ impl Output {
         self.printed.finish()
     }
 
-    /// Writes text to stderr. A failure cannot be reported anywhere.
+    /// Writes text for people to stderr, unless they want quiet. A failure cannot be reported anywhere.
     pub(super) fn err(&mut self, text: &str) {
+        if !self.is_quiet {
+            self.alarm(text);
+        }
+    }
+
+    /// Writes text to stderr that people must see.
+    pub(super) fn alarm(&mut self, text: &str) {
+        clear();
         drop(self.stderr.write_all(text.as_bytes()));
     }
 

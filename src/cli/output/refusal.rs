@@ -46,7 +46,7 @@ pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> Exi
     if let Some(hint) = text.hint.as_ref().or(text.next.as_ref()) {
         human.push_str(&format!("  try        {}\n", paint(TYPE, hint)));
     }
-    output.err(&human);
+    output.alarm(&human);
     Exit::Refused
 }
 
