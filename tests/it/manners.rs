@@ -159,14 +159,11 @@ fn an_interruption_leaves_nothing_and_is_told() {
             "{said}"
         );
         fs::remove_file(&began).unwrap();
-        let after: Vec<_> = snapshot(repo.place.path())
-            .into_iter()
-            .filter(|(path, ..)| !path.starts_with("repo/.git/gitpack"))
-            .collect();
-        let before: Vec<_> = before
-            .into_iter()
-            .filter(|(path, ..)| !path.starts_with("repo/.git/gitpack"))
-            .collect();
+        let kept = |(path, ..): &(std::path::PathBuf, u32, Vec<u8>)| {
+            !path.starts_with("repo/.git/gitpack") && !path.starts_with("home")
+        };
+        let [before, after] =
+            [before, snapshot(repo.place.path())].map(|found| found.into_iter().filter(kept).collect::<Vec<_>>());
         assert!(after == before, "something is left");
     }
 }
@@ -230,5 +227,23 @@ fn a_dry_run_changes_nothing() {
     unchanged(&["recipients", "add", other, "--dry-run"]);
     unchanged(&["recipients", "remove", own.trim(), "--dry-run"]);
     unchanged(&["uninstall", "--dry-run"]);
+    repo.write("notes.txt", "secret");
+    repo.write("index.vec", noise(7, 100));
+    unchanged(&["protect", "notes.txt", "--dry-run"]);
+    unchanged(&["seal", "--dry-run"]);
+    unchanged(&["seal", "--attach", "index.vec", "-n"]);
+    unchanged(&["seal", "README.md", "-n", "-o", "../evidence"]);
+    repo.pack(&["protect", "notes.txt"]).ok();
+    let (_, pack) = repo.seal(&["--attach", "index.vec", "-o", "../pack"]);
+    unchanged(&["protect", "notes.txt", "-n"]);
+    unchanged(&["reveal", "-n"]);
+    fs::remove_file(repo.path("notes.txt")).unwrap();
+    unchanged(&["reveal", "--dry-run"]);
+    unchanged(&["open", pack.to_str().unwrap(), "--dry-run", "-o", "../opened"]);
+    unchanged(&["open", pack.to_str().unwrap(), "--dry-run"]);
+    // What would be refused is refused.
+    repo.pack(&["open", pack.to_str().unwrap(), "--dry-run", "-o", "../pack"])
+        .refused("E_IO");
+    repo.pack(&["protect", "absent", "--dry-run"]).refused("E_IO");
     unchanged(&["uninstall", "--purge", "--dry-run"]);
 }

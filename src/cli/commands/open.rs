@@ -11,9 +11,10 @@ use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
-use crate::cli::output::words::{count, size};
+use crate::cli::output::words::{count, size, unchanged};
 use crate::ops::Context;
-use crate::ops::pack::open::{OpenReport, OpenRequest, open, open_to};
+use crate::ops::pack::open::{OpenReport, OpenRequest, open, open_to, preview};
+use crate::refusal::shown::shown;
 
 /// Open the sealed artifacts of a pack
 #[derive(Parser)]
@@ -27,6 +28,9 @@ pub(super) struct Open {
     /// Write them to this new directory [default: _PACK_RUN/open/<first 12 digits of the pack id>]
     #[arg(long, short = 'o', value_name = "DIR", conflicts_with = "stdout")]
     output: Option<PathBuf>,
+    /// Only open the artifacts, keep nothing, and print what would be written
+    #[arg(long, short = 'n', conflicts_with = "stdout")]
+    dry_run: bool,
     /// Write one artifact to standard output, and nothing else
     #[arg(long)]
     stdout: bool,
@@ -44,6 +48,9 @@ impl Run for Open {
     }
 
     fn account(&self) -> Option<Account> {
+        if self.dry_run {
+            return None;
+        }
         Some(
             Account::of("open")
                 .input(&self.pack)
@@ -59,6 +66,15 @@ impl Run for Open {
             output: self.output,
             identities: self.keys.identities,
         };
+        if self.dry_run {
+            let (paths, directory) = preview(ctx, &request)?;
+            for path in &paths {
+                output.line(&format!("would open {}", shown(path.as_bytes())));
+            }
+            output.err(&format!("  to {}/\n", path_from(&ctx.cwd, &directory)));
+            unchanged(output);
+            return Ok(Exit::Yes);
+        }
         let report = match self.stdout {
             true => open_to(ctx, &request, output.unrecorded())?,
             false => open(ctx, &request)?,

@@ -11,7 +11,7 @@ use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::table::columns;
-use crate::cli::output::words::{LOOK, TYPE, argument, arrow, count, paint, pathspec};
+use crate::cli::output::words::{LOOK, TYPE, argument, arrow, count, paint, pathspec, unchanged};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
@@ -29,7 +29,7 @@ pub(super) struct Protect {
     #[arg(value_name = "FILE", required_unless_present = "check")]
     files: Vec<PathBuf>,
     /// Only compare files with their sealed twins; exit with 1 if any pair has drifted
-    #[arg(long, conflicts_with_all = ["files", "force", "resolved"])]
+    #[arg(long, conflicts_with_all = ["files", "force", "resolved", "dry_run"])]
     check: bool,
     /// Overwrite a twin whose content differs
     #[arg(long)]
@@ -37,6 +37,9 @@ pub(super) struct Protect {
     /// Settle a merge conflict with the plaintext as it is now, as git add does
     #[arg(long)]
     resolved: bool,
+    /// Only print what would be done
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     #[command(flatten)]
     keys: IdentityFlags,
 }
@@ -62,10 +65,29 @@ impl Run for Protect {
             force: self.force,
             resolved: self.resolved,
             identities: self.keys.identities,
+            dry_run: self.dry_run,
         };
-        human(output, &protect(ctx, &request)?);
+        let report = protect(ctx, &request)?;
+        match self.dry_run {
+            true => planned(output, &report),
+            false => human(output, &report),
+        }
         Ok(Exit::Yes)
     }
+}
+
+/// Prints what would be sealed.
+fn planned(output: &mut Output, report: &ProtectReport) {
+    for pair in &report.files {
+        let path = visible(pair.path.as_bytes());
+        let what = match pair.standing {
+            Standing::UpToDate => "is up to date as",
+            _ => "would be sealed as",
+        };
+        output.line(&format!("{path} {what} {}", twin_name(&pair.path)));
+    }
+    output.err(&format!("  for {}\n", count(report.recipients as u64, "recipient")));
+    unchanged(output);
 }
 
 fn human(output: &mut Output, report: &ProtectReport) {

@@ -11,7 +11,7 @@ use crate::cli::account::Account;
 use crate::cli::commands::protect::{not_ignored, twin_name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::words::{TYPE, argument, count, paint};
+use crate::cli::output::words::{TYPE, argument, count, paint, unchanged};
 use crate::ops::Context;
 use crate::ops::guard::twins::PairReport;
 use crate::ops::guard::twins::both_sides::{BothSides, BothSidesRequest, reveal_both};
@@ -40,6 +40,9 @@ pub(super) struct Reveal {
     /// Overwrite plaintext whose content differs
     #[arg(long)]
     force: bool,
+    /// Only open the twins, keep nothing, and print what would be done
+    #[arg(long, short = 'n', conflicts_with_all = ["merge", "ours", "theirs"])]
+    dry_run: bool,
     #[command(flatten)]
     keys: IdentityFlags,
 }
@@ -87,8 +90,13 @@ impl Run for Reveal {
             files: self.files,
             force: self.force,
             identities: self.keys.identities,
+            dry_run: self.dry_run,
         };
         let report = reveal(ctx, &request)?;
+        if self.dry_run {
+            planned(output, &report.files);
+            return Ok(Exit::Yes);
+        }
         human(output, &report.files);
         ignored(output, &report.ignoring);
         for path in &report.left {
@@ -147,6 +155,19 @@ fn ignored(output: &mut Output, ignoring: &Ignoring) {
         ));
     }
     not_ignored(output, &ignoring.not_ignored);
+}
+
+/// Prints what would be revealed.
+fn planned(output: &mut Output, pairs: &[PairReport]) {
+    for pair in pairs {
+        let path = visible(pair.path.as_bytes());
+        let what = match pair.standing {
+            Standing::UpToDate => "is up to date with",
+            _ => "would be revealed from",
+        };
+        output.line(&format!("{path} {what} {}", twin_name(&pair.path)));
+    }
+    unchanged(output);
 }
 
 fn human(output: &mut Output, pairs: &[PairReport]) {

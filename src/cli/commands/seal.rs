@@ -15,11 +15,13 @@ use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
 use crate::cli::output::refusal::usage::{flag, misused};
-use crate::cli::output::words::{LOOK, count, duration, paint, size};
+use crate::cli::output::table::columns;
+use crate::cli::output::words::{LOOK, count, duration, paint, size, unchanged};
 use crate::cli::style::Style;
 use crate::format::timestamp::Timestamp;
 use crate::format::tree_meta::Part;
 use crate::ops::Context;
+use crate::ops::pack::seal::preview::{SealPreview, preview};
 use crate::ops::pack::seal::{Privacy, SealNotice, SealReport, SealRequest, TextReport, full_text, seal};
 use crate::refusal::Refusal;
 use crate::refusal::shown::{harmless, shown};
@@ -94,6 +96,9 @@ pub(super) struct Seal {
     /// The time in the manifest [default: SOURCE_DATE_EPOCH, else the commit's date or now]
     #[arg(long, value_name = "RFC3339", value_parser = created, hide_short_help = true)]
     created: Option<Timestamp>,
+    /// Only print what would be sealed: encrypt nothing, and make no pack
+    #[arg(long, short = 'n', conflicts_with = "stdout")]
+    dry_run: bool,
     /// Refuse artifacts with an executable bit, and empty directories, which a pack does not keep
     #[arg(long, hide_short_help = true)]
     strict: bool,
@@ -136,6 +141,9 @@ impl Run for Seal {
     }
 
     fn account(&self) -> Option<Account> {
+        if self.dry_run {
+            return None;
+        }
         let artifacts: Vec<String> = self.artifacts.iter().map(|path| name(path)).collect();
         Some(
             Account::of("seal")
@@ -183,6 +191,10 @@ impl Run for Seal {
             }
             return Ok(Exit::Yes);
         }
+        if self.dry_run {
+            planned(output, ctx, &preview(ctx, &request)?);
+            return Ok(Exit::Yes);
+        }
         let report = seal(ctx, &request)?;
         human(output, ctx, &report, started.elapsed());
         if let Some(account) = account {
@@ -194,6 +206,34 @@ impl Run for Seal {
         }
         Ok(Exit::Yes)
     }
+}
+
+/// Prints what would be sealed.
+fn planned(output: &mut Output, ctx: &Context, preview: &SealPreview) {
+    let rows: Vec<[String; 2]> = preview
+        .artifacts
+        .iter()
+        .map(|(path, class)| [shown(path.as_bytes()), harmless(class)])
+        .collect();
+    columns(output, &rows, "would be sealed   ");
+    let mut parts = Vec::new();
+    if let Some((commit, _)) = &preview.commit {
+        parts.push(format!("commit {}", commit.id.short()));
+    }
+    parts.push(format!("{} in plaintext", count(preview.plain_files, "file")));
+    parts.push(format!(
+        "{} sealed for {}",
+        preview.artifacts.len(),
+        count(preview.recipients as u64, "recipient")
+    ));
+    if let Some(place) = &preview.output {
+        parts.push(format!("to {}", path_from(&ctx.cwd, place)));
+    }
+    output.err(&format!("  {}\n", parts.join(" · ")));
+    for notice in &preview.notices {
+        output.err(&format!("  {} {}\n", paint(LOOK, "note"), self::notice(notice)));
+    }
+    unchanged(output);
 }
 
 /// Tells on stderr what was printed.

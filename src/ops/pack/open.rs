@@ -70,6 +70,26 @@ pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
     Ok(opening.report(sizes.iter().sum(), Some(output)))
 }
 
+/// Returns what [`open`] would write, as paths. Checks that the pack is intact and that the output is free.
+pub fn preview(ctx: &Context, request: &OpenRequest) -> Result<(Vec<String>, PathBuf)> {
+    let given = GivenPack::of(ctx, &request.pack)?;
+    let source = given.source();
+    let opening = Opening::of(ctx, &source, request)?;
+    for artifact in &opening.artifacts {
+        unseal(&source, &artifact.seal, &opening.identities, &mut io::sink())
+            .map_err(|why| opening.refusal(why, artifact, Path::new(artifact.path.as_str())))?;
+    }
+    let output = match &request.output {
+        Some(output) => OutputPlace::at(ctx, output)?,
+        None => default_output(ctx, &opening.pack.verdict.pack_id)?,
+    };
+    let paths = opening
+        .artifacts
+        .iter()
+        .map(|artifact| artifact.path.as_str().to_owned());
+    Ok((paths.collect(), output.path))
+}
+
 /// Writes the one requested artifact to `out`, after all of it was opened successfully.
 pub fn open_to(ctx: &Context, request: &OpenRequest, out: &mut (dyn Write + Send)) -> Result<OpenReport> {
     let given = GivenPack::of(ctx, &request.pack)?;

@@ -103,6 +103,8 @@ struct Place {
     root: PathBuf,
     notes: TwinNotes,
     unmerged: BTreeMap<RepoPath, Sides>,
+    /// Whether nothing is to be changed, not even the notes about twins.
+    is_dry: bool,
 }
 
 /// A pair as found on disk.
@@ -124,6 +126,7 @@ impl Place {
             root,
             notes,
             unmerged,
+            is_dry: false,
         })
     }
 
@@ -269,6 +272,9 @@ impl Place {
         sealed_hash: Digest,
         recipients: Option<Digest>,
     ) -> Result<()> {
+        if self.is_dry {
+            return Ok(());
+        }
         let note = TwinNote {
             version: VERSION.into(),
             plain_hash,

@@ -38,6 +38,8 @@ pub struct ProtectRequest {
     pub resolved: bool,
     /// The identity files; if empty, those in force.
     pub identities: Vec<PathBuf>,
+    /// Refuse what would be refused, and change nothing.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -60,7 +62,8 @@ pub struct ProtectReport {
 ///
 /// Everything that may be refused is refused before the first write.
 pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport> {
-    let place = Place::of(ctx, WorkTreeUse::Protect)?;
+    let mut place = Place::of(ctx, WorkTreeUse::Protect)?;
+    place.is_dry = request.dry_run;
     let loaded = configuration::on_disk(&place.root)?;
     let recipients = recipients::of_config(ctx, &loaded)?;
     let observed = observe(ctx, request, &place)?;
@@ -86,15 +89,19 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let one_side = one_side.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     let plaintexts = observed.iter().map(|found| &found.pair.plain);
     let root_files = [ignoring::plan(&place, plaintexts)?, attributing(&place, &observed)?];
-    if let Err(refused) = apply(&place, &observed, &recipients, &root_files) {
+    if !request.dry_run
+        && let Err(refused) = apply(&place, &observed, &recipients, &root_files)
+    {
         undo(&root_files, &observed);
         return Err(refused);
     }
-    // The files are sealed, and without the drivers git only compares and merges them as binary files.
-    drop(ctx.repository().and_then(|repo| drivers::plan(ctx, repo)?.apply()));
-    place.learn(&loaded.registry()?, &observed);
+    if !request.dry_run {
+        // The files are sealed, and without the drivers git only compares and merges them as binary files.
+        drop(ctx.repository().and_then(|repo| drivers::plan(ctx, repo)?.apply()));
+        place.learn(&loaded.registry()?, &observed);
+    }
     let mut not_ignored = Vec::new();
-    for found in &observed {
+    for found in observed.iter().filter(|_| !request.dry_run) {
         if !place.repo.is_ignored(&found.pair.plain)? {
             not_ignored.push(found.pair.plain.clone());
         }

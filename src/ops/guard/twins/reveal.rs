@@ -28,6 +28,8 @@ pub struct RevealRequest {
     pub force: bool,
     /// The identity files; if empty, those in force.
     pub identities: Vec<PathBuf>,
+    /// Open the files without keeping them.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -45,7 +47,8 @@ pub struct RevealReport {
 ///
 /// All of them are opened into files without a name before the first one gets its place, so a failure leaves nothing.
 pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<RevealReport> {
-    let place = Place::of(ctx, WorkTreeUse::Reveal)?;
+    let mut place = Place::of(ctx, WorkTreeUse::Reveal)?;
+    place.is_dry = request.dry_run;
     // A twin that is sealed with a passphrase opens without an identity.
     let identities = identity::load_if_any(ctx, &request.identities)?;
     let pairs = match request.files.is_empty() {
@@ -82,6 +85,13 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<RevealReport> {
         let (file, hash, _) = hashing.finish();
         opened.push(Some((file, hash)));
     }
+    if request.dry_run {
+        return Ok(RevealReport {
+            files: reports(observed),
+            ignoring: Ignoring::default(),
+            left: Vec::new(),
+        });
+    }
     let pairs: Vec<&Pair> = observed.iter().map(|found| &found.pair).collect();
     let ignoring = Ignoring::apply(&place, &pairs)?;
     let mut new = Vec::new();
@@ -98,6 +108,14 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<RevealReport> {
         place.learn(&registry, &observed);
     }
     let left = place.left_behind(&new)?;
+    Ok(RevealReport {
+        files: reports(observed),
+        ignoring,
+        left,
+    })
+}
+
+fn reports(observed: Vec<Observed>) -> Vec<PairReport> {
     let reports = observed.into_iter().map(|found| PairReport {
         is_tracked: false,
         exposure: Exposure::default(),
@@ -106,11 +124,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<RevealReport> {
         standing: found.standing,
         unmerged: None,
     });
-    Ok(RevealReport {
-        files: reports.collect(),
-        ignoring,
-        left,
-    })
+    reports.collect()
 }
 
 fn ensure_may_be_written(found: &Observed, force: bool) -> Result<()> {

@@ -15,6 +15,7 @@ mod limits;
 mod lite;
 mod load;
 mod plan;
+pub mod preview;
 mod release;
 mod remembered;
 mod reuse;

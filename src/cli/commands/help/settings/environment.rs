@@ -125,6 +125,13 @@ pub(in crate::cli::commands::help) const VARIABLES: &[Setting] = &[
         example: "NO_COLOR=1 git pack status",
     },
     Setting {
+        name: "TERM",
+        kind: "name of a terminal",
+        default: "none",
+        meaning: "`dumb` shows no progress and no colours.",
+        example: "TERM=dumb git pack seal",
+    },
+    Setting {
         name: "SUDO_UID",
         kind: "number",
         default: "none",
