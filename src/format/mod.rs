@@ -28,6 +28,7 @@ pub mod known;
 pub mod layers;
 pub mod line_ends;
 pub mod lite;
+mod lite_reading;
 pub mod mac;
 pub mod manifest;
 pub mod manual;

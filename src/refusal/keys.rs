@@ -265,3 +265,27 @@ impl fmt::Display for RecipientFault {
         }
     }
 }
+
+/// What is wrong with a file that should hold a passphrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PassphraseFault {
+    /// There is no such file.
+    Missing,
+    /// It cannot be used as it is.
+    Unfit(SecretFault),
+    /// Its first line is empty.
+    Empty,
+    /// Its first line is not text.
+    NotText,
+}
+
+impl fmt::Display for PassphraseFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("the file does not exist"),
+            Self::Unfit(fault) => fault.fmt(f),
+            Self::Empty => f.write_str("its first line is empty"),
+            Self::NotText => f.write_str("its first line is not text"),
+        }
+    }
+}

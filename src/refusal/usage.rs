@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::refusal::keys::{RecipientFault, SecretFault};
+use crate::refusal::keys::{PassphraseFault, RecipientFault};
 use crate::refusal::seal_option::SealOption;
 use crate::refusal::shown::{shown, shown_path};
 
@@ -342,19 +342,6 @@ pub enum Misuse {
     },
 }
 
-/// What is wrong with a file that should hold a passphrase.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PassphraseFault {
-    /// There is no such file.
-    Missing,
-    /// It cannot be used as it is.
-    Unfit(SecretFault),
-    /// Its first line is empty.
-    Empty,
-    /// Its first line is not text.
-    NotText,
-}
-
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -382,7 +369,7 @@ impl fmt::Display for Misuse {
                 write!(f, "its scopes are {}", known.join(", "))
             }
             Self::UnknownRun { run } => write!(f, "there is no run {run} here"),
-            Self::BadFilter { problem } => f.write_str(problem),
+            Self::BadFilter { problem } | Self::OnlyBadGlob { problem } => f.write_str(problem),
             Self::FilterTakesNothing { scope } => {
                 write!(f, "no file of the scope {scope} is included and not excluded")
             }
@@ -408,13 +395,11 @@ impl fmt::Display for Misuse {
             Self::UnknownRecipient { recipient } => write!(f, "{recipient} is not a recipient in .gitpack.toml"),
             Self::BadRecipient { text, fault } => write!(f, "recipient {text:?}: {fault}"),
             Self::NoConfiguration => f.write_str("there is no .gitpack.toml here"),
-            Self::BadBaseline { file, problem } => {
-                let file = shown_path(file);
-                write!(
-                    f,
-                    "{file}: expected the JSON of an earlier scan (pack.scan.v0): {problem}"
-                )
-            }
+            Self::BadBaseline { file, problem } => write!(
+                f,
+                "{}: expected the JSON of an earlier scan (pack.scan.v0): {problem}",
+                shown_path(file)
+            ),
             Self::BadAllowFile { path, problem } => write!(f, "{}: {problem}", shown_path(path)),
             Self::OtherAllowFile { wanted, named } => {
                 let (wanted, named) = (shown(wanted.as_bytes()), shown(named.as_bytes()));
@@ -470,8 +455,9 @@ impl fmt::Display for Misuse {
             Self::UnnamedOutput { output } => {
                 write!(f, "{}: expected the name of a directory", output.display())
             }
-            Self::OutputInPack { output } => write!(f, "{} is inside the pack itself", output.display()),
-            Self::RekeyedIntoItself { output } => write!(f, "{} is inside the pack itself", output.display()),
+            Self::OutputInPack { output } | Self::RekeyedIntoItself { output } => {
+                write!(f, "{} is inside the pack itself", output.display())
+            }
             Self::OutputInGit { output } => write!(f, "{} is inside git's own directory", output.display()),
             Self::OutputTracked { output } => write!(
                 f,
@@ -488,12 +474,10 @@ impl fmt::Display for Misuse {
             Self::NothingWouldBeSealed { option } => {
                 write!(f, "{option}: no .gitpack.toml applies here, so nothing would be sealed")
             }
-            Self::OfTreePack { option } => {
-                write!(
-                    f,
-                    "{option} is only for tree packs, but naming artifacts makes an evidence pack"
-                )
-            }
+            Self::OfTreePack { option } => write!(
+                f,
+                "{option} is only for tree packs, but naming artifacts makes an evidence pack"
+            ),
             Self::OtherRules { artifact, repository } => write!(
                 f,
                 "{} belongs to the repository {}, whose own .gitpack.toml decides what is sealed",
@@ -504,7 +488,6 @@ impl fmt::Display for Misuse {
                 write!(f, "{} has no file name to be sealed under", artifact.display())
             }
             Self::AttachEmpty { path } => write!(f, "{} contains no files", path.display()),
-            Self::OnlyBadGlob { problem } => f.write_str(problem),
             Self::AttachBadGlob { path, problem } => write!(f, "{}: {problem}", path.display()),
             Self::AttachNothing { path, directory } => {
                 write!(f, "{} matches nothing in {}", path.display(), directory.display())
@@ -512,17 +495,6 @@ impl fmt::Display for Misuse {
             Self::AttachOutside { path, work_tree } => {
                 write!(f, "{} is outside the work tree {}", path.display(), work_tree.display())
             }
-        }
-    }
-}
-
-impl fmt::Display for PassphraseFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str("the file does not exist"),
-            Self::Unfit(fault) => fault.fmt(f),
-            Self::Empty => f.write_str("its first line is empty"),
-            Self::NotText => f.write_str("its first line is not text"),
         }
     }
 }

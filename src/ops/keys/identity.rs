@@ -9,8 +9,9 @@ use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::format::git_keys;
 use crate::ops::Context;
+use crate::refusal::keys::PassphraseFault;
 use crate::refusal::keys::{CipherFault, IdentityFault, SecretFault};
-use crate::refusal::usage::{Misuse, PassphraseFault};
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::identity_file::why_unfit;
 

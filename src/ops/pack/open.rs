@@ -76,7 +76,7 @@ pub fn preview(ctx: &Context, request: &OpenRequest) -> Result<(Vec<String>, Pat
     let source = given.source();
     let opening = Opening::of(ctx, &source, request)?;
     for artifact in &opening.artifacts {
-        unseal(&source, &artifact.seal, &opening.identities, &mut io::sink())
+        unseal(&source, &artifact.seal, &opening.identities, io::sink())
             .map_err(|why| opening.refusal(why, artifact, Path::new(artifact.path.as_str())))?;
     }
     let output = match &request.output {

@@ -1,5 +1,7 @@
 //! Pages in a real browser, where `GITPACK_CHROMIUM` names one.
 
+#![allow(clippy::print_stderr, reason = "a test that tries nothing must say so")]
+
 use std::path::Path;
 use std::process::Stdio;
 

@@ -126,7 +126,7 @@ mod tests {
             "style-src 'sha256-{}'",
             STANDARD.encode(Digest::of(style.as_bytes()).as_bytes())
         );
-        assert!(page[..begin].contains(&named.replace('\'', "'")), "{page}");
+        assert!(page[..begin].contains(&named), "{page}");
         // Nothing else in the page needs to be allowed.
         for needle in [
             " style=", "<script", "<img", "<link", " onload", "http://", "https://", "url(", "@import",

@@ -3,8 +3,9 @@
 use crate::cli::output::refusal::keys;
 use crate::cli::output::words::argument;
 use crate::refusal::Refusal;
+use crate::refusal::keys::PassphraseFault;
 use crate::refusal::seal_option::SealOption;
-use crate::refusal::usage::{Misuse, PassphraseFault};
+use crate::refusal::usage::Misuse;
 
 /// Refuses arguments that only the command line knows.
 pub(crate) fn misused(problem: impl Into<String>) -> Refusal {
