@@ -48,9 +48,10 @@ fn help_is_the_help_of_a_command() {
     }
     for (words, told) in [
         (&["nonsense"][..], "nonsense"),
-        (&["vrify"], "'verify'"),
-        (&["agent", "apend"], "'append'"),
-        (&["seal", "more"], "more"),
+        (&["vrify"], "did you mean verify?"),
+        (&["agent", "apend"], "did you mean append?"),
+        (&["seal", "more"], "\"seal more\""),
+        (&["ruels"], "did you mean rules?"),
     ] {
         let unknown = run(&[&["help"], words].concat());
         assert_eq!((unknown.code, unknown.out().as_str()), (2, ""));

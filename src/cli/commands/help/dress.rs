@@ -13,17 +13,21 @@ use crate::cli::commands::{self, GROUPS};
 pub(in crate::cli::commands) const GLOBAL: &str = "Global options";
 
 /// What each exit status means, for the overview.
-const EXITS: &str =
-    "0 yes (created, OK, clean, same), 1 no (INVALID, a leak, a different state), 2 refused (could not check or do it)";
+const EXITS: [(&str, &str); 3] = [
+    ("0", "yes: created, OK, clean, same"),
+    ("1", "no: INVALID, a leak, a different state"),
+    ("2", "refused: it could not be checked or done"),
+];
 
 /// Returns the tree with what its help says.
 pub(in crate::cli::commands) fn dressed(tree: Command) -> Command {
     let overview = overview(&tree);
     let more = more();
+    let statuses = EXITS.map(|(status, about)| row(status, about, 3));
     let tree = tree
         .help_template(overview)
         .after_help(more.clone())
-        .after_long_help(format!("{more}\n{} {EXITS}", heading("Exit status:")));
+        .after_long_help(format!("{more}\n{}\n{}", heading("Exit status:"), statuses.join("\n")));
     tree.mut_subcommands(|command| {
         let operator = commands::operator_of(command.get_name());
         let path = command.get_name().to_owned();
@@ -140,6 +144,9 @@ fn heading(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// The longest line of the overview is as wide as the help.
+    const ROOM: usize = 85;
+
     /// Calls `each` with every command that a person may call, and its path.
     fn walk(command: &Command, path: &str, each: &mut impl FnMut(&Command, &str)) {
         for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
@@ -160,7 +167,7 @@ mod tests {
             let about = command.get_about().map(ToString::to_string).unwrap_or_default();
             assert!(!about.is_empty() && !about.ends_with('.'), "{path}: {about}");
             assert!(
-                path.contains(' ') || about.len() <= 66,
+                path.contains(' ') || about.len() <= ROOM,
                 "{path}: too long for the overview: {about}"
             );
             if !command.has_subcommands() {

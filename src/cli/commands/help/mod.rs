@@ -14,7 +14,6 @@ mod topics;
 pub(super) use dress::{GLOBAL, dressed};
 
 use clap::Parser;
-use clap::error::ErrorKind;
 
 use super::operator::Operator;
 use super::{Run, tree, visible};
@@ -25,6 +24,7 @@ use crate::cli::output::refusal::usage::misused;
 use crate::cli::style::{Envelope, Style};
 use crate::format::manual::ManualPage;
 use crate::ops::Context;
+use crate::rules::similar::similar;
 use topics::{TOPICS, Topic};
 
 /// What the reference of the configuration says of itself, so that nobody edits it.
@@ -85,20 +85,27 @@ fn of_a_command(words: &[String]) -> Result<String> {
     Ok(command.render_long_help().ansi().to_string().trim_end().to_owned())
 }
 
-/// Returns what is wrong with the name of a command, which clap tells with a similar name.
+/// Returns what is wrong with the name of a command, with a similar one.
 fn unknown(words: &[String]) -> String {
-    let line = std::iter::once("git-pack").chain(words.iter().map(String::as_str));
-    match visible().try_get_matches_from(line) {
-        Err(error) if error.kind() == ErrorKind::InvalidSubcommand => {
-            let text = error.render().to_string();
-            let problem = text
-                .lines()
-                .map(str::trim)
-                .take_while(|line| !line.starts_with("Usage:"));
-            let problem: Vec<&str> = problem.filter(|line| !line.is_empty()).collect();
-            problem.join("\n  ").trim_start_matches("error: ").to_owned()
+    let tree = visible();
+    let (mut command, mut unknown) = (&tree, "");
+    for word in words {
+        match command.find_subcommand(word) {
+            Some(below) => command = below,
+            None => {
+                unknown = word;
+                break;
+            }
         }
-        _ => format!("there is no command {:?}", words.join(" ")),
+    }
+    let mut known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+    if command.get_name() == tree.get_name() {
+        known.extend(TOPICS.iter().map(|topic| topic.name));
+    }
+    let name = words.join(" ");
+    match similar(unknown, known) {
+        Some(similar) => format!("there is no command {name:?}; did you mean {similar}?"),
+        None => format!("there is no command {name:?}; git pack help lists them"),
     }
 }
 
