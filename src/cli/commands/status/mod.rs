@@ -19,7 +19,7 @@ use crate::ops::Context;
 use crate::ops::guard::status::{RegistryReport, doctor, registry, status};
 use crate::refusal::shown::harmless;
 
-/// Show what is protected, who can open it, what guards it, and what is wrong
+/// Show what is protected, who can open it, and what is wrong
 #[derive(Parser)]
 #[command(name = "status")]
 pub(super) struct Status {
