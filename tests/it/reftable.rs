@@ -511,7 +511,9 @@ fn a_prepared_repository_runs_no_hook_when_refs_or_the_index_change() {
             &["status"],
             &["scan", "--all"],
         ] {
-            repo.pack(args).ok();
+            let done = repo.pack(args);
+            // status tells that the trap stands in the place of our hook.
+            assert_eq!(done.code, i32::from(args == ["status"]), "{args:?}: {}", done.stderr);
             assert!(
                 !trap.exists(),
                 "{format} {args:?}: {}",
