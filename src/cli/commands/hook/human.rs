@@ -240,6 +240,7 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
             } else {
                 text.push_str("  these commits are not pushed yet; take the files out of them:\n");
                 text.push_str(&format!("    {}\n", paint(TYPE, &command)));
+                text.push_str("  copy the files elsewhere first: a rebase can overwrite them with older versions\n");
             }
         }
         if !report.packs.is_empty() {
