@@ -87,7 +87,7 @@ impl DeclaredMembers {
         self.hashes.len()
     }
 
-    /// Returns whether there are none.
+    /// Returns whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.hashes.is_empty()
     }

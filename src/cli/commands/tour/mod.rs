@@ -149,7 +149,7 @@ fn wait(output: &mut Output) {
     let stdin = std::io::stdin();
     if stdin.is_terminal() {
         output.err("\nEnter goes on ");
-        // At its end there is nobody to wait for.
+        // If the input ends, the tour goes on.
         drop(stdin.lock().read_line(&mut String::new()));
     }
 }

@@ -49,7 +49,7 @@ pub struct StatusReport {
     pub own_recipient: Option<String>,
     /// Whether there is a configuration.
     pub configured: bool,
-    /// Whether the configuration of the work tree is another one than that of `HEAD`, by which seals and hooks go.
+    /// Whether the configuration of the work tree differs from that of `HEAD`. Seals and hooks go by the one of `HEAD`.
     pub is_uncommitted: bool,
     /// The packs below `_PACK_RUN/`.
     pub outputs: PackOutputs,

@@ -84,7 +84,7 @@ struct Change {
     identities: Identities,
     recipients: Recipients,
     reencrypt: bool,
-    /// Whether the configuration in the work tree is another one, and whether it names recipients.
+    /// Whether the configuration in the work tree differs from the committed one, and whether it names recipients.
     differs: Option<bool>,
 }
 
@@ -150,7 +150,7 @@ fn committed(repo: &Repository) -> Result<(Loaded, Option<bool>)> {
     let differs = match configuration::on_disk(&root) {
         Ok(other) if other.is_that_of(&loaded) => None,
         Ok(other) => Some(other.names_recipients()),
-        // What cannot be read is another one.
+        // A configuration that cannot be read differs.
         Err(_) => Some(false),
     };
     Ok((loaded, differs))
