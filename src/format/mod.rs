@@ -24,6 +24,7 @@ pub mod fabric;
 pub mod fetch_head;
 pub mod foreign;
 pub mod git_keys;
+pub mod id_set;
 pub mod known;
 pub mod layers;
 pub mod line_ends;

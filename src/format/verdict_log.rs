@@ -3,8 +3,7 @@
 //! A chunk consists of `GPV1`, the length of an id (one byte), three zero bytes, the number of commits and the number
 //! of blobs (u32, little endian), the ids of both, and the message authentication code of everything before it.
 
-use std::collections::HashSet;
-
+use crate::format::id_set::IdSet;
 use crate::format::mac::{LENGTH, MacKey};
 use crate::format::object_id::ObjectId;
 
@@ -15,9 +14,9 @@ const HEADER: usize = 16;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct VerdictLog {
     /// Commits of which all entries are clean.
-    pub commits: HashSet<ObjectId>,
+    pub commits: IdSet,
     /// Blobs whose content gives no finding.
-    pub blobs: HashSet<ObjectId>,
+    pub blobs: IdSet,
 }
 
 impl VerdictLog {

@@ -1,13 +1,14 @@
 //! Remembers for a clone what was judged clean under some rules: commits, trees and plain blobs. A plain blob has no format,
 //! seal or known part, so its content needs no second look.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::adapters::clone::verdicts::Verdicts;
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Contents, Proof};
+use crate::format::id_set::IdSet;
 use crate::format::object_id::ObjectId;
 use crate::refusal::Result;
 use crate::rules::scan::Traits;
@@ -19,7 +20,7 @@ pub const WORTH_REMEMBERING: usize = 64;
 pub struct CleanMemory {
     verdicts: Verdicts,
     /// The plain blobs. `None` until enough blobs are wanted.
-    blobs: Option<HashSet<ObjectId>>,
+    blobs: Option<IdSet>,
 }
 
 /// The result of looking into blobs.
@@ -46,9 +47,9 @@ impl CleanMemory {
     }
 
     /// Returns the commits that were judged clean before, if `count` is large enough to use the memory.
-    pub fn commits(&mut self, count: usize) -> HashSet<ObjectId> {
+    pub fn commits(&mut self, count: usize) -> IdSet {
         if count < WORTH_REMEMBERING {
-            return HashSet::new();
+            return IdSet::default();
         }
         let log = self.verdicts.load();
         self.blobs = Some(log.blobs);

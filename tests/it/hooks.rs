@@ -163,6 +163,27 @@ fn the_first_commit_of_all_is_guarded_too() {
 }
 
 #[test]
+fn the_commit_hook_starts_no_git() {
+    let repo = Repo::set_up_in_files();
+    let bin = repo.place.path().join("no-git");
+    fs::create_dir_all(&bin).unwrap();
+    let make = "printf '#!/bin/sh\\n: >\"${0%/*}/started\"\\nexit 1\\n' >git && chmod +x git";
+    repo.place.run(&bin, "sh", &["-c", make]).ok();
+    repo.write("a.txt", "x");
+    repo.git(&["add", "."]).ok();
+    let starts_git = || {
+        drop(fs::remove_file(bin.join("started")));
+        let mut command = repo.place.command(common::GIT_PACK, &repo.root);
+        let done = command.env("PATH", &bin).args(["hook", "pre-commit"]).output().unwrap();
+        (done.status.code(), bin.join("started").exists())
+    };
+    assert_eq!(starts_git(), (Some(0), false));
+    // While git picks, it alone knows which conflicts were settled.
+    repo.git(&["update-ref", "CHERRY_PICK_HEAD", "HEAD"]).ok();
+    assert!(starts_git().1);
+}
+
+#[test]
 fn innocent_commits_pass_in_silence() {
     let repo = Repo::set_up();
     for path in ["index.html", "vec/readme", "src/index", "PROOF_BUNDLE.json.md"] {

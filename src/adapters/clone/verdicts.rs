@@ -79,7 +79,7 @@ impl Verdicts {
         let bytes = files::read_optional(&self.tree_path(), 1 << 16).ok().flatten();
         let key = self.memory.to_read(&self.purpose);
         let log = key.zip(bytes).and_then(|(key, bytes)| VerdictLog::parse(&key, &bytes));
-        log.map(|log| log.commits.into_iter().collect()).unwrap_or_default()
+        log.map(|log| log.commits.iter().collect()).unwrap_or_default()
     }
 
     fn tree_path(&self) -> PathBuf {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::adapters::git::blobs::Proof;
 use crate::adapters::git::raw_tree::{Leads, RawEntries, check_tree, read_tree};
-use crate::adapters::git::walk::{CommitStep, Walk};
+use crate::adapters::git::steps::CommitStep;
+use crate::adapters::git::walk::Walk;
 use crate::adapters::git::{Repository, from_gix, to_gix};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
@@ -110,8 +111,10 @@ impl Repository {
     ) -> Result<HashMap<(RepoPath, ObjectId), ObjectId>> {
         let paths = Paths::of(wanted);
         let mut found = HashMap::new();
-        for steps in walk.steps.chunks(AT_ONCE) {
-            self.introduced_in(steps, &paths, &mut found)?;
+        for start in (0..walk.steps.len()).step_by(AT_ONCE) {
+            let end = walk.steps.len().min(start + AT_ONCE);
+            let steps: Vec<CommitStep> = walk.steps.of(start..end).collect();
+            self.introduced_in(&steps, &paths, &mut found)?;
             if found.len() == wanted.len() {
                 break;
             }

@@ -4,7 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 
 use crate::adapters::git::changes::{Comparer, PathChange};
-use crate::adapters::git::walk::{CommitStep, Walk, read_commit};
+use crate::adapters::git::steps::CommitStep;
+use crate::adapters::git::walk::{Walk, read_commit};
 use crate::adapters::git::{Repository, from_gix, to_gix};
 use crate::adapters::workers;
 use crate::format::object_id::ObjectId;
@@ -135,20 +136,17 @@ impl Repository {
     /// returns true.
     pub fn introduced(&self, walk: &Walk, is_known: impl Fn(&ObjectId) -> bool, sink: Sink<'_>) -> Result<Range> {
         let mut range = Range::default();
-        let steps: Vec<&CommitStep> = walk
-            .steps
-            .iter()
-            .filter(|step| !is_known(&from_gix(&step.id)))
-            .collect();
-        range.passed_over = (walk.steps.len() - steps.len()) as u64;
-        range.commits = steps.iter().map(|step| from_gix(&step.id)).collect();
-        range.is_long = steps.len() >= WORTH_A_SWEEP;
+        let new = || walk.steps.iter().filter(|step| !is_known(&from_gix(&step.id)));
+        range.commits = new().map(|step| from_gix(&step.id)).collect();
+        range.passed_over = (walk.steps.len() - range.commits.len()) as u64;
+        range.is_long = range.commits.len() >= WORTH_A_SWEEP;
         if range.is_long {
             let known: Vec<ObjectId> = walk.boundary.iter().copied().collect();
-            let trees = steps.iter().map(|step| from_gix(&step.tree)).collect();
+            let trees = new().map(|step| from_gix(&step.tree)).collect();
             self.sweep(trees, &known, sink)?;
             return Ok(range);
         }
+        let steps: Vec<CommitStep> = new().collect();
         let trees: HashMap<gix::ObjectId, gix::ObjectId> = walk.steps.iter().map(|step| (step.id, step.tree)).collect();
         let mut telling = Telling {
             seen: Seen::default(),

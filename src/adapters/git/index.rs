@@ -149,6 +149,9 @@ impl Index<'_> {
 
     /// Returns the tree of the directory of a sparse index that stands for `path`, and the path below that directory.
     pub fn collapsed<'p>(&self, path: &'p str) -> Option<(ObjectId, &'p str)> {
+        if !self.is_sparse() {
+            return None;
+        }
         let mut directories = self.state.entries().iter().filter(|entry| entry.mode == Mode::DIR);
         directories.find_map(|entry| {
             let directory = entry.path(&self.state);

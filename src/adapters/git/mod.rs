@@ -39,6 +39,7 @@ pub mod remotes;
 pub mod run_refs;
 mod settled;
 pub mod ssh_settings;
+mod steps;
 mod sweep;
 mod tracked;
 pub mod tree;

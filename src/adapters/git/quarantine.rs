@@ -1,10 +1,10 @@
 //! The quarantine of a push (githooks(5)): the objects that were sent, including those that no ref leads to.
 
-use std::collections::HashSet;
 use std::path::Path;
 
 use crate::adapters::git::{Repository, from_gix, object_error};
 use crate::adapters::workers;
+use crate::format::id_set::IdSet;
 use crate::format::object_id::ObjectId;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
@@ -18,7 +18,7 @@ const LOOSENED: u64 = 8;
 impl Repository {
     /// Returns the blobs that were sent, are new to this repository, and are not in `reached`. Empty if there is no
     /// quarantine.
-    pub fn sent_besides(&self, reached: &HashSet<ObjectId>) -> Result<Vec<ObjectId>> {
+    pub fn sent_besides(&self, reached: &IdSet) -> Result<Vec<ObjectId>> {
         let Some(joined) = &self.joined else {
             return Ok(Vec::new());
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::adapters::git::Repository;
 use crate::adapters::git::index::Sides;
 use crate::adapters::git::index_update::run;
+use crate::adapters::git::refs::Storage;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::refusal::Result;
@@ -20,7 +21,11 @@ impl Repository {
     pub fn is_merging(&self) -> bool {
         let directory = self.git_dir();
         UNDER_WAY.iter().any(|name| directory.join(name).exists())
-            || PICKED.iter().any(|name| self.commit(name).is_ok())
+            || PICKED.iter().any(|name| match self.storage {
+                // Every commit asks this, so no process is started for it.
+                Storage::Files => directory.join(name).exists(),
+                Storage::Other(_) => self.commit(name).is_ok(),
+            })
     }
 
     /// Returns the paths that were unmerged and are not any more, each with the blobs that its sides had. Git forgets them

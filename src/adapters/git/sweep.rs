@@ -29,8 +29,8 @@ const MAX_FRESH: usize = 1024;
 
 /// Most entries, and most bytes of their names, that are kept before they are handed over. The contents of all of them are
 /// read in one go.
-const MAX_KEPT: usize = 1 << 18;
-const MAX_NAMES: usize = 8 << 20;
+const MAX_KEPT: usize = 1 << 16;
+const MAX_NAMES: usize = 2 << 20;
 
 const SHARDS: usize = 64;
 

@@ -10,10 +10,12 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use gix::objs::{CommitRefIter, Find as _};
 
 use crate::adapters::git::grafts::Grafts;
+use crate::adapters::git::steps::{CommitStep, Steps};
 use crate::adapters::git::{
     Peeled, Repository, corrupt_object, ensure_intact, explain, from_gix, object_error, to_gix,
 };
 use crate::format::budget::Bound;
+use crate::format::id_set::IdSet;
 use crate::format::object_id::ObjectId;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
@@ -25,22 +27,14 @@ const SLOP: usize = 5;
 #[derive(Default)]
 pub struct Walk {
     /// Oldest first.
-    pub(super) steps: Vec<CommitStep>,
+    pub(super) steps: Steps,
     /// The commits just below the range: known parents of its commits.
     pub boundary: BTreeSet<ObjectId>,
     /// The commits of the range that have no parents.
     pub roots: HashSet<ObjectId>,
-    ids: HashSet<gix::ObjectId>,
+    ids: IdSet,
     /// A commit of the range of which this shallow clone lacks a parent, if there is one.
     cut: Option<ObjectId>,
-}
-
-/// A commit met by the walk.
-pub(super) struct CommitStep {
-    pub(super) id: gix::ObjectId,
-    pub(super) tree: gix::ObjectId,
-    /// The parents that this clone has.
-    pub(super) parents: Vec<gix::ObjectId>,
 }
 
 impl Walk {
@@ -59,18 +53,22 @@ impl Walk {
 
     /// Returns the commits, oldest first.
     pub fn commits(&self) -> impl Iterator<Item = ObjectId> {
-        self.steps.iter().map(|step| from_gix(&step.id))
+        (0..self.steps.len()).map(|at| from_gix(&self.steps.id(at)))
     }
 
     /// Returns each commit with each of its parents.
     pub(super) fn edges(&self) -> impl Iterator<Item = (ObjectId, ObjectId)> {
         let steps = self.steps.iter();
-        steps.flat_map(|step| step.parents.iter().map(|parent| (from_gix(&step.id), from_gix(parent))))
+        steps.flat_map(|step| {
+            let id = from_gix(&step.id);
+            let parents = step.parents.into_iter();
+            parents.map(move |parent| (id, from_gix(&parent)))
+        })
     }
 
     /// Returns whether the commit is in the range.
     pub fn contains(&self, id: &ObjectId) -> bool {
-        self.ids.contains(&to_gix(id))
+        self.ids.contains(id)
     }
 }
 
@@ -97,16 +95,17 @@ impl Repository {
         walker.run()?;
         let Walker { steps, states, cut, .. } = walker;
         let painted = |id: &gix::ObjectId| states.get(id).is_some_and(|state| state.painted);
-        walk.steps = steps.into_iter().filter(|step| !painted(&step.id)).collect();
-        walk.steps.reverse();
-        walk.ids = walk.steps.iter().map(|step| step.id).collect();
-        walk.cut = cut.iter().find(|id| walk.ids.contains(*id)).map(|id| from_gix(id));
-        for step in &walk.steps {
-            let below = step.parents.iter().filter(|parent| !walk.ids.contains(*parent));
-            walk.boundary.extend(below.map(|parent| from_gix(parent)));
+        walk.steps = steps.iter().rev().filter(|step| !painted(&step.id)).collect();
+        drop((steps, states));
+        walk.ids = walk.commits().collect();
+        walk.cut = cut.iter().map(|id| from_gix(id)).find(|id| walk.ids.contains(id));
+        for step in walk.steps.iter() {
             if step.parents.is_empty() {
                 walk.roots.insert(from_gix(&step.id));
             }
+            let parents = step.parents.iter().map(|parent| from_gix(parent));
+            walk.boundary
+                .extend(parents.filter(|parent| !walk.ids.contains(parent)));
         }
         Ok(walk)
     }
@@ -201,7 +200,7 @@ struct Walker<'a> {
     /// Number of commits in the queue that are wanted.
     wanted: usize,
     found: usize,
-    steps: Vec<CommitStep>,
+    steps: Steps,
     /// Commits at or below a shallow one. Their parents may be missing.
     loose: HashSet<gix::ObjectId>,
     cut: Vec<gix::ObjectId>,
@@ -219,7 +218,7 @@ impl<'a> Walker<'a> {
             queue: BinaryHeap::new(),
             wanted: 0,
             found: 0,
-            steps: Vec::new(),
+            steps: Steps::default(),
             cut: Vec::new(),
         })
     }
@@ -272,7 +271,7 @@ impl<'a> Walker<'a> {
         }
         let state = self.states.entry(id).or_default();
         state.step = u32::try_from(self.steps.len()).ok();
-        self.steps.push(CommitStep { id, tree, parents });
+        self.steps.push(&CommitStep { id, tree, parents });
         Ok(())
     }
 
@@ -302,7 +301,7 @@ impl<'a> Walker<'a> {
             }
             self.wanted -= usize::from(std::mem::take(&mut state.wanted));
             if let Some(step) = state.step {
-                pending.extend(&self.steps[step as usize].parents);
+                pending.extend(self.steps.get(step as usize).parents);
             } else if is_new {
                 // A known commit that this clone does not have leads nowhere.
                 self.enqueue(id)?;

@@ -31,7 +31,8 @@ use crate::rules::scan::Destination;
 /// Judges what the next commit would hold, by the rules of `HEAD` and of the index together, and finds the sealed twins of
 /// which it would lose a side of a merge.
 pub fn pre_commit(ctx: &Context) -> Result<(ScanReport, Vec<OneSided>)> {
-    Ok((surfaces::staged(ctx)?, one_sided(ctx)?))
+    let repo = ctx.repository()?.bounded(Side::Clone)?;
+    Ok((surfaces::staged(&repo)?, one_sided(ctx, &repo)?))
 }
 
 /// Judges everything that a push would publish on a remote for the first time; `stdin` is what git gave the hook.

@@ -1,11 +1,12 @@
 //! The engine of the guard: reads each content once, judges it by path and content, and remembers what was clean.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::adapters::clone::verdicts::Verdicts;
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Proof, reading};
 use crate::format::digest::Digest;
+use crate::format::id_set::IdSet;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_state::EntryKind;
 use crate::ops::clean_memory::CleanMemory;
@@ -63,7 +64,7 @@ pub struct Engine<'a> {
     /// The trees at the ends of what is judged. Their sealed twins also protect copies of the plaintexts.
     ends: Vec<ObjectId>,
     /// Blobs without a finding in their content, now or before.
-    plain: HashSet<ObjectId>,
+    plain: IdSet,
     /// The findings in the other blobs.
     traits: HashMap<ObjectId, Traits>,
     /// How many leaks were returned.
@@ -100,7 +101,7 @@ impl<'a> Engine<'a> {
             memory: CleanMemory::of(verdicts_under(repo, registry, destination, finder.as_ref())),
             finder,
             ends: Vec::new(),
-            plain: HashSet::new(),
+            plain: IdSet::default(),
             traits: HashMap::new(),
             found: 0,
             more: 0,
@@ -130,7 +131,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Returns the commits that were judged clean before, or none if `count` is too small to be worth a look.
-    pub fn clean_commits(&mut self, count: usize) -> HashSet<ObjectId> {
+    pub fn clean_commits(&mut self, count: usize) -> IdSet {
         self.memory.commits(count)
     }
 
@@ -216,7 +217,7 @@ impl<'a> Engine<'a> {
 
     /// Returns the blobs seen so far.
     pub fn met(&self) -> impl Iterator<Item = ObjectId> {
-        self.plain.iter().chain(self.traits.keys()).copied()
+        self.plain.iter().chain(self.traits.keys().copied())
     }
 
     /// Returns whether every entry of a tree is known to be clean.

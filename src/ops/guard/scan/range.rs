@@ -1,7 +1,7 @@
 //! Judges what ranges of commits introduce, by the rules of both sides.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::adapters::git::walk::Walk;
 use crate::adapters::git::{Peeled, Repository};
 use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::Config;
+use crate::format::id_set::IdSet;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
@@ -75,7 +76,7 @@ pub struct Ranges<'a> {
     /// judged as far as its history goes, because a remote already has the rest.
     pub needs_all: bool,
     /// Collects the blobs that were seen, if wanted. Then every blob is read, even one that was clean before.
-    pub met: Option<RefCell<HashSet<ObjectId>>>,
+    pub met: Option<RefCell<IdSet>>,
     /// The budget for unpacking, including packs that are verified.
     pub budget: UnpackBudget,
 }
@@ -283,7 +284,7 @@ impl Ranges<'_> {
             judge.remember_under_twins();
         }
         let clean = match self.met {
-            Some(_) => HashSet::new(),
+            Some(_) => IdSet::default(),
             None => judge.clean_commits(walk.count()),
         };
         let (mut found, mut invalid, mut touched) = (Vec::new(), Vec::new(), Touched::nothing());

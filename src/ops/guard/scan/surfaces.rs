@@ -98,10 +98,9 @@ pub fn learn(repo: &Repository, report: &ScanReport, source: impl Fn(&Candidate)
 }
 
 /// Judges what the next commit would hold.
-pub fn staged(ctx: &Context) -> Result<ScanReport> {
-    let repo = ctx.repository()?.bounded(Side::Clone)?;
-    let report = staged_to(&repo, &|_| Destination::Repository)?;
-    learn(&repo, &report, |entry| ContentAt::Blob(entry.id));
+pub fn staged(repo: &Repository) -> Result<ScanReport> {
+    let report = staged_to(repo, &|_| Destination::Repository)?;
+    learn(repo, &report, |entry| ContentAt::Blob(entry.id));
     Ok(report)
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::adapters::git::Repository;
 use crate::adapters::git::index::Sides;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
@@ -27,8 +28,7 @@ pub struct OneSided {
 /// or it is known to have all changes. Asks for no passphrase.
 ///
 /// git leaves our side of a binary file on disk, and `git add` takes it for the result.
-pub fn one_sided(ctx: &Context) -> Result<Vec<OneSided>> {
-    let repo = ctx.repository()?;
+pub fn one_sided(ctx: &Context, repo: &Repository) -> Result<Vec<OneSided>> {
     if repo.work_tree().is_none() || !repo.is_merging() {
         return Ok(Vec::new());
     }
@@ -39,7 +39,7 @@ pub fn one_sided(ctx: &Context) -> Result<Vec<OneSided>> {
     }
     let staged: Vec<TreeEntry> = repo.index()?.files_named(is_twin);
     let mut sealed = SealedTwins::default();
-    collect(&repo, staged.iter().cloned(), &mut sealed)?;
+    collect(repo, staged.iter().cloned(), &mut sealed)?;
     let staged: BTreeMap<RepoPath, ObjectId> = staged.into_iter().map(|entry| (entry.path, entry.id)).collect();
     let place = Place::of(ctx, WorkTreeUse::Merge)?;
     let mut found = Vec::new();
