@@ -12,7 +12,7 @@ use crate::format::digest::Digest;
 use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::witness::{OwnHash, Testimony, record};
-use crate::refusal::shown::shown;
+use crate::refusal::shown::{shown, without_private_keys};
 
 /// A record that is filled in while the command runs. Its outcome is REFUSAL until the command sets another one.
 pub(super) struct Account {
@@ -89,6 +89,11 @@ impl Account {
 
     /// Appends the account to the ledger. A failure is printed and does not change the exit status.
     pub(super) fn close(mut self, ctx: &Context, exit: Exit, output: &mut Output) {
+        // Whoever mistakes a key for the name of its file must not find it in the ledger.
+        for input in &mut self.testimony.inputs {
+            input.path = without_private_keys(&input.path);
+        }
+        self.testimony.params.values_mut().for_each(refusal::clean_texts);
         self.testimony.exit_code = exit.code();
         self.testimony.output_hash = output.hash();
         let own = self.own.unwrap_or_else(|| OwnHash::begin(ctx));

@@ -127,11 +127,10 @@ pub fn without_private_keys(text: &str) -> String {
     let mut rest = text.to_owned();
     if let Some(marker) = rest.find(PEM) {
         let begin = rest[..marker].rfind("-----BEGIN").unwrap_or(marker);
-        // Without an end, all that follows can be the key.
-        let end = match rest.rfind(PEM) {
-            Some(last) if last != marker => last + PEM.len(),
-            _ => rest.len(),
-        };
+        let last = rest.rfind(PEM).unwrap_or(marker);
+        let ends = rest[..last].rfind("-----END") > rest[..last].rfind("-----BEGIN");
+        // A message can cut a key, and name it twice. Without an end, all that follows can be the key.
+        let end = if ends { last + PEM.len() } else { rest.len() };
         rest.replace_range(begin..end, HIDDEN_KEY);
     }
     for prefix in ["AGE-SECRET-KEY-", "AGE-PLUGIN-"] {
@@ -168,6 +167,12 @@ mod tests {
                 "(a private key) and (a private key): no",
             ),
             ("x -----BEGIN PRIVATE KEY-----MIGH".to_owned(), "x (a private key)"),
+            (
+                "'-----BEGIN PRIVATE KEY-----MIGH', use '-- -----BEGIN PRIVATE KEY-----MIGH' x".to_owned(),
+                "'(a private key)",
+            ),
+            (format!("{pem} -----BEGIN PRIVATE KEY-----MIGH"), "(a private key)"),
+            (format!("x {pem} or {pem}"), "x (a private key)\\n"),
             ("an AGE-SECRET-KEY-1… line".to_owned(), "an AGE-SECRET-KEY-1… line"),
             ("-----BEGIN PUBLIC KEY-----x".to_owned(), "-----BEGIN PUBLIC KEY-----x"),
         ] {

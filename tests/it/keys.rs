@@ -547,3 +547,57 @@ fn recipients_of_every_kind_are_added_and_removed() {
         .pack(&["recipients", "remove", "AGE-SECRET-KEY-1QQQ"])
         .refused("E_USAGE");
 }
+
+#[test]
+fn a_key_in_the_place_of_its_name_is_never_repeated_or_recorded() {
+    let repo = Repo::set_up();
+    repo.write("x", "x");
+    let identity = fs::read_to_string(repo.identity()).unwrap();
+    let age = identity
+        .lines()
+        .find(|line| line.starts_with("AGE-SECRET-KEY-"))
+        .unwrap();
+    // A parser of arguments cuts a key at its first "=", and names it more than once.
+    let ssh =
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAA=\nAAEbm9uZQ\n-----END OPENSSH PRIVATE KEY-----\n";
+    for (key, secret) in [(age, &age[20..]), (ssh, "b3Blbn")] {
+        for line in [
+            "recipients add KEY",
+            "recipients add -- KEY",
+            "recipients remove KEY",
+            "seal -r KEY x",
+            "seal x --rev KEY",
+            "seal KEY",
+            "open p -i KEY",
+            "open -- KEY",
+            "verify KEY",
+            "verify -- KEY",
+            "verify --json -- KEY",
+            "inspect -- KEY",
+            "archive -o q -- KEY",
+            "report -o q -- KEY",
+            "restore -o q -- KEY",
+            "key public -- KEY",
+            "key list",
+            "status",
+            "status --json",
+            "protect -- KEY",
+            "scan --rev KEY",
+            "push p -- KEY",
+            "KEY",
+        ] {
+            let args: Vec<&str> = line
+                .split(' ')
+                .map(|word| if word == "KEY" { key } else { word })
+                .collect();
+            let mut command = repo.place.command(GIT_PACK, &repo.root);
+            let done = Done::from(command.env("GIT_PACK_IDENTITY", key).args(&args).output().unwrap());
+            for told in [&done.out(), &done.stderr] {
+                assert!(!told.contains(secret), "{line}: {told}");
+            }
+        }
+        let ledger = fs::read_to_string(repo.place.home().join(".epistemic/witness.jsonl")).unwrap();
+        assert!(!ledger.contains(secret), "{ledger}");
+        assert!(ledger.contains("(a private key)"), "{ledger}");
+    }
+}

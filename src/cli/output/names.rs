@@ -6,7 +6,7 @@ use crate::cli::env;
 use crate::cli::output::words::without_password;
 use crate::format::attachment::AttachmentName;
 use crate::format::digest::Digest;
-use crate::refusal::shown::shown;
+use crate::refusal::shown::{shown, without_private_keys};
 
 /// Shortens a content ref to its first digits.
 pub(crate) fn short(text: &str) -> String {
@@ -56,10 +56,11 @@ pub(crate) fn path_from(from: &Path, path: &Path) -> String {
     shown(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
 }
 
-/// Returns `path` with `~` for the home directory.
+/// Returns `path` with `~` for the home directory, and without a private key that somebody mistook for a path.
 pub(crate) fn tilde(path: &Path) -> String {
-    match env::home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
+    let path = match env::home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
         Some(below) => format!("~/{}", below.display()),
         None => path.display().to_string(),
-    }
+    };
+    without_private_keys(&path)
 }

@@ -140,7 +140,7 @@ fn explain(refusal: &Refusal) -> Text {
 }
 
 /// Removes private keys from all texts of a document.
-fn clean_texts(value: &mut Value) {
+pub(crate) fn clean_texts(value: &mut Value) {
     match value {
         Value::String(text) => *text = without_private_keys(text),
         Value::Array(items) => items.iter_mut().for_each(clean_texts),
