@@ -167,7 +167,7 @@ fn the_commit_hook_starts_no_git() {
     let repo = Repo::set_up_in_files();
     let bin = repo.place.path().join("no-git");
     fs::create_dir_all(&bin).unwrap();
-    let make = "printf '#!/bin/sh\\n: >\"${0%/*}/started\"\\nexit 1\\n' >git && chmod +x git";
+    let make = r#"printf '%s\n' '#!/bin/sh' ': >"${0%/*}/started"' 'exit 1' >git && chmod +x git"#;
     repo.place.run(&bin, "sh", &["-c", make]).ok();
     repo.write("a.txt", "x");
     repo.git(&["add", "."]).ok();

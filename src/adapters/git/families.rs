@@ -24,7 +24,7 @@ const WORTH_A_LOOK: usize = 64;
 const MAX_OBJECT: u64 = 4 << 20;
 
 /// Most bytes of bases that one thread holds.
-const MAX_HELD: usize = 8 << 20;
+const MAX_HELD: usize = 4 << 20;
 
 /// A family of more objects than this is divided among threads.
 const MAX_UNIT: u32 = 1024;

@@ -171,3 +171,48 @@ fn a_recipient_that_theirs_adds_gets_nothing_from_the_merge() {
 fn read_stanzas(twin: &[u8]) -> usize {
     memchr::memmem::find_iter(twin, b"\n-> X25519 ").count()
 }
+
+/// Gain: somebody has left and another one has come, and a branch from before brings a new text. Its twin is for those of before,
+/// and looks like one for those of today.
+#[test]
+fn a_twin_for_somebody_who_has_left_is_not_taken() {
+    for (start, way) in [
+        ("main", &["merge", "other"][..]),
+        ("other", &["merge", "main"]),
+        ("main", &["rebase", "other"]),
+    ] {
+        for comes in [true, false] {
+            let repo = Repo::set_up();
+            let (old, new) = (stranger(&repo, "old"), stranger(&repo, "new"));
+            repo.pack(&["recipients", "add", &old]).ok();
+            repo.commit("two recipients");
+            sealed(&repo, &text(&[]));
+            repo.git(&["checkout", "-q", "-b", "other"]).ok();
+            sealed(&repo, &text(&[(8, "new text")]));
+            repo.git(&["checkout", "-q", "main"]).ok();
+            repo.pack(&["reveal", "a.txt"]).ok();
+            repo.pack(&["recipients", "remove", &old]).ok();
+            if comes {
+                repo.pack(&["recipients", "add", &new]).ok();
+            }
+            repo.pack(&["rekey", "a.txt.age", "-o", "a.txt.age", "--replace", "--reencrypt"])
+                .ok();
+            repo.git(&["add", "a.txt.age"]).ok();
+            repo.commit("one leaves");
+            repo.git(&["checkout", "-q", start]).ok();
+            repo.pack(&["reveal", "a.txt"]).ok();
+            let done = repo.git(way);
+            conflicted(&repo, &done);
+            repo.pack(&["reveal", "--merge", "a.txt"]).ok();
+            repo.pack(&["protect", "--resolved", "a.txt"]).ok();
+            assert_eq!(opened(&repo, ":a.txt.age"), text(&[(8, "new text")]));
+            let opens = |name: &str| {
+                let identity = repo.place.path().join(name);
+                let arguments = ["-d", "-i", identity.to_str().unwrap(), "a.txt.age"];
+                repo.place.run(&repo.root, &crate::common::age(), &arguments).code == 0
+            };
+            assert!(!opens("old"), "{way:?} from {start}");
+            assert_eq!(opens("new"), comes, "{way:?} from {start}");
+        }
+    }
+}

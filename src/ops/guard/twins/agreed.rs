@@ -48,7 +48,7 @@ pub struct OtherNames {
 /// Compares the recipients of both sides with those of the work tree. A side without a configuration does not count.
 ///
 /// Whoever a side lets in or leaves out is for a person to decide: a merge must not do it in silence.
-pub(super) fn agreed(ctx: &Context, repo: &Repository, path: &str, sides: [SideAt<'_>; 2]) -> Result<Agreed> {
+pub(super) fn agreed(ctx: &Context, repo: &Repository, path: &str, sides: &[SideAt<'_>]) -> Result<Agreed> {
     let action = WorkTreeUse::Merge;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree { action })?;
     let recipients = recipients::of_config(ctx, &configuration::on_disk(&root)?)?;
@@ -57,7 +57,7 @@ pub(super) fn agreed(ctx: &Context, repo: &Repository, path: &str, sides: [SideA
     }
     let mut compared = true;
     for side in sides {
-        let Some(commit) = commit_of(repo, path, &side) else {
+        let Some(commit) = commit_of(repo, path, side) else {
             compared = false;
             continue;
         };

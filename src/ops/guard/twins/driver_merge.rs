@@ -132,7 +132,7 @@ pub fn merge_files(ctx: &Context, request: &MergeRequest) -> Result<MergeOutcome
         (false, _) => merge_plain(&repo, request, base.as_ref(), &ours, &theirs),
         (true, false) => leave(request, &ours, WhyLeft::SealedInPart),
         (true, true) => match merge_sealed(ctx, &repo, base.as_ref(), &ours, &theirs)? {
-            Ok(Joined::Side) => Ok(MergeOutcome::Merged),
+            Ok(Joined::Side(side)) => keep(ctx, &repo, request, side, [&ours, &theirs]),
             Ok(Joined::Text(text)) => seal(ctx, &repo, request, &text, [&ours, &theirs]),
             Err(why) => leave(request, &ours, why),
         },
@@ -170,8 +170,8 @@ fn merge_plain(
 
 /// What twins are merged to.
 enum Joined {
-    /// The side that has the result, which is in our file.
-    Side,
+    /// The side that has the result.
+    Side(MergeSide),
     /// A text that must be sealed.
     Text(Zeroizing<Vec<u8>>),
 }
@@ -193,8 +193,9 @@ fn merge_sealed(
     if cipher::kinds(&ours.head).ok() != cipher::kinds(&theirs.head).ok() {
         return Ok(Err(WhyLeft::OtherRecipients));
     }
+    let side = |side| Ok(Ok(Joined::Side(side)));
     if our_twin.hash == their_twin.hash {
-        return Ok(Ok(Joined::Side));
+        return side(MergeSide::Ours);
     }
     let base = match base.map(|base| base.open(&identities)).transpose()? {
         None => None,
@@ -202,8 +203,8 @@ fn merge_sealed(
         Some(Err(why)) => return Ok(Err(why)),
     };
     match three_way(base.as_ref().map(|base| &base.hash), &our_twin.hash, &their_twin.hash) {
-        ThreeWay::Ours => return Ok(Ok(Joined::Side)),
-        ThreeWay::Theirs => return take(theirs, ours).map(|()| Ok(Joined::Side)),
+        ThreeWay::Ours => return side(MergeSide::Ours),
+        ThreeWay::Theirs => return side(MergeSide::Theirs),
         ThreeWay::Texts => {}
     }
     let text = match merged_text(repo, base.as_ref(), &our_twin, &their_twin)? {
@@ -213,10 +214,10 @@ fn merge_sealed(
     };
     let equals = |twin: &OpenedTwin| matches!(&twin.content, TwinContent::Text(other) if *other == text);
     if equals(&our_twin) {
-        return Ok(Ok(Joined::Side));
+        return side(MergeSide::Ours);
     }
     if equals(&their_twin) {
-        return take(theirs, ours).map(|()| Ok(Joined::Side));
+        return side(MergeSide::Theirs);
     }
     Ok(Ok(Joined::Text(text)))
 }
@@ -247,19 +248,27 @@ pub(super) fn merged_text(
     repo.merge_texts(texts, MARKER).map(Ok)
 }
 
-fn take(theirs: &Side, ours: &Side) -> Result<()> {
-    let mut reader = theirs.reader()?;
-    replace(ours, |file| std::io::copy(&mut reader, file).map(drop))
-}
-
-/// Seals a merged text, unless the sides name different recipients.
-fn seal(
+/// Keeps a side as it was sealed, unless the sides name different recipients: then it may lack one of them, or be for one who
+/// has left.
+fn keep(
     ctx: &Context,
     repo: &Repository,
     request: &MergeRequest,
-    text: &[u8],
+    side: MergeSide,
     [ours, theirs]: [&Side; 2],
 ) -> Result<MergeOutcome> {
+    if let Agreed::Differ(names) = agreed_on(ctx, repo, request, [ours, theirs])? {
+        return leave(request, ours, WhyLeft::OtherNames(names));
+    }
+    if side == MergeSide::Theirs {
+        let mut reader = theirs.reader()?;
+        replace(ours, |file| std::io::copy(&mut reader, file).map(drop))?;
+    }
+    Ok(MergeOutcome::Merged)
+}
+
+/// Compares the recipients of the sides.
+fn agreed_on(ctx: &Context, repo: &Repository, request: &MergeRequest, [ours, theirs]: [&Side; 2]) -> Result<Agreed> {
     let [our_label, their_label] = &request.labels;
     let at = |side, label: &'_ Option<String>, file: &Side| -> Result<_> {
         Ok((side, label.clone(), blob_of_file(&file.path, &repo.zero_id())?))
@@ -273,7 +282,18 @@ fn seal(
         label: label.as_deref(),
         blob: *blob,
     });
-    let (recipients, compared) = match agreed(ctx, repo, &request.path, sides)? {
+    agreed(ctx, repo, &request.path, &sides)
+}
+
+/// Seals a merged text, unless the sides name different recipients.
+fn seal(
+    ctx: &Context,
+    repo: &Repository,
+    request: &MergeRequest,
+    text: &[u8],
+    [ours, theirs]: [&Side; 2],
+) -> Result<MergeOutcome> {
+    let (recipients, compared) = match agreed_on(ctx, repo, request, [ours, theirs])? {
         Agreed::For { recipients, compared } => (recipients, compared),
         Agreed::Differ(names) => return leave(request, ours, WhyLeft::OtherNames(names)),
         Agreed::Unnamed => return leave(request, ours, WhyLeft::NoRecipients),

@@ -66,7 +66,10 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     place.is_dry = request.dry_run;
     let loaded = configuration::on_disk(&place.root)?;
     let recipients = recipients::of_config(ctx, &loaded)?;
-    let observed = observe(ctx, request, &place)?;
+    let mut observed = observe(ctx, request, &place)?;
+    if !recipients.names().is_empty() {
+        place.reseal_for(ctx, &mut observed, &recipients)?;
+    }
     // Sealed, the exceptions would not count any more, and nobody could seal or open for the recipients.
     let read = [&loaded.config.allow_file, &loaded.config.recipients_file];
     let is_read = |plain: &RepoPath| {

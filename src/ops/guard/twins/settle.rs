@@ -3,15 +3,22 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
+use crate::adapters::cipher::Recipients;
 use crate::adapters::files;
 use crate::adapters::git::blobs::reading;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
+use crate::ops::Context;
 use crate::ops::contents::blob_of_file;
+use crate::ops::guard::twins::agreed::{Agreed, SideAt, agreed};
+use crate::ops::guard::twins::tracked::sealed_for;
 use crate::ops::guard::twins::{Observed, Pair, Place};
 use crate::refusal::Result;
 use crate::rules::twins::{MergeSide, Standing, standing};
+
+/// What git calls the commit that it merges, while a person settles conflicts.
+const MERGED_REFS: [&str; 4] = ["MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD"];
 
 impl Place {
     /// Returns the standing of a pair whose plaintext a person has settled on: the twin on disk is right if this clone has seen
@@ -25,6 +32,38 @@ impl Place {
                 _ => Standing::PlainNewer,
             },
         )
+    }
+
+    /// Has those plaintexts sealed anew that are settled with one side, if that twin may be sealed for others than
+    /// `recipients`: for somebody who has left, or not for somebody who has come.
+    pub(super) fn reseal_for(&self, ctx: &Context, observed: &mut [Observed], recipients: &Recipients) -> Result<()> {
+        for found in observed {
+            if found.standing == Standing::UpToDate && self.is_side_for_others(ctx, found, recipients)? {
+                found.standing = Standing::PlainNewer;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns whether a pair is unmerged and its sides are not known to be sealed for `recipients`: by the note of this clone,
+    /// if it sealed the twin, and else by what both sides name.
+    fn is_side_for_others(&self, ctx: &Context, found: &Observed, recipients: &Recipients) -> Result<bool> {
+        let Some(sides) = self.unmerged.get(&found.pair.sealed) else {
+            return Ok(false);
+        };
+        let note = self.notes.get(&found.pair.plain);
+        if let Some(noted) = note.and_then(|note| note.recipients) {
+            return Ok(noted != sealed_for(recipients));
+        }
+        let label = MERGED_REFS.into_iter().find(|name| self.repo.commit(name).is_ok());
+        let at = |side, label, blob: Option<ObjectId>| blob.map(|blob| SideAt { side, label, blob });
+        let ours = at(MergeSide::Ours, None, sides.ours);
+        let sides: Vec<SideAt<'_>> = ours
+            .into_iter()
+            .chain(at(MergeSide::Theirs, label, sides.theirs))
+            .collect();
+        let agreed = agreed(ctx, &self.repo, &found.pair.sealed.to_string(), &sides)?;
+        Ok(matches!(agreed, Agreed::Differ(_)))
     }
 
     /// Returns the side of an unmerged pair whose twin this clone saw agree with the plaintext.
