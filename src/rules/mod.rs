@@ -20,6 +20,7 @@ pub mod protect;
 pub mod push;
 pub mod restore;
 pub mod retention;
+pub mod rewriting;
 pub mod scan;
 pub mod scope;
 pub mod similar;

@@ -24,6 +24,7 @@ fn world() -> Repo {
     run("git init -q --bare ../origin.git; git remote add origin ../origin.git; git push -q origin main");
     run("mkdir -p ~/.ssh ~/.config/fish/conf.d; ssh-keygen -q -t ed25519 -N '' -f ~/.ssh/id_ed25519");
     run("git pack recipients add \"$(cat ~/.ssh/id_ed25519.pub)\"");
+    run("ssh-keygen -q -t ed25519 -N '' -f ../kim; mv ../kim.pub .; git pack recipients add \"$(cat kim.pub)\"");
     run("mkdir embeddings proofs data; echo s >embeddings/index.vec; echo '{}' >report.json; echo p >proofs/p.txt");
     run("git pack protect embeddings/index.vec; git add .; git commit -q -m files; git pack seal -o earlier");
     run("echo more >>README.md; git commit -q -a -m more; git tag v1.0; echo private >data/private.csv");

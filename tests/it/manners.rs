@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Repo, noise, snapshot};
+use crate::common::{Place, Repo, noise, snapshot};
 
 /// Everything in the repository, its git directory included.
 fn everything(repo: &Repo) -> Vec<(std::path::PathBuf, u32, Vec<u8>)> {
@@ -246,4 +246,73 @@ fn a_dry_run_changes_nothing() {
         .refused("E_IO");
     repo.pack(&["protect", "absent", "--dry-run"]).refused("E_IO");
     unchanged(&["uninstall", "--purge", "--dry-run"]);
+}
+
+/// `init` advised a commit that its own hook then blocked.
+#[test]
+fn init_tells_of_tracked_files_that_it_protects() {
+    let repo = Repo::empty();
+    repo.write("a b.vec", noise(3, 100));
+    repo.commit("before");
+    let planned = repo.pack(&["init", "-n"]).ok().out();
+    assert!(
+        planned.contains("to write   .gitpack.toml") && !planned.contains("wrote"),
+        "{planned}"
+    );
+    assert!(!planned.contains("no identity here"), "{planned}");
+    let done = repo.pack(&["init"]).ok().out();
+    assert!(done.contains("a b.vec is tracked in plaintext"), "{done}");
+    let next = done.lines().filter_map(|line| line.strip_prefix("next       "));
+    for command in next {
+        let command = command.replace("git commit", "git commit -q -m next");
+        repo.place.run(&repo.root, "sh", &["-c", &command]).ok();
+    }
+    repo.pack(&["protect", "--check"]).ok();
+    assert_eq!(repo.git(&["status", "--porcelain"]).ok().out(), "");
+    let planned = repo.pack(&["uninstall", "-n"]).ok().out();
+    assert!(
+        planned.contains("to remove") && !planned.contains("removed"),
+        "{planned}"
+    );
+    // Quiet advises nothing, and a bare repository is told how it is guarded.
+    let other = Repo::empty();
+    assert!(!other.pack(&["init", "-q"]).ok().out().contains("next"));
+    let bare = other.place.path().join("bare.git");
+    other.git(&["init", "-q", "--bare", bare.to_str().unwrap()]).ok();
+    let refused = other.place.pack_in(&bare, &["init"]);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("git pack init --server"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_mistyped_command_is_told_with_the_one_that_was_meant() {
+    let place = Place::new();
+    let told = |args: &[&str]| place.pack_in(place.path(), args).stderr;
+    assert!(told(&["stauts"]).contains("there is no command \"stauts\"; did you mean status?"));
+    assert!(told(&["help", "gaurd"]).contains("did you mean guard?"));
+    assert!(!told(&["help", "scoop"]).contains("completions"));
+    for word in ["scope", "guard"] {
+        place.pack_in(place.path(), &["help", word]).ok();
+    }
+}
+
+/// A scan of nothing staged said CLEAN beside a configuration that cannot be read.
+#[test]
+fn a_scan_refuses_beside_a_broken_configuration() {
+    let repo = Repo::set_up();
+    repo.write(".gitpack.toml", "version = 1\nseal = 7\n");
+    repo.pack(&["scan", "--json"]).refused("E_BAD_CONFIG");
+    // A file for SARIF is not left empty.
+    let refused = repo.pack(&["scan", "--format", "sarif"]);
+    assert_eq!(refused.code, 2);
+    let document: serde_json::Value = serde_json::from_slice(&refused.stdout).unwrap();
+    let invocation = &document["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false, "{document}");
+    let said = invocation["toolExecutionNotifications"][0]["message"]["text"]
+        .as_str()
+        .unwrap();
+    assert!(said.starts_with("E_BAD_CONFIG: "), "{said}");
 }

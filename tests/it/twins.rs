@@ -215,3 +215,91 @@ fn names_are_shown_so_that_they_can_be_told_apart() {
         done.stderr
     );
 }
+
+/// A call that ended before it staged anything: the next one said that all is up to date, and staged only the twin.
+#[test]
+fn the_next_call_stages_what_an_interrupted_one_left() {
+    let repo = Repo::set_up();
+    repo.write("a.vec", "secret");
+    repo.pack(&["protect", "a.vec"]).ok();
+    let whole = status(&repo);
+    repo.git(&["reset", "-q"]).ok();
+    assert_ne!(status(&repo), whole);
+    let done = repo.pack(&["protect", "a.vec"]).ok();
+    assert!(done.out().starts_with("up to date"), "{}", done.out());
+    assert_eq!(status(&repo), whole);
+    // What somebody else wrote there is not staged.
+    repo.git(&["reset", "-q"]).ok();
+    let changed = fs::read_to_string(repo.path(".gitignore")).unwrap() + "*.log\n";
+    repo.write(".gitignore", changed);
+    repo.pack(&["protect", "a.vec"]).ok();
+    assert!(status(&repo).contains(" M .gitignore\n"), "{}", status(&repo));
+}
+
+#[test]
+fn a_key_that_does_not_open_a_twin_is_told_although_nothing_is_to_be_done() {
+    let repo = Repo::set_up();
+    repo.write("a.vec", "secret");
+    repo.pack(&["protect", "a.vec"]).ok();
+    let other = repo.place.path().join("other.txt");
+    repo.place
+        .run(&repo.root, &common::age_keygen(), &["-o", other.to_str().unwrap()])
+        .ok();
+    let key = other.to_str().unwrap();
+    for args in [&["reveal", "-i", key][..], &["reveal", "-n", "-i", key, "a.vec"]] {
+        repo.pack(args).refused("E_NO_IDENTITY");
+    }
+    let own = repo.identity();
+    repo.pack(&["reveal", "-n", "-i", own.to_str().unwrap()]).ok();
+    repo.pack(&["reveal"]).ok();
+}
+
+/// Another clone rekeys a twin: what comes is another ciphertext of the same plaintext.
+#[test]
+fn a_twin_that_was_rekeyed_elsewhere_is_not_newer() {
+    let repo = Repo::set_up();
+    repo.write("a.vec", "secret");
+    repo.pack(&["protect", "a.vec"]).ok();
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    repo.git(&["clone", "-q", ".", "../clone"]).ok();
+    let clone = repo.place.path().join("clone");
+    let rekey = ["rekey", "a.vec.age", "-o", "a.vec.age", "--replace", "--reencrypt"];
+    repo.place.pack_in(&clone, &rekey).ok();
+    repo.place
+        .run(&clone, "git", &["commit", "-q", "-a", "-m", "rekeyed"])
+        .ok();
+    repo.git(&["pull", "-q", "../clone", "main"]).ok();
+    let done = repo.pack(&["protect", "--check"]).ok();
+    assert!(done.out().contains("up to date"), "{}", done.out());
+    // Another plaintext is newer still.
+    repo.place.pack_in(&clone, &["reveal"]).ok();
+    common::write(&clone.join("a.vec"), "more");
+    repo.place.pack_in(&clone, &["protect", "a.vec"]).ok();
+    repo.place
+        .run(&clone, "git", &["commit", "-q", "-a", "-m", "more"])
+        .ok();
+    repo.git(&["pull", "-q", "../clone", "main"]).ok();
+    let done = repo.pack(&["protect", "--check"]);
+    assert!(done.code == 1 && done.out().contains("twin is newer"), "{}", done.out());
+}
+
+/// The advice kept the file key, which the removed recipient may know.
+#[test]
+fn whoever_is_removed_is_shut_out_by_what_is_advised() {
+    let repo = Repo::set_up();
+    let other = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+    repo.pack(&["recipients", "add", other]).ok();
+    repo.write("a.vec", "secret");
+    repo.pack(&["protect", "a.vec"]).ok();
+    repo.commit("sealed");
+    let removed = repo.pack(&["recipients", "remove", other]).ok();
+    assert!(removed.stderr.contains("--replace --reencrypt"), "{}", removed.stderr);
+    repo.commit("removed");
+    let done = repo.pack(&["protect", "--check"]);
+    let out = done.out();
+    let command = &out[out.find("git pack rekey").unwrap()..];
+    assert!(command.contains("--reencrypt"), "{out}");
+    repo.place.run(&repo.root, "sh", &["-c", command.trim_end()]).ok();
+    repo.git(&["add", "a.vec.age"]).ok();
+    repo.pack(&["protect", "--check"]).ok();
+}

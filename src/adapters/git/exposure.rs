@@ -13,16 +13,18 @@ use crate::refusal::{Refusal, Result};
 /// The commits that hold a file, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exposure {
-    /// Commits that no remote-tracking branch contains. They can still be rewritten.
+    /// Commits that `HEAD`, a branch or a tag contains, and no remote-tracking branch. They can still be rewritten.
     pub unpushed: Vec<ObjectId>,
-    /// All other commits. Everyone who can read the remote has the file.
+    /// Commits that only other refs keep, such as those of git-pack. A push of branches and tags does not publish them.
+    pub kept: Vec<ObjectId>,
+    /// Commits that a remote-tracking branch contains. Everyone who can read the remote has the file.
     pub pushed: Vec<ObjectId>,
 }
 
 impl Exposure {
     /// Returns whether no commit holds the file.
     pub fn is_empty(&self) -> bool {
-        self.unpushed.is_empty() && self.pushed.is_empty()
+        self.unpushed.is_empty() && self.kept.is_empty() && self.pushed.is_empty()
     }
 }
 
@@ -33,12 +35,20 @@ impl Repository {
             return Ok(Exposure::default());
         }
         let all = self.commits_with(path, &["--all", "HEAD"])?;
-        let unpushed: BTreeSet<ObjectId> = self
+        if all.is_empty() {
+            return Ok(Exposure::default());
+        }
+        let local: BTreeSet<ObjectId> = self
+            .commits_with(path, &["--branches", "--tags", "HEAD", "--not", "--remotes"])?
+            .into_iter()
+            .collect();
+        let beyond: BTreeSet<ObjectId> = self
             .commits_with(path, &["--all", "HEAD", "--not", "--remotes"])?
             .into_iter()
             .collect();
-        let (unpushed, pushed) = all.into_iter().partition(|id| unpushed.contains(id));
-        Ok(Exposure { unpushed, pushed })
+        let (beyond, pushed): (Vec<_>, Vec<_>) = all.into_iter().partition(|id| beyond.contains(id));
+        let (unpushed, kept) = beyond.into_iter().partition(|id| local.contains(id));
+        Ok(Exposure { unpushed, kept, pushed })
     }
 
     fn commits_with(&self, path: &RepoPath, from: &[&str]) -> Result<Vec<ObjectId>> {

@@ -41,18 +41,23 @@ impl Repository {
                 Ok(false)
             },
         )?;
-        let mut children: HashMap<ObjectId, Vec<ObjectId>> = HashMap::new();
-        for (commit, parent) in walk.edges() {
-            children.entry(parent).or_default().push(commit);
-        }
         let holders = commits.into_iter().zip(holds).filter(|(_, holds)| *holds);
-        let mut pending: Vec<ObjectId> = holders.map(|(commit, _)| commit).collect();
-        let mut leading = HashSet::new();
-        while let Some(commit) = pending.pop() {
-            if leading.insert(commit) {
-                pending.extend(children.get(&commit).into_iter().flatten());
-            }
-        }
-        Ok(leading)
+        Ok(above(walk, holders.map(|(commit, _)| commit)))
     }
+}
+
+/// Returns these commits, and those commits of a walk that lead to one of them.
+pub fn above(walk: &Walk, commits: impl IntoIterator<Item = ObjectId>) -> HashSet<ObjectId> {
+    let mut children: HashMap<ObjectId, Vec<ObjectId>> = HashMap::new();
+    for (commit, parent) in walk.edges() {
+        children.entry(parent).or_default().push(commit);
+    }
+    let mut pending: Vec<ObjectId> = commits.into_iter().collect();
+    let mut leading = HashSet::new();
+    while let Some(commit) = pending.pop() {
+        if leading.insert(commit) {
+            pending.extend(children.get(&commit).into_iter().flatten());
+        }
+    }
+    leading
 }

@@ -17,7 +17,7 @@ mod families;
 mod first_commits;
 mod grafts;
 pub mod history;
-mod holders;
+pub mod holders;
 pub mod hooks_dir;
 mod ignore_rules;
 pub mod index;

@@ -66,6 +66,14 @@ impl Walk {
         })
     }
 
+    /// Returns the parents of each commit, as far as this clone has them.
+    pub fn parents(&self) -> HashMap<ObjectId, Vec<ObjectId>> {
+        let steps = self.steps.iter();
+        steps
+            .map(|step| (from_gix(&step.id), step.parents.iter().map(|id| from_gix(id)).collect()))
+            .collect()
+    }
+
     /// Returns whether the commit is in the range.
     pub fn contains(&self, id: &ObjectId) -> bool {
         self.ids.contains(id)

@@ -6,13 +6,18 @@ use super::Run;
 use super::install::hooks;
 use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
+use crate::cli::env;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::{short_key, tilde};
-use crate::cli::output::words::{TYPE, paint, unchanged};
+use crate::cli::output::words::{TYPE, argument, paint, unchanged};
 use crate::ops::Context;
 use crate::ops::guard::init::{InitReport, init};
 use crate::ops::guard::install::{self, InstallRequest};
+use crate::refusal::shown::visible;
+
+/// The most files that a command names.
+const IN_A_COMMAND: usize = 3;
 
 /// Set up this repository: .gitpack.toml, .gitignore, identity, hooks
 #[derive(Parser)]
@@ -52,9 +57,19 @@ impl Run for Init {
             shared: self.shared,
         };
         match (self.server, self.dry_run) {
-            (true, false) => hooks(output, ctx, &install::apply(install::plan_install(ctx, request)?)?),
-            (true, true) => hooks(output, ctx, &install::preview(install::plan_install(ctx, request)?)?),
-            (false, dry_run) => human(output, ctx, &init(ctx, request, dry_run)?),
+            (true, false) => hooks(
+                output,
+                ctx,
+                &install::apply(install::plan_install(ctx, request)?)?,
+                false,
+            ),
+            (true, true) => hooks(
+                output,
+                ctx,
+                &install::preview(install::plan_install(ctx, request)?)?,
+                false,
+            ),
+            (false, dry_run) => human(output, ctx, &init(ctx, request, dry_run)?, dry_run),
         }
         if self.dry_run {
             unchanged(output);
@@ -63,16 +78,21 @@ impl Run for Init {
     }
 }
 
-fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
+fn human(output: &mut Output, ctx: &Context, report: &InitReport, is_dry: bool) {
     let mut row = |label: &str, what: &str, about: &str| {
         output.line(format!("{label:<10} {what:<24} {about}").trim_end());
     };
+    let would = |dry: &'static str, done: &'static str| if is_dry { dry } else { done };
     match report.config_written {
-        true => row("wrote", ".gitpack.toml", "what is protected here, and who can open it"),
+        true => row(
+            would("to write", "wrote"),
+            ".gitpack.toml",
+            "what is protected here, and who can open it",
+        ),
         false => row("kept", ".gitpack.toml", "already exists"),
     }
     match report.ignore_written {
-        true => row("ignored", "_PACK_RUN/", "in .gitignore"),
+        true => row(would("to ignore", "ignored"), "_PACK_RUN/", "in .gitignore"),
         false => row("kept", ".gitignore", "already ignores _PACK_RUN/"),
     }
     match &report.identity {
@@ -83,12 +103,15 @@ fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
         ),
         Some(identity) => {
             let about = match identity.is_new {
-                true => "(new, keep it safe: without it sealed artifacts cannot be opened)",
+                true => would(
+                    "(to be made)",
+                    "(new, keep it safe: without it sealed artifacts cannot be opened)",
+                ),
                 false => "(already exists)",
             };
             row("identity", &tilde(&identity.path), about);
             let about = match (identity.is_listed, report.config_written) {
-                (true, true) => "added to .gitpack.toml",
+                (true, true) => would("to be added to .gitpack.toml", "added to .gitpack.toml"),
                 (true, false) => "already in .gitpack.toml",
                 (false, _) => "not in .gitpack.toml",
             };
@@ -99,7 +122,13 @@ fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
             row("recipient", &recipient, about);
         }
     }
-    hooks(output, ctx, &report.hooks);
+    let has_identity = report.identity.is_some();
+    hooks(output, ctx, &report.hooks, has_identity);
+    next(output, report);
+}
+
+/// Prints what to do next.
+fn next(output: &mut Output, report: &InitReport) {
     let mut next = Vec::new();
     match &report.identity {
         Some(identity) if !identity.is_listed && !identity.recipient.is_empty() => {
@@ -108,10 +137,24 @@ fn human(output: &mut Output, ctx: &Context, report: &InitReport) {
         Some(_) => {}
         None => next.push("export GIT_PACK_IDENTITY=<a path outside of the work tree>, then git pack init".into()),
     }
+    if let [first, ..] = report.exposed.as_slice() {
+        let what = match report.exposed.len() {
+            1 => format!("{} is tracked in plaintext", visible(first.as_bytes())),
+            n => format!("{n} protected files are tracked in plaintext"),
+        };
+        output.advice(&format!(
+            "{:<10} {what}: commits are blocked until it is sealed, or released in .gitpack.toml",
+            "protected"
+        ));
+        let paths: Vec<String> = report.exposed.iter().map(|path| argument(path.as_bytes())).collect();
+        let more = if paths.len() > IN_A_COMMAND { " …" } else { "" };
+        let named = paths[..paths.len().min(IN_A_COMMAND)].join(" ");
+        next.push(format!("{} pack protect {named}{more}", env::git_at_top()));
+    }
     if report.config_written || report.ignore_written {
         next.push("git add .gitpack.toml .gitignore && git commit".into());
     }
     for command in next {
-        output.line(&format!("{:<10} {}", "next", paint(TYPE, &command)));
+        output.advice(&format!("{:<10} {}", "next", paint(TYPE, &command)));
     }
 }

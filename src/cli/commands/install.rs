@@ -49,17 +49,17 @@ impl Run for Install {
         };
         let plan = plan_install(ctx, request)?;
         if self.dry_run {
-            hooks(output, ctx, &preview(plan)?);
+            hooks(output, ctx, &preview(plan)?, can_open(ctx));
             unchanged(output);
             return Ok(Exit::Yes);
         }
-        hooks(output, ctx, &apply(plan)?);
+        hooks(output, ctx, &apply(plan)?, can_open(ctx));
         Ok(Exit::Yes)
     }
 }
 
-/// Prints which hooks are installed, and where.
-pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
+/// Prints which hooks are installed, and where. `has_identity` tells whether the drivers can open something.
+pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport, has_identity: bool) {
     let mut names: Vec<_> = report.changed.iter().chain(&report.unchanged).copied().collect();
     names.sort_by_key(|name| ALL_HOOKS.iter().position(|hook| hook == name));
     let about = if report.changed.is_empty() {
@@ -73,7 +73,7 @@ pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
         output.line(&format!("{:<10} {scope} makes every repository use them", "shared"));
     }
     if report.drivers == Some(DriversChange::Set) {
-        let about = match can_open(ctx) {
+        let about = match has_identity {
             true => "git compares and merges sealed twins by their plaintext",
             false => "set, but there is no identity here: git shows sealed twins as sealed and merges none",
         };

@@ -8,6 +8,7 @@ use super::Run;
 use super::flags::IdentityFlags;
 use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
+use crate::cli::commands::scan::way_out::way_out_lines;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::table::columns;
@@ -17,6 +18,7 @@ use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
 use crate::ops::guard::twins::protect::{ProtectReport, ProtectRequest, protect};
 use crate::ops::guard::twins::{PairReport, check};
+use crate::ops::guard::way_out;
 use crate::refusal::shown::{harmless, visible};
 use crate::refusal::twin::MergeFault;
 use crate::rules::twins::{MergeSide, Standing, TwinFault};
@@ -70,7 +72,13 @@ impl Run for Protect {
         let report = protect(ctx, &request)?;
         match self.dry_run {
             true => planned(output, &report),
-            false => human(output, &report),
+            false => {
+                human(output, &report);
+                let files = report.files.iter().map(|pair| (&pair.path, &pair.exposure));
+                if let Some(way) = way_out::of_exposures(ctx, files) {
+                    output.err(&way_out_lines(&way, &|_| true));
+                }
+            }
         }
         Ok(Exit::Yes)
     }
@@ -172,12 +180,16 @@ fn exposed(output: &mut Output, pair: &PairReport) {
         "\n  {} history holds {path} in plaintext\n",
         paint(LOOK, "note")
     ));
-    if let Some(oldest) = pair.exposure.unpushed.last() {
-        let rewrite = format!("git rebase -i {}^", oldest.short());
+    if !pair.exposure.unpushed.is_empty() {
         output.err(&format!(
-            "    not pushed   {}: pushes are blocked until these no longer hold it   {}\n",
-            named(&pair.exposure.unpushed),
-            paint(TYPE, &rewrite)
+            "    not pushed   {}: pushes are blocked until these no longer hold it\n",
+            named(&pair.exposure.unpushed)
+        ));
+    }
+    if !pair.exposure.kept.is_empty() {
+        output.err(&format!(
+            "    kept         {}: no branch or tag leads there, but another ref does\n",
+            named(&pair.exposure.kept)
         ));
     }
     if !pair.exposure.pushed.is_empty() {
@@ -286,7 +298,7 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
         }
         (Some(TwinFault::OtherRecipients), Standing::UpToDate | Standing::SealedOnly | Standing::Unknown) => {
             let about = format!("sealed as {twin}, but for other recipients than .gitpack.toml names");
-            let rekey = format!("git pack rekey {sealed_file} -o {sealed_file} --replace");
+            let rekey = format!("git pack rekey {sealed_file} -o {sealed_file} --replace --reencrypt");
             return (about, arrow(&rekey));
         }
         _ => {}

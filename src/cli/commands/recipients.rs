@@ -105,5 +105,9 @@ fn removed(output: &mut Output, recipient: &str, is_own: bool, dry_run: bool) {
     }
     if !dry_run {
         commit_first(output);
+        let rekey = paint(TYPE, "git pack rekey FILE.age -o FILE.age --replace --reencrypt");
+        output.err(&format!(
+            "  then       {rekey}\n             for each sealed twin, so that the removed key does not open what comes\n"
+        ));
     }
 }

@@ -47,7 +47,7 @@ impl Run for Uninstall {
             true => preview(plan)?,
             false => apply(plan)?,
         };
-        hooks(output, ctx, &report);
+        hooks(output, ctx, &report, if self.dry_run { "to remove" } else { "removed" });
         let found = match self.purge && !self.dry_run {
             true => purge(ctx)?,
             false => leftovers(ctx)?,
@@ -60,23 +60,25 @@ impl Run for Uninstall {
     }
 }
 
-fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport) {
+fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport, removed: &str) {
     if report.drivers == Some(DriversChange::Removed) {
-        output.line("removed    the diff and merge drivers of sealed twins from git's configuration");
+        output.line(&format!(
+            "{removed:<10} the diff and merge drivers of sealed twins from git's configuration"
+        ));
     }
     let directory = path_from(&ctx.cwd, &report.directory);
     if report.changed.is_empty() {
-        output.line(&format!("removed    nothing: {directory} has no hooks of git-pack"));
+        output.line(&format!("{removed:<10} nothing: {directory} has no hooks of git-pack"));
         return;
     }
     let in_files = report.changed.iter().filter(|hook| !report.configured.contains(hook));
     let in_files: Vec<&str> = in_files.copied().collect();
     if !in_files.is_empty() {
-        output.line(&format!("removed    {} from {directory}", in_files.join(", ")));
+        output.line(&format!("{removed:<10} {} from {directory}", in_files.join(", ")));
     }
     if !report.configured.is_empty() {
         let hooks = report.configured.join(", ");
-        output.line(&format!("removed    {hooks} from git's configuration"));
+        output.line(&format!("{removed:<10} {hooks} from git's configuration"));
     }
 }
 

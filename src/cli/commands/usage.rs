@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::ffi::OsString;
 
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::envelope_of;
 use super::values::BadValue;
@@ -13,6 +13,7 @@ use crate::cli::output::{Output, refusal};
 use crate::cli::style::Style;
 use crate::refusal::Refusal;
 use crate::refusal::shown::without_private_keys;
+use crate::rules::similar::similar;
 
 /// Prints the help or the version, if the arguments ask for it. Returns whether they do.
 pub(crate) fn answered(output: &mut Output, error: &clap::Error) -> bool {
@@ -27,6 +28,9 @@ pub(crate) fn answered(output: &mut Output, error: &clap::Error) -> bool {
 pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsString]) -> Exit {
     let wants_envelope = wants_envelope(arguments);
     if let Some(refused) = bad_value(error) {
+        return refusal::print(output, &refused, Style::with_json(wants_envelope));
+    }
+    if let Some(refused) = unknown_command(error) {
         return refusal::print(output, &refused, Style::with_json(wants_envelope));
     }
     let text = without_private_keys(&error.render().to_string());
@@ -47,6 +51,26 @@ pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsStri
         output.out(&refusal::envelope(&refused));
     }
     Exit::Refused
+}
+
+/// Returns the refusal of a command that there is not, with the one that was probably meant.
+fn unknown_command(error: &clap::Error) -> Option<Refusal> {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidSubcommand) else {
+        return None;
+    };
+    let known = match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(known)) => known.iter().map(String::as_str).collect(),
+        Some(ContextValue::String(known)) => vec![known.as_str()],
+        _ => Vec::new(),
+    };
+    let problem = match similar(name, known) {
+        Some(meant) => format!("there is no command {name:?}; did you mean {meant}?"),
+        None => format!("there is no command {name:?}"),
+    };
+    Some(misused_for(problem, "git pack help"))
 }
 
 /// Returns the refusal of a value that one of our own parsers rejected.

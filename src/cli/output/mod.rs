@@ -85,6 +85,13 @@ impl Output {
         self.out(text.as_bytes());
     }
 
+    /// Writes a line of advice to stdout, unless people want quiet.
+    pub(super) fn advice(&mut self, text: &str) {
+        if !self.is_quiet {
+            self.line(text);
+        }
+    }
+
     /// Returns the BLAKE3 hash of what went to stdout.
     pub(super) fn hash(&self) -> String {
         self.printed.finish()

@@ -66,3 +66,41 @@ impl<'a> Sheet<'a> {
         self
     }
 }
+
+/// Returns words behind their label, in as many lines as they need. A line gets one word at least, however wide it is.
+pub(crate) fn wrapped(label: &str, words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if width_of(line) + 1 + width_of(&word) <= COLUMNS => line.push_str(&format!(" {word}")),
+            last => {
+                let label = if last.is_none() { label } else { "" };
+                lines.push(format!("  {label:<10} {word}"));
+            }
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_wrapped_behind_their_label() {
+        assert!(wrapped("paths", std::iter::empty()).is_empty());
+        let words = (0..20).map(|n| format!("**/*.kind-{n:02}"));
+        let lines = wrapped("paths", words);
+        assert!(
+            lines.len() > 3 && lines.iter().all(|line| line.len() <= COLUMNS),
+            "{lines:?}"
+        );
+        assert!(
+            lines[0].starts_with("  paths      **/*.kind-00 **/*.kind-01"),
+            "{lines:?}"
+        );
+        assert!(lines[1].starts_with("             **/*.kind-"), "{lines:?}");
+        let wide = "w".repeat(200);
+        assert_eq!(wrapped("a", ["b".to_owned(), wide.clone()].into_iter()).len(), 2);
+    }
+}

@@ -57,14 +57,34 @@ pub fn add_to_allow_file(text: &str, groups: &[AllowGroup]) -> Result<String, Co
     Ok(added)
 }
 
-/// Returns the text of a `.gitpack.toml` with this `allow_file`, otherwise unchanged.
+/// The line in which the template of `.gitpack.toml` explains `allow_file`.
+const ALLOW_FILE_EXAMPLE: &str = "# allow_file = \"accepted.toml\"";
+
+/// Returns the text of a `.gitpack.toml` with this `allow_file`, in the place of the template's example if it is still there,
+/// otherwise unchanged.
 pub fn set_allow_file(text: &str, path: &MemberPath) -> Result<String, ConfigError> {
     Config::parse(text.as_bytes())?;
     let mut document: DocumentMut = text.parse().expect("a text that parsed as TOML once does so again");
     document.insert("allow_file", value(path.as_str()));
     let edited = like(text, &document.to_string());
-    Config::parse(edited.as_bytes())?;
+    let named = Config::parse(edited.as_bytes())?;
+    if let Some(in_place) = in_place_of_example(text, path)
+        && Config::parse(in_place.as_bytes())
+            .is_ok_and(|config| config.allow_file.map(|file| file.value) == named.allow_file.map(|file| file.value))
+    {
+        return Ok(in_place);
+    }
     Ok(edited)
+}
+
+/// Returns the text with the key in the place of the example. `None` if there is not exactly one example.
+fn in_place_of_example(text: &str, path: &MemberPath) -> Option<String> {
+    let is_example = |line: &&str| line.trim_end() == ALLOW_FILE_EXAMPLE;
+    if text.lines().filter(is_example).count() != 1 {
+        return None;
+    }
+    let line = format!("allow_file = {}", toml_edit::Value::from(path.as_str()));
+    Some(text.replacen(ALLOW_FILE_EXAMPLE, &line, 1))
 }
 
 fn add(text: &str, groups: &[AllowGroup]) -> String {
@@ -222,5 +242,23 @@ mod tests {
             };
             assert_eq!(named.replace(line, ""), text);
         }
+    }
+
+    #[test]
+    fn the_example_of_the_template_becomes_the_key() {
+        let path = MemberPath::parse("known/a.toml").unwrap();
+        let text = "version = 1\n\n# why\n#\n# allow_file = \"accepted.toml\"\n\n[seal]\nrecipients = []\n";
+        let named = set_allow_file(text, &path).unwrap();
+        assert_eq!(
+            named,
+            text.replace("# allow_file = \"accepted.toml\"", "allow_file = \"known/a.toml\"")
+        );
+        // Below a table, the key would be one of the table.
+        let text = "version = 1\n[seal]\nrecipients = []\n# allow_file = \"accepted.toml\"\n";
+        let named = set_allow_file(text, &path).unwrap();
+        assert!(
+            named.starts_with("version = 1\nallow_file = \"known/a.toml\"\n[seal]"),
+            "{named}"
+        );
     }
 }

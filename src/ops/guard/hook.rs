@@ -19,6 +19,7 @@ use crate::ops::guard::scan::packs::PackDemands;
 use crate::ops::guard::scan::range::{Ranges, RefChange};
 use crate::ops::guard::scan::{PushedTo, ScanReport, UnpublishedBranch, packs, surfaces};
 use crate::ops::guard::twins::one_sided::{OneSided, one_sided};
+use crate::ops::guard::way_out;
 use crate::ops::share::publication;
 use crate::refusal::config::ConfigFault;
 use crate::refusal::usage::Misuse;
@@ -155,6 +156,13 @@ fn judge_push(repo: &Repository, place: &PushTarget, changes: &[RefChange]) -> R
     };
     let mut report = ranges.judge(changes)?;
     surfaces::learn(repo, &report, |entry| ContentAt::Blob(entry.id));
+    if !report.is_elsewhere {
+        report.way_out = way_out::of_leaks(repo, report.leaks.iter().map(|found| &found.leak))?;
+    }
+    let tips = changes.iter().map(|change| (change.name.as_str(), change.tip));
+    let released = report.leaks.iter().filter(|found| found.weakened);
+    let released = released.filter_map(|found| found.leak.entry.commit).collect();
+    report.release_first = way_out::release_first(repo, &released, tips, &known)?;
     if let Some(root) = repo.work_tree()
         && !changes.is_empty()
     {

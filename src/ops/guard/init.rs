@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
 use crate::adapters::files::{self, Durability, create_private_dir, write_whole};
+use crate::adapters::git::Repository;
 use crate::format::config::{FILE_NAME, add_recipient, is_same_recipient};
+use crate::format::protected::Policy;
+use crate::format::repo_path::RepoPath;
+use crate::format::repo_state::EntryKind;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::guard::install::{self, HooksReport, InstallRequest};
@@ -12,6 +16,7 @@ use crate::ops::keys::{identity, recipients};
 use crate::refusal::keys::IdentityFault;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
+use crate::rules::protect::{FileFacts, is_run_output};
 use crate::rules::twins::{OUTPUTS_IGNORED, with_line};
 
 const TEMPLATE: &str = include_str!("../../../templates/gitpack.toml");
@@ -27,6 +32,9 @@ pub struct InitReport {
     pub identity: Option<InitIdentity>,
     /// The hooks.
     pub hooks: HooksReport,
+    /// The files that git tracks in plaintext although their names are protected everywhere. The hooks block commits that
+    /// keep them.
+    pub exposed: Vec<RepoPath>,
 }
 
 /// The identity of a repository that was set up.
@@ -66,6 +74,7 @@ pub fn init(ctx: &Context, hooks: InstallRequest, dry_run: bool) -> Result<InitR
     };
 
     files::ensure_writable(&root)?;
+    let exposed = exposed(&repo, &present)?;
 
     if dry_run {
         return Ok(InitReport {
@@ -75,6 +84,7 @@ pub fn init(ctx: &Context, hooks: InstallRequest, dry_run: bool) -> Result<InitR
                 .map(|path| planned_identity(path, known, &present))
                 .transpose()?,
             hooks: install::preview(hooks)?,
+            exposed,
         });
     }
     let identity = match identity_path {
@@ -104,7 +114,27 @@ pub fn init(ctx: &Context, hooks: InstallRequest, dry_run: bool) -> Result<InitR
         ignore_written,
         identity,
         hooks: install::apply(hooks)?,
+        exposed,
     })
+}
+
+/// Returns the tracked files that the rules never allow in plaintext, by their names. The rules of a configuration that `init`
+/// writes are the built-in ones.
+fn exposed(repo: &Repository, present: &Loaded) -> Result<Vec<RepoPath>> {
+    let registry = present.registry()?;
+    let tracked = repo.index()?.staged(None, None)?.into_iter().map(|staged| staged.entry);
+    let exposed = tracked.filter(|entry| {
+        let facts = FileFacts {
+            path: entry.path.as_bytes(),
+            blob: Some(entry.id),
+            ..FileFacts::default()
+        };
+        let protection = registry
+            .judge_file(&facts)
+            .filter(|_| entry.kind != EntryKind::Submodule);
+        protection.is_some_and(|protection| protection.policy == Policy::Never) && !is_run_output(entry.path.as_bytes())
+    });
+    Ok(exposed.map(|entry| entry.path).collect())
 }
 
 /// Returns the identity that [`identity_at`] would return. A new one has no recipient yet.

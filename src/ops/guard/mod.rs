@@ -13,3 +13,4 @@ pub mod scan;
 mod shim;
 pub mod status;
 pub mod twins;
+pub mod way_out;

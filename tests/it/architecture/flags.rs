@@ -58,7 +58,7 @@ const EXEMPTIONS: &[Exemption] = &[
     },
     Exemption {
         path: "adapters/git/exposure.rs",
-        literals: &["--all", "--not", "--remotes", "--full-history"],
+        literals: &["--all", "--branches", "--tags", "--not", "--remotes", "--full-history"],
         reason: "arguments of git rev-list",
     },
     Exemption {

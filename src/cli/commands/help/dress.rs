@@ -201,7 +201,9 @@ mod tests {
                 // What a shell takes for itself does not reach the program.
                 let words = example.line.split(['>', '|']).next().unwrap_or_default().trim_end();
                 let words = words.replace("\"$(git pack state v1.0)\"", &format!("sha256:{}", "0".repeat(64)));
-                let words = words.replace("\"$(cat ~/.ssh/id_ed25519.pub)\"", "age1x");
+                let words = words
+                    .replace("\"$(cat ~/.ssh/id_ed25519.pub)\"", "age1x")
+                    .replace("\"$(cat kim.pub)\"", "age1x");
                 let words = words.split(' ').skip(1);
                 let parsed = commands::tree().try_get_matches_from(words);
                 assert!(parsed.is_ok(), "{}: {}", example.line, parsed.unwrap_err());

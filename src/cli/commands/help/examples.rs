@@ -287,7 +287,7 @@ pub(super) const EXAMPLES: &[(&str, &[Example])] = &[
         "recipients remove",
         &[example(
             "Remove a person",
-            "git pack recipients remove \"$(cat ~/.ssh/id_ed25519.pub)\"",
+            "git pack recipients remove \"$(cat kim.pub)\"",
         )],
     ),
     (

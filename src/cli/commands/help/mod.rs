@@ -100,12 +100,16 @@ fn unknown(words: &[String]) -> String {
     }
     let mut known: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
     if command.get_name() == tree.get_name() {
-        known.extend(TOPICS.iter().map(|topic| topic.name));
+        known.extend(
+            TOPICS
+                .iter()
+                .flat_map(|topic| topic.also.iter().copied().chain([topic.name])),
+        );
     }
     let name = words.join(" ");
     match similar(unknown, known) {
-        Some(similar) => format!("there is no command {name:?}; did you mean {similar}?"),
-        None => format!("there is no command {name:?}; git pack help lists them"),
+        Some(similar) => format!("there is no command or subject {name:?}; did you mean {similar}?"),
+        None => format!("there is no command or subject {name:?}; git pack help lists them"),
     }
 }
 

@@ -7,6 +7,8 @@ use super::page::{Page, Section, lines, section, term, text};
 pub(super) struct Topic {
     /// What stands after `git pack help`.
     pub(super) name: &'static str,
+    /// Other words for it.
+    pub(super) also: &'static [&'static str],
     /// What it is about, in one line.
     pub(super) about: &'static str,
     sections: fn() -> Vec<Section>,
@@ -16,16 +18,19 @@ pub(super) struct Topic {
 pub(super) const TOPICS: &[Topic] = &[
     Topic {
         name: "rules",
+        also: &["guard", "rule", "allow"],
         about: "what the guard protects, and how to release something",
         sections: rules,
     },
     Topic {
         name: "places",
+        also: &["place", "remote", "remotes"],
         about: "how to name a place that holds packs",
         sections: places,
     },
     Topic {
         name: "configuration",
+        also: &["config", "settings", "scope", "scopes"],
         about: "every key and every variable that can be set",
         sections: configuration::sections,
     },
@@ -34,7 +39,9 @@ pub(super) const TOPICS: &[Topic] = &[
 impl Topic {
     /// Returns the subject of this name.
     pub(super) fn named(name: &str) -> Option<&'static Self> {
-        TOPICS.iter().find(|topic| topic.name == name)
+        TOPICS
+            .iter()
+            .find(|topic| topic.name == name || topic.also.contains(&name))
     }
 
     /// Returns its page.

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::cli::commands::scan::leaks::{
-    LISTED, NAMED, commit_advice, examined, leak_lines, leak_row, look_alikes, notices, unnamed,
+    LISTED, NAMED, commit_advice, examined, is_sealable, is_sealable_at, leak_lines, leak_row, look_alikes, names_of,
+    notices, unnamed,
 };
+use crate::cli::commands::scan::way_out::way_out_lines;
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::doubt::doubt_words;
@@ -15,6 +17,7 @@ use crate::format::protected::Policy;
 use crate::format::remote_url::without_secret;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::ops::guard::twins::one_sided::OneSided;
+use crate::ops::guard::way_out::ReleaseFirst;
 use crate::refusal::shown::{harmless, shown, visible};
 use crate::rules::push::{Doubt, private_line};
 use crate::rules::scan::LeakCode;
@@ -99,7 +102,7 @@ pub(super) fn one_sided(output: &mut Output, found: &[OneSided]) {
 /// Prints what blocks a push, if anything does.
 pub(super) fn push(output: &mut Output, remote: &str, report: &ScanReport, time: Duration) {
     let what = paint(BLOCKS, &format!("push to {} blocked", remote_name(remote)));
-    range(output, &what, report, time);
+    range(output, &what, report, time, Site::Push(remote));
     unpublished(output, &what, report);
     let Some(pushed_to) = report.pushed_to.as_ref().filter(|_| !report.leaks.is_empty()) else {
         return;
@@ -151,12 +154,24 @@ pub(super) fn all_was_judged(output: &mut Output) {
 
 /// Prints what blocks a push at the server, if anything does.
 pub(super) fn receive(output: &mut Output, report: &ScanReport, time: Duration) {
-    range(output, &paint(BLOCKS, "push blocked by this server"), report, time);
+    range(
+        output,
+        &paint(BLOCKS, "push blocked by this server"),
+        report,
+        time,
+        Site::Server,
+    );
 }
 
 /// Prints what blocks a change of refs, if anything does.
 pub(super) fn refs(output: &mut Output, report: &ScanReport, time: Duration) {
-    range(output, &paint(BLOCKS, "update of refs blocked"), report, time);
+    range(
+        output,
+        &paint(BLOCKS, "update of refs blocked"),
+        report,
+        time,
+        Site::Refs,
+    );
 }
 
 /// Prints the branches that need a published pack, if there are any.
@@ -207,7 +222,89 @@ fn unpublished(output: &mut Output, what: &str, report: &ScanReport) {
     ));
 }
 
-fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
+/// Where a range of commits was judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Site<'a> {
+    /// In the clone that pushes to this remote.
+    Push(&'a str),
+    /// On the server that receives.
+    Server,
+    /// In the clone whose ref would change.
+    Refs,
+}
+
+/// Returns what to do about leaks in commits, and in what refs lead to otherwise.
+fn way_on(report: &ScanReport, site: Site<'_>) -> String {
+    let mut text = String::new();
+    // First, because then the commits can stay.
+    if report.leaks.iter().any(|found| found.weakened) {
+        text.push_str(&released_at_once(report.release_first.as_ref(), site));
+    }
+    let stays = |found: &FoundLeak| !found.weakened;
+    let has_commits = report
+        .leaks
+        .iter()
+        .any(|found| stays(found) && found.leak.entry.commit.is_some());
+    match site {
+        _ if !has_commits => {}
+        Site::Push(_) if report.is_elsewhere => {
+            text.push_str("  these commits are already on another remote; push new commits without the files\n");
+        }
+        Site::Push(_) => {
+            if let Some(way) = &report.way_out {
+                text.push_str(&way_out_lines(way, &is_sealable_at(&report.leaks)));
+            }
+        }
+        Site::Server => {
+            let scan = paint(TYPE, "git pack scan --all");
+            text.push_str(&format!(
+                "  in the clone that pushed, this tells how to take the files out of the commits:\n    {scan}\n"
+            ));
+        }
+        Site::Refs => text.push_str(&unchanged_refs(report)),
+    }
+    let has_no_commit = |found: &FoundLeak| stays(found) && found.leak.entry.commit.is_none();
+    if report.without_commits > 0 && report.leaks.iter().any(has_no_commit) {
+        text.push_str(
+            "  the committed .gitpack.toml decides about a ref that leads to a tree or a blob; if it is a pack, seal it\n  \
+             again by today's rules, or release the files in .gitpack.toml and push that first  (git pack help rules)\n",
+        );
+    }
+    text
+}
+
+/// Returns what to do about leaks in commits to which a ref would lead.
+fn unchanged_refs(report: &ScanReport) -> String {
+    let git = env::git_at_top();
+    let sealable = names_of(&report.leaks, &is_sealable, &argument);
+    let command = match sealable.is_empty() {
+        true => format!("{git} rm --cached --{}", names_of(&report.leaks, &|_| true, &pathspec)),
+        false => format!("{git} pack protect{sealable}"),
+    };
+    format!(
+        "  no ref was changed; take the files out of the commits before you try again:\n    {}\n",
+        paint(TYPE, &command)
+    )
+}
+
+/// Returns what to do about a push that also changes the rules.
+fn released_at_once(first: Option<&ReleaseFirst>, site: Site<'_>) -> String {
+    let mut text = "  the push also changes .gitpack.toml to release them, which counts from the next push on: push the commit\n  \
+                    that changes .gitpack.toml first, by itself\n"
+        .to_owned();
+    if let (Some(first), Site::Push(remote)) = (first, site) {
+        let command = format!(
+            "git push {} {}:{}",
+            argument(without_secret(remote).as_bytes()),
+            first.commit.short(),
+            argument(first.branch.as_bytes())
+        );
+        text.push_str(&format!("    {}\n", paint(TYPE, &command)));
+    }
+    text
+}
+
+fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration, site: Site<'_>) {
     if !report.leaks.is_empty() || !report.packs.is_empty() {
         let mut found = Vec::new();
         if !report.leaks.is_empty() {
@@ -229,29 +326,10 @@ fn range(output: &mut Output, what: &str, report: &ScanReport, time: Duration) {
             }
         }
         text.push('\n');
-        if let Some(first) = report.leaks.iter().find(|found| found.leak.entry.commit.is_some()) {
-            let commit = first.leak.entry.commit.map(|id| id.short()).unwrap_or_default();
-            let command = match first.is_root {
-                true => "git rebase -i --root".to_owned(),
-                false => format!("git rebase -i {commit}^"),
-            };
-            if report.is_elsewhere {
-                text.push_str("  these commits are already on another remote; push new commits without the files\n");
-            } else {
-                text.push_str("  these commits are not pushed yet; take the files out of them:\n");
-                text.push_str(&format!("    {}\n", paint(TYPE, &command)));
-                text.push_str("  copy the files elsewhere first: a rebase can overwrite them with older versions\n");
-            }
-        }
+        text.push_str(&way_on(report, site));
         if !report.packs.is_empty() {
             text.push_str("  see what is wrong, then seal or sign the pack again, or leave it out:\n");
             text.push_str(&format!("    {}\n", paint(TYPE, "git pack verify <pack>")));
-        }
-        if report.leaks.iter().any(|found| found.weakened) {
-            text.push_str(
-                "  the push also changes .gitpack.toml to release them; that takes effect with the next push,\n",
-            );
-            text.push_str("  so push the commit that changes .gitpack.toml first, by itself\n");
         }
         text.push_str(&format!("  {}\n", examined(&report.examined, Some(time))));
         output.err(&text);

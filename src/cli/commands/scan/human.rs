@@ -3,7 +3,10 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use super::leaks::{LISTED, commit_advice, examined, is_sealable, leak_lines, names_of, notices, rules_advice};
+use super::leaks::{
+    LISTED, commit_advice, examined, is_sealable, is_sealable_at, leak_lines, names_of, notices, rules_advice,
+};
+use super::way_out::way_out_lines;
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::table::advise;
@@ -50,14 +53,26 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
                 advice.extend(rules_advice(&report.leaks));
             }
             Surface::Range(_) | Surface::All => {
-                advice.push(("rewrite unpushed commits", "git rebase -i, or git filter-repo".into()));
-                advice.push(("what is already pushed", "is public: replace any keys in it".into()));
+                match &report.way_out {
+                    Some(way) => output.err(&way_out_lines(way, &is_sealable_at(&report.leaks))),
+                    None => advice.push(("what is not pushed yet", "rewrite it: git filter-repo".into())),
+                }
+                if report.way_out.as_ref().is_none_or(|way| way.is_partly_pushed) {
+                    advice.push(("what is already pushed", "is public: replace any keys in it".into()));
+                }
                 if report
                     .leaks
                     .iter()
                     .any(|found| found.leak.code != LeakCode::TrackedRunOutput)
                 {
-                    advice.push(("or allow single blobs", "git pack scan --all --write-allow".into()));
+                    let surface = match surface {
+                        Surface::Range(range) => format!("--range {}", argument(range.as_bytes())),
+                        _ => "--all".to_owned(),
+                    };
+                    advice.push((
+                        "or allow single blobs",
+                        format!("git pack scan {surface} --write-allow"),
+                    ));
                 }
             }
         }

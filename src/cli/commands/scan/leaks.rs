@@ -1,6 +1,6 @@
 //! Leaks for people: a line for each, and advice. A scan and the hooks share them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::grouped::{deleted_again, grouped};
@@ -11,6 +11,7 @@ use crate::cli::output::in_part::in_part_notice;
 use crate::cli::output::table::aligned;
 use crate::cli::output::words::{LOOK, argument, count, duration, paint, pathspec, size};
 use crate::format::agent::private::AGENTS;
+use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::guard::scan::{Examined, FoundLeak, ScanReport};
 use crate::refusal::shown::{brief, harmless};
@@ -24,7 +25,7 @@ pub(in crate::cli::commands) const LISTED: usize = 24;
 const EXAMPLES: usize = 3;
 
 /// The most paths in a command to be typed.
-const TYPED: usize = 12;
+pub(super) const TYPED: usize = 12;
 
 /// Returns whether a leak is a private file of an agent, in the place where such files are.
 fn is_agents(found: &FoundLeak) -> bool {
@@ -64,11 +65,12 @@ pub(super) fn rules_advice(leaks: &[FoundLeak]) -> Option<(&'static str, String)
     Some(match releasable.all(|found| found.leak.code == LeakCode::PrivateKey) {
         true => (
             "if the key is to be public",
-            "[[allow]] with its blob in .gitpack.toml; no [[protect]] rule releases a key".into(),
+            "[[allow]] with its blob in .gitpack.toml; no [[protect]] rule releases a key  (git pack help rules)"
+                .into(),
         ),
         false => (
             "or change the rules",
-            "[[protect]] and [[allow]] in .gitpack.toml".into(),
+            "[[protect]] and [[allow]] in .gitpack.toml  (git pack help rules)".into(),
         ),
     })
 }
@@ -208,6 +210,13 @@ pub(in crate::cli::commands) fn is_sealable(found: &FoundLeak) -> bool {
     let is_file = matches!(found.leak.entry.kind, EntryKind::Regular | EntryKind::Executable);
     let has_name = !path.is_empty() && !path.contains(&b'\n') && !path.contains(&b'\r');
     is_file && has_name && matches!(found.leak.code, LeakCode::PlaintextProtected | LeakCode::PrivateKey)
+}
+
+/// Returns whether the leaks at a path can be sealed instead.
+pub(in crate::cli::commands) fn is_sealable_at(leaks: &[FoundLeak]) -> impl Fn(&RepoPath) -> bool {
+    let sealable = leaks.iter().filter(|found| is_sealable(found));
+    let paths: BTreeSet<RepoPath> = sealable.map(|found| found.leak.entry.path.clone()).collect();
+    move |path| paths.contains(path)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod json;
 pub(super) mod leaks;
 mod rows;
 mod sarif;
+pub(super) mod way_out;
 
 use std::path::PathBuf;
 
@@ -125,7 +126,10 @@ impl Run for Scan {
     }
 
     fn style(&self) -> Style {
-        Style::with_json(self.format() == Format::Json)
+        match self.format() {
+            Format::Sarif => Style::Document(sarif::refused),
+            format => Style::with_json(format == Format::Json),
+        }
     }
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {

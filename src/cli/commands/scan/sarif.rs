@@ -1,9 +1,9 @@
 //! The findings of a scan as SARIF 2.1.0 (OASIS), for tools that show them beside the code.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use serde_sarif::sarif::{
-    ArtifactLocation, Location, Message, MultiformatMessageString, PhysicalLocation, PropertyBag, ReportingDescriptor,
-    Result as Finding, ResultLevel, Run, Sarif, Tool, ToolComponent, Version,
+    ArtifactLocation, Invocation, Location, Message, MultiformatMessageString, Notification, PhysicalLocation,
+    PropertyBag, ReportingDescriptor, Result as Finding, ResultLevel, Run, Sarif, Tool, ToolComponent, Version,
 };
 
 use super::leaks::about;
@@ -17,8 +17,40 @@ use crate::rules::scan::LeakCode;
 /// The schema that the document names.
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
+/// Returns the SARIF document of a scan that was refused: a run that failed, without results.
+pub(super) fn refused(body: Value) -> Vec<u8> {
+    let said = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+    let text = format!("{}: {}", said("code"), said("message"));
+    let notification = Notification::builder()
+        .level("error")
+        .message(Message::builder().text(text).build())
+        .build();
+    let invocation = Invocation::builder()
+        .execution_successful(false)
+        .tool_execution_notifications(vec![notification])
+        .build();
+    let run = Run::builder().tool(tool()).invocations(vec![invocation]).build();
+    whole(run)
+}
+
 /// Returns the SARIF document of a scan; with a baseline, also what that lists.
 pub(super) fn document(report: &ScanReport, has_baseline: bool) -> Vec<u8> {
+    let new = report.leaks.iter().map(|found| {
+        let mut finding = finding(found);
+        finding.baseline_state = has_baseline.then(|| "new".into());
+        finding
+    });
+    let known = report.known.iter().map(|found| {
+        let mut finding = finding(found);
+        finding.baseline_state = Some("unchanged".into());
+        finding
+    });
+    let results: Vec<Finding> = new.chain(known).collect();
+    whole(Run::builder().tool(tool()).results(results).build())
+}
+
+/// Returns what every document says of the program.
+fn tool() -> Tool {
     let rules: Vec<ReportingDescriptor> = LeakCode::ALL
         .iter()
         .map(|code| {
@@ -33,21 +65,10 @@ pub(super) fn document(report: &ScanReport, has_baseline: bool) -> Vec<u8> {
         .version(env!("CARGO_PKG_VERSION"))
         .rules(rules)
         .build();
-    let new = report.leaks.iter().map(|found| {
-        let mut finding = finding(found);
-        finding.baseline_state = has_baseline.then(|| "new".into());
-        finding
-    });
-    let known = report.known.iter().map(|found| {
-        let mut finding = finding(found);
-        finding.baseline_state = Some("unchanged".into());
-        finding
-    });
-    let results: Vec<Finding> = new.chain(known).collect();
-    let run = Run::builder()
-        .tool(Tool::builder().driver(driver).build())
-        .results(results)
-        .build();
+    Tool::builder().driver(driver).build()
+}
+
+fn whole(run: Run) -> Vec<u8> {
     to_document(
         &Sarif::builder()
             .schema(SCHEMA)

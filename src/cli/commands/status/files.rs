@@ -64,11 +64,12 @@ fn plain(sheet: &mut Sheet<'_>, report: &StatusReport, files: &[&PlainFile]) {
         let about = match (file.is_exposed(), file.is_tracked) {
             (true, _) => paint(BLOCKS, "tracked in plaintext"),
             (false, true) => "internal: for private remotes only".to_owned(),
-            (false, false) => "untracked, not sealed".to_owned(),
+            (false, false) => "untracked".to_owned(),
         };
-        let about = match report.outputs.sealing.get(&file.path) {
-            Some(pack) => format!("{about}, sealed in {}", visible(pack.as_bytes())),
-            None => about,
+        let about = match (report.outputs.sealing.get(&file.path), file.is_tracked) {
+            (Some(pack), _) => format!("{about}, sealed in {}", visible(pack.as_bytes())),
+            (None, false) => format!("{about}, not sealed"),
+            (None, true) => about,
         };
         let command = match file.is_exposed() {
             true => arrow(&format!("git pack protect {}", argument(path))),

@@ -31,11 +31,19 @@ pub(super) fn installed(sheet: &mut Sheet<'_>, report: &StatusReport) {
     }
     if !missing.is_empty() {
         let install = match report.dirty {
-            Some(_) => "git pack install",
+            Some(_) => setting_up(report),
             None => "git pack init --server",
         };
         let text = format!("{}: {}", missing.join(", "), paint(BLOCKS, "NOT GUARDED"));
         sheet.advised(&text, install);
+    }
+}
+
+/// Returns the command that installs the hooks and sets the drivers. In a new repository, it does more.
+fn setting_up(report: &StatusReport) -> &'static str {
+    match report.configured {
+        true => "git pack install",
+        false => "git pack init",
     }
 }
 
@@ -63,7 +71,7 @@ pub(super) fn proven(sheet: &mut Sheet<'_>, proofs: &[(&'static str, CanaryOutco
 }
 
 /// Prints what the clone has of the drivers, and what to do about it.
-pub(super) fn drivers(sheet: &mut Sheet<'_>, state: DriversState) {
+pub(super) fn drivers(sheet: &mut Sheet<'_>, report: &StatusReport, state: DriversState) {
     match state {
         DriversState::Set { can_open: true } => {
             sheet.line("set: git compares and merges sealed twins by their plaintext")
@@ -72,7 +80,7 @@ pub(super) fn drivers(sheet: &mut Sheet<'_>, state: DriversState) {
             sheet.line("set, but there is no identity here: git shows twins as sealed and merges none")
         }
         DriversState::Different => sheet.advised("set by another program or by hand", "git pack install"),
-        DriversState::NotSet => sheet.advised("not set: git takes sealed twins for binary files", "git pack install"),
+        DriversState::NotSet => sheet.advised("not set: git takes sealed twins for binary files", setting_up(report)),
         DriversState::Off => sheet.line("off: git config gitpack.drivers is false"),
     };
 }

@@ -35,7 +35,7 @@ pub(super) fn print(
         None => hooks::installed(sheet, report),
     }
     if let Some(state) = report.drivers {
-        hooks::drivers(sheet.label("drivers"), state);
+        hooks::drivers(sheet.label("drivers"), report, state);
     }
     if report.dirty.is_some() {
         files::protected(sheet.label("protected"), report);
@@ -71,6 +71,8 @@ fn repository(report: &StatusReport) -> String {
     };
     match report.dirty {
         None => format!("{at}, bare"),
+        // Protected files that are not tracked are told below.
+        Some(0) if report.files.plain.iter().any(|file| !file.is_tracked) => format!("{at}, no tracked file changed"),
         Some(0) => format!("{at}, clean"),
         Some(n) => format!("{at}, {} changed", count(n as u64, "tracked file")),
     }
@@ -223,9 +225,11 @@ fn next(sheet: &mut Sheet<'_>, report: &StatusReport, troubles: &[Trouble]) {
         }
     }
     if commands.is_empty() {
-        let text = match troubles.is_empty() {
-            true => paint(PROVEN, "nothing has to be done"),
-            false => "what stands beside the names above".to_owned(),
+        let cannot_open = !report.recipients.is_empty() && report.can_open() != Some(true);
+        let text = match (troubles.is_empty(), cannot_open) {
+            (true, false) => paint(PROVEN, "nothing has to be done"),
+            (true, true) => "nothing is wrong, but you cannot open what is sealed here; see recipients".to_owned(),
+            (false, _) => "do what the arrows above say".to_owned(),
         };
         sheet.line(&text);
         return;

@@ -12,7 +12,8 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::table::columns;
+use crate::cli::output::sheet::wrapped;
+use crate::cli::output::table::aligned;
 use crate::cli::style::{Envelope, Style};
 use crate::format::protected::Origin;
 use crate::ops::Context;
@@ -72,26 +73,29 @@ impl Run for Status {
 
 /// Prints the rules in force.
 fn print_registry(output: &mut Output, report: &RegistryReport) {
-    let mut rows = vec![["class", "policy", "paths and formats", "but not in", "from"].map(str::to_owned)];
-    for rule in &report.rules {
-        let formats = rule
-            .formats
-            .iter()
-            .map(|format| format!("content: {}", format.as_str()));
-        let what: Vec<String> = rule.paths.iter().cloned().chain(formats).collect();
-        let origin = match rule.origin {
-            Origin::BuiltIn => "built in",
-            Origin::Config => ".gitpack.toml",
-        };
-        rows.push([
-            harmless(&rule.class),
-            rule.policy.as_str().into(),
-            harmless(&what.join(" ")),
-            harmless(&rule.allow_in.join(" ")),
-            origin.into(),
-        ]);
+    let rows: Vec<[String; 3]> = report
+        .rules
+        .iter()
+        .map(|rule| {
+            let origin = match rule.origin {
+                Origin::BuiltIn => "built in",
+                Origin::Config => ".gitpack.toml",
+            };
+            [harmless(&rule.class), rule.policy.as_str().into(), origin.into()]
+        })
+        .collect();
+    for (line, rule) in aligned(&rows, "").lines().zip(&report.rules) {
+        output.line(line);
+        let formats: Vec<String> = rule.formats.iter().map(|format| format.as_str().to_owned()).collect();
+        for (label, words) in [
+            ("paths", &rule.paths),
+            ("content", &formats),
+            ("but not in", &rule.allow_in),
+        ] {
+            let words = words.iter().map(|word| harmless(word));
+            wrapped(label, words).iter().for_each(|line| output.line(line));
+        }
     }
-    columns(output, &rows, "");
     for allow in &report.allowed {
         output.line(&format!("allowed   blob {}   {}", allow.blob, harmless(&allow.reason)));
     }

@@ -14,6 +14,7 @@ use crate::refusal::signing::{AttestationKeyFault, SigningFault};
 use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
+use crate::refusal::work_tree::WorkTreeUse;
 
 /// What to do about an age file that git checked out as text.
 const RESTORE: &str =
@@ -206,6 +207,9 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             fault: CipherFault::LostReturns,
             ..
         } => hint(SEAL_AGAIN),
+        Refusal::NoWorkTree {
+            action: WorkTreeUse::Init,
+        } => next("git pack init --server"),
         Refusal::NoWorkTree { .. }
         | Refusal::Io { .. }
         | Refusal::KeyExists { .. }

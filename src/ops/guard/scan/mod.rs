@@ -12,6 +12,7 @@ pub mod twins;
 use crate::adapters::git::Commit;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
+use crate::ops::guard::way_out::{ReleaseFirst, WayOut};
 use crate::rules::pack::verdict::Verdict;
 use crate::rules::push::Doubt;
 use crate::rules::scan::{InPart, Leak};
@@ -49,6 +50,10 @@ pub struct ScanReport {
     pub without_commits: u64,
     /// Whether a commit of a leak is known to be on another remote already.
     pub is_elsewhere: bool,
+    /// How to take the leaks out of their commits, if the commits can be rewritten here.
+    pub way_out: Option<WayOut>,
+    /// The commit to push before the others, if the push itself changes the rules to release leaks.
+    pub release_first: Option<ReleaseFirst>,
     /// The destination of the push, if one was judged.
     pub pushed_to: Option<PushedTo>,
 }

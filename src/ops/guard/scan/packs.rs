@@ -145,20 +145,48 @@ pub fn verify_tracked(
             // The same pack can be signed in one tip, and not in another.
             if seen.insert(root.clone()) || demands.signers.is_some() {
                 let place = (tree, Some(*tip), root);
-                invalid.extend(verify_root(demands, registry, place, |id| walk.contains(id))?);
+                if let Verified::Invalid(pack) = verify_root(demands, registry, place, |id| walk.contains(id))? {
+                    invalid.push(pack);
+                }
             }
         }
     }
     Ok(invalid)
 }
 
+/// The packs in a tree without a commit.
+pub struct PacksInTree {
+    /// Those that do not verify.
+    pub invalid: Vec<InvalidPack>,
+    /// Whether the tree itself is a pack that verifies.
+    pub is_sound_pack: bool,
+}
+
 /// Verifies, from the object database, all packs in a tree without a commit, like [`verify_tracked`].
-pub fn verify_in_tree(demands: &PackDemands<'_>, registry: &Registry, tree: &ObjectId) -> Result<Vec<InvalidPack>> {
-    let mut invalid = Vec::new();
+pub fn verify_in_tree(demands: &PackDemands<'_>, registry: &Registry, tree: &ObjectId) -> Result<PacksInTree> {
+    let mut found = PacksInTree {
+        invalid: Vec::new(),
+        is_sound_pack: false,
+    };
     for root in roots(demands.repo, tree, &Touched::Any)? {
-        invalid.extend(verify_root(demands, registry, (*tree, None, root), |_| false)?);
+        let is_top = root.0.is_empty();
+        match verify_root(demands, registry, (*tree, None, root), |_| false)? {
+            Verified::Sound => found.is_sound_pack |= is_top,
+            Verified::Invalid(pack) => found.invalid.push(pack),
+            Verified::NotAPack => {}
+        }
     }
-    Ok(invalid)
+    Ok(found)
+}
+
+/// The outcome for a directory that may be a pack.
+enum Verified {
+    /// It is none of ours, or the rules release it.
+    NotAPack,
+    /// It verifies.
+    Sound,
+    /// It does not verify.
+    Invalid(InvalidPack),
 }
 
 /// Returns the touched directories of a tree or, if they are not known, all with a manifest.
@@ -186,11 +214,11 @@ fn verify_root(
     registry: &Registry,
     (top, tip, (directory, tree)): (ObjectId, Option<ObjectId>, Root),
     is_pushed: impl Fn(&ObjectId) -> bool,
-) -> Result<Option<InvalidPack>> {
+) -> Result<Verified> {
     let repo = demands.repo;
     let manifest = match repo.blob_in_tree(&tree, MANIFEST) {
         Ok(Some(manifest)) => manifest,
-        Ok(None) | Err(Refusal::NotRegular { .. }) => return Ok(None),
+        Ok(None) | Err(Refusal::NotRegular { .. }) => return Ok(Verified::NotAPack),
         Err(other) => return Err(other),
     };
     let place = match directory.is_empty() {
@@ -202,7 +230,7 @@ fn verify_root(
         ..FileFacts::default()
     };
     if registry.releases(&subject) || !claims_to_be_ours(repo, &manifest)? {
-        return Ok(None);
+        return Ok(Verified::NotAPack);
     }
     let name = match directory.is_empty() {
         true => ".".to_owned(),
@@ -210,9 +238,9 @@ fn verify_root(
     };
     let source = Source::Tree(PackTree::of(repo, &tree)?.at(top, &directory), name.clone());
     match demands.verdict(&source, is_pushed) {
-        Ok(verdict) if verdict.findings.is_empty() => Ok(None),
-        Ok(verdict) => Ok(Some(InvalidPack::of(name, tip, &verdict))),
-        Err(Refusal::BadPack { fault, .. }) => Ok(Some(InvalidPack {
+        Ok(verdict) if verdict.findings.is_empty() => Ok(Verified::Sound),
+        Ok(verdict) => Ok(Verified::Invalid(InvalidPack::of(name, tip, &verdict))),
+        Err(Refusal::BadPack { fault, .. }) => Ok(Verified::Invalid(InvalidPack {
             path: name,
             commit: tip,
             problems: vec![fault.to_string()],

@@ -19,6 +19,7 @@ use crate::ops::guard::known::{self, Finder, look_into};
 use crate::ops::guard::scan::engine::Engine;
 use crate::ops::guard::scan::range::{Ranges, RefChange, candidates, name_commits, without_path};
 use crate::ops::guard::scan::{FoundLeak, PartlyExamined, ScanReport, twins};
+use crate::ops::guard::way_out;
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
@@ -70,7 +71,13 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: boo
         None => Destination::Repository,
     };
     let report = match surface {
-        Surface::Staged => staged_to(&repo, &to),
+        Surface::Staged => {
+            // The index decides, but a person who scans must learn that the file on disk is broken.
+            if let Some(root) = repo.work_tree() {
+                configuration::on_disk(&root)?;
+            }
+            staged_to(&repo, &to)
+        }
         Surface::WorkTree { no_ignore } => work_tree(&repo, *no_ignore, &to),
         Surface::Revision(rev) => revision(&repo, rev, &to),
         Surface::Range(range) => self::range(&repo, range, shallow, &to),
@@ -338,7 +345,9 @@ fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) 
         met: None,
         budget: UnpackBudget::of(contents::BUDGET),
     };
-    ranges.judge(&[RefChange::of(range, tip, vec![from])])
+    let mut report = ranges.judge(&[RefChange::of(range, tip, vec![from])])?;
+    report.way_out = way_out::of_leaks(repo, report.leaks.iter().map(|found| &found.leak))?;
+    Ok(report)
 }
 
 /// Judges what all commits of all refs introduce, by the configuration on disk or, in a bare repository, of `HEAD`.
@@ -401,6 +410,7 @@ fn all(repo: &Repository, shallow: bool, to: &dyn Fn(&[&Config]) -> Destination)
     }
     leaks.extend(judge.judge(&others)?);
     Ok(ScanReport {
+        way_out: way_out::of_leaks(repo, leaks.iter().map(|found| &found.leak))?,
         leaks,
         in_part: judge.in_part,
         examined: judge.examined,

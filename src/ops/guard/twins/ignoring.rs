@@ -49,8 +49,12 @@ impl Ignoring {
 pub(super) fn plan<'a>(place: &Place, plaintexts: impl Iterator<Item = &'a RepoPath>) -> Result<RootFile> {
     let index = place.repo.index()?;
     let twins = index.files_named(|path| path.ends_with(b".age")).into_iter();
+    let plaintexts: Vec<&RepoPath> = plaintexts.collect();
+    // Those of this call count too: an earlier one may have ended before it staged their twins.
+    let own = plaintexts.iter().filter_map(|plain| ignore_line(plain.as_bytes()));
     let lines: BTreeSet<Vec<u8>> = twins
         .filter_map(|twin| ignore_line(twin.path.as_bytes().strip_suffix(b".age")?))
+        .chain(own)
         .collect();
     let ours = |line: &[u8]| line == OUTPUTS_IGNORED || lines.contains(line);
     RootFile::plan(place, GITIGNORE, ours, |mut text| {

@@ -167,7 +167,7 @@ impl Place {
         Ok(files.map(|file| file.path).collect())
     }
 
-    /// Observes both files. If no record says that they agree, opens the twin, provided `identities` can.
+    /// Observes both files. If no record says that they agree, or the twin is another one, opens it, provided `identities` can.
     fn observe(&self, pair: Pair, identities: &Identities) -> Result<Observed> {
         let plain_hash = hash_of(&pair.plain_file)?;
         let sealed_hash = hash_of(&pair.sealed_file)?;
@@ -176,14 +176,22 @@ impl Place {
             Some(_) => Standing::Unmerged,
             None => standing(plain_hash.as_ref(), sealed_hash.as_ref(), note.as_ref()),
         };
-        if standing == Standing::Unknown
+        // A twin may have got other recipients elsewhere, and hold the same.
+        let may_agree = matches!(
+            standing,
+            Standing::Unknown | Standing::SealedNewer | Standing::BothChanged
+        );
+        let mut is_noted = note.is_some();
+        if may_agree
             && !identities.is_empty()
             && let Ok(opened) = self.hash_of_sealed(&pair, identities)
         {
-            standing = match Some(opened) == plain_hash {
-                true => Standing::UpToDate,
-                false => Standing::BothChanged,
+            standing = match (Some(opened) == plain_hash, standing) {
+                (true, _) => Standing::UpToDate,
+                (false, Standing::Unknown) => Standing::BothChanged,
+                (false, standing) => standing,
             };
+            is_noted = false;
         }
         let observed = Observed {
             pair,
@@ -191,7 +199,7 @@ impl Place {
             sealed_hash,
             standing,
         };
-        if standing == Standing::UpToDate && note.is_none() {
+        if standing == Standing::UpToDate && !is_noted {
             self.agree(&observed.pair, observed.plain_hash, observed.sealed_hash)?;
         }
         Ok(observed)

@@ -67,6 +67,12 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<RevealReport> {
         }
         ensure_may_be_written(&found, request.force)?;
         found.pair.ensure_no_link(&place.root)?;
+        // Whoever names a key asks what it opens, also where a note says that nothing is to be done.
+        if found.standing == Standing::UpToDate && !request.identities.is_empty() {
+            let sealed = files::open_regular(&found.pair.sealed_file)?;
+            cipher::open(&identities, &sealed.file)
+                .map_err(|why| identity::not_opened(why, &found.pair.sealed.to_string(), &identities))?;
+        }
         observed.push(found);
     }
     let mut opened = Vec::new();

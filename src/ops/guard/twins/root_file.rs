@@ -17,7 +17,7 @@ pub(super) struct RootFile {
     before: Option<Vec<u8>>,
     /// The new content. `None` if it need not change.
     new: Option<Vec<u8>>,
-    /// Whether the new content is staged: only if all of the old one was, except for lines of git pack.
+    /// Whether the content is staged: only if all of the old one was, except for lines of git pack.
     is_staged: bool,
 }
 
@@ -35,7 +35,11 @@ impl RootFile {
         let before = files::read_optional(&path, MAX_BYTES)?;
         let text = before.clone().unwrap_or_default();
         let new = Some(change(text.clone())?).filter(|new| *new != text);
-        let is_staged = new.is_some() && is_stageable(place, &RepoPath::new(name.as_bytes()), &before, ours)?;
+        let in_git = RepoPath::new(name.as_bytes());
+        // An earlier call may have ended after it wrote the file, and before it staged it.
+        let is_left = !place.is_dry && before.is_some() && !place.repo.is_staged_as_on_disk(&in_git)?;
+        let is_to_stage = new.is_some() || is_left;
+        let is_staged = is_to_stage && is_stageable(place, &in_git, &before, ours)?;
         Ok(Self {
             name,
             path,
