@@ -377,6 +377,35 @@ fn merges_cherry_picks_and_rebases_are_caught_at_push() {
 }
 
 #[test]
+fn a_push_that_is_behind_is_told_to_fetch() {
+    let repo = with_remote();
+    // What was public before the guard came.
+    repo.write("old.vec", "x");
+    repo.git(&["add", "-f", "old.vec"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "old"]).ok();
+    repo.git(&["rm", "-q", "--cached", "old.vec"]).ok();
+    repo.git(&["commit", "-q", "-m", "gone"]).ok();
+    repo.git(&["push", "-q", "--no-verify"]).ok();
+    let other = repo.place.path().join("other");
+    repo.place
+        .run(repo.place.path(), "git", &["clone", "-q", "remote.git", "other"])
+        .ok();
+    let commit = ["commit", "-q", "--allow-empty", "-m", "theirs"];
+    repo.place.run(&other, "git", &commit).ok();
+    repo.place.run(&other, "git", &["push", "-q"]).ok();
+    repo.write("new.txt", "x");
+    repo.git(&["add", "new.txt"]).ok();
+    repo.git(&["commit", "-q", "-m", "ours"]).ok();
+    let blocked = repo.git(&["push"]);
+    assert_eq!(blocked.code, 1);
+    assert!(blocked.stderr.contains("git fetch origin"), "{}", blocked.stderr);
+    assert!(!blocked.stderr.contains("another remote"), "{}", blocked.stderr);
+    repo.git(&["fetch", "-q", "origin"]).ok();
+    repo.git(&["rebase", "-q", "origin/main"]).ok();
+    repo.git(&["push", "-q"]).ok();
+}
+
+#[test]
 fn what_the_remote_has_already_is_not_judged_again() {
     let repo = with_remote();
     leak_and_delete(&repo);

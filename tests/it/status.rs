@@ -215,3 +215,18 @@ fn the_rules_fit_a_terminal() {
         "{text}"
     );
 }
+
+/// The advice must not be to commit that the configuration goes.
+#[test]
+fn a_deleted_configuration_is_to_be_restored() {
+    let repo = Repo::set_up();
+    fs::remove_file(repo.path(".gitpack.toml")).unwrap();
+    let text = repo.pack(&["status"]).out();
+    assert!(text.contains("git restore .gitpack.toml"), "{text}");
+    assert!(
+        !text.contains("git add .gitpack.toml") && !text.contains("git pack init"),
+        "{text}"
+    );
+    repo.git(&["restore", ".gitpack.toml"]).ok();
+    assert!(!repo.pack(&["status"]).out().contains("restore"));
+}

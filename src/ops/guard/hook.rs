@@ -60,6 +60,8 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
     let mut report = judge_push(&repo, &place, &changes)?;
     let branches = changes.iter().filter(|change| change.name.starts_with("refs/heads/"));
     report.unpublished = unpublished(ctx, &repo, &report.demanded, branches)?;
+    let mut old = lines.iter().filter_map(|line| line.remote);
+    report.is_behind = old.any(|old| !repo.has(&old));
     if report.is_clean() {
         place.keep_what_passed(&repo, pushed);
     }

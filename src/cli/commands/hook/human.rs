@@ -235,6 +235,16 @@ enum Site<'a> {
 
 /// Returns what to do about leaks in commits, and in what refs lead to otherwise.
 fn way_on(report: &ScanReport, site: Site<'_>) -> String {
+    if let Site::Push(remote) = site
+        && report.is_behind
+    {
+        let fetch = format!("git fetch {}", argument(without_secret(remote).as_bytes()));
+        return format!(
+            "  the remote has commits that this clone lacks, so all that it is not known to have counts as new; fetch them,\n  \
+             and only what is new is judged:\n    {}\n",
+            paint(TYPE, &fetch)
+        );
+    }
     let mut text = String::new();
     // First, because then the commits can stay.
     if report.leaks.iter().any(|found| found.weakened) {

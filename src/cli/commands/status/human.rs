@@ -90,6 +90,10 @@ fn recipients(sheet: &mut Sheet<'_>, report: &StatusReport) {
     let named: Vec<String> = named.collect();
     match (named.is_empty(), report.configured) {
         (true, true) => sheet.advised("none", "git pack recipients add age1…"),
+        (true, false) if report.is_uncommitted => {
+            let text = format!("none: {}", paint(LOOK, ".gitpack.toml is in HEAD and not on the disk"));
+            sheet.advised(&text, "git restore .gitpack.toml")
+        }
         (true, false) if report.dirty.is_some() => sheet.advised("none: no .gitpack.toml", "git pack init"),
         (true, false) => sheet.line("none"),
         (false, _) => sheet.line(&format!("{}: {}", named.len(), named.join(", "))),
@@ -110,7 +114,7 @@ fn recipients(sheet: &mut Sheet<'_>, report: &StatusReport) {
         }
         _ => {}
     }
-    if report.is_uncommitted && report.dirty.is_some() {
+    if report.is_uncommitted && report.configured && report.dirty.is_some() {
         let text = format!(
             "{}: seal and the hooks go by that of HEAD",
             paint(LOOK, ".gitpack.toml is not committed")

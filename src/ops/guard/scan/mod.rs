@@ -48,6 +48,9 @@ pub struct ScanReport {
     pub examined: Examined,
     /// How many refs lead to a tree or a blob, and not to commits.
     pub without_commits: u64,
+    /// Whether the remote has commits that this clone lacks, so that it cannot be told what is new there. git refuses such a
+    /// push, unless it is forced.
+    pub is_behind: bool,
     /// Whether a commit of a leak is known to be on another remote already.
     pub is_elsewhere: bool,
     /// How to take the leaks out of their commits, if the commits can be rewritten here.
