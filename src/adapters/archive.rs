@@ -13,6 +13,7 @@ use crate::format::archive::{ArchiveFrames, ArchiveReader, ArchivedMember, Unrea
 use crate::format::attachment::{Attached, AttachedCounts};
 use crate::format::manifest::ManifestDocument;
 use crate::refusal::archive::ArchiveFault;
+use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result, io_reason};
 
 /// Most members that the manifest does not declare and that are listed nevertheless, so that each becomes a finding.
@@ -28,6 +29,12 @@ const SCRATCH: usize = 64 << 10;
 pub fn is_archive(path: &Path) -> bool {
     let opened = files::open_regular(path).ok();
     opened.is_some_and(|opened| ArchiveReader::open(&opened.file, max_content(opened.size)).is_ok())
+}
+
+/// Returns whether a file begins like a tar file.
+fn is_tar(file: &OpenedFile) -> bool {
+    let mut magic = [0; 5];
+    file.file.read_exact_at(&mut magic, 257).is_ok() && &magic == b"ustar"
 }
 
 /// A pack in an archive, which has been read once from its first byte to its last.
@@ -74,7 +81,13 @@ impl ArchivedPack {
             at: 0,
         };
         let refused = |why| refusal(why, path);
-        let mut reader = ArchiveReader::open(source, max_content(file.size)).map_err(refused)?;
+        let opened = ArchiveReader::open(source, max_content(file.size));
+        let mut reader = opened.map_err(|why| match why {
+            UnreadArchive::Bad(PackFault::Archive {
+                fault: ArchiveFault::NotAnArchive,
+            }) if is_tar(&file) => refused(ArchiveFault::PlainTar.into()),
+            why => refused(why),
+        })?;
         let manifest = ManifestDocument::parse(reader.manifest()).ok();
         let declared: BTreeSet<&str> = manifest
             .iter()

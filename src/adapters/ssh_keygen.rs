@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::adapters::files::{self, Durability};
+use crate::adapters::interruption::{self, Temporary};
 use crate::adapters::program;
 use crate::format::sshsig::NAMESPACE;
 use crate::format::timestamp::Timestamp;
@@ -114,7 +115,7 @@ impl SshKeygen {
 pub struct SignatureChecks {
     program: SshKeygen,
     content: Arc<[u8]>,
-    directory: TempDir,
+    directory: Temporary<TempDir>,
     /// When the signers must have been valid, as `ssh-keygen` reads it.
     time: String,
     has_revoked: bool,
@@ -219,9 +220,9 @@ const SIGNATURE: &str = "signature";
 const SIGNERS: &str = "signers";
 const REVOKED: &str = "revoked";
 
-fn private_directory() -> Result<TempDir> {
+fn private_directory() -> Result<Temporary<TempDir>> {
     let failed = Refusal::io("making files for ssh-keygen in", Path::new("a temporary directory"));
-    let made = tempfile::Builder::new().prefix("git-pack-ssh-").tempdir();
+    let made = interruption::temporary(|| tempfile::Builder::new().prefix("git-pack-ssh-").tempdir());
     made.map_err(failed)
 }
 

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::adapters::interruption::{self, Temporary};
 use crate::refusal::{Refusal, Result};
 
 /// The longest answer that is kept, in bytes.
@@ -20,7 +21,7 @@ PATH="$1${PATH:+:$PATH}" HOME="$2" GIT_CONFIG_NOSYSTEM=1 CLICOLOR_FORCE=1 sh -c 
 /// A directory that is removed when dropped.
 #[must_use = "the directory is removed when this is dropped"]
 pub struct Throwaway {
-    directory: tempfile::TempDir,
+    directory: Temporary<tempfile::TempDir>,
 }
 
 /// What a line answered.
@@ -35,9 +36,7 @@ pub struct Heard {
 impl Throwaway {
     /// Makes a directory with a home, and with `program` as `git-pack` on its `PATH`.
     pub fn new(program: &Path) -> Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("git-pack-tour-")
-            .tempdir()
+        let directory = interruption::temporary(|| tempfile::Builder::new().prefix("git-pack-tour-").tempdir())
             .map_err(Refusal::io("making", Path::new("a temporary directory")))?;
         let throwaway = Self { directory };
         for name in ["bin", "home", "work"] {
@@ -85,7 +84,7 @@ impl Throwaway {
 
     /// Keeps the directory, and returns it.
     pub fn keep(self) -> PathBuf {
-        self.directory.keep()
+        self.directory.into_parts().0.keep()
     }
 }
 

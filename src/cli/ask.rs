@@ -6,7 +6,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::cli::progress::clear;
-use crate::ops::interruption::interrupt;
+use crate::ops::interruption::{interrupt, while_asking};
 use crate::ops::{Ask, Asker};
 use crate::refusal::shown::shown;
 
@@ -41,7 +41,7 @@ pub(super) struct Terminal;
 impl Ask for Terminal {
     fn secret(&self, prompt: &str) -> Option<Zeroizing<String>> {
         clear();
-        match rpassword::prompt_password(format!("{}: ", shown(prompt.as_bytes()))) {
+        match while_asking(|| rpassword::prompt_password(format!("{}: ", shown(prompt.as_bytes())))) {
             Ok(secret) => Some(Zeroizing::new(secret)),
             // While it asks, Ctrl-C makes no signal.
             Err(e) if e.kind() == io::ErrorKind::Interrupted => interrupt(),

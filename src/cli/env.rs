@@ -55,6 +55,11 @@ pub(super) fn context() -> Result<Context> {
     })
 }
 
+/// Returns the directory of the command, or nothing if it is not known.
+pub(super) fn directory() -> PathBuf {
+    env::current_dir().unwrap_or_default()
+}
+
 /// Returns the files in which Docker and Podman keep logins, in the order in which they are asked.
 fn docker_files() -> Vec<PathBuf> {
     let path = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -13,6 +13,8 @@ pub(super) enum Style {
     Hook,
     /// On stderr, and as an envelope on stdout.
     Envelope,
+    /// On stderr, and as an envelope on stdout, unless that is a terminal, where a person reads.
+    Unasked,
     /// On stderr, and on stdout as the name of the command and the outcome.
     Outcome(&'static str),
     /// On stderr, and on stdout as a document that the command makes of the refusal.
@@ -29,8 +31,8 @@ impl Style {
 /// When a call prints the envelope of a refusal although its arguments cannot be parsed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Envelope {
-    /// Always: the command prints for machines.
-    Always,
+    /// Unless stdout is a terminal, where a person reads.
+    Unasked,
     /// Never: the command prints for people only.
     Never,
     /// With one of these among the arguments: a flag, or a flag and its value.
@@ -42,9 +44,9 @@ impl Envelope {
     pub(super) const WITH_JSON: Self = Self::With(&[&["--json"]]);
 
     /// Returns whether a call with these arguments prints the envelope.
-    pub(super) fn is_wanted_by(self, arguments: &[OsString]) -> bool {
+    pub(super) fn is_wanted_by(self, arguments: &[OsString], on_terminal: bool) -> bool {
         match self {
-            Self::Always => true,
+            Self::Unasked => !on_terminal || Self::WITH_JSON.is_wanted_by(arguments, on_terminal),
             Self::Never => false,
             Self::With(flags) => flags
                 .iter()

@@ -309,7 +309,10 @@ impl RepoState {
     }
 }
 
-/// Returns the value of the first `canon_version: N.N.N` in `text`, or `unknown`.
+/// The canon version of a commit that states none.
+pub const NO_CANON: &str = "unknown";
+
+/// Returns the value of the first `canon_version: N.N.N` in `text`, or [`NO_CANON`].
 pub fn canon_version(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     text.match_indices("canon_version:")
@@ -323,7 +326,7 @@ pub fn canon_version(text: &[u8]) -> String {
             let three = parts.clone().count() == 3 && parts.all(|p| !p.is_empty());
             three.then(|| version.to_owned())
         })
-        .unwrap_or_else(|| "unknown".into())
+        .unwrap_or_else(|| NO_CANON.into())
 }
 
 #[cfg(test)]

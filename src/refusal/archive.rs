@@ -11,6 +11,8 @@ use crate::refusal::shown::shown;
 pub enum ArchiveFault {
     /// It does not begin like an archive.
     NotAnArchive,
+    /// It is a tar file that is not compressed as an archive is.
+    PlainTar,
     /// A part of it is not a zstd frame, or one with other options than an archive has.
     Frame {
         /// Its place in the file, in bytes.
@@ -105,6 +107,7 @@ impl fmt::Display for ArchiveFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotAnArchive => f.write_str("it is neither a directory nor an archive of a pack"),
+            Self::PlainTar => f.write_str("it is neither a directory nor an archive of a pack, but a plain tar file"),
             Self::Frame { at } => write!(
                 f,
                 "at byte {at}, it has something other than a zstd frame of an archive"

@@ -110,6 +110,7 @@ impl Refusal {
             | Self::Planted { .. }
             | Self::ChangedWhileRead { .. }
             | Self::OutputExists { .. }
+            | Self::HasOtherSeals { .. }
             | Self::KeyExists { .. }
             | Self::TwinDiffers { .. }
             | Self::Merge { .. }

@@ -28,6 +28,12 @@ impl fmt::Display for Refusal {
                 write!(f, "cannot write {path}: {link} is a link to {target}")
             }
             Self::ChangedWhileRead { path } => write!(f, "{} changed while it was read", shown_path(path)),
+            Self::HasOtherSeals { path, first, more } => write!(
+                f,
+                "{} is another pack, and holds what this one lacks: {}",
+                shown_path(path),
+                first_of(first, *more)
+            ),
             Self::OutputExists { path, .. } => write!(f, "{} exists already", shown_path(path)),
             Self::KeyExists { path } => write!(
                 f,

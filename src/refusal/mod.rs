@@ -52,6 +52,17 @@ pub mod work_tree;
 /// The result of an operation that may be refused.
 pub type Result<T, E = Refusal> = std::result::Result<T, E>;
 
+/// What is here of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CommitHere {
+    /// A clone that has it.
+    Whole,
+    /// A clone that lacks it, or a part of its tree.
+    Missing,
+    /// Nothing: there is no clone here.
+    NoClone,
+}
+
 /// A reason for a refusal. Nothing was changed.
 #[derive(Debug)]
 pub enum Refusal {
@@ -84,6 +95,15 @@ pub enum Refusal {
     ChangedWhileRead {
         /// The file.
         path: PathBuf,
+    },
+    /// The pack at the output holds seals that the new one lacks.
+    HasOtherSeals {
+        /// The output.
+        path: PathBuf,
+        /// The path of such a member.
+        first: String,
+        /// Number of further ones.
+        more: usize,
     },
     /// The output exists already.
     OutputExists {
@@ -215,8 +235,8 @@ pub enum Refusal {
         example: String,
         /// The hash of that one.
         content: String,
-        /// Whether this clone has the commit that they belong to.
-        has_commit: bool,
+        /// What is here of the commit that they belong to.
+        here: CommitHere,
     },
     /// A manifest of contents that is not in this clone's content store.
     NoManifest {

@@ -18,6 +18,8 @@ pub enum PackFault {
         /// Why not.
         fault: ArchiveFault,
     },
+    /// It is an archive, where only a directory can be changed.
+    IsArchive,
     /// It has no manifest.
     NoManifest,
     /// Its manifest is not a regular file.
@@ -99,6 +101,7 @@ impl fmt::Display for PackFault {
             Self::Missing => f.write_str("it does not exist"),
             Self::NotADirectory => f.write_str("it is not a directory"),
             Self::Archive { fault } => fault.fmt(f),
+            Self::IsArchive => f.write_str("it is an archive, and only the directory of a pack can be rekeyed"),
             Self::NoManifest => f.write_str("it has no manifest.json"),
             Self::ManifestNotRegular { kind } => write!(f, "its manifest.json is {kind}"),
             Self::ManifestTooLong { allowed, found } => {

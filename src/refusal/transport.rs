@@ -139,7 +139,7 @@ fn without_secret_parts(address: &str) -> String {
 impl fmt::Display for TransportFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connection { said } => f.write_str(&shown(said.as_bytes())),
+            Self::Connection { said } => write!(f, "the connection failed: {}", shown(said.as_bytes())),
             Self::Timeout => f.write_str("the server did not answer in time"),
             Self::Slow => f.write_str("the server sends too slowly"),
             Self::Status { code, said } if said.is_empty() => write!(f, "the server answered with status {code}"),

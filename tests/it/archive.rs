@@ -298,3 +298,26 @@ fn a_path_that_no_header_of_an_archive_holds_is_refused() {
         "{left:?}"
     );
 }
+
+#[test]
+fn another_file_than_an_archive_is_told_what_to_do() {
+    let place = Place::new();
+    sealed(&place, &[("a", b"a".to_vec())]);
+    place.run(place.path(), "tar", &["-cf", "p.tar", "pack"]).ok();
+    let refused = place.pack_in(place.path(), &["verify", "p.tar"]);
+    assert!(
+        refused.stderr.contains("a plain tar file") && refused.stderr.contains("tar -xf"),
+        "{}",
+        refused.stderr
+    );
+    archived(&place, place.path(), "pack", "p.tar.zst");
+    let refused = place.pack_in(place.path(), &["rekey", "p.tar.zst", "-o", "new"]);
+    assert!(refused.stderr.contains("git pack pull p.tar.zst"), "{}", refused.stderr);
+    refused.refused("E_BAD_PACK");
+    let inspected = place.pack_in(place.path(), &["inspect", "pack"]).ok();
+    assert!(
+        inspected.stderr.contains("git pack verify checks"),
+        "{}",
+        inspected.stderr
+    );
+}

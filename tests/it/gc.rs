@@ -174,7 +174,7 @@ fn a_dry_run_changes_nothing() {
     assert!(
         done.stderr.ends_with(
             " younger than 14d\n  would release 1 commit of a deleted run\n  \
-             would clear 1 file left by killed processes\n"
+             would clear 1 file left by killed processes\n  dry run: nothing was changed\n"
         ),
         "{}",
         done.stderr
@@ -192,7 +192,9 @@ fn a_dry_run_changes_nothing() {
 fn where_there_is_no_store_nothing_is_done() {
     let repo = Repo::set_up();
     let before = snapshot(&repo.root);
-    for args in [&["gc"][..], &["gc", "--dry-run"], &["gc", "--grace", "0", "--why"]] {
+    repo.pack(&["gc", "--dry-run"]).ok();
+    assert_eq!(snapshot(&repo.root), before);
+    for args in [&["gc"][..], &["gc", "--grace", "0", "--why"]] {
         let done = repo.pack(args).ok();
         assert_eq!(
             (done.out().as_str(), done.stderr.as_str()),
@@ -386,9 +388,10 @@ fn what_killed_processes_left_is_cleared_and_nothing_else() {
         "cas/ab/.git-pack-x1y2z3",
         "runs/.git-pack-x1y2z3",
         "runs/.git-pack-staging-x1y2z3/pack/RUN_ROOTS.json",
+        "seals/ab/.git-pack-x1y2z3",
     ];
     let kept = ["cas/ab/notes", "cas/README", "runs/notes/x", ".git-pack-x1y2z3"];
-    for path in left.iter().chain(&kept) {
+    for path in left.iter().chain(&kept).chain(&["seals/lock"]) {
         common::write(&own(&repo).join(path), "x");
     }
     let locks = [&one, "0123456789ab"].map(|run| repo.path(&format!(".git/refs/gitpack/runs/{run}.lock")));
@@ -398,7 +401,7 @@ fn what_killed_processes_left_is_cleared_and_nothing_else() {
     let done = repo.pack(&["gc"]).ok();
     assert_eq!(done.out(), "COLLECTED 0 objects, 0 bytes\n");
     assert!(
-        done.stderr.ends_with("\n  cleared 5 files left by killed processes\n"),
+        done.stderr.ends_with("\n  cleared 6 files left by killed processes\n"),
         "{}",
         done.stderr
     );

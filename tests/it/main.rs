@@ -61,6 +61,7 @@ mod state;
 mod status;
 mod store;
 mod templates;
+mod terminals;
 mod tour;
 mod twins;
 mod vectors;

@@ -316,3 +316,110 @@ fn a_scan_refuses_beside_a_broken_configuration() {
         .unwrap();
     assert!(said.starts_with("E_BAD_CONFIG: "), "{said}");
 }
+
+/// A dry run of a command about packs: its arguments, and what it says that it would do.
+const DRY_RUNS: &[(&[&str], &str)] = &[
+    (&["seal"], "to _PACK_RUN"),
+    (&["seal", "README.md", "-o", "../evidence"], "to ../evidence"),
+    (&["open", "../pack", "-o", "../opened"], "would open a.vec"),
+    (&["restore", "../pack"], "RESTORABLE"),
+    (&["restore", "../pack", "-o", "../restored"], "RESTORABLE"),
+    (&["gc"], "NOTHING TO COLLECT"),
+    (
+        &["archive", "../pack", "-o", "../pack.tar.zst"],
+        "would archive sha256:",
+    ),
+    (&["push", "../pack", "STORE"], "would publish sha256:"),
+    (&["pull", "../old.tar.zst", "-o", "../pulled"], "would fetch sha256:"),
+    (&["pull", "STORE#OLD", "-o", "../pulled"], "would fetch sha256:"),
+    (&["sign", "../pack", "--key", "../key"], "would sign sha256:"),
+    (&["attest", "../pack", "--key", "../key"], "would attest sha256:"),
+    (&["rekey", "../pack", "-r", OTHER, "-o", "../other"], "would rekey 1"),
+    (
+        &["rekey", "../pack", "-r", OTHER, "-o", "../pack", "--replace"],
+        "would rekey 1",
+    ),
+    (
+        &["rekey", "x.vec.age", "-r", OTHER, "-o", "x.vec.age", "--replace"],
+        "would rekey 1",
+    ),
+    (
+        &["agent", "append", "00", "cycles", "--store", "store"],
+        "would append 1 cycle to shard 00: 0",
+    ),
+    (
+        &["agent", "seal", "agents/x.json", "--kind", "session"],
+        "would encrypt to agents/x.json.enc",
+    ),
+];
+
+const OTHER: &str = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+
+#[test]
+fn a_dry_run_about_packs_changes_nothing_and_is_not_recorded() {
+    let repo = Repo::set_up();
+    let key = ["-q", "-t", "ed25519", "-N", "", "-f", "../key"];
+    repo.place.run(&repo.root, "ssh-keygen", &key).ok();
+    repo.write("x.vec", noise(6, 100));
+    repo.pack(&["protect", "x.vec"]).ok();
+    repo.commit("twin");
+    repo.write("a.vec", noise(5, 100));
+    repo.write("cycles", [0; 24]);
+    repo.write("agents/x.json", "{}");
+    fs::create_dir_all(repo.path("store")).unwrap();
+    let store = repo.place.path().join("packs");
+    fs::create_dir(&store).unwrap();
+    let store = format!("file://{}", store.display());
+    let (old, _) = repo.seal(&["README.md", "-o", "../old"]);
+    repo.pack(&["push", "../old", &store]).ok();
+    repo.pack(&["archive", "../old", "-o", "../old.tar.zst"]).ok();
+    repo.seal(&["--attach", "a.vec", "-o", "../pack"]);
+    let before = snapshot(repo.place.path());
+    let ledger = repo.place.home().join(".epistemic/witness.jsonl");
+    let recorded = fs::read(&ledger).unwrap();
+    let given = |args: &[&str]| -> Vec<String> {
+        let each = args.iter();
+        each.map(|word| word.replace("STORE", &store).replace("OLD", &old))
+            .collect()
+    };
+    for (args, said) in DRY_RUNS {
+        for flag in ["-n", "--dry-run"] {
+            let mut args = given(args);
+            args.push(flag.into());
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let done = repo.pack(&args).ok();
+            let told = format!("{}{}", done.out(), done.stderr);
+            assert!(told.contains(said), "{args:?}: {told}");
+            assert!(told.contains("dry run: nothing was changed"), "{args:?}: {told}");
+            assert!(snapshot(repo.place.path()) == before, "{args:?} changed something");
+            assert!(fs::read(&ledger).unwrap() == recorded, "{args:?} was recorded");
+        }
+    }
+    // What would be refused is refused.
+    for (args, code) in [
+        (&["archive", "../pack", "-o", "../old.tar.zst", "-n"][..], "E_IO"),
+        (&["push", "../absent", "STORE", "-n"], "E_BAD_PACK"),
+        (&["pull", "../old.tar.zst", "-o", "../old", "-n"], "E_IO"),
+        (&["sign", "../pack", "--key", "../absent", "-n"], "E_SIGNATURE"),
+        (&["attest", "../absent", "--key", "../key", "-n"], "E_BAD_PACK"),
+        (&["rekey", "../pack", "-o", "../old", "-n"], "E_IO"),
+        (&["rekey", "../old", "-o", "../other", "-n"], "E_USAGE"),
+    ] {
+        let args = given(args);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        repo.pack(&args).refused(code);
+    }
+    // The same without the flag does it, and is recorded.
+    for (args, _) in DRY_RUNS
+        .iter()
+        .filter(|(args, _)| !args.contains(&"restore") || args.contains(&"-o"))
+    {
+        let args = given(args);
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        if args.contains(&"../pulled") && repo.path("../pulled").exists() {
+            fs::remove_dir_all(repo.path("../pulled")).unwrap();
+        }
+        repo.pack(&args).ok();
+    }
+    assert!(snapshot(repo.place.path()) != before && fs::read(&ledger).unwrap() != recorded);
+}

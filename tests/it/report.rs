@@ -327,3 +327,17 @@ fn a_page_replaces_only_a_page() {
         .refused("E_NOT_A_REPOSITORY");
     assert!(snapshot(root) == before);
 }
+
+#[test]
+fn nothing_is_said_twice_or_of_what_is_not_there() {
+    let repo = Repo::set_up();
+    let (_, pack) = repo.seal(&[]);
+    for args in [&[pack.to_str().unwrap()][..], &["--rev", "HEAD"]] {
+        let page = page(&repo.place, &repo.root, args, 0);
+        assert!(page.contains("State digest") && !page.contains("Canon version"));
+        assert!(
+            page.contains("<dt>Scope</dt><dd><bdi><code>repo</code></bdi></dd>"),
+            "{page}"
+        );
+    }
+}

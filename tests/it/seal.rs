@@ -1476,3 +1476,100 @@ fn odd_artifacts_are_refused_by_name() {
         done.out()
     );
 }
+
+#[test]
+fn seals_of_another_pack_are_not_dropped_unawares() {
+    let repo = Repo::set_up();
+    repo.write("notes.txt", "private\n");
+    let (with, _) = repo.seal(&["--attach", "notes.txt"]);
+    let refused = repo.pack(&["seal"]);
+    for said in [
+        "sealed/notes.txt.age",
+        "--output <another directory>",
+        "same --attach",
+        "--replace would drop",
+    ] {
+        assert!(refused.stderr.contains(said), "{said}: {}", refused.stderr);
+    }
+    let value = refused.refused("E_IO");
+    assert_eq!(value["refusal"]["next_command"], serde_json::Value::Null);
+    assert_eq!(repo.seal(&["--attach", "notes.txt"]).0, with);
+    let (without, pack) = repo.seal(&["--replace"]);
+    assert!(without != with && !pack.join("sealed").exists());
+    // Nothing is lost here, so this is the usual advice.
+    let refused = repo.pack(&["seal", "--attach", "notes.txt"]).refused("E_IO");
+    let next = refused["refusal"]["next_command"].as_str().unwrap();
+    assert!(next.ends_with("--replace"), "{next}");
+}
+
+#[test]
+fn a_person_is_told_who_opens_a_seal_and_what_git_ignores() {
+    let repo = Repo::set_up();
+    repo.write("a.vec", noise(4, 100));
+    let done = repo.pack(&["seal", "a.vec"]).ok();
+    for said in ["only your own key opens", "git does not ignore this pack"] {
+        assert!(done.stderr.contains(said), "{said}: {}", done.stderr);
+    }
+    assert!(!done.stderr.contains("0 files"), "{}", done.stderr);
+    repo.write(".gitignore", "_PACK_RUN/\npack/\n");
+    let other = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+    let done = repo.pack(&["seal", "a.vec", "-r", other]).ok();
+    for said in ["only your own key", "does not ignore"] {
+        assert!(!done.stderr.contains(said), "{said}: {}", done.stderr);
+    }
+    repo.pack(&["recipients", "add", other]).ok();
+    repo.git(&["add", ".gitpack.toml"]).ok();
+    repo.git(&["commit", "-q", "-m", "both"]).ok();
+    let done = repo.pack(&["seal", "--attach", "a.vec"]).ok();
+    assert!(!done.stderr.contains("only your own key"), "{}", done.stderr);
+}
+
+#[test]
+fn outputs_are_named_as_they_were_given() {
+    let repo = Repo::set_up();
+    let last = |args: &[&str]| {
+        let done = repo.pack(args).ok();
+        done.out().lines().last().unwrap().to_owned()
+    };
+    assert_eq!(last(&["seal", "-o", "../pack"]), "../pack/");
+    assert_eq!(last(&["archive", "../pack", "-o", "../p.tar.zst"]), "../p.tar.zst");
+    assert_eq!(last(&["pull", "../p.tar.zst", "-o", "../again/"]), "../again/");
+    assert_eq!(last(&["report", "../pack", "-o", "../page.html"]), "../page.html");
+    let here = repo.path("out");
+    assert_eq!(last(&["seal", "-o", here.to_str().unwrap()]), "out/");
+    let refused = repo.pack(&["archive", "../pack", "-o", "../p.tar.zst"]);
+    assert!(
+        refused.stderr.starts_with("git-pack: ../p.tar.zst exists"),
+        "{}",
+        refused.stderr
+    );
+    let refused = repo.pack(&["verify", "../absent"]);
+    assert!(
+        refused.stderr.starts_with("git-pack: the pack ../absent"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
+fn a_commit_with_the_same_state_is_told_apart() {
+    let repo = Repo::set_up();
+    let (_, pack) = repo.seal(&[]);
+    let first = repo.rev("HEAD");
+    let same = repo
+        .pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD"])
+        .ok()
+        .out();
+    assert!(!same.contains("was made of"), "{same}");
+    repo.commit("nothing else");
+    let other = repo
+        .pack(&["verify", pack.to_str().unwrap(), "--rev", "HEAD"])
+        .ok()
+        .out();
+    let said = format!(
+        "state matches commit {}; the pack was made of commit {}, which has the same state",
+        &repo.rev("HEAD")[..7],
+        &first[..7]
+    );
+    assert!(other.contains(&said), "{other}");
+}

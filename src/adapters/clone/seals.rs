@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,15 @@ use crate::refusal::{Refusal, Result};
 /// The store of one clone, shared by its worktrees.
 pub struct SealStore {
     directory: PathBuf,
+}
+
+/// Temporary files in the store. Nobody else writes there until this is dropped.
+#[derive(Debug, Default)]
+#[must_use = "the lock ends when this is dropped"]
+pub struct UnfinishedSeals {
+    /// Their paths.
+    pub paths: Vec<PathBuf>,
+    _lock: Option<File>,
 }
 
 impl SealStore {
@@ -92,6 +101,27 @@ impl SealStore {
             Some(before) => files::remove(&self.ciphertext_path(&before)),
             None => Ok(()),
         }
+    }
+
+    /// Lists the temporary files that killed processes left. Lists none if another process seals here now.
+    pub fn unfinished(&self) -> Result<UnfinishedSeals> {
+        let path = self.directory.join("lock");
+        let Ok(opened) = open_regular(&path) else {
+            return Ok(UnfinishedSeals::default());
+        };
+        match opened.file.try_lock() {
+            Err(TryLockError::WouldBlock) => return Ok(UnfinishedSeals::default()),
+            locked => locked.map_err(|e| Refusal::io("locking", &path)(e.into()))?,
+        }
+        let unfinished = files::walk(&self.directory, |_| true).into_iter().filter(|(path, _)| {
+            let name = path.rsplit(|byte| *byte == b'/').next();
+            name.is_some_and(|name| name.starts_with(files::TEMPORARY.as_bytes()))
+        });
+        let unfinished = unfinished.map(|(path, _)| self.directory.join(OsStr::from_bytes(&path)));
+        Ok(UnfinishedSeals {
+            paths: unfinished.collect(),
+            _lock: Some(opened.file),
+        })
     }
 
     /// Returns the paths of all artifacts with a receipt. Skips receipts that cannot be read.

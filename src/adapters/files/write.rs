@@ -9,6 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::{ensure_is_no_link, parent, sync};
+use crate::adapters::interruption::{self, Temporary};
 use crate::refusal::{Refusal, Result};
 
 /// Prefix of the name of a file that is not complete yet.
@@ -85,11 +86,7 @@ fn write_with<T>(
     ensure_is_no_link(path)?;
     let directory = parent(path);
     let standing = std::fs::metadata(path).ok().map(|meta| meta.permissions());
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(directory)
-        .map_err(writing)?;
+    let mut file = temporary(path, mode)?;
     let written = write(file.as_file_mut())?;
     if let Some(permissions) = standing {
         file.as_file().set_permissions(permissions).map_err(writing)?;
@@ -97,6 +94,7 @@ fn write_with<T>(
     if durability == Durability::Durable {
         file.as_file().sync_all().map_err(writing)?;
     }
+    let (file, _noted) = file.into_parts();
     let placed = match over {
         Over::Anything => file.persist(path),
         Over::Nothing => file.persist_noclobber(path),
@@ -148,15 +146,18 @@ pub fn place_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Result<()
         file.set_permissions(standing.permissions()).map_err(writing)?;
     }
     file.sync_all().map_err(writing)?;
-    let name = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .make_in(parent(path), |name| {
-            let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-            let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
-            Ok(rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, name, follow)?)
-        });
+    let name = interruption::temporary(|| {
+        tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .make_in(parent(path), |name| {
+                let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+                let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+                Ok(rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, name, follow)?)
+            })
+    });
     match name {
         Ok(name) => {
+            let (name, _noted) = name.into_parts();
             std::fs::rename(name.path(), path).map_err(writing)?;
             // The rename has taken this name away, so there is nothing to remove under it.
             drop(name.into_temp_path().keep());
@@ -248,19 +249,22 @@ pub fn place_unnamed_by(mut file: UnnamedFile, path: &Path, over: Over, temporar
 pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
     let mut file = temporary(path, mode)?;
-    io::Write::write_all(&mut file, bytes).map_err(writing)?;
+    io::Write::write_all(&mut *file, bytes).map_err(writing)?;
     file.as_file().sync_all().map_err(writing)?;
+    let (file, _noted) = file.into_parts();
     file.persist(path).map_err(|e| writing(e.error))?;
     sync(parent(path))
 }
 
 /// Creates a temporary file beside `path`, to be renamed to `path`.
-fn temporary(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .permissions(Permissions::from_mode(mode))
-        .tempfile_in(parent(path))
-        .map_err(Refusal::io("writing", path))
+fn temporary(path: &Path, mode: u32) -> Result<Temporary<tempfile::NamedTempFile>> {
+    let made = interruption::temporary(|| {
+        tempfile::Builder::new()
+            .prefix(TEMPORARY)
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(parent(path))
+    });
+    made.map_err(Refusal::io("writing", path))
 }
 
 /// Writes a whole file of git-pack's own in one step, with mode 0600.
@@ -270,10 +274,11 @@ fn temporary(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile> {
 pub fn write_own(path: &Path, bytes: &mut dyn Read, durability: Durability) -> Result<()> {
     let writing = |e| Refusal::io("writing", path)(e);
     let mut file = temporary(path, 0o600)?;
-    io::copy(bytes, &mut file).map_err(writing)?;
+    io::copy(bytes, &mut *file).map_err(writing)?;
     if durability == Durability::Durable {
         file.as_file().sync_all().map_err(writing)?;
     }
+    let (file, _noted) = file.into_parts();
     file.persist(path).map_err(|e| writing(e.error))?;
     match durability {
         Durability::Durable => sync(parent(path)),
@@ -285,8 +290,9 @@ pub fn write_own(path: &Path, bytes: &mut dyn Read, durability: Durability) -> R
 pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
     let writing = |e| Refusal::io("writing", path)(e);
     let mut file = temporary(path, 0o600)?;
-    io::Write::write_all(&mut file, bytes).map_err(writing)?;
+    io::Write::write_all(&mut *file, bytes).map_err(writing)?;
     file.as_file().sync_all().map_err(writing)?;
+    let (file, _noted) = file.into_parts();
     match file.persist_noclobber(path) {
         Ok(_) => sync(parent(path)).map(|()| true),
         Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::adapters::git::Repository;
+use crate::adapters::interruption::{self, Temporary};
 use crate::format::object_id::ObjectId;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
@@ -22,7 +23,7 @@ const REF_BEFORE: &str = "refs/heads/git-pack-before-the-canary";
 
 /// A canary in a temporary directory, removed when dropped. Nothing is written to the repository itself.
 pub struct Canary {
-    directory: tempfile::TempDir,
+    directory: Temporary<tempfile::TempDir>,
     cwd: PathBuf,
     objects: PathBuf,
     commit: ObjectId,
@@ -53,9 +54,7 @@ impl Canary {
     /// Creates the blob, index, tree and commit in a temporary object directory.
     pub fn plant(repo: &Repository, cwd: &Path) -> Result<Self> {
         let failed = |e: std::io::Error| Refusal::io("making a canary in", Path::new("a temporary directory"))(e);
-        let directory = tempfile::Builder::new()
-            .prefix("git-pack-canary-")
-            .tempdir()
+        let directory = interruption::temporary(|| tempfile::Builder::new().prefix("git-pack-canary-").tempdir())
             .map_err(failed)?;
         for name in ["objects", "objects/info", "objects/pack"] {
             std::fs::create_dir(directory.path().join(name)).map_err(failed)?;

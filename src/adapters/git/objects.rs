@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::adapters::git::{Repository, explain};
+use crate::adapters::interruption::{self, Temporary};
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
@@ -22,7 +23,7 @@ pub struct ObjectPlaces {
 
 /// A temporary object directory whose alternates are several object directories. Removed when dropped.
 pub(super) struct Joined {
-    directory: tempfile::TempDir,
+    directory: Temporary<tempfile::TempDir>,
     /// The repository's own object store, without the other directories.
     pub(super) own: Arc<gix::odb::Store>,
     /// The value of `GIT_OBJECT_DIRECTORY`, unless it is the repository's own: the quarantine of a push.
@@ -54,9 +55,7 @@ pub(super) fn join(
     let new = places.directory.as_ref().map(|path| canonical(&cwd.join(path)));
     let new = new.filter(|path| *path != own);
     let deed = "joining object directories in";
-    let temp = tempfile::Builder::new()
-        .prefix("git-pack-objects-")
-        .tempdir()
+    let temp = interruption::temporary(|| tempfile::Builder::new().prefix("git-pack-objects-").tempdir())
         .map_err(Refusal::io(deed, Path::new("a temporary directory")))?;
     let info = temp.path().join("info");
     std::fs::create_dir(&info).map_err(Refusal::io(deed, &info))?;

@@ -10,8 +10,8 @@ use crate::cli::account::{Account, name};
 use crate::cli::env;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
-use crate::cli::output::words::{count, duration, size};
+use crate::cli::output::names::output_from;
+use crate::cli::output::words::{count, duration, size, unchanged};
 use crate::ops::Context;
 use crate::ops::share::archive::{ArchiveRequest, archive};
 use crate::refusal::shown::harmless;
@@ -31,6 +31,9 @@ pub(super) struct Archive {
     /// Replace an existing archive at the output
     #[arg(long)]
     replace: bool,
+    /// Verify the pack and compress it, but keep no file, and print what would be written
+    #[arg(long, short = 'n')]
+    dry_run: bool,
 }
 
 impl Run for Archive {
@@ -56,10 +59,12 @@ impl Run for Archive {
             pack: self.pack,
             output: self.output,
             replace: self.replace,
+            dry_run: self.dry_run,
         };
         let report = archive(ctx, &request)?;
-        output.line(&format!("ARCHIVED {}", report.pack_id));
-        output.line(&path_from(&ctx.cwd, &report.output));
+        let outcome = if request.dry_run { "would archive" } else { "ARCHIVED" };
+        output.line(&format!("{outcome} {}", report.pack_id));
+        output.line(&output_from(&ctx.cwd, Some(&request.output), &report.output));
         let attached = match report.attached {
             0 => String::new(),
             attached => format!(", {} attached", count(attached as u64, "file")),
@@ -74,6 +79,9 @@ impl Run for Archive {
         ));
         for left_out in &report.left_out {
             output.err(&format!("  left out: {}\n", harmless(left_out)));
+        }
+        if request.dry_run {
+            unchanged(output);
         }
         if let Some(account) = account {
             account.ends("ARCHIVED");

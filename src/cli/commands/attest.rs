@@ -11,9 +11,9 @@ use super::values::{self, BadValue};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
+use crate::cli::output::names::beside_from;
 use crate::cli::output::refusal::usage::misused;
-use crate::cli::output::words::count;
+use crate::cli::output::words::{count, unchanged};
 use crate::format::slsa::{PROVENANCE, VERIFICATION_SUMMARY};
 use crate::format::statement::MAX_PREDICATE_TYPE;
 use crate::format::timestamp::Timestamp;
@@ -48,6 +48,9 @@ pub(super) struct Attest {
     /// The time of the verification, for vsa [default: SOURCE_DATE_EPOCH, else none]
     #[arg(long, value_name = "RFC3339", value_parser = created, conflicts_with = "predicate", hide_short_help = true)]
     created: Option<Timestamp>,
+    /// Verify the pack and make the attestation, but keep nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     #[command(flatten)]
     passphrase: PassphraseFlag,
 }
@@ -133,10 +136,15 @@ impl Run for Attest {
             predicate: given(self.kind, self.predicate)?,
             members: self.members,
             created: self.created,
+            dry_run: self.dry_run,
         };
         let report = attest(ctx, &request)?;
-        output.line(&format!("ATTESTED {}", report.pack_id));
-        output.line(&path_from(&ctx.cwd, &report.output));
+        if request.dry_run {
+            output.line(&format!("would attest {}", report.pack_id));
+        } else {
+            output.line(&format!("ATTESTED {}", report.pack_id));
+            output.line(&beside_from(&ctx.cwd, &request.pack, &report.output));
+        }
         let again = if report.is_new { "" } else { " · it was there already" };
         output.err(&format!(
             "  {} · {} · {} key {}…{again}\n",
@@ -145,6 +153,9 @@ impl Run for Attest {
             report.algorithm,
             &report.key_id[..DIGITS],
         ));
+        if request.dry_run {
+            unchanged(output);
+        }
         if let Some(account) = account {
             account.ends("ATTESTED");
             account.is_about(Some(report.pack_id));

@@ -8,7 +8,7 @@ use super::values::BadValue;
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::words::{count, size};
+use crate::cli::output::words::{count, size, unchanged};
 use crate::format::timestamp::Period;
 use crate::ops::Context;
 use crate::ops::store::gc::{GcReport, GcRequest, gc};
@@ -21,7 +21,7 @@ use crate::rules::retention::{Fate, Reason};
 #[command(name = "gc")]
 pub(super) struct Gc {
     /// Print what would be removed, without removing it
-    #[arg(long)]
+    #[arg(long, short = 'n')]
     dry_run: bool,
     /// Print for each object whether it is kept or removed, and why
     #[arg(long)]
@@ -107,6 +107,9 @@ fn human(output: &mut Output, report: &GcReport, why: bool) {
     for (done, planned, what) in rows.iter().filter(|(.., what)| !what.is_empty()) {
         let deed = if report.applied { done } else { planned };
         output.err(&format!("  {deed} {what}\n"));
+    }
+    if !report.applied {
+        unchanged(output);
     }
 }
 

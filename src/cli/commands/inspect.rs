@@ -71,7 +71,10 @@ fn human(output: &mut Output, report: &InspectReport) {
         let title = shown(info.title.as_bytes());
         facts.push((
             "commit",
-            format!("{commit}, scope {} ({title})", shown(info.scope.as_bytes())),
+            match info.title == info.scope {
+                true => format!("{commit}, scope {title}"),
+                false => format!("{commit}, scope {} ({title})", shown(info.scope.as_bytes())),
+            },
         ));
     }
     if let Some(state) = &report.state {
@@ -111,6 +114,7 @@ fn human(output: &mut Output, report: &InspectReport) {
         .collect();
     columns(output, &rows, "  ");
     attestations(output, report);
+    output.err("  this is what the pack says of itself; git pack verify checks its content\n");
 }
 
 /// Prints what stands beside the pack. Whoever can write there can also write it, so nothing of it is proven.

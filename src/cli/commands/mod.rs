@@ -153,7 +153,7 @@ pub(super) trait Run {
     where
         Self: Sized,
     {
-        Envelope::Always
+        Envelope::Unasked
     }
 
     /// Returns what the operator manifest says of the command. `None` for a command that people do not call.
@@ -163,7 +163,7 @@ pub(super) trait Run {
 
     /// Returns how this call reports a refusal.
     fn style(&self) -> Style {
-        Style::Envelope
+        Style::Unasked
     }
 
     /// Opens the account of this call for the witness ledger, if the command is recorded there.
@@ -322,7 +322,9 @@ pub(super) fn parse() -> Result<Call, clap::Error> {
     let name = command.name;
     let command = (command.parse)(arguments)?;
     Ok(Call {
-        account: command.account().filter(|_| !globals.no_witness),
+        account: command
+            .account()
+            .filter(|_| !globals.no_witness && !is_dry_run(arguments)),
         command,
         name,
         loudness: match (globals.quiet, globals.no_progress) {
@@ -331,6 +333,12 @@ pub(super) fn parse() -> Result<Call, clap::Error> {
             (false, false) => Loudness::Full,
         },
     })
+}
+
+/// Returns whether a call only tells what it would do. It changes nothing, so it is not recorded either.
+fn is_dry_run(arguments: &ArgMatches) -> bool {
+    let given = arguments.try_get_one::<bool>("dry_run").ok().flatten();
+    given == Some(&true) || arguments.subcommand().is_some_and(|(_, below)| is_dry_run(below))
 }
 
 /// Returns what the operator manifest says of the command of this name.
@@ -359,6 +367,27 @@ mod tests {
         let is_hidden = |command: &Command| (command.tree)().is_hide_set();
         assert!(HIDDEN.iter().all(is_hidden));
         assert!(!GROUPS.iter().flat_map(|group| group.commands).any(is_hidden));
+    }
+
+    #[test]
+    fn a_dry_run_has_one_short_flag_everywhere() {
+        fn those_of(command: &clap::Command, found: &mut Vec<String>) {
+            for argument in command
+                .get_arguments()
+                .filter(|argument| argument.get_id() == "dry_run")
+            {
+                assert_eq!(argument.get_short(), Some('n'), "{}", command.get_name());
+                found.push(command.get_name().to_owned());
+            }
+            command.get_subcommands().for_each(|below| those_of(below, found));
+        }
+        let mut found = Vec::new();
+        commands().for_each(|command| those_of(&(command.tree)(), &mut found));
+        for name in [
+            "push", "pull", "sign", "attest", "archive", "restore", "gc", "rekey", "append", "migrate",
+        ] {
+            assert!(found.iter().any(|each| each == name), "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `git pack open`: opens the sealed artifacts of a pack.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
@@ -10,7 +10,7 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
+use crate::cli::output::names::output_from;
 use crate::cli::output::words::{count, size, unchanged};
 use crate::ops::Context;
 use crate::ops::pack::open::{OpenReport, OpenRequest, open, open_to, preview};
@@ -48,9 +48,6 @@ impl Run for Open {
     }
 
     fn account(&self) -> Option<Account> {
-        if self.dry_run {
-            return None;
-        }
         Some(
             Account::of("open")
                 .input(&self.pack)
@@ -71,7 +68,10 @@ impl Run for Open {
             for path in &paths {
                 output.line(&format!("would open {}", shown(path.as_bytes())));
             }
-            output.err(&format!("  to {}/\n", path_from(&ctx.cwd, &directory)));
+            output.err(&format!(
+                "  to {}/\n",
+                output_from(&ctx.cwd, request.output.as_deref(), &directory)
+            ));
             unchanged(output);
             return Ok(Exit::Yes);
         }
@@ -79,7 +79,7 @@ impl Run for Open {
             true => open_to(ctx, &request, output.unrecorded())?,
             false => open(ctx, &request)?,
         };
-        human(output, ctx, &report);
+        human(output, ctx, request.output.as_deref(), &report);
         if let Some(account) = account {
             // The ledger must not hold what was in there.
             account.ends("OPENED");
@@ -94,10 +94,10 @@ impl Run for Open {
     }
 }
 
-fn human(output: &mut Output, ctx: &Context, report: &OpenReport) {
+fn human(output: &mut Output, ctx: &Context, named: Option<&Path>, report: &OpenReport) {
     let Some(directory) = &report.output else { return };
     output.line(&format!("OPENED {}", report.artifacts));
-    output.line(&format!("{}/", path_from(&ctx.cwd, directory)));
+    output.line(&format!("{}/", output_from(&ctx.cwd, named, directory)));
     let artifacts = count(report.artifacts, "artifact");
     output.err(&format!(
         "  {artifacts}, {} · readable only by you (mode 700)\n",

@@ -10,8 +10,8 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
-use crate::cli::output::words::{count, size};
+use crate::cli::output::names::output_from;
+use crate::cli::output::words::{count, size, unchanged};
 use crate::cli::progress::TransferLine;
 use crate::ops::Context;
 use crate::ops::share::pull::{PullRequest, pull};
@@ -35,6 +35,9 @@ pub(super) struct Pull {
     /// Fetch only the manifest and the members that match this glob
     #[arg(long, value_name = "GLOB")]
     only: Vec<String>,
+    /// Find the pack and read its manifest, but fetch no member
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     #[command(flatten)]
     reach: ReachFlags,
 }
@@ -59,10 +62,16 @@ impl Run for Pull {
             output: self.output,
             only: self.only,
             reach: self.reach.request(),
+            dry_run: self.dry_run,
         };
         let report = pull(ctx, &request, &TransferLine::default())?;
-        output.line(&format!("FETCHED {}", report.pack_id));
-        output.line(&format!("{}/", path_from(&ctx.cwd, &report.output)));
+        let [outcome, fetched] = match request.dry_run {
+            true => ["would fetch", "to fetch"],
+            false => ["FETCHED", "fetched"],
+        };
+        output.line(&format!("{outcome} {}", report.pack_id));
+        let directory = output_from(&ctx.cwd, Some(&request.output), &report.output);
+        output.line(&format!("{directory}/"));
         let members = match report.members == report.all_members {
             true => count(report.members as u64, "member"),
             false => format!("{} of {}", report.members, count(report.all_members as u64, "member")),
@@ -76,12 +85,15 @@ impl Run for Pull {
             attached => format!(" · {} attached", count(attached as u64, "file")),
         };
         output.err(&format!(
-            "  {} · {members}, {} fetched{kept}{attached}\n",
+            "  {} · {members}, {} {fetched}{kept}{attached}\n",
             report.place,
             size(report.bytes)
         ));
         for left_out in &report.left_out {
             output.err(&format!("  not fetched: {}\n", harmless(left_out)));
+        }
+        if request.dry_run {
+            unchanged(output);
         }
         if let Some(account) = account {
             account.ends("FETCHED");

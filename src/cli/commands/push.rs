@@ -10,10 +10,10 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::words::{count, size};
+use crate::cli::output::words::{count, size, unchanged};
 use crate::cli::progress::TransferLine;
 use crate::ops::Context;
-use crate::ops::share::push::{PushRequest, SentAttached, push};
+use crate::ops::share::push::{PushReport, PushRequest, SentAttached, push};
 use crate::refusal::shown::harmless;
 
 /// Send a pack to a registry, an object store or a git remote
@@ -27,6 +27,9 @@ pub(super) struct Push {
     pack: PathBuf,
     /// The place, such as oci://HOST/REPOSITORY [default: git config gitpack.remote, or PACK_DATA_FABRIC_BASE_URL]
     destination: Option<String>,
+    /// Verify the pack and ask the place whether it has it, but send nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     #[command(flatten)]
     reach: ReachFlags,
 }
@@ -49,8 +52,13 @@ impl Run for Push {
             pack: self.pack,
             destination: self.destination,
             reach: self.reach.request(),
+            dry_run: self.dry_run,
         };
         let report = push(ctx, &request, &TransferLine::default())?;
+        if request.dry_run {
+            planned(output, &report);
+            return Ok(Exit::Yes);
+        }
         output.line(&format!("PUBLISHED {}", report.pack_id));
         let sent = match report.sent {
             0 => "everything was there already".to_owned(),
@@ -80,6 +88,28 @@ impl Run for Push {
         }
         Ok(Exit::Yes)
     }
+}
+
+/// Prints what would be sent.
+fn planned(output: &mut Output, report: &PushReport) {
+    output.line(&format!("would publish {}", report.pack_id));
+    let sent = match report.sent {
+        0 => "the place has it already".to_owned(),
+        sent => format!("at most {}, {} to send", count(sent, "content"), size(report.bytes)),
+    };
+    let attached = match report.attached.there {
+        0 => String::new(),
+        there => format!(" · {} attached", count(there as u64, "file")),
+    };
+    output.err(&format!(
+        "  {} · {}, {sent}{attached}\n",
+        report.place,
+        count(report.members as u64, "member")
+    ));
+    for left_out in &report.attached.left_out {
+        output.err(&format!("  would not be sent: {}\n", harmless(left_out)));
+    }
+    unchanged(output);
 }
 
 /// Says how many signatures and attestations the place has, and how many of them are new there.

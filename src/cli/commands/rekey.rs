@@ -13,7 +13,7 @@ use crate::cli::output::Output;
 use crate::cli::output::names::{path_from, remote_name};
 use crate::cli::output::refusal::one_line;
 use crate::cli::output::table::aligned;
-use crate::cli::output::words::{LOOK, TYPE, count, paint, pathspec};
+use crate::cli::output::words::{LOOK, TYPE, count, paint, pathspec, unchanged};
 use crate::ops::Context;
 use crate::ops::pack::rekey::{RekeyReport, RekeyRequest, Remaining, rekey};
 use crate::refusal::shown::{harmless, shown};
@@ -43,6 +43,9 @@ pub(super) struct Rekey {
     /// Seal to the recipients in this file, one per line, instead of the configured ones
     #[arg(long, short = 'R', value_name = "FILE", hide_short_help = true)]
     recipients_file: Vec<PathBuf>,
+    /// Open and check everything, but keep nothing, and print what would be written
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     #[command(flatten)]
     keys: IdentityFlags,
 }
@@ -74,8 +77,13 @@ impl Run for Rekey {
             recipients: self.recipient,
             recipients_files: self.recipients_file,
             identities: self.keys.identities,
+            dry_run: self.dry_run,
         };
         let report = rekey(ctx, &request)?;
+        if request.dry_run {
+            planned(output, ctx, &report);
+            return Ok(Exit::Yes);
+        }
         human(output, ctx, &report);
         if let Some(account) = account {
             account.ends("REKEYED");
@@ -86,6 +94,25 @@ impl Run for Rekey {
         }
         Ok(Exit::Yes)
     }
+}
+
+/// Prints what would be rekeyed.
+fn planned(output: &mut Output, ctx: &Context, report: &RekeyReport) {
+    output.line(&format!("would rekey {}", report.artifacts));
+    let slash = if report.pack_id.is_some() { "/" } else { "" };
+    output.line(&format!("{}{slash}", path_from(&ctx.cwd, &report.output)));
+    output.err(&format!(
+        "  {} for {}\n",
+        count(report.artifacts, "artifact"),
+        count(report.recipients as u64, "recipient")
+    ));
+    if report.still_opens == Some(false) {
+        output.err(&format!(
+            "  {} your own key is not among the recipients: you could not open the new seals\n",
+            paint(LOOK, "note")
+        ));
+    }
+    unchanged(output);
 }
 
 fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {

@@ -10,9 +10,9 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
+use crate::cli::output::names::output_from;
 use crate::cli::output::table::aligned;
-use crate::cli::output::words::{count, size};
+use crate::cli::output::words::{LOOK, count, paint, size};
 use crate::format::dump::OtherEntry;
 use crate::ops::Context;
 use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, RestoredEntries, TextSource, restore};
@@ -45,7 +45,7 @@ pub(super) struct Restore {
     #[arg(long, short = 'o', value_name = "DIR", required_unless_present = "dry_run")]
     output: Option<PathBuf>,
     /// Read and check everything, without writing files
-    #[arg(long)]
+    #[arg(long, short = 'n')]
     dry_run: bool,
     /// Open sealed files with this age identity file or SSH private key, instead of restoring ciphertexts
     #[arg(long = "identity", short = 'i', value_name = "FILE")]
@@ -69,8 +69,7 @@ impl Run for Restore {
         Some(
             Account::of("restore")
                 .input(&self.source)
-                .asked("output", self.output.as_deref().map(name))
-                .asked("dry_run", self.dry_run.then_some(true)),
+                .asked("output", self.output.as_deref().map(name)),
         )
     }
 
@@ -90,7 +89,7 @@ impl Run for Restore {
             reach: self.reach.request(),
         };
         let report = restore(ctx, &request)?;
-        human(output, ctx, &report)?;
+        human(output, ctx, &request, &report)?;
         if let Some(account) = account {
             account.ends(outcome(&report));
             account.is_about(report.pack_id.clone());
@@ -109,7 +108,7 @@ fn outcome(report: &RestoreReport) -> &'static str {
     }
 }
 
-fn human(output: &mut Output, ctx: &Context, report: &RestoreReport) -> Result<()> {
+fn human(output: &mut Output, ctx: &Context, request: &RestoreRequest, report: &RestoreReport) -> Result<()> {
     output.line(&format!("{} {}", outcome(report), report.files));
     let opened = matches!(&report.what, Restored::Entries(entries) if entries.opened > 0);
     match opened {
@@ -134,14 +133,17 @@ fn human(output: &mut Output, ctx: &Context, report: &RestoreReport) -> Result<(
             };
             format!(
                 "  {files} in {}/, {bytes} · {from}{eyes}\n",
-                path_from(&ctx.cwd, directory)
+                output_from(&ctx.cwd, request.output.as_deref(), directory)
             )
         }
-        None => format!("  {files}, {bytes}, can be restored {from}; nothing was written\n"),
+        None => format!("  {files}, {bytes}, can be restored {from}; dry run: nothing was changed\n"),
     });
     match &report.what {
         Restored::Texts { state, missing } => texts(output, &state.to_string(), missing),
-        Restored::Entries(entries) => self::entries(output, entries),
+        Restored::Entries(entries) => {
+            self::entries(output, entries);
+            twins(output, entries, !request.identities.is_empty());
+        }
     }
     Ok(())
 }
@@ -153,7 +155,8 @@ fn entries(output: &mut Output, entries: &RestoredEntries) {
     };
     let (sealed, opened) = (entries.ciphertexts, entries.opened);
     output.err(&match (sealed, opened) {
-        (0, 0) => format!("  no files are sealed: the digest is {state}\n"),
+        (0, 0) if entries.twins.is_empty() => format!("  no files are sealed: the digest is {state}\n"),
+        (0, 0) => format!("  the pack itself seals no files: the digest is {state}\n"),
         (0, 1) => format!("  1 sealed file was opened, and the digest covers its content; without it, the digest is {state}\n"),
         (0, _) => {
             format!(
@@ -180,6 +183,27 @@ fn entries(output: &mut Output, entries: &RestoredEntries) {
         output
             .err("  cannot tell which of them are executable, links or submodules: the commit is not in this clone\n");
     }
+}
+
+/// Tells which files are ciphertexts because the commit has them so.
+fn twins(output: &mut Output, entries: &RestoredEntries, opening: bool) {
+    let what = match entries.twins.as_slice() {
+        [] => return,
+        [one] => format!("{} is encrypted, as the commit has it", shown(one.as_bytes())),
+        [first, ..] => format!(
+            "{} are encrypted, as the commit has them, such as {}",
+            count(entries.twins.len() as u64, "file"),
+            shown(first.as_bytes())
+        ),
+    };
+    let why = match opening {
+        true => ": --identity opens only what the pack itself sealed",
+        false => "",
+    };
+    output.err(&format!(
+        "  {} {what}{why}; git pack reveal opens a twin in a clone, and age -d -i FILE anywhere\n",
+        paint(LOOK, "note")
+    ));
 }
 
 fn texts(output: &mut Output, state: &str, missing: &[OtherEntry]) {

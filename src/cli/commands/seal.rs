@@ -136,14 +136,11 @@ impl Run for Seal {
     fn style(&self) -> Style {
         match self.stdout {
             true => Style::Human,
-            false => Style::Envelope,
+            false => Style::Unasked,
         }
     }
 
     fn account(&self) -> Option<Account> {
-        if self.dry_run {
-            return None;
-        }
         let artifacts: Vec<String> = self.artifacts.iter().map(|path| name(path)).collect();
         Some(
             Account::of("seal")
@@ -266,11 +263,13 @@ fn human(output: &mut Output, ctx: &Context, report: &SealReport, time: Duration
             .unwrap_or_default();
         parts.push(format!("commit {}{branch}", commit.id.short()));
     }
-    parts.push(format!(
-        "{}, {}",
-        count(report.plain_files, "file"),
-        size(report.plain_bytes)
-    ));
+    if report.plain_files > 0 || report.sealed == 0 {
+        parts.push(format!(
+            "{}, {}",
+            count(report.plain_files, "file"),
+            size(report.plain_bytes)
+        ));
+    }
     if report.sealed > 0 {
         let reused = match report.reused {
             0 => String::new(),
@@ -343,6 +342,12 @@ fn notice(notice: &SealNotice) -> String {
                 Unkept::EmptyDirectory => format!("does not keep {n} empty directories"),
             };
             format!("the pack {lost}: {}", some_of(paths))
+        }
+        SealNotice::OnlyYours => {
+            "only your own key opens what is sealed: without it, the content is lost; git pack recipients add names others".into()
+        }
+        SealNotice::NotIgnored => {
+            "git does not ignore this pack: commit it with the repository, or add pack/ to .gitignore".into()
         }
         SealNotice::SameButForCase { paths: [one, other] } => format!(
             "{} and {} are the same file on file systems that ignore case or Unicode form",

@@ -9,11 +9,11 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
-use crate::cli::output::words::{LOOK, paint};
+use crate::cli::output::names::beside_from;
+use crate::cli::output::words::{LOOK, paint, unchanged};
 use crate::ops::Context;
 use crate::ops::pack::sign::{SignRequest, sign};
-use crate::refusal::shown::harmless;
+use crate::refusal::shown::{harmless, without_private_keys};
 
 /// Sign a pack with an SSH key, as git signs commits
 ///
@@ -31,6 +31,9 @@ pub(super) struct Sign {
     /// Sign with the private key in the agent that belongs to this public key, or to the one in this file
     #[arg(long, value_name = "PUBKEY")]
     agent: Option<String>,
+    /// Verify the pack and find the key, but do not sign
+    #[arg(long, short = 'n')]
+    dry_run: bool,
 }
 
 impl Run for Sign {
@@ -51,10 +54,17 @@ impl Run for Sign {
             pack: self.pack,
             key: self.key,
             agent: self.agent,
+            dry_run: self.dry_run,
         };
         let report = sign(ctx, &request)?;
+        if request.dry_run {
+            output.line(&format!("would sign {}", report.pack_id));
+            output.err(&format!("  with {}\n", harmless(&without_private_keys(&report.key))));
+            unchanged(output);
+            return Ok(Exit::Yes);
+        }
         output.line(&format!("SIGNED {}", report.pack_id));
-        output.line(&path_from(&ctx.cwd, &report.signature));
+        output.line(&beside_from(&ctx.cwd, &request.pack, &report.signature));
         output.err(&format!("  {}\n", harmless(&report.key)));
         if !report.is_new {
             output.err(&format!(

@@ -10,7 +10,7 @@ use super::values::BadValue;
 use crate::cli::exit::Exit;
 use crate::cli::output::refusal::usage::{misused, misused_for};
 use crate::cli::output::{Output, refusal};
-use crate::cli::style::Style;
+use crate::cli::style::{Envelope, Style};
 use crate::refusal::Refusal;
 use crate::refusal::shown::without_private_keys;
 use crate::rules::similar::similar;
@@ -26,7 +26,7 @@ pub(crate) fn answered(output: &mut Output, error: &clap::Error) -> bool {
 
 /// Prints why the arguments cannot be parsed, which is a refusal.
 pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsString]) -> Exit {
-    let wants_envelope = wants_envelope(arguments);
+    let wants_envelope = wants_envelope(arguments, output.is_terminal());
     if let Some(refused) = bad_value(error) {
         return refusal::print(output, &refused, Style::with_json(wants_envelope));
     }
@@ -93,13 +93,17 @@ fn bad_value(error: &clap::Error) -> Option<Refusal> {
     })
 }
 
-/// Returns whether a call with these arguments prints the envelope of a refusal. A call of an unknown command does.
-fn wants_envelope(arguments: &[OsString]) -> bool {
+/// Returns whether a call with these arguments prints the envelope of a refusal. A call of an unknown command does, unless a person
+/// reads it.
+fn wants_envelope(arguments: &[OsString], on_terminal: bool) -> bool {
     let mut words = arguments.iter().filter_map(|a| a.to_str());
     match words.find(|word| !word.starts_with('-')) {
         // Only people ask for help.
         None | Some("help") => false,
-        Some(name) => envelope_of(name).is_none_or(|envelope| envelope.is_wanted_by(arguments)),
+        Some(name) => {
+            let envelope = envelope_of(name).unwrap_or(Envelope::Unasked);
+            envelope.is_wanted_by(arguments, on_terminal)
+        }
     }
 }
 
@@ -109,10 +113,11 @@ mod tests {
 
     #[test]
     fn the_envelope_is_printed_as_the_command_declares() {
-        let wants = |line: &str| {
+        let wanted = |line: &str, on_terminal| {
             let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
-            wants_envelope(&arguments)
+            wants_envelope(&arguments, on_terminal)
         };
+        let wants = |line| wanted(line, false);
         for line in [
             "seal --bogus",
             "--no-witness seal --bogus",
@@ -137,6 +142,16 @@ mod tests {
             "help nonsense",
         ] {
             assert!(!wants(line), "{line}");
+        }
+        // A person at a terminal gets JSON only on demand.
+        for (line, on_demand) in [
+            ("seal --bogus", false),
+            ("nonsense", false),
+            ("seal --json", true),
+            ("state --bogus", false),
+            ("state --bogus --json", true),
+        ] {
+            assert_eq!(wanted(line, true), on_demand, "{line}");
         }
     }
 }

@@ -9,7 +9,7 @@ pub(super) mod table;
 pub(super) mod treemap;
 pub(crate) mod words;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstream::AutoStream;
 use anyhow::Context;
@@ -46,6 +46,11 @@ impl Output {
     /// Tells people of nothing but refusals from now on.
     pub(super) fn be_quiet(&mut self) {
         self.is_quiet = true;
+    }
+
+    /// Returns whether a person reads stdout.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.stdout.is_terminal()
     }
 
     /// Writes bytes to stdout as they are.

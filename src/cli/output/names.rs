@@ -56,6 +56,51 @@ pub(crate) fn path_from(from: &Path, path: &Path) -> String {
     shown(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
 }
 
+/// Returns the path of an output as the user named it, or else as [`path_from`] does.
+pub(crate) fn output_from(from: &Path, named: Option<&Path>, path: &Path) -> String {
+    match named {
+        // Without a slash at the end.
+        Some(named) => path_from(from, &from.join(named.components().as_path())),
+        None => path_from(from, path),
+    }
+}
+
+/// Returns the path of a file in the directory beside a pack, as the user named the pack.
+pub(crate) fn beside_from(from: &Path, pack: &Path, file: &Path) -> String {
+    let named = || {
+        let beside = file.parent()?.file_name()?;
+        let own = pack.file_name()?.as_encoded_bytes();
+        let is_its_own = beside.as_encoded_bytes().starts_with(own);
+        is_its_own.then(|| pack.with_file_name(beside).join(file.file_name().unwrap_or_default()))
+    };
+    output_from(from, named().as_deref(), file)
+}
+
+/// Returns `text` with the paths below `from` relative to it.
+pub(crate) fn relative_to(from: &Path, text: &str) -> String {
+    let Some(from) = from.to_str().filter(|from| from.len() > 1) else {
+        return text.to_owned();
+    };
+    let prefix = format!("{from}/");
+    let mut relative = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(&prefix) {
+        let (before, found) = rest.split_at(at);
+        relative.push_str(before);
+        // Within another path, it is no prefix.
+        let begins = relative
+            .chars()
+            .next_back()
+            .is_none_or(|c| c.is_whitespace() || "'\"(=".contains(c));
+        rest = &found[prefix.len()..];
+        if !begins || rest.is_empty() || rest.starts_with(char::is_whitespace) {
+            relative.push_str(&prefix);
+        }
+    }
+    relative.push_str(rest);
+    relative
+}
+
 /// Returns `path` with `~` for the home directory, and without a private key that somebody mistook for a path.
 pub(crate) fn tilde(path: &Path) -> String {
     let path = match env::home().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
@@ -63,4 +108,29 @@ pub(crate) fn tilde(path: &Path) -> String {
         None => path.display().to_string(),
     };
     without_private_keys(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_below_a_directory_are_relative_to_it() {
+        let relative = |text: &str| relative_to(Path::new("/a/b"), text);
+        for (text, expected) in [
+            ("/a/b/c exists already", "c exists already"),
+            ("reading /a/b/c/d: no", "reading c/d: no"),
+            ("/a/b/../c", "../c"),
+            ("rm '/a/b/c d'", "rm 'c d'"),
+            ("-o=/a/b/c and /a/b/d", "-o=c and d"),
+            ("/a/b", "/a/b"),
+            ("/a/b/ is empty", "/a/b/ is empty"),
+            ("/x/a/b/c", "/x/a/b/c"),
+            ("file:///a/b/c", "file:///a/b/c"),
+            ("/a/bc", "/a/bc"),
+        ] {
+            assert_eq!(relative(text), expected);
+        }
+        assert_eq!(relative_to(Path::new("/"), "/a"), "/a");
+    }
 }

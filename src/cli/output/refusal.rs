@@ -8,8 +8,10 @@ mod words;
 
 use serde_json::{Value, json};
 
+use crate::cli::env;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
+use crate::cli::output::names::relative_to;
 use crate::cli::output::words::{BLOCKS, TYPE, paint};
 use crate::cli::style::Style;
 use crate::format::canonical_json::to_document;
@@ -28,7 +30,8 @@ pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> Exi
     }
     match style {
         Style::Human | Style::Hook => {}
-        Style::Envelope => output.out(&envelope(refusal)),
+        Style::Unasked if output.is_terminal() => {}
+        Style::Envelope | Style::Unasked => output.out(&envelope(refusal)),
         Style::Outcome(command) => output.line(&format!("{command}: {}", paint(BLOCKS, "REFUSAL"))),
         Style::Document(around) => output.out(&around(body(refusal))),
     }
@@ -46,7 +49,7 @@ pub(crate) fn print(output: &mut Output, refusal: &Refusal, style: Style) -> Exi
     if let Some(hint) = text.hint.as_ref().or(text.next.as_ref()) {
         human.push_str(&format!("  try        {}\n", paint(TYPE, hint)));
     }
-    output.alarm(&human);
+    output.alarm(&relative_to(&env::directory(), &human));
     Exit::Refused
 }
 

@@ -38,6 +38,8 @@ pub struct AppendRequest<'a> {
     pub pack_size: u64,
     /// A file with the snapshot of new packs. `None` for that of the shard.
     pub snapshot: Option<PathBuf>,
+    /// Whether to write nothing.
+    pub dry_run: bool,
 }
 
 /// Where cycles come from.
@@ -103,6 +105,14 @@ pub fn append(ctx: &Context, request: AppendRequest, told: &mut dyn FnMut(&TornT
         capacity: cycles_in(request.pack_size),
         snapshot,
     };
+    if request.dry_run {
+        return Ok(AppendReport {
+            first: Some(work.planned(&top, &request.shard)?),
+            shard: request.shard,
+            cycles,
+            packs: Vec::new(),
+        });
+    }
     let mut tries = 1;
     loop {
         let shard = ShardDirectory::to_append(&top, &request.shard)?;
@@ -167,13 +177,36 @@ struct Work {
 }
 
 impl Work {
+    /// Returns the number of the first new cycle, and writes nothing.
+    fn planned(&self, top: &Path, shard: &Shard) -> Result<u64> {
+        let Some(shard) = ShardDirectory::to_read(top, shard)? else {
+            return self.snapshot_of(None).map(|_| 0);
+        };
+        let chain = chain_of(&shard, shard.links()?)?;
+        let last = |link: ChainLink| -> Result<LastPack> {
+            let pack = PackFile::to_read(shard.pack(link.start))?;
+            let header = header_of(&pack, link.start)?;
+            Ok(LastPack { pack, link, header })
+        };
+        let last = chain.last().map(last).transpose()?;
+        self.ensure_numbers(&shard, chain.cycles())?;
+        self.snapshot_of(last.as_ref())?;
+        Ok(chain.cycles())
+    }
+
+    /// Refuses if there are not enough numbers after `next` for the cycles.
+    fn ensure_numbers(&self, shard: &ShardDirectory, next: u64) -> Result<()> {
+        match self.cycles > MAX_CYCLES.saturating_sub(next) {
+            true => Err(Refusal::cycles(&shard.path, CyclesFault::NoNumbers { next })),
+            false => Ok(()),
+        }
+    }
+
     /// Appends to a locked shard. Returns the number of the first new cycle, and the packs that were written to.
     fn under_lock(&self, shard: &ShardDirectory, told: &mut dyn FnMut(&TornTail)) -> Result<(u64, Vec<PathBuf>)> {
         let (chain, mut last) = settled(shard)?;
         let next = chain.cycles();
-        if self.cycles > MAX_CYCLES.saturating_sub(next) {
-            return Err(Refusal::cycles(&shard.path, CyclesFault::NoNumbers { next }));
-        }
+        self.ensure_numbers(shard, next)?;
         let snapshot = self.snapshot_of(last.as_ref())?;
         if let Some(last) = &last {
             let bytes = torn_bytes(last.link.size);

@@ -18,6 +18,8 @@ pub struct OpenPrivateRequest {
     pub file: PathBuf,
     /// Identity files instead of the one in force.
     pub identities: Vec<PathBuf>,
+    /// Whether to open the file and write nothing.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -46,18 +48,21 @@ pub fn open_private(ctx: &Context, request: &OpenPrivateRequest, output: &Path) 
     place.ensure_file_untracked()?;
     let identities = identity::load(ctx, &request.identities)?;
     let (kind, content) = open_file(&ctx.cwd.join(&request.file), &request.file, &identities)?;
-    let writing = Refusal::io("writing", &place.path);
-    write_whole_over(&place.path, 0o600, Over::Nothing, |file| {
-        file.write_all(&content).map_err(writing)
-    })
-    .map_err(|refused| match refused {
-        // A plaintext there may be the only copy.
-        Refusal::OutputExists { path, .. } => Refusal::OutputExists {
-            path,
-            replaceable: false,
-        },
-        other => other,
-    })?;
+    // A plaintext there may be the only copy.
+    place.over(false, |_| false)?;
+    if !request.dry_run {
+        write_whole_over(&place.path, 0o600, Over::Nothing, |file| {
+            file.write_all(&content).map_err(Refusal::io("writing", &place.path))
+        })
+        .map_err(|refused| match refused {
+            // Another process was faster.
+            Refusal::OutputExists { path, .. } => Refusal::OutputExists {
+                path,
+                replaceable: false,
+            },
+            other => other,
+        })?;
+    }
     Ok(OpenPrivateReport {
         output: place.path,
         kind,

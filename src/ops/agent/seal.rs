@@ -32,6 +32,8 @@ pub struct SealPrivateRequest {
     pub recipients: NamedRecipients,
     /// Replace an existing encrypted file.
     pub replace: bool,
+    /// Do everything but give the encrypted file its name.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -79,7 +81,9 @@ pub fn seal_private(ctx: &Context, request: SealPrivateRequest) -> Result<SealPr
     let header = PrivateHeader::new(kind, [0; SNAPSHOT], random_salt()?);
     let sealed = ProvenFile::write(&output, &header, &content, &recipients, &identities)?;
     let bytes = sealed.bytes;
-    sealed.place(over, &lock)?;
+    if !request.dry_run {
+        sealed.place(over, &lock)?;
+    }
     Ok(SealPrivateReport {
         output,
         kind,

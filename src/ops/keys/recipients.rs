@@ -51,6 +51,14 @@ fn own(ctx: &Context) -> Option<String> {
     identity::recipient(&quiet, &path).ok().flatten()
 }
 
+/// Returns whether nobody but the identity in force here can open what is sealed for the recipients. Asks nobody.
+pub fn is_only_own(ctx: &Context, recipients: &Recipients) -> bool {
+    match recipients.names() {
+        [one] => own(ctx).is_some_and(|own| is_same_recipient(&own, one)),
+        _ => false,
+    }
+}
+
 /// Parses the recipients that a configuration names.
 pub fn of_config(ctx: &Context, loaded: &Loaded) -> Result<Recipients> {
     judged(ctx, named(loaded)?)

@@ -55,6 +55,8 @@ pub struct AttestRequest {
     pub members: bool,
     /// The time of the verification, instead of the one in the context.
     pub created: Option<Timestamp>,
+    /// Whether to do everything but write the attestation.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -66,7 +68,7 @@ pub struct AttestReport {
     pub manifest_hash: Digest,
     /// Size of its manifest in bytes.
     pub manifest_bytes: u64,
-    /// The absolute path of the attestation.
+    /// The absolute path of the attestation, or of the directory for it.
     pub output: PathBuf,
     /// Whether it was written. One with the same content stays as it is.
     pub is_new: bool,
@@ -114,7 +116,10 @@ pub fn attest(ctx: &Context, request: &AttestRequest) -> Result<AttestReport> {
             path: request.pack.clone(),
         });
     }
-    let (output, is_new) = attached_dir::add(&root, &id, AttachmentKind::Attestation, &line)?;
+    let (output, is_new) = match request.dry_run {
+        true => (attached_dir::beside(&root), true),
+        false => attached_dir::add(&root, &id, AttachmentKind::Attestation, &line)?,
+    };
     Ok(AttestReport {
         pack_id: verdict.pack_id,
         manifest_hash: verdict.manifest_hash,

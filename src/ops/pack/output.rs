@@ -17,6 +17,8 @@ use crate::rules::protect::OUTPUT_DIRECTORY;
 pub struct OutputPlace {
     /// The absolute path, with links and dots resolved.
     pub path: PathBuf,
+    /// The path as it was named, below the directory of the command.
+    named: PathBuf,
     /// The repository that contains it.
     repo: Option<Repository>,
 }
@@ -32,13 +34,21 @@ impl OutputPlace {
             });
         }
         let (path, repo) = outside_of_git(ctx, &wanted)?;
-        Ok(Self { path, repo })
+        Ok(Self {
+            path,
+            named: wanted,
+            repo,
+        })
     }
 
     /// Takes a path for a file, which may be in use. Refuses one inside git's own directory.
     pub fn file(ctx: &Context, wanted: &Path) -> Result<Self> {
         let (path, repo) = outside_of_git(ctx, wanted)?;
-        Ok(Self { path, repo })
+        Ok(Self {
+            path,
+            named: ctx.cwd.join(wanted),
+            repo,
+        })
     }
 
     /// Returns what a file here may replace: nothing or, if the user wants it, a file of the same kind.
@@ -50,7 +60,7 @@ impl OutputPlace {
         match replace && replaceable {
             true => Ok(Over::Anything),
             false => Err(Refusal::OutputExists {
-                path: self.path.clone(),
+                path: self.named.clone(),
                 replaceable: replaceable && !replace,
             }),
         }
@@ -66,7 +76,7 @@ impl OutputPlace {
     pub fn ensure_outside(&self, root: &Path) -> Result<()> {
         match self.path.starts_with(files::canonical(root)?) {
             true => Err(Refusal::Usage(Misuse::OutputInPack {
-                output: self.path.clone(),
+                output: self.named.clone(),
             })),
             false => Ok(()),
         }
@@ -87,7 +97,7 @@ impl OutputPlace {
             return Ok(());
         }
         Err(Refusal::Usage(Misuse::OutputTracked {
-            output: self.path.clone(),
+            output: self.named.clone(),
         }))
     }
 
@@ -103,7 +113,7 @@ impl OutputPlace {
         match repo.is_ignored(&path)? && !repo.tracked_paths()?.contains(&path) {
             true => Ok(()),
             false => Err(Refusal::Usage(Misuse::OutputTracked {
-                output: self.path.clone(),
+                output: self.named.clone(),
             })),
         }
     }
@@ -126,7 +136,9 @@ pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<R
         in_git |= path.starts_with(files::canonical(&repo.common_dir())?);
     }
     match in_git {
-        true => Err(Refusal::Usage(Misuse::OutputInGit { output: path })),
+        true => Err(Refusal::Usage(Misuse::OutputInGit {
+            output: ctx.cwd.join(wanted),
+        })),
         false => Ok((path, repo)),
     }
 }

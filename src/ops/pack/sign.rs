@@ -34,6 +34,8 @@ pub struct SignRequest {
     pub key: Option<PathBuf>,
     /// A public key, or its file. An agent holds the private key.
     pub agent: Option<String>,
+    /// Whether to check everything and not sign.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -45,9 +47,9 @@ pub struct SignReport {
     pub manifest_hash: Digest,
     /// Size of its manifest in bytes.
     pub manifest_bytes: u64,
-    /// The file of the signature.
+    /// The file of the signature or, without one, the directory for it.
     pub signature: PathBuf,
-    /// The key that signed, as `ssh-keygen` names it.
+    /// The key that signed, as `ssh-keygen` names it, or the one that would sign.
     pub key: String,
     /// Whether the signature is new. One by the same key may have been there.
     pub is_new: bool,
@@ -76,6 +78,19 @@ pub fn sign(ctx: &Context, request: &SignRequest) -> Result<SignReport> {
     let content = signed_content(&source)?;
     if !is_unchanged()? {
         return Err(changed());
+    }
+    if request.dry_run {
+        return Ok(SignReport {
+            pack_id,
+            manifest_hash: verdict.manifest_hash,
+            manifest_bytes: verdict.manifest_bytes,
+            signature: attached_dir::beside(root),
+            key: match key {
+                SigningKey::File(path) => path.display().to_string(),
+                SigningKey::InAgent(public) => public.trim_end().to_owned(),
+            },
+            is_new: true,
+        });
     }
     let program = SshKeygen::of(settings.program.as_deref());
     let signature = program.sign(&key, content.clone())?;

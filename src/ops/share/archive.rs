@@ -32,6 +32,8 @@ pub struct ArchiveRequest {
     pub output: PathBuf,
     /// Whether an archive at the output is replaced.
     pub replace: bool,
+    /// Whether to write the archive to a file that never gets a name.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -94,6 +96,7 @@ pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport>
         });
     }
     match over {
+        _ if request.dry_run => {}
         Over::Anything => files::place_unnamed(file, &output.path, 0o666)?,
         Over::Nothing => files::place_new_unnamed(file, &output.path, 0o666)?,
     }

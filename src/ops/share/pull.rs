@@ -45,6 +45,8 @@ pub struct PullRequest {
     pub only: Vec<String>,
     /// How the place is reached.
     pub reach: ReachRequest,
+    /// Whether to fetch no member.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -62,7 +64,7 @@ pub struct PullReport {
     pub members: usize,
     /// Number of members of the pack.
     pub all_members: usize,
-    /// Size in bytes of what was fetched.
+    /// Size in bytes of what was fetched, or would be.
     pub bytes: u64,
     /// Number of members that an interrupted call had fetched already.
     pub kept: usize,
@@ -83,6 +85,23 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     let manifest = published::manifest(&*pack)?;
     let pack_id = identify(&manifest, &*pack, which.as_ref())?;
     let wanted = wanted(&manifest, &*pack, &only)?;
+    if request.dry_run {
+        let attached = pack.attached()?;
+        let sizes = wanted.iter().filter_map(|wanted| pack.size(wanted.path.as_str()));
+        return Ok(PullReport {
+            pack_id,
+            place: found.place,
+            manifest_hash: manifest.file_hash,
+            manifest_bytes: manifest.file_bytes,
+            members: wanted.len(),
+            all_members: manifest.members.len(),
+            bytes: sizes.sum(),
+            kept: 0,
+            attached: attached.files.len(),
+            left_out: left_out(&attached),
+            output,
+        });
+    }
     // The interrupted call may have wanted other members.
     let keep = |path: &[u8]| {
         wanted

@@ -1,9 +1,10 @@
 //! `git pack push`: sends a pack to a place.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
-use crate::adapters::place::{Outgoing, OutgoingMember, Progress};
+use crate::adapters::place::{Outgoing, OutgoingMember, PackPlace, Progress, Sent};
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
 use crate::format::repo_state::Mode;
@@ -16,6 +17,7 @@ use crate::ops::share::attached;
 use crate::ops::share::place::{self, ReachRequest};
 use crate::ops::share::publication;
 use crate::ops::share::visibility;
+use crate::refusal::transport::TransportFault;
 use crate::refusal::{Refusal, Result};
 use crate::rules::pack::verdict::Verdict;
 
@@ -28,6 +30,8 @@ pub struct PushRequest {
     pub destination: Option<String>,
     /// How it is reached.
     pub reach: ReachRequest,
+    /// Whether to send nothing.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -43,7 +47,7 @@ pub struct PushReport {
     pub manifest_bytes: u64,
     /// Number of its members.
     pub members: usize,
-    /// Number of contents that were sent.
+    /// Number of contents that were sent, or the most that would be.
     pub sent: u64,
     /// Their size in bytes.
     pub bytes: u64,
@@ -106,18 +110,23 @@ pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result
     };
     // What cannot be read is found before anything is sent.
     let (files, left_out) = attached::to_send(ctx, &source, &pack_id)?;
-    let sent = place.publish(&outgoing, told)?;
+    let sent = match request.dry_run {
+        true => unsent(&*place, &outgoing)?,
+        false => place.publish(&outgoing, told)?,
+    };
     let mut attached = SentAttached {
         left_out,
         ..SentAttached::default()
     };
-    if !files.is_empty() {
+    if request.dry_run {
+        attached.there = files.len();
+    } else if !files.is_empty() {
         match place.attach(&outgoing, &files)? {
             Some(sent) => (attached.there, attached.sent) = (files.len(), sent),
             None => attached.unsent = files.len(),
         }
     }
-    if let Some(state) = &verdict.state {
+    if let Some(state) = verdict.state.as_ref().filter(|_| !request.dry_run) {
         publication::note(ctx, &address.place.to_string(), &pack_id, state, mode_of(&verdict));
     }
     Ok(PushReport {
@@ -129,6 +138,31 @@ pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result
         sent: sent.contents,
         bytes: sent.bytes,
         attached,
+    })
+}
+
+/// Returns the most that would be sent: nothing, if the place lists the pack.
+fn unsent(place: &dyn PackPlace, outgoing: &Outgoing<'_>) -> Result<Sent> {
+    let listed = match place.packs() {
+        Ok(packs) => packs.iter().any(|pack| pack.pack_id == outgoing.pack_id),
+        // A place comes to be by the first pack there, and some cannot list packs.
+        Err(Refusal::Transport {
+            fault: TransportFault::NotFound { .. } | TransportFault::Impossible { .. },
+            ..
+        }) => false,
+        Err(refused) => return Err(refused),
+    };
+    if listed {
+        return Ok(Sent::default());
+    }
+    let contents: BTreeMap<Digest, u64> = outgoing
+        .members
+        .iter()
+        .map(|member| (member.hash, member.size))
+        .collect();
+    Ok(Sent {
+        contents: contents.len() as u64,
+        bytes: contents.values().sum(),
     })
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::adapters::clone::runs::{RUN_ROOTS, Runs};
+use crate::adapters::clone::seals::UnfinishedSeals;
 use crate::adapters::files;
 use crate::adapters::git::{Peeled, Repository};
 use crate::adapters::store::disk::{DiskStore, HeldStore, Hold};
@@ -65,6 +66,8 @@ pub struct Collection {
     repo: Repository,
     store: DiskStore,
     _lock: Option<HeldStore>,
+    /// Held, so that nobody writes what is beside the receipts of earlier sealings.
+    _seals: UnfinishedSeals,
 }
 
 /// Collects, or only reports what a collection would do.
@@ -86,10 +89,12 @@ pub fn gc(ctx: &Context, request: GcRequest) -> Result<GcReport> {
 fn plan(ctx: &Context, request: GcRequest) -> Result<Collection> {
     let repo = ctx.repository()?;
     let (runs, store) = (repo.private().runs(), repo.private().store());
+    let seals = repo.private().seals().unfinished()?;
     let mut plan = Collection {
         retention: retention::RetentionPlan::default(),
-        unfinished: Vec::new(),
+        unfinished: seals.paths.clone(),
         _lock: None,
+        _seals: seals,
         repo,
         store,
     };
@@ -119,7 +124,7 @@ fn plan(ctx: &Context, request: GcRequest) -> Result<Collection> {
         grace: request.grace.seconds(),
     });
     plan.retention = planned.map_err(|lost| no_roots(lost, &plan.store))?;
-    plan.unfinished = listing.unfinished;
+    plan.unfinished.extend(listing.unfinished);
     plan.unfinished.extend(runs.unfinished()?);
     plan.unfinished.extend(plan.repo.locks_of_run_refs()?);
     Ok(plan)

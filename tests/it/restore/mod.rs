@@ -276,7 +276,7 @@ fn a_dry_run_checks_everything_and_writes_nothing() {
             let args = [&["restore", from, "--dry-run"], output].concat();
             let done = place.pack_in(directory, &args).ok();
             assert!(done.out().starts_with("RESTORABLE "), "{}", done.out());
-            assert!(done.stderr.contains("nothing was written"), "{}", done.stderr);
+            assert!(done.stderr.contains("nothing was changed"), "{}", done.stderr);
         }
     }
     assert_same(&before, &snapshot(place.path()), "dry run");
@@ -435,4 +435,63 @@ fn the_ledger_knows_what_was_restored() {
     let mut command = repo.place.command(common::GIT_PACK, &repo.root);
     let out = command.arg("restore").arg(odd).args(["-o", "../x"]).output().unwrap();
     assert_eq!(out.status.code(), Some(2));
+}
+
+#[test]
+fn files_that_the_commit_has_encrypted_are_told() {
+    let repo = Repo::set_up();
+    repo.write("one.vec", noise(3, 100));
+    repo.pack(&["protect", "one.vec"]).ok();
+    repo.commit("one");
+    repo.seal(&["-o", "../one"]);
+    let done = repo.pack(&["restore", "../one", "-o", "../out"]).ok();
+    for said in [
+        "the pack itself seals no files",
+        "one.vec.age is encrypted, as the commit has it;",
+    ] {
+        assert!(done.stderr.contains(said), "{said}: {}", done.stderr);
+    }
+    let identity = repo.identity();
+    let opening = ["restore", "../one", "-o", "../opened", "-i", identity.to_str().unwrap()];
+    let done = repo.pack(&opening).ok();
+    assert!(
+        done.stderr
+            .contains("as the commit has it: --identity opens only what the pack itself sealed;"),
+        "{}",
+        done.stderr
+    );
+    repo.write("two.vec", noise(4, 100));
+    repo.pack(&["protect", "two.vec"]).ok();
+    // A name alone does not make it an age file.
+    repo.write("notes.age.txt", "age-encryption.org/v1");
+    repo.commit("two");
+    repo.seal(&["-o", "../two"]);
+    let done = repo.pack(&["restore", "../two", "-n"]).ok();
+    assert!(
+        done.stderr
+            .contains("2 files are encrypted, as the commit has them, such as one.vec.age;"),
+        "{}",
+        done.stderr
+    );
+}
+
+#[test]
+fn outside_of_a_clone_a_place_is_asked_for() {
+    let repo = scene();
+    repo.seal(&["--emit", "lite", "-o", "../lite"]);
+    let outside = repo.place.home();
+    let other = repo.place.path().join("other");
+    fs::create_dir(&other).unwrap();
+    repo.place.run(&other, "git", &["init", "-q"]).ok();
+    for (directory, advice) in [(&outside, "in a clone of the repository"), (&other, "git fetch")] {
+        let refused = repo.place.pack_in(directory, &["restore", "../lite", "-o", "out"]);
+        assert!(
+            refused.stderr.contains("--from PLACE") && refused.stderr.contains(advice),
+            "{}",
+            refused.stderr
+        );
+        assert!(refused.stderr.contains("contents of"), "{}", refused.stderr);
+        let value = refused.refused("E_MISSING_OBJECT");
+        assert_eq!(value["refusal"]["next_command"], serde_json::Value::Null);
+    }
 }

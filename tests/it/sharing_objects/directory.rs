@@ -323,3 +323,15 @@ fn sixteen_pushes_at_once_are_all_there() {
     }
     assert!(objects(&store).iter().all(|name| !name.contains(".git-pack-")));
 }
+
+#[test]
+fn a_pack_that_a_place_lacks_is_looked_up_there() {
+    let (repo, _, url) = scene();
+    let id = format!("sha256:{}", "0".repeat(64));
+    let refused = pull(&repo, &id, &url, "../back");
+    assert!(
+        refused.stderr.contains(&format!("git pack list {url}")),
+        "{}",
+        refused.stderr
+    );
+}

@@ -10,7 +10,7 @@ use crate::cli::commands::values::BadValue;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
-use crate::cli::output::words::{LOOK, count, paint};
+use crate::cli::output::words::{LOOK, count, paint, unchanged};
 use crate::cli::style::Style;
 use crate::format::agent::genome::{PACK_SIZE, SMALLEST_PACK, Shard};
 use crate::format::canonical_json::to_document;
@@ -34,6 +34,9 @@ pub(super) struct Append {
     /// Give a new shard this snapshot, a file of 96 bytes [default: zeros]. An existing shard must have the same
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     snapshot: Option<PathBuf>,
+    /// Check everything, and print the numbers that the cycles would have, but write nothing
+    #[arg(long, short = 'n', conflicts_with = "json")]
+    dry_run: bool,
     /// Print one JSON document (pack.agent.append.v0)
     #[arg(long)]
     json: bool,
@@ -66,6 +69,7 @@ impl Append {
             },
             pack_size: self.pack_size,
             snapshot: self.snapshot,
+            dry_run: self.dry_run,
         };
         let report = append(ctx, request, &mut |torn| {
             let pack = path_from(&ctx.cwd, &torn.pack);
@@ -76,13 +80,16 @@ impl Append {
         })?;
         match self.json {
             true => output.out(&document(ctx, &report)),
-            false => human(output, ctx, &report),
+            false => human(output, ctx, &report, self.dry_run),
+        }
+        if self.dry_run {
+            unchanged(output);
         }
         Ok(Exit::Yes)
     }
 }
 
-fn human(output: &mut Output, ctx: &Context, report: &AppendReport) {
+fn human(output: &mut Output, ctx: &Context, report: &AppendReport, dry_run: bool) {
     let Some(first) = report.first else {
         output.line("NOTHING TO APPEND");
         return;
@@ -93,7 +100,8 @@ fn human(output: &mut Output, ctx: &Context, report: &AppendReport) {
     };
     let shard = report.shard.as_str();
     let cycles = count(report.cycles, "cycle");
-    output.line(&format!("APPENDED {cycles} to shard {shard}: {numbers}"));
+    let deed = if dry_run { "would append" } else { "APPENDED" };
+    output.line(&format!("{deed} {cycles} to shard {shard}: {numbers}"));
     if first == 0 {
         output.err(&format!("  {} shard {shard} is new\n", paint(LOOK, "note")));
     }

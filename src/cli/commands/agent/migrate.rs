@@ -26,7 +26,7 @@ pub(super) struct Migrate {
     #[command(flatten)]
     recipients: RecipientFlags,
     /// Print what would be done, without doing it
-    #[arg(long)]
+    #[arg(long, short = 'n')]
     dry_run: bool,
     #[command(flatten)]
     identities: IdentityFlags,

@@ -7,8 +7,8 @@ use clap::Args;
 use crate::cli::commands::flags::IdentityFlags;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
-use crate::cli::output::words::size;
+use crate::cli::output::names::output_from;
+use crate::cli::output::words::{size, unchanged};
 use crate::cli::style::Style;
 use crate::ops::Context;
 use crate::ops::agent::open::{OpenPrivateRequest, open_private, open_private_to};
@@ -20,6 +20,9 @@ pub(super) struct OpenPrivate {
     /// Write the content to this new file [default: -, standard output]
     #[arg(long, short = 'o', value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Open the file and check the output, but write nothing
+    #[arg(long, short = 'n', requires = "output")]
+    dry_run: bool,
     #[command(flatten)]
     keys: IdentityFlags,
 }
@@ -36,17 +39,25 @@ impl OpenPrivate {
         let request = OpenPrivateRequest {
             file: self.file,
             identities: self.keys.identities,
+            dry_run: self.dry_run,
         };
         match self.output.filter(|output| output != Path::new("-")) {
             None => open_private_to(ctx, &request, output.unrecorded())?,
             Some(wanted) => {
                 let report = open_private(ctx, &request, &wanted)?;
-                output.line(&format!("{:<10} {}", "opened", path_from(&ctx.cwd, &report.output)));
+                let deed = if request.dry_run { "would open to" } else { "opened" };
+                output.line(&format!(
+                    "{deed:<10} {}",
+                    output_from(&ctx.cwd, Some(&wanted), &report.output)
+                ));
                 output.err(&format!(
                     "  {}, {} · readable only by you (mode 600)\n",
                     report.kind.as_str(),
                     size(report.bytes)
                 ));
+                if request.dry_run {
+                    unchanged(output);
+                }
             }
         }
         Ok(Exit::Yes)

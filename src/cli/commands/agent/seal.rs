@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::path_from;
-use crate::cli::output::words::{LOOK, count, paint, size};
+use crate::cli::output::words::{LOOK, count, paint, size, unchanged};
 use crate::cli::style::Style;
 use crate::format::agent::private::{MAX_CONTENT, PrivateKind};
 use crate::ops::Context;
@@ -32,6 +32,9 @@ pub(super) struct SealPrivate {
     /// Replace an existing encrypted file
     #[arg(long)]
     replace: bool,
+    /// Encrypt and check it, but keep no file
+    #[arg(long, short = 'n')]
+    dry_run: bool,
 }
 
 /// What a private file holds.
@@ -95,8 +98,9 @@ impl SealPrivate {
             kind: self.kind.map(PrivateKind::from),
             recipients: self.recipients.named(),
             replace: self.replace,
+            dry_run: self.dry_run,
         };
-        human(output, ctx, &self.file, &seal_private(ctx, request)?);
+        human(output, ctx, &self.file, &seal_private(ctx, request)?, self.dry_run);
         Ok(Exit::Yes)
     }
 }
@@ -123,14 +127,19 @@ fn standard_input() -> Result<Zeroizing<Vec<u8>>, Refusal> {
     }
 }
 
-fn human(output: &mut Output, ctx: &Context, file: &Path, report: &SealPrivateReport) {
-    output.line(&format!("{:<10} {}", "encrypted", path_from(&ctx.cwd, &report.output)));
+fn human(output: &mut Output, ctx: &Context, file: &Path, report: &SealPrivateReport, dry_run: bool) {
+    let deed = if dry_run { "would encrypt to" } else { "encrypted" };
+    output.line(&format!("{deed:<10} {}", path_from(&ctx.cwd, &report.output)));
     let recipients = count(report.recipients as u64, "recipient");
     output.err(&format!(
         "  {}, {} for {recipients}\n",
         report.kind.as_str(),
         size(report.bytes)
     ));
+    if dry_run {
+        unchanged(output);
+        return;
+    }
     if report.is_plaintext_left {
         let file = path_from(&ctx.cwd, &ctx.cwd.join(file));
         output.err(&format!(

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::checking;
 use super::page::{Banner, Section, whole};
 use super::sizes::{self, Content, Sized};
-use super::tables::{Column, ROWS, copied, facts, left_out, name, sentence, share, table};
+use super::tables::{Column, ROWS, canon, copied, facts, left_out, name, scope, sentence, share, table};
 use crate::cli::commands::scan::leaks::leak_row;
 use crate::cli::output::words::{count, size};
 use crate::format::repo_state::EntryKind;
@@ -70,15 +70,14 @@ pub(super) fn page(report: &ReportedCommit) -> Vec<u8> {
 
 fn identity(report: &ReportedCommit) -> Markup {
     let state = &report.state;
-    facts(vec![
+    let mut rows = vec![
         ("State digest", copied(&state.digest.to_string())),
         ("Commit", copied(&state.commit.hex())),
         ("Tree", copied(&state.tree.hex())),
-        (
-            "Scope",
-            html! { (name(state.scope.as_bytes())) ", " (name(report.title.as_bytes())) },
-        ),
-        ("Canon version", name(state.canon_version.as_bytes())),
+        ("Scope", scope(&state.scope, &report.title)),
+    ];
+    rows.extend(canon(&state.canon_version));
+    rows.extend([
         ("Files", html! { (state.entries) ", " (size(state.bytes)) }),
         (
             "Recipients",
@@ -88,7 +87,8 @@ fn identity(report: &ReportedCommit) -> Markup {
                 Err(why) => html! { (sentence(&why.to_string())) },
             },
         ),
-    ])
+    ]);
+    facts(rows)
 }
 
 fn sealing(report: &ReportedCommit, leaks: &[(&ReportedFile, &Leak)]) -> Markup {

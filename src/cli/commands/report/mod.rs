@@ -17,9 +17,8 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
-use crate::cli::output::names::path_from;
+use crate::cli::output::names::output_from;
 use crate::cli::output::words::{count, size};
-use crate::cli::style::Style;
 use crate::ops::Context;
 use crate::ops::pack::report::{ReportFacts, ReportRequest, ReportSubject, WrittenReport, report};
 use crate::ops::pack::signatures::SignerRequest;
@@ -73,10 +72,6 @@ impl Run for Report {
         })
     }
 
-    fn style(&self) -> Style {
-        Style::Envelope
-    }
-
     fn account(&self) -> Option<Account> {
         let mut account = Account::of("report");
         for pack in [&self.pack, &self.against].into_iter().flatten() {
@@ -115,7 +110,7 @@ impl Run for Report {
         })?;
         let told = told(&written);
         output.line(&format!("{} {}", told.outcome, shown(told.subject.as_bytes())));
-        output.line(&path_from(&ctx.cwd, &written.output));
+        output.line(&output_from(&ctx.cwd, Some(&request.output), &written.output));
         output.err(&format!("  {} · a page of {}\n", told.facts, size(written.bytes)));
         if let Some(account) = account {
             account.ends(told.outcome);

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::checking;
 use super::page::{Banner, Section, whole};
 use super::sizes::{self, Content, Sized};
-use super::tables::{Column, ROWS, copied, facts, left_out, name, sentence, share, table, text, word};
+use super::tables::{Column, ROWS, canon, copied, facts, left_out, name, scope, sentence, share, table, text, word};
 use super::vouched;
 use crate::cli::commands::verify::words::detail;
 use crate::cli::output::in_part::examined_in_part;
@@ -84,14 +84,11 @@ fn identity(report: &ReportedPack) -> Markup {
             None => name(info.commit.as_bytes()),
         };
         rows.push(("Commit", commit));
-        rows.push((
-            "Scope",
-            html! { (name(info.scope.as_bytes())) ", " (name(info.title.as_bytes())) },
-        ));
+        rows.push(("Scope", scope(&info.scope, &info.title)));
     }
     if let Some(state) = &verdict.state {
         rows.push(("State digest", copied(&state.digest.to_string())));
-        rows.push(("Canon version", name(state.canon_version.as_bytes())));
+        rows.extend(canon(&state.canon_version));
     }
     rows.push(("Manifest", copied(&verdict.manifest_hash.to_string())));
     rows.push((

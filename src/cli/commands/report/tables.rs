@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::format::repo_state::NO_CANON;
 use crate::refusal::shown::{harmless, shown};
 
 /// The most characters of a name that a page shows. A hostile path may have thousands.
@@ -50,6 +51,16 @@ fn clipped(text: &str, most: usize) -> String {
     let start: String = text.chars().take(start).collect();
     let end: String = text.chars().skip(length - end).collect();
     format!("{start}…{end}")
+}
+
+/// Returns a scope, with its title if that says more.
+pub(super) fn scope(scope: &str, title: &str) -> Markup {
+    html! { (name(scope.as_bytes())) @if title != scope { ", " (name(title.as_bytes())) } }
+}
+
+/// Returns the row of the canon version, if there is one.
+pub(super) fn canon(version: &str) -> Option<(&'static str, Markup)> {
+    (version != NO_CANON).then(|| ("Canon version", name(version.as_bytes())))
 }
 
 /// A column of a table.

@@ -161,6 +161,11 @@ fn facts(report: &VerifyReport) -> String {
     if let Some(state) = &verdict.state {
         let digest = || short(&state.digest.to_string());
         facts.push_str(&match (&report.compared_with, &state.commit) {
+            (Some(id), Some(own)) if *own != id.hex() => format!(
+                " · state matches commit {}; the pack was made of commit {}, which has the same state",
+                id.short(),
+                shown(own.get(..7).unwrap_or(own).as_bytes())
+            ),
             (Some(id), _) => format!(" · state matches commit {}", id.short()),
             (None, Some(id)) => format!(
                 " · state {} of commit {}",

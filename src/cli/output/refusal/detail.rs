@@ -20,6 +20,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         }
         Refusal::ChangedWhileRead { path }
         | Refusal::OutputExists { path, .. }
+        | Refusal::HasOtherSeals { path, .. }
         | Refusal::NotARepository { path }
         | Refusal::Armoured { path } => json!({ "path": shown_path(path) }),
         Refusal::ThroughLink { path, link, target } => {

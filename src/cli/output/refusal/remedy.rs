@@ -3,7 +3,7 @@
 use crate::cli::env;
 use crate::cli::output::refusal::usage;
 use crate::cli::output::words::{argument, pathspec, quoted};
-use crate::refusal::Refusal;
+use crate::format::destination::PlaceAddress;
 use crate::refusal::agent::{AgentFault, CyclesFault};
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
@@ -15,6 +15,7 @@ use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::twin::{MergeFault, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::work_tree::WorkTreeUse;
+use crate::refusal::{CommitHere, Refusal};
 
 /// What to do about an age file that git checked out as text.
 const RESTORE: &str =
@@ -76,11 +77,25 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::Armoured { .. } => (Some(env::invocation_with("--reencrypt")), None),
         Refusal::OutputExists { replaceable: true, .. } => (Some(env::invocation_with("--replace")), None),
         Refusal::OutputExists { replaceable: false, .. } => hint("--output <another path>"),
+        Refusal::HasOtherSeals { .. } => hint(
+            "keep both: --output <another directory>, or seal with the same --attach again; --replace would drop what only the pack \
+             there holds",
+        ),
         Refusal::NoDestination => hint(
             "name the place, or set it: git config gitpack.remote oci://<host>/<repository>, or PACK_DATA_FABRIC_BASE_URL",
         ),
         Refusal::InternalPack { .. } => hint(
             "send it to a place that private_remotes in .gitpack.toml names, or seal the pack without --mode internal",
+        ),
+        Refusal::Transport {
+            place,
+            fault: TransportFault::NotFound { .. },
+        } if PlaceAddress::is_address(place) => (
+            None,
+            Some(format!(
+                "git pack list {}    (shows what is there)",
+                argument(place.as_bytes())
+            )),
         ),
         Refusal::Transport { fault, .. } => (None, transport(fault)),
         Refusal::Agent { fault, .. } => agent(fault),
@@ -111,7 +126,17 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             "restore from a pack that has them, or name a place that holds such a pack: --from PLACE. Ciphertexts are in packs and \
              in the clone that sealed them, never in git",
         ),
-        Refusal::MissingContent { has_commit: true, .. } => next("git fetch --refetch --no-filter"),
+        Refusal::MissingContent {
+            here: CommitHere::Whole,
+            ..
+        } => next("git fetch --refetch --no-filter"),
+        Refusal::MissingContent {
+            here: CommitHere::NoClone,
+            ..
+        } => hint(
+            "this pack lists contents that it does not hold: name a place that holds a pack of the commit, --from PLACE, such as \
+             --from oci://HOST/REPOSITORY, or run it in a clone of the repository",
+        ),
         Refusal::MissingContent { .. } => hint(
             "run it in a clone that has the commit, fetch the commit (git fetch), or name a place that holds a pack of it: \
              --from PLACE",
@@ -187,6 +212,16 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             None,
         ),
         Refusal::BadPack {
+            path,
+            fault: PackFault::IsArchive,
+        } => (
+            None,
+            Some(format!(
+                "git pack pull {} -o <directory>, then git pack rekey <directory>",
+                argument(path.as_os_str().as_bytes())
+            )),
+        ),
+        Refusal::BadPack {
             fault: PackFault::Archive { fault },
             ..
         } => hint(archive(fault)),
@@ -223,6 +258,9 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
 /// Returns what to do about a file that is not an archive that is read.
 fn archive(fault: &ArchiveFault) -> &'static str {
     match fault {
+        ArchiveFault::PlainTar => {
+            "unpack it with tar -xf, name the directory, and let git pack archive write the file next time"
+        }
         ArchiveFault::NotAnArchive => "name the directory of a pack, or a file that git pack archive wrote",
         _ => "get a new copy of it from somebody whom you trust",
     }
@@ -407,10 +445,13 @@ fn transport(fault: &TransportFault) -> Option<String> {
              SSL_CERT_FILE=ca.pem"
         }
         TransportFault::Insecure { .. } => "use https, or --insecure-http if nobody else can listen",
-        TransportFault::NotFound { .. } => "git pack list <place>",
+        TransportFault::NotFound { .. } => "git pack list shows what is there",
         TransportFault::NotCanonical => "seal it again, or push it to another kind of place",
         TransportFault::NoNetwork => "install a build with the network: cargo install gitpack",
-        TransportFault::Connection { .. } | TransportFault::Timeout | TransportFault::Slow | TransportFault::Short => {
+        TransportFault::Connection { .. } => {
+            "see whether the address is right and the server runs, and run the command again: it sends or fetches only what is missing"
+        }
+        TransportFault::Timeout | TransportFault::Slow | TransportFault::Short => {
             "run the command again: it sends or fetches only what is missing"
         }
         _ => return None,

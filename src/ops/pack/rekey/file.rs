@@ -1,6 +1,6 @@
 //! Rekeys a single age file.
 
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
 use crate::adapters::files::{OpenedFile, Over};
@@ -37,15 +37,20 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
         name: &request.what.display().to_string(),
         target: &output,
     };
-    let turned = files::write_whole_over(&output, 0o666, over, |file| change.turn(&job, file))?;
+    let turned = match request.dry_run {
+        true => change.turn(&job, io::sink())?,
+        false => files::write_whole_over(&output, 0o666, over, |file| change.turn(&job, file))?,
+    };
     let standing = (!replaced).then_some(source.as_path());
     let mut remains = Remains::of(ctx, change.repo.as_ref(), &[turned.old], standing, &output);
     // The file is rekeyed even if the note fails. Without the note, the pair only looks as if the twin had changed.
-    let is_twin = twins::carry_over(ctx, &output, &turned.old.hash, &turned.hash).unwrap_or_else(|why| {
-        let what = "the twin could not be recorded as up to date";
-        remains.unseen.push((what.into(), why));
-        true
-    });
+    let carry_over = || twins::carry_over(ctx, &output, &turned.old.hash, &turned.hash);
+    let is_twin = !request.dry_run
+        && carry_over().unwrap_or_else(|why| {
+            let what = "the twin could not be recorded as up to date";
+            remains.unseen.push((what.into(), why));
+            true
+        });
     Ok(RekeyReport {
         pack_id: None,
         input_hash: turned.old.hash,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 pub use remains::{Remaining, Remains};
 
+use crate::adapters::archive::is_archive;
 use crate::adapters::cipher::{Identities, Recipients};
 use crate::adapters::files;
 use crate::adapters::git::Repository;
@@ -17,6 +18,7 @@ use crate::format::digest::Digest;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::keys::{identity, recipients};
+use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result};
 
 /// What to rekey, for which recipients, and the output.
@@ -36,6 +38,8 @@ pub struct RekeyRequest {
     pub recipients_files: Vec<PathBuf>,
     /// Identity files instead of the one in force.
     pub identities: Vec<PathBuf>,
+    /// Whether to do everything but put the result at its output.
+    pub dry_run: bool,
 }
 
 /// The outcome.
@@ -74,6 +78,10 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     let what = ctx.cwd.join(&request.what);
     match files::is_directory(&files::canonical(&what)?) {
         true => pack::rekey(ctx, request),
+        false if is_archive(&what) => Err(Refusal::BadPack {
+            path: request.what.clone(),
+            fault: PackFault::IsArchive,
+        }),
         false => file::rekey(ctx, request),
     }
 }

@@ -52,7 +52,10 @@ pub fn rekey(ctx: &Context, request: &RekeyRequest) -> Result<RekeyReport> {
     };
     let Rekeyed { pack_id, old } = rekeying.all()?;
     let replaced = is_same(&root, &output);
-    publish(staging, &output, request.replace)?;
+    match request.dry_run {
+        true => drop(staging),
+        false => publish(staging, &output, request.replace)?,
+    }
     let standing = (!replaced).then_some(root.as_path());
     Ok(RekeyReport {
         pack_id: Some(pack_id),

@@ -103,6 +103,8 @@ pub struct RestoredEntries {
     pub ciphertexts: u64,
     /// Number of sealed files that were opened.
     pub opened: u64,
+    /// The files that the commit has as age files, such as sealed twins. They stay as they are.
+    pub twins: Vec<String>,
     /// Number of links, which are files that hold their target.
     pub links: u64,
     /// Number of submodules, which are files that hold their commit's id.

@@ -12,7 +12,7 @@ use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::ops::pack::restore::here::Here;
 use crate::ops::pack::restore::listing::ContentListing;
 use crate::refusal::shown::brief;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{CommitHere, Refusal, Result};
 use crate::rules::restore::{Form, Item};
 
 /// A store, and the items that it has.
@@ -40,14 +40,17 @@ pub(super) fn locate<'a>(
     }
     let Some(here) = here else {
         search.look_at(place)?;
-        return search.finish(true);
+        return search.finish(CommitHere::NoClone);
     };
     search.look_in(Box::new(&here.disk))?;
     if search.open.is_empty() {
-        return search.finish(true);
+        return search.finish(CommitHere::Whole);
     }
     let tree = here.tree_of(&listing.name, &listing.manifest.repo_state)?;
-    let has_commit = tree.is_some();
+    let commit = match tree {
+        Some(_) => CommitHere::Whole,
+        None => CommitHere::Missing,
+    };
     let wanted: HashSet<&str> = search.open.iter().map(|at| items[*at].path.as_str()).collect();
     let mut entries = tree.unwrap_or_default();
     entries.retain(|entry| wanted.contains(&*entry.path.text()));
@@ -63,7 +66,7 @@ pub(super) fn locate<'a>(
     search.look_at(place)?;
     // No other blob of the clone is searched. It could be a protected file, named by its hash in a hostile manifest.
     search.ensure_not_damaged(here, &entries)?;
-    search.finish(has_commit)
+    search.finish(commit)
 }
 
 struct Search<'a, 'i> {
@@ -114,7 +117,7 @@ impl<'a> Search<'a, '_> {
         }
     }
 
-    fn finish(self, has_commit: bool) -> Result<Vec<Supply<'a>>> {
+    fn finish(self, here: CommitHere) -> Result<Vec<Supply<'a>>> {
         let Some(first) = self.open.first().map(|at| &self.items[*at]) else {
             return Ok(self.found);
         };
@@ -124,7 +127,7 @@ impl<'a> Search<'a, '_> {
             sealed: self.open.iter().filter(sealed).count() as u64,
             example: brief(first.path.as_str()),
             content: first.content.to_string(),
-            has_commit,
+            here,
         })
     }
 }

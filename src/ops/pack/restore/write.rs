@@ -1,5 +1,6 @@
 //! Writes the files that a manifest lists, each once, and checks each against its hash in the same pass.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -22,8 +23,11 @@ use crate::ops::pack::restore::{RestoreReport, RestoreRequest, Restored, Restore
 use crate::ops::pack::unseal::{MAX_INDEX, Unopened, named_by, unseal_from};
 use crate::refusal::manifest::ManifestFault;
 use crate::refusal::shown::brief;
-use crate::refusal::{Refusal, Result};
+use crate::refusal::{CommitHere, Refusal, Result};
 use crate::rules::restore::{Form, Item, items};
+
+/// How an age file begins.
+const AGE: &[u8] = b"age-encryption.org/v1\n";
 
 /// The most bytes of a file that are held at a time.
 const BUFFER: u64 = 128 << 10;
@@ -54,10 +58,11 @@ pub(super) fn restore(
         identities,
         target: &target,
         written: Mutex::new(vec![None; items.len()]),
+        twins: Mutex::default(),
         refused: Mutex::new(None),
     };
-    let written = writer.all(&sources)?;
-    let what = entries(listing, &items, &written);
+    let (written, twins) = writer.all(&sources)?;
+    let what = entries(listing, &items, &written, twins);
     for item in items.iter().filter(|item| item.form == Form::File) {
         let kinds = listing.kinds.as_ref();
         if kinds.and_then(|kinds| kinds.get(item.path.as_str())) == Some(&EntryKind::Executable) {
@@ -87,7 +92,7 @@ fn digest<'a>(files: impl Iterator<Item = (&'a Item, &'a Written)> + Clone) -> D
     digest_lines(lines.iter().map(|(path, hash, size)| (*hash, *size, &**path)))
 }
 
-fn entries(listing: &ContentListing<'_>, items: &[Item], written: &[Written]) -> RestoredEntries {
+fn entries(listing: &ContentListing<'_>, items: &[Item], written: &[Written], twins: Vec<String>) -> RestoredEntries {
     let plain = || items.iter().zip(written).filter(|(item, _)| item.form == Form::File);
     let count = |what: &dyn Fn(&Item) -> bool| items.iter().filter(|item| what(item)).count() as u64;
     let kinds = listing.kinds.as_ref();
@@ -99,6 +104,7 @@ fn entries(listing: &ContentListing<'_>, items: &[Item], written: &[Written]) ->
         plain: digest(plain()),
         ciphertexts: count(&|item| item.form == Form::Ciphertext),
         opened: count(&|item| matches!(item.form, Form::Opened(_))),
+        twins,
         links: of_kind(EntryKind::Symlink),
         submodules: of_kind(EntryKind::Submodule),
         kinds_known: kinds.is_some(),
@@ -146,7 +152,7 @@ fn index(listing: &ContentListing<'_>, here: Option<&Here>, document: &SealedArt
         sealed: 1,
         example: seal.sealed_path.clone(),
         content: seal.sealed_hash.to_string(),
-        has_commit: true,
+        here: CommitHere::Whole,
     })
 }
 
@@ -159,13 +165,16 @@ struct Writer<'a> {
     identities: Option<&'a Identities>,
     target: &'a Target,
     written: Mutex<Vec<Option<Written>>>,
+    /// The paths of plain files that are age files.
+    twins: Mutex<BTreeSet<String>>,
     /// Why a content was not restored. If the content is damaged, its store reports that instead, after reading all of
     /// it.
     refused: Mutex<Option<Refusal>>,
 }
 
 impl Writer<'_> {
-    fn all(self, sources: &[Supply<'_>]) -> Result<Vec<Written>> {
+    /// Writes everything. Returns what was written, and the paths of the plain files that are age files.
+    fn all(self, sources: &[Supply<'_>]) -> Result<(Vec<Written>, Vec<String>)> {
         for Supply { store, items } in sources {
             let hashes: Vec<Digest> = items.iter().map(|at| self.items[*at].content).collect();
             let found = store.get_each(&hashes, &|at, content| self.write(items[at], content))?;
@@ -181,7 +190,9 @@ impl Writer<'_> {
         }
         let written = self.written.into_inner().unwrap_or_else(PoisonError::into_inner);
         let written: Option<Vec<Written>> = written.into_iter().collect();
-        Ok(written.expect("every item is in one source, and every source wrote its items"))
+        let written = written.expect("every item is in one source, and every source wrote its items");
+        let twins = self.twins.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((written, twins.into_iter().collect()))
     }
 
     fn write(&self, at: usize, content: &mut dyn Read) -> Result<()> {
@@ -209,6 +220,13 @@ impl Writer<'_> {
 
     /// Copies a content. The inner refusal is about its size.
     fn copy(&self, item: &Item, content: &mut dyn Read, to: &mut dyn Write, place: &Path) -> Result<Result<()>> {
+        let mut head = Vec::new();
+        let begun = (&mut *content).take(AGE.len() as u64).read_to_end(&mut head);
+        begun.map_err(|e| unreadable(&item.content, &e))?;
+        if item.form == Form::File && head == AGE {
+            lock(&self.twins).insert(item.path.as_str().to_owned());
+        }
+        let mut content = head.as_slice().chain(content);
         let mut buffer = vec![0; item.bytes.clamp(1, BUFFER) as usize];
         let mut size = 0;
         loop {

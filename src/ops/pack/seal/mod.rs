@@ -21,6 +21,7 @@ mod remembered;
 mod reuse;
 mod stage;
 mod staged;
+mod standing;
 mod stream;
 mod texts;
 mod tree;
@@ -31,13 +32,10 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
 use crate::adapters::git::{Commit, Repository};
-use crate::adapters::pack_dir;
-use crate::adapters::staging::{Access, Publish, Staging};
+use crate::adapters::staging::{Access, Staging};
 use crate::adapters::store::disk::Hold;
 use crate::adapters::workers;
 use crate::format::digest::Digest;
-use crate::format::manifest::MemberIndex;
-use crate::format::member_path::MANIFEST;
 use crate::format::only::Only;
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_path::RepoPath;
@@ -48,8 +46,8 @@ use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::contents::ContentAt;
 use crate::ops::guard::known;
+use crate::ops::keys::recipients;
 use crate::ops::pack::output::outside_of_git;
-use crate::ops::pack::verify;
 use crate::ops::store::run::Recorder;
 use crate::refusal::agent::GenomeFault;
 use crate::refusal::seal_option::SealOption;
@@ -57,8 +55,10 @@ use crate::refusal::unsupported::Unkept;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use finalize::FinishedRun;
-use plan::{ArtifactSource, Material, ProtectedArtifact, Ruled};
+use plan::{ArtifactSource, Material, ProtectedArtifact, Ruled, SealPlan};
 use reuse::Reusable;
+pub(super) use standing::{check_output, publish};
+use standing::{ensure_keeps_seals, is_replaceable, note_if_tracked, stands_whole};
 pub use stream::{TextReport, full_text};
 
 /// What to seal, and how.
@@ -199,6 +199,10 @@ pub enum SealNotice {
         /// The paths that have it, made safe to show.
         paths: Vec<String>,
     },
+    /// Only the key that is in force here opens what is sealed.
+    OnlyYours,
+    /// Git does not ignore the default output.
+    NotIgnored,
     /// Two members have names that a file system without case treats as one.
     SameButForCase {
         /// Both names.
@@ -269,8 +273,12 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
     let stands = stands_whole(&output, &report.pack_id);
     if !stands {
         // A refused pack must leave no run.
+        if !request.replace {
+            ensure_keeps_seals(&output, staging.root())?;
+        }
         check_output(&output, request.replace)?;
     }
+    report.notices.extend(notices(ctx, request, &plan, &output)?);
     if let Some(store) = store.as_ref().filter(|_| !stands) {
         workers::map(
             &finished.receipts,
@@ -298,6 +306,22 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         other => other?,
     }
     Ok(report)
+}
+
+/// Returns what a person should know of who opens the pack, and of where it is.
+fn notices(ctx: &Context, request: &SealRequest, plan: &SealPlan, output: &Path) -> Result<Vec<SealNotice>> {
+    let mut notices = Vec::new();
+    if let Some((_, sealing)) = plan.sealing()
+        && recipients::is_only_own(ctx, &sealing.recipients)
+    {
+        notices.push(SealNotice::OnlyYours);
+    }
+    if request.output.is_none()
+        && let (Material::Evidence(_), Some(ruled)) = (&plan.material, plan.ruled())
+    {
+        notices.extend(note_if_tracked(&ruled.repo, output)?);
+    }
+    Ok(notices)
 }
 
 /// Makes the clone remember the sealed content, so that the guard finds copies of it under other names.
@@ -347,48 +371,6 @@ fn record(repo: &Repository, commit: Commit, run: &FinishedRun) -> Result<impl S
     };
     recorder.record(&run.records)?;
     Ok(lock)
-}
-
-/// Refuses early what [`publish`] would refuse after all the work.
-pub(super) fn check_output(output: &Path, replace: bool) -> Result<()> {
-    if !files::exists(output) || files::is_empty_directory(output) {
-        return Ok(());
-    }
-    let replaceable = is_replaceable(output);
-    match replace && replaceable {
-        true => Ok(()),
-        false => Err(Refusal::OutputExists {
-            path: output.to_owned(),
-            replaceable: replaceable && !replace,
-        }),
-    }
-}
-
-/// Moves a finished pack to its output, which is free, or holds another pack to replace.
-pub(super) fn publish(staging: Staging, output: &Path, replace: bool) -> Result<()> {
-    check_output(output, replace)?;
-    let how = match files::exists(output) && !files::is_empty_directory(output) {
-        true => Publish::Replace,
-        false => Publish::New,
-    };
-    staging.publish(output, how)
-}
-
-/// Returns whether the output may be replaced: only a pack, and only without undeclared files, which may be somebody's
-/// work.
-fn is_replaceable(output: &Path) -> bool {
-    let Some(manifest) = pack_dir::manifest(output).ok().filter(|_| files::is_directory(output)) else {
-        return false;
-    };
-    let declared = MemberIndex::of(&manifest.members);
-    let mut found = files::walk(output, |_| true).into_iter().map(|(path, _)| path);
-    found.all(|path| path == MANIFEST.as_bytes() || declared.has(&path))
-}
-
-fn stands_whole(output: &Path, pack_id: &Digest) -> bool {
-    files::is_directory(output)
-        && verify::verify_directory(output)
-            .is_ok_and(|verdict| verdict.findings.is_empty() && verdict.pack_id == pack_id.to_string())
 }
 
 #[cfg(test)]
