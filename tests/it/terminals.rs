@@ -1,5 +1,7 @@
 //! What a person at a terminal sees, and what an interruption leaves there and on the disk.
 
+#![allow(clippy::print_stderr, reason = "the test names the tool that is missing")]
+
 use std::fs;
 
 use crate::common::Repo;
@@ -7,6 +9,8 @@ use crate::common::Repo;
 /// Returns whether script(1) of util-linux is here, which makes terminals.
 fn has_terminals(repo: &Repo) -> bool {
     let has = repo.place.run(&repo.root, "script", &["--version"]).code == 0;
+    // Debian and all that comes from it have it.
+    assert!(has || cfg!(not(target_os = "linux")), "no script(1)");
     if !has {
         eprintln!("no script(1): nothing was tried at a terminal");
     }

@@ -170,8 +170,11 @@ pub fn of_commits(repo: &Repository, commits: &BTreeSet<ObjectId>, paths: Vec<Re
     }))
 }
 
+/// The full name of a ref, and what it leads to.
+type NamedRef = (String, ObjectId);
+
 /// Returns the commits that remotes are known to have, and all other refs that lead to commits.
-fn refs_of(repo: &Repository) -> Result<(Vec<ObjectId>, Vec<(String, ObjectId)>)> {
+fn refs_of(repo: &Repository) -> Result<(Vec<ObjectId>, Vec<NamedRef>)> {
     let (mut remotes, mut others) = (Vec::new(), Vec::new());
     for (name, id) in repo.refs("refs/")? {
         if !repo.has(&id) {
