@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ static BEGUN: Mutex<Vec<Begun>> = Mutex::new(Vec::new());
 
 /// The terminal at which a secret is asked for, and how it was before.
 static ASKING: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+
+/// Whether a command is under way that changes one file after the other.
+static GOES_ON: AtomicBool = AtomicBool::new(false);
 
 /// A staging directory, or a temporary file or directory.
 struct Begun {
@@ -47,6 +51,8 @@ pub enum Interrupted {
     Staged,
     /// Content was being fetched. It is kept, and the same command goes on with it.
     Kept,
+    /// Some files may be done. The same command goes on with the others.
+    Between,
     /// An output was complete.
     Published,
     /// No output was being made.
@@ -143,6 +149,14 @@ pub(super) fn temporary<T: AsRef<Path>>(make: impl FnOnce() -> io::Result<T>) ->
     })
 }
 
+/// Does what the same command completes if an interruption ends it half-way.
+pub fn between_files<T>(work: impl FnOnce() -> T) -> T {
+    GOES_ON.store(true, Ordering::SeqCst);
+    let done = work();
+    GOES_ON.store(false, Ordering::SeqCst);
+    done
+}
+
 /// Asks for a secret at the terminal. An interruption meanwhile makes the terminal echo again, if it did before.
 pub fn while_asking<T>(ask: impl FnOnce() -> T) -> T {
     let asking = || ASKING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,6 +210,9 @@ fn undo() -> Interrupted {
     }
     let begun = std::mem::ManuallyDrop::new(begun());
     remove(&begun);
+    if GOES_ON.load(Ordering::SeqCst) {
+        return Interrupted::Between;
+    }
     let has = |stage| begun.iter().any(|one| one.stage == stage);
     match (has(Stage::Made), has(Stage::Fetched), has(Stage::Complete)) {
         (true, _, _) => Interrupted::Staged,

@@ -143,11 +143,29 @@ pub(super) fn invocation_with(flag: &str) -> String {
 /// relative to the top.
 pub(super) fn git_at_top() -> String {
     let prefix = env::var_os("GIT_PREFIX").unwrap_or_default();
-    let depth = Path::new(&prefix).components().count();
+    let depth = match prefix.is_empty() {
+        false => Path::new(&prefix).components().count(),
+        true => context().map_or(0, |ctx| ctx.depth_below_top()),
+    };
     match depth {
         0 => "git".into(),
         _ => format!("git -C {}", vec![".."; depth].join("/")),
     }
+}
+
+/// Returns commands whose paths begin at the top of the work tree, so that they can be typed in the user's directory.
+pub(super) fn at_top(commands: &str) -> String {
+    let git = git_at_top();
+    let mut told = String::new();
+    for (at, part) in commands.split("git ").enumerate() {
+        if at > 0 {
+            let begins = told.is_empty() || ["&& ", "then ", "or "].iter().any(|before| told.ends_with(before));
+            told.push_str(if begins { &git } else { "git" });
+            told.push(' ');
+        }
+        told.push_str(part);
+    }
+    told
 }
 
 /// A push as pre-commit and prek describe it. They do not pass git's arguments and lines on.

@@ -53,6 +53,7 @@ fn interrupted(what: Interrupted) {
     let text = match what {
         Interrupted::Staged => "no output was made, and what was staged is removed",
         Interrupted::Kept => "what was fetched is kept, and the same command goes on with it",
+        Interrupted::Between => "some of the files may be done, and the same command goes on with the others",
         Interrupted::Published => "the output is complete, but what follows it is not done",
         Interrupted::Otherwise => "the command is not done",
     };

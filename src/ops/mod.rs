@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 pub use crate::adapters::cipher::{Ask, Asker, Silence};
 pub use crate::adapters::clone::Memory;
+use crate::adapters::files;
 use crate::adapters::git::Repository;
 pub use crate::adapters::git::{ObjectPlaces, Surroundings};
 pub use crate::adapters::place::CredentialPlaces;
@@ -82,6 +83,16 @@ impl Context {
         let repo = self.repository_to_read()?;
         repo.ensure_ours()?;
         Ok(repo)
+    }
+
+    /// Returns how many directories the command's directory is below the top of the work tree. 0 outside of one.
+    pub fn depth_below_top(&self) -> usize {
+        let depth = || {
+            let top = files::canonical(&self.repository().ok()?.work_tree()?).ok()?;
+            let here = files::canonical(&self.cwd).ok()?;
+            Some(here.strip_prefix(top).ok()?.components().count())
+        };
+        depth().unwrap_or(0)
     }
 
     /// Opens the repository at the command's directory even if it belongs to another user. Use it only to read commits:

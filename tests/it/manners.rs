@@ -423,3 +423,39 @@ fn a_dry_run_about_packs_changes_nothing_and_is_not_recorded() {
     }
     assert!(snapshot(repo.place.path()) != before && fs::read(&ledger).unwrap() != recorded);
 }
+
+/// `protect` changes one file after the other: a plugin of age waits while the first one is sealed.
+#[test]
+fn an_interrupted_protect_tells_that_it_can_go_on() {
+    use std::os::unix::process::ExitStatusExt;
+    let repo = Repo::set_up();
+    let bin = repo.place.path().join("bin");
+    fs::create_dir_all(&bin).unwrap();
+    let plugin = "#!/bin/sh\n: >\"$HOME/began\"\nread -r line\nwhile read -r line; do :; done\n";
+    let write = "printf %s \"$1\" >age-plugin-waiting && chmod +x age-plugin-waiting";
+    repo.place.run(&bin, "sh", &["-c", write, "sh", plugin]).ok();
+    let hrp = bech32::Hrp::parse("age1waiting").unwrap();
+    let recipient = bech32::encode::<bech32::Bech32>(hrp, &[1, 2, 3]).unwrap();
+    repo.write(
+        ".gitpack.toml",
+        format!("version = 1\n[seal]\nrecipients = [\"{recipient}\"]\n"),
+    );
+    repo.write("a.vec", noise(9, 100));
+    let mut command = repo.place.command(crate::common::GIT_PACK, &repo.root);
+    command.args(["protect", "a.vec"]).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let began = repo.place.home().join("began");
+    while !began.exists() {
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before its plugin was asked"
+        );
+        std::thread::yield_now();
+    }
+    let kill = format!("kill -TERM {}", child.id());
+    repo.place.run(&repo.root, "sh", &["-c", &kill]).ok();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.signal(), Some(15));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("the same command goes on with the others"), "{said}");
+}

@@ -230,3 +230,33 @@ fn a_deleted_configuration_is_to_be_restored() {
     repo.git(&["restore", ".gitpack.toml"]).ok();
     assert!(!repo.pack(&["status"]).out().contains("restore"));
 }
+
+/// What is advised in a directory below the top can be typed there.
+#[test]
+fn advice_works_below_the_top() {
+    let repo = Repo::set_up();
+    let below = repo.path("a b/c");
+    fs::create_dir_all(&below).unwrap();
+    repo.write("a b/c/x.vec", noise(5, 100));
+    repo.write("y.vec", noise(6, 100));
+    repo.git(&["add", "-f", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "plaintext"]).ok();
+    let advised = |args: &[&str], beginning: &str| {
+        let done = repo.place.pack_in(&below, args);
+        let text = format!("{}{}", done.out(), done.stderr);
+        let command = text.lines().find_map(|line| {
+            let command = &line[line.find(beginning)?..];
+            Some(command.split("  ").next().unwrap_or(command).to_owned())
+        });
+        command.unwrap_or_else(|| panic!("no {beginning:?}: {text}"))
+    };
+    let type_it = |command: &str| repo.place.run(&below, "sh", &["-c", command]).ok();
+    type_it(&advised(&["protect", "--check"], "git -C ../.. pack protect"));
+    type_it(&advised(&["status"], "git -C ../.. pack protect"));
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    let own = repo.pack(&["recipients", "list"]).ok().out();
+    repo.pack(&["recipients", "remove", own.trim()]).ok();
+    let add = advised(&["status"], "git -C ../.. add .gitpack.toml");
+    type_it(&format!("{add} -q -m 'No recipients'"));
+    assert_eq!(repo.git(&["status", "--porcelain"]).ok().out(), "");
+}

@@ -9,6 +9,7 @@ use super::flags::IdentityFlags;
 use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::commands::scan::way_out::way_out_lines;
+use crate::cli::env::at_top;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::table::columns;
@@ -241,6 +242,7 @@ fn quoted_twin(plain: &RepoPath) -> String {
 pub(super) fn standing(pair: &PairReport) -> (String, String) {
     let (path, standing): (&RepoPath, _) = (&pair.path, pair.standing);
     let twin = twin_name(path);
+    let arrow = |commands: &str| arrow(&at_top(commands));
     let protect = arrow(&format!("git pack protect {}", argument(path.as_bytes())));
     let reveal = arrow(&format!("git pack reveal {}", argument(path.as_bytes())));
     if standing == Standing::Unmerged {
@@ -318,7 +320,7 @@ pub(super) fn standing(pair: &PairReport) -> (String, String) {
 /// Returns the command that stages the twin as it is on disk.
 fn staging(standing: Standing, protect: String, spec: &str) -> String {
     match standing {
-        Standing::SealedOnly => arrow(&format!("git add -- {spec}")),
+        Standing::SealedOnly => arrow(&at_top(&format!("git add -- {spec}"))),
         _ => protect,
     }
 }

@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use super::Run;
 use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
+use crate::cli::env::at_top;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::short_key;
@@ -82,7 +83,7 @@ impl Run for Recipients {
 
 /// Prints that seals go by what is committed.
 fn commit_first(output: &mut Output) {
-    let command = paint(TYPE, "git add .gitpack.toml && git commit");
+    let command = paint(TYPE, &at_top("git add .gitpack.toml && git commit"));
     output.err(&format!(
         "  next       {command}\n             seal and rekey go by the committed .gitpack.toml\n"
     ));

@@ -8,6 +8,7 @@ use super::Run;
 use super::flags::IdentityFlags;
 use super::operator::{Operator, Prints};
 use crate::cli::account::{Account, name};
+use crate::cli::env::at_top;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::{path_from, remote_name};
@@ -148,7 +149,7 @@ fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {
     if report.config_differs {
         output.err(&format!(
             "  {note} used the recipients of the committed .gitpack.toml; the one in the work tree differs   {}\n",
-            paint(TYPE, "git add .gitpack.toml && git commit")
+            paint(TYPE, &at_top("git add .gitpack.toml && git commit"))
         ));
     }
     remains(output, &ctx.cwd, report);

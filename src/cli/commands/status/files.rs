@@ -1,6 +1,7 @@
 //! The lines of `git pack status` about protected files.
 
 use crate::cli::commands::protect::standing;
+use crate::cli::env::at_top;
 use crate::cli::output::sheet::Sheet;
 use crate::cli::output::words::{BLOCKS, argument, arrow, count, paint};
 use crate::ops::guard::status::StatusReport;
@@ -72,7 +73,7 @@ fn plain(sheet: &mut Sheet<'_>, report: &StatusReport, files: &[&PlainFile]) {
             (None, true) => about,
         };
         let command = match file.is_exposed() {
-            true => arrow(&format!("git pack protect {}", argument(path))),
+            true => arrow(&at_top(&format!("git pack protect {}", argument(path)))),
             false => String::new(),
         };
         [visible(path), about, command]
@@ -96,7 +97,9 @@ pub(super) fn protecting(report: &StatusReport) -> String {
     let more = if paths.len() > IN_A_COMMAND { " …" } else { "" };
     let named = paths.iter().take(IN_A_COMMAND).cloned().collect::<Vec<_>>().join(" ");
     match report.recipients.is_empty() {
-        true => format!("git pack recipients add age1…, then git pack protect {named}{more}"),
-        false => format!("git pack protect {named}{more}"),
+        true => at_top(&format!(
+            "git pack recipients add age1…, then git pack protect {named}{more}"
+        )),
+        false => at_top(&format!("git pack protect {named}{more}")),
     }
 }

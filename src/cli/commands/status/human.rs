@@ -2,6 +2,7 @@
 
 use super::{files, hooks};
 use crate::cli::commands::agent::info::{faults, private};
+use crate::cli::env::at_top;
 use crate::cli::output::Output;
 use crate::cli::output::doubt::doubt_words;
 use crate::cli::output::names::short_key;
@@ -92,7 +93,7 @@ fn recipients(sheet: &mut Sheet<'_>, report: &StatusReport) {
         (true, true) => sheet.advised("none", "git pack recipients add age1…"),
         (true, false) if report.is_uncommitted => {
             let text = format!("none: {}", paint(LOOK, ".gitpack.toml is in HEAD and not on the disk"));
-            sheet.advised(&text, "git restore .gitpack.toml")
+            sheet.advised(&text, &at_top("git restore .gitpack.toml"))
         }
         (true, false) if report.dirty.is_some() => sheet.advised("none: no .gitpack.toml", "git pack init"),
         (true, false) => sheet.line("none"),
@@ -119,7 +120,7 @@ fn recipients(sheet: &mut Sheet<'_>, report: &StatusReport) {
             "{}: seal and the hooks go by that of HEAD",
             paint(LOOK, ".gitpack.toml is not committed")
         );
-        sheet.advised(&text, "git add .gitpack.toml && git commit");
+        sheet.advised(&text, &at_top("git add .gitpack.toml && git commit"));
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher;
 use crate::adapters::files;
+use crate::adapters::interruption;
 use crate::format::config::FILE_NAME;
 use crate::format::digest::Digest;
 use crate::format::repo_path::RepoPath;
@@ -92,11 +93,10 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let one_side = one_side.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
     let plaintexts = observed.iter().map(|found| &found.pair.plain);
     let root_files = [ignoring::plan(&place, plaintexts)?, attributing(&place, &observed)?];
-    if !request.dry_run
-        && let Err(refused) = apply(&place, &observed, &recipients, &root_files)
-    {
-        undo(&root_files, &observed);
-        return Err(refused);
+    if !request.dry_run {
+        interruption::between_files(|| {
+            apply(&place, &observed, &recipients, &root_files).inspect_err(|_| undo(&root_files, &observed))
+        })?;
     }
     if !request.dry_run {
         // The files are sealed, and without the drivers git only compares and merges them as binary files.
