@@ -30,6 +30,8 @@ pub enum MergeFault {
     DeletedByThem,
     /// The plaintext is unmerged, though it must not be tracked.
     Plain,
+    /// The plaintext is unmerged, and on disk as the side has it that tracks it. The twin of the other side has changes too.
+    PlainOfOneSide,
     /// The twin is not unmerged, so it has no sides.
     NoSides,
     /// The sides are not texts, or too long to be merged.
@@ -46,6 +48,9 @@ impl MergeFault {
             Self::DeletedByUs => format!("{sealed} is unmerged: our side deleted it, and their side changed it"),
             Self::DeletedByThem => format!("{sealed} is unmerged: their side deleted it, and our side changed it"),
             Self::Plain => format!("{plain} is unmerged"),
+            Self::PlainOfOneSide => {
+                format!("{plain} is as one side has it, and lacks what the other side changed in {sealed}")
+            }
             Self::NoSides => format!("{sealed} is not unmerged, so it has no sides"),
             Self::NotText => format!("the sides of {sealed} are not texts that can be merged"),
             Self::Markers => format!("{plain} still has conflict markers"),

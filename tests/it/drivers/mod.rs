@@ -4,6 +4,7 @@ mod diff;
 mod kept;
 mod merge;
 mod one_side;
+mod plain_side;
 mod recipients;
 mod renamed;
 mod setup;

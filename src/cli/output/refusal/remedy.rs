@@ -39,7 +39,12 @@ fn merge(plain: &[u8], sealed: &[u8], fault: MergeFault) -> (Option<String>, Opt
         }
         MergeFault::DeletedByUs => keep("--theirs"),
         MergeFault::DeletedByThem => keep("--ours"),
-        MergeFault::Plain => format!("bring {plain} into its final form; then {settle}"),
+        MergeFault::Plain => format!(
+            "git pack reveal --merge {plain} joins it with its twin, or bring it into its final form; then {settle}"
+        ),
+        MergeFault::PlainOfOneSide => format!(
+            "git pack reveal --merge {plain} joins it with its twin; then {settle}; to drop the changes in the twin, add --force"
+        ),
         MergeFault::NotText => {
             format!("git pack reveal --ours {plain}, or --theirs, opens a side as {plain}; then {settle}")
         }

@@ -63,6 +63,8 @@ impl ProtectedFiles {
                 found.judge(registry, staged.entry.path, true, || Some(staged.entry.id));
             }
         }
+        // An unmerged file has an entry for each side.
+        found.plain.dedup_by(|other, file| other.path == file.path);
         let has_exceptions = registry.exceptions().next().is_some();
         let sealed: BTreeSet<RepoPath> = found.twins.iter().map(|pair| pair.path.clone()).collect();
         for file in repo.work_tree_files(false)? {

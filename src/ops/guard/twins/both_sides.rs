@@ -5,16 +5,17 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use crate::adapters::cipher::{DecryptError, Identities};
-use crate::adapters::files::{self, place_unnamed};
+use crate::adapters::files::{self, UnnamedFile, place_unnamed};
 use crate::adapters::git::blobs::reading;
 use crate::adapters::git::index::Sides;
+use crate::adapters::git::merge_text::MergedText;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::guard::twins::driver_merge::merged_text;
 use crate::ops::guard::twins::ignoring::Ignoring;
 use crate::ops::guard::twins::opened::{OpenedTwin, open_twin};
 use crate::ops::guard::twins::reveal::PRIVATE;
-use crate::ops::guard::twins::unmerged::WithSides;
+use crate::ops::guard::twins::unmerged::{WithSides, plain_differs};
 use crate::ops::guard::twins::{Observed, Pair, Place, merge};
 use crate::ops::keys::identity;
 use crate::ops::{Context, configuration};
@@ -59,7 +60,29 @@ pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<(Vec<Bot
         _ => None,
     };
     let mut merged = Vec::new();
-    for (found, sides) in place.unmerged_pairs(ctx, &wanted, deleted)? {
+    let mut files = Vec::new();
+    for file in &request.files {
+        let pair = place.pair_of(ctx, file)?;
+        pair.ensure_no_link(&place.root)?;
+        let found = place.observe(pair, &identities)?;
+        let Some(merging) = place.merged_with_twin(&found, &identities)? else {
+            files.push(file.clone());
+            continue;
+        };
+        if !request.force && !place.is_plain_of_a_side(&found)? {
+            return Err(plain_differs(&found));
+        }
+        merged.push((write(&found, &merging)?, found, merging.conflicts));
+    }
+    let wanted = WithSides {
+        files: &files,
+        ..wanted
+    };
+    let others = match files.is_empty() && !request.files.is_empty() {
+        true => Vec::new(),
+        false => place.unmerged_pairs(ctx, &wanted, deleted)?,
+    };
+    for (found, sides) in others {
         let (Some(ours), Some(theirs)) = (sides.ours, sides.theirs) else {
             continue;
         };
@@ -67,16 +90,13 @@ pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<(Vec<Bot
         let base = sides.base.as_ref().map(open).transpose()?;
         let merging = merged_text(&place.repo, base.as_ref(), &open(&ours)?, &open(&theirs)?)?
             .map_err(|_| merge(&found.pair, MergeFault::NotText))?;
-        let mut file = files::unnamed_beside(&found.pair.plain_file, PRIVATE)?;
-        file.write_all(&merging.text)
-            .map_err(Refusal::io("writing", &found.pair.plain_file))?;
-        merged.push((found, file, merging.conflicts));
+        merged.push((write(&found, &merging)?, found, merging.conflicts));
     }
-    let all: Vec<&Pair> = merged.iter().map(|(found, ..)| &found.pair).collect();
+    let all: Vec<&Pair> = merged.iter().map(|(_, found, _)| &found.pair).collect();
     let ignoring = Ignoring::apply(&place, &all)?;
     let mut observed: Vec<Observed> = Vec::new();
     let mut reports = Vec::new();
-    for (found, file, conflicts) in merged {
+    for (file, found, conflicts) in merged {
         place_unnamed(file, &found.pair.plain_file, PRIVATE)?;
         reports.push(BothSides {
             path: found.pair.plain.clone(),
@@ -88,6 +108,14 @@ pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<(Vec<Bot
         place.learn(&registry, &observed);
     }
     Ok((reports, ignoring))
+}
+
+/// Writes a merged text to a file that gets its place later.
+fn write(found: &Observed, merging: &MergedText) -> Result<UnnamedFile> {
+    let mut file = files::unnamed_beside(&found.pair.plain_file, PRIVATE)?;
+    let written = file.write_all(&merging.text);
+    written.map_err(Refusal::io("writing", &found.pair.plain_file))?;
+    Ok(file)
 }
 
 impl Place {

@@ -8,6 +8,7 @@ pub mod ignoring;
 mod left_behind;
 pub mod one_sided;
 pub mod opened;
+mod plain_side;
 pub mod protect;
 pub mod reveal;
 mod root_file;

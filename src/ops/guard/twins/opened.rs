@@ -66,6 +66,14 @@ pub(super) fn open_twin(identities: &Identities, input: impl Read) -> Result<Ope
     Ok(OpenedTwin { hash, bytes, content })
 }
 
+/// Reads a plaintext like [`open_twin`].
+pub(super) fn read_plain(mut input: impl Read) -> io::Result<OpenedTwin> {
+    let mut hashing = Hashing::new(Text(TwinContent::Text(Zeroizing::default())));
+    io::copy(&mut input, &mut hashing)?;
+    let (Text(content), hash, bytes) = hashing.finish();
+    Ok(OpenedTwin { hash, bytes, content })
+}
+
 /// Keeps what is written, as long as it is a text.
 struct Text(TwinContent);
 

@@ -148,6 +148,9 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
             true => {
                 if !request.force {
                     ensure_no_markers(&found)?;
+                    if place.lacks_the_twin(&found, &identities)? {
+                        return Err(merge(&found.pair, MergeFault::PlainOfOneSide));
+                    }
                 }
                 found.standing = place.settled(&found)?;
             }

@@ -20,6 +20,15 @@ pub(super) struct WithSides<'a> {
     pub(super) identities: &'a Identities,
 }
 
+/// Returns the refusal to write over a plaintext that nothing else holds.
+pub(super) fn plain_differs(found: &Observed) -> Refusal {
+    Refusal::TwinDiffers {
+        path: found.pair.plain_file.clone(),
+        plain: found.pair.plain.as_bytes().to_vec(),
+        conflict: TwinConflict::PlainDiffers,
+    }
+}
+
 impl Place {
     /// Returns the unmerged pairs that a request names, with their sides. `unfit` tells why sides cannot be used.
     ///
@@ -46,11 +55,7 @@ impl Place {
             pair.ensure_no_link(&self.root)?;
             let observed = self.observe(pair, wanted.identities)?;
             if !wanted.force && !self.is_kept(&observed, &sides, wanted.identities)? {
-                return Err(Refusal::TwinDiffers {
-                    path: observed.pair.plain_file.clone(),
-                    plain: observed.pair.plain.as_bytes().to_vec(),
-                    conflict: TwinConflict::PlainDiffers,
-                });
+                return Err(plain_differs(&observed));
             }
             found.push((observed, sides));
         }
