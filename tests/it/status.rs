@@ -251,8 +251,12 @@ fn advice_works_below_the_top() {
         command.unwrap_or_else(|| panic!("no {beginning:?}: {text}"))
     };
     let type_it = |command: &str| repo.place.run(&below, "sh", &["-c", command]).ok();
+    for _ in 0..2 {
+        type_it(&advised(&["status"], "git -C ../.. pack protect"));
+    }
+    repo.write("a b/c/x.vec", noise(7, 100));
     type_it(&advised(&["protect", "--check"], "git -C ../.. pack protect"));
-    type_it(&advised(&["status"], "git -C ../.. pack protect"));
+    repo.pack(&["protect", "--check"]).ok();
     repo.git(&["commit", "-q", "-m", "sealed"]).ok();
     let own = repo.pack(&["recipients", "list"]).ok().out();
     repo.pack(&["recipients", "remove", own.trim()]).ok();
