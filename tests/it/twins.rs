@@ -254,7 +254,7 @@ fn a_key_that_does_not_open_a_twin_is_told_although_nothing_is_to_be_done() {
     repo.pack(&["reveal"]).ok();
 }
 
-/// Another clone rekeys a twin: what comes is another ciphertext of the same plaintext.
+/// Another clone has rekeyed the twin. The new ciphertext holds the same plaintext.
 #[test]
 fn a_twin_that_was_rekeyed_elsewhere_is_not_newer() {
     let repo = Repo::set_up();

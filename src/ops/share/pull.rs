@@ -12,6 +12,7 @@ use crate::adapters::place::{Progress, Told};
 use crate::adapters::published::{self, PublishedPack};
 use crate::adapters::received::Received;
 use crate::adapters::staging::{Access, Publish, Staging};
+use crate::format::attachment::Attached;
 use crate::format::destination::{Address, PlaceAddress, Which};
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{Declared, ManifestDocument};
@@ -85,22 +86,22 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     let manifest = published::manifest(&*pack)?;
     let pack_id = identify(&manifest, &*pack, which.as_ref())?;
     let wanted = wanted(&manifest, &*pack, &only)?;
+    let reported = |attached: &Attached, kept: usize, bytes: u64| PullReport {
+        pack_id,
+        place: found.place.clone(),
+        manifest_hash: manifest.file_hash,
+        manifest_bytes: manifest.file_bytes,
+        members: wanted.len(),
+        all_members: manifest.members.len(),
+        bytes,
+        kept,
+        attached: attached.files.len(),
+        left_out: left_out(attached),
+        output: output.clone(),
+    };
     if request.dry_run {
-        let attached = pack.attached()?;
         let sizes = wanted.iter().filter_map(|wanted| pack.size(wanted.path.as_str()));
-        return Ok(PullReport {
-            pack_id,
-            place: found.place,
-            manifest_hash: manifest.file_hash,
-            manifest_bytes: manifest.file_bytes,
-            members: wanted.len(),
-            all_members: manifest.members.len(),
-            bytes: sizes.sum(),
-            kept: 0,
-            attached: attached.files.len(),
-            left_out: left_out(&attached),
-            output,
-        });
+        return Ok(reported(&pack.attached()?, 0, sizes.sum()));
     }
     // The interrupted call may have wanted other members.
     let keep = |path: &[u8]| {
@@ -138,19 +139,7 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     let received = Received::write(&output, &pack_id, &attached.files)?;
     staging.publish(&output, Publish::New)?;
     received.keep();
-    Ok(PullReport {
-        pack_id,
-        place: found.place,
-        manifest_hash: manifest.file_hash,
-        manifest_bytes: manifest.file_bytes,
-        members: wanted.len(),
-        all_members: manifest.members.len(),
-        bytes,
-        kept: kept.len(),
-        attached: attached.files.len(),
-        left_out: left_out(&attached),
-        output,
-    })
+    Ok(reported(&attached, kept.len(), bytes))
 }
 
 /// A pack that was found.

@@ -181,7 +181,7 @@ pub fn verify_in_tree(demands: &PackDemands<'_>, registry: &Registry, tree: &Obj
 
 /// The outcome for a directory that may be a pack.
 enum Verified {
-    /// It is none of ours, or the rules release it.
+    /// git-pack did not make it, or the rules release it.
     NotAPack,
     /// It verifies.
     Sound,

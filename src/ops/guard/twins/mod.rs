@@ -168,7 +168,7 @@ impl Place {
         Ok(files.map(|file| file.path).collect())
     }
 
-    /// Observes both files. If no record says that they agree, or the twin is another one, opens it, provided `identities` can.
+    /// Observes both files. Opens the twin with `identities`, if they can, where no record tells whether both agree.
     fn observe(&self, pair: Pair, identities: &Identities) -> Result<Observed> {
         let plain_hash = hash_of(&pair.plain_file)?;
         let sealed_hash = hash_of(&pair.sealed_file)?;
