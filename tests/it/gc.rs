@@ -417,18 +417,35 @@ fn what_killed_processes_left_is_cleared_and_nothing_else() {
 }
 
 #[test]
-fn a_lock_that_a_killed_seal_left_is_said_to_be_cleared_by_a_collection_and_is() {
+fn a_lock_that_a_killed_seal_left_is_removed_by_the_next_seal() {
     let repo = Repo::set_up_in_files();
     repo.seal(&["-o", "../one"]);
     let run = last(&repo);
     fs::remove_dir_all(own(&repo)).unwrap();
-    common::write(&repo.path(&format!(".git/refs/gitpack/runs/{run}.lock")), "");
-    let refused = repo.pack(&["seal", "-o", "../two"]);
-    assert!(refused.stderr.contains("git pack gc"), "{}", refused.stderr);
-    refused.refused("E_UNSUPPORTED");
-    repo.pack(&["gc"]).ok();
+    let locks = [&run, "0123456789ab"].map(|run| repo.path(&format!(".git/refs/gitpack/runs/{run}.lock")));
+    for lock in &locks {
+        common::write(lock, "");
+    }
     repo.seal(&["-o", "../two"]);
+    assert!(locks.iter().all(|lock| !lock.exists()));
     passes(&repo);
+}
+
+#[test]
+fn a_lock_that_a_seal_may_hold_now_stays_until_it_ended() {
+    let repo = Repo::set_up_in_files();
+    repo.seal(&["-o", "../one"]);
+    let lock = repo.path(".git/refs/gitpack/runs/0123456789ab.lock");
+    common::write(&lock, "");
+    let seals = fs::File::open(own(&repo).join("cas/lock")).unwrap();
+    seals.lock_shared().unwrap();
+    let mut next = spawn(&repo, &["seal", "-o", "../two"]);
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    assert!(next.try_wait().unwrap().is_none());
+    assert!(lock.exists());
+    drop(seals);
+    assert!(next.wait().unwrap().success());
+    assert!(!lock.exists());
 }
 
 #[test]

@@ -309,7 +309,7 @@ fn way_out(unsupported: &Unsupported) -> String {
         Unsupported::References { .. } | Unsupported::ObjectDirectories { .. } => "git fsck",
         Unsupported::ReferencesBelow { .. } => "git for-each-ref    (git may show the cause)",
         Unsupported::RunReferences { .. } => "git refs verify",
-        Unsupported::RunReferenceUnwritable { .. } => "git pack gc    (removes the lock file that a killed seal left)",
+        Unsupported::RunReferenceUnwritable { .. } => "repeat the command when no other process of git works here",
         Unsupported::RunReferencesUnremovable { .. } => "git pack-refs    (git may show the cause)",
         Unsupported::ShallowList { .. } => "git fetch --unshallow",
         Unsupported::IgnoreConfig { .. } => "git status    (git may show the cause)",

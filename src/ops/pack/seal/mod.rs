@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::files;
 use crate::adapters::git::{Commit, Repository};
 use crate::adapters::staging::{Access, Staging};
-use crate::adapters::store::disk::Hold;
+use crate::adapters::store::disk::{DiskStore, HeldStore, Hold};
 use crate::adapters::workers;
 use crate::format::digest::Digest;
 use crate::format::only::Only;
@@ -359,9 +359,9 @@ fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<know
 }
 
 /// Records the run of a tree pack. Nothing is collected while the returned value is held.
-fn record(repo: &Repository, commit: Commit, run: &FinishedRun) -> Result<impl Sized + use<>> {
+fn record(repo: &Repository, commit: Commit, run: &FinishedRun) -> Result<HeldStore> {
     let (runs, store) = (repo.private().runs(), repo.private().store());
-    let lock = store.lock(Hold::Shared)?;
+    let lock = held_to_record(repo, &store)?;
     repo.private().digests().keep(&run.hashed, |_| false);
     let recorder = Recorder {
         repo,
@@ -370,6 +370,19 @@ fn record(repo: &Repository, commit: Commit, run: &FinishedRun) -> Result<impl S
         commit,
     };
     recorder.record(&run.records)?;
+    Ok(lock)
+}
+
+/// Holds the store so that nothing is collected. If a killed seal left the lock of a ref, removes it, once every other
+/// process that may hold such a lock ended.
+fn held_to_record(repo: &Repository, store: &DiskStore) -> Result<HeldStore> {
+    if repo.locks_of_run_refs()?.is_empty() {
+        return store.lock(Hold::Shared);
+    }
+    let lock = store.lock(Hold::Exclusive)?;
+    repo.locks_of_run_refs()?
+        .iter()
+        .try_for_each(|path| files::remove_whole(path))?;
     Ok(lock)
 }
 
