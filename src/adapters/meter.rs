@@ -7,6 +7,8 @@ static PHASES: AtomicU64 = AtomicU64::new(0);
 static DONE: AtomicU64 = AtomicU64::new(0);
 static TOTAL: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
+static FILES: AtomicU64 = AtomicU64::new(0);
+static SIZE: AtomicU64 = AtomicU64::new(0);
 
 /// How far the work is at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub struct Reading {
     pub total: u64,
     /// How many bytes were read or written in the phase.
     pub bytes: u64,
+    /// How many files were opened in the phase.
+    pub files: u64,
+    /// The size of these files in bytes.
+    pub size: u64,
 }
 
 /// A phase of the work. A phase within another one counts nothing.
@@ -33,6 +39,8 @@ impl Phase {
         if counts {
             DONE.store(0, Relaxed);
             BYTES.store(0, Relaxed);
+            FILES.store(0, Relaxed);
+            SIZE.store(0, Relaxed);
             TOTAL.store(items as u64, Relaxed);
             PHASES.fetch_add(1, Relaxed);
         }
@@ -60,6 +68,12 @@ pub(super) fn passed(bytes: usize) {
     BYTES.fetch_add(bytes as u64, Relaxed);
 }
 
+/// Counts a file that was opened.
+pub(super) fn opened(size: u64) {
+    FILES.fetch_add(1, Relaxed);
+    SIZE.fetch_add(size, Relaxed);
+}
+
 /// Returns how far the work is. `None` between two phases.
 pub fn reading() -> Option<Reading> {
     IS_ACTIVE.load(Relaxed).then(|| Reading {
@@ -67,5 +81,7 @@ pub fn reading() -> Option<Reading> {
         done: DONE.load(Relaxed),
         total: TOTAL.load(Relaxed),
         bytes: BYTES.load(Relaxed),
+        files: FILES.load(Relaxed),
+        size: SIZE.load(Relaxed),
     })
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::adapters::files::{self, Below, OpenedFile, Stamp, Walked, open_regular};
+use crate::adapters::meter::passed;
 use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{Malformed, ManifestDocument};
@@ -260,12 +261,24 @@ fn read_with<E>(
         let start = buffer.to_vec();
         return read_on(buffer, &mut start.as_slice().chain(member), name, size, look);
     }
+    passed(length);
     let content = &buffer[..length];
     Ok(MemberRead {
         seen: look(name, &mut &*content, size)?,
         hash: Digest::of(content),
         size: length as u64,
     })
+}
+
+/// Counts what is read.
+struct Counted<'a>(&'a mut dyn Read);
+
+impl Read for Counted<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        passed(count);
+        Ok(count)
+    }
 }
 
 /// Reads until the buffer is full or the content ends. Returns the number of bytes read.
@@ -290,7 +303,7 @@ fn read_on<E>(
     size: u64,
     look: LookIntoMember<'_, E>,
 ) -> io::Result<MemberRead<E>> {
-    let mut hashing = Hashing::new(BufReader::with_capacity(BUFFER, member));
+    let mut hashing = Hashing::new(BufReader::with_capacity(BUFFER, Counted(member)));
     let seen = look(name, &mut hashing, size)?;
     while fill(buffer, &mut hashing)? > 0 {}
     let (_, hash, size) = hashing.finish();

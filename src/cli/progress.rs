@@ -173,15 +173,27 @@ impl Pace {
 }
 
 fn told(reading: &Reading, passed: Duration) -> String {
-    let Reading { done, total, bytes, .. } = *reading;
+    let Reading {
+        done,
+        total,
+        bytes,
+        files,
+        size,
+        ..
+    } = *reading;
     let mut parts = vec![format!("{done} of {total}")];
     let seconds = passed.as_secs_f64();
     if bytes > 0 && seconds > 0.1 {
         let rate = bytes as f64 / seconds;
         parts.push(format!("{}, {}/s", BinaryBytes(bytes), BinaryBytes(rate as u64)));
     }
-    if done > 0 && done < total && seconds > 0.5 {
-        let left = seconds * (total - done) as f64 / done as f64;
+    // While the last files are read, their bytes tell more than their number.
+    let part = match files >= total && bytes < size {
+        true => bytes as f64 / size as f64,
+        false => done as f64 / total as f64,
+    };
+    if done < total && part > 0.0 && seconds > 0.5 {
+        let left = seconds * (1.0 - part) / part;
         parts.push(format!("{} left", clock(left as u64 + 1)));
     }
     parts.join(", ")
@@ -208,6 +220,8 @@ mod tests {
             done: 25,
             total: 100,
             bytes: 10 << 20,
+            files: 26,
+            size: 12 << 20,
         };
         let line = told(&reading, Duration::from_secs(5));
         assert_eq!(line, "25 of 100, 10.00 MiB, 2.00 MiB/s, 16 s left");
@@ -218,6 +232,15 @@ mod tests {
             ..reading
         };
         assert_eq!(told(&nothing, Duration::from_secs(5)), "0 of 100");
+        let large = Reading {
+            done: 0,
+            total: 1,
+            files: 1,
+            size: 40 << 20,
+            ..reading
+        };
+        let line = told(&large, Duration::from_secs(5));
+        assert_eq!(line, "0 of 1, 10.00 MiB, 2.00 MiB/s, 16 s left");
         for (seconds, expected) in [(7, "7 s"), (125, "2:05"), (3723, "1:02:03")] {
             assert_eq!(clock(seconds), expected);
         }

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use crate::adapters::meter::passed;
+use crate::adapters::meter::{opened as file_opened, passed};
 use crate::format::repo_state::EntryKind;
 use crate::refusal::{Refusal, Result};
 pub use below::Below;
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
-pub use walk::{Met, Walked, WalkedList, descend, walk, walk_all};
+pub use walk::{Met, Walked, descend, walk, walk_all};
 pub use write::{
     Durability, Over, TEMPORARY, UnnamedFile, clone_whole, place_new_unnamed, place_unnamed, place_unnamed_by,
     replace_link, unnamed_beside, write_new_private, write_own, write_whole, write_whole_over,
@@ -111,6 +111,7 @@ fn regular(opened: io::Result<File>, path: PathBuf) -> Result<OpenedFile> {
     if !meta.is_file() {
         return Err(not_regular(meta.file_type(), path));
     }
+    file_opened(meta.len());
     Ok(OpenedFile {
         size: meta.len(),
         stamp: Stamp::of(&meta),
