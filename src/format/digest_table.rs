@@ -74,11 +74,13 @@ impl DigestTable {
     }
 
     /// Returns the number of records.
+    #[cfg(feature = "internals")]
     pub fn len(&self) -> usize {
         self.count
     }
 
     /// Returns whether there are no records.
+    #[cfg(feature = "internals")]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
@@ -155,8 +157,8 @@ impl DigestTable {
 
     /// Returns the bytes of a table with the records of this table and `added`, authenticated by `key`. `added` may
     /// repeat known ids.
-    pub fn with(&self, added: &[(ObjectId, Digest, u64)], key: &MacKey) -> Vec<u8> {
-        let mut added: Vec<_> = added.iter().collect();
+    pub fn with<'a>(&self, added: impl IntoIterator<Item = &'a (ObjectId, Digest, u64)>, key: &MacKey) -> Vec<u8> {
+        let mut added: Vec<_> = added.into_iter().collect();
         added.sort_unstable_by_key(|record| record.0);
         added.dedup_by_key(|record| record.0);
         let id_len = added.first().map_or(self.id_len, |record| record.0.as_bytes().len());

@@ -97,9 +97,9 @@ impl DigestCache {
         if !self.keeps {
             return;
         }
-        let (protected, plain): (Vec<_>, Vec<_>) = added.iter().partition(|(id, ..)| is_protected(id));
-        self.tables.plain.keep(&plain);
-        self.tables.protected.keep(&protected);
+        let (plain, protected) = (&self.tables.plain, &self.tables.protected);
+        plain.keep(added.iter().filter(|(id, ..)| !is_protected(id)));
+        protected.keep(added.iter().filter(|(id, ..)| is_protected(id)));
     }
 }
 
@@ -131,8 +131,9 @@ impl Table {
         self.digests.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, added: &[(ObjectId, Digest, u64)]) {
-        if added.is_empty() {
+    fn keep<'a>(&self, added: impl Iterator<Item = &'a (ObjectId, Digest, u64)>) {
+        let mut added = added.peekable();
+        if added.peek().is_none() {
             return;
         }
         let Some(key) = self.memory.to_write(self.purpose) else {

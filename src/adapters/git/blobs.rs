@@ -83,9 +83,9 @@ impl Repository {
                 })
             },
             |reader, job, packed| {
-                let id = to_gix(&ids[job.index]);
+                let id = to_gix(&ids[job.index()]);
                 let needs_the_id = proof.needs_the_id(job);
-                let each = |blob: Contents<'_>| each(job.index, blob);
+                let each = |blob: Contents<'_>| each(job.index(), blob);
                 let mut search = SignSearch::default();
                 let result = match packed {
                     Some(object) => {
@@ -165,10 +165,10 @@ impl Repository {
         let found = workers::map(
             &loose,
             || Ok::<_, Refusal>(self.worker()),
-            |repo, job| Ok(matches!(repo.try_find_header(to_gix(&ids[job.index])), Ok(Some(_)))),
+            |repo, job| Ok(matches!(repo.try_find_header(to_gix(&ids[job.index()])), Ok(Some(_)))),
         )?;
         let absent = loose.iter().zip(found).filter(|(_, found)| !found);
-        let mut absent: Vec<ObjectId> = absent.map(|(job, _)| ids[job.index]).collect();
+        let mut absent: Vec<ObjectId> = absent.map(|(job, _)| ids[job.index()]).collect();
         absent.sort_unstable();
         Ok(absent)
     }

@@ -94,7 +94,7 @@ impl Repository {
                 let mut done = Vec::new();
                 let visit: Visit<'_, N> = &mut |job, object| {
                     let (result, note) = each(state, job, object)?;
-                    done.push((job.index, result));
+                    done.push((job.index(), result));
                     Ok(note)
                 };
                 match unit {

@@ -172,7 +172,7 @@ impl Repository {
             &order,
             || Ok((self.worker(), Vec::new())),
             |(repo, buffer), job, packed| {
-                let (number, tree) = level[job.index];
+                let (number, tree) = level[job.index()];
                 let (tree, width) = (to_gix(&tree), tree.as_bytes().len());
                 let needs_its_id = Proof::Checksum.needs_the_id(job);
                 if let Some(object) = packed {

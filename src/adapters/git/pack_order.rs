@@ -17,26 +17,32 @@ const FEW: usize = 16;
 
 /// An object to be read.
 pub(super) struct PlacedObject {
-    /// Number of its pack, and its offset in bytes there.
-    place: (u32, u64),
+    /// Number of its pack, and below, its offset in bytes there.
+    pack: u32,
     /// Index of the object in the list to be ordered.
-    pub(super) index: usize,
+    number: u32,
+    offset: u64,
 }
 
 impl PlacedObject {
     /// Returns whether the object is in none of the packs that existed when the indices were read, or was not looked up.
     pub(super) fn is_loose(&self) -> bool {
-        self.place.0 == LOOSE
+        self.pack == LOOSE
     }
 
     /// Returns the number of its pack.
     pub(super) fn pack(&self) -> u32 {
-        self.place.0
+        self.pack
     }
 
     /// Returns its place in the pack.
     pub(super) fn offset(&self) -> u64 {
-        self.place.1
+        self.offset
+    }
+
+    /// Returns the index of the object in the list that was ordered.
+    pub(super) fn index(&self) -> usize {
+        self.number as usize
     }
 }
 
@@ -127,21 +133,28 @@ impl Repository {
     /// Reads the indices itself: the library reports a position only after inflating the object, and a large object may
     /// not fit into memory.
     pub(super) fn pack_order(&self, ids: &[ObjectId]) -> Vec<PlacedObject> {
+        self.pack_order_of(ids.iter().copied())
+    }
+
+    /// Like [`Self::pack_order`], for ids that are in no list.
+    pub(super) fn pack_order_of(&self, ids: impl ExactSizeIterator<Item = ObjectId>) -> Vec<PlacedObject> {
         let indices = match ids.len() < FEW {
             true => self.packs.get(),
             false => Some(self.pack_indices()),
         };
+        assert!(
+            u32::try_from(ids.len()).is_ok(),
+            "a list has fewer than four thousand million ids"
+        );
         let mut order: Vec<PlacedObject> = ids
-            .iter()
-            .enumerate()
-            .map(|(index, id)| PlacedObject {
-                place: indices
-                    .and_then(|indices| indices.find(&to_gix(id)))
-                    .unwrap_or((LOOSE, 0)),
-                index,
+            .zip(0..)
+            .map(|(id, number)| {
+                let found = indices.and_then(|indices| indices.find(&to_gix(&id)));
+                let (pack, offset) = found.unwrap_or((LOOSE, 0));
+                PlacedObject { pack, number, offset }
             })
             .collect();
-        order.sort_unstable_by_key(|job| (job.place, job.index));
+        order.sort_unstable_by_key(|job| (job.pack, job.offset, job.number));
         order
     }
 }

@@ -37,6 +37,29 @@ const SHARDS: usize = 64;
 /// A directory: the id of its tree, and the number of its path.
 type Directory = (ObjectId, u32);
 
+/// Directories of one repository, in an order. The ids lie one behind another, each with the bytes that it has.
+#[derive(Default)]
+struct Directories {
+    ids: Vec<u8>,
+    paths: Vec<u32>,
+}
+
+impl Directories {
+    fn push(&mut self, (id, path): Directory) {
+        self.ids.extend_from_slice(id.as_bytes());
+        self.paths.push(path);
+    }
+
+    fn id(&self, at: usize) -> ObjectId {
+        let width = self.ids.len() / self.paths.len();
+        ObjectId::from_bytes(&self.ids[at * width..][..width]).expect("it is as wide as it was")
+    }
+
+    fn get(&self, at: usize) -> Directory {
+        (self.id(at), self.paths[at])
+    }
+}
+
 /// The path number of the root.
 const TOP: u32 = 0;
 
@@ -106,7 +129,7 @@ struct Kept {
 struct Gathered<'s> {
     paths: Paths,
     /// The directories of the next level.
-    below: Vec<Directory>,
+    below: Directories,
     kept: Vec<Kept>,
     names: Vec<u8>,
     /// Receives the entries. `None` while reading the known commits, whose entries are not reported.
@@ -171,7 +194,8 @@ impl Gathered<'_> {
 struct Sweep<'a> {
     repo: &'a Repository,
     keys: [RandomState; 2],
-    seen: Vec<Mutex<HashSet<[u64; 2]>>>,
+    /// Keyed hashes of the entries at their paths.
+    seen: Vec<Mutex<HashSet<[u32; 3]>>>,
     /// Number of known entries that cost as much as one that is judged.
     weight: u64,
 }
@@ -227,16 +251,19 @@ impl Repository {
         let trees = workers::map(
             &order,
             || Ok(self.worker()),
-            |repo, job| super::history::tree_of(self, repo, to_gix(&commits[job.index])),
+            |repo, job| super::history::tree_of(self, repo, to_gix(&commits[job.index()])),
         )?;
         Ok(trees.iter().map(|id| from_gix(id)).collect())
     }
 }
 
 /// Returns each distinct tree as a directory at the root.
-fn roots(trees: Vec<ObjectId>) -> Vec<Directory> {
-    let unique: HashSet<ObjectId> = trees.into_iter().collect();
-    unique.into_iter().map(|tree| (tree, TOP)).collect()
+fn roots(mut trees: Vec<ObjectId>) -> Directories {
+    trees.sort_unstable();
+    trees.dedup();
+    let mut roots = Directories::default();
+    trees.into_iter().for_each(|tree| roots.push((tree, TOP)));
+    roots
 }
 
 /// The state of a thread between directories.
@@ -261,22 +288,21 @@ struct Listing {
 
 impl Sweep<'_> {
     /// Reads all directories of `level` and everything below them. Passes new entries to `sink`, all but the last ones.
-    fn over<'s>(&self, mut level: Vec<Directory>, paths: Paths, sink: Option<Sink<'s>>) -> Result<Gathered<'s>> {
+    fn over<'s>(&self, mut level: Directories, paths: Paths, sink: Option<Sink<'s>>) -> Result<Gathered<'s>> {
         let gathered = Mutex::new(Gathered {
             paths,
-            below: Vec::new(),
+            below: Directories::default(),
             kept: Vec::new(),
             names: Vec::new(),
             sink,
         });
         for depth in 0.. {
-            if level.is_empty() {
+            if level.paths.is_empty() {
                 break;
             }
             self.repo.hold(Bound::Depth, depth)?;
-            let ids: Vec<ObjectId> = level.iter().map(|(id, _)| *id).collect();
-            let order = self.repo.pack_order(&ids);
-            drop(ids);
+            let ids = (0..level.paths.len()).map(|at| level.id(at));
+            let order = self.repo.pack_order_of(ids);
             let missing = Mutex::new(Vec::new());
             self.repo.by_families(
                 &order,
@@ -290,7 +316,7 @@ impl Sweep<'_> {
                     })
                 },
                 |worker, job, packed| {
-                    let directory = level[job.index];
+                    let directory = level.get(job.index());
                     let needs_its_id = Proof::Checksum.needs_the_id(job);
                     let tree = to_gix(&directory.0);
                     if let Some(object) = packed {
@@ -341,7 +367,8 @@ impl Sweep<'_> {
         let not_entries = |_| corrupt_object(id, "it is not a list of entries");
         while let Some(entry) = unlike.next().map_err(not_entries)? {
             let hash = |key: &RandomState| key.hash_one((path, entry.raw));
-            let key = [hash(&self.keys[0]), hash(&self.keys[1])];
+            let (first, second) = (hash(&self.keys[0]), hash(&self.keys[1]));
+            let key = [first as u32, (first >> 32) as u32, second as u32];
             if lock(&self.seen[key[0] as usize % SHARDS]).insert(key) {
                 let leads = leads(&entry, id)?;
                 entries += cost_of(leads);
