@@ -6,10 +6,7 @@ use std::env;
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
-use gitpack::format::timestamp::Timestamp;
-use gitpack::ops::Context;
-use gitpack::ops::guard::scan::surfaces::{Surface, scan};
-use gitpack::refusal::Result;
+use gitpack::{Context, Result, Surface, Timestamp, scan};
 
 /// Returns a line for each leak, also for one that a later commit of the range deletes.
 pub fn leaks(ctx: &Context, range: String) -> Result<Vec<String>> {

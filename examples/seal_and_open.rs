@@ -7,11 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
-use gitpack::format::timestamp::Timestamp;
-use gitpack::ops::Context;
-use gitpack::ops::pack::open::{OpenRequest, open};
-use gitpack::ops::pack::seal::{SealRequest, seal};
-use gitpack::refusal::Result;
+use gitpack::{Context, OpenRequest, Result, SealRequest, Timestamp, open, seal};
 
 /// Makes the evidence pack `output` of a file, sealed for a recipient if a rule protects the file. Returns the pack's id.
 pub fn seal_for(ctx: &Context, file: &Path, recipient: &str, output: &Path) -> Result<String> {

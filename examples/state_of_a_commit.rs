@@ -6,11 +6,7 @@ use std::env;
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
-use gitpack::format::digest::Digest;
-use gitpack::format::timestamp::Timestamp;
-use gitpack::ops::Context;
-use gitpack::ops::state::{StateRequest, state};
-use gitpack::refusal::Result;
+use gitpack::{Context, Digest, Result, StateRequest, Timestamp, state};
 
 /// Returns the digest of a commit, which is the same in every clone.
 pub fn digest_of(ctx: &Context, rev: Option<String>) -> Result<Digest> {

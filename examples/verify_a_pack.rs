@@ -7,10 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::UNIX_EPOCH;
 
-use gitpack::format::timestamp::Timestamp;
-use gitpack::ops::Context;
-use gitpack::ops::pack::verify::{VerifyRequest, verify};
-use gitpack::refusal::Result;
+use gitpack::{Context, Result, Timestamp, VerifyRequest, verify};
 
 /// Returns a line for each finding; a sound pack has none.
 pub fn findings(ctx: &Context, pack: PathBuf) -> Result<Vec<String>> {

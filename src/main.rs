@@ -1,5 +1,5 @@
 //! The binary: hands the process's arguments to the library and returns its exit status.
 
 fn main() -> std::process::ExitCode {
-    gitpack::cli::run()
+    gitpack::run()
 }

@@ -25,6 +25,7 @@ use crate::refusal::io_reason;
 use crate::refusal::shown::harmless;
 
 /// Returns the command tree, for documentation and tests.
+#[cfg(feature = "internals")]
 pub fn command_tree() -> clap::Command {
     commands::tree()
 }

@@ -281,11 +281,6 @@ impl<T> Hashing<T> {
         }
     }
 
-    /// Returns the inner value.
-    pub fn get_ref(&self) -> &T {
-        &self.inner
-    }
-
     /// Returns the digest of everything hashed so far followed by `more`.
     pub fn digest_with(&self, more: &[u8]) -> Digest {
         let mut hasher = self.hasher.clone();

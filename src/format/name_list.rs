@@ -21,6 +21,7 @@ impl NameList {
     }
 
     /// Returns whether there is no name.
+    #[cfg(feature = "internals")]
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::canonical_json::{Document, Spelled, parse_strict_into, spell_number, spell_text, write_spelled};
 use crate::format::digest::{Digest, bare};
-use crate::format::member_path::MemberPath;
 use crate::format::only::Only;
 use crate::format::repo_state::Mode;
 use crate::refusal::shown::shown;
@@ -34,8 +33,6 @@ pub const REPO: &str = "repo";
 pub const FULL: &str = "FULL";
 /// Directory of the files that hold all texts, one for each bucket.
 pub const SPLIT: &str = "SPLIT";
-/// Directory of the members that hold only names, hashes and sizes.
-pub const LITE: &str = "LITE";
 
 /// `meta/PACK_INFO.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -196,15 +193,8 @@ pub struct Provenance {
     pub version: String,
 }
 
-/// Draws member paths as a tree, with the entries of a directory in bytewise order. Quotes names that could break a
-/// line.
-pub fn file_tree<'a>(paths: impl Iterator<Item = &'a MemberPath>) -> String {
-    let mut drawing = String::new();
-    draw(paths.map(MemberPath::as_str), &mut drawing).expect("a string takes everything");
-    drawing
-}
-
-/// Writes the output of [`file_tree`] for these paths, line by line.
+/// Draws member paths as a tree, line by line, with the entries of a directory in bytewise order. Quotes names that could break
+/// a line.
 pub fn write_file_tree<'a>(out: &mut dyn Write, paths: impl Iterator<Item = &'a str>) -> io::Result<()> {
     let mut written = Written { out, failed: None };
     match draw(paths, &mut written) {
@@ -294,22 +284,21 @@ mod tests {
 
     #[test]
     fn the_tree_is_drawn_in_bytewise_order() {
-        let paths: Vec<_> = ["meta/A", "repo/b/c\nd", "repo/B", "repo/b/a"]
-            .iter()
-            .map(|p| MemberPath::parse(p).unwrap())
-            .collect();
+        let drawn = |paths: &[&str]| {
+            let mut drawing = Vec::new();
+            write_file_tree(&mut drawing, paths.iter().copied()).unwrap();
+            String::from_utf8(drawing).unwrap()
+        };
+        let paths = ["meta/A", "repo/b/c\nd", "repo/B", "repo/b/a"];
         assert_eq!(
-            file_tree(paths.iter()),
+            drawn(&paths),
             "./\n├── meta/\n│   └── A\n└── repo/\n    ├── B\n    └── b/\n        ├── a\n        └── \"c\\nd\"\n"
         );
-        let paths: Vec<_> = ["a.b", "a-b/x", "a/b/c", "a", "a/b", "a/b/c"]
-            .iter()
-            .map(|p| MemberPath::parse(p).unwrap())
-            .collect();
+        let paths = ["a.b", "a-b/x", "a/b/c", "a", "a/b", "a/b/c"];
         assert_eq!(
-            file_tree(paths.iter()),
+            drawn(&paths),
             "./\n├── a/\n│   └── b/\n│       └── c\n├── a-b/\n│   └── x\n└── a.b\n"
         );
-        assert_eq!(file_tree([].iter()), "./\n");
+        assert_eq!(drawn(&[]), "./\n");
     }
 }

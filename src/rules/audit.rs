@@ -51,6 +51,7 @@ pub enum FindingCode {
 
 impl FindingCode {
     /// All codes.
+    #[cfg(feature = "internals")]
     pub const ALL: [Self; 9] = [
         Self::RootsInvalid,
         Self::PinsInvalid,

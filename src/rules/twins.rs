@@ -45,11 +45,6 @@ impl SealedTwins {
         self.by_plain.is_empty()
     }
 
-    /// Returns whether every twin of `other` is among these.
-    pub fn contains_all(&self, other: &Self) -> bool {
-        other.by_plain.keys().all(|plain| self.by_plain.contains_key(plain))
-    }
-
     /// Returns the twins, in the order of their plaintexts.
     pub fn iter(&self) -> impl Iterator<Item = &RepoPath> {
         self.by_plain.values()

@@ -1,7 +1,8 @@
 //! The programs of `examples/`, on a repository. They are compiled in, since they have no binary where only this one is built.
 
-use gitpack::format::timestamp::Timestamp;
-use gitpack::ops::Context;
+use std::path::Path;
+
+use gitpack::{Context, Timestamp};
 
 use crate::common::Repo;
 
@@ -20,6 +21,24 @@ mod verify_a_pack;
 
 fn context(repo: &Repo) -> Context {
     Context::new(&repo.root, Timestamp::from_seconds(0).unwrap())
+}
+
+/// The tests of this crate see everything, so that the compiler would not say it.
+#[test]
+fn the_examples_use_only_what_other_programs_may_use() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let sources = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut seen = 0;
+    for source in sources.filter(|path| path.extension().is_some_and(|end| end == "rs")) {
+        let text = std::fs::read_to_string(&source).unwrap();
+        for (at, _) in text.match_indices("gitpack::") {
+            let named = text[at..].split(';').next().unwrap();
+            let inside = named["gitpack::".len()..].contains("::");
+            assert!(!inside, "{}: {named}", source.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "{seen}");
 }
 
 #[test]

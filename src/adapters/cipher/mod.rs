@@ -18,11 +18,11 @@ use zeroize::Zeroizing;
 use crate::refusal::keys::CipherFault;
 
 pub use ask::{Ask, Asker, Silence};
-pub use encrypt::{EncryptError, Encrypted, encrypt, encrypt_large};
+pub use encrypt::{EncryptError, encrypt, encrypt_large};
 pub use identities::{Identities, PublicKey};
 pub use open::{DecryptError, decrypt, open};
 pub use recipients::{Recipients, is_secret};
-pub use rewrap::{RewrapError, Rewrapped, rewrap};
+pub use rewrap::{RewrapError, rewrap};
 pub use structure::{MAX_HEADER, examine_seal, has_header, header, header_fault, kinds};
 
 /// The scrypt work factor for sealing with a passphrase. It is that of the `age` tool and takes about a second.

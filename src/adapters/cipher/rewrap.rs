@@ -16,14 +16,6 @@ use super::{DecryptError, EncryptError, Identities, Recipients};
 use crate::format::digest::hmac_sha256;
 use crate::refusal::keys::CipherFault;
 
-/// A new header for an old payload.
-pub struct Rewrapped {
-    /// The new header, followed by the nonce of the payload.
-    pub header: Vec<u8>,
-    /// Size of the old header and the nonce in bytes. The payload begins after them.
-    pub old_header_bytes: u64,
-}
-
 /// Why a new header could not be made.
 #[derive(Debug)]
 pub enum RewrapError {
@@ -33,10 +25,11 @@ pub enum RewrapError {
     Sealing(EncryptError),
 }
 
-/// Unwraps the file key of an age file without armour and wraps it for `recipients`.
+/// Unwraps the file key of an age file without armour and wraps it for `recipients`. Returns the new header, followed by the
+/// nonce of the payload.
 ///
 /// This revokes nothing: a former recipient may know the file key, which still opens every copy of the payload.
-pub fn rewrap(identities: &Identities, input: impl Read, recipients: &Recipients) -> Result<Rewrapped, RewrapError> {
+pub fn rewrap(identities: &Identities, input: impl Read, recipients: &Recipients) -> Result<Vec<u8>, RewrapError> {
     let old = Head::read(&mut BufReader::new(input)).map_err(|e| RewrapError::Opening(e.into()))?;
     let opener = Opener::of(identities);
     opener
@@ -45,10 +38,7 @@ pub fn rewrap(identities: &Identities, input: impl Read, recipients: &Recipients
     let key = opener.file_key().expect("what was opened has a file key");
     let header = header_for(&key, recipients, old.nonce()).map_err(RewrapError::Sealing)?;
     prove(&header, &key).map_err(|why| RewrapError::Sealing(EncryptError::Cipher(CipherFault::Said(why))))?;
-    Ok(Rewrapped {
-        header,
-        old_header_bytes: old.bytes.len() as u64,
-    })
+    Ok(header)
 }
 
 /// Lets the crate make a header whose stanzas wrap `key`, and replaces its MAC by the one under `key`.

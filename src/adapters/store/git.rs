@@ -15,11 +15,6 @@ pub struct GitStore<'a> {
 }
 
 impl<'a> GitStore<'a> {
-    /// Takes the blobs of a tree. Reads and hashes those that the digest cache does not know.
-    pub fn of_tree(repo: &'a Repository, cache: &DigestCache, tree: &ObjectId) -> Result<Self> {
-        Ok(Self::of_blobs(repo, cache, &repo.tree_blobs(tree)?))
-    }
-
     /// Takes these blobs. Reads and hashes those that the digest cache does not know.
     pub fn of_blobs(repo: &'a Repository, cache: &DigestCache, ids: &[ObjectId]) -> Self {
         let known = cache.get_all(ids.iter());

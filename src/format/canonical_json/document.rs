@@ -56,23 +56,6 @@ impl Write for Same<'_> {
     }
 }
 
-/// Writes the document `hull`, with these items as the list under `key`. Ignores the value that `hull` has there.
-pub fn write_listing<T: Serialize>(
-    out: &mut dyn Write,
-    hull: &impl Serialize,
-    key: &str,
-    items: impl Iterator<Item = T>,
-) -> io::Result<()> {
-    let [before, behind] = around_list(hull, key);
-    out.write_all(&before)?;
-    let mut first = true;
-    for item in items {
-        write_item(out, &mut first, &item)?;
-    }
-    out.write_all(&behind)?;
-    out.write_all(b"\n")
-}
-
 /// Writes the next item of a list.
 pub fn write_item(out: &mut dyn Write, first: &mut bool, item: &impl Serialize) -> io::Result<()> {
     if !std::mem::replace(first, false) {
@@ -115,6 +98,23 @@ mod tests {
     use crate::format::canonical_json::tests::json;
     use crate::format::canonical_json::{parse_listing, parse_strict};
     use proptest::prelude::*;
+
+    /// Writes the document `hull`, with these items as the list under `key`. Ignores the value that `hull` has there.
+    fn write_listing<T: Serialize>(
+        out: &mut dyn Write,
+        hull: &impl Serialize,
+        key: &str,
+        items: impl Iterator<Item = T>,
+    ) -> io::Result<()> {
+        let [before, behind] = around_list(hull, key);
+        out.write_all(&before)?;
+        let mut first = true;
+        for item in items {
+            write_item(out, &mut first, &item)?;
+        }
+        out.write_all(&behind)?;
+        out.write_all(b"\n")
+    }
 
     /// A document that consists of a list and the fields around it.
     #[derive(Serialize)]

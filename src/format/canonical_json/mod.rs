@@ -12,10 +12,9 @@ use serde::de::{self, DeserializeSeed, Deserializer};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use document::{Document, Same, around_list, write_item, write_listing};
-pub use listing::{Listing, ListingError, MAX_HULL, MAX_ITEM};
+pub use document::{Document, around_list, write_item};
+pub use listing::{Listing, ListingError, MAX_HULL};
 pub use spelling::{Spelled, spell_number, spell_text, write_spelled};
-pub use strict::MAX_VALUES;
 use strict::{MAX_SAFE_INTEGER, Strict, StrictCheck, ValueBudget};
 
 /// Why a text is not strict JSON, with the line and column of the fault.
@@ -79,7 +78,7 @@ pub fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
 /// Parses one JSON document as strictly as [`parse_strict`], and passes each item of the list under `key` in the
 /// outermost object to `each`. Returns the document with that list empty.
 ///
-/// Refuses more than [`MAX_VALUES`] values in an item or beside the list.
+/// Refuses more than 4,096 values in an item or beside the list.
 pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
     let mut read = || {
         let mut listing = Listing::begin(bytes, key)?;
@@ -95,7 +94,7 @@ pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Re
     }
 }
 
-/// Parses one JSON document as strictly as [`parse_strict`]. Refuses more than [`MAX_VALUES`] values in it.
+/// Parses one JSON document as strictly as [`parse_strict`]. Refuses more than 4,096 values in it.
 pub fn parse_within(bytes: &[u8]) -> Result<Value, JsonError> {
     parse(bytes, Strict(Some(&ValueBudget::default())))
 }
@@ -119,6 +118,7 @@ pub fn to_document<T: Serialize>(value: &T) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::strict::MAX_VALUES;
     use super::*;
     use proptest::prelude::*;
 

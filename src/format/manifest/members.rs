@@ -88,6 +88,7 @@ impl DeclaredMembers {
     }
 
     /// Returns whether the list is empty.
+    #[cfg(feature = "internals")]
     pub fn is_empty(&self) -> bool {
         self.hashes.is_empty()
     }

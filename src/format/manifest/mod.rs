@@ -9,9 +9,9 @@ mod spelled;
 mod write;
 
 pub use document::ManifestDocument;
-pub use fields::{Departure, Malformed};
+pub use fields::Malformed;
 pub use member_type::MemberType;
-pub use members::{Declared, DeclaredMembers, DeclaredRef, MemberIndex};
+pub use members::{Declared, DeclaredMembers, MemberIndex};
 pub use write::{Manifest, Member};
 
 /// Version of this format, which every manifest states.

@@ -18,7 +18,7 @@ mod pem;
 mod pickles;
 mod place;
 mod pointer;
-pub use place::{Listener, Place, Step};
+pub use place::{Listener, Place};
 pub use pointer::{age_at, claims_age};
 mod protobuf;
 mod sample;

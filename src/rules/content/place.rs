@@ -35,11 +35,6 @@ impl Place {
         Self { steps }
     }
 
-    /// Returns the layers, from the outside in.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
-    }
-
     /// Returns the number of layers around it.
     pub fn depth(&self) -> usize {
         self.steps.len()

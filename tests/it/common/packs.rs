@@ -9,7 +9,7 @@ use gitpack::format::canonical_json::to_document;
 use gitpack::format::digest::Digest;
 use gitpack::format::member_path::MemberPath;
 use gitpack::format::sealed::{Seal, SealedArtifacts, chunk_bytes};
-use gitpack::format::tree_meta::{FILE_INDEX, FILE_TREE, file_tree};
+use gitpack::format::tree_meta::{FILE_INDEX, FILE_TREE, write_file_tree};
 use gitpack::ops::pack::verify::verify_directory;
 use serde_json::{Value, json};
 
@@ -103,7 +103,9 @@ pub fn recompute(pack: &Path) {
             .filter(|(path, _)| path != FILE_INDEX)
             .map(|(path, _)| path);
         let paths: Vec<MemberPath> = paths.filter_map(|path| MemberPath::parse(&path).ok()).collect();
-        fs::write(pack.join(FILE_TREE), file_tree(paths.iter())).unwrap();
+        let mut drawing = Vec::new();
+        write_file_tree(&mut drawing, paths.iter().map(MemberPath::as_str)).unwrap();
+        fs::write(pack.join(FILE_TREE), drawing).unwrap();
         let mut index: Vec<Value> = files()
             .iter()
             .filter(|(path, _)| path != FILE_INDEX)

@@ -92,7 +92,7 @@ impl Change {
             RewrapError::Sealing(why) => job.not_sealed(why),
         })?;
         let mut output = Hashing::new(output);
-        let written = output.write_all(&new.header);
+        let written = output.write_all(&new);
         written.map_err(Refusal::io("writing", job.target))?;
         files::copy(old, job.path, &mut output, job.target)?;
         let (_, hash, bytes) = output.finish();
