@@ -1,9 +1,7 @@
 //! A pack on disk: reads its manifest and hashes its files, without following links.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::io::{self, BufReader, Read, Seek as _};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -13,6 +11,7 @@ use crate::adapters::workers;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::manifest::{Malformed, ManifestDocument};
 use crate::format::member_path::MANIFEST;
+use crate::format::path_bytes::path_of_bytes;
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result, io_reason};
 
@@ -218,7 +217,7 @@ impl<'a> Reader<'a> {
             }
             None => read_with(&mut self.buffer, &mut &opened.file, name, size, look),
         };
-        let read = read.map_err(Refusal::io("reading", Path::new(OsStr::from_bytes(path))))?;
+        let read = read.map_err(Refusal::io("reading", path_of_bytes(path)))?;
         opened.ensure_unchanged()?;
         Ok(read)
     }

@@ -1,9 +1,7 @@
 //! Staging: output is written to a directory beside its destination and published by one rename.
 
-use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +11,7 @@ use crate::adapters::files::{self, Walked, parent, sync};
 use crate::adapters::interruption;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::member_path::MemberPath;
+use crate::format::path_bytes::path_of_bytes;
 use crate::refusal::{Refusal, Result};
 
 const PREFIX: &str = ".git-pack-staging-";
@@ -128,7 +127,7 @@ impl Staging {
     /// Removes the files that `keep` does not accept, and the directories without files.
     fn prune(&self, keep: impl Fn(&[u8]) -> bool) -> Result<()> {
         for (path, what) in files::walk(&self.root, |_| true) {
-            let target = self.root.join(OsStr::from_bytes(&path));
+            let target = self.root.join(path_of_bytes(&path));
             let emptied = match what {
                 Walked::EmptyDirectory => &target,
                 _ if keep(&path) => continue,
@@ -167,7 +166,7 @@ impl Staging {
     pub fn member(&self, path: &MemberPath) -> PathBuf {
         match self.names {
             Names::Members => self.root.join(path.as_str()),
-            Names::Originals => self.root.join(OsStr::from_bytes(&path.original())),
+            Names::Originals => self.root.join(path_of_bytes(&path.original())),
         }
     }
 

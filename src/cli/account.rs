@@ -1,6 +1,5 @@
 //! The record of a call in the witness ledger.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -106,7 +105,7 @@ impl Account {
 
 /// Returns a path for the ledger: printable, and without a password.
 pub(super) fn name(path: &Path) -> String {
-    let bytes = path.as_os_str().as_bytes();
+    let bytes = path.as_os_str().as_encoded_bytes();
     let text = String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| shown(bytes));
     without_password(&text)
 }

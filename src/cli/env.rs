@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -133,7 +132,7 @@ pub(super) fn arguments() -> Vec<OsString> {
 /// Returns the command line of this process with one more flag, quoted for a shell.
 pub(super) fn invocation_with(flag: &str) -> String {
     let given = arguments();
-    let mut arguments: Vec<String> = given.iter().map(|a| quoted(a.as_bytes())).collect();
+    let mut arguments: Vec<String> = given.iter().map(|a| quoted(a.as_encoded_bytes())).collect();
     let end = arguments.iter().position(|a| a == "--").unwrap_or(arguments.len());
     arguments.insert(end, flag.to_owned());
     format!("git pack {}", arguments.join(" "))

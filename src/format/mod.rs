@@ -42,6 +42,7 @@ pub mod object_layout;
 pub mod oci;
 pub mod only;
 pub mod padding;
+pub mod path_bytes;
 pub mod protected;
 pub mod push_line;
 pub mod receipt;

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
+
+use crate::format::path_bytes::path_of_bytes;
 
 /// A glob of at most so many bytes, without alternatives and classes, always compiles.
 const SHORT: usize = 64;
@@ -127,7 +127,7 @@ impl Globs {
     /// Returns whether any pattern matches a path.
     pub fn matches(&self, path: &[u8]) -> bool {
         let folded = self.fold(path);
-        let path = as_path(&folded);
+        let path = path_of_bytes(&folded);
         self.set.is_match(path) || self.late(&folded).any(|glob| glob.matches(path))
     }
 
@@ -140,7 +140,7 @@ impl Globs {
     /// Returns the indices of the patterns that match a path, ascending.
     pub fn matching(&self, path: &[u8]) -> Vec<usize> {
         let folded = self.fold(path);
-        let path = as_path(&folded);
+        let path = path_of_bytes(&folded);
         let mut patterns = self.set.matches(path);
         for glob in &mut patterns {
             *glob = self.pattern_of[*glob];
@@ -199,10 +199,6 @@ fn late_extension(glob: &str) -> Option<&[u8]> {
             .strip_prefix('*')
             .is_some_and(|rest| rest.as_bytes() == extension && !extension.iter().any(special));
     (is_simple && !is_plain && !extension.iter().any(special)).then_some(extension)
-}
-
-fn as_path(path: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(path))
 }
 
 fn spellings(pattern: &str, reach: Reach) -> Vec<String> {

@@ -1,13 +1,12 @@
 //! A record of packs on disk that were verified and whose files have not changed in size, time or inode since.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, Walked, create_private_dir, write_own};
 use crate::format::digest::{Digest, Hasher};
+use crate::format::path_bytes::path_of_bytes;
 
 /// The record of one clone: a small file for each pack, named by the hash of its directory.
 pub struct VerifiedPacks {
@@ -33,7 +32,7 @@ impl VerifiedPacks {
             if !matches!(walked, Walked::File) {
                 return None;
             }
-            let meta = std::fs::symlink_metadata(pack.join(OsStr::from_bytes(&path))).ok()?;
+            let meta = std::fs::symlink_metadata(pack.join(path_of_bytes(&path))).ok()?;
             let times = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
             hasher.update(&(path.len() as u64).to_le_bytes());
             hasher.update(&path);
@@ -69,11 +68,12 @@ impl VerifiedPacks {
     }
 
     fn place(&self, pack: &Path) -> PathBuf {
-        self.directory.join(Digest::of(pack.as_os_str().as_bytes()).hex())
+        self.directory
+            .join(Digest::of(pack.as_os_str().as_encoded_bytes()).hex())
     }
 }
 
 /// Returns the purpose of a record. It names the directory, so that a record copied for another pack is not accepted.
 fn purpose(pack: &Path) -> String {
-    format!("verified pack {}", Digest::of(pack.as_os_str().as_bytes()))
+    format!("verified pack {}", Digest::of(pack.as_os_str().as_encoded_bytes()))
 }

@@ -1,15 +1,14 @@
 //! Opens the files below a directory by their names in it, so that a long way to it is gone once.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::{OpenedFile, REGULAR, regular};
+use crate::format::path_bytes::path_of_bytes;
 use crate::refusal::Result;
 
 /// Opens files below a directory.
@@ -31,13 +30,13 @@ impl Below {
     /// Opens the regular file at a relative path, as [`super::open_regular`] does. Links on the way are not followed
     /// either.
     pub fn open_regular(&mut self, path: &[u8]) -> Result<OpenedFile> {
-        let whole = self.root.join(OsStr::from_bytes(path));
+        let whole = self.root.join(path_of_bytes(path));
         let (directory, name) = match path.iter().rposition(|byte| *byte == b'/') {
             Some(at) => (&path[..at], &path[at + 1..]),
             None => (&b""[..], path),
         };
         let opened = self.directory(directory).and_then(|directory| {
-            let file = openat(directory, OsStr::from_bytes(name), REGULAR, Mode::empty())?;
+            let file = openat(directory, path_of_bytes(name), REGULAR, Mode::empty())?;
             Ok(File::from(file))
         });
         regular(opened, whole)
@@ -59,7 +58,7 @@ impl Below {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path below leads above"));
             }
             let flags = flags | OFlags::NOFOLLOW;
-            directory = openat(&directory, OsStr::from_bytes(name), flags, Mode::empty())?;
+            directory = openat(&directory, path_of_bytes(name), flags, Mode::empty())?;
         }
         Ok(directory)
     }

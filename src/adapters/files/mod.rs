@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::adapters::meter::{opened as file_opened, passed};
+use crate::format::path_bytes::bytes_of_path;
 use crate::format::repo_state::EntryKind;
 use crate::refusal::{Refusal, Result};
 pub use below::Below;
@@ -431,8 +432,7 @@ pub fn entry(path: &Path) -> Result<Option<(EntryKind, Option<Vec<u8>>)>> {
     }
     if meta.is_symlink() {
         let target = std::fs::read_link(path).map_err(Refusal::io("reading", path))?;
-        let target = std::os::unix::ffi::OsStringExt::into_vec(target.into_os_string());
-        return Ok(Some((EntryKind::Symlink, Some(target))));
+        return Ok(Some((EntryKind::Symlink, Some(bytes_of_path(&target).to_vec()))));
     }
     if !meta.is_file() {
         return Err(Refusal::NotRegular {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::FileType;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use walkdir::WalkDir;
 
 use crate::adapters::files::kind_name;
 use crate::format::name_list::NameList;
+use crate::format::path_bytes::bytes_of_path;
 
 /// An item that [`descend`] passes to its visitor.
 pub enum Met {
@@ -63,7 +63,7 @@ pub fn descend<E>(root: &Path, mut visit: impl FnMut(&[u8], Met) -> Result<bool,
 
 /// Returns what a path has behind so many bytes and a slash.
 fn below(path: &Path, above: usize) -> &[u8] {
-    let below = path.as_os_str().as_bytes().get(above..).unwrap_or_default();
+    let below = bytes_of_path(path).get(above..).unwrap_or_default();
     below.strip_prefix(b"/").unwrap_or(below)
 }
 

@@ -4,9 +4,7 @@
 //! the strongest first. Other files of rules do not count.
 
 use std::collections::HashMap;
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +12,7 @@ use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::ignore_rules::{IgnoreRules, folded};
 use crate::format::object_id::ObjectId;
+use crate::format::path_bytes::path_of_bytes;
 use crate::format::repo_path::RepoPath;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::work_tree::WorkTreeUse;
@@ -65,7 +64,7 @@ impl Repository {
         for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
             let directory = &path[..at];
             // A path through a link leads out of git's view.
-            if files::ensure_is_no_link(&root.join(OsStr::from_bytes(directory))).is_err() {
+            if files::ensure_is_no_link(&root.join(path_of_bytes(directory))).is_err() {
                 return Ok(false);
             }
             if excludes.ignores(directory, true) {
@@ -73,7 +72,7 @@ impl Repository {
             }
             excludes.enter(directory)?;
         }
-        Ok(excludes.ignores(path, files::is_directory(&root.join(OsStr::from_bytes(path)))))
+        Ok(excludes.ignores(path, files::is_directory(&root.join(path_of_bytes(path)))))
     }
 
     /// Returns what git's configuration says about ignored files.
@@ -88,7 +87,7 @@ impl Repository {
             .is_some_and(|value| value == b"true");
         let excludes_file = match self.configured("path", "core.excludesFile")? {
             Some(path) if path.is_empty() => None,
-            Some(path) => Some(PathBuf::from(OsStr::from_bytes(&path))),
+            Some(path) => Some(path_of_bytes(&path).to_owned()),
             None => self.default_excludes.clone(),
         };
         Ok(self.ignore_config.get_or_init(|| IgnoreConfig { folds, excludes_file }))
@@ -148,7 +147,7 @@ impl<'a> Excludes<'a> {
             _ => [directory, b"/"].concat(),
         };
         let name = [&directory, GITIGNORE].concat();
-        let bytes = match self.checked_out(&self.root.join(OsStr::from_bytes(&name)))? {
+        let bytes = match self.checked_out(&self.root.join(path_of_bytes(&name)))? {
             Some(bytes) => Some(bytes),
             None => {
                 let blob = self.left_out.get(&RepoPath::new(&name));

@@ -1,11 +1,11 @@
 //! The hooks directory that git will use here, and the files in it.
 
 use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::adapters::files;
+use crate::format::path_bytes::path_of_bytes;
 use crate::refusal::unsupported::{SharedScope, Unsupported};
 use crate::refusal::{Refusal, Result};
 
@@ -44,7 +44,7 @@ impl HooksDir {
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
         }
-        let said = PathBuf::from(std::ffi::OsString::from_vec(bytes));
+        let said = path_of_bytes(&bytes).to_owned();
         // A relative path leads to a directory of this repository, whoever configured it.
         let shared = match configured.status.success() && said.is_absolute() {
             true => shared_scope(directory)?,

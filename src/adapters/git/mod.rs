@@ -49,8 +49,7 @@ pub mod work_tree;
 mod written;
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
@@ -71,6 +70,7 @@ use gix::bstr::ByteSlice;
 use crate::adapters::clone::PrivateState;
 use crate::format::budget::Bound;
 use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::format::path_bytes::os_str_of_bytes;
 use crate::refusal::config::ConfigFault;
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::revision::RevisionFault;
@@ -299,7 +299,7 @@ impl Repository {
         for hook in hooks_dir::configured(&self.local()) {
             // Other than `-c`, this takes names with an equals sign.
             let mut setting = OsString::from("--config-env=hook.");
-            setting.push(OsStr::from_bytes(&hook));
+            setting.push(os_str_of_bytes(&hook));
             setting.push(".enabled=GITPACK_RUNS_HOOKS");
             command.arg(setting).env("GITPACK_RUNS_HOOKS", "false");
         }

@@ -1,12 +1,12 @@
 //! Recognises other repositories in the work tree. git does not list the files in them.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use gix::discover::repository::Kind;
 
 use crate::adapters::files;
 use crate::adapters::git::Repository;
+use crate::format::path_bytes::bytes_of_path;
 
 /// The largest `HEAD` that is read.
 const MAX_HEAD: u64 = 1 << 16;
@@ -41,7 +41,7 @@ impl Repository {
 fn has_head(git_dir: &Path) -> bool {
     let head = git_dir.join("HEAD");
     if let Ok(target) = std::fs::read_link(&head) {
-        return target.as_os_str().as_bytes().starts_with(b"refs/");
+        return bytes_of_path(&target).starts_with(b"refs/");
     }
     let Ok(bytes) = files::read(&head, MAX_HEAD) else {
         return false;

@@ -1,12 +1,12 @@
 //! Object directories that git names in the environment, such as the quarantine of a push (git(1), githooks(5)).
 
 use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::adapters::git::{Repository, explain};
 use crate::adapters::interruption::{self, Temporary};
+use crate::format::path_bytes::{bytes_of_path, path_of_bytes};
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
@@ -38,7 +38,7 @@ pub(super) fn join(
 ) -> Result<Option<Joined>> {
     let own = shared.objects.path().to_owned();
     let mut directories: Vec<PathBuf> = places.directory.iter().map(|path| cwd.join(path)).collect();
-    let alternates = places.alternates.as_deref().map(|list| split(list.as_bytes()));
+    let alternates = places.alternates.as_deref().map(|list| split(list.as_encoded_bytes()));
     directories.extend(alternates.into_iter().flatten().map(|path| cwd.join(path)));
     let canonical = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let own = canonical(&own);
@@ -61,7 +61,7 @@ pub(super) fn join(
     std::fs::create_dir(&info).map_err(Refusal::io(deed, &info))?;
     let mut text = Vec::new();
     for directory in &list {
-        text.extend(quoted(directory.as_os_str().as_bytes()));
+        text.extend(quoted(bytes_of_path(directory)));
         text.push(b'\n');
     }
     let file = info.join("alternates");
@@ -127,7 +127,7 @@ fn split(list: &[u8]) -> Vec<PathBuf> {
         };
         rest = rest.strip_prefix(b":").unwrap_or(rest);
         if !entry.is_empty() {
-            entries.push(PathBuf::from(OsString::from_vec(entry)));
+            entries.push(path_of_bytes(&entry).to_owned());
         }
     }
     entries

@@ -1,11 +1,11 @@
 //! What git's configuration says about SSH signatures (git-config(1), `gpg.ssh.*`).
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::adapters::program::{self, PATIENCE};
+use crate::format::path_bytes::os_str_of_bytes;
 use crate::refusal::signing::SigningFault;
 use crate::refusal::{Refusal, Result};
 
@@ -62,7 +62,7 @@ impl SshSettings {
             let at = setting.iter().position(|byte| *byte == b'\n').unwrap_or(setting.len());
             let (key, value) = (&setting[..at], setting.get(at + 1..).unwrap_or_default().to_vec());
             let is_of_clone = !matches!(scope, b"system" | b"global" | b"command");
-            let text = (!value.is_empty()).then(|| OsString::from_vec(value.clone()));
+            let text = (!value.is_empty()).then(|| os_str_of_bytes(&value).to_owned());
             match key {
                 b"gpg.format" => format = value,
                 b"gpg.ssh.program" if !is_of_clone => found.program = text,

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -119,7 +118,9 @@ impl DiskStore {
                             written: meta.mtime(),
                         });
                     }
-                    None if name.as_bytes().starts_with(files::TEMPORARY.as_bytes()) => listing.unfinished.push(path),
+                    None if name.as_encoded_bytes().starts_with(files::TEMPORARY.as_bytes()) => {
+                        listing.unfinished.push(path)
+                    }
                     None => {}
                 }
             }

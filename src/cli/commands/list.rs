@@ -1,6 +1,5 @@
 //! `git pack list`: shows the packs in a directory or at a place.
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -96,7 +95,7 @@ fn row(pack: &ListedPack) -> Option<[String; 6]> {
     let commit = declared.info.as_ref().map(|info| short(&info.commit, 12));
     let state = declared.state.as_ref().map(|state| short(&state.to_string(), 19));
     Some([
-        shown(pack.name.as_bytes()),
+        shown(pack.name.as_encoded_bytes()),
         shown(declared.created.as_bytes()),
         commit.unwrap_or_else(|| "-".to_owned()),
         state.unwrap_or_else(|| "-".to_owned()),
@@ -133,7 +132,7 @@ fn sizes(declared: &InspectReport) -> (u64, usize) {
 /// Returns the `pack.list.v0` document.
 fn document(report: &ListReport) -> Vec<u8> {
     let packs = report.packs.iter().map(|pack| {
-        let name = shown(pack.name.as_bytes());
+        let name = shown(pack.name.as_encoded_bytes());
         let declared = match &pack.declared {
             Ok(declared) => declared,
             Err(refused) => return json!({"name": name, "refusal": body(refused)}),

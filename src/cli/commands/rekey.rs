@@ -15,6 +15,7 @@ use crate::cli::output::names::{path_from, remote_name};
 use crate::cli::output::refusal::one_line;
 use crate::cli::output::table::aligned;
 use crate::cli::output::words::{LOOK, TYPE, count, paint, pathspec, unchanged};
+use crate::format::path_bytes::bytes_of_path;
 use crate::ops::Context;
 use crate::ops::pack::rekey::{RekeyReport, RekeyRequest, Remaining, rekey};
 use crate::refusal::shown::{harmless, shown};
@@ -154,7 +155,7 @@ fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {
     }
     remains(output, &ctx.cwd, report);
     if report.is_twin {
-        let path = std::os::unix::ffi::OsStrExt::as_bytes(path_of(&ctx.cwd, &report.output).as_os_str());
+        let path = bytes_of_path(path_of(&ctx.cwd, &report.output));
         let command = format!("git add -- {}", pathspec(path));
         output.err(&format!("  {:<10} {}\n", "next", paint(TYPE, &command)));
     }

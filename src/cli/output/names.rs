@@ -53,7 +53,7 @@ pub(crate) fn path_from(from: &Path, path: &Path) -> String {
         Ok(below) if !below.as_os_str().is_empty() => below,
         _ => path,
     };
-    shown(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
+    shown(path.as_os_str().as_encoded_bytes())
 }
 
 /// Returns the path of an output as the user named it, or else as [`path_from`] does.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::git::hooks_dir::{self, ConfiguredHooks, HooksDir, ProgramName, SetAside};
+use crate::format::path_bytes::bytes_of_path;
 use crate::ops::Context;
 use crate::ops::guard::drivers::{self, DriversChange, DriversPlan};
 use crate::ops::guard::remotes;
@@ -268,12 +269,9 @@ pub fn plan_uninstall(ctx: &Context, shared: bool) -> Result<HooksPlan> {
 /// Ours ran that hook before, so the manager has to run it now, unless it is the manager's own: it would run twice. A
 /// copy of the manager's present hook is of no use to anybody.
 fn set_aside(directory: &HooksDir, hook: &str, present: Option<&[u8]>) -> Result<SetAside> {
-    use std::os::unix::ffi::OsStrExt;
     Ok(match directory.read_set_aside(hook)? {
         Some(aside) if present == Some(&aside) => SetAside::Goes,
-        Some(aside) if HookManager::of(&aside, directory.path().as_os_str().as_bytes()).is_none() => {
-            SetAside::TakesItsPlace
-        }
+        Some(aside) if HookManager::of(&aside, bytes_of_path(directory.path())).is_none() => SetAside::TakesItsPlace,
         _ => SetAside::Stays,
     })
 }
@@ -390,7 +388,6 @@ fn present(
     configured: &ConfiguredHooks,
     hook: &str,
 ) -> Result<(Standing, Option<Present>)> {
-    use std::os::unix::ffi::OsStrExt;
     let mut runs = false;
     let standing = match directory.read(hook)? {
         None => Standing::None,
@@ -399,7 +396,7 @@ fn present(
             return Ok((Standing::Foreign(None), Some(called_by(&bytes, hook))));
         }
         Some(bytes) => {
-            let manager = HookManager::of(&bytes, directory.path().as_os_str().as_bytes());
+            let manager = HookManager::of(&bytes, bytes_of_path(directory.path()));
             // Whatever the manager is configured to do, a hook that does not call it, or that git does not run, guards
             // nothing.
             runs = directory.is_executable(hook) && manager.is_some_and(|manager| manager.is_called_by(&bytes));

@@ -2,11 +2,11 @@
 //! Opened plaintext never goes where git could track it.
 
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::adapters::files::{self, Durability, Over, write_whole};
 use crate::adapters::git::Repository;
+use crate::format::path_bytes::bytes_of_path;
 use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
 use crate::refusal::usage::Misuse;
@@ -89,7 +89,7 @@ impl OutputPlace {
         let Ok(below) = self.path.strip_prefix(&root) else {
             return Ok(());
         };
-        let inside = RepoPath::new(below.join("x").as_os_str().as_bytes());
+        let inside = RepoPath::new(bytes_of_path(&below.join("x")));
         if ours && !repo.is_ignored(&inside)? {
             ignore_own(&root)?;
         }
@@ -109,7 +109,7 @@ impl OutputPlace {
         let Ok(below) = self.path.strip_prefix(&root) else {
             return Ok(());
         };
-        let path = RepoPath::new(below.as_os_str().as_bytes());
+        let path = RepoPath::new(bytes_of_path(below));
         match repo.is_ignored(&path)? && !repo.tracked_paths()?.contains(&path) {
             true => Ok(()),
             false => Err(Refusal::Usage(Misuse::OutputTracked {
@@ -168,7 +168,7 @@ fn resolved(output: &Path) -> Result<(PathBuf, PathBuf)> {
 }
 
 fn tracks_below(repo: &Repository, directory: &Path) -> Result<bool> {
-    let prefix = [directory.as_os_str().as_bytes(), b"/"].concat();
+    let prefix = [bytes_of_path(directory), b"/"].concat();
     let paths = repo.tracked_paths()?;
     Ok(paths.iter().any(|path| path.as_bytes().starts_with(&prefix)))
 }

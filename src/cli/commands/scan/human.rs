@@ -1,6 +1,5 @@
 //! The findings of a scan, for people.
 
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use super::leaks::{
@@ -11,6 +10,7 @@ use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::table::advise;
 use crate::cli::output::words::{BLOCKS, PROVEN, argument, count, paint, pathspec};
+use crate::format::path_bytes::bytes_of_path;
 use crate::ops::Context;
 use crate::ops::guard::scan::accept::Accepted;
 use crate::ops::guard::scan::surfaces::Surface;
@@ -129,7 +129,7 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) 
             .into_iter()
             .chain([accepted.file.as_str()])
             .map(|name| accepted.root.join(name))
-            .map(|path| pathspec(path.strip_prefix(&ctx.cwd).unwrap_or(&path).as_os_str().as_bytes()))
+            .map(|path| pathspec(bytes_of_path(path.strip_prefix(&ctx.cwd).unwrap_or(&path))))
             .collect();
         output.err(&format!("  next   git add {}, then commit\n", changed.join(" ")));
     }

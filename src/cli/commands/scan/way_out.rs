@@ -1,7 +1,5 @@
 //! How to take files out of commits, for people: commands that leave the files on disk as they are.
 
-use std::os::unix::ffi::OsStrExt;
-
 use super::leaks::TYPED;
 use crate::cli::env;
 use crate::cli::output::table::aligned;
@@ -119,7 +117,7 @@ fn freeing(holder: &Holder) -> String {
     if let Some(run) = &holder.run {
         return format!(
             "rm -r {} && git update-ref -d {}",
-            argument(run.as_os_str().as_bytes()),
+            argument(run.as_os_str().as_encoded_bytes()),
             quoted(holder.name.as_bytes())
         );
     }

@@ -56,7 +56,6 @@ fn merge(plain: &[u8], sealed: &[u8], fault: MergeFault) -> (Option<String>, Opt
 
 /// Returns the command that fixes it, or what to do.
 pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
-    use std::os::unix::ffi::OsStrExt;
     let next = |command: &str| (Some(command.to_owned()), None);
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
@@ -76,7 +75,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             None,
             Some(format!(
                 "rm {}    (git pack does not write through links of a repository), or name the path that it points to",
-                argument(link.as_os_str().as_bytes())
+                argument(link.as_os_str().as_encoded_bytes())
             )),
         ),
         Refusal::Armoured { .. } => (Some(env::invocation_with("--reencrypt")), None),
@@ -119,7 +118,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             "if you trust its owner: git config --global --add safe.directory {}",
             quoted(path.as_os_str().as_encoded_bytes())
         )),
-        Refusal::Planted { path, .. } => next(&format!("rm {}", argument(path.as_os_str().as_bytes()))),
+        Refusal::Planted { path, .. } => next(&format!("rm {}", argument(path.as_os_str().as_encoded_bytes()))),
         Refusal::NoCommit => hint("git commit"),
         Refusal::BadRevision { .. } => hint("git log --oneline --all"),
         Refusal::CutHistory { .. } => (
@@ -209,11 +208,14 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             Some(format!("git pack audit --run {run}")),
             Some(format!(
                 "git pack audit --run {run}; then delete the run and seal again: rm -r {}",
-                argument(directory.as_os_str().as_bytes())
+                argument(directory.as_os_str().as_encoded_bytes())
             )),
         ),
         Refusal::NotSound { path, .. } => (
-            Some(format!("git pack verify {}", argument(path.as_os_str().as_bytes()))),
+            Some(format!(
+                "git pack verify {}",
+                argument(path.as_os_str().as_encoded_bytes())
+            )),
             None,
         ),
         Refusal::BadPack {
@@ -223,7 +225,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             None,
             Some(format!(
                 "git pack pull {} -o <directory>, then git pack rekey <directory>",
-                argument(path.as_os_str().as_bytes())
+                argument(path.as_os_str().as_encoded_bytes())
             )),
         ),
         Refusal::BadPack {

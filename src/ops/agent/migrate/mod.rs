@@ -5,12 +5,12 @@ mod keys;
 mod pair;
 
 use std::collections::HashSet;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher::{Identities, Recipients};
 use crate::adapters::{files, workers};
 use crate::format::agent::old::OldKey;
+use crate::format::path_bytes::bytes_of_path;
 use crate::format::repo_path::RepoPath;
 use crate::ops::Context;
 use crate::ops::agent::private::{NamedRecipients, identities_at_hand, recipients_for, repository_around};
@@ -164,6 +164,6 @@ impl Tracked {
 
     fn has(&self, path: &Path) -> bool {
         let below = path.strip_prefix(&self.root);
-        below.is_ok_and(|below| self.paths.contains(&RepoPath::new(below.as_os_str().as_bytes())))
+        below.is_ok_and(|below| self.paths.contains(&RepoPath::new(bytes_of_path(below))))
     }
 }

@@ -1,7 +1,5 @@
 //! The surfaces of `git pack scan`: the index, the work tree, a commit, a range, all history.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::adapters::files::{self, open_regular};
@@ -12,6 +10,7 @@ use crate::adapters::git::{Peeled, Repository};
 use crate::adapters::workers;
 use crate::format::config::Config;
 use crate::format::object_id::ObjectHasher;
+use crate::format::path_bytes::path_of_bytes;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::contents::{self, ContentAt};
@@ -221,7 +220,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
             if !file.tracked && is_run_output(file.path.as_bytes()) {
                 return Ok(None);
             }
-            let path = root.join(OsStr::from_bytes(file.path.as_bytes()));
+            let path = root.join(path_of_bytes(file.path.as_bytes()));
             let Some((kind, content)) = files::entry(&path)? else {
                 return Ok(None);
             };

@@ -1,15 +1,13 @@
 //! Sealed twins at the ends of a change. They protect their plaintexts whatever the rules say.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::io::Read;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Proof, reading};
 use crate::adapters::{cipher, files};
 use crate::format::object_id::ObjectId;
+use crate::format::path_bytes::path_of_bytes;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::ops::contents::converted_to;
@@ -71,7 +69,7 @@ pub fn converted(
             continue;
         }
         // A link leads elsewhere, and a file that is not there shows nothing.
-        let below = Path::new(OsStr::from_bytes(entry.path.as_bytes()));
+        let below = path_of_bytes(entry.path.as_bytes());
         let path = root.join(below);
         if files::ensure_no_link(&root, below).is_err() {
             continue;

@@ -1,10 +1,8 @@
 //! Plaintexts that are left under an old name after their twin was renamed.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-
 use crate::adapters::files;
 use crate::format::digest::Digest;
+use crate::format::path_bytes::path_of_bytes;
 use crate::format::repo_path::RepoPath;
 use crate::ops::guard::twins::Place;
 use crate::refusal::Result;
@@ -24,7 +22,7 @@ impl Place {
             let pair = self.pair(&file.path);
             let note = self.notes.get(&pair.plain);
             let is_same = note.is_some_and(|note| contents.contains(&note.plain_hash));
-            let sealed = self.root.join(OsStr::from_bytes(pair.sealed.as_bytes()));
+            let sealed = self.root.join(path_of_bytes(pair.sealed.as_bytes()));
             if is_same && pair.plain == file.path && !files::exists(&sealed) {
                 left.push(file.path);
             }

@@ -18,8 +18,6 @@ mod tracked;
 mod unmerged;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::cipher::Identities;
@@ -30,6 +28,7 @@ use crate::adapters::git::{Exposure, Repository};
 use crate::adapters::{cipher, files};
 use crate::format::digest::{Digest, Hasher, Hashing};
 use crate::format::object_id::ObjectId;
+use crate::format::path_bytes::{bytes_of_path, path_of_bytes};
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::{SUFFIX, TwinNote, VERSION};
 use crate::ops::Context;
@@ -61,7 +60,7 @@ impl Pair {
     /// Refuses if a link leads to one of the files: the index may name a path behind a link.
     fn ensure_no_link(&self, root: &Path) -> Result<()> {
         for path in [&self.plain, &self.sealed] {
-            files::ensure_no_link(root, Path::new(OsStr::from_bytes(path.as_bytes())))?;
+            files::ensure_no_link(root, path_of_bytes(path.as_bytes()))?;
         }
         Ok(())
     }
@@ -140,7 +139,7 @@ impl Place {
         let directory = files::canonical(files::parent(&given))?;
         let place = directory.join(name);
         let below = place.strip_prefix(&self.root).map_err(outside)?;
-        Ok(self.pair(&RepoPath::new(below.as_os_str().as_bytes())))
+        Ok(self.pair(&RepoPath::new(bytes_of_path(below))))
     }
 
     fn pair(&self, path: &RepoPath) -> Pair {
@@ -148,8 +147,8 @@ impl Place {
         let plain = RepoPath::new(bytes.strip_suffix(SUFFIX.as_bytes()).unwrap_or(bytes));
         let sealed = RepoPath::new(&[plain.as_bytes(), SUFFIX.as_bytes()].concat());
         Pair {
-            plain_file: self.root.join(OsStr::from_bytes(plain.as_bytes())),
-            sealed_file: self.root.join(OsStr::from_bytes(sealed.as_bytes())),
+            plain_file: self.root.join(path_of_bytes(plain.as_bytes())),
+            sealed_file: self.root.join(path_of_bytes(sealed.as_bytes())),
             plain,
             sealed,
         }
@@ -343,7 +342,7 @@ pub fn carry_over(ctx: &Context, path: &Path, old: &Digest, new: &Digest) -> Res
         Err(Refusal::Usage(_)) => return Ok(false),
         other => other?,
     };
-    if !is_twin(path.as_os_str().as_bytes()) {
+    if !is_twin(path.as_os_str().as_encoded_bytes()) {
         return Ok(false);
     }
     match place.notes.get(&pair.plain).filter(|note| note.sealed_hash == *old) {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::adapters::files;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::member_path::{MANIFEST, MemberPath};
+use crate::format::path_bytes::{bytes_of_path, path_of_bytes};
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::format::{sealed, tree_meta};
 use crate::ops::Context;
@@ -81,13 +81,13 @@ impl NamedArtifacts {
             if !is_directory {
                 // Opening it checks that it exists and is a regular file. It is read later.
                 drop(files::open_regular(&bare)?);
-                self.unkept.look_at(&bare, || shown(name.as_bytes()))?;
-                self.add(name.as_bytes(), from(bare))?;
+                self.unkept.look_at(&bare, || shown(name.as_encoded_bytes()))?;
+                self.add(name.as_encoded_bytes(), from(bare))?;
                 continue;
             }
             for (relative, walked) in files::walk(&bare, |_| true) {
-                let inner = bare.join(OsStr::from_bytes(&relative));
-                let path = [name.as_bytes(), b"/", &relative].concat();
+                let inner = bare.join(path_of_bytes(&relative));
+                let path = [name.as_encoded_bytes(), b"/", &relative].concat();
                 if is_artifact(&inner, walked)? {
                     self.unkept.look_at(&inner, || shown(&path))?;
                     self.add(&path, from(inner))?;
@@ -101,7 +101,7 @@ impl NamedArtifacts {
 
     pub(super) fn add_from_commit(&mut self, origin: &FromCommit, arguments: &[PathBuf]) -> Result<()> {
         for argument in arguments {
-            let given = argument.as_os_str().as_bytes();
+            let given = bytes_of_path(argument);
             let path = given.strip_prefix(b"./").unwrap_or(given);
             let path = path.strip_suffix(b"/").unwrap_or(path);
             let directory = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path).len();

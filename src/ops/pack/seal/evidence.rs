@@ -1,13 +1,13 @@
 //! Collects an evidence pack: files and directories named on the command line, on disk or in a commit.
 
 use std::collections::{BTreeSet, HashMap};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::git::Repository;
 use crate::adapters::{files, workers};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
+use crate::format::path_bytes::bytes_of_path;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, StateFile};
 use crate::ops::configuration::{self, Loaded};
@@ -240,7 +240,7 @@ impl Site {
         let Self::WorkTree { root, .. } = self else { return None };
         let file = files::canonical(file).ok()?;
         let place = file.strip_prefix(root).ok()?;
-        Some(place.as_os_str().as_bytes().to_vec())
+        Some(bytes_of_path(place).to_vec())
     }
 }
 

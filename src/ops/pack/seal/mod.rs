@@ -27,7 +27,6 @@ mod texts;
 mod tree;
 mod unkept;
 
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
@@ -37,6 +36,7 @@ use crate::adapters::store::disk::{DiskStore, HeldStore, Hold};
 use crate::adapters::workers;
 use crate::format::digest::Digest;
 use crate::format::only::Only;
+use crate::format::path_bytes::bytes_of_path;
 use crate::format::protected::{Format, Policy};
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::Mode;
@@ -338,7 +338,7 @@ fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<know
     let below = |file: &Path| {
         let file = files::canonical(file).ok()?;
         let path = file.strip_prefix(root?).ok()?;
-        Some(RepoPath::new(path.as_os_str().as_bytes()))
+        Some(RepoPath::new(bytes_of_path(path)))
     };
     let named = || RepoPath::new(&artifact.path.original());
     let (path, source, attached) = match &artifact.source {
@@ -389,19 +389,19 @@ fn held_to_record(repo: &Repository, store: &DiskStore) -> Result<HeldStore> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::ffi::OsStr;
     use std::fs;
 
     use super::*;
     use crate::adapters::cipher::generate_identity;
     use crate::adapters::workers::as_if_on;
+    use crate::format::path_bytes::path_of_bytes;
     use crate::ops::pack::open::{OpenRequest, open};
     use crate::ops::pack::verify::{VerifyRequest, verify};
 
     fn contents(root: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let found = files::walk(root, |_| true).into_iter();
         let read = found.map(|(path, _)| {
-            let bytes = fs::read(root.join(OsStr::from_bytes(&path))).unwrap();
+            let bytes = fs::read(root.join(path_of_bytes(&path))).unwrap();
             (path, bytes)
         });
         read.collect()
@@ -466,7 +466,7 @@ mod tests {
             assert_eq!(opened.len(), 11);
             assert_eq!(opened[&b"artifacts/large.bin"[..]], large(0));
             for (path, bytes) in opened {
-                assert_eq!(fs::read(root.join(OsStr::from_bytes(&path))).unwrap(), bytes);
+                assert_eq!(fs::read(root.join(path_of_bytes(&path))).unwrap(), bytes);
             }
         }
     }

@@ -2,13 +2,13 @@
 //! is protected under another name.
 
 use std::collections::BTreeSet;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
+use crate::format::path_bytes::bytes_of_path;
 use crate::format::repo_state::TreeEntry;
 use crate::ops::Context;
 use crate::ops::contents::{ContentAt, blob_of_file};
@@ -94,7 +94,7 @@ pub(super) fn release_in_tree(
         let below = root.and_then(|root| below(root, &ctx.cwd, path));
         let is_it = |entry: &&TreeEntry| {
             let full = entry.path.as_bytes();
-            full == bare(path) || below.as_ref().is_some_and(|below| below.as_os_str().as_bytes() == full)
+            full == bare(path) || below.as_ref().is_some_and(|below| bytes_of_path(below) == full)
         };
         let entry = entries.iter().find(is_it).ok_or_else(|| not_there(path))?;
         if let Some(leak) = judge.judge(registry, entry).1 {
@@ -123,7 +123,7 @@ fn not_there(path: &Path) -> Refusal {
 }
 
 fn bare(path: &Path) -> &[u8] {
-    let given = path.as_os_str().as_bytes();
+    let given = bytes_of_path(path);
     given.strip_prefix(b"./").unwrap_or(given)
 }
 

@@ -8,6 +8,7 @@ use crate::adapters::{files, pack_dir};
 use crate::format::digest::Digest;
 use crate::format::manifest::MemberIndex;
 use crate::format::member_path::MANIFEST;
+use crate::format::path_bytes::bytes_of_path;
 use crate::format::repo_path::RepoPath;
 use crate::ops::pack::seal::SealNotice;
 use crate::ops::pack::verify;
@@ -78,11 +79,10 @@ pub(super) fn ensure_keeps_seals(output: &Path, staged: &Path) -> Result<()> {
 
 /// Returns a notice if the output is in the work tree and git does not ignore it.
 pub(super) fn note_if_tracked(repo: &Repository, output: &Path) -> Result<Option<SealNotice>> {
-    use std::os::unix::ffi::OsStrExt;
     let Some(root) = repo.work_tree() else { return Ok(None) };
     let Ok(below) = output.strip_prefix(&root) else {
         return Ok(None);
     };
-    let inside = RepoPath::new(below.join(MANIFEST).as_os_str().as_bytes());
+    let inside = RepoPath::new(bytes_of_path(&below.join(MANIFEST)));
     Ok((!repo.is_ignored(&inside)?).then_some(SealNotice::NotIgnored))
 }
