@@ -19,6 +19,7 @@ pub mod pack_dir;
 pub mod place;
 mod program;
 pub mod published;
+pub mod random;
 pub mod read_hashed;
 pub mod received;
 pub mod ssh_keygen;

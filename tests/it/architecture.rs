@@ -97,6 +97,7 @@ const DOORS: &[(&[&str], &[&str])] = &[
     (&["jiff::"], &["format/timestamp.rs"]),
     (&["gix_validate::"], &["format/member_path.rs"]),
     (&["tempfile::", "rustix::"], &["adapters/"]),
+    (&["getrandom::"], &["adapters/random.rs"]),
     (&["walkdir::"], &["adapters/files/walk.rs"]),
     (&["std::fs", "fs::rename"], &["adapters/"]),
     (

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::adapters::clone::Memory;
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
+use crate::adapters::random;
 use crate::format::known::{self, COMMON, HEAD, KnownChunk, Original, SALT, TableIndex};
 use crate::format::mac::{FastMacKey, LENGTH, MacHasher, MacKey};
 use crate::format::object_id::ObjectId;
@@ -145,12 +146,8 @@ impl Known {
 
 fn new_salt(path: &Path) -> Result<[u8; SALT]> {
     let mut salt = [0; SALT];
-    let filled = rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty());
-    match filled {
-        Ok(SALT) => Ok(salt),
-        Ok(_) => Err(Refusal::io("writing", path)(std::io::ErrorKind::UnexpectedEof.into())),
-        Err(e) => Err(Refusal::io("writing", path)(e.into())),
-    }
+    random::fill(&mut salt).map_err(Refusal::io("writing", path))?;
+    Ok(salt)
 }
 
 impl Table {

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use zeroize::Zeroizing;
 
 use crate::adapters::files::{self, create_private_dir, write_new_private};
+use crate::adapters::random;
 use crate::format::mac::{LENGTH, MacKey};
 
 /// The user's key, read or generated when it is first needed. Cheap to clone.
@@ -69,10 +70,7 @@ fn read(file: &Path) -> Option<MacKey> {
 /// Generates and stores a key, then reads it back. If another process was faster, its key stays and is the one read.
 fn make(file: &Path) -> Option<MacKey> {
     let mut bytes = Zeroizing::new([0; LENGTH]);
-    let filled = rustix::rand::getrandom(bytes.as_mut_slice(), rustix::rand::GetRandomFlags::empty()).ok()?;
-    if filled != LENGTH {
-        return None;
-    }
+    random::fill(bytes.as_mut_slice()).ok()?;
     create_private_dir(files::parent(file)).ok()?;
     write_new_private(file, bytes.as_slice()).ok()?;
     read(file)
