@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::adapters::files::platform::FileExt;
 use crate::adapters::files::{self, OpenedFile};
 use crate::adapters::published::{PublishedPack, TakeEachMember, TakeMember, not_listed};
 use crate::adapters::workers;

@@ -104,6 +104,7 @@ pub fn add(root: &Path, pack_id: &Digest, kind: AttachmentKind, bytes: &[u8]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::files::platform::symlink;
 
     #[test]
     fn what_is_attached_is_found_again_once() {
@@ -147,7 +148,7 @@ mod tests {
         let large = vec![0; MAX_ATTACHMENT as usize + 1];
         std::fs::write(directory.join("allowed_signers"), "*").unwrap();
         std::fs::write(directory.join(twin.of_pack(&other)), "a").unwrap();
-        std::os::unix::fs::symlink(&path, directory.join(twin.of_pack(&id))).unwrap();
+        symlink(&path, directory.join(twin.of_pack(&id))).unwrap();
         std::fs::write(directory.join(format!("{}.3.sig", id.hex())), large).unwrap();
         let found = read(&root, &id).unwrap();
         assert_eq!((found.files.len(), found.strange.len()), (1, 4), "{:?}", found.strange);
@@ -158,7 +159,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let place = files::canonical(place.path()).unwrap();
         std::fs::create_dir_all(place.join("run/below")).unwrap();
-        std::os::unix::fs::symlink("run", place.join("latest")).unwrap();
+        symlink("run", place.join("latest")).unwrap();
         for name in ["run", "run/", "run/.", "latest", "run/below/.."] {
             assert_eq!(beside(&place.join(name)), place.join("run.attestations"), "{name}");
         }
@@ -172,7 +173,7 @@ mod tests {
         let elsewhere = place.path().join("elsewhere");
         std::fs::create_dir(&elsewhere).unwrap();
         let root = place.path().join("run");
-        std::os::unix::fs::symlink(&elsewhere, beside(&root)).unwrap();
+        symlink(&elsewhere, beside(&root)).unwrap();
         let id = Digest::of(b"");
         assert!(read(&root, &id).is_err());
         assert!(add(&root, &id, AttachmentKind::Signature, b"a").is_err());

@@ -1,7 +1,6 @@
 //! What an interruption undoes: staged output and temporary files are removed, and a terminal echoes again. Then the process dies
 //! by the signal.
 
-use std::fs::File;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
@@ -9,16 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::{emulate_default_handler, raise};
+pub use crate::adapters::files::platform::interrupt;
+use crate::adapters::files::platform::{TerminalSettings, on_interruption};
 
 /// The staging directories and the temporary files of this process.
 static BEGUN: Mutex<Vec<Begun>> = Mutex::new(Vec::new());
 
 /// The terminal at which a secret is asked for, and how it was before.
-static ASKING: Mutex<Option<(File, Termios)>> = Mutex::new(None);
+static ASKING: Mutex<Option<TerminalSettings>> = Mutex::new(None);
 
 /// Whether a command is under way that changes one file after the other.
 static GOES_ON: AtomicBool = AtomicBool::new(false);
@@ -160,8 +157,7 @@ pub fn between_files<T>(work: impl FnOnce() -> T) -> T {
 /// Asks for a secret at the terminal. An interruption meanwhile makes the terminal echo again, if it did before.
 pub fn while_asking<T>(ask: impl FnOnce() -> T) -> T {
     let asking = || ASKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let terminal = File::open("/dev/tty").ok();
-    *asking() = terminal.and_then(|file| tcgetattr(&file).ok().map(|before| (file, before)));
+    *asking() = TerminalSettings::now();
     let answer = ask();
     *asking() = None;
     answer
@@ -172,41 +168,16 @@ pub(super) fn end(directory: &Path) {
     begun().retain(|one| one.path != directory || one.stage == Stage::Complete);
 }
 
-/// Has an interruption (`SIGINT`, `SIGTERM`) undo what was begun and call `tell`. The process then dies by the signal, as a
-/// shell expects.
-///
-/// A signal that the parent had ignored, as for a job in the background, stays ignored.
+/// Has an interruption undo what was begun and call `tell`, before the process dies by the signal.
 pub fn watch(tell: impl Fn(Interrupted) + Send + 'static) -> io::Result<()> {
-    let wanted = [SIGINT, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal));
-    let mut signals = Signals::new(wanted.collect::<Vec<_>>())?;
-    let work = move || {
-        if let Some(signal) = signals.forever().next() {
-            tell(undo());
-            // It does not return, unless the signal cannot be raised.
-            drop(emulate_default_handler(signal));
-            std::process::exit(2);
-        }
-    };
-    std::thread::Builder::new()
-        .name("interruption".into())
-        .spawn(work)
-        .map(drop)
-}
-
-/// Interrupts this process, for a key that reached a prompt instead of making a signal.
-pub fn interrupt() -> ! {
-    drop(raise(SIGINT));
-    // The thread that watches ends the process.
-    std::thread::sleep(Duration::from_secs(5));
-    std::process::exit(2);
+    on_interruption(move || tell(undo()))
 }
 
 /// Removes everything that is staged or temporary and not kept. Nothing can be begun afterwards: whoever tries waits until the
 /// process ends.
 fn undo() -> Interrupted {
-    if let Some((terminal, before)) = &*ASKING.lock().unwrap_or_else(PoisonError::into_inner) {
-        // A failure cannot be reported better than by the terminal itself.
-        tcsetattr(terminal, OptionalActions::Now, before).unwrap_or_default();
+    if let Some(before) = &*ASKING.lock().unwrap_or_else(PoisonError::into_inner) {
+        before.restore();
     }
     let begun = std::mem::ManuallyDrop::new(begun());
     remove(&begun);
@@ -241,14 +212,6 @@ fn remove(begun: &[Begun]) {
             .rev()
             .for_each(|parent| drop(std::fs::remove_dir(parent)));
     }
-}
-
-/// Returns whether the process was started with this signal ignored. False on systems that do not tell.
-fn is_ignored(signal: i32) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(test)]

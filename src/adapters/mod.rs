@@ -26,5 +26,4 @@ pub mod ssh_keygen;
 pub mod staging;
 pub mod store;
 pub mod throwaway;
-pub mod usage;
 pub mod workers;

@@ -2,11 +2,11 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-
+use crate::adapters::files::platform::{
+    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, exchange, sync_file_system, user,
+};
 use crate::adapters::files::{self, Walked, parent, sync};
 use crate::adapters::interruption;
 use crate::format::digest::{Digest, Hashing};
@@ -313,9 +313,7 @@ impl Staging {
                 }
                 other => other.map_err(renaming),
             },
-            Publish::Replace => {
-                renameat_with(CWD, &self.root, CWD, output, RenameFlags::EXCHANGE).map_err(|e| renaming(e.into()))
-            }
+            Publish::Replace => exchange(&self.root, output).map_err(renaming),
         }
     }
 }
@@ -370,9 +368,8 @@ fn adopt(beside: &Path, purpose: &str) -> Option<(PathBuf, File)> {
         }
         let path = entry.path();
         let mark = files::read_optional(&path.join(PURPOSE), 4096).ok().flatten();
-        let own = std::fs::symlink_metadata(&path).is_ok_and(|meta| {
-            meta.uid() == rustix::process::geteuid().as_raw() && meta.permissions().mode() & 0o077 == 0
-        });
+        let own = std::fs::symlink_metadata(&path)
+            .is_ok_and(|meta| meta.uid() == user() && meta.permissions().mode() & 0o077 == 0);
         if !own || mark.as_deref() != Some(purpose.as_bytes()) || !files::is_directory(&path.join("pack")) {
             continue;
         }
@@ -415,28 +412,24 @@ fn clear_abandoned(directory: &Path) {
 /// Syncs every file and directory below `root`.
 fn sync_tree(root: &Path) -> Result<()> {
     // One call syncs all files: the kernel writes them in the best order for the disk.
-    #[cfg(target_os = "linux")]
-    {
-        let directory = File::open(root).map_err(Refusal::io("syncing", root))?;
-        rustix::fs::syncfs(&directory).map_err(|e| Refusal::io("syncing", root)(e.into()))
+    let together = File::open(root).and_then(|directory| sync_file_system(&directory));
+    if together.map_err(Refusal::io("syncing", root))? {
+        return Ok(());
     }
-    #[cfg(not(target_os = "linux"))]
-    {
-        let mut directories = vec![root.to_owned()];
-        while let Some(directory) = directories.pop() {
-            let reading = |e| Refusal::io("syncing", &directory)(e);
-            for entry in std::fs::read_dir(&directory).map_err(reading)? {
-                let entry = entry.map_err(reading)?;
-                if entry.file_type().map_err(reading)?.is_dir() {
-                    directories.push(entry.path());
-                } else {
-                    sync(&entry.path())?;
-                }
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let reading = |e| Refusal::io("syncing", &directory)(e);
+        for entry in std::fs::read_dir(&directory).map_err(reading)? {
+            let entry = entry.map_err(reading)?;
+            if entry.file_type().map_err(reading)?.is_dir() {
+                directories.push(entry.path());
+            } else {
+                sync(&entry.path())?;
             }
-            sync(&directory)?;
         }
-        Ok(())
+        sync(&directory)?;
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::adapters::files::platform::symlink;
 use crate::adapters::interruption::{self, Temporary};
 use crate::refusal::{Refusal, Result};
 
@@ -44,7 +45,7 @@ impl Throwaway {
             std::fs::create_dir(&made).map_err(Refusal::io("creating", &made))?;
         }
         let link = throwaway.path().join("bin/git-pack");
-        std::os::unix::fs::symlink(program, &link).map_err(Refusal::io("creating", &link))?;
+        symlink(program, &link).map_err(Refusal::io("creating", &link))?;
         let config = throwaway.path().join("home/.gitconfig");
         std::fs::write(&config, CONFIG).map_err(Refusal::io("writing", &config))?;
         Ok(throwaway)

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::look::to_read;
+use crate::adapters::files::platform::FileExt;
 use crate::adapters::files::{Stamp, ensure_stays_in_tree, kind_name, unnamed_beside};
 use crate::refusal::{Refusal, Result};
 

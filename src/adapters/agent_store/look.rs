@@ -1,10 +1,8 @@
 //! Looks at the public packs of a store: their names, sizes and first bytes. Reads no cycles.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
-
-use rustix::fs::{FlockOperation, flock};
 
 use crate::adapters::files;
 use crate::format::agent::HEADER;
@@ -135,7 +133,10 @@ pub fn shared_lock(directory: &Path) -> Result<File> {
 
 /// Waits for the shared lock on an open file or directory, if its file system has locks.
 pub(super) fn shared(file: &File) {
-    while flock(file, FlockOperation::LockShared) == Err(rustix::io::Errno::INTR) {}
+    while file
+        .lock_shared()
+        .is_err_and(|e| e.kind() == io::ErrorKind::Interrupted)
+    {}
 }
 
 fn foreign(kind: std::fs::FileType) -> GenomeFault {

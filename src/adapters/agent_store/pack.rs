@@ -2,14 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-use rustix::fs::OFlags;
 
 use super::input::CyclesInput;
 use super::look::shared;
 use super::shard::exclusive;
+use crate::adapters::files::platform::{FileExt, MetadataExt, OpenOptionsExt, UNFOLLOWED};
 use crate::adapters::files::{self, kind_name, place_new_unnamed, unnamed_beside};
 use crate::format::agent::HEADER;
 use crate::format::agent::genome::{CYCLE, GenomeHeader, byte_of};
@@ -43,11 +41,10 @@ impl PackFile {
     /// Opens a pack for appending, and waits for its lock. Refuses a pack that has other names, because those may be
     /// files of the user that somebody linked here.
     pub fn to_append(path: PathBuf) -> Result<Self> {
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = OpenOptions::new()
             .read(true)
             .append(true)
-            .custom_flags(flags.bits() as i32)
+            .custom_flags(UNFOLLOWED)
             .open(&path);
         let file = opened.map_err(Refusal::io("opening", &path))?;
         let meta = file.metadata().map_err(Refusal::io("reading", &path))?;

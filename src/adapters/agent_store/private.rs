@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{File, Permissions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::adapters::cipher::{self, DecryptError, Identities, Recipients};
+use crate::adapters::files::platform::{MetadataExt, PermissionsExt};
 use crate::adapters::files::{
     self, Over, Stamp, TEMPORARY, UnnamedFile, ensure_is_no_link, open_regular, open_same, parent, place_unnamed_by,
     remove, sync, unnamed_beside,

@@ -11,12 +11,10 @@
 //! reported as written never changes.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-
 use super::look::{ensure_no_link_to_read, shared_lock};
+use crate::adapters::files::platform::MetadataExt;
 use crate::adapters::files::{self, ensure_no_link};
 use crate::format::agent::chain::ChainLink;
 use crate::format::agent::genome::{ROOT, Shard, is_meant_as_pack, name_of, start_of};
@@ -137,11 +135,11 @@ pub fn shards(top: &Path) -> Result<Vec<Shard>> {
 /// Waits for the exclusive lock on an open file or directory.
 pub(super) fn exclusive(file: &File, path: &Path) -> Result<()> {
     loop {
-        match flock(file, FlockOperation::LockExclusive) {
+        match file.lock() {
             Ok(()) => return Ok(()),
-            Err(rustix::io::Errno::INTR) => {}
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             Err(e) => {
-                let said = crate::refusal::io_reason(&e.into());
+                let said = crate::refusal::io_reason(&e);
                 return Err(Refusal::cycles(path, CyclesFault::NoLock { said }));
             }
         }

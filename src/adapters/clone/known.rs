@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::adapters::clone::Memory;
+use crate::adapters::files::platform::{FileExt, MetadataExt};
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::adapters::random;
 use crate::format::known::{self, COMMON, HEAD, KnownChunk, Original, SALT, TableIndex};

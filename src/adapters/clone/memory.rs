@@ -3,12 +3,12 @@
 //! The key lies outside of every clone. So an attacker who can write to a clone, or prepared it, cannot forge what is
 //! remembered there.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
+use crate::adapters::files::platform::{MetadataExt, user};
 use crate::adapters::files::{self, create_private_dir, write_new_private};
 use crate::adapters::random;
 use crate::format::mac::{LENGTH, MacKey};
@@ -60,7 +60,7 @@ impl Memory {
 fn read(file: &Path) -> Option<MacKey> {
     let opened = files::open_regular(file).ok()?;
     let meta = opened.file.metadata().ok()?;
-    if meta.mode() & 0o077 != 0 || meta.uid() != rustix::process::geteuid().as_raw() {
+    if meta.mode() & 0o077 != 0 || meta.uid() != user() {
         return None;
     }
     let bytes = Zeroizing::new(files::read(file, LENGTH as u64).ok()?);
@@ -78,9 +78,8 @@ fn make(file: &Path) -> Option<MacKey> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
+    use crate::adapters::files::platform::{PermissionsExt, symlink};
 
     #[test]
     fn a_key_is_made_when_something_is_kept_and_stays() {
@@ -102,7 +101,7 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(memory().to_read("x").is_none() && memory().to_write("x").is_none());
         std::fs::remove_file(&file).unwrap();
-        std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+        symlink("/dev/zero", &file).unwrap();
         assert!(memory().to_write("x").is_none());
     }
 }

@@ -1,9 +1,9 @@
 //! A record of packs on disk that were verified and whose files have not changed in size, time or inode since.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::clone::Memory;
+use crate::adapters::files::platform::MetadataExt;
 use crate::adapters::files::{self, Durability, Walked, create_private_dir, write_own};
 use crate::format::digest::{Digest, Hasher};
 use crate::format::path_bytes::path_of_bytes;

@@ -1,13 +1,10 @@
 //! Opens the files below a directory by their names in it, so that a long way to it is gone once.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
-
-use super::{OpenedFile, REGULAR, regular};
+use super::platform::OpenDirectory;
+use super::{OpenedFile, regular};
 use crate::format::path_bytes::path_of_bytes;
 use crate::refusal::Result;
 
@@ -15,7 +12,7 @@ use crate::refusal::Result;
 pub struct Below {
     root: PathBuf,
     /// The directory of the last file that was opened, by its path below the root.
-    last: Option<(Vec<u8>, OwnedFd)>,
+    last: Option<(Vec<u8>, OpenDirectory)>,
 }
 
 impl Below {
@@ -35,14 +32,13 @@ impl Below {
             Some(at) => (&path[..at], &path[at + 1..]),
             None => (&b""[..], path),
         };
-        let opened = self.directory(directory).and_then(|directory| {
-            let file = openat(directory, path_of_bytes(name), REGULAR, Mode::empty())?;
-            Ok(File::from(file))
-        });
+        let opened = self
+            .directory(directory)
+            .and_then(|directory| directory.file(path_of_bytes(name)));
         regular(opened, whole)
     }
 
-    fn directory(&mut self, path: &[u8]) -> io::Result<&OwnedFd> {
+    fn directory(&mut self, path: &[u8]) -> io::Result<&OpenDirectory> {
         if self.last.as_ref().is_none_or(|(last, _)| last != path) {
             self.last = Some((path.to_vec(), self.open_directory(path)?));
         }
@@ -50,15 +46,13 @@ impl Below {
         Ok(directory)
     }
 
-    fn open_directory(&self, path: &[u8]) -> io::Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut directory = openat(CWD, &self.root, flags, Mode::empty())?;
+    fn open_directory(&self, path: &[u8]) -> io::Result<OpenDirectory> {
+        let mut directory = OpenDirectory::at(&self.root)?;
         for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
             if name == b".." {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path below leads above"));
             }
-            let flags = flags | OFlags::NOFOLLOW;
-            directory = openat(&directory, path_of_bytes(name), flags, Mode::empty())?;
+            directory = directory.directory(path_of_bytes(name))?;
         }
         Ok(directory)
     }
@@ -68,8 +62,8 @@ impl Below {
 mod tests {
     use std::fs;
     use std::io::Read;
-    use std::os::unix::fs::symlink;
 
+    use super::super::platform::symlink;
     use super::*;
 
     #[test]

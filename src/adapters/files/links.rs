@@ -62,9 +62,9 @@ fn through(path: &Path, link: &Path) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use super::super::platform::symlink;
     use super::*;
     use std::fs::create_dir_all;
-    use std::os::unix::fs::symlink;
 
     #[test]
     fn a_link_in_a_work_tree_leads_nowhere_else() {

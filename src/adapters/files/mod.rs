@@ -2,21 +2,22 @@
 
 mod below;
 mod links;
+pub mod platform;
 mod walk;
 mod write;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use crate::adapters::meter::{opened as file_opened, passed};
 use crate::format::path_bytes::bytes_of_path;
 use crate::format::repo_state::EntryKind;
 use crate::refusal::{Refusal, Result};
+use platform::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, UNFOLLOWED};
+
 pub use below::Below;
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
 pub use walk::{Met, Walked, descend, walk, walk_all};
@@ -77,18 +78,9 @@ impl Stamp {
     }
 }
 
-/// How a file is opened that must be a regular one: links are not followed, and a FIFO is not waited for.
-const REGULAR: OFlags = OFlags::RDONLY
-    .union(OFlags::NOFOLLOW)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::CLOEXEC);
-
 /// Opens a regular file. Links are not followed, and a FIFO or device in its place is refused without waiting for it.
 pub fn open_regular(path: &Path) -> Result<OpenedFile> {
-    let opened = OpenOptions::new()
-        .read(true)
-        .custom_flags(REGULAR.bits() as i32)
-        .open(path);
+    let opened = OpenOptions::new().read(true).custom_flags(UNFOLLOWED).open(path);
     regular(opened, path.to_owned())
 }
 
@@ -125,12 +117,11 @@ fn regular(opened: io::Result<File>, path: PathBuf) -> Result<OpenedFile> {
 ///
 /// As in [`open_regular`], links are not followed, and opening a FIFO does not block.
 pub fn open_own(path: &Path) -> Result<File> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o600)
-        .custom_flags(flags.bits() as i32)
+        .custom_flags(UNFOLLOWED)
         .open(path);
     let kind = match &opened {
         Ok(file) => Some(file.metadata().map_err(Refusal::io("reading", path))?.file_type()),
@@ -307,8 +298,7 @@ pub fn ensure_writable(path: &Path) -> Result<()> {
     if !std::fs::metadata(standing).map_err(refuse)?.is_dir() {
         return Err(refuse(io::Error::from(io::ErrorKind::NotADirectory)));
     }
-    rustix::fs::access(standing, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK)
-        .map_err(|e| refuse(e.into()))
+    platform::ensure_may_write_in(standing).map_err(refuse)
 }
 
 /// Returns the directory that holds `path`.
@@ -328,7 +318,6 @@ pub fn sync(path: &Path) -> Result<()> {
 
 /// Creates a directory and its parents with mode 0700.
 pub fn create_private_dir(path: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

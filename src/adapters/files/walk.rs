@@ -160,6 +160,7 @@ fn walk_each(root: &Path, enter: impl Fn(&[u8]) -> bool, mut found: impl FnMut(&
 mod tests {
     use std::fs;
 
+    use super::super::platform::symlink;
     use super::*;
 
     #[test]
@@ -172,7 +173,7 @@ mod tests {
         for file in ["a.x", "ab/f", "b/c/d/f", "b/skipped/f", "only/skipped/f"] {
             fs::write(root.join(file), "").unwrap();
         }
-        std::os::unix::fs::symlink("../b", root.join("ab/link")).unwrap();
+        symlink("../b", root.join("ab/link")).unwrap();
         let names = |root: &Path| -> Vec<String> {
             let walked = walk(root, |path| !path.ends_with(b"skipped")).into_iter();
             let named = walked.map(|(path, walked)| {
@@ -207,7 +208,7 @@ mod tests {
             assert_eq!(list.others.contains_key(&at), is_other, "{path:?}");
         }
         let link = temp.path().join("way-in");
-        std::os::unix::fs::symlink("b", &link).unwrap();
+        symlink("b", &link).unwrap();
         assert_eq!(names(&link), ["c/d/f"], "a link as the root");
         assert_eq!(names(&root.join("missing")), [" unreadable directory"]);
         assert_eq!(names(&root.join("a")), [""; 0], "an empty root");

@@ -2,12 +2,9 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-#[cfg(target_os = "linux")]
-use rustix::fs::OFlags;
-
+use super::platform::{PermissionsExt, name_unnamed, share_blocks, unnamed_in};
 use super::{ensure_is_no_link, parent, sync};
 use crate::adapters::interruption::{self, Temporary};
 use crate::refusal::{Refusal, Result};
@@ -45,8 +42,7 @@ fn write_whole_from(path: &Path, bytes: &mut dyn Read, mode: u32, durability: Du
 pub fn clone_whole(source: &Path, path: &Path, mode: u32) -> Result<()> {
     let mut from = super::open_regular(source)?.file;
     write_with(path, mode, Durability::Durable, Over::Anything, |file| {
-        #[cfg(target_os = "linux")]
-        if rustix::fs::ioctl_ficlone(&*file, &from).is_ok() {
+        if share_blocks(&from, file) {
             return Ok(());
         }
         let copied = io::copy(&mut from, file);
@@ -121,17 +117,11 @@ pub type UnnamedFile = File;
 ///
 /// The file gets `mode` less the umask.
 pub fn unnamed_beside(path: &Path, mode: u32) -> Result<UnnamedFile> {
-    #[cfg(target_os = "linux")]
-    {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        let mode = rustix::fs::Mode::from_raw_mode(mode);
-        if let Ok(file) = rustix::fs::open(parent(path), flags, mode) {
-            return Ok(file.into());
-        }
+    match unnamed_in(parent(path), mode) {
+        Some(file) => Ok(file),
+        // On file systems without unnamed files, the file has a name for a moment.
+        None => tempfile::tempfile_in(parent(path)).map_err(Refusal::io("writing", path)),
     }
-    // On file systems without unnamed files, the file has a name for a moment.
-    let _ = mode;
-    tempfile::tempfile_in(parent(path)).map_err(Refusal::io("writing", path))
 }
 
 /// Moves an unnamed file to `path` in one step: a reader sees the old bytes or the new.
@@ -139,7 +129,6 @@ pub fn unnamed_beside(path: &Path, mode: u32) -> Result<UnnamedFile> {
 /// The file keeps the mode `mode` that it was made with, unless it replaces a file, whose mode it takes. A link at
 /// `path` is refused. The file has no name until it is complete, so a killed process leaves nothing behind.
 pub fn place_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Result<()> {
-    use std::os::fd::AsRawFd;
     let writing = |e: io::Error| Refusal::io("writing", path)(e);
     ensure_is_no_link(path)?;
     if let Ok(standing) = std::fs::metadata(path) {
@@ -149,11 +138,7 @@ pub fn place_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Result<()
     let name = interruption::temporary(|| {
         tempfile::Builder::new()
             .prefix(TEMPORARY)
-            .make_in(parent(path), |name| {
-                let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-                let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
-                Ok(rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, name, follow)?)
-            })
+            .make_in(parent(path), |name| name_unnamed(&file, name))
     });
     match name {
         Ok(name) => {
@@ -175,14 +160,11 @@ pub fn place_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Result<()
 ///
 /// The file keeps the mode `mode` that it was made with. A killed process leaves nothing behind.
 pub fn place_new_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Result<()> {
-    use std::os::fd::AsRawFd;
     let writing = |e: io::Error| Refusal::io("writing", path)(e);
     file.sync_all().map_err(writing)?;
-    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
-    match rustix::fs::linkat(rustix::fs::CWD, own, rustix::fs::CWD, path, follow) {
+    match name_unnamed(&file, path) {
         Ok(()) => sync(parent(path)),
-        Err(rustix::io::Errno::EXIST) => Err(Refusal::OutputExists {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(Refusal::OutputExists {
             path: path.to_owned(),
             replaceable: true,
         }),
@@ -201,15 +183,9 @@ pub fn place_new_unnamed(mut file: UnnamedFile, path: &Path, mode: u32) -> Resul
 /// The file may first have the name `temporary`, in the directory of `path`. The caller must hold a lock on that directory:
 /// a file with that name is one that a killed process left, and is removed.
 pub fn place_unnamed_by(mut file: UnnamedFile, path: &Path, over: Over, temporary: &Path) -> Result<()> {
-    use std::os::fd::AsRawFd;
     let writing = |e: io::Error| Refusal::io("writing", path)(e);
     ensure_is_no_link(path)?;
     file.sync_all().map_err(writing)?;
-    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let name = |name: &Path| {
-        let follow = rustix::fs::AtFlags::SYMLINK_FOLLOW;
-        rustix::fs::linkat(rustix::fs::CWD, &own, rustix::fs::CWD, name, follow).map_err(io::Error::from)
-    };
     let exists = |e: io::Error| match e.kind() {
         io::ErrorKind::AlreadyExists => Refusal::OutputExists {
             path: path.to_owned(),
@@ -218,14 +194,14 @@ pub fn place_unnamed_by(mut file: UnnamedFile, path: &Path, over: Over, temporar
         _ => writing(e),
     };
     if over == Over::Nothing {
-        match name(path) {
+        match name_unnamed(&file, path) {
             Ok(()) => return sync(parent(path)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(exists(e)),
             Err(_) => {}
         }
     }
     super::remove(temporary)?;
-    if name(temporary).is_err() {
+    if name_unnamed(&file, temporary).is_err() {
         // Where the system cannot name an unnamed file, copy its bytes into a named one.
         let mode = file.metadata().map_err(writing)?.permissions();
         io::Seek::rewind(&mut file).map_err(writing)?;
@@ -302,9 +278,8 @@ pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::super::permission_bits;
+    use super::super::platform::{MetadataExt, symlink};
     use super::*;
     use std::io::Write;
 
@@ -327,7 +302,7 @@ mod tests {
         place(&target, "other", Over::Anything).unwrap();
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "other");
         assert_eq!(permission_bits(&target).unwrap(), 0o600);
-        std::os::unix::fs::symlink("target", &link).unwrap();
+        symlink("target", &link).unwrap();
         place(&link, "through", Over::Anything).unwrap_err();
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "other");
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 2);
@@ -338,7 +313,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let target = temp.path().join("target");
         let link = temp.path().join("link");
-        std::os::unix::fs::symlink("target", &link).unwrap();
+        symlink("target", &link).unwrap();
         for content in ["new", "other"] {
             let mut file = unnamed_beside(&target, 0o600).unwrap();
             file.write_all(content.as_bytes()).unwrap();

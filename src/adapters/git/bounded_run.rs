@@ -5,6 +5,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use crate::adapters::files::platform::{ask_to_end, limit_memory};
 use crate::format::remote_url::without_secrets;
 use crate::refusal::io_reason;
 use crate::refusal::shown::TOLD;
@@ -51,7 +52,10 @@ pub(super) fn run(git: &mut Command, silence: Duration, most_memory: Option<u64>
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| program(&format!("it could not be run: {}", io_reason(&e))))?;
-    limit_memory(&child, most_memory);
+    // It may hold all of what a remote sends.
+    if let Some(most) = most_memory {
+        limit_memory(&child, most);
+    }
     let (sender, events) = channel();
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     read(stdout, sender.clone(), Event::Output);
@@ -136,8 +140,7 @@ fn keep_end(kept: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Ends a git, which then also ends the processes that it started.
 fn stop(child: &mut Child) {
-    let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
-    let asked = pid.is_some_and(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM).is_ok());
+    let asked = ask_to_end(child);
     let mut waited = Duration::ZERO;
     while asked && waited < TO_END && matches!(child.try_wait(), Ok(None)) {
         std::thread::sleep(LOOK);
@@ -146,24 +149,6 @@ fn stop(child: &mut Child) {
     drop(child.kill());
     drop(child.wait());
 }
-
-/// Bounds the memory of a git that reads what a remote sends and holds all of it.
-#[cfg(target_os = "linux")]
-fn limit_memory(child: &Child, most: Option<u64>) {
-    use rustix::process::{Pid, Resource, Rlimit, prlimit};
-    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    if let (Some(pid), Some(most)) = (pid, most) {
-        let limit = Rlimit {
-            current: Some(most),
-            maximum: Some(most),
-        };
-        // Without the limit, the time is still bounded.
-        let _ = prlimit(Some(pid), Resource::Data, limit);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn limit_memory(_: &Child, _: Option<u64>) {}
 
 /// Returns the fault of a git that failed: its last messages, without progress, hints and secrets.
 pub(super) fn failed(said: &Said) -> TransportFault {

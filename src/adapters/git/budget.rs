@@ -7,8 +7,9 @@ use std::sync::{OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use crate::adapters::files::platform;
 use crate::adapters::git::Repository;
-use crate::adapters::{usage, workers};
+use crate::adapters::workers;
 use crate::format::budget::{Bound, SECOND_FOR_EACH, SMALL};
 use crate::refusal::config::ConfigFault;
 use crate::refusal::{Refusal, Result};
@@ -183,7 +184,7 @@ impl Repository {
         if self.budget.base(Bound::Seconds) == u64::MAX {
             return Ok(());
         }
-        self.hold(Bound::Seconds, usage::processor_time().as_secs())
+        self.hold(Bound::Seconds, platform::processor_time().as_secs())
     }
 
     /// Does `work` while another thread watches the time and memory of the process.
@@ -198,7 +199,7 @@ impl Repository {
         thread::scope(|scope| {
             scope.spawn(move || {
                 while finished.recv_timeout(LOOK_EACH) == Err(RecvTimeoutError::Timeout) {
-                    let memory = usage::memory().map_or(Ok(()), |held| self.hold(Bound::Memory, held));
+                    let memory = platform::memory().map_or(Ok(()), |held| self.hold(Bound::Memory, held));
                     if let Err(refused) = memory.and_then(|()| self.spend_time()) {
                         let code = tell(refused);
                         // `exit` drops nothing, so remove temporary files first.

@@ -5,10 +5,10 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
+use crate::adapters::files::platform::FileTypeExt;
 use crate::adapters::git::Repository;
 use crate::adapters::git::ignore_rules::{IgnoreRules, folded};
 use crate::format::object_id::ObjectId;

@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{Seek, Write};
-use std::os::fd::AsRawFd;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::adapters::files::platform::{inherited_file, inherited_name};
 use crate::adapters::git::Repository;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
@@ -43,7 +43,7 @@ impl Repository {
         command.args(["merge-file", "--stdout", "--quiet"]);
         command.arg(format!("--marker-size={}", marker.clamp(1, MAX_MARKER)));
         command.args(["-L", "ours", "-L", "base", "-L", "theirs"]);
-        command.args(files.iter().map(|file| format!("/dev/fd/{}", file.as_raw_fd())));
+        command.args(files.iter().map(inherited_name));
         let output = command.output().map_err(|e| failed(&e.to_string()))?;
         let text = Zeroizing::new(output.stdout);
         match output.status.code() {
@@ -59,16 +59,7 @@ impl Repository {
 /// Returns a file in memory with this content, which programs that this process starts can read.
 fn in_memory(content: &[u8]) -> Result<File> {
     let failed = |e| Refusal::io("writing", Path::new("a file in memory"))(e);
-    #[cfg(target_os = "linux")]
-    let file: Result<File, std::io::Error> = rustix::fs::memfd_create("git-pack", rustix::fs::MemfdFlags::empty())
-        .map_or_else(|e| Err(e.into()), |fd| Ok(fd.into()));
-    // Elsewhere it is a file that has lost its name.
-    #[cfg(not(target_os = "linux"))]
-    let file = tempfile::tempfile().and_then(|file| {
-        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
-        Ok(file)
-    });
-    let mut file = file.map_err(failed)?;
+    let mut file = inherited_file().map_err(failed)?;
     file.write_all(content).map_err(failed)?;
     file.rewind().map_err(failed)?;
     Ok(file)

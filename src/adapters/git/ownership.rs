@@ -2,11 +2,11 @@
 //!
 //! A repository of another user is read, but nothing in it is trusted, executed or written.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::adapters::clone::Memory;
+use crate::adapters::files::platform::{MetadataExt, ROOT_USER, user};
 use crate::adapters::git::ObjectPlaces;
 
 /// What the environment says about the repository and its owner.
@@ -71,8 +71,8 @@ pub(super) fn foreign(
 }
 
 fn is_ours(owner: u32, sudo_uid: Option<u32>) -> bool {
-    let user = rustix::process::geteuid();
-    owner == user.as_raw() || (user.is_root() && sudo_uid == Some(owner))
+    let user = user();
+    owner == user || (user == ROOT_USER && sudo_uid == Some(owner))
 }
 
 /// Asks git. It refuses a repository of another user before it reads that repository's configuration.

@@ -224,10 +224,10 @@ fn sent(stderr: &[u8]) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
     use std::process::ExitStatus;
 
     use super::*;
+    use crate::adapters::files::platform::ExitStatusExt;
 
     fn said(stdout: &str, stderr: &str) -> Said {
         Said {

@@ -2,10 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Store, Take, checked, corrupt, drain};
+use crate::adapters::files::platform::MetadataExt;
 use crate::adapters::files::{self, Over, create_private_dir, open_regular, sync, write_whole_over};
 use crate::format::digest::{Digest, Hashing};
 use crate::refusal::corrupt::Corrupt;
@@ -243,6 +243,7 @@ fn entries(directory: &Path) -> Result<Vec<(PathBuf, std::ffi::OsString)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::files::platform::symlink;
     use crate::adapters::store::bytes;
 
     fn store() -> (tempfile::TempDir, DiskStore) {
@@ -291,7 +292,7 @@ mod tests {
             store.remove(&hash).unwrap();
         }
         let hash = Digest::of(b"content");
-        std::os::unix::fs::symlink("/dev/null", store.path(&hash)).unwrap();
+        symlink("/dev/null", store.path(&hash)).unwrap();
         assert!(matches!(bytes(&store, &hash, 100), Err(Refusal::Corrupt(_))));
         assert!(!store.contains(&hash).unwrap());
     }

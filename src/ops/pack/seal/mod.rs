@@ -393,6 +393,7 @@ mod tests {
 
     use super::*;
     use crate::adapters::cipher::generate_identity;
+    use crate::adapters::files::platform::PermissionsExt;
     use crate::adapters::workers::as_if_on;
     use crate::format::path_bytes::path_of_bytes;
     use crate::ops::pack::open::{OpenRequest, open};
@@ -414,7 +415,7 @@ mod tests {
         let identity = generate_identity("now");
         fs::write(temp.path().join("id"), identity.file.as_bytes()).unwrap();
         let mut permissions = fs::metadata(temp.path().join("id")).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+        permissions.set_mode(0o600);
         fs::set_permissions(temp.path().join("id"), permissions).unwrap();
         for number in 0..70 {
             let directory = root.join("artifacts").join(format!("{}", number % 7));
