@@ -100,8 +100,11 @@ mod tests {
         let file = temp.path().join("git-pack/memory.key");
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(memory().to_read("x").is_none() && memory().to_write("x").is_none());
-        std::fs::remove_file(&file).unwrap();
-        symlink("/dev/zero", &file).unwrap();
-        assert!(memory().to_write("x").is_none());
+        // A link is not followed, not even to a key that could be used.
+        let elsewhere = file.with_extension("elsewhere");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(&file, &elsewhere).unwrap();
+        symlink(&elsewhere, &file).unwrap();
+        assert!(memory().to_read("x").is_none() && memory().to_write("x").is_none());
     }
 }

@@ -291,8 +291,10 @@ mod tests {
             assert!(store.check(&[hash])[0].is_err());
             store.remove(&hash).unwrap();
         }
-        let hash = Digest::of(b"content");
-        symlink("/dev/null", store.path(&hash)).unwrap();
+        let hash = put(&store, b"content");
+        let elsewhere = store.path(&hash).with_extension("elsewhere");
+        std::fs::rename(store.path(&hash), &elsewhere).unwrap();
+        symlink(&elsewhere, store.path(&hash)).unwrap();
         assert!(matches!(bytes(&store, &hash, 100), Err(Refusal::Corrupt(_))));
         assert!(!store.contains(&hash).unwrap());
     }

@@ -9,7 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::owned::{AGENT, Store, new_key};
-use crate::common::{Done, Repo, number};
+use crate::common::{Done, Repo, is_root, number};
 
 const JSON: &[u8] = b"{\"a\": 1, \"a\": [1e999, \"\\u0000\"], \"pad\": \"xx\"} \n";
 /// Its codes are 1, 2, 2 and 0, which give another keystream than the key of zeros.
@@ -410,10 +410,6 @@ fn directories_that_cannot_be_read_or_written_are_left() {
     assert_eq!(store.read(&format!("{fixed}/format.json")), JSON);
     run(&store, &args).ok();
     assert_eq!(run(&store, &args).out(), "");
-}
-
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
 }
 
 /// Gives the place to another user, with the program, if the tests run as root: permissions do not bind root.

@@ -193,7 +193,7 @@ fn a_signal_ends_waiting_for_the_lock() {
     for signal in ["INT", "TERM"] {
         let mut child = waits(&store, &["append", "00"], &tagged(1, 1));
         let kill = ["-s", signal, &child.id().to_string()];
-        store.place.run(&store.top(), "/bin/kill", &kill).ok();
+        store.place.run(&store.top(), "kill", &kill).ok();
         assert!(!child.wait().unwrap().success());
     }
     drop(held);
