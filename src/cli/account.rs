@@ -11,7 +11,8 @@ use crate::format::digest::Digest;
 use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::witness::{OwnHash, Testimony, record};
-use crate::refusal::shown::{shown, without_private_keys};
+use crate::refusal::shown::{HIDDEN_KEY, shown, without_private_keys};
+use crate::rules::content::holds_private_key;
 
 /// A record that is filled in while the command runs. Its outcome is REFUSAL until the command sets another one.
 pub(super) struct Account {
@@ -92,7 +93,7 @@ impl Account {
         for input in &mut self.testimony.inputs {
             input.path = without_private_keys(&input.path);
         }
-        self.testimony.params.values_mut().for_each(refusal::clean_texts);
+        self.testimony.params.values_mut().for_each(without_keys);
         self.testimony.exit_code = exit.code();
         self.testimony.output_hash = output.hash();
         let own = self.own.unwrap_or_else(|| OwnHash::begin(ctx));
@@ -100,6 +101,16 @@ impl Account {
             let why = refusal::one_line(&refused);
             output.err(&format!("witness append warning: {why}\n"));
         }
+    }
+}
+
+/// Removes private keys from a parameter: a text whole, if a key in it has no form that can be cut out.
+fn without_keys(value: &mut Value) {
+    refusal::clean_texts(value);
+    if let Value::String(text) = value
+        && holds_private_key(text.as_bytes())
+    {
+        *text = HIDDEN_KEY.to_owned();
     }
 }
 

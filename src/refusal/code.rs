@@ -132,7 +132,7 @@ impl Refusal {
             Self::NoRecipients { .. } => Code::NoRecipients,
             Self::NoIdentity { .. } | Self::NoneOpens { .. } | Self::Locked { .. } => Code::NoIdentity,
             Self::Crypto { .. } => Code::Crypto,
-            Self::PlaintextLeak { .. } | Self::InternalPack { .. } => Code::PlaintextLeak,
+            Self::PlaintextLeak { .. } | Self::KeyInPublicText { .. } | Self::InternalPack { .. } => Code::PlaintextLeak,
             // A place that lies holds a bad pack.
             Self::Transport {
                 fault: TransportFault::WrongContent { .. },

@@ -144,6 +144,7 @@ impl fmt::Display for Refusal {
             Self::PlaintextLeak { plain, giveaway, .. } => {
                 write!(f, "{} would be in plaintext, but {giveaway}", shown(plain.as_bytes()))
             }
+            Self::KeyInPublicText { text } => write!(f, "{text} would be public, but it holds a private key"),
             Self::Limit { scope, exceeded, .. } => write!(f, "the scope {scope} has {exceeded}"),
             Self::TooLong { what, allowed, found } => write!(
                 f,

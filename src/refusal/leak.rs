@@ -1,4 +1,4 @@
-//! What a plaintext member of a pack would give away.
+//! What a plaintext member of a pack, or a text in one of its documents, would give away.
 
 use std::fmt;
 
@@ -46,6 +46,27 @@ pub enum Giveaway {
         /// What it is instead.
         fault: String,
     },
+}
+
+/// A text that a user gives, and that anyone can read afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicText {
+    /// The note in a manifest.
+    Note,
+    /// What an attestation states.
+    Predicate,
+    /// The type of what an attestation states.
+    PredicateType,
+}
+
+impl fmt::Display for PublicText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Note => "the note in the manifest",
+            Self::Predicate => "the predicate",
+            Self::PredicateType => "the type of the predicate",
+        })
+    }
 }
 
 impl fmt::Display for Giveaway {

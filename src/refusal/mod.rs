@@ -12,7 +12,7 @@ use config::ConfigFault;
 use corrupt::Corrupt;
 use hook_manager::HookManager;
 use keys::{CipherFault, IdentityFault, LockFault};
-use leak::Giveaway;
+use leak::{Giveaway, PublicText};
 use manifest::ManifestFault;
 use pack::PackFault;
 use path::PathFault;
@@ -302,6 +302,11 @@ pub enum Refusal {
         giveaway: Giveaway,
         /// Whether the user may release it by its name.
         may_be_named: bool,
+    },
+    /// A private key in a text that anyone can read.
+    KeyInPublicText {
+        /// The text.
+        text: PublicText,
     },
     /// A scope whose pack would exceed its limits.
     Limit {

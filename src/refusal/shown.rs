@@ -118,7 +118,7 @@ pub fn is_hidden(c: char) -> bool {
 }
 
 /// What stands in place of a private key that somebody gave where a name belongs.
-const HIDDEN_KEY: &str = "(a private key)";
+pub const HIDDEN_KEY: &str = "(a private key)";
 
 /// Returns a text without the private keys in it: PEM, OpenSSH and age. A message repeats what somebody gave as the name of
 /// a file, and that can be the key itself by mistake.

@@ -21,9 +21,11 @@ use crate::format::timestamp::Timestamp;
 use crate::ops::Context;
 use crate::ops::keys::identity::read_secret;
 use crate::ops::pack::output::outside_of_git;
+use crate::ops::pack::public_text::{ensure_typed_without_key, ensure_without_key};
 use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::verify_source;
+use crate::refusal::leak::PublicText;
 use crate::refusal::pack::PackFault;
 use crate::refusal::shown::shown_path;
 use crate::refusal::signing::SigningFault;
@@ -158,6 +160,8 @@ fn private_key(ctx: &Context, file: &Path) -> Result<AttestingKey> {
 fn read_predicate(ctx: &Context, given: &GivenPredicate) -> Result<Map<String, Value>> {
     let unfit = |problem: String| refused(&given.file, SigningFault::Predicate { problem });
     let bytes = files::read_any(&ctx.cwd.join(&given.file), MAX_ATTACHMENT)?;
+    ensure_typed_without_key(PublicText::PredicateType, &given.uri)?;
+    ensure_without_key(PublicText::Predicate, &bytes)?;
     let value = parse_strict(&bytes).map_err(|why| unfit(why.to_string()))?;
     let Value::Object(predicate) = value else {
         return Err(unfit("it is not a JSON object".into()));

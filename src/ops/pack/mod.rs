@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod list;
 pub mod open;
 pub mod output;
+mod public_text;
 pub mod rekey;
 pub mod report;
 pub mod restore;

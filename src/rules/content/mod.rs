@@ -166,6 +166,13 @@ pub fn recognise_slice(blob: &[u8], look: Look<'_>) -> Recognised {
     recognise_derived(blob, &SignSearch::default(), look)
 }
 
+/// Returns whether a text holds a private key, plain or encoded.
+pub fn holds_private_key(text: &[u8]) -> bool {
+    recognise_slice(text, Look::default())
+        .formats
+        .contains_key(&Format::PrivateKey)
+}
+
 /// Like [`recognise_slice`], for a blob that may have been made of another one. `search` tells where signs of keys may be.
 pub fn recognise_derived(blob: &[u8], search: &SignSearch<'_>, look: Look<'_>) -> Recognised {
     let examination = Examination::new(look);

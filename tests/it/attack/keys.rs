@@ -49,3 +49,33 @@ fn such_a_key_is_found_in_layers_too() {
     assert_eq!(done.code, 1, "{}", done.stderr);
     assert!(done.out().contains("in a gzip, then xz"), "{}", done.out());
 }
+
+/// Gain: a key that was pasted as a note stands in the manifest of a pack that anyone can read.
+#[test]
+fn a_key_as_a_note_is_neither_published_nor_repeated() {
+    let repo = Repo::set_up();
+    let mut notes = vec![fs::read_to_string(repo.identity()).unwrap()];
+    for name in ["pem_ec", "openssh_ed25519", "putty_3", "jwk_okp", "base64_secret.yaml"] {
+        let sample = samples("private-key").into_iter().find(|path| path.ends_with(name));
+        notes.push(fs::read_to_string(sample.unwrap()).unwrap());
+    }
+    // Of a damaged key, most is still secret.
+    notes.push(notes[0].trim_end().strip_suffix(|_| true).unwrap().to_owned());
+    let ledger = repo.place.home().join(".epistemic/witness.jsonl");
+    for note in &notes {
+        for more in [&["-o", "../noted"][..], &["-n"]] {
+            let done = repo.pack(&[&["seal", &format!("--note={note}")], more].concat());
+            let value = done.refused("E_PLAINTEXT_LEAK");
+            let message = value["refusal"]["message"].as_str().unwrap();
+            assert!(message.starts_with("--note: "), "{message}");
+            let told = format!("{value}{}", fs::read_to_string(&ledger).unwrap_or_default());
+            for line in note.lines().filter(|line| line.len() >= 40 && !line.starts_with('#')) {
+                assert!(!told.contains(line), "{told}");
+            }
+        }
+    }
+    assert!(!repo.place.path().join("noted").exists());
+    let kept = fs::read_to_string(&ledger).unwrap();
+    assert!(kept.contains("(a private key)"), "{kept}");
+    repo.seal(&["--note", "about the PRIVATE KEY of age: none", "-o", "../noted"]);
+}

@@ -71,3 +71,29 @@ fn a_private_key_stands_in_no_output_ledger_or_temporary_file() {
         }
     }
 }
+
+#[test]
+fn a_private_key_is_not_attested() {
+    let bench = Bench::new();
+    let key = bench.ed25519("one");
+    let pem = fs::read_to_string(bench.path(&key)).unwrap();
+    fs::write(
+        bench.path("told.json"),
+        serde_json::to_vec(&serde_json::json!({ "builder": pem })).unwrap(),
+    )
+    .unwrap();
+    fs::write(bench.path("fine.json"), "{\"builder\":\"me\"}").unwrap();
+    let secret = format!("urn:AGE-SECRET-KEY-1{}", "Q".repeat(58));
+    for (kind, file, flag) in [
+        ("urn:x", "told.json", "--predicate: "),
+        (&secret, "fine.json", "--type: "),
+    ] {
+        let args = ["attest", "pack", "--key", &key, "--type", kind, "--predicate", file];
+        let value = bench.pack(&args).refused("E_PLAINTEXT_LEAK");
+        let message = value["refusal"]["message"].as_str().unwrap();
+        assert!(message.starts_with(flag), "{message}");
+        assert!(!value.to_string().contains("QQQQ"), "{value}");
+    }
+    assert!(!bench.path("pack.attestations").exists());
+    bench.attest(&key, &["--type", "urn:x", "--predicate", "fine.json"]);
+}

@@ -81,6 +81,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
             json!({ "deed": deed, "subject": subject, "reason": keys::cipher(fault) })
         }
         Refusal::PlaintextLeak { plain, giveaway, .. } => json!({ "path": plain, "protected": giveaway.to_string() }),
+        Refusal::KeyInPublicText { text } => json!({ "what": text.to_string() }),
         Refusal::Limit {
             scope,
             exceeded,

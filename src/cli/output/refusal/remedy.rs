@@ -183,6 +183,9 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             )),
         ),
         Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
+        Refusal::KeyInPublicText { .. } => {
+            hint("leave the key out; if it was a mistake for something else, treat the key as seen: the shell remembers commands")
+        }
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
         Refusal::Limit { scope, .. } => (
             None,

@@ -3,6 +3,7 @@
 use crate::cli::output::refusal::{keys, usage};
 use crate::refusal::Refusal;
 use crate::refusal::hook_manager::HookManager;
+use crate::refusal::leak::PublicText;
 use crate::refusal::shown::{shown, shown_path};
 use crate::refusal::twin::TwinConflict;
 use crate::refusal::work_tree::WorkTreeUse;
@@ -18,6 +19,14 @@ pub(super) fn message(refusal: &Refusal) -> String {
         Refusal::NoWorkTree { action } => {
             let command = command_of(*action);
             format!("{command} needs a work tree, but this repository is bare")
+        }
+        Refusal::KeyInPublicText { text } => {
+            let flag = match text {
+                PublicText::Note => "--note",
+                PublicText::Predicate => "--predicate",
+                PublicText::PredicateType => "--type",
+            };
+            format!("{flag}: {refusal}")
         }
         Refusal::KeyExists { path } => format!("writing {}: {KEY_EXISTS}", shown_path(path)),
         Refusal::TwinDiffers { path, conflict, .. } => {

@@ -48,8 +48,10 @@ use crate::ops::contents::ContentAt;
 use crate::ops::guard::known;
 use crate::ops::keys::recipients;
 use crate::ops::pack::output::outside_of_git;
+use crate::ops::pack::public_text::ensure_typed_without_key;
 use crate::ops::store::run::Recorder;
 use crate::refusal::agent::GenomeFault;
+use crate::refusal::leak::PublicText;
 use crate::refusal::seal_option::SealOption;
 use crate::refusal::unsupported::Unkept;
 use crate::refusal::usage::Misuse;
@@ -211,6 +213,14 @@ pub enum SealNotice {
 }
 
 impl SealRequest {
+    /// Refuses a note that would publish a private key.
+    fn ensure_public_note(&self) -> Result<()> {
+        match &self.note {
+            Some(note) => ensure_typed_without_key(PublicText::Note, note),
+            None => Ok(()),
+        }
+    }
+
     /// Returns a given option that is about sealing.
     fn sealing_option(&self) -> Option<SealOption> {
         let options = [
@@ -228,6 +238,7 @@ impl SealRequest {
 
 /// Seals. Either the whole pack is at its output afterwards, or nothing is left behind.
 pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
+    request.ensure_public_note()?;
     if let Some(output) = &request.output {
         let there = ctx.cwd.join(output);
         // A pack that is there may be the one that is made. That shows at the end.

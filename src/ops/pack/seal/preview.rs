@@ -28,6 +28,7 @@ pub struct SealPreview {
 
 /// Plans a seal, and refuses what a seal refuses before it writes. Encrypts nothing, and makes no pack.
 pub fn preview(ctx: &Context, request: &SealRequest) -> Result<SealPreview> {
+    request.ensure_public_note()?;
     if let Some(output) = &request.output {
         check_output(&ctx.cwd.join(output), request.replace)?;
         outside_of_git(ctx, output)?;
