@@ -118,7 +118,7 @@ fn exception(leak: &Leak, path: &str) -> Allow {
     };
     Allow {
         blob: leak.entry.id,
-        reason: format!("existed before the guard: {place}"),
+        reason: format!("accepted after a scan: {place}"),
     }
 }
 

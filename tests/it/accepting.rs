@@ -65,7 +65,7 @@ fn five_hundred_findings_become_one_readable_file() {
         &[
             "added 500 [[allow]] entries to known.toml",
             "named known.toml in .gitpack.toml, as allow_file",
-            "/known.toml, then commit",
+            "/known.toml && git commit -m 'Release blobs' -- ",
             "added no entry for 1 private key",
             "added no entry for 1 run output",
         ],
@@ -94,7 +94,7 @@ fn five_hundred_findings_become_one_readable_file() {
         .map(|line| line.split(": ").next().unwrap())
         .collect();
     assert!(directories.is_sorted(), "{directories:?}");
-    assert!(text.contains("existed before the guard: d0/f020.vec in "), "{text}");
+    assert!(text.contains("accepted after a scan: d0/f020.vec in "), "{text}");
     let blobs: Vec<&str> = text.lines().filter(|line| line.starts_with("blob")).collect();
     assert_eq!(blobs.iter().collect::<BTreeSet<_>>().len(), blobs.len());
     assert_eq!(blobs.len(), 500);
@@ -420,4 +420,77 @@ fn a_pack_carries_the_exceptions_of_the_file_in_its_commit() {
         &[".gitpack.toml in ", "allow_file: known.toml: the file does not exist"],
     );
     assert_eq!(repo.pack(&["scan", "--rev", "HEAD"]).code, 2);
+}
+
+/// Returns the commands that the program advises as the next ones.
+fn advised(done: &Done) -> String {
+    let lines = done.stderr.lines().skip_while(|line| !line.starts_with("  next   "));
+    let steps = lines.take_while(|line| line.starts_with("  next   ") || line.starts_with("         "));
+    steps
+        .map(|step| &step["  next   ".len()..])
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn the_advice_after_entries_were_written_passes_the_hooks() {
+    let repo = Repo::set_up();
+    let run = |script: &str| {
+        let script = format!("set -e\nexport GIT_EDITOR='echo rest >'\n{script}");
+        repo.place.run(&repo.root, "sh", &["-c", &script]).ok()
+    };
+    repo.place
+        .run(repo.place.path(), "git", &["init", "-q", "--bare", "o.git"])
+        .ok();
+    run("git remote add origin ../o.git; git push -q origin main");
+
+    // A file that is only staged: the entries come first, by themselves.
+    repo.write("new.vec", "new");
+    repo.git(&["add", "new.vec"]).ok();
+    let done = repo.pack(&["scan", "--write-allow"]);
+    let text = read(&repo, ".gitpack.toml");
+    assert!(
+        text.contains("\"accepted after a scan: new.vec\"") && !text.contains("before the guard"),
+        "{text}"
+    );
+    run(&advised(&done));
+    run("git commit -q -m rest; git push -q origin HEAD~1:main; git push -q origin main");
+
+    // Commits that are not pushed yet: the entries come before them.
+    for name in ["one", "two"] {
+        repo.write(&format!("{name}.vec"), name);
+        leak(&repo, name);
+    }
+    let done = repo.pack(&["scan", "--range", "origin/main..", "--write-allow"]);
+    says(
+        &done,
+        &[
+            "or allow all these blobs   git pack scan ",
+            "the last 2 commits become one",
+        ],
+    );
+    run(&advised(&done));
+    run("git push -q origin HEAD~1:main; git push -q origin main");
+    assert_eq!(repo.rev("origin/main"), repo.rev("HEAD"));
+    repo.git(&["cat-file", "-e", "HEAD:two.vec"]).ok();
+
+    repo.write("three.vec", "three");
+    leak(&repo, "three");
+    says(
+        &repo.pack(&["scan", "--all"]),
+        &["or allow this blob   git pack scan --all --write-allow"],
+    );
+    // No entry releases a key, so none is advised.
+    fs::remove_file(repo.path("three.vec")).unwrap();
+    run(
+        "git rm -q --cached three.vec; git commit -q --amend --allow-empty --no-verify -m none; git reflog expire --expire=now --all",
+    );
+    repo.write("key", fs::read(repo.identity()).unwrap());
+    leak(&repo, "key");
+    let done = repo.pack(&["scan", "--range", "origin/main.."]);
+    assert!(
+        done.code == 1 && !done.stderr.contains("--write-allow"),
+        "{}",
+        done.stderr
+    );
 }

@@ -32,6 +32,8 @@ pub struct WayOut {
     pub holders: Vec<Holder>,
     /// Whether a remote has some of the commits.
     pub is_partly_pushed: bool,
+    /// Whether a remote is known to have any commits. Its rules count for a push.
+    pub has_remote: bool,
 }
 
 /// A ref that leads to a commit.
@@ -166,6 +168,7 @@ pub fn of_commits(repo: &Repository, commits: &BTreeSet<ObjectId>, paths: Vec<Re
         leaves_nothing,
         holders,
         is_partly_pushed: wanted.len() < commits.len(),
+        has_remote: !remotes.is_empty(),
         paths,
     }))
 }

@@ -1,5 +1,6 @@
 //! The findings of a scan, for people.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::leaks::{
@@ -9,14 +10,17 @@ use super::way_out::way_out_lines;
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::table::advise;
-use crate::cli::output::words::{BLOCKS, PROVEN, argument, count, paint, pathspec};
+use crate::cli::output::words::{BLOCKS, PROVEN, TYPE, argument, count, paint, pathspec};
+use crate::format::object_id::ObjectId;
 use crate::format::path_bytes::bytes_of_path;
 use crate::ops::Context;
 use crate::ops::guard::scan::accept::Accepted;
 use crate::ops::guard::scan::surfaces::Surface;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
+use crate::ops::guard::way_out::WayOut;
 use crate::refusal::shown::shown;
-use crate::rules::scan::LeakCode;
+use crate::rules::accepted::is_for_a_list;
+use crate::rules::rewriting::Rewriting;
 
 /// Where the findings of a scan are printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,19 +64,22 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
                 if report.way_out.as_ref().is_none_or(|way| way.is_partly_pushed) {
                     advice.push(("what is already pushed", "is public: replace any keys in it".into()));
                 }
-                if report
+                let blobs: BTreeSet<ObjectId> = report
                     .leaks
                     .iter()
-                    .any(|found| found.leak.code != LeakCode::TrackedRunOutput)
-                {
+                    .filter(|found| is_for_a_list(&found.leak))
+                    .map(|found| found.leak.entry.id)
+                    .collect();
+                if !blobs.is_empty() {
                     let surface = match surface {
                         Surface::Range(range) => format!("--range {}", argument(range.as_bytes())),
                         _ => "--all".to_owned(),
                     };
-                    advice.push((
-                        "or allow single blobs",
-                        format!("git pack scan {surface} --write-allow"),
-                    ));
+                    let what = match blobs.len() {
+                        1 => "or allow this blob",
+                        _ => "or allow all these blobs",
+                    };
+                    advice.push((what, format!("git pack scan {surface} --write-allow")));
                 }
             }
         }
@@ -105,7 +112,7 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
 }
 
 /// Prints what was written, and which findings got no exception.
-pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) {
+pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted, way: Option<&WayOut>) {
     let file = &shown(accepted.file.as_bytes());
     let written = match (accepted.added, accepted.present) {
         (0, 0) => format!("added nothing to {file}"),
@@ -131,7 +138,7 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) 
             .map(|name| accepted.root.join(name))
             .map(|path| pathspec(bytes_of_path(path.strip_prefix(&ctx.cwd).unwrap_or(&path))))
             .collect();
-        output.err(&format!("  next   git add {}, then commit\n", changed.join(" ")));
+        output.err(&next_steps(&changed.join(" "), way));
     }
     let keys = &accepted.by_hand;
     if !keys.is_empty() {
@@ -149,6 +156,43 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted) 
             leak_lines(never, "history still holds it")
         ));
     }
+}
+
+/// Returns the commands that commit exceptions so that they count for what they release: before it, and by themselves. `way`
+/// tells which commits hold that and are not pushed yet.
+fn next_steps(files: &str, way: Option<&WayOut>) -> String {
+    let release = format!("git add {files} && git commit -m 'Release blobs' -- {files}");
+    // A first push to a remote goes by the rules that it brings.
+    let (steps, about) = match way.filter(|way| way.has_remote) {
+        Some(WayOut {
+            rewriting: Rewriting::Again {
+                base: Some(base),
+                joined,
+            },
+            leaves_nothing: false,
+            ..
+        }) => {
+            let about = match joined {
+                1 => String::new(),
+                n => format!("  the last {n} commits become one\n"),
+            };
+            let reset = format!("git reset --soft {}", base.short());
+            (vec![reset, release, "git commit".to_owned()], about)
+        }
+        Some(_) => (
+            vec![release],
+            "  move that commit before the commits that are not pushed yet (git rebase -i), and push it first\n"
+                .to_owned(),
+        ),
+        None => (vec![release], String::new()),
+    };
+    let mut text = String::new();
+    for (step, label) in steps.iter().zip(["next", "", ""]) {
+        text.push_str(&format!("  {label:4}   {}\n", paint(TYPE, step)));
+    }
+    format!(
+        "{text}  the entries count from the next commit on, and from the next push on, so commit them by themselves\n{about}"
+    )
 }
 
 fn counted(n: usize, one: &str, many: &str) -> String {

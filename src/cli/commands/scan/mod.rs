@@ -166,7 +166,7 @@ impl Run for Scan {
                 None => &report.leaks,
             };
             let accepted = accept(ctx, &surface, found, file.as_deref())?;
-            human::accepted(output, ctx, &accepted);
+            human::accepted(output, ctx, &accepted, report.way_out.as_ref());
         }
         Ok(Exit::yes_if(report.is_clean()))
     }
