@@ -302,6 +302,8 @@ pub enum Refusal {
         giveaway: Giveaway,
         /// Whether the user may release it by its name.
         may_be_named: bool,
+        /// Its path in the tree, if it is an entry of a commit that a glob can leave out.
+        entry: Option<String>,
     },
     /// A private key in a text that anyone can read.
     KeyInPublicText {

@@ -534,3 +534,55 @@ fn what_a_pack_does_not_keep_is_said_or_refused() {
         assert!(!repo.path("../pack").exists(), "{args:?}");
     }
 }
+
+#[test]
+fn a_dry_run_refuses_the_copies_that_a_seal_refuses_and_the_advice_leaves_them_out() {
+    let repo = Repo::set_up();
+    repo.write("a b/copy[1].txt", "secret");
+    repo.write("empty.txt", "");
+    repo.commit("copy");
+    repo.write("out/x.bin", "secret");
+    repo.write("out/empty", "");
+    let attach = ["seal", "--attach", "out"];
+    let advised = r"--exclude '/a b/copy\[1\].txt'";
+    for more in [&["-n"][..], &[]] {
+        let done = repo.pack(&[&attach[..], more].concat());
+        assert!(done.stderr.contains(advised), "{}", done.stderr);
+        let value = done.refused("E_PLAINTEXT_LEAK");
+        let said = "repo/a b/copy[1].txt would be in plaintext, but it has the content of out/x.bin";
+        assert_eq!(value["refusal"]["message"], said);
+    }
+    assert!(!repo.path("_PACK_RUN").exists());
+    for more in [&["-n"][..], &[]] {
+        let script = format!("git-pack {} {advised} {}", attach.join(" "), more.join(" "));
+        repo.place.run(&repo.root, "sh", &["-c", &script]).ok();
+    }
+
+    // The same for named artifacts, which no glob leaves out.
+    let repo = Repo::set_up();
+    repo.write("a.vec", "other");
+    repo.write("b.txt", "other");
+    repo.write("c.txt", "third");
+    for more in [&["-n"][..], &[]] {
+        let done = repo.pack(&[&["seal", "a.vec", "b.txt", "c.txt", "-o", "../named"], more].concat());
+        assert!(!done.stderr.contains("--exclude"), "{}", done.stderr);
+        done.refused("E_PLAINTEXT_LEAK");
+    }
+    repo.pack(&["seal", "-n", "a.vec", "c.txt", "-o", "../named"]).ok();
+
+    // A file that holds what this clone protects is refused only if the pack would have it.
+    let repo = Repo::set_up();
+    let known = noise(7, 60_000);
+    repo.write("known.vec", &known);
+    repo.pack(&["protect", "known.vec"]).ok();
+    repo.write("data/renamed", &known);
+    repo.git(&["add", "-A"]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "renamed"]).ok();
+    for more in [&["-n"][..], &[]] {
+        let done = repo.pack(&[&["seal"], more].concat());
+        assert!(done.stderr.contains("--exclude /data/renamed"), "{}", done.stderr);
+        done.refused("E_PLAINTEXT_LEAK");
+        let left_out = ["seal", "--exclude", "/data/renamed", "-o", "../less"];
+        repo.pack(&[&left_out, more].concat()).ok();
+    }
+}

@@ -173,16 +173,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::NoneOpens { .. } => hint("use another identity file or SSH key: --identity FILE"),
         Refusal::PlaintextLeak {
             plain,
-            may_be_named: true,
+            may_be_named,
+            entry,
             ..
-        } => (
-            None,
-            Some(format!(
-                "leave it out, or, if anyone may read it, add --plaintext {}",
-                quoted(plain.as_bytes())
-            )),
-        ),
-        Refusal::PlaintextLeak { .. } => hint("leave it out, or protect it with a [[protect]] rule in .gitpack.toml"),
+        } => (None, Some(leak(plain, *may_be_named, entry.as_deref()))),
         Refusal::KeyInPublicText { .. } => {
             hint("leave the key out; if it was a mistake for something else, treat the key as seen: the shell remembers commands")
         }
@@ -263,6 +257,27 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         | Refusal::Locked { .. }
         | Refusal::Crypto { .. } => (None, None),
     }
+}
+
+/// Returns what to do about a plaintext in a pack that would give something away.
+fn leak(plain: &str, may_be_named: bool, entry: Option<&str>) -> String {
+    let out = match entry {
+        Some(path) => format!("leave it out: --exclude {}", quoted(glob_of(path).as_bytes())),
+        None => "leave it out".to_owned(),
+    };
+    match may_be_named {
+        true => format!("{out}, or, if anyone may read it, add --plaintext {}", quoted(plain.as_bytes())),
+        false => format!("{out}, or protect it with a [[protect]] rule in .gitpack.toml"),
+    }
+}
+
+/// Returns the glob that matches only this path, and what is below it.
+fn glob_of(path: &str) -> String {
+    let escaped = path.chars().flat_map(|c| {
+        let escape = matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\').then_some('\\');
+        escape.into_iter().chain([c])
+    });
+    ['/'].into_iter().chain(escaped).collect()
 }
 
 /// Returns what to do about a file that is not an archive that is read.

@@ -139,7 +139,7 @@ fn by_rules(
     for (path, judged) in each {
         match judged.leak {
             Some(leak) => {
-                ensure_is_artifact(&leak)?;
+                ensure_is_artifact(&leak, false)?;
                 protected.push(protected_by(leak, path, judged.source));
             }
             None => members.push(judged.plain(path)),
@@ -178,6 +178,7 @@ fn ensure_goes_without_a_word(path: &MemberPath, judged: &JudgedArtifact) -> Res
             plain: path.to_string(),
             giveaway,
             may_be_named: true,
+            entry: None,
         }),
     }
 }

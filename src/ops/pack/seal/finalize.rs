@@ -21,17 +21,16 @@ use crate::format::witness::Input;
 use crate::ops::Context;
 use crate::ops::pack::documents::{DocumentWriter, TOOL_VERSION};
 use crate::ops::pack::seal::emit::emit;
+use crate::ops::pack::seal::leaks::ensure_no_leak;
 use crate::ops::pack::seal::lite::{self, Described, lite};
-use crate::ops::pack::seal::plan::{ArtifactSource, CopiedMember, EvidencePlan, Material, SealPlan, TreePlan};
+use crate::ops::pack::seal::plan::{ArtifactSource, EvidencePlan, Material, SealPlan, TreePlan};
 use crate::ops::pack::seal::staged::{KeptFrom, StagedMember, StagedPack};
 use crate::ops::pack::seal::{SealNotice, SealReport, SealRequest};
 use crate::ops::store::run::Records;
-use crate::refusal::leak::Giveaway;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::agent::genome::{SeenPack, faults_of_members};
 use crate::rules::member_type::registry_files;
-use crate::rules::pack::plain::judge_member;
 use crate::rules::protect::Registry;
 
 /// A complete pack that is not at its output yet.
@@ -275,45 +274,6 @@ fn inputs(plan: &SealPlan, staged: &StagedPack) -> Vec<Input> {
         })
     });
     plain.chain(sealed).collect()
-}
-
-/// Refuses a member in the clear with the content of a protected artifact, or with a name that the registry protects.
-pub(super) fn ensure_no_leak(plan: &SealPlan, staged: &StagedPack) -> Result<()> {
-    match &plan.material {
-        Material::Tree(tree) => ensure_none_leaks(plan, &tree.members, staged),
-        Material::Evidence(evidence) => ensure_none_leaks(plan, &evidence.members, staged),
-    }
-}
-
-fn ensure_none_leaks(plan: &SealPlan, members: &[impl CopiedMember], staged: &StagedPack) -> Result<()> {
-    let secrets = staged.secrets();
-    let is_tree = matches!(plan.material, Material::Tree(_));
-    for (member, copy) in members.iter().zip(&staged.plain) {
-        let plain = member.path().as_str();
-        if let Some(artifact) = secrets.get(&copy.hash) {
-            return Err(Refusal::PlaintextLeak {
-                plain: plain.into(),
-                giveaway: Giveaway::SameContent {
-                    artifact: (*artifact).to_owned(),
-                },
-                may_be_named: false,
-            });
-        }
-        let ruled = plan.ruled().filter(|_| !member.was_judged());
-        let leak =
-            ruled.and_then(|ruled| judge_member(&ruled.registry, plain, Some(&member.seen()), is_tree, plan.mode));
-        if let Some(leak) = leak {
-            return Err(Refusal::PlaintextLeak {
-                plain: plain.into(),
-                giveaway: Giveaway::Rule {
-                    cause: leak.cause.to_string(),
-                    class: leak.class,
-                },
-                may_be_named: false,
-            });
-        }
-    }
-    Ok(())
 }
 
 fn created(ctx: &Context, request: &SealRequest, material: &Material) -> Result<Timestamp> {

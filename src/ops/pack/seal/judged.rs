@@ -142,8 +142,8 @@ pub(super) fn attached_by(rule: &str, path: MemberPath, source: ArtifactSource) 
 }
 
 /// Refuses files that must not become sealed artifacts: those that only claim to be sealed, and those that hold part of
-/// a file that is protected under another name.
-pub(super) fn ensure_is_artifact(leak: &Leak) -> Result<()> {
+/// a file that is protected under another name. `is_entry` says whether a glob can leave the file out.
+pub(super) fn ensure_is_artifact(leak: &Leak, is_entry: bool) -> Result<()> {
     let giveaway = match leak.code {
         LeakCode::FakeSeal => Some(Giveaway::FakeSeal {
             fault: leak.detail.as_deref().unwrap_or("it is not an age file").to_owned(),
@@ -156,6 +156,9 @@ pub(super) fn ensure_is_artifact(leak: &Leak) -> Result<()> {
             plain: leak.entry.path.to_string(),
             giveaway,
             may_be_named: true,
+            entry: String::from_utf8(leak.entry.path.as_bytes().to_vec())
+                .ok()
+                .filter(|_| is_entry),
         }),
         None => Ok(()),
     }

@@ -11,6 +11,7 @@ mod evidence;
 mod finalize;
 mod guarded;
 mod judged;
+mod leaks;
 mod limits;
 mod lite;
 mod load;
@@ -238,7 +239,6 @@ impl SealRequest {
 
 /// Seals. Either the whole pack is at its output afterwards, or nothing is left behind.
 pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
-    request.ensure_public_note()?;
     if let Some(output) = &request.output {
         let there = ctx.cwd.join(output);
         // A pack that is there may be the one that is made. That shows at the end.
@@ -247,10 +247,7 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         }
         outside_of_git(ctx, output)?;
     }
-    let mut plan = match request.artifacts.is_empty() {
-        true => tree::tree_pack(ctx, request)?,
-        false => evidence::evidence_pack(ctx, request)?,
-    };
+    let mut plan = planned(ctx, request)?;
     let base = match (&request.output, &plan.default_directory) {
         (Some(output), _) => ctx.cwd.join(output),
         (None, Some(directory)) => {
@@ -317,6 +314,15 @@ pub fn seal(ctx: &Context, request: &SealRequest) -> Result<SealReport> {
         other => other?,
     }
     Ok(report)
+}
+
+/// Plans a pack. Writes nothing.
+fn planned(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
+    request.ensure_public_note()?;
+    match request.artifacts.is_empty() {
+        true => tree::tree_pack(ctx, request),
+        false => evidence::evidence_pack(ctx, request),
+    }
 }
 
 /// Returns what a person should know of who opens the pack, and of where it is.

@@ -138,6 +138,11 @@ pub trait CopiedMember: Sync {
     fn was_judged(&self) -> bool {
         false
     }
+
+    /// Returns its path in the tree, if it is an entry that a glob can leave out.
+    fn entry(&self) -> Option<String> {
+        None
+    }
 }
 
 /// An entry of a tree in the clear.
@@ -190,6 +195,10 @@ impl CopiedMember for TreeMember {
 
     fn was_judged(&self) -> bool {
         self.was_judged
+    }
+
+    fn entry(&self) -> Option<String> {
+        String::from_utf8(self.original().into_owned()).ok()
     }
 }
 

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use crate::adapters::git::Commit;
 use crate::ops::Context;
 use crate::ops::pack::output::outside_of_git;
+use crate::ops::pack::seal::leaks::ensure_none_would_leak;
 use crate::ops::pack::seal::plan::Material;
-use crate::ops::pack::seal::{SealNotice, SealRequest, check_output, evidence, tree};
+use crate::ops::pack::seal::{SealNotice, SealRequest, check_output, planned};
 use crate::refusal::Result;
 
 /// What would be sealed.
@@ -28,15 +29,12 @@ pub struct SealPreview {
 
 /// Plans a seal, and refuses what a seal refuses before it writes. Encrypts nothing, and makes no pack.
 pub fn preview(ctx: &Context, request: &SealRequest) -> Result<SealPreview> {
-    request.ensure_public_note()?;
     if let Some(output) = &request.output {
         check_output(&ctx.cwd.join(output), request.replace)?;
         outside_of_git(ctx, output)?;
     }
-    let plan = match request.artifacts.is_empty() {
-        true => tree::tree_pack(ctx, request)?,
-        false => evidence::evidence_pack(ctx, request)?,
-    };
+    let plan = planned(ctx, request)?;
+    ensure_none_would_leak(&plan)?;
     let sealing = plan.sealing().map(|(_, sealing)| sealing);
     let artifacts = sealing.iter().flat_map(|sealing| &sealing.artifacts);
     Ok(SealPreview {

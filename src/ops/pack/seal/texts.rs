@@ -13,7 +13,7 @@ use crate::format::dump::{Conversion, Other, OtherEntry};
 use crate::format::encoding::{self, MAX_BYTES};
 use crate::format::member_path::MemberPath;
 use crate::format::repo_state::{EntryKind, Mode};
-use crate::ops::pack::seal::plan::{TreeMember, TreePlan};
+use crate::ops::pack::seal::plan::{CopiedMember, TreeMember, TreePlan};
 use crate::ops::pack::seal::staged::{StagedMember, StagedPack};
 use crate::refusal::leak::Giveaway;
 use crate::refusal::{Refusal, Result};
@@ -155,6 +155,7 @@ impl Judging<'_> {
             plain: path.to_owned(),
             giveaway,
             may_be_named: false,
+            entry: member.entry(),
         };
         if let Some(artifact) = self.secrets.get(&Digest::of(converted.as_bytes())) {
             return Err(refused(Giveaway::SameContent {

@@ -8,7 +8,7 @@ use crate::adapters::git::{Commit, Repository};
 use crate::format::config::FILE_NAME;
 use crate::format::dump::layout::{BUDGETS, Layout};
 use crate::format::member_path::above;
-use crate::format::object_id::{ObjectHasher, ObjectId};
+use crate::format::object_id::ObjectId;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
@@ -17,8 +17,9 @@ use crate::ops::pack::seal::attach::AttachedFiles;
 use crate::ops::pack::seal::collect::{member_path, same_but_for_case, sealing_of};
 use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::judged::{ensure_is_artifact, protected_by};
+use crate::ops::pack::seal::leaks::is_empty;
 use crate::ops::pack::seal::plan::{
-    ArtifactSource, Material, ProtectedArtifact, Ruled, SealPlan, TreeMember, TreePlan, source_of_entry,
+    ArtifactSource, CopiedMember, Material, ProtectedArtifact, Ruled, SealPlan, TreeMember, TreePlan, source_of_entry,
 };
 use crate::ops::pack::seal::release::release_in_tree;
 use crate::ops::pack::seal::remembered::Remembered;
@@ -87,7 +88,7 @@ fn collect(ctx: &Context, request: &SealRequest, fate: Protected) -> Result<Seal
     let released = release_in_tree(ctx, request, root, &mut registry, (&entries, &judge))?;
     notices.extend(released.into_iter().map(|path| SealNotice::Released { path }));
     // What is not taken protects its copies all the same, so everything is judged before anything is left out.
-    let (members, protected) = by_rules(entries, &judged, &judge, &registry)?;
+    let (members, protected) = by_rules(entries, &judged, (&judge, &registry), &taken)?;
     let (members, mut protected) = narrowed(members, protected, &taken)?;
     protected.extend(site.attached(ctx, request, &registry, &tracked, &mut notices)?);
     ensure_distinct(&protected)?;
@@ -235,6 +236,7 @@ fn ensure_no_plain_twin(repo: &Repository, loaded: &Loaded, entries: &[TreeEntry
             plain: entry.path.to_string(),
             giveaway: Giveaway::TwinBeside { twin: twin.to_string() },
             may_be_named: false,
+            entry: None,
         }),
         None => Ok(()),
     }
@@ -272,11 +274,6 @@ fn ensure_fits(
     limits::ensure(repo, registry, &selection.key, &selection.limits, of_pack)
 }
 
-/// Returns whether this is the blob without content, which every empty file has.
-fn is_empty(id: &ObjectId) -> bool {
-    ObjectHasher::new(id, "blob", 0).finish() == *id
-}
-
 /// Leaves out the entries that are not taken. Refuses an entry in the clear with the content of a protected one.
 fn narrowed(
     mut members: Vec<TreeMember>,
@@ -299,6 +296,7 @@ fn narrowed(
                 artifact: left_out[&member.id].to_owned(),
             },
             may_be_named: false,
+            entry: member.entry(),
         });
     }
     protected.retain(|artifact| taken(&artifact.path.original()));
@@ -312,13 +310,13 @@ fn new_blobs(entries: &[TreeEntry], judged: &[bool]) -> impl Iterator<Item = Obj
         .flat_map(|entry| blobs(std::slice::from_ref(entry)))
 }
 
-/// Returns the entries in the clear, and those that are sealed. `judged` tells of which it is known already that they are fit to
-/// be in the clear.
+/// Returns the entries in the clear, and those that are sealed or left out. `judged` tells of which it is known already that they
+/// are fit to be in the clear, `taken` which are in the pack.
 fn by_rules(
     entries: Vec<TreeEntry>,
     judged: &[bool],
-    judge: &PackJudge,
-    registry: &Registry,
+    (judge, registry): (&PackJudge, &Registry),
+    taken: &dyn Fn(&[u8]) -> bool,
 ) -> Result<(Vec<TreeMember>, Vec<ProtectedArtifact>)> {
     let mut protected = Vec::new();
     let mut members = Vec::with_capacity(entries.len());
@@ -344,7 +342,10 @@ fn by_rules(
                 was_judged,
             }),
             Some(leak) => {
-                ensure_is_artifact(&leak)?;
+                // What is left out is not published, but still protects its copies.
+                if taken(entry.path.as_bytes()) {
+                    ensure_is_artifact(&leak, true)?;
+                }
                 protected.push(protected_by(leak, path, source_of_entry(entry.kind, entry.id)));
             }
         }
