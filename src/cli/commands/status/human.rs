@@ -231,12 +231,16 @@ fn next(sheet: &mut Sheet<'_>, report: &StatusReport, troubles: &[Trouble]) {
     }
     if commands.is_empty() {
         let cannot_open = !report.recipients.is_empty() && report.can_open() != Some(true);
-        let text = match (troubles.is_empty(), cannot_open) {
-            (true, false) => paint(PROVEN, "nothing has to be done"),
-            (true, true) => "nothing is wrong, but you cannot open what is sealed here; see recipients".to_owned(),
-            (false, _) => "do what the arrows above say".to_owned(),
+        match (troubles.is_empty(), cannot_open) {
+            (true, false) => sheet.advised(
+                &format!("{}; contents were not scanned", paint(PROVEN, "nothing is wrong by name")),
+                "git pack scan --all",
+            ),
+            (true, true) => {
+                sheet.line("nothing is wrong by name, but you cannot open what is sealed here; see recipients")
+            }
+            (false, _) => sheet.line("do what the arrows above say"),
         };
-        sheet.line(&text);
         return;
     }
     for command in commands {
