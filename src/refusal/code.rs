@@ -113,6 +113,7 @@ impl Refusal {
             | Self::HasOtherSeals { .. }
             | Self::KeyExists { .. }
             | Self::TwinDiffers { .. }
+            | Self::NotOneFile { .. }
             | Self::Merge { .. }
             | Self::NoDestination
             | Self::UnsafePath { .. } => Code::Io,
@@ -132,7 +133,9 @@ impl Refusal {
             Self::NoRecipients { .. } => Code::NoRecipients,
             Self::NoIdentity { .. } | Self::NoneOpens { .. } | Self::Locked { .. } => Code::NoIdentity,
             Self::Crypto { .. } => Code::Crypto,
-            Self::PlaintextLeak { .. } | Self::KeyInPublicText { .. } | Self::InternalPack { .. } => Code::PlaintextLeak,
+            Self::PlaintextLeak { .. } | Self::KeyInPublicText { .. } | Self::InternalPack { .. } => {
+                Code::PlaintextLeak
+            }
             // A place that lies holds a bad pack.
             Self::Transport {
                 fault: TransportFault::WrongContent { .. },

@@ -166,6 +166,7 @@ impl fmt::Display for Refusal {
             Self::TwinDiffers { path, conflict, .. } => {
                 write!(f, "{} would be overwritten, but {conflict}", shown_path(path))
             }
+            Self::NotOneFile { path, fault } => f.write_str(&fault.about(&shown_path(path))),
             Self::Merge { plain, sealed, fault } => f.write_str(&fault.about(&shown(plain), &shown(sealed))),
             Self::HookManager { manager, directory } => write!(
                 f,

@@ -19,7 +19,7 @@ use path::PathFault;
 use revision::RevisionFault;
 use signing::SigningFault;
 use transport::{DestinationFault, TransportFault};
-use twin::{MergeFault, TwinConflict};
+use twin::{MergeFault, NotOneFile, TwinConflict};
 use unsupported::Unsupported;
 use usage::Misuse;
 use work_tree::WorkTreeUse;
@@ -345,6 +345,13 @@ pub enum Refusal {
         plain: Vec<u8>,
         /// What is known about the file.
         conflict: TwinConflict,
+    },
+    /// A name that does not stand for one file that can be sealed beside itself.
+    NotOneFile {
+        /// The name as given.
+        path: PathBuf,
+        /// Why not.
+        fault: NotOneFile,
     },
     /// A file and its sealed twin that a merge is about.
     Merge {

@@ -40,6 +40,25 @@ pub enum MergeFault {
     Markers,
 }
 
+/// Why a name does not stand for one file that can be sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotOneFile {
+    /// It is a directory.
+    Directory,
+    /// It is a glob that the shell did not expand.
+    Glob,
+}
+
+impl NotOneFile {
+    /// Returns what is wrong, with the name as given.
+    pub(super) fn about(self, name: &str) -> String {
+        match self {
+            Self::Directory => format!("{name} is a directory; expected files"),
+            Self::Glob => format!("there is no file {name}, and only a shell expands globs here"),
+        }
+    }
+}
+
 impl MergeFault {
     /// Returns what is in the way, with the names of the plaintext and of its twin.
     pub(super) fn about(self, plain: &str, sealed: &str) -> String {

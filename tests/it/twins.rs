@@ -303,3 +303,29 @@ fn whoever_is_removed_is_shut_out_by_what_is_advised() {
     repo.git(&["add", "a.vec.age"]).ok();
     repo.pack(&["protect", "--check"]).ok();
 }
+
+#[test]
+fn a_directory_or_a_glob_is_refused_with_what_seals_its_files() {
+    let repo = Repo::set_up();
+    repo.write("a b/one.vec", "one");
+    repo.write("a b/two.vec", "two");
+    let done = repo.pack(&["protect", "a b/"]);
+    let said = done.stderr.clone();
+    done.refused("E_IO");
+    assert!(said.contains("is a directory; expected files") && said.contains("git pack protect 'a b'/*, or "), "{said}");
+    let done = repo.pack(&["protect", "a b/*.vec"]);
+    assert!(done.stderr.contains("only a shell expands globs here"), "{}", done.stderr);
+    done.refused("E_IO");
+    assert!(!repo.path(".gitattributes").exists());
+    repo.place.run(&repo.root, "sh", &["-c", "git pack protect 'a b'/*"]).ok();
+    assert!(repo.path("a b/one.vec.age").exists() && repo.path("a b/two.vec.age").exists());
+
+    // Several twins: the refusal has the command that rekeys each.
+    let refused = repo.pack(&["rekey", "a b/one.vec.age", "a b/two.vec.age"]).refused("E_USAGE");
+    let next = refused["refusal"]["next_command"].as_str().unwrap();
+    let before = fs::read(repo.path("a b/two.vec.age")).unwrap();
+    let done = repo.place.run(&repo.root, "sh", &["-c", next]).ok();
+    assert_eq!(done.out().matches("REKEYED 1").count(), 2, "{}", done.out());
+    assert_ne!(fs::read(repo.path("a b/two.vec.age")).unwrap(), before);
+    assert_eq!(repo.pack(&["rekey", "a b/one.vec.age"]).code, 2);
+}

@@ -13,11 +13,13 @@ use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::{path_from, remote_name};
 use crate::cli::output::refusal::one_line;
+use crate::cli::output::refusal::usage::misused_for;
 use crate::cli::output::table::aligned;
-use crate::cli::output::words::{LOOK, TYPE, count, paint, pathspec, unchanged};
+use crate::cli::output::words::{LOOK, TYPE, argument, count, paint, pathspec, unchanged};
 use crate::format::path_bytes::bytes_of_path;
 use crate::ops::Context;
 use crate::ops::pack::rekey::{RekeyReport, RekeyRequest, Remaining, rekey};
+use crate::refusal::Refusal;
 use crate::refusal::shown::{harmless, shown};
 
 /// The most refs that are named in one place.
@@ -30,9 +32,12 @@ pub(super) struct Rekey {
     /// The pack's directory, or an age file
     #[arg(value_name = "PACK|FILE.age")]
     what: PathBuf,
-    /// Write the rekeyed pack or file here
-    #[arg(long, short = 'o', value_name = "DIR|FILE")]
-    output: PathBuf,
+    /// Further ones, which are refused with the command that takes them
+    #[arg(value_name = "PACK|FILE.age", hide = true)]
+    more: Vec<PathBuf>,
+    /// Write the rekeyed pack or file here [required]
+    #[arg(long, short = 'o', value_name = "DIR|FILE", required_unless_present = "more")]
+    output: Option<PathBuf>,
     /// Replace an existing pack or age file at the output, even the one being rekeyed
     #[arg(long)]
     replace: bool,
@@ -65,15 +70,22 @@ impl Run for Rekey {
         Some(
             Account::of("rekey")
                 .input(&self.what)
-                .asked("output", Some(name(&self.output))),
+                .asked("output", self.output.as_deref().map(name)),
         )
     }
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, account: Option<&mut Account>) -> Result<Exit> {
         let ctx = &self.keys.passphrase.answering(ctx)?;
+        let place = match &self.output {
+            Some(place) if self.more.is_empty() => place.clone(),
+            _ => {
+                let all = [&self.what].into_iter().chain(&self.more);
+                return Err(one_at_a_time(all, self.reencrypt).into());
+            }
+        };
         let request = RekeyRequest {
             what: self.what,
-            output: self.output,
+            output: place,
             replace: self.replace,
             reencrypt: self.reencrypt,
             recipients: self.recipient,
@@ -96,6 +108,18 @@ impl Run for Rekey {
         }
         Ok(Exit::Yes)
     }
+}
+
+/// Refuses several packs or files, with the command that rekeys each in its place.
+fn one_at_a_time<'a>(all: impl Iterator<Item = &'a PathBuf> + Clone, reencrypt: bool) -> Refusal {
+    let problem = format!(
+        "one pack or file is rekeyed at a time, but {} are named",
+        all.clone().count()
+    );
+    let words: String = all.map(|path| format!(" {}", argument(bytes_of_path(path)))).collect();
+    let more = if reencrypt { " --reencrypt" } else { "" };
+    let each = format!("git pack rekey \"$each\" -o \"$each\" --replace{more}");
+    misused_for(problem, &format!("for each in{words}; do {each} || break; done"))
 }
 
 /// Prints what would be rekeyed.

@@ -2,6 +2,7 @@
 
 mod detail;
 pub(crate) mod keys;
+mod outside;
 mod remedy;
 pub(crate) mod usage;
 mod words;

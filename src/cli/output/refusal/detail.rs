@@ -29,6 +29,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
         Refusal::TwinDiffers { path, conflict, .. } => {
             json!({ "path": shown_path(path), "reason": words::why_not_overwritten(*conflict) })
         }
+        Refusal::NotOneFile { path, .. } => json!({ "path": shown_path(path), "reason": refusal.to_string() }),
         Refusal::Merge { sealed, .. } => json!({ "path": sealed, "reason": refusal.to_string() }),
         Refusal::UnsafePath { path, fault } => json!({ "path": path, "reason": fault.to_string() }),
         Refusal::Duplicate { path, sources } | Refusal::Collision { path, sources, .. } => {

@@ -1,18 +1,18 @@
 //! What to do about a refusal.
 
 use crate::cli::env;
+use crate::cli::output::refusal::outside::{signing, transport};
 use crate::cli::output::refusal::usage;
 use crate::cli::output::words::{argument, pathspec, quoted};
 use crate::format::destination::PlaceAddress;
 use crate::refusal::agent::{AgentFault, CyclesFault};
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
-use crate::refusal::keys::{CipherFault, IdentityFault, LockFault, SecretFault};
+use crate::refusal::keys::{CipherFault, IdentityFault, SecretFault};
 use crate::refusal::pack::PackFault;
 use crate::refusal::private_file::PrivateFault;
-use crate::refusal::signing::{AttestationKeyFault, SigningFault};
 use crate::refusal::transport::{DestinationFault, TransportFault};
-use crate::refusal::twin::{MergeFault, TwinConflict};
+use crate::refusal::twin::{MergeFault, NotOneFile, TwinConflict};
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{CommitHere, Refusal};
@@ -70,6 +70,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
                 env::invocation_with("--force")
             )),
         },
+        Refusal::NotOneFile { path, fault } => (None, Some(files_below(path, *fault))),
         Refusal::Merge { plain, sealed, fault } => merge(plain, sealed, *fault),
         Refusal::ThroughLink { link, .. } => (
             None,
@@ -259,6 +260,24 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     }
 }
 
+/// Returns how to seal the files for which a name stands.
+fn files_below(path: &std::path::Path, fault: NotOneFile) -> String {
+    let name = path.as_os_str().as_encoded_bytes();
+    match fault {
+        NotOneFile::Directory => {
+            let directory = argument(name);
+            format!(
+                "git pack protect {}/*, or protect all that is below by its name: paths = [\"<directory>/**\"] in .gitpack.toml  \
+                 (git pack help rules)",
+                directory.trim_end_matches('/')
+            )
+        }
+        NotOneFile::Glob => {
+            "give the glob to the shell without quotes, or name the files: git pack protect <file>…".to_owned()
+        }
+    }
+}
+
 /// Returns what to do about a plaintext in a pack that would give something away.
 fn leak(plain: &str, may_be_named: bool, entry: Option<&str>) -> String {
     let out = match entry {
@@ -410,75 +429,6 @@ fn private_file(fault: &PrivateFault) -> Option<String> {
             return Some(format!("chmod 600 {}", argument(path.as_os_str().as_encoded_bytes())));
         }
         PrivateFault::NotAStore => "name the directory that holds agents/, or one below agents/",
-        _ => return None,
-    };
-    Some(text.to_owned())
-}
-
-/// Returns what to do about something that cannot be signed, attested or checked.
-fn signing(fault: &SigningFault) -> Option<String> {
-    let hint = match fault {
-        SigningFault::TooMany { .. } => "remove those that are not needed",
-        SigningFault::NotADirectory => {
-            "git pack pull <archive or address> --output <directory>, then name that directory"
-        }
-        SigningFault::Program { .. } => "install OpenSSH (ssh-keygen), or set gpg.ssh.program",
-        SigningFault::NoKey => {
-            "--key <file>, or git config gitpack.signingKey <file>, or git config user.signingKey with gpg.format ssh"
-        }
-        SigningFault::MissingKey => "ssh-keygen -t ed25519 -f <file>",
-        SigningFault::Secret(SecretFault::ReadableByOthers { path, .. }) => {
-            return Some(format!("chmod 600 {}", argument(path.as_os_str().as_encoded_bytes())));
-        }
-        SigningFault::Secret(_) => "name the file of the key",
-        SigningFault::NotSigned { .. } => "name the private key, or add it to the agent: ssh-add <file>",
-        SigningFault::Unfit { .. } => "sign with another key: ssh-keygen -t ed25519 -f <file>",
-        SigningFault::NoSigners => {
-            "--allowed-signers <file>, or [verify] signers in .gitpack.toml, or git config gpg.ssh.allowedSignersFile"
-        }
-        SigningFault::NotText => "allowed signers are lines of text (ssh-keygen(1), ALLOWED SIGNERS)",
-        SigningFault::TooLarge { .. } => "leave out --members: the pack id covers every member",
-        SigningFault::Key(AttestationKeyFault::Encrypted) => {
-            "decrypt it into a file that only you can read: openssl pkey -in FILE -out KEY; chmod 600 KEY"
-        }
-        SigningFault::Key(AttestationKeyFault::Private) => {
-            "openssl pkey -in FILE -pubout, or the .pub file of ssh-keygen"
-        }
-        SigningFault::Key(AttestationKeyFault::Unsupported { .. }) => "openssl genpkey -algorithm ed25519 -out KEY",
-        SigningFault::Key(AttestationKeyFault::Locked(LockFault::NoPassphrase)) => "use --passphrase-file",
-        SigningFault::Key(_) | SigningFault::Predicate { .. } => return None,
-    };
-    Some(hint.to_owned())
-}
-
-/// Returns what to do about a place that did not take a pack or give one.
-fn transport(fault: &TransportFault) -> Option<String> {
-    let text = match fault {
-        TransportFault::Unauthorized { found: false, .. } => {
-            "log in with the tool of the place: docker login for a registry, git credential approve for a data fabric"
-        }
-        TransportFault::Unauthorized { found: true, .. } => "log in again, or ask for access to this repository",
-        TransportFault::AwsLogin { .. } => {
-            "have the tool of AWS log in, and put what it got into the environment: \
-             eval \"$(aws configure export-credentials --format env)\""
-        }
-        TransportFault::ForeignRealm { .. } => {
-            "if that host is really the one that knows your password, name it with --token-host"
-        }
-        TransportFault::Untrusted { .. } => {
-            "if it is from your organisation's own authority, name the file with that authority's certificate: \
-             SSL_CERT_FILE=ca.pem"
-        }
-        TransportFault::Insecure { .. } => "use https, or --insecure-http if nobody else can listen",
-        TransportFault::NotFound { .. } => "git pack list shows what is there",
-        TransportFault::NotCanonical => "seal it again, or push it to another kind of place",
-        TransportFault::NoNetwork => "install a build with the network: cargo install gitpack",
-        TransportFault::Connection { .. } => {
-            "see whether the address is right and the server runs, and run the command again: it sends or fetches only what is missing"
-        }
-        TransportFault::Timeout | TransportFault::Slow | TransportFault::Short => {
-            "run the command again: it sends or fetches only what is missing"
-        }
         _ => return None,
     };
     Some(text.to_owned())

@@ -16,7 +16,7 @@ use crate::ops::guard::twins::tracked::sealed_for;
 use crate::ops::guard::twins::{Observed, PairReport, Place, ignoring, is_twin, merge, nothing_at};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
-use crate::refusal::twin::{MergeFault, TwinConflict};
+use crate::refusal::twin::{MergeFault, NotOneFile, TwinConflict};
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
@@ -138,9 +138,20 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
         if is_twin(file.as_os_str().as_encoded_bytes()) {
             return Err(Refusal::Usage(Misuse::SealedAlready { file: file.clone() }));
         }
+        let not_one = |fault| Refusal::NotOneFile {
+            path: file.clone(),
+            fault,
+        };
+        if files::is_directory(&ctx.cwd.join(file)) {
+            return Err(not_one(NotOneFile::Directory));
+        }
         let mut found = place.observe(place.pair_of(ctx, file)?, &identities)?;
         if found.plain_hash.is_none() {
-            return Err(nothing_at(&found.pair.plain_file));
+            let is_glob = file.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte));
+            return Err(match is_glob {
+                true => not_one(NotOneFile::Glob),
+                false => nothing_at(&found.pair.plain_file),
+            });
         }
         ensure_is_for_sealing(place, &found)?;
         found.pair.ensure_no_link(&place.root)?;
