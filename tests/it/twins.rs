@@ -312,20 +312,72 @@ fn a_directory_or_a_glob_is_refused_with_what_seals_its_files() {
     let done = repo.pack(&["protect", "a b/"]);
     let said = done.stderr.clone();
     done.refused("E_IO");
-    assert!(said.contains("is a directory; expected files") && said.contains("git pack protect 'a b'/*, or "), "{said}");
+    assert!(
+        said.contains("is a directory; expected files") && said.contains("git pack protect 'a b'/*, or "),
+        "{said}"
+    );
     let done = repo.pack(&["protect", "a b/*.vec"]);
-    assert!(done.stderr.contains("only a shell expands globs here"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("only a shell expands globs here"),
+        "{}",
+        done.stderr
+    );
     done.refused("E_IO");
     assert!(!repo.path(".gitattributes").exists());
-    repo.place.run(&repo.root, "sh", &["-c", "git pack protect 'a b'/*"]).ok();
+    repo.place
+        .run(&repo.root, "sh", &["-c", "git pack protect 'a b'/*"])
+        .ok();
     assert!(repo.path("a b/one.vec.age").exists() && repo.path("a b/two.vec.age").exists());
 
     // Several twins: the refusal has the command that rekeys each.
-    let refused = repo.pack(&["rekey", "a b/one.vec.age", "a b/two.vec.age"]).refused("E_USAGE");
+    let refused = repo
+        .pack(&["rekey", "a b/one.vec.age", "a b/two.vec.age"])
+        .refused("E_USAGE");
     let next = refused["refusal"]["next_command"].as_str().unwrap();
     let before = fs::read(repo.path("a b/two.vec.age")).unwrap();
     let done = repo.place.run(&repo.root, "sh", &["-c", next]).ok();
     assert_eq!(done.out().matches("REKEYED 1").count(), 2, "{}", done.out());
     assert_ne!(fs::read(repo.path("a b/two.vec.age")).unwrap(), before);
     assert_eq!(repo.pack(&["rekey", "a b/one.vec.age"]).code, 2);
+}
+
+#[test]
+fn the_advice_takes_a_protection_back() {
+    for content in ["hello\n".to_owned(), "a line of a longer text\n".repeat(4000)] {
+        let repo = Repo::set_up();
+        let run = |script: &str| repo.place.run(&repo.root, "sh", &["-c", script]);
+        repo.write("f", &content);
+        repo.pack(&["protect", "f"]).ok();
+        repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+        run("git init -q --bare ../o.git; git remote add origin ../o.git; git push -q origin main").ok();
+        run("git rm -q f.age; sed -i /^.f$/d .gitignore; git add f .gitignore").ok();
+        let commit = repo.git(&["commit", "-q", "-m", "back"]);
+        assert_eq!(commit.code, 1);
+        // Nothing about rules: the twin protects the file.
+        assert!(!commit.stderr.contains(".gitpack.toml"), "{}", commit.stderr);
+        let advice = commit
+            .stderr
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("or take the protection back"));
+        let command = advice.and_then(|advice| advice.trim().strip_suffix(", then commit the rest"));
+        run(command.unwrap_or_else(|| panic!("{}", commit.stderr))).ok();
+        repo.git(&["commit", "-q", "-m", "rest"]).ok();
+        if content.len() > 100 {
+            continue;
+        }
+        assert!(
+            commit
+                .stderr
+                .contains("also removes the sealed twins that protect them"),
+            "{}",
+            commit.stderr
+        );
+        let push = repo.git(&["push", "-q", "origin", "main"]);
+        let said = &push.stderr;
+        assert!(
+            said.contains("removes the sealed twins that protect them") && !said.contains(".gitpack.toml"),
+            "{said}"
+        );
+        run("git push -q origin HEAD~1:main && git push -q origin main").ok();
+    }
 }

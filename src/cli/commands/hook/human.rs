@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::commands::scan::leaks::{
     LISTED, NAMED, commit_advice, examined, is_sealable, is_sealable_at, leak_lines, leak_row, look_alikes, names_of,
-    notices, unnamed,
+    notices, twin_of, unnamed,
 };
 use crate::cli::commands::scan::way_out::way_out_lines;
 use crate::cli::env;
@@ -17,7 +17,6 @@ use crate::format::protected::Policy;
 use crate::format::remote_url::without_secret;
 use crate::ops::guard::scan::{FoundLeak, ScanReport};
 use crate::ops::guard::twins::one_sided::OneSided;
-use crate::ops::guard::way_out::ReleaseFirst;
 use crate::refusal::shown::{harmless, shown, visible};
 use crate::rules::push::{Doubt, private_line};
 use crate::rules::scan::LeakCode;
@@ -44,10 +43,24 @@ pub(super) fn commit(output: &mut Output, report: &ScanReport) {
         text.push_str(&advise(&commit_advice(leaks)));
         output.err(&text);
     }
-    if leaks.iter().any(|found| found.weakened) {
+    let (by_twin, by_rules) = weakened_by(leaks);
+    if by_twin {
+        output.err("  this commit also removes the sealed twins that protect them; that takes effect with the next commit,\n  so commit the removal first, by itself\n");
+    }
+    if by_rules {
         output.err("  this commit also changes .gitpack.toml to release them; that takes effect with the next commit,\n  so commit .gitpack.toml first, by itself\n");
     }
     notices(output, report);
+}
+
+/// Returns whether the change itself takes back what protects some of the files: their sealed twins, and rules.
+fn weakened_by(leaks: &[FoundLeak]) -> (bool, bool) {
+    let weakened = |by_twin: bool| {
+        leaks
+            .iter()
+            .any(|found| found.weakened && twin_of(found).is_some() == by_twin)
+    };
+    (weakened(true), weakened(false))
 }
 
 /// Prints the sealed twins of which a commit would lose a side of a merge, if there are any.
@@ -248,7 +261,7 @@ fn way_on(report: &ScanReport, site: Site<'_>) -> String {
     let mut text = String::new();
     // First, because then the commits can stay.
     if report.leaks.iter().any(|found| found.weakened) {
-        text.push_str(&released_at_once(report.release_first.as_ref(), site));
+        text.push_str(&released_at_once(report, site));
     }
     let stays = |found: &FoundLeak| !found.weakened;
     let has_commits = report
@@ -297,12 +310,23 @@ fn unchanged_refs(report: &ScanReport) -> String {
     )
 }
 
-/// Returns what to do about a push that also changes the rules.
-fn released_at_once(first: Option<&ReleaseFirst>, site: Site<'_>) -> String {
-    let mut text = "  the push also changes .gitpack.toml to release them, which counts from the next push on: push the commit\n  \
-                    that changes .gitpack.toml first, by itself\n"
-        .to_owned();
-    if let (Some(first), Site::Push(remote)) = (first, site) {
+/// Returns what to do about a push that also takes back what protects files.
+fn released_at_once(report: &ScanReport, site: Site<'_>) -> String {
+    let mut text = String::new();
+    let (by_twin, by_rules) = weakened_by(&report.leaks);
+    if by_rules {
+        text.push_str(
+            "  the push also changes .gitpack.toml to release them, which counts from the next push on: push the commit\n  \
+             that changes .gitpack.toml first, by itself\n",
+        );
+    }
+    if by_twin {
+        text.push_str(
+            "  the push also removes the sealed twins that protect them, which counts from the next push on: push the commit\n  \
+             that removes the twins first, by itself\n",
+        );
+    }
+    if let (Some(first), Site::Push(remote)) = (&report.release_first, site) {
         let command = format!(
             "git push {} {}:{}",
             argument(without_secret(remote).as_bytes()),

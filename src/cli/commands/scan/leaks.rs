@@ -15,6 +15,7 @@ use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::guard::scan::{Examined, FoundLeak, ScanReport};
 use crate::refusal::shown::{brief, harmless};
+use crate::rules::protect::Cause;
 use crate::rules::scan::LeakCode;
 use crate::rules::weakening::{Weakening, WeakeningKind};
 
@@ -57,11 +58,34 @@ pub(in crate::cli::commands) fn commit_advice(leaks: &[FoundLeak]) -> Vec<(&'sta
     advice
 }
 
-/// Returns the advice to release files on purpose. No rule releases a private key or a run output.
+/// Returns the sealed twin that protects a file; none if a rule does, or if the content is known.
+pub(in crate::cli::commands) fn twin_of(found: &FoundLeak) -> Option<&RepoPath> {
+    match &found.leak.cause {
+        Cause::Twin(twin) => Some(twin),
+        _ => None,
+    }
+}
+
+/// Returns the advice to release files on purpose. No rule releases a private key or a run output, and none takes back the
+/// protection of a sealed twin.
 pub(super) fn rules_advice(leaks: &[FoundLeak]) -> Option<(&'static str, String)> {
     let of_rules = |found: &&FoundLeak| found.leak.code != LeakCode::TrackedRunOutput;
     let mut releasable = leaks.iter().filter(of_rules).peekable();
     releasable.peek()?;
+    let twins: Option<Vec<&RepoPath>> = releasable.clone().map(twin_of).collect();
+    if let Some(twins) = twins.filter(|twins| twins.len() <= TYPED) {
+        let git = env::git_at_top();
+        let names: String = twins
+            .iter()
+            .map(|twin| format!(" {}", pathspec(twin.as_bytes())))
+            .collect();
+        return Some((
+            "or take the protection back",
+            format!(
+                "{git} rm -q --ignore-unmatch --{names} && {git} commit -m 'Remove sealed twins' --{names}, then commit the rest"
+            ),
+        ));
+    }
     Some(match releasable.all(|found| found.leak.code == LeakCode::PrivateKey) {
         true => (
             "if the key is to be public",
