@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::refusal::keys::RecipientsElsewhere;
 use crate::refusal::path::PathFault;
 use crate::refusal::shown::{shown, shown_path};
 use crate::refusal::transport::DestinationFault;
@@ -113,14 +114,16 @@ impl fmt::Display for Refusal {
                 f,
                 "the history of this clone is cut off at {commit}, but the range needs older commits"
             ),
-            Self::NoRecipients { artifacts, uncommitted } => {
+            Self::NoRecipients { artifacts, elsewhere } => {
                 let noun = match artifacts.len() {
                     1 => "artifact is",
                     _ => "artifacts are",
                 };
-                let why = match uncommitted {
-                    true => "that commit does not have the .gitpack.toml that names recipients",
-                    false => "no recipients are configured",
+                let why = match elsewhere {
+                    RecipientsElsewhere::Nowhere => "no recipients are configured",
+                    RecipientsElsewhere::Uncommitted | RecipientsElsewhere::OtherCommit => {
+                        "that commit does not have the .gitpack.toml that names recipients"
+                    }
                 };
                 write!(f, "{} {noun} protected, but {why}", artifacts.len())
             }

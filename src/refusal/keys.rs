@@ -84,7 +84,7 @@ pub enum KeyFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityFault {
     /// There is no such file.
-    Missing,
+    Missing(IdentityNamer),
     /// It appeared and was removed while git-pack ran.
     Vanished,
     /// It is in the work tree, where git could track it.
@@ -102,6 +102,30 @@ pub enum IdentityFault {
         /// The kind of the key.
         kind: String,
     },
+}
+
+/// Where recipients are named that do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecipientsElsewhere {
+    /// Nowhere.
+    Nowhere,
+    /// In a configuration in the work tree, which is not committed.
+    Uncommitted,
+    /// In the configuration of the work tree; the commit is an older one, and cannot get it.
+    OtherCommit,
+}
+
+/// Who named an identity file that is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityNamer {
+    /// The command line.
+    Caller,
+    /// The variable `GIT_PACK_IDENTITY`.
+    Variable,
+    /// The configuration of git.
+    GitConfig,
+    /// Nobody: it is the default place.
+    Nobody,
 }
 
 /// Why something that is locked was not unlocked.
@@ -210,7 +234,13 @@ impl fmt::Display for KeyFault {
 impl fmt::Display for IdentityFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("the file does not exist"),
+            Self::Missing(IdentityNamer::Caller | IdentityNamer::Nobody) => f.write_str("the file does not exist"),
+            Self::Missing(IdentityNamer::Variable) => {
+                f.write_str("GIT_PACK_IDENTITY names it, and the file does not exist")
+            }
+            Self::Missing(IdentityNamer::GitConfig) => {
+                f.write_str("gitpack.identity in git's configuration names it, and the file does not exist")
+            }
             Self::Vanished => f.write_str("another process created it and removed it again"),
             Self::InWorkTree => f.write_str("it is in the work tree, where git could track it"),
             Self::Secret(fault) => fault.fmt(f),

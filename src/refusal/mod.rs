@@ -11,7 +11,7 @@ use bound::Bound;
 use config::ConfigFault;
 use corrupt::Corrupt;
 use hook_manager::HookManager;
-use keys::{CipherFault, IdentityFault, LockFault};
+use keys::{CipherFault, IdentityFault, LockFault, RecipientsElsewhere};
 use leak::{Giveaway, PublicText};
 use manifest::ManifestFault;
 use pack::PackFault;
@@ -252,8 +252,8 @@ pub enum Refusal {
     NoRecipients {
         /// The artifacts.
         artifacts: Vec<String>,
-        /// Whether an uncommitted configuration in the work tree names recipients.
-        uncommitted: bool,
+        /// Where recipients are named that do not count.
+        elsewhere: RecipientsElsewhere,
     },
     /// The identity file cannot be used.
     NoIdentity {

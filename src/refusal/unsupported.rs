@@ -100,6 +100,11 @@ pub enum Unsupported {
         /// What git said.
         said: String,
     },
+    /// An empty `core.hooksPath`, with which git runs no hooks.
+    EmptyHooksPath {
+        /// The configuration for many repositories that sets it, if one does.
+        shared: Option<SharedScope>,
+    },
     /// A directory of hooks that git does not name.
     HooksDirectory {
         /// What git said.
@@ -220,6 +225,7 @@ impl fmt::Display for Unsupported {
             Self::CommitsWith { path, said } => write!(f, "git cannot list the commits with {path}: {said}"),
             Self::GitConfig { said } => write!(f, "git config: {said}"),
             Self::Merge { said } => write!(f, "git merge-file: {said}"),
+            Self::EmptyHooksPath { .. } => f.write_str("core.hooksPath is empty, so git runs no hooks"),
             Self::HooksDirectory { said } => write!(f, "git cannot tell where its hooks are: {said}"),
             Self::Canary { said } => write!(f, "git could not create a canary: {said}"),
             Self::ManyConfigurations { versions } => write!(

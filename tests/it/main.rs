@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod accepting;
+mod advice;
 mod age_testkit;
 mod agent;
 mod architecture;

@@ -32,7 +32,9 @@ impl HooksDir {
     pub fn of(directory: &Path) -> Result<Self> {
         let configured = ask(directory, &["config", "--get", "core.hooksPath"])?;
         if configured.status.success() && configured.stdout.trim_ascii().is_empty() {
-            return Err(asking("core.hooksPath is empty, so git runs no hooks"));
+            return Err(Refusal::Unsupported(Unsupported::EmptyHooksPath {
+                shared: shared_scope(directory)?,
+            }));
         }
         let output = ask(directory, &["rev-parse", "--git-path", "hooks"])?;
         if !output.status.success() {

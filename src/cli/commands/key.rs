@@ -102,6 +102,7 @@ fn generated(output: &mut Output, made: &Generated) {
 }
 
 fn places(output: &mut Output, places: &[KeyPlace]) {
+    let has_none = places.iter().all(|place| matches!(place.keys, Ok(None)));
     output.line("--identity           on the command line, overrides the others");
     for place in places {
         let label = match place.origin {
@@ -138,5 +139,8 @@ fn places(output: &mut Output, places: &[KeyPlace]) {
                 ));
             }
         }
+    }
+    if has_none {
+        output.err("  there is no identity yet; this makes one: git pack key generate\n");
     }
 }

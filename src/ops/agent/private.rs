@@ -11,6 +11,7 @@ use crate::format::agent::json::ensure_json;
 use crate::format::agent::private::PrivateKind;
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
+use crate::refusal::keys::RecipientsElsewhere;
 use crate::refusal::private_file::PrivateFault;
 use crate::refusal::{Refusal, Result};
 
@@ -40,7 +41,7 @@ pub(super) fn recipients_for(
         false => Ok(found),
         true => Err(Refusal::NoRecipients {
             artifacts: vec![subject.display().to_string()],
-            uncommitted: false,
+            elsewhere: RecipientsElsewhere::Nowhere,
         }),
     }
 }

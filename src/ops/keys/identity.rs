@@ -10,7 +10,7 @@ use crate::adapters::git::Repository;
 use crate::format::git_keys;
 use crate::ops::Context;
 use crate::refusal::keys::PassphraseFault;
-use crate::refusal::keys::{CipherFault, IdentityFault, SecretFault};
+use crate::refusal::keys::{CipherFault, IdentityFault, IdentityNamer, SecretFault};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 use crate::rules::identity_file::why_unfit;
@@ -110,12 +110,17 @@ pub fn load(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
     if !given.is_empty() {
         let each = given.iter().map(|file| {
             let path = ctx.cwd.join(file);
-            read(ctx, &path, file)?.ok_or_else(|| unfit(file, IdentityFault::Missing))
+            read(ctx, &path, file)?.ok_or_else(|| unfit(file, IdentityFault::Missing(IdentityNamer::Caller)))
         });
         return Ok(Identities::join(each.collect::<Result<Vec<_>>>()?, &ctx.ask));
     }
-    let (path, _) = in_force(ctx)?;
-    read(ctx, &path, &path)?.ok_or_else(|| unfit(&path, IdentityFault::Missing))
+    let (path, origin) = in_force(ctx)?;
+    let by = match origin {
+        IdentityOrigin::Environment => IdentityNamer::Variable,
+        IdentityOrigin::GitConfig => IdentityNamer::GitConfig,
+        IdentityOrigin::Default => IdentityNamer::Nobody,
+    };
+    read(ctx, &path, &path)?.ok_or_else(|| unfit(&path, IdentityFault::Missing(by)))
 }
 
 /// Like [`load`], but a file in force that is missing, or that `init` left out, gives no identities instead of a refusal.
@@ -137,12 +142,25 @@ pub(super) fn read(ctx: &Context, path: &Path, name: &Path) -> Result<Option<Ide
     let bytes = match read_secret(path, MAX_BYTES)? {
         None => return Ok(None),
         Some(Ok(bytes)) => bytes,
-        Some(Err(fault)) => return Err(unfit(name, IdentityFault::Secret(fault))),
+        Some(Err(fault)) => return Err(unfit(name, why_not_read(ctx, path, fault))),
     };
     let name = name.display().to_string();
     Identities::parse(name.clone(), bytes, &ctx.ask)
         .map(Some)
         .map_err(|fault| unfit(Path::new(&name), IdentityFault::Key(fault)))
+}
+
+/// Returns why a file is no identity file that is used: if others can read it, whether it holds identities at all.
+fn why_not_read(ctx: &Context, path: &Path, fault: SecretFault) -> IdentityFault {
+    let SecretFault::ReadableByOthers { .. } = fault else {
+        return IdentityFault::Secret(fault);
+    };
+    let bytes = files::read_any(path, MAX_BYTES as u64).ok().map(Zeroizing::new);
+    let content = bytes.map(|bytes| Identities::parse(path.display().to_string(), bytes, &ctx.ask));
+    match content {
+        Some(Err(other)) => IdentityFault::Key(other),
+        _ => IdentityFault::Secret(fault),
+    }
 }
 
 /// Reads a file of at most `max` bytes that only its owner may read. Returns `None` if there is no file, and the reason if it

@@ -96,10 +96,11 @@ pub(super) fn protecting(report: &StatusReport) -> String {
     let paths: Vec<String> = exposed.map(|file| argument(file.path.as_bytes())).collect();
     let more = if paths.len() > IN_A_COMMAND { " …" } else { "" };
     let named = paths.iter().take(IN_A_COMMAND).cloned().collect::<Vec<_>>().join(" ");
-    match report.recipients.is_empty() {
-        true => at_top(&format!(
+    match (report.recipients.is_empty(), report.configured) {
+        (true, false) => at_top(&format!("git pack init && git pack protect {named}{more}")),
+        (true, true) => at_top(&format!(
             "git pack recipients add age1…, then git pack protect {named}{more}"
         )),
-        false => at_top(&format!("git pack protect {named}{more}")),
+        (false, _) => at_top(&format!("git pack protect {named}{more}")),
     }
 }

@@ -110,7 +110,7 @@ fn recipients(sheet: &mut Sheet<'_>, report: &StatusReport) {
         None if report.own_recipient.is_none() && !named.is_empty() => {
             sheet.advised(
                 "there is no identity here, so nothing can be opened",
-                "git pack key list",
+                "git pack key generate",
             );
         }
         _ => {}
@@ -233,7 +233,10 @@ fn next(sheet: &mut Sheet<'_>, report: &StatusReport, troubles: &[Trouble]) {
         let cannot_open = !report.recipients.is_empty() && report.can_open() != Some(true);
         match (troubles.is_empty(), cannot_open) {
             (true, false) => sheet.advised(
-                &format!("{}; contents were not scanned", paint(PROVEN, "nothing is wrong by name")),
+                &format!(
+                    "{}; contents were not scanned",
+                    paint(PROVEN, "nothing is wrong by name")
+                ),
                 "git pack scan --all",
             ),
             (true, true) => {

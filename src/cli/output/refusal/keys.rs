@@ -11,7 +11,7 @@ pub(crate) fn identity(fault: &IdentityFault) -> String {
         IdentityFault::Secret(fault) => secret(fault),
         IdentityFault::Key(fault) => key(fault),
         IdentityFault::Locked(fault) => lock(fault),
-        IdentityFault::Missing | IdentityFault::Vanished | IdentityFault::OnlyKeyKnows { .. } => fault.to_string(),
+        IdentityFault::Missing(_) | IdentityFault::Vanished | IdentityFault::OnlyKeyKnows { .. } => fault.to_string(),
     }
 }
 

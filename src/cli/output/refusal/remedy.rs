@@ -8,12 +8,12 @@ use crate::format::destination::PlaceAddress;
 use crate::refusal::agent::{AgentFault, CyclesFault};
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
-use crate::refusal::keys::{CipherFault, IdentityFault, SecretFault};
+use crate::refusal::keys::{CipherFault, IdentityFault, IdentityNamer, RecipientsElsewhere, SecretFault};
 use crate::refusal::pack::PackFault;
 use crate::refusal::private_file::PrivateFault;
 use crate::refusal::transport::{DestinationFault, TransportFault};
 use crate::refusal::twin::{MergeFault, NotOneFile, TwinConflict};
-use crate::refusal::unsupported::Unsupported;
+use crate::refusal::unsupported::{SharedScope, Unsupported};
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{CommitHere, Refusal};
 
@@ -109,6 +109,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             fault: DestinationFault::TwoPlaces,
             ..
         } => hint("leave out --from, or name only the id of the pack"),
+        Refusal::BadDestination {
+            text,
+            fault: DestinationFault::Ambiguous { .. },
+        } => next(&format!("git pack list {}", argument(text.as_bytes()))),
         Refusal::BadDestination { .. } => {
             hint("oci://<host>/<repository>, s3://<bucket>/<prefix>, git:<remote>, https://<host>/<path>")
         }
@@ -156,21 +160,30 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::BadManifest { .. } => {
             hint("use another pack or manifest of the commit, such as a new one: git pack seal --emit lite")
         }
-        Refusal::NoRecipients { uncommitted: true, .. } => {
-            next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'")
-        }
+        Refusal::NoRecipients {
+            elsewhere: RecipientsElsewhere::Uncommitted,
+            ..
+        } => next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'"),
+        Refusal::NoRecipients {
+            elsewhere: RecipientsElsewhere::OtherCommit,
+            ..
+        } => next(&format!(
+            "git pack recipients list >../recipients && {}",
+            env::invocation_with("-R ../recipients")
+        )),
         Refusal::NoRecipients { .. } => (
             Some("git pack init".into()),
             Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
         ),
         Refusal::NoIdentity {
-            fault: IdentityFault::Missing,
+            fault: IdentityFault::Missing(by),
             ..
-        } => (
-            Some("git pack key list".into()),
-            Some("name the file of your key: -i FILE; git pack key list shows where git-pack looks for one".into()),
-        ),
+        } => missing_identity(*by),
         Refusal::NoIdentity { .. } => (None, None),
+        Refusal::NoneOpens { tried, .. } if tried.is_empty() => hint(
+            "name the file of your key: --identity FILE; git pack key list shows where git-pack looks for one. If you have none \
+             yet: git pack key generate, and have its recipient added",
+        ),
         Refusal::NoneOpens { .. } => hint("use another identity file or SSH key: --identity FILE"),
         Refusal::PlaintextLeak {
             plain,
@@ -178,9 +191,9 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             entry,
             ..
         } => (None, Some(leak(plain, *may_be_named, entry.as_deref()))),
-        Refusal::KeyInPublicText { .. } => {
-            hint("leave the key out; if it was a mistake for something else, treat the key as seen: the shell remembers commands")
-        }
+        Refusal::KeyInPublicText { .. } => hint(
+            "leave the key out; if it was a mistake for something else, treat the key as seen: the shell remembers commands",
+        ),
         Refusal::ChangedWhileRead { .. } => hint("run it again when nothing writes to the file"),
         Refusal::Limit { scope, .. } => (
             None,
@@ -205,7 +218,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::Audit { run, directory, .. } => (
             Some(format!("git pack audit --run {run}")),
             Some(format!(
-                "git pack audit --run {run}; then delete the run and seal again: rm -r {}",
+                "git pack audit --run {run} lists what is wrong; to seal again: rm -r {} && git pack seal",
                 argument(directory.as_os_str().as_encoded_bytes())
             )),
         ),
@@ -233,7 +246,9 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::BadPack {
             fault: PackFault::Missing | PackFault::NotADirectory | PackFault::NoManifest,
             ..
-        } => hint("name the directory of a pack, its archive or its address; git pack list shows the packs here"),
+        } => hint(
+            "name the directory of a pack, its archive or its address; in a repository, git pack list shows its packs",
+        ),
         Refusal::BadPack { .. } => hint("seal it again, or get a new copy of it"),
         Refusal::Duplicate { .. } | Refusal::ReservedPath { .. } => {
             hint("rename one of them, or seal them in two packs")
@@ -260,16 +275,38 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     }
 }
 
+/// Returns what to do about an identity file that is missing.
+fn missing_identity(by: IdentityNamer) -> (Option<String>, Option<String>) {
+    let (next, hint) = match by {
+        IdentityNamer::Caller => (
+            "git pack key list",
+            "name the file of your key: -i FILE; git pack key list shows where git-pack looks for one",
+        ),
+        IdentityNamer::Variable => (
+            "git pack key list",
+            "set GIT_PACK_IDENTITY to the file of your key, or leave it out: unset GIT_PACK_IDENTITY",
+        ),
+        IdentityNamer::GitConfig => (
+            "git pack key list",
+            "git config gitpack.identity <file of your key>, or git config --unset gitpack.identity",
+        ),
+        IdentityNamer::Nobody => (
+            "git pack key generate",
+            "name the file of your key: -i FILE; if you have none yet: git pack key generate",
+        ),
+    };
+    (Some(next.to_owned()), Some(hint.to_owned()))
+}
+
 /// Returns how to seal the files for which a name stands.
 fn files_below(path: &std::path::Path, fault: NotOneFile) -> String {
     let name = path.as_os_str().as_encoded_bytes();
     match fault {
         NotOneFile::Directory => {
-            let directory = argument(name);
+            let directory = argument(name.strip_suffix(b"/").unwrap_or(name));
             format!(
-                "git pack protect {}/*, or protect all that is below by its name: paths = [\"<directory>/**\"] in .gitpack.toml  \
-                 (git pack help rules)",
-                directory.trim_end_matches('/')
+                "git pack protect {directory}/*, or protect all that is below by its name: paths = [\"<directory>/**\"] in .gitpack.toml  \
+                 (git pack help rules)"
             )
         }
         NotOneFile::Glob => {
@@ -285,7 +322,10 @@ fn leak(plain: &str, may_be_named: bool, entry: Option<&str>) -> String {
         None => "leave it out".to_owned(),
     };
     match may_be_named {
-        true => format!("{out}, or, if anyone may read it, add --plaintext {}", quoted(plain.as_bytes())),
+        true => format!(
+            "{out}, or, if anyone may read it, add --plaintext {}",
+            quoted(plain.as_bytes())
+        ),
         false => format!("{out}, or protect it with a [[protect]] rule in .gitpack.toml"),
     }
 }
@@ -355,6 +395,13 @@ fn way_out(unsupported: &Unsupported) -> String {
         Unsupported::CommitsWith { .. } => "git rev-list --all    (git may show the cause)",
         Unsupported::GitConfig { .. } => "git config --local --list    (git may show the cause)",
         Unsupported::Merge { .. } => "git merge-file -h    (git may show the cause)",
+        Unsupported::EmptyHooksPath { shared: None } => "git config --unset core.hooksPath",
+        Unsupported::EmptyHooksPath {
+            shared: Some(SharedScope::Global),
+        } => "git config --global --unset core.hooksPath",
+        Unsupported::EmptyHooksPath {
+            shared: Some(SharedScope::System),
+        } => "git config --system --unset core.hooksPath",
         Unsupported::HooksDirectory { .. } => "git rev-parse --git-path hooks",
         Unsupported::Canary { .. } => "git --version    (testing hooks needs 2.40 or newer)",
         Unsupported::ManyConfigurations { .. } => {

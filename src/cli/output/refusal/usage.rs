@@ -100,7 +100,7 @@ pub(super) fn next(misuse: &Misuse) -> Option<String> {
         Misuse::NoPlaceForIdentity => "GIT_PACK_IDENTITY=/path/to/identity.txt git pack init",
         Misuse::UnknownRun { .. } => "git pack audit",
         Misuse::UnknownRecipient { .. } => "git pack recipients list",
-        Misuse::NoConfiguration | Misuse::NotBare => "git pack init",
+        Misuse::NoConfiguration | Misuse::NotBare | Misuse::NothingWouldBeSealed { .. } => "git pack init",
         Misuse::SealedAlready { file } => {
             return Some(format!(
                 "git pack reveal {}",
@@ -127,9 +127,8 @@ pub(super) fn next(misuse: &Misuse) -> Option<String> {
         Misuse::NotSplit => "git pack seal --emit split --max-tokens 100000",
         Misuse::OnlyFullToStream => "git pack seal --emit full --stdout",
         Misuse::NoSplit { .. } => "git pack seal --emit repo,split",
-        Misuse::NothingWouldBeSealed { .. } => "git pack init    (in a repository; then seal there)",
         Misuse::OtherRules { repository, .. } => {
-            return Some(format!("cd {}    (and seal there)", repository.display()));
+            return Some(format!("cd {}", argument(repository.as_os_str().as_encoded_bytes())));
         }
         _ => return None,
     };

@@ -16,6 +16,7 @@ use crate::ops::guard::twins::tracked::sealed_for;
 use crate::ops::guard::twins::{Observed, PairReport, Place, ignoring, is_twin, merge, nothing_at};
 use crate::ops::keys::{identity, recipients};
 use crate::ops::{Context, configuration};
+use crate::refusal::keys::RecipientsElsewhere;
 use crate::refusal::twin::{MergeFault, NotOneFile, TwinConflict};
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
@@ -84,7 +85,7 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     if recipients.names().is_empty() {
         return Err(Refusal::NoRecipients {
             artifacts: observed.iter().map(|found| found.pair.plain.to_string()).collect(),
-            uncommitted: false,
+            elsewhere: RecipientsElsewhere::Nowhere,
         });
     }
     let exposures = observed.iter().map(|found| place.repo.exposure(&found.pair.plain));
@@ -147,7 +148,11 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
         }
         let mut found = place.observe(place.pair_of(ctx, file)?, &identities)?;
         if found.plain_hash.is_none() {
-            let is_glob = file.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte));
+            let is_glob = file
+                .as_os_str()
+                .as_encoded_bytes()
+                .iter()
+                .any(|byte| b"*?[".contains(byte));
             return Err(match is_glob {
                 true => not_one(NotOneFile::Glob),
                 false => nothing_at(&found.pair.plain_file),

@@ -18,6 +18,7 @@ use crate::format::digest::Digest;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::keys::{identity, recipients};
+use crate::refusal::keys::RecipientsElsewhere;
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result};
 
@@ -126,7 +127,10 @@ impl Change {
         match self.recipients.names().is_empty() {
             true => Err(Refusal::NoRecipients {
                 artifacts: artifacts.collect(),
-                uncommitted: self.differs == Some(true),
+                elsewhere: match self.differs {
+                    Some(true) => RecipientsElsewhere::Uncommitted,
+                    _ => RecipientsElsewhere::Nowhere,
+                },
             }),
             false => Ok(()),
         }

@@ -7,12 +7,15 @@ use std::path::Path;
 use unicode_normalization::UnicodeNormalization;
 
 use crate::adapters::files::Walked;
+use crate::adapters::git::Repository;
 use crate::format::member_path::MemberPath;
+use crate::format::object_id::ObjectId;
 use crate::ops::Context;
-use crate::ops::configuration::Loaded;
+use crate::ops::configuration::{self, Loaded};
 use crate::ops::keys::recipients;
 use crate::ops::pack::seal::plan::{ProtectedArtifact, Sealing};
 use crate::ops::pack::seal::{SealNotice, SealRequest};
+use crate::refusal::keys::RecipientsElsewhere;
 use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, Result};
 
@@ -30,7 +33,7 @@ pub(super) fn sealing_of(
     protected: Vec<ProtectedArtifact>,
     request: &SealRequest,
     loaded: &Loaded,
-    uncommitted: impl FnOnce() -> bool,
+    elsewhere: impl FnOnce() -> RecipientsElsewhere,
 ) -> Result<Option<Sealing>> {
     let recipients = recipients::of_flags_or_config(ctx, &request.recipients, &request.recipients_files, loaded)?;
     if protected.is_empty() {
@@ -39,7 +42,7 @@ pub(super) fn sealing_of(
     if recipients.names().is_empty() {
         return Err(Refusal::NoRecipients {
             artifacts: protected.iter().map(|p| shown(p.path.as_str().as_bytes())).collect(),
-            uncommitted: uncommitted(),
+            elsewhere: elsewhere(),
         });
     }
     Ok(Some(Sealing {
@@ -48,6 +51,18 @@ pub(super) fn sealing_of(
         privacy: request.privacy,
         fresh: request.fresh,
     }))
+}
+
+/// Returns where recipients are named that do not count for a commit with this tree.
+pub(super) fn named_elsewhere(repo: &Repository, tree: ObjectId) -> RecipientsElsewhere {
+    let root = repo.work_tree();
+    let on_disk = root.is_some_and(|root| configuration::on_disk(&root).is_ok_and(|disk| disk.names_recipients()));
+    let is_head = || repo.commit("HEAD").is_ok_and(|head| head.tree == tree);
+    match on_disk {
+        false => RecipientsElsewhere::Nowhere,
+        true if is_head() => RecipientsElsewhere::Uncommitted,
+        true => RecipientsElsewhere::OtherCommit,
+    }
 }
 
 /// Returns a notice for each pair of paths that a file system without case treats as one.

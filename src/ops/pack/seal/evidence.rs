@@ -13,7 +13,7 @@ use crate::format::repo_state::{EntryKind, GRAMMAR_VERSION, Mode, RepoState, Sta
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::contents::ContentAt;
 use crate::ops::pack::seal::candidates::{FromCommit, NamedArtifact, NamedArtifacts};
-use crate::ops::pack::seal::collect::{same_but_for_case, sealing_of};
+use crate::ops::pack::seal::collect::{named_elsewhere, same_but_for_case, sealing_of};
 use crate::ops::pack::seal::guarded::{self, Guarded};
 use crate::ops::pack::seal::judged::{FileJudge, Inside, JudgedArtifact, ensure_is_artifact, protected_by};
 use crate::ops::pack::seal::plan::{
@@ -22,6 +22,7 @@ use crate::ops::pack::seal::plan::{
 use crate::ops::pack::seal::{SealNotice, SealRequest, release};
 use crate::ops::protection::retain_plain;
 use crate::ops::{Context, state};
+use crate::refusal::keys::RecipientsElsewhere;
 use crate::refusal::seal_option::SealOption;
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
@@ -66,7 +67,11 @@ pub fn evidence_pack(ctx: &Context, request: &SealRequest) -> Result<SealPlan> {
     let (members, sealing) = match ground.site.rules() {
         Some(loaded) => {
             let (members, protected) = by_rules(each)?;
-            (members, sealing_of(ctx, protected, request, loaded, || false)?)
+            let elsewhere = || match (ground.site.repo(), ground.site.tree()) {
+                (Some(repo), Some(tree)) => named_elsewhere(repo, tree),
+                _ => RecipientsElsewhere::Nowhere,
+            };
+            (members, sealing_of(ctx, protected, request, loaded, elsewhere)?)
         }
         None => (without_rules(each, &named, &mut notices)?, None),
     };

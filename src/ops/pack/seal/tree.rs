@@ -14,7 +14,7 @@ use crate::format::tree_meta::{self, Part};
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::guard::scan::twins;
 use crate::ops::pack::seal::attach::AttachedFiles;
-use crate::ops::pack::seal::collect::{member_path, same_but_for_case, sealing_of};
+use crate::ops::pack::seal::collect::{member_path, named_elsewhere, same_but_for_case, sealing_of};
 use crate::ops::pack::seal::guarded::Guarded;
 use crate::ops::pack::seal::judged::{ensure_is_artifact, protected_by};
 use crate::ops::pack::seal::leaks::is_empty;
@@ -97,7 +97,7 @@ fn collect(ctx: &Context, request: &SealRequest, fate: Protected) -> Result<Seal
         Protected::Sealed => (protected, Vec::new()),
         Protected::Withheld => (Vec::new(), protected),
     };
-    let sealing = sealing_of(ctx, sealed, request, loaded, || site.names_recipients_on_disk())?;
+    let sealing = sealing_of(ctx, sealed, request, loaded, || named_elsewhere(repo, commit.tree))?;
     let emit = request.emit.clone().or_else(|| loaded.config.emit.clone());
     let emit = emit.unwrap_or_else(|| Part::DEFAULT.to_vec());
     let layout = Layout {
@@ -203,11 +203,6 @@ impl Site {
         let (artifacts, unkept) = attached.finish();
         notices.extend(unkept.notices(request.strict)?);
         Ok(artifacts)
-    }
-
-    fn names_recipients_on_disk(&self) -> bool {
-        let root = self.work_tree.as_deref();
-        root.is_some_and(|root| configuration::on_disk(root).is_ok_and(|disk| disk.names_recipients()))
     }
 }
 
