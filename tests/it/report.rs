@@ -341,3 +341,31 @@ fn nothing_is_said_twice_or_of_what_is_not_there() {
         );
     }
 }
+
+#[test]
+fn a_tracked_twin_is_not_in_the_clear() {
+    let repo = Repo::set_up();
+    repo.write("secret.vec", "protected\n".repeat(50));
+    repo.pack(&["protect", "secret.vec"]).ok();
+    repo.write("fake.age", "age-encryption.org/v1\n-> X25519 x\nnot sealed\n");
+    repo.git(&["add", "."]).ok();
+    repo.git(&["commit", "-q", "--no-verify", "-m", "twins"]).ok();
+    repo.seal(&["--plaintext", "fake.age", "-o", "../pack"]);
+    let page = page(&repo.place, &repo.root, &["../pack"], 0);
+    assert_sound(&page);
+    assert!(page.contains("1 file was sealed before, and is in the pack as the age file that it was."));
+    assert!(!page.contains("No file is sealed."));
+    let content_of = |path: &str| {
+        let members = page.split("id=\"member-rows\"").nth(1).unwrap();
+        let row = members
+            .split("<tr>")
+            .find(|row| row.contains(&format!("<code>{path}</code>")))
+            .unwrap();
+        ["in the clear", "sealed"]
+            .into_iter()
+            .find(|words| row.contains(&format!("<td>{words}</td>")))
+    };
+    assert_eq!(content_of("repo/secret.vec.age"), Some("sealed"));
+    assert_eq!(content_of("repo/fake.age"), Some("in the clear"));
+    assert_eq!(content_of("repo/README.md"), Some("in the clear"));
+}

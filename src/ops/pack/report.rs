@@ -1,8 +1,10 @@
 //! `git pack report`: gathers what a page says about a pack or a commit, and writes the page in one step.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::adapters::cipher;
 use crate::adapters::files::{self, Over};
 use crate::format::digest::Digest;
 use crate::format::repo_path::RepoPath;
@@ -15,11 +17,13 @@ use crate::ops::pack::given::GivenPack;
 use crate::ops::pack::inspect::{InspectReport, inspect_source};
 use crate::ops::pack::output::OutputPlace;
 use crate::ops::pack::signatures::SignerRequest;
+use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::{VerifyReport, VerifyRequest, Verifying};
 use crate::ops::protection::PackJudge;
 use crate::ops::state::{StateRequest, state_in};
 use crate::refusal::{Refusal, Result};
 use crate::rules::scan::{Leak, SealState};
+use crate::rules::twins::plain_of;
 
 /// How each page begins. Only a file that begins so is replaced.
 pub const BEGINNING: &str = "<!DOCTYPE html>\n<html lang=\"en\" data-page=\"git-pack-report\">";
@@ -89,6 +93,8 @@ pub struct ReportedPack {
     pub declared: InspectReport,
     /// The verdict on it.
     pub verified: VerifyReport,
+    /// The members that are age files in the place of plaintexts, such as tracked twins.
+    pub age_files: BTreeSet<String>,
     /// What changed since an older pack, if one was named.
     pub difference: Option<DiffReport>,
 }
@@ -184,6 +190,7 @@ fn on_pack(
         source.directory().map_or(Ok(()), |root| output.ensure_outside(root))?;
     }
     let declared = inspect_source(&given.source())?;
+    let age_files = age_files(&given.source(), &declared);
     let difference = match &older {
         Some(older) => Some(diff_sources(&[older.source(), given.source()])?),
         None => None,
@@ -197,8 +204,30 @@ fn on_pack(
     Ok(ReportedPack {
         declared,
         verified,
+        age_files,
         difference,
     })
+}
+
+/// Returns the members outside of the place of seals that have the name of an age file, and are one.
+fn age_files(source: &Source<'_>, declared: &InspectReport) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let named = declared
+        .members
+        .iter()
+        .filter(|member| !member.sealed && member.size.is_some() && plain_of(member.path.as_bytes()).is_some());
+    for member in named {
+        let mut is_whole = false;
+        let read = source.member(&member.path, &mut |content, _| {
+            is_whole = cipher::examine_seal(content)?.is_ok();
+            Ok(())
+        });
+        // What cannot be read is no age file. The verdict says why.
+        if is_whole && read.is_ok() {
+            found.insert(member.path.clone());
+        }
+    }
+    found
 }
 
 fn on_commit(ctx: &Context, rev: &str, scope: Option<&str>) -> Result<ReportedCommit> {

@@ -58,12 +58,12 @@ pub(super) fn page(report: &ReportedPack) -> Vec<u8> {
         "Signatures and attestations",
         vouched::section(&report.verified),
     ));
-    sections.push(Section::new("sealed", "Sealed files", sealed(verdict.sealed.as_ref())));
+    sections.push(Section::new("sealed", "Sealed files", sealed(report)));
     if let Some(difference) = &report.difference {
         sections.push(Section::new("changes", "Changes", changes(difference)));
     }
-    sections.push(Section::new("sizes", "Sizes", sizes_of(&report.declared)));
-    sections.push(Section::new("members", "Members", members_of(&report.declared)));
+    sections.push(Section::new("sizes", "Sizes", sizes_of(report)));
+    sections.push(Section::new("members", "Members", members_of(report)));
     sections.push(Section::new("checking", "Check it yourself", checking::of_pack(report)));
     let id = text(verdict.pack_id.as_bytes());
     let short: String = id.chars().take("sha256:".len() + 12).collect();
@@ -222,10 +222,28 @@ fn notices(report: &ReportedPack) -> Markup {
     }
 }
 
-fn sealed(sealed: Option<&SealedArtifacts>) -> Markup {
-    let Some(sealed) = sealed.filter(|sealed| !sealed.artifacts.is_empty()) else {
-        return html! { p { "No file is sealed." } };
+fn sealed(report: &ReportedPack) -> Markup {
+    let before = match report.age_files.len() as u64 {
+        0 => None,
+        1 => Some("1 file was sealed before, and is in the pack as the age file that it was.".to_owned()),
+        n => Some(format!(
+            "{n} files were sealed before, and are in the pack as the age files that they were."
+        )),
     };
+    let artifacts = report.verified.verdict.sealed.as_ref();
+    let artifacts = artifacts.filter(|sealed| !sealed.artifacts.is_empty());
+    html! {
+        @match (artifacts, &before) {
+            (Some(artifacts), _) => { (sealed_here(artifacts)) },
+            (None, Some(_)) => {},
+            (None, None) => { p { "No file is sealed." } },
+        }
+        @if let Some(before) = before { p { (before) } }
+    }
+}
+
+/// Returns what was sealed when the pack was made.
+fn sealed_here(sealed: &SealedArtifacts) -> Markup {
     let recipients = sealed.artifacts.iter().map(recipients);
     let (least, most) = (recipients.clone().min().unwrap_or(0), recipients.max().unwrap_or(0));
     let files = count(sealed.artifacts.len() as u64, "file");
@@ -321,21 +339,22 @@ fn changes(difference: &DiffReport) -> Markup {
     }
 }
 
-/// Returns what a member is, by its place.
-fn content(member: &InspectedMember) -> Content {
-    match member.sealed {
+/// Returns what a member is, by its place or, if it has the name of an age file, by its content.
+fn content(report: &ReportedPack, member: &InspectedMember) -> Content {
+    match member.sealed || report.age_files.contains(&member.path) {
         true => Content::Sealed,
         false if member.path == MEMBER || DOCUMENTS.contains(&member.path.as_str()) => Content::About,
         false => Content::Clear,
     }
 }
 
-fn sizes_of(declared: &InspectReport) -> Markup {
+fn sizes_of(report: &ReportedPack) -> Markup {
+    let declared = &report.declared;
     let missing = declared.members.iter().filter(|member| member.size.is_none()).count();
     let files = declared.members.iter().map(|member| Sized {
         path: member.path.as_bytes(),
         bytes: member.size.unwrap_or(0),
-        content: content(member),
+        content: content(report, member),
     });
     html! {
         @if missing > 0 {
@@ -349,7 +368,8 @@ fn sizes_of(declared: &InspectReport) -> Markup {
     }
 }
 
-fn members_of(declared: &InspectReport) -> Markup {
+fn members_of(report: &ReportedPack) -> Markup {
+    let declared = &report.declared;
     let total = declared
         .members
         .iter()
@@ -374,7 +394,7 @@ fn members_of(declared: &InspectReport) -> Markup {
             listed.into_iter().map(|member| [
                 html! { (name(member.path.as_bytes())) " " span.hash { (name(member.bytes_hash.as_bytes())) } },
                 html! { (word(&kind_of(member))) },
-                html! { (content(member).words()) },
+                html! { (content(report, member).words()) },
                 html! { @if let Some(bytes) = member.size { (size(bytes)) } @else { "not known" } },
                 html! { (share(member.size.unwrap_or(0), total)) },
             ]),
