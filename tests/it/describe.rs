@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::common::{Place, Repo};
+use crate::common::{Place, Repo, snapshot};
 use gitpack::refusal::code::Code;
 use gitpack::rules::scan::LeakCode;
 use serde_json::{Value, json};
@@ -253,6 +253,134 @@ fn what_is_printed_and_written_follows_the_schemas() {
     for line in ledger.lines() {
         assert_valid("witness.v0", line.as_bytes());
     }
+}
+
+/// What each command prints with `--json`, and the schema of that.
+const REPORTS: [(&str, &str); 15] = [
+    ("agent append", "pack.agent.append.v0"),
+    ("agent info", "pack.agent.info.v0"),
+    ("agent verify", "pack.agent.verify.v0"),
+    ("audit", "pack.audit.v0"),
+    ("diff", "pack.diff.v0"),
+    ("inspect", "pack.inspect.v0"),
+    ("list", "pack.list.v0"),
+    ("scan", "pack.scan.v0"),
+    ("state", "pack.state.v0"),
+    ("status", "pack.repository.v0"),
+    ("verify", "pack.verify.v0"),
+    ("witness count", "witness.count"),
+    ("witness last", "witness.last"),
+    ("witness query", "witness.query"),
+    ("witness verify", "witness.verify"),
+];
+
+/// The schemas of what is written: documents of packs and of runs, lines of the ledger, and refusals.
+const WRITTEN: [&str; 14] = [
+    "FILE_INDEX",
+    "P2.0",
+    "REPO_STATE",
+    "pack.info.v0",
+    "pack.output_hashes.v0",
+    "pack.protected.v0",
+    "pack.provenance.v0",
+    "pack.run_refs.v0",
+    "pack.sealed.v0",
+    "pack.status.v0",
+    "pack.task_spec.v0",
+    "pack.v0",
+    "refusal",
+    "witness.v0",
+];
+
+fn has_json(command: &Value) -> bool {
+    words(&command["flags"]).contains("--json")
+}
+
+#[test]
+fn each_report_and_each_document_of_a_pack_has_its_schema_and_no_schema_is_left_over() {
+    // A command that learns --json must be in the table.
+    let mut printing = BTreeSet::new();
+    for command in document(&["--describe"])["subcommands"].as_array().unwrap() {
+        let name = command["name"].as_str().unwrap();
+        if has_json(command) {
+            printing.insert(name.to_owned());
+        }
+        let below = command["subcommands"].as_array().into_iter().flatten();
+        let below = below.filter(|below| has_json(below));
+        printing.extend(below.map(|below| format!("{name} {}", below["name"].as_str().unwrap())));
+    }
+    assert_eq!(printing, BTreeSet::from(REPORTS.map(|(command, _)| command.to_owned())));
+    let schema = document(&["--schema"]);
+    let defined: BTreeSet<&str> = schema["$defs"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    let used = REPORTS.iter().map(|(_, name)| *name).chain(WRITTEN);
+    assert_eq!(defined, used.collect());
+
+    let repo = Repo::set_up();
+    repo.write("s.vec", "secret");
+    repo.write("run.sh", "true\n");
+    fs::set_permissions(repo.path("run.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    repo.commit_only("run.sh");
+    repo.write(
+        ".gitpack.toml",
+        fs::read_to_string(repo.path(".gitpack.toml")).unwrap().replace(
+            "[seal]",
+            "[[protect]]\nclass = \"d\"\npaths = [\"*.d\"]\nformats = [\"arrow\"]\npolicy = \"internal\"\nallow_in = [\"x/**\"]\n\
+             [[allow]]\nblob = \"3b18e512dba79e4c8300dd08aeb37f8e728b8dad\"\nreason = \"r\"\n[seal]",
+        ),
+    );
+    repo.commit_only(".gitpack.toml");
+    for more in [
+        &[
+            "--emit",
+            "repo,full,split,lite",
+            "--max-tokens",
+            "2000",
+            "--exclude",
+            "none",
+        ][..],
+        &["--attach", "s.vec"],
+    ] {
+        let (_, pack) = repo.seal(&[&["-o", "../pack", "--replace"], more].concat());
+        for (path, _, bytes) in snapshot(&pack) {
+            let name = path.to_str().unwrap();
+            let is_document = name.ends_with(".json") && !name.starts_with("repo/");
+            let Some(value) = is_document.then(|| serde_json::from_slice::<Value>(&bytes).unwrap()) else {
+                continue;
+            };
+            let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let kind = value["version"].as_str().or(value["schema_version"].as_str());
+            let kind = kind.filter(|kind| defined.contains(kind)).unwrap_or(&stem);
+            assert!(defined.contains(kind), "{name} has no schema");
+            assert_valid(kind, &bytes);
+        }
+    }
+    let query = ["witness", "query", "--json"];
+    for args in [
+        &query[..],
+        &[&query[..], &["--outcome", "NONE"]].concat(),
+        &["witness", "last", "--json"],
+        &["witness", "count", "--json"],
+        &["witness", "verify", "--json"],
+    ] {
+        let schema = format!("witness.{}", args[1]);
+        assert_valid(&schema, &repo.pack(args).shown().stdout);
+    }
+    let ledger = repo.place.home().join(".epistemic/witness.jsonl");
+    let text = fs::read_to_string(&ledger).unwrap();
+    fs::write(&ledger, text.replacen("PACK_CREATED", "PACK_FORGED", 1)).unwrap();
+    let broken = repo.pack(&["witness", "verify", "--json"]);
+    assert_eq!(broken.code, 1);
+    assert_valid("witness.verify", &broken.stdout);
+    let fresh = Place::new();
+    assert_valid(
+        "witness.last",
+        &fresh.pack_in(fresh.path(), &["witness", "last", "--json"]).stdout,
+    );
 }
 
 #[test]

@@ -34,6 +34,9 @@ fn changes_of_different_lines_are_joined_and_sealed() {
     assert!(check.out().contains("twin is newer"), "{}", check.out());
     let refused = repo.pack(&["protect", "a.txt"]).refused("E_IO");
     assert_eq!(refused["refusal"]["next_command"], "git pack reveal a.txt");
+    // A path is text, also that of a twin.
+    let refused = repo.pack(&["reveal", "--merge", "a.txt"]).refused("E_IO");
+    assert_eq!(refused["refusal"]["detail"]["path"], "a.txt.age");
     repo.pack(&["reveal", "a.txt"]).ok();
     assert_eq!(read(&repo, "a.txt"), both());
     repo.pack(&["protect", "--check"]).ok();

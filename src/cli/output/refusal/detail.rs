@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cli::output::refusal::{keys, usage, words};
-use crate::refusal::shown::shown_path;
+use crate::refusal::shown::{shown, shown_path};
 use crate::refusal::{Exceeded, Refusal, io_reason};
 
 /// Returns the parts of a refusal.
@@ -30,7 +30,7 @@ pub(super) fn detail(refusal: &Refusal) -> Value {
             json!({ "path": shown_path(path), "reason": words::why_not_overwritten(*conflict) })
         }
         Refusal::NotOneFile { path, .. } => json!({ "path": shown_path(path), "reason": refusal.to_string() }),
-        Refusal::Merge { sealed, .. } => json!({ "path": sealed, "reason": refusal.to_string() }),
+        Refusal::Merge { sealed, .. } => json!({ "path": shown(sealed), "reason": refusal.to_string() }),
         Refusal::UnsafePath { path, fault } => json!({ "path": path, "reason": fault.to_string() }),
         Refusal::Duplicate { path, sources } | Refusal::Collision { path, sources, .. } => {
             json!({ "path": path, "sources": sources })
