@@ -74,6 +74,14 @@ pub fn uninstall(ctx: &Context, directory: Option<&Path>) -> Result<ManualReport
     for page in &ours {
         files::remove(page)?;
     }
+    if !ours.is_empty() {
+        // Those with something of others stay.
+        let sections = SECTIONS.map(|section| directory.join(section));
+        sections
+            .iter()
+            .chain([&directory])
+            .for_each(|place| files::remove_if_empty(place));
+    }
     Ok(ManualReport {
         pages: ours.len(),
         found: found(&directory),

@@ -191,6 +191,12 @@ fn manual_pages_are_installed_and_removed() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(left, ["git-pack-other.1"]);
+    // A directory without a page goes, too.
+    assert!(!data.join("man7").exists());
+    fs::remove_file(data.join("man1/git-pack-other.1")).unwrap();
+    run(&["man", "--install"]).ok();
+    run(&["man", "--uninstall"]).ok();
+    assert!(!data.exists() && data.parent().unwrap().exists());
     // A directory that is named, as for a package.
     run(&["man", "--install", "root/usr/share/man"]).ok();
     assert!(place.path().join("root/usr/share/man/man7/git-pack-places.7").exists());

@@ -86,8 +86,25 @@ fn uninstall_says_what_remains_and_purge_removes_the_clones_part() {
     repo.write("a.vec", noise(2, 100));
     repo.seal(&["--emit", "lite", "--attach", "a.vec"]);
     repo.git(&["config", "gitpack.maxRefs", "1000"]).ok();
+    let told = repo.pack(&["uninstall", "-n"]).ok().out();
+    assert!(
+        !told.contains("twin in git") && !told.contains(".gitattributes") && !told.contains("pushed"),
+        "{told}"
+    );
+    repo.write("b.vec", noise(3, 100));
+    repo.pack(&["protect", "b.vec"]).ok();
+    repo.place
+        .run(repo.place.path(), "git", &["init", "-q", "--bare", "o.git"])
+        .ok();
+    repo.git(&["remote", "add", "origin", "../o.git"]).ok();
+    repo.seal(&["-o", "../sent"]);
+    repo.pack(&["push", "../sent", "git:origin"]).ok();
     let told = repo.pack(&["uninstall"]).ok();
     for what in [
+        "lines of git-pack in .gitignore and .gitattributes",
+        "1 sealed twin in git",
+        "packs at the places to which they were pushed",
+        "memory.key",
         ".git/gitpack/",
         "refs/gitpack/runs/",
         "gitpack.maxrefs",

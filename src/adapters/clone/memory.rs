@@ -34,6 +34,11 @@ impl Memory {
         Self::of(None)
     }
 
+    /// Returns the place of the key file. `None` if nothing is remembered.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
     /// Returns the key to verify what was stored for `purpose`. `None` if there is no key, so nothing was stored.
     pub fn to_read(&self, purpose: &str) -> Option<MacKey> {
         self.key(read).map(|key| key.derive(purpose))

@@ -23,6 +23,11 @@ impl Publications {
         }
     }
 
+    /// Returns whether there is a note, of whatever worth.
+    pub fn has_any(&self) -> bool {
+        files::names_in(&self.directory).is_ok_and(|names| !names.is_empty())
+    }
+
     /// Returns the pack of a commit that was published at a place. `None` if there is no note that the user's key
     /// authenticates.
     pub fn get(&self, place: &str, commit: &ObjectId) -> Option<Digest> {

@@ -349,6 +349,11 @@ pub fn remove_whole(path: &Path) -> Result<()> {
     }
 }
 
+/// Removes a directory in which nothing is.
+pub fn remove_if_empty(directory: &Path) {
+    drop(std::fs::remove_dir(directory));
+}
+
 /// Returns the kind of file at `path`, without following a link. `None` if nothing exists there.
 pub fn kind_at(path: &Path) -> Result<Option<std::fs::FileType>> {
     match std::fs::symlink_metadata(path) {

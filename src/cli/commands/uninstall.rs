@@ -105,6 +105,27 @@ fn remains(output: &mut Output, ctx: &Context, found: &Leftovers, purged: bool) 
     for file in &found.files {
         output.line(&format!("{:<10} {file} in the work tree", "left"));
     }
+    if !found.lines.is_empty() {
+        let files = found.lines.join(" and ");
+        output.line(&format!("{:<10} lines of git-pack in {files}", "left"));
+    }
+    if found.twins > 0 {
+        let twins = count(found.twins as u64, "sealed twin");
+        output.line(&format!("{:<10} {twins} in git (git pack reveal opens them)", "left"));
+    }
+    if found.has_published {
+        output.line(&format!(
+            "{:<10} packs at the places to which they were pushed (git pack list PLACE shows them)",
+            "left"
+        ));
+    }
+    if let Some(key) = &found.memory_key {
+        output.line(&format!(
+            "{:<10} {}, the key of what all clones remember",
+            "left",
+            named(key)
+        ));
+    }
     for identity in &found.identities {
         let path = named(identity);
         output.line(&format!("{:<10} {path}, your key: git-pack never deletes one", "left"));
