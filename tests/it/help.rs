@@ -80,6 +80,8 @@ fn subjects_are_explained() {
     for (subject, told) in [
         ("rules", "[[protect]]"),
         ("places", "oci://HOST/REPOSITORY"),
+        ("hooks", "git pack status --doctor"),
+        ("ci", "git pack scan --range origin/main..HEAD"),
         ("configuration", "gitpack.remote"),
     ] {
         let page = place.pack_in(place.path(), &["help", subject]).ok().out();
@@ -90,6 +92,17 @@ fn subjects_are_explained() {
         let overview = place.pack_in(place.path(), &["help"]).ok().out();
         assert!(overview.contains(&format!("git pack help {subject} ")), "{overview}");
     }
+    // The text of a code is that of the page.
+    let row = include_str!("../../docs/refusals.md")
+        .lines()
+        .find(|line| line.starts_with("| `E_AUDIT` |"));
+    let words = |text: &str| text.replace('`', "").split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = words(&place.pack_in(place.path(), &["help", "e_audit"]).ok().out());
+    for cell in row.unwrap().trim_end_matches(" |").split(" | ").skip(1) {
+        assert!(told.contains(&words(cell)), "{told}");
+    }
+    let unknown = place.pack_in(place.path(), &["help", "E_NOTHING"]);
+    assert_eq!((unknown.code, unknown.out().as_str()), (2, ""));
     let refused = place.pack_in(place.path(), &["help", "seal", "--markdown"]);
     assert_eq!(refused.code, 2);
 }

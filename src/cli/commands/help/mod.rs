@@ -1,5 +1,6 @@
 //! `git pack help`: shows the help of git-pack, of each command, and of subjects such as the rules of the guard.
 
+mod codes;
 mod configuration;
 mod dress;
 mod examples;
@@ -25,6 +26,7 @@ use crate::cli::style::{Envelope, Style};
 use crate::format::manual::ManualPage;
 use crate::ops::Context;
 use crate::rules::similar::similar;
+use page::Page;
 use topics::{TOPICS, Topic};
 
 /// What the reference of the configuration says of itself, so that nobody edits it.
@@ -35,7 +37,7 @@ const ORIGIN: &str =
 #[derive(Parser)]
 #[command(name = "help")]
 pub(super) struct Help {
-    /// A command, such as seal or agent append, or rules, places or configuration [default: the overview]
+    /// A command, such as seal or agent append, a subject, such as rules or hooks, or the code of a refusal, such as E_IO [default: the overview]
     #[arg(value_name = "COMMAND|SUBJECT")]
     words: Vec<String>,
     /// Print the page of a subject as Markdown
@@ -61,10 +63,20 @@ impl Run for Help {
             [word] => Topic::named(word),
             _ => None,
         };
+        let code = match self.words.as_slice() {
+            [word] => codes::page(word),
+            _ => None,
+        };
         match (topic, self.markdown) {
+            (None, false) if code.is_some() => {
+                let page = code.iter().map(Page::for_terminal).collect::<String>();
+                output.line(page.trim_end());
+            }
             (Some(topic), true) => output.line(topic.page().markdown(ORIGIN).trim_end()),
             (Some(topic), false) => output.line(topic.page().for_terminal().trim_end()),
-            (None, true) => return Err(misused("--markdown takes a subject: rules, places or configuration").into()),
+            (None, true) => {
+                return Err(misused("--markdown takes a subject: rules, places, hooks, ci or configuration").into());
+            }
             (None, false) => output.line(&of_a_command(&self.words)?),
         }
         Ok(Exit::Yes)

@@ -29,6 +29,18 @@ pub(super) const TOPICS: &[Topic] = &[
         sections: places,
     },
     Topic {
+        name: "hooks",
+        also: &["pre-commit", "pre-push"],
+        about: "when the guard runs, and how it goes along with other hooks",
+        sections: hooks,
+    },
+    Topic {
+        name: "ci",
+        also: &["pipeline", "actions"],
+        about: "how to check commits and packs on a server for builds",
+        sections: ci,
+    },
+    Topic {
         name: "configuration",
         also: &["config", "settings", "scope", "scopes"],
         about: "every key and every variable that can be set",
@@ -164,6 +176,101 @@ fn places() -> Vec<Section> {
         )],
     );
     vec![names, default, logins]
+}
+
+fn hooks() -> Vec<Section> {
+    let which = section(
+        "What runs when",
+        [
+            text("git runs a hook before it commits, pushes or receives something. Any exit status but 0 stops git."),
+            term("pre-commit, pre-merge-commit", "checks what is staged"),
+            term(
+                "pre-push",
+                "checks all that the push publishes for the first time, even if a later commit deletes it",
+            ),
+            term(
+                "pre-receive",
+                "checks on a server what it receives: `git pack init --server` in the bare repository",
+            ),
+            term(
+                "reference-transaction",
+                "checks each commit that a branch or tag is about to get, even with `--no-verify`: `git pack install --strict`",
+            ),
+        ],
+    );
+    let set_up = section(
+        "To set them up, and to test them",
+        [
+            text("Hooks are not cloned: everybody runs this once after `git clone`. `git pack init` does it, too."),
+            lines("git pack install\ngit pack status --doctor"),
+            text("The second command runs each hook on a canary, as git would, and tells whether it blocks."),
+        ],
+    );
+    let others = section(
+        "Beside other hooks",
+        [
+            text(
+                "`install` keeps a hook that is there. With git 2.54 or newer, git runs ours from its configuration. With an older \
+                 git, ours takes the place and runs the other one first, from `HOOK.chained`. If a hook manager owns the hooks, \
+                 `install` prints the lines that make the manager run ours, and `--force` chains the hooks anyway.",
+            ),
+            text(
+                "If `core.hooksPath` makes all repositories share a directory, `install --shared` guards all of them.",
+            ),
+        ],
+    );
+    let blocked = section(
+        "When a hook blocks",
+        [
+            text(
+                "It names each file, what protects it, and the commands that help. `git pack scan` shows the same again, \
+                 `git pack help rules` says how to release something. If something could not be checked, git stops as well.",
+            ),
+            text("To remove the hooks, and to see what remains of git-pack:"),
+            lines("git pack uninstall"),
+        ],
+    );
+    vec![which, set_up, others, blocked]
+}
+
+fn ci() -> Vec<Section> {
+    let scan = section(
+        "To look for leaks",
+        [
+            text(
+                "A hook works only in clones where it is installed, so check on the server as well. What a branch adds, commit by \
+                 commit, and the whole tree of a commit:",
+            ),
+            lines("git pack scan --range origin/main..HEAD --remote origin\ngit pack scan --rev HEAD --remote origin"),
+            text(
+                "The clone needs the whole history (`fetch-depth: 0`, `GIT_DEPTH: \"0\"`); `--shallow` scans only what is here. \
+                 `--remote` applies the rules for a push there.",
+            ),
+            term("0", "clean"),
+            term("1", "a leak"),
+            term("2", "something could not be checked, which must fail the job too"),
+        ],
+    );
+    let told = section(
+        "To show what was found",
+        [
+            text("`--format sarif` is for code scanning, `--json` for programs. To fail only on what is new:"),
+            lines("git pack scan --all --json >known.json\ngit pack scan --all --baseline known.json"),
+            text("templates/github-actions.yml and templates/gitlab-ci.yml of git-pack are jobs to copy."),
+        ],
+    );
+    let packs = section(
+        "To check and to publish packs",
+        [
+            text("Without a key, anyone can verify a pack, and that it is of a commit:"),
+            lines("git pack verify PACK --rev HEAD"),
+            text(
+                "`seal` needs only the recipients, which `.gitpack.toml` names, and no key of its own. `SOURCE_DATE_EPOCH` sets the \
+                 time of a pack. On standard output, a refusal is one JSON document; its code is explained by `git pack help CODE`.",
+            ),
+        ],
+    );
+    vec![scan, told, packs]
 }
 
 #[cfg(test)]
