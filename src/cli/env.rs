@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::cli::output::refusal::usage::misused;
 use crate::cli::output::words::quoted;
+use crate::format::pack_refs::THERE;
 use crate::format::timestamp::Timestamp;
 use crate::ops::{Context, CredentialPlaces, Memory, ObjectPlaces, Surroundings};
 use crate::refusal::{Refusal, Result};
@@ -189,6 +190,11 @@ impl TheirPush {
             named: named.into_iter().filter_map(tells).collect(),
         }
     }
+}
+
+/// Returns what `git pack push` tells the pre-push hook of refs that the remote has already.
+pub(super) fn refs_there() -> String {
+    env::var(THERE).unwrap_or_default()
 }
 
 /// Measures a duration.

@@ -41,6 +41,7 @@ pub mod object_layout;
 #[cfg(feature = "network")]
 pub mod oci;
 pub mod only;
+pub mod pack_refs;
 pub mod padding;
 pub mod path_bytes;
 pub mod protected;

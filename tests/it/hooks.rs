@@ -881,6 +881,17 @@ fn refs_without_a_commit_are_judged() {
         let done = repo.git(&["push", "origin", &format!("{id}:refs/tags/data")]);
         assert_blocked(&done, id, &["data.vec"]);
     }
+    // Several at once, each by its own path.
+    repo.write("other.vec", "y");
+    repo.git(&["add", "-f", "other.vec"]).ok();
+    let other = repo.rev(":other.vec");
+    let done = repo.git(&[
+        "push",
+        "origin",
+        &format!("{blob}:refs/tags/one"),
+        &format!("{other}:refs/tags/two"),
+    ]);
+    assert_blocked(&done, "both", &["data.vec", "other.vec"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod demanded;
 mod hostile;
+mod published;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

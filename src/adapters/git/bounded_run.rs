@@ -150,8 +150,16 @@ fn stop(child: &mut Child) {
     drop(child.wait());
 }
 
-/// Returns the fault of a git that failed: its last messages, without progress, hints and secrets.
+/// Returns the fault of a git that failed: its last messages, or else its status.
 pub(super) fn failed(said: &Said) -> TransportFault {
+    match messages(said) {
+        words if words.is_empty() => program(&said.status.to_string()),
+        words => program(&words),
+    }
+}
+
+/// Returns the last messages of a git, without progress, hints and secrets.
+pub(super) fn messages(said: &Said) -> String {
     let text = String::from_utf8_lossy(&said.stderr);
     let lines: Vec<&str> = text
         .split(['\n', '\r'])
@@ -160,13 +168,10 @@ pub(super) fn failed(said: &Said) -> TransportFault {
         .collect();
     let last = &lines[lines.len().saturating_sub(LINES)..];
     let mut words = without_secrets(&last.join("; "));
-    if words.is_empty() {
-        words = said.status.to_string();
-    }
     if let Some((end, _)) = words.char_indices().nth(LINES * TOLD) {
         words.truncate(end);
     }
-    program(&words)
+    words
 }
 
 /// Returns whether a line is progress, or advice that every failure has.

@@ -1,5 +1,6 @@
 //! A git repository: discovery, commits, configuration and directories.
 
+pub mod attached_blobs;
 pub mod attributes;
 pub mod blobs;
 mod bounded_run;

@@ -9,6 +9,7 @@ use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
+use crate::format::pack_refs::PackRefs;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result};
@@ -17,8 +18,17 @@ use crate::refusal::{Refusal, Result};
 pub struct PackTree<'a> {
     repo: &'a Repository,
     entries: Vec<TreeEntry>,
-    /// The top of the tree, and the path of the pack in it.
-    place: Option<(ObjectId, Vec<u8>)>,
+    place: AttachedAt<'a>,
+}
+
+/// Where files are attached to a pack in a tree.
+enum AttachedAt<'a> {
+    /// Nowhere.
+    Nowhere,
+    /// In a directory beside it: the top of the tree, and the path of the pack in it.
+    Beside(ObjectId, Vec<u8>),
+    /// At refs.
+    Refs(&'a PackRefs),
 }
 
 impl<'a> PackTree<'a> {
@@ -27,23 +37,41 @@ impl<'a> PackTree<'a> {
         Ok(Self {
             repo,
             entries: repo.tree_entries(tree)?,
-            place: None,
+            place: AttachedAt::Nowhere,
         })
     }
 
     /// Also tells where the pack is, for what is attached to it.
     pub fn at(mut self, top: ObjectId, path: &[u8]) -> Self {
-        self.place = Some((top, path.to_vec()));
+        self.place = match path.is_empty() {
+            true => AttachedAt::Nowhere,
+            false => AttachedAt::Beside(top, path.to_vec()),
+        };
         self
     }
 
-    /// Returns what is attached to the pack with this id, in the directory beside it.
+    /// Also tells which refs attach files to it: a ref leads to the pack itself.
+    pub fn with_refs(mut self, refs: &'a PackRefs) -> Self {
+        self.place = AttachedAt::Refs(refs);
+        self
+    }
+
+    /// Returns what is attached to the pack with this id.
     pub fn attached(&self, pack_id: &Digest) -> Result<Attached> {
+        match &self.place {
+            AttachedAt::Nowhere => Ok(Attached::default()),
+            AttachedAt::Beside(top, path) => self.attached_beside(pack_id, top, path),
+            AttachedAt::Refs(refs) => match refs.attached_to(pack_id) {
+                Some(there) => self.repo.attached_by_refs(pack_id, there),
+                None => Ok(Attached::default()),
+            },
+        }
+    }
+
+    /// Returns what is attached to the pack in the directory beside it.
+    fn attached_beside(&self, pack_id: &Digest, top: &ObjectId, path: &[u8]) -> Result<Attached> {
         let mut found = Attached::default();
-        let Some((top, path)) = self.place.as_ref().filter(|(_, path)| !path.is_empty()) else {
-            return Ok(found);
-        };
-        let beside = [&path[..], BESIDE.as_bytes()].concat();
+        let beside = [path, BESIDE.as_bytes()].concat();
         let Some((_, directory)) = self.repo.directories_in_tree(top, [&beside[..]])?.into_iter().next() else {
             return Ok(found);
         };

@@ -1,7 +1,7 @@
 //! Packs at a git remote: each is a tree without a commit, to which a ref below `refs/gitpack/packs/` leads.
 //!
-//! git itself negotiates what the remote has already, checks what it receives, and changes the one ref of a pack in one
-//! step.
+//! git itself negotiates what the remote has already, checks what it receives, and changes the refs of a pack and of what is
+//! attached to it in one step.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -11,10 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::adapters::git::blobs::{Contents, reading};
 use crate::adapters::git::budget::Side;
 use crate::adapters::git::pack_tree::not_a_file;
-use crate::adapters::git::remote_refs::Pushed;
+use crate::adapters::git::remote_refs::PushedRefs;
 use crate::adapters::git::{Repository, Surroundings};
-use crate::adapters::place::git_attached::AttachedRefs;
-use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, PackPlace, Progress, Sent};
+use crate::adapters::place::git_attached::{AttachedRefs, StoredAttached};
+use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, PackPlace, Progress, Sent, SentWithFiles};
 use crate::adapters::published::{PublishedPack, TakeEachMember, TakeMember, not_listed};
 use crate::adapters::store::{Store, Take, checked};
 use crate::adapters::workers;
@@ -24,11 +24,9 @@ use crate::format::digest::Digest;
 use crate::format::manifest::{MAX_BYTES, ManifestDocument};
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
+use crate::format::pack_refs::{PACKS, PackRefs, pack_ref};
 use crate::refusal::transport::TransportFault;
 use crate::refusal::{Refusal, Result, io_reason};
-
-/// Where the refs of packs are at the remote. The last part of a name is the pack id in 64 hex digits.
-const PACKS: &str = "refs/gitpack/packs/";
 
 /// How many packs are fetched by one git. Its arguments must fit into what the system allows.
 const AT_ONCE: usize = 500;
@@ -103,9 +101,8 @@ impl GitPlace {
             return Ok(Arc::clone(trees));
         }
         let refs = self.repository()?.remote_refs(&self.remote, &format!("{PACKS}*"));
-        let refs = refs.map_err(|fault| self.refused(fault))?.into_iter();
-        let packs = refs.filter_map(|(name, id)| Some((Digest::parse_hex(name.strip_prefix(PACKS)?)?, id)));
-        let found = Arc::new(packs.collect());
+        let refs = PackRefs::of(refs.map_err(|fault| self.refused(fault))?);
+        let found = Arc::new(refs.packs().clone());
         *trees = Some(Arc::clone(&found));
         Ok(found)
     }
@@ -148,7 +145,7 @@ impl GitPlace {
     }
 
     fn fetch(&self, ids: &[Digest]) -> Result<()> {
-        let names: Vec<String> = ids.iter().map(|id| format!("{PACKS}{}", id.hex())).collect();
+        let names: Vec<String> = ids.iter().map(pack_ref).collect();
         let fetched = self.repository()?.fetch_refs(&self.remote, &names);
         fetched.map_err(|fault| self.refused(fault))
     }
@@ -309,33 +306,50 @@ impl PackPlace for GitPlace {
     }
 
     fn publish(&self, pack: &Outgoing<'_>, told: &dyn Progress) -> Result<Sent> {
+        self.publish_with(pack, &[], told).map(|sent| sent.pack)
+    }
+
+    fn attach(&self, pack: &Outgoing<'_>, files: &[Attachment]) -> Result<Option<u64>> {
+        self.publish_with(pack, files, &Unheard).map(|sent| sent.files)
+    }
+
+    /// Pushes the ref of a pack and those of what is attached to it in one push: hooks that demand signatures see both, and
+    /// no reader sees one without the other.
+    fn publish_with(&self, pack: &Outgoing<'_>, files: &[Attachment], told: &dyn Progress) -> Result<SentWithFiles> {
         let repo = self.repository()?;
         told.begin("storing", pack.members.iter().map(|member| member.size).sum());
         let tree = self.store(&repo, pack, told)?;
         told.end();
-        let name = format!("{PACKS}{}", pack.pack_id.hex());
-        let pushed = repo.push_object(&self.remote, &tree, &name);
-        match pushed.map_err(|fault| self.refused(fault))? {
-            Pushed::There => Ok(Sent::default()),
-            Pushed::New(objects, bytes) => {
-                *lock(&self.trees) = None;
-                let trees = directories(&pack.members);
-                // git does not tell how many of the objects are trees.
+        // Where a remote cannot change refs together, the pack comes last.
+        let StoredAttached {
+            missing: mut refs,
+            there,
+        } = self.attached.store(&repo, &pack.pack_id, files)?;
+        refs.push((tree, pack_ref(&pack.pack_id)));
+        let pushed = repo.push_objects(&self.remote, &refs, &there);
+        let (mut new, objects, bytes) = match pushed.map_err(|fault| self.refused(fault))? {
+            PushedRefs::There { new, objects, bytes } => (new, objects, bytes),
+            PushedRefs::Other(name) => return Err(self.refused(TransportFault::Conflict { name })),
+        };
+        *lock(&self.trees) = None;
+        self.attached.forget();
+        let is_pack_new = new.pop() == Some(true);
+        let attached = new.into_iter().filter(|is_new| *is_new).count() as u64;
+        let pack = match is_pack_new {
+            false => Sent::default(),
+            true => {
+                // git does not tell how many of the objects are trees, and how many are attached.
+                let others = directories(&pack.members) + attached;
                 let contents = objects
-                    .saturating_sub(trees)
+                    .saturating_sub(others)
                     .clamp(objects.min(1), pack.members.len() as u64);
-                Ok(Sent { contents, bytes })
+                Sent { contents, bytes }
             }
-            Pushed::Other => Err(self.refused(TransportFault::Conflict { name })),
-            Pushed::Refused(said) => {
-                let program = "git push";
-                Err(self.refused(TransportFault::Program { program, said }))
-            }
-        }
-    }
-
-    fn attach(&self, pack: &Outgoing<'_>, files: &[Attachment]) -> Result<Option<u64>> {
-        self.attached.send(&pack.pack_id, files).map(Some)
+        };
+        Ok(SentWithFiles {
+            pack,
+            files: Some(attached),
+        })
     }
 }
 

@@ -56,6 +56,16 @@ pub trait PackPlace: Store {
         Ok(None)
     }
 
+    /// Publishes a pack and attaches files to it.
+    fn publish_with(&self, pack: &Outgoing<'_>, files: &[Attachment], told: &dyn Progress) -> Result<SentWithFiles> {
+        let sent = self.publish(pack, told)?;
+        let files = match files.is_empty() {
+            true => Some(0),
+            false => self.attach(pack, files)?,
+        };
+        Ok(SentWithFiles { pack: sent, files })
+    }
+
     /// Sends the content of a member.
     fn send(&self, member: &OutgoingMember, pack: &Outgoing<'_>, told: &dyn Progress) -> Result<()> {
         let content = (pack.open)(&member.path)?;
@@ -133,6 +143,15 @@ pub struct Sent {
     pub contents: u64,
     /// Their size in bytes.
     pub bytes: u64,
+}
+
+/// What publishing a pack with attached files sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SentWithFiles {
+    /// What was sent of the pack.
+    pub pack: Sent,
+    /// Number of attached files that the place did not have. `None` if it cannot keep attached files.
+    pub files: Option<u64>,
 }
 
 /// A verified pack on its way to a place.

@@ -9,6 +9,7 @@ use crate::adapters::git::{Peeled, Repository};
 use crate::format::config::Config;
 use crate::format::git_keys;
 use crate::format::object_id::ObjectId;
+use crate::format::pack_refs::PackRefs;
 use crate::format::push_line::{PushLine, RefLine};
 use crate::ops::Context;
 use crate::ops::contents::{self, ContentAt};
@@ -36,11 +37,12 @@ pub fn pre_commit(ctx: &Context) -> Result<(ScanReport, Vec<OneSided>)> {
     Ok((surfaces::staged(&repo)?, one_sided(ctx, &repo)?))
 }
 
-/// Judges everything that a push would publish on a remote for the first time; `stdin` is what git gave the hook.
+/// Judges everything that a push would publish on a remote for the first time; `stdin` is what git gave the hook. `there` are
+/// lines about refs of packs that the remote has already.
 ///
 /// `remote` is the remote's name, or its URL if it has none, and `url` where the push goes. The rules of each pushed tip
 /// apply together with those of what the remote is known to have below it. Packs in what is pushed are verified.
-pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<ScanReport> {
+pub fn pre_push(ctx: &Context, (remote, url): (&str, &str), stdin: &[u8], there: &str) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
     let lines = PushLine::parse_all(stdin).map_err(|problem| bad_line("pre-push", problem))?;
     let reported = lines.iter().map(|line| Reported {
@@ -57,7 +59,11 @@ pub fn pre_push(ctx: &Context, remote: &str, url: &str, stdin: &[u8]) -> Result<
     });
     let changes = changes(&repo, pushed.collect())?;
     let pushed = changes.iter().map(|change| (change.name.clone(), change.tip)).collect();
-    let mut report = judge_push(&repo, &place, &changes)?;
+    let mut refs = PackRefs::of_lines(there);
+    for line in &lines {
+        refs.set(&line.remote_ref, line.local);
+    }
+    let mut report = judge_push(&repo, &place, &changes, &refs)?;
     let branches = changes.iter().filter(|change| change.name.starts_with("refs/heads/"));
     report.unpublished = unpublished(ctx, &repo, &report.demanded, branches)?;
     let mut old = lines.iter().filter_map(|line| line.remote);
@@ -96,7 +102,7 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
         .iter()
         .map(|(name, tip)| (name.as_str(), *tip, baseline::of_push(None, None, &known)));
     let changes = changes(&repo, all_new.collect())?;
-    let mut report = judge_push(&repo, &place, &changes)?;
+    let mut report = judge_push(&repo, &place, &changes, &PackRefs::default())?;
     // Which of the branches is pushed is not known. It is most likely the current one.
     let named = changes
         .iter()
@@ -143,11 +149,12 @@ fn change(name: &str, tip: ObjectId, baseline: Baseline, beside: &Commits) -> Re
     }
 }
 
-fn judge_push(repo: &Repository, place: &PushTarget, changes: &[RefChange]) -> Result<ScanReport> {
+fn judge_push(repo: &Repository, place: &PushTarget, changes: &[RefChange], refs: &PackRefs) -> Result<ScanReport> {
     let known = place.known();
     let urls = [place.url.clone()];
     let ranges = Ranges {
         repo,
+        refs,
         known: &known,
         destination: &|configs| destination(configs, &urls),
         verify_packs: true,
@@ -175,6 +182,7 @@ fn judge_push(repo: &Repository, place: &PushTarget, changes: &[RefChange]) -> R
             repo,
             budget: &ranges.budget,
             signers: report.signers.take(),
+            refs,
         };
         report.packs.extend(packs::verify_outputs(&demands, &root, is_pushed)?);
     }
@@ -247,6 +255,7 @@ pub fn pre_receive(ctx: &Context, stdin: &[u8], tell: impl FnOnce(Refusal) -> u8
         let there = There {
             branches: branches.map(|(_, id)| *id).collect(),
             known: refs.iter().map(|(_, id)| *id).collect(),
+            packs: PackRefs::of(refs.iter().map(|(name, id)| (format!("refs/{name}"), *id))),
         };
         judge_refs(&repo, &lines, &there, to, true)
     })
@@ -269,7 +278,11 @@ pub fn reference_transaction(ctx: &Context, state: &str, stdin: &[u8]) -> Result
     let mut known = branches.clone();
     known.extend(ids("refs/tags/")?);
     known.extend(ids("refs/remotes/")?);
-    let there = There { branches, known };
+    let there = There {
+        branches,
+        known,
+        packs: PackRefs::default(),
+    };
     judge_refs(&repo, &lines, &there, Destination::Repository, false)
 }
 
@@ -279,6 +292,8 @@ struct There {
     branches: Vec<ObjectId>,
     /// Tips of the refs that were judged before, so that everything below them is clean.
     known: Vec<ObjectId>,
+    /// The refs of packs, where packs are verified.
+    packs: PackRefs,
 }
 
 fn judge_refs(
@@ -304,8 +319,13 @@ fn judge_refs(
             Some(change(&line.name, tip, baseline, &beside))
         })
         .collect();
+    let mut refs = there.packs.clone();
+    for line in lines {
+        refs.set(&line.name, line.new);
+    }
     let ranges = Ranges {
         repo,
+        refs: &refs,
         known: &there.known,
         destination: &|_: &[&Config]| to,
         verify_packs: is_server,
@@ -318,6 +338,9 @@ fn judge_refs(
         }),
     };
     let mut report = ranges.judge(&changes)?;
+    if is_server {
+        ranges.judge_signed_anew(&there.packs, &standing, &mut report)?;
+    }
     ranges.judge_besides(&changes, &mut report)?;
     Ok(report)
 }

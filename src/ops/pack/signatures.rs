@@ -20,7 +20,7 @@ use crate::ops::pack::source::Source;
 use crate::refusal::config::ConfigFault;
 use crate::refusal::signing::SigningFault;
 use crate::refusal::{Refusal, Result};
-use crate::rules::pack::findings::FindingKind;
+use crate::rules::pack::findings::{FindingKind, Findings};
 use crate::rules::pack::signatures::{CheckedSignature, SignatureDemand, SignatureOutcome, judge_signatures};
 use crate::rules::pack::verdict::Verdict;
 
@@ -100,7 +100,7 @@ pub fn check_signatures(
         revoked: read(&request.revoked)?,
         ..SignerTrust::default()
     };
-    let attached = attached(source, verdict)?;
+    let attached = attached(source, &verdict.pack_id, &mut verdict.findings)?;
     if attached.is_empty() && !demand.is_any() {
         return Ok(SignaturesReport::default());
     }
@@ -118,7 +118,7 @@ pub fn check_signatures(
         Ok(trust)
     };
     match trusted() {
-        Ok(trust) => trust.judge(source, &attached, demand, verdict),
+        Ok(trust) => trust.judge(source, &attached, demand, &mut verdict.findings),
         // Nobody demanded anything, but somebody may want to know.
         Err(refused) if !demand.is_any() => Ok(SignaturesReport {
             checked: attached.iter().map(unchecked).collect(),
@@ -129,15 +129,15 @@ pub fn check_signatures(
     }
 }
 
-/// Demands that a pack in a push is signed by a known signer, and adds what is wrong to the verdict.
+/// Demands that a pack in a push is signed by a known signer, and adds what is wrong to the findings.
 ///
 /// Trusted is whom the first of these commits names that names anybody, or else git's own configuration. They are what was
 /// there before: a push does not say itself whom to trust.
 pub fn demand_signatures(
     repo: &Repository,
     commits: &[Commit],
-    source: &Source<'_>,
-    verdict: &mut Verdict,
+    (source, pack_id): (&Source<'_>, &str),
+    findings: &mut Findings,
 ) -> Result<()> {
     let mut trust = SignerTrust::default();
     let mut count = 1;
@@ -151,8 +151,8 @@ pub fn demand_signatures(
     trust.fall_back_to_git(&SshSettings::of(&repo.common_dir())?)?;
     let demand = SignatureDemand { by: Vec::new(), count };
     trust.ensure_known_for(&demand)?;
-    let attached = attached(source, verdict)?;
-    trust.judge(source, &attached, demand, verdict).map(drop)
+    let attached = attached(source, pack_id, findings)?;
+    trust.judge(source, &attached, demand, findings).map(drop)
 }
 
 /// Returns each of these signatures with the reason for which it is not one over this pack, or cannot be told to be one.
@@ -185,16 +185,16 @@ pub fn sound_signatures(
 }
 
 /// Returns the signatures that are attached to a pack. What is attached and cannot be one is a finding.
-fn attached(source: &Source<'_>, verdict: &mut Verdict) -> Result<Vec<Attachment>> {
+fn attached(source: &Source<'_>, pack_id: &str, findings: &mut Findings) -> Result<Vec<Attachment>> {
     // A pack without an id has a finding, and nothing can be about it.
-    let Some(id) = Digest::parse_ref(&verdict.pack_id) else {
+    let Some(id) = Digest::parse_ref(pack_id) else {
         return Ok(Vec::new());
     };
     let attached = source.attached(&id)?;
     // Others than attestations, which are judged with these.
     let ending = AttachmentKind::Signature.ending();
     for (name, why) in attached.strange.into_iter().filter(|(name, _)| name.ends_with(ending)) {
-        verdict.findings.add(name, FindingKind::SignatureInvalid(why));
+        findings.add(name, FindingKind::SignatureInvalid(why));
     }
     let files = attached.files.into_iter();
     Ok(files.filter(|file| file.kind == AttachmentKind::Signature).collect())
@@ -251,13 +251,13 @@ impl SignerTrust {
         }
     }
 
-    /// Checks signatures, and adds what is wrong to the verdict.
+    /// Checks signatures, and adds what is wrong to the findings.
     fn judge(
         &self,
         source: &Source<'_>,
         signatures: &[Attachment],
         demand: SignatureDemand,
-        verdict: &mut Verdict,
+        findings: &mut Findings,
     ) -> Result<SignaturesReport> {
         let mut report = SignaturesReport {
             signers: self.signers.as_ref().map(|file| file.origin.clone()),
@@ -274,7 +274,7 @@ impl SignerTrust {
                 Err(other) => return Err(other),
             }
         }
-        judge_signatures(&report.checked, &demand, &mut verdict.findings);
+        judge_signatures(&report.checked, &demand, findings);
         report.demand = demand;
         Ok(report)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::PathBuf;
 
-use crate::adapters::place::{Outgoing, OutgoingMember, PackPlace, Progress, Sent};
+use crate::adapters::place::{Outgoing, OutgoingMember, PackPlace, Progress, Sent, SentWithFiles};
 use crate::format::digest::Digest;
 use crate::format::member_path::MANIFEST;
 use crate::format::repo_state::Mode;
@@ -111,20 +111,19 @@ pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result
     // What cannot be read is found before anything is sent.
     let (files, left_out) = attached::to_send(ctx, &source, &pack_id)?;
     let sent = match request.dry_run {
-        true => unsent(&*place, &outgoing)?,
-        false => place.publish(&outgoing, told)?,
+        true => SentWithFiles {
+            pack: unsent(&*place, &outgoing)?,
+            files: Some(0),
+        },
+        false => place.publish_with(&outgoing, &files, told)?,
     };
     let mut attached = SentAttached {
         left_out,
         ..SentAttached::default()
     };
-    if request.dry_run {
-        attached.there = files.len();
-    } else if !files.is_empty() {
-        match place.attach(&outgoing, &files)? {
-            Some(sent) => (attached.there, attached.sent) = (files.len(), sent),
-            None => attached.unsent = files.len(),
-        }
+    match sent.files {
+        Some(sent) => (attached.there, attached.sent) = (files.len(), sent),
+        None => attached.unsent = files.len(),
     }
     if let Some(state) = verdict.state.as_ref().filter(|_| !request.dry_run) {
         publication::note(ctx, &address.place.to_string(), &pack_id, state, mode_of(&verdict));
@@ -135,8 +134,8 @@ pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result
         manifest_hash: verdict.manifest_hash,
         manifest_bytes: verdict.manifest_bytes,
         members: verdict.members,
-        sent: sent.contents,
-        bytes: sent.bytes,
+        sent: sent.pack.contents,
+        bytes: sent.pack.bytes,
         attached,
     })
 }

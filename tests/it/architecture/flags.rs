@@ -143,6 +143,7 @@ const EXEMPTIONS: &[Exemption] = &[
             "--porcelain",
             "--no-follow-tags",
             "--recurse-submodules=no",
+            "--atomic",
         ],
         reason: "arguments of git ls-remote, fetch and push",
     },

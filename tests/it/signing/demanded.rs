@@ -7,7 +7,7 @@ use crate::common::{Done, Repo};
 const DEMAND: &str = "\n[verify]\nsignatures = 1\nsigners = \"allowed_signers\"\n\n[guard]\npacks = \"signed\"\n";
 
 /// A repository with a key `alice` beside it, whose last commit demands signatures of hers.
-fn demanding() -> Repo {
+pub(super) fn demanding() -> Repo {
     let repo = Repo::set_up();
     for name in ["alice", "mallory"] {
         let key = repo.place.path().join(name);
@@ -28,7 +28,7 @@ fn demanding() -> Repo {
 }
 
 /// A server with the rules of the repository, which judges what it receives.
-fn server(repo: &Repo) {
+pub(super) fn server(repo: &Repo) {
     let bare = repo.place.path().join("server.git");
     repo.place
         .run(
@@ -148,7 +148,7 @@ fn mistakes_in_the_demand_are_refused() {
     );
 }
 
-fn denied(push: Done, words: &str) {
+pub(super) fn denied(push: Done, words: &str) {
     assert_ne!(push.code, 0, "{}", push.stderr);
     assert!(push.stderr.contains(words), "{words}: {}", push.stderr);
 }

@@ -124,7 +124,7 @@ impl Hook {
             (remote, url) = (&theirs.remote, &theirs.url);
         }
         let report = match is_told {
-            true => hook::pre_push(ctx, remote, url, stdin)?,
+            true => hook::pre_push(ctx, (remote, url), stdin, &env::refs_there())?,
             false => hook::pre_push_of_everything(ctx, remote, url, &theirs.named)?,
         };
         human::push(output, remote, &report, started.elapsed());

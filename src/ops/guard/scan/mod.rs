@@ -1,6 +1,7 @@
 //! `git pack scan`, and the parts that the hooks share with it: surfaces that yield entries, and the findings.
 
 pub mod accept;
+mod attached_packs;
 pub mod beside;
 pub mod engine;
 mod no_commit;
@@ -13,6 +14,7 @@ use crate::adapters::git::Commit;
 use crate::format::object_id::ObjectId;
 use crate::format::repo_path::RepoPath;
 use crate::ops::guard::way_out::{ReleaseFirst, WayOut};
+use crate::rules::pack::findings::Finding;
 use crate::rules::pack::verdict::Verdict;
 use crate::rules::push::Doubt;
 use crate::rules::scan::{InPart, Leak};
@@ -126,7 +128,7 @@ impl From<Leak> for FoundLeak {
 
 /// A pack that does not verify.
 pub struct InvalidPack {
-    /// Its directory, from the top of the repository.
+    /// Its directory, from the top of the repository, or the ref that leads to it.
     pub path: String,
     /// The commit that holds it, if it is tracked.
     pub commit: Option<ObjectId>,
@@ -136,17 +138,19 @@ pub struct InvalidPack {
 
 impl InvalidPack {
     fn of(path: String, commit: Option<ObjectId>, verdict: &Verdict) -> Self {
-        let problems = verdict.findings.iter().map(|finding| {
-            let code = finding.kind.code();
-            match (&finding.path, finding.kind.detail()) {
-                (path, Some(detail)) if path.is_empty() => format!("{code} {detail}"),
-                (path, _) => format!("{code} {path}").trim_end().to_owned(),
-            }
-        });
         Self {
             path,
             commit,
-            problems: problems.collect(),
+            problems: verdict.findings.iter().map(problem).collect(),
         }
+    }
+}
+
+/// Returns a finding as one line.
+fn problem(finding: &Finding) -> String {
+    let code = finding.kind.code();
+    match (&finding.path, finding.kind.detail()) {
+        (path, Some(detail)) if path.is_empty() => format!("{code} {detail}"),
+        (path, _) => format!("{code} {path}").trim_end().to_owned(),
     }
 }

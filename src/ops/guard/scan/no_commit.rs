@@ -78,7 +78,8 @@ impl Ranges<'_> {
         let entries: Vec<Candidate> = entries.collect();
         let mut found = judge.judge(&entries)?;
         if self.verify_packs {
-            let packs = packs::verify_in_tree(&self.demands(&registry, &group.before)?, &registry, &tree)?;
+            let demands = self.demands(&registry, &group.before)?;
+            let packs = packs::verify_in_tree(&demands, &registry, (&change.name, &tree))?;
             report.packs.extend(packs.invalid);
             if packs.is_sound_pack {
                 found = by_entries(&registry, &mut judge, &entries, found)?;
@@ -90,12 +91,15 @@ impl Ranges<'_> {
         Ok(())
     }
 
-    /// Judges a blob by its content, by the rules of `HEAD`, and by the paths that it has in the tree of `HEAD` and in
-    /// the index. A rule may protect it there, and a ref would publish it without that path.
-    pub(super) fn judge_blob(&self, blob: ObjectId, report: &mut ScanReport) -> Result<()> {
-        let mut candidates = vec![without_path(blob)];
+    /// Judges blobs by their content, by the rules of `HEAD`, and by the paths that they have in the tree of `HEAD` and in
+    /// the index. A rule may protect them there, and a ref would publish them without that path.
+    pub(super) fn judge_blobs(&self, blobs: &BTreeSet<ObjectId>, report: &mut ScanReport) -> Result<()> {
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let mut candidates: Vec<Candidate> = blobs.iter().map(|blob| without_path(*blob)).collect();
         let mut meet = |path: RepoPath, kind, id| {
-            if id == blob {
+            if blobs.contains(&id) {
                 let commit = None;
                 candidates.push(Candidate { path, kind, id, commit });
             }
@@ -112,11 +116,12 @@ impl Ranges<'_> {
             self.repo
                 .walk_tree(&commit.tree, |path, kind, id| meet(RepoPath::new(path), kind, id))?;
         }
+        candidates.sort_by(|a, b| (&a.path, a.id).cmp(&(&b.path, b.id)));
+        candidates.dedup_by(|a, b| (&a.path, a.id) == (&b.path, b.id));
         let registry = head.registry()?;
         let judge = Engine::new(self.repo, &registry, (self.destination)(&[&head.config]), &self.budget);
         let mut judge = judge.between(trees);
-        let mut found = judge.judge(&candidates)?;
-        found.dedup_by(|a, b| a.leak.entry.path == b.leak.entry.path);
+        let found = judge.judge(&candidates)?;
         self.note(&judge, report);
         report.leaks.extend(found);
         Ok(())

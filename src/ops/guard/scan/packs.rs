@@ -15,6 +15,7 @@ use crate::adapters::{files, pack_dir};
 use crate::format::attachment::BESIDE;
 use crate::format::member_path::MANIFEST;
 use crate::format::object_id::ObjectId;
+use crate::format::pack_refs::PackRefs;
 use crate::format::repo_path::RepoPath;
 use crate::format::tree_meta::{PACK_INFO, PackInfo};
 use crate::ops::guard::scan::InvalidPack;
@@ -108,6 +109,8 @@ pub struct PackDemands<'a> {
     pub budget: &'a UnpackBudget,
     /// The commits that name who may sign, if packs must be signed.
     pub signers: Option<Vec<Commit>>,
+    /// The refs of packs and of what is attached to them, as they are after the push.
+    pub refs: &'a PackRefs,
 }
 
 impl PackDemands<'_> {
@@ -115,7 +118,8 @@ impl PackDemands<'_> {
     fn verdict(&self, source: &Source<'_>, is_pushed: impl Fn(&ObjectId) -> bool) -> Result<Verdict> {
         let mut verdict = verify_for_push(self.repo, source, self.budget, is_pushed)?;
         if let Some(commits) = &self.signers {
-            demand_signatures(self.repo, commits, source, &mut verdict)?;
+            let pack = (source, verdict.pack_id.as_str());
+            demand_signatures(self.repo, commits, pack, &mut verdict.findings)?;
         }
         Ok(verdict)
     }
@@ -162,8 +166,13 @@ pub struct PacksInTree {
     pub is_sound_pack: bool,
 }
 
-/// Verifies, from the object database, all packs in a tree without a commit, like [`verify_tracked`].
-pub fn verify_in_tree(demands: &PackDemands<'_>, registry: &Registry, tree: &ObjectId) -> Result<PacksInTree> {
+/// Verifies, from the object database, all packs in a tree to which the ref `name` leads, like [`verify_tracked`]. If the tree
+/// itself is a pack, its signatures are at refs.
+pub fn verify_in_tree(
+    demands: &PackDemands<'_>,
+    registry: &Registry,
+    (name, tree): (&str, &ObjectId),
+) -> Result<PacksInTree> {
     let mut found = PacksInTree {
         invalid: Vec::new(),
         is_sound_pack: false,
@@ -172,7 +181,12 @@ pub fn verify_in_tree(demands: &PackDemands<'_>, registry: &Registry, tree: &Obj
         let is_top = root.0.is_empty();
         match verify_root(demands, registry, (*tree, None, root), |_| false)? {
             Verified::Sound => found.is_sound_pack |= is_top,
-            Verified::Invalid(pack) => found.invalid.push(pack),
+            Verified::Invalid(mut pack) => {
+                if is_top {
+                    name.clone_into(&mut pack.path);
+                }
+                found.invalid.push(pack);
+            }
             Verified::NotAPack => {}
         }
     }
@@ -236,7 +250,12 @@ fn verify_root(
         true => ".".to_owned(),
         false => String::from_utf8_lossy(&directory).into_owned(),
     };
-    let source = Source::Tree(PackTree::of(repo, &tree)?.at(top, &directory), name.clone());
+    let pack = PackTree::of(repo, &tree)?;
+    let pack = match tip.is_none() && directory.is_empty() {
+        true => pack.with_refs(demands.refs),
+        false => pack.at(top, &directory),
+    };
+    let source = Source::Tree(pack, name.clone());
     match demands.verdict(&source, is_pushed) {
         Ok(verdict) if verdict.findings.is_empty() => Ok(Verified::Sound),
         Ok(verdict) => Ok(Verified::Invalid(InvalidPack::of(name, tip, &verdict))),
@@ -292,19 +311,88 @@ pub fn verify_outputs(
 
 /// Returns whether a manifest.json is of our format. Other projects have files with that name, some of them large.
 fn claims_to_be_ours(repo: &Repository, manifest: &ObjectId) -> Result<bool> {
-    const MARK: &[u8] = b"pack.v0";
     let claims = repo.with_blobs(std::slice::from_ref(manifest), |_, mut blob| {
-        let (mut found, mut seen) = (false, Vec::new());
+        let mut mark = MarkSearch::default();
         let mut part = vec![0; 64 << 10];
         loop {
             let n = blob.read(&mut part).map_err(|e| reading(manifest, &e))?;
             if n == 0 {
-                return Ok(found);
+                return Ok(mark.found);
             }
-            seen.extend_from_slice(&part[..n]);
-            found = found || seen.windows(MARK.len()).any(|window| window == MARK);
-            seen.drain(..seen.len().saturating_sub(MARK.len() - 1));
+            mark.look_at(&part[..n]);
         }
     })?;
     Ok(claims == [true])
+}
+
+/// Searches JSON for the name of our format, however its characters are spelled: `\u0070` is a `p`.
+#[derive(Default)]
+struct MarkSearch {
+    found: bool,
+    /// The last characters.
+    last: Vec<u8>,
+}
+
+impl MarkSearch {
+    const MARK: &[u8] = b"pack.v0";
+
+    /// More than the longest escape and the mark.
+    const KEPT: usize = 16;
+
+    fn look_at(&mut self, part: &[u8]) {
+        for byte in part {
+            self.last.push(*byte);
+            if let [before @ .., b'\\', b'u', b'0', b'0', high, low] = &self.last[..]
+                && let Some(escaped) = hex(*high).zip(hex(*low))
+            {
+                let at = before.len();
+                self.last.truncate(at);
+                self.last.push(escaped.0 << 4 | escaped.1);
+            }
+            self.found |= self.last.ends_with(Self::MARK);
+            if self.last.len() > 4096 {
+                self.last.drain(..self.last.len() - Self::KEPT);
+            }
+        }
+    }
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_format_is_recognised_in_every_spelling() {
+        let found = |text: &str, at: usize| {
+            let mut mark = MarkSearch::default();
+            text.as_bytes().chunks(at).for_each(|part| mark.look_at(part));
+            mark.found
+        };
+        let long = "x".repeat(5000);
+        for at in [1, 5, 64 << 10] {
+            for text in [
+                "{\"version\":\"pack.v0\"}",
+                "{\"version\":\"pack\\u002ev0\"}",
+                "{\"version\":\"pack\\u002Ev0\"}",
+                "{\"version\":\"\\u0070\\u0061\\u0063\\u006b\\u002e\\u0076\\u0030\"}",
+            ] {
+                assert!(found(text, at), "{text}");
+                assert!(found(&format!("{long}{text}{long}"), at), "{text}");
+            }
+            for text in [
+                "{\"version\":\"pack.v\"}",
+                "pack\\u012ev0",
+                "pack\\x002ev0",
+                "pack\\u002",
+            ] {
+                assert!(!found(text, at), "{text}");
+            }
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::format::budget::{Bound, EACH_CONFIG};
 use crate::format::config::Config;
 use crate::format::id_set::IdSet;
 use crate::format::object_id::ObjectId;
+use crate::format::pack_refs::PackRefs;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
 use crate::ops::clean_memory::WORTH_REMEMBERING;
@@ -79,6 +80,8 @@ pub struct Ranges<'a> {
     pub met: Option<RefCell<IdSet>>,
     /// The budget for unpacking, including packs that are verified.
     pub budget: UnpackBudget,
+    /// The refs of packs and of what is attached to them, as they are after the push.
+    pub refs: &'a PackRefs,
 }
 
 /// Changes whose tips and old sides have equal configurations.
@@ -104,7 +107,7 @@ impl Ranges<'_> {
         let rules = Rules::of(self.repo);
         let mut groups: Vec<Group> = Vec::new();
         let mut besides = Besides::default();
-        let mut trees = Vec::new();
+        let (mut trees, mut blobs) = (Vec::new(), BTreeSet::new());
         for change in changes {
             match self.repo.peel(&change.tip)? {
                 Peeled::Commit(tip) => {
@@ -113,7 +116,7 @@ impl Ranges<'_> {
                 }
                 Peeled::Blob(blob) => {
                     report.without_commits += 1;
-                    self.judge_blob(blob, &mut report)?;
+                    blobs.insert(blob);
                 }
                 Peeled::Tree(tree) => {
                     report.without_commits += 1;
@@ -121,6 +124,7 @@ impl Ranges<'_> {
                 }
             }
         }
+        self.judge_blobs(&blobs, &mut report)?;
         let mut reported = BTreeSet::new();
         for group in groups {
             self.judge_group(&rules, group, &mut reported, &mut report)?;
@@ -388,6 +392,7 @@ impl Ranges<'_> {
             repo: self.repo,
             budget: &self.budget,
             signers,
+            refs: self.refs,
         })
     }
 

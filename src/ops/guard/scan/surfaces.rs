@@ -10,6 +10,7 @@ use crate::adapters::git::{Peeled, Repository};
 use crate::adapters::workers;
 use crate::format::config::Config;
 use crate::format::object_id::ObjectHasher;
+use crate::format::pack_refs::PackRefs;
 use crate::format::path_bytes::path_of_bytes;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
@@ -336,6 +337,7 @@ fn range(repo: &Repository, range: &str, shallow: bool, to: &dyn Fn(&[&Config]) 
     let known = [from];
     let ranges = Ranges {
         repo,
+        refs: &PackRefs::default(),
         known: &known,
         destination: to,
         verify_packs: false,
