@@ -162,3 +162,50 @@ fn a_list_fetches_all_packs_at_once_and_what_they_share_once() {
     // The second time, nothing is fetched.
     assert_eq!(list(), 1);
 }
+
+#[test]
+fn a_dry_run_leaves_nothing_of_a_remote_in_the_clone() {
+    for format in ["sha1", "sha256"] {
+        let repo = world(format);
+        let (id, _) = repo.seal(&["-o", "../pack"]);
+        repo.pack(&["push", "../pack", "git:origin"]).ok();
+        let place = repo.place.path();
+        let option = format!("--object-format={format}");
+        let (reader, temp) = (place.join("reader"), place.join("a:temp"));
+        repo.place.run(place, "git", &["init", "-q", &option, "reader"]).ok();
+        fs::create_dir(&temp).unwrap();
+        let source = format!("git:../server.git#{id}");
+        let run = |args: &[&str]| {
+            let mut command = repo.place.command(GIT_PACK, &reader);
+            command.env("TMPDIR", &temp).args(args);
+            let done = Done::from(command.output().unwrap()).ok();
+            assert_eq!(fs::read_dir(&temp).unwrap().count(), 0, "{args:?}");
+            done
+        };
+        let before = snapshot(&reader);
+        let dry = run(&["pull", "-n", &source, "-o", "../back"]);
+        for args in [
+            &["restore", "-n", &source][..],
+            &["archive", "-n", &source, "-o", "../x.tar.zst"],
+        ] {
+            run(args);
+        }
+        assert!(snapshot(&reader) == before, "{format}");
+        assert!(!place.join("back").exists());
+        // The real one fetches as much as was told, and keeps it.
+        let pulled = run(&["pull", &source, "-o", "../back"]);
+        let size = |done: &Done| {
+            done.stderr
+                .split(" members, ")
+                .nth(1)
+                .map(|rest| rest.split_once(" fetched").unwrap_or((rest, "")).0.to_owned())
+        };
+        assert!(
+            size(&pulled).is_some() && dry.stderr.contains(&size(&pulled).unwrap()),
+            "{}\n{}",
+            dry.stderr,
+            pulled.stderr
+        );
+        assert!(snapshot(&reader) != before);
+    }
+}

@@ -60,7 +60,7 @@ use budget::Budget;
 use excludes::IgnoreConfig;
 pub use exposure::Exposure;
 use objects::Joined;
-pub use objects::ObjectPlaces;
+pub use objects::{ObjectPlaces, PassingObjects};
 pub use ownership::{Foreign, Surroundings};
 use pack_order::PackIndices;
 pub use peel::Peeled;

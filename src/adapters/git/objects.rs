@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use crate::adapters::git::{Repository, explain};
@@ -28,6 +29,34 @@ pub(super) struct Joined {
     pub(super) own: Arc<gix::odb::Store>,
     /// The value of `GIT_OBJECT_DIRECTORY`, unless it is the repository's own: the quarantine of a push.
     pub(super) new: Option<PathBuf>,
+    /// All of the object directories.
+    list: Vec<PathBuf>,
+}
+
+/// A temporary object directory, for what is fetched and not kept. Removed when dropped.
+pub struct PassingObjects(Temporary<tempfile::TempDir>);
+
+impl PassingObjects {
+    /// Makes the directory.
+    pub fn new() -> Result<Self> {
+        let deed = "making an object directory in";
+        let temp = temporary().map_err(Refusal::io(deed, Path::new("a temporary directory")))?;
+        let packs = temp.path().join("pack");
+        std::fs::create_dir(&packs).map_err(Refusal::io(deed, &packs))?;
+        Ok(Self(temp))
+    }
+
+    /// Returns what a repository must be opened with to fetch into this directory, and to read from it.
+    pub fn beside(&self, others: &ObjectPlaces) -> ObjectPlaces {
+        ObjectPlaces {
+            directory: Some(self.0.path().to_owned()),
+            ..others.clone()
+        }
+    }
+}
+
+fn temporary() -> std::io::Result<Temporary<tempfile::TempDir>> {
+    interruption::temporary(|| tempfile::Builder::new().prefix("git-pack-objects-").tempdir())
 }
 
 /// Makes the repository read from `places` as well as from its own objects, which the library does not do itself.
@@ -55,13 +84,12 @@ pub(super) fn join(
     let new = places.directory.as_ref().map(|path| canonical(&cwd.join(path)));
     let new = new.filter(|path| *path != own);
     let deed = "joining object directories in";
-    let temp = interruption::temporary(|| tempfile::Builder::new().prefix("git-pack-objects-").tempdir())
-        .map_err(Refusal::io(deed, Path::new("a temporary directory")))?;
+    let temp = temporary().map_err(Refusal::io(deed, Path::new("a temporary directory")))?;
     let info = temp.path().join("info");
     std::fs::create_dir(&info).map_err(Refusal::io(deed, &info))?;
     let mut text = Vec::new();
     for directory in &list {
-        text.extend(quoted(bytes_of_path(directory)));
+        text.extend(quoted(bytes_of_path(directory), b"\n\"#\\"));
         text.push(b'\n');
     }
     let file = info.join("alternates");
@@ -72,6 +100,7 @@ pub(super) fn join(
         directory: temp,
         own,
         new,
+        list,
     }))
 }
 
@@ -93,6 +122,20 @@ fn store_at(
 }
 
 impl Repository {
+    /// Makes a git write new objects where this repository has them, if that is not its own directory.
+    pub(super) fn writing_new_objects(&self, git: &mut Command) {
+        let Some(joined) = &self.joined else { return };
+        let Some(new) = &joined.new else { return };
+        let others = joined.list.iter().filter(|directory| *directory != new);
+        let others: Vec<Vec<u8>> = others
+            .map(|directory| quoted(directory.as_os_str().as_bytes(), b"\n\":\\"))
+            .collect();
+        git.env("GIT_OBJECT_DIRECTORY", new).env(
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+            OsString::from_vec(others.join(&b':')),
+        );
+    }
+
     /// Removes the temporary directory of joined objects. Called before `exit`, which drops nothing.
     pub(super) fn leave_nothing(&self) {
         if let Some(joined) = &self.joined {
@@ -166,9 +209,9 @@ fn unquote(mut text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     }
 }
 
-/// Quotes a path for `objects/info/alternates`, if it contains a character that requires it.
-fn quoted(path: &[u8]) -> Vec<u8> {
-    if !path.iter().any(|byte| matches!(byte, b'\n' | b'"' | b'#' | b'\\')) {
+/// Quotes a path for a list of object directories, if it contains a character that requires it there.
+fn quoted(path: &[u8], special: &[u8]) -> Vec<u8> {
+    if !path.iter().any(|byte| special.contains(byte)) {
         return path.to_vec();
     }
     let mut quoted = vec![b'"'];
@@ -185,6 +228,8 @@ fn quoted(path: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     #[test]
@@ -201,8 +246,9 @@ mod tests {
 
     #[test]
     fn quoting_is_undone() {
-        for path in [&b"/plain"[..], b"/with\n\"all\\of it#"] {
-            let text = quoted(path);
+        for path in [&b"/plain"[..], b"/with\n\"all\\of: it#"] {
+            let text = quoted(path, b"\n\":\\");
+            assert_eq!(split(&text), [PathBuf::from(OsStr::from_bytes(path))]);
             let read = text
                 .strip_prefix(b"\"")
                 .map_or(text.clone(), |rest| unquote(rest).unwrap().0);

@@ -91,6 +91,7 @@ impl Repository {
     /// once, however many of the refs lead to it.
     pub fn fetch_refs(&self, remote: &str, names: &[String]) -> Result<(), TransportFault> {
         let mut git = self.git_to_remote(self.git());
+        self.writing_new_objects(&mut git);
         for setting in [
             "transfer.fsckObjects=true",
             "fetch.fsckObjects=true",

@@ -12,7 +12,7 @@ use crate::adapters::git::blobs::{Contents, reading};
 use crate::adapters::git::budget::Side;
 use crate::adapters::git::pack_tree::not_a_file;
 use crate::adapters::git::remote_refs::PushedRefs;
-use crate::adapters::git::{Repository, Surroundings};
+use crate::adapters::git::{PassingObjects, Repository, Surroundings};
 use crate::adapters::place::git_attached::{AttachedRefs, StoredAttached};
 use crate::adapters::place::{Outgoing, OutgoingMember, PackAtPlace, PackPlace, Progress, Sent, SentWithFiles};
 use crate::adapters::published::{PublishedPack, TakeEachMember, TakeMember, not_listed};
@@ -56,20 +56,29 @@ struct Searched {
 }
 
 impl GitPlace {
-    /// Returns a remote, by its name or URL, for the repository at `directory`, which keeps what is fetched and pushed.
-    /// Nothing is asked yet.
-    pub fn of(directory: &Path, surroundings: &Surroundings, remote: &str) -> Result<Self> {
+    /// Returns a remote, by its name or URL, for the repository at `directory`, which keeps what is pushed, and what is
+    /// fetched unless `keeps_nothing` is set. Nothing is asked yet.
+    pub fn of(directory: &Path, surroundings: &Surroundings, remote: &str, keeps_nothing: bool) -> Result<Self> {
         let shown = format!("git:{remote}");
+        let passing = match keeps_nothing {
+            true => Some(PassingObjects::new()?),
+            false => None,
+        };
+        let mut surroundings = surroundings.clone();
+        if let Some(passing) = &passing {
+            surroundings.objects = passing.beside(&surroundings.objects);
+        }
         let place = Self {
             directory: directory.to_owned(),
             surroundings: surroundings.clone(),
             remote: remote.to_owned(),
             attached: Arc::new(AttachedRefs {
                 directory: directory.to_owned(),
-                surroundings: surroundings.clone(),
+                surroundings,
                 remote: remote.to_owned(),
                 shown: shown.clone(),
                 listed: Mutex::default(),
+                _passing: passing,
             }),
             shown,
             trees: Mutex::default(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::adapters::git::attached_blobs::wanted;
 use crate::adapters::git::budget::Side;
-use crate::adapters::git::{Repository, Surroundings};
+use crate::adapters::git::{PassingObjects, Repository, Surroundings};
 use crate::format::attachment::{Attached, AttachedContent, AttachedCounts, Attachment, AttachmentKind};
 use crate::format::digest::Digest;
 use crate::format::object_id::ObjectId;
@@ -22,6 +22,8 @@ pub(super) struct AttachedRefs {
     pub(super) remote: String,
     pub(super) shown: String,
     pub(super) listed: Mutex<Option<Arc<PackRefs>>>,
+    /// Where the fetched objects are, if they are not kept. Packs that were found need them as long as this value.
+    pub(super) _passing: Option<PassingObjects>,
 }
 
 /// Attached files as blobs in a clone, with the names of their refs.

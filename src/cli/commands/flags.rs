@@ -95,6 +95,7 @@ impl ReachFlags {
         ReachRequest {
             token_hosts: self.token_hosts,
             insecure_http: self.insecure_http,
+            ..ReachRequest::default()
         }
     }
 }

@@ -22,6 +22,18 @@ pub struct ReachRequest {
     pub token_hosts: Vec<String>,
     /// Whether plain HTTP to other machines is allowed.
     pub insecure_http: bool,
+    /// Whether the clone keeps nothing of what is fetched, because this is a dry run.
+    pub keeps_nothing: bool,
+}
+
+impl ReachRequest {
+    /// Returns the same request for a dry run, or for one that is none.
+    pub fn of_run(&self, is_dry: bool) -> Self {
+        Self {
+            keeps_nothing: is_dry,
+            ..self.clone()
+        }
+    }
 }
 
 /// Parses the name of a place, and perhaps of a pack there.
@@ -89,7 +101,8 @@ pub fn open(ctx: &Context, place: &PlaceAddress, reach: &ReachRequest) -> Result
         }
         PlaceAddress::Git { remote } => {
             ensure_known(ctx, remote)?;
-            Ok(Box::new(GitPlace::of(&ctx.cwd, &ctx.surroundings, remote)?))
+            let place = GitPlace::of(&ctx.cwd, &ctx.surroundings, remote, reach.keeps_nothing)?;
+            Ok(Box::new(place))
         }
         #[cfg(not(feature = "network"))]
         other => {

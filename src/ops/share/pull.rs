@@ -163,7 +163,7 @@ fn find(ctx: &Context, request: &PullRequest) -> Result<Found> {
         });
     }
     let address = address(ctx, request)?;
-    let place = place::open(ctx, &address.place, &request.reach)?;
+    let place = place::open(ctx, &address.place, &request.reach.of_run(request.dry_run))?;
     Ok(Found {
         pack: place::find(&*place, address.which.as_ref())?,
         place: place.shown(),

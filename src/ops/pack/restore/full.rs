@@ -33,7 +33,7 @@ pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&O
     if !is_address && !files::is_directory(&path) && !is_archive(&path) {
         return of_file(request, &path, output);
     }
-    let given = GivenPack::reached(ctx, &request.from, &request.reach)?;
+    let given = GivenPack::reached(ctx, &request.from, &request.reach())?;
     of_pack(ctx, request, &given.source(), output)
 }
 

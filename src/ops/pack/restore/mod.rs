@@ -46,6 +46,13 @@ pub struct RestoreRequest {
     pub reach: ReachRequest,
 }
 
+impl RestoreRequest {
+    /// Returns how places are reached in this run.
+    fn reach(&self) -> ReachRequest {
+        self.reach.of_run(self.dry_run)
+    }
+}
+
 /// The members that texts are restored from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextSource {
@@ -153,7 +160,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
     let here = || Here::of(ctx.repository()?, request.dry_run);
     let given = match by_ref {
         Some(hash) => Listed::InManifest(hash),
-        None => Listed::InPack(GivenPack::reached(ctx, &request.from, &request.reach)?),
+        None => Listed::InPack(GivenPack::reached(ctx, &request.from, &request.reach())?),
     };
     let (listing, here) = match &given {
         Listed::InManifest(hash) => {
@@ -177,7 +184,7 @@ pub fn restore(ctx: &Context, request: &RestoreRequest) -> Result<RestoreReport>
         }
     };
     let place = match &request.place {
-        Some(named) => Some(place::open(ctx, &place::parse(named)?.place, &request.reach)?),
+        Some(named) => Some(place::open(ctx, &place::parse(named)?.place, &request.reach())?),
         None => None,
     };
     let sources = (here.as_ref(), place.as_deref());

@@ -54,7 +54,7 @@ impl Open {
 
 /// Restores the text files: all of them, or none.
 pub(super) fn restore(ctx: &Context, request: &RestoreRequest, output: Option<&OutputPlace>) -> Result<RestoreReport> {
-    let given = GivenPack::reached(ctx, &request.from, &request.reach)?;
+    let given = GivenPack::reached(ctx, &request.from, &request.reach())?;
     let source = given.source();
     if let (Some(output), Some(directory)) = (output, source.directory()) {
         output.ensure_outside(directory)?;
