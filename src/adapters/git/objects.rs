@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::adapters::git::{Repository, explain};
 use crate::adapters::interruption::{self, Temporary};
-use crate::format::path_bytes::{bytes_of_path, path_of_bytes};
+use crate::format::path_bytes::{bytes_of_path, os_str_of_bytes, path_of_bytes};
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
 
@@ -128,12 +128,10 @@ impl Repository {
         let Some(new) = &joined.new else { return };
         let others = joined.list.iter().filter(|directory| *directory != new);
         let others: Vec<Vec<u8>> = others
-            .map(|directory| quoted(directory.as_os_str().as_bytes(), b"\n\":\\"))
+            .map(|directory| quoted(bytes_of_path(directory), b"\n\":\\"))
             .collect();
-        git.env("GIT_OBJECT_DIRECTORY", new).env(
-            "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-            OsString::from_vec(others.join(&b':')),
-        );
+        git.env("GIT_OBJECT_DIRECTORY", new)
+            .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", os_str_of_bytes(&others.join(&b':')));
     }
 
     /// Removes the temporary directory of joined objects. Called before `exit`, which drops nothing.
@@ -228,8 +226,6 @@ fn quoted(path: &[u8], special: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-
     use super::*;
 
     #[test]
@@ -248,7 +244,7 @@ mod tests {
     fn quoting_is_undone() {
         for path in [&b"/plain"[..], b"/with\n\"all\\of: it#"] {
             let text = quoted(path, b"\n\":\\");
-            assert_eq!(split(&text), [PathBuf::from(OsStr::from_bytes(path))]);
+            assert_eq!(split(&text), [path_of_bytes(path).to_owned()]);
             let read = text
                 .strip_prefix(b"\"")
                 .map_or(text.clone(), |rest| unquote(rest).unwrap().0);
