@@ -27,7 +27,7 @@ pub struct ReachRequest {
 }
 
 impl ReachRequest {
-    /// Returns the same request for a dry run, or for one that is none.
+    /// Returns the same request, for a dry run if `is_dry` is set.
     pub fn of_run(&self, is_dry: bool) -> Self {
         Self {
             keeps_nothing: is_dry,

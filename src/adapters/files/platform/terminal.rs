@@ -11,7 +11,7 @@ pub struct TerminalSettings {
 }
 
 impl TerminalSettings {
-    /// Returns how the terminal is set now. `None` if there is none.
+    /// Returns how the terminal is set now. `None` if this process has no terminal.
     pub fn now() -> Option<Self> {
         let terminal = File::open("/dev/tty").ok()?;
         let before = tcgetattr(&terminal).ok()?;

@@ -54,8 +54,8 @@ impl Ranges<'_> {
         Ok(())
     }
 
-    /// Returns what is wrong with the signatures of a pack to which a ref leads, if they are those in `refs`. Nobody reads
-    /// what is not a pack, so nothing is wrong with it.
+    /// Returns what is wrong with the signatures of a pack to which a ref leads, if they are those in `refs`. Finds
+    /// nothing in a tree that is not a pack, because nobody takes it for one.
     fn faults(&self, signers: &[Commit], (id, tree): (&Digest, &ObjectId), refs: &PackRefs) -> Result<Findings> {
         let mut findings = Findings::default();
         if self.repo.kind_of(tree) != Some("a tree") {
