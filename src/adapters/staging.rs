@@ -1,17 +1,18 @@
 //! Staging: output is written to a directory beside its destination and published by one rename.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files::platform::{
-    DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, exchange, sync_file_system, user,
+    exchange, is_private, is_still_locked, mode_of, open_to_lock, private, private_directories, rename_new,
+    set_mode_at, sync_file_system,
 };
 use crate::adapters::files::{self, Walked, parent, sync};
 use crate::adapters::interruption;
 use crate::format::digest::{Digest, Hashing};
 use crate::format::member_path::MemberPath;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::refusal::{Refusal, Result};
 
 const PREFIX: &str = ".git-pack-staging-";
@@ -127,7 +128,7 @@ impl Staging {
     /// Removes the files that `keep` does not accept, and the directories without files.
     fn prune(&self, keep: impl Fn(&[u8]) -> bool) -> Result<()> {
         for (path, what) in files::walk(&self.root, |_| true) {
-            let target = self.root.join(path_of_bytes(&path));
+            let target = self.root.join(path_below(&path));
             let emptied = match what {
                 Walked::EmptyDirectory => &target,
                 _ if keep(&path) => continue,
@@ -166,7 +167,7 @@ impl Staging {
     pub fn member(&self, path: &MemberPath) -> PathBuf {
         match self.names {
             Names::Members => self.root.join(path.as_str()),
-            Names::Originals => self.root.join(path_of_bytes(&path.original())),
+            Names::Originals => self.root.join(path_below(&path.original())),
         }
     }
 
@@ -183,7 +184,7 @@ impl Staging {
             let mut options = OpenOptions::new();
             options.write(true).create_new(true);
             if self.access == Access::Private {
-                options.mode(0o600);
+                private(&mut options);
             }
             options.open(&target)
         };
@@ -218,8 +219,8 @@ impl Staging {
     pub fn make_executable(&self, path: &MemberPath) -> Result<()> {
         let target = self.member(path);
         let set = || {
-            let mode = std::fs::metadata(&target)?.permissions().mode();
-            std::fs::set_permissions(&target, Permissions::from_mode(mode | (mode & 0o444) >> 2))
+            let mode = mode_of(&std::fs::metadata(&target)?);
+            set_mode_at(&target, mode | (mode & 0o444) >> 2)
         };
         set().map_err(Refusal::io("writing", &target))
     }
@@ -281,7 +282,7 @@ impl Staging {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         if self.access == Access::Private {
-            builder.mode(0o700);
+            private_directories(&mut builder);
         }
         builder.create(path)
     }
@@ -298,8 +299,7 @@ impl Staging {
     fn move_to(&self, output: &Path, how: Publish) -> Result<()> {
         let renaming = Refusal::io("renaming the finished pack to", output);
         match how {
-            // rename(2) replaces nothing but an empty directory, so an existing output is never overwritten here.
-            Publish::New => match std::fs::rename(&self.root, output) {
+            Publish::New => match rename_new(&self.root, output) {
                 Err(e)
                     if matches!(
                         e.kind(),
@@ -339,20 +339,16 @@ fn claim(beside: &Path) -> io::Result<(PathBuf, File)> {
         let made = builder
             .prefix(PREFIX)
             .rand_bytes(8)
-            .make_in(beside, |path| DirBuilder::new().mode(0o700).create(path))?;
+            .make_in(beside, |path| private_directories(&mut DirBuilder::new()).create(path))?;
         let (_, path) = made.into_parts();
         let path = path.keep().map_err(|e| e.error)?;
-        let Ok(lock) = File::open(&path) else {
+        let Ok(lock) = open_to_lock(&path) else {
             continue;
         };
         if lock.try_lock().is_err() {
             continue;
         }
-        let same = std::fs::symlink_metadata(&path).is_ok_and(|named| {
-            lock.metadata()
-                .is_ok_and(|held| (held.dev(), held.ino()) == (named.dev(), named.ino()))
-        });
-        if same {
+        if is_still_locked(&lock, &path) {
             return Ok((path, lock));
         }
     }
@@ -368,8 +364,7 @@ fn adopt(beside: &Path, purpose: &str) -> Option<(PathBuf, File)> {
         }
         let path = entry.path();
         let mark = files::read_optional(&path.join(PURPOSE), 4096).ok().flatten();
-        let own = std::fs::symlink_metadata(&path)
-            .is_ok_and(|meta| meta.uid() == user() && meta.permissions().mode() & 0o077 == 0);
+        let own = std::fs::symlink_metadata(&path).is_ok_and(|meta| is_private(&meta, &path));
         if !own || mark.as_deref() != Some(purpose.as_bytes()) || !files::is_directory(&path.join("pack")) {
             continue;
         }
@@ -381,7 +376,7 @@ fn adopt(beside: &Path, purpose: &str) -> Option<(PathBuf, File)> {
         {
             continue;
         }
-        let Ok(lock) = File::open(&path) else { continue };
+        let Ok(lock) = open_to_lock(&path) else { continue };
         if lock.try_lock().is_ok() {
             return Some((path, lock));
         }
@@ -399,7 +394,7 @@ fn clear_abandoned(directory: &Path) {
         if !named || !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        let Ok(lock) = File::open(entry.path()) else {
+        let Ok(lock) = open_to_lock(&entry.path()) else {
             continue;
         };
         match lock.try_lock() {
@@ -412,7 +407,7 @@ fn clear_abandoned(directory: &Path) {
 /// Syncs every file and directory below `root`.
 fn sync_tree(root: &Path) -> Result<()> {
     // One call syncs all files: the kernel writes them in the best order for the disk.
-    let together = File::open(root).and_then(|directory| sync_file_system(&directory));
+    let together = sync_file_system(root);
     if together.map_err(Refusal::io("syncing", root))? {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::adapters::files::platform::symlink;
+use crate::adapters::files::platform::place_program;
 use crate::adapters::interruption::{self, Temporary};
 use crate::refusal::{Refusal, Result};
 
@@ -44,8 +44,8 @@ impl Throwaway {
             let made = throwaway.path().join(name);
             std::fs::create_dir(&made).map_err(Refusal::io("creating", &made))?;
         }
-        let link = throwaway.path().join("bin/git-pack");
-        symlink(program, &link).map_err(Refusal::io("creating", &link))?;
+        let bin = throwaway.path().join("bin");
+        place_program(program, &bin, "git-pack").map_err(Refusal::io("filling", &bin))?;
         let config = throwaway.path().join("home/.gitconfig");
         std::fs::write(&config, CONFIG).map_err(Refusal::io("writing", &config))?;
         Ok(throwaway)

@@ -80,7 +80,7 @@ impl fmt::Display for Refusal {
             Self::NotARepository { path } => write!(f, "there is no git repository at {} or above", shown_path(path)),
             Self::NotYours { path, owner } => write!(
                 f,
-                "the repository at {} belongs to another user (uid {owner}), so git-pack does not trust it",
+                "the repository at {} belongs to another user ({owner}), so git-pack does not trust it",
                 shown_path(path)
             ),
             Self::Planted { path, kind } => write!(

@@ -186,7 +186,7 @@ pub enum Refusal {
         /// Its work tree or, if it is bare, its git directory.
         path: PathBuf,
         /// Id of the user who owns it.
-        owner: u32,
+        owner: String,
     },
     /// A link or other special file where git-pack keeps its own files.
     Planted {

@@ -2,12 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use globset::{Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
-
-use crate::format::path_bytes::path_of_bytes;
+use globset::{Candidate, Glob, GlobBuilder, GlobMatcher, GlobSet, GlobSetBuilder};
 
 /// A glob of at most so many bytes, without alternatives and classes, always compiles.
 const SHORT: usize = 64;
@@ -37,8 +34,9 @@ struct Late {
 }
 
 impl Late {
-    fn matches(&self, path: &Path) -> bool {
-        self.compiled.get_or_init(|| self.glob.compile_matcher()).is_match(path)
+    fn matches(&self, path: &Candidate<'_>) -> bool {
+        let matcher = self.compiled.get_or_init(|| self.glob.compile_matcher());
+        matcher.is_match_candidate(path)
     }
 }
 
@@ -127,8 +125,8 @@ impl Globs {
     /// Returns whether any pattern matches a path.
     pub fn matches(&self, path: &[u8]) -> bool {
         let folded = self.fold(path);
-        let path = path_of_bytes(&folded);
-        self.set.is_match(path) || self.late(&folded).any(|glob| glob.matches(path))
+        let path = Candidate::from_bytes(&folded);
+        self.set.is_match_candidate(&path) || self.late(&folded).any(|glob| glob.matches(&path))
     }
 
     /// Returns the globs for the extension of a path that are compiled late.
@@ -140,12 +138,12 @@ impl Globs {
     /// Returns the indices of the patterns that match a path, ascending.
     pub fn matching(&self, path: &[u8]) -> Vec<usize> {
         let folded = self.fold(path);
-        let path = path_of_bytes(&folded);
-        let mut patterns = self.set.matches(path);
+        let path = Candidate::from_bytes(&folded);
+        let mut patterns = self.set.matches_candidate(&path);
         for glob in &mut patterns {
             *glob = self.pattern_of[*glob];
         }
-        let late = self.late(&folded).filter(|glob| glob.matches(path));
+        let late = self.late(&folded).filter(|glob| glob.matches(&path));
         patterns.extend(late.map(|glob| glob.pattern));
         patterns.sort_unstable();
         patterns

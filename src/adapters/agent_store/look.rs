@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use crate::adapters::files;
+use crate::adapters::files::platform::open_to_lock;
 use crate::format::agent::HEADER;
 use crate::format::agent::genome::{ROOT, Shard, is_meant_as_pack};
 use crate::refusal::agent::{CyclesFault, GenomeFault};
@@ -126,7 +127,7 @@ pub fn look_at_file(file: &Path, path: String) -> Result<SeenFile> {
 ///
 /// Whoever may read a shard may do so. On a file system without locks, there is nothing to wait for.
 pub fn shared_lock(directory: &Path) -> Result<File> {
-    let opened = File::open(directory).map_err(Refusal::io("opening", directory))?;
+    let opened = open_to_lock(directory).map_err(Refusal::io("opening", directory))?;
     shared(&opened);
     Ok(opened)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::input::CyclesInput;
 use super::look::shared;
 use super::shard::exclusive;
-use crate::adapters::files::platform::{FileExt, MetadataExt, OpenOptionsExt, UNFOLLOWED};
+use crate::adapters::files::platform::{FileExt, names_of, unfollowed};
 use crate::adapters::files::{self, kind_name, place_new_unnamed, unnamed_beside};
 use crate::format::agent::HEADER;
 use crate::format::agent::genome::{CYCLE, GenomeHeader, byte_of};
@@ -41,18 +41,14 @@ impl PackFile {
     /// Opens a pack for appending, and waits for its lock. Refuses a pack that has other names, because those may be
     /// files of the user that somebody linked here.
     pub fn to_append(path: PathBuf) -> Result<Self> {
-        let opened = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .custom_flags(UNFOLLOWED)
-            .open(&path);
+        let opened = unfollowed(OpenOptions::new().read(true).append(true)).open(&path);
         let file = opened.map_err(Refusal::io("opening", &path))?;
         let meta = file.metadata().map_err(Refusal::io("reading", &path))?;
         if !meta.is_file() {
             let kind = kind_name(meta.file_type());
             return Err(Refusal::genome(&path, GenomeFault::Foreign { kind }));
         }
-        if meta.nlink() > 1 {
+        if names_of(&file).map_err(Refusal::io("reading", &path))? > 1 {
             return Err(Refusal::cycles(&path, CyclesFault::OtherNames));
         }
         exclusive(&file, &path)?;

@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::adapters::cipher::{self, DecryptError, Identities, Recipients};
-use crate::adapters::files::platform::{MetadataExt, PermissionsExt};
+use crate::adapters::files::platform::{names_of, open_to_lock, set_mode};
 use crate::adapters::files::{
     self, Over, Stamp, TEMPORARY, UnnamedFile, ensure_is_no_link, open_regular, open_same, parent, place_unnamed_by,
     remove, sync, unnamed_beside,
@@ -60,7 +60,7 @@ impl WholeFile {
             .map_err(reading)?;
         opened.ensure_unchanged()?;
         Ok(Self {
-            names: opened.file.metadata().map_err(reading)?.nlink(),
+            names: names_of(&opened.file).map_err(reading)?,
             stamp: opened.stamp(),
             path: path.to_owned(),
             bytes,
@@ -91,7 +91,7 @@ impl DirectoryLock {
     pub fn wait(directory: &Path) -> Result<Self> {
         ensure_is_no_link(directory)?;
         // The same words as without a lock: a dry run says what the real one says.
-        let opened = File::open(directory).map_err(Refusal::io("listing", directory))?;
+        let opened = open_to_lock(directory).map_err(Refusal::io("listing", directory))?;
         opened.lock().map_err(Refusal::io("locking", directory))?;
         Ok(Self { _directory: opened })
     }
@@ -142,7 +142,7 @@ impl ProvenFile {
         let writing = |e| Refusal::io("writing", path)(e);
         let mut file = unnamed_beside(path, 0o600)?;
         // The umask may have taken bits away that reading back needs.
-        file.set_permissions(Permissions::from_mode(0o600)).map_err(writing)?;
+        set_mode(&file, 0o600).map_err(writing)?;
         file.write_all(header.bytes()).map_err(writing)?;
         let binding = binding(header.bytes());
         let mut plain = binding.as_bytes().chain(content);

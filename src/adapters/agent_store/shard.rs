@@ -14,7 +14,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::look::{ensure_no_link_to_read, shared_lock};
-use crate::adapters::files::platform::MetadataExt;
+use crate::adapters::files::platform::{is_still_locked, open_to_lock};
 use crate::adapters::files::{self, ensure_no_link};
 use crate::format::agent::chain::ChainLink;
 use crate::format::agent::genome::{ROOT, Shard, is_meant_as_pack, name_of, start_of};
@@ -40,13 +40,13 @@ impl ShardDirectory {
         loop {
             ensure_no_link(top, &below)?;
             let made = make_directories(top, &below)?;
-            let lock = match File::open(&path) {
+            let lock = match open_to_lock(&path) {
                 // Another process made it, could not write, and removed it again.
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 opened => opened.map_err(Refusal::io("opening", &path))?,
             };
             exclusive(&lock, &path)?;
-            if is_at(&lock, &path) {
+            if is_still_locked(&lock, &path) {
                 let _lock = lock;
                 return Ok(Self { path, _lock, made });
             }
@@ -144,14 +144,6 @@ pub(super) fn exclusive(file: &File, path: &Path) -> Result<()> {
             }
         }
     }
-}
-
-/// Returns whether an open directory is still the one at `path`.
-fn is_at(directory: &File, path: &Path) -> bool {
-    let (Ok(opened), Ok(standing)) = (directory.metadata(), std::fs::symlink_metadata(path)) else {
-        return false;
-    };
-    (opened.dev(), opened.ino()) == (standing.dev(), standing.ino())
 }
 
 /// Makes the directories of `below` that are missing, and returns them. After a failure, there are no new ones.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::adapters::clone::Memory;
-use crate::adapters::files::platform::{FileExt, MetadataExt};
+use crate::adapters::files::platform::{FileExt, change_print};
 use crate::adapters::files::{self, Durability, create_private_dir, write_own};
 use crate::adapters::random;
 use crate::format::known::{self, COMMON, HEAD, KnownChunk, Original, SALT, TableIndex};
@@ -104,7 +104,7 @@ impl Known {
         match &self.table {
             Some(table) => (
                 table.index.entries(),
-                table.file.metadata().map_or(0, |meta| meta.size()),
+                table.file.metadata().map_or(0, |meta| meta.len()),
             ),
             None => (0, 0),
         }
@@ -239,15 +239,12 @@ impl Tags {
     }
 
     /// Returns the keyed hash of a file's metadata (device, inode, size, times), which shows a change without reading
-    /// the file. `None` if the metadata cannot be read.
+    /// the file. `None` if the metadata cannot be read or does not show every change.
     pub fn look(&self, path: &Path) -> Option<String> {
         let meta = std::fs::symlink_metadata(path).ok()?;
         let mut seen = Vec::new();
-        for number in [meta.dev(), meta.ino(), meta.size()] {
+        for number in change_print(&meta)? {
             seen.extend(number.to_le_bytes());
-        }
-        for time in [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()] {
-            seen.extend(time.to_le_bytes());
         }
         Some(hex(&self.look.of(&seen)[..16]))
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
-use crate::adapters::files::platform::{MetadataExt, user};
+use crate::adapters::files::platform::is_private;
 use crate::adapters::files::{self, create_private_dir, write_new_private};
 use crate::adapters::random;
 use crate::format::mac::{LENGTH, MacKey};
@@ -65,7 +65,7 @@ impl Memory {
 fn read(file: &Path) -> Option<MacKey> {
     let opened = files::open_regular(file).ok()?;
     let meta = opened.file.metadata().ok()?;
-    if meta.mode() & 0o077 != 0 || meta.uid() != user() {
+    if !is_private(&meta, file) {
         return None;
     }
     let bytes = Zeroizing::new(files::read(file, LENGTH as u64).ok()?);
@@ -84,7 +84,7 @@ fn make(file: &Path) -> Option<MacKey> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::files::platform::{PermissionsExt, symlink};
+    use crate::adapters::files::platform::{set_mode_at, symlink};
 
     #[test]
     fn a_key_is_made_when_something_is_kept_and_stays() {
@@ -103,11 +103,11 @@ mod tests {
         let memory = || Memory::of(Some(temp.path()));
         memory().to_write("x").unwrap();
         let file = temp.path().join("git-pack/memory.key");
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        set_mode_at(&file, 0o644).unwrap();
         assert!(memory().to_read("x").is_none() && memory().to_write("x").is_none());
         // A link is not followed, not even to a key that could be used.
         let elsewhere = file.with_extension("elsewhere");
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        set_mode_at(&file, 0o600).unwrap();
         std::fs::rename(&file, &elsewhere).unwrap();
         symlink(&elsewhere, &file).unwrap();
         assert!(memory().to_read("x").is_none() && memory().to_write("x").is_none());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::files::{self, Durability, create_private_dir, open_regular, write_whole};
 use crate::format::canonical_json::{parse_strict_into, to_document};
 use crate::format::digest::{Digest, Hashing};
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::format::receipt::{Receipt, ReceiptSubject, VERSION};
 use crate::refusal::corrupt::Corrupt;
 use crate::refusal::{Refusal, Result};
@@ -116,7 +116,7 @@ impl SealStore {
             let name = path.rsplit(|byte| *byte == b'/').next();
             name.is_some_and(|name| name.starts_with(files::TEMPORARY.as_bytes()))
         });
-        let unfinished = unfinished.map(|(path, _)| self.directory.join(path_of_bytes(&path)));
+        let unfinished = unfinished.map(|(path, _)| self.directory.join(path_below(&path)));
         Ok(UnfinishedSeals {
             paths: unfinished.collect(),
             _lock: Some(opened.file),
@@ -128,7 +128,7 @@ impl SealStore {
         let receipts = files::walk(&self.directory, |_| true).into_iter();
         let receipts = receipts.filter(|(path, _)| path.ends_with(b".json"));
         let paths = receipts.filter_map(|(path, _)| {
-            let path = self.directory.join(path_of_bytes(&path));
+            let path = self.directory.join(path_below(&path));
             let bytes = files::read(&path, 1 << 20).ok()?;
             Some(parse_strict_into::<Receipt>(&bytes).ok()?.subject.path)
         });

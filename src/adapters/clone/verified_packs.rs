@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::adapters::clone::Memory;
-use crate::adapters::files::platform::MetadataExt;
+use crate::adapters::files::platform::change_print;
 use crate::adapters::files::{self, Durability, Walked, create_private_dir, write_own};
 use crate::format::digest::{Digest, Hasher};
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 
 /// The record of one clone: a small file for each pack, named by the hash of its directory.
 pub struct VerifiedPacks {
@@ -24,7 +24,7 @@ impl VerifiedPacks {
     }
 
     /// Returns a digest of the metadata of a pack's files. `None` if the pack holds anything but readable regular
-    /// files.
+    /// files, or the system does not tell about every change.
     pub fn print(pack: &Path) -> Option<Digest> {
         let mut hasher = Hasher::default();
         hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
@@ -32,14 +32,10 @@ impl VerifiedPacks {
             if !matches!(walked, Walked::File) {
                 return None;
             }
-            let meta = std::fs::symlink_metadata(pack.join(path_of_bytes(&path))).ok()?;
-            let times = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+            let meta = std::fs::symlink_metadata(pack.join(path_below(&path))).ok()?;
             hasher.update(&(path.len() as u64).to_le_bytes());
             hasher.update(&path);
-            for number in times {
-                hasher.update(&number.to_le_bytes());
-            }
-            for number in [meta.size(), meta.ino(), meta.dev()] {
+            for number in change_print(&meta)? {
                 hasher.update(&number.to_le_bytes());
             }
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::platform::OpenDirectory;
 use super::{OpenedFile, regular};
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::refusal::Result;
 
 /// Opens files below a directory.
@@ -27,14 +27,14 @@ impl Below {
     /// Opens the regular file at a relative path, as [`super::open_regular`] does. Links on the way are not followed
     /// either.
     pub fn open_regular(&mut self, path: &[u8]) -> Result<OpenedFile> {
-        let whole = self.root.join(path_of_bytes(path));
+        let whole = self.root.join(path_below(path));
         let (directory, name) = match path.iter().rposition(|byte| *byte == b'/') {
             Some(at) => (&path[..at], &path[at + 1..]),
             None => (&b""[..], path),
         };
         let opened = self
             .directory(directory)
-            .and_then(|directory| directory.file(path_of_bytes(name)));
+            .and_then(|directory| directory.file(path_below(name)));
         regular(opened, whole)
     }
 
@@ -52,7 +52,7 @@ impl Below {
             if name == b".." {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "a path below leads above"));
             }
-            directory = directory.directory(path_of_bytes(name))?;
+            directory = directory.directory(path_below(name))?;
         }
         Ok(directory)
     }

@@ -9,6 +9,7 @@ mod write;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use zeroize::Zeroizing;
 
@@ -16,7 +17,7 @@ use crate::adapters::meter::{opened as file_opened, passed};
 use crate::format::path_bytes::bytes_of_path;
 use crate::format::repo_state::EntryKind;
 use crate::refusal::{Refusal, Result};
-use platform::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, UNFOLLOWED};
+use platform::{private, private_directories, unfollowed};
 
 pub use below::Below;
 pub use links::{ensure_is_no_link, ensure_no_link, ensure_stays_in_tree};
@@ -32,9 +33,9 @@ pub fn kind_name(kind: std::fs::FileType) -> &'static str {
         "a symbolic link"
     } else if kind.is_dir() {
         "a directory"
-    } else if kind.is_fifo() {
+    } else if platform::is_fifo(kind) {
         "a FIFO"
-    } else if kind.is_socket() {
+    } else if platform::is_socket(kind) {
         "a socket"
     } else {
         "a device"
@@ -51,9 +52,12 @@ pub struct OpenedFile {
     stamp: Stamp,
 }
 
-/// Metadata that changes when a file changes: inode, size, modification time and status change time.
+/// Metadata that changes when a file changes: its size, and what the system tells about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamp(u64, u64, i64, i64, i64, i64);
+pub struct Stamp {
+    size: u64,
+    of_system: [i64; 5],
+}
 
 impl Stamp {
     /// Returns the metadata of an open file.
@@ -63,24 +67,20 @@ impl Stamp {
 
     /// Returns the size in bytes.
     pub fn size(&self) -> u64 {
-        self.1
+        self.size
     }
 
     fn of(meta: &std::fs::Metadata) -> Self {
-        Self(
-            meta.ino(),
-            meta.len(),
-            meta.mtime(),
-            meta.mtime_nsec(),
-            meta.ctime(),
-            meta.ctime_nsec(),
-        )
+        Self {
+            size: meta.len(),
+            of_system: platform::stamp(meta),
+        }
     }
 }
 
 /// Opens a regular file. Links are not followed, and a FIFO or device in its place is refused without waiting for it.
 pub fn open_regular(path: &Path) -> Result<OpenedFile> {
-    let opened = OpenOptions::new().read(true).custom_flags(UNFOLLOWED).open(path);
+    let opened = unfollowed(OpenOptions::new().read(true)).open(path);
     regular(opened, path.to_owned())
 }
 
@@ -117,12 +117,7 @@ fn regular(opened: io::Result<File>, path: PathBuf) -> Result<OpenedFile> {
 ///
 /// As in [`open_regular`], links are not followed, and opening a FIFO does not block.
 pub fn open_own(path: &Path) -> Result<File> {
-    let opened = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .custom_flags(UNFOLLOWED)
-        .open(path);
+    let opened = unfollowed(private(OpenOptions::new().create(true).append(true))).open(path);
     let kind = match &opened {
         Ok(file) => Some(file.metadata().map_err(Refusal::io("reading", path))?.file_type()),
         Err(_) => kind_at(path)?,
@@ -176,7 +171,8 @@ pub fn read_optional(path: &Path, max: u64) -> Result<Option<Vec<u8>>> {
 /// Returns the modification time of a file in nanoseconds since the epoch. `None` if it cannot be read.
 pub fn written_at(path: &Path) -> Option<u64> {
     let meta = std::fs::symlink_metadata(path).ok()?;
-    u64::try_from(i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())).ok()
+    let written = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(written.as_nanos()).ok()
 }
 
 /// Reads a regular file of at most `max` bytes.
@@ -235,7 +231,7 @@ impl SecretFile {
 
     /// Returns the permission bits of a regular file. `None` for anything else.
     pub fn bits(&self) -> Option<u32> {
-        self.meta.is_file().then(|| self.meta.permissions().mode() & 0o777)
+        self.meta.is_file().then(|| platform::mode_of(&self.meta))
     }
 
     /// Reads the file. Returns `None` if it has more than `max` bytes.
@@ -311,16 +307,12 @@ pub fn parent(path: &Path) -> &Path {
 
 /// Syncs a file or a directory. Syncing a directory makes the names in it durable.
 pub fn sync(path: &Path) -> Result<()> {
-    File::open(path)
-        .and_then(|directory| directory.sync_all())
-        .map_err(Refusal::io("syncing", path))
+    platform::sync(path).map_err(Refusal::io("syncing", path))
 }
 
 /// Creates a directory and its parents with mode 0700.
 pub fn create_private_dir(path: &Path) -> Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
+    private_directories(std::fs::DirBuilder::new().recursive(true))
         .create(path)
         .map_err(Refusal::io("creating", path))
 }
@@ -401,16 +393,23 @@ pub fn is_empty_directory(path: &Path) -> bool {
     is_directory(path) && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Returns the permission bits of a file.
-pub fn permission_bits(path: &Path) -> Result<u32> {
+/// Returns whether git would track a file as executable. Links are followed.
+pub fn has_executable_bit(path: &Path) -> Result<bool> {
     std::fs::metadata(path)
-        .map(|meta| meta.permissions().mode() & 0o777)
+        .map(|meta| platform::has_executable_bit(&meta))
+        .map_err(Refusal::io("reading", path))
+}
+
+/// Returns whether git would run a file as a hook. Links are followed.
+pub fn may_be_run(path: &Path) -> Result<bool> {
+    std::fs::metadata(path)
+        .map(|meta| platform::may_be_run(&meta))
         .map_err(Refusal::io("reading", path))
 }
 
 /// Returns the absolute path without links or dots.
 pub fn canonical(path: &Path) -> Result<PathBuf> {
-    std::fs::canonicalize(path).map_err(Refusal::io("reading", path))
+    platform::canonicalize(path).map_err(Refusal::io("reading", path))
 }
 
 /// Returns the kind of entry that git would track at `path`, with the target of a link. `None` if nothing or a
@@ -434,9 +433,9 @@ pub fn entry(path: &Path) -> Result<Option<(EntryKind, Option<Vec<u8>>)>> {
             kind: kind_name(meta.file_type()),
         });
     }
-    Ok(Some(match meta.permissions().mode() & 0o100 {
-        0 => (EntryKind::Regular, None),
-        _ => (EntryKind::Executable, None),
+    Ok(Some(match platform::has_executable_bit(&meta) {
+        false => (EntryKind::Regular, None),
+        true => (EntryKind::Executable, None),
     }))
 }
 

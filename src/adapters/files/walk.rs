@@ -1,5 +1,6 @@
 //! Walks of everything below a directory. Links are never followed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fs::FileType;
@@ -30,7 +31,7 @@ pub enum Met {
 pub fn descend<E>(root: &Path, mut visit: impl FnMut(&[u8], Met) -> Result<bool, E>) -> Result<(), E> {
     // Every path that the walk yields is the root's, joined with the names below it.
     let above = root.as_os_str().len();
-    let relative = |path: &Path| below(path, above).to_vec();
+    let relative = |path: &Path| below(path, above).into_owned();
     let mut entered = Vec::new();
     let mut entries = WalkDir::new(root).into_iter();
     while let Some(next) = entries.next() {
@@ -43,7 +44,7 @@ pub fn descend<E>(root: &Path, mut visit: impl FnMut(&[u8], Met) -> Result<bool,
                     false => entries.skip_current_dir(),
                 }
             }
-            Ok(entry) => drop(visit(below(entry.path(), above), Met::Other(entry.file_type()))?),
+            Ok(entry) => drop(visit(&below(entry.path(), above), Met::Other(entry.file_type()))?),
             Err(error) => {
                 // An error in the middle of a listing does not name the directory. It counts for the root.
                 let path = error.path().map(relative).unwrap_or_default();
@@ -62,9 +63,15 @@ pub fn descend<E>(root: &Path, mut visit: impl FnMut(&[u8], Met) -> Result<bool,
 }
 
 /// Returns what a path has behind so many bytes and a slash.
-fn below(path: &Path, above: usize) -> &[u8] {
-    let below = bytes_of_path(path).get(above..).unwrap_or_default();
-    below.strip_prefix(b"/").unwrap_or(below)
+fn below(path: &Path, above: usize) -> Cow<'_, [u8]> {
+    fn cut(bytes: &[u8], above: usize) -> &[u8] {
+        let below = bytes.get(above..).unwrap_or_default();
+        below.strip_prefix(b"/").unwrap_or(below)
+    }
+    match bytes_of_path(path) {
+        Cow::Borrowed(bytes) => Cow::Borrowed(cut(bytes, above)),
+        Cow::Owned(bytes) => Cow::Owned(cut(&bytes, above).to_vec()),
+    }
 }
 
 /// An item of the list that [`walk`] returns.

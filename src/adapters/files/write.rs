@@ -1,10 +1,10 @@
 //! Writes whole files: a reader sees the old bytes or the new, never a part.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::platform::{PermissionsExt, name_unnamed, share_blocks, unnamed_in};
+use super::platform::{name_unnamed, share_blocks, unnamed_in, with_mode};
 use super::{ensure_is_no_link, parent, sync};
 use crate::adapters::interruption::{self, Temporary};
 use crate::refusal::{Refusal, Result};
@@ -235,10 +235,7 @@ pub fn replace_link(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 /// Creates a temporary file beside `path`, to be renamed to `path`.
 fn temporary(path: &Path, mode: u32) -> Result<Temporary<tempfile::NamedTempFile>> {
     let made = interruption::temporary(|| {
-        tempfile::Builder::new()
-            .prefix(TEMPORARY)
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(parent(path))
+        with_mode(tempfile::Builder::new().prefix(TEMPORARY), mode).tempfile_in(parent(path))
     });
     made.map_err(Refusal::io("writing", path))
 }
@@ -278,8 +275,7 @@ pub fn write_new_private(path: &Path, bytes: &[u8]) -> Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::permission_bits;
-    use super::super::platform::{MetadataExt, symlink};
+    use super::super::platform::{is_at, mode_of, set_mode_at, symlink};
     use super::*;
     use std::io::Write;
 
@@ -297,11 +293,11 @@ mod tests {
             place(&target, "other", Over::Nothing),
             Err(Refusal::OutputExists { .. })
         ));
-        std::fs::set_permissions(&target, Permissions::from_mode(0o644)).unwrap();
+        set_mode_at(&target, 0o644).unwrap();
         std::fs::write(&own, "left by a killed process").unwrap();
         place(&target, "other", Over::Anything).unwrap();
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "other");
-        assert_eq!(permission_bits(&target).unwrap(), 0o600);
+        assert_eq!(mode_of(&std::fs::metadata(&target).unwrap()), 0o600);
         symlink("target", &link).unwrap();
         place(&link, "through", Over::Anything).unwrap_err();
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "other");
@@ -317,12 +313,11 @@ mod tests {
         for content in ["new", "other"] {
             let mut file = unnamed_beside(&target, 0o600).unwrap();
             file.write_all(content.as_bytes()).unwrap();
-            let inode = file.metadata().unwrap().ino();
+            let same = file.try_clone().unwrap();
             place_unnamed(file, &target, 0o600).unwrap();
             assert_eq!(std::fs::read_to_string(&target).unwrap(), content);
-            // The same inode shows that the file was moved, not copied.
-            assert_eq!(std::fs::metadata(&target).unwrap().ino(), inode);
-            assert_eq!(permission_bits(&target).unwrap(), 0o600);
+            assert!(is_at(&same, &target), "the file was copied, not moved");
+            assert_eq!(mode_of(&std::fs::metadata(&target).unwrap()), 0o600);
         }
         // A link is neither written through nor replaced.
         let file = unnamed_beside(&link, 0o600).unwrap();

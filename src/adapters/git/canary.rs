@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::adapters::files::platform::canonicalize;
 use crate::adapters::git::Repository;
 use crate::adapters::interruption::{self, Temporary};
 use crate::format::object_id::ObjectId;
@@ -61,7 +62,7 @@ impl Canary {
         }
         let objects = repo.common_dir().join("objects");
         let mut canary = Self {
-            objects: std::fs::canonicalize(&objects).unwrap_or(objects),
+            objects: canonicalize(&objects).unwrap_or(objects),
             cwd: repo.work_tree().unwrap_or_else(|| cwd.to_owned()),
             commit: repo.zero_id(),
             harmless: repo.zero_id(),

@@ -8,11 +8,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files;
-use crate::adapters::files::platform::FileTypeExt;
+use crate::adapters::files::platform::{is_character_device, is_fifo};
 use crate::adapters::git::Repository;
 use crate::adapters::git::ignore_rules::{IgnoreRules, folded};
 use crate::format::object_id::ObjectId;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::{path_below, path_of_bytes};
 use crate::format::repo_path::RepoPath;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::work_tree::WorkTreeUse;
@@ -64,7 +64,7 @@ impl Repository {
         for (at, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
             let directory = &path[..at];
             // A path through a link leads out of git's view.
-            if files::ensure_is_no_link(&root.join(path_of_bytes(directory))).is_err() {
+            if files::ensure_is_no_link(&root.join(path_below(directory))).is_err() {
                 return Ok(false);
             }
             if excludes.ignores(directory, true) {
@@ -72,7 +72,7 @@ impl Repository {
             }
             excludes.enter(directory)?;
         }
-        Ok(excludes.ignores(path, files::is_directory(&root.join(path_of_bytes(path)))))
+        Ok(excludes.ignores(path, files::is_directory(&root.join(path_below(path)))))
     }
 
     /// Returns what git's configuration says about ignored files.
@@ -147,7 +147,7 @@ impl<'a> Excludes<'a> {
             _ => [directory, b"/"].concat(),
         };
         let name = [&directory, GITIGNORE].concat();
-        let bytes = match self.checked_out(&self.root.join(path_of_bytes(&name)))? {
+        let bytes = match self.checked_out(&self.root.join(path_below(&name)))? {
             Some(bytes) => Some(bytes),
             None => {
                 let blob = self.left_out.get(&RepoPath::new(&name));
@@ -184,7 +184,7 @@ impl<'a> Excludes<'a> {
     fn checked_out(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         match std::fs::symlink_metadata(path) {
             // A FIFO is refused. git would wait for a writer.
-            Ok(meta) if meta.is_file() || meta.file_type().is_fifo() => self.read(path),
+            Ok(meta) if meta.is_file() || is_fifo(meta.file_type()) => self.read(path),
             _ => Ok(None),
         }
     }
@@ -196,7 +196,7 @@ impl<'a> Excludes<'a> {
         };
         match files::kind_at(&place)? {
             // A device such as `/dev/null` has no rules.
-            Some(kind) if kind.is_char_device() => Ok(None),
+            Some(kind) if is_character_device(kind) => Ok(None),
             _ => self.read(&place),
         }
     }

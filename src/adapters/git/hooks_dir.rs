@@ -97,7 +97,7 @@ impl HooksDir {
 
     /// Returns whether the hook is executable. git skips one that is not.
     pub fn is_executable(&self, hook: &str) -> bool {
-        files::permission_bits(&self.path.join(hook)).is_ok_and(|bits| bits & 0o111 != 0)
+        files::may_be_run(&self.path.join(hook)).unwrap_or(false)
     }
 
     /// Returns whether a foreign hook was set aside.
@@ -184,7 +184,7 @@ pub fn run_chained(
     arguments: &[String],
     stdin: Option<&[u8]>,
 ) -> Result<Option<String>> {
-    if !files::permission_bits(hook).is_ok_and(|bits| bits & 0o111 != 0) {
+    if !files::may_be_run(hook).unwrap_or(false) {
         return Ok(None);
     }
     let failed = |e: std::io::Error| Refusal::io("running", hook)(e);

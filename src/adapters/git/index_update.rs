@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::os_str_of_bytes;
 use crate::format::repo_path::RepoPath;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::work_tree::WorkTreeUse;
@@ -60,7 +60,7 @@ impl Repository {
         if is_exact {
             command.arg("--no-filters");
         }
-        command.arg("--").arg(path_of_bytes(path.as_bytes()));
+        command.arg("--").arg(os_str_of_bytes(path.as_bytes()));
         let output = run(command, b"")?;
         let text = String::from_utf8_lossy(&output);
         ObjectId::parse(text.trim()).ok_or_else(|| failed(&format!("hash-object said {text:?}")))
@@ -80,7 +80,7 @@ impl Repository {
 /// Returns a pathspec that matches this path and nothing else.
 pub(super) fn literal(path: &RepoPath) -> std::ffi::OsString {
     let mut pathspec = std::ffi::OsString::from(":(literal,top)");
-    pathspec.push(path_of_bytes(path.as_bytes()));
+    pathspec.push(os_str_of_bytes(path.as_bytes()));
     pathspec
 }
 

@@ -1,12 +1,10 @@
 //! Merges three texts as git merges files, without a file that has a name.
 
-use std::fs::File;
-use std::io::{Seek, Write};
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::adapters::files::platform::{inherited_file, inherited_name};
+use crate::adapters::files::platform::Inherited;
 use crate::adapters::git::Repository;
 use crate::refusal::unsupported::Unsupported;
 use crate::refusal::{Refusal, Result};
@@ -43,7 +41,7 @@ impl Repository {
         command.args(["merge-file", "--stdout", "--quiet"]);
         command.arg(format!("--marker-size={}", marker.clamp(1, MAX_MARKER)));
         command.args(["-L", "ours", "-L", "base", "-L", "theirs"]);
-        command.args(files.iter().map(inherited_name));
+        command.args(files.iter().map(Inherited::path));
         let output = command.output().map_err(|e| failed(&e.to_string()))?;
         let text = Zeroizing::new(output.stdout);
         match output.status.code() {
@@ -57,12 +55,8 @@ impl Repository {
 }
 
 /// Returns a file in memory with this content, which programs that this process starts can read.
-fn in_memory(content: &[u8]) -> Result<File> {
-    let failed = |e| Refusal::io("writing", Path::new("a file in memory"))(e);
-    let mut file = inherited_file().map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
-    file.rewind().map_err(failed)?;
-    Ok(file)
+fn in_memory(content: &[u8]) -> Result<Inherited> {
+    Inherited::of(content).map_err(Refusal::io("writing", Path::new("a file in memory")))
 }
 
 fn failed(said: &str) -> Refusal {

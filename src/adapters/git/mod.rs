@@ -69,6 +69,7 @@ use refs::{Storage, Unresolved};
 use gix::bstr::ByteSlice;
 
 use crate::adapters::clone::PrivateState;
+use crate::adapters::files::platform::canonicalize;
 use crate::format::budget::Bound;
 use crate::format::object_id::{ObjectHasher, ObjectId};
 use crate::format::path_bytes::os_str_of_bytes;
@@ -181,7 +182,7 @@ impl Repository {
         match &self.foreign {
             Some(Foreign { path, owner }) => Err(Refusal::NotYours {
                 path: path.clone(),
-                owner: *owner,
+                owner: owner.clone(),
             }),
             None => Ok(()),
         }
@@ -209,7 +210,7 @@ impl Repository {
     /// Returns the root of the work tree, as an absolute path without links. `None` in a bare repository.
     pub fn work_tree(&self) -> Option<PathBuf> {
         let work_tree = self.shared.work_tree.as_deref()?;
-        Some(std::fs::canonicalize(work_tree).unwrap_or_else(|_| work_tree.to_owned()))
+        Some(canonicalize(work_tree).unwrap_or_else(|_| work_tree.to_owned()))
     }
 
     /// Returns the git directory that all worktrees of the clone share.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::adapters::files::platform::canonicalize;
 use crate::adapters::git::{Repository, explain};
 use crate::adapters::interruption::{self, Temporary};
 use crate::format::path_bytes::{bytes_of_path, os_str_of_bytes, path_of_bytes};
@@ -69,7 +70,7 @@ pub(super) fn join(
     let mut directories: Vec<PathBuf> = places.directory.iter().map(|path| cwd.join(path)).collect();
     let alternates = places.alternates.as_deref().map(|list| split(list.as_encoded_bytes()));
     directories.extend(alternates.into_iter().flatten().map(|path| cwd.join(path)));
-    let canonical = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let canonical = |path: &Path| canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let own = canonical(&own);
     let mut list: Vec<PathBuf> = vec![own.clone()];
     for directory in directories.iter().map(|path| canonical(path)) {
@@ -89,7 +90,7 @@ pub(super) fn join(
     std::fs::create_dir(&info).map_err(Refusal::io(deed, &info))?;
     let mut text = Vec::new();
     for directory in &list {
-        text.extend(quoted(bytes_of_path(directory), b"\n\"#\\"));
+        text.extend(quoted(&bytes_of_path(directory), b"\n\"#\\"));
         text.push(b'\n');
     }
     let file = info.join("alternates");
@@ -128,7 +129,7 @@ impl Repository {
         let Some(new) = &joined.new else { return };
         let others = joined.list.iter().filter(|directory| *directory != new);
         let others: Vec<Vec<u8>> = others
-            .map(|directory| quoted(bytes_of_path(directory), b"\n\":\\"))
+            .map(|directory| quoted(&bytes_of_path(directory), b"\n\":\\"))
             .collect();
         git.env("GIT_OBJECT_DIRECTORY", new)
             .env("GIT_ALTERNATE_OBJECT_DIRECTORIES", os_str_of_bytes(&others.join(&b':')));

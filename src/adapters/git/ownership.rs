@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::adapters::clone::Memory;
-use crate::adapters::files::platform::{MetadataExt, ROOT_USER, user};
+use crate::adapters::files::platform::foreign_owner;
 use crate::adapters::git::ObjectPlaces;
 
 /// What the environment says about the repository and its owner.
@@ -42,8 +42,8 @@ impl Default for Surroundings {
 pub struct Foreign {
     /// Its work tree or, if it is bare, its git directory. This is the path that `safe.directory` would have to name.
     pub path: PathBuf,
-    /// Id of the user who owns the work tree, the git directory, or the `.git` entry.
-    pub owner: u32,
+    /// The user who owns the work tree, the git directory, or the `.git` entry.
+    pub owner: String,
 }
 
 /// Returns the other user who owns the repository. `None` if git accepts it as the current user's.
@@ -60,19 +60,14 @@ pub(super) fn foreign(
     let dot_git = work_tree.map(|top| top.join(".git"));
     let places = [Some(git_dir), Some(common_dir), work_tree, dot_git.as_deref()];
     let found = places.into_iter().flatten().find_map(|path| {
-        let owner = std::fs::symlink_metadata(path).ok()?.uid();
-        (!is_ours(owner, surroundings.sudo_uid)).then(|| Foreign {
+        let owner = foreign_owner(path, surroundings.sudo_uid)?;
+        Some(Foreign {
             path: work_tree.unwrap_or(git_dir).to_owned(),
             owner,
         })
     });
     // Only git knows which configuration files count for `safe.directory`, so ask it.
     found.filter(|_| !git_takes_it_for_ours(directory))
-}
-
-fn is_ours(owner: u32, sudo_uid: Option<u32>) -> bool {
-    let user = user();
-    owner == user || (user == ROOT_USER && sudo_uid == Some(owner))
 }
 
 /// Asks git. It refuses a repository of another user before it reads that repository's configuration.

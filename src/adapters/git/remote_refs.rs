@@ -296,14 +296,12 @@ fn sent(stderr: &[u8]) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::process::ExitStatus;
-
     use super::*;
-    use crate::adapters::files::platform::ExitStatusExt;
+    use crate::adapters::files::platform::exited;
 
     fn said(stdout: &str, stderr: &str) -> Said {
         Said {
-            status: ExitStatus::from_raw(0),
+            status: exited(0),
             stdout: stdout.into(),
             stderr: stderr.into(),
         }
@@ -343,7 +341,7 @@ mod tests {
         let id = ObjectId::from_bytes(&[1; 20]).unwrap();
         let refs = ["refs/a", "refs/b"].map(|name| (id, name.to_owned()));
         let of = |text: &str, status: i32| {
-            let status = ExitStatus::from_raw(status << 8);
+            let status = exited(status);
             let said = Said {
                 status,
                 ..said(text, "remote: cannot lock ref\n")
@@ -378,7 +376,7 @@ mod tests {
     #[test]
     fn a_remote_that_changes_no_refs_together_is_recognised() {
         let of = |stderr: &str| {
-            let status = ExitStatus::from_raw(128 << 8);
+            let status = exited(128);
             lacks_atomic(&Said {
                 status,
                 ..said("", stderr)

@@ -8,7 +8,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::excludes::Excludes;
 use crate::adapters::git::tracked::{Kept, Tracked};
 use crate::format::object_id::ObjectId;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::format::repo_path::RepoPath;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
@@ -88,7 +88,7 @@ impl Listing<'_> {
                     && match self.tracked.kept_of(path) {
                         Kept::Content => true,
                         Kept::Submodule => false,
-                        Kept::Nothing => !self.repo.is_another_at(&self.root.join(path_of_bytes(path))),
+                        Kept::Nothing => !self.repo.is_another_at(&self.root.join(path_below(path))),
                     };
                 if enters {
                     self.enter(path)?;
@@ -106,7 +106,7 @@ impl Listing<'_> {
             Met::UnreadableDirectory(e) if e.kind() == io::ErrorKind::NotFound && !path.is_empty() => Ok(false),
             // git skips it. Refuse, because its content cannot be judged.
             Met::UnreadableDirectory(e) | Met::Unreadable(e) => {
-                Err(Refusal::io("listing", &self.root.join(path_of_bytes(path)))(e))
+                Err(Refusal::io("listing", &self.root.join(path_below(path)))(e))
             }
         }
     }

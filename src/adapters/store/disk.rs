@@ -3,9 +3,9 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::{Store, Take, checked, corrupt, drain};
-use crate::adapters::files::platform::MetadataExt;
 use crate::adapters::files::{self, Over, create_private_dir, open_regular, sync, write_whole_over};
 use crate::format::digest::{Digest, Hashing};
 use crate::refusal::corrupt::Corrupt;
@@ -115,7 +115,7 @@ impl DiskStore {
                         listing.stored.push(StoredFile {
                             hash,
                             bytes: meta.len(),
-                            written: meta.mtime(),
+                            written: seconds_of(&meta),
                         });
                     }
                     None if name.as_encoded_bytes().starts_with(files::TEMPORARY.as_bytes()) => {
@@ -206,6 +206,13 @@ impl Store for DiskStore {
             }
         })
     }
+}
+
+/// Returns when a file was written, in seconds since the epoch.
+fn seconds_of(meta: &std::fs::Metadata) -> i64 {
+    let written = meta.modified().ok();
+    let written = written.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    written.map_or(0, |since| since.as_secs() as i64)
 }
 
 fn locked(file: File, hold: Hold, path: &Path) -> Result<HeldStore> {

@@ -116,7 +116,7 @@ fn one_at_a_time<'a>(all: impl Iterator<Item = &'a PathBuf> + Clone, reencrypt: 
         "one pack or file is rekeyed at a time, but {} are named",
         all.clone().count()
     );
-    let words: String = all.map(|path| format!(" {}", argument(bytes_of_path(path)))).collect();
+    let words: String = all.map(|path| format!(" {}", argument(&bytes_of_path(path)))).collect();
     let more = if reencrypt { " --reencrypt" } else { "" };
     let each = format!("git pack rekey \"$each\" -o \"$each\" --replace{more}");
     misused_for(problem, &format!("for each in{words}; do {each} || break; done"))
@@ -180,7 +180,7 @@ fn human(output: &mut Output, ctx: &Context, report: &RekeyReport) {
     remains(output, &ctx.cwd, report);
     if report.is_twin {
         let path = bytes_of_path(path_of(&ctx.cwd, &report.output));
-        let command = format!("git add -- {}", pathspec(path));
+        let command = format!("git add -- {}", pathspec(&path));
         output.err(&format!("  {:<10} {}\n", "next", paint(TYPE, &command)));
     }
 }

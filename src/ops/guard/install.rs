@@ -271,7 +271,7 @@ pub fn plan_uninstall(ctx: &Context, shared: bool) -> Result<HooksPlan> {
 fn set_aside(directory: &HooksDir, hook: &str, present: Option<&[u8]>) -> Result<SetAside> {
     Ok(match directory.read_set_aside(hook)? {
         Some(aside) if present == Some(&aside) => SetAside::Goes,
-        Some(aside) if HookManager::of(&aside, bytes_of_path(directory.path())).is_none() => SetAside::TakesItsPlace,
+        Some(aside) if HookManager::of(&aside, &bytes_of_path(directory.path())).is_none() => SetAside::TakesItsPlace,
         _ => SetAside::Stays,
     })
 }
@@ -396,7 +396,7 @@ fn present(
             return Ok((Standing::Foreign(None), Some(called_by(&bytes, hook))));
         }
         Some(bytes) => {
-            let manager = HookManager::of(&bytes, bytes_of_path(directory.path()));
+            let manager = HookManager::of(&bytes, &bytes_of_path(directory.path()));
             // Whatever the manager is configured to do, a hook that does not call it, or that git does not run, guards
             // nothing.
             runs = directory.is_executable(hook) && manager.is_some_and(|manager| manager.is_called_by(&bytes));

@@ -7,7 +7,7 @@ use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::adapters::store::disk::Hold;
 use crate::format::config::FILE_NAME;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::format::repo_path::RepoPath;
 use crate::format::run_record::RunId;
 use crate::ops::Context;
@@ -60,7 +60,7 @@ pub fn leftovers(ctx: &Context) -> Result<Leftovers> {
     let own = repo.private().directory().to_owned();
     let size = || -> u64 {
         let walked = files::walk(&own, |_| true).into_iter();
-        let sizes = walked.filter_map(|(path, _)| files::regular_size(&own, path_of_bytes(&path).to_str()?));
+        let sizes = walked.filter_map(|(path, _)| files::regular_size(&own, path_below(&path).to_str()?));
         sizes.sum()
     };
     let in_tree = |root: PathBuf| -> Vec<&str> {

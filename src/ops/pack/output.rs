@@ -89,7 +89,7 @@ impl OutputPlace {
         let Ok(below) = self.path.strip_prefix(&root) else {
             return Ok(());
         };
-        let inside = RepoPath::new(bytes_of_path(&below.join("x")));
+        let inside = RepoPath::new(&bytes_of_path(&below.join("x")));
         if ours && !repo.is_ignored(&inside)? {
             ignore_own(&root)?;
         }
@@ -109,7 +109,7 @@ impl OutputPlace {
         let Ok(below) = self.path.strip_prefix(&root) else {
             return Ok(());
         };
-        let path = RepoPath::new(bytes_of_path(below));
+        let path = RepoPath::new(&bytes_of_path(below));
         match repo.is_ignored(&path)? && !repo.tracked_paths()?.contains(&path) {
             true => Ok(()),
             false => Err(Refusal::Usage(Misuse::OutputTracked {
@@ -168,7 +168,7 @@ fn resolved(output: &Path) -> Result<(PathBuf, PathBuf)> {
 }
 
 fn tracks_below(repo: &Repository, directory: &Path) -> Result<bool> {
-    let prefix = [bytes_of_path(directory), b"/"].concat();
+    let prefix = [&*bytes_of_path(directory), b"/"].concat();
     let paths = repo.tracked_paths()?;
     Ok(paths.iter().any(|path| path.as_bytes().starts_with(&prefix)))
 }

@@ -1,24 +1,21 @@
-//! The door to what only Unix has. Other files name neither `std::os::unix` nor a call of the system; the bytes of paths have a door
-//! of their own, `format/path_bytes.rs`.
+//! The door to what systems do differently. Other files name neither `std::os` nor a call of the system; the bytes of paths have a
+//! door of their own, `format/path_bytes.rs`.
 //!
-//! What the standard library has for Unix is handed on under its own names. A port to another system provides traits of these names
-//! with the methods that are used.
+//! Each system has a directory with the same items. What one of them lacks it says in their return values, never by guessing:
+//! callers then go on more slowly, or refuse.
 
-mod handles;
-mod process;
-mod signals;
-mod terminal;
+#[cfg(unix)]
+mod unix;
 
-pub use std::os::unix::fs::{
-    DirBuilderExt, FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink,
+#[cfg(unix)]
+use unix as system;
+
+pub use system::{
+    FileExt, Inherited, OpenDirectory, TerminalSettings, ask_to_end, canonicalize, change_print, ensure_may_write_in,
+    exchange, foreign_owner, has_executable_bit, interrupt, is_character_device, is_fifo, is_private, is_socket,
+    is_still_locked, limit_memory, may_be_run, memory, mode_of, name_unnamed, names_of, on_interruption, open_to_lock,
+    place_program, private, private_directories, processor_time, rename_new, set_mode, set_mode_at, share_blocks,
+    stamp, sync, sync_file_system, unfollowed, unnamed_in, with_mode,
 };
 #[cfg(test)]
-pub use std::os::unix::process::ExitStatusExt;
-
-pub use handles::{
-    OpenDirectory, UNFOLLOWED, ensure_may_write_in, exchange, inherited_file, inherited_name, name_unnamed,
-    share_blocks, sync_file_system, unnamed_in,
-};
-pub use process::{ROOT_USER, ask_to_end, limit_memory, memory, processor_time, user};
-pub use signals::{interrupt, on_interruption};
-pub use terminal::TerminalSettings;
+pub use system::{exited, is_at, symlink};

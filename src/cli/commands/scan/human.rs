@@ -136,7 +136,7 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted, 
             .into_iter()
             .chain([accepted.file.as_str()])
             .map(|name| accepted.root.join(name))
-            .map(|path| pathspec(bytes_of_path(path.strip_prefix(&ctx.cwd).unwrap_or(&path))))
+            .map(|path| pathspec(&bytes_of_path(path.strip_prefix(&ctx.cwd).unwrap_or(&path))))
             .collect();
         output.err(&next_steps(&changed.join(" "), way));
     }

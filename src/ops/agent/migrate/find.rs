@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::adapters::agent_store::private::refused;
 use crate::adapters::files::{self, Met, descend, kind_name};
 use crate::format::agent::private::{AGENTS, PrivateKind};
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::refusal::private_file::{LeftReason, PrivateFault};
 use crate::refusal::{Refusal, Result};
 
@@ -51,7 +51,7 @@ pub(super) fn places(root: &Path) -> Result<Vec<FoundPlace>> {
         return Ok(vec![FoundPlace::Information(root.to_owned())]);
     }
     let Ok(()) = descend::<Infallible>(root, |below, met| {
-        let path = root.join(path_of_bytes(below));
+        let path = root.join(path_below(below));
         let is_named = is_information(path.file_name());
         let is_git = path.file_name() == Some(OsStr::new(".git"));
         match met {

@@ -164,6 +164,6 @@ impl Tracked {
 
     fn has(&self, path: &Path) -> bool {
         let below = path.strip_prefix(&self.root);
-        below.is_ok_and(|below| self.paths.contains(&RepoPath::new(bytes_of_path(below))))
+        below.is_ok_and(|below| self.paths.contains(&RepoPath::new(&bytes_of_path(below))))
     }
 }

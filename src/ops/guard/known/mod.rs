@@ -10,7 +10,7 @@ use crate::adapters::git::Repository;
 use crate::format::chunks::{Chunks, Grain};
 use crate::format::known::Original;
 use crate::format::mac::MacHasher;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::format::repo_path::RepoPath;
 use crate::ops::contents::ContentAt;
 use crate::refusal::Result;
@@ -133,5 +133,5 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Returns the file of a repository path on disk.
 pub fn on_disk(root: &Path, path: &RepoPath) -> ContentAt {
-    ContentAt::File(root.join(path_of_bytes(path.as_bytes())))
+    ContentAt::File(root.join(path_below(path.as_bytes())))
 }

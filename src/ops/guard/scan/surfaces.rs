@@ -11,7 +11,7 @@ use crate::adapters::workers;
 use crate::format::config::Config;
 use crate::format::object_id::ObjectHasher;
 use crate::format::pack_refs::PackRefs;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::ops::Context;
 use crate::ops::configuration::{self, Loaded};
 use crate::ops::contents::{self, ContentAt};
@@ -221,7 +221,7 @@ fn work_tree(repo: &Repository, no_ignore: bool, to: &dyn Fn(&[&Config]) -> Dest
             if !file.tracked && is_run_output(file.path.as_bytes()) {
                 return Ok(None);
             }
-            let path = root.join(path_of_bytes(file.path.as_bytes()));
+            let path = root.join(path_below(file.path.as_bytes()));
             let Some((kind, content)) = files::entry(&path)? else {
                 return Ok(None);
             };

@@ -7,7 +7,7 @@ use crate::adapters::git::Repository;
 use crate::adapters::git::blobs::{Proof, reading};
 use crate::adapters::{cipher, files};
 use crate::format::object_id::ObjectId;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::ops::contents::converted_to;
@@ -69,7 +69,7 @@ pub fn converted(
             continue;
         }
         // A link leads elsewhere, and a file that is not there shows nothing.
-        let below = path_of_bytes(entry.path.as_bytes());
+        let below = path_below(entry.path.as_bytes());
         let path = root.join(below);
         if files::ensure_no_link(&root, below).is_err() {
             continue;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::format::object_id::ObjectId;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::format::protected::Policy;
 use crate::format::repo_path::RepoPath;
 use crate::format::repo_state::EntryKind;
@@ -69,7 +69,7 @@ impl ProtectedFiles {
         for file in repo.work_tree_files(false)? {
             let is_other = file.tracked || is_run_output(file.path.as_bytes()) || sealed.contains(&file.path);
             if !is_other {
-                let on_disk = root.join(path_of_bytes(file.path.as_bytes()));
+                let on_disk = root.join(path_below(file.path.as_bytes()));
                 // Only an exception needs the content, and only of a file that a rule protects.
                 let blob = || match has_exceptions {
                     true => blob_of_file(&on_disk, &repo.zero_id()).ok(),
@@ -120,7 +120,7 @@ impl ProtectedFiles {
             |file: &&PlainFile| file.policy == Policy::Never && !is_run_output(file.path.as_bytes());
         let by_rule = self.plain.iter().filter(is_never_published).map(|file| &file.path);
         let paths = self.twins.iter().map(|pair| &pair.path).chain(by_rule);
-        let on_disk = paths.filter(|path| files::exists(&root.join(path_of_bytes(path.as_bytes()))));
+        let on_disk = paths.filter(|path| files::exists(&root.join(path_below(path.as_bytes()))));
         let protected = on_disk.map(|path| known::ProtectedFile {
             source: known::on_disk(root, path),
             path: path.clone(),

@@ -2,7 +2,7 @@
 
 use crate::adapters::files;
 use crate::format::digest::Digest;
-use crate::format::path_bytes::path_of_bytes;
+use crate::format::path_bytes::path_below;
 use crate::format::repo_path::RepoPath;
 use crate::ops::guard::twins::Place;
 use crate::refusal::Result;
@@ -22,7 +22,7 @@ impl Place {
             let pair = self.pair(&file.path);
             let note = self.notes.get(&pair.plain);
             let is_same = note.is_some_and(|note| contents.contains(&note.plain_hash));
-            let sealed = self.root.join(path_of_bytes(pair.sealed.as_bytes()));
+            let sealed = self.root.join(path_below(pair.sealed.as_bytes()));
             if is_same && pair.plain == file.path && !files::exists(&sealed) {
                 left.push(file.path);
             }

@@ -28,7 +28,7 @@ use crate::adapters::git::{Exposure, Repository};
 use crate::adapters::{cipher, files};
 use crate::format::digest::{Digest, Hasher, Hashing};
 use crate::format::object_id::ObjectId;
-use crate::format::path_bytes::{bytes_of_path, path_of_bytes};
+use crate::format::path_bytes::{bytes_of_path, path_below};
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::{SUFFIX, TwinNote, VERSION};
 use crate::ops::Context;
@@ -60,7 +60,7 @@ impl Pair {
     /// Refuses if a link leads to one of the files: the index may name a path behind a link.
     fn ensure_no_link(&self, root: &Path) -> Result<()> {
         for path in [&self.plain, &self.sealed] {
-            files::ensure_no_link(root, path_of_bytes(path.as_bytes()))?;
+            files::ensure_no_link(root, path_below(path.as_bytes()))?;
         }
         Ok(())
     }
@@ -139,7 +139,7 @@ impl Place {
         let directory = files::canonical(files::parent(&given))?;
         let place = directory.join(name);
         let below = place.strip_prefix(&self.root).map_err(outside)?;
-        Ok(self.pair(&RepoPath::new(bytes_of_path(below))))
+        Ok(self.pair(&RepoPath::new(&bytes_of_path(below))))
     }
 
     fn pair(&self, path: &RepoPath) -> Pair {
@@ -147,8 +147,8 @@ impl Place {
         let plain = RepoPath::new(bytes.strip_suffix(SUFFIX.as_bytes()).unwrap_or(bytes));
         let sealed = RepoPath::new(&[plain.as_bytes(), SUFFIX.as_bytes()].concat());
         Pair {
-            plain_file: self.root.join(path_of_bytes(plain.as_bytes())),
-            sealed_file: self.root.join(path_of_bytes(sealed.as_bytes())),
+            plain_file: self.root.join(path_below(plain.as_bytes())),
+            sealed_file: self.root.join(path_below(sealed.as_bytes())),
             plain,
             sealed,
         }

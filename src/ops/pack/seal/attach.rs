@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Walked};
 use crate::format::member_path::MemberPath;
-use crate::format::path_bytes::{bytes_of_path, path_of_bytes};
+use crate::format::path_bytes::{bytes_of_path, path_below};
 use crate::format::repo_state::Mode;
 use crate::format::sealed::ATTACHED_BY_FLAG;
 use crate::ops::Context;
@@ -146,11 +146,11 @@ impl<'a> AttachedFiles<'a> {
         for (inner, walked) in files::walk(&root, enters_work_tree) {
             if let Walked::UnreadableDirectory(e) | Walked::Unreadable(e) = walked {
                 // The content of an unreadable directory cannot be judged, and must not be left out without an error.
-                return Err(Refusal::io("listing", &root.join(path_of_bytes(&inner)))(e));
+                return Err(Refusal::io("listing", &root.join(path_below(&inner)))(e));
             }
             let matching = set.matching(&inner);
             if let Some(index) = matching.first() {
-                let path = joined(bytes_of_path(below), &inner);
+                let path = joined(&bytes_of_path(below), &inner);
                 if !matches!(walked, Walked::EmptyDirectory) {
                     used.extend(&matching);
                 }
@@ -172,7 +172,7 @@ impl<'a> AttachedFiles<'a> {
     }
 
     fn add(&mut self, path: &[u8], walked: Walked, rule: &str) -> Result<()> {
-        let file = self.root.join(path_of_bytes(path));
+        let file = self.root.join(path_below(path));
         if self.tracked.contains(path) {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::adapters::files;
 use crate::adapters::git::{Commit, Repository};
 use crate::format::member_path::{MANIFEST, MemberPath};
-use crate::format::path_bytes::{bytes_of_path, path_of_bytes};
+use crate::format::path_bytes::{bytes_of_path, path_below};
 use crate::format::repo_state::{EntryKind, TreeEntry};
 use crate::format::{sealed, tree_meta};
 use crate::ops::Context;
@@ -86,7 +86,7 @@ impl NamedArtifacts {
                 continue;
             }
             for (relative, walked) in files::walk(&bare, |_| true) {
-                let inner = bare.join(path_of_bytes(&relative));
+                let inner = bare.join(path_below(&relative));
                 let path = [name.as_encoded_bytes(), b"/", &relative].concat();
                 if is_artifact(&inner, walked)? {
                     self.unkept.look_at(&inner, || shown(&path))?;
@@ -101,7 +101,7 @@ impl NamedArtifacts {
 
     pub(super) fn add_from_commit(&mut self, origin: &FromCommit, arguments: &[PathBuf]) -> Result<()> {
         for argument in arguments {
-            let given = bytes_of_path(argument);
+            let given = &*bytes_of_path(argument);
             let path = given.strip_prefix(b"./").unwrap_or(given);
             let path = path.strip_suffix(b"/").unwrap_or(path);
             let directory = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path).len();

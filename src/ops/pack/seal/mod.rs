@@ -355,7 +355,7 @@ fn to_be_known(artifact: &ProtectedArtifact, root: Option<&Path>) -> Option<know
     let below = |file: &Path| {
         let file = files::canonical(file).ok()?;
         let path = file.strip_prefix(root?).ok()?;
-        Some(RepoPath::new(bytes_of_path(path)))
+        Some(RepoPath::new(&bytes_of_path(path)))
     };
     let named = || RepoPath::new(&artifact.path.original());
     let (path, source, attached) = match &artifact.source {
@@ -410,16 +410,16 @@ mod tests {
 
     use super::*;
     use crate::adapters::cipher::generate_identity;
-    use crate::adapters::files::platform::PermissionsExt;
+    use crate::adapters::files::platform::set_mode_at;
     use crate::adapters::workers::as_if_on;
-    use crate::format::path_bytes::path_of_bytes;
+    use crate::format::path_bytes::path_below;
     use crate::ops::pack::open::{OpenRequest, open};
     use crate::ops::pack::verify::{VerifyRequest, verify};
 
     fn contents(root: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let found = files::walk(root, |_| true).into_iter();
         let read = found.map(|(path, _)| {
-            let bytes = fs::read(root.join(path_of_bytes(&path))).unwrap();
+            let bytes = fs::read(root.join(path_below(&path))).unwrap();
             (path, bytes)
         });
         read.collect()
@@ -431,9 +431,7 @@ mod tests {
         let root = temp.path().join("repo");
         let identity = generate_identity("now");
         fs::write(temp.path().join("id"), identity.file.as_bytes()).unwrap();
-        let mut permissions = fs::metadata(temp.path().join("id")).unwrap().permissions();
-        permissions.set_mode(0o600);
-        fs::set_permissions(temp.path().join("id"), permissions).unwrap();
+        set_mode_at(&temp.path().join("id"), 0o600).unwrap();
         for number in 0..70 {
             let directory = root.join("artifacts").join(format!("{}", number % 7));
             fs::create_dir_all(&directory).unwrap();
@@ -484,7 +482,7 @@ mod tests {
             assert_eq!(opened.len(), 11);
             assert_eq!(opened[&b"artifacts/large.bin"[..]], large(0));
             for (path, bytes) in opened {
-                assert_eq!(fs::read(root.join(path_of_bytes(&path))).unwrap(), bytes);
+                assert_eq!(fs::read(root.join(path_below(&path))).unwrap(), bytes);
             }
         }
     }

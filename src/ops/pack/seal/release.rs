@@ -1,6 +1,7 @@
 //! The files that `--plaintext` releases: private keys, files that only claim to be sealed, and files with content that
 //! is protected under another name.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
@@ -29,7 +30,7 @@ pub(super) fn named(
 ) -> Result<BTreeSet<usize>> {
     let mut all = BTreeSet::new();
     for path in &request.plaintext {
-        let bare = bare(path);
+        let bare = &*bare(path);
         let on_disk = files::canonical(&ctx.cwd.join(path)).ok();
         let is_there = |(_, candidate): &(MemberPath, NamedArtifact)| match &candidate.source {
             ContentAt::File(file) => on_disk.is_some() && files::canonical(file).ok() == on_disk,
@@ -94,7 +95,7 @@ pub(super) fn release_in_tree(
         let below = root.and_then(|root| below(root, &ctx.cwd, path));
         let is_it = |entry: &&TreeEntry| {
             let full = entry.path.as_bytes();
-            full == bare(path) || below.as_ref().is_some_and(|below| bytes_of_path(below) == full)
+            full == &*bare(path) || below.as_ref().is_some_and(|below| &*bytes_of_path(below) == full)
         };
         let entry = entries.iter().find(is_it).ok_or_else(|| not_there(path))?;
         if let Some(leak) = judge.judge(registry, entry).1 {
@@ -122,9 +123,8 @@ fn not_there(path: &Path) -> Refusal {
     Refusal::Usage(Misuse::NotInPack { path: path.to_owned() })
 }
 
-fn bare(path: &Path) -> &[u8] {
-    let given = bytes_of_path(path);
-    given.strip_prefix(b"./").unwrap_or(given)
+fn bare(path: &Path) -> Cow<'_, [u8]> {
+    bytes_of_path(path.strip_prefix(".").unwrap_or(path))
 }
 
 /// Returns the position below `root` of a path on the command line, whether or not a file is there.

@@ -83,6 +83,6 @@ pub(super) fn note_if_tracked(repo: &Repository, output: &Path) -> Result<Option
     let Ok(below) = output.strip_prefix(&root) else {
         return Ok(None);
     };
-    let inside = RepoPath::new(bytes_of_path(&below.join(MANIFEST)));
+    let inside = RepoPath::new(&bytes_of_path(&below.join(MANIFEST)));
     Ok((!repo.is_ignored(&inside)?).then_some(SealNotice::NotIgnored))
 }

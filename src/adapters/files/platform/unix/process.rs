@@ -1,20 +1,12 @@
-//! This process, the user for whom it runs, and the programs that it starts.
+//! This process, and the programs that it starts.
 
 use std::fs;
 use std::process::Child;
 use std::time::Duration;
 
 use rustix::param::page_size;
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::time::{ClockId, clock_gettime};
-
-/// The id of the user who may do everything.
-pub const ROOT_USER: u32 = 0;
-
-/// Returns the id of the user for whom this process runs.
-pub fn user() -> u32 {
-    geteuid().as_raw()
-}
 
 /// Asks a program to end, so that it also ends what it started. Returns false if it could not be asked.
 pub fn ask_to_end(child: &Child) -> bool {
@@ -58,6 +50,12 @@ pub fn memory() -> Option<u64> {
     let mut pages = statm.split_ascii_whitespace().skip(1).map(str::parse::<u64>);
     let (resident, shared) = (pages.next()?.ok()?, pages.next()?.ok()?);
     Some(resident.saturating_sub(shared).saturating_mul(page_size() as u64))
+}
+
+/// Returns the status of a program that ended with this code, for tests.
+#[cfg(test)]
+pub fn exited(code: i32) -> std::process::ExitStatus {
+    std::os::unix::process::ExitStatusExt::from_raw(code << 8)
 }
 
 #[cfg(test)]
