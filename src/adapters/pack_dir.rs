@@ -373,6 +373,7 @@ mod tests {
         io::Write::write_all(&mut &grown, b"!").unwrap();
         assert_eq!(found(temp.path(), &written), Digest::of(b"one!"));
         written.note("a", &grown, noted).unwrap();
+        drop(grown);
         fs::write(temp.path().join("b"), "two!").unwrap();
         fs::rename(temp.path().join("b"), &file).unwrap();
         assert_eq!(found(temp.path(), &written), Digest::of(b"two!"));

@@ -15,9 +15,10 @@ const MAX_ANSWER: u64 = 1 << 20;
 const CONFIG: &str = "[user]\n\tname = You\n\temail = you@example.org\n[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n";
 
 /// Starts a shell with an environment of its own. Of this process's it takes where programs and temporary files are, and the
-/// language.
-const START: &str = r#"exec env -i ${TMPDIR:+"TMPDIR=$TMPDIR"} ${LANG:+"LANG=$LANG"} ${LC_ALL:+"LC_ALL=$LC_ALL"} \
-PATH="$1${PATH:+:$PATH}" HOME="$2" GIT_CONFIG_NOSYSTEM=1 CLICOLOR_FORCE=1 sh -c "$3""#;
+/// language. The shell of git for Windows needs paths in its own form.
+const START: &str = r#"bin=$(cygpath -u "$1" 2>/dev/null) || bin=$1
+exec env -i ${TMPDIR:+"TMPDIR=$TMPDIR"} ${LANG:+"LANG=$LANG"} ${LC_ALL:+"LC_ALL=$LC_ALL"} \
+PATH="$bin${PATH:+:$PATH}" HOME="$2" GIT_CONFIG_NOSYSTEM=1 CLICOLOR_FORCE=1 sh -c "$3""#;
 
 /// A directory that is removed when dropped.
 #[must_use = "the directory is removed when this is dropped"]

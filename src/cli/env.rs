@@ -92,9 +92,10 @@ fn state_home() -> Option<PathBuf> {
         .or_else(|| home().map(|home| home.join(".local/state")))
 }
 
-/// Returns the user's home directory.
+/// Returns the user's home directory: `HOME`, or else `USERPROFILE`, which Windows sets.
 pub(super) fn home() -> Option<PathBuf> {
-    env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
+    let mut named = ["HOME", "USERPROFILE"].into_iter().filter_map(env::var_os);
+    named.next().map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 fn now() -> Timestamp {

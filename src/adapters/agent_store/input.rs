@@ -153,7 +153,9 @@ mod tests {
             let input = CyclesInput::of_stream(&mut stream, Path::new("-"), u64::MAX, &beside).unwrap();
             assert_eq!(input.bytes, length as u64);
             assert_eq!(matches!(input.held, Held::Spooled(_)), spooled);
-            assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+            // Where every file has a name, it goes when the file is closed.
+            let names = usize::from(spooled && cfg!(windows));
+            assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), names);
             let target = temp.path().join("target");
             let mut to = File::create(&target).unwrap();
             let skip = length.min(7);

@@ -98,6 +98,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
     fn a_key_that_others_can_read_is_not_used() {
         let temp = tempfile::tempdir().unwrap();
         let memory = || Memory::of(Some(temp.path()));

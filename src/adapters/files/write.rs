@@ -280,6 +280,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
+    #[cfg(unix)]
     fn a_file_with_a_name_of_its_own_meanwhile_keeps_its_mode() {
         let temp = tempfile::tempdir().unwrap();
         let [target, own, link] = ["target", ".own", "link"].map(|name| temp.path().join(name));
@@ -305,6 +306,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
     fn a_file_without_a_name_gets_the_one_of_what_it_replaces() {
         let temp = tempfile::tempdir().unwrap();
         let target = temp.path().join("target");

@@ -148,6 +148,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
     fn a_shell_reads_quoted_names_back() {
         for name in [
             &b"a/b.vec"[..],

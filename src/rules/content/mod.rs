@@ -203,6 +203,7 @@ mod tests {
     use super::*;
     use crate::format::agent::HEADER;
     use crate::format::layers::Layer;
+    use crate::format::path_bytes::bytes_of_path;
 
     /// Returns the files under `fixtures/content/<below>`.
     pub fn samples(below: &str) -> Vec<(String, Vec<u8>)> {
@@ -220,7 +221,10 @@ mod tests {
         let mut found = Vec::new();
         files(&root.join(below), &mut found);
         found.sort();
-        let name = |path: &Path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let name = |path: &Path| {
+            let below = bytes_of_path(path.strip_prefix(&root).unwrap());
+            String::from_utf8(below.into_owned()).unwrap()
+        };
         found.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
     }
 

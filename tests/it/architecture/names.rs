@@ -1,15 +1,22 @@
 //! Checks that no two types have the same name if other files can use them.
 //!
-//! Types of the command line are exempt: they are named after the commands, and only `cli/` can see them.
+//! Types of the command line are exempt: they are named after the commands, and only `cli/` can see them. So are those of one system
+//! that stand for those of another.
 
 use std::collections::BTreeMap;
 
 use super::sources::{files, named, parse};
 
+/// The system whose types have the names of another system's.
+const TWIN: &str = "adapters/files/platform/windows/";
+
 /// Returns each name that several types have, with their files.
 fn shared(files: &BTreeMap<String, String>) -> Vec<String> {
     let mut places: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (path, text) in files.iter().filter(|(path, _)| !path.starts_with("cli/")) {
+    for (path, text) in files
+        .iter()
+        .filter(|(path, _)| !path.starts_with("cli/") && !path.starts_with(TWIN))
+    {
         for item in parse(text).items {
             let (visibility, name) = match item {
                 syn::Item::Enum(item) => (item.vis, item.ident),

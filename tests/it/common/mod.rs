@@ -3,14 +3,20 @@
 
 use std::ffi::OsStr;
 use std::fs;
+#[cfg(unix)]
 use std::os::unix::ffi::OsStrExt;
+#[cfg(unix)]
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+#[cfg(unix)]
 pub mod packs;
+#[cfg(unix)]
 pub mod reference;
+#[cfg(unix)]
 pub mod registry;
+#[cfg(unix)]
 pub mod server;
 
 /// The binary under test.
@@ -130,12 +136,9 @@ impl Place {
     pub fn command(&self, program: impl AsRef<OsStr>, directory: &Path) -> Command {
         let bin = Path::new(GIT_PACK).parent().unwrap();
         let first = self.path().join("bin");
-        let path = format!(
-            "{}:{}:{}",
-            first.display(),
-            bin.display(),
-            std::env::var("PATH").unwrap()
-        );
+        let inherited = std::env::var_os("PATH").unwrap();
+        let rest = std::env::split_paths(&inherited);
+        let path = std::env::join_paths([first, bin.to_owned()].into_iter().chain(rest)).unwrap();
         let mut command = Command::new(program);
         command
             .env_clear()
@@ -151,6 +154,10 @@ impl Place {
             .env("GIT_COMMITTER_DATE", "2026-01-15T10:30:00Z")
             .stdin(Stdio::null())
             .current_dir(directory);
+        // Without it, no program of Windows starts.
+        if let Some(root) = std::env::var_os("SystemRoot") {
+            command.env("SystemRoot", root);
+        }
         // All tests can be run on repositories that keep their refs in a reftable.
         if let Some(format) = std::env::var_os("GIT_DEFAULT_REF_FORMAT") {
             command.env("GIT_DEFAULT_REF_FORMAT", format);
@@ -226,6 +233,7 @@ impl Repo {
         write(&self.root.join(relative), content);
     }
 
+    #[cfg(unix)]
     pub fn write_bytes(&self, relative: &[u8], content: &[u8]) {
         write(&self.root.join(OsStr::from_bytes(relative)), content);
     }
@@ -280,6 +288,7 @@ pub fn noise(seed: u64, len: usize) -> Vec<u8> {
 }
 
 /// Every file below a directory with its mode and bytes, links as their targets.
+#[cfg(unix)]
 pub fn snapshot(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
     fn walk(root: &Path, directory: &Path, found: &mut Vec<(PathBuf, u32, Vec<u8>)>) {
         for entry in fs::read_dir(directory).unwrap() {
@@ -311,6 +320,7 @@ pub fn snapshot(root: &Path) -> Vec<(PathBuf, u32, Vec<u8>)> {
 }
 
 /// Returns whether this process can read files without permission. A test of unreadable files would then test nothing.
+#[cfg(unix)]
 pub fn is_root() -> bool {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("x");

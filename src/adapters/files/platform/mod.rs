@@ -6,9 +6,13 @@
 
 #[cfg(unix)]
 mod unix;
+#[cfg(windows)]
+mod windows;
 
 #[cfg(unix)]
 use unix as system;
+#[cfg(windows)]
+use windows as system;
 
 pub use system::{
     FileExt, Inherited, OpenDirectory, TerminalSettings, ask_to_end, canonicalize, change_print, ensure_may_write_in,

@@ -36,9 +36,16 @@ pub(in crate::cli::commands::help) const VARIABLES: &[Setting] = &[
     Setting {
         name: "HOME",
         kind: "path",
-        default: "none",
+        default: "`USERPROFILE`",
         meaning: "Where the defaults that begin with `~` are.",
         example: "HOME=/home/ci git pack key list",
+    },
+    Setting {
+        name: "USERPROFILE",
+        kind: "path",
+        default: "none",
+        meaning: "What Windows has for `HOME`.",
+        example: "USERPROFILE=C:/Users/ci git pack key list",
     },
     Setting {
         name: "XDG_CONFIG_HOME",
