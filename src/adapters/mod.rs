@@ -15,6 +15,7 @@ pub mod meter;
 #[cfg(feature = "network")]
 pub mod network;
 pub mod open_files;
+pub mod own_program;
 pub mod pack_dir;
 pub mod place;
 mod program;

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use serde_json::{Map, Value};
 
-use crate::adapters::{files, ledger};
+use crate::adapters::{files, ledger, own_program};
 use crate::format::witness::{Blake3, Filter, Input, Line, Record, TOOL};
 use crate::ops::Context;
 use crate::refusal::usage::Misuse;
@@ -30,18 +30,20 @@ pub struct Testimony {
     pub pack_id: Option<String>,
 }
 
-/// The hash of this program's file, which is computed while the command runs.
+/// The hash of this program's file, which is remembered, or computed while the command runs.
 #[derive(Debug)]
 pub struct OwnHash(JoinHandle<Result<String>>);
 
 impl OwnHash {
     /// Begins to compute it.
     pub fn begin(ctx: &Context) -> Self {
-        let binary = ctx.binary.clone();
+        let (binary, memory) = (ctx.binary.clone(), ctx.surroundings.memory.clone());
         Self(std::thread::spawn(move || {
-            let mut hash = Blake3::default();
-            files::read_in_chunks(&binary, |chunk| hash.update(chunk))?;
-            Ok(hash.finish())
+            own_program::hash_of(&binary, &memory, || {
+                let mut hash = Blake3::default();
+                files::read_in_chunks(&binary, |chunk| hash.update(chunk))?;
+                Ok(hash.finish())
+            })
         }))
     }
 

@@ -121,7 +121,7 @@ fn remains(output: &mut Output, ctx: &Context, found: &Leftovers, purged: bool) 
     }
     if let Some(key) = &found.memory_key {
         output.line(&format!(
-            "{:<10} {}, the key of what all clones remember",
+            "{:<10} {}, the key of what all clones remember (its directory is git-pack's own)",
             "left",
             named(key)
         ));
