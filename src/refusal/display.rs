@@ -80,8 +80,9 @@ impl fmt::Display for Refusal {
             Self::NotARepository { path } => write!(f, "there is no git repository at {} or above", shown_path(path)),
             Self::NotYours { path, owner } => write!(
                 f,
-                "the repository at {} belongs to another user ({owner}), so git-pack does not trust it",
-                shown_path(path)
+                "the repository at {} belongs to another user{}, so git-pack does not trust it",
+                shown_path(path),
+                owner.map(|owner| format!(" (uid {owner})")).unwrap_or_default()
             ),
             Self::Planted { path, kind } => write!(
                 f,

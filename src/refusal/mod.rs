@@ -185,8 +185,8 @@ pub enum Refusal {
     NotYours {
         /// Its work tree or, if it is bare, its git directory.
         path: PathBuf,
-        /// Id of the user who owns it.
-        owner: String,
+        /// Id of the user who owns it, where the system tells.
+        owner: Option<u32>,
     },
     /// A link or other special file where git-pack keeps its own files.
     Planted {

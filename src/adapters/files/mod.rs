@@ -393,10 +393,10 @@ pub fn is_empty_directory(path: &Path) -> bool {
     is_directory(path) && std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Returns whether git would track a file as executable. Links are followed.
-pub fn has_executable_bit(path: &Path) -> Result<bool> {
+/// Returns the permission bits of a file.
+pub fn permission_bits(path: &Path) -> Result<u32> {
     std::fs::metadata(path)
-        .map(|meta| platform::has_executable_bit(&meta))
+        .map(|meta| platform::mode_of(&meta))
         .map_err(Refusal::io("reading", path))
 }
 

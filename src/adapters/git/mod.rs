@@ -182,7 +182,7 @@ impl Repository {
         match &self.foreign {
             Some(Foreign { path, owner }) => Err(Refusal::NotYours {
                 path: path.clone(),
-                owner: owner.clone(),
+                owner: *owner,
             }),
             None => Ok(()),
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::adapters::clone::Memory;
-use crate::adapters::files::platform::foreign_owner;
+use crate::adapters::files::platform::ensure_ours;
 use crate::adapters::git::ObjectPlaces;
 
 /// What the environment says about the repository and its owner.
@@ -42,8 +42,8 @@ impl Default for Surroundings {
 pub struct Foreign {
     /// Its work tree or, if it is bare, its git directory. This is the path that `safe.directory` would have to name.
     pub path: PathBuf,
-    /// The user who owns the work tree, the git directory, or the `.git` entry.
-    pub owner: String,
+    /// Id of the user who owns the work tree, the git directory, or the `.git` entry, where the system tells.
+    pub owner: Option<u32>,
 }
 
 /// Returns the other user who owns the repository. `None` if git accepts it as the current user's.
@@ -60,7 +60,7 @@ pub(super) fn foreign(
     let dot_git = work_tree.map(|top| top.join(".git"));
     let places = [Some(git_dir), Some(common_dir), work_tree, dot_git.as_deref()];
     let found = places.into_iter().flatten().find_map(|path| {
-        let owner = foreign_owner(path, surroundings.sudo_uid)?;
+        let owner = ensure_ours(path, surroundings.sudo_uid).err()?;
         Some(Foreign {
             path: work_tree.unwrap_or(git_dir).to_owned(),
             owner,

@@ -16,10 +16,34 @@ use windows as system;
 
 pub use system::{
     FileExt, Inherited, OpenDirectory, TerminalSettings, ask_to_end, canonicalize, change_print, ensure_may_write_in,
-    exchange, foreign_owner, has_executable_bit, interrupt, is_character_device, is_fifo, is_private, is_socket,
+    ensure_ours, exchange, has_executable_bit, interrupt, is_character_device, is_fifo, is_private, is_socket,
     is_still_locked, limit_memory, may_be_run, memory, mode_of, name_unnamed, names_of, on_interruption, open_to_lock,
     place_program, private, private_directories, processor_time, rename_new, set_mode, set_mode_at, share_blocks,
     stamp, sync, sync_file_system, unfollowed, unnamed_in, with_mode,
 };
 #[cfg(test)]
 pub use system::{exited, is_at, symlink};
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::exchange;
+
+    #[test]
+    fn an_exchange_is_done_whole_or_not_at_all() {
+        let temp = tempfile::tempdir().unwrap();
+        let [one, other] = ["staged/one", "other"].map(|name| temp.path().join(name));
+        for path in [&one, &other] {
+            fs::create_dir_all(path).unwrap();
+            fs::write(path.join("of"), path.file_name().unwrap().as_encoded_bytes()).unwrap();
+        }
+        let read = || [&one, &other].map(|path| fs::read_to_string(path.join("of")).unwrap());
+        exchange(&one, &other).unwrap();
+        assert_eq!(read(), ["other", "one"]);
+        assert!(exchange(&temp.path().join("missing"), &other).is_err());
+        assert!(exchange(&one, &temp.path().join("missing")).is_err());
+        assert_eq!(read(), ["other", "one"]);
+        assert_eq!(fs::read_dir(temp.path()).unwrap().count(), 2);
+    }
+}

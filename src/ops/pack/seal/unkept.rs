@@ -18,7 +18,7 @@ pub(super) struct UnkeptPaths {
 impl UnkeptPaths {
     /// Looks at a file on disk.
     pub(super) fn look_at(&mut self, file: &Path, shown: impl FnOnce() -> String) -> Result<()> {
-        if files::has_executable_bit(file)? {
+        if files::permission_bits(file)? & 0o111 != 0 {
             self.executable(shown());
         }
         Ok(())

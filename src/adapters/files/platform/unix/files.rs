@@ -61,12 +61,17 @@ pub fn is_private(meta: &Metadata, _path: &Path) -> bool {
     meta.mode() & OTHERS == 0 && meta.uid() == user()
 }
 
-/// Returns the owner of what is at `path`, if that is neither this user nor the one for whom `sudo` runs.
-pub fn foreign_owner(path: &Path, sudo_uid: Option<u32>) -> Option<String> {
-    let owner = std::fs::symlink_metadata(path).ok()?.uid();
-    let user = user();
-    let is_ours = owner == user || (user == ROOT_USER && sudo_uid == Some(owner));
-    (!is_ours).then(|| format!("uid {owner}"))
+/// Fails with the owner's id if what is at `path` belongs neither to this user nor to the one for whom `sudo` runs. `None` in
+/// place of the id on systems that do not tell.
+pub fn ensure_ours(path: &Path, sudo_uid: Option<u32>) -> Result<(), Option<u32>> {
+    let Ok(meta) = std::fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    let (owner, user) = (meta.uid(), user());
+    match owner == user || (user == ROOT_USER && sudo_uid == Some(owner)) {
+        true => Ok(()),
+        false => Err(Some(owner)),
+    }
 }
 
 /// Returns the id of the user for whom this process runs.

@@ -12,7 +12,7 @@ pub use std::os::unix::fs::FileExt;
 pub use std::os::unix::fs::symlink;
 
 pub use files::{
-    change_print, foreign_owner, has_executable_bit, is_at, is_character_device, is_fifo, is_private, is_socket,
+    change_print, ensure_ours, has_executable_bit, is_at, is_character_device, is_fifo, is_private, is_socket,
     may_be_run, mode_of, names_of, private, private_directories, set_mode, set_mode_at, stamp, with_mode,
 };
 pub use handles::{

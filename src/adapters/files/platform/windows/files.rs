@@ -59,10 +59,12 @@ pub fn is_private(_meta: &Metadata, path: &Path) -> bool {
     is_path_owned_by_current_user(path).unwrap_or(false)
 }
 
-/// Returns words for the owner of what is at `path`, unless that is the user.
-pub fn foreign_owner(path: &Path, _sudo_uid: Option<u32>) -> Option<String> {
-    std::fs::symlink_metadata(path).ok()?;
-    (!is_path_owned_by_current_user(path).unwrap_or(false)).then(|| "another account".into())
+/// Fails if what is at `path` does not belong to the user, without the owner's id.
+pub fn ensure_ours(path: &Path, _sudo_uid: Option<u32>) -> Result<(), Option<u32>> {
+    match std::fs::symlink_metadata(path).is_err() || is_path_owned_by_current_user(path).unwrap_or(false) {
+        true => Ok(()),
+        false => Err(None),
+    }
 }
 
 /// Returns whether an open file is still the one at `path`. A link there is not followed.

@@ -140,10 +140,21 @@ pub fn share_blocks(_from: &File, _to: &File) -> bool {
     false
 }
 
-/// Exchanges what is at two paths, in three steps. A failure takes the steps back.
+/// Exchanges what is at two paths, in three steps. A failure takes the steps back. If the process is killed between them, what was
+/// at `other` is beside it.
 pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
-    let mut aside = OsString::from(one);
-    aside.push(".aside");
+    // Not beside `one`, which may lie in a directory that the next run clears.
+    let mut aside = OsString::from(other);
+    aside.push(".before");
+    if std::fs::symlink_metadata(&aside).is_ok() {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!(
+                "{} is in the way: an exchange was killed, or it is yours",
+                aside.display()
+            ),
+        ));
+    }
     std::fs::rename(other, &aside)?;
     if let Err(e) = std::fs::rename(one, other) {
         std::fs::rename(&aside, other)?;

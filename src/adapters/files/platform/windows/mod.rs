@@ -13,7 +13,7 @@ pub use dunce::canonicalize;
 #[cfg(test)]
 pub use files::is_at;
 pub use files::{
-    change_print, foreign_owner, has_executable_bit, is_character_device, is_fifo, is_private, is_socket, may_be_run,
+    change_print, ensure_ours, has_executable_bit, is_character_device, is_fifo, is_private, is_socket, may_be_run,
     mode_of, names_of, private, private_directories, set_mode, set_mode_at, stamp, with_mode,
 };
 #[cfg(test)]
