@@ -155,6 +155,10 @@ pub struct SentWithFiles {
 }
 
 /// A verified pack on its way to a place.
+#[cfg_attr(
+    not(feature = "network"),
+    allow(dead_code, reason = "only places in the network have labels and tags")
+)]
 pub struct Outgoing<'a> {
     /// Its id.
     pub pack_id: Digest,

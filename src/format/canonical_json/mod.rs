@@ -79,6 +79,10 @@ pub fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
 /// outermost object to `each`. Returns the document with that list empty.
 ///
 /// Refuses more than 4,096 values in an item or beside the list.
+#[cfg_attr(
+    not(feature = "network"),
+    allow(dead_code, reason = "only places in the network list so much")
+)]
 pub fn parse_listing(bytes: &[u8], key: &str, each: &mut dyn FnMut(Value)) -> Result<Value, JsonError> {
     let mut read = || {
         let mut listing = Listing::begin(bytes, key)?;

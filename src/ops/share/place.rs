@@ -17,6 +17,10 @@ use crate::rules::similar::similar;
 
 /// How places are reached.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    not(feature = "network"),
+    allow(dead_code, reason = "only places in the network ask for these")
+)]
 pub struct ReachRequest {
     /// Hosts that may be given the passwords of a registry.
     pub token_hosts: Vec<String>,
