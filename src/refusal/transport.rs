@@ -47,6 +47,11 @@ pub enum TransportFault {
         /// That host.
         host: String,
     },
+    /// The server asks to send credentials to another host, unencrypted.
+    PlainRealm {
+        /// That host.
+        host: String,
+    },
     /// A host has an address to which git-pack does not connect.
     Address {
         /// The host.
@@ -160,6 +165,11 @@ impl fmt::Display for TransportFault {
             Self::ForeignRealm { host } => write!(
                 f,
                 "the server wants its credentials sent to another host, {}",
+                shown(host.as_bytes())
+            ),
+            Self::PlainRealm { host } => write!(
+                f,
+                "the server wants its credentials sent to {} over plain HTTP, which is not encrypted",
                 shown(host.as_bytes())
             ),
             Self::Address { host, why } => write!(f, "{} has an address that is {why}", shown(host.as_bytes())),

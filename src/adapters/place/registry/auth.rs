@@ -117,7 +117,10 @@ impl Auth {
             .map_err(|_| malformed("its realm is not a URL"))?;
         if login.is_some() && !self.may_have_password(registry, &realm) {
             let host = realm.host_str().unwrap_or_default().to_owned();
-            return Err(TransportFault::ForeignRealm { host });
+            return Err(match realm.scheme() {
+                "https" => TransportFault::ForeignRealm { host },
+                _ => TransportFault::PlainRealm { host },
+            });
         }
         // What is asked for is never more than what is needed, whatever the challenge says.
         let actions = match access {

@@ -55,6 +55,7 @@ pub(super) fn transport(fault: &TransportFault) -> Option<String> {
         TransportFault::ForeignRealm { .. } => {
             "if that host is really the one that knows your password, name it with --token-host"
         }
+        TransportFault::PlainRealm { .. } => "git-pack sends a password over HTTPS only: ask who runs the registry",
         TransportFault::Untrusted { .. } => {
             "if it is from your organisation's own authority, name the file with that authority's certificate: \
              SSL_CERT_FILE=ca.pem"
