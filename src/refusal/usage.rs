@@ -319,6 +319,11 @@ pub enum Misuse {
         /// What is wrong with it.
         problem: String,
     },
+    /// A glob of members to fetch that matches no member.
+    OnlyNothing {
+        /// The glob.
+        glob: String,
+    },
     /// A glob that cannot be read.
     AttachBadGlob {
         /// The path with the glob as given.
@@ -384,6 +389,7 @@ impl fmt::Display for Misuse {
             Self::BadContentRef { found } => {
                 write!(f, "expected sha256: and 64 lowercase hex digits, found {found:?}")
             }
+            Self::OnlyNothing { glob } => write!(f, "{glob:?} matches no member of the pack"),
             Self::NotInStore { content } => write!(f, "{content} is not in the content store"),
             Self::NoTerminal => f.write_str("there is no terminal to ask for a passphrase"),
             Self::EmptyPassphrase => f.write_str("the new passphrase is empty"),

@@ -86,6 +86,10 @@ pub fn pull(ctx: &Context, request: &PullRequest, told: &dyn Progress) -> Result
     let manifest = published::manifest(&*pack)?;
     let pack_id = identify(&manifest, &*pack, which.as_ref())?;
     let wanted = wanted(&manifest, &*pack, &only)?;
+    if let Some(index) = only.without_match(wanted.iter().map(|wanted| wanted.path.as_str())) {
+        let glob = request.only[index].clone();
+        return Err(Refusal::Usage(Misuse::OnlyNothing { glob }));
+    }
     let reported = |attached: &Attached, kept: usize, bytes: u64| PullReport {
         pack_id,
         place: found.place.clone(),
@@ -266,25 +270,30 @@ fn wanted(manifest: &ManifestDocument, pack: &dyn PublishedPack, only: &Only) ->
         .collect())
 }
 
-/// Which members are wanted.
-struct Only(Option<Globs>);
+/// Which members are wanted: those that any glob matches, or all if there are none.
+struct Only(Vec<Globs>);
 
 impl Only {
     fn of(globs: &[String]) -> Result<Self> {
-        if globs.is_empty() {
-            return Ok(Self(None));
-        }
-        let parsed = Globs::new(globs.iter().map(String::as_str), Case::Sensitive);
         let bad = |bad: BadGlob| Refusal::Usage(Misuse::OnlyBadGlob { problem: bad.reason });
-        parsed.map(|globs| Self(Some(globs))).map_err(bad)
+        let parsed = globs
+            .iter()
+            .map(|glob| Globs::new([glob.as_str()], Case::Sensitive).map_err(bad));
+        Ok(Self(parsed.collect::<Result<_>>()?))
     }
 
     fn is_all(&self) -> bool {
-        self.0.is_none()
+        self.0.is_empty()
     }
 
     fn has(&self, path: &str) -> bool {
-        self.0.as_ref().is_none_or(|globs| globs.matches(path.as_bytes()))
+        self.is_all() || self.0.iter().any(|glob| glob.matches(path.as_bytes()))
+    }
+
+    /// Returns the index of the first glob that matches no path.
+    fn without_match<'a>(&self, paths: impl Iterator<Item = &'a str> + Clone) -> Option<usize> {
+        let matches = |glob: &Globs| paths.clone().any(|path| glob.matches(path.as_bytes()));
+        self.0.iter().position(|glob| !matches(glob))
     }
 }
 

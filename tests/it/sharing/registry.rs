@@ -103,6 +103,12 @@ fn what_a_command_does_not_need_is_not_fetched() {
     assert!(done.stderr.contains("2 of 3 members"), "{}", done.stderr);
     assert_eq!(server.requests("GET", "/blobs/") - before, 3);
     assert!(!place.path().join("some/big.bin").exists());
+    let mistyped = ["pull", &at, "--only", "*.txt", "--only", "*.tx", "-o", "none"];
+    let refused = place.pack_in(place.path(), &mistyped);
+    let why = "--only \"*.tx\" matches no member";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+    refused.refused("E_USAGE");
+    assert!(!place.path().join("none").exists());
     let done = place.pack_in(place.path(), &["verify", "some"]);
     assert_eq!(done.code, 1, "{}", done.out());
     let done = place.pack_in(place.path(), &["verify", "--partial", "some"]).ok();

@@ -42,6 +42,7 @@ pub(super) fn problem(misuse: &Misuse) -> String {
         Misuse::BadRange { range } => {
             format!("--range {range}: expected two revisions with two dots in between, A..B")
         }
+        Misuse::OnlyNothing { .. } => format!("--only {misuse}; git pack inspect lists the members"),
         Misuse::BadBaseline { .. } => format!("--baseline {misuse}"),
         Misuse::BadAllowFile { .. } => format!("--write-allow {misuse}"),
         Misuse::OtherAllowFile { .. } => {
