@@ -13,6 +13,7 @@ use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::style::{Envelope, Style};
 use crate::ops::{Context, completion};
+use crate::refusal::code::Code;
 
 /// Print what completes a command line; the scripts of the shells call this
 #[derive(Parser)]
@@ -81,7 +82,9 @@ enum Completes {
     Places,
     /// These words.
     Words(&'static [&'static str]),
-    /// The commands and the subjects of help.
+    /// The commands and the subjects of help, which have manual pages.
+    Pages,
+    /// The same, and the codes of refusals.
     Helped,
     /// Nothing: a number, or a text of its own.
     Nothing,
@@ -93,7 +96,8 @@ const VALUES: &[(&str, Completes)] = &[
     ("A", Completes::OrDirectories(Names::Packs)),
     ("ARTIFACT", Completes::Files),
     ("B", Completes::OrDirectories(Names::Packs)),
-    ("COMMAND|SUBJECT", Completes::Helped),
+    ("COMMAND|SUBJECT", Completes::Pages),
+    ("COMMAND|SUBJECT|CODE", Completes::Helped),
     ("DESTINATION", Completes::Places),
     ("DIGEST", Completes::Nothing),
     ("DIR", Completes::Directories),
@@ -257,13 +261,17 @@ impl<'a> Completing<'a> {
                 found.push_str(":files\n");
             }
             Completes::Words(words) => words.iter().for_each(|word| self.add(found, word, "")),
-            Completes::Helped => {
+            Completes::Pages | Completes::Helped => {
                 let tree = visible();
                 for below in tree.get_subcommands() {
                     let about = below.get_about().map(ToString::to_string).unwrap_or_default();
                     self.add(found, below.get_name(), &about);
                 }
                 help::subjects().for_each(|(name, about)| self.add(found, name, about));
+                // There are so many codes that they would hide the rest.
+                if completes == Completes::Helped && !self.typed.is_empty() {
+                    Code::ALL.iter().for_each(|code| self.add(found, code.as_str(), ""));
+                }
             }
             Completes::Nothing => {}
         }
@@ -389,6 +397,8 @@ mod tests {
             ("open x y ", &[":files"]),
             ("help ru", &["rules"]),
             ("help verif", &["verify"]),
+            ("help E_US", &["E_USAGE"]),
+            ("man E_US", &[]),
             ("audit --run ", &["last"]),
             ("init --server --str", &["--strict"]),
             ("nonsense ", &[]),

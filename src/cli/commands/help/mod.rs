@@ -25,6 +25,7 @@ use crate::cli::output::refusal::usage::misused;
 use crate::cli::style::{Envelope, Style};
 use crate::format::manual::ManualPage;
 use crate::ops::Context;
+use crate::refusal::code::Code;
 use crate::rules::similar::similar;
 use page::Page;
 use topics::{TOPICS, Topic};
@@ -38,7 +39,7 @@ const ORIGIN: &str =
 #[command(name = "help")]
 pub(super) struct Help {
     /// A command, such as seal or agent append, a subject, such as rules or hooks, or the code of a refusal, such as E_IO [default: the overview]
-    #[arg(value_name = "COMMAND|SUBJECT")]
+    #[arg(value_name = "COMMAND|SUBJECT|CODE")]
     words: Vec<String>,
     /// Print the page of a subject as Markdown
     #[arg(long, requires = "words")]
@@ -117,6 +118,7 @@ fn unknown(words: &[String]) -> String {
                 .iter()
                 .flat_map(|topic| topic.also.iter().copied().chain([topic.name])),
         );
+        known.extend(Code::ALL.map(Code::as_str));
     }
     let name = words.join(" ");
     match similar(unknown, known) {
