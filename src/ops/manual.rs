@@ -42,23 +42,14 @@ pub enum FoundPage {
     NoProgram,
 }
 
-/// Writes the pages, in place of those that git-pack wrote before. Refuses to replace any other file.
-pub fn install(ctx: &Context, directory: Option<&Path>, pages: &[ManualPage]) -> Result<ManualReport> {
+/// Writes the pages, in place of those that git-pack wrote before. Refuses to replace any other file. A dry run only refuses.
+pub fn install(ctx: &Context, directory: Option<&Path>, pages: &[ManualPage], dry_run: bool) -> Result<ManualReport> {
     let directory = directory_of(ctx, directory)?;
     for page in pages {
         ensure_is_ours(&directory.join(&page.path))?;
     }
-    let kept: Vec<PathBuf> = pages.iter().map(|page| directory.join(&page.path)).collect();
-    let old = ours_in(&directory)?;
-    for section in SECTIONS {
-        create(&directory.join(section))?;
-    }
-    for page in pages {
-        let path = directory.join(&page.path);
-        files::write_whole(&path, page.text.as_bytes(), 0o644, Durability::Disposable)?;
-    }
-    for page in old.iter().filter(|page| !kept.contains(page)) {
-        files::remove(page)?;
+    if !dry_run {
+        replace(&directory, pages)?;
     }
     Ok(ManualReport {
         pages: pages.len(),
@@ -67,14 +58,32 @@ pub fn install(ctx: &Context, directory: Option<&Path>, pages: &[ManualPage]) ->
     })
 }
 
-/// Removes the pages that git-pack wrote.
-pub fn uninstall(ctx: &Context, directory: Option<&Path>) -> Result<ManualReport> {
+/// Writes the pages, and removes those of ours that are no longer among them.
+fn replace(directory: &Path, pages: &[ManualPage]) -> Result<()> {
+    let kept: Vec<PathBuf> = pages.iter().map(|page| directory.join(&page.path)).collect();
+    let old = ours_in(directory)?;
+    for section in SECTIONS {
+        create(&directory.join(section))?;
+    }
+    for page in pages {
+        let path = directory.join(&page.path);
+        files::write_whole(&path, page.text.as_bytes(), 0o644, Durability::Disposable)?;
+    }
+    old.iter()
+        .filter(|page| !kept.contains(page))
+        .try_for_each(|page| files::remove(page))
+}
+
+/// Removes the pages that git-pack wrote. A dry run only counts them.
+pub fn uninstall(ctx: &Context, directory: Option<&Path>, dry_run: bool) -> Result<ManualReport> {
     let directory = directory_of(ctx, directory)?;
     let ours = ours_in(&directory)?;
-    for page in &ours {
-        files::remove(page)?;
+    if !dry_run {
+        for page in &ours {
+            files::remove(page)?;
+        }
     }
-    if !ours.is_empty() {
+    if !dry_run && !ours.is_empty() {
         // Those with something of others stay.
         let sections = SECTIONS.map(|section| directory.join(section));
         sections

@@ -263,6 +263,33 @@ fn a_dry_run_changes_nothing() {
         .refused("E_IO");
     repo.pack(&["protect", "absent", "--dry-run"]).refused("E_IO");
     unchanged(&["uninstall", "--purge", "--dry-run"]);
+    let page = repo.place.path().join("report.html");
+    let page = page.to_str().unwrap();
+    for what in [&["report", pack.to_str().unwrap()][..], &["report", "--rev", "HEAD"]] {
+        unchanged(&[what, &["-n", "-o", page]].concat());
+        repo.pack(&[what, &["-n", "-o", "README.md"]].concat()).refused("E_IO");
+    }
+    unchanged(&["scan", "--rev", "HEAD", "--write-allow", "-n"]);
+    unchanged(&["scan", "--rev", "HEAD", "--write-allow=allowed.toml", "-n"]);
+    assert_eq!(repo.pack(&["scan", "-n"]).code, 2);
+    let before = everything(&repo);
+    let would = repo.pack(&["scan", "--worktree", "--write-allow", "-n"]);
+    assert_eq!(would.code, 1, "{}", would.stderr);
+    assert!(
+        would.stderr.contains("would add 1 [[allow]] entry to .gitpack.toml"),
+        "{}",
+        would.stderr
+    );
+    assert!(everything(&repo) == before);
+    unchanged(&["key", "generate", "-n", "-o", "../another.txt"]);
+    repo.pack(&["key", "generate", "-n", "-o", page]).ok();
+    repo.pack(&["key", "generate", "-n"]).refused("E_IO");
+    let manual = repo.place.path().join("man");
+    let manual = manual.to_str().unwrap();
+    unchanged(&["man", "-n", &format!("--install={manual}")]);
+    repo.pack(&["man", &format!("--install={manual}")]).ok();
+    unchanged(&["man", "-n", &format!("--uninstall={manual}")]);
+    assert!(std::path::Path::new(manual).join("man1/git-pack.1").is_file());
 }
 
 /// `init` advised a commit that its own hook then blocked.

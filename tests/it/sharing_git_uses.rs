@@ -167,7 +167,8 @@ fn a_list_fetches_all_packs_at_once_and_what_they_share_once() {
 fn a_dry_run_leaves_nothing_of_a_remote_in_the_clone() {
     for format in ["sha1", "sha256"] {
         let repo = world(format);
-        let (id, _) = repo.seal(&["-o", "../pack"]);
+        repo.write("data/untracked.vec", "another secret\n");
+        let (id, _) = repo.seal(&["--attach", "data/untracked.vec", "-o", "../pack"]);
         repo.pack(&["push", "../pack", "git:origin"]).ok();
         let place = repo.place.path();
         let option = format!("--object-format={format}");
@@ -187,6 +188,9 @@ fn a_dry_run_leaves_nothing_of_a_remote_in_the_clone() {
         for args in [
             &["restore", "-n", &source][..],
             &["archive", "-n", &source, "-o", "../x.tar.zst"],
+            &["open", "-n", &source, "-o", "../opened"],
+            &["report", "-n", &source, "-o", "../x.html"],
+            &["report", "-n", &source, "--against", &source, "-o", "../x.html"],
         ] {
             run(args);
         }

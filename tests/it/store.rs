@@ -666,6 +666,10 @@ fn pins_keep_content_and_are_audited() {
     pin_refused(&repo, &committed, "is not in the content store");
     assert!(!stored(&repo).contains_key(&committed[7..]));
     let content = put(&repo, b"kept").to_string();
+    let before = snapshot(&repo.path(".git"));
+    let would = repo.pack(&["audit", "-n", "--pin", &content]).ok();
+    assert!(would.out().starts_with("would pin "), "{}", would.out());
+    assert_eq!(snapshot(&repo.path(".git")), before);
     let pinned = repo.pack(&["audit", "--pin", &content]).ok();
     assert!(pinned.out().contains(&content), "{}", pinned.out());
     let pins: Vec<String> = serde_json::from_slice(&fs::read(repo.path(".git/gitpack/GC_PINS.json")).unwrap()).unwrap();
@@ -691,7 +695,11 @@ fn pins_keep_content_and_are_audited() {
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("GC_PINS.json"), "{}", refused.stderr);
     fs::write(repo.path(".git/gitpack/GC_PINS.json"), to_document(&pins)).unwrap();
+    let would = repo.pack(&["audit", "--unpin", &content, "--dry-run"]).ok();
+    assert!(would.out().starts_with("would unpin "), "{}", would.out());
+    assert_eq!(audit(&repo, &[]).0, 1);
     repo.pack(&["audit", "--unpin", &content]).ok();
+    assert_eq!(repo.pack(&["audit", "-n"]).code, 2);
     passes(&repo);
 }
 

@@ -1,6 +1,6 @@
 //! `git pack audit`: checks that everything sealed trees need is still stored.
 
-use clap::Parser;
+use clap::{ArgGroup, Parser};
 use serde_json::json;
 
 use super::Run;
@@ -10,7 +10,7 @@ use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::table::columns;
-use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, size};
+use crate::cli::output::words::{BLOCKS, PROVEN, count, paint, size, unchanged};
 use crate::cli::style::{Envelope, Style};
 use crate::format::canonical_json::to_document;
 use crate::format::digest::Digest;
@@ -21,7 +21,7 @@ use crate::refusal::shown::shown;
 
 /// Check that what sealed trees need is still stored, and undamaged
 #[derive(Parser)]
-#[command(name = "audit")]
+#[command(name = "audit", group(ArgGroup::new("pins").args(["pin", "unpin"])))]
 pub(super) struct Audit {
     /// Audit only this run, an id or `last` [default: all runs and pins]
     #[arg(long, value_name = "ID|last")]
@@ -30,11 +30,14 @@ pub(super) struct Audit {
     #[arg(long)]
     deep: bool,
     /// Pin this content (sha256:…), so that gc keeps it; do not audit
-    #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json", "unpin"], value_parser = content_ref)]
+    #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json"], value_parser = content_ref)]
     pin: Option<Digest>,
     /// Remove the pin, so that gc keeps the content only while a run needs it
     #[arg(long, value_name = "REF", conflicts_with_all = ["run", "deep", "json"], value_parser = content_ref)]
     unpin: Option<Digest>,
+    /// With --pin or --unpin: print what would change, and change nothing
+    #[arg(long, short = 'n', requires = "pins")]
+    dry_run: bool,
     /// Print one JSON document (pack.audit.v0)
     #[arg(long)]
     json: bool,
@@ -59,12 +62,12 @@ impl Run for Audit {
 
     fn run(self: Box<Self>, ctx: &Context, output: &mut Output, _: Option<&mut Account>) -> Result<Exit> {
         let pinned = match (&self.pin, &self.unpin) {
-            (Some(content), _) => Some((content, pin(ctx, content)?)),
-            (None, Some(content)) => Some((content, unpin(ctx, content)?)),
+            (Some(content), _) => Some((content, pin(ctx, content, self.dry_run)?)),
+            (None, Some(content)) => Some((content, unpin(ctx, content, self.dry_run)?)),
             (None, None) => None,
         };
         if let Some((content, pinned)) = pinned {
-            tell_pinned(output, content, pinned);
+            tell_pinned(output, content, pinned, self.dry_run);
             return Ok(Exit::Yes);
         }
         let request = AuditRequest {
@@ -163,12 +166,17 @@ fn human(output: &mut Output, report: &AuditReport) {
     }
 }
 
-fn tell_pinned(output: &mut Output, content: &Digest, pinned: Pinned) {
-    let what = match pinned {
-        Pinned::Added => "pinned     ",
-        Pinned::Known => "pinned     (was already pinned) ",
-        Pinned::Removed => "unpinned   ",
-        Pinned::Unknown => "unpinned   (was not pinned) ",
+fn tell_pinned(output: &mut Output, content: &Digest, pinned: Pinned, dry_run: bool) {
+    let what = match (pinned, dry_run) {
+        (Pinned::Added, false) => "pinned     ",
+        (Pinned::Added, true) => "would pin  ",
+        (Pinned::Known, _) => "pinned     (was already pinned) ",
+        (Pinned::Removed, false) => "unpinned   ",
+        (Pinned::Removed, true) => "would unpin  ",
+        (Pinned::Unknown, _) => "unpinned   (was not pinned) ",
     };
     output.line(&format!("{what}{content}"));
+    if dry_run {
+        unchanged(output);
+    }
 }

@@ -12,10 +12,11 @@ use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::tilde;
 use crate::cli::output::refusal::keys;
+use crate::cli::output::words::unchanged;
 use crate::ops::Context;
 use crate::ops::keys::identity;
 use crate::ops::keys::identity::IdentityOrigin;
-use crate::ops::keys::key::{Generated, KeyPlace, Lock, generate, list, public};
+use crate::ops::keys::key::{Generated, KeyPlace, Lock, generate, list, place_of_new, public};
 use crate::refusal::shown::shown;
 use crate::refusal::{Refusal, io_reason};
 
@@ -41,6 +42,9 @@ enum Deed {
         /// Encrypt the identity with the passphrase in the first line of this file
         #[arg(long, value_name = "FILE")]
         passphrase_file: Option<PathBuf>,
+        /// Print where the identity would be written, and make none
+        #[arg(long, short = 'n', conflicts_with = "passphrase")]
+        dry_run: bool,
     },
     /// Show where git pack looks for identities, and the keys it finds
     List,
@@ -68,13 +72,21 @@ impl Run for Key {
                 output: path,
                 passphrase,
                 passphrase_file,
+                dry_run,
             } => {
                 let lock = match passphrase_file {
                     Some(file) => Lock::Passphrase(identity::passphrase(ctx, &file)?),
                     None if passphrase => Lock::Ask,
                     None => Lock::None,
                 };
-                generated(output, &generate(ctx, path.as_deref(), lock)?);
+                match dry_run {
+                    true => {
+                        let path = tilde(&place_of_new(ctx, path.as_deref())?);
+                        output.line(&format!("would write {path}"));
+                        unchanged(output);
+                    }
+                    false => generated(output, &generate(ctx, path.as_deref(), lock)?),
+                }
             }
             Deed::List => places(output, &list(ctx)?),
             Deed::Public { file, passphrase } => {

@@ -383,11 +383,48 @@ mod tests {
         }
         let mut found = Vec::new();
         commands().for_each(|command| those_of(&(command.tree)(), &mut found));
-        for name in [
-            "push", "pull", "sign", "attest", "archive", "restore", "gc", "rekey", "append", "migrate",
-        ] {
-            assert!(found.iter().any(|each| each == name), "{name}");
+        assert!(found.len() > 20, "{found:?}");
+    }
+
+    /// These change nothing that is kept.
+    const READING: &[&str] = &[
+        "agent cat",
+        "agent info",
+        "agent verify",
+        "completions",
+        "diff",
+        "help",
+        "inspect",
+        "key list",
+        "key public",
+        "list",
+        "recipients list",
+        "state",
+        "status",
+        "tour",
+        "verify",
+        "witness count",
+        "witness last",
+        "witness query",
+        "witness verify",
+    ];
+
+    #[test]
+    fn every_command_that_changes_something_has_a_dry_run() {
+        fn walk(command: &clap::Command, path: &str, without: &mut Vec<String>) {
+            let below: Vec<&clap::Command> = command.get_subcommands().filter(|below| !below.is_hide_set()).collect();
+            for each in &below {
+                walk(each, format!("{path} {}", each.get_name()).trim(), without);
+            }
+            let has_one = command.get_arguments().any(|argument| argument.get_id() == "dry_run");
+            if below.is_empty() && !has_one {
+                without.push(path.to_owned());
+            }
         }
+        let mut without = Vec::new();
+        walk(&visible(), "", &mut without);
+        without.sort();
+        assert_eq!(without, READING);
     }
 
     #[test]

@@ -47,8 +47,8 @@ pub struct KeyPlace {
     pub keys: Result<Option<Vec<PublicKey>>>,
 }
 
-/// Makes a new X25519 identity, in `output` or else at the default path. Never overwrites a file.
-pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Generated> {
+/// Returns the file of a new identity: `output`, or else the default path. Refuses a file that exists.
+pub fn place_of_new(ctx: &Context, output: Option<&Path>) -> Result<PathBuf> {
     let path = match output {
         Some(path) => {
             let path = ctx.cwd.join(path);
@@ -57,11 +57,16 @@ pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Gene
         }
         None => identity::in_force(ctx)?.0,
     };
-    let in_the_way = || Refusal::KeyExists { path: path.clone() };
-    // Checks first, so that the user does not enter a passphrase in vain.
-    if files::exists(&path) {
-        return Err(in_the_way());
+    match files::exists(&path) {
+        true => Err(Refusal::KeyExists { path }),
+        false => Ok(path),
     }
+}
+
+/// Makes a new X25519 identity, in `output` or else at the default path. Never overwrites a file.
+pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Generated> {
+    // Checks first, so that the user does not enter a passphrase in vain.
+    let path = place_of_new(ctx, output)?;
     let passphrase = match lock {
         Lock::None => None,
         Lock::Ask => Some(ask_twice(ctx)?),
@@ -83,7 +88,7 @@ pub fn generate(ctx: &Context, output: Option<&Path>, lock: Lock) -> Result<Gene
             recipient,
             locked: passphrase.is_some(),
         }),
-        false => Err(in_the_way()),
+        false => Err(Refusal::KeyExists { path }),
     }
 }
 

@@ -24,6 +24,11 @@ impl GivenPack {
         Self::reached(ctx, name, &ReachRequest::default())
     }
 
+    /// Finds the pack that `name` stands for. A dry run keeps nothing of what it fetches.
+    pub fn of_run(ctx: &Context, name: &Path, dry_run: bool) -> Result<Self> {
+        Self::reached(ctx, name, &ReachRequest::default().of_run(dry_run))
+    }
+
     /// Finds the pack that `name` stands for. If it is at a place, the place is reached as `reach` says.
     pub fn reached(ctx: &Context, name: &Path, reach: &ReachRequest) -> Result<Self> {
         match name.to_str().filter(|text| PlaceAddress::is_address(text)) {

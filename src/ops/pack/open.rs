@@ -72,7 +72,7 @@ pub fn open(ctx: &Context, request: &OpenRequest) -> Result<OpenReport> {
 
 /// Returns what [`open`] would write, as paths. Checks that the pack is intact and that the output is free.
 pub fn preview(ctx: &Context, request: &OpenRequest) -> Result<(Vec<String>, PathBuf)> {
-    let given = GivenPack::of(ctx, &request.pack)?;
+    let given = GivenPack::of_run(ctx, &request.pack, true)?;
     let source = given.source();
     let opening = Opening::of(ctx, &source, request)?;
     for artifact in &opening.artifacts {

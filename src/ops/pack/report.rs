@@ -37,6 +37,8 @@ pub struct ReportRequest {
     pub output: PathBuf,
     /// Whether a page at the output is replaced.
     pub replace: bool,
+    /// Whether the page is made, but not written.
+    pub dry_run: bool,
 }
 
 /// What a page is about.
@@ -125,7 +127,7 @@ pub struct ReportedFile {
     pub sealed: bool,
 }
 
-/// The page that was written.
+/// The page that was written, or that a dry run would write.
 pub struct WrittenReport {
     /// What it says.
     pub reported: ReportFacts,
@@ -145,16 +147,18 @@ pub fn report(
     let over = output.over(request.replace, is_report)?;
     let reported = match &request.subject {
         ReportSubject::Pack { verify, against } => {
-            ReportFacts::Pack(Box::new(on_pack(ctx, verify, against.as_deref(), &output)?))
+            ReportFacts::Pack(Box::new(on_pack(ctx, request, verify, against.as_deref(), &output)?))
         }
         ReportSubject::Commit { rev, scope } => ReportFacts::Commit(Box::new(on_commit(ctx, rev, scope.as_deref())?)),
     };
     let bytes = page(&reported);
-    let mut file = files::unnamed_beside(&output.path, 0o666)?;
-    file.write_all(&bytes).map_err(Refusal::io("writing", &output.path))?;
-    match over {
-        Over::Anything => files::place_unnamed(file, &output.path, 0o666)?,
-        Over::Nothing => files::place_new_unnamed(file, &output.path, 0o666)?,
+    if !request.dry_run {
+        let mut file = files::unnamed_beside(&output.path, 0o666)?;
+        file.write_all(&bytes).map_err(Refusal::io("writing", &output.path))?;
+        match over {
+            Over::Anything => files::place_unnamed(file, &output.path, 0o666)?,
+            Over::Nothing => files::place_new_unnamed(file, &output.path, 0o666)?,
+        }
     }
     Ok(WrittenReport {
         reported,
@@ -175,13 +179,15 @@ fn is_report(path: &Path) -> bool {
 
 fn on_pack(
     ctx: &Context,
+    asked: &ReportRequest,
     request: &VerifyRequest,
     against: Option<&Path>,
     output: &OutputPlace,
 ) -> Result<ReportedPack> {
     let verifying = Verifying::prepared(ctx, request)?;
-    let given = GivenPack::of(ctx, &request.pack)?;
-    let older = against.map(|older| GivenPack::of(ctx, older)).transpose()?;
+    let named = |name: &Path| GivenPack::of_run(ctx, name, asked.dry_run);
+    let given = named(&request.pack)?;
+    let older = against.map(named).transpose()?;
     let verified = verifying.run(&given.source())?;
     for source in [Some(given.source()), older.as_ref().map(GivenPack::source)]
         .iter()

@@ -17,7 +17,6 @@ use crate::ops::pack::sealed_pack::ensure_sound;
 use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::verify_source;
 use crate::ops::share::attached;
-use crate::ops::share::place::ReachRequest;
 use crate::refusal::pack::PackFault;
 use crate::refusal::{Refusal, Result};
 
@@ -64,7 +63,7 @@ pub struct ArchiveReport {
 pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport> {
     let output = OutputPlace::file(ctx, &request.output)?;
     let over = output.over(request.replace, is_archive)?;
-    let given = GivenPack::reached(ctx, &request.pack, &ReachRequest::default().of_run(request.dry_run))?;
+    let given = GivenPack::of_run(ctx, &request.pack, request.dry_run)?;
     let source = given.source();
     let verdict = verify_source(&source)?;
     ensure_sound(&verdict, &request.pack)?;

@@ -71,7 +71,7 @@ pub struct SentAttached {
 /// Verifies a pack, sends what the place does not have, and publishes it.
 pub fn push(ctx: &Context, request: &PushRequest, told: &dyn Progress) -> Result<PushReport> {
     let address = place::named_or_default(ctx, request.destination.as_deref())?;
-    let given = GivenPack::reached(ctx, &request.pack, &ReachRequest::default().of_run(request.dry_run))?;
+    let given = GivenPack::of_run(ctx, &request.pack, request.dry_run)?;
     let source = given.source();
     let verdict = verify_source(&source)?;
     ensure_sound(&verdict, &request.pack)?;

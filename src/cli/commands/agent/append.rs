@@ -35,9 +35,9 @@ pub(super) struct Append {
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     snapshot: Option<PathBuf>,
     /// Check everything, and print the numbers that the cycles would have, but write nothing
-    #[arg(long, short = 'n', conflicts_with = "json")]
+    #[arg(long, short = 'n')]
     dry_run: bool,
-    /// Print one JSON document (pack.agent.append.v0)
+    /// Print one JSON document (pack.agent.append.v0), with --dry-run of what would be appended
     #[arg(long)]
     json: bool,
 }

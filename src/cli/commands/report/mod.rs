@@ -18,11 +18,14 @@ use crate::cli::account::{Account, name};
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::output_from;
-use crate::cli::output::words::{count, size};
+use crate::cli::output::words::{count, size, unchanged};
 use crate::ops::Context;
 use crate::ops::pack::report::{ReportFacts, ReportRequest, ReportSubject, WrittenReport, report};
 use crate::ops::pack::signatures::SignerRequest;
 use crate::refusal::shown::shown;
+
+/// What is printed of a page of a valid pack or of a commit.
+const REPORTED: &str = "REPORTED";
 
 /// Write a page that shows a pack, or a commit, to people
 ///
@@ -46,6 +49,9 @@ pub(super) struct Report {
     /// Replace an existing page at the output
     #[arg(long)]
     replace: bool,
+    /// Make the page, but write no file, and print what would be written
+    #[arg(long, short = 'n')]
+    dry_run: bool,
     /// Also show what changed since this older pack
     #[arg(long, value_name = "PACK", conflicts_with = "rev")]
     against: Option<PathBuf>,
@@ -67,7 +73,7 @@ impl Run for Report {
     fn operator() -> Option<Operator> {
         Some(Operator {
             output: Prints::Artifact,
-            yes: "REPORTED",
+            yes: REPORTED,
             no: Some("INVALID"),
         })
     }
@@ -103,22 +109,30 @@ impl Run for Report {
             subject,
             output: self.output,
             replace: self.replace,
+            dry_run: self.dry_run,
         };
         let written = report(ctx, &request, |reported| match reported {
             ReportFacts::Pack(pack) => pack::page(pack),
             ReportFacts::Commit(commit) => commit::page(commit),
         })?;
         let told = told(&written);
-        output.line(&format!("{} {}", told.outcome, shown(told.subject.as_bytes())));
+        let outcome = match (told.outcome, request.dry_run) {
+            (REPORTED, true) => "would report",
+            (outcome, _) => outcome,
+        };
+        output.line(&format!("{outcome} {}", shown(told.subject.as_bytes())));
         output.line(&output_from(&ctx.cwd, Some(&request.output), &written.output));
         output.err(&format!("  {} · a page of {}\n", told.facts, size(written.bytes)));
+        if request.dry_run {
+            unchanged(output);
+        }
         if let Some(account) = account {
             account.ends(told.outcome);
             if let ReportFacts::Pack(pack) = &written.reported {
                 account.is_about(Some(pack.verified.verdict.pack_id.clone()));
             }
         }
-        Ok(Exit::yes_if(told.outcome == "REPORTED"))
+        Ok(Exit::yes_if(told.outcome == REPORTED))
     }
 }
 
@@ -136,7 +150,7 @@ fn told(written: &WrittenReport) -> Told {
             let verdict = &pack.verified.verdict;
             let members = count(verdict.members as u64, "member");
             let (outcome, facts) = match verdict.findings.len() {
-                0 => ("REPORTED", format!("{members} intact")),
+                0 => (REPORTED, format!("{members} intact")),
                 found => (
                     "INVALID",
                     format!("{} in a pack of {members}", count(found as u64, "finding")),

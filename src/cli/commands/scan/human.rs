@@ -10,7 +10,7 @@ use super::way_out::way_out_lines;
 use crate::cli::env;
 use crate::cli::output::Output;
 use crate::cli::output::table::advise;
-use crate::cli::output::words::{BLOCKS, PROVEN, TYPE, argument, count, paint, pathspec};
+use crate::cli::output::words::{BLOCKS, PROVEN, TYPE, argument, count, paint, pathspec, unchanged};
 use crate::format::object_id::ObjectId;
 use crate::format::path_bytes::bytes_of_path;
 use crate::ops::Context;
@@ -156,6 +156,17 @@ pub(super) fn accepted(output: &mut Output, ctx: &Context, accepted: &Accepted, 
             leak_lines(never, "history still holds it")
         ));
     }
+}
+
+/// Prints what would be written.
+pub(super) fn would_accept(output: &mut Output, accepted: &Accepted) {
+    let file = &shown(accepted.file.as_bytes());
+    let what = counted(accepted.added, "[[allow]] entry", "[[allow]] entries");
+    output.err(&format!("  would add {what} to {file}\n"));
+    if accepted.names_file {
+        output.err(&format!("  would name {file} in .gitpack.toml, as allow_file\n"));
+    }
+    unchanged(output);
 }
 
 /// Returns the commands that commit exceptions so that they count for what they release: before it, and by themselves. `way`

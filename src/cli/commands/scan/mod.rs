@@ -71,6 +71,9 @@ pub(super) struct Scan {
     /// [default: the allow_file, else .gitpack.toml]. With --baseline: release what the baseline lists
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     write_allow: Option<Option<PathBuf>>,
+    /// With --write-allow: print what would be added, and write nothing
+    #[arg(long, short = 'n', requires = "write_allow", hide_short_help = true)]
+    dry_run: bool,
 }
 
 /// The format of the findings.
@@ -165,8 +168,11 @@ impl Run for Scan {
                 Some(_) => &report.known,
                 None => &report.leaks,
             };
-            let accepted = accept(ctx, &surface, found, file.as_deref())?;
-            human::accepted(output, ctx, &accepted, report.way_out.as_ref());
+            let accepted = accept(ctx, &surface, found, file.as_deref(), self.dry_run)?;
+            match self.dry_run {
+                true => human::would_accept(output, &accepted),
+                false => human::accepted(output, ctx, &accepted, report.way_out.as_ref()),
+            }
         }
         Ok(Exit::yes_if(report.is_clean()))
     }

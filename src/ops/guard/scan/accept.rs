@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::adapters::files::{self, Durability};
-use crate::format::config::{self, Allow, AllowGroup, FILE_NAME, Located, NEW_ALLOW_FILE};
+use crate::format::config::{self, Allow, ConfigError, FILE_NAME, Located, NEW_ALLOW_FILE};
 use crate::format::member_path::MemberPath;
 use crate::format::object_id::ObjectId;
 use crate::format::scan_report::{self, ListedFinding};
@@ -17,7 +17,7 @@ use crate::refusal::shown::{brief, shown};
 use crate::refusal::usage::Misuse;
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{Refusal, Result};
-use crate::rules::accepted::{exceptions, is_for_a_list, is_for_a_person, is_releasable, listed};
+use crate::rules::accepted::{Exceptions, exceptions, is_for_a_list, is_for_a_person, is_releasable, listed};
 
 /// The findings of an earlier scan, which a person accepts for one run.
 pub struct EarlierReport(BTreeSet<ListedFinding>);
@@ -73,8 +73,15 @@ pub struct Accepted {
 /// Writes an exception for each blob of `found`: to `file`, to the `allow_file` of the configuration, or to the
 /// configuration itself.
 ///
-/// Each file is replaced in one step, and the configuration last: it never names a file that is not there.
-pub fn accept(ctx: &Context, surface: &Surface, found: &[FoundLeak], file: Option<&Path>) -> Result<Accepted> {
+/// Each file is replaced in one step, and the configuration last: it never names a file that is not there. A dry run refuses the
+/// same, and writes nothing.
+pub fn accept(
+    ctx: &Context,
+    surface: &Surface,
+    found: &[FoundLeak],
+    file: Option<&Path>,
+    dry_run: bool,
+) -> Result<Accepted> {
     let repo = ctx.repository()?;
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
         action: WorkTreeUse::Allow,
@@ -87,21 +94,13 @@ pub fn accept(ctx: &Context, surface: &Surface, found: &[FoundLeak], file: Optio
         present.extend(blobs(&there));
     }
     let plan = exceptions(found.iter().map(|found| &found.leak), &present, &scan_of(surface));
-    match &target {
-        Target::Config if plan.added == 0 => {}
-        Target::Config => {
-            let text = config::add_to_config(&of_config(&loaded), &plan.groups);
-            write(&root, FILE_NAME, &text.map_err(|e| configuration::bad(FILE_NAME, e))?)?;
-        }
-        Target::Named(_) if plan.added == 0 => {}
-        Target::Named(path) => add(&root, path, loaded.allowed.as_deref(), &plan.groups)?,
-        Target::New(path, standing) => {
-            let text = config::set_allow_file(&of_config(&loaded), path);
-            let text = text.map_err(|e| configuration::bad(FILE_NAME, e))?;
-            if standing.is_none() || plan.added > 0 {
-                add(&root, path, standing.as_deref(), &plan.groups)?;
-            }
-            write(&root, FILE_NAME, &text)?;
+    let texts = texts(&target, &loaded, &plan)?;
+    for (path, text) in &texts {
+        ensure_fits(&root, path, text)?;
+    }
+    if !dry_run {
+        for (path, text) in &texts {
+            files::write_whole(&root.join(path), text.as_bytes(), 0o666, Durability::Durable)?;
         }
     }
     let those = |wanted: &dyn Fn(&FoundLeak) -> bool| found.iter().filter(|found| wanted(found)).cloned().collect();
@@ -172,13 +171,32 @@ fn below(ctx: &Context, root: &Path, file: &Path) -> Result<MemberPath> {
     MemberPath::parse(below).map_err(|why| bad(why.to_string()))
 }
 
-fn add(root: &Path, path: &MemberPath, standing: Option<&[u8]>, groups: &[AllowGroup]) -> Result<()> {
-    let standing = standing.map_or(NEW_ALLOW_FILE.into(), String::from_utf8_lossy);
-    let text = config::add_to_allow_file(&standing, groups).map_err(|e| configuration::bad(&named(path), e))?;
-    write(root, path.as_str(), &text)
+/// Returns the files to write, each with its new text, in this order.
+fn texts<'a>(target: &'a Target, loaded: &Loaded, plan: &Exceptions) -> Result<Vec<(&'a str, String)>> {
+    let of = |path: &'a str, text: std::result::Result<String, ConfigError>| {
+        let text = text.map_err(|e| configuration::bad(&shown(path.as_bytes()), e))?;
+        Ok((path, text))
+    };
+    let added = |path: &'a MemberPath, standing: Option<&[u8]>| {
+        let standing = standing.map_or(NEW_ALLOW_FILE.into(), String::from_utf8_lossy);
+        of(path.as_str(), config::add_to_allow_file(&standing, &plan.groups))
+    };
+    Ok(match target {
+        Target::Config | Target::Named(_) if plan.added == 0 => Vec::new(),
+        Target::Config => vec![of(FILE_NAME, config::add_to_config(&of_config(loaded), &plan.groups))?],
+        Target::Named(path) => vec![added(path, loaded.allowed.as_deref())?],
+        Target::New(path, standing) => {
+            let config = of(FILE_NAME, config::set_allow_file(&of_config(loaded), path))?;
+            match standing.is_none() || plan.added > 0 {
+                true => vec![added(path, standing.as_deref())?, config],
+                false => vec![config],
+            }
+        }
+    })
 }
 
-fn write(root: &Path, path: &str, text: &str) -> Result<()> {
+/// Refuses a text that would not be read again, and a path through a link.
+fn ensure_fits(root: &Path, path: &str, text: &str) -> Result<()> {
     if text.len() as u64 > MAX_BYTES {
         return Err(Refusal::BadConfig {
             origin: shown(path.as_bytes()),
@@ -186,8 +204,7 @@ fn write(root: &Path, path: &str, text: &str) -> Result<()> {
             fault: ConfigFault::TooLong { allowed: MAX_BYTES },
         });
     }
-    files::ensure_no_link(root, Path::new(path))?;
-    files::write_whole(&root.join(path), text.as_bytes(), 0o666, Durability::Durable)
+    files::ensure_no_link(root, Path::new(path))
 }
 
 fn of_config(loaded: &Loaded) -> String {

@@ -221,8 +221,8 @@ pub enum Pinned {
 }
 
 /// Pins content of the store, so that it is kept without a run. Content that only git has is not copied into the store,
-/// because it may be protected.
-pub fn pin(ctx: &Context, hash: &Digest) -> Result<Pinned> {
+/// because it may be protected. A dry run returns what would change.
+pub fn pin(ctx: &Context, hash: &Digest, dry_run: bool) -> Result<Pinned> {
     let repo = ctx.repository()?;
     let (runs, store) = (repo.private().runs(), repo.private().store());
     let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
@@ -231,7 +231,7 @@ pub fn pin(ctx: &Context, hash: &Digest) -> Result<Pinned> {
             content: hash.to_string(),
         }));
     }
-    change_pins(&runs, |pins| match pins.binary_search(hash) {
+    change_pins(&runs, dry_run, |pins| match pins.binary_search(hash) {
         Ok(_) => Pinned::Known,
         Err(at) => {
             pins.insert(at, *hash);
@@ -240,12 +240,12 @@ pub fn pin(ctx: &Context, hash: &Digest) -> Result<Pinned> {
     })
 }
 
-/// Removes a pin.
-pub fn unpin(ctx: &Context, hash: &Digest) -> Result<Pinned> {
+/// Removes a pin. A dry run returns what would change.
+pub fn unpin(ctx: &Context, hash: &Digest, dry_run: bool) -> Result<Pinned> {
     let repo = ctx.repository()?;
     let (runs, store) = (repo.private().runs(), repo.private().store());
     let _lock = store.lock(crate::adapters::store::disk::Hold::Exclusive)?;
-    change_pins(&runs, |pins| match pins.binary_search(hash) {
+    change_pins(&runs, dry_run, |pins| match pins.binary_search(hash) {
         Ok(at) => {
             pins.remove(at);
             Pinned::Removed
@@ -264,10 +264,10 @@ pub fn sound_pins(runs: &Runs) -> Result<Vec<Digest>> {
     })
 }
 
-fn change_pins(runs: &Runs, change: impl FnOnce(&mut Vec<Digest>) -> Pinned) -> Result<Pinned> {
+fn change_pins(runs: &Runs, dry_run: bool, change: impl FnOnce(&mut Vec<Digest>) -> Pinned) -> Result<Pinned> {
     let mut pins = sound_pins(runs)?;
     let changed = change(&mut pins);
-    if matches!(changed, Pinned::Added | Pinned::Removed) {
+    if !dry_run && matches!(changed, Pinned::Added | Pinned::Removed) {
         runs.write_pins(&write_roots(pins))?;
     }
     Ok(changed)
