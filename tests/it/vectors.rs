@@ -1,5 +1,6 @@
 //! The test vectors of `fixtures/vectors`: packs with one fault each, and exactly the findings expected.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -179,6 +180,24 @@ fn hosted_ci_leaves_out_what_windows_does_not_take() {
         .collect();
     assert_eq!(left_out, strange);
     assert!(["artifacts", "content", "oci", "sarif"].into_iter().all(fits));
+}
+
+/// Two vectors had names that differ by case alone. macOS and Windows check out one of such names, and the pack then lacks a member.
+#[test]
+fn no_two_names_are_one_where_case_does_not_count() {
+    let mut spellings: BTreeMap<String, String> = BTreeMap::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for place in ["docs", "examples", "fixtures", "src", "tests"] {
+        for path in samples(&root.join(place), &format!("{place}/")) {
+            for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
+                let spelled = &path[..end];
+                let folded = spelled.to_uppercase().to_lowercase();
+                let first = spellings.entry(folded).or_insert_with(|| spelled.to_owned());
+                assert_eq!(first, spelled);
+            }
+        }
+    }
+    assert!(spellings.len() > AT_LEAST);
 }
 
 #[test]
