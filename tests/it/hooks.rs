@@ -758,6 +758,17 @@ fn status_says_that_git_lfs_reads_the_refs_before_our_hook() {
 fn core_hooks_path_is_heeded() {
     let repo = Repo::empty();
     repo.git(&["config", "core.hooksPath", ".hooks"]).ok();
+    let told = "commit the hooks, or other work trees";
+    for args in [&["install", "-n"][..], &["install"]] {
+        let said = repo.pack(args).ok().out();
+        assert!(said.contains(told), "{said}");
+    }
+    let again = repo.pack(&["install"]).ok().out();
+    assert!(!again.contains(told), "{again}");
+    repo.git(&["config", "core.hooksPath", ".git/hooks"]).ok();
+    let inside = repo.pack(&["install"]).ok().out();
+    assert!(!inside.contains(told), "{inside}");
+    repo.git(&["config", "core.hooksPath", ".hooks"]).ok();
     repo.pack(&["install"]).ok();
     assert!(repo.path(".hooks/pre-commit").exists());
     repo.write("a.vec", "x");

@@ -69,6 +69,9 @@ pub(super) fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport, ha
     };
     let directory = path_from(&ctx.cwd, &report.directory);
     output.line(&format!("{:<10} {} in {directory}{about}", "hooks", names.join(", ")));
+    if report.in_work_tree {
+        output.line(&format!("{:<10} git looks there in each work tree: commit the hooks, or other work trees and clones are not guarded", ""));
+    }
     if let Some(scope) = report.shared {
         output.line(&format!("{:<10} {scope} makes every repository use them", "shared"));
     }

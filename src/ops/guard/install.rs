@@ -114,6 +114,8 @@ pub struct HooksReport {
     pub configured: Vec<&'static str>,
     /// The configuration that has other repositories use hooks that are in the directory now, if one does.
     pub shared: Option<SharedScope>,
+    /// Whether hooks were written into the work tree. Other work trees and clones have them only if they are committed.
+    pub in_work_tree: bool,
     /// What became of the drivers of sealed twins. `None` on a server.
     pub drivers: Option<DriversChange>,
 }
@@ -298,6 +300,7 @@ fn carry_out(plan: HooksPlan, writes: bool) -> Result<HooksReport> {
         chained: Vec::new(),
         configured: Vec::new(),
         shared: None,
+        in_work_tree: false,
         drivers: drivers.transpose()?,
     };
     let is_file = |step: &Step| matches!(step, Step::Write(_) | Step::Chain(_) | Step::Leave(Present::Ours));
@@ -324,11 +327,32 @@ fn carry_out(plan: HooksPlan, writes: bool) -> Result<HooksReport> {
         }
     }
     report.unchanged.retain(|hook| !report.changed.contains(hook));
+    let is_written = |step: &Step| matches!(step, Step::Write(_) | Step::Chain(_));
+    if let Some(repo) = plan
+        .noting
+        .as_ref()
+        .filter(|_| plan.steps.iter().any(|(_, step)| is_written(step)))
+    {
+        report.in_work_tree = is_in_work_tree(repo, plan.directory.path());
+    }
     if let Some(repo) = plan.noting.as_ref().filter(|_| writes) {
         // Without the notes, the first push is judged whole. That is slower, and no reason to fail.
         drop(remotes::note_all(repo));
     }
     Ok(report)
+}
+
+/// Returns whether a directory, which need not exist, is in the work tree, and not in git's own directory.
+fn is_in_work_tree(repo: &Repository, directory: &Path) -> bool {
+    let real = |path: &Path| files::canonical(path).unwrap_or_else(|_| path.to_owned());
+    let directory = directory
+        .ancestors()
+        .find(|above| files::exists(above))
+        .map_or_else(|| directory.to_owned(), real);
+    let is_gits = [repo.git_dir(), repo.common_dir()]
+        .iter()
+        .any(|own| directory.starts_with(real(own)));
+    !is_gits && repo.work_tree().is_some_and(|top| directory.starts_with(top))
 }
 
 impl Step {
