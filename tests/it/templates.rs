@@ -323,6 +323,27 @@ fn the_github_job_scans() {
     });
 }
 
+/// A colon at the end of a command made a step of hosted CI a mapping.
+#[test]
+fn the_workflows_of_hosted_ci_are_well_formed() {
+    for path in [".github/workflows/ci.yml", ".github/workflows/release.yml"] {
+        for (name, job) in yaml(path).get("jobs").unwrap().map() {
+            let steps = job.get("steps").unwrap().list();
+            assert!(!steps.is_empty(), "{path}: {name}");
+            for step in steps {
+                let does = [step.get("run"), step.get("uses")];
+                let does: Vec<&str> = does.into_iter().flatten().map(Node::text).collect();
+                assert_eq!(does.len(), 1, "{path}: {name}: {does:?}");
+                // A script must not contain an expression; such values go into variables only.
+                assert!(
+                    step.get("run").is_none_or(|run| !run.text().contains("${{")),
+                    "{path}: {name}: {does:?}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_gitlab_job_scans() {
     let file = yaml("templates/gitlab-ci.yml");
