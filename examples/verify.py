@@ -2106,7 +2106,9 @@ def check_attestation(content, manifest):
         raise Fault("another type of statement")
     if not 1 <= len(text(statement.get("predicateType")).encode()) <= 1024:
         raise Fault("a predicate of no type")
-    object_(statement.get("predicate", {}))
+    predicate = object_(statement.get("predicate", {}))
+    if statement["predicateType"].startswith("https://slsa.dev/verification_summary/") and predicate.get("verificationResult") != "PASSED":
+        raise Fault("a summary of a verification that did not pass")
     subjects = list_of(object_)(statement.get("subject"))
     hashes = {member["path"]: member["bytes_hash"] for member in manifest.members}
     for subject in subjects:

@@ -8,6 +8,12 @@ use crate::format::timestamp::Timestamp;
 /// The predicate type of a verification summary.
 pub const VERIFICATION_SUMMARY: &str = "https://slsa.dev/verification_summary/v1";
 
+/// What the predicate types of verification summaries of any version begin with.
+pub const ANY_SUMMARY: &str = "https://slsa.dev/verification_summary/";
+
+/// The result of a verification summary about something that is sound.
+pub const PASSED: &str = "PASSED";
+
 /// The predicate type of a provenance.
 pub const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 
@@ -49,7 +55,7 @@ pub fn verification_summary(
     );
     says("resourceUri", json!(format!("urn:gitpack:pack:{pack_id}")));
     says("policy", policy);
-    says("verificationResult", json!("PASSED"));
+    says("verificationResult", json!(PASSED));
     says("verifiedLevels", json!(["SLSA_BUILD_LEVEL_UNEVALUATED"]));
     says("slsaVersion", json!(SLSA_VERSION));
     if let Some(time) = time {

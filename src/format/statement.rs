@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::format::canonical_json::{JsonError, parse_strict, to_canonical};
 use crate::format::digest::Digest;
+use crate::format::slsa::{ANY_SUMMARY, PASSED};
 
 /// The value of `_type`.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -42,6 +43,8 @@ pub enum StatementError {
     Field(&'static str),
     /// A SHA-256 is not 64 lowercase hex digits.
     Digest,
+    /// A verification summary that does not say that the verification passed.
+    NotPassed,
 }
 
 impl Statement {
@@ -60,9 +63,16 @@ impl Statement {
         if !matches!(statement.get("predicate"), None | Some(Value::Object(_))) {
             return Err(StatementError::Field("predicate"));
         }
+        let predicate_type = predicate_type.ok_or(StatementError::Field("predicateType"))?;
+        let result = statement
+            .get("predicate")
+            .and_then(|predicate| predicate.get("verificationResult"));
+        if predicate_type.starts_with(ANY_SUMMARY) && result.and_then(Value::as_str) != Some(PASSED) {
+            return Err(StatementError::NotPassed);
+        }
         Ok(Self {
             subjects: subjects.iter().map(StatementSubject::parse).collect::<Result<_, _>>()?,
-            predicate_type: predicate_type.ok_or(StatementError::Field("predicateType"))?.to_owned(),
+            predicate_type: predicate_type.to_owned(),
         })
     }
 
@@ -112,6 +122,7 @@ impl fmt::Display for StatementError {
             Self::Type => write!(f, "the statement does not have the type {STATEMENT_TYPE}"),
             Self::Field(name) => write!(f, "{name} is missing, too long, or has the wrong type"),
             Self::Digest => f.write_str("a sha256 is not 64 lowercase hex digits"),
+            Self::NotPassed => f.write_str("it is the summary of a verification, and does not say that it passed"),
         }
     }
 }
