@@ -1,6 +1,10 @@
-//! Known plaintext of a clone: the file `gitpack/known`, read one bucket at a time and written whole.
+//! Known plaintext of a clone: a file `gitpack/known-<key>` for each user's key, read one bucket at a time and written whole.
+//!
+//! What another key authenticates counts as nothing. Overwriting it would make the clone forget for everybody else, such as for the
+//! same person with another home directory.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -17,6 +21,9 @@ use crate::refusal::{Refusal, Result};
 /// The purpose from which the file's authentication key is derived.
 const PURPOSE: &str = "known plaintext";
 
+/// What the name of each table begins with.
+pub(super) const PREFIX: &str = "known-";
+
 /// The largest list of originals to read, in bytes. It is the largest part of the file that is read at once.
 const MAX_ABOUT: usize = 256 << 20;
 
@@ -25,7 +32,7 @@ const MAX_HELD: usize = 4096;
 
 /// The table of known plaintext, as it was when it was opened.
 pub struct Known {
-    path: PathBuf,
+    own: PathBuf,
     memory: Memory,
     table: Option<Table>,
 }
@@ -52,12 +59,22 @@ pub struct Tags {
 impl Known {
     /// Opens the table of a clone. A table that is damaged, or not authenticated by the user's key, counts as empty.
     pub(super) fn open(own: &Path, memory: Memory) -> Self {
-        let path = own.join("known");
+        let key = memory.to_read(PURPOSE);
         Self {
-            table: Table::read(&path, &memory),
-            path,
+            table: key.and_then(|key| Table::read(&file_of(own, &key), key)),
+            own: own.to_owned(),
             memory,
         }
+    }
+
+    /// Returns whether there is a table of another key, and none of the user's.
+    pub fn is_of_others(&self) -> bool {
+        let is_table = |name: &OsString| {
+            name.to_str()
+                .is_some_and(|name| name.starts_with(PREFIX) && !name.ends_with("lock"))
+        };
+        let names = || files::names_in(&self.own).unwrap_or_default();
+        self.table.is_none() && files::exists(&self.own) && names().iter().any(is_table)
     }
 
     /// Returns whether the table is empty.
@@ -121,27 +138,33 @@ impl Known {
         let Some(key) = self.memory.to_write(PURPOSE) else {
             return Ok(false);
         };
-        create_private_dir(files::parent(&self.path))?;
-        let lock = self.path.with_extension("lock");
+        create_private_dir(&self.own)?;
+        let path = file_of(&self.own, &key);
+        let lock = path.with_extension("lock");
         let held = files::open_own(&lock)?;
         held.lock().map_err(Refusal::io("locking", &lock))?;
         // Another process may have written since this was opened.
-        let table = Table::read(&self.path, &self.memory);
+        let table = Table::read(&path, key.clone());
         let (salt, mut originals, mut entries) = match &table {
             Some(table) => (
                 table.index.salt,
                 table.read_originals().unwrap_or_default(),
                 table.all(),
             ),
-            None => (new_salt(&self.path)?, Vec::new(), Vec::new()),
+            None => (new_salt(&path)?, Vec::new(), Vec::new()),
         };
         let tags = Tags::of(&key, &salt);
         if change(&tags, &mut originals, &mut entries)? {
             let bytes = known::encode(originals, entries, &salt, &key);
-            write_own(&self.path, &mut &bytes[..], Durability::Disposable)?;
+            write_own(&path, &mut &bytes[..], Durability::Disposable)?;
         }
         Ok(true)
     }
+}
+
+/// Returns the file for what a key authenticates.
+fn file_of(own: &Path, key: &MacKey) -> PathBuf {
+    own.join(format!("{PREFIX}{}", hex(&key.of(b"the name of the table")[..8])))
 }
 
 fn new_salt(path: &Path) -> Result<[u8; SALT]> {
@@ -151,8 +174,7 @@ fn new_salt(path: &Path) -> Result<[u8; SALT]> {
 }
 
 impl Table {
-    fn read(path: &Path, memory: &Memory) -> Option<Self> {
-        let key = memory.to_read(PURPOSE)?;
+    fn read(path: &Path, key: MacKey) -> Option<Self> {
         let file = files::open_regular(path).ok()?.file;
         let mut head = [0; HEAD];
         file.read_exact_at(&mut head, 0).ok()?;

@@ -13,6 +13,8 @@ pub mod twin_notes;
 pub mod verdicts;
 pub mod verified_packs;
 
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -36,13 +38,12 @@ use verified_packs::VerifiedPacks;
 /// Name of git-pack's directory below a repository's common directory.
 const OWN: &str = "gitpack";
 
-/// Everything that is kept there, by the modules below and by the content store.
-const PARTS: [&str; 12] = [
+/// Everything that is kept there, by the modules below and by the content store, but for the tables of known plaintext.
+const PARTS: [&str; 11] = [
     "GC_PINS.json",
     "cas",
     "digests",
-    "known",
-    "known.lock",
+    "edits.lock",
     "published",
     "remotes",
     "runs",
@@ -92,7 +93,14 @@ impl PrivateState {
     /// Removes what git-pack keeps in the clone, but nothing that holds one of the files `kept`, and nothing that others put
     /// there. No other process may be storing anything.
     pub fn remove(&self, kept: &[PathBuf]) -> Result<()> {
-        for name in PARTS {
+        let names = match files::exists(&self.own) {
+            true => files::names_in(&self.own)?,
+            false => Vec::new(),
+        };
+        let tables = names
+            .iter()
+            .filter(|name| name.as_encoded_bytes().starts_with(known::PREFIX.as_bytes()));
+        for name in PARTS.iter().map(OsStr::new).chain(tables.map(OsString::as_os_str)) {
             let part = self.own.join(name);
             if !kept.iter().any(|kept| kept.starts_with(&part)) && files::exists(&part) {
                 files::remove_whole(&part)?;
@@ -102,6 +110,16 @@ impl PrivateState {
             true => files::remove_whole(&self.own),
             false => Ok(()),
         }
+    }
+
+    /// Waits until no other process edits files of the work tree that several calls add lines to: the configuration, `.gitignore`,
+    /// `.gitattributes`. The lock is held until the value is dropped.
+    pub fn lock_edits(&self) -> Result<File> {
+        files::create_private_dir(&self.own)?;
+        let path = self.own.join("edits.lock");
+        let lock = files::open_own(&path)?;
+        lock.lock().map_err(Refusal::io("locking", &path))?;
+        Ok(lock)
     }
 
     /// Returns the digest cache, which is read once.

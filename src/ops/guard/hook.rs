@@ -13,6 +13,7 @@ use crate::format::pack_refs::PackRefs;
 use crate::format::push_line::{PushLine, RefLine};
 use crate::ops::Context;
 use crate::ops::contents::{self, ContentAt};
+use crate::ops::guard::known;
 use crate::ops::guard::main_commits::commits_with_rules;
 use crate::ops::guard::remotes::PushTarget;
 use crate::ops::guard::scan::beside::Commits;
@@ -34,7 +35,10 @@ use crate::rules::scan::Destination;
 /// which it would lose a side of a merge.
 pub fn pre_commit(ctx: &Context) -> Result<(ScanReport, Vec<OneSided>)> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
-    Ok((surfaces::staged(&repo)?, one_sided(ctx, &repo)?))
+    let forgets = known::recall(&repo);
+    let mut report = surfaces::staged(&repo)?;
+    report.forgets = forgets;
+    Ok((report, one_sided(ctx, &repo)?))
 }
 
 /// Judges everything that a push would publish on a remote for the first time; `stdin` is what git gave the hook. `there` are
@@ -44,6 +48,7 @@ pub fn pre_commit(ctx: &Context) -> Result<(ScanReport, Vec<OneSided>)> {
 /// apply together with those of what the remote is known to have below it. Packs in what is pushed are verified.
 pub fn pre_push(ctx: &Context, (remote, url): (&str, &str), stdin: &[u8], there: &str) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
+    let forgets = known::recall(&repo);
     let lines = PushLine::parse_all(stdin).map_err(|problem| bad_line("pre-push", problem))?;
     let reported = lines.iter().map(|line| Reported {
         remote_ref: line.remote_ref.clone(),
@@ -68,6 +73,7 @@ pub fn pre_push(ctx: &Context, (remote, url): (&str, &str), stdin: &[u8], there:
     report.unpublished = unpublished(ctx, &repo, &report.demanded, branches)?;
     let mut old = lines.iter().filter_map(|line| line.remote);
     report.is_behind = old.any(|old| !repo.has(&old));
+    report.forgets = forgets;
     if report.is_clean() {
         place.keep_what_passed(&repo, pushed);
     }
@@ -78,6 +84,7 @@ pub fn pre_push(ctx: &Context, (remote, url): (&str, &str), stdin: &[u8], there:
 /// serves hook runners that do not say what is pushed.
 pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[String]) -> Result<ScanReport> {
     let repo = ctx.repository()?.bounded(Side::Clone)?;
+    let forgets = known::recall(&repo);
     let mut place = PushTarget::observe(&repo, remote, url, Vec::new())?;
     place.keep_what_was_seen(&repo)?;
     let known = place.known();
@@ -108,6 +115,7 @@ pub fn pre_push_of_everything(ctx: &Context, remote: &str, url: &str, named: &[S
         .iter()
         .filter(|change| change.name == "HEAD" || named.contains(&change.name));
     report.unpublished = unpublished(ctx, &repo, &report.demanded, named)?;
+    report.forgets = forgets;
     if report.is_clean() {
         place.keep_what_passed(&repo, pushed);
     }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 
-use crate::common::{Done, Repo, noise};
+use crate::common::{Done, GIT_PACK, Repo, noise};
 
 /// Sets up a repository whose `secrets/data.txt` has this content, is protected and committed.
 fn protecting(content: &[u8]) -> Repo {
@@ -269,7 +270,7 @@ fn a_release_of_the_original_releases_its_copies() {
 fn what_is_known_says_nothing_to_others_and_is_believed_from_nobody_else() {
     let content = b"user = somebody, password = correct horse battery staple\n".repeat(40);
     let repo = protecting(&content);
-    let place = repo.path(".git/gitpack/known");
+    let place = tables(&repo).pop().unwrap();
     let table = fs::read(&place).unwrap();
     let has = |needle: &[u8]| table.windows(needle.len()).any(|window| window == needle);
     let blob = repo.git(&["hash-object", "secrets/data.txt"]).ok().out();
@@ -277,7 +278,7 @@ fn what_is_known_says_nothing_to_others_and_is_believed_from_nobody_else() {
     assert!(!has(blob.trim().as_bytes()) && !has(&sha256.as_bytes()[..8]) && !has(b"password"));
     // Tables of two clones that know the same content share no record.
     let other = protecting(&content);
-    let theirs = fs::read(other.path(".git/gitpack/known")).unwrap();
+    let theirs = fs::read(tables(&other).pop().unwrap()).unwrap();
     let common = table[64..]
         .windows(8)
         .filter(|window| theirs[64..].windows(8).any(|other| other == *window));
@@ -286,8 +287,64 @@ fn what_is_known_says_nothing_to_others_and_is_believed_from_nobody_else() {
     assert!(common.filter(is_random).all(|w| w.contains(&0)));
     // A table of another clone is ignored, and the rules apply as before.
     fs::write(&place, theirs).unwrap();
+    fs::remove_file(repo.path("secrets/data.txt")).unwrap();
     assert_eq!(stage(&repo, "copy.txt", &content).code, 0);
     assert_eq!(stage(&repo, "x.vec", &content).code, 1);
+}
+
+/// The tables of known content of a clone.
+fn tables(repo: &Repo) -> Vec<PathBuf> {
+    let own = fs::read_dir(repo.path(".git/gitpack"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let is_table = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.starts_with("known-") && !name.ends_with(".lock")
+    };
+    own.filter(is_table).collect()
+}
+
+/// Gain: a command under another home directory, such as that of a cron job, makes the clone forget, and a copy passes.
+#[test]
+fn another_home_does_not_make_a_clone_forget() {
+    let content = noise(7, 100_000);
+    let repo = protecting(&content);
+    repo.write("gone.txt", noise(8, 100_000));
+    repo.pack(&["protect", "gone.txt"]).ok();
+    fs::remove_file(repo.path("gone.txt")).unwrap();
+    repo.git(&["commit", "-q", "-m", "two"]).ok();
+    let elsewhere = repo.place.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    let there = |program: &str, args: &[&str]| {
+        let mut command = repo.place.command(program, &repo.root);
+        command.env("HOME", &elsewhere).args(args);
+        Done::from(command.output().unwrap())
+    };
+    let at_home = fs::read(&tables(&repo)[0]).unwrap();
+    repo.write("copy.bin", &content);
+    repo.git(&["add", "copy.bin"]).ok();
+    // What is on disk is learned there, before anything passes.
+    let blocked = there("git", &["commit", "-q", "-m", "copy"]);
+    assert_eq!(blocked.code, 1, "{}", blocked.stderr);
+    assert!(blocked.stderr.contains("% of secrets/data.txt"), "{}", blocked.stderr);
+    assert!(blocked.stderr.contains("another user or HOME"), "{}", blocked.stderr);
+    for args in [
+        &["status"][..],
+        &["scan", "--worktree"],
+        &["gc"],
+        &["status", "--doctor"],
+    ] {
+        there(GIT_PACK, args);
+    }
+    // The memory of home is untouched.
+    assert!(tables(&repo).iter().any(|table| fs::read(table).unwrap() == at_home));
+    for (path, seed) in [("copy.bin", 7), ("other.bin", 8)] {
+        assert_eq!(stage(&repo, path, noise(seed, 100_000)).code, 1, "{path}");
+    }
+    // Without a home there is no memory, and that is said.
+    let mut command = repo.place.command(GIT_PACK, &repo.root);
+    let done = Done::from(command.env_remove("HOME").arg("scan").output().unwrap());
+    assert!(done.stderr.contains("another user or HOME"), "{}", done.stderr);
 }
 
 /// No gain: `gc` forgets exactly the content that nothing protects any more.

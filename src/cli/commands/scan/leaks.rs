@@ -167,6 +167,13 @@ pub(in crate::cli::commands) fn notices(output: &mut Output, report: &ScanReport
         output.err(&in_part_notice(&file.path.to_string(), &file.why));
     }
     output.err(&unnamed(report.in_part.len(), NAMED));
+    if report.forgets {
+        output.err(&format!(
+            "  {} another user or HOME remembers protected content of this clone: here, copies of it are recognised only if they\n       \
+             are of sealed twins whose plaintext is on disk\n",
+            paint(LOOK, "note")
+        ));
+    }
     for what in weakened(&report.weakened) {
         output.err(&format!(
             "  {}   {what}; the earlier rules still apply to this change\n",

@@ -6,15 +6,18 @@ mod learn;
 use std::path::Path;
 
 use crate::adapters::clone::known::Tags;
+use crate::adapters::files;
 use crate::adapters::git::Repository;
 use crate::format::chunks::{Chunks, Grain};
 use crate::format::known::Original;
 use crate::format::mac::MacHasher;
 use crate::format::path_bytes::path_below;
 use crate::format::repo_path::RepoPath;
+use crate::ops::configuration;
 use crate::ops::contents::ContentAt;
 use crate::refusal::Result;
 use crate::rules::known::Book;
+use crate::rules::twins::plain_of;
 pub use find::{Finder, look_into, look_into_file, traits_of};
 pub use learn::{ProtectedFile, remember};
 
@@ -86,6 +89,32 @@ pub struct Extent {
     pub bytes: u64,
     /// Size in bytes of the table of keyed hashes.
     pub table: u64,
+}
+
+/// Learns the plaintexts of sealed twins on disk, if only others remember protected content of this clone: another user, or the same
+/// one with another home directory. Returns whether that is so, and copies of other content are not recognised.
+pub fn recall(repo: &Repository) -> bool {
+    if !repo.private().known().is_of_others() {
+        return false;
+    }
+    if let (Some(root), Ok(index)) = (repo.work_tree(), repo.index())
+        && let Ok(registry) = configuration::here(repo).and_then(|loaded| loaded.registry())
+    {
+        let twins = index.files_named(|path| plain_of(path).is_some());
+        let plain = twins
+            .iter()
+            .filter_map(|twin| plain_of(twin.path.as_bytes()))
+            .map(RepoPath::new);
+        let here = plain.filter(|plain| files::exists(&root.join(path_below(plain.as_bytes()))));
+        let protected = here.map(|path| ProtectedFile {
+            source: on_disk(&root, &path),
+            path,
+            formats: Vec::new(),
+            attached: false,
+        });
+        remember(repo, &registry, protected.collect());
+    }
+    true
 }
 
 /// Returns how much a clone knows.

@@ -48,6 +48,8 @@ pub struct ScanReport {
     pub in_part: Vec<PartlyExamined>,
     /// How much was examined.
     pub examined: Examined,
+    /// Whether only others remember protected content of this clone, so that not every copy of it is recognised.
+    pub forgets: bool,
     /// How many refs lead to a tree or a blob, and not to commits.
     pub without_commits: u64,
     /// Whether the remote has commits that this clone lacks, so that it cannot be told what is new there. git refuses such a

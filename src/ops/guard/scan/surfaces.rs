@@ -70,7 +70,8 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: boo
         Some(urls) => destination(configs, urls),
         None => Destination::Repository,
     };
-    let report = match surface {
+    let forgets = known::recall(&repo);
+    let mut report = match surface {
         Surface::Staged => {
             // The index decides, but a person who scans must learn that the file on disk is broken.
             if let Some(root) = repo.work_tree() {
@@ -83,6 +84,7 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: boo
         Surface::Range(range) => self::range(&repo, range, shallow, &to),
         Surface::All => all(&repo, shallow, &to),
     }?;
+    report.forgets = forgets;
     match (surface, repo.work_tree()) {
         (Surface::WorkTree { .. }, Some(root)) => learn(&repo, &report, |entry| known::on_disk(&root, &entry.path)),
         _ => learn(&repo, &report, |entry| ContentAt::Blob(entry.id)),
