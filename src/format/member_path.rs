@@ -80,6 +80,11 @@ impl MemberPath {
     }
 }
 
+/// Returns whether a path in a tree leads to `.git` or below it, on any file system.
+pub fn leads_to_dot_git(path: &[u8]) -> bool {
+    String::from_utf8_lossy(path).split('/').any(names_dot_git)
+}
+
 /// Returns whether HFS+ or NTFS would treat `segment`, or a part of it between backslashes, as `.git`.
 fn names_dot_git(segment: &str) -> bool {
     let options = gix_validate::path::component::Options {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::format::config::FILE_NAME;
 use crate::format::digest::Digest;
+use crate::format::member_path::leads_to_dot_git;
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::{SUFFIX, TwinNote};
 
@@ -48,6 +50,26 @@ impl SealedTwins {
     /// Returns the twins, in the order of their plaintexts.
     pub fn iter(&self) -> impl Iterator<Item = &RepoPath> {
         self.by_plain.values()
+    }
+}
+
+/// Why a file must have no sealed twin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is in git's own directory, or leads there. git refuses to track such a path, and so to check it out.
+    GitsOwn,
+    /// It tells git or git-pack what to do: whoever reads a commit must see it.
+    ReadInPlaintext,
+}
+
+/// Returns why the file at a path must have no twin, by its name. A case that a file system may ignore does not count.
+pub fn unfit(plain: &[u8]) -> Option<Unfit> {
+    const READ: [&[u8]; 4] = [b".gitignore", b".gitattributes", b".gitmodules", FILE_NAME.as_bytes()];
+    let name = plain.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+    match READ.iter().any(|read| name.eq_ignore_ascii_case(read)) {
+        _ if leads_to_dot_git(plain) => Some(Unfit::GitsOwn),
+        true => Some(Unfit::ReadInPlaintext),
+        false => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! A file that only `git pack protect` protects, not a rule: its plaintext must not return to history.
 
-use crate::common::{Done, Repo, noise};
+use std::fs;
+
+use crate::common::{Done, Repo, noise, snapshot};
 
 /// Sets up a repository with a remote, in which `notes.txt` was protected and committed.
 fn protected() -> Repo {
@@ -152,4 +154,54 @@ fn what_is_no_plaintext_of_a_twin_passes() {
     repo.git(&["commit", "-q", "-m", "allow"]).ok();
     repo.git(&["add", "-f", "moved.txt"]).ok();
     repo.git(&["commit", "-q", "-m", "released"]).ok();
+}
+
+/// Gain: a commit holds a sealed file that only the victim can open. Revealed, it is a `.git` that makes git run a program of the
+/// attacker's, or a configuration that nobody saw in the commit.
+#[test]
+fn a_twin_does_not_come_to_light_as_what_git_or_git_pack_reads() {
+    let repo = protected();
+    let identity = repo.place.home().join(".config/git-pack/identity.txt");
+    let identity = identity.to_str().unwrap();
+    repo.write(".gitpack.toml", {
+        let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+        config.replacen("version = 1\n", "version = 1\nallow_file = \"released.toml\"\n", 1)
+    });
+    let hostile = [
+        "sub/.git",
+        "sub/.GIT",
+        "sub/git~1",
+        "sub/.g\u{200c}it",
+        ".gitpack.toml",
+        "sub/.gitpack.toml",
+        ".gitignore",
+        "sub/.GitAttributes",
+        ".gitmodules",
+        "released.toml",
+    ];
+    for plain in hostile {
+        let twin = format!("{plain}.age");
+        repo.write(&twin, fs::read(repo.path("notes.txt.age")).unwrap());
+        repo.git(&["add", "-f", &twin]).ok();
+        let before = snapshot(&repo.root);
+        for args in [
+            &["reveal"][..],
+            &["reveal", "-n"],
+            &["reveal", "--force", "-i", identity, plain],
+            &["reveal", "--merge", plain],
+            &["reveal", "--theirs", plain],
+        ] {
+            let done = repo.pack(args);
+            assert_eq!(done.code, 2, "{plain} {args:?}: {}{}", done.out(), done.stderr);
+            assert!(snapshot(&repo.root) == before, "{plain} {args:?}");
+        }
+        let told = repo.pack(&["reveal"]).stderr;
+        assert!(
+            told.contains("belongs to git itself") || told.contains("must stay in plaintext"),
+            "{plain}: {told}"
+        );
+        repo.git(&["rm", "-q", "--cached", &twin]).ok();
+        fs::remove_file(repo.path(&twin)).unwrap();
+    }
+    repo.pack(&["reveal"]).ok();
 }

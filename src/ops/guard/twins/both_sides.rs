@@ -63,7 +63,7 @@ pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<(Vec<Bot
     let mut files = Vec::new();
     for file in &request.files {
         let pair = place.pair_of(ctx, file)?;
-        pair.ensure_no_link(&place.root)?;
+        place.ensure_may_have_a_twin(&pair)?;
         let found = place.observe(pair, &identities)?;
         let Some(merging) = place.merged_with_twin(&found, &identities)? else {
             files.push(file.clone());

@@ -4,6 +4,7 @@ pub mod agreed;
 pub mod both_sides;
 pub mod driver_diff;
 pub mod driver_merge;
+mod fitness;
 pub mod ignoring;
 mod left_behind;
 pub mod one_sided;
@@ -54,16 +55,6 @@ pub struct Pair {
     plain_file: PathBuf,
     /// The twin on disk.
     sealed_file: PathBuf,
-}
-
-impl Pair {
-    /// Refuses if a link leads to one of the files: the index may name a path behind a link.
-    fn ensure_no_link(&self, root: &Path) -> Result<()> {
-        for path in [&self.plain, &self.sealed] {
-            files::ensure_no_link(root, path_below(path.as_bytes()))?;
-        }
-        Ok(())
-    }
 }
 
 /// A pair and its state.

@@ -1,11 +1,10 @@
 //! `git pack protect`: seals files beside themselves, and makes git track the sealed twin instead.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::adapters::cipher;
 use crate::adapters::files;
 use crate::adapters::interruption;
-use crate::format::config::FILE_NAME;
 use crate::format::digest::Digest;
 use crate::format::repo_path::RepoPath;
 use crate::ops::guard::drivers;
@@ -71,16 +70,6 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let mut observed = observe(ctx, request, &place)?;
     if !recipients.names().is_empty() {
         place.reseal_for(ctx, &mut observed, &recipients)?;
-    }
-    // Sealed, the exceptions would not count any more, and nobody could seal or open for the recipients.
-    let read = [&loaded.config.allow_file, &loaded.config.recipients_file];
-    let is_read = |plain: &RepoPath| {
-        let mut named = read.iter().filter_map(|file| file.as_ref());
-        named.any(|file| file.value.as_str().as_bytes() == plain.as_bytes())
-    };
-    if let Some(found) = observed.iter().find(|found| is_read(&found.pair.plain)) {
-        let path = found.pair.plain.to_string();
-        return Err(Refusal::Usage(Misuse::ReadInPlaintext { path }));
     }
     if recipients.names().is_empty() {
         return Err(Refusal::NoRecipients {
@@ -158,8 +147,7 @@ fn observe(ctx: &Context, request: &ProtectRequest, place: &Place) -> Result<Vec
                 false => nothing_at(&found.pair.plain_file),
             });
         }
-        ensure_is_for_sealing(place, &found)?;
-        found.pair.ensure_no_link(&place.root)?;
+        place.ensure_may_have_a_twin(&found.pair)?;
         match request.resolved && found.standing == Standing::Unmerged {
             true => {
                 if !request.force {
@@ -232,43 +220,6 @@ fn undo(root_files: &[RootFile], observed: &[Observed]) {
         drop(files::remove(&found.pair.sealed_file));
     }
     root_files.iter().for_each(RootFile::undo);
-}
-
-/// Refuses to seal git's own files, files that configure git or git-pack, and files of another repository.
-fn ensure_is_for_sealing(place: &Place, found: &Observed) -> Result<()> {
-    let path = &found.pair.plain;
-    let mut segments = path.as_bytes().split(|byte| *byte == b'/');
-    if segments.any(|segment| segment.eq_ignore_ascii_case(b".git")) {
-        return Err(Refusal::Usage(Misuse::GitsOwn { path: path.to_string() }));
-    }
-    let name = path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    if [
-        &b".gitignore"[..],
-        b".gitattributes",
-        b".gitmodules",
-        FILE_NAME.as_bytes(),
-    ]
-    .contains(&name)
-    {
-        return Err(Refusal::Usage(Misuse::ReadInPlaintext { path: path.to_string() }));
-    }
-    let above = found
-        .pair
-        .plain_file
-        .ancestors()
-        .skip(1)
-        .take_while(|above| **above != place.root);
-    for directory in above {
-        if files::exists(&directory.join(".git")) {
-            let below = found.pair.plain_file.strip_prefix(directory).unwrap_or(Path::new(""));
-            return Err(Refusal::Usage(Misuse::InAnotherRepository {
-                path: path.to_string(),
-                repository: directory.to_owned(),
-                below: below.to_owned(),
-            }));
-        }
-    }
-    Ok(())
 }
 
 fn ensure_may_be_sealed(found: &Observed, force: bool) -> Result<()> {

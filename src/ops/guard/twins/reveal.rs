@@ -60,19 +60,21 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<RevealReport> {
     };
     let mut observed = Vec::new();
     for pair in pairs {
+        place.ensure_may_have_a_twin(&pair)?;
         let found = place.observe(pair, &identities)?;
         place.ensure_merged(&found.pair)?;
         if found.sealed_hash.is_none() {
             return Err(nothing_at(&found.pair.sealed_file));
         }
-        ensure_may_be_written(&found, request.force)?;
-        found.pair.ensure_no_link(&place.root)?;
-        // Whoever names a key asks what it opens, also where a note says that nothing is to be done.
-        if found.standing == Standing::UpToDate && !request.identities.is_empty() {
+        // Whoever names a key asks what it opens, also where a note says that nothing is to be done. If the key opens nothing,
+        // that is also why the twin cannot be compared.
+        let asks = found.standing == Standing::UpToDate && !request.identities.is_empty();
+        if asks || found.standing == Standing::Unknown {
             let sealed = files::open_regular(&found.pair.sealed_file)?;
             cipher::open(&identities, &sealed.file)
                 .map_err(|why| identity::not_opened(why, &found.pair.sealed.to_string(), &identities))?;
         }
+        ensure_may_be_written(&found, request.force)?;
         observed.push(found);
     }
     let mut opened = Vec::new();

@@ -52,7 +52,7 @@ impl Place {
             if let Some(fault) = unfit(&sides) {
                 return Err(merge(&pair, fault));
             }
-            pair.ensure_no_link(&self.root)?;
+            self.ensure_may_have_a_twin(&pair)?;
             let observed = self.observe(pair, wanted.identities)?;
             if !wanted.force && !self.is_kept(&observed, &sides, wanted.identities)? {
                 return Err(plain_differs(&observed));
