@@ -154,6 +154,13 @@ fn edit(
     dry_run: bool,
     change: impl FnOnce(&str) -> Result<Option<String>, ConfigError>,
 ) -> Result<bool> {
+    // Refuses before the lock is made.
+    present(ctx)?;
+    // Two calls at once must not write over each other's lines: a key that was removed would come back.
+    let _held = match dry_run {
+        true => None,
+        false => Some(ctx.repository()?.private().lock_edits()?),
+    };
     let (path, loaded) = present(ctx)?;
     let bytes = loaded.bytes.unwrap_or_default();
     let text = std::str::from_utf8(&bytes).expect("a configuration that was parsed is UTF-8");

@@ -86,6 +86,11 @@ pub fn accept(
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
         action: WorkTreeUse::Allow,
     })?;
+    configuration::on_disk(&root)?;
+    let _held = match dry_run {
+        true => None,
+        false => Some(repo.private().lock_edits()?),
+    };
     let loaded = configuration::on_disk(&root)?;
     let target = target(ctx, &root, &loaded, file)?;
     let mut present: BTreeSet<ObjectId> = blobs(&loaded.config.allow);

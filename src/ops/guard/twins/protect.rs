@@ -81,8 +81,17 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     let exposures = exposures.collect::<Result<Vec<_>>>()?;
     let one_side = observed.iter().map(|found| place.side_taken(found));
     let one_side = one_side.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    let plaintexts = observed.iter().map(|found| &found.pair.plain);
-    let root_files = [ignoring::plan(&place, plaintexts)?, attributing(&place, &observed)?];
+    let planned = || -> Result<[RootFile; 2]> {
+        let plaintexts = observed.iter().map(|found| &found.pair.plain);
+        Ok([ignoring::plan(&place, plaintexts)?, attributing(&place, &observed)?])
+    };
+    let mut root_files = planned()?;
+    // Two calls at once must not write over each other's lines. What is refused makes no lock.
+    let mut _held = None;
+    if !request.dry_run {
+        _held = Some(place.repo.private().lock_edits()?);
+        root_files = planned()?;
+    }
     if !request.dry_run {
         interruption::between_files(|| {
             apply(&place, &observed, &recipients, &root_files).inspect_err(|_| undo(&root_files, &observed))
