@@ -231,9 +231,17 @@ fn what_husky_is_to_run_guards() {
     }
 }
 
-/// The scan of a CI job: a script for the changes of a request, with its variables for base and tip, and a script for
-/// the default branch.
-type Scan<'a> = dyn Fn(&Repo, &Path, Option<(&str, &str)>) -> Done + 'a;
+/// What a CI job runs for.
+#[derive(Clone, Copy, Debug)]
+enum Cause<'a> {
+    /// A request, by its base and its tip.
+    Request(&'a str, &'a str),
+    /// A push, by the commit before it, if that is known, and by its tip.
+    Push(Option<&'a str>, &'a str),
+}
+
+/// The scan of a CI job.
+type Scan<'a> = dyn Fn(&Repo, &Path, Cause<'_>) -> Done + 'a;
 
 /// Asserts that a CI job fails on a leak, even if a later commit deletes it, and fails if history is missing.
 fn assert_scans(scan: &Scan<'_>) {
@@ -243,27 +251,35 @@ fn assert_scans(scan: &Scan<'_>) {
         serde_json::from_slice(&fs::read(directory.join("git-pack.sarif")).unwrap()).unwrap()
     };
     let results = |directory: &Path| report(directory)["runs"][0]["results"].as_array().unwrap().len();
-    let scanned = |directory: &Path, what: Option<(&str, &str)>, found: usize| {
+    let scanned = |directory: &Path, what: Cause<'_>, found: usize| {
         let done = scan(&repo, directory, what);
         assert_eq!(done.code, i32::from(found > 0), "{what:?}: {}", done.stderr);
         assert_eq!(results(directory), found, "{what:?}");
     };
+    let none = "0000000000000000000000000000000000000000";
     repo.write("fine", "x");
     repo.commit("clean");
     let clean = repo.rev("HEAD");
-    scanned(&repo.root, Some((&base, &clean)), 0);
-    scanned(&repo.root, None, 0);
+    scanned(&repo.root, Cause::Request(&base, &clean), 0);
+    for before in [None, Some(none), Some(base.as_str())] {
+        scanned(&repo.root, Cause::Push(before, &clean), 0);
+    }
     fs::remove_file(repo.path("git-pack.sarif")).unwrap();
     repo.write("a.vec", "x");
     repo.git(&["add", "-f", "a.vec"]).ok();
     repo.git(&["commit", "-q", "-m", "leak"]).ok();
-    scanned(&repo.root, None, 1);
+    let leak = repo.rev("HEAD");
+    scanned(&repo.root, Cause::Push(Some(&clean), &leak), 1);
     repo.git(&["rm", "-q", "a.vec"]).ok();
     repo.git(&["commit", "-q", "-m", "delete"]).ok();
-    scanned(&repo.root, None, 0);
     let tip = repo.rev("HEAD");
-    scanned(&repo.root, Some((&base, &tip)), 1);
-    scanned(&repo.root, Some((&clean, &tip)), 1);
+    for before in [None, Some(none), Some(base.as_str()), Some(clean.as_str())] {
+        scanned(&repo.root, Cause::Push(before, &tip), 1);
+    }
+    // The push before this one was answered for then.
+    scanned(&repo.root, Cause::Push(Some(&leak), &tip), 0);
+    scanned(&repo.root, Cause::Request(&base, &tip), 1);
+    scanned(&repo.root, Cause::Request(&clean, &tip), 1);
 
     // A checkout with part of the history.
     repo.git(&["push", "-q", "origin", "main"]).ok();
@@ -272,13 +288,13 @@ fn assert_scans(scan: &Scan<'_>) {
         .run(repo.place.path(), "git", &["clone", "-q", "--depth=1", &url, "shallow"])
         .ok();
     let shallow = repo.place.path().join("shallow");
-    assert_eq!(scan(&repo, &shallow, Some((&base, &tip))).code, 2);
+    assert_eq!(scan(&repo, &shallow, Cause::Request(&base, &tip)).code, 2);
     repo.place
         .run(&shallow, "git", &["fetch", "-q", "--depth=1", "origin", &base])
         .ok();
-    assert_eq!(scan(&repo, &shallow, Some((&base, &tip))).code, 2);
+    assert_eq!(scan(&repo, &shallow, Cause::Request(&base, &tip)).code, 2);
     repo.place.run(&shallow, "git", &["fetch", "-q", "--unshallow"]).ok();
-    scanned(&shallow, Some((&base, &tip)), 1);
+    scanned(&shallow, Cause::Request(&base, &tip), 1);
 }
 
 #[test]
@@ -312,14 +328,20 @@ fn the_github_job_scans() {
     let permission = file.get("permissions").unwrap().get("security-events").unwrap();
     assert_eq!(permission.text(), "write");
     assert_scans(&|repo, directory, what| match what {
-        Some((base, tip)) => {
+        Cause::Request(base, tip) => {
             let step = scans("pull_request");
             let names: Vec<&str> = step.get("env").unwrap().map().keys().map(String::as_str).collect();
             assert_eq!(names, ["BASE", "HEAD"]);
             let env = [("BASE", base), ("HEAD", tip)];
             shell(repo, directory, step.get("run").unwrap().text(), &env, "")
         }
-        None => shell(repo, directory, scans("push").get("run").unwrap().text(), &[], ""),
+        Cause::Push(before, _) => {
+            let step = scans("push");
+            let names: Vec<&str> = step.get("env").unwrap().map().keys().map(String::as_str).collect();
+            assert_eq!(names, ["BEFORE"]);
+            let env: Vec<_> = before.map(|before| ("BEFORE", before)).into_iter().collect();
+            shell(repo, directory, step.get("run").unwrap().text(), &env, "")
+        }
     });
 }
 
@@ -354,7 +376,7 @@ fn the_gitlab_job_scans() {
     assert_eq!(artifacts.get("paths").unwrap().texts(), ["git-pack.sarif"]);
     let script = job.get("script").unwrap().texts().join("\n");
     assert_scans(&|repo, directory, what| match what {
-        Some((base, tip)) => {
+        Cause::Request(base, tip) => {
             let env = [("CI_MERGE_REQUEST_DIFF_BASE_SHA", base), ("CI_COMMIT_SHA", tip)];
             let done = shell(repo, directory, &script, &env, "");
             // A pipeline for merged results runs on a commit that is not the tip.
@@ -366,6 +388,10 @@ fn the_gitlab_job_scans() {
             assert_eq!(shell(repo, directory, &script, &merged, "").code, done.code);
             done
         }
-        None => shell(repo, directory, &script, &[], ""),
+        Cause::Push(before, tip) => {
+            let before = before.map(|before| ("CI_COMMIT_BEFORE_SHA", before));
+            let env: Vec<_> = before.into_iter().chain([("CI_COMMIT_SHA", tip)]).collect();
+            shell(repo, directory, &script, &env, "")
+        }
     });
 }

@@ -239,9 +239,9 @@ fn ci() -> Vec<Section> {
         [
             text(
                 "A hook works only in clones where it is installed, so check on the server as well. What a branch adds, commit by \
-                 commit, and the whole tree of a commit:",
+                 commit, and the whole history, which a new branch or a forced push needs:",
             ),
-            lines("git pack scan --range origin/main..HEAD --remote origin\ngit pack scan --rev HEAD --remote origin"),
+            lines("git pack scan --range origin/main..HEAD --remote origin\ngit pack scan --all --remote origin"),
             text(
                 "The clone needs the whole history (`fetch-depth: 0`, `GIT_DEPTH: \"0\"`); `--shallow` scans only what is here. \
                  `--remote` applies the rules for a push there.",
