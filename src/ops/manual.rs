@@ -45,6 +45,7 @@ pub enum FoundPage {
 /// Writes the pages, in place of those that git-pack wrote before. Refuses to replace any other file. A dry run only refuses.
 pub fn install(ctx: &Context, directory: Option<&Path>, pages: &[ManualPage], dry_run: bool) -> Result<ManualReport> {
     let directory = directory_of(ctx, directory)?;
+    files::ensure_stays_in_tree(&directory)?;
     for page in pages {
         ensure_is_ours(&directory.join(&page.path))?;
     }
@@ -77,6 +78,7 @@ fn replace(directory: &Path, pages: &[ManualPage]) -> Result<()> {
 /// Removes the pages that git-pack wrote. A dry run only counts them.
 pub fn uninstall(ctx: &Context, directory: Option<&Path>, dry_run: bool) -> Result<ManualReport> {
     let directory = directory_of(ctx, directory)?;
+    files::ensure_stays_in_tree(&directory)?;
     let ours = ours_in(&directory)?;
     if !dry_run {
         for page in &ours {

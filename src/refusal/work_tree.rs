@@ -19,6 +19,8 @@ pub enum WorkTreeUse {
     Twin,
     /// Scanning the files of the work tree.
     Scan,
+    /// Scanning what the next commit would hold.
+    Staged,
     /// Allowing what a scan found.
     Allow,
     /// Attaching files to a pack.
@@ -39,6 +41,7 @@ impl fmt::Display for WorkTreeUse {
             Self::Merge => "merging sealed twins",
             Self::Twin => "a sealed twin",
             Self::Scan => "a scan of the work tree",
+            Self::Staged => "a scan of what is staged",
             Self::Allow => "allowing what a scan found",
             Self::Attach => "attaching files",
             Self::Staging => "staging",

@@ -1,6 +1,6 @@
 //! Checks for links in a work tree, so that the author of its content cannot redirect a write to a place outside of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{canonical, exists, parent};
 use crate::refusal::{Refusal, Result};
@@ -31,6 +31,8 @@ pub fn ensure_no_link(root: &Path, below: &Path) -> Result<()> {
 /// A link outside of any work tree is the person's own. So is one in git's directory: no commit can create it, and
 /// anyone who can write there can make git run any program.
 pub fn ensure_stays_in_tree(path: &Path) -> Result<()> {
+    // A slash at the end would make the system follow the link.
+    let path: &Path = &path.components().collect::<PathBuf>();
     for link in path.ancestors().filter(|path| is_link(path)) {
         let (Ok(home), Some(name)) = (canonical(parent(link)), link.file_name()) else {
             return Err(through(path, link));

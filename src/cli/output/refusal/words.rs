@@ -58,6 +58,7 @@ pub(super) fn command_of(action: WorkTreeUse) -> String {
         WorkTreeUse::Protect => "git pack protect".into(),
         WorkTreeUse::Reveal => "git pack reveal".into(),
         WorkTreeUse::Scan => "git pack scan --worktree".into(),
+        WorkTreeUse::Staged => "a scan of what is staged (git pack scan --all scans the history)".into(),
         WorkTreeUse::Allow => "git pack scan --write-allow".into(),
         WorkTreeUse::Attach => "--attach".into(),
         WorkTreeUse::Merge | WorkTreeUse::Twin | WorkTreeUse::Staging | WorkTreeUse::ListingFiles => action.to_string(),

@@ -73,10 +73,11 @@ pub fn scan(ctx: &Context, surface: &Surface, remote: Option<&str>, shallow: boo
     let forgets = known::recall(&repo);
     let mut report = match surface {
         Surface::Staged => {
+            let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
+                action: WorkTreeUse::Staged,
+            })?;
             // The index decides, but a person who scans must learn that the file on disk is broken.
-            if let Some(root) = repo.work_tree() {
-                configuration::on_disk(&root)?;
-            }
+            configuration::on_disk(&root)?;
             staged_to(&repo, &to)
         }
         Surface::WorkTree { no_ignore } => work_tree(&repo, *no_ignore, &to),

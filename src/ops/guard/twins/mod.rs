@@ -33,6 +33,7 @@ use crate::format::path_bytes::{bytes_of_path, path_below};
 use crate::format::repo_path::RepoPath;
 use crate::format::twin::{SUFFIX, TwinNote, VERSION};
 use crate::ops::Context;
+use crate::ops::configuration;
 use crate::ops::contents::ContentAt;
 use crate::ops::guard::known;
 use crate::ops::keys::identity;
@@ -296,6 +297,8 @@ pub fn check_unattended(ctx: &Context) -> Result<Vec<PairReport>> {
 
 fn check_with(ctx: &Context, identities: &Identities) -> Result<Vec<PairReport>> {
     let place = Place::of(ctx, WorkTreeUse::Protect)?;
+    // Whether a twin is for the configured recipients cannot be told by a configuration that cannot be read.
+    configuration::on_disk(&place.root)?;
     let pairs = place.tracked_pairs()?;
     let tracked = place.tracked()?;
     let twins = TrackedTwins::of(ctx, &place, &pairs)?;
