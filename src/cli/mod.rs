@@ -125,12 +125,14 @@ fn finish(output: &mut Output, result: Result<Exit>, style: Style) -> Exit {
     match done {
         Ok(exit) => exit,
         Err((error, exit)) => {
-            if unexpected(output, &error) {
-                let exit = exit.code();
-                output.alarm(&format!(
-                    "  the command itself ended, with exit status {exit}; only its report is lost\n"
-                ));
+            if !unexpected(output, &error) {
+                // Whoever reads has read enough, as with head -1. The answer is the same.
+                return exit;
             }
+            let exit = exit.code();
+            output.alarm(&format!(
+                "  the command itself ended, with exit status {exit}; only its report is lost\n"
+            ));
             Exit::Refused
         }
     }

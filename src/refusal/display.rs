@@ -121,7 +121,7 @@ impl fmt::Display for Refusal {
                     _ => "artifacts are",
                 };
                 let why = match elsewhere {
-                    RecipientsElsewhere::Nowhere => "no recipients are configured",
+                    RecipientsElsewhere::Nowhere | RecipientsElsewhere::Unnamed => "no recipients are configured",
                     RecipientsElsewhere::Uncommitted | RecipientsElsewhere::OtherCommit => {
                         "that commit does not have the .gitpack.toml that names recipients"
                     }

@@ -109,6 +109,8 @@ pub enum IdentityFault {
 pub enum RecipientsElsewhere {
     /// Nowhere.
     Nowhere,
+    /// Nowhere, but there is a configuration that could name them.
+    Unnamed,
     /// In a configuration in the work tree, which is not committed.
     Uncommitted,
     /// In the configuration of the work tree; the commit is an older one, and cannot get it.

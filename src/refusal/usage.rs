@@ -324,6 +324,11 @@ pub enum Misuse {
         /// The glob.
         glob: String,
     },
+    /// An archive whose name promises another format.
+    ArchiveNamed {
+        /// The output as given.
+        output: PathBuf,
+    },
     /// A glob that cannot be read.
     AttachBadGlob {
         /// The path with the glob as given.
@@ -389,6 +394,11 @@ impl fmt::Display for Misuse {
             Self::BadContentRef { found } => {
                 write!(f, "expected sha256: and 64 lowercase hex digits, found {found:?}")
             }
+            Self::ArchiveNamed { output } => write!(
+                f,
+                "an archive is a tar file compressed with zstd, but {} is named like another format",
+                output.display()
+            ),
             Self::OnlyNothing { glob } => write!(f, "{glob:?} matches no member of the pack"),
             Self::NotInStore { content } => write!(f, "{content} is not in the content store"),
             Self::NoTerminal => f.write_str("there is no terminal to ask for a passphrase"),

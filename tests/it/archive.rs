@@ -162,6 +162,12 @@ fn commands_say_the_same_of_an_archive_as_of_its_directory() {
             fs::read(repo.path("../opened/embeddings/a.vec")).unwrap(),
             noise(1, 70_000)
         );
+        for name in ["../tree.zip", "../tree.tar.GZ", "../tree.tar"] {
+            let refused = repo.pack(&["archive", "../tree", "-o", name]);
+            assert!(refused.stderr.contains("name it .tar.zst"), "{}", refused.stderr);
+            refused.refused("E_USAGE");
+            assert!(!repo.path(name).exists());
+        }
         repo.pack(&["pull", "../tree.tar.zst", "-o", "../pulled"]).ok();
         assert_eq!(contents(&repo.path("../pulled")), contents(&repo.path("../tree")));
         let args = ["pull", "../tree.tar.zst", "-o", "../part", "--only", "repo/src/*"];

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::common::{Place, Repo, noise, snapshot};
+use crate::common::{Done, GIT_PACK, Place, Repo, noise, snapshot};
 
 /// Everything in the repository, its git directory included.
 fn everything(repo: &Repo) -> Vec<(std::path::PathBuf, u32, Vec<u8>)> {
@@ -200,9 +200,19 @@ fn a_report_that_cannot_be_written_is_told_apart_from_a_failure() {
     repo.pack(&["verify", "../pack"]).ok();
     let failed = run("git-pack verify ../absent >/dev/full");
     assert!(!failed.stderr.contains("the command itself ended"), "{}", failed.stderr);
-    // Nobody reads any more: that is no fault.
-    let closed = run("(git-pack status --json; echo $? >&2) | true");
-    assert!(closed.stderr.lines().count() <= 1, "{}", closed.stderr);
+    // Nobody reads any more, as behind head -1: that is no fault, and the answer is the same.
+    for (command, code) in [("seal -o ../pack", 0), ("verify ../pack", 0), ("verify ../other", 1)] {
+        run("cp -R ../pack ../other; echo x >>../other/repo/README.md");
+        let line = format!("(sleep 0.3; git-pack {command}; echo $? >&2) | exec 0<&-");
+        let closed = run(&line);
+        assert_eq!(
+            closed.stderr.lines().last(),
+            Some(code.to_string().as_str()),
+            "{command}: {}",
+            closed.stderr
+        );
+        assert!(!closed.stderr.contains("standard output"), "{}", closed.stderr);
+    }
 }
 
 #[test]
@@ -502,4 +512,42 @@ fn an_interrupted_protect_tells_that_it_can_go_on() {
     assert_eq!(output.status.signal(), Some(15));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("the same command goes on with the others"), "{said}");
+}
+
+/// A link of a repository led `man --install` out of it, and a dry run claimed that something was removed.
+#[test]
+fn manual_pages_do_not_go_through_a_link_of_a_repository() {
+    let repo = Repo::set_up();
+    fs::create_dir(repo.path("../outside")).unwrap();
+    std::os::unix::fs::symlink("../outside", repo.path("man")).unwrap();
+    for directory in ["man", "man/", "./man/sub"] {
+        for deed in ["--install", "--uninstall"] {
+            let done = repo.pack(&["man", &format!("{deed}={directory}")]);
+            assert_eq!(done.code, 2, "{deed} {directory}: {}", done.out());
+        }
+    }
+    assert!(fs::read_dir(repo.path("../outside")).unwrap().next().is_none());
+    repo.pack(&["seal"]).ok();
+    let told = repo.pack(&["uninstall", "--purge", "-n"]).ok().out();
+    assert!(!told.contains("removed") && told.contains("to remove  "), "{told}");
+}
+
+/// A scan of nothing passed for a scan of a mirror, and a report needed a home.
+#[test]
+fn what_cannot_be_looked_at_is_refused_and_what_can_needs_no_home() {
+    let repo = Repo::set_up();
+    repo.place
+        .run(&repo.root, "git", &["clone", "-q", "--bare", ".", "../bare.git"])
+        .ok();
+    let bare = repo.path("../bare.git");
+    for args in [&["scan"][..], &["scan", "--worktree"]] {
+        let refused = repo.place.pack_in(&bare, args);
+        assert_eq!(refused.code, 2, "{}", refused.out());
+    }
+    repo.place.pack_in(&bare, &["scan", "--all"]).ok();
+    for args in [&["status"][..], &["status", "--json"], &["protect", "--check"]] {
+        let mut command = repo.place.command(GIT_PACK, &repo.root);
+        let done = Done::from(command.env_remove("HOME").args(args).output().unwrap());
+        assert_ne!(done.code, 2, "{args:?}: {}", done.stderr);
+    }
 }

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 
 use crate::common;
-use crate::common::{Repo, snapshot};
+use crate::common::{GIT_PACK, Repo, snapshot};
 
 fn status(repo: &Repo) -> String {
     repo.git(&["status", "--porcelain", "-uall"]).ok().out()
@@ -380,4 +380,100 @@ fn the_advice_takes_a_protection_back() {
         );
         run("git push -q origin HEAD~1:main && git push -q origin main").ok();
     }
+}
+
+/// `protect --check` said "up to date" of a twin beside a configuration that cannot be parsed.
+#[test]
+fn a_check_needs_a_configuration_that_can_be_read() {
+    let repo = Repo::set_up();
+    repo.write("notes.txt", "secret");
+    repo.pack(&["protect", "notes.txt"]).ok();
+    repo.pack(&["protect", "--check"]).ok();
+    let config = fs::read_to_string(repo.path(".gitpack.toml")).unwrap();
+    repo.write(".gitpack.toml", format!("{config}\nzz = ["));
+    assert_eq!(repo.pack(&["protect", "--check"]).code, 2);
+}
+
+/// Without recipients in the configuration, the advice was `git pack init`, which changes nothing there.
+#[test]
+fn advice_without_recipients_leads_to_a_seal() {
+    let repo = Repo::empty();
+    repo.write("README.md", "hello\n");
+    repo.write(".gitpack.toml", "version = 1\n");
+    repo.commit("one");
+    repo.write("notes.txt", "secret");
+    repo.pack(&["key", "generate"]).ok();
+    let refused = repo.pack(&["protect", "notes.txt"]).refused("E_NO_RECIPIENTS");
+    let next = refused["refusal"]["next_command"].as_str().unwrap().to_owned();
+    repo.place.run(&repo.root, "sh", &["-c", &next]).ok();
+    repo.pack(&["protect", "notes.txt"]).ok();
+}
+
+/// Several calls at once wrote over each other's lines, and a recipient who was removed came back.
+#[test]
+fn edits_at_the_same_time_are_all_kept() {
+    let repo = Repo::set_up();
+    let keys: Vec<String> = (0..6)
+        .map(|n| {
+            let file = format!("../key-{n}.txt");
+            repo.pack(&["key", "generate", "-o", &file])
+                .ok()
+                .out()
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    repo.pack(&["recipients", "add", &keys[0]]).ok();
+    for n in 0..4 {
+        repo.write(&format!("v{n}.txt"), format!("secret {n}"));
+    }
+    let start = |args: &[&str]| repo.place.command(GIT_PACK, &repo.root).args(args).spawn().unwrap();
+    let mut running = vec![start(&["recipients", "remove", &keys[0]])];
+    running.extend(keys[1..].iter().map(|key| start(&["recipients", "add", key])));
+    for mut child in running {
+        assert!(child.wait().unwrap().success());
+    }
+    let listed = repo.pack(&["recipients", "list"]).ok().out();
+    assert!(!listed.contains(&keys[0]), "{listed}");
+    assert!(keys[1..].iter().all(|key| listed.contains(key)), "{listed}");
+    let names: Vec<String> = (0..4).map(|n| format!("v{n}.txt")).collect();
+    let running: Vec<_> = names.iter().map(|name| start(&["protect", name])).collect();
+    for mut child in running {
+        assert!(child.wait().unwrap().success());
+    }
+    for name in &names {
+        repo.git(&["check-ignore", "-q", name]).ok();
+        let staged = repo.git(&["ls-files", "--cached", &format!("{name}.age")]).ok().out();
+        assert_eq!(staged.trim(), format!("{name}.age"));
+    }
+}
+
+/// Whoever is no recipient was told to overwrite the plaintext by force, which cannot work.
+#[test]
+fn whoever_cannot_open_a_twin_is_told_so_first() {
+    let repo = Repo::set_up();
+    repo.write("notes.txt", "secret");
+    repo.pack(&["protect", "notes.txt"]).ok();
+    repo.git(&["commit", "-q", "-m", "sealed"]).ok();
+    let other = repo.place.path().join("other");
+    repo.place
+        .run(
+            repo.place.path(),
+            "git",
+            &["clone", "-q", repo.root.to_str().unwrap(), "other"],
+        )
+        .ok();
+    fs::write(other.join("notes.txt"), "older secret").unwrap();
+    repo.pack(&["key", "generate", "-o", "../stranger.txt"]).ok();
+    let refused = repo.place.pack_in(&other, &["reveal", "-i", "../stranger.txt"]);
+    assert!(refused.stderr.contains("git pack key public"), "{}", refused.stderr);
+    refused.refused("E_NO_IDENTITY");
+    // Advice names paths that can be typed in the directory where it is given.
+    fs::create_dir(other.join("sub")).unwrap();
+    let refused = repo.place.pack_in(&other.join("sub"), &["reveal"]);
+    assert!(
+        !refused.stderr.contains("git pack protect notes.txt"),
+        "{}",
+        refused.stderr
+    );
 }

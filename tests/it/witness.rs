@@ -252,8 +252,8 @@ fn packs_of_a_directory_are_listed() {
     let repo = Repo::set_up();
     let output = |args: &[&str]| repo.pack(args).ok().out();
     assert_eq!(output(&["list"]), "", "a repository without packs");
-    let digest = output(&["state"]);
-    output(&["seal"]);
+    let sealed = output(&["seal"]);
+    let pack_id = sealed.split_whitespace().nth(1).unwrap();
     output(&[
         "seal",
         "--created",
@@ -271,17 +271,19 @@ fn packs_of_a_directory_are_listed() {
         "{out}"
     );
     assert!(
-        lines[1].contains(&repo.rev("HEAD")[..12]) && lines[1].contains(&digest[..19]),
+        lines[1].contains(&repo.rev("HEAD")[..12]) && lines[1].contains(&pack_id[..19]),
         "{out}"
     );
     assert_eq!(output(&["list", "_PACK_RUN"]), out);
+    // What stands first can be given to the other commands.
     let name = lines[1].split_whitespace().next().unwrap();
-    assert_eq!(
-        output(&["list", &format!("_PACK_RUN/{name}")])
-            .split_whitespace()
-            .next(),
-        Some(name)
-    );
+    assert!(name.starts_with("_PACK_RUN/"), "{out}");
+    output(&["verify", name]);
+    assert_eq!(output(&["list", name]).split_whitespace().next(), Some(name));
+    fs::create_dir(repo.path("sub")).unwrap();
+    let below = repo.place.pack_in(&repo.path("sub"), &["list"]).ok().out();
+    let name = below.lines().nth(1).unwrap().split_whitespace().next().unwrap();
+    repo.place.pack_in(&repo.path("sub"), &["verify", name]).ok();
 
     // A pack that cannot be read does not hide the others, and does not pass for one that was listed.
     let broken = repo.path("_PACK_RUN/broken");

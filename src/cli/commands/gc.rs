@@ -108,6 +108,9 @@ fn human(output: &mut Output, report: &GcReport, why: bool) {
         let deed = if report.applied { done } else { planned };
         output.err(&format!("  {deed} {what}\n"));
     }
+    if report.is_empty() && tally.needed > 0 {
+        output.err("  a run needs its content until its directory, gitpack/runs/<id> in the git directory, is deleted; --why names the runs\n");
+    }
     if !report.applied {
         unchanged(output);
     }

@@ -152,7 +152,7 @@ fn next(output: &mut Output, report: &InitReport) {
         next.push(format!("{} pack protect {named}{more}", env::git_at_top()));
     }
     if report.config_written || report.ignore_written {
-        next.push("git add .gitpack.toml .gitignore && git commit".into());
+        next.push(env::at_top("git add .gitpack.toml .gitignore && git commit"));
     }
     for command in next {
         output.advice(&format!("{:<10} {}", "next", paint(TYPE, &command)));

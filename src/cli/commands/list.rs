@@ -11,6 +11,7 @@ use super::operator::{Operator, Prints};
 use crate::cli::account::Account;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
+use crate::cli::output::names::path_from;
 use crate::cli::output::refusal::{body, one_line};
 use crate::cli::output::table::columns;
 use crate::cli::output::words::{count, size};
@@ -25,7 +26,8 @@ use crate::refusal::shown::{harmless, shown, shown_path};
 
 /// List the packs in a directory, or at a place such as a registry
 ///
-/// Shows what each pack declares: name, time, commit, state digest and size. To check a pack, use git pack verify.
+/// Shows what each pack declares: its path, time, commit, id and size; at a place, its id, time, commit, state digest and size. To check a
+/// pack, use git pack verify.
 #[derive(Parser)]
 #[command(name = "list")]
 pub(super) struct List {
@@ -64,7 +66,7 @@ impl Run for List {
         };
         match self.json {
             true => output.out(&document(&report)),
-            false => human(output, &report),
+            false => human(output, ctx, &report),
         }
         for refused in report.packs.iter().filter_map(|pack| pack.declared.as_ref().err()) {
             output.err(&format!("git-pack: {}\n", harmless(&one_line(refused))));
@@ -76,8 +78,12 @@ impl Run for List {
     }
 }
 
-fn human(output: &mut Output, report: &ListReport) {
-    let rows: Vec<_> = report.packs.iter().filter_map(row).collect();
+fn human(output: &mut Output, ctx: &Context, report: &ListReport) {
+    let rows: Vec<_> = report
+        .packs
+        .iter()
+        .filter_map(|pack| row(ctx, &report.held_by, pack))
+        .collect();
     columns(output, &rows, "");
     if report.packs.is_empty() {
         let holder = match &report.held_by {
@@ -88,17 +94,28 @@ fn human(output: &mut Output, report: &ListReport) {
     }
 }
 
-/// Returns the cells of a pack's row. `None` if the pack cannot be read.
-fn row(pack: &ListedPack) -> Option<[String; 6]> {
+/// Returns the cells of a pack's row, of which the first is what other commands take. `None` if the pack cannot be read.
+fn row(ctx: &Context, held_by: &HeldBy, pack: &ListedPack) -> Option<[String; 6]> {
     let declared = pack.declared.as_ref().ok()?;
     let short = |text: &str, length| shown(text.get(..length).unwrap_or(text).as_bytes());
     let commit = declared.info.as_ref().map(|info| short(&info.commit, 12));
-    let state = declared.state.as_ref().map(|state| short(&state.to_string(), 19));
+    let (name, id) = match held_by {
+        HeldBy::Directory(directory) => (
+            path_from(&ctx.cwd, &directory.join(&pack.name)),
+            Some(declared.pack_id.clone()),
+        ),
+        // A pack there is named by its id.
+        HeldBy::Place(_) => (
+            shown(pack.name.as_encoded_bytes()),
+            declared.state.as_ref().map(ToString::to_string),
+        ),
+    };
+    let id = id.map(|id| short(&id, 19));
     Some([
-        shown(pack.name.as_encoded_bytes()),
+        name,
         shown(declared.created.as_bytes()),
         commit.unwrap_or_else(|| "-".to_owned()),
-        state.unwrap_or_else(|| "-".to_owned()),
+        id.unwrap_or_else(|| "-".to_owned()),
         match sizes(declared) {
             (bytes, 0) => size(bytes),
             (bytes, missing) => format!(

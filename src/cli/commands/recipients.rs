@@ -9,7 +9,7 @@ use crate::cli::env::at_top;
 use crate::cli::exit::{Exit, Result};
 use crate::cli::output::Output;
 use crate::cli::output::names::short_key;
-use crate::cli::output::words::{LOOK, TYPE, paint};
+use crate::cli::output::words::{LOOK, TYPE, paint, unchanged};
 use crate::ops::Context;
 use crate::ops::keys::recipients;
 
@@ -68,7 +68,9 @@ impl Run for Recipients {
                     (false, _) => "already in .gitpack.toml",
                 };
                 output.line(&format!("{:<10} {} {about}", "recipient", short_key(&recipient)));
-                if is_new && !dry_run {
+                if dry_run {
+                    unchanged(output);
+                } else if is_new {
                     commit_first(output);
                 }
             }
@@ -104,11 +106,13 @@ fn removed(output: &mut Output, recipient: &str, is_own: bool, dry_run: bool) {
             paint(LOOK, "note")
         ));
     }
-    if !dry_run {
+    if dry_run {
+        unchanged(output);
+    } else {
         commit_first(output);
         let rekey = paint(TYPE, "git pack rekey FILE.age -o FILE.age --replace --reencrypt");
         output.err(&format!(
-            "  then       {rekey}\n             for each sealed twin, so that the removed key does not open what comes\n"
+            "  then       {rekey}\n             for each sealed twin (git pack protect --check lists them), so that the removed key does not open what comes\n"
         ));
     }
 }

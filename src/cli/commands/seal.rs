@@ -217,7 +217,10 @@ fn planned(output: &mut Output, ctx: &Context, preview: &SealPreview) {
     if let Some((commit, _)) = &preview.commit {
         parts.push(format!("commit {}", commit.id.short()));
     }
-    parts.push(format!("{} in plaintext", count(preview.plain_files, "file")));
+    parts.push(match preview.holds_files {
+        true => format!("{} in plaintext", count(preview.plain_files, "file")),
+        false => format!("the hashes of {}", count(preview.plain_files, "file")),
+    });
     parts.push(format!(
         "{} sealed for {}",
         preview.artifacts.len(),

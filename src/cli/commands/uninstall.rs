@@ -52,7 +52,12 @@ impl Run for Uninstall {
             true => purge(ctx)?,
             false => leftovers(ctx)?,
         };
-        remains(output, ctx, &found, self.purge);
+        let label = match (self.purge, self.dry_run) {
+            (true, false) => "removed",
+            (true, true) => "to remove",
+            (false, _) => "left",
+        };
+        remains(output, ctx, &found, label);
         if self.dry_run {
             unchanged(output);
         }
@@ -83,8 +88,7 @@ fn hooks(output: &mut Output, ctx: &Context, report: &HooksReport, removed: &str
 }
 
 /// Prints what was removed or remains of the clone's own, and what always remains.
-fn remains(output: &mut Output, ctx: &Context, found: &Leftovers, purged: bool) {
-    let label = if purged { "removed" } else { "left" };
+fn remains(output: &mut Output, ctx: &Context, found: &Leftovers, label: &str) {
     if let Some((directory, bytes)) = &found.state {
         let directory = path_from(&ctx.cwd, directory);
         output.line(&format!(
@@ -137,7 +141,7 @@ fn remains(output: &mut Output, ctx: &Context, found: &Leftovers, purged: bool) 
             named(ledger)
         ));
     }
-    if found.has_own() && !purged {
+    if found.has_own() && label == "left" {
         let command = paint(TYPE, "git pack uninstall --purge");
         output.err(&format!(
             "  next       {command} also removes what this clone keeps, stored ciphertexts among it\n"

@@ -34,6 +34,8 @@ pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsStri
         return refusal::print(output, &refused, Style::with_json(wants_envelope));
     }
     let text = without_private_keys(&error.render().to_string());
+    // git answers --help with the manual page, which need not be installed.
+    let text = text.replace("try '--help'", &format!("try '{}'", help_for(arguments)));
     let text = match text.strip_prefix("error: ") {
         Some(problem) => format!("git-pack: {problem}"),
         // Without any argument, clap prints the help.
@@ -51,6 +53,15 @@ pub(crate) fn tell(output: &mut Output, error: &clap::Error, arguments: &[OsStri
         output.out(&refusal::envelope(&refused));
     }
     Exit::Refused
+}
+
+/// Returns the command that prints the help for these arguments.
+fn help_for(arguments: &[OsString]) -> String {
+    let mut words = arguments.iter().filter_map(|argument| argument.to_str());
+    match words.find(|word| !word.starts_with('-')) {
+        Some(name) if envelope_of(name).is_some() => format!("git pack help {name}"),
+        _ => "git pack help".to_owned(),
+    }
 }
 
 /// Returns the refusal of a command that there is not, with the one that was probably meant.

@@ -119,7 +119,7 @@ fn explain(refusal: &Refusal) -> Text {
                 false => format!("tried {}", shown(tried.join(", ").as_bytes())),
             };
             vec![format!(
-                "it is sealed for {}; {tried}",
+                "it is sealed for other keys ({}); {tried}",
                 shown(stanzas.join(", ").as_bytes())
             )]
         }

@@ -129,6 +129,7 @@ pub fn load_if_any(ctx: &Context, given: &[PathBuf]) -> Result<Identities> {
         return load(ctx, given);
     }
     let path = match in_force(ctx) {
+        Err(Refusal::Usage(Misuse::NoPlaceForIdentity)) => return Ok(Identities::none(&ctx.ask)),
         Err(refused) if is_left_out(ctx, &refused) => return Ok(Identities::none(&ctx.ask)),
         other => other?.0,
     };

@@ -75,7 +75,8 @@ pub fn list(ctx: &Context, place: Option<&Path>) -> Result<ListReport> {
             (place, names)
         }
     };
-    let mut packs: Vec<_> = match files::exists(&place.join(MANIFEST)) {
+    let is_pack = files::exists(&place.join(MANIFEST));
+    let mut packs: Vec<_> = match is_pack {
         true => vec![listed(&place)],
         false => {
             let directories = names.iter().map(|name| place.join(name));
@@ -86,7 +87,10 @@ pub fn list(ctx: &Context, place: Option<&Path>) -> Result<ListReport> {
     };
     sort(&mut packs);
     Ok(ListReport {
-        held_by: HeldBy::Directory(place),
+        held_by: HeldBy::Directory(match is_pack {
+            true => files::parent(&place).to_owned(),
+            false => place,
+        }),
         packs,
     })
 }

@@ -18,6 +18,7 @@ use crate::ops::pack::source::Source;
 use crate::ops::pack::verify::verify_source;
 use crate::ops::share::attached;
 use crate::refusal::pack::PackFault;
+use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
 
 /// Number of compressed bytes that are written at a time.
@@ -59,8 +60,23 @@ pub struct ArchiveReport {
     pub output: PathBuf,
 }
 
+/// The ends of names of other formats. Whoever gets such a file opens it with the wrong program.
+const OTHERS: [&str; 9] = ["zip", "tar", "tgz", "gz", "xz", "txz", "bz2", "tbz2", "7z"];
+
+/// Refuses an output that is named like a file of another format.
+fn ensure_named_so(output: &Path) -> Result<()> {
+    let end = output.extension().unwrap_or_default().to_ascii_lowercase();
+    match OTHERS.iter().any(|other| end == *other) {
+        true => Err(Refusal::Usage(Misuse::ArchiveNamed {
+            output: output.to_owned(),
+        })),
+        false => Ok(()),
+    }
+}
+
 /// Verifies a pack, and writes it into one file: all of it, or nothing.
 pub fn archive(ctx: &Context, request: &ArchiveRequest) -> Result<ArchiveReport> {
+    ensure_named_so(&request.output)?;
     let output = OutputPlace::file(ctx, &request.output)?;
     let over = output.over(request.replace, is_archive)?;
     let given = GivenPack::of_run(ctx, &request.pack, request.dry_run)?;

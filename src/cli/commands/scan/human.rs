@@ -59,10 +59,16 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
             Surface::Range(_) | Surface::All => {
                 match &report.way_out {
                     Some(way) => output.err(&way_out_lines(way, &is_sealable_at(&report.leaks))),
-                    None => advice.push(("what is not pushed yet", "rewrite it: git filter-repo".into())),
+                    None => advice.push((
+                        "what is not pushed yet",
+                        "can be taken out: git filter-repo and git rebase -i rewrite commits".into(),
+                    )),
                 }
                 if report.way_out.as_ref().is_none_or(|way| way.is_partly_pushed) {
-                    advice.push(("what is already pushed", "is public: replace any keys in it".into()));
+                    advice.push((
+                        "what is already pushed",
+                        "is known there: treat it as published, and replace the keys in it, if any".into(),
+                    ));
                 }
                 let blobs: BTreeSet<ObjectId> = report
                     .leaks

@@ -17,6 +17,9 @@ use crate::refusal::unsupported::{SharedScope, Unsupported};
 use crate::refusal::work_tree::WorkTreeUse;
 use crate::refusal::{CommitHere, Refusal};
 
+/// The kinds of places for packs.
+const PLACES: &str = "oci://<host>/<repository>, s3://<bucket>/<prefix>, gs://…, az://…, file:///<directory>, git:<remote>, https://<host>/<path>";
+
 /// What to do about an age file that git checked out as text.
 const RESTORE: &str =
     "add the line *.age -text to .gitattributes, delete the file, and restore it: git checkout -- <file>";
@@ -27,29 +30,30 @@ const SEAL_AGAIN: &str = "take an older version of the file from git, or seal th
 /// Returns what to do about a pair that a merge is about.
 fn merge(plain: &[u8], sealed: &[u8], fault: MergeFault) -> (Option<String>, Option<String>) {
     let (plain, sealed) = (argument(plain), pathspec(sealed));
-    let settle = format!("git pack protect --resolved {plain}");
+    let git = env::git_at_top();
+    let settle = format!("{git} pack protect --resolved {plain}");
     let keep = |side: &str| {
-        format!("to keep it: git pack reveal {side} {plain}, then {settle}; to delete it: git rm -- {sealed}")
+        format!("to keep it: {git} pack reveal {side} {plain}, then {settle}; to delete it: {git} rm -- {sealed}")
     };
     let hint = match fault {
         MergeFault::Twin => {
             format!(
-                "git pack reveal --merge {plain} joins both sides in {plain}, --ours or --theirs opens one; then {settle}"
+                "{git} pack reveal --merge {plain} joins both sides in {plain}, --ours or --theirs opens one; then {settle}"
             )
         }
         MergeFault::DeletedByUs => keep("--theirs"),
         MergeFault::DeletedByThem => keep("--ours"),
         MergeFault::Plain => format!(
-            "git pack reveal --merge {plain} joins it with its twin, or bring it into its final form; then {settle}"
+            "{git} pack reveal --merge {plain} joins it with its twin, or bring it into its final form; then {settle}"
         ),
         MergeFault::PlainOfOneSide => format!(
-            "git pack reveal --merge {plain} joins it with its twin; then {settle}; to drop the changes in the twin, add --force"
+            "{git} pack reveal --merge {plain} joins it with its twin; then {settle}; to drop the changes in the twin, add --force"
         ),
         MergeFault::NotText => {
-            format!("git pack reveal --ours {plain}, or --theirs, opens a side as {plain}; then {settle}")
+            format!("{git} pack reveal --ours {plain}, or --theirs, opens a side as {plain}; then {settle}")
         }
         MergeFault::Markers => format!("edit {plain}, then {settle}; if the markers belong there, add --force"),
-        MergeFault::NoSides => return (Some(format!("git pack reveal {plain}")), None),
+        MergeFault::NoSides => return (Some(format!("{git} pack reveal {plain}")), None),
     };
     (None, Some(hint))
 }
@@ -60,8 +64,8 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
     let hint = |text: &str| (None, Some(text.to_owned()));
     match refusal {
         Refusal::TwinDiffers { plain, conflict, .. } => match conflict {
-            TwinConflict::SealedChanged => next(&format!("git pack reveal {}", argument(plain))),
-            TwinConflict::PlainChanged => next(&format!("git pack protect {}", argument(plain))),
+            TwinConflict::SealedChanged => next(&format!("{} pack reveal {}", env::git_at_top(), argument(plain))),
+            TwinConflict::PlainChanged => next(&format!("{} pack protect {}", env::git_at_top(), argument(plain))),
             TwinConflict::SealedDiffers
             | TwinConflict::SealedUnknown
             | TwinConflict::PlainDiffers
@@ -113,9 +117,13 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             text,
             fault: DestinationFault::Ambiguous { .. },
         } => next(&format!("git pack list {}", argument(text.as_bytes()))),
-        Refusal::BadDestination { .. } => {
-            hint("oci://<host>/<repository>, s3://<bucket>/<prefix>, git:<remote>, https://<host>/<path>")
+        Refusal::BadDestination {
+            text,
+            fault: DestinationFault::Scheme,
+        } if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) => {
+            hint(&format!("git:{text}, if {text} is a remote of git; or {PLACES}"))
         }
+        Refusal::BadDestination { .. } => hint(PLACES),
         Refusal::Empty => hint("git pack seal <file or directory>…, or run it in a repository to seal its commit"),
         Refusal::Usage(misuse) => (usage::next(misuse), None),
         Refusal::NotARepository { .. } => hint("run it inside a repository, or create one with git init"),
@@ -163,7 +171,9 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         Refusal::NoRecipients {
             elsewhere: RecipientsElsewhere::Uncommitted,
             ..
-        } => next("git add .gitpack.toml && git commit -m 'Add .gitpack.toml'"),
+        } => next(&env::at_top(
+            "git add .gitpack.toml && git commit -m 'Add .gitpack.toml'",
+        )),
         Refusal::NoRecipients {
             elsewhere: RecipientsElsewhere::OtherCommit,
             ..
@@ -171,6 +181,17 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             "git pack recipients list >../recipients && {}",
             env::invocation_with("-R ../recipients")
         )),
+        Refusal::NoRecipients {
+            elsewhere: RecipientsElsewhere::Unnamed,
+            ..
+        } => (
+            Some("git pack recipients add \"$(git pack key public)\"".into()),
+            Some(
+                "git pack recipients add \"$(git pack key public)\"    (your own key; git pack key generate makes one), or \
+                 --recipient age1…"
+                    .into(),
+            ),
+        ),
         Refusal::NoRecipients { .. } => (
             Some("git pack init".into()),
             Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
@@ -184,7 +205,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
             "name the file of your key: --identity FILE; git pack key list shows where git-pack looks for one. If you have none \
              yet: git pack key generate, and have its recipient added",
         ),
-        Refusal::NoneOpens { .. } => hint("use another identity file or SSH key: --identity FILE"),
+        Refusal::NoneOpens { .. } => hint(
+            "use another identity file or SSH key: --identity FILE; or have your recipient added by somebody who can open it: \
+             git pack key public prints it",
+        ),
         Refusal::PlaintextLeak {
             plain,
             may_be_named,

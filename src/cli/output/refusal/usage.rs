@@ -42,6 +42,7 @@ pub(super) fn problem(misuse: &Misuse) -> String {
         Misuse::BadRange { range } => {
             format!("--range {range}: expected two revisions with two dots in between, A..B")
         }
+        Misuse::ArchiveNamed { .. } => format!("--output: {misuse}; name it .tar.zst"),
         Misuse::OnlyNothing { .. } => format!("--only {misuse}; git pack inspect lists the members"),
         Misuse::BadBaseline { .. } => format!("--baseline {misuse}"),
         Misuse::BadAllowFile { .. } => format!("--write-allow {misuse}"),
@@ -116,7 +117,7 @@ pub(super) fn next(misuse: &Misuse) -> Option<String> {
             ));
         }
         Misuse::UnknownRemote { .. } => "git remote",
-        Misuse::BadRange { .. } => "git pack scan --range origin/main..HEAD",
+        Misuse::BadRange { .. } => "git pack scan --range HEAD~1..HEAD",
         Misuse::Bare => "git pack init --server",
         Misuse::UnknownArtifact { pack, .. } => {
             return Some(format!(

@@ -74,7 +74,10 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     if recipients.names().is_empty() {
         return Err(Refusal::NoRecipients {
             artifacts: observed.iter().map(|found| found.pair.plain.to_string()).collect(),
-            elsewhere: RecipientsElsewhere::Nowhere,
+            elsewhere: match loaded.is_present() {
+                true => RecipientsElsewhere::Unnamed,
+                false => RecipientsElsewhere::Nowhere,
+            },
         });
     }
     let exposures = observed.iter().map(|found| place.repo.exposure(&found.pair.plain));

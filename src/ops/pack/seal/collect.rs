@@ -56,12 +56,14 @@ pub(super) fn sealing_of(
 /// Returns where recipients are named that do not count for a commit with this tree.
 pub(super) fn named_elsewhere(repo: &Repository, tree: ObjectId) -> RecipientsElsewhere {
     let root = repo.work_tree();
-    let on_disk = root.is_some_and(|root| configuration::on_disk(&root).is_ok_and(|disk| disk.names_recipients()));
+    let on_disk = root.and_then(|root| configuration::on_disk(&root).ok());
     let is_head = || repo.commit("HEAD").is_ok_and(|head| head.tree == tree);
     match on_disk {
-        false => RecipientsElsewhere::Nowhere,
-        true if is_head() => RecipientsElsewhere::Uncommitted,
-        true => RecipientsElsewhere::OtherCommit,
+        Some(disk) if !disk.names_recipients() && disk.is_present() => RecipientsElsewhere::Unnamed,
+        Some(disk) if !disk.names_recipients() => RecipientsElsewhere::Nowhere,
+        None => RecipientsElsewhere::Nowhere,
+        Some(_) if is_head() => RecipientsElsewhere::Uncommitted,
+        Some(_) => RecipientsElsewhere::OtherCommit,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::adapters::git::Commit;
+use crate::format::tree_meta::Part;
 use crate::ops::Context;
 use crate::ops::pack::output::outside_of_git;
 use crate::ops::pack::seal::leaks::ensure_none_would_leak;
@@ -15,8 +16,10 @@ use crate::refusal::Result;
 pub struct SealPreview {
     /// The commit of a tree pack, and its branch.
     pub commit: Option<(Commit, Option<String>)>,
-    /// Number of files in plaintext.
+    /// Number of files that are not sealed.
     pub plain_files: u64,
+    /// Whether the pack would hold them, and not only their hashes.
+    pub holds_files: bool,
     /// The paths of the artifacts that would be sealed, each with its class.
     pub artifacts: Vec<(String, String)>,
     /// Number of their recipients.
@@ -49,6 +52,10 @@ pub fn preview(ctx: &Context, request: &SealRequest) -> Result<SealPreview> {
         plain_files: match &plan.material {
             Material::Tree(tree) => tree.members.len() as u64,
             Material::Evidence(evidence) => evidence.members.len() as u64,
+        },
+        holds_files: match &plan.material {
+            Material::Tree(tree) => tree.emit.iter().any(|part| *part != Part::Lite),
+            Material::Evidence(_) => true,
         },
         commit: match &plan.material {
             Material::Tree(tree) => Some((tree.commit, tree.branch.clone())),
