@@ -126,8 +126,8 @@ fn finish(output: &mut Output, result: Result<Exit>, style: Style) -> Exit {
         Ok(exit) => exit,
         Err((error, exit)) => {
             if !unexpected(output, &error) {
-                // Whoever reads has read enough, as with head -1. The answer is the same.
-                return exit;
+                // Whoever reads a report has read enough, as with head -1. The answer is the same.
+                return if output.is_cut() { Exit::Refused } else { exit };
             }
             let exit = exit.code();
             output.alarm(&format!(

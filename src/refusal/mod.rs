@@ -47,6 +47,7 @@ pub mod transport;
 pub mod twin;
 pub mod unsupported;
 pub mod usage;
+mod usage_text;
 pub mod work_tree;
 
 /// The result of an operation that may be refused.

@@ -55,7 +55,7 @@ impl SealedTwins {
 
 /// Why a file must have no sealed twin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub enum NoTwin {
     /// It is in git's own directory, or leads there. git refuses to track such a path, and so to check it out.
     GitsOwn,
     /// It tells git or git-pack what to do: whoever reads a commit must see it.
@@ -63,12 +63,12 @@ pub enum Unfit {
 }
 
 /// Returns why the file at a path must have no twin, by its name. A case that a file system may ignore does not count.
-pub fn unfit(plain: &[u8]) -> Option<Unfit> {
+pub fn no_twin(plain: &[u8]) -> Option<NoTwin> {
     const READ: [&[u8]; 4] = [b".gitignore", b".gitattributes", b".gitmodules", FILE_NAME.as_bytes()];
     let name = plain.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
     match READ.iter().any(|read| name.eq_ignore_ascii_case(read)) {
-        _ if leads_to_dot_git(plain) => Some(Unfit::GitsOwn),
-        true => Some(Unfit::ReadInPlaintext),
+        _ if leads_to_dot_git(plain) => Some(NoTwin::GitsOwn),
+        true => Some(NoTwin::ReadInPlaintext),
         false => None,
     }
 }

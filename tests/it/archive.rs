@@ -162,6 +162,15 @@ fn commands_say_the_same_of_an_archive_as_of_its_directory() {
             fs::read(repo.path("../opened/embeddings/a.vec")).unwrap(),
             noise(1, 70_000)
         );
+        for args in [
+            &["archive", "../tree"][..],
+            &["report", "../tree"],
+            &["seal"],
+            &["open", "../tree"],
+        ] {
+            repo.pack(&[args, &["-o", "-"]].concat()).refused("E_USAGE");
+        }
+        assert!(!repo.path("-").exists());
         for name in ["../tree.zip", "../tree.tar.GZ", "../tree.tar"] {
             let refused = repo.pack(&["archive", "../tree", "-o", name]);
             assert!(refused.stderr.contains("name it .tar.zst"), "{}", refused.stderr);

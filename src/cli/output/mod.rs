@@ -27,6 +27,8 @@ pub(super) struct Output {
     printed: Blake3,
     stderr: AutoStream<io::Stderr>,
     failed: Option<io::Error>,
+    /// Whether content that was asked for did not all arrive.
+    is_cut: bool,
     /// Whether people are told only of refusals.
     is_quiet: bool,
 }
@@ -39,6 +41,7 @@ impl Output {
             printed: Blake3::default(),
             stderr: anstream::stderr(),
             failed: None,
+            is_cut: false,
             is_quiet: false,
         }
     }
@@ -66,8 +69,14 @@ impl Output {
     pub(super) fn stream(&mut self, bytes: &[u8]) -> bool {
         clear();
         let result = self.stdout.write_all(bytes);
+        self.is_cut |= result.is_err();
         self.note(result);
         self.failed.is_none()
+    }
+
+    /// Returns whether content that was asked for did not all arrive: the reader may have died, and not read enough.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Returns stdout for a plaintext. Its hash is not kept, because the ledger would publish it.

@@ -122,6 +122,9 @@ impl OutputPlace {
 /// Resolves a path and finds the repository that contains it. The path may be in use, but must not be inside git's own
 /// directory.
 pub fn outside_of_git(ctx: &Context, wanted: &Path) -> Result<(PathBuf, Option<Repository>)> {
+    if wanted.as_os_str() == "-" {
+        return Err(Refusal::Usage(Misuse::OutputIsStream));
+    }
     files::ensure_stays_in_tree(&ctx.cwd.join(wanted))?;
     let (above, path) = resolved(&ctx.cwd.join(wanted))?;
     let repo = match Repository::discover(&above, &ctx.surroundings) {

@@ -271,7 +271,7 @@ fn way_on(report: &ScanReport, site: Site<'_>) -> String {
     match site {
         _ if !has_commits => {}
         Site::Push(_) if report.is_elsewhere => {
-            text.push_str("  these commits are already on another remote; push new commits without the files\n");
+            text.push_str("  these commits are already on another remote: if the rules of a branch release the files, push that branch first, by itself;\n  else push new commits without the files\n");
         }
         Site::Push(_) => {
             if let Some(way) = &report.way_out {

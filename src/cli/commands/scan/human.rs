@@ -56,38 +56,7 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
                 }
                 advice.extend(rules_advice(&report.leaks));
             }
-            Surface::Range(_) | Surface::All => {
-                match &report.way_out {
-                    Some(way) => output.err(&way_out_lines(way, &is_sealable_at(&report.leaks))),
-                    None => advice.push((
-                        "what is not pushed yet",
-                        "can be taken out: git filter-repo and git rebase -i rewrite commits".into(),
-                    )),
-                }
-                if report.way_out.as_ref().is_none_or(|way| way.is_partly_pushed) {
-                    advice.push((
-                        "what is already pushed",
-                        "is known there: treat it as published, and replace the keys in it, if any".into(),
-                    ));
-                }
-                let blobs: BTreeSet<ObjectId> = report
-                    .leaks
-                    .iter()
-                    .filter(|found| is_for_a_list(&found.leak))
-                    .map(|found| found.leak.entry.id)
-                    .collect();
-                if !blobs.is_empty() {
-                    let surface = match surface {
-                        Surface::Range(range) => format!("--range {}", argument(range.as_bytes())),
-                        _ => "--all".to_owned(),
-                    };
-                    let what = match blobs.len() {
-                        1 => "or allow this blob",
-                        _ => "or allow all these blobs",
-                    };
-                    advice.push((what, format!("git pack scan {surface} --write-allow")));
-                }
-            }
+            Surface::Range(_) | Surface::All => advice = history_advice(output, surface, report),
         }
         if report.leaks.len() > LISTED && told == Told::Here {
             advice.push(("each finding on its own", "--json, or the paths alone with -z".into()));
@@ -115,6 +84,37 @@ pub(super) fn print(output: &mut Output, surface: &Surface, report: &ScanReport,
     }
     notices(output, report);
     output.err(&format!("  {}\n", examined(&report.examined, Some(time))));
+}
+
+/// Prints how leaks are taken out of commits that are not pushed yet, and returns what else can be done about those of a history.
+fn history_advice(output: &mut Output, surface: &Surface, report: &ScanReport) -> Vec<(&'static str, String)> {
+    let mut advice = Vec::new();
+    match &report.way_out {
+        Some(way) => output.err(&way_out_lines(way, &is_sealable_at(&report.leaks))),
+        None => advice.push((
+            "what is not pushed yet",
+            "can be taken out: git filter-repo and git rebase -i rewrite commits".into(),
+        )),
+    }
+    if report.way_out.as_ref().is_none_or(|way| way.is_partly_pushed) {
+        advice.push((
+            "what is already pushed",
+            "is known there: treat it as published, and replace the keys in it, if any".into(),
+        ));
+    }
+    let to_list = report.leaks.iter().filter(|found| is_for_a_list(&found.leak));
+    let blobs: BTreeSet<ObjectId> = to_list.map(|found| found.leak.entry.id).collect();
+    let what = match blobs.len() {
+        0 => return advice,
+        1 => "or allow this blob",
+        _ => "or allow all these blobs",
+    };
+    let surface = match surface {
+        Surface::Range(range) => format!("--range {}", argument(range.as_bytes())),
+        _ => "--all".to_owned(),
+    };
+    advice.push((what, format!("git pack scan {surface} --write-allow")));
+    advice
 }
 
 /// Prints what was written, and which findings got no exception.

@@ -61,7 +61,7 @@ pub(super) struct Scan {
     /// How to print the findings
     #[arg(long)]
     format: Option<Format>,
-    /// Print only the paths of the findings, each ended by NUL
+    /// Print only the paths of the findings, from the top of the work tree, each ended by NUL
     #[arg(short = 'z', conflicts_with_all = ["json", "format"])]
     nul: bool,
     /// Leave out the findings of an earlier scan; FILE is its --json output

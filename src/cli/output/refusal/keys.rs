@@ -1,7 +1,9 @@
 //! Why keys cannot be used, with a short remedy where there is one.
 
 use crate::refusal::config::ConfigFault;
-use crate::refusal::keys::{CipherFault, IdentityFault, KeyFault, LockFault, RecipientFault, SecretFault};
+use crate::refusal::keys::{
+    CipherFault, IdentityFault, IdentityNamer, KeyFault, LockFault, RecipientFault, SecretFault,
+};
 
 /// Returns why an identity file cannot be used.
 pub(crate) fn identity(fault: &IdentityFault) -> String {
@@ -13,6 +15,29 @@ pub(crate) fn identity(fault: &IdentityFault) -> String {
         IdentityFault::Locked(fault) => lock(fault),
         IdentityFault::Missing(_) | IdentityFault::Vanished | IdentityFault::OnlyKeyKnows { .. } => fault.to_string(),
     }
+}
+
+/// Returns what to do about an identity file that is missing.
+pub(super) fn missing_identity(by: IdentityNamer) -> (Option<String>, Option<String>) {
+    let (next, hint) = match by {
+        IdentityNamer::Caller => (
+            "git pack key list",
+            "name the file of your key: -i FILE; git pack key list shows where git-pack looks for one",
+        ),
+        IdentityNamer::Variable => (
+            "git pack key list",
+            "set GIT_PACK_IDENTITY to the file of your key, or leave it out: unset GIT_PACK_IDENTITY",
+        ),
+        IdentityNamer::GitConfig => (
+            "git pack key list",
+            "git config gitpack.identity <file of your key>, or git config --unset gitpack.identity",
+        ),
+        IdentityNamer::Nobody => (
+            "git pack key generate",
+            "name the file of your key: -i FILE; if you have none yet: git pack key generate",
+        ),
+    };
+    (Some(next.to_owned()), Some(hint.to_owned()))
 }
 
 /// Returns why a file with a secret is not used.

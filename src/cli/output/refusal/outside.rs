@@ -61,7 +61,7 @@ pub(super) fn transport(fault: &TransportFault) -> Option<String> {
              SSL_CERT_FILE=ca.pem"
         }
         TransportFault::Insecure { .. } => "use https, or --insecure-http if nobody else can listen",
-        TransportFault::NotFound { .. } => "git pack list shows what is there",
+        TransportFault::NotFound { .. } => "git pack list shows the packs that are there",
         TransportFault::NotCanonical => "seal it again, or push it to another kind of place",
         TransportFault::NoNetwork => "install a build with the network: cargo install gitpack",
         TransportFault::Connection { .. } => {

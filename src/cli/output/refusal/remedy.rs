@@ -1,6 +1,7 @@
 //! What to do about a refusal.
 
 use crate::cli::env;
+use crate::cli::output::refusal::keys::missing_identity;
 use crate::cli::output::refusal::outside::{signing, transport};
 use crate::cli::output::refusal::usage;
 use crate::cli::output::words::{argument, pathspec, quoted};
@@ -8,7 +9,7 @@ use crate::format::destination::PlaceAddress;
 use crate::refusal::agent::{AgentFault, CyclesFault};
 use crate::refusal::archive::ArchiveFault;
 use crate::refusal::corrupt::Corrupt;
-use crate::refusal::keys::{CipherFault, IdentityFault, IdentityNamer, RecipientsElsewhere, SecretFault};
+use crate::refusal::keys::{CipherFault, IdentityFault, RecipientsElsewhere, SecretFault};
 use crate::refusal::pack::PackFault;
 use crate::refusal::private_file::PrivateFault;
 use crate::refusal::transport::{DestinationFault, TransportFault};
@@ -102,7 +103,7 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         } if PlaceAddress::is_address(place) => (
             None,
             Some(format!(
-                "git pack list {}    (shows what is there)",
+                "git pack list {}    (shows the packs there, by their ids)",
                 argument(place.as_bytes())
             )),
         ),
@@ -194,7 +195,10 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         ),
         Refusal::NoRecipients { .. } => (
             Some("git pack init".into()),
-            Some("git pack init, or git pack recipients add age1…, or --recipient age1…".into()),
+            Some(
+                "git pack init; or, if another branch has a .gitpack.toml, git checkout <branch> -- .gitpack.toml; or --recipient age1…"
+                    .into(),
+            ),
         ),
         Refusal::NoIdentity {
             fault: IdentityFault::Missing(by),
@@ -297,29 +301,6 @@ pub(super) fn remedy(refusal: &Refusal) -> (Option<String>, Option<String>) {
         | Refusal::Locked { .. }
         | Refusal::Crypto { .. } => (None, None),
     }
-}
-
-/// Returns what to do about an identity file that is missing.
-fn missing_identity(by: IdentityNamer) -> (Option<String>, Option<String>) {
-    let (next, hint) = match by {
-        IdentityNamer::Caller => (
-            "git pack key list",
-            "name the file of your key: -i FILE; git pack key list shows where git-pack looks for one",
-        ),
-        IdentityNamer::Variable => (
-            "git pack key list",
-            "set GIT_PACK_IDENTITY to the file of your key, or leave it out: unset GIT_PACK_IDENTITY",
-        ),
-        IdentityNamer::GitConfig => (
-            "git pack key list",
-            "git config gitpack.identity <file of your key>, or git config --unset gitpack.identity",
-        ),
-        IdentityNamer::Nobody => (
-            "git pack key generate",
-            "name the file of your key: -i FILE; if you have none yet: git pack key generate",
-        ),
-    };
-    (Some(next.to_owned()), Some(hint.to_owned()))
 }
 
 /// Returns how to seal the files for which a name stands.

@@ -10,16 +10,16 @@ use crate::ops::configuration::MAX_BYTES;
 use crate::ops::guard::twins::{Pair, Place};
 use crate::refusal::usage::Misuse;
 use crate::refusal::{Refusal, Result};
-use crate::rules::twins::{Unfit, unfit};
+use crate::rules::twins::{NoTwin, no_twin};
 
 impl Place {
     /// Refuses git's own files, files that tell git or git-pack what to do, files of another repository, and files behind links: the
     /// index may name any of them.
     pub(super) fn ensure_may_have_a_twin(&self, pair: &Pair) -> Result<()> {
         let path = pair.plain.to_string();
-        match unfit(pair.plain.as_bytes()) {
-            Some(Unfit::GitsOwn) => return Err(Refusal::Usage(Misuse::GitsOwn { path })),
-            Some(Unfit::ReadInPlaintext) => return Err(Refusal::Usage(Misuse::ReadInPlaintext { path })),
+        match no_twin(pair.plain.as_bytes()) {
+            Some(NoTwin::GitsOwn) => return Err(Refusal::Usage(Misuse::GitsOwn { path })),
+            Some(NoTwin::ReadInPlaintext) => return Err(Refusal::Usage(Misuse::ReadInPlaintext { path })),
             None => {}
         }
         // Sealed, the exceptions would not count any more, and nobody could seal or open for the recipients.
