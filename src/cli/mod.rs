@@ -126,7 +126,7 @@ fn finish(output: &mut Output, result: Result<Exit>, style: Style) -> Exit {
         Ok(exit) => exit,
         Err((error, exit)) => {
             if !unexpected(output, &error) {
-                // Whoever reads a report has read enough, as with head -1. The answer is the same.
+                // The reader of a report has read enough, as head -1 does. The answer stays the same.
                 return if output.is_cut() { Exit::Refused } else { exit };
             }
             let exit = exit.code();

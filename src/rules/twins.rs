@@ -62,7 +62,7 @@ pub enum NoTwin {
     ReadInPlaintext,
 }
 
-/// Returns why the file at a path must have no twin, by its name. A case that a file system may ignore does not count.
+/// Returns why the file at a path must have no twin. Ignores case, as some file systems do.
 pub fn no_twin(plain: &[u8]) -> Option<NoTwin> {
     const READ: [&[u8]; 4] = [b".gitignore", b".gitattributes", b".gitmodules", FILE_NAME.as_bytes()];
     let name = plain.rsplit(|byte| *byte == b'/').next().unwrap_or_default();

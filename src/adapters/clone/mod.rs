@@ -112,14 +112,18 @@ impl PrivateState {
         }
     }
 
-    /// Waits until no other process edits files of the work tree that several calls add lines to: the configuration, `.gitignore`,
-    /// `.gitattributes`. The lock is held until the value is dropped.
-    pub fn lock_edits(&self) -> Result<File> {
+    /// Waits until no other process edits the files to which several calls add lines: the configuration, `.gitignore`,
+    /// `.gitattributes`. The lock is held until the value is dropped. A dry run edits nothing, and makes no lock.
+    #[must_use = "the lock ends when it is dropped"]
+    pub fn lock_edits(&self, dry_run: bool) -> Result<Option<File>> {
+        if dry_run {
+            return Ok(None);
+        }
         files::create_private_dir(&self.own)?;
         let path = self.own.join("edits.lock");
         let lock = files::open_own(&path)?;
         lock.lock().map_err(Refusal::io("locking", &path))?;
-        Ok(lock)
+        Ok(Some(lock))
     }
 
     /// Returns the digest cache, which is read once.

@@ -157,10 +157,7 @@ fn edit(
     // Refuses before the lock is made.
     present(ctx)?;
     // Two calls at once must not write over each other's lines: a key that was removed would come back.
-    let _held = match dry_run {
-        true => None,
-        false => Some(ctx.repository()?.private().lock_edits()?),
-    };
+    let _held = ctx.repository()?.private().lock_edits(dry_run)?;
     let (path, loaded) = present(ctx)?;
     let bytes = loaded.bytes.unwrap_or_default();
     let text = std::str::from_utf8(&bytes).expect("a configuration that was parsed is UTF-8");

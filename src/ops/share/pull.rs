@@ -270,7 +270,7 @@ fn wanted(manifest: &ManifestDocument, pack: &dyn PublishedPack, only: &Only) ->
         .collect())
 }
 
-/// Which members are wanted: those that any glob matches, or all if there are none.
+/// Selects members by globs. Without globs, it selects all.
 struct Only(Vec<Globs>);
 
 impl Only {

@@ -109,7 +109,7 @@ fn a_password_does_not_go_to_a_token_server_elsewhere() {
         let said = world.refused(done, &["E_TRANSPORT"], what);
         assert!(said.contains(hint), "{said}");
     };
-    // No flag allows plain HTTP for a password, so none is suggested.
+    // The refusal suggests no flag, because no flag sends a password over plain HTTP.
     refused("plain HTTP", "over HTTPS only");
     assert_eq!(thief.asked().len(), 0);
 }

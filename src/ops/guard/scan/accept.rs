@@ -86,11 +86,9 @@ pub fn accept(
     let root = repo.work_tree().ok_or(Refusal::NoWorkTree {
         action: WorkTreeUse::Allow,
     })?;
+    // Refuses before the lock is made.
     configuration::on_disk(&root)?;
-    let _held = match dry_run {
-        true => None,
-        false => Some(repo.private().lock_edits()?),
-    };
+    let _held = repo.private().lock_edits(dry_run)?;
     let loaded = configuration::on_disk(&root)?;
     let target = target(ctx, &root, &loaded, file)?;
     let mut present: BTreeSet<ObjectId> = blobs(&loaded.config.allow);

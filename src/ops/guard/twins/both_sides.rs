@@ -93,7 +93,7 @@ pub fn reveal_both(ctx: &Context, request: &BothSidesRequest) -> Result<(Vec<Bot
         merged.push((write(&found, &merging)?, found, merging.conflicts));
     }
     let all: Vec<&Pair> = merged.iter().map(|(_, found, _)| &found.pair).collect();
-    let _held = place.repo.private().lock_edits()?;
+    let _held = place.repo.private().lock_edits(false)?;
     let ignoring = Ignoring::apply(&place, &all)?;
     let mut observed: Vec<Observed> = Vec::new();
     let mut reports = Vec::new();

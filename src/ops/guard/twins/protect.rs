@@ -90,9 +90,8 @@ pub fn protect(ctx: &Context, request: &ProtectRequest) -> Result<ProtectReport>
     };
     let mut root_files = planned()?;
     // Two calls at once must not write over each other's lines. What is refused makes no lock.
-    let mut _held = None;
-    if !request.dry_run {
-        _held = Some(place.repo.private().lock_edits()?);
+    let held = place.repo.private().lock_edits(request.dry_run)?;
+    if held.is_some() {
         root_files = planned()?;
     }
     if !request.dry_run {

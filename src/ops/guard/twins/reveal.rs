@@ -101,7 +101,7 @@ pub fn reveal(ctx: &Context, request: &RevealRequest) -> Result<RevealReport> {
         });
     }
     let pairs: Vec<&Pair> = observed.iter().map(|found| &found.pair).collect();
-    let _held = place.repo.private().lock_edits()?;
+    let _held = place.repo.private().lock_edits(false)?;
     let ignoring = Ignoring::apply(&place, &pairs)?;
     let mut new = Vec::new();
     for (found, opened) in observed.iter().zip(opened) {

@@ -63,7 +63,7 @@ pub fn reveal_side(ctx: &Context, request: &SideRequest) -> Result<RevealReport>
         chosen.push((found, blob, opened));
     }
     let all: Vec<&Pair> = chosen.iter().map(|(found, ..)| &found.pair).collect();
-    let _held = place.repo.private().lock_edits()?;
+    let _held = place.repo.private().lock_edits(false)?;
     let ignoring = Ignoring::apply(&place, &all)?;
     let mut observed = Vec::new();
     for (found, blob, OpenedSide { sealed, plain }) in chosen {

@@ -59,11 +59,10 @@ pub(super) fn named_elsewhere(repo: &Repository, tree: ObjectId) -> RecipientsEl
     let on_disk = root.and_then(|root| configuration::on_disk(&root).ok());
     let is_head = || repo.commit("HEAD").is_ok_and(|head| head.tree == tree);
     match on_disk {
-        Some(disk) if !disk.names_recipients() && disk.is_present() => RecipientsElsewhere::Unnamed,
-        Some(disk) if !disk.names_recipients() => RecipientsElsewhere::Nowhere,
-        None => RecipientsElsewhere::Nowhere,
-        Some(_) if is_head() => RecipientsElsewhere::Uncommitted,
-        Some(_) => RecipientsElsewhere::OtherCommit,
+        Some(disk) if disk.names_recipients() && is_head() => RecipientsElsewhere::Uncommitted,
+        Some(disk) if disk.names_recipients() => RecipientsElsewhere::OtherCommit,
+        Some(disk) if disk.is_present() => RecipientsElsewhere::Unnamed,
+        _ => RecipientsElsewhere::Nowhere,
     }
 }
 
